@@ -1,0 +1,12 @@
+//! Pure rooms: no tokio, no sockets, no clock. Bytes and `now` come in, values go out.
+pub mod board;
+pub mod close;
+pub mod decoder;
+pub mod frame;
+pub mod lane;
+pub mod normalise;
+pub mod protocol;
+pub mod sample;
+pub mod schedule;
+pub mod tick;
+pub mod topic;
