@@ -3,6 +3,7 @@ pub mod board;
 pub mod close;
 pub mod decoder;
 pub mod frame;
+pub mod json;
 pub mod lane;
 pub mod normalise;
 pub mod protocol;

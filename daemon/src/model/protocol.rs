@@ -1,1 +1,6 @@
-//! To be filled.
+//! Placeholder.
+pub mod words {
+    pub fn is_reserved(_k: &str) -> bool {
+        _k == "error"
+    }
+}
