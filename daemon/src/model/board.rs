@@ -1,1 +1,342 @@
-//! To be filled.
+//! The board: every topic's newest tick, numbered, and what is due at which beat.
+//!
+//! A topic belongs to a group (its feed's place in the configuration) and may be due at several tiers: tier 0 is the
+//! feed's own beat, the others are the configured slower ones. The board hands out frames, so that all who need a tick
+//! share one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::frame::Frame;
+use super::sample::Class;
+use super::tick::Tick;
+use super::topic::Topic;
+
+/// Most event ticks of one topic that wait for one beat; over that the oldest go, counted.
+pub const EVENTS_PER_BEAT_MAX: usize = 256;
+
+/// Dense number of a topic on the board; free again once the topic is retired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TopicId(pub u32);
+
+/// A change in which topics there are, to be applied in order.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A topic spoke for the first time.
+    Added(TopicId, Topic),
+    /// It was retired; its number may be given again.
+    Removed(TopicId),
+}
+
+/// One frame that is due.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// Whose.
+    pub topic: TopicId,
+    /// At which of its feed's tiers.
+    pub tier: u8,
+    /// What to send.
+    pub frame: Arc<Frame>,
+}
+
+/// How the board treats one feed's topics.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    /// How many tiers its topics have, the own beat included.
+    pub tiers: u8,
+    /// Push the newest at each own beat whether or not it changed.
+    pub always: bool,
+}
+
+#[derive(Debug)]
+struct Place {
+    topic: Topic,
+    seq: u64,
+    newest: Option<Arc<Frame>>,
+    /// Bit per tier: due at that tier's next beat.
+    dirty: u16,
+    /// Per tier, the value last pushed there, for `on_change`.
+    pushed: Vec<Option<Arc<Frame>>>,
+    /// Event ticks since the last own beat.
+    events: Vec<Arc<Frame>>,
+}
+
+#[derive(Debug)]
+struct GroupState {
+    group: Group,
+    /// Per tier, the topics that may be due there.
+    dirty: Vec<Vec<TopicId>>,
+    /// All its topics, for `always`.
+    topics: Vec<TopicId>,
+    /// Whether a topic was ever retired: new ones then start at the process's count, above any number they had.
+    retired_any: bool,
+    merged: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Board {
+    places: Vec<Option<Place>>,
+    free: Vec<TopicId>,
+    by_topic: HashMap<Topic, TopicId>,
+    groups: Vec<GroupState>,
+    changes: Vec<Change>,
+    n: u64,
+}
+
+impl Board {
+    /// A board for these groups; a tick's group is its feed's index here.
+    pub fn new(groups: &[Group]) -> Board {
+        let groups = groups
+            .iter()
+            .map(|group| GroupState {
+                group: *group,
+                dirty: vec![Vec::new(); usize::from(group.tiers)],
+                topics: Vec::new(),
+                retired_any: false,
+                merged: 0,
+            })
+            .collect();
+        Board {
+            places: Vec::new(),
+            free: Vec::new(),
+            by_topic: HashMap::new(),
+            groups,
+            changes: Vec::new(),
+            n: 0,
+        }
+    }
+
+    /// Numbers a tick and makes it the newest of its topic.
+    pub fn offer(&mut self, group: usize, mut tick: Tick) {
+        let id = match self.by_topic.get(&tick.topic) {
+            Some(id) => *id,
+            None => self.introduce(group, &tick.topic),
+        };
+        let advance = 1 + tick.merged;
+        self.n += advance;
+        let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { return };
+        let Some(state) = self.groups.get_mut(group) else { return };
+        place.seq += advance;
+        tick.seq = place.seq;
+        tick.n = self.n;
+        state.merged += tick.merged;
+        let class = tick.topic.class();
+        let frame = Arc::new(Frame::new(tick));
+        let waiting = place.newest.replace(frame.clone());
+        match class {
+            Class::Event => {
+                if place.events.len() == EVENTS_PER_BEAT_MAX {
+                    place.events.remove(0);
+                    state.merged += 1;
+                }
+                place.events.push(frame);
+                if place.dirty & 1 == 0 {
+                    place.dirty |= 1;
+                    if let Some(list) = state.dirty.first_mut() {
+                        list.push(id);
+                    }
+                }
+            }
+            Class::State => {
+                if place.dirty & 1 == 1 && waiting.is_some() {
+                    state.merged += 1;
+                }
+                for (tier, list) in state.dirty.iter_mut().enumerate() {
+                    let bit = 1 << tier;
+                    if place.dirty & bit == 0 {
+                        place.dirty |= bit;
+                        list.push(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a topic off the board.
+    pub fn retire(&mut self, group: usize, topic: &Topic) {
+        let Some(id) = self.by_topic.remove(topic) else { return };
+        if let Some(place) = self.places.get_mut(id.0 as usize) {
+            *place = None;
+        }
+        if let Some(state) = self.groups.get_mut(group) {
+            state.retired_any = true;
+            state.topics.retain(|t| *t != id);
+            for list in &mut state.dirty {
+                list.retain(|t| *t != id);
+            }
+        }
+        self.free.push(id);
+        self.changes.push(Change::Removed(id));
+    }
+
+    /// Everything of `group` that is due at `tier` now, into `due`.
+    pub fn take_due(&mut self, group: usize, tier: u8, due: &mut Vec<Due>) {
+        let Some(state) = self.groups.get_mut(group) else { return };
+        let Some(list) = state.dirty.get_mut(usize::from(tier)) else { return };
+        let bit: u16 = 1 << tier;
+        let always = state.group.always && tier == 0;
+        let list = std::mem::take(list);
+        let walk = if always { &state.topics } else { &list };
+        for id in walk {
+            let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
+            place.dirty &= !bit;
+            if place.topic.class() == Class::Event {
+                due.extend(place.events.drain(..).map(|frame| Due { topic: *id, tier, frame }));
+                continue;
+            }
+            let (Some(frame), Some(pushed)) = (&place.newest, place.pushed.get_mut(usize::from(tier))) else {
+                continue;
+            };
+            let same = pushed.as_ref().is_some_and(|old| old.tick().value == frame.tick().value);
+            if same && !always {
+                continue;
+            }
+            *pushed = Some(frame.clone());
+            due.push(Due { topic: *id, tier, frame: frame.clone() });
+        }
+        // Keep the list's memory for the next beat.
+        if let Some(slot) = state.dirty.get_mut(usize::from(tier)) {
+            *slot = list;
+            slot.clear();
+        }
+    }
+
+    /// The topics that came and went since the last call.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// How many topics a group has.
+    pub fn topics(&self, group: usize) -> usize {
+        self.groups.get(group).map_or(0, |g| g.topics.len())
+    }
+
+    /// Ticks of a group that were merged into newer ones before they were pushed, since the last call.
+    pub fn take_merged(&mut self, group: usize) -> u64 {
+        self.groups.get_mut(group).map_or(0, |g| std::mem::take(&mut g.merged))
+    }
+
+    fn introduce(&mut self, group: usize, topic: &Topic) -> TopicId {
+        let state = self.groups.get_mut(group);
+        let seq = if state.as_ref().is_some_and(|s| s.retired_any) { self.n } else { 0 };
+        let tiers = state.as_ref().map_or(0, |s| usize::from(s.group.tiers));
+        let place = Place {
+            topic: topic.clone(),
+            seq,
+            newest: None,
+            dirty: 0,
+            pushed: vec![None; tiers],
+            events: Vec::new(),
+        };
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                let id = TopicId(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
+                self.places.push(None);
+                id
+            }
+        };
+        if let Some(state) = state {
+            state.topics.push(id);
+        }
+        if let Some(slot) = self.places.get_mut(id.0 as usize) {
+            *slot = Some(place);
+        }
+        self.by_topic.insert(topic.clone(), id);
+        self.changes.push(Change::Added(id, topic.clone()));
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATE: Group = Group { tiers: 3, always: false };
+
+    fn tick(topic: &Topic, value: &str, merged: u64) -> Tick {
+        Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, value: value.as_bytes().into(), merged }
+    }
+
+    fn topic(name: &str) -> Topic {
+        Topic::new(name, "q", Class::State)
+    }
+
+    fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
+        let mut due = Vec::new();
+        board.take_due(0, tier, &mut due);
+        due.iter().map(|d| (d.frame.tick().seq, d.frame.tick().n)).collect()
+    }
+
+    #[test]
+    fn newest_wins_and_is_pushed_once_per_tier() {
+        let mut board = Board::new(&[STATE]);
+        let a = topic("f.a");
+        board.offer(0, tick(&a, "1", 0));
+        board.offer(0, tick(&a, "2", 3));
+        assert_eq!(due(&mut board, 0), [(5, 5)]);
+        assert_eq!(due(&mut board, 0), []);
+        assert_eq!(due(&mut board, 2), [(5, 5)], "a slower tier has its own mark");
+        assert_eq!(board.take_merged(0), 4, "one on the board and three in the lane");
+        assert_eq!(board.take_merged(0), 0);
+    }
+
+    #[test]
+    fn on_change_compares_with_the_last_push_of_the_tier() {
+        let mut board = Board::new(&[STATE]);
+        let a = topic("f.a");
+        board.offer(0, tick(&a, "1", 0));
+        assert_eq!(due(&mut board, 0), [(1, 1)]);
+        board.offer(0, tick(&a, "1", 0));
+        assert_eq!(due(&mut board, 0), []);
+        board.offer(0, tick(&a, "2", 0));
+        assert_eq!(due(&mut board, 0), [(3, 3)]);
+    }
+
+    #[test]
+    fn always_repeats_the_newest() {
+        let mut board = Board::new(&[Group { tiers: 1, always: true }]);
+        board.offer(0, tick(&topic("f.a"), "1", 0));
+        assert_eq!(due(&mut board, 0), [(1, 1)]);
+        assert_eq!(due(&mut board, 0), [(1, 1)]);
+    }
+
+    #[test]
+    fn events_all_go_in_order_within_their_bound() {
+        let mut board = Board::new(&[STATE]);
+        let a = Topic::new("f.a", "t", Class::Event);
+        for i in 0..3 {
+            board.offer(0, tick(&a, &i.to_string(), 0));
+        }
+        assert_eq!(due(&mut board, 0), [(1, 1), (2, 2), (3, 3)]);
+        assert_eq!(due(&mut board, 1), []);
+        for i in 0..EVENTS_PER_BEAT_MAX + 2 {
+            board.offer(0, tick(&a, &i.to_string(), 0));
+        }
+        let got = due(&mut board, 0);
+        assert_eq!((got.len(), got[0].0), (EVENTS_PER_BEAT_MAX, 6));
+        assert_eq!(board.take_merged(0), 2);
+    }
+
+    #[test]
+    fn a_topic_that_comes_back_counts_on() {
+        let mut board = Board::new(&[STATE]);
+        let a = topic("f.a");
+        for i in 0..5 {
+            board.offer(0, tick(&a, &i.to_string(), 0));
+        }
+        board.retire(0, &a);
+        assert_eq!(due(&mut board, 0), [], "a retired topic is not due");
+        let again = topic("f.a");
+        board.offer(0, tick(&again, "9", 0));
+        let got = due(&mut board, 0);
+        assert_eq!(got.len(), 1);
+        assert!(got[0].0 > 5, "{got:?}");
+        let changes = board.take_changes();
+        assert!(matches!(
+            changes.as_slice(),
+            [Change::Added(x, _), Change::Removed(y), Change::Added(z, _)] if x == y && y == z
+        ));
+    }
+}

@@ -1,1 +1,154 @@
-//! To be filled.
+//! The bytes of a tick on the wire, built at most once and shared by all who get it.
+//!
+//! A data frame depends on the tick alone, never on the connection, the subscription or a token: that is what lets all
+//! share it. Key order is fixed.
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+use fastwebsockets::{Frame as Wire, Payload};
+
+use super::tick::Tick;
+
+/// Longest WebSocket header of a server's frame: two bytes and an eight byte length.
+const HEADER_BYTES_MAX: usize = 10;
+
+/// A numbered tick and, once someone needs them, its bytes.
+#[derive(Debug)]
+pub struct Frame {
+    tick: Tick,
+    json: OnceLock<Encoded>,
+}
+
+#[derive(Debug)]
+struct Encoded {
+    bytes: Box<[u8]>,
+    header: usize,
+}
+
+impl Frame {
+    /// The board's: the tick must be numbered.
+    pub fn new(tick: Tick) -> Frame {
+        debug_assert!(tick.seq > 0, "the board numbers a tick before it is framed");
+        Frame { tick, json: OnceLock::new() }
+    }
+
+    /// The tick it carries.
+    pub fn tick(&self) -> &Tick {
+        &self.tick
+    }
+
+    /// One whole text frame: header and envelope.
+    pub fn bytes(&self) -> &[u8] {
+        &self.encoded().bytes
+    }
+
+    /// The envelope alone: `{"event":…,"data":…}`.
+    pub fn envelope(&self) -> &[u8] {
+        let encoded = self.encoded();
+        encoded.bytes.get(encoded.header..).unwrap_or_default()
+    }
+
+    fn encoded(&self) -> &Encoded {
+        self.json.get_or_init(|| {
+            let mut envelope = Vec::with_capacity(self.tick.value.len() + 160);
+            write_envelope(&self.tick, &mut envelope);
+            let mut bytes = Vec::with_capacity(envelope.len() + HEADER_BYTES_MAX);
+            let header = write_text(&envelope, &mut bytes);
+            Encoded { bytes: bytes.into_boxed_slice(), header }
+        })
+    }
+}
+
+/// Writes a tick's envelope. Names and kinds hold nothing that JSON would escape, by their grammars.
+fn write_envelope(tick: &Tick, out: &mut Vec<u8>) {
+    let Tick { topic, seq, ts, src_ts, value, .. } = tick;
+    let (name, kind) = (topic.name(), topic.kind());
+    let written = write!(out, r#"{{"event":"{kind}","data":{{"topic":"{name}","seq":{seq},"ts":{ts},"#);
+    debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
+    if *src_ts != 0 {
+        let written = write!(out, r#""src_ts":{src_ts},"#);
+        debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
+    }
+    out.extend_from_slice(br#""value":"#);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"}}");
+}
+
+/// Appends one text frame of `payload` and answers its header's length.
+pub fn write_text(payload: &[u8], out: &mut Vec<u8>) -> usize {
+    append(Wire::text(Payload::Borrowed(payload)), payload, out)
+}
+
+/// Appends one binary frame of `payload`.
+pub fn write_binary(payload: &[u8], out: &mut Vec<u8>) {
+    append(Wire::binary(Payload::Borrowed(payload)), payload, out);
+}
+
+/// Appends a ping without a payload.
+pub fn write_ping(out: &mut Vec<u8>) {
+    append(Wire::new(true, fastwebsockets::OpCode::Ping, None, Payload::Borrowed(b"")), b"", out);
+}
+
+/// Appends the pong that answers a ping with `payload`, at most 125 bytes.
+pub fn write_pong(payload: &[u8], out: &mut Vec<u8>) {
+    append(Wire::pong(Payload::Borrowed(payload)), payload, out);
+}
+
+fn append(mut frame: Wire<'_>, payload: &[u8], out: &mut Vec<u8>) -> usize {
+    let mut head = [0; 16];
+    let header = frame.fmt_head(&mut head);
+    out.extend(head.iter().take(header));
+    out.extend_from_slice(payload);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::Class;
+    use crate::model::topic::Topic;
+
+    fn frame(value: &str, src_ts: u64) -> Frame {
+        let topic = Topic::new("stocks.AAPL", "quote", Class::State);
+        Frame::new(Tick {
+            topic,
+            seq: 48213,
+            n: 50000,
+            ts: 1767225600123,
+            src_ts,
+            value: value.as_bytes().into(),
+            merged: 0,
+        })
+    }
+
+    #[test]
+    fn envelope_is_as_promised() {
+        let plain = frame(r#"{"price":"189.30"}"#, 0);
+        assert_eq!(
+            std::str::from_utf8(plain.envelope()).unwrap(),
+            r#"{"event":"quote","data":{"topic":"stocks.AAPL","seq":48213,"ts":1767225600123,"value":{"price":"189.30"}}}"#
+        );
+        let dated = frame("1", 7);
+        assert!(
+            std::str::from_utf8(dated.envelope())
+                .unwrap()
+                .contains(r#""ts":1767225600123,"src_ts":7,"value":1}"#)
+        );
+    }
+
+    #[test]
+    fn header_fits_the_length() {
+        for (value, header) in [(10, 2), (200, 4), (70_000, 10)] {
+            let frame = frame(&"1".repeat(value), 0);
+            let bytes = frame.bytes();
+            assert_eq!(bytes[0], 0x81);
+            assert_eq!(bytes.len() - frame.envelope().len(), header);
+            assert_eq!(bytes[1] & 0x80, 0, "a server never masks");
+        }
+        let mut ping = Vec::new();
+        write_ping(&mut ping);
+        write_pong(b"hi", &mut ping);
+        assert_eq!(ping, [0x89, 0, 0x8a, 2, b'h', b'i']);
+    }
+}
