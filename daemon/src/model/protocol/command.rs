@@ -1,0 +1,343 @@
+//! What clients say: text in, [`Request`] or an error that says what to change out.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::error::{Code, ProtocolError};
+use super::rate;
+
+/// Longest text id, in characters.
+const ID_CHARS_MAX: usize = 36;
+
+/// A client's name for its command, echoed in the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Id {
+    /// A number.
+    Number(u32),
+    /// At most 36 characters.
+    Text(Box<str>),
+}
+
+/// How ticks of a topic are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The newest at each push; what lay between is merged.
+    Latest,
+    /// Every one.
+    All,
+}
+
+/// The terms a subscription asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Terms {
+    /// Shortest time between two pushes; none: the feed's own.
+    pub rate: Option<Duration>,
+    /// None: what the topic's class says.
+    pub mode: Option<Mode>,
+}
+
+/// A command, checked in its form; whether its topics exist is for others to say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Upsert of subscriptions.
+    Subscribe { topics: Vec<String>, terms: Terms, snapshot: bool },
+    /// Ends subscriptions.
+    Unsubscribe { topics: Vec<String> },
+    /// Lists this connection's subscriptions.
+    Subscriptions,
+    /// Lists the topics that match.
+    Topics { pattern: String },
+    /// Asks for newest values once.
+    Get { topics: Vec<String> },
+    /// Asks for a pong; `t` comes back as it was written.
+    Ping { t: Option<Box<str>> },
+}
+
+/// A command and its id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Without it there is no acknowledgement.
+    pub id: Option<Id>,
+    /// The command.
+    pub command: Command,
+}
+
+/// A message that is no command, with its id if one could be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// The id, to be echoed.
+    pub id: Option<Id>,
+    /// What to change.
+    pub error: ProtocolError,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct IdOnly<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubscribeData {
+    #[serde(rename = "id")]
+    _id: Option<serde::de::IgnoredAny>,
+    topics: Vec<String>,
+    rate: Option<serde_json::Value>,
+    mode: Option<Mode>,
+    snapshot: Option<bool>,
+    since: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopicsData {
+    #[serde(rename = "id")]
+    _id: Option<serde::de::IgnoredAny>,
+    topics: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchData {
+    #[serde(rename = "id")]
+    _id: Option<serde::de::IgnoredAny>,
+    r#match: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PingData {
+    #[serde(rename = "id")]
+    _id: Option<serde::de::IgnoredAny>,
+    t: Option<serde_json::Number>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoData {
+    #[serde(rename = "id")]
+    _id: Option<serde::de::IgnoredAny>,
+}
+
+/// Commands of the protocol that this version does not answer yet.
+const NOT_BUILT: [&str; 5] = ["auth", "token", "history", "publish", "presence"];
+const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, ping";
+
+fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
+    ProtocolError::new(Code::BadRequest, message)
+}
+
+/// Reads one message.
+pub fn parse(text: &str) -> Result<Request, Refused> {
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| Refused {
+        id: None,
+        error: bad(format!(
+            "the message must be one JSON object with the keys \"event\" and \"data\": {}",
+            plain(&e)
+        )),
+    })?;
+    let data = envelope.data.map_or("{}", RawValue::get);
+    let id = read_id(data).map_err(|error| Refused { id: None, error })?;
+    match read_command(&envelope.event, data) {
+        Ok(command) => Ok(Request { id, command }),
+        Err(error) => Err(Refused { id, error }),
+    }
+}
+
+/// Checks the terms of a subscription, wherever they were written.
+pub fn terms(rate: Option<&str>, mode: Option<Mode>) -> Result<Terms, ProtocolError> {
+    let rate = match rate {
+        None => None,
+        Some(text) => Some(rate::parse(text).ok_or_else(|| {
+            bad(format!("the rate {text:?} must be a whole number with its unit, such as \"250ms\" or \"1s\", at most 1h"))
+        })?),
+    };
+    Ok(Terms { rate, mode })
+}
+
+fn read_id(data: &str) -> Result<Option<Id>, ProtocolError> {
+    // What is not an object at all is told by the command's own reading.
+    let Ok(IdOnly { id: Some(raw) }) = serde_json::from_str::<IdOnly<'_>>(data) else { return Ok(None) };
+    if let Ok(number) = serde_json::from_str::<u32>(raw.get()) {
+        return Ok(Some(Id::Number(number)));
+    }
+    match serde_json::from_str::<String>(raw.get()) {
+        Ok(text) if text.chars().count() <= ID_CHARS_MAX => Ok(Some(Id::Text(text.into()))),
+        _ => Err(bad(format!(
+            "the id must be a whole number from 0 to {} or a text of at most {ID_CHARS_MAX} characters",
+            u32::MAX
+        ))),
+    }
+}
+
+fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
+    match event {
+        "subscribe" => {
+            let data: SubscribeData = read(event, data)?;
+            if data.since.is_some() {
+                return Err(ProtocolError::new(
+                    Code::UnknownEvent,
+                    "since is not built yet: subscribe without it, and take the snapshot",
+                ));
+            }
+            let rate =
+                data.rate.as_ref().map(|rate| rate.as_str().map_or_else(|| rate.to_string(), str::to_owned));
+            let terms = terms(rate.as_deref(), data.mode)?;
+            Ok(Command::Subscribe {
+                topics: some_topics(event, data.topics)?,
+                terms,
+                snapshot: data.snapshot.unwrap_or(true),
+            })
+        }
+        "unsubscribe" => {
+            let data: TopicsData = read(event, data)?;
+            Ok(Command::Unsubscribe { topics: some_topics(event, data.topics)? })
+        }
+        "get" => {
+            let data: TopicsData = read(event, data)?;
+            Ok(Command::Get { topics: some_topics(event, data.topics)? })
+        }
+        "topics" => {
+            let data: MatchData = read(event, data)?;
+            Ok(Command::Topics { pattern: data.r#match.unwrap_or_else(|| "**".into()) })
+        }
+        "subscriptions" => read::<NoData>(event, data).map(|_| Command::Subscriptions),
+        "ping" => {
+            let data: PingData = read(event, data)?;
+            Ok(Command::Ping { t: data.t.map(|t| t.to_string().into()) })
+        }
+        other if NOT_BUILT.contains(&other) => Err(ProtocolError::new(
+            Code::UnknownEvent,
+            format!("{other} is not built yet; this version answers {BUILT}"),
+        )),
+        other => {
+            let shown: String = other.chars().take(40).collect();
+            Err(ProtocolError::new(
+                Code::UnknownEvent,
+                format!("there is no command {shown:?}; this version answers {BUILT}"),
+            ))
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(event: &str, data: &str) -> Result<T, ProtocolError> {
+    serde_json::from_str(data).map_err(|e| bad(format!("the data of {event}: {}", plain(&e))))
+}
+
+fn some_topics(event: &str, topics: Vec<String>) -> Result<Vec<String>, ProtocolError> {
+    if topics.is_empty() {
+        return Err(bad(format!("{event} names no topics; write \"topics\":[\"feed.name\"]")));
+    }
+    Ok(topics)
+}
+
+/// The parser's words, bounded: they may quote the client's own text.
+fn plain(e: &serde_json::Error) -> String {
+    let mut text: String = e.to_string().chars().take(200).collect();
+    if e.line() == 1 {
+        text = text.replace(" at line 1 column ", " at character ");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> (u16, Option<Id>, String) {
+        let refused = parse(text).unwrap_err();
+        (refused.error.code.number(), refused.id, refused.error.message.into_owned())
+    }
+
+    #[test]
+    fn commands_are_read() {
+        let request = parse(
+            r#"{"event":"subscribe","data":{"id":2,"topics":["a.b","c.*"],"rate":"1s","mode":"latest","snapshot":false}}"#,
+        )
+        .unwrap();
+        assert_eq!(request.id, Some(Id::Number(2)));
+        let Command::Subscribe { topics, terms, snapshot } = request.command else { panic!() };
+        assert_eq!(topics, ["a.b", "c.*"]);
+        assert_eq!(terms, Terms { rate: Some(Duration::from_secs(1)), mode: Some(Mode::Latest) });
+        assert!(!snapshot);
+        assert_eq!(parse(r#"{"event":"ping"}"#).unwrap().command, Command::Ping { t: None });
+        let ping = parse(r#"{"data":{"t":1.5,"id":"x"},"event":"ping"}"#).unwrap();
+        assert_eq!(ping.command, Command::Ping { t: Some("1.5".into()) });
+        assert_eq!(
+            parse(r#"{"event":"topics","data":{}}"#).unwrap().command,
+            Command::Topics { pattern: "**".into() }
+        );
+    }
+
+    #[test]
+    fn each_mistake_says_what_to_change() {
+        for (text, number, id, says) in [
+            ("", 400, None, "one JSON object"),
+            ("[1]", 400, None, "one JSON object"),
+            (r#"{"event":"ping","data":{},"x":1}"#, 400, None, "unknown field `x`"),
+            (r#"{"data":{}}"#, 400, None, "missing field `event`"),
+            (r#"{"event":"subscribe","data":{"id":7}}"#, 400, Some(Id::Number(7)), "missing field `topics`"),
+            (
+                r#"{"event":"subscribe","data":{"id":7,"topics":[]}}"#,
+                400,
+                Some(Id::Number(7)),
+                "names no topics",
+            ),
+            (
+                r#"{"event":"subscribe","data":{"id":7,"topics":["a"],"rate":5}}"#,
+                400,
+                Some(Id::Number(7)),
+                "with its unit",
+            ),
+            (r#"{"event":"subscribe","data":{"topics":["a"],"rate":"5"}}"#, 400, None, "with its unit"),
+            (r#"{"event":"subscribe","data":{"topics":["a"],"mode":"some"}}"#, 400, None, "latest"),
+            (
+                r#"{"event":"subscribe","data":{"topics":["a"],"topcs":1}}"#,
+                400,
+                None,
+                "unknown field `topcs`",
+            ),
+            (r#"{"event":"subscribe","data":{"topics":["a"],"since":{}}}"#, 405, None, "not built yet"),
+            (r#"{"event":"history","data":{"id":"h"}}"#, 405, Some(Id::Text("h".into())), "not built yet"),
+            (r#"{"event":"hello","data":{}}"#, 405, None, "no command"),
+            (r#"{"event":"ping","data":{"id":-1}}"#, 400, None, "the id must be"),
+            (r#"{"event":"ping","data":{"id":{}}}"#, 400, None, "the id must be"),
+            (r#"{"event":"ping","data":[]}"#, 400, None, "the data of ping"),
+        ] {
+            let (seen, seen_id, message) = code(text);
+            assert_eq!((seen, seen_id), (number, id), "{text}");
+            assert!(message.contains(says), "{text}: {message}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(text in "\\PC{0,120}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn almost_commands_are_answered(
+            event in "(subscribe|get|topics|ping|x)",
+            data in r#"[\[\]{}:,"a-z0-9]{0,40}"#,
+        ) {
+            let _ = parse(&format!(r#"{{"event":"{event}","data":{data}}}"#));
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What the server says, apart from ticks: one type per event, written as one text frame.
+//!
+//! `data` is always an object and its arrays are always present.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::command::{Id, Mode};
+use super::error::ProtocolError;
+use crate::model::frame;
+use crate::model::lane::Health;
+
+/// First on every connection.
+#[derive(Debug, Serialize)]
+pub struct Connected<'a> {
+    pub v: u32,
+    pub server: &'a str,
+    pub conn: &'a str,
+    pub epoch: &'a str,
+    pub heartbeat_ms: u64,
+    pub limits: Limits,
+}
+
+/// What one connection may have.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Limits {
+    pub topics: usize,
+    pub patterns: usize,
+    pub message_bytes: usize,
+}
+
+/// A subscription to an exact topic, as granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicGrant {
+    pub topic: Box<str>,
+    /// Snapshot ticks are at most this, live ones above; 0 before the topic's first tick.
+    pub seq: u64,
+    pub rate: String,
+    pub mode: Mode,
+}
+
+/// A subscription to a pattern, as granted. Its rate is what was asked, since each match rounds it for its own feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PatternGrant {
+    pub pattern: Box<str>,
+    /// Topics it matches now.
+    pub count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    pub mode: Mode,
+}
+
+/// A topic of a command that could not be served; the others were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    pub topic: String,
+    pub code: u16,
+    pub message: String,
+}
+
+impl Failed {
+    /// The topic's name is cut where no real one could reach.
+    pub fn new(topic: &str, error: &ProtocolError) -> Failed {
+        let topic = topic.chars().take(crate::model::topic::TOPIC_BYTES_MAX).collect();
+        Failed { topic, code: error.code.number(), message: error.message.to_string() }
+    }
+}
+
+/// Answers `subscribe`.
+#[derive(Debug, Default, Serialize)]
+pub struct Subscribed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topics: Vec<TopicGrant>,
+    pub patterns: Vec<PatternGrant>,
+    pub failed: Vec<Failed>,
+}
+
+/// Answers `unsubscribe`: what was ended.
+#[derive(Debug, Default, Serialize)]
+pub struct Unsubscribed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topics: Vec<String>,
+    pub patterns: Vec<String>,
+}
+
+/// Answers `subscriptions`.
+#[derive(Debug, Default, Serialize)]
+pub struct Subscriptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topics: Vec<TopicGrant>,
+    pub patterns: Vec<PatternGrant>,
+}
+
+/// One topic in the answer to `topics`.
+#[derive(Debug, Serialize)]
+pub struct TopicEntry<'a> {
+    pub topic: &'a str,
+    pub kind: &'a str,
+    pub class: &'static str,
+    pub seq: u64,
+    pub ts: u64,
+    pub interval_ms: u64,
+}
+
+/// Answers `topics`.
+#[derive(Debug, Serialize)]
+pub struct Topics<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topics: Vec<TopicEntry<'a>>,
+}
+
+/// Answers `get`: whole envelopes.
+#[derive(Debug, Serialize)]
+pub struct Values<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub values: Vec<&'a RawValue>,
+    pub failed: Vec<Failed>,
+}
+
+/// Answers `ping`.
+#[derive(Debug, Serialize)]
+pub struct Pong<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub t: Option<&'a RawValue>,
+    pub ts: u64,
+}
+
+/// Comes when nothing else did for `heartbeat_ms`.
+#[derive(Debug, Serialize)]
+pub struct Heartbeat {
+    pub ts: u64,
+}
+
+/// The server is about to stop.
+#[derive(Debug, Serialize)]
+pub struct Closing {
+    pub in_ms: u64,
+    /// Pick a moment in this window to come back.
+    pub reconnect_ms: [u64; 2],
+}
+
+/// A command failed, or a message was none.
+#[derive(Debug, Serialize)]
+pub struct Error<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub code: u16,
+    pub name: &'static str,
+    pub message: &'a str,
+    pub temporary: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Something worth knowing; clients ignore types they do not know.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Notice<'a> {
+    /// A feed's state changed.
+    Feed { feed: &'a str, state: &'static str, since: u64, reason: &'a str },
+    /// The connection was slow: `skipped` ticks of `topics` topics were passed over since `since`, and what came just
+    /// before this notice is their newest.
+    Lag { topics: usize, skipped: u64, since: u64 },
+}
+
+impl<'a> Notice<'a> {
+    /// A feed's health as a notice.
+    pub fn feed(feed: &'a str, health: &'a Health) -> Notice<'a> {
+        Notice::Feed { feed, state: health.state.as_str(), since: health.since, reason: &health.reason }
+    }
+}
+
+/// A type that is one event's data.
+pub trait Event: Serialize {
+    /// The event's name.
+    const NAME: &'static str;
+}
+
+macro_rules! events {
+    ($($type:ty => $name:literal),* $(,)?) => {$(
+        impl Event for $type {
+            const NAME: &'static str = $name;
+        }
+    )*};
+}
+
+events! {
+    Connected<'_> => "connected",
+    Subscribed => "subscribed",
+    Unsubscribed => "unsubscribed",
+    Subscriptions => "subscriptions",
+    Topics<'_> => "topics",
+    Values<'_> => "values",
+    Pong<'_> => "pong",
+    Heartbeat => "heartbeat",
+    Closing => "closing",
+    Error<'_> => "error",
+    Notice<'_> => "notice",
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    event: &'static str,
+    data: &'a T,
+}
+
+/// Appends `data` as one text frame.
+pub fn write<T: Event>(data: &T, out: &mut Vec<u8>) {
+    let envelope = Envelope { event: T::NAME, data };
+    // These types hold nothing that JSON cannot say, and a Vec takes all that is written to it.
+    let text = serde_json::to_vec(&envelope).expect("events are plain data");
+    frame::write_text(&text, out);
+}
+
+/// Appends a failure as one text frame.
+pub fn write_error(id: Option<Id>, error: &ProtocolError, out: &mut Vec<u8>) {
+    let event = Error {
+        id,
+        code: error.code.number(),
+        name: error.code.name(),
+        message: &error.message,
+        temporary: error.code.temporary(),
+        retry_after_ms: error.retry_after_ms,
+    };
+    write(&event, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::lane::FeedState;
+    use crate::model::protocol::words;
+
+    fn text<T: Event>(data: &T) -> String {
+        let mut out = Vec::new();
+        write(data, &mut out);
+        String::from_utf8(out[if out[1] < 126 { 2 } else { 4 }..].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn shapes_are_as_promised() {
+        let subscribed = Subscribed {
+            id: Some(Id::Number(2)),
+            topics: vec![TopicGrant {
+                topic: "stocks.AAPL".into(),
+                seq: 48213,
+                rate: "1s".into(),
+                mode: Mode::Latest,
+            }],
+            ..Subscribed::default()
+        };
+        assert_eq!(
+            text(&subscribed),
+            r#"{"event":"subscribed","data":{"id":2,"topics":[{"topic":"stocks.AAPL","seq":48213,"rate":"1s","mode":"latest"}],"patterns":[],"failed":[]}}"#
+        );
+        let health = Health { state: FeedState::Stale, since: 1, reason: "…".into() };
+        assert_eq!(
+            text(&Notice::feed("stocks", &health)),
+            r#"{"event":"notice","data":{"type":"feed","feed":"stocks","state":"stale","since":1,"reason":"…"}}"#
+        );
+        assert_eq!(
+            text(&Notice::Lag { topics: 12, skipped: 340, since: 1 }),
+            r#"{"event":"notice","data":{"type":"lag","topics":12,"skipped":340,"since":1}}"#
+        );
+        assert_eq!(text(&Heartbeat { ts: 1 }), r#"{"event":"heartbeat","data":{"ts":1}}"#);
+    }
+
+    #[test]
+    fn what_the_server_says_no_feed_may_say() {
+        for name in [Connected::NAME, Subscribed::NAME, Values::NAME, Notice::NAME, Closing::NAME, Pong::NAME]
+        {
+            assert!(words::is_reserved(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! `tickerd.v1`: what clients say ([`command`]), what they are told ([`event`]), and what they did wrong ([`error`]).
+pub mod command;
+pub mod error;
+pub mod event;
+pub mod rate;
+pub mod words;
+
+/// The version in `connected`.
+pub const VERSION: u32 = 1;
+/// The text subprotocol's name.
+pub const SUBPROTOCOL_JSON: &str = "tickerd.v1.json";

@@ -1,0 +1,95 @@
+//! Rates as clients write them, and what they are granted.
+//!
+//! A rate is the shortest time between two pushes of a topic: a whole number with its unit, such as `250ms` or `1s`.
+
+use std::time::Duration;
+
+/// Slowest rate that can be written: an hour.
+const RATE_MAX: Duration = Duration::from_secs(3600);
+
+/// Reads `250ms`, `1s`, `2m` or `1h`; nothing under a millisecond or over an hour.
+pub fn parse(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let scale = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let ms = number.parse::<u64>().ok()?.checked_mul(scale)?;
+    Some(Duration::from_millis(ms)).filter(|rate| !rate.is_zero() && *rate <= RATE_MAX)
+}
+
+/// Writes a rate in its largest whole unit: `1s`, not `1000ms`.
+pub fn format(rate: Duration) -> String {
+    match rate.as_millis() {
+        ms if ms % 1_000 != 0 => format!("{ms}ms"),
+        ms if ms % 60_000 != 0 => format!("{}s", ms / 1_000),
+        ms => format!("{}m", ms / 60_000),
+    }
+}
+
+/// The rates at which one feed's topics can be had: its own interval first, then the configured tiers slower than it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tiers(Vec<Duration>);
+
+impl Tiers {
+    /// `configured` ascending.
+    pub fn new(interval: Duration, configured: &[Duration]) -> Tiers {
+        let slower = configured.iter().copied().filter(|tier| *tier > interval);
+        Tiers(std::iter::once(interval).chain(slower).collect())
+    }
+
+    /// The tier granted to who asks for `rate`: the next slower one; `None` if there is none that slow.
+    pub fn grant(&self, rate: Option<Duration>) -> Option<u8> {
+        let rate = rate.unwrap_or_default();
+        let at = self.0.iter().position(|tier| *tier >= rate)?;
+        u8::try_from(at).ok()
+    }
+
+    /// What a tier is.
+    pub fn rate(&self, tier: u8) -> Duration {
+        self.0.get(usize::from(tier)).copied().unwrap_or_default()
+    }
+
+    /// All of them, the own beat first.
+    pub fn all(&self) -> &[Duration] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_carry_their_unit() {
+        for (text, ms) in [("1ms", 1), ("250ms", 250), ("1s", 1_000), ("2m", 120_000), ("1h", 3_600_000)] {
+            assert_eq!(parse(text), Some(Duration::from_millis(ms)), "{text}");
+        }
+        for bad in ["", "1", "s", "0s", "1.5s", "-1s", "2h", "1 s", "99999999999999999999s", "1sec"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+        for (ms, text) in [(250, "250ms"), (1_000, "1s"), (1_500, "1500ms"), (120_000, "2m")] {
+            assert_eq!(format(Duration::from_millis(ms)), text);
+        }
+    }
+
+    #[test]
+    fn a_rate_is_rounded_to_the_next_slower_tier() {
+        let ms = Duration::from_millis;
+        let tiers = Tiers::new(ms(250), &[ms(100), ms(250), ms(1000), ms(5000)]);
+        assert_eq!(tiers.all(), [ms(250), ms(1000), ms(5000)]);
+        for (rate, tier) in [
+            (None, Some(0)),
+            (Some(10), Some(0)),
+            (Some(251), Some(1)),
+            (Some(5000), Some(2)),
+            (Some(5001), None),
+        ] {
+            assert_eq!(tiers.grant(rate.map(ms)), tier, "{rate:?}");
+        }
+    }
+}
