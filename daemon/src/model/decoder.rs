@@ -1,1 +1,375 @@
-//! To be filled.
+//! Inbound WebSocket frames, bounded: bytes in, whole messages out, or the code to close with.
+//!
+//! Written for a public server: everything RFC 6455 forbids a client is refused at the first byte that shows it, and
+//! nothing is reserved for bytes that were announced but have not come. The caller reads into a buffer of its own; only
+//! a frame or message that was cut is kept here, so an idle connection holds no heap memory at all.
+//! However the bytes are split, the outcome is the same.
+
+use std::ops::ControlFlow;
+
+use fastwebsockets::{OpCode, unmask};
+
+use crate::model::close::CloseCode;
+
+/// The longest header: 2 bytes, 8 of length, 4 of mask.
+const HEAD_MAX: usize = 14;
+/// RSV1 to RSV3. No extension is negotiated, so none may be set; permessage-deflate would take RSV1 (0x40) out of this
+/// for the first frame of a message and inflate where `Partial::finish` and `deliver` hand a message out.
+const RESERVED: u8 = 0x70;
+/// RFC 6455 5.5: a control frame's payload.
+const CONTROL_MAX: u64 = 125;
+
+/// How much one client may make the server hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of one message, over all its fragments.
+    pub message: usize,
+    /// Frames of one message. Without it, empty fragments cost the client six bytes each and never end.
+    pub fragments: u32,
+}
+
+/// One thing a client said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inbound<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+    Ping(&'a [u8]),
+    Pong(&'a [u8]),
+    /// The client's close; nothing after it is read.
+    Close {
+        code: Option<u16>,
+        reason: &'a str,
+    },
+}
+
+/// The decoder of one connection. 16 bytes while nothing is cut.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    partial: Option<Box<Partial>>,
+    ended: bool,
+}
+
+/// What must be remembered between two reads.
+#[derive(Debug, Default)]
+struct Partial {
+    /// A header that was cut: its first `head_len` bytes.
+    head: [u8; HEAD_MAX],
+    head_len: usize,
+    /// A frame whose header is known and whose payload is not whole yet.
+    frame: Option<Frame>,
+    /// The message that is open: a fragment came and FIN has not, or its only frame was cut.
+    message: Option<Message>,
+    /// The payload so far of a control frame that was cut; these may stand between a message's fragments.
+    control: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    fin: bool,
+    opcode: OpCode,
+    mask: [u8; 4],
+    len: usize,
+    done: usize,
+}
+
+#[derive(Debug)]
+struct Message {
+    text: bool,
+    data: Vec<u8>,
+    /// `data[..checked]` is valid UTF-8; what follows is at most the start of one code point.
+    checked: usize,
+    fragments: u32,
+}
+
+impl Decoder {
+    pub fn new() -> Decoder {
+        Decoder::default()
+    }
+
+    /// Decodes `bytes`, which it unmasks in place, and calls `on` for each message and control frame, in order.
+    ///
+    /// # Errors
+    /// The code to close with: the client broke the protocol or a limit, or `on` broke with a code of its own. After an
+    /// error, and after the client's close, further bytes are ignored (RFC 6455 1.4).
+    pub fn feed(
+        &mut self,
+        bytes: &mut [u8],
+        limits: &Limits,
+        on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
+    ) -> Result<(), CloseCode> {
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.ended {
+            match self.step(rest, limits, on) {
+                Ok(left) => rest = left,
+                Err(code) => {
+                    self.end();
+                    return Err(code);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the client closed, or an error ended this decoder.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.partial = None;
+    }
+
+    /// One frame, or as much of it as is there; the bytes behind it.
+    fn step<'b>(
+        &mut self,
+        bytes: &'b mut [u8],
+        limits: &Limits,
+        on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
+    ) -> Result<&'b mut [u8], CloseCode> {
+        let (mut frame, bytes) = match self.partial.as_mut().and_then(|partial| partial.frame.take()) {
+            Some(frame) => (frame, bytes),
+            None => match self.head(bytes, limits)? {
+                (Some(frame), used) => (frame, &mut bytes[used..]),
+                (None, _) => return Ok(&mut []),
+            },
+        };
+
+        let take = (frame.len - frame.done).min(bytes.len());
+        let (payload, rest) = bytes.split_at_mut(take);
+        let mut mask = frame.mask;
+        mask.rotate_left(frame.done % 4);
+        unmask(payload, mask);
+        let whole = take == frame.len;
+        frame.done += take;
+
+        let open = self.partial.as_ref().is_some_and(|partial| partial.message.is_some());
+        let told = if whole && (is_control(frame.opcode) || (frame.fin && !open)) {
+            deliver(frame.opcode, payload, on)?
+        } else {
+            self.partial.get_or_insert_default().take_in(frame, payload, limits, on)?
+        };
+        if told == Told::Close {
+            self.end();
+        } else if self.partial.as_ref().is_some_and(|partial| partial.is_idle()) {
+            self.partial = None;
+        }
+        Ok(rest)
+    }
+
+    /// The next frame's header and how many of `bytes` it took; a cut one is kept, and took them all.
+    fn head(&mut self, bytes: &[u8], limits: &Limits) -> Result<(Option<Frame>, usize), CloseCode> {
+        let Some(partial) = self.partial.as_mut() else {
+            return Ok(match parse_head(bytes, None, limits)? {
+                Some((frame, used)) => (Some(frame), used),
+                None => {
+                    self.partial = Some(Box::new(Partial::with_head(bytes)));
+                    (None, bytes.len())
+                }
+            });
+        };
+        let stored = partial.head_len;
+        let take = bytes.len().min(HEAD_MAX - stored);
+        partial.head[stored..stored + take].copy_from_slice(&bytes[..take]);
+        partial.head_len += take;
+        match parse_head(&partial.head[..partial.head_len], partial.message.as_ref(), limits)? {
+            Some((frame, used)) => {
+                partial.head_len = 0;
+                if let (Some(message), OpCode::Continuation) = (&mut partial.message, frame.opcode) {
+                    message.fragments += 1;
+                }
+                Ok((Some(frame), used - stored))
+            }
+            // A header is at most HEAD_MAX bytes, so all that came fitted.
+            None => Ok((None, bytes.len())),
+        }
+    }
+}
+
+impl Partial {
+    fn with_head(bytes: &[u8]) -> Partial {
+        let mut partial = Partial { head_len: bytes.len(), ..Partial::default() };
+        partial.head[..bytes.len()].copy_from_slice(bytes);
+        partial
+    }
+
+    fn is_idle(&self) -> bool {
+        self.head_len == 0 && self.frame.is_none() && self.message.is_none()
+    }
+
+    /// Keeps `payload`, the newest piece of `frame`, and delivers what it completes.
+    fn take_in(
+        &mut self,
+        frame: Frame,
+        payload: &[u8],
+        limits: &Limits,
+        on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
+    ) -> Result<Told, CloseCode> {
+        let complete = frame.done == frame.len;
+        if !complete {
+            self.frame = Some(frame);
+        }
+        if is_control(frame.opcode) {
+            self.control.reserve_exact(frame.len - self.control.len());
+            self.control.extend_from_slice(payload);
+            return if complete {
+                deliver(frame.opcode, &std::mem::take(&mut self.control), on)
+            } else {
+                Ok(Told::Other)
+            };
+        }
+        let message = self.message.get_or_insert_with(|| Message::new(frame.opcode));
+        let to_come = match frame.fin {
+            true => frame.len - (frame.done - payload.len()),
+            false => limits.message.saturating_sub(message.data.len()),
+        };
+        message.append(payload, to_come)?;
+        if complete && frame.fin { self.finish(on) } else { Ok(Told::Other) }
+    }
+
+    fn finish(
+        &mut self,
+        on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
+    ) -> Result<Told, CloseCode> {
+        let Some(message) = self.message.take() else { return Ok(Told::Other) };
+        let opcode = if message.text { OpCode::Text } else { OpCode::Binary };
+        deliver(opcode, &message.data, on)
+    }
+}
+
+impl Message {
+    fn new(opcode: OpCode) -> Message {
+        Message { text: opcode == OpCode::Text, data: Vec::new(), checked: 0, fragments: 1 }
+    }
+
+    /// Grows with what arrived, by doubling, and never by more than `to_come`: what the message can still bring, by its
+    /// last frame's length or by the limit. The header check saw to it that `payload` is no longer than that.
+    fn append(&mut self, payload: &[u8], to_come: usize) -> Result<(), CloseCode> {
+        if self.data.capacity() - self.data.len() < payload.len() {
+            self.data.reserve_exact(payload.len().max(self.data.len()).min(to_come));
+        }
+        self.data.extend_from_slice(payload);
+        if self.text {
+            match std::str::from_utf8(&self.data[self.checked..]) {
+                Ok(_) => self.checked = self.data.len(),
+                // A code point that may still be completed.
+                Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
+                Err(_) => return Err(CloseCode::InvalidData),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Close,
+    Other,
+}
+
+fn is_control(opcode: OpCode) -> bool {
+    matches!(opcode, OpCode::Close | OpCode::Ping | OpCode::Pong)
+}
+
+/// Hands out one whole message or control frame.
+fn deliver(
+    opcode: OpCode,
+    payload: &[u8],
+    on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
+) -> Result<Told, CloseCode> {
+    let inbound = match opcode {
+        OpCode::Text => Inbound::Text(text(payload)?),
+        OpCode::Binary => Inbound::Binary(payload),
+        OpCode::Ping => Inbound::Ping(payload),
+        OpCode::Pong => Inbound::Pong(payload),
+        OpCode::Close => close(payload)?,
+        // `parse_head` lets it pass only while a message is open, and then the payload goes there.
+        OpCode::Continuation => return Err(CloseCode::ProtocolError),
+    };
+    let told = if opcode == OpCode::Close { Told::Close } else { Told::Other };
+    match on(inbound) {
+        ControlFlow::Continue(()) => Ok(told),
+        ControlFlow::Break(code) => Err(code),
+    }
+}
+
+fn text(payload: &[u8]) -> Result<&str, CloseCode> {
+    std::str::from_utf8(payload).map_err(|_| CloseCode::InvalidData)
+}
+
+/// RFC 6455 5.5.1 and 7.4: empty, or a code that may be sent and a reason in UTF-8.
+fn close(payload: &[u8]) -> Result<Inbound<'_>, CloseCode> {
+    match payload {
+        [] => Ok(Inbound::Close { code: None, reason: "" }),
+        [_] => Err(CloseCode::ProtocolError),
+        [high, low, reason @ ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+                return Err(CloseCode::ProtocolError);
+            }
+            Ok(Inbound::Close { code: Some(code), reason: text(reason)? })
+        }
+    }
+}
+
+/// One header: the frame and the header's length, `None` while bytes are missing.
+///
+/// Checks go byte by byte in the order of the wire, so that how the bytes were split cannot change which one fails.
+fn parse_head(
+    bytes: &[u8],
+    open: Option<&Message>,
+    limits: &Limits,
+) -> Result<Option<(Frame, usize)>, CloseCode> {
+    use CloseCode::{MessageTooBig, ProtocolError};
+
+    let Some(&first) = bytes.first() else { return Ok(None) };
+    let fin = first & 0x80 != 0;
+    let opcode = OpCode::try_from(first & 0x0f).map_err(|_| ProtocolError)?;
+    let in_order = match opcode {
+        OpCode::Continuation => open.is_some(),
+        OpCode::Text | OpCode::Binary => open.is_none(),
+        OpCode::Close | OpCode::Ping | OpCode::Pong => fin,
+    };
+    if first & RESERVED != 0 || !in_order {
+        return Err(ProtocolError);
+    }
+    if opcode == OpCode::Continuation && open.is_some_and(|message| message.fragments >= limits.fragments) {
+        return Err(MessageTooBig);
+    }
+
+    let Some(&second) = bytes.get(1) else { return Ok(None) };
+    let short = u64::from(second & 0x7f);
+    let masked = second & 0x80 != 0;
+    if !masked || (is_control(opcode) && short > CONTROL_MAX) {
+        return Err(ProtocolError);
+    }
+    // RFC 6455 5.2: the shortest form that fits, and the top bit clear.
+    let (len, at, least, most) = match short {
+        126 => match bytes.get(2..4) {
+            Some(two) => (two.iter().fold(0, shift), 4, 126, u64::from(u16::MAX)),
+            None => return Ok(None),
+        },
+        127 => match bytes.get(2..10) {
+            Some(eight) => (eight.iter().fold(0, shift), 10, 65_536, u64::MAX >> 1),
+            None => return Ok(None),
+        },
+        short => (short, 2, 0, 125),
+    };
+    if !(least..=most).contains(&len) {
+        return Err(ProtocolError);
+    }
+    let held = open.map_or(0, |message| message.data.len());
+    let len = usize::try_from(len).map_err(|_| MessageTooBig)?;
+    if !is_control(opcode) && len > limits.message.saturating_sub(held) {
+        return Err(MessageTooBig);
+    }
+    let Some(&[a, b, c, d]) = bytes.get(at..at + 4) else { return Ok(None) };
+    Ok(Some((Frame { fin, opcode, mask: [a, b, c, d], len, done: 0 }, at + 4)))
+}
+
+fn shift(value: u64, byte: &u8) -> u64 {
+    value << 8 | u64::from(*byte)
+}
+
+#[cfg(test)]
+mod tests;
