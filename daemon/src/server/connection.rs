@@ -137,8 +137,8 @@ impl Gate {
         let io = parts.io.into_inner();
         let kind = upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         let Some(kind) = kind else {
-            // A client that stays is not waited for in full; the timeout is no error.
-            let _ = timeout(LINGER, linger(io)).await;
+            // Neither a client that stays nor a stop is an error here.
+            let _ = stop.until(timeout(LINGER, linger(io))).await;
             return None;
         };
         match io.into_socket() {
