@@ -1,34 +1,43 @@
-//! A socket that the server upgraded and hands over.
+//! What the server hands to the fan-out: a connection whose handshake is done.
+
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 
 use bytes::Bytes;
 
-/// The upgraded socket, out of the server's runtime.
-#[derive(Debug)]
-pub enum Socket {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
+/// One upgraded connection. The 101 is on the wire; nothing was read or written since.
+pub struct Arrival {
+    pub socket: Socket,
+    /// What the client sent right behind its request, still masked and unread: decode it before the socket's bytes.
+    pub read_buf: Bytes,
+    pub kind: Kind,
+    /// Dropped when the connection has ended, and not before.
+    pub permit: Permit,
 }
 
-/// What kind of connection it becomes.
+/// A non-blocking socket, registered with no runtime.
 #[derive(Debug)]
+pub enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What the connection is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
+    /// Speaks `tickerd.v1`; subscribes to `opening` at once.
     Ticker { opening: Option<Opening> },
+    /// Sends every message back. For conformance suites.
     Echo,
 }
 
-/// What `/ws?topics=…&rate=…` asked for.
-#[derive(Debug)]
+/// What the URL asked for: `/ws?topics=a,b&rate=1s`. Decoded, not checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
+    /// Topics and patterns; never empty.
     pub topics: Vec<String>,
     pub rate: Option<String>,
 }
 
-/// Dropped when the connection ends, so that whoever counts can count.
+/// Holds the connection's place in the server's limits.
 pub type Permit = Box<dyn Send>;
-
-pub struct Arrival {
-    pub socket: Socket,
-    pub read_buf: Bytes,
-    pub kind: Kind,
-    pub permit: Permit,
-}
