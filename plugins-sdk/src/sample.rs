@@ -61,6 +61,7 @@ pub trait Value: sealed::Sealed {
 
 impl<T: Serialize + ?Sized> Value for Serialised<'_, T> {
     fn json<'b>(&'b self, scratch: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
+        scratch.reserve(256); // most values fit, so most samples cost one allocation
         match serde_json::to_writer(&mut *scratch, self.0) {
             Ok(()) => Ok(scratch),
             Err(e) => Err(Error::Invalid(format!("the value does not turn into JSON: {e}"))),
