@@ -26,6 +26,8 @@ use crate::{
 const SEED: u64 = 8_425;
 /// Part of the beats after which a window opens and closes: the beat has gone out, and the feed has printed.
 const QUIET: f64 = 0.85;
+/// A server that has sent nothing for so long after the warm-up never will.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
 const CHURN_EVERY: Duration = Duration::from_millis(5);
 
 /// What is delivered to whom, and how often.
@@ -163,6 +165,10 @@ fn measure(
     };
     let warm = Instant::now() + options.warm_up();
     run_until(swarm, warm)?;
+    while swarm.tally.ticks == 0 && warm.elapsed() < FIRST_WITHIN {
+        let next = Instant::now() + load.interval;
+        run_until(swarm, next)?;
+    }
     let opens = Instant::now() + wall::until(wall::now(), load.interval, QUIET);
     run_until(swarm, opens)?;
 

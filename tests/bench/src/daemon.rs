@@ -60,7 +60,8 @@ impl Daemon {
     fn scrape(&self) -> std::io::Result<String> {
         let mut socket = TcpStream::connect(self.admin)?;
         socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(socket, "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin)?;
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin);
+        socket.write_all(request.as_bytes())?;
         let mut text = String::new();
         socket.read_to_string(&mut text)?;
         Ok(text)

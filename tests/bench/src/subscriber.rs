@@ -65,11 +65,12 @@ impl Subscriber {
         socket.connect_timeout(&server.into(), Duration::from_secs(10))?;
         socket.set_tcp_nodelay(true)?;
         let mut stream = std::net::TcpStream::from(socket);
-        write!(
-            stream,
+        // In one piece: a handshake is one segment.
+        let request = format!(
             "GET /ws{query} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )?;
+        );
+        stream.write_all(request.as_bytes())?;
         stream.set_nonblocking(true)?;
         let stream = TcpStream::from_std(stream);
         Ok(Self { stream, walker: Walker::default(), phase: Phase::Asked(Vec::new()) })
