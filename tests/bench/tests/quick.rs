@@ -12,7 +12,7 @@ fn daemon() -> PathBuf {
     let profile =
         if bench.parent().is_some_and(|folder| folder.ends_with("release")) { "release" } else { "dev" };
     let built = Command::new(env!("CARGO")).args(["build", "-p", "tickerd", "--profile", profile]).status();
-    assert!(built.unwrap().success(), "cargo build -p tickerd");
+    assert!(built.is_ok_and(|status| status.success()), "cargo build -p tickerd");
     bench.with_file_name("tickerd")
 }
 
