@@ -1,1 +1,201 @@
-//! To be filled.
+//! The pulse: one thread that owns the board and the schedule. It collects what waits in the lanes, then beats.
+//!
+//! It never touches a socket and never waits for a shard; a shard that is behind gets the newest of what it missed.
+
+mod bell;
+mod metrics;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use self::bell::Bell;
+pub use self::metrics::Metrics;
+use crate::fanout::Outlet;
+use crate::fanout::beat::Beat;
+use crate::model::board::{Board, Group};
+use crate::model::lane::{Entry, Lane};
+use crate::model::protocol::rate::Tiers;
+use crate::model::schedule::Schedule;
+
+/// The pulse looks around at least this often, so that a watchdog can see it live.
+const NAP_MAX: Duration = Duration::from_secs(1);
+/// How soon a shard that was behind is tried again when no beat comes sooner.
+const RETRY: Duration = Duration::from_millis(5);
+
+/// One feed, as the pulse sees it.
+pub struct Source {
+    /// Its name, for metrics.
+    pub name: String,
+    /// Where its ticks wait.
+    pub lane: Arc<Lane>,
+    /// Its push interval and the slower tiers.
+    pub tiers: Tiers,
+    /// Push at each beat whether or not anything changed.
+    pub always: bool,
+}
+
+/// The running thread.
+pub struct Running {
+    bell: Arc<Bell>,
+    stop: Arc<AtomicBool>,
+    turns: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// How often the pulse has looked around; a number that stands still means that it hangs.
+    pub fn turns(&self) -> Arc<AtomicU64> {
+        self.turns.clone()
+    }
+
+    /// Sends what still waits as a last beat, and ends.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        self.bell.ring();
+        if self.thread.join().is_err() {
+            tracing::error!("the pulse ended in a panic");
+        }
+    }
+}
+
+/// Starts the thread. `bell` is what the lanes ring.
+pub fn start(sources: Vec<Source>, outlet: Outlet, bell: Arc<Bell>, metrics: Metrics) -> io::Result<Running> {
+    let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (rung, stopped, counted) = (bell.clone(), stop.clone(), turns.clone());
+    let thread = std::thread::Builder::new().name("pulse".into()).spawn(move || {
+        let mut pulse = Pulse::new(sources, outlet, metrics);
+        while !stopped.load(Ordering::Acquire) {
+            counted.fetch_add(1, Ordering::Relaxed);
+            rung.wait(pulse.nap());
+            pulse.turn();
+        }
+        pulse.last_beat();
+    })?;
+    Ok(Running { bell, stop, turns, thread })
+}
+
+struct Pulse {
+    sources: Vec<Source>,
+    outlet: Outlet,
+    metrics: Metrics,
+    board: Board,
+    schedule: Schedule,
+    /// By interval of the schedule: which feed's which tier beats.
+    beats: Vec<Vec<(usize, u8)>>,
+    intervals: Vec<Duration>,
+    started: Instant,
+    due: Vec<crate::model::schedule::DueBeat>,
+    pending: Beat,
+}
+
+impl Pulse {
+    fn new(sources: Vec<Source>, outlet: Outlet, metrics: Metrics) -> Pulse {
+        let groups: Vec<Group> = sources
+            .iter()
+            .map(|source| Group { tiers: source.tiers.all().len() as u8, always: source.always })
+            .collect();
+        let mut intervals: Vec<Duration> = sources.iter().flat_map(|s| s.tiers.all()).copied().collect();
+        intervals.sort_unstable();
+        intervals.dedup();
+        let beats = intervals
+            .iter()
+            .map(|interval| {
+                let tiers = sources.iter().enumerate().flat_map(|(feed, source)| {
+                    source.tiers.all().iter().zip(0u8..).map(move |(tier, at)| (feed, *tier, at))
+                });
+                tiers.filter(|(_, tier, _)| tier == interval).map(|(feed, _, at)| (feed, at)).collect()
+            })
+            .collect();
+        for interval in &intervals {
+            metrics.watch_interval(*interval);
+        }
+        let started = Instant::now();
+        Pulse {
+            sources,
+            outlet,
+            metrics,
+            board: Board::new(&groups),
+            schedule: Schedule::new(&intervals, 0, wall_us()),
+            beats,
+            intervals,
+            started,
+            due: Vec::new(),
+            pending: Beat::default(),
+        }
+    }
+
+    fn mono_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
+    /// How long nothing is due.
+    fn nap(&self) -> Duration {
+        let most = if self.outlet.owes() { RETRY } else { NAP_MAX };
+        let Some(next) = self.schedule.next() else { return most };
+        Duration::from_micros(next.saturating_sub(self.mono_us())).min(most)
+    }
+
+    /// Collects, and beats if it is time.
+    fn turn(&mut self) {
+        self.collect();
+        let now = self.mono_us();
+        self.schedule.due(now, &mut self.due);
+        self.schedule.slew(now, wall_us());
+        for due in std::mem::take(&mut self.due) {
+            if due.late > 0
+                && let Some(interval) = self.intervals.get(due.interval)
+            {
+                self.metrics.count_late(*interval, due.late);
+            }
+            for (feed, tier) in self.beats.get(due.interval).into_iter().flatten() {
+                self.board.take_due(*feed, *tier, &mut self.pending.due);
+            }
+        }
+        self.send();
+    }
+
+    fn collect(&mut self) {
+        for (feed, source) in self.sources.iter().enumerate() {
+            let drained = source.lane.drain();
+            for entry in drained.entries {
+                match entry {
+                    Entry::Tick(tick) => self.board.offer(feed, tick),
+                    Entry::Retire(topic) => self.board.retire(feed, &topic),
+                }
+            }
+            if let Some(health) = drained.health {
+                self.pending.health.push((feed, health));
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        let changes = self.board.take_changes();
+        let changed = !changes.is_empty();
+        self.pending.changes = changes;
+        if !self.pending.is_empty() || self.outlet.owes() {
+            self.outlet.send(std::mem::take(&mut self.pending));
+        }
+        for (feed, source) in self.sources.iter().enumerate() {
+            if changed {
+                self.metrics.set_topics(&source.name, self.board.topics(feed));
+            }
+            self.metrics.count_merged(&source.name, self.board.take_merged(feed));
+        }
+    }
+
+    fn last_beat(&mut self) {
+        self.collect();
+        for feed in 0..self.sources.len() {
+            self.board.take_due(feed, 0, &mut self.pending.due);
+        }
+        self.send();
+    }
+}
+
+fn wall_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
+}

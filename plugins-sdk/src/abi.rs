@@ -22,23 +22,24 @@ pub const TKR_ABI_MINOR: u32 = 0;
 /// `TKR_ERR_TRANSIENT`, an unknown positive one as `TKR_OK`.
 pub type TkrStatus = i32;
 /// Done.
-pub const TKR_OK: TkrStatus = 0;
+pub const TKR_OK: i32 = 0;
 /// `emit`: a rate or queue limit was met; the sample was merged or dropped. Carry on.
-pub const TKR_DROPPED: TkrStatus = 1;
+pub const TKR_DROPPED: i32 = 1;
 /// The configuration is wrong; asked again only when it changes.
-pub const TKR_ERR_CONFIG: TkrStatus = -1;
+pub const TKR_ERR_CONFIG: i32 = -1;
 /// Failed for now; the instance is kept and called again after a back-off.
-pub const TKR_ERR_TRANSIENT: TkrStatus = -2;
+pub const TKR_ERR_TRANSIENT: i32 = -2;
 /// The instance is of no more use; it is destroyed and created anew after a back-off.
-pub const TKR_ERR_FATAL: TkrStatus = -3;
-/// A bad argument: not UTF-8, not JSON, too large, a bad topic, an undeclared event.
-pub const TKR_ERR_INVALID: TkrStatus = -4;
+pub const TKR_ERR_FATAL: i32 = -3;
+/// A bad argument: not UTF-8, not JSON, too large, a bad topic, an undeclared event. From `poll` or `run` it counts
+/// as `TKR_ERR_TRANSIENT`.
+pub const TKR_ERR_INVALID: i32 = -4;
 /// The feed is being stopped: return from `poll` or `run` now.
-pub const TKR_ERR_STOPPING: TkrStatus = -5;
+pub const TKR_ERR_STOPPING: i32 = -5;
 /// A panic or exception was caught at the boundary; the instance takes only `destroy` from now on.
-pub const TKR_ERR_PANIC: TkrStatus = -6;
+pub const TKR_ERR_PANIC: i32 = -6;
 /// Not offered by this side.
-pub const TKR_ERR_UNSUPPORTED: TkrStatus = -7;
+pub const TKR_ERR_UNSUPPORTED: i32 = -7;
 
 /// Log level: something failed.
 pub const TKR_LOG_ERROR: i32 = 1;

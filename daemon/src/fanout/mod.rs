@@ -1,1 +1,179 @@
-//! To be filled.
+//! Fan-out: shards that own the connections, cohorts of those who asked for the same, one write per connection per beat.
+
+pub mod arrival;
+pub mod beat;
+mod catch_up;
+mod cohorts;
+mod commands;
+mod connection;
+mod link;
+pub mod metrics;
+mod reading;
+mod shard;
+pub mod topics;
+mod walk;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use self::arrival::Arrival;
+use self::beat::Beat;
+use self::metrics::Metrics;
+use self::shard::{Inbox, Shard};
+use self::topics::FeedFacts;
+use crate::model::decoder::Limits;
+
+/// Beats that wait for a shard before it counts as behind.
+const BEATS_MAX: usize = 4;
+/// Upgraded sockets that wait for a shard.
+const ARRIVALS_MAX: usize = 4096;
+
+/// What all shards know.
+#[derive(Debug)]
+pub struct Settings {
+    /// `tickerd/0.1.0`, for `connected`.
+    pub server: String,
+    /// New whenever history is.
+    pub epoch: String,
+    /// The configured feeds, in order.
+    pub feeds: Arc<[FeedFacts]>,
+    /// What a client may say at once.
+    pub limits: Limits,
+    /// The same for `/echo`.
+    pub echo_limits: Limits,
+    /// Exact topics per connection.
+    pub topics_max: usize,
+    /// Patterns per connection.
+    pub patterns_max: usize,
+    /// Commands per second and connection, in the long run.
+    pub commands_per_s: u32,
+    /// Commands at once.
+    pub commands_burst: u32,
+    /// A heartbeat comes when nothing else did for so long.
+    pub heartbeat: Duration,
+    /// A ping goes out when nothing was heard for so long.
+    pub ping: Duration,
+    /// A connection is closed when nothing was heard for so long.
+    pub pong_timeout: Duration,
+    /// From `closing` to the end.
+    pub drain: Duration,
+}
+
+/// The running shards.
+pub struct Fanout {
+    ports: Vec<Port>,
+    stop: watch::Sender<bool>,
+    metrics: Arc<Metrics>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Port {
+    arrivals: mpsc::Sender<Arrival>,
+    load: Arc<AtomicUsize>,
+}
+
+/// Takes sockets in, from any thread.
+#[derive(Clone)]
+pub struct Intake {
+    ports: Arc<[(mpsc::Sender<Arrival>, Arc<AtomicUsize>)]>,
+}
+
+impl Intake {
+    /// Gives a socket to the least loaded shard. Over [`ARRIVALS_MAX`] waiting it is dropped, which the client sees as
+    /// an end without a close.
+    pub fn place(&self, arrival: Arrival) {
+        let least = self.ports.iter().min_by_key(|(_, load)| load.load(Ordering::Relaxed));
+        let Some((port, load)) = least else { return };
+        load.fetch_add(1, Ordering::Relaxed);
+        if port.try_send(arrival).is_err() {
+            load.fetch_sub(1, Ordering::Relaxed);
+            tracing::warn!("a connection was dropped: its shard has {ARRIVALS_MAX} waiting, or has stopped");
+        }
+    }
+}
+
+/// Sends beats to all shards, and holds for each what it was too busy to take.
+pub struct Outlet {
+    ports: Vec<(mpsc::Sender<Arc<Beat>>, Option<Beat>)>,
+    metrics: Arc<Metrics>,
+}
+
+impl Outlet {
+    /// Hands a beat to every shard. Never waits: a shard that is behind gets the newest of all it missed with the next.
+    pub fn send(&mut self, beat: Beat) {
+        let beat = Arc::new(beat);
+        for (port, missed) in &mut self.ports {
+            let sent = match missed.take() {
+                None => port.try_send(beat.clone()).map_err(|e| (e, false)),
+                Some(mut all) => {
+                    all.absorb(&beat);
+                    port.try_send(Arc::new(all)).map_err(|e| (e, true))
+                }
+            };
+            if let Err((TrySendError::Full(refused), _)) = sent {
+                self.metrics.beats_behind.inc();
+                // The beat is shared with shards that did take it, so it is merged into one of this shard's own.
+                let mut own = Beat::default();
+                own.absorb(&refused);
+                *missed = Some(own);
+            }
+        }
+    }
+
+    /// Whether a shard still has to be told of something.
+    pub fn owes(&self) -> bool {
+        self.ports.iter().any(|(_, missed)| missed.is_some())
+    }
+}
+
+impl Fanout {
+    /// Starts `shards` threads.
+    pub fn start(shards: usize, settings: Settings, metrics: Arc<Metrics>) -> io::Result<(Fanout, Outlet)> {
+        let settings = Arc::new(settings);
+        let (stop, stopped) = watch::channel(false);
+        let mut outlet = Outlet { ports: Vec::new(), metrics: metrics.clone() };
+        let mut fanout = Fanout { ports: Vec::new(), stop, metrics: metrics.clone(), threads: Vec::new() };
+        for number in 0..shards.max(1) {
+            let (beats_in, beats) = mpsc::channel(BEATS_MAX);
+            let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_MAX);
+            let load = Arc::new(AtomicUsize::new(0));
+            let inbox = Inbox { beats, arrivals, stop: stopped.clone() };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
+            let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+                LocalSet::new().block_on(&runtime, Shard::run(settings, metrics, counted, inbox));
+            })?;
+            outlet.ports.push((beats_in, None));
+            fanout.ports.push(Port { arrivals: arrivals_in, load });
+            fanout.threads.push(thread);
+        }
+        Ok((fanout, outlet))
+    }
+
+    /// A handle for the server.
+    pub fn intake(&self) -> Intake {
+        Intake { ports: self.ports.iter().map(|port| (port.arrivals.clone(), port.load.clone())).collect() }
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Tells all clients, and waits until they are gone or the drain time is over.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a shard ended in a panic");
+            }
+        }
+    }
+}

@@ -1,1 +1,181 @@
-//! To be filled.
+//! Brings sockets in: listens, answers HTTP, checks WebSocket handshakes, and hands upgraded sockets to the fan-out.
+//!
+//! Runs on one thread of its own, so that neither a handshake storm nor a slow page load takes time from a shard.
+
+mod connection;
+mod error;
+mod handshake;
+mod limits;
+mod listener;
+mod log_limit;
+mod metrics;
+mod opening;
+mod origin;
+pub mod page;
+mod problem;
+mod routes;
+mod socket_file;
+mod stop;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::fanout::arrival::Arrival;
+
+use connection::Gate;
+pub use error::Error;
+use listener::Listener;
+pub use metrics::Metrics;
+use routes::Routes;
+use stop::Stop;
+
+/// How long connections that are still speaking HTTP may take to finish after a stop.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Takes upgraded connections. Called on the server's thread; must not block.
+pub type Place = Arc<dyn Fn(Arrival) + Send + Sync>;
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// Port 0 takes any free port; see [`Server::addresses`].
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Tcp(address) => write!(f, "{address}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What the server is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub listen: Vec<Listen>,
+    /// Browsers' Origins that may connect besides the page's own host, such as `https://dash.example.com`; `*` is any.
+    pub origins: Vec<String>,
+    /// How long a client may take to send its request's header, and how long an idle HTTP connection is kept.
+    pub handshake: Duration,
+    /// Connections at once, upgraded or not. 0: the descriptor limit less a tenth, which is left for feeds and files.
+    pub connections: usize,
+    /// Connections at once from one IPv4 address or IPv6 /64; loopback and unix peers are exempt. 0: no limit.
+    pub connections_per_address: usize,
+    /// Serves `/echo`.
+    pub echo: bool,
+}
+
+/// A server that has its addresses and does not serve yet: clients that connect now wait in the backlog.
+pub struct Server {
+    listeners: Vec<Listener>,
+    addresses: Vec<Listen>,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+}
+
+impl Server {
+    /// Binds all addresses, or none.
+    pub fn bind(settings: Settings, metrics: Arc<Metrics>) -> Result<Server, Error> {
+        let listeners = settings.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
+        Ok(Server { listeners, addresses, settings, metrics })
+    }
+
+    /// The actual addresses, in the order of the settings.
+    pub fn addresses(&self) -> &[Listen] {
+        &self.addresses
+    }
+
+    /// Serves on a thread of its own until [`Running::stop`].
+    pub fn start(self, place: Place) -> Result<Running, Error> {
+        let connections = match self.settings.connections {
+            0 => descriptors().saturating_sub(descriptors() / 10),
+            connections => connections,
+        };
+        let gate = Arc::new(Gate {
+            limits: limits::Limits::new(connections, self.settings.connections_per_address),
+            refusals: Semaphore::new(connection::REFUSALS_MAX),
+            handshake: self.settings.handshake,
+            routes: Routes::new(self.settings.origins, self.settings.echo, self.metrics),
+            place,
+        });
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
+        let (stop, stopped) = watch::channel(false);
+        let listeners = self.listeners;
+        let thread = thread::Builder::new()
+            .name("server".into())
+            .spawn(move || runtime.block_on(serve(listeners, gate, Stop::new(stopped))))
+            .map_err(Error::Start)?;
+        Ok(Running { addresses: self.addresses, stop, thread: Some(thread) })
+    }
+}
+
+/// A server that serves. Dropping it stops it.
+pub struct Running {
+    addresses: Vec<Listen>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// The actual addresses, in the order of the settings.
+    pub fn addresses(&self) -> &[Listen] {
+        &self.addresses
+    }
+
+    /// Closes the listeners and lets HTTP connections finish. Returns at once; upgraded connections are not the
+    /// server's any more and stay.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Stops, and waits for the thread: a second at most.
+    pub fn join(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the server thread panicked");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+async fn serve(listeners: Vec<Listener>, gate: Arc<Gate>, mut stop: Stop) {
+    // Every task holds a sender and nobody sends: the channel ends when the last task has.
+    let (alive, mut tasks) = mpsc::channel::<()>(1);
+    for listener in listeners {
+        tokio::spawn(listener.accept(gate.clone(), stop.clone(), alive.clone()));
+    }
+    drop(alive);
+    stop.requested().await;
+    if tokio::time::timeout(GRACE, tasks.recv()).await.is_err() {
+        tracing::debug!("some HTTP connections did not finish in time");
+    }
+}
+
+/// The soft descriptor limit, which the daemon raised to the hard one at start.
+fn descriptors() -> usize {
+    // An unlimited or unreadable limit is taken as the kernel's default ceiling (fs.nr_open).
+    const CEILING: u64 = 1 << 20;
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(CEILING, |(soft, _)| soft.min(CEILING));
+    usize::try_from(soft).unwrap_or(usize::MAX)
+}

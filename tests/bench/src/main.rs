@@ -1,1 +1,60 @@
-fn main() {}
+//! `tickerd-bench`: what one delivery costs tickerd, beside the least it could cost.
+
+mod broadcast;
+mod cpu;
+mod daemon;
+mod error;
+mod feed;
+mod floor;
+mod idle;
+mod latency;
+mod memory;
+mod options;
+mod report;
+mod scenario;
+mod server;
+mod spread;
+mod stall;
+mod subscriber;
+mod swarm;
+mod walker;
+mod wall;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    options::{Options, Part},
+    report::Report,
+};
+
+fn main() -> ExitCode {
+    let mut options = Options::parse();
+    let done = match options.part.take() {
+        Some(Part::Floor(floor)) => floor::run(&floor),
+        Some(Part::Feed(feed)) => feed::run(&feed),
+        Some(Part::Become(command)) => Err(server::become_command(&command)),
+        None => bench(&options),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tickerd-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(options: &Options) -> Result<ExitCode, error::Error> {
+    let mut report = Report::new(options);
+    for id in options.scenarios() {
+        scenario::run(id, options, &mut report)?;
+    }
+    print!("{report}");
+    if let Some(path) = &options.json {
+        report.save(path)?;
+    }
+    let missed = options.check && report.missed();
+    Ok(if missed { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,82 @@
+//! One beat: everything due at one instant, shared by all shards.
+
+use crate::model::board::{Change, Due};
+use crate::model::lane::Health;
+
+/// What the pulse sends to each shard. Changes apply before what is due.
+#[derive(Debug, Default)]
+pub struct Beat {
+    /// Topics that came and went, in order.
+    pub changes: Vec<Change>,
+    /// Frames due; those of an event topic in order, those of a state topic at most one per tier.
+    pub due: Vec<Due>,
+    /// Feeds whose health changed, by their place in the configuration.
+    pub health: Vec<(usize, Health)>,
+    /// Frames that were passed over because the shard was behind when they were due.
+    pub skipped: u64,
+}
+
+impl Beat {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.due.is_empty() && self.health.is_empty()
+    }
+
+    /// Adds a later beat that found the shard behind: of each topic and tier only the newest frame stays.
+    pub fn absorb(&mut self, later: &Beat) {
+        let before = self.due.len() + later.due.len();
+        for change in &later.changes {
+            if let Change::Removed(id) = change {
+                self.due.retain(|due| due.topic != *id);
+            }
+        }
+        let mut newest = std::collections::HashMap::with_capacity(before);
+        let all: Vec<&Due> = self.due.iter().chain(&later.due).collect();
+        for (at, due) in all.iter().enumerate() {
+            newest.insert((due.topic, due.tier), at);
+        }
+        let kept = all.iter().enumerate().filter(|(at, due)| newest.get(&(due.topic, due.tier)) == Some(at));
+        let due: Vec<Due> = kept.map(|(_, due)| (*due).clone()).collect();
+        self.skipped += later.skipped + (before - due.len()) as u64;
+        self.due = due;
+        self.changes.extend(later.changes.iter().cloned());
+        self.health.retain(|(feed, _)| later.health.iter().all(|(other, _)| other != feed));
+        self.health.extend(later.health.iter().cloned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::board::{Board, Group};
+    use crate::model::sample::Class;
+    use crate::model::tick::Tick;
+    use crate::model::topic::Topic;
+
+    fn beat(board: &mut Board, topics: &[&Topic], value: &str) -> Beat {
+        for topic in topics {
+            let value = value.as_bytes().into();
+            board
+                .offer(0, Tick { topic: (*topic).clone(), seq: 0, n: 0, ts: 0, src_ts: 0, value, merged: 0 });
+        }
+        let mut beat = Beat { changes: board.take_changes(), ..Beat::default() };
+        board.take_due(0, 0, &mut beat.due);
+        beat
+    }
+
+    #[test]
+    fn a_shard_that_was_behind_gets_the_newest_of_all() {
+        let mut board = Board::new(&[Group { tiers: 1, always: false }]);
+        let (a, b) = (Topic::new("f.a", "q", Class::State), Topic::new("f.b", "q", Class::State));
+        let mut missed = beat(&mut board, &[&a, &b], "1");
+        missed.absorb(&beat(&mut board, &[&a], "2"));
+        let got: Vec<_> =
+            missed.due.iter().map(|d| (d.frame.tick().topic.name(), d.frame.tick().seq)).collect();
+        assert_eq!(got, [("f.b", 1), ("f.a", 2)]);
+        assert_eq!((missed.skipped, missed.changes.len()), (1, 2));
+        board.retire(0, &b);
+        missed.absorb(&beat(&mut board, &[], "3"));
+        assert_eq!(missed.due.len(), 1, "what was retired is not due any more");
+        assert_eq!(missed.changes.len(), 3);
+    }
+}

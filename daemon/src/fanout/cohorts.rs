@@ -1,0 +1,492 @@
+//! Cohorts: the connections that asked for the same, and the wires from topics to them.
+//!
+//! The key of a cohort is what was asked (exact topics and patterns with their terms), as an order-independent 128-bit
+//! sum that is compared in full on a hit. New topics extend cohorts in place; a connection alone in its cohort changes it
+//! in place, so that subscribing to topics one by one is not quadratic.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, RandomState};
+
+use super::topics::{SlotId, Tap, Topics};
+use crate::model::protocol::command::Terms;
+use crate::model::topic::Pattern;
+
+/// Number of a cohort in its shard.
+pub type CohortId = u32;
+/// Number of a connection in its shard.
+pub type ConnId = u32;
+/// Number of a pattern in its shard.
+pub type PatternId = u32;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum What {
+    /// One topic.
+    Exact(SlotId),
+    /// All that match.
+    Pattern(PatternId),
+}
+
+/// One ask of a cohort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ask {
+    /// For what.
+    pub what: What,
+    /// On which terms.
+    pub terms: Terms,
+}
+
+/// A topic that a cohort gets, and at which tier.
+#[derive(Debug, Clone, Copy)]
+pub struct Wire {
+    /// The topic.
+    pub slot: SlotId,
+    /// Where the slot keeps this cohort's tap.
+    tap: u32,
+    /// The tier.
+    pub tier: u8,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Cohort {
+    key: u128,
+    /// Sorted by what.
+    asks: Vec<Ask>,
+    /// What it gets.
+    pub wires: Vec<Wire>,
+    /// Who is in it.
+    pub members: Vec<ConnId>,
+    /// Indices into the beat's list of what is due, while a beat is delivered.
+    pub due: Vec<u32>,
+}
+
+impl Cohort {
+    /// What was asked, sorted.
+    pub fn asks(&self) -> &[Ask] {
+        &self.asks
+    }
+
+    /// The tier at which it gets a slot.
+    pub fn tier_of(&self, slot: SlotId) -> Option<u8> {
+        self.wires.iter().find(|wire| wire.slot == slot).map(|wire| wire.tier)
+    }
+
+    fn terms(&self, what: What) -> Option<Terms> {
+        let at = self.asks.binary_search_by_key(&what, |ask| ask.what).ok()?;
+        self.asks.get(at).map(|ask| ask.terms)
+    }
+}
+
+/// One change of what a connection asks for.
+#[derive(Debug, Clone, Copy)]
+pub enum Edit {
+    /// Ask, or ask on other terms.
+    Set(Ask),
+    /// Ask no more.
+    Clear(What),
+}
+
+/// What an edit did to one topic: its tier before and now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// The topic.
+    pub slot: SlotId,
+    /// The tier at which it was had.
+    pub before: Option<u8>,
+    /// The tier at which it is had now.
+    pub now: Option<u8>,
+}
+
+#[derive(Debug)]
+struct PatternEntry {
+    pattern: Pattern,
+    cohorts: Vec<CohortId>,
+}
+
+/// All cohorts of a shard.
+#[derive(Debug, Default)]
+pub struct Cohorts {
+    cohorts: Vec<Option<Cohort>>,
+    free: Vec<CohortId>,
+    by_key: HashMap<u128, Vec<CohortId>>,
+    patterns: Vec<Option<PatternEntry>>,
+    free_patterns: Vec<PatternId>,
+    pattern_by_text: HashMap<Pattern, PatternId>,
+    hashers: (RandomState, RandomState),
+    count: usize,
+}
+
+impl Cohorts {
+    /// A cohort by its number.
+    pub fn get(&self, id: CohortId) -> Option<&Cohort> {
+        self.cohorts.get(id as usize)?.as_ref()
+    }
+
+    /// A cohort by its number, to change.
+    pub fn get_mut(&mut self, id: CohortId) -> Option<&mut Cohort> {
+        self.cohorts.get_mut(id as usize)?.as_mut()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (CohortId, &Cohort)> {
+        self.cohorts.iter().zip(0..).filter_map(|(cohort, id)| Some((id, cohort.as_ref()?)))
+    }
+
+    /// The pattern of a number.
+    pub fn pattern(&self, id: PatternId) -> Option<&Pattern> {
+        self.patterns.get(id as usize)?.as_ref().map(|entry| &entry.pattern)
+    }
+
+    /// The number of a pattern, if any cohort asks for it.
+    pub fn find_pattern(&self, pattern: &Pattern) -> Option<PatternId> {
+        self.pattern_by_text.get(pattern).copied()
+    }
+
+    /// The number of a pattern; follow with an edit that asks for it, or [`Cohorts::release_pattern`].
+    pub fn intern_pattern(&mut self, pattern: &Pattern) -> PatternId {
+        if let Some(id) = self.find_pattern(pattern) {
+            return id;
+        }
+        let id = self.free_patterns.pop().unwrap_or_else(|| {
+            self.patterns.push(None);
+            PatternId::try_from(self.patterns.len() - 1).unwrap_or(PatternId::MAX)
+        });
+        if let Some(entry) = self.patterns.get_mut(id as usize) {
+            *entry = Some(PatternEntry { pattern: pattern.clone(), cohorts: Vec::new() });
+        }
+        self.pattern_by_text.insert(pattern.clone(), id);
+        id
+    }
+
+    /// Frees a pattern that no cohort asks for.
+    pub fn release_pattern(&mut self, id: PatternId) {
+        let Some(slot) = self.patterns.get_mut(id as usize) else { return };
+        if slot.as_ref().is_some_and(|entry| entry.cohorts.is_empty())
+            && let Some(entry) = slot.take()
+        {
+            self.pattern_by_text.remove(&entry.pattern);
+            self.free_patterns.push(id);
+        }
+    }
+
+    /// Whether a cohort gets topics of a feed, or would if they appeared.
+    pub fn is_in_feed(&self, topics: &Topics, cohort: &Cohort, feed: usize) -> bool {
+        let wired =
+            cohort.wires.iter().any(|wire| topics.slot(wire.slot).is_some_and(|slot| slot.feed == feed));
+        let name = topics.feeds().get(feed).map(|facts| facts.name.as_str());
+        wired
+            || cohort.asks.iter().any(|ask| match ask.what {
+                What::Pattern(id) => self.pattern(id).and_then(Pattern::feed) == name,
+                What::Exact(_) => false,
+            })
+    }
+
+    /// Changes what `member` asks for; answers its new cohort, and which topics it gets differently now.
+    pub fn edit(
+        &mut self,
+        topics: &mut Topics,
+        member: ConnId,
+        from: Option<CohortId>,
+        edits: &[Edit],
+    ) -> (Option<CohortId>, Vec<Moved>) {
+        let old_asks = from.and_then(|id| self.get(id)).map(|c| c.asks.clone()).unwrap_or_default();
+        let mut asks = old_asks;
+        for edit in edits {
+            let (what, ask) = match edit {
+                Edit::Set(ask) => (ask.what, Some(*ask)),
+                Edit::Clear(what) => (*what, None),
+            };
+            match (asks.binary_search_by_key(&what, |ask| ask.what), ask) {
+                (Ok(at), Some(ask)) => asks[at] = ask,
+                (Err(at), Some(ask)) => asks.insert(at, ask),
+                (Ok(at), None) => drop(asks.remove(at)),
+                (Err(_), None) => {}
+            }
+        }
+        let slots = self.touched(topics, edits);
+        let before = self.tiers(from, &slots);
+        let to = self.settle(topics, member, from, asks, &slots);
+        let now = self.tiers(to, &slots);
+        let moved =
+            slots.iter().zip(before).zip(now).map(|((slot, before), now)| Moved { slot: *slot, before, now });
+        let moved = moved.filter(|m| m.before != m.now).collect();
+        for edit in edits {
+            match edit {
+                Edit::Clear(What::Exact(slot)) => topics.release(*slot),
+                Edit::Clear(What::Pattern(pattern)) => self.release_pattern(*pattern),
+                Edit::Set(_) => {}
+            }
+        }
+        (to, moved)
+    }
+
+    /// Takes a member out for good.
+    pub fn leave(&mut self, topics: &mut Topics, member: ConnId, from: CohortId) {
+        let Some(cohort) = self.get_mut(from) else { return };
+        if let Some(at) = cohort.members.iter().position(|m| *m == member) {
+            cohort.members.swap_remove(at);
+        }
+        if cohort.members.is_empty() {
+            self.remove(topics, from);
+        }
+    }
+
+    /// A topic appeared: those whose patterns match get it, and those who asked for it by name get it at the tier that
+    /// its class allows.
+    pub fn appear(&mut self, topics: &mut Topics, slot: SlotId) {
+        let Some(name) = topics.slot(slot).map(|s| s.name.clone()) else { return };
+        let matching = self.patterns.iter().flatten().filter(|entry| entry.pattern.matches(&name));
+        let mut affected: Vec<CohortId> = matching.flat_map(|entry| entry.cohorts.iter().copied()).collect();
+        let tiers = topics.slot(slot).map(|s| s.tiers.as_slice()).unwrap_or_default();
+        affected.extend(tiers.iter().flat_map(|tier| tier.taps.iter().map(|tap| tap.cohort)));
+        affected.sort_unstable();
+        affected.dedup();
+        for cohort in affected {
+            self.rewire(topics, cohort, &[slot]);
+        }
+    }
+
+    /// A topic was retired: those who had it through a pattern lose the wire, those who named it keep it.
+    pub fn vanish(&mut self, topics: &mut Topics, slot: SlotId) {
+        let tiers = topics.slot(slot).map(|s| s.tiers.as_slice()).unwrap_or_default();
+        let affected: Vec<CohortId> =
+            tiers.iter().flat_map(|tier| tier.taps.iter().map(|tap| tap.cohort)).collect();
+        for id in affected {
+            let named = self.get(id).is_some_and(|c| c.terms(What::Exact(slot)).is_some());
+            if !named {
+                self.set_wire(topics, id, slot, None);
+            }
+        }
+        topics.release(slot);
+    }
+
+    /// The slots that edits may concern, each once.
+    fn touched(&self, topics: &Topics, edits: &[Edit]) -> Vec<SlotId> {
+        let mut slots = Vec::new();
+        for edit in edits {
+            match edit {
+                Edit::Set(Ask { what: What::Exact(slot), .. }) | Edit::Clear(What::Exact(slot)) => {
+                    slots.push(*slot)
+                }
+                Edit::Set(Ask { what: What::Pattern(id), .. }) | Edit::Clear(What::Pattern(id)) => {
+                    let Some(pattern) = self.pattern(*id) else { continue };
+                    slots
+                        .extend(topics.present().filter(|(_, s)| pattern.matches(&s.name)).map(|(id, _)| id));
+                }
+            }
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    fn tiers(&self, cohort: Option<CohortId>, slots: &[SlotId]) -> Vec<Option<u8>> {
+        let Some(cohort) = cohort.and_then(|id| self.get(id)) else { return vec![None; slots.len()] };
+        if slots.len() < 16 {
+            return slots.iter().map(|slot| cohort.tier_of(*slot)).collect();
+        }
+        let tiers: HashMap<SlotId, u8> = cohort.wires.iter().map(|wire| (wire.slot, wire.tier)).collect();
+        slots.iter().map(|slot| tiers.get(slot).copied()).collect()
+    }
+
+    /// Brings `member` into the cohort of `asks`: the one there is, its own changed in place, or a new one.
+    fn settle(
+        &mut self,
+        topics: &mut Topics,
+        member: ConnId,
+        from: Option<CohortId>,
+        asks: Vec<Ask>,
+        slots: &[SlotId],
+    ) -> Option<CohortId> {
+        if asks.is_empty() {
+            if let Some(from) = from {
+                self.leave(topics, member, from);
+            }
+            return None;
+        }
+        let key = self.key(&asks);
+        let hits = self.by_key.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let found = hits.iter().copied().find(|id| self.get(*id).is_some_and(|c| c.asks == asks));
+        if let Some(found) = found {
+            if from != Some(found) {
+                if let Some(cohort) = self.get_mut(found) {
+                    cohort.members.push(member);
+                }
+                if let Some(from) = from {
+                    self.leave(topics, member, from);
+                }
+            }
+            return Some(found);
+        }
+        if let Some(from) = from.filter(|id| self.get(*id).is_some_and(|c| c.members.len() == 1)) {
+            self.reask(topics, from, key, asks);
+            self.rewire(topics, from, slots);
+            return Some(from);
+        }
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.cohorts.push(None);
+            CohortId::try_from(self.cohorts.len() - 1).unwrap_or(CohortId::MAX)
+        });
+        let mut all: Vec<SlotId> = slots.to_vec();
+        all.extend(from.and_then(|id| self.get(id)).iter().flat_map(|c| c.wires.iter().map(|w| w.slot)));
+        all.sort_unstable();
+        all.dedup();
+        if let Some(slot) = self.cohorts.get_mut(id as usize) {
+            *slot = Some(Cohort { members: vec![member], ..Cohort::default() });
+            self.count += 1;
+        }
+        self.reask(topics, id, key, asks);
+        self.rewire(topics, id, &all);
+        if let Some(from) = from {
+            self.leave(topics, member, from);
+        }
+        Some(id)
+    }
+
+    fn key(&self, asks: &[Ask]) -> u128 {
+        let one = |ask: &Ask| {
+            u128::from(self.hashers.0.hash_one(ask)) << 64 | u128::from(self.hashers.1.hash_one(ask))
+        };
+        asks.iter().map(one).fold(0, u128::wrapping_add)
+    }
+
+    /// Gives a cohort its asks, and keeps the counts of who asks for what.
+    fn reask(&mut self, topics: &mut Topics, id: CohortId, key: u128, asks: Vec<Ask>) {
+        let Some(cohort) = self.get_mut(id) else { return };
+        let old_key = std::mem::replace(&mut cohort.key, key);
+        let old = std::mem::replace(&mut cohort.asks, asks.clone());
+        if let Some(ids) = self.by_key.get_mut(&old_key) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_key.remove(&old_key);
+            }
+        }
+        if !asks.is_empty() {
+            self.by_key.entry(key).or_default().push(id);
+        }
+        // Both are sorted: what only one of them holds begins or ends here.
+        let holds = |asks: &[Ask], what: What| asks.binary_search_by_key(&what, |ask| ask.what).is_ok();
+        for what in asks.iter().map(|ask| ask.what).filter(|what| !holds(&old, *what)) {
+            match what {
+                What::Exact(slot) => topics.slot_mut(slot).into_iter().for_each(|slot| slot.asked += 1),
+                What::Pattern(pattern) => {
+                    if let Some(Some(entry)) = self.patterns.get_mut(pattern as usize) {
+                        entry.cohorts.push(id);
+                    }
+                }
+            }
+        }
+        for what in old.iter().map(|ask| ask.what).filter(|what| !holds(&asks, *what)) {
+            match what {
+                What::Exact(slot) => topics.slot_mut(slot).into_iter().for_each(|slot| slot.asked -= 1),
+                What::Pattern(pattern) => {
+                    if let Some(Some(entry)) = self.patterns.get_mut(pattern as usize) {
+                        entry.cohorts.retain(|other| *other != id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sets the wires of these slots, each named once, to what the cohort's asks say.
+    fn rewire(&mut self, topics: &mut Topics, id: CohortId, slots: &[SlotId]) {
+        let Some(cohort) = self.get(id) else { return };
+        // A wire is found by walking the list, so for many slots it is first said which of them have one at all.
+        let wired: Option<HashSet<SlotId>> =
+            (slots.len() > 16).then(|| cohort.wires.iter().map(|wire| wire.slot).collect());
+        for slot in slots {
+            let Some(cohort) = self.get(id) else { return };
+            let tier = self.resolve(topics, cohort, *slot);
+            if wired.as_ref().is_some_and(|wired| !wired.contains(slot)) {
+                self.wire(topics, id, *slot, tier);
+            } else {
+                self.set_wire(topics, id, *slot, tier);
+            }
+        }
+    }
+
+    /// Exact beats pattern; among patterns the fastest wins.
+    fn resolve(&self, topics: &Topics, cohort: &Cohort, id: SlotId) -> Option<u8> {
+        let slot = topics.slot(id)?;
+        if let Some(terms) = cohort.terms(What::Exact(id)) {
+            return topics.grant(slot, terms.rate);
+        }
+        slot.topic.as_ref()?;
+        let patterns = cohort.asks.iter().filter_map(|ask| match ask.what {
+            What::Pattern(pattern) => Some((self.pattern(pattern)?, ask.terms)),
+            What::Exact(_) => None,
+        });
+        let granted = patterns.filter(|(pattern, _)| pattern.matches(&slot.name));
+        granted.filter_map(|(_, terms)| topics.grant(slot, terms.rate)).min()
+    }
+
+    fn set_wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, tier: Option<u8>) {
+        let Some(cohort) = self.get(id) else { return };
+        let at = cohort.wires.iter().position(|wire| wire.slot == slot);
+        match (at, tier) {
+            (Some(at), Some(tier)) if cohort.wires[at].tier == tier => {}
+            (Some(at), Some(_)) => {
+                self.unwire(topics, id, at);
+                self.wire(topics, id, slot, tier);
+            }
+            (Some(at), None) => self.unwire(topics, id, at),
+            (None, Some(_)) => self.wire(topics, id, slot, tier),
+            (None, None) => {}
+        }
+    }
+
+    fn wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, tier: Option<u8>) {
+        let Some(tier) = tier else { return };
+        let Some(cohort) = self.get_mut(id) else { return };
+        let Some(taps) = topics.slot_mut(slot).and_then(|s| s.tiers.get_mut(usize::from(tier))) else {
+            return;
+        };
+        taps.taps.push(Tap { cohort: id, wire: cohort.wires.len() as u32 });
+        cohort.wires.push(Wire { slot, tap: taps.taps.len() as u32 - 1, tier });
+    }
+
+    /// Takes one wire out; the last of each list moves into the gap, and its other end is told.
+    fn unwire(&mut self, topics: &mut Topics, id: CohortId, at: usize) {
+        let Some(cohort) = self.get_mut(id) else { return };
+        let gone = cohort.wires.swap_remove(at);
+        if let Some(moved) = cohort.wires.get(at).copied() {
+            let tier = topics.slot_mut(moved.slot).and_then(|s| s.tiers.get_mut(usize::from(moved.tier)));
+            if let Some(tap) = tier.and_then(|tier| tier.taps.get_mut(moved.tap as usize)) {
+                tap.wire = at as u32;
+            }
+        }
+        let tier = topics.slot_mut(gone.slot).and_then(|s| s.tiers.get_mut(usize::from(gone.tier)));
+        let Some(tier) = tier else { return };
+        tier.taps.swap_remove(gone.tap as usize);
+        if let Some(moved) = tier.taps.get(gone.tap as usize).copied()
+            && let Some(wire) = self.get_mut(moved.cohort).and_then(|c| c.wires.get_mut(moved.wire as usize))
+        {
+            wire.tap = gone.tap;
+        }
+    }
+
+    fn remove(&mut self, topics: &mut Topics, id: CohortId) {
+        let asks = self.get(id).map(|c| c.asks.clone()).unwrap_or_default();
+        while let Some(last) = self.get(id).and_then(|c| c.wires.len().checked_sub(1)) {
+            self.unwire(topics, id, last);
+        }
+        self.reask(topics, id, 0, Vec::new());
+        if let Some(slot) = self.cohorts.get_mut(id as usize) {
+            *slot = None;
+            self.free.push(id);
+            self.count -= 1;
+        }
+        for ask in asks {
+            match ask.what {
+                What::Exact(slot) => topics.release(slot),
+                What::Pattern(pattern) => self.release_pattern(pattern),
+            }
+        }
+    }
+}

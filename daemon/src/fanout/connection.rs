@@ -1,0 +1,157 @@
+//! One client, as its shard keeps it. An idle one costs this struct, its socket and a small reading task.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::arrival::Permit;
+use super::cohorts::CohortId;
+use super::link::Link;
+use super::topics::SlotId;
+use crate::model::close::CloseCode;
+use crate::model::decoder::Decoder;
+
+/// A client.
+pub struct Connection {
+    /// Its socket; the tasks that wait on it hold it too.
+    pub link: Rc<Link>,
+    /// What was read and is not whole yet.
+    pub decoder: Decoder,
+    /// Whose beats it gets.
+    pub cohort: Option<CohortId>,
+    /// Tells this connection from a later one of the same number.
+    pub generation: u32,
+    /// The last beat it was served in, by the shard's count.
+    pub beat: u64,
+    /// Ticks sent outside the beats that a slower tier may still bring again.
+    pub fresh: Option<Box<Fresh>>,
+    /// Present while the socket does not take bytes.
+    pub stall: Option<Box<Stall>>,
+    /// When something was last sent, in the shard's seconds.
+    pub sent_s: u32,
+    /// When something was last heard.
+    pub heard_s: u32,
+    /// Whether a ping waits for its answer.
+    pub pinged: bool,
+    /// Whether the reading task runs.
+    pub reading: bool,
+    /// Serves `/echo`: its messages come back and nothing else is sent.
+    pub echo: bool,
+    /// After a close was sent: when to stop waiting for the peer, in the shard's seconds.
+    pub closing_until_s: Option<u32>,
+    /// What may still be asked of it.
+    pub budget: Budget,
+    /// Counts the connection for as long as it lives.
+    pub _permit: Permit,
+}
+
+/// A token bucket for commands and a window for mistakes, in the shard's milliseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Budget {
+    tokens: f32,
+    at_ms: u32,
+    errors_since_s: u32,
+    errors: u16,
+    refused: u16,
+}
+
+/// Mistakes in [`ERRORS_WINDOW_S`] after which a connection is closed.
+const ERRORS_MAX: u16 = 10;
+const ERRORS_WINDOW_S: u32 = 10;
+
+impl Budget {
+    /// A full one.
+    pub fn new(burst: u32, now_ms: u32) -> Budget {
+        Budget { tokens: burst as f32, at_ms: now_ms, ..Budget::default() }
+    }
+
+    /// Takes one command out; if there is none, the milliseconds until there is.
+    pub fn take(&mut self, per_s: u32, burst: u32, now_ms: u32) -> Result<(), u64> {
+        let passed = now_ms.wrapping_sub(self.at_ms) as f32;
+        self.tokens = (self.tokens + passed * per_s as f32 / 1000.0).min(burst as f32);
+        self.at_ms = now_ms;
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return Ok(());
+        }
+        Err(((1.0 - self.tokens) * 1000.0 / per_s.max(1) as f32).ceil() as u64)
+    }
+
+    /// Counts a mistake; the code to close with when there were too many.
+    pub fn mistake(&mut self, rate_limited: bool, now_s: u32) -> Option<CloseCode> {
+        if now_s.saturating_sub(self.errors_since_s) >= ERRORS_WINDOW_S {
+            (self.errors_since_s, self.errors, self.refused) = (now_s, 0, 0);
+        }
+        self.errors += 1;
+        self.refused += u16::from(rate_limited);
+        let most_were_refused = self.refused > ERRORS_MAX / 2;
+        (self.errors >= ERRORS_MAX).then_some(match most_were_refused {
+            true => CloseCode::RateLimited,
+            false => CloseCode::TooManyErrors,
+        })
+    }
+}
+
+/// What a connection got outside the beats: (topic, process-wide number of the tick).
+#[derive(Debug, Default)]
+pub struct Fresh {
+    /// Small, and gone when every tier has beaten once.
+    pub sent: Vec<(SlotId, u64)>,
+    /// When that is, in the shard's seconds.
+    pub until_s: u32,
+}
+
+impl Fresh {
+    /// Whether the connection has this tick or a later one of the topic.
+    pub fn has(&self, slot: SlotId, n: u64) -> bool {
+        self.sent.iter().any(|(other, sent)| *other == slot && *sent >= n)
+    }
+}
+
+/// A connection whose socket does not take bytes: what it is owed, without keeping anything per topic.
+#[derive(Debug, Default)]
+pub struct Stall {
+    /// The rest of the frame that was cut, and answers that wait.
+    pub rest: Vec<u8>,
+    /// How much of `rest` is out.
+    pub out: usize,
+    /// The last push it got whole, on the shard's count: whatever was pushed later is owed, in its newest form.
+    pub pos: u64,
+    /// The same for health notices.
+    pub health_pos: u64,
+    /// Snapshots it is owed.
+    pub snapshots: Vec<SlotId>,
+    /// Since when, Unix milliseconds.
+    pub since: u64,
+    /// When a byte last went out, in the shard's seconds.
+    pub progress_s: u32,
+    /// Pushes that passed by.
+    pub missed: u64,
+    /// Owed frames sent since.
+    pub caught_up: u64,
+    /// Whose they were.
+    pub caught_up_topics: HashSet<SlotId>,
+    /// Whether the socket refused bytes at least once; else this is only an answer on its way out.
+    pub blocked: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_refill_and_mistakes_add_up() {
+        let mut budget = Budget::new(2, 0);
+        assert_eq!(budget.take(10, 2, 0), Ok(()));
+        assert_eq!(budget.take(10, 2, 0), Ok(()));
+        assert_eq!(budget.take(10, 2, 0), Err(100));
+        assert_eq!(budget.take(10, 2, 100), Ok(()));
+        for _ in 0..9 {
+            assert_eq!(budget.mistake(false, 1), None);
+        }
+        assert_eq!(budget.mistake(false, 12), None, "a new window");
+        for _ in 0..8 {
+            assert_eq!(budget.mistake(true, 13), None);
+        }
+        assert_eq!(budget.mistake(true, 13), Some(CloseCode::RateLimited));
+    }
+}

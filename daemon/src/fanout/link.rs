@@ -1,0 +1,75 @@
+//! A connection's socket in its shard's runtime, TCP or unix.
+
+use std::io;
+use std::net::Shutdown;
+
+use tokio::net::{TcpStream, UnixStream};
+
+use super::arrival::Socket;
+
+/// A nonblocking stream socket.
+#[derive(Debug)]
+pub enum Link {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a unix socket.
+    Unix(UnixStream),
+}
+
+impl Link {
+    /// Takes a socket into the current runtime.
+    pub fn new(socket: Socket) -> io::Result<Link> {
+        match socket {
+            Socket::Tcp(stream) => {
+                stream.set_nonblocking(true)?;
+                TcpStream::from_std(stream).map(Link::Tcp)
+            }
+            Socket::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                UnixStream::from_std(stream).map(Link::Unix)
+            }
+        }
+    }
+
+    /// Writes what the kernel takes now.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Link::Tcp(stream) => stream.try_write(bytes),
+            Link::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Reads what is there now; 0 is the end.
+    pub fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Link::Tcp(stream) => stream.try_read(into),
+            Link::Unix(stream) => stream.try_read(into),
+        }
+    }
+
+    /// Waits until there is something to read. Cancel safe.
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Link::Tcp(stream) => stream.readable().await,
+            Link::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    /// Waits until the kernel takes bytes again. Cancel safe.
+    pub async fn writable(&self) -> io::Result<()> {
+        match self {
+            Link::Tcp(stream) => stream.writable().await,
+            Link::Unix(stream) => stream.writable().await,
+        }
+    }
+
+    /// Says that nothing more will be written.
+    pub fn finish(&self) {
+        let done = match self {
+            Link::Tcp(stream) => socket2::SockRef::from(stream).shutdown(Shutdown::Write),
+            Link::Unix(stream) => socket2::SockRef::from(stream).shutdown(Shutdown::Write),
+        };
+        // The peer may be gone already, and then there is nobody to tell.
+        drop(done);
+    }
+}

@@ -1,0 +1,94 @@
+//! What clients say, from the socket to the commands.
+
+use std::ops::ControlFlow;
+
+use super::cohorts::ConnId;
+use super::shard::Shard;
+use crate::model::close::{self, CloseCode};
+use crate::model::decoder::Inbound;
+use crate::model::frame;
+
+impl Shard {
+    /// Reads what is there; false when the reading task should end.
+    pub fn read(&mut self, id: ConnId, generation: u32) -> bool {
+        self.look_at_clock();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let go_on = self.read_into(id, generation, &mut scratch);
+        self.scratch = scratch;
+        go_on
+    }
+
+    fn read_into(&mut self, id: ConnId, generation: u32, scratch: &mut [u8]) -> bool {
+        let Some(conn) = self.connection(id).filter(|c| c.generation == generation) else { return false };
+        if conn.stall.is_some() {
+            // Who does not take what it is owed is not listened to; it is read again once it is level.
+            conn.reading = false;
+            return false;
+        }
+        match conn.link.try_read(scratch) {
+            Ok(0) => {
+                self.drop_connection(id, 1006);
+                false
+            }
+            Ok(n) => {
+                self.hear(id, scratch.get_mut(..n).unwrap_or_default());
+                self.connection(id).is_some_and(|c| c.generation == generation)
+            }
+            Err(e)
+                if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) =>
+            {
+                true
+            }
+            Err(_) => {
+                self.drop_connection(id, 1006);
+                false
+            }
+        }
+    }
+
+    /// Decodes bytes of a client, and does what they say.
+    pub fn hear(&mut self, id: ConnId, bytes: &mut [u8]) {
+        // Whatever is answered must come after the beat that is on its way.
+        self.serve_early(id);
+        let now_s = self.now_s;
+        let settings = self.settings.clone();
+        let Some(conn) = self.connection(id) else { return };
+        if conn.closing_until_s.is_some() {
+            return;
+        }
+        conn.heard_s = now_s;
+        conn.pinged = false;
+        let limits = if conn.echo { &settings.echo_limits } else { &settings.limits };
+        let generation = conn.generation;
+        let mut decoder = std::mem::take(&mut conn.decoder);
+        let outcome = decoder.feed(bytes, limits, &mut |inbound| self.inbound(id, inbound));
+        if let Some(conn) = self.connection(id).filter(|c| c.generation == generation) {
+            conn.decoder = decoder;
+            if let Err(code) = outcome {
+                self.close(id, code);
+            }
+        }
+    }
+
+    fn inbound(&mut self, id: ConnId, inbound: Inbound<'_>) -> ControlFlow<CloseCode> {
+        let Some(conn) = self.connection(id).filter(|c| c.closing_until_s.is_none()) else {
+            return ControlFlow::Continue(());
+        };
+        let echo = conn.echo;
+        let mut out = Vec::new();
+        match inbound {
+            Inbound::Ping(payload) => frame::write_pong(payload, &mut out),
+            Inbound::Pong(_) => return ControlFlow::Continue(()),
+            Inbound::Close { code, .. } => {
+                self.close_with(id, &close::reply(code), code.unwrap_or(1005));
+                return ControlFlow::Continue(());
+            }
+            Inbound::Text(text) if echo => drop(frame::write_text(text.as_bytes(), &mut out)),
+            Inbound::Binary(bytes) if echo => frame::write_binary(bytes, &mut out),
+            Inbound::Binary(_) => return ControlFlow::Break(CloseCode::UnsupportedData),
+            Inbound::Text(text) => return self.obey(id, text),
+        }
+        self.send(id, &out, &[]);
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,416 @@
+//! A shard: one thread, its own runtime, and the connections it owns outright. No locks and no atomics per message.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::Settings;
+use super::arrival::{Arrival, Kind};
+use super::beat::Beat;
+use super::cohorts::{Cohorts, ConnId};
+use super::connection::{Budget, Connection};
+use super::link::Link;
+use super::metrics::Metrics;
+use super::topics::Topics;
+use super::walk::Walk;
+use crate::model::close::CloseCode;
+use crate::model::decoder::Decoder;
+use crate::model::frame;
+use crate::model::lane::FeedState;
+use crate::model::protocol::event;
+
+/// How long a closed connection may take to close its side, in seconds.
+const CLOSING_S: u32 = 5;
+/// How long a connection may take no byte at all before it is closed, in seconds.
+const STUCK_S: u32 = 30;
+/// What one read takes at most.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// Milliseconds since 1970.
+pub fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+/// What was last told of a feed.
+#[derive(Debug)]
+pub struct Told {
+    /// Its state.
+    pub state: FeedState,
+    /// When, on the shard's count of pushes.
+    pub pos: u64,
+    /// The notice, ready to send.
+    pub notice: Rc<[u8]>,
+}
+
+/// Counts since the last flush.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub frames: u64,
+    pub bytes: u64,
+    pub skipped: u64,
+}
+
+impl Tally {
+    /// Adds them to the metrics.
+    pub fn flush(&mut self, metrics: &Metrics) {
+        metrics.frames_sent.inc_by(std::mem::take(&mut self.frames));
+        metrics.sent_bytes.inc_by(std::mem::take(&mut self.bytes));
+        metrics.ticks_skipped.inc_by(std::mem::take(&mut self.skipped));
+    }
+}
+
+/// What a shard is reached by.
+pub struct Inbox {
+    pub beats: mpsc::Receiver<Arc<Beat>>,
+    pub arrivals: mpsc::Receiver<Arrival>,
+    pub stop: watch::Receiver<bool>,
+}
+
+/// See the module.
+pub struct Shard {
+    me: Weak<RefCell<Shard>>,
+    pub settings: Arc<Settings>,
+    pub metrics: Arc<Metrics>,
+    load: Arc<AtomicUsize>,
+    pub connections: Vec<Option<Connection>>,
+    free: Vec<ConnId>,
+    generations: u32,
+    pub topics: Topics,
+    pub cohorts: Cohorts,
+    cohorts_told: i64,
+    /// By feed.
+    pub health: Vec<Told>,
+    /// Pushes so far: one per frame that was due, so that "later than" is a comparison.
+    pub pos: u64,
+    /// Beats so far.
+    pub beat: u64,
+    pub walk: Walk,
+    pub scratch: Vec<u8>,
+    pub tally: Tally,
+    started: Instant,
+    pub now: Instant,
+    /// Seconds since the shard started.
+    pub now_s: u32,
+    pub slowest_tier_s: u32,
+}
+
+impl Shard {
+    /// Runs until told to stop, then sees its clients off.
+    pub async fn run(
+        settings: Arc<Settings>,
+        metrics: Arc<Metrics>,
+        load: Arc<AtomicUsize>,
+        mut inbox: Inbox,
+    ) {
+        let shard =
+            Rc::new_cyclic(|me| RefCell::new(Shard::new(me.clone(), settings.clone(), metrics, load)));
+        let mut sweep = tokio::time::interval(Duration::from_secs(1));
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = inbox.stop.wait_for(|stop| *stop) => break,
+                beat = inbox.beats.recv() => match beat {
+                    Some(beat) => deliver(&shard, &beat).await,
+                    None => break,
+                },
+                Some(arrival) = inbox.arrivals.recv() => shard.borrow_mut().arrive(arrival),
+                _ = sweep.tick() => shard.borrow_mut().sweep(),
+            }
+        }
+        see_off(&shard, settings.drain).await;
+    }
+
+    fn new(
+        me: Weak<RefCell<Shard>>,
+        settings: Arc<Settings>,
+        metrics: Arc<Metrics>,
+        load: Arc<AtomicUsize>,
+    ) -> Shard {
+        let up = |_| Told { state: FeedState::Up, pos: 0, notice: Rc::from([]) };
+        let tiers = settings.feeds.iter().flat_map(|feed| feed.tiers.all().iter().skip(1));
+        let slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
+        let now = Instant::now();
+        Shard {
+            me,
+            load,
+            connections: Vec::new(),
+            free: Vec::new(),
+            generations: 0,
+            topics: Topics::new(settings.feeds.clone()),
+            cohorts: Cohorts::default(),
+            cohorts_told: 0,
+            health: settings.feeds.iter().map(up).collect(),
+            settings,
+            metrics,
+            pos: 0,
+            beat: 0,
+            walk: Walk::default(),
+            scratch: vec![0; SCRATCH_BYTES],
+            tally: Tally::default(),
+            started: now,
+            now,
+            now_s: 0,
+            slowest_tier_s,
+        }
+    }
+
+    /// A connection by its number.
+    pub fn connection(&mut self, id: ConnId) -> Option<&mut Connection> {
+        self.connections.get_mut(id as usize)?.as_mut()
+    }
+
+    /// Reads the clock once, for all that happens now.
+    pub fn look_at_clock(&mut self) {
+        self.now = Instant::now();
+        self.now_s = self.now.duration_since(self.started).as_secs() as u32;
+    }
+
+    /// Milliseconds since the shard started; they wrap after 49 days, and only differences are taken.
+    pub fn now_ms(&self) -> u32 {
+        self.now.duration_since(self.started).as_millis() as u32
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        self.look_at_clock();
+        let Arrival { socket, read_buf, kind, permit } = arrival;
+        let link = match Link::new(socket) {
+            Ok(link) => Rc::new(link),
+            Err(error) => {
+                self.load.fetch_sub(1, Ordering::Relaxed);
+                return tracing::warn!(%error, "a connection was lost on its way to its shard");
+            }
+        };
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.connections.push(None);
+            ConnId::try_from(self.connections.len() - 1).unwrap_or(ConnId::MAX)
+        });
+        self.generations = self.generations.wrapping_add(1);
+        let connection = Connection {
+            link,
+            decoder: Decoder::new(),
+            cohort: None,
+            generation: self.generations,
+            beat: self.beat,
+            fresh: None,
+            stall: None,
+            sent_s: self.now_s,
+            heard_s: self.now_s,
+            pinged: false,
+            reading: false,
+            echo: matches!(kind, Kind::Echo),
+            closing_until_s: None,
+            budget: Budget::new(self.settings.commands_burst, self.now_ms()),
+            _permit: permit,
+        };
+        if let Some(slot) = self.connections.get_mut(id as usize) {
+            *slot = Some(connection);
+        }
+        self.metrics.connections.inc();
+        if let Kind::Ticker { opening } = kind {
+            self.greet(id, opening);
+        }
+        if !read_buf.is_empty() {
+            self.hear(id, &mut read_buf.to_vec());
+        }
+        self.start_reading(id);
+    }
+
+    /// Ends a connection at once; `code` is for the count.
+    pub fn drop_connection(&mut self, id: ConnId, code: u16) {
+        let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::take) else { return };
+        // A task may still wait on the socket: this wakes it, and it finds the connection gone.
+        let shut = match &*conn.link {
+            Link::Tcp(stream) => {
+                if code == CloseCode::TooSlow.code() {
+                    // What the kernel holds for a peer that takes nothing is not worth keeping.
+                    drop(socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)));
+                }
+                socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both)
+            }
+            Link::Unix(stream) => socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both),
+        };
+        drop(shut);
+        if let Some(cohort) = conn.cohort {
+            self.cohorts.leave(&mut self.topics, id, cohort);
+        }
+        if conn.stall.as_ref().is_some_and(|stall| stall.blocked) {
+            self.metrics.connections_lagging.dec();
+        }
+        if conn.closing_until_s.is_none() {
+            self.metrics.count_close(code);
+        }
+        self.metrics.connections.dec();
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.free.push(id);
+    }
+
+    /// Closes with a code of the table.
+    pub fn close(&mut self, id: ConnId, code: CloseCode) {
+        self.close_with(id, &code.frame(), code.code());
+    }
+
+    /// Sends a close frame and waits for the peer to close its side, for a while.
+    pub fn close_with(&mut self, id: ConnId, frame: &[u8], code: u16) {
+        let until_s = self.now_s + CLOSING_S;
+        let Some(conn) = self.connection(id) else { return };
+        if conn.closing_until_s.replace(until_s).is_some() {
+            return;
+        }
+        conn.fresh = None;
+        let cohort = conn.cohort.take();
+        if let Some(stall) = &mut conn.stall {
+            stall.snapshots.clear();
+        }
+        if let Some(cohort) = cohort {
+            self.cohorts.leave(&mut self.topics, id, cohort);
+        }
+        self.metrics.count_close(code);
+        self.send(id, frame, &[]);
+        if let Some(conn) = self.connection(id)
+            && conn.stall.is_none()
+        {
+            conn.link.finish();
+        }
+    }
+
+    /// Starts the task that waits for the client to speak, unless it runs or must not now.
+    pub fn start_reading(&mut self, id: ConnId) {
+        let Some(shard) = self.me.upgrade() else { return };
+        let Some(conn) = self.connection(id) else { return };
+        if conn.reading || conn.stall.is_some() {
+            return;
+        }
+        conn.reading = true;
+        let (link, generation) = (conn.link.clone(), conn.generation);
+        tokio::task::spawn_local(async move {
+            while link.readable().await.is_ok() {
+                if !shard.borrow_mut().read(id, generation) {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Starts a task that waits until the client's socket takes bytes again.
+    pub fn wait_writable(&mut self, id: ConnId) {
+        let Some(shard) = self.me.upgrade() else { return };
+        let Some(conn) = self.connection(id) else { return };
+        let (link, generation) = (conn.link.clone(), conn.generation);
+        tokio::task::spawn_local(async move {
+            loop {
+                let waited = link.writable().await;
+                let mut shard = shard.borrow_mut();
+                let same =
+                    shard.connection(id).is_some_and(|c| c.generation == generation && c.stall.is_some());
+                if !same || waited.is_err() {
+                    return;
+                }
+                shard.look_at_clock();
+                shard.pump(id);
+                if shard.connection(id).is_none_or(|c| c.stall.as_ref().is_none_or(|s| !s.blocked)) {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Once a second: heartbeats, pings, deadlines.
+    fn sweep(&mut self) {
+        self.look_at_clock();
+        let now_s = self.now_s;
+        let mut heartbeat = Vec::new();
+        event::write(&event::Heartbeat { ts: unix_ms() }, &mut heartbeat);
+        let mut ping = Vec::new();
+        frame::write_ping(&mut ping);
+        let seconds = |d: Duration| d.as_secs().max(1) as u32;
+        let (beat_s, ping_s) = (seconds(self.settings.heartbeat), seconds(self.settings.ping));
+        let pong_s = seconds(self.settings.pong_timeout);
+        for at in 0..self.connections.len() {
+            let id = at as ConnId;
+            let Some(conn) = self.connection(id) else { continue };
+            if conn.fresh.as_ref().is_some_and(|fresh| fresh.until_s < now_s) && conn.stall.is_none() {
+                conn.fresh = None;
+            }
+            let silent_s = now_s.saturating_sub(conn.heard_s);
+            let stuck_s = conn.stall.as_ref().map(|stall| now_s.saturating_sub(stall.progress_s));
+            if conn.closing_until_s.is_some_and(|until| until < now_s) {
+                self.drop_connection(id, 1006);
+            } else if stuck_s.is_some_and(|s| s >= STUCK_S) {
+                self.drop_connection(id, CloseCode::TooSlow.code());
+            } else if conn.stall.is_some() || conn.echo || conn.closing_until_s.is_some() {
+                // It is not read while it is stalled, so its silence says nothing.
+            } else if conn.pinged && silent_s >= pong_s {
+                self.close(id, CloseCode::PongTimeout);
+            } else if silent_s >= ping_s && !conn.pinged {
+                conn.pinged = true;
+                self.send(id, &ping, &[]);
+            } else if now_s.saturating_sub(conn.sent_s) >= beat_s {
+                self.send(id, &heartbeat, &[]);
+            }
+        }
+        let cohorts = self.cohorts.count() as i64;
+        self.metrics.cohorts.add(cohorts - self.cohorts_told);
+        self.cohorts_told = cohorts;
+        self.tally.flush(&self.metrics);
+    }
+
+    fn open_connections(&self) -> usize {
+        self.connections.iter().flatten().count()
+    }
+}
+
+/// One beat, with turns for reading in between.
+async fn deliver(shard: &Rc<RefCell<Shard>>, beat: &Beat) {
+    shard.borrow_mut().begin(beat);
+    loop {
+        let more = shard.borrow_mut().walk_on();
+        if !more {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Tells everyone, waits half the drain time, closes, and waits the other half at most.
+async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration) {
+    let half = drain / 2;
+    let mut closing = Vec::new();
+    let reconnect_ms = [500, 5000];
+    event::write(&event::Closing { in_ms: half.as_millis() as u64, reconnect_ms }, &mut closing);
+    let count = shard.borrow().connections.len();
+    for at in 0..count {
+        let mut shard = shard.borrow_mut();
+        shard.look_at_clock();
+        let id = at as ConnId;
+        if shard.connection(id).is_some_and(|c| !c.echo && c.closing_until_s.is_none()) {
+            shard.send(id, &closing, &[]);
+        }
+    }
+    let begun = Instant::now();
+    let gone = |shard: &Rc<RefCell<Shard>>| shard.borrow().open_connections() == 0;
+    let mut step = tokio::time::interval(Duration::from_millis(5));
+    while !gone(shard) && begun.elapsed() < half {
+        step.tick().await;
+    }
+    for at in 0..count {
+        shard.borrow_mut().close(at as ConnId, CloseCode::ServiceRestart);
+        if at % super::walk::WRITES_PER_TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    while !gone(shard) && begun.elapsed() < drain {
+        step.tick().await;
+    }
+    for at in 0..count {
+        shard.borrow_mut().drop_connection(at as ConnId, 1006);
+    }
+    let mut shard = shard.borrow_mut();
+    let Shard { tally, metrics, .. } = &mut *shard;
+    tally.flush(metrics);
+}

@@ -1,0 +1,211 @@
+//! A shard's topics: the newest pushed frame of each, per tier, and which cohorts want it.
+//!
+//! A slot exists while the topic does, or while someone asked for it by name: that is how an exact topic can be had
+//! before its first tick.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cohorts::CohortId;
+use crate::model::board::TopicId;
+use crate::model::frame::Frame;
+use crate::model::protocol::rate::Tiers;
+use crate::model::sample::Class;
+use crate::model::topic::{Topic, first_segment};
+
+/// A configured feed, as far as subscribers are concerned.
+#[derive(Debug, Clone)]
+pub struct FeedFacts {
+    /// First segment of its topics.
+    pub name: String,
+    /// Its push interval and the slower tiers.
+    pub tiers: Tiers,
+}
+
+/// Number of a slot in its shard.
+pub type SlotId = u32;
+
+/// A cohort that wants a slot at some tier.
+#[derive(Debug, Clone, Copy)]
+pub struct Tap {
+    /// Who.
+    pub cohort: CohortId,
+    /// Where the cohort keeps this wire, so that either end finds the other at once.
+    pub wire: u32,
+}
+
+/// A topic at one tier.
+#[derive(Debug, Default)]
+pub struct TierSlot {
+    /// The frame last pushed here.
+    pub frame: Option<Arc<Frame>>,
+    /// When, on the shard's count of pushes.
+    pub pos: u64,
+    /// Who wants it.
+    pub taps: Vec<Tap>,
+}
+
+/// A topic.
+#[derive(Debug)]
+pub struct Slot {
+    /// Its full name.
+    pub name: Box<str>,
+    /// Its feed's place in the configuration.
+    pub feed: usize,
+    /// Present once it has spoken.
+    pub topic: Option<Topic>,
+    /// How many cohorts asked for it by name.
+    pub asked: u32,
+    /// By tier.
+    pub tiers: Vec<TierSlot>,
+}
+
+impl Slot {
+    /// The newest pushed frame: every other tier is slower than the feed's own beat.
+    pub fn newest(&self) -> Option<&Arc<Frame>> {
+        self.tiers.first().and_then(|tier| tier.frame.as_ref())
+    }
+
+    /// The newest pushed `seq`, 0 before the first.
+    pub fn seq(&self) -> u64 {
+        self.newest().map_or(0, |frame| frame.tick().seq)
+    }
+
+    /// Whether each of its ticks matters.
+    pub fn is_event(&self) -> bool {
+        self.topic.as_ref().is_some_and(|topic| topic.class() == Class::Event)
+    }
+}
+
+/// All slots of a shard.
+#[derive(Debug)]
+pub struct Topics {
+    feeds: Arc<[FeedFacts]>,
+    feed_by_name: HashMap<Box<str>, usize>,
+    slots: Vec<Option<Slot>>,
+    free: Vec<SlotId>,
+    by_name: HashMap<Box<str>, SlotId>,
+    of_board: Vec<Option<SlotId>>,
+}
+
+impl Topics {
+    /// None yet.
+    pub fn new(feeds: Arc<[FeedFacts]>) -> Topics {
+        let feed_by_name = feeds.iter().enumerate().map(|(at, f)| (f.name.as_str().into(), at)).collect();
+        Topics {
+            feeds,
+            feed_by_name,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_name: HashMap::new(),
+            of_board: Vec::new(),
+        }
+    }
+
+    /// The feed that `topic` belongs to, by its first segment.
+    pub fn feed_of(&self, topic: &str) -> Option<usize> {
+        self.feed_by_name.get(first_segment(topic)).copied()
+    }
+
+    /// The configured feeds.
+    pub fn feeds(&self) -> &[FeedFacts] {
+        &self.feeds
+    }
+
+    /// The slot of a name, if there is one.
+    pub fn find(&self, name: &str) -> Option<SlotId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// A slot by its number.
+    pub fn slot(&self, id: SlotId) -> Option<&Slot> {
+        self.slots.get(id as usize)?.as_ref()
+    }
+
+    /// A slot by its number, to change.
+    pub fn slot_mut(&mut self, id: SlotId) -> Option<&mut Slot> {
+        self.slots.get_mut(id as usize)?.as_mut()
+    }
+
+    /// The slot of a topic on the board.
+    pub fn of_board(&self, id: TopicId) -> Option<SlotId> {
+        self.of_board.get(id.0 as usize).copied().flatten()
+    }
+
+    /// The slot of a name, made if need be; `None` if no configured feed has such topics.
+    pub fn intern(&mut self, name: &str) -> Option<SlotId> {
+        if let Some(id) = self.find(name) {
+            return Some(id);
+        }
+        let feed = self.feed_of(name)?;
+        let tiers = self.feeds.get(feed)?.tiers.all().len();
+        let slot = Slot {
+            name: name.into(),
+            feed,
+            topic: None,
+            asked: 0,
+            tiers: std::iter::repeat_with(TierSlot::default).take(tiers).collect(),
+        };
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            SlotId::try_from(self.slots.len() - 1).unwrap_or(SlotId::MAX)
+        });
+        *self.slots.get_mut(id as usize)? = Some(slot);
+        self.by_name.insert(name.into(), id);
+        Some(id)
+    }
+
+    /// A topic spoke for the first time.
+    pub fn appear(&mut self, board: TopicId, topic: &Topic) -> Option<SlotId> {
+        let id = self.intern(topic.name())?;
+        let at = board.0 as usize;
+        if self.of_board.len() <= at {
+            self.of_board.resize(at + 1, None);
+        }
+        *self.of_board.get_mut(at)? = Some(id);
+        self.slot_mut(id)?.topic = Some(topic.clone());
+        Some(id)
+    }
+
+    /// A topic was retired: its frames go, the slot stays while someone asks for it.
+    pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
+        let id = self.of_board.get_mut(board.0 as usize)?.take()?;
+        let slot = self.slot_mut(id)?;
+        slot.topic = None;
+        for tier in &mut slot.tiers {
+            tier.frame = None;
+        }
+        Some(id)
+    }
+
+    /// Frees a slot that nobody needs.
+    pub fn release(&mut self, id: SlotId) {
+        let unused = self.slot(id).is_some_and(|slot| {
+            slot.topic.is_none() && slot.asked == 0 && slot.tiers.iter().all(|tier| tier.taps.is_empty())
+        });
+        if unused && let Some(slot) = self.slots.get_mut(id as usize).and_then(Option::take) {
+            self.by_name.remove(&slot.name);
+            self.free.push(id);
+        }
+    }
+
+    /// Every topic that has spoken.
+    pub fn present(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
+        let slots = self.slots.iter().zip(0..);
+        slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
+    }
+
+    /// The tier that `rate` gets for a slot; `None` if no tier is that slow.
+    pub fn grant(&self, slot: &Slot, rate: Option<Duration>) -> Option<u8> {
+        if slot.is_event() {
+            return Some(0);
+        }
+        self.feeds.get(slot.feed)?.tiers.grant(rate)
+    }
+
+    /// What a tier of a slot is.
+    pub fn rate(&self, slot: &Slot, tier: u8) -> Duration {
+        self.feeds.get(slot.feed).map_or(Duration::ZERO, |feed| feed.tiers.rate(tier))
+    }
+}

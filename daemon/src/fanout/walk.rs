@@ -1,0 +1,335 @@
+//! One beat's way to the sockets of a shard: each cohort's due frames are joined once, and each member gets one write.
+//!
+//! The walk stops after [`WRITES_PER_TURN`] writes so that the shard can read; whatever happens in between, each
+//! connection is served once per beat: `Connection::beat` says whether it was, and one that changes its subscriptions in
+//! between is served first.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::beat::Beat;
+use super::cohorts::{CohortId, ConnId};
+use super::connection::{Connection, Stall};
+use super::shard::{Shard, Told, unix_ms};
+use super::topics::SlotId;
+use crate::model::board::Change;
+use crate::model::frame::Frame;
+use crate::model::lane::Health;
+use crate::model::protocol::event::{self, Notice};
+
+/// Writes between two turns of the shard's other work: about a millisecond at 4 µs each.
+pub const WRITES_PER_TURN: usize = 256;
+
+/// What is due to some cohort.
+#[derive(Debug)]
+struct Item {
+    /// The push's number on the shard's count.
+    pos: u64,
+    payload: Payload,
+}
+
+#[derive(Debug)]
+enum Payload {
+    Frame(SlotId, Arc<Frame>),
+    Notice(Rc<[u8]>),
+}
+
+impl Item {
+    fn bytes(&self) -> &[u8] {
+        match &self.payload {
+            Payload::Frame(_, frame) => frame.bytes(),
+            Payload::Notice(bytes) => bytes,
+        }
+    }
+}
+
+/// Due frames joined, so that one write takes them all.
+#[derive(Debug, Default)]
+struct Joined {
+    bytes: Vec<u8>,
+    /// Where each ends, and its push's number.
+    ends: Vec<(usize, u64)>,
+}
+
+impl Joined {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    fn push(&mut self, item: &Item) {
+        self.bytes.extend_from_slice(item.bytes());
+        self.ends.push((self.bytes.len(), item.pos));
+    }
+}
+
+/// A beat on its way.
+#[derive(Debug, Default)]
+pub struct Walk {
+    items: Vec<Item>,
+    touched: Vec<CohortId>,
+    /// How many of `touched` were begun.
+    begun: usize,
+    /// Members of the current cohort still to serve, from the end downward: whoever leaves is replaced by the last,
+    /// who was served already or is met again further down.
+    members_left: usize,
+    joined: Joined,
+    /// For those who cannot take the joined bytes.
+    own: Joined,
+    started: Option<Instant>,
+    oldest_ts: u64,
+}
+
+impl Walk {
+    /// Whether a beat is on its way.
+    pub fn is_on(&self) -> bool {
+        self.started.is_some()
+    }
+}
+
+impl Shard {
+    /// Applies a beat and notes who is due what.
+    pub fn begin(&mut self, beat: &Beat) {
+        self.look_at_clock();
+        self.beat += 1;
+        self.tally.skipped += beat.skipped;
+        for change in &beat.changes {
+            match change {
+                Change::Added(id, topic) => {
+                    if let Some(slot) = self.topics.appear(*id, topic) {
+                        self.cohorts.appear(&mut self.topics, slot);
+                    }
+                }
+                Change::Removed(id) => {
+                    if let Some(slot) = self.topics.vanish(*id) {
+                        self.cohorts.vanish(&mut self.topics, slot);
+                    }
+                }
+            }
+        }
+        self.walk.started = Some(self.now);
+        self.walk.oldest_ts = u64::MAX;
+        for (feed, health) in &beat.health {
+            self.tell_health(*feed, health);
+        }
+        for due in &beat.due {
+            let Some(id) = self.topics.of_board(due.topic) else { continue };
+            let Some(tier) = self.topics.slot_mut(id).and_then(|s| s.tiers.get_mut(usize::from(due.tier)))
+            else {
+                continue;
+            };
+            self.pos += 1;
+            tier.frame = Some(due.frame.clone());
+            tier.pos = self.pos;
+            if tier.taps.is_empty() {
+                continue;
+            }
+            let item = self.walk.items.len() as u32;
+            for tap in &tier.taps {
+                if let Some(cohort) = self.cohorts.get_mut(tap.cohort) {
+                    if cohort.due.is_empty() {
+                        self.walk.touched.push(tap.cohort);
+                    }
+                    cohort.due.push(item);
+                }
+            }
+            self.walk.oldest_ts = self.walk.oldest_ts.min(due.frame.tick().ts);
+            self.walk.items.push(Item { pos: self.pos, payload: Payload::Frame(id, due.frame.clone()) });
+        }
+    }
+
+    /// Keeps a feed's health and makes its notice due to those subscribed in the feed.
+    fn tell_health(&mut self, feed: usize, health: &Health) {
+        let Some(known) = self.health.get_mut(feed) else { return };
+        let name = self.topics.feeds().get(feed).map_or("", |f| f.name.as_str());
+        let mut bytes = Vec::new();
+        event::write(&Notice::feed(name, health), &mut bytes);
+        self.pos += 1;
+        let notice: Rc<[u8]> = bytes.into();
+        *known = Told { state: health.state, pos: self.pos, notice: notice.clone() };
+        let item = self.walk.items.len() as u32;
+        let interested: Vec<CohortId> = self
+            .cohorts
+            .iter()
+            .filter(|(_, c)| self.cohorts.is_in_feed(&self.topics, c, feed))
+            .map(|(id, _)| id)
+            .collect();
+        if interested.is_empty() {
+            return;
+        }
+        for id in interested {
+            if let Some(cohort) = self.cohorts.get_mut(id) {
+                if cohort.due.is_empty() {
+                    self.walk.touched.push(id);
+                }
+                cohort.due.push(item);
+            }
+        }
+        self.walk.items.push(Item { pos: self.pos, payload: Payload::Notice(notice) });
+    }
+
+    /// Serves the next members; whether there are more.
+    pub fn walk_on(&mut self) -> bool {
+        let mut writes = 0;
+        loop {
+            while self.walk.members_left == 0 {
+                if !self.next_cohort() {
+                    self.end_walk();
+                    return false;
+                }
+            }
+            let Some(cohort) = self.walk.touched.get(self.walk.begun - 1).copied() else { return false };
+            let members = self.cohorts.get(cohort).map_or(0, |c| c.members.len());
+            self.walk.members_left = self.walk.members_left.min(members);
+            let Some(at) = self.walk.members_left.checked_sub(1) else { continue };
+            self.walk.members_left = at;
+            let Some(member) = self.cohorts.get(cohort).and_then(|c| c.members.get(at)).copied() else {
+                continue;
+            };
+            self.serve(member, false);
+            writes += 1;
+            if writes == WRITES_PER_TURN {
+                return true;
+            }
+        }
+    }
+
+    /// Serves one connection its share of the beat that is on its way, before something changes what that is.
+    pub fn serve_early(&mut self, id: ConnId) {
+        if self.walk.is_on() {
+            self.serve(id, true);
+        }
+    }
+
+    fn next_cohort(&mut self) -> bool {
+        if let Some(done) = self.walk.begun.checked_sub(1)
+            && let Some(id) = self.walk.touched.get(done)
+            && let Some(cohort) = self.cohorts.get_mut(*id)
+        {
+            cohort.due.clear();
+        }
+        let Some(id) = self.walk.touched.get(self.walk.begun) else { return false };
+        self.walk.begun += 1;
+        self.walk.joined.clear();
+        if let Some(cohort) = self.cohorts.get(*id) {
+            for at in &cohort.due {
+                if let Some(item) = self.walk.items.get(*at as usize) {
+                    self.walk.joined.push(item);
+                }
+            }
+            self.walk.members_left = cohort.members.len();
+        }
+        true
+    }
+
+    fn end_walk(&mut self) {
+        if let Some(started) = self.walk.started.take()
+            && !self.walk.items.is_empty()
+        {
+            self.metrics.write_seconds.observe(started.elapsed().as_secs_f64());
+            if self.walk.oldest_ts != u64::MAX {
+                let age = unix_ms().saturating_sub(self.walk.oldest_ts);
+                self.metrics.tick_age_seconds.observe(age as f64 / 1000.0);
+            }
+        }
+        self.walk.items.clear();
+        self.walk.touched.clear();
+        self.walk.begun = 0;
+        self.walk.joined.clear();
+        // A beat much larger than usual does not keep its memory for good.
+        self.walk.joined.bytes.shrink_to(1 << 20);
+        self.tally.flush(&self.metrics);
+    }
+
+    fn serve(&mut self, id: ConnId, early: bool) {
+        let (beat, now_s) = (self.beat, self.now_s);
+        let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::as_mut) else { return };
+        if conn.beat == beat {
+            return;
+        }
+        conn.beat = beat;
+        let Some(cohort) = conn.cohort.and_then(|c| self.cohorts.get(c)) else { return };
+        if cohort.due.is_empty() {
+            return;
+        }
+        if let Some(stall) = &mut conn.stall {
+            stall.missed += cohort.due.len() as u64;
+            return;
+        }
+        let walk = &mut self.walk;
+        let joined = if early || conn.fresh.is_some() {
+            walk.own.clear();
+            for item in cohort.due.iter().filter_map(|at| walk.items.get(*at as usize)) {
+                let had = match (&item.payload, &conn.fresh) {
+                    (Payload::Frame(slot, frame), Some(fresh)) => fresh.has(*slot, frame.tick().n),
+                    _ => false,
+                };
+                if !had {
+                    walk.own.push(item);
+                }
+            }
+            &walk.own
+        } else {
+            &walk.joined
+        };
+        if joined.bytes.is_empty() {
+            return;
+        }
+        match write_joined(conn, joined, now_s) {
+            Sent::All => {
+                self.tally.frames += joined.ends.len() as u64;
+                self.tally.bytes += joined.bytes.len() as u64;
+            }
+            Sent::Part { frames, bytes } => {
+                self.tally.frames += frames;
+                self.tally.bytes += bytes;
+                self.begin_stall(id);
+            }
+            Sent::Gone => self.drop_connection(id, 1006),
+        }
+    }
+}
+
+/// What a write did.
+enum Sent {
+    All,
+    /// The socket took less; frames counts the one that was cut.
+    Part {
+        frames: u64,
+        bytes: u64,
+    },
+    Gone,
+}
+
+/// One write of all that is due. What did not fit makes a stall: the rest of the frame that was cut is kept, what comes
+/// after it is owed.
+fn write_joined(conn: &mut Connection, joined: &Joined, now_s: u32) -> Sent {
+    let written = match conn.link.try_write(&joined.bytes) {
+        Ok(n) if n == joined.bytes.len() => {
+            conn.sent_s = now_s;
+            return Sent::All;
+        }
+        Ok(n) => n,
+        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
+        Err(_) => return Sent::Gone,
+    };
+    let whole = joined.ends.partition_point(|(end, _)| *end <= written);
+    let start = whole.checked_sub(1).and_then(|last| joined.ends.get(last)).map_or(0, |(end, _)| *end);
+    let Some((end, pos)) = joined.ends.get(whole).copied() else { return Sent::All };
+    let cut = written > start;
+    let rest = if cut { joined.bytes.get(written..end).unwrap_or_default() } else { &[] };
+    let pos = if cut { pos } else { pos.saturating_sub(1) };
+    let frames = whole + usize::from(cut);
+    conn.stall = Some(Box::new(Stall {
+        rest: rest.to_vec(),
+        pos,
+        health_pos: pos,
+        missed: (joined.ends.len() - frames) as u64,
+        progress_s: now_s,
+        since: unix_ms(),
+        blocked: true,
+        ..Stall::default()
+    }));
+    Sent::Part { frames: frames as u64, bytes: written as u64 }
+}

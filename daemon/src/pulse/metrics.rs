@@ -1,0 +1,56 @@
+//! What the pulse counts.
+
+use std::time::Duration;
+
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+
+use crate::model::protocol::rate;
+
+/// The pulse's metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    merged: IntCounterVec,
+    topics: IntGaugeVec,
+    late: IntCounterVec,
+}
+
+impl Metrics {
+    /// Makes and registers them; the feeds' names are the labels.
+    pub fn new<'a>(registry: &Registry, feeds: impl Iterator<Item = &'a str>) -> prometheus::Result<Metrics> {
+        let merged = IntCounterVec::new(
+            Opts::new("tickerd_ticks_merged_total", "Ticks replaced by newer ones of their topic before a push."),
+            &["feed"],
+        )?;
+        let topics = IntGaugeVec::new(Opts::new("tickerd_topics", "Topics that have spoken."), &["feed"])?;
+        let late = IntCounterVec::new(
+            Opts::new("tickerd_beats_late_total", "Beats skipped because the one before ran late."),
+            &["tier"],
+        )?;
+        registry.register(Box::new(merged.clone()))?;
+        registry.register(Box::new(topics.clone()))?;
+        registry.register(Box::new(late.clone()))?;
+        for feed in feeds {
+            merged.with_label_values(&[feed]);
+            topics.with_label_values(&[feed]);
+        }
+        Ok(Metrics { merged, topics, late })
+    }
+
+    pub(super) fn watch_interval(&self, interval: Duration) {
+        self.late.with_label_values(&[rate::format(interval).as_str()]);
+    }
+
+    pub(super) fn count_late(&self, interval: Duration, beats: u64) {
+        self.late.with_label_values(&[rate::format(interval).as_str()]).inc_by(beats);
+    }
+
+    pub(super) fn count_merged(&self, feed: &str, ticks: u64) {
+        if ticks > 0 {
+            self.merged.with_label_values(&[feed]).inc_by(ticks);
+        }
+    }
+
+    pub(super) fn set_topics(&self, feed: &str, topics: usize) {
+        self.topics.with_label_values(&[feed]).set(topics as i64);
+    }
+}

@@ -1,0 +1,168 @@
+//! One accepted connection: HTTP until it is upgraded and handed over, refused, or done.
+
+use std::convert::Infallible;
+use std::future::{poll_fn, ready};
+use std::io;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::fanout::arrival::{Arrival, Kind, Permit, Socket};
+
+use super::Place;
+use super::limits::{Full, Limits};
+use super::routes::{Answer, Routes};
+use super::stop::Stop;
+
+/// Connections over the limit that are told so at the same time; further ones are closed without a word. They take
+/// descriptors beyond the limit, so they are few.
+pub const REFUSALS_MAX: usize = 64;
+/// The request line and all headers. Eight full tokens or some 300 topics fit.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+const HEADERS_MAX: usize = 64;
+/// The longest that a connection may speak HTTP, which ends a client that asks and never reads the answer.
+const HTTP_MAX: Duration = Duration::from_secs(60);
+/// After the last response: how long, and for how many bytes, what the client still sends is read and thrown away.
+/// Closing with unread bytes would reset the connection, and the client could lose the response that says why.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 2 << 20;
+
+/// What every connection passes.
+pub struct Gate {
+    pub limits: Arc<Limits>,
+    pub refusals: Semaphore,
+    pub handshake: Duration,
+    pub routes: Routes,
+    pub place: Place,
+}
+
+/// A byte stream that can be given away as a plain socket.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn into_socket(self) -> io::Result<Socket>;
+}
+
+impl Transport for TcpStream {
+    fn into_socket(self) -> io::Result<Socket> {
+        self.into_std().map(Socket::Tcp)
+    }
+}
+
+impl Transport for UnixStream {
+    fn into_socket(self) -> io::Result<Socket> {
+        self.into_std().map(Socket::Unix)
+    }
+}
+
+impl Gate {
+    /// Serves one connection; `peer` is `None` for unix peers.
+    pub async fn pass<T: Transport>(&self, io: T, peer: Option<IpAddr>, stop: Stop) {
+        match self.limits.admit(peer) {
+            Ok(place) => {
+                let answer = |request: &mut Request<Incoming>| self.routes.answer(request);
+                if let Some((socket, read_buf, kind)) = self.speak_http(io, answer, stop).await {
+                    let permit: Permit = Box::new(place);
+                    (self.place)(Arrival { socket, read_buf, kind, permit });
+                }
+            }
+            Err(full) => {
+                let Ok(_refusal) = self.refusals.try_acquire() else { return };
+                self.speak_http(io, |_: &mut Request<Incoming>| self.refuse(full), stop).await;
+            }
+        }
+    }
+
+    fn refuse(&self, full: Full) -> Answer {
+        self.routes.refuse(full)
+    }
+
+    /// Answers requests; what the connection was upgraded to, if it was.
+    async fn speak_http<T: Transport>(
+        &self,
+        io: T,
+        answer: impl Fn(&mut Request<Incoming>) -> Answer + Send + Sync,
+        mut stop: Stop,
+    ) -> Option<(Socket, bytes::Bytes, Kind)> {
+        let upgrade = Mutex::new(None);
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let answer = answer(&mut request);
+            if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                *upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = answer.upgrade;
+            }
+            ready(Ok::<_, Infallible>(answer.response))
+        });
+        let mut http = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.handshake)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .max_header_size(HEADER_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(io), service);
+
+        // hyper's own upgrade would box the stream and pass it through a channel; taking the parts is the same.
+        let result = {
+            let mut stopped = pin!(stop.requested());
+            let mut stopping = false;
+            timeout(
+                HTTP_MAX,
+                poll_fn(|cx| {
+                    if !stopping && stopped.as_mut().poll(cx).is_ready() {
+                        stopping = true;
+                        Pin::new(&mut http).graceful_shutdown();
+                    }
+                    http.poll_without_shutdown(cx)
+                }),
+            )
+            .await
+        };
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection ended badly"),
+            Err(_) => {
+                tracing::debug!("an HTTP connection took too long");
+                return None;
+            }
+        }
+        let parts = http.into_parts();
+        let io = parts.io.into_inner();
+        let kind = upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let Some(kind) = kind else {
+            // Neither a client that stays nor a stop is an error here.
+            let _ = stop.until(timeout(LINGER, linger(io))).await;
+            return None;
+        };
+        match io.into_socket() {
+            Ok(socket) => Some((socket, parts.read_buf, kind)),
+            Err(error) => {
+                tracing::warn!(%error, "could not hand an upgraded connection over");
+                None
+            }
+        }
+    }
+}
+
+/// Says that nothing more comes, then reads until the client says so too.
+async fn linger<T: Transport>(mut io: T) -> io::Result<()> {
+    poll_fn(|cx| Pin::new(&mut io).poll_shutdown(cx)).await?;
+    let mut scratch = vec![0; 4096];
+    let mut read = 0;
+    while read < LINGER_BYTES {
+        let mut buf = ReadBuf::new(&mut scratch);
+        poll_fn(|cx| Pin::new(&mut io).poll_read(cx, &mut buf)).await?;
+        match buf.filled().len() {
+            0 => break,
+            some => read += some,
+        }
+    }
+    Ok(())
+}

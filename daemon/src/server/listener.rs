@@ -1,0 +1,158 @@
+//! A bound address, and the loop that accepts on it for as long as the server lives.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::sync::mpsc;
+
+use super::Error;
+use super::Listen;
+use super::connection::{Gate, Transport};
+use super::log_limit::LogLimit;
+use super::socket_file::{self, SocketFile};
+use super::stop::Stop;
+
+/// Connections the kernel completes while the loop is busy: a reconnect storm fits. `net.core.somaxconn` caps it.
+const BACKLOG: i32 = 4096;
+/// Between failing accepts (no descriptors left, mostly): doubling, so that the loop neither spins nor sleeps through
+/// the recovery.
+const NAP_MIN: Duration = Duration::from_millis(10);
+const NAP_MAX: Duration = Duration::from_secs(1);
+/// Who may connect to a unix socket: its owner and group.
+const SOCKET_MODE: u32 = 0o660;
+
+/// A bound address.
+pub struct Listener {
+    address: Listen,
+    socket: Bound,
+}
+
+enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+impl Listener {
+    pub fn bind(listen: &Listen) -> Result<Listener, Error> {
+        let bound = match listen {
+            Listen::Tcp(address) => bind_tcp(*address),
+            Listen::Unix(path) => {
+                socket_file::clear_stale(path)?;
+                bind_unix(path)
+            }
+        };
+        bound.map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => Error::Taken { listen: listen.clone() },
+            _ => Error::Bind { listen: listen.clone(), source },
+        })
+    }
+
+    /// The actual address.
+    pub fn address(&self) -> &Listen {
+        &self.address
+    }
+
+    /// Accepts until told to stop, then closes the socket and removes its file.
+    pub async fn accept(self, gate: Arc<Gate>, mut stop: Stop, alive: mpsc::Sender<()>) {
+        let failed = |error: io::Error| tracing::error!(%error, listen = %self.address, "cannot serve");
+        match self.socket {
+            Bound::Tcp(socket) => match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => accept_all(socket, gate, &mut stop, alive).await,
+                Err(error) => failed(error),
+            },
+            Bound::Unix(socket, _file) => match tokio::net::UnixListener::from_std(socket) {
+                Ok(socket) => accept_all(socket, gate, &mut stop, alive).await,
+                Err(error) => failed(error),
+            },
+        }
+    }
+}
+
+/// What the loop needs of a listening socket.
+trait Accept {
+    type Io: Transport;
+
+    /// The next connection, and its address where it has one.
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Io, Option<IpAddr>)>> + Send;
+}
+
+impl Accept for tokio::net::TcpListener {
+    type Io = tokio::net::TcpStream;
+
+    async fn next(&self) -> io::Result<(Self::Io, Option<IpAddr>)> {
+        let (stream, peer) = self.accept().await?;
+        // A tick is worth nothing late. A client that is gone already says so when it is read.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, Some(peer.ip())))
+    }
+}
+
+impl Accept for tokio::net::UnixListener {
+    type Io = tokio::net::UnixStream;
+
+    async fn next(&self) -> io::Result<(Self::Io, Option<IpAddr>)> {
+        self.accept().await.map(|(stream, _)| (stream, None))
+    }
+}
+
+async fn accept_all(socket: impl Accept, gate: Arc<Gate>, stop: &mut Stop, alive: mpsc::Sender<()>) {
+    let mut nap = NAP_MIN;
+    let log = LogLimit::default();
+    while let Some(accepted) = stop.until(socket.next()).await {
+        match accepted {
+            Ok((io, peer)) => {
+                nap = NAP_MIN;
+                let (gate, stop, alive) = (gate.clone(), stop.clone(), alive.clone());
+                tokio::spawn(async move {
+                    let _alive = alive;
+                    gate.pass(io, peer, stop).await;
+                });
+            }
+            Err(error) if is_one_connections(&error) => {}
+            Err(error) => {
+                if let Some(suppressed) = log.pass(Instant::now()) {
+                    tracing::warn!(%error, suppressed, "cannot accept; raise the descriptor limit (LimitNOFILE=)");
+                }
+                if stop.until(tokio::time::sleep(nap)).await.is_none() {
+                    return;
+                }
+                nap = (nap * 2).min(NAP_MAX);
+            }
+        }
+    }
+}
+
+/// Whether an accept error concerns one connection alone, so that the next accept may be tried at once.
+fn is_one_connections(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // So that a restart is not kept waiting by connections of the last run that are in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let socket = TcpListener::from(socket);
+    Ok(Listener { address: Listen::Tcp(socket.local_addr()?), socket: Bound::Tcp(socket) })
+}
+
+fn bind_unix(path: &Path) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile::of(path)?;
+    // Before listening, so that nobody connects under the umask's mode.
+    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+    socket.listen(BACKLOG)?;
+    Ok(Listener { address: Listen::Unix(path.into()), socket: Bound::Unix(UnixListener::from(socket), file) })
+}

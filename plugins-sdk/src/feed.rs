@@ -1,0 +1,47 @@
+//! The traits a feed implements.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, FeedInfo, Host};
+
+/// Makes a blocked `poll` or `run` return. Called from any thread, perhaps while they run; must not block.
+pub type Interrupter = Box<dyn Fn() + Send + Sync>;
+
+/// A source of values: what it is, how it is configured, how an instance is made.
+///
+/// One thread of tickerd's makes the instance, calls it and drops it. Dropping must end what the feed started.
+pub trait Feed: Sized + Send + 'static {
+    /// What the feed is and which events it may emit.
+    const INFO: FeedInfo;
+
+    /// The feed's configuration. Its schema is the plugin's schema: doc comments become descriptions, and tickerd
+    /// checks a configuration against it before `create`.
+    type Config: DeserializeOwned + JsonSchema;
+
+    /// Makes an instance. May block. A value that makes no sense is [`Error::Config`] with what to change.
+    fn create(config: Self::Config, host: Host) -> Result<Self, Error>;
+
+    /// How to wake a blocked `poll` or `run`; asked for once, after `create`.
+    fn interrupter(&self) -> Option<Interrupter> {
+        None
+    }
+}
+
+/// A feed that is asked for values at each interval.
+pub trait PollFeed: Feed {
+    /// Emits none or more samples and returns, within the interval if it can. May block.
+    fn poll(&mut self, host: &Host) -> Result<(), Error>;
+}
+
+/// A feed that has a thread to itself and emits when there is something to say.
+pub trait PushFeed: Feed {
+    /// Emits until [`Host::should_stop`], then returns soon. `Ok` before that means the source has ended.
+    fn run(&mut self, host: &Host) -> Result<(), Error>;
+}
+
+/// The configuration of a feed that has none.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoConfig {}

@@ -1,0 +1,225 @@
+//! Scenarios a to d: what a delivered message costs in CPU time, daemon beside floor.
+
+use std::{
+    env,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
+
+use crate::{
+    cpu::CpuClock,
+    daemon::{Daemon, FEED, Feed},
+    error::Error,
+    memory::resident_bytes,
+    options::Options,
+    report::{Report, Row},
+    scenario::Id,
+    server::Server,
+    subscriber::{Habit, Until},
+    swarm::Swarm,
+    wall,
+};
+
+/// Subscriptions are random, but the same in every run.
+const SEED: u64 = 8_425;
+/// Part of the beats after which a window opens and closes: the beat has gone out, and the feed has printed.
+const QUIET: f64 = 0.85;
+/// A server that has sent nothing for so long after the warm-up never will.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+const CHURN_EVERY: Duration = Duration::from_millis(5);
+
+/// What is delivered to whom, and how often.
+#[derive(Debug)]
+pub struct Load {
+    pub clients: usize,
+    pub topics: usize,
+    /// Each client its own random choice of this many; all topics to all when `None`.
+    pub own: Option<usize>,
+    pub interval: Duration,
+    /// Topics exchanged for others per second, over all clients.
+    pub churn_per_s: usize,
+    pub ratio_at_most: Option<f64>,
+}
+
+/// What one window cost.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    cpu: Duration,
+    ticks: u64,
+    tick_bytes: u64,
+    beats: u64,
+    resident_bytes: u64,
+    late_beats: f64,
+}
+
+impl Cost {
+    fn ns_per_message(&self) -> f64 {
+        self.cpu.as_nanos() as f64 / self.ticks.max(1) as f64
+    }
+
+    fn ms_per_beat(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1_000.0 / self.beats.max(1) as f64
+    }
+}
+
+impl Load {
+    fn per_client(&self) -> usize {
+        self.own.unwrap_or(self.topics)
+    }
+
+    fn choose(&self) -> Vec<Vec<usize>> {
+        let mut rng = StdRng::seed_from_u64(SEED);
+        let choice = |_| index::sample(&mut rng, self.topics, self.per_client()).into_vec();
+        (0..self.clients).map(choice).collect()
+    }
+}
+
+pub fn run(id: Id, load: &Load, options: &Options, report: &mut Report) -> Result<(), Error> {
+    let (mut daemon, mut floor) = (Vec::new(), Vec::new());
+    // The floor sends what the daemon was seen to send, so the daemon comes first; later repeats take turns.
+    let mut size = None;
+    for repeat in 0..options.repeats() {
+        report.progress(id, repeat);
+        if let Some(bytes) = size.filter(|_| repeat % 2 == 1) {
+            floor.push(of_floor(load, bytes, options)?);
+        }
+        let cost = of_daemon(id, load, options)?;
+        let bytes = cost.tick_bytes as f64 / cost.ticks.max(1) as f64 * load.per_client() as f64;
+        size = Some(bytes.round() as usize);
+        daemon.push(cost);
+        if floor.len() < daemon.len() {
+            floor.push(of_floor(load, bytes.round() as usize, options)?);
+        }
+    }
+    let figures = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect::<Vec<_>>();
+    let row = Row::new(id, "CPU per message", "ns", figures(&daemon, Cost::ns_per_message));
+    let row = row.beside(figures(&floor, Cost::ns_per_message));
+    report.add(load.ratio_at_most.into_iter().fold(row, Row::ratio_at_most));
+    let row = Row::new(id, "CPU per beat", "ms", figures(&daemon, Cost::ms_per_beat));
+    report.add(row.beside(figures(&floor, Cost::ms_per_beat)));
+    let mib = |cost: &Cost| cost.resident_bytes as f64 / (1 << 20) as f64;
+    report.add(Row::new(id, "memory", "MiB", figures(&daemon, mib)).beside(figures(&floor, mib)));
+    let late = Row::new(id, "late beats", "", figures(&daemon, |cost| cost.late_beats));
+    report.add(if id == Id::D { late.at_most(0.0) } else { late });
+    Ok(())
+}
+
+fn of_daemon(id: Id, load: &Load, options: &Options) -> Result<Cost, Error> {
+    let daemon = Daemon::start(options, Some(Feed { topics: load.topics, interval: load.interval }))?;
+    let mut topics = load.choose();
+    let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?;
+    swarm.join(load.clients, Habit::Reads, |client| {
+        let topics = topics.get(client).map(Vec::as_slice).unwrap_or_default();
+        let names: Vec<_> = topics.iter().map(|topic| format!("{FEED}.T{topic}")).collect();
+        format!("?topics={}", names.join(","))
+    })?;
+    let late = |daemon: &Daemon| daemon.metric("tickerd_beats_late_total");
+    let before = late(&daemon)?;
+    let mut churn = Churn::new(load, &mut topics);
+    let mut cost = measure(daemon.pid(), &mut swarm, load, options, |swarm| churn.next(swarm))?;
+    cost.late_beats = late(&daemon)? - before;
+    let expected = cost.beats * (load.clients * load.per_client()) as u64;
+    // A smoke run shares its machine with other tests.
+    let enough = if options.quick { 1 } else { expected / 20 * 19 };
+    if cost.ticks < enough {
+        return Err(Error::Starved { scenario: id.letter(), arrived: cost.ticks, expected });
+    }
+    Ok(cost)
+}
+
+fn of_floor(load: &Load, bytes: usize, options: &Options) -> Result<Cost, Error> {
+    let own = env::current_exe().map_err(Error::io("finding this program"))?;
+    let arguments = [
+        ("--clients", load.clients),
+        ("--frames", load.per_client()),
+        ("--bytes", bytes),
+        ("--interval-ms", load.interval.as_millis() as usize),
+    ];
+    let arguments = arguments.iter().flat_map(|(name, value)| [(*name).into(), value.to_string().into()]);
+    let arguments: Vec<_> = ["floor".into()].into_iter().chain(arguments).collect();
+    let mut floor = Server::start("floor", &own, &arguments)?;
+    let address: SocketAddr = floor.announced("listening on ")?;
+    let mut swarm = Swarm::new(address, Until::Upgraded)?;
+    swarm.join(load.clients, Habit::Reads, |_| String::new())?;
+    measure(floor.pid(), &mut swarm, load, options, |_| Ok(()))
+}
+
+/// Warms up, then counts CPU time and messages over whole beats.
+fn measure(
+    pid: u32,
+    swarm: &mut Swarm,
+    load: &Load,
+    options: &Options,
+    mut churn: impl FnMut(&mut Swarm) -> Result<(), Error>,
+) -> Result<Cost, Error> {
+    let clock = CpuClock::of(pid)?;
+    let mut run_until = |swarm: &mut Swarm, deadline: Instant| -> Result<(), Error> {
+        while Instant::now() < deadline {
+            churn(swarm)?;
+            let next = if load.churn_per_s > 0 { Instant::now() + CHURN_EVERY } else { deadline };
+            swarm.run_until(next.min(deadline))?;
+        }
+        Ok(())
+    };
+    let warm = Instant::now() + options.warm_up();
+    run_until(swarm, warm)?;
+    while swarm.tally.ticks == 0 && warm.elapsed() < FIRST_WITHIN {
+        let next = Instant::now() + load.interval;
+        run_until(swarm, next)?;
+    }
+    let opens = Instant::now() + wall::until(wall::now(), load.interval, QUIET);
+    run_until(swarm, opens)?;
+
+    let beats = (options.window().as_nanos() / load.interval.as_nanos().max(1)).max(1) as u32;
+    let (cpu, ticks, tick_bytes) = (clock.now()?, swarm.tally.ticks, swarm.tally.tick_bytes);
+    run_until(swarm, opens + load.interval * beats)?;
+    Ok(Cost {
+        cpu: clock.now()?.saturating_sub(cpu),
+        ticks: swarm.tally.ticks - ticks,
+        tick_bytes: swarm.tally.tick_bytes - tick_bytes,
+        beats: beats.into(),
+        resident_bytes: resident_bytes(pid)?,
+        late_beats: 0.0,
+    })
+}
+
+/// Clients that exchange one of their topics for another, at a steady rate.
+struct Churn<'a> {
+    load: &'a Load,
+    topics: &'a mut [Vec<usize>],
+    rng: StdRng,
+    started: Instant,
+    done: usize,
+}
+
+impl<'a> Churn<'a> {
+    fn new(load: &'a Load, topics: &'a mut [Vec<usize>]) -> Self {
+        Self { load, topics, rng: StdRng::seed_from_u64(SEED), started: Instant::now(), done: 0 }
+    }
+
+    /// Sends what has become due.
+    fn next(&mut self, swarm: &mut Swarm) -> Result<(), Error> {
+        let due = (self.started.elapsed().as_secs_f64() * self.load.churn_per_s as f64) as usize;
+        while self.done < due {
+            self.done += 1;
+            let client = self.rng.random_range(0..self.load.clients.max(1));
+            let new = self.rng.random_range(0..self.load.topics.max(1));
+            let slot = self.rng.random_range(0..self.load.per_client().max(1));
+            let Some(own) = self.topics.get_mut(client) else { continue };
+            if own.contains(&new) {
+                continue;
+            }
+            let Some(slot) = own.get_mut(slot) else { continue };
+            let old = std::mem::replace(slot, new);
+            swarm.say(client, &command("unsubscribe", old))?;
+            swarm.say(client, &command("subscribe", new))?;
+        }
+        Ok(())
+    }
+}
+
+fn command(event: &str, topic: usize) -> String {
+    format!(r#"{{"event":"{event}","data":{{"id":1,"topics":["{FEED}.T{topic}"]}}}}"#)
+}

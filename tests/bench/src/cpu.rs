@@ -1,0 +1,60 @@
+//! CPU time a process has used, in nanoseconds.
+
+use std::time::Duration;
+
+use nix::{
+    time::{ClockId, clock_getcpuclockid},
+    unistd::Pid,
+};
+
+use crate::error::Error;
+
+/// A process's CPU clock: the sum of what `/proc/PID/task/*/schedstat` counts as on-CPU time, user and kernel,
+/// plus that of threads that have ended, brought up to date for a thread that runs right now.
+#[derive(Debug, Clone, Copy)]
+pub struct CpuClock(ClockId);
+
+impl CpuClock {
+    pub fn of(pid: u32) -> Result<Self, Error> {
+        let pid = i32::try_from(pid).map(Pid::from_raw).map_err(|_| std::io::Error::from_raw_os_error(3));
+        let id = pid.and_then(|pid| clock_getcpuclockid(pid).map_err(Into::into));
+        id.map(Self).map_err(Error::io("finding a server's CPU clock"))
+    }
+
+    pub fn now(self) -> Result<Duration, Error> {
+        let time = self.0.now().map_err(|errno| Error::io("reading a server's CPU clock")(errno.into()))?;
+        Ok(time.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process::Command, thread, time::Instant};
+
+    use super::*;
+
+    /// A process that computes has the same CPU time by this clock as by the scheduler's account of its threads.
+    #[test]
+    fn clock_agrees_with_schedstat() {
+        let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let clock = CpuClock::of(busy.id()).unwrap();
+        let started = Instant::now();
+        while clock.now().unwrap() < Duration::from_millis(100) && started.elapsed() < Duration::from_secs(30)
+        {
+            thread::yield_now();
+        }
+        // Stopped, so that both accounts stand still.
+        let stopped = Command::new("sh").args(["-c", &format!("kill -STOP {}", busy.id())]).status().unwrap();
+        let state = || fs::read_to_string(format!("/proc/{}/stat", busy.id())).unwrap();
+        while !state().contains(") T ") && started.elapsed() < Duration::from_secs(30) {
+            thread::yield_now();
+        }
+        let cpu = clock.now().unwrap();
+        let stat = fs::read_to_string(format!("/proc/{0}/task/{0}/schedstat", busy.id())).unwrap();
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(stopped.success() && cpu >= Duration::from_millis(100));
+        let ran: u64 = stat.split(' ').next().unwrap().parse().unwrap();
+        assert_eq!(cpu, Duration::from_nanos(ran));
+    }
+}

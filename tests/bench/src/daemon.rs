@@ -1,0 +1,115 @@
+//! The release daemon under measurement: its configuration, its addresses, its metrics.
+
+use std::{
+    env, fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    time::Duration,
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{error::Error, options::Options, server::Server};
+
+/// What the one feed delivers.
+#[derive(Debug, Clone, Copy)]
+pub struct Feed {
+    pub topics: usize,
+    pub interval: Duration,
+}
+
+/// Name of the feed, and first segment of its topics.
+pub const FEED: &str = "bench";
+
+pub struct Daemon {
+    server: Server,
+    pub address: SocketAddr,
+    admin: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Daemon {
+    /// Starts the daemon with this feed, or with none.
+    pub fn start(options: &Options, feed: Option<Feed>) -> Result<Self, Error> {
+        let own = env::current_exe().map_err(Error::io("finding this program"))?;
+        let program = options.daemon.clone().unwrap_or_else(|| own.with_file_name("tickerd"));
+        if !program.is_file() {
+            return Err(Error::NoDaemon { path: program });
+        }
+        let folder = TempDir::new().map_err(Error::io("a scratch folder"))?;
+        let file = folder.path().join("tickerd.toml");
+        fs::write(&file, configuration(feed, &own)).map_err(Error::io("writing the configuration"))?;
+        let mut server = Server::start("daemon", &program, &["--config".into(), file.into()])?;
+        let address = server.announced("listening on ")?;
+        let admin = server.announced("admin on ")?;
+        Ok(Self { server, address, admin, _folder: folder })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Sum of a metric over its labels; zero while no label has been counted yet.
+    pub fn metric(&self, name: &'static str) -> Result<f64, Error> {
+        let text = self.scrape().map_err(Error::io("reading /metrics"))?;
+        sum(&text, name).ok_or(Error::NoMetric { name })
+    }
+
+    fn scrape(&self) -> std::io::Result<String> {
+        let mut socket = TcpStream::connect(self.admin)?;
+        socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin);
+        socket.write_all(request.as_bytes())?;
+        let mut text = String::new();
+        socket.read_to_string(&mut text)?;
+        Ok(text)
+    }
+}
+
+fn configuration(feed: Option<Feed>, own: &Path) -> String {
+    let mut text = String::from("[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n");
+    if let Some(Feed { topics, interval }) = feed {
+        let interval = interval.as_millis();
+        // A JSON array of strings is a TOML one.
+        let exec = json!([
+            own.to_string_lossy(),
+            "feed",
+            "--topics",
+            topics.to_string(),
+            "--interval-ms",
+            interval.to_string()
+        ]);
+        text += &format!(
+            "[[feed]]\nname = \"{FEED}\"\nexec = {exec}\ninterval = \"{interval}ms\"\ntopics_max = {}\n",
+            topics.max(1)
+        );
+    }
+    text
+}
+
+/// Sums a metric's lines in the Prometheus text format; `None` if it is neither declared nor there.
+fn sum(text: &str, name: &str) -> Option<f64> {
+    let declared =
+        text.lines().any(|line| line.strip_prefix("# TYPE ").and_then(|l| l.split(' ').next()) == Some(name));
+    let lines = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+    });
+    let (count, sum) = lines.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (declared || count > 0).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metric_is_summed_over_its_labels() {
+        let text = "# TYPE late counter\nlate{tier=\"100ms\"} 2\nlate{tier=\"1s\"} 3\nlater 7\n";
+        assert_eq!(sum(text, "late"), Some(5.0));
+        assert_eq!(sum(text, "lat"), None);
+        assert_eq!(sum(text, "none"), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! The floor: the least a server can do that hands the same bytes to the same sockets at the same times.
+//!
+//! One thread, one ready buffer, one `send` per socket and beat; it parses nothing, keeps nothing and knows no topics.
+
+use std::{
+    io::{self, Read, Write},
+    iter,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{error::Error, options::Floor, wall};
+
+/// The client checks the status alone.
+const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// Accepts its clients, then writes until it is killed or a client leaves.
+pub fn run(floor: &Floor) -> Result<ExitCode, Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("the floor's listener"))?;
+    serve(&listener, floor).map_err(Error::io("the floor"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(listener: &TcpListener, floor: &Floor) -> io::Result<()> {
+    println!("listening on http://{}/", listener.local_addr()?);
+    let mut sockets: Vec<TcpStream> = Vec::with_capacity(floor.clients);
+    while sockets.len() < floor.clients {
+        sockets.push(accept(listener)?);
+    }
+    let buffer = ready_buffer(floor.frames, floor.bytes);
+    let interval = Duration::from_millis(floor.interval_ms.max(1));
+    let mut beat = Instant::now() + wall::until(wall::now(), interval, 0.0);
+    loop {
+        thread::sleep(beat.saturating_duration_since(Instant::now()));
+        for socket in &mut sockets {
+            socket.write_all(&buffer)?;
+        }
+        beat += interval;
+    }
+}
+
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (mut socket, _) = listener.accept()?;
+    socket.set_nodelay(true)?;
+    let mut request = Vec::new();
+    let mut piece = [0; 4096];
+    while !request.ends_with(b"\r\n\r\n") {
+        let read = socket.read(&mut piece)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        request.extend_from_slice(piece.get(..read).unwrap_or_default());
+    }
+    socket.write_all(ANSWER)?;
+    Ok(socket)
+}
+
+/// `frames` text frames, together of `bytes` bytes, that look like ticks.
+pub fn ready_buffer(frames: usize, bytes: usize) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(bytes);
+    for left in (1..=frames).rev() {
+        let frame = (bytes - buffer.len()) / left;
+        let payload = match frame {
+            0..128 => frame.saturating_sub(2),
+            _ => frame - 4,
+        };
+        match payload {
+            0..126 => buffer.extend([0x81, payload as u8]),
+            _ => buffer.extend([&[0x81, 126][..], &(payload as u16).to_be_bytes()].concat()),
+        }
+        let text = br#"{"event":"quote","data":{"topic":""#.iter().copied().chain(iter::repeat(b'-'));
+        buffer.extend(text.take(payload));
+    }
+    buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walker::Walker;
+
+    #[test]
+    fn buffer_has_the_frames_and_the_bytes() {
+        for (frames, bytes) in [(1, 170), (100, 17_031), (20, 2_000), (7, 900)] {
+            let buffer = ready_buffer(frames, bytes);
+            let (mut seen, mut walked) = (0, 0);
+            Walker::default().walk(&buffer, 16, |frame| {
+                assert!(frame.head.starts_with(br#"{"event":"quote""#));
+                seen += 1;
+                walked += frame.bytes;
+            });
+            assert_eq!((seen, walked as usize, buffer.len()), (frames, bytes, bytes));
+        }
+    }
+}

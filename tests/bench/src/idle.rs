@@ -1,0 +1,32 @@
+//! Scenario e: what a connection that receives nothing costs in memory.
+
+use std::time::Instant;
+
+use crate::{
+    daemon::Daemon,
+    error::Error,
+    memory::resident_bytes,
+    options::Options,
+    report::{Report, Row},
+    scenario::Id,
+    subscriber::{Habit, Until},
+    swarm::Swarm,
+};
+
+pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Result<(), Error> {
+    let mut kib = Vec::new();
+    for repeat in 0..options.repeats() {
+        report.progress(id, repeat);
+        let daemon = Daemon::start(options, None)?;
+        let mut swarm = Swarm::new(daemon.address, Until::Connected)?;
+        // The first connection makes the daemon set up what all share.
+        swarm.join(1, Habit::Reads, |_| String::new())?;
+        let before = resident_bytes(daemon.pid())?;
+        swarm.join(clients, Habit::Reads, |_| String::new())?;
+        swarm.run_until(Instant::now() + options.warm_up())?;
+        let after = resident_bytes(daemon.pid())?;
+        kib.push(after.saturating_sub(before) as f64 / 1_024.0 / clients.max(1) as f64);
+    }
+    report.add(Row::new(id, "memory per connection", "KiB", kib).at_most(2.2));
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! The six scenarios: their sizes and their targets.
+
+use std::{fmt, time::Duration};
+
+use clap::ValueEnum;
+
+use crate::{
+    broadcast::{self, Load},
+    error::Error,
+    idle,
+    options::Options,
+    report::Report,
+    stall,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Id {
+    A,
+    B,
+    C,
+    D,
+    E,
+    F,
+}
+
+impl Id {
+    pub const ALL: [Self; 6] = [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F];
+
+    pub fn letter(self) -> char {
+        match self {
+            Self::A => 'a',
+            Self::B => 'b',
+            Self::C => 'c',
+            Self::D => 'd',
+            Self::E => 'e',
+            Self::F => 'f',
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.letter())
+    }
+}
+
+pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> {
+    let quick = options.quick;
+    let size = |full, small| if quick { small } else { full };
+    let ms = Duration::from_millis;
+    let load = |clients, topics, own, interval, churn_per_s, ratio_at_most| Load {
+        clients,
+        topics,
+        own,
+        interval,
+        churn_per_s,
+        ratio_at_most,
+    };
+    match id {
+        // One topic, 20 times a second.
+        Id::A => broadcast::run(id, &load(size(2_000, 40), 1, None, ms(50), 0, Some(1.15)), options, report),
+        // 100 topics, 10 times a second, to all.
+        Id::B => broadcast::run(id, &load(size(500, 10), 100, None, ms(100), 0, Some(1.3)), options, report),
+        // The same, to each its own 20.
+        Id::C => {
+            broadcast::run(id, &load(size(500, 10), 100, Some(20), ms(100), 0, Some(1.5)), options, report)
+        }
+        // 10,000 topics once a second, to each its own 50, and 1,000 of those exchanged every second.
+        Id::D => {
+            let load = load(size(10_000, 100), size(10_000, 200), Some(50), ms(1_000), size(1_000, 20), None);
+            broadcast::run(id, &load, options, report)
+        }
+        Id::E => idle::run(id, size(10_000, 200), options, report),
+        Id::F => stall::run(id, size(5_000, 100), options, report),
+    }
+}

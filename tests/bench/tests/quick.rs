@@ -1,0 +1,36 @@
+//! The bench stays able to measure: a smoke run over the daemon of the same build.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The daemon beside the bench, built now if it is missing or old.
+fn daemon() -> PathBuf {
+    let bench = Path::new(env!("CARGO_BIN_EXE_tickerd-bench"));
+    let profile =
+        if bench.parent().is_some_and(|folder| folder.ends_with("release")) { "release" } else { "dev" };
+    let built = Command::new(env!("CARGO")).args(["build", "-p", "tickerd", "--profile", profile]).status();
+    assert!(built.is_ok_and(|status| status.success()), "cargo build -p tickerd");
+    bench.with_file_name("tickerd")
+}
+
+#[test]
+fn smoke_run_measures_every_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("figures.json");
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_tickerd-bench"));
+    let done = bench.arg("--quick").arg("--daemon").arg(daemon()).arg("--json").arg(&json).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+
+    let table = String::from_utf8(done.stdout).unwrap();
+    assert!(table.contains("late beats") && table.contains("memory per stalled client"), "{table}");
+    let figures: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    let rows = figures["rows"].as_array().unwrap();
+    for scenario in ["a", "b", "c", "d", "e", "f"] {
+        let row = rows.iter().find(|row| row["scenario"] == scenario).expect(scenario);
+        assert!(row["daemon"]["median"].as_f64().unwrap() >= 0.0, "{row}");
+    }
+}
