@@ -1,6 +1,7 @@
 //! The command line: what can be said, and the exit codes it is answered with.
 
 pub mod check;
+pub mod feed_host;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

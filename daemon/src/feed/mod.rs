@@ -1,1 +1,138 @@
-//! To be filled.
+//! The plugin host: runs feeds and brings what they say into their lanes.
+//!
+//! One code path for three kinds. A library runs on a thread of its own ([`runner`]), in this process or inside
+//! `tickerd feed-host`, where the same thread's words become lines. Any executable that prints such lines is a feed as well.
+//! What a feed says reaches a [`sink`], which normalises it on the feed's own thread; what becomes of the feed reaches its
+//! [`Supervisor`], which starts it again, or kills it. Blocking code and plain threads; nothing here knows a socket.
+//!
+//! Invariants: a feed can cost its own thread, its process and a bounded lane, never more; nothing here waits for a feed
+//! without a deadline; a library is never unloaded. Only `library`, `host` and `instance` hold unsafe code.
+mod backoff;
+mod child;
+mod find;
+mod host;
+mod instance;
+mod journal;
+mod library;
+mod life;
+mod line_sink;
+mod lines;
+mod metrics;
+mod orders;
+mod pacer;
+mod rejects;
+mod report;
+mod runner;
+mod sink;
+mod splitter;
+mod supervisor;
+
+#[cfg(test)]
+mod lines_tests;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::lane::Lane;
+
+pub use child::EX_CONFIG;
+pub use find::{FindError, find_plugin, plugin_folders};
+pub use line_sink::LineSink;
+pub use lines::LINE_BYTES_MAX;
+pub use metrics::Metrics;
+pub use orders::{Order, Setup};
+pub use report::{Failure, Fault, Report};
+pub use runner::{Job, Runner};
+pub use splitter::{Item, Splitter};
+pub use supervisor::Supervisor;
+
+/// Called on the supervisor's thread when a feed's state changes, and at its first sample and first failure.
+pub type OnChange = Box<dyn Fn() + Send + Sync>;
+
+/// One feed to run.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// First segment of its topics.
+    pub name: String,
+    /// What to run.
+    pub source: Source,
+    /// Time between two pushes.
+    pub interval: Duration,
+    /// Time between two polls; none: as the plugin wishes. Never below the plugin's minimum.
+    pub poll: Option<Duration>,
+    /// The plugin's own configuration.
+    pub config: serde_json::Value,
+    /// Most topics it may have.
+    pub topics_max: usize,
+    /// Where its process runs; relative executables are relative to it.
+    pub working_dir: PathBuf,
+    /// This executable, for `feed-host`.
+    pub program: PathBuf,
+    /// How patient to be.
+    pub limits: Limits,
+}
+
+/// Where a feed comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A plugin of the SDK.
+    Library { path: PathBuf, isolation: Isolation },
+    /// An executable with its arguments.
+    Exec { argv: Vec<String> },
+}
+
+/// Where a library runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// In a child process: it can crash, hang and leak there.
+    Process,
+    /// On a thread of this process: faster, and trusted with everything.
+    InProcess,
+}
+
+/// How long a feed may take for what, and how long it waits after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From its start until a plugin is ready; default 10 s.
+    pub hello: Duration,
+    /// A poll may always take this long, however short its period; default 5 s, so that a feed's own timeouts come first.
+    pub poll_deadline_min: Duration,
+    /// No poll may take longer; default 10 s. At the deadline it is interrupted, at twice that its process is killed.
+    pub poll_deadline_max: Duration,
+    /// First wait before a restart; default 0.5 s, doubling.
+    pub restart_first: Duration,
+    /// Longest wait before a restart; default 60 s.
+    pub restart_max: Duration,
+    /// A life this long starts the waits anew; default 60 s.
+    pub healthy_after: Duration,
+    /// Wait after a failure that only a changed configuration can cure; default 10 min.
+    pub config_retry: Duration,
+    /// From the request to stop until SIGTERM; default 2 s.
+    pub stop_grace: Duration,
+    /// From SIGTERM until SIGKILL; default 2 s.
+    pub term_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            hello: Duration::from_secs(10),
+            poll_deadline_min: Duration::from_secs(5),
+            poll_deadline_max: Duration::from_secs(10),
+            restart_first: Duration::from_millis(500),
+            restart_max: Duration::from_secs(60),
+            healthy_after: Duration::from_secs(60),
+            config_retry: Duration::from_secs(600),
+            stop_grace: Duration::from_secs(2),
+            term_grace: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Starts a feed and keeps it alive until its supervisor is stopped. Never fails: what goes wrong is the feed's health.
+pub fn start(spec: Spec, lane: Arc<Lane>, metrics: Arc<Metrics>, on_change: OnChange) -> Supervisor {
+    Supervisor::start(spec, lane, metrics, on_change)
+}

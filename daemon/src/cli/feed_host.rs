@@ -1,0 +1,132 @@
+//! `tickerd feed-host`: runs one plugin library in this process, for the tickerd that started it.
+//!
+//! Orders come on standard input, lines go out on what was standard output. That descriptor is moved away before the
+//! library is loaded, so that nothing a plugin prints can get between the lines.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{dup2_stdin, dup2_stdout};
+
+use crate::feed::{EX_CONFIG, Failure, Fault, Item, Job, LineSink, Order, Report, Runner, Setup, Splitter};
+
+/// How long a plugin may take to stop once nobody listens any more.
+const ORPHAN_GRACE: Duration = Duration::from_secs(2);
+/// Largest first line; a configuration may be larger than other lines.
+const SETUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// No plugin may leave larger files; a log that runs away ends here.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Descriptors a plugin may have open.
+const DESCRIPTORS_MAX: u64 = 256;
+
+/// Runs the plugin at `path` as the feed named `feed`, until told to stop or left alone.
+///
+/// Exits with 78 when only a changed configuration can help, with 1 after any other failure.
+pub fn run(feed: &str, path: &Path) -> ExitCode {
+    match host(feed, path) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("tickerd feed-host: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
+    // Copies of the standard library's making close on exec, so that what a plugin starts does not hold the pipes.
+    let lines_out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let mut orders_in = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    dup2_stdout(io::stderr())?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    limit()?;
+
+    let mut splitter = Splitter::new(SETUP_BYTES_MAX);
+    let Some(setup) = read_setup(&mut splitter, &mut orders_in)? else {
+        return Err(io::Error::other(
+            "the first line on standard input is not a setup; tickerd starts this itself",
+        ));
+    };
+    let (sink, writer) = LineSink::start(feed, setup.topics_max, lines_out)?;
+    let (reports, reported) = mpsc::channel();
+    let job = Job { path: path.to_owned(), name: feed.to_owned(), config: setup.config.to_string() };
+    let report = {
+        let sink = sink.clone();
+        Arc::new(move |report: Report| {
+            let end = match &report {
+                Report::Ended(result) => Some(result.clone()),
+                _ => None,
+            };
+            sink.report(report);
+            if let Some(end) = end {
+                let _ = reports.send(end);
+            }
+        })
+    };
+    let runner = Runner::start(job, sink.clone(), report)?;
+    std::thread::Builder::new()
+        .name("feed-orders".into())
+        .spawn(move || follow(&runner, &mut splitter, &mut orders_in))?;
+    let end = reported.recv().unwrap_or_else(|_| Err(Failure::fatal("the feed's thread is gone")));
+    sink.close();
+    let _ = writer.join();
+    // Without the library's own exit handlers it would be cleaner still, but buffers of a C plugin are flushed this way.
+    std::process::exit(match end {
+        Ok(()) => 0,
+        Err(failure) if failure.fault == Fault::Config => i32::from(EX_CONFIG),
+        Err(_) => 1,
+    })
+}
+
+/// A crash leaves no core file, and a runaway plugin meets a wall of its own before the machine's.
+fn limit() -> io::Result<()> {
+    let walls = [
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
+        (Resource::RLIMIT_FSIZE, FILE_BYTES_MAX),
+    ];
+    for (resource, wall) in walls {
+        // A hard limit that is lower already cannot be raised.
+        let wall = getrlimit(resource)?.1.min(wall);
+        setrlimit(resource, wall, wall)?;
+    }
+    Ok(())
+}
+
+fn read_setup(splitter: &mut Splitter, from: &mut impl Read) -> io::Result<Option<Setup>> {
+    while splitter.read_from(from)? > 0 {
+        match splitter.take() {
+            Some(Item::Line(line)) => return Ok(Setup::parse(line).ok()),
+            Some(Item::TooLong) => return Ok(None),
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Passes orders on. The end of the stream is the end of whoever gave them.
+fn follow(runner: &Runner, splitter: &mut Splitter, from: &mut impl Read) {
+    loop {
+        while let Some(item) = splitter.take() {
+            let Item::Line(line) = item else { continue };
+            match Order::parse(line) {
+                Order::Poll { poll, .. } => runner.poll(poll),
+                Order::Interrupt => runner.interrupt(),
+                Order::Stop => runner.stop(),
+                Order::Unknown => {}
+            }
+        }
+        if !splitter.read_from(from).is_ok_and(|n| n > 0) {
+            break;
+        }
+    }
+    runner.stop();
+    std::thread::sleep(ORPHAN_GRACE);
+    // Still here: the plugin does not stop, and nobody is left to kill it.
+    std::process::exit(1)
+}

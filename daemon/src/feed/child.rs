@@ -1,0 +1,370 @@
+//! A feed in a process of its own: `tickerd feed-host` with a plugin, or any executable that prints lines.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child as Process, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use tracing::Level;
+
+use crate::feed::journal::{leveled, printable};
+use crate::feed::lines::{self, LINE_BYTES_MAX, Said};
+use crate::feed::orders::Order;
+use crate::feed::report::{Failure, Report, Reporter};
+use crate::feed::sink::{LaneSink, Sink};
+use crate::feed::splitter::{Item, Splitter};
+use crate::model::normalise::Reject;
+use crate::model::sample::Class;
+
+/// Exit status that says "the configuration is wrong" (`sysexits.h`).
+pub const EX_CONFIG: u8 = 78;
+/// Variables a feed's process gets from the daemon's environment, besides `TICKERD_*`.
+const ENVIRONMENT: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
+/// Longest line taken from standard error.
+const STDERR_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Last lines of standard error that are shown with the reason of an exit.
+const LAST_WORDS_MAX: usize = 50;
+/// Lines in a row that make no sense, after which the feed is started anew.
+const BAD_LINES_MAX: u32 = 100;
+/// How long what is left in the pipes may take to read once the process is gone.
+const LAST_READ: Duration = Duration::from_secs(1);
+
+/// A process to start.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The executable and its arguments; never secrets, which everyone on the machine could read.
+    pub argv: Vec<String>,
+    /// Where it runs, and what a relative executable is relative to.
+    pub working_dir: PathBuf,
+    /// The first line on its standard input.
+    pub setup: Vec<u8>,
+}
+
+/// A running process. Its own process group, so that what it starts ends with it.
+pub struct Child {
+    /// None once it was reaped, after which the number may belong to someone else.
+    group: Arc<Mutex<Option<Pid>>>,
+    /// None once standard input was closed.
+    orders: Mutex<Option<SyncSender<Vec<u8>>>>,
+    /// False once the supervisor has lost interest in what it says.
+    current: Arc<AtomicBool>,
+}
+
+/// What the process's threads share.
+struct Ears {
+    sink: Arc<LaneSink>,
+    report: Reporter,
+    current: Arc<AtomicBool>,
+    last_words: Mutex<VecDeque<String>>,
+    pid: u32,
+}
+
+impl Child {
+    /// Starts it and its threads. What it says goes to `sink`, what becomes of it to `report`.
+    pub fn start(plan: Plan, sink: Arc<LaneSink>, report: Reporter) -> Result<Child, Failure> {
+        let mut process = spawn(&plan)?;
+        let pid = process.id();
+        let group = Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX));
+        let current = Arc::new(AtomicBool::new(true));
+        let ears =
+            Arc::new(Ears { sink, report, current: current.clone(), last_words: Mutex::default(), pid });
+        let (orders, ordered) = mpsc::sync_channel(8);
+        // The setup is the first of at most eight: this cannot fail.
+        let _ = orders.try_send(plan.setup);
+
+        let (reading, read) = mpsc::sync_channel::<()>(0);
+        let started = (|| -> io::Result<()> {
+            if let Some(stdin) = process.stdin.take() {
+                thread("feed-stdin", move || write_orders(stdin, &ordered))?;
+            }
+            if let Some(stdout) = process.stdout.take() {
+                let (ears, reading) = (ears.clone(), reading.clone());
+                thread("feed-stdout", move || {
+                    ears.listen(stdout);
+                    drop(reading);
+                })?;
+            }
+            if let Some(stderr) = process.stderr.take() {
+                let (ears, reading) = (ears.clone(), reading.clone());
+                thread("feed-stderr", move || {
+                    ears.overhear(stderr);
+                    drop(reading);
+                })?;
+            }
+            Ok(())
+        })();
+        drop(reading);
+        let group = Arc::new(Mutex::new(Some(group)));
+        let child = Child { group: group.clone(), orders: Mutex::new(Some(orders)), current };
+        let waited =
+            started.and_then(|()| thread("feed-wait", move || ears.await_end(process, &group, &read)));
+        match waited {
+            Ok(()) => Ok(child),
+            Err(e) => {
+                // Without its threads the process could not be heard; its pipes close with this error.
+                child.kill();
+                Err(Failure::transient(format!("cannot start a thread for the feed: {e}")))
+            }
+        }
+    }
+
+    /// Asks for one poll.
+    pub fn poll(&self, poll: u64, deadline: Duration) {
+        let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        self.order(Order::Poll { poll, deadline_ms });
+    }
+
+    /// Lets the poll that runs return.
+    pub fn interrupt(&self) {
+        self.order(Order::Interrupt);
+    }
+
+    /// Says stop and closes standard input.
+    pub fn stop(&self) {
+        self.order(Order::Stop);
+        drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// SIGTERM to the whole group.
+    pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// SIGKILL to the whole group.
+    pub fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    /// Whatever it still says is not wanted any more.
+    pub fn forget(&self) {
+        self.current.store(false, Ordering::Release);
+    }
+
+    fn order(&self, order: Order) {
+        // Full: it does not read. Its deadlines take care of that.
+        if let Some(orders) = &*self.orders.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = orders.try_send(order.line());
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = *self.group.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = killpg(group, signal);
+        }
+    }
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.into()).spawn(body).map(drop)
+}
+
+fn spawn(plan: &Plan) -> Result<Process, Failure> {
+    let Some((program, arguments)) = plan.argv.split_first() else {
+        return Err(Failure::config("`exec` is empty; name the executable and its arguments"));
+    };
+    // A bare name is looked up in PATH; a relative path belongs to the configuration's folder.
+    let executable = if program.contains('/') { plan.working_dir.join(program) } else { program.into() };
+    let kept = std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        ENVIRONMENT.contains(&name.as_ref()) || name.starts_with("TICKERD_")
+    });
+    Command::new(&executable)
+        .args(arguments)
+        .current_dir(&plan.working_dir)
+        .env_clear()
+        .envs(kept)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|e| not_started(e, &executable, &plan.working_dir))
+}
+
+fn not_started(e: io::Error, executable: &Path, working_dir: &Path) -> Failure {
+    let what = executable.display();
+    match e.kind() {
+        io::ErrorKind::NotFound if !working_dir.is_dir() => {
+            Failure::config(format!("cannot run {what}: there is no folder {}", working_dir.display()))
+        }
+        io::ErrorKind::NotFound => Failure::config(format!(
+            "cannot run {what}: there is no such file, or the interpreter in its first line is missing"
+        )),
+        io::ErrorKind::PermissionDenied => {
+            Failure::config(format!("cannot run {what}: permission denied; make it executable (chmod +x)"))
+        }
+        _ => Failure::transient(format!("cannot run {what}: {e}")),
+    }
+}
+
+fn write_orders(mut stdin: ChildStdin, orders: &Receiver<Vec<u8>>) {
+    // An error is a process that closed its standard input: it does not care, and nobody else has to.
+    while let Ok(line) = orders.recv() {
+        if stdin.write_all(&line).is_err() {
+            return;
+        }
+    }
+}
+
+impl Ears {
+    /// Reads standard output to its end. Never waits for anything but the pipe, so that the process cannot be blocked.
+    fn listen(&self, mut stdout: ChildStdout) {
+        let mut splitter = Splitter::new(LINE_BYTES_MAX);
+        let mut declared: Vec<(String, Class)> = Vec::new();
+        let mut bad = 0;
+        while splitter.read_from(&mut stdout).is_ok_and(|n| n > 0) {
+            if !self.current.load(Ordering::Acquire) {
+                return;
+            }
+            while let Some(item) = splitter.take() {
+                self.hear(item, &mut declared, &mut bad);
+            }
+        }
+        if let Some(item) = splitter.rest() {
+            self.hear(item, &mut declared, &mut bad);
+        }
+    }
+
+    fn hear(&self, item: Item<'_>, declared: &mut Vec<(String, Class)>, bad: &mut u32) {
+        let why = match item {
+            Item::Line(line) if line.trim_ascii().is_empty() => return,
+            Item::Line(line) => match lines::said(line) {
+                Ok(said) => {
+                    *bad = 0;
+                    return self.act(said, declared);
+                }
+                Err(e) => {
+                    self.sink.refuse("bad_line", &e);
+                    e.to_string()
+                }
+            },
+            Item::TooLong => {
+                let why = format!("a line is longer than {LINE_BYTES_MAX} bytes");
+                self.sink.refuse("long_line", &why);
+                why
+            }
+        };
+        *bad += 1;
+        if *bad == BAD_LINES_MAX {
+            let why = format!("{BAD_LINES_MAX} lines in a row made no sense; the last: {}", printable(&why));
+            (self.report)(Report::Fail(Failure::transient(why)));
+        }
+    }
+
+    fn act(&self, said: Said<'_>, declared: &mut Vec<(String, Class)>) {
+        match said {
+            // A refusal is counted and logged inside; a script could not be told anyway.
+            Said::Sample(line) => drop(self.sink.take(&line.sample(declared), line.merged.into())),
+            Said::Hello(hello) => {
+                declared.clone_from(&hello.events);
+                (self.report)(Report::Hello(hello));
+            }
+            Said::Done { poll, result } => (self.report)(Report::Done { poll, result }),
+            Said::Fail(failure) => {
+                (self.report)(Report::Fail(Failure { message: printable(&failure.message), ..failure }));
+            }
+            Said::Log { level, message } => self.sink.journal().write(level, Some(self.pid), &message),
+            Said::Health { state, message } => self.sink.health(state, &message),
+            Said::Heartbeat => self.sink.heartbeat(),
+            Said::Retire(topic) => {
+                if let Err(e) = self.sink.retire(topic.as_bytes()) {
+                    self.sink.refuse("bad_topic", &format_args!("retire: the topic is not usable: {e}"));
+                }
+            }
+            Said::Reject { code, message } => self.sink.refuse(known_code(&code), &message),
+            Said::Unknown => {}
+        }
+    }
+
+    /// Reads standard error to its end, into the log.
+    fn overhear(&self, mut stderr: ChildStderr) {
+        let mut splitter = Splitter::new(STDERR_LINE_BYTES_MAX);
+        let tell = |item: Item<'_>| {
+            let text = match item {
+                Item::Line(line) => String::from_utf8_lossy(line),
+                Item::TooLong => "(a line that was too long)".into(),
+            };
+            let (level, text) = leveled(text.trim_end());
+            if text.is_empty() {
+                return;
+            }
+            self.sink.journal().write(level, Some(self.pid), text);
+            let mut last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+            if last_words.len() == LAST_WORDS_MAX {
+                last_words.pop_front();
+            }
+            last_words.push_back(printable(text));
+        };
+        while splitter.read_from(&mut stderr).is_ok_and(|n| n > 0) {
+            while let Some(item) = splitter.take() {
+                tell(item);
+            }
+        }
+        if let Some(item) = splitter.rest() {
+            tell(item);
+        }
+    }
+
+    /// Waits for the process, sweeps up what it started, reaps it, and tells why it ended.
+    fn await_end(&self, mut process: Process, group: &Mutex<Option<Pid>>, read: &Receiver<()>) {
+        let pid = Pid::from_raw(i32::try_from(self.pid).unwrap_or(i32::MAX));
+        // Not reaped yet: as long as it is a zombie its number, and its group's, belong to nobody else.
+        while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+            == Err(nix::errno::Errno::EINTR)
+        {}
+        // What it left in the pipes comes first. A process that it started may hold them open for ever.
+        if read.recv_timeout(LAST_READ) == Err(RecvTimeoutError::Timeout) {
+            self.current.store(false, Ordering::Release);
+        }
+        let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = killpg(pid, Signal::SIGKILL);
+        let status = process.wait();
+        *group = None;
+        drop(group);
+        (self.report)(Report::Ended(self.verdict(status)));
+    }
+
+    fn verdict(&self, status: io::Result<ExitStatus>) -> Result<(), Failure> {
+        let status = status.map_err(|e| Failure::transient(format!("cannot wait for the process: {e}")))?;
+        if status.success() {
+            return Ok(());
+        }
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exited with status {code}"),
+            (None, Some(signal)) => match Signal::try_from(signal) {
+                Ok(name) => format!("was killed by {name}"),
+                Err(_) => format!("was killed by signal {signal}"),
+            },
+            (None, None) => "ended".into(),
+        };
+        let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = match last_words.back() {
+            Some(last) => format!("{how}: {last}"),
+            None => how,
+        };
+        if last_words.len() > 1 {
+            let all: Vec<&str> = last_words.iter().map(String::as_str).collect();
+            let text = format!("its last {} lines before it {message}\n  {}", all.len(), all.join("\n  "));
+            self.sink.journal().tell(Level::DEBUG, Some(self.pid), &text);
+        }
+        if status.code() == Some(EX_CONFIG.into()) {
+            Err(Failure::config(message))
+        } else {
+            Err(Failure::transient(message))
+        }
+    }
+}
+
+/// A reason told by a child, as one of the fixed set that may be a label.
+fn known_code(code: &str) -> &'static str {
+    let ours = ["bad_argument", "undeclared_event"];
+    Reject::CODES.into_iter().chain(ours).find(|known| *known == code).unwrap_or("other")
+}

@@ -1,0 +1,139 @@
+//! What feeds write to the log: made printable, marked with the feed, kept within a rate.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tracing::Level;
+
+/// Lines a feed may write at once.
+const BURST: f64 = 100.0;
+/// Lines per second it may write for ever.
+const PER_SECOND: f64 = 20.0;
+/// Longest line kept, in bytes.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// One feed's way into the log.
+#[derive(Debug)]
+pub struct Journal {
+    feed: String,
+    allowance: Mutex<Allowance>,
+}
+
+#[derive(Debug)]
+struct Allowance {
+    left: f64,
+    at: Instant,
+    suppressed: u64,
+}
+
+impl Journal {
+    /// For the feed of this name.
+    pub fn new(feed: &str) -> Journal {
+        let allowance = Allowance { left: BURST, at: Instant::now(), suppressed: 0 };
+        Journal { feed: feed.into(), allowance: Mutex::new(allowance) }
+    }
+
+    /// Writes what the feed said, if its rate allows.
+    pub fn write(&self, level: Level, pid: Option<u32>, message: &str) {
+        let allowed = self.allowance.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        if let Some(suppressed) = allowed {
+            if suppressed > 0 {
+                self.tell(
+                    Level::WARN,
+                    pid,
+                    &format!("{suppressed} lines of this feed were left out: too many"),
+                );
+            }
+            self.tell(level, pid, &printable(message));
+        }
+    }
+
+    /// Writes what tickerd has to say about the feed, whatever the rate.
+    pub fn tell(&self, level: Level, pid: Option<u32>, message: &str) {
+        let feed = self.feed.as_str();
+        match level {
+            Level::ERROR => tracing::error!(feed, pid, "{message}"),
+            Level::WARN => tracing::warn!(feed, pid, "{message}"),
+            Level::INFO => tracing::info!(feed, pid, "{message}"),
+            Level::DEBUG => tracing::debug!(feed, pid, "{message}"),
+            Level::TRACE => tracing::trace!(feed, pid, "{message}"),
+        }
+    }
+}
+
+impl Allowance {
+    /// `Some` with the number of lines left out since, when one more may pass.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        let earned = now.saturating_duration_since(self.at).as_secs_f64() * PER_SECOND;
+        self.left = (self.left + earned).min(BURST);
+        self.at = now;
+        if self.left < 1.0 {
+            self.suppressed += 1;
+            return None;
+        }
+        self.left -= 1.0;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// Text of a stranger, made safe for a terminal and of bounded length.
+pub fn printable(text: &str) -> String {
+    let cut = text.floor_char_boundary(LINE_BYTES_MAX);
+    let shown = text.get(..cut).unwrap_or_default();
+    let mut clean: String = shown
+        .chars()
+        .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if cut < text.len() {
+        clean.push('…');
+    }
+    clean
+}
+
+/// The level and the rest of a line on standard error: `<3>` to `<7>` as systemd reads them, and Telegraf's `E!` and so on.
+pub fn leveled(line: &str) -> (Level, &str) {
+    let marks = [
+        ("<0>", Level::ERROR),
+        ("<1>", Level::ERROR),
+        ("<2>", Level::ERROR),
+        ("<3>", Level::ERROR),
+        ("<4>", Level::WARN),
+        ("<5>", Level::INFO),
+        ("<6>", Level::INFO),
+        ("<7>", Level::DEBUG),
+        ("E!", Level::ERROR),
+        ("W!", Level::WARN),
+        ("I!", Level::INFO),
+        ("D!", Level::DEBUG),
+    ];
+    for (mark, level) in marks {
+        if let Some(rest) = line.strip_prefix(mark) {
+            return (level, rest.trim_start());
+        }
+    }
+    (Level::INFO, line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_flood_is_cut_and_counted() {
+        let start = Instant::now();
+        let mut allowance = Allowance { left: BURST, at: start, suppressed: 0 };
+        let passed = (0..1000).filter(|_| allowance.take(start).is_some()).count();
+        assert_eq!(passed, 100);
+        assert_eq!(allowance.take(start + Duration::from_secs(1)), Some(900));
+    }
+
+    #[test]
+    fn levels_and_escapes() {
+        assert_eq!(leveled("<3>broken"), (Level::ERROR, "broken"));
+        assert_eq!(leveled("W! slow"), (Level::WARN, "slow"));
+        assert_eq!(leveled("plain"), (Level::INFO, "plain"));
+        assert_eq!(printable("a\x1b[31mb\tc"), "a\u{fffd}[31mb\tc");
+        assert!(printable(&"é".repeat(9000)).len() < LINE_BYTES_MAX + 4);
+    }
+}

@@ -1,0 +1,322 @@
+//! One life of a feed, from its start to its end: what it was asked, what it owes, and what happens when it does not answer.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tracing::Level;
+
+use crate::feed::child::Child;
+use crate::feed::journal::Journal;
+use crate::feed::pacer::Pacer;
+use crate::feed::report::{Failure, Hello, Mode, Report};
+use crate::feed::runner::Runner;
+use crate::feed::sink::Voice;
+use crate::feed::{Limits, Source, Spec};
+use crate::model::lane::FeedState;
+
+/// What runs: a process, or a thread of this one.
+pub enum Running {
+    /// Can be killed.
+    Child(Child),
+    /// Can only be asked.
+    Thread(Runner),
+}
+
+impl Running {
+    fn poll(&self, poll: u64, deadline: Duration) {
+        match self {
+            Running::Child(child) => child.poll(poll, deadline),
+            Running::Thread(runner) => runner.poll(poll),
+        }
+    }
+
+    fn interrupt(&self) {
+        match self {
+            Running::Child(child) => child.interrupt(),
+            Running::Thread(runner) => runner.interrupt(),
+        }
+    }
+
+    fn stop(&self) {
+        match self {
+            Running::Child(child) => child.stop(),
+            Running::Thread(runner) => runner.stop(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Running::Child(child) = self {
+            child.forget();
+        }
+    }
+}
+
+/// How a life ended: with a failure, or of itself.
+pub type End = Result<(), Failure>;
+
+/// See the module. Given `now` everywhere; its owner waits for it.
+pub struct Life<'a> {
+    spec: &'a Spec,
+    voice: &'a Voice,
+    journal: &'a Journal,
+    running: Running,
+    hello_by: Option<Instant>,
+    polling: Option<Polling>,
+    wedged: Option<String>,
+    closing: Option<Closing>,
+}
+
+struct Polling {
+    pacer: Pacer,
+    period: Duration,
+    deadline: Duration,
+    next: Instant,
+    count: u64,
+    /// Since when the current poll runs, and whether it was interrupted for taking too long.
+    current: Option<(Instant, bool)>,
+    failures: u32,
+    last_failure: String,
+}
+
+struct Closing {
+    step: Step,
+    until: Instant,
+    why: Option<Failure>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Asked,
+    Terminated,
+    Killed,
+}
+
+impl<'a> Life<'a> {
+    /// A life that just began.
+    pub fn new(
+        spec: &'a Spec,
+        voice: &'a Voice,
+        journal: &'a Journal,
+        running: Running,
+        now: Instant,
+    ) -> Life<'a> {
+        // A script owes no hello, and may be silent for as long as it likes.
+        let hello_by = match spec.source {
+            Source::Library { .. } => Some(now + spec.limits.hello),
+            Source::Exec { .. } => None,
+        };
+        Life { spec, voice, journal, running, hello_by, polling: None, wedged: None, closing: None }
+    }
+
+    /// Begins the ordered stop: ask, SIGTERM, SIGKILL. `why` unless it was asked for from outside.
+    pub fn close(&mut self, now: Instant, why: Option<Failure>) {
+        if self.closing.is_none() {
+            self.running.stop();
+            self.closing = Some(Closing { step: Step::Asked, until: now + self.limits().stop_grace, why });
+        }
+    }
+
+    /// Ends it at once, without asking.
+    pub fn kill(&mut self, now: Instant, why: Option<Failure>) -> Option<End> {
+        let why = self.closing.take().and_then(|closing| closing.why).or(why);
+        match &self.running {
+            Running::Child(child) => {
+                child.kill();
+                self.closing =
+                    Some(Closing { step: Step::Killed, until: now + self.limits().term_grace, why });
+                None
+            }
+            // A thread cannot be ended from outside. It is left behind; it holds no lock of the daemon.
+            Running::Thread(_) => {
+                Some(Err(why.unwrap_or_else(|| Failure::fatal("it did not stop when asked"))))
+            }
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn act(&mut self, now: Instant) -> Option<End> {
+        if let Some(closing) = &mut self.closing {
+            if now < closing.until {
+                return None;
+            }
+            return match (closing.step, &self.running) {
+                (Step::Asked, Running::Child(child)) => {
+                    child.terminate();
+                    closing.step = Step::Terminated;
+                    closing.until = now + self.spec.limits.term_grace;
+                    None
+                }
+                (Step::Killed, _) => {
+                    let why = closing.why.take();
+                    Some(Err(
+                        why.unwrap_or_else(|| Failure::fatal("its process does not end, even when killed"))
+                    ))
+                }
+                _ => self.kill(now, None),
+            };
+        }
+        if self.hello_by.is_some_and(|by| now >= by) {
+            self.hello_by = None;
+            let limit = seconds(self.limits().hello);
+            return self.hang(now, format!("it was not ready within {limit} of its start"));
+        }
+        self.poll(now)
+    }
+
+    fn poll(&mut self, now: Instant) -> Option<End> {
+        let polling = self.polling.as_mut()?;
+        match &mut polling.current {
+            None if now >= polling.next => {
+                polling.count += 1;
+                polling.current = Some((now, false));
+                polling.pacer.start(now);
+                self.running.poll(polling.count, polling.deadline);
+                None
+            }
+            Some((since, interrupted)) if !*interrupted && now >= *since + polling.deadline => {
+                *interrupted = true;
+                self.running.interrupt();
+                None
+            }
+            Some((since, true)) if now >= *since + polling.deadline * 2 && self.wedged.is_none() => {
+                let text = format!("poll has not returned for {}", seconds(polling.deadline * 2));
+                self.hang(now, text)
+            }
+            _ => None,
+        }
+    }
+
+    /// It does not answer: a process is killed, a thread is reported and left alone.
+    fn hang(&mut self, now: Instant, text: String) -> Option<End> {
+        if let Running::Child(_) = self.running {
+            return self.kill(now, Some(Failure::transient(format!("{text}; killed"))));
+        }
+        self.wedged =
+            Some(format!("wedged: {text}; use isolation = \"process\", where it would be started anew"));
+        None
+    }
+
+    /// Takes a report.
+    pub fn hear(&mut self, report: Report, now: Instant) -> Option<End> {
+        match report {
+            Report::Hello(hello) => self.greet(&hello, now),
+            Report::Done { poll, result } => self.done(poll, result, now),
+            Report::Fail(failure) => self.close(now, Some(failure)),
+            Report::Ended(result) => {
+                let why = self.closing.take().and_then(|closing| closing.why);
+                return Some(why.map_or(result, Err));
+            }
+        }
+        None
+    }
+
+    fn greet(&mut self, hello: &Hello, now: Instant) {
+        self.hello_by = None;
+        self.wedged = None;
+        self.voice.hear();
+        if hello.mode != Mode::Poll || self.polling.is_some() {
+            return;
+        }
+        let wish = match hello.default_poll_ms {
+            0 => self.spec.interval,
+            ms => Duration::from_millis(ms.into()),
+        };
+        let min = Duration::from_millis(hello.min_poll_ms.into());
+        if self.spec.poll.is_some_and(|poll| poll < min) {
+            let text = format!("poll is raised to {}, the shortest this plugin allows", seconds(min));
+            self.journal.tell(Level::WARN, None, &text);
+        }
+        let period = self.spec.poll.unwrap_or(wish).max(min);
+        let limits = self.limits();
+        self.polling = Some(Polling {
+            pacer: Pacer::new(period, self.spec.interval),
+            period,
+            deadline: period
+                .clamp(limits.poll_deadline_min, limits.poll_deadline_max.max(limits.poll_deadline_min)),
+            next: now,
+            count: 0,
+            current: None,
+            failures: 0,
+            last_failure: String::new(),
+        });
+    }
+
+    fn done(&mut self, poll: u64, result: Result<(), Failure>, now: Instant) {
+        let Some(polling) = &mut self.polling else { return };
+        let Some((since, _)) = polling.current.take_if(|_| poll == polling.count) else { return };
+        self.wedged = None;
+        self.voice.hear();
+        let took = now.duration_since(since);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        match result {
+            Ok(()) => {
+                polling.failures = 0;
+                polling.pacer.took(took);
+                polling.next = polling.pacer.next(now, wall);
+            }
+            Err(failure) => {
+                // The instance is kept and asked less and less often: 1, 2, 4 … periods, at most a minute's worth.
+                polling.failures = (polling.failures + 1).min(16);
+                polling.last_failure = failure.message;
+                let max = self.spec.limits.restart_max.max(polling.period);
+                let rest =
+                    polling.period.saturating_mul(1 << (polling.failures - 1)).min(max) - polling.period;
+                polling.next = polling.pacer.next(now, wall).max(since + rest);
+            }
+        }
+    }
+
+    /// How long nothing is due.
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        let next = match (&self.closing, &self.polling) {
+            (Some(closing), _) => Some(closing.until),
+            (None, Some(polling)) => match polling.current {
+                None => Some(polling.next),
+                Some((since, false)) => Some(since + polling.deadline),
+                Some((since, true)) => self.wedged.is_none().then(|| since + polling.deadline * 2),
+            },
+            (None, None) => self.hello_by,
+        };
+        next.map(|next| next.saturating_duration_since(now))
+    }
+
+    /// How the feed is, and why.
+    pub fn view(&self) -> (FeedState, String) {
+        if let Some(closing) = &self.closing {
+            let why = closing.why.as_ref().map_or("stopping", |failure| failure.message.as_str());
+            return (FeedState::Down, why.into());
+        }
+        if let Some(wedged) = &self.wedged {
+            return (FeedState::Down, wedged.clone());
+        }
+        if let Some(Polling { current: Some((_, true)), deadline, .. }) = &self.polling {
+            return (FeedState::Stale, format!("poll has not returned for {}", seconds(*deadline)));
+        }
+        if !self.voice.is_heard() {
+            return (FeedState::Down, "starting".into());
+        }
+        match &self.polling {
+            Some(polling) if polling.failures > 0 => (FeedState::Degraded, polling.last_failure.clone()),
+            _ => self.voice.reported().unwrap_or((FeedState::Up, String::new())),
+        }
+    }
+
+    /// Whether a call failed and none has succeeded since.
+    pub fn is_failing(&self) -> bool {
+        self.wedged.is_some() || self.polling.as_ref().is_some_and(|polling| polling.failures > 0)
+    }
+
+    fn limits(&self) -> &'a Limits {
+        &self.spec.limits
+    }
+}
+
+/// A duration for people.
+pub fn seconds(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_millis())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}

@@ -1,0 +1,390 @@
+//! The line protocol `tfp/1` between tickerd and a feed's process: one JSON object per line, both directions.
+//!
+//! Two lines of shell are a feed: `{"topic":"AAPL","event":"quote","data":{"price":"189.30"}}`. `topic`, `ts` and `class`
+//! are optional; everything else here is too. Keys that are not known are ignored.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::feed::report::{Failure, Fault, Hello, Mode};
+use crate::model::lane::FeedState;
+use crate::model::sample::{Class, Sample};
+use crate::model::tick::Tick;
+
+/// Version of the protocol, as the number behind `tfp`.
+pub const TFP: u32 = 1;
+/// Longest line, in bytes; the longest value and its wrapping fit several times.
+pub const LINE_BYTES_MAX: usize = 256 * 1024;
+
+/// What a feed's line says.
+#[derive(Debug)]
+pub enum Said<'a> {
+    /// A value.
+    Sample(SampleLine<'a>),
+    /// Who it is and what it can do.
+    Hello(Hello),
+    /// A line for the log.
+    Log { level: tracing::Level, message: String },
+    /// How its values are.
+    Health { state: FeedState, message: String },
+    /// It is alive.
+    Heartbeat,
+    /// A topic ends.
+    Retire(String),
+    /// Its host process refused a sample already.
+    Reject { code: String, message: String },
+    /// A poll has returned.
+    Done { poll: u64, result: Result<(), Failure> },
+    /// It cannot go on.
+    Fail(Failure),
+    /// Nothing this version knows.
+    Unknown,
+}
+
+/// A value, borrowed from the line where the line allows it.
+#[derive(Debug, Deserialize)]
+pub struct SampleLine<'a> {
+    #[serde(borrow, default)]
+    topic: Text<'a>,
+    #[serde(borrow)]
+    event: Text<'a>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    #[serde(default)]
+    ts: Millis,
+    #[serde(default)]
+    class: Option<ClassWord>,
+    /// Samples of the topic that were merged into this one before it was written.
+    #[serde(default)]
+    pub merged: u32,
+}
+
+impl SampleLine<'_> {
+    /// As a sample; `declared` gives the class where the line does not.
+    pub fn sample(&self, declared: &[(String, Class)]) -> Sample<'_> {
+        let event = self.event.0.as_bytes();
+        let class = self.class.map(Class::from);
+        let declared = || declared.iter().find(|(name, _)| name.as_bytes() == event).map(|(_, class)| *class);
+        Sample {
+            topic: self.topic.0.as_bytes(),
+            event,
+            value: self.data.get().as_bytes(),
+            class: class.or_else(declared),
+            src_ts: self.ts.0,
+        }
+    }
+}
+
+/// Text that borrows when it holds no escapes; a plain `Cow` field in an optional place would always copy.
+#[derive(Debug, Default)]
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+                Ok(Text::default())
+            }
+        }
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+/// Unix milliseconds. Scripts often compute them in floating point; the fraction is cut off.
+#[derive(Debug, Default, Clone, Copy)]
+struct Millis(u64);
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MillisVisitor;
+        impl Visitor<'_> for MillisVisitor {
+            type Value = Millis;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("Unix milliseconds as a number, 0 or more")
+            }
+            fn visit_u64<E>(self, n: u64) -> Result<Millis, E> {
+                Ok(Millis(n))
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Millis, E> {
+                u64::try_from(n).map(Millis).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+            }
+            fn visit_f64<E: de::Error>(self, n: f64) -> Result<Millis, E> {
+                // A float cast saturates; JSON has neither NaN nor infinity.
+                if n >= 0.0 {
+                    Ok(Millis(n as u64))
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Float(n), &self))
+                }
+            }
+            fn visit_unit<E>(self) -> Result<Millis, E> {
+                Ok(Millis(0))
+            }
+        }
+        deserializer.deserialize_any(MillisVisitor)
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum ClassWord {
+    State,
+    Event,
+}
+
+impl From<ClassWord> for Class {
+    fn from(word: ClassWord) -> Class {
+        match word {
+            ClassWord::State => Class::State,
+            ClassWord::Event => Class::Event,
+        }
+    }
+}
+
+/// Every other line of a feed: the key that is there says which it is.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Control<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tfp: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feed: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<BTreeMap<Cow<'a, str>, ClassWord>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_poll_ms: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_poll_ms: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retire: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reject: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fail: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg: Option<Cow<'a, str>>,
+}
+
+/// Why a line is not one of the protocol's.
+#[derive(Debug)]
+pub enum LineError {
+    /// Not a JSON object of the right shape.
+    Json(serde_json::Error),
+    /// A health, mode or log level nobody knows.
+    Word { key: &'static str, word: String, allowed: &'static str },
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LineError::Json(e) => {
+                write!(
+                    f,
+                    r#"not a line of a feed ({e}); write one JSON object: {{"topic":"…","event":"…","data":…}}"#
+                )
+            }
+            LineError::Word { key, word, allowed } => write!(f, "{key} {word:?} is not one of {allowed}"),
+        }
+    }
+}
+
+impl std::error::Error for LineError {}
+
+impl From<serde_json::Error> for LineError {
+    fn from(e: serde_json::Error) -> LineError {
+        LineError::Json(e)
+    }
+}
+
+/// Reads one line of a feed.
+pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
+    // Nearly every line is a sample, and its shape is the cheap one to try.
+    let not_a_sample = match serde_json::from_slice::<SampleLine<'_>>(line) {
+        Ok(sample) => return Ok(Said::Sample(sample)),
+        Err(e) => e,
+    };
+    let Ok(control) = serde_json::from_slice::<Control<'_>>(line) else {
+        return Err(not_a_sample.into());
+    };
+    let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().into_owned();
+    if control.tfp.is_some() {
+        return hello(control).map(Said::Hello);
+    }
+    if let Some(word) = control.log {
+        return Ok(Said::Log { level: level(&word)?, message: text(control.msg) });
+    }
+    if let Some(word) = control.health {
+        return Ok(Said::Health { state: state(&word)?, message: text(control.msg) });
+    }
+    if let Some(topic) = control.retire {
+        return Ok(Said::Retire(topic.into_owned()));
+    }
+    if let Some(code) = control.reject {
+        return Ok(Said::Reject { code: code.into_owned(), message: text(control.msg) });
+    }
+    if let Some(poll) = control.done {
+        let failed = control.error.map(|word| Fault::from_word(&word));
+        let result = match failed {
+            Some(fault) => Err(Failure { fault, message: text(control.msg) }),
+            None => Ok(()),
+        };
+        return Ok(Said::Done { poll, result });
+    }
+    if let Some(word) = control.fail {
+        return Ok(Said::Fail(Failure { fault: Fault::from_word(&word), message: text(control.msg) }));
+    }
+    if control.heartbeat.is_some() {
+        return Ok(Said::Heartbeat);
+    }
+    // An object with half a sample in it is a mistake that deserves to be told; any other is of a later version.
+    let half = serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(line)
+        .is_ok_and(|keys| ["event", "data", "topic"].iter().any(|key| keys.contains_key(*key)));
+    if half { Err(not_a_sample.into()) } else { Ok(Said::Unknown) }
+}
+
+fn hello(control: Control<'_>) -> Result<Hello, LineError> {
+    let mode = match control.mode.as_deref() {
+        None | Some("push") => Mode::Push,
+        Some("poll") => Mode::Poll,
+        Some(word) => return Err(LineError::Word { key: "mode", word: word.into(), allowed: "poll, push" }),
+    };
+    let events = control.events.unwrap_or_default();
+    Ok(Hello {
+        feed: control.feed.unwrap_or_default().into_owned(),
+        version: control.version.unwrap_or_default().into_owned(),
+        mode,
+        events: events.into_iter().map(|(name, class)| (name.into_owned(), class.into())).collect(),
+        default_poll_ms: control.default_poll_ms.unwrap_or(0),
+        min_poll_ms: control.min_poll_ms.unwrap_or(0),
+    })
+}
+
+fn level(word: &str) -> Result<tracing::Level, LineError> {
+    Ok(match word {
+        "error" => tracing::Level::ERROR,
+        "warn" | "warning" => tracing::Level::WARN,
+        "info" => tracing::Level::INFO,
+        "debug" => tracing::Level::DEBUG,
+        "trace" => tracing::Level::TRACE,
+        _ => {
+            let allowed = "error, warn, info, debug, trace";
+            return Err(LineError::Word { key: "log", word: word.into(), allowed });
+        }
+    })
+}
+
+fn state(word: &str) -> Result<FeedState, LineError> {
+    FeedState::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| LineError::Word {
+        key: "health",
+        word: word.into(),
+        allowed: "up, degraded, stale, down, closed",
+    })
+}
+
+/// Appends a sample's line. `topic` is relative to the feed; its alphabet and the kind's need no escapes.
+pub fn write_tick(to: &mut Vec<u8>, topic: &str, tick: &Tick) {
+    to.extend_from_slice(br#"{"topic":""#);
+    to.extend_from_slice(topic.as_bytes());
+    to.extend_from_slice(br#"","event":""#);
+    to.extend_from_slice(tick.topic.kind().as_bytes());
+    to.extend_from_slice(br#"","data":"#);
+    to.extend_from_slice(&tick.value);
+    let number = |to: &mut Vec<u8>, key: &[u8], n: u64| {
+        to.extend_from_slice(key);
+        to.extend_from_slice(n.to_string().as_bytes());
+    };
+    if tick.src_ts != 0 {
+        number(to, br#","ts":"#, tick.src_ts);
+    }
+    if tick.topic.class() == Class::Event {
+        to.extend_from_slice(br#","class":"event""#);
+    }
+    if tick.merged != 0 {
+        number(to, br#","merged":"#, tick.merged.min(u32::MAX.into()));
+    }
+    to.extend_from_slice(b"}\n");
+}
+
+/// Appends any other line; a [`Said::Sample`] or [`Said::Unknown`] appends nothing.
+pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
+    let text = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
+    let word = |word: &'static str| Some(Cow::Borrowed(word));
+    let none = Control::default();
+    let control = match said {
+        Said::Sample(_) | Said::Unknown => return,
+        Said::Hello(hello) => Control {
+            tfp: Some(TFP),
+            feed: text(&hello.feed),
+            version: text(&hello.version),
+            mode: word(hello.mode.as_str()),
+            events: Some(
+                hello.events.iter().map(|(name, class)| (name.clone().into(), (*class).into())).collect(),
+            ),
+            default_poll_ms: Some(hello.default_poll_ms),
+            min_poll_ms: Some(hello.min_poll_ms),
+            ..none
+        },
+        Said::Log { level, message } => {
+            Control { log: Some(level.as_str().to_ascii_lowercase().into()), msg: text(message), ..none }
+        }
+        Said::Health { state, message } => {
+            Control { health: word(state.as_str()), msg: text(message), ..none }
+        }
+        Said::Heartbeat => Control { heartbeat: Some(true), ..none },
+        Said::Retire(topic) => Control { retire: Some(topic.as_str().into()), ..none },
+        Said::Reject { code, message } => {
+            Control { reject: Some(code.as_str().into()), msg: text(message), ..none }
+        }
+        Said::Done { poll, result } => {
+            let failure = result.as_ref().err();
+            Control {
+                done: Some(*poll),
+                error: failure.and_then(|failure| word(failure.fault.as_str())),
+                msg: failure.and_then(|failure| text(&failure.message)),
+                ..none
+            }
+        }
+        Said::Fail(failure) => {
+            Control { fail: word(failure.fault.as_str()), msg: text(&failure.message), ..none }
+        }
+    };
+    serde_json::to_writer(&mut *to, &control).expect("strings and numbers always serialise into memory");
+    to.push(b'\n');
+}
+
+impl From<Class> for ClassWord {
+    fn from(class: Class) -> ClassWord {
+        match class {
+            Class::State => ClassWord::State,
+            Class::Event => ClassWord::Event,
+        }
+    }
+}

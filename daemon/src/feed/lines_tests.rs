@@ -1,0 +1,129 @@
+//! The line protocol, held to its own words and to noise.
+
+use proptest::prelude::*;
+
+use super::lines::*;
+use super::report::{Failure, Fault, Hello, Mode};
+use crate::model::lane::FeedState;
+use crate::model::normalise::Normaliser;
+use crate::model::sample::Class;
+
+fn sample(line: &str) -> SampleLine<'_> {
+    match said(line.as_bytes()) {
+        Ok(Said::Sample(sample)) => sample,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn refusal(line: &str) -> String {
+    match said(line.as_bytes()) {
+        Err(e) => e.to_string(),
+        Ok(other) => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_minimal_line_is_a_sample_and_keeps_its_bytes() {
+    let line = sample(r#"{"event":"quote","data":{"price": 189.30}}"#);
+    let sample = line.sample(&[]);
+    assert_eq!(sample.topic, b"");
+    assert_eq!(sample.value, br#"{"price": 189.30}"#, "normalise decides about whitespace");
+    assert_eq!((sample.class, sample.src_ts), (None, 0));
+}
+
+#[test]
+fn class_comes_from_the_line_then_from_the_hello() {
+    let declared = [("trade".to_owned(), Class::Event)];
+    assert_eq!(sample(r#"{"event":"trade","data":1}"#).sample(&declared).class, Some(Class::Event));
+    assert_eq!(
+        sample(r#"{"event":"trade","class":"state","data":1}"#).sample(&declared).class,
+        Some(Class::State)
+    );
+    assert_eq!(sample(r#"{"event":"quote","data":1}"#).sample(&declared).class, None);
+}
+
+#[test]
+fn null_is_a_value_escapes_are_read_and_times_may_be_floats() {
+    let line =
+        sample(r#"{"topic":"A\u0041","event":"quote","data":null,"ts":1767225600000.75,"new_key":[1]}"#);
+    let sample = line.sample(&[]);
+    assert_eq!((sample.topic, sample.value, sample.src_ts), (&b"AA"[..], &b"null"[..], 1_767_225_600_000));
+}
+
+#[test]
+fn mistakes_are_told_by_name() {
+    assert!(refusal(r#"{"event":"quote"}"#).contains("missing field `data`"));
+    assert!(refusal(r#"{"topic":"a","data":1}"#).contains("missing field `event`"));
+    assert!(refusal(r#"{"event":7,"data":1}"#).contains("expected a string"));
+    assert!(refusal(r#"{"event":"q","data":1,"ts":-5}"#).contains("Unix milliseconds"));
+    assert!(refusal(r#"{"event":"q","data":1,"class":"stream"}"#).contains("state"));
+    assert!(refusal("hello world").contains("write one JSON object"));
+    assert!(refusal(r#"{"health":"fine"}"#).contains("degraded"));
+    assert!(matches!(said(br#"{"later":"version"}"#), Ok(Said::Unknown)));
+}
+
+#[test]
+fn every_line_reads_back_as_written() {
+    let hello = Hello {
+        feed: "org.example.stocks".into(),
+        version: "0.1.0".into(),
+        mode: Mode::Poll,
+        events: vec![("quote".into(), Class::State), ("trade".into(), Class::Event)],
+        default_poll_ms: 1000,
+        min_poll_ms: 250,
+    };
+    let failure = Failure { fault: Fault::Config, message: "set \"symbols\"\n".into() };
+    let all = [
+        Said::Hello(hello),
+        Said::Log { level: tracing::Level::WARN, message: "slow".into() },
+        Said::Health { state: FeedState::Closed, message: "night".into() },
+        Said::Heartbeat,
+        Said::Retire("AAPL".into()),
+        Said::Reject { code: "bad_topic".into(), message: "a space".into() },
+        Said::Done { poll: 17, result: Ok(()) },
+        Said::Done { poll: 18, result: Err(Failure::transient("timed out")) },
+        Said::Fail(failure),
+    ];
+    for each in all {
+        let mut line = Vec::new();
+        write_said(&mut line, &each);
+        let text = String::from_utf8(line).unwrap();
+        assert_eq!(text.find('\n'), Some(text.len() - 1), "one line: {text}");
+        assert_eq!(format!("{:?}", said(text.trim_end().as_bytes()).unwrap()), format!("{each:?}"));
+    }
+}
+
+#[test]
+fn a_tick_reads_back_as_the_sample_it_was() {
+    let mut normaliser = Normaliser::new("stocks", 4);
+    let first = sample(r#"{"topic":"A","event":"trade","data":{"p": 1.50},"ts":9,"class":"event"}"#);
+    let mut tick = normaliser.accept(&first.sample(&[]), 1).unwrap();
+    tick.merged = 3;
+    let mut line = Vec::new();
+    write_tick(&mut line, "A", &tick);
+    let text = String::from_utf8(line).unwrap();
+    let again = sample(text.trim_end());
+    assert_eq!(again.merged, 3);
+    let again = again.sample(&[]);
+    assert_eq!((again.topic, again.event, again.src_ts), (&b"A"[..], &b"trade"[..], 9));
+    assert_eq!((again.value, again.class), (&br#"{"p":1.50}"#[..], Some(Class::Event)));
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = said(&bytes);
+        let _ = super::orders::Order::parse(&bytes);
+        let _ = super::orders::Setup::parse(&bytes);
+    }
+
+    #[test]
+    fn broken_lines_never_panic(cut in 0usize..90, byte in any::<u8>()) {
+        let mut line = br#"{"topic":"AAPL","event":"quote","data":{"price":"189.30"},"ts":1767225600000,"class":"state"}"#.to_vec();
+        if let Some(at) = line.get_mut(cut) {
+            *at = byte;
+        }
+        let _ = said(&line);
+        let _ = said(line.get(..cut).unwrap_or_default());
+    }
+}

@@ -1,0 +1,81 @@
+//! The feeds' counters. Labels are bounded: configured feed names, a fixed set of reasons, five states.
+
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+use crate::model::lane::FeedState;
+
+/// Counters of all feeds; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    samples: IntCounterVec,
+    rejects: IntCounterVec,
+    dropped: IntCounterVec,
+    restarts: IntCounterVec,
+    state: IntGaugeVec,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// Not registered yet; see [`Metrics::register`].
+    pub fn new() -> Metrics {
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            IntCounterVec::new(Opts::new(name, help), labels).expect("name and labels are valid constants")
+        };
+        Metrics {
+            samples: counter("tickerd_feed_samples_total", "Samples accepted from feeds", &["feed"]),
+            rejects: counter("tickerd_feed_rejects_total", "Samples refused, by reason", &["feed", "reason"]),
+            dropped: counter(
+                "tickerd_lane_dropped_total",
+                "Samples merged or dropped before the pulse saw them",
+                &["feed"],
+            ),
+            restarts: counter("tickerd_feed_restarts_total", "Times a feed was started again", &["feed"]),
+            state: IntGaugeVec::new(
+                Opts::new("tickerd_feed_state", "1 for the state a feed is in, 0 for the others"),
+                &["feed", "state"],
+            )
+            .expect("name and labels are valid constants"),
+        }
+    }
+
+    /// Adds the counters to a registry. Errors when they are there already.
+    pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        registry.register(Box::new(self.samples.clone()))?;
+        registry.register(Box::new(self.rejects.clone()))?;
+        registry.register(Box::new(self.dropped.clone()))?;
+        registry.register(Box::new(self.restarts.clone()))?;
+        registry.register(Box::new(self.state.clone()))
+    }
+
+    /// Samples of `feed` that were accepted.
+    pub fn samples(&self, feed: &str) -> IntCounter {
+        self.samples.with_label_values(&[feed])
+    }
+
+    /// Samples of `feed` that were merged or dropped on their way.
+    pub fn dropped(&self, feed: &str) -> IntCounter {
+        self.dropped.with_label_values(&[feed])
+    }
+
+    /// Times `feed` was started again.
+    pub fn restarts(&self, feed: &str) -> IntCounter {
+        self.restarts.with_label_values(&[feed])
+    }
+
+    /// Samples of `feed` that were refused for `reason`.
+    pub fn rejects(&self, feed: &str, reason: &'static str) -> IntCounter {
+        self.rejects.with_label_values(&[feed, reason])
+    }
+
+    /// Says which state `feed` is in.
+    pub fn set_state(&self, feed: &str, state: FeedState) {
+        for each in FeedState::ALL {
+            self.state.with_label_values(&[feed, each.as_str()]).set(i64::from(each == state));
+        }
+    }
+}

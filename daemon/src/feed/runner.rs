@@ -1,0 +1,126 @@
+//! The feed's own thread: load, create, poll again and again or run, destroy. The same in the daemon and in a child.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, OnceLock};
+
+use crate::feed::host::Host;
+use crate::feed::instance::{Instance, Interrupter};
+use crate::feed::library;
+use crate::feed::report::{Failure, Fault, Hello, Mode, Report, Reporter};
+use crate::feed::sink::Sink;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The plugin library.
+    pub path: PathBuf,
+    /// The feed's configured name.
+    pub name: String,
+    /// Its configuration, as JSON.
+    pub config: String,
+}
+
+/// A running instance. Dropping it stops nothing; see [`Runner::stop`].
+pub struct Runner {
+    shared: Arc<Shared>,
+    polls: SyncSender<Option<u64>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    host: OnceLock<&'static Host>,
+    interrupter: Arc<Interrupter>,
+    stopping: AtomicBool,
+    interrupting: AtomicBool,
+}
+
+impl Runner {
+    /// Starts the thread. Everything that follows is told to `report`, and ends with [`Report::Ended`].
+    pub fn start(job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
+        let (polls, ordered) = mpsc::sync_channel(4);
+        let shared = Arc::new(Shared::default());
+        let theirs = shared.clone();
+        std::thread::Builder::new().name(format!("feed-{}", job.name)).spawn(move || {
+            let life = AssertUnwindSafe(|| theirs.live(&job, sink, &report, &ordered));
+            let result = catch_unwind(life).unwrap_or_else(|_| {
+                Err(Failure::fatal("tickerd's own thread for this feed panicked; report it"))
+            });
+            report(Report::Ended(result));
+        })?;
+        Ok(Runner { shared, polls })
+    }
+
+    /// Asks for one poll. Dropped when several wait already, as on an instance that hangs.
+    pub fn poll(&self, poll: u64) {
+        let _ = self.polls.try_send(Some(poll));
+    }
+
+    /// Lets the plugin's blocked call return, on a thread of its own, because that may hang as well.
+    pub fn interrupt(&self) {
+        if self.shared.interrupting.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let shared = self.shared.clone();
+        let spawned = std::thread::Builder::new().name("feed-interrupt".into()).spawn(move || {
+            shared.interrupter.fire();
+            shared.interrupting.store(false, Ordering::Release);
+        });
+        if spawned.is_err() {
+            self.shared.interrupting.store(false, Ordering::Release);
+        }
+    }
+
+    /// Begins the end and returns at once.
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        if let Some(host) = self.shared.host.get() {
+            host.stop();
+        }
+        let _ = self.polls.try_send(None);
+        self.interrupt();
+    }
+}
+
+impl Shared {
+    fn live(
+        &self,
+        job: &Job,
+        sink: Arc<dyn Sink>,
+        report: &Reporter,
+        polls: &Receiver<Option<u64>>,
+    ) -> Result<(), Failure> {
+        let kind = library::load(Path::new(&job.path))?;
+        let host = Host::leak(&job.name, kind.events.clone(), sink);
+        let _ = self.host.set(host);
+        // Either `stop` sees the host, or this sees that it was called before.
+        if self.stopping.load(Ordering::SeqCst) {
+            host.close();
+            return Ok(());
+        }
+        let mut instance = Instance::create(&kind, host, &job.config, self.interrupter.clone())?;
+        report(Report::Hello(Hello {
+            feed: kind.id,
+            version: kind.version,
+            mode: kind.mode,
+            events: kind.events,
+            default_poll_ms: kind.default_poll_ms,
+            min_poll_ms: kind.min_poll_ms,
+        }));
+        if kind.mode == Mode::Push {
+            return if self.stopping.load(Ordering::SeqCst) { Ok(()) } else { instance.work() };
+        }
+        while !self.stopping.load(Ordering::SeqCst) {
+            let Ok(Some(poll)) = polls.recv() else { break };
+            match instance.work() {
+                // The instance is of no more use; dropping it is destroying it.
+                Err(failure) if failure.fault != Fault::Transient => return Err(failure),
+                result => report(Report::Done { poll, result }),
+            }
+        }
+        Ok(())
+    }
+}

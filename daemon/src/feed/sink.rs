@@ -1,0 +1,224 @@
+//! Where a feed's words go: into the daemon's lane here, into lines on a pipe in a child ([`super::line_sink`]).
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use prometheus::IntCounter;
+use tracing::Level;
+
+use crate::feed::journal::Journal;
+use crate::feed::metrics::Metrics;
+use crate::feed::rejects::Rejects;
+use crate::model::lane::{FeedState, Lane, Taken};
+use crate::model::normalise::{Normaliser, Reject};
+use crate::model::sample::Sample;
+use crate::model::topic::{self, GrammarError};
+
+/// What a feed can say. Any thread, never blocks for longer than another call takes.
+pub trait Sink: Send + Sync {
+    /// A sample. A refusal has been counted and logged when this returns.
+    fn offer(&self, sample: &Sample<'_>) -> Result<Taken, Reject>;
+    /// A sample that was refused before it was one; `code` is a metric label from a fixed set.
+    fn refuse(&self, code: &'static str, why: &dyn Display);
+    /// A topic, relative to the feed, ends. An unknown one is fine.
+    fn retire(&self, topic: &[u8]) -> Result<(), GrammarError>;
+    /// How the values are, until told otherwise.
+    fn health(&self, state: FeedState, message: &str);
+    /// A line for the log.
+    fn log(&self, level: Level, message: &str);
+    /// Alive, without a value.
+    fn heartbeat(&self);
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Checks a topic relative to its feed; empty is the feed's own.
+pub fn check_relative(topic: &[u8]) -> Result<(), GrammarError> {
+    if topic.is_empty() { Ok(()) } else { topic::check(topic).map(drop) }
+}
+
+/// What the supervisor wants to know of a feed without being in the way of its samples.
+pub struct Voice {
+    /// A sample was accepted, ever.
+    spoken: AtomicBool,
+    /// Anything sensible came since the feed was started last.
+    heard: AtomicBool,
+    reported: Mutex<Option<(FeedState, String)>>,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Voice {
+    /// `wake` is called when something changed that the supervisor should look at.
+    pub fn new(wake: Box<dyn Fn() + Send + Sync>) -> Voice {
+        Voice {
+            spoken: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
+            reported: Mutex::default(),
+            wake,
+        }
+    }
+
+    /// Whether a sample was accepted, ever.
+    pub fn has_spoken(&self) -> bool {
+        self.spoken.load(Ordering::Acquire)
+    }
+
+    /// Whether anything came in this life.
+    pub fn is_heard(&self) -> bool {
+        self.heard.load(Ordering::Acquire)
+    }
+
+    /// What the feed says about its own state, if it ever did in this life.
+    pub fn reported(&self) -> Option<(FeedState, String)> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A new life begins: forget what the last one said.
+    pub fn begin(&self) {
+        self.heard.store(false, Ordering::Release);
+        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The feed gave a sign of life.
+    pub fn hear(&self) {
+        if !self.heard.load(Ordering::Relaxed) {
+            self.heard.store(true, Ordering::Release);
+            (self.wake)();
+        }
+    }
+
+    fn speak(&self) {
+        if !self.spoken.load(Ordering::Relaxed) {
+            self.spoken.store(true, Ordering::Release);
+            (self.wake)();
+        }
+        self.hear();
+    }
+
+    fn report(&self, state: FeedState, message: &str) {
+        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, message.to_owned()));
+        self.hear();
+        (self.wake)();
+    }
+}
+
+/// The daemon's sink: normalises and hands over to the lane.
+pub struct LaneSink {
+    feed: String,
+    normaliser: Mutex<Normaliser>,
+    lane: Arc<Lane>,
+    samples: IntCounter,
+    dropped: IntCounter,
+    metrics: Arc<Metrics>,
+    rejects: Mutex<Rejects>,
+    journal: Arc<Journal>,
+    voice: Arc<Voice>,
+}
+
+impl LaneSink {
+    /// For the feed of this name, which must be one topic segment.
+    pub fn new(
+        feed: &str,
+        topics_max: usize,
+        lane: Arc<Lane>,
+        metrics: Arc<Metrics>,
+        journal: Arc<Journal>,
+        voice: Arc<Voice>,
+    ) -> LaneSink {
+        LaneSink {
+            feed: feed.into(),
+            normaliser: Mutex::new(Normaliser::new(feed, topics_max)),
+            lane,
+            samples: metrics.samples(feed),
+            dropped: metrics.dropped(feed),
+            metrics,
+            rejects: Mutex::default(),
+            journal,
+            voice,
+        }
+    }
+
+    /// A sample into which `merged` earlier ones of its topic went on their way here.
+    pub fn take(&self, sample: &Sample<'_>, merged: u64) -> Result<Taken, Reject> {
+        let now = now_unix_ms();
+        // Held over the push, so that two threads of one feed cannot swap a topic's order.
+        let mut normaliser = self.normaliser();
+        let pushed = normaliser.accept(sample, now).map(|mut tick| {
+            tick.merged += merged;
+            self.lane.push(tick)
+        });
+        drop(normaliser);
+        match &pushed {
+            Ok(taken) => {
+                self.samples.inc_by(1 + merged);
+                let lost = merged + u64::from(*taken == Taken::Coalesced);
+                if lost > 0 {
+                    self.dropped.inc_by(lost);
+                }
+                self.voice.speak();
+            }
+            Err(reject) => self.refuse(reject.code(), reject),
+        }
+        pushed
+    }
+
+    /// Tells what was refused and not told yet; called now and then by the supervisor.
+    pub fn settle(&self, now: Instant) {
+        let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).settle(now);
+        if let Some(text) = text {
+            self.journal.tell(Level::WARN, None, &text);
+        }
+    }
+
+    /// The log of the feed.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    fn normaliser(&self) -> MutexGuard<'_, Normaliser> {
+        // A panic inside left at worst one topic not introduced.
+        self.normaliser.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for LaneSink {
+    fn offer(&self, sample: &Sample<'_>) -> Result<Taken, Reject> {
+        self.take(sample, 0)
+    }
+
+    fn refuse(&self, code: &'static str, why: &dyn Display) {
+        self.metrics.rejects(&self.feed, code).inc();
+        let now = Instant::now();
+        let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).note(code, why, now);
+        if let Some(text) = text {
+            self.journal.tell(Level::WARN, None, &super::journal::printable(&text));
+        }
+    }
+
+    fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
+        check_relative(topic)?;
+        let mut normaliser = self.normaliser();
+        if let Some(topic) = normaliser.retire(topic) {
+            self.lane.retire(topic);
+        }
+        Ok(())
+    }
+
+    fn health(&self, state: FeedState, message: &str) {
+        self.voice.report(state, &super::journal::printable(message));
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        self.journal.write(level, None, message);
+    }
+
+    fn heartbeat(&self) {
+        self.voice.hear();
+    }
+}

@@ -1,0 +1,344 @@
+//! Keeps one feed alive: starts it, watches it, starts it again after a growing wait, and ends it in order.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+use crate::feed::backoff::Backoff;
+use crate::feed::child::{Child, Plan};
+use crate::feed::journal::{Journal, printable};
+use crate::feed::life::{End, Life, Running, seconds};
+use crate::feed::metrics::Metrics;
+use crate::feed::orders::Setup;
+use crate::feed::report::{Failure, Fault, Report, Reporter};
+use crate::feed::runner::{Job, Runner};
+use crate::feed::sink::{LaneSink, Voice, now_unix_ms};
+use crate::feed::{Isolation, OnChange, Source, Spec};
+use crate::model::lane::{FeedState, Health, Lane};
+
+/// Reports that wait for the supervisor. It never waits for who sends them, so they cannot wait for each other.
+const REPORTS_MAX: usize = 256;
+/// Longest time without a look at what is owed to the log.
+const LOOK: Duration = Duration::from_secs(10);
+/// How long `join` waits for a feed that was killed.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// A handle on one supervised feed. Dropping it begins its ordered stop.
+pub struct Supervisor {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    name: String,
+    health: Mutex<Health>,
+    voice: Arc<Voice>,
+    failed: AtomicBool,
+    stopping: AtomicBool,
+    hurrying: AtomicBool,
+    events: SyncSender<Event>,
+    ended: Mutex<bool>,
+    on_end: Condvar,
+}
+
+enum Event {
+    /// Look at the flags and at what the feed says about itself.
+    Wake,
+    /// Of the life with this number; those of earlier ones mean nothing any more.
+    Report { life: u64, report: Report },
+}
+
+impl Supervisor {
+    /// See [`crate::feed::start`].
+    pub(super) fn start(
+        spec: Spec,
+        lane: Arc<Lane>,
+        metrics: Arc<Metrics>,
+        on_change: OnChange,
+    ) -> Supervisor {
+        let (events, received) = sync_channel(REPORTS_MAX);
+        let wake = events.clone();
+        let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
+        let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
+        lane.report(health.clone());
+        metrics.set_state(&spec.name, health.state);
+        let shared = Arc::new(Shared {
+            name: spec.name.clone(),
+            health: Mutex::new(health),
+            voice: voice.clone(),
+            failed: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            hurrying: AtomicBool::new(false),
+            events,
+            ended: Mutex::new(false),
+            on_end: Condvar::new(),
+        });
+        let journal = Arc::new(Journal::new(&spec.name));
+        let sink =
+            LaneSink::new(&spec.name, spec.topics_max, lane.clone(), metrics.clone(), journal.clone(), voice);
+        let overseer = Overseer {
+            shared: shared.clone(),
+            lane,
+            metrics,
+            journal,
+            sink: Arc::new(sink),
+            on_change,
+            has_told_first: false,
+        };
+        let name = format!("watch-{}", spec.name);
+        let thread = std::thread::Builder::new().name(name).spawn(move || overseer.run(&spec, &received));
+        if let Err(e) = &thread {
+            tracing::error!(feed = shared.name, "cannot start a thread for the feed: {e}");
+            shared.failed.store(true, Ordering::Release);
+            shared.end();
+        }
+        Supervisor { shared, thread: thread.ok() }
+    }
+
+    /// The feed's configured name.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// How it is now.
+    pub fn health(&self) -> Health {
+        self.shared.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a sample of it was ever accepted.
+    pub fn has_spoken(&self) -> bool {
+        self.shared.voice.has_spoken()
+    }
+
+    /// Whether it ever failed: did not start, ended, hung, or a poll went wrong.
+    pub fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// Begins the ordered stop and returns at once.
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        let _ = self.shared.events.try_send(Event::Wake);
+    }
+
+    /// Waits for the end. What is not over at `deadline` is killed; a hung thread of this process is left behind.
+    pub fn join(mut self, deadline: Instant) {
+        self.stop();
+        if !self.shared.await_end(deadline) {
+            self.shared.hurrying.store(true, Ordering::Release);
+            let _ = self.shared.events.try_send(Event::Wake);
+            if !self.shared.await_end(Instant::now() + LAST_WAIT) {
+                return;
+            }
+        }
+        if let Some(thread) = self.thread.take() {
+            // It has ended, or is about to; a panic in it has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.on_end.notify_all();
+    }
+
+    fn await_end(&self, deadline: Instant) -> bool {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*ended {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            ended = self.on_end.wait_timeout(ended, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+/// The supervisor's own thread.
+struct Overseer {
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+    metrics: Arc<Metrics>,
+    journal: Arc<Journal>,
+    sink: Arc<LaneSink>,
+    on_change: OnChange,
+    has_told_first: bool,
+}
+
+/// Says that the thread is over, however it ends.
+impl Drop for Overseer {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
+impl Overseer {
+    fn run(mut self, spec: &Spec, events: &Receiver<Event>) {
+        let limits = &spec.limits;
+        let mut backoff = Backoff::new(limits.restart_first, limits.restart_max);
+        for life in 1u64.. {
+            if life > 1 {
+                self.metrics.restarts(&spec.name).inc();
+            }
+            let began = Instant::now();
+            self.shared.voice.begin();
+            let end = self.live(spec, events, life);
+            if self.shared.is_stopping() {
+                break;
+            }
+            if began.elapsed() >= limits.healthy_after && self.shared.voice.is_heard() {
+                backoff.reset();
+            }
+            let failure = end.err().unwrap_or_else(|| Failure::transient("it ended of itself"));
+            let wait = match failure.fault {
+                Fault::Config => limits.config_retry,
+                Fault::Transient | Fault::Fatal => backoff.wait(rand::random::<f64>()),
+            };
+            let then = match failure.fault {
+                Fault::Config => "waits for a changed configuration, and tries again in",
+                Fault::Transient | Fault::Fatal => "starts again in",
+            };
+            self.fail();
+            self.set(FeedState::Down, format!("{}; {then} {}", failure.message, seconds(wait)));
+            if !self.pause(events, Instant::now() + wait) {
+                break;
+            }
+        }
+        self.sink.settle(Instant::now());
+        self.set(FeedState::Down, "stopped".into());
+    }
+
+    fn live(&mut self, spec: &Spec, events: &Receiver<Event>, life: u64) -> End {
+        let events_in = self.shared.events.clone();
+        let report: Reporter = Arc::new(move |report| drop(events_in.send(Event::Report { life, report })));
+        let running = begin(spec, self.sink.clone(), report)?;
+        let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
+        let mut current = Life::new(spec, &voice, &journal, running, Instant::now());
+        loop {
+            let now = Instant::now();
+            if self.shared.is_stopping() {
+                current.close(now, None);
+                if self.shared.hurrying.swap(false, Ordering::AcqRel)
+                    && let Some(end) = current.kill(now, None)
+                {
+                    return end;
+                }
+            }
+            if let Some(end) = current.act(now) {
+                return end;
+            }
+            if current.is_failing() {
+                self.fail();
+            }
+            let (state, reason) = current.view();
+            self.set(state, reason);
+            self.sink.settle(now);
+            let wait = current.wait(now).map_or(LOOK, |wait| wait.min(LOOK));
+            if let Ok(Event::Report { life: of, report }) = events.recv_timeout(wait)
+                && of == life
+                && let Some(end) = current.hear(report, Instant::now())
+            {
+                return end;
+            }
+        }
+    }
+
+    /// Waits between two lives. False when it is time to stop.
+    fn pause(&mut self, events: &Receiver<Event>, until: Instant) -> bool {
+        while !self.shared.is_stopping() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            let _ = events.recv_timeout(left.min(LOOK));
+            self.sink.settle(Instant::now());
+        }
+        false
+    }
+
+    fn fail(&mut self) {
+        if !self.shared.failed.swap(true, Ordering::AcqRel) {
+            self.has_told_first = false;
+        }
+    }
+
+    /// Tells everyone when the state or its reason changed, or when the first sample or failure came.
+    fn set(&mut self, state: FeedState, reason: String) {
+        let mut health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = !self.has_told_first
+            && (self.shared.voice.has_spoken() || self.shared.failed.load(Ordering::Acquire));
+        if health.state == state && health.reason == reason {
+            drop(health);
+            if is_first {
+                self.has_told_first = true;
+                (self.on_change)();
+            }
+            return;
+        }
+        if health.state != state {
+            health.since = now_unix_ms();
+        }
+        (health.state, health.reason) = (state, reason);
+        let told = health.clone();
+        drop(health);
+        self.has_told_first |= is_first;
+        self.write(&told);
+        self.metrics.set_state(&self.shared.name, state);
+        self.lane.report(told);
+        (self.on_change)();
+    }
+
+    fn write(&self, health: &Health) {
+        let level = match health.state {
+            FeedState::Up | FeedState::Closed => Level::INFO,
+            FeedState::Down if self.shared.is_stopping() || health.reason == "starting" => Level::DEBUG,
+            FeedState::Degraded | FeedState::Stale | FeedState::Down => Level::WARN,
+        };
+        let mut text = health.state.as_str().to_owned();
+        if !health.reason.is_empty() {
+            text.push_str(": ");
+            text.push_str(&printable(&health.reason));
+        }
+        self.journal.tell(level, None, &text);
+    }
+}
+
+/// Starts what the feed runs in.
+fn begin(spec: &Spec, sink: Arc<LaneSink>, report: Reporter) -> Result<Running, Failure> {
+    let config = match &spec.config {
+        serde_json::Value::Null => serde_json::json!({}),
+        config => config.clone(),
+    };
+    let argv = match &spec.source {
+        Source::Library { path, isolation: Isolation::InProcess } => {
+            let job = Job { path: path.clone(), name: spec.name.clone(), config: config.to_string() };
+            let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
+            return Runner::start(job, sink, report).map(Running::Thread).map_err(cannot);
+        }
+        Source::Library { path, isolation: Isolation::Process } => {
+            let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+            vec![text(&spec.program), "feed-host".into(), "--feed".into(), spec.name.clone(), text(path)]
+        }
+        Source::Exec { argv } => argv.clone(),
+    };
+    let setup = Setup::new(&spec.name, spec.interval, spec.topics_max, config).line();
+    let plan = Plan { argv, working_dir: spec.working_dir.clone(), setup };
+    Child::start(plan, sink, report).map(Running::Child)
+}
