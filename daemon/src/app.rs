@@ -92,17 +92,20 @@ impl App {
             })
             .collect();
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
-        let (fanout, outlet) = Fanout::start(shards(&config), settings(&config, facts.clone()), fanout_metrics)?;
+        let (fanout, outlet) =
+            Fanout::start(shards(&config), settings(&config, facts.clone()), fanout_metrics)?;
 
         let bell = Arc::new(Bell::default());
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
-        let sources = config.feeds.iter().zip(&lanes).zip(facts.iter()).map(|((feed, lane), facts)| pulse::Source {
-            name: feed.name.clone(),
-            lane: lane.clone(),
-            tiers: facts.tiers.clone(),
-            always: feed.emit == config::Emit::Always,
-        });
-        let pulse_metrics = pulse::Metrics::new(&registry, config.feeds.iter().map(|feed| feed.name.as_str()))?;
+        let sources =
+            config.feeds.iter().zip(&lanes).zip(facts.iter()).map(|((feed, lane), facts)| pulse::Source {
+                name: feed.name.clone(),
+                lane: lane.clone(),
+                tiers: facts.tiers.clone(),
+                always: feed.emit == config::Emit::Always,
+            });
+        let pulse_metrics =
+            pulse::Metrics::new(&registry, config.feeds.iter().map(|feed| feed.name.as_str()))?;
         let pulse = pulse::start(sources.collect(), outlet, bell, pulse_metrics)?;
 
         let feed_metrics = Arc::new(feed::Metrics::new());
@@ -248,7 +251,7 @@ fn epoch() -> String {
 
 fn spec(feed: &config::Feed, program: &std::path::Path) -> Result<feed::Spec, StartError> {
     let source = match &feed.source {
-        config::Source::Plugin { plugin, isolation } => feed::Source::Library {
+        config::Source::Plugin { name_or_path: plugin, isolation } => feed::Source::Library {
             // A file that is missing now is the feed's failure, told and tried again; the daemon serves the others.
             path: feed::find_plugin(plugin, &feed.base_dir).unwrap_or_else(|error| {
                 tracing::error!(feed = feed.name, "{error}");

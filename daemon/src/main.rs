@@ -45,8 +45,7 @@ fn run(args: &RunArgs) -> ExitCode {
         tracing::warn!("{warning}");
     }
     // Before any thread starts, so that all of them leave these to the one that waits for them.
-    let signals: SigSet =
-        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     if let Err(error) = signals.thread_block() {
         tracing::warn!(%error, "signals cannot be held back; stopping will not be orderly");
     }
@@ -76,7 +75,9 @@ fn serve(running: tickerd::app::Running, signals: SigSet) {
     let waiting = std::thread::Builder::new().name("signals".into()).spawn(move || {
         loop {
             match signals.wait() {
-                Ok(Signal::SIGHUP) => tracing::warn!("reload is not built yet; restart to read the configuration again"),
+                Ok(Signal::SIGHUP) => {
+                    tracing::warn!("reload is not built yet; restart to read the configuration again")
+                }
                 Ok(signal) if told.swap(true, Ordering::AcqRel) => {
                     tracing::warn!(%signal, "second signal: ending at once");
                     std::process::exit(128 + signal as i32);
@@ -121,9 +122,9 @@ impl Parked {
 
 fn log() -> Result<(), String> {
     let filter = cli::log_filter(std::env::var("TICKERD_LOG").ok().as_deref())?;
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(
+        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none(),
+    );
     tracing_subscriber::registry().with(lines).with(filter).init();
     Ok(())
 }
