@@ -51,15 +51,54 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
+    use std::os::unix::net::UnixDatagram;
+    use std::process::Command;
+
+    /// Says everything there is to say, to whom it may concern: the tests below run it as a process of its own.
     #[test]
-    fn without_a_manager_nothing_happens() {
-        if std::env::var_os("NOTIFY_SOCKET").is_none() {
-            ready("3 feeds");
-            status("3 feeds\nREADY=0");
-            alive();
-            stopping(Duration::from_secs(4_000_000));
-            assert_eq!(watchdog_interval(), None);
-        }
-        assert_eq!(one_line("a\nREADY=1"), "a READY=1");
+    fn everything_is_said() {
+        ready("3 feeds\nREADY=0");
+        status("2 feeds");
+        alive();
+        stopping(Duration::from_secs(7));
+        let expected = std::env::var_os("WATCHDOG_USEC").map(|_| Duration::from_secs(15));
+        assert_eq!(watchdog_interval(), expected);
+    }
+
+    fn say_everything_to(socket: &std::path::Path) {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "systemd::tests::everything_is_said"])
+            .env("NOTIFY_SOCKET", socket)
+            .env("WATCHDOG_USEC", "30000000")
+            .env_remove("WATCHDOG_PID")
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    #[test]
+    fn the_manager_hears_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        say_everything_to(&folder.path().join("notify"));
+        manager.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 512];
+        let heard: Vec<String> =
+            std::iter::from_fn(|| manager.recv(&mut buffer).ok().map(|len| buffer[..len].to_vec()))
+                .map(|message| String::from_utf8(message).unwrap())
+                .collect();
+        let expected = [
+            "READY=1\nSTATUS=3 feeds READY=0\n",
+            "STATUS=2 feeds\n",
+            "WATCHDOG=1\n",
+            "STOPPING=1\nEXTEND_TIMEOUT_USEC=12000000\n",
+        ];
+        assert_eq!(heard, expected);
+    }
+
+    #[test]
+    fn a_manager_that_is_gone_is_no_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        say_everything_to(&folder.path().join("gone"));
     }
 }
