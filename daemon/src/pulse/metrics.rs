@@ -18,7 +18,10 @@ impl Metrics {
     /// Makes and registers them; the feeds' names are the labels.
     pub fn new<'a>(registry: &Registry, feeds: impl Iterator<Item = &'a str>) -> prometheus::Result<Metrics> {
         let merged = IntCounterVec::new(
-            Opts::new("tickerd_ticks_merged_total", "Ticks replaced by newer ones of their topic before a push."),
+            Opts::new(
+                "tickerd_ticks_merged_total",
+                "Ticks replaced by newer ones of their topic before a push.",
+            ),
             &["feed"],
         )?;
         let topics = IntGaugeVec::new(Opts::new("tickerd_topics", "Topics that have spoken."), &["feed"])?;
