@@ -1,1 +1,278 @@
-//! To be filled.
+//! The composition root: builds everything, then runs it. The only room that sees all others.
+//!
+//! Order matters and is all here. Building: what can fail because of the configuration or the machine fails before a
+//! client sees anything. Running: feeds, pulse, shards, then the server that brings clients. Stopping, the other way
+//! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
+
+mod readiness;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use prometheus::Registry;
+
+use crate::admin::{self, Admin};
+use crate::cli::COMMIT;
+use crate::config::{self, Config};
+use crate::fanout::arrival::Arrival;
+use crate::fanout::topics::FeedFacts;
+use crate::fanout::{self, Fanout};
+use crate::feed::{self, Supervisor};
+use crate::metrics;
+use crate::model::decoder::Limits;
+use crate::model::lane::{LANE_TICKS_MAX, Lane};
+use crate::model::protocol::rate::Tiers;
+use crate::pulse::{self, Bell};
+use crate::server::{self, Server};
+use crate::systemd;
+use readiness::FeedsReady;
+
+/// Frames of one client message; a command fits one, and a library that splits it splits it into few.
+const FRAGMENTS_MAX: u32 = 128;
+/// READY waits this long for feeds to speak; one that has not by then is not waited for.
+const FIRST_WORDS: Duration = Duration::from_secs(10);
+/// Beyond their own grace (2 s to stop, 2 s after SIGTERM) feeds get this to be reaped.
+const FEEDS_STOP: Duration = Duration::from_secs(5);
+
+/// Why the daemon did not start, in words that say what to change.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A daemon with its addresses, not serving yet.
+pub struct App {
+    config: Config,
+    registry: Arc<Registry>,
+    server: Server,
+    admin: Admin,
+    process: metrics::Process,
+}
+
+/// A daemon that serves.
+pub struct Running {
+    drain: Duration,
+    server: server::Running,
+    admin: admin::Running,
+    feeds: Arc<Vec<Supervisor>>,
+    ready: Arc<FeedsReady>,
+    pulse: pulse::Running,
+    fanout: Fanout,
+}
+
+impl App {
+    /// Binds what is configured.
+    pub fn build(config: Config) -> Result<App, StartError> {
+        let registry = metrics::registry(env!("CARGO_PKG_VERSION"), COMMIT)?;
+        let process = metrics::Process::new(&registry)?;
+        let settings = server::Settings {
+            listen: config.server.listen.iter().map(listen).collect(),
+            origins: config.server.origins.clone(),
+            handshake: config.server.limits.handshake,
+            connections: config.server.limits.connections,
+            connections_per_address: config.server.limits.connections_per_address,
+            echo: config.server.echo.is_some(),
+        };
+        let server = Server::bind(settings, Arc::new(server::Metrics::new(&registry)?))?;
+        let config::Listen::Tcp(address) = &config.server.admin else {
+            return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
+        };
+        let admin = Admin::bind(*address)?;
+        Ok(App { config, registry: Arc::new(registry), server, admin, process })
+    }
+
+    /// Starts everything. What the caller prints for people is in [`Running::addresses`].
+    pub fn start(self) -> Result<Running, StartError> {
+        let App { config, registry, server, admin, process } = self;
+        let facts: Arc<[FeedFacts]> = config
+            .feeds
+            .iter()
+            .map(|feed| FeedFacts {
+                name: feed.name.clone(),
+                tiers: Tiers::new(feed.interval, &config.server.tiers),
+            })
+            .collect();
+        let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
+        let (fanout, outlet) =
+            Fanout::start(shards(&config), settings(&config, facts.clone()), fanout_metrics)?;
+
+        let bell = Arc::new(Bell::default());
+        let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
+        let sources =
+            config.feeds.iter().zip(&lanes).zip(facts.iter()).map(|((feed, lane), facts)| pulse::Source {
+                name: feed.name.clone(),
+                lane: lane.clone(),
+                tiers: facts.tiers.clone(),
+                always: feed.emit == config::Emit::Always,
+            });
+        let pulse_metrics =
+            pulse::Metrics::new(&registry, config.feeds.iter().map(|feed| feed.name.as_str()))?;
+        let pulse = pulse::start(sources.collect(), outlet, bell, pulse_metrics)?;
+
+        let feed_metrics = Arc::new(feed::Metrics::new());
+        feed_metrics.register(&registry)?;
+        let ready = Arc::new(FeedsReady::default());
+        let program = std::env::current_exe()?;
+        let mut feeds = Vec::new();
+        for (feed, lane) in config.feeds.iter().zip(lanes) {
+            let (spec, rung) = (spec(feed, &program)?, ready.clone());
+            let on_change = Box::new(move || rung.ring());
+            feeds.push(feed::start(spec, lane, feed_metrics.clone(), on_change));
+        }
+        let feeds = Arc::new(feeds);
+
+        let judged = feeds.clone();
+        let sources = admin::Sources {
+            registry,
+            refresh: Arc::new(move || process.refresh()),
+            readiness: Arc::new(move || readiness::judge(&judged)),
+        };
+        let admin = admin.start(sources)?;
+        let intake = fanout.intake();
+        let server = server.start(Arc::new(move |arrival: Arrival| intake.place(arrival)))?;
+        Ok(Running { drain: config.server.drain, server, admin, feeds, ready, pulse, fanout })
+    }
+}
+
+impl Running {
+    /// Where clients connect, and where the admin listener is.
+    pub fn addresses(&self) -> (Vec<String>, String) {
+        let shown = |listen: &server::Listen| match listen {
+            server::Listen::Tcp(address) => format!("http://{address}/"),
+            unix => unix.to_string(),
+        };
+        (self.server.addresses().iter().map(shown).collect(), format!("http://{}/", self.admin.address()))
+    }
+
+    /// Waits until every feed has spoken or failed, or [`FIRST_WORDS`] are over, then tells the service manager.
+    /// `stopped` ends the wait.
+    pub fn announce(&self, stopped: impl Fn() -> bool) {
+        let deadline = Instant::now() + FIRST_WORDS;
+        let settled = |feed: &Supervisor| feed.has_spoken() || feed.has_failed();
+        self.ready.wait_until(deadline, || stopped() || self.feeds.iter().all(settled));
+        let spoken = self.feeds.iter().filter(|feed| feed.has_spoken()).count();
+        systemd::ready(&format!("{spoken} of {} feeds have spoken", self.feeds.len()));
+    }
+
+    /// Wakes [`Running::announce`].
+    pub fn waker(&self) -> impl Fn() + Send + use<> {
+        let ready = self.ready.clone();
+        move || ready.ring()
+    }
+
+    /// Feeds the service manager's watchdog for as long as the pulse and every shard turn.
+    pub fn watch(&self) {
+        let Some(interval) = systemd::watchdog_interval() else { return };
+        let turns: Vec<_> = std::iter::once(self.pulse.turns()).chain(self.fanout.turns()).collect();
+        let watching = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
+            let mut seen = vec![u64::MAX; turns.len()];
+            loop {
+                let now: Vec<u64> = turns.iter().map(|t| t.load(Ordering::Relaxed)).collect();
+                if now.iter().zip(&seen).all(|(now, seen)| now != seen) {
+                    systemd::alive();
+                }
+                seen = now;
+                std::thread::sleep(interval);
+            }
+        });
+        if let Err(error) = watching {
+            tracing::error!(%error, "the watchdog cannot be fed; the service manager will restart this process");
+        }
+    }
+
+    /// Stops in order; takes the drain time and the feeds' grace at most.
+    pub fn stop(self) {
+        systemd::stopping(self.drain);
+        self.server.stop();
+        for feed in self.feeds.iter() {
+            feed.stop();
+        }
+        // What the feeds have said goes out; what they say while they stop does not.
+        self.pulse.stop();
+        self.fanout.stop();
+        self.server.join();
+        let deadline = Instant::now() + FEEDS_STOP;
+        drop(self.admin);
+        match Arc::try_unwrap(self.feeds) {
+            Ok(feeds) => feeds.into_iter().for_each(|feed| feed.join(deadline)),
+            Err(_) => tracing::debug!("someone still asks how the feeds are"),
+        }
+    }
+}
+
+fn listen(listen: &config::Listen) -> server::Listen {
+    match listen {
+        config::Listen::Tcp(address) => server::Listen::Tcp(*address),
+        config::Listen::Unix(path) => server::Listen::Unix(path.clone()),
+    }
+}
+
+fn lane(bell: &Arc<Bell>) -> Lane {
+    let bell = bell.clone();
+    Lane::new(LANE_TICKS_MAX, Box::new(move || bell.ring()))
+}
+
+fn shards(config: &Config) -> usize {
+    match config.server.shards {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    }
+}
+
+fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
+    let server = &config.server;
+    let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
+    let echo_limits = server.echo.as_ref().map_or(limits, |echo| Limits {
+        message: echo.message,
+        fragments: u32::try_from(echo.fragments).unwrap_or(u32::MAX),
+    });
+    fanout::Settings {
+        server: format!("tickerd/{}", env!("CARGO_PKG_VERSION")),
+        epoch: epoch(),
+        feeds,
+        limits,
+        echo_limits,
+        topics_max: server.limits.topics,
+        patterns_max: server.limits.patterns,
+        commands_per_s: u32::try_from(server.limits.commands_per_s).unwrap_or(u32::MAX),
+        commands_burst: u32::try_from(server.limits.commands_burst).unwrap_or(u32::MAX),
+        heartbeat: server.heartbeat,
+        ping: server.ping,
+        pong_timeout: server.pong_timeout,
+        drain: server.drain,
+    }
+}
+
+/// Eight letters and digits: history starts anew with the process.
+fn epoch() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let bits: u64 = rand::random();
+    (0..8).map(|at| char::from(LETTERS[(bits >> (at * 5) & 31) as usize])).collect()
+}
+
+fn spec(feed: &config::Feed, program: &std::path::Path) -> Result<feed::Spec, StartError> {
+    let source = match &feed.source {
+        config::Source::Plugin { name_or_path: plugin, isolation } => feed::Source::Library {
+            // A file that is missing now is the feed's failure, told and tried again; the daemon serves the others.
+            path: feed::find_plugin(plugin, &feed.base_dir).unwrap_or_else(|error| {
+                tracing::error!(feed = feed.name, "{error}");
+                PathBuf::from(plugin)
+            }),
+            isolation: match isolation {
+                config::Isolation::Process => feed::Isolation::Process,
+                config::Isolation::InProcess => feed::Isolation::InProcess,
+            },
+        },
+        config::Source::Exec(argv) => feed::Source::Exec { argv: argv.clone() },
+    };
+    Ok(feed::Spec {
+        name: feed.name.clone(),
+        source,
+        interval: feed.interval,
+        poll: feed.poll,
+        config: feed.config.clone(),
+        topics_max: feed.topics_max,
+        working_dir: feed.base_dir.clone(),
+        program: program.to_owned(),
+        limits: feed::Limits::default(),
+    })
+}

@@ -230,7 +230,7 @@ typedef struct tkr_feed_type {
   // Makes an instance from its JSON configuration, which is `{}` at the least. [feed thread] May block.
   //
   // On `TKR_OK` `*out` is the plugin's until `destroy`; on anything else there is no instance and no
-  // `destroy`. `h` may be kept. `TKR_ERR_CONFIG` comes with a text that says what to change.
+  // `destroy`. `h` may be used at once and kept. `TKR_ERR_CONFIG` comes with a text that says what to change.
   tkr_status (*create)(const struct tkr_host *h, const char *config_json, size_t len, struct tkr_feed **out);
   // Emits none or more samples and returns before its deadline. [feed thread] May block. Poll feeds only.
   tkr_status (*poll)(struct tkr_feed *f);

@@ -203,7 +203,7 @@ pub struct TkrFeedType {
     /// Makes an instance from its JSON configuration, which is `{}` at the least. [feed thread] May block.
     ///
     /// On `TKR_OK` `*out` is the plugin's until `destroy`; on anything else there is no instance and no
-    /// `destroy`. `h` may be kept. `TKR_ERR_CONFIG` comes with a text that says what to change.
+    /// `destroy`. `h` may be used at once and kept. `TKR_ERR_CONFIG` comes with a text that says what to change.
     pub create: Option<
         unsafe extern "C" fn(
             h: *const TkrHost,

@@ -1,2 +1,225 @@
-//! To be filled.
+//! The command line: what can be said, and the exit codes it is answered with.
+
+pub mod check;
 pub mod feed_host;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::LazyLock;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::config::{Listen, Overrides};
+
+/// Something else went wrong; the message says what.
+pub const EXIT_FAILED: u8 = 1;
+/// The command line is wrong (`EX_USAGE` of sysexits.h).
+pub const EXIT_USAGE: u8 = 64;
+/// The configuration is wrong (`EX_CONFIG`); the unit does not restart on it.
+pub const EXIT_CONFIG: u8 = 78;
+
+/// The commit this was built from, where the build told.
+pub const COMMIT: &str = match option_env!("TICKERD_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{} (commit {COMMIT})", env!("CARGO_PKG_VERSION")));
+
+/// Broadcasts live data: feed plugins in, WebSocket ticks out.
+///
+/// Without a command it runs. Without a configuration it serves simulated data and this machine's figures on
+/// 127.0.0.1:8425.
+#[derive(Debug, Parser)]
+#[command(name = "tickerd", version = VERSION.as_str(), args_conflicts_with_subcommands = true)]
+#[command(after_help = "Environment:
+  TICKERD_SERVER__LISTEN, …  any key of [server] and [history]; lists by comma
+  TICKERD_LOG                log level, such as info, or warn,tickerd=debug
+  TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
+
+Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until told to stop (SIGTERM, SIGINT).
+    Run(RunArgs),
+    /// Read and check a configuration file, and do nothing else.
+    Check(CheckArgs),
+    /// Run one feed plugin as a supervised child; the daemon starts this itself.
+    #[command(hide = true)]
+    FeedHost(FeedHostArgs),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "TICKERD_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Address clients connect to, in place of server.listen; repeat it for more. Port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<Listen>,
+    /// Address of metrics and administration, in place of server.admin.
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<Listen>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Configuration file (TOML).
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct FeedHostArgs {
+    /// The feed's configured name.
+    #[arg(long, value_name = "NAME")]
+    pub feed: String,
+    /// The plugin's shared library.
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+}
+
+impl Cli {
+    /// Reads the process's arguments. `Err`: the answer has been printed (help, version, or what is wrong) and this is
+    /// the exit code.
+    pub fn from_args() -> Result<Command, ExitCode> {
+        Self::from_iter(std::env::args_os())
+    }
+
+    fn from_iter(args: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
+        match Self::try_parse_from(args) {
+            Ok(cli) => Ok(cli.command.unwrap_or(Command::Run(cli.run))),
+            Err(error) => {
+                // A closed stdout or stderr must not change the exit code.
+                let _ = error.print();
+                Err(if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS })
+            }
+        }
+    }
+}
+
+impl RunArgs {
+    /// What the flags set over environment and file.
+    pub fn overrides(&self) -> Overrides {
+        Overrides { listen: self.listen.clone(), admin: self.admin.clone() }
+    }
+}
+
+/// What is logged, from the text of `TICKERD_LOG`: a level for all, or `TARGET=LEVEL` for some, by comma. Everything
+/// else is logged from `info` on.
+///
+/// # Errors
+/// Which word is wrong and what to write.
+pub fn log_filter(text: Option<&str>) -> Result<Targets, String> {
+    let mut filter = Targets::new().with_default(LevelFilter::INFO);
+    for directive in
+        text.unwrap_or_default().split(',').map(str::trim).filter(|directive| !directive.is_empty())
+    {
+        let (target, level) = match directive.split_once('=') {
+            Some((target, level)) => (Some(target.trim()), level.trim()),
+            None => (None, directive),
+        };
+        let level = LEVELS.iter().find(|(name, _)| level.eq_ignore_ascii_case(name)).map(|(_, level)| *level);
+        filter = match (target, level) {
+            (_, None) => {
+                return Err(format!(
+                    "TICKERD_LOG: `{directive}` is no log level; write one of off, error, warn, info, debug, trace, \
+                     for all or as tickerd=debug"
+                ));
+            }
+            (None, Some(level)) => filter.with_default(level),
+            (Some(target), Some(level)) => filter.with_target(target, level),
+        };
+    }
+    Ok(filter)
+}
+
+const LEVELS: [(&str, LevelFilter); 6] = [
+    ("off", LevelFilter::OFF),
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+    ("trace", LevelFilter::TRACE),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use clap::CommandFactory;
+    use tracing::Level;
+
+    fn parse(line: &str) -> Result<Command, ExitCode> {
+        Cli::from_iter(line.split_whitespace().map(OsString::from))
+    }
+
+    fn run(line: &str) -> RunArgs {
+        match parse(line) {
+            Ok(Command::Run(args)) => args,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bare_command_runs() {
+        for line in ["tickerd", "tickerd run"] {
+            let args = run(&format!(
+                "{line} --config a.toml --listen 127.0.0.1:0 --listen unix:/run/t --admin [::1]:0"
+            ));
+            assert_eq!(args.config, Some(PathBuf::from("a.toml")));
+            assert_eq!(args.overrides().listen.len(), 2);
+            assert_eq!(args.overrides().admin, "[::1]:0".parse().ok());
+        }
+        assert_eq!(run("tickerd").overrides(), Overrides::default());
+    }
+
+    #[test]
+    fn the_other_commands_are_told_apart() {
+        assert!(
+            matches!(parse("tickerd check a.toml"), Ok(Command::Check(args)) if args.file.ends_with("a.toml"))
+        );
+        let host = parse("tickerd feed-host --feed sim /lib/libsim.so");
+        assert!(
+            matches!(host, Ok(Command::FeedHost(args)) if args.feed == "sim" && args.path.ends_with("libsim.so"))
+        );
+    }
+
+    #[test]
+    fn wrong_usage_is_64_and_help_is_0() {
+        for line in
+            ["tickerd --port 80", "tickerd check", "tickerd rnu", "tickerd --listen localhost", "tickerd x y"]
+        {
+            assert_eq!(parse(line).expect_err(line), ExitCode::from(EXIT_USAGE), "{line}");
+        }
+        for line in ["tickerd --help", "tickerd --version", "tickerd check --help"] {
+            assert_eq!(parse(line).expect_err(line), ExitCode::SUCCESS, "{line}");
+        }
+    }
+
+    #[test]
+    fn log_levels_are_read_or_refused() {
+        let filter = log_filter(Some("warn, tickerd::feed=DEBUG")).unwrap();
+        assert!(filter.would_enable("tickerd::feed::child", &Level::DEBUG));
+        assert!(!filter.would_enable("tickerd::server", &Level::INFO));
+        assert!(log_filter(None).unwrap().would_enable("tickerd", &Level::INFO));
+        assert!(log_filter(Some("tickerd=debug")).unwrap().would_enable("hyper", &Level::INFO));
+        assert!(log_filter(Some("loud")).unwrap_err().contains("debug"));
+    }
+}

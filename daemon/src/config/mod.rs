@@ -1,1 +1,201 @@
-//! To be filled.
+//! TOML, environment and flags → one checked [`Config`], or every problem at once.
+//!
+//! The text becomes a tree that remembers where each value was written (`document`); the environment and the flags are
+//! laid over it (`environment`); then each table is read key by key (`section`, `reader`). Nothing here opens a socket,
+//! loads a plugin or reads any file but the one it is given.
+
+mod document;
+mod environment;
+mod feed;
+mod history;
+mod limits;
+mod listen;
+mod problem;
+mod quantity;
+mod reader;
+mod section;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use document::{Node, Table, Value};
+use problem::{Origin, Source as Text};
+use section::{Checker, Section};
+
+pub use environment::environment;
+pub use feed::{Emit, Feed, Isolation, Source};
+pub use history::History;
+pub use limits::{EchoLimits, Limits};
+pub use listen::{Listen, ListenError};
+pub use problem::{Problem, Problems};
+pub use server::Server;
+
+/// Largest file that is read; people write a few KiB, and what is larger was named by mistake.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Everything the daemon was told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub server: Server,
+    pub history: History,
+    /// In the order of the file; none is as good as any.
+    pub feeds: Vec<Feed>,
+    /// What works and may not be meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// What the command line says; it wins over everything else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Replaces `server.listen` as a whole; empty: not given.
+    pub listen: Vec<Listen>,
+    /// Replaces `server.admin`.
+    pub admin: Option<Listen>,
+}
+
+impl Default for Config {
+    /// No configuration at all: the feeds that need no network, on loopback.
+    fn default() -> Self {
+        Config {
+            server: Server::default(),
+            history: History::default(),
+            feeds: Feed::built_in(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, lays environment and flags over it, and checks all of it.
+    ///
+    /// Without a file the feeds are those of [`Config::default`]; a file without `[[feed]]` runs none. For `env`, see
+    /// [`environment()`]; names that do not start with `TICKERD_` are passed over.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the file.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        flags: &Overrides,
+    ) -> Result<Config, Problems> {
+        let Some(file) = file else { return check(Text::default(), None, env, flags) };
+        let name = file.display().to_string();
+        match read(file) {
+            Ok(text) => check(Text { name, text }, Some(&folder_of(file)), env, flags),
+            Err((what, change)) => {
+                let source = Text { name, text: String::new() };
+                Err(Problems::sorted(vec![Problem::new(&source, &Origin::Nowhere, "", &what).change(change)]))
+            }
+        }
+    }
+
+    /// Reads and checks a text as [`Config::load`] does a file; `name` stands in its place in messages.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_text(name: &str, text: &str, base_dir: &Path) -> Result<Config, Problems> {
+        let source = Text { name: name.to_owned(), text: text.to_owned() };
+        check(source, Some(base_dir), std::iter::empty(), &Overrides::default())
+    }
+}
+
+/// The path of every key there is, `[[feed]]` as `feed`, in alphabetical order.
+pub fn known_keys() -> BTreeSet<String> {
+    let checker = Checker::new(Text::default());
+    let feed = Node { origin: Origin::Nowhere, value: Value::Table(Table::default()) };
+    let feeds = Node { origin: Origin::Nowhere, value: Value::Array(vec![feed]) };
+    let mut root = Table::default();
+    root.overlay(&["feed"], feeds);
+    walk(&checker, &root, Some(Path::new(".")));
+    checker.known()
+}
+
+/// `base_dir` is there when there is a file.
+fn check(
+    source: Text,
+    base_dir: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+    flags: &Overrides,
+) -> Result<Config, Problems> {
+    let (mut root, syntax) = document::parse(&source);
+    let checker = Checker::new(source);
+    if syntax.iter().any(|problem| !document::is_local(&checker.source, problem)) {
+        // The rest of the tree is in the wrong places; judging it would only mislead.
+        return Err(Problems::sorted(syntax));
+    }
+    let broken: Vec<Option<usize>> = syntax.iter().map(Problem::line).collect();
+    let known = known_keys();
+    for (name, value) in env {
+        environment::overlay(&checker, &mut root, &known, &name, &value);
+    }
+    overlay_flags(&mut root, flags);
+    let (server, history, feeds) = walk(&checker, &root, base_dir);
+    let verdict = checker.finish(&known);
+    if syntax.is_empty() {
+        return verdict.map(|warnings| Config { server, history, feeds, warnings });
+    }
+    let mut all = syntax;
+    if let Err(others) = verdict {
+        all.extend(others.iter().filter(|problem| !broken.contains(&problem.line())).cloned());
+    }
+    Err(Problems::sorted(all))
+}
+
+fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> (Server, History, Vec<Feed>) {
+    let mut top = Section::top(checker, root);
+    let server = Server::read(top.section("server"));
+    let history = History::read(top.section("history"));
+    let feeds = match base_dir {
+        Some(base_dir) => Feed::read_all(&mut top, base_dir),
+        None => Feed::built_in(),
+    };
+    (server, history, feeds)
+}
+
+fn overlay_flags(root: &mut Table, flags: &Overrides) {
+    let node = |flag: &'static str, listen: &Listen| Node {
+        origin: Origin::Flag(flag),
+        value: Value::Text(listen.to_string()),
+    };
+    if !flags.listen.is_empty() {
+        let listen = flags.listen.iter().map(|listen| node("--listen", listen)).collect();
+        let list = Node { origin: Origin::Flag("--listen"), value: Value::Array(listen) };
+        root.overlay(&["server", "listen"], list);
+    }
+    if let Some(admin) = &flags.admin {
+        root.overlay(&["server", "admin"], node("--admin", admin));
+    }
+}
+
+/// The text of a file, or what is wrong and what to change.
+fn read(file: &Path) -> Result<String, (String, &'static str)> {
+    const NAME_ANOTHER: &str =
+        "name another file with --config, or leave it out for the built-in configuration";
+    let readable = |error: std::io::Error| (format!("the file cannot be read: {error}"), NAME_ANOTHER);
+    let opened = std::fs::File::open(file).map_err(readable)?;
+    if opened.metadata().map_err(readable)?.is_dir() {
+        return Err(("this is a folder, not a file".to_owned(), "name the file in it, such as tickerd.toml"));
+    }
+    let mut bytes = Vec::new();
+    // Not by the file's stated length: pipes and devices state none.
+    opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(readable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let what = format!("the file has more than {FILE_BYTES_MAX} bytes, the most that is read");
+        return Err((what, "name a configuration file; data does not belong in it"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+        (format!("line {line} is not valid UTF-8"), "save the file as UTF-8")
+    })
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    file.parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
+}

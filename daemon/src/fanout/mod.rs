@@ -15,7 +15,7 @@ mod walk;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -70,13 +70,13 @@ pub struct Settings {
 pub struct Fanout {
     ports: Vec<Port>,
     stop: watch::Sender<bool>,
-    metrics: Arc<Metrics>,
     threads: Vec<JoinHandle<()>>,
 }
 
 struct Port {
     arrivals: mpsc::Sender<Arrival>,
     load: Arc<AtomicUsize>,
+    turns: Arc<AtomicU64>,
 }
 
 /// Takes sockets in, from any thread.
@@ -111,13 +111,13 @@ impl Outlet {
         let beat = Arc::new(beat);
         for (port, missed) in &mut self.ports {
             let sent = match missed.take() {
-                None => port.try_send(beat.clone()).map_err(|e| (e, false)),
+                None => port.try_send(beat.clone()),
                 Some(mut all) => {
                     all.absorb(&beat);
-                    port.try_send(Arc::new(all)).map_err(|e| (e, true))
+                    port.try_send(Arc::new(all))
                 }
             };
-            if let Err((TrySendError::Full(refused), _)) = sent {
+            if let Err(TrySendError::Full(refused)) = sent {
                 self.metrics.beats_behind.inc();
                 // The beat is shared with shards that did take it, so it is merged into one of this shard's own.
                 let mut own = Beat::default();
@@ -139,19 +139,20 @@ impl Fanout {
         let settings = Arc::new(settings);
         let (stop, stopped) = watch::channel(false);
         let mut outlet = Outlet { ports: Vec::new(), metrics: metrics.clone() };
-        let mut fanout = Fanout { ports: Vec::new(), stop, metrics: metrics.clone(), threads: Vec::new() };
+        let mut fanout = Fanout { ports: Vec::new(), stop, threads: Vec::new() };
         for number in 0..shards.max(1) {
             let (beats_in, beats) = mpsc::channel(BEATS_MAX);
             let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_MAX);
             let load = Arc::new(AtomicUsize::new(0));
-            let inbox = Inbox { beats, arrivals, stop: stopped.clone() };
+            let turns = Arc::new(AtomicU64::new(0));
+            let inbox = Inbox { beats, arrivals, stop: stopped.clone(), turns: turns.clone() };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
                 LocalSet::new().block_on(&runtime, Shard::run(settings, metrics, counted, inbox));
             })?;
             outlet.ports.push((beats_in, None));
-            fanout.ports.push(Port { arrivals: arrivals_in, load });
+            fanout.ports.push(Port { arrivals: arrivals_in, load, turns });
             fanout.threads.push(thread);
         }
         Ok((fanout, outlet))
@@ -162,9 +163,9 @@ impl Fanout {
         Intake { ports: self.ports.iter().map(|port| (port.arrivals.clone(), port.load.clone())).collect() }
     }
 
-    /// What it counts.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
+    /// Per shard, how often it has looked around; a number that stands still means that it hangs.
+    pub fn turns(&self) -> Vec<Arc<AtomicU64>> {
+        self.ports.iter().map(|port| port.turns.clone()).collect()
     }
 
     /// Tells all clients, and waits until they are gone or the drain time is over.

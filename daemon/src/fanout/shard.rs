@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
@@ -69,6 +69,8 @@ pub struct Inbox {
     pub beats: mpsc::Receiver<Arc<Beat>>,
     pub arrivals: mpsc::Receiver<Arrival>,
     pub stop: watch::Receiver<bool>,
+    /// Counts the shard's sweeps.
+    pub turns: Arc<AtomicU64>,
 }
 
 /// See the module.
@@ -120,7 +122,10 @@ impl Shard {
                     None => break,
                 },
                 Some(arrival) = inbox.arrivals.recv() => shard.borrow_mut().arrive(arrival),
-                _ = sweep.tick() => shard.borrow_mut().sweep(),
+                _ = sweep.tick() => {
+                    inbox.turns.fetch_add(1, Ordering::Relaxed);
+                    shard.borrow_mut().sweep();
+                }
             }
         }
         see_off(&shard, settings.drain).await;

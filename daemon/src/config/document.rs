@@ -1,0 +1,166 @@
+//! The configuration as one tree of values that remember where they were written: file, environment or flag.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Origin, Problem, Source};
+
+/// A value and where it was written.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub origin: Origin,
+    pub value: Value,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    /// From the environment or a flag: whoever reads it decides what it should be.
+    Text(String),
+    String(String),
+    /// Digits as written with their radix, so that no number is too large to be talked about.
+    Integer(String, u32),
+    Float(f64),
+    Boolean(bool),
+    Datetime(String),
+    Array(Vec<Node>),
+    Table(Table),
+}
+
+impl Value {
+    /// What it is, for a sentence.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Text(_) => "a text",
+            Value::String(_) => "a string",
+            Value::Integer(..) => "an integer",
+            Value::Float(_) => "a number with a fraction",
+            Value::Boolean(_) => "true or false",
+            Value::Datetime(_) => "a date or time",
+            Value::Array(_) => "a list",
+            Value::Table(_) => "a table",
+        }
+    }
+}
+
+/// Keys in the order of the file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table(pub Vec<Entry>);
+
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub key: String,
+    pub key_origin: Origin,
+    pub node: Node,
+}
+
+impl Table {
+    pub fn find(&self, key: &str) -> Option<&Node> {
+        self.0.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// Puts a value at a path, over what is there. A value that is no table is left alone, for its own problem to be
+    /// told.
+    pub fn overlay(&mut self, path: &[&str], node: Node) {
+        let Some((key, deeper)) = path.split_first() else { return };
+        let at = self.0.iter().position(|entry| entry.key == *key);
+        let entry = match at {
+            Some(at) => &mut self.0[at],
+            None => {
+                let empty = Node { origin: node.origin.clone(), value: Value::Table(Table::default()) };
+                self.0.push(Entry { key: (*key).to_owned(), key_origin: node.origin.clone(), node: empty });
+                self.0.last_mut().expect("just pushed")
+            }
+        };
+        if deeper.is_empty() {
+            entry.key_origin = node.origin.clone();
+            entry.node = node;
+        } else if let Value::Table(table) = &mut entry.node.value {
+            table.overlay(deeper, node);
+        }
+    }
+}
+
+/// Reads TOML. Problems are those of the syntax; the tree is as much as could be read in spite of them.
+pub(super) fn parse(source: &Source) -> (Table, Vec<Problem>) {
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let mut problems: Vec<Problem> = Vec::new();
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let problem = syntax_problem(source, span, error.message());
+        // One slip often makes the parser stumble several times on the same line: the first is the one to read.
+        if !problems.iter().any(|earlier| earlier.line() == problem.line()) {
+            problems.push(problem);
+        }
+    }
+    (convert_table(table.get_ref()), problems)
+}
+
+/// Whether the rest of the file can be judged in spite of a syntax error: it sits in the value of one line. A broken
+/// header or bracket moves everything below it to a wrong place.
+pub(super) fn is_local(source: &Source, problem: &Problem) -> bool {
+    let Some(line) = problem.line().and_then(|line| source.text.lines().nth(line - 1)) else { return false };
+    line.split_once('=').is_some_and(|(key, value)| {
+        !key.trim_start().starts_with(['[', '#', '"', '\''])
+            && !value.contains(['[', ']', '{', '}', '"', '\''])
+    })
+}
+
+fn syntax_problem(source: &Source, span: std::ops::Range<usize>, message: &str) -> Problem {
+    let (start, line) = source.line_at(span.start);
+    let value =
+        line.split_once('=').map(|(key, value)| (key.len() + 1, value.split('#').next().unwrap_or_default()));
+    let unquoted = value.filter(|(_, value)| {
+        let value = value.trim();
+        !value.is_empty() && !value.contains(['"', '\'', '[', ']', '{', '}', '='])
+    });
+    let origin = |range| Origin::File(range);
+    if let Some((offset, value)) = unquoted.filter(|_| !message.contains("duplicate")) {
+        let at = start + offset + (value.len() - value.trim_start().len());
+        let text = value.trim();
+        let key = line[..offset - 1].trim();
+        return Problem::new(
+            source,
+            &origin(at..at + text.len()),
+            "",
+            &format!("`{text}` is not a TOML value"),
+        )
+        .allowed("texts, durations, sizes and addresses in quotes; numbers, true and false without")
+        .change(format!("write {key} = \"{text}\""));
+    }
+    let change = if message.contains("duplicate") {
+        "keep one of the two"
+    } else {
+        "write it as TOML: key = value, texts in quotes, lists in [ ], tables as [name]"
+    };
+    Problem::new(source, &origin(span), "", &format!("this is not TOML: {message}")).change(change)
+}
+
+fn convert_table(table: &DeTable<'_>) -> Table {
+    let mut entries: Vec<Entry> = table
+        .iter()
+        .map(|(key, value)| Entry {
+            key: key.get_ref().to_string(),
+            key_origin: Origin::File(key.span()),
+            node: convert(value),
+        })
+        .collect();
+    entries.sort_by_key(|entry| match &entry.key_origin {
+        Origin::File(range) => range.start,
+        _ => 0,
+    });
+    Table(entries)
+}
+
+/// Recursion is bounded: the parser refuses nesting deeper than 80.
+fn convert(value: &Spanned<DeValue<'_>>) -> Node {
+    let converted = match value.get_ref() {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(integer) => Value::Integer(integer.as_str().to_owned(), integer.radix()),
+        DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(boolean) => Value::Boolean(*boolean),
+        DeValue::Datetime(datetime) => Value::Datetime(datetime.to_string()),
+        DeValue::Array(array) => Value::Array(array.iter().map(convert).collect()),
+        DeValue::Table(table) => Value::Table(convert_table(table)),
+    };
+    Node { origin: Origin::File(value.span()), value: converted }
+}

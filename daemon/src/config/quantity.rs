@@ -1,0 +1,245 @@
+//! Durations and sizes as people write them: a whole number and its unit.
+
+use std::time::Duration;
+
+/// Units of a duration with their length in milliseconds, largest first.
+const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Units of a size in bytes, largest first; binary and decimal are told apart by the `i`.
+const SIZE_UNITS: [(&str, u64); 7] = [
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("KB", 1_000),
+    ("B", 1),
+];
+
+/// What else people write, and the unit it means: (written, unit, factor).
+const DURATION_ALIASES: [(&str, &str, u64); 18] = [
+    ("msec", "ms", 1),
+    ("millis", "ms", 1),
+    ("milliseconds", "ms", 1),
+    ("sec", "s", 1),
+    ("secs", "s", 1),
+    ("second", "s", 1),
+    ("seconds", "s", 1),
+    ("min", "m", 1),
+    ("mins", "m", 1),
+    ("minute", "m", 1),
+    ("minutes", "m", 1),
+    ("hr", "h", 1),
+    ("hrs", "h", 1),
+    ("hour", "h", 1),
+    ("hours", "h", 1),
+    ("d", "h", 24),
+    ("day", "h", 24),
+    ("days", "h", 24),
+];
+
+const SIZE_ALIASES: [(&str, &str, u64); 10] = [
+    ("b", "B", 1),
+    ("byte", "B", 1),
+    ("bytes", "B", 1),
+    ("k", "KiB", 1),
+    ("kb", "KB", 1),
+    ("kib", "KiB", 1),
+    ("m", "MiB", 1),
+    ("mb", "MB", 1),
+    ("g", "GiB", 1),
+    ("gb", "GB", 1),
+];
+
+/// Why a text is no quantity, and what to write in its place if that can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Misread {
+    pub what: String,
+    pub instead: Option<String>,
+}
+
+/// Reads `250ms`, `1s`, `2m`, `1h`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, Misread> {
+    parse(text, "duration", &DURATION_UNITS, &DURATION_ALIASES).map(Duration::from_millis)
+}
+
+/// Reads `128B`, `64KiB`, `1MB`.
+pub(super) fn parse_size(text: &str) -> Result<u64, Misread> {
+    parse(text, "size", &SIZE_UNITS, &SIZE_ALIASES)
+}
+
+/// The shortest exact way to write a duration of whole milliseconds.
+pub(super) fn write_duration(duration: Duration) -> String {
+    write(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), &DURATION_UNITS, "0s")
+}
+
+/// The shortest exact way to write a size.
+pub(super) fn write_size(bytes: u64) -> String {
+    write(bytes, &SIZE_UNITS, "0B")
+}
+
+/// For a bare number: the likely duration within the range, seconds first.
+pub(super) fn guess_duration(number: &str, min: Duration, max: Duration) -> Option<String> {
+    ["s", "ms", "m", "h"].into_iter().find_map(|unit| {
+        let text = format!("{number}{unit}");
+        parse_duration(&text).ok().filter(|read| (min..=max).contains(read)).map(|_| text)
+    })
+}
+
+/// For a bare number: the likely size within the range, bytes first.
+pub(super) fn guess_size(number: &str, min: u64, max: u64) -> Option<String> {
+    ["B", "KiB", "MiB", "GiB"].into_iter().find_map(|unit| {
+        let text = format!("{number}{unit}");
+        parse_size(&text).ok().filter(|read| (min..=max).contains(read)).map(|_| text)
+    })
+}
+
+fn parse(
+    text: &str,
+    noun: &str,
+    units: &[(&str, u64)],
+    aliases: &[(&str, &str, u64)],
+) -> Result<u64, Misread> {
+    let misread = |what: &str, instead: Option<String>| Misread { what: what.to_owned(), instead };
+    let trimmed = text.trim();
+    let (number, rest) =
+        trimmed.split_at(trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len()));
+    let unit = rest.trim_start();
+    if number.is_empty() {
+        let what = if trimmed.starts_with('-') { "is below zero" } else { "does not start with a number" };
+        return Err(misread(&format!("a {noun} is a whole number and its unit, and this {what}"), None));
+    }
+    if unit.is_empty() {
+        return Err(misread(&format!("a {noun} carries its unit"), None));
+    }
+    let known = units.iter().find(|(name, _)| *name == unit);
+    let exact = |number: &str, factor: u64| number.parse::<u64>().ok()?.checked_mul(factor);
+    match known {
+        Some((_, factor)) if trimmed.len() == text.len() && rest == unit => exact(number, *factor)
+            .ok_or_else(|| misread(&format!("this {noun} is larger than can be counted"), None)),
+        Some(_) => {
+            Err(misread(&format!("a {noun} is written without spaces"), Some(format!("{}{unit}", number))))
+        }
+        None => {
+            if let Some(fraction) = rest.strip_prefix('.') {
+                return Err(misread(
+                    &format!("a {noun} is a whole number and its unit"),
+                    whole(number, fraction, units),
+                ));
+            }
+            let alias = aliases.iter().find(|(written, _, _)| *written == unit.to_ascii_lowercase());
+            let instead =
+                alias.and_then(|(_, unit, factor)| Some(format!("{}{unit}", exact(number, *factor)?)));
+            let names: Vec<&str> = units.iter().rev().map(|(name, _)| *name).collect();
+            Err(misread(&format!("`{unit}` is not a unit of a {noun} ({})", names.join(", ")), instead))
+        }
+    }
+}
+
+/// `1.5s` → `1500ms`, when a smaller unit holds it exactly.
+fn whole(number: &str, fraction_and_unit: &str, units: &[(&str, u64)]) -> Option<String> {
+    let end = fraction_and_unit.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, unit) = fraction_and_unit.split_at(end);
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    let scale = 10u64.checked_pow(u32::try_from(digits.len()).ok()?)?;
+    let scaled = format!("{number}{digits}").parse::<u64>().ok()?.checked_mul(*factor)?;
+    (scaled % scale == 0).then(|| write(scaled / scale, units, "0"))
+}
+
+fn write(count: u64, units: &[(&str, u64)], zero: &str) -> String {
+    if count == 0 {
+        return zero.to_owned();
+    }
+    units
+        .iter()
+        .find(|(_, factor)| count.is_multiple_of(*factor))
+        .map_or_else(|| count.to_string(), |(name, factor)| format!("{}{name}", count / factor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_are_read_with_their_unit() {
+        for (text, ms) in [("250ms", 250), ("1s", 1_000), ("2m", 120_000), ("1h", 3_600_000), ("0s", 0)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        for (text, bytes) in
+            [("128B", 128), ("64KiB", 65_536), ("17MiB", 17 << 20), ("1MB", 1_000_000), ("3GiB", 3 << 30)]
+        {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn misread_durations_say_what_to_write() {
+        for (text, what, instead) in [
+            ("15", "carries its unit", None),
+            ("", "does not start with a number", None),
+            ("soon", "does not start with a number", None),
+            ("-1s", "is below zero", None),
+            ("15 s", "without spaces", Some("15s")),
+            (" 15s", "without spaces", Some("15s")),
+            ("15sec", "not a unit", Some("15s")),
+            ("15S", "not a unit", None),
+            ("2days", "not a unit", Some("48h")),
+            ("1.5s", "whole number", Some("1500ms")),
+            ("0.5m", "whole number", Some("30s")),
+            ("1.0001ms", "whole number", None),
+            ("99999999999999999999s", "larger than can be counted", None),
+            ("15µs", "not a unit", None),
+        ] {
+            let misread = parse_duration(text).expect_err(text);
+            assert!(misread.what.contains(what), "{text}: {misread:?}");
+            assert_eq!(misread.instead.as_deref(), instead, "{text}: {misread:?}");
+        }
+    }
+
+    #[test]
+    fn misread_sizes_say_what_to_write() {
+        for (text, instead) in [
+            ("64k", Some("64KiB")),
+            ("1mb", Some("1MB")),
+            ("12 KiB", Some("12KiB")),
+            ("1.5KiB", Some("1536B")),
+        ] {
+            assert_eq!(parse_size(text).expect_err(text).instead.as_deref(), instead, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn written_durations_read_back(ms in 0u64..10_000_000_000) {
+            let duration = Duration::from_millis(ms);
+            prop_assert_eq!(parse_duration(&write_duration(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn written_sizes_read_back(bytes: u64) {
+            prop_assert_eq!(parse_size(&write_size(bytes)), Ok(bytes));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC*") {
+            let _ = parse_duration(&text);
+            let _ = parse_size(&text);
+        }
+
+        #[test]
+        fn what_is_offered_instead_is_read(text in "[0-9]{1,4}(\\.[0-9]{1,3})? ?[a-zA-Z]{0,5}") {
+            if let Err(Misread { instead: Some(instead), .. }) = parse_duration(&text) {
+                prop_assert!(parse_duration(&instead).is_ok(), "{} -> {}", text, instead);
+            }
+            if let Err(Misread { instead: Some(instead), .. }) = parse_size(&text) {
+                prop_assert!(parse_size(&instead).is_ok(), "{} -> {}", text, instead);
+            }
+        }
+    }
+}

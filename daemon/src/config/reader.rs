@@ -1,0 +1,269 @@
+//! From a node to a checked value, or to why not. One function per kind of value.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::document::{Node, Value};
+use super::quantity::{self, Misread};
+use super::section::Refusal;
+
+type Read<T> = Result<T, Vec<Refusal>>;
+
+/// `true` or `false`.
+pub(super) fn boolean(node: &Node) -> Read<bool> {
+    let change = match &node.value {
+        Value::Boolean(boolean) => return Ok(*boolean),
+        Value::Text(text) if text == "true" => return Ok(true),
+        Value::Text(text) if text == "false" => return Ok(false),
+        Value::Text(text) | Value::String(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => "write true, without quotes",
+            "false" | "no" | "off" | "0" => "write false, without quotes",
+            _ => "write true or false, without quotes",
+        },
+        _ => "write true or false",
+    };
+    let what = format!("this is a switch, and the value is {}", node.value.kind());
+    Err(vec![Refusal::new(node, what).allowed("true, false").change(change)])
+}
+
+/// A whole number within a range.
+pub(super) fn integer(range: RangeInclusive<usize>) -> impl Fn(&Node) -> Read<usize> {
+    move |node| {
+        let (min, max) = (*range.start(), *range.end());
+        let refuse = |what: String, change: String| {
+            let allowed = format!("a whole number from {min} to {max}");
+            Err(vec![Refusal::new(node, what).allowed(allowed).change(change)])
+        };
+        let (digits, radix) = match &node.value {
+            Value::Integer(digits, radix) => (digits.as_str(), *radix),
+            Value::Text(text) => (text.as_str(), 10),
+            Value::String(text) if text.parse::<usize>().is_ok_and(|number| range.contains(&number)) => {
+                return refuse("a number is written without quotes".to_owned(), format!("write {text}"));
+            }
+            other => {
+                let what = format!("a whole number is needed, and this is {}", other.kind());
+                return refuse(what, format!("write a number from {min} to {max}"));
+            }
+        };
+        let number = i128::from_str_radix(digits, radix);
+        let nearest = match number {
+            Ok(number) if usize::try_from(number).is_ok_and(|number| range.contains(&number)) => {
+                return usize::try_from(number).map_err(|_| Vec::new());
+            }
+            Ok(number) if number < i128::try_from(min).unwrap_or(i128::MAX) => min,
+            Ok(_) => max,
+            Err(error) if *error.kind() == std::num::IntErrorKind::PosOverflow => max,
+            Err(error) if *error.kind() == std::num::IntErrorKind::NegOverflow => min,
+            Err(_) => {
+                let what = "this is not a whole number".to_owned();
+                return refuse(what, format!("write a number from {min} to {max}"));
+            }
+        };
+        let side = if nearest == min { "below the least" } else { "above the most" };
+        refuse(
+            format!("this is {side}, {nearest}"),
+            format!("write {nearest}, or another number in the range"),
+        )
+    }
+}
+
+/// A duration within a range.
+pub(super) fn duration(min: Duration, max: Duration) -> impl Fn(&Node) -> Read<Duration> {
+    move |node| {
+        let kind = Kind {
+            noun: "duration",
+            min: quantity::write_duration(min),
+            max: quantity::write_duration(max),
+            units: "ms, s, m, h",
+            guess: &|number| quantity::guess_duration(number, min, max),
+        };
+        quantity_within(node, &kind, quantity::parse_duration, min, max)
+    }
+}
+
+/// A size in bytes within a range.
+pub(super) fn size(min: usize, max: usize) -> impl Fn(&Node) -> Read<usize> {
+    move |node| {
+        let (min, max) = (min as u64, max as u64);
+        let kind = Kind {
+            noun: "size",
+            min: quantity::write_size(min),
+            max: quantity::write_size(max),
+            units: "B, KiB, MiB, GiB, KB, MB, GB",
+            guess: &|number| quantity::guess_size(number, min, max),
+        };
+        let bytes = quantity_within(node, &kind, quantity::parse_size, min, max)?;
+        usize::try_from(bytes)
+            .map_err(|_| vec![kind.refuse(node, "this machine cannot address as much".to_owned(), None)])
+    }
+}
+
+struct Kind<'k> {
+    noun: &'static str,
+    min: String,
+    max: String,
+    units: &'static str,
+    guess: &'k dyn Fn(&str) -> Option<String>,
+}
+
+impl Kind<'_> {
+    fn refuse(&self, node: &Node, what: String, instead: Option<String>) -> Refusal {
+        let instead = instead.unwrap_or_else(|| self.min.clone());
+        let change = match &node.value {
+            Value::Text(_) => format!("write {instead}"),
+            _ => format!("write \"{instead}\""),
+        };
+        Refusal::new(node, what)
+            .allowed(format!("a {} from \"{}\" to \"{}\" ({})", self.noun, self.min, self.max, self.units))
+            .change(change)
+    }
+}
+
+fn quantity_within<T: PartialOrd>(
+    node: &Node,
+    kind: &Kind<'_>,
+    parse: impl Fn(&str) -> Result<T, Misread>,
+    min: T,
+    max: T,
+) -> Read<T> {
+    let refuse = |what: String, instead: Option<String>| Err(vec![kind.refuse(node, what, instead)]);
+    let text = match &node.value {
+        Value::String(text) | Value::Text(text) => text,
+        Value::Integer(digits, 10) => {
+            return refuse(format!("a {} carries its unit", kind.noun), (kind.guess)(digits));
+        }
+        Value::Float(number) => {
+            let instead = parse(&format!("{number}s")).err().and_then(|misread| misread.instead);
+            return refuse(format!("a {} is a whole number and its unit", kind.noun), instead);
+        }
+        other => return refuse(format!("a {} is needed, and this is {}", kind.noun, other.kind()), None),
+    };
+    match parse(text) {
+        Ok(value) if value < min => refuse(format!("this is shorter than the least, {}", kind.min), None),
+        Ok(value) if value > max => {
+            refuse(format!("this is more than the most, {}", kind.max), Some(kind.max.clone()))
+        }
+        Ok(value) => Ok(value),
+        Err(misread) => refuse(misread.what, misread.instead.or_else(|| (kind.guess)(text.trim()))),
+    }
+}
+
+/// A text.
+pub(super) fn string(node: &Node) -> Read<String> {
+    match &node.value {
+        Value::String(text) | Value::Text(text) => Ok(text.clone()),
+        other => {
+            let what = format!("a text is needed, and this is {}", other.kind());
+            Err(vec![Refusal::new(node, what).allowed("a text in quotes").change("put it in quotes")])
+        }
+    }
+}
+
+/// One of a few words.
+pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&Node) -> Read<T> {
+    move |node| {
+        let allowed: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let text = match &node.value {
+            Value::String(text) | Value::Text(text) => text.as_str(),
+            _ => "",
+        };
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Ok(*value);
+        }
+        let written = text.to_ascii_lowercase().replace('_', "-");
+        let near = words
+            .iter()
+            .map(|(word, _)| {
+                (strsim::damerau_levenshtein(&written.replace('-', ""), &word.replace(['-', '_'], "")), word)
+            })
+            .filter(|(distance, word)| *distance <= word.len() / 3)
+            .min_by_key(|(distance, _)| *distance);
+        let change = match near {
+            Some((_, word)) => format!("did you mean \"{word}\"?"),
+            None => format!("write one of {}", allowed.join(", ")),
+        };
+        let what = match &node.value {
+            Value::String(_) | Value::Text(_) => "this word is not known here".to_owned(),
+            other => format!("a word in quotes is needed, and this is {}", other.kind()),
+        };
+        Err(vec![Refusal::new(node, what).allowed(allowed.join(", ")).change(change)])
+    }
+}
+
+/// A list; from the environment and flags, split at commas. Every element is read, every problem told.
+pub(super) fn list<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<T>> {
+    let split: Vec<Node>;
+    let items = match &node.value {
+        Value::Array(items) => items,
+        Value::Text(text) => {
+            let item =
+                |text: &str| Node { origin: node.origin.clone(), value: Value::Text(text.trim().to_owned()) };
+            split = text.split(',').map(item).collect();
+            &split
+        }
+        other => {
+            let change = match other {
+                Value::String(text) => format!("write [{text:?}]"),
+                _ => "write it as [\"…\", \"…\"]".to_owned(),
+            };
+            let what = format!("a list is needed, and this is {}", other.kind());
+            return Err(vec![Refusal::new(node, what).allowed("a list in [ ]").change(change)]);
+        }
+    };
+    let mut values = Vec::with_capacity(items.len());
+    let mut refusals = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        match read(item) {
+            Ok(value) => values.push(value),
+            Err(wrong) => refusals.extend(wrong.into_iter().map(|mut refusal| {
+                refusal.suffix = format!("[{at}]{}", refusal.suffix);
+                refusal
+            })),
+        }
+    }
+    if refusals.is_empty() { Ok(values) } else { Err(refusals) }
+}
+
+/// Any table, as JSON: what a plugin is given.
+pub(super) fn json(node: &Node) -> Read<serde_json::Value> {
+    let refuse = |what: &str, change: &str| {
+        Err(vec![Refusal::new(node, what).allowed("what JSON can say").change(change)])
+    };
+    Ok(match &node.value {
+        Value::Text(text) | Value::String(text) | Value::Datetime(text) => {
+            serde_json::Value::from(text.as_str())
+        }
+        Value::Boolean(boolean) => serde_json::Value::from(*boolean),
+        Value::Float(float) => match serde_json::Number::from_f64(*float) {
+            Some(number) => serde_json::Value::Number(number),
+            None => return refuse("JSON has no such number", "write a finite number, or a text"),
+        },
+        Value::Integer(digits, radix) => match i64::from_str_radix(digits, *radix) {
+            Ok(number) => serde_json::Value::from(number),
+            Err(_) => match u64::from_str_radix(digits, *radix) {
+                Ok(number) => serde_json::Value::from(number),
+                Err(_) => return refuse("this is more than 64 bits hold", "write it as a text, in quotes"),
+            },
+        },
+        Value::Array(_) => serde_json::Value::Array(list(node, json)?),
+        Value::Table(table) => {
+            let mut map = serde_json::Map::new();
+            let mut refusals = Vec::new();
+            for entry in &table.0 {
+                match json(&entry.node) {
+                    Ok(value) => {
+                        map.insert(entry.key.clone(), value);
+                    }
+                    Err(wrong) => refusals.extend(wrong.into_iter().map(|mut refusal| {
+                        refusal.suffix = format!(".{}{}", entry.key, refusal.suffix);
+                        refusal
+                    })),
+                }
+            }
+            if !refusals.is_empty() {
+                return Err(refusals);
+            }
+            serde_json::Value::Object(map)
+        }
+    })
+}

@@ -1,0 +1,325 @@
+//! Reading one table of the configuration: every key is asked for by name, what is left over is unknown.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::document::{Node, Table, Value};
+use super::environment;
+use super::problem::{Origin, Problem, Problems, Source};
+
+/// Other daemons' words for our keys.
+const SYNONYMS: [(&str, &str); 14] = [
+    ("bind", "listen"),
+    ("address", "listen"),
+    ("addresses", "listen"),
+    ("port", "listen"),
+    ("host", "listen"),
+    ("workers", "shards"),
+    ("threads", "shards"),
+    ("allowed_origins", "origins"),
+    ("push_interval", "interval"),
+    ("poll_interval", "poll"),
+    ("command", "exec"),
+    ("library", "plugin"),
+    ("path", "plugin"),
+    ("feeds", "feed"),
+];
+
+/// Why a value is refused. `at` and `suffix` point into it when it is a list.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub at: Origin,
+    pub suffix: String,
+    pub seen: Option<String>,
+    pub what: String,
+    pub allowed: String,
+    pub change: String,
+}
+
+impl Refusal {
+    pub fn new(node: &Node, what: impl Into<String>) -> Self {
+        Refusal {
+            at: node.origin.clone(),
+            suffix: String::new(),
+            seen: match &node.value {
+                Value::Text(text) => Some(text.clone()),
+                _ => None,
+            },
+            what: what.into(),
+            allowed: String::new(),
+            change: String::new(),
+        }
+    }
+
+    pub fn allowed(mut self, allowed: impl Into<String>) -> Self {
+        self.allowed = allowed.into();
+        self
+    }
+
+    pub fn change(mut self, change: impl Into<String>) -> Self {
+        self.change = change.into();
+        self
+    }
+}
+
+/// Collects what is wrong while the tree is read.
+#[derive(Debug)]
+pub(super) struct Checker {
+    pub source: Source,
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+    /// Every key that was asked for, `[[feed]]` as `feed`.
+    known: RefCell<BTreeSet<String>>,
+    unknown: RefCell<Vec<(String, String, Origin)>>,
+}
+
+impl Checker {
+    pub fn new(source: Source) -> Self {
+        Checker {
+            source,
+            problems: RefCell::default(),
+            warnings: RefCell::default(),
+            known: RefCell::default(),
+            unknown: RefCell::default(),
+        }
+    }
+
+    pub fn add(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// A problem with the value of a key.
+    pub fn refuse(&self, key: &str, refusal: Refusal) {
+        let problem = self.problem(key, refusal);
+        self.add(problem);
+    }
+
+    /// Something that works and may not be meant.
+    pub fn warn(&self, key: &str, refusal: Refusal) {
+        let problem = self.problem(key, refusal);
+        self.warnings.borrow_mut().push(problem);
+    }
+
+    fn problem(&self, key: &str, refusal: Refusal) -> Problem {
+        let seen = match (&refusal.seen, &refusal.at) {
+            (Some(seen), _) => seen,
+            (None, Origin::File(range)) => self.source.slice(range),
+            (None, _) => "",
+        };
+        Problem::new(&self.source, &refusal.at, &format!("{key}{}", refusal.suffix), &refusal.what)
+            .seen(seen)
+            .allowed(refusal.allowed)
+            .change(refusal.change)
+    }
+
+    /// Every key that was asked for so far.
+    pub fn known(&self) -> BTreeSet<String> {
+        self.known.borrow().clone()
+    }
+
+    /// The verdict. `known` is every key there is, to tell what was meant by one that is not.
+    pub fn finish(self, known: &BTreeSet<String>) -> Result<Vec<Problem>, Problems> {
+        let mut problems = self.problems.into_inner();
+        for (section, key, origin) in self.unknown.into_inner() {
+            problems.push(unknown_problem(&self.source, known, &section, &key, &origin));
+        }
+        if problems.is_empty() { Ok(self.warnings.into_inner()) } else { Err(Problems::sorted(problems)) }
+    }
+}
+
+/// One table while it is read. What nobody asked for by the time it is dropped is unknown.
+#[derive(Debug)]
+pub(super) struct Section<'t> {
+    checker: &'t Checker,
+    table: Option<&'t Table>,
+    /// `server.limits`, or `feed[0]`; empty at the top.
+    path: String,
+    /// The same without numbers.
+    family: String,
+    asked: Vec<&'static str>,
+}
+
+impl<'t> Section<'t> {
+    pub fn top(checker: &'t Checker, table: &'t Table) -> Self {
+        Section { checker, table: Some(table), path: String::new(), family: String::new(), asked: Vec::new() }
+    }
+
+    /// The node of a key, if it is there; the key counts as known from now on.
+    pub fn ask(&mut self, key: &'static str) -> Option<&'t Node> {
+        self.asked.push(key);
+        self.checker.known.borrow_mut().insert(join(&self.family, key));
+        self.table?.find(key)
+    }
+
+    /// The checked value of a key; its default when it is missing or refused.
+    pub fn take<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl Fn(&Node) -> Result<T, Vec<Refusal>>,
+    ) -> T {
+        let Some(node) = self.ask(key) else { return default };
+        read(node).unwrap_or_else(|refusals| {
+            for refusal in refusals {
+                self.refuse(key, refusal);
+            }
+            default
+        })
+    }
+
+    pub fn refuse(&self, key: &str, refusal: Refusal) {
+        self.checker.refuse(&join(&self.path, key), refusal);
+    }
+
+    pub fn warn(&self, key: &str, refusal: Refusal) {
+        self.checker.warn(&join(&self.path, key), refusal);
+    }
+
+    /// A table inside this one; an empty one when it is missing or no table.
+    pub fn section(&mut self, key: &'static str) -> Section<'t> {
+        let node = self.ask(key);
+        let table = match node.map(|node| (node, &node.value)) {
+            None => None,
+            Some((_, Value::Table(table))) => Some(table),
+            Some((node, value)) => {
+                let path = join(&self.path, key);
+                let refusal = Refusal::new(node, format!("{key} is a table, and this is {}", value.kind()));
+                let change = match &node.origin {
+                    Origin::Environment(name) => format!("set its keys one by one, as {name}__KEY"),
+                    _ => format!("write [{path}] on a line of its own and its keys below"),
+                };
+                self.refuse(key, refusal.allowed("a table").change(change));
+                None
+            }
+        };
+        self.inside(key, table)
+    }
+
+    /// Whether a key is written at all.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.find(key).is_some())
+    }
+
+    /// The tables of a `[[key]]` list, each with the origin of its header.
+    pub fn sections(&mut self, key: &'static str) -> Vec<(Section<'t>, Origin)> {
+        let Some(node) = self.ask(key) else { return Vec::new() };
+        let not_tables = |node: &Node, what: String| {
+            Refusal::new(node, what)
+                .allowed(format!("[[{key}]] headers, one for each"))
+                .change(format!("write [[{key}]] on a line of its own and its keys below"))
+        };
+        let Value::Array(items) = &node.value else {
+            let what = match &node.value {
+                Value::Table(_) => format!("{key} is a list of tables, and this is one table"),
+                other => format!("{key} is a list of tables, and this is {}", other.kind()),
+            };
+            self.refuse(key, not_tables(node, what));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            let path = format!("{key}[{at}]");
+            match &item.value {
+                Value::Table(table) => {
+                    let section = Section {
+                        checker: self.checker,
+                        table: Some(table),
+                        path: join(&self.path, &path),
+                        family: join(&self.family, key),
+                        asked: Vec::new(),
+                    };
+                    sections.push((section, item.origin.clone()));
+                }
+                other => {
+                    self.refuse(&path, not_tables(item, format!("this is {}, not a table", other.kind())))
+                }
+            }
+        }
+        sections
+    }
+
+    fn inside(&self, key: &str, table: Option<&'t Table>) -> Section<'t> {
+        Section {
+            checker: self.checker,
+            table,
+            path: join(&self.path, key),
+            family: join(&self.family, key),
+            asked: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Section<'_> {
+    fn drop(&mut self) {
+        for entry in self.table.map(|table| table.0.as_slice()).unwrap_or_default() {
+            if !self.asked.contains(&entry.key.as_str()) {
+                let unknown = (self.path.clone(), entry.key.clone(), entry.key_origin.clone());
+                self.checker.unknown.borrow_mut().push(unknown);
+            }
+        }
+    }
+}
+
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn unknown_problem(
+    source: &Source,
+    known: &BTreeSet<String>,
+    section: &str,
+    key: &str,
+    origin: &Origin,
+) -> Problem {
+    let family: String = section.split('[').next().unwrap_or_default().to_owned();
+    let here: Vec<&str> = known
+        .iter()
+        .filter_map(|path| match family.as_str() {
+            "" => Some(path.as_str()),
+            family => path.strip_prefix(family)?.strip_prefix('.'),
+        })
+        .filter(|rest| !rest.contains('.'))
+        .collect();
+    let written = |key: &str| match origin {
+        Origin::Environment(_) => environment::name_of(&join(&family, key)),
+        _ => key.to_owned(),
+    };
+    let elsewhere = || known.iter().find(|path| path.rsplit('.').next() == Some(key));
+    let change = if let Some(near) = nearest(key, here.iter().copied()) {
+        format!("did you mean `{}`?", written(near))
+    } else if let Some(path) = elsewhere() {
+        match origin {
+            Origin::Environment(_) => format!("did you mean `{}`?", environment::name_of(path)),
+            _ => match path.rsplit_once('.') {
+                Some(("feed", key)) => format!("`{key}` belongs to a feed: move it below its [[feed]]"),
+                Some((section, key)) => format!("`{key}` belongs below [{section}]: move it there"),
+                None => format!("`{key}` belongs at the top of the file"),
+            },
+        }
+    } else {
+        match origin {
+            Origin::Environment(_) => "unset it, or use the name of a key".to_owned(),
+            _ => "delete the line, or use one of the keys".to_owned(),
+        }
+    };
+    let place = if family.is_empty() { "at the top".to_owned() } else { format!("in {family}") };
+    Problem::new(source, origin, &join(section, key), &format!("there is no key `{key}` {place}"))
+        .allowed(here.join(", "))
+        .change(change)
+}
+
+/// The candidate that was most likely meant.
+pub(super) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    let candidates: Vec<&str> = candidates.collect();
+    let synonym = SYNONYMS.iter().find(|(other, _)| *other == word).map(|(_, ours)| *ours);
+    if let Some(found) = candidates.iter().find(|candidate| Some(**candidate) == synonym) {
+        return Some(found);
+    }
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len().max(word.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,296 @@
+//! `[server]`: where it listens, how often it pushes, whom it trusts and how much it takes.
+
+use std::time::Duration;
+
+use super::document::{Node, Value};
+use super::limits::{EchoLimits, Limits};
+use super::listen::Listen;
+use super::problem::Origin;
+use super::quantity::write_duration;
+use super::reader::{boolean, duration, integer, list, string};
+use super::section::{Refusal, Section};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+const LISTENERS_MAX: usize = 16;
+const TIERS_MAX: usize = 8;
+const ORIGINS_MAX: usize = 64;
+
+/// `[server]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Addresses clients connect to; port 0 lets the system choose.
+    ///
+    /// 1 to 16, all different; default `127.0.0.1:8425`: a fresh installation is not reachable from elsewhere.
+    pub listen: Vec<Listen>,
+    /// Address of `/metrics`, health and administration.
+    ///
+    /// Default `127.0.0.1:8426`: apart from the clients', so that it can be kept from them.
+    pub admin: Listen,
+    /// Threads that own client connections.
+    ///
+    /// Range 0..=256; default 0: one per core. More than there are cores costs switches and wins nothing.
+    pub shards: usize,
+    /// Slower intervals a client may ask for, ascending.
+    ///
+    /// 1 to 8, each 10ms..=1h; default 100ms, 250ms, 1s, 5s. Each costs a timer and a list of dirty topics.
+    pub tiers: Vec<Duration>,
+    /// Browsers' Origins that may connect besides the same host, in lower case, as `https://host[:port]`.
+    ///
+    /// At most 64; default none.
+    pub origins: Vec<String>,
+    /// Whether addresses other machines reach may be served without authentication. Default false.
+    pub insecure_public: bool,
+    /// Limits of `/echo` if it is served; default `None`: it is for conformance tests and benches.
+    pub echo: Option<EchoLimits>,
+    /// A connection hears a heartbeat when nothing else was sent for this long.
+    ///
+    /// Range 1s..=1h (looked at once a second); default 15s: below the minute after which proxies hang up.
+    pub heartbeat: Duration,
+    /// Time between two WebSocket pings to a connection.
+    ///
+    /// Range 1s..=1h (looked at once a second); default 20s.
+    pub ping: Duration,
+    /// A connection that answered no ping for this long is closed (4201).
+    ///
+    /// Range 1s..=2h, more than `ping`; default 40s: two pings may be lost.
+    pub pong_timeout: Duration,
+    /// Time from `closing` to the last connection's end when the daemon stops.
+    ///
+    /// Range 0s..=5m; default 2s: enough for clients to hear when to come back.
+    pub drain: Duration,
+    pub limits: Limits,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: vec![Listen::Tcp(([127, 0, 0, 1], 8425).into())],
+            admin: Listen::Tcp(([127, 0, 0, 1], 8426).into()),
+            shards: 0,
+            tiers: [100, 250, 1_000, 5_000].map(Duration::from_millis).to_vec(),
+            origins: Vec::new(),
+            insecure_public: false,
+            echo: None,
+            heartbeat: 15 * SECOND,
+            ping: 20 * SECOND,
+            pong_timeout: 40 * SECOND,
+            drain: 2 * SECOND,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let default = Server::default();
+        let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
+        section.take("compression", false, no_compression);
+        let (listen, admin) = addresses(&mut section, insecure_public);
+        let (ping, pong_timeout) = pings(&mut section);
+        Server {
+            listen,
+            admin,
+            shards: section.take("shards", default.shards, integer(0..=256)),
+            tiers: section.take("tiers", default.tiers, tiers),
+            origins: section.take("origins", default.origins, origins),
+            insecure_public,
+            echo: echo(&mut section),
+            heartbeat: section.take("heartbeat", default.heartbeat, duration(SECOND, HOUR)),
+            ping,
+            pong_timeout,
+            drain: section.take("drain", default.drain, duration(Duration::ZERO, 300 * SECOND)),
+            limits: Limits::read(section.section("limits")),
+        }
+    }
+}
+
+fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {
+    let served = section.take("echo", false, boolean);
+    let header = section.ask("echo_limits").filter(|node| matches!(node.value, Value::Table(_)));
+    if let Some(node) = header.filter(|_| !served) {
+        let refusal = Refusal::new(node, "these limits have no effect, as /echo is not served")
+            .change("write echo = true in [server], or delete them");
+        section.warn("echo_limits", refusal);
+    }
+    let limits = EchoLimits::read(section.section("echo_limits"));
+    served.then_some(limits)
+}
+
+/// The key is in the design and its engine is not here yet; a value that would be ignored is worse than a refusal.
+fn no_compression(node: &Node) -> Result<bool, Vec<Refusal>> {
+    match &node.value {
+        Value::Boolean(false) => Ok(false),
+        Value::Text(text) if text == "false" => Ok(false),
+        _ => Err(vec![
+            Refusal::new(node, "compression is not built yet: this version sends every frame as it is")
+                .allowed("false")
+                .change("write compression = false, or delete the line"),
+        ]),
+    }
+}
+
+fn addresses(section: &mut Section<'_>, insecure_public: bool) -> (Vec<Listen>, Listen) {
+    let default = Server::default();
+    let default_listen = default.listen.into_iter().map(|listen| (listen, Origin::Nowhere)).collect();
+    let listen = section.take("listen", default_listen, |node| {
+        let addresses = list(node, address)?;
+        if addresses.is_empty() || addresses.len() > LISTENERS_MAX {
+            let what = format!("this is a list of {} addresses", addresses.len());
+            let refusal = Refusal::new(node, what)
+                .allowed(format!("1 to {LISTENERS_MAX} addresses"))
+                .change("write listen = [\"127.0.0.1:8425\"]");
+            return Err(vec![refusal]);
+        }
+        Ok(addresses)
+    });
+    let (admin, admin_origin) = section.take("admin", (default.admin, Origin::Nowhere), address);
+
+    let placed = |at: &Origin, seen: &Listen, what: String| Refusal {
+        at: at.clone(),
+        suffix: String::new(),
+        seen: Some(format!("\"{seen}\"")),
+        what,
+        allowed: String::new(),
+        change: String::new(),
+    };
+    for (at, (one, origin)) in listen.iter().enumerate() {
+        if let Some(earlier) = listen[..at].iter().position(|(other, _)| one.clashes_with(other)) {
+            let refusal = placed(origin, one, format!("this is the same address as listen[{earlier}]"))
+                .allowed("each address once")
+                .change("delete one of the two");
+            section.refuse(&format!("listen[{at}]"), refusal);
+        }
+    }
+    if let Some(at) = listen.iter().position(|(one, _)| one.clashes_with(&admin)) {
+        let origin = if admin_origin == Origin::Nowhere { &listen[at].1 } else { &admin_origin };
+        let refusal = placed(origin, &admin, format!("admin and listen[{at}] are the same address"))
+            .allowed("an address of its own for admin")
+            .change("give one of them another port; admin is \"127.0.0.1:8426\" unless set");
+        section.refuse("admin", refusal);
+    }
+    let everywhere =
+        listen.iter().enumerate().map(|(at, (one, origin))| (format!("listen[{at}]"), one, origin));
+    for (key, one, origin) in everywhere.chain([("admin".to_owned(), &admin, &admin_origin)]) {
+        if one.is_public() && !insecure_public {
+            let what = "other machines reach this address, and this version has no authentication: \
+                        whoever connects may read everything";
+            let refusal = placed(origin, one, what.to_owned())
+                .allowed("loopback (127.0.0.1, [::1]) and unix: addresses, unless insecure_public = true")
+                .change(
+                    "listen on 127.0.0.1 behind a proxy that authenticates, \
+                     or write insecure_public = true in [server] if everyone may read it",
+                );
+            section.refuse(&key, refusal);
+        }
+    }
+    (listen.into_iter().map(|(one, _)| one).collect(), admin)
+}
+
+fn address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {
+    match string(node)?.parse::<Listen>() {
+        Ok(listen) => Ok((listen, node.origin.clone())),
+        Err(error) => Err(vec![
+            Refusal::new(node, error.what)
+                .allowed("\"ADDRESS:PORT\", \"[ADDRESS]:PORT\" or \"unix:/PATH\"")
+                .change(error.change),
+        ]),
+    }
+}
+
+fn pings(section: &mut Section<'_>) -> (Duration, Duration) {
+    let default = Server::default();
+    let ping = section.take("ping", default.ping, duration(SECOND, HOUR));
+    let pong_timeout = section.take("pong_timeout", default.pong_timeout, duration(SECOND, 2 * HOUR));
+    if pong_timeout <= ping {
+        let key = if section.has("pong_timeout") { "pong_timeout" } else { "ping" };
+        if let Some(node) = section.ask(key) {
+            let what = format!(
+                "pong_timeout ({}) must be more than ping ({}), or healthy clients are closed",
+                write_duration(pong_timeout),
+                write_duration(ping)
+            );
+            let refusal = Refusal::new(node, what)
+                .allowed("pong_timeout > ping")
+                .change(format!("write pong_timeout = \"{}\", twice the ping", write_duration(2 * ping)));
+            section.refuse(key, refusal);
+        }
+    }
+    (ping, pong_timeout)
+}
+
+fn tiers(node: &Node) -> Result<Vec<Duration>, Vec<Refusal>> {
+    let tiers = list(node, |item| Ok((duration(10 * MS, HOUR)(item)?, item.origin.clone())))?;
+    let refuse = |node: Refusal, change: String| {
+        Err(vec![
+            node.allowed(format!("1 to {TIERS_MAX} durations from 10ms to 1h, ascending")).change(change),
+        ])
+    };
+    if tiers.is_empty() || tiers.len() > TIERS_MAX {
+        let what = format!("this is a list of {} tiers", tiers.len());
+        let change = "write tiers = [\"100ms\", \"250ms\", \"1s\", \"5s\"]".to_owned();
+        return refuse(Refusal::new(node, what), change);
+    }
+    for (at, pair) in tiers.windows(2).enumerate() {
+        let [(before, _), (after, origin)] = pair else { continue };
+        if before >= after {
+            let what = if before == after {
+                "this tier is there twice"
+            } else {
+                "this tier is shorter than the one before"
+            };
+            let mut sorted: Vec<Duration> = tiers.iter().map(|(tier, _)| *tier).collect();
+            sorted.sort();
+            sorted.dedup();
+            let sorted: Vec<String> =
+                sorted.into_iter().map(|tier| format!("\"{}\"", write_duration(tier))).collect();
+            let mut refusal = Refusal::new(node, what);
+            refusal.at = origin.clone();
+            refusal.suffix = format!("[{}]", at + 1);
+            return refuse(refusal, format!("write tiers = [{}]", sorted.join(", ")));
+        }
+    }
+    Ok(tiers.into_iter().map(|(tier, _)| tier).collect())
+}
+
+fn origins(node: &Node) -> Result<Vec<String>, Vec<Refusal>> {
+    let origins = list(node, |item| {
+        let text = string(item)?;
+        let lower = text.to_ascii_lowercase();
+        let refuse = |what: &str, change: String| {
+            Err(vec![
+                Refusal::new(item, what).allowed("\"https://HOST\" or \"https://HOST:PORT\"").change(change),
+            ])
+        };
+        if text == "*" {
+            return refuse(
+                "an Origin is one site, not a pattern",
+                "name each site, or put a proxy in front".to_owned(),
+            );
+        }
+        let Some((scheme, host)) = lower.split_once("://") else {
+            return refuse("an Origin starts with its scheme", format!("write \"https://{lower}\""));
+        };
+        if scheme != "http" && scheme != "https" {
+            let change = format!("write \"https://{}\"", host.trim_end_matches('/'));
+            return refuse("browsers send Origins with http or https", change);
+        }
+        if let Some((host, _)) = host.split_once(['/', '?', '#']) {
+            return refuse("an Origin ends with its host or port", format!("write \"{scheme}://{host}\""));
+        }
+        if host.is_empty()
+            || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@' || c == '*')
+        {
+            return refuse("this is no host", "write one such as \"https://dash.example\"".to_owned());
+        }
+        Ok(lower)
+    })?;
+    if origins.len() > ORIGINS_MAX {
+        let what = format!("this is a list of {} Origins", origins.len());
+        let refusal = Refusal::new(node, what).allowed(format!("at most {ORIGINS_MAX}"));
+        return Err(vec![refusal.change("put a proxy in front that serves them from one host")]);
+    }
+    Ok(origins)
+}

@@ -1,0 +1,145 @@
+//! What is refused, and how it is said.
+
+use super::*;
+
+/// Goal: a message is enough to put it right. Method: for each slip, the message holds the place, the marked line, the
+/// value and the remedy.
+#[test]
+fn slips_are_told_with_place_and_remedy() {
+    let feed = |lines: &str| format!("[[feed]]\nname = \"a\"\nplugin = \"p\"\n{lines}");
+    let cases: Vec<(String, &[&str])> = vec![
+        (
+            "[server]\nheartbeat = 15\n".into(),
+            &[
+                "t.toml:2:13: server.heartbeat = 15: a duration carries its unit",
+                "2 | heartbeat = 15",
+                "  |             ^^\n",
+                "allowed: a duration from \"1s\" to \"1h\" (ms, s, m, h)",
+                "change:  write \"15s\"",
+            ],
+        ),
+        ("[server]\nheartbeat = \"15\"".into(), &["carries its unit", "write \"15s\""]),
+        ("[server]\nheartbeat = 15000".into(), &["write \"15000ms\""]),
+        (
+            "[server]\nheartbeat = 15s".into(),
+            &["t.toml:2:13: `15s` is not", "^^^", "write heartbeat = \"15s\""],
+        ),
+        ("[server]\nheartbeat = 1.5".into(), &["whole number and its unit", "write \"1500ms\""]),
+        ("[server]\nheartbeat = \"1ms\"".into(), &["shorter than the least, 1s", "write \"1s\""]),
+        ("[server]\ndrain = \"2h\"".into(), &["more than the most, 5m", "write \"5m\""]),
+        ("[server]\nping = true".into(), &["a duration is needed, and this is true or false"]),
+        ("[server.limits]\nmessage = 65536".into(), &["a size carries its unit", "write \"65536B\""]),
+        ("[server.limits]\nmessage = \"64kb\"".into(), &["not a unit", "write \"64KB\""]),
+        ("[server.limits]\nmessage = \"1GiB\"".into(), &["more than the most, 16MiB", "write \"16MiB\""]),
+        ("[server]\nshards = \"4\"".into(), &["without quotes", "write 4"]),
+        ("[server]\nshards = -1".into(), &["server.shards = -1: this is below the least, 0"]),
+        ("[server]\nshards = 99999999999999999999999".into(), &["above the most, 256", "write 256"]),
+        ("[server]\nshards = 1.0".into(), &["a number with a fraction"]),
+        ("[server]\necho = \"yes\"".into(), &["write true, without quotes"]),
+        (
+            "[server]\nlissten = 1".into(),
+            &["t.toml:2:1: server.lissten", "did you mean `listen`?", "^^^^^^^"],
+        ),
+        ("[server]\nbind = 1".into(), &["did you mean `listen`?"]),
+        ("[server]\ntopics = 1".into(), &["`topics` belongs below [server.limits]"]),
+        ("[server]\ntopics_max = 1".into(), &["belongs to a feed"]),
+        (
+            "[serve]\n".into(),
+            &["t.toml:1:2: serve", "there is no key `serve` at the top", "did you mean `server`?"],
+        ),
+        ("[xyzzy]\n".into(), &["allowed: feed, history, server", "delete the line"]),
+        ("server = 1".into(), &["server is a table, and this is an integer", "write [server]"]),
+        ("[feed]\nname = \"a\"".into(), &["this is one table", "write [[feed]]"]),
+        ("feed = 3".into(), &["write [[feed]]"]),
+        ("feed = [3]".into(), &["feed[0] = 3: this is an integer, not a table"]),
+        ("[server]\nlisten = \"127.0.0.1:1\"".into(), &["write [\"127.0.0.1:1\"]"]),
+        ("[server]\nlisten = []".into(), &["1 to 16 addresses"]),
+        (
+            "[server]\nlisten = [\"127.0.0.1:1\", \"8425\"]".into(),
+            &["t.toml:2:26: server.listen[1] = \"8425\"", "write \"127.0.0.1:8425\""],
+        ),
+        ("[server]\nlisten = [\"[::1]:1\", \"[::1]:1\"]".into(), &["same address as listen[0]"]),
+        ("[server]\nlisten = [\"127.0.0.1:8426\"]".into(), &["admin and listen[0] are the same address"]),
+        (
+            "[server]\nlisten = [\"0.0.0.0:1\"]".into(),
+            &["t.toml:2:11", "no authentication", "insecure_public = true in [server]"],
+        ),
+        ("[server]\nadmin = \"10.0.0.1:1\"".into(), &["server.admin", "no authentication"]),
+        ("[server]\ncompression = true".into(), &["not built yet", "write compression = false"]),
+        ("[server]\ncompression = { level = 6 }".into(), &["t.toml:2:15", "not built yet"]),
+        (
+            "[server]\npong_timeout = \"20s\"".into(),
+            &["pong_timeout (20s) must be more than ping (20s)", "\"40s\""],
+        ),
+        ("[server]\nping = \"1h\"".into(), &["t.toml:2:8: server.ping", "pong_timeout = \"2h\""]),
+        (
+            "[server]\ntiers = [\"1s\", \"250ms\"]".into(),
+            &["server.tiers[1]", "write tiers = [\"250ms\", \"1s\"]"],
+        ),
+        ("[server]\ntiers = [\"1s\", \"1s\"]".into(), &["there twice", "write tiers = [\"1s\"]"]),
+        ("[server]\ntiers = []".into(), &["a list of 0 tiers"]),
+        ("[server]\ntiers = [\"1ms\", 5]".into(), &["tiers[0] = \"1ms\"", "tiers[1] = 5", "2 problems"]),
+        ("[server]\norigins = [\"dash.example\"]".into(), &["write \"https://dash.example\""]),
+        ("[server]\norigins = [\"https://a.example/\"]".into(), &["write \"https://a.example\""]),
+        ("[server]\norigins = [\"*\"]".into(), &["one site, not a pattern"]),
+        ("[server.limits]\ncommands_burst = 3".into(), &["below commands_per_s, 10", "write 10 or more"]),
+        ("[[feed]]\nplugin = \"p\"".into(), &["t.toml:1:1: feed[0].name: this feed has no name"]),
+        ("[[feed]]\nname = \"a\"".into(), &["feed[0].plugin: this feed has nothing to run"]),
+        (feed("exec = [\"x\"]"), &["t.toml:4:8: feed[0].exec", "both plugin and exec", "delete one"]),
+        (feed("isolation = \"inprocess\""), &["did you mean \"in-process\"?"]),
+        (feed("isolation = \"thread\""), &["write one of \"process\", \"in-process\""]),
+        (feed("emit = \"on-change\""), &["did you mean \"on_change\"?"]),
+        (feed("push_interval = \"1s\""), &["feed[0].push_interval", "did you mean `interval`?"]),
+        (feed("config = 3"), &["[feed.config]"]),
+        (feed("[feed.config]\nx = [{ y = nan }]"), &["feed[0].config.x[0].y = nan: JSON has no such number"]),
+        (feed("[[feed]]\nname = \"a\"\nplugin = \"p\""), &["another feed has this name", "\"a2\""]),
+        ("[[feed]]\nname = \"tickerd\"\nplugin = \"p\"".into(), &["the server's own"]),
+        ("[[feed]]\nname = \"a.b\"\nplugin = \"p\"".into(), &["'.' has no place", "write \"a_b\""]),
+        ("[[feed]]\nname = \"\"\nplugin = \"p\"".into(), &["0 bytes"]),
+        ("[[feed]]\nname = \"a\"\nexec = \"./f.py --x\"".into(), &["write exec = [\"./f.py\", \"--x\"]"]),
+        ("[[feed]]\nname = \"a\"\nexec = []".into(), &["the program is missing"]),
+        (
+            "[[feed]]\nname = \"a\"\nexec = [\"x\"]\nisolation = \"in-process\"".into(),
+            &["a process of its own"],
+        ),
+        ("[server]\nshards = 1\nshards = 2".into(), &["t.toml:3:1", "duplicate key", "keep one of the two"]),
+        ("[server".into(), &["t.toml:1:", "this is not TOML", "tables as [name]"]),
+    ];
+    for (text, parts) in cases {
+        let message = message(&text);
+        for part in parts {
+            assert!(message.contains(part), "{text}\nlacks: {part}\n{message}");
+        }
+        assert!(message.contains('^') && message.contains("change:  "), "{message}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_in_one_run_and_in_order() {
+    let text =
+        "[server]\nshards = -1\nheartbeat = 15s\nbindd = 1\n[history]\nage = 5\n[[feed]]\nname = \"a b\"\n";
+    let problems = load(text).unwrap_err();
+    let lines: Vec<_> = problems.iter().map(|problem| problem.line().unwrap()).collect();
+    assert_eq!(lines, [2, 3, 4, 6, 7, 8], "{problems}");
+}
+
+#[test]
+fn a_broken_header_does_not_mislead() {
+    let problems = load("[server\nshards = 1\n[historyy]\ncount = 1\n").unwrap_err();
+    assert!(problems.iter().all(|problem| problem.what.contains("not TOML")), "{problems}");
+}
+
+#[test]
+fn a_long_or_strange_line_is_shown_around_its_caret() {
+    let text = format!("[server]\norigins = [{}\"\\u001b\", 3]", "\"https://a.example\", ".repeat(20));
+    let problems = load(&text).unwrap_err();
+    for line in problems.to_string().lines() {
+        assert!(line.chars().count() < 300 && !line.contains('\x1b'), "{line}");
+    }
+    let text = "\u{feff}[server]\r\n\theartbeat = \"1 s\"\t# ü\r\n";
+    assert!(
+        message(text).contains("\n  2 |  heartbeat = \"1 s\" # ü\n    |              ^^^^^\n"),
+        "{}",
+        message(text)
+    );
+}
