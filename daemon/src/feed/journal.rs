@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use tracing::Level;
 
+use crate::feed::allowance::Allowance;
+
 /// Lines a feed may write at once.
 const BURST: f64 = 100.0;
 /// Lines per second it may write for ever.
@@ -19,17 +21,10 @@ pub struct Journal {
     allowance: Mutex<Allowance>,
 }
 
-#[derive(Debug)]
-struct Allowance {
-    left: f64,
-    at: Instant,
-    suppressed: u64,
-}
-
 impl Journal {
     /// For the feed of this name.
     pub fn new(feed: &str) -> Journal {
-        let allowance = Allowance { left: BURST, at: Instant::now(), suppressed: 0 };
+        let allowance = Allowance::new(BURST, PER_SECOND, Instant::now());
         Journal { feed: feed.into(), allowance: Mutex::new(allowance) }
     }
 
@@ -61,33 +56,23 @@ impl Journal {
     }
 }
 
-impl Allowance {
-    /// `Some` with the number of lines left out since, when one more may pass.
-    fn take(&mut self, now: Instant) -> Option<u64> {
-        let earned = now.saturating_duration_since(self.at).as_secs_f64() * PER_SECOND;
-        self.left = (self.left + earned).min(BURST);
-        self.at = now;
-        if self.left < 1.0 {
-            self.suppressed += 1;
-            return None;
-        }
-        self.left -= 1.0;
-        Some(std::mem::take(&mut self.suppressed))
-    }
-}
-
 /// Text of a stranger, made safe for a terminal and of bounded length.
 pub fn printable(text: &str) -> String {
-    let cut = text.floor_char_boundary(LINE_BYTES_MAX);
-    let shown = text.get(..cut).unwrap_or_default();
+    let shown = prefix(text, LINE_BYTES_MAX);
     let mut clean: String = shown
         .chars()
         .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
-    if cut < text.len() {
+    if shown.len() < text.len() {
         clean.push('…');
     }
     clean
+}
+
+/// The longest prefix of at most `bytes_max` bytes that cuts no character.
+pub fn prefix(text: &str, bytes_max: usize) -> &str {
+    // A character has at most four bytes, so one of four places is a boundary.
+    (0..4).find_map(|back| text.get(..bytes_max.min(text.len()).saturating_sub(back))).unwrap_or_default()
 }
 
 /// The level and the rest of a line on standard error: `<3>` to `<7>` as systemd reads them, and Telegraf's `E!` and so on.
@@ -117,16 +102,6 @@ pub fn leveled(line: &str) -> (Level, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn a_flood_is_cut_and_counted() {
-        let start = Instant::now();
-        let mut allowance = Allowance { left: BURST, at: start, suppressed: 0 };
-        let passed = (0..1000).filter(|_| allowance.take(start).is_some()).count();
-        assert_eq!(passed, 100);
-        assert_eq!(allowance.take(start + Duration::from_secs(1)), Some(900));
-    }
 
     #[test]
     fn levels_and_escapes() {

@@ -7,6 +7,7 @@
 //!
 //! Invariants: a feed can cost its own thread, its process and a bounded lane, never more; nothing here waits for a feed
 //! without a deadline; a library is never unloaded. Only `library`, `host` and `instance` hold unsafe code.
+mod allowance;
 mod backoff;
 mod child;
 mod find;

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use crate::feed::journal::prefix;
+
 /// Shortest time between two messages about one feed's refused samples.
 const QUIET: Duration = Duration::from_secs(10);
 /// Longest reason kept for the summary, in bytes.
@@ -28,7 +30,7 @@ impl Rejects {
         if self.last.is_empty() || self.due(now) {
             self.last.clear();
             let _ = write!(self.last, "{why}");
-            self.last.truncate(self.last.floor_char_boundary(REASON_BYTES_MAX));
+            self.last.truncate(prefix(&self.last, REASON_BYTES_MAX).len());
         }
         self.settle(now)
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
+use crate::feed::allowance::Allowance;
 use crate::feed::backoff::Backoff;
 use crate::feed::child::{Child, Plan};
 use crate::feed::journal::{Journal, printable};
@@ -24,6 +25,10 @@ use crate::model::lane::{FeedState, Health, Lane};
 const REPORTS_MAX: usize = 256;
 /// Longest time without a look at what is owed to the log.
 const LOOK: Duration = Duration::from_secs(10);
+/// State changes of one feed that are told at once, and per second for ever: each is a notice to its subscribers.
+const CHANGES_BURST: f64 = 10.0;
+/// See [`CHANGES_BURST`].
+const CHANGES_PER_S: f64 = 1.0;
 /// How long `join` waits for a feed that was killed.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
@@ -87,7 +92,8 @@ impl Supervisor {
             journal,
             sink: Arc::new(sink),
             on_change,
-            has_told_first: false,
+            told: (false, false),
+            changes: Allowance::new(CHANGES_BURST, CHANGES_PER_S, Instant::now()),
         };
         let name = format!("watch-{}", spec.name);
         let thread = std::thread::Builder::new().name(name).spawn(move || overseer.run(&spec, &received));
@@ -179,7 +185,9 @@ struct Overseer {
     journal: Arc<Journal>,
     sink: Arc<LaneSink>,
     on_change: OnChange,
-    has_told_first: bool,
+    /// Whether a first sample and a first failure were told.
+    told: (bool, bool),
+    changes: Allowance,
 }
 
 /// Says that the thread is over, however it ends.
@@ -248,9 +256,9 @@ impl Overseer {
                 self.fail();
             }
             let (state, reason) = current.view();
-            self.set(state, reason);
+            let look = if self.show(state, reason, now) { LOOK } else { Duration::from_secs(1) };
             self.sink.settle(now);
-            let wait = current.wait(now).map_or(LOOK, |wait| wait.min(LOOK));
+            let wait = current.wait(now).map_or(look, |wait| wait.min(look));
             if let Ok(Event::Report { life: of, report }) = events.recv_timeout(wait)
                 && of == life
                 && let Some(end) = current.hear(report, Instant::now())
@@ -273,21 +281,30 @@ impl Overseer {
         false
     }
 
-    fn fail(&mut self) {
-        if !self.shared.failed.swap(true, Ordering::AcqRel) {
-            self.has_told_first = false;
+    fn fail(&self) {
+        self.shared.failed.store(true, Ordering::Release);
+    }
+
+    /// As [`Overseer::set`], unless the feed has changed too often lately; then false, and it is to be asked again.
+    fn show(&mut self, state: FeedState, reason: String, now: Instant) -> bool {
+        let health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = health.state == state && health.reason == reason;
+        drop(health);
+        if !same && self.changes.take(now).is_none() {
+            return false;
         }
+        self.set(state, reason);
+        true
     }
 
     /// Tells everyone when the state or its reason changed, or when the first sample or failure came.
     fn set(&mut self, state: FeedState, reason: String) {
+        let firsts = (self.shared.voice.has_spoken(), self.shared.failed.load(Ordering::Acquire));
+        let is_first = std::mem::replace(&mut self.told, firsts) != firsts;
         let mut health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_first = !self.has_told_first
-            && (self.shared.voice.has_spoken() || self.shared.failed.load(Ordering::Acquire));
         if health.state == state && health.reason == reason {
             drop(health);
             if is_first {
-                self.has_told_first = true;
                 (self.on_change)();
             }
             return;
@@ -298,7 +315,6 @@ impl Overseer {
         (health.state, health.reason) = (state, reason);
         let told = health.clone();
         drop(health);
-        self.has_told_first |= is_first;
         self.write(&told);
         self.metrics.set_state(&self.shared.name, state);
         self.lane.report(told);
