@@ -1,0 +1,78 @@
+# tickerd: `make run` and `make test` are all a newcomer needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+export TICKERD_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+FEEDS := sim host
+SHIPPED := -p tickerd $(FEEDS:%=-p tickerd-feed-%)
+PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
+BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
+
+.PHONY: help run build test test-tools test-rust test-browser lint bench install clean
+
+help:
+	@echo "make run      build everything in release and start tickerd, with no configuration"
+	@echo "make test     everything: format, lints, Rust tests, browser tests"
+	@echo "make lint     format and lints alone"
+	@echo "make bench    speed and memory, as ratios to a floor measured in the same run"
+	@echo "make install  DESTDIR= PREFIX=/usr/local: daemon, feeds, unit, configuration"
+
+$(PAGE_DEPS): dashboards/web/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install nodejs and npm for the page's charts" >&2; exit 1; }
+	cd dashboards/web && npm ci --no-audit --no-fund
+
+$(BROWSER_DEPS): tests/browser/package-lock.json
+	cd tests/browser && npm ci --no-audit --no-fund
+
+build: $(PAGE_DEPS)
+	$(CARGO) build --release --locked $(SHIPPED)
+
+run: build
+	target/release/tickerd run
+
+# What the tests need beyond cargo: installed when root may, named otherwise.
+test-tools:
+	@tests/tools.sh
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
+	else echo "lint: cargo-deny is not installed, so dependencies were not checked"; fi
+
+# The daemon, the feeds and the test feeds are run by the tests, so they are built first.
+test-rust: test-tools $(PAGE_DEPS)
+	$(CARGO) build --locked --workspace
+	$(CARGO) test --locked --workspace
+
+test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
+	$(CARGO) build --locked --workspace
+	cd tests/browser && npm test
+
+test: lint test-rust test-browser
+
+bench: $(PAGE_DEPS)
+	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench
+	target/release/tickerd-bench $(BENCH_ARGS)
+
+install: build
+	install -D -m 755 target/release/tickerd $(DESTDIR)$(PREFIX)/bin/tickerd
+	for feed in $(FEEDS); do \
+	  install -D -m 644 target/release/libtickerd_feed_$$feed.so -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
+	install -D -m 644 plugins-sdk/include/tickerd.h $(DESTDIR)$(PREFIX)/include/tickerd.h
+	install -D -m 644 systemd/tickerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/bin/tickerd|$(PREFIX)/bin/tickerd|' systemd/tickerd.service \
+	  > $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service
+	if [ ! -e $(DESTDIR)/etc/tickerd/tickerd.toml ]; then \
+	  install -D -m 644 systemd/tickerd.toml $(DESTDIR)/etc/tickerd/tickerd.toml; fi
+
+clean:
+	$(CARGO) clean
+	rm -rf dashboards/web/node_modules tests/browser/node_modules

@@ -1,0 +1,136 @@
+// The chosen topics and their charts. The choice lives in the address, so that a view can be shared as a link.
+import { Chart } from "./chart.js";
+
+/** More than these and each is too small to read. */
+const CHARTS_MAX = 8;
+const HISTORY_POINTS = 256;
+
+export class Charts {
+  /** Called with the names when the choice has changed. */
+  onChange = () => {};
+  /** Called with a command to send. */
+  onAsk = () => {};
+
+  #element;
+  #topics;
+  #uPlot;
+  #charts = new Map();
+  #asked = new Map();
+  #ids = 1_000;
+  #span = 300;
+
+  constructor(element, topics, uPlot) {
+    this.#element = element;
+    this.#topics = topics;
+    this.#uPlot = uPlot;
+  }
+
+  set spanSeconds(seconds) {
+    this.#span = seconds;
+  }
+
+  get names() {
+    return [...this.#charts.keys()];
+  }
+
+  /** Opens what the address asks for; false when it asks for nothing. */
+  restore() {
+    const wanted = new URLSearchParams(location.hash.slice(1)).get("topics");
+    if (wanted === null) return false;
+    for (const item of wanted.split(",").filter(Boolean).slice(0, CHARTS_MAX)) {
+      const [name, path = null] = item.split(":");
+      if (!this.#charts.has(name)) this.#open(name, path);
+    }
+    this.#changed();
+    return true;
+  }
+
+  open(names) {
+    for (const name of names) if (!this.#charts.has(name)) this.#open(name, null);
+    this.#changed();
+  }
+
+  toggle(name) {
+    if (this.#charts.has(name)) this.#close(name);
+    else {
+      if (this.#charts.size >= CHARTS_MAX) this.#close(this.names[0]);
+      this.#reveal(this.#open(name, null).element);
+    }
+    this.#changed();
+  }
+
+  tick(name) {
+    this.#charts.get(name)?.tick();
+  }
+
+  /** The connection is back: what happened meanwhile may be in the server's ring. */
+  refill() {
+    for (const name of this.#charts.keys()) this.#ask(name);
+  }
+
+  /** The connection is gone: what follows is not known. */
+  gap() {
+    for (const chart of this.#charts.values()) chart.series.gap();
+    this.#asked.clear();
+  }
+
+  history({ id, topic, values }) {
+    const name = this.#asked.get(id) ?? topic;
+    this.#asked.delete(id);
+    if (Array.isArray(values)) this.#charts.get(name)?.seed(values);
+  }
+
+  /** Whether an error answers one of our own questions; a chart without history is no news. */
+  owns(id) {
+    return this.#asked.delete(id);
+  }
+
+  paint(serverNow, now, isLive) {
+    for (const [name, chart] of this.#charts) chart.paint(serverNow, now, this.#span, isLive(name));
+  }
+
+  redraw() {
+    for (const chart of this.#charts.values()) chart.redraw();
+  }
+
+  #open(name, path) {
+    const chart = new Chart(this.#topics.ensure(name), path, this.#uPlot, {
+      onClose: () => {
+        this.#close(name);
+        this.#changed();
+      },
+      onField: () => {
+        this.#ask(name);
+        this.#changed();
+      },
+    });
+    this.#charts.set(name, chart);
+    this.#element.append(chart.element);
+    this.#ask(name);
+    return chart;
+  }
+
+  /** Scrolls the charts, never the page: the reader's place in the table stays. */
+  #reveal(chart) {
+    const column = this.#element.parentElement;
+    column.scrollTo({ top: column.scrollHeight });
+    this.#element.scrollTo({ left: chart.offsetLeft });
+  }
+
+  #close(name) {
+    this.#charts.get(name)?.remove();
+    this.#charts.delete(name);
+  }
+
+  #ask(name) {
+    const id = (this.#ids += 1);
+    this.#asked.set(id, name);
+    if (!this.onAsk("history", { id, topic: name, limit: HISTORY_POINTS })) this.#asked.delete(id);
+  }
+
+  #changed() {
+    const items = [...this.#charts].map(([name, { path }]) => (path ? `${name}:${path}` : name));
+    history.replaceState(null, "", `#topics=${items.join(",")}`);
+    this.onChange(this.names);
+  }
+}

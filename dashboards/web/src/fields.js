@@ -1,0 +1,76 @@
+// Finds the figures in a feed's value, whatever its shape: a bare number, a string of digits, an object of either.
+
+const DECIMAL = /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+/** Leaves looked at in one value; a value with more is shown by its first ones. */
+const LEAVES_MAX = 32;
+const DEPTH_MAX = 4;
+/** Names under which feeds commonly put the one figure that matters, best first. */
+const MAIN = [
+  "price", "last", "value", "close", "mid", "rate",
+  "used_percent", "usage_percent", "busy_percent", "total_percent", "percent", "usage",
+  "temperature_c", "temperature_2m", "temperature", "temp", "load1", "load_1", "one", "count", "n",
+];
+/** Names that hold times and identities: numbers, but not figures. */
+const NOT_FIGURES = /(^|[._])(ts|time|timestamp|date|id|seq|sequence|epoch|pid)$|_(at|unix_ms|id|seq)$/;
+
+/** A JSON number together with the digits it was written in: `189.30` is not shown as 189.3. */
+export class Digits {
+  constructor(number, source) {
+    this.number = number;
+    this.source = source;
+  }
+}
+
+/** Parses an envelope keeping the digits of its numbers; browsers without `context.source` give plain numbers. */
+export function exact(text) {
+  return JSON.parse(text, (_key, value, context) =>
+    typeof value === "number" && context?.source !== undefined ? new Digits(value, context.source) : value,
+  );
+}
+
+/** The number in a leaf, or NaN. A string of digits counts: feeds write prices so, to keep their digits. */
+export function numeric(leaf) {
+  if (typeof leaf === "number") return leaf;
+  if (leaf instanceof Digits) return leaf.number;
+  return typeof leaf === "string" && DECIMAL.test(leaf) ? Number(leaf) : NaN;
+}
+
+/** All leaves of a value as `[path, leaf]`, the path being the keys joined by dots ("" for a bare value). */
+export function leaves(value) {
+  const found = [];
+  const walk = (node, path, depth) => {
+    if (found.length >= LEAVES_MAX) return;
+    if (node === null || typeof node !== "object" || node instanceof Digits) found.push([path, node]);
+    else if (depth < DEPTH_MAX) {
+      for (const [key, child] of Object.entries(node)) walk(child, path ? `${path}.${key}` : key, depth + 1);
+    }
+  };
+  walk(value, "", 0);
+  return found;
+}
+
+/** The leaf at a path that `leaves` gave, or undefined. */
+export function at(value, path) {
+  if (path === "") return value;
+  if (value !== null && typeof value === "object" && Object.hasOwn(value, path)) return value[path];
+  let node = value;
+  for (const key of path.split(".")) {
+    if (node === null || typeof node !== "object" || !Object.hasOwn(node, key)) return undefined;
+    node = node[key];
+  }
+  return node;
+}
+
+/** The paths of a value's figures, the main one first. */
+export function figures(value) {
+  const paths = leaves(value)
+    .filter(([path, leaf]) => Number.isFinite(numeric(leaf)) && !NOT_FIGURES.test(path))
+    .map(([path]) => path);
+  const rank = (path) => {
+    const name = path.slice(path.lastIndexOf(".") + 1);
+    const place = MAIN.indexOf(name);
+    return place < 0 ? MAIN.length : place;
+  };
+  const main = paths.reduce((best, path) => (best === undefined || rank(path) < rank(best) ? path : best), undefined);
+  return main === undefined ? [] : [main, ...paths.filter((path) => path !== main)];
+}

@@ -1,0 +1,87 @@
+// How figures, times and ages read. A price's digits are its source's and are never touched.
+import { Digits } from "./fields.js";
+
+// The page speaks English, so its figures do too: a price's own point and our grouping then agree.
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const fine = new Intl.NumberFormat("en", { maximumFractionDigits: 4 });
+const tenth = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const coarse = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const scientific = new Intl.NumberFormat("en", { notation: "scientific", maximumSignificantDigits: 4 });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+const PRICE = /(^|[._])(price|bid|ask|last|open|high|low|close|mid|vwap)$/;
+const BYTES = /(^|[._])bytes(_per_s)?$/;
+const PERCENT = /(^|[._])(percent|pct)$/;
+const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+/** Digits after the point beyond which a number that is not a price is noise. */
+const DECIMALS_MAX = 4;
+
+export const count = (n) => whole.format(n);
+export const time = (ms) => clock.format(ms);
+
+export function bytes(n) {
+  let unit = 0;
+  let size = n;
+  while (Math.abs(size) >= 1024 && unit < BYTE_UNITS.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? whole.format(size) : tenth.format(size)} ${BYTE_UNITS[unit]}`;
+}
+
+/** A number under a field's name, when its own digits are not kept. */
+export function figure(path, n) {
+  if (!Number.isFinite(n)) return "–";
+  if (BYTES.test(path)) return path.endsWith("_per_s") ? `${bytes(n)}/s` : bytes(n);
+  if (PERCENT.test(path)) return `${tenth.format(n)} %`;
+  const size = Math.abs(n);
+  if (size !== 0 && (size < 1e-4 || size >= 1e15)) return scientific.format(n);
+  return fine.format(n);
+}
+
+/** A leaf of a value as a person reads it. */
+export function leaf(path, value) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value === "string") return value;
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number") return figure(path, value);
+  if (!(value instanceof Digits)) return JSON.stringify(value);
+  const { source, number } = value;
+  if (PRICE.test(path)) return source;
+  if (BYTES.test(path) || PERCENT.test(path) || /[eE]/.test(source)) return figure(path, number);
+  const [integer, fraction] = source.split(".");
+  if (fraction !== undefined && fraction.length > DECIMALS_MAX) return figure(path, number);
+  const sign = integer.startsWith("-") ? "-" : "";
+  const grouped = sign + whole.format(BigInt(integer.slice(sign.length)));
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+}
+
+/** Digits after the point in a leaf, for a change to be shown as finely as its figure. */
+export function decimals(value) {
+  const source = value instanceof Digits ? value.source : String(value ?? "");
+  const point = source.indexOf(".");
+  return point < 0 || /[eE]/.test(source) ? 0 : Math.min(source.length - point - 1, 8);
+}
+
+/** A change with its sign: `+0.04`, `−1.2 MiB`. */
+export function change(path, delta, places) {
+  const sign = delta < 0 ? "−" : "+";
+  const size = Math.abs(delta);
+  if (BYTES.test(path)) return sign + bytes(size);
+  if (PERCENT.test(path)) return sign + tenth.format(size);
+  if (size >= 1e9) return sign + coarse.format(size);
+  return sign + (places > 0 && places <= 8 ? size.toFixed(places) : fine.format(size));
+}
+
+/** An age: tenths while it is young, then only as fine as a person cares for. */
+export function age(ms) {
+  if (!(ms >= 0)) return "0.0 s";
+  if (ms < 9_950) return `${tenth.format(ms / 1000)} s`;
+  if (ms < 60_000) return `${Math.floor(ms / 1000)} s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${Math.floor(ms / 3_600_000)} h`;
+  return `${Math.floor(ms / 86_400_000)} d`;
+}
+
+/** The last part of a path, as a label. */
+export const label = (path) => path || "value";

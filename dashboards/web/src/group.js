@@ -1,0 +1,82 @@
+// One feed's rows, under a heading that says how the feed is.
+import * as format from "./format.js";
+
+/** What a feed's state is called, and the tone it is shown in. */
+const TONES = { up: "good", degraded: "warn", stale: "warn", down: "bad", closed: "quiet" };
+
+export class Group {
+  rows = new Map();
+  /** @type {{state: string, since?: number, reason?: string}} */
+  state = { state: "up" };
+
+  #shown = -1;
+
+  constructor(feed) {
+    this.feed = feed;
+    this.element = document.createElement("tbody");
+    this.element.setAttribute("role", "rowgroup");
+    this.element.dataset.feed = feed;
+
+    const heading = document.createElement("tr");
+    heading.className = "feed";
+    heading.setAttribute("role", "row");
+    const cell = document.createElement("th");
+    cell.scope = "rowgroup";
+    cell.colSpan = 7;
+    cell.setAttribute("role", "rowheader");
+    this.toggle = document.createElement("button");
+    this.toggle.type = "button";
+    this.toggle.textContent = feed;
+    this.toggle.setAttribute("aria-expanded", "true");
+    this.toggle.addEventListener("click", () => this.fold(!this.folded));
+    this.badge = document.createElement("span");
+    this.badge.className = "badge";
+    this.reason = document.createElement("span");
+    this.reason.className = "reason";
+    this.size = document.createElement("span");
+    this.size.className = "size";
+    cell.append(this.toggle, this.badge, this.reason, this.size);
+    heading.append(cell);
+    this.element.append(heading);
+    this.say(this.state);
+  }
+
+  get folded() {
+    return this.element.classList.contains("folded");
+  }
+
+  fold(yes) {
+    this.element.classList.toggle("folded", yes);
+    this.toggle.setAttribute("aria-expanded", String(!yes));
+  }
+
+  say(notice) {
+    this.state = notice;
+    const { state, since, reason } = notice;
+    this.badge.textContent = since > 0 && state !== "up" ? `${state} since ${format.time(since)}` : state;
+    this.badge.dataset.tone = TONES[state] ?? "warn";
+    this.reason.textContent = state === "up" ? "" : (reason ?? "");
+  }
+
+  /** Counts the rows that the filter left. */
+  count() {
+    let left = 0;
+    for (const row of this.rows.values()) if (!row.hidden) left += 1;
+    if (left !== this.#shown) {
+      this.#shown = left;
+      this.size.textContent = `${format.count(left)} ${left === 1 ? "topic" : "topics"}`;
+      this.element.hidden = left === 0;
+    }
+    return left;
+  }
+
+  /** Puts the rows in order; touches the document only from the first one out of place on. */
+  arrange(compare) {
+    const wanted = [...this.rows.values()].sort(compare);
+    let place = this.element.firstElementChild.nextElementSibling;
+    for (const { element } of wanted) {
+      if (element === place) place = place.nextElementSibling;
+      else this.element.insertBefore(element, place);
+    }
+  }
+}

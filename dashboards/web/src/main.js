@@ -1,0 +1,180 @@
+// Builds the page and joins its rooms: what the connection says goes to the topics, and from there to what is drawn.
+import { Charts } from "./charts.js";
+import { firstChoice } from "./choice.js";
+import { Connection } from "./connection.js";
+import { themes } from "./ink.js";
+import { Notices } from "./notices.js";
+import { Status } from "./status.js";
+import { Table } from "./table.js";
+import { Topics } from "./topics.js";
+import uPlot from "../vendor/uplot.js";
+
+/** Ages and countdowns move by themselves this often. */
+const BEAT_MS = 250;
+const PATTERN = "**";
+const LIST_ID = 1;
+const SUBSCRIBE_ID = 2;
+
+const element = (id) => document.getElementById(id);
+const url = new URL("ws", location.href);
+url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+url.hash = "";
+
+const topics = new Topics();
+const table = new Table(element("topics"));
+const charts = new Charts(element("charts"), topics, uPlot);
+const notices = new Notices(element("notices"));
+const status = new Status({
+  link: element("link"),
+  retry: element("retry"),
+  version: element("version"),
+  topics: element("topic-count"),
+  rate: element("rate"),
+  words: element("words"),
+});
+const connection = new Connection(url);
+const feeds = new Map();
+
+/** Server's clock less ours, so that ages are right on a machine whose clock is not. */
+let skewMs = 0;
+let pinged = 0;
+let liveSince = 0;
+let choosing = true;
+let frame = 0;
+
+const serverNow = () => Date.now() + skewMs;
+const isLive = (name) => connection.state.name === "live" && !["down", "stale"].includes(feeds.get(name.split(".", 1)[0]));
+
+/** Collects: however many ticks come, the page is drawn once per frame. */
+function draw() {
+  if (frame === 0) frame = requestAnimationFrame(paint);
+}
+
+function paint(now) {
+  frame = 0;
+  if (table.paint(serverNow(), now)) draw();
+  charts.paint(serverNow(), now, isLive);
+}
+
+function beat() {
+  const now = performance.now();
+  status.paint(now);
+  if (document.hidden) return;
+  table.paintAges(serverNow(), now);
+  if (choosing && liveSince > 0) {
+    const names = firstChoice(topics.all(), now - liveSince);
+    if (names) charts.open(names);
+  }
+  draw();
+}
+
+const answers = {
+  connected({ server }) {
+    status.server = String(server ?? "");
+    notices.dropFeeds();
+    for (const feed of feeds.keys()) feedSays({ feed, state: "up" });
+    pinged = Date.now();
+    connection.send("ping", { t: pinged });
+    connection.send("topics", { id: LIST_ID, match: PATTERN });
+    connection.send("subscribe", { id: SUBSCRIBE_ID, topics: [PATTERN] });
+    charts.refill();
+    liveSince = performance.now();
+  },
+  pong({ t, ts }) {
+    if (t === pinged && Number.isFinite(ts)) skewMs = ts - (pinged + Date.now()) / 2;
+  },
+  topics({ topics: listed }) {
+    const names = new Set();
+    for (const { topic: name, kind, seq, ts } of listed ?? []) {
+      names.add(name);
+      const topic = topics.ensure(name);
+      if (topic.text === "") Object.assign(topic, { kind, seq, ts });
+      table.touch(topic, false);
+    }
+    for (const { name } of [...topics.all()]) if (!names.has(name)) forget(name);
+    draw();
+  },
+  subscribed({ failed }) {
+    for (const { topic, pattern, code, message } of failed ?? []) {
+      notices.error({ code, name: topic ?? pattern, message });
+    }
+  },
+  history: (data) => charts.history(data),
+  notice(data) {
+    if (data.type === "feed") feedSays(data);
+    else if (data.type === "lag") notices.lag(data);
+    else if (data.type === "topics") for (const name of data.removed ?? []) forget(name?.topic ?? name);
+    draw();
+  },
+  error(data) {
+    if (!charts.owns(data.id)) notices.error(data);
+  },
+};
+
+function feedSays(notice) {
+  feeds.set(notice.feed, notice.state);
+  table.feed(notice);
+  notices.feed(notice);
+  status.troubledFeeds = [...feeds.values()].filter((state) => state !== "up" && state !== "closed").length;
+}
+
+function tick(event, data, text) {
+  const topic = topics.ensure(data.topic);
+  const moved = topic.take(event, data, text);
+  status.tick();
+  table.touch(topic, moved);
+  if (moved) charts.tick(data.topic);
+  draw();
+}
+
+/** A topic that its feed has retired; its chart, if any, waits for it to return. */
+function forget(name) {
+  table.remove(name);
+  if (!charts.names.includes(name)) topics.remove(name);
+}
+
+connection.onMessage = (event, data, text) => {
+  if (Object.hasOwn(answers, event)) answers[event](data);
+  else if (typeof data.topic === "string" && "seq" in data) tick(event, data, text);
+};
+connection.onState = (state) => {
+  status.link(state);
+  if (state.name === "waiting" || state.name === "stopped") charts.gap();
+};
+
+table.onChoose = (name) => charts.toggle(name);
+table.onCount = (left, all) => {
+  status.topics = all;
+  element("none").hidden = left > 0;
+  element("none").textContent =
+    all > 0 ? "No topic matches the filter." : "No topics yet. They appear here with their feed's first tick.";
+};
+charts.onAsk = (event, data) => connection.state.name === "live" && connection.send(event, data);
+charts.onChange = (names) => {
+  choosing = false;
+  table.choose(names);
+  element("no-charts").hidden = names.length > 0;
+};
+
+element("filter").addEventListener("input", ({ target }) => {
+  table.filter(target.value);
+  draw();
+});
+element("span").addEventListener("change", ({ target }) => {
+  charts.spanSeconds = Number(target.value);
+  draw();
+});
+element("retry").addEventListener("click", () => connection.retryNow());
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea")) return;
+  event.preventDefault();
+  element("filter").focus();
+});
+element("unbuilt").hidden = uPlot !== null;
+element("script").textContent = `const ticks = new WebSocket("${url}?topics=**");
+ticks.onmessage = ({ data }) => console.log(JSON.parse(data));`;
+
+themes(element("theme"), () => charts.redraw());
+charts.restore();
+setInterval(beat, BEAT_MS);
+connection.start();

@@ -1,0 +1,74 @@
+// What a reader should know beyond the figures: feeds in trouble, ticks skipped, requests refused.
+import * as format from "./format.js";
+
+/** A passing notice leaves by itself after this long. */
+const PASSING_MS = 15_000;
+/** Passing notices kept; a server that complains without end does not fill the page. */
+const PASSING_MAX = 3;
+
+export class Notices {
+  #list;
+  #items = new Map();
+  #ids = 0;
+
+  constructor(list) {
+    this.#list = list;
+  }
+
+  /** A feed's state: stays while the feed is in trouble. */
+  feed({ feed, state, since, reason }) {
+    const key = `feed ${feed}`;
+    if (state === "up") {
+      this.drop(key);
+      return;
+    }
+    const when = since > 0 ? ` since ${format.time(since)}` : "";
+    this.put(key, state === "down" ? "bad" : "warn", `Feed ${feed} is ${state}${when}${reason ? `: ${reason}` : "."}`);
+  }
+
+  /** The server skipped ticks because this page reads too slowly. The newest values still arrive. */
+  lag({ topics, skipped }) {
+    const ticks = `${format.count(skipped)} ${skipped === 1 ? "tick" : "ticks"}`;
+    const over = topics > 0 ? ` over ${format.count(topics)} ${topics === 1 ? "topic" : "topics"}` : "";
+    this.put("lag", "warn", `This page reads more slowly than the server sends: ${ticks}${over} skipped, newest values kept.`, PASSING_MS);
+  }
+
+  error({ code, name, message }) {
+    const passing = [...this.#items.keys()].filter((key) => key.startsWith("error "));
+    if (passing.length >= PASSING_MAX) this.drop(passing[0]);
+    const title = [code, name].filter((part) => part !== undefined).join(" ");
+    this.put(`error ${(this.#ids += 1)}`, "bad", `${title}: ${message ?? "no reason was given"}`, PASSING_MS);
+  }
+
+  /** Shows a sentence under a key, in place of what the key showed before; `forMs` makes it a passing one. */
+  put(key, tone, text, forMs = 0) {
+    let item = this.#items.get(key);
+    if (!item) {
+      const element = document.createElement("li");
+      element.append(document.createElement("span"));
+      item = { element, timer: 0 };
+      this.#items.set(key, item);
+      this.#list.append(element);
+    }
+    const { element } = item;
+    element.dataset.tone = tone;
+    if (element.firstChild.textContent !== text) element.firstChild.textContent = text;
+    clearTimeout(item.timer);
+    item.timer = forMs > 0 ? setTimeout(() => this.drop(key), forMs) : 0;
+    this.#list.hidden = false;
+  }
+
+  drop(key) {
+    const item = this.#items.get(key);
+    if (!item) return;
+    clearTimeout(item.timer);
+    item.element.remove();
+    this.#items.delete(key);
+    this.#list.hidden = this.#items.size === 0;
+  }
+
+  /** A new connection tells anew which feeds are in trouble. */
+  dropFeeds() {
+    for (const key of this.#items.keys()) if (key.startsWith("feed ")) this.drop(key);
+  }
+}

@@ -1,0 +1,70 @@
+// The newest tick of every topic, as the page knows it.
+import { at, figures, numeric } from "./fields.js";
+
+export class Topic {
+  kind = "";
+  seq = 0;
+  ts = 0;
+  value = undefined;
+  /** The envelope as it came: the digits are in it. */
+  text = "";
+  /** Paths of the value's figures, the main one first; found once, and again when the value changes shape. */
+  figures = [];
+  number = NaN;
+  /** Difference of the main figure between the last two ticks. */
+  delta = 0;
+  /** Time of the tick was known from the list of topics only. */
+  listed = false;
+
+  constructor(name) {
+    this.name = name;
+    this.feed = name.split(".", 1)[0];
+  }
+
+  /** Takes a tick; false when it is the one already held, sent again. */
+  take(kind, data, text) {
+    const again = this.text !== "" && data.seq === this.seq && data.ts === this.ts;
+    this.kind = kind;
+    this.seq = data.seq;
+    this.ts = data.ts;
+    this.value = data.value;
+    this.text = text;
+    if (again) return false;
+    let number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;
+    if (Number.isNaN(number)) {
+      this.figures = figures(data.value);
+      number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;
+      this.number = NaN;
+    }
+    this.delta = Number.isNaN(this.number) ? 0 : number - this.number;
+    this.number = number;
+    return true;
+  }
+}
+
+export class Topics {
+  #byName = new Map();
+
+  get size() {
+    return this.#byName.size;
+  }
+
+  get(name) {
+    return this.#byName.get(name);
+  }
+
+  all() {
+    return this.#byName.values();
+  }
+
+  /** The topic of that name, new if need be. */
+  ensure(name) {
+    let topic = this.#byName.get(name);
+    if (!topic) this.#byName.set(name, (topic = new Topic(name)));
+    return topic;
+  }
+
+  remove(name) {
+    return this.#byName.delete(name);
+  }
+}

@@ -1,0 +1,169 @@
+// The page without a daemon behind it: served from its folder, its socket in the hands of the test.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname } from "node:path";
+import { after, before, test } from "node:test";
+import { openBrowser } from "./browser.js";
+import { drawn, linkSays, rowOf } from "./view.js";
+
+const WEB = new URL("../../dashboards/web/", import.meta.url);
+const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
+/** What build.rs serves when the chart library is absent. */
+const STAND_INS = { "/vendor/uplot.js": "export default null;\n", "/vendor/uplot.css": "" };
+
+let server, url, browser;
+
+before(async () => {
+  server = createServer(async (request, response) => {
+    const path = request.url === "/" ? "/index.html" : request.url;
+    try {
+      const body = STAND_INS[path] ?? (await readFile(new URL(`.${path}`, WEB)));
+      response.writeHead(200, { "content-type": TYPES[extname(path)], "content-security-policy": "default-src 'self'" });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  url = `http://127.0.0.1:${server.address().port}/`;
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  server?.close();
+  server?.closeAllConnections();
+});
+
+/** Opens the page; each connection it makes is handed to `talk` with a `say(event, data)`. */
+async function open(talk) {
+  const page = await browser.context.newPage();
+  let connections = 0;
+  await page.routeWebSocket(/\/ws$/, (socket) => {
+    connections += 1;
+    const say = (event, data) => socket.send(JSON.stringify({ event, data }));
+    const sayText = (text) => socket.send(text);
+    say("connected", { v: 1, server: "tickerd/9.9.9", conn: "c1", epoch: "e", heartbeat_ms: 15_000, limits: {} });
+    talk({ socket, say, sayText, connections });
+  });
+  await page.goto(url);
+  return page;
+}
+
+const quote = (topic, seq, price) =>
+  `{"event":"quote","data":{"topic":"${topic}","seq":${seq},"ts":${Date.now()},"value":{"price":${price},"volume":1200500}}}`;
+
+test("without the chart library the page says what to do, and is whole otherwise", async () => {
+  const page = await open(({ sayText }) => sayText(quote("sim.AAPL", 1, "189.30")));
+  await linkSays(page, "Live");
+  assert.match(await page.locator("#unbuilt").innerText(), /charts need .*make/s);
+  await page.waitForSelector('.chart[data-topic="sim.AAPL"]');
+  assert.equal(await page.textContent(".chart .now"), "189.30");
+  assert.equal(await page.locator("canvas").count(), 0);
+  await page.close();
+});
+
+test("digits stay as the feed wrote them", async () => {
+  const page = await open(({ sayText }) => {
+    sayText(quote("sim.A", 1, "189.30"));
+    sayText(quote("sim.B", 1, '"0.00001230"'));
+    sayText(quote("sim.C", 1, "64123.50"));
+  });
+  for (const [topic, digits] of [["sim.A", "189.30"], ["sim.B", "0.00001230"], ["sim.C", "64123.50"]]) {
+    assert.equal(await rowOf(page, topic).locator(".value").textContent(), digits);
+  }
+  assert.match(await rowOf(page, "sim.A").locator(".details").textContent(), /volume 1,200,500/);
+  await page.close();
+});
+
+test("a trend is told by arrow and sign", async () => {
+  let talk;
+  const page = await open((connection) => (talk = connection));
+  await linkSays(page, "Live");
+  talk.sayText(quote("sim.A", 1, '"10.00"'));
+  talk.sayText(quote("sim.A", 2, '"10.25"'));
+  await rowOf(page, "sim.A").getByText("▲ +0.25").waitFor();
+  talk.sayText(quote("sim.A", 3, '"9.00"'));
+  await rowOf(page, "sim.A").getByText("▼ −1.25").waitFor();
+  await page.close();
+});
+
+test("a value of any shape has a row, and none is read as markup", async () => {
+  const values = ["42", '"<img src=x onerror=alert(1)>"', "[1,2]", "{}", "null", "true", '{"a":{"b":{"price":"1.50"}}}', "1e400"];
+  const page = await open(({ sayText }) => {
+    values.forEach((value, i) => sayText(`{"event":"odd","data":{"topic":"odd.t${i}","seq":1,"ts":1,"value":${value}}}`));
+    sayText("not JSON");
+    sayText("[]");
+    sayText('{"event":"later_word","data":{}}');
+  });
+  await rowOf(page, `odd.t${values.length - 1}`).waitFor();
+  assert.equal(await page.locator("tr[data-topic] img").count(), 0);
+  assert.equal(await rowOf(page, "odd.t6").locator(".value").textContent(), "1.50");
+  assert.equal(await rowOf(page, "odd.t1").locator(".value").textContent(), "<img src=x onerror=alert(1)>");
+  assert.equal(await page.textContent("#link"), "Live");
+  await page.close();
+});
+
+test("a refusal stops the page, with the reason and a button", async () => {
+  const page = await open(({ socket, connections }) => {
+    if (connections === 1) socket.close({ code: 4003, reason: "this origin is not allowed" });
+  });
+  await linkSays(page, "Stopped: 4003 this origin is not allowed");
+  await page.click("#retry");
+  await linkSays(page, "Live");
+  await page.close();
+});
+
+test("a server that restarts is met again inside the window it named", async () => {
+  let closed, back;
+  const page = await open(({ socket, say, connections }) => {
+    if (connections > 1) {
+      back = Date.now();
+      return;
+    }
+    say("closing", { in_ms: 100, reconnect_ms: [1_500, 1_600] });
+    setTimeout(() => {
+      closed = Date.now();
+      socket.close({ code: 1012, reason: "restarting" });
+    }, 100);
+  });
+  await linkSays(page, "Reconnecting");
+  await linkSays(page, "Live");
+  assert.ok(back - closed >= 1_400 && back - closed < 3_500, `came back after ${back - closed} ms`);
+  await page.close();
+});
+
+test("silence beyond two heartbeats is a lost connection", async () => {
+  let connections = 0;
+  const page = await open(({ say }) => {
+    connections += 1;
+    if (connections === 1) say("connected", { v: 1, server: "tickerd/9.9.9", heartbeat_ms: 200 });
+  });
+  await page.waitForFunction(() => document.documentElement.dataset.link === "live");
+  await page.waitForFunction(() => document.documentElement.dataset.link !== "live");
+  await linkSays(page, "Live");
+  assert.ok(connections >= 2);
+  await page.close();
+});
+
+test("feeds in trouble, lag and errors are told; a new topic appears, a retired one goes", async () => {
+  let talk;
+  const page = await open((connection) => (talk = connection));
+  await linkSays(page, "Live");
+  talk.sayText(quote("stocks.AAPL", 1, "1.00"));
+  talk.say("notice", { type: "feed", feed: "stocks", state: "stale", since: Date.now(), reason: "429 from the source" });
+  await page.locator("#notices").getByText(/Feed stocks is stale since .*: 429 from the source/).waitFor();
+  assert.match(await page.textContent('tbody[data-feed="stocks"] .badge'), /^stale since/);
+  talk.say("notice", { type: "feed", feed: "stocks", state: "up", since: Date.now() });
+  await page.locator("#notices").getByText(/stocks/).waitFor({ state: "detached" });
+  talk.say("notice", { type: "lag", topics: 12, skipped: 3400, since: 1 });
+  await page.locator("#notices").getByText(/3,400 ticks over 12 topics skipped/).waitFor();
+  talk.say("error", { code: 429, name: "rate_limited", message: "send fewer commands", temporary: true });
+  await page.locator("#notices").getByText("429 rate_limited: send fewer commands").waitFor();
+  talk.sayText(quote("stocks.MSFT", 1, "2.00"));
+  await rowOf(page, "stocks.MSFT").waitFor();
+  talk.say("notice", { type: "topics", added: [], removed: ["stocks.MSFT"] });
+  await rowOf(page, "stocks.MSFT").waitFor({ state: "detached" });
+  assert.deepEqual((await drawn(page)).includes("stocks.MSFT"), false);
+  await page.close();
+});
