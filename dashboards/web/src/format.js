@@ -7,7 +7,12 @@ const fine = new Intl.NumberFormat("en", { maximumFractionDigits: 4 });
 const tenth = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const coarse = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const scientific = new Intl.NumberFormat("en", { notation: "scientific", maximumSignificantDigits: 4 });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 
 const PRICE = /(^|[._])(price|bid|ask|last|open|high|low|close|mid|vwap)$/;
 const BYTES = /(^|[._])bytes(_per_s)?$/;

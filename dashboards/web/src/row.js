@@ -122,11 +122,14 @@ export class Row {
     if (calm.matches || !this.visible || now - this.#flashed < FLASH_GAP_MS) return;
     this.#flashed = now;
     const colour = `var(--flash-${direction || "same"})`;
-    this.#flash = this.#cells.value.animate([{ backgroundColor: colour }, { backgroundColor: "transparent" }], {
-      duration: FLASH_MS,
-      easing: "ease-out",
-      id: direction,
-    });
+    this.#flash = this.#cells.value.animate(
+      [{ backgroundColor: colour }, { backgroundColor: "transparent" }],
+      {
+        duration: FLASH_MS,
+        easing: "ease-out",
+        id: direction,
+      },
+    );
   }
 }
 
