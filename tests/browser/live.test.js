@@ -197,8 +197,11 @@ test("fits a small phone, and leaves pictures to look at", async () => {
   const out = new URL("out/", import.meta.url);
   await mkdir(out, { recursive: true });
   const shot = (name) => page.screenshot({ path: new URL(`${name}.png`, out).pathname });
+  await page.evaluate(() => scrollTo(0, 0));
   for (const scheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme: scheme });
+    // The line is drawn anew in the other scheme's colour.
+    for (const topic of await drawn(page)) await hasLine(page, topic);
     await shot(scheme);
   }
   await page.setViewportSize({ width: 360, height: 740 });

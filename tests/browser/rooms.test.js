@@ -105,6 +105,14 @@ test("figures read with their unit", () => {
   assert.equal(format.figure("cpu.used_percent", 24.518), "24.5 %");
   assert.equal(format.figure("n", 1234567.891234), "1,234,567.8912");
   assert.equal(format.figure("n", NaN), "–");
+  assert.equal(format.figure("uptime_s", 4830.53), "1 h 20 min");
+  assert.equal(format.figure("uptime_s", 59.9), "59 s");
+  assert.equal(format.figure("temperature_c", -3.25), "-3.25 °C");
+  assert.equal(format.label("net.rx_bytes_per_s"), "net.rx");
+  assert.equal(format.leaf("change_pct", "0.30"), "0.30 %");
+  assert.equal(format.change("uptime_s", 1, 2), "+1 s");
+  assert.equal(format.label("load_1m"), "load 1m");
+  assert.equal(format.label(""), "value");
   assert.equal(format.change("price", -0.045, 2), "−0.04");
   assert.equal(format.change("price", 0.25, 2), "+0.25");
 });

@@ -161,13 +161,13 @@ export class Chart {
     step.textContent =
       delta === 0
         ? ""
-        : `${delta > 0 ? "▲" : "▼"} ${format.change(this.#path, delta, format.decimals(main))}`;
+        : `${delta > 0 ? "▲" : "▼"} ${format.change(this.#path, delta, format.decimals(this.#path, main))}`;
     this.element.dataset.trend = delta > 0 ? "up" : delta < 0 ? "down" : "";
     const fields = figures(topic.value);
     if (fields.join() === this.#fields) return;
     this.#fields = fields.join();
     select.replaceChildren(
-      ...fields.map((path) => new Option(format.label(path), path, false, path === this.#path)),
+      ...fields.map((path) => new Option(format.name(path), path, false, path === this.#path)),
     );
     select.hidden = fields.length < 2;
   }

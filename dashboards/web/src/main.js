@@ -188,7 +188,10 @@ element("unbuilt").hidden = uPlot !== null;
 element("script").textContent = `const ticks = new WebSocket("${url}?topics=**");
 ticks.onmessage = ({ data }) => console.log(JSON.parse(data));`;
 
-themes(element("theme"), () => charts.redraw());
+themes(element("theme"), () => {
+  charts.redraw();
+  draw();
+});
 charts.restore();
 setInterval(beat, BEAT_MS);
 connection.start();

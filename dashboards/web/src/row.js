@@ -137,5 +137,5 @@ export class Row {
 function change(topic, path, main) {
   if (path === undefined || Number.isNaN(numeric(main)) || topic.delta === 0) return "";
   const arrow = topic.delta > 0 ? "▲" : "▼";
-  return `${arrow} ${format.change(path, topic.delta, format.decimals(main))}`;
+  return `${arrow} ${format.change(path, topic.delta, format.decimals(path, main))}`;
 }
