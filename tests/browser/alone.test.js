@@ -19,7 +19,10 @@ before(async () => {
     const path = request.url === "/" ? "/index.html" : request.url;
     try {
       const body = STAND_INS[path] ?? (await readFile(new URL(`.${path}`, WEB)));
-      response.writeHead(200, { "content-type": TYPES[extname(path)], "content-security-policy": "default-src 'self'" });
+      response.writeHead(200, {
+        "content-type": TYPES[extname(path)],
+        "content-security-policy": "default-src 'self'",
+      });
       response.end(body);
     } catch {
       response.writeHead(404).end();
@@ -43,7 +46,14 @@ async function open(talk) {
     connections += 1;
     const say = (event, data) => socket.send(JSON.stringify({ event, data }));
     const sayText = (text) => socket.send(text);
-    say("connected", { v: 1, server: "tickerd/9.9.9", conn: "c1", epoch: "e", heartbeat_ms: 15_000, limits: {} });
+    say("connected", {
+      v: 1,
+      server: "tickerd/9.9.9",
+      conn: "c1",
+      epoch: "e",
+      heartbeat_ms: 15_000,
+      limits: {},
+    });
     talk({ socket, say, sayText, connections });
   });
   await page.goto(url);
@@ -69,7 +79,11 @@ test("digits stay as the feed wrote them", async () => {
     sayText(quote("sim.B", 1, '"0.00001230"'));
     sayText(quote("sim.C", 1, "64123.50"));
   });
-  for (const [topic, digits] of [["sim.A", "189.30"], ["sim.B", "0.00001230"], ["sim.C", "64123.50"]]) {
+  for (const [topic, digits] of [
+    ["sim.A", "189.30"],
+    ["sim.B", "0.00001230"],
+    ["sim.C", "64123.50"],
+  ]) {
     assert.equal(await rowOf(page, topic).locator(".value").textContent(), digits);
   }
   assert.match(await rowOf(page, "sim.A").locator(".details").textContent(), /volume 1,200,500/);
@@ -89,9 +103,20 @@ test("a trend is told by arrow and sign", async () => {
 });
 
 test("a value of any shape has a row, and none is read as markup", async () => {
-  const values = ["42", '"<img src=x onerror=alert(1)>"', "[1,2]", "{}", "null", "true", '{"a":{"b":{"price":"1.50"}}}', "1e400"];
+  const values = [
+    "42",
+    '"<img src=x onerror=alert(1)>"',
+    "[1,2]",
+    "{}",
+    "null",
+    "true",
+    '{"a":{"b":{"price":"1.50"}}}',
+    "1e400",
+  ];
   const page = await open(({ sayText }) => {
-    values.forEach((value, i) => sayText(`{"event":"odd","data":{"topic":"odd.t${i}","seq":1,"ts":1,"value":${value}}}`));
+    values.forEach((value, i) =>
+      sayText(`{"event":"odd","data":{"topic":"odd.t${i}","seq":1,"ts":1,"value":${value}}}`),
+    );
     sayText("not JSON");
     sayText("[]");
     sayText('{"event":"later_word","data":{}}');
@@ -151,13 +176,28 @@ test("feeds in trouble, lag and errors are told; a new topic appears, a retired 
   const page = await open((connection) => (talk = connection));
   await linkSays(page, "Live");
   talk.sayText(quote("stocks.AAPL", 1, "1.00"));
-  talk.say("notice", { type: "feed", feed: "stocks", state: "stale", since: Date.now(), reason: "429 from the source" });
-  await page.locator("#notices").getByText(/Feed stocks is stale since .*: 429 from the source/).waitFor();
+  talk.say("notice", {
+    type: "feed",
+    feed: "stocks",
+    state: "stale",
+    since: Date.now(),
+    reason: "429 from the source",
+  });
+  await page
+    .locator("#notices")
+    .getByText(/Feed stocks is stale since .*: 429 from the source/)
+    .waitFor();
   assert.match(await page.textContent('tbody[data-feed="stocks"] .badge'), /^stale since/);
   talk.say("notice", { type: "feed", feed: "stocks", state: "up", since: Date.now() });
-  await page.locator("#notices").getByText(/stocks/).waitFor({ state: "detached" });
+  await page
+    .locator("#notices")
+    .getByText(/stocks/)
+    .waitFor({ state: "detached" });
   talk.say("notice", { type: "lag", topics: 12, skipped: 3400, since: 1 });
-  await page.locator("#notices").getByText(/3,400 ticks over 12 topics skipped/).waitFor();
+  await page
+    .locator("#notices")
+    .getByText(/3,400 ticks over 12 topics skipped/)
+    .waitFor();
   talk.say("error", { code: 429, name: "rate_limited", message: "send fewer commands", temporary: true });
   await page.locator("#notices").getByText("429 rate_limited: send fewer commands").waitFor();
   talk.sayText(quote("stocks.MSFT", 1, "2.00"));

@@ -9,7 +9,9 @@ const ROOT = new URL("../../", import.meta.url);
 const START_MS = 20_000;
 
 function binary() {
-  const built = ["debug", "release"].map((profile) => fileURLToPath(new URL(`target/${profile}/tickerd`, ROOT)));
+  const built = ["debug", "release"].map((profile) =>
+    fileURLToPath(new URL(`target/${profile}/tickerd`, ROOT)),
+  );
   const path = process.env.TICKERD_BIN ?? built.find(existsSync);
   if (!path) throw new Error("no tickerd to test: run `cargo build`, or name one in TICKERD_BIN");
   return path;
@@ -30,9 +32,14 @@ export async function startDaemon({ listen = "127.0.0.1:0", config } = {}) {
   });
   const url = await Promise.race([
     listening,
-    ended.then(([code, signal]) => Promise.reject(new Error(`tickerd ended (${code ?? signal}) before it listened:\n${log}`))),
+    ended.then(([code, signal]) =>
+      Promise.reject(new Error(`tickerd ended (${code ?? signal}) before it listened:\n${log}`)),
+    ),
     new Promise((_, reject) => {
-      setTimeout(() => reject(new Error(`tickerd did not listen within ${START_MS} ms:\n${log}`)), START_MS).unref();
+      setTimeout(
+        () => reject(new Error(`tickerd did not listen within ${START_MS} ms:\n${log}`)),
+        START_MS,
+      ).unref();
     }),
   ]);
   return {

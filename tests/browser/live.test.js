@@ -51,20 +51,32 @@ test("a first visit draws charts by itself, and they have lines", async () => {
 
 test("ages are those of values just come", async () => {
   const ages = Object.values(await column(page, "sim", "age"));
-  assert.ok(ages.some((age) => /^\d\.\d s$/.test(age)), `ages: ${ages}`);
+  assert.ok(
+    ages.some((age) => /^\d\.\d s$/.test(age)),
+    `ages: ${ages}`,
+  );
 });
 
 test("the filter leaves what matches, and says when nothing does", async () => {
-  const shown = () => page.$$eval("tr[data-topic]", (rows) => rows.filter((row) => row.checkVisibility()).map((row) => row.dataset.topic));
+  const shown = () =>
+    page.$$eval("tr[data-topic]", (rows) =>
+      rows.filter((row) => row.checkVisibility()).map((row) => row.dataset.topic),
+    );
   const all = await shown();
   await page.fill("#filter", "HOST.");
   await page.waitForFunction(() => document.querySelector('tbody[data-feed="sim"]').hidden);
-  assert.deepEqual(await shown(), all.filter((topic) => topic.startsWith("host.")));
+  assert.deepEqual(
+    await shown(),
+    all.filter((topic) => topic.startsWith("host.")),
+  );
   await page.fill("#filter", "nothing-is-called-so");
   await page.waitForSelector("#none:not([hidden])");
   assert.equal(await page.textContent("#none"), "No topic matches the filter.");
   await page.fill("#filter", "");
-  await page.waitForFunction((n) => document.querySelectorAll("tr[data-topic]:not([hidden])").length >= n, all.length);
+  await page.waitForFunction(
+    (n) => document.querySelectorAll("tr[data-topic]:not([hidden])").length >= n,
+    all.length,
+  );
 });
 
 test("keys alone reach a row, draw its chart and take it away again", async () => {
@@ -126,9 +138,14 @@ test("the table is one to those who cannot see it", async () => {
   );
   assert.deepEqual(nameless, []);
   const headings = await page.$$eval("h1, h2, h3", (all) => all.map((heading) => Number(heading.tagName[1])));
-  headings.reduce((before, level) => (assert.ok(level <= before + 1, "a heading level is skipped"), level), 0);
+  headings.reduce(
+    (before, level) => (assert.ok(level <= before + 1, "a heading level is skipped"), level),
+    0,
+  );
   assert.equal(await page.locator("[aria-live=polite]").count(), 1);
-  await page.waitForFunction(() => /topics/.test(document.getElementById("words").textContent), null, { timeout: 15_000 });
+  await page.waitForFunction(() => /topics/.test(document.getElementById("words").textContent), null, {
+    timeout: 15_000,
+  });
   for (const label of await page.$$eval(".plot", (plots) => plots.map((plot) => plot.ariaLabel))) {
     assert.match(label, /lowest .+ highest .+ now /);
   }
@@ -146,7 +163,9 @@ for (const scheme of ["light", "dark"]) {
         return [...canvas.getImageData(0, 0, 1, 1).data];
       };
       const light = ([r, g, b]) =>
-        [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        [r, g, b]
+          .map((c) => c / 255)
+          .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
           .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
       const ground = (element) => {
         for (let at = element; at; at = at.parentElement) {
@@ -156,12 +175,17 @@ for (const scheme of ["light", "dark"]) {
         return rgb("Canvas");
       };
       const texts = [...document.querySelectorAll("body *")].filter(
-        (element) => element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()),
+        (element) =>
+          element.checkVisibility() &&
+          [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()),
       );
       return texts
         .map((element) => {
           const [a, b] = [light(rgb(getComputedStyle(element).color)), light(ground(element))];
-          return { text: element.textContent.slice(0, 30), ratio: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) };
+          return {
+            text: element.textContent.slice(0, 30),
+            ratio: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05),
+          };
         })
         .filter(({ ratio }) => ratio < 4.5);
     });
@@ -173,8 +197,11 @@ test("fits a small phone, and leaves pictures to look at", async () => {
   const out = new URL("out/", import.meta.url);
   await mkdir(out, { recursive: true });
   const shot = (name) => page.screenshot({ path: new URL(`${name}.png`, out).pathname });
+  await page.evaluate(() => scrollTo(0, 0));
   for (const scheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme: scheme });
+    // The line is drawn anew in the other scheme's colour.
+    for (const topic of await drawn(page)) await hasLine(page, topic);
     await shot(scheme);
   }
   await page.setViewportSize({ width: 360, height: 740 });
@@ -186,6 +213,9 @@ test("fits a small phone, and leaves pictures to look at", async () => {
 test("no error was logged and no request left the origin", () => {
   assert.deepEqual(page.errors, []);
   const { host } = new URL(daemon.url);
-  assert.deepEqual(page.requests.filter((request) => new URL(request).host !== host), []);
+  assert.deepEqual(
+    page.requests.filter((request) => new URL(request).host !== host),
+    [],
+  );
   assert.ok(page.requests.some((request) => request.startsWith("ws://")));
 });

@@ -32,7 +32,9 @@ after(async () => {
 });
 
 test("every topic has its row", async () => {
-  await page.waitForFunction((n) => document.querySelectorAll("tr[data-topic]").length === n, TOPICS, { timeout: 30_000 });
+  await page.waitForFunction((n) => document.querySelectorAll("tr[data-topic]").length === n, TOPICS, {
+    timeout: 30_000,
+  });
 });
 
 test("frames keep coming while all of them move", async () => {

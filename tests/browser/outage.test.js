@@ -30,7 +30,9 @@ test("a killed feed process makes a short gap, and the other feed none", async (
   await seqPasses(page, "sim", sim + 5);
   assert.ok(Date.now() - killed < 10_000, "the gap was not short");
   assert.equal(await page.textContent("#link"), "Live");
-  await page.waitForFunction(() => document.querySelector('tbody[data-feed="sim"] .badge').textContent === "up");
+  await page.waitForFunction(
+    () => document.querySelector('tbody[data-feed="sim"] .badge').textContent === "up",
+  );
 });
 
 test("the page says that the daemon stopped, and comes back with it", async () => {
@@ -48,10 +50,14 @@ test("the page says that the daemon stopped, and comes back with it", async () =
 test("the button does not wait for the back-off", async () => {
   await daemon.stop();
   // Three failed tries put the next one seconds away.
-  await page.waitForFunction(() => {
-    const wait = Number(/in (\d+) s/.exec(document.getElementById("link").textContent)?.[1]);
-    return wait >= 3;
-  }, null, { timeout: 60_000 });
+  await page.waitForFunction(
+    () => {
+      const wait = Number(/in (\d+) s/.exec(document.getElementById("link").textContent)?.[1]);
+      return wait >= 3;
+    },
+    null,
+    { timeout: 60_000 },
+  );
   daemon = await startDaemon({ listen: `127.0.0.1:${daemon.port}` });
   if (await page.locator("#retry").isVisible()) await page.click("#retry");
   await linkSays(page, "Live", 2_500);
@@ -59,7 +65,11 @@ test("the button does not wait for the back-off", async () => {
 
 test("coming online wakes the page at once", async () => {
   await daemon.stop();
-  await page.waitForFunction(() => Number(/in (\d+) s/.exec(document.getElementById("link").textContent)?.[1]) >= 3, null, { timeout: 60_000 });
+  await page.waitForFunction(
+    () => Number(/in (\d+) s/.exec(document.getElementById("link").textContent)?.[1]) >= 3,
+    null,
+    { timeout: 60_000 },
+  );
   daemon = await startDaemon({ listen: `127.0.0.1:${daemon.port}` });
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await linkSays(page, "Live", 2_500);

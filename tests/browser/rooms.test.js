@@ -15,18 +15,39 @@ test("close codes ask for what the protocol says", () => {
 });
 
 test("back-off grows to its limit and spreads over all of it", () => {
-  assert.equal(backOffMs(0, () => 0), 250);
-  assert.equal(backOffMs(0, () => 1), 500);
-  assert.equal(backOffMs(3, () => 1), 2_250);
+  assert.equal(
+    backOffMs(0, () => 0),
+    250,
+  );
+  assert.equal(
+    backOffMs(0, () => 1),
+    500,
+  );
+  assert.equal(
+    backOffMs(3, () => 1),
+    2_250,
+  );
   for (const attempt of [7, 30, 2_000]) {
-    assert.equal(backOffMs(attempt, () => 0), 250);
-    assert.equal(backOffMs(attempt, () => 1), RETRY_MAX_MS);
+    assert.equal(
+      backOffMs(attempt, () => 0),
+      250,
+    );
+    assert.equal(
+      backOffMs(attempt, () => 1),
+      RETRY_MAX_MS,
+    );
   }
 });
 
 test("the server's window is kept, and a broken one replaced", () => {
-  assert.equal(withinMs([500, 5_000], () => 0), 500);
-  assert.equal(withinMs([500, 5_000], () => 1), 5_000);
+  assert.equal(
+    withinMs([500, 5_000], () => 0),
+    500,
+  );
+  assert.equal(
+    withinMs([500, 5_000], () => 1),
+    5_000,
+  );
   for (const broken of [undefined, null, [], ["a", 2], [9, 3], [-5, -1], 7]) {
     const ms = withinMs(broken, () => 1);
     assert.ok(ms >= 0 && ms <= 500, `${JSON.stringify(broken)} gave ${ms}`);
@@ -34,8 +55,14 @@ test("the server's window is kept, and a broken one replaced", () => {
 });
 
 test("figures are found in any shape, the main one first", () => {
-  assert.deepEqual(figures({ volume: 3, ts: 1767225600123, price: "189.30", symbol: "AAPL" }), ["price", "volume"]);
-  assert.deepEqual(figures({ current: { temperature_2m: 19.1, interval: 900 } })[0], "current.temperature_2m");
+  assert.deepEqual(figures({ volume: 3, ts: 1767225600123, price: "189.30", symbol: "AAPL" }), [
+    "price",
+    "volume",
+  ]);
+  assert.deepEqual(
+    figures({ current: { temperature_2m: 19.1, interval: 900 } })[0],
+    "current.temperature_2m",
+  );
   assert.deepEqual(figures(42), [""]);
   assert.deepEqual(figures("189.30"), [""]);
   assert.deepEqual(figures({ note: "1 apple", ok: true, none: null }), []);
@@ -53,11 +80,21 @@ test("a path leads back to its leaf, through keys that hold dots too", () => {
 test("strings count as numbers only when they are", () => {
   assert.equal(numeric("189.30"), 189.3);
   assert.equal(numeric("-1e3"), -1000);
-  for (const other of ["", " ", "0x10", "1,5", "12 %", "Infinity", null, true, {}, []]) assert.ok(Number.isNaN(numeric(other)));
+  for (const other of ["", " ", "0x10", "1,5", "12 %", "Infinity", null, true, {}, []])
+    assert.ok(Number.isNaN(numeric(other)));
 });
 
 test("ages are as fine as a person cares for", () => {
-  for (const [ms, text] of [[0, "0.0 s"], [-80, "0.0 s"], [312, "0.3 s"], [9_949, "9.9 s"], [12_900, "12 s"], [61_000, "1 min"], [7_200_000, "2 h"], [4e8, "4 d"]]) {
+  for (const [ms, text] of [
+    [0, "0.0 s"],
+    [-80, "0.0 s"],
+    [312, "0.3 s"],
+    [9_949, "9.9 s"],
+    [12_900, "12 s"],
+    [61_000, "1 min"],
+    [7_200_000, "2 h"],
+    [4e8, "4 d"],
+  ]) {
     assert.equal(format.age(ms), text);
   }
 });
@@ -68,6 +105,14 @@ test("figures read with their unit", () => {
   assert.equal(format.figure("cpu.used_percent", 24.518), "24.5 %");
   assert.equal(format.figure("n", 1234567.891234), "1,234,567.8912");
   assert.equal(format.figure("n", NaN), "–");
+  assert.equal(format.figure("uptime_s", 4830.53), "1 h 20 min");
+  assert.equal(format.figure("uptime_s", 59.9), "59 s");
+  assert.equal(format.figure("temperature_c", -3.25), "-3.25 °C");
+  assert.equal(format.label("net.rx_bytes_per_s"), "net.rx");
+  assert.equal(format.leaf("change_pct", "0.30"), "0.30 %");
+  assert.equal(format.change("uptime_s", 1, 2), "+1 s");
+  assert.equal(format.label("load_1m"), "load 1m");
+  assert.equal(format.label(""), "value");
   assert.equal(format.change("price", -0.045, 2), "−0.04");
   assert.equal(format.change("price", 0.25, 2), "+0.25");
 });
@@ -92,8 +137,18 @@ test("a series stays in order, bounded, and its gaps are closed by history alone
   series.push(20, 2);
   series.push(15, 9);
   assert.deepEqual(series.times, [10, 10.001, 20]);
-  series.seed([[12, 5], [8, 4], [10, 1]]);
-  assert.deepEqual([series.times, series.numbers], [[8, 10, 12, 20], [4, 1, 5, 2]]);
+  series.seed([
+    [12, 5],
+    [8, 4],
+    [10, 1],
+  ]);
+  assert.deepEqual(
+    [series.times, series.numbers],
+    [
+      [8, 10, 12, 20],
+      [4, 1, 5, 2],
+    ],
+  );
   for (let i = 0; i < 30_000; i += 1) series.push(100 + i, i);
   assert.ok(series.times.length < 10_000 && series.times.length === series.numbers.length);
   assert.deepEqual(series.extent(30_095), [29_994, 29_999]);
@@ -104,7 +159,13 @@ test("a first visit shows two quotes and the processor, or what there is", () =>
   const some = [topic("host.cpu", "cpu", 3), topic("host.load", "load", 1)];
   assert.equal(firstChoice(some, 0), null);
   assert.deepEqual(firstChoice(some, 60_000), ["host.cpu", "host.load"]);
-  const all = [...some, topic("sim.B", "quote", 1), topic("sim.A", "quote", 2), topic("sim.C", "quote", 2), topic("sim.note", "note", NaN)];
+  const all = [
+    ...some,
+    topic("sim.B", "quote", 1),
+    topic("sim.A", "quote", 2),
+    topic("sim.C", "quote", 2),
+    topic("sim.note", "note", NaN),
+  ];
   assert.deepEqual(firstChoice(all, 0), ["sim.A", "sim.B", "host.cpu"]);
   assert.equal(firstChoice([], 60_000), null);
 });

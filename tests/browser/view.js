@@ -4,7 +4,8 @@
 export const column = (page, feed, name) =>
   page.$$eval(
     `tbody[data-feed="${feed}"] tr[data-topic]`,
-    (rows, name) => Object.fromEntries(rows.map((row) => [row.dataset.topic, row.querySelector(`.${name}`).textContent])),
+    (rows, name) =>
+      Object.fromEntries(rows.map((row) => [row.dataset.topic, row.querySelector(`.${name}`).textContent])),
     name,
   );
 
@@ -15,7 +16,9 @@ export const drawn = (page) => page.$$eval(".chart", (charts) => charts.map((cha
 
 /** Waits until the link says so. */
 export const linkSays = (page, text, timeout = 20_000) =>
-  page.waitForFunction((text) => document.getElementById("link").textContent.startsWith(text), text, { timeout });
+  page.waitForFunction((text) => document.getElementById("link").textContent.startsWith(text), text, {
+    timeout,
+  });
 
 /** Waits until a feed has rows whose sequence numbers have all been read, and gives the greatest. */
 export async function greatestSeq(page, feed) {
@@ -49,7 +52,11 @@ export const hasLine = (page, topic, timeout = 20_000) =>
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       let inked = 0;
       for (let i = 0; i < data.length; i += 4) {
-        if (data[i + 3] > 200 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 24) inked += 1;
+        if (
+          data[i + 3] > 200 &&
+          Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 24
+        )
+          inked += 1;
       }
       return inked > 40;
     },

@@ -15,9 +15,6 @@ pub struct Asset {
 /// Every file, as `build.rs` collected it.
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The page's own rule for browsers: nothing is loaded from, or sent, anywhere but here.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'";
-
 /// The file served at a request's path (without its query), or `None`: `/` is the page itself.
 pub fn asset(path: &str) -> Option<&'static Asset> {
     let path = if path == "/" { "/index.html" } else { path };

@@ -1,13 +1,11 @@
 // One chosen topic, drawn: its figure large, its line, and the numbers behind the line.
 import { at, exact, figures, numeric } from "./fields.js";
 import * as format from "./format.js";
-import { ink } from "./ink.js";
+import { Plot } from "./plot.js";
 import { Series } from "./series.js";
 
-const HEIGHT = 120;
 /** A young line is drawn wide at first, and the window grows with it up to the chosen span. */
 const YOUNG_SECONDS = 15;
-const FONT = "11px system-ui, sans-serif";
 /** Points listed in the table behind the line. */
 const LISTED = 12;
 /** How often words about the line are renewed; a screen reader must not be flooded. */
@@ -17,7 +15,6 @@ let ids = 0;
 export class Chart {
   series = new Series();
 
-  #uPlot;
   #plot = null;
   #topic;
   #path = null;
@@ -26,7 +23,6 @@ export class Chart {
   #moved = true;
   #window = [0, 1];
   #wordsAt = -Infinity;
-  #hovered = false;
   #listed = 0;
 
   /**
@@ -37,7 +33,6 @@ export class Chart {
   constructor(topic, wanted, uPlot, { onClose, onField }) {
     this.#topic = topic;
     this.#path = wanted;
-    this.#uPlot = uPlot;
     this.element = document.createElement("article");
     this.element.className = "chart";
     this.element.dataset.topic = topic.name;
@@ -50,12 +45,24 @@ export class Chart {
       <p class="waiting">Waiting for its first tick.</p>
       <details><summary>Values</summary><table><caption class="unseen"></caption>
         <thead><tr><th scope="col">Time</th><th scope="col">Value</th></tr></thead><tbody></tbody></table></details>`;
-    for (const part of ["h3", "select", ".close", ".now", ".step", ".hover", ".plot", ".waiting", "details", "caption", "tbody"]) {
+    for (const part of [
+      "h3",
+      "select",
+      ".close",
+      ".now",
+      ".step",
+      ".hover",
+      ".plot",
+      ".waiting",
+      "details",
+      "caption",
+      "tbody",
+    ]) {
       this.#parts[part.replace(".", "")] = this.element.querySelector(part);
     }
     const { h3, select, close, plot, details } = this.#parts;
     h3.textContent = topic.name;
-    caption(this.#parts.caption, topic.name);
+    this.#parts.caption.textContent = `Newest values of ${topic.name}`;
     select.setAttribute("aria-label", `Field of ${topic.name}`);
     select.hidden = true;
     close.setAttribute("aria-label", `Remove the chart of ${topic.name}`);
@@ -70,8 +77,7 @@ export class Chart {
     });
     details.addEventListener("toggle", () => this.#list());
     plot.hidden = true;
-    this.resized = new ResizeObserver(() => this.#plot?.setSize({ width: plot.clientWidth, height: HEIGHT }));
-    this.resized.observe(plot);
+    if (uPlot) this.#plot = new Plot(plot, uPlot, (seconds, number) => this.#hover(seconds, number));
     if (topic.text) this.tick();
   }
 
@@ -115,24 +121,24 @@ export class Chart {
     const { plot, waiting } = this.#parts;
     const empty = this.series.times.length === 0;
     waiting.hidden = !empty;
-    if (empty) waiting.textContent = this.#topic.text ? "This topic has no figure to draw." : "Waiting for its first tick.";
-    if (this.#uPlot && !empty) {
+    if (empty)
+      waiting.textContent = this.#topic.text
+        ? "This topic has no figure to draw."
+        : "Waiting for its first tick.";
+    if (this.#plot && !empty) {
       plot.hidden = false;
-      this.#plot ??= this.#draw(plot);
-      this.#plot.setData(this.#data(live), true);
+      this.#plot.show(this.#data(live), this.#window, this.#path);
     }
     if (now - this.#wordsAt > WORDS_MS) this.#words(now, spanSeconds);
     if (this.#parts.details.open && now - this.#listed > 1_000) this.#list(now);
   }
 
   redraw() {
-    this.#plot?.destroy();
-    this.#plot = null;
+    this.#plot?.fade();
   }
 
   remove() {
-    this.resized.disconnect();
-    this.#plot?.destroy();
+    this.#plot?.remove();
     this.element.remove();
   }
 
@@ -153,12 +159,16 @@ export class Chart {
     const before = this.series.numbers.at(-2);
     const delta = Number.isFinite(before) ? numeric(main) - before : 0;
     step.textContent =
-      delta === 0 ? "" : `${delta > 0 ? "▲" : "▼"} ${format.change(this.#path, delta, format.decimals(main))}`;
+      delta === 0
+        ? ""
+        : `${delta > 0 ? "▲" : "▼"} ${format.change(this.#path, delta, format.decimals(this.#path, main))}`;
     this.element.dataset.trend = delta > 0 ? "up" : delta < 0 ? "down" : "";
     const fields = figures(topic.value);
     if (fields.join() === this.#fields) return;
     this.#fields = fields.join();
-    select.replaceChildren(...fields.map((path) => new Option(format.label(path), path, false, path === this.#path)));
+    select.replaceChildren(
+      ...fields.map((path) => new Option(format.name(path), path, false, path === this.#path)),
+    );
     select.hidden = fields.length < 2;
   }
 
@@ -191,57 +201,8 @@ export class Chart {
     tbody.replaceChildren(...rows);
   }
 
-  #draw(plot) {
-    const axis = { stroke: ink("--muted"), font: FONT, grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false } };
-    return new this.#uPlot(
-      {
-        width: Math.max(plot.clientWidth, 120),
-        height: HEIGHT,
-        padding: [8, 6, 0, 0],
-        legend: { show: false },
-        cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: "tickerd" } },
-        scales: { x: { range: () => this.#window }, y: { range: (_plot, low, high) => widen(low, high) } },
-        axes: [
-          { ...axis, size: 24, gap: 4, values: (_plot, ticks) => ticks.map((t) => format.time(t * 1000)), space: 78 },
-          { ...axis, size: (_plot, ticks) => 14 + 6.4 * Math.max(3, ...(ticks ?? []).map((tick) => tick.length)), gap: 6, space: 34,
-            values: (_plot, ticks) => labels(this.#path, ticks) },
-        ],
-        series: [{}, { stroke: ink("--accent"), fill: ink("--accent-wash"), width: 1.75, points: { show: false }, spanGaps: false }],
-        hooks: { setCursor: [(drawn) => this.#hover(drawn)] },
-      },
-      [[], []],
-      plot,
-    );
+  #hover(seconds, number) {
+    this.#parts.hover.textContent =
+      seconds === undefined ? "" : `${format.time(seconds * 1000)}  ${format.figure(this.#path, number)}`;
   }
-
-  #hover({ cursor, data }) {
-    const { hover } = this.#parts;
-    const number = cursor.idx === null || cursor.idx === undefined || cursor.left < 0 ? null : data[1][cursor.idx];
-    if (number === null || number === undefined) {
-      if (this.#hovered) hover.textContent = "";
-      this.#hovered = false;
-      return;
-    }
-    this.#hovered = true;
-    hover.textContent = `${format.time(data[0][cursor.idx] * 1000)}  ${format.figure(this.#path, number)}`;
-  }
-}
-
-function caption(element, name) {
-  element.textContent = `Newest values of ${name}`;
-}
-
-/** Room above and below the line; a flat line sits in the middle. */
-function widen(low, high) {
-  if (!Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
-  const room = high === low ? Math.max(Math.abs(high) * 0.01, 0.5) : (high - low) * 0.12;
-  return [low >= 0 && low - room < 0 ? 0 : low - room, high + room];
-}
-
-/** Axis labels all as fine as the finest of them. */
-function labels(path, ticks) {
-  const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1;
-  if (/bytes|percent|pct/.test(path) || step >= 1) return ticks.map((tick) => format.figure(path, tick));
-  const places = Math.min(8, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
-  return ticks.map((tick) => tick.toFixed(places));
 }

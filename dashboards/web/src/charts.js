@@ -74,6 +74,11 @@ export class Charts {
     this.#asked.clear();
   }
 
+  /** A feed is gone, and its topics with it. */
+  gapOf(feed) {
+    for (const [name, chart] of this.#charts) if (name.split(".", 1)[0] === feed) chart.series.gap();
+  }
+
   history({ id, topic, values }) {
     const name = this.#asked.get(id) ?? topic;
     this.#asked.delete(id);

@@ -9,9 +9,13 @@ const PATIENCE_MS = 2_500;
  * moves; what is missing is filled up with any other topic that has a figure.
  */
 export function firstChoice(topics, waitedMs) {
-  const drawable = [...topics].filter((topic) => !Number.isNaN(topic.number)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const drawable = [...topics]
+    .filter((topic) => !Number.isNaN(topic.number))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
   const quotes = drawable.filter((topic) => topic.kind === "quote").slice(0, 2);
-  const load = drawable.filter((topic) => /(^|[._-])cpu/.test(topic.name) || topic.kind === "cpu").slice(0, 1);
+  const load = drawable
+    .filter((topic) => /(^|[._-])cpu/.test(topic.name) || topic.kind === "cpu")
+    .slice(0, 1);
   const best = [...quotes, ...load];
   if (best.length < CHARTS && waitedMs < PATIENCE_MS) return null;
   const others = drawable.filter((topic) => !best.includes(topic));

@@ -41,7 +41,10 @@ export class Connection {
     addEventListener("online", () => this.wake());
     addEventListener("pageshow", (event) => event.persisted && this.wake());
     addEventListener("pagehide", (event) => event.persisted && this.#lost(1000, "the page was put aside"));
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.wake());
+    document.addEventListener(
+      "visibilitychange",
+      () => document.visibilityState === "visible" && this.wake(),
+    );
     document.addEventListener("resume", () => this.wake());
     this.#connect();
   }

@@ -5,10 +5,11 @@ const DECIMAL = /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 const LEAVES_MAX = 32;
 const DEPTH_MAX = 4;
 /** Names under which feeds commonly put the one figure that matters, best first. */
+// prettier-ignore
 const MAIN = [
   "price", "last", "value", "close", "mid", "rate",
-  "used_percent", "usage_percent", "busy_percent", "total_percent", "percent", "usage",
-  "temperature_c", "temperature_2m", "temperature", "temp", "load1", "load_1", "one", "count", "n",
+  "busy_pct", "used_pct", "busy_percent", "used_percent", "percent", "pct", "usage",
+  "temperature_c", "temperature_2m", "temperature", "temp", "load_1m", "load1", "uptime_s", "count", "n",
 ];
 /** Names that hold times and identities: numbers, but not figures. */
 const NOT_FIGURES = /(^|[._])(ts|time|timestamp|date|id|seq|sequence|epoch|pid)$|_(at|unix_ms|id|seq)$/;
@@ -71,6 +72,9 @@ export function figures(value) {
     const place = MAIN.indexOf(name);
     return place < 0 ? MAIN.length : place;
   };
-  const main = paths.reduce((best, path) => (best === undefined || rank(path) < rank(best) ? path : best), undefined);
+  const main = paths.reduce(
+    (best, path) => (best === undefined || rank(path) < rank(best) ? path : best),
+    undefined,
+  );
   return main === undefined ? [] : [main, ...paths.filter((path) => path !== main)];
 }

@@ -1,5 +1,5 @@
 // How figures, times and ages read. A price's digits are its source's and are never touched.
-import { Digits } from "./fields.js";
+import { Digits, numeric } from "./fields.js";
 
 // The page speaks English, so its figures do too: a price's own point and our grouping then agree.
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -7,12 +7,24 @@ const fine = new Intl.NumberFormat("en", { maximumFractionDigits: 4 });
 const tenth = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const coarse = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const scientific = new Intl.NumberFormat("en", { notation: "scientific", maximumSignificantDigits: 4 });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 
 const PRICE = /(^|[._])(price|bid|ask|last|open|high|low|close|mid|vwap)$/;
 const BYTES = /(^|[._])bytes(_per_s)?$/;
 const PERCENT = /(^|[._])(percent|pct)$/;
+const SECONDS = /(^|[._])(uptime|elapsed|duration|age)_s$/;
+const CELSIUS = /(^|[._])(temperature|temp|dew_point|feels_like)_c$/;
+/** What a shown unit already says in a field's name. */
+const UNIT =
+  /_(bytes|bytes_per_s|percent|pct)$|(?<=uptime|elapsed|duration|age)_s$|(?<=temperature|temp|dew_point|feels_like)_c$/;
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+// prettier-ignore
+const UNITS_OF_TIME = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 /** Digits after the point beyond which a number that is not a price is noise. */
 const DECIMALS_MAX = 4;
 
@@ -34,6 +46,8 @@ export function figure(path, n) {
   if (!Number.isFinite(n)) return "–";
   if (BYTES.test(path)) return path.endsWith("_per_s") ? `${bytes(n)}/s` : bytes(n);
   if (PERCENT.test(path)) return `${tenth.format(n)} %`;
+  if (SECONDS.test(path)) return span(n);
+  if (CELSIUS.test(path)) return `${fine.format(n)} °C`;
   const size = Math.abs(n);
   if (size !== 0 && (size < 1e-4 || size >= 1e15)) return scientific.format(n);
   return fine.format(n);
@@ -42,13 +56,16 @@ export function figure(path, n) {
 /** A leaf of a value as a person reads it. */
 export function leaf(path, value) {
   if (value === null || value === undefined) return "–";
-  if (typeof value === "string") return value;
+  if (typeof value === "string")
+    return PERCENT.test(path) && !Number.isNaN(numeric(value)) ? `${value} %` : value;
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number") return figure(path, value);
   if (!(value instanceof Digits)) return JSON.stringify(value);
   const { source, number } = value;
   if (PRICE.test(path)) return source;
-  if (BYTES.test(path) || PERCENT.test(path) || /[eE]/.test(source)) return figure(path, number);
+  if ([BYTES, PERCENT, SECONDS, CELSIUS].some((unit) => unit.test(path)) || /[eE]/.test(source)) {
+    return figure(path, number);
+  }
   const [integer, fraction] = source.split(".");
   if (fraction !== undefined && fraction.length > DECIMALS_MAX) return figure(path, number);
   const sign = integer.startsWith("-") ? "-" : "";
@@ -57,10 +74,12 @@ export function leaf(path, value) {
 }
 
 /** Digits after the point in a leaf, for a change to be shown as finely as its figure. */
-export function decimals(value) {
+export function decimals(path, value) {
   const source = value instanceof Digits ? value.source : String(value ?? "");
   const point = source.indexOf(".");
-  return point < 0 || /[eE]/.test(source) ? 0 : Math.min(source.length - point - 1, 8);
+  if (point < 0 || /[eE]/.test(source)) return 0;
+  const kept = typeof value === "string" || PRICE.test(path);
+  return Math.min(source.length - point - 1, kept ? 8 : DECIMALS_MAX);
 }
 
 /** A change with its sign: `+0.04`, `−1.2 MiB`. */
@@ -68,6 +87,7 @@ export function change(path, delta, places) {
   const sign = delta < 0 ? "−" : "+";
   const size = Math.abs(delta);
   if (BYTES.test(path)) return sign + bytes(size);
+  if (SECONDS.test(path)) return sign + span(size);
   if (PERCENT.test(path)) return sign + tenth.format(size);
   if (size >= 1e9) return sign + coarse.format(size);
   return sign + (places > 0 && places <= 8 ? size.toFixed(places) : fine.format(size));
@@ -83,5 +103,20 @@ export function age(ms) {
   return `${Math.floor(ms / 86_400_000)} d`;
 }
 
-/** The last part of a path, as a label. */
-export const label = (path) => path || "value";
+/** A length of time in its two greatest units. */
+function span(seconds) {
+  const parts = [];
+  let rest = Math.max(0, Math.floor(seconds));
+  for (const [unit, size] of UNITS_OF_TIME) {
+    const n = Math.floor(rest / size);
+    rest -= n * size;
+    if (n > 0 || parts.length > 0 || unit === "s") parts.push(`${n} ${unit}`);
+  }
+  return parts.slice(0, 2).join(" ");
+}
+
+/** A path as a person calls it: without the unit that the figure shows, and words for underscores. */
+export const label = (path) => path.replace(UNIT, "").replaceAll("_", " ") || "value";
+
+/** A path in full, where one is chosen among many. */
+export const name = (path) => path || "value";

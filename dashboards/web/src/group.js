@@ -2,7 +2,7 @@
 import * as format from "./format.js";
 
 /** What a feed's state is called, and the tone it is shown in. */
-const TONES = { up: "good", degraded: "warn", stale: "warn", down: "bad", closed: "quiet" };
+const TONES = { up: "good", degraded: "warn", stale: "warn", down: "bad", closed: "quiet", unknown: "quiet" };
 
 export class Group {
   rows = new Map();

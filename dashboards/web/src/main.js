@@ -43,7 +43,8 @@ let choosing = true;
 let frame = 0;
 
 const serverNow = () => Date.now() + skewMs;
-const isLive = (name) => connection.state.name === "live" && !["down", "stale"].includes(feeds.get(name.split(".", 1)[0]));
+const isLive = (name) =>
+  connection.state.name === "live" && !["down", "stale"].includes(feeds.get(name.split(".", 1)[0]));
 
 /** Collects: however many ticks come, the page is drawn once per frame. */
 function draw() {
@@ -71,8 +72,7 @@ function beat() {
 const answers = {
   connected({ server }) {
     status.server = String(server ?? "");
-    notices.dropFeeds();
-    for (const feed of feeds.keys()) feedSays({ feed, state: "up" });
+    forgetFeeds("up");
     pinged = Date.now();
     connection.send("ping", { t: pinged });
     connection.send("topics", { id: LIST_ID, match: PATTERN });
@@ -111,8 +111,17 @@ const answers = {
   },
 };
 
+/** Every connection tells anew which feeds are in trouble; until one does, nothing is known. */
+function forgetFeeds(state) {
+  feeds.clear();
+  table.feeds(state);
+  notices.dropFeeds();
+  status.troubledFeeds = 0;
+}
+
 function feedSays(notice) {
   feeds.set(notice.feed, notice.state);
+  if (notice.state === "down") charts.gapOf(notice.feed);
   table.feed(notice);
   notices.feed(notice);
   status.troubledFeeds = [...feeds.values()].filter((state) => state !== "up" && state !== "closed").length;
@@ -139,7 +148,9 @@ connection.onMessage = (event, data, text) => {
 };
 connection.onState = (state) => {
   status.link(state);
-  if (state.name === "waiting" || state.name === "stopped") charts.gap();
+  if (state.name !== "waiting" && state.name !== "stopped") return;
+  charts.gap();
+  forgetFeeds("unknown");
 };
 
 table.onChoose = (name) => charts.toggle(name);
@@ -147,7 +158,9 @@ table.onCount = (left, all) => {
   status.topics = all;
   element("none").hidden = left > 0;
   element("none").textContent =
-    all > 0 ? "No topic matches the filter." : "No topics yet. They appear here with their feed's first tick.";
+    all > 0
+      ? "No topic matches the filter."
+      : "No topics yet. They appear here with their feed's first tick.";
 };
 charts.onAsk = (event, data) => connection.state.name === "live" && connection.send(event, data);
 charts.onChange = (names) => {
@@ -166,7 +179,8 @@ element("span").addEventListener("change", ({ target }) => {
 });
 element("retry").addEventListener("click", () => connection.retryNow());
 addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea")) return;
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea"))
+    return;
   event.preventDefault();
   element("filter").focus();
 });
@@ -174,7 +188,10 @@ element("unbuilt").hidden = uPlot !== null;
 element("script").textContent = `const ticks = new WebSocket("${url}?topics=**");
 ticks.onmessage = ({ data }) => console.log(JSON.parse(data));`;
 
-themes(element("theme"), () => charts.redraw());
+themes(element("theme"), () => {
+  charts.redraw();
+  draw();
+});
 charts.restore();
 setInterval(beat, BEAT_MS);
 connection.start();

@@ -5,11 +5,14 @@ import * as format from "./format.js";
 const PASSING_MS = 15_000;
 /** Passing notices kept; a server that complains without end does not fill the page. */
 const PASSING_MAX = 3;
+/** A feed that recovers sooner is told by its badge alone: a line that comes and goes makes the page jump. */
+const PATIENCE_MS = 2_500;
 
 export class Notices {
   #list;
   #items = new Map();
   #ids = 0;
+  #coming = new Map();
 
   constructor(list) {
     this.#list = list;
@@ -18,19 +21,32 @@ export class Notices {
   /** A feed's state: stays while the feed is in trouble. */
   feed({ feed, state, since, reason }) {
     const key = `feed ${feed}`;
+    clearTimeout(this.#coming.get(key));
     if (state === "up") {
       this.drop(key);
       return;
     }
     const when = since > 0 ? ` since ${format.time(since)}` : "";
-    this.put(key, state === "down" ? "bad" : "warn", `Feed ${feed} is ${state}${when}${reason ? `: ${reason}` : "."}`);
+    const text = `Feed ${feed} is ${state}${when}${reason ? `: ${reason}` : "."}`;
+    const tone = state === "down" ? "bad" : state === "closed" ? "quiet" : "warn";
+    if (this.#items.has(key)) this.put(key, tone, text);
+    else
+      this.#coming.set(
+        key,
+        setTimeout(() => this.put(key, tone, text), PATIENCE_MS),
+      );
   }
 
   /** The server skipped ticks because this page reads too slowly. The newest values still arrive. */
   lag({ topics, skipped }) {
     const ticks = `${format.count(skipped)} ${skipped === 1 ? "tick" : "ticks"}`;
     const over = topics > 0 ? ` over ${format.count(topics)} ${topics === 1 ? "topic" : "topics"}` : "";
-    this.put("lag", "warn", `This page reads more slowly than the server sends: ${ticks}${over} skipped, newest values kept.`, PASSING_MS);
+    this.put(
+      "lag",
+      "warn",
+      `This page reads more slowly than the server sends: ${ticks}${over} skipped, newest values kept.`,
+      PASSING_MS,
+    );
   }
 
   error({ code, name, message }) {
@@ -69,6 +85,8 @@ export class Notices {
 
   /** A new connection tells anew which feeds are in trouble. */
   dropFeeds() {
+    for (const timer of this.#coming.values()) clearTimeout(timer);
+    this.#coming.clear();
     for (const key of this.#items.keys()) if (key.startsWith("feed ")) this.drop(key);
   }
 }

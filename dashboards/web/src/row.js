@@ -122,11 +122,14 @@ export class Row {
     if (calm.matches || !this.visible || now - this.#flashed < FLASH_GAP_MS) return;
     this.#flashed = now;
     const colour = `var(--flash-${direction || "same"})`;
-    this.#flash = this.#cells.value.animate([{ backgroundColor: colour }, { backgroundColor: "transparent" }], {
-      duration: FLASH_MS,
-      easing: "ease-out",
-      id: direction,
-    });
+    this.#flash = this.#cells.value.animate(
+      [{ backgroundColor: colour }, { backgroundColor: "transparent" }],
+      {
+        duration: FLASH_MS,
+        easing: "ease-out",
+        id: direction,
+      },
+    );
   }
 }
 
@@ -134,5 +137,5 @@ export class Row {
 function change(topic, path, main) {
   if (path === undefined || Number.isNaN(numeric(main)) || topic.delta === 0) return "";
   const arrow = topic.delta > 0 ? "▲" : "▼";
-  return `${arrow} ${format.change(path, topic.delta, format.decimals(main))}`;
+  return `${arrow} ${format.change(path, topic.delta, format.decimals(path, main))}`;
 }

@@ -79,8 +79,12 @@ export class Status {
 
   #say(now) {
     if (now - this.#saidAt < WORDS_MS) return;
-    const link = { live: "Live", waiting: "Reconnecting", stopped: "Stopped", connecting: "Connecting" }[this.#state.name];
-    const feeds = this.#troubled ? `, ${this.#troubled} ${this.#troubled === 1 ? "feed" : "feeds"} in trouble` : "";
+    const link = { live: "Live", waiting: "Reconnecting", stopped: "Stopped", connecting: "Connecting" }[
+      this.#state.name
+    ];
+    const feeds = this.#troubled
+      ? `, ${this.#troubled} ${this.#troubled === 1 ? "feed" : "feeds"} in trouble`
+      : "";
     const words = `${link}, ${format.count(this.#topics)} topics${feeds}.`;
     if (words === this.#said) return;
     this.#said = words;

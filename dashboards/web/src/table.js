@@ -100,6 +100,12 @@ export class Table {
     this.#groups.get(notice.feed)?.say(notice);
   }
 
+  /** All feeds at once: not known while the connection is gone, up until told otherwise once it is back. */
+  feeds(state) {
+    this.#feedStates.clear();
+    for (const group of this.#groups.values()) group.say({ state });
+  }
+
   /** Called once per frame in which something moved. */
   paint(serverNow, now) {
     if (this.#new.size > 0) this.#build(serverNow, now);
@@ -230,11 +236,20 @@ export class Table {
 
   #pressed(event) {
     if (!event.target.closest("tr[data-topic]") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE_ROWS, PageUp: -PAGE_ROWS, Home: -Infinity, End: Infinity };
+    const steps = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: PAGE_ROWS,
+      PageUp: -PAGE_ROWS,
+      Home: -Infinity,
+      End: Infinity,
+    };
     const step = steps[event.key];
     if (step === undefined) return;
     event.preventDefault();
-    const shown = [...this.#table.querySelectorAll("tbody:not([hidden], .folded) tr[data-topic]:not([hidden])")];
+    const shown = [
+      ...this.#table.querySelectorAll("tbody:not([hidden], .folded) tr[data-topic]:not([hidden])"),
+    ];
     const from = shown.indexOf(this.#current.element);
     const to = shown[Math.max(0, Math.min(shown.length - 1, from + step))];
     this.#rows.get(to?.dataset.topic)?.button.focus();

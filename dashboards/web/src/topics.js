@@ -13,8 +13,6 @@ export class Topic {
   number = NaN;
   /** Difference of the main figure between the last two ticks. */
   delta = 0;
-  /** Time of the tick was known from the list of topics only. */
-  listed = false;
 
   constructor(name) {
     this.name = name;
