@@ -202,7 +202,7 @@ impl Shard {
         for name in names {
             let what = match Pattern::is_pattern(name) {
                 true => {
-                    Pattern::parse(name).ok().and_then(|p| self.cohorts.find_pattern(&p)).map(What::Pattern)
+                    Pattern::parse(name).ok().and_then(|p| self.cohorts.patterns.find(&p)).map(What::Pattern)
                 }
                 false => self.topics.find(name).map(What::Exact),
             };
@@ -347,7 +347,7 @@ impl Shard {
         if let Some(error) = feeds.iter().find_map(|feed| self.refusal(*feed, false, terms)) {
             return Err(error);
         }
-        Ok(Ask { what: What::Pattern(self.cohorts.intern_pattern(&pattern)), terms })
+        Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
     }
 
     /// Why topics of a feed cannot be had on these terms.
@@ -373,7 +373,7 @@ impl Shard {
     fn forget(&mut self, what: What) {
         match what {
             What::Exact(slot) => self.topics.release(slot),
-            What::Pattern(pattern) => self.cohorts.release_pattern(pattern),
+            What::Pattern(pattern) => self.cohorts.patterns.release(pattern),
         }
     }
 
@@ -396,7 +396,7 @@ impl Shard {
                     feeds.extend(self.topics.slot(*slot).map(|slot| slot.feed));
                 }
                 Edit::Set(Ask { what: What::Pattern(id), .. }) => {
-                    match self.cohorts.pattern(*id).and_then(Pattern::feed) {
+                    match self.cohorts.patterns.get(*id).and_then(Pattern::feed) {
                         Some(feed) => feeds.extend(self.topics.feed_of(feed)),
                         None => feeds.extend(0..self.topics.feeds().len()),
                     }
@@ -421,7 +421,7 @@ impl Shard {
             match what {
                 What::Exact(id) => {
                     let Some(slot) = self.topics.slot(id) else { continue };
-                    let tier = self.topics.grant(slot, terms.rate).unwrap_or(0);
+                    let tier = self.topics.grant(slot, terms.rate);
                     topics.push(TopicGrant {
                         topic: slot.name.clone(),
                         seq: slot.seq(),
@@ -430,7 +430,7 @@ impl Shard {
                     });
                 }
                 What::Pattern(id) => {
-                    let Some(pattern) = self.cohorts.pattern(id) else { continue };
+                    let Some(pattern) = self.cohorts.patterns.get(id) else { continue };
                     let count = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name)).count();
                     patterns.push(PatternGrant {
                         pattern: pattern.as_str().into(),

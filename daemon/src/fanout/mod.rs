@@ -8,6 +8,7 @@ mod commands;
 mod connection;
 mod link;
 pub mod metrics;
+mod patterns;
 mod reading;
 mod shard;
 pub mod topics;
