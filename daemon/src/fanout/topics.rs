@@ -190,6 +190,11 @@ impl Topics {
         }
     }
 
+    /// How many slots there are, in use or free: what it costs to look at each topic.
+    pub fn count(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Every topic that has spoken.
     pub fn present(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
         let slots = self.slots.iter().zip(0..);
