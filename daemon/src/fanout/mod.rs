@@ -21,7 +21,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
@@ -112,20 +111,23 @@ impl Outlet {
     pub fn send(&mut self, beat: Beat) {
         let beat = Arc::new(beat);
         for (port, missed) in &mut self.ports {
-            let sent = match missed.take() {
-                None => port.try_send(beat.clone()),
+            // Nobody else sends here, so room that is seen stays; an ended shard's channel takes nothing, and needs nothing.
+            if port.capacity() == 0 {
+                if !beat.is_empty() {
+                    self.metrics.beats_behind.inc();
+                    missed.get_or_insert_default().absorb(&beat);
+                }
+                continue;
+            }
+            let due = match missed.take() {
+                None if beat.is_empty() => continue,
+                None => beat.clone(),
                 Some(mut all) => {
                     all.absorb(&beat);
-                    port.try_send(Arc::new(all))
+                    Arc::new(all)
                 }
             };
-            if let Err(TrySendError::Full(refused)) = sent {
-                self.metrics.beats_behind.inc();
-                // The beat is shared with shards that did take it, so it is merged into one of this shard's own.
-                let mut own = Beat::default();
-                own.absorb(&refused);
-                *missed = Some(own);
-            }
+            drop(port.try_send(due));
         }
     }
 
@@ -178,5 +180,38 @@ impl Fanout {
                 tracing::error!("a shard ended in a panic");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::lane::{FeedState, Health};
+
+    fn beat(since: u64) -> Beat {
+        let health = Health { state: FeedState::Up, since, reason: String::new() };
+        Beat { health: vec![(0, health)], ..Beat::default() }
+    }
+
+    #[test]
+    fn a_busy_shard_is_owed_the_newest_and_an_idle_one_is_not_bothered() {
+        let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).expect("fresh"));
+        let ((busy_in, mut busy), (idle_in, mut idle)) = (mpsc::channel(1), mpsc::channel(8));
+        let mut outlet = Outlet { ports: vec![(busy_in, None), (idle_in, None)], metrics: metrics.clone() };
+        for since in 1..=3 {
+            outlet.send(beat(since));
+        }
+        outlet.send(Beat::default());
+        assert!(outlet.owes());
+        assert_eq!(metrics.beats_behind.get(), 2, "trying again is not another beat");
+        let since = |beat: Arc<Beat>| beat.health.iter().map(|(_, health)| health.since).collect::<Vec<_>>();
+        assert_eq!(busy.try_recv().map(since), Ok(vec![1]));
+        outlet.send(Beat::default());
+        assert!(!outlet.owes());
+        assert_eq!(busy.try_recv().map(since), Ok(vec![3]));
+        for expected in 1..=3 {
+            assert_eq!(idle.try_recv().map(since), Ok(vec![expected]));
+        }
+        assert!(idle.try_recv().is_err(), "what says nothing is not sent");
     }
 }
