@@ -15,6 +15,9 @@ use super::topic::Topic;
 /// Most event ticks of one topic that wait for one beat; over that the oldest go, counted.
 pub const EVENTS_PER_BEAT_MAX: usize = 256;
 
+/// Topics in a list of what may be due that are not, beyond twice as many as there are topics.
+const STALE_MAX: usize = 1024;
+
 /// Dense number of a topic on the board; free again once the topic is retired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TopicId(pub u32);
@@ -51,6 +54,8 @@ pub struct Group {
 #[derive(Debug)]
 struct Place {
     topic: Topic,
+    /// Where it is in its group's list of topics.
+    at: usize,
     seq: u64,
     newest: Option<Arc<Frame>>,
     /// Bit per tier: due at that tier's next beat.
@@ -64,7 +69,7 @@ struct Place {
 #[derive(Debug)]
 struct GroupState {
     group: Group,
-    /// Per tier, the topics that may be due there.
+    /// Per tier, the topics that may be due there; which of them are is what their own marks say.
     dirty: Vec<Vec<TopicId>>,
     /// All its topics, for `always`.
     topics: Vec<TopicId>,
@@ -149,14 +154,24 @@ impl Board {
     /// Takes a topic off the board.
     pub fn retire(&mut self, group: usize, topic: &Topic) {
         let Some(id) = self.by_topic.remove(topic) else { return };
-        if let Some(place) = self.places.get_mut(id.0 as usize) {
-            *place = None;
-        }
-        if let Some(state) = self.groups.get_mut(group) {
+        let place = self.places.get_mut(id.0 as usize).and_then(Option::take);
+        if let (Some(place), Some(state)) = (place, self.groups.get_mut(group)) {
             state.retired_any = true;
-            state.topics.retain(|t| *t != id);
-            for list in &mut state.dirty {
-                list.retain(|t| *t != id);
+            // The last moves into the gap. The lists of what may be due need no search: no mark, not due.
+            state.topics.swap_remove(place.at);
+            let moved =
+                state.topics.get(place.at).and_then(|id| self.places.get_mut(id.0 as usize)?.as_mut());
+            if let Some(moved) = moved {
+                moved.at = place.at;
+            }
+            // Topics that come and go between two slow beats would make those lists long.
+            let most = 2 * state.topics.len() + STALE_MAX;
+            for (list, tier) in state.dirty.iter_mut().zip(0u8..).filter(|(list, _)| list.len() > most) {
+                list.sort_unstable_by_key(|id| id.0);
+                list.dedup();
+                list.retain(
+                    |id| matches!(self.places.get(id.0 as usize), Some(Some(p)) if p.dirty & 1 << tier != 0),
+                );
             }
         }
         self.free.push(id);
@@ -173,7 +188,9 @@ impl Board {
         let Some(at) = tier.checked_sub(1) else {
             let walk = if group.always { topics.as_slice() } else { own.as_slice() };
             for id in walk {
-                if let Some(Some(place)) = self.places.get_mut(id.0 as usize) {
+                if let Some(Some(place)) = self.places.get_mut(id.0 as usize)
+                    && (group.always || place.dirty & 1 == 1)
+                {
                     place.push(*id, group.always, slower, due);
                 }
             }
@@ -183,6 +200,9 @@ impl Board {
         // Draining keeps the list's memory for the next beat.
         for id in list.drain(..) {
             let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
+            if place.dirty & 1 << tier == 0 {
+                continue;
+            }
             place.dirty &= !(1 << tier);
             due.extend(place.pushed.iter().map(|frame| Due { topic: id, tier, frame: frame.clone() }));
         }
@@ -206,8 +226,9 @@ impl Board {
     fn introduce(&mut self, group: usize, topic: &Topic) -> TopicId {
         let state = self.groups.get_mut(group);
         let seq = if state.as_ref().is_some_and(|s| s.retired_any) { self.n } else { 0 };
+        let at = state.as_ref().map_or(0, |s| s.topics.len());
         let place =
-            Place { topic: topic.clone(), seq, newest: None, dirty: 0, pushed: None, events: Vec::new() };
+            Place { topic: topic.clone(), at, seq, newest: None, dirty: 0, pushed: None, events: Vec::new() };
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
@@ -258,113 +279,4 @@ impl Place {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STATE: Group = Group { tiers: 3, always: false };
-
-    fn tick(topic: &Topic, value: &str, merged: u64) -> Tick {
-        Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, value: value.as_bytes().into(), merged }
-    }
-
-    fn topic(name: &str) -> Topic {
-        Topic::new(name, "q", Class::State)
-    }
-
-    fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
-        let mut due = Vec::new();
-        board.take_due(0, tier, &mut due);
-        due.iter().map(|d| (d.frame.tick().seq, d.frame.tick().n)).collect()
-    }
-
-    #[test]
-    fn newest_wins_and_is_pushed_once_per_tier() {
-        let mut board = Board::new(&[STATE]);
-        let a = topic("f.a");
-        board.offer(0, tick(&a, "1", 0));
-        board.offer(0, tick(&a, "2", 3));
-        assert_eq!(due(&mut board, 0), [(5, 5)]);
-        assert_eq!(due(&mut board, 0), []);
-        assert_eq!(due(&mut board, 2), [(5, 5)], "a slower tier has its own mark");
-        assert_eq!(board.take_merged(0), 4, "one on the board and three in the lane");
-        assert_eq!(board.take_merged(0), 0);
-    }
-
-    #[test]
-    fn on_change_compares_with_the_last_push() {
-        let mut board = Board::new(&[STATE]);
-        let a = topic("f.a");
-        board.offer(0, tick(&a, "1", 0));
-        assert_eq!(due(&mut board, 0), [(1, 1)]);
-        board.offer(0, tick(&a, "1", 0));
-        assert_eq!(due(&mut board, 0), []);
-        board.offer(0, tick(&a, "2", 0));
-        assert_eq!(due(&mut board, 0), [(3, 3)]);
-    }
-
-    #[test]
-    fn slower_tiers_pass_on_what_the_own_beat_pushed() {
-        let mut board = Board::new(&[STATE]);
-        let a = topic("f.a");
-        board.offer(0, tick(&a, "1", 0));
-        assert_eq!(due(&mut board, 1), [], "not pushed yet");
-        assert_eq!(due(&mut board, 0), [(1, 1)]);
-        assert_eq!(due(&mut board, 1), [(1, 1)]);
-        // There and back between two beats of the tier: a snapshot in between was "2", so "1" must come again.
-        for value in ["2", "1"] {
-            board.offer(0, tick(&a, value, 0));
-            due(&mut board, 0);
-        }
-        board.offer(0, tick(&a, "9", 0));
-        assert_eq!(due(&mut board, 1), [(3, 3)]);
-        assert_eq!(due(&mut board, 1), []);
-        assert_eq!(due(&mut board, 0), [(4, 4)]);
-        assert_eq!(due(&mut board, 1), [(4, 4)]);
-    }
-
-    #[test]
-    fn always_repeats_the_newest() {
-        let mut board = Board::new(&[Group { tiers: 1, always: true }]);
-        board.offer(0, tick(&topic("f.a"), "1", 0));
-        assert_eq!(due(&mut board, 0), [(1, 1)]);
-        assert_eq!(due(&mut board, 0), [(1, 1)]);
-    }
-
-    #[test]
-    fn events_all_go_in_order_within_their_bound() {
-        let mut board = Board::new(&[STATE]);
-        let a = Topic::new("f.a", "t", Class::Event);
-        for i in 0..3 {
-            board.offer(0, tick(&a, &i.to_string(), 0));
-        }
-        assert_eq!(due(&mut board, 0), [(1, 1), (2, 2), (3, 3)]);
-        assert_eq!(due(&mut board, 1), []);
-        for i in 0..EVENTS_PER_BEAT_MAX + 2 {
-            board.offer(0, tick(&a, &i.to_string(), 0));
-        }
-        let got = due(&mut board, 0);
-        assert_eq!((got.len(), got[0].0), (EVENTS_PER_BEAT_MAX, 6));
-        assert_eq!(board.take_merged(0), 2);
-    }
-
-    #[test]
-    fn a_topic_that_comes_back_counts_on() {
-        let mut board = Board::new(&[STATE]);
-        let a = topic("f.a");
-        for i in 0..5 {
-            board.offer(0, tick(&a, &i.to_string(), 0));
-        }
-        board.retire(0, &a);
-        assert_eq!(due(&mut board, 0), [], "a retired topic is not due");
-        let again = topic("f.a");
-        board.offer(0, tick(&again, "9", 0));
-        let got = due(&mut board, 0);
-        assert_eq!(got.len(), 1);
-        assert!(got[0].0 > 5, "{got:?}");
-        let changes = board.take_changes();
-        assert!(matches!(
-            changes.as_slice(),
-            [Change::Added(x, _), Change::Removed(y), Change::Added(z, _)] if x == y && y == z
-        ));
-    }
-}
+mod tests;
