@@ -4,6 +4,7 @@
 //! client sees anything. Running: feeds, pulse, shards, then the server that brings clients. Stopping, the other way
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
+pub mod panics;
 mod readiness;
 
 use std::path::PathBuf;

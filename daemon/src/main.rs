@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
-use tickerd::app::App;
+use tickerd::app::{App, panics};
 use tickerd::cli::{self, Cli, Command, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, RunArgs};
 use tickerd::config::{self, Config};
 use tickerd::feed;
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &RunArgs) -> ExitCode {
+    panics::end_the_process();
     if let Err(why) = log() {
         eprintln!("tickerd: {why}");
         return ExitCode::from(EXIT_USAGE);
