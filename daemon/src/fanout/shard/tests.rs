@@ -8,6 +8,7 @@ use prometheus::Registry;
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::fanout::Fanout;
 use crate::fanout::arrival::{Opening, Socket};
 use crate::fanout::topics::FeedFacts;
 use crate::model::board::{Board, Group};
@@ -24,51 +25,48 @@ struct Bench {
     topics: Vec<Topic>,
 }
 
+fn settings(drain: Duration) -> Settings {
+    let feeds = [FeedFacts { name: "f".into(), tiers: Tiers::new(Duration::from_millis(100), &[]) }];
+    let limits = Limits { message: 1 << 16, fragments: 16 };
+    let second = Duration::from_secs(1);
+    Settings {
+        server: "tickerd/test".into(),
+        epoch: "e".into(),
+        feeds: feeds.to_vec().into(),
+        limits,
+        echo_limits: limits,
+        topics_max: 100,
+        patterns_max: 4,
+        commands_per_s: 10,
+        commands_burst: 20,
+        heartbeat: second * 15,
+        ping: second * 20,
+        pong_timeout: second * 40,
+        drain,
+    }
+}
+
 impl Bench {
     fn new(topics: usize) -> Bench {
-        let feeds = [FeedFacts { name: "f".into(), tiers: Tiers::new(Duration::from_millis(100), &[]) }];
-        let limits = Limits { message: 1 << 16, fragments: 16 };
-        let second = Duration::from_secs(1);
-        let settings = Settings {
-            server: "tickerd/test".into(),
-            epoch: "e".into(),
-            feeds: feeds.to_vec().into(),
-            limits,
-            echo_limits: limits,
-            topics_max: 100,
-            patterns_max: 4,
-            commands_per_s: 10,
-            commands_burst: 20,
-            heartbeat: second * 15,
-            ping: second * 20,
-            pong_timeout: second * 40,
-            drain: second,
-        };
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
-        let shard =
-            Rc::new_cyclic(|me| RefCell::new(Shard::new(me.clone(), 0, Arc::new(settings), metrics, load)));
+        let shard = Rc::new_cyclic(|me| {
+            RefCell::new(Shard::new(me.clone(), 0, Arc::new(settings(Duration::from_secs(1))), metrics, load))
+        });
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         Bench { shard, board: Board::new(&[Group { tiers: 1, always: false }]), topics }
     }
 
     /// A client that asked for `topics` with its address and was greeted; it is connection 0, 1, and so on.
     async fn client(&self, topics: &[&str]) -> Client {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        theirs.set_nonblocking(true).unwrap();
+        let (arrival, client) = arrival(topics);
         self.shard.borrow().load.fetch_add(1, Ordering::Relaxed);
-        let opening = Opening { topics: topics.iter().map(|t| t.to_string()).collect(), rate: None };
-        self.shard.borrow_mut().arrive(Arrival {
-            socket: Socket::Unix(ours),
-            read_buf: bytes::Bytes::new(),
-            kind: Kind::Ticker { opening: Some(opening).filter(|opening| !opening.topics.is_empty()) },
-            permit: Box::new(()),
-        });
+        self.shard.borrow_mut().arrive(arrival);
         // The runtime learns that a new socket takes bytes when it looks for the first time.
         while self.shard.borrow().connections.iter().flatten().any(|conn| conn.stall.is_some()) {
             tokio::task::yield_now().await;
         }
-        Client { socket: theirs, unread: Vec::new() }
+        client
     }
 
     /// Each topic says something of `bytes`.
@@ -92,6 +90,19 @@ impl Bench {
     fn is_stalled(&self, id: ConnId) -> bool {
         self.shard.borrow_mut().connection(id).is_some_and(|conn| conn.stall.is_some())
     }
+}
+
+fn arrival(topics: &[&str]) -> (Arrival, Client) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let opening = Opening { topics: topics.iter().map(|t| t.to_string()).collect(), rate: None };
+    let arrival = Arrival {
+        socket: Socket::Unix(ours),
+        read_buf: bytes::Bytes::new(),
+        kind: Kind::Ticker { opening: Some(opening).filter(|opening| !opening.topics.is_empty()) },
+        permit: Box::new(()),
+    };
+    (arrival, Client { socket: theirs, unread: Vec::new() })
 }
 
 struct Client {
@@ -120,7 +131,8 @@ impl Client {
                 return frames;
             }
             let frame: Vec<u8> = self.unread.drain(..head + len).skip(head).collect();
-            frames.push(String::from_utf8(frame).unwrap());
+            // A close carries a number before its words.
+            frames.push(String::from_utf8_lossy(&frame).into_owned());
         }
     }
 
@@ -246,4 +258,25 @@ fn gauges_come_back_to_nothing() {
         assert_eq!(shard.metrics.closes.with_label_values(&["1006"]).get(), 1);
         drop(clients);
     });
+}
+
+/// The pulse's last beat and the word to stop come together, and the beat goes out before the goodbye.
+#[test]
+fn the_last_beat_goes_out_before_the_goodbye() {
+    for _ in 0..20 {
+        let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
+        let (fanout, mut outlet) = Fanout::start(1, settings(Duration::from_millis(10)), metrics).unwrap();
+        let (arrival, mut client) = arrival(&["f.0"]);
+        fanout.intake().place(arrival);
+        let mut frames = Vec::new();
+        while frames.len() < 2 {
+            std::thread::yield_now();
+            frames.extend(client.read());
+        }
+        outlet.send(Bench::new(1).beat(0));
+        fanout.stop();
+        let rest = client.read();
+        assert_eq!(seqs(&rest), [("f.0".to_owned(), 1)], "{rest:?}");
+        assert!(rest.iter().any(|frame| frame.contains(r#""event":"closing""#)), "{rest:?}");
+    }
 }
