@@ -55,7 +55,7 @@ test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/browser && npm test
 
-test: lint test-rust test-browser
+test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) lint test-rust test-browser
 
 bench: $(PAGE_DEPS)
 	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench
