@@ -22,12 +22,13 @@ pub mod script;
 use std::future::Future;
 use std::time::Duration;
 
-pub use client::{Client, Event};
+pub use client::{Client, Event, Incoming};
 pub use daemon::{Daemon, daemon};
 pub use feed::{Feed, exec, sim};
 pub use raw::Raw;
 pub use script::{Script, scripted};
 pub use serde_json::{Value, json};
+pub use tokio_tungstenite::tungstenite::Message;
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
 pub const GUARD: Duration = Duration::from_secs(20);
