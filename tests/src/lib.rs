@@ -1,1 +1,41 @@
-//! t
+//! The harness: the real daemon, on ports of its own, with clients that are not ours.
+//!
+//! ```text
+//! let (script, daemon) = scripted().await;
+//! let mut client = daemon.client("/ws").await;
+//! client.send(json!({"event": "subscribe", "data": {"id": 1, "topics": ["s.a"]}})).await;
+//! let subscribed = client.expect("subscribed").await;
+//! script.tick("a", json!(1)).await;
+//! ```
+//!
+//! Every wait is for an event and ends at [`GUARD`]; nothing sleeps. Each test has a daemon and a folder of its own, so
+//! all may run at once. A daemon whose test panics prints what it logged.
+// A harness may panic: that is how it says that a test failed.
+#![allow(clippy::unwrap_used)]
+
+pub mod client;
+pub mod daemon;
+pub mod feed;
+pub mod raw;
+pub mod script;
+
+use std::future::Future;
+use std::time::Duration;
+
+pub use client::{Client, Event};
+pub use daemon::{Daemon, daemon};
+pub use feed::{Feed, exec, sim};
+pub use raw::Raw;
+pub use script::{Script, scripted};
+pub use serde_json::{Value, json};
+
+/// Ends a test that waits for what never comes. No outcome depends on its length.
+pub const GUARD: Duration = Duration::from_secs(20);
+
+/// Waits for `what`, and fails the test if it does not come.
+pub async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(GUARD, wait).await {
+        Ok(done) => done,
+        Err(_) => panic!("waited {} s for {what}", GUARD.as_secs()),
+    }
+}

@@ -1,0 +1,247 @@
+//! A WebSocket client that shares no code with the daemon.
+
+use std::collections::VecDeque;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::within;
+
+/// One message of the server.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The message as it came.
+    pub text: String,
+    /// Its `event`.
+    pub name: String,
+    /// Its `data`.
+    pub data: Value,
+}
+
+impl Event {
+    /// Reads a message, which must be of the protocol's shape.
+    pub fn read(text: &str) -> Event {
+        let value: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("no JSON ({e}): {text}"));
+        let Value::Object(mut envelope) = value else { panic!("no object: {text}") };
+        let name = envelope.remove("event").unwrap_or_else(|| panic!("no event: {text}"));
+        let data = envelope.remove("data").unwrap_or_else(|| panic!("no data: {text}"));
+        assert!(envelope.is_empty(), "more than event and data: {text}");
+        assert!(data.is_object(), "data is no object: {text}");
+        Event { text: text.into(), name: name.as_str().unwrap().into(), data }
+    }
+
+    /// Whether it is a tick, as opposed to the server's own words.
+    pub fn is_tick(&self) -> bool {
+        self.data.get("value").is_some()
+    }
+
+    /// A tick's topic.
+    pub fn topic(&self) -> &str {
+        self.data["topic"].as_str().unwrap_or_else(|| panic!("no topic: {}", self.text))
+    }
+
+    /// A tick's number.
+    pub fn seq(&self) -> u64 {
+        self.data["seq"].as_u64().unwrap_or_else(|| panic!("no seq: {}", self.text))
+    }
+
+    /// A tick's value.
+    pub fn value(&self) -> &Value {
+        &self.data["value"]
+    }
+}
+
+/// What comes from the server.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A text message.
+    Event(Event),
+    /// A ping, which the client answers by itself.
+    Ping(Vec<u8>),
+    /// A pong to the client's own.
+    Pong(Vec<u8>),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// The server's close: its code and reason.
+    Close(u16, String),
+    /// The end of the connection.
+    End,
+}
+
+/// See the module.
+pub struct Client {
+    socket: WebSocketStream<TcpStream>,
+    /// Read by [`Client::sync`] and not looked at yet.
+    waiting: VecDeque<Event>,
+    syncs: u64,
+}
+
+impl Client {
+    /// Opens `ws://{address}{path}` over a connected socket.
+    pub async fn open(stream: TcpStream, path: &str) -> Client {
+        let url = format!("ws://{}{path}", stream.peer_addr().unwrap());
+        let opened = within("the handshake", tokio_tungstenite::client_async(url, stream)).await;
+        let (socket, _) = opened.unwrap_or_else(|e| panic!("the handshake failed: {e}"));
+        Client { socket, waiting: VecDeque::new(), syncs: 0 }
+    }
+
+    /// Sends a command.
+    pub async fn send(&mut self, command: Value) {
+        self.send_text(&command.to_string()).await;
+    }
+
+    /// Sends any text.
+    pub async fn send_text(&mut self, text: &str) {
+        self.send_message(Message::text(text)).await;
+    }
+
+    /// Sends any message.
+    pub async fn send_message(&mut self, message: Message) {
+        within("the server to read", self.socket.send(message)).await.unwrap();
+    }
+
+    /// Sends a command that a server which closes meanwhile need not take.
+    pub async fn try_send(&mut self, command: Value) {
+        let sent = self.socket.send(Message::text(command.to_string()));
+        drop(within("the server to read", sent).await);
+    }
+
+    /// Subscribes with the terms of `data` (`topics`, `rate`, …) and gives the grant.
+    pub async fn subscribe(&mut self, mut data: Value) -> Value {
+        self.syncs += 1;
+        data["id"] = json!(format!("subscribe-{}", self.syncs));
+        self.send(json!({"event": "subscribe", "data": data})).await;
+        self.until("subscribed").await.data
+    }
+
+    /// The next that comes, whatever it is.
+    pub async fn incoming(&mut self) -> Incoming {
+        if let Some(event) = self.waiting.pop_front() {
+            return Incoming::Event(event);
+        }
+        match within("something from the server", self.socket.next()).await {
+            Some(Ok(Message::Text(text))) => Incoming::Event(Event::read(&text)),
+            Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes.to_vec()),
+            Some(Ok(Message::Ping(bytes))) => Incoming::Ping(bytes.to_vec()),
+            Some(Ok(Message::Pong(bytes))) => Incoming::Pong(bytes.to_vec()),
+            Some(Ok(Message::Close(None))) => Incoming::Close(1005, String::new()),
+            Some(Ok(Message::Close(Some(close)))) => {
+                Incoming::Close(close.code.into(), close.reason.to_string())
+            }
+            Some(Ok(Message::Frame(_))) => unreachable!("reading gives whole messages"),
+            Some(Err(_)) | None => Incoming::End,
+        }
+    }
+
+    /// The next message, whatever it says.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            match self.incoming().await {
+                Incoming::Event(event) => return event,
+                Incoming::Ping(_) | Incoming::Pong(_) => {}
+                other => panic!("no message but {other:?}"),
+            }
+        }
+    }
+
+    /// The next message, which must be of that event. Heartbeats and feeds' health come when they will; they are passed
+    /// over unless they are asked for.
+    pub async fn expect(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.next().await;
+            let is_aside =
+                event.name == "heartbeat" || event.name == "notice" && event.data["type"] == "feed";
+            if event.name == name || !is_aside {
+                assert_eq!(event.name, name, "{}", event.text);
+                return event;
+            }
+        }
+    }
+
+    /// The next message of that event; what comes before it is passed over.
+    pub async fn until(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.next().await;
+            if event.name == name {
+                return event;
+            }
+        }
+    }
+
+    /// The next tick, which must be the next message, as [`Client::expect`] sees it.
+    pub async fn tick(&mut self) -> Event {
+        loop {
+            let event = self.next().await;
+            if event.is_tick() {
+                return event;
+            }
+            let is_aside =
+                event.name == "heartbeat" || event.name == "notice" && event.data["type"] == "feed";
+            assert!(is_aside, "no tick: {}", event.text);
+        }
+    }
+
+    /// Everything the server said before it answered a ping that is sent now: all answers to earlier commands and their
+    /// snapshots.
+    pub async fn sync(&mut self) -> Vec<Event> {
+        self.syncs += 1;
+        let id = json!(format!("sync-{}", self.syncs));
+        self.send(json!({"event": "ping", "data": {"id": id}})).await;
+        let mut before = Vec::new();
+        loop {
+            let event = self.next().await;
+            if event.name == "pong" && event.data["id"] == id {
+                return before;
+            }
+            before.push(event);
+        }
+    }
+
+    /// Everything up to and with this fence's tick; see [`crate::Script::fence`].
+    pub async fn fence(&mut self, topic: &str, fence: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next().await;
+            let is_it = event.is_tick() && event.topic() == topic && event.value()["fence"] == fence;
+            events.push(event);
+            if is_it {
+                return events;
+            }
+        }
+    }
+
+    /// Puts events back, to be read again first.
+    pub fn put_back(&mut self, events: Vec<Event>) {
+        for event in events.into_iter().rev() {
+            self.waiting.push_front(event);
+        }
+    }
+
+    /// The server's close; messages before it are passed over.
+    pub async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match self.incoming().await {
+                Incoming::Close(code, reason) => return (code, reason),
+                Incoming::End => panic!("the connection ended without a close"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for the end of the connection.
+    pub async fn ended(&mut self) {
+        while !matches!(self.incoming().await, Incoming::End) {}
+    }
+
+    /// Closes with a code, and gives the server's answer.
+    pub async fn close(&mut self, code: u16) -> (u16, String) {
+        use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+        let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
+        within("the close to go out", self.socket.close(Some(frame))).await.unwrap();
+        self.closed().await
+    }
+}

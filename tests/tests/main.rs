@@ -1,0 +1,4 @@
+//! The daemon as its users meet it: one module per behaviour, over real sockets. Needs `cargo build --workspace`.
+#![allow(clippy::unwrap_used)]
+
+mod subscribe;
