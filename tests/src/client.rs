@@ -9,7 +9,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::within;
+use crate::{Script, within};
 
 /// One message of the server.
 #[derive(Debug, Clone)]
@@ -212,6 +212,18 @@ impl Client {
                 return events;
             }
         }
+    }
+
+    /// Waits until this client's shard knows all that the script has said, and gives the ticks that came meanwhile.
+    pub async fn catch_up(&mut self, script: &Script) -> Vec<Event> {
+        let topic = script.topic("fence");
+        self.subscribe(json!({"topics": [topic], "snapshot": false})).await;
+        let fence = script.fence("fence").await;
+        let mut events = self.fence(&topic, fence).await;
+        self.send(json!({"event": "unsubscribe", "data": {"topics": [topic]}})).await;
+        events.extend(self.sync().await);
+        events.retain(|event| event.is_tick() && event.topic() != topic);
+        events
     }
 
     /// Puts events back, to be read again first.

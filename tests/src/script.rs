@@ -2,7 +2,7 @@
 //!
 //! The daemon runs `cat` on a FIFO; the test holds its other end. A feed that is started again reads on from there.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::stat::Mode;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub struct Script {
     name: String,
     fifo: std::path::PathBuf,
     pipe: tokio::sync::Mutex<pipe::Sender>,
-    fences: Mutex<u64>,
+    fences: AtomicU64,
     _folder: TempDir,
 }
 
@@ -38,12 +38,17 @@ impl Script {
         nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
         // Open for reading too, so that it never ends when the daemon's side does.
         let pipe = pipe::OpenOptions::new().read_write(true).open_sender(&fifo).unwrap();
-        Script { name: name.into(), fifo, pipe: pipe.into(), fences: Mutex::new(0), _folder: folder }
+        Script { name: name.into(), fifo, pipe: pipe.into(), fences: AtomicU64::new(0), _folder: folder }
     }
 
     /// The feed that says what the script says.
     pub fn feed(&self) -> Feed {
         exec(&self.name, ["/bin/cat", self.fifo.to_str().unwrap()])
+    }
+
+    /// The full name of one of its topics.
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.name)
     }
 
     /// Says a line of the feed protocol.
@@ -86,11 +91,7 @@ impl Script {
     /// Says a value that was never said before on `topic`, and gives it. Who is subscribed to it has everything that was
     /// said earlier once it has this.
     pub async fn fence(&self, topic: &str) -> u64 {
-        let fence = {
-            let mut fences = self.fences.lock().unwrap();
-            *fences += 1;
-            *fences
-        };
+        let fence = self.fences.fetch_add(1, Ordering::Relaxed) + 1;
         self.tick(topic, json!({ "fence": fence })).await;
         fence
     }

@@ -20,7 +20,9 @@ const GET_BYTES_MAX: usize = 1 << 20;
 impl Shard {
     /// The first words on a connection, and the subscription that its address asked for.
     pub fn greet(&mut self, id: ConnId, opening: Option<Opening>) {
-        let conn = format!("{:x}{:04x}", id, self.connection(id).map_or(0, |c| c.generation) & 0xffff);
+        // Generations are a shard's own count.
+        let generation = self.connection(id).map_or(0, |c| c.generation);
+        let conn = format!("{:x}-{generation:x}", self.number);
         let settings = self.settings.clone();
         let connected = event::Connected {
             v: VERSION,

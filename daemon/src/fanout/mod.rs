@@ -149,7 +149,7 @@ impl Fanout {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-                LocalSet::new().block_on(&runtime, Shard::run(settings, metrics, counted, inbox));
+                LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
             })?;
             outlet.ports.push((beats_in, None));
             fanout.ports.push(Port { arrivals: arrivals_in, load, turns });

@@ -76,6 +76,8 @@ pub struct Inbox {
 /// See the module.
 pub struct Shard {
     me: Weak<RefCell<Shard>>,
+    /// Which of the shards.
+    pub number: usize,
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
     load: Arc<AtomicUsize>,
@@ -104,13 +106,15 @@ pub struct Shard {
 impl Shard {
     /// Runs until told to stop, then sees its clients off.
     pub async fn run(
+        number: usize,
         settings: Arc<Settings>,
         metrics: Arc<Metrics>,
         load: Arc<AtomicUsize>,
         mut inbox: Inbox,
     ) {
-        let shard =
-            Rc::new_cyclic(|me| RefCell::new(Shard::new(me.clone(), settings.clone(), metrics, load)));
+        let shard = Rc::new_cyclic(|me| {
+            RefCell::new(Shard::new(me.clone(), number, settings.clone(), metrics, load))
+        });
         let mut sweep = tokio::time::interval(Duration::from_secs(1));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -133,6 +137,7 @@ impl Shard {
 
     fn new(
         me: Weak<RefCell<Shard>>,
+        number: usize,
         settings: Arc<Settings>,
         metrics: Arc<Metrics>,
         load: Arc<AtomicUsize>,
@@ -143,6 +148,7 @@ impl Shard {
         let now = Instant::now();
         Shard {
             me,
+            number,
             load,
             connections: Vec::new(),
             free: Vec::new(),

@@ -55,8 +55,8 @@ struct Place {
     newest: Option<Arc<Frame>>,
     /// Bit per tier: due at that tier's next beat.
     dirty: u16,
-    /// Per tier, the value last pushed there, for `on_change`.
-    pushed: Vec<Option<Arc<Frame>>>,
+    /// What was last pushed at the own beat: what `on_change` compares with, and what the slower tiers pass on.
+    pushed: Option<Arc<Frame>>,
     /// Event ticks since the last own beat.
     events: Vec<Arc<Frame>>,
 }
@@ -131,25 +131,18 @@ impl Board {
                     state.merged += 1;
                 }
                 place.events.push(frame);
-                if place.dirty & 1 == 0 {
-                    place.dirty |= 1;
-                    if let Some(list) = state.dirty.first_mut() {
-                        list.push(id);
-                    }
-                }
             }
             Class::State => {
                 if place.dirty & 1 == 1 && waiting.is_some() {
                     state.merged += 1;
                 }
-                for (tier, list) in state.dirty.iter_mut().enumerate() {
-                    let bit = 1 << tier;
-                    if place.dirty & bit == 0 {
-                        place.dirty |= bit;
-                        list.push(id);
-                    }
-                }
             }
+        }
+        if place.dirty & 1 == 0
+            && let Some(list) = state.dirty.first_mut()
+        {
+            place.dirty |= 1;
+            list.push(id);
         }
     }
 
@@ -171,34 +164,27 @@ impl Board {
     }
 
     /// Everything of `group` that is due at `tier` now, into `due`.
+    ///
+    /// The slower tiers pass on what the own beat has pushed, and nothing else: then each of them carries a part of one
+    /// sequence, and who changes tiers or had a snapshot neither misses a tick nor gets one twice.
     pub fn take_due(&mut self, group: usize, tier: u8, due: &mut Vec<Due>) {
-        let Some(state) = self.groups.get_mut(group) else { return };
-        let Some(list) = state.dirty.get_mut(usize::from(tier)) else { return };
-        let bit: u16 = 1 << tier;
-        let always = state.group.always && tier == 0;
-        let list = std::mem::take(list);
-        let walk = if always { &state.topics } else { &list };
-        for id in walk {
+        let Some(GroupState { group, dirty, topics, .. }) = self.groups.get_mut(group) else { return };
+        let Some((own, slower)) = dirty.split_first_mut() else { return };
+        let Some(at) = tier.checked_sub(1) else {
+            let walk = if group.always { topics.as_slice() } else { own.as_slice() };
+            for id in walk {
+                if let Some(Some(place)) = self.places.get_mut(id.0 as usize) {
+                    place.push(*id, group.always, slower, due);
+                }
+            }
+            return own.clear();
+        };
+        let Some(list) = slower.get_mut(usize::from(at)) else { return };
+        // Draining keeps the list's memory for the next beat.
+        for id in list.drain(..) {
             let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
-            place.dirty &= !bit;
-            if place.topic.class() == Class::Event {
-                due.extend(place.events.drain(..).map(|frame| Due { topic: *id, tier, frame }));
-                continue;
-            }
-            let (Some(frame), Some(pushed)) = (&place.newest, place.pushed.get_mut(usize::from(tier))) else {
-                continue;
-            };
-            let same = pushed.as_ref().is_some_and(|old| old.tick().value == frame.tick().value);
-            if same && !always {
-                continue;
-            }
-            *pushed = Some(frame.clone());
-            due.push(Due { topic: *id, tier, frame: frame.clone() });
-        }
-        // Keep the list's memory for the next beat.
-        if let Some(slot) = state.dirty.get_mut(usize::from(tier)) {
-            *slot = list;
-            slot.clear();
+            place.dirty &= !(1 << tier);
+            due.extend(place.pushed.iter().map(|frame| Due { topic: id, tier, frame: frame.clone() }));
         }
     }
 
@@ -220,15 +206,8 @@ impl Board {
     fn introduce(&mut self, group: usize, topic: &Topic) -> TopicId {
         let state = self.groups.get_mut(group);
         let seq = if state.as_ref().is_some_and(|s| s.retired_any) { self.n } else { 0 };
-        let tiers = state.as_ref().map_or(0, |s| usize::from(s.group.tiers));
-        let place = Place {
-            topic: topic.clone(),
-            seq,
-            newest: None,
-            dirty: 0,
-            pushed: vec![None; tiers],
-            events: Vec::new(),
-        };
+        let place =
+            Place { topic: topic.clone(), seq, newest: None, dirty: 0, pushed: None, events: Vec::new() };
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
@@ -246,6 +225,35 @@ impl Board {
         self.by_topic.insert(topic.clone(), id);
         self.changes.push(Change::Added(id, topic.clone()));
         id
+    }
+}
+
+impl Place {
+    /// Makes due what the own beat pushes; a tick that is pushed for the first time is owed to the `slower` tiers too.
+    fn push(&mut self, topic: TopicId, always: bool, slower: &mut [Vec<TopicId>], due: &mut Vec<Due>) {
+        self.dirty &= !1;
+        if self.topic.class() == Class::Event {
+            due.extend(self.events.drain(..).map(|frame| Due { topic, tier: 0, frame }));
+            return;
+        }
+        let Some(frame) = &self.newest else { return };
+        let differs = self.pushed.as_ref().is_none_or(|old| old.tick().value != frame.tick().value);
+        let is_new = self.pushed.as_ref().is_none_or(|old| old.tick().n != frame.tick().n);
+        if !differs && !always {
+            return;
+        }
+        due.push(Due { topic, tier: 0, frame: frame.clone() });
+        if !is_new {
+            return;
+        }
+        self.pushed = Some(frame.clone());
+        for (list, tier) in slower.iter_mut().zip(1..) {
+            let bit = 1 << tier;
+            if self.dirty & bit == 0 {
+                self.dirty |= bit;
+                list.push(topic);
+            }
+        }
     }
 }
 
@@ -283,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn on_change_compares_with_the_last_push_of_the_tier() {
+    fn on_change_compares_with_the_last_push() {
         let mut board = Board::new(&[STATE]);
         let a = topic("f.a");
         board.offer(0, tick(&a, "1", 0));
@@ -292,6 +300,26 @@ mod tests {
         assert_eq!(due(&mut board, 0), []);
         board.offer(0, tick(&a, "2", 0));
         assert_eq!(due(&mut board, 0), [(3, 3)]);
+    }
+
+    #[test]
+    fn slower_tiers_pass_on_what_the_own_beat_pushed() {
+        let mut board = Board::new(&[STATE]);
+        let a = topic("f.a");
+        board.offer(0, tick(&a, "1", 0));
+        assert_eq!(due(&mut board, 1), [], "not pushed yet");
+        assert_eq!(due(&mut board, 0), [(1, 1)]);
+        assert_eq!(due(&mut board, 1), [(1, 1)]);
+        // There and back between two beats of the tier: a snapshot in between was "2", so "1" must come again.
+        for value in ["2", "1"] {
+            board.offer(0, tick(&a, value, 0));
+            due(&mut board, 0);
+        }
+        board.offer(0, tick(&a, "9", 0));
+        assert_eq!(due(&mut board, 1), [(3, 3)]);
+        assert_eq!(due(&mut board, 1), []);
+        assert_eq!(due(&mut board, 0), [(4, 4)]);
+        assert_eq!(due(&mut board, 1), [(4, 4)]);
     }
 
     #[test]

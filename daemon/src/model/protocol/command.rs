@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -122,10 +121,11 @@ struct MatchData {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PingData {
+struct PingData<'a> {
     #[serde(rename = "id")]
     _id: Option<serde::de::IgnoredAny>,
-    t: Option<serde_json::Number>,
+    #[serde(borrow)]
+    t: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -219,8 +219,14 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
         }
         "subscriptions" => read::<NoData>(event, data).map(|_| Command::Subscriptions),
         "ping" => {
-            let data: PingData = read(event, data)?;
-            Ok(Command::Ping { t: data.t.map(|t| t.to_string().into()) })
+            let data: PingData<'_> = read(event, data)?;
+            match data.t.map(RawValue::get) {
+                // The digits come back as they were written, so they are never read as a number.
+                Some(t) if !t.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
+                    Err(bad("the data of ping: t must be a number"))
+                }
+                t => Ok(Command::Ping { t: t.map(Into::into) }),
+            }
         }
         other if NOT_BUILT.contains(&other) => Err(ProtocolError::new(
             Code::UnknownEvent,
@@ -236,7 +242,7 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
     }
 }
 
-fn read<T: DeserializeOwned>(event: &str, data: &str) -> Result<T, ProtocolError> {
+fn read<'a, T: Deserialize<'a>>(event: &str, data: &'a str) -> Result<T, ProtocolError> {
     serde_json::from_str(data).map_err(|e| bad(format!("the data of {event}: {}", plain(&e))))
 }
 
