@@ -1,6 +1,11 @@
 //! The daemon as its users meet it: one module per behaviour, over real sockets. Needs `cargo build --workspace`.
 #![allow(clippy::unwrap_used)]
 
+mod cohorts;
+mod echo;
 mod errors;
+mod frames;
+mod handshake;
+mod heartbeat;
 mod rates;
 mod subscribe;
