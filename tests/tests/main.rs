@@ -4,6 +4,7 @@
 mod cohorts;
 mod echo;
 mod errors;
+mod floods;
 mod frames;
 mod handshake;
 mod heartbeat;
