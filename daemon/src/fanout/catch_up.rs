@@ -4,7 +4,7 @@
 //! Answers to commands go the same way: they are a stall that usually ends at once.
 
 use super::cohorts::ConnId;
-use super::connection::{Fresh, Stall};
+use super::connection::{Fresh, Snapshot, Stall};
 use super::shard::{Shard, unix_ms};
 use super::topics::SlotId;
 use crate::model::lane::FeedState;
@@ -15,9 +15,12 @@ const CHUNK_BYTES: usize = 16 * 1024;
 
 impl Shard {
     /// Sends bytes that are whole frames, and after them the newest frames of `snapshots`.
-    pub fn send(&mut self, id: ConnId, bytes: &[u8], snapshots: &[SlotId]) {
+    pub fn send(&mut self, id: ConnId, bytes: &[u8], snapshots: &[Snapshot]) {
         let (pos, now_s) = (self.pos, self.now_s);
         let Some(conn) = self.connection(id) else { return };
+        if bytes.is_empty() && snapshots.is_empty() {
+            return;
+        }
         match &mut conn.stall {
             Some(stall) => {
                 stall.rest.extend_from_slice(bytes);
@@ -96,18 +99,19 @@ impl Shard {
         let Some(cohort) = conn.cohort.and_then(|c| cohorts.get(c)) else { return false };
         let fresh = conn.fresh.get_or_insert_default();
         let mut taken = 0;
-        for slot in &stall.snapshots {
+        for (slot, topic) in &stall.snapshots {
             if stall.rest.len() >= CHUNK_BYTES {
                 break;
             }
             taken += 1;
-            let Some(frame) = topics.slot(*slot).and_then(|s| s.newest()) else { continue };
+            let same = topics.slot(*slot).filter(|s| s.topic.as_ref() == Some(topic));
+            let Some(frame) = same.and_then(|s| s.newest()) else { continue };
             if fresh.has(*slot, frame.tick().n) {
                 continue;
             }
             stall.rest.extend_from_slice(frame.bytes());
             tally.frames += 1;
-            fresh.sent.push((*slot, frame.tick().n));
+            fresh.sent.insert(*slot, frame.tick().n);
         }
         if taken > 0 {
             stall.snapshots.drain(..taken);

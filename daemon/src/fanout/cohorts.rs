@@ -4,10 +4,11 @@
 //! sum that is compared in full on a hit. New topics extend cohorts in place; a connection alone in its cohort changes it
 //! in place, so that subscribing to topics one by one is not quadratic.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-use super::topics::{SlotId, Tap, Topics};
+use super::patterns::{PatternId, Patterns};
+use super::topics::{SlotId, Topics};
 use crate::model::protocol::command::Terms;
 use crate::model::topic::Pattern;
 
@@ -15,8 +16,6 @@ use crate::model::topic::Pattern;
 pub type CohortId = u32;
 /// Number of a connection in its shard.
 pub type ConnId = u32;
-/// Number of a pattern in its shard.
-pub type PatternId = u32;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,6 +71,11 @@ impl Cohort {
         self.wires.iter().find(|wire| wire.slot == slot).map(|wire| wire.tier)
     }
 
+    fn pattern_asks(&self) -> &[Ask] {
+        let exact = self.asks.partition_point(|ask| matches!(ask.what, What::Exact(_)));
+        self.asks.get(exact..).unwrap_or_default()
+    }
+
     fn terms(&self, what: What) -> Option<Terms> {
         let at = self.asks.binary_search_by_key(&what, |ask| ask.what).ok()?;
         self.asks.get(at).map(|ask| ask.terms)
@@ -98,21 +102,14 @@ pub struct Moved {
     pub now: Option<u8>,
 }
 
-#[derive(Debug)]
-struct PatternEntry {
-    pattern: Pattern,
-    cohorts: Vec<CohortId>,
-}
-
 /// All cohorts of a shard.
 #[derive(Debug, Default)]
 pub struct Cohorts {
     cohorts: Vec<Option<Cohort>>,
     free: Vec<CohortId>,
     by_key: HashMap<u128, Vec<CohortId>>,
-    patterns: Vec<Option<PatternEntry>>,
-    free_patterns: Vec<PatternId>,
-    pattern_by_text: HashMap<Pattern, PatternId>,
+    /// What they ask for besides exact topics.
+    pub patterns: Patterns,
     hashers: (RandomState, RandomState),
     count: usize,
 }
@@ -138,51 +135,16 @@ impl Cohorts {
         self.cohorts.iter().zip(0..).filter_map(|(cohort, id)| Some((id, cohort.as_ref()?)))
     }
 
-    /// The pattern of a number.
-    pub fn pattern(&self, id: PatternId) -> Option<&Pattern> {
-        self.patterns.get(id as usize)?.as_ref().map(|entry| &entry.pattern)
-    }
-
-    /// The number of a pattern, if any cohort asks for it.
-    pub fn find_pattern(&self, pattern: &Pattern) -> Option<PatternId> {
-        self.pattern_by_text.get(pattern).copied()
-    }
-
-    /// The number of a pattern; follow with an edit that asks for it, or [`Cohorts::release_pattern`].
-    pub fn intern_pattern(&mut self, pattern: &Pattern) -> PatternId {
-        if let Some(id) = self.find_pattern(pattern) {
-            return id;
-        }
-        let id = self.free_patterns.pop().unwrap_or_else(|| {
-            self.patterns.push(None);
-            PatternId::try_from(self.patterns.len() - 1).unwrap_or(PatternId::MAX)
-        });
-        if let Some(entry) = self.patterns.get_mut(id as usize) {
-            *entry = Some(PatternEntry { pattern: pattern.clone(), cohorts: Vec::new() });
-        }
-        self.pattern_by_text.insert(pattern.clone(), id);
-        id
-    }
-
-    /// Frees a pattern that no cohort asks for.
-    pub fn release_pattern(&mut self, id: PatternId) {
-        let Some(slot) = self.patterns.get_mut(id as usize) else { return };
-        if slot.as_ref().is_some_and(|entry| entry.cohorts.is_empty())
-            && let Some(entry) = slot.take()
-        {
-            self.pattern_by_text.remove(&entry.pattern);
-            self.free_patterns.push(id);
-        }
-    }
-
     /// Whether a cohort gets topics of a feed, or would if they appeared.
     pub fn is_in_feed(&self, topics: &Topics, cohort: &Cohort, feed: usize) -> bool {
         let wired =
             cohort.wires.iter().any(|wire| topics.slot(wire.slot).is_some_and(|slot| slot.feed == feed));
         let name = topics.feeds().get(feed).map(|facts| facts.name.as_str());
+        // A pattern that begins with a wildcard may be in any feed.
+        let may = |pattern: &Pattern| pattern.feed().is_none_or(|feed| Some(feed) == name);
         wired
-            || cohort.asks.iter().any(|ask| match ask.what {
-                What::Pattern(id) => self.pattern(id).and_then(Pattern::feed) == name,
+            || cohort.pattern_asks().iter().any(|ask| match ask.what {
+                What::Pattern(id) => self.patterns.get(id).is_some_and(may),
                 What::Exact(_) => false,
             })
     }
@@ -219,7 +181,7 @@ impl Cohorts {
         for edit in edits {
             match edit {
                 Edit::Clear(What::Exact(slot)) => topics.release(*slot),
-                Edit::Clear(What::Pattern(pattern)) => self.release_pattern(*pattern),
+                Edit::Clear(What::Pattern(pattern)) => self.patterns.release(*pattern),
                 Edit::Set(_) => {}
             }
         }
@@ -237,35 +199,6 @@ impl Cohorts {
         }
     }
 
-    /// A topic appeared: those whose patterns match get it, and those who asked for it by name get it at the tier that
-    /// its class allows.
-    pub fn appear(&mut self, topics: &mut Topics, slot: SlotId) {
-        let Some(name) = topics.slot(slot).map(|s| s.name.clone()) else { return };
-        let matching = self.patterns.iter().flatten().filter(|entry| entry.pattern.matches(&name));
-        let mut affected: Vec<CohortId> = matching.flat_map(|entry| entry.cohorts.iter().copied()).collect();
-        let tiers = topics.slot(slot).map(|s| s.tiers.as_slice()).unwrap_or_default();
-        affected.extend(tiers.iter().flat_map(|tier| tier.taps.iter().map(|tap| tap.cohort)));
-        affected.sort_unstable();
-        affected.dedup();
-        for cohort in affected {
-            self.rewire(topics, cohort, &[slot]);
-        }
-    }
-
-    /// A topic was retired: those who had it through a pattern lose the wire, those who named it keep it.
-    pub fn vanish(&mut self, topics: &mut Topics, slot: SlotId) {
-        let tiers = topics.slot(slot).map(|s| s.tiers.as_slice()).unwrap_or_default();
-        let affected: Vec<CohortId> =
-            tiers.iter().flat_map(|tier| tier.taps.iter().map(|tap| tap.cohort)).collect();
-        for id in affected {
-            let named = self.get(id).is_some_and(|c| c.terms(What::Exact(slot)).is_some());
-            if !named {
-                self.set_wire(topics, id, slot, None);
-            }
-        }
-        topics.release(slot);
-    }
-
     /// The slots that edits may concern, each once.
     fn touched(&self, topics: &Topics, edits: &[Edit]) -> Vec<SlotId> {
         let mut slots = Vec::new();
@@ -275,7 +208,7 @@ impl Cohorts {
                     slots.push(*slot)
                 }
                 Edit::Set(Ask { what: What::Pattern(id), .. }) | Edit::Clear(What::Pattern(id)) => {
-                    let Some(pattern) = self.pattern(*id) else { continue };
+                    let Some(pattern) = self.patterns.get(*id) else { continue };
                     slots
                         .extend(topics.present().filter(|(_, s)| pattern.matches(&s.name)).map(|(id, _)| id));
                 }
@@ -375,99 +308,14 @@ impl Cohorts {
         for what in asks.iter().map(|ask| ask.what).filter(|what| !holds(&old, *what)) {
             match what {
                 What::Exact(slot) => topics.slot_mut(slot).into_iter().for_each(|slot| slot.asked += 1),
-                What::Pattern(pattern) => {
-                    if let Some(Some(entry)) = self.patterns.get_mut(pattern as usize) {
-                        entry.cohorts.push(id);
-                    }
-                }
+                What::Pattern(pattern) => self.patterns.join(pattern, id),
             }
         }
         for what in old.iter().map(|ask| ask.what).filter(|what| !holds(&asks, *what)) {
             match what {
                 What::Exact(slot) => topics.slot_mut(slot).into_iter().for_each(|slot| slot.asked -= 1),
-                What::Pattern(pattern) => {
-                    if let Some(Some(entry)) = self.patterns.get_mut(pattern as usize) {
-                        entry.cohorts.retain(|other| *other != id);
-                    }
-                }
+                What::Pattern(pattern) => self.patterns.part(pattern, id),
             }
-        }
-    }
-
-    /// Sets the wires of these slots, each named once, to what the cohort's asks say.
-    fn rewire(&mut self, topics: &mut Topics, id: CohortId, slots: &[SlotId]) {
-        let Some(cohort) = self.get(id) else { return };
-        // A wire is found by walking the list, so for many slots it is first said which of them have one at all.
-        let wired: Option<HashSet<SlotId>> =
-            (slots.len() > 16).then(|| cohort.wires.iter().map(|wire| wire.slot).collect());
-        for slot in slots {
-            let Some(cohort) = self.get(id) else { return };
-            let tier = self.resolve(topics, cohort, *slot);
-            if wired.as_ref().is_some_and(|wired| !wired.contains(slot)) {
-                self.wire(topics, id, *slot, tier);
-            } else {
-                self.set_wire(topics, id, *slot, tier);
-            }
-        }
-    }
-
-    /// Exact beats pattern; among patterns the fastest wins.
-    fn resolve(&self, topics: &Topics, cohort: &Cohort, id: SlotId) -> Option<u8> {
-        let slot = topics.slot(id)?;
-        if let Some(terms) = cohort.terms(What::Exact(id)) {
-            return topics.grant(slot, terms.rate);
-        }
-        slot.topic.as_ref()?;
-        let patterns = cohort.asks.iter().filter_map(|ask| match ask.what {
-            What::Pattern(pattern) => Some((self.pattern(pattern)?, ask.terms)),
-            What::Exact(_) => None,
-        });
-        let granted = patterns.filter(|(pattern, _)| pattern.matches(&slot.name));
-        granted.filter_map(|(_, terms)| topics.grant(slot, terms.rate)).min()
-    }
-
-    fn set_wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, tier: Option<u8>) {
-        let Some(cohort) = self.get(id) else { return };
-        let at = cohort.wires.iter().position(|wire| wire.slot == slot);
-        match (at, tier) {
-            (Some(at), Some(tier)) if cohort.wires[at].tier == tier => {}
-            (Some(at), Some(_)) => {
-                self.unwire(topics, id, at);
-                self.wire(topics, id, slot, tier);
-            }
-            (Some(at), None) => self.unwire(topics, id, at),
-            (None, Some(_)) => self.wire(topics, id, slot, tier),
-            (None, None) => {}
-        }
-    }
-
-    fn wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, tier: Option<u8>) {
-        let Some(tier) = tier else { return };
-        let Some(cohort) = self.get_mut(id) else { return };
-        let Some(taps) = topics.slot_mut(slot).and_then(|s| s.tiers.get_mut(usize::from(tier))) else {
-            return;
-        };
-        taps.taps.push(Tap { cohort: id, wire: cohort.wires.len() as u32 });
-        cohort.wires.push(Wire { slot, tap: taps.taps.len() as u32 - 1, tier });
-    }
-
-    /// Takes one wire out; the last of each list moves into the gap, and its other end is told.
-    fn unwire(&mut self, topics: &mut Topics, id: CohortId, at: usize) {
-        let Some(cohort) = self.get_mut(id) else { return };
-        let gone = cohort.wires.swap_remove(at);
-        if let Some(moved) = cohort.wires.get(at).copied() {
-            let tier = topics.slot_mut(moved.slot).and_then(|s| s.tiers.get_mut(usize::from(moved.tier)));
-            if let Some(tap) = tier.and_then(|tier| tier.taps.get_mut(moved.tap as usize)) {
-                tap.wire = at as u32;
-            }
-        }
-        let tier = topics.slot_mut(gone.slot).and_then(|s| s.tiers.get_mut(usize::from(gone.tier)));
-        let Some(tier) = tier else { return };
-        tier.taps.swap_remove(gone.tap as usize);
-        if let Some(moved) = tier.taps.get(gone.tap as usize).copied()
-            && let Some(wire) = self.get_mut(moved.cohort).and_then(|c| c.wires.get_mut(moved.wire as usize))
-        {
-            wire.tap = gone.tap;
         }
     }
 
@@ -485,8 +333,12 @@ impl Cohorts {
         for ask in asks {
             match ask.what {
                 What::Exact(slot) => topics.release(slot),
-                What::Pattern(pattern) => self.release_pattern(pattern),
+                What::Pattern(pattern) => self.patterns.release(pattern),
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
+mod wires;

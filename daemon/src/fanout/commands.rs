@@ -1,21 +1,22 @@
 //! What a command does: the one place where a client changes what its shard keeps.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use super::arrival::Opening;
 use super::cohorts::{Ask, ConnId, Edit, Moved, What};
+use super::connection::Snapshot;
 use super::shard::{Shard, unix_ms};
-use super::topics::{Slot, SlotId};
+use super::topics::SlotId;
 use crate::model::close::CloseCode;
 use crate::model::protocol::command::{self, Command, Id, Mode, Request, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
-use crate::model::protocol::event::{self, Failed, PatternGrant, TopicEntry, TopicGrant};
+use crate::model::protocol::event::{self, Failed};
 use crate::model::protocol::{VERSION, rate};
-use crate::model::topic::{self, Pattern, first_segment};
+use crate::model::topic::{Pattern, first_segment};
 
-/// Bytes of envelopes that one `get` answers at most.
-const GET_BYTES_MAX: usize = 1 << 20;
+/// Bytes of answers that may wait for a client before its next command is refused; one more answer fits over it.
+const ANSWERS_BYTES_MAX: usize = 1 << 20;
 
 impl Shard {
     /// The first words on a connection, and the subscription that its address asked for.
@@ -51,24 +52,27 @@ impl Shard {
         let (now_ms, now_s) = (self.now_ms(), self.now_s);
         let (per_s, burst) = (self.settings.commands_per_s, self.settings.commands_burst);
         let Some(conn) = self.connection(id) else { return ControlFlow::Continue(()) };
-        let allowed = conn.budget.take(per_s, burst, now_ms);
-        let mistake = match (allowed, command::parse(text)) {
-            (Ok(()), Ok(Request { id: request, command })) => {
+        let waiting = conn.stall.as_ref().map_or(0, |stall| stall.rest.len() - stall.out);
+        let refused = match conn.budget.take(per_s, burst, now_ms) {
+            Ok(()) if waiting <= ANSWERS_BYTES_MAX => None,
+            Ok(()) => Some(("read the answers to your earlier commands first".into(), 1000)),
+            Err(wait_ms) => {
+                let limit = format!("at most {per_s} commands a second, {burst} at once");
+                Some((format!("{limit}; name many topics in one command, and list them rarely"), wait_ms))
+            }
+        };
+        let mistake = match (refused, command::parse(text)) {
+            (None, Ok(Request { id: request, command })) => {
                 self.carry_out(id, request, command);
                 return ControlFlow::Continue(());
             }
-            (Ok(()), Err(refused)) => {
+            (None, Err(refused)) => {
                 self.tell_error(id, refused.id, &refused.error);
                 false
             }
-            (Err(wait_ms), parsed) => {
+            (Some((message, wait_ms)), parsed) => {
                 let request = parsed.map_or_else(|refused| refused.id, |request| request.id);
-                let mut error = ProtocolError::new(
-                    Code::RateLimited,
-                    format!(
-                        "at most {per_s} commands a second, {burst} at once; name many topics in one command"
-                    ),
-                );
+                let mut error = ProtocolError::new(Code::RateLimited, message);
                 error.retry_after_ms = Some(wait_ms);
                 self.tell_error(id, request, &error);
                 true
@@ -81,6 +85,11 @@ impl Shard {
     }
 
     fn carry_out(&mut self, id: ConnId, request: Option<Id>, command: Command) {
+        let most = self.settings.topics_max + self.settings.patterns_max;
+        if command.topics().len() > most {
+            let message = format!("one command names at most {most} topics and patterns; split it");
+            return self.tell_error(id, request, &ProtocolError::new(Code::TooLarge, message));
+        }
         match command {
             Command::Subscribe { topics, terms, snapshot } => {
                 self.subscribe(id, request, false, &topics, terms, snapshot);
@@ -96,13 +105,13 @@ impl Shard {
         }
     }
 
-    fn tell<T: event::Event>(&mut self, id: ConnId, data: &T) {
+    pub(super) fn tell<T: event::Event>(&mut self, id: ConnId, data: &T) {
         let mut out = Vec::new();
         event::write(data, &mut out);
         self.send(id, &out, &[]);
     }
 
-    fn tell_error(&mut self, id: ConnId, request: Option<Id>, error: &ProtocolError) {
+    pub(super) fn tell_error(&mut self, id: ConnId, request: Option<Id>, error: &ProtocolError) {
         self.metrics.client_errors.inc();
         let mut out = Vec::new();
         event::write_error(request, error, &mut out);
@@ -122,11 +131,10 @@ impl Shard {
         let (mut edits, mut failed) = (Vec::with_capacity(names.len()), Vec::new());
         let from = self.connection(id).and_then(|c| c.cohort);
         let (mut exact, mut patterns) = self.count_asks(from);
+        let mut named = HashSet::with_capacity(names.len());
         for name in names {
             let asked = self.ask(name, terms).and_then(|ask| {
-                let new =
-                    !edits.iter().any(|edit| matches!(edit, Edit::Set(other) if other.what == ask.what))
-                        && !self.has_ask(from, ask.what);
+                let new = !named.contains(&ask.what) && !self.has_ask(from, ask.what);
                 let (count, max, of) = match ask.what {
                     What::Exact(_) => (&mut exact, self.settings.topics_max, "topics"),
                     What::Pattern(_) => (&mut patterns, self.settings.patterns_max, "patterns"),
@@ -141,14 +149,13 @@ impl Shard {
                 Ok(ask)
             });
             match asked {
-                Ok(ask) => edits.push(Edit::Set(ask)),
+                Ok(ask) if named.insert(ask.what) => edits.push(Edit::Set(ask)),
+                Ok(_) => {}
                 Err(error) => failed.push(Failed::new(name, &error)),
             }
         }
-        let (cohort, moved) = self.cohorts.edit(&mut self.topics, id, from, &edits);
-        if let Some(conn) = self.connection(id) {
-            conn.cohort = cohort;
-        }
+        let moved = self.edit(id, from, &edits);
+        let cohort = self.connection(id).and_then(|c| c.cohort);
         let whats = edits.iter().filter_map(|edit| match edit {
             Edit::Set(ask) => Some(ask.what),
             Edit::Clear(_) => None,
@@ -163,32 +170,58 @@ impl Shard {
         self.send(id, &out, &snapshots);
     }
 
+    /// Changes what a connection asks for. Each pattern is held against every topic, which the client's budget pays for.
+    fn edit(&mut self, id: ConnId, from: Option<u32>, edits: &[Edit]) -> Vec<Moved> {
+        let (cohort, moved) = self.cohorts.edit(&mut self.topics, id, from, edits);
+        let is_pattern = |edit: &&Edit| {
+            matches!(edit, Edit::Set(Ask { what: What::Pattern(_), .. }) | Edit::Clear(What::Pattern(_)))
+        };
+        self.charge(id, edits.iter().filter(is_pattern).count());
+        if let Some(conn) = self.connection(id) {
+            conn.cohort = cohort;
+        }
+        moved
+    }
+
+    /// Takes out of a client's budget what holding `patterns` against every topic costs.
+    pub(super) fn charge(&mut self, id: ConnId, patterns: usize) {
+        let (topics, burst) = (self.topics.count(), self.settings.commands_burst);
+        if let Some(conn) = self.connection(id) {
+            conn.budget.charge(patterns.saturating_mul(topics), burst);
+        }
+    }
+
     /// Which snapshots are owed after a change. A tick that was had at another rate is not sent again.
-    fn snapshots_after(&mut self, id: ConnId, moved: &[Moved], wanted: bool) -> Vec<SlotId> {
+    fn snapshots_after(&mut self, id: ConnId, moved: &[Moved], wanted: bool) -> Vec<Snapshot> {
         let (mut snapshots, mut had) = (Vec::new(), Vec::new());
-        let fresh = self.connection(id).and_then(|c| c.fresh.take());
+        let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::as_mut) else {
+            return snapshots;
+        };
+        if let Some(stall) = &mut conn.stall {
+            let gone: HashSet<SlotId> = moved.iter().filter(|m| m.now.is_none()).map(|m| m.slot).collect();
+            stall.snapshots.retain(|(slot, _)| !gone.contains(slot));
+        }
         for Moved { slot: at, before, now } in moved {
             let (Some(slot), Some(now)) = (self.topics.slot(*at), *now) else { continue };
-            let Some(newest) = slot.newest() else { continue };
+            let (Some(topic), Some(newest)) = (&slot.topic, slot.newest()) else { continue };
             let n = newest.tick().n;
             let has = |tier: &u8| {
                 let pushed = slot.tiers.get(usize::from(*tier)).and_then(|t| t.frame.as_ref());
                 pushed.is_some_and(|frame| frame.tick().n >= n)
             };
-            let known = before.as_ref().is_some_and(has)
-                || fresh.as_ref().is_some_and(|f| before.is_some() && f.has(*at, n));
+            // Who is behind has not had what was pushed.
+            let known = conn.stall.is_none()
+                && (before.as_ref().is_some_and(has)
+                    || conn.fresh.as_ref().is_some_and(|fresh| before.is_some() && fresh.has(*at, n)));
             if !known && (wanted || before.is_some()) {
-                snapshots.push(*at);
+                snapshots.push((*at, topic.clone()));
+                // Who had a topic, left it and comes back gets its snapshot again.
+                if let Some(fresh) = &mut conn.fresh {
+                    fresh.sent.remove(at);
+                }
             } else if now > 0 {
                 // A slower tier would bring it at its next beat.
                 had.push((*at, n));
-            }
-        }
-        if let Some(conn) = self.connection(id) {
-            conn.fresh = fresh;
-            if let Some(fresh) = &mut conn.fresh {
-                // Who had a topic, left it and comes back gets its snapshot again.
-                fresh.sent.retain(|(slot, _)| !snapshots.contains(slot));
             }
         }
         self.mark_fresh(id, had);
@@ -198,25 +231,24 @@ impl Shard {
     fn unsubscribe(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
         let from = self.connection(id).and_then(|c| c.cohort);
         let mut ended = event::Unsubscribed { id: request, ..Default::default() };
-        let mut edits = Vec::new();
+        let (mut edits, mut named) = (Vec::new(), HashSet::new());
         for name in names {
             let what = match Pattern::is_pattern(name) {
                 true => {
-                    Pattern::parse(name).ok().and_then(|p| self.cohorts.find_pattern(&p)).map(What::Pattern)
+                    Pattern::parse(name).ok().and_then(|p| self.cohorts.patterns.find(&p)).map(What::Pattern)
                 }
                 false => self.topics.find(name).map(What::Exact),
             };
-            let Some(what) = what.filter(|what| self.has_ask(from, *what)) else { continue };
+            let Some(what) = what.filter(|what| self.has_ask(from, *what) && named.insert(*what)) else {
+                continue;
+            };
             edits.push(Edit::Clear(what));
             match what {
                 What::Exact(_) => ended.topics.push(name.clone()),
                 What::Pattern(_) => ended.patterns.push(name.clone()),
             }
         }
-        let (cohort, moved) = self.cohorts.edit(&mut self.topics, id, from, &edits);
-        if let Some(conn) = self.connection(id) {
-            conn.cohort = cohort;
-        }
+        let moved = self.edit(id, from, &edits);
         // An exact ask that goes may leave the topic to a pattern with another rate.
         let snapshots = self.snapshots_after(id, &moved, true);
         let mut out = Vec::new();
@@ -224,102 +256,6 @@ impl Shard {
             event::write(&ended, &mut out);
         }
         self.send(id, &out, &snapshots);
-    }
-
-    fn tell_subscriptions(&mut self, id: ConnId, request: Option<Id>) {
-        let cohort = self.connection(id).and_then(|c| c.cohort);
-        let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
-        let (topics, patterns) = self.grants(cohort, asks.iter().map(|ask| ask.what));
-        self.tell(id, &event::Subscriptions { id: request, topics, patterns });
-    }
-
-    fn tell_topics(&mut self, id: ConnId, request: Option<Id>, text: &str) {
-        let pattern = match Pattern::parse(text) {
-            Ok(pattern) => pattern,
-            Err(why) => {
-                let error = ProtocolError::new(Code::BadPattern, format!("match cannot be used: {why}"));
-                return self.tell_error(id, request, &error);
-            }
-        };
-        let matching = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name));
-        let mut topics: Vec<TopicEntry<'_>> = matching
-            .filter_map(|(_, slot)| {
-                let topic = slot.topic.as_ref()?;
-                Some(TopicEntry {
-                    topic: &slot.name,
-                    kind: topic.kind(),
-                    class: topic.class().as_str(),
-                    seq: slot.seq(),
-                    ts: slot.newest().map_or(0, |frame| frame.tick().ts),
-                    interval_ms: self.topics.rate(slot, 0).as_millis() as u64,
-                })
-            })
-            .collect();
-        topics.sort_unstable_by_key(|entry| entry.topic);
-        let mut out = Vec::new();
-        event::write(&event::Topics { id: request, topics }, &mut out);
-        self.send(id, &out, &[]);
-    }
-
-    fn tell_values(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
-        let (mut frames, mut failed, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for name in names {
-            let found = self.check_topic(name).and_then(|()| {
-                let newest =
-                    self.topics.find(name).and_then(|slot| self.topics.slot(slot)).and_then(Slot::newest);
-                newest.cloned().ok_or_else(|| {
-                    ProtocolError::new(
-                        Code::UnknownTopic,
-                        "the topic has not spoken yet; subscribe to wait for it",
-                    )
-                })
-            });
-            match found {
-                Ok(frame) if bytes + frame.envelope().len() <= GET_BYTES_MAX => {
-                    bytes += frame.envelope().len();
-                    frames.push(frame);
-                }
-                Ok(_) => failed.push(Failed::new(
-                    name,
-                    &ProtocolError::new(
-                        Code::TooLarge,
-                        format!("one answer holds {GET_BYTES_MAX} bytes; ask for the rest in another get"),
-                    ),
-                )),
-                Err(error) => failed.push(Failed::new(name, &error)),
-            }
-        }
-        // Envelopes are JSON by construction, so none is left out here.
-        let values =
-            frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
-        let mut out = Vec::new();
-        event::write(&event::Values { id: request, values, failed }, &mut out);
-        self.send(id, &out, &[]);
-    }
-
-    /// Checks that an exact topic is one, and that some feed could bring it.
-    fn check_topic(&self, name: &str) -> Result<(), ProtocolError> {
-        topic::check(name.as_bytes()).map_err(|why| match Pattern::is_pattern(name) {
-            true => ProtocolError::new(Code::BadPattern, "a pattern cannot be used here; name the topics"),
-            false => ProtocolError::new(Code::BadRequest, format!("not a topic: {why}")),
-        })?;
-        match self.topics.feed_of(name) {
-            Some(_) => Ok(()),
-            None => Err(self.unknown_feed(first_segment(name))),
-        }
-    }
-
-    fn unknown_feed(&self, seen: &str) -> ProtocolError {
-        let names: Vec<&str> = self.topics.feeds().iter().map(|feed| feed.name.as_str()).collect();
-        let near = names.iter().map(|name| (strsim::damerau_levenshtein(name, seen), *name)).min();
-        let hint = match near {
-            Some((distance, name)) if distance <= 2 => format!("; did you mean {name}?"),
-            _ if names.is_empty() => "; this server runs no feed".into(),
-            _ => {
-                format!("; this server has {}", names.iter().take(20).copied().collect::<Vec<_>>().join(", "))
-            }
-        };
-        ProtocolError::new(Code::UnknownTopic, format!("there is no feed {seen:?}{hint}"))
     }
 
     /// One name of a `subscribe`, as an ask that can be granted.
@@ -347,7 +283,7 @@ impl Shard {
         if let Some(error) = feeds.iter().find_map(|feed| self.refusal(*feed, false, terms)) {
             return Err(error);
         }
-        Ok(Ask { what: What::Pattern(self.cohorts.intern_pattern(&pattern)), terms })
+        Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
     }
 
     /// Why topics of a feed cannot be had on these terms.
@@ -373,7 +309,7 @@ impl Shard {
     fn forget(&mut self, what: What) {
         match what {
             What::Exact(slot) => self.topics.release(slot),
-            What::Pattern(pattern) => self.cohorts.release_pattern(pattern),
+            What::Pattern(pattern) => self.cohorts.patterns.release(pattern),
         }
     }
 
@@ -396,7 +332,7 @@ impl Shard {
                     feeds.extend(self.topics.slot(*slot).map(|slot| slot.feed));
                 }
                 Edit::Set(Ask { what: What::Pattern(id), .. }) => {
-                    match self.cohorts.pattern(*id).and_then(Pattern::feed) {
+                    match self.cohorts.patterns.get(*id).and_then(Pattern::feed) {
                         Some(feed) => feeds.extend(self.topics.feed_of(feed)),
                         None => feeds.extend(0..self.topics.feeds().len()),
                     }
@@ -405,42 +341,5 @@ impl Shard {
             }
         }
         feeds
-    }
-
-    /// What a cohort was granted for these asks.
-    fn grants(
-        &self,
-        cohort: Option<u32>,
-        whats: impl Iterator<Item = What>,
-    ) -> (Vec<TopicGrant>, Vec<PatternGrant>) {
-        let (mut topics, mut patterns) = (Vec::new(), Vec::new());
-        let Some(cohort) = cohort.and_then(|c| self.cohorts.get(c)) else { return (topics, patterns) };
-        for what in whats {
-            let Ok(at) = cohort.asks().binary_search_by_key(&what, |ask| ask.what) else { continue };
-            let Some(terms) = cohort.asks().get(at).map(|ask| ask.terms) else { continue };
-            match what {
-                What::Exact(id) => {
-                    let Some(slot) = self.topics.slot(id) else { continue };
-                    let tier = self.topics.grant(slot, terms.rate).unwrap_or(0);
-                    topics.push(TopicGrant {
-                        topic: slot.name.clone(),
-                        seq: slot.seq(),
-                        rate: rate::format(self.topics.rate(slot, tier)),
-                        mode: if slot.is_event() { Mode::All } else { Mode::Latest },
-                    });
-                }
-                What::Pattern(id) => {
-                    let Some(pattern) = self.cohorts.pattern(id) else { continue };
-                    let count = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name)).count();
-                    patterns.push(PatternGrant {
-                        pattern: pattern.as_str().into(),
-                        count,
-                        rate: terms.rate.filter(|rate| *rate > Duration::ZERO).map(rate::format),
-                        mode: Mode::Latest,
-                    });
-                }
-            }
-        }
-        (topics, patterns)
     }
 }

@@ -1,6 +1,6 @@
 //! One client, as its shard keeps it. An idle one costs this struct, its socket and a small reading task.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::arrival::Permit;
@@ -9,6 +9,7 @@ use super::link::Link;
 use super::topics::SlotId;
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
+use crate::model::topic::Topic;
 
 /// A client.
 pub struct Connection {
@@ -54,6 +55,8 @@ pub struct Budget {
     refused: u16,
 }
 
+/// Topics that one command may look at for its token; more cost more. That many take about half a millisecond.
+const TOPICS_PER_TOKEN: usize = 5_000;
 /// Mistakes in [`ERRORS_WINDOW_S`] after which a connection is closed.
 const ERRORS_MAX: u16 = 10;
 const ERRORS_WINDOW_S: u32 = 10;
@@ -76,6 +79,11 @@ impl Budget {
         Err(((1.0 - self.tokens) * 1000.0 / per_s.max(1) as f32).ceil() as u64)
     }
 
+    /// Takes out what a command cost beyond its token: it looked at so many topics. A debt is at most another burst.
+    pub fn charge(&mut self, topics: usize, burst: u32) {
+        self.tokens = (self.tokens - (topics / TOPICS_PER_TOKEN) as f32).max(-(burst as f32));
+    }
+
     /// Counts a mistake; the code to close with when there were too many.
     pub fn mistake(&mut self, rate_limited: bool, now_s: u32) -> Option<CloseCode> {
         if now_s.saturating_sub(self.errors_since_s) >= ERRORS_WINDOW_S {
@@ -91,11 +99,14 @@ impl Budget {
     }
 }
 
-/// What a connection got outside the beats: (topic, process-wide number of the tick).
+/// A snapshot that is owed: where the topic is, and which it is, since its place may be another's by then.
+pub type Snapshot = (SlotId, Topic);
+
+/// What a connection got outside the beats: by topic, the process-wide number of the tick.
 #[derive(Debug, Default)]
 pub struct Fresh {
-    /// Small, and gone when every tier has beaten once.
-    pub sent: Vec<(SlotId, u64)>,
+    /// Gone when every tier has beaten once.
+    pub sent: HashMap<SlotId, u64>,
     /// When that is, in the shard's seconds.
     pub until_s: u32,
 }
@@ -103,7 +114,7 @@ pub struct Fresh {
 impl Fresh {
     /// Whether the connection has this tick or a later one of the topic.
     pub fn has(&self, slot: SlotId, n: u64) -> bool {
-        self.sent.iter().any(|(other, sent)| *other == slot && *sent >= n)
+        self.sent.get(&slot).is_some_and(|sent| *sent >= n)
     }
 }
 
@@ -119,7 +130,7 @@ pub struct Stall {
     /// The same for health notices.
     pub health_pos: u64,
     /// Snapshots it is owed.
-    pub snapshots: Vec<SlotId>,
+    pub snapshots: Vec<Snapshot>,
     /// Since when, Unix milliseconds.
     pub since: u64,
     /// When a byte last went out, in the shard's seconds.
@@ -145,6 +156,10 @@ mod tests {
         assert_eq!(budget.take(10, 2, 0), Ok(()));
         assert_eq!(budget.take(10, 2, 0), Err(100));
         assert_eq!(budget.take(10, 2, 100), Ok(()));
+        budget.charge(9_999, 2);
+        assert_eq!(budget.take(10, 2, 200), Err(100), "what looks at many topics costs more");
+        budget.charge(1 << 40, 2);
+        assert_eq!(budget.take(10, 2, 200), Err(300), "a debt has its bound");
         for _ in 0..9 {
             assert_eq!(budget.mistake(false, 1), None);
         }

@@ -1,5 +1,6 @@
 //! Fan-out: shards that own the connections, cohorts of those who asked for the same, one write per connection per beat.
 
+mod answers;
 pub mod arrival;
 pub mod beat;
 mod catch_up;
@@ -8,6 +9,7 @@ mod commands;
 mod connection;
 mod link;
 pub mod metrics;
+mod patterns;
 mod reading;
 mod shard;
 pub mod topics;

@@ -190,18 +190,22 @@ impl Topics {
         }
     }
 
+    /// How many slots there are, in use or free: what it costs to look at each topic.
+    pub fn count(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Every topic that has spoken.
     pub fn present(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
         let slots = self.slots.iter().zip(0..);
         slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
     }
 
-    /// The tier that `rate` gets for a slot; `None` if no tier is that slow.
-    pub fn grant(&self, slot: &Slot, rate: Option<Duration>) -> Option<u8> {
-        if slot.is_event() {
-            return Some(0);
-        }
-        self.feeds.get(slot.feed)?.tiers.grant(rate)
+    /// The tier that `rate` gets for a slot. A rate that is slower than all of them was refused when it was asked for, but
+    /// the topic may have changed its class since: then it gets the slowest.
+    pub fn grant(&self, slot: &Slot, rate: Option<Duration>) -> u8 {
+        let Some(feed) = self.feeds.get(slot.feed).filter(|_| !slot.is_event()) else { return 0 };
+        feed.tiers.grant(rate).unwrap_or(slot.tiers.len().saturating_sub(1) as u8)
     }
 
     /// What a tier of a slot is.

@@ -58,6 +58,18 @@ pub enum Command {
     Ping { t: Option<Box<str>> },
 }
 
+impl Command {
+    /// The topics and patterns that it names.
+    pub fn topics(&self) -> &[String] {
+        match self {
+            Command::Subscribe { topics, .. } | Command::Unsubscribe { topics } | Command::Get { topics } => {
+                topics
+            }
+            Command::Subscriptions | Command::Topics { .. } | Command::Ping { .. } => &[],
+        }
+    }
+}
+
 /// A command and its id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {

@@ -1,0 +1,285 @@
+//! Whatever is asked, left, spoken and retired, in any order: the wires are what a naive model says, both ends of each
+//! know one another, and nothing is kept for nobody.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fanout::topics::FeedFacts;
+use crate::model::board::TopicId;
+use crate::model::protocol::rate::Tiers;
+use crate::model::sample::Class;
+use crate::model::topic::{Pattern, Topic};
+
+const TOPICS: [&str; 5] = ["f.a", "f.b", "f.c.d", "g.a", "g.b"];
+const NAMES: [&str; 10] = ["f.a", "f.b", "f.c.d", "g.a", "g.b", "f.*", "**", "*.a", "g.**", "f.c.*"];
+const RATES: [Option<Duration>; 3] = [None, Some(Duration::from_millis(500)), Some(Duration::from_secs(5))];
+const MEMBERS: ConnId = 5;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Subscribe(ConnId, Vec<usize>, usize),
+    Unsubscribe(ConnId, Vec<usize>),
+    Leave(ConnId),
+    Appear(usize, bool),
+    Vanish(usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let names = || prop::collection::vec(0..NAMES.len(), 1..5);
+    prop_oneof![
+        4 => (0..MEMBERS, names(), 0..RATES.len()).prop_map(|(m, n, r)| Op::Subscribe(m, n, r)),
+        2 => (0..MEMBERS, names()).prop_map(|(m, n)| Op::Unsubscribe(m, n)),
+        1 => (0..MEMBERS).prop_map(Op::Leave),
+        3 => (0..TOPICS.len(), any::<bool>()).prop_map(|(t, event)| Op::Appear(t, event)),
+        2 => (0..TOPICS.len()).prop_map(Op::Vanish),
+    ]
+}
+
+/// The shard's tables, and what they ought to say.
+struct Bench {
+    topics: Topics,
+    cohorts: Cohorts,
+    in_cohort: BTreeMap<ConnId, CohortId>,
+    asked: BTreeMap<ConnId, BTreeMap<&'static str, Option<Duration>>>,
+    spoken: BTreeMap<&'static str, Class>,
+}
+
+fn tiers(topic: &str) -> Tiers {
+    let second = Duration::from_secs(1);
+    let own = if topic.starts_with('f') { Duration::from_millis(100) } else { second };
+    Tiers::new(own, &[second, Duration::from_secs(5)])
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let feeds = ["f", "g"].map(|name| FeedFacts { name: name.into(), tiers: tiers(name) });
+        Bench {
+            topics: Topics::new(feeds.to_vec().into()),
+            cohorts: Cohorts::default(),
+            in_cohort: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            spoken: BTreeMap::new(),
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Subscribe(member, names, rate) => {
+                let terms = Terms { rate: RATES[*rate], mode: None };
+                let what = |bench: &mut Bench, name: &'static str| match Pattern::is_pattern(name) {
+                    true => What::Pattern(bench.cohorts.patterns.intern(&Pattern::parse(name).unwrap())),
+                    false => What::Exact(bench.topics.intern(name).unwrap()),
+                };
+                let names: Vec<&'static str> = names.iter().map(|at| NAMES[*at]).collect();
+                let edits: Vec<Edit> =
+                    names.iter().map(|name| Edit::Set(Ask { what: what(self, name), terms })).collect();
+                self.edit(*member, &edits, |asked| {
+                    asked.extend(names.iter().map(|name| (*name, terms.rate)))
+                });
+            }
+            Op::Unsubscribe(member, names) => {
+                let asked = self.asked.get(member).cloned().unwrap_or_default();
+                let names: Vec<_> =
+                    names.iter().map(|at| NAMES[*at]).filter(|n| asked.contains_key(n)).collect();
+                let what = |name: &&str| match Pattern::is_pattern(name) {
+                    true => {
+                        What::Pattern(self.cohorts.patterns.find(&Pattern::parse(name).unwrap()).unwrap())
+                    }
+                    false => What::Exact(self.topics.find(name).unwrap()),
+                };
+                let edits: Vec<Edit> = names.iter().map(what).map(Edit::Clear).collect();
+                self.edit(*member, &edits, |asked| asked.retain(|name, _| !names.contains(name)));
+            }
+            Op::Leave(member) => {
+                self.asked.remove(member);
+                if let Some(cohort) = self.in_cohort.remove(member) {
+                    self.cohorts.leave(&mut self.topics, *member, cohort);
+                }
+            }
+            Op::Appear(at, event) => {
+                let name = TOPICS[*at];
+                if !self.spoken.contains_key(name) {
+                    let class = if *event { Class::Event } else { Class::State };
+                    let slot =
+                        self.topics.appear(TopicId(*at as u32), &Topic::new(name, "q", class)).unwrap();
+                    self.cohorts.appear(&mut self.topics, slot);
+                    self.spoken.insert(name, class);
+                }
+            }
+            Op::Vanish(at) => {
+                if self.spoken.remove(TOPICS[*at]).is_some() {
+                    let slot = self.topics.vanish(TopicId(*at as u32)).unwrap();
+                    self.cohorts.vanish(&mut self.topics, slot);
+                }
+            }
+        }
+    }
+
+    fn edit(
+        &mut self,
+        member: ConnId,
+        edits: &[Edit],
+        change: impl FnOnce(&mut BTreeMap<&'static str, Option<Duration>>),
+    ) {
+        let before = self.ought(member);
+        change(self.asked.entry(member).or_default());
+        let now = self.ought(member);
+        // A slot that goes with the edit has no name any more.
+        let known: BTreeMap<SlotId, &str> =
+            TOPICS.iter().filter_map(|name| Some((self.topics.find(name)?, *name))).collect();
+        let from = self.in_cohort.remove(&member);
+        let (to, moved) = self.cohorts.edit(&mut self.topics, member, from, edits);
+        self.in_cohort.extend(to.map(|to| (member, to)));
+        let moved: BTreeMap<&str, _> = moved.iter().map(|m| (known[&m.slot], (m.before, m.now))).collect();
+        let tiers = |name: &&'static str| (*name, (before.get(name).copied(), now.get(name).copied()));
+        let ought: BTreeMap<&str, _> = TOPICS.iter().map(tiers).filter(|(_, (b, n))| b != n).collect();
+        assert_eq!(moved, ought);
+    }
+
+    /// The naive answer: which topics a member gets, and at which tier.
+    fn ought(&self, member: ConnId) -> BTreeMap<&'static str, u8> {
+        let Some(asked) = self.asked.get(&member) else { return BTreeMap::new() };
+        let tier = |topic: &'static str| {
+            let class = self.spoken.get(topic);
+            let grant = |rate: Option<Duration>| match class {
+                Some(Class::Event) => 0,
+                _ => tiers(topic).grant(rate).unwrap(),
+            };
+            let matching = asked.iter().filter(|(name, _)| {
+                class.is_some() && Pattern::is_pattern(name) && Pattern::parse(name).unwrap().matches(topic)
+            });
+            match asked.get(topic) {
+                Some(rate) => Some(grant(*rate)),
+                None => matching.map(|(_, rate)| grant(*rate)).min(),
+            }
+        };
+        TOPICS.iter().filter_map(|topic| Some((*topic, tier(topic)?))).collect()
+    }
+
+    fn check(&self) {
+        for member in 0..MEMBERS {
+            let cohort = self.in_cohort.get(&member).map(|id| self.cohorts.get(*id).unwrap());
+            let wires: BTreeMap<&str, u8> = cohort
+                .iter()
+                .flat_map(|c| &c.wires)
+                .map(|wire| (&*self.topics.slot(wire.slot).unwrap().name, wire.tier))
+                .collect();
+            assert_eq!(wires, self.ought(member), "what member {member} gets");
+            assert_eq!(wires.len(), cohort.map_or(0, |c| c.wires.len()), "each topic once");
+            let asks: BTreeMap<&str, _> = cohort
+                .iter()
+                .flat_map(|c| c.asks())
+                .map(|ask| match ask.what {
+                    What::Exact(slot) => (&*self.topics.slot(slot).unwrap().name, ask.terms.rate),
+                    What::Pattern(id) => (self.cohorts.patterns.get(id).unwrap().as_str(), ask.terms.rate),
+                })
+                .collect();
+            assert_eq!(asks, self.asked.get(&member).cloned().unwrap_or_default(), "what {member} asked");
+        }
+        self.check_cohorts();
+        self.check_slots();
+    }
+
+    fn check_cohorts(&self) {
+        let (mut members, mut asks) = (0, HashSet::new());
+        for (id, cohort) in self.cohorts.iter() {
+            assert!(!cohort.members.is_empty(), "nobody is in cohort {id}");
+            assert!(cohort.members.iter().all(|member| self.in_cohort.get(member) == Some(&id)));
+            assert!(asks.insert(cohort.asks.clone()), "two cohorts ask the same");
+            assert!(cohort.asks.is_sorted_by_key(|ask| ask.what));
+            assert_eq!(
+                self.cohorts
+                    .by_key
+                    .get(&cohort.key)
+                    .map_or(0, |ids| ids.iter().filter(|i| **i == id).count()),
+                1
+            );
+            members += cohort.members.len();
+            for (at, wire) in cohort.wires.iter().enumerate() {
+                let tier = &self.topics.slot(wire.slot).unwrap().tiers[usize::from(wire.tier)];
+                let tap = tier.taps[wire.tap as usize];
+                assert_eq!((tap.cohort, tap.wire as usize), (id, at), "the tap at the wire's other end");
+            }
+        }
+        assert_eq!(members, self.in_cohort.len());
+        assert_eq!(asks.len(), self.cohorts.count());
+        assert_eq!(self.cohorts.by_key.values().map(Vec::len).sum::<usize>(), asks.len());
+    }
+
+    fn check_slots(&self) {
+        let wires: usize = self.cohorts.iter().map(|(_, cohort)| cohort.wires.len()).sum();
+        let mut taps = 0;
+        for name in TOPICS {
+            let naming = |cohort: &Cohort| {
+                let found = self.topics.find(name);
+                found.is_some_and(|slot| cohort.terms(What::Exact(slot)).is_some())
+            };
+            let asked = self.cohorts.iter().filter(|(_, cohort)| naming(cohort)).count();
+            let slot = self.topics.find(name).map(|id| self.topics.slot(id).unwrap());
+            assert_eq!(slot.is_some(), asked > 0 || self.spoken.contains_key(name), "{name} has a slot");
+            let Some(slot) = slot else { continue };
+            assert_eq!(slot.asked as usize, asked, "{name} is asked for");
+            taps += slot.tiers.iter().map(|tier| tier.taps.len()).sum::<usize>();
+        }
+        assert_eq!(taps, wires, "each tap has its wire");
+        for name in NAMES.into_iter().filter(|name| Pattern::is_pattern(name)) {
+            let wanted = self.asked.values().any(|asked| asked.contains_key(name));
+            let kept = self.cohorts.patterns.find(&Pattern::parse(name).unwrap()).is_some();
+            assert_eq!(kept, wanted, "{name} is kept");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn wires_are_what_was_asked(ops in prop::collection::vec(op(), 1..60)) {
+        let mut bench = Bench::new();
+        for op in &ops {
+            bench.apply(op);
+            bench.check();
+        }
+    }
+}
+
+/// A rate that only an event topic could be granted, and then the topic comes back as a state topic.
+#[test]
+fn who_named_a_topic_keeps_it_through_any_change() {
+    let mut bench = Bench::new();
+    let slot = bench.topics.appear(TopicId(0), &Topic::new("f.a", "q", Class::Event)).unwrap();
+    let terms = Terms { rate: Some(Duration::from_secs(3600)), mode: None };
+    let ask = Edit::Set(Ask { what: What::Exact(slot), terms });
+    let (cohort, _) = bench.cohorts.edit(&mut bench.topics, 0, None, &[ask]);
+    let tier = |bench: &Bench| bench.cohorts.get(cohort.unwrap()).unwrap().tier_of(slot);
+    assert_eq!(tier(&bench), Some(0));
+    for (class, expected) in [(Class::State, Some(2)), (Class::Event, Some(0))] {
+        bench.topics.vanish(TopicId(0));
+        bench.cohorts.vanish(&mut bench.topics, slot);
+        bench.topics.appear(TopicId(0), &Topic::new("f.a", "q", class));
+        bench.cohorts.appear(&mut bench.topics, slot);
+        assert_eq!(tier(&bench), expected);
+    }
+}
+
+/// Ten thousand topics through one pattern, asked for and left again and again: linear, or this takes minutes.
+#[test]
+fn a_pattern_over_many_topics_comes_and_goes_in_linear_time() {
+    let mut bench = Bench::new();
+    for at in 0..10_000 {
+        bench.topics.appear(TopicId(at), &Topic::new(&format!("f.{at}"), "q", Class::State));
+    }
+    let pattern = Pattern::parse("**").unwrap();
+    let mut cohort = None;
+    for round in 0..50 {
+        let what = What::Pattern(bench.cohorts.patterns.intern(&pattern));
+        let ask = |rate| Edit::Set(Ask { what, terms: Terms { rate, mode: None } });
+        for (edit, wires) in [(ask(RATES[0]), 10_000), (ask(RATES[2]), 10_000), (Edit::Clear(what), 0)] {
+            let moved;
+            (cohort, moved) = bench.cohorts.edit(&mut bench.topics, 0, cohort, &[edit]);
+            assert_eq!(moved.len(), 10_000, "round {round}");
+            assert_eq!(cohort.and_then(|id| bench.cohorts.get(id)).map_or(0, |c| c.wires.len()), wires);
+        }
+    }
+}
