@@ -56,7 +56,7 @@ test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/browser && npm test
 
-test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) lint test-rust test-browser
+test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) lint test-rust conformance test-browser
 
 conformance:
 	$(CARGO) build --locked -p tickerd
