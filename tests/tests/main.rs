@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod cohorts;
+mod config;
 mod echo;
 mod errors;
 mod frames;
 mod handshake;
 mod heartbeat;
 mod rates;
+mod shutdown;
 mod subscribe;
