@@ -10,4 +10,5 @@ mod handshake;
 mod heartbeat;
 mod rates;
 mod shutdown;
+mod slow_client;
 mod subscribe;
