@@ -188,7 +188,9 @@ impl Shard {
             conn.fresh = fresh;
             if let Some(fresh) = &mut conn.fresh {
                 // Who had a topic, left it and comes back gets its snapshot again.
-                fresh.sent.retain(|(slot, _)| !snapshots.contains(slot));
+                for slot in &snapshots {
+                    fresh.sent.remove(slot);
+                }
             }
         }
         self.mark_fresh(id, had);
