@@ -132,6 +132,39 @@ async fn commands_of_a_slow_client_are_answered_when_it_reads() {
     assert!(slow.sync().await.is_empty());
 }
 
+/// A burst of commands with large answers, none of which is read, must not fill the daemon.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_few() {
+    let script = Script::new("s");
+    let daemon = one_shard().feed(script.feed()).limits("commands_burst = 500").run().await;
+    let mut fast = daemon.connected().await;
+    fast.subscribe(json!({"topics": ["s.*"]})).await;
+    round(&script, &mut fast, 1).await;
+    let before_kib = daemon.resident_kib();
+    let mut slow = narrow(&daemon).await;
+    let topics: Vec<String> = (0..TOPICS).map(|n| format!("s.t{n}")).collect();
+    const GETS: u32 = 100;
+    for id in 0..GETS {
+        slow.send(json!({"event": "get", "data": {"id": id, "topics": topics}})).await;
+    }
+    daemon.metric_until("tickerd_connections_lagging", |count| count == 1.0).await;
+    // The other's answer comes after the burst was heard: they share a shard.
+    fast.sync().await;
+    let grown_kib = daemon.resident_kib().saturating_sub(before_kib);
+    assert!(grown_kib < 20_000, "80 MB of answers, and the daemon grew by {grown_kib} KiB");
+    // Each is answered, one way or the other, in order.
+    let mut refused = 0;
+    for id in 0..GETS {
+        let answer = slow.next().await;
+        assert_eq!(answer.data["id"], id, "{}", answer.name);
+        if answer.name == "error" {
+            assert_eq!((&answer.data["code"], &answer.data["retry_after_ms"]), (&json!(429), &json!(1000)));
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+}
+
 #[tokio::test]
 async fn a_slow_client_that_goes_leaves_nothing() {
     let script = Script::new("s");
