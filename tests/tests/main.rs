@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod cohorts;
+mod config;
+mod crowd;
 mod echo;
 mod errors;
 mod floods;
@@ -9,4 +11,6 @@ mod frames;
 mod handshake;
 mod heartbeat;
 mod rates;
+mod shutdown;
+mod slow_client;
 mod subscribe;

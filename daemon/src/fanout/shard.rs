@@ -132,6 +132,10 @@ impl Shard {
                 }
             }
         }
+        // The last beats are in the channel before the stop is told, but the stop is heard first.
+        while let Ok(beat) = inbox.beats.try_recv() {
+            deliver(&shard, &beat).await;
+        }
         see_off(&shard, settings.drain).await;
     }
 
