@@ -1,4 +1,13 @@
 //! The daemon as its users meet it: one module per behaviour, over real sockets. Needs `cargo build --workspace`.
 #![allow(clippy::unwrap_used)]
 
+mod feed_exec;
+mod feed_faults;
+mod feed_library;
+mod feed_restart;
+mod feed_stop;
+mod host;
+mod metrics;
+mod sim;
 mod subscribe;
+mod systemd;
