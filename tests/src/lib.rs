@@ -25,7 +25,7 @@ pub mod witness;
 use std::future::Future;
 use std::time::Duration;
 
-pub use client::{Client, Event};
+pub use client::{Client, Event, Incoming};
 pub use daemon::{Daemon, daemon};
 pub use feed::{Feed, exec, sim};
 pub use plugins::raw_c;
@@ -33,6 +33,7 @@ pub use process::{Process, gone};
 pub use raw::Raw;
 pub use script::{Script, scripted};
 pub use serde_json::{Value, json};
+pub use tokio_tungstenite::tungstenite::Message;
 pub use witness::{Witness, steady};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.

@@ -58,7 +58,11 @@ impl Process {
     pub fn of_feed(daemon: i32, feed: &str) -> Process {
         let hosts = |process: &Process| process.command.contains(&format!("feed-host --feed {feed} "));
         let feeds = Process::feeds_of(daemon);
-        feeds.iter().find(|process| hosts(process)).unwrap_or_else(|| panic!("no {feed} in {feeds:#?}")).clone()
+        feeds
+            .iter()
+            .find(|process| hosts(process))
+            .unwrap_or_else(|| panic!("no {feed} in {feeds:#?}"))
+            .clone()
     }
 
     /// Whether it still runs.

@@ -54,7 +54,11 @@ async fn watch(mut client: Client, tell: watch::Sender<u64>) {
         let event = client.next().await;
         if event.is_tick() {
             let seq = *tell.borrow() + 1;
-            assert_eq!((event.seq(), event.value()), (seq, &json!({ "n": seq })), "the steady feed has a gap");
+            assert_eq!(
+                (event.seq(), event.value()),
+                (seq, &json!({ "n": seq })),
+                "the steady feed has a gap"
+            );
             // Nobody is left to be told: the test is over.
             let _ = tell.send(seq);
         } else if event.name == "notice" {

@@ -36,7 +36,10 @@ async fn its_configuration_comes_on_stdin() {
     assert_eq!(setup.topic(), "echo", "without a topic it is the feed's own");
     let said = setup.value();
     assert_eq!(said["tfp"], 1);
-    assert_eq!((&said["instance"], &said["interval_ms"], &said["topics_max"]), (&json!("echo"), &json!(250), &json!(7)));
+    assert_eq!(
+        (&said["instance"], &said["interval_ms"], &said["topics_max"]),
+        (&json!("echo"), &json!(250), &json!(7))
+    );
     assert_eq!(said["config"], json!({"symbols": ["A", "B"]}));
 }
 
@@ -58,7 +61,9 @@ async fn lines_that_make_no_sense_are_skipped_and_counted() {
         assert_eq!((tick.topic(), tick.value()), ("s.good", &json!({"after": line.len()})));
     }
     let refused = |reason: &str| format!("tickerd_feed_rejects_total{{feed=\"s\",reason=\"{reason}\"}}");
-    for (reason, count) in [("bad_line", 7.0), ("long_line", 1.0), ("too_large", 1.0), ("reserved_event", 1.0)] {
+    for (reason, count) in
+        [("bad_line", 7.0), ("long_line", 1.0), ("too_large", 1.0), ("reserved_event", 1.0)]
+    {
         assert_eq!(daemon.metric(&refused(reason)).await, Some(count), "{reason}");
     }
     let line = daemon.logged("bad_line 1; ").await;
@@ -77,7 +82,9 @@ async fn a_hundred_senseless_lines_in_a_row_start_it_anew() {
     script.lines(&vec!["nonsense".to_owned(); 100]).await;
     loop {
         let notice = client.until("notice").await;
-        if notice.data["state"] == "down" && notice.data["reason"].as_str().unwrap().contains("100 lines in a row") {
+        if notice.data["state"] == "down"
+            && notice.data["reason"].as_str().unwrap().contains("100 lines in a row")
+        {
             break;
         }
     }
@@ -91,7 +98,8 @@ async fn class_and_time_of_the_source_come_through() {
     let (script, daemon) = scripted().await;
     let mut client = daemon.connected().await;
     client.subscribe(json!({"topics": ["s.**"]})).await;
-    let trade = |n| format!(r#"{{"topic":"t","event":"trade","class":"event","ts":1767225600123,"data":{n}}}"#);
+    let trade =
+        |n| format!(r#"{{"topic":"t","event":"trade","class":"event","ts":1767225600123,"data":{n}}}"#);
     script.lines(&(1..=50).map(trade).collect::<Vec<_>>()).await;
     for n in 1..=50 {
         let tick = client.until("trade").await;

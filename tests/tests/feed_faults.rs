@@ -87,7 +87,10 @@ async fn a_poll_that_fails_for_now_degrades_and_is_not_restarted() {
         // What it says before it fails still counts, poll after poll.
         let first = client.until("count").await.seq();
         assert!(client.until("count").await.seq() > first);
-        assert_eq!(daemon.metric(&of_feed("tickerd_feed_restarts_total", "transient")).await.unwrap_or(0.0), 0.0);
+        assert_eq!(
+            daemon.metric(&of_feed("tickerd_feed_restarts_total", "transient")).await.unwrap_or(0.0),
+            0.0
+        );
         witness.is_undisturbed().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The daemon as its users meet it: one module per behaviour, over real sockets. Needs `cargo build --workspace`.
 #![allow(clippy::unwrap_used)]
 
+mod errors;
 mod feed_exec;
 mod feed_faults;
 mod feed_library;
@@ -8,6 +9,7 @@ mod feed_restart;
 mod feed_stop;
 mod host;
 mod metrics;
+mod rates;
 mod sim;
 mod subscribe;
 mod systemd;
