@@ -70,6 +70,7 @@ impl Supervisor {
         let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
         let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
         lane.report(health.clone());
+        metrics.watch(&spec.name);
         metrics.set_state(&spec.name, health.state);
         let shared = Arc::new(Shared {
             name: spec.name.clone(),
