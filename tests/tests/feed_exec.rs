@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use tickerd_tests::{Script, daemon, exec, json, scripted};
+use tickerd_tests::{Script, daemon, exec, json, scripted, within};
 
 /// A minute is as good as for ever here; the daemon ends it sooner.
 const TWO_LINES: &str = r#"#!/bin/sh
@@ -54,11 +54,12 @@ async fn lines_that_make_no_sense_are_skipped_and_counted() {
         r#"{"topic":"word","event":"heartbeat","data":1}"#.to_owned(),
     );
     let bad = ["", "hello", "{", r#"{"topic":"half"}"#, "[1,2]", "\u{7}\u{1b}[2J", "\"", "{\"data\":1}"];
-    for line in bad.map(str::to_owned).iter().chain([&long, &wide, &reserved]) {
+    for (n, line) in bad.map(str::to_owned).iter().chain([&long, &wide, &reserved]).enumerate() {
         script.line(line).await;
-        script.tick("good", json!({"after": line.len()})).await;
-        let tick = client.until("tick").await;
-        assert_eq!((tick.topic(), tick.value()), ("s.good", &json!({"after": line.len()})));
+        script.tick("good", json!({ "after": n })).await;
+        let what = format!("the line after {:.40}", line.escape_debug());
+        let tick = within(&what, client.until("tick")).await;
+        assert_eq!((tick.topic(), tick.value()), ("s.good", &json!({ "after": n })));
     }
     let refused = |reason: &str| format!("tickerd_feed_rejects_total{{feed=\"s\",reason=\"{reason}\"}}");
     for (reason, count) in

@@ -32,7 +32,7 @@ fn cases(folder: &Path) -> Vec<(&'static str, Feed, String)> {
         ("null", Feed::plugin("null", &c("null_descriptor")), "its entry function answered NULL".into()),
         ("no_feeds", Feed::plugin("no_feeds", &c("no_feeds")), "it offers 0 feed types".into()),
         ("no_id", Feed::plugin("no_id", &c("no_id")), "`id` is NULL".into()),
-        ("no_create", Feed::plugin("no_create", &c("no_create")), "`create` is NULL".into()),
+        ("no_create", Feed::plugin("no_create", &c("no_create")), "a poll feed without `poll`".into()),
         ("reserved", Feed::plugin("reserved", &c("reserved_event")), "is the server's own".into()),
         ("bad_key", zoo("bad_key", "behaves = \"ok\""), "unknown field `behaves`".into()),
         ("bad_value", zoo("bad_value", "after = \"soon\""), "invalid type: string \"soon\"".into()),
