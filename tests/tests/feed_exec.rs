@@ -69,7 +69,7 @@ async fn lines_that_make_no_sense_are_skipped_and_counted() {
     }
     let line = daemon.logged("bad_line 1; ").await;
     assert!(line.contains("write one JSON object"), "{line}");
-    assert_eq!(daemon.metric("tickerd_feed_restarts_total{feed=\"s\"}").await.unwrap_or(0.0), 0.0);
+    assert_eq!(daemon.metric("tickerd_feed_restarts_total{feed=\"s\"}").await, Some(0.0));
 }
 
 #[tokio::test]

@@ -236,3 +236,88 @@ async fn a_create_without_an_instance_is_tried_again() {
     told(&mut client, "null", "down", "create answered OK but gave no instance").await;
     daemon.metric_until(&of_feed("tickerd_feed_restarts_total", "null"), |count| count >= 1.0).await;
 }
+
+#[tokio::test]
+async fn a_closed_source_is_told_and_nothing_is_wrong() {
+    for isolation in ["process", "in-process"] {
+        let daemon = daemon().feed(zoo("closed", isolation)).run().await;
+        let mut client = daemon.connected().await;
+        client.subscribe(json!({"topics": ["closed.counter"]})).await;
+        told(&mut client, "closed", "closed", "the zoo is closed").await;
+        daemon.metric_until("tickerd_feed_state{feed=\"closed\",state=\"closed\"}", |is| is == 1.0).await;
+        let (status, body) = daemon.get("/readyz?verbose").await;
+        assert!(status == 200 && body.contains("[+]feed closed ok"), "{body}");
+    }
+}
+
+/// Whether a topic is listed, and the number of another.
+async fn lists(client: &mut Client, topic: &str, other: &str) -> (bool, u64) {
+    client.send(json!({"event": "topics", "data": {"match": "**"}})).await;
+    let topics = client.until("topics").await.data["topics"].clone();
+    let find = |name: &str| topics.as_array().unwrap().iter().find(|topic| topic["topic"] == name);
+    (find(topic).is_some(), find(other).map_or(0, |topic| topic["seq"].as_u64().unwrap()))
+}
+
+#[tokio::test]
+async fn topics_come_and_go_as_the_feed_says() {
+    for isolation in ["process", "in-process"] {
+        let daemon = daemon().chatty().feed(zoo("retire", isolation).set("poll = \"200ms\"")).run().await;
+        let mut client = daemon.connected().await;
+        client.subscribe(json!({"topics": ["retire.*"]})).await;
+        let (mut brief, mut counter) = (0, 0);
+        for _ in 0..2 {
+            within("the brief topic", async {
+                while !lists(&mut client, "retire.brief", "retire.counter").await.0 {}
+            })
+            .await;
+            let seq = within("its end", async {
+                loop {
+                    let (listed, seq) = lists(&mut client, "retire.brief", "retire.counter").await;
+                    if !listed {
+                        return seq;
+                    }
+                }
+            });
+            let seq = seq.await;
+            assert!(seq > counter, "the other topic goes on");
+            counter = seq;
+            let tick = within("its next tick", async {
+                loop {
+                    let tick = client.until("count").await;
+                    if tick.topic() == "retire.brief" {
+                        return tick.seq();
+                    }
+                }
+            });
+            let tick = tick.await;
+            assert!(tick > brief, "a topic that comes back counts on above what it had");
+            brief = tick;
+        }
+    }
+}
+
+/// Goal: a thread that a plugin leaves behind can do no harm, and ends. Method: threads that emit until they are refused,
+/// in an instance that is destroyed at once.
+#[tokio::test]
+async fn a_stray_thread_speaks_only_while_its_instance_lives() {
+    let mut daemon = daemon().feed(steady()).feed(zoo("stray_thread", "in-process")).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    still_counts(&daemon, "stray_thread").await;
+    witness.is_undisturbed().await;
+    drop(witness);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(daemon.exit().await.success());
+}
+
+#[tokio::test]
+async fn a_poll_that_is_interrupted_in_time_keeps_its_process() {
+    let daemon = daemon().feed(steady()).feed(zoo("hang_until_interrupted", "process")).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["hang_until_interrupted.counter"]})).await;
+    told(&mut client, "hang_until_interrupted", "stale", "poll has not returned for").await;
+    told(&mut client, "hang_until_interrupted", "up", "").await;
+    let restarts = of_feed("tickerd_feed_restarts_total", "hang_until_interrupted");
+    assert_eq!(daemon.metric(&restarts).await, Some(0.0));
+    witness.is_undisturbed().await;
+}

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use tempfile::TempDir;
+use tickerd_tests::daemon::target;
 use tickerd_tests::{Daemon, Feed, Witness, daemon, json, raw_c, steady, within};
 
 /// A feed under its name, and the reason it gives. No two reasons are alike, so that each can be looked for in the log.
@@ -99,10 +100,11 @@ async fn a_bad_library_in_process_is_told_and_the_others_go_on() {
 
 #[tokio::test]
 async fn a_mistyped_name_is_told_with_the_right_one() {
-    let daemon = daemon().feed(Feed::plugin("sim", "tickerd_feed_simm")).run().await;
-    let line = daemon.logged("did you mean").await;
-    assert!(line.contains("did you mean tickerd_feed_sim"), "{line}");
+    let daemon = daemon().server("shards = 1").feed(Feed::plugin("sim", "tickerd_feed_simm")).run().await;
+    let hint = "did you mean tickerd_feed_sim";
+    daemon.logged(&format!("down: no plugin \"tickerd_feed_simm\"; looked in {}", target().display())).await;
+    a_client_is_told(&daemon, "sim", hint).await;
     let (status, body) = daemon.get("/readyz").await;
     assert_eq!(status, 503, "no feed serves: {body}");
-    assert!(body.contains("[-]feed sim failed: down: "), "{body}");
+    assert!(body.contains("[-]feed sim failed: down: ") && body.contains(hint), "{body}");
 }
