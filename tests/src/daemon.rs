@@ -164,6 +164,11 @@ impl Daemon {
         self.admin = Some(address(self.out.line("admin on ").await));
     }
 
+    /// Waits for a line on its stdout that contains `text`, and gives it.
+    pub async fn printed(&mut self, text: &str) -> String {
+        self.out.line(text).await
+    }
+
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address.expect("it serves")

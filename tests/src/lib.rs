@@ -8,7 +8,7 @@
 //! script.tick("a", json!(1)).await;
 //! ```
 //!
-//! Every wait is for an event and ends at [`GUARD`]; nothing sleeps. Each test has a daemon and a folder of its own, so
+//! Every wait is for an event and ends at [`GUARD`], whatever else comes meanwhile; nothing sleeps. Each test has a daemon and a folder of its own, so
 //! all may run at once. A daemon whose test panics prints what it logged.
 // A harness may panic: that is how it says that a test failed.
 #![allow(clippy::unwrap_used)]
@@ -26,7 +26,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use client::{Client, Event, Incoming};
-pub use daemon::{Daemon, daemon};
+pub use daemon::{Builder, Daemon, daemon};
 pub use feed::{Feed, exec, sim};
 pub use plugins::raw_c;
 pub use process::{Process, gone};
