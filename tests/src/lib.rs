@@ -16,8 +16,11 @@
 pub mod client;
 pub mod daemon;
 pub mod feed;
+pub mod plugins;
+pub mod process;
 pub mod raw;
 pub mod script;
+pub mod witness;
 
 use std::future::Future;
 use std::time::Duration;
@@ -25,10 +28,13 @@ use std::time::Duration;
 pub use client::{Client, Event, Incoming};
 pub use daemon::{Builder, Daemon, daemon};
 pub use feed::{Feed, exec, sim};
+pub use plugins::raw_c;
+pub use process::{Process, gone};
 pub use raw::Raw;
 pub use script::{Script, scripted};
 pub use serde_json::{Value, json};
 pub use tokio_tungstenite::tungstenite::Message;
+pub use witness::{Witness, steady};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
 pub const GUARD: Duration = Duration::from_secs(20);
