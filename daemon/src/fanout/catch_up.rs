@@ -12,6 +12,10 @@ use crate::model::protocol::event::{self, Notice};
 
 /// Bytes gathered for one write while catching up.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// Frames looked at for it: the smallest fill it about so.
+const CHUNK_FRAMES: usize = 256;
+/// Bytes written to one client before others have their turn: about a millisecond.
+const TURN_BYTES: usize = 1 << 20;
 
 impl Shard {
     /// Sends bytes that are whole frames, and after them the newest frames of `snapshots`.
@@ -55,6 +59,7 @@ impl Shard {
 
     /// Writes what is owed until the socket refuses or nothing is.
     pub fn pump(&mut self, id: ConnId) {
+        let mut left = TURN_BYTES;
         loop {
             let now_s = self.now_s;
             let Some(conn) = self.connection(id) else { return };
@@ -68,8 +73,13 @@ impl Shard {
                 }
                 return self.end_stall(id);
             }
-            match conn.link.try_write(rest) {
+            let written = match left {
+                0 => Err(std::io::ErrorKind::WouldBlock.into()),
+                _ => conn.link.try_write(rest),
+            };
+            match written {
                 Ok(n) => {
+                    left = left.saturating_sub(n);
                     stall.out += n;
                     stall.progress_s = now_s;
                     conn.sent_s = now_s;
@@ -126,15 +136,19 @@ impl Shard {
                 moved.push((tier.pos, wire.slot, frame));
             }
         }
+        if moved.len() > CHUNK_FRAMES {
+            moved.select_nth_unstable_by_key(CHUNK_FRAMES, |(pos, ..)| *pos);
+            moved.truncate(CHUNK_FRAMES);
+        }
         moved.sort_unstable_by_key(|(pos, ..)| *pos);
         for (pushed, slot, frame) in &moved {
             if stall.rest.len() >= CHUNK_BYTES {
                 break;
             }
             stall.pos = *pushed;
+            stall.caught_up += 1;
             if !fresh.has(*slot, frame.tick().n) {
                 stall.rest.extend_from_slice(frame.bytes());
-                stall.caught_up += 1;
                 stall.caught_up_topics.insert(*slot);
                 tally.frames += 1;
             }
@@ -147,6 +161,7 @@ impl Shard {
         for (feed, told) in passed {
             if cohorts.is_in_feed(topics, cohort, feed) {
                 stall.rest.extend_from_slice(&told.notice);
+                stall.caught_up += 1;
             }
         }
         stall.pos = *pos;
@@ -177,6 +192,8 @@ impl Shard {
         }
         let closing = conn.closing_until_s.is_some();
         if stall.blocked {
+            // Nobody listened to it meanwhile, so its silence said nothing.
+            (conn.heard_s, conn.pinged) = (self.now_s, false);
             self.metrics.connections_lagging.dec();
             let skipped = stall.missed.saturating_sub(stall.caught_up);
             self.tally.skipped += skipped;

@@ -61,7 +61,19 @@ impl Shard {
         let limits = if conn.echo { &settings.echo_limits } else { &settings.limits };
         let generation = conn.generation;
         let mut decoder = std::mem::take(&mut conn.decoder);
-        let outcome = decoder.feed(bytes, limits, &mut |inbound| self.inbound(id, inbound));
+        // Pings are cheap to send: all that came in one read are answered with one write.
+        let mut pongs = Vec::new();
+        let outcome = decoder.feed(bytes, limits, &mut |inbound| match inbound {
+            Inbound::Ping(payload) => {
+                frame::write_pong(payload, &mut pongs);
+                ControlFlow::Continue(())
+            }
+            other => {
+                self.send(id, &std::mem::take(&mut pongs), &[]);
+                self.inbound(id, other)
+            }
+        });
+        self.send(id, &pongs, &[]);
         if let Some(conn) = self.connection(id).filter(|c| c.generation == generation) {
             conn.decoder = decoder;
             if let Err(code) = outcome {
@@ -77,8 +89,8 @@ impl Shard {
         let echo = conn.echo;
         let mut out = Vec::new();
         match inbound {
-            Inbound::Ping(payload) => frame::write_pong(payload, &mut out),
-            Inbound::Pong(_) => return ControlFlow::Continue(()),
+            // Answered where they are read.
+            Inbound::Ping(_) | Inbound::Pong(_) => return ControlFlow::Continue(()),
             Inbound::Close { code, .. } => {
                 self.close_with(id, &close::reply(code), code.unwrap_or(1005));
                 return ControlFlow::Continue(());

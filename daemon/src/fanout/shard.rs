@@ -1,5 +1,7 @@
 //! A shard: one thread, its own runtime, and the connections it owns outright. No locks and no atomics per message.
 
+mod ending;
+
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -24,10 +26,10 @@ use crate::model::frame;
 use crate::model::lane::FeedState;
 use crate::model::protocol::event;
 
-/// How long a closed connection may take to close its side, in seconds.
-const CLOSING_S: u32 = 5;
 /// How long a connection may take no byte at all before it is closed, in seconds.
 const STUCK_S: u32 = 30;
+/// Clients taken in between two beats when beats come without a pause.
+const ARRIVALS_PER_BEAT: usize = 256;
 /// What one read takes at most.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -121,22 +123,27 @@ impl Shard {
             tokio::select! {
                 biased;
                 _ = inbox.stop.wait_for(|stop| *stop) => break,
-                beat = inbox.beats.recv() => match beat {
-                    Some(beat) => deliver(&shard, &beat).await,
-                    None => break,
-                },
-                Some(arrival) = inbox.arrivals.recv() => shard.borrow_mut().arrive(arrival),
                 _ = sweep.tick() => {
                     inbox.turns.fetch_add(1, Ordering::Relaxed);
                     shard.borrow_mut().sweep();
                 }
+                beat = inbox.beats.recv() => {
+                    let Some(beat) = beat else { break };
+                    deliver(&shard, &beat).await;
+                    // Under a load where the next beat waits already, clients still come in.
+                    for _ in 0..ARRIVALS_PER_BEAT {
+                        let Ok(arrival) = inbox.arrivals.try_recv() else { break };
+                        shard.borrow_mut().arrive(arrival);
+                    }
+                }
+                Some(arrival) = inbox.arrivals.recv() => shard.borrow_mut().arrive(arrival),
             }
         }
-        // The last beats are in the channel before the stop is told, but the stop is heard first.
+        // The pulse's last beat may have come together with the word to stop.
         while let Ok(beat) = inbox.beats.try_recv() {
             deliver(&shard, &beat).await;
         }
-        see_off(&shard, settings.drain).await;
+        ending::see_off(&shard, settings.drain).await;
     }
 
     fn new(
@@ -218,6 +225,7 @@ impl Shard {
             heard_s: self.now_s,
             pinged: false,
             reading: false,
+            waiting: false,
             echo: matches!(kind, Kind::Echo),
             closing_until_s: None,
             budget: Budget::new(self.settings.commands_burst, self.now_ms()),
@@ -236,64 +244,6 @@ impl Shard {
         self.start_reading(id);
     }
 
-    /// Ends a connection at once; `code` is for the count.
-    pub fn drop_connection(&mut self, id: ConnId, code: u16) {
-        let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::take) else { return };
-        // A task may still wait on the socket: this wakes it, and it finds the connection gone.
-        let shut = match &*conn.link {
-            Link::Tcp(stream) => {
-                if code == CloseCode::TooSlow.code() {
-                    // What the kernel holds for a peer that takes nothing is not worth keeping.
-                    drop(socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)));
-                }
-                socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both)
-            }
-            Link::Unix(stream) => socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both),
-        };
-        drop(shut);
-        if let Some(cohort) = conn.cohort {
-            self.cohorts.leave(&mut self.topics, id, cohort);
-        }
-        if conn.stall.as_ref().is_some_and(|stall| stall.blocked) {
-            self.metrics.connections_lagging.dec();
-        }
-        if conn.closing_until_s.is_none() {
-            self.metrics.count_close(code);
-        }
-        self.metrics.connections.dec();
-        self.load.fetch_sub(1, Ordering::Relaxed);
-        self.free.push(id);
-    }
-
-    /// Closes with a code of the table.
-    pub fn close(&mut self, id: ConnId, code: CloseCode) {
-        self.close_with(id, &code.frame(), code.code());
-    }
-
-    /// Sends a close frame and waits for the peer to close its side, for a while.
-    pub fn close_with(&mut self, id: ConnId, frame: &[u8], code: u16) {
-        let until_s = self.now_s + CLOSING_S;
-        let Some(conn) = self.connection(id) else { return };
-        if conn.closing_until_s.replace(until_s).is_some() {
-            return;
-        }
-        conn.fresh = None;
-        let cohort = conn.cohort.take();
-        if let Some(stall) = &mut conn.stall {
-            stall.snapshots.clear();
-        }
-        if let Some(cohort) = cohort {
-            self.cohorts.leave(&mut self.topics, id, cohort);
-        }
-        self.metrics.count_close(code);
-        self.send(id, frame, &[]);
-        if let Some(conn) = self.connection(id)
-            && conn.stall.is_none()
-        {
-            conn.link.finish();
-        }
-    }
-
     /// Starts the task that waits for the client to speak, unless it runs or must not now.
     pub fn start_reading(&mut self, id: ConnId) {
         let Some(shard) = self.me.upgrade() else { return };
@@ -308,31 +258,42 @@ impl Shard {
                 if !shard.borrow_mut().read(id, generation) {
                     return;
                 }
+                // Waiting for what is ready already does not yield, and who talks without a pause would be alone here.
+                tokio::task::yield_now().await;
             }
         });
     }
 
-    /// Starts a task that waits until the client's socket takes bytes again.
+    /// Starts the task that waits until the client's socket takes bytes again, unless it runs.
     pub fn wait_writable(&mut self, id: ConnId) {
         let Some(shard) = self.me.upgrade() else { return };
         let Some(conn) = self.connection(id) else { return };
+        if std::mem::replace(&mut conn.waiting, true) {
+            return;
+        }
         let (link, generation) = (conn.link.clone(), conn.generation);
         tokio::task::spawn_local(async move {
-            loop {
-                let waited = link.writable().await;
-                let mut shard = shard.borrow_mut();
-                let same =
-                    shard.connection(id).is_some_and(|c| c.generation == generation && c.stall.is_some());
-                if !same || waited.is_err() {
+            while link.writable().await.is_ok() {
+                if !shard.borrow_mut().resume(id, generation) {
                     return;
                 }
-                shard.look_at_clock();
-                shard.pump(id);
-                if shard.connection(id).is_none_or(|c| c.stall.as_ref().is_none_or(|s| !s.blocked)) {
-                    return;
-                }
+                tokio::task::yield_now().await;
             }
         });
+    }
+
+    /// The socket takes bytes again: sends what is owed; false when the waiting task should end.
+    fn resume(&mut self, id: ConnId, generation: u32) -> bool {
+        self.look_at_clock();
+        if self.connection(id).is_none_or(|conn| conn.generation != generation) {
+            return false;
+        }
+        // The share of a beat that is on its way is owed like the rest: the walk must not bring it once more.
+        self.serve_early(id);
+        self.pump(id);
+        let Some(conn) = self.connection(id) else { return false };
+        conn.waiting = conn.stall.is_some();
+        conn.waiting
     }
 
     /// Once a second: heartbeats, pings, deadlines.
@@ -381,10 +342,6 @@ impl Shard {
         self.cohorts_told = cohorts;
         self.tally.flush(&self.metrics);
     }
-
-    fn open_connections(&self) -> usize {
-        self.connections.iter().flatten().count()
-    }
 }
 
 /// One beat, with turns for reading in between.
@@ -399,40 +356,5 @@ async fn deliver(shard: &Rc<RefCell<Shard>>, beat: &Beat) {
     }
 }
 
-/// Tells everyone, waits half the drain time, closes, and waits the other half at most.
-async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration) {
-    let half = drain / 2;
-    let mut closing = Vec::new();
-    let reconnect_ms = [500, 5000];
-    event::write(&event::Closing { in_ms: half.as_millis() as u64, reconnect_ms }, &mut closing);
-    let count = shard.borrow().connections.len();
-    for at in 0..count {
-        let mut shard = shard.borrow_mut();
-        shard.look_at_clock();
-        let id = at as ConnId;
-        if shard.connection(id).is_some_and(|c| !c.echo && c.closing_until_s.is_none()) {
-            shard.send(id, &closing, &[]);
-        }
-    }
-    let begun = Instant::now();
-    let gone = |shard: &Rc<RefCell<Shard>>| shard.borrow().open_connections() == 0;
-    let mut step = tokio::time::interval(Duration::from_millis(5));
-    while !gone(shard) && begun.elapsed() < half {
-        step.tick().await;
-    }
-    for at in 0..count {
-        shard.borrow_mut().close(at as ConnId, CloseCode::ServiceRestart);
-        if at % super::walk::WRITES_PER_TURN == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-    while !gone(shard) && begun.elapsed() < drain {
-        step.tick().await;
-    }
-    for at in 0..count {
-        shard.borrow_mut().drop_connection(at as ConnId, 1006);
-    }
-    let mut shard = shard.borrow_mut();
-    let Shard { tally, metrics, .. } = &mut *shard;
-    tally.flush(metrics);
-}
+#[cfg(test)]
+mod tests;

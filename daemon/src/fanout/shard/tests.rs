@@ -1,0 +1,249 @@
+//! One shard with real sockets, driven step by step.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+use prometheus::Registry;
+use tokio::task::LocalSet;
+
+use super::*;
+use crate::fanout::arrival::{Opening, Socket};
+use crate::fanout::topics::FeedFacts;
+use crate::model::board::{Board, Group};
+use crate::model::decoder::Limits;
+use crate::model::protocol::rate::Tiers;
+use crate::model::sample::Class;
+use crate::model::tick::Tick;
+use crate::model::topic::Topic;
+
+/// A shard of one feed `f`, and the board that fills its beats.
+struct Bench {
+    shard: Rc<RefCell<Shard>>,
+    board: Board,
+    topics: Vec<Topic>,
+}
+
+impl Bench {
+    fn new(topics: usize) -> Bench {
+        let feeds = [FeedFacts { name: "f".into(), tiers: Tiers::new(Duration::from_millis(100), &[]) }];
+        let limits = Limits { message: 1 << 16, fragments: 16 };
+        let second = Duration::from_secs(1);
+        let settings = Settings {
+            server: "tickerd/test".into(),
+            epoch: "e".into(),
+            feeds: feeds.to_vec().into(),
+            limits,
+            echo_limits: limits,
+            topics_max: 100,
+            patterns_max: 4,
+            commands_per_s: 10,
+            commands_burst: 20,
+            heartbeat: second * 15,
+            ping: second * 20,
+            pong_timeout: second * 40,
+            drain: second,
+        };
+        let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
+        let load = Arc::new(AtomicUsize::new(0));
+        let shard =
+            Rc::new_cyclic(|me| RefCell::new(Shard::new(me.clone(), 0, Arc::new(settings), metrics, load)));
+        let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
+        Bench { shard, board: Board::new(&[Group { tiers: 1, always: false }]), topics }
+    }
+
+    /// A client that asked for `topics` with its address and was greeted; it is connection 0, 1, and so on.
+    async fn client(&self, topics: &[&str]) -> Client {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        self.shard.borrow().load.fetch_add(1, Ordering::Relaxed);
+        let opening = Opening { topics: topics.iter().map(|t| t.to_string()).collect(), rate: None };
+        self.shard.borrow_mut().arrive(Arrival {
+            socket: Socket::Unix(ours),
+            read_buf: bytes::Bytes::new(),
+            kind: Kind::Ticker { opening: Some(opening).filter(|opening| !opening.topics.is_empty()) },
+            permit: Box::new(()),
+        });
+        // The runtime learns that a new socket takes bytes when it looks for the first time.
+        while self.shard.borrow().connections.iter().flatten().any(|conn| conn.stall.is_some()) {
+            tokio::task::yield_now().await;
+        }
+        Client { socket: theirs, unread: Vec::new() }
+    }
+
+    /// Each topic says something of `bytes`.
+    fn beat(&mut self, bytes: usize) -> Beat {
+        for topic in &self.topics {
+            let value = format!("\"{}{}\"", "x".repeat(bytes), rand::random::<u64>());
+            let value = value.as_bytes().into();
+            let tick = Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, value, merged: 0 };
+            self.board.offer(0, tick);
+        }
+        let mut beat = Beat { changes: self.board.take_changes(), ..Beat::default() };
+        self.board.take_due(0, 0, &mut beat.due);
+        beat
+    }
+
+    async fn push(&mut self, bytes: usize) {
+        let beat = self.beat(bytes);
+        deliver(&self.shard, &beat).await;
+    }
+
+    fn is_stalled(&self, id: ConnId) -> bool {
+        self.shard.borrow_mut().connection(id).is_some_and(|conn| conn.stall.is_some())
+    }
+}
+
+struct Client {
+    socket: UnixStream,
+    unread: Vec<u8>,
+}
+
+impl Client {
+    /// The text frames that are there.
+    fn read(&mut self) -> Vec<String> {
+        let mut scratch = vec![0; 1 << 16];
+        while let Ok(n @ 1..) = self.socket.read(&mut scratch) {
+            self.unread.extend_from_slice(&scratch[..n]);
+        }
+        let mut frames = Vec::new();
+        loop {
+            let (head, len) = match self.unread.as_slice() {
+                [_, 126, high, low, ..] => (4, usize::from(*high) << 8 | usize::from(*low)),
+                [_, 127, len @ ..] if len.len() >= 8 => {
+                    (10, len[..8].iter().fold(0, |n, b| n << 8 | usize::from(*b)))
+                }
+                [_, len @ ..=125, ..] => (2, usize::from(*len)),
+                _ => return frames,
+            };
+            if self.unread.len() < head + len {
+                return frames;
+            }
+            let frame: Vec<u8> = self.unread.drain(..head + len).skip(head).collect();
+            frames.push(String::from_utf8(frame).unwrap());
+        }
+    }
+
+    /// Sends frames, masked with zeros.
+    fn say(&mut self, opcode: u8, payloads: &[&str]) {
+        let frame = |p: &&str| [&[0x80 | opcode, 0x80 | p.len() as u8, 0, 0, 0, 0], p.as_bytes()].concat();
+        let bytes: Vec<u8> = payloads.iter().flat_map(frame).collect();
+        self.socket.write_all(&bytes).unwrap();
+    }
+}
+
+/// (topic, seq) of each data frame.
+fn seqs(frames: &[String]) -> Vec<(String, u64)> {
+    let ticks = frames.iter().filter(|frame| frame.starts_with(r#"{"event":"q""#));
+    ticks
+        .map(|frame| {
+            let tick: serde_json::Value = serde_json::from_str(frame).unwrap();
+            (tick["data"]["topic"].as_str().unwrap().to_owned(), tick["data"]["seq"].as_u64().unwrap())
+        })
+        .collect()
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
+
+/// A beat is on its way when a stalled client gets level: what it catches up with is not brought again by the walk.
+#[test]
+fn who_gets_level_during_a_beat_gets_each_seq_once() {
+    run(async {
+        let mut bench = Bench::new(20);
+        let mut client = bench.client(&["f.**"]).await;
+        bench.push(0).await;
+        while !bench.is_stalled(0) {
+            bench.push(4_000).await;
+        }
+        bench.push(4_000).await;
+        let last = bench.beat(10);
+        bench.shard.borrow_mut().begin(&last);
+        let mut frames = Vec::new();
+        while bench.is_stalled(0) {
+            frames.extend(client.read());
+            tokio::task::yield_now().await;
+        }
+        while bench.shard.borrow_mut().walk_on() {}
+        frames.extend(client.read());
+        let mut newest = BTreeMap::new();
+        for (topic, seq) in seqs(&frames) {
+            assert!(newest.insert(topic.clone(), seq) < Some(seq), "{topic} {seq} came twice");
+        }
+        for due in &last.due {
+            assert_eq!(newest.get(due.frame.tick().topic.name()), Some(&due.frame.tick().seq));
+        }
+        assert!(frames.iter().any(|frame| frame.contains(r#""type":"lag""#)));
+        let shard = bench.shard.borrow();
+        assert_eq!(shard.metrics.connections_lagging.get(), 0);
+    });
+}
+
+#[test]
+fn pings_of_one_read_are_all_answered_in_order() {
+    run(async {
+        let bench = Bench::new(0);
+        let mut client = bench.client(&[]).await;
+        assert!(client.read().concat().starts_with(r#"{"event":"connected""#));
+        let payloads: Vec<String> = (0..300).map(|at| at.to_string()).collect();
+        client.say(9, &payloads.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut pongs = Vec::new();
+        while pongs.len() < payloads.len() {
+            tokio::task::yield_now().await;
+            pongs.extend(client.read());
+        }
+        assert_eq!(pongs, payloads);
+    });
+}
+
+/// One who never stops talking leaves room for the others.
+#[test]
+fn a_flood_of_one_client_lets_another_be_heard() {
+    run(async {
+        let bench = Bench::new(0);
+        let (mut loud, mut quiet) = (bench.client(&[]).await, bench.client(&[]).await);
+        quiet.read();
+        let flooding = std::thread::spawn(move || {
+            loud.socket.set_nonblocking(false).unwrap();
+            let pongs = [0x8a, 0x80, 0, 0, 0, 0].repeat(10_000);
+            while loud.socket.write_all(&pongs).is_ok() {}
+        });
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        quiet.say(1, &[r#"{"event":"ping","data":{"id":1}}"#]);
+        while quiet.read().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        bench.shard.borrow_mut().drop_connection(0, 1006);
+        flooding.join().unwrap();
+    });
+}
+
+/// Every way out leaves the counts as they were.
+#[test]
+fn gauges_come_back_to_nothing() {
+    run(async {
+        let mut bench = Bench::new(20);
+        let clients = [bench.client(&["f.**"]).await, bench.client(&["f.1"]).await, bench.client(&[]).await];
+        bench.push(0).await;
+        while !bench.is_stalled(0) {
+            bench.push(4_000).await;
+        }
+        let mut shard = bench.shard.borrow_mut();
+        assert_eq!((shard.metrics.connections.get(), shard.metrics.connections_lagging.get()), (3, 1));
+        shard.close(0, CloseCode::ServiceRestart);
+        shard.close(1, CloseCode::ServiceRestart);
+        for id in 0..3 {
+            shard.drop_connection(id, 1006);
+            shard.drop_connection(id, 1006);
+        }
+        assert_eq!((shard.metrics.connections.get(), shard.metrics.connections_lagging.get()), (0, 0));
+        assert_eq!((shard.load.load(Ordering::Relaxed), shard.cohorts.count()), (0, 0));
+        assert_eq!(shard.metrics.closes.with_label_values(&["1012"]).get(), 2);
+        assert_eq!(shard.metrics.closes.with_label_values(&["1006"]).get(), 1);
+        drop(clients);
+    });
+}
