@@ -14,14 +14,15 @@ SHIPPED := -p tickerd $(FEEDS:%=-p tickerd-feed-%)
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-browser lint bench install clean
+.PHONY: help run build test test-tools test-rust test-browser conformance lint bench install clean
 
 help:
-	@echo "make run      build everything in release and start tickerd, with no configuration"
-	@echo "make test     everything: format, lints, Rust tests, browser tests"
-	@echo "make lint     format and lints alone"
-	@echo "make bench    speed and memory, as ratios to a floor measured in the same run"
-	@echo "make install  DESTDIR= PREFIX=/usr/local: daemon, feeds, unit, configuration"
+	@echo "make run          build everything in release and start tickerd, with no configuration"
+	@echo "make test         everything: format, lints, Rust tests, browser tests"
+	@echo "make lint         format and lints alone"
+	@echo "make conformance  /echo held to the 517 cases of the Autobahn suite; Python 3.10"
+	@echo "make bench        speed and memory, as ratios to a floor measured in the same run"
+	@echo "make install      DESTDIR= PREFIX=/usr/local: daemon, feeds, unit, configuration"
 
 $(PAGE_DEPS): dashboards/web/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install nodejs and npm for the page's charts" >&2; exit 1; }
@@ -55,7 +56,11 @@ test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/browser && npm test
 
-test: lint test-rust test-browser
+test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) lint test-rust conformance test-browser
+
+conformance:
+	$(CARGO) build --locked -p tickerd
+	tests/conformance/run.sh
 
 bench: $(PAGE_DEPS)
 	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench

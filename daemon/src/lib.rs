@@ -1,8 +1,25 @@
 //! tickerd: feed plugins in, WebSocket ticks out.
 //!
 //! # Layout
-//! One tick's way is downhill: `feed` → `model::normalise` → `model::lane` → `pulse` (`model::board`, `model::schedule`)
-//! → `model::frame` → `fanout` → socket. `server` brings sockets to `fanout`; `app` alone sees every room.
+//! A tick's way is downhill. `feed` runs plugins on threads and in processes of their own; what they say is judged by
+//! `model::normalise` on the feed's thread and waits in a bounded `model::lane`. `pulse` numbers it on the `model::board`
+//! and, when `model::schedule` says so, hands what is due to `fanout`, whose shards own the connections and write each
+//! `model::frame` to all who asked for it. `server` brings upgraded sockets to `fanout`. `app` alone sees every room.
+//!
+//! One edge runs uphill: a client's command changes its own shard's table of who asked for what.
+//!
+//! # Who may know whom
+//! `main → cli → app → {feed, pulse, fanout, server, admin}`, and each of these → `model`. `feed` and `server` never name each
+//! other. `model` names nobody: no tokio, no socket, no clock; bytes and `now` come in.
+//!
+//! # Invariants
+//! - Unsafe code is only in `feed::{library, host, instance}`, at the plugin boundary.
+//! - Every queue is bounded: lanes (`model::lane::LANE_TICKS_MAX`), beats and arrivals per shard, answers to a client that
+//!   does not read. What is dropped, merged or skipped is counted.
+//! - No feed can block another feed, the pulse, or a client; no client can block a shard.
+//! - A connection gets one write per beat, and no `seq` of a topic twice.
+//! - Metric labels are feeds, reasons, tiers and codes, never topics or clients.
+//! - The pulse never touches a socket and never waits for a shard; a shard takes no lock and shares no state.
 pub mod admin;
 pub mod app;
 pub mod cli;

@@ -53,7 +53,7 @@ fn run(args: &RunArgs) -> ExitCode {
     raise_descriptor_limit();
     match App::build(config).and_then(App::start) {
         Ok(running) => {
-            serve(running, signals);
+            serve(running, signals, args.config.is_none());
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -63,7 +63,7 @@ fn run(args: &RunArgs) -> ExitCode {
     }
 }
 
-fn serve(running: tickerd::app::Running, signals: SigSet) {
+fn serve(running: tickerd::app::Running, signals: SigSet, newcomer: bool) {
     let (listening, admin) = running.addresses();
     let mut lines: String = listening.iter().map(|address| format!("listening on {address}\n")).collect();
     lines.push_str(&format!("admin on {admin}\n"));
@@ -98,6 +98,9 @@ fn serve(running: tickerd::app::Running, signals: SigSet) {
     }
     MAIN.enter();
     running.announce(|| asked.load(Ordering::Acquire));
+    if let (true, Some(address)) = (newcomer, listening.first()) {
+        tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");
+    }
     while !asked.load(Ordering::Acquire) {
         std::thread::park();
     }

@@ -1,6 +1,6 @@
 //! The registry, and what belongs to no other room: the process itself and the build.
 
-use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Counter, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// A registry that knows which build this is.
 pub fn registry(version: &str, commit: &str) -> prometheus::Result<Registry> {
@@ -20,7 +20,7 @@ pub struct Process {
     memory: IntGauge,
     descriptors: IntGauge,
     threads: IntGauge,
-    cpu_ms: IntCounter,
+    cpu_seconds: Counter,
 }
 
 impl Process {
@@ -30,12 +30,12 @@ impl Process {
             memory: IntGauge::new("tickerd_resident_memory_bytes", "Memory the process holds.")?,
             descriptors: IntGauge::new("tickerd_open_descriptors", "File descriptors the process holds.")?,
             threads: IntGauge::new("tickerd_threads", "Threads of the process.")?,
-            cpu_ms: IntCounter::new("tickerd_cpu_milliseconds_total", "CPU time the process used.")?,
+            cpu_seconds: Counter::new("tickerd_cpu_seconds_total", "CPU time the process used.")?,
         };
         registry.register(Box::new(process.memory.clone()))?;
         registry.register(Box::new(process.descriptors.clone()))?;
         registry.register(Box::new(process.threads.clone()))?;
-        registry.register(Box::new(process.cpu_ms.clone()))?;
+        registry.register(Box::new(process.cpu_seconds.clone()))?;
         Ok(process)
     }
 
@@ -57,9 +57,9 @@ impl Process {
             self.descriptors.set(entries.count() as i64 - 1);
         }
         if let Ok(usage) = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF) {
-            let (user, system) = (usage.user_time(), usage.system_time());
-            let ms = (user.tv_sec() + system.tv_sec()) * 1000 + (user.tv_usec() + system.tv_usec()) / 1000;
-            self.cpu_ms.inc_by(u64::try_from(ms).unwrap_or(0).saturating_sub(self.cpu_ms.get()));
+            let times = [usage.user_time(), usage.system_time()];
+            let seconds: f64 = times.iter().map(|t| t.tv_sec() as f64 + t.tv_usec() as f64 / 1e6).sum();
+            self.cpu_seconds.inc_by((seconds - self.cpu_seconds.get()).max(0.0));
         }
     }
 }

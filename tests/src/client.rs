@@ -118,6 +118,11 @@ impl Client {
         self.until("subscribed").await.data
     }
 
+    /// The next message as it comes, for what is no protocol of ours; `None` at the end.
+    pub async fn message(&mut self) -> Option<Message> {
+        within("a message", self.socket.next()).await.and_then(Result::ok)
+    }
+
     /// The next that comes, whatever it is.
     pub async fn incoming(&mut self) -> Incoming {
         if let Some(event) = self.waiting.pop_front() {
@@ -139,79 +144,97 @@ impl Client {
 
     /// The next message, whatever it says.
     pub async fn next(&mut self) -> Event {
-        loop {
-            match self.incoming().await {
-                Incoming::Event(event) => return event,
-                Incoming::Ping(_) | Incoming::Pong(_) => {}
-                other => panic!("no message but {other:?}"),
+        within("a message", async {
+            loop {
+                match self.incoming().await {
+                    Incoming::Event(event) => return event,
+                    Incoming::Ping(_) | Incoming::Pong(_) => {}
+                    other => panic!("no message but {other:?}"),
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The next message, which must be of that event. Heartbeats and feeds' health come when they will; they are passed
     /// over unless they are asked for.
     pub async fn expect(&mut self, name: &str) -> Event {
-        loop {
-            let event = self.next().await;
-            let is_aside =
-                event.name == "heartbeat" || event.name == "notice" && event.data["type"] == "feed";
-            if event.name == name || !is_aside {
-                assert_eq!(event.name, name, "{}", event.text);
-                return event;
+        within("a message", async {
+            loop {
+                let event = self.next().await;
+                let is_aside =
+                    event.name == "heartbeat" || event.name == "notice" && event.data["type"] == "feed";
+                if event.name == name || !is_aside {
+                    assert_eq!(event.name, name, "{}", event.text);
+                    return event;
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The next message of that event; what comes before it is passed over.
     pub async fn until(&mut self, name: &str) -> Event {
-        loop {
-            let event = self.next().await;
-            if event.name == name {
-                return event;
+        within(name, async {
+            loop {
+                let event = self.next().await;
+                if event.name == name {
+                    return event;
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The next tick, which must be the next message, as [`Client::expect`] sees it.
     pub async fn tick(&mut self) -> Event {
-        loop {
-            let event = self.next().await;
-            if event.is_tick() {
-                return event;
+        within("a tick", async {
+            loop {
+                let event = self.next().await;
+                if event.is_tick() {
+                    return event;
+                }
+                let is_aside =
+                    event.name == "heartbeat" || event.name == "notice" && event.data["type"] == "feed";
+                assert!(is_aside, "no tick: {}", event.text);
             }
-            let is_aside =
-                event.name == "heartbeat" || event.name == "notice" && event.data["type"] == "feed";
-            assert!(is_aside, "no tick: {}", event.text);
-        }
+        })
+        .await
     }
 
     /// Everything the server said before it answered a ping that is sent now: all answers to earlier commands and their
     /// snapshots.
     pub async fn sync(&mut self) -> Vec<Event> {
-        self.syncs += 1;
-        let id = json!(format!("sync-{}", self.syncs));
-        self.send(json!({"event": "ping", "data": {"id": id}})).await;
-        let mut before = Vec::new();
-        loop {
-            let event = self.next().await;
-            if event.name == "pong" && event.data["id"] == id {
-                return before;
+        within("the answer to a ping", async {
+            self.syncs += 1;
+            let id = json!(format!("sync-{}", self.syncs));
+            self.send(json!({"event": "ping", "data": {"id": id}})).await;
+            let mut before = Vec::new();
+            loop {
+                let event = self.next().await;
+                if event.name == "pong" && event.data["id"] == id {
+                    return before;
+                }
+                before.push(event);
             }
-            before.push(event);
-        }
+        })
+        .await
     }
 
     /// Everything up to and with this fence's tick; see [`crate::Script::fence`].
     pub async fn fence(&mut self, topic: &str, fence: u64) -> Vec<Event> {
-        let mut events = Vec::new();
-        loop {
-            let event = self.next().await;
-            let is_it = event.is_tick() && event.topic() == topic && event.value()["fence"] == fence;
-            events.push(event);
-            if is_it {
-                return events;
+        within("the fence", async {
+            let mut events = Vec::new();
+            loop {
+                let event = self.next().await;
+                let is_it = event.is_tick() && event.topic() == topic && event.value()["fence"] == fence;
+                events.push(event);
+                if is_it {
+                    return events;
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Waits until this client's shard knows all that the script has said, and gives the ticks that came meanwhile.
@@ -235,18 +258,21 @@ impl Client {
 
     /// The server's close; messages before it are passed over.
     pub async fn closed(&mut self) -> (u16, String) {
-        loop {
-            match self.incoming().await {
-                Incoming::Close(code, reason) => return (code, reason),
-                Incoming::End => panic!("the connection ended without a close"),
-                _ => {}
+        within("a close", async {
+            loop {
+                match self.incoming().await {
+                    Incoming::Close(code, reason) => return (code, reason),
+                    Incoming::End => panic!("the connection ended without a close"),
+                    _ => {}
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Waits for the end of the connection.
     pub async fn ended(&mut self) {
-        while !matches!(self.incoming().await, Incoming::End) {}
+        within("the end", async { while !matches!(self.incoming().await, Incoming::End) {} }).await
     }
 
     /// Closes with a code, and gives the server's answer.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -164,6 +165,11 @@ impl Daemon {
         self.admin = Some(address(self.out.line("admin on ").await));
     }
 
+    /// Waits for a line on its stdout that contains `text`, and gives it.
+    pub async fn printed(&mut self, text: &str) -> String {
+        self.out.line(text).await
+    }
+
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address.expect("it serves")
@@ -199,6 +205,17 @@ impl Daemon {
     /// A WebSocket client that has read `connected`.
     pub async fn connected(&self) -> Client {
         let mut client = self.client("/ws").await;
+        client.expect("connected").await;
+        client
+    }
+
+    /// A WebSocket client that has read `connected`, and whose socket takes little more before the client reads.
+    pub async fn narrow(&self) -> Client {
+        let socket = Socket::new(Domain::for_address(self.address()), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&self.address().into()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut client = Client::open(TcpStream::from_std(socket.into()).unwrap(), "/ws").await;
         client.expect("connected").await;
         client
     }

@@ -8,7 +8,7 @@
 //! script.tick("a", json!(1)).await;
 //! ```
 //!
-//! Every wait is for an event and ends at [`GUARD`]; nothing sleeps. Each test has a daemon and a folder of its own, so
+//! Every wait is for an event and ends at [`GUARD`], whatever else comes meanwhile; nothing sleeps. Each test has a daemon and a folder of its own, so
 //! all may run at once. A daemon whose test panics prints what it logged.
 // A harness may panic: that is how it says that a test failed.
 #![allow(clippy::unwrap_used)]
@@ -16,18 +16,25 @@
 pub mod client;
 pub mod daemon;
 pub mod feed;
+pub mod plugins;
+pub mod process;
 pub mod raw;
 pub mod script;
+pub mod witness;
 
 use std::future::Future;
 use std::time::Duration;
 
-pub use client::{Client, Event};
-pub use daemon::{Daemon, daemon};
+pub use client::{Client, Event, Incoming};
+pub use daemon::{Builder, Daemon, daemon};
 pub use feed::{Feed, exec, sim};
+pub use plugins::raw_c;
+pub use process::{Process, gone};
 pub use raw::Raw;
 pub use script::{Script, scripted};
 pub use serde_json::{Value, json};
+pub use tokio_tungstenite::tungstenite::Message;
+pub use witness::{Witness, steady};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
 pub const GUARD: Duration = Duration::from_secs(20);

@@ -112,67 +112,87 @@ impl Raw {
 
     /// Reads an HTTP response's head.
     pub async fn head(&mut self) -> String {
-        loop {
-            if let Some(at) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
-                return String::from_utf8(self.read.drain(..at + 4).collect()).unwrap();
+        within("an answer", async {
+            loop {
+                if let Some(at) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
+                    return String::from_utf8(self.read.drain(..at + 4).collect()).unwrap();
+                }
+                assert!(self.more().await, "the server closed without a response: {:?}", self.read);
             }
-            assert!(self.more().await, "the server closed without a response: {:?}", self.read);
-        }
+        })
+        .await
     }
 
     /// Reads a frame; `None` at the end of the connection.
     pub async fn frame(&mut self) -> Option<Frame> {
-        loop {
-            if let Some((frame, length)) = parse(&self.read) {
-                self.read.drain(..length);
-                return Some(frame);
+        within("a frame", async {
+            loop {
+                if let Some((frame, length)) = parse(&self.read) {
+                    self.read.drain(..length);
+                    return Some(frame);
+                }
+                if !self.more().await {
+                    assert!(self.read.is_empty(), "cut within a frame: {:?}", self.read);
+                    return None;
+                }
             }
-            if !self.more().await {
-                assert!(self.read.is_empty(), "cut within a frame: {:?}", self.read);
-                return None;
-            }
-        }
+        })
+        .await
     }
 
     /// The next message of that event; others are passed over.
     pub async fn until(&mut self, name: &str) -> Event {
-        loop {
-            let frame = self.frame().await.unwrap_or_else(|| panic!("the connection ended before {name}"));
-            assert_eq!(frame.opcode, opcode::TEXT, "before {name}: {frame:?}");
-            let event = Event::read(&String::from_utf8(frame.payload).unwrap());
-            if event.name == name {
-                return event;
+        within(name, async {
+            loop {
+                let frame =
+                    self.frame().await.unwrap_or_else(|| panic!("the connection ended before {name}"));
+                assert_eq!(frame.opcode, opcode::TEXT, "before {name}: {frame:?}");
+                let event = Event::read(&String::from_utf8(frame.payload).unwrap());
+                if event.name == name {
+                    return event;
+                }
             }
-        }
+        })
+        .await
     }
 
     /// The next frame of that opcode; messages before it are passed over.
     pub async fn until_opcode(&mut self, opcode: u8) -> Frame {
-        loop {
-            let frame = self.frame().await.unwrap_or_else(|| panic!("the connection ended before {opcode}"));
-            if frame.opcode == opcode {
-                return frame;
+        within("a frame of that opcode", async {
+            loop {
+                let frame =
+                    self.frame().await.unwrap_or_else(|| panic!("the connection ended before {opcode}"));
+                if frame.opcode == opcode {
+                    return frame;
+                }
+                assert_eq!(frame.opcode, opcode::TEXT, "{frame:?}");
             }
-            assert_eq!(frame.opcode, opcode::TEXT, "{frame:?}");
-        }
+        })
+        .await
     }
 
     /// Waits until the server has closed; what it says before is passed over.
     pub async fn ended(&mut self) {
-        while self.more().await {
-            self.read.clear();
-        }
+        within("the end", async {
+            while self.more().await {
+                self.read.clear();
+            }
+        })
+        .await
     }
 
     /// Everything until the server has closed.
     pub async fn rest(&mut self) -> Vec<u8> {
-        while self.more().await {}
-        std::mem::take(&mut self.read)
+        within("the end", async {
+            while self.more().await {}
+            std::mem::take(&mut self.read)
+        })
+        .await
     }
 
     /// Reads what there is; false at the end.
     async fn more(&mut self) -> bool {
-        let mut buf = [0; 65536];
+        let mut buf = vec![0; 65536];
         match within("bytes or an end", self.stream.read(&mut buf)).await {
             Ok(read) => {
                 self.read.extend(&buf[..read]);

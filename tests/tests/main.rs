@@ -1,4 +1,25 @@
 //! The daemon as its users meet it: one module per behaviour, over real sockets. Needs `cargo build --workspace`.
 #![allow(clippy::unwrap_used)]
 
+mod cohorts;
+mod config;
+mod crowd;
+mod echo;
+mod errors;
+mod feed_exec;
+mod feed_faults;
+mod feed_library;
+mod feed_restart;
+mod feed_stop;
+mod floods;
+mod frames;
+mod handshake;
+mod heartbeat;
+mod host;
+mod metrics;
+mod rates;
+mod shutdown;
+mod sim;
+mod slow_client;
 mod subscribe;
+mod systemd;

@@ -53,7 +53,9 @@ impl Shard {
         let (per_s, burst) = (self.settings.commands_per_s, self.settings.commands_burst);
         let Some(conn) = self.connection(id) else { return ControlFlow::Continue(()) };
         let waiting = conn.stall.as_ref().map_or(0, |stall| stall.rest.len() - stall.out);
-        let refused = match conn.budget.take(per_s, burst, now_ms) {
+        let allowed = conn.budget.take(per_s, burst, now_ms);
+        let too_many = allowed.is_err();
+        let refusal = match allowed {
             Ok(()) if waiting <= ANSWERS_BYTES_MAX => None,
             Ok(()) => Some(("read the answers to your earlier commands first".into(), 1000)),
             Err(wait_ms) => {
@@ -61,24 +63,24 @@ impl Shard {
                 Some((format!("{limit}; name many topics in one command, and list them rarely"), wait_ms))
             }
         };
-        let mistake = match (refused, command::parse(text)) {
+        match (refusal, command::parse(text)) {
             (None, Ok(Request { id: request, command })) => {
                 self.carry_out(id, request, command);
                 return ControlFlow::Continue(());
             }
-            (None, Err(refused)) => {
-                self.tell_error(id, refused.id, &refused.error);
-                false
-            }
+            (None, Err(refused)) => self.tell_error(id, refused.id, &refused.error),
             (Some((message, wait_ms)), parsed) => {
                 let request = parsed.map_or_else(|refused| refused.id, |request| request.id);
                 let mut error = ProtocolError::new(Code::RateLimited, message);
                 error.retry_after_ms = Some(wait_ms);
                 self.tell_error(id, request, &error);
-                true
+                if !too_many {
+                    // Within its rate, only not reading: that is no mistake, and costs it the answers alone.
+                    return ControlFlow::Continue(());
+                }
             }
-        };
-        match self.connection(id).and_then(|conn| conn.budget.mistake(mistake, now_s)) {
+        }
+        match self.connection(id).and_then(|conn| conn.budget.mistake(too_many, now_s)) {
             Some(code) => ControlFlow::Break(code),
             None => ControlFlow::Continue(()),
         }

@@ -323,11 +323,18 @@ impl Shard {
                 // It is not read while it is stalled, so its silence says nothing.
             } else if conn.pinged && silent_s >= pong_s {
                 self.close(id, CloseCode::PongTimeout);
-            } else if silent_s >= ping_s && !conn.pinged {
-                conn.pinged = true;
-                self.send(id, &ping, &[]);
-            } else if now_s.saturating_sub(conn.sent_s) >= beat_s {
-                self.send(id, &heartbeat, &[]);
+            } else {
+                // Pages see no pings, so a ping does not put a heartbeat off.
+                let quiet_s = now_s.saturating_sub(conn.sent_s);
+                if silent_s >= ping_s && !conn.pinged {
+                    conn.pinged = true;
+                    let sent_s = conn.sent_s;
+                    self.send(id, &ping, &[]);
+                    self.connection(id).into_iter().for_each(|conn| conn.sent_s = sent_s);
+                }
+                if quiet_s >= beat_s {
+                    self.send(id, &heartbeat, &[]);
+                }
             }
         }
         let cohorts = self.cohorts.count() as i64;

@@ -17,11 +17,11 @@ use tracing::Level;
 
 use crate::feed::journal::{leveled, printable};
 use crate::feed::lines::{self, LINE_BYTES_MAX, Said};
+use crate::feed::metrics;
 use crate::feed::orders::Order;
 use crate::feed::report::{Failure, Report, Reporter};
 use crate::feed::sink::{LaneSink, Sink};
 use crate::feed::splitter::{Item, Splitter};
-use crate::model::normalise::Reject;
 use crate::model::sample::Class;
 
 /// Exit status that says "the configuration is wrong" (`sysexits.h`).
@@ -365,6 +365,5 @@ impl Ears {
 
 /// A reason told by a child, as one of the fixed set that may be a label.
 fn known_code(code: &str) -> &'static str {
-    let ours = ["bad_argument", "undeclared_event"];
-    Reject::CODES.into_iter().chain(ours).find(|known| *known == code).unwrap_or("other")
+    metrics::reasons().find(|known| *known == code).unwrap_or("other")
 }

@@ -47,8 +47,14 @@ pub fn plugin_folders() -> Vec<PathBuf> {
     {
         // A build tree keeps libraries in `deps` as well.
         folders.extend([beside.to_owned(), beside.join("deps")]);
+        // An installation under any prefix: PREFIX/bin/tickerd, PREFIX/lib/tickerd/plugins.
+        folders.extend(beside.parent().map(|prefix| prefix.join("lib/tickerd/plugins")));
     }
-    folders.extend(["/usr/local/lib/tickerd/plugins", "/usr/lib/tickerd/plugins"].map(PathBuf::from));
+    for installed in ["/usr/local/lib/tickerd/plugins", "/usr/lib/tickerd/plugins"].map(PathBuf::from) {
+        if !folders.contains(&installed) {
+            folders.push(installed);
+        }
+    }
     folders
 }
 

@@ -3,6 +3,15 @@
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use crate::model::lane::FeedState;
+use crate::model::normalise::Reject;
+
+/// Reasons of this room, besides those of the normaliser.
+const REASONS: [&str; 5] = ["bad_argument", "undeclared_event", "bad_line", "long_line", "other"];
+
+/// Every reason to refuse something that a feed said.
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    Reject::CODES.into_iter().chain(REASONS)
+}
 
 /// Counters of all feeds; cheap to clone.
 #[derive(Debug, Clone)]
@@ -50,6 +59,16 @@ impl Metrics {
         registry.register(Box::new(self.dropped.clone()))?;
         registry.register(Box::new(self.restarts.clone()))?;
         registry.register(Box::new(self.state.clone()))
+    }
+
+    /// Shows all of a feed's series from the start: what appears with its first increase looks like no increase at all.
+    pub fn watch(&self, feed: &str) {
+        self.samples(feed);
+        self.dropped(feed);
+        self.restarts(feed);
+        for reason in reasons() {
+            self.rejects(feed, reason);
+        }
     }
 
     /// Samples of `feed` that were accepted.

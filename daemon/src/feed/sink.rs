@@ -204,8 +204,9 @@ impl Sink for LaneSink {
     fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
         check_relative(topic)?;
         let mut normaliser = self.normaliser();
-        if let Some(topic) = normaliser.retire(topic) {
-            self.lane.retire(topic);
+        let given_up = normaliser.retire(topic).map_or(0, |topic| self.lane.retire(topic));
+        if given_up > 0 {
+            self.dropped.inc_by(given_up as u64);
         }
         Ok(())
     }

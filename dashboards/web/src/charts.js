@@ -4,6 +4,8 @@ import { Chart } from "./chart.js";
 /** More than these and each is too small to read. */
 const CHARTS_MAX = 8;
 const HISTORY_POINTS = 256;
+/** The error code of a command that the server does not know. */
+const UNKNOWN_EVENT = 405;
 
 export class Charts {
   /** Called with the names when the choice has changed. */
@@ -16,6 +18,7 @@ export class Charts {
   #uPlot;
   #charts = new Map();
   #asked = new Map();
+  #hasHistory = true;
   #ids = 1_000;
   #span = 300;
 
@@ -86,8 +89,11 @@ export class Charts {
   }
 
   /** Whether an error answers one of our own questions; a chart without history is no news. */
-  owns(id) {
-    return this.#asked.delete(id);
+  owns({ id, code }) {
+    const own = this.#asked.delete(id);
+    // A server without history says so once; asking on would only use up its patience.
+    if (own && code === UNKNOWN_EVENT) this.#hasHistory = false;
+    return own;
   }
 
   paint(serverNow, now, isLive) {
@@ -128,6 +134,7 @@ export class Charts {
   }
 
   #ask(name) {
+    if (!this.#hasHistory) return;
     const id = (this.#ids += 1);
     this.#asked.set(id, name);
     if (!this.onAsk("history", { id, topic: name, limit: HISTORY_POINTS })) this.#asked.delete(id);

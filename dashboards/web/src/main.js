@@ -107,7 +107,7 @@ const answers = {
     draw();
   },
   error(data) {
-    if (!charts.owns(data.id)) notices.error(data);
+    if (!charts.owns(data)) notices.error(data);
   },
 };
 

@@ -1,0 +1,134 @@
+//! Any program that prints lines is a feed.
+
+use std::os::unix::fs::PermissionsExt;
+
+use tickerd_tests::{Script, daemon, exec, json, scripted, within};
+
+/// A minute is as good as for ever here; the daemon ends it sooner.
+const TWO_LINES: &str = r#"#!/bin/sh
+echo '{"topic":"AAPL","event":"quote","data":{"price":"189.30"}}'; exec sleep 60
+"#;
+
+#[tokio::test]
+async fn two_lines_of_shell_are_a_feed() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let program = folder.path().join("feed.sh");
+    std::fs::write(&program, TWO_LINES).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let daemon = daemon().feed(exec("shell", [program.to_str().unwrap()])).run().await;
+    let mut client = daemon.client("/ws?topics=shell.AAPL").await;
+    let tick = client.until("quote").await;
+    assert_eq!((tick.topic(), tick.seq(), tick.value()), ("shell.AAPL", 1, &json!({"price": "189.30"})));
+    assert!(tick.text.contains(r#""value":{"price":"189.30"}"#), "digits stay as they are: {}", tick.text);
+}
+
+#[tokio::test]
+async fn its_configuration_comes_on_stdin() {
+    // The first line is JSON, so it can be sent back as a value.
+    let echo = r#"read -r setup; printf '{"event":"setup","data":%s}\n' "$setup"; cat >&2"#;
+    let feed = exec("echo", ["/bin/sh", "-c", echo])
+        .set("interval = \"250ms\"")
+        .set("topics_max = 7")
+        .configured("symbols = [\"A\", \"B\"]");
+    let daemon = daemon().feed(feed).run().await;
+    let mut client = daemon.client("/ws?topics=echo").await;
+    let setup = client.until("setup").await;
+    assert_eq!(setup.topic(), "echo", "without a topic it is the feed's own");
+    let said = setup.value();
+    assert_eq!(said["tfp"], 1);
+    assert_eq!(
+        (&said["instance"], &said["interval_ms"], &said["topics_max"]),
+        (&json!("echo"), &json!(250), &json!(7))
+    );
+    assert_eq!(said["config"], json!({"symbols": ["A", "B"]}));
+}
+
+#[tokio::test]
+async fn lines_that_make_no_sense_are_skipped_and_counted() {
+    let (script, daemon) = scripted().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.**"]})).await;
+    let long = format!(r#"{{"topic":"long","event":"tick","data":"{}"}}"#, "x".repeat(300 * 1024));
+    let (wide, reserved) = (
+        format!(r#"{{"topic":"wide","event":"tick","data":"{}"}}"#, "x".repeat(48 * 1024)),
+        r#"{"topic":"word","event":"heartbeat","data":1}"#.to_owned(),
+    );
+    let bad = ["", "hello", "{", r#"{"topic":"half"}"#, "[1,2]", "\u{7}\u{1b}[2J", "\"", "{\"data\":1}"];
+    for (n, line) in bad.map(str::to_owned).iter().chain([&long, &wide, &reserved]).enumerate() {
+        script.line(line).await;
+        script.tick("good", json!({ "after": n })).await;
+        let what = format!("the line after {:.40}", line.escape_debug());
+        let tick = within(&what, client.until("tick")).await;
+        assert_eq!((tick.topic(), tick.value()), ("s.good", &json!({ "after": n })));
+    }
+    let refused = |reason: &str| format!("tickerd_feed_rejects_total{{feed=\"s\",reason=\"{reason}\"}}");
+    for (reason, count) in
+        [("bad_line", 7.0), ("long_line", 1.0), ("too_large", 1.0), ("reserved_event", 1.0)]
+    {
+        assert_eq!(daemon.metric(&refused(reason)).await, Some(count), "{reason}");
+    }
+    let line = daemon.logged("bad_line 1; ").await;
+    assert!(line.contains("write one JSON object"), "{line}");
+    assert_eq!(daemon.metric("tickerd_feed_restarts_total{feed=\"s\"}").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn a_hundred_senseless_lines_in_a_row_start_it_anew() {
+    let script = Script::new("s");
+    let daemon = daemon().feed(script.feed()).run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.a"]})).await;
+    script.tick("a", json!(1)).await;
+    assert_eq!(client.until("tick").await.seq(), 1);
+    script.lines(&vec!["nonsense".to_owned(); 100]).await;
+    loop {
+        let notice = client.until("notice").await;
+        if notice.data["state"] == "down"
+            && notice.data["reason"].as_str().unwrap().contains("100 lines in a row")
+        {
+            break;
+        }
+    }
+    daemon.metric_until("tickerd_feed_restarts_total{feed=\"s\"}", |count| count == 1.0).await;
+    script.tick("a", json!(2)).await;
+    assert_eq!(client.until("tick").await.seq(), 2);
+}
+
+#[tokio::test]
+async fn class_and_time_of_the_source_come_through() {
+    let (script, daemon) = scripted().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.**"]})).await;
+    let trade =
+        |n| format!(r#"{{"topic":"t","event":"trade","class":"event","ts":1767225600123,"data":{n}}}"#);
+    script.lines(&(1..=50).map(trade).collect::<Vec<_>>()).await;
+    for n in 1..=50 {
+        let tick = client.until("trade").await;
+        assert_eq!((tick.seq(), tick.value()), (n, &json!(n)), "each event matters");
+        assert_eq!(tick.data["src_ts"], json!(1_767_225_600_123_u64));
+    }
+    // Once a class, always that class: the first sample fixed it.
+    script.line(r#"{"topic":"t","event":"trade","data":51}"#).await;
+    script.tick("a", json!(1)).await;
+    let tick = client.until("tick").await;
+    assert!(tick.data.get("src_ts").is_none(), "{}", tick.text);
+    let changed = "tickerd_feed_rejects_total{feed=\"s\",reason=\"kind_changed\"}";
+    assert_eq!(daemon.metric(changed).await, Some(1.0));
+    client.send(json!({"event": "topics", "data": {"match": "s.*"}})).await;
+    let topics = client.until("topics").await.data["topics"].clone();
+    let classes: Vec<_> = topics.as_array().unwrap().iter().map(|t| t["class"].as_str().unwrap()).collect();
+    assert_eq!(classes, ["state", "event"]);
+}
+
+#[tokio::test]
+async fn a_program_that_is_missing_is_told_with_the_remedy() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let plain = folder.path().join("plain.sh");
+    std::fs::write(&plain, TWO_LINES).unwrap();
+    let daemon =
+        daemon().feed(exec("plain", [plain.to_str().unwrap()])).feed(exec("gone", ["./gone.sh"])).run().await;
+    let line = daemon.logged("permission denied; make it executable (chmod +x)").await;
+    assert!(line.contains("plain"), "{line}");
+    let line = daemon.logged("gone.sh: there is no such file").await;
+    assert!(line.contains("waits for a changed configuration"), "{line}");
+}

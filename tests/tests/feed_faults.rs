@@ -1,0 +1,323 @@
+//! Feeds that misbehave: what it costs them, what the operator and the subscribers are told, and that nobody else
+//! notices.
+
+use tickerd_tests::{Client, Daemon, Feed, Witness, daemon, json, raw_c, steady, within};
+
+/// The misbehaving feed, under the name of what it does.
+fn zoo(behave: &str, isolation: &str) -> Feed {
+    Feed::plugin(behave, "tickerd_feed_zoo")
+        .set("interval = \"50ms\"")
+        .set("poll = \"50ms\"")
+        .set(&format!("isolation = \"{isolation}\""))
+        .configured(&format!("behave = \"{behave}\""))
+}
+
+fn of_feed(metric: &str, feed: &str) -> String {
+    format!("{metric}{{feed=\"{feed}\"}}")
+}
+
+/// Waits for a notice about this feed.
+async fn told(client: &mut Client, feed: &str, state: &str, reason: &str) {
+    let wait = async {
+        loop {
+            let data = client.until("notice").await.data;
+            let says = |key: &str, what: &str| data[key].as_str().is_some_and(|text| text.contains(what));
+            if data["feed"] == feed && data["state"] == state && says("reason", reason) {
+                return;
+            }
+        }
+    };
+    within(&format!("a notice that {feed} is {state}: {reason}"), wait).await;
+}
+
+/// Goal: what ends a feed is told with its reason, the feed comes back, and nobody else notices.
+async fn they_die(cases: &[(&str, &str)], isolation: &str) {
+    let builder = cases.iter().fold(daemon().feed(steady()), |builder, (behave, _)| {
+        // A few good polls first, so that each has said something when it goes.
+        builder.feed(zoo(behave, isolation).configured("after = 2"))
+    });
+    let daemon = builder.run().await;
+    let mut witness = Witness::of(&daemon).await;
+    for (behave, reason) in cases {
+        let mut client = daemon.connected().await;
+        client.subscribe(json!({"topics": [format!("{behave}.counter")]})).await;
+        told(&mut client, behave, "down", reason).await;
+        let restarts = of_feed("tickerd_feed_restarts_total", behave);
+        daemon.metric_until(&restarts, |restarts| restarts >= 1.0).await;
+        if !behave.ends_with("_create") {
+            // A life says at most three samples before it ends, so this is the second one's.
+            let samples = of_feed("tickerd_feed_samples_total", behave);
+            daemon.metric_until(&samples, |samples| samples > 3.0).await;
+        }
+    }
+    witness.is_undisturbed().await;
+}
+
+#[tokio::test]
+async fn feeds_that_end_their_process_take_nothing_along() {
+    let cases = [
+        ("panic_create", "create was asked to panic"),
+        ("panic_poll", "was asked to panic"),
+        ("abort", "was killed by SIGABRT"),
+        ("segfault", "was killed by SIGSEGV"),
+        ("exit", "exited with status 3"),
+        ("fatal", "poll was asked to fail for good"),
+    ];
+    they_die(&cases, "process").await;
+}
+
+#[tokio::test]
+async fn feeds_that_fail_in_process_take_nothing_along() {
+    let cases = [
+        ("panic_create", "create was asked to panic"),
+        ("panic_poll", "was asked to panic"),
+        ("fatal", "poll was asked to fail for good"),
+    ];
+    they_die(&cases, "in-process").await;
+}
+
+#[tokio::test]
+async fn a_poll_that_fails_for_now_degrades_and_is_not_restarted() {
+    for isolation in ["process", "in-process"] {
+        let daemon = daemon().feed(steady()).feed(zoo("transient", isolation)).run().await;
+        let mut witness = Witness::of(&daemon).await;
+        let mut client = daemon.connected().await;
+        client.subscribe(json!({"topics": ["transient.counter"]})).await;
+        told(&mut client, "transient", "degraded", "poll was asked to fail for now").await;
+        // What it says before it fails still counts, poll after poll.
+        let first = client.until("count").await.seq();
+        assert!(client.until("count").await.seq() > first);
+        assert_eq!(
+            daemon.metric(&of_feed("tickerd_feed_restarts_total", "transient")).await.unwrap_or(0.0),
+            0.0
+        );
+        witness.is_undisturbed().await;
+    }
+}
+
+#[tokio::test]
+async fn hanging_processes_are_killed_and_started_anew() {
+    let feeds = daemon().feed(steady()).feed(zoo("hang_poll", "process")).feed(zoo("hang_create", "process"));
+    let daemon = feeds.run().await;
+    let mut witness = Witness::of(&daemon).await;
+    let [mut poll, mut create] = [daemon.connected().await, daemon.connected().await];
+    poll.subscribe(json!({"topics": ["hang_poll.counter"]})).await;
+    create.subscribe(json!({"topics": ["hang_create.counter"]})).await;
+    told(&mut poll, "hang_poll", "stale", "poll has not returned for").await;
+    told(&mut create, "hang_create", "down", "it was not ready within").await;
+    told(&mut poll, "hang_poll", "down", "killed").await;
+    for feed in ["hang_poll", "hang_create"] {
+        daemon.metric_until(&of_feed("tickerd_feed_restarts_total", feed), |count| count >= 1.0).await;
+    }
+    witness.is_undisturbed().await;
+}
+
+#[tokio::test]
+async fn a_hanging_thread_is_told_and_holds_nothing_up() {
+    let mut daemon = daemon().feed(steady()).feed(zoo("hang_poll", "in-process")).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["hang_poll.counter"]})).await;
+    told(&mut client, "hang_poll", "down", "use isolation = \"process\"").await;
+    witness.is_undisturbed().await;
+    drop(witness);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(daemon.exit().await.success());
+}
+
+/// What each says wrong, and under which reason it is refused.
+const REFUSED: [(&str, &str); 8] = [
+    ("invalid_json", "bad_json"),
+    ("invalid_utf8", "bad_json"),
+    ("too_deep", "bad_json"),
+    ("bad_topic", "bad_topic"),
+    ("undeclared_event", "undeclared_event"),
+    ("reserved_event", "undeclared_event"),
+    ("kind_changed", "kind_changed"),
+    ("too_large", "too_large"),
+];
+
+fn rejects(feed: &str, reason: &str) -> String {
+    format!("tickerd_feed_rejects_total{{feed=\"{feed}\",reason=\"{reason}\"}}")
+}
+
+async fn they_are_refused(isolation: &str) {
+    let builder = daemon().feed(steady());
+    let builder = REFUSED.iter().fold(builder, |builder, (behave, _)| builder.feed(zoo(behave, isolation)));
+    let many = zoo("many_topics", isolation).set("topics_max = 20").configured("topics = 50");
+    let daemon = builder.feed(many).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    for (behave, reason) in REFUSED.into_iter().chain([("many_topics", "too_many_topics")]) {
+        daemon.metric_until(&rejects(behave, reason), |count| count >= 2.0).await;
+        still_counts(&daemon, behave).await;
+        assert!(daemon.log().contains(&format!("{reason} 1; ")), "{reason} is not in the log");
+    }
+    assert_eq!(daemon.metric(&of_feed("tickerd_topics", "many_topics")).await, Some(20.0));
+    witness.is_undisturbed().await;
+}
+
+/// The feed's good samples arrive, and it is up.
+async fn still_counts(daemon: &Daemon, feed: &str) {
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": [format!("{feed}.counter")]})).await;
+    let first = client.until("count").await.seq();
+    assert!(client.until("count").await.seq() > first, "{feed}");
+    let up = format!("tickerd_feed_state{{feed=\"{feed}\",state=\"up\"}}");
+    assert_eq!(daemon.metric(&up).await, Some(1.0), "{feed}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_refused_and_counted_by_reason() {
+    they_are_refused("process").await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_process_is_refused_and_counted_by_reason() {
+    they_are_refused("in-process").await;
+}
+
+/// Goal: a feed that says far more than anyone wants costs itself samples, not the others their ticks nor the daemon its
+/// memory. Method: state and event floods beside the steady feed; memory when the flood runs, and again much later.
+async fn they_flood(isolation: &str) {
+    let flood = |behave| zoo(behave, isolation).set("poll = \"10ms\"").configured("burst = 20000");
+    let daemon = daemon().feed(steady()).feed(flood("flood")).feed(flood("flood_events")).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    let samples = ["flood", "flood_events"].map(|feed| of_feed("tickerd_feed_samples_total", feed));
+    for samples in &samples {
+        daemon.metric_until(samples, |count| count >= 100_000.0).await;
+    }
+    let before = daemon.resident_kib();
+    for samples in &samples {
+        daemon.metric_until(samples, |count| count >= 400_000.0).await;
+    }
+    witness.is_undisturbed().await;
+    let after = daemon.resident_kib();
+    // 300,000 waiting ticks would be 30 MiB and more.
+    assert!(after < before + 16 * 1024, "{before} KiB, then {after} KiB");
+    assert!(daemon.metric(&of_feed("tickerd_lane_dropped_total", "flood")).await.unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn a_flood_is_merged_and_nobody_else_notices() {
+    they_flood("process").await;
+}
+
+#[tokio::test]
+async fn a_flood_in_process_is_merged_and_nobody_else_notices() {
+    they_flood("in-process").await;
+}
+
+#[tokio::test]
+async fn what_a_plugin_prints_is_log_and_nothing_else() {
+    let c = Feed::plugin("c", raw_c("printf").to_str().unwrap()).set("interval = \"50ms\"");
+    let daemon = daemon().feed(steady()).feed(zoo("printf", "process")).feed(c).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["printf.**", "c.**"]})).await;
+    daemon.logged("noise 2 on stdout").await;
+    daemon.logged("noise from C on stderr").await;
+    daemon.logged("noise from C, buffered").await;
+    for feed in ["printf", "c"] {
+        still_counts(&daemon, feed).await;
+    }
+    client.send(json!({"event": "topics", "data": {"match": "**"}})).await;
+    let topics = client.until("topics").await.data["topics"].clone();
+    let names: Vec<&str> = topics.as_array().unwrap().iter().map(|t| t["topic"].as_str().unwrap()).collect();
+    assert_eq!(names, ["c.counter", "printf.counter", "steady.counter"], "a print was taken for a sample");
+    witness.is_undisturbed().await;
+}
+
+#[tokio::test]
+async fn a_create_without_an_instance_is_tried_again() {
+    let null = Feed::plugin("null", raw_c("null_instance").to_str().unwrap());
+    let daemon = daemon().feed(steady()).feed(null).run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["null.counter"]})).await;
+    told(&mut client, "null", "down", "create answered OK but gave no instance").await;
+    daemon.metric_until(&of_feed("tickerd_feed_restarts_total", "null"), |count| count >= 1.0).await;
+}
+
+#[tokio::test]
+async fn a_closed_source_is_told_and_nothing_is_wrong() {
+    for isolation in ["process", "in-process"] {
+        let daemon = daemon().feed(zoo("closed", isolation)).run().await;
+        let mut client = daemon.connected().await;
+        client.subscribe(json!({"topics": ["closed.counter"]})).await;
+        told(&mut client, "closed", "closed", "the zoo is closed").await;
+        daemon.metric_until("tickerd_feed_state{feed=\"closed\",state=\"closed\"}", |is| is == 1.0).await;
+        let (status, body) = daemon.get("/readyz?verbose").await;
+        assert!(status == 200 && body.contains("[+]feed closed ok"), "{body}");
+    }
+}
+
+/// Whether a topic is listed, and the number of another.
+async fn lists(client: &mut Client, topic: &str, other: &str) -> (bool, u64) {
+    client.send(json!({"event": "topics", "data": {"match": "**"}})).await;
+    let topics = client.until("topics").await.data["topics"].clone();
+    let find = |name: &str| topics.as_array().unwrap().iter().find(|topic| topic["topic"] == name);
+    (find(topic).is_some(), find(other).map_or(0, |topic| topic["seq"].as_u64().unwrap()))
+}
+
+#[tokio::test]
+async fn topics_come_and_go_as_the_feed_says() {
+    for isolation in ["process", "in-process"] {
+        let daemon = daemon().chatty().feed(zoo("retire", isolation).set("poll = \"200ms\"")).run().await;
+        let mut client = daemon.connected().await;
+        client.subscribe(json!({"topics": ["retire.*"]})).await;
+        let (mut brief, mut counter) = (0, 0);
+        for _ in 0..2 {
+            within("the brief topic", async {
+                while !lists(&mut client, "retire.brief", "retire.counter").await.0 {}
+            })
+            .await;
+            let seq = within("its end", async {
+                loop {
+                    let (listed, seq) = lists(&mut client, "retire.brief", "retire.counter").await;
+                    if !listed {
+                        return seq;
+                    }
+                }
+            });
+            let seq = seq.await;
+            assert!(seq > counter, "the other topic goes on");
+            counter = seq;
+            let tick = within("its next tick", async {
+                loop {
+                    let tick = client.until("count").await;
+                    if tick.topic() == "retire.brief" {
+                        return tick.seq();
+                    }
+                }
+            });
+            let tick = tick.await;
+            assert!(tick > brief, "a topic that comes back counts on above what it had");
+            brief = tick;
+        }
+    }
+}
+
+/// Goal: a thread that a plugin leaves behind can do no harm, and ends. Method: threads that emit until they are refused,
+/// in an instance that is destroyed at once.
+#[tokio::test]
+async fn a_stray_thread_speaks_only_while_its_instance_lives() {
+    let mut daemon = daemon().feed(steady()).feed(zoo("stray_thread", "in-process")).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    still_counts(&daemon, "stray_thread").await;
+    witness.is_undisturbed().await;
+    drop(witness);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(daemon.exit().await.success());
+}
+
+#[tokio::test]
+async fn a_poll_that_is_interrupted_in_time_keeps_its_process() {
+    let daemon = daemon().feed(steady()).feed(zoo("hang_until_interrupted", "process")).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["hang_until_interrupted.counter"]})).await;
+    told(&mut client, "hang_until_interrupted", "stale", "poll has not returned for").await;
+    told(&mut client, "hang_until_interrupted", "up", "").await;
+    let restarts = of_feed("tickerd_feed_restarts_total", "hang_until_interrupted");
+    assert_eq!(daemon.metric(&restarts).await, Some(0.0));
+    witness.is_undisturbed().await;
+}

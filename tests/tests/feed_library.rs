@@ -1,0 +1,110 @@
+//! Libraries that are no plugins, or are not wanted as they are configured: the daemon starts and serves the others, and
+//! the reason is wherever someone looks for it.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use tickerd_tests::daemon::target;
+use tickerd_tests::{Daemon, Feed, Witness, daemon, json, raw_c, steady, within};
+
+/// A feed under its name, and the reason it gives. No two reasons are alike, so that each can be looked for in the log.
+fn cases(folder: &Path) -> Vec<(&'static str, Feed, String)> {
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let c = |name: &str| raw_c(name).to_str().unwrap().to_owned();
+    // ELF keeps the machine at byte 18; 0x7fff is none.
+    let mut foreign = std::fs::read(raw_c("good")).unwrap();
+    foreign[18..20].copy_from_slice(&[0xff, 0x7f]);
+    let [text, empty, foreign] =
+        [("text.so", &b"not a library\n"[..]), ("empty.so", b""), ("foreign.so", &foreign)]
+            .map(|(name, bytes)| file(name, bytes));
+    let nowhere = folder.join("nowhere.so").to_str().unwrap().to_owned();
+    let zoo = |name: &str, line: &str| Feed::plugin(name, "tickerd_feed_zoo").configured(line);
+    vec![
+        ("missing", Feed::plugin("missing", &nowhere), format!("there is no plugin file {nowhere}")),
+        ("text", Feed::plugin("text", &text), format!("{text} cannot be loaded: ")),
+        ("empty", Feed::plugin("empty", &empty), format!("{empty} cannot be loaded: ")),
+        ("foreign", Feed::plugin("foreign", &foreign), format!("{foreign} cannot be loaded: ")),
+        ("no_entry", Feed::plugin("no_entry", &c("no_entry")), "does not export tickerd_plugin_v1".into()),
+        ("future", Feed::plugin("future", &c("future_host")), "upgrade tickerd".into()),
+        ("null", Feed::plugin("null", &c("null_descriptor")), "its entry function answered NULL".into()),
+        ("no_feeds", Feed::plugin("no_feeds", &c("no_feeds")), "it offers 0 feed types".into()),
+        ("no_id", Feed::plugin("no_id", &c("no_id")), "`id` is NULL".into()),
+        ("no_create", Feed::plugin("no_create", &c("no_create")), "a poll feed without `poll`".into()),
+        ("reserved", Feed::plugin("reserved", &c("reserved_event")), "is the server's own".into()),
+        ("bad_key", zoo("bad_key", "behaves = \"ok\""), "unknown field `behaves`".into()),
+        ("bad_value", zoo("bad_value", "after = \"soon\""), "invalid type: string \"soon\"".into()),
+        ("refused", zoo("refused", "behave = \"bad_config\""), "`bad_config` was asked for".into()),
+    ]
+}
+
+/// Goal: one bad feed costs that feed alone, and is told everywhere. Method: all of them at once, beside a good one.
+async fn each_is_told(isolation: &str) {
+    let folder = TempDir::new().unwrap();
+    let cases = cases(folder.path());
+    // One shard, so that what one client has been told the next one knows as well.
+    let builder = daemon().server("shards = 1").chatty().feed(steady());
+    let isolated = |feed: &Feed| feed.clone().set(&format!("isolation = {}", json!(isolation)));
+    let builder = cases.iter().fold(builder, |builder, (_, feed, _)| builder.feed(isolated(feed)));
+    let daemon = builder.run().await;
+    let mut witness = Witness::of(&daemon).await;
+    for (name, _, reason) in &cases {
+        let line = daemon.logged(reason).await;
+        assert!(line.contains(name), "the log does not say whose fault it is: {line}");
+        a_client_is_told(&daemon, name, reason).await;
+        daemon.metric_until(&state(name, "down"), |value| value == 1.0).await;
+        assert_eq!(daemon.metric(&state(name, "up")).await, Some(0.0));
+        let (status, body) = daemon.get("/readyz?verbose").await;
+        let line = body.lines().find(|line| line.starts_with(&format!("[-]feed {name} failed: down: ")));
+        assert!(line.is_some_and(|line| line.contains(reason)), "{body}");
+        assert_eq!(status, 200, "one feed serves: {body}");
+    }
+    witness.is_undisturbed().await;
+}
+
+fn state(feed: &str, state: &str) -> String {
+    format!("tickerd_feed_state{{feed=\"{feed}\",state=\"{state}\"}}")
+}
+
+/// Once one client was told while it was subscribed, the next one is told right behind its grant.
+async fn a_client_is_told(daemon: &Daemon, feed: &str, reason: &str) {
+    let topics = json!({"topics": [format!("{feed}.counter")]});
+    let tells = |data: &tickerd_tests::Value| {
+        data["type"] == "feed"
+            && data["feed"] == feed
+            && data["state"] == "down"
+            && data["reason"].as_str().unwrap().contains(reason)
+    };
+    let mut client = daemon.connected().await;
+    client.subscribe(topics.clone()).await;
+    within("the reason", async { while !tells(&client.until("notice").await.data) {} }).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(topics).await;
+    let notice = client.next().await;
+    assert!(notice.name == "notice" && tells(&notice.data), "{feed}: {}", notice.text);
+    assert!(notice.data["since"].as_u64().is_some_and(|since| since > 0), "{}", notice.text);
+}
+
+#[tokio::test]
+async fn a_bad_library_is_told_and_the_others_go_on() {
+    each_is_told("process").await;
+}
+
+#[tokio::test]
+async fn a_bad_library_in_process_is_told_and_the_others_go_on() {
+    each_is_told("in-process").await;
+}
+
+#[tokio::test]
+async fn a_mistyped_name_is_told_with_the_right_one() {
+    let daemon = daemon().server("shards = 1").feed(Feed::plugin("sim", "tickerd_feed_simm")).run().await;
+    let hint = "did you mean tickerd_feed_sim";
+    daemon.logged(&format!("down: no plugin \"tickerd_feed_simm\"; looked in {}", target().display())).await;
+    a_client_is_told(&daemon, "sim", hint).await;
+    let (status, body) = daemon.get("/readyz").await;
+    assert_eq!(status, 503, "no feed serves: {body}");
+    assert!(body.contains("[-]feed sim failed: down: ") && body.contains(hint), "{body}");
+}

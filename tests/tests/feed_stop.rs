@@ -1,0 +1,76 @@
+//! However the daemon ends, its feeds end with it.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tickerd_tests::{Daemon, Feed, Process, daemon, exec, gone, json, steady};
+
+/// Ignores the end of its standard input and SIGTERM, and so does what it started.
+const STUBBORN: &str =
+    r#"trap '' TERM; sleep 600 & echo '{"event":"tick","data":1}'; while :; do sleep 600; done"#;
+
+fn zoo(behave: &str) -> Feed {
+    Feed::plugin(behave, "tickerd_feed_zoo")
+        .set("interval = \"50ms\"")
+        .set("poll = \"50ms\"")
+        .configured(&format!("behave = \"{behave}\""))
+}
+
+/// Runs these feeds and waits until each has spoken.
+async fn spoken(feeds: &[(&str, Feed)]) -> Daemon {
+    let builder = feeds.iter().fold(daemon(), |builder, (_, feed)| builder.feed(feed.clone()));
+    let daemon = builder.run().await;
+    let mut client = daemon.connected().await;
+    for (topic, _) in feeds {
+        client.subscribe(json!({"topics": [topic]})).await;
+        while client.tick().await.topic() != *topic {}
+    }
+    daemon
+}
+
+#[tokio::test]
+async fn sigterm_ends_every_process_of_every_feed() {
+    let mut daemon = spoken(&[
+        ("steady.counter", steady()),
+        ("stubborn", exec("stubborn", ["/bin/sh", "-c", STUBBORN])),
+        ("hang_destroy.counter", zoo("hang_destroy")),
+        ("hang_poll.counter", zoo("hang_poll")),
+    ])
+    .await;
+    let feeds = Process::feeds_of(daemon.pid());
+    assert!(feeds.len() >= 5, "the shell has started a sleep at least: {feeds:#?}");
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.exit().await.success());
+    gone(&feeds).await;
+}
+
+#[tokio::test]
+async fn a_well_behaved_daemon_stops_within_its_drain() {
+    let feeds = [("steady.counter", steady()), ("ok.counter", zoo("ok"))];
+    let mut daemon = spoken(&feeds).await;
+    let processes = Process::feeds_of(daemon.pid());
+    assert_eq!(processes.len(), 2, "{processes:#?}");
+    let began = std::time::Instant::now();
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.exit().await.success());
+    // 2 s are the drain; the feeds stop meanwhile.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    gone(&processes).await;
+}
+
+#[tokio::test]
+async fn a_killed_daemon_leaves_no_feed_host_behind() {
+    let mut daemon = spoken(&[
+        ("steady.counter", steady()),
+        ("ok.counter", zoo("ok")),
+        ("hang_poll.counter", zoo("hang_poll")),
+        ("flood.counter", zoo("flood")),
+        ("hang_destroy.counter", zoo("hang_destroy")),
+    ])
+    .await;
+    let feeds = Process::feeds_of(daemon.pid());
+    assert_eq!(feeds.len(), 5, "{feeds:#?}");
+    daemon.signal(Signal::SIGKILL);
+    assert!(!daemon.exit().await.success());
+    gone(&feeds).await;
+}

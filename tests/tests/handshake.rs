@@ -1,0 +1,110 @@
+//! The public listener as the whole daemon serves it. What each header may be is tested in the daemon's own tests.
+
+use tickerd_tests::daemon::http;
+use tickerd_tests::{Daemon, Raw, daemon};
+
+/// The head of the answer to a request with these header lines.
+async fn ask(daemon: &Daemon, line: &str, headers: &[&str]) -> String {
+    let mut raw = daemon.raw().await;
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    raw.say(format!("{line}\r\nHost: {}\r\n{headers}\r\n", daemon.address())).await;
+    raw.head().await
+}
+
+const UPGRADE: [&str; 4] = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+#[tokio::test]
+async fn slow_requests_are_closed() {
+    let daemon = daemon().limits("handshake = \"300ms\"").run().await;
+    let mut silent = daemon.raw().await;
+    let mut half = daemon.raw().await;
+    let request = Raw::handshake("/ws");
+    half.say(&request[..request.len() - 2]).await;
+    // One that is done in time is not cut off later.
+    let mut whole = daemon.connected().await;
+    silent.ended().await;
+    half.ended().await;
+    whole.sync().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_may_not_connect_unless_listed() {
+    let daemon = daemon().server("origins = [\"https://dash.example\"]").run().await;
+    let with = |origin: String| {
+        let daemon = &daemon;
+        async move {
+            let origin = format!("Origin: {origin}");
+            ask(daemon, "GET /ws HTTP/1.1", &[&UPGRADE[..], &[origin.as_str()]].concat()).await
+        }
+    };
+    assert!(with("https://evil.example".into()).await.starts_with("HTTP/1.1 403 "));
+    assert!(with("null".into()).await.starts_with("HTTP/1.1 403 "));
+    assert!(with("https://dash.example".into()).await.starts_with("HTTP/1.1 101 "));
+    assert!(with(format!("http://{}", daemon.address())).await.starts_with("HTTP/1.1 101 "));
+}
+
+#[tokio::test]
+async fn what_is_no_upgrade_is_told_so() {
+    let daemon = daemon().run().await;
+    let head = ask(&daemon, "GET /ws HTTP/1.1", &[]).await.to_lowercase();
+    assert!(head.starts_with("http/1.1 426 ") && head.contains("\r\nupgrade: websocket\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn the_page_is_served_and_head_is_answered() {
+    let daemon = daemon().run().await;
+    let (status, body) = http(daemon.address(), "/").await;
+    assert_eq!(status, 200);
+    assert!(body.contains("<html") || body.contains("<!doctype"), "{body}");
+    let mut raw = daemon.raw().await;
+    raw.say(format!("HEAD / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", daemon.address())).await;
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(raw.rest().await.is_empty(), "a head has no body");
+}
+
+#[tokio::test]
+async fn metrics_and_health_are_not_public() {
+    let daemon = daemon().run().await;
+    for path in ["/metrics", "/readyz", "/livez", "/healthz", "/echo", "/../metrics"] {
+        assert_eq!(http(daemon.address(), path).await.0, 404, "{path}");
+    }
+    assert_eq!(daemon.get("/metrics").await.0, 200);
+    assert_eq!(daemon.get("/ws").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_unix_socket_serves_the_same() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("tickerd.sock");
+    let mut daemon = daemon().listen(format!("unix:{}", path.display())).spawn();
+    daemon.printed("admin on ").await;
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    stream.write_all(Raw::handshake("/ws").as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("\"event\":\"connected\"") {
+        assert!(tickerd_tests::within("connected", stream.read_buf(&mut said)).await.unwrap() > 0);
+    }
+    drop(stream);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(daemon.exit().await.success());
+    assert!(!path.exists(), "the socket's file goes with the daemon");
+}
+
+#[tokio::test]
+async fn a_full_server_says_when_to_come_back() {
+    let daemon = daemon().limits("connections = 2").run().await;
+    let _one = daemon.connected().await;
+    let two = daemon.connected().await;
+    let head = ask(&daemon, "GET /ws HTTP/1.1", &UPGRADE).await.to_lowercase();
+    assert!(head.starts_with("http/1.1 503 ") && head.contains("\r\nretry-after: "), "{head}");
+    drop(two);
+    daemon.metric_until("tickerd_connections", |count| count == 1.0).await;
+    daemon.connected().await;
+}

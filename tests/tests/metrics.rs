@@ -1,0 +1,173 @@
+//! What the admin listener shows: metrics by their promised names, liveness, readiness.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use tickerd_tests::{Daemon, Feed, daemon, json, scripted, sim, steady, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+/// The names that are promised, with their labels.
+const PROMISED: [(&str, &[&str]); 21] = [
+    ("tickerd_build_info", &["commit", "version"]),
+    ("tickerd_feed_samples_total", &["feed"]),
+    ("tickerd_feed_rejects_total", &["feed", "reason"]),
+    ("tickerd_lane_dropped_total", &["feed"]),
+    ("tickerd_ticks_merged_total", &["feed"]),
+    ("tickerd_topics", &["feed"]),
+    ("tickerd_beats_late_total", &["tier"]),
+    ("tickerd_frames_sent_total", &[]),
+    ("tickerd_sent_bytes_total", &[]),
+    ("tickerd_connections", &[]),
+    ("tickerd_connections_lagging", &[]),
+    ("tickerd_cohorts", &[]),
+    ("tickerd_ticks_skipped_total", &[]),
+    ("tickerd_closes_total", &["code"]),
+    ("tickerd_write_seconds_sum", &[]),
+    ("tickerd_write_seconds_count", &[]),
+    ("tickerd_tick_age_seconds_sum", &[]),
+    ("tickerd_tick_age_seconds_count", &[]),
+    ("tickerd_tick_age_seconds_bucket", &["le"]),
+    ("tickerd_feed_state", &["feed", "state"]),
+    ("tickerd_feed_restarts_total", &["feed"]),
+];
+
+/// Every series: its name and its labels, without its value.
+fn series(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
+}
+
+/// A series' name and the names of its labels.
+fn name_and_labels(series: &str) -> (&str, BTreeSet<&str>) {
+    let Some((name, labels)) = series.split_once('{') else { return (series, BTreeSet::new()) };
+    let labels = labels.trim_end_matches('}').split("\",").filter(|label| !label.is_empty());
+    (name, labels.map(|label| label.split_once('=').unwrap().0).collect())
+}
+
+#[tokio::test]
+async fn every_promised_metric_is_there_from_the_start() {
+    let daemon = daemon().feed(sim(7)).run().await;
+    let text = daemon.metrics().await;
+    let series = series(&text);
+    for (name, labels) in PROMISED {
+        let wanted: BTreeSet<&str> = labels.iter().copied().collect();
+        let found = series.iter().any(|series| name_and_labels(series) == (name, wanted.clone()));
+        assert!(found, "{name}{labels:?} is missing in:\n{text}");
+    }
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.starts_with("tickerd_"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_clients_ask_for_adds_no_series() {
+    let (script, daemon) = scripted().await;
+    let mut client = daemon.connected().await;
+    script.tick("a", json!(1)).await;
+    client.subscribe(json!({"topics": ["s.a"]})).await;
+    client.until("tick").await;
+    let before = series(&daemon.metrics().await);
+    let unknown: Vec<String> = (0..200).map(|n| format!("s.unknown{n}")).collect();
+    client.subscribe(json!({"topics": unknown})).await;
+    client.subscribe(json!({"topics": ["nobody.x", "..", "s.**"], "rate": "5s"})).await;
+    client.send_text("nonsense").await;
+    client.send(json!({"event": "nonsense", "data": {}})).await;
+    client.sync().await;
+    for code in [1000, 3000, 4999] {
+        daemon.connected().await.close(code).await;
+    }
+    for n in 0..20 {
+        script.tick(&format!("new{n}"), json!(1)).await;
+        script.line(&format!(r#"{{"topic":"b d","event":"e{n}","data":1}}"#)).await;
+    }
+    daemon.metric_until("tickerd_topics{feed=\"s\"}", |topics| topics == 21.0).await;
+    let rejects = "tickerd_feed_rejects_total{feed=\"s\",reason=\"bad_topic\"}";
+    daemon.metric_until(rejects, |count| count == 20.0).await;
+    let after = series(&daemon.metrics().await);
+    let added: Vec<_> = after.difference(&before).collect();
+    assert!(added.is_empty(), "{added:#?}");
+}
+
+#[tokio::test]
+async fn prometheus_finds_nothing_to_complain_about() {
+    let (script, daemon) = scripted().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.**"]})).await;
+    script.line("nonsense").await;
+    script.tick("a", json!(1)).await;
+    client.until("tick").await;
+    let text = daemon.metrics().await;
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = match command.spawn() {
+        Ok(promtool) => promtool,
+        Err(e) => panic!("cannot run promtool ({e}): install it (Debian: apt-get install prometheus)"),
+    };
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
+    let output = within("promtool", promtool.wait_with_output()).await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}\nabout:\n{text}");
+}
+
+/// A whole HTTP answer of the admin listener.
+async fn answer(daemon: &Daemon, request: &str) -> String {
+    let mut stream = within("a connection", tokio::net::TcpStream::connect(daemon.admin())).await.unwrap();
+    let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    within("the request to go out", stream.write_all(text.as_bytes())).await.unwrap();
+    let mut answer = String::new();
+    within("the answer", stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn the_admin_listener_answers_as_probes_and_scrapers_expect() {
+    let (script, daemon) = scripted().await;
+    assert_eq!(daemon.get("/livez").await, (200, "ok".into()));
+    let (status, body) = daemon.get("/readyz").await;
+    assert_eq!(status, 503, "no feed has spoken: {body}");
+    assert!(body.contains("[+]listeners ok") && body.contains("[-]feed s failed: "), "{body}");
+    script.tick("a", json!(1)).await;
+    daemon.metric_until("tickerd_feed_samples_total{feed=\"s\"}", |count| count == 1.0).await;
+    assert_eq!(daemon.get("/readyz").await, (200, "ok".into()));
+    let metrics = answer(&daemon, "GET /metrics").await;
+    assert!(metrics.starts_with("HTTP/1.1 200 "), "{metrics}");
+    assert!(metrics.contains("\r\ncontent-type: text/plain; version=0.0.4"), "{metrics}");
+    assert!(answer(&daemon, "GET /ws").await.starts_with("HTTP/1.1 404 "), "clients are served elsewhere");
+    assert!(answer(&daemon, "POST /metrics").await.starts_with("HTTP/1.1 405 "));
+}
+
+#[tokio::test]
+async fn a_daemon_without_feeds_is_ready_at_once() {
+    let daemon = daemon().run().await;
+    assert_eq!(daemon.get("/readyz").await, (200, "ok".into()));
+}
+
+/// Goal: the operator can look however busy the daemon is. Method: a flood of samples in process, on as many topics as
+/// make every beat long, with subscribers for all of them.
+#[tokio::test]
+async fn the_admin_listener_answers_while_samples_flood_in() {
+    let flood = Feed::plugin("flood", "tickerd_feed_zoo")
+        .set("isolation = \"in-process\"")
+        .set("interval = \"20ms\"")
+        .set("poll = \"10ms\"")
+        .configured("behave = \"flood\"\nburst = 1000000\ntopics = 1000");
+    let daemon = daemon().feed(steady()).feed(flood).run().await;
+    let mut reader = daemon.connected().await;
+    reader.subscribe(json!({"topics": ["flood.**"]})).await;
+    let reading = tokio::spawn(async move { while reader.next().await.name != "closing" {} });
+    let samples = "tickerd_feed_samples_total{feed=\"flood\"}";
+    let from = daemon.metric_until(samples, |count| count > 100_000.0).await;
+    let mut slowest = std::time::Duration::ZERO;
+    for _ in 0..20 {
+        let began = std::time::Instant::now();
+        assert_eq!(daemon.get("/livez").await.0, 200);
+        assert_eq!(daemon.get("/readyz").await.0, 200);
+        daemon.metrics().await;
+        slowest = slowest.max(began.elapsed());
+    }
+    assert!(slowest < std::time::Duration::from_secs(5), "{slowest:?} for three answers");
+    daemon.metric_until(samples, |count| count > from + 100_000.0).await;
+    reading.abort();
+}
