@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -204,6 +205,17 @@ impl Daemon {
     /// A WebSocket client that has read `connected`.
     pub async fn connected(&self) -> Client {
         let mut client = self.client("/ws").await;
+        client.expect("connected").await;
+        client
+    }
+
+    /// A WebSocket client that has read `connected`, and whose socket takes little more before the client reads.
+    pub async fn narrow(&self) -> Client {
+        let socket = Socket::new(Domain::for_address(self.address()), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&self.address().into()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut client = Client::open(TcpStream::from_std(socket.into()).unwrap(), "/ws").await;
         client.expect("connected").await;
         client
     }

@@ -12,8 +12,6 @@ use tickerd_tests::{Client, Daemon, Event, Script, daemon, json};
 
 const CLIENTS: usize = 6;
 const OPERATIONS: usize = 400;
-/// At rest after so many operations on average.
-const REST_EVERY: u32 = 8;
 /// The feed's own beat and two slower tiers.
 const RATES: [Option<&str>; 4] = [None, Some("10ms"), Some("30ms"), Some("80ms")];
 const STATES: [&str; 8] = ["a", "b", "x.a", "x.b", "x.y.a", "y.a", "y.b", "y.x.b"];
@@ -25,27 +23,52 @@ const FENCES: [(&str, &str); 3] = [("fence.own", "10ms"), ("fence.mid", "30ms"),
 
 #[tokio::test]
 async fn every_client_has_what_it_asked_for() {
+    live(Manner { rest_every: 8, padding: 0, is_slow: false }).await;
+}
+
+/// Values are large, sockets take little and nobody reads between two rests, so that clients lag most of the time. Event
+/// topics are left out: of these a client that lags gets the newest alone.
+#[tokio::test]
+async fn slow_clients_have_what_they_asked_for() {
+    let daemon = live(Manner { rest_every: 40, padding: 40_000, is_slow: true }).await;
+    let skipped = daemon.metric("tickerd_ticks_skipped_total").await.unwrap();
+    assert!(skipped > 0.0, "nobody was slow");
+}
+
+/// How a world differs from others.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// At rest after so many operations on average.
+    rest_every: u32,
+    /// Bytes added to each value.
+    padding: usize,
+    is_slow: bool,
+}
+
+async fn live(manner: Manner) -> Daemon {
     let seed = std::env::var("SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     // Shown when the test fails; run it with SEED=… to see the same operations again.
     println!("SEED={seed}");
     let script = Script::new("s");
     let feed = script.feed().set("interval = \"10ms\"");
     let daemon = daemon().chatty().feed(feed).server("shards = 2\ntiers = [\"30ms\", \"80ms\"]").run().await;
-    let mut world = World::new(seed, script, daemon).await;
+    let mut world = World::new(seed, manner, script, daemon).await;
     for operation in 0..OPERATIONS {
         world.operate(operation).await;
-        if world.chance.random_ratio(1, REST_EVERY) {
+        if world.chance.random_ratio(1, manner.rest_every) {
             world.rest().await;
         }
     }
     world.rest().await;
-    let World { daemon, members, .. } = world;
+    let World { daemon, members, script: _script, .. } = world;
     drop(members);
     daemon.metric_until("tickerd_connections", |count| count == 0.0).await;
     daemon.metric_until("tickerd_cohorts", |count| count == 0.0).await;
+    daemon
 }
 
 struct World {
+    manner: Manner,
     chance: SmallRng,
     script: Script,
     daemon: Daemon,
@@ -84,14 +107,22 @@ struct Had {
 }
 
 impl World {
-    async fn new(seed: u64, script: Script, daemon: Daemon) -> World {
+    async fn new(seed: u64, manner: Manner, script: Script, daemon: Daemon) -> World {
         let mut members = Vec::new();
         for _ in 0..CLIENTS {
-            members.push(Member::join(&daemon).await);
+            members.push(Member::join(&daemon, manner).await);
         }
         let chance = SmallRng::seed_from_u64(seed);
-        let mut world =
-            World { chance, script, daemon, members, topics: BTreeMap::new(), said: 0, history: Vec::new() };
+        let mut world = World {
+            manner,
+            chance,
+            script,
+            daemon,
+            members,
+            topics: BTreeMap::new(),
+            said: 0,
+            history: Vec::new(),
+        };
         world.rest().await;
         world
     }
@@ -99,9 +130,11 @@ impl World {
     /// One random thing happens. Answers are awaited, ticks are not: they race with what comes next.
     async fn operate(&mut self, number: usize) {
         let who = self.chance.random_range(0..CLIENTS);
-        let what = match self.chance.random_range(0..100) {
+        // Who is spoken to reads what waits, so that among slow clients little is said but ticks.
+        let from = if self.manner.is_slow && self.chance.random_ratio(3, 4) { 0..58 } else { 0..100 };
+        let what = match self.chance.random_range(from) {
             0..50 => self.speak(false).await,
-            50..58 => self.speak(true).await,
+            50..58 => self.speak(!self.manner.is_slow).await,
             58..64 => self.retire().await,
             64..84 => self.subscribe(who).await,
             84..96 => self.unsubscribe(who).await,
@@ -114,11 +147,12 @@ impl World {
     async fn speak(&mut self, is_event: bool) -> String {
         let mut lines = Vec::new();
         let mut told = Vec::new();
-        for _ in 0..self.chance.random_range(1..=6) {
+        let count = if self.manner.is_slow { 12 } else { self.chance.random_range(1..=6) };
+        for _ in 0..count {
             let names = if is_event { &EVENTS[..] } else { &STATES[..] };
             let name = *names.choose(&mut self.chance).unwrap();
             self.said += 1;
-            let value = json!(self.said);
+            let value = json!({"said": self.said, "padding": "x".repeat(self.manner.padding)});
             lines.push(if is_event { Script::happening(name, &value) } else { Script::state(name, &value) });
             let full = self.script.topic(name);
             for member in &mut self.members {
@@ -215,7 +249,7 @@ impl World {
 
     /// A client goes without a word and another comes.
     async fn replace(&mut self, who: usize) -> String {
-        self.members[who] = Member::join(&self.daemon).await;
+        self.members[who] = Member::join(&self.daemon, self.manner).await;
         format!("{who} is replaced")
     }
 
@@ -256,8 +290,8 @@ impl World {
 }
 
 impl Member {
-    async fn join(daemon: &Daemon) -> Member {
-        let mut client = daemon.connected().await;
+    async fn join(daemon: &Daemon, manner: Manner) -> Member {
+        let mut client = if manner.is_slow { daemon.narrow().await } else { daemon.connected().await };
         for (topic, rate) in FENCES {
             client
                 .subscribe(json!({"topics": [format!("s.{topic}")], "rate": rate, "snapshot": false}))
@@ -296,7 +330,8 @@ impl Member {
             return;
         }
         let (name, seq) = (event.topic().to_owned(), event.seq());
-        let value = event.value().as_u64().unwrap();
+        let value = event.value()["said"].as_u64().unwrap();
+        let event = Event { text: event.text.chars().take(200).collect(), ..event };
         let last = || history.iter().rev().take(30).rev().cloned().collect::<Vec<_>>().join("\n");
         assert!(
             self.wants(&name),

@@ -3,6 +3,7 @@
 
 mod cohorts;
 mod config;
+mod crowd;
 mod echo;
 mod errors;
 mod feed_exec;

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
 use tickerd_tests::{Builder, Client, Daemon, Script, daemon, json};
 
 const TOPICS: u64 = 20;
@@ -13,17 +12,6 @@ const PADDING: usize = 40_000;
 
 fn one_shard() -> Builder {
     daemon().server("shards = 1")
-}
-
-/// A client whose socket takes little.
-async fn narrow(daemon: &Daemon) -> Client {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&daemon.address().into()).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let mut client = Client::open(tokio::net::TcpStream::from_std(socket.into()).unwrap(), "/ws").await;
-    client.expect("connected").await;
-    client
 }
 
 /// Ticks all topics once, and waits until `fast` has all of it, so that no round merges with the next.
@@ -52,7 +40,7 @@ async fn a_slow_client_gets_the_newest_once_it_reads_again() {
     let script = Script::new("s");
     let daemon = one_shard().feed(script.feed()).run().await;
     let mut fast = daemon.connected().await;
-    let mut slow = narrow(&daemon).await;
+    let mut slow = daemon.narrow().await;
     for client in [&mut fast, &mut slow] {
         client.subscribe(json!({"topics": ["s.*"]})).await;
     }
@@ -112,7 +100,7 @@ async fn commands_of_a_slow_client_are_answered_when_it_reads() {
     let script = Script::new("s");
     let daemon = one_shard().feed(script.feed()).run().await;
     let mut fast = daemon.connected().await;
-    let mut slow = narrow(&daemon).await;
+    let mut slow = daemon.narrow().await;
     for client in [&mut fast, &mut slow] {
         client.subscribe(json!({"topics": ["s.*"]})).await;
     }
@@ -132,13 +120,46 @@ async fn commands_of_a_slow_client_are_answered_when_it_reads() {
     assert!(slow.sync().await.is_empty());
 }
 
+/// A burst of commands with large answers, none of which is read, must not fill the daemon.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_few() {
+    let script = Script::new("s");
+    let daemon = one_shard().feed(script.feed()).limits("commands_burst = 500").run().await;
+    let mut fast = daemon.connected().await;
+    fast.subscribe(json!({"topics": ["s.*"]})).await;
+    round(&script, &mut fast, 1).await;
+    let before_kib = daemon.resident_kib();
+    let mut slow = daemon.narrow().await;
+    let topics: Vec<String> = (0..TOPICS).map(|n| format!("s.t{n}")).collect();
+    const GETS: u32 = 100;
+    for id in 0..GETS {
+        slow.send(json!({"event": "get", "data": {"id": id, "topics": topics}})).await;
+    }
+    daemon.metric_until("tickerd_connections_lagging", |count| count == 1.0).await;
+    // The other's answer comes after the burst was heard: they share a shard.
+    fast.sync().await;
+    let grown_kib = daemon.resident_kib().saturating_sub(before_kib);
+    assert!(grown_kib < 20_000, "80 MB of answers, and the daemon grew by {grown_kib} KiB");
+    // Each is answered, one way or the other, in order.
+    let mut refused = 0;
+    for id in 0..GETS {
+        let answer = slow.next().await;
+        assert_eq!(answer.data["id"], id, "{}", answer.name);
+        if answer.name == "error" {
+            assert_eq!((&answer.data["code"], &answer.data["retry_after_ms"]), (&json!(429), &json!(1000)));
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+}
+
 #[tokio::test]
 async fn a_slow_client_that_goes_leaves_nothing() {
     let script = Script::new("s");
     let daemon = one_shard().feed(script.feed()).run().await;
     let mut fast = daemon.connected().await;
     fast.subscribe(json!({"topics": ["s.*"]})).await;
-    let mut slow = narrow(&daemon).await;
+    let mut slow = daemon.narrow().await;
     slow.subscribe(json!({"topics": ["s.*"]})).await;
     let filled = fill(&daemon, &script, &mut fast).await;
     drop(slow);
@@ -153,7 +174,7 @@ async fn who_takes_no_byte_for_long_is_closed_with_4104() {
     let script = Script::new("s");
     let daemon = one_shard().feed(script.feed()).run().await;
     let mut fast = daemon.connected().await;
-    let mut slow = narrow(&daemon).await;
+    let mut slow = daemon.narrow().await;
     for client in [&mut fast, &mut slow] {
         client.subscribe(json!({"topics": ["s.*"]})).await;
     }

@@ -107,7 +107,7 @@ impl Shard {
             }
             stall.rest.extend_from_slice(frame.bytes());
             tally.frames += 1;
-            fresh.sent.push((*slot, frame.tick().n));
+            fresh.sent.insert(*slot, frame.tick().n);
         }
         if taken > 0 {
             stall.snapshots.drain(..taken);

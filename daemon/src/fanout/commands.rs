@@ -16,6 +16,9 @@ use crate::model::topic::{self, Pattern, first_segment};
 
 /// Bytes of envelopes that one `get` answers at most.
 const GET_BYTES_MAX: usize = 1 << 20;
+/// Bytes of answers that wait for a client before `get` and `topics` are refused it. Who sends a burst of them and reads
+/// nothing keeps this and one answer, not the burst.
+const ANSWERS_BYTES_MAX: usize = 1 << 20;
 
 impl Shard {
     /// The first words on a connection, and the subscription that its address asked for.
@@ -87,6 +90,15 @@ impl Shard {
             }
             Command::Unsubscribe { topics } => self.unsubscribe(id, request, &topics),
             Command::Subscriptions => self.tell_subscriptions(id, request),
+            // Their answers may be large, and what the client does not take must be kept.
+            Command::Topics { .. } | Command::Get { .. } if self.owed_bytes(id) > ANSWERS_BYTES_MAX => {
+                let mut error = ProtocolError::new(
+                    Code::RateLimited,
+                    "read the answers that wait before asking for more",
+                );
+                error.retry_after_ms = Some(1000);
+                self.tell_error(id, request, &error);
+            }
             Command::Topics { pattern } => self.tell_topics(id, request, &pattern),
             Command::Get { topics } => self.tell_values(id, request, &topics),
             Command::Ping { t } => {
@@ -94,6 +106,12 @@ impl Shard {
                 self.tell(id, &event::Pong { id: request, t: t.as_deref(), ts: unix_ms() });
             }
         }
+    }
+
+    fn owed_bytes(&mut self, id: ConnId) -> usize {
+        self.connection(id)
+            .and_then(|conn| conn.stall.as_ref())
+            .map_or(0, |stall| stall.rest.len() - stall.out)
     }
 
     fn tell<T: event::Event>(&mut self, id: ConnId, data: &T) {
@@ -188,7 +206,9 @@ impl Shard {
             conn.fresh = fresh;
             if let Some(fresh) = &mut conn.fresh {
                 // Who had a topic, left it and comes back gets its snapshot again.
-                fresh.sent.retain(|(slot, _)| !snapshots.contains(slot));
+                for slot in &snapshots {
+                    fresh.sent.remove(slot);
+                }
             }
         }
         self.mark_fresh(id, had);

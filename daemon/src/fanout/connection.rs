@@ -1,6 +1,6 @@
 //! One client, as its shard keeps it. An idle one costs this struct, its socket and a small reading task.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::arrival::Permit;
@@ -91,11 +91,12 @@ impl Budget {
     }
 }
 
-/// What a connection got outside the beats: (topic, process-wide number of the tick).
+/// What a connection got outside the beats.
 #[derive(Debug, Default)]
 pub struct Fresh {
-    /// Small, and gone when every tier has beaten once.
-    pub sent: Vec<(SlotId, u64)>,
+    /// By topic the process-wide number of its tick. As many as the connection's topics at most, and gone when every
+    /// tier has beaten once.
+    pub sent: HashMap<SlotId, u64>,
     /// When that is, in the shard's seconds.
     pub until_s: u32,
 }
@@ -103,7 +104,7 @@ pub struct Fresh {
 impl Fresh {
     /// Whether the connection has this tick or a later one of the topic.
     pub fn has(&self, slot: SlotId, n: u64) -> bool {
-        self.sent.iter().any(|(other, sent)| *other == slot && *sent >= n)
+        self.sent.get(&slot).is_some_and(|sent| *sent >= n)
     }
 }
 
