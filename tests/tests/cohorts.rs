@@ -55,6 +55,9 @@ async fn live(manner: Manner) -> Daemon {
     let mut world = World::new(seed, manner, script, daemon).await;
     for operation in 0..OPERATIONS {
         world.operate(operation).await;
+        if world.chance.random_ratio(1, 3) {
+            world.beat().await;
+        }
         if world.chance.random_ratio(1, manner.rest_every) {
             world.rest().await;
         }
@@ -251,6 +254,16 @@ impl World {
     async fn replace(&mut self, who: usize) -> String {
         self.members[who] = Member::join(&self.daemon, self.manner).await;
         format!("{who} is replaced")
+    }
+
+    /// Waits until the feed's own beat has pushed what was said, and the slower ones not yet all of it.
+    async fn beat(&mut self) {
+        let who = self.chance.random_range(0..CLIENTS);
+        let (topic, _) = FENCES[0];
+        let fence = self.script.fence(topic).await;
+        for event in self.members[who].client.fence(&self.script.topic(topic), fence).await {
+            self.members[who].take(event, &self.topics, &self.history, &format!("{who} waits for a beat"));
+        }
     }
 
     /// Waits until every client has everything, and compares.

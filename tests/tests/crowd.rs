@@ -1,8 +1,56 @@
-//! Many topics on one connection: everything arrives, and once.
+//! Many topics on one connection, and many connections on one shard: everything arrives, and once.
 
 use std::collections::BTreeMap;
 
 use tickerd_tests::{Script, daemon, exec, json};
+
+/// More than a shard serves before it looks at what clients say.
+const CLIENTS: usize = 700;
+
+/// While beats are under way to hundreds, some of them change what they ask for: each is served each beat once.
+#[tokio::test]
+async fn who_speaks_during_a_beat_is_served_once() {
+    let script = Script::new("s");
+    let daemon = daemon()
+        .chatty()
+        .feed(script.feed().set("interval = \"10ms\""))
+        .server("shards = 1\ntiers = [\"50ms\"]")
+        .run()
+        .await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = daemon.client("/ws?topics=s.a,s.t").await;
+        client.until("subscribed").await;
+        clients.push(client);
+    }
+    const ROUNDS: u64 = 30;
+    for n in 1..=ROUNDS {
+        let lines = [Script::state("a", &json!(n)), Script::happening("t", &json!(n))];
+        script.lines(&lines).await;
+        for (at, client) in clients.iter_mut().enumerate().skip(n as usize % 7).step_by(7) {
+            let topics = [json!(["s.a"]), json!(["s.*"]), json!(["s.t", "s.none"])][at % 3].clone();
+            client.send(json!({"event": "subscribe", "data": {"topics": topics}})).await;
+        }
+        drop(clients[0].sync().await);
+    }
+    for client in clients.iter_mut().skip(1) {
+        let (mut a, mut t) = (0, 0);
+        while (a, t) != (ROUNDS, ROUNDS) {
+            let event = client.next().await;
+            match event.data["topic"].as_str() {
+                Some("s.a") => {
+                    assert!(event.seq() > a, "{} after {a}", event.text);
+                    a = event.seq();
+                }
+                Some("s.t") => {
+                    assert_eq!(event.seq(), t + 1);
+                    t = event.seq();
+                }
+                _ => assert!(!event.is_tick() && event.name != "error", "{}", event.text),
+            }
+        }
+    }
+}
 
 const TOPICS: usize = 10_000;
 

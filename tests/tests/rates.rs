@@ -111,6 +111,24 @@ async fn a_snapshot_does_not_come_again_at_a_slow_rate() {
     }
 }
 
+/// The slow tier owes the tick to those it serves; who had it at another rate must not get it again.
+#[tokio::test]
+async fn a_tick_does_not_come_again_at_a_slower_rate() {
+    let script = Script::new("s");
+    let daemon = daemon().chatty().feed(script.feed()).server("tiers = [\"300ms\"]").run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.fence"], "rate": "300ms"})).await;
+    for n in 1..=6 {
+        client.subscribe(json!({"topics": ["s.a"]})).await;
+        script.tick("a", json!(n)).await;
+        assert_eq!(client.tick().await.seq(), n);
+        client.subscribe(json!({"topics": ["s.a"], "rate": "300ms"})).await;
+        let fence = script.fence("fence").await;
+        let came = client.fence("s.fence", fence).await;
+        assert_eq!(came.iter().filter(|event| event.is_tick()).count(), 1, "the fence alone: {came:?}");
+    }
+}
+
 /// Between two beats of the slow tier the value goes there and back, and a snapshot is taken in between: the client must
 /// not keep the value of the snapshot.
 #[tokio::test]
