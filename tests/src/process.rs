@@ -70,6 +70,13 @@ impl Process {
         Process::find(self.pid).is_some_and(|now| now.started == self.started)
     }
 
+    /// Resident memory, in KiB; 0 once it has ended.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.map_or(0, |kib| kib.trim().trim_end_matches(" kB").parse().unwrap())
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid), signal).unwrap();

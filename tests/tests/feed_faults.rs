@@ -1,7 +1,7 @@
 //! Feeds that misbehave: what it costs them, what the operator and the subscribers are told, and that nobody else
 //! notices.
 
-use tickerd_tests::{Client, Daemon, Feed, Witness, daemon, json, raw_c, steady, within};
+use tickerd_tests::{Client, Daemon, Feed, Process, Witness, daemon, json, raw_c, steady, within};
 
 /// The misbehaving feed, under the name of what it does.
 fn zoo(behave: &str, isolation: &str) -> Feed {
@@ -95,7 +95,16 @@ async fn a_poll_that_fails_for_now_degrades_and_is_not_restarted() {
     }
 }
 
+/// Goal: what hangs is told, and ended where it can be. Method: all of them at once, because the deadlines are long.
 #[tokio::test]
+async fn hanging_is_told_and_ended_where_it_can_be() {
+    tokio::join!(
+        hanging_processes_are_killed_and_started_anew(),
+        a_hanging_thread_is_told_and_holds_nothing_up(),
+        a_poll_that_is_interrupted_in_time_keeps_its_process(),
+    );
+}
+
 async fn hanging_processes_are_killed_and_started_anew() {
     let feeds = daemon().feed(steady()).feed(zoo("hang_poll", "process")).feed(zoo("hang_create", "process"));
     let daemon = feeds.run().await;
@@ -112,7 +121,6 @@ async fn hanging_processes_are_killed_and_started_anew() {
     witness.is_undisturbed().await;
 }
 
-#[tokio::test]
 async fn a_hanging_thread_is_told_and_holds_nothing_up() {
     let mut daemon = daemon().feed(steady()).feed(zoo("hang_poll", "in-process")).run().await;
     let mut witness = Witness::of(&daemon).await;
@@ -123,6 +131,18 @@ async fn a_hanging_thread_is_told_and_holds_nothing_up() {
     drop(witness);
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     assert!(daemon.exit().await.success());
+}
+
+async fn a_poll_that_is_interrupted_in_time_keeps_its_process() {
+    let daemon = daemon().feed(steady()).feed(zoo("hang_until_interrupted", "process")).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["hang_until_interrupted.counter"]})).await;
+    told(&mut client, "hang_until_interrupted", "stale", "poll has not returned for").await;
+    told(&mut client, "hang_until_interrupted", "up", "").await;
+    let restarts = of_feed("tickerd_feed_restarts_total", "hang_until_interrupted");
+    assert_eq!(daemon.metric(&restarts).await, Some(0.0));
+    witness.is_undisturbed().await;
 }
 
 /// What each says wrong, and under which reason it is refused.
@@ -184,16 +204,18 @@ async fn they_flood(isolation: &str) {
     let mut witness = Witness::of(&daemon).await;
     let samples = ["flood", "flood_events"].map(|feed| of_feed("tickerd_feed_samples_total", feed));
     for samples in &samples {
-        daemon.metric_until(samples, |count| count >= 100_000.0).await;
+        daemon.metric_until(samples, |count| count >= 60_000.0).await;
     }
-    let before = daemon.resident_kib();
+    let processes = || Process::feeds_of(daemon.pid()).iter().map(Process::resident_kib).sum::<u64>();
+    let before = (daemon.resident_kib(), processes());
     for samples in &samples {
-        daemon.metric_until(samples, |count| count >= 400_000.0).await;
+        daemon.metric_until(samples, |count| count >= 260_000.0).await;
     }
     witness.is_undisturbed().await;
-    let after = daemon.resident_kib();
-    // 300,000 waiting ticks would be 30 MiB and more.
-    assert!(after < before + 16 * 1024, "{before} KiB, then {after} KiB");
+    let after = (daemon.resident_kib(), processes());
+    // 200,000 waiting ticks would be 20 MiB and more, for each of the two.
+    let is_bounded = after.0 < before.0 + 16 * 1024 && after.1 < before.1 + 16 * 1024;
+    assert!(is_bounded, "the daemon and its feeds had {before:?} KiB, then {after:?} KiB");
     assert!(daemon.metric(&of_feed("tickerd_lane_dropped_total", "flood")).await.unwrap() > 0.0);
 }
 
@@ -307,17 +329,4 @@ async fn a_stray_thread_speaks_only_while_its_instance_lives() {
     drop(witness);
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     assert!(daemon.exit().await.success());
-}
-
-#[tokio::test]
-async fn a_poll_that_is_interrupted_in_time_keeps_its_process() {
-    let daemon = daemon().feed(steady()).feed(zoo("hang_until_interrupted", "process")).run().await;
-    let mut witness = Witness::of(&daemon).await;
-    let mut client = daemon.connected().await;
-    client.subscribe(json!({"topics": ["hang_until_interrupted.counter"]})).await;
-    told(&mut client, "hang_until_interrupted", "stale", "poll has not returned for").await;
-    told(&mut client, "hang_until_interrupted", "up", "").await;
-    let restarts = of_feed("tickerd_feed_restarts_total", "hang_until_interrupted");
-    assert_eq!(daemon.metric(&restarts).await, Some(0.0));
-    witness.is_undisturbed().await;
 }

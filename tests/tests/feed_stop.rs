@@ -44,6 +44,23 @@ async fn sigterm_ends_every_process_of_every_feed() {
     gone(&feeds).await;
 }
 
+/// Does not look at its standard input, and tidies up when it is told to end.
+const TIDY: &str = r#"trap 'echo tidy > "$0"; exit 0' TERM
+echo '{"event":"tick","data":1}'; while :; do sleep 600 & wait; done"#;
+
+#[tokio::test]
+async fn a_program_that_heeds_sigterm_gets_to_tidy_up() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mark = folder.path().join("mark");
+    let feed = exec("tidy", ["/bin/sh", "-c", TIDY, mark.to_str().unwrap()]);
+    let mut daemon = spoken(&[("tidy", feed)]).await;
+    let feeds = Process::feeds_of(daemon.pid());
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.exit().await.success());
+    assert_eq!(std::fs::read_to_string(mark).unwrap(), "tidy\n");
+    gone(&feeds).await;
+}
+
 #[tokio::test]
 async fn a_well_behaved_daemon_stops_within_its_drain() {
     let feeds = [("steady.counter", steady()), ("ok.counter", zoo("ok"))];

@@ -48,6 +48,8 @@ fn name_and_labels(series: &str) -> (&str, BTreeSet<&str>) {
 #[tokio::test]
 async fn every_promised_metric_is_there_from_the_start() {
     let daemon = daemon().feed(sim(7)).run().await;
+    // With the first tick all threads are at work; nothing was refused, dropped or started again by then.
+    daemon.client("/ws?topics=sim.AAPL").await.until("quote").await;
     let text = daemon.metrics().await;
     let series = series(&text);
     for (name, labels) in PROMISED {

@@ -1,7 +1,10 @@
 //! One beat: everything due at one instant, shared by all shards.
 
-use crate::model::board::{Change, Due};
+use std::collections::HashMap;
+
+use crate::model::board::{Change, Due, EVENTS_PER_BEAT_MAX, TopicId};
 use crate::model::lane::Health;
+use crate::model::sample::Class;
 
 /// What the pulse sends to each shard. Changes apply before what is due.
 #[derive(Debug, Default)]
@@ -22,7 +25,8 @@ impl Beat {
         self.changes.is_empty() && self.due.is_empty() && self.health.is_empty()
     }
 
-    /// Adds a later beat that found the shard behind: of each topic and tier only the newest frame stays.
+    /// Adds a later beat that found the shard behind: of each state topic and tier only the newest frame stays. Events
+    /// each matter, so as many of them stay as the board would put into one beat.
     pub fn absorb(&mut self, later: &Beat) {
         let before = self.due.len() + later.due.len();
         for change in &later.changes {
@@ -30,13 +34,19 @@ impl Beat {
                 self.due.retain(|due| due.topic != *id);
             }
         }
-        let mut newest = std::collections::HashMap::with_capacity(before);
-        let all: Vec<&Due> = self.due.iter().chain(&later.due).collect();
-        for (at, due) in all.iter().enumerate() {
-            newest.insert((due.topic, due.tier), at);
-        }
-        let kept = all.iter().enumerate().filter(|(at, due)| newest.get(&(due.topic, due.tier)) == Some(at));
-        let due: Vec<Due> = kept.map(|(_, due)| (*due).clone()).collect();
+        let mut seen: HashMap<(TopicId, u8), usize> = HashMap::with_capacity(before);
+        let newest_first = self.due.iter().chain(&later.due).rev();
+        let kept = newest_first.filter(|due| {
+            let room = match due.frame.tick().topic.class() {
+                Class::State => 1,
+                Class::Event => EVENTS_PER_BEAT_MAX,
+            };
+            let seen = seen.entry((due.topic, due.tier)).or_default();
+            *seen += 1;
+            *seen <= room
+        });
+        let mut due: Vec<Due> = kept.cloned().collect();
+        due.reverse();
         self.skipped += later.skipped + (before - due.len()) as u64;
         self.due = due;
         self.changes.extend(later.changes.iter().cloned());
@@ -49,7 +59,6 @@ impl Beat {
 mod tests {
     use super::*;
     use crate::model::board::{Board, Group};
-    use crate::model::sample::Class;
     use crate::model::tick::Tick;
     use crate::model::topic::Topic;
 
@@ -78,5 +87,28 @@ mod tests {
         missed.absorb(&beat(&mut board, &[], "3"));
         assert_eq!(missed.due.len(), 1, "what was retired is not due any more");
         assert_eq!(missed.changes.len(), 3);
+    }
+
+    #[test]
+    fn a_shard_that_was_behind_gets_the_events_it_missed() {
+        let mut board = Board::new(&[Group { tiers: 1, always: false }]);
+        let (state, event) = (Topic::new("f.s", "q", Class::State), Topic::new("f.e", "t", Class::Event));
+        let mut missed = beat(&mut board, &[&state, &event, &event], "1");
+        missed.absorb(&beat(&mut board, &[&event, &state], "2"));
+        let seqs = |beat: &Beat, topic: &Topic| -> Vec<u64> {
+            let of_topic = beat.due.iter().filter(|due| due.frame.tick().topic == *topic);
+            of_topic.map(|due| due.frame.tick().seq).collect()
+        };
+        assert_eq!(seqs(&missed, &event), [1, 2, 3], "each, and in order");
+        assert_eq!((seqs(&missed, &state), missed.skipped), (vec![2], 1));
+        for _ in 0..EVENTS_PER_BEAT_MAX {
+            missed.absorb(&beat(&mut board, &[&event], "3"));
+        }
+        let kept = seqs(&missed, &event);
+        assert_eq!(
+            (kept.len(), kept[0], missed.skipped),
+            (EVENTS_PER_BEAT_MAX, 4, 4),
+            "but not without a bound"
+        );
     }
 }

@@ -6,7 +6,8 @@
 //! [`Supervisor`], which starts it again, or kills it. Blocking code and plain threads; nothing here knows a socket.
 //!
 //! Invariants: a feed can cost its own thread, its process and a bounded lane, never more; nothing here waits for a feed
-//! without a deadline; a library is never unloaded. Only `library`, `host` and `instance` hold unsafe code.
+//! without a deadline; a library is never unloaded. Only `library`, `host` and `instance` hold unsafe code,
+//! and one line of `child`.
 mod allowance;
 mod backoff;
 mod child;
