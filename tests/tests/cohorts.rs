@@ -57,6 +57,10 @@ async fn live(manner: Manner) -> Daemon {
         world.operate(operation).await;
         if world.chance.random_ratio(1, 3) {
             world.beat().await;
+            // Now or never: what was just pushed waits for the slower tiers.
+            let who = world.chance.random_range(0..CLIENTS);
+            let what = world.subscribe(who).await;
+            world.history.push(format!("after a beat: {what}"));
         }
         if world.chance.random_ratio(1, manner.rest_every) {
             world.rest().await;

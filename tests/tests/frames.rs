@@ -1,5 +1,7 @@
 //! Frames as no good client sends them, over a raw socket: what closes, with which code, and that nothing is left over.
 
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use socket2::SockRef;
 use tickerd_tests::raw::{Frame, Raw, opcode};
 use tickerd_tests::{Daemon, daemon, json, scripted};
@@ -218,8 +220,7 @@ async fn noise_of_any_kind_ends_in_a_close_or_an_answer() {
     let daemon = daemon().chatty().run().await;
     let seed: u64 = rand::random();
     println!("seed {seed}");
-    let mut noise = rand::rngs::SmallRng::seed_from_u64(seed);
-    use rand::{Rng, SeedableRng};
+    let mut noise = SmallRng::seed_from_u64(seed);
     for _ in 0..100 {
         let mut raw = daemon.upgraded("/ws").await;
         let mut bytes = vec![0; 1 + noise.next_u32() as usize % 2000];

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cohorts;
+mod commands;
 mod config;
 mod crowd;
 mod echo;
