@@ -154,7 +154,12 @@ impl Running {
         systemd::ready(&format!("{spoken} of {} feeds have spoken", self.feeds.len()));
     }
 
-    /// Wakes [`Running::announce`].
+    /// Waits until `stopped`, which is asked whenever [`Running::waker`] is called.
+    pub fn wait(&self, stopped: impl Fn() -> bool) {
+        self.ready.wait(stopped);
+    }
+
+    /// Wakes [`Running::announce`] and [`Running::wait`].
     pub fn waker(&self) -> impl Fn() + Send + use<> {
         let ready = self.ready.clone();
         move || ready.ring()

@@ -1,18 +1,21 @@
 //! Flags, exit codes, signals → [`App`](tickerd::app::App).
 
+mod signals;
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
-use tickerd::app::{App, panics};
+use tickerd::app::{App, Running, StartError, panics};
 use tickerd::cli::{self, Cli, Command, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, RunArgs};
 use tickerd::config::{self, Config};
 use tickerd::feed;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use signals::Signals;
 
 fn main() -> ExitCode {
     let command = match Cli::from_args() {
@@ -45,25 +48,19 @@ fn run(args: &RunArgs) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    // Before any thread starts, so that all of them leave these to the one that waits for them.
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
-    if let Err(error) = signals.thread_block() {
-        tracing::warn!(%error, "signals cannot be held back; stopping will not be orderly");
-    }
     raise_descriptor_limit();
-    match App::build(config).and_then(App::start) {
-        Ok(running) => {
-            serve(running, signals, args.config.is_none());
-            ExitCode::SUCCESS
-        }
+    match Signals::catch().map_err(Into::into).and_then(|signals| Ok((signals, App::build(config)?.start()?)))
+    {
+        Ok((signals, running)) => serve(running, signals, args.config.is_none()),
         Err(error) => {
+            let error: StartError = error;
             eprintln!("tickerd: {error}");
             ExitCode::from(EXIT_FAILED)
         }
     }
 }
 
-fn serve(running: tickerd::app::Running, signals: SigSet, newcomer: bool) {
+fn serve(running: Running, signals: Signals, newcomer: bool) -> ExitCode {
     let (listening, admin) = running.addresses();
     let mut lines: String = listening.iter().map(|address| format!("listening on {address}\n")).collect();
     lines.push_str(&format!("admin on {admin}\n"));
@@ -73,55 +70,23 @@ fn serve(running: tickerd::app::Running, signals: SigSet, newcomer: bool) {
 
     let asked = Arc::new(AtomicBool::new(false));
     let (told, wake) = (asked.clone(), running.waker());
-    let waiting = std::thread::Builder::new().name("signals".into()).spawn(move || {
-        loop {
-            match signals.wait() {
-                Ok(Signal::SIGHUP) => {
-                    tracing::warn!("reload is not built yet; restart to read the configuration again")
-                }
-                Ok(signal) if told.swap(true, Ordering::AcqRel) => {
-                    tracing::warn!(%signal, "second signal: ending at once");
-                    std::process::exit(128 + signal as i32);
-                }
-                Ok(signal) => {
-                    tracing::info!(%signal, "stopping");
-                    wake();
-                }
-                Err(error) => tracing::error!(%error, "waiting for signals"),
-            }
-            MAIN.unpark();
-        }
+    let watching = signals.watch(move || {
+        told.store(true, Ordering::Release);
+        wake();
     });
-    if let Err(error) = waiting {
-        tracing::error!(%error, "signals cannot be waited for");
-        return running.stop();
+    if let Err(error) = watching {
+        tracing::error!(%error, "signals cannot be watched");
+        running.stop();
+        return ExitCode::from(EXIT_FAILED);
     }
-    MAIN.enter();
-    running.announce(|| asked.load(Ordering::Acquire));
+    let stopped = || asked.load(Ordering::Acquire);
+    running.announce(stopped);
     if let (true, Some(address)) = (newcomer, listening.first()) {
         tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");
     }
-    while !asked.load(Ordering::Acquire) {
-        std::thread::park();
-    }
+    running.wait(stopped);
     running.stop();
-}
-
-/// The main thread, once it waits.
-static MAIN: Parked = Parked(std::sync::OnceLock::new());
-
-struct Parked(std::sync::OnceLock<std::thread::Thread>);
-
-impl Parked {
-    fn enter(&self) {
-        self.0.get_or_init(std::thread::current);
-    }
-
-    fn unpark(&self) {
-        if let Some(thread) = self.0.get() {
-            thread.unpark();
-        }
-    }
+    ExitCode::SUCCESS
 }
 
 fn log() -> Result<(), String> {

@@ -21,6 +21,14 @@ impl FeedsReady {
         self.rung.notify_all();
     }
 
+    /// Waits until `done`, which is asked after each ring.
+    pub fn wait(&self, done: impl Fn() -> bool) {
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        while !done() {
+            rings = self.rung.wait(rings).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Waits until `done`, which is asked after each ring, or until the deadline.
     pub fn wait_until(&self, deadline: Instant, done: impl Fn() -> bool) {
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);

@@ -213,11 +213,12 @@ impl Shard {
             ConnId::try_from(self.connections.len() - 1).unwrap_or(ConnId::MAX)
         });
         self.generations = self.generations.wrapping_add(1);
+        let generation = self.generations;
         let connection = Connection {
-            link,
+            link: link.clone(),
             decoder: Decoder::new(),
             cohort: None,
-            generation: self.generations,
+            generation,
             beat: self.beat,
             fresh: None,
             stall: None,
@@ -235,6 +236,23 @@ impl Shard {
             *slot = Some(connection);
         }
         self.metrics.connections.inc();
+        let Some(shard) = self.me.upgrade() else { return };
+        tokio::task::spawn_local(async move {
+            // The runtime learns that a new socket takes bytes when it first looks; before that every write seems refused.
+            // An error shows again at the first write.
+            drop(link.writable().await);
+            shard.borrow_mut().welcome(id, generation, kind, &read_buf);
+        });
+    }
+
+    /// Says the first words to a new connection and hears what came with its handshake.
+    fn welcome(&mut self, id: ConnId, generation: u32, kind: Kind, read_buf: &[u8]) {
+        self.look_at_clock();
+        if self.connection(id).is_none_or(|conn| conn.generation != generation) {
+            return;
+        }
+        // A beat may have begun since it arrived, and snapshots hold that already.
+        self.serve_early(id);
         if let Kind::Ticker { opening } = kind {
             self.greet(id, opening);
         }

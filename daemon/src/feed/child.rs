@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tracing::Level;
@@ -186,16 +186,7 @@ fn spawn(plan: &Plan) -> Result<Process, Failure> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    free_signals(&mut command);
     command.spawn().map_err(|e| not_started(e, &executable, &plan.working_dir))
-}
-
-/// The daemon holds back the signals it waits for, and a process inherits that: it would never hear a SIGTERM.
-#[expect(unsafe_code, reason = "what runs between fork and exec is the caller's promise")]
-fn free_signals(command: &mut Command) {
-    let free = || SigSet::empty().thread_set_mask().map_err(io::Error::from);
-    // SAFETY: between fork and exec this calls pthread_sigmask alone, which is async-signal-safe (signal-safety(7)).
-    unsafe { command.pre_exec(free) };
 }
 
 fn not_started(e: io::Error, executable: &Path, working_dir: &Path) -> Failure {

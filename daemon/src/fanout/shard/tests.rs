@@ -62,8 +62,13 @@ impl Bench {
         let (arrival, client) = arrival(topics);
         self.shard.borrow().load.fetch_add(1, Ordering::Relaxed);
         self.shard.borrow_mut().arrive(arrival);
-        // The runtime learns that a new socket takes bytes when it looks for the first time.
-        while self.shard.borrow().connections.iter().flatten().any(|conn| conn.stall.is_some()) {
+        // It is read once it has been greeted.
+        let greeted = || {
+            let shard = self.shard.borrow();
+            let newest = shard.connections.iter().flatten().max_by_key(|conn| conn.generation);
+            newest.is_none_or(|conn| conn.reading)
+        };
+        while !greeted() {
             tokio::task::yield_now().await;
         }
         client

@@ -1,0 +1,59 @@
+//! The service's signals: the first SIGTERM or SIGINT asks to stop, the second ends at once.
+//!
+//! Caught with handlers and not held back with a mask: a mask would be inherited by the feeds' processes, which would
+//! then never hear a SIGTERM.
+
+use std::io;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that are caught from now on.
+pub struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Catches them; what comes before [`Signals::watch`] waits for it.
+    pub fn catch() -> io::Result<Signals> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let entered = runtime.enter();
+        let (terminate, interrupt, hangup) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        );
+        drop(entered);
+        Ok(Signals { runtime, terminate, interrupt, hangup })
+    }
+
+    /// Watches on a thread of its own; `stop` is called once, there.
+    pub fn watch(self, stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let Signals { runtime, mut terminate, mut interrupt, mut hangup } = self;
+        let mut stop = Some(stop);
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            runtime.block_on(async {
+                loop {
+                    let (name, number) = tokio::select! {
+                        _ = terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
+                        _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
+                        _ = hangup.recv() => {
+                            tracing::warn!("reload is not built yet; restart to read the configuration again");
+                            continue;
+                        }
+                    };
+                    let Some(stop) = stop.take() else {
+                        tracing::warn!(signal = name, "second signal: ending at once");
+                        std::process::exit(128 + number);
+                    };
+                    tracing::info!(signal = name, "stopping");
+                    stop();
+                }
+            });
+        })?;
+        Ok(())
+    }
+}
