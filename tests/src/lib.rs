@@ -11,7 +11,7 @@
 //! Every wait is for an event and ends at [`GUARD`], whatever else comes meanwhile; nothing sleeps. Each test has a daemon and a folder of its own, so
 //! all may run at once. A daemon whose test panics prints what it logged.
 // A harness may panic: that is how it says that a test failed.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 pub mod client;
 pub mod daemon;
