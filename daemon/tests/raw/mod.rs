@@ -1,6 +1,10 @@
 //! A server under test, and a client that says exactly the bytes it is given.
 // Each test file compiles this module for itself and uses a part of it; a test may panic.
-#![allow(dead_code, clippy::unwrap_used, reason = "shared by several test binaries, each of which uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared by several test binaries, each of which uses a part"
+)]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
