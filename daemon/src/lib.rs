@@ -10,7 +10,7 @@
 //!
 //! # Who may know whom
 //! `main → cli → app → {feed, pulse, fanout, server, admin}`, and each of these → `model`. `feed` and `server` never name each
-//! other. `model` names nobody: no tokio, no socket, no clock; bytes and `now` come in.
+//! other. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now` come in.
 //!
 //! # Invariants
 //! - Unsafe code is only in `feed::{library, host, instance}`, at the plugin boundary.

@@ -158,7 +158,7 @@ pub(crate) fn schema_of<T: JsonSchema>() -> String {
 }
 
 /// Words that tickerd's protocol keeps for itself, in version 1 for ever.
-pub(crate) const RESERVED: [&str; 17] = [
+pub const RESERVED_EVENTS: [&str; 17] = [
     "connected",
     "authenticated",
     "subscribed",
@@ -180,8 +180,8 @@ pub(crate) const RESERVED: [&str; 17] = [
 
 const fn is_reserved(name: &str) -> bool {
     let mut i = 0;
-    while i < RESERVED.len() {
-        if same(RESERVED[i], name) {
+    while i < RESERVED_EVENTS.len() {
+        if same(RESERVED_EVENTS[i], name) {
             return true;
         }
         i += 1;

@@ -19,7 +19,7 @@ pub mod testing;
 pub use error::Error;
 pub use feed::{Feed, Interrupter, NoConfig, PollFeed, PushFeed};
 pub use host::{Emitted, Health, Host, Level};
-pub use info::{EventClass, EventInfo, FeedInfo};
+pub use info::{EventClass, EventInfo, FeedInfo, RESERVED_EVENTS};
 pub use sample::{RawJson, Sample, Serialised, Value};
 
 // A feed's derives must meet the versions this crate was built with.

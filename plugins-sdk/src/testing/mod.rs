@@ -16,7 +16,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::abi::*;
-use crate::info::{RESERVED, is_event_name};
+use crate::info::{RESERVED_EVENTS, is_event_name};
 use crate::{Feed, Health, Host};
 
 mod loaded;
@@ -255,7 +255,7 @@ unsafe fn checked(sample: &TkrSample, seen: &Seen) -> Result<Captured, String> {
     if !is_event_name(event) {
         return Err(format!("bad_event: `{event}`"));
     }
-    if RESERVED.contains(&event) {
+    if RESERVED_EVENTS.contains(&event) {
         return Err(format!("reserved_event: `{event}`"));
     }
     if seen.declared.as_ref().is_some_and(|declared| !declared.iter().any(|d| d == event)) {

@@ -1,27 +1,9 @@
-//! The words that belong to the server, in v1 for ever.
+//! The words that belong to the server, in v1 for ever: event names that no feed may use as a kind. The SDK tells feed
+//! authors at compile time, so the list is its.
 
-/// Event names that no feed may use as a kind.
-pub const RESERVED: [&str; 17] = [
-    "connected",
-    "authenticated",
-    "subscribed",
-    "unsubscribed",
-    "subscriptions",
-    "topics",
-    "values",
-    "history",
-    "published",
-    "message",
-    "presence",
-    "error",
-    "notice",
-    "heartbeat",
-    "pong",
-    "closing",
-    "closed",
-];
+pub use tickerd_sdk::RESERVED_EVENTS;
 
 /// Whether `kind` is the server's.
 pub fn is_reserved(kind: &str) -> bool {
-    RESERVED.contains(&kind)
+    RESERVED_EVENTS.contains(&kind)
 }
