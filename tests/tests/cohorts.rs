@@ -30,14 +30,9 @@ async fn every_client_has_what_it_asked_for() {
 /// topics are left out: of these a client that lags gets the newest alone.
 #[tokio::test]
 async fn slow_clients_have_what_they_asked_for() {
-    // Whether a beat finds a full socket is the kernel's to say, so a world in which nobody was slow is tried again.
-    for _ in 0..5 {
-        let daemon = live(Manner { rest_every: 40, padding: 40_000, is_slow: true }).await;
-        if daemon.metric("tickerd_ticks_skipped_total").await.unwrap() > 0.0 {
-            return;
-        }
-    }
-    panic!("nobody was slow in five worlds");
+    let daemon = live(Manner { rest_every: 40, padding: 40_000, is_slow: true }).await;
+    let skipped = daemon.metric("tickerd_ticks_skipped_total").await.unwrap();
+    assert!(skipped > 0.0, "nobody was slow");
 }
 
 /// How a world differs from others.
