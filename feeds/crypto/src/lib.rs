@@ -1,0 +1,1 @@
+//! Crypto quotes and trades from Kraken, Coinbase or Binance.

@@ -1,0 +1,90 @@
+//! What went wrong with a provider, sorted by what helps.
+
+use std::fmt;
+use std::time::Duration;
+
+use tickerd_sdk::{Error, Health};
+
+/// What went wrong with a provider. The texts are for the operator and hold no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Our own limiter says wait: nothing was sent.
+    Held {
+        /// Until it lets one through.
+        wait: Duration,
+    },
+    /// The provider says we ask too much (429, or words to that effect under another status).
+    Limited {
+        /// How long the provider wants us to wait, if it said so.
+        wait: Option<Duration>,
+        /// What it said.
+        message: String,
+    },
+    /// It will not serve us (401, 403, 451): trying again changes nothing, a person must.
+    Refused {
+        /// The status, or 0 where the refusal came over a socket.
+        status: u16,
+        /// What it said and what to change.
+        message: String,
+    },
+    /// It does not know what was asked for.
+    Unknown {
+        /// What it said.
+        message: String,
+    },
+    /// It could not be reached, or not in time, or it has troubles of its own (5xx, a reset, half an answer).
+    Unavailable {
+        /// What happened.
+        message: String,
+    },
+    /// It answered with something else than its documented shape, such as HTML under status 200.
+    Nonsense {
+        /// What came instead.
+        message: String,
+    },
+    /// The feed is being stopped.
+    Stopping,
+}
+
+impl Fault {
+    /// How the feed's values are while this lasts.
+    pub fn health(&self) -> Health {
+        match self {
+            Fault::Held { .. } | Fault::Stopping => Health::Up,
+            Fault::Limited { .. } | Fault::Unknown { .. } => Health::Degraded,
+            Fault::Refused { .. } | Fault::Unavailable { .. } | Fault::Nonsense { .. } => Health::Down,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Held { wait } => {
+                write!(f, "waiting {:.1} s so as not to ask too much", wait.as_secs_f64())
+            }
+            Fault::Limited { wait: Some(wait), message } => {
+                write!(f, "{message}; the provider asks to wait {:.1} s", wait.as_secs_f64())
+            }
+            Fault::Limited { wait: None, message }
+            | Fault::Refused { message, .. }
+            | Fault::Unknown { message }
+            | Fault::Unavailable { message }
+            | Fault::Nonsense { message } => f.write_str(message),
+            Fault::Stopping => f.write_str("the feed is being stopped"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// For leaving `run`: a refusal waits for a changed configuration, all else for time.
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        match fault {
+            Fault::Stopping => Error::Stopping,
+            Fault::Refused { .. } => Error::config(fault),
+            _ => Error::transient(fault),
+        }
+    }
+}

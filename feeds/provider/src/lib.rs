@@ -1,0 +1,19 @@
+//! What the feeds of real sources share: manners towards a provider, and the shapes of what it says.
+//!
+//! One shape per kind, whatever the source: [`Quote`], [`Trade`], [`Observation`]. Digits pass through untouched
+//! ([`Digits`]); what a source does not say is left out, never guessed.
+#![deny(missing_docs)]
+
+mod digits;
+mod fault;
+mod observation;
+mod quote;
+mod symbol;
+mod trade;
+
+pub use digits::{BadDigits, Digits};
+pub use fault::Fault;
+pub use observation::Observation;
+pub use quote::{Quote, Session};
+pub use symbol::{Symbol, SymbolEntry, segment};
+pub use trade::{Side, Trade};

@@ -1,0 +1,49 @@
+//! The shape of a trade, whatever the source.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::Digits;
+
+/// Who took the other's offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// A buyer took an ask.
+    Buy,
+    /// A seller took a bid.
+    Sell,
+}
+
+/// One trade. What the source does not say is left out.
+///
+/// Event `trade`, each of which matters, on topic `trades.<symbol>`. The source's own time is the envelope's `src_ts`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Trade {
+    /// The canonical symbol: `AAPL`, `BTC/USD`.
+    pub symbol: String,
+    /// The same at the source: `BTCUSDT`, `BTC-USD`.
+    pub source_symbol: String,
+    /// Who says so: `kraken`.
+    pub source: &'static str,
+    /// The source's number of the trade, unique for the symbol there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The price, in units of `currency`, above zero, with the source's digits.
+    pub price: Digits,
+    /// How much was traded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Digits>,
+    /// Who took the other's offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+    /// What the price is in, ISO 4217 where it has a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// How old it is by the source's rules, in seconds; 0 is real time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_s: Option<u32>,
+    /// The exchange's own marks, such as `odd lot`, as the source writes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+}

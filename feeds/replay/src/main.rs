@@ -1,0 +1,3 @@
+//! Plays back what `tickerd record` wrote.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Stock quotes and trades from Finnhub, Alpaca or Yahoo.

@@ -1,0 +1,1 @@
+//! Weather observations from Open-Meteo, METAR, NWS or OpenWeatherMap.

@@ -1,0 +1,1 @@
+//! Providers of data as they behave on good and on bad days, on loopback.
