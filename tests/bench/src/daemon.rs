@@ -23,9 +23,20 @@ pub struct Feed {
 /// A feed that says all it can, or much, beside that one.
 #[derive(Debug, Clone, Copy)]
 pub struct Flood {
-    pub in_process: bool,
+    pub way: Way,
     /// Samples per second; 0: as many as it can.
     pub per_s: u64,
+}
+
+/// How a flood's samples reach the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// A plugin in a child, which merges what the pipe cannot take.
+    Child,
+    /// A plugin on a thread of the daemon.
+    InProcess,
+    /// A program that prints lines and waits for the pipe: none is merged before the daemon has read it.
+    Lines,
 }
 
 /// Topics of a flood: few enough to be conflated hard, as a market's are.
@@ -104,13 +115,24 @@ fn configuration(feed: Option<Feed>, flood: Option<Flood>, own: &Path, plugin: &
             topics.max(1)
         );
     }
-    if let Some(Flood { in_process, per_s }) = flood {
-        let (plugin, isolation) =
-            (json!(plugin.to_string_lossy()), if in_process { "in-process" } else { "process" });
-        text += &format!(
-            "[[feed]]\nname = \"flood\"\nplugin = {plugin}\nisolation = \"{isolation}\"\ninterval = \"100ms\"\n\
-             [feed.config]\ntopics = {FLOOD_TOPICS}\nper_s = {per_s}\n"
-        );
+    if let Some(Flood { way, per_s }) = flood {
+        let topics = FLOOD_TOPICS.to_string();
+        let runs = match way {
+            Way::Child => format!("plugin = {}", json!(plugin.to_string_lossy())),
+            Way::InProcess => {
+                format!("plugin = {}\nisolation = \"in-process\"", json!(plugin.to_string_lossy()))
+            }
+            Way::Lines => {
+                format!(
+                    "exec = {}",
+                    json!([own.to_string_lossy(), "feed", "--topics", topics, "--interval-ms", "0"])
+                )
+            }
+        };
+        text += &format!("[[feed]]\nname = \"flood\"\n{runs}\ninterval = \"100ms\"\n");
+        if way != Way::Lines {
+            text += &format!("[feed.config]\ntopics = {topics}\nper_s = {per_s}\n");
+        }
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    daemon::{Daemon, FEED, Feed, Flood},
+    daemon::{Daemon, FEED, Feed, Flood, Way},
     error::Error,
     latency::Latency,
     options::Options,
@@ -27,7 +27,7 @@ pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Re
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
         for floods in [repeat % 2 == 0, repeat % 2 == 1] {
-            let flood = Flood { in_process: false, per_s: FLOOD_PER_S };
+            let flood = Flood { way: Way::Child, per_s: FLOOD_PER_S };
             let feed = Feed { topics: TOPICS, interval: INTERVAL };
             let daemon = Daemon::start(options, Some(feed), floods.then_some(flood))?;
             let ages = ages_ms(id, clients, &daemon, options)?;

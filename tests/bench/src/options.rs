@@ -67,7 +67,8 @@ pub struct Floor {
     pub interval_ms: u64,
 }
 
-/// The feed: one line per topic and interval, printed in the middle between two beats.
+/// The feed: one line per topic and interval, printed in the middle between two beats; as many as the reader takes for
+/// an interval of 0.
 #[derive(Debug, Args)]
 pub struct Feed {
     #[arg(long)]
