@@ -7,13 +7,25 @@
 mod digits;
 mod fault;
 mod observation;
+mod order;
 mod quote;
+mod retry;
+pub mod socket;
+pub mod stream;
 mod symbol;
+mod tally;
+pub mod tls;
 mod trade;
+mod upgrade;
+mod wire;
 
 pub use digits::{BadDigits, Digits};
 pub use fault::Fault;
 pub use observation::Observation;
+pub use order::{Order, Place};
 pub use quote::{Quote, Session};
+pub use retry::Retry;
+pub use socket::Socket;
 pub use symbol::{Symbol, SymbolEntry, segment};
+pub use tally::Tally;
 pub use trade::{Side, Trade};
