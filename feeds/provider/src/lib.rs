@@ -6,14 +6,25 @@
 
 mod digits;
 mod fault;
+mod http;
+pub mod limiter;
 mod observation;
+pub mod poll;
 mod quote;
+mod retry;
+mod secret;
 mod symbol;
+pub mod time;
+pub mod tls;
 mod trade;
 
 pub use digits::{BadDigits, Digits};
 pub use fault::Fault;
+pub use http::{Body, Client, Reply, Request, Settings, Share};
+pub use limiter::Limit;
 pub use observation::Observation;
 pub use quote::{Quote, Session};
+pub use retry::Retry;
+pub use secret::{Secret, SecretSource, redact};
 pub use symbol::{Symbol, SymbolEntry, segment};
 pub use trade::{Side, Trade};
