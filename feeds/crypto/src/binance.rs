@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tickerd_feed_provider::stream::{Heard, Stream};
-use tickerd_feed_provider::{Digits, Epoch, Fault, Side, Tally, epoch_ms};
+use tickerd_feed_provider::time::{Epoch, epoch_ms};
+use tickerd_feed_provider::{Digits, Fault, Side, Tally};
 use tickerd_sdk::Host;
 
 use crate::book::{Book, When};

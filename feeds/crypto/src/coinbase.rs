@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 use tickerd_feed_provider::stream::{Heard, Stream};
-use tickerd_feed_provider::{Digits, Fault, Side, Tally, rfc3339_ms};
+use tickerd_feed_provider::time::rfc3339_ms;
+use tickerd_feed_provider::{Digits, Fault, Side, Tally};
 use tickerd_sdk::Host;
 
 use crate::book::{Book, When};

@@ -6,15 +6,19 @@
 
 mod digits;
 mod fault;
+mod http;
+pub mod limiter;
 mod observation;
 mod order;
+pub mod poll;
 mod quote;
 mod retry;
+mod secret;
 pub mod socket;
 pub mod stream;
 mod symbol;
 mod tally;
-mod time;
+pub mod time;
 pub mod tls;
 mod trade;
 mod upgrade;
@@ -22,12 +26,14 @@ mod wire;
 
 pub use digits::{BadDigits, Digits};
 pub use fault::Fault;
+pub use http::{Body, Client, Reply, Request, Settings, Share};
+pub use limiter::Limit;
 pub use observation::Observation;
 pub use order::{Order, Place};
 pub use quote::{Quote, Session};
 pub use retry::Retry;
+pub use secret::{Secret, SecretSource, redact};
 pub use socket::Socket;
 pub use symbol::{Symbol, SymbolEntry, segment};
 pub use tally::Tally;
-pub use time::{Epoch, epoch_ms, rfc3339_ms};
 pub use trade::{Side, Trade};

@@ -79,7 +79,7 @@ pub fn words(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         error = wrapped.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| at.source());
     };
     Some(match failure {
-        rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => {
+        rustls::Error::InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature) => {
             "its certificate is signed by nobody this machine trusts; if an authority of your own signs it (a proxy, a \
              test server), name that authority's certificate in ca_file"
                 .to_owned()
