@@ -26,7 +26,7 @@ mod wire;
 
 pub use digits::{BadDigits, Digits};
 pub use fault::Fault;
-pub use http::{Body, Client, Reply, Request, Settings, Share};
+pub use http::{Body, Client, Reply, Request, Settings, Share, excerpt};
 pub use limiter::Limit;
 pub use observation::Observation;
 pub use order::{Order, Place};

@@ -26,7 +26,7 @@ const MESSAGE_KEYS: [&str; 11] = [
 const MESSAGE_DEPTH: usize = 4;
 
 /// An answer under a status that does not say it went well.
-pub(super) struct Failure<'a> {
+pub(crate) struct Failure<'a> {
     pub status: StatusCode,
     /// How long the provider asks to wait.
     pub wait: Option<Duration>,

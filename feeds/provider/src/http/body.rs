@@ -144,7 +144,7 @@ pub(super) fn start(bytes: &[u8]) -> String {
 }
 
 /// `text` on one line, printable, in quotes and not long.
-pub(super) fn excerpt(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     let mut words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let mut line = words.next().unwrap_or("").to_owned();
     for word in words {

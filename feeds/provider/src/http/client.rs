@@ -116,7 +116,7 @@ impl Client {
         match result {
             // However it ended: it was because of the stop.
             Err(_) if host.should_stop() => Err(Fault::Stopping),
-            Err(fault) => Err(clean(fault, &keeper)),
+            Err(fault) => Err(fault.map_message(|message| keeper.clean(message))),
             reply => reply,
         }
     }
@@ -280,16 +280,4 @@ impl Client {
 fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
-}
-
-/// The fault without keys in its text.
-fn clean(fault: Fault, keeper: &Keeper) -> Fault {
-    match fault {
-        Fault::Limited { wait, message } => Fault::Limited { wait, message: keeper.clean(&message) },
-        Fault::Refused { status, message } => Fault::Refused { status, message: keeper.clean(&message) },
-        Fault::Unknown { message } => Fault::Unknown { message: keeper.clean(&message) },
-        Fault::Unavailable { message } => Fault::Unavailable { message: keeper.clean(&message) },
-        Fault::Nonsense { message } => Fault::Nonsense { message: keeper.clean(&message) },
-        fault @ (Fault::Held { .. } | Fault::Stopping) => fault,
-    }
 }
