@@ -6,7 +6,10 @@
 #![deny(missing_docs)]
 
 mod authority;
+mod binance;
+mod coinbase;
 mod connection;
+mod kraken;
 mod listener;
 mod reply;
 mod request;
@@ -14,6 +17,9 @@ mod server;
 pub mod socket;
 
 pub use authority::Authority;
+pub use binance::{BINANCE_START_MS, Binance, BinancePeer};
+pub use coinbase::{Coinbase, CoinbasePeer};
+pub use kraken::{Kraken, KrakenPeer};
 pub use listener::{Ending, Listener};
 pub use reply::Reply;
 pub use request::Request;
