@@ -173,6 +173,19 @@ fn broken_answers_are_told_in_words() {
 }
 
 #[test]
+fn half_an_answer_without_a_marked_end_is_no_nonsense() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
+    let whole = Server::start(move |_| Answer::raw(format!("{head}[1, 2]")));
+    assert_eq!(ask(&client(&whole), &TestHost::new().host()), Ok(vec![1, 2]));
+    let Fault::Unavailable { message } = fault_of(Answer::raw(format!("{head}[1, 2"))) else {
+        panic!("half")
+    };
+    assert_eq!(message, "mock answered GET /quote?symbol=AAPL and broke off in the middle of it");
+    let marked = fault_of(Answer::json_text("[1, 2"));
+    assert!(matches!(marked, Fault::Nonsense { .. }), "{marked:?}");
+}
+
+#[test]
 fn silence_and_a_slow_drip_end_with_the_timeout() {
     let drip = Answer::json(&json!([1, 2, 3])).drip(1, Duration::from_millis(400));
     for (answer, says) in

@@ -48,6 +48,8 @@ impl Reply {
 pub struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) content_type: String,
+    /// Its end was marked; otherwise the connection's end was taken for it, and may have come too soon.
+    pub(super) delimited: bool,
     pub(super) fresh_for: Option<Duration>,
     /// Who answered what: `open-meteo answered GET /v1/forecast?…`.
     pub(super) subject: String,
@@ -83,11 +85,17 @@ impl Body {
     /// Reads it as JSON of that shape.
     ///
     /// # Errors
-    /// [`Fault::Nonsense`] that names what came instead, such as a web page, with a short excerpt. The next request is
-    /// then answered in full, not by [`Reply::Unchanged`].
+    /// [`Fault::Nonsense`] that names what came instead, such as a web page, with a short excerpt, or
+    /// [`Fault::Unavailable`] when the connection may have ended too soon. The next request is then answered in full,
+    /// not by [`Reply::Unchanged`].
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
         serde_json::from_slice(bytes).map_err(|e| {
+            if e.is_eof() && !self.delimited {
+                self.keeper.forget();
+                let message = format!("{} and broke off in the middle of it", self.subject);
+                return Fault::Unavailable { message: self.keeper.message(&message) };
+            }
             let instead = match self.page() {
                 Some(page) => page,
                 None if !looks_like_json(bytes) => {
@@ -225,6 +233,7 @@ mod tests {
         Body {
             bytes: bytes.to_vec(),
             content_type: content_type.into(),
+            delimited: true,
             fresh_for: None,
             subject: "mock answered GET /x".into(),
             keeper,

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tickerd_sdk::{Error, Host, Interrupter, Level};
 use ureq::config::Config;
-use ureq::http::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
+use ureq::http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, TRANSFER_ENCODING,
+};
 use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, http};
 
 use super::answer::Failure;
 use super::body::{Body, Keeper, Reply, excerpt, line};
 use super::freshness::{fresh_for, retry_after};
+use super::lookup::Lookup;
 use super::request::Request;
 use super::settings::{Base, Settings, Share};
 use super::trouble::{Stage, fault};
@@ -33,13 +37,13 @@ const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Asks one provider over HTTP: within its limits, conditionally where it can, and without a key in any text.
 ///
 /// Blocking, for the feed's own thread. A request ends after [`Settings::timeout`] whatever happens, and at once when
-/// the [`Client::interrupter`] is called, save that two steps are not cut short: connecting, which ends within 4 s, and
-/// looking up a name, which ends with the timeout or with the feed's process.
+/// the [`Client::interrupter`] is called, save that the kernel's connecting is not cut short: it ends within 4 s.
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
     base: Base,
     config: Config,
+    lookup: Lookup,
     agent: Arc<Mutex<Agent>>,
     limiter: Limiter,
     validators: Arc<Mutex<Validators>>,
@@ -56,6 +60,8 @@ impl Client {
         let base = Base::parse(&settings.base_url, !settings.secrets.is_empty())?;
         let mut config = Agent::config_builder()
             .timeout_global(Some(settings.timeout))
+            // So that what took too long can be named. A silent name server is given up after 5 s for the next one.
+            .timeout_resolve(Some(settings.timeout * 3 / 4))
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .user_agent(settings.user_agent()?)
             .accept("")
@@ -82,8 +88,10 @@ impl Client {
         };
         let limiter = Limiter::open(share, &base.host, &settings.secrets, settings.limits.clone());
         let warnings = settings.secrets.iter().filter_map(Secret::warning).map(str::to_owned).collect();
+        let lookup = Lookup::new();
         Ok(Client {
-            agent: Arc::new(Mutex::new(config.new_agent())),
+            agent: Arc::new(Mutex::new(agent_of(&config, &lookup))),
+            lookup,
             validators: Arc::default(),
             warnings: Mutex::new(warnings),
             settings,
@@ -95,11 +103,12 @@ impl Client {
 
     /// Makes a request that is under way fail at once, from any thread; later ones go on as before.
     pub fn interrupter(&self) -> Interrupter {
-        let (agent, config) = (self.agent.clone(), self.config.clone());
+        let (agent, config, lookup) = (self.agent.clone(), self.config.clone(), self.lookup.clone());
         Box::new(move || {
-            let fresh = config.new_agent();
+            let fresh = agent_of(&config, &lookup);
             let old = std::mem::replace(&mut *agent.lock().unwrap_or_else(PoisonError::into_inner), fresh);
             old.shutdown();
+            lookup.interrupt();
         })
     }
 
@@ -249,7 +258,10 @@ impl Client {
                 return Ok(Reply::Empty { fresh_for });
             }
             let content_type = content_type(&head.headers);
-            return Ok(Reply::Body(Body { bytes, content_type, fresh_for, subject, keeper: keeper.clone() }));
+            let delimited =
+                head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
+            let keeper = keeper.clone();
+            return Ok(Reply::Body(Body { bytes, content_type, delimited, fresh_for, subject, keeper }));
         }
         let wait = retry_after(&head.headers, now);
         if let (Some(wait), 429 | 503) = (wait, head.status.as_u16()) {
@@ -286,6 +298,10 @@ impl Client {
     fn nonsense(&self, message: String) -> Fault {
         Fault::Nonsense { message: format!("{}: {message}", self.settings.source) }
     }
+}
+
+fn agent_of(config: &Config, lookup: &Lookup) -> Agent {
+    Agent::with_parts(config.clone(), DefaultConnector::default(), lookup.clone())
 }
 
 fn content_type(headers: &HeaderMap) -> String {
