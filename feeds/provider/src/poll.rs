@@ -24,6 +24,11 @@ pub trait Ask {
     /// # Errors
     /// What [`run`] tells the host, and waits accordingly.
     fn ask(&mut self, host: &Host) -> Result<Option<Duration>, Fault>;
+
+    /// Tells how the values are, after the first answer that follows a fault.
+    fn recovered(&mut self, host: &Host) {
+        host.health(Health::Up, "");
+    }
 }
 
 /// Asks every `every`, or less often when an answer holds longer, until the feed is stopped.
@@ -38,8 +43,10 @@ pub fn run(host: &Host, every: Duration, ask: &mut impl Ask) -> Result<(), Error
     loop {
         let started = Instant::now();
         let answer = ask.ask(host);
-        if let Some((health, reason)) = told.change(answer.as_ref().err()) {
-            host.health(health, reason);
+        match told.change(answer.as_ref().err()) {
+            Some((Health::Up, _)) => ask.recovered(host),
+            Some((health, reason)) => host.health(health, reason),
+            None => {}
         }
         let wait = match answer {
             Ok(holds) => {
