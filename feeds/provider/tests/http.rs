@@ -1,7 +1,7 @@
 //! The client against a real server that behaves.
 
 use serde_json::{Value, json};
-use tickerd_feed_provider::{Body, Client, Fault, Reply, Request, Secret, Settings};
+use tickerd_feed_provider::{Body, Client, Fault, Reply, Request, Secret, SecretSource, Settings};
 use tickerd_sdk::Error;
 use tickerd_sdk::testing::TestHost;
 use tickerd_test_providers::{Reply as Answer, Server};
@@ -50,6 +50,24 @@ fn a_request_identifies_itself_and_carries_what_was_asked() {
         (seen.header("accept"), seen.header("accept-encoding")),
         (Some("application/json"), Some("gzip"))
     );
+}
+
+#[test]
+fn a_key_that_others_may_read_is_warned_of_once() {
+    let server = Server::start(|_| Answer::json(&json!({})));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "c0ffee1234\n").unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let mut settings = Settings::new("mock", server.url());
+    settings.secrets = vec![SecretSource::File(path).read().unwrap()];
+    let (client, test) = (Client::new(settings).unwrap(), TestHost::new());
+    for _ in 0..2 {
+        body(client.get(&Request::new("/"), &test.host()));
+    }
+    let logs = test.logs();
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    assert!(logs[0].1.contains("chmod 0600") && !logs[0].1.contains("c0ffee"), "{logs:?}");
 }
 
 #[test]

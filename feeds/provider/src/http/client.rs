@@ -123,9 +123,10 @@ impl Client {
     /// [`Fault`], sorted by what helps; what the provider asks to wait is kept by the limiter, so that all feeds with
     /// this key wait.
     pub fn get(&self, request: &Request, host: &Host) -> Result<Reply, Fault> {
-        self.take_turn(request.units(), host)?;
-        host.heartbeat();
+        let turn = self.take_turn(request.units(), host);
         self.tell(host);
+        turn?;
+        host.heartbeat();
         let keeper = Keeper {
             validators: self.validators.clone(),
             url: request.shown(),
