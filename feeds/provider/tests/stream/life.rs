@@ -219,7 +219,7 @@ fn connections_are_as_rare_as_the_provider_asks() {
     let server = Sockets::start();
     let test = TestHost::new();
     let mut settings = Settings::new("echo", server.url());
-    settings.limits = vec![Limit::per_minute(2).burst(2)];
+    settings.limits = vec![Limit::per_minute(4).burst(2)];
     let host = test.host();
     let feed = std::thread::spawn(move || stream::run(&host, &settings, &mut Echo::default()));
     for number in ["1", "2"] {
