@@ -11,7 +11,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tickerd::app::{App, Running, StartError, panics};
 use tickerd::cli::{self, Cli, Command, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, RunArgs};
 use tickerd::config::{self, Config};
-use tickerd::feed;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -24,10 +23,7 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Run(args) => run(&args),
-        Command::Check(args) => cli::check::run(&args.file, |name| {
-            let folder = args.file.parent().unwrap_or(std::path::Path::new("."));
-            feed::find_plugin(name, folder).map_err(|error| error.to_string())
-        }),
+        Command::Check(args) => cli::check::run(&args.file),
         Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path),
     }
 }

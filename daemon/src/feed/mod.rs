@@ -11,6 +11,7 @@
 mod allowance;
 mod backoff;
 mod child;
+mod elf;
 mod find;
 mod host;
 mod instance;
@@ -41,7 +42,7 @@ use std::time::Duration;
 use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
-pub use find::{FindError, find_plugin, plugin_folders};
+pub use find::{FindError, Plugin, find_plugin, plugin_folders};
 pub use line_sink::LineSink;
 pub use lines::LINE_BYTES_MAX;
 pub use metrics::Metrics;
@@ -80,7 +81,7 @@ pub struct Spec {
 /// Where a feed comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A plugin of the SDK.
+    /// A plugin: a file, or a name that is looked up at each start, and may turn out to be a program.
     Library { path: PathBuf, isolation: Isolation },
     /// An executable with its arguments.
     Exec { argv: Vec<String> },

@@ -1,6 +1,6 @@
 //! Keeps one feed alive: starts it, watches it, starts it again after a growing wait, and ends it in order.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use tracing::Level;
 use crate::feed::allowance::Allowance;
 use crate::feed::backoff::Backoff;
 use crate::feed::child::{Child, Plan};
-use crate::feed::find::find_plugin;
+use crate::feed::find::located;
 use crate::feed::journal::{Journal, printable};
 use crate::feed::life::{End, Life, Running, seconds};
 use crate::feed::metrics::Metrics;
@@ -237,6 +237,8 @@ impl Overseer {
     }
 
     fn live(&mut self, spec: &Spec, events: &Receiver<Event>, life: u64) -> End {
+        // What was not there before may have been installed since.
+        let spec = &Spec { source: located(&spec.source, &spec.working_dir)?, ..spec.clone() };
         let events_in = self.shared.events.clone();
         let report: Reporter = Arc::new(move |report| drop(events_in.send(Event::Report { life, report })));
         let running = begin(spec, self.sink.clone(), report)?;
@@ -347,28 +349,17 @@ fn begin(spec: &Spec, sink: Arc<LaneSink>, report: Reporter) -> Result<Running, 
     };
     let argv = match &spec.source {
         Source::Library { path, isolation: Isolation::InProcess } => {
-            let job = Job { path: locate(path, spec)?, name: spec.name.clone(), config: config.to_string() };
+            let job = Job { path: path.clone(), name: spec.name.clone(), config: config.to_string() };
             let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
             return Runner::start(job, sink, report).map(Running::Thread).map_err(cannot);
         }
         Source::Library { path, isolation: Isolation::Process } => {
             let text = |path: &Path| path.to_string_lossy().into_owned();
-            let path = locate(path, spec)?;
-            vec![text(&spec.program), "feed-host".into(), "--feed".into(), spec.name.clone(), text(&path)]
+            vec![text(&spec.program), "feed-host".into(), "--feed".into(), spec.name.clone(), text(path)]
         }
         Source::Exec { argv } => argv.clone(),
     };
     let setup = Setup::new(&spec.name, spec.interval, spec.topics_max, config).line();
     let plan = Plan { argv, working_dir: spec.working_dir.clone(), setup };
     Child::start(plan, sink, report).map(Running::Child)
-}
-
-/// The library's file. A bare name is one that was not found before; it may have been installed since.
-fn locate(path: &Path, spec: &Spec) -> Result<PathBuf, Failure> {
-    match path.to_str() {
-        Some(name) if !name.contains('/') => {
-            find_plugin(name, &spec.working_dir).map_err(|e| Failure::config(e.to_string()))
-        }
-        _ => Ok(path.to_owned()),
-    }
 }
