@@ -5,6 +5,7 @@ mod cohorts;
 mod commands;
 mod config;
 mod crowd;
+mod demo;
 mod echo;
 mod errors;
 mod feed_exec;

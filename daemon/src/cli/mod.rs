@@ -1,6 +1,7 @@
 //! The command line: what can be said, and the exit codes it is answered with.
 
 pub mod check;
+pub mod demo;
 pub mod feed_host;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::{Listen, Overrides};
+use demo::DemoArgs;
 
 /// Something else went wrong; the message says what.
 pub const EXIT_FAILED: u8 = 1;
@@ -53,6 +55,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve until told to stop (SIGTERM, SIGINT).
     Run(RunArgs),
+    /// Serve simulated data, and with --live real data: no configuration, one URL.
+    Demo(DemoArgs),
     /// Read and check a configuration file, and do nothing else.
     Check(CheckArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
