@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tickerd::app::{App, Running, StartError, panics};
 use tickerd::cli::demo::{DemoArgs, next_steps};
+use tickerd::cli::record::{RecordArgs, Recorder};
 use tickerd::cli::{self, Cli, Command, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, RunArgs};
 use tickerd::config::{self, Config};
 use tracing_subscriber::layer::SubscriberExt;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     match command {
         Command::Run(args) => run(&args),
         Command::Demo(args) => demo(&args),
+        Command::Record(args) => record(&args),
         Command::Check(args) => cli::check::run(&args.file),
         Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path),
     }
@@ -66,6 +68,26 @@ fn demo(args: &DemoArgs) -> ExitCode {
             print(&next_steps(page, admin, args.live));
         }
     })
+}
+
+fn record(args: &RecordArgs) -> ExitCode {
+    if let Err(code) = prepare() {
+        return code;
+    }
+    let recorder = match Recorder::open(args) {
+        Ok(recorder) => recorder,
+        Err((code, what)) => {
+            eprintln!("tickerd record: {what}");
+            return ExitCode::from(code);
+        }
+    };
+    match Signals::catch().and_then(|signals| signals.watch(recorder.stopper())) {
+        Ok(()) => recorder.run(),
+        Err(error) => {
+            eprintln!("tickerd record: signals cannot be watched: {error}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
 }
 
 /// What comes before anything else is done. `Err`: the exit code of what went wrong, which has been told.

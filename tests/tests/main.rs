@@ -20,6 +20,8 @@ mod heartbeat;
 mod host;
 mod metrics;
 mod rates;
+mod record;
+mod replay;
 mod shutdown;
 mod sim;
 mod slow_client;

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 pub mod feed_host;
+pub mod record;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::{Listen, Overrides};
 use demo::DemoArgs;
+use record::RecordArgs;
 
 /// Something else went wrong; the message says what.
 pub const EXIT_FAILED: u8 = 1;
@@ -57,6 +59,8 @@ pub enum Command {
     Run(RunArgs),
     /// Serve simulated data, and with --live real data: no configuration, one URL.
     Demo(DemoArgs),
+    /// Run one feed without a server, and write what it says to a file; the replay feed plays it back.
+    Record(RecordArgs),
     /// Read and check a configuration file, and do nothing else.
     Check(CheckArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.

@@ -44,11 +44,12 @@ use crate::model::lane::Lane;
 pub use child::EX_CONFIG;
 pub use find::{FindError, Plugin, find_plugin, plugin_folders};
 pub use line_sink::LineSink;
-pub use lines::LINE_BYTES_MAX;
+pub use lines::{LINE_BYTES_MAX, write_tick};
 pub use metrics::Metrics;
 pub use orders::{Order, Setup};
-pub use report::{Failure, Fault, Report};
+pub use report::{Failure, Fault, Hello, Report};
 pub use runner::{Job, Runner};
+pub use sink::now_unix_ms;
 pub use splitter::{Item, Splitter};
 pub use supervisor::Supervisor;
 

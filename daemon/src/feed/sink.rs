@@ -11,6 +11,7 @@ use tracing::Level;
 use crate::feed::journal::Journal;
 use crate::feed::metrics::Metrics;
 use crate::feed::rejects::Rejects;
+use crate::feed::report::{Hello, Report};
 use crate::model::lane::{FeedState, Lane, Taken};
 use crate::model::normalise::{Normaliser, Reject};
 use crate::model::sample::Sample;
@@ -49,6 +50,9 @@ pub struct Voice {
     spoken: AtomicBool,
     /// Anything sensible came since the feed was started last.
     heard: AtomicBool,
+    /// It ended of itself without an error, ever.
+    finished: AtomicBool,
+    hello: Mutex<Option<Hello>>,
     reported: Mutex<Option<(FeedState, String)>>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -59,6 +63,8 @@ impl Voice {
         Voice {
             spoken: AtomicBool::new(false),
             heard: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+            hello: Mutex::default(),
             reported: Mutex::default(),
             wake,
         }
@@ -72,6 +78,27 @@ impl Voice {
     /// Whether anything came in this life.
     pub fn is_heard(&self) -> bool {
         self.heard.load(Ordering::Acquire)
+    }
+
+    /// Whether it ended of itself without an error, ever. All it had said by then has been taken.
+    pub fn has_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+
+    /// What it said last of who it is. There before the first sample, if it says it at all.
+    pub fn hello(&self) -> Option<Hello> {
+        self.hello.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what others than the supervisor ask for; called on the thread that brings the samples.
+    pub fn note(&self, report: &Report) {
+        match report {
+            Report::Hello(hello) => {
+                *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some(hello.clone());
+            }
+            Report::Ended(Ok(())) => self.finished.store(true, Ordering::Release),
+            _ => {}
+        }
     }
 
     /// What the feed says about its own state, if it ever did in this life.

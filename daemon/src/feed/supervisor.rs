@@ -17,7 +17,7 @@ use crate::feed::journal::{Journal, printable};
 use crate::feed::life::{End, Life, Running, seconds};
 use crate::feed::metrics::Metrics;
 use crate::feed::orders::Setup;
-use crate::feed::report::{Failure, Fault, Report, Reporter};
+use crate::feed::report::{Failure, Fault, Hello, Report, Reporter};
 use crate::feed::runner::{Job, Runner};
 use crate::feed::sink::{LaneSink, Voice, now_unix_ms};
 use crate::feed::{Isolation, OnChange, Source, Spec};
@@ -126,6 +126,16 @@ impl Supervisor {
     /// Whether it ever failed: did not start, ended, hung, or a poll went wrong.
     pub fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether it ever ended of itself without an error. All it had said by then has been taken.
+    pub fn has_finished(&self) -> bool {
+        self.shared.voice.has_finished()
+    }
+
+    /// What it said last of who it is; there before its first sample, if it says it at all.
+    pub fn hello(&self) -> Option<Hello> {
+        self.shared.voice.hello()
     }
 
     /// Begins the ordered stop and returns at once.
@@ -239,8 +249,11 @@ impl Overseer {
     fn live(&mut self, spec: &Spec, events: &Receiver<Event>, life: u64) -> End {
         // What was not there before may have been installed since.
         let spec = &Spec { source: located(&spec.source, &spec.working_dir)?, ..spec.clone() };
-        let events_in = self.shared.events.clone();
-        let report: Reporter = Arc::new(move |report| drop(events_in.send(Event::Report { life, report })));
+        let (events_in, noting) = (self.shared.events.clone(), self.shared.voice.clone());
+        let report: Reporter = Arc::new(move |report| {
+            noting.note(&report);
+            drop(events_in.send(Event::Report { life, report }));
+        });
         let running = begin(spec, self.sink.clone(), report)?;
         let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
         let mut current = Life::new(spec, &voice, &journal, running, Instant::now());
