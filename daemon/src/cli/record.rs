@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::{EXIT_FAILED, EXIT_USAGE};
 use crate::app;
 use crate::config::Source;
-use crate::feed::{self, Spec, Supervisor, now_unix_ms};
+use crate::feed::{self, Failure, Fault, Spec, Supervisor, now_unix_ms};
 use crate::model::lane::{Entry, LANE_TICKS_MAX, Lane};
 use crate::pulse::Bell;
 
@@ -75,7 +75,7 @@ impl Recorder {
         }
     }
 
-    /// Records until told to stop, until there is enough, or until the feed ends of itself. What was refused, merged or
+    /// Records until told to stop, until there is enough, or until the feed ends for good. What was refused, merged or
     /// went wrong is in the log; the last line on standard error sums up.
     pub fn run(mut self) -> ExitCode {
         let metrics = Arc::new(feed::Metrics::new());
@@ -84,6 +84,7 @@ impl Recorder {
         let name = self.spec.name.clone();
         let supervisor =
             feed::start(self.spec.clone(), lane.clone(), metrics.clone(), Box::new(move || changed.ring()));
+        eprintln!("recording {name} to {}; an interrupt (Ctrl-C) ends it", self.output.name());
         let recorded = self.record(&supervisor, &lane);
         supervisor.join(Instant::now() + FEED_STOP);
 
@@ -122,7 +123,7 @@ impl Recorder {
             self.bell.wait(left.map_or(DRAIN, |left| left.min(DRAIN)));
             // Asked before the lane is, so that nothing said before the end is left in it.
             let is_over = self.asked.load(Ordering::Acquire)
-                || supervisor.has_finished()
+                || supervisor.last_end().is_some_and(|end| is_final(&end))
                 || left.is_some_and(|left| left.is_zero());
             let (now_ms, wall_ms) = (millis(started.elapsed()), now_unix_ms());
             for entry in lane.drain().entries {
@@ -153,12 +154,20 @@ impl Recorder {
             }
         }
         let health = supervisor.health();
-        let reason = match health.reason.as_str() {
-            "" => health.state.as_str().to_owned(),
-            reason => format!("{}: {reason}", health.state.as_str()),
+        let reason = match (supervisor.last_end(), health.reason) {
+            // Between two lives it says little of why the last one ended.
+            (Some(Err(failure)), _) => format!("down: {}", failure.message),
+            (_, reason) if reason.is_empty() => health.state.as_str().to_owned(),
+            (_, reason) => format!("{}: {reason}", health.state.as_str()),
         };
         Ok(Sum { tape, took: started.elapsed(), reason })
     }
+}
+
+/// Whether a feed that ended so is not worth a new start: it has said all, or its configuration would have to change,
+/// which it cannot while this runs.
+fn is_final(end: &Result<(), Failure>) -> bool {
+    end.as_ref().map_or_else(|failure| failure.fault == Fault::Config, |()| true)
 }
 
 fn millis(duration: Duration) -> u64 {

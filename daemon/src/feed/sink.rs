@@ -11,7 +11,7 @@ use tracing::Level;
 use crate::feed::journal::Journal;
 use crate::feed::metrics::Metrics;
 use crate::feed::rejects::Rejects;
-use crate::feed::report::{Hello, Report};
+use crate::feed::report::Hello;
 use crate::model::lane::{FeedState, Lane, Taken};
 use crate::model::normalise::{Normaliser, Reject};
 use crate::model::sample::Sample;
@@ -50,8 +50,6 @@ pub struct Voice {
     spoken: AtomicBool,
     /// Anything sensible came since the feed was started last.
     heard: AtomicBool,
-    /// It ended of itself without an error, ever.
-    finished: AtomicBool,
     hello: Mutex<Option<Hello>>,
     reported: Mutex<Option<(FeedState, String)>>,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -63,7 +61,6 @@ impl Voice {
         Voice {
             spoken: AtomicBool::new(false),
             heard: AtomicBool::new(false),
-            finished: AtomicBool::new(false),
             hello: Mutex::default(),
             reported: Mutex::default(),
             wake,
@@ -80,25 +77,14 @@ impl Voice {
         self.heard.load(Ordering::Acquire)
     }
 
-    /// Whether it ended of itself without an error, ever. All it had said by then has been taken.
-    pub fn has_finished(&self) -> bool {
-        self.finished.load(Ordering::Acquire)
-    }
-
     /// What it said last of who it is. There before the first sample, if it says it at all.
     pub fn hello(&self) -> Option<Hello> {
         self.hello.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps what others than the supervisor ask for; called on the thread that brings the samples.
-    pub fn note(&self, report: &Report) {
-        match report {
-            Report::Hello(hello) => {
-                *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some(hello.clone());
-            }
-            Report::Ended(Ok(())) => self.finished.store(true, Ordering::Release),
-            _ => {}
-        }
+    /// It said who it is; called on the thread that brings the samples.
+    pub fn greet(&self, hello: &Hello) {
+        *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some(hello.clone());
     }
 
     /// What the feed says about its own state, if it ever did in this life.

@@ -45,6 +45,7 @@ struct Shared {
     health: Mutex<Health>,
     voice: Arc<Voice>,
     failed: AtomicBool,
+    last_end: Mutex<Option<End>>,
     stopping: AtomicBool,
     hurrying: AtomicBool,
     events: SyncSender<Event>,
@@ -79,6 +80,7 @@ impl Supervisor {
             health: Mutex::new(health),
             voice: voice.clone(),
             failed: AtomicBool::new(false),
+            last_end: Mutex::default(),
             stopping: AtomicBool::new(false),
             hurrying: AtomicBool::new(false),
             events,
@@ -128,9 +130,9 @@ impl Supervisor {
         self.shared.failed.load(Ordering::Acquire)
     }
 
-    /// Whether it ever ended of itself without an error. All it had said by then has been taken.
-    pub fn has_finished(&self) -> bool {
-        self.shared.voice.has_finished()
+    /// How its last life ended, if one has; without an error when it ended of itself. What it said is taken by then.
+    pub fn last_end(&self) -> Option<Result<(), Failure>> {
+        self.shared.last_end.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What it said last of who it is; there before its first sample, if it says it at all.
@@ -221,6 +223,7 @@ impl Overseer {
             let began = Instant::now();
             self.shared.voice.begin();
             let end = self.live(spec, events, life);
+            *self.shared.last_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end.clone());
             if self.shared.is_stopping() {
                 break;
             }
@@ -249,9 +252,11 @@ impl Overseer {
     fn live(&mut self, spec: &Spec, events: &Receiver<Event>, life: u64) -> End {
         // What was not there before may have been installed since.
         let spec = &Spec { source: located(&spec.source, &spec.working_dir)?, ..spec.clone() };
-        let (events_in, noting) = (self.shared.events.clone(), self.shared.voice.clone());
+        let (events_in, greeted) = (self.shared.events.clone(), self.shared.voice.clone());
         let report: Reporter = Arc::new(move |report| {
-            noting.note(&report);
+            if let Report::Hello(hello) = &report {
+                greeted.greet(hello);
+            }
             drop(events_in.send(Event::Report { life, report }));
         });
         let running = begin(spec, self.sink.clone(), report)?;

@@ -90,6 +90,7 @@ impl<R: BufRead + Seek> Player<R> {
         loop {
             let (at_ms, said) = match self.recording.next()? {
                 Item::Said(at_ms, said) => (at_ms, said),
+                Item::Unknown => continue,
                 Item::Damaged(number, why) => {
                     if self.is_first_round {
                         self.damaged += 1;

@@ -40,6 +40,9 @@ pub struct Header {
 /// A sample, as it is written and said again.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Sample<'a> {
+    /// When it was recorded, in milliseconds since the start.
+    #[serde(skip_serializing)]
+    at_ms: u64,
     /// Relative to the feed.
     #[serde(borrow, default)]
     pub topic: Cow<'a, str>,
@@ -57,16 +60,23 @@ pub struct Sample<'a> {
     merged: Option<u32>,
 }
 
-/// What every line behind the header may have.
+/// The end of a topic.
 #[derive(Deserialize)]
-struct Line<'a> {
-    at_ms: Option<u64>,
+struct Retire<'a> {
+    at_ms: u64,
     #[serde(borrow)]
-    retire: Option<Cow<'a, str>>,
+    retire: Cow<'a, str>,
+}
+
+/// What a line has that is none of the two: something of one, or nothing that is known here.
+#[derive(Deserialize)]
+struct Other<'a> {
     #[serde(borrow)]
     event: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    retire: Option<&'a RawValue>,
 }
 
 /// What a line says.
@@ -85,6 +95,8 @@ pub enum Item<'a> {
     Said(u64, Said<'a>),
     /// A line that cannot be read, by its number, counted from 1, and why.
     Damaged(u64, String),
+    /// A line of a later version, of which this one knows nothing.
+    Unknown,
     /// The last line has no end: whoever recorded was cut off.
     Cut,
     /// The end of the file.
@@ -131,29 +143,29 @@ impl<R: BufRead + Seek> Recording<R> {
         &self.header
     }
 
-    /// Reads the next line that has something to say.
+    /// Reads the next line.
     pub fn next(&mut self) -> Result<Item<'_>, Trouble> {
-        // The file's lines are of this version; what a later one adds has none of these keys, and is passed over.
-        loop {
-            let unended = match self.read_line()? {
-                Raw::Whole => false,
-                Raw::Unended => true,
-                Raw::End => return Ok(Item::End),
-                Raw::TooLong => {
-                    let why = format!("it is longer than {LINE_BYTES_MAX} bytes");
-                    return Ok(Item::Damaged(self.number, why));
-                }
-            };
-            match serde_json::from_slice::<Line<'_>>(&self.line) {
-                Ok(Line { retire: None, event: None, data: None, .. }) => {}
-                Ok(_) => break,
-                Err(_) if unended => return Ok(Item::Cut),
-                Err(e) => return Ok(Item::Damaged(self.number, e.to_string())),
+        let is_cut = match self.read_line()? {
+            Raw::Whole => false,
+            Raw::Unended => true,
+            Raw::End => return Ok(Item::End),
+            Raw::TooLong => {
+                let why = format!("it is longer than {LINE_BYTES_MAX} bytes");
+                return Ok(Item::Damaged(self.number, why));
             }
+        };
+        // Nearly every line is a sample.
+        let no_sample = match serde_json::from_slice::<Sample<'_>>(&self.line) {
+            Ok(sample) => return Ok(Item::Said(sample.at_ms, Said::Sample(sample))),
+            Err(e) => e,
+        };
+        if let Ok(Retire { at_ms, retire }) = serde_json::from_slice(&self.line) {
+            return Ok(Item::Said(at_ms, Said::Retire(retire)));
         }
-        Ok(match read(&self.line) {
-            Ok((at_ms, said)) => Item::Said(at_ms, said),
-            Err(why) => Item::Damaged(self.number, why),
+        Ok(match serde_json::from_slice::<Other<'_>>(&self.line) {
+            Ok(Other { event: None, data: None, retire: None }) => Item::Unknown,
+            Err(_) if is_cut => Item::Cut,
+            _ => Item::Damaged(self.number, no_sample.to_string()),
         })
     }
 
@@ -228,16 +240,6 @@ impl<R: BufRead + Seek> Recording<R> {
     }
 }
 
-fn read(line: &[u8]) -> Result<(u64, Said<'_>), String> {
-    let Line { at_ms, retire, .. } = serde_json::from_slice(line).map_err(|e| e.to_string())?;
-    let at_ms = at_ms.ok_or("at_ms is missing")?;
-    let said = match retire {
-        Some(topic) => Said::Retire(topic),
-        None => Said::Sample(serde_json::from_slice(line).map_err(|e| e.to_string())?),
-    };
-    Ok((at_ms, said))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +265,7 @@ mod tests {
                 }
                 Item::Said(at, Said::Retire(topic)) => format!("{at} retire {topic}"),
                 Item::Damaged(number, _) => format!("damaged {number}"),
+                Item::Unknown => "unknown".into(),
                 Item::Cut => "cut".into(),
                 Item::End => return seen,
             });
@@ -307,7 +310,7 @@ mod tests {
         let first = r#" {"topic":"","event":"quote","data":1}"#;
         let mut expected = vec![format!("1{first}")];
         expected.extend((3..=7).map(|line| format!("damaged {line}")));
-        expected.extend([format!("4{first}"), "cut".into()]);
+        expected.extend(["unknown".into(), format!("4{first}"), "cut".into()]);
         assert_eq!(items(&text.join("\n")), expected);
         assert_eq!(items(&good(1)), [format!("1{first}")], "a last line that lacks its end alone is whole");
     }
