@@ -175,7 +175,11 @@ async fn damage_is_told_and_the_rest_is_played() {
     daemon.logged("2 damaged lines were left out").await;
     daemon.logged("its last line is cut off").await;
     let mut client = daemon.client("/ws?topics=day.a").await;
-    let tick = client.until("tick").await;
+    // It may be told before the beat.
+    let mut tick = client.until("tick").await;
+    if tick.seq() == 1 {
+        tick = client.until("tick").await;
+    }
     assert_eq!((tick.seq(), tick.value()), (2, &json!(2)));
 }
 
