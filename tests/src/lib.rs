@@ -20,6 +20,7 @@ pub mod plugins;
 pub mod process;
 pub mod raw;
 pub mod script;
+pub mod tape;
 pub mod witness;
 
 use std::future::Future;
