@@ -6,6 +6,7 @@
 
 mod digits;
 mod fault;
+mod measure;
 mod observation;
 mod quote;
 mod symbol;
@@ -13,6 +14,7 @@ mod trade;
 
 pub use digits::{BadDigits, Digits};
 pub use fault::Fault;
+pub use measure::Measure;
 pub use observation::Observation;
 pub use quote::{Quote, Session};
 pub use symbol::{Symbol, SymbolEntry, segment};
