@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 mod digits;
+mod duration;
 mod fault;
 mod observation;
 mod quote;
@@ -12,6 +13,7 @@ mod symbol;
 mod trade;
 
 pub use digits::{BadDigits, Digits};
+pub use duration::{BadPeriod, Period};
 pub use fault::Fault;
 pub use observation::Observation;
 pub use quote::{Quote, Session};
