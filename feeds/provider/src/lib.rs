@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 mod digits;
+mod duration;
 mod fault;
 mod measure;
 mod observation;
@@ -13,6 +14,7 @@ mod symbol;
 mod trade;
 
 pub use digits::{BadDigits, Digits};
+pub use duration::{BadPeriod, Period};
 pub use fault::Fault;
 pub use measure::Measure;
 pub use observation::Observation;
