@@ -21,6 +21,11 @@ pub trait Ask {
     /// # Errors
     /// What [`run`] tells the host, and waits accordingly.
     fn ask(&mut self, host: &Host) -> Result<Option<Duration>, Fault>;
+
+    /// Tells how the values are, after the first answer that follows a fault.
+    fn recovered(&mut self, host: &Host) {
+        host.health(Health::Up, "");
+    }
 }
 
 /// Asks every `every`, or less often when an answer holds longer, until the feed is stopped.
@@ -38,7 +43,7 @@ pub fn run(host: &Host, every: Duration, ask: &mut impl Ask) -> Result<(), Error
             Ok(holds) => {
                 retry.success();
                 if told.take().is_some() {
-                    host.health(Health::Up, "");
+                    ask.recovered(host);
                 }
                 every.max(holds.unwrap_or_default()).saturating_sub(started.elapsed())
             }
