@@ -75,3 +75,23 @@ pub struct Observation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
 }
+
+impl Observation {
+    /// Whether it holds anything observed at all, beyond who and where.
+    pub fn says_something(&self) -> bool {
+        let measures = [
+            &self.temperature_c,
+            &self.feels_like_c,
+            &self.dew_point_c,
+            &self.humidity_pct,
+            &self.wind_ms,
+            &self.wind_gust_ms,
+            &self.wind_deg,
+            &self.pressure_hpa,
+            &self.visibility_m,
+            &self.cloud_pct,
+            &self.precipitation_mm,
+        ];
+        self.condition.is_some() || measures.into_iter().any(Option::is_some)
+    }
+}

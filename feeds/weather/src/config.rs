@@ -102,7 +102,7 @@ impl Provider {
     }
 
     fn terms(self) -> Terms {
-        let minutes = |n| Duration::from_secs(n * 60);
+        let minutes = |n: u64| Duration::from_secs(n * 60);
         match self {
             Provider::OpenMeteo => Terms {
                 every: minutes(15),
@@ -175,7 +175,9 @@ impl Config {
         if provider != Provider::OpenMeteo && self.places.is_empty() && self.stations.is_empty() {
             let remedy = match provider {
                 Provider::Metar | Provider::Nws => "stations: name at least one, such as [\"KJFK\"]",
-                _ => "places: name at least one, such as [{ name = \"oslo\", latitude = 59.91, longitude = 10.75 }]",
+                _ => {
+                    "places: name at least one, such as [{ name = \"oslo\", latitude = 59.91, longitude = 10.75 }]"
+                }
             };
             return Err(Error::config(remedy));
         }
@@ -246,7 +248,8 @@ impl Config {
         // An airport has four letters or digits; NWS has stations with more.
         let (least, most) = if self.provider == Provider::Metar { (4, 4) } else { (3, 12) };
         for station in &self.stations {
-            if !(least..=most).contains(&station.len()) || !station.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            if !(least..=most).contains(&station.len()) || !station.bytes().all(|b| b.is_ascii_alphanumeric())
+            {
                 let digits = if least == most { format!("{least}") } else { format!("{least} to {most}") };
                 return Err(Error::config(format!(
                     "stations: `{station}` is no station's identifier; use {digits} letters or digits, as \"KJFK\""
@@ -262,7 +265,10 @@ fn within(key: &str, place: &Place, value: f64, most: f64) -> Result<(), Error> 
     if (-most..=most).contains(&value) {
         Ok(())
     } else {
-        Err(Error::config(format!("places: {key} {value} of `{}` is out of range; use -{most} to {most}", place.name)))
+        Err(Error::config(format!(
+            "places: {key} {value} of `{}` is out of range; use -{most} to {most}",
+            place.name
+        )))
     }
 }
 
@@ -310,7 +316,10 @@ mod tests {
         let config = config(json!({}));
         config.check().unwrap();
         let names: Vec<_> = config.places().into_iter().map(|place| place.name).collect();
-        assert_eq!((config.provider, names), (Provider::OpenMeteo, vec!["oslo".into(), "lisbon".into(), "nairobi".into()]));
+        assert_eq!(
+            (config.provider, names),
+            (Provider::OpenMeteo, vec!["oslo".into(), "lisbon".into(), "nairobi".into()])
+        );
         assert_eq!(config.every(), Duration::from_secs(900));
     }
 
@@ -336,20 +345,38 @@ mod tests {
             (json!({"provider": "metar"}), "stations: name at least one, such as [\"KJFK\"]"),
             (json!({"provider": "nws"}), "stations: name at least one"),
             (json!({"provider": "openweathermap"}), "places: name at least one, such as [{ name = \"oslo\""),
-            (json!({"provider": "metar", "places": place}), "places: metar knows stations alone; use stations ="),
+            (
+                json!({"provider": "metar", "places": place}),
+                "places: metar knows stations alone; use stations =",
+            ),
             (json!({"stations": ["KJFK"]}), "stations: open-meteo knows places alone; use places ="),
             (json!({"provider": "openweathermap", "places": place}), "key: openweathermap needs one"),
             (json!({"key": {"env": "TICKERD_X"}}), "key: open-meteo takes none; remove it"),
-            (json!({"every": "5m"}), "not be asked more often than each 15m, as its data moves every 15 minutes; use \"15m\""),
-            (json!({"provider": "metar", "stations": ["KJFK"], "every": "30s"}), "one such request a minute; use \"1m\""),
+            (
+                json!({"every": "5m"}),
+                "not be asked more often than each 15m, as its data moves every 15 minutes; use \"15m\"",
+            ),
+            (
+                json!({"provider": "metar", "stations": ["KJFK"], "every": "30s"}),
+                "one such request a minute; use \"1m\"",
+            ),
             (json!({"places": places(105)}), "allows 10000 a day; with 105 places use \"16m\" or more"),
             (json!({"places": places(501)}), "places: 501 are too many for one feed; name 500 at most"),
-            (json!({"provider": "metar", "stations": ["JFK"]}), "`JFK` is no station's identifier; use 4 letters"),
+            (
+                json!({"provider": "metar", "stations": ["JFK"]}),
+                "`JFK` is no station's identifier; use 4 letters",
+            ),
             (json!({"provider": "nws", "stations": ["K/../"]}), "use 3 to 12 letters or digits"),
             (json!({"provider": "nws", "stations": ["KJFK", "kjfk"]}), "stations: `KJFK` is there twice"),
             (json!({"places": [{"name": "a b", "latitude": 1, "longitude": 2}]}), "`a b` cannot be a topic"),
-            (json!({"places": [{"name": "a", "latitude": 91, "longitude": 2}]}), "latitude 91 of `a` is out of range; use -90 to 90"),
-            (json!({"places": [{"name": "a", "latitude": 9, "longitude": 2}, {"name": "a", "latitude": 9, "longitude": 2}]}), "places: `a` is there twice"),
+            (
+                json!({"places": [{"name": "a", "latitude": 91, "longitude": 2}]}),
+                "latitude 91 of `a` is out of range; use -90 to 90",
+            ),
+            (
+                json!({"places": [{"name": "a", "latitude": 9, "longitude": 2}, {"name": "a", "latitude": 9, "longitude": 2}]}),
+                "places: `a` is there twice",
+            ),
         ] {
             let text = refusal(json.clone());
             assert!(text.contains(says), "{json}: {text}");

@@ -11,7 +11,7 @@ use tickerd_feed_provider::{Digits, Fault, Observation, Reply, Request};
 use crate::quantity::{Quantity, Unit};
 use crate::reading::{Answer, Oddities, Reader, Reading, settle_wind};
 use crate::round::{Round, Source};
-use crate::said::Said;
+use crate::said::{Said, lenient};
 use crate::words;
 
 /// Seconds in the hour that `precip` is of.
@@ -30,7 +30,8 @@ impl Metar {
 
 impl Source for Metar {
     fn ask(&mut self, round: &mut Round<'_>) -> Result<Option<Duration>, Fault> {
-        let request = Request::new("/api/data/metar").query("ids", self.stations.join(",")).query("format", "json");
+        let request =
+            Request::new("/api/data/metar").query("ids", self.stations.join(",")).query("format", "json");
         let reply = round.get(&request)?;
         let holds = reply.fresh_for();
         let reports: Vec<Box<RawValue>> = match reply {
@@ -67,7 +68,8 @@ struct Report {
     raw_ob: Said,
     lat: Said,
     lon: Said,
-    clouds: Option<Vec<Layer>>,
+    #[serde(deserialize_with = "lenient")]
+    clouds: Vec<Layer>,
 }
 
 /// One layer of clouds.
@@ -108,12 +110,13 @@ fn read_report(report: &Report, station: &str, oddities: &mut Oddities) -> Resul
         reader.measure("wdir", &report.wdir, Quantity::Direction, Ok(Unit::Degree))
     };
     // The setting stands in every report, the pressure at sea level in some: taking either in turns would jump.
-    let pressure_hpa = match reader.measure("altim", &report.altim, Quantity::Pressure, Ok(Unit::Hectopascal)) {
+    let pressure_hpa = match reader.measure("altim", &report.altim, Quantity::Pressure, Ok(Unit::Hectopascal))
+    {
         Some(setting) => Some(setting),
         None => reader.measure("slp", &report.slp, Quantity::Pressure, Ok(Unit::Hectopascal)),
     };
     let (visibility, visibility_over) = visibility(&report.visib);
-    let covers = report.clouds.iter().flatten().filter_map(|layer| layer.cover.text());
+    let covers = report.clouds.iter().filter_map(|layer| layer.cover.text());
     let mut observation = Observation {
         place: station.to_owned(),
         station: Some(station.to_owned()),
@@ -160,7 +163,8 @@ fn visibility(said: &Said) -> (Said, bool) {
     let parts = part.split_once('/').map(|(over, under)| (over.parse::<u32>(), under.parse::<u32>()));
     if let (Some(whole), Some((Ok(over), Ok(under)))) = (whole, parts)
         && under > 0
-        && let Ok(digits) = Digits::parse(&(f64::from(whole) + f64::from(over) / f64::from(under)).to_string())
+        && let Ok(digits) =
+            Digits::parse(&(f64::from(whole) + f64::from(over) / f64::from(under)).to_string())
     {
         return (Said::Number(digits), false);
     }
@@ -209,7 +213,10 @@ mod tests {
         assert_eq!((&eham["temperature_c"], &eham["visibility_m"]), (&9.into(), &9656.06.into()));
         assert_eq!(eham["condition"], "broken clouds");
         let lejr = of(1);
-        assert_eq!((&lejr["wind_ms"], lejr.get("wind_deg"), lejr.get("wind_variable")), (&0.into(), None, None));
+        assert_eq!(
+            (&lejr["wind_ms"], lejr.get("wind_deg"), lejr.get("wind_variable")),
+            (&0.into(), None, None)
+        );
         assert_eq!(lejr["visibility_m"], 2414.02, "1 1/2 miles");
         assert!(lejr.get("condition").is_none() && lejr.get("cloud_pct").is_none(), "{lejr}");
         assert_eq!(odd, 0);
@@ -220,11 +227,14 @@ mod tests {
         let (answer, odd) = read_all(REPORTS, &["KJFK", "XXXX", "ODDD", "NULL"]);
         assert_eq!(answer.readings.len(), 1);
         let missing: Vec<_> = answer.missing.iter().map(|missing| missing.to_string()).collect();
-        assert_eq!(missing, [
-            "XXXX: there is no report; is it a station, and open?",
-            "ODDD: its report has no values",
-            "NULL: its report has no values",
-        ]);
+        assert_eq!(
+            missing,
+            [
+                "XXXX: there is no report; is it a station, and open?",
+                "ODDD: its report has no values",
+                "NULL: its report has no values",
+            ]
+        );
         assert_eq!(odd, 3, "wind of -5 kn, 999 °C, a visibility of words");
         let (answer, _) = read_all(r#"[1, null, {}, {"icaoId": "KJFK"}]"#, &["KJFK", "EHAM"]);
         assert_eq!((answer.readings.len(), answer.missing.len()), (0, 2));

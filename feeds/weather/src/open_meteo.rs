@@ -12,7 +12,7 @@ use crate::config::Place;
 use crate::quantity::{Quantity, Unit};
 use crate::reading::{Answer, Oddities, Reader, Reading, settle_wind, shown};
 use crate::round::{Round, Source};
-use crate::said::Said;
+use crate::said::{Said, lenient};
 use crate::words;
 
 /// What its licence (CC BY 4.0) asks to show beside the values.
@@ -54,8 +54,8 @@ impl Source for OpenMeteo {
                 }
                 Reply::Body(body) => {
                     let locations = body.json()?;
-                    let answer =
-                        read(&locations, places, &mut round.desk.oddities).map_err(|how| body.nonsense(&how))?;
+                    let answer = read(&locations, places, &mut round.desk.oddities)
+                        .map_err(|how| body.nonsense(&how))?;
                     round.take(answer)?;
                 }
             }
@@ -79,9 +79,9 @@ fn limited(fault: Fault, now_ms: u64) -> Fault {
 /// One location of an answer.
 #[derive(serde::Deserialize)]
 struct Location {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     current_units: HashMap<String, Said>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     current: HashMap<String, Said>,
     #[serde(default)]
     error: bool,
@@ -122,11 +122,7 @@ impl<'de> Deserialize<'de> for Locations {
 ///
 /// # Errors
 /// How it is none for them, after “answered GET …”. A place of which nothing can be read is among the missing instead.
-fn read(
-    locations: &Locations,
-    places: &[Place],
-    oddities: &mut Oddities,
-) -> Result<Answer, String> {
+fn read(locations: &Locations, places: &[Place], oddities: &mut Oddities) -> Result<Answer, String> {
     let Locations(locations) = locations;
     if locations.len() != places.len() {
         return Err(format!("with {} locations where {} were asked for", locations.len(), places.len()));
@@ -210,7 +206,10 @@ mod tests {
     const ONE: &str = include_str!("../fixtures/open_meteo/one.json");
 
     fn places(names: &[&str]) -> Vec<Place> {
-        names.iter().map(|name| Place { name: (*name).to_owned(), latitude: 59.91, longitude: 10.75 }).collect()
+        names
+            .iter()
+            .map(|name| Place { name: (*name).to_owned(), latitude: 59.91, longitude: 10.75 })
+            .collect()
     }
 
     fn read_all(body: &str, names: &[&str]) -> (Answer, u64) {
@@ -254,7 +253,9 @@ mod tests {
         assert_eq!(lisbon["condition"], "partly cloudy");
         let nairobi = serde_json::to_value(&answer.readings[2].observation).unwrap();
         assert_eq!(nairobi["temperature_c"], 19.4);
-        for absent in ["visibility_m", "wind_deg", "humidity_pct", "condition", "precipitation_s", "dew_point_c"] {
+        for absent in
+            ["visibility_m", "wind_deg", "humidity_pct", "condition", "precipitation_s", "dew_point_c"]
+        {
             assert!(nairobi.get(absent).is_none(), "{absent}: {nairobi}");
         }
         assert_eq!(odd, 2, "humidity of 140 % and a dew point in an unknown unit");
@@ -286,7 +287,10 @@ mod tests {
         ] {
             let wait = wait_s.map(Duration::from_secs);
             let told = Fault::Limited { wait: None, message: message.to_owned() };
-            assert_eq!(limited(told, ten_in_the_evening), Fault::Limited { wait, message: message.to_owned() });
+            assert_eq!(
+                limited(told, ten_in_the_evening),
+                Fault::Limited { wait, message: message.to_owned() }
+            );
             let unknown = Fault::Unknown { message: message.to_owned() };
             let is_limit = matches!(limited(unknown, ten_in_the_evening), Fault::Limited { .. });
             assert_eq!(is_limit, wait.is_some(), "{message}");

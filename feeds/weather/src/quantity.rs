@@ -262,8 +262,15 @@ mod tests {
             assert!(Unit::open_meteo(name).is_some(), "{name}");
         }
         for code in [
-            "wmoUnit:degC", "wmoUnit:km_h-1", "wmoUnit:m_s-1", "wmoUnit:Pa", "wmoUnit:m", "wmoUnit:mm",
-            "wmoUnit:percent", "wmoUnit:degree_(angle)", "unit:degF",
+            "wmoUnit:degC",
+            "wmoUnit:km_h-1",
+            "wmoUnit:m_s-1",
+            "wmoUnit:Pa",
+            "wmoUnit:m",
+            "wmoUnit:mm",
+            "wmoUnit:percent",
+            "wmoUnit:degree_(angle)",
+            "unit:degF",
         ] {
             assert!(Unit::wmo(code).is_some(), "{code}");
         }

@@ -194,7 +194,10 @@ mod tests {
             assert_eq!(speed(&mut reader, "-4"), None);
             assert_eq!(speed(&mut reader, "null"), None);
             assert_eq!(speed(&mut reader, "4.0").unwrap().as_str(), "4.0");
-            assert_eq!(reader.measure("t", &said("\"warm\""), Quantity::Temperature, Ok(Unit::Celsius)), None);
+            assert_eq!(
+                reader.measure("t", &said("\"warm\""), Quantity::Temperature, Ok(Unit::Celsius)),
+                None
+            );
             assert_eq!(reader.measure("p", &said("1"), Quantity::Pressure, Err("bar\n")), None);
         }
         assert_eq!(oddities.total(), 9);
@@ -204,7 +207,10 @@ mod tests {
         let lines: Vec<_> = test.logs().into_iter().map(|(_, line)| line).collect();
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].starts_with("oslo: wind is left out: -4 m/s cannot be"), "{lines:?}");
-        assert!(lines[1].contains("`warm` is no number") && lines[2].contains("`bar ` is unknown"), "{lines:?}");
+        assert!(
+            lines[1].contains("`warm` is no number") && lines[2].contains("`bar ` is unknown"),
+            "{lines:?}"
+        );
     }
 
     #[test]
@@ -213,7 +219,10 @@ mod tests {
         for n in 0..10_000 {
             oddities.note(&n.to_string(), "wind", "x");
         }
-        assert_eq!((oddities.told.len(), oddities.untold.len(), oddities.total()), (TOLD_MAX, TOLD_MAX, 10_000));
+        assert_eq!(
+            (oddities.told.len(), oddities.untold.len(), oddities.total()),
+            (TOLD_MAX, TOLD_MAX, 10_000)
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One field as a source wrote it: numbers, numbers in strings, nulls, and what should not be there.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tickerd_feed_provider::Digits;
@@ -67,6 +68,14 @@ impl<'de> Deserialize<'de> for Said {
     }
 }
 
+/// A part that is `null` or has another shape is as good as none, so that it costs nothing but itself.
+pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +106,21 @@ mod tests {
         assert_eq!(said("-3").whole(), None);
         assert!(said("null").is_nothing() && !said("0").is_nothing());
         assert_eq!(said(&format!("\"{}\"", "x".repeat(TEXT_BYTES_MAX))), Said::Odd);
+    }
+
+    #[test]
+    fn an_odd_part_costs_nothing_but_itself() {
+        #[derive(Debug, Default, PartialEq, Deserialize)]
+        #[serde(default)]
+        struct Whole {
+            #[serde(deserialize_with = "lenient")]
+            part: Vec<u8>,
+            n: u8,
+        }
+        for (json, part) in [("null", vec![]), ("\"x\"", vec![]), ("[1]", vec![1]), ("{}", vec![])] {
+            let whole: Whole = serde_json::from_str(&format!("{{\"part\":{json},\"n\":7}}")).unwrap();
+            assert_eq!(whole, Whole { part, n: 7 }, "{json}");
+        }
+        assert_eq!(serde_json::from_str::<Whole>("{}").unwrap(), Whole::default());
     }
 }

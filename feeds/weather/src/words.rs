@@ -148,7 +148,8 @@ mod tests {
         ] {
             assert_eq!(of_present_weather(groups).as_deref(), Some(words), "{groups}");
         }
-        for unknown in ["", " ", "NSW", "//", "-", "+", "RAX", "VC", "é", "-é", "RAÉÉ", "MI", "RASNPLGR"] {
+        for unknown in ["", " ", "NSW", "//", "-", "+", "RAX", "VC", "é", "-é", "RAÉÉ", "MI", "RASNPLGR"]
+        {
             assert_eq!(of_present_weather(unknown), None, "{unknown}");
         }
     }
@@ -164,8 +165,8 @@ mod tests {
     #[test]
     fn every_wmo_code_of_the_source_has_words() {
         let codes = [
-            0, 1, 2, 3, 45, 48, 51, 53, 55, 56, 57, 61, 63, 65, 66, 67, 71, 73, 75, 77, 80, 81, 82, 85, 86, 95, 96,
-            99,
+            0, 1, 2, 3, 45, 48, 51, 53, 55, 56, 57, 61, 63, 65, 66, 67, 71, 73, 75, 77, 80, 81, 82, 85, 86,
+            95, 96, 99,
         ];
         for code in codes {
             assert!(of_wmo_code(code).is_some(), "{code}");

@@ -1,22 +1,22 @@
-//! Observations of the United States' National Weather Service (api.weather.gov, its OpenAPI, November 2026).
+//! What api.weather.gov answers (its OpenAPI, November 2026).
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use tickerd_feed_provider::{Fault, Measure, Observation};
+use tickerd_feed_provider::time::rfc3339_ms;
+use tickerd_feed_provider::{Measure, Observation};
 
 use crate::config::Place;
 use crate::quantity::{Quantity, Unit};
 use crate::reading::{Oddities, Reader, Reading, settle_wind};
-use crate::said::Said;
+use crate::said::{Said, lenient};
 
 /// Stations near a point that are tried in turn: the nearest one may be silent.
-pub(crate) const STATIONS_MAX: usize = 3;
+pub(super) const STATIONS_MAX: usize = 3;
 /// Seconds in the hour that `precipitationLastHour` is of.
 const HOUR_S: u32 = 3600;
 
 /// What `/points/{latitude},{longitude}` says that matters here.
 #[derive(Deserialize)]
-struct Point {
+pub(super) struct Point {
     properties: PointProperties,
 }
 
@@ -28,7 +28,7 @@ struct PointProperties {
 
 /// The stations near a point, the nearest first.
 #[derive(Deserialize)]
-struct Stations {
+pub(super) struct Stations {
     features: Vec<Station>,
 }
 
@@ -45,8 +45,8 @@ struct StationProperties {
 
 /// A station's latest observation.
 #[derive(Deserialize)]
-struct Feature {
-    #[serde(default)]
+pub(super) struct Feature {
+    #[serde(default, deserialize_with = "lenient")]
     geometry: Option<Geometry>,
     properties: Properties,
 }
@@ -65,17 +65,29 @@ struct Properties {
     timestamp: Said,
     text_description: Said,
     raw_message: Said,
+    #[serde(deserialize_with = "lenient")]
     temperature: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     dewpoint: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     wind_direction: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     wind_speed: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     wind_gust: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     barometric_pressure: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     sea_level_pressure: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     visibility: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     precipitation_last_hour: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     relative_humidity: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     wind_chill: Option<Value>,
+    #[serde(deserialize_with = "lenient")]
     heat_index: Option<Value>,
 }
 
@@ -91,72 +103,49 @@ struct Value {
     quality_control: Said,
 }
 
-/// An error, as `application/problem+json`.
-#[derive(Deserialize)]
-struct Problem {
-    #[serde(default)]
-    title: Said,
-    #[serde(default)]
-    detail: Said,
-}
-
 /// The path that tells which stations are near `place`. More than four decimals would be answered with a redirect.
-pub(crate) fn point_path(place: &Place) -> String {
+pub(super) fn point_path(place: &Place) -> String {
     let degrees = |value: f64| (value * 10_000.0).round() / 10_000.0 + 0.0;
     format!("/points/{},{}", degrees(place.latitude), degrees(place.longitude))
 }
 
 /// The path of a station's latest observation.
-pub(crate) fn latest_path(station: &str) -> String {
+pub(super) fn latest_path(station: &str) -> String {
     format!("/stations/{station}/observations/latest")
 }
 
-/// The path of the list of stations in a point's answer. Its host is left out: asked is whom the configuration names.
+/// The path of the list of stations near a point. Its host is left out: asked is whom the configuration names.
 ///
 /// # Errors
-/// It is not such an answer.
-pub(crate) fn read_point(body: &str) -> Result<String, Fault> {
-    let point: Point = parse(body)?;
+/// How it is none, after “answered GET …”.
+pub(super) fn read_point(point: &Point) -> Result<String, String> {
     let url = &point.properties.observation_stations;
     let path = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-    path.find('/').and_then(|at| path.get(at..)).filter(|path| !path.contains(['?', '#'])).map(str::to_owned).ok_or_else(
-        || Fault::Nonsense { message: "nws answered with a point that names no stations".to_owned() },
-    )
+    path.find('/')
+        .and_then(|at| path.get(at..))
+        .filter(|path| !path.contains(['?', '#']))
+        .map(str::to_owned)
+        .ok_or_else(|| "with a point that names no stations".to_owned())
 }
 
-/// The nearest stations, nearest first.
-///
-/// # Errors
-/// It is not such an answer, or it names none.
-pub(crate) fn read_stations(body: &str) -> Result<Vec<String>, Fault> {
-    let stations: Stations = parse(body)?;
+/// The nearest stations, nearest first; none where there are none.
+pub(super) fn read_stations(stations: &Stations) -> Vec<String> {
     let is_station = |id: &&str| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    let ids: Vec<_> = stations
-        .features
-        .iter()
-        .filter_map(|station| station.properties.station_identifier.text().filter(is_station))
-        .take(STATIONS_MAX)
-        .map(str::to_owned)
-        .collect();
-    if ids.is_empty() {
-        return Err(Fault::Unknown { message: "nws knows no station near it".to_owned() });
-    }
-    Ok(ids)
+    let ids = stations.features.iter().filter_map(|station| station.properties.station_identifier.text());
+    ids.filter(is_station).take(STATIONS_MAX).map(str::to_owned).collect()
 }
 
 /// Reads the latest observation of `station`, for the topic `place`. None when it holds no values.
-///
-/// # Errors
-/// It is not such an answer.
-pub(crate) fn read_latest(
-    body: &str,
+pub(super) fn read_latest(
+    feature: &Feature,
     place: &str,
     station: &str,
     oddities: &mut Oddities,
-) -> Result<Option<Reading>, Fault> {
-    let Feature { geometry, properties: said } = parse(body)?;
+) -> Option<Reading> {
+    let Feature { geometry, properties: said } = feature;
     let mut reader = Reader::new(place, oddities);
-    let mut measure = |field: &str, value: &Option<Value>, quantity| measure(&mut reader, field, value.as_ref(), quantity);
+    let mut measure =
+        |field: &str, value: &Option<Value>, quantity| measure(&mut reader, field, value.as_ref(), quantity);
     let coordinate = |at: usize, most: f64| {
         let value = geometry.as_ref()?.coordinates.get(at)?.number()?.value();
         (-most..=most).contains(&value).then_some(value)
@@ -189,18 +178,17 @@ pub(crate) fn read_latest(
     };
     settle_wind(&mut observation);
     observation.precipitation_s = observation.precipitation_mm.is_some().then_some(HOUR_S);
-    let at_ms = said.timestamp.text().and_then(time_ms);
-    Ok(observation.says_something().then(|| Reading { topic: place.to_owned(), at_ms, observation }))
-}
-
-/// What a problem+json body says went wrong.
-pub(crate) fn problem(body: &str) -> Option<String> {
-    let problem: Problem = serde_json::from_str(body).ok()?;
-    problem.detail.text().or_else(|| problem.title.text()).map(str::to_owned)
+    let at_ms = said.timestamp.text().and_then(rfc3339_ms);
+    observation.says_something().then(|| Reading { topic: place.to_owned(), at_ms, observation })
 }
 
 /// A value that its quality control let pass, converted by its own unit code.
-fn measure(reader: &mut Reader<'_>, field: &str, value: Option<&Value>, quantity: Quantity) -> Option<Measure> {
+fn measure(
+    reader: &mut Reader<'_>,
+    field: &str,
+    value: Option<&Value>,
+    quantity: Quantity,
+) -> Option<Measure> {
     let value = value.filter(|value| !value.value.is_nothing())?;
     // MADIS's letters, in older answers as `qc:V`: Z was not checked yet, X and B were found wrong.
     let quality = value.quality_control.text().unwrap_or("");
@@ -216,28 +204,22 @@ fn measure(reader: &mut Reader<'_>, field: &str, value: Option<&Value>, quantity
     reader.measure(field, &value.value, quantity, Unit::wmo(code).ok_or(code))
 }
 
-fn time_ms(text: &str) -> Option<u64> {
-    let time: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(time.as_millisecond()).ok().filter(|ms| *ms > 0)
-}
-
-fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Fault> {
-    serde_json::from_str(body)
-        .map_err(|e| Fault::Nonsense { message: format!("nws answered with something else: {e}") })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const KSEA: &str = include_str!("../fixtures/nws/ksea.json");
-    const POINT: &str = include_str!("../fixtures/nws/point.json");
-    const STATIONS: &str = include_str!("../fixtures/nws/stations.json");
+    const KSEA: &str = include_str!("../../fixtures/nws/ksea.json");
+    const POINT: &str = include_str!("../../fixtures/nws/point.json");
+    const STATIONS: &str = include_str!("../../fixtures/nws/stations.json");
+
+    fn parsed<T: serde::de::DeserializeOwned>(body: &str) -> T {
+        serde_json::from_str(body).unwrap()
+    }
 
     #[test]
     fn every_value_is_converted_by_its_own_unit() {
         let mut oddities = Oddities::default();
-        let reading = read_latest(KSEA, "home", "KSEA", &mut oddities).unwrap().unwrap();
+        let reading = read_latest(&parsed(KSEA), "home", "KSEA", &mut oddities).unwrap();
         assert_eq!((reading.topic.as_str(), reading.at_ms), ("home", Some(1_795_474_380_000)));
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
@@ -254,16 +236,16 @@ mod tests {
             "windSpeed":{"unitCode":"wmoUnit:km_h-1","value":7.2,"qualityControl":"Z"},
             "windGust":{"unitCode":"wmoUnit:km_h-1","value":720,"qualityControl":"X"},
             "relativeHumidity":{"unitCode":"wmoUnit:degC","value":50},
-            "visibility":null,
+            "visibility":null,"heatIndex":"none",
             "seaLevelPressure":{"unitCode":"wmoUnit:Pa","value":101540,"qualityControl":"V"}}}"#;
         let mut oddities = Oddities::default();
-        let reading = read_latest(body, "KSEA", "KSEA", &mut oddities).unwrap().unwrap();
+        let reading = read_latest(&parsed(body), "KSEA", "KSEA", &mut oddities).unwrap();
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
             r#"{"place":"KSEA","station":"KSEA","pressure_hpa":1015.4,"source":"nws"}"#
         );
         assert_eq!(oddities.total(), 3, "an unknown unit, a failed check, a unit of something else");
-        assert_eq!(read_latest(r#"{"properties":{}}"#, "KSEA", "KSEA", &mut oddities).unwrap(), None);
+        assert_eq!(read_latest(&parsed(r#"{"properties":{}}"#), "KSEA", "KSEA", &mut oddities), None);
     }
 
     #[test]
@@ -271,26 +253,14 @@ mod tests {
         let place = |latitude, longitude| Place { name: "home".to_owned(), latitude, longitude };
         assert_eq!(point_path(&place(47.606_209_5, -122.33)), "/points/47.6062,-122.33");
         assert_eq!(point_path(&place(-0.000_01, 7.0)), "/points/0,7");
-        assert_eq!(read_point(POINT).unwrap(), "/gridpoints/SEW/125,68/stations");
-        assert_eq!(read_stations(STATIONS).unwrap(), ["KBFI", "KSEA", "KRNT"]);
+        assert_eq!(read_point(&parsed(POINT)).unwrap(), "/gridpoints/SEW/125,68/stations");
+        assert_eq!(read_stations(&parsed(STATIONS)), ["KBFI", "KSEA", "KRNT"]);
         assert_eq!(latest_path("KBFI"), "/stations/KBFI/observations/latest");
         for evil in ["", "https://host", "/a?b", "x"] {
             let body = serde_json::json!({"properties": {"observationStations": evil}}).to_string();
-            let path = read_point(&body);
+            let path = read_point(&parsed(&body));
             assert!(path.is_err(), "{evil}: {path:?}");
         }
-        assert!(matches!(read_stations(r#"{"features":[]}"#), Err(Fault::Unknown { .. })));
-        for bad in ["<html>", "{}", "[]", &KSEA[..60]] {
-            assert!(matches!(read_point(bad), Err(Fault::Nonsense { .. })), "{bad}");
-            assert!(matches!(read_stations(bad), Err(Fault::Nonsense { .. })), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_problem_tells_its_detail() {
-        let body = r#"{"correlationId":"1a2b","title":"Data Unavailable For Requested Point","type":"https://api.weather.gov/problems/InvalidPoint","status":404,"detail":"Unable to provide data for requested point 59.9,10.7","instance":"https://api.weather.gov/requests/1a2b"}"#;
-        assert_eq!(problem(body).unwrap(), "Unable to provide data for requested point 59.9,10.7");
-        assert_eq!(problem(r#"{"title":"Not Found"}"#).unwrap(), "Not Found");
-        assert_eq!((problem("{}"), problem("<html>")), (None, None));
+        assert!(read_stations(&parsed(r#"{"features":[]}"#)).is_empty());
     }
 }
