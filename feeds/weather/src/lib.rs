@@ -27,17 +27,13 @@ use round::{Desk, Round, Source};
 /// How long a round waits for its turn by the limiter: hundreds of places are spread over minutes.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
-/// The weather feed.
+/// The weather feed. It asks round by round, as [`poll::Ask`].
 pub struct Weather {
     every: Duration,
-    asker: Asker,
-}
-
-/// Who asks, round by round.
-struct Asker {
     client: Client,
     source: Box<dyn Source>,
     desk: Desk,
+    /// How many readings the last round had.
     came: usize,
 }
 
@@ -76,21 +72,21 @@ impl Feed for Weather {
         for line in terms(provider, config.contact.is_some()) {
             host.log(Level::Info, line);
         }
-        Ok(Weather { every: config.every(), asker: Asker { client, source, desk: Desk::default(), came: 0 } })
+        Ok(Weather { every: config.every(), client, source, desk: Desk::default(), came: 0 })
     }
 
     fn interrupter(&self) -> Option<Interrupter> {
-        Some(self.asker.client.interrupter())
+        Some(self.client.interrupter())
     }
 }
 
 impl PushFeed for Weather {
     fn run(&mut self, host: &Host) -> Result<(), Error> {
-        poll::run(host, self.every, &mut self.asker)
+        poll::run(host, self.every, self)
     }
 }
 
-impl poll::Ask for Asker {
+impl poll::Ask for Weather {
     fn ask(&mut self, host: &Host) -> Result<Option<Duration>, Fault> {
         let mut round = Round::new(host, &self.client, &mut self.desk);
         let holds = self.source.ask(&mut round)?;

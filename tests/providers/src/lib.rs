@@ -7,12 +7,18 @@
 mod authority;
 mod connection;
 mod listener;
+pub mod metar;
+pub mod nws;
+pub mod open_meteo;
+pub mod open_weather_map;
 mod reply;
 mod request;
+mod script;
 mod server;
 
 pub use authority::Authority;
 pub use listener::{Ending, Listener};
 pub use reply::Reply;
 pub use request::Request;
+pub use script::Script;
 pub use server::Server;
