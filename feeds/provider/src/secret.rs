@@ -263,6 +263,9 @@ mod tests {
             (r#"{"env": "TICKERD_KEY"}"#, SecretSource::Env("TICKERD_KEY".into())),
         ] {
             assert_eq!(serde_json::from_str::<SecretSource>(json).unwrap(), source);
+            let kind = json.split('"').nth(1).unwrap();
+            let schema = schemars::schema_for!(SecretSource).to_value().to_string();
+            assert!(schema.contains(&format!("\"required\":[\"{kind}\"]")), "{schema}");
         }
     }
 

@@ -109,6 +109,21 @@ fn chunks_and_kept_connections_are_understood() {
 }
 
 #[test]
+fn a_connection_that_was_closed_in_between_is_replaced() {
+    for server in [Server::start(|_| Answer::json(&json!(1))), Server::start_tls(|_| Answer::json(&json!(1)))]
+    {
+        let mut settings = Settings::new("mock", server.url());
+        settings.ca_file = server.ca_file();
+        let (client, test) = (Client::new(settings).unwrap(), TestHost::new());
+        for round in 1..=3 {
+            assert_eq!(body(client.get(&Request::new("/"), &test.host())).json::<u32>(), Ok(1));
+            assert_eq!(server.connections(), round);
+            server.cut();
+        }
+    }
+}
+
+#[test]
 fn redirections_within_the_host_are_followed_and_others_are_not() {
     let elsewhere = Server::start(|_| Answer::json(&json!("stolen")));
     let to = elsewhere.url();

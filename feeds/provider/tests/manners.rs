@@ -163,6 +163,7 @@ fn broken_answers_are_told_in_words() {
             Answer::raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"),
             "does not speak HTTP as it should",
         ),
+        (list().header("x-long", &"x".repeat(100_000)), "a head that is too large"),
         (list().header("content-encoding", "gzip"), "a compressed answer that is broken"),
     ] {
         let fault = fault_of(answer);
@@ -172,14 +173,27 @@ fn broken_answers_are_told_in_words() {
 }
 
 #[test]
+fn half_an_answer_without_a_marked_end_is_no_nonsense() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
+    let whole = Server::start(move |_| Answer::raw(format!("{head}[1, 2]")));
+    assert_eq!(ask(&client(&whole), &TestHost::new().host()), Ok(vec![1, 2]));
+    let Fault::Unavailable { message } = fault_of(Answer::raw(format!("{head}[1, 2"))) else {
+        panic!("half")
+    };
+    assert_eq!(message, "mock answered GET /quote?symbol=AAPL and broke off in the middle of it");
+    let marked = fault_of(Answer::json_text("[1, 2"));
+    assert!(matches!(marked, Fault::Nonsense { .. }), "{marked:?}");
+}
+
+#[test]
 fn silence_and_a_slow_drip_end_with_the_timeout() {
-    let drip = Answer::json(&json!([1, 2, 3])).drip(1, Duration::from_millis(150));
+    let drip = Answer::json(&json!([1, 2, 3])).drip(1, Duration::from_millis(400));
     for (answer, says) in
         [(Answer::silent(), "did not answer within"), (drip, "did not finish its answer within")]
     {
         let server = Server::start(move |_| answer.clone());
         let mut settings = settings(&server);
-        settings.timeout = Duration::from_millis(400);
+        settings.timeout = Duration::from_secs(1);
         let (client, started) = (Client::new(settings).unwrap(), Instant::now());
         let fault = ask(&client, &TestHost::new().host()).unwrap_err();
         let Fault::Unavailable { message } = fault else { panic!("{fault:?}") };
@@ -310,6 +324,16 @@ fn a_turn_is_waited_for_with_patience_and_not_longer() {
     let fault = ask(&client, &test.host()).unwrap_err();
     assert!(matches!(fault, Fault::Held { wait } if wait > Duration::from_secs(15)), "{fault:?}");
     assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn a_wait_said_in_words_holds_back_as_well() {
+    let server = Server::start(|_| Answer::json(&json!([1])));
+    let (client, test) = (client(&server), TestHost::new());
+    client.hold_back(Duration::from_secs(60));
+    let fault = ask(&client, &test.host()).unwrap_err();
+    assert!(matches!(fault, Fault::Held { wait } if wait > Duration::from_secs(55)), "{fault:?}");
+    assert_eq!(server.requests(), []);
 }
 
 #[test]

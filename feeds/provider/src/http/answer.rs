@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::StatusCode;
 
-use super::body::{excerpt, start, web_page};
+use super::body::{Keeper, excerpt, start, web_page};
 use crate::Fault;
 
 /// Where providers put their words in an error of theirs, the most telling first.
@@ -34,10 +34,11 @@ pub(super) struct Failure<'a> {
     pub body: &'a [u8],
     /// Who answered what.
     pub subject: &'a str,
+    pub keeper: &'a Keeper,
 }
 
 impl Failure<'_> {
-    /// What it means. The text may still hold a key.
+    /// What it means.
     pub fn fault(&self) -> Fault {
         let status = self.status.as_u16();
         let said = self.said();
@@ -68,15 +69,20 @@ impl Failure<'_> {
     /// What the provider says to it in its own words, if any.
     fn said(&self) -> String {
         if let Some(title) = web_page(self.body, self.content_type) {
-            return format!(" (a web page {})", excerpt(&title));
+            return format!(" (a web page {})", excerpt(&self.keeper.clean(&title)));
         }
-        let json = serde_json::from_slice::<Value>(self.body).ok();
-        let words = match &json {
-            Some(json) => message(json, MESSAGE_DEPTH).unwrap_or_else(|| start(self.body)),
-            None => start(self.body),
-        };
-        if words.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&words)) }
+        let words = own_words(self.body).unwrap_or_else(|| start(self.body));
+        if words.trim().is_empty() {
+            String::new()
+        } else {
+            format!(": {}", excerpt(&self.keeper.clean(&words)))
+        }
     }
+}
+
+/// The provider's own words in an error's JSON.
+pub(super) fn own_words(body: &[u8]) -> Option<String> {
+    message(&serde_json::from_slice(body).ok()?, MESSAGE_DEPTH)
 }
 
 /// The words in an error's JSON.
@@ -96,14 +102,18 @@ fn message(json: &Value, depth: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Secret;
+    use std::sync::Arc;
 
     fn fault(status: u16, body: &str) -> Fault {
+        let key = Secret::new("c0ffee1234").unwrap();
         let failure = Failure {
             status: StatusCode::from_u16(status).unwrap(),
             wait: Some(Duration::from_secs(7)),
             content_type: "application/json",
             body: body.as_bytes(),
             subject: "mock answered GET /x",
+            keeper: &Keeper { validators: Arc::default(), url: "/x".into(), secrets: [key].into() },
         };
         failure.fault()
     }
@@ -150,5 +160,20 @@ mod tests {
             );
         }
         assert_eq!(fault(404, "").to_string(), "mock answered GET /x with 404 Not Found");
+    }
+
+    #[test]
+    fn an_echoed_key_is_hidden_also_where_the_excerpt_ends() {
+        for at in [0, 150, 152, 155, 159, 160] {
+            let filler = "x".repeat(at);
+            for body in [
+                format!("{filler}c0ffee1234"),
+                format!(r#"{{"error":"{filler}c0ffee1234"}}"#),
+                format!("<html><title>{filler}c0ffee1234</title>"),
+            ] {
+                let text = fault(404, &body).to_string();
+                assert!(!text.contains("c0f"), "{text}");
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod client;
 mod freshness;
+mod lookup;
 mod request;
 mod settings;
 mod trouble;

@@ -20,6 +20,9 @@ pub(super) fn fault(error: &ureq::Error, stage: Stage, source: &str, host: &str,
         ureq::Error::Timeout(ureq::Timeout::Resolve) => {
             format!("looking up {host} took too long: is there a network?")
         }
+        ureq::Error::Timeout(ureq::Timeout::Connect) => {
+            format!("{host} could not be connected to within 4 s: is there a network?")
+        }
         ureq::Error::Timeout(_) => match stage {
             Stage::Asking => format!("{host} did not answer within {seconds} s"),
             Stage::Reading => format!("{host} did not finish its answer within {seconds} s"),
@@ -71,5 +74,32 @@ fn io_words(error: &std::io::Error, stage: Stage, host: &str) -> String {
         // The resolver's errors have no kind of their own.
         _ if error.to_string().contains("lookup address") => no_such_host(host),
         _ => format!("{host}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_cannot_be_tried_on_loopback_has_words_too() {
+        let io = |kind: ErrorKind| ureq::Error::Io(io::Error::from(kind));
+        let lookup =
+            io::Error::other("failed to lookup address information: Temporary failure in name resolution");
+        for (error, says) in [
+            (ureq::Error::HostNotFound, "there is no address for a.example:443"),
+            (ureq::Error::Io(lookup), "there is no address for a.example:443"),
+            (ureq::Error::Timeout(ureq::Timeout::Resolve), "looking up a.example:443 took too long"),
+            (ureq::Error::Timeout(ureq::Timeout::Connect), "could not be connected to within 4 s"),
+            (io(ErrorKind::NetworkUnreachable), "there is no way to a.example:443"),
+            (io(ErrorKind::BrokenPipe), "closed the connection without an answer"),
+        ] {
+            let Fault::Unavailable { message } = fault(&error, Stage::Asking, "mock", "a.example:443", 8)
+            else {
+                panic!("{error}")
+            };
+            assert!(message.starts_with("mock: ") && message.contains(says), "{message}");
+        }
     }
 }
