@@ -7,26 +7,19 @@ use crate::Measure;
 
 /// What the weather is at a place. Numbers in the units of their names; what the source does not say is left out.
 ///
-/// Event `weather`, a state, on topic `<place>`. When it was observed is the envelope's `src_ts`.
+/// Event `weather`, a state, on topic `<place>`. When it was observed is the envelope's `src_ts`. What people look for
+/// comes first, as pages show the first few fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Observation {
-    /// The place as configured.
-    pub place: String,
-    /// The station at the source, such as `KJFK`; left out where values are computed for a point.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub station: Option<String>,
     /// Air, in degrees Celsius.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature_c: Option<Measure>,
+    /// In words, in English, lower case: `light rain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// As it feels to people, in degrees Celsius.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feels_like_c: Option<Measure>,
-    /// Dew point, in degrees Celsius.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dew_point_c: Option<Measure>,
-    /// Relative humidity, 0 to 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub humidity_pct: Option<Measure>,
     /// Wind, in metres per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wind_ms: Option<Measure>,
@@ -39,15 +32,12 @@ pub struct Observation {
     /// The wind's direction varies (`VRB`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub wind_variable: bool,
+    /// Relative humidity, 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub humidity_pct: Option<Measure>,
     /// Reduced to sea level, in hectopascals; an airport's is its altimeter setting (QNH).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pressure_hpa: Option<Measure>,
-    /// How far one sees, in metres; with `visibility_over`, at least that far.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub visibility_m: Option<Measure>,
-    /// Visibility is at least `visibility_m`, the most the source tells.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub visibility_over: bool,
     /// Share of the sky under clouds, 0 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloud_pct: Option<Measure>,
@@ -57,9 +47,20 @@ pub struct Observation {
     /// The time in which `precipitation_mm` fell, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precipitation_s: Option<u32>,
-    /// In words, in English, lower case: `light rain`.
+    /// How far one sees, in metres; with `visibility_over`, at least that far.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub condition: Option<String>,
+    pub visibility_m: Option<Measure>,
+    /// Visibility is at least `visibility_m`, the most the source tells.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub visibility_over: bool,
+    /// Dew point, in degrees Celsius.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dew_point_c: Option<Measure>,
+    /// The place as configured.
+    pub place: String,
+    /// The station at the source, such as `KJFK`; left out where values are computed for a point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub station: Option<String>,
     /// Degrees north, -90 to 90: of the station, or of the point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latitude: Option<f64>,

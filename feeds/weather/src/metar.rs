@@ -199,7 +199,7 @@ mod tests {
         assert_eq!((reading.at_ms, odd), (Some(1_795_474_260_000), 0));
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
-            r#"{"place":"KJFK","station":"KJFK","temperature_c":7.8,"dew_point_c":6.10,"wind_ms":9.26,"wind_gust_ms":14.4,"wind_deg":0,"pressure_hpa":1003.2,"visibility_m":16093.44,"visibility_over":true,"precipitation_mm":1.02,"precipitation_s":3600,"condition":"light rain, mist","latitude":40.6392,"longitude":-73.7639,"source":"metar","raw":"METAR KJFK 232251Z 36018G28KT 10SM -RA BR OVC008 08/06 A2962 RMK AO2 P0004"}"#
+            r#"{"temperature_c":7.8,"condition":"light rain, mist","wind_ms":9.26,"wind_gust_ms":14.4,"wind_deg":0,"pressure_hpa":1003.2,"precipitation_mm":1.02,"precipitation_s":3600,"visibility_m":16093.44,"visibility_over":true,"dew_point_c":6.10,"place":"KJFK","station":"KJFK","latitude":40.6392,"longitude":-73.7639,"source":"metar","raw":"METAR KJFK 232251Z 36018G28KT 10SM -RA BR OVC008 08/06 A2962 RMK AO2 P0004"}"#
         );
     }
 

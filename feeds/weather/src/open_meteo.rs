@@ -236,7 +236,7 @@ mod tests {
         assert_eq!((reading.topic.as_str(), reading.at_ms, odd), ("oslo", Some(1_795_474_800_000), 0));
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
-            r#"{"place":"oslo","temperature_c":-2.0,"feels_like_c":-6.4,"dew_point_c":-3.1,"humidity_pct":92,"wind_ms":3.10,"wind_gust_ms":7.5,"wind_deg":24,"pressure_hpa":1013.0,"visibility_m":24140.00,"cloud_pct":100,"precipitation_mm":0.10,"precipitation_s":900,"condition":"light snow","latitude":59.91,"longitude":10.75,"source":"open-meteo","attribution":"Weather data by Open-Meteo.com (CC BY 4.0)"}"#
+            r#"{"temperature_c":-2.0,"condition":"light snow","feels_like_c":-6.4,"wind_ms":3.10,"wind_gust_ms":7.5,"wind_deg":24,"humidity_pct":92,"pressure_hpa":1013.0,"cloud_pct":100,"precipitation_mm":0.10,"precipitation_s":900,"visibility_m":24140.00,"dew_point_c":-3.1,"place":"oslo","latitude":59.91,"longitude":10.75,"source":"open-meteo","attribution":"Weather data by Open-Meteo.com (CC BY 4.0)"}"#
         );
     }
 

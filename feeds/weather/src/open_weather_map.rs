@@ -243,7 +243,7 @@ mod tests {
         assert_eq!((reading.at_ms, oddities.total()), (Some(1_795_474_800_000), 0));
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
-            r#"{"place":"paris","temperature_c":2.30,"feels_like_c":-0.9,"humidity_pct":71,"wind_ms":3.6,"wind_gust_ms":6.1,"wind_deg":220,"pressure_hpa":1016,"visibility_m":10000,"visibility_over":true,"cloud_pct":75,"precipitation_mm":0.55,"precipitation_s":3600,"condition":"light rain and snow","latitude":48.85,"longitude":2.35,"source":"openweathermap","attribution":"Weather data provided by OpenWeather"}"#
+            r#"{"temperature_c":2.30,"condition":"light rain and snow","feels_like_c":-0.9,"wind_ms":3.6,"wind_gust_ms":6.1,"wind_deg":220,"humidity_pct":71,"pressure_hpa":1016,"cloud_pct":75,"precipitation_mm":0.55,"precipitation_s":3600,"visibility_m":10000,"visibility_over":true,"place":"paris","latitude":48.85,"longitude":2.35,"source":"openweathermap","attribution":"Weather data provided by OpenWeather"}"#
         );
     }
 

@@ -223,7 +223,7 @@ mod tests {
         assert_eq!((reading.topic.as_str(), reading.at_ms), ("home", Some(1_795_474_380_000)));
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
-            r#"{"place":"home","station":"KSEA","temperature_c":12.2,"feels_like_c":10,"dew_point_c":8.9,"humidity_pct":80.12,"wind_ms":4.1,"wind_gust_ms":8.5,"wind_deg":0,"pressure_hpa":1015.1,"visibility_m":16090,"precipitation_mm":0.3,"precipitation_s":3600,"condition":"mostly cloudy","latitude":47.45,"longitude":-122.31,"source":"nws","raw":"KSEA 232253Z 36008KT 10SM BKN045 12/09 A2998"}"#
+            r#"{"temperature_c":12.2,"condition":"mostly cloudy","feels_like_c":10,"wind_ms":4.1,"wind_gust_ms":8.5,"wind_deg":0,"humidity_pct":80.12,"pressure_hpa":1015.1,"precipitation_mm":0.3,"precipitation_s":3600,"visibility_m":16090,"dew_point_c":8.9,"place":"home","station":"KSEA","latitude":47.45,"longitude":-122.31,"source":"nws","raw":"KSEA 232253Z 36008KT 10SM BKN045 12/09 A2998"}"#
         );
         assert_eq!(oddities.total(), 0);
     }
@@ -242,7 +242,7 @@ mod tests {
         let reading = read_latest(&parsed(body), "KSEA", "KSEA", &mut oddities).unwrap();
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
-            r#"{"place":"KSEA","station":"KSEA","pressure_hpa":1015.4,"source":"nws"}"#
+            r#"{"pressure_hpa":1015.4,"place":"KSEA","station":"KSEA","source":"nws"}"#
         );
         assert_eq!(oddities.total(), 3, "an unknown unit, a failed check, a unit of something else");
         assert_eq!(read_latest(&parsed(r#"{"properties":{}}"#), "KSEA", "KSEA", &mut oddities), None);
