@@ -20,5 +20,5 @@ pub use authority::Authority;
 pub use listener::{Ending, Listener};
 pub use reply::Reply;
 pub use request::Request;
-pub use script::Script;
+pub use script::{Script, Scripted};
 pub use server::Server;

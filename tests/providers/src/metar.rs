@@ -6,35 +6,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::{Reply, Request, Script, Server};
+use crate::{Reply, Request, Scripted};
 
 type Reports = BTreeMap<String, Value>;
 
 /// aviationweather.gov on loopback.
 pub struct Metar {
-    server: Server,
-    script: Script,
+    mock: Scripted,
     reports: Arc<Mutex<Reports>>,
 }
 
 impl Metar {
     /// Starts it with the reports of those stations.
     pub fn start(stations: &[&str]) -> Metar {
-        let script = Script::default();
         let reports: Reports = stations.iter().map(|id| ((*id).to_owned(), report(id))).collect();
         let reports = Arc::new(Mutex::new(reports));
-        let server = {
-            let (script, reports) = (script.clone(), reports.clone());
-            Server::start(move |request| {
-                script.next(request).unwrap_or_else(|| answer(request, &locked(&reports)))
-            })
+        let mock = {
+            let reports = reports.clone();
+            Scripted::start(move |request| answer(request, &locked(&reports)))
         };
-        Metar { server, script, reports }
-    }
-
-    /// Its planned answers.
-    pub fn script(&self) -> &Script {
-        &self.script
+        Metar { mock, reports }
     }
 
     /// Has a station report, or report something else.
@@ -49,10 +40,10 @@ impl Metar {
 }
 
 impl Deref for Metar {
-    type Target = Server;
+    type Target = Scripted;
 
-    fn deref(&self) -> &Server {
-        &self.server
+    fn deref(&self) -> &Scripted {
+        &self.mock
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::{Reply, Request, Script, Server};
+use crate::{Reply, Request, Scripted};
 
 /// The stations near every point, the nearest first.
 const NEAREST: [&str; 3] = ["KBFI", "KSEA", "KRNT"];
@@ -18,29 +18,20 @@ type Stations = BTreeMap<String, (u32, Value)>;
 
 /// api.weather.gov on loopback.
 pub struct Nws {
-    server: Server,
-    script: Script,
+    mock: Scripted,
     stations: Arc<Mutex<Stations>>,
 }
 
 impl Nws {
     /// Starts it with the observations of those stations, each of which may be kept for `fresh_s` seconds.
     pub fn start(stations: &[&str], fresh_s: u32) -> Nws {
-        let script = Script::default();
         let stations: Stations = stations.iter().map(|id| ((*id).to_owned(), (1, observation()))).collect();
         let stations = Arc::new(Mutex::new(stations));
-        let server = {
-            let (script, stations) = (script.clone(), stations.clone());
-            Server::start(move |request| {
-                script.next(request).unwrap_or_else(|| answer(request, &locked(&stations), fresh_s))
-            })
+        let mock = {
+            let stations = stations.clone();
+            Scripted::start(move |request| answer(request, &locked(&stations), fresh_s))
         };
-        Nws { server, script, stations }
-    }
-
-    /// Its planned answers.
-    pub fn script(&self) -> &Script {
-        &self.script
+        Nws { mock, stations }
     }
 
     /// Has a station observe something: `value` in place of one property.
@@ -58,10 +49,10 @@ impl Nws {
 }
 
 impl Deref for Nws {
-    type Target = Server;
+    type Target = Scripted;
 
-    fn deref(&self) -> &Server {
-        &self.server
+    fn deref(&self) -> &Scripted {
+        &self.mock
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use crate::{Reply, Request, Script, Server};
+use crate::{Reply, Request, Scripted};
 
 /// The variables of `current`, their units and their values at every place, unless told otherwise.
 const VARIABLES: [(&str, &str, &str); 12] = [
@@ -26,29 +26,21 @@ const VARIABLES: [(&str, &str, &str); 12] = [
 
 /// Open-Meteo on loopback.
 pub struct OpenMeteo {
-    server: Server,
-    script: Script,
+    mock: Scripted,
     values: Arc<Mutex<Map<String, Value>>>,
 }
 
 impl OpenMeteo {
     /// Starts it, with the same weather everywhere.
     pub fn start() -> OpenMeteo {
-        let script = Script::default();
         let values = Arc::<Mutex<Map<String, Value>>>::default();
-        let server = {
-            let (script, values) = (script.clone(), values.clone());
-            Server::start(move |request| {
-                let values = values.lock().unwrap_or_else(PoisonError::into_inner);
-                script.next(request).unwrap_or_else(|| answer(request, &values))
+        let mock = {
+            let values = values.clone();
+            Scripted::start(move |request| {
+                answer(request, &values.lock().unwrap_or_else(PoisonError::into_inner))
             })
         };
-        OpenMeteo { server, script, values }
-    }
-
-    /// Its planned answers.
-    pub fn script(&self) -> &Script {
-        &self.script
+        OpenMeteo { mock, values }
     }
 
     /// Sets a variable everywhere.
@@ -64,10 +56,10 @@ impl OpenMeteo {
 }
 
 impl Deref for OpenMeteo {
-    type Target = Server;
+    type Target = Scripted;
 
-    fn deref(&self) -> &Server {
-        &self.server
+    fn deref(&self) -> &Scripted {
+        &self.mock
     }
 }
 

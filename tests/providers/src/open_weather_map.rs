@@ -1,49 +1,22 @@
 //! OpenWeatherMap as it behaves: `/data/2.5/weather` (openweathermap.org/current, November 2026).
 
-use std::ops::Deref;
-
 use serde_json::json;
 
-use crate::{Reply, Request, Script, Server};
+use crate::{Reply, Request, Scripted};
 
-/// OpenWeatherMap on loopback.
-pub struct OpenWeatherMap {
-    server: Server,
-    script: Script,
+/// Starts it on loopback; it serves those who send `key`.
+pub fn start(key: &str) -> Scripted {
+    let key = key.to_owned();
+    Scripted::start(move |request| answer(request, &key))
 }
 
-impl OpenWeatherMap {
-    /// Starts it; it serves those who send `key`.
-    pub fn start(key: &str) -> OpenWeatherMap {
-        let script = Script::default();
-        let server = {
-            let (script, key) = (script.clone(), key.to_owned());
-            Server::start(move |request| script.next(request).unwrap_or_else(|| answer(request, &key)))
-        };
-        OpenWeatherMap { server, script }
-    }
-
-    /// Its planned answers.
-    pub fn script(&self) -> &Script {
-        &self.script
-    }
-
-    /// Its answer to who asks for more than the plan covers.
-    pub fn limit_exceeded() -> Reply {
-        Reply::json(&json!({
-            "cod": 429,
-            "message": "Your account is temporary blocked due to exceeding of requests limitation of your subscription type.",
-        }))
-        .with_status(429)
-    }
-}
-
-impl Deref for OpenWeatherMap {
-    type Target = Server;
-
-    fn deref(&self) -> &Server {
-        &self.server
-    }
+/// Its answer to who asks for more than the plan covers.
+pub fn limit_exceeded() -> Reply {
+    Reply::json(&json!({
+        "cod": 429,
+        "message": "Your account is temporary blocked due to exceeding of requests limitation of your subscription type.",
+    }))
+    .with_status(429)
 }
 
 fn answer(request: &Request, key: &str) -> Reply {

@@ -1,9 +1,10 @@
 //! What a mock provider answers before it does as usual.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Reply, Request};
+use crate::{Reply, Request, Server};
 
 /// Planned answers, each given once, to the first request it is meant for. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -34,5 +35,34 @@ impl Script {
 
     fn planned(&self) -> MutexGuard<'_, VecDeque<(String, Reply)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A server whose planned answers come before its usual ones.
+pub struct Scripted {
+    server: Server,
+    script: Script,
+}
+
+impl Scripted {
+    /// Answers over plain HTTP.
+    pub fn start(usual: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Scripted {
+        let script = Script::default();
+        let planned = script.clone();
+        let server = Server::start(move |request| planned.next(request).unwrap_or_else(|| usual(request)));
+        Scripted { server, script }
+    }
+
+    /// Its planned answers.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+}
+
+impl Deref for Scripted {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
     }
 }

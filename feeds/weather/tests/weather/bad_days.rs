@@ -7,8 +7,7 @@ use tickerd_feed_provider::Fault;
 use tickerd_test_providers::metar::Metar;
 use tickerd_test_providers::nws::Nws;
 use tickerd_test_providers::open_meteo::OpenMeteo;
-use tickerd_test_providers::open_weather_map::OpenWeatherMap;
-use tickerd_test_providers::{Reply, Script};
+use tickerd_test_providers::{Reply, Script, open_weather_map};
 
 use crate::Asked;
 
@@ -84,7 +83,7 @@ fn open_weather_map_has_bad_days() {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
     let file = folder.path().join("key");
     std::fs::write(&file, "c0ffee1234").expect("the key is written");
-    let provider = OpenWeatherMap::start("c0ffee1234");
+    let provider = open_weather_map::start("c0ffee1234");
     let config = json!({
         "provider": "openweathermap", "base_url": provider.url(), "key": {"file": file},
         "places": [{"name": "paris", "latitude": 48.85, "longitude": 2.35}],

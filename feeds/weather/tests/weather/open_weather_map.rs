@@ -3,15 +3,14 @@
 use serde_json::{Value, json};
 use tickerd_feed_provider::Fault;
 use tickerd_sdk::Health;
-use tickerd_test_providers::Reply;
-use tickerd_test_providers::open_weather_map::OpenWeatherMap;
+use tickerd_test_providers::{Reply, Scripted, open_weather_map};
 
 use crate::Asked;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// A feed with `key` in a file of its own.
-fn feed(provider: &OpenWeatherMap, key: &str) -> (Asked, tempfile::TempDir) {
+fn feed(provider: &Scripted, key: &str) -> (Asked, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
     let file = folder.path().join("key");
     std::fs::write(&file, key).expect("the key is written");
@@ -30,7 +29,7 @@ fn holds_key(feed: &Asked, fault: Option<&Fault>) -> bool {
 
 #[test]
 fn each_place_is_asked_for_in_metric_units() {
-    let provider = OpenWeatherMap::start(KEY);
+    let provider = open_weather_map::start(KEY);
     let (mut feed, _folder) = feed(&provider, KEY);
     let samples = feed.ask().unwrap();
     let of = |n: usize, key: &str| -> Value { samples[n].value[key].clone() };
@@ -44,7 +43,7 @@ fn each_place_is_asked_for_in_metric_units() {
 
 #[test]
 fn a_refused_key_is_for_a_person_and_shows_nowhere() {
-    let provider = OpenWeatherMap::start(KEY);
+    let provider = open_weather_map::start(KEY);
     let (mut feed, _folder) = feed(&provider, "wrong-key");
     let fault = feed.ask().unwrap_err();
     assert!(matches!(fault, Fault::Refused { status: 401, .. }), "{fault:?}");
@@ -55,7 +54,7 @@ fn a_refused_key_is_for_a_person_and_shows_nowhere() {
 
 #[test]
 fn errors_under_status_200_are_seen_for_what_they_are() {
-    let provider = OpenWeatherMap::start(KEY);
+    let provider = open_weather_map::start(KEY);
     let (mut feed, _folder) = feed(&provider, KEY);
     let said = format!("Invalid API key {KEY}.");
     provider.script().then(Reply::json(&json!({"cod": "401", "message": said})));
@@ -68,7 +67,7 @@ fn errors_under_status_200_are_seen_for_what_they_are() {
 
 #[test]
 fn a_place_it_does_not_know_is_named_and_the_other_comes() {
-    let provider = OpenWeatherMap::start(KEY);
+    let provider = open_weather_map::start(KEY);
     let (mut feed, _folder) = feed(&provider, KEY);
     provider
         .script()
@@ -86,9 +85,9 @@ fn a_place_it_does_not_know_is_named_and_the_other_comes() {
 
 #[test]
 fn its_limit_ends_the_round_at_once() {
-    let provider = OpenWeatherMap::start(KEY);
+    let provider = open_weather_map::start(KEY);
     let (mut feed, _folder) = feed(&provider, KEY);
-    provider.script().then(OpenWeatherMap::limit_exceeded());
+    provider.script().then(open_weather_map::limit_exceeded());
     let fault = feed.ask().unwrap_err();
     assert!(
         matches!(fault, Fault::Limited { .. }) && fault.to_string().contains("temporary blocked"),

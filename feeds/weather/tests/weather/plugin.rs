@@ -78,3 +78,24 @@ fn a_wrong_configuration_says_what_to_change() {
         assert!(text.contains(says), "{config}: {text}");
     }
 }
+
+/// The configurations that the README shows are configurations.
+#[test]
+fn what_the_readme_shows_can_be_configured() {
+    let readme = include_str!("../../../README.md");
+    let (_, section) = readme.split_once("\n## weather: ").expect("the README tells of this feed");
+    let section = section.split("\n## ").next().unwrap_or(section);
+    let blocks: Vec<_> =
+        section.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 4, "one for each provider");
+    for block in blocks {
+        let file: toml::Table = block.parse().expect("it is TOML");
+        let config = serde_json::to_value(&file["feed"][0]["config"]).expect("it is JSON too");
+        let test = TestHost::new();
+        match test.load(tickerd_plugin_v1, ID, &config.to_string()) {
+            Ok(_) => {}
+            // Its key is not on this machine; all else was right.
+            Err((_, text)) => assert!(text.starts_with("file: `/etc/tickerd/openweathermap.key`"), "{text}"),
+        }
+    }
+}
