@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::StatusCode;
 
-use super::body::{Keeper, excerpt, start, web_page};
+use super::body::{excerpt, start, web_page};
 use crate::Fault;
 
 /// Where providers put their words in an error of theirs, the most telling first.
@@ -26,7 +26,7 @@ const MESSAGE_KEYS: [&str; 11] = [
 const MESSAGE_DEPTH: usize = 4;
 
 /// An answer under a status that does not say it went well.
-pub(super) struct Failure<'a> {
+pub(crate) struct Failure<'a> {
     pub status: StatusCode,
     /// How long the provider asks to wait.
     pub wait: Option<Duration>,
@@ -34,11 +34,10 @@ pub(super) struct Failure<'a> {
     pub body: &'a [u8],
     /// Who answered what.
     pub subject: &'a str,
-    pub keeper: &'a Keeper,
 }
 
 impl Failure<'_> {
-    /// What it means.
+    /// What it means. The text may still hold a key.
     pub fn fault(&self) -> Fault {
         let status = self.status.as_u16();
         let said = self.said();
@@ -69,14 +68,10 @@ impl Failure<'_> {
     /// What the provider says to it in its own words, if any.
     fn said(&self) -> String {
         if let Some(title) = web_page(self.body, self.content_type) {
-            return format!(" (a web page {})", excerpt(&self.keeper.clean(&title)));
+            return format!(" (a web page {})", excerpt(&title));
         }
         let words = own_words(self.body).unwrap_or_else(|| start(self.body));
-        if words.trim().is_empty() {
-            String::new()
-        } else {
-            format!(": {}", excerpt(&self.keeper.clean(&words)))
-        }
+        if words.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&words)) }
     }
 }
 
@@ -102,18 +97,15 @@ fn message(json: &Value, depth: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Secret;
-    use std::sync::Arc;
+    use crate::{Secret, redact};
 
     fn fault(status: u16, body: &str) -> Fault {
-        let key = Secret::new("c0ffee1234").unwrap();
         let failure = Failure {
             status: StatusCode::from_u16(status).unwrap(),
             wait: Some(Duration::from_secs(7)),
             content_type: "application/json",
             body: body.as_bytes(),
             subject: "mock answered GET /x",
-            keeper: &Keeper { validators: Arc::default(), url: "/x".into(), secrets: [key].into() },
         };
         failure.fault()
     }
@@ -164,6 +156,7 @@ mod tests {
 
     #[test]
     fn an_echoed_key_is_hidden_also_where_the_excerpt_ends() {
+        let key = Secret::new("c0ffee1234").unwrap();
         for at in [0, 150, 152, 155, 159, 160] {
             let filler = "x".repeat(at);
             for body in [
@@ -171,8 +164,8 @@ mod tests {
                 format!(r#"{{"error":"{filler}c0ffee1234"}}"#),
                 format!("<html><title>{filler}c0ffee1234</title>"),
             ] {
-                let text = fault(404, &body).to_string();
-                assert!(!text.contains("c0f"), "{text}");
+                let text = redact(&fault(404, &body).to_string(), &[&key]);
+                assert!(!text.contains("c0ff"), "{text}");
             }
         }
     }

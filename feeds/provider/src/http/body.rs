@@ -172,7 +172,7 @@ pub(super) fn start(bytes: &[u8]) -> String {
 }
 
 /// `text` on one line, printable, in quotes and not long.
-pub(super) fn excerpt(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     format!("“{}”", line(text, EXCERPT_MAX))
 }
 

@@ -123,9 +123,10 @@ impl Client {
     /// [`Fault`], sorted by what helps; what the provider asks to wait is kept by the limiter, so that all feeds with
     /// this key wait.
     pub fn get(&self, request: &Request, host: &Host) -> Result<Reply, Fault> {
-        self.take_turn(request.units(), host)?;
-        host.heartbeat();
+        let turn = self.take_turn(request.units(), host);
         self.tell(host);
+        turn?;
+        host.heartbeat();
         let keeper = Keeper {
             validators: self.validators.clone(),
             url: request.shown(),
@@ -135,7 +136,7 @@ impl Client {
         match result {
             // However it ended: it was because of the stop.
             Err(_) if host.should_stop() => Err(Fault::Stopping),
-            Err(fault) => Err(clean(fault, &keeper)),
+            Err(fault) => Err(fault.map_message(|message| keeper.message(message))),
             reply => reply,
         }
     }
@@ -276,7 +277,6 @@ impl Client {
             content_type: &content_type,
             body: &body,
             subject: &subject,
-            keeper,
         }
         .fault())
     }
@@ -307,16 +307,4 @@ fn agent_of(config: &Config, lookup: &Lookup) -> Agent {
 fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
-}
-
-/// The fault with a text that is short and without keys.
-fn clean(fault: Fault, keeper: &Keeper) -> Fault {
-    match fault {
-        Fault::Limited { wait, message } => Fault::Limited { wait, message: keeper.message(&message) },
-        Fault::Refused { status, message } => Fault::Refused { status, message: keeper.message(&message) },
-        Fault::Unknown { message } => Fault::Unknown { message: keeper.message(&message) },
-        Fault::Unavailable { message } => Fault::Unavailable { message: keeper.message(&message) },
-        Fault::Nonsense { message } => Fault::Nonsense { message: keeper.message(&message) },
-        fault @ (Fault::Held { .. } | Fault::Stopping) => fault,
-    }
 }

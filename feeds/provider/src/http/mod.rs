@@ -10,7 +10,10 @@ mod settings;
 mod trouble;
 mod validators;
 
-pub use body::{Body, Reply};
+pub(crate) use answer::Failure;
+pub use body::{Body, Reply, excerpt};
 pub use client::Client;
+pub(crate) use freshness::retry_after;
 pub use request::Request;
 pub use settings::{Settings, Share};
+pub(crate) use trouble::{Stage, io_words, no_such_host};

@@ -6,7 +6,7 @@ use crate::{Fault, tls};
 
 /// How far a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// The answer's head was not there yet.
     Asking,
     /// The head was there, the body not in full.
@@ -47,11 +47,13 @@ fn error_of(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
     }
 }
 
-fn no_such_host(host: &str) -> String {
+/// The words for a name that nobody knows.
+pub(crate) fn no_such_host(host: &str) -> String {
     format!("there is no address for {host}: is there a network, and is base_url right?")
 }
 
-fn io_words(error: &std::io::Error, stage: Stage, host: &str) -> String {
+/// What an error of the connection to `host` means.
+pub(crate) fn io_words(error: &std::io::Error, stage: Stage, host: &str) -> String {
     if let Some(words) = tls::words(error) {
         return format!("{host}: {words}");
     }
