@@ -14,6 +14,8 @@ export class Row {
   visible = false;
   /** Something has changed since the row was painted. */
   dirty = true;
+  /** The credit that its group shows for it. */
+  cited = "";
   /** The change calls for a flash. */
   moved = false;
 

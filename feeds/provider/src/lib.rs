@@ -25,9 +25,11 @@
 #![deny(missing_docs)]
 
 mod digits;
+mod duration;
 mod fault;
 mod http;
 pub mod limiter;
+mod measure;
 mod observation;
 mod order;
 pub mod poll;
@@ -46,9 +48,11 @@ mod upgrade;
 mod wire;
 
 pub use digits::{BadDigits, Digits};
+pub use duration::{BadPeriod, Period};
 pub use fault::Fault;
 pub use http::{Body, Client, Reply, Request, Settings, Share, excerpt};
 pub use limiter::Limit;
+pub use measure::Measure;
 pub use observation::Observation;
 pub use order::{Order, Place};
 pub use quote::{Quote, Session};
