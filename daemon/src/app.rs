@@ -98,6 +98,9 @@ impl App {
 
         let bell = Arc::new(Bell::default());
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
+        for (feed, lane) in config.feeds.iter().zip(&lanes) {
+            feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
+        }
         let sources =
             config.feeds.iter().zip(&lanes).zip(facts.iter()).map(|((feed, lane), facts)| pulse::Source {
                 name: feed.name.clone(),
@@ -114,7 +117,7 @@ impl App {
         let ready = Arc::new(FeedsReady::default());
         let program = std::env::current_exe()?;
         let mut feeds = Vec::new();
-        for (feed, lane) in config.feeds.iter().zip(lanes) {
+        for (feed, lane) in config.feeds.iter().zip(lanes.iter().cloned()) {
             let (spec, rung) = (spec(feed, &program)?, ready.clone());
             let on_change = Box::new(move || rung.ring());
             feeds.push(feed::start(spec, lane, feed_metrics.clone(), on_change));
@@ -125,7 +128,7 @@ impl App {
         let sources = admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || readiness::judge(&judged)),
+            readiness: Arc::new(move || readiness::judge(&judged, &lanes)),
         };
         let admin = admin.start(sources)?;
         let intake = fanout.intake();

@@ -281,6 +281,11 @@ impl<'a> Life<'a> {
         next.map(|next| next.saturating_duration_since(now))
     }
 
+    /// How often there should be news at least; none of a feed that is not polled.
+    pub fn pace(&self) -> Option<Duration> {
+        self.polling.as_ref().map(|polling| polling.period.max(self.spec.interval))
+    }
+
     /// How the feed is, and why.
     pub fn view(&self) -> (FeedState, String) {
         if let Some(closing) = &self.closing {

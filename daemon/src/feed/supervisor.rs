@@ -68,8 +68,9 @@ impl Supervisor {
         on_change: OnChange,
     ) -> Supervisor {
         let (events, received) = sync_channel(REPORTS_MAX);
-        let wake = events.clone();
+        let (wake, rouse) = (events.clone(), events.clone());
         let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
+        lane.freshness().on_silence(move || drop(rouse.try_send(Event::Wake)));
         let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
         lane.report(health.clone());
         metrics.watch(&spec.name);
@@ -258,7 +259,13 @@ impl Overseer {
             if current.is_failing() {
                 self.fail();
             }
-            let (state, reason) = current.view();
+            if let Some(pace) = current.pace() {
+                self.lane.freshness().set_pace(pace);
+            }
+            let (state, reason) = match (current.view(), self.lane.freshness().silence()) {
+                ((FeedState::Up, _), Some(silence)) => (FeedState::Stale, silence),
+                (view, _) => view,
+            };
             let look = if self.show(state, reason, now) { LOOK } else { Duration::from_secs(1) };
             self.sink.settle(now);
             let wait = current.wait(now).map_or(look, |wait| wait.min(look));
