@@ -22,5 +22,6 @@ mod rates;
 mod shutdown;
 mod sim;
 mod slow_client;
+mod stale;
 mod subscribe;
 mod systemd;
