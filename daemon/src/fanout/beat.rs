@@ -114,6 +114,20 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_that_was_behind_gets_how_old_topics_are_in_the_end() {
+        let aged = |topics: &[(u32, bool)]| {
+            let stale = |is_stale: bool| is_stale.then_some(Stale { since: 1, max_age_ms: 2 });
+            let aged = topics.iter().map(|(id, is)| Aged { topic: TopicId(*id), stale: stale(*is) });
+            Beat { aged: aged.collect(), ..Beat::default() }
+        };
+        let mut missed = aged(&[(0, true), (1, true), (2, true)]);
+        assert!(!missed.is_empty());
+        missed.absorb(&Beat { changes: vec![Change::Removed(TopicId(2))], ..aged(&[(0, false), (3, true)]) });
+        let got: Vec<_> = missed.aged.iter().map(|aged| (aged.topic.0, aged.stale.is_some())).collect();
+        assert_eq!(got, [(1, true), (0, false), (3, true)]);
+    }
+
+    #[test]
     fn a_shard_that_was_behind_gets_the_events_it_missed() {
         let mut board = Board::new(&[Group { tiers: 1, always: false }]);
         let (state, event) = (Topic::new("f.s", "q", Class::State), Topic::new("f.e", "t", Class::Event));

@@ -93,6 +93,12 @@ impl Walk {
     pub fn is_on(&self) -> bool {
         self.started.is_some()
     }
+
+    /// How many frames and notices it has.
+    #[cfg(test)]
+    pub fn built(&self) -> usize {
+        self.items.len()
+    }
 }
 
 impl Shard {
