@@ -23,5 +23,6 @@ mod shutdown;
 mod sim;
 mod slow_client;
 mod stale;
+mod stale_crowd;
 mod subscribe;
 mod systemd;
