@@ -98,6 +98,7 @@ impl App {
 
         let bell = Arc::new(Bell::default());
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
+        let aging = lanes.clone();
         for (feed, lane) in config.feeds.iter().zip(&lanes) {
             feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
         }
@@ -117,7 +118,7 @@ impl App {
         let ready = Arc::new(FeedsReady::default());
         let program = std::env::current_exe()?;
         let mut feeds = Vec::new();
-        for (feed, lane) in config.feeds.iter().zip(lanes.iter().cloned()) {
+        for (feed, lane) in config.feeds.iter().zip(lanes) {
             let (spec, rung) = (spec(feed, &program)?, ready.clone());
             let on_change = Box::new(move || rung.ring());
             feeds.push(feed::start(spec, lane, feed_metrics.clone(), on_change));
@@ -128,7 +129,7 @@ impl App {
         let sources = admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || readiness::judge(&judged, &lanes)),
+            readiness: Arc::new(move || readiness::judge(&judged, &aging)),
         };
         let admin = admin.start(sources)?;
         let intake = fanout.intake();

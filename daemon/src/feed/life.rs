@@ -281,11 +281,6 @@ impl<'a> Life<'a> {
         next.map(|next| next.saturating_duration_since(now))
     }
 
-    /// How often there should be news at least; none of a feed that is not polled.
-    pub fn pace(&self) -> Option<Duration> {
-        self.polling.as_ref().map(|polling| polling.period.max(self.spec.interval))
-    }
-
     /// How the feed is, and why.
     pub fn view(&self) -> (FeedState, String) {
         if let Some(closing) = &self.closing {
@@ -310,6 +305,11 @@ impl<'a> Life<'a> {
     /// Whether a call failed and none has succeeded since.
     pub fn is_failing(&self) -> bool {
         self.wedged.is_some() || self.polling.as_ref().is_some_and(|polling| polling.failures > 0)
+    }
+
+    /// How often there should be news at least; none of a feed that is not polled.
+    pub fn pace(&self) -> Option<Duration> {
+        self.polling.as_ref().map(|polling| polling.period.max(self.spec.interval))
     }
 
     fn limits(&self) -> &'a Limits {

@@ -244,6 +244,7 @@ impl Overseer {
         let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
         let mut current = Life::new(spec, &voice, &journal, running, Instant::now());
         loop {
+            current.pace().into_iter().for_each(|pace| self.lane.freshness().set_pace(pace));
             let now = Instant::now();
             if self.shared.is_stopping() {
                 current.close(now, None);
@@ -259,13 +260,7 @@ impl Overseer {
             if current.is_failing() {
                 self.fail();
             }
-            if let Some(pace) = current.pace() {
-                self.lane.freshness().set_pace(pace);
-            }
-            let (state, reason) = match (current.view(), self.lane.freshness().silence()) {
-                ((FeedState::Up, _), Some(silence)) => (FeedState::Stale, silence),
-                (view, _) => view,
-            };
+            let (state, reason) = current.view();
             let look = if self.show(state, reason, now) { LOOK } else { Duration::from_secs(1) };
             self.sink.settle(now);
             let wait = current.wait(now).map_or(look, |wait| wait.min(look));
@@ -297,6 +292,7 @@ impl Overseer {
 
     /// As [`Overseer::set`], unless the feed has changed too often lately; then false, and it is to be asked again.
     fn show(&mut self, state: FeedState, reason: String, now: Instant) -> bool {
+        let (state, reason) = self.lane.freshness().judge(state, reason);
         let health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
         let same = health.state == state && health.reason == reason;
         drop(health);

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::FeedState;
+
 /// Times a poll or a push may fail to bring news before that means something.
 const PACES: u32 = 3;
 
@@ -57,9 +59,13 @@ impl Freshness {
         }
     }
 
-    /// Why the feed, if it seems up, is stale.
-    pub fn silence(&self) -> Option<String> {
-        self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// A feed's state, as its supervisor sees it, in the light of its news: one that is up and silent is stale.
+    pub fn judge(&self, state: FeedState, reason: String) -> (FeedState, String) {
+        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (state, silence) {
+            (FeedState::Up, Some(silence)) => (FeedState::Stale, silence),
+            (state, _) => (state, reason),
+        }
     }
 
     /// Calls `tell` at each [`Freshness::set_silence`] from now on, on the pulse's thread; it must not block. The first
@@ -93,16 +99,23 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_told_when_it_begins_and_ends() {
-        let freshness = Arc::new(Freshness::default());
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let (asked, noted) = (Arc::downgrade(&freshness), told.clone());
+    fn a_feed_that_is_up_and_silent_is_stale_and_any_other_is_what_it_is() {
+        let freshness = Freshness::default();
+        let told = Arc::new(AtomicUsize::new(0));
+        let count = told.clone();
         freshness.on_silence(move || {
-            let silence = asked.upgrade().and_then(|freshness| freshness.silence());
-            noted.lock().unwrap().push(silence);
+            count.fetch_add(1, Ordering::Relaxed);
         });
-        freshness.set_silence(Some("night".into()));
+        let judge = |state| freshness.judge(state, "as it is".into());
+        let as_it_is = |state| (state, "as it is".to_owned());
+        assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
+        freshness.set_silence(Some("no news".into()));
+        assert_eq!(judge(FeedState::Up), (FeedState::Stale, "no news".into()));
+        for state in [FeedState::Degraded, FeedState::Stale, FeedState::Down, FeedState::Closed] {
+            assert_eq!(judge(state), as_it_is(state));
+        }
         freshness.set_silence(None);
-        assert_eq!(*told.lock().unwrap(), [Some("night".to_owned()), None]);
+        assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
+        assert_eq!(told.load(Ordering::Relaxed), 2, "the supervisor looks again each time");
     }
 }
