@@ -94,7 +94,7 @@ async fn the_same_value_is_news() {
 /// One topic of the feed goes on, so that the feed is up and only the other is stale.
 #[tokio::test]
 async fn who_comes_later_is_told_right_behind_the_grant() {
-    let (script, daemon) = aging("600ms").await;
+    let (script, daemon) = aging("1s").await;
     let (mut early, mut pace) = (daemon.connected().await, daemon.connected().await);
     early.subscribe(json!({"topics": ["s.quiet", "s.live"]})).await;
     pace.subscribe(json!({"topics": ["s.live"]})).await;

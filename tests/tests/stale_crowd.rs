@@ -21,22 +21,21 @@ async fn many_topics_at_once_are_told_in_few_notices() {
         |value: u64| (0..TOPICS).map(|n| Script::state(&format!("t{n}"), &json!(value))).collect::<Vec<_>>();
     let mut client = daemon.connected().await;
     client.subscribe(json!({"topics": ["s.**"]})).await;
-    for value in 1..=2 {
+    for (value, kinds) in [(1, &["stale"][..]), (2, &["fresh", "stale"])] {
         script.lines(&say(value)).await;
-        for kind in if value == 1 { &["stale"][..] } else { &["fresh", "stale"] } {
-            let (mut told, mut notices) = (BTreeSet::new(), 0);
-            while told.len() < TOPICS {
-                let notice = client.notice(kind).await;
-                notices += 1;
-                assert!(notice.topics().len() <= TOPICS_PER_NOTICE && notice.text.len() < 65_536);
-                for topic in notice.topics() {
-                    assert!(told.insert(topic.to_owned()), "{topic} is told twice");
-                }
+        let (mut told, mut notices) = (BTreeSet::new(), 0);
+        while told.len() < TOPICS * kinds.len() {
+            let event = client.next().await;
+            // The first may be stale again before the last is fresh.
+            let Some(kind) = kinds.iter().find(|kind| event.is_notice(kind)) else { continue };
+            notices += 1;
+            assert!(event.topics().len() <= TOPICS_PER_NOTICE && event.text.len() < 65_536);
+            for topic in event.topics() {
+                assert!(told.insert((kind, topic.to_owned())), "{topic} is told twice");
             }
-            assert_eq!(Told(told), all);
-            // They come over several beats and looks; one by one would be 2,000.
-            assert!(notices <= 200, "{notices} notices of type {kind}");
         }
+        // They come over several beats and looks; one by one would be thousands.
+        assert!(notices <= 200, "{notices} notices");
     }
     let mut late = daemon.connected().await;
     late.subscribe(json!({"topics": ["s.**"], "snapshot": false})).await;
