@@ -98,6 +98,10 @@ impl App {
 
         let bell = Arc::new(Bell::default());
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
+        let aging = lanes.clone();
+        for (feed, lane) in config.feeds.iter().zip(&lanes) {
+            feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
+        }
         let sources =
             config.feeds.iter().zip(&lanes).zip(facts.iter()).map(|((feed, lane), facts)| pulse::Source {
                 name: feed.name.clone(),
@@ -125,7 +129,7 @@ impl App {
         let sources = admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || readiness::judge(&judged)),
+            readiness: Arc::new(move || readiness::judge(&judged, &aging)),
         };
         let admin = admin.start(sources)?;
         let intake = fanout.intake();

@@ -25,5 +25,7 @@ mod replay;
 mod shutdown;
 mod sim;
 mod slow_client;
+mod stale;
+mod stale_crowd;
 mod subscribe;
 mod systemd;

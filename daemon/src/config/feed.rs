@@ -147,13 +147,13 @@ impl Feed {
         let interval = section.take("interval", INTERVAL_DEFAULT, duration(ms(10), hours(1)));
         let poll = section.take("poll", None, |node| duration(ms(10), hours(24))(node).map(Some));
         let max_age = section.take("max_age", None, |node| duration(ms(100), hours(168))(node).map(Some));
-        let slowest = interval.max(poll.unwrap_or_default());
-        if let Some(node) = section.ask("max_age").filter(|_| max_age.is_some_and(|age| age < slowest)) {
-            let what = format!(
-                "its topics are stale between two pushes, which are {} apart",
-                write_duration(slowest)
-            );
-            let change = format!("write max_age = \"{}\" or more", write_duration(3 * slowest));
+        // Pushes may be further apart: news count when they come.
+        if let Some((node, poll)) =
+            section.ask("max_age").zip(poll).filter(|(_, poll)| max_age.is_some_and(|age| age < *poll))
+        {
+            let what =
+                format!("its topics are stale between two polls, which are {} apart", write_duration(poll));
+            let change = format!("write max_age = \"{}\" or more", write_duration(3 * poll));
             section.warn("max_age", Refusal::new(node, what).change(change));
         }
         Some(Feed {

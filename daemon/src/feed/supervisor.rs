@@ -69,8 +69,9 @@ impl Supervisor {
         on_change: OnChange,
     ) -> Supervisor {
         let (events, received) = sync_channel(REPORTS_MAX);
-        let wake = events.clone();
+        let (wake, rouse) = (events.clone(), events.clone());
         let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
+        lane.freshness().on_silence(move || drop(rouse.try_send(Event::Wake)));
         let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
         lane.report(health.clone());
         metrics.watch(&spec.name);
@@ -263,6 +264,7 @@ impl Overseer {
         let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
         let mut current = Life::new(spec, &voice, &journal, running, Instant::now());
         loop {
+            current.pace().into_iter().for_each(|pace| self.lane.freshness().set_pace(pace));
             let now = Instant::now();
             if self.shared.is_stopping() {
                 current.close(now, None);
@@ -310,6 +312,7 @@ impl Overseer {
 
     /// As [`Overseer::set`], unless the feed has changed too often lately; then false, and it is to be asked again.
     fn show(&mut self, state: FeedState, reason: String, now: Instant) -> bool {
+        let (state, reason) = self.lane.freshness().judge(state, reason);
         let health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
         let same = health.state == state && health.reason == reason;
         drop(health);

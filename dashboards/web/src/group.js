@@ -12,7 +12,7 @@ export class Group {
   /** @type {{state: string, since?: number, reason?: string}} */
   state = { state: "up" };
 
-  #shown = -1;
+  #shown = "";
 
   constructor(feed) {
     this.feed = feed;
@@ -77,13 +77,19 @@ export class Group {
     this.credit.hidden = credits.size === 0;
   }
 
-  /** Counts the rows that the filter left. */
+  /** Counts the rows that the filter left, and how many of them are stale. */
   count() {
     let left = 0;
-    for (const row of this.rows.values()) if (!row.hidden) left += 1;
-    if (left !== this.#shown) {
-      this.#shown = left;
-      this.size.textContent = `${format.count(left)} ${left === 1 ? "topic" : "topics"}`;
+    let stale = 0;
+    for (const { hidden, topic } of this.rows.values()) {
+      if (hidden) continue;
+      left += 1;
+      if (topic.staleSince) stale += 1;
+    }
+    const all = `${format.count(left)} ${left === 1 ? "topic" : "topics"}`;
+    const text = stale > 0 ? `${all}, ${format.count(stale)} stale` : all;
+    if (text !== this.#shown) {
+      this.size.textContent = this.#shown = text;
       this.element.hidden = left === 0;
     }
     return left;

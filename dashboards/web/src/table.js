@@ -83,6 +83,11 @@ export class Table {
     this.#countNeeded = true;
   }
 
+  /** Topics went stale or had news. */
+  recount() {
+    this.#countNeeded = true;
+  }
+
   filter(text) {
     this.#terms = text.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of this.#rows.values()) row.hidden = !this.#passes(row);

@@ -15,6 +15,8 @@ export class Topic {
   number = NaN;
   /** Difference of the main figure between the last two ticks. */
   delta = 0;
+  /** Since when it is told to have had no news for too long, Unix ms; 0 while it has news. A tick alone does not end it. */
+  staleSince = 0;
 
   constructor(name) {
     this.name = name;
