@@ -7,15 +7,26 @@
 mod digits;
 mod duration;
 mod fault;
+mod http;
+pub mod limiter;
 mod observation;
+pub mod poll;
 mod quote;
+mod retry;
+mod secret;
 mod symbol;
+pub mod time;
+pub mod tls;
 mod trade;
 
 pub use digits::{BadDigits, Digits};
 pub use duration::{BadPeriod, Period};
 pub use fault::Fault;
+pub use http::{Body, Client, Reply, Request, Settings, Share};
+pub use limiter::Limit;
 pub use observation::Observation;
 pub use quote::{Quote, Session};
+pub use retry::Retry;
+pub use secret::{Secret, SecretSource, redact};
 pub use symbol::{Symbol, SymbolEntry, segment};
 pub use trade::{Side, Trade};

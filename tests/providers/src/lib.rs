@@ -1,1 +1,18 @@
 //! Providers of data as they behave on good and on bad days, on loopback.
+//!
+//! Real sockets and real threads, all of which end with their server; nothing here knows the feeds. [`Server`] speaks
+//! HTTP well enough for clients that are to be tested, and as badly as [`Reply`] is told to.
+#![deny(missing_docs)]
+
+mod authority;
+mod connection;
+mod listener;
+mod reply;
+mod request;
+mod server;
+
+pub use authority::Authority;
+pub use listener::{Ending, Listener};
+pub use reply::Reply;
+pub use request::Request;
+pub use server::Server;
