@@ -10,9 +10,11 @@ mod listener;
 mod reply;
 mod request;
 mod server;
+pub mod socket;
 
 pub use authority::Authority;
 pub use listener::{Ending, Listener};
 pub use reply::Reply;
 pub use request::Request;
 pub use server::Server;
+pub use socket::{GUARD, Peer, Sockets};

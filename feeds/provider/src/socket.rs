@@ -1,0 +1,189 @@
+//! A WebSocket to a provider, as a feed's thread uses it: blocking, in short waits.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tickerd_sdk::Host;
+use tungstenite::http::Uri;
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Error as WsError, Message, WebSocket};
+
+use crate::Fault;
+use crate::upgrade::upgrade;
+use crate::wire::{Wire, unavailable};
+
+/// How a provider is reached. Holds no `Debug`, for a URL may hold a key.
+#[derive(Clone)]
+pub struct Settings {
+    /// Who it is, in messages: `kraken`.
+    pub source: &'static str,
+    /// `ws://` or `wss://`. Never shown beyond its host, for it may hold a key.
+    pub url: String,
+    /// A PEM file with a certificate authority to trust besides the machine's.
+    pub ca_file: Option<PathBuf>,
+    /// The longest time for looking up and connecting, and again for the handshakes; default 10 s.
+    pub connect: Duration,
+    /// The longest message taken, in bytes; default 1 MiB, about a hundred times what providers send.
+    pub message_bytes_max: usize,
+}
+
+impl Settings {
+    /// The defaults for `source` at `url`.
+    pub fn new(source: &'static str, url: impl Into<String>) -> Settings {
+        Settings {
+            source,
+            url: url.into(),
+            ca_file: None,
+            connect: Duration::from_secs(10),
+            message_bytes_max: 1024 * 1024,
+        }
+    }
+}
+
+/// A WebSocket to a provider. Answers pings while it is read, and takes leave when dropped.
+pub struct Socket {
+    ws: WebSocket<Wire>,
+    /// The provider and its host, for messages.
+    name: String,
+    heard: Instant,
+}
+
+impl Socket {
+    /// Connects, by TLS for `wss://`, and upgrades. Returns soon when the feed should stop.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] for a bad URL or `ca_file` and for 401, 403 and 451, [`Fault::Limited`] for 429,
+    /// [`Fault::Unavailable`] when it cannot be reached or is not well, [`Fault::Nonsense`] when something else than
+    /// a WebSocket answers, [`Fault::Stopping`].
+    pub fn connect(settings: &Settings, host: &Host) -> Result<Socket, Fault> {
+        let uri = parse(&settings.url).map_err(|why| Fault::Refused {
+            status: 0,
+            message: format!("base_url of {}: {why}; use ws:// or wss://", settings.source),
+        })?;
+        let tls = uri.scheme_str() == Some("wss");
+        // A literal IPv6 address is in brackets in a URL, and nowhere else.
+        let target = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let name = format!("{} ({target})", settings.source);
+        let mut wire = Wire::connect(settings, target, port, tls, host)?;
+        let tail = upgrade(&mut wire, &uri, &name, Instant::now() + settings.connect, host)?;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(16 * 1024)
+            .write_buffer_size(0)
+            .max_message_size(Some(settings.message_bytes_max))
+            .max_frame_size(Some(settings.message_bytes_max));
+        let ws = WebSocket::from_partially_read(wire, tail, Role::Client, Some(config));
+        Ok(Socket { ws, name, heard: Instant::now() })
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] when the connection is gone, or the provider has taken nothing for two seconds.
+    pub fn send(&mut self, text: &str) -> Result<(), Fault> {
+        self.ws.send(Message::text(text)).map_err(|e| self.fault(e))
+    }
+
+    /// Waits for a message for at most `wait` (a little longer if a message is under way); `None` if none came whole.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] when the connection ends, with the provider's code and reason if it gave them;
+    /// [`Fault::Nonsense`] for what is no WebSocket, no UTF-8 or too long. The socket is of no more use then.
+    pub fn read(&mut self, wait: Duration) -> Result<Option<String>, Fault> {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            self.ws.get_mut().allow(left).map_err(|e| self.fault(e.into()))?;
+            match self.ws.read() {
+                Ok(Message::Text(text)) => return self.heard(text.as_str().to_owned()),
+                Ok(Message::Binary(bytes)) => match String::from_utf8(bytes.into()) {
+                    Ok(text) => return self.heard(text),
+                    Err(_) => return Err(self.nonsense("a binary message that is no text")),
+                },
+                Ok(Message::Close(frame)) => return Err(self.closed(frame)),
+                // The next read sends the pong; the one after the last would come too late.
+                Ok(_) => {
+                    self.heard = Instant::now();
+                    self.flush()?;
+                }
+                Err(WsError::Io(e)) if is_wait(&e) => return Ok(None),
+                Err(e) => return Err(self.fault(e)),
+            }
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// How long the provider has said nothing, pings included.
+    pub fn silent_for(&self) -> Duration {
+        self.heard.elapsed()
+    }
+
+    fn heard(&mut self, text: String) -> Result<Option<String>, Fault> {
+        self.heard = Instant::now();
+        Ok(Some(text))
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        match self.ws.flush() {
+            Err(WsError::Io(e)) if is_wait(&e) => Ok(()), // again with the next read
+            flushed => flushed.map_err(|e| self.fault(e)),
+        }
+    }
+
+    fn closed(&mut self, frame: Option<tungstenite::protocol::CloseFrame>) -> Fault {
+        // The answer to a close; whether it arrives is the other side's concern.
+        let _ = self.ws.flush();
+        unavailable(match frame {
+            Some(frame) if frame.reason.is_empty() => {
+                format!("{} closed the connection with code {}", self.name, u16::from(frame.code))
+            }
+            Some(frame) => {
+                let reason: String = frame.reason.chars().filter(|c| !c.is_control()).collect();
+                format!("{} closed the connection with code {}: {reason}", self.name, u16::from(frame.code))
+            }
+            None => format!("{} closed the connection", self.name),
+        })
+    }
+
+    fn fault(&self, error: WsError) -> Fault {
+        match error {
+            WsError::Io(e) if is_wait(&e) => unavailable(format!("{} takes no bytes any more", self.name)),
+            WsError::Io(e) => unavailable(format!("lost {}: {e}", self.name)),
+            WsError::ConnectionClosed
+            | WsError::AlreadyClosed
+            | WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+                unavailable(format!("{} hung up", self.name))
+            }
+            other => self.nonsense(&other.to_string()),
+        }
+    }
+
+    fn nonsense(&self, what: &str) -> Fault {
+        Fault::Nonsense { message: format!("{} sent what cannot be read: {what}", self.name) }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Polite, and no more: a provider that is gone does not hear it.
+        let _ = self.ws.close(None);
+        let _ = self.ws.flush();
+    }
+}
+
+fn is_wait(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+fn parse(url: &str) -> Result<Uri, String> {
+    let uri: Uri = url.parse().map_err(|e| format!("not a URL ({e})"))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("ws" | "wss"), Some(name)) if !name.is_empty() => Ok(uri),
+        (Some("ws" | "wss"), _) => Err("no host in it".into()),
+        (Some(other), _) => Err(format!("`{other}` is no scheme of a WebSocket")),
+        (None, _) => Err("no scheme in it".into()),
+    }
+}
