@@ -47,6 +47,20 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The same in other words, such as with advice or without keys.
+    #[must_use]
+    pub fn reworded(mut self, words: impl FnOnce(&str) -> String) -> Fault {
+        if let Fault::Limited { message, .. }
+        | Fault::Refused { message, .. }
+        | Fault::Unknown { message }
+        | Fault::Unavailable { message }
+        | Fault::Nonsense { message } = &mut self
+        {
+            *message = words(message);
+        }
+        self
+    }
+
     /// How the feed's values are while this lasts.
     pub fn health(&self) -> Health {
         match self {

@@ -9,9 +9,9 @@ use tungstenite::http::Uri;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error as WsError, Message, WebSocket};
 
-use crate::Fault;
 use crate::upgrade::upgrade;
 use crate::wire::{Wire, unavailable};
+use crate::{Fault, Secret};
 
 /// How a provider is reached. Holds no `Debug`, for a URL may hold a key.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Settings {
     pub source: &'static str,
     /// `ws://` or `wss://`. Never shown beyond its host, for it may hold a key.
     pub url: String,
+    /// The keys in the URL and the messages; removed from every text.
+    pub secrets: Vec<Secret>,
     /// A PEM file with a certificate authority to trust besides the machine's.
     pub ca_file: Option<PathBuf>,
     /// The longest time for looking up and connecting, and again for the handshakes; default 10 s.
@@ -34,6 +36,7 @@ impl Settings {
         Settings {
             source,
             url: url.into(),
+            secrets: Vec::new(),
             ca_file: None,
             connect: Duration::from_secs(10),
             message_bytes_max: 1024 * 1024,
@@ -47,6 +50,8 @@ pub struct Socket {
     /// The provider and its host, for messages.
     name: String,
     heard: Instant,
+    /// A ping is out, and nothing came since.
+    pinged: bool,
 }
 
 impl Socket {
@@ -74,7 +79,7 @@ impl Socket {
             .max_message_size(Some(settings.message_bytes_max))
             .max_frame_size(Some(settings.message_bytes_max));
         let ws = WebSocket::from_partially_read(wire, tail, Role::Client, Some(config));
-        Ok(Socket { ws, name, heard: Instant::now() })
+        Ok(Socket { ws, name, heard: Instant::now(), pinged: false })
     }
 
     /// Sends a text message.
@@ -104,7 +109,7 @@ impl Socket {
                 Ok(Message::Close(frame)) => return Err(self.closed(frame)),
                 // The next read sends the pong; the one after the last would come too late.
                 Ok(_) => {
-                    self.heard = Instant::now();
+                    self.hear();
                     self.flush()?;
                 }
                 Err(WsError::Io(e)) if is_wait(&e) => return Ok(None),
@@ -116,14 +121,31 @@ impl Socket {
         }
     }
 
+    /// Pings once if the provider has said nothing for `silence`: it must answer, if it is there.
+    ///
+    /// # Errors
+    /// As for [`Socket::send`].
+    pub fn ping_after(&mut self, silence: Duration) -> Result<(), Fault> {
+        if self.pinged || self.silent_for() < silence {
+            return Ok(());
+        }
+        self.pinged = true;
+        self.ws.send(Message::Ping(Default::default())).map_err(|e| self.fault(e))
+    }
+
     /// How long the provider has said nothing, pings included.
     pub fn silent_for(&self) -> Duration {
         self.heard.elapsed()
     }
 
     fn heard(&mut self, text: String) -> Result<Option<String>, Fault> {
-        self.heard = Instant::now();
+        self.hear();
         Ok(Some(text))
+    }
+
+    fn hear(&mut self) {
+        self.heard = Instant::now();
+        self.pinged = false;
     }
 
     fn flush(&mut self) -> Result<(), Fault> {

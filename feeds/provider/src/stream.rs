@@ -16,7 +16,7 @@ use tickerd_sdk::{Error, Health, Host, Level};
 
 use crate::socket::Settings;
 use crate::wire::SLICE;
-use crate::{Fault, Retry, Socket, Tally};
+use crate::{Fault, Retry, Secret, Socket, Tally, redact};
 
 /// The wait after a first failure is random, up to this.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -60,6 +60,21 @@ pub trait Stream {
     /// What is lost for good in a break, for people: `trades`. None where a newest value is all there is.
     fn lost_in_a_break(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether a quiet provider is pinged for a sign of life, where its silence alone says nothing.
+    fn pings(&self) -> bool {
+        false
+    }
+
+    /// Whether to end though the host does not ask for it, as when the feed's other thread has ended.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// Says how values are. A feed with other ways to them than this connection tells the host what follows for all.
+    fn tell(&mut self, host: &Host, health: Health, reason: &str) {
+        host.health(health, reason);
     }
 
     /// What was dropped so far.
@@ -135,6 +150,7 @@ impl From<Fault> for End {
 impl<S: Stream> Listener<'_, S> {
     /// Connects again and again; returns the fault that ends the feed.
     fn listen(&mut self) -> Fault {
+        let secrets: Vec<&Secret> = self.settings.secrets.iter().collect();
         loop {
             let mut course = Course::default();
             let end = match self.converse(&mut course) {
@@ -154,7 +170,8 @@ impl<S: Stream> Listener<'_, S> {
                 }
                 // Without values it would be a circle as fast as the network.
                 End::Expected(message) => Fault::Unavailable { message },
-                End::Fault(fault) => fault,
+                // A provider may repeat the URL, and with it the key.
+                End::Fault(fault) => fault.reworded(|text| redact(text, &secrets)),
             };
             match self.wait_after(&fault, course.values.is_some()) {
                 Ok(()) => {}
@@ -178,7 +195,20 @@ impl<S: Stream> Listener<'_, S> {
         self.tell(health, fault.to_string());
         self.host.log(Level::Warn, format_args!("{fault}; trying again in {:.1} s", wait.as_secs_f64()));
         self.stream.tally().tell(self.host, Instant::now());
-        self.host.sleep(wait).map_err(|_| Fault::Stopping)
+        self.sleep(wait)
+    }
+
+    fn sleep(&self, time: Duration) -> Result<(), Fault> {
+        let mut left = time;
+        while !left.is_zero() {
+            if self.stream.is_over() {
+                return Err(Fault::Stopping);
+            }
+            let slice = SLICE.min(left);
+            self.host.sleep(slice).map_err(|_| Fault::Stopping)?;
+            left -= slice;
+        }
+        Ok(())
     }
 
     /// One connection, from its beginning to its end.
@@ -189,10 +219,13 @@ impl<S: Stream> Listener<'_, S> {
             socket.send(&message)?;
         }
         loop {
-            if self.host.should_stop() {
+            if self.host.should_stop() || self.stream.is_over() {
                 return Err(Fault::Stopping.into());
             }
             self.host.heartbeat();
+            if self.stream.pings() {
+                socket.ping_after(self.stream.silence() / 2)?;
+            }
             if self.stream.life().is_some_and(|life| opened.elapsed() >= life) {
                 return Ok(End::Expected("a connection's time with this provider is over".into()));
             }
@@ -280,7 +313,7 @@ impl<S: Stream> Listener<'_, S> {
 
     fn tell(&mut self, health: Health, reason: String) {
         if self.told.as_ref().is_none_or(|told| told.0 != health || told.1 != reason) {
-            self.host.health(health, &reason);
+            self.stream.tell(self.host, health, &reason);
             self.told = Some((health, reason));
         }
     }

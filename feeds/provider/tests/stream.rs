@@ -15,12 +15,20 @@ struct Echo {
     patience: Option<Duration>,
     life: Option<Duration>,
     trouble: Option<String>,
+    pings: bool,
     tally: Tally,
 }
 
 impl Default for Echo {
     fn default() -> Self {
-        Echo { silence: GUARD, patience: None, life: None, trouble: None, tally: Tally::default() }
+        Echo {
+            silence: GUARD,
+            patience: None,
+            life: None,
+            trouble: None,
+            pings: false,
+            tally: Tally::default(),
+        }
     }
 }
 
@@ -61,6 +69,10 @@ impl Stream for Echo {
 
     fn trouble(&self) -> Option<String> {
         self.trouble.clone()
+    }
+
+    fn pings(&self) -> bool {
+        self.pings
     }
 
     fn lost_in_a_break(&self) -> Option<&'static str> {
@@ -155,6 +167,21 @@ fn a_silent_provider_is_stale_and_connected_to_anew() {
         );
     });
     assert!(logged(&test, "echo: values again after"), "{:?}", test.logs());
+}
+
+#[test]
+fn a_quiet_provider_that_answers_pings_is_kept() {
+    let echo = Echo { silence: Duration::from_millis(600), pings: true, ..Echo::default() };
+    play(echo, |server, test| {
+        let mut peer = server.accept();
+        for _ in 0..3 {
+            peer.pinged();
+        }
+        assert!(!server.is_wanted(), "after a time and a half of silence, the connection is kept");
+        // From here on it is not there any more.
+        let _again = server.accept();
+        assert_eq!(test.health(), Some((Health::Down, "echo has said nothing for 0.6 s".into())));
+    });
 }
 
 #[test]
