@@ -47,13 +47,26 @@ impl Order {
         place
     }
 
-    /// Places a datum by a time or a number that may have holes, such as a quote. Two of one time are both news.
-    pub fn timed(&mut self, at: u64) -> Place {
-        if self.newest.is_some_and(|(newest, _)| at < newest) {
+    /// Places a datum by its time, such as a quote. Two of one time are both news.
+    pub fn timed(&mut self, ms: u64) -> Place {
+        if self.newest.is_some_and(|(newest, _)| ms < newest) {
             return Place::Late;
         }
-        self.newest = Some((at, 0));
+        self.newest = Some((ms, 0));
         Place::Next
+    }
+
+    /// Places a datum by a number that has holes, such as that of a change to an order book.
+    pub fn sequenced(&mut self, number: u64) -> Place {
+        match self.newest {
+            Some((newest, _)) if number == newest => Place::Again,
+            _ => self.timed(number),
+        }
+    }
+
+    /// Whether there was any.
+    pub fn has_begun(&self) -> bool {
+        self.newest.is_some()
     }
 
     /// Forgets what was, as when a new connection begins with a snapshot.
@@ -84,7 +97,15 @@ mod tests {
         let mut order = Order::default();
         let places: Vec<_> = [5, 5, 9, 8, 9].into_iter().map(|at| order.timed(at).is_news()).collect();
         assert_eq!(places, [true, true, true, false, true]);
+        assert!(order.has_begun());
         order.forget();
-        assert!(order.timed(1).is_news());
+        assert!(!order.has_begun() && order.timed(1).is_news());
+    }
+
+    #[test]
+    fn sequences_have_holes_but_no_number_twice() {
+        let mut order = Order::default();
+        let places: Vec<_> = [5, 9, 9, 7].into_iter().map(|number| order.sequenced(number)).collect();
+        assert_eq!(places, [Place::Next, Place::Next, Place::Again, Place::Late]);
     }
 }

@@ -253,9 +253,15 @@ impl<S: Stream> Listener<'_, S> {
             return Ok(left);
         };
         match patience.saturating_sub(opened.elapsed()) {
-            Duration::ZERO => Err(Fault::Unavailable {
-                message: format!("{source} sent no values within {:.1} s", patience.as_secs_f64()),
-            }),
+            Duration::ZERO => {
+                let trouble = self.stream.trouble().map(|t| format!(" ({t})")).unwrap_or_default();
+                Err(Fault::Unavailable {
+                    message: format!(
+                        "{source} sent no values within {:.1} s{trouble}",
+                        patience.as_secs_f64()
+                    ),
+                })
+            }
             until_values => Ok(left.min(until_values)),
         }
     }

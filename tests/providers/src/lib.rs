@@ -1,7 +1,8 @@
 //! Providers of data as they behave on good and on bad days, on loopback.
 //!
 //! Real sockets and real threads, all of which end with their server; nothing here knows the feeds. [`Server`] speaks
-//! HTTP well enough for clients that are to be tested, and as badly as [`Reply`] is told to.
+//! HTTP well enough for clients that are to be tested, and as badly as [`Reply`] is told to; [`Sockets`] speaks WebSocket,
+//! move by move.
 #![deny(missing_docs)]
 
 mod authority;
