@@ -24,6 +24,7 @@
 #![deny(missing_docs)]
 
 mod digits;
+mod duration;
 mod fault;
 mod http;
 pub mod limiter;
@@ -45,6 +46,7 @@ mod upgrade;
 mod wire;
 
 pub use digits::{BadDigits, Digits};
+pub use duration::{BadPeriod, Period};
 pub use fault::Fault;
 pub use http::{Body, Client, Reply, Request, Settings, Share, excerpt};
 pub use limiter::Limit;

@@ -232,6 +232,18 @@ impl Peer {
         }
     }
 
+    /// Waits for a ping of the feed's, and answers it.
+    pub fn pinged(&mut self) {
+        loop {
+            match self.ws.read().expect("the feed pings within the guard") {
+                Message::Ping(_) => return self.ws.flush().expect("the feed is there"),
+                Message::Text(text) => self.inbox.push_back(text.to_string()),
+                Message::Pong(_) => {}
+                other => panic!("{other} instead of a ping"),
+            }
+        }
+    }
+
     /// Waits until the feed has dealt with everything sent so far: it answers a ping after what came before.
     pub fn settle(&mut self) {
         self.settles += 1;
