@@ -5,13 +5,17 @@
 //! move by move.
 #![deny(missing_docs)]
 
+pub mod alpaca;
 mod authority;
 mod connection;
+pub mod finnhub;
 mod listener;
+pub mod moods;
 mod reply;
 mod request;
 mod server;
 pub mod socket;
+pub mod yahoo;
 
 pub use authority::Authority;
 pub use listener::{Ending, Listener};
