@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tickerd_feed_provider::stream::{Heard, Stream};
 use tickerd_feed_provider::time::{Epoch, epoch_ms};
-use tickerd_feed_provider::{Digits, Fault, Side, Tally};
+use tickerd_feed_provider::{Digits, Fault, Limit, Side, Tally};
 use tickerd_sdk::Host;
 
 use crate::book::{Book, When};
@@ -23,6 +23,11 @@ pub(crate) const BASE_URL: &str = "wss://data-stream.binance.vision";
 pub(crate) const SILENCE: Duration = Duration::from_secs(50);
 /// It cuts connections after 24 hours; half an hour ahead of that they are renewed.
 pub(crate) const LIFE: Duration = Duration::from_secs(23 * 60 * 60 + 30 * 60);
+
+/// It allows 300 connections in five minutes, by address.
+pub(crate) fn connections() -> Limit {
+    Limit::new(300, Duration::from_secs(5 * 60))
+}
 
 /// Binance's side of the feed.
 pub(crate) struct Binance {
@@ -186,5 +191,52 @@ impl Stream for Binance {
 
     fn tally(&mut self) -> &mut Tally {
         &mut self.book.tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::Pair;
+    use tickerd_sdk::testing::TestHost;
+
+    fn binance() -> Binance {
+        let pair = Pair::new("BTC/USDT".into(), "BTCUSDT".into(), "BTC-USDT".into(), "USDT".into());
+        Binance::new(Book::new("binance", vec![pair]), true)
+    }
+
+    #[test]
+    fn a_ticker_is_a_quote_with_its_digits() {
+        let test = TestHost::new();
+        let heard = binance().hear(include_str!("../fixtures/binance.ticker.json"), &test.host());
+        assert_eq!(heard, Ok(Heard::Values));
+        let sample = test.samples().pop().unwrap();
+        assert_eq!((sample.topic.as_str(), sample.source_time_ms), ("BTC-USDT", Some(1_795_176_000_123)));
+        for (field, text) in [
+            ("price", "91750.10000000"),
+            ("bid", "91750.00000000"),
+            ("ask_size", "0.50000000"),
+            ("open", "91870.60000000"),
+            ("change", "-120.50000000"),
+            ("change_pct", "-0.131"),
+            ("currency", "USDT"),
+        ] {
+            assert_eq!(sample.value[field], text, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_trade_is_sold_when_the_buyers_offer_was_taken() {
+        let test = TestHost::new();
+        let heard = binance().hear(include_str!("../fixtures/binance.trade.json"), &test.host());
+        assert_eq!(heard, Ok(Heard::Values));
+        let sample = test.samples().pop().unwrap();
+        assert_eq!((&sample.value["id"], &sample.value["side"]), (&"2001".into(), &"sell".into()));
+        assert_eq!(sample.source_time_ms, Some(1_795_176_000_122), "when it was made, not when it was told");
+    }
+
+    #[test]
+    fn the_streams_are_in_the_url() {
+        assert_eq!(binance().path(), "/stream?streams=btcusdt@ticker/btcusdt@trade");
     }
 }

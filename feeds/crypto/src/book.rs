@@ -5,14 +5,12 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tickerd_feed_provider::{Digits, Fault, Order, Place, Quote, Session, Tally, Trade};
+use tickerd_feed_provider::{Digits, Fault, Order, Place, Quote, Session, Tally, Trade, excerpt};
 use tickerd_sdk::{Error, Host, Sample};
 
 /// How long after connecting a symbol without a quote is named as missing. All three providers send a first one within
 /// seconds, and for a name it does not know Binance sends nothing at all.
 const QUIET: Duration = Duration::from_secs(60);
-/// How much of a message that cannot be read is shown.
-const SHOWN_CHARS_MAX: usize = 120;
 
 /// One symbol.
 #[derive(Debug)]
@@ -111,7 +109,7 @@ impl Book {
         let Some(pair) = self.by_source.get(name).and_then(|i| self.pairs.get_mut(*i)) else {
             return Ok(false);
         };
-        pair.refused = Some(shown(why));
+        pair.refused = Some(excerpt(why));
         if self.pairs.iter().any(|pair| pair.refused.is_none()) {
             return Ok(true);
         }
@@ -240,13 +238,13 @@ impl Book {
     /// A message that is not what it should be.
     pub fn nonsense(&self, text: &str, why: impl Display) -> Fault {
         Fault::Nonsense {
-            message: format!("{} sent what cannot be read ({why}): {}", self.source, shown(text)),
+            message: format!("{} sent what cannot be read ({why}): {}", self.source, excerpt(text)),
         }
     }
 
     /// What the provider said went wrong.
     pub fn unavailable(&self, said: &str) -> Fault {
-        Fault::Unavailable { message: format!("{} says: {}", self.source, shown(said)) }
+        Fault::Unavailable { message: format!("{} says: {}", self.source, excerpt(said)) }
     }
 }
 
@@ -282,9 +280,4 @@ fn emit(
             Ok(())
         }
     }
-}
-
-/// The beginning of a text as one line.
-fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN_CHARS_MAX).collect()
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tickerd_feed_provider::stream::{Heard, Stream};
 use tickerd_feed_provider::time::rfc3339_ms;
-use tickerd_feed_provider::{Digits, Fault, Side, Tally};
+use tickerd_feed_provider::{Digits, Fault, Limit, Side, Tally, excerpt};
 use tickerd_sdk::Host;
 
 use crate::book::{Book, When};
@@ -19,6 +19,11 @@ use crate::field;
 pub(crate) const BASE_URL: &str = "wss://ws-feed.exchange.coinbase.com";
 /// A heartbeat comes each second for each product.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
+
+/// It allows eight connections a second, by address.
+pub(crate) fn connections() -> Limit {
+    Limit::per_second(8)
+}
 
 /// Coinbase's side of the feed.
 pub(crate) struct Coinbase {
@@ -127,7 +132,10 @@ impl Coinbase {
             return Ok(Heard::Answer(vec![self.subscribe()]));
         }
         if reason.to_ascii_lowercase().contains("rate limit") {
-            return Err(Fault::Limited { wait: None, message: format!("coinbase says: {reason}") });
+            return Err(Fault::Limited {
+                wait: None,
+                message: format!("coinbase says: {}", excerpt(reason)),
+            });
         }
         Err(self.book.unavailable(reason))
     }
@@ -165,5 +173,56 @@ impl Stream for Coinbase {
 
     fn tally(&mut self) -> &mut Tally {
         &mut self.book.tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::Pair;
+    use tickerd_sdk::testing::TestHost;
+
+    fn coinbase() -> Coinbase {
+        let pair = |name: &str| Pair::new(name.replace('-', "/"), name.into(), name.into(), "USD".into());
+        Coinbase::new(Book::new("coinbase", vec![pair("ETH-USD"), pair("FOO-USD")]), true)
+    }
+
+    #[test]
+    fn a_ticker_is_a_quote_with_its_digits() {
+        let test = TestHost::new();
+        let heard = coinbase().hear(include_str!("../fixtures/coinbase.ticker.json"), &test.host());
+        assert_eq!(heard, Ok(Heard::Values));
+        let sample = test.samples().pop().unwrap();
+        assert_eq!((sample.topic.as_str(), sample.source_time_ms), ("ETH-USD", Some(1_795_176_022_061)));
+        for (field, digits) in [
+            ("price", "2850.20"),
+            ("open", "2799.5"),
+            ("high", "2913.8"),
+            ("low", "2780.52"),
+            ("volume", "245532.79269678"),
+            ("bid_size", "0.46688654"),
+        ] {
+            assert_eq!(sample.value[field], digits, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_match_is_a_trade_whose_side_is_the_takers() {
+        let test = TestHost::new();
+        let heard = coinbase().hear(include_str!("../fixtures/coinbase.match.json"), &test.host());
+        assert_eq!(heard, Ok(Heard::Values));
+        let sample = test.samples().pop().unwrap();
+        assert_eq!((sample.topic.as_str(), sample.event.as_str()), ("trades.ETH-USD", "trade"));
+        assert_eq!((&sample.value["id"], &sample.value["side"]), (&json!("370843402"), &json!("buy")));
+    }
+
+    #[test]
+    fn a_product_that_is_not_known_is_left_out_of_the_next_subscription() {
+        let mut coinbase = coinbase();
+        let heard = coinbase.hear(include_str!("../fixtures/coinbase.error.json"), &TestHost::new().host());
+        let Ok(Heard::Answer(messages)) = heard else { panic!("{heard:?}") };
+        assert!(messages[0].contains("ETH-USD") && !messages[0].contains("FOO-USD"), "{messages:?}");
+        assert_eq!(coinbase.trouble().unwrap(), "FOO/USD: “FOO-USD is not a valid product”");
+        assert!(coinbase.hello()[0].contains("FOO-USD"), "a new connection asks again");
     }
 }

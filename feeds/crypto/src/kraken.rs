@@ -11,7 +11,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tickerd_feed_provider::stream::{Heard, Stream};
 use tickerd_feed_provider::time::rfc3339_ms;
-use tickerd_feed_provider::{Digits, Fault, Side, Tally};
+use tickerd_feed_provider::{Digits, Fault, Limit, Side, Tally, excerpt};
 use tickerd_sdk::Host;
 
 use crate::book::{Book, When};
@@ -23,6 +23,11 @@ pub(crate) const BASE_URL: &str = "wss://ws.kraken.com";
 pub(crate) const PATH: &str = "/v2";
 /// With nothing else to say it sends a heartbeat each second.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
+
+/// It allows 150 connections in ten minutes, by address.
+pub(crate) fn connections() -> Limit {
+    Limit::new(150, Duration::from_secs(10 * 60))
+}
 
 /// Kraken's side of the feed.
 pub(crate) struct Kraken {
@@ -166,7 +171,7 @@ impl Kraken {
         match symbol {
             Some(symbol) if self.book.refuse(symbol, error)? => Ok(Heard::Talk),
             _ if error.to_ascii_lowercase().contains("rate") => {
-                Err(Fault::Limited { wait: None, message: format!("kraken says: {error}") })
+                Err(Fault::Limited { wait: None, message: format!("kraken says: {}", excerpt(error)) })
             }
             _ => Err(self.book.unavailable(error)),
         }
@@ -223,5 +228,70 @@ impl Stream for Kraken {
 
     fn tally(&mut self) -> &mut Tally {
         &mut self.book.tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::Pair;
+    use tickerd_sdk::testing::TestHost;
+
+    fn kraken() -> Kraken {
+        let pair = |name: &str| Pair::new(name.into(), name.into(), name.replace('/', "-"), "USD".into());
+        Kraken::new(Book::new("kraken", vec![pair("USDT/USD"), pair("NOPE/USD")]), true)
+    }
+
+    #[test]
+    fn digits_are_as_they_were_written() {
+        let test = TestHost::new();
+        let heard = kraken().hear(include_str!("../fixtures/kraken.ticker.json"), &test.host());
+        assert_eq!(heard, Ok(Heard::Values));
+        let sample = test.samples().pop().unwrap();
+        assert_eq!((sample.topic.as_str(), sample.source_time_ms), ("USDT-USD", Some(1_795_176_018_054)));
+        for (field, digits) in [
+            ("price", "1.00000"),
+            ("bid", "0.99980"),
+            ("bid_size", "44620.68691883"),
+            ("ask", "0.99990"),
+            ("volume", "270638277.50461281"),
+            ("change", "-0.00005"),
+            ("change_pct", "-0.01"),
+        ] {
+            assert_eq!(sample.value[field], digits, "{field}");
+        }
+    }
+
+    #[test]
+    fn each_trade_of_a_message_counts_and_the_side_is_the_takers() {
+        let test = TestHost::new();
+        let heard = kraken().hear(include_str!("../fixtures/kraken.trade.json"), &test.host());
+        assert_eq!(heard, Ok(Heard::Values));
+        let trades: Vec<_> = test.samples().into_iter().map(|s| (s.topic, s.value)).collect();
+        assert_eq!(trades.len(), 2);
+        assert_eq!((trades[0].0.as_str(), &trades[0].1["side"]), ("trades.USDT-USD", &json!("sell")));
+        assert_eq!((&trades[1].1["id"], &trades[1].1["size"]), (&json!("7002"), &json!("0.0000001")));
+    }
+
+    #[test]
+    fn what_is_missing_is_the_trouble() {
+        let (mut kraken, test) = (kraken(), TestHost::new());
+        kraken.hear(include_str!("../fixtures/kraken.refused.json"), &test.host()).unwrap();
+        assert_eq!(kraken.trouble().unwrap(), "NOPE/USD: “Currency pair not supported NOPE/USD”");
+        kraken.hear(include_str!("../fixtures/kraken.status.json"), &test.host()).unwrap();
+        assert!(kraken.trouble().unwrap().starts_with("kraken is in `maintenance`, NOPE/USD: "));
+        let hello = kraken.hello();
+        assert!(hello[0].contains("NOPE/USD"), "a new connection asks again: {hello:?}");
+        assert_eq!(kraken.trouble(), None);
+    }
+
+    #[test]
+    fn too_many_messages_and_other_refusals_end_the_connection() {
+        let refusal =
+            |text: &str| kraken().hear(text, &TestHost::new().host()).expect_err("the connection ends");
+        let limited = refusal(r#"{"method":"subscribe","success":false,"error":"Exceeded msg rate"}"#);
+        assert!(matches!(limited, Fault::Limited { .. }), "{limited:?}");
+        let other = refusal(r#"{"method":"subscribe","success":false,"error":"Event(s) not found"}"#);
+        assert!(matches!(other, Fault::Unavailable { .. }), "{other:?}");
     }
 }

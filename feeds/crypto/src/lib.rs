@@ -50,22 +50,23 @@ impl Feed for Crypto {
 
     fn create(config: Config, _: Host) -> Result<Self, Error> {
         let book = Book::new(config.provider.name(), config.pairs()?);
-        let (base_url, path, protocol) = match config.provider {
+        let (base_url, path, limit, protocol) = match config.provider {
             Provider::Kraken => {
                 let kraken = Kraken::new(book, config.trades);
-                (kraken::BASE_URL, kraken::PATH.to_owned(), Protocol::Kraken(kraken))
+                (kraken::BASE_URL, kraken::PATH.to_owned(), kraken::connections(), Protocol::Kraken(kraken))
             }
             Provider::Coinbase => {
                 let coinbase = Coinbase::new(book, config.trades);
-                (coinbase::BASE_URL, String::new(), Protocol::Coinbase(coinbase))
+                (coinbase::BASE_URL, String::new(), coinbase::connections(), Protocol::Coinbase(coinbase))
             }
             Provider::Binance => {
                 let binance = Binance::new(book, config.trades);
-                (binance::BASE_URL, binance.path(), Protocol::Binance(binance))
+                (binance::BASE_URL, binance.path(), binance::connections(), Protocol::Binance(binance))
             }
         };
         let base_url = config.base_url.as_deref().unwrap_or(base_url).trim_end_matches('/');
         let mut settings = Settings::new(config.provider.name(), format!("{base_url}{path}"));
+        settings.limits = vec![limit];
         settings.ca_file = config.ca_file;
         Ok(Crypto { settings, protocol })
     }

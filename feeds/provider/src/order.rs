@@ -11,7 +11,7 @@ pub enum Place {
     Again,
     /// It is older than the last.
     Late,
-    /// It is older by number but newer by time: the provider began to count anew. Taken for the first.
+    /// It is older by number but newer by a minute or more: the provider began to count anew. Taken for the first.
     Restarted,
 }
 
@@ -21,6 +21,9 @@ impl Place {
         !matches!(self, Place::Again | Place::Late)
     }
 }
+
+/// A lower number so much later, in milliseconds, is a new count; clocks of one provider differ by less.
+const ANEW_MS: u64 = 60_000;
 
 /// The newest of one symbol's data of one kind.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,8 +40,8 @@ impl Order {
                 0 => Place::Next,
                 missed => Place::After(missed),
             },
-            Some((_, last_ms)) if ms > last_ms && last_ms > 0 => Place::Restarted,
             Some((newest, _)) if number == newest => Place::Again,
+            Some((_, last_ms)) if last_ms > 0 && ms >= last_ms.saturating_add(ANEW_MS) => Place::Restarted,
             Some(_) => Place::Late,
         };
         if place.is_news() {
@@ -83,7 +86,7 @@ mod tests {
     fn numbers_tell_duplicates_gaps_and_a_new_count() {
         let mut order = Order::default();
         let places: Vec<_> =
-            [(7, 100), (8, 110), (8, 110), (12, 130), (9, 115), (13, 130), (1, 140), (2, 140)]
+            [(7, 100), (8, 110), (8, 999), (12, 130), (9, 150), (13, 130), (1, 60_130), (2, 0)]
                 .into_iter()
                 .map(|(number, ms)| order.numbered(number, ms))
                 .collect();

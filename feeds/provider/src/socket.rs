@@ -5,24 +5,29 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tickerd_sdk::Host;
-use tungstenite::http::Uri;
-use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::error::ProtocolError;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Error as WsError, Message, WebSocket};
 
+use crate::http::Stage;
 use crate::upgrade::upgrade;
-use crate::wire::{Wire, unavailable};
-use crate::{Fault, Secret};
+use crate::wire::{Whom, Wire};
+use crate::{Fault, Limit, Secret, Share, excerpt, redact};
 
-/// How a provider is reached. Holds no `Debug`, for a URL may hold a key.
+/// How a provider is reached. Start from [`Settings::new`]. Holds no `Debug`, for a URL may hold a key.
 #[derive(Clone)]
 pub struct Settings {
     /// Who it is, in messages: `kraken`.
     pub source: &'static str,
     /// `ws://` or `wss://`. Never shown beyond its host, for it may hold a key.
     pub url: String,
-    /// The keys in the URL and the messages; removed from every text.
+    /// How often connecting is allowed, all of which hold; none: as often as one likes.
+    pub limits: Vec<Limit>,
+    /// The keys in use: what connections are counted by, and what is removed from every text.
     pub secrets: Vec<Secret>,
-    /// A PEM file with a certificate authority to trust besides the machine's.
+    /// Who shares the count of connections.
+    pub share: Share,
+    /// PEM certificates to trust besides the machine's own store.
     pub ca_file: Option<PathBuf>,
     /// The longest time for looking up and connecting, and again for the handshakes; default 10 s.
     pub connect: Duration,
@@ -36,50 +41,54 @@ impl Settings {
         Settings {
             source,
             url: url.into(),
+            limits: Vec::new(),
             secrets: Vec::new(),
+            share: Share::default(),
             ca_file: None,
             connect: Duration::from_secs(10),
             message_bytes_max: 1024 * 1024,
         }
+    }
+
+    /// The fault without the keys.
+    pub(crate) fn clean(&self, fault: Fault) -> Fault {
+        let secrets: Vec<_> = self.secrets.iter().collect();
+        fault.map_message(|message| redact(message, &secrets))
     }
 }
 
 /// A WebSocket to a provider. Answers pings while it is read, and takes leave when dropped.
 pub struct Socket {
     ws: WebSocket<Wire>,
-    /// The provider and its host, for messages.
-    name: String,
+    whom: Whom,
     heard: Instant,
     /// A ping is out, and nothing came since.
     pinged: bool,
 }
 
 impl Socket {
-    /// Connects, by TLS for `wss://`, and upgrades. Returns soon when the feed should stop.
+    /// Connects, by TLS for `wss://`, and upgrades. Returns soon when the feed should stop. Does not ask
+    /// [`Settings::limits`]; [`stream::run`](crate::stream::run) does.
     ///
     /// # Errors
     /// [`Fault::Refused`] for a bad URL or `ca_file` and for 401, 403 and 451, [`Fault::Limited`] for 429,
     /// [`Fault::Unavailable`] when it cannot be reached or is not well, [`Fault::Nonsense`] when something else than
     /// a WebSocket answers, [`Fault::Stopping`].
     pub fn connect(settings: &Settings, host: &Host) -> Result<Socket, Fault> {
-        let uri = parse(&settings.url).map_err(|why| Fault::Refused {
-            status: 0,
-            message: format!("base_url of {}: {why}; use ws:// or wss://", settings.source),
-        })?;
-        let tls = uri.scheme_str() == Some("wss");
-        // A literal IPv6 address is in brackets in a URL, and nowhere else.
-        let target = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let name = format!("{} ({target})", settings.source);
-        let mut wire = Wire::connect(settings, target, port, tls, host)?;
-        let tail = upgrade(&mut wire, &uri, &name, Instant::now() + settings.connect, host)?;
+        Socket::try_connect(settings, host).map_err(|fault| settings.clean(fault))
+    }
+
+    fn try_connect(settings: &Settings, host: &Host) -> Result<Socket, Fault> {
+        let (whom, uri) = Whom::parse(settings.source, &settings.url)?;
+        let mut wire = Wire::connect(settings, &whom, host)?;
+        let tail = upgrade(&mut wire, &uri, &whom, Instant::now() + settings.connect, host)?;
         let config = WebSocketConfig::default()
             .read_buffer_size(16 * 1024)
             .write_buffer_size(0)
             .max_message_size(Some(settings.message_bytes_max))
             .max_frame_size(Some(settings.message_bytes_max));
         let ws = WebSocket::from_partially_read(wire, tail, Role::Client, Some(config));
-        Ok(Socket { ws, name, heard: Instant::now(), pinged: false })
+        Ok(Socket { ws, whom, heard: Instant::now(), pinged: false })
     }
 
     /// Sends a text message.
@@ -109,7 +118,7 @@ impl Socket {
                 Ok(Message::Close(frame)) => return Err(self.closed(frame)),
                 // The next read sends the pong; the one after the last would come too late.
                 Ok(_) => {
-                    self.hear();
+                    self.live();
                     self.flush()?;
                 }
                 Err(WsError::Io(e)) if is_wait(&e) => return Ok(None),
@@ -139,11 +148,11 @@ impl Socket {
     }
 
     fn heard(&mut self, text: String) -> Result<Option<String>, Fault> {
-        self.hear();
+        self.live();
         Ok(Some(text))
     }
 
-    fn hear(&mut self) {
+    fn live(&mut self) {
         self.heard = Instant::now();
         self.pinged = false;
     }
@@ -155,36 +164,31 @@ impl Socket {
         }
     }
 
-    fn closed(&mut self, frame: Option<tungstenite::protocol::CloseFrame>) -> Fault {
+    fn closed(&mut self, frame: Option<CloseFrame>) -> Fault {
         // The answer to a close; whether it arrives is the other side's concern.
         let _ = self.ws.flush();
-        unavailable(match frame {
-            Some(frame) if frame.reason.is_empty() => {
-                format!("{} closed the connection with code {}", self.name, u16::from(frame.code))
-            }
-            Some(frame) => {
-                let reason: String = frame.reason.chars().filter(|c| !c.is_control()).collect();
-                format!("{} closed the connection with code {}: {reason}", self.name, u16::from(frame.code))
-            }
-            None => format!("{} closed the connection", self.name),
-        })
+        let with = frame.map(|frame| match frame.reason.as_str() {
+            "" => format!(" with code {}", u16::from(frame.code)),
+            reason => format!(" with code {}: {}", u16::from(frame.code), excerpt(reason)),
+        });
+        self.whom.unavailable(&format_args!("closed the connection{}", with.unwrap_or_default()))
     }
 
     fn fault(&self, error: WsError) -> Fault {
         match error {
-            WsError::Io(e) if is_wait(&e) => unavailable(format!("{} takes no bytes any more", self.name)),
-            WsError::Io(e) => unavailable(format!("lost {}: {e}", self.name)),
+            WsError::Io(e) if is_wait(&e) => self.whom.unavailable(&"takes no bytes any more"),
+            WsError::Io(e) => self.whom.lost(&e, Stage::Reading),
             WsError::ConnectionClosed
             | WsError::AlreadyClosed
-            | WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-                unavailable(format!("{} hung up", self.name))
+            | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                self.whom.unavailable(&"hung up without a word")
             }
             other => self.nonsense(&other.to_string()),
         }
     }
 
     fn nonsense(&self, what: &str) -> Fault {
-        Fault::Nonsense { message: format!("{} sent what cannot be read: {what}", self.name) }
+        Fault::Nonsense { message: format!("{} sent what cannot be read: {what}", self.whom) }
     }
 }
 
@@ -198,14 +202,4 @@ impl Drop for Socket {
 
 fn is_wait(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-fn parse(url: &str) -> Result<Uri, String> {
-    let uri: Uri = url.parse().map_err(|e| format!("not a URL ({e})"))?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("ws" | "wss"), Some(name)) if !name.is_empty() => Ok(uri),
-        (Some("ws" | "wss"), _) => Err("no host in it".into()),
-        (Some(other), _) => Err(format!("`{other}` is no scheme of a WebSocket")),
-        (None, _) => Err("no scheme in it".into()),
-    }
 }

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use tickerd_sdk::{Error, Health, Host, Level};
 
+use crate::limiter::{Limiter, boot_time};
 use crate::socket::Settings;
-use crate::wire::SLICE;
-use crate::{Fault, Retry, Secret, Socket, Tally, redact};
+use crate::wire::{SLICE, Whom};
+use crate::{Fault, Retry, Share, Socket, Tally};
 
 /// The wait after a first failure is random, up to this.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -107,6 +108,7 @@ pub fn run(host: &Host, settings: &Settings, stream: &mut impl Stream) -> Result
     let mut listener = Listener {
         host,
         settings,
+        limiter: limiter(settings)?,
         stream,
         told: None,
         lost: None,
@@ -120,9 +122,24 @@ pub fn run(host: &Host, settings: &Settings, stream: &mut impl Stream) -> Result
     }
 }
 
+/// The count of connections, if the provider limits them.
+fn limiter(settings: &Settings) -> Result<Option<Limiter>, Fault> {
+    if settings.limits.is_empty() {
+        return Ok(None);
+    }
+    let (whom, _) = Whom::parse(settings.source, &settings.url)?;
+    // Nobody's quota is spent on this machine, and a test's port may be another's tomorrow.
+    let share = match &settings.share {
+        Share::User if whom.is_loopback() => &Share::Alone,
+        share => share,
+    };
+    Ok(Some(Limiter::open(share, &whom.host(), &settings.secrets, settings.limits.clone())))
+}
+
 struct Listener<'a, S> {
     host: &'a Host,
     settings: &'a Settings,
+    limiter: Option<Limiter>,
     stream: &'a mut S,
     /// The health last told.
     told: Option<(Health, String)>,
@@ -155,7 +172,6 @@ impl From<Fault> for End {
 impl<S: Stream> Listener<'_, S> {
     /// Connects again and again; returns the fault that ends the feed.
     fn listen(&mut self) -> Fault {
-        let secrets: Vec<&Secret> = self.settings.secrets.iter().collect();
         loop {
             let mut course = Course::default();
             let end = match self.converse(&mut course) {
@@ -175,8 +191,7 @@ impl<S: Stream> Listener<'_, S> {
                 }
                 // Without values it would be a circle as fast as the network.
                 End::Expected(message) => Fault::Unavailable { message },
-                // A provider may repeat the URL, and with it the key.
-                End::Fault(fault) => self.stream.explain(fault.reworded(|text| redact(text, &secrets))),
+                End::Fault(fault) => self.stream.explain(fault),
             };
             match self.wait_after(&fault, course.values.is_some()) {
                 Ok(()) => {}
@@ -185,20 +200,41 @@ impl<S: Stream> Listener<'_, S> {
         }
     }
 
+    /// Takes a connection's turn.
+    fn take_turn(&self) -> Result<(), Fault> {
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let turn = limiter.try_take(1, boot_time()).map_err(|wait| Fault::Held { wait });
+        if let Some(warning) = limiter.warning() {
+            self.host.log(Level::Warn, format_args!("{}: {warning}", self.settings.source));
+        }
+        turn
+    }
+
     /// Tells of `fault` and waits as long as it asks for; gives back a fault that ends the feed.
     fn wait_after(&mut self, fault: &Fault, had_values: bool) -> Result<(), Fault> {
+        if let (Fault::Limited { wait: Some(wait), .. }, Some(limiter)) = (fault, &self.limiter) {
+            limiter.block(*wait, boot_time());
+        }
         let Some(wait) = self.retry.next(fault, rand::random()) else {
             if matches!(fault, Fault::Refused { .. }) {
                 self.tell(Health::Down, fault.to_string());
             }
             return Err(fault.clone());
         };
-        let health = match fault.health() {
-            Health::Down if had_values => Health::Stale,
-            health => health,
-        };
-        self.tell(health, fault.to_string());
-        self.host.log(Level::Warn, format_args!("{fault}; trying again in {:.1} s", wait.as_secs_f64()));
+        if matches!(fault, Fault::Held { .. }) {
+            // Nothing is wrong but that time goes by; what was told stands, unless it was that all is well.
+            if self.lost.is_some() && self.told.as_ref().is_some_and(|(health, _)| *health == Health::Up) {
+                self.tell(Health::Stale, fault.to_string());
+            }
+        } else {
+            let health = match fault.health() {
+                Health::Down if had_values => Health::Stale,
+                health => health,
+            };
+            self.tell(health, fault.to_string());
+            let seconds = wait.as_secs_f64();
+            self.host.log(Level::Warn, format_args!("{fault}; trying again in {seconds:.1} s"));
+        }
         self.stream.tally().tell(self.host, Instant::now());
         self.sleep(wait)
     }
@@ -218,6 +254,7 @@ impl<S: Stream> Listener<'_, S> {
 
     /// One connection, from its beginning to its end.
     fn converse(&mut self, course: &mut Course) -> Result<End, End> {
+        self.take_turn()?;
         let mut socket = Socket::connect(self.settings, self.host)?;
         let opened = Instant::now();
         for message in self.stream.hello() {
@@ -272,7 +309,8 @@ impl<S: Stream> Listener<'_, S> {
     }
 
     fn hear(&mut self, text: &str, socket: &mut Socket, course: &mut Course) -> Result<Option<End>, Fault> {
-        let heard = match self.stream.hear(text, self.host) {
+        let heard = self.stream.hear(text, self.host).map_err(|fault| self.settings.clean(fault));
+        let heard = match heard {
             Err(Fault::Nonsense { message }) => {
                 self.stream.tally().count("messages that could not be read");
                 course.unreadable += 1;

@@ -1,7 +1,7 @@
 //! The client against a real server that behaves.
 
 use serde_json::{Value, json};
-use tickerd_feed_provider::{Body, Client, Fault, Reply, Request, Secret, Settings};
+use tickerd_feed_provider::{Body, Client, Fault, Reply, Request, Secret, SecretSource, Settings};
 use tickerd_sdk::Error;
 use tickerd_sdk::testing::TestHost;
 use tickerd_test_providers::{Reply as Answer, Server};
@@ -50,6 +50,24 @@ fn a_request_identifies_itself_and_carries_what_was_asked() {
         (seen.header("accept"), seen.header("accept-encoding")),
         (Some("application/json"), Some("gzip"))
     );
+}
+
+#[test]
+fn a_key_that_others_may_read_is_warned_of_once() {
+    let server = Server::start(|_| Answer::json(&json!({})));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "c0ffee1234\n").unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let mut settings = Settings::new("mock", server.url());
+    settings.secrets = vec![SecretSource::File(path).read().unwrap()];
+    let (client, test) = (Client::new(settings).unwrap(), TestHost::new());
+    for _ in 0..2 {
+        body(client.get(&Request::new("/"), &test.host()));
+    }
+    let logs = test.logs();
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    assert!(logs[0].1.contains("chmod 0600") && !logs[0].1.contains("c0ffee"), "{logs:?}");
 }
 
 #[test]
@@ -109,20 +127,39 @@ fn chunks_and_kept_connections_are_understood() {
 }
 
 #[test]
+fn a_connection_that_was_closed_in_between_is_replaced() {
+    for server in [Server::start(|_| Answer::json(&json!(1))), Server::start_tls(|_| Answer::json(&json!(1)))]
+    {
+        let mut settings = Settings::new("mock", server.url());
+        settings.ca_file = server.ca_file();
+        let (client, test) = (Client::new(settings).unwrap(), TestHost::new());
+        for round in 1..=3 {
+            assert_eq!(body(client.get(&Request::new("/"), &test.host())).json::<u32>(), Ok(1));
+            assert_eq!(server.connections(), round);
+            server.cut();
+        }
+    }
+}
+
+#[test]
 fn redirections_within_the_host_are_followed_and_others_are_not() {
     let elsewhere = Server::start(|_| Answer::json(&json!("stolen")));
-    let to = elsewhere.url();
+    let to = elsewhere.url().replace("http://", "");
     let server = Server::start(move |request| match request.path.as_str() {
         "/points/1.00001" => Answer::status(301).header("location", "/points/1"),
         "/points/1" => Answer::json(&json!("here")),
         "/loop" => Answer::status(302).header("location", "/loop"),
-        _ => Answer::status(302).header("location", &format!("{to}/steal?key=1")),
+        // Starts as this server's own address, and is a user's name at another host.
+        "/trick" => Answer::status(302)
+            .header("location", &format!("http://{}@{to}/steal", request.header("host").unwrap_or(""))),
+        _ => Answer::status(302).header("location", &format!("http://{to}/steal?key=1")),
     });
     let key = Secret::new("c0ffee1234").unwrap();
     let (client, test) = (client(&server), TestHost::new());
     let get = |path: &str| client.get(&Request::new(path).secret_header("x-key", &key), &test.host());
     assert_eq!(body(get("/points/1.00001")).json::<String>().unwrap(), "here");
-    for (path, says) in [("/away", "a key is not taken to another host"), ("/loop", "without end")] {
+    let refused = "a key is not taken to another host";
+    for (path, says) in [("/away", refused), ("/trick", refused), ("/loop", "without end")] {
         match get(path) {
             Err(Fault::Nonsense { message }) => assert!(message.contains(says), "{message}"),
             other => panic!("{other:?}"),

@@ -80,7 +80,7 @@ impl<'a> Line<'a> {
         if !is_cut_often {
             return fault;
         }
-        fault.reworded(|text| {
+        fault.map_message(|text| {
             format!(
                 "{text}; {CONNECTIONS_MAX} connections were cut within minutes, and {} takes one per key: does another \
                  program or feed use this key? stream = false does without",

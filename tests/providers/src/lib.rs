@@ -7,8 +7,11 @@
 
 pub mod alpaca;
 mod authority;
+mod binance;
+mod coinbase;
 mod connection;
 pub mod finnhub;
+mod kraken;
 mod listener;
 pub mod moods;
 mod reply;
@@ -18,6 +21,9 @@ pub mod socket;
 pub mod yahoo;
 
 pub use authority::Authority;
+pub use binance::{BINANCE_START_MS, Binance, BinancePeer};
+pub use coinbase::{Coinbase, CoinbasePeer};
+pub use kraken::{Kraken, KrakenPeer};
 pub use listener::{Ending, Listener};
 pub use reply::Reply;
 pub use request::Request;

@@ -138,3 +138,53 @@ fn accept(
         let _ = worker.join();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::sync::mpsc;
+
+    #[test]
+    fn its_end_ends_every_connection_and_thread() {
+        let threads = Arc::new(());
+        let held = threads.clone();
+        let (served, serving) = mpsc::channel();
+        let listener = Listener::start(move |mut stream, ending| {
+            let _held = held.clone();
+            // One waits for bytes that never come, one for the end.
+            let mut kind = [0];
+            stream.read_exact(&mut kind).unwrap();
+            served.send(()).unwrap();
+            if kind == *b"r" { assert!(!matches!(stream.read(&mut kind), Ok(1..))) } else { ending.wait() }
+        });
+        let mut clients = [b"r", b"w"].map(|kind| {
+            let mut client = TcpStream::connect(listener.address()).unwrap();
+            client.write_all(kind).unwrap();
+            serving.recv().unwrap();
+            client
+        });
+        drop(listener);
+        assert_eq!(Arc::strong_count(&threads), 1, "no thread is left");
+        for client in &mut clients {
+            let end = client.read(&mut [0]);
+            assert!(!matches!(end, Ok(1..)), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_ends_connections_and_takes_new_ones() {
+        let (served, serving) = mpsc::channel();
+        let listener = Listener::start(move |_, ending| {
+            served.send(()).unwrap();
+            ending.wait();
+        });
+        let mut client = TcpStream::connect(listener.address()).unwrap();
+        serving.recv().unwrap();
+        listener.cut();
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        let _second = TcpStream::connect(listener.address()).unwrap();
+        serving.recv().unwrap();
+        assert_eq!(listener.accepted(), 2);
+    }
+}

@@ -11,15 +11,19 @@
 //!
 //! Every wait is for an event and fails the test after [`GUARD`].
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::Value;
 use socket2::SockRef;
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::{Bytes, Message, WebSocket};
+
+use crate::Authority;
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
 pub const GUARD: Duration = Duration::from_secs(20);
@@ -28,6 +32,7 @@ pub const GUARD: Duration = Duration::from_secs(20);
 pub struct Sockets {
     listener: TcpListener,
     address: SocketAddr,
+    authority: Option<Authority>,
 }
 
 impl Sockets {
@@ -37,12 +42,23 @@ impl Sockets {
         // Accepting must be able to end at the guard.
         SockRef::from(&listener).set_read_timeout(Some(GUARD)).expect("a socket option");
         let address = listener.local_addr().expect("a bound socket has an address");
-        Sockets { listener, address }
+        Sockets { listener, address, authority: None }
+    }
+
+    /// Listens as [`Sockets::start`] does, for TLS; see [`Sockets::ca_file`].
+    pub fn start_tls() -> Sockets {
+        Sockets { authority: Some(Authority::new()), ..Sockets::start() }
     }
 
     /// Where it listens.
     pub fn url(&self) -> String {
-        format!("ws://{}", self.address)
+        let scheme = if self.authority.is_some() { "wss" } else { "ws" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate of its authority, if it speaks TLS.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.authority.as_ref().map(Authority::ca_file)
     }
 
     /// Takes the next connection and does nothing with it.
@@ -55,7 +71,25 @@ impl Sockets {
 
     /// Takes the next connection and upgrades it.
     pub fn accept(&self) -> Peer {
-        Peer::upgrade(self.connection())
+        Peer::upgrade(self.line())
+    }
+
+    /// Takes the next connection and lets the handshake fail, as one whose certificate is not trusted does.
+    pub fn accept_none(&self) {
+        let mut line = self.line();
+        assert!(line.read(&mut [0]).map_or(true, |n| n == 0), "the feed should have left");
+    }
+
+    fn line(&self) -> Line {
+        let tcp = self.connection();
+        match &self.authority {
+            None => Line::Plain(tcp),
+            Some(authority) => {
+                let tls =
+                    ServerConnection::new(authority.server_config()).expect("the configuration is complete");
+                Line::Tls(Box::new(StreamOwned::new(tls, tcp)))
+            }
+        }
     }
 
     /// Takes the next connection, reads the request and answers it with `answer`, byte for byte; then hangs up.
@@ -76,14 +110,6 @@ impl Sockets {
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         self.answer(&format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()))
     }
-
-    /// Whether a connection waits to be taken.
-    pub fn is_wanted(&self) -> bool {
-        self.listener.set_nonblocking(true).expect("a socket option");
-        let wanted = self.listener.accept().is_ok();
-        self.listener.set_nonblocking(false).expect("a socket option");
-        wanted
-    }
 }
 
 fn read_head(tcp: &mut TcpStream) -> String {
@@ -97,9 +123,49 @@ fn read_head(tcp: &mut TcpStream) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
+/// A connection: plain, or TLS.
+enum Line {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Line {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Line::Plain(tcp) => tcp,
+            Line::Tls(tls) => &tls.sock,
+        }
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Line::Plain(tcp) => tcp.read(buf),
+            Line::Tls(tls) => tls.read(buf),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Line::Plain(tcp) => tcp.write(buf),
+            Line::Tls(tls) => tls.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Line::Plain(tcp) => tcp.flush(),
+            Line::Tls(tls) => tls.flush(),
+        }
+    }
+}
+
 /// One feed's connection, seen from the provider.
 pub struct Peer {
-    ws: WebSocket<TcpStream>,
+    ws: WebSocket<Line>,
     /// What the feed asked for: path and query.
     pub target: String,
     /// The request's headers, names in lower case.
@@ -111,7 +177,7 @@ pub struct Peer {
 
 impl Peer {
     /// Does the server's half of the handshake.
-    pub fn upgrade(tcp: TcpStream) -> Peer {
+    fn upgrade(line: Line) -> Peer {
         let mut target = String::new();
         let mut headers = Vec::new();
         #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
@@ -123,7 +189,7 @@ impl Peer {
             }
             Ok(response)
         };
-        let ws = tungstenite::accept_hdr(tcp, look).expect("the feed asks for an upgrade");
+        let ws = tungstenite::accept_hdr(line, look).expect("the feed asks for an upgrade");
         Peer { ws, target, headers, inbox: Default::default(), settles: 0 }
     }
 
@@ -140,6 +206,11 @@ impl Peer {
     /// Sends a binary message.
     pub fn send_binary(&mut self, bytes: &[u8]) {
         self.ws.send(Message::binary(bytes.to_vec())).expect("the feed is there");
+    }
+
+    /// What the feed said already, if anything.
+    pub fn heard(&mut self) -> Option<String> {
+        self.inbox.pop_front()
     }
 
     /// Sends bytes beneath the WebSocket: half a frame, or none.
@@ -215,12 +286,12 @@ impl Peer {
 
     /// Ends the connection as a crash does: with a reset instead of a farewell.
     pub fn reset(self) {
-        SockRef::from(self.ws.get_ref()).set_linger(Some(Duration::ZERO)).expect("a socket option");
+        SockRef::from(self.ws.get_ref().tcp()).set_linger(Some(Duration::ZERO)).expect("a socket option");
     }
 
     /// Ends the TCP connection without a farewell.
     pub fn cut(self) {
-        let _ = self.ws.get_ref().shutdown(Shutdown::Both);
+        let _ = self.ws.get_ref().tcp().shutdown(Shutdown::Both);
     }
 
     /// Waits until the feed has gone, whatever it says before.

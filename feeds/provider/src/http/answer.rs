@@ -26,7 +26,7 @@ const MESSAGE_KEYS: [&str; 11] = [
 const MESSAGE_DEPTH: usize = 4;
 
 /// An answer under a status that does not say it went well.
-pub(super) struct Failure<'a> {
+pub(crate) struct Failure<'a> {
     pub status: StatusCode,
     /// How long the provider asks to wait.
     pub wait: Option<Duration>,
@@ -70,13 +70,14 @@ impl Failure<'_> {
         if let Some(title) = web_page(self.body, self.content_type) {
             return format!(" (a web page {})", excerpt(&title));
         }
-        let json = serde_json::from_slice::<Value>(self.body).ok();
-        let words = match &json {
-            Some(json) => message(json, MESSAGE_DEPTH).unwrap_or_else(|| start(self.body)),
-            None => start(self.body),
-        };
+        let words = own_words(self.body).unwrap_or_else(|| start(self.body));
         if words.trim().is_empty() { String::new() } else { format!(": {}", excerpt(&words)) }
     }
+}
+
+/// The provider's own words in an error's JSON.
+pub(super) fn own_words(body: &[u8]) -> Option<String> {
+    message(&serde_json::from_slice(body).ok()?, MESSAGE_DEPTH)
 }
 
 /// The words in an error's JSON.
@@ -96,6 +97,7 @@ fn message(json: &Value, depth: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Secret, redact};
 
     fn fault(status: u16, body: &str) -> Fault {
         let failure = Failure {
@@ -150,5 +152,21 @@ mod tests {
             );
         }
         assert_eq!(fault(404, "").to_string(), "mock answered GET /x with 404 Not Found");
+    }
+
+    #[test]
+    fn an_echoed_key_is_hidden_also_where_the_excerpt_ends() {
+        let key = Secret::new("c0ffee1234").unwrap();
+        for at in [0, 150, 152, 155, 159, 160] {
+            let filler = "x".repeat(at);
+            for body in [
+                format!("{filler}c0ffee1234"),
+                format!(r#"{{"error":"{filler}c0ffee1234"}}"#),
+                format!("<html><title>{filler}c0ffee1234</title>"),
+            ] {
+                let text = redact(&fault(404, &body).to_string(), &[&key]);
+                assert!(!text.contains("c0ff"), "{text}");
+            }
+        }
     }
 }

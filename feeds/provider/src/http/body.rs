@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::answer::own_words;
 use super::validators::Validators;
 use crate::{Fault, Secret, redact};
 
 /// Longest excerpt shown, in characters.
 const EXCERPT_MAX: usize = 160;
+/// Longest text of a fault, in characters.
+const MESSAGE_MAX: usize = 600;
 /// How much of a body is looked at for an excerpt, a title or a message, in bytes.
 const LOOKED_AT_MAX: usize = 16 * 1024;
 
@@ -45,6 +48,8 @@ impl Reply {
 pub struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) content_type: String,
+    /// Its end was marked; otherwise the connection's end was taken for it, and may have come too soon.
+    pub(super) delimited: bool,
     pub(super) fresh_for: Option<Duration>,
     /// Who answered what: `open-meteo answered GET /v1/forecast?…`.
     pub(super) subject: String,
@@ -60,10 +65,15 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// `text` without keys.
+    /// `text` without keys. To be done before it is cut, as half a key is no key.
     pub fn clean(&self, text: &str) -> String {
         let secrets: Vec<&Secret> = self.secrets.iter().collect();
         redact(text, &secrets)
+    }
+
+    /// A fault's text without keys, on one line and not long.
+    pub fn message(&self, text: &str) -> String {
+        line(&self.clean(text), MESSAGE_MAX)
     }
 
     fn forget(&self) {
@@ -75,19 +85,37 @@ impl Body {
     /// Reads it as JSON of that shape.
     ///
     /// # Errors
-    /// [`Fault::Nonsense`] that names what came instead, such as a web page, with a short excerpt. The next request is
-    /// then answered in full, not by [`Reply::Unchanged`].
+    /// [`Fault::Nonsense`] that names what came instead, such as a web page, with a short excerpt, or
+    /// [`Fault::Unavailable`] when the connection may have ended too soon. The next request is then answered in full,
+    /// not by [`Reply::Unchanged`].
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        serde_json::from_slice(&self.bytes).map_err(|e| {
+        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
+        serde_json::from_slice(bytes).map_err(|e| {
+            if e.is_eof() && !self.delimited {
+                self.keeper.forget();
+                let message = format!("{} and broke off in the middle of it", self.subject);
+                return Fault::Unavailable { message: self.keeper.message(&message) };
+            }
             let instead = match self.page() {
                 Some(page) => page,
-                None if !looks_like_json(&self.bytes) => {
+                None if !looks_like_json(bytes) => {
                     format!("with {} instead of JSON: {}", self.kind(), self.excerpt())
                 }
-                None => format!("with JSON of another shape than it promises ({e}): {}", self.excerpt()),
+                None => {
+                    // It may quote a value of any length.
+                    let reason: String = e.to_string().chars().take(LOOKED_AT_MAX).collect();
+                    let reason = line(&self.keeper.clean(&reason), EXCERPT_MAX);
+                    format!("with JSON of another shape than it promises ({reason}): {}", self.excerpt())
+                }
             };
             self.nonsense(&instead)
         })
+    }
+
+    /// The provider's own words, without keys, if this is an error it sent as JSON under a status that says it went
+    /// well: what stands under `message`, `error`, `reason` or the like.
+    pub fn own_words(&self) -> Option<String> {
+        own_words(&self.bytes).map(|words| excerpt(&self.keeper.clean(&words)))
     }
 
     /// The bytes.
@@ -114,7 +142,7 @@ impl Body {
     /// A fault for a body whose shape is right and whose content makes no sense: `…answered GET /x {instead}`.
     pub fn nonsense(&self, instead: &str) -> Fault {
         self.keeper.forget();
-        Fault::Nonsense { message: self.keeper.clean(&format!("{} {instead}", self.subject)) }
+        Fault::Nonsense { message: self.keeper.message(&format!("{} {instead}", self.subject)) }
     }
 
     /// The start of it on one line, without keys, in quotes.
@@ -124,7 +152,7 @@ impl Body {
 
     /// What to say if it is a web page.
     fn page(&self) -> Option<String> {
-        let title = web_page(&self.bytes, &self.content_type)?;
+        let title = self.keeper.clean(&web_page(&self.bytes, &self.content_type)?);
         let title = if title.is_empty() { String::new() } else { format!(" titled {}", excerpt(&title)) };
         Some(format!("with a web page{title} instead of data: a captive portal or a challenge page?"))
     }
@@ -133,7 +161,7 @@ impl Body {
         match self.content_type.as_str() {
             "" => "something".to_owned(),
             "application/json" => "broken JSON".to_owned(),
-            other => excerpt(other),
+            other => excerpt(&self.keeper.clean(other)),
         }
     }
 }
@@ -144,19 +172,24 @@ pub(super) fn start(bytes: &[u8]) -> String {
 }
 
 /// `text` on one line, printable, in quotes and not long.
-pub(super) fn excerpt(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
+    format!("“{}”", line(text, EXCERPT_MAX))
+}
+
+/// `text` on one line, printable, of at most `max` characters and the `…` that says it was cut.
+pub(super) fn line(text: &str, max: usize) -> String {
     let mut words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let mut line = words.next().unwrap_or("").to_owned();
     for word in words {
-        if line.len() > 4 * EXCERPT_MAX {
+        if line.len() > 4 * max {
             break;
         }
         line.push(' ');
         line.push_str(word);
     }
-    match line.char_indices().nth(EXCERPT_MAX) {
-        Some((end, _)) => format!("“{}…”", &line[..end]),
-        None => format!("“{line}”"),
+    match line.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
@@ -200,6 +233,7 @@ mod tests {
         Body {
             bytes: bytes.to_vec(),
             content_type: content_type.into(),
+            delimited: true,
             fresh_for: None,
             subject: "mock answered GET /x".into(),
             keeper,
@@ -237,14 +271,42 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_json() {
+        assert_eq!(body("\u{feff}[1]".as_bytes(), "").json::<Vec<u32>>(), Ok(vec![1]));
+    }
+
+    #[test]
+    fn an_error_under_status_200_tells_the_providers_words() {
+        let error = body(br#"{"code":429,"message":"You have run out, c0ffee1234","status":"error"}"#, "");
+        assert_eq!(error.own_words().unwrap(), "“You have run out, ***”");
+        assert_eq!(body(b"[1]", "").own_words(), None);
+    }
+
+    #[test]
     fn an_echoed_key_is_hidden_also_where_the_excerpt_ends() {
         for at in [0, 100, 150, 155, 160, 200] {
             let text = format!("{}c0ffee1234 is invalid", "x".repeat(at));
             let text = nonsense(text.as_bytes(), "text/plain");
             assert!(!text.contains("c0f"), "{text}");
         }
-        let text = nonsense(b"<html><title>c0ffee1234</title>", "text/html");
-        assert!(text.contains("***") && !text.contains("c0f"), "{text}");
+        for at in [0, 150, 155, 160] {
+            let page = format!("<html><title>{}c0ffee1234</title>", "x".repeat(at));
+            let text = nonsense(page.as_bytes(), "text/html");
+            assert!(!text.contains("c0f"), "{text}");
+            let quoted = format!("\"{}c0ffee1234\"", "x".repeat(at));
+            let text = nonsense(quoted.as_bytes(), "application/json");
+            assert!(!text.contains("c0f"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_short_however_much_came() {
+        for text in
+            [format!("\"{}\"", "é".repeat(100_000)), "x ".repeat(100_000), format!("[{}", "{".repeat(100))]
+        {
+            let text = nonsense(text.as_bytes(), "application/json");
+            assert!(text.chars().count() <= MESSAGE_MAX + 1, "{}", text.len());
+        }
     }
 
     proptest! {

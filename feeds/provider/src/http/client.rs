@@ -6,14 +6,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tickerd_sdk::{Error, Host, Interrupter, Level};
 use ureq::config::Config;
-use ureq::http::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
+use ureq::http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, TRANSFER_ENCODING,
+};
 use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, http};
 
 use super::answer::Failure;
-use super::body::{Body, Keeper, Reply};
+use super::body::{Body, Keeper, Reply, excerpt, line};
 use super::freshness::{fresh_for, retry_after};
+use super::lookup::Lookup;
 use super::request::Request;
 use super::settings::{Base, Settings, Share};
 use super::trouble::{Stage, fault};
@@ -23,19 +27,23 @@ use crate::{Fault, Secret, poll, tls};
 
 /// Most redirections followed, all within the same host.
 const REDIRECTS_MAX: usize = 3;
+/// Longest it may take to connect, TLS included: a lost first packet is sent again after 1 s and 3 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+/// Most of a URL that is shown, in characters: lists of symbols make long ones.
+const URL_MAX: usize = 120;
 /// How much of an error's body is read.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Asks one provider over HTTP: within its limits, conditionally where it can, and without a key in any text.
 ///
 /// Blocking, for the feed's own thread. A request ends after [`Settings::timeout`] whatever happens, and at once when
-/// the [`Client::interrupter`] is called, save that looking up a name and connecting are not cut short: they end with
-/// the timeout, or with the process.
+/// the [`Client::interrupter`] is called, save that the kernel's connecting is not cut short: it ends within 4 s.
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
     base: Base,
     config: Config,
+    lookup: Lookup,
     agent: Arc<Mutex<Agent>>,
     limiter: Limiter,
     validators: Arc<Mutex<Validators>>,
@@ -52,6 +60,9 @@ impl Client {
         let base = Base::parse(&settings.base_url, !settings.secrets.is_empty())?;
         let mut config = Agent::config_builder()
             .timeout_global(Some(settings.timeout))
+            // So that what took too long can be named. A silent name server is given up after 5 s for the next one.
+            .timeout_resolve(Some(settings.timeout * 3 / 4))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .user_agent(settings.user_agent()?)
             .accept("")
             .http_status_as_error(false)
@@ -77,8 +88,10 @@ impl Client {
         };
         let limiter = Limiter::open(share, &base.host, &settings.secrets, settings.limits.clone());
         let warnings = settings.secrets.iter().filter_map(Secret::warning).map(str::to_owned).collect();
+        let lookup = Lookup::new();
         Ok(Client {
-            agent: Arc::new(Mutex::new(config.new_agent())),
+            agent: Arc::new(Mutex::new(agent_of(&config, &lookup))),
+            lookup,
             validators: Arc::default(),
             warnings: Mutex::new(warnings),
             settings,
@@ -90,23 +103,30 @@ impl Client {
 
     /// Makes a request that is under way fail at once, from any thread; later ones go on as before.
     pub fn interrupter(&self) -> Interrupter {
-        let (agent, config) = (self.agent.clone(), self.config.clone());
+        let (agent, config, lookup) = (self.agent.clone(), self.config.clone(), self.lookup.clone());
         Box::new(move || {
-            let fresh = config.new_agent();
+            let fresh = agent_of(&config, &lookup);
             let old = std::mem::replace(&mut *agent.lock().unwrap_or_else(PoisonError::into_inner), fresh);
             old.shutdown();
+            lookup.interrupt();
         })
     }
 
-    /// Asks. Waits for its turn first, up to [`Settings::patience`], asleep on the host.
+    /// Lets no feed with this key ask for `time`, at most a day: for a provider that says so in words of its own.
+    pub fn hold_back(&self, time: Duration) {
+        self.limiter.block(time, boot_time());
+    }
+
+    /// Asks. Waits for its turn first, up to [`Settings::patience`], asleep on the host. A sign of life by itself.
     ///
     /// # Errors
     /// [`Fault`], sorted by what helps; what the provider asks to wait is kept by the limiter, so that all feeds with
     /// this key wait.
     pub fn get(&self, request: &Request, host: &Host) -> Result<Reply, Fault> {
+        let turn = self.take_turn(request.units(), host);
         self.tell(host);
-        self.take_turn(request.units(), host)?;
-        self.tell(host);
+        turn?;
+        host.heartbeat();
         let keeper = Keeper {
             validators: self.validators.clone(),
             url: request.shown(),
@@ -116,7 +136,7 @@ impl Client {
         match result {
             // However it ended: it was because of the stop.
             Err(_) if host.should_stop() => Err(Fault::Stopping),
-            Err(fault) => Err(clean(fault, &keeper)),
+            Err(fault) => Err(fault.map_message(|message| keeper.message(message))),
             reply => reply,
         }
     }
@@ -153,7 +173,7 @@ impl Client {
         for _ in 0..=REDIRECTS_MAX {
             let left = self.settings.timeout.saturating_sub(started.elapsed());
             let response = self.send(&target, request, mark.as_ref(), left)?;
-            match self.redirected(&response)? {
+            match self.redirected(&response, keeper)? {
                 Some(next) => target = next,
                 None => return self.judge(response, keeper, mark.is_some()),
             }
@@ -191,7 +211,7 @@ impl Client {
     }
 
     /// Where the answer sends us, within the same host.
-    fn redirected(&self, response: &Response<ureq::Body>) -> Result<Option<String>, Fault> {
+    fn redirected(&self, response: &Response<ureq::Body>, keeper: &Keeper) -> Result<Option<String>, Fault> {
         if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
@@ -202,9 +222,9 @@ impl Client {
         match to.strip_prefix(&self.base.origin) {
             Some(rest) if rest.starts_with('/') => Ok(Some(to.to_owned())),
             _ => {
-                let to: String = to.chars().take_while(|c| *c != '?').take(200).collect();
+                let to = excerpt(&keeper.clean(to.split('?').next().unwrap_or("")));
                 Err(self.nonsense(format!(
-                    "{} sends on to “{to}”, and a key is not taken to another host; a captive portal, or a wrong base_url?",
+                    "{} sends on to {to}, and a key is not taken to another host; a captive portal, or a wrong base_url?",
                     self.base.host
                 )))
             }
@@ -220,7 +240,7 @@ impl Client {
         let (head, body) = response.into_parts();
         let now = SystemTime::now();
         let fresh_for = fresh_for(&head.headers, now);
-        let subject = format!("{} answered GET {}", self.settings.source, keeper.url);
+        let subject = format!("{} answered GET {}", self.settings.source, line(&keeper.url, URL_MAX));
         if head.status == StatusCode::NOT_MODIFIED && conditional {
             return Ok(Reply::Unchanged { fresh_for });
         }
@@ -239,7 +259,10 @@ impl Client {
                 return Ok(Reply::Empty { fresh_for });
             }
             let content_type = content_type(&head.headers);
-            return Ok(Reply::Body(Body { bytes, content_type, fresh_for, subject, keeper: keeper.clone() }));
+            let delimited =
+                head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
+            let keeper = keeper.clone();
+            return Ok(Reply::Body(Body { bytes, content_type, delimited, fresh_for, subject, keeper }));
         }
         let wait = retry_after(&head.headers, now);
         if let (Some(wait), 429 | 503) = (wait, head.status.as_u16()) {
@@ -277,19 +300,11 @@ impl Client {
     }
 }
 
+fn agent_of(config: &Config, lookup: &Lookup) -> Agent {
+    Agent::with_parts(config.clone(), DefaultConnector::default(), lookup.clone())
+}
+
 fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
-}
-
-/// The fault without keys in its text.
-fn clean(fault: Fault, keeper: &Keeper) -> Fault {
-    match fault {
-        Fault::Limited { wait, message } => Fault::Limited { wait, message: keeper.clean(&message) },
-        Fault::Refused { status, message } => Fault::Refused { status, message: keeper.clean(&message) },
-        Fault::Unknown { message } => Fault::Unknown { message: keeper.clean(&message) },
-        Fault::Unavailable { message } => Fault::Unavailable { message: keeper.clean(&message) },
-        Fault::Nonsense { message } => Fault::Nonsense { message: keeper.clean(&message) },
-        fault @ (Fault::Held { .. } | Fault::Stopping) => fault,
-    }
 }

@@ -47,7 +47,7 @@ pub(super) fn fresh_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration
 /// How long the provider asks to wait, 1 s to 24 h, if it says so.
 ///
 /// Retry-After in seconds or as a date; else the reset of a rate limit, as Alpaca and Finnhub send it.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let unix = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
     let until = |at: SystemTime| at.duration_since(now).unwrap_or(Duration::ZERO);
     let said = text(headers, RETRY_AFTER.as_str()).and_then(|value| match value.parse::<u64>() {

@@ -6,7 +6,7 @@ use crate::{Fault, tls};
 
 /// How far a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// The answer's head was not there yet.
     Asking,
     /// The head was there, the body not in full.
@@ -19,6 +19,9 @@ pub(super) fn fault(error: &ureq::Error, stage: Stage, source: &str, host: &str,
         ureq::Error::HostNotFound => no_such_host(host),
         ureq::Error::Timeout(ureq::Timeout::Resolve) => {
             format!("looking up {host} took too long: is there a network?")
+        }
+        ureq::Error::Timeout(ureq::Timeout::Connect) => {
+            format!("{host} could not be connected to within 4 s: is there a network?")
         }
         ureq::Error::Timeout(_) => match stage {
             Stage::Asking => format!("{host} did not answer within {seconds} s"),
@@ -44,11 +47,13 @@ fn error_of(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
     }
 }
 
-fn no_such_host(host: &str) -> String {
+/// The words for a name that nobody knows.
+pub(crate) fn no_such_host(host: &str) -> String {
     format!("there is no address for {host}: is there a network, and is base_url right?")
 }
 
-fn io_words(error: &std::io::Error, stage: Stage, host: &str) -> String {
+/// What an error of the connection to `host` means.
+pub(crate) fn io_words(error: &std::io::Error, stage: Stage, host: &str) -> String {
     if let Some(words) = tls::words(error) {
         return format!("{host}: {words}");
     }
@@ -71,5 +76,32 @@ fn io_words(error: &std::io::Error, stage: Stage, host: &str) -> String {
         // The resolver's errors have no kind of their own.
         _ if error.to_string().contains("lookup address") => no_such_host(host),
         _ => format!("{host}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_cannot_be_tried_on_loopback_has_words_too() {
+        let io = |kind: ErrorKind| ureq::Error::Io(io::Error::from(kind));
+        let lookup =
+            io::Error::other("failed to lookup address information: Temporary failure in name resolution");
+        for (error, says) in [
+            (ureq::Error::HostNotFound, "there is no address for a.example:443"),
+            (ureq::Error::Io(lookup), "there is no address for a.example:443"),
+            (ureq::Error::Timeout(ureq::Timeout::Resolve), "looking up a.example:443 took too long"),
+            (ureq::Error::Timeout(ureq::Timeout::Connect), "could not be connected to within 4 s"),
+            (io(ErrorKind::NetworkUnreachable), "there is no way to a.example:443"),
+            (io(ErrorKind::BrokenPipe), "closed the connection without an answer"),
+        ] {
+            let Fault::Unavailable { message } = fault(&error, Stage::Asking, "mock", "a.example:443", 8)
+            else {
+                panic!("{error}")
+            };
+            assert!(message.starts_with("mock: ") && message.contains(says), "{message}");
+        }
     }
 }

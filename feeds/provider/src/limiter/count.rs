@@ -32,9 +32,7 @@ impl Count {
         }
         let spent: Vec<_> = limits
             .iter()
-            .map(|limit| {
-                (limit.window_ms(), spent_until(limit).saturating_add(limit.interval().saturating_mul(cost)))
-            })
+            .map(|limit| (limit.window_ms(), spent_until(limit).saturating_add(limit.price(cost))))
             .collect();
         self.spent_until.extend(spent);
         Ok(())
@@ -88,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_narrowest_window_decides_and_a_refusal_costs_nothing() {
-        let limits = [Limit::per_second(10).burst(5), Limit::per_day(3).burst(3)];
+        let limits = [Limit::per_second(10).burst(5), Limit::per_day(6).burst(3)];
         let (mut count, now) = (Count::default(), Duration::from_secs(9));
         for _ in 0..3 {
             assert_eq!(count.try_take(&limits, 1, now), Ok(()));
@@ -147,7 +145,7 @@ mod tests {
                 }
             }
             // A request may cost more than the burst; then it is what comes at once.
-            let over = widest.saturating_sub(burst.min(quota));
+            let over = widest.saturating_sub(burst.min(quota / 2).max(1));
             for (i, (from, _)) in passed.iter().enumerate() {
                 let end = *from + Duration::from_millis(per_ms);
                 let sum: u32 = passed[i..].iter().take_while(|(at, _)| *at < end).map(|(_, cost)| cost).sum();

@@ -41,10 +41,10 @@ impl Limit {
         Limit::new(quota, Duration::from_secs(24 * 60 * 60))
     }
 
-    /// How many may come at once, 1 to the quota; the more, the fewer are left for the rest of the window.
+    /// How many may come at once, 1 to half of the quota; the more, the fewer are left for the rest of the window.
     #[must_use]
     pub fn burst(self, burst: u32) -> Limit {
-        Limit { burst: burst.clamp(1, self.quota), ..self }
+        Limit { burst: burst.clamp(1, (self.quota / 2).max(1)), ..self }
     }
 
     /// The window's length, which names the limit in the shared count.
@@ -56,6 +56,11 @@ impl Limit {
     pub(super) fn interval(&self) -> Duration {
         let fit = u128::from(self.quota - self.burst) + 1;
         Duration::from_nanos(u64::try_from(self.per.as_nanos().div_ceil(fit)).unwrap_or(u64::MAX))
+    }
+
+    /// The time a request of `cost` takes; at most two windows, as nothing can cost more than the quota.
+    pub(super) fn price(&self, cost: u32) -> Duration {
+        self.interval().saturating_mul(cost.min(self.quota))
     }
 
     /// How far ahead of time units may be taken for a request of `cost`. One that is costlier than the burst waits

@@ -1,6 +1,6 @@
 //! Not asking more than a provider allows: one count per host and key, shared by every process of this user.
 //!
-//! Each feed is a process of its own, so the counts live in small files; see [`Share`](crate::Share). Time is the
+//! Each feed is a process of its own, so the counts live in small files; see [`Share`]. Time is the
 //! machine's time since boot: setting the clock changes nothing, and a suspended machine's time counts.
 
 mod count;

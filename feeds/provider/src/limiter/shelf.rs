@@ -17,7 +17,8 @@ use crate::Secret;
 const FORMAT: &str = "tickerd-limits-1";
 /// Longest file read, in bytes: a head, a block and 16 windows are below 1,000.
 const BYTES_MAX: u64 = 4096;
-/// A time further ahead than this is no count: the longest block is a day, the longest window too.
+/// A time further ahead than this is no count: the longest block is a day, the dearest request two of the longest
+/// windows of a day.
 const AHEAD_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// How often and how long apart a file in use is tried; its owner holds it for microseconds unless it was stopped.
 const TRIES: (u32, Duration) = (50, Duration::from_millis(2));
@@ -208,5 +209,147 @@ fn tidy(folder: &Path, boot: &str, now: Duration) {
             // An error leaves it for the next time.
             let _ = std::fs::remove_file(&path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn private() -> tempfile::TempDir {
+        tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
+    }
+
+    fn later() -> Duration {
+        super::super::boot_time() + 10 * HOUR
+    }
+
+    fn count(until: Duration) -> Count {
+        Count { spent_until: [(1000, until)].into(), blocked_until: until }
+    }
+
+    fn kept(shelf: &Shelf, now: Duration) -> Count {
+        shelf.lock(now).unwrap().count().clone()
+    }
+
+    fn key(text: &str) -> Vec<Secret> {
+        vec![Secret::new(text).unwrap()]
+    }
+
+    #[test]
+    fn a_count_is_kept_and_found_by_host_and_key_alone() {
+        let folder = private();
+        let open = |host: &str, keys: &[Secret]| Shelf::open(folder.path(), host, keys).unwrap();
+        let now = later();
+        open("a:443", &key("c0ffee1234")).lock(now).unwrap().write(&count(now + HOUR)).unwrap();
+        assert_eq!(kept(&open("a:443", &key("c0ffee1234")), now), count(now + HOUR));
+        for (host, keys) in [("a:443", key("other12345")), ("a:443", vec![]), ("b:443", key("c0ffee1234"))] {
+            assert_eq!(kept(&open(host, &keys), now), Count::default(), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_shorter_count_leaves_nothing_of_a_longer_one() {
+        let folder = private();
+        let (shelf, now) = (Shelf::open(folder.path(), "a:443", &[]).unwrap(), later());
+        let long = Count { spent_until: (0..16).map(|i| (i, now)).collect(), blocked_until: now };
+        shelf.lock(now).unwrap().write(&long).unwrap();
+        assert_eq!(kept(&shelf, now), long);
+        shelf.lock(now).unwrap().write(&count(now)).unwrap();
+        assert_eq!(kept(&shelf, now), count(now));
+    }
+
+    #[test]
+    fn names_and_contents_tell_no_key() {
+        let folder = private();
+        let shelf = Shelf::open(folder.path(), "a:443", &key("c0ffee1234")).unwrap();
+        shelf.lock(later()).unwrap().write(&count(later())).unwrap();
+        let text = std::fs::read_to_string(&shelf.path).unwrap();
+        assert!(!text.contains("c0ffee") && !shelf.path.to_str().unwrap().contains("c0ffee"), "{text}");
+        assert_eq!(std::fs::metadata(&shelf.path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_no_count_of_this_boot_counts_nothing() {
+        let folder = private();
+        let (shelf, now) = (Shelf::open(folder.path(), "a:443", &[]).unwrap(), later());
+        let boot = shelf.boot.clone();
+        let far = (now + 100 * HOUR).as_nanos();
+        for text in [
+            String::new(),
+            format!("{FORMAT} another-boot\nblocked {}\n", (now + HOUR).as_nanos()),
+            format!("tickerd-limits-0 {boot}\nblocked {}\n", (now + HOUR).as_nanos()),
+            format!("{FORMAT} {boot}\nblocked {far}\n"),
+            format!("{FORMAT} {boot}\n1000 -5\n"),
+            format!("{FORMAT} {boot}\n1000\n"),
+            format!("{FORMAT} {boot}\n1000 99999999999999999999999999\n"),
+            "x".repeat(100_000),
+        ] {
+            std::fs::write(&shelf.path, &text).unwrap();
+            assert_eq!(kept(&shelf, now), Count::default(), "{text:.80}");
+        }
+        std::fs::write(&shelf.path, [0xff, 0xfe]).unwrap();
+        assert_eq!(kept(&shelf, now), Count::default());
+    }
+
+    #[test]
+    fn links_and_open_folders_are_not_used() {
+        let folder = private();
+        let victim = folder.path().join("victim");
+        std::fs::write(&victim, "dear").unwrap();
+        let own = folder.path().join("limits");
+        let shelf = Shelf::open(&own, "a:443", &[]).unwrap();
+        symlink(&victim, &shelf.path).unwrap();
+        assert!(shelf.lock(later()).is_err());
+        std::fs::remove_file(&shelf.path).unwrap();
+        std::fs::hard_link(&victim, &shelf.path).unwrap();
+        let text = shelf.lock(later()).unwrap_err().to_string();
+        assert!(text.contains("not a plain file of this user's; remove it"), "{text}");
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "dear");
+
+        let link = folder.path().join("link");
+        symlink(&own, &link).unwrap();
+        for (path, says) in [(&link, "not a folder of this user's"), (&victim, "not a folder of this user's")]
+        {
+            let text = Shelf::open(path, "a:443", &[]).unwrap_err().to_string();
+            assert!(text.contains(says), "{text}");
+        }
+        std::fs::set_permissions(&own, Permissions::from_mode(0o750)).unwrap();
+        let text = Shelf::open(&own, "a:443", &[]).unwrap_err().to_string();
+        assert!(text.contains("chmod 0700"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_held_is_given_up_and_found_again() {
+        let folder = private();
+        let (shelf, now) = (Shelf::open(folder.path(), "a:443", &[]).unwrap(), later());
+        let held = shelf.lock(now).unwrap();
+        let text = shelf.lock(now).unwrap_err().to_string();
+        assert!(text.contains("another process holds it"), "{text}");
+        drop(held);
+        assert!(shelf.lock(now).is_ok());
+    }
+
+    #[test]
+    fn only_old_counts_are_tidied_away() {
+        let folder = private();
+        let open = |host: &str| Shelf::open(folder.path(), host, &[]).unwrap();
+        let (old, new) = (open("old:443"), open("new:443"));
+        let now = later();
+        old.lock(now).unwrap().write(&count(now - 2 * HOUR)).unwrap();
+        new.lock(now).unwrap().write(&count(now)).unwrap();
+        let other = folder.path().join("notes.txt");
+        std::fs::write(&other, "dear").unwrap();
+        let fresh = folder.path().join("0".repeat(NAME_LEN));
+        std::fs::write(&fresh, "").unwrap();
+        let foreign = folder.path().join("1".repeat(NAME_LEN));
+        std::fs::write(&foreign, "of another boot").unwrap();
+        tidy(folder.path(), &old.boot, now);
+        let left = [&old.path, &new.path, &other, &fresh, &foreign].map(|path| path.exists());
+        assert_eq!(left, [false, true, true, true, false]);
     }
 }

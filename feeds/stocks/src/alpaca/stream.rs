@@ -109,7 +109,7 @@ impl Stream for Trades<'_> {
     }
 
     fn hear(&mut self, text: &str, host: &Host) -> Result<Heard, Fault> {
-        let messages = messages(text).map_err(|fault| fault.reworded(|text| self.line.desk.clean(text)))?;
+        let messages = messages(text)?;
         let (mut answers, mut has_values) = (Vec::new(), false);
         for message in messages {
             match message {

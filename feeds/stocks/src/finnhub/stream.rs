@@ -81,7 +81,7 @@ impl Stream for Trades<'_> {
     }
 
     fn hear(&mut self, text: &str, host: &Host) -> Result<Heard, Fault> {
-        match frame(text).map_err(|fault| fault.reworded(|text| self.line.desk.clean(text)))? {
+        match frame(text)? {
             Frame::Trades(prints) => {
                 if !self.recent.is_new(text) {
                     self.line.tally.count("messages that came twice");

@@ -144,7 +144,7 @@ fn a_cut_is_told_and_quotes_go_on() {
         until_health(test, Health::Up);
         peer.reset();
         let reason = until_health(test, Health::Degraded);
-        assert!(reason.starts_with("no trades, though quotes are asked for: lost finnhub"), "{reason}");
+        assert!(reason.starts_with("no trades, though quotes are asked for: finnhub: "), "{reason}");
         let mut peer = sockets.accept();
         assert_eq!(subscriptions(&mut peer, 1), ["AAPL"]);
         peer.send(trade("AAPL", "231.60", "25", NOW_MS + 5_000));
@@ -165,7 +165,7 @@ fn connections_that_are_cut_again_and_again_hint_at_a_shared_key() {
             logged(test, "finnhub takes one per key: does another program or feed use this key?")
         });
         let reason = until_health(test, Health::Degraded);
-        assert!(reason.contains("closed the connection with code 1008: too many connections"), "{reason}");
+        assert!(reason.contains("closed the connection with code 1008"), "{reason}");
     });
 }
 
