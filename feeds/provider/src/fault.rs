@@ -47,18 +47,17 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The same in other words, such as with advice or without keys.
+    /// The same with its message changed, if it has one: to hide a key in it.
     #[must_use]
-    pub fn reworded(mut self, words: impl FnOnce(&str) -> String) -> Fault {
-        if let Fault::Limited { message, .. }
-        | Fault::Refused { message, .. }
-        | Fault::Unknown { message }
-        | Fault::Unavailable { message }
-        | Fault::Nonsense { message } = &mut self
-        {
-            *message = words(message);
+    pub fn map_message(self, change: impl FnOnce(&str) -> String) -> Fault {
+        match self {
+            Fault::Limited { wait, message } => Fault::Limited { wait, message: change(&message) },
+            Fault::Refused { status, message } => Fault::Refused { status, message: change(&message) },
+            Fault::Unknown { message } => Fault::Unknown { message: change(&message) },
+            Fault::Unavailable { message } => Fault::Unavailable { message: change(&message) },
+            Fault::Nonsense { message } => Fault::Nonsense { message: change(&message) },
+            fault @ (Fault::Held { .. } | Fault::Stopping) => fault,
         }
-        self
     }
 
     /// How the feed's values are while this lasts.

@@ -53,7 +53,7 @@ impl Settings {
     /// The fault without the keys.
     pub(crate) fn clean(&self, fault: Fault) -> Fault {
         let secrets: Vec<_> = self.secrets.iter().collect();
-        fault.reworded(|message| redact(message, &secrets))
+        fault.map_message(|message| redact(message, &secrets))
     }
 }
 
@@ -118,7 +118,7 @@ impl Socket {
                 Ok(Message::Close(frame)) => return Err(self.closed(frame)),
                 // The next read sends the pong; the one after the last would come too late.
                 Ok(_) => {
-                    self.hear();
+                    self.live();
                     self.flush()?;
                 }
                 Err(WsError::Io(e)) if is_wait(&e) => return Ok(None),
@@ -148,11 +148,11 @@ impl Socket {
     }
 
     fn heard(&mut self, text: String) -> Result<Option<String>, Fault> {
-        self.hear();
+        self.live();
         Ok(Some(text))
     }
 
-    fn hear(&mut self) {
+    fn live(&mut self) {
         self.heard = Instant::now();
         self.pinged = false;
     }

@@ -73,6 +73,11 @@ pub trait Stream {
         false
     }
 
+    /// What ended a connection, with what the feed knows beyond it.
+    fn explain(&self, fault: Fault) -> Fault {
+        fault
+    }
+
     /// Says how values are. A feed with other ways to them than this connection tells the host what follows for all.
     fn tell(&mut self, host: &Host, health: Health, reason: &str) {
         host.health(health, reason);
@@ -187,7 +192,7 @@ impl<S: Stream> Listener<'_, S> {
                 // Without values it would be a circle as fast as the network.
                 End::Expected(message) => self.settings.clean(Fault::Unavailable { message }),
                 // A provider may repeat the URL, and with it the key.
-                End::Fault(fault) => self.settings.clean(fault),
+                End::Fault(fault) => self.settings.clean(self.stream.explain(fault)),
             };
             match self.wait_after(&fault, course.values.is_some()) {
                 Ok(()) => {}

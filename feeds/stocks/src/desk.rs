@@ -36,6 +36,8 @@ struct Fares {
     polls: Option<(Health, String)>,
     stream: Option<(Health, String)>,
     told: Option<(Health, String)>,
+    /// It is over, and that was the last word.
+    is_refused: bool,
 }
 
 impl Desk {
@@ -61,6 +63,11 @@ impl Desk {
     /// Begins anew, as an instance may be run again.
     pub(crate) fn begin(&self) {
         self.over.store(false, Ordering::Relaxed);
+        *self.fares() = Fares::default();
+    }
+
+    fn fares(&self) -> MutexGuard<'_, Fares> {
+        self.fares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sleeps on the host.
@@ -90,10 +97,21 @@ impl Desk {
         host.log(level, self.clean(text));
     }
 
+    /// Ends both parts for a reason that time does not change.
+    pub(crate) fn refuse(&self, host: &Host, reason: &str) {
+        let mut fares = self.fares();
+        fares.is_refused = true;
+        host.health(Health::Down, self.clean(reason));
+        self.end();
+    }
+
     /// Takes a part's word on how it fares, and tells the host what follows for the whole if that is new.
     pub(crate) fn tell(&self, host: &Host, part: Part, health: Health, reason: &str) {
         let is_closed = self.market().is_closed();
-        let mut fares = self.fares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fares = self.fares();
+        if fares.is_refused {
+            return;
+        }
         let word = Some((health, self.clean(reason)));
         match part {
             Part::Polls => fares.polls = word,

@@ -101,8 +101,9 @@ impl PushFeed for StocksFeed {
                 .map(|settings| {
                     let listen = || {
                         let ended = this.listen(settings, host);
-                        if ended.is_err() {
-                            this.desk.end();
+                        // The other part must end before this one is joined.
+                        if let Err(error) = &ended {
+                            this.desk.refuse(host, &error.to_string());
                         }
                         ended
                     };
@@ -117,7 +118,10 @@ impl PushFeed for StocksFeed {
             });
             match asked {
                 Fault::Stopping => listened,
-                fault => Err(fault.into()),
+                fault => {
+                    this.desk.refuse(host, &fault.to_string());
+                    Err(fault.into())
+                }
             }
         })
     }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use tickerd_feed_provider::Tally;
-use tickerd_sdk::{Health, Host, Level};
+use tickerd_feed_provider::{Fault, Tally};
+use tickerd_sdk::{Host, Level};
 
-use crate::desk::{Desk, Part};
+use crate::desk::Desk;
 use crate::market::named;
 
 /// So many connections within [`OFTEN`] are no accident.
@@ -73,20 +73,19 @@ impl<'a> Line<'a> {
         named(self.complaints.iter().map(String::as_str))
     }
 
-    /// Says how the stream fares; when it is cut again and again, also what is likely behind it.
-    pub(crate) fn tell(&self, host: &Host, health: Health, reason: &str) {
+    /// What ended a connection; when that happens again and again, also what is likely behind it.
+    pub(crate) fn explain(&self, fault: Fault) -> Fault {
         let is_cut_often = self.opened.len() == CONNECTIONS_MAX
             && self.opened.front().is_some_and(|first| first.elapsed() < OFTEN);
-        if health != Health::Up && is_cut_often {
-            let reason = format!(
-                "{reason}; {CONNECTIONS_MAX} connections were cut within minutes, and {} takes one per key: does another \
+        if !is_cut_often {
+            return fault;
+        }
+        fault.map_message(|text| {
+            format!(
+                "{text}; {CONNECTIONS_MAX} connections were cut within minutes, and {} takes one per key: does another \
                  program or feed use this key? stream = false does without",
                 self.source
-            );
-            self.desk.log(host, Level::Warn, &reason);
-            self.desk.tell(host, Part::Stream, health, &reason);
-        } else {
-            self.desk.tell(host, Part::Stream, health, reason);
-        }
+            )
+        })
     }
 }

@@ -120,9 +120,6 @@ impl<'a, S: Source> Rounds<'a, S> {
         loop {
             if let Err(fault) = self.turn(host) {
                 self.tally.tell_all(host, Instant::now());
-                if let Fault::Refused { .. } = fault {
-                    self.desk.tell(host, Part::Polls, Health::Down, &fault.to_string());
-                }
                 return fault;
             }
         }
@@ -233,11 +230,16 @@ impl<'a, S: Source> Rounds<'a, S> {
             Fault::Refused { .. } => return Err(self.source.refusal(fault)),
             Fault::Unknown { .. } | Fault::Nonsense { .. } | Fault::Unavailable { .. } => {
                 self.failures += 1;
+                let is_one_of_many = self.failures < FAILURES_MAX.min(self.turns.len() + 1);
                 for place in &places {
-                    self.note(*place, &fault.to_string(), host);
+                    if is_one_of_many {
+                        self.note(*place, &fault.to_string(), host);
+                    } else {
+                        self.troubles.insert(*place, fault.to_string());
+                    }
                 }
                 self.turns.push_back(places);
-                if self.failures < FAILURES_MAX.min(self.turns.len()) {
+                if is_one_of_many {
                     return Ok(self.pace());
                 }
             }

@@ -5,16 +5,20 @@
 //! move by move.
 #![deny(missing_docs)]
 
+pub mod alpaca;
 mod authority;
 mod binance;
 mod coinbase;
 mod connection;
+pub mod finnhub;
 mod kraken;
 mod listener;
+pub mod moods;
 mod reply;
 mod request;
 mod server;
 pub mod socket;
+pub mod yahoo;
 
 pub use authority::Authority;
 pub use binance::{BINANCE_START_MS, Binance, BinancePeer};

@@ -136,7 +136,7 @@ impl Client {
         match result {
             // However it ended: it was because of the stop.
             Err(_) if host.should_stop() => Err(Fault::Stopping),
-            Err(fault) => Err(fault.reworded(|message| keeper.message(message))),
+            Err(fault) => Err(fault.map_message(|message| keeper.message(message))),
             reply => reply,
         }
     }

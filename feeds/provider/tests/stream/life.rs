@@ -67,11 +67,11 @@ fn a_quiet_provider_that_answers_pings_is_kept() {
     let echo = Echo { silence: Duration::from_millis(600), pings: true, ..Echo::default() };
     play(echo, |server, test| {
         let mut peer = server.accept();
+        // After a time and a half of silence it is the same connection.
         for _ in 0..3 {
             peer.pinged();
         }
-        // After a time and a half of silence; from here on it is not there any more.
-        peer.settle();
+        // From here on it is not there any more.
         let _again = server.accept();
         assert_eq!(test.health(), Some((Health::Down, "echo has said nothing for 0.6 s".into())));
     });

@@ -38,7 +38,7 @@ impl Source for Alpaca {
 
     fn refusal(&self, fault: Fault) -> Fault {
         match fault {
-            Fault::Refused { status: 403, .. } => fault.reworded(|text| {
+            Fault::Refused { status: 403, .. } => fault.map_message(|text| {
                 format!("{text}; if key and secret are right, set feed = \"iex\", which is free")
             }),
             other => other,

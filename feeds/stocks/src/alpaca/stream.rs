@@ -9,7 +9,7 @@ use tickerd_sdk::{Health, Host};
 
 use super::frame::{Message, Print, messages};
 use super::{SOURCE, Tape};
-use crate::desk::Desk;
+use crate::desk::{Desk, Part};
 use crate::line::Line;
 use crate::recent::Recent;
 
@@ -109,7 +109,7 @@ impl Stream for Trades<'_> {
     }
 
     fn hear(&mut self, text: &str, host: &Host) -> Result<Heard, Fault> {
-        let messages = messages(text).map_err(|fault| fault.reworded(|text| self.line.desk.clean(text)))?;
+        let messages = messages(text)?;
         let (mut answers, mut has_values) = (Vec::new(), false);
         for message in messages {
             match message {
@@ -161,8 +161,12 @@ impl Stream for Trades<'_> {
         self.line.desk.has_ended()
     }
 
+    fn explain(&self, fault: Fault) -> Fault {
+        self.line.explain(fault)
+    }
+
     fn tell(&mut self, host: &Host, health: Health, reason: &str) {
-        self.line.tell(host, health, reason);
+        self.line.desk.tell(host, Part::Stream, health, reason);
     }
 
     fn tally(&mut self) -> &mut Tally {

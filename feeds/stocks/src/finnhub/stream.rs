@@ -9,7 +9,7 @@ use tickerd_sdk::{Health, Host};
 
 use super::SOURCE;
 use super::frame::{Frame, Print, frame};
-use crate::desk::Desk;
+use crate::desk::{Desk, Part};
 use crate::line::Line;
 use crate::quoted::Traded;
 use crate::recent::Recent;
@@ -81,7 +81,7 @@ impl Stream for Trades<'_> {
     }
 
     fn hear(&mut self, text: &str, host: &Host) -> Result<Heard, Fault> {
-        match frame(text).map_err(|fault| fault.reworded(|text| self.line.desk.clean(text)))? {
+        match frame(text)? {
             Frame::Trades(prints) => {
                 if !self.recent.is_new(text) {
                     self.line.tally.count("messages that came twice");
@@ -125,8 +125,12 @@ impl Stream for Trades<'_> {
         self.line.desk.has_ended()
     }
 
+    fn explain(&self, fault: Fault) -> Fault {
+        self.line.explain(fault)
+    }
+
     fn tell(&mut self, host: &Host, health: Health, reason: &str) {
-        self.line.tell(host, health, reason);
+        self.line.desk.tell(host, Part::Stream, health, reason);
     }
 
     fn tally(&mut self) -> &mut Tally {

@@ -44,7 +44,7 @@ impl Source for Yahoo {
     }
 
     fn refusal(&self, fault: Fault) -> Fault {
-        fault.reworded(|text| {
+        fault.map_message(|text| {
             format!(
                 "{text}; there is no key for Yahoo: it may have closed this way in, or dislike user_agent; choose finnhub or \
                  alpaca"
