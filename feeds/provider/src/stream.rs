@@ -234,7 +234,7 @@ impl<S: Stream> Listener<'_, S> {
             };
             self.tell(health, fault.to_string());
             let seconds = wait.as_secs_f64();
-            self.host.log(Level::Warn, format_args!("{fault}; trying again in {seconds:.1} s"));
+            self.host.log(Level::Info, format_args!("{fault}; trying again in {seconds:.1} s"));
         }
         self.stream.tally().tell(self.host, Instant::now());
         self.sleep(wait)
