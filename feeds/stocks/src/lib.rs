@@ -7,6 +7,7 @@
 mod alpaca;
 mod config;
 mod desk;
+mod facts;
 mod finnhub;
 mod line;
 mod listing;

@@ -77,7 +77,8 @@ fn no_symbol_left_is_a_matter_of_configuration() {
     let server = start(|_, _| None);
     let (text, _) = finnhub(&server, &["NOPE", "NONE"]).refusal(|_| {});
     assert!(
-        text.starts_with("no symbol is left to be asked for; change `symbols`") && text.contains("NONE"),
+        text.starts_with("no symbol is left to be asked for; change `symbols`, or `base_url`")
+            && text.contains("NONE"),
         "{text}"
     );
 }
