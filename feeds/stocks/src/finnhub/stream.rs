@@ -14,8 +14,9 @@ use crate::line::Line;
 use crate::quoted::Traded;
 use crate::recent::Recent;
 
-/// Finnhub pings about once a minute; two and a half of them missing are a dead connection.
-const SILENCE: Duration = Duration::from_secs(150);
+/// Finnhub pings each one to two minutes, as its users counted by 2023; two of them missing are a dead connection, which
+/// they met as well.
+const SILENCE: Duration = Duration::from_secs(250);
 /// So many messages are remembered, to know one that comes again. Trades have no number, and two of the same time, price
 /// and size in one message are two; but a whole message that is like another is that one again.
 const MESSAGES_KNOWN: usize = 64;
