@@ -29,7 +29,7 @@ use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Health, Host, Interrupter, L
 pub use config::{Config, Provider, Tape};
 
 use alpaca::Alpaca;
-use desk::{Desk, Part};
+use desk::{Desk, Fuse, Part};
 use finnhub::Finnhub;
 use line::Line;
 use market::Market;
@@ -96,11 +96,13 @@ impl PushFeed for StocksFeed {
         self.desk.begin();
         let this = &*self;
         thread::scope(|scope| {
+            let _fuse = Fuse(&this.desk);
             let listening = this
                 .stream
                 .as_ref()
                 .map(|settings| {
                     let listen = || {
+                        let _fuse = Fuse(&this.desk);
                         let ended = this.listen(settings, host);
                         // The other part must end before this one is joined.
                         if let Err(error) = &ended {
@@ -120,6 +122,7 @@ impl PushFeed for StocksFeed {
             match asked {
                 Fault::Stopping => listened,
                 fault => {
+                    let fault = fault.map_message(|text| this.desk.clean(text));
                     this.desk.refuse(host, &fault.to_string());
                     Err(fault.into())
                 }

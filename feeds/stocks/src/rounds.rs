@@ -327,7 +327,8 @@ impl<'a, S: Source> Rounds<'a, S> {
                 self.hours_at_ms = Some(now_ms + HOURS_EVERY_MS);
                 self.desk.market().us_session(session, host)
             }
-            Err(Fault::Stopping) => Err(Fault::Stopping),
+            // The key itself is refused, and so would be the question for a quote.
+            Err(fault @ (Fault::Stopping | Fault::Refused { status: 401 | 451, .. })) => Err(fault),
             Err(Fault::Held { wait }) => {
                 self.hours_at_ms = Some(now_ms + u64::try_from(wait.as_millis()).unwrap_or(HOURS_EVERY_MS));
                 Ok(())

@@ -97,6 +97,14 @@ fn a_refused_key_is_never_tried_again() {
 }
 
 #[test]
+fn a_wrong_key_is_shown_to_finnhub_once() {
+    let server = start(|_, _| None);
+    let (text, _) = finnhub(&server, &["AAPL"]).keyed("not0the1key").refusal(|_| {});
+    assert!(text.contains("Invalid API key") && text.contains("check the key"), "{text}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
 fn too_much_is_waited_for_as_long_as_finnhub_asks() {
     let server = start(|request, before| {
         (request.path == "/quote" && before == 0).then(|| limited().header("retry-after", "1"))
