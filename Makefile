@@ -63,7 +63,7 @@ conformance:
 	tests/conformance/run.sh
 
 bench: $(PAGE_DEPS)
-	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench
+	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench -p tickerd-feed-flood
 	target/release/tickerd-bench $(BENCH_ARGS)
 
 install: build

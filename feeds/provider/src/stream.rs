@@ -190,8 +190,9 @@ impl<S: Stream> Listener<'_, S> {
                     continue;
                 }
                 // Without values it would be a circle as fast as the network.
-                End::Expected(message) => Fault::Unavailable { message },
-                End::Fault(fault) => self.stream.explain(fault),
+                End::Expected(message) => self.settings.clean(Fault::Unavailable { message }),
+                // A provider may repeat the URL, and with it the key.
+                End::Fault(fault) => self.settings.clean(self.stream.explain(fault)),
             };
             match self.wait_after(&fault, course.values.is_some()) {
                 Ok(()) => {}

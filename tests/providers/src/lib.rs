@@ -23,7 +23,7 @@ pub mod yahoo;
 pub use authority::Authority;
 pub use binance::{BINANCE_START_MS, Binance, BinancePeer};
 pub use coinbase::{Coinbase, CoinbasePeer};
-pub use kraken::{Kraken, KrakenPeer};
+pub use kraken::{Kraken, KrakenPeer, StandingKraken};
 pub use listener::{Ending, Listener};
 pub use reply::Reply;
 pub use request::Request;

@@ -176,6 +176,11 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Upgrades a connection that was taken elsewhere.
+    pub fn plain(tcp: TcpStream) -> Peer {
+        Peer::upgrade(Line::Plain(tcp))
+    }
+
     /// Does the server's half of the handshake.
     fn upgrade(line: Line) -> Peer {
         let mut target = String::new();
@@ -201,6 +206,11 @@ impl Peer {
     /// Sends a text message.
     pub fn send(&mut self, text: impl Into<String>) {
         self.ws.send(Message::text(text.into())).expect("the feed is there");
+    }
+
+    /// Sends a text message, unless the feed has gone: then false.
+    pub fn offer(&mut self, text: impl Into<String>) -> bool {
+        self.ws.send(Message::text(text.into())).is_ok()
     }
 
     /// Sends a binary message.
