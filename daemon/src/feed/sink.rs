@@ -11,6 +11,7 @@ use tracing::Level;
 use crate::feed::journal::Journal;
 use crate::feed::metrics::Metrics;
 use crate::feed::rejects::Rejects;
+use crate::feed::report::Hello;
 use crate::model::lane::{FeedState, Lane, Taken};
 use crate::model::normalise::{Normaliser, Reject};
 use crate::model::sample::Sample;
@@ -49,6 +50,7 @@ pub struct Voice {
     spoken: AtomicBool,
     /// Anything sensible came since the feed was started last.
     heard: AtomicBool,
+    hello: Mutex<Option<Hello>>,
     reported: Mutex<Option<(FeedState, String)>>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -59,6 +61,7 @@ impl Voice {
         Voice {
             spoken: AtomicBool::new(false),
             heard: AtomicBool::new(false),
+            hello: Mutex::default(),
             reported: Mutex::default(),
             wake,
         }
@@ -72,6 +75,16 @@ impl Voice {
     /// Whether anything came in this life.
     pub fn is_heard(&self) -> bool {
         self.heard.load(Ordering::Acquire)
+    }
+
+    /// What it said last of who it is. There before the first sample, if it says it at all.
+    pub fn hello(&self) -> Option<Hello> {
+        self.hello.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It said who it is; called on the thread that brings the samples.
+    pub fn greet(&self, hello: &Hello) {
+        *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some(hello.clone());
     }
 
     /// What the feed says about its own state, if it ever did in this life.

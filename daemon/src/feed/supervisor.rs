@@ -1,6 +1,6 @@
 //! Keeps one feed alive: starts it, watches it, starts it again after a growing wait, and ends it in order.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,12 +12,12 @@ use tracing::Level;
 use crate::feed::allowance::Allowance;
 use crate::feed::backoff::Backoff;
 use crate::feed::child::{Child, Plan};
-use crate::feed::find::find_plugin;
+use crate::feed::find::located;
 use crate::feed::journal::{Journal, printable};
 use crate::feed::life::{End, Life, Running, seconds};
 use crate::feed::metrics::Metrics;
 use crate::feed::orders::Setup;
-use crate::feed::report::{Failure, Fault, Report, Reporter};
+use crate::feed::report::{Failure, Fault, Hello, Report, Reporter};
 use crate::feed::runner::{Job, Runner};
 use crate::feed::sink::{LaneSink, Voice, now_unix_ms};
 use crate::feed::{Isolation, OnChange, Source, Spec};
@@ -45,6 +45,7 @@ struct Shared {
     health: Mutex<Health>,
     voice: Arc<Voice>,
     failed: AtomicBool,
+    last_end: Mutex<Option<End>>,
     stopping: AtomicBool,
     hurrying: AtomicBool,
     events: SyncSender<Event>,
@@ -68,8 +69,9 @@ impl Supervisor {
         on_change: OnChange,
     ) -> Supervisor {
         let (events, received) = sync_channel(REPORTS_MAX);
-        let wake = events.clone();
+        let (wake, rouse) = (events.clone(), events.clone());
         let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
+        lane.freshness().on_silence(move || drop(rouse.try_send(Event::Wake)));
         let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
         lane.report(health.clone());
         metrics.watch(&spec.name);
@@ -79,6 +81,7 @@ impl Supervisor {
             health: Mutex::new(health),
             voice: voice.clone(),
             failed: AtomicBool::new(false),
+            last_end: Mutex::default(),
             stopping: AtomicBool::new(false),
             hurrying: AtomicBool::new(false),
             events,
@@ -126,6 +129,16 @@ impl Supervisor {
     /// Whether it ever failed: did not start, ended, hung, or a poll went wrong.
     pub fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// How its last life ended, if one has; without an error when it ended of itself. What it said is taken by then.
+    pub fn last_end(&self) -> Option<Result<(), Failure>> {
+        self.shared.last_end.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it said last of who it is; there before its first sample, if it says it at all.
+    pub fn hello(&self) -> Option<Hello> {
+        self.shared.voice.hello()
     }
 
     /// Begins the ordered stop and returns at once.
@@ -211,6 +224,7 @@ impl Overseer {
             let began = Instant::now();
             self.shared.voice.begin();
             let end = self.live(spec, events, life);
+            *self.shared.last_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end.clone());
             if self.shared.is_stopping() {
                 break;
             }
@@ -237,12 +251,20 @@ impl Overseer {
     }
 
     fn live(&mut self, spec: &Spec, events: &Receiver<Event>, life: u64) -> End {
-        let events_in = self.shared.events.clone();
-        let report: Reporter = Arc::new(move |report| drop(events_in.send(Event::Report { life, report })));
+        // What was not there before may have been installed since.
+        let spec = &Spec { source: located(&spec.source, &spec.working_dir)?, ..spec.clone() };
+        let (events_in, greeted) = (self.shared.events.clone(), self.shared.voice.clone());
+        let report: Reporter = Arc::new(move |report| {
+            if let Report::Hello(hello) = &report {
+                greeted.greet(hello);
+            }
+            drop(events_in.send(Event::Report { life, report }));
+        });
         let running = begin(spec, self.sink.clone(), report)?;
         let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
         let mut current = Life::new(spec, &voice, &journal, running, Instant::now());
         loop {
+            current.pace().into_iter().for_each(|pace| self.lane.freshness().set_pace(pace));
             let now = Instant::now();
             if self.shared.is_stopping() {
                 current.close(now, None);
@@ -290,6 +312,7 @@ impl Overseer {
 
     /// As [`Overseer::set`], unless the feed has changed too often lately; then false, and it is to be asked again.
     fn show(&mut self, state: FeedState, reason: String, now: Instant) -> bool {
+        let (state, reason) = self.lane.freshness().judge(state, reason);
         let health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
         let same = health.state == state && health.reason == reason;
         drop(health);
@@ -347,28 +370,17 @@ fn begin(spec: &Spec, sink: Arc<LaneSink>, report: Reporter) -> Result<Running, 
     };
     let argv = match &spec.source {
         Source::Library { path, isolation: Isolation::InProcess } => {
-            let job = Job { path: locate(path, spec)?, name: spec.name.clone(), config: config.to_string() };
+            let job = Job { path: path.clone(), name: spec.name.clone(), config: config.to_string() };
             let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
             return Runner::start(job, sink, report).map(Running::Thread).map_err(cannot);
         }
         Source::Library { path, isolation: Isolation::Process } => {
             let text = |path: &Path| path.to_string_lossy().into_owned();
-            let path = locate(path, spec)?;
-            vec![text(&spec.program), "feed-host".into(), "--feed".into(), spec.name.clone(), text(&path)]
+            vec![text(&spec.program), "feed-host".into(), "--feed".into(), spec.name.clone(), text(path)]
         }
         Source::Exec { argv } => argv.clone(),
     };
     let setup = Setup::new(&spec.name, spec.interval, spec.topics_max, config).line();
     let plan = Plan { argv, working_dir: spec.working_dir.clone(), setup };
     Child::start(plan, sink, report).map(Running::Child)
-}
-
-/// The library's file. A bare name is one that was not found before; it may have been installed since.
-fn locate(path: &Path, spec: &Spec) -> Result<PathBuf, Failure> {
-    match path.to_str() {
-        Some(name) if !name.contains('/') => {
-            find_plugin(name, &spec.working_dir).map_err(|e| Failure::config(e.to_string()))
-        }
-        _ => Ok(path.to_owned()),
-    }
 }

@@ -15,6 +15,7 @@ use crate::model::sample::Class;
 mod executables;
 mod libraries;
 mod plugin;
+mod programs;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

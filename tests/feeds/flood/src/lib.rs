@@ -63,10 +63,10 @@ impl Feed for Flood {
 impl PushFeed for Flood {
     fn run(&mut self, host: &Host) -> Result<(), Error> {
         let started = Instant::now();
-        let mut said = 0u64;
         // Every topic has a value before the next round brings its next one.
         let rounds = self.values.iter().cycle();
-        for (topic, value) in rounds.flat_map(|value| self.topics.iter().map(move |topic| (topic, value))) {
+        let samples = rounds.flat_map(|value| self.topics.iter().map(move |topic| (topic, value)));
+        for (said, (topic, value)) in (0u64..).zip(samples) {
             if said.is_multiple_of(LOOK_EVERY) && host.should_stop() {
                 return Err(Error::Stopping);
             }
@@ -74,7 +74,6 @@ impl PushFeed for Flood {
                 thread::sleep(TURN);
             }
             host.emit(Sample::json(topic, "quote", value))?;
-            said += 1;
         }
         Ok(())
     }
