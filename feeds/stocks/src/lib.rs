@@ -11,6 +11,8 @@ mod facts;
 mod finnhub;
 mod line;
 mod listing;
+#[cfg(test)]
+mod mangled;
 mod market;
 mod plan;
 mod quoted;

@@ -8,6 +8,9 @@ use crate::listing::Listing;
 use crate::quoted::Quoted;
 use crate::rounds::Source;
 
+#[cfg(test)]
+pub(crate) use chart::Answer as ChartAnswer;
+
 /// How its values are signed.
 pub(crate) const SOURCE: &str = "yahoo";
 
