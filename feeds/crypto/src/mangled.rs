@@ -1,8 +1,8 @@
 //! Every documented message, cut off at each place and with each of its values replaced by something else.
 
-use serde_json::{Value, json};
 use tickerd_feed_provider::stream::Stream;
 use tickerd_sdk::testing::TestHost;
+use tickerd_test_providers::mangled;
 
 use crate::binance::Binance;
 use crate::book::{Book, Pair};
@@ -29,58 +29,8 @@ fn hear(stream: &mut impl Stream, text: &str) {
     }
 }
 
-/// Every value of `json`, its members' first, replaced by each of the `others`.
-fn replaced(json: &Value, others: &[Value], each: &mut dyn FnMut(Value)) {
-    for other in others {
-        each(other.clone());
-    }
-    match json {
-        Value::Object(members) => {
-            for (key, value) in members {
-                replaced(value, others, &mut |other| {
-                    let mut members = members.clone();
-                    members.insert(key.clone(), other);
-                    each(Value::Object(members));
-                });
-                let mut fewer = members.clone();
-                fewer.remove(key);
-                each(Value::Object(fewer));
-            }
-        }
-        Value::Array(items) => {
-            for (i, value) in items.iter().enumerate() {
-                replaced(value, others, &mut |other| {
-                    let mut items = items.clone();
-                    items[i] = other;
-                    each(Value::Array(items));
-                });
-            }
-        }
-        _ => {}
-    }
-}
-
 fn mangle(stream: &mut impl Stream, text: &str) {
-    for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
-        hear(stream, &text[..end]);
-    }
-    let others = [
-        json!(null),
-        json!(true),
-        json!(-1),
-        json!(0),
-        json!(1.5e300),
-        json!(u64::MAX),
-        json!(""),
-        json!("-0.0"),
-        json!("NaN"),
-        json!("9".repeat(1000)),
-        json!([]),
-        json!({}),
-        json!([[{}]]),
-    ];
-    let json: Value = serde_json::from_str(text).unwrap();
-    replaced(&json, &others, &mut |other| hear(stream, &other.to_string()));
+    mangled(text, &mut |text| hear(stream, text));
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub struct Config {
     /// How often each symbol's quote is asked for: `"15s"`, with Yahoo `"60s"`. Longer where the limits ask for it.
     pub every: Option<Period>,
     /// How many requests a minute the plan allows: 60 at Finnhub and 200 at Alpaca for free; 30 at Yahoo, by guess.
-    #[schemars(range(min = 1, max = 100_000))]
+    #[schemars(range(min = 10, max = 100_000))]
     pub requests_per_minute: Option<u32>,
     /// Whose trades Alpaca tells.
     pub feed: Option<Tape>,

@@ -30,6 +30,17 @@ pub(crate) struct Desk {
     secrets: Vec<Secret>,
 }
 
+/// Ends both parts when the thread that holds it panics, so that the other does not go on as if nothing were.
+pub(crate) struct Fuse<'a>(pub(crate) &'a Desk);
+
+impl Drop for Fuse<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end();
+        }
+    }
+}
+
 /// How each part fares, by its last word.
 #[derive(Debug, Default)]
 struct Fares {
@@ -177,6 +188,19 @@ mod tests {
         assert_eq!(health(Some(&down), None), Some(Health::Down));
         let (_, reason) = together(Some(&down), Some(&lost), false).unwrap();
         assert_eq!(reason, "not reached; and no trades: hung up");
+    }
+
+    #[test]
+    fn a_part_that_panics_ends_the_other() {
+        let desk = Desk::new(Market::new(Vec::new()), Vec::new());
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _fuse = Fuse(&desk);
+            panic!("as a test wants it");
+        }));
+        assert!(panicked.is_err() && desk.has_ended());
+        desk.begin();
+        drop(Fuse(&desk));
+        assert!(!desk.has_ended(), "without a panic the other goes on");
     }
 
     #[test]

@@ -7,9 +7,12 @@
 mod alpaca;
 mod config;
 mod desk;
+mod facts;
 mod finnhub;
 mod line;
 mod listing;
+#[cfg(test)]
+mod mangled;
 mod market;
 mod plan;
 mod quoted;
@@ -28,9 +31,9 @@ use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Health, Host, Interrupter, L
 pub use config::{Config, Provider, Tape};
 
 use alpaca::Alpaca;
-use desk::{Desk, Part};
+use desk::{Desk, Fuse, Part};
 use finnhub::Finnhub;
-use line::Line;
+use line::{Dialogue, Listening};
 use market::Market;
 use plan::Asked;
 use rounds::Rounds;
@@ -95,11 +98,13 @@ impl PushFeed for StocksFeed {
         self.desk.begin();
         let this = &*self;
         thread::scope(|scope| {
+            let _fuse = Fuse(&this.desk);
             let listening = this
                 .stream
                 .as_ref()
                 .map(|settings| {
                     let listen = || {
+                        let _fuse = Fuse(&this.desk);
                         let ended = this.listen(settings, host);
                         // The other part must end before this one is joined.
                         if let Err(error) = &ended {
@@ -119,6 +124,7 @@ impl PushFeed for StocksFeed {
             match asked {
                 Fault::Stopping => listened,
                 fault => {
+                    let fault = fault.map_message(|text| this.desk.clean(text));
                     this.desk.refuse(host, &fault.to_string());
                     Err(fault.into())
                 }
@@ -140,23 +146,27 @@ impl StocksFeed {
         }
     }
 
-    /// Listens to trades until the end, or until the source will not have it though the feed goes on.
+    /// Listens to trades until the end.
     fn listen(&self, settings: &socket::Settings, host: &Host) -> Result<(), Error> {
         match &self.asked {
-            Asked::Finnhub { .. } => {
-                let mut trades = finnhub::stream::Trades::new(&self.desk);
-                self.heard(stream::run(host, settings, &mut trades), &trades.line, host)
-            }
+            Asked::Finnhub { .. } => self.listen_to(settings, finnhub::stream::Trades::new(), host),
             Asked::Alpaca { key, secret, tape } => {
-                let mut trades = alpaca::stream::Trades::new(&self.desk, key, secret, *tape);
-                self.heard(stream::run(host, settings, &mut trades), &trades.line, host)
+                self.listen_to(settings, alpaca::stream::Trades::new(key, secret, *tape), host)
             }
             Asked::Yahoo => Ok(()),
         }
     }
 
-    fn heard(&self, ended: Result<(), Error>, line: &Line, host: &Host) -> Result<(), Error> {
-        let Some(why) = line.given_up() else { return ended };
+    /// The same, or until the source will not have it though the feed goes on.
+    fn listen_to(
+        &self,
+        settings: &socket::Settings,
+        dialogue: impl Dialogue,
+        host: &Host,
+    ) -> Result<(), Error> {
+        let mut listening = Listening::new(&self.desk, settings.source, dialogue);
+        let ended = stream::run(host, settings, &mut listening);
+        let Some(why) = listening.given_up() else { return ended };
         self.desk.log(host, Level::Warn, why);
         self.desk.tell(host, Part::Stream, Health::Degraded, why);
         Ok(())

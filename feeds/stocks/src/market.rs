@@ -43,6 +43,12 @@ impl Market {
         open.map(|(place, _)| place).collect()
     }
 
+    /// The same by the source's names.
+    pub(crate) fn asked_names(&self) -> Vec<String> {
+        let listings = self.asked().into_iter().filter_map(|place| self.listing(place));
+        listings.map(|listing| listing.source_symbol.clone()).collect()
+    }
+
     /// Leaves a symbol out from now on, and says why.
     pub(crate) fn bar(&mut self, place: usize, why: String) {
         if let Some(listing) = self.listings.get_mut(place) {

@@ -8,69 +8,14 @@ use tickerd_feed_provider::{Limit, Period, Secret, SecretSource, Symbol};
 use tickerd_sdk::Error;
 
 use crate::config::{Config, Provider, Tape};
+use crate::facts::Facts;
 use crate::listing::Listing;
 use crate::{alpaca, finnhub, yahoo};
 
 /// Share of the quota that quotes may use, in percent; the rest is for tries after failures and the market's hours.
 const QUOTA_USED_PCT: u64 = 90;
-/// Shortest time between two questions for one symbol.
-const EVERY_MIN: Duration = Duration::from_secs(1);
 /// Longest, after which a price is no news.
 const EVERY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What differs between the providers before the first request.
-struct Facts {
-    name: &'static str,
-    base_url: &'static str,
-    stream_url: Option<&'static str>,
-    /// Most symbols watched: what a round of some minutes can ask for.
-    symbols_max: usize,
-    /// Most symbols in one request.
-    batch_max: usize,
-    every: Period,
-    /// Requests a minute, as the free plan allows.
-    per_minute: u32,
-    /// Requests a second, whatever the plan.
-    per_second: Option<u32>,
-}
-
-impl Provider {
-    fn facts(self) -> Facts {
-        match self {
-            Provider::Finnhub => Facts {
-                name: "finnhub",
-                base_url: "https://finnhub.io/api/v1",
-                stream_url: Some("wss://ws.finnhub.io"),
-                symbols_max: 300,
-                batch_max: 1,
-                every: Period::secs(15),
-                per_minute: 60,
-                per_second: Some(30),
-            },
-            Provider::Alpaca => Facts {
-                name: "alpaca",
-                base_url: "https://data.alpaca.markets",
-                stream_url: Some("wss://stream.data.alpaca.markets/v2"),
-                symbols_max: 1_000,
-                // About 600 bytes of URL.
-                batch_max: 100,
-                every: Period::secs(15),
-                per_minute: 200,
-                per_second: None,
-            },
-            Provider::Yahoo => Facts {
-                name: "yahoo",
-                base_url: "https://query1.finance.yahoo.com",
-                stream_url: None,
-                symbols_max: 60,
-                batch_max: 1,
-                every: Period::secs(60),
-                per_minute: 30,
-                per_second: None,
-            },
-        }
-    }
-}
 
 /// Who is asked, with what it takes.
 #[derive(Debug, Clone)]
@@ -162,13 +107,13 @@ impl Config {
         let listings = listings(self.symbols.into_iter().map(Symbol::from), currency, &facts)?;
 
         let per_minute = self.requests_per_minute.unwrap_or(facts.per_minute);
-        if !(1..=100_000).contains(&per_minute) {
+        if !(10..=100_000).contains(&per_minute) {
             return Err(Error::config(format!(
-                "requests_per_minute: {per_minute} is out of range; use 1 to 100000, as your plan allows"
+                "requests_per_minute: {per_minute} is out of range; use 10 to 100000, as your plan allows"
             )));
         }
         let requests = listings.len().div_ceil(facts.batch_max);
-        let (every, stretched) = every(self.every.unwrap_or(facts.every), requests, per_minute)?;
+        let (every, stretched) = every(self.every.unwrap_or(facts.every), &facts, requests, per_minute)?;
         notes.extend(stretched);
         let minute = Duration::from_secs(60);
         let mut limits = vec![Limit::new(per_minute, minute)];
@@ -284,11 +229,19 @@ fn listings(
 }
 
 /// How often a round of `requests` may be, and what to say if that is not as often as was asked.
-fn every(asked: Period, requests: usize, per_minute: u32) -> Result<(Duration, Option<String>), Error> {
-    if !(EVERY_MIN..=EVERY_MAX).contains(&asked.duration()) {
-        return Err(Error::config(format!("every: {asked} is out of range; use \"1s\" to \"24h\"")));
+fn every(
+    asked: Period,
+    facts: &Facts,
+    requests: usize,
+    per_minute: u32,
+) -> Result<(Duration, Option<String>), Error> {
+    let Facts { name, every_min, .. } = facts;
+    if !(every_min.duration()..=EVERY_MAX).contains(&asked.duration()) {
+        return Err(Error::config(format!(
+            "every: {asked} is out of range for {name}; use \"{every_min}\" to \"24h\""
+        )));
     }
-    let used = (u64::from(per_minute) * QUOTA_USED_PCT).max(100);
+    let used = u64::from(per_minute) * QUOTA_USED_PCT;
     let round_ms = (requests as u64 * 60_000 * 100).div_ceil(used);
     let shortest = Period::from(Duration::from_millis(round_ms));
     if asked >= shortest {
@@ -300,4 +253,107 @@ fn every(asked: Period, requests: usize, per_minute: u32) -> Result<(Duration, O
         shortest.duration().as_secs_f64()
     );
     Ok((shortest.duration(), Some(note)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn plan(config: Value) -> Result<Plan, Error> {
+        serde_json::from_value::<Config>(config).unwrap().plan()
+    }
+
+    fn refusal(config: Value) -> String {
+        match plan(config) {
+            Err(Error::Config(text)) => text,
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("refused"),
+        }
+    }
+
+    fn many(n: usize) -> Vec<String> {
+        (0..n).map(|i| format!("S{i}")).collect()
+    }
+
+    #[test]
+    fn refusals_name_the_key_and_the_remedy() {
+        let yahoo = |key: &str, value: Value| {
+            let mut config = json!({"provider": "yahoo", "symbols": ["AAPL"]});
+            config[key] = value;
+            refusal(config)
+        };
+        let key = json!({"env": "TICKERD_NONE"});
+        for (text, says) in [
+            (yahoo("symbols", json!([])), "symbols: name at least one"),
+            (yahoo("symbols", json!(["A B"])), "symbols: `A B` is not a symbol"),
+            (yahoo("symbols", json!(["A,B"])), "symbols: `A,B` is not a symbol"),
+            (yahoo("symbols", json!(["É"])), "symbols: `É` is not a symbol"),
+            (yahoo("symbols", json!(["A/B", "A-B"])), "symbols: `A-B` shares the topic `A-B`"),
+            (
+                yahoo("symbols", json!(["A", {"symbol": "B", "source": "A"}])),
+                "symbols: `A` is asked for twice",
+            ),
+            (yahoo("symbols", json!(many(61))), "symbols: 61 are more than yahoo"),
+            (yahoo("key", key.clone()), "key: yahoo has none; remove it"),
+            (yahoo("secret", key.clone()), "secret: only alpaca"),
+            (yahoo("feed", json!("sip")), "feed: only alpaca"),
+            (yahoo("stream", json!(true)), "stream: there is none of yahoo"),
+            (yahoo("stream_url", json!("wss://x")), "stream_url: there is no stream"),
+            (yahoo("every", json!("5s")), "every: 5s is out of range for yahoo; use \"10s\" to \"24h\""),
+            (yahoo("requests_per_minute", json!(0)), "requests_per_minute: 0 is out of range"),
+            (
+                refusal(json!({"provider": "finnhub", "symbols": ["A"]})),
+                "key: finnhub wants one; get it for free",
+            ),
+            (
+                refusal(json!({"provider": "finnhub", "symbols": ["A"], "key": key.clone()})),
+                "key: env: there is no variable of `TICKERD_NONE`",
+            ),
+            (
+                refusal(json!({"provider": "finnhub", "symbols": ["A"], "key": key, "user_agent": "x"})),
+                "user_agent: only yahoo",
+            ),
+        ] {
+            assert!(text.starts_with(says), "{says}: {text}");
+        }
+    }
+
+    #[test]
+    fn rounds_are_stretched_to_what_the_plan_allows() {
+        for (asked, provider, requests, per_minute, secs) in [
+            (15, Provider::Finnhub, 1, 60, 15.0),
+            (15, Provider::Finnhub, 13, 60, 15.0),
+            (15, Provider::Finnhub, 54, 60, 60.0),
+            (15, Provider::Finnhub, 54, 300, 15.0),
+            (1, Provider::Alpaca, 10, 200, 3.334),
+            (60, Provider::Yahoo, 60, 30, 133.334),
+        ] {
+            let asked = Period::secs(asked);
+            let (every, note) = every(asked, &provider.facts(), requests, per_minute).unwrap();
+            assert_eq!(every.as_secs_f64(), secs, "{requests} of {per_minute}");
+            assert_eq!(note.is_some(), every != asked.duration());
+            if let Some(note) = note {
+                assert!(note.starts_with(&format!("every = \"{asked}\" is stretched to ")), "{note}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_goes_over_no_open_line() {
+        for good in ["wss://ws.finnhub.io", "ws://127.0.0.1:1", "ws://localhost:1/x", "ws://[::1]:1"] {
+            assert_eq!(check_stream_url(good), Ok(()), "{good}");
+        }
+        for bad in ["ws://example.org", "https://x", "x", "ws://localhost.example.org"] {
+            assert!(check_stream_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn yahoo_comes_with_its_terms_and_without_a_stream() {
+        let plan = plan(json!({"provider": "yahoo", "symbols": ["AAPL"]})).unwrap();
+        assert!(plan.notes.iter().any(|note| note.contains("terms of service")), "{:?}", plan.notes);
+        assert_eq!((plan.stream_url, plan.every), (None, Duration::from_secs(60)));
+        assert!(plan.user_agent.is_some_and(|agent| agent.contains("tickerd/")));
+    }
 }

@@ -78,6 +78,8 @@ pub(crate) struct Rounds<'a, S> {
     first_round: usize,
     retry: Retry,
     failures: usize,
+    /// Whether an answer was of use already; before that there is nothing good to tell.
+    has_answered: bool,
     /// What is wrong with the source as a whole.
     trouble: Option<Fault>,
     /// What is wrong with single symbols, by place.
@@ -109,6 +111,7 @@ impl<'a, S: Source> Rounds<'a, S> {
             is_shared: batch_max > 1,
             retry: Retry::new(RETRY_FIRST, RETRY_MAX),
             failures: 0,
+            has_answered: false,
             trouble: None,
             troubles: BTreeMap::new(),
             tally: Tally::default(),
@@ -254,6 +257,7 @@ impl<'a, S: Source> Rounds<'a, S> {
     }
 
     fn succeeded(&mut self, host: &Host) {
+        self.has_answered = true;
         self.failures = 0;
         self.retry.success();
         if self.trouble.take().is_some() {
@@ -286,7 +290,9 @@ impl<'a, S: Source> Rounds<'a, S> {
         let why = self.desk.market().barred().unwrap_or_default();
         Fault::Refused {
             status: 0,
-            message: format!("no symbol is left to be asked for; change `symbols`: {why}"),
+            message: format!(
+                "no symbol is left to be asked for; change `symbols`, or `base_url` if it is set: {why}"
+            ),
         }
     }
 
@@ -299,7 +305,8 @@ impl<'a, S: Source> Rounds<'a, S> {
                     barred.iter().map(String::as_str).chain(self.troubles.values().map(String::as_str)),
                 ) {
                     Some(troubles) => (Health::Degraded, troubles),
-                    None => (Health::Up, String::new()),
+                    None if self.has_answered => (Health::Up, String::new()),
+                    None => return,
                 }
             }
         };
@@ -320,7 +327,8 @@ impl<'a, S: Source> Rounds<'a, S> {
                 self.hours_at_ms = Some(now_ms + HOURS_EVERY_MS);
                 self.desk.market().us_session(session, host)
             }
-            Err(Fault::Stopping) => Err(Fault::Stopping),
+            // The key itself is refused, and so would be the question for a quote.
+            Err(fault @ (Fault::Stopping | Fault::Refused { status: 401 | 451, .. })) => Err(fault),
             Err(Fault::Held { wait }) => {
                 self.hours_at_ms = Some(now_ms + u64::try_from(wait.as_millis()).unwrap_or(HOURS_EVERY_MS));
                 Ok(())

@@ -11,6 +11,9 @@ use crate::listing::Listing;
 use crate::quoted::Quoted;
 use crate::rounds::Source;
 
+#[cfg(test)]
+pub(crate) use snapshot::Snapshots;
+
 /// How its values are signed.
 pub(crate) const SOURCE: &str = "alpaca";
 

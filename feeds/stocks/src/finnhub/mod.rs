@@ -11,6 +11,9 @@ use crate::listing::Listing;
 use crate::quoted::Quoted;
 use crate::rounds::Source;
 
+#[cfg(test)]
+pub(crate) use quote::Answer as QuoteAnswer;
+
 /// How its values are signed.
 pub(crate) const SOURCE: &str = "finnhub";
 /// The header that holds the key; in the URL it would be in the logs of whoever stands between.

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tickerd_feed_provider::stream::{Heard, Stream};
-use tickerd_feed_provider::{Digits, Fault, Request, Secret, Tally, Trade};
-use tickerd_sdk::{Health, Host};
+use tickerd_feed_provider::stream::Heard;
+use tickerd_feed_provider::{Digits, Fault, Request, Secret, Trade};
+use tickerd_sdk::Host;
 
 use super::SOURCE;
 use super::frame::{Frame, Print, frame};
-use crate::desk::{Desk, Part};
-use crate::line::Line;
+use crate::desk::Desk;
+use crate::line::{Dialogue, Line};
 use crate::quoted::Traded;
 use crate::recent::Recent;
 
-/// Finnhub pings about once a minute; two and a half of them missing are a dead connection.
-const SILENCE: Duration = Duration::from_secs(150);
 /// So many messages are remembered, to know one that comes again. Trades have no number, and two of the same time, price
 /// and size in one message are two; but a whole message that is like another is that one again.
 const MESSAGES_KNOWN: usize = 64;
@@ -27,70 +25,39 @@ pub(crate) fn url(stream_url: &str, key: &Secret) -> String {
 }
 
 /// Finnhub's trades.
-pub(crate) struct Trades<'a> {
-    pub(crate) line: Line<'a>,
+pub(crate) struct Trades {
     recent: Recent,
 }
 
-impl<'a> Trades<'a> {
-    pub(crate) fn new(desk: &'a Desk) -> Trades<'a> {
-        Trades { line: Line::new(desk, SOURCE), recent: Recent::new(MESSAGES_KNOWN) }
-    }
-
-    fn take(&mut self, mut print: Print, host: &Host) -> Result<(), Fault> {
-        let mut market = self.line.desk.market();
-        let Some(place) = market.find(&print.source_symbol) else {
-            self.line.tally.count("trades of symbols that were not asked for");
-            return Ok(());
-        };
-        let Some(listing) = market.listing(place) else { return Ok(()) };
-        let unit = listing.unit.clone();
-        let Ok(price) = unit.last(print.price.take(), &print.source_symbol) else {
-            self.line.tally.count("trades without a price above zero");
-            return Ok(());
-        };
-        let time_ms = print.time_ms();
-        // Nothing was traded: a currency's price moved.
-        if print.size.as_ref().is_some_and(|size| !size.is_positive()) {
-            return market.moved(place, SOURCE, &price, time_ms, None, host);
-        }
-        let trade = Trade {
-            symbol: listing.symbol.clone(),
-            conditions: print.take_conditions(),
-            source_symbol: print.source_symbol,
-            source: SOURCE,
-            id: None,
-            price,
-            size: print.size.filter(Digits::is_positive),
-            side: None,
-            currency: unit.currency,
-            delay_s: None,
-        };
-        market.traded(place, &Traded { trade, time_ms }, host)
+impl Trades {
+    pub(crate) fn new() -> Trades {
+        Trades { recent: Recent::new(MESSAGES_KNOWN) }
     }
 }
 
-impl Stream for Trades<'_> {
-    fn hello(&mut self) -> Vec<String> {
-        self.line.open();
-        let market = self.line.desk.market();
-        let symbols = market.asked().into_iter().filter_map(|place| market.listing(place));
-        symbols
-            .map(|listing| json!({"type": "subscribe", "symbol": listing.source_symbol}).to_string())
-            .collect()
+impl Dialogue for Trades {
+    /// Finnhub pings each one to two minutes, as its users counted by 2023; two of them missing are a dead connection,
+    /// which they met as well.
+    const SILENCE: Duration = Duration::from_secs(250);
+    const PINGS: bool = false;
+    const PATIENCE: Option<Duration> = None;
+
+    fn hello(&self, desk: &Desk) -> Vec<String> {
+        let subscribe = |symbol| json!({"type": "subscribe", "symbol": symbol}).to_string();
+        desk.market().asked_names().into_iter().map(subscribe).collect()
     }
 
-    fn hear(&mut self, text: &str, host: &Host) -> Result<Heard, Fault> {
+    fn hear(&mut self, text: &str, line: &mut Line, host: &Host) -> Result<Heard, Fault> {
         match frame(text)? {
+            Frame::Trades(_) if !self.recent.is_new(text) => {
+                line.tally.count("messages that came twice");
+                Ok(Heard::Values)
+            }
             Frame::Trades(prints) => {
-                if !self.recent.is_new(text) {
-                    self.line.tally.count("messages that came twice");
-                    return Ok(Heard::Values);
-                }
                 for print in prints {
                     match print {
-                        Ok(print) => self.take(print, host)?,
-                        Err(_) => self.line.tally.count("trades that could not be read"),
+                        Ok(print) => take(print, line, host)?,
+                        Err(_) => line.tally.count("trades that could not be read"),
                     }
                 }
                 Ok(Heard::Values)
@@ -98,42 +65,43 @@ impl Stream for Trades<'_> {
             // There is no answer to a subscription; a ping says that silence is because nobody trades.
             Frame::Ping => Ok(Heard::Values),
             Frame::Error(words) => {
-                self.line.complain(&words, host);
+                line.complain(&words, host);
                 Ok(Heard::Talk)
             }
             Frame::Other(_) => Ok(Heard::Talk),
         }
     }
+}
 
-    fn silence(&self) -> Duration {
-        SILENCE
+/// Takes one trade.
+fn take(mut print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
+    let mut market = line.desk.market();
+    let Some(place) = market.find(&print.source_symbol) else {
+        line.tally.count("trades of symbols that were not asked for");
+        return Ok(());
+    };
+    let Some(listing) = market.listing(place) else { return Ok(()) };
+    let unit = listing.unit.clone();
+    let Ok(price) = unit.last(print.price.take(), &print.source_symbol) else {
+        line.tally.count("trades without a price above zero");
+        return Ok(());
+    };
+    let time_ms = print.time_ms();
+    // Nothing was traded: a currency's price moved.
+    if print.size.as_ref().is_some_and(|size| !size.is_positive()) {
+        return market.moved(place, SOURCE, &price, time_ms, None, host);
     }
-
-    fn patience(&self) -> Option<Duration> {
-        None
-    }
-
-    fn trouble(&self) -> Option<String> {
-        self.line.trouble()
-    }
-
-    fn lost_in_a_break(&self) -> Option<&'static str> {
-        Some("trades")
-    }
-
-    fn is_over(&self) -> bool {
-        self.line.desk.has_ended()
-    }
-
-    fn explain(&self, fault: Fault) -> Fault {
-        self.line.explain(fault)
-    }
-
-    fn tell(&mut self, host: &Host, health: Health, reason: &str) {
-        self.line.desk.tell(host, Part::Stream, health, reason);
-    }
-
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.line.tally
-    }
+    let trade = Trade {
+        symbol: listing.symbol.clone(),
+        conditions: print.take_conditions(),
+        source_symbol: print.source_symbol,
+        source: SOURCE,
+        id: None,
+        price,
+        size: print.size.filter(Digits::is_positive),
+        side: None,
+        currency: unit.currency,
+        delay_s: None,
+    };
+    market.traded(place, &Traded { trade, time_ms }, host)
 }

@@ -8,6 +8,9 @@ use crate::listing::Listing;
 use crate::quoted::Quoted;
 use crate::rounds::Source;
 
+#[cfg(test)]
+pub(crate) use chart::Answer as ChartAnswer;
+
 /// How its values are signed.
 pub(crate) const SOURCE: &str = "yahoo";
 
@@ -19,8 +22,9 @@ pub(crate) const USER_AGENT: &str = concat!(
 );
 
 /// What the operator is to know before the first request.
-pub(crate) const TERMS: &str = "yahoo has no public interface: this one is undocumented, may change or close any day, \
-    and Yahoo's terms of service allow personal use alone; do not show its values to others";
+pub(crate) const TERMS: &str = "yahoo has no public interface: this one is undocumented and may change or close any \
+    day, and its clients take it to be for personal use alone; read Yahoo's terms of service before you show its values \
+    to others";
 
 /// How Yahoo is asked.
 pub(crate) struct Yahoo;

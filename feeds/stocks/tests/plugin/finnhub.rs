@@ -77,7 +77,8 @@ fn no_symbol_left_is_a_matter_of_configuration() {
     let server = start(|_, _| None);
     let (text, _) = finnhub(&server, &["NOPE", "NONE"]).refusal(|_| {});
     assert!(
-        text.starts_with("no symbol is left to be asked for; change `symbols`") && text.contains("NONE"),
+        text.starts_with("no symbol is left to be asked for; change `symbols`, or `base_url`")
+            && text.contains("NONE"),
         "{text}"
     );
 }
@@ -93,6 +94,14 @@ fn a_refused_key_is_never_tried_again() {
         assert!(text.contains(&status.to_string()) && text.contains(says), "{text}");
         assert_eq!(asked(&server, "AAPL") + asked(&server, "MSFT"), 1, "{status}");
     }
+}
+
+#[test]
+fn a_wrong_key_is_shown_to_finnhub_once() {
+    let server = start(|_, _| None);
+    let (text, _) = finnhub(&server, &["AAPL"]).keyed("not0the1key").refusal(|_| {});
+    assert!(text.contains("Invalid API key") && text.contains("check the key"), "{text}");
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]

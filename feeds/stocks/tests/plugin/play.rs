@@ -19,7 +19,7 @@ const STOP_MAX: Duration = Duration::from_secs(3);
 /// A configuration, and the folder of its keys.
 pub struct Setup {
     pub config: Value,
-    _keys: TempDir,
+    keys: TempDir,
 }
 
 /// Such a configuration, with keys in files, limits that do not slow a test down, and no stream.
@@ -45,13 +45,19 @@ pub fn setup(provider: &str, base_url: &str, symbols: &[&str]) -> Setup {
     if provider != "yahoo" {
         config["stream"] = json!(false);
     }
-    Setup { config, _keys: keys }
+    Setup { config, keys }
 }
 
 impl Setup {
     /// The same with another setting.
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Setup {
         self.config[key] = value.into();
+        self
+    }
+
+    /// The same with another key.
+    pub fn keyed(self, key: &str) -> Setup {
+        std::fs::write(self.keys.path().join("key"), key).expect("the folder can be written to");
         self
     }
 

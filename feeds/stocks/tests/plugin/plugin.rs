@@ -1,7 +1,7 @@
 //! The feed through its C entry, as tickerd calls it.
 
 use serde_json::{Value, json};
-use tickerd_feed_stocks::{StocksFeed, tickerd_plugin_v1};
+use tickerd_feed_stocks::{Config, Provider, StocksFeed, tickerd_plugin_v1};
 use tickerd_sdk::abi::TKR_ERR_CONFIG;
 use tickerd_sdk::testing::TestHost;
 use tickerd_test_providers::finnhub;
@@ -42,7 +42,24 @@ fn a_wrong_configuration_says_what_to_change() {
     }
     assert!(refusal(&json!({"provider": "stooq"})).contains("`finnhub`, `alpaca`, `yahoo`"));
     assert!(refusal(&json!({"symbls": []})).contains("unknown field `symbls`"));
+    assert!(refusal(&json!({"symbols": [3]})).contains("use a name such as"));
     assert!(refusal(&json!({"every": 15})).contains("write \"15s\""));
     let text = refusal(&json!({"key": finnhub::KEY}));
     assert!(text.contains("may not stand in the configuration") && !text.contains(finnhub::KEY), "{text}");
+}
+
+/// What the README shows is read, so that it can be copied.
+#[test]
+fn the_configurations_in_the_readme_are_read() {
+    let readme = include_str!("../../../README.md");
+    let blocks = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let ours = blocks.filter(|block| block.contains("\"tickerd_feed_stocks\""));
+    let providers: Vec<_> = ours
+        .map(|block| {
+            let file: toml::Table = toml::from_str(block).expect("it is TOML");
+            let config = file["feed"][0]["config"].clone();
+            config.try_into::<Config>().unwrap_or_else(|e| panic!("{e} in {block}")).provider
+        })
+        .collect();
+    assert_eq!(providers, [Provider::Finnhub, Provider::Alpaca, Provider::Yahoo].map(Some));
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tickerd_sdk::Health;
+use tickerd_sdk::testing::START_MS;
 use tickerd_test_providers::yahoo::{chart, refused, start};
 use tickerd_test_providers::{Reply, Server};
 
@@ -35,6 +36,23 @@ fn quotes_come_in_major_units() {
     assert_eq!(request.target, "/v8/finance/chart/%5EGSPC?interval=1m&range=1d");
     let agent = request.header("user-agent").expect("there is one").to_owned();
     assert!(agent.starts_with("Mozilla/5.0 (compatible; tickerd/"), "{agent}");
+}
+
+#[test]
+fn the_first_round_is_quick_and_the_others_keep_their_pace() {
+    let server = start(|_, _| None);
+    yahoo(&server, &["AAPL", "VOD.L", "^GSPC"]).with("every", "30s").play(|test| {
+        let times = |topic| -> Vec<u64> { of(test, topic).iter().map(|sample| sample.at_ms).collect() };
+        until("there are three rounds", || {
+            ["AAPL", "VOD_L", "_GSPC"].iter().all(|topic| times(topic).len() > 3)
+        });
+        for (topic, turn) in [("AAPL", 0), ("VOD_L", 1), ("_GSPC", 2)] {
+            let times = times(topic);
+            assert!(times[0] - START_MS < 10_000, "{topic}: {times:?}");
+            assert!(times[1].abs_diff(times[0] + 10_000 * (turn + 1)) < 10_000, "{topic}: {times:?}");
+            assert!(times[2].abs_diff(times[1] + 30_000) < 5_000, "{topic}: {times:?}");
+        }
+    });
 }
 
 #[test]
