@@ -148,6 +148,8 @@ fn together(
     let closed = || (Health::Closed, "the US market is closed".to_owned());
     Some(match (polls, stream) {
         (None, None) => return None,
+        // Quotes are about to come, or the reason why not.
+        (None, Some(stream)) if !is_up(&stream) => return None,
         (Some(polls), None) if is_closed && is_up(&polls) => closed(),
         (Some(one), None) | (None, Some(one)) => one.clone(),
         (Some(polls), Some(stream)) => match (is_up(&polls), is_up(&stream)) {
@@ -179,6 +181,8 @@ mod tests {
         let (down, some) = (word(Health::Down, "not reached"), word(Health::Degraded, "no NOPE"));
         let health = |polls: Option<&_>, stream: Option<&_>| together(polls, stream, false).map(|(h, _)| h);
         assert_eq!(health(None, None), None);
+        assert_eq!(health(None, Some(&lost)), None, "not before quotes were asked for");
+        assert_eq!(health(None, Some(&up)), Some(Health::Up));
         assert_eq!(health(Some(&up), None), Some(Health::Up));
         assert_eq!(health(Some(&up), Some(&up)), Some(Health::Up));
         assert_eq!(health(Some(&up), Some(&lost)), Some(Health::Degraded));

@@ -148,6 +148,8 @@ impl<'a> Line<'a> {
     fn explain(&self, fault: Fault) -> Fault {
         let is_cut_often = self.opened.len() == CONNECTIONS_MAX
             && self.opened.front().is_some_and(|first| first.elapsed() < OFTEN);
+        // What streams call base_url in general is another key here.
+        let fault = fault.map_message(|text| text.replace("base_url", "stream_url"));
         if !is_cut_often {
             return fault;
         }

@@ -183,6 +183,15 @@ fn a_refused_handshake_ends_the_feed_and_shows_no_key() {
 }
 
 #[test]
+fn what_is_no_websocket_names_the_key_to_change() {
+    play(|sockets, test| {
+        sockets.refuse("200 OK", &[], "<title>Log in</title>");
+        let reason = until_health(test, Health::Degraded);
+        assert!(reason.contains("is stream_url right"), "{reason}");
+    });
+}
+
+#[test]
 fn a_limited_handshake_is_waited_for() {
     play(|sockets, test| {
         sockets.refuse("429 Too Many Requests", &["Retry-After: 40"], "");
