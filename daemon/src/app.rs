@@ -9,7 +9,7 @@ mod readiness;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use prometheus::Registry;
@@ -55,6 +55,8 @@ pub struct Running {
     server: server::Running,
     admin: admin::Running,
     feeds: Arc<Vec<Supervisor>>,
+    /// The service manager was told that this is ready.
+    announced: Arc<AtomicBool>,
     ready: Arc<FeedsReady>,
     pulse: pulse::Running,
     fanout: Fanout,
@@ -113,9 +115,10 @@ impl App {
         feed_metrics.register(&registry)?;
         let ready = Arc::new(FeedsReady::default());
         let program = std::env::current_exe()?;
+        let warden = Arc::new(feed::Warden::new(program.clone()));
         let mut feeds = Vec::new();
         for (feed, lane) in config.feeds.iter().zip(lanes) {
-            let (spec, rung) = (spec(feed, &program)?, ready.clone());
+            let (spec, rung) = (spec(feed, &program, &warden)?, ready.clone());
             let on_change = Box::new(move || rung.ring());
             feeds.push(feed::start(spec, lane, feed_metrics.clone(), on_change));
         }
@@ -130,7 +133,8 @@ impl App {
         let admin = admin.start(sources)?;
         let intake = fanout.intake();
         let server = server.start(Arc::new(move |arrival: Arrival| intake.place(arrival)))?;
-        Ok(Running { drain: config.server.drain, server, admin, feeds, ready, pulse, fanout })
+        let announced = Arc::new(AtomicBool::new(false));
+        Ok(Running { drain: config.server.drain, server, admin, feeds, announced, ready, pulse, fanout })
     }
 }
 
@@ -152,6 +156,7 @@ impl Running {
         self.ready.wait_until(deadline, || stopped() || self.feeds.iter().all(settled));
         let spoken = self.feeds.iter().filter(|feed| feed.has_spoken()).count();
         systemd::ready(&format!("{spoken} of {} feeds have spoken", self.feeds.len()));
+        self.announced.store(true, Ordering::Release);
     }
 
     /// Waits until `stopped`, which is asked whenever [`Running::waker`] is called.
@@ -163,6 +168,25 @@ impl Running {
     pub fn waker(&self) -> impl Fn() + Send + use<> {
         let ready = self.ready.clone();
         move || ready.ring()
+    }
+
+    /// Has feeds that wait to be tried again tried now, and tells the service manager as for a reload.
+    pub fn retrier(&self) -> impl Fn() + Send + use<> {
+        let (feeds, announced) = (Arc::downgrade(&self.feeds), self.announced.clone());
+        move || {
+            let Some(feeds) = feeds.upgrade() else { return };
+            let announced = announced.load(Ordering::Acquire);
+            if announced {
+                systemd::reloading();
+            }
+            tracing::info!(
+                "SIGHUP: feeds that wait to be tried again are tried now; the configuration is read again at a restart"
+            );
+            feeds.iter().for_each(Supervisor::retry);
+            if announced {
+                systemd::reloaded();
+            }
+        }
     }
 
     /// Feeds the service manager's watchdog for as long as the pulse and every shard turn.
@@ -255,7 +279,11 @@ fn epoch() -> String {
     (0..8).map(|at| char::from(LETTERS[(bits >> (at * 5) & 31) as usize])).collect()
 }
 
-fn spec(feed: &config::Feed, program: &std::path::Path) -> Result<feed::Spec, StartError> {
+fn spec(
+    feed: &config::Feed,
+    program: &std::path::Path,
+    warden: &Arc<feed::Warden>,
+) -> Result<feed::Spec, StartError> {
     let source = match &feed.source {
         config::Source::Plugin { name_or_path: plugin, isolation } => feed::Source::Library {
             // A file that is missing now is the feed's failure, told and tried again; the daemon serves the others.
@@ -279,6 +307,11 @@ fn spec(feed: &config::Feed, program: &std::path::Path) -> Result<feed::Spec, St
         topics_max: feed.topics_max,
         working_dir: feed.base_dir.clone(),
         program: program.to_owned(),
-        limits: feed::Limits::default(),
+        warden: warden.clone(),
+        limits: feed::Limits {
+            heartbeat: feed.heartbeat,
+            memory: feed.memory_max,
+            ..feed::Limits::default()
+        },
     })
 }

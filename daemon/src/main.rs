@@ -28,7 +28,9 @@ fn main() -> ExitCode {
             let folder = args.file.parent().unwrap_or(std::path::Path::new("."));
             feed::find_plugin(name, folder).map_err(|error| error.to_string())
         }),
-        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path),
+        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path, args.daemon),
+        Command::FeedExec(args) => cli::feed_exec::run(args.daemon, &args.argv),
+        Command::FeedWarden => cli::feed_warden::run(),
     }
 }
 
@@ -70,10 +72,11 @@ fn serve(running: Running, signals: Signals, newcomer: bool) -> ExitCode {
 
     let asked = Arc::new(AtomicBool::new(false));
     let (told, wake) = (asked.clone(), running.waker());
-    let watching = signals.watch(move || {
+    let stop = move || {
         told.store(true, Ordering::Release);
         wake();
-    });
+    };
+    let watching = signals.watch(stop, running.retrier());
     if let Err(error) = watching {
         tracing::error!(%error, "signals cannot be watched");
         running.stop();
