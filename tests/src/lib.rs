@@ -21,6 +21,7 @@ pub mod process;
 pub mod raw;
 pub mod script;
 pub mod witness;
+pub mod zoo;
 
 use std::future::Future;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub use script::{Script, scripted};
 pub use serde_json::{Value, json};
 pub use tokio_tungstenite::tungstenite::Message;
 pub use witness::{Witness, steady};
+pub use zoo::{of_feed, told, zoo};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
 pub const GUARD: Duration = Duration::from_secs(20);

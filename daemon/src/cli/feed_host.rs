@@ -37,9 +37,10 @@ pub fn run(feed: &str, path: &Path, daemon: u32) -> ExitCode {
 }
 
 fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
-    // Copies of the standard library's making close on exec, so that what a plugin starts does not hold the pipes.
-    let lines_out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut orders_in = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // Copies of the standard library's making close on exec, so that what a plugin starts does not hold the pipes. They
+    // are closed by the process's end alone: a plugin may have closed them, and their numbers be its own files' by then.
+    let lines_out: &'static File = Box::leak(Box::new(io::stdout().as_fd().try_clone_to_owned()?.into()));
+    let mut orders_in: &'static File = Box::leak(Box::new(io::stdin().as_fd().try_clone_to_owned()?.into()));
     dup2_stdout(io::stderr())?;
     dup2_stdin(File::open("/dev/null")?)?;
 

@@ -76,6 +76,12 @@ fn what_runtimes_add_is_no_mistake_and_utf16_is_told() {
 }
 
 #[test]
+fn a_value_that_is_no_text_is_told() {
+    let why = said(b"{\"event\":\"q\",\"data\":\"\xff\"}").unwrap_err().to_string();
+    assert!(why.contains("invalid unicode"), "{why}");
+}
+
+#[test]
 fn only_a_feed_that_says_so_has_to_beat() {
     let beats = |line: &str| matches!(said(line.as_bytes()), Ok(Said::Hello(hello)) if hello.beats);
     assert!(beats(r#"{"tfp":1,"features":["later","heartbeat"]}"#));
