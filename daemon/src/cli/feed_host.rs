@@ -8,10 +8,12 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use nix::unistd::{dup2_stdin, dup2_stdout};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, dup2_stdin, dup2_stdout};
 
 use crate::feed::{
     EX_CONFIG, Failure, Fault, Item, Job, LineSink, Order, Report, Runner, Setup, Splitter, cage,
@@ -52,15 +54,19 @@ fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
     };
     let (sink, writer) = LineSink::start(feed, setup.topics_max, lines_out)?;
     let (reports, reported) = mpsc::channel();
+    let destroyed = Arc::new(AtomicBool::new(false));
     let job = Job { path: path.to_owned(), name: feed.to_owned(), config: setup.config.to_string() };
     let report = {
         let sink = sink.clone();
         Arc::new(move |report: Report| {
             sink.report(report.clone());
             match report {
-                Report::Ended(result) => drop(reports.send(result)),
-                Report::Fail(failure) => expect_the_end(exit_code(&Err(failure))),
-                Report::Leaving => expect_the_end(0),
+                Report::Ended(result) => {
+                    destroyed.store(true, Ordering::Release);
+                    drop(reports.send(result));
+                }
+                Report::Fail(failure) => expect_the_end(exit_code(&Err(failure)), destroyed.clone()),
+                Report::Leaving => expect_the_end(0, destroyed.clone()),
                 _ => {}
             }
         })
@@ -73,7 +79,7 @@ fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
     sink.close();
     let _ = writer.join();
     // Without the library's own exit handlers it would be cleaner still, but buffers of a C plugin are flushed this way.
-    std::process::exit(exit_code(&end))
+    finish(exit_code(&end))
 }
 
 fn exit_code(end: &Result<(), Failure>) -> i32 {
@@ -85,15 +91,30 @@ fn exit_code(end: &Result<(), Failure>) -> i32 {
 }
 
 /// The instance is being destroyed. What hangs there holds nothing up: the process ends all the same.
-fn expect_the_end(code: i32) {
-    let waiting = std::thread::Builder::new().name("feed-end".into()).spawn(move || {
-        std::thread::sleep(END_GRACE);
-        eprintln!("<4>destroy did not return within {} s", END_GRACE.as_secs());
-        std::process::exit(code)
+fn expect_the_end(code: i32, destroyed: Arc<AtomicBool>) {
+    in_time(move || {
+        if !destroyed.load(Ordering::Acquire) {
+            eprintln!("<4>destroy did not return within {} s", END_GRACE.as_secs());
+            finish(code);
+        }
     });
-    if waiting.is_err() {
-        std::process::exit(code);
-    }
+}
+
+/// Ends the process, whatever its exit handlers, which are the plugin's as well, do.
+fn finish(code: i32) -> ! {
+    in_time(|| {
+        eprintln!("<4>exit handlers did not return within {} s", END_GRACE.as_secs());
+        let _ = kill(Pid::this(), Signal::SIGKILL);
+    });
+    std::process::exit(code)
+}
+
+/// Does it after [`END_GRACE`]; without a thread for it, the daemon's own deadlines have to do.
+fn in_time(then: impl FnOnce() + Send + 'static) {
+    let _ = std::thread::Builder::new().name("feed-end".into()).spawn(|| {
+        std::thread::sleep(END_GRACE);
+        then();
+    });
 }
 
 fn read_setup(splitter: &mut Splitter, from: &mut impl Read) -> io::Result<Option<Setup>> {

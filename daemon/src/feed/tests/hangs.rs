@@ -212,3 +212,16 @@ fn a_hanging_destroy_or_interrupt_does_not_keep_the_next_life_away() {
         assert!(began.elapsed() < Duration::from_secs(5));
     }
 }
+
+#[test]
+fn hanging_exit_handlers_are_killed() {
+    let dir = scratch();
+    let code = r#"
+        static void hang(void) { for (;;) pause(); }
+        static st run(feed *f) { atexit(hang); say(f->h, "a", "quote", "1"); return 0; }
+        PLUGIN(.mode = 2, .run = run)
+    "#;
+    let mut bench = Bench::start(in_child(plugin(dir.path(), code)));
+    let says = "was killed by SIGKILL: exit handlers did not return within 2 s; starts again";
+    bench.until_state(FeedState::Down, says);
+}
