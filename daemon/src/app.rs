@@ -155,8 +155,9 @@ impl Running {
         let settled = |feed: &Supervisor| feed.has_spoken() || feed.has_failed();
         self.ready.wait_until(deadline, || stopped() || self.feeds.iter().all(settled));
         let spoken = self.feeds.iter().filter(|feed| feed.has_spoken()).count();
-        systemd::ready(&format!("{spoken} of {} feeds have spoken", self.feeds.len()));
+        // First, so that whoever reloads upon READY is told of it.
         self.announced.store(true, Ordering::Release);
+        systemd::ready(&format!("{spoken} of {} feeds have spoken", self.feeds.len()));
     }
 
     /// Waits until `stopped`, which is asked whenever [`Running::waker`] is called.

@@ -217,3 +217,17 @@ async fn a_program_may_be_polled() {
     }
     assert_eq!(daemon.metric("tickerd_feed_restarts_total{feed=\"p\"}").await, Some(0.0));
 }
+
+/// Goal: complaints cost the log a bounded rate, and nothing else. Method: a flood of them, one far too long, one later.
+#[tokio::test]
+async fn a_flood_on_standard_error_is_cut_and_counted() {
+    let flood = r#"seq 1 50000 >&2; head -c 100000 /dev/zero | tr '\0' x >&2; echo >&2
+        echo '{"event":"tick","data":1}'; while :; do sleep 0.2; echo later >&2; done"#;
+    let daemon = daemon().feed(exec("loud", ["/bin/sh", "-c", flood])).run().await;
+    assert_eq!(daemon.client("/ws?topics=loud").await.until("tick").await.seq(), 1);
+    daemon.logged_of("loud", "lines of this feed were left out: too many").await;
+    daemon.logged_of("loud", "later").await;
+    let lines = daemon.log().lines().count();
+    assert!(lines < 1_000, "{lines} of 50,000 lines");
+    assert_eq!(daemon.metric("tickerd_feed_restarts_total{feed=\"loud\"}").await, Some(0.0));
+}

@@ -137,9 +137,13 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
         Ok(sample) => return Ok(Said::Sample(sample)),
         Err(e) => e,
     };
-    let Ok(control) = serde_json::from_slice::<Control<'_>>(line) else {
-        let is_wide = matches!(line, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{', ..] | [b'{', 0, ..]);
-        return Err(if is_wide { LineError::Utf16 } else { not_a_sample.into() });
+    let control = match serde_json::from_slice::<Control<'_>>(line) {
+        Ok(control) => control,
+        Err(_) if matches!(line, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{', ..] | [b'{', 0, ..]) => {
+            return Err(LineError::Utf16);
+        }
+        // Of the two reasons, the one that belongs to what the line was meant to be.
+        Err(e) => return Err(if is_half_a_sample(line) { not_a_sample } else { e }.into()),
     };
     let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().into_owned();
     if control.tfp.is_some() {
@@ -176,13 +180,14 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
         return Ok(Said::Heartbeat);
     }
     // An object with half a sample in it is a mistake that deserves to be told; any other is of a later version.
-    // So is one that holds no text: what is skipped above is not looked at.
-    match serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(line) {
-        Ok(keys) if !["event", "data", "topic"].iter().any(|key| keys.contains_key(*key)) => {
-            Ok(Said::Unknown)
-        }
-        _ => Err(not_a_sample.into()),
-    }
+    if is_half_a_sample(line) { Err(not_a_sample.into()) } else { Ok(Said::Unknown) }
+}
+
+/// Whether it has a sample's keys, or cannot be read far enough to know: values that nobody asks for are skipped without
+/// a look at their text.
+fn is_half_a_sample(line: &[u8]) -> bool {
+    serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(line)
+        .map_or(true, |keys| ["event", "data", "topic"].iter().any(|key| keys.contains_key(*key)))
 }
 
 fn hello(control: Control<'_>) -> Result<Hello, LineError> {

@@ -60,6 +60,8 @@ fn mistakes_are_told_by_name() {
     assert!(refusal(r#"{"event":"q","data":1,"class":"stream"}"#).contains("state"));
     assert!(refusal("hello world").contains("write one JSON object"));
     assert!(refusal(r#"{"health":"fine"}"#).contains("degraded"));
+    assert!(refusal(r#"{"tfp":1,"events":{"trade":"stream"}}"#).contains("unknown variant `stream`"));
+    assert!(refusal(r#"{"tfp":1,"min_poll_ms":-1}"#).contains("expected u32"));
     assert!(matches!(said(br#"{"later":"version"}"#), Ok(Said::Unknown)));
 }
 
