@@ -9,8 +9,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export TICKERD_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
-FEEDS := sim host
-SHIPPED := -p tickerd $(FEEDS:%=-p tickerd-feed-%)
+# Libraries, and programs that are feeds.
+FEEDS := sim host stocks crypto weather
+PROGRAMS := replay
+SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 
@@ -63,13 +65,15 @@ conformance:
 	tests/conformance/run.sh
 
 bench: $(PAGE_DEPS)
-	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench
+	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench -p tickerd-feed-flood
 	target/release/tickerd-bench $(BENCH_ARGS)
 
 install: build
 	install -D -m 755 target/release/tickerd $(DESTDIR)$(PREFIX)/bin/tickerd
 	for feed in $(FEEDS); do \
 	  install -D -m 644 target/release/libtickerd_feed_$$feed.so -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
+	for feed in $(PROGRAMS); do \
+	  install -D -m 755 target/release/tickerd-feed-$$feed -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
 	install -D -m 644 plugins-sdk/include/tickerd.h $(DESTDIR)$(PREFIX)/include/tickerd.h
 	install -D -m 644 systemd/tickerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system

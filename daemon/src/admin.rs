@@ -43,7 +43,7 @@ pub struct Readiness {
 pub struct Check {
     pub name: String,
     pub ok: bool,
-    /// Why it is not ok.
+    /// Why it is not ok, or how it is; may be empty.
     pub detail: String,
 }
 
@@ -230,7 +230,8 @@ impl Readiness {
         for Check { name, ok, detail } in &self.checks {
             // Writing to a String cannot fail.
             let _ = match ok {
-                true => writeln!(body, "[+]{name} ok"),
+                true if detail.is_empty() => writeln!(body, "[+]{name} ok"),
+                true => writeln!(body, "[+]{name} ok: {detail}"),
                 false => writeln!(body, "[-]{name} failed: {detail}"),
             };
         }
@@ -305,13 +306,15 @@ mod tests {
         assert!(ask(&admin, "GET /readyz").ends_with("\r\n\r\nok"));
         assert!(ask(&admin, "GET /readyz?verbose").ends_with("\r\n\r\n[+]pulse ok\nreadyz check passed\n"));
 
+        let lively = Check { name: "feed sim".into(), ok: true, detail: "up since noon".into() };
+        state.lock().unwrap().checks.push(lively);
         let failed = Check { name: "feed stocks".into(), ok: false, detail: "no tick yet".into() };
         state.lock().unwrap().checks.push(failed);
         state.lock().unwrap().ready = false;
         for line in ["GET /readyz", "GET /readyz?verbose=1"] {
             let answer = ask(&admin, line);
             assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-            let body = "[+]pulse ok\n[-]feed stocks failed: no tick yet\nreadyz check failed\n";
+            let body = "[+]pulse ok\n[+]feed sim ok: up since noon\n[-]feed stocks failed: no tick yet\nreadyz check failed\n";
             assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
         }
         assert!(ask(&admin, "GET /livez").starts_with("HTTP/1.1 200"));

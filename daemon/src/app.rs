@@ -7,7 +7,7 @@
 pub mod panics;
 mod readiness;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -100,6 +100,10 @@ impl App {
 
         let bell = Arc::new(Bell::default());
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
+        let aging = lanes.clone();
+        for (feed, lane) in config.feeds.iter().zip(&lanes) {
+            feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
+        }
         let sources =
             config.feeds.iter().zip(&lanes).zip(facts.iter()).map(|((feed, lane), facts)| pulse::Source {
                 name: feed.name.clone(),
@@ -118,7 +122,7 @@ impl App {
         let warden = Arc::new(feed::Warden::new(program.clone()));
         let mut feeds = Vec::new();
         for (feed, lane) in config.feeds.iter().zip(lanes) {
-            let (spec, rung) = (spec(feed, &program, &warden)?, ready.clone());
+            let (spec, rung) = (spec(feed, &program, &warden), ready.clone());
             let on_change = Box::new(move || rung.ring());
             feeds.push(feed::start(spec, lane, feed_metrics.clone(), on_change));
         }
@@ -128,7 +132,7 @@ impl App {
         let sources = admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || readiness::judge(&judged)),
+            readiness: Arc::new(move || readiness::judge(&judged, &aging)),
         };
         let admin = admin.start(sources)?;
         let intake = fanout.intake();
@@ -280,26 +284,17 @@ fn epoch() -> String {
     (0..8).map(|at| char::from(LETTERS[(bits >> (at * 5) & 31) as usize])).collect()
 }
 
-fn spec(
-    feed: &config::Feed,
-    program: &std::path::Path,
-    warden: &Arc<feed::Warden>,
-) -> Result<feed::Spec, StartError> {
+/// A configured feed as the plugin host takes it; `program` is this executable.
+///
+/// Its plugin is looked for at each start, and one that is missing is the feed's failure: the daemon serves the others.
+pub(crate) fn spec(feed: &config::Feed, program: &Path, warden: &Arc<feed::Warden>) -> feed::Spec {
     let source = match &feed.source {
-        config::Source::Plugin { name_or_path: plugin, isolation } => feed::Source::Library {
-            // A file that is missing now is the feed's failure, told and tried again; the daemon serves the others.
-            path: feed::find_plugin(plugin, &feed.base_dir).unwrap_or_else(|error| {
-                tracing::error!(feed = feed.name, "{error}");
-                PathBuf::from(plugin)
-            }),
-            isolation: match isolation {
-                config::Isolation::Process => feed::Isolation::Process,
-                config::Isolation::InProcess => feed::Isolation::InProcess,
-            },
-        },
+        config::Source::Plugin { name_or_path, isolation } => {
+            feed::Source::Library { path: PathBuf::from(name_or_path), isolation: (*isolation).into() }
+        }
         config::Source::Exec(argv) => feed::Source::Exec { argv: argv.clone() },
     };
-    Ok(feed::Spec {
+    feed::Spec {
         name: feed.name.clone(),
         source,
         interval: feed.interval,
@@ -314,5 +309,14 @@ fn spec(
             memory: feed.memory_max,
             ..feed::Limits::default()
         },
-    })
+    }
+}
+
+impl From<config::Isolation> for feed::Isolation {
+    fn from(isolation: config::Isolation) -> feed::Isolation {
+        match isolation {
+            config::Isolation::Process => feed::Isolation::Process,
+            config::Isolation::InProcess => feed::Isolation::InProcess,
+        }
+    }
 }

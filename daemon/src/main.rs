@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tickerd::app::{App, Running, StartError, panics};
+use tickerd::cli::demo::{DemoArgs, next_steps};
+use tickerd::cli::record::{RecordArgs, Recorder};
 use tickerd::cli::{self, Cli, Command, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, RunArgs};
 use tickerd::config::{self, Config};
-use tickerd::feed;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -24,10 +25,9 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Run(args) => run(&args),
-        Command::Check(args) => cli::check::run(&args.file, |name| {
-            let folder = args.file.parent().unwrap_or(std::path::Path::new("."));
-            feed::find_plugin(name, folder).map_err(|error| error.to_string())
-        }),
+        Command::Demo(args) => demo(&args),
+        Command::Record(args) => record(&args),
+        Command::Check(args) => cli::check::run(&args.file),
         Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path, args.daemon),
         Command::FeedExec(args) => cli::feed_exec::run(args.daemon, &args.argv),
         Command::FeedWarden => cli::feed_warden::run(),
@@ -35,10 +35,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &RunArgs) -> ExitCode {
-    panics::end_the_process();
-    if let Err(why) = log() {
-        eprintln!("tickerd: {why}");
-        return ExitCode::from(EXIT_USAGE);
+    if let Err(code) = prepare() {
+        return code;
     }
     let config = match Config::load(args.config.as_deref(), config::environment(), &args.overrides()) {
         Ok(config) => config,
@@ -47,13 +45,72 @@ fn run(args: &RunArgs) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
+    let newcomer = args.config.is_none();
+    start(config, |listening, _| {
+        if let (true, Some(address)) = (newcomer, listening.first()) {
+            tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");
+        }
+    })
+}
+
+fn demo(args: &DemoArgs) -> ExitCode {
+    if let Err(code) = prepare() {
+        return code;
+    }
+    let (config, moved) = match args.configure() {
+        Ok(configured) => configured,
+        Err(problems) => {
+            eprint!("{problems}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    print(&moved.iter().map(|line| format!("{line}\n")).collect::<String>());
+    start(config, |listening, admin| {
+        if let Some(page) = listening.iter().find(|address| address.starts_with("http://")) {
+            print(&next_steps(page, admin, args.live));
+        }
+    })
+}
+
+fn record(args: &RecordArgs) -> ExitCode {
+    if let Err(code) = prepare() {
+        return code;
+    }
+    let recorder = match Recorder::open(args) {
+        Ok(recorder) => recorder,
+        Err((code, what)) => {
+            eprintln!("tickerd record: {what}");
+            return ExitCode::from(code);
+        }
+    };
+    let retry = || tracing::info!("SIGHUP: a recording has nothing to read again");
+    match Signals::catch().and_then(|signals| signals.watch(recorder.stopper(), retry)) {
+        Ok(()) => recorder.run(),
+        Err(error) => {
+            eprintln!("tickerd record: signals cannot be watched: {error}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+/// What comes before anything else is done. `Err`: the exit code of what went wrong, which has been told.
+fn prepare() -> Result<(), ExitCode> {
+    panics::end_the_process();
+    log().map_err(|why| {
+        eprintln!("tickerd: {why}");
+        ExitCode::from(EXIT_USAGE)
+    })
+}
+
+/// Serves until told to stop. `greet` gets the addresses clients and operators connect to.
+fn start(config: Config, greet: impl FnOnce(&[String], &str)) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
     match Signals::catch().map_err(Into::into).and_then(|signals| Ok((signals, App::build(config)?.start()?)))
     {
-        Ok((signals, running)) => serve(running, signals, args.config.is_none()),
+        Ok((signals, running)) => serve(running, signals, greet),
         Err(error) => {
             let error: StartError = error;
             eprintln!("tickerd: {error}");
@@ -62,12 +119,11 @@ fn run(args: &RunArgs) -> ExitCode {
     }
 }
 
-fn serve(running: Running, signals: Signals, newcomer: bool) -> ExitCode {
+fn serve(running: Running, signals: Signals, greet: impl FnOnce(&[String], &str)) -> ExitCode {
     let (listening, admin) = running.addresses();
     let mut lines: String = listening.iter().map(|address| format!("listening on {address}\n")).collect();
     lines.push_str(&format!("admin on {admin}\n"));
-    // A closed stdout is the reader's choice and no reason to end.
-    drop(std::io::stdout().write_all(lines.as_bytes()));
+    print(&lines);
     running.watch();
 
     let asked = Arc::new(AtomicBool::new(false));
@@ -83,13 +139,16 @@ fn serve(running: Running, signals: Signals, newcomer: bool) -> ExitCode {
         return ExitCode::from(EXIT_FAILED);
     }
     let stopped = || asked.load(Ordering::Acquire);
+    greet(&listening, &admin);
     running.announce(stopped);
-    if let (true, Some(address)) = (newcomer, listening.first()) {
-        tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");
-    }
     running.wait(stopped);
     running.stop();
     ExitCode::SUCCESS
+}
+
+/// To standard output. If it is closed, that is the reader's choice and no reason to end.
+fn print(text: &str) {
+    drop(std::io::stdout().write_all(text.as_bytes()));
 }
 
 fn log() -> Result<(), String> {

@@ -4,6 +4,7 @@
 
 mod bell;
 mod metrics;
+mod watch;
 
 use std::io;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::bell::Bell;
 pub use self::metrics::Metrics;
+use self::watch::Watch;
 use crate::fanout::Outlet;
 use crate::fanout::beat::Beat;
 use crate::model::board::{Board, Group};
@@ -89,6 +91,8 @@ struct Pulse {
     started: Instant,
     due: Vec<crate::model::schedule::DueBeat>,
     pending: Beat,
+    /// By feed.
+    watches: Vec<Watch>,
 }
 
 impl Pulse {
@@ -114,6 +118,7 @@ impl Pulse {
         }
         let started = Instant::now();
         Pulse {
+            watches: sources.iter().map(|_| Watch::default()).collect(),
             sources,
             outlet,
             metrics,
@@ -134,13 +139,15 @@ impl Pulse {
     /// How long nothing is due.
     fn nap(&self) -> Duration {
         let most = if self.outlet.owes() { RETRY } else { NAP_MAX };
-        let Some(next) = self.schedule.next() else { return most };
+        let next = self.schedule.next().into_iter().chain(self.next_look()).min();
+        let Some(next) = next else { return most };
         Duration::from_micros(next.saturating_sub(self.mono_us())).min(most)
     }
 
     /// Collects, and beats if it is time.
     fn turn(&mut self) {
         self.collect();
+        self.look_at_ages();
         let now = self.mono_us();
         self.schedule.due(now, &mut self.due);
         self.schedule.slew(now, wall_us());
@@ -158,6 +165,7 @@ impl Pulse {
     }
 
     fn collect(&mut self) {
+        self.board.set_clock(self.mono_us());
         for (feed, source) in self.sources.iter().enumerate() {
             let drained = source.lane.drain();
             for entry in drained.entries {
@@ -167,6 +175,9 @@ impl Pulse {
                 }
             }
             if let Some(health) = drained.health {
+                if let Some(watch) = self.watches.get_mut(feed) {
+                    watch.hear(health.state, feed, &mut self.board);
+                }
                 self.pending.health.push((feed, health));
             }
         }
@@ -189,6 +200,7 @@ impl Pulse {
 
     fn last_beat(&mut self) {
         self.collect();
+        self.look_at_ages();
         for feed in 0..self.sources.len() {
             self.board.take_due(feed, 0, &mut self.pending.due);
         }

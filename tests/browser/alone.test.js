@@ -171,6 +171,28 @@ test("silence beyond two heartbeats is a lost connection", async () => {
   await page.close();
 });
 
+test("a stale topic is fresh when that is told, whatever ticks come, and on a new connection", async () => {
+  let talk;
+  const page = await open((connection) => (talk = connection));
+  await linkSays(page, "Live");
+  const stale = { type: "stale", feed: "stocks", topics: ["stocks.AAPL", "stocks.MSFT"], max_age_ms: 3000 };
+  const badge = (topic) => rowOf(page, topic).locator(".badge");
+  const since = new Date(2026, 0, 1, 12, 3, 11).getTime();
+  // A slower rate may bring a tick that was held back.
+  talk.say("notice", { ...stale, since });
+  talk.sayText(quote("stocks.AAPL", 1, '"1.00"'));
+  talk.sayText(quote("stocks.MSFT", 1, '"2.00"'));
+  await rowOf(page, "stocks.AAPL").getByText("1.00").waitFor();
+  assert.equal(await badge("stocks.AAPL").textContent(), "stale since 12:03:11");
+  talk.say("notice", { type: "fresh", feed: "stocks", topics: ["stocks.AAPL"] });
+  await badge("stocks.AAPL").waitFor({ state: "hidden" });
+  assert.ok(await badge("stocks.MSFT").isVisible());
+  assert.match(await rowOf(page, "stocks.MSFT").locator(".details").textContent(), /volume 1,200,500/);
+  talk.socket.close({ code: 1012, reason: "restarting" });
+  await badge("stocks.MSFT").waitFor({ state: "hidden" });
+  await page.close();
+});
+
 test("feeds in trouble, lag and errors are told; a new topic appears, a retired one goes", async () => {
   let talk;
   const page = await open((connection) => (talk = connection));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firstChoice } from "../../dashboards/web/src/choice.js";
-import { at, figures, leaves, numeric } from "../../dashboards/web/src/fields.js";
+import { at, credit, figures, leaves, numeric } from "../../dashboards/web/src/fields.js";
 import * as format from "../../dashboards/web/src/format.js";
 import { RETRY_MAX_MS, backOffMs, verdict, withinMs } from "../../dashboards/web/src/retry.js";
 import { Series } from "../../dashboards/web/src/series.js";
@@ -115,6 +115,51 @@ test("figures read with their unit", () => {
   assert.equal(format.label(""), "value");
   assert.equal(format.change("price", -0.045, 2), "−0.04");
   assert.equal(format.change("price", 0.25, 2), "+0.25");
+});
+
+test("the weather reads with its units, and where it is is no figure", () => {
+  for (const [path, number, text] of [
+    ["wind_ms", 4.63, "4.63 m/s"],
+    ["wind_gust_ms", 8.5, "8.5 m/s"],
+    ["wind_deg", 241, "241°"],
+    ["pressure_hpa", 1013, "1,013 hPa"],
+    ["visibility_m", 16093.44, "16,093.44 m"],
+    ["precipitation_mm", 0.1, "0.1 mm"],
+    ["latency_ms", 12, "12"],
+    ["length_m", 12, "12"],
+  ]) {
+    assert.equal(format.figure(path, number), text);
+  }
+  const labels = ["wind_ms", "wind_gust_ms", "wind_deg", "pressure_hpa", "visibility_m", "latency_ms"];
+  assert.deepEqual(labels.map(format.label), [
+    "wind",
+    "wind gust",
+    "wind from",
+    "pressure",
+    "visibility",
+    "latency ms",
+  ]);
+  assert.deepEqual(figures({ latitude: 59.91, wind_ms: 3, temperature_c: -2, longitude: 10.75 }), [
+    "temperature_c",
+    "wind_ms",
+  ]);
+});
+
+test("a credit is no field, and only text is one", () => {
+  const value = {
+    temperature_c: 3,
+    attribution: "Data by Example (CC BY 4.0)",
+    nested: { attribution: "kept" },
+  };
+  assert.equal(credit(value), "Data by Example (CC BY 4.0)");
+  assert.deepEqual(
+    leaves(value).map(([path]) => path),
+    ["temperature_c", "nested.attribution"],
+  );
+  for (const none of [null, 7, "attribution", [], {}, { attribution: 5 }, { attribution: null }]) {
+    assert.equal(credit(none), "");
+  }
+  assert.equal(credit({ attribution: "x".repeat(5_000) }).length, 200);
 });
 
 test("a topic knows its step, and a tick sent again is none", () => {

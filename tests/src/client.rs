@@ -39,6 +39,23 @@ impl Event {
         self.data.get("value").is_some()
     }
 
+    /// Whether it comes when it will, whatever is asked: a heartbeat, a feed's health, the age of topics.
+    pub fn is_aside(&self) -> bool {
+        let of_health = ["feed", "stale", "fresh"].map(|kind| self.is_notice(kind)).contains(&true);
+        self.name == "heartbeat" || of_health
+    }
+
+    /// Whether it is a notice of that type.
+    pub fn is_notice(&self, kind: &str) -> bool {
+        self.name == "notice" && self.data["type"] == kind
+    }
+
+    /// The topics that a notice is about.
+    pub fn topics(&self) -> Vec<&str> {
+        let topics = self.data["topics"].as_array().unwrap_or_else(|| panic!("no topics: {}", self.text));
+        topics.iter().map(|topic| topic.as_str().unwrap()).collect()
+    }
+
     /// A tick's topic.
     pub fn topic(&self) -> &str {
         self.data["topic"].as_str().unwrap_or_else(|| panic!("no topic: {}", self.text))
@@ -162,9 +179,7 @@ impl Client {
         within("a message", async {
             loop {
                 let event = self.next().await;
-                let is_aside =
-                    event.name == "heartbeat" || event.name == "notice" && event.data["type"] == "feed";
-                if event.name == name || !is_aside {
+                if event.name == name || !event.is_aside() {
                     assert_eq!(event.name, name, "{}", event.text);
                     return event;
                 }
@@ -186,6 +201,19 @@ impl Client {
         .await
     }
 
+    /// The next notice of that type; what comes before it is passed over.
+    pub async fn notice(&mut self, kind: &str) -> Event {
+        within(kind, async {
+            loop {
+                let event = self.next().await;
+                if event.is_notice(kind) {
+                    return event;
+                }
+            }
+        })
+        .await
+    }
+
     /// The next tick, which must be the next message, as [`Client::expect`] sees it.
     pub async fn tick(&mut self) -> Event {
         within("a tick", async {
@@ -194,9 +222,7 @@ impl Client {
                 if event.is_tick() {
                     return event;
                 }
-                let is_aside =
-                    event.name == "heartbeat" || event.name == "notice" && event.data["type"] == "feed";
-                assert!(is_aside, "no tick: {}", event.text);
+                assert!(event.is_aside(), "no tick: {}", event.text);
             }
         })
         .await

@@ -130,10 +130,7 @@ impl Builder {
         std::fs::write(&file, self.toml()).unwrap();
         let mut command = command();
         command.arg("--config").arg(&file).envs(self.env.iter().map(|(name, value)| (name, value)));
-        let mut child = command.spawn().unwrap();
-        let out = Lines::read(child.stdout.take().unwrap());
-        let log = Lines::read(child.stderr.take().unwrap());
-        Daemon { child, out, log, address: None, admin: None, folder }
+        Daemon::start(command, folder)
     }
 
     /// Starts it, and waits until it serves.
@@ -155,8 +152,16 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// Starts this command, whose stdout and stderr are pipes, without waiting for anything.
+    pub fn start(mut command: Command, folder: TempDir) -> Daemon {
+        let mut child = command.spawn().unwrap();
+        let out = Lines::read(child.stdout.take().unwrap());
+        let log = Lines::read(child.stderr.take().unwrap());
+        Daemon { child, out, log, address: None, admin: None, folder }
+    }
+
     /// Waits until it serves, and learns its addresses from its stdout.
-    async fn serves(&mut self) {
+    pub async fn serves(&mut self) {
         let address = |line: String| {
             let url = line.rsplit("http://").next().map(|rest| rest.trim_end_matches('/').to_owned());
             url.and_then(|url| url.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"))

@@ -20,6 +20,8 @@ pub mod plugins;
 pub mod process;
 pub mod raw;
 pub mod script;
+pub mod tape;
+pub mod told;
 pub mod witness;
 pub mod zoo;
 
@@ -35,6 +37,7 @@ pub use raw::Raw;
 pub use script::{Script, scripted};
 pub use serde_json::{Value, json};
 pub use tokio_tungstenite::tungstenite::Message;
+pub use told::Told;
 pub use witness::{Witness, steady};
 pub use zoo::{of_feed, told, zoo};
 

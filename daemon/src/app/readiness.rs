@@ -1,11 +1,11 @@
 //! Whether the daemon is ready, and what each feed has to do with it.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::admin::{Check, Readiness};
 use crate::feed::Supervisor;
-use crate::model::lane::FeedState;
+use crate::model::lane::{FeedState, Health, Lane};
 
 /// Rung whenever a feed's state changes.
 #[derive(Debug, Default)]
@@ -43,18 +43,82 @@ impl FeedsReady {
 }
 
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
-/// none of them has ever spoken.
-pub fn judge(feeds: &[Supervisor]) -> Readiness {
+/// none of them has ever spoken. `lanes` are those of the feeds.
+pub fn judge(feeds: &[Supervisor], lanes: &[Arc<Lane>]) -> Readiness {
     let spoken = feeds.is_empty() || feeds.iter().any(Supervisor::has_spoken);
-    let mut checks = vec![Check { name: "listeners".into(), ok: true, detail: "bound".into() }];
-    for feed in feeds {
+    let mut checks = vec![Check { name: "listeners".into(), ok: true, detail: String::new() }];
+    for (feed, lane) in feeds.iter().zip(lanes) {
         let health = feed.health();
         let ok = !matches!(health.state, FeedState::Down | FeedState::Stale);
-        let detail = match health.reason.as_str() {
-            "" => health.state.as_str().to_owned(),
-            reason => format!("{}: {reason}", health.state.as_str()),
-        };
+        let detail = describe(&health, lane.freshness().counts());
         checks.push(Check { name: format!("feed {}", feed.name()), ok, detail });
     }
     Readiness { ready: spoken, checks }
+}
+
+/// A feed's state in one line: `up since 2026-11-23T12:03:11Z, 3 of 20 topics stale`, and
+/// `down: it ended of itself; starts again in 0.5 s (since …)`.
+fn describe(health: &Health, (stale, topics): (usize, usize)) -> String {
+    let mut facts = format!("since {}", utc(health.since));
+    if stale > 0 {
+        facts.push_str(&format!(", {stale} of {topics} topics stale"));
+    }
+    match health.reason.as_str() {
+        "" => format!("{} {facts}", health.state.as_str()),
+        reason => format!("{}: {reason} ({facts})", health.state.as_str()),
+    }
+}
+
+/// Unix milliseconds as `2026-11-23T12:03:11Z`.
+fn utc(unix_ms: u64) -> String {
+    let seconds = unix_ms / 1_000;
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    // Days are counted from 1 March of the year 0, so that a leap day is the last of its year; 400 years have 146,097.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Months from March on are 31, 30, 31, 30, 31 days long, and again.
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        0..10 => (era * 400 + year, month + 3),
+        _ => (era * 400 + year + 1, month - 9),
+    };
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against `date -u -d @N +%FT%TZ`.
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_767_225_599, "2025-12-31T23:59:59Z"),
+            (1_767_225_600, "2026-01-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(seconds * 1_000), text);
+        }
+    }
+
+    #[test]
+    fn a_line_says_state_reason_time_and_what_is_stale() {
+        let health = |state, reason: &str| Health { state, since: 0, reason: reason.into() };
+        assert_eq!(describe(&health(FeedState::Up, ""), (0, 20)), "up since 1970-01-01T00:00:00Z");
+        assert_eq!(
+            describe(&health(FeedState::Up, ""), (3, 20)),
+            "up since 1970-01-01T00:00:00Z, 3 of 20 topics stale"
+        );
+        assert_eq!(
+            describe(&health(FeedState::Down, "it ended"), (20, 20)),
+            "down: it ended (since 1970-01-01T00:00:00Z, 20 of 20 topics stale)"
+        );
+    }
 }

@@ -1,16 +1,19 @@
 //! `tickerd check FILE`: reads and checks, binds nothing, loads nothing, starts nothing.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::EXIT_CONFIG;
 use crate::config::{Config, Feed, Overrides, Source, environment};
+use crate::feed::{self, Plugin};
 
-/// Checks as `run` would, environment included, and prints the verdict. `find_plugin` looks a plugin up by name or
-/// path as the daemon would; what it does not find is a warning, since a package may yet bring it.
-pub fn run(file: &Path, find_plugin: impl Fn(&str) -> Result<PathBuf, String>) -> ExitCode {
-    let report = Report::new(file, environment(), find_plugin);
+/// Checks as `run` would, environment included, and prints the verdict. A plugin that is not found is a warning, since
+/// a package may yet bring it.
+pub fn run(file: &Path) -> ExitCode {
+    let report = Report::new(file, environment(), |name, folder| {
+        feed::find_plugin(name, folder).map_err(|error| error.to_string())
+    });
     // A closed stdout or stderr must not change the verdict.
     let _ = std::io::stderr().lock().write_all(report.errors.as_bytes());
     let _ = std::io::stdout().lock().write_all(report.output.as_bytes());
@@ -28,7 +31,7 @@ impl Report {
     fn new(
         file: &Path,
         env: impl Iterator<Item = (String, String)>,
-        find_plugin: impl Fn(&str) -> Result<PathBuf, String>,
+        find_plugin: impl Fn(&str, &Path) -> Result<Plugin, String>,
     ) -> Self {
         let config = match Config::load(Some(file), env, &Overrides::default()) {
             Ok(config) => config,
@@ -62,12 +65,15 @@ impl Report {
     }
 }
 
-fn find_source(feed: &Feed, find_plugin: impl Fn(&str) -> Result<PathBuf, String>) -> Result<(), String> {
+fn find_source(
+    feed: &Feed,
+    find_plugin: impl Fn(&str, &Path) -> Result<Plugin, String>,
+) -> Result<(), String> {
     match &feed.source {
-        Source::Plugin { name_or_path, .. } if name_or_path.contains('/') => {
-            find_plugin(&feed.base_dir.join(name_or_path).to_string_lossy()).map(drop)
+        Source::Plugin { name_or_path, isolation } => {
+            let plugin = find_plugin(name_or_path, &feed.base_dir)?;
+            plugin.source((*isolation).into()).map(drop).map_err(|failure| failure.message)
         }
-        Source::Plugin { name_or_path, .. } => find_plugin(name_or_path).map(drop),
         Source::Exec(words) => {
             let program = words.first().map(String::as_str).unwrap_or_default();
             let found = if program.contains('/') {
@@ -99,8 +105,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("t.toml");
         std::fs::write(&file, text).unwrap();
-        Report::new(&file, std::iter::empty(), |name| match name {
-            "here" => Ok(PathBuf::from("/lib/libhere.so")),
+        Report::new(&file, std::iter::empty(), |name, _| match name {
+            "here" => Ok(Plugin::Library("/lib/libhere.so".into())),
+            "day" => Ok(Plugin::Program("/lib/day".into())),
             _ => Err(format!("no plugin {name} in the plugin folders")),
         })
     }
@@ -120,14 +127,16 @@ mod tests {
     fn what_is_not_installed_is_a_warning() {
         let report = report(
             "[[feed]]\nname = \"a\"\nplugin = \"gone\"\n[[feed]]\nname = \"b\"\nexec = [\"./gone.py\"]\n\
-             [[feed]]\nname = \"c\"\nexec = [\"no-such-program-anywhere\"]\n",
+             [[feed]]\nname = \"c\"\nexec = [\"no-such-program-anywhere\"]\n\
+             [[feed]]\nname = \"d\"\nplugin = \"day\"\nisolation = \"in-process\"\n",
         );
         assert_eq!(report.code, 0);
         for warning in [
             "warning: feed a: no plugin gone in the plugin folders",
             "warning: feed b: the program ./gone.py is not found from /",
             "warning: feed c: the program no-such-program-anywhere is not found from PATH",
-            "ok (3 feeds",
+            "warning: feed d: /lib/day is a program",
+            "ok (4 feeds",
         ] {
             assert!(report.output.contains(warning), "{warning}: {}", report.output);
         }

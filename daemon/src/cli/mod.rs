@@ -1,9 +1,11 @@
 //! The command line: what can be said, and the exit codes it is answered with.
 
 pub mod check;
+pub mod demo;
 pub mod feed_exec;
 pub mod feed_host;
 pub mod feed_warden;
+pub mod record;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::{Listen, Overrides};
+use demo::DemoArgs;
+use record::RecordArgs;
 
 /// Something else went wrong; the message says what.
 pub const EXIT_FAILED: u8 = 1;
@@ -55,6 +59,10 @@ pub struct Cli {
 pub enum Command {
     /// Serve until told to stop (SIGTERM, SIGINT).
     Run(RunArgs),
+    /// Serve simulated data, and with --live real data: no configuration, one URL.
+    Demo(DemoArgs),
+    /// Run one feed without a server, and write what it says to a file; the replay feed plays it back.
+    Record(RecordArgs),
     /// Read and check a configuration file, and do nothing else.
     Check(CheckArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.

@@ -89,16 +89,13 @@ const ISOLATIONS: &[(&str, Isolation)] =
 const EMITS: &[(&str, Emit)] = &[("on_change", Emit::OnChange), ("always", Emit::Always)];
 
 impl Feed {
-    /// The feeds of a daemon without a configuration file: they need no network.
-    pub(super) fn built_in() -> Vec<Feed> {
-        let feed = |name: &str, interval: Duration, poll: Option<Duration>| Feed {
+    /// A plugin of this name or path, with every default; what is relative is so to the working directory.
+    pub fn of_plugin(name: &str, name_or_path: &str) -> Feed {
+        Feed {
             name: name.to_owned(),
-            source: Source::Plugin {
-                name_or_path: format!("tickerd_feed_{name}"),
-                isolation: Isolation::default(),
-            },
-            interval,
-            poll,
+            source: Source::Plugin { name_or_path: name_or_path.to_owned(), isolation: Isolation::default() },
+            interval: INTERVAL_DEFAULT,
+            poll: None,
             emit: Emit::default(),
             max_age: None,
             heartbeat: Some(HEARTBEAT_DEFAULT),
@@ -106,9 +103,33 @@ impl Feed {
             topics_max: TOPICS_MAX_DEFAULT,
             config: empty_config(),
             base_dir: PathBuf::from("."),
-        };
+        }
+    }
+
+    /// The feeds of a daemon without a configuration file: they need no network.
+    pub(super) fn built_in() -> Vec<Feed> {
         let quarter = Duration::from_millis(250);
-        vec![feed("sim", quarter, Some(quarter)), feed("host", INTERVAL_DEFAULT, None)]
+        let sim = Feed { interval: quarter, poll: Some(quarter), ..Feed::bundled("sim") };
+        vec![sim, Feed::bundled("host")]
+    }
+
+    /// Feeds of real sources that need a network, and neither key nor configuration.
+    pub fn live() -> Vec<Feed> {
+        let crypto = Feed {
+            interval: Duration::from_millis(250),
+            config: serde_json::json!({
+                "provider": "kraken",
+                "symbols": ["BTC/USD", "ETH/USD", "SOL/USD", "XRP/USD"],
+            }),
+            ..Feed::bundled("crypto")
+        };
+        let weather =
+            Feed { config: serde_json::json!({"provider": "open-meteo"}), ..Feed::bundled("weather") };
+        vec![crypto, weather]
+    }
+
+    fn bundled(name: &str) -> Feed {
+        Feed::of_plugin(name, &format!("tickerd_feed_{name}"))
     }
 
     /// Reads every `[[feed]]`; one that is not whole is left out, as its problems end the start anyway.
@@ -139,13 +160,13 @@ impl Feed {
         let max_age = section.take("max_age", None, |node| duration(ms(100), hours(168))(node).map(Some));
         let heartbeat = or_off(duration(Duration::from_secs(1), hours(24)));
         let memory_max = or_off(size(16 << 20, 1 << 40));
-        let slowest = interval.max(poll.unwrap_or_default());
-        if let Some(node) = section.ask("max_age").filter(|_| max_age.is_some_and(|age| age < slowest)) {
-            let what = format!(
-                "its topics are stale between two pushes, which are {} apart",
-                write_duration(slowest)
-            );
-            let change = format!("write max_age = \"{}\" or more", write_duration(3 * slowest));
+        // Pushes may be further apart: news count when they come.
+        if let Some((node, poll)) =
+            section.ask("max_age").zip(poll).filter(|(_, poll)| max_age.is_some_and(|age| age < *poll))
+        {
+            let what =
+                format!("its topics are stale between two polls, which are {} apart", write_duration(poll));
+            let change = format!("write max_age = \"{}\" or more", write_duration(3 * poll));
             section.warn("max_age", Refusal::new(node, what).change(change));
         }
         Some(Feed {

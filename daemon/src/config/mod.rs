@@ -33,6 +33,7 @@ pub use history::History;
 pub use limits::{EchoLimits, Limits};
 pub use listen::{Listen, ListenError};
 pub use problem::{Problem, Problems};
+pub use quantity::read_duration;
 pub use server::Server;
 
 /// Largest file that is read; people write a few KiB, and what is larger was named by mistake.

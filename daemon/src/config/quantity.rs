@@ -58,6 +58,14 @@ pub(super) struct Misread {
     pub instead: Option<String>,
 }
 
+/// Reads a duration as the configuration does: `250ms`, `1s`, `2m`, `1h`. The error says what to write.
+pub fn read_duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|misread| match misread.instead {
+        Some(instead) => format!("{}; write {instead}", misread.what),
+        None => format!("{}; write one such as 250ms, 10s, 5m or 1h", misread.what),
+    })
+}
+
 /// Reads `250ms`, `1s`, `2m`, `1h`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, Misread> {
     parse(text, "duration", &DURATION_UNITS, &DURATION_ALIASES).map(Duration::from_millis)

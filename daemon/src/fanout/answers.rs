@@ -43,6 +43,7 @@ impl Shard {
                     seq: slot.seq(),
                     ts: slot.newest().map_or(0, |frame| frame.tick().ts),
                     interval_ms: self.topics.rate(slot, 0).as_millis() as u64,
+                    stale: slot.stale.is_some(),
                 })
             })
             .collect();

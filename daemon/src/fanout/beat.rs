@@ -1,16 +1,36 @@
 //! One beat: everything due at one instant, shared by all shards.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::board::{Change, Due, EVENTS_PER_BEAT_MAX, TopicId};
 use crate::model::lane::Health;
 use crate::model::sample::Class;
+
+/// Since when and for how long a topic has had no news.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stale {
+    /// When it was found to be stale, Unix milliseconds.
+    pub since: u64,
+    /// The age that is the greatest for its news, in milliseconds.
+    pub max_age_ms: u64,
+}
+
+/// A topic that went stale, or had news again.
+#[derive(Debug, Clone, Copy)]
+pub struct Aged {
+    /// Which. One that came and went meanwhile means nothing.
+    pub topic: TopicId,
+    /// None: it had news.
+    pub stale: Option<Stale>,
+}
 
 /// What the pulse sends to each shard. Changes apply before what is due.
 #[derive(Debug, Default)]
 pub struct Beat {
     /// Topics that came and went, in order.
     pub changes: Vec<Change>,
+    /// Topics that went stale or had news, in order. They apply before what is due, so that news are told before they come.
+    pub aged: Vec<Aged>,
     /// Frames due; those of an event topic in order, those of a state topic at most one per tier.
     pub due: Vec<Due>,
     /// Feeds whose health changed, by their place in the configuration.
@@ -22,7 +42,7 @@ pub struct Beat {
 impl Beat {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.due.is_empty() && self.health.is_empty()
+        self.changes.is_empty() && self.aged.is_empty() && self.due.is_empty() && self.health.is_empty()
     }
 
     /// Adds a later beat that found the shard behind: of each state topic and tier only the newest frame stays. Events
@@ -32,8 +52,12 @@ impl Beat {
         for change in &later.changes {
             if let Change::Removed(id) = change {
                 self.due.retain(|due| due.topic != *id);
+                self.aged.retain(|aged| aged.topic != *id);
             }
         }
+        let again: HashSet<TopicId> = later.aged.iter().map(|aged| aged.topic).collect();
+        self.aged.retain(|aged| !again.contains(&aged.topic));
+        self.aged.extend(&later.aged);
         let mut seen: HashMap<(TopicId, u8), usize> = HashMap::with_capacity(before);
         let newest_first = self.due.iter().chain(&later.due).rev();
         let kept = newest_first.filter(|due| {
@@ -87,6 +111,20 @@ mod tests {
         missed.absorb(&beat(&mut board, &[], "3"));
         assert_eq!(missed.due.len(), 1, "what was retired is not due any more");
         assert_eq!(missed.changes.len(), 3);
+    }
+
+    #[test]
+    fn a_shard_that_was_behind_gets_how_old_topics_are_in_the_end() {
+        let aged = |topics: &[(u32, bool)]| {
+            let stale = |is_stale: bool| is_stale.then_some(Stale { since: 1, max_age_ms: 2 });
+            let aged = topics.iter().map(|(id, is)| Aged { topic: TopicId(*id), stale: stale(*is) });
+            Beat { aged: aged.collect(), ..Beat::default() }
+        };
+        let mut missed = aged(&[(0, true), (1, true), (2, true)]);
+        assert!(!missed.is_empty());
+        missed.absorb(&Beat { changes: vec![Change::Removed(TopicId(2))], ..aged(&[(0, false), (3, true)]) });
+        let got: Vec<_> = missed.aged.iter().map(|aged| (aged.topic.0, aged.stale.is_some())).collect();
+        assert_eq!(got, [(1, true), (0, false), (3, true)]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Answers to commands go the same way: they are a stall that usually ends at once.
 
+use super::ages;
 use super::cohorts::ConnId;
 use super::connection::{Fresh, Snapshot, Stall};
 use super::shard::{Shard, unix_ms};
@@ -47,6 +48,7 @@ impl Shard {
                     rest: bytes.get(written..).unwrap_or_default().to_vec(),
                     pos,
                     health_pos: pos,
+                    aged_pos: pos,
                     snapshots: snapshots.to_vec(),
                     since: unix_ms(),
                     progress_s: now_s,
@@ -103,7 +105,7 @@ impl Shard {
 
     /// Puts the next owed frames into the stall's buffer; false when nothing is owed.
     fn next_chunk(&mut self, id: ConnId) -> bool {
-        let Shard { connections, topics, cohorts, health, tally, pos, .. } = self;
+        let Shard { connections, topics, cohorts, health, tally, pos, aged_pos, .. } = self;
         let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return false };
         let Some(stall) = &mut conn.stall else { return false };
         let Some(cohort) = conn.cohort.and_then(|c| cohorts.get(c)) else { return false };
@@ -125,6 +127,22 @@ impl Shard {
         }
         if taken > 0 {
             stall.snapshots.drain(..taken);
+            return true;
+        }
+        // Notices that passed by, of each feed and topic the newest. Before the frames: who is always behind would never
+        // get them otherwise.
+        let passed = health.iter().enumerate().filter(|(_, told)| told.pos > stall.health_pos);
+        for (feed, told) in passed {
+            if cohorts.is_in_feed(topics, cohort, feed) {
+                stall.rest.extend_from_slice(&told.notice);
+            }
+        }
+        stall.health_pos = *pos;
+        if *aged_pos > stall.aged_pos {
+            stall.aged_pos =
+                ages::append_passed(topics, cohort, stall.aged_pos, &mut stall.rest).unwrap_or(*pos);
+        }
+        if !stall.rest.is_empty() {
             return true;
         }
         let mut moved = Vec::new();
@@ -156,17 +174,8 @@ impl Shard {
         if !moved.is_empty() {
             return true;
         }
-        // Health notices that passed by: of each feed the newest.
-        let passed = health.iter().enumerate().filter(|(_, told)| told.pos > stall.health_pos);
-        for (feed, told) in passed {
-            if cohorts.is_in_feed(topics, cohort, feed) {
-                stall.rest.extend_from_slice(&told.notice);
-                stall.caught_up += 1;
-            }
-        }
         stall.pos = *pos;
-        stall.health_pos = *pos;
-        !stall.rest.is_empty()
+        false
     }
 
     /// The socket refused bytes: a task waits until it takes them again.

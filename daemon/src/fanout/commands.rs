@@ -168,6 +168,7 @@ impl Shard {
             event::write(&event::Subscribed { id: request, topics, patterns, failed }, &mut out);
         }
         self.append_health(self.feeds_of(&edits).into_iter(), &mut out);
+        self.append_stale(&edits, &mut out);
         let snapshots = self.snapshots_after(id, &moved, snapshot);
         self.send(id, &out, &snapshots);
     }

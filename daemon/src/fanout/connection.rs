@@ -131,6 +131,8 @@ pub struct Stall {
     pub pos: u64,
     /// The same for health notices.
     pub health_pos: u64,
+    /// The same for topics that went stale or had news.
+    pub aged_pos: u64,
     /// Snapshots it is owed.
     pub snapshots: Vec<Snapshot>,
     /// Since when, Unix milliseconds.

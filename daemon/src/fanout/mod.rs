@@ -1,5 +1,6 @@
 //! Fan-out: shards that own the connections, cohorts of those who asked for the same, one write per connection per beat.
 
+mod ages;
 mod answers;
 pub mod arrival;
 pub mod beat;

@@ -93,6 +93,8 @@ pub struct Shard {
     pub health: Vec<Told>,
     /// Pushes so far: one per frame that was due, so that "later than" is a comparison.
     pub pos: u64,
+    /// When a topic was last told to be stale or not to be, on that count.
+    pub aged_pos: u64,
     /// Beats so far.
     pub beat: u64,
     pub walk: Walk,
@@ -171,6 +173,7 @@ impl Shard {
             settings,
             metrics,
             pos: 0,
+            aged_pos: 0,
             beat: 0,
             walk: Walk::default(),
             scratch: vec![0; SCRATCH_BYTES],

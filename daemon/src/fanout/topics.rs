@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::beat::Stale;
 use super::cohorts::CohortId;
 use crate::model::board::TopicId;
 use crate::model::frame::Frame;
@@ -57,6 +58,10 @@ pub struct Slot {
     pub topic: Option<Topic>,
     /// How many cohorts asked for it by name.
     pub asked: u32,
+    /// Present while it has had no news for too long.
+    pub stale: Option<Stale>,
+    /// When that was last told to be so or not, on the shard's count of pushes.
+    pub aged_pos: u64,
     /// By tier.
     pub tiers: Vec<TierSlot>,
 }
@@ -145,6 +150,8 @@ impl Topics {
             feed,
             topic: None,
             asked: 0,
+            stale: None,
+            aged_pos: 0,
             tiers: std::iter::repeat_with(TierSlot::default).take(tiers).collect(),
         };
         let id = self.free.pop().unwrap_or_else(|| {
@@ -172,7 +179,7 @@ impl Topics {
     pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
         let id = self.of_board.get_mut(board.0 as usize)?.take()?;
         let slot = self.slot_mut(id)?;
-        slot.topic = None;
+        (slot.topic, slot.stale) = (None, None);
         for tier in &mut slot.tiers {
             tier.frame = None;
         }

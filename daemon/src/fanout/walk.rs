@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::ages::Ages;
 use super::beat::Beat;
 use super::cohorts::{CohortId, ConnId};
 use super::connection::{Connection, Stall};
@@ -50,17 +51,21 @@ struct Joined {
     bytes: Vec<u8>,
     /// Where each ends, and its push's number.
     ends: Vec<(usize, u64)>,
+    /// How many of them, the first, are notices.
+    notices: usize,
 }
 
 impl Joined {
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.notices = 0;
     }
 
     fn push(&mut self, item: &Item) {
         self.bytes.extend_from_slice(item.bytes());
         self.ends.push((self.bytes.len(), item.pos));
+        self.notices += usize::from(matches!(item.payload, Payload::Notice(_)));
     }
 }
 
@@ -68,6 +73,8 @@ impl Joined {
 #[derive(Debug, Default)]
 pub struct Walk {
     items: Vec<Item>,
+    /// How many of them, the first, are notices.
+    notices: u32,
     touched: Vec<CohortId>,
     /// How many of `touched` were begun.
     begun: usize,
@@ -86,6 +93,12 @@ impl Walk {
     pub fn is_on(&self) -> bool {
         self.started.is_some()
     }
+
+    /// How many frames and notices it has.
+    #[cfg(test)]
+    pub fn built(&self) -> usize {
+        self.items.len()
+    }
 }
 
 impl Shard {
@@ -94,14 +107,21 @@ impl Shard {
         self.look_at_clock();
         self.beat += 1;
         self.tally.skipped += beat.skipped;
+        let mut ages = Ages::default();
         for change in &beat.changes {
             match change {
                 Change::Added(id, topic) => {
                     if let Some(slot) = self.topics.appear(*id, topic) {
+                        // Who is behind may have been told that its namesake, gone meanwhile, is stale.
+                        self.pos += 1;
+                        let pos = self.pos;
+                        self.topics.slot_mut(slot).into_iter().for_each(|slot| slot.aged_pos = pos);
                         self.cohorts.appear(&mut self.topics, slot);
                     }
                 }
                 Change::Removed(id) => {
+                    // While its wires still lead to those who were told that it is stale.
+                    self.age(*id, None, &mut ages);
                     if let Some(slot) = self.topics.vanish(*id) {
                         self.cohorts.vanish(&mut self.topics, slot);
                     }
@@ -113,6 +133,11 @@ impl Shard {
         for (feed, health) in &beat.health {
             self.tell_health(*feed, health);
         }
+        for aged in &beat.aged {
+            self.age(aged.topic, aged.stale, &mut ages);
+        }
+        self.tell_ages(ages);
+        self.walk.notices = self.walk.items.len() as u32;
         for due in &beat.due {
             let Some(id) = self.topics.of_board(due.topic) else { continue };
             let Some(tier) = self.topics.slot_mut(id).and_then(|s| s.tiers.get_mut(usize::from(due.tier)))
@@ -148,7 +173,6 @@ impl Shard {
         self.pos += 1;
         let notice: Rc<[u8]> = bytes.into();
         *known = Told { state: health.state, pos: self.pos, notice: notice.clone() };
-        let item = self.walk.items.len() as u32;
         let interested: Vec<CohortId> = self
             .cohorts
             .iter()
@@ -158,15 +182,26 @@ impl Shard {
         if interested.is_empty() {
             return;
         }
+        let item = self.add_notice(self.pos, notice);
         for id in interested {
-            if let Some(cohort) = self.cohorts.get_mut(id) {
-                if cohort.due.is_empty() {
-                    self.walk.touched.push(id);
-                }
-                cohort.due.push(item);
-            }
+            self.owe(id, item);
         }
-        self.walk.items.push(Item { pos: self.pos, payload: Payload::Notice(notice) });
+    }
+
+    /// Adds a notice to the beat that is on its way; the number to [`Shard::owe`] it by.
+    pub(super) fn add_notice(&mut self, pos: u64, notice: Rc<[u8]>) -> u32 {
+        self.walk.items.push(Item { pos, payload: Payload::Notice(notice) });
+        self.walk.items.len() as u32 - 1
+    }
+
+    /// Makes a cohort due what was added.
+    pub(super) fn owe(&mut self, id: CohortId, item: u32) {
+        if let Some(cohort) = self.cohorts.get_mut(id) {
+            if cohort.due.is_empty() {
+                self.walk.touched.push(id);
+            }
+            cohort.due.push(item);
+        }
     }
 
     /// Serves the next members; whether there are more.
@@ -254,7 +289,8 @@ impl Shard {
             return;
         }
         if let Some(stall) = &mut conn.stall {
-            stall.missed += cohort.due.len() as u64;
+            let notices = cohort.due.partition_point(|item| *item < self.walk.notices);
+            stall.missed += (cohort.due.len() - notices) as u64;
             return;
         }
         let walk = &mut self.walk;
@@ -278,7 +314,7 @@ impl Shard {
         }
         match write_joined(conn, joined, now_s) {
             Sent::All => {
-                self.tally.frames += joined.ends.len() as u64;
+                self.tally.frames += (joined.ends.len() - joined.notices) as u64;
                 self.tally.bytes += joined.bytes.len() as u64;
             }
             Sent::Part { frames, bytes } => {
@@ -325,11 +361,12 @@ fn write_joined(conn: &mut Connection, joined: &Joined, now_s: u32) -> Sent {
         rest: rest.to_vec(),
         pos,
         health_pos: pos,
-        missed: (joined.ends.len() - frames) as u64,
+        aged_pos: pos,
+        missed: (joined.ends.len() - frames.max(joined.notices)) as u64,
         progress_s: now_s,
         since: unix_ms(),
         blocked: true,
         ..Stall::default()
     }));
-    Sent::Part { frames: frames as u64, bytes: written as u64 }
+    Sent::Part { frames: frames.saturating_sub(joined.notices) as u64, bytes: written as u64 }
 }

@@ -379,6 +379,11 @@ impl<'a> Life<'a> {
         self.wedged.is_some() || self.polling.as_ref().is_some_and(|polling| polling.failures > 0)
     }
 
+    /// How often there should be news at least; none of a feed that is not polled.
+    pub fn pace(&self) -> Option<Duration> {
+        self.polling.as_ref().map(|polling| polling.period.max(self.spec.interval))
+    }
+
     fn limits(&self) -> &'a Limits {
         &self.spec.limits
     }

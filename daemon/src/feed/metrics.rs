@@ -107,6 +107,11 @@ impl Metrics {
         self.resident.with_label_values(&[feed]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
+    /// Samples of `feed` that were refused, for any reason.
+    pub fn refused(&self, feed: &str) -> u64 {
+        reasons().map(|reason| self.rejects(feed, reason).get()).sum()
+    }
+
     /// Says which state `feed` is in.
     pub fn set_state(&self, feed: &str, state: FeedState) {
         for each in FeedState::ALL {

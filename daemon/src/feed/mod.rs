@@ -12,6 +12,7 @@ mod allowance;
 mod backoff;
 pub mod cage;
 mod child;
+mod elf;
 mod figures;
 mod find;
 mod host;
@@ -51,14 +52,15 @@ use std::time::Duration;
 use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
-pub use find::{FindError, find_plugin, plugin_folders};
+pub use find::{FindError, Plugin, find_plugin, plugin_folders};
 pub use line_sink::LineSink;
-pub use lines::LINE_BYTES_MAX;
+pub use lines::{LINE_BYTES_MAX, write_tick};
 pub use metrics::Metrics;
 pub use orders::{Order, Setup};
 pub use plan::not_started;
-pub use report::{Failure, Fault, Report};
+pub use report::{Failure, Fault, Hello, Report};
 pub use runner::{Job, Runner};
+pub use sink::now_unix_ms;
 pub use splitter::{Item, Splitter};
 pub use supervisor::Supervisor;
 pub use warden::Warden;
@@ -94,7 +96,7 @@ pub struct Spec {
 /// Where a feed comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A plugin of the SDK.
+    /// A plugin: a file, or a name that is looked up at each start, and may turn out to be a program.
     Library { path: PathBuf, isolation: Isolation },
     /// An executable with its arguments.
     Exec { argv: Vec<String> },

@@ -1,11 +1,9 @@
 //! What a feed runs in: a process, or a thread of this one.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::feed::child::Child;
-use crate::feed::find::find_plugin;
 use crate::feed::orders::Setup;
 use crate::feed::plan::{Guest, Plan};
 use crate::feed::report::{Failure, Reporter};
@@ -30,13 +28,12 @@ impl Running {
         };
         let guest = match &spec.source {
             Source::Library { path, isolation: Isolation::InProcess } => {
-                let job =
-                    Job { path: locate(path, spec)?, name: spec.name.clone(), config: config.to_string() };
+                let job = Job { path: path.clone(), name: spec.name.clone(), config: config.to_string() };
                 let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
                 return Runner::start(job, sink, report).map(Running::Thread).map_err(cannot);
             }
             Source::Library { path, isolation: Isolation::Process } => {
-                Guest::Library { feed: spec.name.clone(), path: locate(path, spec)? }
+                Guest::Library { feed: spec.name.clone(), path: path.clone() }
             }
             Source::Exec { argv } => Guest::Program(argv.clone()),
         };
@@ -84,15 +81,5 @@ impl Drop for Running {
         if let Running::Child(child) = self {
             child.forget();
         }
-    }
-}
-
-/// The library's file. A bare name is one that was not found before; it may have been installed since.
-fn locate(path: &Path, spec: &Spec) -> Result<PathBuf, Failure> {
-    match path.to_str() {
-        Some(name) if !name.contains('/') => {
-            find_plugin(name, &spec.working_dir).map_err(|e| Failure::config(e.to_string()))
-        }
-        _ => Ok(path.to_owned()),
     }
 }

@@ -11,6 +11,7 @@ use tracing::Level;
 use crate::feed::journal::Journal;
 use crate::feed::metrics::Metrics;
 use crate::feed::rejects::Rejects;
+use crate::feed::report::Hello;
 use crate::model::lane::{FeedState, Lane, Taken};
 use crate::model::normalise::{Normaliser, Reject};
 use crate::model::sample::Sample;
@@ -53,6 +54,7 @@ pub struct Voice {
     heard: AtomicBool,
     /// A sign of life came since the last look.
     alive: AtomicBool,
+    hello: Mutex<Option<Hello>>,
     reported: Mutex<Option<(FeedState, String)>>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -65,6 +67,7 @@ impl Voice {
             fruitful: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             alive: AtomicBool::new(false),
+            hello: Mutex::default(),
             reported: Mutex::default(),
             wake,
         }
@@ -88,6 +91,16 @@ impl Voice {
     /// Whether anything came in this life.
     pub fn is_heard(&self) -> bool {
         self.heard.load(Ordering::Acquire)
+    }
+
+    /// What it said last of who it is. There before the first sample, if it says it at all.
+    pub fn hello(&self) -> Option<Hello> {
+        self.hello.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It said who it is; called on the thread that brings the samples.
+    pub fn greet(&self, hello: &Hello) {
+        *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some(hello.clone());
     }
 
     /// What the feed says about its own state, if it ever did in this life.

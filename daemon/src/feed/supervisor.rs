@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 
 use crate::feed::allowance::Allowance;
+use crate::feed::find::located;
 use crate::feed::journal::{Journal, printable};
 use crate::feed::life::{End, Life};
 use crate::feed::metrics::Metrics;
 use crate::feed::recovery::{Record, Recovery};
-use crate::feed::report::{Failure, Report, Reporter};
+use crate::feed::report::{Failure, Hello, Report, Reporter};
 use crate::feed::running::Running;
 use crate::feed::sink::{LaneSink, Voice, now_unix_ms};
 use crate::feed::{OnChange, Spec};
@@ -41,6 +42,7 @@ struct Shared {
     health: Mutex<Health>,
     voice: Arc<Voice>,
     failed: AtomicBool,
+    last_end: Mutex<Option<End>>,
     stopping: AtomicBool,
     hurrying: AtomicBool,
     retrying: AtomicBool,
@@ -65,8 +67,9 @@ impl Supervisor {
         on_change: OnChange,
     ) -> Supervisor {
         let (events, received) = sync_channel(REPORTS_MAX);
-        let wake = events.clone();
+        let (wake, rouse) = (events.clone(), events.clone());
         let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
+        lane.freshness().on_silence(move || drop(rouse.try_send(Event::Wake)));
         let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
         lane.report(health.clone());
         metrics.watch(&spec.name);
@@ -76,6 +79,7 @@ impl Supervisor {
             health: Mutex::new(health),
             voice: voice.clone(),
             failed: AtomicBool::new(false),
+            last_end: Mutex::default(),
             stopping: AtomicBool::new(false),
             hurrying: AtomicBool::new(false),
             retrying: AtomicBool::new(false),
@@ -131,6 +135,16 @@ impl Supervisor {
     pub fn retry(&self) {
         self.shared.retrying.store(true, Ordering::Release);
         let _ = self.shared.events.try_send(Event::Wake);
+    }
+
+    /// How its last life ended, if one has; without an error when it ended of itself. What it said is taken by then.
+    pub fn last_end(&self) -> Option<Result<(), Failure>> {
+        self.shared.last_end.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it said last of who it is; there before its first sample, if it says it at all.
+    pub fn hello(&self) -> Option<Hello> {
+        self.shared.voice.hello()
     }
 
     /// Begins the ordered stop and returns at once.
@@ -225,6 +239,7 @@ impl Overseer {
             let began = Instant::now();
             self.shared.voice.begin();
             let end = self.live(spec, events, life);
+            *self.shared.last_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end.clone());
             if self.shared.is_stopping() {
                 break;
             }
@@ -250,12 +265,20 @@ impl Overseer {
     }
 
     fn live(&mut self, spec: &Spec, events: &Receiver<Event>, life: u64) -> End {
-        let events_in = self.shared.events.clone();
-        let report: Reporter = Arc::new(move |report| drop(events_in.send(Event::Report { life, report })));
+        // What was not there before may have been installed since.
+        let spec = &Spec { source: located(&spec.source, &spec.working_dir)?, ..spec.clone() };
+        let (events_in, greeted) = (self.shared.events.clone(), self.shared.voice.clone());
+        let report: Reporter = Arc::new(move |report| {
+            if let Report::Hello(hello) = &report {
+                greeted.greet(hello);
+            }
+            drop(events_in.send(Event::Report { life, report }));
+        });
         let running = Running::start(spec, self.sink.clone(), report)?;
         let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
         let mut current = Life::new(spec, &voice, &journal, running, Instant::now());
         loop {
+            current.pace().into_iter().for_each(|pace| self.lane.freshness().set_pace(pace));
             let now = Instant::now();
             if self.shared.is_stopping() {
                 current.close(now, None);
@@ -313,6 +336,7 @@ impl Overseer {
 
     /// As [`Overseer::set`], unless the feed has changed too often lately; then false, and it is to be asked again.
     fn show(&mut self, state: FeedState, reason: String, now: Instant) -> bool {
+        let (state, reason) = self.lane.freshness().judge(state, reason);
         let health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
         let same = health.state == state && health.reason == reason;
         drop(health);

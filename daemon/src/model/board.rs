@@ -12,11 +12,14 @@ use super::sample::Class;
 use super::tick::Tick;
 use super::topic::Topic;
 
+pub use self::ageing::Aged;
+use self::ageing::Ages;
+
 /// Most event ticks of one topic that wait for one beat; over that the oldest go, counted.
 pub const EVENTS_PER_BEAT_MAX: usize = 256;
 
 /// Topics in a list of what may be due that are not, beyond twice as many as there are topics.
-const STALE_MAX: usize = 1024;
+const LEFT_OVER_MAX: usize = 1024;
 
 /// Dense number of a topic on the board; free again once the topic is retired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +67,10 @@ struct Place {
     pushed: Option<Arc<Frame>>,
     /// Event ticks since the last own beat.
     events: Vec<Arc<Frame>>,
+    /// When the newest tick came, on the board's clock.
+    heard: u64,
+    /// Told to be without news for too long.
+    is_stale: bool,
 }
 
 #[derive(Debug)]
@@ -76,6 +83,7 @@ struct GroupState {
     /// Whether a topic was ever retired: new ones then start at the process's count, above any number they had.
     retired_any: bool,
     merged: u64,
+    ages: Ages,
 }
 
 /// See the module.
@@ -86,7 +94,10 @@ pub struct Board {
     by_topic: HashMap<Topic, TopicId>,
     groups: Vec<GroupState>,
     changes: Vec<Change>,
+    aged: Vec<Aged>,
     n: u64,
+    /// Microseconds on the monotonic clock, as it was last told; see [`Board::set_clock`].
+    now: u64,
 }
 
 impl Board {
@@ -100,6 +111,7 @@ impl Board {
                 topics: Vec::new(),
                 retired_any: false,
                 merged: 0,
+                ages: Ages::default(),
             })
             .collect();
         Board {
@@ -108,7 +120,9 @@ impl Board {
             by_topic: HashMap::new(),
             groups,
             changes: Vec::new(),
+            aged: Vec::new(),
             n: 0,
+            now: 0,
         }
     }
 
@@ -126,6 +140,12 @@ impl Board {
         tick.seq = place.seq;
         tick.n = self.n;
         state.merged += tick.merged;
+        place.heard = self.now;
+        if place.is_stale {
+            place.is_stale = false;
+            state.ages.stale -= 1;
+            self.aged.push(Aged { topic: id, is_stale: false });
+        }
         let class = tick.topic.class();
         let frame = Arc::new(Frame::new(tick));
         let waiting = place.newest.replace(frame.clone());
@@ -157,6 +177,8 @@ impl Board {
         let place = self.places.get_mut(id.0 as usize).and_then(Option::take);
         if let (Some(place), Some(state)) = (place, self.groups.get_mut(group)) {
             state.retired_any = true;
+            state.ages.states -= usize::from(topic.class() == Class::State);
+            state.ages.stale -= usize::from(place.is_stale);
             // The last moves into the gap. The lists of what may be due need no search: no mark, not due.
             state.topics.swap_remove(place.at);
             let moved =
@@ -165,7 +187,7 @@ impl Board {
                 moved.at = place.at;
             }
             // Topics that come and go between two slow beats would make those lists long.
-            let most = 2 * state.topics.len() + STALE_MAX;
+            let most = 2 * state.topics.len() + LEFT_OVER_MAX;
             for (list, tier) in state.dirty.iter_mut().zip(0u8..).filter(|(list, _)| list.len() > most) {
                 list.sort_unstable_by_key(|id| id.0);
                 list.dedup();
@@ -227,8 +249,17 @@ impl Board {
         let state = self.groups.get_mut(group);
         let seq = if state.as_ref().is_some_and(|s| s.retired_any) { self.n } else { 0 };
         let at = state.as_ref().map_or(0, |s| s.topics.len());
-        let place =
-            Place { topic: topic.clone(), at, seq, newest: None, dirty: 0, pushed: None, events: Vec::new() };
+        let place = Place {
+            topic: topic.clone(),
+            at,
+            seq,
+            newest: None,
+            dirty: 0,
+            pushed: None,
+            events: Vec::new(),
+            heard: self.now,
+            is_stale: false,
+        };
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
@@ -239,6 +270,7 @@ impl Board {
         };
         if let Some(state) = state {
             state.topics.push(id);
+            state.ages.states += usize::from(topic.class() == Class::State);
         }
         if let Some(slot) = self.places.get_mut(id.0 as usize) {
             *slot = Some(place);
@@ -278,5 +310,6 @@ impl Place {
     }
 }
 
+mod ageing;
 #[cfg(test)]
 mod tests;

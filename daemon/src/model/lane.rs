@@ -10,6 +10,7 @@
 //! topic, one event, and one end per topic known downstream, whatever the feed does. (In memory up to twice that: ticks
 //! that are gone are swept out together.)
 
+mod freshness;
 mod waiting;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use self::freshness::Freshness;
 use self::waiting::Waiting;
 use super::tick::Tick;
 use super::topic::Topic;
@@ -103,6 +105,7 @@ pub struct Lane {
     inner: Mutex<Inner>,
     capacity: usize,
     wake: Box<dyn Fn() + Send + Sync>,
+    freshness: Freshness,
 }
 
 #[derive(Default)]
@@ -115,7 +118,7 @@ struct Inner {
 impl Lane {
     /// `wake` is called, on the feed's thread, when the lane gets half full or a health is told.
     pub fn new(capacity: usize, wake: Box<dyn Fn() + Send + Sync>) -> Lane {
-        Lane { inner: Mutex::default(), capacity: capacity.max(2), wake }
+        Lane { inner: Mutex::default(), capacity: capacity.max(2), wake, freshness: Freshness::default() }
     }
 
     /// Never blocks for longer than another push or drain takes.
@@ -160,6 +163,11 @@ impl Lane {
     pub fn report(&self, health: Health) {
         self.lock().health = Some(health);
         (self.wake)();
+    }
+
+    /// How old its news may get, and are.
+    pub fn freshness(&self) -> &Freshness {
+        &self.freshness
     }
 
     /// Takes everything out.

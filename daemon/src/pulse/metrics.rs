@@ -11,6 +11,7 @@ use crate::model::protocol::rate;
 pub struct Metrics {
     merged: IntCounterVec,
     topics: IntGaugeVec,
+    stale: IntGaugeVec,
     late: IntCounterVec,
 }
 
@@ -25,18 +26,27 @@ impl Metrics {
             &["feed"],
         )?;
         let topics = IntGaugeVec::new(Opts::new("tickerd_topics", "Topics that have spoken."), &["feed"])?;
+        let stale = IntGaugeVec::new(
+            Opts::new(
+                "tickerd_topics_stale",
+                "State topics without news for longer than their feed's max_age.",
+            ),
+            &["feed"],
+        )?;
         let late = IntCounterVec::new(
             Opts::new("tickerd_beats_late_total", "Beats skipped because the one before ran late."),
             &["tier"],
         )?;
         registry.register(Box::new(merged.clone()))?;
         registry.register(Box::new(topics.clone()))?;
+        registry.register(Box::new(stale.clone()))?;
         registry.register(Box::new(late.clone()))?;
         for feed in feeds {
             merged.with_label_values(&[feed]);
             topics.with_label_values(&[feed]);
+            stale.with_label_values(&[feed]);
         }
-        Ok(Metrics { merged, topics, late })
+        Ok(Metrics { merged, topics, stale, late })
     }
 
     pub(super) fn watch_interval(&self, interval: Duration) {
@@ -55,5 +65,9 @@ impl Metrics {
 
     pub(super) fn set_topics(&self, feed: &str, topics: usize) {
         self.topics.with_label_values(&[feed]).set(topics as i64);
+    }
+
+    pub(super) fn set_stale(&self, feed: &str, topics: usize) {
+        self.stale.with_label_values(&[feed]).set(topics as i64);
     }
 }

@@ -43,6 +43,7 @@ export class Chart {
       <p class="figure"><output class="now" aria-live="off">–</output><span class="step"></span><span class="hover"></span></p>
       <div class="plot" role="img"></div>
       <p class="waiting">Waiting for its first tick.</p>
+      <p class="credit" hidden></p>
       <details><summary>Values</summary><table><caption class="unseen"></caption>
         <thead><tr><th scope="col">Time</th><th scope="col">Value</th></tr></thead><tbody></tbody></table></details>`;
     for (const part of [
@@ -54,6 +55,7 @@ export class Chart {
       ".hover",
       ".plot",
       ".waiting",
+      ".credit",
       "details",
       "caption",
       "tbody",
@@ -151,8 +153,10 @@ export class Chart {
   }
 
   #figure() {
-    const { now, step, select } = this.#parts;
+    const { now, step, select, credit } = this.#parts;
     const topic = this.#topic;
+    credit.hidden = topic.credit === "";
+    credit.textContent = topic.credit;
     if (!topic.text || this.#path === null) return;
     const main = at(exact(topic.text).data.value, this.#path);
     now.textContent = format.leaf(this.#path, main);

@@ -11,8 +11,12 @@ const MAIN = [
   "busy_pct", "used_pct", "busy_percent", "used_percent", "percent", "pct", "usage",
   "temperature_c", "temperature_2m", "temperature", "temp", "load_1m", "load1", "uptime_s", "count", "n",
 ];
-/** Names that hold times and identities: numbers, but not figures. */
-const NOT_FIGURES = /(^|[._])(ts|time|timestamp|date|id|seq|sequence|epoch|pid)$|_(at|unix_ms|id|seq)$/;
+/** Names that hold times, identities and places: numbers, but not figures. */
+const NOT_FIGURES =
+  /(^|[._])(ts|time|timestamp|date|id|seq|sequence|epoch|pid|latitude|longitude)$|_(at|unix_ms|id|seq)$/;
+/** The field in which a source says what must be shown beside its values, and how much of it is taken. */
+const CREDIT = "attribution";
+const CREDIT_MAX = 200;
 
 /** A JSON number together with the digits it was written in: `189.30` is not shown as 189.3. */
 export class Digits {
@@ -36,14 +40,25 @@ export function numeric(leaf) {
   return typeof leaf === "string" && DECIMAL.test(leaf) ? Number(leaf) : NaN;
 }
 
-/** All leaves of a value as `[path, leaf]`, the path being the keys joined by dots ("" for a bare value). */
+/** What must be shown beside a value, or "". */
+export function credit(value) {
+  const said = value !== null && typeof value === "object" ? value[CREDIT] : undefined;
+  return typeof said === "string" ? said.slice(0, CREDIT_MAX) : "";
+}
+
+/**
+ * All leaves of a value as `[path, leaf]`, the path being the keys joined by dots ("" for a bare value). Its credit is
+ * shown elsewhere.
+ */
 export function leaves(value) {
   const found = [];
   const walk = (node, path, depth) => {
     if (found.length >= LEAVES_MAX) return;
     if (node === null || typeof node !== "object" || node instanceof Digits) found.push([path, node]);
     else if (depth < DEPTH_MAX) {
-      for (const [key, child] of Object.entries(node)) walk(child, path ? `${path}.${key}` : key, depth + 1);
+      for (const [key, child] of Object.entries(node)) {
+        if (path !== "" || key !== CREDIT) walk(child, path ? `${path}.${key}` : key, depth + 1);
+      }
     }
   };
   walk(value, "", 0);

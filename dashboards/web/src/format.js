@@ -18,15 +18,33 @@ const PRICE = /(^|[._])(price|bid|ask|last|open|high|low|close|mid|vwap)$/;
 const BYTES = /(^|[._])bytes(_per_s)?$/;
 const PERCENT = /(^|[._])(percent|pct)$/;
 const SECONDS = /(^|[._])(uptime|elapsed|duration|age)_s$/;
-const CELSIUS = /(^|[._])(temperature|temp|dew_point|feels_like)_c$/;
+/** Units of the weather, by the names that carry them; other names' `_ms` are milliseconds. */
+// prettier-ignore
+const MEASURES = [
+  [/(^|[._])(temperature|temp|dew_point|feels_like)_c$/, " °C"],
+  [/(^|[._])(wind|gust|wind_gust)_ms$/, " m/s"],
+  [/(^|[._])wind_deg$/, "°"],
+  [/(^|[._])pressure_hpa$/, " hPa"],
+  [/(^|[._])precipitation_mm$/, " mm"],
+  [/(^|[._])visibility_m$/, " m"],
+];
 /** What a shown unit already says in a field's name. */
-const UNIT =
-  /_(bytes|bytes_per_s|percent|pct)$|(?<=uptime|elapsed|duration|age)_s$|(?<=temperature|temp|dew_point|feels_like)_c$/;
+// prettier-ignore
+const UNIT = new RegExp([
+  "_(bytes|bytes_per_s|percent|pct)$", "(?<=uptime|elapsed|duration|age)_s$",
+  "(?<=temperature|temp|dew_point|feels_like)_c$", "(?<=wind|gust)_ms$", "(?<=pressure)_hpa$",
+  "(?<=precipitation)_mm$", "(?<=visibility)_m$",
+].join("|"));
+/** Without its unit it would be called as the wind's speed is. */
+const DIRECTION = /(^|[._])wind_deg$/;
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 // prettier-ignore
 const UNITS_OF_TIME = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 /** Digits after the point beyond which a number that is not a price is noise. */
 const DECIMALS_MAX = 4;
+
+/** The unit that follows a measure's number, or undefined. */
+const measure = (path) => MEASURES.find(([names]) => names.test(path))?.[1];
 
 export const count = (n) => whole.format(n);
 export const time = (ms) => clock.format(ms);
@@ -47,7 +65,8 @@ export function figure(path, n) {
   if (BYTES.test(path)) return path.endsWith("_per_s") ? `${bytes(n)}/s` : bytes(n);
   if (PERCENT.test(path)) return `${tenth.format(n)} %`;
   if (SECONDS.test(path)) return span(n);
-  if (CELSIUS.test(path)) return `${fine.format(n)} °C`;
+  const unit = measure(path);
+  if (unit !== undefined) return fine.format(n) + unit;
   const size = Math.abs(n);
   if (size !== 0 && (size < 1e-4 || size >= 1e15)) return scientific.format(n);
   return fine.format(n);
@@ -63,9 +82,8 @@ export function leaf(path, value) {
   if (!(value instanceof Digits)) return JSON.stringify(value);
   const { source, number } = value;
   if (PRICE.test(path)) return source;
-  if ([BYTES, PERCENT, SECONDS, CELSIUS].some((unit) => unit.test(path)) || /[eE]/.test(source)) {
-    return figure(path, number);
-  }
+  const hasUnit = measure(path) !== undefined || [BYTES, PERCENT, SECONDS].some((unit) => unit.test(path));
+  if (hasUnit || /[eE]/.test(source)) return figure(path, number);
   const [integer, fraction] = source.split(".");
   if (fraction !== undefined && fraction.length > DECIMALS_MAX) return figure(path, number);
   const sign = integer.startsWith("-") ? "-" : "";
@@ -116,7 +134,8 @@ function span(seconds) {
 }
 
 /** A path as a person calls it: without the unit that the figure shows, and words for underscores. */
-export const label = (path) => path.replace(UNIT, "").replaceAll("_", " ") || "value";
+export const label = (path) =>
+  path.replace(DIRECTION, "$1wind_from").replace(UNIT, "").replaceAll("_", " ") || "value";
 
 /** A path in full, where one is chosen among many. */
 export const name = (path) => path || "value";

@@ -4,12 +4,15 @@ import * as format from "./format.js";
 /** What a feed's state is called, and the tone it is shown in. */
 const TONES = { up: "good", degraded: "warn", stale: "warn", down: "bad", closed: "quiet", unknown: "quiet" };
 
+/** Credits shown under one feed; more sources than that are one feed's only by mistake. */
+const CREDITS_MAX = 5;
+
 export class Group {
   rows = new Map();
   /** @type {{state: string, since?: number, reason?: string}} */
   state = { state: "up" };
 
-  #shown = -1;
+  #shown = "";
 
   constructor(feed) {
     this.feed = feed;
@@ -37,7 +40,15 @@ export class Group {
     this.size.className = "size";
     cell.append(this.toggle, this.badge, this.reason, this.size);
     heading.append(cell);
-    this.element.append(heading);
+    this.credit = document.createElement("tr");
+    this.credit.className = "credit";
+    this.credit.setAttribute("role", "row");
+    this.credit.hidden = true;
+    const credits = document.createElement("td");
+    credits.colSpan = 7;
+    credits.setAttribute("role", "cell");
+    this.credit.append(credits);
+    this.element.append(heading, this.credit);
     this.say(this.state);
   }
 
@@ -58,19 +69,33 @@ export class Group {
     this.reason.textContent = state === "up" ? "" : (reason ?? "");
   }
 
-  /** Counts the rows that the filter left. */
+  /** Shows what the sources of its rows ask to show beside their values. */
+  cite() {
+    const credits = new Set();
+    for (const { topic } of this.rows.values()) if (topic.credit !== "") credits.add(topic.credit);
+    this.credit.firstChild.textContent = [...credits].slice(0, CREDITS_MAX).join(" · ");
+    this.credit.hidden = credits.size === 0;
+  }
+
+  /** Counts the rows that the filter left, and how many of them are stale. */
   count() {
     let left = 0;
-    for (const row of this.rows.values()) if (!row.hidden) left += 1;
-    if (left !== this.#shown) {
-      this.#shown = left;
-      this.size.textContent = `${format.count(left)} ${left === 1 ? "topic" : "topics"}`;
+    let stale = 0;
+    for (const { hidden, topic } of this.rows.values()) {
+      if (hidden) continue;
+      left += 1;
+      if (topic.staleSince) stale += 1;
+    }
+    const all = `${format.count(left)} ${left === 1 ? "topic" : "topics"}`;
+    const text = stale > 0 ? `${all}, ${format.count(stale)} stale` : all;
+    if (text !== this.#shown) {
+      this.size.textContent = this.#shown = text;
       this.element.hidden = left === 0;
     }
     return left;
   }
 
-  /** Puts the rows in order; touches the document only from the first one out of place on. */
+  /** Puts the rows in order, above the credit; touches the document only from the first one out of place on. */
   arrange(compare) {
     const wanted = [...this.rows.values()].sort(compare);
     let place = this.element.firstElementChild.nextElementSibling;

@@ -44,7 +44,9 @@ let frame = 0;
 
 const serverNow = () => Date.now() + skewMs;
 const isLive = (name) =>
-  connection.state.name === "live" && !["down", "stale"].includes(feeds.get(name.split(".", 1)[0]));
+  connection.state.name === "live" &&
+  !topics.get(name)?.staleSince &&
+  !["down", "stale"].includes(feeds.get(name.split(".", 1)[0]));
 
 /** Collects: however many ticks come, the page is drawn once per frame. */
 function draw() {
@@ -73,6 +75,7 @@ const answers = {
   connected({ server }) {
     status.server = String(server ?? "");
     forgetFeeds("up");
+    for (const topic of topics.all()) age(topic, 0);
     pinged = Date.now();
     connection.send("ping", { t: pinged });
     connection.send("topics", { id: LIST_ID, match: PATTERN });
@@ -103,6 +106,8 @@ const answers = {
   notice(data) {
     if (data.type === "feed") feedSays(data);
     else if (data.type === "lag") notices.lag(data);
+    else if (data.type === "stale") for (const name of data.topics ?? []) age(topics.ensure(name), data.since);
+    else if (data.type === "fresh") for (const name of data.topics ?? []) age(topics.ensure(name), 0);
     else if (data.type === "topics") for (const name of data.removed ?? []) forget(name?.topic ?? name);
     draw();
   },
@@ -134,6 +139,15 @@ function tick(event, data, text) {
   table.touch(topic, moved);
   if (moved) charts.tick(data.topic);
   draw();
+}
+
+/** A topic has had no news since then (or since now, where that is not told), or has news again: 0. */
+function age(topic, since) {
+  const staleSince = since === 0 ? 0 : Number.isFinite(since) ? since : serverNow();
+  if (topic.staleSince === staleSince) return;
+  topic.staleSince = staleSince;
+  table.touch(topic, false);
+  table.recount();
 }
 
 /** A topic that its feed has retired; its chart, if any, waits for it to return. */

@@ -14,6 +14,8 @@ export class Row {
   visible = false;
   /** Something has changed since the row was painted. */
   dirty = true;
+  /** The credit that its group shows for it. */
+  cited = "";
   /** The change calls for a flash. */
   moved = false;
 
@@ -46,6 +48,10 @@ export class Row {
       this.element.append(cell);
       this.#cells[name] = cell;
     }
+    this.stale = document.createElement("span");
+    this.stale.className = "badge";
+    this.stale.hidden = true;
+    this.#cells.details.append(this.stale);
   }
 
   set chosen(yes) {
@@ -67,6 +73,7 @@ export class Row {
     this.#set("kind", topic.kind);
     this.#set("seq", format.count(topic.seq));
     this.paintAge(serverNow);
+    this.#paintStale();
     if (topic.text === "") {
       this.#set("value", "–");
       return;
@@ -90,6 +97,16 @@ export class Row {
     this.#set("age", this.topic.ts ? format.age(serverNow - this.topic.ts) : "–");
   }
 
+  /** In words, so that it does not hang on a colour. */
+  #paintStale() {
+    const { staleSince } = this.topic;
+    if ((this.#shown.staleSince ?? 0) === staleSince) return;
+    this.#shown.staleSince = staleSince;
+    this.stale.hidden = staleSince === 0;
+    this.stale.textContent = staleSince === 0 ? "" : `stale since ${format.time(staleSince)}`;
+    this.element.classList.toggle("stale", staleSince !== 0);
+  }
+
   #set(name, text) {
     if (this.#shown[name] === text) return;
     this.#shown[name] = text;
@@ -103,10 +120,10 @@ export class Row {
     this.#shown.details = key;
     const cell = this.#cells.details;
     cell.title = key;
-    // Same fields as before: only their texts move.
-    while (cell.children.length > parts.length) cell.lastChild.remove();
+    // Same fields as before: only their texts move. The first child says whether the topic is stale.
+    while (cell.children.length > parts.length + 1) cell.lastChild.remove();
     parts.forEach(([name, text], i) => {
-      let field = cell.children[i];
+      let field = cell.children[i + 1];
       if (!field) {
         field = document.createElement("span");
         field.append(document.createElement("i"), " ", document.createElement("span"));

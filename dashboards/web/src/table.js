@@ -83,6 +83,11 @@ export class Table {
     this.#countNeeded = true;
   }
 
+  /** Topics went stale or had news. */
+  recount() {
+    this.#countNeeded = true;
+  }
+
   filter(text) {
     this.#terms = text.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of this.#rows.values()) row.hidden = !this.#passes(row);
@@ -109,7 +114,10 @@ export class Table {
   /** Called once per frame in which something moved. */
   paint(serverNow, now) {
     if (this.#new.size > 0) this.#build(serverNow, now);
-    for (const row of this.#dirty) row.paint(serverNow, now);
+    for (const row of this.#dirty) {
+      row.paint(serverNow, now);
+      this.#cite(row);
+    }
     this.#dirty.clear();
     if (this.#upset.size > 0) {
       const compare = this.#compare();
@@ -141,12 +149,19 @@ export class Table {
       row.hidden = !this.#passes(row);
       row.paint(serverNow, now);
       group.rows.set(topic.name, row);
+      this.#cite(row);
       group.element.append(row.element);
       this.#rows.set(topic.name, row);
       this.#upset.add(group);
       this.#eye.observe(row.element);
     }
     this.#countNeeded = true;
+  }
+
+  #cite(row) {
+    if (row.cited === row.topic.credit) return;
+    row.cited = row.topic.credit;
+    this.#groups.get(row.topic.feed).cite();
   }
 
   #group(feed) {

@@ -1,5 +1,5 @@
 // The newest tick of every topic, as the page knows it.
-import { at, figures, numeric } from "./fields.js";
+import { at, credit, figures, numeric } from "./fields.js";
 
 export class Topic {
   kind = "";
@@ -8,11 +8,15 @@ export class Topic {
   value = undefined;
   /** The envelope as it came: the digits are in it. */
   text = "";
+  /** What its source asks to show beside the value. */
+  credit = "";
   /** Paths of the value's figures, the main one first; found once, and again when the value changes shape. */
   figures = [];
   number = NaN;
   /** Difference of the main figure between the last two ticks. */
   delta = 0;
+  /** Since when it is told to have had no news for too long, Unix ms; 0 while it has news. A tick alone does not end it. */
+  staleSince = 0;
 
   constructor(name) {
     this.name = name;
@@ -26,6 +30,7 @@ export class Topic {
     this.seq = data.seq;
     this.ts = data.ts;
     this.value = data.value;
+    this.credit = credit(data.value);
     this.text = text;
     if (again) return false;
     let number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;

@@ -47,6 +47,19 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The same with its message changed, if it has one: to hide a key in it.
+    #[must_use]
+    pub fn map_message(self, change: impl FnOnce(&str) -> String) -> Fault {
+        match self {
+            Fault::Limited { wait, message } => Fault::Limited { wait, message: change(&message) },
+            Fault::Refused { status, message } => Fault::Refused { status, message: change(&message) },
+            Fault::Unknown { message } => Fault::Unknown { message: change(&message) },
+            Fault::Unavailable { message } => Fault::Unavailable { message: change(&message) },
+            Fault::Nonsense { message } => Fault::Nonsense { message: change(&message) },
+            fault @ (Fault::Held { .. } | Fault::Stopping) => fault,
+        }
+    }
+
     /// How the feed's values are while this lasts.
     pub fn health(&self) -> Health {
         match self {

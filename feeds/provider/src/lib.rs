@@ -2,18 +2,64 @@
 //!
 //! One shape per kind, whatever the source: [`Quote`], [`Trade`], [`Observation`]. Digits pass through untouched
 //! ([`Digits`]); what a source does not say is left out, never guessed.
+//!
+//! # Manners
+//!
+//! A feed makes a [`Client`] from [`Settings`], implements [`poll::Ask`] with it, and calls [`poll::run`] from the
+//! `run` of its `PushFeed`; [`Client::interrupter`] is its interrupter. What it gets for that:
+//!
+//! | a provider | what happens |
+//! |---|---|
+//! | has limits | [`limiter`]: every [`Limit`] holds for all processes of the user with the same host and key; a short wait is slept, a long one is [`Fault::Held`] |
+//! | answers 429, with or without Retry-After (seconds, a date, a rate limit's reset) | [`Fault::Limited`]; the wait it asks for, 1 s to 24 h, holds back every feed with this key; without one, 5 s and more |
+//! | answers 401, 402, 403, 407, 451 | [`Fault::Refused`]; never asked again, the feed waits for its configuration |
+//! | answers 408, 425, 5xx, breaks off, is silent, drips, cannot be reached | [`Fault::Unavailable`]; asked again with full jitter, 1 s doubling to 60 s; a Retry-After with 503 is kept |
+//! | answers another 4xx | [`Fault::Unknown`], with its own words |
+//! | answers a web page, broken JSON or another shape under 200, or sends us to another host | [`Fault::Nonsense`] that names it; asked again after a minute, then 2, 4, 8, 15 |
+//! | marks its answers (ETag, Last-Modified) | asked conditionally; 304 is [`Reply::Unchanged`] |
+//! | says how long they hold (Cache-Control, Expires) | [`Reply::fresh_for`]; [`poll::run`] asks no sooner |
+//! | wants to know who asks | `User-Agent: tickerd/<version> (+<page>; <contact>)` |
+//! | needs a key | [`SecretSource`]: a file, a credential or a variable, never the configuration; a [`Secret`] is in no text, also where the provider echoes it |
+//! | sends more than it should | a body ends at 8 MiB after decompression, a request after 8 s in all |
+//! | is slow when the feed is to stop | [`Client::interrupter`] ends a request and a name's lookup at once, connecting within 4 s; without it, the request's 8 s |
 #![deny(missing_docs)]
 
 mod digits;
+mod duration;
 mod fault;
+mod http;
+pub mod limiter;
+mod measure;
 mod observation;
+mod order;
+pub mod poll;
 mod quote;
+mod redact;
+mod retry;
+mod secret;
+pub mod socket;
+pub mod stream;
 mod symbol;
+mod tally;
+pub mod time;
+pub mod tls;
 mod trade;
+mod upgrade;
+mod wire;
 
 pub use digits::{BadDigits, Digits};
+pub use duration::{BadPeriod, Period};
 pub use fault::Fault;
+pub use http::{Body, Client, Reply, Request, Settings, Share, excerpt};
+pub use limiter::Limit;
+pub use measure::Measure;
 pub use observation::Observation;
+pub use order::{Order, Place};
 pub use quote::{Quote, Session};
+pub use redact::redact;
+pub use retry::Retry;
+pub use secret::{Secret, SecretSource};
+pub use socket::Socket;
 pub use symbol::{Symbol, SymbolEntry, segment};
+pub use tally::Tally;
 pub use trade::{Side, Trade};

@@ -3,70 +3,96 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::Measure;
+
 /// What the weather is at a place. Numbers in the units of their names; what the source does not say is left out.
 ///
-/// Event `weather`, a state, on topic `<place>`. When it was observed is the envelope's `src_ts`.
+/// Event `weather`, a state, on topic `<place>`. When it was observed is the envelope's `src_ts`. What people look for
+/// comes first, as pages show the first few fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Observation {
+    /// Air, in degrees Celsius.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_c: Option<Measure>,
+    /// In words, in English, lower case: `light rain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// As it feels to people, in degrees Celsius.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feels_like_c: Option<Measure>,
+    /// Wind, in metres per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wind_ms: Option<Measure>,
+    /// Gusts, in metres per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wind_gust_ms: Option<Measure>,
+    /// Where the wind comes from, in degrees, 0 (north) to 359; left out when it varies or is calm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wind_deg: Option<Measure>,
+    /// The wind's direction varies (`VRB`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wind_variable: bool,
+    /// Relative humidity, 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub humidity_pct: Option<Measure>,
+    /// Reduced to sea level, in hectopascals; an airport's is its altimeter setting (QNH).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pressure_hpa: Option<Measure>,
+    /// Share of the sky under clouds, 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud_pct: Option<Measure>,
+    /// Rain, snow and so on of the last `precipitation_s` seconds, as water, in millimetres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precipitation_mm: Option<Measure>,
+    /// The time in which `precipitation_mm` fell, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precipitation_s: Option<u32>,
+    /// How far one sees, in metres; with `visibility_over`, at least that far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visibility_m: Option<Measure>,
+    /// Visibility is at least `visibility_m`, the most the source tells.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub visibility_over: bool,
+    /// Dew point, in degrees Celsius.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dew_point_c: Option<Measure>,
     /// The place as configured.
     pub place: String,
     /// The station at the source, such as `KJFK`; left out where values are computed for a point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub station: Option<String>,
-    /// Who says so: `open-meteo`.
-    pub source: &'static str,
-    /// What must be shown beside the values, if the source asks for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attribution: Option<&'static str>,
-    /// Degrees north, -90 to 90.
+    /// Degrees north, -90 to 90: of the station, or of the point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latitude: Option<f64>,
     /// Degrees east, -180 to 180.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longitude: Option<f64>,
-    /// Air, in degrees Celsius.
+    /// Who says so: `open-meteo`.
+    pub source: &'static str,
+    /// What must be shown beside the values, if the source asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature_c: Option<f64>,
-    /// As it feels to people, in degrees Celsius.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub feels_like_c: Option<f64>,
-    /// Dew point, in degrees Celsius.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dew_point_c: Option<f64>,
-    /// Relative humidity, 0 to 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub humidity_pct: Option<f64>,
-    /// Wind, in metres per second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wind_ms: Option<f64>,
-    /// Gusts, in metres per second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wind_gust_ms: Option<f64>,
-    /// Where the wind comes from, in degrees, 0 (north) to 359; left out when it varies or is calm.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wind_deg: Option<f64>,
-    /// The wind's direction varies (`VRB`).
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub wind_variable: bool,
-    /// At sea level, in hectopascals.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pressure_hpa: Option<f64>,
-    /// How far one sees, in metres; with `visibility_over`, at least that far.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub visibility_m: Option<f64>,
-    /// Visibility is more than `visibility_m`, the most the station tells.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub visibility_over: bool,
-    /// Share of the sky under clouds, 0 to 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cloud_pct: Option<f64>,
-    /// Rain, snow and so on of the last hour, as water, in millimetres.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub precipitation_mm: Option<f64>,
-    /// In words, in English: `light rain`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub condition: Option<String>,
+    pub attribution: Option<&'static str>,
     /// The station's report as it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+}
+
+impl Observation {
+    /// Whether it holds anything observed at all, beyond who and where.
+    pub fn says_something(&self) -> bool {
+        let measures = [
+            &self.temperature_c,
+            &self.feels_like_c,
+            &self.dew_point_c,
+            &self.humidity_pct,
+            &self.wind_ms,
+            &self.wind_gust_ms,
+            &self.wind_deg,
+            &self.pressure_hpa,
+            &self.visibility_m,
+            &self.cloud_pct,
+            &self.precipitation_mm,
+        ];
+        self.condition.is_some() || measures.into_iter().any(Option::is_some)
+    }
 }

@@ -1,1 +1,133 @@
 //! Weather observations from Open-Meteo, METAR, NWS or OpenWeatherMap.
+//!
+//! Each provider's answers become one shape, [`Observation`]: metric units, the source's digits where nothing was
+//! converted, and nothing that was not said. A place that fails is named and the others go on.
+#![deny(missing_docs)]
+
+mod config;
+mod metar;
+mod nws;
+mod open_meteo;
+mod open_weather_map;
+mod quantity;
+mod reading;
+mod round;
+mod said;
+mod words;
+
+use std::time::Duration;
+
+use tickerd_feed_provider::{Client, Fault, Limit, Observation, Settings, poll};
+use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Host, Interrupter, Level, PushFeed};
+
+pub use config::{Config, Place, Provider};
+
+use round::{Desk, Round, Source};
+
+/// How long a round waits for its turn by the limiter: hundreds of places are spread over minutes.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// The weather feed. It asks round by round, as [`poll::Ask`].
+pub struct Weather {
+    every: Duration,
+    client: Client,
+    source: Box<dyn Source>,
+    desk: Desk,
+    /// How many readings the last round had.
+    came: usize,
+}
+
+impl Feed for Weather {
+    const INFO: FeedInfo = FeedInfo::new("org.tickerd.weather", "Weather")
+        .description("Weather observations from Open-Meteo, METAR, NWS or OpenWeatherMap.")
+        .vendor("tickerd")
+        .license("MIT OR Apache-2.0")
+        .events(&[EventInfo::state("weather", "The weather at a place.").value::<Observation>()]);
+    type Config = Config;
+
+    fn create(config: Config, host: Host) -> Result<Self, Error> {
+        config.check()?;
+        let key = config.key.as_ref().map(|source| source.read()).transpose()?;
+        let (provider, places, stations) = (config.provider, config.places(), config.stations());
+        let base_url = config.base_url.clone().unwrap_or_else(|| provider.base_url().to_owned());
+        let mut settings = Settings::new(provider.name(), base_url);
+        // Another address is somebody else's, whose limits nobody knows.
+        if config.base_url.is_none() {
+            settings.limits = limits(provider, places.len());
+        }
+        settings.secrets = key.iter().cloned().collect();
+        settings.ca_file = config.ca_file.clone();
+        settings.contact = config.contact.clone();
+        settings.patience = PATIENCE;
+        let client = Client::new(settings)?;
+        let source: Box<dyn Source> = match (provider, key) {
+            (Provider::OpenMeteo, _) => Box::new(open_meteo::OpenMeteo::new(places)),
+            (Provider::Metar, _) => Box::new(metar::Metar::new(stations)),
+            (Provider::Nws, _) => Box::new(nws::Nws::new(places, stations)),
+            (Provider::OpenWeatherMap, Some(key)) => {
+                Box::new(open_weather_map::OpenWeatherMap::new(places, key))
+            }
+            (Provider::OpenWeatherMap, None) => return Err(Error::config("key: openweathermap needs one")),
+        };
+        for line in terms(provider, config.contact.is_some()) {
+            host.log(Level::Info, line);
+        }
+        Ok(Weather { every: config.every(), client, source, desk: Desk::default(), came: 0 })
+    }
+
+    fn interrupter(&self) -> Option<Interrupter> {
+        Some(self.client.interrupter())
+    }
+}
+
+impl PushFeed for Weather {
+    fn run(&mut self, host: &Host) -> Result<(), Error> {
+        poll::run(host, self.every, self)
+    }
+}
+
+impl poll::Ask for Weather {
+    fn ask(&mut self, host: &Host) -> Result<Option<Duration>, Fault> {
+        let mut round = Round::new(host, &self.client, &mut self.desk);
+        let holds = self.source.ask(&mut round)?;
+        self.came = round.end()?;
+        Ok(holds)
+    }
+
+    fn recovered(&mut self, host: &Host) {
+        self.desk.tell_health(host, self.came);
+    }
+}
+
+/// What the providers' terms allow.
+fn limits(provider: Provider, places: usize) -> Vec<Limit> {
+    let round = u32::try_from(places).unwrap_or(u32::MAX);
+    match provider {
+        // Each place counts; all of a round may come at once.
+        Provider::OpenMeteo => [Limit::per_minute(600), Limit::per_hour(5_000), Limit::per_day(10_000)]
+            .map(|limit| limit.burst(round))
+            .into(),
+        Provider::Metar => vec![Limit::per_minute(1)],
+        // It names no number; this is a client that nobody notices.
+        Provider::Nws => vec![Limit::per_minute(60).burst(10)],
+        Provider::OpenWeatherMap => vec![Limit::per_minute(60).burst(10)],
+    }
+}
+
+/// What the operator should know about a provider's terms.
+fn terms(provider: Provider, has_contact: bool) -> Vec<String> {
+    let shown = |text: &str| format!("{provider}: wherever its values are shown, show also: {text}");
+    match provider {
+        Provider::OpenMeteo => vec![
+            shown(open_meteo::ATTRIBUTION),
+            "open-meteo: free for non-commercial use only (open-meteo.com/en/terms)".to_owned(),
+        ],
+        Provider::OpenWeatherMap => vec![shown(open_weather_map::ATTRIBUTION)],
+        Provider::Nws if !has_contact => {
+            vec!["nws: asks who its clients are; say contact = \"you@example.org\" in the feed's configuration".to_owned()]
+        }
+        Provider::Nws | Provider::Metar => Vec::new(),
+    }
+}
+
+tickerd_sdk::export!(push: [Weather]);

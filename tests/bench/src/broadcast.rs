@@ -107,7 +107,7 @@ pub fn run(id: Id, load: &Load, options: &Options, report: &mut Report) -> Resul
 }
 
 fn of_daemon(id: Id, load: &Load, options: &Options) -> Result<Cost, Error> {
-    let daemon = Daemon::start(options, Some(Feed { topics: load.topics, interval: load.interval }))?;
+    let daemon = Daemon::start(options, Some(Feed { topics: load.topics, interval: load.interval }), None)?;
     let mut topics = load.choose();
     let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?;
     swarm.join(load.clients, Habit::Reads, |client| {

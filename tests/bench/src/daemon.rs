@@ -20,6 +20,30 @@ pub struct Feed {
     pub interval: Duration,
 }
 
+/// A feed that says all it can, or much, beside that one.
+#[derive(Debug, Clone, Copy)]
+pub struct Flood {
+    pub way: Way,
+    /// Samples per second; 0: as many as it can.
+    pub per_s: u64,
+}
+
+/// How a flood's samples reach the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// A plugin in a child, which merges what the pipe cannot take.
+    Child,
+    /// A plugin on a thread of the daemon.
+    InProcess,
+    /// A program that prints lines and waits for the pipe: none is merged before the daemon has read it.
+    Lines,
+}
+
+/// Topics of a flood: few enough to be conflated hard, as a market's are.
+const FLOOD_TOPICS: usize = 100;
+/// The flooding plugin's file, beside this program.
+const FLOOD_PLUGIN: &str = "libtickerd_feed_flood.so";
+
 /// Name of the feed, and first segment of its topics.
 pub const FEED: &str = "bench";
 
@@ -31,16 +55,21 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon with this feed, or with none.
-    pub fn start(options: &Options, feed: Option<Feed>) -> Result<Self, Error> {
+    /// Starts the daemon with these feeds, or with none.
+    pub fn start(options: &Options, feed: Option<Feed>, flood: Option<Flood>) -> Result<Self, Error> {
         let own = env::current_exe().map_err(Error::io("finding this program"))?;
         let program = options.daemon.clone().unwrap_or_else(|| own.with_file_name("tickerd"));
         if !program.is_file() {
             return Err(Error::NoDaemon { path: program });
         }
+        let plugin = program.with_file_name(FLOOD_PLUGIN);
+        if flood.is_some() && !plugin.is_file() {
+            return Err(Error::NoFlood { path: plugin });
+        }
         let folder = TempDir::new().map_err(Error::io("a scratch folder"))?;
         let file = folder.path().join("tickerd.toml");
-        fs::write(&file, configuration(feed, &own)).map_err(Error::io("writing the configuration"))?;
+        fs::write(&file, configuration(feed, flood, &own, &plugin))
+            .map_err(Error::io("writing the configuration"))?;
         let mut server = Server::start("daemon", &program, &["--config".into(), file.into()])?;
         let address = server.announced("listening on ")?;
         let admin = server.announced("admin on ")?;
@@ -68,7 +97,7 @@ impl Daemon {
     }
 }
 
-fn configuration(feed: Option<Feed>, own: &Path) -> String {
+fn configuration(feed: Option<Feed>, flood: Option<Flood>, own: &Path, plugin: &Path) -> String {
     let mut text = String::from("[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n");
     if let Some(Feed { topics, interval }) = feed {
         let interval = interval.as_millis();
@@ -85,6 +114,25 @@ fn configuration(feed: Option<Feed>, own: &Path) -> String {
             "[[feed]]\nname = \"{FEED}\"\nexec = {exec}\ninterval = \"{interval}ms\"\ntopics_max = {}\n",
             topics.max(1)
         );
+    }
+    if let Some(Flood { way, per_s }) = flood {
+        let topics = FLOOD_TOPICS.to_string();
+        let runs = match way {
+            Way::Child => format!("plugin = {}", json!(plugin.to_string_lossy())),
+            Way::InProcess => {
+                format!("plugin = {}\nisolation = \"in-process\"", json!(plugin.to_string_lossy()))
+            }
+            Way::Lines => {
+                format!(
+                    "exec = {}",
+                    json!([own.to_string_lossy(), "feed", "--topics", topics, "--interval-ms", "0"])
+                )
+            }
+        };
+        text += &format!("[[feed]]\nname = \"flood\"\n{runs}\ninterval = \"100ms\"\n");
+        if way != Way::Lines {
+            text += &format!("[feed.config]\ntopics = {topics}\nper_s = {per_s}\n");
+        }
     }
     text
 }

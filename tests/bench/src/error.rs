@@ -8,6 +8,10 @@ pub enum Error {
     NoDaemon {
         path: PathBuf,
     },
+    /// No release build of the flooding plugin beside the daemon.
+    NoFlood {
+        path: PathBuf,
+    },
     /// A process could not be started.
     Start {
         what: &'static str,
@@ -71,6 +75,11 @@ impl fmt::Display for Error {
             Self::NoDaemon { path } => write!(
                 f,
                 "no daemon at {}: build it with `cargo build --release -p tickerd`, or name one with --daemon",
+                path.display()
+            ),
+            Self::NoFlood { path } => write!(
+                f,
+                "no plugin at {}: build it with `cargo build --release -p tickerd-feed-flood`",
                 path.display()
             ),
             Self::Start { what, source } => write!(f, "the {what} did not start: {source}"),

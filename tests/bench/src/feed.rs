@@ -15,6 +15,8 @@ use crate::{error::Error, options::Feed, wall};
 /// Rounds of more topics than this are spread over half an interval, as a real feed's would be.
 const BURST_TOPICS: usize = 500;
 const SPREAD_PIECES: usize = 100;
+/// Rounds of a flood that differ.
+const FLOOD_ROUNDS: u64 = 64;
 
 /// Prints until the reader is gone.
 pub fn run(feed: &Feed) -> Result<ExitCode, Error> {
@@ -25,7 +27,10 @@ pub fn run(feed: &Feed) -> Result<ExitCode, Error> {
 }
 
 fn print(feed: &Feed) -> io::Result<()> {
-    let interval = Duration::from_millis(feed.interval_ms.max(1));
+    if feed.interval_ms == 0 {
+        return flood(feed.topics);
+    }
+    let interval = Duration::from_millis(feed.interval_ms);
     let topics: Vec<usize> = (0..feed.topics).collect();
     let pieces = if feed.topics > BURST_TOPICS { SPREAD_PIECES } else { 1 };
     let piece = feed.topics.div_ceil(pieces).max(1);
@@ -48,6 +53,18 @@ fn print(feed: &Feed) -> io::Result<()> {
         round_at += interval;
     }
     Ok(())
+}
+
+/// As many lines as the reader takes, made before so that making them costs nothing.
+fn flood(topics: usize) -> io::Result<()> {
+    let mut lines = String::new();
+    for round in 0..FLOOD_ROUNDS {
+        (0..topics).for_each(|topic| line(&mut lines, topic, round));
+    }
+    let mut out = io::stdout().lock();
+    loop {
+        out.write_all(lines.as_bytes())?;
+    }
 }
 
 /// One sample; its envelope comes to about 170 bytes. Every round has another price.

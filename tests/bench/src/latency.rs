@@ -25,11 +25,13 @@ impl Latency {
         self.micros.push(u32::try_from(late).unwrap_or(u32::MAX));
     }
 
-    /// The value that this share of the ticks did not exceed, in milliseconds.
-    pub fn quantile_ms(mut self, share: f64) -> Option<f64> {
+    /// The values that these shares of the ticks did not exceed, in milliseconds.
+    pub fn quantiles_ms<const N: usize>(mut self, shares: [f64; N]) -> Option<[f64; N]> {
         let last = self.micros.len().checked_sub(1)?;
-        let (_, &mut micros, _) = self.micros.select_nth_unstable((last as f64 * share).round() as usize);
-        Some(f64::from(micros) / 1_000.0)
+        Some(shares.map(|share| {
+            let (_, &mut micros, _) = self.micros.select_nth_unstable((last as f64 * share).round() as usize);
+            f64::from(micros) / 1_000.0
+        }))
     }
 }
 
@@ -52,7 +54,7 @@ mod tests {
         let ts = wall::now().as_millis() as u64 - 150;
         latency.note(format!(r#"{{"event":"quote","data":{{"topic":"t","seq":1,"ts":{ts},"val"#).as_bytes());
         latency.note(b"{}");
-        let ms = latency.quantile_ms(0.99).unwrap();
-        assert!((50.0..1_000.0).contains(&ms), "{ms}");
+        let ms = latency.quantiles_ms([0.5, 0.99]).unwrap();
+        assert!(ms.iter().all(|ms| (50.0..1_000.0).contains(ms)), "{ms:?}");
     }
 }

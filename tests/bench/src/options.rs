@@ -13,7 +13,7 @@ pub struct Options {
     #[command(subcommand)]
     pub part: Option<Part>,
 
-    /// Scenarios to run, of a to f; all when not given.
+    /// Scenarios to run, of a to h; all when not given.
     #[arg(long, value_delimiter = ',')]
     scenario: Vec<Id>,
 
@@ -67,7 +67,8 @@ pub struct Floor {
     pub interval_ms: u64,
 }
 
-/// The feed: one line per topic and interval, printed in the middle between two beats.
+/// The feed: one line per topic and interval, printed in the middle between two beats; as many as the reader takes for
+/// an interval of 0.
 #[derive(Debug, Args)]
 pub struct Feed {
     #[arg(long)]

@@ -11,8 +11,8 @@ Method: daemon and reference run one after the other, in turns, with the same cl
 process) over loopback. CPU is the server process's own clock, user and kernel, over whole beats after a warm-up;
 the feed prints from a process of its own, which is not counted, reading its lines is. Messages are those that
 arrived. a to d: the reference is the floor, one thread that sends a ready buffer of the same frames and bytes to
-each socket at each beat. f: the reference is the same daemon before the stalled clients came; p99 counts from the
-beat until a reader has read. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
+each socket at each beat. f: the reference is the same daemon before the stalled clients came; g: a daemon without
+the flooding feed; ages count from the beat until a reader has read. h: one feed says all it can, nobody subscribes. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
 ";
 
 /// One thing measured, once per repeat.
@@ -24,12 +24,22 @@ pub struct Row {
     daemon: Vec<f64>,
     reference: Vec<f64>,
     at_most: Option<f64>,
+    at_least: Option<f64>,
     ratio_at_most: Option<f64>,
 }
 
 impl Row {
     pub fn new(id: Id, what: &'static str, unit: &'static str, daemon: Vec<f64>) -> Self {
-        Self { id, what, unit, daemon, reference: Vec::new(), at_most: None, ratio_at_most: None }
+        Self {
+            id,
+            what,
+            unit,
+            daemon,
+            reference: Vec::new(),
+            at_most: None,
+            at_least: None,
+            ratio_at_most: None,
+        }
     }
 
     /// What the same repeats gave for the reference.
@@ -39,6 +49,10 @@ impl Row {
 
     pub fn at_most(self, target: f64) -> Self {
         Self { at_most: Some(target), ..self }
+    }
+
+    pub fn at_least(self, target: f64) -> Self {
+        Self { at_least: Some(target), ..self }
     }
 
     pub fn ratio_at_most(self, target: f64) -> Self {
@@ -60,7 +74,9 @@ impl Row {
     /// Whether the medians meet the target, if there is one.
     fn met(&self) -> Option<bool> {
         let within = |spread: Option<Spread>, target: Option<f64>| Some(spread?.median <= target?);
-        within(Spread::of(&self.daemon), self.at_most).or(within(self.ratio(), self.ratio_at_most))
+        let own = Spread::of(&self.daemon);
+        let least = self.at_least.and_then(|target| Some(own?.median >= target));
+        within(own, self.at_most).or(least).or(within(self.ratio(), self.ratio_at_most))
     }
 
     fn json(&self) -> Value {
@@ -72,6 +88,7 @@ impl Row {
             "reference": Spread::of(&self.reference).map(Spread::json),
             "ratio": self.ratio().map(Spread::json),
             "at_most": self.at_most,
+            "at_least": self.at_least,
             "ratio_at_most": self.ratio_at_most,
             "met": self.met(),
         })
@@ -82,10 +99,11 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what =
             if self.unit.is_empty() { self.what.into() } else { format!("{}, {}", self.what, self.unit) };
-        let target = match (self.at_most, self.ratio_at_most) {
-            (Some(target), _) => format!("≤ {target}"),
-            (None, Some(target)) => format!("≤ {target:.2} ×"),
-            (None, None) => String::new(),
+        let target = match (self.at_most, self.at_least, self.ratio_at_most) {
+            (Some(target), ..) => format!("≤ {target}"),
+            (_, Some(target), _) => format!("≥ {target}"),
+            (.., Some(target)) => format!("≤ {target:.2} ×"),
+            (None, None, None) => String::new(),
         };
         let met = self.met().map_or("", |met| if met { "met" } else { "MISSED" });
         let daemon = cell(Spread::of(&self.daemon));
@@ -180,6 +198,8 @@ mod tests {
         assert_eq!(row([90.0, 120.0, 130.0]).ratio_at_most(1.15).met(), Some(false));
         assert_eq!(row([90.0, 120.0, 130.0]).met(), None);
         assert_eq!(Row::new(Id::D, "late beats", "", vec![0.0]).at_most(0.0).met(), Some(true));
+        assert_eq!(Row::new(Id::H, "samples", "k/s", vec![499.0]).at_least(500.0).met(), Some(false));
+        assert_eq!(Row::new(Id::H, "samples", "k/s", vec![501.0]).at_least(500.0).met(), Some(true));
         assert_eq!(Row::new(Id::D, "late beats", "", vec![1.0]).at_most(0.0).met(), Some(false));
     }
 }

@@ -1,4 +1,4 @@
-//! The six scenarios: their sizes and their targets.
+//! The eight scenarios: their sizes and their targets.
 
 use std::{fmt, time::Duration};
 
@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::{
     broadcast::{self, Load},
     error::Error,
-    idle,
+    idle, intake, neighbour,
     options::Options,
     report::Report,
     stall,
@@ -21,10 +21,12 @@ pub enum Id {
     D,
     E,
     F,
+    G,
+    H,
 }
 
 impl Id {
-    pub const ALL: [Self; 6] = [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F];
+    pub const ALL: [Self; 8] = [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F, Self::G, Self::H];
 
     pub fn letter(self) -> char {
         match self {
@@ -34,6 +36,8 @@ impl Id {
             Self::D => 'd',
             Self::E => 'e',
             Self::F => 'f',
+            Self::G => 'g',
+            Self::H => 'h',
         }
     }
 }
@@ -72,5 +76,7 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
         }
         Id::E => idle::run(id, size(10_000, 200), options, report),
         Id::F => stall::run(id, size(5_000, 100), options, report),
+        Id::G => neighbour::run(id, size(200, 10), options, report),
+        Id::H => intake::run(id, options, report),
     }
 }

@@ -31,7 +31,7 @@ pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Re
     let (mut with, mut without, mut kib) = (Vec::new(), Vec::new(), Vec::new());
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
-        let daemon = Daemon::start(options, Some(Feed { topics: TOPICS, interval: INTERVAL }))?;
+        let daemon = Daemon::start(options, Some(Feed { topics: TOPICS, interval: INTERVAL }), None)?;
         let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?;
         let names: Vec<_> = (0..TOPICS).map(|topic| format!("{FEED}.T{topic}")).collect();
         let query = |_| format!("?topics={}", names.join(","));
@@ -66,6 +66,6 @@ pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Re
 fn p99_ms(id: Id, swarm: &mut Swarm, options: &Options) -> Result<f64, Error> {
     swarm.tally.latency = Some(Latency::of_beats(INTERVAL));
     swarm.run_until(Instant::now() + options.window().min(WINDOW_MAX))?;
-    let p99 = swarm.tally.latency.take().and_then(|latency| latency.quantile_ms(0.99));
-    p99.ok_or(Error::Starved { scenario: id.letter(), arrived: 0, expected: 1 })
+    let p99 = swarm.tally.latency.take().and_then(|latency| latency.quantiles_ms([0.99]));
+    p99.map(|[p99]| p99).ok_or(Error::Starved { scenario: id.letter(), arrived: 0, expected: 1 })
 }

@@ -11,8 +11,10 @@ fn daemon() -> PathBuf {
     let bench = Path::new(env!("CARGO_BIN_EXE_tickerd-bench"));
     let profile =
         if bench.parent().is_some_and(|folder| folder.ends_with("release")) { "release" } else { "dev" };
-    let built = Command::new(env!("CARGO")).args(["build", "-p", "tickerd", "--profile", profile]).status();
-    assert!(built.is_ok_and(|status| status.success()), "cargo build -p tickerd");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "-p", "tickerd", "-p", "tickerd-feed-flood", "--profile", profile])
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "cargo build -p tickerd -p tickerd-feed-flood");
     bench.with_file_name("tickerd")
 }
 
@@ -29,7 +31,7 @@ fn smoke_run_measures_every_scenario() {
     assert!(table.contains("late beats") && table.contains("memory per stalled client"), "{table}");
     let figures: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
     let rows = figures["rows"].as_array().unwrap();
-    for scenario in ["a", "b", "c", "d", "e", "f"] {
+    for scenario in ["a", "b", "c", "d", "e", "f", "g", "h"] {
         let row = rows.iter().find(|row| row["scenario"] == scenario).expect(scenario);
         assert!(row["daemon"]["median"].as_f64().unwrap() >= 0.0, "{row}");
     }

@@ -1,1 +1,33 @@
 //! Providers of data as they behave on good and on bad days, on loopback.
+//!
+//! Real sockets and real threads, all of which end with their server; nothing here knows the feeds. [`Server`] speaks
+//! HTTP well enough for clients that are to be tested, and as badly as [`Reply`] is told to; [`Sockets`] speaks WebSocket,
+//! move by move.
+#![deny(missing_docs)]
+
+mod authority;
+mod binance;
+mod coinbase;
+mod connection;
+mod kraken;
+mod listener;
+pub mod metar;
+pub mod nws;
+pub mod open_meteo;
+pub mod open_weather_map;
+mod reply;
+mod request;
+mod script;
+mod server;
+pub mod socket;
+
+pub use authority::Authority;
+pub use binance::{BINANCE_START_MS, Binance, BinancePeer};
+pub use coinbase::{Coinbase, CoinbasePeer};
+pub use kraken::{Kraken, KrakenPeer};
+pub use listener::{Ending, Listener};
+pub use reply::Reply;
+pub use request::Request;
+pub use script::{Script, Scripted};
+pub use server::Server;
+pub use socket::{GUARD, Peer, Sockets};

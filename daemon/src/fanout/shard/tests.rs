@@ -1,5 +1,7 @@
 //! One shard with real sockets, driven step by step.
 
+mod ages;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

@@ -16,6 +16,7 @@ mod executables;
 mod hangs;
 mod libraries;
 mod plugin;
+mod programs;
 mod stand_in;
 
 const PATIENCE: Duration = Duration::from_secs(20);

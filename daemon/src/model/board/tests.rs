@@ -91,13 +91,13 @@ fn events_all_go_in_order_within_their_bound() {
 #[test]
 fn topics_that_come_and_go_leave_short_lists() {
     let mut board = Board::new(&[STATE]);
-    for _ in 0..5 * STALE_MAX {
+    for _ in 0..5 * LEFT_OVER_MAX {
         let a = topic("f.a");
         board.offer(0, tick(&a, "1", 0));
         due(&mut board, 0);
         board.retire(0, &a);
     }
-    assert!(board.groups[0].dirty.iter().all(|list| list.len() <= STALE_MAX + 1));
+    assert!(board.groups[0].dirty.iter().all(|list| list.len() <= LEFT_OVER_MAX + 1));
 }
 
 /// A number that was due when it was retired, given again and due again, is due once.

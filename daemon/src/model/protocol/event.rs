@@ -103,6 +103,9 @@ pub struct TopicEntry<'a> {
     pub seq: u64,
     pub ts: u64,
     pub interval_ms: u64,
+    /// Whether it has had no news for longer than its feed's `max_age`; absent when it has.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
 }
 
 /// Answers `topics`.
@@ -168,6 +171,11 @@ pub enum Notice<'a> {
     /// The connection was slow: `skipped` ticks of `topics` topics were passed over since `since`, and what came just
     /// before this notice is their newest.
     Lag { topics: usize, skipped: u64, since: u64 },
+    /// These topics have had no news (no sample, not even with the same value) for `max_age_ms`; `since` is when that was
+    /// found. A tick may still follow: a snapshot, or one that a slower rate held back. Only `fresh` ends it.
+    Stale { feed: &'a str, topics: Vec<&'a str>, since: u64, max_age_ms: u64 },
+    /// These topics were stale and had news, or ended. It comes before the news.
+    Fresh { feed: &'a str, topics: Vec<&'a str> },
 }
 
 impl<'a> Notice<'a> {
@@ -268,6 +276,32 @@ mod tests {
         assert_eq!(
             text(&Notice::Lag { topics: 12, skipped: 340, since: 1 }),
             r#"{"event":"notice","data":{"type":"lag","topics":12,"skipped":340,"since":1}}"#
+        );
+        let topics = vec!["stocks.AAPL"];
+        assert_eq!(
+            text(&Notice::Stale { feed: "stocks", topics: topics.clone(), since: 1, max_age_ms: 3000 }),
+            r#"{"event":"notice","data":{"type":"stale","feed":"stocks","topics":["stocks.AAPL"],"since":1,"max_age_ms":3000}}"#
+        );
+        assert_eq!(
+            text(&Notice::Fresh { feed: "stocks", topics }),
+            r#"{"event":"notice","data":{"type":"fresh","feed":"stocks","topics":["stocks.AAPL"]}}"#
+        );
+        let entry = |stale| TopicEntry {
+            topic: "stocks.AAPL",
+            kind: "quote",
+            class: "state",
+            seq: 1,
+            ts: 2,
+            interval_ms: 1000,
+            stale,
+        };
+        assert_eq!(
+            text(&Topics { id: None, topics: vec![entry(true), entry(false)] }),
+            concat!(
+                r#"{"event":"topics","data":{"topics":["#,
+                r#"{"topic":"stocks.AAPL","kind":"quote","class":"state","seq":1,"ts":2,"interval_ms":1000,"stale":true},"#,
+                r#"{"topic":"stocks.AAPL","kind":"quote","class":"state","seq":1,"ts":2,"interval_ms":1000}]}}"#
+            )
         );
         assert_eq!(text(&Heartbeat { ts: 1 }), r#"{"event":"heartbeat","data":{"ts":1}}"#);
     }

@@ -190,7 +190,7 @@ impl Feed for Zoo {
 impl PollFeed for Zoo {
     fn poll(&mut self, host: &Host) -> Result<(), Error> {
         self.polls += 1;
-        if self.config.behave == Behave::Silent {
+        if self.config.behave == Behave::Silent && self.polls > self.config.after {
             return Ok(());
         }
         host.emit(Sample::new("counter", "count", &Count { n: self.polls }))?;

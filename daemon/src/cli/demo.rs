@@ -1,0 +1,97 @@
+//! `tickerd demo`: one command, one URL, no configuration.
+
+use std::net::{SocketAddr, TcpListener};
+
+use clap::Args;
+
+use crate::config::{Config, Feed, Listen, Overrides, Problems, Server, environment};
+
+/// What `tickerd demo` can be told.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DemoArgs {
+    /// Add real sources that need no key: crypto quotes from Kraken, and the weather from Open-Meteo.
+    #[arg(long)]
+    pub live: bool,
+    /// Address clients connect to; repeat it for more. Port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<Listen>,
+    /// Address of metrics and administration.
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<Listen>,
+}
+
+impl DemoArgs {
+    /// The configuration of a daemon without a file, and the live feeds where asked for; with it, a line for each
+    /// default address that someone else has, in whose place the system chooses one.
+    ///
+    /// # Errors
+    /// What is wrong with the flags and the environment.
+    pub fn configure(&self) -> Result<(Config, Vec<String>), Problems> {
+        let overrides = Overrides { listen: self.listen.clone(), admin: self.admin.clone() };
+        let mut config = Config::load(None, environment(), &overrides)?;
+        if self.live {
+            config.feeds.extend(Feed::live());
+        }
+        let usual = Server::default();
+        let mut moved = Vec::new();
+        // An address that was asked for is meant: if it is taken, that is told and nothing starts.
+        if self.listen.is_empty() && config.server.listen == usual.listen {
+            for listen in &mut config.server.listen {
+                moved.extend(make_way(listen));
+            }
+        }
+        if self.admin.is_none() && config.server.admin == usual.admin {
+            moved.extend(make_way(&mut config.server.admin));
+        }
+        Ok((config, moved))
+    }
+}
+
+/// Lets the system choose the port if this one is taken, and says so.
+fn make_way(listen: &mut Listen) -> Option<String> {
+    let Listen::Tcp(address) = listen else { return None };
+    match TcpListener::bind(*address) {
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+            let told = format!("{address} is taken by another program, so this takes a free port");
+            *listen = Listen::Tcp(SocketAddr::new(address.ip(), 0));
+            Some(told)
+        }
+        _ => None,
+    }
+}
+
+/// What a newcomer can do next, once it serves: `page` and `admin` are the URLs of the two listeners.
+pub fn next_steps(page: &str, admin: &str, live: bool) -> String {
+    let socket = page.replacen("http://", "ws://", 1);
+    let real = if live {
+        ""
+    } else {
+        "  tickerd demo --live                   real sources as well: crypto, weather\n"
+    };
+    format!(
+        "\nOpen {page} in a browser. Then, in another terminal:\n\
+         \x20 websocat '{socket}ws?topics=sim.**'\n\
+         \x20                                       every tick, as any program gets it\n\
+         \x20 curl {admin}metrics\n\
+         \x20                                       what Prometheus scrapes\n\
+         {real}\
+         \x20 tickerd run --config tickerd.toml     your own feeds; the README has a file to start from\n\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_left_to_its_owner() {
+        let owner = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = owner.local_addr().unwrap();
+        let mut listen = Listen::Tcp(taken);
+        assert!(make_way(&mut listen).unwrap().contains(&taken.to_string()));
+        assert_eq!(listen, Listen::Tcp("127.0.0.1:0".parse().unwrap()));
+        assert_eq!(make_way(&mut listen), None);
+        let mut unix = Listen::Unix("/run/t.sock".into());
+        assert_eq!(make_way(&mut unix), None);
+    }
+}

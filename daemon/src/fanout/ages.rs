@@ -1,0 +1,153 @@
+//! Which topics are stale: told to those who hold them, when it changes, when they come, and when they catch up.
+//!
+//! A notice names at most [`TOPICS_MAX`] topics of one feed, and is built once for all cohorts that hold the same of them.
+//! Telling a state twice does no harm, so who may have missed it is told again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use super::beat::Stale;
+use super::cohorts::{Ask, Cohort, CohortId, Edit, What};
+use super::shard::Shard;
+use super::topics::{Slot, SlotId, Topics};
+use crate::model::board::TopicId;
+use crate::model::protocol::event::{self, Notice};
+
+/// Topics of one notice: with the longest names some 40 KiB.
+const TOPICS_MAX: usize = 256;
+
+/// What one beat tells of ages.
+#[derive(Debug, Default)]
+pub struct Ages {
+    words: Vec<Word>,
+    /// By cohort, which of the words are for it.
+    by_cohort: BTreeMap<CohortId, Vec<u32>>,
+}
+
+/// One topic's state.
+#[derive(Debug, Clone)]
+struct Word {
+    /// When it was told, on the shard's count of pushes.
+    pos: u64,
+    feed: usize,
+    /// None: fresh.
+    stale: Option<Stale>,
+    topic: Rc<str>,
+}
+
+impl Word {
+    fn of(slot: &Slot) -> Word {
+        Word { pos: slot.aged_pos, feed: slot.feed, stale: slot.stale, topic: Rc::from(&*slot.name) }
+    }
+}
+
+impl Shard {
+    /// Keeps a topic's state, and notes who is to be told.
+    pub(super) fn age(&mut self, topic: TopicId, stale: Option<Stale>, ages: &mut Ages) {
+        let Some(slot) = self.topics.of_board(topic).and_then(|id| self.topics.slot_mut(id)) else { return };
+        if slot.stale.is_none() && stale.is_none() {
+            return;
+        }
+        self.pos += 1;
+        self.aged_pos = self.pos;
+        (slot.stale, slot.aged_pos) = (stale, self.pos);
+        let at = ages.words.len() as u32;
+        for tap in slot.tiers.iter().flat_map(|tier| &tier.taps) {
+            ages.by_cohort.entry(tap.cohort).or_default().push(at);
+        }
+        ages.words.push(Word::of(slot));
+    }
+
+    /// Makes the notices of a beat due.
+    pub(super) fn tell_ages(&mut self, ages: Ages) {
+        let Ages { words, by_cohort } = ages;
+        let mut built: HashMap<Vec<u32>, Vec<u32>> = HashMap::new();
+        for (cohort, wanted) in by_cohort {
+            let items = match built.get(&wanted) {
+                Some(items) => items.clone(),
+                None => {
+                    let its: Vec<Word> =
+                        wanted.iter().filter_map(|at| words.get(*at as usize)).cloned().collect();
+                    let mut items = Vec::new();
+                    for run in runs(&its) {
+                        let mut bytes = Vec::new();
+                        write(&self.topics, run, &mut bytes);
+                        // Its first word's: a notice that does not get through is owed with all its words.
+                        let pos = run.first().map_or(self.pos, |word| word.pos);
+                        items.push(self.add_notice(pos, Rc::from(bytes)));
+                    }
+                    built.insert(wanted, items.clone());
+                    items
+                }
+            };
+            for item in items {
+                self.owe(cohort, item);
+            }
+        }
+    }
+
+    /// Appends notices of those of the topics just asked for that are stale already.
+    pub(super) fn append_stale(&self, edits: &[Edit], out: &mut Vec<u8>) {
+        let (mut exact, mut patterns): (Vec<SlotId>, Vec<_>) = (Vec::new(), Vec::new());
+        for edit in edits {
+            match edit {
+                Edit::Set(Ask { what: What::Exact(slot), .. }) => exact.push(*slot),
+                Edit::Set(Ask { what: What::Pattern(id), .. }) => {
+                    patterns.extend(self.cohorts.patterns.get(*id))
+                }
+                Edit::Clear(_) => {}
+            }
+        }
+        let mut slots: Vec<(SlotId, &Slot)> =
+            exact.iter().filter_map(|id| Some((*id, self.topics.slot(*id)?))).collect();
+        if !patterns.is_empty() && self.aged_pos > 0 {
+            let matches = |slot: &Slot| patterns.iter().any(|pattern| pattern.matches(&slot.name));
+            let stale = self.topics.present().filter(|(_, slot)| slot.stale.is_some());
+            slots.extend(stale.filter(|(_, slot)| matches(slot)));
+        }
+        slots.retain(|(_, slot)| slot.stale.is_some());
+        slots.sort_unstable_by_key(|(id, slot)| (slot.feed, slot.stale, *id));
+        slots.dedup_by_key(|(id, _)| *id);
+        let words: Vec<Word> = slots.iter().map(|(_, slot)| Word::of(slot)).collect();
+        for run in runs(&words) {
+            write(&self.topics, run, out);
+        }
+    }
+}
+
+/// Appends the next notices of those that passed by after `from`: of each topic how it is now. The place up to which
+/// that is, and none if nothing is left after it.
+pub fn append_passed(topics: &Topics, cohort: &Cohort, from: u64, out: &mut Vec<u8>) -> Option<u64> {
+    let slots = cohort.wires.iter().filter_map(|wire| topics.slot(wire.slot));
+    let mut slots: Vec<&Slot> = slots.filter(|slot| slot.aged_pos > from).collect();
+    let is_all = slots.len() <= TOPICS_MAX;
+    if !is_all {
+        slots.select_nth_unstable_by_key(TOPICS_MAX, |slot| slot.aged_pos);
+        slots.truncate(TOPICS_MAX);
+    }
+    let last = slots.iter().map(|slot| slot.aged_pos).max();
+    let mut words: Vec<Word> = slots.into_iter().map(Word::of).collect();
+    words.sort_unstable_by_key(|word| (word.feed, word.stale, word.pos));
+    for run in runs(&words) {
+        write(topics, run, out);
+    }
+    last.filter(|_| !is_all)
+}
+
+/// Words that one notice can say.
+fn runs(words: &[Word]) -> impl Iterator<Item = &[Word]> {
+    let alike = words.chunk_by(|one, next| one.feed == next.feed && one.stale == next.stale);
+    alike.flat_map(|words| words.chunks(TOPICS_MAX))
+}
+
+/// Appends the notice of one run.
+fn write(topics: &Topics, run: &[Word], out: &mut Vec<u8>) {
+    let Some(first) = run.first() else { return };
+    let feed = topics.feeds().get(first.feed).map_or("", |facts| facts.name.as_str());
+    let topics = run.iter().map(|word| &*word.topic).collect();
+    let notice = match first.stale {
+        Some(Stale { since, max_age_ms }) => Notice::Stale { feed, topics, since, max_age_ms },
+        None => Notice::Fresh { feed, topics },
+    };
+    event::write(&notice, out);
+}

@@ -1,0 +1,255 @@
+//! How old the newest ticks are: state topics without news for too long are stale, until the next news.
+//!
+//! News are ticks, with the same value or another. Event topics never age: nothing happening is nothing wrong. Ages are
+//! taken on the clock that the board is given, which is monotonic, so a step of the wall clock neither ages a topic nor
+//! hides its age.
+
+use super::{Board, TopicId};
+use crate::model::sample::Class;
+
+/// Looks at a group's ages within one of its greatest: how late, as a part of it, a stale topic may be told at most.
+const LOOKS: u64 = 4;
+
+/// A topic that went stale, or had news again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aged {
+    /// Which.
+    pub topic: TopicId,
+    /// Whether it is stale now.
+    pub is_stale: bool,
+}
+
+/// What one group's topics are like.
+#[derive(Debug, Default)]
+pub(super) struct Ages {
+    /// Its state topics.
+    pub states: usize,
+    /// Those of them that are stale.
+    pub stale: usize,
+    /// Topics count as heard at this time if they were heard earlier.
+    floor: u64,
+    next_look: u64,
+}
+
+impl Board {
+    /// Says how late it is, in microseconds on the monotonic clock. Ticks that are offered from now on came now.
+    pub fn set_clock(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// Makes stale what had no news for `max_age` microseconds. Cheap while nothing can have got that old: the topics are
+    /// only looked at when the oldest of the last look may be, and at most [`LOOKS`] times within `max_age`.
+    pub fn look(&mut self, group: usize, max_age: u64) {
+        let Some(state) = self.groups.get_mut(group) else { return };
+        let now = self.now;
+        if now < state.ages.next_look {
+            return;
+        }
+        let mut oldest = now;
+        for id in &state.topics {
+            let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
+            if place.is_stale || place.topic.class() == Class::Event {
+                continue;
+            }
+            let heard = place.heard.max(state.ages.floor);
+            if now.saturating_sub(heard) >= max_age {
+                place.is_stale = true;
+                state.ages.stale += 1;
+                self.aged.push(Aged { topic: *id, is_stale: true });
+            } else {
+                oldest = oldest.min(heard);
+            }
+        }
+        state.ages.next_look = (oldest + max_age).max(now + max_age / LOOKS);
+    }
+
+    /// When [`Board::look`] has something to do for a group; `None` while all that can be stale is.
+    pub fn next_look(&self, group: usize) -> Option<u64> {
+        let ages = &self.groups.get(group)?.ages;
+        (ages.stale < ages.states).then_some(ages.next_look)
+    }
+
+    /// No topic of the group is older than now, whenever it was heard: its source was closed until now, say. What is stale
+    /// stays so until its news.
+    pub fn forgive(&mut self, group: usize) {
+        if let Some(state) = self.groups.get_mut(group) {
+            state.ages.floor = self.now;
+        }
+    }
+
+    /// The topics that went stale or had news again since the last call; those that ended meanwhile may be among them.
+    pub fn take_aged(&mut self) -> Vec<Aged> {
+        std::mem::take(&mut self.aged)
+    }
+
+    /// How many topics of a group are stale.
+    pub fn stale(&self, group: usize) -> usize {
+        self.groups.get(group).map_or(0, |g| g.ages.stale)
+    }
+
+    /// Whether a group has state topics, and each of them is stale.
+    pub fn is_silent(&self, group: usize) -> bool {
+        self.groups.get(group).is_some_and(|g| g.ages.states > 0 && g.ages.stale == g.ages.states)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::board::Group;
+    use crate::model::tick::Tick;
+    use crate::model::topic::Topic;
+
+    const MAX_AGE: u64 = 1_000;
+
+    fn board() -> Board {
+        Board::new(&[Group { tiers: 1, always: false }])
+    }
+
+    fn topic(name: &str) -> Topic {
+        Topic::new(name, "q", Class::State)
+    }
+
+    fn say(board: &mut Board, topic: &Topic, now: u64) {
+        board.set_clock(now);
+        let value = b"1".as_slice().into();
+        board.offer(0, Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, value, merged: 0 });
+    }
+
+    fn look(board: &mut Board, now: u64) -> Vec<(u32, bool)> {
+        board.set_clock(now);
+        board.look(0, MAX_AGE);
+        board.take_aged().iter().map(|aged| (aged.topic.0, aged.is_stale)).collect()
+    }
+
+    #[test]
+    fn a_topic_without_news_is_told_once_and_the_same_value_is_news() {
+        let mut board = board();
+        let (a, b) = (topic("f.a"), topic("f.b"));
+        say(&mut board, &a, 0);
+        say(&mut board, &b, 0);
+        assert_eq!(look(&mut board, 999), []);
+        say(&mut board, &b, 999);
+        assert_eq!(look(&mut board, 1_249), [(0, true)], "a quarter late at most");
+        assert_eq!((board.stale(0), board.is_silent(0)), (1, false));
+        assert_eq!(look(&mut board, 1_900), []);
+        assert_eq!(look(&mut board, 2_000), [(1, true)]);
+        assert!(board.is_silent(0));
+        assert_eq!(board.next_look(0), None, "nothing is left to go stale");
+        say(&mut board, &a, 5_000);
+        assert_eq!(look(&mut board, 5_000), [(0, false)]);
+        assert_eq!((board.stale(0), board.is_silent(0)), (1, false));
+    }
+
+    #[test]
+    fn events_never_age_and_are_no_news_of_others() {
+        let mut board = board();
+        let (event, state) = (Topic::new("f.e", "t", Class::Event), topic("f.s"));
+        say(&mut board, &event, 0);
+        assert_eq!(look(&mut board, 9_000), []);
+        assert!(!board.is_silent(0), "a feed of events alone is never silent");
+        say(&mut board, &state, 10_000);
+        say(&mut board, &event, 11_000);
+        assert_eq!(look(&mut board, 11_000), [(1, true)]);
+        assert!(board.is_silent(0));
+    }
+
+    #[test]
+    fn a_topic_that_ends_is_not_stale_any_more() {
+        let mut board = board();
+        let a = topic("f.a");
+        say(&mut board, &a, 0);
+        assert_eq!(look(&mut board, 1_000), [(0, true)]);
+        board.retire(0, &a);
+        assert_eq!((board.stale(0), board.is_silent(0)), (0, false));
+        say(&mut board, &a, 2_000);
+        assert_eq!(look(&mut board, 2_000), [], "it begins anew");
+        assert_eq!(look(&mut board, 3_000), [(0, true)]);
+    }
+
+    #[test]
+    fn what_was_forgiven_ages_from_then_on() {
+        let mut board = board();
+        let (a, b) = (topic("f.a"), topic("f.b"));
+        say(&mut board, &a, 0);
+        assert_eq!(look(&mut board, 1_000), [(0, true)]);
+        say(&mut board, &b, 1_500);
+        board.set_clock(50_000);
+        board.forgive(0);
+        assert_eq!(look(&mut board, 50_999), [], "nor is what was stale before fresh");
+        assert_eq!(look(&mut board, 51_250), [(1, true)]);
+        assert_eq!(board.stale(0), 2);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Say(u8),
+        Retire(u8),
+        Pass(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![(0u8..5).prop_map(Op::Say), (0u8..5).prop_map(Op::Retire), (0u64..700).prop_map(Op::Pass),]
+    }
+
+    proptest! {
+        /// Who follows what is told knows which topics are stale: none too early, none later than a quarter of the age,
+        /// if someone looks when it is time.
+        #[test]
+        fn what_is_told_is_how_it_is(ops in prop::collection::vec(op(), 1..200)) {
+            let mut board = board();
+            let topics: Vec<Topic> = (0..5).map(|at| topic(&format!("f.{at}"))).collect();
+            let mut heard: BTreeMap<u8, u64> = BTreeMap::new();
+            let mut told: BTreeMap<u32, bool> = BTreeMap::new();
+            let (mut now, mut looks, mut began) = (0u64, 0u64, 0u64);
+            for op in ops {
+                match op {
+                    Op::Say(at) => {
+                        say(&mut board, &topics[usize::from(at)], now);
+                        heard.insert(at, now);
+                    }
+                    Op::Retire(at) => {
+                        if let Some(id) = board.by_topic.get(&topics[usize::from(at)]) {
+                            told.remove(&id.0);
+                        }
+                        board.retire(0, &topics[usize::from(at)]);
+                        heard.remove(&at);
+                    }
+                    Op::Pass(time) => {
+                        let until = now + time;
+                        // The pulse wakes at each look that is due, and no earlier look does anything.
+                        while let Some(due) = board.next_look(0).filter(|due| *due <= until) {
+                            now = due.max(now);
+                            for (id, is_stale) in look(&mut board, now) {
+                                told.insert(id, is_stale);
+                            }
+                            looks += 1;
+                        }
+                        now = until;
+                    }
+                }
+                for (id, is_stale) in board.take_aged().iter().map(|aged| (aged.topic.0, aged.is_stale)) {
+                    told.insert(id, is_stale);
+                }
+                for (at, heard) in &heard {
+                    let id = board.by_topic[&topics[usize::from(*at)]];
+                    let is_told = told.get(&id.0).copied().unwrap_or_default();
+                    let age = now - heard;
+                    prop_assert!(!is_told || age >= MAX_AGE, "{at} is told to be stale at {age}");
+                    prop_assert!(is_told || age <= MAX_AGE + MAX_AGE / LOOKS, "{at} is not told at {age}");
+                }
+                let stale = heard.keys().filter(|at| {
+                    let id = board.by_topic[&topics[usize::from(**at)]];
+                    told.get(&id.0) == Some(&true)
+                });
+                prop_assert_eq!(stale.count(), board.stale(0));
+                began = began.min(now);
+            }
+            prop_assert!(looks <= (now - began) / (MAX_AGE / LOOKS) + 2, "{looks} looks in {now}");
+        }
+    }
+}

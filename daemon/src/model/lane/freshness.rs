@@ -1,0 +1,121 @@
+//! How old a feed's news may get and how old they are: what the feed's supervisor, the pulse and whoever asks tell each
+//! other beside the ticks.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::FeedState;
+
+/// Times a poll or a push may fail to bring news before that means something.
+const PACES: u32 = 3;
+
+/// One feed's; from any thread. The pulse finds out what is stale, and the supervisor makes the feed's state of it.
+#[derive(Default)]
+pub struct Freshness {
+    /// Microseconds, 0 for none: as configured, and as the feed's own pace suggests.
+    configured: AtomicU64,
+    suggested: AtomicU64,
+    stale: AtomicUsize,
+    topics: AtomicUsize,
+    silence: Mutex<Option<String>>,
+    on_silence: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Freshness {
+    /// As configured: a state topic without news for so long is stale.
+    pub fn set_max_age(&self, max_age: Duration) {
+        self.configured.store(micros(max_age), Ordering::Relaxed);
+    }
+
+    /// The feed has news every `pace`, as it says itself: then three times that is the greatest age, unless one is
+    /// configured.
+    pub fn set_pace(&self, pace: Duration) {
+        self.suggested.store(micros(pace.saturating_mul(PACES)), Ordering::Relaxed);
+    }
+
+    /// A state topic without news for so long is stale; none: never.
+    pub fn max_age(&self) -> Option<Duration> {
+        let ages = [&self.configured, &self.suggested].map(|age| age.load(Ordering::Relaxed));
+        ages.into_iter().find(|age| *age > 0).map(Duration::from_micros)
+    }
+
+    /// How many topics there are, and how many of them are stale.
+    pub fn set_counts(&self, stale: usize, topics: usize) {
+        self.stale.store(stale, Ordering::Relaxed);
+        self.topics.store(topics, Ordering::Relaxed);
+    }
+
+    /// (stale, all): the two may be of different moments.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.stale.load(Ordering::Relaxed), self.topics.load(Ordering::Relaxed))
+    }
+
+    /// No state topic has news any more, and why that is said; none: one has again.
+    pub fn set_silence(&self, why: Option<String>) {
+        *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        if let Some(tell) = self.on_silence.get() {
+            tell();
+        }
+    }
+
+    /// A feed's state, as its supervisor sees it, in the light of its news: one that is up and silent is stale.
+    pub fn judge(&self, state: FeedState, reason: String) -> (FeedState, String) {
+        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (state, silence) {
+            (FeedState::Up, Some(silence)) => (FeedState::Stale, silence),
+            (state, _) => (state, reason),
+        }
+    }
+
+    /// Calls `tell` at each [`Freshness::set_silence`] from now on, on the pulse's thread; it must not block. The first
+    /// one that is given stays.
+    pub fn on_silence(&self, tell: impl Fn() + Send + Sync + 'static) {
+        // Each feed has one supervisor, for ever.
+        let _ = self.on_silence.set(Box::new(tell));
+    }
+}
+
+fn micros(age: Duration) -> u64 {
+    u64::try_from(age.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_is_configured_wins_over_the_feeds_pace() {
+        let ms = Duration::from_millis;
+        let freshness = Freshness::default();
+        assert_eq!(freshness.max_age(), None, "a feed without a pace never gets stale");
+        freshness.set_pace(ms(100));
+        assert_eq!(freshness.max_age(), Some(ms(300)));
+        freshness.set_max_age(ms(250));
+        freshness.set_pace(ms(200));
+        assert_eq!(freshness.max_age(), Some(ms(250)));
+    }
+
+    #[test]
+    fn a_feed_that_is_up_and_silent_is_stale_and_any_other_is_what_it_is() {
+        let freshness = Freshness::default();
+        let told = Arc::new(AtomicUsize::new(0));
+        let count = told.clone();
+        freshness.on_silence(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let judge = |state| freshness.judge(state, "as it is".into());
+        let as_it_is = |state| (state, "as it is".to_owned());
+        assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
+        freshness.set_silence(Some("no news".into()));
+        assert_eq!(judge(FeedState::Up), (FeedState::Stale, "no news".into()));
+        for state in [FeedState::Degraded, FeedState::Stale, FeedState::Down, FeedState::Closed] {
+            assert_eq!(judge(state), as_it_is(state));
+        }
+        freshness.set_silence(None);
+        assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
+        assert_eq!(told.load(Ordering::Relaxed), 2, "the supervisor looks again each time");
+    }
+}

@@ -1,0 +1,186 @@
+//! A WebSocket to a provider, as a feed's thread uses it: blocking, in short waits.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tickerd_sdk::Host;
+use tungstenite::error::ProtocolError;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tungstenite::{Error as WsError, Message, WebSocket};
+
+use crate::http::Stage;
+use crate::upgrade::upgrade;
+use crate::wire::{Whom, Wire};
+use crate::{Fault, Limit, Secret, Share, excerpt, redact};
+
+/// How a provider is reached. Start from [`Settings::new`]. Holds no `Debug`, for a URL may hold a key.
+#[derive(Clone)]
+pub struct Settings {
+    /// Who it is, in messages: `kraken`.
+    pub source: &'static str,
+    /// `ws://` or `wss://`. Never shown beyond its host, for it may hold a key.
+    pub url: String,
+    /// How often connecting is allowed, all of which hold; none: as often as one likes.
+    pub limits: Vec<Limit>,
+    /// The keys in use: what connections are counted by, and what is removed from every text.
+    pub secrets: Vec<Secret>,
+    /// Who shares the count of connections.
+    pub share: Share,
+    /// PEM certificates to trust besides the machine's own store.
+    pub ca_file: Option<PathBuf>,
+    /// The longest time for looking up and connecting, and again for the handshakes; default 10 s.
+    pub connect: Duration,
+    /// The longest message taken, in bytes; default 1 MiB, about a hundred times what providers send.
+    pub message_bytes_max: usize,
+}
+
+impl Settings {
+    /// The defaults for `source` at `url`.
+    pub fn new(source: &'static str, url: impl Into<String>) -> Settings {
+        Settings {
+            source,
+            url: url.into(),
+            limits: Vec::new(),
+            secrets: Vec::new(),
+            share: Share::default(),
+            ca_file: None,
+            connect: Duration::from_secs(10),
+            message_bytes_max: 1024 * 1024,
+        }
+    }
+
+    /// The fault without the keys.
+    pub(crate) fn clean(&self, fault: Fault) -> Fault {
+        let secrets: Vec<_> = self.secrets.iter().collect();
+        fault.map_message(|message| redact(message, &secrets))
+    }
+}
+
+/// A WebSocket to a provider. Answers pings while it is read, and takes leave when dropped.
+pub struct Socket {
+    ws: WebSocket<Wire>,
+    whom: Whom,
+    heard: Instant,
+}
+
+impl Socket {
+    /// Connects, by TLS for `wss://`, and upgrades. Returns soon when the feed should stop. Does not ask
+    /// [`Settings::limits`]; [`stream::run`](crate::stream::run) does.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] for a bad URL or `ca_file` and for 401, 403 and 451, [`Fault::Limited`] for 429,
+    /// [`Fault::Unavailable`] when it cannot be reached or is not well, [`Fault::Nonsense`] when something else than
+    /// a WebSocket answers, [`Fault::Stopping`].
+    pub fn connect(settings: &Settings, host: &Host) -> Result<Socket, Fault> {
+        Socket::try_connect(settings, host).map_err(|fault| settings.clean(fault))
+    }
+
+    fn try_connect(settings: &Settings, host: &Host) -> Result<Socket, Fault> {
+        let (whom, uri) = Whom::parse(settings.source, &settings.url)?;
+        let mut wire = Wire::connect(settings, &whom, host)?;
+        let tail = upgrade(&mut wire, &uri, &whom, Instant::now() + settings.connect, host)?;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(16 * 1024)
+            .write_buffer_size(0)
+            .max_message_size(Some(settings.message_bytes_max))
+            .max_frame_size(Some(settings.message_bytes_max));
+        let ws = WebSocket::from_partially_read(wire, tail, Role::Client, Some(config));
+        Ok(Socket { ws, whom, heard: Instant::now() })
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] when the connection is gone, or the provider has taken nothing for two seconds.
+    pub fn send(&mut self, text: &str) -> Result<(), Fault> {
+        self.ws.send(Message::text(text)).map_err(|e| self.fault(e))
+    }
+
+    /// Waits for a message for at most `wait` (a little longer if a message is under way); `None` if none came whole.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] when the connection ends, with the provider's code and reason if it gave them;
+    /// [`Fault::Nonsense`] for what is no WebSocket, no UTF-8 or too long. The socket is of no more use then.
+    pub fn read(&mut self, wait: Duration) -> Result<Option<String>, Fault> {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            self.ws.get_mut().allow(left).map_err(|e| self.fault(e.into()))?;
+            match self.ws.read() {
+                Ok(Message::Text(text)) => return self.heard(text.as_str().to_owned()),
+                Ok(Message::Binary(bytes)) => match String::from_utf8(bytes.into()) {
+                    Ok(text) => return self.heard(text),
+                    Err(_) => return Err(self.nonsense("a binary message that is no text")),
+                },
+                Ok(Message::Close(frame)) => return Err(self.closed(frame)),
+                // The next read sends the pong; the one after the last would come too late.
+                Ok(_) => {
+                    self.heard = Instant::now();
+                    self.flush()?;
+                }
+                Err(WsError::Io(e)) if is_wait(&e) => return Ok(None),
+                Err(e) => return Err(self.fault(e)),
+            }
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// How long the provider has said nothing, pings included.
+    pub fn silent_for(&self) -> Duration {
+        self.heard.elapsed()
+    }
+
+    fn heard(&mut self, text: String) -> Result<Option<String>, Fault> {
+        self.heard = Instant::now();
+        Ok(Some(text))
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        match self.ws.flush() {
+            Err(WsError::Io(e)) if is_wait(&e) => Ok(()), // again with the next read
+            flushed => flushed.map_err(|e| self.fault(e)),
+        }
+    }
+
+    fn closed(&mut self, frame: Option<CloseFrame>) -> Fault {
+        // The answer to a close; whether it arrives is the other side's concern.
+        let _ = self.ws.flush();
+        let with = frame.map(|frame| match frame.reason.as_str() {
+            "" => format!(" with code {}", u16::from(frame.code)),
+            reason => format!(" with code {}: {}", u16::from(frame.code), excerpt(reason)),
+        });
+        self.whom.unavailable(&format_args!("closed the connection{}", with.unwrap_or_default()))
+    }
+
+    fn fault(&self, error: WsError) -> Fault {
+        match error {
+            WsError::Io(e) if is_wait(&e) => self.whom.unavailable(&"takes no bytes any more"),
+            WsError::Io(e) => self.whom.lost(&e, Stage::Reading),
+            WsError::ConnectionClosed
+            | WsError::AlreadyClosed
+            | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                self.whom.unavailable(&"hung up without a word")
+            }
+            other => self.nonsense(&other.to_string()),
+        }
+    }
+
+    fn nonsense(&self, what: &str) -> Fault {
+        Fault::Nonsense { message: format!("{} sent what cannot be read: {what}", self.whom) }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Polite, and no more: a provider that is gone does not hear it.
+        let _ = self.ws.close(None);
+        let _ = self.ws.flush();
+    }
+}
+
+fn is_wait(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

@@ -1,0 +1,333 @@
+//! The life of a feed that listens to a provider over a WebSocket: connect, say hello, hear, and again.
+//!
+//! What it promises, whatever the provider does:
+//! - Four times a second it asks whether to stop, and says that it is alive.
+//! - Health is up once values flow (degraded if [`Stream::trouble`] names some that do not), stale when a connection
+//!   that had values is lost, down when there is none to be had; always with the reason.
+//! - A connection on which nothing comes for [`Stream::silence`], or no value within [`Stream::patience`], is given up.
+//! - Connections are tried again with [`Retry`]'s waits, at once where the provider announced the end; never after a
+//!   refusal, which ends `run` as a configuration error. A good minute makes the next failure a first one.
+//! - What a break may have cost is said: in the log, and as the reason beside "up" when values flow again.
+//! - Messages that cannot be read are counted; ten in a row end the connection.
+
+use std::time::{Duration, Instant};
+
+use tickerd_sdk::{Error, Health, Host, Level};
+
+use crate::limiter::{Limiter, boot_time};
+use crate::socket::Settings;
+use crate::wire::{SLICE, Whom};
+use crate::{Fault, Retry, Share, Socket, Tally, poll};
+
+/// The wait after a first failure is random, up to this.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+/// The longest wait between two tries.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// A connection that held this long was good: the next failure is a first one.
+const GOOD: Duration = Duration::from_secs(60);
+/// So many messages in a row that cannot be read end the connection.
+const UNREADABLE_MAX: u32 = 10;
+
+/// A provider's protocol over a WebSocket: what to say, and what is heard.
+pub trait Stream {
+    /// A connection is there: the messages to begin with. What belonged to the one before is to be forgotten.
+    fn hello(&mut self) -> Vec<String>;
+
+    /// Takes one message, and emits what it holds.
+    ///
+    /// # Errors
+    /// [`Fault::Nonsense`] leaves the message out and goes on; [`Fault::Refused`] ends the feed; any other ends the
+    /// connection.
+    fn hear(&mut self, text: &str, host: &Host) -> Result<Heard, Fault>;
+
+    /// How long a healthy provider is silent at most, pings included.
+    fn silence(&self) -> Duration;
+
+    /// How long after the hello values come at the latest; none where a closed market may be silent for hours.
+    fn patience(&self) -> Option<Duration> {
+        Some(Duration::from_secs(30))
+    }
+
+    /// How long the provider lets a connection live; it is renewed ahead of that.
+    fn life(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What of the feed is missing now, though the rest flows: symbols that the provider refused.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
+    /// What is lost for good in a break, for people: `trades`. None where a newest value is all there is.
+    fn lost_in_a_break(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What was dropped so far.
+    fn tally(&mut self) -> &mut Tally;
+}
+
+/// What a message was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Talk: a heartbeat, a confirmation, a type of message not known. The provider is there; values may be or not.
+    Talk,
+    /// Values, or the provider's word that they are current.
+    Values,
+    /// The provider expects these messages now.
+    Answer(Vec<String>),
+    /// The provider says that it will end the connection, with its words.
+    Leaving(String),
+}
+
+/// Listens until the feed should stop.
+///
+/// # Errors
+/// [`Error::Config`] when the provider refuses for good. Everything else is told as health and tried again.
+pub fn run(host: &Host, settings: &Settings, stream: &mut impl Stream) -> Result<(), Error> {
+    let mut listener = Listener {
+        host,
+        settings,
+        limiter: limiter(settings)?,
+        stream,
+        told: None,
+        lost: None,
+        retry: Retry::new(RETRY_FIRST, RETRY_MAX),
+    };
+    let ended = listener.listen();
+    listener.stream.tally().tell_all(host, Instant::now());
+    match ended {
+        Fault::Stopping => Ok(()),
+        refused => Err(refused.into()),
+    }
+}
+
+/// The count of connections, if the provider limits them.
+fn limiter(settings: &Settings) -> Result<Option<Limiter>, Fault> {
+    if settings.limits.is_empty() {
+        return Ok(None);
+    }
+    let (whom, _) = Whom::parse(settings.source, &settings.url)?;
+    // Nobody's quota is spent on this machine, and a test's port may be another's tomorrow.
+    let share = match &settings.share {
+        Share::User if whom.is_loopback() => &Share::Alone,
+        share => share,
+    };
+    Ok(Some(Limiter::open(share, &whom.host(), &settings.secrets, settings.limits.clone())))
+}
+
+struct Listener<'a, S> {
+    host: &'a Host,
+    settings: &'a Settings,
+    limiter: Option<Limiter>,
+    stream: &'a mut S,
+    /// The health last told.
+    told: Option<(Health, String)>,
+    /// Since when there are no values, though there had been some.
+    lost: Option<Instant>,
+    retry: Retry,
+}
+
+/// How a connection went.
+#[derive(Default)]
+struct Course {
+    /// Since when values flow.
+    values: Option<Instant>,
+    unreadable: u32,
+}
+
+/// Why a connection ended.
+enum End {
+    /// The provider said that it would, or its time is over.
+    Expected(String),
+    Fault(Fault),
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> End {
+        End::Fault(fault)
+    }
+}
+
+impl<S: Stream> Listener<'_, S> {
+    /// Connects again and again; returns the fault that ends the feed.
+    fn listen(&mut self) -> Fault {
+        loop {
+            let mut course = Course::default();
+            let end = match self.converse(&mut course) {
+                Ok(end) | Err(end) => end,
+            };
+            if let Some(since) = course.values {
+                self.lost.get_or_insert_with(Instant::now);
+                if since.elapsed() >= GOOD {
+                    self.retry.success();
+                }
+            }
+            let fault = match end {
+                End::Expected(why) if course.values.is_some() => {
+                    self.host
+                        .log(Level::Info, format_args!("{}: {why}; connecting anew", self.settings.source));
+                    continue;
+                }
+                // Without values it would be a circle as fast as the network.
+                End::Expected(message) => Fault::Unavailable { message },
+                End::Fault(fault) => fault,
+            };
+            match self.wait_after(&fault, course.values.is_some()) {
+                Ok(()) => {}
+                Err(fault) => return fault,
+            }
+        }
+    }
+
+    /// Takes a connection's turn.
+    fn take_turn(&self) -> Result<(), Fault> {
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let turn = limiter.try_take(1, boot_time()).map_err(|wait| Fault::Held { wait });
+        if let Some(warning) = limiter.warning() {
+            self.host.log(Level::Warn, format_args!("{}: {warning}", self.settings.source));
+        }
+        turn
+    }
+
+    /// Tells of `fault` and waits as long as it asks for; gives back a fault that ends the feed.
+    fn wait_after(&mut self, fault: &Fault, had_values: bool) -> Result<(), Fault> {
+        if let (Fault::Limited { wait: Some(wait), .. }, Some(limiter)) = (fault, &self.limiter) {
+            limiter.block(*wait, boot_time());
+        }
+        let Some(wait) = self.retry.next(fault, rand::random()) else {
+            if matches!(fault, Fault::Refused { .. }) {
+                self.tell(Health::Down, fault.to_string());
+            }
+            return Err(fault.clone());
+        };
+        if matches!(fault, Fault::Held { .. }) {
+            // Nothing is wrong but that time goes by; what was told stands, unless it was that all is well.
+            if self.lost.is_some() && self.told.as_ref().is_some_and(|(health, _)| *health == Health::Up) {
+                self.tell(Health::Stale, fault.to_string());
+            }
+        } else {
+            let health = match fault.health() {
+                Health::Down if had_values => Health::Stale,
+                health => health,
+            };
+            self.tell(health, fault.to_string());
+            let seconds = wait.as_secs_f64();
+            self.host.log(Level::Warn, format_args!("{fault}; trying again in {seconds:.1} s"));
+        }
+        self.stream.tally().tell(self.host, Instant::now());
+        poll::sleep(self.host, wait).map_err(|_| Fault::Stopping)
+    }
+
+    /// One connection, from its beginning to its end.
+    fn converse(&mut self, course: &mut Course) -> Result<End, End> {
+        self.take_turn()?;
+        let mut socket = Socket::connect(self.settings, self.host)?;
+        let opened = Instant::now();
+        for message in self.stream.hello() {
+            socket.send(&message)?;
+        }
+        loop {
+            if self.host.should_stop() {
+                return Err(Fault::Stopping.into());
+            }
+            self.host.heartbeat();
+            if self.stream.life().is_some_and(|life| opened.elapsed() >= life) {
+                return Ok(End::Expected("a connection's time with this provider is over".into()));
+            }
+            let left = self.time_left(&socket, opened, course)?;
+            if let Some(text) = socket.read(SLICE.min(left))?
+                && let Some(end) = self.hear(&text, &mut socket, course)?
+            {
+                return Ok(end);
+            }
+            self.stream.tally().tell(self.host, Instant::now());
+        }
+    }
+
+    /// How long the provider may still be silent.
+    fn time_left(&self, socket: &Socket, opened: Instant, course: &Course) -> Result<Duration, Fault> {
+        let source = self.settings.source;
+        let silence = self.stream.silence();
+        let left = silence.saturating_sub(socket.silent_for());
+        if left.is_zero() {
+            return Err(Fault::Unavailable {
+                message: format!("{source} has said nothing for {:.1} s", silence.as_secs_f64()),
+            });
+        }
+        let Some(patience) = self.stream.patience().filter(|_| course.values.is_none()) else {
+            return Ok(left);
+        };
+        match patience.saturating_sub(opened.elapsed()) {
+            Duration::ZERO => {
+                let trouble = self.stream.trouble().map(|t| format!(" ({t})")).unwrap_or_default();
+                Err(Fault::Unavailable {
+                    message: format!(
+                        "{source} sent no values within {:.1} s{trouble}",
+                        patience.as_secs_f64()
+                    ),
+                })
+            }
+            until_values => Ok(left.min(until_values)),
+        }
+    }
+
+    fn hear(&mut self, text: &str, socket: &mut Socket, course: &mut Course) -> Result<Option<End>, Fault> {
+        let heard = self.stream.hear(text, self.host).map_err(|fault| self.settings.clean(fault));
+        let heard = match heard {
+            Err(Fault::Nonsense { message }) => {
+                self.stream.tally().count("messages that could not be read");
+                course.unreadable += 1;
+                if course.unreadable >= UNREADABLE_MAX {
+                    return Err(Fault::Nonsense { message });
+                }
+                self.host.log(Level::Warn, message);
+                return Ok(None);
+            }
+            heard => heard?,
+        };
+        course.unreadable = 0;
+        match heard {
+            Heard::Talk => {}
+            Heard::Values => {
+                course.values.get_or_insert_with(Instant::now);
+            }
+            Heard::Answer(messages) => {
+                for message in messages {
+                    socket.send(&message)?;
+                }
+            }
+            Heard::Leaving(why) => return Ok(Some(End::Expected(why))),
+        }
+        if course.values.is_some() {
+            self.tell_values();
+        }
+        Ok(None)
+    }
+
+    /// Values flow: says so once, and what the break before may have cost.
+    fn tell_values(&mut self) {
+        let back = self.lost.take().map(|since| {
+            let lost = self.stream.lost_in_a_break();
+            let cost = lost.map(|what| format!("; {what} in between may be missing")).unwrap_or_default();
+            format!("values again after {:.1} s{cost}", since.elapsed().as_secs_f64())
+        });
+        if let Some(back) = &back {
+            self.host.log(Level::Warn, format_args!("{}: {back}", self.settings.source));
+        }
+        match (self.stream.trouble(), back, &self.told) {
+            (Some(trouble), ..) => self.tell(Health::Degraded, trouble),
+            (None, Some(back), _) => self.tell(Health::Up, back),
+            // Up already, perhaps with a word on the last break.
+            (None, None, Some((Health::Up, _))) => {}
+            (None, None, _) => self.tell(Health::Up, String::new()),
+        }
+    }
+
+    fn tell(&mut self, health: Health, reason: String) {
+        if self.told.as_ref().is_none_or(|told| told.0 != health || told.1 != reason) {
+            self.host.health(health, &reason);
+            self.told = Some((health, reason));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The lines of the protocol that this feed says, each appended with its newline.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::recording::{Class, Sample};
+use crate::trouble::Trouble;
+
+/// Who this is, and what it will say.
+pub fn hello(out: &mut Vec<u8>, events: &BTreeMap<String, Class>) {
+    let hello = json!({
+        "tfp": 1,
+        "feed": "org.tickerd.replay",
+        "version": env!("CARGO_PKG_VERSION"),
+        "mode": "push",
+        "features": ["heartbeat"],
+        "events": events,
+    });
+    line(out, &hello);
+}
+
+/// A sample as it was recorded: the value's bytes are those of the file.
+pub fn sample(out: &mut Vec<u8>, sample: &Sample<'_>) {
+    append(out, sample);
+}
+
+/// A topic ends.
+pub fn retire(out: &mut Vec<u8>, topic: &str) {
+    line(out, &json!({ "retire": topic }));
+}
+
+/// Alive, with nothing else to say.
+pub fn heartbeat(out: &mut Vec<u8>) {
+    line(out, &json!({"heartbeat": true}));
+}
+
+/// How the values are.
+pub fn health(out: &mut Vec<u8>, state: &str, message: &str) {
+    line(out, &json!({"health": state, "msg": message}));
+}
+
+/// For the log.
+pub fn log(out: &mut Vec<u8>, level: &str, message: &str) {
+    line(out, &json!({"log": level, "msg": message}));
+}
+
+/// It cannot go on.
+pub fn fail(out: &mut Vec<u8>, trouble: &Trouble) {
+    line(out, &json!({"fail": trouble.word(), "msg": trouble.message()}));
+}
+
+fn line(out: &mut Vec<u8>, line: &Value) {
+    append(out, line);
+}
+
+fn append(out: &mut Vec<u8>, line: &impl serde::Serialize) {
+    serde_json::to_writer(&mut *out, line)
+        .expect("strings, numbers and JSON values always serialise into memory");
+    out.push(b'\n');
+}

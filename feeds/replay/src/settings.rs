@@ -1,0 +1,199 @@
+//! `[feed.config]`: what to play, and how.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::pattern::Pattern;
+use crate::trouble::Trouble;
+
+/// Slowest and fastest speed that is not `"max"`.
+const SPEEDS: std::ops::RangeInclusive<f64> = 0.001..=1_000_000.0;
+/// Units of a length of time, in milliseconds.
+const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
+/// The part of the setup line that is wanted here.
+#[derive(Deserialize)]
+struct Setup {
+    config: Value,
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The recording; relative to the configuration's folder, which is where this process runs.
+    pub file: PathBuf,
+    /// How many recorded seconds pass in one; default 1.0.
+    #[serde(default)]
+    pub speed: Speed,
+    /// Whether to begin again at the end, one recorded second after the last sample; default false.
+    #[serde(default, rename = "loop")]
+    pub again: bool,
+    /// Where in the recording to begin; default at its start.
+    #[serde(default)]
+    pub from: Length,
+    /// Where in the recording to end, that moment excluded; default at its end.
+    #[serde(default)]
+    pub to: Option<Length>,
+    /// Topics to play; default all.
+    #[serde(default)]
+    pub only: Vec<Pattern>,
+}
+
+impl Settings {
+    /// Reads the first line of standard input.
+    pub fn of_setup(line: &str) -> Result<Settings, Trouble> {
+        let setup: Setup = serde_json::from_str(line).map_err(|e| {
+            Trouble::Config(format!(
+                "the first line on standard input is no setup ({e}); tickerd starts this itself"
+            ))
+        })?;
+        let mut settings: Settings = serde_json::from_value(setup.config).map_err(|e| {
+            Trouble::Config(format!(
+                "[feed.config]: {e}; write file = \"day.ndjson\", and speed, loop, from, to or only where wanted"
+            ))
+        })?;
+        if settings.to.is_some_and(|to| to.ms <= settings.from.ms) {
+            return Err(Trouble::Config(
+                "[feed.config]: to is not behind from, so that there is nothing to play; raise it or delete it"
+                    .into(),
+            ));
+        }
+        // Named in full wherever it is told of.
+        settings.file = std::path::absolute(&settings.file).unwrap_or(settings.file);
+        Ok(settings)
+    }
+
+    /// Whether a topic is to be played.
+    pub fn plays(&self, topic: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|pattern| pattern.matches(topic))
+    }
+
+    /// When something this far into the playing is due.
+    pub fn due(&self, played_ms: u64) -> Duration {
+        match self.speed {
+            Speed::Max => Duration::ZERO,
+            // To the nanosecond for as long as a float of milliseconds is exact, some 285,000 years.
+            Speed::Times(speed) => {
+                Duration::try_from_secs_f64(played_ms as f64 / 1_000.0 / speed).unwrap_or(Duration::MAX)
+            }
+        }
+    }
+
+    /// The recording's file.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+}
+
+/// How fast.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "Value")]
+pub enum Speed {
+    /// So many times as fast as it was.
+    Times(f64),
+    /// Without a pause.
+    Max,
+}
+
+impl Default for Speed {
+    fn default() -> Speed {
+        Speed::Times(1.0)
+    }
+}
+
+impl TryFrom<Value> for Speed {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Speed, String> {
+        match (value.as_f64(), value.as_str()) {
+            (Some(speed), _) if SPEEDS.contains(&speed) => Ok(Speed::Times(speed)),
+            (_, Some("max")) => Ok(Speed::Max),
+            _ => Err(format!(
+                "speed = {value} is neither a number from {} to {} nor \"max\"",
+                SPEEDS.start(),
+                SPEEDS.end()
+            )),
+        }
+    }
+}
+
+/// A length of time, written with its unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Length {
+    /// In milliseconds.
+    pub ms: u64,
+}
+
+impl TryFrom<Value> for Length {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Length, String> {
+        let read = value.as_str().and_then(|text| {
+            let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+            let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+            number.parse::<u64>().ok()?.checked_mul(*factor)
+        });
+        read.map(|ms| Length { ms }).ok_or_else(|| {
+            format!(
+                "{value} is no length of time; write a whole number and its unit, such as \"90s\" or \"10m\""
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(config: &str) -> Result<Settings, Trouble> {
+        Settings::of_setup(&format!(r#"{{"tfp":1,"instance":"day","config":{config}}}"#))
+    }
+
+    #[test]
+    fn defaults_and_units() {
+        let settings = read(r#"{"file":"/x/day.ndjson"}"#).unwrap();
+        assert_eq!(settings.speed, Speed::Times(1.0));
+        assert!(!settings.again && settings.plays("anything"));
+        let config =
+            r#"{"file":"day.ndjson","speed":"max","loop":true,"from":"90s","to":"2m","only":["a.*"]}"#;
+        let settings = read(config).unwrap();
+        assert!(settings.path().is_absolute());
+        assert_eq!((settings.from.ms, settings.to.map(|to| to.ms)), (90_000, Some(120_000)));
+        assert_eq!((settings.speed, settings.again), (Speed::Max, true));
+        assert!(settings.plays("a.b") && !settings.plays("b"));
+    }
+
+    #[test]
+    fn spacing_is_divided_by_the_speed() {
+        for (speed, due_us) in [("1", 3_000_000), ("10", 300_000), ("0.5", 6_000_000), ("\"max\"", 0)] {
+            let settings = read(&format!(r#"{{"file":"f","speed":{speed}}}"#)).unwrap();
+            assert_eq!(settings.due(3_000), Duration::from_micros(due_us), "{speed}");
+        }
+        let slow = read(r#"{"file":"f","speed":0.001}"#).unwrap();
+        assert_eq!(slow.due(u64::MAX), Duration::MAX, "later than can be counted");
+    }
+
+    #[test]
+    fn mistakes_say_what_to_write() {
+        for (config, says) in [
+            ("{}", "missing field `file`"),
+            (r#"{"file":"f","sped":1}"#, "expected one of `file`, `speed`, `loop`"),
+            (r#"{"file":"f","speed":0}"#, "from 0.001 to 1000000 nor \"max\""),
+            (r#"{"file":"f","speed":"fast"}"#, "speed = \"fast\""),
+            (r#"{"file":"f","from":90}"#, "such as \"90s\""),
+            (r#"{"file":"f","from":"90"}"#, "such as \"90s\""),
+            (r#"{"file":"f","from":"2m","to":"90s"}"#, "to is not behind from"),
+            (r#"{"file":"f","only":["a*"]}"#, "trades.*"),
+        ] {
+            let trouble = read(config).unwrap_err();
+            assert!(trouble.message().contains(says), "{config}: {}", trouble.message());
+            assert_eq!(trouble.exit_code(), 78);
+        }
+        assert!(Settings::of_setup("hello").unwrap_err().message().contains("no setup"));
+    }
+}

@@ -1,0 +1,391 @@
+//! What may be configured, and the checks that a schema cannot make.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tickerd_feed_provider::{Period, SecretSource};
+use tickerd_sdk::Error;
+
+/// Who is asked where nothing is configured: the places that the simulated feed has too.
+const DEFAULT_PLACES: [(&str, f64, f64); 3] =
+    [("oslo", 59.91, 10.75), ("lisbon", 38.72, -9.14), ("nairobi", -1.29, 36.82)];
+/// Seconds in a day.
+const DAY_S: f64 = 86_400.0;
+
+/// The weather feed's configuration.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who is asked: open-meteo (default), metar, nws or openweathermap.
+    pub provider: Provider,
+    /// Places by name, with where they are; for open-meteo, nws and openweathermap.
+    pub places: Vec<Place>,
+    /// Stations by their identifiers, such as KJFK; for metar and nws.
+    pub stations: Vec<String>,
+    /// How often to ask, such as "15m"; default and least are the provider's.
+    pub every: Option<Period>,
+    /// Where the key is kept; for openweathermap.
+    pub key: Option<SecretSource>,
+    /// Where to ask instead of the provider's own address.
+    pub base_url: Option<String>,
+    /// Certificates to trust besides the machine's own, as a PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// How the provider can reach you, such as a mail address; it goes into the User-Agent, as nws asks.
+    pub contact: Option<String>,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// Open-Meteo: models' weather for any point, without a key.
+    #[default]
+    #[serde(rename = "open-meteo")]
+    OpenMeteo,
+    /// Airports' reports from aviationweather.gov, without a key.
+    Metar,
+    /// The United States' National Weather Service, without a key.
+    Nws,
+    /// OpenWeatherMap, with a key.
+    OpenWeatherMap,
+}
+
+/// A point on the Earth and its name.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Its topic.
+    pub name: String,
+    /// Degrees north.
+    #[schemars(range(min = -90.0, max = 90.0))]
+    pub latitude: f64,
+    /// Degrees east.
+    #[schemars(range(min = -180.0, max = 180.0))]
+    pub longitude: f64,
+}
+
+/// What a provider allows and what it serves.
+struct Terms {
+    every: Duration,
+    every_min: Duration,
+    places_max: usize,
+    stations_max: usize,
+    /// Calls a day without paying, where each place of each round is one.
+    calls_a_day: Option<f64>,
+    /// Why it may not be asked more often.
+    why: &'static str,
+}
+
+impl Provider {
+    /// Its name, as configured and in observations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Provider::OpenMeteo => "open-meteo",
+            Provider::Metar => "metar",
+            Provider::Nws => "nws",
+            Provider::OpenWeatherMap => "openweathermap",
+        }
+    }
+
+    /// Its own address.
+    pub fn base_url(self) -> &'static str {
+        match self {
+            Provider::OpenMeteo => "https://api.open-meteo.com",
+            Provider::Metar => "https://aviationweather.gov",
+            Provider::Nws => "https://api.weather.gov",
+            Provider::OpenWeatherMap => "https://api.openweathermap.org",
+        }
+    }
+
+    fn terms(self) -> Terms {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        match self {
+            Provider::OpenMeteo => Terms {
+                every: minutes(15),
+                every_min: minutes(15),
+                places_max: 500,
+                stations_max: 0,
+                calls_a_day: Some(10_000.0),
+                why: "its data moves every 15 minutes",
+            },
+            Provider::Metar => Terms {
+                every: minutes(5),
+                every_min: minutes(1),
+                places_max: 0,
+                stations_max: 400,
+                calls_a_day: None,
+                why: "it allows one such request a minute",
+            },
+            Provider::Nws => Terms {
+                every: minutes(10),
+                every_min: minutes(1),
+                places_max: 100,
+                stations_max: 100,
+                calls_a_day: None,
+                why: "its stations report every 5 minutes at most",
+            },
+            Provider::OpenWeatherMap => Terms {
+                every: minutes(10),
+                every_min: minutes(10),
+                places_max: 200,
+                stations_max: 0,
+                calls_a_day: None,
+                why: "its data moves every 10 minutes",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Config {
+    /// The places to ask for: the configured ones, or three cities where there are none at all.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        if self.provider == Provider::OpenMeteo && self.places.is_empty() {
+            return DEFAULT_PLACES
+                .map(|(name, latitude, longitude)| Place { name: name.to_owned(), latitude, longitude })
+                .into();
+        }
+        self.places.clone()
+    }
+
+    /// The stations to ask for, in capitals.
+    pub(crate) fn stations(&self) -> Vec<String> {
+        self.stations.iter().map(|station| station.to_ascii_uppercase()).collect()
+    }
+
+    /// How often to ask.
+    pub(crate) fn every(&self) -> Duration {
+        self.every.map_or(self.provider.terms().every, Period::duration)
+    }
+
+    /// Refuses what makes no sense, and what the provider's terms forbid, with what to change.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let (provider, terms) = (self.provider, self.provider.terms());
+        self.check_places(&terms)?;
+        self.check_stations(&terms)?;
+        if provider != Provider::OpenMeteo && self.places.is_empty() && self.stations.is_empty() {
+            let remedy = match provider {
+                Provider::Metar | Provider::Nws => "stations: name at least one, such as [\"KJFK\"]",
+                _ => {
+                    "places: name at least one, such as [{ name = \"oslo\", latitude = 59.91, longitude = 10.75 }]"
+                }
+            };
+            return Err(Error::config(remedy));
+        }
+        match (provider, &self.key) {
+            (Provider::OpenWeatherMap, None) => {
+                return Err(Error::config(
+                    "key: openweathermap needs one (free, from openweathermap.org); say where it is kept, as \
+                     { file = \"/etc/tickerd/openweathermap.key\" }",
+                ));
+            }
+            (Provider::OpenWeatherMap, Some(_)) | (_, None) => {}
+            (other, Some(_)) => return Err(Error::config(format!("key: {other} takes none; remove it"))),
+        }
+        if self.every() < terms.every_min {
+            let least = Period::from(terms.every_min);
+            return Err(Error::config(format!(
+                "every: {provider} may not be asked more often than each {least}, as {}; use \"{least}\" or more",
+                terms.why
+            )));
+        }
+        // An own instance of the provider's software counts nothing.
+        if let (Some(a_day), None) = (terms.calls_a_day, &self.base_url) {
+            let places = self.places().len() as f64;
+            let least_s = (places * DAY_S / a_day).ceil();
+            if self.every().as_secs_f64() < least_s {
+                let least = Period::secs((least_s / 60.0).ceil() as u64 * 60);
+                return Err(Error::config(format!(
+                    "every: {provider} counts each place as a call and allows {a_day} a day; with {places} places use \
+                     \"{least}\" or more"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_places(&self, terms: &Terms) -> Result<(), Error> {
+        if terms.places_max == 0 && !self.places.is_empty() {
+            return Err(Error::config(format!(
+                "places: {} knows stations alone; use stations = [\"KJFK\"]",
+                self.provider
+            )));
+        }
+        at_most("places", self.places.len(), terms.places_max)?;
+        for place in &self.places {
+            let name = &place.name;
+            let good = (1..=64).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+            if !good {
+                return Err(Error::config(format!(
+                    "places: `{name}` cannot be a topic; use 1 to 64 of A-Z a-z 0-9 _ -"
+                )));
+            }
+            within("latitude", place, place.latitude, 90.0)?;
+            within("longitude", place, place.longitude, 180.0)?;
+        }
+        once("places", self.places.iter().map(|place| place.name.clone()))
+    }
+
+    fn check_stations(&self, terms: &Terms) -> Result<(), Error> {
+        if terms.stations_max == 0 && !self.stations.is_empty() {
+            return Err(Error::config(format!(
+                "stations: {} knows places alone; use places = [{{ name = \"oslo\", latitude = 59.91, longitude = \
+                 10.75 }}]",
+                self.provider
+            )));
+        }
+        at_most("stations", self.stations.len(), terms.stations_max)?;
+        // An airport has four letters or digits; NWS has stations with more.
+        let (least, most) = if self.provider == Provider::Metar { (4, 4) } else { (3, 12) };
+        for station in &self.stations {
+            if !(least..=most).contains(&station.len()) || !station.bytes().all(|b| b.is_ascii_alphanumeric())
+            {
+                let digits = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+                return Err(Error::config(format!(
+                    "stations: `{station}` is no station's identifier; use {digits} letters or digits, as \"KJFK\""
+                )));
+            }
+        }
+        let places = self.places.iter().map(|place| place.name.clone());
+        once("stations", places.chain(self.stations()))
+    }
+}
+
+fn within(key: &str, place: &Place, value: f64, most: f64) -> Result<(), Error> {
+    if (-most..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::config(format!(
+            "places: {key} {value} of `{}` is out of range; use -{most} to {most}",
+            place.name
+        )))
+    }
+}
+
+fn at_most(key: &str, count: usize, most: usize) -> Result<(), Error> {
+    if count <= most {
+        Ok(())
+    } else {
+        Err(Error::config(format!("{key}: {count} are too many for one feed; name {most} at most")))
+    }
+}
+
+fn once(key: &str, names: impl Iterator<Item = String>) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if seen.contains(&name) {
+            return Err(Error::config(format!("{key}: `{name}` is there twice; remove one")));
+        }
+        seen.insert(name);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config(json: serde_json::Value) -> Config {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn refusal(json: serde_json::Value) -> String {
+        match config(json).check() {
+            Err(Error::Config(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn places(count: usize) -> Vec<serde_json::Value> {
+        (0..count).map(|n| json!({"name": format!("p{n}"), "latitude": 1, "longitude": 2})).collect()
+    }
+
+    #[test]
+    fn nothing_configured_is_three_cities_of_open_meteo() {
+        let config = config(json!({}));
+        config.check().unwrap();
+        let names: Vec<_> = config.places().into_iter().map(|place| place.name).collect();
+        assert_eq!(
+            (config.provider, names),
+            (Provider::OpenMeteo, vec!["oslo".into(), "lisbon".into(), "nairobi".into()])
+        );
+        assert_eq!(config.every(), Duration::from_secs(900));
+    }
+
+    #[test]
+    fn each_provider_takes_what_it_serves() {
+        for good in [
+            json!({"provider": "metar", "stations": ["kjfk", "EHAM"], "every": "1m"}),
+            json!({"provider": "nws", "stations": ["KSEA", "0007W"], "places": [{"name": "home", "latitude": 47.6, "longitude": -122.3}]}),
+            json!({"provider": "openweathermap", "places": [{"name": "paris", "latitude": 48.85, "longitude": 2.35}], "key": {"env": "TICKERD_OWM"}}),
+            json!({"places": places(104)}),
+            json!({"places": places(500), "every": "72m"}),
+            json!({"places": places(500), "base_url": "http://127.0.0.1:8080"}),
+        ] {
+            config(good.clone()).check().unwrap_or_else(|e| panic!("{good}: {e}"));
+        }
+        assert_eq!(config(json!({"stations": ["kjfk"]})).stations(), ["KJFK"]);
+    }
+
+    #[test]
+    fn refusals_name_the_key_and_the_remedy() {
+        let place = json!([{"name": "oslo", "latitude": 59.9, "longitude": 10.7}]);
+        for (json, says) in [
+            (json!({"provider": "metar"}), "stations: name at least one, such as [\"KJFK\"]"),
+            (json!({"provider": "nws"}), "stations: name at least one"),
+            (json!({"provider": "openweathermap"}), "places: name at least one, such as [{ name = \"oslo\""),
+            (
+                json!({"provider": "metar", "places": place}),
+                "places: metar knows stations alone; use stations =",
+            ),
+            (json!({"stations": ["KJFK"]}), "stations: open-meteo knows places alone; use places ="),
+            (json!({"provider": "openweathermap", "places": place}), "key: openweathermap needs one"),
+            (json!({"key": {"env": "TICKERD_X"}}), "key: open-meteo takes none; remove it"),
+            (
+                json!({"every": "5m"}),
+                "not be asked more often than each 15m, as its data moves every 15 minutes; use \"15m\"",
+            ),
+            (
+                json!({"provider": "metar", "stations": ["KJFK"], "every": "30s"}),
+                "one such request a minute; use \"1m\"",
+            ),
+            (json!({"places": places(105)}), "allows 10000 a day; with 105 places use \"16m\" or more"),
+            (json!({"places": places(501)}), "places: 501 are too many for one feed; name 500 at most"),
+            (
+                json!({"provider": "metar", "stations": ["JFK"]}),
+                "`JFK` is no station's identifier; use 4 letters",
+            ),
+            (json!({"provider": "nws", "stations": ["K/../"]}), "use 3 to 12 letters or digits"),
+            (json!({"provider": "nws", "stations": ["KJFK", "kjfk"]}), "stations: `KJFK` is there twice"),
+            (json!({"places": [{"name": "a b", "latitude": 1, "longitude": 2}]}), "`a b` cannot be a topic"),
+            (
+                json!({"places": [{"name": "a", "latitude": 91, "longitude": 2}]}),
+                "latitude 91 of `a` is out of range; use -90 to 90",
+            ),
+            (
+                json!({"places": [{"name": "a", "latitude": 9, "longitude": 2}, {"name": "a", "latitude": 9, "longitude": 2}]}),
+                "places: `a` is there twice",
+            ),
+        ] {
+            let text = refusal(json.clone());
+            assert!(text.contains(says), "{json}: {text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_provider_is_refused_with_the_known_ones() {
+        let text = serde_json::from_value::<Config>(json!({"provider": "yr"})).unwrap_err().to_string();
+        assert!(text.contains("open-meteo") && text.contains("openweathermap"), "{text}");
+    }
+}

@@ -1,0 +1,123 @@
+//! `tickerd demo`: what a newcomer types first, on a machine where the ports are taken, and on one without a network.
+
+use std::net::TcpListener;
+
+use futures_util::StreamExt;
+use tempfile::TempDir;
+use tickerd_tests::daemon::{command, http, program};
+use tickerd_tests::{Client, Daemon, Event, within};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::process::Command;
+
+fn demo(arguments: &[&str]) -> Daemon {
+    let mut command = command();
+    command.arg("demo").args(arguments);
+    Daemon::start(command, TempDir::new().unwrap())
+}
+
+#[tokio::test]
+async fn what_it_tells_a_newcomer_to_do_works() {
+    let mut demo = demo(&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    demo.serves().await;
+    let open = demo.printed("Open http://").await;
+    assert!(open.contains(&format!("http://{}/", demo.address())), "{open}");
+    assert_eq!(http(demo.address(), "/").await.0, 200);
+
+    let metrics = demo.printed("curl http://").await;
+    let (address, path) = metrics.trim().strip_prefix("curl http://").unwrap().split_once('/').unwrap();
+    let (status, text) = http(address.parse().unwrap(), &format!("/{path}")).await;
+    assert!(status == 200 && text.contains("tickerd_build_info"), "{text}");
+
+    let socket = demo.printed("websocat").await;
+    let (_, rest) = socket.split_once("'ws://").unwrap();
+    let (address, path) = rest.trim_end_matches('\'').split_once('/').unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let mut client = Client::open(stream, &format!("/{path}")).await;
+    while !client.next().await.is_tick() {}
+    demo.printed("tickerd demo --live").await;
+    demo.printed("tickerd run --config").await;
+}
+
+#[tokio::test]
+async fn ports_that_are_taken_are_no_obstacle() {
+    // If someone else has them already, that is as good.
+    let _owners = ["127.0.0.1:8425", "127.0.0.1:8426"].map(TcpListener::bind);
+    let mut demo = demo(&[]);
+    demo.serves().await;
+    for (taken, address) in [(8425, demo.address()), (8426, demo.admin())] {
+        demo.printed(&format!("127.0.0.1:{taken} is taken")).await;
+        assert_ne!(address.port(), taken);
+    }
+    let mut client = demo.client("/ws?topics=sim.**,host.**").await;
+    let mut missing = vec!["sim.", "host."];
+    while !missing.is_empty() {
+        let event = client.next().await;
+        if event.is_tick() {
+            missing.retain(|feed| !event.topic().starts_with(feed));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_was_asked_for_is_meant() {
+    let owner = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = owner.local_addr().unwrap().to_string();
+    let mut demo = demo(&["--listen", &address, "--admin", "127.0.0.1:0"]);
+    assert_eq!(demo.exit().await.code(), Some(1));
+    demo.logged(&address).await;
+}
+
+/// Goal: without a network the simulated feeds show, and each live one says why it does not. Method: a network namespace
+/// in which there is nothing but the loopback; a unix socket leads into it.
+#[tokio::test]
+async fn without_a_network_each_live_feed_says_so() {
+    let alone = |command: &mut Command, words: &[&str]| {
+        command.args(["-rn", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]).args(words);
+    };
+    let mut trial = Command::new("unshare");
+    alone(&mut trial, &["true"]);
+    if !trial.output().await.is_ok_and(|output| output.status.success()) {
+        eprintln!("left out: this machine lets nobody make a network namespace (unshare -rn, ip)");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("demo.sock");
+    let listen = format!("unix:{}", socket.display());
+    // The environment as `command` leaves it.
+    let mut command = Command::new("unshare");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TICKERD_")) {
+        command.env_remove(name);
+    }
+    let program = program();
+    let words = [program.to_str().unwrap(), "demo", "--live", "--listen", &listen, "--admin", "127.0.0.1:0"];
+    alone(&mut command, &words);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
+    let mut demo = Daemon::start(command, folder);
+    demo.printed("listening on unix:").await;
+
+    let stream = UnixStream::connect(&socket).await.unwrap();
+    let url = "ws://demo/ws?topics=sim.**,crypto.**,weather.**";
+    let (mut client, _) =
+        within("the handshake", tokio_tungstenite::client_async(url, stream)).await.unwrap();
+    let (mut silent, mut simulated) = (vec!["crypto", "weather"], false);
+    within("a tick and two reasons", async {
+        while !silent.is_empty() || !simulated {
+            let message = client.next().await.unwrap().unwrap();
+            let Ok(text) = message.to_text() else { continue };
+            if !message.is_text() {
+                continue;
+            }
+            let event = Event::read(text);
+            simulated |= event.is_tick() && event.topic().starts_with("sim.");
+            let reason = event.data["reason"].as_str().unwrap_or_default();
+            if event.data["type"] == "feed" && !["", "starting"].contains(&reason) {
+                assert_ne!(event.data["state"], "up", "{text}");
+                silent.retain(|feed| event.data["feed"] != *feed);
+            }
+        }
+    })
+    .await;
+    for feed in ["crypto", "weather"] {
+        demo.logged(&format!("feed=\"{feed}\"")).await;
+    }
+}
