@@ -80,8 +80,14 @@ async fn a_silent_push_feed_is_killed_and_started_anew() {
     let mut client = daemon.connected().await;
     client.subscribe(json!({"topics": ["silent.counter"]})).await;
     told(&mut client, "silent", "stale", "no sign of life for 3.0 s").await;
-    told(&mut client, "silent", "down", "no sign of life for 6.0 s; killed; starts again in").await;
-    daemon.logged("down: no sign of life for 6.0 s; killed").await;
+    told(
+        &mut client,
+        "silent",
+        "down",
+        "no sign of life for 6.0 s, twice its `heartbeat`; killed; starts again in",
+    )
+    .await;
+    daemon.logged("down: no sign of life for 6.0 s, twice its `heartbeat`; killed").await;
     // It goes on where it was: three samples of each life.
     while client.tick().await.seq() < 4 {}
     witness.is_undisturbed().await;

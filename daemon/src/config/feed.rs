@@ -39,7 +39,8 @@ pub struct Feed {
     /// A push feed built with the SDK, or one whose hello has the feature `heartbeat`, is taken for hung without a sign of
     /// life for this long; `None` (`"off"`): never.
     ///
-    /// Range 1s..=24h; default 30s.
+    /// Range 3s..=24h; default 30s. Below, a sleeping feed would seem silent: it gives a sign each second, and a child
+    /// forwards one each second.
     pub heartbeat: Option<Duration>,
     /// Resident memory in bytes above which the feed's process is started anew; `None` (`"off"`): never.
     ///
@@ -158,7 +159,7 @@ impl Feed {
         let interval = section.take("interval", INTERVAL_DEFAULT, duration(ms(10), hours(1)));
         let poll = section.take("poll", None, |node| duration(ms(10), hours(24))(node).map(Some));
         let max_age = section.take("max_age", None, |node| duration(ms(100), hours(168))(node).map(Some));
-        let heartbeat = or_off(duration(Duration::from_secs(1), hours(24)));
+        let heartbeat = or_off(duration(Duration::from_secs(3), hours(24)));
         let memory_max = or_off(size(16 << 20, 1 << 40));
         // Pushes may be further apart: news count when they come.
         if let Some((node, poll)) =

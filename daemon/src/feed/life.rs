@@ -183,7 +183,7 @@ impl<'a> Life<'a> {
                 None
             }
             Alarm::Second => {
-                let text = silence_of(watchdog)?;
+                let text = format!("{}, twice its `heartbeat`", silence_of(watchdog)?);
                 self.hang(now, text)
             }
         }

@@ -102,7 +102,10 @@ fn a_silent_push_feed_goes_stale_then_wedged_or_is_killed() {
 
     let mut bench = Bench::start(impatient(in_child(path)));
     bench.until_state(FeedState::Stale, "no sign of life for 200 ms");
-    bench.until_state(FeedState::Down, "no sign of life for 400 ms; killed; starts again");
+    bench.until_state(
+        FeedState::Down,
+        "no sign of life for 400 ms, twice its `heartbeat`; killed; starts again",
+    );
     bench.until_values(2);
     assert!(bench.stop() < Duration::from_secs(3));
 }
@@ -185,7 +188,10 @@ fn a_silent_program_that_promised_signs_of_life_is_killed() {
         r#"echo '{"tfp":1,"features":["heartbeat"]}'; echo '{"event":"quote","data":1}'; exec sleep 600"#;
     let mut bench = Bench::start(impatient(shell(script)));
     bench.until_state(FeedState::Stale, "no sign of life for 200 ms");
-    bench.until_state(FeedState::Down, "no sign of life for 400 ms; killed; starts again");
+    bench.until_state(
+        FeedState::Down,
+        "no sign of life for 400 ms, twice its `heartbeat`; killed; starts again",
+    );
 }
 
 /// Goal: what hangs in `destroy` or `interrupt` costs a bounded while. Method: a poll that fails for good, so that a new
