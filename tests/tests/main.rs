@@ -27,6 +27,7 @@ mod replay;
 mod shutdown;
 mod sim;
 mod slow_client;
+mod sources;
 mod stale;
 mod stale_crowd;
 mod subscribe;

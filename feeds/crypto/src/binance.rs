@@ -177,6 +177,10 @@ impl Stream for Binance {
         self.silence
     }
 
+    fn patience(&self) -> Option<Duration> {
+        Some(self.book.patience())
+    }
+
     fn life(&self) -> Option<Duration> {
         Some(self.life)
     }

@@ -81,6 +81,11 @@ impl Book {
         self.quiet = quiet;
     }
 
+    /// How long to wait for any quote at all: until those that are missing can be named.
+    pub fn patience(&self) -> Duration {
+        self.quiet + self.quiet / 4
+    }
+
     /// A connection begins: its first quotes are the newest, whatever those before were; trades go on being counted.
     pub fn begin(&mut self) {
         self.begun = Instant::now();

@@ -10,6 +10,8 @@ mod coinbase;
 mod config;
 mod field;
 mod kraken;
+#[cfg(test)]
+mod mangled;
 
 use std::time::Duration;
 

@@ -22,6 +22,10 @@
 //! | needs a key | [`SecretSource`]: a file, a credential or a variable, never the configuration; a [`Secret`] is in no text, also where the provider echoes it |
 //! | sends more than it should | a body ends at 8 MiB after decompression, a request after 8 s in all |
 //! | is slow when the feed is to stop | [`Client::interrupter`] ends a request and a name's lookup at once, connecting within 4 s; without it, the request's 8 s |
+//!
+//! A feed that is told instead of asking implements [`stream::Stream`] and calls [`stream::run`] with
+//! [`socket::Settings`]. Refusals, limits and keys are as above; [`stream`] says what becomes of a connection.
+//! [`Order`] tells what is news, [`Tally`] counts what is not.
 #![deny(missing_docs)]
 
 mod digits;

@@ -62,6 +62,8 @@ pub struct Socket {
     ws: WebSocket<Wire>,
     whom: Whom,
     heard: Instant,
+    /// A ping is out, and nothing came since.
+    pinged: bool,
 }
 
 impl Socket {
@@ -86,7 +88,7 @@ impl Socket {
             .max_message_size(Some(settings.message_bytes_max))
             .max_frame_size(Some(settings.message_bytes_max));
         let ws = WebSocket::from_partially_read(wire, tail, Role::Client, Some(config));
-        Ok(Socket { ws, whom, heard: Instant::now() })
+        Ok(Socket { ws, whom, heard: Instant::now(), pinged: false })
     }
 
     /// Sends a text message.
@@ -116,7 +118,7 @@ impl Socket {
                 Ok(Message::Close(frame)) => return Err(self.closed(frame)),
                 // The next read sends the pong; the one after the last would come too late.
                 Ok(_) => {
-                    self.heard = Instant::now();
+                    self.live();
                     self.flush()?;
                 }
                 Err(WsError::Io(e)) if is_wait(&e) => return Ok(None),
@@ -128,14 +130,31 @@ impl Socket {
         }
     }
 
+    /// Pings once if the provider has said nothing for `silence`: it must answer, if it is there.
+    ///
+    /// # Errors
+    /// As for [`Socket::send`].
+    pub fn ping_after(&mut self, silence: Duration) -> Result<(), Fault> {
+        if self.pinged || self.silent_for() < silence {
+            return Ok(());
+        }
+        self.pinged = true;
+        self.ws.send(Message::Ping(Default::default())).map_err(|e| self.fault(e))
+    }
+
     /// How long the provider has said nothing, pings included.
     pub fn silent_for(&self) -> Duration {
         self.heard.elapsed()
     }
 
     fn heard(&mut self, text: String) -> Result<Option<String>, Fault> {
-        self.heard = Instant::now();
+        self.live();
         Ok(Some(text))
+    }
+
+    fn live(&mut self) {
+        self.heard = Instant::now();
+        self.pinged = false;
     }
 
     fn flush(&mut self) -> Result<(), Fault> {

@@ -17,7 +17,7 @@ use tickerd_sdk::{Error, Health, Host, Level};
 use crate::limiter::{Limiter, boot_time};
 use crate::socket::Settings;
 use crate::wire::{SLICE, Whom};
-use crate::{Fault, Retry, Share, Socket, Tally, poll};
+use crate::{Fault, Retry, Share, Socket, Tally};
 
 /// The wait after a first failure is random, up to this.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -61,6 +61,26 @@ pub trait Stream {
     /// What is lost for good in a break, for people: `trades`. None where a newest value is all there is.
     fn lost_in_a_break(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether a quiet provider is pinged for a sign of life, where its silence alone says nothing.
+    fn pings(&self) -> bool {
+        false
+    }
+
+    /// Whether to end though the host does not ask for it, as when the feed's other thread has ended.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// What ended a connection, with what the feed knows beyond it.
+    fn explain(&self, fault: Fault) -> Fault {
+        fault
+    }
+
+    /// Says how values are. A feed with other ways to them than this connection tells the host what follows for all.
+    fn tell(&mut self, host: &Host, health: Health, reason: &str) {
+        host.health(health, reason);
     }
 
     /// What was dropped so far.
@@ -170,8 +190,9 @@ impl<S: Stream> Listener<'_, S> {
                     continue;
                 }
                 // Without values it would be a circle as fast as the network.
-                End::Expected(message) => Fault::Unavailable { message },
-                End::Fault(fault) => fault,
+                End::Expected(message) => self.settings.clean(Fault::Unavailable { message }),
+                // A provider may repeat the URL, and with it the key.
+                End::Fault(fault) => self.settings.clean(self.stream.explain(fault)),
             };
             match self.wait_after(&fault, course.values.is_some()) {
                 Ok(()) => {}
@@ -213,10 +234,23 @@ impl<S: Stream> Listener<'_, S> {
             };
             self.tell(health, fault.to_string());
             let seconds = wait.as_secs_f64();
-            self.host.log(Level::Warn, format_args!("{fault}; trying again in {seconds:.1} s"));
+            self.host.log(Level::Info, format_args!("{fault}; trying again in {seconds:.1} s"));
         }
         self.stream.tally().tell(self.host, Instant::now());
-        poll::sleep(self.host, wait).map_err(|_| Fault::Stopping)
+        self.sleep(wait)
+    }
+
+    fn sleep(&self, time: Duration) -> Result<(), Fault> {
+        let mut left = time;
+        while !left.is_zero() {
+            if self.stream.is_over() {
+                return Err(Fault::Stopping);
+            }
+            let slice = SLICE.min(left);
+            self.host.sleep(slice).map_err(|_| Fault::Stopping)?;
+            left -= slice;
+        }
+        Ok(())
     }
 
     /// One connection, from its beginning to its end.
@@ -228,10 +262,13 @@ impl<S: Stream> Listener<'_, S> {
             socket.send(&message)?;
         }
         loop {
-            if self.host.should_stop() {
+            if self.host.should_stop() || self.stream.is_over() {
                 return Err(Fault::Stopping.into());
             }
             self.host.heartbeat();
+            if self.stream.pings() {
+                socket.ping_after(self.stream.silence() / 2)?;
+            }
             if self.stream.life().is_some_and(|life| opened.elapsed() >= life) {
                 return Ok(End::Expected("a connection's time with this provider is over".into()));
             }
@@ -326,7 +363,7 @@ impl<S: Stream> Listener<'_, S> {
 
     fn tell(&mut self, health: Health, reason: String) {
         if self.told.as_ref().is_none_or(|told| told.0 != health || told.1 != reason) {
-            self.host.health(health, &reason);
+            self.stream.tell(self.host, health, &reason);
             self.told = Some((health, reason));
         }
     }

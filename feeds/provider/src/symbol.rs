@@ -5,7 +5,10 @@ use serde::Deserialize;
 
 /// A symbol as configured: its canonical name, or a table that also says what the source calls it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "use a name such as \"AAPL\", or { symbol = \"…\", source = \"…\", currency = \"…\" }"
+)]
 pub enum SymbolEntry {
     /// `"BTC/USD"`; the feed knows what the source calls it.
     Name(String),

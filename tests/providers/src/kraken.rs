@@ -1,16 +1,26 @@
 //! Kraken's WebSocket API v2, in the shapes it was recorded with in September 2026.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Peer, Sockets};
+use crate::{Listener, Peer, Sockets};
 
 /// Kraken, which knows some symbols.
 pub struct Kraken {
     sockets: Sockets,
-    known: Vec<(String, String)>,
+    known: Known,
 }
+
+/// Kraken as it is when nobody looks: it serves whoever comes, until dropped.
+pub struct StandingKraken {
+    listener: Listener,
+}
+
+/// Symbols with their last prices.
+#[derive(Clone)]
+struct Known(Vec<(String, String)>);
 
 /// A connection whose subscriptions are confirmed.
 pub struct KrakenPeer {
@@ -24,8 +34,24 @@ pub struct KrakenPeer {
 impl Kraken {
     /// Knows `known`: symbols with their last prices.
     pub fn start(known: &[(&str, &str)]) -> Kraken {
-        let known = known.iter().map(|(symbol, last)| (symbol.to_string(), last.to_string())).collect();
-        Kraken { sockets: Sockets::start(), known }
+        Kraken { sockets: Sockets::start(), known: Known::of(known) }
+    }
+
+    /// Serves every connection by itself: snapshots of what is `known`, and the same prices again after each `every`.
+    pub fn standing(known: &[(&str, &str)], every: Duration) -> StandingKraken {
+        let known = Known::of(known);
+        let listener = Listener::start(move |tcp, ending| {
+            let mut kraken = known.greet(Peer::plain(tcp));
+            while !ending.pause(every) {
+                for (symbol, last) in &known.0 {
+                    let at = kraken.tick();
+                    if !kraken.offer(ticker("update", symbol, last, &at)) {
+                        return;
+                    }
+                }
+            }
+        });
+        StandingKraken { listener }
     }
 
     /// Where it listens, without `/v2`.
@@ -41,7 +67,34 @@ impl Kraken {
     /// Takes a connection, greets it, and answers what it subscribes to: a snapshot for each ticker that is known, a
     /// refusal for those that are not.
     pub fn accept(&self) -> KrakenPeer {
-        let mut kraken = KrakenPeer { peer: self.sockets.accept(), subscriptions: Vec::new(), clock: 0 };
+        self.known.greet(self.sockets.accept())
+    }
+}
+
+impl StandingKraken {
+    /// Where it listens, without `/v2`.
+    pub fn url(&self) -> String {
+        format!("ws://{}", self.listener.address())
+    }
+
+    /// How many connections there were so far.
+    pub fn connections(&self) -> u64 {
+        self.listener.accepted()
+    }
+
+    /// Shuts every connection there is; new ones are taken.
+    pub fn cut(&self) {
+        self.listener.cut();
+    }
+}
+
+impl Known {
+    fn of(known: &[(&str, &str)]) -> Known {
+        Known(known.iter().map(|(symbol, last)| (symbol.to_string(), last.to_string())).collect())
+    }
+
+    fn greet(&self, peer: Peer) -> KrakenPeer {
+        let mut kraken = KrakenPeer { peer, subscriptions: Vec::new(), clock: 0 };
         kraken.send(
             r#"{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online","api_version":"v2","connection_id":4711}]}"#,
         );
@@ -63,7 +116,7 @@ impl Kraken {
         let channel = subscription["params"]["channel"].as_str().unwrap_or_default();
         let symbols = subscription["params"]["symbol"].as_array().expect("a list of symbols");
         for symbol in symbols.iter().filter_map(Value::as_str) {
-            let Some((_, last)) = self.known.iter().find(|(known, _)| known == symbol) else {
+            let Some((_, last)) = self.0.iter().find(|(known, _)| known == symbol) else {
                 kraken.send(format!(
                     r#"{{"error":"Currency pair not supported {symbol}","method":"subscribe","req_id":1,"success":false,"symbol":"{symbol}","time_in":"2026-11-20T12:00:00.000001Z","time_out":"2026-11-20T12:00:00.000002Z"}}"#
                 ));

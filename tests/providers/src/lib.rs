@@ -5,13 +5,17 @@
 //! move by move.
 #![deny(missing_docs)]
 
+pub mod alpaca;
 mod authority;
 mod binance;
 mod coinbase;
 mod connection;
+pub mod finnhub;
 mod kraken;
 mod listener;
+mod mangled;
 pub mod metar;
+pub mod moods;
 pub mod nws;
 pub mod open_meteo;
 pub mod open_weather_map;
@@ -20,12 +24,14 @@ mod request;
 mod script;
 mod server;
 pub mod socket;
+pub mod yahoo;
 
 pub use authority::Authority;
 pub use binance::{BINANCE_START_MS, Binance, BinancePeer};
 pub use coinbase::{Coinbase, CoinbasePeer};
-pub use kraken::{Kraken, KrakenPeer};
+pub use kraken::{Kraken, KrakenPeer, StandingKraken};
 pub use listener::{Ending, Listener};
+pub use mangled::mangled;
 pub use reply::Reply;
 pub use request::Request;
 pub use script::{Script, Scripted};

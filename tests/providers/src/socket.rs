@@ -176,6 +176,11 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Upgrades a connection that was taken elsewhere.
+    pub fn plain(tcp: TcpStream) -> Peer {
+        Peer::upgrade(Line::Plain(tcp))
+    }
+
     /// Does the server's half of the handshake.
     fn upgrade(line: Line) -> Peer {
         let mut target = String::new();
@@ -203,6 +208,11 @@ impl Peer {
         self.ws.send(Message::text(text.into())).expect("the feed is there");
     }
 
+    /// Sends a text message, unless the feed has gone: then false.
+    pub fn offer(&mut self, text: impl Into<String>) -> bool {
+        self.ws.send(Message::text(text.into())).is_ok()
+    }
+
     /// Sends a binary message.
     pub fn send_binary(&mut self, bytes: &[u8]) {
         self.ws.send(Message::binary(bytes.to_vec())).expect("the feed is there");
@@ -228,6 +238,18 @@ impl Peer {
                 Message::Text(text) => self.inbox.push_back(text.to_string()),
                 Message::Pong(answer) => panic!("pong with {answer:?} for a ping with {payload:?}"),
                 other => panic!("{other} instead of a pong"),
+            }
+        }
+    }
+
+    /// Waits for a ping of the feed's, and answers it.
+    pub fn pinged(&mut self) {
+        loop {
+            match self.ws.read().expect("the feed pings within the guard") {
+                Message::Ping(_) => return self.ws.flush().expect("the feed is there"),
+                Message::Text(text) => self.inbox.push_back(text.to_string()),
+                Message::Pong(_) => {}
+                other => panic!("{other} instead of a ping"),
             }
         }
     }

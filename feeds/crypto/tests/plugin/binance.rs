@@ -122,6 +122,18 @@ fn a_symbol_that_never_speaks_is_named() {
 }
 
 #[test]
+fn symbols_none_of_which_speaks_are_named() {
+    let binance = Binance::start(&BTC);
+    let times = Times { quiet: SHORT, ..PATIENT };
+    play(config(&binance, &["NOPE/USDT", "NADA/USDT"], false), &times, |test| {
+        binance.accept().into_peer().gone();
+        let _silent = binance.sockets().accept();
+        assert_health(test, Health::Down, "binance sent no values within");
+        assert_health(test, Health::Down, "NADA/USDT: nothing from binance so far; does it list it?");
+    });
+}
+
+#[test]
 fn a_region_it_does_not_serve_is_a_matter_of_configuration() {
     let binance = Binance::start(&BTC);
     let (result, _) = outcome(config(&binance, &["BTC/USDT"], false), &PATIENT, |_| {

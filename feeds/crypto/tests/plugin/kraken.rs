@@ -1,7 +1,9 @@
 //! The feed against Kraken, on its good and its bad days.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tickerd_feed_crypto::tickerd_plugin_v1;
+use tickerd_feed_crypto::{Crypto, tickerd_plugin_v1};
 use tickerd_sdk::testing::TestHost;
 use tickerd_sdk::{Error, Health};
 use tickerd_test_providers::Kraken;
@@ -205,21 +207,18 @@ fn a_page_of_a_captive_portal_is_seen_for_what_it_is() {
 
 #[test]
 fn the_plugin_runs_through_its_entry() {
-    let kraken = Kraken::start(&BOTH);
-    let test = TestHost::of::<tickerd_feed_crypto::Crypto>();
-    test.stop_after(2);
-    let config = config(&kraken, &["BTC/USD", "USDT/USD"], false).to_string();
-    std::thread::scope(|scope| {
-        scope.spawn(|| kraken.accept().into_peer().gone());
-        let mut feed = test.load(tickerd_plugin_v1, "org.tickerd.crypto", &config).unwrap();
-        assert_eq!(feed.run(), Ok(()));
-    });
-    assert_eq!(prices(&test).len(), 2);
+    let kraken = Kraken::standing(&BOTH, Duration::from_millis(10));
+    let test = TestHost::of::<Crypto>();
+    let config = json!({"base_url": kraken.url(), "symbols": ["BTC/USD", "USDT/USD"]}).to_string();
+    let mut feed = test.load(tickerd_plugin_v1, "org.tickerd.crypto", &config).unwrap();
+    test.stop_after(6);
+    assert_eq!(feed.run(), Ok(()));
+    assert_eq!((prices(&test).len(), kraken.connections()), (6, 1));
 }
 
 #[test]
 fn a_wrong_configuration_says_what_to_change() {
-    let test = TestHost::of::<tickerd_feed_crypto::Crypto>();
+    let test = TestHost::of::<Crypto>();
     let refusal =
         |config| test.load(tickerd_plugin_v1, "org.tickerd.crypto", config).err().expect("refused").1;
     assert!(refusal(r#"{"provider": "binance"}"#).contains("BTCUSDT is priced in USDT, which is not USD"));

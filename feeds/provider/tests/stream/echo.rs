@@ -15,12 +15,20 @@ pub struct Echo {
     pub patience: Option<Duration>,
     pub life: Option<Duration>,
     pub trouble: Option<String>,
+    pub pings: bool,
     pub tally: Tally,
 }
 
 impl Default for Echo {
     fn default() -> Self {
-        Echo { silence: GUARD, patience: None, life: None, trouble: None, tally: Tally::default() }
+        Echo {
+            silence: GUARD,
+            patience: None,
+            life: None,
+            trouble: None,
+            pings: false,
+            tally: Tally::default(),
+        }
     }
 }
 
@@ -61,6 +69,10 @@ impl Stream for Echo {
 
     fn trouble(&self) -> Option<String> {
         self.trouble.clone()
+    }
+
+    fn pings(&self) -> bool {
+        self.pings
     }
 
     fn lost_in_a_break(&self) -> Option<&'static str> {

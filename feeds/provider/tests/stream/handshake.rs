@@ -1,5 +1,6 @@
 //! What happens before a connection is there.
 
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use tickerd_feed_provider::socket::Settings;
@@ -84,6 +85,26 @@ fn a_handshake_that_is_never_answered_ends_and_stops_quickly() {
     let settings = Settings { connect: Duration::from_millis(200), ..Settings::new("echo", server.url()) };
     let Err(fault) = Socket::connect(&settings, &test.host()) else { panic!("no answer") };
     assert!(fault.to_string().ends_with("did not answer the handshake in time"), "{fault}");
+}
+
+#[test]
+fn a_connection_that_is_never_taken_ends_and_stops_quickly() {
+    // A queue of one connection, which is taken up: whoever comes next is not answered at all.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let _first = TcpStream::connect(address).unwrap();
+    let url = format!("ws://{address}");
+    let (result, _) = outcome_at(Echo::default(), &url, |test| {
+        while test.heartbeats() == 0 {
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(result, Ok(()));
+    let settings = Settings { connect: Duration::from_millis(300), ..Settings::new("echo", url) };
+    let Err(fault) = Socket::connect(&settings, &TestHost::new().host()) else { panic!("nobody takes it") };
+    assert!(fault.to_string().contains("did not answer"), "{fault}");
 }
 
 #[test]

@@ -63,6 +63,21 @@ fn a_silent_provider_is_stale_and_connected_to_anew() {
 }
 
 #[test]
+fn a_quiet_provider_that_answers_pings_is_kept() {
+    let echo = Echo { silence: Duration::from_millis(600), pings: true, ..Echo::default() };
+    play(echo, |server, test| {
+        let mut peer = server.accept();
+        // After a time and a half of silence it is the same connection.
+        for _ in 0..3 {
+            peer.pinged();
+        }
+        // From here on it is not there any more.
+        let _again = server.accept();
+        assert_eq!(test.health(), Some((Health::Down, "echo has said nothing for 0.6 s".into())));
+    });
+}
+
+#[test]
 fn bytes_that_drip_are_silence() {
     let echo = Echo { silence: Duration::from_millis(500), ..Echo::default() };
     play(echo, |server, _| {

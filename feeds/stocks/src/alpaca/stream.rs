@@ -1,0 +1,138 @@
+//! Alpaca's trades as they happen.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tickerd_feed_provider::stream::Heard;
+use tickerd_feed_provider::{Fault, Secret};
+use tickerd_sdk::Host;
+
+use super::Tape;
+use super::frame::{Message, Print, messages};
+use crate::desk::Desk;
+use crate::line::{Dialogue, Line};
+use crate::recent::Recent;
+
+/// So many trades are remembered, to know one that comes again: some seconds of a busy morning.
+const TRADES_KNOWN: usize = 16_384;
+/// How long to wait before the only connection that an account may have is tried for again.
+const TAKEN_WAIT: Duration = Duration::from_secs(30);
+
+/// Where to connect.
+pub(crate) fn url(stream_url: &str, tape: Tape) -> String {
+    format!("{}/{}", stream_url.trim_end_matches('/'), tape.name())
+}
+
+/// Alpaca's trades.
+pub(crate) struct Trades {
+    key: Secret,
+    secret: Secret,
+    tape: Tape,
+    recent: Recent,
+}
+
+impl Trades {
+    pub(crate) fn new(key: &Secret, secret: &Secret, tape: Tape) -> Trades {
+        Trades { key: key.clone(), secret: secret.clone(), tape, recent: Recent::new(TRADES_KNOWN) }
+    }
+
+    fn take(&mut self, print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
+        let mut market = line.desk.market();
+        let Some((place, listing)) =
+            market.find(&print.source_symbol).and_then(|place| Some((place, market.listing(place)?)))
+        else {
+            line.tally.count("trades of symbols that were not asked for");
+            return Ok(());
+        };
+        let Ok(said) = print.traded(listing, self.tape) else {
+            line.tally.count("trades without a price above zero");
+            return Ok(());
+        };
+        if said.trade.id.is_some() && !self.recent.is_new((place, &said.trade.id)) {
+            line.tally.count("trades that came twice");
+            return Ok(());
+        }
+        market.traded(place, &said, host)
+    }
+}
+
+impl Dialogue for Trades {
+    /// Nothing comes while nobody trades, so it is pinged after half of this, and must answer.
+    const SILENCE: Duration = Duration::from_secs(60);
+    const PINGS: bool = true;
+    /// Until the subscription is confirmed.
+    const PATIENCE: Option<Duration> = Some(Duration::from_secs(30));
+
+    /// Alpaca greets first.
+    fn hello(&self, _: &Desk) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn hear(&mut self, text: &str, line: &mut Line, host: &Host) -> Result<Heard, Fault> {
+        let messages = messages(text)?;
+        let (mut answers, mut has_values) = (Vec::new(), false);
+        for message in messages {
+            match message {
+                Ok(Message::Connected) => {
+                    let (key, secret) = (self.key.expose(), self.secret.expose());
+                    answers.push(json!({"action": "auth", "key": key, "secret": secret}).to_string());
+                }
+                Ok(Message::Authenticated) => {
+                    answers.push(
+                        json!({"action": "subscribe", "trades": line.desk.market().asked_names()})
+                            .to_string(),
+                    );
+                }
+                // From here on silence is because nobody trades.
+                Ok(Message::Subscribed(symbols)) => {
+                    has_values = true;
+                    subscribed(&symbols, line, host);
+                }
+                Ok(Message::Trade(print)) => {
+                    has_values = true;
+                    self.take(print, line, host)?;
+                }
+                Ok(Message::Error { code, message }) => return Err(refused(line, code, &message)),
+                Ok(Message::Other(_)) => {}
+                Err(_) => line.tally.count("trades that could not be read"),
+            }
+        }
+        Ok(match (answers.is_empty(), has_values) {
+            (false, _) => Heard::Answer(answers),
+            (true, true) => Heard::Values,
+            (true, false) => Heard::Talk,
+        })
+    }
+}
+
+/// Says what is missing from a confirmed subscription.
+fn subscribed(confirmed: &[String], line: &mut Line, host: &Host) {
+    let mut missing = line.desk.market().asked_names();
+    missing.retain(|symbol| !confirmed.contains(symbol));
+    if !missing.is_empty() {
+        line.complain(&format!("no trades of {}", missing.join(", ")), host);
+    }
+}
+
+/// What an error means, by Alpaca's table of codes.
+fn refused(line: &mut Line, code: u32, words: &str) -> Fault {
+    let said = line.desk.clean(&format!("alpaca's stream says {code}, {words}"));
+    let refused = |advice: &str| Fault::Refused { status: 0, message: format!("{said}; {advice}") };
+    match code {
+        402 => refused("check key and secret"),
+        408 | 409 => refused("the plan does not cover this feed: set feed = \"iex\", which is free"),
+        405 => {
+            let advice = "a free account streams 30 symbols: name fewer, or set stream = false";
+            line.give_up(format!("{said}; {advice}"));
+            refused(advice)
+        }
+        406 => Fault::Limited {
+            wait: Some(TAKEN_WAIT),
+            message: format!(
+                "{said}; an account has one connection, and another program or feed uses it: end that one, or set \
+                 stream = false"
+            ),
+        },
+        _ => Fault::Unavailable { message: said },
+    }
+}

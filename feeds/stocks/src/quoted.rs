@@ -1,0 +1,68 @@
+//! What a source said at one time, on its way to a topic.
+
+use serde::Deserialize;
+use tickerd_feed_provider::time::{Epoch, epoch_ms};
+use tickerd_feed_provider::{Digits, Fault, Quote, Trade};
+
+/// Longest piece of a body that is shown to people, in characters.
+const SHOWN_MAX: usize = 80;
+
+/// A quote and the source's time of its price, in Unix milliseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Quoted {
+    pub(crate) quote: Quote,
+    pub(crate) time_ms: Option<u64>,
+}
+
+/// A trade and the source's time of it, in Unix milliseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Traded {
+    pub(crate) trade: Trade,
+    pub(crate) time_ms: Option<u64>,
+}
+
+/// Reads a body as what it should be.
+///
+/// # Errors
+/// [`Fault::Nonsense`] that shows where it differs and how it begins.
+pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a str, wanted: &str) -> Result<T, Fault> {
+    serde_json::from_str(body).map_err(|error| {
+        let shown: String = body.trim().chars().take(SHOWN_MAX).collect();
+        Fault::Nonsense { message: format!("expected {wanted}, got `{shown}`: {error}") }
+    })
+}
+
+/// A time in Unix seconds, in milliseconds. Sources write a number or a string that holds one; 0 stands for none.
+pub(crate) fn seconds(said: Option<&Digits>) -> Option<u64> {
+    milliseconds(said?.shifted(3).ok().as_ref())
+}
+
+/// A time in Unix milliseconds, written in the same way.
+pub(crate) fn milliseconds(said: Option<&Digits>) -> Option<u64> {
+    epoch_ms(said?.as_str().split('.').next()?.parse().ok()?, Epoch::Millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_from_numbers() {
+        for (said, from_seconds, from_ms) in [
+            ("1767215600", Some(1_767_215_600_000), None),
+            ("1767215600.25", Some(1_767_215_600_250), None),
+            ("1767215600250", None, Some(1_767_215_600_250)),
+            ("0", None, None),
+            ("-5", None, None),
+            ("99999999999999999999999999", None, None),
+        ] {
+            let digits = Digits::parse(said).unwrap();
+            assert_eq!(
+                (seconds(Some(&digits)), milliseconds(Some(&digits))),
+                (from_seconds, from_ms),
+                "{said}"
+            );
+        }
+        assert_eq!((seconds(None), milliseconds(None)), (None, None));
+    }
+}

@@ -1,0 +1,145 @@
+//! Runs the feed on a thread while a test plays its provider.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tickerd_feed_stocks::StocksFeed;
+use tickerd_sdk::testing::{Captured, TestHost};
+use tickerd_sdk::{Error, Feed, Health, PushFeed};
+use tickerd_test_providers::{GUARD, alpaca, finnhub};
+
+/// What must never be read anywhere.
+const SECRETS: [&str; 3] = [finnhub::KEY, alpaca::KEY, alpaca::SECRET];
+/// Longest a feed may take to stop.
+const STOP_MAX: Duration = Duration::from_secs(3);
+
+/// A configuration, and the folder of its keys.
+pub struct Setup {
+    pub config: Value,
+    keys: TempDir,
+}
+
+/// Such a configuration, with keys in files, limits that do not slow a test down, and no stream.
+pub fn setup(provider: &str, base_url: &str, symbols: &[&str]) -> Setup {
+    let keys = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, text: &str| {
+        let path = keys.path().join(name);
+        std::fs::write(&path, format!("{text}\n")).expect("the folder can be written to");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is ours");
+        json!({ "file": path })
+    };
+    let mut config = json!({
+        "provider": provider, "base_url": base_url, "symbols": symbols, "requests_per_minute": 100_000, "every": "1s",
+    });
+    match provider {
+        "finnhub" => config["key"] = file("key", finnhub::KEY),
+        "alpaca" => {
+            config["key"] = file("key", alpaca::KEY);
+            config["secret"] = file("secret", alpaca::SECRET);
+        }
+        _ => {}
+    }
+    if provider != "yahoo" {
+        config["stream"] = json!(false);
+    }
+    Setup { config, keys }
+}
+
+impl Setup {
+    /// The same with another setting.
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Setup {
+        self.config[key] = value.into();
+        self
+    }
+
+    /// The same with another key.
+    pub fn keyed(self, key: &str) -> Setup {
+        std::fs::write(self.keys.path().join("key"), key).expect("the folder can be written to");
+        self
+    }
+
+    /// The same with a stream.
+    pub fn streaming(self, url: String) -> Setup {
+        self.with("stream", true).with("stream_url", url)
+    }
+
+    /// Runs the feed while `script` plays; then stops it. No key may be found in anything that was said.
+    pub fn outcome(self, script: impl FnOnce(&TestHost)) -> (Result<(), Error>, TestHost) {
+        let test = TestHost::of::<StocksFeed>();
+        let config = serde_json::from_value(self.config.clone()).expect("the configuration is read");
+        let mut feed = StocksFeed::create(config, test.host()).expect("the configuration is right");
+        let interrupt = feed.interrupter().expect("there is a way to interrupt it");
+        let host = test.host();
+        let thread = std::thread::spawn(move || feed.run(&host));
+        script(&test);
+        test.stop();
+        interrupt();
+        let stopped = Instant::now();
+        let result = thread.join().expect("the feed does not panic");
+        assert!(stopped.elapsed() < STOP_MAX, "stopping took {:?}", stopped.elapsed());
+        assert_eq!(test.rejects(), Vec::<String>::new());
+        let said = format!("{result:?} {:?} {:?} {:?}", test.logs(), test.health(), test.samples());
+        for secret in SECRETS {
+            assert!(!said.contains(secret), "a key was told: {said}");
+        }
+        (result, test)
+    }
+
+    /// As [`Setup::outcome`], for a feed that runs until it is stopped.
+    pub fn play(self, script: impl FnOnce(&TestHost)) -> TestHost {
+        let (result, test) = self.outcome(script);
+        assert_eq!(result, Ok(()));
+        test
+    }
+
+    /// As [`Setup::outcome`], for a feed that ends because its configuration must change; gives the reason.
+    pub fn refusal(self, script: impl FnOnce(&TestHost)) -> (String, TestHost) {
+        match self.outcome(|test| {
+            script(test);
+            until("the feed is down", || health(test).0 == Some(Health::Down));
+        }) {
+            (Err(Error::Config(text)), test) => (text, test),
+            (other, test) => panic!("{other:?}, {:?}", test.logs()),
+        }
+    }
+}
+
+/// Waits until it is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let guard = Instant::now() + GUARD;
+    while !is_so() {
+        assert!(Instant::now() < guard, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// The health last told, and its reason.
+pub fn health(test: &TestHost) -> (Option<Health>, String) {
+    test.health().map_or((None, String::new()), |(health, reason)| (Some(health), reason))
+}
+
+/// Waits until the feed is in such health, and gives the reason.
+pub fn until_health(test: &TestHost, wanted: Health) -> String {
+    until(&format!("health is {wanted:?}"), || health(test).0 == Some(wanted));
+    health(test).1
+}
+
+/// Waits until there was a value for `topic`, and gives the newest.
+pub fn newest(test: &TestHost, topic: &str) -> Captured {
+    let find = || test.samples().into_iter().rev().find(|sample| sample.topic == topic);
+    until(&format!("there is a value for {topic}"), || find().is_some());
+    find().expect("it was there")
+}
+
+/// The samples of one topic.
+pub fn of(test: &TestHost, topic: &str) -> Vec<Captured> {
+    test.samples().into_iter().filter(|sample| sample.topic == topic).collect()
+}
+
+/// Whether a log line holds `part`.
+pub fn logged(test: &TestHost, part: &str) -> bool {
+    test.logs().iter().any(|(_, text)| text.contains(part))
+}

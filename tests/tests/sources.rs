@@ -1,0 +1,120 @@
+//! Feeds of real sources, all the way: from a provider on loopback through the real daemon to a client, the metric and
+//! the log. What each provider can say and do is tested beside its feed; here it is what the daemon's users see.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
+use tickerd_test_providers::{Kraken, open_meteo::OpenMeteo, open_weather_map};
+use tickerd_tests::*;
+
+fn state(feed: &str, state: &str) -> String {
+    format!("tickerd_feed_state{{feed=\"{feed}\",state=\"{state}\"}}")
+}
+
+/// Waits for the notice that a feed is in this state, and gives its reason.
+async fn told(client: &mut Client, feed: &str, state: &str) -> String {
+    let wanted =
+        |event: &Event| event.is_notice("feed") && event.data["feed"] == feed && event.data["state"] == state;
+    within("the feed's notice", async {
+        loop {
+            let event = client.next().await;
+            if wanted(&event) {
+                return event.data["reason"].as_str().unwrap().to_owned();
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn weather_reaches_a_client_with_its_time_and_its_source() {
+    let provider = OpenMeteo::start();
+    let feed = Feed::plugin("weather", "tickerd_feed_weather")
+        .set("interval = \"50ms\"")
+        .configured(&format!("base_url = \"{}\"", provider.url()));
+    let daemon = daemon().feed(feed).run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["weather.oslo"]})).await;
+    let tick = client.until("weather").await;
+    assert_eq!(tick.topic(), "weather.oslo");
+    assert_eq!(tick.value()["source"], "open-meteo");
+    assert_eq!(tick.value()["wind_ms"], json!(5.0), "18 km/h in metres per second");
+    assert_eq!(tick.value()["temperature_c"], json!(11.5), "{}", tick.text);
+    assert!(tick.value()["attribution"].as_str().unwrap().contains("Open-Meteo"), "{}", tick.text);
+    assert!(tick.data["src_ts"].as_u64().unwrap() > 1_700_000_000_000, "{}", tick.text);
+    assert_eq!(provider.requests().len(), 1, "three places are one request");
+}
+
+#[tokio::test]
+async fn a_refused_key_waits_for_a_person_and_is_told_nowhere() {
+    const KEY: &str = "0123456789abcdef-wrong";
+    let provider = open_weather_map::start("another key");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, format!("{KEY}\n")).unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let feed = Feed::plugin("weather", "tickerd_feed_weather")
+        .configured("provider = \"openweathermap\"")
+        .configured("places = [{ name = \"oslo\", latitude = 59.91, longitude = 10.75 }]")
+        .configured(&format!("key = {{ file = {} }}", json!(file)))
+        .configured(&format!("base_url = \"{}\"", provider.url()));
+    let daemon = daemon().feed(steady()).feed(feed).run().await;
+    let mut witness = Witness::of(&daemon).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["weather.oslo"]})).await;
+    let reason = told(&mut client, "weather", "down").await;
+    let reason = if reason == "starting" { told(&mut client, "weather", "down").await } else { reason };
+    assert!(reason.contains("401") && reason.contains("configuration"), "{reason}");
+    daemon.metric_until(&state("weather", "down"), |is| is == 1.0).await;
+    let (_, ready) = daemon.get("/readyz?verbose").await;
+    assert!(ready.contains("[-]feed weather"), "{ready}");
+    witness.is_undisturbed().await;
+    assert_eq!(provider.requests().len(), 1, "a refusal is not asked again");
+    for text in [&reason, &ready, &daemon.log()] {
+        assert!(!text.contains(KEY), "the key is in: {text}");
+    }
+}
+
+#[tokio::test]
+async fn crypto_reaches_a_client_and_comes_back_after_a_cut() {
+    let kraken = Kraken::start(&[("BTC/USD", "64000.10000")]);
+    let feed = Feed::plugin("crypto", "tickerd_feed_crypto")
+        .set("interval = \"50ms\"")
+        .configured("symbols = [\"BTC/USD\"]")
+        .configured(&format!("base_url = \"{}\"", kraken.url()));
+    let daemon = daemon().feed(feed).run().await;
+    let (kraken, peer) = accepted(kraken).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["crypto.BTC-USD"]})).await;
+    let tick = client.until("quote").await;
+    let value = tick.value();
+    assert_eq!(
+        (&value["symbol"], &value["price"]),
+        (&json!("BTC/USD"), &json!("64000.10000")),
+        "{}",
+        tick.text
+    );
+    assert_eq!((&value["currency"], &value["session"]), (&json!("USD"), &json!("24x7")));
+    let first = tick.seq();
+
+    // Dropped, it closes without a word.
+    drop(peer);
+    let reason = told(&mut client, "crypto", "stale").await;
+    assert!(reason.contains("kraken") && reason.contains("hung up"), "{reason}");
+    let (_kraken, _peer) = accepted(kraken).await;
+    told(&mut client, "crypto", "up").await;
+    client.send(json!({"event": "get", "data": {"topics": ["crypto.BTC-USD"]}})).await;
+    let values = client.until("values").await;
+    let seq = values.data["values"][0]["data"]["seq"].as_u64().unwrap();
+    assert!(seq >= first, "numbers go on after the cut: {first}, then {seq}");
+}
+
+/// Takes the feed's connection; the mock waits on a thread of its own.
+async fn accepted(kraken: Kraken) -> (Kraken, tickerd_test_providers::KrakenPeer) {
+    tokio::task::spawn_blocking(move || {
+        let peer = kraken.accept();
+        (kraken, peer)
+    })
+    .await
+    .unwrap()
+}
