@@ -9,7 +9,7 @@ mod readiness;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use prometheus::Registry;
@@ -55,6 +55,8 @@ pub struct Running {
     server: server::Running,
     admin: admin::Running,
     feeds: Arc<Vec<Supervisor>>,
+    /// The service manager was told that this is ready.
+    announced: Arc<AtomicBool>,
     ready: Arc<FeedsReady>,
     pulse: pulse::Running,
     fanout: Fanout,
@@ -117,9 +119,10 @@ impl App {
         feed_metrics.register(&registry)?;
         let ready = Arc::new(FeedsReady::default());
         let program = std::env::current_exe()?;
+        let warden = Arc::new(feed::Warden::new(program.clone()));
         let mut feeds = Vec::new();
         for (feed, lane) in config.feeds.iter().zip(lanes) {
-            let (spec, rung) = (spec(feed, &program), ready.clone());
+            let (spec, rung) = (spec(feed, &program, &warden), ready.clone());
             let on_change = Box::new(move || rung.ring());
             feeds.push(feed::start(spec, lane, feed_metrics.clone(), on_change));
         }
@@ -134,7 +137,8 @@ impl App {
         let admin = admin.start(sources)?;
         let intake = fanout.intake();
         let server = server.start(Arc::new(move |arrival: Arrival| intake.place(arrival)))?;
-        Ok(Running { drain: config.server.drain, server, admin, feeds, ready, pulse, fanout })
+        let announced = Arc::new(AtomicBool::new(false));
+        Ok(Running { drain: config.server.drain, server, admin, feeds, announced, ready, pulse, fanout })
     }
 }
 
@@ -155,6 +159,8 @@ impl Running {
         let settled = |feed: &Supervisor| feed.has_spoken() || feed.has_failed();
         self.ready.wait_until(deadline, || stopped() || self.feeds.iter().all(settled));
         let spoken = self.feeds.iter().filter(|feed| feed.has_spoken()).count();
+        // First, so that whoever reloads upon READY is told of it.
+        self.announced.store(true, Ordering::Release);
         systemd::ready(&format!("{spoken} of {} feeds have spoken", self.feeds.len()));
     }
 
@@ -167,6 +173,25 @@ impl Running {
     pub fn waker(&self) -> impl Fn() + Send + use<> {
         let ready = self.ready.clone();
         move || ready.ring()
+    }
+
+    /// Has feeds that wait to be tried again tried now, and tells the service manager as for a reload.
+    pub fn retrier(&self) -> impl Fn() + Send + use<> {
+        let (feeds, announced) = (Arc::downgrade(&self.feeds), self.announced.clone());
+        move || {
+            let Some(feeds) = feeds.upgrade() else { return };
+            let announced = announced.load(Ordering::Acquire);
+            if announced {
+                systemd::reloading();
+            }
+            tracing::info!(
+                "SIGHUP: feeds that wait to be tried again are tried now; the configuration is read again at a restart"
+            );
+            feeds.iter().for_each(Supervisor::retry);
+            if announced {
+                systemd::reloaded();
+            }
+        }
     }
 
     /// Feeds the service manager's watchdog for as long as the pulse and every shard turn.
@@ -262,7 +287,7 @@ fn epoch() -> String {
 /// A configured feed as the plugin host takes it; `program` is this executable.
 ///
 /// Its plugin is looked for at each start, and one that is missing is the feed's failure: the daemon serves the others.
-pub(crate) fn spec(feed: &config::Feed, program: &Path) -> feed::Spec {
+pub(crate) fn spec(feed: &config::Feed, program: &Path, warden: &Arc<feed::Warden>) -> feed::Spec {
     let source = match &feed.source {
         config::Source::Plugin { name_or_path, isolation } => {
             feed::Source::Library { path: PathBuf::from(name_or_path), isolation: (*isolation).into() }
@@ -278,7 +303,12 @@ pub(crate) fn spec(feed: &config::Feed, program: &Path) -> feed::Spec {
         topics_max: feed.topics_max,
         working_dir: feed.base_dir.clone(),
         program: program.to_owned(),
-        limits: feed::Limits::default(),
+        warden: warden.clone(),
+        limits: feed::Limits {
+            heartbeat: feed.heartbeat,
+            memory: feed.memory_max,
+            ..feed::Limits::default()
+        },
     }
 }
 

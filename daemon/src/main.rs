@@ -28,7 +28,9 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo(&args),
         Command::Record(args) => record(&args),
         Command::Check(args) => cli::check::run(&args.file),
-        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path),
+        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path, args.daemon),
+        Command::FeedExec(args) => cli::feed_exec::run(args.daemon, &args.argv),
+        Command::FeedWarden => cli::feed_warden::run(),
     }
 }
 
@@ -81,7 +83,8 @@ fn record(args: &RecordArgs) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    match Signals::catch().and_then(|signals| signals.watch(recorder.stopper())) {
+    let retry = || tracing::info!("SIGHUP: a recording has nothing to read again");
+    match Signals::catch().and_then(|signals| signals.watch(recorder.stopper(), retry)) {
         Ok(()) => recorder.run(),
         Err(error) => {
             eprintln!("tickerd record: signals cannot be watched: {error}");
@@ -125,10 +128,11 @@ fn serve(running: Running, signals: Signals, greet: impl FnOnce(&[String], &str)
 
     let asked = Arc::new(AtomicBool::new(false));
     let (told, wake) = (asked.clone(), running.waker());
-    let watching = signals.watch(move || {
+    let stop = move || {
         told.store(true, Ordering::Release);
         wake();
-    });
+    };
+    let watching = signals.watch(stop, running.retrier());
     if let Err(error) = watching {
         tracing::error!(%error, "signals cannot be watched");
         running.stop();

@@ -1,4 +1,5 @@
-//! The service's signals: the first SIGTERM or SIGINT asks to stop, the second ends at once.
+//! The service's signals: the first SIGTERM or SIGINT asks to stop, the second ends at once; SIGHUP has feeds that wait
+//! tried again.
 //!
 //! Caught with handlers and not held back with a mask: a mask would be inherited by the feeds' processes, which would
 //! then never hear a SIGTERM.
@@ -30,8 +31,12 @@ impl Signals {
         Ok(Signals { runtime, terminate, interrupt, hangup })
     }
 
-    /// Watches on a thread of its own; `stop` is called once, there.
-    pub fn watch(self, stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    /// Watches on a thread of its own; `stop` is called once, there, and `retry` at each SIGHUP.
+    pub fn watch(
+        self,
+        stop: impl FnOnce() + Send + 'static,
+        retry: impl Fn() + Send + 'static,
+    ) -> io::Result<()> {
         let Signals { runtime, mut terminate, mut interrupt, mut hangup } = self;
         let mut stop = Some(stop);
         std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -41,7 +46,7 @@ impl Signals {
                         _ = terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
                         _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
                         _ = hangup.recv() => {
-                            tracing::warn!("reload is not built yet; restart to read the configuration again");
+                            retry();
                             continue;
                         }
                     };

@@ -19,6 +19,19 @@ pub fn status(status: &str) {
     tell(&[NotifyState::Status(&one_line(status))]);
 }
 
+/// A reload begins; to be followed by [`reloaded`].
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "the service manager cannot be told of a reload"),
+    }
+}
+
+/// The reload is done.
+pub fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
 /// The daemon is about to end, within `drain`; the unit's `TimeoutStopSec` is stretched to that if it is shorter.
 pub fn stopping(drain: Duration) {
     let micros = u32::try_from(drain.saturating_add(STOP_MARGIN).as_micros()).unwrap_or(u32::MAX);
@@ -60,6 +73,8 @@ mod tests {
         ready("3 feeds\nREADY=0");
         status("2 feeds");
         alive();
+        reloading();
+        reloaded();
         stopping(Duration::from_secs(7));
         let expected = std::env::var_os("WATCHDOG_USEC").map(|_| Duration::from_secs(15));
         assert_eq!(watchdog_interval(), expected);
@@ -86,11 +101,21 @@ mod tests {
         let heard: Vec<String> =
             std::iter::from_fn(|| manager.recv(&mut buffer).ok().map(|len| buffer[..len].to_vec()))
                 .map(|message| String::from_utf8(message).unwrap())
+                .map(|message| match message.split_once("MONOTONIC_USEC=") {
+                    // A time that no test can know, followed by the line's end.
+                    Some((before, time)) => {
+                        assert!(time.trim_end().parse::<u64>().is_ok_and(|time| time > 0), "{time}");
+                        before.to_owned()
+                    }
+                    None => message,
+                })
                 .collect();
         let expected = [
             "READY=1\nSTATUS=3 feeds READY=0\n",
             "STATUS=2 feeds\n",
             "WATCHDOG=1\n",
+            "RELOADING=1\n",
+            "READY=1\n",
             "STOPPING=1\nEXTEND_TIMEOUT_USEC=12000000\n",
         ];
         assert_eq!(heard, expected);

@@ -178,8 +178,12 @@ typedef struct tkr_host {
   // Never blocks, cannot fail; copies. The last text before the return counts.
   void (*set_error)(const struct tkr_host *h, const char *msg, size_t len);
   // 1 when `poll` or `run` should return, else 0. [any thread] Never blocks, cannot fail.
+  //
+  // Counts as a heartbeat.
   int32_t (*should_stop)(const struct tkr_host *h);
   // Says that the feed is alive although it has nothing to emit. [any thread] Never blocks, cannot fail.
+  //
+  // So does every other call but `now_unix_ms`, `set_error` and `get_extension`. See `sdk` of `tkr_plugin`.
   void (*heartbeat)(const struct tkr_host *h);
   // Says how the feed's values are: a `TKR_HEALTH_…` state and a reason for people. [any thread]
   //
@@ -193,7 +197,7 @@ typedef struct tkr_host {
   uint64_t (*now_unix_ms)(const struct tkr_host *h);
   // Sleeps, or returns early when the feed should stop; answers as `should_stop`. [feed thread] Blocks.
   //
-  // Counts as a heartbeat.
+  // Counts as a heartbeat, again and again until it returns.
   int32_t (*sleep_ms)(const struct tkr_host *h, uint64_t ms);
   // An extension's table by its id, or NULL when tickerd does not have it. [any thread] Never blocks.
   //
@@ -265,6 +269,9 @@ typedef struct tkr_plugin {
   // The plugin's version, as `0.1.0`.
   const char *version;
   // What it was built with, as `tickerd-sdk 0.1.0`.
+  //
+  // Text that begins with `tickerd-sdk` promises that its push feeds give a heartbeat every 30 s (or as configured).
+  // One that does not is interrupted, and after as long again it is taken for hung. Other plugins are never.
   const char *sdk;
 } tkr_plugin;
 

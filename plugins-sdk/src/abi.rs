@@ -148,8 +148,12 @@ pub struct TkrHost {
     /// Never blocks, cannot fail; copies. The last text before the return counts.
     pub set_error: Option<unsafe extern "C" fn(h: *const TkrHost, msg: *const c_char, len: usize)>,
     /// 1 when `poll` or `run` should return, else 0. [any thread] Never blocks, cannot fail.
+    ///
+    /// Counts as a heartbeat.
     pub should_stop: Option<unsafe extern "C" fn(h: *const TkrHost) -> i32>,
     /// Says that the feed is alive although it has nothing to emit. [any thread] Never blocks, cannot fail.
+    ///
+    /// So does every other call but `now_unix_ms`, `set_error` and `get_extension`. See `sdk` of `tkr_plugin`.
     pub heartbeat: Option<unsafe extern "C" fn(h: *const TkrHost)>,
     /// Says how the feed's values are: a `TKR_HEALTH_…` state and a reason for people. [any thread]
     ///
@@ -164,7 +168,7 @@ pub struct TkrHost {
     pub now_unix_ms: Option<unsafe extern "C" fn(h: *const TkrHost) -> u64>,
     /// Sleeps, or returns early when the feed should stop; answers as `should_stop`. [feed thread] Blocks.
     ///
-    /// Counts as a heartbeat.
+    /// Counts as a heartbeat, again and again until it returns.
     pub sleep_ms: Option<unsafe extern "C" fn(h: *const TkrHost, ms: u64) -> i32>,
     /// An extension's table by its id, or NULL when tickerd does not have it. [any thread] Never blocks.
     ///
@@ -247,6 +251,9 @@ pub struct TkrPlugin {
     /// The plugin's version, as `0.1.0`.
     pub version: *const c_char,
     /// What it was built with, as `tickerd-sdk 0.1.0`.
+    ///
+    /// Text that begins with `tickerd-sdk` promises that its push feeds give a heartbeat every 30 s (or as configured).
+    /// One that does not is interrupted, and after as long again it is taken for hung. Other plugins are never.
     pub sdk: *const c_char,
 }
 

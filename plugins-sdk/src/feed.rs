@@ -38,6 +38,9 @@ pub trait PollFeed: Feed {
 /// A feed that has a thread to itself and emits when there is something to say.
 pub trait PushFeed: Feed {
     /// Emits until [`Host::should_stop`], then returns soon. `Ok` before that means the source has ended.
+    ///
+    /// Every call of the [`Host`] is a sign of life. Without one for 30 s (the feed's `heartbeat`) it is interrupted, and
+    /// after as long again taken for hung: wait for a silent source with a timeout, and call [`Host::heartbeat`] between.
     fn run(&mut self, host: &Host) -> Result<(), Error>;
 }
 

@@ -166,13 +166,13 @@ impl Daemon {
             let url = line.rsplit("http://").next().map(|rest| rest.trim_end_matches('/').to_owned());
             url.and_then(|url| url.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"))
         };
-        self.address = Some(address(self.out.line("listening on http://").await));
-        self.admin = Some(address(self.out.line("admin on ").await));
+        self.address = Some(address(self.out.line(&["listening on http://"]).await));
+        self.admin = Some(address(self.out.line(&["admin on "]).await));
     }
 
     /// Waits for a line on its stdout that contains `text`, and gives it.
     pub async fn printed(&mut self, text: &str) -> String {
-        self.out.line(text).await
+        self.out.line(&[text]).await
     }
 
     /// Where clients connect.
@@ -277,7 +277,12 @@ impl Daemon {
 
     /// Waits for a log line that contains `text`, and gives it.
     pub async fn logged(&self, text: &str) -> String {
-        self.log.line(text).await
+        self.log.line(&[text]).await
+    }
+
+    /// Waits for a log line about this feed that contains `text`, and gives it.
+    pub async fn logged_of(&self, feed: &str, text: &str) -> String {
+        self.log.line(&[&format!("feed=\"{feed}\""), text]).await
     }
 
     /// All that was logged so far.
@@ -348,12 +353,13 @@ impl Lines {
         lines
     }
 
-    /// Waits for a line that contains `text`.
-    async fn line(&self, text: &str) -> String {
-        let found = |seen: &Vec<String>| seen.iter().find(|line| line.contains(text)).cloned();
+    /// Waits for a line that contains all of these.
+    async fn line(&self, texts: &[&str]) -> String {
+        let is_it = |line: &&String| texts.iter().all(|text| line.contains(text));
+        let found = |seen: &Vec<String>| seen.iter().find(is_it).cloned();
         let mut seen = self.seen.subscribe();
         let wait = seen.wait_for(|seen| found(seen).is_some() || *self.ended.lock().unwrap());
         let line = tokio::time::timeout(GUARD, wait).await.ok().and_then(|seen| found(&seen.unwrap()));
-        line.unwrap_or_else(|| panic!("no line with {text:?} among {:#?}", self.seen.borrow()))
+        line.unwrap_or_else(|| panic!("no line with {texts:?} among {:#?}", self.seen.borrow()))
     }
 }

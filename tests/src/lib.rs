@@ -23,6 +23,7 @@ pub mod script;
 pub mod tape;
 pub mod told;
 pub mod witness;
+pub mod zoo;
 
 use std::future::Future;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub use serde_json::{Value, json};
 pub use tokio_tungstenite::tungstenite::Message;
 pub use told::Told;
 pub use witness::{Witness, steady};
+pub use zoo::{of_feed, told, zoo};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
 pub const GUARD: Duration = Duration::from_secs(20);

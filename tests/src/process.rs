@@ -47,9 +47,10 @@ impl Process {
         entries.filter_map(|entry| Process::find(entry.file_name().to_str()?.parse().ok()?)).collect()
     }
 
-    /// A daemon's feeds, with all that they started.
+    /// A daemon's feeds, with all that they started; not the process that ends these when the daemon is killed.
     pub fn feeds_of(daemon: i32) -> Vec<Process> {
-        let all = Process::all();
+        let mut all = Process::all();
+        all.retain(|process| !process.command.ends_with(" feed-warden"));
         let leads = |group| all.iter().any(|leader| leader.pid == group && leader.parent == daemon);
         all.iter().filter(|process| process.pid != daemon && leads(process.group)).cloned().collect()
     }

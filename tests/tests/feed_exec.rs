@@ -132,3 +132,102 @@ async fn a_program_that_is_missing_is_told_with_the_remedy() {
     let line = daemon.logged("gone.sh: there is no such file").await;
     assert!(line.contains("waits for a changed configuration"), "{line}");
 }
+
+/// Goal: what a program may do, and where it ends. Method: one that looks at itself.
+#[tokio::test]
+async fn it_runs_within_walls_and_with_little_of_the_daemons_environment() {
+    let look = r#"say() { printf '{"topic":"%s","event":"look","data":"%s"}\n' "$1" "$2"; }
+        say limits "$(awk '/core|open files|file size/ { print $(NF-2), $(NF-1), $NF }' /proc/self/limits | tr '\n' ' ')"
+        say status "$(awk '/^(NoNewPrivs|SigBlk):/ { print $2 }' /proc/$$/status | tr '\n' ' ')"
+        say group "$(awk -v own=$$ '{ print ($5 == own) }' /proc/$$/stat)"
+        say environment "$SECRET|$CREDENTIALS_DIRECTORY|$SSL_CERT_FILE|$https_proxy|$NOTIFY_SOCKET|${PATH:+path}"
+        say oom "$(cat /proc/self/oom_score_adj)"
+        exec cat"#;
+    let daemon = daemon()
+        .feed(exec("look", ["/bin/sh", "-c", look]))
+        .env("SECRET", "1")
+        .env("CREDENTIALS_DIRECTORY", "/run/credentials/t")
+        .env("SSL_CERT_FILE", "/ca.pem")
+        .env("https_proxy", "http://proxy:1")
+        .env("NOTIFY_SOCKET", "/nowhere")
+        .run()
+        .await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["look.*"]})).await;
+    let mut seen = std::collections::BTreeMap::new();
+    while seen.len() < 5 {
+        let tick = client.until("look").await;
+        seen.insert(tick.topic().to_owned(), tick.value().as_str().unwrap().to_owned());
+    }
+    assert_eq!(seen["look.limits"], "16777216 16777216 bytes 0 0 bytes 256 256 files ");
+    assert_eq!(seen["look.status"], "0000000000000000 1 ", "no signal held off, no new rights");
+    assert_eq!(seen["look.group"], "1");
+    assert_eq!(seen["look.environment"], "|/run/credentials/t|/ca.pem|http://proxy:1||path");
+    assert_eq!(seen["look.oom"], "500");
+}
+
+#[tokio::test]
+async fn a_file_beyond_the_limit_is_told() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("log");
+    let grow = "exec head -c 20000000 /dev/zero >\"$0\"";
+    let daemon = daemon().feed(exec("grow", ["/bin/sh", "-c", grow, file.to_str().unwrap()])).run().await;
+    daemon.logged("was killed by SIGXFSZ: it wrote a file of more than 16 MiB").await;
+    assert_eq!(file.metadata().unwrap().len(), 16 * 1024 * 1024);
+}
+
+/// Goal: what editors, runtimes and other systems do to lines costs nothing, and what they cannot do is told.
+#[tokio::test]
+async fn lines_are_taken_as_they_come() {
+    let lines = r#"printf '\357\273\277{"topic":"bom","event":"tick","data":1}\n'
+        printf '{"topic":"crlf","event":"tick","data":1}\r\n\r\n\n'
+        printf '{"topic":"early","event":"trade","data":1}\n'
+        printf '{"tfp":1,"events":{"bid":"event"}}\n{"topic":"later","event":"bid","data":1}\n'
+        printf '{\000"\000e\000\n'
+        printf '{"topic":"last","event":"tick","data":1}'"#;
+    let daemon = daemon().feed(exec("t", ["/bin/sh", "-c", lines])).run().await;
+    let mut client = daemon.connected().await;
+    client.send(json!({"event": "subscribe", "data": {"topics": ["t.*"]}})).await;
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 5 {
+        seen.insert(client.tick().await.topic().to_owned());
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["t.bom", "t.crlf", "t.early", "t.last", "t.later"]);
+    client.send(json!({"event": "topics", "data": {"match": "t.*"}})).await;
+    let topics = client.until("topics").await.data["topics"].clone();
+    let events = topics.as_array().unwrap().iter().filter(|topic| topic["class"] == "event");
+    assert_eq!(events.map(|topic| topic["topic"].as_str().unwrap()).collect::<Vec<_>>(), ["t.later"]);
+    daemon.logged("this line is UTF-16; write UTF-8").await;
+}
+
+#[tokio::test]
+async fn a_program_may_be_polled() {
+    let polled = r#"read -r setup; echo '{"tfp":1,"mode":"poll","default_poll_ms":50}'
+        while read -r order; do
+          case $order in
+            *stop*) exit 0;;
+            *poll*) n=${order#*:}; n=${n%%,*}; printf '{"event":"tick","data":%s}\n{"done":%s}\n' "$n" "$n";;
+          esac
+        done"#;
+    let daemon = daemon().feed(exec("p", ["/bin/sh", "-c", polled])).run().await;
+    let mut client = daemon.client("/ws?topics=p").await;
+    for _ in 0..3 {
+        let tick = client.until("tick").await;
+        assert_eq!(tick.value(), &json!(tick.seq()), "each poll is numbered and says one thing");
+    }
+    assert_eq!(daemon.metric("tickerd_feed_restarts_total{feed=\"p\"}").await, Some(0.0));
+}
+
+/// Goal: complaints cost the log a bounded rate, and nothing else. Method: a flood of them, one far too long, one later.
+#[tokio::test]
+async fn a_flood_on_standard_error_is_cut_and_counted() {
+    let flood = r#"seq 1 50000 >&2; head -c 100000 /dev/zero | tr '\0' x >&2; echo >&2
+        echo '{"event":"tick","data":1}'; while :; do sleep 0.2; echo later >&2; done"#;
+    let daemon = daemon().feed(exec("loud", ["/bin/sh", "-c", flood])).run().await;
+    assert_eq!(daemon.client("/ws?topics=loud").await.until("tick").await.seq(), 1);
+    daemon.logged_of("loud", "lines of this feed were left out: too many").await;
+    daemon.logged_of("loud", "later").await;
+    let lines = daemon.log().lines().count();
+    assert!(lines < 1_000, "{lines} of 50,000 lines");
+    assert_eq!(daemon.metric("tickerd_feed_restarts_total{feed=\"loud\"}").await, Some(0.0));
+}

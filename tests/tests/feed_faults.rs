@@ -1,34 +1,9 @@
 //! Feeds that misbehave: what it costs them, what the operator and the subscribers are told, and that nobody else
 //! notices.
 
-use tickerd_tests::{Client, Daemon, Feed, Process, Witness, daemon, json, raw_c, steady, within};
-
-/// The misbehaving feed, under the name of what it does.
-fn zoo(behave: &str, isolation: &str) -> Feed {
-    Feed::plugin(behave, "tickerd_feed_zoo")
-        .set("interval = \"50ms\"")
-        .set("poll = \"50ms\"")
-        .set(&format!("isolation = \"{isolation}\""))
-        .configured(&format!("behave = \"{behave}\""))
-}
-
-fn of_feed(metric: &str, feed: &str) -> String {
-    format!("{metric}{{feed=\"{feed}\"}}")
-}
-
-/// Waits for a notice about this feed.
-async fn told(client: &mut Client, feed: &str, state: &str, reason: &str) {
-    let wait = async {
-        loop {
-            let data = client.until("notice").await.data;
-            let says = |key: &str, what: &str| data[key].as_str().is_some_and(|text| text.contains(what));
-            if data["feed"] == feed && data["state"] == state && says("reason", reason) {
-                return;
-            }
-        }
-    };
-    within(&format!("a notice that {feed} is {state}: {reason}"), wait).await;
-}
+use tickerd_tests::{
+    Client, Daemon, Feed, Process, Witness, daemon, json, of_feed, raw_c, steady, told, within, zoo,
+};
 
 /// Goal: what ends a feed is told with its reason, the feed comes back, and nobody else notices.
 async fn they_die(cases: &[(&str, &str)], isolation: &str) {
@@ -42,6 +17,8 @@ async fn they_die(cases: &[(&str, &str)], isolation: &str) {
         let mut client = daemon.connected().await;
         client.subscribe(json!({"topics": [format!("{behave}.counter")]})).await;
         told(&mut client, behave, "down", reason).await;
+        let line = daemon.logged_of(behave, &format!("{reason}; starts again in")).await;
+        assert!(line.contains("WARN"), "{line}");
         let restarts = of_feed("tickerd_feed_restarts_total", behave);
         daemon.metric_until(&restarts, |restarts| restarts >= 1.0).await;
         if !behave.ends_with("_create") {
@@ -60,6 +37,8 @@ async fn feeds_that_end_their_process_take_nothing_along() {
         ("panic_poll", "was asked to panic"),
         ("abort", "was killed by SIGABRT"),
         ("segfault", "was killed by SIGSEGV"),
+        ("stack_overflow", "was killed by SIGABRT: fatal runtime error: stack overflow, aborting"),
+        ("fatal_and_hang", "poll was asked to fail for good"),
         ("exit", "exited with status 3"),
         ("fatal", "poll was asked to fail for good"),
     ];
@@ -71,7 +50,8 @@ async fn feeds_that_fail_in_process_take_nothing_along() {
     let cases = [
         ("panic_create", "create was asked to panic"),
         ("panic_poll", "was asked to panic"),
-        ("fatal", "poll was asked to fail for good"),
+        ("fatal", "poll: poll was asked to fail for good"),
+        ("fatal_and_hang", "poll: poll was asked to fail for good; its thread does not end"),
     ];
     they_die(&cases, "in-process").await;
 }
@@ -93,56 +73,6 @@ async fn a_poll_that_fails_for_now_degrades_and_is_not_restarted() {
         );
         witness.is_undisturbed().await;
     }
-}
-
-/// Goal: what hangs is told, and ended where it can be. Method: all of them at once, because the deadlines are long.
-#[tokio::test]
-async fn hanging_is_told_and_ended_where_it_can_be() {
-    tokio::join!(
-        hanging_processes_are_killed_and_started_anew(),
-        a_hanging_thread_is_told_and_holds_nothing_up(),
-        a_poll_that_is_interrupted_in_time_keeps_its_process(),
-    );
-}
-
-async fn hanging_processes_are_killed_and_started_anew() {
-    let feeds = daemon().feed(steady()).feed(zoo("hang_poll", "process")).feed(zoo("hang_create", "process"));
-    let daemon = feeds.run().await;
-    let mut witness = Witness::of(&daemon).await;
-    let [mut poll, mut create] = [daemon.connected().await, daemon.connected().await];
-    poll.subscribe(json!({"topics": ["hang_poll.counter"]})).await;
-    create.subscribe(json!({"topics": ["hang_create.counter"]})).await;
-    told(&mut poll, "hang_poll", "stale", "poll has not returned for").await;
-    told(&mut create, "hang_create", "down", "it was not ready within").await;
-    told(&mut poll, "hang_poll", "down", "killed").await;
-    for feed in ["hang_poll", "hang_create"] {
-        daemon.metric_until(&of_feed("tickerd_feed_restarts_total", feed), |count| count >= 1.0).await;
-    }
-    witness.is_undisturbed().await;
-}
-
-async fn a_hanging_thread_is_told_and_holds_nothing_up() {
-    let mut daemon = daemon().feed(steady()).feed(zoo("hang_poll", "in-process")).run().await;
-    let mut witness = Witness::of(&daemon).await;
-    let mut client = daemon.connected().await;
-    client.subscribe(json!({"topics": ["hang_poll.counter"]})).await;
-    told(&mut client, "hang_poll", "down", "use isolation = \"process\"").await;
-    witness.is_undisturbed().await;
-    drop(witness);
-    daemon.signal(nix::sys::signal::Signal::SIGTERM);
-    assert!(daemon.exit().await.success());
-}
-
-async fn a_poll_that_is_interrupted_in_time_keeps_its_process() {
-    let daemon = daemon().feed(steady()).feed(zoo("hang_until_interrupted", "process")).run().await;
-    let mut witness = Witness::of(&daemon).await;
-    let mut client = daemon.connected().await;
-    client.subscribe(json!({"topics": ["hang_until_interrupted.counter"]})).await;
-    told(&mut client, "hang_until_interrupted", "stale", "poll has not returned for").await;
-    told(&mut client, "hang_until_interrupted", "up", "").await;
-    let restarts = of_feed("tickerd_feed_restarts_total", "hang_until_interrupted");
-    assert_eq!(daemon.metric(&restarts).await, Some(0.0));
-    witness.is_undisturbed().await;
 }
 
 /// What each says wrong, and under which reason it is refused.

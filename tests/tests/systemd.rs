@@ -87,6 +87,21 @@ async fn without_feeds_it_is_ready_at_once_and_feeds_the_watchdog() {
 }
 
 #[tokio::test]
+async fn sighup_is_told_as_a_reload_once_it_is_ready() {
+    let (manager, script) = (Manager::new(), Script::new("s"));
+    let daemon = daemon().feed(script.feed()).env("NOTIFY_SOCKET", &manager.path).run().await;
+    daemon.signal(Signal::SIGHUP);
+    daemon.logged("SIGHUP: ").await;
+    assert!(manager.is_silent(), "a reload's end would be taken for the start's");
+    script.tick("a", json!(1)).await;
+    manager.until("READY=1").await;
+    daemon.signal(Signal::SIGHUP);
+    let reloading = manager.told().await;
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert_eq!(manager.told().await, "READY=1\n");
+}
+
+#[tokio::test]
 async fn sigterm_before_ready_stops_at_once() {
     let (manager, script) = (Manager::new(), Script::new("s"));
     let mut daemon = daemon().feed(script.feed()).env("NOTIFY_SOCKET", &manager.path).run().await;

@@ -8,28 +8,28 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::{dup2_stdin, dup2_stdout};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, dup2_stdin, dup2_stdout};
 
-use crate::feed::{EX_CONFIG, Failure, Fault, Item, Job, LineSink, Order, Report, Runner, Setup, Splitter};
+use crate::feed::{
+    EX_CONFIG, Failure, Fault, Item, Job, LineSink, Order, Report, Runner, Setup, Splitter, cage,
+};
 
-/// How long a plugin may take to stop once nobody listens any more.
-const ORPHAN_GRACE: Duration = Duration::from_secs(2);
+/// How long a plugin may take to stop once nobody listens any more, and to be destroyed.
+const END_GRACE: Duration = Duration::from_secs(2);
 /// Largest first line; a configuration may be larger than other lines.
 const SETUP_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// No plugin may leave larger files; a log that runs away ends here.
-const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Descriptors a plugin may have open.
-const DESCRIPTORS_MAX: u64 = 256;
 
-/// Runs the plugin at `path` as the feed named `feed`, until told to stop or left alone.
+/// Runs the plugin at `path` as the feed named `feed`, for the tickerd with the number `daemon`, until told to stop or left
+/// alone.
 ///
 /// Exits with 78 when only a changed configuration can help, with 1 after any other failure.
-pub fn run(feed: &str, path: &Path) -> ExitCode {
-    match host(feed, path) {
+pub fn run(feed: &str, path: &Path, daemon: u32) -> ExitCode {
+    match cage::enter(daemon).and_then(|()| host(feed, path)) {
         Ok(code) => code,
         Err(e) => {
             eprintln!("tickerd feed-host: {e}");
@@ -39,12 +39,12 @@ pub fn run(feed: &str, path: &Path) -> ExitCode {
 }
 
 fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
-    // Copies of the standard library's making close on exec, so that what a plugin starts does not hold the pipes.
-    let lines_out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut orders_in = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // Copies of the standard library's making close on exec, so that what a plugin starts does not hold the pipes. They
+    // are closed by the process's end alone: a plugin may have closed them, and their numbers be its own files' by then.
+    let lines_out: &'static File = Box::leak(Box::new(io::stdout().as_fd().try_clone_to_owned()?.into()));
+    let mut orders_in: &'static File = Box::leak(Box::new(io::stdin().as_fd().try_clone_to_owned()?.into()));
     dup2_stdout(io::stderr())?;
     dup2_stdin(File::open("/dev/null")?)?;
-    limit()?;
 
     let mut splitter = Splitter::new(SETUP_BYTES_MAX);
     let Some(setup) = read_setup(&mut splitter, &mut orders_in)? else {
@@ -54,17 +54,20 @@ fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
     };
     let (sink, writer) = LineSink::start(feed, setup.topics_max, lines_out)?;
     let (reports, reported) = mpsc::channel();
+    let destroyed = Arc::new(AtomicBool::new(false));
     let job = Job { path: path.to_owned(), name: feed.to_owned(), config: setup.config.to_string() };
     let report = {
         let sink = sink.clone();
         Arc::new(move |report: Report| {
-            let end = match &report {
-                Report::Ended(result) => Some(result.clone()),
-                _ => None,
-            };
-            sink.report(report);
-            if let Some(end) = end {
-                let _ = reports.send(end);
+            sink.report(report.clone());
+            match report {
+                Report::Ended(result) => {
+                    destroyed.store(true, Ordering::Release);
+                    drop(reports.send(result));
+                }
+                Report::Fail(failure) => expect_the_end(exit_code(&Err(failure)), destroyed.clone()),
+                Report::Leaving => expect_the_end(0, destroyed.clone()),
+                _ => {}
             }
         })
     };
@@ -76,26 +79,42 @@ fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
     sink.close();
     let _ = writer.join();
     // Without the library's own exit handlers it would be cleaner still, but buffers of a C plugin are flushed this way.
-    std::process::exit(match end {
+    finish(exit_code(&end))
+}
+
+fn exit_code(end: &Result<(), Failure>) -> i32 {
+    match end {
         Ok(()) => 0,
         Err(failure) if failure.fault == Fault::Config => i32::from(EX_CONFIG),
         Err(_) => 1,
-    })
+    }
 }
 
-/// A crash leaves no core file, and a runaway plugin meets a wall of its own before the machine's.
-fn limit() -> io::Result<()> {
-    let walls = [
-        (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
-        (Resource::RLIMIT_FSIZE, FILE_BYTES_MAX),
-    ];
-    for (resource, wall) in walls {
-        // A hard limit that is lower already cannot be raised.
-        let wall = getrlimit(resource)?.1.min(wall);
-        setrlimit(resource, wall, wall)?;
-    }
-    Ok(())
+/// The instance is being destroyed. What hangs there holds nothing up: the process ends all the same.
+fn expect_the_end(code: i32, destroyed: Arc<AtomicBool>) {
+    in_time(move || {
+        if !destroyed.load(Ordering::Acquire) {
+            eprintln!("<4>destroy did not return within {} s", END_GRACE.as_secs());
+            finish(code);
+        }
+    });
+}
+
+/// Ends the process, whatever its exit handlers, which are the plugin's as well, do.
+fn finish(code: i32) -> ! {
+    in_time(|| {
+        eprintln!("<4>exit handlers did not return within {} s", END_GRACE.as_secs());
+        let _ = kill(Pid::this(), Signal::SIGKILL);
+    });
+    std::process::exit(code)
+}
+
+/// Does it after [`END_GRACE`]; without a thread for it, the daemon's own deadlines have to do.
+fn in_time(then: impl FnOnce() + Send + 'static) {
+    let _ = std::thread::Builder::new().name("feed-end".into()).spawn(|| {
+        std::thread::sleep(END_GRACE);
+        then();
+    });
 }
 
 fn read_setup(splitter: &mut Splitter, from: &mut impl Read) -> io::Result<Option<Setup>> {
@@ -126,7 +145,7 @@ fn follow(runner: &Runner, splitter: &mut Splitter, from: &mut impl Read) {
         }
     }
     runner.stop();
-    std::thread::sleep(ORPHAN_GRACE);
+    std::thread::sleep(END_GRACE);
     // Still here: the plugin does not stop, and nobody is left to kill it.
     std::process::exit(1)
 }

@@ -2,7 +2,9 @@
 
 pub mod check;
 pub mod demo;
+pub mod feed_exec;
 pub mod feed_host;
+pub mod feed_warden;
 pub mod record;
 
 use std::ffi::OsString;
@@ -66,6 +68,12 @@ pub enum Command {
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
     #[command(hide = true)]
     FeedHost(FeedHostArgs),
+    /// Run one feed program as a supervised child; the daemon starts this itself.
+    #[command(hide = true)]
+    FeedExec(FeedExecArgs),
+    /// End what feeds started once the daemon is gone; the daemon starts this itself.
+    #[command(hide = true)]
+    FeedWarden,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -93,19 +101,33 @@ pub struct FeedHostArgs {
     /// The feed's configured name.
     #[arg(long, value_name = "NAME")]
     pub feed: String,
+    /// The daemon's process number: this ends with that.
+    #[arg(long, value_name = "PID")]
+    pub daemon: u32,
     /// The plugin's shared library.
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct FeedExecArgs {
+    /// The daemon's process number: this ends with that.
+    #[arg(long, value_name = "PID")]
+    pub daemon: u32,
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub argv: Vec<OsString>,
 }
 
 impl Cli {
     /// Reads the process's arguments. `Err`: the answer has been printed (help, version, or what is wrong) and this is
     /// the exit code.
     pub fn from_args() -> Result<Command, ExitCode> {
-        Self::from_iter(std::env::args_os())
+        Self::from_words(std::env::args_os())
     }
 
-    fn from_iter(args: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
+    /// As [`Cli::from_args`], of these words, of which the first is the program's name.
+    pub fn from_words(args: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
         match Self::try_parse_from(args) {
             Ok(cli) => Ok(cli.command.unwrap_or(Command::Run(cli.run))),
             Err(error) => {
@@ -170,7 +192,7 @@ mod tests {
     use tracing::Level;
 
     fn parse(line: &str) -> Result<Command, ExitCode> {
-        Cli::from_iter(line.split_whitespace().map(OsString::from))
+        Cli::from_words(line.split_whitespace().map(OsString::from))
     }
 
     fn run(line: &str) -> RunArgs {
@@ -203,9 +225,13 @@ mod tests {
         assert!(
             matches!(parse("tickerd check a.toml"), Ok(Command::Check(args)) if args.file.ends_with("a.toml"))
         );
-        let host = parse("tickerd feed-host --feed sim /lib/libsim.so");
+        let host = parse("tickerd feed-host --feed sim /lib/libsim.so --daemon 7");
         assert!(
             matches!(host, Ok(Command::FeedHost(args)) if args.feed == "sim" && args.path.ends_with("libsim.so"))
+        );
+        let exec = parse("tickerd feed-exec --daemon 7 -- /bin/sh -c --daemon");
+        assert!(
+            matches!(exec, Ok(Command::FeedExec(args)) if args.daemon == 7 && args.argv == ["/bin/sh", "-c", "--daemon"])
         );
     }
 

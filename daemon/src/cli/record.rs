@@ -57,7 +57,7 @@ impl Recorder {
         let program = std::env::current_exe().map_err(|e| (EXIT_FAILED, e.to_string()))?;
         let output = Output::open(&args.output, args.force).map_err(|what| (EXIT_USAGE, what))?;
         Ok(Recorder {
-            spec: app::spec(&feed, &program),
+            spec: app::spec(&feed, &program, &Arc::new(feed::Warden::new(program.clone()))),
             output,
             length: args.length,
             count: args.count.unwrap_or(u64::MAX),

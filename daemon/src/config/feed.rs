@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::document::{Node, Value};
 use super::problem::Origin;
 use super::quantity::write_duration;
-use super::reader::{duration, integer, json, list, string, word};
+use super::reader::{duration, integer, json, list, or_off, size, string, word};
 use super::section::{Refusal, Section};
 
 const FEEDS_MAX: usize = 256;
@@ -36,6 +36,16 @@ pub struct Feed {
     ///
     /// Range 100ms..=168h.
     pub max_age: Option<Duration>,
+    /// A push feed built with the SDK, or one whose hello has the feature `heartbeat`, is taken for hung without a sign of
+    /// life for this long; `None` (`"off"`): never.
+    ///
+    /// Range 3s..=24h; default 30s. Below, a sleeping feed would seem silent: it gives a sign each second, and a child
+    /// forwards one each second.
+    pub heartbeat: Option<Duration>,
+    /// Resident memory in bytes above which the feed's process is started anew; `None` (`"off"`): never.
+    ///
+    /// Range 16MiB..=1TiB; default 1GiB.
+    pub memory_max: Option<u64>,
     /// Topics the feed may open; a sample for one more is rejected.
     ///
     /// Range 1..=1_000_000; default 10_000. A topic costs about its newest frame and its history.
@@ -89,6 +99,8 @@ impl Feed {
             poll: None,
             emit: Emit::default(),
             max_age: None,
+            heartbeat: Some(HEARTBEAT_DEFAULT),
+            memory_max: Some(MEMORY_MAX_DEFAULT as u64),
             topics_max: TOPICS_MAX_DEFAULT,
             config: empty_config(),
             base_dir: PathBuf::from("."),
@@ -147,6 +159,8 @@ impl Feed {
         let interval = section.take("interval", INTERVAL_DEFAULT, duration(ms(10), hours(1)));
         let poll = section.take("poll", None, |node| duration(ms(10), hours(24))(node).map(Some));
         let max_age = section.take("max_age", None, |node| duration(ms(100), hours(168))(node).map(Some));
+        let heartbeat = or_off(duration(Duration::from_secs(3), hours(24)));
+        let memory_max = or_off(size(16 << 20, 1 << 40));
         // Pushes may be further apart: news count when they come.
         if let Some((node, poll)) =
             section.ask("max_age").zip(poll).filter(|(_, poll)| max_age.is_some_and(|age| age < *poll))
@@ -162,6 +176,10 @@ impl Feed {
             poll,
             emit: section.take("emit", Emit::default(), word(EMITS)),
             max_age,
+            heartbeat: section.take("heartbeat", Some(HEARTBEAT_DEFAULT), heartbeat),
+            memory_max: section
+                .take("memory_max", Some(MEMORY_MAX_DEFAULT), memory_max)
+                .map(|max| max as u64),
             topics_max: section.take("topics_max", TOPICS_MAX_DEFAULT, integer(1..=1_000_000)),
             config: section.take("config", empty_config(), read_config),
             base_dir: base_dir.to_owned(),
@@ -171,6 +189,8 @@ impl Feed {
 }
 
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
+const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(30);
+const MEMORY_MAX_DEFAULT: usize = 1024 * 1024 * 1024;
 const TOPICS_MAX_DEFAULT: usize = 10_000;
 
 fn empty_config() -> serde_json::Value {

@@ -98,6 +98,17 @@ pub(super) fn size(min: usize, max: usize) -> impl Fn(&Node) -> Read<usize> {
     }
 }
 
+/// `"off"`, or what `read` reads.
+pub(super) fn or_off<T>(read: impl Fn(&Node) -> Read<T>) -> impl Fn(&Node) -> Read<Option<T>> {
+    move |node| match &node.value {
+        Value::String(text) | Value::Text(text) if text == "off" => Ok(None),
+        _ => read(node).map(Some).map_err(|mut refusals| {
+            refusals.iter_mut().for_each(|refusal| refusal.allowed += ", or \"off\"");
+            refusals
+        }),
+    }
+}
+
 struct Kind<'k> {
     noun: &'static str,
     min: String,

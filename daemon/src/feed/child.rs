@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child as Process, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child as Process, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,47 +14,41 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tracing::Level;
 
-use crate::feed::journal::{leveled, printable};
+use crate::feed::journal::{leveled, prefix, printable};
 use crate::feed::lines::{self, LINE_BYTES_MAX, Said};
 use crate::feed::metrics;
 use crate::feed::orders::Order;
+use crate::feed::plan::Plan;
 use crate::feed::report::{Failure, Report, Reporter};
 use crate::feed::sink::{LaneSink, Sink};
 use crate::feed::splitter::{Item, Splitter};
+use crate::feed::warden::Warden;
 use crate::model::sample::Class;
 
 /// Exit status that says "the configuration is wrong" (`sysexits.h`).
 pub const EX_CONFIG: u8 = 78;
-/// Variables a feed's process gets from the daemon's environment, besides `TICKERD_*`.
-const ENVIRONMENT: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 /// Longest line taken from standard error.
 const STDERR_LINE_BYTES_MAX: usize = 8 * 1024;
-/// Last lines of standard error that are shown with the reason of an exit.
+/// Last lines of standard error that are shown again, together, with the reason of an exit.
 const LAST_WORDS_MAX: usize = 50;
+/// Bytes of each that are shown; all of them are at most 25 KiB of log per restart.
+const LAST_WORD_BYTES_MAX: usize = 512;
 /// Lines in a row that make no sense, after which the feed is started anew.
 const BAD_LINES_MAX: u32 = 100;
 /// How long what is left in the pipes may take to read once the process is gone.
 const LAST_READ: Duration = Duration::from_secs(1);
 
-/// A process to start.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The executable and its arguments; never secrets, which everyone on the machine could read.
-    pub argv: Vec<String>,
-    /// Where it runs, and what a relative executable is relative to.
-    pub working_dir: PathBuf,
-    /// The first line on its standard input.
-    pub setup: Vec<u8>,
-}
-
 /// A running process. Its own process group, so that what it starts ends with it.
 pub struct Child {
+    pid: u32,
     /// None once it was reaped, after which the number may belong to someone else.
     group: Arc<Mutex<Option<Pid>>>,
     /// None once standard input was closed.
     orders: Mutex<Option<SyncSender<Vec<u8>>>>,
     /// False once the supervisor has lost interest in what it says.
     current: Arc<AtomicBool>,
+    /// It was asked to stop, so how it ends is no news.
+    asked: Arc<AtomicBool>,
 }
 
 /// What the process's threads share.
@@ -63,19 +56,36 @@ struct Ears {
     sink: Arc<LaneSink>,
     report: Reporter,
     current: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
+    warden: Arc<Warden>,
     last_words: Mutex<VecDeque<String>>,
     pid: u32,
 }
 
 impl Child {
     /// Starts it and its threads. What it says goes to `sink`, what becomes of it to `report`.
-    pub fn start(plan: Plan, sink: Arc<LaneSink>, report: Reporter) -> Result<Child, Failure> {
-        let mut process = spawn(&plan)?;
+    ///
+    /// The process ends with the thread that calls this.
+    pub fn start(
+        plan: Plan,
+        sink: Arc<LaneSink>,
+        report: Reporter,
+        warden: Arc<Warden>,
+    ) -> Result<Child, Failure> {
+        let mut process = plan.spawn()?;
         let pid = process.id();
         let group = Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX));
-        let current = Arc::new(AtomicBool::new(true));
-        let ears =
-            Arc::new(Ears { sink, report, current: current.clone(), last_words: Mutex::default(), pid });
+        warden.watch(group);
+        let (current, asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        let ears = Arc::new(Ears {
+            sink,
+            report,
+            current: current.clone(),
+            asked: asked.clone(),
+            warden,
+            last_words: Mutex::default(),
+            pid,
+        });
         let (orders, ordered) = mpsc::sync_channel(8);
         // The setup is the first of at most eight: this cannot fail.
         let _ = orders.try_send(plan.setup);
@@ -103,7 +113,7 @@ impl Child {
         })();
         drop(reading);
         let group = Arc::new(Mutex::new(Some(group)));
-        let child = Child { group: group.clone(), orders: Mutex::new(Some(orders)), current };
+        let child = Child { pid, group: group.clone(), orders: Mutex::new(Some(orders)), current, asked };
         let waited =
             started.and_then(|()| thread("feed-wait", move || ears.await_end(process, &group, &read)));
         match waited {
@@ -127,8 +137,17 @@ impl Child {
         self.order(Order::Interrupt);
     }
 
+    /// Resident memory of the process itself, in bytes; 0 when that cannot be read.
+    pub fn resident(&self) -> u64 {
+        // proc_pid_status(5): `VmRSS:	    1234 kB`.
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+    }
+
     /// Says stop and closes standard input.
     pub fn stop(&self) {
+        self.asked.store(true, Ordering::Release);
         self.order(Order::Stop);
         drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -166,45 +185,6 @@ fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.into()).spawn(body).map(drop)
 }
 
-fn spawn(plan: &Plan) -> Result<Process, Failure> {
-    let Some((program, arguments)) = plan.argv.split_first() else {
-        return Err(Failure::config("`exec` is empty; name the executable and its arguments"));
-    };
-    // A bare name is looked up in PATH; a relative path belongs to the configuration's folder.
-    let executable = if program.contains('/') { plan.working_dir.join(program) } else { program.into() };
-    let kept = std::env::vars_os().filter(|(name, _)| {
-        let name = name.to_string_lossy();
-        ENVIRONMENT.contains(&name.as_ref()) || name.starts_with("TICKERD_")
-    });
-    let mut command = Command::new(&executable);
-    command
-        .args(arguments)
-        .current_dir(&plan.working_dir)
-        .env_clear()
-        .envs(kept)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    command.spawn().map_err(|e| not_started(e, &executable, &plan.working_dir))
-}
-
-fn not_started(e: io::Error, executable: &Path, working_dir: &Path) -> Failure {
-    let what = executable.display();
-    match e.kind() {
-        io::ErrorKind::NotFound if !working_dir.is_dir() => {
-            Failure::config(format!("cannot run {what}: there is no folder {}", working_dir.display()))
-        }
-        io::ErrorKind::NotFound => Failure::config(format!(
-            "cannot run {what}: there is no such file, or the interpreter in its first line is missing"
-        )),
-        io::ErrorKind::PermissionDenied => {
-            Failure::config(format!("cannot run {what}: permission denied; make it executable (chmod +x)"))
-        }
-        _ => Failure::transient(format!("cannot run {what}: {e}")),
-    }
-}
-
 fn write_orders(mut stdin: ChildStdin, orders: &Receiver<Vec<u8>>) {
     // An error is a process that closed its standard input: it does not care, and nobody else has to.
     while let Ok(line) = orders.recv() {
@@ -231,6 +211,7 @@ impl Ears {
         if let Some(item) = splitter.rest() {
             self.hear(item, &mut declared, &mut bad);
         }
+        (self.report)(Report::Mute);
     }
 
     fn hear(&self, item: Item<'_>, declared: &mut Vec<(String, Class)>, bad: &mut u32) {
@@ -271,7 +252,10 @@ impl Ears {
             Said::Fail(failure) => {
                 (self.report)(Report::Fail(Failure { message: printable(&failure.message), ..failure }));
             }
-            Said::Log { level, message } => self.sink.journal().write(level, Some(self.pid), &message),
+            Said::Log { level, message } => {
+                self.sink.live();
+                self.sink.journal().write(level, Some(self.pid), &message);
+            }
             Said::Health { state, message } => self.sink.health(state, &message),
             Said::Heartbeat => self.sink.heartbeat(),
             Said::Retire(topic) => {
@@ -279,7 +263,11 @@ impl Ears {
                     self.sink.refuse("bad_topic", &format_args!("retire: the topic is not usable: {e}"));
                 }
             }
-            Said::Reject { code, message } => self.sink.refuse(known_code(&code), &message),
+            Said::GivenUp(count) => self.sink.lose(count),
+            Said::Reject { code, message, count } => {
+                self.sink.live();
+                self.sink.refuse_many(known_code(&code), &message, count);
+            }
             Said::Unknown => {}
         }
     }
@@ -301,7 +289,7 @@ impl Ears {
             if last_words.len() == LAST_WORDS_MAX {
                 last_words.pop_front();
             }
-            last_words.push_back(printable(text));
+            last_words.push_back(printable(prefix(text, LAST_WORD_BYTES_MAX)));
         };
         while splitter.read_from(&mut stderr).is_ok_and(|n| n > 0) {
             while let Some(item) = splitter.take() {
@@ -326,6 +314,7 @@ impl Ears {
         }
         let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = killpg(pid, Signal::SIGKILL);
+        self.warden.release(pid);
         let status = process.wait();
         *group = None;
         drop(group);
@@ -340,6 +329,7 @@ impl Ears {
         let how = match (status.code(), status.signal()) {
             (Some(code), _) => format!("exited with status {code}"),
             (None, Some(signal)) => match Signal::try_from(signal) {
+                Ok(Signal::SIGXFSZ) => "was killed by SIGXFSZ: it wrote a file of more than 16 MiB".into(),
                 Ok(name) => format!("was killed by {name}"),
                 Err(_) => format!("was killed by signal {signal}"),
             },
@@ -348,12 +338,13 @@ impl Ears {
         let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
         let message = match last_words.back() {
             Some(last) => format!("{how}: {last}"),
-            None => how,
+            None => how.clone(),
         };
         if last_words.len() > 1 {
             let all: Vec<&str> = last_words.iter().map(String::as_str).collect();
-            let text = format!("its last {} lines before it {message}\n  {}", all.len(), all.join("\n  "));
-            self.sink.journal().tell(Level::DEBUG, Some(self.pid), &text);
+            let text = format!("its last {} lines before it {how}\n  {}", all.len(), all.join("\n  "));
+            let level = if self.asked.load(Ordering::Acquire) { Level::DEBUG } else { Level::WARN };
+            self.sink.journal().tell(level, Some(self.pid), &text);
         }
         if status.code() == Some(EX_CONFIG.into()) {
             Err(Failure::config(message))

@@ -24,6 +24,9 @@ use crate::model::topic::{GrammarError, TOPIC_BYTES_MAX};
 /// Longest text taken from a plugin, in bytes; the rest is cut.
 const TEXT_BYTES_MAX: usize = 8 * 1024;
 
+/// Who sleeps is alive, and gives a sign of it this often.
+const SLEEP_SLICE: Duration = Duration::from_secs(1);
+
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,
     Err(_) => panic!("a version holds no NUL"),
@@ -125,19 +128,25 @@ impl Host {
                 let event = String::from_utf8_lossy(sample.event);
                 let known = known.join(", ");
                 let why = format!("the event {event:?} is not declared; the feed's event_types are: {known}");
+                sink.heartbeat();
                 sink.refuse("undeclared_event", &why);
                 return TKR_ERR_INVALID;
             };
             match sink.offer(&Sample { class: Some(*class), ..*sample }) {
                 Ok(Taken::Queued) => TKR_OK,
                 Ok(Taken::Coalesced) => TKR_DROPPED,
-                Err(_) => TKR_ERR_INVALID,
+                Err(_) => {
+                    sink.heartbeat();
+                    TKR_ERR_INVALID
+                }
             }
         })
     }
 
     fn refuse(&self, code: &'static str, why: &dyn std::fmt::Display) -> TkrStatus {
         self.with_sink(TKR_ERR_STOPPING, |sink| {
+            // Who says something wrong is alive.
+            sink.heartbeat();
             sink.refuse(code, why);
             TKR_ERR_INVALID
         })
@@ -240,7 +249,10 @@ unsafe extern "C" fn log(h: *const TkrHost, level: i32, msg: *const c_char, len:
         };
         // SAFETY: by the ABI readable for `len` bytes until this returns.
         let text = unsafe { text(msg, len) };
-        host.with_sink((), |sink| sink.log(level, &text));
+        host.with_sink((), |sink| {
+            sink.heartbeat();
+            sink.log(level, &text);
+        });
     });
 }
 
@@ -253,7 +265,10 @@ unsafe extern "C" fn set_error(h: *const TkrHost, msg: *const c_char, len: usize
 }
 
 unsafe extern "C" fn should_stop(h: *const TkrHost) -> i32 {
-    call(h, 1, |host| i32::from(host.is_stopping()))
+    call(h, 1, |host| {
+        host.with_sink((), |sink| sink.heartbeat());
+        i32::from(host.is_stopping())
+    })
 }
 
 unsafe extern "C" fn heartbeat(h: *const TkrHost) {
@@ -302,16 +317,17 @@ unsafe extern "C" fn now(_: *const TkrHost) -> u64 {
 
 unsafe extern "C" fn sleep_ms(h: *const TkrHost, ms: u64) -> i32 {
     call(h, 1, |host| {
-        host.with_sink((), |sink| sink.heartbeat());
         // A deadline past the clock's end is no deadline; a century does as well.
         let until = Instant::now() + Duration::from_millis(ms.min(100 * 365 * 86_400_000));
         let mut guard = host.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         while !host.is_stopping() {
+            host.with_sink((), |sink| sink.heartbeat());
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            guard = host.stopped.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+            let slice = left.min(SLEEP_SLICE);
+            guard = host.stopped.wait_timeout(guard, slice).unwrap_or_else(PoisonError::into_inner).0;
         }
         i32::from(host.is_stopping())
     })

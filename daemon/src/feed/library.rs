@@ -26,6 +26,10 @@ const EVENT_TYPES_MAX: usize = 256;
 /// Feed types one plugin may offer.
 const FEED_TYPES_MAX: u32 = 256;
 
+/// How the `sdk` of a plugin begins whose author was promised that emitting, sleeping and asking whether to stop are
+/// signs of life enough. A plugin written against the bare header was promised nothing.
+const SDK_BEATS: &str = "tickerd-sdk";
+
 /// `create` of the ABI.
 pub type Create = unsafe extern "C" fn(*const TkrHost, *const c_char, usize, *mut *mut TkrFeed) -> TkrStatus;
 /// `poll` and `run` of the ABI.
@@ -44,6 +48,8 @@ pub struct FeedType {
     pub mode: Mode,
     /// What it may emit.
     pub events: Vec<(String, Class)>,
+    /// Whether its calls give signs of life by themselves; see [`SDK_BEATS`].
+    pub beats: bool,
     /// How often it would like to be polled; 0: no wish.
     pub default_poll_ms: u32,
     /// How often it may be polled at most.
@@ -175,13 +181,16 @@ unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, Fault> {
         return Err(Fault::Rule("its entry function answered NULL".into()));
     }
     // SAFETY: not NULL, and by the caller's promise readable for `struct_size` bytes, which tkr_read keeps to.
-    let (needs, count, types, version) = unsafe {
+    let (needs, count, types, version, sdk) = unsafe {
         let version = tkr_read!(plugin, TkrPlugin, version).unwrap_or(std::ptr::null());
+        let sdk = tkr_read!(plugin, TkrPlugin, sdk).unwrap_or(std::ptr::null());
         (
             need!(plugin, TkrPlugin, min_host_minor)?,
             need!(plugin, TkrPlugin, feed_type_count)?,
             need!(plugin, TkrPlugin, feed_types)?,
             optional_text(version, "version")?.unwrap_or_default(),
+            // For people otherwise, so no reason to refuse it.
+            optional_text(sdk, "sdk").ok().flatten().unwrap_or_default(),
         )
     };
     if needs > TKR_ABI_MINOR {
@@ -196,7 +205,8 @@ unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, Fault> {
         return Err(Fault::Rule("its first feed type is NULL".into()));
     }
     // SAFETY: not NULL; the promise of the caller covers it.
-    Ok(unsafe { read_feed_type(first, version) }?)
+    let feed_type = unsafe { read_feed_type(first, version) }?;
+    Ok(FeedType { beats: sdk.starts_with(SDK_BEATS), ..feed_type })
 }
 
 /// # Safety
@@ -220,6 +230,7 @@ unsafe fn read_feed_type(kind: *const TkrFeedType, version: String) -> Result<Fe
             version,
             mode,
             events,
+            beats: false,
             default_poll_ms: need!(kind, TkrFeedType, default_poll_ms)?,
             min_poll_ms: need!(kind, TkrFeedType, min_poll_ms)?,
             create: need!(kind, TkrFeedType, create)?.ok_or("`create` is NULL")?,

@@ -4,53 +4,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::Level;
 
-use crate::feed::child::Child;
+use crate::feed::figures::{bytes, seconds};
 use crate::feed::journal::Journal;
 use crate::feed::pacer::Pacer;
 use crate::feed::report::{Failure, Hello, Mode, Report};
-use crate::feed::runner::Runner;
+use crate::feed::running::Running;
 use crate::feed::sink::Voice;
+use crate::feed::watchdog::{Alarm, Watchdog};
 use crate::feed::{Limits, Source, Spec};
 use crate::model::lane::FeedState;
 
-/// What runs: a process, or a thread of this one.
-pub enum Running {
-    /// Can be killed.
-    Child(Child),
-    /// Can only be asked.
-    Thread(Runner),
-}
-
-impl Running {
-    fn poll(&self, poll: u64, deadline: Duration) {
-        match self {
-            Running::Child(child) => child.poll(poll, deadline),
-            Running::Thread(runner) => runner.poll(poll),
-        }
-    }
-
-    fn interrupt(&self) {
-        match self {
-            Running::Child(child) => child.interrupt(),
-            Running::Thread(runner) => runner.interrupt(),
-        }
-    }
-
-    fn stop(&self) {
-        match self {
-            Running::Child(child) => child.stop(),
-            Running::Thread(runner) => runner.stop(),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Running::Child(child) = self {
-            child.forget();
-        }
-    }
-}
+/// Time between two looks at how much memory a feed's process has.
+const MEMORY_LOOK: Duration = Duration::from_secs(2);
 
 /// How a life ended: with a failure, or of itself.
 pub type End = Result<(), Failure>;
@@ -63,6 +28,12 @@ pub struct Life<'a> {
     running: Running,
     hello_by: Option<Instant>,
     polling: Option<Polling>,
+    watchdog: Option<Watchdog>,
+    /// By when it should have ended, since its output has.
+    mute_until: Option<Instant>,
+    memory_look: Instant,
+    resident: Option<u64>,
+    left_behind: bool,
     wedged: Option<String>,
     closing: Option<Closing>,
 }
@@ -106,7 +77,21 @@ impl<'a> Life<'a> {
             Source::Library { .. } => Some(now + spec.limits.hello),
             Source::Exec { .. } => None,
         };
-        Life { spec, voice, journal, running, hello_by, polling: None, wedged: None, closing: None }
+        Life {
+            spec,
+            voice,
+            journal,
+            running,
+            hello_by,
+            polling: None,
+            watchdog: None,
+            mute_until: None,
+            memory_look: now,
+            resident: None,
+            left_behind: false,
+            wedged: None,
+            closing: None,
+        }
     }
 
     /// Begins the ordered stop: ask, SIGTERM, SIGKILL. `why` unless it was asked for from outside.
@@ -129,7 +114,12 @@ impl<'a> Life<'a> {
             }
             // A thread cannot be ended from outside. It is left behind; it holds no lock of the daemon.
             Running::Thread(_) => {
-                Some(Err(why.unwrap_or_else(|| Failure::fatal("it did not stop when asked"))))
+                self.left_behind = true;
+                let failure = why.unwrap_or_else(|| Failure::fatal("it ended, but does not return"));
+                Some(Err(Failure {
+                    message: format!("{}; its thread does not end", failure.message),
+                    ..failure
+                }))
             }
         }
     }
@@ -161,7 +151,42 @@ impl<'a> Life<'a> {
             let limit = seconds(self.limits().hello);
             return self.hang(now, format!("it was not ready within {limit} of its start"));
         }
-        self.poll(now)
+        if self.mute_until.take_if(|until| now >= *until).is_some() {
+            let text = "it closed its standard output and went on running; ended";
+            self.close(now, Some(Failure::transient(text)));
+            return None;
+        }
+        if now >= self.memory_look {
+            self.memory_look = now + MEMORY_LOOK;
+            self.resident = self.running.resident();
+            if let (Some(used), Some(most)) = (self.resident, self.limits().memory)
+                && used > most
+            {
+                let text =
+                    format!("it has {} of memory, more than memory_max = {}", bytes(used), bytes(most));
+                return self.kill(now, Some(Failure::transient(format!("{text}; killed"))));
+            }
+        }
+        self.listen(now).or_else(|| self.poll(now))
+    }
+
+    /// Looks for signs of life of a push feed that promised some.
+    fn listen(&mut self, now: Instant) -> Option<End> {
+        let watchdog = self.watchdog.as_mut()?;
+        let alive = self.voice.take_alive();
+        if alive {
+            self.wedged = None;
+        }
+        match watchdog.look(alive, now)? {
+            Alarm::First => {
+                self.running.interrupt();
+                None
+            }
+            Alarm::Second => {
+                let text = format!("{}, twice its `heartbeat`", silence_of(watchdog)?);
+                self.hang(now, text)
+            }
+        }
     }
 
     fn poll(&mut self, now: Instant) -> Option<End> {
@@ -203,6 +228,11 @@ impl<'a> Life<'a> {
             Report::Hello(hello) => self.greet(&hello, now),
             Report::Done { poll, result } => self.done(poll, result, now),
             Report::Fail(failure) => self.close(now, Some(failure)),
+            Report::Leaving => self.close(now, None),
+            Report::Mute if self.closing.is_none() => {
+                self.mute_until = Some(now + self.limits().stop_grace);
+            }
+            Report::Mute => {}
             Report::Ended(result) => {
                 let why = self.closing.take().and_then(|closing| closing.why);
                 return Some(why.map_or(result, Err));
@@ -215,9 +245,15 @@ impl<'a> Life<'a> {
         self.hello_by = None;
         self.wedged = None;
         self.voice.hear();
-        if hello.mode != Mode::Poll || self.polling.is_some() {
+        if self.polling.is_some() {
             return;
         }
+        if hello.mode != Mode::Poll {
+            let limit = self.limits().heartbeat.filter(|_| hello.beats);
+            self.watchdog = limit.map(|limit| Watchdog::new(limit, now));
+            return;
+        }
+        self.watchdog = None;
         let wish = match hello.default_poll_ms {
             0 => self.spec.interval,
             ms => Duration::from_millis(ms.into()),
@@ -267,9 +303,27 @@ impl<'a> Life<'a> {
         }
     }
 
+    /// Polls now, if it waits after a failure.
+    pub fn retry(&mut self, now: Instant) {
+        if let Some(polling) = self.polling.as_mut().filter(|polling| polling.failures > 0) {
+            polling.next = now;
+        }
+    }
+
     /// How long nothing is due.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
-        let next = match (&self.closing, &self.polling) {
+        let until = |at: Instant| at.saturating_duration_since(now);
+        let next = self.next().map(until);
+        if self.closing.is_some() {
+            return next;
+        }
+        let memory = self.resident.map(|_| until(self.memory_look));
+        let watchdog = self.watchdog.as_ref().map(Watchdog::wait);
+        [next, self.mute_until.map(until), memory, watchdog].into_iter().flatten().min()
+    }
+
+    fn next(&self) -> Option<Instant> {
+        match (&self.closing, &self.polling) {
             (Some(closing), _) => Some(closing.until),
             (None, Some(polling)) => match polling.current {
                 None => Some(polling.next),
@@ -277,23 +331,41 @@ impl<'a> Life<'a> {
                 Some((since, true)) => self.wedged.is_none().then(|| since + polling.deadline * 2),
             },
             (None, None) => self.hello_by,
-        };
-        next.map(|next| next.saturating_duration_since(now))
+        }
     }
 
-    /// How the feed is, and why.
-    pub fn view(&self) -> (FeedState, String) {
-        if let Some(closing) = &self.closing {
-            let why = closing.why.as_ref().map_or("stopping", |failure| failure.message.as_str());
-            return (FeedState::Down, why.into());
+    /// Resident memory of its process at the last look, in bytes.
+    pub fn resident(&self) -> Option<u64> {
+        self.resident
+    }
+
+    /// Whether its thread was given up, and hangs in this process.
+    pub fn is_left_behind(&self) -> bool {
+        self.left_behind
+    }
+
+    /// How the feed is, and why. Nothing while it ends: that is told once, with all there is to say about it, unless it
+    /// takes long.
+    pub fn view(&self) -> Option<(FeedState, String)> {
+        let Some(closing) = &self.closing else { return Some(self.condition()) };
+        if closing.step != Step::Terminated {
+            return None;
         }
+        let why = closing.why.as_ref().map_or("stopping", |failure| failure.message.as_str());
+        Some((FeedState::Down, format!("{why}; it does not end when asked")))
+    }
+
+    fn condition(&self) -> (FeedState, String) {
         if let Some(wedged) = &self.wedged {
             return (FeedState::Down, wedged.clone());
         }
         if let Some(Polling { current: Some((_, true)), deadline, .. }) = &self.polling {
             return (FeedState::Stale, format!("poll has not returned for {}", seconds(*deadline)));
         }
-        if !self.voice.is_heard() {
+        if let Some(text) = self.watchdog.as_ref().and_then(silence_of) {
+            return (FeedState::Stale, text);
+        }
+        if self.hello_by.is_some() || !self.voice.is_heard() {
             return (FeedState::Down, "starting".into());
         }
         match &self.polling {
@@ -317,11 +389,6 @@ impl<'a> Life<'a> {
     }
 }
 
-/// A duration for people.
-pub fn seconds(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{} ms", duration.as_millis())
-    } else {
-        format!("{:.1} s", duration.as_secs_f64())
-    }
+fn silence_of(watchdog: &Watchdog) -> Option<String> {
+    watchdog.silence().map(|silence| format!("no sign of life for {}", seconds(silence)))
 }

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use tracing::Level;
 
@@ -24,6 +25,8 @@ use crate::model::topic::{GrammarError, Topic};
 const WAITING_TICKS_MAX: usize = 4096;
 /// Log lines and refusals that wait for the pipe; more are left out.
 const WAITING_WORDS_MAX: usize = 256;
+/// Shortest time between two heartbeat lines: a feed may beat a million times a second.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// Bytes gathered for one write; what a pipe holds on Linux.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -32,11 +35,24 @@ pub struct LineSink {
     feed: String,
     normaliser: Mutex<Normaliser>,
     lane: Lane,
-    words: Mutex<VecDeque<Said<'static>>>,
+    words: Mutex<Words>,
+    /// It said that it is ready, and not yet that it fails: before that it owes no signs of life, and behind it none count.
+    greeted: AtomicBool,
+    failed: AtomicBool,
     alive: AtomicBool,
     dirty: AtomicBool,
     closing: AtomicBool,
     writer: OnceLock<Thread>,
+}
+
+/// What waits besides samples.
+#[derive(Default)]
+struct Words {
+    said: VecDeque<Said<'static>>,
+    /// Log lines for which there was no room.
+    lines_left_out: u64,
+    /// Refusals for which there was no room; their codes are a fixed set.
+    refusals_left_out: Vec<(&'static str, u64)>,
 }
 
 impl LineSink {
@@ -51,6 +67,8 @@ impl LineSink {
             normaliser: Mutex::new(Normaliser::new(feed, topics_max)),
             lane: Lane::new(WAITING_TICKS_MAX, Box::new(|| {})),
             words: Mutex::default(),
+            greeted: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             alive: AtomicBool::new(false),
             dirty: AtomicBool::new(false),
             closing: AtomicBool::new(false),
@@ -66,12 +84,20 @@ impl LineSink {
     /// Says what the runner reports.
     pub fn report(&self, report: Report) {
         let said = match report {
-            Report::Hello(hello) => Said::Hello(hello),
+            Report::Hello(hello) => {
+                self.greeted.store(true, Ordering::Release);
+                Said::Hello(hello)
+            }
             Report::Done { poll, result } => Said::Done { poll, result },
-            Report::Fail(failure) | Report::Ended(Err(failure)) => Said::Fail(failure),
-            Report::Ended(Ok(())) => return,
+            // One failure is told once: when it happens, and not again when all is tidied up.
+            Report::Fail(failure) | Report::Ended(Err(failure))
+                if !self.failed.swap(true, Ordering::AcqRel) =>
+            {
+                Said::Fail(failure)
+            }
+            Report::Fail(_) | Report::Ended(_) | Report::Leaving | Report::Mute => return,
         };
-        self.words.lock().unwrap_or_else(PoisonError::into_inner).push_back(said);
+        self.words().said.push_back(said);
         self.stir();
     }
 
@@ -83,21 +109,19 @@ impl LineSink {
 
     /// Something waits. One atomic swap while the writer is busy, one wake when it sleeps.
     fn stir(&self) {
-        if !self.dirty.swap(true, Ordering::AcqRel)
-            && let Some(writer) = self.writer.get()
-        {
+        if !self.dirty.swap(true, Ordering::AcqRel) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(writer) = self.writer.get() {
             writer.unpark();
         }
     }
 
-    /// Words that may be left out when too many wait.
-    fn word(&self, said: Said<'static>) {
-        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        if words.len() < WAITING_WORDS_MAX {
-            words.push_back(said);
-        }
-        drop(words);
-        self.stir();
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn relative<'a>(&self, topic: &'a Topic) -> &'a str {
@@ -106,24 +130,35 @@ impl LineSink {
 
     fn write_all(&self, mut to: impl Write) {
         let mut buf = Vec::with_capacity(2 * WRITE_BYTES);
+        let mut beat_next = Instant::now();
         loop {
             let closing = self.closing.load(Ordering::Acquire);
-            if !self.dirty.swap(false, Ordering::AcqRel) {
-                if closing {
-                    return;
+            let beats = self.alive.load(Ordering::Acquire) && self.greeted.load(Ordering::Acquire);
+            let beat_in = beats.then(|| beat_next.saturating_duration_since(Instant::now()));
+            let beat_due = beat_in.is_some_and(|left| left.is_zero());
+            if !self.dirty.swap(false, Ordering::AcqRel) && !beat_due {
+                match beat_in {
+                    _ if closing => return,
+                    Some(left) => std::thread::park_timeout(left),
+                    None => std::thread::park(),
                 }
-                std::thread::park();
                 continue;
             }
             // Words first, then what the lane holds: a poll's "done" is taken before its samples and written behind them.
-            let words = std::mem::take(&mut *self.words.lock().unwrap_or_else(PoisonError::into_inner));
+            let words = std::mem::take(&mut *self.words());
             let drained = self.lane.drain();
             let is_last = |said: &Said<'_>| matches!(said, Said::Done { .. } | Said::Fail(_));
-            for said in words.iter().filter(|said| !is_last(said)) {
+            for said in words.said.iter().filter(|said| !is_last(said)) {
                 lines::write_said(&mut buf, said);
             }
-            if self.alive.swap(false, Ordering::AcqRel) {
+            words.write_left_out(&mut buf);
+            if beat_due {
+                self.alive.store(false, Ordering::Release);
+                beat_next = Instant::now() + BEAT_EVERY;
                 lines::write_said(&mut buf, &Said::Heartbeat);
+            }
+            if drained.given_up > 0 {
+                lines::write_said(&mut buf, &Said::GivenUp(drained.given_up));
             }
             if let Some(health) = drained.health {
                 lines::write_said(&mut buf, &Said::Health { state: health.state, message: health.reason });
@@ -139,12 +174,26 @@ impl LineSink {
                     return;
                 }
             }
-            for said in words.iter().filter(|said| is_last(said)) {
+            for said in words.said.iter().filter(|said| is_last(said)) {
                 lines::write_said(&mut buf, said);
             }
             if !flush(&mut to, &mut buf) {
                 return;
             }
+        }
+    }
+}
+
+impl Words {
+    fn write_left_out(&self, buf: &mut Vec<u8>) {
+        if self.lines_left_out > 0 {
+            let message =
+                format!("{} lines of this feed were left out: its pipe was full", self.lines_left_out);
+            lines::write_said(buf, &Said::Log { level: Level::WARN, message });
+        }
+        for (code, count) in &self.refusals_left_out {
+            let message = "its reason was left out: the feed's pipe was full".into();
+            lines::write_said(buf, &Said::Reject { code: (*code).into(), message, count: *count });
         }
     }
 }
@@ -170,7 +219,17 @@ impl Sink for LineSink {
     }
 
     fn refuse(&self, code: &'static str, why: &dyn Display) {
-        self.word(Said::Reject { code: code.into(), message: why.to_string() });
+        let mut words = self.words();
+        if words.said.len() < WAITING_WORDS_MAX {
+            words.said.push_back(Said::Reject { code: code.into(), message: why.to_string(), count: 1 });
+        } else {
+            match words.refusals_left_out.iter_mut().find(|(known, _)| *known == code) {
+                Some((_, count)) => *count += 1,
+                None => words.refusals_left_out.push((code, 1)),
+            }
+        }
+        drop(words);
+        self.stir();
     }
 
     fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
@@ -189,87 +248,20 @@ impl Sink for LineSink {
     }
 
     fn log(&self, level: Level, message: &str) {
-        self.word(Said::Log { level, message: super::journal::printable(message) });
+        let mut words = self.words();
+        if words.said.len() < WAITING_WORDS_MAX {
+            words.said.push_back(Said::Log { level, message: super::journal::printable(message) });
+        } else {
+            words.lines_left_out += 1;
+        }
+        drop(words);
+        self.stir();
     }
 
     fn heartbeat(&self) {
-        if !self.alive.swap(true, Ordering::AcqRel) {
-            self.stir();
+        // Read first: feeds may ask in a tight loop whether to stop.
+        if !self.alive.load(Ordering::Relaxed) && !self.alive.swap(true, Ordering::AcqRel) {
+            self.wake();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::feed::splitter::{Item, Splitter};
-    use crate::model::sample::Class;
-    use std::sync::mpsc;
-
-    /// A pipe whose reader decides when it reads.
-    struct Gate(mpsc::SyncSender<Vec<u8>>);
-
-    impl Write for Gate {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.send(bytes.to_vec()).map_err(|_| std::io::ErrorKind::BrokenPipe)?;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn numbered<'a>(topic: &'a [u8], class: Class, value: &'a str) -> Sample<'a> {
-        Sample { topic, event: b"quote", value: value.as_bytes(), class: Some(class), src_ts: 0 }
-    }
-
-    /// Goal: a reader that stalls costs samples, never memory or time, and each loss is counted in the lines.
-    #[test]
-    fn a_stalled_pipe_merges_and_counts() {
-        let (send, receive) = mpsc::sync_channel(0);
-        let (sink, writer) = LineSink::start("f", 10, Gate(send)).unwrap();
-        let total = 6_000u64;
-        for n in 1..=total {
-            sink.offer(&numbered(b"s", Class::State, &n.to_string())).unwrap();
-            sink.offer(&numbered(b"e", Class::Event, &n.to_string())).unwrap();
-        }
-        sink.report(Report::Done { poll: 1, result: Ok(()) });
-        sink.close();
-        let bytes: Vec<u8> = receive.into_iter().flatten().collect();
-        writer.join().unwrap();
-        assert!(bytes.len() < 1_000_000, "{} bytes", bytes.len());
-
-        let mut splitter = Splitter::new(lines::LINE_BYTES_MAX);
-        let mut rest = bytes.as_slice();
-        let (mut seen, mut done) = ([0u64; 2], false);
-        while splitter.read_from(&mut rest).unwrap() > 0 {
-            while let Some(Item::Line(line)) = splitter.take() {
-                assert!(!done, "nothing follows done");
-                match lines::said(line).unwrap() {
-                    Said::Sample(line) => {
-                        let sample = line.sample(&[]);
-                        let at = usize::from(sample.topic == b"e");
-                        seen[at] += 1 + u64::from(line.merged);
-                        let value: u64 = std::str::from_utf8(sample.value).unwrap().parse().unwrap();
-                        assert_eq!(value, seen[at], "the count tells each gap exactly");
-                    }
-                    Said::Done { poll: 1, result: Ok(()) } => done = true,
-                    other => panic!("{other:?}"),
-                }
-            }
-        }
-        assert!(done);
-        assert_eq!(seen, [total, total]);
-    }
-
-    #[test]
-    fn the_plugin_is_told_at_once_and_the_host_gets_the_reason() {
-        let (send, receive) = mpsc::sync_channel(16);
-        let (sink, writer) = LineSink::start("f", 10, Gate(send)).unwrap();
-        assert_eq!(sink.offer(&numbered(b"a b", Class::State, "1")).unwrap_err().code(), "bad_topic");
-        sink.close();
-        writer.join().unwrap();
-        let bytes: Vec<u8> = receive.into_iter().flatten().collect();
-        assert!(bytes.starts_with(br#"{"reject":"bad_topic","msg":"#), "{}", String::from_utf8_lossy(&bytes));
     }
 }

@@ -7,17 +7,21 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::feed::report::{Failure, Fault, Hello, Mode};
+use crate::feed::sample_line::{ClassWord, SampleLine};
 use crate::model::lane::FeedState;
-use crate::model::sample::{Class, Sample};
+use crate::model::sample::Class;
 use crate::model::tick::Tick;
 
 /// Version of the protocol, as the number behind `tfp`.
 pub const TFP: u32 = 1;
+/// What some editors and runtimes write in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// The word in a hello's `features` of a feed that gives signs of life, and may be taken for hung without them.
+const HEARTBEAT: &str = "heartbeat";
 /// Longest line, in bytes; the longest value and its wrapping fit several times.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 
@@ -36,124 +40,16 @@ pub enum Said<'a> {
     Heartbeat,
     /// A topic ends.
     Retire(String),
-    /// Its host process refused a sample already.
-    Reject { code: String, message: String },
+    /// Samples that were accepted and then given up with a topic that ended, before they were written.
+    GivenUp(u64),
+    /// Its host process refused so many samples already.
+    Reject { code: String, message: String, count: u64 },
     /// A poll has returned.
     Done { poll: u64, result: Result<(), Failure> },
     /// It cannot go on.
     Fail(Failure),
     /// Nothing this version knows.
     Unknown,
-}
-
-/// A value, borrowed from the line where the line allows it.
-#[derive(Debug, Deserialize)]
-pub struct SampleLine<'a> {
-    #[serde(borrow, default)]
-    topic: Text<'a>,
-    #[serde(borrow)]
-    event: Text<'a>,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    #[serde(default)]
-    ts: Millis,
-    #[serde(default)]
-    class: Option<ClassWord>,
-    /// Samples of the topic that were merged into this one before it was written.
-    #[serde(default)]
-    pub merged: u32,
-}
-
-impl SampleLine<'_> {
-    /// As a sample; `declared` gives the class where the line does not.
-    pub fn sample(&self, declared: &[(String, Class)]) -> Sample<'_> {
-        let event = self.event.0.as_bytes();
-        let class = self.class.map(Class::from);
-        let declared = || declared.iter().find(|(name, _)| name.as_bytes() == event).map(|(_, class)| *class);
-        Sample {
-            topic: self.topic.0.as_bytes(),
-            event,
-            value: self.data.get().as_bytes(),
-            class: class.or_else(declared),
-            src_ts: self.ts.0,
-        }
-    }
-}
-
-/// Text that borrows when it holds no escapes; a plain `Cow` field in an optional place would always copy.
-#[derive(Debug, Default)]
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
-                Ok(Text::default())
-            }
-        }
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-/// Unix milliseconds. Scripts often compute them in floating point; the fraction is cut off.
-#[derive(Debug, Default, Clone, Copy)]
-struct Millis(u64);
-
-impl<'de> Deserialize<'de> for Millis {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MillisVisitor;
-        impl Visitor<'_> for MillisVisitor {
-            type Value = Millis;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("Unix milliseconds as a number, 0 or more")
-            }
-            fn visit_u64<E>(self, n: u64) -> Result<Millis, E> {
-                Ok(Millis(n))
-            }
-            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Millis, E> {
-                u64::try_from(n).map(Millis).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
-            }
-            fn visit_f64<E: de::Error>(self, n: f64) -> Result<Millis, E> {
-                // A float cast saturates; JSON has neither NaN nor infinity.
-                if n >= 0.0 {
-                    Ok(Millis(n as u64))
-                } else {
-                    Err(E::invalid_value(de::Unexpected::Float(n), &self))
-                }
-            }
-            fn visit_unit<E>(self) -> Result<Millis, E> {
-                Ok(Millis(0))
-            }
-        }
-        deserializer.deserialize_any(MillisVisitor)
-    }
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum ClassWord {
-    State,
-    Event,
-}
-
-impl From<ClassWord> for Class {
-    fn from(word: ClassWord) -> Class {
-        match word {
-            ClassWord::State => Class::State,
-            ClassWord::Event => Class::Event,
-        }
-    }
 }
 
 /// Every other line of a feed: the key that is there says which it is.
@@ -170,6 +66,8 @@ struct Control<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<BTreeMap<Cow<'a, str>, ClassWord>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    features: Option<Vec<Cow<'a, str>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     default_poll_ms: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_poll_ms: Option<u32>,
@@ -182,7 +80,11 @@ struct Control<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retire: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    given_up: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reject: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     done: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,6 +100,8 @@ struct Control<'a> {
 pub enum LineError {
     /// Not a JSON object of the right shape.
     Json(serde_json::Error),
+    /// Two bytes to a character.
+    Utf16,
     /// A health, mode or log level nobody knows.
     Word { key: &'static str, word: String, allowed: &'static str },
 }
@@ -211,6 +115,7 @@ impl fmt::Display for LineError {
                     r#"not a line of a feed ({e}); write one JSON object: {{"topic":"…","event":"…","data":…}}"#
                 )
             }
+            LineError::Utf16 => f.write_str("this line is UTF-16; write UTF-8"),
             LineError::Word { key, word, allowed } => write!(f, "{key} {word:?} is not one of {allowed}"),
         }
     }
@@ -226,13 +131,19 @@ impl From<serde_json::Error> for LineError {
 
 /// Reads one line of a feed.
 pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     // Nearly every line is a sample, and its shape is the cheap one to try.
     let not_a_sample = match serde_json::from_slice::<SampleLine<'_>>(line) {
         Ok(sample) => return Ok(Said::Sample(sample)),
         Err(e) => e,
     };
-    let Ok(control) = serde_json::from_slice::<Control<'_>>(line) else {
-        return Err(not_a_sample.into());
+    let control = match serde_json::from_slice::<Control<'_>>(line) {
+        Ok(control) => control,
+        Err(_) if matches!(line, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{', ..] | [b'{', 0, ..]) => {
+            return Err(LineError::Utf16);
+        }
+        // Of the two reasons, the one that belongs to what the line was meant to be.
+        Err(e) => return Err(if is_half_a_sample(line) { not_a_sample } else { e }.into()),
     };
     let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().into_owned();
     if control.tfp.is_some() {
@@ -247,8 +158,12 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
     if let Some(topic) = control.retire {
         return Ok(Said::Retire(topic.into_owned()));
     }
+    if let Some(count) = control.given_up {
+        return Ok(Said::GivenUp(count));
+    }
     if let Some(code) = control.reject {
-        return Ok(Said::Reject { code: code.into_owned(), message: text(control.msg) });
+        let count = control.count.unwrap_or(1);
+        return Ok(Said::Reject { code: code.into_owned(), message: text(control.msg), count });
     }
     if let Some(poll) = control.done {
         let failed = control.error.map(|word| Fault::from_word(&word));
@@ -265,9 +180,14 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
         return Ok(Said::Heartbeat);
     }
     // An object with half a sample in it is a mistake that deserves to be told; any other is of a later version.
-    let half = serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(line)
-        .is_ok_and(|keys| ["event", "data", "topic"].iter().any(|key| keys.contains_key(*key)));
-    if half { Err(not_a_sample.into()) } else { Ok(Said::Unknown) }
+    if is_half_a_sample(line) { Err(not_a_sample.into()) } else { Ok(Said::Unknown) }
+}
+
+/// Whether it has a sample's keys, or cannot be read far enough to know: values that nobody asks for are skipped without
+/// a look at their text.
+fn is_half_a_sample(line: &[u8]) -> bool {
+    serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(line)
+        .map_or(true, |keys| ["event", "data", "topic"].iter().any(|key| keys.contains_key(*key)))
 }
 
 fn hello(control: Control<'_>) -> Result<Hello, LineError> {
@@ -277,10 +197,12 @@ fn hello(control: Control<'_>) -> Result<Hello, LineError> {
         Some(word) => return Err(LineError::Word { key: "mode", word: word.into(), allowed: "poll, push" }),
     };
     let events = control.events.unwrap_or_default();
+    let beats = control.features.is_some_and(|features| features.iter().any(|feature| feature == HEARTBEAT));
     Ok(Hello {
         feed: control.feed.unwrap_or_default().into_owned(),
         version: control.version.unwrap_or_default().into_owned(),
         mode,
+        beats,
         events: events.into_iter().map(|(name, class)| (name.into_owned(), class.into())).collect(),
         default_poll_ms: control.default_poll_ms.unwrap_or(0),
         min_poll_ms: control.min_poll_ms.unwrap_or(0),
@@ -333,6 +255,15 @@ pub fn write_tick(to: &mut Vec<u8>, topic: &str, tick: &Tick) {
     to.extend_from_slice(b"}\n");
 }
 
+impl Failure {
+    /// The line that tells it, with its newline.
+    pub fn line(&self) -> Vec<u8> {
+        let mut line = Vec::new();
+        write_said(&mut line, &Said::Fail(self.clone()));
+        line
+    }
+}
+
 /// Appends any other line; a [`Said::Sample`] or [`Said::Unknown`] appends nothing.
 pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
     let text = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
@@ -345,6 +276,7 @@ pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
             feed: text(&hello.feed),
             version: text(&hello.version),
             mode: word(hello.mode.as_str()),
+            features: hello.beats.then(|| vec![HEARTBEAT.into()]),
             events: Some(
                 hello.events.iter().map(|(name, class)| (name.clone().into(), (*class).into())).collect(),
             ),
@@ -360,9 +292,13 @@ pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
         }
         Said::Heartbeat => Control { heartbeat: Some(true), ..none },
         Said::Retire(topic) => Control { retire: Some(topic.as_str().into()), ..none },
-        Said::Reject { code, message } => {
-            Control { reject: Some(code.as_str().into()), msg: text(message), ..none }
-        }
+        Said::GivenUp(count) => Control { given_up: Some(*count), ..none },
+        Said::Reject { code, message, count } => Control {
+            reject: Some(code.as_str().into()),
+            msg: text(message),
+            count: (*count != 1).then_some(*count),
+            ..none
+        },
         Said::Done { poll, result } => {
             let failure = result.as_ref().err();
             Control {
@@ -378,13 +314,4 @@ pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
     };
     serde_json::to_writer(&mut *to, &control).expect("strings and numbers always serialise into memory");
     to.push(b'\n');
-}
-
-impl From<Class> for ClassWord {
-    fn from(class: Class) -> ClassWord {
-        match class {
-            Class::State => ClassWord::State,
-            Class::Event => ClassWord::Event,
-        }
-    }
 }

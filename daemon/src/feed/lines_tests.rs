@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::lines::*;
 use super::report::{Failure, Fault, Hello, Mode};
+use super::sample_line::SampleLine;
 use crate::model::lane::FeedState;
 use crate::model::normalise::Normaliser;
 use crate::model::sample::Class;
@@ -59,7 +60,35 @@ fn mistakes_are_told_by_name() {
     assert!(refusal(r#"{"event":"q","data":1,"class":"stream"}"#).contains("state"));
     assert!(refusal("hello world").contains("write one JSON object"));
     assert!(refusal(r#"{"health":"fine"}"#).contains("degraded"));
+    assert!(refusal(r#"{"tfp":1,"events":{"trade":"stream"}}"#).contains("unknown variant `stream`"));
+    assert!(refusal(r#"{"tfp":1,"min_poll_ms":-1}"#).contains("expected u32"));
     assert!(matches!(said(br#"{"later":"version"}"#), Ok(Said::Unknown)));
+}
+
+#[test]
+fn what_runtimes_add_is_no_mistake_and_utf16_is_told() {
+    assert_eq!(sample("\u{feff}{\"event\":\"q\",\"data\":1}\r").sample(&[]).value, b"1");
+    let line = r#"{"event":"q","data":1}"#;
+    let [little, big] = [u16::to_le_bytes, u16::to_be_bytes]
+        .map(|bytes| line.encode_utf16().flat_map(bytes).collect::<Vec<u8>>());
+    let marked = [&[0xff, 0xfe], little.as_slice()].concat();
+    for wide in [little, big, marked] {
+        assert_eq!(said(&wide).unwrap_err().to_string(), "this line is UTF-16; write UTF-8");
+    }
+}
+
+#[test]
+fn a_value_that_is_no_text_is_told() {
+    let why = said(b"{\"event\":\"q\",\"data\":\"\xff\"}").unwrap_err().to_string();
+    assert!(why.contains("invalid unicode"), "{why}");
+}
+
+#[test]
+fn only_a_feed_that_says_so_has_to_beat() {
+    let beats = |line: &str| matches!(said(line.as_bytes()), Ok(Said::Hello(hello)) if hello.beats);
+    assert!(beats(r#"{"tfp":1,"features":["later","heartbeat"]}"#));
+    assert!(!beats(r#"{"tfp":1,"features":[]}"#));
+    assert!(!beats(r#"{"tfp":1}"#));
 }
 
 #[test]
@@ -68,6 +97,7 @@ fn every_line_reads_back_as_written() {
         feed: "org.example.stocks".into(),
         version: "0.1.0".into(),
         mode: Mode::Poll,
+        beats: true,
         events: vec![("quote".into(), Class::State), ("trade".into(), Class::Event)],
         default_poll_ms: 1000,
         min_poll_ms: 250,
@@ -79,7 +109,9 @@ fn every_line_reads_back_as_written() {
         Said::Health { state: FeedState::Closed, message: "night".into() },
         Said::Heartbeat,
         Said::Retire("AAPL".into()),
-        Said::Reject { code: "bad_topic".into(), message: "a space".into() },
+        Said::GivenUp(3),
+        Said::Reject { code: "bad_topic".into(), message: "a space".into(), count: 1 },
+        Said::Reject { code: "bad_topic".into(), message: "a space".into(), count: 7 },
         Said::Done { poll: 17, result: Ok(()) },
         Said::Done { poll: 18, result: Err(Failure::transient("timed out")) },
         Said::Fail(failure),

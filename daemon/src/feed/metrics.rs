@@ -21,6 +21,7 @@ pub struct Metrics {
     dropped: IntCounterVec,
     restarts: IntCounterVec,
     state: IntGaugeVec,
+    resident: IntGaugeVec,
 }
 
 impl Default for Metrics {
@@ -49,6 +50,14 @@ impl Metrics {
                 &["feed", "state"],
             )
             .expect("name and labels are valid constants"),
+            resident: IntGaugeVec::new(
+                Opts::new(
+                    "tickerd_feed_resident_bytes",
+                    "Resident memory of a feed's process; 0 without one",
+                ),
+                &["feed"],
+            )
+            .expect("name and labels are valid constants"),
         }
     }
 
@@ -58,7 +67,8 @@ impl Metrics {
         registry.register(Box::new(self.rejects.clone()))?;
         registry.register(Box::new(self.dropped.clone()))?;
         registry.register(Box::new(self.restarts.clone()))?;
-        registry.register(Box::new(self.state.clone()))
+        registry.register(Box::new(self.state.clone()))?;
+        registry.register(Box::new(self.resident.clone()))
     }
 
     /// Shows all of a feed's series from the start: what appears with its first increase looks like no increase at all.
@@ -66,6 +76,7 @@ impl Metrics {
         self.samples(feed);
         self.dropped(feed);
         self.restarts(feed);
+        self.set_resident(feed, 0);
         for reason in reasons() {
             self.rejects(feed, reason);
         }
@@ -89,6 +100,11 @@ impl Metrics {
     /// Samples of `feed` that were refused for `reason`.
     pub fn rejects(&self, feed: &str, reason: &'static str) -> IntCounter {
         self.rejects.with_label_values(&[feed, reason])
+    }
+
+    /// Says how much memory the process of `feed` has, in bytes.
+    pub fn set_resident(&self, feed: &str, bytes: u64) {
+        self.resident.with_label_values(&[feed]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Samples of `feed` that were refused, for any reason.

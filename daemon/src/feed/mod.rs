@@ -10,8 +10,10 @@
 //! and one line of `child`.
 mod allowance;
 mod backoff;
+pub mod cage;
 mod child;
 mod elf;
+mod figures;
 mod find;
 mod host;
 mod instance;
@@ -23,13 +25,21 @@ mod lines;
 mod metrics;
 mod orders;
 mod pacer;
+mod plan;
+mod recovery;
 mod rejects;
 mod report;
 mod runner;
+mod running;
+mod sample_line;
 mod sink;
 mod splitter;
 mod supervisor;
+pub mod warden;
+mod watchdog;
 
+#[cfg(test)]
+mod line_sink_tests;
 #[cfg(test)]
 mod lines_tests;
 #[cfg(test)]
@@ -47,11 +57,13 @@ pub use line_sink::LineSink;
 pub use lines::{LINE_BYTES_MAX, write_tick};
 pub use metrics::Metrics;
 pub use orders::{Order, Setup};
+pub use plan::not_started;
 pub use report::{Failure, Fault, Hello, Report};
 pub use runner::{Job, Runner};
 pub use sink::now_unix_ms;
 pub use splitter::{Item, Splitter};
 pub use supervisor::Supervisor;
+pub use warden::Warden;
 
 /// Called on the supervisor's thread when a feed's state changes, and at its first sample and first failure.
 pub type OnChange = Box<dyn Fn() + Send + Sync>;
@@ -73,8 +85,10 @@ pub struct Spec {
     pub topics_max: usize,
     /// Where its process runs; relative executables are relative to it.
     pub working_dir: PathBuf,
-    /// This executable, for `feed-host`.
+    /// This executable, for `feed-host` and `feed-exec`.
     pub program: PathBuf,
+    /// Ends what the feed's process started when this process is killed.
+    pub warden: Arc<Warden>,
     /// How patient to be.
     pub limits: Limits,
 }
@@ -106,13 +120,23 @@ pub struct Limits {
     pub poll_deadline_min: Duration,
     /// No poll may take longer; default 10 s. At the deadline it is interrupted, at twice that its process is killed.
     pub poll_deadline_max: Duration,
+    /// A push feed that beats is taken for hung without a sign of life for this long; none: it never is. Default 30 s. It
+    /// is interrupted then, and after as long again its process is killed.
+    pub heartbeat: Option<Duration>,
+    /// Most resident memory of a feed's process, in bytes; none: as much as the machine has. Default 1 GiB.
+    pub memory: Option<u64>,
     /// First wait before a restart; default 0.5 s, doubling.
     pub restart_first: Duration,
     /// Longest wait before a restart; default 60 s.
     pub restart_max: Duration,
     /// A life this long starts the waits anew; default 60 s.
     pub healthy_after: Duration,
-    /// Wait after a failure that only a changed configuration can cure; default 10 min.
+    /// Lives in a row without one sample after which the feed has failed; default 5.
+    pub failures: u32,
+    /// Wait before a feed that has failed is tried again; default 10 min.
+    pub failed_retry: Duration,
+    /// Wait after a failure that only a changed configuration can cure; default 10 min. Not for ever: what it names,
+    /// such as a key file or an interpreter, may have appeared.
     pub config_retry: Duration,
     /// From the request to stop until SIGTERM; default 2 s.
     pub stop_grace: Duration,
@@ -126,9 +150,13 @@ impl Default for Limits {
             hello: Duration::from_secs(10),
             poll_deadline_min: Duration::from_secs(5),
             poll_deadline_max: Duration::from_secs(10),
+            heartbeat: Some(Duration::from_secs(30)),
+            memory: Some(1024 * 1024 * 1024),
             restart_first: Duration::from_millis(500),
             restart_max: Duration::from_secs(60),
             healthy_after: Duration::from_secs(60),
+            failures: 5,
+            failed_retry: Duration::from_secs(600),
             config_retry: Duration::from_secs(600),
             stop_grace: Duration::from_secs(2),
             term_grace: Duration::from_secs(2),

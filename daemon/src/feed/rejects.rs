@@ -19,12 +19,18 @@ pub struct Rejects {
 }
 
 impl Rejects {
-    /// Counts one refusal; a text comes back when it is time to say something.
-    pub fn note(&mut self, code: &'static str, why: &dyn std::fmt::Display, now: Instant) -> Option<String> {
+    /// Counts refusals for one reason; a text comes back when it is time to say something.
+    pub fn note(
+        &mut self,
+        code: &'static str,
+        why: &dyn std::fmt::Display,
+        count: u64,
+        now: Instant,
+    ) -> Option<String> {
         match self.counts.iter_mut().find(|(known, _)| *known == code) {
-            Some((_, count)) => *count += 1,
+            Some((_, known)) => *known += count,
             // The codes are a fixed set, so this list is bounded.
-            None => self.counts.push((code, 1)),
+            None => self.counts.push((code, count)),
         }
         // Formatting costs more than the check that failed; between two messages one reason is enough.
         if self.last.is_empty() || self.due(now) {
@@ -66,13 +72,13 @@ mod tests {
         let mut rejects = Rejects::default();
         let start = Instant::now();
         assert_eq!(
-            rejects.note("bad_json", &"no value", start).unwrap(),
+            rejects.note("bad_json", &"no value", 1, start).unwrap(),
             "refused 1 sample: bad_json 1; no value"
         );
         for _ in 0..50 {
-            assert!(rejects.note("bad_json", &"no value", start + Duration::from_secs(1)).is_none());
+            assert!(rejects.note("bad_json", &"no value", 1, start + Duration::from_secs(1)).is_none());
         }
-        assert!(rejects.note("bad_topic", &"a space", start + Duration::from_secs(2)).is_none());
+        assert!(rejects.note("bad_topic", &"a space", 1, start + Duration::from_secs(2)).is_none());
         let text = rejects.settle(start + Duration::from_secs(11)).unwrap();
         assert_eq!(text, "refused 51 samples: bad_json 50, bad_topic 1; no value");
         assert!(rejects.settle(start + Duration::from_secs(60)).is_none(), "nothing new");

@@ -30,6 +30,8 @@ pub struct Hello {
     pub version: String,
     /// How it is driven.
     pub mode: Mode,
+    /// Whether it gives signs of life while it has nothing to say, so that their absence means something.
+    pub beats: bool,
     /// The events it declares, with their class.
     pub events: Vec<(String, Class)>,
     /// How often it would like to be polled, in milliseconds; 0: as often as it is pushed.
@@ -104,6 +106,10 @@ pub enum Report {
     Done { poll: u64, result: Result<(), Failure> },
     /// It says that it cannot go on, and should be ended.
     Fail(Failure),
+    /// It ends of itself and tidies up; it should be gone soon.
+    Leaving,
+    /// Nothing will be heard from it any more, though it runs.
+    Mute,
     /// It is gone. `Ok` when it ended of itself without an error.
     Ended(Result<(), Failure>),
 }

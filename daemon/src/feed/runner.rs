@@ -106,11 +106,29 @@ impl Shared {
             feed: kind.id,
             version: kind.version,
             mode: kind.mode,
+            beats: kind.beats,
             events: kind.events,
             default_poll_ms: kind.default_poll_ms,
             min_poll_ms: kind.min_poll_ms,
         }));
-        if kind.mode == Mode::Push {
+        let end = self.work(&mut instance, kind.mode, report, polls);
+        // Told before the instance is destroyed, for that may hang.
+        report(match &end {
+            Ok(()) => Report::Leaving,
+            Err(failure) => Report::Fail(failure.clone()),
+        });
+        drop(instance);
+        end
+    }
+
+    fn work(
+        &self,
+        instance: &mut Instance,
+        mode: Mode,
+        report: &Reporter,
+        polls: &Receiver<Option<u64>>,
+    ) -> Result<(), Failure> {
+        if mode == Mode::Push {
             return if self.stopping.load(Ordering::SeqCst) { Ok(()) } else { instance.work() };
         }
         while !self.stopping.load(Ordering::SeqCst) {

@@ -48,8 +48,12 @@ pub fn check_relative(topic: &[u8]) -> Result<(), GrammarError> {
 pub struct Voice {
     /// A sample was accepted, ever.
     spoken: AtomicBool,
+    /// A sample was accepted in this life.
+    fruitful: AtomicBool,
     /// Anything sensible came since the feed was started last.
     heard: AtomicBool,
+    /// A sign of life came since the last look.
+    alive: AtomicBool,
     hello: Mutex<Option<Hello>>,
     reported: Mutex<Option<(FeedState, String)>>,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -60,7 +64,9 @@ impl Voice {
     pub fn new(wake: Box<dyn Fn() + Send + Sync>) -> Voice {
         Voice {
             spoken: AtomicBool::new(false),
+            fruitful: AtomicBool::new(false),
             heard: AtomicBool::new(false),
+            alive: AtomicBool::new(false),
             hello: Mutex::default(),
             reported: Mutex::default(),
             wake,
@@ -70,6 +76,16 @@ impl Voice {
     /// Whether a sample was accepted, ever.
     pub fn has_spoken(&self) -> bool {
         self.spoken.load(Ordering::Acquire)
+    }
+
+    /// Whether a sample was accepted in this life.
+    pub fn is_fruitful(&self) -> bool {
+        self.fruitful.load(Ordering::Acquire)
+    }
+
+    /// Whether there was a sign of life since this was asked last.
+    pub fn take_alive(&self) -> bool {
+        self.alive.swap(false, Ordering::AcqRel)
     }
 
     /// Whether anything came in this life.
@@ -94,12 +110,22 @@ impl Voice {
 
     /// A new life begins: forget what the last one said.
     pub fn begin(&self) {
+        self.fruitful.store(false, Ordering::Release);
         self.heard.store(false, Ordering::Release);
         *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The feed gave a sign of life.
+    /// The feed is alive, which does not mean that it is well.
+    pub fn live(&self) {
+        // Read first: this is called for each sample, and a line that is only read is shared between cores.
+        if !self.alive.load(Ordering::Relaxed) {
+            self.alive.store(true, Ordering::Release);
+        }
+    }
+
+    /// The feed said something sensible.
     pub fn hear(&self) {
+        self.live();
         if !self.heard.load(Ordering::Relaxed) {
             self.heard.store(true, Ordering::Release);
             (self.wake)();
@@ -110,6 +136,9 @@ impl Voice {
         if !self.spoken.load(Ordering::Relaxed) {
             self.spoken.store(true, Ordering::Release);
             (self.wake)();
+        }
+        if !self.fruitful.load(Ordering::Relaxed) {
+            self.fruitful.store(true, Ordering::Release);
         }
         self.hear();
     }
@@ -189,6 +218,27 @@ impl LaneSink {
         }
     }
 
+    /// As [`Sink::refuse`], for several samples at once.
+    pub fn refuse_many(&self, code: &'static str, why: &dyn Display, count: u64) {
+        self.metrics.rejects(&self.feed, code).inc_by(count);
+        let now = Instant::now();
+        let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).note(code, why, count, now);
+        if let Some(text) = text {
+            self.journal.tell(Level::WARN, None, &super::journal::printable(&text));
+        }
+    }
+
+    /// Accepted samples that were given up with a topic that ended, before they got here.
+    pub fn lose(&self, count: u64) {
+        self.samples.inc_by(count);
+        self.dropped.inc_by(count);
+    }
+
+    /// A sign of life that says nothing about how it goes.
+    pub fn live(&self) {
+        self.voice.live();
+    }
+
     /// The log of the feed.
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
@@ -206,16 +256,12 @@ impl Sink for LaneSink {
     }
 
     fn refuse(&self, code: &'static str, why: &dyn Display) {
-        self.metrics.rejects(&self.feed, code).inc();
-        let now = Instant::now();
-        let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).note(code, why, now);
-        if let Some(text) = text {
-            self.journal.tell(Level::WARN, None, &super::journal::printable(&text));
-        }
+        self.refuse_many(code, why, 1);
     }
 
     fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
         check_relative(topic)?;
+        self.voice.live();
         let mut normaliser = self.normaliser();
         let given_up = normaliser.retire(topic).map_or(0, |topic| self.lane.retire(topic));
         if given_up > 0 {

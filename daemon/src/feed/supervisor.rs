@@ -1,6 +1,5 @@
 //! Keeps one feed alive: starts it, watches it, starts it again after a growing wait, and ends it in order.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -10,17 +9,15 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 
 use crate::feed::allowance::Allowance;
-use crate::feed::backoff::Backoff;
-use crate::feed::child::{Child, Plan};
 use crate::feed::find::located;
 use crate::feed::journal::{Journal, printable};
-use crate::feed::life::{End, Life, Running, seconds};
+use crate::feed::life::{End, Life};
 use crate::feed::metrics::Metrics;
-use crate::feed::orders::Setup;
-use crate::feed::report::{Failure, Fault, Hello, Report, Reporter};
-use crate::feed::runner::{Job, Runner};
+use crate::feed::recovery::{Record, Recovery};
+use crate::feed::report::{Failure, Hello, Report, Reporter};
+use crate::feed::running::Running;
 use crate::feed::sink::{LaneSink, Voice, now_unix_ms};
-use crate::feed::{Isolation, OnChange, Source, Spec};
+use crate::feed::{OnChange, Spec};
 use crate::model::lane::{FeedState, Health, Lane};
 
 /// Reports that wait for the supervisor. It never waits for who sends them, so they cannot wait for each other.
@@ -48,6 +45,7 @@ struct Shared {
     last_end: Mutex<Option<End>>,
     stopping: AtomicBool,
     hurrying: AtomicBool,
+    retrying: AtomicBool,
     events: SyncSender<Event>,
     ended: Mutex<bool>,
     on_end: Condvar,
@@ -84,6 +82,7 @@ impl Supervisor {
             last_end: Mutex::default(),
             stopping: AtomicBool::new(false),
             hurrying: AtomicBool::new(false),
+            retrying: AtomicBool::new(false),
             events,
             ended: Mutex::new(false),
             on_end: Condvar::new(),
@@ -100,6 +99,7 @@ impl Supervisor {
             on_change,
             told: (false, false),
             changes: Allowance::new(CHANGES_BURST, CHANGES_PER_S, Instant::now()),
+            left_behind: false,
         };
         let name = format!("watch-{}", spec.name);
         let thread = std::thread::Builder::new().name(name).spawn(move || overseer.run(&spec, &received));
@@ -129,6 +129,12 @@ impl Supervisor {
     /// Whether it ever failed: did not start, ended, hung, or a poll went wrong.
     pub fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// What waits to be tried again is tried now: a feed that is down, or a poll that failed.
+    pub fn retry(&self) {
+        self.shared.retrying.store(true, Ordering::Release);
+        let _ = self.shared.events.try_send(Event::Wake);
     }
 
     /// How its last life ended, if one has; without an error when it ended of itself. What it said is taken by then.
@@ -204,6 +210,16 @@ struct Overseer {
     /// Whether a first sample and a first failure were told.
     told: (bool, bool),
     changes: Allowance,
+    /// The last life's thread did not end.
+    left_behind: bool,
+}
+
+/// How a wait between two lives ended.
+enum Pause {
+    Over,
+    /// Someone asked for the next life now.
+    Cut,
+    Stopping,
 }
 
 /// Says that the thread is over, however it ends.
@@ -215,8 +231,7 @@ impl Drop for Overseer {
 
 impl Overseer {
     fn run(mut self, spec: &Spec, events: &Receiver<Event>) {
-        let limits = &spec.limits;
-        let mut backoff = Backoff::new(limits.restart_first, limits.restart_max);
+        let mut recovery = Recovery::new(&spec.limits);
         for life in 1u64.. {
             if life > 1 {
                 self.metrics.restarts(&spec.name).inc();
@@ -228,22 +243,21 @@ impl Overseer {
             if self.shared.is_stopping() {
                 break;
             }
-            if began.elapsed() >= limits.healthy_after && self.shared.voice.is_heard() {
-                backoff.reset();
-            }
+            let voice = &self.shared.voice;
+            let record = Record {
+                is_fruitful: voice.is_fruitful(),
+                is_healthy: began.elapsed() >= spec.limits.healthy_after && voice.is_heard(),
+                is_left_behind: std::mem::take(&mut self.left_behind),
+            };
             let failure = end.err().unwrap_or_else(|| Failure::transient("it ended of itself"));
-            let wait = match failure.fault {
-                Fault::Config => limits.config_retry,
-                Fault::Transient | Fault::Fatal => backoff.wait(rand::random::<f64>()),
-            };
-            let then = match failure.fault {
-                Fault::Config => "waits for a changed configuration, and tries again in",
-                Fault::Transient | Fault::Fatal => "starts again in",
-            };
+            let (wait, reason) = recovery.after(&failure, record, rand::random::<f64>());
             self.fail();
-            self.set(FeedState::Down, format!("{}; {then} {}", failure.message, seconds(wait)));
-            if !self.pause(events, Instant::now() + wait) {
-                break;
+            self.metrics.set_resident(&spec.name, 0);
+            self.set(FeedState::Down, reason);
+            match self.pause(events, wait.map(|wait| Instant::now() + wait)) {
+                Pause::Over => {}
+                Pause::Cut => recovery.forgive(),
+                Pause::Stopping => break,
             }
         }
         self.sink.settle(Instant::now());
@@ -260,7 +274,7 @@ impl Overseer {
             }
             drop(events_in.send(Event::Report { life, report }));
         });
-        let running = begin(spec, self.sink.clone(), report)?;
+        let running = Running::start(spec, self.sink.clone(), report)?;
         let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
         let mut current = Life::new(spec, &voice, &journal, running, Instant::now());
         loop {
@@ -274,14 +288,21 @@ impl Overseer {
                     return end;
                 }
             }
+            if self.shared.retrying.swap(false, Ordering::AcqRel) {
+                current.retry(now);
+            }
             if let Some(end) = current.act(now) {
+                self.left_behind = current.is_left_behind();
                 return end;
+            }
+            if let Some(bytes) = current.resident() {
+                self.metrics.set_resident(&spec.name, bytes);
             }
             if current.is_failing() {
                 self.fail();
             }
-            let (state, reason) = current.view();
-            let look = if self.show(state, reason, now) { LOOK } else { Duration::from_secs(1) };
+            let shown = current.view().is_none_or(|(state, reason)| self.show(state, reason, now));
+            let look = if shown { LOOK } else { Duration::from_secs(1) };
             self.sink.settle(now);
             let wait = current.wait(now).map_or(look, |wait| wait.min(look));
             if let Ok(Event::Report { life: of, report }) = events.recv_timeout(wait)
@@ -293,17 +314,20 @@ impl Overseer {
         }
     }
 
-    /// Waits between two lives. False when it is time to stop.
-    fn pause(&mut self, events: &Receiver<Event>, until: Instant) -> bool {
+    /// Waits between two lives; without an end, until it is time to stop.
+    fn pause(&mut self, events: &Receiver<Event>, until: Option<Instant>) -> Pause {
         while !self.shared.is_stopping() {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.map_or(LOOK, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
-                return true;
+                return Pause::Over;
+            }
+            if self.shared.retrying.swap(false, Ordering::AcqRel) && until.is_some() {
+                return Pause::Cut;
             }
             let _ = events.recv_timeout(left.min(LOOK));
             self.sink.settle(Instant::now());
         }
-        false
+        Pause::Stopping
     }
 
     fn fail(&self) {
@@ -360,27 +384,4 @@ impl Overseer {
         }
         self.journal.tell(level, None, &text);
     }
-}
-
-/// Starts what the feed runs in.
-fn begin(spec: &Spec, sink: Arc<LaneSink>, report: Reporter) -> Result<Running, Failure> {
-    let config = match &spec.config {
-        serde_json::Value::Null => serde_json::json!({}),
-        config => config.clone(),
-    };
-    let argv = match &spec.source {
-        Source::Library { path, isolation: Isolation::InProcess } => {
-            let job = Job { path: path.clone(), name: spec.name.clone(), config: config.to_string() };
-            let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
-            return Runner::start(job, sink, report).map(Running::Thread).map_err(cannot);
-        }
-        Source::Library { path, isolation: Isolation::Process } => {
-            let text = |path: &Path| path.to_string_lossy().into_owned();
-            vec![text(&spec.program), "feed-host".into(), "--feed".into(), spec.name.clone(), text(path)]
-        }
-        Source::Exec { argv } => argv.clone(),
-    };
-    let setup = Setup::new(&spec.name, spec.interval, spec.topics_max, config).line();
-    let plan = Plan { argv, working_dir: spec.working_dir.clone(), setup };
-    Child::start(plan, sink, report).map(Running::Child)
 }

@@ -96,6 +96,8 @@ pub struct Drained {
     pub health: Option<Health>,
     /// Ticks merged or dropped since the last drain.
     pub lost: u64,
+    /// Samples that went with topics that ended, those merged into them before included: no tick's count tells of them.
+    pub given_up: u64,
 }
 
 /// See the module.
@@ -175,7 +177,8 @@ impl Lane {
         let (health, lost) = (inner.health.take(), std::mem::take(&mut inner.lost));
         // Nobody has to wait while it is put in order.
         drop(inner);
-        Drained { entries: load.in_order(), health, lost }
+        let given_up = load.given_up;
+        Drained { entries: load.in_order(), health, lost, given_up }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -83,6 +83,8 @@ interval = "500ms"
 poll = "2s"
 emit = "always"
 max_age = "6s"
+heartbeat = "2m"
+memory_max = "off"
 topics_max = 5
 [feed.config]
 symbols = ["AAPL"]
@@ -128,6 +130,8 @@ exec = ["./feed.py", ""]
         poll: Some(Duration::from_secs(2)),
         emit: Emit::Always,
         max_age: Some(Duration::from_secs(6)),
+        heartbeat: Some(Duration::from_secs(120)),
+        memory_max: None,
         topics_max: 5,
         config: serde_json::json!({
             "symbols": ["AAPL"],
@@ -184,5 +188,5 @@ fn known_keys_are_those_of_the_design() {
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    assert_eq!(keys.len(), 3 + 14 + 2 + 8 + 3 + 10, "{keys:?}");
+    assert_eq!(keys.len(), 3 + 14 + 2 + 8 + 3 + 12, "{keys:?}");
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::plugin::{in_child, in_process, plugin};
-use super::{Bench, quick, scratch};
-use crate::feed::{Limits, Spec, library};
+use super::{Bench, scratch};
+use crate::feed::library;
 use crate::model::lane::FeedState;
 use crate::model::sample::Class;
 
@@ -48,7 +48,7 @@ fn a_c_plugin_polls_in_process() {
 #[test]
 fn the_same_plugin_polls_in_a_child() {
     let dir = scratch();
-    check_counting(Bench::start(in_child(dir.path(), plugin(dir.path(), COUNTING))));
+    check_counting(Bench::start(in_child(plugin(dir.path(), COUNTING))));
 }
 
 const PUSHING: &str = r#"
@@ -62,21 +62,20 @@ const PUSHING: &str = r#"
     PLUGIN(.mode = 2, .run = run)
 "#;
 
-fn check_pushing(mut bench: Bench, bad_lines: u64) {
+fn check_pushing(mut bench: Bench) {
     bench.until_values(2);
     bench.until_state(FeedState::Closed, "night");
     assert_eq!(bench.seen[1].kind, "retired");
     assert!(bench.stop() < Duration::from_secs(5), "sleep_ms ends at once");
-    assert!(bench.rejects("bad_line") <= bad_lines, "what a plugin prints gets between no lines");
+    assert_eq!(bench.rejects("bad_line"), 0, "what a plugin prints gets between no lines");
     assert_eq!(bench.metrics.restarts("f").get(), 0);
 }
 
 #[test]
 fn a_push_plugin_closes_retires_and_stops_at_once() {
     let dir = scratch();
-    check_pushing(Bench::start(in_process(plugin(dir.path(), PUSHING))), 0);
-    // The test harness that stands in for tickerd prints a line of its own.
-    check_pushing(Bench::start(in_child(dir.path(), dir.path().join("libplugin.so"))), 1);
+    check_pushing(Bench::start(in_process(plugin(dir.path(), PUSHING))));
+    check_pushing(Bench::start(in_child(dir.path().join("libplugin.so"))));
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn bad_samples_are_invalid_and_counted_in_both_isolations() {
         PLUGIN(.mode = 1, .poll = poll, .default_poll = 60000)
         "#,
     );
-    for spec in [in_process(path.clone()), in_child(dir.path(), path)] {
+    for spec in [in_process(path.clone()), in_child(path)] {
         let mut bench = Bench::start(spec);
         bench.until_values(2);
         assert_eq!(bench.values(), ["1", "true"]);
@@ -143,7 +142,7 @@ fn libraries_that_are_no_plugins_are_configuration_errors() {
         assert!(error.contains(says), "{error}");
     }
     let mut bench = Bench::start(in_process(dir.path().join("missing.so")));
-    bench.until_state(FeedState::Down, "waits for a changed configuration, and tries again in 600");
+    bench.until_state(FeedState::Down, "waits for a changed configuration, and tries again in 10 min");
     assert!(bench.supervisor().has_failed());
     assert!(bench.stop() < Duration::from_secs(5));
 }
@@ -188,60 +187,10 @@ fn failing_calls_degrade_restart_or_wait_by_their_status() {
     panicking.until_state(FeedState::Down, "poll: because -6; starts again in");
     panicking.until("restarts", |bench| bench.metrics.restarts("f").get() >= 2);
 
-    for spec in [in_process(failing("-1")), in_child(dir.path(), dir.path().join("-1/libplugin.so"))] {
+    for spec in [in_process(failing("-1")), in_child(dir.path().join("-1/libplugin.so"))] {
         let mut wrong = Bench::start(spec);
         wrong.until_state(FeedState::Down, "poll: because -1; waits for a changed configuration");
         assert_eq!(wrong.metrics.restarts("f").get(), 0);
-    }
-}
-
-const HANGING: &str = r#"
-    static st poll(feed *f) { say(f->h, "a", "quote", "1"); for (;;) pause(); }
-    PLUGIN(.mode = 1, .poll = poll)
-"#;
-
-fn impatient(spec: Spec) -> Spec {
-    let short = Duration::from_millis(200);
-    Spec { limits: Limits { poll_deadline_min: short, poll_deadline_max: short, ..quick() }, ..spec }
-}
-
-#[test]
-fn a_hung_poll_goes_stale_then_wedged_and_holds_up_nobody() {
-    let dir = scratch();
-    let mut bench = Bench::start(impatient(in_process(plugin(dir.path(), HANGING))));
-    bench.until_state(FeedState::Stale, "poll has not returned");
-    bench.until_state(FeedState::Down, "wedged");
-    assert!(bench.stop() < Duration::from_secs(3));
-}
-
-#[test]
-fn a_hung_poll_in_a_child_is_killed_and_started_anew() {
-    let dir = scratch();
-    let mut bench = Bench::start(impatient(in_child(dir.path(), plugin(dir.path(), HANGING))));
-    bench.until_state(FeedState::Down, "poll has not returned for 400 ms; killed; starts again");
-    bench.until_values(2);
-    assert!(bench.stop() < Duration::from_secs(3));
-}
-
-#[test]
-fn an_interrupted_poll_is_well_again() {
-    let dir = scratch();
-    let code = r#"
-        static volatile int rung;
-        static st poll(feed *f) {
-          if (f->n++) return say(f->h, "a", "quote", "2");
-          while (!rung) usleep(1000);
-          fault(f->h, "interrupted"); return -2; }
-        static void interrupt(feed *f) { rung = 1; }
-        PLUGIN(.mode = 1, .poll = poll, .interrupt = interrupt)
-    "#;
-    let path = plugin(dir.path(), code);
-    for spec in [in_process(path.clone()), in_child(dir.path(), path)] {
-        let mut bench = Bench::start(impatient(spec));
-        bench.until_values(1);
-        bench.until_state(FeedState::Degraded, "poll: interrupted");
-        bench.until_state(FeedState::Up, "");
-        assert_eq!(bench.metrics.restarts("f").get(), 0);
     }
 }
 
@@ -252,25 +201,7 @@ fn a_crashing_plugin_takes_only_its_child_along() {
         static st run(feed *f) { say(f->h, "a", "quote", "1"); f->h->sleep_ms(f->h, 50); *(volatile int *)8 = 1; return 0; }
         PLUGIN(.mode = 2, .run = run)
     "#;
-    let mut bench = Bench::start(in_child(dir.path(), plugin(dir.path(), code)));
+    let mut bench = Bench::start(in_child(plugin(dir.path(), code)));
     bench.until_state(FeedState::Down, "was killed by SIGSEGV");
     bench.until_values(2);
-}
-
-#[test]
-fn a_silent_library_child_is_killed_at_the_hello_deadline() {
-    let dir = scratch();
-    let path = plugin(
-        dir.path(),
-        "static st p(feed *f) { return 0; }
-         static st slow(const host *h, const char *c, size_t n, feed **out) { for (;;) pause(); }
-         PLUGIN(.mode = 1, .poll = p, .create = slow)",
-    );
-    for (mut spec, says) in [
-        (in_child(dir.path(), path.clone()), "it was not ready within 300 ms of its start; killed"),
-        (in_process(path), "wedged: it was not ready within 300 ms"),
-    ] {
-        spec.limits.hello = Duration::from_millis(300);
-        Bench::start(spec).until_state(FeedState::Down, says);
-    }
 }

@@ -2,7 +2,6 @@
 //!
 //! Nothing here sleeps to wait: tests wait on what the supervisor tells, with a deadline.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,10 +11,13 @@ use super::*;
 use crate::model::lane::{Entry, FeedState, LANE_TICKS_MAX};
 use crate::model::sample::Class;
 
+mod endings;
 mod executables;
+mod hangs;
 mod libraries;
 mod plugin;
 mod programs;
+mod stand_in;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -170,7 +172,8 @@ fn spec(source: Source) -> Spec {
         config: serde_json::json!({}),
         topics_max: 100,
         working_dir: std::env::temp_dir(),
-        program: PathBuf::from("/nonexistent"),
+        program: stand_in::program(),
+        warden: Arc::new(Warden::new(stand_in::program())),
         limits: quick(),
     }
 }

@@ -37,9 +37,10 @@ static void destroy(feed *f) { free(f); }
 static const event_type quote = { sizeof(event_type), 1, "quote", "q", 0 };
 static const event_type trade = { sizeof(event_type), 2, "trade", "t", 0 };
 static const event_type *const events[] = { &quote, &trade, 0 };
+#define SDK "c"
 #define PLUGIN(...) \
   static const feed_type type = { .size = sizeof(feed_type), .id = "org.example.test", .name = "test", \
     .description = "d", .events = events, .create = create, .destroy = destroy, .default_poll = 20, __VA_ARGS__ }; \
   static const feed_type *const types[] = { &type }; \
-  static const tkr_plugin me = { sizeof(tkr_plugin), 0, 0, 1, types, "0.3.0", "c" }; \
+  static const tkr_plugin me = { sizeof(tkr_plugin), 0, 0, 1, types, "0.3.0", SDK }; \
   const tkr_plugin *tickerd_plugin_v1(void) { return &me; }

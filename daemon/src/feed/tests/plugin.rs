@@ -24,26 +24,7 @@ pub fn in_process(path: PathBuf) -> Spec {
     spec(Source::Library { path, isolation: Isolation::InProcess })
 }
 
-/// A library in a child: a script stands in for `tickerd`, and turns into this test binary's [`feed_host_child`].
-pub fn in_child(dir: &Path, path: PathBuf) -> Spec {
-    let program = dir.join("tickerd");
-    let me = std::env::current_exe().unwrap();
-    let script = format!(
-        "#!/bin/sh\nTICKERD_TEST_FEED=\"$3\" TICKERD_TEST_PLUGIN=\"$4\" exec {} --exact feed::tests::plugin::feed_host_child \
-         --nocapture -q\n",
-        me.display()
-    );
-    std::fs::write(&program, script).unwrap();
-    assert!(Command::new("chmod").arg("+x").arg(&program).status().unwrap().success());
-    Spec { program, ..spec(Source::Library { path, isolation: Isolation::Process }) }
-}
-
-/// Not a test of its own: what [`in_child`] runs.
-#[test]
-fn feed_host_child() {
-    if let (Ok(feed), Some(path)) =
-        (std::env::var("TICKERD_TEST_FEED"), std::env::var_os("TICKERD_TEST_PLUGIN"))
-    {
-        crate::cli::feed_host::run(&feed, Path::new(&path));
-    }
+/// A library in a child.
+pub fn in_child(path: PathBuf) -> Spec {
+    spec(Source::Library { path, isolation: Isolation::Process })
 }

@@ -27,6 +27,8 @@ pub struct Waiting {
     gone_ticks: usize,
     /// Losses of event topics, owed to the topic's next tick.
     owed: HashMap<Topic, u64>,
+    /// Samples that went with their topic, those merged into them earlier included, since the last take.
+    given_up: u64,
     /// Topics of which a tick was taken out, so that their end has to be told.
     told: HashSet<Topic>,
 }
@@ -37,6 +39,15 @@ struct Share {
     ticks: usize,
     /// Where the newest of a state topic lies in `kept`.
     newest: usize,
+    /// What was merged into its ticks.
+    merged: u64,
+}
+
+impl Share {
+    fn add(&mut self, tick: &Tick) {
+        self.ticks += 1;
+        self.merged += tick.merged;
+    }
 }
 
 /// What was taken out. Putting it in order needs no lock.
@@ -45,6 +56,8 @@ pub struct Load {
     kept: VecDeque<(u64, Entry)>,
     events: VecDeque<(u64, Tick)>,
     gone: HashSet<Topic>,
+    /// Samples that went with their topic.
+    pub given_up: u64,
 }
 
 impl Waiting {
@@ -58,7 +71,7 @@ impl Waiting {
         self.arrivals += 1;
         if let Some(index) = &mut self.index {
             let share = index.entry(tick.topic.clone()).or_default();
-            share.ticks += 1;
+            share.add(&tick);
             share.newest = self.kept.len();
         }
         match tick.topic.class() {
@@ -72,9 +85,12 @@ impl Waiting {
         let taken = match tick.topic.class() {
             Class::State => {
                 self.build_index();
-                let share = self.index.as_ref().and_then(|index| index.get(&tick.topic));
-                let place = share.and_then(|share| self.kept.get_mut(share.newest));
+                let mut share = self.index.as_mut().and_then(|index| index.get_mut(&tick.topic));
+                let place = share.as_ref().and_then(|share| self.kept.get_mut(share.newest));
                 if let Some((_, Entry::Tick(old))) = place {
+                    if let Some(share) = &mut share {
+                        share.merged += tick.merged + 1;
+                    }
                     tick.merged += old.merged + 1;
                     *old = tick;
                     return Taken::Coalesced;
@@ -98,15 +114,15 @@ impl Waiting {
     /// Ends a topic, and what waits of it; says how many ticks that were.
     pub fn cut(&mut self, topic: Topic) -> usize {
         self.build_index();
-        let ticks = self.index.as_mut().and_then(|index| index.remove(&topic)).map_or(0, |share| share.ticks);
+        let share = self.index.as_mut().and_then(|index| index.remove(&topic)).unwrap_or_default();
+        let ticks = share.ticks;
+        self.given_up += ticks as u64 + share.merged + self.owed.remove(&topic).unwrap_or(0);
         if ticks > 0 {
             self.gone.insert(topic.clone());
             self.gone_ticks += ticks;
         }
         if self.told.remove(&topic) {
             self.end(topic);
-        } else {
-            self.owed.remove(&topic);
         }
         if self.gone_ticks > self.len() / 2 {
             self.sweep();
@@ -120,6 +136,7 @@ impl Waiting {
             kept: std::mem::take(&mut self.kept),
             events: std::mem::take(&mut self.events),
             gone: std::mem::take(&mut self.gone),
+            given_up: 0,
         };
         (self.index, self.gone_ticks) = (None, 0);
         for (_, tick) in &mut load.events {
@@ -140,10 +157,11 @@ impl Waiting {
                 // Behind all of its ticks: those of events were seen to above.
                 Entry::Retire(topic) => {
                     self.told.remove(topic);
-                    self.owed.remove(topic);
+                    self.given_up += self.owed.remove(topic).unwrap_or(0);
                 }
             }
         }
+        load.given_up = std::mem::take(&mut self.given_up);
         load
     }
 
@@ -156,6 +174,7 @@ impl Waiting {
         }
         if let Some(share) = self.index.as_mut().and_then(|index| index.get_mut(&old.topic)) {
             share.ticks -= 1;
+            share.merged -= old.merged;
         }
         *self.owed.entry(old.topic).or_default() += old.merged + 1;
         Taken::Coalesced
@@ -169,12 +188,12 @@ impl Waiting {
         for (at, (_, entry)) in self.kept.iter().enumerate() {
             if let Entry::Tick(tick) = entry {
                 let share = index.entry(tick.topic.clone()).or_default();
-                share.ticks += 1;
+                share.add(tick);
                 share.newest = at;
             }
         }
         for (_, tick) in &self.events {
-            index.entry(tick.topic.clone()).or_default().ticks += 1;
+            index.entry(tick.topic.clone()).or_default().add(tick);
         }
         self.index = Some(index);
     }
@@ -190,7 +209,7 @@ impl Waiting {
 impl Load {
     /// In the order it came.
     pub fn in_order(self) -> VecDeque<Entry> {
-        let Load { kept, events, gone } = self;
+        let Load { kept, events, gone, .. } = self;
         let mut entries = VecDeque::with_capacity(kept.len() + events.len());
         let mut events = events.into_iter().peekable();
         for (arrival, entry) in kept {

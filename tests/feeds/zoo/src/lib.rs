@@ -6,10 +6,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Health, Host, Interrupter, PollFeed, Sample};
 
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+/// Bytes that `leak` takes at each poll.
+const LEAK_BYTES: usize = 8 << 20;
+/// Bytes of what `huge` emits.
+const HUGE_BYTES: usize = 100 << 20;
 /// The longest value tickerd takes, in bytes.
 const VALUE_BYTES_MAX: usize = 48 * 1024;
 /// The deepest value tickerd takes.
@@ -59,8 +64,20 @@ pub enum Behave {
     HangUntilInterrupted,
     /// `poll` takes `slow_ms`.
     SlowPoll,
+    /// `poll` waits for an interrupt that never returns.
+    HangInterrupt,
     /// `destroy` never returns.
     HangDestroy,
+    /// `poll` fails for good, and `destroy` never returns.
+    FatalAndHang,
+    /// Ends the process by a stack without end.
+    StackOverflow,
+    /// Takes 8 MiB at each poll and gives nothing back.
+    Leak,
+    /// Starts 10 processes at each of 5 polls and waits for none.
+    Fork,
+    /// Emits a value of 100 MiB.
+    Huge,
     /// Ends the process by SIGABRT.
     Abort,
     /// Ends the process by SIGSEGV.
@@ -135,6 +152,7 @@ pub struct Zoo {
     config: Config,
     polls: u64,
     wake: Arc<Wake>,
+    leaked: Vec<Vec<u8>>,
 }
 
 impl Feed for Zoo {
@@ -157,10 +175,13 @@ impl Feed for Zoo {
             Behave::StrayThread => stray(host),
             _ => {}
         }
-        Ok(Zoo { config, polls: 0, wake: Arc::default() })
+        Ok(Zoo { config, polls: 0, wake: Arc::default(), leaked: Vec::new() })
     }
 
     fn interrupter(&self) -> Option<Interrupter> {
+        if self.config.behave == Behave::HangInterrupt {
+            return Some(Box::new(|| hang()));
+        }
         let wake = self.wake.clone();
         Some(Box::new(move || wake.wake()))
     }
@@ -188,10 +209,18 @@ impl Zoo {
         match self.config.behave {
             Behave::PanicPoll => panic!("poll {} was asked to panic", self.polls),
             Behave::HangPoll => hang(),
-            Behave::HangUntilInterrupted => self.wake.wait(),
+            Behave::HangUntilInterrupted | Behave::HangInterrupt => self.wake.wait(),
             Behave::SlowPoll => thread::sleep(Duration::from_millis(self.config.slow_ms)),
             Behave::Abort => std::process::abort(),
             Behave::Segfault => segfault(),
+            Behave::StackOverflow => drop(std::hint::black_box(deeper(1))),
+            Behave::Leak => self.leaked.push(vec![1; LEAK_BYTES]),
+            Behave::Fork => {
+                for _ in 0..if self.polls <= 5 + self.config.after { 10 } else { 0 } {
+                    Command::new("sleep").arg("600").spawn().map(drop).map_err(Error::fatal)?;
+                }
+            }
+            Behave::Huge => refused("wrong", "count", &vec![b'1'; HUGE_BYTES])?,
             Behave::Exit => std::process::exit(3),
             Behave::Flood => self.flood(host, "count")?,
             Behave::FloodEvents => self.flood(host, "tick")?,
@@ -221,7 +250,9 @@ impl Zoo {
                 println!("noise {} on stdout", self.polls);
                 print!("{{\"topic\":\"forged\",\"event\":\"count\",\"data\":1}}\nnoise without an end");
             }
-            Behave::Fatal => return Err(Error::fatal("poll was asked to fail for good")),
+            Behave::Fatal | Behave::FatalAndHang => {
+                return Err(Error::fatal("poll was asked to fail for good"));
+            }
             Behave::Transient => return Err(Error::transient("poll was asked to fail for now")),
             Behave::Closed => host.health(Health::Closed, "the zoo is closed"),
             Behave::Retire if self.polls % 2 == 1 => refused("brief", "count", b"{\"n\":1}")?,
@@ -248,10 +279,15 @@ impl Zoo {
 
 impl Drop for Zoo {
     fn drop(&mut self) {
-        if self.config.behave == Behave::HangDestroy {
+        if matches!(self.config.behave, Behave::HangDestroy | Behave::FatalAndHang) {
             hang();
         }
     }
+}
+
+/// Never ends, which the compiler must not see.
+fn deeper(n: u64) -> u64 {
+    if std::hint::black_box(n) == 0 { 0 } else { deeper(std::hint::black_box(n + 1)) + 1 }
 }
 
 fn hang() -> ! {
