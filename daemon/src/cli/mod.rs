@@ -5,6 +5,7 @@ pub mod demo;
 pub mod feed_exec;
 pub mod feed_host;
 pub mod feed_warden;
+pub mod plugin;
 pub mod record;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::{Listen, Overrides};
 use demo::DemoArgs;
+use plugin::PluginArgs;
 use record::RecordArgs;
 
 /// Something else went wrong; the message says what.
@@ -63,6 +65,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run one feed without a server, and write what it says to a file; the replay feed plays it back.
     Record(RecordArgs),
+    /// Write, run and check feed plugins, without a daemon.
+    Plugin(PluginArgs),
     /// Read and check a configuration file, and do nothing else.
     Check(CheckArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.

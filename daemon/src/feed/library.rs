@@ -16,6 +16,7 @@ use tickerd_sdk::abi::{
 };
 use tickerd_sdk::tkr_read;
 
+use crate::feed::descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
 use crate::feed::report::{Failure, Mode};
 use crate::model::sample::Class;
 
@@ -117,6 +118,22 @@ impl From<LoadError> for Failure {
 ///
 /// Runs the library's constructors, which is the plugin's code: call it on the feed's own thread.
 pub fn load(path: &Path) -> Result<FeedType, LoadError> {
+    let (path, plugin) = open(path)?;
+    // SAFETY: `open` answers what the entry function did.
+    unsafe { read_plugin(plugin) }.map_err(|fault| fault.at(path))
+}
+
+/// Loads the library at `path` as [`load`] does, and reads all that it says about itself, of every feed type.
+///
+/// Runs the plugin's code, which may do anything: call it in a process that can be spared.
+pub fn describe(path: &Path) -> Result<PluginInfo, LoadError> {
+    let (path, plugin) = open(path)?;
+    // SAFETY: `open` answers what the entry function did.
+    unsafe { read_info(plugin) }.map_err(|fault| fault.at(path))
+}
+
+/// Loads the library and calls its entry function; answers the path it was loaded from with the descriptor.
+fn open(path: &Path) -> Result<(PathBuf, *const TkrPlugin), LoadError> {
     // A bare name would make dlopen search LD_LIBRARY_PATH.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if !path.is_file() {
@@ -130,9 +147,7 @@ pub fn load(path: &Path) -> Result<FeedType, LoadError> {
     let entry =
         unsafe { library.get::<TkrEntry>(ENTRY_SYMBOL) }.map_err(|_| LoadError::NoEntry(path.clone()))?;
     // SAFETY: as above; the ABI says it may be called from any thread.
-    let plugin = unsafe { entry() };
-    // SAFETY: the entry's answer is NULL or a static descriptor of at least `struct_size` bytes.
-    unsafe { read_plugin(plugin) }.map_err(|fault| fault.at(path))
+    Ok((path, unsafe { entry() }))
 }
 
 /// The loader's own words without what libloading puts around them.
@@ -173,40 +188,125 @@ macro_rules! need {
     };
 }
 
+/// What a plugin says of itself as a whole, and where its feed types are.
+struct Head {
+    version: String,
+    sdk: String,
+    abi_minor: u32,
+    needs: u32,
+    count: u32,
+    types: *const *const TkrFeedType,
+}
+
 /// # Safety
 /// `plugin` is NULL or points to a descriptor of at least `struct_size` bytes, whose strings end with NUL, and all of
 /// which lives as long as the process.
-unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, Fault> {
+unsafe fn read_head(plugin: *const TkrPlugin) -> Result<Head, Fault> {
     if plugin.is_null() {
         return Err(Fault::Rule("its entry function answered NULL".into()));
     }
     // SAFETY: not NULL, and by the caller's promise readable for `struct_size` bytes, which tkr_read keeps to.
-    let (needs, count, types, version, sdk) = unsafe {
+    let head = unsafe {
         let version = tkr_read!(plugin, TkrPlugin, version).unwrap_or(std::ptr::null());
         let sdk = tkr_read!(plugin, TkrPlugin, sdk).unwrap_or(std::ptr::null());
-        (
-            need!(plugin, TkrPlugin, min_host_minor)?,
-            need!(plugin, TkrPlugin, feed_type_count)?,
-            need!(plugin, TkrPlugin, feed_types)?,
-            optional_text(version, "version")?.unwrap_or_default(),
+        Head {
+            needs: need!(plugin, TkrPlugin, min_host_minor)?,
+            abi_minor: need!(plugin, TkrPlugin, abi_minor)?,
+            count: need!(plugin, TkrPlugin, feed_type_count)?,
+            types: need!(plugin, TkrPlugin, feed_types)?,
+            version: optional_text(version, "version")?.unwrap_or_default(),
             // For people otherwise, so no reason to refuse it.
-            optional_text(sdk, "sdk").ok().flatten().unwrap_or_default(),
-        )
+            sdk: optional_text(sdk, "sdk").ok().flatten().unwrap_or_default(),
+        }
     };
-    if needs > TKR_ABI_MINOR {
-        return Err(Fault::TooNew { needs, version });
+    if head.needs > TKR_ABI_MINOR {
+        return Err(Fault::TooNew { needs: head.needs, version: head.version });
     }
+    let Head { count, types, .. } = head;
     if count == 0 || count > FEED_TYPES_MAX || types.is_null() {
         return Err(Fault::Rule(format!("it offers {count} feed types; 1 to {FEED_TYPES_MAX} are possible")));
     }
+    Ok(head)
+}
+
+/// # Safety
+/// As for [`read_head`].
+unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, Fault> {
+    // SAFETY: the caller's promise.
+    let head = unsafe { read_head(plugin) }?;
     // SAFETY: the array has `count` entries, at least one.
-    let first = unsafe { types.read() };
+    let first = unsafe { head.types.read() };
     if first.is_null() {
         return Err(Fault::Rule("its first feed type is NULL".into()));
     }
     // SAFETY: not NULL; the promise of the caller covers it.
-    let feed_type = unsafe { read_feed_type(first, version) }?;
-    Ok(FeedType { beats: sdk.starts_with(SDK_BEATS), ..feed_type })
+    let feed_type = unsafe { read_feed_type(first, head.version) }?;
+    Ok(FeedType { beats: head.sdk.starts_with(SDK_BEATS), ..feed_type })
+}
+
+/// # Safety
+/// As for [`read_head`].
+unsafe fn read_info(plugin: *const TkrPlugin) -> Result<PluginInfo, Fault> {
+    // SAFETY: the caller's promise.
+    let head = unsafe { read_head(plugin) }?;
+    let mut feed_types = Vec::new();
+    for at in 0..head.count as usize {
+        // SAFETY: the array has `count` entries.
+        let kind = unsafe { head.types.add(at).read() };
+        if kind.is_null() {
+            return Err(Fault::Rule(format!("its feed type {at} is NULL")));
+        }
+        // SAFETY: not NULL; the promise of the caller covers it.
+        feed_types.push(unsafe { read_feed_type_info(kind) }?);
+    }
+    let Head { version, sdk, abi_minor, needs, .. } = head;
+    Ok(PluginInfo { version, sdk, abi_minor, min_host_minor: needs, feed_types })
+}
+
+/// # Safety
+/// `kind` points to a feed type as `read_plugin` promises.
+unsafe fn read_feed_type_info(kind: *const TkrFeedType) -> Result<FeedTypeInfo, String> {
+    /// Text of a member; none where it is NULL or older than the struct.
+    macro_rules! said {
+        ($member:ident) => {
+            optional_text(
+                tkr_read!(kind, TkrFeedType, $member).unwrap_or(std::ptr::null()),
+                stringify!($member),
+            )?
+        };
+    }
+    // SAFETY: `kind` is readable for `struct_size` bytes, which tkr_read keeps to; its strings end with NUL.
+    unsafe {
+        // The whole of what a feed that runs would be held to.
+        let checked = read_feed_type(kind, String::new())?;
+        let event_types = need!(kind, TkrFeedType, event_types)?;
+        let mut events = Vec::new();
+        for (at, (name, class)) in checked.events.into_iter().enumerate() {
+            let event = event_types.add(at).read();
+            let description = tkr_read!(event, TkrEventType, description).unwrap_or(std::ptr::null());
+            let schema = tkr_read!(event, TkrEventType, value_schema).unwrap_or(std::ptr::null());
+            events.push(EventTypeInfo {
+                description: optional_text(description, "event description")?.unwrap_or_default(),
+                value_schema: optional_text(schema, "value_schema")?,
+                name,
+                class,
+            });
+        }
+        Ok(FeedTypeInfo {
+            id: checked.id,
+            name: said!(name).unwrap_or_default(),
+            description: said!(description).unwrap_or_default(),
+            vendor: said!(vendor),
+            license: said!(license),
+            homepage: said!(homepage),
+            config_schema: said!(config_schema),
+            mode: checked.mode,
+            interrupts: checked.interrupt.is_some(),
+            default_poll_ms: checked.default_poll_ms,
+            min_poll_ms: checked.min_poll_ms,
+            events,
+        })
+    }
 }
 
 /// # Safety

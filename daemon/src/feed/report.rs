@@ -1,9 +1,12 @@
 //! What a running feed tells its supervisor, the same from a thread and from a child process.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::sample::Class;
 
 /// How a feed is driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The host asks at intervals.
     Poll,
