@@ -15,6 +15,7 @@ mod quantity;
 mod reader;
 mod section;
 mod server;
+mod topic;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use listen::{Listen, ListenError};
 pub use problem::{Problem, Problems};
 pub use quantity::read_duration;
 pub use server::Server;
+pub use topic::Topic;
 
 /// Largest file that is read; people write a few KiB, and what is larger was named by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -46,6 +48,8 @@ pub struct Config {
     pub history: History,
     /// In the order of the file; none is as good as any.
     pub feeds: Vec<Feed>,
+    /// Topics that clients publish to.
+    pub topics: Vec<Topic>,
     /// What works and may not be meant.
     pub warnings: Vec<Problem>,
 }
@@ -66,6 +70,7 @@ impl Default for Config {
             server: Server::default(),
             history: History::default(),
             feeds: Feed::built_in(),
+            topics: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -105,13 +110,14 @@ impl Config {
     }
 }
 
-/// The path of every key there is, `[[feed]]` as `feed`, in alphabetical order.
+/// The path of every key there is, `[[feed]]` as `feed` and `[[topic]]` as `topic`, in alphabetical order.
 pub fn known_keys() -> BTreeSet<String> {
     let checker = Checker::new(Text::default());
-    let feed = Node { origin: Origin::Nowhere, value: Value::Table(Table::default()) };
-    let feeds = Node { origin: Origin::Nowhere, value: Value::Array(vec![feed]) };
     let mut root = Table::default();
-    root.overlay(&["feed"], feeds);
+    for list in ["feed", "topic"] {
+        let item = Node { origin: Origin::Nowhere, value: Value::Table(Table::default()) };
+        root.overlay(&[list], Node { origin: Origin::Nowhere, value: Value::Array(vec![item]) });
+    }
     walk(&checker, &root, Some(Path::new(".")));
     checker.known()
 }
@@ -135,10 +141,10 @@ fn check(
         environment::overlay(&checker, &mut root, &known, &name, &value);
     }
     overlay_flags(&mut root, flags);
-    let (server, history, feeds) = walk(&checker, &root, base_dir);
+    let (server, history, feeds, topics) = walk(&checker, &root, base_dir);
     let verdict = checker.finish(&known);
     if syntax.is_empty() {
-        return verdict.map(|warnings| Config { server, history, feeds, warnings });
+        return verdict.map(|warnings| Config { server, history, feeds, topics, warnings });
     }
     let mut all = syntax;
     if let Err(others) = verdict {
@@ -147,7 +153,11 @@ fn check(
     Err(Problems::sorted(all))
 }
 
-fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> (Server, History, Vec<Feed>) {
+fn walk(
+    checker: &Checker,
+    root: &Table,
+    base_dir: Option<&Path>,
+) -> (Server, History, Vec<Feed>, Vec<Topic>) {
     let mut top = Section::top(checker, root);
     let server = Server::read(top.section("server"));
     let history = History::read(top.section("history"));
@@ -155,7 +165,8 @@ fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> (Server, Hi
         Some(base_dir) => Feed::read_all(&mut top, base_dir),
         None => Feed::built_in(),
     };
-    (server, history, feeds)
+    let topics = Topic::read_all(&mut top, &feeds);
+    (server, history, feeds, topics)
 }
 
 fn overlay_flags(root: &mut Table, flags: &Overrides) {

@@ -7,6 +7,7 @@ pub mod json;
 pub mod lane;
 pub mod normalise;
 pub mod protocol;
+pub mod rooms;
 pub mod sample;
 pub mod schedule;
 pub mod tick;
