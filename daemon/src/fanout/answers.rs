@@ -49,7 +49,7 @@ impl Shard {
             .collect();
         topics.sort_unstable_by_key(|entry| entry.topic);
         let mut out = Vec::new();
-        event::write(&event::Topics { id: request, topics }, &mut out);
+        self.write(id, &event::Topics { id: request, topics }, &mut out);
         self.send(id, &out, &[]);
     }
 
@@ -84,9 +84,7 @@ impl Shard {
         // Envelopes are JSON by construction, so none is left out here.
         let values =
             frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
-        let mut out = Vec::new();
-        event::write(&event::Values { id: request, values, failed }, &mut out);
-        self.send(id, &out, &[]);
+        self.tell(id, &event::Values { id: request, values, failed });
     }
 
     /// Checks that an exact topic is one, and that some feed could bring it.

@@ -8,8 +8,9 @@ use super::cohorts::ConnId;
 use super::connection::{Fresh, Snapshot, Stall};
 use super::shard::{Shard, unix_ms};
 use super::topics::SlotId;
+use crate::model::encoding::Encoding;
 use crate::model::lane::FeedState;
-use crate::model::protocol::event::{self, Notice};
+use crate::model::protocol::event::Notice;
 
 /// Bytes gathered for one write while catching up.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -105,11 +106,11 @@ impl Shard {
 
     /// Puts the next owed frames into the stall's buffer; false when nothing is owed.
     fn next_chunk(&mut self, id: ConnId) -> bool {
-        let Shard { connections, topics, cohorts, health, tally, pos, aged_pos, .. } = self;
+        let Shard { connections, topics, cohorts, health, tally, encoder, pos, aged_pos, .. } = self;
         let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return false };
         let Some(stall) = &mut conn.stall else { return false };
         let Some(cohort) = conn.cohort.and_then(|c| cohorts.get(c)) else { return false };
-        let fresh = conn.fresh.get_or_insert_default();
+        let (fresh, encoding) = (conn.fresh.get_or_insert_default(), conn.encoding);
         let mut taken = 0;
         for (slot, topic) in &stall.snapshots {
             if stall.rest.len() >= CHUNK_BYTES {
@@ -121,7 +122,7 @@ impl Shard {
             if fresh.has(*slot, frame.tick().n) {
                 continue;
             }
-            stall.rest.extend_from_slice(frame.bytes());
+            stall.rest.extend_from_slice(frame.bytes(encoding, encoder));
             tally.frames += 1;
             fresh.sent.insert(*slot, frame.tick().n);
         }
@@ -134,13 +135,13 @@ impl Shard {
         let passed = health.iter().enumerate().filter(|(_, told)| told.pos > stall.health_pos);
         for (feed, told) in passed {
             if cohorts.is_in_feed(topics, cohort, feed) {
-                stall.rest.extend_from_slice(&told.notice);
+                stall.rest.extend_from_slice(told.notice.bytes(encoding, encoder));
             }
         }
         stall.health_pos = *pos;
         if *aged_pos > stall.aged_pos {
             stall.aged_pos =
-                ages::append_passed(topics, cohort, stall.aged_pos, &mut stall.rest).unwrap_or(*pos);
+                ages::append_passed(topics, cohort, encoder, stall.aged_pos, &mut stall.rest).unwrap_or(*pos);
         }
         if !stall.rest.is_empty() {
             return true;
@@ -166,7 +167,7 @@ impl Shard {
             stall.pos = *pushed;
             stall.caught_up += 1;
             if !fresh.has(*slot, frame.tick().n) {
-                stall.rest.extend_from_slice(frame.bytes());
+                stall.rest.extend_from_slice(frame.bytes(encoding, encoder));
                 stall.caught_up_topics.insert(*slot);
                 tally.frames += 1;
             }
@@ -208,22 +209,20 @@ impl Shard {
             self.tally.skipped += skipped;
             if skipped > 0 && !closing {
                 let topics = stall.caught_up_topics.len();
-                let mut notice = Vec::new();
-                event::write(&Notice::Lag { topics, skipped, since: stall.since }, &mut notice);
-                self.send(id, &notice, &[]);
+                self.tell(id, &Notice::Lag { topics, skipped, since: stall.since });
             }
             self.start_reading(id);
         }
     }
 
     /// Appends the notices of those of `feeds` that are not up.
-    pub fn append_health(&self, feeds: impl Iterator<Item = usize>, out: &mut Vec<u8>) {
+    pub fn append_health(&self, feeds: impl Iterator<Item = usize>, encoding: Encoding, out: &mut Vec<u8>) {
         let mut feeds: Vec<usize> = feeds.collect();
         feeds.sort_unstable();
         feeds.dedup();
         for told in feeds.iter().filter_map(|feed| self.health.get(*feed)) {
             if told.state != FeedState::Up {
-                out.extend_from_slice(&told.notice);
+                out.extend_from_slice(told.notice.bytes(encoding, &self.encoder));
             }
         }
     }

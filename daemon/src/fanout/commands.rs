@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::arrival::Opening;
-use super::cohorts::{Ask, ConnId, Edit, Moved, What};
+use super::cohorts::{Ask, ConnId, Edit, Member, Moved, What};
 use super::connection::Snapshot;
 use super::shard::{Shard, unix_ms};
 use super::topics::SlotId;
@@ -37,9 +37,7 @@ impl Shard {
                 message_bytes: settings.limits.message,
             },
         };
-        let mut out = Vec::new();
-        event::write(&connected, &mut out);
-        self.send(id, &out, &[]);
+        self.tell(id, &connected);
         let Some(opening) = opening else { return };
         match command::terms(opening.rate.as_deref(), None) {
             Ok(terms) => self.subscribe(id, None, true, &opening.topics, terms, true),
@@ -109,15 +107,18 @@ impl Shard {
 
     pub(super) fn tell<T: event::Event>(&mut self, id: ConnId, data: &T) {
         let mut out = Vec::new();
-        event::write(data, &mut out);
+        self.write(id, data, &mut out);
         self.send(id, &out, &[]);
+    }
+
+    /// Appends an event as a connection is spoken to.
+    pub(super) fn write<T: event::Event>(&self, id: ConnId, data: &T, out: &mut Vec<u8>) {
+        event::write(data, self.encoding(id), &self.encoder, out);
     }
 
     pub(super) fn tell_error(&mut self, id: ConnId, request: Option<Id>, error: &ProtocolError) {
         self.metrics.client_errors.inc();
-        let mut out = Vec::new();
-        event::write_error(request, error, &mut out);
-        self.send(id, &out, &[]);
+        self.tell(id, &event::error(request, error));
     }
 
     /// `always_told`: the answer comes even without an id.
@@ -165,17 +166,19 @@ impl Shard {
         let (topics, patterns) = self.grants(cohort, whats);
         let mut out = Vec::new();
         if request.is_some() || always_told || !failed.is_empty() {
-            event::write(&event::Subscribed { id: request, topics, patterns, failed }, &mut out);
+            self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut out);
         }
-        self.append_health(self.feeds_of(&edits).into_iter(), &mut out);
-        self.append_stale(&edits, &mut out);
+        let encoding = self.encoding(id);
+        self.append_health(self.feeds_of(&edits).into_iter(), encoding, &mut out);
+        self.append_stale(&edits, encoding, &mut out);
         let snapshots = self.snapshots_after(id, &moved, snapshot);
         self.send(id, &out, &snapshots);
     }
 
     /// Changes what a connection asks for. Each pattern is held against every topic, which the client's budget pays for.
     fn edit(&mut self, id: ConnId, from: Option<u32>, edits: &[Edit]) -> Vec<Moved> {
-        let (cohort, moved) = self.cohorts.edit(&mut self.topics, id, from, edits);
+        let member = Member { id, encoding: self.encoding(id) };
+        let (cohort, moved) = self.cohorts.edit(&mut self.topics, member, from, edits);
         let is_pattern = |edit: &&Edit| {
             matches!(edit, Edit::Set(Ask { what: What::Pattern(_), .. }) | Edit::Clear(What::Pattern(_)))
         };
@@ -256,7 +259,7 @@ impl Shard {
         let snapshots = self.snapshots_after(id, &moved, true);
         let mut out = Vec::new();
         if ended.id.is_some() {
-            event::write(&ended, &mut out);
+            self.write(id, &ended, &mut out);
         }
         self.send(id, &out, &snapshots);
     }

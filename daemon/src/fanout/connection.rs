@@ -9,6 +9,7 @@ use super::link::Link;
 use super::topics::SlotId;
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
+use crate::model::encoding::Encoding;
 use crate::model::topic::Topic;
 
 /// A client.
@@ -17,6 +18,8 @@ pub struct Connection {
     pub link: Rc<Link>,
     /// What was read and is not whole yet.
     pub decoder: Decoder,
+    /// How it is spoken to.
+    pub encoding: Encoding,
     /// Whose beats it gets.
     pub cohort: Option<CohortId>,
     /// Tells this connection from a later one of the same number.

@@ -22,8 +22,10 @@ use super::topics::Topics;
 use super::walk::Walk;
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
+use crate::model::encoding::{Encoder, Encoding};
 use crate::model::frame;
 use crate::model::lane::FeedState;
+use crate::model::message::Message;
 use crate::model::protocol::event;
 
 /// How long a connection may take no byte at all before it is closed, in seconds.
@@ -46,7 +48,7 @@ pub struct Told {
     /// When, on the shard's count of pushes.
     pub pos: u64,
     /// The notice, ready to send.
-    pub notice: Rc<[u8]>,
+    pub notice: Rc<Message>,
 }
 
 /// Counts since the last flush.
@@ -82,6 +84,7 @@ pub struct Shard {
     pub number: usize,
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
+    pub encoder: Rc<Encoder>,
     load: Arc<AtomicUsize>,
     pub connections: Vec<Option<Connection>>,
     free: Vec<ConnId>,
@@ -155,7 +158,7 @@ impl Shard {
         metrics: Arc<Metrics>,
         load: Arc<AtomicUsize>,
     ) -> Shard {
-        let up = |_| Told { state: FeedState::Up, pos: 0, notice: Rc::from([]) };
+        let up = |_| Told { state: FeedState::Up, pos: 0, notice: Rc::new(Message::new(b"", 0)) };
         let tiers = settings.feeds.iter().flat_map(|feed| feed.tiers.all().iter().skip(1));
         let slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
         let now = Instant::now();
@@ -170,6 +173,7 @@ impl Shard {
             cohorts: Cohorts::default(),
             cohorts_told: 0,
             health: settings.feeds.iter().map(up).collect(),
+            encoder: Rc::new(Encoder::new(&settings.epoch)),
             settings,
             metrics,
             pos: 0,
@@ -190,6 +194,12 @@ impl Shard {
         self.connections.get_mut(id as usize)?.as_mut()
     }
 
+    /// How a connection is spoken to; one that is gone is not, so it does not matter.
+    pub fn encoding(&self, id: ConnId) -> Encoding {
+        let conn = self.connections.get(id as usize).and_then(Option::as_ref);
+        conn.map_or_else(Encoding::default, |conn| conn.encoding)
+    }
+
     /// Reads the clock once, for all that happens now.
     pub fn look_at_clock(&mut self) {
         self.now = Instant::now();
@@ -203,7 +213,7 @@ impl Shard {
 
     fn arrive(&mut self, arrival: Arrival) {
         self.look_at_clock();
-        let Arrival { socket, read_buf, kind, permit } = arrival;
+        let Arrival { socket, read_buf, kind, encoding, permit } = arrival;
         let link = match Link::new(socket) {
             Ok(link) => Rc::new(link),
             Err(error) => {
@@ -220,6 +230,7 @@ impl Shard {
         let connection = Connection {
             link: link.clone(),
             decoder: Decoder::new(),
+            encoding,
             cohort: None,
             generation,
             beat: self.beat,
@@ -321,8 +332,8 @@ impl Shard {
     fn sweep(&mut self) {
         self.look_at_clock();
         let now_s = self.now_s;
-        let mut heartbeat = Vec::new();
-        event::write(&event::Heartbeat { ts: unix_ms() }, &mut heartbeat);
+        let heartbeat = event::message(&event::Heartbeat { ts: unix_ms() });
+        let encoder = self.encoder.clone();
         let mut ping = Vec::new();
         frame::write_ping(&mut ping);
         let seconds = |d: Duration| d.as_secs().max(1) as u32;
@@ -334,6 +345,7 @@ impl Shard {
             if conn.fresh.as_ref().is_some_and(|fresh| fresh.until_s < now_s) && conn.stall.is_none() {
                 conn.fresh = None;
             }
+            let encoding = conn.encoding;
             let silent_s = now_s.saturating_sub(conn.heard_s);
             let stuck_s = conn.stall.as_ref().map(|stall| now_s.saturating_sub(stall.progress_s));
             if conn.closing_until_s.is_some_and(|until| until < now_s) {
@@ -354,7 +366,7 @@ impl Shard {
                     self.connection(id).into_iter().for_each(|conn| conn.sent_s = sent_s);
                 }
                 if quiet_s >= beat_s {
-                    self.send(id, &heartbeat, &[]);
+                    self.send(id, heartbeat.bytes(encoding, &encoder), &[]);
                 }
             }
         }

@@ -15,8 +15,10 @@ use super::connection::{Connection, Stall};
 use super::shard::{Shard, Told, unix_ms};
 use super::topics::SlotId;
 use crate::model::board::Change;
+use crate::model::encoding::{Encoder, Encoding};
 use crate::model::frame::Frame;
 use crate::model::lane::Health;
+use crate::model::message::Message;
 use crate::model::protocol::event::{self, Notice};
 
 /// Writes between two turns of the shard's other work: about a millisecond at 4 µs each.
@@ -33,14 +35,14 @@ struct Item {
 #[derive(Debug)]
 enum Payload {
     Frame(SlotId, Arc<Frame>),
-    Notice(Rc<[u8]>),
+    Notice(Rc<Message>),
 }
 
 impl Item {
-    fn bytes(&self) -> &[u8] {
+    fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
         match &self.payload {
-            Payload::Frame(_, frame) => frame.bytes(),
-            Payload::Notice(bytes) => bytes,
+            Payload::Frame(_, frame) => frame.bytes(encoding, encoder),
+            Payload::Notice(message) => message.bytes(encoding, encoder),
         }
     }
 }
@@ -62,8 +64,8 @@ impl Joined {
         self.notices = 0;
     }
 
-    fn push(&mut self, item: &Item) {
-        self.bytes.extend_from_slice(item.bytes());
+    fn push(&mut self, item: &Item, encoding: Encoding, encoder: &Encoder) {
+        self.bytes.extend_from_slice(item.bytes(encoding, encoder));
         self.ends.push((self.bytes.len(), item.pos));
         self.notices += usize::from(matches!(item.payload, Payload::Notice(_)));
     }
@@ -168,10 +170,8 @@ impl Shard {
     fn tell_health(&mut self, feed: usize, health: &Health) {
         let Some(known) = self.health.get_mut(feed) else { return };
         let name = self.topics.feeds().get(feed).map_or("", |f| f.name.as_str());
-        let mut bytes = Vec::new();
-        event::write(&Notice::feed(name, health), &mut bytes);
+        let notice = Rc::new(event::message(&Notice::feed(name, health)));
         self.pos += 1;
-        let notice: Rc<[u8]> = bytes.into();
         *known = Told { state: health.state, pos: self.pos, notice: notice.clone() };
         let interested: Vec<CohortId> = self
             .cohorts
@@ -189,7 +189,7 @@ impl Shard {
     }
 
     /// Adds a notice to the beat that is on its way; the number to [`Shard::owe`] it by.
-    pub(super) fn add_notice(&mut self, pos: u64, notice: Rc<[u8]>) -> u32 {
+    pub(super) fn add_notice(&mut self, pos: u64, notice: Rc<Message>) -> u32 {
         self.walk.items.push(Item { pos, payload: Payload::Notice(notice) });
         self.walk.items.len() as u32 - 1
     }
@@ -250,7 +250,7 @@ impl Shard {
         if let Some(cohort) = self.cohorts.get(*id) {
             for at in &cohort.due {
                 if let Some(item) = self.walk.items.get(*at as usize) {
-                    self.walk.joined.push(item);
+                    self.walk.joined.push(item, cohort.encoding, &self.encoder);
                 }
             }
             self.walk.members_left = cohort.members.len();
@@ -302,7 +302,7 @@ impl Shard {
                     _ => false,
                 };
                 if !had {
-                    walk.own.push(item);
+                    walk.own.push(item, conn.encoding, &self.encoder);
                 }
             }
             &walk.own

@@ -2,9 +2,11 @@
 pub mod board;
 pub mod close;
 pub mod decoder;
+pub mod encoding;
 pub mod frame;
 pub mod json;
 pub mod lane;
+pub mod message;
 pub mod normalise;
 pub mod protocol;
 pub mod rooms;

@@ -38,6 +38,11 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Neighbours are spoken to differently.
+fn as_member(id: ConnId) -> Member {
+    Member { id, encoding: if id.is_multiple_of(2) { Encoding::Json } else { Encoding::Sse } }
+}
+
 /// The shard's tables, and what they ought to say.
 struct Bench {
     topics: Topics,
@@ -131,7 +136,7 @@ impl Bench {
         let known: BTreeMap<SlotId, &str> =
             TOPICS.iter().filter_map(|name| Some((self.topics.find(name)?, *name))).collect();
         let from = self.in_cohort.remove(&member);
-        let (to, moved) = self.cohorts.edit(&mut self.topics, member, from, edits);
+        let (to, moved) = self.cohorts.edit(&mut self.topics, as_member(member), from, edits);
         self.in_cohort.extend(to.map(|to| (member, to)));
         let moved: BTreeMap<&str, _> = moved.iter().map(|m| (known[&m.slot], (m.before, m.now))).collect();
         let tiers = |name: &&'static str| (*name, (before.get(name).copied(), now.get(name).copied()));
@@ -188,7 +193,10 @@ impl Bench {
         for (id, cohort) in self.cohorts.iter() {
             assert!(!cohort.members.is_empty(), "nobody is in cohort {id}");
             assert!(cohort.members.iter().all(|member| self.in_cohort.get(member) == Some(&id)));
-            assert!(asks.insert(cohort.asks.clone()), "two cohorts ask the same");
+            let alike = cohort.members.iter().all(|member| as_member(*member).encoding == cohort.encoding);
+            assert!(alike, "all are spoken to as their cohort is");
+            let both = (cohort.encoding, cohort.asks.clone());
+            assert!(asks.insert(both), "two cohorts ask the same in the same encoding");
             assert!(cohort.asks.is_sorted_by_key(|ask| ask.what));
             assert_eq!(
                 self.cohorts
@@ -251,7 +259,7 @@ fn who_named_a_topic_keeps_it_through_any_change() {
     let slot = bench.topics.appear(TopicId(0), &Topic::new("f.a", "q", Class::Event)).unwrap();
     let terms = Terms { rate: Some(Duration::from_secs(3600)), mode: None };
     let ask = Edit::Set(Ask { what: What::Exact(slot), terms });
-    let (cohort, _) = bench.cohorts.edit(&mut bench.topics, 0, None, &[ask]);
+    let (cohort, _) = bench.cohorts.edit(&mut bench.topics, as_member(0), None, &[ask]);
     let tier = |bench: &Bench| bench.cohorts.get(cohort.unwrap()).unwrap().tier_of(slot);
     assert_eq!(tier(&bench), Some(0));
     for (class, expected) in [(Class::State, Some(2)), (Class::Event, Some(0))] {
@@ -277,7 +285,7 @@ fn a_pattern_over_many_topics_comes_and_goes_in_linear_time() {
         let ask = |rate| Edit::Set(Ask { what, terms: Terms { rate, mode: None } });
         for (edit, wires) in [(ask(RATES[0]), 10_000), (ask(RATES[2]), 10_000), (Edit::Clear(what), 0)] {
             let moved;
-            (cohort, moved) = bench.cohorts.edit(&mut bench.topics, 0, cohort, &[edit]);
+            (cohort, moved) = bench.cohorts.edit(&mut bench.topics, as_member(0), cohort, &[edit]);
             assert_eq!(moved.len(), 10_000, "round {round}");
             assert_eq!(cohort.and_then(|id| bench.cohorts.get(id)).map_or(0, |c| c.wires.len()), wires);
         }

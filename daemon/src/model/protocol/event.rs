@@ -1,4 +1,4 @@
-//! What the server says, apart from ticks: one type per event, written as one text frame.
+//! What the server says, apart from ticks: one type per event, written as one message.
 //!
 //! `data` is always an object and its arrays are always present.
 
@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 
 use super::command::{Id, Mode};
 use super::error::ProtocolError;
-use crate::model::frame;
+use crate::model::encoding::{Encoder, Encoding};
 use crate::model::lane::Health;
+use crate::model::message::Message;
 
 /// First on every connection.
 #[derive(Debug, Serialize)]
@@ -219,25 +220,32 @@ struct Envelope<'a, T> {
     data: &'a T,
 }
 
-/// Appends `data` as one text frame.
-pub fn write<T: Event>(data: &T, out: &mut Vec<u8>) {
-    let envelope = Envelope { event: T::NAME, data };
-    // These types hold nothing that JSON cannot say, and a Vec takes all that is written to it.
-    let text = serde_json::to_vec(&envelope).expect("events are plain data");
-    frame::write_text(&text, out);
+/// Appends `data` as one message.
+pub fn write<T: Event>(data: &T, encoding: Encoding, encoder: &Encoder, out: &mut Vec<u8>) {
+    encoder.write(encoding, &text(data), 0, out);
 }
 
-/// Appends a failure as one text frame.
-pub fn write_error(id: Option<Id>, error: &ProtocolError, out: &mut Vec<u8>) {
-    let event = Error {
+/// `data` as a message that several connections get.
+pub fn message<T: Event>(data: &T) -> Message {
+    Message::new(&text(data), 0)
+}
+
+fn text<T: Event>(data: &T) -> Vec<u8> {
+    let envelope = Envelope { event: T::NAME, data };
+    // These types hold nothing that JSON cannot say, and a Vec takes all that is written to it.
+    serde_json::to_vec(&envelope).expect("events are plain data")
+}
+
+/// A failure as an event.
+pub fn error(id: Option<Id>, error: &ProtocolError) -> Error<'_> {
+    Error {
         id,
         code: error.code.number(),
         name: error.code.name(),
         message: &error.message,
         temporary: error.code.temporary(),
         retry_after_ms: error.retry_after_ms,
-    };
-    write(&event, out);
+    }
 }
 
 #[cfg(test)]
@@ -247,9 +255,7 @@ mod tests {
     use crate::model::protocol::words;
 
     fn text<T: Event>(data: &T) -> String {
-        let mut out = Vec::new();
-        write(data, &mut out);
-        String::from_utf8(out[if out[1] < 126 { 2 } else { 4 }..].to_vec()).unwrap()
+        String::from_utf8(super::text(data)).unwrap()
     }
 
     #[test]
