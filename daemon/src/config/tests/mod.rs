@@ -188,5 +188,5 @@ fn known_keys_are_those_of_the_design() {
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    assert_eq!(keys.len(), 3 + 14 + 2 + 8 + 3 + 12, "{keys:?}");
+    assert_eq!(keys.len(), 4 + 14 + 2 + 8 + 3 + 12 + 4, "{keys:?}");
 }
