@@ -90,7 +90,7 @@ mod tests {
         for topic in topics {
             let value = value.as_bytes().into();
             board
-                .offer(0, Tick { topic: (*topic).clone(), seq: 0, n: 0, ts: 0, src_ts: 0, value, merged: 0 });
+                .offer(0, Tick { topic: (*topic).clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 });
         }
         let mut beat = Beat { changes: board.take_changes(), ..Beat::default() };
         board.take_due(0, 0, &mut beat.due);

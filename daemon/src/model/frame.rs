@@ -55,12 +55,17 @@ impl Frame {
 
 /// Writes a tick's envelope. Names and kinds hold nothing that JSON would escape, by their grammars.
 fn write_envelope(tick: &Tick, out: &mut Vec<u8>) {
-    let Tick { topic, seq, ts, src_ts, value, .. } = tick;
+    let Tick { topic, seq, ts, src_ts, from, value, .. } = tick;
     let (name, kind) = (topic.name(), topic.kind());
     let written = write!(out, r#"{{"event":"{kind}","data":{{"topic":"{name}","seq":{seq},"ts":{ts},"#);
     debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
     if *src_ts != 0 {
         let written = write!(out, r#""src_ts":{src_ts},"#);
+        debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
+    }
+    if let Some(from) = from {
+        // An addressee's grammar, like a topic's, holds nothing that JSON would escape.
+        let written = write!(out, r#""from":"{from}","#);
         debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
     }
     out.extend_from_slice(br#""value":"#);
@@ -109,7 +114,7 @@ mod tests {
             seq: 48213,
             n: 50000,
             ts: 1767225600123,
-            src_ts,
+            src_ts, from: None,
             value: value.as_bytes().into(),
             merged: 0,
         })
@@ -128,6 +133,9 @@ mod tests {
                 .unwrap()
                 .contains(r#""ts":1767225600123,"src_ts":7,"value":1}"#)
         );
+        let said = Frame::new(Tick { from: Some("user:ann".into()), ..dated.tick().clone() });
+        let text = String::from_utf8_lossy(said.envelope()).into_owned();
+        assert!(text.contains(r#","src_ts":7,"from":"user:ann","value":1}"#), "{text}");
     }
 
     #[test]

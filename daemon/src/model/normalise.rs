@@ -136,7 +136,7 @@ impl Normaliser {
             Some(topic) => topic,
             None => self.introduce(sample, class)?,
         };
-        Ok(Tick { topic, seq: 0, n: 0, ts: now, src_ts: sample.src_ts, value, merged: 0 })
+        Ok(Tick { topic, seq: 0, n: 0, ts: now, src_ts: sample.src_ts, from: None, value, merged: 0 })
     }
 
     /// Takes a topic off the feed's list; it may come back with another kind.

@@ -1,5 +1,7 @@
 //! What a sample became: checked, stamped, and, once the board has it, numbered.
 
+use std::sync::Arc;
+
 use super::topic::Topic;
 
 /// One accepted value of one topic.
@@ -15,6 +17,8 @@ pub struct Tick {
     pub ts: u64,
     /// The source's own time, Unix milliseconds; 0 means unknown.
     pub src_ts: u64,
+    /// The client that published it, as others address it; a feed's ticks have none.
+    pub from: Option<Arc<str>>,
     /// One JSON value without whitespace outside its strings.
     pub value: Box<[u8]>,
     /// How many earlier samples of this topic it stands for besides itself: they were merged or dropped before the

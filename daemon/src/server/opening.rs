@@ -1,14 +1,24 @@
-//! The subscription in a URL: `/ws?topics=a,b&rate=1s`.
+//! What a URL says of a connection: `/ws?topics=a,b&rate=1s&name=ann`.
 
 use crate::fanout::arrival::Opening;
+use crate::model::rooms;
+
+/// What a query asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// The first subscription.
+    pub opening: Option<Opening>,
+    /// What the client calls itself.
+    pub name: Option<Box<str>>,
+}
 
 /// Reads the query. Unknown parameters are left alone; `topics` may be repeated.
 ///
 /// # Errors
 /// What is wrong, for the client's author.
-pub fn parse(query: Option<&str>) -> Result<Option<Opening>, &'static str> {
+pub fn parse(query: Option<&str>) -> Result<Query, &'static str> {
     let mut topics = Vec::new();
-    let mut rate = None;
+    let (mut rate, mut name) = (None, None);
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         match decode(key)?.as_str() {
@@ -23,10 +33,21 @@ pub fn parse(query: Option<&str>) -> Result<Option<Opening>, &'static str> {
                 }
                 rate = value;
             }
+            "name" => {
+                let value = decode(value)?;
+                if !rooms::is_name(&value) {
+                    return Err("a name is 1 to 64 of A-Z a-z 0-9 _ -, and not one of the server's: tickerd, server, \
+                                system, admin");
+                }
+                if name.as_ref().is_some_and(|name: &Box<str>| **name != *value) {
+                    return Err("the query says two different names; keep one");
+                }
+                name = Some(value.into());
+            }
             _ => {}
         }
     }
-    Ok((!topics.is_empty()).then_some(Opening { topics, rate }))
+    Ok(Query { opening: (!topics.is_empty()).then_some(Opening { topics, rate }), name })
 }
 
 /// Percent-decoding as in `application/x-www-form-urlencoded`, which is what browsers' `URLSearchParams` writes.
@@ -56,9 +77,17 @@ mod tests {
 
     use super::*;
 
-    fn opening(topics: &[&str], rate: Option<&str>) -> Result<Option<Opening>, &'static str> {
+    fn opening(topics: &[&str], rate: Option<&str>) -> Result<Query, &'static str> {
         let topics = topics.iter().map(ToString::to_string).collect();
-        Ok(Some(Opening { topics, rate: rate.map(String::from) }))
+        Ok(Query { opening: Some(Opening { topics, rate: rate.map(String::from) }), name: None })
+    }
+
+    #[test]
+    fn a_name_is_read_or_refused() {
+        assert_eq!(parse(Some("name=ann&x=1&name=ann")).unwrap().name.as_deref(), Some("ann"));
+        for bad in ["name=", "name=a%20b", "name=Tickerd", "name=a&name=b", "name=user%3Aann"] {
+            assert!(parse(Some(bad)).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -72,7 +101,7 @@ mod tests {
     #[test]
     fn without_topics_there_is_no_opening() {
         for query in [None, Some(""), Some("topics="), Some("topics"), Some("topics=,"), Some("rate=1s&&")] {
-            assert_eq!(parse(query), Ok(None), "{query:?}");
+            assert_eq!(parse(query), Ok(Query::default()), "{query:?}");
         }
     }
 

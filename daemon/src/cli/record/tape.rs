@@ -110,7 +110,7 @@ mod tests {
 
     fn tick(topic: &Topic, value: &str, src_ts: u64, merged: u64) -> Entry {
         let value = value.as_bytes().into();
-        Entry::Tick(Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts, value, merged })
+        Entry::Tick(Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts, from: None, value, merged })
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Bench {
         for topic in &self.topics {
             let value = format!("\"{}{}\"", "x".repeat(bytes), rand::random::<u64>());
             let value = value.as_bytes().into();
-            let tick = Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, value, merged: 0 };
+            let tick = Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 };
             self.board.offer(0, tick);
         }
         let mut beat = Beat { changes: self.board.take_changes(), ..Beat::default() };

@@ -54,6 +54,10 @@ pub enum Command {
     Topics { pattern: String },
     /// Asks for newest values once.
     Get { topics: Vec<String> },
+    /// A message to a declared topic, or to one of those in it; `value` is JSON as it was written.
+    Publish { topic: String, value: Box<str>, to: Option<String> },
+    /// Asks who is subscribed to a declared topic.
+    Presence { topic: String },
     /// Asks for a pong; `t` comes back as it was written.
     Ping { t: Option<Box<str>> },
 }
@@ -65,7 +69,11 @@ impl Command {
             Command::Subscribe { topics, .. } | Command::Unsubscribe { topics } | Command::Get { topics } => {
                 topics
             }
-            Command::Subscriptions | Command::Topics { .. } | Command::Ping { .. } => &[],
+            Command::Subscriptions
+            | Command::Topics { .. }
+            | Command::Publish { .. }
+            | Command::Presence { .. }
+            | Command::Ping { .. } => &[],
         }
     }
 }
@@ -133,6 +141,25 @@ struct MatchData {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct PublishData<'a> {
+    #[serde(rename = "id")]
+    _id: Option<serde::de::IgnoredAny>,
+    topic: String,
+    #[serde(borrow)]
+    value: &'a RawValue,
+    to: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopicData {
+    #[serde(rename = "id")]
+    _id: Option<serde::de::IgnoredAny>,
+    topic: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PingData<'a> {
     #[serde(rename = "id")]
     _id: Option<serde::de::IgnoredAny>,
@@ -148,8 +175,8 @@ struct NoData {
 }
 
 /// Commands of the protocol that this version does not answer yet.
-const NOT_BUILT: [&str; 5] = ["auth", "token", "history", "publish", "presence"];
-const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, ping";
+const NOT_BUILT: [&str; 3] = ["auth", "token", "history"];
+const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, publish, presence, ping";
 
 fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
     ProtocolError::new(Code::BadRequest, message)
@@ -229,6 +256,11 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
             let data: MatchData = read(event, data)?;
             Ok(Command::Topics { pattern: data.r#match.unwrap_or_else(|| "**".into()) })
         }
+        "publish" => {
+            let PublishData { topic, value, to, .. } = read(event, data)?;
+            Ok(Command::Publish { topic, value: value.get().into(), to })
+        }
+        "presence" => Ok(Command::Presence { topic: read::<TopicData>(event, data)?.topic }),
         "subscriptions" => read::<NoData>(event, data).map(|_| Command::Subscriptions),
         "ping" => {
             let data: PingData<'_> = read(event, data)?;
@@ -294,6 +326,15 @@ mod tests {
         assert_eq!(topics, ["a.b", "c.*"]);
         assert_eq!(terms, Terms { rate: Some(Duration::from_secs(1)), mode: Some(Mode::Latest) });
         assert!(!snapshot);
+        let publish = parse(r#"{"event":"publish","data":{"topic":"r.a","value":{"p": 1.50},"to":"user:b"}}"#).unwrap();
+        assert_eq!(
+            publish.command,
+            Command::Publish { topic: "r.a".into(), value: r#"{"p": 1.50}"#.into(), to: Some("user:b".into()) }
+        );
+        assert_eq!(
+            parse(r#"{"event":"presence","data":{"topic":"r.a"}}"#).unwrap().command,
+            Command::Presence { topic: "r.a".into() }
+        );
         assert_eq!(parse(r#"{"event":"ping"}"#).unwrap().command, Command::Ping { t: None });
         let ping = parse(r#"{"data":{"t":1.5,"id":"x"},"event":"ping"}"#).unwrap();
         assert_eq!(ping.command, Command::Ping { t: Some("1.5".into()) });
@@ -333,6 +374,10 @@ mod tests {
             ),
             (r#"{"event":"subscribe","data":{"topics":["a"],"since":{}}}"#, 405, None, "not built yet"),
             (r#"{"event":"history","data":{"id":"h"}}"#, 405, Some(Id::Text("h".into())), "not built yet"),
+            (r#"{"event":"publish","data":{"topic":"r.a"}}"#, 400, None, "missing field `value`"),
+            (r#"{"event":"publish","data":{"value":1}}"#, 400, None, "missing field `topic`"),
+            (r#"{"event":"publish","data":{"topic":"r.a","value":1,"to":7}}"#, 400, None, "expected a string"),
+            (r#"{"event":"presence","data":{"id":1}}"#, 400, Some(Id::Number(1)), "missing field `topic`"),
             (r#"{"event":"hello","data":{}}"#, 405, None, "no command"),
             (r#"{"event":"ping","data":{"id":-1}}"#, 400, None, "the id must be"),
             (r#"{"event":"ping","data":{"id":{}}}"#, 400, None, "the id must be"),
@@ -352,7 +397,7 @@ mod tests {
 
         #[test]
         fn almost_commands_are_answered(
-            event in "(subscribe|get|topics|ping|x)",
+            event in "(subscribe|get|topics|publish|presence|ping|x)",
             data in r#"[\[\]{}:,"a-z0-9]{0,40}"#,
         ) {
             let _ = parse(&format!(r#"{{"event":"{event}","data":{data}}}"#));

@@ -126,6 +126,67 @@ pub struct Values<'a> {
     pub failed: Vec<Failed>,
 }
 
+/// Answers `publish`.
+#[derive(Debug, Serialize)]
+pub struct Published<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topic: &'a str,
+    /// The message's number in its topic; with `to` among the topic's letters.
+    pub seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<&'a str>,
+    /// How many connections a letter went to; absent without `to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<usize>,
+    /// The addressee was not there, and the letter waits.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
+}
+
+/// A message from one to one. One to all in a topic is a tick, and looks the same without `to`.
+#[derive(Debug, Serialize)]
+pub struct LetterTo<'a> {
+    pub topic: &'a str,
+    /// Counts the topic's letters, whoever they are for.
+    pub seq: u64,
+    pub ts: u64,
+    pub from: &'a str,
+    pub to: &'a str,
+    pub value: &'a RawValue,
+}
+
+/// A connection that is subscribed to a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Member {
+    pub conn: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Box<str>>,
+}
+
+/// Answers `presence`: who is there, not more than fits.
+#[derive(Debug, Serialize)]
+pub struct Members<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topic: &'a str,
+    /// How many are there; more than `members` when that was cut.
+    pub count: usize,
+    pub members: Vec<Member>,
+}
+
+/// Who came and went, to those who are there. Many at once are counted, and not all named.
+#[derive(Debug, Serialize)]
+pub struct Turnover<'a> {
+    pub topic: &'a str,
+    pub count: usize,
+    pub joined: Vec<Member>,
+    pub left: Vec<Member>,
+    /// Some are not named: ask for `presence`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+}
+
 /// Answers `ping`.
 #[derive(Debug, Serialize)]
 pub struct Pong<'a> {
@@ -207,6 +268,10 @@ events! {
     Subscriptions => "subscriptions",
     Topics<'_> => "topics",
     Values<'_> => "values",
+    Published<'_> => "published",
+    LetterTo<'_> => "message",
+    Members<'_> => "presence",
+    Turnover<'_> => "presence",
     Pong<'_> => "pong",
     Heartbeat => "heartbeat",
     Closing => "closing",
@@ -314,8 +379,8 @@ mod tests {
 
     #[test]
     fn what_the_server_says_no_feed_may_say() {
-        for name in [Connected::NAME, Subscribed::NAME, Values::NAME, Notice::NAME, Closing::NAME, Pong::NAME]
-        {
+        let names = [Connected::NAME, Subscribed::NAME, Values::NAME, Notice::NAME, Closing::NAME, Pong::NAME];
+        for name in names.into_iter().chain([Published::NAME, LetterTo::NAME, Members::NAME, Turnover::NAME]) {
             assert!(words::is_reserved(name), "{name}");
         }
     }
