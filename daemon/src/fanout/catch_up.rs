@@ -232,7 +232,10 @@ impl Shard {
                 self.tell(id, &Notice::Lag { topics, skipped, since: stall.since });
             }
         }
-        self.start_reading(id);
+        match self.connection(id).is_some_and(|conn| conn.asking.as_ref().is_some_and(|a| a.answered)) {
+            true => self.listen_again(id),
+            false => self.start_reading(id),
+        }
     }
 
     /// Appends the notices of those of `feeds` that are not up.

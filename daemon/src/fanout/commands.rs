@@ -53,9 +53,8 @@ impl Shard {
         let (now_ms, now_s) = (self.now_ms(), self.now_s);
         let (per_s, burst) = (self.settings.commands_per_s, self.settings.commands_burst);
         let Some(conn) = self.connection(id) else { return ControlFlow::Continue(()) };
-        if let Some(said) = &mut conn.asking {
-            // At most what one read brought.
-            said.push(text.into());
+        if let Some(asking) = &mut conn.asking {
+            asking.said.push(text.into());
             return ControlFlow::Continue(());
         }
         let waiting = conn.stall.as_ref().map_or(0, |stall| stall.answers());

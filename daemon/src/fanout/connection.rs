@@ -28,8 +28,8 @@ pub struct Connection {
     pub fresh: Option<Box<Fresh>>,
     /// Present while the socket does not take bytes.
     pub stall: Option<Box<Stall>>,
-    /// Present while a command waits for the pulse: what the client said behind it.
-    pub asking: Option<Box<Vec<Box<str>>>>,
+    /// Present while a command waits for the pulse, and then until what it brought is out.
+    pub asking: Option<Box<Asking>>,
     /// When something was last sent, in the shard's seconds.
     pub sent_s: u32,
     /// When something was last heard.
@@ -48,6 +48,15 @@ pub struct Connection {
     pub budget: Budget,
     /// Counts the connection for as long as it lives.
     pub _permit: Permit,
+}
+
+/// A client that is not listened to for a while, since what it says next may depend on the answer to what it said last.
+#[derive(Debug, Default)]
+pub struct Asking {
+    /// What it said meanwhile: no more than one read brought.
+    pub said: Vec<Box<str>>,
+    /// The answer is there, and on its way out.
+    pub answered: bool,
 }
 
 /// A token bucket for commands and a window for mistakes, in the shard's milliseconds.

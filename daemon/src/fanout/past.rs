@@ -1,8 +1,10 @@
 //! Commands about the past: they wait for the pulse, and whatever their client says meanwhile waits behind them.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use super::cohorts::ConnId;
+use super::connection::Asking;
 use super::question::{About, Answer, Found, Missed, NotAsked, Past, Question};
 use super::shard::Shard;
 use crate::model::protocol::command::{Id, Mode, Since, Terms};
@@ -60,11 +62,10 @@ impl Shard {
         self.tell_error(id, request, &error);
     }
 
-    /// Takes the pulse's answer, and listens to the client again.
+    /// Takes the pulse's answer, and listens to the client again once it is out.
     pub(super) fn take_answer(&mut self, answer: Answer) {
         let Answer { conn: id, generation, request, found } = answer;
         let Some(conn) = self.connection(id).filter(|conn| conn.generation == generation) else { return };
-        let said = conn.asking.take().unwrap_or_default();
         if conn.closing_until_s.is_none() {
             match found {
                 Found::History { topic, past } => self.tell_history(id, request, &topic, past),
@@ -73,10 +74,32 @@ impl Shard {
                 }
             }
         }
-        for text in *said {
-            let is_open = self.connection(id).is_some_and(|conn| conn.closing_until_s.is_none());
-            if is_open && let std::ops::ControlFlow::Break(code) = self.obey(id, &text) {
+        let Some(conn) = self.connection(id) else { return };
+        conn.asking.get_or_insert_default().answered = true;
+        if conn.stall.is_none() {
+            self.listen_again(id);
+        }
+    }
+
+    /// Does what a client said while it was not listened to, and goes on reading.
+    pub(super) fn listen_again(&mut self, id: ConnId) {
+        let Some(asking) = self.connection(id).and_then(|conn| conn.asking.take()) else { return };
+        let mut said = asking.said.into_iter();
+        while let Some(text) = said.next() {
+            if self.connection(id).is_none_or(|conn| conn.closing_until_s.is_some()) {
+                break;
+            }
+            if let ControlFlow::Break(code) = self.obey(id, &text) {
                 self.close(id, code);
+            }
+            let Some(conn) = self.connection(id) else { return };
+            if conn.asking.is_some() || conn.stall.is_some() {
+                // Once more the rest has to wait.
+                let asking = conn
+                    .asking
+                    .get_or_insert_with(|| Box::new(Asking { answered: true, ..Asking::default() }));
+                asking.said.extend(said);
+                break;
             }
         }
         self.start_reading(id);
