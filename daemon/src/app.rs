@@ -23,6 +23,7 @@ use crate::fanout::{self, Fanout};
 use crate::feed::{self, Supervisor};
 use crate::metrics;
 use crate::model::decoder::Limits;
+use crate::model::history;
 use crate::model::lane::{LANE_TICKS_MAX, Lane};
 use crate::model::protocol::rate::Tiers;
 use crate::pulse::{self, Bell};
@@ -95,10 +96,12 @@ impl App {
             })
             .collect();
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
-        let (fanout, outlet) =
-            Fanout::start(shards(&config), settings(&config, facts.clone()), fanout_metrics)?;
-
         let bell = Arc::new(Bell::default());
+        let rung = bell.clone();
+        let wake = Arc::new(move || rung.ring());
+        let (fanout, outlet) =
+            Fanout::start(shards(&config), settings(&config, facts.clone()), fanout_metrics, wake)?;
+
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
         let aging = lanes.clone();
         for (feed, lane) in config.feeds.iter().zip(&lanes) {
@@ -113,7 +116,8 @@ impl App {
             });
         let pulse_metrics =
             pulse::Metrics::new(&registry, config.feeds.iter().map(|feed| feed.name.as_str()))?;
-        let pulse = pulse::start(sources.collect(), outlet, bell, pulse_metrics)?;
+        let limits = limits(&config.history);
+        let pulse = pulse::start(sources.collect(), limits, outlet, bell, pulse_metrics)?;
 
         let feed_metrics = Arc::new(feed::Metrics::new());
         feed_metrics.register(&registry)?;
@@ -244,6 +248,10 @@ fn listen(listen: &config::Listen) -> server::Listen {
 fn lane(bell: &Arc<Bell>) -> Lane {
     let bell = bell.clone();
     Lane::new(LANE_TICKS_MAX, Box::new(move || bell.ring()))
+}
+
+fn limits(history: &config::History) -> history::Limits {
+    history::Limits { count: history.count, age: history.age, bytes: history.bytes }
 }
 
 fn shards(config: &Config) -> usize {

@@ -2,6 +2,7 @@
 //!
 //! It never touches a socket and never waits for a shard; a shard that is behind gets the newest of what it missed.
 
+mod answers;
 mod bell;
 mod metrics;
 mod watch;
@@ -18,6 +19,7 @@ use self::watch::Watch;
 use crate::fanout::Outlet;
 use crate::fanout::beat::Beat;
 use crate::model::board::{Board, Group};
+use crate::model::history::Limits;
 use crate::model::lane::{Entry, Lane};
 use crate::model::protocol::rate::Tiers;
 use crate::model::schedule::Schedule;
@@ -64,11 +66,17 @@ impl Running {
 }
 
 /// Starts the thread. `bell` is what the lanes ring.
-pub fn start(sources: Vec<Source>, outlet: Outlet, bell: Arc<Bell>, metrics: Metrics) -> io::Result<Running> {
+pub fn start(
+    sources: Vec<Source>,
+    limits: Limits,
+    outlet: Outlet,
+    bell: Arc<Bell>,
+    metrics: Metrics,
+) -> io::Result<Running> {
     let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (rung, stopped, counted) = (bell.clone(), stop.clone(), turns.clone());
     let thread = std::thread::Builder::new().name("pulse".into()).spawn(move || {
-        let mut pulse = Pulse::new(sources, outlet, metrics);
+        let mut pulse = Pulse::new(sources, limits, outlet, metrics);
         while !stopped.load(Ordering::Acquire) {
             counted.fetch_add(1, Ordering::Relaxed);
             rung.wait(pulse.nap());
@@ -96,7 +104,7 @@ struct Pulse {
 }
 
 impl Pulse {
-    fn new(sources: Vec<Source>, outlet: Outlet, metrics: Metrics) -> Pulse {
+    fn new(sources: Vec<Source>, limits: Limits, outlet: Outlet, metrics: Metrics) -> Pulse {
         let groups: Vec<Group> = sources
             .iter()
             .map(|source| Group { tiers: source.tiers.all().len() as u8, always: source.always })
@@ -122,7 +130,7 @@ impl Pulse {
             sources,
             outlet,
             metrics,
-            board: Board::new(&groups),
+            board: Board::new(&groups, limits),
             schedule: Schedule::new(&intervals, 0, wall_us()),
             beats,
             intervals,
@@ -162,6 +170,11 @@ impl Pulse {
             }
         }
         self.send();
+        self.board.forget();
+        self.metrics.set_history(self.board.history());
+        // Behind the beat, so that all that was pushed is with the shards.
+        let board = &self.board;
+        self.outlet.answer(|question| answers::answer(board, question));
     }
 
     fn collect(&mut self) {

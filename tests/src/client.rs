@@ -39,9 +39,9 @@ impl Event {
         self.data.get("value").is_some()
     }
 
-    /// Whether it comes when it will, whatever is asked: a heartbeat, a feed's health, the age of topics.
+    /// Whether it comes when it will, whatever is asked: a heartbeat, a feed's health, the age of topics, which there are.
     pub fn is_aside(&self) -> bool {
-        let of_health = ["feed", "stale", "fresh"].map(|kind| self.is_notice(kind)).contains(&true);
+        let of_health = ["feed", "stale", "fresh", "topics"].map(|kind| self.is_notice(kind)).contains(&true);
         self.name == "heartbeat" || of_health
     }
 

@@ -3,26 +3,23 @@
 //! A notice names at most [`TOPICS_MAX`] topics of one feed, and is built once for all cohorts that hold the same of them.
 //! Telling a state twice does no harm, so who may have missed it is told again.
 
-use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use super::beat::Stale;
-use super::cohorts::{Ask, Cohort, CohortId, Edit, What};
+use super::cohorts::{Ask, Cohort, Edit, What};
 use super::shard::Shard;
+use super::shares::{Shares, TOPICS_MAX};
 use super::topics::{Slot, SlotId, Topics};
+use super::walk::About;
 use crate::model::board::TopicId;
 use crate::model::encoding::{Encoder, Encoding};
 use crate::model::protocol::event::{self, Notice};
-
-/// Topics of one notice: with the longest names some 40 KiB.
-const TOPICS_MAX: usize = 256;
 
 /// What one beat tells of ages.
 #[derive(Debug, Default)]
 pub struct Ages {
     words: Vec<Word>,
-    /// By cohort, which of the words are for it.
-    by_cohort: BTreeMap<CohortId, Vec<u32>>,
+    shares: Shares,
 }
 
 /// One topic's state.
@@ -53,35 +50,25 @@ impl Shard {
         self.aged_pos = self.pos;
         (slot.stale, slot.aged_pos) = (stale, self.pos);
         let at = ages.words.len() as u32;
-        for tap in slot.tiers.iter().flat_map(|tier| &tier.taps) {
-            ages.by_cohort.entry(tap.cohort).or_default().push(at);
+        for tap in slot.all_tiers().flat_map(|tier| &tier.taps) {
+            ages.shares.add(tap.cohort, at);
         }
         ages.words.push(Word::of(slot));
     }
 
     /// Makes the notices of a beat due.
     pub(super) fn tell_ages(&mut self, ages: Ages) {
-        let Ages { words, by_cohort } = ages;
-        let mut built: HashMap<Vec<u32>, Vec<u32>> = HashMap::new();
-        for (cohort, wanted) in by_cohort {
-            let items = match built.get(&wanted) {
-                Some(items) => items.clone(),
-                None => {
-                    let its: Vec<Word> =
-                        wanted.iter().filter_map(|at| words.get(*at as usize)).cloned().collect();
-                    let mut items = Vec::new();
-                    for run in runs(&its) {
-                        let Some(notice) = notice(&self.topics, run) else { continue };
-                        // Its first word's: a notice that does not get through is owed with all its words.
-                        let pos = run.first().map_or(self.pos, |word| word.pos);
-                        items.push(self.add_notice(pos, Rc::new(event::message(&notice))));
-                    }
-                    built.insert(wanted, items.clone());
-                    items
+        let Ages { words, shares } = ages;
+        for (set, cohorts) in shares.sets() {
+            let its: Vec<Word> = set.iter().filter_map(|at| words.get(*at as usize)).cloned().collect();
+            for run in runs(&its) {
+                let Some(notice) = notice(&self.topics, run) else { continue };
+                // Its first word's: a notice that does not get through is owed with all its words.
+                let pos = run.first().map_or(self.pos, |word| word.pos);
+                let item = self.add_notice(pos, About::State, Rc::new(event::message(&notice)));
+                for cohort in &cohorts {
+                    self.owe(*cohort, item);
                 }
-            };
-            for item in items {
-                self.owe(cohort, item);
             }
         }
     }

@@ -66,6 +66,8 @@ pub struct Cohort {
     asks: Vec<Ask>,
     /// What it gets.
     pub wires: Vec<Wire>,
+    /// How many of them carry every tick.
+    pub streams: usize,
     /// Who is in it.
     pub members: Vec<ConnId>,
     /// Indices into the beat's list of what is due, while a beat is delivered.

@@ -18,6 +18,7 @@ use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
 use super::link::Link;
 use super::metrics::Metrics;
+use super::question::{Downlink, Uplink};
 use super::topics::Topics;
 use super::walk::Walk;
 use crate::model::close::CloseCode;
@@ -32,6 +33,8 @@ use crate::model::protocol::event;
 const STUCK_S: u32 = 30;
 /// Clients taken in between two beats when beats come without a pause.
 const ARRIVALS_PER_BEAT: usize = 256;
+/// Answers taken between two turns of the shard's other work.
+const ANSWERS_PER_TURN: usize = 16;
 /// What one read takes at most.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -70,8 +73,10 @@ impl Tally {
 
 /// What a shard is reached by.
 pub struct Inbox {
-    pub beats: mpsc::Receiver<Arc<Beat>>,
+    pub beats: mpsc::Receiver<Downlink>,
     pub arrivals: mpsc::Receiver<Arrival>,
+    /// Leads to the pulse.
+    pub uplink: Uplink,
     pub stop: watch::Receiver<bool>,
     /// Counts the shard's sweeps.
     pub turns: Arc<AtomicU64>,
@@ -86,6 +91,8 @@ pub struct Shard {
     pub metrics: Arc<Metrics>,
     pub encoder: Rc<Encoder>,
     load: Arc<AtomicUsize>,
+    /// Leads to the pulse.
+    pub uplink: Uplink,
     pub connections: Vec<Option<Connection>>,
     free: Vec<ConnId>,
     generations: u32,
@@ -120,7 +127,7 @@ impl Shard {
         mut inbox: Inbox,
     ) {
         let shard = Rc::new_cyclic(|me| {
-            RefCell::new(Shard::new(me.clone(), number, settings.clone(), metrics, load))
+            RefCell::new(Shard::new(me.clone(), number, settings.clone(), metrics, load, inbox.uplink))
         });
         let mut sweep = tokio::time::interval(Duration::from_secs(1));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -132,9 +139,9 @@ impl Shard {
                     inbox.turns.fetch_add(1, Ordering::Relaxed);
                     shard.borrow_mut().sweep();
                 }
-                beat = inbox.beats.recv() => {
-                    let Some(beat) = beat else { break };
-                    deliver(&shard, &beat).await;
+                item = inbox.beats.recv() => {
+                    let Some(item) = item else { break };
+                    take(&shard, item).await;
                     // Under a load where the next beat waits already, clients still come in.
                     for _ in 0..ARRIVALS_PER_BEAT {
                         let Ok(arrival) = inbox.arrivals.try_recv() else { break };
@@ -145,8 +152,8 @@ impl Shard {
             }
         }
         // The pulse's last beat may have come together with the word to stop.
-        while let Ok(beat) = inbox.beats.try_recv() {
-            deliver(&shard, &beat).await;
+        while let Ok(item) = inbox.beats.try_recv() {
+            take(&shard, item).await;
         }
         ending::see_off(&shard, settings.drain).await;
     }
@@ -157,6 +164,7 @@ impl Shard {
         settings: Arc<Settings>,
         metrics: Arc<Metrics>,
         load: Arc<AtomicUsize>,
+        uplink: Uplink,
     ) -> Shard {
         let up = |_| Told { state: FeedState::Up, pos: 0, notice: Rc::new(Message::new(b"", 0)) };
         let tiers = settings.feeds.iter().flat_map(|feed| feed.tiers.all().iter().skip(1));
@@ -166,6 +174,7 @@ impl Shard {
             me,
             number,
             load,
+            uplink,
             connections: Vec::new(),
             free: Vec::new(),
             generations: 0,
@@ -236,6 +245,7 @@ impl Shard {
             beat: self.beat,
             fresh: None,
             stall: None,
+            asking: None,
             sent_s: self.now_s,
             heard_s: self.now_s,
             pinged: false,
@@ -280,7 +290,7 @@ impl Shard {
     pub fn start_reading(&mut self, id: ConnId) {
         let Some(shard) = self.me.upgrade() else { return };
         let Some(conn) = self.connection(id) else { return };
-        if conn.reading || conn.stall.is_some() {
+        if conn.reading || conn.stall.is_some() || conn.asking.is_some() {
             return;
         }
         conn.reading = true;
@@ -352,8 +362,12 @@ impl Shard {
                 self.drop_connection(id, 1006);
             } else if stuck_s.is_some_and(|s| s >= STUCK_S) {
                 self.drop_connection(id, CloseCode::TooSlow.code());
-            } else if conn.stall.is_some() || conn.echo || conn.closing_until_s.is_some() {
-                // It is not read while it is stalled, so its silence says nothing.
+            } else if conn.stall.is_some()
+                || conn.asking.is_some()
+                || conn.echo
+                || conn.closing_until_s.is_some()
+            {
+                // It is not read while it is stalled or waits for the pulse, so its silence says nothing.
             } else if conn.pinged && silent_s >= pong_s {
                 self.close(id, CloseCode::PongTimeout);
             } else {
@@ -374,6 +388,22 @@ impl Shard {
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;
         self.tally.flush(&self.metrics);
+    }
+}
+
+/// What comes from the pulse, with turns for reading in between.
+async fn take(shard: &Rc<RefCell<Shard>>, item: Downlink) {
+    match item {
+        Downlink::Beat(beat) => deliver(shard, &beat).await,
+        Downlink::Answers(answers) => {
+            for (at, answer) in answers.into_iter().enumerate() {
+                if at % ANSWERS_PER_TURN == 0 {
+                    tokio::task::yield_now().await;
+                    shard.borrow_mut().look_at_clock();
+                }
+                shard.borrow_mut().take_answer(answer);
+            }
+        }
     }
 }
 

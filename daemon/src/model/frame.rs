@@ -15,6 +15,9 @@ use super::tick::Tick;
 /// Longest WebSocket header of a server's frame: two bytes and an eight byte length.
 pub const HEADER_BYTES_MAX: usize = 10;
 
+/// What a frame costs besides its value, about.
+const FRAME_BYTES: usize = 320;
+
 /// A numbered tick and, once someone needs them, its bytes.
 #[derive(Debug)]
 pub struct Frame {
@@ -32,6 +35,11 @@ impl Frame {
     /// The tick it carries.
     pub fn tick(&self) -> &Tick {
         &self.tick
+    }
+
+    /// About what it costs to keep: its value as it came and in its bytes, and what lies around.
+    pub fn weight(&self) -> usize {
+        2 * self.tick.value.len() + FRAME_BYTES
     }
 
     /// The whole message as connections of this encoding get it.

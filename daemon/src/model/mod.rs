@@ -4,6 +4,7 @@ pub mod close;
 pub mod decoder;
 pub mod encoding;
 pub mod frame;
+pub mod history;
 pub mod json;
 pub mod lane;
 pub mod message;

@@ -12,9 +12,11 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::fanout::Fanout;
 use crate::fanout::arrival::{Opening, Socket};
+use crate::fanout::question::Question;
 use crate::fanout::topics::FeedFacts;
 use crate::model::board::{Board, Group};
-use crate::model::decoder::Limits;
+use crate::model::decoder;
+use crate::model::history::Limits;
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
@@ -25,11 +27,12 @@ struct Bench {
     shard: Rc<RefCell<Shard>>,
     board: Board,
     topics: Vec<Topic>,
+    questions: mpsc::Receiver<Question>,
 }
 
 fn settings(drain: Duration) -> Settings {
     let feeds = [FeedFacts { name: "f".into(), tiers: Tiers::new(Duration::from_millis(100), &[]) }];
-    let limits = Limits { message: 1 << 16, fragments: 16 };
+    let limits = decoder::Limits { message: 1 << 16, fragments: 16 };
     let second = Duration::from_secs(1);
     Settings {
         server: "tickerd/test".into(),
@@ -52,11 +55,15 @@ impl Bench {
     fn new(topics: usize) -> Bench {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
+        let (uplink, questions) = Uplink::new(Arc::new(|| {}));
         let shard = Rc::new_cyclic(|me| {
-            RefCell::new(Shard::new(me.clone(), 0, Arc::new(settings(Duration::from_secs(1))), metrics, load))
+            let settings = Arc::new(settings(Duration::from_secs(1)));
+            RefCell::new(Shard::new(me.clone(), 0, settings, metrics, load, uplink))
         });
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
-        Bench { shard, board: Board::new(&[Group { tiers: 1, always: false }]), topics }
+        let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
+        let board = Board::new(&[Group { tiers: 1, always: false }], limits);
+        Bench { shard, board, topics, questions }
     }
 
     /// A client that asked for `topics` with its address and was greeted; it is connection 0, 1, and so on.
@@ -280,7 +287,8 @@ fn gauges_come_back_to_nothing() {
 fn the_last_beat_goes_out_before_the_goodbye() {
     for _ in 0..20 {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
-        let (fanout, mut outlet) = Fanout::start(1, settings(Duration::from_millis(10)), metrics).unwrap();
+        let (fanout, mut outlet) =
+            Fanout::start(1, settings(Duration::from_millis(10)), metrics, Arc::new(|| {})).unwrap();
         let (arrival, mut client) = arrival(&["f.0"], Encoding::Json);
         fanout.intake().place(arrival);
         let mut frames = Vec::new();

@@ -101,13 +101,14 @@ mod tests {
 
     use super::*;
     use crate::model::board::Group;
+    use crate::model::history::Limits;
     use crate::model::tick::Tick;
     use crate::model::topic::Topic;
 
     const MAX_AGE: u64 = 1_000;
 
     fn board() -> Board {
-        Board::new(&[Group { tiers: 1, always: false }])
+        Board::new(&[Group { tiers: 1, always: false }], Limits::NONE)
     }
 
     fn topic(name: &str) -> Topic {

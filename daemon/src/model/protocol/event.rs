@@ -38,6 +38,9 @@ pub struct TopicGrant {
     pub seq: u64,
     pub rate: String,
     pub mode: Mode,
+    /// After `since`: whether every tick that was missed follows; if not, the newest does. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<bool>,
 }
 
 /// A subscription to a pattern, as granted. Its rate is what was asked, since each match rounds it for its own feed.
@@ -124,6 +127,19 @@ pub struct Values<'a> {
     pub id: Option<Id>,
     pub values: Vec<&'a RawValue>,
     pub failed: Vec<Failed>,
+}
+
+/// Answers `history`: whole envelopes, in order.
+#[derive(Debug, Serialize)]
+pub struct History<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topic: &'a str,
+    pub epoch: &'a str,
+    pub values: Vec<&'a RawValue>,
+    /// Whether older ones that were asked for and are kept were left out, because one answer holds no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// Answers `publish`.
@@ -238,6 +254,17 @@ pub enum Notice<'a> {
     Stale { feed: &'a str, topics: Vec<&'a str>, since: u64, max_age_ms: u64 },
     /// These topics were stale and had news, or ended. It comes before the news.
     Fresh { feed: &'a str, topics: Vec<&'a str> },
+    /// Topics that match a pattern of the connection came or went. `removed` happened before `added`: a topic in both is
+    /// another one of the same name.
+    Topics {
+        added: Vec<&'a str>,
+        removed: Vec<&'a str>,
+        /// Whether others came or went of which nothing is told: list them with the command `topics`.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        missed: bool,
+    },
+    /// Of these topics, had with mode `all`, ticks were passed over; the newest of each follows.
+    Reset { topics: Vec<&'a str> },
 }
 
 impl<'a> Notice<'a> {
@@ -268,6 +295,7 @@ events! {
     Subscriptions => "subscriptions",
     Topics<'_> => "topics",
     Values<'_> => "values",
+    History<'_> => "history",
     Published<'_> => "published",
     LetterTo<'_> => "message",
     Members<'_> => "presence",
@@ -332,6 +360,7 @@ mod tests {
                 seq: 48213,
                 rate: "1s".into(),
                 mode: Mode::Latest,
+                recovered: None,
             }],
             ..Subscribed::default()
         };
@@ -356,6 +385,26 @@ mod tests {
         assert_eq!(
             text(&Notice::Fresh { feed: "stocks", topics }),
             r#"{"event":"notice","data":{"type":"fresh","feed":"stocks","topics":["stocks.AAPL"]}}"#
+        );
+        let recovered =
+            TopicGrant { mode: Mode::All, recovered: Some(false), ..subscribed.topics[0].clone() };
+        assert_eq!(
+            text(&Subscribed { topics: vec![recovered], ..Subscribed::default() }),
+            r#"{"event":"subscribed","data":{"topics":[{"topic":"stocks.AAPL","seq":48213,"rate":"1s","mode":"all","recovered":false}],"patterns":[],"failed":[]}}"#
+        );
+        assert_eq!(
+            text(&Notice::Topics { added: vec!["a.b"], removed: vec![], missed: false }),
+            r#"{"event":"notice","data":{"type":"topics","added":["a.b"],"removed":[]}}"#
+        );
+        assert_eq!(
+            text(&Notice::Reset { topics: vec!["a.b"] }),
+            r#"{"event":"notice","data":{"type":"reset","topics":["a.b"]}}"#
+        );
+        let history =
+            History { id: Some(Id::Number(8)), topic: "a.b", epoch: "e", values: vec![], truncated: false };
+        assert_eq!(
+            text(&history),
+            r#"{"event":"history","data":{"id":8,"topic":"a.b","epoch":"e","values":[]}}"#
         );
         let entry = |stale| TopicEntry {
             topic: "stocks.AAPL",
