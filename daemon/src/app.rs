@@ -6,6 +6,7 @@
 
 pub mod panics;
 mod readiness;
+mod rooms;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +26,6 @@ use crate::metrics;
 use crate::model::decoder::Limits;
 use crate::model::history;
 use crate::model::lane::{LANE_TICKS_MAX, Lane};
-use crate::model::protocol::rate::Tiers;
 use crate::pulse::{self, Bell};
 use crate::server::{self, Server};
 use crate::systemd;
@@ -87,15 +87,9 @@ impl App {
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
         let App { config, registry, server, admin, process } = self;
-        let facts: Arc<[FeedFacts]> = config
-            .feeds
-            .iter()
-            .map(|feed| FeedFacts {
-                name: feed.name.clone(),
-                tiers: Tiers::new(feed.interval, &config.server.tiers),
-            })
-            .collect();
+        let facts: Arc<[FeedFacts]> = rooms::facts(&config).into();
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
+        let stats = pulse::Stats::new(fanout_metrics.connections.clone());
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
         let wake = Arc::new(move || rung.ring());
@@ -107,17 +101,22 @@ impl App {
         for (feed, lane) in config.feeds.iter().zip(&lanes) {
             feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
         }
-        let sources =
-            config.feeds.iter().zip(&lanes).zip(facts.iter()).map(|((feed, lane), facts)| pulse::Source {
-                name: feed.name.clone(),
-                lane: lane.clone(),
+        let always = config.feeds.iter().map(|feed| feed.emit == config::Emit::Always);
+        // What is not a feed's says nothing through a lane.
+        let sources = facts
+            .iter()
+            .zip(lanes.iter().cloned().chain(std::iter::repeat_with(|| Arc::new(lane(&bell)))))
+            .zip(always.chain(std::iter::repeat(false)))
+            .map(|((facts, lane), always)| pulse::Source {
+                name: facts.name.clone(),
+                lane,
                 tiers: facts.tiers.clone(),
-                always: feed.emit == config::Emit::Always,
+                always,
             });
-        let pulse_metrics =
-            pulse::Metrics::new(&registry, config.feeds.iter().map(|feed| feed.name.as_str()))?;
-        let limits = limits(&config.history);
-        let pulse = pulse::start(sources.collect(), limits, outlet, bell, pulse_metrics)?;
+        let pulse_metrics = pulse::Metrics::new(&registry, facts.iter().map(|facts| facts.name.as_str()))?;
+        let (sources, rooms, limits) =
+            (sources.collect(), rooms::rooms(&config, &facts), limits(&config.history));
+        let pulse = pulse::start(sources, rooms, stats, limits, outlet, bell, pulse_metrics)?;
 
         let feed_metrics = Arc::new(feed::Metrics::new());
         feed_metrics.register(&registry)?;
@@ -272,6 +271,7 @@ fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
         server: format!("tickerd/{}", env!("CARGO_PKG_VERSION")),
         epoch: epoch(),
         feeds,
+        rooms: config.topics.iter().map(|topic| topic.name.as_str().into()).collect(),
         limits,
         echo_limits,
         topics_max: server.limits.topics,

@@ -5,6 +5,8 @@
 mod answers;
 mod bell;
 mod metrics;
+pub mod rooms;
+mod stats;
 mod watch;
 
 use std::io;
@@ -13,8 +15,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use self::answers::Desk;
 pub use self::bell::Bell;
 pub use self::metrics::Metrics;
+use self::rooms::{Room, Rooms};
+pub use self::stats::Stats;
 use self::watch::Watch;
 use crate::fanout::Outlet;
 use crate::fanout::beat::Beat;
@@ -65,9 +70,11 @@ impl Running {
     }
 }
 
-/// Starts the thread. `bell` is what the lanes ring.
+/// Starts the thread. The last of `sources` is the server's own. `bell` is what the lanes ring.
 pub fn start(
     sources: Vec<Source>,
+    rooms: Vec<Room>,
+    stats: Stats,
     limits: Limits,
     outlet: Outlet,
     bell: Arc<Bell>,
@@ -75,8 +82,10 @@ pub fn start(
 ) -> io::Result<Running> {
     let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (rung, stopped, counted) = (bell.clone(), stop.clone(), turns.clone());
+    let mut pulse = Pulse::new(sources, rooms, stats, limits, outlet, metrics);
+    // Declared topics are with the shards before any client is.
+    pulse.send();
     let thread = std::thread::Builder::new().name("pulse".into()).spawn(move || {
-        let mut pulse = Pulse::new(sources, limits, outlet, metrics);
         while !stopped.load(Ordering::Acquire) {
             counted.fetch_add(1, Ordering::Relaxed);
             rung.wait(pulse.nap());
@@ -101,10 +110,21 @@ struct Pulse {
     pending: Beat,
     /// By feed.
     watches: Vec<Watch>,
+    rooms: Rooms,
+    stats: Stats,
+    /// The source of the server's own topics.
+    own: usize,
 }
 
 impl Pulse {
-    fn new(sources: Vec<Source>, limits: Limits, outlet: Outlet, metrics: Metrics) -> Pulse {
+    fn new(
+        sources: Vec<Source>,
+        rooms: Vec<Room>,
+        stats: Stats,
+        limits: Limits,
+        outlet: Outlet,
+        metrics: Metrics,
+    ) -> Pulse {
         let groups: Vec<Group> = sources
             .iter()
             .map(|source| Group { tiers: source.tiers.all().len() as u8, always: source.always })
@@ -125,12 +145,22 @@ impl Pulse {
             metrics.watch_interval(*interval);
         }
         let started = Instant::now();
+        let letters = crate::model::rooms::Limits {
+            age_ms: u64::try_from(limits.age.as_millis()).unwrap_or(u64::MAX),
+            bytes: limits.bytes,
+        };
+        let mut board = Board::new(&groups, limits);
+        let rooms = Rooms::new(rooms, letters, &mut board);
         Pulse {
             watches: sources.iter().map(|_| Watch::default()).collect(),
             sources,
             outlet,
             metrics,
-            board: Board::new(&groups, limits),
+            board,
+            rooms,
+            stats,
+            // The last: see `Source`.
+            own: groups.len().saturating_sub(1),
             schedule: Schedule::new(&intervals, 0, wall_us()),
             beats,
             intervals,
@@ -166,24 +196,33 @@ impl Pulse {
                 self.metrics.count_late(*interval, due.late);
             }
             for (feed, tier) in self.beats.get(due.interval).into_iter().flatten() {
+                if *tier == 0 && *feed == self.own {
+                    self.stats.tell(*feed, wall_us() / 1000, &mut self.board);
+                }
                 self.board.take_due(*feed, *tier, &mut self.pending.due);
+                if *tier == 0 {
+                    self.rooms.beat(*feed, &mut self.pending);
+                }
             }
         }
         self.send();
         self.board.forget();
         self.metrics.set_history(self.board.history());
         // Behind the beat, so that all that was pushed is with the shards.
-        let board = &self.board;
-        self.outlet.answer(|question| answers::answer(board, question));
+        let Pulse { board, rooms, pending, outlet, .. } = self;
+        let mut desk = Desk { board, rooms, beat: pending, now_ms: wall_us() / 1000 };
+        outlet.answer(|question| answers::answer(&mut desk, question));
     }
 
     fn collect(&mut self) {
         self.board.set_clock(self.mono_us());
+        let moves = self.outlet.moves();
+        self.rooms.settle(moves, wall_us() / 1000, &mut self.pending);
         for (feed, source) in self.sources.iter().enumerate() {
             let drained = source.lane.drain();
             for entry in drained.entries {
                 match entry {
-                    Entry::Tick(tick) => self.board.offer(feed, tick),
+                    Entry::Tick(tick) => drop(self.board.offer(feed, tick)),
                     Entry::Retire(topic) => self.board.retire(feed, &topic),
                 }
             }

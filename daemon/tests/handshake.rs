@@ -45,7 +45,7 @@ fn a_handshake_is_answered_and_its_socket_handed_over() {
     assert_eq!(reply.header("content-length"), None);
 
     let mut arrival = server.arrival();
-    assert_eq!(arrival.kind, Kind::Ticker { opening: None });
+    assert_eq!(arrival.kind, Kind::Ticker { opening: None, name: None });
     assert!(arrival.read_buf.is_empty());
     raw::write(&mut arrival.socket, b"from the fan-out");
     drop(arrival);
@@ -177,7 +177,7 @@ fn the_url_may_subscribe() {
     assert_eq!(server.ask(handshake().path(path).bytes()).status(), 101);
     let topics = ["stocks.AAPL", "weather.*", "host.cpu"].map(String::from).to_vec();
     let opening = Some(Opening { topics, rate: Some("1s".into()) });
-    assert_eq!(server.arrival().kind, Kind::Ticker { opening });
+    assert_eq!(server.arrival().kind, Kind::Ticker { opening, name: None });
     refused(&server, &handshake().path("/ws?topics=%zz"), 400);
     refused(&server, &handshake().path("/ws?topics=%ff"), 400);
 }

@@ -29,8 +29,8 @@ pub enum Socket {
 /// What the connection is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// Speaks `tickerd.v1`; subscribes to `opening` at once.
-    Ticker { opening: Option<Opening> },
+    /// Speaks `tickerd.v1`, subscribes to `opening` at once, and goes by `name` in rooms.
+    Ticker { opening: Option<Opening>, name: Option<Box<str>> },
     /// Sends every message back. For conformance suites.
     Echo,
 }

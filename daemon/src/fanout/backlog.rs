@@ -112,7 +112,7 @@ mod tests {
     fn frame(seq: u64, bytes: usize) -> Arc<Frame> {
         let topic = Topic::new("f.a", "q", Class::State);
         let value = vec![b'1'; bytes].into();
-        Arc::new(Frame::new(Tick { topic, seq, n: seq, ts: 0, src_ts: 0, value, merged: 0 }))
+        Arc::new(Frame::new(Tick { topic, seq, n: seq, ts: 0, src_ts: 0, from: None, value, merged: 0 }))
     }
 
     #[derive(Debug, Clone)]

@@ -1,14 +1,19 @@
 //! One beat: everything due at one instant, shared by all shards.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::model::board::{Change, Due, STREAM, TopicId};
 use crate::model::lane::Health;
+use crate::model::rooms::{Letter, Seat, Turnover};
 
 /// Ticks of the stream that are kept for a shard that is behind, in all; over that only each topic's newest is.
 const TICKS_KEPT_MAX: usize = 16_384;
 /// The same in bytes of values.
 const BYTES_KEPT_MAX: usize = 16 << 20;
+
+/// Turnovers that are kept for such a shard; each tells how many are there, and who is not named can be asked for.
+const TURNOVERS_KEPT_MAX: usize = 1024;
 
 /// Since when and for how long a topic has had no news.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +46,10 @@ pub struct Beat {
     pub due: Vec<Due>,
     /// Feeds whose health changed, by their place in the configuration.
     pub health: Vec<(usize, Health)>,
+    /// Who came to declared topics and left them.
+    pub turnovers: Vec<(TopicId, Arc<Turnover>)>,
+    /// Messages to some connections alone.
+    pub letters: Vec<(Seat, Letter)>,
     /// Frames that were passed over because the shard was behind when they were due.
     pub skipped: u64,
 }
@@ -48,7 +57,12 @@ pub struct Beat {
 impl Beat {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.aged.is_empty() && self.due.is_empty() && self.health.is_empty()
+        self.changes.is_empty()
+            && self.aged.is_empty()
+            && self.due.is_empty()
+            && self.health.is_empty()
+            && self.turnovers.is_empty()
+            && self.letters.is_empty()
     }
 
     /// Adds a later beat that found the shard behind: of each topic and tier only the newest frame stays. The stream's
@@ -83,6 +97,14 @@ impl Beat {
         self.changes.extend(later.changes.iter().cloned());
         self.health.retain(|(feed, _)| later.health.iter().all(|(other, _)| other != feed));
         self.health.extend(later.health.iter().cloned());
+        self.turnovers.extend(later.turnovers.iter().cloned());
+        self.letters.extend(later.letters.iter().cloned());
+        // Each room gives one per beat, and a shard that is behind for long is restarted by its watchdog.
+        let over = self.turnovers.len().saturating_sub(TURNOVERS_KEPT_MAX);
+        self.turnovers.drain(..over);
+        let over = self.letters.len().saturating_sub(TICKS_KEPT_MAX);
+        self.letters.drain(..over);
+        self.skipped += over as u64;
     }
 
     /// Of too many ticks of the stream, keeps each topic's newest.
@@ -121,8 +143,19 @@ mod tests {
     fn beat(board: &mut Board, topics: &[&Topic], value: &str) -> Beat {
         for topic in topics {
             let value = value.as_bytes().into();
-            board
-                .offer(0, Tick { topic: (*topic).clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 });
+            board.offer(
+                0,
+                Tick {
+                    topic: (*topic).clone(),
+                    seq: 0,
+                    n: 0,
+                    ts: 0,
+                    src_ts: 0,
+                    from: None,
+                    value,
+                    merged: 0,
+                },
+            );
         }
         let mut beat = Beat { changes: board.take_changes(), ..Beat::default() };
         board.take_due(0, 0, &mut beat.due);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::arrival::Opening;
 use super::cohorts::{Ask, ConnId, Edit, Member, Moved, What};
+use super::question::About;
 use super::shard::{Shard, unix_ms};
 use super::stall::Snapshot;
 use super::topics::SlotId;
@@ -25,8 +26,7 @@ impl Shard {
     /// The first words on a connection, and the subscription that its address asked for.
     pub fn greet(&mut self, id: ConnId, opening: Option<Opening>) {
         // Generations are a shard's own count.
-        let generation = self.connection(id).map_or(0, |c| c.generation);
-        let conn = format!("{:x}-{generation:x}", self.number);
+        let conn = self.seat(id).map(super::rooms::told_as).unwrap_or_default();
         let settings = self.settings.clone();
         let connected = event::Connected {
             v: VERSION,
@@ -109,6 +109,8 @@ impl Shard {
             Command::Subscriptions => self.tell_subscriptions(id, request),
             Command::Topics { pattern } => self.tell_topics(id, request, &pattern),
             Command::Get { topics } => self.tell_values(id, request, &topics),
+            Command::Publish { topic, value, to } => self.publish(id, request, topic, &value, to.as_deref()),
+            Command::Presence { topic } => self.ask_pulse(id, request, About::Members { topic }),
             Command::Ping { t } => {
                 let t = t.and_then(|t| serde_json::value::RawValue::from_string(t.into()).ok());
                 self.tell(id, &event::Pong { id: request, t: t.as_deref(), ts: unix_ms() });
@@ -224,6 +226,7 @@ impl Shard {
         if let Some(conn) = self.connection(id) {
             conn.cohort = cohort;
         }
+        self.note_moves(id, &moved);
         moved
     }
 

@@ -18,6 +18,8 @@ pub struct Connection {
     pub decoder: Decoder,
     /// How it is spoken to.
     pub encoding: Encoding,
+    /// What its client calls itself.
+    pub name: Option<Box<str>>,
     /// Whose beats it gets.
     pub cohort: Option<CohortId>,
     /// Tells this connection from a later one of the same number.

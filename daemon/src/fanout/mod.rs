@@ -16,6 +16,7 @@ mod past;
 mod patterns;
 pub mod question;
 mod reading;
+pub mod rooms;
 mod shard;
 mod shares;
 mod stall;
@@ -34,7 +35,7 @@ use tokio::task::LocalSet;
 use self::arrival::Arrival;
 use self::beat::Beat;
 use self::metrics::Metrics;
-use self::question::{Answer, Downlink, Question, Uplink};
+use self::question::{Answer, Asked, Downlink, Move, Question, Uplink};
 use self::shard::{Inbox, Shard};
 use self::topics::FeedFacts;
 use crate::model::decoder::Limits;
@@ -56,8 +57,10 @@ pub struct Settings {
     pub server: String,
     /// New whenever history is.
     pub epoch: String,
-    /// The configured feeds, in order.
+    /// The configured feeds, in order; behind them those of declared topics, and the server's own.
     pub feeds: Arc<[FeedFacts]>,
+    /// The declared topics, in order.
+    pub rooms: Arc<[Box<str>]>,
     /// What a client may say at once.
     pub limits: Limits,
     /// The same for `/echo`.
@@ -122,7 +125,7 @@ pub struct Outlet {
 struct OutPort {
     beats: mpsc::Sender<Downlink>,
     missed: Option<Beat>,
-    questions: mpsc::Receiver<Question>,
+    asked: Asked,
 }
 
 impl Outlet {
@@ -153,14 +156,14 @@ impl Outlet {
     /// Answers some questions of each shard that has had all beats and has room for more. What has been pushed, and
     /// nothing else, may be told: the shard takes what comes next for live.
     pub fn answer(&mut self, mut answer: impl FnMut(Question) -> Answer) {
-        for OutPort { beats, missed, questions } in &mut self.ports {
+        for OutPort { beats, missed, asked } in &mut self.ports {
             if missed.is_some() || beats.capacity() < BEATS_ROOM {
                 continue;
             }
             let (mut answers, mut ticks) = (Vec::new(), 0);
             while answers.len() < ANSWERS_MAX
                 && ticks < ANSWER_TICKS_MAX
-                && let Ok(question) = questions.try_recv()
+                && let Ok(question) = asked.questions.try_recv()
             {
                 let answer = answer(question);
                 ticks += answer.ticks();
@@ -174,7 +177,18 @@ impl Outlet {
 
     /// Whether a shard still has to be told of something.
     pub fn owes(&self) -> bool {
-        self.ports.iter().any(|port| port.missed.is_some() || !port.questions.is_empty())
+        self.ports.iter().any(|port| port.missed.is_some() || !port.asked.questions.is_empty())
+    }
+
+    /// Who came to declared topics and left them, by shard in order.
+    pub fn moves(&mut self) -> Vec<Move> {
+        let mut all = Vec::new();
+        for port in &mut self.ports {
+            while let Ok(moves) = port.asked.moves.try_recv() {
+                all.extend(moves);
+            }
+        }
+        all
     }
 }
 
@@ -195,14 +209,14 @@ impl Fanout {
             let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_MAX);
             let load = Arc::new(AtomicUsize::new(0));
             let turns = Arc::new(AtomicU64::new(0));
-            let (uplink, questions) = Uplink::new(wake.clone());
+            let (uplink, asked) = Uplink::new(wake.clone());
             let inbox = Inbox { beats, arrivals, uplink, stop: stopped.clone(), turns: turns.clone() };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
                 LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
             })?;
-            outlet.ports.push(OutPort { beats: beats_in, missed: None, questions });
+            outlet.ports.push(OutPort { beats: beats_in, missed: None, asked });
             fanout.ports.push(Port { arrivals: arrivals_in, load, turns });
             fanout.threads.push(thread);
         }
@@ -242,8 +256,8 @@ mod tests {
 
     fn port(beats: usize) -> (OutPort, mpsc::Receiver<Downlink>, Uplink) {
         let (beats_in, beats) = mpsc::channel(beats);
-        let (uplink, questions) = Uplink::new(Arc::new(|| {}));
-        (OutPort { beats: beats_in, missed: None, questions }, beats, uplink)
+        let (uplink, asked) = Uplink::new(Arc::new(|| {}));
+        (OutPort { beats: beats_in, missed: None, asked }, beats, uplink)
     }
 
     fn since(item: Downlink) -> Vec<u64> {

@@ -1,4 +1,4 @@
-//! Commands about the past: they wait for the pulse, and whatever their client says meanwhile waits behind them.
+//! Commands that the pulse answers: they wait for it, and whatever their client says meanwhile waits behind them.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -42,7 +42,7 @@ impl Shard {
     }
 
     /// Asks the pulse. Until it answers, the client is not listened to: what it says later may depend on it.
-    fn ask_pulse(&mut self, id: ConnId, request: Option<Id>, about: About) {
+    pub(super) fn ask_pulse(&mut self, id: ConnId, request: Option<Id>, about: About) {
         let Some(conn) = self.connection(id) else { return };
         let question = Question { conn: id, generation: conn.generation, request: request.clone(), about };
         let refused = match self.uplink.ask(question) {
@@ -53,9 +53,10 @@ impl Shard {
             Err(refused) => refused,
         };
         let mut error = match refused {
-            NotAsked::Full => {
-                ProtocolError::new(Code::RateLimited, "too many clients ask for the past at once; ask again")
-            }
+            NotAsked::Full => ProtocolError::new(
+                Code::RateLimited,
+                "too many clients publish or ask for the past at once; try again",
+            ),
             NotAsked::Ended => ProtocolError::new(Code::Internal, "the server is about to stop; come back"),
         };
         error.retry_after_ms = Some(1000);
@@ -72,6 +73,8 @@ impl Shard {
                 Found::Since { topics, snapshot, missed } => {
                     self.subscribe_since(id, request, &topics, snapshot, missed);
                 }
+                Found::Published(result) => self.tell_published(id, request, result),
+                Found::Members(result) => self.tell_members(id, request, result),
             }
         }
         let Some(conn) = self.connection(id) else { return };

@@ -1,5 +1,5 @@
-//! What clients ask of the past, which the pulse keeps: the question from a shard to the pulse, and the answer, which comes
-//! back in line with the beats, so that what follows it is live.
+//! What clients ask of the pulse, which keeps the past and the rooms: the question from a shard to the pulse, and the
+//! answer, which comes back in line with the beats, so that what follows it is live.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use super::beat::Beat;
 use super::cohorts::ConnId;
 use crate::model::frame::Frame;
 use crate::model::protocol::command::Id;
+use crate::model::protocol::error::ProtocolError;
+use crate::model::rooms::{Person, Seat, To};
 
 /// Questions of one shard that wait for the pulse. Each connection has one at most.
 pub const QUESTIONS_MAX: usize = 1024;
@@ -34,6 +36,21 @@ pub enum About {
     History { topic: String, limit: usize },
     /// Whatever came after these ticks, for a subscription to all of `topics`.
     Since { topics: Vec<String>, snapshot: bool, seqs: Vec<(String, u64)> },
+    /// A message to a declared topic, which takes it or not; `value` has been checked.
+    Publish { topic: String, from: Box<str>, to: Option<To>, value: Box<[u8]> },
+    /// Who is subscribed to a declared topic.
+    Members { topic: String },
+}
+
+/// A connection came to a declared topic, or left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The topic's number among the declared ones.
+    pub room: usize,
+    /// Which connection.
+    pub seat: Seat,
+    /// Who has it; none: it left.
+    pub person: Option<Person>,
 }
 
 /// The answer.
@@ -57,6 +74,7 @@ impl Answer {
             Found::Since { missed, .. } => {
                 missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum()
             }
+            Found::Published(_) | Found::Members(_) => 1,
         }
     }
 }
@@ -68,6 +86,21 @@ pub enum Found {
     History { topic: String, past: Option<Past> },
     /// What was missed of each topic.
     Since { topics: Vec<String>, snapshot: bool, missed: Vec<Missed> },
+    /// What became of a message.
+    Published(Result<Published, ProtocolError>),
+    /// A declared topic, how many are there, and as many of them as one answer names.
+    Members(Result<(String, usize, Vec<Person>), ProtocolError>),
+}
+
+/// A message that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Where to.
+    pub topic: String,
+    /// Its number there; a letter's among the letters.
+    pub seq: u64,
+    /// Of a letter: whom it is for, and to how many connections it went. To none: it waits.
+    pub letter: Option<(Box<str>, usize)>,
 }
 
 /// Ticks, in order.
@@ -91,10 +124,22 @@ pub enum Downlink {
     Answers(Vec<Answer>),
 }
 
+/// Reports of one shard that wait for the pulse. What comes on top is put together by the shard, so that no more is needed.
+const MOVES_MAX: usize = 4;
+
+/// The pulse's end of [`Uplink`].
+pub struct Asked {
+    /// What is asked.
+    pub questions: mpsc::Receiver<Question>,
+    /// Who came and went.
+    pub moves: mpsc::Receiver<Vec<Move>>,
+}
+
 /// A shard's way to the pulse.
 #[derive(Clone)]
 pub struct Uplink {
     questions: mpsc::Sender<Question>,
+    moves: mpsc::Sender<Vec<Move>>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -109,9 +154,21 @@ pub enum NotAsked {
 
 impl Uplink {
     /// `wake` makes the pulse look for questions.
-    pub fn new(wake: Arc<dyn Fn() + Send + Sync>) -> (Uplink, mpsc::Receiver<Question>) {
+    pub fn new(wake: Arc<dyn Fn() + Send + Sync>) -> (Uplink, Asked) {
         let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
-        (Uplink { questions, wake }, asked)
+        let (moves, moved) = mpsc::channel(MOVES_MAX);
+        (Uplink { questions, moves, wake }, Asked { questions: asked, moves: moved })
+    }
+
+    /// Reports who came and went; gives it back when earlier reports have not been read yet.
+    pub fn report(&self, moves: Vec<Move>) -> Result<(), Vec<Move>> {
+        self.moves.try_send(moves).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(moves) => moves,
+            // Nobody counts any more.
+            mpsc::error::TrySendError::Closed(_) => Vec::new(),
+        })?;
+        (self.wake)();
+        Ok(())
     }
 
     /// Asks; never waits.

@@ -19,6 +19,7 @@ use super::connection::{Budget, Connection};
 use super::link::Link;
 use super::metrics::Metrics;
 use super::question::{Downlink, Uplink};
+use super::rooms::Rooms;
 use super::topics::Topics;
 use super::walk::Walk;
 use crate::model::close::CloseCode;
@@ -98,6 +99,8 @@ pub struct Shard {
     generations: u32,
     pub topics: Topics,
     pub cohorts: Cohorts,
+    /// Declared topics, and who came to or left them.
+    pub rooms: Rooms,
     cohorts_told: i64,
     /// By feed.
     pub health: Vec<Told>,
@@ -180,6 +183,7 @@ impl Shard {
             generations: 0,
             topics: Topics::new(settings.feeds.clone()),
             cohorts: Cohorts::default(),
+            rooms: Rooms::default(),
             cohorts_told: 0,
             health: settings.feeds.iter().map(up).collect(),
             encoder: Rc::new(Encoder::new(&settings.epoch)),
@@ -240,6 +244,10 @@ impl Shard {
             link: link.clone(),
             decoder: Decoder::new(),
             encoding,
+            name: match &kind {
+                Kind::Ticker { name, .. } => name.clone(),
+                Kind::Echo => None,
+            },
             cohort: None,
             generation,
             beat: self.beat,
@@ -277,7 +285,7 @@ impl Shard {
         }
         // A beat may have begun since it arrived, and snapshots hold that already.
         self.serve_early(id);
-        if let Kind::Ticker { opening } = kind {
+        if let Kind::Ticker { opening, .. } = kind {
             self.greet(id, opening);
         }
         if !read_buf.is_empty() {
@@ -387,6 +395,7 @@ impl Shard {
         let cohorts = self.cohorts.count() as i64;
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;
+        self.report_moves();
         self.tally.flush(&self.metrics);
     }
 }

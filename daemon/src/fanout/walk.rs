@@ -138,6 +138,7 @@ impl Shard {
                         let pos = self.pos;
                         self.topics.slot_mut(slot).into_iter().for_each(|slot| slot.aged_pos = pos);
                         self.cohorts.appear(&mut self.topics, slot);
+                        self.know_room(slot, topic.name());
                         self.note_coming(slot, true, &mut comings);
                     }
                 }
@@ -164,6 +165,10 @@ impl Shard {
             self.note_reset(*topic, &mut comings);
         }
         self.tell_comings(comings);
+        for (topic, turnover) in &beat.turnovers {
+            self.tell_turnover(*topic, turnover);
+        }
+        self.hand_out(&beat.letters);
         self.walk.notices = self.walk.items.len() as u32;
         for due in &beat.due {
             let Some(id) = self.topics.of_board(due.topic) else { continue };

@@ -135,16 +135,24 @@ impl Board {
         }
     }
 
-    /// Numbers a tick and makes it the newest of its topic.
-    pub fn offer(&mut self, group: usize, mut tick: Tick) {
+    /// Puts a topic on the board that has not spoken yet, so that who subscribes has it.
+    pub fn declare(&mut self, group: usize, topic: &Topic) -> TopicId {
+        match self.by_topic.get(topic) {
+            Some(id) => *id,
+            None => self.introduce(group, topic),
+        }
+    }
+
+    /// Numbers a tick and makes it the newest of its topic. Answers its number.
+    pub fn offer(&mut self, group: usize, mut tick: Tick) -> u64 {
         let id = match self.by_topic.get(&tick.topic) {
             Some(id) => *id,
             None => self.introduce(group, &tick.topic),
         };
         let advance = 1 + tick.merged;
         self.n += advance;
-        let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { return };
-        let Some(state) = self.groups.get_mut(group) else { return };
+        let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { return 0 };
+        let Some(state) = self.groups.get_mut(group) else { return 0 };
         place.seq += advance;
         tick.seq = place.seq;
         tick.n = self.n;
@@ -174,6 +182,7 @@ impl Board {
             place.dirty |= 1;
             list.push(id);
         }
+        place.seq
     }
 
     /// Takes a topic off the board.
@@ -269,6 +278,11 @@ impl Board {
     /// The topics that came and went since the last call.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// How many topics there are.
+    pub fn count(&self) -> usize {
+        self.by_topic.len()
     }
 
     /// How many topics a group has.

@@ -122,7 +122,8 @@ mod tests {
             seq: 48213,
             n: 50000,
             ts: 1767225600123,
-            src_ts, from: None,
+            src_ts,
+            from: None,
             value: value.as_bytes().into(),
             merged: 0,
         })

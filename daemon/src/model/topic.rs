@@ -134,8 +134,12 @@ impl Pattern {
         Some(first_segment(&self.0)).filter(|s| !s.contains('*'))
     }
 
-    /// Whether `topic` is one of those meant.
+    /// Whether `topic` is one of those meant. The server's own topics are only meant by a pattern that names them: who
+    /// wants everything wants every feed.
     pub fn matches(&self, topic: &str) -> bool {
+        if self.feed().is_none() && first_segment(topic) == SERVER_SEGMENT {
+            return false;
+        }
         let mut topic = topic.split('.');
         for segment in self.0.split('.') {
             match (segment, topic.next()) {

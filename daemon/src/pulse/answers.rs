@@ -1,7 +1,9 @@
-//! The pulse's answers to what clients ask of the past.
+//! The pulse's answers to what clients ask.
 
 use std::sync::Arc;
 
+use super::rooms::Rooms;
+use crate::fanout::beat::Beat;
 use crate::fanout::question::{About, Answer, Found, Past, Question};
 use crate::model::board::Board;
 use crate::model::frame::Frame;
@@ -15,8 +17,21 @@ const RECOVERY_TICKS_MAX: usize = 65_536;
 /// What an envelope is longer than its value, about.
 const ENVELOPE_BYTES: usize = 200;
 
-/// Looks up what is asked.
-pub fn answer(board: &Board, question: Question) -> Answer {
+/// What it takes to answer.
+pub struct Desk<'a> {
+    /// Where topics and their past are.
+    pub board: &'a mut Board,
+    /// Where messages go.
+    pub rooms: &'a mut Rooms,
+    /// What is told next.
+    pub beat: &'a mut Beat,
+    /// Unix milliseconds.
+    pub now_ms: u64,
+}
+
+/// Looks up what is asked, or does it.
+pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
+    let Desk { board, rooms, beat, now_ms } = desk;
     let Question { conn, generation, request, about } = question;
     let found = match about {
         About::History { topic, limit } => {
@@ -40,6 +55,10 @@ pub fn answer(board: &Board, question: Question) -> Answer {
             });
             Found::Since { topics, snapshot, missed: missed.collect() }
         }
+        About::Publish { topic, from, to, value } => {
+            rooms.publish(topic, &from, to.as_ref(), value, *now_ms, board, beat)
+        }
+        About::Members { topic } => rooms.members(topic),
     };
     Answer { conn, generation, request, found }
 }
@@ -74,27 +93,42 @@ mod tests {
         let mut board = Board::new(&[Group { tiers: 1, always: false }], limits);
         for (topic, bytes) in values {
             let value = vec![b'1'; *bytes].into();
-            board
-                .offer(0, Tick { topic: (*topic).clone(), seq: 0, n: 0, ts: 0, src_ts: 0, value, merged: 0 });
+            board.offer(
+                0,
+                Tick {
+                    topic: (*topic).clone(),
+                    seq: 0,
+                    n: 0,
+                    ts: 0,
+                    src_ts: 0,
+                    from: None,
+                    value,
+                    merged: 0,
+                },
+            );
             board.take_due(0, 0, &mut Vec::new());
         }
         board
     }
 
-    fn ask(board: &Board, about: About) -> Found {
-        answer(board, Question { conn: 0, generation: 0, request: None, about }).found
+    fn ask(board: &mut Board, about: About) -> Found {
+        let limits = crate::model::rooms::Limits { age_ms: 1, bytes: 1 };
+        let mut rooms = Rooms::new(Vec::new(), limits, board);
+        let mut desk = Desk { board, rooms: &mut rooms, beat: &mut Beat::default(), now_ms: 0 };
+        answer(&mut desk, Question { conn: 0, generation: 0, request: None, about }).found
     }
 
     #[test]
     fn an_answer_holds_the_newest_that_fit() {
         let a = Topic::new("f.a", "q", Class::State);
-        let board = board(&[(&a, 40_000); 40]);
-        let history = |topic: &str, limit| match ask(&board, About::History { topic: topic.into(), limit }) {
-            Found::History { past, .. } => {
-                past.map(|p| (p.frames.iter().map(|f| f.tick().seq).collect::<Vec<_>>(), p.truncated))
-            }
-            other => panic!("{other:?}"),
-        };
+        let mut board = board(&[(&a, 40_000); 40]);
+        let mut history =
+            |topic: &str, limit| match ask(&mut board, About::History { topic: topic.into(), limit }) {
+                Found::History { past, .. } => {
+                    past.map(|p| (p.frames.iter().map(|f| f.tick().seq).collect::<Vec<_>>(), p.truncated))
+                }
+                other => panic!("{other:?}"),
+            };
         assert_eq!(history("f.a", 3), Some((vec![38, 39, 40], false)));
         assert_eq!(history("f.a", 100), Some(((15..=40).collect(), true)));
         assert_eq!(history("f.b", 3), None);
@@ -111,7 +145,7 @@ mod tests {
         values.extend([(&b, 40_000); 150]);
         values.push((&c, 10));
         let mut board = board(&values);
-        let missed = |board: &Board, seqs: &[(&str, u64)]| {
+        let missed = |board: &mut Board, seqs: &[(&str, u64)]| {
             let seqs = seqs.iter().map(|(topic, seq)| (topic.to_string(), *seq)).collect();
             match ask(board, About::Since { topics: Vec::new(), snapshot: true, seqs }) {
                 Found::Since { missed, .. } => {
@@ -121,15 +155,15 @@ mod tests {
             }
         };
         assert_eq!(
-            missed(&board, &[("f.a", 0), ("f.b", 0), ("f.c", 0)]),
+            missed(&mut board, &[("f.a", 0), ("f.b", 0), ("f.c", 0)]),
             [Some(150), None, Some(1)],
             "b is too much"
         );
         assert_eq!(
-            missed(&board, &[("f.b", 150), ("f.b", 151), ("f.d", 0), ("f.d", 1)]),
+            missed(&mut board, &[("f.b", 150), ("f.b", 151), ("f.d", 0), ("f.d", 1)]),
             [Some(0), None, Some(0), None]
         );
         board.retire(0, &c);
-        assert_eq!(missed(&board, &[("f.c", 1), ("f.c", 0)]), [None, None], "what it said is gone");
+        assert_eq!(missed(&mut board, &[("f.c", 1), ("f.c", 0)]), [None, None], "what it said is gone");
     }
 }

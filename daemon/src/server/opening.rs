@@ -36,8 +36,10 @@ pub fn parse(query: Option<&str>) -> Result<Query, &'static str> {
             "name" => {
                 let value = decode(value)?;
                 if !rooms::is_name(&value) {
-                    return Err("a name is 1 to 64 of A-Z a-z 0-9 _ -, and not one of the server's: tickerd, server, \
-                                system, admin");
+                    return Err(
+                        "a name is 1 to 64 of A-Z a-z 0-9 _ -, and not one of the server's: tickerd, server, \
+                                system, admin",
+                    );
                 }
                 if name.as_ref().is_some_and(|name: &Box<str>| **name != *value) {
                     return Err("the query says two different names; keep one");

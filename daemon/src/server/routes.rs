@@ -51,8 +51,8 @@ impl Routes {
         let mut answer = match (handshake::check_host(request), request.uri().path()) {
             (Err(refusal), _) => refusal.into_response().into(),
             (Ok(()), "/ws") => self.upgrade(request, |query| {
-                let opening = opening::parse(query).map_err(Refusal::bad_request)?;
-                Ok(Kind::Ticker { opening })
+                let opening::Query { opening, name } = opening::parse(query).map_err(Refusal::bad_request)?;
+                Ok(Kind::Ticker { opening, name })
             }),
             (Ok(()), "/echo") if self.echo => self.upgrade(request, |_| Ok(Kind::Echo)),
             (Ok(()), path) => match page::asset(path) {

@@ -32,7 +32,7 @@ impl Shard {
         };
         drop(shut);
         if let Some(cohort) = conn.cohort {
-            self.cohorts.leave(&mut self.topics, id, cohort);
+            self.leave_cohort(id, conn.generation, cohort);
         }
         if conn.stall.as_ref().is_some_and(|stall| stall.blocked) {
             self.metrics.connections_lagging.dec();
@@ -58,12 +58,12 @@ impl Shard {
             return;
         }
         conn.fresh = None;
-        let cohort = conn.cohort.take();
+        let (cohort, generation) = (conn.cohort.take(), conn.generation);
         if let Some(stall) = &mut conn.stall {
             stall.snapshots.clear();
         }
         if let Some(cohort) = cohort {
-            self.cohorts.leave(&mut self.topics, id, cohort);
+            self.leave_cohort(id, generation, cohort);
         }
         self.metrics.count_close(code);
         self.send(id, frame, &[]);

@@ -12,7 +12,7 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::fanout::Fanout;
 use crate::fanout::arrival::{Opening, Socket};
-use crate::fanout::question::Question;
+use crate::fanout::question::{Asked, Question};
 use crate::fanout::topics::FeedFacts;
 use crate::model::board::{Board, Group};
 use crate::model::decoder;
@@ -38,6 +38,7 @@ fn settings(drain: Duration) -> Settings {
         server: "tickerd/test".into(),
         epoch: "e".into(),
         feeds: feeds.to_vec().into(),
+        rooms: [].into(),
         limits,
         echo_limits: limits,
         topics_max: 100,
@@ -55,7 +56,7 @@ impl Bench {
     fn new(topics: usize) -> Bench {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
-        let (uplink, questions) = Uplink::new(Arc::new(|| {}));
+        let (uplink, Asked { questions, .. }) = Uplink::new(Arc::new(|| {}));
         let shard = Rc::new_cyclic(|me| {
             let settings = Arc::new(settings(Duration::from_secs(1)));
             RefCell::new(Shard::new(me.clone(), 0, settings, metrics, load, uplink))
@@ -92,7 +93,8 @@ impl Bench {
         for topic in &self.topics {
             let value = format!("\"{}{}\"", "x".repeat(bytes), rand::random::<u64>());
             let value = value.as_bytes().into();
-            let tick = Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 };
+            let tick =
+                Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 };
             self.board.offer(0, tick);
         }
         let mut beat = Beat { changes: self.board.take_changes(), ..Beat::default() };
@@ -117,7 +119,10 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
     let arrival = Arrival {
         socket: Socket::Unix(ours),
         read_buf: bytes::Bytes::new(),
-        kind: Kind::Ticker { opening: Some(opening).filter(|opening| !opening.topics.is_empty()) },
+        kind: Kind::Ticker {
+            opening: Some(opening).filter(|opening| !opening.topics.is_empty()),
+            name: None,
+        },
         encoding,
         permit: Box::new(()),
     };

@@ -118,7 +118,10 @@ mod tests {
     fn say(board: &mut Board, topic: &Topic, now: u64) {
         board.set_clock(now);
         let value = b"1".as_slice().into();
-        board.offer(0, Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 });
+        board.offer(
+            0,
+            Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 },
+        );
     }
 
     fn look(board: &mut Board, now: u64) -> Vec<(u32, bool)> {

@@ -5,7 +5,16 @@ use super::*;
 const STATE: Group = Group { tiers: 3, always: false };
 
 fn tick(topic: &Topic, value: &str, merged: u64) -> Tick {
-    Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value: value.as_bytes().into(), merged }
+    Tick {
+        topic: topic.clone(),
+        seq: 0,
+        n: 0,
+        ts: 0,
+        src_ts: 0,
+        from: None,
+        value: value.as_bytes().into(),
+        merged,
+    }
 }
 
 fn topic(name: &str) -> Topic {

@@ -10,7 +10,7 @@ use crate::model::topic::Topic;
 fn frame(topic: u32, seq: u64, n: u64, bytes: usize) -> Arc<Frame> {
     let topic = Topic::new(&format!("f.{topic}"), "q", Class::State);
     let value = vec![b'1'; bytes].into();
-    Arc::new(Frame::new(Tick { topic, seq, n, ts: 0, src_ts: 0, value, merged: 0 }))
+    Arc::new(Frame::new(Tick { topic, seq, n, ts: 0, src_ts: 0, from: None, value, merged: 0 }))
 }
 
 fn seqs<'a>(frames: impl Iterator<Item = &'a Arc<Frame>>) -> Vec<u64> {

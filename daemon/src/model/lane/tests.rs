@@ -7,7 +7,16 @@ use super::*;
 use crate::model::sample::Class;
 
 fn tick(topic: &Topic, value: &str) -> Tick {
-    Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value: value.as_bytes().into(), merged: 0 }
+    Tick {
+        topic: topic.clone(),
+        seq: 0,
+        n: 0,
+        ts: 0,
+        src_ts: 0,
+        from: None,
+        value: value.as_bytes().into(),
+        merged: 0,
+    }
 }
 
 fn lane(capacity: usize) -> (Lane, Arc<AtomicUsize>) {

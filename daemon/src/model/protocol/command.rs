@@ -386,10 +386,15 @@ mod tests {
         assert_eq!(topics, ["a.b", "c.*"]);
         assert_eq!(terms, Terms { rate: Some(Duration::from_secs(1)), mode: Mode::Latest });
         assert_eq!((snapshot, since), (false, None));
-        let publish = parse(r#"{"event":"publish","data":{"topic":"r.a","value":{"p": 1.50},"to":"user:b"}}"#).unwrap();
+        let publish =
+            parse(r#"{"event":"publish","data":{"topic":"r.a","value":{"p": 1.50},"to":"user:b"}}"#).unwrap();
         assert_eq!(
             publish.command,
-            Command::Publish { topic: "r.a".into(), value: r#"{"p": 1.50}"#.into(), to: Some("user:b".into()) }
+            Command::Publish {
+                topic: "r.a".into(),
+                value: r#"{"p": 1.50}"#.into(),
+                to: Some("user:b".into())
+            }
         );
         assert_eq!(
             parse(r#"{"event":"presence","data":{"topic":"r.a"}}"#).unwrap().command,
@@ -494,7 +499,12 @@ mod tests {
             (r#"{"event":"auth","data":{"id":"h"}}"#, 405, Some(Id::Text("h".into())), "not built yet"),
             (r#"{"event":"publish","data":{"topic":"r.a"}}"#, 400, None, "missing field `value`"),
             (r#"{"event":"publish","data":{"value":1}}"#, 400, None, "missing field `topic`"),
-            (r#"{"event":"publish","data":{"topic":"r.a","value":1,"to":7}}"#, 400, None, "expected a string"),
+            (
+                r#"{"event":"publish","data":{"topic":"r.a","value":1,"to":7}}"#,
+                400,
+                None,
+                "expected a string",
+            ),
             (r#"{"event":"presence","data":{"id":1}}"#, 400, Some(Id::Number(1)), "missing field `topic`"),
             (r#"{"event":"hello","data":{}}"#, 405, None, "no command"),
             (r#"{"event":"ping","data":{"id":-1}}"#, 400, None, "the id must be"),

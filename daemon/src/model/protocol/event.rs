@@ -428,8 +428,10 @@ mod tests {
 
     #[test]
     fn what_the_server_says_no_feed_may_say() {
-        let names = [Connected::NAME, Subscribed::NAME, Values::NAME, Notice::NAME, Closing::NAME, Pong::NAME];
-        for name in names.into_iter().chain([Published::NAME, LetterTo::NAME, Members::NAME, Turnover::NAME]) {
+        let names =
+            [Connected::NAME, Subscribed::NAME, Values::NAME, Notice::NAME, Closing::NAME, Pong::NAME];
+        for name in names.into_iter().chain([Published::NAME, LetterTo::NAME, Members::NAME, Turnover::NAME])
+        {
             assert!(words::is_reserved(name), "{name}");
         }
     }

@@ -1,0 +1,260 @@
+//! Declared topics, as a shard knows them: its clients publish to them, come to them and leave them.
+//!
+//! Who is where, and what waits for whom, the pulse keeps for all shards. A shard reports who moved; what it could not
+//! report yet it holds, one line per connection and topic.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::cohorts::{CohortId, ConnId, Moved};
+use super::question::{About, Move, Published};
+use super::shard::Shard;
+use super::topics::SlotId;
+use super::walk;
+use crate::model::board::TopicId;
+use crate::model::encoding::Encoding;
+use crate::model::json;
+use crate::model::message::Message;
+use crate::model::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
+use crate::model::protocol::command::Id;
+use crate::model::protocol::error::{Code, ProtocolError};
+use crate::model::protocol::event::{self, Member};
+use crate::model::rooms::{Letter, Person, Seat, To, Turnover};
+
+/// Most people that one event names.
+pub const MEMBERS_MAX: usize = 256;
+/// Bytes of answers and letters that may wait for a client; further letters are passed over, and told as skipped.
+const LETTERS_BYTES_MAX: usize = 1 << 20;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Rooms {
+    by_slot: HashMap<SlotId, usize>,
+    /// What is to be reported: the latest of each.
+    moves: HashMap<(usize, Seat), Option<Person>>,
+}
+
+/// How a connection is told apart by people: what `connected` says.
+pub fn told_as(seat: Seat) -> String {
+    // Generations are a shard's own count.
+    format!("{:x}-{:x}", seat.shard, seat.generation)
+}
+
+impl Shard {
+    /// Where a connection sits, if it is there.
+    pub(super) fn seat(&mut self, id: ConnId) -> Option<Seat> {
+        let shard = u32::try_from(self.number).unwrap_or(u32::MAX);
+        self.connection(id).map(|conn| Seat { shard, conn: id, generation: conn.generation })
+    }
+
+    fn person(&mut self, id: ConnId) -> Option<(Seat, Person)> {
+        let seat = self.seat(id)?;
+        let name = self.connection(id).and_then(|conn| conn.name.clone());
+        Some((seat, Person { conn: told_as(seat).into(), name }))
+    }
+
+    /// Notes that a topic is a declared one, if it is. Clients may have been quicker: who has it already is in it.
+    pub(super) fn know_room(&mut self, at: SlotId, name: &str) {
+        let Some(room) = self.settings.rooms.iter().position(|room| **room == *name) else { return };
+        self.rooms.by_slot.insert(at, room);
+        let taps =
+            self.topics.slot(at).into_iter().flat_map(|slot| slot.all_tiers()).flat_map(|tier| &tier.taps);
+        let cohorts = taps.filter_map(|tap| self.cohorts.get(tap.cohort));
+        let members: Vec<ConnId> = cohorts.flat_map(|cohort| cohort.members.iter().copied()).collect();
+        for id in members {
+            if let Some((seat, person)) = self.person(id) {
+                self.rooms.moves.insert((room, seat), Some(person));
+            }
+        }
+        self.report_moves();
+    }
+
+    /// Notes that a connection came to declared topics, or left them.
+    pub(super) fn note_moves(&mut self, id: ConnId, moved: &[Moved]) {
+        if self.rooms.by_slot.is_empty() {
+            return;
+        }
+        for Moved { slot, before, now } in moved {
+            let Some(room) = self.rooms.by_slot.get(slot).copied() else { continue };
+            let Some((seat, person)) = self.person(id) else { return };
+            match (before, now) {
+                (None, Some(_)) => self.rooms.moves.insert((room, seat), Some(person)),
+                (Some(_), None) => self.rooms.moves.insert((room, seat), None),
+                _ => None,
+            };
+        }
+        self.report_moves();
+    }
+
+    /// Takes a connection out of its cohort, and out of the declared topics it had.
+    pub(super) fn leave_cohort(&mut self, id: ConnId, generation: u32, cohort: CohortId) {
+        if !self.rooms.by_slot.is_empty() {
+            let shard = u32::try_from(self.number).unwrap_or(u32::MAX);
+            let seat = Seat { shard, conn: id, generation };
+            let wires = self.cohorts.get(cohort).map(|cohort| cohort.wires.as_slice()).unwrap_or_default();
+            for room in wires.iter().filter_map(|wire| self.rooms.by_slot.get(&wire.slot)) {
+                self.rooms.moves.insert((*room, seat), None);
+            }
+            self.report_moves();
+        }
+        self.cohorts.leave(&mut self.topics, id, cohort);
+    }
+
+    /// Reports who moved; if the pulse has not read earlier reports, at a later time.
+    pub(super) fn report_moves(&mut self) {
+        if self.rooms.moves.is_empty() {
+            return;
+        }
+        let moves = self.rooms.moves.drain().map(|((room, seat), person)| Move { room, seat, person });
+        if let Err(moves) = self.uplink.report(moves.collect()) {
+            self.rooms.moves.extend(moves.into_iter().map(|m| ((m.room, m.seat), m.person)));
+        }
+    }
+
+    /// Passes a client's message on.
+    pub(super) fn publish(
+        &mut self,
+        id: ConnId,
+        request: Option<Id>,
+        topic: String,
+        value: &str,
+        to: Option<&str>,
+    ) {
+        let Some((_, person)) = self.person(id) else { return };
+        let checked = self
+            .check_topic(&topic)
+            .and_then(|()| checked_value(value.as_bytes()))
+            .and_then(|value| Ok((value, to.map(To::parse).transpose()?)));
+        match checked {
+            Ok((value, to)) => {
+                let from = person.address();
+                self.ask_pulse(id, request, About::Publish { topic, from, to, value });
+            }
+            Err(error) => self.tell_error(id, request, &error),
+        }
+    }
+
+    pub(super) fn tell_published(
+        &mut self,
+        id: ConnId,
+        request: Option<Id>,
+        result: Result<Published, ProtocolError>,
+    ) {
+        match result {
+            // Without an id nobody waits for it.
+            Ok(_) if request.is_none() => {}
+            Ok(Published { topic, seq, letter }) => {
+                let (to, delivered) = letter.map_or((None, None), |(to, count)| (Some(to), Some(count)));
+                let event = event::Published {
+                    id: request,
+                    topic: &topic,
+                    seq,
+                    to: to.as_deref(),
+                    delivered,
+                    kept: delivered == Some(0),
+                };
+                self.tell(id, &event);
+            }
+            Err(error) => self.tell_error(id, request, &error),
+        }
+    }
+
+    pub(super) fn tell_members(
+        &mut self,
+        id: ConnId,
+        request: Option<Id>,
+        result: Result<(String, usize, Vec<Person>), ProtocolError>,
+    ) {
+        match result {
+            Ok((topic, count, people)) => {
+                self.charge_looks(id, people.len());
+                let members = people.into_iter().map(member).collect();
+                self.tell(id, &event::Members { id: request, topic: &topic, count, members });
+            }
+            Err(error) => self.tell_error(id, request, &error),
+        }
+    }
+
+    /// Makes due to who is in a declared topic who came and went.
+    pub(super) fn tell_turnover(&mut self, topic: TopicId, turnover: &Turnover) {
+        let Some(slot) = self.topics.of_board(topic).and_then(|id| self.topics.slot(id)) else { return };
+        let mut cohorts: Vec<CohortId> =
+            slot.all_tiers().flat_map(|tier| &tier.taps).map(|tap| tap.cohort).collect();
+        cohorts.sort_unstable();
+        cohorts.dedup();
+        if cohorts.is_empty() {
+            return;
+        }
+        let named = |people: &[Person]| people.iter().take(MEMBERS_MAX).cloned().map(member).collect();
+        let event = event::Turnover {
+            topic: &slot.name,
+            count: turnover.count,
+            joined: named(&turnover.joined),
+            left: named(&turnover.left),
+            more: turnover.joined.len().max(turnover.left.len()) > MEMBERS_MAX,
+        };
+        let message = Rc::new(event::message(&event));
+        self.pos += 1;
+        let item = self.add_notice(self.pos, walk::About::Roster, message);
+        for cohort in cohorts {
+            self.owe(cohort, item);
+        }
+    }
+
+    /// Sends letters to those of this shard's connections that they are for.
+    pub(super) fn hand_out(&mut self, letters: &[(Seat, Letter)]) {
+        let mut written: Option<(&Letter, Message)> = None;
+        let number = self.number;
+        for (seat, letter) in letters.iter().filter(|(seat, _)| seat.shard as usize == number) {
+            let Some(conn) = self.connection(seat.conn).filter(|conn| conn.generation == seat.generation)
+            else {
+                continue;
+            };
+            if let Some(stall) = conn.stall.as_mut().filter(|stall| stall.answers() > LETTERS_BYTES_MAX) {
+                stall.missed += 1;
+                continue;
+            }
+            if conn.closing_until_s.is_some() {
+                continue;
+            }
+            let encoding = conn.encoding;
+            // One letter to several connections of a user is written once.
+            let message = match &written {
+                Some((last, message)) if *last == letter => message,
+                _ => &written.insert((letter, letter_message(letter))).1,
+            };
+            let bytes = self.letter_bytes(message, encoding);
+            self.send(seat.conn, &bytes, &[]);
+            self.tally.frames += 1;
+        }
+    }
+
+    fn letter_bytes(&self, message: &Message, encoding: Encoding) -> Vec<u8> {
+        message.bytes(encoding, &self.encoder).to_vec()
+    }
+}
+
+/// A value as a feed's would be checked.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn checked_value(value: &[u8]) -> Result<Box<[u8]>, ProtocolError> {
+    if value.len() > VALUE_BYTES_MAX {
+        let what = Reject::TooLarge(value.len()).to_string();
+        return Err(ProtocolError::new(Code::TooLarge, what));
+    }
+    json::compact(value, VALUE_DEPTH_MAX)
+        .map_err(|fault| ProtocolError::new(Code::BadRequest, Reject::BadJson(fault).to_string()))
+}
+
+fn letter_message(letter: &Letter) -> Message {
+    let value = std::str::from_utf8(letter.value()).unwrap_or("null");
+    let value: &serde_json::value::RawValue =
+        serde_json::from_str(value).expect("the value was checked when it was published");
+    let (topic, from, to) = (letter.topic(), letter.from(), letter.to());
+    event::message(&event::LetterTo { topic, seq: letter.seq(), ts: letter.ts(), from, to, value })
+}
+
+fn member(person: Person) -> Member {
+    Member { conn: person.conn, name: person.name }
+}
