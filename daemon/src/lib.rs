@@ -30,4 +30,5 @@ pub mod metrics;
 pub mod model;
 pub mod pulse;
 pub mod server;
+pub mod store;
 pub mod systemd;
