@@ -103,7 +103,8 @@ fn a_shard_that_was_behind_tells_who_has_every_tick() {
         while bench.shard.borrow().cohorts.count() < 2 {
             tokio::task::yield_now().await;
         }
-        (every.read(), newest.read());
+        every.read();
+        newest.read();
         let mut missed = bench.beat(1);
         missed.absorb(&bench.beat(1));
         missed.resets = vec![TopicId(1)];
