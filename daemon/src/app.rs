@@ -5,6 +5,7 @@
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
 pub mod panics;
+mod past;
 mod readiness;
 mod rooms;
 
@@ -24,10 +25,10 @@ use crate::fanout::{self, Fanout};
 use crate::feed::{self, Supervisor};
 use crate::metrics;
 use crate::model::decoder::Limits;
-use crate::model::history;
 use crate::model::lane::{LANE_TICKS_MAX, Lane};
 use crate::pulse::{self, Bell};
 use crate::server::{self, Server};
+use crate::store::Writer;
 use crate::systemd;
 use readiness::FeedsReady;
 
@@ -90,11 +91,12 @@ impl App {
         let facts: Arc<[FeedFacts]> = rooms::facts(&config).into();
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let stats = pulse::Stats::new(fanout_metrics.connections.clone());
+        let (epoch, past) = past::open(&config, &facts, &registry)?;
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
         let wake = Arc::new(move || rung.ring());
         let (fanout, outlet) =
-            Fanout::start(shards(&config), settings(&config, facts.clone()), fanout_metrics, wake)?;
+            Fanout::start(shards(&config), settings(&config, &epoch, facts.clone()), fanout_metrics, wake)?;
 
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
         let aging = lanes.clone();
@@ -114,9 +116,8 @@ impl App {
                 always,
             });
         let pulse_metrics = pulse::Metrics::new(&registry, facts.iter().map(|facts| facts.name.as_str()))?;
-        let (sources, rooms, limits) =
-            (sources.collect(), rooms::rooms(&config, &facts), limits(&config.history));
-        let pulse = pulse::start(sources, rooms, stats, limits, outlet, bell, pulse_metrics)?;
+        let own = pulse::Own { rooms: rooms::rooms(&config, &facts), stats };
+        let pulse = pulse::start(sources.collect(), own, past, outlet, bell, pulse_metrics)?;
 
         let feed_metrics = Arc::new(feed::Metrics::new());
         feed_metrics.register(&registry)?;
@@ -225,9 +226,10 @@ impl Running {
             feed.stop();
         }
         // What the feeds have said goes out; what they say while they stop does not.
-        self.pulse.stop();
+        let writer = self.pulse.stop();
         self.fanout.stop();
         self.server.join();
+        writer.into_iter().for_each(Writer::join);
         let deadline = Instant::now() + FEEDS_STOP;
         drop(self.admin);
         match Arc::try_unwrap(self.feeds) {
@@ -249,10 +251,6 @@ fn lane(bell: &Arc<Bell>) -> Lane {
     Lane::new(LANE_TICKS_MAX, Box::new(move || bell.ring()))
 }
 
-fn limits(history: &config::History) -> history::Limits {
-    history::Limits { count: history.count, age: history.age, bytes: history.bytes }
-}
-
 fn shards(config: &Config) -> usize {
     match config.server.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -260,7 +258,7 @@ fn shards(config: &Config) -> usize {
     }
 }
 
-fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
+fn settings(config: &Config, epoch: &str, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
     let server = &config.server;
     let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
     let echo_limits = server.echo.as_ref().map_or(limits, |echo| Limits {
@@ -269,7 +267,7 @@ fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
     });
     fanout::Settings {
         server: format!("tickerd/{}", env!("CARGO_PKG_VERSION")),
-        epoch: epoch(),
+        epoch: epoch.into(),
         feeds,
         rooms: config.topics.iter().map(|topic| topic.name.as_str().into()).collect(),
         limits,
@@ -283,13 +281,6 @@ fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
         pong_timeout: server.pong_timeout,
         drain: server.drain,
     }
-}
-
-/// Eight letters and digits: history starts anew with the process.
-fn epoch() -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let bits: u64 = rand::random();
-    (0..8).map(|at| char::from(LETTERS[(bits >> (at * 5) & 31) as usize])).collect()
 }
 
 /// A configured feed as the plugin host takes it; `program` is this executable.

@@ -2,7 +2,7 @@
 //!
 //! It never touches a socket and never waits for a shard; a shard that is behind gets the newest of what it missed.
 
-mod answers;
+pub(crate) mod answers;
 mod bell;
 mod metrics;
 pub mod rooms;
@@ -22,15 +22,18 @@ use self::rooms::{Room, Rooms};
 pub use self::stats::Stats;
 use self::watch::Watch;
 use crate::fanout::Outlet;
-use crate::fanout::beat::Beat;
-use crate::model::board::{Board, Group};
+use crate::fanout::beat::{Beat, Stale};
+use crate::model::board::{Board, Group, Restored};
 use crate::model::history::Limits;
 use crate::model::lane::{Entry, Lane};
 use crate::model::protocol::rate::Tiers;
 use crate::model::schedule::Schedule;
+use crate::store::Writer;
 
 /// The pulse looks around at least this often, so that a watchdog can see it live.
 const NAP_MAX: Duration = Duration::from_secs(1);
+/// Time between two batches of the past that are written down: what a crash may lose.
+const SAVE_EVERY_US: u64 = 1_000_000;
 /// How soon a shard that was behind is tried again when no beat comes sooner.
 const RETRY: Duration = Duration::from_millis(5);
 
@@ -46,12 +49,32 @@ pub struct Source {
     pub always: bool,
 }
 
+/// What is kept of the past, and where.
+pub struct Past {
+    /// How much.
+    pub limits: Limits,
+    /// What an earlier run left.
+    pub restored: Vec<Restored>,
+    /// The number of that run's newest tick.
+    pub n: u64,
+    /// Writes it down.
+    pub writer: Option<Writer>,
+}
+
+/// What beats besides feeds.
+pub struct Own {
+    /// Declared topics.
+    pub rooms: Vec<Room>,
+    /// What the server says of itself.
+    pub stats: Stats,
+}
+
 /// The running thread.
 pub struct Running {
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
     turns: Arc<AtomicU64>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Option<Writer>>,
 }
 
 impl Running {
@@ -60,30 +83,30 @@ impl Running {
         self.turns.clone()
     }
 
-    /// Sends what still waits as a last beat, and ends.
-    pub fn stop(self) {
+    /// Sends what still waits as a last beat, and ends. Who writes down the past may have that to write still.
+    pub fn stop(self) -> Option<Writer> {
         self.stop.store(true, Ordering::Release);
         self.bell.ring();
-        if self.thread.join().is_err() {
+        self.thread.join().unwrap_or_else(|_| {
             tracing::error!("the pulse ended in a panic");
-        }
+            None
+        })
     }
 }
 
 /// Starts the thread. The last of `sources` is the server's own. `bell` is what the lanes ring.
 pub fn start(
     sources: Vec<Source>,
-    rooms: Vec<Room>,
-    stats: Stats,
-    limits: Limits,
+    own: Own,
+    past: Past,
     outlet: Outlet,
     bell: Arc<Bell>,
     metrics: Metrics,
 ) -> io::Result<Running> {
     let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (rung, stopped, counted) = (bell.clone(), stop.clone(), turns.clone());
-    let mut pulse = Pulse::new(sources, rooms, stats, limits, outlet, metrics);
-    // Declared topics are with the shards before any client is.
+    let mut pulse = Pulse::new(sources, own, past, outlet, metrics);
+    // Declared topics, and what an earlier run left, are with the shards before any client is.
     pulse.send();
     let thread = std::thread::Builder::new().name("pulse".into()).spawn(move || {
         while !stopped.load(Ordering::Acquire) {
@@ -92,6 +115,7 @@ pub fn start(
             pulse.turn();
         }
         pulse.last_beat();
+        pulse.save_last()
     })?;
     Ok(Running { bell, stop, turns, thread })
 }
@@ -114,17 +138,13 @@ struct Pulse {
     stats: Stats,
     /// The source of the server's own topics.
     own: usize,
+    writer: Option<Writer>,
+    /// When the past may be written down again.
+    next_save: u64,
 }
 
 impl Pulse {
-    fn new(
-        sources: Vec<Source>,
-        rooms: Vec<Room>,
-        stats: Stats,
-        limits: Limits,
-        outlet: Outlet,
-        metrics: Metrics,
-    ) -> Pulse {
+    fn new(sources: Vec<Source>, own: Own, past: Past, outlet: Outlet, metrics: Metrics) -> Pulse {
         let groups: Vec<Group> = sources
             .iter()
             .map(|source| Group { tiers: source.tiers.all().len() as u8, always: source.always })
@@ -145,13 +165,22 @@ impl Pulse {
             metrics.watch_interval(*interval);
         }
         let started = Instant::now();
+        let Past { limits, restored, n, writer } = past;
         let letters = crate::model::rooms::Limits {
             age_ms: u64::try_from(limits.age.as_millis()).unwrap_or(u64::MAX),
             bytes: limits.bytes,
         };
         let mut board = Board::new(&groups, limits);
+        if writer.is_some() {
+            board.keep_ledger();
+        }
+        let mut pending = Beat::default();
+        if n > 0 {
+            board.restore(restored, n, wall_us() / 1_000, &mut pending.due);
+        }
+        let Own { rooms, stats } = own;
         let rooms = Rooms::new(rooms, letters, &mut board);
-        Pulse {
+        let mut pulse = Pulse {
             watches: sources.iter().map(|_| Watch::default()).collect(),
             sources,
             outlet,
@@ -166,8 +195,15 @@ impl Pulse {
             intervals,
             started,
             due: Vec::new(),
-            pending: Beat::default(),
+            pending,
+            writer,
+            next_save: 0,
+        };
+        if n > 0 {
+            // No age is known of them: they are from before.
+            pulse.take_aged(Stale { since: wall_us() / 1_000, max_age_ms: 0 });
         }
+        pulse
     }
 
     fn mono_us(&self) -> u64 {
@@ -212,6 +248,29 @@ impl Pulse {
         let Pulse { board, rooms, pending, outlet, .. } = self;
         let mut desk = Desk { board, rooms, beat: pending, now_ms: wall_us() / 1000 };
         outlet.answer(|question| answers::answer(&mut desk, question));
+        self.save(now);
+    }
+
+    /// Hands over what changed of the past, if the last of it is written.
+    fn save(&mut self, now: u64) {
+        let Some(writer) = self.writer.as_ref().filter(|writer| now >= self.next_save && writer.is_idle())
+        else {
+            return;
+        };
+        let all = writer.take_failure();
+        if all || self.board.history().has_unsaved() {
+            writer.write(self.board.take_unsaved(all));
+            self.next_save = now + SAVE_EVERY_US;
+        }
+    }
+
+    /// Hands over what is left to be written. Nothing will be told to anyone any more.
+    fn save_last(self) -> Option<Writer> {
+        let Pulse { mut board, writer, .. } = self;
+        let writer = writer?;
+        let all = writer.take_failure();
+        writer.write_last(board.take_unsaved(all));
+        Some(writer)
     }
 
     fn collect(&mut self) {

@@ -228,6 +228,19 @@ impl Client {
         .await
     }
 
+    /// The number of the next tick of a topic; what comes before it is passed over.
+    pub async fn until_tick(&mut self, topic: &str) -> u64 {
+        within(topic, async {
+            loop {
+                let event = self.next().await;
+                if event.is_tick() && event.topic() == topic {
+                    return event.seq();
+                }
+            }
+        })
+        .await
+    }
+
     /// Everything the server said before it answered a ping that is sent now: all answers to earlier commands and their
     /// snapshots.
     pub async fn sync(&mut self) -> Vec<Event> {

@@ -26,6 +26,7 @@ mod rates;
 mod record;
 mod recovery;
 mod replay;
+mod restart;
 mod rooms;
 mod shutdown;
 mod sim;

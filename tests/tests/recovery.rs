@@ -71,13 +71,14 @@ async fn coming_back_leaves_no_gap_while_ticks_go_on() {
     let kept = "[history]\ncount = 2000";
     let daemon = daemon().chatty().feed(feed).server("shards = 2").config(kept).run().await;
     let (_, epoch) = arrive(&daemon).await;
+    let mut watching = daemon.connected().await;
+    watching.subscribe(json!({"topics": ["s.a"], "mode": "all"})).await;
     let says = async {
         for n in 1..=TICKS {
             script.tick("a", json!(n)).await;
+            // No faster than they are pushed, or they would be merged on their way.
             if n % 20 == 0 {
-                // Others have their turn.
-                tokio::task::yield_now().await;
-                daemon.metric("tickerd_connections").await;
+                seqs(&mut watching, n).await;
             }
         }
     };

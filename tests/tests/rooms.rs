@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use nix::sys::signal::Signal;
 use tickerd_tests::{Client, Daemon, Value, daemon, json, sim};
 
 const ROOMS: &str = "[[topic]]
@@ -311,4 +312,30 @@ async fn the_server_says_how_many_are_on() {
     clients(&mut one, 2).await;
     drop(everything);
     clients(&mut one, 1).await;
+}
+
+#[tokio::test]
+async fn messages_outlive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = format!("[history]\npath = {:?}\n{ROOMS}", folder.path().join("past.redb"));
+    let mut first = daemon().config(&kept).run().await;
+    let (mut ann, _) = person(&first, "ann").await;
+    ann.subscribe(json!({"topics": ["rooms.lobby"]})).await;
+    for n in 1..=2 {
+        publish(&mut ann, json!({"topic": "rooms.lobby", "value": n})).await;
+        assert_eq!(message(&mut ann).await["seq"], n);
+    }
+    first.signal(Signal::SIGTERM);
+    assert!(first.exit().await.success());
+    let second = daemon().config(&kept).run().await;
+    let (mut bob, _) = person(&second, "bob").await;
+    let history = ask(&mut bob, "history", json!({"topic": "rooms.lobby"})).await.data;
+    let said: Vec<_> = history["values"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (&v["data"]["value"], &v["data"]["from"]))
+        .collect();
+    assert_eq!(said, [(&json!(1), &json!("user:ann")), (&json!(2), &json!("user:ann"))]);
+    assert_eq!(publish(&mut bob, json!({"topic": "rooms.lobby", "value": 3})).await["seq"], 3);
 }

@@ -9,19 +9,21 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::frame::Frame;
-use super::history::{History, Limits};
+use super::history::{Batch, History, Limits};
 use super::sample::Class;
 use super::tick::Tick;
 use super::topic::Topic;
 
 pub use self::ageing::Aged;
 use self::ageing::Ages;
+pub use self::restoring::Restored;
 
 /// The tier that carries every tick, at the feed's own beat.
 pub const STREAM: u8 = u8::MAX;
 
-/// Most ticks of one topic that wait for one beat; over that the oldest go. It shows in `seq`, and is counted.
-pub const TICKS_PER_BEAT_MAX: usize = 256;
+/// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
+/// is counted.
+pub const TICKS_PER_BEAT_MAX: usize = 1024;
 
 /// Topics in a list of what may be due that are not, beyond twice as many as there are topics.
 const LEFT_OVER_MAX: usize = 1024;
@@ -76,6 +78,8 @@ struct Place {
     heard: u64,
     /// Told to be without news for too long.
     is_stale: bool,
+    /// Of an earlier run, and not heard of in this one.
+    is_restored: bool,
 }
 
 #[derive(Debug)]
@@ -139,7 +143,7 @@ impl Board {
     pub fn declare(&mut self, group: usize, topic: &Topic) -> TopicId {
         match self.by_topic.get(topic) {
             Some(id) => *id,
-            None => self.introduce(group, topic),
+            None => self.adopt(group, topic).unwrap_or_else(|| self.introduce(group, topic)),
         }
     }
 
@@ -147,7 +151,7 @@ impl Board {
     pub fn offer(&mut self, group: usize, mut tick: Tick) -> u64 {
         let id = match self.by_topic.get(&tick.topic) {
             Some(id) => *id,
-            None => self.introduce(group, &tick.topic),
+            None => self.adopt(group, &tick.topic).unwrap_or_else(|| self.introduce(group, &tick.topic)),
         };
         let advance = 1 + tick.merged;
         self.n += advance;
@@ -158,6 +162,13 @@ impl Board {
         tick.n = self.n;
         state.merged += tick.merged;
         place.heard = self.now;
+        if tick.topic != place.topic {
+            // To all downstream it is the one that was restored.
+            tick.topic = place.topic.clone();
+        }
+        if std::mem::take(&mut place.is_restored) {
+            state.ages.restored -= usize::from(place.topic.class() == Class::State);
+        }
         if place.is_stale {
             place.is_stale = false;
             state.ages.stale -= 1;
@@ -194,6 +205,7 @@ impl Board {
             state.retired_any = true;
             state.ages.states -= usize::from(topic.class() == Class::State);
             state.ages.stale -= usize::from(place.is_stale);
+            state.ages.restored -= usize::from(place.is_restored && topic.class() == Class::State);
             // The last moves into the gap. The lists of what may be due need no search: no mark, not due.
             state.topics.swap_remove(place.at);
             let moved =
@@ -270,6 +282,16 @@ impl Board {
         }
     }
 
+    /// From now on what changes of the past is noted for [`Board::take_unsaved`].
+    pub fn keep_ledger(&mut self) {
+        self.history.keep_ledger();
+    }
+
+    /// What has to be written down since the last call, or `all` there is.
+    pub fn take_unsaved(&mut self, all: bool) -> Batch {
+        Batch { n: self.n, ..self.history.take_unsaved(all) }
+    }
+
     /// Gives up the past that is too old.
     pub fn forget(&mut self) {
         self.history.expire(i64::try_from(self.now).unwrap_or(i64::MAX));
@@ -309,6 +331,7 @@ impl Board {
             ticks: VecDeque::new(),
             heard: self.now,
             is_stale: false,
+            is_restored: false,
         };
         let id = match self.free.pop() {
             Some(id) => id,
@@ -359,5 +382,6 @@ impl Place {
 }
 
 mod ageing;
+mod restoring;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,9 @@ impl Limits {
     pub const NONE: Limits = Limits { count: 0, age: Duration::ZERO, bytes: 0 };
 }
 
+/// Names of topics that ended and wait to be saved; over that everything is saved anew.
+const GONE_MAX: usize = 65_536;
+
 /// What is kept of one topic.
 #[derive(Debug, Default)]
 struct Ring {
@@ -37,6 +40,45 @@ struct Ring {
     floor: u64,
     /// The newest number that was pushed.
     last: u64,
+    /// That tick, also when it is too old for the ring.
+    newest: Option<Arc<Frame>>,
+    /// Ticks up to this number were handed out to be saved.
+    saved: u64,
+    /// It is among those that are not saved as they are.
+    is_unsaved: bool,
+}
+
+/// What has to be written down of one topic, for it to be as it is here.
+#[derive(Debug, Clone)]
+pub struct Unsaved {
+    /// Its newest tick.
+    pub newest: Arc<Frame>,
+    /// Ticks up to this number are gone.
+    pub floor: u64,
+    /// Ticks that were not written down yet, in order.
+    pub frames: Vec<Arc<Frame>>,
+}
+
+/// What has to be written down.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What was written down earlier goes first, all of it.
+    pub all: bool,
+    /// Topics that ended; they go before `topics`, where one of the same name may be.
+    pub gone: Vec<Box<str>>,
+    /// Topics that are not as they were written down.
+    pub topics: Vec<Unsaved>,
+    /// The process-wide number of the newest tick.
+    pub n: u64,
+}
+
+/// Topics whose state is to be saved, if anything is.
+#[derive(Debug, Default)]
+struct Ledger {
+    topics: Vec<TopicId>,
+    gone: Vec<Box<str>>,
+    /// Too much went on between two batches.
+    is_lost: bool,
 }
 
 /// A tick's place in the order of all.
@@ -58,12 +100,14 @@ pub struct History {
     order: VecDeque<Kept>,
     ticks: usize,
     bytes: usize,
+    /// Present if someone takes batches.
+    ledger: Option<Ledger>,
 }
 
 impl History {
     /// An empty one.
     pub fn new(limits: Limits) -> History {
-        History { limits, rings: Vec::new(), order: VecDeque::new(), ticks: 0, bytes: 0 }
+        History { limits, rings: Vec::new(), order: VecDeque::new(), ticks: 0, bytes: 0, ledger: None }
     }
 
     /// A topic begins, whose first tick gets a number above `floor`.
@@ -73,13 +117,70 @@ impl History {
             self.rings.resize_with(at + 1, || None);
         }
         if let Some(ring) = self.rings.get_mut(at) {
-            *ring = Some(Ring { floor, last: floor, ..Ring::default() });
+            *ring = Some(Ring { floor, last: floor, saved: floor, ..Ring::default() });
+        }
+    }
+
+    /// A topic of an earlier run begins again, whose past is pushed next.
+    pub fn reopen(&mut self, topic: TopicId, floor: u64, newest: Arc<Frame>) {
+        self.open(topic, floor);
+        if let Some(ring) = self.ring_mut(topic) {
+            (ring.last, ring.newest) = (newest.tick().seq, Some(newest));
+        }
+        self.note(topic);
+    }
+
+    /// From now on what changes is noted for [`History::take_unsaved`].
+    pub fn keep_ledger(&mut self) {
+        self.ledger = Some(Ledger { is_lost: true, ..Ledger::default() });
+    }
+
+    /// Whether anything changed since it was last taken.
+    pub fn has_unsaved(&self) -> bool {
+        self.ledger.as_ref().is_some_and(|l| l.is_lost || !l.topics.is_empty() || !l.gone.is_empty())
+    }
+
+    /// What changed since the last call, or all there is.
+    pub fn take_unsaved(&mut self, all: bool) -> Batch {
+        let ledger = self.ledger.take().unwrap_or_default();
+        self.ledger = Some(Ledger::default());
+        let all = all || ledger.is_lost;
+        let topics = match all {
+            true => (0..self.rings.len()).map(|at| TopicId(at as u32)).collect(),
+            false => ledger.topics,
+        };
+        let mut batch = Batch { all, gone: ledger.gone, ..Batch::default() };
+        for topic in topics {
+            let Some(ring) = self.ring_mut(topic) else { continue };
+            ring.is_unsaved = false;
+            let Some(newest) = ring.newest.clone() else { continue };
+            let from = if all { 0 } else { ring.saved };
+            let at = ring.frames.partition_point(|frame| frame.tick().seq <= from);
+            let frames = ring.frames.range(at..).cloned().collect();
+            ring.saved = ring.last;
+            batch.topics.push(Unsaved { newest, floor: ring.floor, frames });
+        }
+        batch
+    }
+
+    /// Notes that a topic is not as it was saved.
+    fn note(&mut self, topic: TopicId) {
+        let Some(ledger) = &mut self.ledger else { return };
+        let Some(ring) = self.rings.get_mut(topic.0 as usize).and_then(Option::as_mut) else { return };
+        if !std::mem::replace(&mut ring.is_unsaved, true) {
+            ledger.topics.push(topic);
         }
     }
 
     /// A topic ends, and its past with it.
     pub fn close(&mut self, topic: TopicId) {
         let Some(ring) = self.rings.get_mut(topic.0 as usize).and_then(Option::take) else { return };
+        if let (Some(ledger), Some(newest)) = (&mut self.ledger, &ring.newest) {
+            if ledger.gone.len() == GONE_MAX {
+                (ledger.gone, ledger.is_lost) = (Vec::new(), true);
+            }
+            ledger.gone.push(newest.tick().topic.name().into());
+        }
         self.ticks -= ring.frames.len();
         self.bytes -= ring.frames.iter().map(|frame| frame.weight()).sum::<usize>();
         self.tidy();
@@ -90,9 +191,10 @@ impl History {
         let count = self.limits.count;
         let Some(ring) = self.ring_mut(topic) else { return };
         ring.last = frame.tick().seq;
+        ring.newest = Some(frame.clone());
         if count == 0 {
             ring.floor = ring.last;
-            return;
+            return self.note(topic);
         }
         let is_full = ring.frames.len() >= count;
         if is_full {
@@ -104,6 +206,7 @@ impl History {
         if let Some(ring) = self.ring_mut(topic) {
             ring.frames.push_back(frame);
         }
+        self.note(topic);
         while self.bytes > self.limits.bytes && self.pop() {}
         self.tidy();
     }
@@ -166,6 +269,7 @@ impl History {
         ring.floor = frame.tick().seq;
         self.ticks -= 1;
         self.bytes -= frame.weight();
+        self.note(topic);
     }
 
     /// Keeps the order about as long as there are ticks.

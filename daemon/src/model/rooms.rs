@@ -16,6 +16,8 @@ pub use self::mail::{Letter, Limits};
 use super::protocol::error::{Code, ProtocolError};
 use super::topic::SEGMENT_BYTES_MAX;
 
+/// The kind of what clients publish.
+pub const KIND: &str = "message";
 /// Messages a room takes per second in the long run, from all its publishers together.
 pub const MESSAGES_PER_S: u64 = 100;
 /// Messages a room takes at once.

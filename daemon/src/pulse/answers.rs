@@ -79,6 +79,14 @@ fn past<'a>(newest: impl DoubleEndedIterator<Item = &'a Arc<Frame>>) -> Past {
     past
 }
 
+/// Answers where nothing is declared.
+#[cfg(test)]
+pub fn look_up(board: &mut Board, question: Question) -> Answer {
+    let limits = crate::model::rooms::Limits { age_ms: 1, bytes: 1 };
+    let mut rooms = Rooms::new(Vec::new(), limits, board);
+    answer(&mut Desk { board, rooms: &mut rooms, beat: &mut Beat::default(), now_ms: 0 }, question)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,10 +120,7 @@ mod tests {
     }
 
     fn ask(board: &mut Board, about: About) -> Found {
-        let limits = crate::model::rooms::Limits { age_ms: 1, bytes: 1 };
-        let mut rooms = Rooms::new(Vec::new(), limits, board);
-        let mut desk = Desk { board, rooms: &mut rooms, beat: &mut Beat::default(), now_ms: 0 };
-        answer(&mut desk, Question { conn: 0, generation: 0, request: None, about }).found
+        look_up(board, Question { conn: 0, generation: 0, request: None, about }).found
     }
 
     #[test]

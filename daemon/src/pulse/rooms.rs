@@ -5,13 +5,10 @@ use crate::fanout::question::{Found, Move, Published};
 use crate::fanout::rooms::MEMBERS_MAX;
 use crate::model::board::{Board, TopicId};
 use crate::model::protocol::error::ProtocolError;
-use crate::model::rooms::{self, Declared, Limits, Sent, To};
+use crate::model::rooms::{self, Declared, KIND, Limits, Sent, To};
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
 use crate::model::topic::Topic;
-
-/// The kind of what clients publish.
-pub const KIND: &str = "message";
 
 /// A declared topic and the source that beats for it.
 #[derive(Debug, Clone)]

@@ -75,6 +75,7 @@ handshake = "200ms"
 count = 0
 age = "1h"
 bytes = "1MiB"
+path = "past/history"
 [[feed]]
 name = "stocks"
 plugin = "tickerd_feed_stocks"
@@ -119,7 +120,9 @@ exec = ["./feed.py", ""]
         },
     };
     assert_eq!(config.server, expected);
-    assert_eq!(config.history, History { count: 0, age: Duration::from_secs(3_600), bytes: 1 << 20 });
+    let path = Some(Path::new("/etc/tickerd/past/history").to_owned());
+    let history = History { count: 0, age: Duration::from_secs(3_600), bytes: 1 << 20, path };
+    assert_eq!(config.history, history);
     let stocks = Feed {
         name: "stocks".to_owned(),
         source: Source::Plugin {
@@ -184,9 +187,10 @@ fn known_keys_are_those_of_the_design() {
         "server.echo_limits.fragments",
         "server.limits.handshake",
         "history.bytes",
+        "history.path",
         "feed.exec",
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    assert_eq!(keys.len(), 4 + 14 + 2 + 8 + 3 + 12 + 4, "{keys:?}");
+    assert_eq!(keys.len(), 4 + 14 + 2 + 8 + 4 + 12 + 4, "{keys:?}");
 }

@@ -1,6 +1,7 @@
 //! One shard with real sockets, driven step by step.
 
 mod ages;
+mod past;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -26,6 +26,8 @@ pub(super) struct Ages {
     pub states: usize,
     /// Those of them that are stale.
     pub stale: usize,
+    /// Those of an earlier run that were not heard of in this one. They are stale, and say nothing of their feed.
+    pub restored: usize,
     /// Topics count as heard at this time if they were heard earlier.
     floor: u64,
     next_look: u64,
@@ -89,7 +91,10 @@ impl Board {
 
     /// Whether a group has state topics, and each of them is stale.
     pub fn is_silent(&self, group: usize) -> bool {
-        self.groups.get(group).is_some_and(|g| g.ages.states > 0 && g.ages.stale == g.ages.states)
+        self.groups.get(group).is_some_and(|g| {
+            let Ages { states, stale, restored, .. } = g.ages;
+            states > restored && stale == states
+        })
     }
 }
 

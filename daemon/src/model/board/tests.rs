@@ -212,3 +212,91 @@ fn a_topic_that_comes_back_counts_on() {
         [Change::Added(x, _), Change::Removed(y), Change::Added(z, _)] if x == y && y == z
     ));
 }
+
+fn names(changes: &[Change]) -> Vec<String> {
+    let name = |change: &Change| match change {
+        Change::Added(_, topic) => topic.name().to_owned(),
+        Change::Removed(_) => "-".to_owned(),
+    };
+    changes.iter().map(name).collect()
+}
+
+fn restored(group: usize, topic: &Topic, seqs: std::ops::RangeInclusive<u64>, now_ms: u64) -> Restored {
+    numbered(group, topic, seqs, now_ms, 100)
+}
+
+fn numbered(
+    group: usize,
+    topic: &Topic,
+    seqs: std::ops::RangeInclusive<u64>,
+    ts: u64,
+    base: u64,
+) -> Restored {
+    let numbered = |seq: u64| Tick { seq, n: base + seq, ts, ..tick(topic, &seq.to_string(), 0) };
+    let (floor, last) = (seqs.start() - 1, *seqs.end());
+    Restored { group, newest: numbered(last), floor, past: seqs.map(numbered).collect() }
+}
+
+const NOW_MS: u64 = 1_700_000_000_000;
+const MINUTE: Limits = Limits { count: 9, age: std::time::Duration::from_secs(60), bytes: usize::MAX };
+
+#[test]
+fn a_topic_of_an_earlier_run_counts_on_and_is_stale_until_it_is_heard_of() {
+    let mut board = Board::new(&[STATE], MINUTE);
+    let (a, e) = (topic("f.a"), Topic::new("f.e", "t", Class::Event));
+    let mut now = Vec::new();
+    board.restore(
+        vec![restored(0, &a, 3..=5, NOW_MS), restored(0, &e, 7..=7, NOW_MS)],
+        200,
+        NOW_MS,
+        &mut now,
+    );
+    let now: Vec<_> = now.iter().map(|d| (d.frame.tick().topic.name(), d.tier, d.frame.tick().seq)).collect();
+    assert_eq!(now, [("f.a", STREAM, 5), ("f.a", 0, 5), ("f.e", STREAM, 7)]);
+    assert_eq!(names(&board.take_changes()), ["f.a", "f.e"]);
+    assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [true]);
+    assert!(!board.is_silent(0), "nothing is known of its feed yet");
+    assert_eq!(due(&mut board, 1), [(5, 105)], "the slower tiers learn of it too");
+    let since = |board: &Board, seq| -> Option<Vec<u64>> {
+        board.since("f.a", seq).map(|frames| frames.iter().map(|f| f.tick().seq).collect())
+    };
+    assert_eq!((since(&board, 1), since(&board, 2)), (None, Some(vec![3, 4, 5])));
+    // The feed's own topic is another object of the same name.
+    let again = topic("f.a");
+    board.offer(0, tick(&again, "6", 0));
+    assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [false]);
+    assert_eq!(streamed(&mut board), [(6, 201)]);
+    assert_eq!(since(&board, 4), Some(vec![5, 6]));
+    assert!(board.take_changes().is_empty(), "it is the same topic");
+    board.offer(0, tick(&topic("f.new"), "1", 0));
+    assert_eq!(streamed(&mut board), [(202, 202)], "whoever may have been there before has lower numbers");
+    board.retire(0, &again);
+    assert_eq!(board.find("f.a"), None);
+    assert_eq!((board.topics(0), board.stale(0)), (2, 0));
+}
+
+#[test]
+fn a_topic_that_changed_its_kind_is_another() {
+    let mut board = Board::new(&[STATE], MINUTE);
+    board.restore(vec![restored(0, &topic("f.a"), 1..=2, NOW_MS)], 2, NOW_MS, &mut Vec::new());
+    board.take_changes();
+    board.offer(0, tick(&Topic::new("f.a", "other", Class::State), "1", 0));
+    assert_eq!(names(&board.take_changes()), ["-", "f.a"]);
+    assert_eq!(streamed(&mut board), [(3, 3)]);
+    assert_eq!((board.topics(0), board.stale(0)), (1, 0));
+    assert!(board.since("f.a", 1).is_none());
+}
+
+#[test]
+fn the_past_of_an_earlier_run_ages_on() {
+    let mut board = Board::new(&[STATE], MINUTE);
+    let (old, new) = (topic("f.old"), topic("f.new"));
+    let restored =
+        vec![restored(0, &old, 1..=2, NOW_MS - 61_000), numbered(0, &new, 1..=2, NOW_MS - 59_000, 150)];
+    board.restore(restored, 200, NOW_MS, &mut Vec::new());
+    assert_eq!((board.history().ticks(), board.topics(0)), (2, 2), "the newest stays, however old");
+    assert!(board.since("f.old", 1).is_none() && board.since("f.old", 2).is_some());
+    board.set_clock(1_100_000);
+    board.forget();
+    assert_eq!(board.history().ticks(), 0);
+}

@@ -85,8 +85,27 @@ fn a_busy_topic_leaves_a_short_order_behind_a_quiet_one() {
     assert_eq!(seqs(history.newest(TopicId(1), 2)), [49_998, 49_999]);
 }
 
+/// What a store would hold after these batches: by name, the floor, the newest and the ticks above the floor.
+type Disk = std::collections::BTreeMap<String, (u64, u64, Vec<u64>)>;
+
+fn write(disk: &mut Disk, batch: &Batch) {
+    if batch.all {
+        disk.clear();
+    }
+    for name in &batch.gone {
+        disk.remove(&**name);
+    }
+    for topic in &batch.topics {
+        let row = disk.entry(topic.newest.tick().topic.name().to_owned()).or_default();
+        (row.0, row.1) = (topic.floor, topic.newest.tick().seq);
+        row.2.retain(|seq| *seq > topic.floor);
+        row.2.extend(topic.frames.iter().map(|frame| frame.tick().seq));
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Op {
+    Save(bool),
     Push { topic: u32, skip: u64, bytes: usize, later: i64 },
     Close(u32),
     Expire(i64),
@@ -98,6 +117,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(topic, skip, bytes, later)| Op::Push { topic, skip, bytes, later }),
         1 => (0u32..4).prop_map(Op::Close),
         1 => (0i64..200).prop_map(Op::Expire),
+        1 => prop::bool::weighted(0.1).prop_map(Op::Save),
     ]
 }
 
@@ -123,6 +143,8 @@ proptest! {
         // Per topic: every number since it began, and what it began after.
         let mut said: [Option<(u64, Vec<u64>)>; 4] = Default::default();
         let (mut now, mut n) = (0, 0);
+        history.keep_ledger();
+        let mut disk = Disk::new();
         for op in &ops {
             match op {
                 Op::Push { topic, skip, bytes, later } => {
@@ -149,6 +171,17 @@ proptest! {
                     history.close(TopicId(*topic));
                     said[*topic as usize] = None;
                     told.retain(|t| t.topic != *topic);
+                }
+                Op::Save(all) => {
+                    write(&mut disk, &history.take_unsaved(*all));
+                    let kept = said.iter().zip(0..).filter_map(|(said, topic)| {
+                        let (floor, numbers) = said.as_ref()?;
+                        let kept = seqs(history.newest(TopicId(topic), usize::MAX));
+                        let last = *numbers.last()?;
+                        let gone = numbers.iter().copied().filter(|seq| !kept.contains(seq)).max();
+                        Some((format!("f.{topic}"), (gone.unwrap_or(*floor), last, kept)))
+                    });
+                    prop_assert_eq!(&disk, &kept.collect::<Disk>(), "what is written down is what is kept");
                 }
                 Op::Expire(later) => {
                     now += later;
