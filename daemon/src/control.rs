@@ -45,13 +45,16 @@ const SOCKET_MODE: u32 = 0o600;
 /// What becomes of a feed's reload, when it has; dropped when the feed is stopped before that.
 pub type Reloading = (String, oneshot::Receiver<ReloadRow>);
 
+/// Begins the reload of one feed, or of all whose file has changed; `Err`: why there is none to begin.
+pub type Reload = Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + Send + Sync>;
+
 /// What the socket commands.
 #[derive(Clone)]
 pub struct Commands {
     /// How each feed is.
     pub list: Arc<dyn Fn() -> Vec<FeedRow> + Send + Sync>,
-    /// Begins the reload of one feed, or of all whose file has changed; `Err`: why there is none to begin.
-    pub reload: Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + Send + Sync>,
+    /// See there.
+    pub reload: Reload,
 }
 
 /// Why the admin socket does not serve.
