@@ -232,13 +232,13 @@ async fn accept(listener: UnixListener, commands: Commands) {
 }
 
 async fn serve(mut stream: UnixStream, commands: Commands) -> io::Result<()> {
-    let answer = match trust(&stream)? {
-        Some(refused) => refused,
-        None => match tokio::time::timeout(PEER_MAX, command(&mut stream)).await {
-            Ok(Ok(command)) => commands.obey(command).await,
-            Ok(Err(refused)) => refused,
-            Err(_) => Answer::refused(format!("no whole line came within {} s", PEER_MAX.as_secs())),
+    // Read first, also from a stranger: who has not been heard does not listen either.
+    let answer = match tokio::time::timeout(PEER_MAX, command(&mut stream)).await {
+        Ok(command) => match (trust(&stream)?, command) {
+            (Some(refused), _) | (None, Err(refused)) => refused,
+            (None, Ok(command)) => commands.obey(command).await,
         },
+        Err(_) => Answer::refused(format!("no whole line came within {} s", PEER_MAX.as_secs())),
     };
     let answer = line(&answer);
     let written = tokio::time::timeout(PEER_MAX, stream.write_all(&answer)).await;
@@ -251,7 +251,7 @@ fn trust(stream: &UnixStream) -> io::Result<Option<Answer>> {
     if peer == 0 || peer == user {
         return Ok(None);
     }
-    tracing::warn!(peer, "a stranger wanted to command this tickerd");
+    tracing::debug!(peer, "a stranger wanted to command this tickerd");
     Ok(Some(Answer::refused(format!(
         "only root and tickerd's own user (uid {user}) may command it, and you are uid {peer}; use sudo"
     ))))
