@@ -16,6 +16,7 @@ fn released() -> PathBuf {
 }
 
 /// Whether binaries for x86_64 run here. If not, that is said past the test runner, which keeps back what a test prints.
+#[expect(clippy::explicit_write, reason = "eprintln is what the test runner keeps back")]
 fn runs_here(what: &str) -> bool {
     let runs = cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"));
     if !runs {

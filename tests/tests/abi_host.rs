@@ -2,29 +2,35 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
-use tempfile::TempDir;
 use tickerd_tests::daemon::target;
 use tickerd_tests::{Value, json, raw_c};
 
-/// The driver, compiled in this folder.
-fn driver(folder: &TempDir) -> PathBuf {
-    let program = folder.path().join("driver");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins-sdk/abi/1.0/driver.c");
-    let status = Command::new("cc")
-        .args(["-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-o"])
-        .args([&program, &source])
-        .args(["-ldl", "-lpthread"])
-        .status()
-        .expect("these tests need a C compiler called cc (Debian: gcc)");
-    assert!(status.success());
-    program
+/// The driver, compiled once per run.
+fn driver() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let folder = target().join("abi");
+        std::fs::create_dir_all(&folder).unwrap();
+        let (fresh, program) = (folder.join(format!("driver.{}", std::process::id())), folder.join("driver"));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins-sdk/abi/1.0/driver.c");
+        let status = Command::new("cc")
+            .args(["-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-o"])
+            .args([&fresh, &source])
+            .args(["-ldl", "-lpthread"])
+            .status()
+            .expect("these tests need a C compiler called cc (Debian: gcc)");
+        assert!(status.success());
+        // Another run may be running the old one: it keeps that file, whatever its name is now.
+        std::fs::rename(fresh, &program).unwrap();
+        program
+    })
 }
 
 /// What the driver prints when it has driven the plugin well.
 fn driven(library: &Path, config: &Value, calls: u32) -> Vec<String> {
-    let folder = TempDir::new().unwrap();
-    let output = drive(&folder, library, config, calls);
+    let output = drive(library, config, calls);
     let text = String::from_utf8(output.stdout).unwrap();
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {:?}\n{text}{why}", library.display(), output.status);
@@ -33,11 +39,11 @@ fn driven(library: &Path, config: &Value, calls: u32) -> Vec<String> {
     lines
 }
 
-fn drive(folder: &TempDir, library: &Path, config: &Value, calls: u32) -> Output {
+fn drive(library: &Path, config: &Value, calls: u32) -> Output {
     // Ended from outside if it hangs: a test that waits for ever says nothing.
     Command::new("timeout")
         .args(["--signal=KILL", "20"])
-        .arg(driver(folder))
+        .arg(driver())
         .arg(library)
         .args([config.to_string(), calls.to_string()])
         .stdin(Stdio::null())
@@ -112,8 +118,7 @@ fn a_host_of_1_0_hears_why_a_plugin_of_today_fails() {
 /// Goal: the driver's table ends where ABI 1.0 ends. Method: a plugin that reads behind it without asking.
 #[test]
 fn a_plugin_that_takes_a_newer_host_for_granted_dies_of_it() {
-    let folder = TempDir::new().unwrap();
-    let output = drive(&folder, &raw_c("reads_on"), &json!({}), 1);
+    let output = drive(&raw_c("reads_on"), &json!({}), 1);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("create 0") && !text.contains("poll"), "{text}");
     assert!(!output.status.success(), "{text}");
