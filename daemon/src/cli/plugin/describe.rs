@@ -90,7 +90,7 @@ fn verdict(status: ExitStatus, reason: &str) -> String {
 }
 
 /// Reads on a thread of its own, so that a deadline can be kept.
-fn reader(from: Option<impl Read + Send + 'static>, most: u64) -> mpsc::Receiver<Vec<u8>> {
+pub(super) fn reader(from: Option<impl Read + Send + 'static>, most: u64) -> mpsc::Receiver<Vec<u8>> {
     let (done, read) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -103,7 +103,7 @@ fn reader(from: Option<impl Read + Send + 'static>, most: u64) -> mpsc::Receiver
     read
 }
 
-fn end(child: &mut Child) {
+pub(super) fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
