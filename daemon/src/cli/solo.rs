@@ -69,6 +69,11 @@ impl Solo {
         self.supervisor.last_end()?.err()
     }
 
+    /// Whether something of it goes wrong, though it runs.
+    pub fn is_failing(&self) -> bool {
+        self.supervisor.has_failed()
+    }
+
     /// How it is, with the reason, for people.
     pub fn reason(&self) -> String {
         let health = self.health();

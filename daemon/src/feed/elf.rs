@@ -5,6 +5,8 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use object::Endianness;
@@ -181,6 +183,39 @@ impl Names {
 /// Whether the file is a shared library. One that cannot be read is not.
 pub fn is_shared_library(path: &Path) -> bool {
     head(path).is_ok_and(|head| head.kind == Kind::Library)
+}
+
+/// Whether a library looks for others in folders named after where it lies itself (`$ORIGIN`; ld.so(8)).
+pub fn looks_beside_itself(file: &File) -> bool {
+    let beside = |path: &String| path.contains("$ORIGIN") || path.contains("${ORIGIN}");
+    parse(&ReadCache::new(At { file, at: 0 })).is_ok_and(|elf| elf.runpath.as_ref().is_some_and(beside))
+}
+
+/// Reads a file without moving the place where others read it.
+struct At<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl io::Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl io::Seek for At<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let (from, by) = match to {
+            io::SeekFrom::Start(at) => (at, 0),
+            io::SeekFrom::End(by) => (self.file.metadata()?.len(), by),
+            io::SeekFrom::Current(by) => (self.at, by),
+        };
+        let at = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = at;
+        Ok(at)
+    }
 }
 
 /// What the headers of the file say.
@@ -421,6 +456,26 @@ mod tests {
         let mut elf = read(&std::env::current_exe().unwrap()).unwrap();
         elf.meta = Some(vec![1]);
         assert!(!elf.stripped && !serde_json::to_string(&elf).unwrap().contains("meta"));
+    }
+
+    #[test]
+    fn a_library_with_others_beside_it_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("x.c");
+        std::fs::write(&source, "int x(void) { return 1; }\n").unwrap();
+        for (name, flag, beside) in [
+            ("plain.so", "-Wl,--build-id=none", false),
+            ("elsewhere.so", "-Wl,-rpath,/opt/lib", false),
+            ("runpath.so", "-Wl,--enable-new-dtags,-rpath,/opt/lib:$ORIGIN/lib", true),
+            ("rpath.so", "-Wl,--disable-new-dtags,-rpath,${ORIGIN}", true),
+        ] {
+            let library = folder.path().join(name);
+            let mut cc = std::process::Command::new("cc");
+            let built = cc.args(["-shared", "-fPIC", flag, "-o"]).args([&library, &source]).status().unwrap();
+            assert!(built.success(), "{name}");
+            assert_eq!(looks_beside_itself(&File::open(&library).unwrap()), beside, "{name}");
+        }
+        assert!(!looks_beside_itself(&File::open(&source).unwrap()));
     }
 
     #[test]

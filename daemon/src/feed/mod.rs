@@ -56,7 +56,7 @@ use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
 pub use descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
-pub use find::{FindError, Plugin, find_plugin, plugin_folders};
+pub use find::{FindError, Plugin, classify, find_plugin, known_as, plugin_folders};
 pub use journal::printable;
 pub use library::{LoadError, describe};
 pub use line_sink::LineSink;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::unistd::dup2_stdout;
 
 use crate::cli::EXIT_FAILED;
+use crate::feed::elf::{self, ElfError};
 use crate::feed::{self, PluginInfo};
 
 /// How long a library may take to load and to say what it is; its entry function is pure, so that it needs no time.
@@ -47,6 +48,10 @@ fn tell(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
 /// # Errors
 /// Why it cannot be loaded, which rule of the ABI it breaks, or how it took its process down.
 pub fn ask(path: &Path) -> Result<PluginInfo, String> {
+    // A file that was cut off takes the loader down with it, without a word.
+    if let Err(e @ ElfError::Broken(_)) = elf::read(path) {
+        return Err(format!("{} cannot be loaded: {e}", path.display()));
+    }
     let program = std::env::current_exe().map_err(|e| format!("cannot find this executable: {e}"))?;
     let mut child = Command::new(program)
         .args(["plugin", "describe"])

@@ -140,11 +140,6 @@ impl Facts {
         Ok(facts)
     }
 
-    /// Whether nothing is in its way about that.
-    pub fn is_free_of(&self, about: About) -> bool {
-        !self.problems.iter().any(|problem| problem.about == about)
-    }
-
     fn problem(&mut self, about: About, what: String, remedy: impl Into<String>) {
         self.problems.push(Problem { about, what, remedy: remedy.into() });
     }

@@ -27,7 +27,8 @@ pub struct Library {
 
 /// The libraries of these names that the file at `path` would get; none where the loader cannot be asked.
 ///
-/// The file is mapped, not run: `ld.so --list` calls no constructor (ldd would start a program's own interpreter).
+/// The file is mapped, not run: told to list, ld.so calls no constructor and does not stop at the first library that is
+/// missing (as its `--list` does); ld.so(8). What ldd does too, which may start a program's own interpreter, though.
 pub fn libraries(path: &Path, needed: &[String]) -> Option<Vec<Library>> {
     let mut command = Command::new(here()?.interpreter.as_deref()?);
     // What would have it do more than list.
@@ -35,8 +36,8 @@ pub fn libraries(path: &Path, needed: &[String]) -> Option<Vec<Library>> {
         command.env_remove(name);
     }
     let mut child = command
-        .arg("--list")
         .arg(path)
+        .env("LD_TRACE_LOADED_OBJECTS", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -1,9 +1,12 @@
 //! `tickerd plugin`: what a feed's author needs, without a daemon.
 
 pub mod describe;
+mod doctor;
+mod ear;
 mod facts;
 mod inspect;
 mod keys;
+mod list;
 mod loader;
 mod run;
 
@@ -28,6 +31,10 @@ enum PluginCommand {
     Run(run::RunArgs),
     /// Say what a plugin file is, without running its code.
     Inspect(inspect::InspectArgs),
+    /// Say why a plugin is not loaded, or says nothing, and what to change.
+    Doctor(doctor::DoctorArgs),
+    /// List what is in the plugin folders.
+    List(list::ListArgs),
     /// Print what a library's code says about itself, as JSON; other commands start this as a child.
     #[command(hide = true)]
     Describe(DescribeArgs),
@@ -48,6 +55,8 @@ pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
     match &args.command {
         PluginCommand::Run(args) => run::run(args, on_signal),
         PluginCommand::Inspect(args) => inspect::run(args),
+        PluginCommand::Doctor(args) => doctor::run(args, on_signal),
+        PluginCommand::List(args) => list::run(args),
         PluginCommand::Describe(args) => describe::run(&args.path),
     }
 }

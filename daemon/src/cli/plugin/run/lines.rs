@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::Level;
 
+use super::super::ear::Heard;
 use super::Printer;
-use super::ear::Heard;
 use super::sum::Figures;
 use crate::feed::Hello;
 use crate::model::frame::Frame;

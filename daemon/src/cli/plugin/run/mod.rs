@@ -1,7 +1,6 @@
 //! `tickerd plugin run`: runs one plugin as the daemon would, without a daemon, and prints all there is to see of it.
 
 mod arguments;
-mod ear;
 mod lines;
 mod screen;
 mod sum;
@@ -17,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
+use super::ear::{Ear, Heard};
 use super::keys::UnknownKeys;
 use super::{OnSignal, describe, find};
 use crate::app::{self, panics};
@@ -27,8 +27,7 @@ use crate::model::lane::{Entry, FeedState};
 use crate::model::tick::Tick;
 use crate::pulse::Bell;
 
-pub use arguments::RunArgs;
-use ear::{Ear, Heard};
+pub use arguments::{RunArgs, read_config};
 use lines::Lines;
 use screen::Screen;
 use sum::{Figures, Sum};
@@ -192,12 +191,13 @@ impl Runner {
                 || (self.watch.is_none() && solo.is_over())
                 || left.is_some_and(|left| left.is_zero());
             let heard = self.ear.take();
+            let said = solo.drain().entries;
             // There before its first sample, if it says it at all.
             if let Some(hello) = solo.hello().filter(|hello| greeted.as_ref() != Some(hello)) {
                 self.printer.hello(self.started.elapsed(), &hello)?;
                 greeted = Some(hello);
             }
-            self.print(solo.drain().entries)?;
+            self.print(said)?;
             self.tell(heard)?;
             if is_over || self.sum.samples >= self.count {
                 return Ok(Stop::Done);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tracing::Level;
 
+use super::super::ear::Heard;
 use super::Printer;
-use super::ear::Heard;
 use super::sum::Figures;
 use crate::feed::{Hello, Mode, printable};
 use crate::model::tick::Tick;
@@ -204,7 +204,7 @@ mod tests {
         screen.tick(at, None, &ticks[0]).unwrap();
         screen.tick(at, Some(250), &ticks[1]).unwrap();
         let expected = "    1.254           sim.A     quote state  1\n    \
-                            1.254   +0.250  sim.AAPL  quote state  (+2 merged) {\"price\":\"189.30\",…\n";
+                            1.254   +0.250  sim.AAPL  quote state  (+2 merged) {\"price\":\"189.30\",\"…\n";
         assert_eq!(screen.text, expected);
         screen.text.clear();
         (screen.colour, screen.width) = (true, None);

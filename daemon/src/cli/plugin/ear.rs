@@ -1,4 +1,4 @@
-//! What tickerd says about the feed while it runs, caught from the log and brought to the printer.
+//! What tickerd says about a feed while it runs, caught from the log and brought to whoever shows it.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub enum Heard {
     Poll { poll: u64, took: Duration, error: String },
 }
 
-/// The printer's end.
+/// The end of who shows it.
 pub struct Ear {
     heard: Receiver<(Instant, Heard)>,
     missed: Arc<AtomicU64>,
