@@ -12,6 +12,7 @@ mod feed_exec;
 mod feed_faults;
 mod feed_hangs;
 mod feed_library;
+mod feed_reload;
 mod feed_restart;
 mod feed_stop;
 mod feed_zoo;
