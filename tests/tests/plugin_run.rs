@@ -1,7 +1,10 @@
 //! `tickerd plugin run`: a plugin under the daemon's supervisor, without a daemon, and all there is to see of it.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -77,6 +80,38 @@ async fn a_library_is_run_and_shown_for_people() {
         assert!(answer.err.contains(said), "{said}: {}", answer.err);
     }
     assert!(!answer.out.contains('\x1b') && !answer.err.contains('\x1b'), "no colour but on a terminal");
+}
+
+/// What a run prints on a terminal of 80 columns, without line ends' carriage returns.
+async fn on_a_terminal(environment: &[(&str, &str)]) -> String {
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+    let mut run = command();
+    run.args(["plugin", "run", "tickerd_feed_sim", "--config", "symbols=[\"ACME\"]", "--count", "3"]);
+    run.env_remove("NO_COLOR").envs(environment.iter().copied());
+    run.stdout(slave.try_clone().unwrap()).stderr(slave);
+    let mut child = run.spawn().unwrap();
+    // What it still holds of the terminal's other end.
+    drop(run);
+    let read = tokio::task::spawn_blocking(move || {
+        let (mut terminal, mut text) = (File::from(master), Vec::new());
+        // A terminal without another end answers with an error.
+        let _ = terminal.read_to_end(&mut text);
+        String::from_utf8(text).unwrap().replace("\r\n", "\n")
+    });
+    let text = within("the run to end", read).await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0), "{text}");
+    text
+}
+
+#[tokio::test]
+async fn on_a_terminal_a_tick_is_one_line_in_colour_unless_that_is_not_wanted() {
+    let plain = on_a_terminal(&[("NO_COLOR", "1")]).await;
+    assert!(!plain.contains('\x1b'), "{plain}");
+    let quote = plain.lines().find(|line| line.contains("  sim.ACME  ")).unwrap_or_else(|| panic!("{plain}"));
+    assert!(quote.ends_with('…') && quote.chars().count() <= 80, "{quote}");
+    let coloured = on_a_terminal(&[]).await;
+    assert!(coloured.contains("\x1b[1msim.ACME") && coloured.contains("\x1b[32mstate"), "{coloured}");
 }
 
 #[tokio::test]
