@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::pty::{OpenptyResult, Winsize, openpty};
@@ -189,7 +190,12 @@ async fn the_exit_code_tells_how_it_went() {
         program(folder.path(), "failing", "#!/bin/sh\necho '<3>no route to the exchange' >&2\nexit 1\n");
     let [silent, failing, no_entry] =
         [silent, failing, raw_c("no_entry")].map(|path| path.to_str().unwrap().to_owned());
+    let open = folder.path().join("open.so");
+    std::fs::copy(raw_c("good"), &open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let open = open.to_str().unwrap().to_owned();
     for (arguments, code, says) in [
+        (vec![open.as_str()], 78, "may be written by everyone (mode 0666); `chmod go-w "),
         (vec![silent.as_str(), "--for", "300ms"], 1, "it said nothing"),
         (vec![&failing, "--for", "300ms"], 1, "exited with status 1: no route to the exchange"),
         (vec![&no_entry], 78, "does not export tickerd_plugin_v1"),
