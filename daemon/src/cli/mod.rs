@@ -8,6 +8,8 @@ pub mod feed_host;
 pub mod feed_warden;
 pub mod plugin;
 pub mod record;
+pub mod setting;
+pub mod solo;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
