@@ -68,7 +68,7 @@ impl Beat {
     /// Adds a later beat that found the shard behind: of each topic and tier only the newest frame stays. The stream's
     /// each matter, so all of them stay if they are not too many.
     pub fn absorb(&mut self, later: &Beat) {
-        let before = self.due.len() + later.due.len();
+        let before = ticks(&self.due) + ticks(&later.due);
         let removed: HashSet<TopicId> = later
             .changes
             .iter()
@@ -86,14 +86,14 @@ impl Beat {
         self.aged.retain(|aged| !again.contains(&aged.topic));
         self.aged.extend(&later.aged);
         self.resets.extend(&later.resets);
-        let mut seen: HashSet<(TopicId, u8)> = HashSet::with_capacity(before);
+        let mut seen: HashSet<(TopicId, u8)> = HashSet::with_capacity(self.due.len() + later.due.len());
         let newest_first = self.due.iter().chain(&later.due).rev();
         let kept = newest_first.filter(|due| due.tier == STREAM || seen.insert((due.topic, due.tier)));
         let mut due: Vec<Due> = kept.cloned().collect();
         due.reverse();
         self.due = due;
         self.thin();
-        self.skipped += later.skipped + (before - self.due.len()) as u64;
+        self.skipped += later.skipped + (before - ticks(&self.due)) as u64;
         self.changes.extend(later.changes.iter().cloned());
         self.health.retain(|(feed, _)| later.health.iter().all(|(other, _)| other != feed));
         self.health.extend(later.health.iter().cloned());
@@ -110,25 +110,32 @@ impl Beat {
     /// Of too many ticks of the stream, keeps each topic's newest.
     fn thin(&mut self) {
         let stream = || self.due.iter().filter(|due| due.tier == STREAM);
-        let bytes: usize = stream().map(|due| due.frame.tick().value.len()).sum();
-        if stream().count() <= TICKS_KEPT_MAX && bytes <= BYTES_KEPT_MAX {
+        let bytes: usize = stream().flat_map(Due::frames).map(|frame| frame.tick().value.len()).sum();
+        if stream().map(Due::ticks).sum::<usize>() <= TICKS_KEPT_MAX && bytes <= BYTES_KEPT_MAX {
             return;
         }
         let (mut seen, mut resets) = (HashSet::new(), HashSet::new());
         let mut due = std::mem::take(&mut self.due);
         due.reverse();
-        due.retain(|due| {
-            let kept = due.tier != STREAM || seen.insert(due.topic);
-            if !kept {
+        due.retain_mut(|due| {
+            if due.tier != STREAM {
+                return true;
+            }
+            let is_newest = seen.insert(due.topic);
+            if !is_newest || due.earlier.take().is_some() {
                 resets.insert(due.topic);
             }
-            kept
+            is_newest
         });
         due.reverse();
         self.due = due;
         resets.extend(&self.resets);
         self.resets = resets.into_iter().collect();
     }
+}
+
+fn ticks(due: &[Due]) -> usize {
+    due.iter().map(Due::ticks).sum()
 }
 
 #[cfg(test)]
@@ -170,7 +177,7 @@ mod tests {
         missed.absorb(&beat(&mut board, &[&a], "2"));
         let got = |tier: u8| -> Vec<_> {
             let due = missed.due.iter().filter(|due| due.tier == tier);
-            due.map(|d| (d.frame.tick().topic.name().to_owned(), d.frame.tick().seq)).collect()
+            due.flat_map(Due::frames).map(|f| (f.tick().topic.name().to_owned(), f.tick().seq)).collect()
         };
         assert_eq!(got(0), [("f.b".to_owned(), 1), ("f.a".to_owned(), 2)]);
         assert_eq!(got(STREAM), [("f.a".to_owned(), 1), ("f.b".to_owned(), 1), ("f.a".to_owned(), 2)]);
@@ -203,7 +210,7 @@ mod tests {
         missed.absorb(&beat(&mut board, &[&event, &state], "2"));
         let seqs = |beat: &Beat, topic: &Topic, tier: u8| -> Vec<u64> {
             let due = beat.due.iter().filter(|due| due.frame.tick().topic == *topic && due.tier == tier);
-            due.map(|due| due.frame.tick().seq).collect()
+            due.flat_map(Due::frames).map(|frame| frame.tick().seq).collect()
         };
         assert_eq!(seqs(&missed, &event, STREAM), [1, 2, 3], "each, and in order");
         assert_eq!((seqs(&missed, &state, STREAM), seqs(&missed, &state, 0)), (vec![1, 2], vec![2]));

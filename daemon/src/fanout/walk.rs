@@ -173,27 +173,30 @@ impl Shard {
         for due in &beat.due {
             let Some(id) = self.topics.of_board(due.topic) else { continue };
             let Some(tier) = self.topics.slot_mut(id).and_then(|s| s.tier_mut(due.tier)) else { continue };
-            self.pos += 1;
+            self.pos += due.ticks() as u64;
             tier.frame = Some(due.frame.clone());
             tier.pos = self.pos;
             if tier.taps.is_empty() {
                 continue;
             }
-            let item = self.walk.items.len() as u32;
+            let items = self.walk.items.len() as u32..(self.walk.items.len() + due.ticks()) as u32;
             for tap in &tier.taps {
                 if let Some(cohort) = self.cohorts.get_mut(tap.cohort) {
                     if cohort.due.is_empty() {
                         self.walk.touched.push(tap.cohort);
                     }
-                    cohort.due.push(item);
+                    cohort.due.extend(items.clone());
                 }
             }
-            self.walk.oldest_ts = self.walk.oldest_ts.min(due.frame.tick().ts);
-            let payload = match due.tier {
-                STREAM => Payload::Every(id, due.frame.clone()),
-                _ => Payload::Newest(id, due.frame.clone()),
-            };
-            self.walk.items.push(Item { pos: self.pos, payload });
+            let first = self.pos - due.ticks() as u64 + 1;
+            for (frame, pos) in due.frames().zip(first..) {
+                self.walk.oldest_ts = self.walk.oldest_ts.min(frame.tick().ts);
+                let payload = match due.tier {
+                    STREAM => Payload::Every(id, frame.clone()),
+                    _ => Payload::Newest(id, frame.clone()),
+                };
+                self.walk.items.push(Item { pos, payload });
+            }
         }
     }
 

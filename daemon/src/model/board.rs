@@ -50,6 +50,20 @@ pub struct Due {
     pub tier: u8,
     /// What to send.
     pub frame: Arc<Frame>,
+    /// At [`STREAM`], what comes before it, in order; most often nothing.
+    pub earlier: Option<Arc<[Arc<Frame>]>>,
+}
+
+impl Due {
+    /// All of it, in order.
+    pub fn frames(&self) -> impl Iterator<Item = &Arc<Frame>> {
+        self.earlier.iter().flat_map(|frames| frames.iter()).chain([&self.frame])
+    }
+
+    /// How many ticks that are.
+    pub fn ticks(&self) -> usize {
+        1 + self.earlier.as_ref().map_or(0, |frames| frames.len())
+    }
 }
 
 /// How the board treats one feed's topics.
@@ -242,9 +256,13 @@ impl Board {
                 if let Some(Some(place)) = places.get_mut(id.0 as usize)
                     && (group.always || place.dirty & 1 == 1)
                 {
-                    for frame in place.ticks.drain(..) {
-                        history.push(*id, frame.clone(), i64::try_from(*now).unwrap_or(i64::MAX));
-                        due.push(Due { topic: *id, tier: STREAM, frame });
+                    if let Some(frame) = place.ticks.pop_back() {
+                        let earlier = (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
+                        let streamed = Due { topic: *id, tier: STREAM, frame, earlier };
+                        for frame in streamed.frames() {
+                            history.push(*id, frame.clone(), i64::try_from(*now).unwrap_or(i64::MAX));
+                        }
+                        due.push(streamed);
                     }
                     place.push(*id, group.always, slower, due);
                 }
@@ -259,7 +277,12 @@ impl Board {
                 continue;
             }
             place.dirty &= !(1 << tier);
-            due.extend(place.pushed.iter().map(|frame| Due { topic: id, tier, frame: frame.clone() }));
+            due.extend(place.pushed.iter().map(|frame| Due {
+                topic: id,
+                tier,
+                frame: frame.clone(),
+                earlier: None,
+            }));
         }
     }
 
@@ -366,7 +389,7 @@ impl Place {
         if !differs && !always {
             return;
         }
-        due.push(Due { topic, tier: 0, frame: frame.clone() });
+        due.push(Due { topic, tier: 0, frame: frame.clone(), earlier: None });
         if !is_new {
             return;
         }

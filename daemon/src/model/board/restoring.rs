@@ -54,7 +54,7 @@ impl Board {
             place.seq = newest.tick().seq;
             place.newest = Some(newest.clone());
             place.is_restored = true;
-            due.push(Due { topic: id, tier: STREAM, frame: newest });
+            due.push(Due { topic: id, tier: STREAM, frame: newest, earlier: None });
             if topic.class() == Class::State {
                 place.is_stale = true;
                 state.ages.stale += 1;

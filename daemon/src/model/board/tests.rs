@@ -35,7 +35,7 @@ fn due_of(board: &mut Board, beat: u8, tier: u8) -> Vec<(u64, u64)> {
     let mut due = Vec::new();
     board.take_due(0, beat, &mut due);
     let due = due.iter().filter(|d| d.tier == tier);
-    due.map(|d| (d.frame.tick().seq, d.frame.tick().n)).collect()
+    due.flat_map(Due::frames).map(|frame| (frame.tick().seq, frame.tick().n)).collect()
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn the_stream_carries_every_tick_and_the_others_the_newest() {
         }
         let mut got = Vec::new();
         board.take_due(0, 0, &mut got);
-        let got: Vec<_> = got.iter().map(|d| (d.tier, d.frame.tick().seq)).collect();
+        let got: Vec<_> = got.iter().flat_map(|d| d.frames().map(|f| (d.tier, f.tick().seq))).collect();
         assert_eq!(got, [(STREAM, 1), (STREAM, 2), (STREAM, 3), (0, 3)]);
         board.offer(0, tick(&a, "2", 4));
         assert_eq!(streamed(&mut board), [(8, 8)], "what was merged before shows in its number");
