@@ -23,6 +23,7 @@ use crate::fanout::{self, Fanout};
 use crate::feed::{self, Supervisor};
 use crate::metrics;
 use crate::model::decoder::Limits;
+use crate::model::deflate;
 use crate::model::lane::{LANE_TICKS_MAX, Lane};
 use crate::model::protocol::rate::Tiers;
 use crate::pulse::{self, Bell};
@@ -74,6 +75,7 @@ impl App {
             connections: config.server.limits.connections,
             connections_per_address: config.server.limits.connections_per_address,
             echo: config.server.echo.is_some(),
+            deflate: config.server.compression.map(|how| how.window_bits as u8),
         };
         let server = Server::bind(settings, Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
@@ -263,6 +265,7 @@ fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
     fanout::Settings {
         server: format!("tickerd/{}", env!("CARGO_PKG_VERSION")),
         epoch: epoch(),
+        deflate: server.compression.map(deflate).unwrap_or_default(),
         feeds,
         limits,
         echo_limits,
@@ -275,6 +278,12 @@ fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
         pong_timeout: server.pong_timeout,
         drain: server.drain,
     }
+}
+
+fn deflate(how: config::Compression) -> deflate::Settings {
+    let config::Compression { level, window_bits, threshold } = how;
+    // Their ranges are the configuration's.
+    deflate::Settings { level: level as u8, window_bits: window_bits as u8, threshold }
 }
 
 /// Eight letters and digits: history starts anew with the process.

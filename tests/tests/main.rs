@@ -3,6 +3,7 @@
 
 mod cohorts;
 mod commands;
+mod compression;
 mod config;
 mod crowd;
 mod demo;

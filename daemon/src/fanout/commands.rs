@@ -9,7 +9,7 @@ use super::connection::Snapshot;
 use super::shard::{Shard, unix_ms};
 use super::topics::SlotId;
 use crate::model::close::CloseCode;
-use crate::model::protocol::command::{self, Command, Id, Mode, Request, Terms};
+use crate::model::protocol::command::{self, Command, Id, Mode, Refused, Request, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Failed};
 use crate::model::protocol::{VERSION, rate};
@@ -45,8 +45,8 @@ impl Shard {
         }
     }
 
-    /// Reads a text message and does what it says.
-    pub fn obey(&mut self, id: ConnId, text: &str) -> ControlFlow<CloseCode> {
+    /// Does what a message says.
+    pub fn obey(&mut self, id: ConnId, said: Result<Request, Refused>) -> ControlFlow<CloseCode> {
         let (now_ms, now_s) = (self.now_ms(), self.now_s);
         let (per_s, burst) = (self.settings.commands_per_s, self.settings.commands_burst);
         let Some(conn) = self.connection(id) else { return ControlFlow::Continue(()) };
@@ -61,7 +61,7 @@ impl Shard {
                 Some((format!("{limit}; name many topics in one command, and list them rarely"), wait_ms))
             }
         };
-        match (refusal, command::parse(text)) {
+        match (refusal, said) {
             (None, Ok(Request { id: request, command })) => {
                 self.carry_out(id, request, command);
                 return ControlFlow::Continue(());

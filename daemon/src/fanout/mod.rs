@@ -31,6 +31,7 @@ use self::metrics::Metrics;
 use self::shard::{Inbox, Shard};
 use self::topics::FeedFacts;
 use crate::model::decoder::Limits;
+use crate::model::deflate;
 
 /// Beats that wait for a shard before it counts as behind.
 const BEATS_MAX: usize = 4;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub server: String,
     /// New whenever history is.
     pub epoch: String,
+    /// How messages are compressed for those who negotiated it.
+    pub deflate: deflate::Settings,
     /// The configured feeds, in order.
     pub feeds: Arc<[FeedFacts]>,
     /// What a client may say at once.

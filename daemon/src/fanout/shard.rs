@@ -22,6 +22,7 @@ use super::topics::Topics;
 use super::walk::Walk;
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
+use crate::model::deflate::Inflater;
 use crate::model::encoding::{Encoder, Encoding};
 use crate::model::frame;
 use crate::model::lane::FeedState;
@@ -102,6 +103,7 @@ pub struct Shard {
     pub beat: u64,
     pub walk: Walk,
     pub scratch: Vec<u8>,
+    pub inflater: Inflater,
     pub tally: Tally,
     started: Instant,
     pub now: Instant,
@@ -173,7 +175,7 @@ impl Shard {
             cohorts: Cohorts::default(),
             cohorts_told: 0,
             health: settings.feeds.iter().map(up).collect(),
-            encoder: Rc::new(Encoder::new(&settings.epoch)),
+            encoder: Rc::new(Encoder::new(&settings.epoch, settings.deflate)),
             settings,
             metrics,
             pos: 0,
@@ -181,6 +183,7 @@ impl Shard {
             beat: 0,
             walk: Walk::default(),
             scratch: vec![0; SCRATCH_BYTES],
+            inflater: Inflater::default(),
             tally: Tally::default(),
             started: now,
             now,

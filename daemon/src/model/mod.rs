@@ -2,11 +2,13 @@
 pub mod board;
 pub mod close;
 pub mod decoder;
+pub mod deflate;
 pub mod encoding;
 pub mod frame;
 pub mod json;
 pub mod lane;
 pub mod message;
+pub mod msgpack;
 pub mod normalise;
 pub mod protocol;
 pub mod sample;

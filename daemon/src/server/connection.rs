@@ -71,9 +71,8 @@ impl Gate {
         match self.limits.admit(peer) {
             Ok(place) => {
                 let answer = |request: &mut Request<Incoming>| self.routes.answer(request);
-                if let Some((socket, read_buf, kind)) = self.speak_http(io, answer, stop).await {
+                if let Some((socket, read_buf, (kind, encoding))) = self.speak_http(io, answer, stop).await {
                     let permit: Permit = Box::new(place);
-                    let encoding = Encoding::Json;
                     (self.place)(Arrival { socket, read_buf, kind, encoding, permit });
                 }
             }
@@ -94,7 +93,7 @@ impl Gate {
         io: T,
         answer: impl Fn(&mut Request<Incoming>) -> Answer + Send + Sync,
         mut stop: Stop,
-    ) -> Option<(Socket, bytes::Bytes, Kind)> {
+    ) -> Option<(Socket, bytes::Bytes, (Kind, Encoding))> {
         let upgrade = Mutex::new(None);
         let service = service_fn(|mut request: Request<Incoming>| {
             let answer = answer(&mut request);

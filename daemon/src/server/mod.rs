@@ -4,6 +4,7 @@
 
 mod connection;
 mod error;
+mod extensions;
 mod handshake;
 mod limits;
 mod listener;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub connections_per_address: usize,
     /// Serves `/echo`.
     pub echo: bool,
+    /// permessage-deflate's window in bits, if it is agreed on with clients that offer it.
+    pub deflate: Option<u8>,
 }
 
 /// A server that has its addresses and does not serve yet: clients that connect now wait in the backlog.
@@ -106,7 +109,12 @@ impl Server {
             limits: limits::Limits::new(connections, self.settings.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: self.settings.handshake,
-            routes: Routes::new(self.settings.origins, self.settings.echo, self.metrics),
+            routes: Routes::new(
+                self.settings.origins,
+                self.settings.echo,
+                self.settings.deflate,
+                self.metrics,
+            ),
             place,
         });
         let runtime =

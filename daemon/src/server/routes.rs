@@ -9,7 +9,10 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::fanout::arrival::Kind;
+use crate::model::encoding::Encoding;
+use crate::model::protocol::SUBPROTOCOL_MSGPACK;
 
+use super::extensions::{self, Agreed};
 use super::handshake::{self, Refusal};
 use super::limits;
 use super::metrics::{Metrics, Outcome};
@@ -26,13 +29,14 @@ const RETRY_AFTER: &str = "5";
 pub struct Routes {
     origins: Origins,
     echo: bool,
+    deflate: Option<u8>,
     metrics: Arc<Metrics>,
 }
 
 /// A response, and what the connection becomes once it is sent.
 pub struct Answer {
     pub response: Response<Full<Bytes>>,
-    pub upgrade: Option<Kind>,
+    pub upgrade: Option<(Kind, Encoding)>,
 }
 
 impl From<Response<Full<Bytes>>> for Answer {
@@ -42,8 +46,9 @@ impl From<Response<Full<Bytes>>> for Answer {
 }
 
 impl Routes {
-    pub fn new(origins: Vec<String>, echo: bool, metrics: Arc<Metrics>) -> Routes {
-        Routes { origins: Origins::new(origins), echo, metrics }
+    /// `deflate` is permessage-deflate's window in bits, if it is to be had.
+    pub fn new(origins: Vec<String>, echo: bool, deflate: Option<u8>, metrics: Arc<Metrics>) -> Routes {
+        Routes { origins: Origins::new(origins), echo, deflate, metrics }
     }
 
     /// Answers one request. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
@@ -93,14 +98,25 @@ impl Routes {
     ) -> Answer {
         let accepted = handshake::check(request, &self.origins).and_then(|protocol| {
             let kind = kind(request.uri().query())?;
+            let agreed = self.deflate.and_then(|bits| extensions::negotiate(request.headers(), bits));
             let (response, _) = upgrade::upgrade(request)
                 .map_err(|error| Refusal::bad_request(format!("not a WebSocket handshake: {error}")))?;
             let mut response = response.map(|_| Full::default());
+            let mut encoding = match protocol {
+                Some(SUBPROTOCOL_MSGPACK) => Encoding::Msgpack,
+                _ => Encoding::Json,
+            };
+            if let Some(Agreed { window, answer }) = agreed
+                && let Ok(value) = HeaderValue::try_from(answer)
+            {
+                response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
+                encoding = encoding.deflated(window);
+            }
             if let Some(protocol) = protocol {
                 let value = HeaderValue::from_static(protocol);
                 response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
             }
-            Ok(Answer { response, upgrade: Some(kind) })
+            Ok(Answer { response, upgrade: Some((kind, encoding)) })
         });
         match accepted {
             Ok(answer) => {

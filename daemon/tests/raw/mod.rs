@@ -42,6 +42,7 @@ pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
         connections: 1000,
         connections_per_address: 64,
         echo: false,
+        deflate: None,
     };
     change(&mut settings);
     let registry = Registry::new();

@@ -15,6 +15,7 @@ use crate::fanout::arrival::{Opening, Socket};
 use crate::fanout::topics::FeedFacts;
 use crate::model::board::{Board, Group};
 use crate::model::decoder::Limits;
+use crate::model::deflate;
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
@@ -34,6 +35,7 @@ fn settings(drain: Duration) -> Settings {
     Settings {
         server: "tickerd/test".into(),
         epoch: "e".into(),
+        deflate: deflate::Settings::default(),
         feeds: feeds.to_vec().into(),
         limits,
         echo_limits: limits,
