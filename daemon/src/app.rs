@@ -138,7 +138,7 @@ impl App {
         };
         let admin = admin.start(sources)?;
         let intake = fanout.intake();
-        let server = server.start(Arc::new(move |arrival: Arrival| intake.place(arrival)))?;
+        let server = server.start(Arc::new(move |arrival: Arrival| intake.place(arrival)), fanout.asker())?;
         let announced = Arc::new(AtomicBool::new(false));
         Ok(Running { drain: config.server.drain, server, admin, feeds, announced, ready, pulse, fanout })
     }

@@ -186,5 +186,43 @@ class Msgpack(unittest.TestCase):
         self.check("compression = true", compression="deflate")
 
 
+class Curl(unittest.TestCase):
+    def test_values_tags_and_lists(self):
+        with Daemon() as daemon:
+            first = daemon.curl("/v1/topics/sim.AAPL?wait=20", "--include")
+            head, body = first.stdout.split(b"\r\n\r\n")
+            tick = json.loads(body)
+            self.assertEqual(tick["data"]["topic"], "sim.AAPL")
+            tag = re.search(rb"(?i)etag: (\S+)", head)[1].decode()
+            self.assertTrue(tag.endswith(f'-{tick["data"]["seq"]}"'))
+            later = daemon.curl("/v1/topics/sim.AAPL?wait=20", "--header", f"If-None-Match: {tag}", "--fail")
+            self.assertGreater(json.loads(later.stdout)["data"]["seq"], tick["data"]["seq"])
+            topics = json.loads(daemon.curl("/v1/topics?match=sim.**", "--fail").stdout)["topics"]
+            self.assertIn("sim.AAPL", [topic["topic"] for topic in topics])
+            wrong = json.loads(daemon.curl("/v1/topics/simm.AAPL").stdout)
+            self.assertEqual((wrong["status"], wrong["title"]), (404, "Not Found"))
+            self.assertIn("did you mean sim?", wrong["detail"])
+
+    def test_an_event_stream_is_lines(self):
+        with Daemon() as daemon:
+            command = ["curl", "-sS", "-N", "--noproxy", "*", "--max-time", str(GUARD)]
+            url = f"http://{daemon.address}/v1/sse?topics=sim.AAPL,sim.MSFT&rate=100ms"
+            with subprocess.Popen([*command, url], stdout=subprocess.PIPE, text=True) as stream:
+                seqs, last = {}, None
+                for line in stream.stdout:
+                    if line.startswith("id: "):
+                        last = line.removeprefix("id: ").strip()
+                    elif line.startswith("data: "):
+                        message = json.loads(line.removeprefix("data: "))
+                        if is_tick(message):
+                            topic, seq = message["data"]["topic"], message["data"]["seq"]
+                            self.assertGreater(seq, seqs.get(topic, 0))
+                            self.assertRegex(last, r"^[a-z0-9]+-\d+$")
+                            seqs[topic] = seq
+                            if len(seqs) == 2 and min(seqs.values()) > 2:
+                                break
+                stream.kill()
+
+
 if __name__ == "__main__":
     unittest.main()

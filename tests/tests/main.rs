@@ -21,6 +21,7 @@ mod frames;
 mod handshake;
 mod heartbeat;
 mod host;
+mod http;
 mod metrics;
 mod rates;
 mod record;

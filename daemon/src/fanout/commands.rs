@@ -9,6 +9,7 @@ use super::connection::Snapshot;
 use super::shard::{Shard, unix_ms};
 use super::topics::SlotId;
 use crate::model::close::CloseCode;
+use crate::model::encoding::Encoding;
 use crate::model::protocol::command::{self, Command, Id, Mode, Refused, Request, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Failed};
@@ -37,6 +38,11 @@ impl Shard {
                 message_bytes: settings.limits.message,
             },
         };
+        if self.encoding(id) == Encoding::Sse {
+            // Those who lose the server at the same moment come back one by one.
+            let retry = format!("retry: {}\n\n", rand::random_range(500..=5000));
+            self.send(id, retry.as_bytes(), &[]);
+        }
         self.tell(id, &connected);
         let Some(opening) = opening else { return };
         match command::terms(opening.rate.as_deref(), None) {

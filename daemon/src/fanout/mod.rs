@@ -11,6 +11,7 @@ mod connection;
 mod link;
 pub mod metrics;
 mod patterns;
+pub mod question;
 mod reading;
 mod shard;
 pub mod topics;
@@ -28,6 +29,7 @@ use tokio::task::LocalSet;
 use self::arrival::Arrival;
 use self::beat::Beat;
 use self::metrics::Metrics;
+use self::question::{Asker, QUESTIONS_MAX, Question};
 use self::shard::{Inbox, Shard};
 use self::topics::FeedFacts;
 use crate::model::decoder::Limits;
@@ -80,6 +82,7 @@ pub struct Fanout {
 
 struct Port {
     arrivals: mpsc::Sender<Arrival>,
+    questions: mpsc::Sender<Question>,
     load: Arc<AtomicUsize>,
     turns: Arc<AtomicU64>,
 }
@@ -151,16 +154,17 @@ impl Fanout {
         for number in 0..shards.max(1) {
             let (beats_in, beats) = mpsc::channel(BEATS_MAX);
             let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_MAX);
+            let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
             let load = Arc::new(AtomicUsize::new(0));
             let turns = Arc::new(AtomicU64::new(0));
-            let inbox = Inbox { beats, arrivals, stop: stopped.clone(), turns: turns.clone() };
+            let inbox = Inbox { beats, arrivals, questions, stop: stopped.clone(), turns: turns.clone() };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
                 LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
             })?;
             outlet.ports.push((beats_in, None));
-            fanout.ports.push(Port { arrivals: arrivals_in, load, turns });
+            fanout.ports.push(Port { arrivals: arrivals_in, questions: questions_in, load, turns });
             fanout.threads.push(thread);
         }
         Ok((fanout, outlet))
@@ -169,6 +173,11 @@ impl Fanout {
     /// A handle for the server.
     pub fn intake(&self) -> Intake {
         Intake { ports: self.ports.iter().map(|port| (port.arrivals.clone(), port.load.clone())).collect() }
+    }
+
+    /// Another, for what HTTP asks.
+    pub fn asker(&self) -> Asker {
+        Asker::new(self.ports.iter().map(|port| port.questions.clone()))
     }
 
     /// Per shard, how often it has looked around; a number that stands still means that it hangs.

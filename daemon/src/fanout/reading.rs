@@ -8,6 +8,7 @@ use super::cohorts::ConnId;
 use super::shard::Shard;
 use crate::model::close::{self, CloseCode};
 use crate::model::decoder::Inbound;
+use crate::model::encoding::Encoding;
 use crate::model::frame;
 use crate::model::msgpack;
 use crate::model::protocol::command;
@@ -62,6 +63,10 @@ impl Shard {
         }
         conn.heard_s = now_s;
         conn.pinged = false;
+        if conn.encoding == Encoding::Sse {
+            // Whoever asked for an event stream has nothing more to say.
+            return;
+        }
         let limits = if conn.echo { &settings.echo_limits } else { &settings.limits };
         let (generation, encoding) = (conn.generation, conn.encoding);
         let mut decoder = std::mem::take(&mut conn.decoder);

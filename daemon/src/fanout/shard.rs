@@ -18,12 +18,13 @@ use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
 use super::link::Link;
 use super::metrics::Metrics;
+use super::question::{Question, Waiting};
 use super::topics::Topics;
 use super::walk::Walk;
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
 use crate::model::deflate::Inflater;
-use crate::model::encoding::{Encoder, Encoding};
+use crate::model::encoding::{self, Encoder, Encoding};
 use crate::model::frame;
 use crate::model::lane::FeedState;
 use crate::model::message::Message;
@@ -73,6 +74,7 @@ impl Tally {
 pub struct Inbox {
     pub beats: mpsc::Receiver<Arc<Beat>>,
     pub arrivals: mpsc::Receiver<Arrival>,
+    pub questions: mpsc::Receiver<Question>,
     pub stop: watch::Receiver<bool>,
     /// Counts the shard's sweeps.
     pub turns: Arc<AtomicU64>,
@@ -104,6 +106,7 @@ pub struct Shard {
     pub walk: Walk,
     pub scratch: Vec<u8>,
     pub inflater: Inflater,
+    pub waiting: Waiting,
     pub tally: Tally,
     started: Instant,
     pub now: Instant,
@@ -142,8 +145,16 @@ impl Shard {
                         let Ok(arrival) = inbox.arrivals.try_recv() else { break };
                         shard.borrow_mut().arrive(arrival);
                     }
+                    if let Ok(question) = inbox.questions.try_recv() {
+                        shard.borrow_mut().answer(question);
+                    }
                 }
                 Some(arrival) = inbox.arrivals.recv() => shard.borrow_mut().arrive(arrival),
+                Some(question) = inbox.questions.recv() => {
+                    shard.borrow_mut().answer(question);
+                    // A crowd of askers leaves room for reading.
+                    tokio::task::yield_now().await;
+                }
             }
         }
         // The pulse's last beat may have come together with the word to stop.
@@ -184,6 +195,7 @@ impl Shard {
             walk: Walk::default(),
             scratch: vec![0; SCRATCH_BYTES],
             inflater: Inflater::default(),
+            waiting: Waiting::default(),
             tally: Tally::default(),
             started: now,
             now,
@@ -349,6 +361,7 @@ impl Shard {
                 conn.fresh = None;
             }
             let encoding = conn.encoding;
+            let is_sse = encoding == Encoding::Sse;
             let silent_s = now_s.saturating_sub(conn.heard_s);
             let stuck_s = conn.stall.as_ref().map(|stall| now_s.saturating_sub(stall.progress_s));
             if conn.closing_until_s.is_some_and(|until| until < now_s) {
@@ -362,17 +375,20 @@ impl Shard {
             } else {
                 // Pages see no pings, so a ping does not put a heartbeat off.
                 let quiet_s = now_s.saturating_sub(conn.sent_s);
-                if silent_s >= ping_s && !conn.pinged {
+                if silent_s >= ping_s && !conn.pinged && !is_sse {
                     conn.pinged = true;
                     let sent_s = conn.sent_s;
                     self.send(id, &ping, &[]);
                     self.connection(id).into_iter().for_each(|conn| conn.sent_s = sent_s);
                 }
                 if quiet_s >= beat_s {
-                    self.send(id, heartbeat.bytes(encoding, &encoder), &[]);
+                    let bytes =
+                        if is_sse { encoding::SSE_COMMENT } else { heartbeat.bytes(encoding, &encoder) };
+                    self.send(id, bytes, &[]);
                 }
             }
         }
+        self.forget_gone();
         let cohorts = self.cohorts.count() as i64;
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;

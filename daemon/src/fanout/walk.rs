@@ -164,6 +164,9 @@ impl Shard {
             self.walk.oldest_ts = self.walk.oldest_ts.min(due.frame.tick().ts);
             self.walk.items.push(Item { pos: self.pos, payload: Payload::Frame(id, due.frame.clone()) });
         }
+        if !self.waiting.is_empty() {
+            self.answer_waiting();
+        }
     }
 
     /// Keeps a feed's health and makes its notice due to those subscribed in the feed.

@@ -12,6 +12,9 @@ use super::deflate::{Deflater, Settings, WINDOW_BITS_MIN};
 use super::frame;
 use super::msgpack;
 
+/// A comment, which tells proxies and clients that an event stream is alive.
+pub const SSE_COMMENT: &[u8] = b":\n\n";
+
 /// One way to put messages into bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {

@@ -98,7 +98,8 @@ pub fn check_host<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
 }
 
-fn check_origin(headers: &HeaderMap, origins: &Origins) -> Result<(), Refusal> {
+/// Whether a page may come in: no Origin, the same host's, or a listed one.
+pub fn check_origin(headers: &HeaderMap, origins: &Origins) -> Result<(), Refusal> {
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }

@@ -1,8 +1,11 @@
-//! Brings sockets in: listens, answers HTTP, checks WebSocket handshakes, and hands upgraded sockets to the fan-out.
+//! Brings sockets in: listens, answers HTTP, checks WebSocket handshakes and requests for event streams, and hands their
+//! sockets to the fan-out.
 //!
 //! Runs on one thread of its own, so that neither a handshake storm nor a slow page load takes time from a shard.
 
+mod api;
 mod connection;
+mod cors;
 mod error;
 mod extensions;
 mod handshake;
@@ -29,6 +32,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::fanout::arrival::Arrival;
+use crate::fanout::question::Asker;
 
 use connection::Gate;
 pub use error::Error;
@@ -100,7 +104,7 @@ impl Server {
     }
 
     /// Serves on a thread of its own until [`Running::stop`].
-    pub fn start(self, place: Place) -> Result<Running, Error> {
+    pub fn start(self, place: Place, asker: Asker) -> Result<Running, Error> {
         let connections = match self.settings.connections {
             0 => descriptors().saturating_sub(descriptors() / 10),
             connections => connections,
@@ -113,6 +117,7 @@ impl Server {
                 self.settings.origins,
                 self.settings.echo,
                 self.settings.deflate,
+                asker,
                 self.metrics,
             ),
             place,

@@ -1,4 +1,4 @@
-//! The subscription in a URL: `/ws?topics=a,b&rate=1s`.
+//! What a URL asks for: `/ws?topics=a,b&rate=1s`, `/v1/topics/a?wait=25`.
 
 use crate::fanout::arrival::Opening;
 
@@ -27,6 +27,21 @@ pub fn parse(query: Option<&str>) -> Result<Option<Opening>, &'static str> {
         }
     }
     Ok((!topics.is_empty()).then_some(Opening { topics, rate }))
+}
+
+/// The value of one parameter, if it is there.
+///
+/// # Errors
+/// As [`parse`], or it is there twice.
+pub fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, &'static str> {
+    let mut found = None;
+    for pair in query.unwrap_or_default().split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if decode(key)? == name && found.replace(decode(value)?).is_some() {
+            return Err("the query says one thing twice; keep one");
+        }
+    }
+    Ok(found)
 }
 
 /// Percent-decoding as in `application/x-www-form-urlencoded`, which is what browsers' `URLSearchParams` writes.

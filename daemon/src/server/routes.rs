@@ -1,17 +1,21 @@
 //! What each path of the public listeners answers. Metrics and health are on the admin listener alone.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use fastwebsockets::upgrade;
 use http_body_util::Full;
-use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
 
-use crate::fanout::arrival::Kind;
+use crate::fanout::arrival::{Kind, Opening};
+use crate::fanout::question::Asker;
 use crate::model::encoding::Encoding;
-use crate::model::protocol::SUBPROTOCOL_MSGPACK;
+use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
 
+use super::api::Api;
+use super::cors;
 use super::extensions::{self, Agreed};
 use super::handshake::{self, Refusal};
 use super::limits;
@@ -20,6 +24,7 @@ use super::opening;
 use super::origin::Origins;
 use super::page::{self, Asset};
 use super::problem::problem;
+use super::stop::Stop;
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
@@ -30,43 +35,136 @@ pub struct Routes {
     origins: Origins,
     echo: bool,
     deflate: Option<u8>,
+    api: Api,
     metrics: Arc<Metrics>,
 }
 
-/// A response, and what the connection becomes once it is sent.
-pub struct Answer {
-    pub response: Response<Full<Bytes>>,
-    pub upgrade: Option<(Kind, Encoding)>,
+/// What a request gets.
+pub enum Answer {
+    /// A response.
+    Now(Response<Full<Bytes>>),
+    /// A response's head, and what the connection becomes once it is sent.
+    Upgrade(Response<Full<Bytes>>, Kind, Encoding),
+    /// A response, once a shard has been asked.
+    Later(Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>),
 }
 
 impl From<Response<Full<Bytes>>> for Answer {
     fn from(response: Response<Full<Bytes>>) -> Answer {
-        Answer { response, upgrade: None }
+        Answer::Now(response)
     }
 }
 
 impl Routes {
     /// `deflate` is permessage-deflate's window in bits, if it is to be had.
-    pub fn new(origins: Vec<String>, echo: bool, deflate: Option<u8>, metrics: Arc<Metrics>) -> Routes {
-        Routes { origins: Origins::new(origins), echo, deflate, metrics }
+    pub fn new(
+        origins: Vec<String>,
+        echo: bool,
+        deflate: Option<u8>,
+        asker: Asker,
+        metrics: Arc<Metrics>,
+    ) -> Routes {
+        Routes { origins: Origins::new(origins), echo, deflate, api: Api::new(asker), metrics }
     }
 
     /// Answers one request. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
-    pub fn answer<B>(&self, request: &mut Request<B>) -> Answer {
-        let mut answer = match (handshake::check_host(request), request.uri().path()) {
+    pub fn answer<B>(&self, request: &mut Request<B>, stop: &Stop) -> Answer {
+        let answer = match (handshake::check_host(request), request.uri().path()) {
             (Err(refusal), _) => refusal.into_response().into(),
             (Ok(()), "/ws") => self.upgrade(request, |query| {
                 let opening = opening::parse(query).map_err(Refusal::bad_request)?;
                 Ok(Kind::Ticker { opening })
             }),
             (Ok(()), "/echo") if self.echo => self.upgrade(request, |_| Ok(Kind::Echo)),
+            (Ok(()), path) if path.starts_with("/v1/") => self.api(request, stop),
             (Ok(()), path) => match page::asset(path) {
                 Some(asset) => serve(asset, request).into(),
                 None => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
             },
         };
-        secure(&mut answer.response);
-        answer
+        match answer {
+            Answer::Now(mut response) => {
+                secure(&mut response);
+                Answer::Now(response)
+            }
+            Answer::Upgrade(mut response, kind, encoding) => {
+                secure(&mut response);
+                Answer::Upgrade(response, kind, encoding)
+            }
+            Answer::Later(response) => Answer::Later(Box::pin(async {
+                let mut response = response.await;
+                secure(&mut response);
+                response
+            })),
+        }
+    }
+
+    /// Answers a request below `/v1`, for pages that may come in.
+    fn api<B>(&self, request: &Request<B>, stop: &Stop) -> Answer {
+        if let Err(refusal) = handshake::check_origin(request.headers(), &self.origins) {
+            return refusal.into_response().into();
+        }
+        let asked = request.headers().clone();
+        let allowed = |mut response| {
+            cors::allow(&asked, &mut response);
+            response
+        };
+        if *request.method() == Method::OPTIONS {
+            return allowed(cors::preflight()).into();
+        }
+        if request.uri().path() == "/v1/sse" {
+            return match self.events(request) {
+                Ok((response, opening)) => {
+                    self.metrics.handshake(Outcome::Ok);
+                    let kind = Kind::Ticker { opening: Some(opening) };
+                    Answer::Upgrade(allowed(response), kind, Encoding::Sse)
+                }
+                Err(response) => {
+                    self.metrics.handshake(Outcome::BadRequest);
+                    allowed(*response).into()
+                }
+            };
+        }
+        match Api::read(request) {
+            Ok(wanted) => {
+                let answered = self.api.answer(wanted, stop.clone());
+                Answer::Later(Box::pin(async move {
+                    let mut response = answered.await;
+                    cors::allow(&asked, &mut response);
+                    response
+                }))
+            }
+            Err(response) => allowed(*response).into(),
+        }
+    }
+
+    /// The head of an event stream, and what it is to bring.
+    fn events<B>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<(Response<Full<Bytes>>, Opening), Box<Response<Full<Bytes>>>> {
+        if *request.method() != Method::GET {
+            let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "an event stream is had with GET");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
+            return Err(Box::new(response));
+        }
+        let bad = |detail: &str| Box::new(problem(StatusCode::BAD_REQUEST, detail));
+        let opening = opening::parse(request.uri().query()).map_err(bad)?;
+        let opening = opening.ok_or_else(|| bad("name the topics: /v1/sse?topics=feed.name,feed.*"))?;
+        command::terms(opening.rate.as_deref(), None).map_err(|error| bad(&error.message))?;
+        let mut response = Response::new(Full::default());
+        for (name, value) in [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-store"),
+            // nginx would gather events before it passes them on.
+            (HeaderName::from_static("x-accel-buffering"), "no"),
+        ] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        // It ends with the connection. hyper says so in a response of HTTP/1.0 alone; in one of 1.1 it would cut what
+        // shards write into chunks.
+        *response.version_mut() = Version::HTTP_10;
+        Ok((response, opening))
     }
 
     /// Answers any request on a connection that has no place.
@@ -116,7 +214,7 @@ impl Routes {
                 let value = HeaderValue::from_static(protocol);
                 response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
             }
-            Ok(Answer { response, upgrade: Some((kind, encoding)) })
+            Ok(Answer::Upgrade(response, kind, encoding))
         });
         match accepted {
             Ok(answer) => {
