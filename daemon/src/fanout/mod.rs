@@ -8,10 +8,10 @@ mod catch_up;
 mod cohorts;
 mod commands;
 mod connection;
+pub mod enquiry;
 mod link;
 pub mod metrics;
 mod patterns;
-pub mod question;
 mod reading;
 mod shard;
 pub mod topics;
@@ -28,8 +28,8 @@ use tokio::task::LocalSet;
 
 use self::arrival::Arrival;
 use self::beat::Beat;
+use self::enquiry::{Asker, ENQUIRIES_MAX, Enquiry};
 use self::metrics::Metrics;
-use self::question::{Asker, QUESTIONS_MAX, Question};
 use self::shard::{Inbox, Shard};
 use self::topics::FeedFacts;
 use crate::model::decoder::Limits;
@@ -82,7 +82,7 @@ pub struct Fanout {
 
 struct Port {
     arrivals: mpsc::Sender<Arrival>,
-    questions: mpsc::Sender<Question>,
+    enquiries: mpsc::Sender<Enquiry>,
     load: Arc<AtomicUsize>,
     turns: Arc<AtomicU64>,
 }
@@ -154,17 +154,17 @@ impl Fanout {
         for number in 0..shards.max(1) {
             let (beats_in, beats) = mpsc::channel(BEATS_MAX);
             let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_MAX);
-            let (questions_in, questions) = mpsc::channel(QUESTIONS_MAX);
+            let (enquiries_in, enquiries) = mpsc::channel(ENQUIRIES_MAX);
             let load = Arc::new(AtomicUsize::new(0));
             let turns = Arc::new(AtomicU64::new(0));
-            let inbox = Inbox { beats, arrivals, questions, stop: stopped.clone(), turns: turns.clone() };
+            let inbox = Inbox { beats, arrivals, enquiries, stop: stopped.clone(), turns: turns.clone() };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
                 LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
             })?;
             outlet.ports.push((beats_in, None));
-            fanout.ports.push(Port { arrivals: arrivals_in, questions: questions_in, load, turns });
+            fanout.ports.push(Port { arrivals: arrivals_in, enquiries: enquiries_in, load, turns });
             fanout.threads.push(thread);
         }
         Ok((fanout, outlet))
@@ -177,7 +177,7 @@ impl Fanout {
 
     /// Another, for what HTTP asks.
     pub fn asker(&self) -> Asker {
-        Asker::new(self.ports.iter().map(|port| port.questions.clone()))
+        Asker::new(self.ports.iter().map(|port| port.enquiries.clone()))
     }
 
     /// Per shard, how often it has looked around; a number that stands still means that it hangs.

@@ -16,9 +16,9 @@ use super::arrival::{Arrival, Kind};
 use super::beat::Beat;
 use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
+use super::enquiry::{Enquiry, Waiting};
 use super::link::Link;
 use super::metrics::Metrics;
-use super::question::{Question, Waiting};
 use super::topics::Topics;
 use super::walk::Walk;
 use crate::model::close::CloseCode;
@@ -74,7 +74,7 @@ impl Tally {
 pub struct Inbox {
     pub beats: mpsc::Receiver<Arc<Beat>>,
     pub arrivals: mpsc::Receiver<Arrival>,
-    pub questions: mpsc::Receiver<Question>,
+    pub enquiries: mpsc::Receiver<Enquiry>,
     pub stop: watch::Receiver<bool>,
     /// Counts the shard's sweeps.
     pub turns: Arc<AtomicU64>,
@@ -145,13 +145,13 @@ impl Shard {
                         let Ok(arrival) = inbox.arrivals.try_recv() else { break };
                         shard.borrow_mut().arrive(arrival);
                     }
-                    if let Ok(question) = inbox.questions.try_recv() {
-                        shard.borrow_mut().answer(question);
+                    if let Ok(enquiry) = inbox.enquiries.try_recv() {
+                        shard.borrow_mut().answer_enquiry(enquiry);
                     }
                 }
                 Some(arrival) = inbox.arrivals.recv() => shard.borrow_mut().arrive(arrival),
-                Some(question) = inbox.questions.recv() => {
-                    shard.borrow_mut().answer(question);
+                Some(enquiry) = inbox.enquiries.recv() => {
+                    shard.borrow_mut().answer_enquiry(enquiry);
                     // A crowd of askers leaves room for reading.
                     tokio::task::yield_now().await;
                 }

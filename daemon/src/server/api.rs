@@ -16,7 +16,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use crate::fanout::question::{Answer, Ask, Asker};
+use crate::fanout::enquiry::{Answer, Ask, Asker};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::topic::Pattern;
 

@@ -32,7 +32,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::fanout::arrival::Arrival;
-use crate::fanout::question::Asker;
+use crate::fanout::enquiry::Asker;
 
 use connection::Gate;
 pub use error::Error;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use prometheus::{Registry, TextEncoder};
 use tickerd::fanout::arrival::{Arrival, Socket};
-use tickerd::fanout::question::Asker;
+use tickerd::fanout::enquiry::Asker;
 use tickerd::server::{Error, Listen, Metrics, Running, Server, Settings};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.

@@ -372,13 +372,13 @@ fn a_slow_event_stream_skips_to_the_newest() {
 /// What HTTP asks for is answered by the next beat that brings it, and nobody is kept who lost patience.
 #[test]
 fn a_question_for_the_next_value_is_answered_by_its_beat() {
-    use crate::fanout::question::{Answer, Ask, Question};
+    use crate::fanout::enquiry::{Answer, Ask, Enquiry};
     run(async {
         let mut bench = Bench::new(2);
         let next = |topic: &str, seq| {
             let (answer, answered) = tokio::sync::oneshot::channel();
             let what = Ask::Next { topic: topic.into(), seq };
-            bench.shard.borrow_mut().answer(Question { what, answer });
+            bench.shard.borrow_mut().answer_enquiry(Enquiry { what, answer });
             answered
         };
         let (first, mut second, gone) = (next("f.0", 0), next("f.0", 1), next("f.none", 0));

@@ -1,5 +1,5 @@
 //! What HTTP asks a shard: the value of a topic, its next one, the list of topics. Each is answered once, through the
-//! question's own channel; nobody waits for anybody.
+//! enquiry's own channel; nobody waits for anybody.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::model::protocol::error::ProtocolError;
 use crate::model::protocol::event;
 use crate::model::topic::Pattern;
 
-/// Questions that wait for a shard.
-pub const QUESTIONS_MAX: usize = 1024;
+/// Enquiries that wait for a shard.
+pub const ENQUIRIES_MAX: usize = 1024;
 
-/// One question, and where its answer goes. The asker may lose interest.
+/// One enquiry, and where its answer goes. The asker may lose interest.
 #[derive(Debug)]
-pub struct Question {
+pub struct Enquiry {
     pub what: Ask,
     pub answer: oneshot::Sender<Answer>,
 }
@@ -54,22 +54,22 @@ pub enum Answer {
 /// Asks shards, from any thread. The default has none to ask.
 #[derive(Debug, Clone, Default)]
 pub struct Asker {
-    ports: Arc<[mpsc::Sender<Question>]>,
+    ports: Arc<[mpsc::Sender<Enquiry>]>,
     /// Whose turn it is: all know the same.
     turn: Arc<AtomicUsize>,
 }
 
 impl Asker {
     /// Asks those who receive from these channels, in turn.
-    pub fn new(ports: impl IntoIterator<Item = mpsc::Sender<Question>>) -> Asker {
+    pub fn new(ports: impl IntoIterator<Item = mpsc::Sender<Enquiry>>) -> Asker {
         Asker { ports: ports.into_iter().collect(), turn: Arc::default() }
     }
 
-    /// Asks one of the shards; none if too many questions wait, or it has stopped.
+    /// Asks one of the shards; none if too many enquiries wait, or it has stopped.
     pub fn ask(&self, what: Ask) -> Option<oneshot::Receiver<Answer>> {
         let at = self.turn.fetch_add(1, Ordering::Relaxed) % self.ports.len().max(1);
         let (answer, answered) = oneshot::channel();
-        self.ports.get(at)?.try_send(Question { what, answer }).ok()?;
+        self.ports.get(at)?.try_send(Enquiry { what, answer }).ok()?;
         Some(answered)
     }
 }
@@ -85,9 +85,9 @@ pub struct Waiter {
 }
 
 impl Shard {
-    /// Answers a question, or keeps it until there is an answer.
-    pub fn answer(&mut self, question: Question) {
-        let Question { what, answer } = question;
+    /// Answers an enquiry, or keeps it until there is an answer.
+    pub fn answer_enquiry(&mut self, enquiry: Enquiry) {
+        let Enquiry { what, answer } = enquiry;
         let answered = match what {
             Ask::Topics(pattern) => Answer::Topics(self.list(&pattern)),
             Ask::Value { topic, known } => match self.check_topic(&topic) {
