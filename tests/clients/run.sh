@@ -10,6 +10,8 @@ python=${PYTHON:-python3}
 export TICKERD_BIN=${TICKERD_BIN:-$target/debug/tickerd}
 
 [[ -x $TICKERD_BIN ]] || { echo "clients: there is no $TICKERD_BIN: run cargo build -p tickerd -p tickerd-feed-sim" >&2; exit 1; }
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  { echo "clients: $python is missing or older than 3.11: install a newer one, or name it in PYTHON" >&2; exit 1; }
 mkdir -p "$work"
 if ! cmp -s "$here/requirements.txt" "$work/installed"; then
   rm -rf "$work/venv" "$work/installed"

@@ -34,7 +34,8 @@ const TAGS_MAX: usize = 16;
 /// What a busy server asks clients to wait, in seconds.
 const RETRY_AFTER: &str = "1";
 
-type Reply = Response<Full<Bytes>>;
+/// A response whose body is at hand.
+pub type Reply = Response<Full<Bytes>>;
 
 pub struct Api {
     asker: Asker,

@@ -14,7 +14,7 @@ use crate::fanout::enquiry::Asker;
 use crate::model::encoding::Encoding;
 use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
 
-use super::api::Api;
+use super::api::{Api, Reply};
 use super::cors;
 use super::extensions::{self, Agreed};
 use super::handshake::{self, Refusal};
@@ -42,15 +42,15 @@ pub struct Routes {
 /// What a request gets.
 pub enum Answer {
     /// A response.
-    Now(Response<Full<Bytes>>),
+    Now(Reply),
     /// A response's head, and what the connection becomes once it is sent.
-    Upgrade(Response<Full<Bytes>>, Kind, Encoding),
+    Upgrade(Reply, Kind, Encoding),
     /// A response, once a shard has been asked.
-    Later(Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>),
+    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
 }
 
-impl From<Response<Full<Bytes>>> for Answer {
-    fn from(response: Response<Full<Bytes>>) -> Answer {
+impl From<Reply> for Answer {
+    fn from(response: Reply) -> Answer {
         Answer::Now(response)
     }
 }
@@ -139,10 +139,7 @@ impl Routes {
     }
 
     /// The head of an event stream, and what it is to bring.
-    fn events<B>(
-        &self,
-        request: &Request<B>,
-    ) -> Result<(Response<Full<Bytes>>, Opening), Box<Response<Full<Bytes>>>> {
+    fn events<B>(&self, request: &Request<B>) -> Result<(Reply, Opening), Box<Reply>> {
         if *request.method() != Method::GET {
             let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "an event stream is had with GET");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
@@ -230,7 +227,7 @@ impl Routes {
     }
 }
 
-fn serve<B>(asset: &'static Asset, request: &Request<B>) -> Response<Full<Bytes>> {
+fn serve<B>(asset: &'static Asset, request: &Request<B>) -> Reply {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -259,7 +256,7 @@ fn names(value: &HeaderValue, etag: &str) -> bool {
 }
 
 /// Headers of every response but the 101, which browsers read none of.
-fn secure(response: &mut Response<Full<Bytes>>) {
+fn secure(response: &mut Reply) {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return;
     }
