@@ -33,8 +33,9 @@ $(PAGE_DEPS): dashboards/web/package-lock.json
 $(BROWSER_DEPS): tests/browser/package-lock.json
 	cd tests/browser && npm ci --no-audit --no-fund
 
+# What others may write is not loaded as a plugin; with umask 002 and a shared group that would be all that is built.
 build: $(PAGE_DEPS)
-	$(CARGO) build --release --locked $(SHIPPED)
+	umask go-w; $(CARGO) build --release --locked $(SHIPPED)
 
 run: build
 	target/release/tickerd run
@@ -46,6 +47,7 @@ test-tools:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p tickerd-sdk
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
 	else echo "lint: cargo-deny is not installed, so dependencies were not checked"; fi
 

@@ -27,8 +27,10 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args),
         Command::Demo(args) => demo(&args),
         Command::Record(args) => record(&args),
+        Command::Feed(args) => cli::feed::run(&args),
+        Command::Plugin(args) => cli::plugin::run(&args),
         Command::Check(args) => cli::check::run(&args.file),
-        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path, args.daemon),
+        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path, args.daemon, args.sealed),
         Command::FeedExec(args) => cli::feed_exec::run(args.daemon, &args.argv),
         Command::FeedWarden => cli::feed_warden::run(),
     }

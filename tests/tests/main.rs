@@ -1,6 +1,8 @@
 //! The daemon as its users meet it: one module per behaviour, over real sockets. Needs `cargo build --workspace`.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod abi_golden;
+mod abi_host;
 mod cohorts;
 mod commands;
 mod compression;
@@ -13,6 +15,7 @@ mod feed_exec;
 mod feed_faults;
 mod feed_hangs;
 mod feed_library;
+mod feed_reload;
 mod feed_restart;
 mod feed_stop;
 mod feed_zoo;

@@ -71,7 +71,7 @@ impl fmt::Display for FindError {
 
 impl std::error::Error for FindError {}
 
-/// The plugin called `name_or_path`: a path relative to `base_dir`, else, in the first of [`plugin_folders`] that has one
+/// The plugin called `name_or_path`: an existing file, where a relative path is relative to `base_dir`; else, in the first of [`plugin_folders`] that has one
 /// of them, `lib<name>.so`, `<name>.so`, or an executable `<name>`, which may have `-` for `_` as cargo's do. The answer
 /// is absolute.
 ///
@@ -131,7 +131,7 @@ fn find_in(
         unusable,
     };
     let path = base_dir.join(name);
-    if path.is_file() && (name.contains('/') || name.ends_with(".so")) {
+    if path.is_file() {
         let path = absolute(path);
         return classify(path.clone()).ok_or_else(|| error(std::slice::from_ref(&path), Some(path.clone())));
     }
@@ -236,6 +236,9 @@ mod tests {
         assert_eq!(find("plain"), library(second.join("plain.so")));
         assert_eq!(find("both"), library(first.join("libboth.so")), "the first folder wins");
         assert_eq!(find("./second/plain.so"), library(dir.path().join("./second/plain.so")));
+        assert_eq!(find("sums/plain.so").unwrap_err().looked_in.len(), 1, "what has a / in it is a path");
+        std::fs::write(dir.path().join("plain"), b"").unwrap();
+        assert!(find("plain").unwrap_err().unusable.is_some(), "a file that exists is meant, whatever it is");
         assert_eq!(find("tickerd_feed_stoks").unwrap_err().near, ["tickerd_feed_stocks"]);
         let error = find("stocks").unwrap_err();
         assert_eq!(error.looked_in.len(), 3);

@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use tickerd_sdk::abi::{
@@ -16,7 +17,10 @@ use tickerd_sdk::abi::{
 };
 use tickerd_sdk::tkr_read;
 
+use crate::feed::descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
 use crate::feed::report::{Failure, Mode};
+use crate::feed::sealed::Sealed;
+use crate::model::digest::Digest;
 use crate::model::sample::Class;
 
 /// Keeps the library mapped whatever happens. glibc and musl agree on the value (`bits/dlfcn.h`).
@@ -25,6 +29,9 @@ const RTLD_NODELETE: c_int = 0x1000;
 const EVENT_TYPES_MAX: usize = 256;
 /// Feed types one plugin may offer.
 const FEED_TYPES_MAX: u32 = 256;
+
+/// Libraries that one process loads, counting each other content of a file as one: none is ever unloaded.
+const LOADED_MAX: usize = 512;
 
 /// How the `sdk` of a plugin begins whose author was promised that emitting, sleeping and asking whether to stop are
 /// signs of life enough. A plugin written against the bare header was promised nothing.
@@ -73,6 +80,8 @@ pub enum LoadError {
     TooNew { path: PathBuf, needs: u32, version: String },
     /// Breaks the ABI's rules.
     Descriptor { path: PathBuf, why: String },
+    /// The process has loaded [`LOADED_MAX`] libraries.
+    TooMany(PathBuf),
 }
 
 impl fmt::Display for LoadError {
@@ -94,13 +103,20 @@ impl fmt::Display for LoadError {
             ),
             LoadError::TooNew { path, needs, version } => write!(
                 f,
-                "{} {version} needs tickerd ABI 1.{needs}, this tickerd offers 1.{TKR_ABI_MINOR}: upgrade tickerd, or use \
-                 an older version of the plugin",
-                path.display()
+                "{} {version} needs tickerd ABI 1.{needs}, and this is tickerd {} with ABI 1.{TKR_ABI_MINOR}: upgrade \
+                 tickerd, or use an older version of the plugin",
+                path.display(),
+                env!("CARGO_PKG_VERSION")
             ),
             LoadError::Descriptor { path, why } => {
                 write!(f, "{} breaks the plugin ABI: {why}; tell its author", path.display())
             }
+            LoadError::TooMany(path) => write!(
+                f,
+                "{} is not loaded: {LOADED_MAX} libraries are loaded in this process already, and none is ever unloaded; \
+                 restart tickerd",
+                path.display()
+            ),
         }
     }
 }
@@ -113,26 +129,83 @@ impl From<LoadError> for Failure {
     }
 }
 
-/// Loads the library at `path` for the rest of the process's life and reads its first feed type.
+/// Loads a sealed copy, or else the library at `path` itself, for the rest of the process's life and reads its first feed
+/// type.
 ///
 /// Runs the library's constructors, which is the plugin's code: call it on the feed's own thread.
-pub fn load(path: &Path) -> Result<FeedType, LoadError> {
+pub fn load(path: &Path, sealed: Option<Arc<Sealed>>) -> Result<FeedType, LoadError> {
+    let (path, plugin) = match sealed {
+        Some(sealed) => open_sealed(sealed),
+        None => open(path),
+    }?;
+    // SAFETY: `open` answers what the entry function did.
+    unsafe { read_plugin(plugin) }.map_err(|fault| fault.at(path))
+}
+
+/// Loads the library at `path` as [`load`] does, and reads all that it says about itself, of every feed type.
+///
+/// Runs the plugin's code, which may do anything: call it in a process that can be spared.
+pub fn describe(path: &Path) -> Result<PluginInfo, LoadError> {
+    let (path, plugin) = open(path)?;
+    // SAFETY: `open` answers what the entry function did.
+    unsafe { read_info(plugin) }.map_err(|fault| fault.at(path))
+}
+
+/// Loads the library and calls its entry function; answers the path it was loaded from with the descriptor.
+fn open(path: &Path) -> Result<(PathBuf, *const TkrPlugin), LoadError> {
     // A bare name would make dlopen search LD_LIBRARY_PATH.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if !path.is_file() {
         return Err(LoadError::Missing(path));
     }
+    let library = map(&path).map_err(|why| LoadError::NotLoadable { path: path.clone(), why })?;
+    enter(&library, path)
+}
+
+/// As [`open`], of a copy. The same bytes are loaded once per process, as a file would be, and their descriptor stays open.
+fn open_sealed(sealed: Arc<Sealed>) -> Result<(PathBuf, *const TkrPlugin), LoadError> {
+    static LOADED: Mutex<Vec<Loaded>> = Mutex::new(Vec::new());
+    // Held while it is loaded: the system's loader takes turns as well.
+    let mut all = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = sealed.path().to_owned();
+    let known = all.iter().find(|loaded| loaded.digest.is_some() && loaded.digest == sealed.digest());
+    if let Some(loaded) = known {
+        return enter(&loaded.library, path);
+    }
+    if all.len() >= LOADED_MAX {
+        return Err(LoadError::TooMany(path));
+    }
+    // What is refused names the descriptor, and people know the file.
+    let copy = sealed.loadable();
+    let library = map(Path::new(&copy)).map_err(|why| {
+        let why = why.replace(&copy, &path.display().to_string());
+        LoadError::NotLoadable { path: path.clone(), why }
+    })?;
+    let entered = enter(&library, path);
+    all.push(Loaded { digest: sealed.digest(), library, _sealed: sealed });
+    entered
+}
+
+/// A library that was loaded from a copy.
+struct Loaded {
+    digest: Option<Digest>,
+    library: ManuallyDrop<Library>,
+    _sealed: Arc<Sealed>,
+}
+
+fn map(path: &Path) -> Result<ManuallyDrop<Library>, String> {
     // SAFETY: loading runs the library's constructors. The operator named this file as code to run.
-    let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-        .map_err(|e| LoadError::NotLoadable { path: path.clone(), why: reason(&e) })?;
-    let library = ManuallyDrop::new(library);
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) };
+    library.map(ManuallyDrop::new).map_err(|e| reason(&e))
+}
+
+/// Calls the entry function.
+fn enter(library: &Library, path: PathBuf) -> Result<(PathBuf, *const TkrPlugin), LoadError> {
     // SAFETY: a symbol of this name is, by the ABI, a function of this type; that is what the name promises.
     let entry =
         unsafe { library.get::<TkrEntry>(ENTRY_SYMBOL) }.map_err(|_| LoadError::NoEntry(path.clone()))?;
     // SAFETY: as above; the ABI says it may be called from any thread.
-    let plugin = unsafe { entry() };
-    // SAFETY: the entry's answer is NULL or a static descriptor of at least `struct_size` bytes.
-    unsafe { read_plugin(plugin) }.map_err(|fault| fault.at(path))
+    Ok((path, unsafe { entry() }))
 }
 
 /// The loader's own words without what libloading puts around them.
@@ -173,40 +246,125 @@ macro_rules! need {
     };
 }
 
+/// What a plugin says of itself as a whole, and where its feed types are.
+struct Head {
+    version: String,
+    sdk: String,
+    abi_minor: u32,
+    needs: u32,
+    count: u32,
+    types: *const *const TkrFeedType,
+}
+
 /// # Safety
 /// `plugin` is NULL or points to a descriptor of at least `struct_size` bytes, whose strings end with NUL, and all of
 /// which lives as long as the process.
-unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, Fault> {
+unsafe fn read_head(plugin: *const TkrPlugin) -> Result<Head, Fault> {
     if plugin.is_null() {
         return Err(Fault::Rule("its entry function answered NULL".into()));
     }
     // SAFETY: not NULL, and by the caller's promise readable for `struct_size` bytes, which tkr_read keeps to.
-    let (needs, count, types, version, sdk) = unsafe {
+    let head = unsafe {
         let version = tkr_read!(plugin, TkrPlugin, version).unwrap_or(std::ptr::null());
         let sdk = tkr_read!(plugin, TkrPlugin, sdk).unwrap_or(std::ptr::null());
-        (
-            need!(plugin, TkrPlugin, min_host_minor)?,
-            need!(plugin, TkrPlugin, feed_type_count)?,
-            need!(plugin, TkrPlugin, feed_types)?,
-            optional_text(version, "version")?.unwrap_or_default(),
+        Head {
+            needs: need!(plugin, TkrPlugin, min_host_minor)?,
+            abi_minor: need!(plugin, TkrPlugin, abi_minor)?,
+            count: need!(plugin, TkrPlugin, feed_type_count)?,
+            types: need!(plugin, TkrPlugin, feed_types)?,
+            version: optional_text(version, "version")?.unwrap_or_default(),
             // For people otherwise, so no reason to refuse it.
-            optional_text(sdk, "sdk").ok().flatten().unwrap_or_default(),
-        )
+            sdk: optional_text(sdk, "sdk").ok().flatten().unwrap_or_default(),
+        }
     };
-    if needs > TKR_ABI_MINOR {
-        return Err(Fault::TooNew { needs, version });
+    if head.needs > TKR_ABI_MINOR {
+        return Err(Fault::TooNew { needs: head.needs, version: head.version });
     }
+    let Head { count, types, .. } = head;
     if count == 0 || count > FEED_TYPES_MAX || types.is_null() {
         return Err(Fault::Rule(format!("it offers {count} feed types; 1 to {FEED_TYPES_MAX} are possible")));
     }
+    Ok(head)
+}
+
+/// # Safety
+/// As for [`read_head`].
+unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, Fault> {
+    // SAFETY: the caller's promise.
+    let head = unsafe { read_head(plugin) }?;
     // SAFETY: the array has `count` entries, at least one.
-    let first = unsafe { types.read() };
+    let first = unsafe { head.types.read() };
     if first.is_null() {
         return Err(Fault::Rule("its first feed type is NULL".into()));
     }
     // SAFETY: not NULL; the promise of the caller covers it.
-    let feed_type = unsafe { read_feed_type(first, version) }?;
-    Ok(FeedType { beats: sdk.starts_with(SDK_BEATS), ..feed_type })
+    let feed_type = unsafe { read_feed_type(first, head.version) }?;
+    Ok(FeedType { beats: head.sdk.starts_with(SDK_BEATS), ..feed_type })
+}
+
+/// # Safety
+/// As for [`read_head`].
+unsafe fn read_info(plugin: *const TkrPlugin) -> Result<PluginInfo, Fault> {
+    // SAFETY: the caller's promise.
+    let head = unsafe { read_head(plugin) }?;
+    let mut feed_types = Vec::new();
+    for at in 0..head.count as usize {
+        // SAFETY: the array has `count` entries.
+        let kind = unsafe { head.types.add(at).read() };
+        if kind.is_null() {
+            return Err(Fault::Rule(format!("its feed type {at} is NULL")));
+        }
+        // SAFETY: not NULL; the promise of the caller covers it.
+        feed_types.push(unsafe { read_feed_type_info(kind) }?);
+    }
+    let Head { version, sdk, abi_minor, needs, .. } = head;
+    Ok(PluginInfo { version, sdk, abi_minor, min_host_minor: needs, feed_types })
+}
+
+/// # Safety
+/// `kind` points to a feed type as `read_plugin` promises.
+unsafe fn read_feed_type_info(kind: *const TkrFeedType) -> Result<FeedTypeInfo, String> {
+    /// Text of a member; none where it is NULL or older than the struct.
+    macro_rules! said {
+        ($member:ident) => {
+            optional_text(
+                tkr_read!(kind, TkrFeedType, $member).unwrap_or(std::ptr::null()),
+                stringify!($member),
+            )?
+        };
+    }
+    // SAFETY: `kind` is readable for `struct_size` bytes, which tkr_read keeps to; its strings end with NUL.
+    unsafe {
+        // The whole of what a feed that runs would be held to.
+        let checked = read_feed_type(kind, String::new())?;
+        let event_types = need!(kind, TkrFeedType, event_types)?;
+        let mut events = Vec::new();
+        for (at, (name, class)) in checked.events.into_iter().enumerate() {
+            let event = event_types.add(at).read();
+            let description = tkr_read!(event, TkrEventType, description).unwrap_or(std::ptr::null());
+            let schema = tkr_read!(event, TkrEventType, value_schema).unwrap_or(std::ptr::null());
+            events.push(EventTypeInfo {
+                description: optional_text(description, "event description")?.unwrap_or_default(),
+                value_schema: optional_text(schema, "value_schema")?,
+                name,
+                class,
+            });
+        }
+        Ok(FeedTypeInfo {
+            id: checked.id,
+            name: said!(name).unwrap_or_default(),
+            description: said!(description).unwrap_or_default(),
+            vendor: said!(vendor),
+            license: said!(license),
+            homepage: said!(homepage),
+            config_schema: said!(config_schema),
+            mode: checked.mode,
+            interrupts: checked.interrupt.is_some(),
+            default_poll_ms: checked.default_poll_ms,
+            min_poll_ms: checked.min_poll_ms,
+            events,
+        })
+    }
 }
 
 /// # Safety

@@ -1,9 +1,12 @@
 //! What a running feed tells its supervisor, the same from a thread and from a child process.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::sample::Class;
 
 /// How a feed is driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The host asks at intervals.
     Poll,
@@ -102,6 +105,8 @@ impl Failure {
 pub enum Report {
     /// It was created and is ready.
     Hello(Hello),
+    /// It said something about values, though it is held and has not begun its work.
+    Spoke,
     /// The poll of this number has returned.
     Done { poll: u64, result: Result<(), Failure> },
     /// It says that it cannot go on, and should be ended.

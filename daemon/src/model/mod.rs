@@ -3,6 +3,7 @@ pub mod board;
 pub mod close;
 pub mod decoder;
 pub mod deflate;
+pub mod digest;
 pub mod encoding;
 pub mod frame;
 pub mod json;

@@ -1,7 +1,10 @@
 //! What a feed said, before anything was checked.
 
+use serde::{Deserialize, Serialize};
+
 /// Whether a topic's values replace one another or each matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Class {
     /// A value replaces the last; may be conflated.
     State,
