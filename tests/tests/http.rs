@@ -213,8 +213,8 @@ async fn an_event_stream_says_what_a_socket_does() {
     let (_, connected) = event(&mut raw).await;
     assert_eq!(connected.name, "connected");
     assert_eq!(event(&mut raw).await.1.name, "subscribed");
-    for topic in ["a", "b", "a"] {
-        script.tick(topic, json!({"of": topic, "line": "a\nb"})).await;
+    for (at, topic) in ["a", "b", "a"].into_iter().enumerate() {
+        script.tick(topic, json!({"at": at, "line": "a\nb"})).await;
         let (id, tick) = event(&mut raw).await;
         assert_eq!(tick.text, socket.tick().await.text);
         let epoch = connected.data["epoch"].as_str().unwrap();
