@@ -101,7 +101,11 @@ impl Routes {
 
     /// Answers a request below `/v1`, for pages that may come in.
     fn api<B>(&self, request: &Request<B>, stop: &Stop) -> Answer {
+        let is_stream = request.uri().path() == "/v1/sse";
         if let Err(refusal) = handshake::check_origin(request.headers(), &self.origins) {
+            if is_stream {
+                self.metrics.handshake(refusal.outcome);
+            }
             return refusal.into_response().into();
         }
         let asked = request.headers().clone();
@@ -112,7 +116,7 @@ impl Routes {
         if *request.method() == Method::OPTIONS {
             return allowed(cors::preflight()).into();
         }
-        if request.uri().path() == "/v1/sse" {
+        if is_stream {
             return match self.events(request) {
                 Ok((response, opening)) => {
                     self.metrics.handshake(Outcome::Ok);
