@@ -16,7 +16,7 @@ SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-browser conformance lint bench install clean
+.PHONY: help run build test test-tools test-rust test-clients test-browser conformance lint bench install clean
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
@@ -56,11 +56,18 @@ test-rust: test-tools $(PAGE_DEPS)
 	$(CARGO) build --locked --workspace
 	$(CARGO) test --locked --workspace
 
+# Python's websockets and msgpack, and curl.
+test-clients: test-tools
+	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim
+	tests/clients/run.sh
+
 test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/browser && npm test
 
-test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) lint test-rust conformance test-browser
+# Most of the compression cases of the conformance suite are left out here: they take minutes.
+test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) lint test-rust test-clients test-browser
+	tests/conformance/run.sh --quick
 
 conformance:
 	$(CARGO) build --locked -p tickerd

@@ -27,6 +27,7 @@ use crate::fanout::{self, Fanout};
 use crate::feed::{self, Supervisor};
 use crate::metrics;
 use crate::model::decoder::Limits;
+use crate::model::deflate;
 use crate::model::lane::{LANE_TICKS_MAX, Lane};
 use crate::pulse::{self, Bell};
 use crate::server::{self, Server};
@@ -82,6 +83,7 @@ impl App {
             connections: config.server.limits.connections,
             connections_per_address: config.server.limits.connections_per_address,
             echo: config.server.echo.is_some(),
+            deflate: config.server.compression.map(|how| how.window_bits as u8),
         };
         let server = Server::bind(settings, Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
@@ -153,7 +155,7 @@ impl App {
         let commands = reload::commands(&feeds, &config.feeds);
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
-        let server = server.start(Arc::new(move |arrival: Arrival| intake.place(arrival)))?;
+        let server = server.start(Arc::new(move |arrival: Arrival| intake.place(arrival)), fanout.asker())?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;
         Ok(Running { drain, server, admin, control, feeds, announced, ready, pulse, fanout })
@@ -270,6 +272,7 @@ fn settings(config: &Config, epoch: &str, feeds: Arc<[FeedFacts]>) -> fanout::Se
     fanout::Settings {
         server: format!("tickerd/{}", env!("CARGO_PKG_VERSION")),
         epoch: epoch.into(),
+        deflate: server.compression.map(deflate).unwrap_or_default(),
         feeds,
         rooms: config.topics.iter().map(|topic| topic.name.as_str().into()).collect(),
         limits,
@@ -283,6 +286,12 @@ fn settings(config: &Config, epoch: &str, feeds: Arc<[FeedFacts]>) -> fanout::Se
         pong_timeout: server.pong_timeout,
         drain: server.drain,
     }
+}
+
+fn deflate(how: config::Compression) -> deflate::Settings {
+    let config::Compression { level, window_bits, threshold } = how;
+    // Their ranges are the configuration's.
+    deflate::Settings { level: level as u8, window_bits: window_bits as u8, threshold }
 }
 
 /// A configured feed as the plugin host takes it; `program` is this executable.

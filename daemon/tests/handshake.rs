@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use raw::{Client, Handshake, Served, handshake, serve};
 use tickerd::fanout::arrival::{Kind, Opening};
+use tickerd::model::encoding::Encoding;
 
 /// One that upgrades, so that a server which refused something is seen to be well.
 #[track_caller]
@@ -52,6 +53,31 @@ fn a_handshake_is_answered_and_its_socket_handed_over() {
     client.closed();
     assert_eq!(client.rest, b"from the fan-out");
     assert_eq!(server.handshakes("ok"), 1);
+}
+
+#[test]
+fn compression_is_agreed_on_when_the_server_has_it_and_the_client_offers_it() {
+    let offer = "permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits";
+    for (deflate, offered, agreed) in [
+        (None, Some(offer), None),
+        (Some(15), None, None),
+        (Some(15), Some("permessage-deflate; server_max_window_bits=8"), None),
+        (
+            Some(15),
+            Some(offer),
+            Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover"),
+        ),
+    ] {
+        let server = serve(|settings| settings.deflate = deflate);
+        let mut request = handshake();
+        if let Some(offered) = offered {
+            request = request.with("Sec-WebSocket-Extensions", offered);
+        }
+        let reply = server.ask(request.bytes());
+        assert_eq!((reply.status(), reply.header("sec-websocket-extensions")), (101, agreed), "{offered:?}");
+        let encoding = if agreed.is_some() { Encoding::JsonDeflated } else { Encoding::Json };
+        assert_eq!(server.arrival().encoding, encoding);
+    }
 }
 
 #[test]

@@ -123,6 +123,19 @@ impl Raw {
         .await
     }
 
+    /// Reads up to an empty line and with it: one event of an event stream.
+    pub async fn block(&mut self) -> String {
+        within("an event", async {
+            loop {
+                if let Some(at) = self.read.windows(2).position(|two| two == b"\n\n") {
+                    return String::from_utf8(self.read.drain(..at + 2).collect()).unwrap();
+                }
+                assert!(self.more().await, "the stream ended within an event: {:?}", self.read);
+            }
+        })
+        .await
+    }
+
     /// Reads a frame; `None` at the end of the connection.
     pub async fn frame(&mut self) -> Option<Frame> {
         within("a frame", async {

@@ -44,13 +44,18 @@ async fn an_unknown_event_is_told_with_what_there_is() {
 }
 
 #[tokio::test]
-async fn binary_messages_close_with_1003() {
+async fn binary_messages_are_told_which_subprotocol_they_need() {
     let daemon = daemon().run().await;
     let mut client = daemon.connected().await;
     client.send_message(Message::binary(vec![1, 2, 3])).await;
-    let (code, reason) = client.closed().await;
-    assert_eq!(code, 1003);
-    assert!(reason.starts_with("unsupported_data: "), "{reason}");
+    let error = client.expect("error").await.data;
+    assert_eq!(error["code"], 400);
+    assert!(
+        error["message"].as_str().unwrap().contains("offer the subprotocol tickerd.v1.msgpack"),
+        "{error}"
+    );
+    client.send(json!({"event": "ping", "data": {"id": 1}})).await;
+    assert_eq!(client.expect("pong").await.data["id"], 1, "a bad message closes nothing");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! loads a plugin or reads any file but the one it is given.
 
 mod admin_socket;
+mod compression;
 mod document;
 mod environment;
 mod feed;
@@ -30,6 +31,7 @@ use problem::{Origin, Source as Text};
 use section::{Checker, Section};
 
 pub use admin_socket::AdminSocket;
+pub use compression::Compression;
 pub use environment::environment;
 pub use feed::{Emit, Feed, Isolation, Source};
 pub use history::History;

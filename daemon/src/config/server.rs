@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::admin_socket::{AdminSocket, admin_socket};
+use super::compression::Compression;
 use super::document::{Node, Value};
 use super::limits::{EchoLimits, Limits};
 use super::listen::Listen;
@@ -48,6 +49,8 @@ pub struct Server {
     pub origins: Vec<String>,
     /// Whether addresses other machines reach may be served without authentication. Default false.
     pub insecure_public: bool,
+    /// How frames are compressed for clients that offer it; default `None`: they are not.
+    pub compression: Option<Compression>,
     /// Limits of `/echo` if it is served; default `None`: it is for conformance tests and benches.
     pub echo: Option<EchoLimits>,
     /// A connection hears a heartbeat when nothing else was sent for this long.
@@ -79,6 +82,7 @@ impl Default for Server {
             tiers: [100, 250, 1_000, 5_000].map(Duration::from_millis).to_vec(),
             origins: Vec::new(),
             insecure_public: false,
+            compression: None,
             echo: None,
             heartbeat: 15 * SECOND,
             ping: 20 * SECOND,
@@ -93,7 +97,6 @@ impl Server {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let default = Server::default();
         let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
-        section.take("compression", false, no_compression);
         let (listen, admin) = addresses(&mut section, insecure_public);
         let (ping, pong_timeout) = pings(&mut section);
         Server {
@@ -104,6 +107,7 @@ impl Server {
             tiers: section.take("tiers", default.tiers, tiers),
             origins: section.take("origins", default.origins, origins),
             insecure_public,
+            compression: Compression::read(&mut section),
             echo: echo(&mut section),
             heartbeat: section.take("heartbeat", default.heartbeat, duration(SECOND, HOUR)),
             ping,
@@ -138,19 +142,6 @@ fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {
     }
     let limits = EchoLimits::read(section.section("echo_limits"));
     served.then_some(limits)
-}
-
-/// The key is in the design and its engine is not here yet; a value that would be ignored is worse than a refusal.
-fn no_compression(node: &Node) -> Result<bool, Vec<Refusal>> {
-    match &node.value {
-        Value::Boolean(false) => Ok(false),
-        Value::Text(text) if text == "false" => Ok(false),
-        _ => Err(vec![
-            Refusal::new(node, "compression is not built yet: this version sends every frame as it is")
-                .allowed("false")
-                .change("write compression = false, or delete the line"),
-        ]),
-    }
 }
 
 fn addresses(section: &mut Section<'_>, insecure_public: bool) -> (Vec<Listen>, Listen) {

@@ -33,6 +33,14 @@ impl Shard {
             }
         };
         self.charge(id, 1);
+        let topics = self.entries(&pattern);
+        let mut out = Vec::new();
+        self.write(id, &event::Topics { id: request, topics }, &mut out);
+        self.send(id, &out, &[]);
+    }
+
+    /// The topics that match, by name.
+    pub(super) fn entries(&self, pattern: &Pattern) -> Vec<TopicEntry<'_>> {
         let matching = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name));
         let mut topics: Vec<TopicEntry<'_>> = matching
             .filter_map(|(_, slot)| {
@@ -49,9 +57,7 @@ impl Shard {
             })
             .collect();
         topics.sort_unstable_by_key(|entry| entry.topic);
-        let mut out = Vec::new();
-        self.write(id, &event::Topics { id: request, topics }, &mut out);
-        self.send(id, &out, &[]);
+        topics
     }
 
     pub(super) fn tell_values(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {

@@ -12,8 +12,9 @@ use super::stall::Snapshot;
 use super::topics::SlotId;
 use crate::model::board::STREAM;
 use crate::model::close::CloseCode;
+use crate::model::encoding::Encoding;
 use crate::model::frame::Frame;
-use crate::model::protocol::command::{self, Command, Id, Request, Terms};
+use crate::model::protocol::command::{self, Command, Id, Refused, Request, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Failed};
 use crate::model::protocol::{VERSION, rate};
@@ -40,6 +41,11 @@ impl Shard {
                 message_bytes: settings.limits.message,
             },
         };
+        if self.encoding(id) == Encoding::Sse {
+            // Those who lose the server at the same moment come back one by one.
+            let retry = format!("retry: {}\n\n", rand::random_range(500..=5000));
+            self.send(id, retry.as_bytes(), &[]);
+        }
         self.tell(id, &connected);
         let Some(opening) = opening else { return };
         match command::terms(opening.rate.as_deref(), None) {
@@ -48,13 +54,13 @@ impl Shard {
         }
     }
 
-    /// Reads a text message and does what it says.
-    pub fn obey(&mut self, id: ConnId, text: &str) -> ControlFlow<CloseCode> {
+    /// Does what a message says.
+    pub fn obey(&mut self, id: ConnId, said: Result<Request, Refused>) -> ControlFlow<CloseCode> {
         let (now_ms, now_s) = (self.now_ms(), self.now_s);
         let (per_s, burst) = (self.settings.commands_per_s, self.settings.commands_burst);
         let Some(conn) = self.connection(id) else { return ControlFlow::Continue(()) };
         if let Some(asking) = &mut conn.asking {
-            asking.said.push(text.into());
+            asking.said.push(said);
             return ControlFlow::Continue(());
         }
         let waiting = conn.stall.as_ref().map_or(0, |stall| stall.answers());
@@ -68,7 +74,7 @@ impl Shard {
                 Some((format!("{limit}; name many topics in one command, and list them rarely"), wait_ms))
             }
         };
-        match (refusal, command::parse(text)) {
+        match (refusal, said) {
             (None, Ok(Request { id: request, command })) => {
                 self.carry_out(id, request, command);
                 return ControlFlow::Continue(());

@@ -9,6 +9,7 @@ use super::stall::{Fresh, Stall};
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
 use crate::model::encoding::Encoding;
+use crate::model::protocol::command::{Refused, Request};
 
 /// A client.
 pub struct Connection {
@@ -56,7 +57,7 @@ pub struct Connection {
 #[derive(Debug, Default)]
 pub struct Asking {
     /// What it said meanwhile: no more than one read brought.
-    pub said: Vec<Box<str>>,
+    pub said: Vec<Result<Request, Refused>>,
     /// The answer is there, and on its way out.
     pub answered: bool,
 }

@@ -63,7 +63,11 @@ impl Metrics {
         Ok(Metrics {
             frames_sent: counter(registry, "tickerd_frames_sent_total", "Data frames written to clients.")?,
             sent_bytes: counter(registry, "tickerd_sent_bytes_total", "Bytes written to clients.")?,
-            connections: gauge(registry, "tickerd_connections", "Open WebSocket connections.")?,
+            connections: gauge(
+                registry,
+                "tickerd_connections",
+                "Open connections, WebSocket and event streams.",
+            )?,
             connections_lagging: gauge(
                 registry,
                 "tickerd_connections_lagging",

@@ -10,6 +10,7 @@ mod cohorts;
 mod comings;
 mod commands;
 mod connection;
+pub mod enquiry;
 mod link;
 pub mod metrics;
 mod past;
@@ -34,11 +35,13 @@ use tokio::task::LocalSet;
 
 use self::arrival::Arrival;
 use self::beat::Beat;
+use self::enquiry::{Asker, ENQUIRIES_MAX, Enquiry};
 use self::metrics::Metrics;
 use self::question::{Answer, Asked, Downlink, Move, Question, Uplink};
 use self::shard::{Inbox, Shard};
 use self::topics::FeedFacts;
 use crate::model::decoder::Limits;
+use crate::model::deflate;
 
 /// Beats that wait for a shard before it counts as behind.
 const BEATS_MAX: usize = 4;
@@ -57,6 +60,8 @@ pub struct Settings {
     pub server: String,
     /// New whenever history is.
     pub epoch: String,
+    /// How messages are compressed for those who negotiated it.
+    pub deflate: deflate::Settings,
     /// The configured feeds, in order; behind them those of declared topics, and the server's own.
     pub feeds: Arc<[FeedFacts]>,
     /// The declared topics, in order.
@@ -92,6 +97,7 @@ pub struct Fanout {
 
 struct Port {
     arrivals: mpsc::Sender<Arrival>,
+    enquiries: mpsc::Sender<Enquiry>,
     load: Arc<AtomicUsize>,
     turns: Arc<AtomicU64>,
 }
@@ -207,17 +213,19 @@ impl Fanout {
         for number in 0..shards.max(1) {
             let (beats_in, beats) = mpsc::channel(BEATS_MAX);
             let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_MAX);
+            let (enquiries_in, enquiries) = mpsc::channel(ENQUIRIES_MAX);
             let load = Arc::new(AtomicUsize::new(0));
             let turns = Arc::new(AtomicU64::new(0));
             let (uplink, asked) = Uplink::new(wake.clone());
-            let inbox = Inbox { beats, arrivals, uplink, stop: stopped.clone(), turns: turns.clone() };
+            let (stop, turned) = (stopped.clone(), turns.clone());
+            let inbox = Inbox { beats, arrivals, enquiries, uplink, stop, turns: turned };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
                 LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
             })?;
             outlet.ports.push(OutPort { beats: beats_in, missed: None, asked });
-            fanout.ports.push(Port { arrivals: arrivals_in, load, turns });
+            fanout.ports.push(Port { arrivals: arrivals_in, enquiries: enquiries_in, load, turns });
             fanout.threads.push(thread);
         }
         Ok((fanout, outlet))
@@ -226,6 +234,11 @@ impl Fanout {
     /// A handle for the server.
     pub fn intake(&self) -> Intake {
         Intake { ports: self.ports.iter().map(|port| (port.arrivals.clone(), port.load.clone())).collect() }
+    }
+
+    /// Another, for what HTTP asks.
+    pub fn asker(&self) -> Asker {
+        Asker::new(self.ports.iter().map(|port| port.enquiries.clone()))
     }
 
     /// Per shard, how often it has looked around; a number that stands still means that it hangs.

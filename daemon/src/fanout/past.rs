@@ -88,11 +88,11 @@ impl Shard {
     pub(super) fn listen_again(&mut self, id: ConnId) {
         let Some(asking) = self.connection(id).and_then(|conn| conn.asking.take()) else { return };
         let mut said = asking.said.into_iter();
-        while let Some(text) = said.next() {
+        while let Some(next) = said.next() {
             if self.connection(id).is_none_or(|conn| conn.closing_until_s.is_some()) {
                 break;
             }
-            if let ControlFlow::Break(code) = self.obey(id, &text) {
+            if let ControlFlow::Break(code) = self.obey(id, next) {
                 self.close(id, code);
             }
             let Some(conn) = self.connection(id) else { return };

@@ -2,11 +2,16 @@
 
 use std::ops::ControlFlow;
 
+use fastwebsockets::OpCode;
+
 use super::cohorts::ConnId;
 use super::shard::Shard;
 use crate::model::close::{self, CloseCode};
 use crate::model::decoder::Inbound;
+use crate::model::encoding::Encoding;
 use crate::model::frame;
+use crate::model::msgpack;
+use crate::model::protocol::command;
 
 impl Shard {
     /// Reads what is there; false when the reading task should end.
@@ -59,12 +64,19 @@ impl Shard {
         }
         conn.heard_s = now_s;
         conn.pinged = false;
+        if conn.encoding == Encoding::Sse {
+            // Whoever asked for an event stream has nothing more to say.
+            return;
+        }
         let limits = if conn.echo { &settings.echo_limits } else { &settings.limits };
-        let generation = conn.generation;
+        let (generation, encoding) = (conn.generation, conn.encoding);
         let mut decoder = std::mem::take(&mut conn.decoder);
         // Pings are cheap to send: all that came in one read are answered with one write.
         let mut pongs = Vec::new();
-        let outcome = decoder.feed(bytes, limits, &mut |inbound| match inbound {
+        // Nobody else hears meanwhile, and it keeps nothing between messages.
+        let mut inflater = std::mem::take(&mut self.inflater);
+        let deflate = encoding.deflate().map(|_| &mut inflater);
+        let outcome = decoder.feed(bytes, limits, deflate, &mut |inbound| match inbound {
             Inbound::Ping(payload) => {
                 frame::write_pong(payload, &mut pongs);
                 ControlFlow::Continue(())
@@ -74,6 +86,7 @@ impl Shard {
                 self.inbound(id, other)
             }
         });
+        self.inflater = inflater;
         self.send(id, &pongs, &[]);
         if let Some(conn) = self.connection(id).filter(|c| c.generation == generation) {
             conn.decoder = decoder;
@@ -87,7 +100,7 @@ impl Shard {
         let Some(conn) = self.connection(id).filter(|c| c.closing_until_s.is_none()) else {
             return ControlFlow::Continue(());
         };
-        let echo = conn.echo;
+        let (echo, encoding) = (conn.echo, conn.encoding);
         let mut out = Vec::new();
         match inbound {
             // Answered where they are read.
@@ -96,10 +109,30 @@ impl Shard {
                 self.close_with(id, &close::reply(code), code.unwrap_or(1005));
                 return ControlFlow::Continue(());
             }
-            Inbound::Text(text) if echo => drop(frame::write_text(text.as_bytes(), &mut out)),
-            Inbound::Binary(bytes) if echo => frame::write_binary(bytes, &mut out),
-            Inbound::Binary(_) => return ControlFlow::Break(CloseCode::UnsupportedData),
-            Inbound::Text(text) => return self.obey(id, text),
+            Inbound::Text(text) if echo => {
+                self.encoder.write_echo(OpCode::Text, text.as_bytes(), encoding, &mut out);
+            }
+            Inbound::Binary(bytes) if echo => {
+                self.encoder.write_echo(OpCode::Binary, bytes, encoding, &mut out);
+            }
+            Inbound::Text(text) if !encoding.is_msgpack() => return self.obey(id, command::parse(text)),
+            Inbound::Binary(bytes) if encoding.is_msgpack() => {
+                let text = msgpack::to_json(bytes, self.settings.limits.message);
+                let unreadable =
+                    |why| command::refuse(format!("the message is no MessagePack that fits: {why}"));
+                let parsed = text.map_err(unreadable).and_then(|text| command::parse(&text));
+                return self.obey(id, parsed);
+            }
+            Inbound::Text(_) => {
+                let change = "this connection speaks tickerd.v1.msgpack, in binary frames; for JSON in text \
+                              frames offer the subprotocol tickerd.v1.json, or none";
+                return self.obey(id, Err(command::refuse(change)));
+            }
+            Inbound::Binary(_) => {
+                let change = "this connection speaks JSON, in text frames; for MessagePack in binary frames \
+                              offer the subprotocol tickerd.v1.msgpack";
+                return self.obey(id, Err(command::refuse(change)));
+            }
         }
         self.send(id, &out, &[]);
         ControlFlow::Continue(())

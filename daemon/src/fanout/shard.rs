@@ -16,6 +16,7 @@ use super::arrival::{Arrival, Kind};
 use super::beat::Beat;
 use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
+use super::enquiry::{Enquiry, Waiting};
 use super::link::Link;
 use super::metrics::Metrics;
 use super::question::{Downlink, Uplink};
@@ -24,7 +25,8 @@ use super::topics::Topics;
 use super::walk::Walk;
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
-use crate::model::encoding::{Encoder, Encoding};
+use crate::model::deflate::Inflater;
+use crate::model::encoding::{self, Encoder, Encoding};
 use crate::model::frame;
 use crate::model::lane::FeedState;
 use crate::model::message::Message;
@@ -76,6 +78,7 @@ impl Tally {
 pub struct Inbox {
     pub beats: mpsc::Receiver<Downlink>,
     pub arrivals: mpsc::Receiver<Arrival>,
+    pub enquiries: mpsc::Receiver<Enquiry>,
     /// Leads to the pulse.
     pub uplink: Uplink,
     pub stop: watch::Receiver<bool>,
@@ -112,6 +115,8 @@ pub struct Shard {
     pub beat: u64,
     pub walk: Walk,
     pub scratch: Vec<u8>,
+    pub inflater: Inflater,
+    pub waiting: Waiting,
     pub tally: Tally,
     started: Instant,
     pub now: Instant,
@@ -150,8 +155,16 @@ impl Shard {
                         let Ok(arrival) = inbox.arrivals.try_recv() else { break };
                         shard.borrow_mut().arrive(arrival);
                     }
+                    if let Ok(enquiry) = inbox.enquiries.try_recv() {
+                        shard.borrow_mut().answer_enquiry(enquiry);
+                    }
                 }
                 Some(arrival) = inbox.arrivals.recv() => shard.borrow_mut().arrive(arrival),
+                Some(enquiry) = inbox.enquiries.recv() => {
+                    shard.borrow_mut().answer_enquiry(enquiry);
+                    // A crowd of askers leaves room for reading.
+                    tokio::task::yield_now().await;
+                }
             }
         }
         // The pulse's last beat may have come together with the word to stop.
@@ -186,7 +199,7 @@ impl Shard {
             rooms: Rooms::default(),
             cohorts_told: 0,
             health: settings.feeds.iter().map(up).collect(),
-            encoder: Rc::new(Encoder::new(&settings.epoch)),
+            encoder: Rc::new(Encoder::new(&settings.epoch, settings.deflate)),
             settings,
             metrics,
             pos: 0,
@@ -194,6 +207,8 @@ impl Shard {
             beat: 0,
             walk: Walk::default(),
             scratch: vec![0; SCRATCH_BYTES],
+            inflater: Inflater::default(),
+            waiting: Waiting::default(),
             tally: Tally::default(),
             started: now,
             now,
@@ -364,6 +379,7 @@ impl Shard {
                 conn.fresh = None;
             }
             let encoding = conn.encoding;
+            let is_sse = encoding == Encoding::Sse;
             let silent_s = now_s.saturating_sub(conn.heard_s);
             let stuck_s = conn.stall.as_ref().map(|stall| now_s.saturating_sub(stall.progress_s));
             if conn.closing_until_s.is_some_and(|until| until < now_s) {
@@ -381,17 +397,20 @@ impl Shard {
             } else {
                 // Pages see no pings, so a ping does not put a heartbeat off.
                 let quiet_s = now_s.saturating_sub(conn.sent_s);
-                if silent_s >= ping_s && !conn.pinged {
+                if silent_s >= ping_s && !conn.pinged && !is_sse {
                     conn.pinged = true;
                     let sent_s = conn.sent_s;
                     self.send(id, &ping, &[]);
                     self.connection(id).into_iter().for_each(|conn| conn.sent_s = sent_s);
                 }
                 if quiet_s >= beat_s {
-                    self.send(id, heartbeat.bytes(encoding, &encoder), &[]);
+                    let bytes =
+                        if is_sse { encoding::SSE_COMMENT } else { heartbeat.bytes(encoding, &encoder) };
+                    self.send(id, bytes, &[]);
                 }
             }
         }
+        self.forget_gone();
         let cohorts = self.cohorts.count() as i64;
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;

@@ -198,6 +198,9 @@ impl Shard {
                 self.walk.items.push(Item { pos, payload });
             }
         }
+        if !self.waiting.is_empty() {
+            self.answer_waiting();
+        }
     }
 
     /// Keeps a feed's health and makes its notice due to those subscribed in the feed.

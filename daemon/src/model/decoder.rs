@@ -3,26 +3,29 @@
 //! Written for a public server: everything RFC 6455 forbids a client is refused at the first byte that shows it, and
 //! nothing is reserved for bytes that were announced but have not come. The caller reads into a buffer of its own; only
 //! a frame or message that was cut is kept here, so an idle connection holds no heap memory at all.
-//! However the bytes are split, the outcome is the same.
+//! However the bytes are split, the outcome is the same. Messages compressed by permessage-deflate (RFC 7692) are inflated
+//! here, where it was negotiated; their limit counts on the wire and inflated.
 
 use std::ops::ControlFlow;
 
 use fastwebsockets::{OpCode, unmask};
 
 use crate::model::close::CloseCode;
+use crate::model::deflate::Inflater;
 
 /// The longest header: 2 bytes, 8 of length, 4 of mask.
 const HEAD_MAX: usize = 14;
-/// RSV1 to RSV3. No extension is negotiated, so none may be set; permessage-deflate would take RSV1 (0x40) out of this
-/// for the first frame of a message and inflate where `Partial::finish` and `deliver` hand a message out.
+/// RSV1 to RSV3: what no negotiated extension uses.
 const RESERVED: u8 = 0x70;
+/// RSV1: on the first frame of a message it says that the message is compressed, where that was negotiated.
+const COMPRESSED: u8 = 0x40;
 /// RFC 6455 5.5: a control frame's payload.
 const CONTROL_MAX: u64 = 125;
 
 /// How much one client may make the server hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of one message, over all its fragments.
+    /// Bytes of one message, over all its fragments, and of what a compressed one is inflated to.
     pub message: usize,
     /// Frames of one message. Without it, empty fragments cost the client six bytes each and never end.
     pub fragments: u32,
@@ -66,6 +69,7 @@ struct Partial {
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     fin: bool,
+    compressed: bool,
     opcode: OpCode,
     mask: [u8; 4],
     len: usize,
@@ -75,8 +79,9 @@ struct Frame {
 #[derive(Debug)]
 struct Message {
     text: bool,
+    compressed: bool,
     data: Vec<u8>,
-    /// `data[..checked]` is valid UTF-8; what follows is at most the start of one code point.
+    /// `data[..checked]` is valid UTF-8; what follows is at most the start of one code point. Unused while compressed.
     checked: usize,
     fragments: u32,
 }
@@ -87,6 +92,7 @@ impl Decoder {
     }
 
     /// Decodes `bytes`, which it unmasks in place, and calls `on` for each message and control frame, in order.
+    /// `inflater`, if permessage-deflate was negotiated without context takeover: it keeps nothing between messages.
     ///
     /// # Errors
     /// The code to close with: the client broke the protocol or a limit, or `on` broke with a code of its own. After an
@@ -95,11 +101,12 @@ impl Decoder {
         &mut self,
         bytes: &mut [u8],
         limits: &Limits,
+        mut inflater: Option<&mut Inflater>,
         on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
     ) -> Result<(), CloseCode> {
         let mut rest = bytes;
         while !rest.is_empty() && !self.ended {
-            match self.step(rest, limits, on) {
+            match self.step(rest, limits, &mut inflater, on) {
                 Ok(left) => rest = left,
                 Err(code) => {
                     self.end();
@@ -125,11 +132,12 @@ impl Decoder {
         &mut self,
         bytes: &'b mut [u8],
         limits: &Limits,
+        inflater: &mut Option<&mut Inflater>,
         on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
     ) -> Result<&'b mut [u8], CloseCode> {
         let (mut frame, bytes) = match self.partial.as_mut().and_then(|partial| partial.frame.take()) {
             Some(frame) => (frame, bytes),
-            None => match self.head(bytes, limits)? {
+            None => match self.head(bytes, limits, inflater.is_some())? {
                 (Some(frame), used) => (frame, &mut bytes[used..]),
                 (None, _) => return Ok(&mut []),
             },
@@ -145,9 +153,10 @@ impl Decoder {
 
         let open = self.partial.as_ref().is_some_and(|partial| partial.message.is_some());
         let told = if whole && (is_control(frame.opcode) || (frame.fin && !open)) {
-            deliver(frame.opcode, payload, on)?
+            let compressed = frame.compressed;
+            deliver_message(frame.opcode, compressed, payload, limits, inflater, on)?
         } else {
-            self.partial.get_or_insert_default().take_in(frame, payload, limits, on)?
+            self.partial.get_or_insert_default().take_in(frame, payload, limits, inflater, on)?
         };
         if told == Told::Close {
             self.end();
@@ -158,9 +167,14 @@ impl Decoder {
     }
 
     /// The next frame's header and how many of `bytes` it took; a cut one is kept, and took them all.
-    fn head(&mut self, bytes: &[u8], limits: &Limits) -> Result<(Option<Frame>, usize), CloseCode> {
+    fn head(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        deflate: bool,
+    ) -> Result<(Option<Frame>, usize), CloseCode> {
         let Some(partial) = self.partial.as_mut() else {
-            return Ok(match parse_head(bytes, None, limits)? {
+            return Ok(match parse_head(bytes, None, limits, deflate)? {
                 Some((frame, used)) => (Some(frame), used),
                 None => {
                     self.partial = Some(Box::new(Partial::with_head(bytes)));
@@ -172,7 +186,7 @@ impl Decoder {
         let take = bytes.len().min(HEAD_MAX - stored);
         partial.head[stored..stored + take].copy_from_slice(&bytes[..take]);
         partial.head_len += take;
-        match parse_head(&partial.head[..partial.head_len], partial.message.as_ref(), limits)? {
+        match parse_head(&partial.head[..partial.head_len], partial.message.as_ref(), limits, deflate)? {
             Some((frame, used)) => {
                 partial.head_len = 0;
                 if let (Some(message), OpCode::Continuation) = (&mut partial.message, frame.opcode) {
@@ -203,6 +217,7 @@ impl Partial {
         frame: Frame,
         payload: &[u8],
         limits: &Limits,
+        inflater: &mut Option<&mut Inflater>,
         on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
     ) -> Result<Told, CloseCode> {
         let complete = frame.done == frame.len;
@@ -218,28 +233,30 @@ impl Partial {
                 Ok(Told::Other)
             };
         }
-        let message = self.message.get_or_insert_with(|| Message::new(frame.opcode));
+        let message = self.message.get_or_insert_with(|| Message::new(frame.opcode, frame.compressed));
         let to_come = match frame.fin {
             true => frame.len - (frame.done - payload.len()),
             false => limits.message.saturating_sub(message.data.len()),
         };
         message.append(payload, to_come)?;
-        if complete && frame.fin { self.finish(on) } else { Ok(Told::Other) }
+        if complete && frame.fin { self.finish(limits, inflater, on) } else { Ok(Told::Other) }
     }
 
     fn finish(
         &mut self,
+        limits: &Limits,
+        inflater: &mut Option<&mut Inflater>,
         on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
     ) -> Result<Told, CloseCode> {
         let Some(message) = self.message.take() else { return Ok(Told::Other) };
         let opcode = if message.text { OpCode::Text } else { OpCode::Binary };
-        deliver(opcode, &message.data, on)
+        deliver_message(opcode, message.compressed, &message.data, limits, inflater, on)
     }
 }
 
 impl Message {
-    fn new(opcode: OpCode) -> Message {
-        Message { text: opcode == OpCode::Text, data: Vec::new(), checked: 0, fragments: 1 }
+    fn new(opcode: OpCode, compressed: bool) -> Message {
+        Message { text: opcode == OpCode::Text, compressed, data: Vec::new(), checked: 0, fragments: 1 }
     }
 
     /// Grows with what arrived, by doubling, and never by more than `to_come`: what the message can still bring, by its
@@ -249,7 +266,7 @@ impl Message {
             self.data.reserve_exact(payload.len().max(self.data.len()).min(to_come));
         }
         self.data.extend_from_slice(payload);
-        if self.text {
+        if self.text && !self.compressed {
             match std::str::from_utf8(&self.data[self.checked..]) {
                 Ok(_) => self.checked = self.data.len(),
                 // A code point that may still be completed.
@@ -269,6 +286,21 @@ enum Told {
 
 fn is_control(opcode: OpCode) -> bool {
     matches!(opcode, OpCode::Close | OpCode::Ping | OpCode::Pong)
+}
+
+/// Hands out one whole message or control frame, inflated if need be.
+fn deliver_message(
+    opcode: OpCode,
+    compressed: bool,
+    payload: &[u8],
+    limits: &Limits,
+    inflater: &mut Option<&mut Inflater>,
+    on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
+) -> Result<Told, CloseCode> {
+    match inflater {
+        Some(inflater) if compressed => deliver(opcode, inflater.inflate(payload, limits.message)?, on),
+        _ => deliver(opcode, payload, on),
+    }
 }
 
 /// Hands out one whole message or control frame.
@@ -319,6 +351,7 @@ fn parse_head(
     bytes: &[u8],
     open: Option<&Message>,
     limits: &Limits,
+    deflate: bool,
 ) -> Result<Option<(Frame, usize)>, CloseCode> {
     use CloseCode::{MessageTooBig, ProtocolError};
 
@@ -330,7 +363,9 @@ fn parse_head(
         OpCode::Text | OpCode::Binary => open.is_none(),
         OpCode::Close | OpCode::Ping | OpCode::Pong => fin,
     };
-    if first & RESERVED != 0 || !in_order {
+    let may_compress = deflate && matches!(opcode, OpCode::Text | OpCode::Binary);
+    let reserved = if may_compress { RESERVED & !COMPRESSED } else { RESERVED };
+    if first & reserved != 0 || !in_order {
         return Err(ProtocolError);
     }
     if opcode == OpCode::Continuation && open.is_some_and(|message| message.fragments >= limits.fragments) {
@@ -364,7 +399,10 @@ fn parse_head(
         return Err(MessageTooBig);
     }
     let Some(&[a, b, c, d]) = bytes.get(at..at + 4) else { return Ok(None) };
-    Ok(Some((Frame { fin, opcode, mask: [a, b, c, d], len, done: 0 }, at + 4)))
+    Ok(Some((
+        Frame { fin, compressed: first & COMPRESSED != 0, opcode, mask: [a, b, c, d], len, done: 0 },
+        at + 4,
+    )))
 }
 
 fn shift(value: u64, byte: &u8) -> u64 {

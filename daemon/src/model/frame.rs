@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use fastwebsockets::{Frame as Wire, Payload};
+use fastwebsockets::{Frame as Wire, OpCode, Payload};
 
 use super::encoding::{Encoder, Encoding};
 use super::message::Message;
@@ -81,24 +81,28 @@ fn write_envelope(tick: &Tick, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
-/// Appends one text frame of `payload` and answers its header's length.
-pub fn write_text(payload: &[u8], out: &mut Vec<u8>) -> usize {
-    append(Wire::text(Payload::Borrowed(payload)), payload, out)
+/// Appends one frame of `payload` and answers its header's length.
+pub fn write(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> usize {
+    append(Wire::new(true, opcode, None, Payload::Borrowed(payload)), payload, out)
 }
 
-/// Appends one binary frame of `payload`.
-pub fn write_binary(payload: &[u8], out: &mut Vec<u8>) {
-    append(Wire::binary(Payload::Borrowed(payload)), payload, out);
+/// Appends one frame of a payload that permessage-deflate made.
+pub fn write_compressed(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    let header = write(opcode, payload, out);
+    // RSV1, which fastwebsockets cannot set.
+    out.get_mut(start).into_iter().for_each(|first| *first |= 0x40);
+    header
 }
 
 /// Appends a ping without a payload.
 pub fn write_ping(out: &mut Vec<u8>) {
-    append(Wire::new(true, fastwebsockets::OpCode::Ping, None, Payload::Borrowed(b"")), b"", out);
+    write(OpCode::Ping, b"", out);
 }
 
 /// Appends the pong that answers a ping with `payload`, at most 125 bytes.
 pub fn write_pong(payload: &[u8], out: &mut Vec<u8>) {
-    append(Wire::pong(Payload::Borrowed(payload)), payload, out);
+    write(OpCode::Pong, payload, out);
 }
 
 fn append(mut frame: Wire<'_>, payload: &[u8], out: &mut Vec<u8>) -> usize {
@@ -112,6 +116,7 @@ fn append(mut frame: Wire<'_>, payload: &[u8], out: &mut Vec<u8>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::deflate::Settings;
     use crate::model::sample::Class;
     use crate::model::topic::Topic;
 
@@ -151,7 +156,7 @@ mod tests {
     fn header_fits_the_length() {
         for (value, header) in [(10, 2), (200, 4), (70_000, 10)] {
             let frame = frame(&"1".repeat(value), 0);
-            let bytes = frame.bytes(Encoding::Json, &Encoder::new("e"));
+            let bytes = frame.bytes(Encoding::Json, &Encoder::new("e", Settings::default()));
             assert_eq!(bytes[0], 0x81);
             assert_eq!(bytes.len() - frame.envelope().len(), header);
             assert_eq!(bytes[1] & 0x80, 0, "a server never masks");

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use fastwebsockets::OpCode;
+
 use super::encoding::{Encoder, Encoding};
 use super::frame;
 
@@ -24,7 +26,7 @@ impl Message {
     /// `text` is a whole envelope. `n` is the process-wide number of a tick, and 0 for all else.
     pub fn new(text: &[u8], n: u64) -> Message {
         let mut json = Vec::with_capacity(text.len() + frame::HEADER_BYTES_MAX);
-        let header = frame::write_text(text, &mut json) as u8;
+        let header = frame::write(OpCode::Text, text, &mut json) as u8;
         Message { json: json.into_boxed_slice(), header, n, others: OnceLock::new() }
     }
 
@@ -35,6 +37,7 @@ impl Message {
 
     /// The whole message as a connection of this encoding gets it.
     pub fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
+        let encoding = encoding.settle(self.text().len(), encoder.settings());
         if encoding == Encoding::Json {
             return &self.json;
         }
@@ -51,12 +54,13 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::deflate::Settings;
 
     #[test]
     fn a_form_is_built_once_and_shared() {
-        let encoder = Encoder::new("e");
+        let encoder = Encoder::new("e", Settings::default());
         let message = Message::new(b"{}", 3);
-        for encoding in [Encoding::Json, Encoding::Sse] {
+        for encoding in [Encoding::Json, Encoding::JsonDeflated, Encoding::JsonNarrow, Encoding::Sse] {
             let (first, again) = (message.bytes(encoding, &encoder), message.bytes(encoding, &encoder));
             assert!(std::ptr::eq(first, again), "{encoding:?}");
         }

@@ -2,6 +2,7 @@
 pub mod board;
 pub mod close;
 pub mod decoder;
+pub mod deflate;
 pub mod digest;
 pub mod encoding;
 pub mod frame;
@@ -9,6 +10,7 @@ pub mod history;
 pub mod json;
 pub mod lane;
 pub mod message;
+pub mod msgpack;
 pub mod normalise;
 pub mod protocol;
 pub mod rooms;

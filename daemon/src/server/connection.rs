@@ -1,17 +1,20 @@
 //! One accepted connection: HTTP until it is upgraded and handed over, refused, or done.
 
 use std::convert::Infallible;
-use std::future::{poll_fn, ready};
+use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
+use http_body_util::Either;
+use hyper::Request;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -22,6 +25,7 @@ use crate::fanout::arrival::{Arrival, Kind, Permit, Socket};
 use crate::model::encoding::Encoding;
 
 use super::Place;
+use super::api::WAIT_MAX;
 use super::limits::{Full, Limits};
 use super::routes::{Answer, Routes};
 use super::stop::Stop;
@@ -34,6 +38,8 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 const HEADERS_MAX: usize = 64;
 /// The longest that a connection may speak HTTP, which ends a client that asks and never reads the answer.
 const HTTP_MAX: Duration = Duration::from_secs(60);
+/// From then on a response is a connection's last, so that none is cut while it waits for its answer.
+const HTTP_LAST: Duration = HTTP_MAX.saturating_sub(WAIT_MAX).saturating_sub(Duration::from_secs(5));
 /// After the last response: how long, and for how many bytes, what the client still sends is read and thrown away.
 /// Closing with unread bytes would reset the connection, and the client could lose the response that says why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -70,10 +76,10 @@ impl Gate {
     pub async fn pass<T: Transport>(&self, io: T, peer: Option<IpAddr>, stop: Stop) {
         match self.limits.admit(peer) {
             Ok(place) => {
-                let answer = |request: &mut Request<Incoming>| self.routes.answer(request);
-                if let Some((socket, read_buf, kind)) = self.speak_http(io, answer, stop).await {
+                let asked = stop.clone();
+                let answer = |request: &mut Request<Incoming>| self.routes.answer(request, &asked);
+                if let Some((socket, read_buf, (kind, encoding))) = self.speak_http(io, answer, stop).await {
                     let permit: Permit = Box::new(place);
-                    let encoding = Encoding::Json;
                     (self.place)(Arrival { socket, read_buf, kind, encoding, permit });
                 }
             }
@@ -94,14 +100,34 @@ impl Gate {
         io: T,
         answer: impl Fn(&mut Request<Incoming>) -> Answer + Send + Sync,
         mut stop: Stop,
-    ) -> Option<(Socket, bytes::Bytes, Kind)> {
+    ) -> Option<(Socket, bytes::Bytes, (Kind, Encoding))> {
         let upgrade = Mutex::new(None);
+        let born = Instant::now();
         let service = service_fn(|mut request: Request<Incoming>| {
             let answer = answer(&mut request);
-            if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                *upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = answer.upgrade;
-            }
-            ready(Ok::<_, Infallible>(answer.response))
+            let mut is_stream = false;
+            let answer = match answer {
+                Answer::Upgrade(response, kind, encoding) => {
+                    is_stream = encoding == Encoding::Sse;
+                    let becomes = Some((kind, encoding));
+                    *upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = becomes;
+                    Answer::Now(response)
+                }
+                other => other,
+            };
+            Box::pin(async move {
+                let mut response = match answer {
+                    Answer::Now(response) | Answer::Upgrade(response, ..) => response,
+                    Answer::Later(response) => response.await,
+                };
+                if born.elapsed() > HTTP_LAST {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response.map(|full| match is_stream {
+                    true => Either::Right(Unsized),
+                    false => Either::Left(full),
+                }))
+            })
         });
         let mut http = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -150,6 +176,21 @@ impl Gate {
                 None
             }
         }
+    }
+}
+
+/// A body of a length that nobody knows, with nothing in it: others write what follows.
+struct Unsized;
+
+impl Body for Unsized {
+    type Data = bytes::Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Infallible>>> {
+        Poll::Ready(None)
     }
 }
 

@@ -6,12 +6,11 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
+use crate::model::protocol::{SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK};
+
 use super::metrics::Outcome;
 use super::origin::Origins;
 use super::problem::problem;
-
-/// The one subprotocol. A client may also name none.
-pub const PROTOCOL: &str = "tickerd.v1.json";
 
 /// Why a handshake is refused, and how that is answered.
 #[derive(Debug)]
@@ -99,7 +98,8 @@ pub fn check_host<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
 }
 
-fn check_origin(headers: &HeaderMap, origins: &Origins) -> Result<(), Refusal> {
+/// Whether a page may come in: no Origin, the same host's, or a listed one.
+pub fn check_origin(headers: &HeaderMap, origins: &Origins) -> Result<(), Refusal> {
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
@@ -122,10 +122,12 @@ fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
     if offered.peek().is_none() {
         return Ok(None);
     }
-    if offered.any(|name| name == PROTOCOL.as_bytes()) {
-        return Ok(Some(PROTOCOL));
+    let known = [SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK];
+    // The client names first what it likes best (RFC 6455 4.1).
+    if let Some(name) = offered.find_map(|name| known.into_iter().find(|known| name == known.as_bytes())) {
+        return Ok(Some(name));
     }
-    let detail = format!("none of the offered subprotocols is known; offer {PROTOCOL}, or none");
+    let detail = format!("none of the offered subprotocols is known; offer {}, or none", known.join(" or "));
     Err(Refusal::new(Outcome::Subprotocol, StatusCode::BAD_REQUEST, detail))
 }
 
@@ -179,8 +181,9 @@ mod tests {
         assert_eq!(outcome(handshake()), Ok(None));
         let name = "Sec-WebSocket-Protocol";
         assert_eq!(outcome(handshake().header(name, "")), Ok(None));
-        assert_eq!(outcome(handshake().header(name, "x , tickerd.v1.json")), Ok(Some(PROTOCOL)));
-        assert_eq!(outcome(handshake().header(name, "x").header(name, PROTOCOL)), Ok(Some(PROTOCOL)));
+        assert_eq!(outcome(handshake().header(name, "x , tickerd.v1.json")), Ok(Some(SUBPROTOCOL_JSON)));
+        let both = handshake().header(name, SUBPROTOCOL_MSGPACK).header(name, SUBPROTOCOL_JSON);
+        assert_eq!(outcome(both), Ok(Some(SUBPROTOCOL_MSGPACK)), "the first of the client's");
         assert_eq!(outcome(handshake().header(name, "tickerd.v2.json")), Err(Outcome::Subprotocol));
         assert_eq!(outcome(handshake().header(name, "TICKERD.V1.JSON")), Err(Outcome::Subprotocol));
     }

@@ -54,7 +54,10 @@ pub struct Metrics {
 impl Metrics {
     /// Registers `tickerd_handshakes_total{result}` with every result at 0.
     pub fn new(registry: &Registry) -> Result<Metrics, prometheus::Error> {
-        let opts = Opts::new("tickerd_handshakes_total", "WebSocket handshakes, by how they ended.");
+        let opts = Opts::new(
+            "tickerd_handshakes_total",
+            "WebSocket handshakes and requests for event streams, by how they ended.",
+        );
         let handshakes = IntCounterVec::new(opts, &["result"])?;
         registry.register(Box::new(handshakes.clone()))?;
         for outcome in Outcome::ALL {

@@ -1,9 +1,13 @@
-//! Brings sockets in: listens, answers HTTP, checks WebSocket handshakes, and hands upgraded sockets to the fan-out.
+//! Brings sockets in: listens, answers HTTP, checks WebSocket handshakes and requests for event streams, and hands their
+//! sockets to the fan-out.
 //!
 //! Runs on one thread of its own, so that neither a handshake storm nor a slow page load takes time from a shard.
 
+mod api;
 mod connection;
+mod cors;
 mod error;
+mod extensions;
 mod handshake;
 mod limits;
 mod listener;
@@ -28,6 +32,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::fanout::arrival::Arrival;
+use crate::fanout::enquiry::Asker;
 
 use connection::Gate;
 pub use error::Error;
@@ -73,6 +78,8 @@ pub struct Settings {
     pub connections_per_address: usize,
     /// Serves `/echo`.
     pub echo: bool,
+    /// permessage-deflate's window in bits, if it is agreed on with clients that offer it.
+    pub deflate: Option<u8>,
 }
 
 /// A server that has its addresses and does not serve yet: clients that connect now wait in the backlog.
@@ -97,7 +104,7 @@ impl Server {
     }
 
     /// Serves on a thread of its own until [`Running::stop`].
-    pub fn start(self, place: Place) -> Result<Running, Error> {
+    pub fn start(self, place: Place, asker: Asker) -> Result<Running, Error> {
         let connections = match self.settings.connections {
             0 => descriptors().saturating_sub(descriptors() / 10),
             connections => connections,
@@ -106,7 +113,13 @@ impl Server {
             limits: limits::Limits::new(connections, self.settings.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: self.settings.handshake,
-            routes: Routes::new(self.settings.origins, self.settings.echo, self.metrics),
+            routes: Routes::new(
+                self.settings.origins,
+                self.settings.echo,
+                self.settings.deflate,
+                asker,
+                self.metrics,
+            ),
             place,
         });
         let runtime =

@@ -1,4 +1,4 @@
-//! What a URL says of a connection: `/ws?topics=a,b&rate=1s&name=ann`.
+//! What a URL asks for: `/ws?topics=a,b&rate=1s&name=ann`, `/v1/topics/a?wait=25`.
 
 use crate::fanout::arrival::Opening;
 use crate::model::rooms;
@@ -50,6 +50,21 @@ pub fn parse(query: Option<&str>) -> Result<Query, &'static str> {
         }
     }
     Ok(Query { opening: (!topics.is_empty()).then_some(Opening { topics, rate }), name })
+}
+
+/// The value of one parameter, if it is there.
+///
+/// # Errors
+/// As [`parse`], or it is there twice.
+pub fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, &'static str> {
+    let mut found = None;
+    for pair in query.unwrap_or_default().split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if decode(key)? == name && found.replace(decode(value)?).is_some() {
+            return Err("the query says one thing twice; keep one");
+        }
+    }
+    Ok(found)
 }
 
 /// Percent-decoding as in `application/x-www-form-urlencoded`, which is what browsers' `URLSearchParams` writes.

@@ -1,15 +1,22 @@
 //! What each path of the public listeners answers. Metrics and health are on the admin listener alone.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use fastwebsockets::upgrade;
 use http_body_util::Full;
-use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
 
-use crate::fanout::arrival::Kind;
+use crate::fanout::arrival::{Kind, Opening};
+use crate::fanout::enquiry::Asker;
+use crate::model::encoding::Encoding;
+use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
 
+use super::api::{Api, Reply};
+use super::cors;
+use super::extensions::{self, Agreed};
 use super::handshake::{self, Refusal};
 use super::limits;
 use super::metrics::{Metrics, Outcome};
@@ -17,6 +24,7 @@ use super::opening;
 use super::origin::Origins;
 use super::page::{self, Asset};
 use super::problem::problem;
+use super::stop::Stop;
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
@@ -26,42 +34,138 @@ const RETRY_AFTER: &str = "5";
 pub struct Routes {
     origins: Origins,
     echo: bool,
+    deflate: Option<u8>,
+    api: Api,
     metrics: Arc<Metrics>,
 }
 
-/// A response, and what the connection becomes once it is sent.
-pub struct Answer {
-    pub response: Response<Full<Bytes>>,
-    pub upgrade: Option<Kind>,
+/// What a request gets.
+pub enum Answer {
+    /// A response.
+    Now(Reply),
+    /// A response's head, and what the connection becomes once it is sent.
+    Upgrade(Reply, Kind, Encoding),
+    /// A response, once a shard has been asked.
+    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
 }
 
-impl From<Response<Full<Bytes>>> for Answer {
-    fn from(response: Response<Full<Bytes>>) -> Answer {
-        Answer { response, upgrade: None }
+impl From<Reply> for Answer {
+    fn from(response: Reply) -> Answer {
+        Answer::Now(response)
     }
 }
 
 impl Routes {
-    pub fn new(origins: Vec<String>, echo: bool, metrics: Arc<Metrics>) -> Routes {
-        Routes { origins: Origins::new(origins), echo, metrics }
+    /// `deflate` is permessage-deflate's window in bits, if it is to be had.
+    pub fn new(
+        origins: Vec<String>,
+        echo: bool,
+        deflate: Option<u8>,
+        asker: Asker,
+        metrics: Arc<Metrics>,
+    ) -> Routes {
+        Routes { origins: Origins::new(origins), echo, deflate, api: Api::new(asker), metrics }
     }
 
     /// Answers one request. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
-    pub fn answer<B>(&self, request: &mut Request<B>) -> Answer {
-        let mut answer = match (handshake::check_host(request), request.uri().path()) {
+    pub fn answer<B>(&self, request: &mut Request<B>, stop: &Stop) -> Answer {
+        let answer = match (handshake::check_host(request), request.uri().path()) {
             (Err(refusal), _) => refusal.into_response().into(),
             (Ok(()), "/ws") => self.upgrade(request, |query| {
                 let opening::Query { opening, name } = opening::parse(query).map_err(Refusal::bad_request)?;
                 Ok(Kind::Ticker { opening, name })
             }),
             (Ok(()), "/echo") if self.echo => self.upgrade(request, |_| Ok(Kind::Echo)),
+            (Ok(()), path) if path.starts_with("/v1/") => self.api(request, stop),
             (Ok(()), path) => match page::asset(path) {
                 Some(asset) => serve(asset, request).into(),
                 None => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
             },
         };
-        secure(&mut answer.response);
-        answer
+        match answer {
+            Answer::Now(mut response) => {
+                secure(&mut response);
+                Answer::Now(response)
+            }
+            Answer::Upgrade(mut response, kind, encoding) => {
+                secure(&mut response);
+                Answer::Upgrade(response, kind, encoding)
+            }
+            Answer::Later(response) => Answer::Later(Box::pin(async {
+                let mut response = response.await;
+                secure(&mut response);
+                response
+            })),
+        }
+    }
+
+    /// Answers a request below `/v1`, for pages that may come in.
+    fn api<B>(&self, request: &Request<B>, stop: &Stop) -> Answer {
+        let is_stream = request.uri().path() == "/v1/sse";
+        if let Err(refusal) = handshake::check_origin(request.headers(), &self.origins) {
+            if is_stream {
+                self.metrics.handshake(refusal.outcome);
+            }
+            return refusal.into_response().into();
+        }
+        let asked = request.headers().clone();
+        let allowed = |mut response| {
+            cors::allow(&asked, &mut response);
+            response
+        };
+        if *request.method() == Method::OPTIONS {
+            return allowed(cors::preflight()).into();
+        }
+        if is_stream {
+            return match self.events(request) {
+                Ok((response, opening, name)) => {
+                    self.metrics.handshake(Outcome::Ok);
+                    let kind = Kind::Ticker { opening: Some(opening), name };
+                    Answer::Upgrade(allowed(response), kind, Encoding::Sse)
+                }
+                Err(response) => {
+                    self.metrics.handshake(Outcome::BadRequest);
+                    allowed(*response).into()
+                }
+            };
+        }
+        match Api::read(request) {
+            Ok(wanted) => {
+                let answered = self.api.answer(wanted, stop.clone());
+                Answer::Later(Box::pin(async move {
+                    let mut response = answered.await;
+                    cors::allow(&asked, &mut response);
+                    response
+                }))
+            }
+            Err(response) => allowed(*response).into(),
+        }
+    }
+
+    /// The head of an event stream, and what it is to bring.
+    fn events<B>(&self, request: &Request<B>) -> Result<(Reply, Opening, Option<Box<str>>), Box<Reply>> {
+        if *request.method() != Method::GET {
+            let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "an event stream is had with GET");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
+            return Err(Box::new(response));
+        }
+        let bad = |detail: &str| Box::new(problem(StatusCode::BAD_REQUEST, detail));
+        let opening::Query { opening, name } = opening::parse(request.uri().query()).map_err(bad)?;
+        let opening = opening.ok_or_else(|| bad("name the topics: /v1/sse?topics=feed.name,feed.*"))?;
+        command::terms(opening.rate.as_deref(), None).map_err(|error| bad(&error.message))?;
+        let mut response = Response::new(Full::default());
+        for (name, value) in [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-store"),
+            // nginx would gather events before it passes them on.
+            (HeaderName::from_static("x-accel-buffering"), "no"),
+        ] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        // It ends with the connection. hyper says so in a response of HTTP/1.0 alone; in one of 1.1 it would cut what
+        // shards write into chunks.
+        *response.version_mut() = Version::HTTP_10;
+        Ok((response, opening, name))
     }
 
     /// Answers any request on a connection that has no place.
@@ -93,14 +197,25 @@ impl Routes {
     ) -> Answer {
         let accepted = handshake::check(request, &self.origins).and_then(|protocol| {
             let kind = kind(request.uri().query())?;
+            let agreed = self.deflate.and_then(|bits| extensions::negotiate(request.headers(), bits));
             let (response, _) = upgrade::upgrade(request)
                 .map_err(|error| Refusal::bad_request(format!("not a WebSocket handshake: {error}")))?;
             let mut response = response.map(|_| Full::default());
+            let mut encoding = match protocol {
+                Some(SUBPROTOCOL_MSGPACK) => Encoding::Msgpack,
+                _ => Encoding::Json,
+            };
+            if let Some(Agreed { window, answer }) = agreed
+                && let Ok(value) = HeaderValue::try_from(answer)
+            {
+                response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
+                encoding = encoding.deflated(window);
+            }
             if let Some(protocol) = protocol {
                 let value = HeaderValue::from_static(protocol);
                 response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
             }
-            Ok(Answer { response, upgrade: Some(kind) })
+            Ok(Answer::Upgrade(response, kind, encoding))
         });
         match accepted {
             Ok(answer) => {
@@ -116,7 +231,7 @@ impl Routes {
     }
 }
 
-fn serve<B>(asset: &'static Asset, request: &Request<B>) -> Response<Full<Bytes>> {
+fn serve<B>(asset: &'static Asset, request: &Request<B>) -> Reply {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -145,7 +260,7 @@ fn names(value: &HeaderValue, etag: &str) -> bool {
 }
 
 /// Headers of every response but the 101, which browsers read none of.
-fn secure(response: &mut Response<Full<Bytes>>) {
+fn secure(response: &mut Reply) {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return;
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use prometheus::{Registry, TextEncoder};
 use tickerd::fanout::arrival::{Arrival, Socket};
+use tickerd::fanout::enquiry::Asker;
 use tickerd::server::{Error, Listen, Metrics, Running, Server, Settings};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
@@ -42,6 +43,7 @@ pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
         connections: 1000,
         connections_per_address: 64,
         echo: false,
+        deflate: None,
     };
     change(&mut settings);
     let registry = Registry::new();
@@ -52,7 +54,7 @@ pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
         // A test that ended does not look any more.
         let _ = sender.lock().unwrap().send(arrival);
     });
-    let running = Server::bind(settings, metrics)?.start(place)?;
+    let running = Server::bind(settings, metrics)?.start(place, Asker::default())?;
     Ok(Served { running, arrivals, registry })
 }
 

@@ -1,4 +1,5 @@
-//! Scenarios a to d: what a delivered message costs in CPU time, daemon beside floor.
+//! Scenarios a to d, what a delivered message costs in CPU time, daemon beside floor; and i to k, what it costs in another
+//! encoding, beside the same as JSON in text frames.
 
 use std::{
     env,
@@ -11,6 +12,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
 use crate::{
     cpu::CpuClock,
     daemon::{Daemon, FEED, Feed},
+    dialect::Dialect,
     error::Error,
     memory::resident_bytes,
     options::Options,
@@ -85,7 +87,7 @@ pub fn run(id: Id, load: &Load, options: &Options, report: &mut Report) -> Resul
         if let Some(bytes) = size.filter(|_| repeat % 2 == 1) {
             floor.push(of_floor(load, bytes, options)?);
         }
-        let cost = of_daemon(id, load, options)?;
+        let cost = of_daemon(id, load, Dialect::Json, options)?;
         let bytes = cost.tick_bytes as f64 / cost.ticks.max(1) as f64 * load.per_client() as f64;
         size = Some(bytes.round() as usize);
         daemon.push(cost);
@@ -106,10 +108,41 @@ pub fn run(id: Id, load: &Load, options: &Options, report: &mut Report) -> Resul
     Ok(())
 }
 
-fn of_daemon(id: Id, load: &Load, options: &Options) -> Result<Cost, Error> {
+/// The same load, spoken as `dialect` and plainly, in turns.
+pub fn encoded(
+    id: Id,
+    load: &Load,
+    dialect: Dialect,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let (mut encoded, mut plain) = (Vec::new(), Vec::new());
+    for repeat in 0..options.repeats() {
+        report.progress(id, repeat);
+        if repeat % 2 == 1 {
+            plain.push(of_daemon(id, load, Dialect::Json, options)?);
+        }
+        encoded.push(of_daemon(id, load, dialect, options)?);
+        if plain.len() < encoded.len() {
+            plain.push(of_daemon(id, load, Dialect::Json, options)?);
+        }
+    }
+    let figures = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect::<Vec<_>>();
+    let row = Row::new(id, "CPU per message", "ns", figures(&encoded, Cost::ns_per_message));
+    let row = row.beside(figures(&plain, Cost::ns_per_message));
+    report.add(load.ratio_at_most.into_iter().fold(row, Row::ratio_at_most));
+    let bytes = |cost: &Cost| cost.tick_bytes as f64 / cost.ticks.max(1) as f64;
+    report
+        .add(Row::new(id, "bytes per message", "B", figures(&encoded, bytes)).beside(figures(&plain, bytes)));
+    let mib = |cost: &Cost| cost.resident_bytes as f64 / (1 << 20) as f64;
+    report.add(Row::new(id, "memory", "MiB", figures(&encoded, mib)).beside(figures(&plain, mib)));
+    Ok(())
+}
+
+fn of_daemon(id: Id, load: &Load, dialect: Dialect, options: &Options) -> Result<Cost, Error> {
     let daemon = Daemon::start(options, Some(Feed { topics: load.topics, interval: load.interval }), None)?;
     let mut topics = load.choose();
-    let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?;
+    let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?.speaking(dialect);
     swarm.join(load.clients, Habit::Reads, |client| {
         let topics = topics.get(client).map(Vec::as_slice).unwrap_or_default();
         let names: Vec<_> = topics.iter().map(|topic| format!("{FEED}.T{topic}")).collect();

@@ -98,7 +98,9 @@ impl Daemon {
 }
 
 fn configuration(feed: Option<Feed>, flood: Option<Flood>, own: &Path, plugin: &Path) -> String {
-    let mut text = String::from("[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n");
+    // Compression is for those who offer it, so the others do not notice.
+    let mut text =
+        String::from("[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
     if let Some(Feed { topics, interval }) = feed {
         let interval = interval.as_millis();
         // A JSON array of strings is a TOML one.

@@ -3,6 +3,7 @@
 mod broadcast;
 mod cpu;
 mod daemon;
+mod dialect;
 mod error;
 mod feed;
 mod floor;

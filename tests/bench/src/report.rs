@@ -12,7 +12,8 @@ process) over loopback. CPU is the server process's own clock, user and kernel, 
 the feed prints from a process of its own, which is not counted, reading its lines is. Messages are those that
 arrived. a to d: the reference is the floor, one thread that sends a ready buffer of the same frames and bytes to
 each socket at each beat. f: the reference is the same daemon before the stalled clients came; g: a daemon without
-the flooding feed; ages count from the beat until a reader has read. h: one feed says all it can, nobody subscribes. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
+the flooding feed; ages count from the beat until a reader has read. h: one feed says all it can, nobody subscribes.
+i to k: the same daemon with the same load in JSON text frames. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
 ";
 
 /// One thing measured, once per repeat.

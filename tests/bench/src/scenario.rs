@@ -1,4 +1,4 @@
-//! The eight scenarios: their sizes and their targets.
+//! The eleven scenarios: their sizes and their targets.
 
 use std::{fmt, time::Duration};
 
@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::{
     broadcast::{self, Load},
+    dialect::Dialect,
     error::Error,
     idle, intake, neighbour,
     options::Options,
@@ -23,10 +24,14 @@ pub enum Id {
     F,
     G,
     H,
+    I,
+    J,
+    K,
 }
 
 impl Id {
-    pub const ALL: [Self; 8] = [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F, Self::G, Self::H];
+    pub const ALL: [Self; 11] =
+        [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F, Self::G, Self::H, Self::I, Self::J, Self::K];
 
     pub fn letter(self) -> char {
         match self {
@@ -38,6 +43,9 @@ impl Id {
             Self::F => 'f',
             Self::G => 'g',
             Self::H => 'h',
+            Self::I => 'i',
+            Self::J => 'j',
+            Self::K => 'k',
         }
     }
 }
@@ -78,5 +86,15 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
         Id::F => stall::run(id, size(5_000, 100), options, report),
         Id::G => neighbour::run(id, size(200, 10), options, report),
         Id::H => intake::run(id, options, report),
+        // One topic, 20 times a second, in other encodings than JSON in text frames.
+        Id::I | Id::J | Id::K => {
+            let (dialect, ratio_at_most) = match id {
+                Id::I => (Dialect::Deflate, Some(1.3)),
+                Id::J => (Dialect::Msgpack, Some(1.3)),
+                _ => (Dialect::Events, None),
+            };
+            let load = load(size(2_000, 40), 1, None, ms(50), 0, ratio_at_most);
+            broadcast::encoded(id, &load, dialect, options, report)
+        }
     }
 }

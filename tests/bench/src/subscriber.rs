@@ -10,6 +10,7 @@ use mio::net::TcpStream;
 use socket2::{Domain, Socket, Type};
 
 use crate::{
+    dialect::{Dialect, Lines},
     swarm::Tally,
     walker::{Seen, Walker},
 };
@@ -39,6 +40,9 @@ pub enum Habit {
 pub struct Subscriber {
     pub stream: TcpStream,
     walker: Walker,
+    /// Ticks and data of an event stream.
+    lines: [Lines; 2],
+    dialect: Dialect,
     phase: Phase,
 }
 
@@ -47,12 +51,20 @@ enum Phase {
     /// The request is out; this much of the answer is in.
     Asked(Vec<u8>),
     Open(Until),
+    /// So many messages of those that precede ticks are in, where nobody reads what they say.
+    Greeted(u64),
     Served,
 }
 
 impl Subscriber {
     /// Connects, from a source address of its own per 10,000, and sends the handshake.
-    pub fn connect(server: SocketAddr, index: usize, query: &str, habit: Habit) -> io::Result<Self> {
+    pub fn connect(
+        server: SocketAddr,
+        index: usize,
+        dialect: Dialect,
+        query: &str,
+        habit: Habit,
+    ) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let source = Ipv4Addr::new(127, 0, 0, u8::try_from(index / PER_SOURCE + 1).unwrap_or(u8::MAX));
         socket.bind(&SocketAddrV4::new(source, 0).into())?;
@@ -66,14 +78,11 @@ impl Subscriber {
         socket.set_tcp_nodelay(true)?;
         let mut stream = std::net::TcpStream::from(socket);
         // In one piece: a handshake is one segment.
-        let request = format!(
-            "GET /ws{query} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(dialect.request(server, query).as_bytes())?;
         stream.set_nonblocking(true)?;
         let stream = TcpStream::from_std(stream);
-        Ok(Self { stream, walker: Walker::default(), phase: Phase::Asked(Vec::new()) })
+        let lines = [Lines::new(b"\nid: "), Lines::new(b"\ndata: ")];
+        Ok(Self { stream, walker: Walker::default(), lines, dialect, phase: Phase::Asked(Vec::new()) })
     }
 
     /// Reads what is there. `Ok(false)`: the server has closed.
@@ -115,12 +124,15 @@ impl Subscriber {
         };
         answer.extend_from_slice(bytes);
         let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(()) };
-        if !answer.starts_with(b"HTTP/1.1 101 ") {
+        if !self.dialect.is_granted(answer) {
             tally.refuse(answer);
             return Ok(());
         }
         let frames = answer.split_off(end + 4);
-        self.phase = Phase::Open(until);
+        self.phase = match self.dialect {
+            Dialect::Json => Phase::Open(until),
+            _ => Phase::Greeted(0),
+        };
         if until == Until::Upgraded {
             self.phase = Phase::Served;
             tally.served += 1;
@@ -129,12 +141,22 @@ impl Subscriber {
     }
 
     fn walk(&mut self, bytes: &[u8], tally: &mut Tally) -> io::Result<()> {
-        let (mut pong, mut first, phase) = (None, true, &mut self.phase);
+        if self.dialect == Dialect::Events {
+            let [ids, data] = &mut self.lines;
+            let (ticks, data) = (ids.count(bytes), data.count(bytes));
+            greet(&mut self.phase, data, tally);
+            tally.ticks += ticks;
+            tally.tick_bytes += bytes.len() as u64;
+            return Ok(());
+        }
+        let (mut pong, mut first, phase, dialect) = (None, true, &mut self.phase, self.dialect);
         self.walker.walk(bytes, LOOK, |frame| match frame.opcode {
             1 | 2 if frame.head.starts_with(br#"{"event":"quote""#) => {
                 tally.tick(&frame, first);
                 first = false;
             }
+            1 | 2 if matches!(phase, Phase::Greeted(_)) => greet(phase, 1, tally),
+            1 | 2 if dialect != Dialect::Json => tally.tick(&frame, false),
             1 | 2 => note(phase, &frame, tally),
             9 => pong = Some(frame.head.to_vec()),
             8 => tally.refuse(frame.head),
@@ -165,6 +187,16 @@ impl Subscriber {
         frame.extend(MASK);
         frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         self.stream.write_all(&frame)
+    }
+}
+
+/// Counts messages towards the two that come first, `connected` and `subscribed`.
+fn greet(phase: &mut Phase, messages: u64, tally: &mut Tally) {
+    let Phase::Greeted(before) = phase else { return };
+    *before += messages;
+    if *before >= 2 {
+        *phase = Phase::Served;
+        tally.served += 1;
     }
 }
 

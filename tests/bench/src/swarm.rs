@@ -10,6 +10,7 @@ use mio::{Events, Interest, Poll, Token};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
+    dialect::Dialect,
     error::Error,
     latency::Latency,
     subscriber::{Habit, Subscriber, Until},
@@ -52,6 +53,7 @@ impl Tally {
 pub struct Swarm {
     server: SocketAddr,
     until: Until,
+    dialect: Dialect,
     poll: Poll,
     events: Events,
     scratch: Box<[u8]>,
@@ -64,7 +66,14 @@ impl Swarm {
         let poll = Poll::new().map_err(Error::io("epoll"))?;
         let scratch = vec![0; SCRATCH_BYTES].into();
         let (events, tally) = (Events::with_capacity(1_024), Tally::default());
-        Ok(Self { server, until, poll, events, scratch, subscribers: Vec::new(), tally })
+        let dialect = Dialect::default();
+        Ok(Self { server, until, dialect, poll, events, scratch, subscribers: Vec::new(), tally })
+    }
+
+    /// How those who join from here on are spoken to.
+    pub fn speaking(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
     }
 
     /// Adds `count` subscribers and waits until all are served. `query` gives each its `?topics=…`.
@@ -75,7 +84,7 @@ impl Swarm {
         while self.tally.served < wanted {
             while self.subscribers.len() < wanted && self.subscribers.len() - self.tally.served < UNDER_WAY {
                 let index = self.subscribers.len();
-                let joined = Subscriber::connect(self.server, index, &query(index), habit);
+                let joined = Subscriber::connect(self.server, index, self.dialect, &query(index), habit);
                 let mut subscriber = joined.map_err(Error::io("connecting a subscriber"))?;
                 let registry = self.poll.registry();
                 let added = registry.register(&mut subscriber.stream, Token(index), Interest::READABLE);

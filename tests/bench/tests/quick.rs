@@ -31,7 +31,7 @@ fn smoke_run_measures_every_scenario() {
     assert!(table.contains("late beats") && table.contains("memory per stalled client"), "{table}");
     let figures: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
     let rows = figures["rows"].as_array().unwrap();
-    for scenario in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+    for scenario in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"] {
         let row = rows.iter().find(|row| row["scenario"] == scenario).expect(scenario);
         assert!(row["daemon"]["median"].as_f64().unwrap() >= 0.0, "{row}");
     }

@@ -54,7 +54,7 @@ shards = 3
 tiers = ["50ms", "2s"]
 origins = ["https://Dash.Example", "http://a.example:8080"]
 insecure_public = true
-compression = false
+compression = { level = 9, window_bits = 10, threshold = "0B" }
 echo = true
 heartbeat = "1m"
 ping = "5s"
@@ -106,6 +106,7 @@ exec = ["./feed.py", ""]
         tiers: vec![Duration::from_millis(50), Duration::from_secs(2)],
         origins: vec!["https://dash.example".to_owned(), "http://a.example:8080".to_owned()],
         insecure_public: true,
+        compression: Some(Compression { level: 9, window_bits: 10, threshold: 0 }),
         echo: Some(EchoLimits { message: 1_000_000, fragments: 7 }),
         heartbeat: Duration::from_secs(60),
         ping: Duration::from_secs(5),
@@ -190,11 +191,12 @@ fn known_keys_are_those_of_the_design() {
         "server.listen",
         "server.echo_limits.fragments",
         "server.limits.handshake",
+        "server.compression.level",
         "history.bytes",
         "history.path",
         "feed.exec",
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    assert_eq!(keys.len(), 4 + 15 + 2 + 8 + 4 + 13 + 4, "{keys:?}");
+    assert_eq!(keys.len(), 4 + 15 + 3 + 2 + 8 + 4 + 13 + 4, "{keys:?}");
 }

@@ -10,6 +10,7 @@ use crate::fanout::cohorts::ConnId;
 use crate::fanout::link::Link;
 use crate::fanout::walk::WRITES_PER_TURN;
 use crate::model::close::CloseCode;
+use crate::model::encoding::Encoding;
 use crate::model::protocol::event;
 
 /// How long a closed connection may take to close its side, in seconds.
@@ -50,7 +51,7 @@ impl Shard {
         self.close_with(id, &code.frame(), code.code());
     }
 
-    /// Sends a close frame and waits for the peer to close its side, for a while.
+    /// Sends a close frame (an event stream has none, and only ends) and waits for the peer to close its side, for a while.
     pub fn close_with(&mut self, id: ConnId, frame: &[u8], code: u16) {
         let until_s = self.now_s + CLOSING_S;
         let Some(conn) = self.connection(id) else { return };
@@ -66,7 +67,9 @@ impl Shard {
             self.leave_cohort(id, generation, cohort);
         }
         self.metrics.count_close(code);
-        self.send(id, frame, &[]);
+        if self.encoding(id) != Encoding::Sse {
+            self.send(id, frame, &[]);
+        }
         if let Some(conn) = self.connection(id)
             && conn.stall.is_none()
         {

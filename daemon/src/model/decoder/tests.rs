@@ -1,5 +1,7 @@
 //! The decoder against what RFC 6455 forbids, against any split of the bytes, and against random bytes.
 
+mod deflate;
+
 use fastwebsockets::{Frame as Wire, Payload};
 use proptest::prelude::*;
 
@@ -59,10 +61,18 @@ fn decode<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     limits: &Limits,
 ) -> (Vec<Seen>, Result<(), CloseCode>) {
+    decode_with(None, pieces, limits)
+}
+
+fn decode_with<'a>(
+    mut inflater: Option<&mut Inflater>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    limits: &Limits,
+) -> (Vec<Seen>, Result<(), CloseCode>) {
     let mut decoder = Decoder::new();
     let mut seen = Vec::new();
     for piece in pieces {
-        let result = decoder.feed(&mut piece.to_vec(), limits, &mut |inbound| {
+        let result = decoder.feed(&mut piece.to_vec(), limits, inflater.as_deref_mut(), &mut |inbound| {
             seen.push(Seen::from(inbound));
             ControlFlow::Continue(())
         });
@@ -93,7 +103,8 @@ fn an_idle_decoder_is_small_and_holds_nothing() {
     let mut decoder = Decoder::new();
     let mut bytes = [frame(false, OpCode::Text, b"a"), frame(true, OpCode::Continuation, b"b")].concat();
     for byte in &mut bytes {
-        let result = decoder.feed(std::slice::from_mut(byte), &LIMITS, &mut |_| ControlFlow::Continue(()));
+        let result =
+            decoder.feed(std::slice::from_mut(byte), &LIMITS, None, &mut |_| ControlFlow::Continue(()));
         assert_eq!(result, Ok(()));
     }
     assert!(decoder.partial.is_none());
@@ -219,7 +230,7 @@ fn an_announced_length_reserves_nothing() {
     let limits = Limits { message: 64 << 20, fragments: 16 };
     let mut decoder = Decoder::new();
     let mut bytes = frame(true, OpCode::Binary, &vec![0; 50 << 20]);
-    let result = decoder.feed(&mut bytes[..15], &limits, &mut |_| ControlFlow::Continue(()));
+    let result = decoder.feed(&mut bytes[..15], &limits, None, &mut |_| ControlFlow::Continue(()));
     assert_eq!(result, Ok(()));
     assert!(decoder.held() <= 16, "{} bytes are held", decoder.held());
 }
@@ -247,8 +258,8 @@ fn breaking_ends_the_decoder_with_the_given_code() {
         count += 1;
         if count == 2 { ControlFlow::Break(CloseCode::TooManyErrors) } else { ControlFlow::Continue(()) }
     };
-    assert_eq!(decoder.feed(&mut bytes, &LIMITS, &mut on), Err(CloseCode::TooManyErrors));
-    assert_eq!(decoder.feed(&mut frame(true, OpCode::Text, b"x"), &LIMITS, &mut on), Ok(()));
+    assert_eq!(decoder.feed(&mut bytes, &LIMITS, None, &mut on), Err(CloseCode::TooManyErrors));
+    assert_eq!(decoder.feed(&mut frame(true, OpCode::Text, b"x"), &LIMITS, None, &mut on), Ok(()));
     assert!(decoder.ended());
     assert_eq!(count, 2);
 }

@@ -210,6 +210,11 @@ fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
     ProtocolError::new(Code::BadRequest, message)
 }
 
+/// A message that could not even be read.
+pub fn refuse(message: impl Into<Cow<'static, str>>) -> Refused {
+    Refused { id: None, error: bad(message) }
+}
+
 /// Reads one message.
 pub fn parse(text: &str) -> Result<Request, Refused> {
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| Refused {

@@ -7,5 +7,7 @@ pub mod words;
 
 /// The version in `connected`.
 pub const VERSION: u32 = 1;
-/// The text subprotocol's name.
+/// The text subprotocol's name; a client may also name none.
 pub const SUBPROTOCOL_JSON: &str = "tickerd.v1.json";
+/// The binary subprotocol's name.
+pub const SUBPROTOCOL_MSGPACK: &str = "tickerd.v1.msgpack";

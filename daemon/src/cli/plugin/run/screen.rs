@@ -192,7 +192,7 @@ mod tests {
 
     fn tick(topic: &str, value: &str, merged: u64) -> Tick {
         let topic = Topic::new(topic, "quote", Class::State);
-        Tick { topic, seq: 1, n: 1, ts: 0, src_ts: 0, value: value.as_bytes().into(), merged }
+        Tick { topic, seq: 1, n: 1, ts: 0, src_ts: 0, from: None, value: value.as_bytes().into(), merged }
     }
 
     #[test]

@@ -152,7 +152,7 @@ mod tests {
     use crate::model::sample::Class;
 
     fn tick(topic: &Topic, ts: u64, merged: u64) -> Tick {
-        Tick { topic: topic.clone(), seq: 0, n: 0, ts, src_ts: 0, value: b"1"[..].into(), merged }
+        Tick { topic: topic.clone(), seq: 0, n: 0, ts, src_ts: 0, from: None, value: b"1"[..].into(), merged }
     }
 
     #[test]

@@ -1,0 +1,148 @@
+//! What HTTP asks a shard: the value of a topic, its next one, the list of topics. Each is answered once, through the
+//! enquiry's own channel; nobody waits for anybody.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::shard::Shard;
+use super::topics::Slot;
+use crate::model::frame::Frame;
+use crate::model::protocol::error::ProtocolError;
+use crate::model::protocol::event;
+use crate::model::topic::Pattern;
+
+/// Enquiries that wait for a shard.
+pub const ENQUIRIES_MAX: usize = 1024;
+
+/// One enquiry, and where its answer goes. The asker may lose interest.
+#[derive(Debug)]
+pub struct Enquiry {
+    pub what: Ask,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// The newest value of a topic. It is the same as one whose tag, `epoch-seq`, is among `known`.
+    Value { topic: String, known: Vec<String> },
+    /// The first value of a topic whose `seq` is another than this; 0 for a topic that has none yet. Answered when
+    /// there is one, so the asker brings its own patience, and keeps its number within bounds.
+    Next { topic: String, seq: u64 },
+    /// The topics that match.
+    Topics(Pattern),
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// The newest value, and its tag.
+    Value { frame: Arc<Frame>, tag: String },
+    /// It is known already; its `seq`, and its tag.
+    Same { seq: u64, tag: String },
+    /// The topic may come, and has said nothing yet.
+    Silent,
+    /// No such topic.
+    Refused(ProtocolError),
+    /// A JSON object as in the data of the event `topics`.
+    Topics(Vec<u8>),
+}
+
+/// Asks shards, from any thread. The default has none to ask.
+#[derive(Debug, Clone, Default)]
+pub struct Asker {
+    ports: Arc<[mpsc::Sender<Enquiry>]>,
+    /// Whose turn it is: all know the same.
+    turn: Arc<AtomicUsize>,
+}
+
+impl Asker {
+    /// Asks those who receive from these channels, in turn.
+    pub fn new(ports: impl IntoIterator<Item = mpsc::Sender<Enquiry>>) -> Asker {
+        Asker { ports: ports.into_iter().collect(), turn: Arc::default() }
+    }
+
+    /// Asks one of the shards; none if too many enquiries wait, or it has stopped.
+    pub fn ask(&self, what: Ask) -> Option<oneshot::Receiver<Answer>> {
+        let at = self.turn.fetch_add(1, Ordering::Relaxed) % self.ports.len().max(1);
+        let (answer, answered) = oneshot::channel();
+        self.ports.get(at)?.try_send(Enquiry { what, answer }).ok()?;
+        Some(answered)
+    }
+}
+
+/// Who waits for a topic's next value, by its name.
+pub type Waiting = HashMap<String, Vec<Waiter>>;
+
+/// One of them.
+#[derive(Debug)]
+pub struct Waiter {
+    seq: u64,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Shard {
+    /// Answers an enquiry, or keeps it until there is an answer.
+    pub fn answer_enquiry(&mut self, enquiry: Enquiry) {
+        let Enquiry { what, answer } = enquiry;
+        let answered = match what {
+            Ask::Topics(pattern) => Answer::Topics(self.list(&pattern)),
+            Ask::Value { topic, known } => match self.check_topic(&topic) {
+                Ok(()) => match self.value(&topic, 0) {
+                    Some((Answer::Value { tag, .. }, seq)) if known.contains(&tag) => {
+                        Answer::Same { seq, tag }
+                    }
+                    Some((value, _)) => value,
+                    None => Answer::Silent,
+                },
+                Err(error) => Answer::Refused(error),
+            },
+            Ask::Next { topic, seq } => match self.value(&topic, seq) {
+                Some((value, _)) => value,
+                None => return self.waiting.entry(topic).or_default().push(Waiter { seq, answer }),
+            },
+        };
+        // Who lost interest meanwhile needs no answer.
+        let _ = answer.send(answered);
+    }
+
+    /// A topic's newest value, unless it has this `seq`.
+    fn value(&self, topic: &str, seq: u64) -> Option<(Answer, u64)> {
+        let slot = self.topics.find(topic).and_then(|slot| self.topics.slot(slot));
+        let frame = slot.and_then(Slot::newest).filter(|frame| frame.tick().seq != seq)?;
+        let now = frame.tick().seq;
+        Some((Answer::Value { frame: frame.clone(), tag: format!("{}-{now}", self.settings.epoch) }, now))
+    }
+
+    fn list(&self, pattern: &Pattern) -> Vec<u8> {
+        let listed = event::Topics { id: None, topics: self.entries(pattern) };
+        // It is plain data, and a Vec takes all that is written to it.
+        serde_json::to_vec(&listed).expect("topics are plain data")
+    }
+
+    /// Answers those whose topics have moved. Costs a look at each topic that is waited for.
+    pub(super) fn answer_waiting(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|topic, waiters| {
+            for Waiter { seq, answer } in std::mem::take(waiters) {
+                match self.value(topic, seq) {
+                    Some((value, _)) => drop(answer.send(value)),
+                    None => waiters.push(Waiter { seq, answer }),
+                }
+            }
+            !waiters.is_empty()
+        });
+        self.waiting = waiting;
+    }
+
+    /// Forgets those who lost patience.
+    pub(super) fn forget_gone(&mut self) {
+        self.waiting.retain(|_, waiters| {
+            waiters.retain(|waiter| !waiter.answer.is_closed());
+            !waiters.is_empty()
+        });
+    }
+}

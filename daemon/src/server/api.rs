@@ -1,0 +1,286 @@
+//! `/v1`: topics and their values for whoever has no WebSocket, from the same shards and under the same rules.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/v1/topics?match=` | the topics there are |
+//! | `/v1/topics/{topic}?wait=` | the newest value's envelope, or its next one |
+//! | `/v1/sse?topics=&rate=` | an event stream; see `routes` |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+use crate::fanout::enquiry::{Answer, Ask, Asker};
+use crate::model::protocol::error::{Code, ProtocolError};
+use crate::model::topic::Pattern;
+
+use super::cors::METHODS;
+use super::opening;
+use super::problem::problem;
+use super::stop::Stop;
+
+/// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
+const WAITING_MAX: usize = 1024;
+/// The longest wait; proxies hang up after a minute of silence.
+pub const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Tags of `If-None-Match` that are looked at.
+const TAGS_MAX: usize = 16;
+/// What a busy server asks clients to wait, in seconds.
+const RETRY_AFTER: &str = "1";
+
+/// A response whose body is at hand.
+pub type Reply = Response<Full<Bytes>>;
+
+pub struct Api {
+    asker: Asker,
+    waiting: Arc<Semaphore>,
+}
+
+/// A request that a shard has to answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Topics { pattern: String },
+    Value { topic: String, known: Vec<String>, wait: Duration },
+}
+
+impl Api {
+    pub fn new(asker: Asker) -> Api {
+        Api { asker, waiting: Arc::new(Semaphore::new(WAITING_MAX)) }
+    }
+
+    /// What a request below `/v1` wants.
+    ///
+    /// # Errors
+    /// The response, if no shard has to be asked.
+    pub fn read<B>(request: &Request<B>) -> Result<Wanted, Box<Reply>> {
+        let rest = request.uri().path().strip_prefix("/v1/topics").unwrap_or("/");
+        let query = request.uri().query();
+        let bad = |detail: &str| Box::new(problem(StatusCode::BAD_REQUEST, detail));
+        match rest.strip_prefix('/') {
+            None if rest.is_empty() => {
+                check_method(request.method())?;
+                let pattern = opening::parameter(query, "match").map_err(bad)?;
+                Ok(Wanted::Topics { pattern: pattern.unwrap_or_else(|| "**".into()) })
+            }
+            Some(topic) if topic.ends_with("/history") && topic.matches('/').count() == 1 => {
+                let detail = "history is not to be had over HTTP in this version; take the newest value without /history";
+                Err(Box::new(problem(StatusCode::NOT_IMPLEMENTED, detail)))
+            }
+            Some(topic) if !topic.is_empty() && !topic.contains('/') => {
+                check_method(request.method())?;
+                let wait = opening::parameter(query, "wait").map_err(bad)?;
+                let wait = wait.map_or(Some(Duration::ZERO), |text| seconds(&text)).ok_or_else(|| {
+                    bad(&format!("wait must be a whole number of seconds, at most {}", WAIT_MAX.as_secs()))
+                })?;
+                Ok(Wanted::Value { topic: topic.to_owned(), known: tags(request.headers()), wait })
+            }
+            _ => Err(Box::new(problem(StatusCode::NOT_FOUND, "nothing is served at this path"))),
+        }
+    }
+
+    /// Asks, and waits if that is wanted. Owns all it needs.
+    pub fn answer(&self, wanted: Wanted, stop: Stop) -> impl Future<Output = Reply> + Send + use<> {
+        let (asker, waiting) = (self.asker.clone(), self.waiting.clone());
+        async move {
+            match wanted {
+                Wanted::Topics { pattern } => match Pattern::parse(&pattern) {
+                    Ok(pattern) => reply(ask(asker.ask(Ask::Topics(pattern))).await),
+                    Err(why) => {
+                        problem(StatusCode::UNPROCESSABLE_ENTITY, &format!("match is not a pattern: {why}"))
+                    }
+                },
+                Wanted::Value { topic, known, wait } => {
+                    let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known })).await;
+                    let seq = match &now {
+                        Some(Answer::Same { seq, .. }) => *seq,
+                        Some(Answer::Silent) => 0,
+                        _ => return reply(now),
+                    };
+                    if wait.is_zero() {
+                        return reply(now);
+                    }
+                    let Ok(place) = waiting.try_acquire_owned() else {
+                        return busy(
+                            "as many long polls as this server takes are waiting; try again, or without wait",
+                        );
+                    };
+                    next(asker.ask(Ask::Next { topic, seq }), wait, stop, place)
+                        .await
+                        .unwrap_or_else(|| reply(now))
+                }
+            }
+        }
+    }
+}
+
+/// A topic's next value; none if there was none in time.
+async fn next(
+    asked: Option<oneshot::Receiver<Answer>>,
+    wait: Duration,
+    mut stop: Stop,
+    _place: OwnedSemaphorePermit,
+) -> Option<Reply> {
+    match timeout(wait, stop.until(ask(asked))).await {
+        Ok(Some(answer)) => Some(reply(answer)),
+        Ok(None) => Some(busy("the server is about to stop; try again")),
+        Err(_) => None,
+    }
+}
+
+async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
+    asked?.await.ok()
+}
+
+fn reply(answer: Option<Answer>) -> Reply {
+    let (mut response, tag) = match answer {
+        Some(Answer::Value { frame, tag }) => (json(Bytes::copy_from_slice(frame.envelope())), Some(tag)),
+        Some(Answer::Same { tag, .. }) => {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            (response, Some(tag))
+        }
+        Some(Answer::Topics(list)) => (json(Bytes::from(list)), None),
+        Some(Answer::Silent) => {
+            let detail = "the topic has not spoken yet; add ?wait=25 to wait for its first value";
+            (problem(StatusCode::NOT_FOUND, detail), None)
+        }
+        Some(Answer::Refused(error)) => (refused(&error), None),
+        None => (busy("the server has too much to do; try again"), None),
+    };
+    if let Some(value) = tag.and_then(|tag| HeaderValue::try_from(format!("\"{tag}\"")).ok()) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    // Kept, and asked for again each time.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+fn json(body: Bytes) -> Reply {
+    let mut response = Response::new(Full::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn refused(error: &ProtocolError) -> Reply {
+    let status = match error.code {
+        Code::BadRequest | Code::BadPattern => StatusCode::BAD_REQUEST,
+        _ => StatusCode::NOT_FOUND,
+    };
+    problem(status, &error.message)
+}
+
+fn busy(detail: &str) -> Reply {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    response
+}
+
+/// Refuses what is neither GET nor HEAD.
+pub fn check_method(method: &Method) -> Result<(), Box<Reply>> {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &format!("this path answers {METHODS}"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    Err(Box::new(response))
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = text.parse().ok().filter(|_| digits).map(Duration::from_secs)?;
+    (seconds <= WAIT_MAX).then_some(seconds)
+}
+
+/// The tags a client has, without quotes and the mark of weak ones (RFC 9110 13.1.2: they compare alike here).
+fn tags(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(header::IF_NONE_MATCH).into_iter();
+    let items = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let tags = items.filter_map(|item| {
+        let tag = item.strip_prefix(b"W/").unwrap_or(item).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        String::from_utf8(tag.to_vec()).ok()
+    });
+    tags.take(TAGS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(method: &str, uri: &str) -> Result<Wanted, u16> {
+        let request = Request::builder().method(method).uri(uri).header("If-None-Match", "W/\"e-7\", \"x\"");
+        Api::read(&request.body(()).unwrap()).map_err(|response| response.status().as_u16())
+    }
+
+    /// Answers that nobody will give, for as long as the test wants.
+    #[test]
+    fn who_waits_is_bounded_and_told_when_to_come_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (sender, mut questions) = tokio::sync::mpsc::channel(8);
+            let api = Api { asker: Asker::new([sender]), waiting: Arc::new(Semaphore::new(1)) };
+            let (_running, stopped) = tokio::sync::watch::channel(false);
+            let poll = || {
+                let wanted = Wanted::Value { topic: "f.a".into(), known: vec![], wait: WAIT_MAX };
+                tokio::spawn(api.answer(wanted, Stop::new(stopped.clone())))
+            };
+            let first = poll();
+            let silent = questions.recv().await.unwrap();
+            silent.answer.send(Answer::Silent).unwrap();
+            let waits = questions.recv().await.unwrap();
+            assert!(matches!(waits.what, Ask::Next { seq: 0, .. }));
+
+            let second = poll();
+            questions.recv().await.unwrap().answer.send(Answer::Silent).unwrap();
+            let busy = second.await.unwrap();
+            assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(busy.headers().contains_key(header::RETRY_AFTER));
+
+            first.abort();
+            assert!(first.await.is_err());
+            assert!(waits.answer.is_closed(), "who lost patience is known to have");
+            assert_eq!(api.waiting.available_permits(), 1);
+        });
+        let nobody = Api::new(Asker::default());
+        let (_running, stopped) = tokio::sync::watch::channel(false);
+        let wanted = Wanted::Topics { pattern: "**".into() };
+        let busy = runtime.block_on(nobody.answer(wanted, Stop::new(stopped)));
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn requests_are_read() {
+        let value = |topic: &str, wait| {
+            let known = vec!["e-7".to_owned(), "x".to_owned()];
+            Ok(Wanted::Value { topic: topic.into(), known, wait: Duration::from_secs(wait) })
+        };
+        let topics = |pattern: &str| Ok(Wanted::Topics { pattern: pattern.into() });
+        for (method, uri, expected) in [
+            ("GET", "/v1/topics", topics("**")),
+            ("HEAD", "/v1/topics?match=sim.%2A&x=1", topics("sim.*")),
+            ("GET", "/v1/topics/sim.AAPL", value("sim.AAPL", 0)),
+            ("GET", "/v1/topics/sim.AAPL?wait=25", value("sim.AAPL", 25)),
+            ("GET", "/v1/topics/sim.AAPL?wait=30", value("sim.AAPL", 30)),
+            ("GET", "/v1/topics/sim.AAPL?wait=31", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?wait=-1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?wait=+1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?wait=", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?wait=1&wait=2", Err(400)),
+            ("GET", "/v1/topics?match=%", Err(400)),
+            ("POST", "/v1/topics/sim.AAPL", Err(405)),
+            ("DELETE", "/v1/topics", Err(405)),
+            ("GET", "/v1/topics/", Err(404)),
+            ("GET", "/v1/topics/a/b", Err(404)),
+            ("GET", "/v1/topicsx", Err(404)),
+            ("GET", "/v1/topics/sim.AAPL/history", Err(501)),
+            ("GET", "/v1/", Err(404)),
+        ] {
+            assert_eq!(read(method, uri), expected, "{method} {uri}");
+        }
+    }
+}
