@@ -11,6 +11,7 @@ mod comings;
 mod commands;
 mod connection;
 pub mod enquiry;
+mod joined;
 mod link;
 pub mod metrics;
 mod past;
