@@ -1,6 +1,7 @@
 //! `tickerd plugin`: what a feed's author needs, without a daemon.
 
 pub mod describe;
+pub mod new;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::feed::{FindError, Plugin, find_plugin};
+use new::NewArgs;
 
 /// `tickerd plugin …`
 #[derive(Debug, Clone, Args)]
@@ -18,6 +20,8 @@ pub struct PluginArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum PluginCommand {
+    /// Begin a feed: a project that builds, is tested and checked, and serves a moving value.
+    New(NewArgs),
     /// Print what a library's code says about itself, as JSON; other commands start this as a child.
     #[command(hide = true)]
     Describe(DescribeArgs),
@@ -33,6 +37,7 @@ struct DescribeArgs {
 /// Does what was asked.
 pub fn run(args: &PluginArgs) -> ExitCode {
     match &args.command {
+        PluginCommand::New(args) => new::run(args),
         PluginCommand::Describe(args) => describe::run(&args.path),
     }
 }

@@ -1,0 +1,176 @@
+//! A project's files: a template under its own name, with what it needs of tickerd.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::name::Name;
+use super::templates::{COMMON, File, GUIDE, HEADER, SDK, Template};
+use super::{Language, manifest};
+
+/// Where the SDK is in a project; in an example it is two folders up.
+const SDK_FOLDER: &str = "sdk";
+const SDK_OF_EXAMPLES: &str = "../..";
+/// The version a project begins with; as the examples' `Cargo.toml` have it.
+const FIRST_VERSION: &str = "0.1.0";
+
+/// Files by their paths in the project's folder.
+pub struct Project {
+    files: Vec<(PathBuf, String)>,
+}
+
+impl Project {
+    /// The template's project under this name.
+    pub fn of(template: &Template, name: &Name) -> Project {
+        let stands_in = |file: &&File| !template.instead.iter().any(|instead| instead.path == file.path);
+        let own = template.files.iter().filter(stands_in).chain(template.instead);
+        let mut files: Vec<(PathBuf, String)> = own
+            .map(|file| renamed(file, template.folder, name))
+            .chain(COMMON.iter().map(|file| renamed(file, "common", name)))
+            .collect();
+        let sdk = Path::new(SDK_FOLDER);
+        files.push((sdk.join(GUIDE.path), standing_alone(GUIDE.text)));
+        if matches!(template.language, Language::Rust | Language::C | Language::Cpp) {
+            files.push((sdk.join(HEADER.path), HEADER.text.into()));
+        }
+        if template.language == Language::Rust {
+            files.extend(SDK.iter().map(|file| (sdk.join("src").join(file.path), file.text.to_owned())));
+            files.push((sdk.join("Cargo.toml"), manifest::sdk()));
+            files.push((
+                PathBuf::from("Cargo.lock"),
+                manifest::lock(name.as_str(), FIRST_VERSION, &["serde"]),
+            ));
+        }
+        Project { files }
+    }
+
+    /// Writes it all, or nothing: it is made beside the folder, and then takes its place.
+    ///
+    /// # Errors
+    /// What is in the way, and what to do.
+    pub fn write(&self, folder: &Path) -> Result<(), String> {
+        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            let shown = folder.display();
+            return Err(format!(
+                "{shown} is there already and not empty, and nothing in it is touched; choose another name, or another \
+                 folder with --dir"
+            ));
+        }
+        let failed = |what: &Path, error: std::io::Error| format!("{} cannot be written: {error}", what.display());
+        let name = folder.file_name().ok_or_else(|| format!("{} is no folder to make", folder.display()))?;
+        let parent = match folder.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+        let half = parent.join(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+        let made = self.fill(&half).map_err(|(what, error)| failed(&what, error));
+        let moved = made.and_then(|()| fs::rename(&half, folder).map_err(|error| failed(folder, error)));
+        if moved.is_err() {
+            // What could not be written may not be there; the reason that counts is the first one.
+            drop(fs::remove_dir_all(&half));
+        }
+        moved
+    }
+
+    fn fill(&self, folder: &Path) -> Result<(), (PathBuf, std::io::Error)> {
+        for (path, text) in &self.files {
+            let path = folder.join(path);
+            let fill = || {
+                fs::create_dir_all(path.parent().unwrap_or(folder))?;
+                fs::write(&path, text)?;
+                if text.starts_with("#!") {
+                    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+                }
+                Ok(())
+            };
+            fill().map_err(|error| (path.clone(), error))?;
+        }
+        Ok(())
+    }
+}
+
+/// A file of the example in `folder`, which calls itself after its folder.
+fn renamed(file: &File, folder: &str, name: &Name) -> (PathBuf, String) {
+    let (dashed, lined) = (format!("example-{folder}"), format!("example_{}", folder.replace('-', "_")));
+    let rename = |text: &str| text.replace(&dashed, name.as_str()).replace(&lined, &name.identifier());
+    let mut text = rename(file.text);
+    if matches!(file.path, "Makefile" | "Cargo.toml") {
+        text = text.replace(SDK_OF_EXAMPLES, SDK_FOLDER);
+    }
+    if file.path == "Cargo.toml" {
+        // A workspace of its own, whatever folder it is put in.
+        text += "\n[workspace]\n\n[profile.release]\ndebug = \"line-tables-only\"\n";
+    }
+    (PathBuf::from(rename(file.path)), text)
+}
+
+/// The guide with its links to the rest of tickerd's repository written out.
+fn standing_alone(guide: &str) -> String {
+    let repository = manifest::repository();
+    let mut text = guide.replace("](../", &format!("]({repository}/blob/main/"));
+    for folder in ["abi", "examples"] {
+        text = text.replace(&format!("]({folder}/"), &format!("]({repository}/blob/main/plugins-sdk/{folder}/"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mode;
+    use super::*;
+
+    fn project(language: Language, mode: Option<Mode>) -> Project {
+        Project::of(&Template::of(language, mode), &Name::new("north-sea", language).unwrap())
+    }
+
+    #[test]
+    fn nothing_of_the_example_is_left() {
+        for language in [
+            Language::Rust,
+            Language::C,
+            Language::Cpp,
+            Language::Go,
+            Language::Python,
+            Language::Node,
+            Language::Sh,
+        ] {
+            for mode in [Mode::Poll, Mode::Push] {
+                let files = project(language, Some(mode)).files;
+                let mut paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+                for path in ["Makefile", "README.md", "tickerd.toml", "LICENSE", ".gitignore", ".github/workflows/ci.yml"]
+                {
+                    assert!(paths.contains(&Path::new(path)), "{language:?} {mode:?}: no {path}");
+                }
+                paths.sort_unstable();
+                assert!(paths.windows(2).all(|pair| pair[0] != pair[1]), "{paths:?}");
+                for (path, text) in files.iter().filter(|(path, _)| !path.starts_with("sdk")) {
+                    let shown = path.display();
+                    assert!(!shown.to_string().contains("example"), "{shown}");
+                    let left = text.replace("org.example", "").contains("example") || text.contains("../..");
+                    assert!(!left, "{language:?} {mode:?}: {shown}:\n{text}");
+                }
+                let said = format!("\"mode\":\"{}\"", mode.word()).replace('"', "");
+                let says = |text: &str| text.replace(['"', ' '], "").replace('=', ":").contains(&said);
+                let abi = if mode == Mode::Poll { "TKR_MODE_POLL" } else { "TKR_MODE_PUSH" };
+                let rust = format!("export!({}:", mode.word());
+                let own = files.iter().filter(|(path, _)| !path.starts_with("sdk"));
+                assert!(
+                    own.into_iter().any(|(_, text)| says(text) || text.contains(abi) || text.contains(&rust)),
+                    "{language:?} {mode:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names_become_identifiers_where_they_must() {
+        let files = project(Language::Rust, None).files;
+        let text = |name: &str| files.iter().find(|(path, _)| path == Path::new(name)).unwrap().1.clone();
+        assert!(text("Makefile").contains("libnorth_sea.so north-sea.so"));
+        assert!(text("tests/feed.rs").contains("north_sea::tickerd_plugin_v1"));
+        assert!(text("Cargo.toml").contains("name = \"north-sea\"") && text("Cargo.toml").contains("path = \"sdk\""));
+        assert!(text("Cargo.lock").contains("name = \"north-sea\""));
+        assert!(!text("sdk/README.md").contains("](../"));
+    }
+}
