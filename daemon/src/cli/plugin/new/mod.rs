@@ -115,24 +115,27 @@ fn make(args: &NewArgs) -> Result<String, (u8, String)> {
 fn next(template: &Template, name: &Name, folder: &Path, path: Option<&std::ffi::OsStr>) -> String {
     let (language, tool, from) = template.language.tool();
     let mut text = format!(
-        "{} is a {} feed in {language}, in {}\n\nNext:\n  cd {}\n  make\n  make run\nand open http://127.0.0.1:8425/ \
-         there is a line that moves.\n\nThen: make test, make check, and README.md.\n",
+        "{} is a {} feed in {language}, in {}\n\nNext:\n  cd {}\n  make\n  make run\nand open http://127.0.0.1:8425/ in a \
+         browser.\n\nThen: make test, make check, and README.md.\n",
         name.as_str(),
         template.mode.word(),
         folder.display(),
         quoted(folder)
     );
-    let there = |tool: &str| std::env::split_paths(path.unwrap_or_default()).any(|dir| dir.join(tool).is_file());
+    let there =
+        |tool: &str| std::env::split_paths(path.unwrap_or_default()).any(|dir| dir.join(tool).is_file());
     for (tool, from) in [("make", "Debian: apt install make"), (tool, from)] {
         if !there(tool) {
-            writeln!(text, "\n{tool} is not in PATH, and is needed: {from}").expect("a string takes any text");
+            writeln!(text, "\n{tool} is not in PATH, and is needed: {from}")
+                .expect("a string takes any text");
         }
     }
     if !there("tickerd")
         && let Ok(own) = std::env::current_exe()
     {
         let own = quoted(&own);
-        writeln!(text, "\ntickerd is not in PATH: write make run TICKERD={own}").expect("a string takes any text");
+        writeln!(text, "\ntickerd is not in PATH: write make run TICKERD={own}")
+            .expect("a string takes any text");
     }
     text
 }
@@ -141,7 +144,11 @@ fn next(template: &Template, name: &Name, folder: &Path, path: Option<&std::ffi:
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

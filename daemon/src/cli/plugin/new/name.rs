@@ -124,11 +124,15 @@ mod tests {
             for good in ["t", "tide", "north-sea_2", "a-very-long-name-that-still-fits-in-0040"] {
                 assert_eq!(Name::new(good, language).unwrap().as_str(), good);
             }
-            for bad in ["", "-", "2tide", "tide-", "été", "a-very-long-name-that-does-not-fit-in-00410", "../x"] {
+            for bad in
+                ["", "-", "2tide", "tide-", "été", "a-very-long-name-that-does-not-fit-in-00410", "../x"]
+            {
                 assert!(Name::new(bad, language).is_err(), "{bad}");
             }
         }
-        for (bad, near) in [("North Sea", "north-sea"), ("7Tides!", "tides"), ("a.b", "a-b"), ("tide_", "tide")] {
+        for (bad, near) in
+            [("North Sea", "north-sea"), ("7Tides!", "tides"), ("a.b", "a-b"), ("tide_", "tide")]
+        {
             let why = Name::new(bad, Language::Sh).unwrap_err();
             assert!(why.contains(&format!("; {near} would do")), "{why}");
         }

@@ -56,7 +56,8 @@ impl Project {
                  folder with --dir"
             ));
         }
-        let failed = |what: &Path, error: std::io::Error| format!("{} cannot be written: {error}", what.display());
+        let failed =
+            |what: &Path, error: std::io::Error| format!("{} cannot be written: {error}", what.display());
         let name = folder.file_name().ok_or_else(|| format!("{} is no folder to make", folder.display()))?;
         let parent = match folder.parent() {
             Some(parent) if parent != Path::new("") => parent,
@@ -110,7 +111,8 @@ fn standing_alone(guide: &str) -> String {
     let repository = manifest::repository();
     let mut text = guide.replace("](../", &format!("]({repository}/blob/main/"));
     for folder in ["abi", "examples"] {
-        text = text.replace(&format!("]({folder}/"), &format!("]({repository}/blob/main/plugins-sdk/{folder}/"));
+        text =
+            text.replace(&format!("]({folder}/"), &format!("]({repository}/blob/main/plugins-sdk/{folder}/"));
     }
     text
 }
@@ -138,8 +140,14 @@ mod tests {
             for mode in [Mode::Poll, Mode::Push] {
                 let files = project(language, Some(mode)).files;
                 let mut paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
-                for path in ["Makefile", "README.md", "tickerd.toml", "LICENSE", ".gitignore", ".github/workflows/ci.yml"]
-                {
+                for path in [
+                    "Makefile",
+                    "README.md",
+                    "tickerd.toml",
+                    "LICENSE",
+                    ".gitignore",
+                    ".github/workflows/ci.yml",
+                ] {
                     assert!(paths.contains(&Path::new(path)), "{language:?} {mode:?}: no {path}");
                 }
                 paths.sort_unstable();
@@ -169,7 +177,10 @@ mod tests {
         let text = |name: &str| files.iter().find(|(path, _)| path == Path::new(name)).unwrap().1.clone();
         assert!(text("Makefile").contains("libnorth_sea.so north-sea.so"));
         assert!(text("tests/feed.rs").contains("north_sea::tickerd_plugin_v1"));
-        assert!(text("Cargo.toml").contains("name = \"north-sea\"") && text("Cargo.toml").contains("path = \"sdk\""));
+        assert!(
+            text("Cargo.toml").contains("name = \"north-sea\"")
+                && text("Cargo.toml").contains("path = \"sdk\"")
+        );
         assert!(text("Cargo.lock").contains("name = \"north-sea\""));
         assert!(!text("sdk/README.md").contains("](../"));
     }

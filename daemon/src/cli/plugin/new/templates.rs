@@ -39,7 +39,8 @@ pub const HEADER: File =
     File { path: "include/tickerd.h", text: include_str!("../../../../../plugins-sdk/include/tickerd.h") };
 
 /// What tells the contract and the line protocol.
-pub const GUIDE: File = File { path: "README.md", text: include_str!("../../../../../plugins-sdk/README.md") };
+pub const GUIDE: File =
+    File { path: "README.md", text: include_str!("../../../../../plugins-sdk/README.md") };
 
 /// The SDK's source.
 pub const SDK: &[File] = files!("src":
