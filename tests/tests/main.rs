@@ -23,6 +23,7 @@ mod heartbeat;
 mod host;
 mod metrics;
 mod rates;
+mod readme_blocks;
 mod record;
 mod replay;
 mod shutdown;
