@@ -8,7 +8,7 @@
 //! | `sh new` | typed; its last command serves |
 //! | `toml` | `tickerd check` |
 //! | `json` | each line read by the daemon as a feed's |
-//! | `sh no-run`, `ini` | nothing, as it needs a plugin or a system; such blocks are listed on standard error |
+//! | `sh shown`, `ini` | nothing, as it needs a plugin or a system; such blocks are listed on standard error |
 
 use std::io::Write;
 use std::path::Path;
@@ -73,7 +73,7 @@ fn installed(tool: &str) -> bool {
 fn every_block_is_of_a_kind_that_is_checked() {
     let known =
         ["rust", "c", "cpp", "sh new", "sh feed", "python feed", "js feed", "go feed", "toml", "json"];
-    let listed = ["sh no-run", "ini"];
+    let listed = ["sh shown", "ini"];
     let mut left_out = Vec::new();
     for block in blocks() {
         if listed.contains(&block.fence) {
