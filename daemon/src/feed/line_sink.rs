@@ -95,7 +95,7 @@ impl LineSink {
             {
                 Said::Fail(failure)
             }
-            Report::Fail(_) | Report::Ended(_) | Report::Leaving | Report::Mute => return,
+            Report::Spoke | Report::Fail(_) | Report::Ended(_) | Report::Leaving | Report::Mute => return,
         };
         self.words().said.push_back(said);
         self.stir();

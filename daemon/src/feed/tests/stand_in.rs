@@ -24,7 +24,7 @@ fn child() {
     dup2_stdout(File::options().write(true).open("/proc/self/fd/3").unwrap()).unwrap();
     close(3).unwrap();
     match Cli::from_words(words).unwrap() {
-        Command::FeedHost(args) => feed_host::run(&args.feed, &args.path, args.daemon),
+        Command::FeedHost(args) => feed_host::run(&args.feed, &args.path, args.daemon, args.sealed),
         Command::FeedExec(args) => feed_exec::run(args.daemon, &args.argv),
         Command::FeedWarden => feed_warden::run(),
         other => panic!("the supervisor does not start {other:?}"),
