@@ -101,7 +101,8 @@ impl Subscriber {
 
     /// Reads on to the first tick of a version, and some of it.
     async fn until_version(&mut self, version: &str) {
-        within(&format!("version {version}"), async { while self.tick().await.value()["v"] != version {} }).await;
+        within(&format!("version {version}"), async { while self.tick().await.value()["v"] != version {} })
+            .await;
         for _ in 0..10 {
             assert_eq!(self.tick().await.value()["v"], version);
         }
@@ -158,7 +159,9 @@ async fn a_broken_file_changes_nothing_and_is_told() {
     let daemon = bench.daemon().feed(bench.feed()).run().await;
     let mut subscriber = Subscriber::of(&daemon).await;
     let process = Process::of_feed(daemon.pid(), "v");
-    for (broken, why) in [("no_entry", "does not export tickerd_plugin_v1"), ("future_host", "upgrade tickerd")] {
+    for (broken, why) in
+        [("no_entry", "does not export tickerd_plugin_v1"), ("future_host", "upgrade tickerd")]
+    {
         bench.put(&raw_c(broken));
         let (code, text) = bench.tickerd(&["reload", "v"]).await;
         assert_eq!(code, 1, "{text}");
@@ -183,7 +186,8 @@ async fn sighup_loads_what_has_changed_and_nothing_else() {
     let write_script = |word: &str| {
         use std::os::unix::fs::PermissionsExt;
         let line = format!("{{\"event\":\"word\",\"data\":\"{word}\"}}");
-        std::fs::write(bench.path("fresh"), format!("#!/bin/sh\necho '{line}'; exec cat >/dev/null\n")).unwrap();
+        std::fs::write(bench.path("fresh"), format!("#!/bin/sh\necho '{line}'; exec cat >/dev/null\n"))
+            .unwrap();
         std::fs::set_permissions(bench.path("fresh"), std::fs::Permissions::from_mode(0o755)).unwrap();
         std::fs::rename(bench.path("fresh"), &script).unwrap();
     };
@@ -232,7 +236,10 @@ async fn the_file_of_a_plugin_in_process_may_be_cut_and_written() {
         }
     }
     let (code, text) = bench.tickerd(&["reload", "v"]).await;
-    assert!(code == 1 && text.contains("restart needed") && text.contains("isolation = \"process\""), "{text}");
+    assert!(
+        code == 1 && text.contains("restart needed") && text.contains("isolation = \"process\""),
+        "{text}"
+    );
     assert_eq!(client.tick().await.seq(), seq + 1);
 }
 
@@ -254,7 +261,8 @@ async fn a_file_that_is_not_trusted_or_not_the_pinned_one_does_not_run() {
     let listed = bench.listed().await;
     assert_eq!(listed["state"], "down", "{listed}");
     // The hash that is told is the one to write.
-    let found = listed["reason"].as_str().unwrap().rsplit("sha256 = \"").next().unwrap().split('"').next().unwrap();
+    let found =
+        listed["reason"].as_str().unwrap().rsplit("sha256 = \"").next().unwrap().split('"').next().unwrap();
     let pinned = bench.feed().set(&format!("sha256 = \"{found}\""));
     let other = Bench::new();
     let daemon = other.daemon().feed(pinned).run().await;

@@ -25,6 +25,15 @@ function configure(config) {
   return read;
 }
 
+/** One of tickerd's lines. What a later tickerd says that this feed does not know is passed over. */
+function read(line) {
+  try {
+    return JSON.parse(line) ?? {};
+  } catch {
+    return {};
+  }
+}
+
 function level({ range_m, period_s }) {
   const turns = Date.now() / 1000 / period_s;
   const pull = 0.7 * Math.sin(2 * Math.PI * turns) + 0.3 * Math.sin(2 * Math.PI * turns * 1.035);
@@ -55,7 +64,7 @@ input.once("line", (setup) => {
   const tick = () => say({ topic: "harbour", event: "tide", data: { level_m: level(config) } });
   tick();
   timer = setInterval(tick, interval_ms);
-  input.on("line", (order) => JSON.parse(order).stop && stop());
+  input.on("line", (order) => read(order).stop && stop());
 });
 input.on("close", stop);
 process.stdout.on("error", stop); // nobody listens any more

@@ -42,6 +42,17 @@ def say(**line):
     print(json.dumps(line), flush=True)
 
 
+def orders():
+    """tickerd's lines, until it closes the other end. What a later tickerd says that this feed does not know is passed over."""
+    for line in sys.stdin:
+        try:
+            order = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(order, dict):
+            yield order
+
+
 def main():
     setup = sys.stdin.readline()
     if not setup:
@@ -53,9 +64,8 @@ def main():
         return 78  # EX_CONFIG: someone has to change something
     say(tfp=1, feed="org.example.example-python", version="0.1.0", mode="poll", default_poll_ms=250, min_poll_ms=50,
         events={"tide": "state"})
-    # One order a line; the end of input ends the loop, and so the feed.
-    for line in sys.stdin:
-        order = json.loads(line)
+    # The end of input ends the loop, and so the feed.
+    for order in orders():
         if order.get("stop"):
             break
         if "poll" in order:

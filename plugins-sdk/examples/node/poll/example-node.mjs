@@ -25,6 +25,15 @@ function configure(config) {
   return read;
 }
 
+/** One of tickerd's lines. What a later tickerd says that this feed does not know is passed over. */
+function read(line) {
+  try {
+    return JSON.parse(line) ?? {};
+  } catch {
+    return {};
+  }
+}
+
 function level({ range_m, period_s }) {
   const turns = Date.now() / 1000 / period_s;
   const pull = 0.7 * Math.sin(2 * Math.PI * turns) + 0.3 * Math.sin(2 * Math.PI * turns * 1.035);
@@ -53,7 +62,7 @@ input.once("line", (setup) => {
     events: { tide: "state" },
   });
   input.on("line", (line) => {
-    const order = JSON.parse(line);
+    const order = read(line);
     if (order.stop) return stop();
     if (order.poll === undefined) return;
     say({ topic: "harbour", event: "tide", data: { level_m: level(config) } });

@@ -24,6 +24,7 @@ test("levels come until it is told to stop", async () => {
     assert.deepEqual([topic, event], ["harbour", "tide"]);
     assert.ok(Math.abs(data.level_m) <= 2);
   }
+  for (const later of [null, "what is this?", [1]]) feed.order(later);
   feed.order({ stop: true });
   assert.equal(await feed.ended, 0);
 });

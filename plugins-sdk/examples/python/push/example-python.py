@@ -43,10 +43,21 @@ def say(**line):
     print(json.dumps(line), flush=True)
 
 
+def orders():
+    """tickerd's lines, until it closes the other end. What a later tickerd says that this feed does not know is passed over."""
+    for line in sys.stdin:
+        try:
+            order = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(order, dict):
+            yield order
+
+
 def heed(stop):
     """Reads orders until tickerd says to stop, or closes the other end."""
-    for line in sys.stdin:
-        if json.loads(line).get("stop"):
+    for order in orders():
+        if order.get("stop"):
             break
     stop.set()
 

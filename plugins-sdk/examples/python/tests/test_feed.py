@@ -38,6 +38,7 @@ class Behaviour(unittest.TestCase):
             self.assertEqual((tick["topic"], tick["event"]), ("harbour", "tide"))
             self.assertTrue(-2 <= tick["data"]["level_m"] <= 2)
             self.assertEqual(feed.said(), {"done": poll})
+        feed.process.stdin.write("\nwhat is this?\n[1]\n")  # a later tickerd's
         feed.order(stop=True)
         self.assertEqual(feed.ends(), 0)
 

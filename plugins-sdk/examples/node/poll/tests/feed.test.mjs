@@ -26,6 +26,7 @@ test("each poll is answered until it is told to stop", async () => {
     assert.ok(Math.abs(data.level_m) <= 2);
     assert.deepEqual(await feed.said(), { done: poll });
   }
+  for (const later of [null, "what is this?", [1]]) feed.order(later);
   feed.order({ stop: true });
   assert.equal(await feed.ended, 0);
 });

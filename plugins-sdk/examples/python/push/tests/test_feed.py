@@ -36,6 +36,7 @@ class Behaviour(unittest.TestCase):
             tick = feed.said()
             self.assertEqual((tick["topic"], tick["event"]), ("harbour", "tide"))
             self.assertTrue(-2 <= tick["data"]["level_m"] <= 2)
+        feed.process.stdin.write("\nwhat is this?\n[1]\n")  # a later tickerd's
         feed.order(stop=True)
         self.assertEqual(feed.ends(), 0)
 
