@@ -45,13 +45,16 @@ const SOCKET_MODE: u32 = 0o600;
 /// What becomes of a feed's reload, when it has; dropped when the feed is stopped before that.
 pub type Reloading = (String, oneshot::Receiver<ReloadRow>);
 
+/// Begins the reload of one feed, or of all whose file has changed; `Err`: why there is none to begin.
+pub type Reload = Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + Send + Sync>;
+
 /// What the socket commands.
 #[derive(Clone)]
 pub struct Commands {
     /// How each feed is.
     pub list: Arc<dyn Fn() -> Vec<FeedRow> + Send + Sync>,
-    /// Begins the reload of one feed, or of all whose file has changed; `Err`: why there is none to begin.
-    pub reload: Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + Send + Sync>,
+    /// See there.
+    pub reload: Reload,
 }
 
 /// Why the admin socket does not serve.
@@ -229,13 +232,13 @@ async fn accept(listener: UnixListener, commands: Commands) {
 }
 
 async fn serve(mut stream: UnixStream, commands: Commands) -> io::Result<()> {
-    let answer = match trust(&stream)? {
-        Some(refused) => refused,
-        None => match tokio::time::timeout(PEER_MAX, command(&mut stream)).await {
-            Ok(Ok(command)) => commands.obey(command).await,
-            Ok(Err(refused)) => refused,
-            Err(_) => Answer::refused(format!("no whole line came within {} s", PEER_MAX.as_secs())),
+    // Read first, also from a stranger: who has not been heard does not listen either.
+    let answer = match tokio::time::timeout(PEER_MAX, command(&mut stream)).await {
+        Ok(command) => match (trust(&stream)?, command) {
+            (Some(refused), _) | (None, Err(refused)) => refused,
+            (None, Ok(command)) => commands.obey(command).await,
         },
+        Err(_) => Answer::refused(format!("no whole line came within {} s", PEER_MAX.as_secs())),
     };
     let answer = line(&answer);
     let written = tokio::time::timeout(PEER_MAX, stream.write_all(&answer)).await;
@@ -248,7 +251,7 @@ fn trust(stream: &UnixStream) -> io::Result<Option<Answer>> {
     if peer == 0 || peer == user {
         return Ok(None);
     }
-    tracing::warn!(peer, "a stranger wanted to command this tickerd");
+    tracing::debug!(peer, "a stranger wanted to command this tickerd");
     Ok(Some(Answer::refused(format!(
         "only root and tickerd's own user (uid {user}) may command it, and you are uid {peer}; use sudo"
     ))))

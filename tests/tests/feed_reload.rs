@@ -195,6 +195,7 @@ async fn sighup_loads_what_has_changed_and_nothing_else() {
     let lines = exec("lines", [script.to_str().unwrap()]);
     let daemon = bench.daemon().feed(bench.feed()).feed(lines).feed(steady()).run().await;
     let mut subscriber = Subscriber::of(&daemon).await;
+    let mut witness = Witness::of(&daemon).await;
     let mut words = daemon.connected().await;
     words.subscribe(json!({"topics": ["lines"]})).await;
     assert_eq!(words.until("word").await.value(), "first");
@@ -209,6 +210,8 @@ async fn sighup_loads_what_has_changed_and_nothing_else() {
     assert_eq!(words.until("word").await.value(), "second");
     daemon.logged_of("v", "runs in a new process").await;
     assert_eq!(Process::of_feed(daemon.pid(), "steady"), steady, "its file has not changed");
+
+    witness.is_undisturbed().await;
 
     let now = Process::of_feed(daemon.pid(), "v");
     let (code, text) = bench.tickerd(&["reload"]).await;

@@ -1,5 +1,6 @@
 //! `tickerd plugin doctor`: every mistake of a newcomer is found at its step, and has its remedy.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -43,6 +44,9 @@ fn mistakes(folder: &Path) -> Vec<Mistake> {
     let crash = compiled("crash.so", &constructor("abort();"));
     let endless = compiled("endless.so", &constructor("for (;;) pause();"));
     let mangled = compiled("mangled.so", "const void *_Z17tickerd_plugin_v1v(void) { return 0; }");
+    let open = path("open.so");
+    std::fs::copy(raw_c("good"), &open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o666)).unwrap();
     let of = |arguments: &[&str], step, what, remedy| Mistake {
         arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
         step,
@@ -63,6 +67,7 @@ fn mistakes(folder: &Path) -> Vec<Mistake> {
         of(&[&path("foreign.so")], "machine", "it is for aarch64", "build it on this machine"),
         of(&[no_interpreter.to_str().unwrap()], "may run", "/no/such/interpreter, is not here", "install it"),
         of(&[no_first_line.to_str().unwrap()], "file", "nor a script", "begin the file with"),
+        of(&[&open], "trust", "may be written by everyone", "chmod go-w"),
         of(&[&c("no_entry")], "entry", "it does not export tickerd_plugin_v1", "the SDK's export"),
         of(&[&mangled], "entry", "it does not export", "extern \"C\""),
         of(&[&undefined], "load", "undefined symbol: nowhere_to_be_found", "-lNAME"),

@@ -205,7 +205,7 @@ async fn a_crash_is_a_gap_and_an_interrupt_ends_it_with_the_summary() {
             && data["reason"].as_str().unwrap().contains("SIGABRT")
     })
     .await;
-    run.until("the next life", |event, data| event != "notice" && data["seq"] == 3).await;
+    run.until("the next life", |event, _| event != "notice").await;
     let (_, summary) = run.interrupt().await;
     assert!(summary["restarts"].as_u64().unwrap() >= 1, "{summary}");
 
@@ -231,7 +231,7 @@ fn counts_from(library: &Path, from: u64) {
 }
 
 /// Goal: each new build that loads takes the place of the last, and a bad one takes nobody's. Method: the same file is
-/// renamed over, cut off, and linked, as linkers and cargo do.
+/// cut off, renamed over, and linked, as linkers and cargo do.
 #[tokio::test]
 async fn every_new_build_is_started_and_a_broken_one_is_told() {
     let folder = TempDir::new().unwrap();
@@ -245,11 +245,9 @@ async fn every_new_build_is_started_and_a_broken_one_is_told() {
     let mut run = Run::start(&[library.to_str().unwrap(), "--watch", "--poll", "20ms"]);
     run.until("the first build", counts(1000)).await;
 
-    // Cut off: in a file of its own, since what is mapped must not be written into.
-    let half = folder.path().join("half.so");
+    // Cut off, in place: what runs is a copy.
     let whole = std::fs::read(&second).unwrap();
-    std::fs::write(&half, &whole[..whole.len() / 2]).unwrap();
-    std::fs::rename(&half, &library).unwrap();
+    std::fs::write(&library, &whole[..whole.len() / 2]).unwrap();
     let told = run.until("the broken build", |_, data| data["type"] == "build").await;
     assert!(
         told["good"] == false && told["message"].as_str().unwrap().contains("cannot be loaded"),

@@ -19,14 +19,26 @@ use crate::feed::journal::printable;
 
 /// Names kept of one list (symbols, libraries); what is more is counted.
 const NAMES_MAX: usize = 256;
+/// Exported symbols whose names are looked at; a plugin has one.
+const SYMBOLS_MAX: u64 = 16_384;
 /// Entries of symbol versions that are looked at; real files have some hundred.
-const VERSIONS_MAX: usize = 65_536;
+const VERSIONS_MAX: usize = 4096;
+/// Entries of a dynamic section that are looked at; real ones have some thirty.
+const DYNAMIC_MAX: usize = 4096;
+/// Segments with notes that are looked at, and the largest of them in bytes; real files have two or three small ones.
+const NOTES_MAX: usize = 16;
+const NOTE_BYTES_MAX: u64 = 64 * 1024;
+/// Longest interpreter's name, in bytes; `PATH_MAX` of Linux.
+const INTERPRETER_BYTES_MAX: u64 = 4096;
 /// Longest metadata, in bytes.
 const META_BYTES_MAX: usize = 64 * 1024;
 /// Longest build id shown, in bytes.
 const BUILD_ID_BYTES_MAX: usize = 64;
 /// Section with a plugin's metadata.
 const META_SECTION: &[u8] = b".tickerd.meta";
+
+/// The one symbol that a plugin exports.
+pub const ENTRY: &str = "tickerd_plugin_v1";
 
 /// What kind of file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,6 +95,8 @@ pub struct Elf {
     pub head: Head,
     /// Dynamic symbols that others can use.
     pub exports: Names,
+    /// Whether a plugin's entry function is among them.
+    pub exports_entry: bool,
     /// The metadata section, as it is; cut at [`META_BYTES_MAX`].
     #[serde(skip)]
     pub meta: Option<Vec<u8>>,
@@ -260,18 +274,26 @@ fn read_head<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) ->
         big_endian: header.is_big_endian(),
         number: header.e_machine(endian).0,
     };
-    let (mut interpreter, mut flags) = (None, 0);
-    for segment in header.program_headers(endian, data)? {
-        if let Some(path) = segment.interpreter(endian, data)? {
-            interpreter = Some(printable(&String::from_utf8_lossy(path)));
+    // The loader takes one of each; a stranger's file may have thousands, each as large as the file.
+    let segments = header.program_headers(endian, data)?;
+    let first = |kind| segments.iter().find(|segment| segment.p_type(endian) == kind);
+    let interpreter = match first(elf::PT_INTERP) {
+        Some(segment) if segment.p_filesz(endian).into() <= INTERPRETER_BYTES_MAX => {
+            segment.interpreter(endian, data)?.map(|path| printable(&String::from_utf8_lossy(path)))
         }
-        if let Some(entries) = segment.dynamic(endian, data)? {
-            let entry = entries.iter().take_while(|entry| entry.tag(endian) != elf::DT_NULL);
-            flags |= entry
-                .filter(|entry| entry.tag(endian) == elf::DT_FLAGS_1)
-                .fold(0, |flags, entry| flags | entry.val(endian));
-        }
-    }
+        Some(_) => Some("(a name that is too long)".to_owned()),
+        None => None,
+    };
+    let entries = match first(elf::PT_DYNAMIC) {
+        Some(segment) => segment.dynamic(endian, data)?.unwrap_or_default(),
+        None => &[],
+    };
+    let flags = entries
+        .iter()
+        .take(DYNAMIC_MAX)
+        .take_while(|entry| entry.tag(endian) != elf::DT_NULL)
+        .filter(|entry| entry.tag(endian) == elf::DT_FLAGS_1)
+        .fold(0, |flags, entry| flags | entry.val(endian));
     let is_program = interpreter.is_some() || flags & u64::from(DF_1_PIE) != 0;
     let kind = match header.e_type(endian) {
         elf::ET_EXEC => Kind::Program,
@@ -289,10 +311,12 @@ fn read_all<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) -> 
     let header = E::parse(data)?;
     let endian = header.endian()?;
     let sections = header.sections(endian, data)?;
+    let (exports, exports_entry) = read_exports(&sections, endian, data)?;
     let (needed, runpath) = read_dynamic(&sections, endian, data)?;
     let has_symbols = sections.iter().any(|section| section.sh_type(endian) == elf::SHT_SYMTAB);
     Ok(Elf {
-        exports: read_exports(&sections, endian, data)?,
+        exports,
+        exports_entry,
         meta: read_meta(&sections, endian, data),
         needed,
         runpath,
@@ -311,9 +335,10 @@ fn read_dynamic<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
 ) -> object::read::Result<(Names, Option<String>)> {
     let table = sections.dynamic_table(endian, data)?;
     let (mut needed, mut runpath) = (Names::default(), None);
-    for entry in &table {
+    for entry in table.iter().take(DYNAMIC_MAX) {
         match entry.tag {
-            elf::DT_NEEDED => needed.push(table.string(entry)?),
+            elf::DT_NEEDED if needed.names.len() < NAMES_MAX => needed.push(table.string(entry)?),
+            elf::DT_NEEDED => needed.left_out += 1,
             // RPATH is the older of the two, and counts only without the other.
             elf::DT_RUNPATH => runpath = Some(table.string(entry)?),
             elf::DT_RPATH if runpath.is_none() => runpath = Some(table.string(entry)?),
@@ -327,21 +352,28 @@ fn read_exports<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
     sections: &SectionTable<'d, E, R>,
     endian: Endianness,
     data: R,
-) -> object::read::Result<Names> {
+) -> object::read::Result<(Names, bool)> {
     let symbols = sections.symbols(endian, data, elf::SHT_DYNSYM)?;
-    let mut exports = Names::default();
+    let (mut exports, mut entry, mut looked_at) = (Names::default(), false, 0);
     for symbol in symbols.iter() {
         let is_seen = matches!(symbol.st_visibility(), elf::STV_DEFAULT | elf::STV_PROTECTED)
             && matches!(symbol.st_bind(), elf::STB_GLOBAL | elf::STB_WEAK | elf::STB_GNU_UNIQUE)
             && !symbol.is_undefined(endian);
-        if is_seen {
-            let name = symbol.name(endian, symbols.strings())?;
-            if !name.is_empty() {
-                exports.push(name);
-            }
+        if !is_seen {
+            continue;
+        }
+        looked_at += 1;
+        if looked_at > SYMBOLS_MAX {
+            exports.left_out += 1;
+            continue;
+        }
+        let name = symbol.name(endian, symbols.strings())?;
+        entry |= name == ENTRY.as_bytes();
+        if !name.is_empty() {
+            exports.push(name);
         }
     }
-    Ok(exports)
+    Ok((exports, entry))
 }
 
 fn read_meta<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
@@ -401,7 +433,10 @@ fn read_build_id<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
     endian: Endianness,
     data: R,
 ) -> object::read::Result<Option<String>> {
-    for segment in header.program_headers(endian, data)?.iter().take(NAMES_MAX) {
+    let is_note = |segment: &&E::ProgramHeader| {
+        segment.p_type(endian) == elf::PT_NOTE && segment.p_filesz(endian).into() <= NOTE_BYTES_MAX
+    };
+    for segment in header.program_headers(endian, data)?.iter().filter(is_note).take(NOTES_MAX) {
         let Some(mut notes) = segment.notes(endian, data)? else { continue };
         let mut looked_at = 0;
         while let Some(note) = notes.next()? {
@@ -488,6 +523,27 @@ mod tests {
         for other in ["GLIBC_PRIVATE", "GLIBC_ABI_DT_RELR", "GCC_3.0", "GLIBC_", "GLIBC_2..3"] {
             assert_eq!(version(other), None, "{other}");
         }
+    }
+
+    /// Goal: a file cannot multiply the work, or the memory, by saying the same thing often. Method: as many segments of
+    /// each kind as there can be, each of the whole file.
+    #[test]
+    fn a_thousand_times_the_same_segment_is_read_once() {
+        let mut bytes = std::fs::read(mapped_library()).unwrap();
+        let (count, size) = (60_000u16, 56);
+        bytes.resize(64 + usize::from(count) * size, 1);
+        bytes[32..40].copy_from_slice(&64u64.to_ne_bytes());
+        bytes[56..58].copy_from_slice(&count.to_ne_bytes());
+        for (n, segment) in bytes[64..].chunks_exact_mut(size).enumerate() {
+            let kind = [elf::PT_DYNAMIC, elf::PT_NOTE, elf::PT_INTERP][n % 3];
+            segment[..4].copy_from_slice(&kind.0.to_ne_bytes());
+            segment[8..16].copy_from_slice(&(n as u64 % 16 * 16).to_ne_bytes());
+            segment[32..40].copy_from_slice(&(3_000_000 - n as u64 * 16).to_ne_bytes());
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        assert_eq!(head(file.path()).unwrap().kind, Kind::Program);
+        let _ = (read(file.path()), parse(&bytes[..]));
     }
 
     proptest! {

@@ -101,7 +101,7 @@ impl Swap {
         start: impl FnOnce(&Admitted, Reporter) -> Result<Running, Failure>,
         now: Instant,
     ) -> Turn {
-        let admitted = match looked {
+        let mut admitted = match looked {
             Ok(admitted) => admitted,
             Err(failure) => return Turn::Over(Reloaded::Failed(failure.message)),
         };
@@ -116,6 +116,7 @@ impl Swap {
         }
         match start(&admitted, self.report.clone()) {
             Ok(running) => {
+                admitted.sealed = None;
                 let heir = Heir { life: self.life, running, admitted, hello: None, later: Vec::new() };
                 self.step = Step::Starting(heir, now + self.hello_within);
                 Turn::Wait

@@ -369,8 +369,42 @@ mod tests {
         if geteuid().is_root() {
             std::os::unix::fs::chown(&path, Some(STRANGER), None).unwrap();
             let refused = judged(&path).unwrap_err();
-            assert!(refused.contains("belongs to uid 1001") && refused.contains("root (uid 0)"), "{refused}");
+            assert!(refused.contains("uid 1001") && refused.contains("root (uid 0)"), "{refused}");
         }
+    }
+
+    /// Goal: a private group is no excuse for a file that a list lets others write. Format of the list: acl(5), and
+    /// `posix_acl_xattr.h` of Linux 6.
+    #[test]
+    fn an_access_list_takes_the_excuse_away() {
+        let (_dir, path) = placed(0o664, 0o755);
+        let private = Judge { user: geteuid().as_raw(), is_private: |_, _| true };
+        let judged =
+            || private.judge(&look_at(&path).unwrap(), &path).map_err(|distrust| distrust.to_string());
+        assert_eq!(judged(), Ok(()));
+        let entries: [(u16, u16, u32); 5] = [
+            (0x01, 6, u32::MAX),
+            (0x02, 6, STRANGER),
+            (0x04, 4, u32::MAX),
+            (0x10, 6, u32::MAX),
+            (0x20, 4, u32::MAX),
+        ];
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, may, id) in entries {
+            list.extend(tag.to_le_bytes().into_iter().chain(may.to_le_bytes()).chain(id.to_le_bytes()));
+        }
+        let set = rustix::fs::setxattr(&path, ACCESS_LIST, &list, rustix::fs::XattrFlags::empty());
+        if let Err(error) = set {
+            println!(
+                "this file system has no access control lists ({error}): this part of the test has not run"
+            );
+            return;
+        }
+        let refused = judged().unwrap_err();
+        assert!(
+            refused.contains("access control list (mode 0664+)") && refused.contains("setfacl -b"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use nix::unistd::dup2_stdout;
 
 use crate::cli::EXIT_FAILED;
 use crate::feed::elf::{self, ElfError};
-use crate::feed::{self, PluginInfo};
+use crate::feed::{self, PluginInfo, trust};
 
 /// How long a library may take to load and to say what it is; its entry function is pure, so that it needs no time.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -46,8 +46,12 @@ fn tell(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
 /// What the library at `path` says about itself.
 ///
 /// # Errors
-/// Why it cannot be loaded, which rule of the ABI it breaks, or how it took its process down.
+/// Why it is not trusted or cannot be loaded, which rule of the ABI it breaks, or how it took its process down.
 pub fn ask(path: &Path) -> Result<PluginInfo, String> {
+    // What a daemon would not run is not run for a look either.
+    if let Ok(file) = trust::look_at(path) {
+        trust::judge(&file, path).map_err(|distrust| distrust.to_string())?;
+    }
     // A file that was cut off takes the loader down with it, without a word.
     if let Err(e @ ElfError::Broken(_)) = elf::read(path) {
         return Err(format!("{} cannot be loaded: {e}", path.display()));

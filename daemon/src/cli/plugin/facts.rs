@@ -9,12 +9,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::loader::{self, Library};
-use crate::feed::elf::{self, Elf, ElfError, Glibc, Kind};
+use crate::feed::elf::{self, ENTRY, Elf, ElfError, Glibc, Kind};
 use crate::feed::{Meta, Plugin, PluginInfo, printable};
 use tickerd_sdk::abi::TKR_ABI_MINOR;
 
-/// The only symbol a plugin needs to export.
-pub const ENTRY: &str = "tickerd_plugin_v1";
 /// Longest first line of a script that the kernel reads, in bytes.
 const FIRST_LINE_BYTES_MAX: u64 = 256;
 
@@ -205,7 +203,7 @@ impl Facts {
             }
         }
         let exports = &elf.exports;
-        if !exports.names.iter().any(|name| name == ENTRY) && exports.left_out == 0 {
+        if !elf.exports_entry {
             let what = format!("it does not export {ENTRY}");
             let near = exports.names.iter().find(|name| name.contains("tickerd_plugin"));
             let remedy = match near {

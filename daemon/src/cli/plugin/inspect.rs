@@ -11,7 +11,7 @@ use super::facts::{Facts, RunsAs};
 use super::{describe, find};
 use crate::cli::EXIT_FAILED;
 use crate::feed::elf::Names;
-use crate::feed::{FeedTypeInfo, Mode, Plugin, PluginInfo};
+use crate::feed::{FeedTypeInfo, Mode, Plugin, PluginInfo, printable};
 
 /// Names of one list that are shown.
 const SHOWN_MAX: usize = 12;
@@ -83,7 +83,8 @@ fn inspect(args: &InspectArgs) -> Result<(String, ExitCode), String> {
 }
 
 fn line(text: &mut String, word: &str, what: &str) {
-    let _ = writeln!(text, "{word:<11}{what}");
+    // Much of it is a stranger's words.
+    let _ = writeln!(text, "{word:<11}{}", printable(what));
 }
 
 fn of_file(facts: &Facts) -> String {

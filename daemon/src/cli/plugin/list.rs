@@ -10,8 +10,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::facts::ENTRY;
-use crate::feed::elf::{self, Kind};
+use crate::feed::elf::{self, ENTRY, Kind};
 use crate::feed::{Meta, Plugin, known_as, plugin_folders};
 
 /// See the module.
@@ -150,7 +149,7 @@ fn listed(file: &Path) -> Result<Listed, String> {
     if super::loader::machine().is_some_and(|here| here != elf.head.machine) {
         return Err(format!("it is for {}", elf.head.machine));
     }
-    if !elf.exports.names.iter().any(|symbol| symbol == ENTRY) && elf.exports.left_out == 0 {
+    if !elf.exports_entry {
         return Err(format!("it does not export {ENTRY}"));
     }
     plugin.kind = "library";

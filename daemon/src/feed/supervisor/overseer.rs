@@ -96,6 +96,8 @@ impl Overseer {
         let mut admitted = admit(spec)?;
         let (mut number, report) = self.reporter(true);
         let running = Running::start(spec, &admitted, self.sink.clone(), report, false)?;
+        // Whoever runs it has it.
+        admitted.sealed = None;
         self.shared.note(&admitted);
         let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
         let mut current = Life::new(of_source(spec, &admitted), &voice, &journal, running, Instant::now());
@@ -329,7 +331,7 @@ impl Overseer {
             text.push_str(": ");
             text.push_str(&printable(&health.reason));
         }
-        self.journal.tell(level, None, &text);
+        self.journal.tell_state(level, &text);
     }
 }
 

@@ -401,12 +401,7 @@ fn a_script_is_swapped_without_a_loss() {
 fn a_program_that_says_nothing_takes_over_if_it_lives() {
     let dir = scratch();
     let path = dir.path().join("feed.sh");
-    let write = |body: &str| {
-        let fresh = dir.path().join("fresh.sh");
-        std::fs::write(&fresh, format!("#!/bin/sh\n{body}\n")).unwrap();
-        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::rename(fresh, &path).unwrap();
-    };
+    let write = |body: &str| drop(put_script(dir.path(), body));
     write(r#"echo '{"event":"quote","data":1}'; exec cat"#);
     let limits = Limits { hello: Duration::from_millis(300), ..quick() };
     let source = Source::Exec { argv: vec![path.display().to_string()] };
@@ -425,4 +420,64 @@ fn a_program_that_says_nothing_takes_over_if_it_lives() {
     bench.stayed_up();
     assert_eq!(bench.supervisor().health().state, FeedState::Up);
     assert!(bench.stop() < PATIENCE / 2);
+}
+
+fn put_script(dir: &Path, body: &str) -> PathBuf {
+    let (path, fresh) = (dir.join("feed.sh"), dir.join("fresh.sh"));
+    std::fs::write(&fresh, format!("#!/bin/sh\n{body}\n")).unwrap();
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(fresh, &path).unwrap();
+    path
+}
+
+/// Goal: what a new program says before its turn is held within bounds, and none of it is lost. Method: more than is held,
+/// while the old one is slow to end.
+#[test]
+fn a_flood_before_its_turn_waits() {
+    const LINES: u64 = 40_000;
+    let dir = scratch();
+    let stubborn =
+        r#"trap '' TERM; echo '{"event":"trade","class":"event","data":"one 1"}'; while :; do sleep 1; done"#;
+    let path = put_script(dir.path(), stubborn);
+    let mut bench = Bench::start(spec(Source::Exec { argv: vec![path.display().to_string()] }));
+    bench.until_values(1);
+    put_script(
+        dir.path(),
+        &format!(
+            r#"awk 'BEGIN {{ for (n = 1; n <= {LINES}; n++) print "{{\"event\":\"trade\",\"class\":\"event\",\"data\":\"two " n "\"}}" }}'; exec cat"#
+        ),
+    );
+    assert!(matches!(bench.reloaded(true), Reloaded::Swapped { .. }));
+    let last = format!("\"two {LINES}\"");
+    bench.until("the last line", |bench| bench.values().last() == Some(&last.as_str()));
+    assert_eq!(bench.seen.iter().map(|seen| 1 + seen.merged).sum::<u64>(), 1 + LINES);
+    assert_eq!(bench.seen.first().unwrap().value, "\"one 1\"");
+    bench.stayed_up();
+}
+
+/// Goal: a feed that is stopped while a new process of it gets ready leaves neither behind.
+#[test]
+fn a_stop_in_the_middle_ends_both() {
+    let file = Replaceable::new(&version(POLLING, "one"));
+    let mut bench = Bench::start(quickly_polled(file.path.clone()));
+    bench.until_values(1);
+    let marker = file.dir.path().join("pid");
+    file.replace(&format!(
+        "static st slow(const host *h, const char *c, size_t n, feed **out) {{
+           FILE *f = fopen(\"{}\", \"w\"); fprintf(f, \"%d\\n\", (int)getpid()); fclose(f); for (;;) pause(); }}
+         static st poll(feed *f) {{ return 0; }} PLUGIN(.mode = 1, .poll = poll, .create = slow)",
+        marker.display()
+    ));
+    let told = bench.reload(true);
+    let pid = || std::fs::read_to_string(&marker).unwrap_or_default().trim_end().to_owned();
+    bench.until("the new process", |_| !pid().is_empty());
+    assert!(bench.stop() < Duration::from_secs(5));
+    assert!(told.try_recv().is_err(), "nobody took over");
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid())).unwrap_or_default();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    // Killed, and reaped by a thread of its own.
+    while !state().is_empty() && !state().contains(") Z ") {
+        assert!(std::time::Instant::now() < deadline, "{}", state());
+        std::thread::yield_now();
+    }
 }

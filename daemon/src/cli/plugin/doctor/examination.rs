@@ -12,7 +12,7 @@ use crate::cli::plugin::describe;
 use crate::cli::plugin::facts::{About, Facts, RunsAs};
 use crate::cli::plugin::keys::UnknownKeys;
 use crate::config::{Feed, Source};
-use crate::feed::{FindError, Plugin, PluginInfo, find_plugin, plugin_folders};
+use crate::feed::{FindError, Plugin, PluginInfo, find_plugin, plugin_folders, trust};
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -73,7 +73,7 @@ impl Examination {
         };
         let mut examination = Examination { feed: feed.name.clone(), runs, ok: true, steps: Vec::new() };
         let Some(plugin) = examination.find(feed) else { return examination };
-        let Some(facts) = examination.look(&plugin) else { return examination };
+        let Some(facts) = examination.look(feed, &plugin) else { return examination };
         let mut info = None;
         if facts.runs_as == RunsAs::Library {
             info = examination.load(&facts.file);
@@ -131,7 +131,7 @@ impl Examination {
     }
 
     /// What the file says without being run. None: what follows would fail for the same reason.
-    fn look(&mut self, plugin: &Plugin) -> Option<Facts> {
+    fn look(&mut self, feed: &Feed, plugin: &Plugin) -> Option<Facts> {
         let (Plugin::Library(path) | Plugin::Program(path)) = plugin;
         let facts = match Facts::of(plugin) {
             Ok(facts) => facts,
@@ -160,11 +160,41 @@ impl Examination {
             let remedy = format!("chmod +x {}", path.display());
             self.step("may run", Outcome::Problem, "it is not executable", remedy);
         }
+        self.trust(feed, &facts);
         if !self.ok {
             self.skip("load");
             return None;
         }
         Some(facts)
+    }
+
+    /// Who else could have written it, and whether it is the one that was pinned.
+    fn trust(&mut self, feed: &Feed, facts: &Facts) {
+        match &feed.source {
+            // PATH is the operator's word for what may run.
+            Source::Exec(argv) if argv.first().is_some_and(|program| !program.contains('/')) => {}
+            _ => match trust::look_at(&facts.file).map(|file| trust::judge(&file, &facts.file)) {
+                Ok(Ok(())) => self.step("trust", Outcome::Ok, "nobody else can change it", ""),
+                Ok(Err(distrust)) => {
+                    let text = distrust.to_string();
+                    let (what, remedy) = text.split_once("; ").unwrap_or((&text, ""));
+                    self.step("trust", Outcome::Problem, what, remedy);
+                }
+                Err(e) => self.step("trust", Outcome::Problem, format!("it cannot be looked at: {e}"), ""),
+            },
+        }
+        if let Some(pinned) = &feed.sha256 {
+            let same = pinned.to_string() == facts.sha256;
+            let what = if same {
+                "it is the pinned file".to_owned()
+            } else {
+                format!("its SHA-256 is {}", facts.sha256)
+            };
+            let outcome = if same { Outcome::Ok } else { Outcome::Problem };
+            let remedy =
+                if same { "" } else { "if that file is meant, write this into sha256 of its [[feed]]" };
+            self.step("sha256", outcome, what, remedy);
+        }
     }
 
     fn load(&mut self, path: &Path) -> Option<PluginInfo> {
@@ -290,7 +320,7 @@ fn seen(name: &str, facts: &Facts) -> Option<String> {
         "entry" if facts.runs_as == RunsAs::Library => {
             let abi =
                 facts.meta.as_ref().map_or(String::new(), |meta| format!(", built with ABI {}", meta.abi));
-            Some(format!("{}{abi}", crate::cli::plugin::facts::ENTRY))
+            Some(format!("{}{abi}", crate::feed::elf::ENTRY))
         }
         _ => None,
     }

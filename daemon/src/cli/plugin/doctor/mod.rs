@@ -22,6 +22,7 @@ use crate::cli::setting::{read_setting, set};
 use crate::cli::solo::name_of;
 use crate::cli::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
 use crate::config::{Config, Feed, Overrides, environment};
+use crate::feed::printable;
 use crate::pulse::Bell;
 use examination::{Examination, Outcome};
 
@@ -167,7 +168,8 @@ fn text(examination: &Examination) -> String {
         let word = if colour { format!("{with}{word}\x1b[0m") } else { word };
         for (n, line) in step.what.lines().enumerate() {
             let (word, name) = if n == 0 { (word.as_str(), step.name) } else { ("        ", "") };
-            text.push_str(&format!("  {word} {name:<14} {line}\n"));
+            // It may be a stranger's words.
+            text.push_str(&format!("  {word} {name:<14} {}\n", printable(line)));
         }
     }
     let remedies: Vec<&str> = examination
@@ -177,7 +179,7 @@ fn text(examination: &Examination) -> String {
         .filter(|remedy| !remedy.is_empty())
         .collect();
     for remedy in &remedies {
-        text.push_str(&format!("  do: {remedy}\n"));
+        text.push_str(&format!("  do: {}\n", printable(remedy)));
     }
     text.push('\n');
     text

@@ -60,7 +60,7 @@ impl Screen {
 }
 
 fn painted(colour: bool, with: &str, text: &str) -> String {
-    if colour { format!("{with}{text}\x1b[0m") } else { text.to_owned() }
+    if colour && !text.is_empty() { format!("{with}{text}\x1b[0m") } else { text.to_owned() }
 }
 
 impl Printer for Screen {
