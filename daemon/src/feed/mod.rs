@@ -74,7 +74,7 @@ pub use plan::not_started;
 pub use reload::{OnReloaded, Reloaded};
 pub use report::{Failure, Fault, Hello, Mode, Report};
 pub use runner::{Job, Runner};
-pub use sealed::{SealError, Sealed};
+pub use sealed::{SealError, Sealed, check_pin};
 pub use sink::now_unix_ms;
 pub use splitter::{Item, Splitter};
 pub use supervisor::Supervisor;

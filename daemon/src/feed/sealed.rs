@@ -180,6 +180,16 @@ fn shown_as(descriptor: RawFd) -> String {
     format!("/proc/self/fd/{descriptor}")
 }
 
+/// Whether the library at `path` has the pinned bytes now; no more of it is judged.
+pub fn check_pin(path: &Path, pinned: Digest) -> Result<(), SealError> {
+    let failed = |error| SealError::Io { path: path.to_owned(), error };
+    let found = File::open(path).and_then(|file| hash(&file)).map_err(failed)?;
+    match found == pinned {
+        true => Ok(()),
+        false => Err(SealError::Mismatch { path: path.to_owned(), pinned, found }),
+    }
+}
+
 /// What of a file changes when it is written or replaced.
 fn state(found: &Metadata) -> (u64, i64, i64, i64, i64) {
     (found.len(), found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec())
