@@ -7,6 +7,7 @@ pub mod feed_host;
 pub mod feed_warden;
 pub mod plugin;
 pub mod record;
+pub mod setting;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

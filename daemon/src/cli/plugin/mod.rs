@@ -1,5 +1,6 @@
 //! `tickerd plugin`: what a feed's author needs, without a daemon.
 
+mod check;
 pub mod describe;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,15 @@ pub struct PluginArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum PluginCommand {
+    /// Hold a plugin to its contract: the conformance suite, one test per process.
+    Check(check::CheckArgs),
+    /// Do one test of the suite; `tickerd plugin check` starts this itself.
+    #[command(hide = true)]
+    CheckOne {
+        /// Who started it, and with whom it ends.
+        #[arg(long, value_name = "PID")]
+        parent: u32,
+    },
     /// Print what a library's code says about itself, as JSON; other commands start this as a child.
     #[command(hide = true)]
     Describe(DescribeArgs),
@@ -33,6 +43,8 @@ struct DescribeArgs {
 /// Does what was asked.
 pub fn run(args: &PluginArgs) -> ExitCode {
     match &args.command {
+        PluginCommand::Check(args) => check::run(args),
+        PluginCommand::CheckOne { parent } => check::run_one(*parent),
         PluginCommand::Describe(args) => describe::run(&args.path),
     }
 }
