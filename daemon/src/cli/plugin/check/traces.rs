@@ -24,6 +24,23 @@ pub fn descriptors() -> BTreeMap<String, String> {
     entries("/proc/self/fd", |path| std::fs::read_link(path).ok().map(|to| to.display().to_string()))
 }
 
+/// The processes that are children of this one, with their command lines; the dead that nobody reaped count.
+pub fn children() -> Vec<(i32, String)> {
+    let tasks = threads();
+    let lists = tasks
+        .keys()
+        .filter_map(|task| std::fs::read_to_string(format!("/proc/self/task/{task}/children")).ok());
+    let mut all = Vec::new();
+    for list in lists {
+        for pid in list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()) {
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).replace('\0', " ").trim_end().to_owned();
+            all.push((pid, if command.is_empty() { format!("process {pid}") } else { command }));
+        }
+    }
+    all
+}
+
 /// Resident memory, in bytes; 0 where it cannot be read.
 pub fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
