@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use nix::unistd::dup2_stdin;
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, dup2_stdin};
 use serde::{Deserialize, Serialize};
 
 use super::output;
 use super::subject::Subject;
 use super::test::{self, Test};
+use super::traces;
 use super::verdict::Verdict;
 use crate::cli::{EXIT_FAILED, EXIT_USAGE};
 use crate::feed::cage;
@@ -47,7 +50,12 @@ fn obey(parent: u32) -> io::Result<ExitCode> {
     let Some(test) = test::all(order.subject.program).into_iter().find(|test| test.id == order.id) else {
         return Err(io::Error::other(format!("there is no test {}", order.id)));
     };
+    // What a plugin starts and leaves becomes a child of this, and does not stay.
+    let _ = set_child_subreaper(true);
     let mut line = serde_json::to_vec(&judge(test, &order.subject))?;
+    for (pid, _) in traces::children() {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
     line.push(b'\n');
     answer.write_all(&line)?;
     // What a plugin does at the process's end is seen by who started it.

@@ -45,7 +45,7 @@ impl Fuzz {
     /// Most time it takes.
     pub fn time(self) -> Duration {
         match self {
-            Fuzz::Cases(_) => Duration::from_secs(20),
+            Fuzz::Cases(_) => Duration::from_secs(10),
             Fuzz::Millis(ms) => Duration::from_millis(ms),
         }
     }

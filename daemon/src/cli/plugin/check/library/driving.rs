@@ -11,10 +11,10 @@ use super::configuration::feed_type;
 use crate::feed::{Face, Mode};
 
 /// Polls that must keep their deadline.
-const POLLS: u64 = 3;
+const POLLS: u64 = 5;
 /// How long `interrupt` may take; it must not block.
 const INTERRUPT: Duration = Duration::from_secs(1);
-/// How long a push feed has run when it is interrupted or stopped.
+/// How long a call has run when it is interrupted or stopped.
 const BEGUN: Duration = Duration::from_millis(150);
 /// Signs of life that show that it goes on giving them.
 const SIGNS: u64 = 2;
@@ -114,6 +114,7 @@ fn interrupt(subject: &Subject) -> Tested {
     match hello.mode {
         Mode::Poll => {
             session.order_poll();
+            session.sink().wait(BEGUN, |_| false);
             called(&session)?;
             // What it answers is its own affair.
             if session.polled(STOP).is_err() {
@@ -142,10 +143,10 @@ fn stop(subject: &Subject) -> Tested {
     // In the middle of a call.
     let mut session = Session::start(subject, Face::default())?;
     let hello = session.ready()?;
-    match hello.mode {
-        Mode::Poll => session.order_poll(),
-        Mode::Push => drop(session.sink().wait(BEGUN, |_| false)),
+    if hello.mode == Mode::Poll {
+        session.order_poll();
     }
+    session.sink().wait(BEGUN, |_| false);
     let start = Instant::now();
     session.stop()?;
     let mut longest = start.elapsed();

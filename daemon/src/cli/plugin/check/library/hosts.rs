@@ -17,8 +17,8 @@ use crate::feed::{Answer, Clock, Face, Failure, Hello, Mode};
 const UNKNOWN_GOOD: TkrStatus = 77;
 const UNKNOWN_BAD: TkrStatus = -77;
 /// How long an emit of the slow host takes, and how many do.
-const SLOW: Duration = Duration::from_millis(50);
-const SLOW_MAX: u64 = 10;
+const SLOW: Duration = Duration::from_millis(600);
+const SLOW_MAX: u64 = 2;
 /// How long a stray thread is given to do harm.
 const STRAY: Duration = Duration::from_millis(300);
 /// How far the clock is set forward, and then back.
@@ -132,7 +132,6 @@ fn emit_stopping(subject: &Subject) -> Tested {
     }
     // Told by emit first, and then in every other way.
     if first.recv_timeout(LISTEN).is_err() {
-        session.stop()?;
         return Err(skipped("it emitted nothing"));
     }
     session.stop()?;
@@ -187,7 +186,7 @@ fn heard_for_a_while(session: &mut Session, hello: &Hello) -> Result<u64, Verdic
 }
 
 fn after_destroy(subject: &Subject) -> Tested {
-    life_on(subject, hurried(), 3)?;
+    life_on(subject, hurried(), 4)?;
     // What still calls is told to stop; what touches its freed instance ends the process, and with it this test.
     std::thread::sleep(STRAY);
     passed()

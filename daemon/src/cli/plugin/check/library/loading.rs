@@ -20,7 +20,7 @@ const NAMED_MAX: usize = 5;
 
 pub const TESTS: &[Test] = &[
     Test::new("load", "It loads with all its symbols resolved, and its descriptor keeps to the ABI.", load)
-        .within_s(10),
+        .within_s(5),
     Test::new("one-symbol", "It exports its entry function and nothing else.", one_symbol)
         .needs(LOAD)
         .within_s(10),

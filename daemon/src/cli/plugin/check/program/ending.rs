@@ -94,6 +94,9 @@ fn children(subject: &Subject) -> Tested {
     let before = traces::children();
     let mut life = begun(subject)?;
     life.finish();
+    if life.end(Duration::ZERO).is_none() {
+        return Err(skipped("it does not end; see `stop`"));
+    }
     let until = Instant::now() + SETTLE;
     let left = loop {
         let left: Vec<(i32, String)> =

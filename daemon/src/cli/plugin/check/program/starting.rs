@@ -162,6 +162,11 @@ fn bad_config(subject: &Subject) -> Tested {
     for key in good.keys() {
         slips.push((format!("{key} = {{\"\": []}}"), with(key, json!({"": []}))));
     }
+    if let Some(failure) = reaction(subject, subject.config.clone(), REACTION)?
+        && failure.fault != Fault::Config
+    {
+        return Err(skipped(format!("it ends whatever its configuration is, with {}", told(&failure))));
+    }
     let (mut refused, all) = (0, slips.len());
     for (what, config) in slips {
         match reaction(subject, config, REACTION) {
