@@ -44,8 +44,12 @@ fn cases(folder: &Path) -> Vec<(&'static str, Feed, String)> {
         ("no_id", Feed::plugin("no_id", &c("no_id")), "`id` is NULL".into()),
         ("no_create", Feed::plugin("no_create", &c("no_create")), "a poll feed without `poll`".into()),
         ("reserved", Feed::plugin("reserved", &c("reserved_event")), "is the server's own".into()),
-        ("bad_key", zoo("bad_key", "behaves = \"ok\""), "unknown field `behaves`".into()),
-        ("bad_value", zoo("bad_value", "after = \"soon\""), "invalid type: string \"soon\"".into()),
+        ("bad_key", zoo("bad_key", "behaves = \"ok\""), "behaves is no key; did you mean behave?".into()),
+        (
+            "bad_value",
+            zoo("bad_value", "after = \"soon\""),
+            "after: \"soon\" is not of type \"integer\"".into(),
+        ),
         ("refused", zoo("refused", "behave = \"bad_config\""), "`bad_config` was asked for".into()),
     ]
 }

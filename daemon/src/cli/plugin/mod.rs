@@ -1,5 +1,6 @@
 //! `tickerd plugin`: what a feed's author needs, without a daemon.
 
+mod check;
 pub mod describe;
 mod doctor;
 mod ear;
@@ -38,6 +39,15 @@ enum PluginCommand {
     Doctor(doctor::DoctorArgs),
     /// List what is in the plugin folders.
     List(list::ListArgs),
+    /// Hold a plugin to its contract: the conformance suite, one test per process.
+    Check(check::CheckArgs),
+    /// Do one test of the suite; `tickerd plugin check` starts this itself.
+    #[command(hide = true)]
+    CheckOne {
+        /// Who started it, and with whom it ends.
+        #[arg(long, value_name = "PID")]
+        parent: u32,
+    },
     /// Print what a library's code says about itself, as JSON; other commands start this as a child.
     #[command(hide = true)]
     Describe(DescribeArgs),
@@ -61,6 +71,8 @@ pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
         PluginCommand::Inspect(args) => inspect::run(args),
         PluginCommand::Doctor(args) => doctor::run(args, on_signal),
         PluginCommand::List(args) => list::run(args),
+        PluginCommand::Check(args) => check::run(args),
+        PluginCommand::CheckOne { parent } => check::run_one(*parent),
         PluginCommand::Describe(args) => describe::run(&args.path),
     }
 }
