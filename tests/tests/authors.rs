@@ -88,6 +88,8 @@ impl Project {
     async fn works(&self) {
         self.make(&[]).await;
         self.make(&["test"]).await;
+        let check = self.make(&["check"]).await;
+        assert!(check.contains(" ok") && !check.contains("FAILED"), "{check}");
         let run = self.make(&["-n", "run"]).await;
         assert!(run.lines().any(|line| line.trim() == "tickerd --config tickerd.toml"), "{run}");
         let mut command = command();
@@ -168,6 +170,8 @@ async fn a_feed_in_rust() {
 #[tokio::test]
 async fn an_async_feed_in_rust() {
     let library = target().join("libexample_rust_async.so");
+    let check = command().args(["plugin", "check"]).arg(&library).output().await.unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
     let feed = Feed::plugin("sea", library.to_str().unwrap()).set("interval = \"100ms\"");
     let daemon = daemon().feed(feed).run().await;
     ticks(&daemon, "sea.harbour").await;

@@ -260,7 +260,7 @@ async fn five_minutes_are_enough() {
         false
     })
     .await;
-    killpg(group, Signal::SIGTERM).unwrap();
+    killpg(group, Signal::SIGINT).unwrap();
     within("make to end", child.wait()).await.unwrap();
     assert!(serves, "it ended without a word");
 }

@@ -29,11 +29,13 @@ impl Project {
             .chain(COMMON.iter().map(|file| renamed(file, "common", name)))
             .collect();
         let sdk = Path::new(SDK_FOLDER);
-        files.push((sdk.join(GUIDE.path), standing_alone(GUIDE.text)));
-        if matches!(template.language, Language::Rust | Language::C | Language::Cpp) {
+        let has = |languages: &[Language]| languages.contains(&template.language);
+        let (header, source) = (has(&[Language::Rust, Language::C, Language::Cpp]), has(&[Language::Rust]));
+        files.push((sdk.join(GUIDE.path), standing_alone(GUIDE.text, header, source)));
+        if header {
             files.push((sdk.join(HEADER.path), HEADER.text.into()));
         }
-        if template.language == Language::Rust {
+        if source {
             files.extend(SDK.iter().map(|file| (sdk.join("src").join(file.path), file.text.to_owned())));
             files.push((sdk.join("Cargo.toml"), manifest::sdk()));
             files.push((
@@ -58,7 +60,9 @@ impl Project {
         }
         let failed =
             |what: &Path, error: std::io::Error| format!("{} cannot be written: {error}", what.display());
-        let name = folder.file_name().ok_or_else(|| format!("{} is no folder to make", folder.display()))?;
+        let name = folder.file_name().ok_or_else(|| {
+            format!("{} is no folder that can be made; name one that is not there yet", folder.display())
+        })?;
         let parent = match folder.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
@@ -94,7 +98,12 @@ impl Project {
 /// A file of the example in `folder`, which calls itself after its folder.
 fn renamed(file: &File, folder: &str, name: &Name) -> (PathBuf, String) {
     let (dashed, lined) = (format!("example-{folder}"), format!("example_{}", folder.replace('-', "_")));
-    let rename = |text: &str| text.replace(&dashed, name.as_str()).replace(&lined, &name.identifier());
+    // In one go: what the name itself holds is not renamed again.
+    let rename = |text: &str| {
+        let parts: Vec<String> =
+            text.split(&dashed).map(|part| part.replace(&lined, &name.identifier())).collect();
+        parts.join(name.as_str())
+    };
     let mut text = rename(file.text);
     if matches!(file.path, "Makefile" | "Cargo.toml") {
         text = text.replace(SDK_OF_EXAMPLES, SDK_FOLDER);
@@ -106,11 +115,14 @@ fn renamed(file: &File, folder: &str, name: &Name) -> (PathBuf, String) {
     (PathBuf::from(rename(file.path)), text)
 }
 
-/// The guide with its links to the rest of tickerd's repository written out.
-fn standing_alone(guide: &str) -> String {
+/// The guide with its links to what is not in the project written out.
+fn standing_alone(guide: &str, header: bool, source: bool) -> String {
     let repository = manifest::repository();
     let mut text = guide.replace("](../", &format!("]({repository}/blob/main/"));
-    for folder in ["abi", "examples"] {
+    for (folder, here) in [("abi", false), ("examples", false), ("include", header), ("src", source)] {
+        if here {
+            continue;
+        }
         text =
             text.replace(&format!("]({folder}/"), &format!("]({repository}/blob/main/plugins-sdk/{folder}/"));
     }
@@ -167,6 +179,36 @@ mod tests {
                     own.into_iter().any(|(_, text)| says(text) || text.contains(abi) || text.contains(&rust)),
                     "{language:?} {mode:?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_like_an_examples_is_taken_as_it_is() {
+        let name = Name::new("my-example_c-example-c", Language::C).unwrap();
+        let files = Project::of(&Template::of(Language::C, None), &name).files;
+        let text = |name: &str| files.iter().find(|(path, _)| path == Path::new(name)).unwrap().1.clone();
+        assert!(
+            text("tickerd.toml").contains("name = \"my-example_c-example-c\""),
+            "{}",
+            text("tickerd.toml")
+        );
+    }
+
+    /// Goal: every link of the guide leads somewhere: into the project, to an address, or down the page.
+    #[test]
+    fn the_guides_links_lead_somewhere() {
+        for language in [Language::Rust, Language::C, Language::Sh] {
+            let files = project(language, None).files;
+            let guide = &files.iter().find(|(path, _)| path == Path::new("sdk/README.md")).unwrap().1;
+            let links: Vec<&str> =
+                guide.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+            assert!(links.len() > 5, "{links:?}");
+            for link in links {
+                let there = link.starts_with("https://")
+                    || link.starts_with('#')
+                    || files.iter().any(|(path, _)| *path == Path::new("sdk").join(link));
+                assert!(there, "{language:?}: {link}");
             }
         }
     }

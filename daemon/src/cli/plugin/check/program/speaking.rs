@@ -37,7 +37,8 @@ fn speak(life: &mut Life) {
     let spoken = |words: &super::life::Words, kept: &super::super::recorder::Kept| {
         kept.accepted > 0 || words.bad_lines > 0 || !kept.refused.is_empty()
     };
-    life.wait(FIRST / 10, |words, kept| words.hello.is_some() || spoken(words, kept));
+    // An interpreter on a busy machine takes its time until the hello; one that speaks first needs none.
+    life.wait(FIRST, |words, kept| words.hello.is_some() || spoken(words, kept));
     if life.words().hello.as_ref().is_some_and(|hello| hello.mode == Mode::Poll) {
         // One that is not answered is for `poll-deadline` to tell.
         let mut polls = (0..POLLS).map(|_| life.poll(POLL / 5));
