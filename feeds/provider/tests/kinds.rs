@@ -12,13 +12,15 @@ fn told(kind: &str) -> BTreeSet<&'static str> {
     let begins = README.find(&format!("\n### {kind}: ")).unwrap_or_else(|| panic!("no section of {kind}"));
     let section = &README[begins + 1..];
     let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
-    let columns = rows.take_while(|row| row.starts_with('|')).map(|row| row.split('|').nth(1).unwrap());
+    let columns = rows
+        .take_while(|row| row.starts_with('|'))
+        .map(|row| row.split('|').nth(1).expect("a row has columns"));
     columns.flat_map(|column| column.split('`').skip(1).step_by(2)).collect()
 }
 
 fn holds<T: JsonSchema>(kind: &str) {
     let schema = schema_for!(T);
-    let fields = schema.get("properties").and_then(|fields| fields.as_object()).unwrap();
+    let fields = schema.get("properties").and_then(|fields| fields.as_object()).expect("a struct has fields");
     let fields: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
     assert_eq!(told(kind), fields, "{kind}");
 }
