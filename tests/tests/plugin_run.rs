@@ -1,7 +1,11 @@
 //! `tickerd plugin run`: a plugin under the daemon's supervisor, without a daemon, and all there is to see of it.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -79,6 +83,38 @@ async fn a_library_is_run_and_shown_for_people() {
     assert!(!answer.out.contains('\x1b') && !answer.err.contains('\x1b'), "no colour but on a terminal");
 }
 
+/// What a run prints on a terminal of 80 columns, without line ends' carriage returns.
+async fn on_a_terminal(environment: &[(&str, &str)]) -> String {
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
+    let mut run = command();
+    run.args(["plugin", "run", "tickerd_feed_sim", "--config", "symbols=[\"ACME\"]", "--count", "3"]);
+    run.env_remove("NO_COLOR").envs(environment.iter().copied());
+    run.stdout(slave.try_clone().unwrap()).stderr(slave);
+    let mut child = run.spawn().unwrap();
+    // What it still holds of the terminal's other end.
+    drop(run);
+    let read = tokio::task::spawn_blocking(move || {
+        let (mut terminal, mut text) = (File::from(master), Vec::new());
+        // A terminal without another end answers with an error.
+        let _ = terminal.read_to_end(&mut text);
+        String::from_utf8(text).unwrap().replace("\r\n", "\n")
+    });
+    let text = within("the run to end", read).await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0), "{text}");
+    text
+}
+
+#[tokio::test]
+async fn on_a_terminal_a_tick_is_one_line_in_colour_unless_that_is_not_wanted() {
+    let plain = on_a_terminal(&[("NO_COLOR", "1")]).await;
+    assert!(!plain.contains('\x1b'), "{plain}");
+    let quote = plain.lines().find(|line| line.contains("  sim.ACME  ")).unwrap_or_else(|| panic!("{plain}"));
+    assert!(quote.ends_with('…') && quote.chars().count() <= 80, "{quote}");
+    let coloured = on_a_terminal(&[]).await;
+    assert!(coloured.contains("\x1b[1msim.ACME") && coloured.contains("\x1b[32mstate"), "{coloured}");
+}
+
 #[tokio::test]
 async fn for_programs_it_says_what_the_wire_would() {
     for isolation in ["process", "in-process"] {
@@ -154,7 +190,12 @@ async fn the_exit_code_tells_how_it_went() {
         program(folder.path(), "failing", "#!/bin/sh\necho '<3>no route to the exchange' >&2\nexit 1\n");
     let [silent, failing, no_entry] =
         [silent, failing, raw_c("no_entry")].map(|path| path.to_str().unwrap().to_owned());
+    let open = folder.path().join("open.so");
+    std::fs::copy(raw_c("good"), &open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let open = open.to_str().unwrap().to_owned();
     for (arguments, code, says) in [
+        (vec![open.as_str()], 78, "may be written by everyone (mode 0666); `chmod go-w "),
         (vec![silent.as_str(), "--for", "300ms"], 1, "it said nothing"),
         (vec![&failing, "--for", "300ms"], 1, "exited with status 1: no route to the exchange"),
         (vec![&no_entry], 78, "does not export tickerd_plugin_v1"),

@@ -82,6 +82,7 @@ impl Solo {
             (Some(Err(failure)), _) if health.state == FeedState::Down => {
                 format!("down: {}", failure.message)
             }
+            (Some(Ok(())), _) if health.state == FeedState::Down => "down: it ended of itself".to_owned(),
             (_, reason) if reason.is_empty() => health.state.as_str().to_owned(),
             (_, reason) => format!("{}: {reason}", health.state.as_str()),
         }

@@ -3,6 +3,11 @@
 //! The file is a stranger's: every count and every text that is taken from it is bounded, and what is broken is an error
 //! or is left out. Format: elf(5), System V ABI chapters 4 and 5, and glibc's symbol versions, as of 2026.
 
+mod tables;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -11,7 +16,7 @@ use std::path::Path;
 
 use object::Endianness;
 use object::elf;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadRef};
 use serde::{Serialize, Serializer};
 
@@ -19,23 +24,10 @@ use crate::feed::journal::printable;
 
 /// Names kept of one list (symbols, libraries); what is more is counted.
 const NAMES_MAX: usize = 256;
-/// Exported symbols whose names are looked at; a plugin has one.
-const SYMBOLS_MAX: u64 = 16_384;
-/// Entries of symbol versions that are looked at; real files have some hundred.
-const VERSIONS_MAX: usize = 4096;
 /// Entries of a dynamic section that are looked at; real ones have some thirty.
 const DYNAMIC_MAX: usize = 4096;
-/// Segments with notes that are looked at, and the largest of them in bytes; real files have two or three small ones.
-const NOTES_MAX: usize = 16;
-const NOTE_BYTES_MAX: u64 = 64 * 1024;
 /// Longest interpreter's name, in bytes; `PATH_MAX` of Linux.
 const INTERPRETER_BYTES_MAX: u64 = 4096;
-/// Longest metadata, in bytes.
-const META_BYTES_MAX: usize = 64 * 1024;
-/// Longest build id shown, in bytes.
-const BUILD_ID_BYTES_MAX: usize = 64;
-/// Section with a plugin's metadata.
-const META_SECTION: &[u8] = b".tickerd.meta";
 
 /// The one symbol that a plugin exports.
 pub const ENTRY: &str = "tickerd_plugin_v1";
@@ -97,7 +89,7 @@ pub struct Elf {
     pub exports: Names,
     /// Whether a plugin's entry function is among them.
     pub exports_entry: bool,
-    /// The metadata section, as it is; cut at [`META_BYTES_MAX`].
+    /// The metadata section, as it is; cut at what a [`Meta`](crate::feed::Meta) may have.
     #[serde(skip)]
     pub meta: Option<Vec<u8>>,
     /// Libraries it needs.
@@ -249,8 +241,8 @@ pub fn read(path: &Path) -> Result<Elf, ElfError> {
 /// All that the bytes of a file say.
 pub fn parse<'d, R: ReadRef<'d>>(data: R) -> Result<Elf, ElfError> {
     match class_of(data)? {
-        64 => Ok(read_all::<elf::FileHeader64<Endianness>, _>(data)?),
-        _ => Ok(read_all::<elf::FileHeader32<Endianness>, _>(data)?),
+        64 => Ok(tables::read_all::<elf::FileHeader64<Endianness>, _>(data)?),
+        _ => Ok(tables::read_all::<elf::FileHeader32<Endianness>, _>(data)?),
     }
 }
 
@@ -305,268 +297,3 @@ fn read_head<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) ->
 }
 
 const DF_1_PIE: u32 = 0x0800_0000;
-
-fn read_all<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) -> object::read::Result<Elf> {
-    let head = read_head::<E, R>(data)?;
-    let header = E::parse(data)?;
-    let endian = header.endian()?;
-    let sections = header.sections(endian, data)?;
-    let (exports, exports_entry) = read_exports(&sections, endian, data)?;
-    let (needed, runpath) = read_dynamic(&sections, endian, data)?;
-    let has_symbols = sections.iter().any(|section| section.sh_type(endian) == elf::SHT_SYMTAB);
-    Ok(Elf {
-        exports,
-        exports_entry,
-        meta: read_meta(&sections, endian, data),
-        needed,
-        runpath,
-        glibc_needed: read_needed_glibc(&sections, endian, data)?,
-        glibc_defined: read_defined_glibc(&sections, endian, data)?,
-        build_id: read_build_id::<E, R>(header, endian, data)?,
-        stripped: !has_symbols,
-        head,
-    })
-}
-
-fn read_dynamic<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
-    sections: &SectionTable<'d, E, R>,
-    endian: Endianness,
-    data: R,
-) -> object::read::Result<(Names, Option<String>)> {
-    let table = sections.dynamic_table(endian, data)?;
-    let (mut needed, mut runpath) = (Names::default(), None);
-    for entry in table.iter().take(DYNAMIC_MAX) {
-        match entry.tag {
-            elf::DT_NEEDED if needed.names.len() < NAMES_MAX => needed.push(table.string(entry)?),
-            elf::DT_NEEDED => needed.left_out += 1,
-            // RPATH is the older of the two, and counts only without the other.
-            elf::DT_RUNPATH => runpath = Some(table.string(entry)?),
-            elf::DT_RPATH if runpath.is_none() => runpath = Some(table.string(entry)?),
-            _ => {}
-        }
-    }
-    Ok((needed, runpath.map(|path| printable(&String::from_utf8_lossy(path)))))
-}
-
-fn read_exports<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
-    sections: &SectionTable<'d, E, R>,
-    endian: Endianness,
-    data: R,
-) -> object::read::Result<(Names, bool)> {
-    let symbols = sections.symbols(endian, data, elf::SHT_DYNSYM)?;
-    let (mut exports, mut entry, mut looked_at) = (Names::default(), false, 0);
-    for symbol in symbols.iter() {
-        let is_seen = matches!(symbol.st_visibility(), elf::STV_DEFAULT | elf::STV_PROTECTED)
-            && matches!(symbol.st_bind(), elf::STB_GLOBAL | elf::STB_WEAK | elf::STB_GNU_UNIQUE)
-            && !symbol.is_undefined(endian);
-        if !is_seen {
-            continue;
-        }
-        looked_at += 1;
-        if looked_at > SYMBOLS_MAX {
-            exports.left_out += 1;
-            continue;
-        }
-        let name = symbol.name(endian, symbols.strings())?;
-        entry |= name == ENTRY.as_bytes();
-        if !name.is_empty() {
-            exports.push(name);
-        }
-    }
-    Ok((exports, entry))
-}
-
-fn read_meta<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
-    sections: &SectionTable<'d, E, R>,
-    endian: Endianness,
-    data: R,
-) -> Option<Vec<u8>> {
-    let (_, section) = sections.section_by_name(endian, META_SECTION)?;
-    let (at, bytes) = section.file_range(endian)?;
-    let kept = bytes.min(META_BYTES_MAX as u64 + 1);
-    data.read_bytes_at(at, kept).ok().map(<[u8]>::to_vec)
-}
-
-fn read_needed_glibc<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
-    sections: &SectionTable<'d, E, R>,
-    endian: Endianness,
-    data: R,
-) -> object::read::Result<Option<Glibc>> {
-    let Some((mut libraries, link)) = sections.gnu_verneed(endian, data)? else { return Ok(None) };
-    let strings = sections.strings(endian, data, link)?;
-    let (mut newest, mut looked_at) = (None, 0);
-    while let Some((_, mut versions)) = libraries.next()? {
-        while let Some(version) = versions.next()? {
-            looked_at += 1;
-            if looked_at > VERSIONS_MAX {
-                return Ok(newest);
-            }
-            newest = newest.max(Glibc::of(version.name(endian, strings)?));
-        }
-    }
-    Ok(newest)
-}
-
-fn read_defined_glibc<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
-    sections: &SectionTable<'d, E, R>,
-    endian: Endianness,
-    data: R,
-) -> object::read::Result<Option<Glibc>> {
-    let Some((mut versions, link)) = sections.gnu_verdef(endian, data)? else { return Ok(None) };
-    let strings = sections.strings(endian, data, link)?;
-    let (mut newest, mut looked_at) = (None, 0);
-    while let Some((_, mut names)) = versions.next()? {
-        looked_at += 1;
-        if looked_at > VERSIONS_MAX {
-            break;
-        }
-        // The first is its name, the others are its parents'.
-        if let Some(name) = names.next()? {
-            newest = newest.max(Glibc::of(name.name(endian, strings)?));
-        }
-    }
-    Ok(newest)
-}
-
-fn read_build_id<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
-    header: &E,
-    endian: Endianness,
-    data: R,
-) -> object::read::Result<Option<String>> {
-    let is_note = |segment: &&E::ProgramHeader| {
-        segment.p_type(endian) == elf::PT_NOTE && segment.p_filesz(endian).into() <= NOTE_BYTES_MAX
-    };
-    for segment in header.program_headers(endian, data)?.iter().filter(is_note).take(NOTES_MAX) {
-        let Some(mut notes) = segment.notes(endian, data)? else { continue };
-        let mut looked_at = 0;
-        while let Some(note) = notes.next()? {
-            looked_at += 1;
-            if looked_at > NAMES_MAX {
-                break;
-            }
-            if note.name() == elf::ELF_NOTE_GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID {
-                let id = note.desc().iter().take(BUILD_ID_BYTES_MAX);
-                return Ok(Some(id.map(|byte| format!("{byte:02x}")).collect()));
-            }
-        }
-    }
-    Ok(None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use proptest::prelude::*;
-
-    fn mapped_library() -> String {
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let mapped = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
-        let mut libraries = mapped.filter(|path| path.contains("libgcc_s") || path.contains("libm.so"));
-        libraries.next().expect("the standard library needs one of them").to_owned()
-    }
-
-    /// Method: this test is a program, and a library that it has mapped is not.
-    #[test]
-    fn a_program_is_no_library() {
-        let program = head(&std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(program.kind, Kind::Program);
-        assert!(program.interpreter.is_some_and(|path| path.starts_with('/')));
-        let script = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(script.path(), "#!/bin/sh\n").unwrap();
-        assert!(matches!(head(script.path()), Err(ElfError::NotElf)));
-        std::fs::write(script.path(), b"\x7fELF\x02").unwrap();
-        assert!(matches!(head(script.path()), Err(ElfError::Broken(_))), "cut off");
-        let library = mapped_library();
-        assert!(is_shared_library(Path::new(&library)), "{library}");
-    }
-
-    #[test]
-    fn a_library_tells_what_it_exports_and_needs() {
-        let elf = read(Path::new(&mapped_library())).unwrap();
-        assert!(elf.exports.names.len() == NAMES_MAX || elf.exports.left_out == 0);
-        assert!(elf.needed.names.iter().any(|name| name.starts_with("libc.so")), "{:?}", elf.needed);
-        assert!(elf.glibc_needed >= Glibc::of(b"GLIBC_2.2.5"), "{:?}", elf.glibc_needed);
-        assert!(elf.build_id.is_some_and(|id| id.len() == 40));
-        let mut elf = read(&std::env::current_exe().unwrap()).unwrap();
-        elf.meta = Some(vec![1]);
-        assert!(!elf.stripped && !serde_json::to_string(&elf).unwrap().contains("meta"));
-    }
-
-    #[test]
-    fn a_library_with_others_beside_it_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("x.c");
-        std::fs::write(&source, "int x(void) { return 1; }\n").unwrap();
-        for (name, flag, beside) in [
-            ("plain.so", "-Wl,--build-id=none", false),
-            ("elsewhere.so", "-Wl,-rpath,/opt/lib", false),
-            ("runpath.so", "-Wl,--enable-new-dtags,-rpath,/opt/lib:$ORIGIN/lib", true),
-            ("rpath.so", "-Wl,--disable-new-dtags,-rpath,${ORIGIN}", true),
-        ] {
-            let library = folder.path().join(name);
-            let mut cc = std::process::Command::new("cc");
-            let built = cc.args(["-shared", "-fPIC", flag, "-o"]).args([&library, &source]).status().unwrap();
-            assert!(built.success(), "{name}");
-            assert_eq!(looks_beside_itself(&File::open(&library).unwrap()), beside, "{name}");
-        }
-        assert!(!looks_beside_itself(&File::open(&source).unwrap()));
-    }
-
-    #[test]
-    fn versions_are_ordered_as_numbers() {
-        let version = |text: &str| Glibc::of(text.as_bytes());
-        assert!(
-            version("GLIBC_2.34") > version("GLIBC_2.4") && version("GLIBC_2.4") > version("GLIBC_2.3.4")
-        );
-        assert_eq!(version("GLIBC_2.34").unwrap().to_string(), "2.34");
-        for other in ["GLIBC_PRIVATE", "GLIBC_ABI_DT_RELR", "GCC_3.0", "GLIBC_", "GLIBC_2..3"] {
-            assert_eq!(version(other), None, "{other}");
-        }
-    }
-
-    /// Goal: a file cannot multiply the work, or the memory, by saying the same thing often. Method: as many segments of
-    /// each kind as there can be, each of the whole file.
-    #[test]
-    fn a_thousand_times_the_same_segment_is_read_once() {
-        let mut bytes = std::fs::read(mapped_library()).unwrap();
-        let (count, size) = (60_000u16, 56);
-        bytes.resize(64 + usize::from(count) * size, 1);
-        bytes[32..40].copy_from_slice(&64u64.to_ne_bytes());
-        bytes[56..58].copy_from_slice(&count.to_ne_bytes());
-        for (n, segment) in bytes[64..].chunks_exact_mut(size).enumerate() {
-            let kind = [elf::PT_DYNAMIC, elf::PT_NOTE, elf::PT_INTERP][n % 3];
-            segment[..4].copy_from_slice(&kind.0.to_ne_bytes());
-            segment[8..16].copy_from_slice(&(n as u64 % 16 * 16).to_ne_bytes());
-            segment[32..40].copy_from_slice(&(3_000_000 - n as u64 * 16).to_ne_bytes());
-        }
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), &bytes).unwrap();
-        assert_eq!(head(file.path()).unwrap().kind, Kind::Program);
-        let _ = (read(file.path()), parse(&bytes[..]));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
-
-        /// Goal: nothing in a file, however wrong, ends this process or keeps it busy. Method: a real library with bytes
-        /// changed, mostly in its headers and tables, and cut off anywhere.
-        #[test]
-        fn a_mangled_file_is_no_danger(
-            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 0..40),
-            cut in proptest::option::of(any::<prop::sample::Index>()),
-        ) {
-            let mut bytes = std::fs::read(mapped_library()).unwrap();
-            let len = bytes.len();
-            for (at, byte, in_head) in changes {
-                // Sections are described at the end, segments and symbols at the beginning.
-                let at = if in_head { at.index(4096) } else { len - 1 - at.index(len.min(8192)) };
-                bytes[at] = byte;
-            }
-            bytes.truncate(cut.map_or(len, |cut| cut.index(len)));
-            if let Ok(elf) = parse(&bytes[..]) {
-                prop_assert!(elf.exports.names.len() <= NAMES_MAX && elf.needed.names.len() <= NAMES_MAX);
-            }
-        }
-    }
-}

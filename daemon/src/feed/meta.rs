@@ -7,7 +7,7 @@ use crate::feed::journal::printable;
 /// Feeds that are read; a plugin offers as many at most.
 const FEEDS_MAX: usize = 256;
 /// Longest metadata, in bytes; a stranger's file may have more.
-const BYTES_MAX: usize = 64 * 1024;
+pub const BYTES_MAX: usize = 64 * 1024;
 
 /// See the module. Unknown keys are ignored: later plugins may say more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
