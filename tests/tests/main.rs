@@ -21,6 +21,7 @@ mod handshake;
 mod heartbeat;
 mod host;
 mod metrics;
+mod plugin_check;
 mod rates;
 mod record;
 mod replay;
