@@ -49,26 +49,28 @@ extern "C" {
 // `emit`: a rate or queue limit was met; the sample was merged or dropped. Carry on.
 #define TKR_DROPPED 1
 
-// The configuration is wrong; asked again only when it changes.
+// The configuration is wrong: nothing goes on until it changes, but for a rare try. With a text that says what to change.
 #define TKR_ERR_CONFIG (-1)
 
-// Failed for now; the instance is kept and called again after a back-off.
+// Failed for now. After `poll` the instance is kept and polled again, less often with each failure in a row; after
+// `create` and `run` a new one is made, after a back-off.
 #define TKR_ERR_TRANSIENT (-2)
 
-// The instance is of no more use; it is destroyed and created anew after a back-off.
+// The instance is of no more use: it is destroyed, and a new one is made after a back-off.
 #define TKR_ERR_FATAL (-3)
 
-// A bad argument: not UTF-8, not JSON, too large, a bad topic, an undeclared event. From `poll` or `run` it counts
-// as `TKR_ERR_TRANSIENT`.
+// A bad argument: not UTF-8, not JSON, too large, a bad topic, an undeclared event. From `create`, `poll` or `run` it
+// counts as `TKR_ERR_TRANSIENT`.
 #define TKR_ERR_INVALID (-4)
 
-// The feed is being stopped: return from `poll` or `run` now.
+// The feed is being stopped: return from `poll` or `run` now. Returned from there it is no failure.
 #define TKR_ERR_STOPPING (-5)
 
-// A panic or exception was caught at the boundary; the instance takes only `destroy` from now on.
+// A panic or exception was caught at the boundary; the instance takes only `destroy` from now on. Counts as
+// `TKR_ERR_FATAL`.
 #define TKR_ERR_PANIC (-6)
 
-// Not offered by this side.
+// Not offered by this side. From `create`, `poll` or `run` it counts as `TKR_ERR_CONFIG`.
 #define TKR_ERR_UNSUPPORTED (-7)
 
 // Log level: something failed.
@@ -121,7 +123,7 @@ typedef int32_t tkr_status;
 typedef struct tkr_sample {
   // `sizeof(tkr_sample)` as the caller knows it.
   uint32_t struct_size;
-  // 0 in ABI 1.0.
+  // 0 in ABI 1.0; anything else is `TKR_ERR_INVALID`.
   uint32_t flags;
   // Topic relative to the feed's configured name: `AAPL` under feed `stocks` is `stocks.AAPL`.
   // NULL or empty: the feed's name itself.
@@ -172,6 +174,8 @@ typedef struct tkr_host {
   // Answers `TKR_OK`, `TKR_DROPPED`, `TKR_ERR_INVALID` (the reason is logged) or `TKR_ERR_STOPPING`.
   tkr_status (*emit)(const struct tkr_host *h, const struct tkr_sample *sample);
   // Writes a line to tickerd's log. [any thread] Never blocks, cannot fail; copies the text, limits the rate.
+  //
+  // An unknown level counts as the nearest known one.
   void (*log)(const struct tkr_host *h, int32_t level, const char *msg, size_t len);
   // Gives the text for the status about to be returned. [thread of the failing call]
   //
@@ -187,7 +191,7 @@ typedef struct tkr_host {
   void (*heartbeat)(const struct tkr_host *h);
   // Says how the feed's values are: a `TKR_HEALTH_…` state and a reason for people. [any thread]
   //
-  // Never blocks, cannot fail; copies. Subscribers see it; it stands until the next one.
+  // Never blocks, cannot fail; copies. Subscribers see it; it stands until the next one. An unknown state changes nothing.
   void (*health)(const struct tkr_host *h, int32_t state, const char *msg, size_t len);
   // Ends a topic: it will have no more values unless it is emitted again. [any thread] Never blocks; copies.
   //
@@ -281,6 +285,50 @@ TKR_EXPORT const tkr_plugin *tickerd_plugin_v1(void);
 #ifdef __cplusplus
 }
 #endif
+
+/* Says the plugin's version and the ids of its feeds, 1 to 8 string literals, where tickerd finds them without running
+ * the plugin. Once per plugin, in one C or C++ file, beside the entry:
+ *
+ *   TKR_META("1.0.0", "org.example.stocks", "org.example.trades");
+ *
+ * Optional, and worth its line: tickerd plugin inspect reads it from the file. The same version and ids stand in
+ * tkr_plugin and tkr_feed_type. What is written is the section .tickerd.meta with one line of JSON:
+ * {"abi":"1.0","version":"1.0.0","feeds":["org.example.stocks","org.example.trades"]}. A NUL may follow it.
+ * It outlives strip; and --gc-sections too, where the compiler has the attribute retain (GCC 11, Clang 13). Without
+ * ELF there is no such section, and nothing is written. */
+#define TKR_META(version, ...) \
+  TKR_META_JSON("{\"abi\":\"1." TKR_META_TEXT(TKR_ABI_MINOR) "\",\"version\":\"" version "\",\"feeds\":[" \
+                TKR_META_IDS(__VA_ARGS__) "]}")
+
+/* The same with the JSON as one string literal, for a plugin with more than 8 feeds. */
+#if defined(__ELF__)
+#define TKR_META_JSON(json) TKR_META_KEPT static const char tkr_meta[] = json
+#else
+#define TKR_META_JSON(json) extern const char tkr_meta[sizeof(json)]
+#endif
+
+/* Parts of TKR_META. */
+#define TKR_META_KEPT __attribute__((section(".tickerd.meta"), used))
+#ifdef __has_attribute
+#if __has_attribute(retain)
+#undef TKR_META_KEPT
+#define TKR_META_KEPT __attribute__((section(".tickerd.meta"), used, retain))
+#endif
+#endif
+#define TKR_META_TEXT(number) TKR_META_TEXT_(number)
+#define TKR_META_TEXT_(number) #number
+#define TKR_META_IDS(...) \
+  TKR_META_PICK(__VA_ARGS__, TKR_META_8, TKR_META_7, TKR_META_6, TKR_META_5, TKR_META_4, TKR_META_3, TKR_META_2, \
+                TKR_META_1, none)(__VA_ARGS__)
+#define TKR_META_PICK(a, b, c, d, e, f, g, h, pick, ...) pick
+#define TKR_META_1(id) "\"" id "\""
+#define TKR_META_2(id, ...) TKR_META_1(id) "," TKR_META_1(__VA_ARGS__)
+#define TKR_META_3(id, ...) TKR_META_1(id) "," TKR_META_2(__VA_ARGS__)
+#define TKR_META_4(id, ...) TKR_META_1(id) "," TKR_META_3(__VA_ARGS__)
+#define TKR_META_5(id, ...) TKR_META_1(id) "," TKR_META_4(__VA_ARGS__)
+#define TKR_META_6(id, ...) TKR_META_1(id) "," TKR_META_5(__VA_ARGS__)
+#define TKR_META_7(id, ...) TKR_META_1(id) "," TKR_META_6(__VA_ARGS__)
+#define TKR_META_8(id, ...) TKR_META_1(id) "," TKR_META_7(__VA_ARGS__)
 
 #if UINTPTR_MAX == UINT64_MAX
 #if defined(__cplusplus) && __cplusplus >= 201103L

@@ -298,7 +298,7 @@ pub const fn meta_len(version: &str, ids: &[&str]) -> usize {
     len
 }
 
-/// The text of the `.tickerd.meta` section. Ids and versions need no escapes: both are checked or Cargo's.
+/// The text of the `.tickerd.meta` section. `TKR_META` of the C header writes the same and a NUL behind it. Ids and versions need no escapes: both are checked or Cargo's.
 pub const fn meta<const LEN: usize>(version: &str, ids: &[&str]) -> [u8; LEN] {
     let mut out = [0; LEN];
     let mut at = put(&mut out, 0, META[0]);

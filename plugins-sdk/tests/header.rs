@@ -52,6 +52,50 @@ TKR_EXPORT const tkr_plugin *tickerd_plugin_v1(void);
 #ifdef __cplusplus
 }
 #endif
+
+/* Says the plugin's version and the ids of its feeds, 1 to 8 string literals, where tickerd finds them without running
+ * the plugin. Once per plugin, in one C or C++ file, beside the entry:
+ *
+ *   TKR_META(\"1.0.0\", \"org.example.stocks\", \"org.example.trades\");
+ *
+ * Optional, and worth its line: tickerd plugin inspect reads it from the file. The same version and ids stand in
+ * tkr_plugin and tkr_feed_type. What is written is the section .tickerd.meta with one line of JSON:
+ * {\"abi\":\"1.0\",\"version\":\"1.0.0\",\"feeds\":[\"org.example.stocks\",\"org.example.trades\"]}. A NUL may follow it.
+ * It outlives strip; and --gc-sections too, where the compiler has the attribute retain (GCC 11, Clang 13). Without
+ * ELF there is no such section, and nothing is written. */
+#define TKR_META(version, ...) \\
+  TKR_META_JSON(\"{\\\"abi\\\":\\\"1.\" TKR_META_TEXT(TKR_ABI_MINOR) \"\\\",\\\"version\\\":\\\"\" version \"\\\",\\\"feeds\\\":[\" \\
+                TKR_META_IDS(__VA_ARGS__) \"]}\")
+
+/* The same with the JSON as one string literal, for a plugin with more than 8 feeds. */
+#if defined(__ELF__)
+#define TKR_META_JSON(json) TKR_META_KEPT static const char tkr_meta[] = json
+#else
+#define TKR_META_JSON(json) extern const char tkr_meta[sizeof(json)]
+#endif
+
+/* Parts of TKR_META. */
+#define TKR_META_KEPT __attribute__((section(\".tickerd.meta\"), used))
+#ifdef __has_attribute
+#if __has_attribute(retain)
+#undef TKR_META_KEPT
+#define TKR_META_KEPT __attribute__((section(\".tickerd.meta\"), used, retain))
+#endif
+#endif
+#define TKR_META_TEXT(number) TKR_META_TEXT_(number)
+#define TKR_META_TEXT_(number) #number
+#define TKR_META_IDS(...) \\
+  TKR_META_PICK(__VA_ARGS__, TKR_META_8, TKR_META_7, TKR_META_6, TKR_META_5, TKR_META_4, TKR_META_3, TKR_META_2, \\
+                TKR_META_1, none)(__VA_ARGS__)
+#define TKR_META_PICK(a, b, c, d, e, f, g, h, pick, ...) pick
+#define TKR_META_1(id) \"\\\"\" id \"\\\"\"
+#define TKR_META_2(id, ...) TKR_META_1(id) \",\" TKR_META_1(__VA_ARGS__)
+#define TKR_META_3(id, ...) TKR_META_1(id) \",\" TKR_META_2(__VA_ARGS__)
+#define TKR_META_4(id, ...) TKR_META_1(id) \",\" TKR_META_3(__VA_ARGS__)
+#define TKR_META_5(id, ...) TKR_META_1(id) \",\" TKR_META_4(__VA_ARGS__)
+#define TKR_META_6(id, ...) TKR_META_1(id) \",\" TKR_META_5(__VA_ARGS__)
+#define TKR_META_7(id, ...) TKR_META_1(id) \",\" TKR_META_6(__VA_ARGS__)
+#define TKR_META_8(id, ...) TKR_META_1(id) \",\" TKR_META_7(__VA_ARGS__)
 ";
 
 fn root() -> PathBuf {

@@ -76,3 +76,5 @@ static const tkr_plugin plugin = {
 };
 
 const tkr_plugin *tickerd_plugin_v1(void) { return &plugin; }
+
+TKR_META("1.0.0", "org.example.ticks");
