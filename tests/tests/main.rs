@@ -25,6 +25,7 @@ mod handshake;
 mod heartbeat;
 mod host;
 mod metrics;
+mod plugin_check;
 mod plugin_doctor;
 mod plugin_inspect;
 mod plugin_run;

@@ -128,7 +128,7 @@ impl Schema {
         let rule = error.schema_path().as_str();
         let object = self.rule(rule.rsplit_once('/').map_or("", |(object, _)| object))?;
         let text = object.get("properties")?.get(key)?.get("description")?.as_str()?;
-        Some(prefix(text, ALLOWED_BYTES_MAX))
+        Some(prefix(text, ALLOWED_BYTES_MAX).trim_end_matches('.'))
     }
 
     /// The keys that an object may have which has one too many.
@@ -227,7 +227,7 @@ mod tests {
         ] {
             assert!(told.contains(says), "{says}\n---\n{told}");
         }
-        assert_eq!(schema.violations(&json!({})), ["symbols is missing; add it: What is quoted."]);
+        assert_eq!(schema.violations(&json!({})), ["symbols is missing; add it: What is quoted"]);
         let many: Vec<&str> = vec!["A"; 3];
         let few = schema.violations(&json!({"symbols": many, "side": "x".repeat(500)})).join("");
         assert!(few.len() < 250 && few.contains('…'), "a long value is cut: {few}");
