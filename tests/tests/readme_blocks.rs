@@ -6,6 +6,7 @@
 //! | `c`, `cpp` | compiled as a plugin, without a warning |
 //! | `LANGUAGE feed` | run by the daemon until a client gets a tick |
 //! | `sh new` | typed; its last command serves |
+//! | `sh project` | typed in the folder of a project in C that was built |
 //! | `toml` | `tickerd check` |
 //! | `json` | each line read by the daemon as a feed's |
 //! | `sh shown`, `ini` | nothing, as it needs a plugin or a system; such blocks are listed on standard error |
@@ -71,8 +72,19 @@ fn installed(tool: &str) -> bool {
 
 #[test]
 fn every_block_is_of_a_kind_that_is_checked() {
-    let known =
-        ["rust", "c", "cpp", "sh new", "sh feed", "python feed", "js feed", "go feed", "toml", "json"];
+    let known = [
+        "rust",
+        "c",
+        "cpp",
+        "sh new",
+        "sh project",
+        "sh feed",
+        "python feed",
+        "js feed",
+        "go feed",
+        "toml",
+        "json",
+    ];
     let listed = ["sh shown", "ini"];
     let mut left_out = Vec::new();
     for block in blocks() {
@@ -219,6 +231,40 @@ async fn lines_of_json_are_taken() {
     }
 }
 
+/// What this test was itself started by is not meant for the commands that are typed; the tickerd under test is in PATH.
+fn as_typed(command: &mut Command, folder: &Path) {
+    let mut path = target().into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "TICKERD_CONFIG", "TICKERD_PLUGIN_PATH"] {
+        command.env_remove(name);
+    }
+    command.env("PATH", path).current_dir(folder);
+}
+
+#[tokio::test]
+async fn commands_for_a_project_do_what_they_say() {
+    if !["make", "cc"].iter().all(|tool| installed(tool)) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let mut begin = Command::new("sh");
+    begin.args(["-ec", "tickerd plugin new --lang c tide && make -C tide"]);
+    as_typed(&mut begin, folder.path());
+    succeeds(&mut begin, "plugin new").await;
+    let project = folder.path().join("tide");
+    std::fs::write(project.join("clock.c"), &fenced("c")[0].text).unwrap();
+    for block in fenced("sh project") {
+        let mut typed = Command::new("sh");
+        typed.args(["-ec", &block.text]);
+        as_typed(&mut typed, &project);
+        succeeds(&mut typed, &format!("line {}", block.line)).await;
+    }
+    for made in ["clock.so", "report.xml"] {
+        assert!(project.join(made).is_file(), "no {made}");
+    }
+}
+
 /// The first commands of the page, typed; the last of them serves until it is told to end.
 #[tokio::test]
 async fn five_minutes_are_enough() {
@@ -233,21 +279,11 @@ async fn five_minutes_are_enough() {
     let folder = TempDir::new().unwrap();
     // In shell, which needs no compiler; every other language is in `authors`.
     let typed = before.join(" && ").replace("rust", "sh");
-    let mut path = target().into_os_string();
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap());
     let free = "ARGS=--listen 127.0.0.1:0 --admin 127.0.0.1:0";
     let mut shell = Command::new("sh");
-    shell.args(["-ec", &format!("{typed} && exec {serve} \"{free}\"")]).current_dir(folder.path());
-    for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "TICKERD_CONFIG"] {
-        shell.env_remove(name);
-    }
-    shell
-        .env("PATH", path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .process_group(0);
+    shell.args(["-ec", &format!("{typed} && exec {serve} \"{free}\"")]);
+    as_typed(&mut shell, folder.path());
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).process_group(0);
     let mut child = shell.spawn().unwrap();
     let group = Pid::from_raw(child.id().unwrap() as i32);
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
