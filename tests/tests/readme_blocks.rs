@@ -102,6 +102,25 @@ fn every_block_is_of_a_kind_that_is_checked() {
     tell(&format!("plugins-sdk/README.md: blocks that are not run: {}", left_out.join(", ")));
 }
 
+/// Goal: what the header declares is in the contract: each function with its thread, each status with what it does.
+#[test]
+fn every_function_and_status_is_told() {
+    let header = include_str!("../../plugins-sdk/include/tickerd.h");
+    let first_columns: Vec<&str> =
+        README.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    let told = |name: &str| first_columns.iter().any(|column| column.contains(&format!("`{name}`")));
+    let functions = header.split("(*").skip(1).filter_map(|rest| rest.split_once(")(")).map(|(name, _)| name);
+    let statuses = header.lines().filter_map(|line| line.strip_prefix("#define ")?.split(' ').next());
+    let is_status = |name: &&str| name.starts_with("TKR_ERR_") || ["TKR_OK", "TKR_DROPPED"].contains(name);
+    let names: Vec<&str> = functions.chain(statuses.filter(is_status)).collect();
+    assert!(
+        names.contains(&"emit") && names.contains(&"destroy") && names.contains(&"TKR_ERR_PANIC"),
+        "{names:?}"
+    );
+    let untold: Vec<&&str> = names.iter().filter(|name| !told(name)).collect();
+    assert!(untold.is_empty(), "plugins-sdk/README.md has no row for {untold:?}");
+}
+
 async fn succeeds(command: &mut Command, what: &str) {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
     let said =
