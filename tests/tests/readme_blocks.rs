@@ -8,8 +8,9 @@
 //! | `sh new` | typed; its last command serves |
 //! | `sh project` | typed in the folder of a project in C that was built |
 //! | `toml` | `tickerd check` |
+//! | `toml check` | what a project is checked with, by the commands for it |
 //! | `json` | each line read by the daemon as a feed's |
-//! | `sh shown`, `ini` | nothing, as it needs a plugin or a system; such blocks are listed on standard error |
+//! | `sh shown`, `ini`, `text` | nothing, as it needs a plugin or a system; such blocks are listed on standard error |
 
 use std::io::Write;
 use std::path::Path;
@@ -85,7 +86,7 @@ fn every_block_is_of_a_kind_that_is_checked() {
         "toml",
         "json",
     ];
-    let listed = ["sh shown", "ini"];
+    let listed = ["sh shown", "ini", "text"];
     let mut left_out = Vec::new();
     for block in blocks() {
         if listed.contains(&block.fence) {
@@ -273,6 +274,8 @@ async fn commands_for_a_project_do_what_they_say() {
     succeeds(&mut begin, "plugin new").await;
     let project = folder.path().join("tide");
     std::fs::write(project.join("clock.c"), &fenced("c")[0].text).unwrap();
+    let [rules] = <[Block; 1]>::try_from(fenced("toml check")).ok().unwrap();
+    std::fs::write(project.join("plugin-check.toml"), &rules.text).unwrap();
     for block in fenced("sh project") {
         let mut typed = Command::new("sh");
         typed.args(["-ec", &block.text]);
@@ -282,6 +285,8 @@ async fn commands_for_a_project_do_what_they_say() {
     for made in ["clock.so", "report.xml"] {
         assert!(project.join(made).is_file(), "no {made}");
     }
+    let report = std::fs::read_to_string(project.join("report.xml")).unwrap();
+    assert!(report.contains("memory") && report.contains("a cache per connection"), "{report}");
 }
 
 /// The first commands of the page, typed; the last of them serves until it is told to end.

@@ -52,9 +52,9 @@ pub struct CheckArgs {
     /// Run the tests in this process, one after the other, as a debugger wants it. A crash ends it, and so does a hang.
     #[arg(long)]
     pub in_process: bool,
-    /// How many configurations chance makes up, or for how long.
-    #[arg(long, value_name = "N|TIME", default_value = "100")]
-    pub fuzz: Fuzz,
+    /// How many configurations chance makes up, or for how long. Default: 100, for a program 20.
+    #[arg(long, value_name = "N|TIME")]
+    pub fuzz: Option<Fuzz>,
     /// Chooses what chance chooses; the same seed chooses the same.
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
@@ -150,7 +150,7 @@ impl CheckArgs {
             config,
             configured,
             seed,
-            fuzz: self.fuzz,
+            fuzz: self.fuzz.unwrap_or(Fuzz::usual(program)),
             heartbeat_ms: self.heartbeat,
         };
         Ok(Work { subject, tests })

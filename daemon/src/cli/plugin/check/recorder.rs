@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt::Display;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::Level;
 
@@ -51,8 +51,6 @@ pub struct Kept {
     pub health: Option<(FeedState, String)>,
     /// Signs of life.
     pub signs: u64,
-    /// The last one.
-    pub last_sign: Option<Instant>,
     /// Threads that emitted.
     pub threads: HashSet<ThreadId>,
 }
@@ -90,7 +88,6 @@ impl Recorder {
     fn note(&self, change: impl FnOnce(&mut Kept)) {
         let mut kept = self.kept();
         kept.signs += 1;
-        kept.last_sign = Some(Instant::now());
         change(&mut kept);
         drop(kept);
         self.changed.notify_all();

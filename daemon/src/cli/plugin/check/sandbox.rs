@@ -33,6 +33,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// # Errors
 /// No process could be started.
 pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
+    let limit = test.limit_for(subject);
     let order = serde_json::to_vec(&Order { id: test.id.into(), subject: subject.clone() })?;
     let mut child = Command::new(std::env::current_exe()?)
         .args(["plugin", "check-one", "--parent", &std::process::id().to_string()])
@@ -49,7 +50,7 @@ pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
         // If it is gone already, that is seen below.
         let _ = stdin.write_all(&order);
     }
-    let answered = answer.recv_timeout(test.limit);
+    let answered = answer.recv_timeout(limit);
     let words = |child: &mut Child| {
         let words = words.recv_timeout(LAST_READ).unwrap_or_default();
         // Something it started may hold the pipe open.
@@ -61,7 +62,7 @@ pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
         let _ = child.wait();
         let mut verdict = Verdict::new(
             Outcome::TimedOut,
-            format!("it did not come to an end within {} s", test.limit.as_secs()),
+            format!("it did not come to an end within {} s", limit.as_secs()),
         )
         .remedy("give every wait a timeout");
         verdict.last_words = words(&mut child);

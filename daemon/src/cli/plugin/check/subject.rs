@@ -7,6 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// How long a number of cases may take.
+const CASES_TIME: Duration = Duration::from_secs(20);
+
 /// See the module.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Subject {
@@ -35,19 +38,23 @@ pub enum Fuzz {
     Millis(u64),
 }
 
-impl Default for Fuzz {
-    fn default() -> Fuzz {
-        Fuzz::Cases(100)
-    }
-}
-
 impl Fuzz {
+    /// As many as take a few seconds: for a program each is a process.
+    pub fn usual(program: bool) -> Fuzz {
+        Fuzz::Cases(if program { 20 } else { 100 })
+    }
+
     /// Most time it takes.
     pub fn time(self) -> Duration {
         match self {
-            Fuzz::Cases(_) => Duration::from_secs(10),
+            Fuzz::Cases(_) => CASES_TIME,
             Fuzz::Millis(ms) => Duration::from_millis(ms),
         }
+    }
+
+    /// Whether fewer were done than were asked for.
+    pub fn falls_short(self, done: u64) -> bool {
+        matches!(self, Fuzz::Cases(cases) if done < cases)
     }
 
     /// Most cases.

@@ -8,6 +8,9 @@ use super::verdict::Tested;
 /// Longest a test may take; most take milliseconds on a good plugin.
 pub const LIMIT: Duration = Duration::from_secs(45);
 
+/// The test that takes as long as it is told to.
+pub const FUZZED: &str = "fuzzed-config";
+
 /// See the module. Ids are kept for ever: `plugin-check.toml` files name them.
 pub struct Test {
     /// kebab-case.
@@ -32,6 +35,12 @@ impl Test {
     pub const fn needs(mut self, id: &'static str) -> Test {
         self.needs = Some(id);
         self
+    }
+
+    /// When it is ended, of this subject.
+    pub fn limit_for(&self, subject: &Subject) -> Duration {
+        let more = if self.id == FUZZED { subject.fuzz.time() } else { Duration::ZERO };
+        self.limit + more
     }
 
     /// With less time.

@@ -9,15 +9,14 @@ use serde_json::Value;
 use super::super::arbitrary::Arbitrary;
 use super::super::session::{Session, told};
 use super::super::subject::Subject;
-use super::super::test::Test;
+use super::super::test::{FUZZED, Test};
 use super::super::verdict::{Tested, failed};
 use super::LOAD;
 use super::configuration::feed_type;
 use crate::feed::{Face, Fault};
 
 pub const TESTS: &[Test] =
-    &[Test::new("fuzzed-config", "No configuration crashes it, whatever is in it.", fuzzed_config)
-        .needs(LOAD)];
+    &[Test::new(FUZZED, "No configuration crashes it, whatever is in it.", fuzzed_config).needs(LOAD)];
 
 fn fuzzed_config(subject: &Subject) -> Tested {
     let schema = feed_type(subject)?.config_schema.and_then(|text| serde_json::from_str::<Value>(&text).ok());
@@ -53,5 +52,6 @@ fn fuzzed_config(subject: &Subject) -> Tested {
         }
         cases += 1;
     }
-    Ok(format!("{cases} configurations, {taken} of them taken; seed {}", subject.seed))
+    let short = if subject.fuzz.falls_short(cases) { ", for want of time" } else { "" };
+    Ok(format!("{cases} configurations{short}, {taken} of them taken; seed {}", subject.seed))
 }

@@ -1,6 +1,6 @@
 //! How it starts: with a good configuration, with none, with a bad one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -10,16 +10,15 @@ use super::super::arbitrary::Arbitrary;
 use super::super::rules;
 use super::super::session::{READY, told};
 use super::super::subject::Subject;
-use super::super::test::Test;
+use super::super::test::{FUZZED, Test};
 use super::super::verdict::{Outcome, Tested, Verdict, failed, passed, skipped};
 use super::life::Life;
 use super::{CREATE, LOAD};
 use crate::feed::{Failure, Fault, Hello, Mode};
 
-/// How long a program is given to react to a configuration, and how many chance makes up at most: each is a process.
+/// How long a program is given to react to a configuration, and to one that chance made up.
 const REACTION: Duration = Duration::from_secs(1);
 const FUZZ_REACTION: Duration = Duration::from_millis(300);
-const FUZZ_MAX: u64 = 20;
 
 pub const TESTS: &[Test] = &[
     Test::new("load", "It can be started.", load).within_s(20),
@@ -33,7 +32,7 @@ pub const TESTS: &[Test] = &[
         bad_config,
     )
     .needs(LOAD),
-    Test::new("fuzzed-config", "No configuration crashes it, whatever is in it.", fuzzed_config).needs(LOAD),
+    Test::new(FUZZED, "No configuration crashes it, whatever is in it.", fuzzed_config).needs(LOAD),
 ];
 
 fn load(subject: &Subject) -> Tested {
@@ -193,9 +192,10 @@ fn bad_config(subject: &Subject) -> Tested {
 }
 
 fn fuzzed_config(subject: &Subject) -> Tested {
-    let cases = subject.fuzz.cases().min(FUZZ_MAX);
-    for case in 0..cases {
-        let seed = subject.seed.wrapping_add(case);
+    let start = Instant::now();
+    let mut cases = 0;
+    while cases < subject.fuzz.cases() && start.elapsed() < subject.fuzz.time() {
+        let seed = subject.seed.wrapping_add(cases);
         let mut chance = Xoshiro256PlusPlus::seed_from_u64(seed);
         let config = Arbitrary::new(&mut chance, None).config(&subject.config, false);
         let shown = config.to_string();
@@ -205,6 +205,8 @@ fn fuzzed_config(subject: &Subject) -> Tested {
                 format!("{}; with --seed {seed} --fuzz 1 it does so again, for {shown}", verdict.message);
             return Err(Verdict { message, ..verdict });
         }
+        cases += 1;
     }
-    Ok(format!("{cases} configurations; seed {}", subject.seed))
+    let short = if subject.fuzz.falls_short(cases) { ", for want of time" } else { "" };
+    Ok(format!("{cases} configurations{short}; seed {}", subject.seed))
 }
