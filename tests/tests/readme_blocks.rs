@@ -84,6 +84,7 @@ fn every_block_is_of_a_kind_that_is_checked() {
         "js feed",
         "go feed",
         "toml",
+        "toml check",
         "json",
     ];
     let listed = ["sh shown", "ini", "text"];
