@@ -39,10 +39,17 @@ tell() {
 }
 
 echo '{"tfp":1,"feed":"org.example.example-sh","version":"0.1.0","mode":"push","events":{"tide":"state"}}'
-# One process speaks while this one listens; the end of input, or an order to stop, ends both.
-while tell; do sleep 1; done &
+# One process speaks while this one listens; the end of input, or an order to stop, ends both, and the sleep that is under way.
+speak() {
+  trap 'kill "${!-}" 2>/dev/null; wait; exit 0' TERM
+  while tell; do
+    sleep 1 &
+    wait "$!"
+  done
+}
+speak &
 speaker=$!
-trap 'kill "$speaker" 2>/dev/null' EXIT
+trap 'kill "$speaker" 2>/dev/null; wait' EXIT
 while IFS= read -r order; do
   case $order in *'"stop":true'*) break ;; esac
 done
