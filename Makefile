@@ -33,8 +33,9 @@ $(PAGE_DEPS): dashboards/web/package-lock.json
 $(BROWSER_DEPS): tests/browser/package-lock.json
 	cd tests/browser && npm ci --no-audit --no-fund
 
+# What others may write is not loaded as a plugin; with umask 002 and a shared group that would be all that is built.
 build: $(PAGE_DEPS)
-	$(CARGO) build --release --locked $(SHIPPED)
+	umask go-w; $(CARGO) build --release --locked $(SHIPPED)
 
 run: build
 	target/release/tickerd run

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use tracing::Level;
 
@@ -15,6 +15,7 @@ use crate::feed::instance::{Instance, Interrupter};
 use crate::feed::library;
 use crate::feed::report::{Failure, Fault, Hello, Mode, Report, Reporter};
 use crate::feed::schema::{self, ConfigFault};
+use crate::feed::sealed::Sealed;
 use crate::feed::sink::Sink;
 
 /// What to run.
@@ -40,21 +41,47 @@ struct Shared {
     interrupter: Arc<Interrupter>,
     stopping: AtomicBool,
     interrupting: AtomicBool,
+    /// Another instance still does the work.
+    held: Mutex<bool>,
+    released: Condvar,
 }
 
 impl Runner {
     /// Starts the thread. Everything that follows is told to `report`, and ends with [`Report::Ended`].
     pub fn start(job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
-        Runner::start_as(Face::default(), job, sink, report)
+        Runner::begin(Face::default(), job, None, sink, report, false)
     }
 
     /// As [`Runner::start`], before a host with another face than the daemon's.
     pub fn start_as(face: Face, job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
+        Runner::begin(face, job, None, sink, report, false)
+    }
+
+    /// As [`Runner::start`], from a copy of the library instead of its file, if there is one. One that is `held` says that
+    /// it is ready, and begins its work with [`Runner::go`].
+    pub fn start_sealed(
+        job: Job,
+        sealed: Option<Arc<Sealed>>,
+        sink: Arc<dyn Sink>,
+        report: Reporter,
+        held: bool,
+    ) -> io::Result<Runner> {
+        Runner::begin(Face::default(), job, sealed, sink, report, held)
+    }
+
+    fn begin(
+        face: Face,
+        job: Job,
+        sealed: Option<Arc<Sealed>>,
+        sink: Arc<dyn Sink>,
+        report: Reporter,
+        held: bool,
+    ) -> io::Result<Runner> {
         let (polls, ordered) = mpsc::sync_channel(4);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { held: Mutex::new(held), ..Shared::default() });
         let theirs = shared.clone();
         std::thread::Builder::new().name(format!("feed-{}", job.name)).spawn(move || {
-            let life = AssertUnwindSafe(|| theirs.live(&job, face, sink, &report, &ordered));
+            let life = AssertUnwindSafe(|| theirs.live(&job, face, sealed, sink, &report, &ordered));
             let result = catch_unwind(life).unwrap_or_else(|_| {
                 Err(Failure::fatal("tickerd's own thread for this feed panicked; report it"))
             });
@@ -88,9 +115,16 @@ impl Runner {
         self.shared.interrupting.load(Ordering::Acquire)
     }
 
+    /// Begins the work of an instance that was held.
+    pub fn go(&self) {
+        *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.shared.released.notify_all();
+    }
+
     /// Begins the end and returns at once.
     pub fn stop(&self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
+        self.go();
         if let Some(host) = self.shared.host.get() {
             host.stop();
         }
@@ -104,11 +138,12 @@ impl Shared {
         &self,
         job: &Job,
         face: Face,
+        sealed: Option<Arc<Sealed>>,
         sink: Arc<dyn Sink>,
         report: &Reporter,
         polls: &Receiver<Option<u64>>,
     ) -> Result<(), Failure> {
-        let kind = library::load(Path::new(&job.path))?;
+        let kind = library::load(Path::new(&job.path), sealed)?;
         if !face.config_unchecked {
             match schema::check_config(kind.config_schema.as_deref(), &job.config) {
                 Ok(()) => {}
@@ -136,6 +171,7 @@ impl Shared {
             default_poll_ms: kind.default_poll_ms,
             min_poll_ms: kind.min_poll_ms,
         }));
+        self.await_turn();
         let end = self.work(&mut instance, kind.mode, report, polls);
         // Told before the instance is destroyed, for that may hang.
         report(match &end {
@@ -144,6 +180,13 @@ impl Shared {
         });
         drop(instance);
         end
+    }
+
+    fn await_turn(&self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        while *held {
+            held = self.released.wait(held).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     fn work(
