@@ -6,9 +6,8 @@
 //! [`Supervisor`], which starts it again, or kills it. Blocking code and plain threads; nothing here knows a socket.
 //!
 //! Invariants: a feed can cost its own thread, its process and a bounded lane, never more; nothing here waits for a feed
-//! without a deadline; a library is never unloaded, and its file may be replaced or
-//! written at any time. Only `library`, `host`, `instance` and `cstate` hold unsafe code, and one function of `sealed` and
-//! one line of `child`.
+//! without a deadline; a library is never unloaded, and its file may be replaced or written at any time. Only `library`,
+//! `host`, `instance` and `cstate` hold unsafe code, one function of `sealed`, and one line of `child`.
 mod allowance;
 mod backoff;
 pub mod cage;

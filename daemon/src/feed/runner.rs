@@ -49,12 +49,12 @@ struct Shared {
 impl Runner {
     /// Starts the thread. Everything that follows is told to `report`, and ends with [`Report::Ended`].
     pub fn start(job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
-        Runner::start_life(Face::default(), job, None, sink, report, false)
+        Runner::begin(Face::default(), job, None, sink, report, false)
     }
 
     /// As [`Runner::start`], before a host with another face than the daemon's.
     pub fn start_as(face: Face, job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
-        Runner::start_life(face, job, None, sink, report, false)
+        Runner::begin(face, job, None, sink, report, false)
     }
 
     /// As [`Runner::start`], from a copy of the library instead of its file, if there is one. One that is `held` says that
@@ -66,10 +66,10 @@ impl Runner {
         report: Reporter,
         held: bool,
     ) -> io::Result<Runner> {
-        Runner::start_life(Face::default(), job, sealed, sink, report, held)
+        Runner::begin(Face::default(), job, sealed, sink, report, held)
     }
 
-    fn start_life(
+    fn begin(
         face: Face,
         job: Job,
         sealed: Option<Arc<Sealed>>,
@@ -110,15 +110,15 @@ impl Runner {
         }
     }
 
+    /// Whether an interrupt is under way.
+    pub fn is_interrupting(&self) -> bool {
+        self.shared.interrupting.load(Ordering::Acquire)
+    }
+
     /// Begins the work of an instance that was held.
     pub fn go(&self) {
         *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner) = false;
         self.shared.released.notify_all();
-    }
-
-    /// Whether an interrupt is under way.
-    pub fn is_interrupting(&self) -> bool {
-        self.shared.interrupting.load(Ordering::Acquire)
     }
 
     /// Begins the end and returns at once.

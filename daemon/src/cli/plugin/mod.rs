@@ -31,14 +31,6 @@ pub struct PluginArgs {
 enum PluginCommand {
     /// Begin a feed: a project that builds, is tested and checked, and serves a moving value.
     New(new::NewArgs),
-    /// Run a plugin and print what it says, with timings, logs and refusals.
-    Run(run::RunArgs),
-    /// Say what a plugin file is, without running its code.
-    Inspect(inspect::InspectArgs),
-    /// Say why a plugin is not loaded, or says nothing, and what to change.
-    Doctor(doctor::DoctorArgs),
-    /// List what is in the plugin folders.
-    List(list::ListArgs),
     /// Hold a plugin to its contract: the conformance suite, one test per process.
     Check(check::CheckArgs),
     /// Do one test of the suite; `tickerd plugin check` starts this itself.
@@ -48,6 +40,14 @@ enum PluginCommand {
         #[arg(long, value_name = "PID")]
         parent: u32,
     },
+    /// Run a plugin and print what it says, with timings, logs and refusals.
+    Run(run::RunArgs),
+    /// Say what a plugin file is, without running its code.
+    Inspect(inspect::InspectArgs),
+    /// Say why a plugin is not loaded, or says nothing, and what to change.
+    Doctor(doctor::DoctorArgs),
+    /// List what is in the plugin folders.
+    List(list::ListArgs),
     /// Print what a library's code says about itself, as JSON; other commands start this as a child.
     #[command(hide = true)]
     Describe(DescribeArgs),
@@ -67,12 +67,12 @@ pub type OnSignal<'a> = &'a dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
     match &args.command {
         PluginCommand::New(args) => new::run(args),
+        PluginCommand::Check(args) => check::run(args),
+        PluginCommand::CheckOne { parent } => check::run_one(*parent),
         PluginCommand::Run(args) => run::run(args, on_signal),
         PluginCommand::Inspect(args) => inspect::run(args),
         PluginCommand::Doctor(args) => doctor::run(args, on_signal),
         PluginCommand::List(args) => list::run(args),
-        PluginCommand::Check(args) => check::run(args),
-        PluginCommand::CheckOne { parent } => check::run_one(*parent),
         PluginCommand::Describe(args) => describe::run(&args.path),
     }
 }

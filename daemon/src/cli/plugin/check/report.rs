@@ -53,8 +53,8 @@ pub fn line(Result { test, verdict, took }: &Result) -> String {
     text
 }
 
-/// The last lines: how many of what, and a badge when all is well.
-pub fn summary(results: &[Result], subject: &Subject) -> String {
+/// The last lines: how many of what, and a badge when all is well and the suite was whole.
+pub fn summary(results: &[Result], subject: &Subject, whole: bool) -> String {
     let counted: Vec<String> =
         [Outcome::Ok, Outcome::Failed, Outcome::Crashed, Outcome::TimedOut, Outcome::Skipped]
             .into_iter()
@@ -65,7 +65,7 @@ pub fn summary(results: &[Result], subject: &Subject) -> String {
             .collect();
     let mut text = format!("\n{}: {} (seed {})\n", subject.path.display(), counted.join(", "), subject.seed);
     let passed = count(results, Outcome::Ok);
-    if passed > 0 && !results.iter().any(|result| result.verdict.outcome.is_bad()) {
+    if whole && passed > 0 && !results.iter().any(|result| result.verdict.outcome.is_bad()) {
         let version = env!("CARGO_PKG_VERSION");
         let _ = writeln!(
             text,

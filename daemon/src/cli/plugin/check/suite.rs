@@ -72,7 +72,7 @@ pub fn run(work: &Work, args: &CheckArgs) -> io::Result<bool> {
     let text = if args.json {
         format!("{:#}\n", report::json(&results, &work.subject))
     } else {
-        report::summary(&results, &work.subject)
+        report::summary(&results, &work.subject, args.only.is_empty())
     };
     say(&out, &text);
     Ok(!results.iter().any(|result| result.verdict.outcome.is_bad()))

@@ -26,6 +26,9 @@ const FORWARD_MS: i64 = 6 * 3_600_000;
 const BACK_MS: i64 = -3_600_000;
 /// How long a push feed is listened to on either side of a jump.
 const LISTEN: Duration = Duration::from_millis(300);
+/// How long a first sample is waited for, and that of a second instance once the first has spoken.
+const FIRST: Duration = Duration::from_secs(1);
+const OTHER: Duration = Duration::from_secs(3);
 /// More samples than before by so much, and so many times, are a flood.
 const FLOOD_MIN: u64 = 1_000;
 const FLOOD_TIMES: u64 = 10;
@@ -131,7 +134,7 @@ fn emit_stopping(subject: &Subject) -> Tested {
         session.order_poll();
     }
     // Told by emit first, and then in every other way.
-    if first.recv_timeout(LISTEN).is_err() {
+    if first.recv_timeout(FIRST).is_err() {
         return Err(skipped("it emitted nothing"));
     }
     session.stop()?;
@@ -214,6 +217,12 @@ fn two_instances(subject: &Subject) -> Tested {
                 Mode::Poll => drop(session.polled(POLL)?),
                 Mode::Push => drop(session.sink().wait(LISTEN, |kept| kept.accepted >= 3)),
             }
+        }
+    }
+    if sessions.iter().any(|session| session.sink().kept().accepted > 0) {
+        // Where one has a source the other has as well, perhaps a moment later.
+        for session in &sessions {
+            session.sink().wait(OTHER, |kept| kept.accepted > 0);
         }
     }
     for session in &mut sessions {

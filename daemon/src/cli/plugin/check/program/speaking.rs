@@ -12,7 +12,7 @@ use super::starting::hello;
 use crate::feed::Mode;
 
 /// How long a first sample is waited for, and how long it is then listened to.
-const FIRST: Duration = Duration::from_secs(3);
+const FIRST: Duration = Duration::from_secs(5);
 const MORE: Duration = Duration::from_millis(500);
 /// Polls that must keep their deadline.
 const POLLS: usize = 3;
@@ -37,7 +37,6 @@ fn speak(life: &mut Life) {
     let spoken = |words: &super::life::Words, kept: &super::super::recorder::Kept| {
         kept.accepted > 0 || words.bad_lines > 0 || !kept.refused.is_empty()
     };
-    // An interpreter on a busy machine takes its time until the hello; one that speaks first needs none.
     life.wait(FIRST, |words, kept| words.hello.is_some() || spoken(words, kept));
     if life.words().hello.as_ref().is_some_and(|hello| hello.mode == Mode::Poll) {
         // One that is not answered is for `poll-deadline` to tell.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::arbitrary::Arbitrary;
 use super::super::rules;
-use super::super::session::{READY, told};
+use super::super::session::told;
 use super::super::subject::Subject;
 use super::super::test::{FUZZED, Test};
 use super::super::verdict::{Outcome, Tested, Verdict, failed, passed, skipped};
@@ -16,8 +16,12 @@ use super::life::Life;
 use super::{CREATE, LOAD};
 use crate::feed::{Failure, Fault, Hello, Mode};
 
+/// How long a first line is waited for: interpreters and machines that are busy take their time.
+const BEGIN: Duration = Duration::from_secs(5);
+/// How long after it the news may come that it cannot go on.
+const AFTERWARDS: Duration = Duration::from_millis(150);
 /// How long a program is given to react to a configuration, and to one that chance made up.
-const REACTION: Duration = Duration::from_secs(1);
+const REACTION: Duration = Duration::from_secs(2);
 const FUZZ_REACTION: Duration = Duration::from_millis(300);
 
 pub const TESTS: &[Test] = &[
@@ -53,10 +57,10 @@ fn load(subject: &Subject) -> Tested {
 fn create(subject: &Subject) -> Tested {
     const GIVE: &str = "give one: --config KEY=VALUE, --config-file FILE, or [config] in plugin-check.toml beside the plugin";
     let mut life = Life::start(subject)?;
-    let begun = life.begun(REACTION)?;
+    let begun = life.begun(BEGIN)?;
     // A hello may be followed by the news that it cannot go on.
     let begun = begun.and_then(|()| {
-        life.wait(Duration::from_millis(100), |words, _| words.fail.is_some());
+        life.wait(AFTERWARDS, |words, _| words.fail.is_some());
         life.words().fail.clone().map_or(Ok(()), Err)
     });
     match begun {
@@ -73,14 +77,14 @@ fn create(subject: &Subject) -> Tested {
         )),
         Ok(()) => {
             let quiet = life.words().lines == 0;
-            Ok(if quiet { format!("it said nothing in {} s", REACTION.as_secs()) } else { String::new() })
+            Ok(if quiet { format!("it said nothing in {} s", BEGIN.as_secs()) } else { String::new() })
         }
     }
 }
 
 /// What it says of itself, or why that cannot be judged.
 pub fn hello(life: &mut Life) -> Result<Hello, Verdict> {
-    life.wait(READY / 10, |words, _| words.hello.is_some() || words.lines > 3);
+    life.wait(BEGIN, |words, kept| words.hello.is_some() || words.lines > 3 || kept.accepted > 0);
     life.words().hello.clone().ok_or_else(|| skipped("it says no hello, and need not"))
 }
 
@@ -134,7 +138,9 @@ fn intervals(subject: &Subject) -> Tested {
 fn reaction(subject: &Subject, config: Value, at_most: Duration) -> Result<Option<Failure>, Verdict> {
     let subject = Subject { config, ..subject.clone() };
     let mut life = Life::start(&subject)?;
-    life.wait(at_most, |words, kept| kept.accepted > 0 || words.fail.is_some());
+    // Who has read its configuration and is well says hello, or a first thing.
+    life.wait(at_most, |words, _| words.lines > 0);
+    life.wait(AFTERWARDS, |words, kept| kept.accepted > 0 || words.fail.is_some());
     if let Some(failure) = life.words().fail.clone() {
         return Ok(Some(failure));
     }
