@@ -13,6 +13,7 @@
 // A harness may panic: that is how it says that a test failed.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+pub mod author;
 pub mod client;
 pub mod daemon;
 pub mod feed;
@@ -31,7 +32,7 @@ use std::time::Duration;
 pub use client::{Client, Event, Incoming};
 pub use daemon::{Builder, Daemon, daemon};
 pub use feed::{Feed, exec, sim};
-pub use plugins::raw_c;
+pub use plugins::{broken, raw_c};
 pub use process::{Process, gone};
 pub use raw::Raw;
 pub use script::{Script, scripted};

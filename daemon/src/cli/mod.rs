@@ -8,6 +8,8 @@ pub mod feed_host;
 pub mod feed_warden;
 pub mod plugin;
 pub mod record;
+pub mod setting;
+pub mod solo;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -262,6 +264,19 @@ mod tests {
         }
         for line in ["tickerd --help", "tickerd --version", "tickerd check --help"] {
             assert_eq!(parse(line).expect_err(line), ExitCode::SUCCESS, "{line}");
+        }
+    }
+
+    /// Goal: a command that the author's guide shows is one that there is.
+    #[test]
+    fn what_the_sdk_shows_is_understood() {
+        let guide = include_str!("../../../plugins-sdk/README.md");
+        let blocks = guide.split("\n```sh").skip(1).map(|rest| rest.split("\n```").next().unwrap());
+        let shown = blocks.flat_map(str::lines).filter(|line| line.starts_with("tickerd "));
+        let commands: Vec<&str> = shown.map(|line| line.split(" #").next().unwrap().trim_end()).collect();
+        assert!(commands.len() >= 5, "{commands:?}");
+        for command in commands {
+            assert!(parse(command).is_ok(), "{command}");
         }
     }
 

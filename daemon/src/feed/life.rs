@@ -11,6 +11,7 @@ use crate::feed::pacer::Pacer;
 use crate::feed::report::{Failure, Hello, Mode, Report};
 use crate::feed::running::Running;
 use crate::feed::sink::Voice;
+use crate::feed::trace;
 use crate::feed::watchdog::{Alarm, Watchdog};
 use crate::feed::{Limits, Source, Spec};
 use crate::model::lane::FeedState;
@@ -312,6 +313,7 @@ impl<'a> Life<'a> {
         self.wedged = None;
         self.voice.hear();
         let took = now.duration_since(since);
+        trace::poll(&self.spec.name, poll, took, &result);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         match result {
             Ok(()) => {

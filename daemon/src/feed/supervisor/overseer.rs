@@ -331,7 +331,7 @@ impl Overseer {
             text.push_str(": ");
             text.push_str(&printable(&health.reason));
         }
-        self.journal.tell(level, None, &text);
+        self.journal.tell_state(level, &text);
     }
 }
 
