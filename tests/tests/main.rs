@@ -3,6 +3,7 @@
 
 mod abi_golden;
 mod abi_host;
+mod authors;
 mod cohorts;
 mod commands;
 mod compression;
@@ -27,10 +28,12 @@ mod heartbeat;
 mod host;
 mod http;
 mod metrics;
+mod plugin_check;
 mod plugin_doctor;
 mod plugin_inspect;
 mod plugin_run;
 mod rates;
+mod readme_blocks;
 mod record;
 mod recovery;
 mod replay;
