@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::question::{About, Found, From, Question};
 use super::shard::Shard;
 use super::topics::Slot;
+use super::{past, rooms};
 use crate::model::frame::Frame;
 use crate::model::protocol::error::ProtocolError;
 use crate::model::protocol::event;
+use crate::model::rooms::To;
 use crate::model::topic::Pattern;
 
 /// Enquiries that wait for a shard.
@@ -34,6 +37,10 @@ pub enum Ask {
     Next { topic: String, seq: u64 },
     /// The topics that match.
     Topics(Pattern),
+    /// The newest ticks of a topic.
+    History { topic: String, limit: usize },
+    /// A message to a declared topic.
+    Publish { topic: String, publisher: Box<str>, to: Option<To>, value: Box<[u8]> },
 }
 
 /// What is answered.
@@ -47,8 +54,8 @@ pub enum Answer {
     Silent,
     /// No such topic.
     Refused(ProtocolError),
-    /// A JSON object as in the data of the event `topics`.
-    Topics(Vec<u8>),
+    /// A JSON object, as in the data of the event that answers the same command.
+    Object(Vec<u8>),
 }
 
 /// Asks shards, from any thread. The default has none to ask.
@@ -77,6 +84,13 @@ impl Asker {
 /// Who waits for a topic's next value, by its name.
 pub type Waiting = HashMap<String, Vec<Waiter>>;
 
+/// Enquiries that the pulse answers, by number.
+#[derive(Debug, Default)]
+pub struct Forwarded {
+    asked: HashMap<u64, oneshot::Sender<Answer>>,
+    count: u64,
+}
+
 /// One of them.
 #[derive(Debug)]
 pub struct Waiter {
@@ -89,7 +103,15 @@ impl Shard {
     pub fn answer_enquiry(&mut self, enquiry: Enquiry) {
         let Enquiry { what, answer } = enquiry;
         let answered = match what {
-            Ask::Topics(pattern) => Answer::Topics(self.list(&pattern)),
+            Ask::Topics(pattern) => Answer::Object(self.list(&pattern)),
+            Ask::History { topic, limit } => match self.check_topic(&topic) {
+                Ok(()) => return self.forward(About::History { topic, limit }, answer),
+                Err(error) => Answer::Refused(error),
+            },
+            Ask::Publish { topic, publisher, to, value } => match self.check_topic(&topic) {
+                Ok(()) => return self.forward(About::Publish { topic, publisher, to, value }, answer),
+                Err(error) => Answer::Refused(error),
+            },
             Ask::Value { topic, known } => match self.check_topic(&topic) {
                 Ok(()) => match self.value(&topic, 0) {
                     Some((Answer::Value { tag, .. }, seq)) if known.contains(&tag) => {
@@ -104,6 +126,34 @@ impl Shard {
                 Some((value, _)) => value,
                 None => return self.waiting.entry(topic).or_default().push(Waiter { seq, answer }),
             },
+        };
+        // Who lost interest meanwhile needs no answer.
+        let _ = answer.send(answered);
+    }
+
+    /// Asks the pulse. One that is not taken is answered by its channel's end.
+    fn forward(&mut self, about: About, answer: oneshot::Sender<Answer>) {
+        let forwarded = &mut self.forwarded;
+        forwarded.count += 1;
+        let number = forwarded.count;
+        if self.uplink.ask(Question { from: From::Http(number), request: None, about }).is_ok() {
+            forwarded.asked.insert(number, answer);
+        }
+    }
+
+    /// Passes on what the pulse answered.
+    pub(super) fn answer_asked(&mut self, number: u64, found: Found) {
+        let Some(answer) = self.forwarded.asked.remove(&number) else { return };
+        let settings = self.settings.clone();
+        let answered = match found {
+            Found::History { topic, past: Some(past) } => {
+                Answer::Object(past::object(&topic, &settings.epoch, &past))
+            }
+            Found::History { past: None, .. } => Answer::Silent,
+            Found::Published(Ok(published)) => Answer::Object(rooms::object(&published)),
+            Found::Published(Err(error)) => Answer::Refused(error),
+            // Nothing else is forwarded.
+            Found::Since { .. } | Found::Members(_) => return,
         };
         // Who lost interest meanwhile needs no answer.
         let _ = answer.send(answered);

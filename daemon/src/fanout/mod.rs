@@ -260,6 +260,7 @@ impl Fanout {
 
 #[cfg(test)]
 mod tests {
+    use super::question::From;
     use super::*;
     use crate::model::lane::{FeedState, Health};
 
@@ -304,12 +305,12 @@ mod tests {
 
     fn question(conn: u32) -> Question {
         let about = question::About::History { topic: "f.a".into(), limit: 1 };
-        Question { conn, generation: 0, request: None, about }
+        Question { from: From::Client { conn, generation: 0 }, request: None, about }
     }
 
     fn found(question: Question) -> Answer {
         let found = question::Found::History { topic: "f.a".into(), past: None };
-        Answer { conn: question.conn, generation: question.generation, request: question.request, found }
+        Answer { from: question.from, request: question.request, found }
     }
 
     /// Whoever is behind has not had what the answer follows; and a shard's beats must not wait for its answers.
@@ -340,11 +341,12 @@ mod tests {
             let mut items = 0;
             while let Ok(Downlink::Answers(answers)) = shard.try_recv() {
                 items += 1;
-                answered.extend(answers.iter().map(|answer| answer.conn));
+                answered.extend(answers.iter().map(|answer| answer.from));
             }
             assert!((1..=3).contains(&items), "{items} of 4 places");
         }
-        assert_eq!(answered, (0..300).collect::<Vec<_>>());
+        let asked = (0..300).map(|conn| From::Client { conn, generation: 0 });
+        assert_eq!(answered, asked.collect::<Vec<_>>());
     }
 
     #[test]

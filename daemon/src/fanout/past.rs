@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::cohorts::ConnId;
 use super::connection::Asking;
-use super::question::{About, Answer, Found, Missed, NotAsked, Past, Question};
+use super::question::{About, Answer, Found, From, Missed, NotAsked, Past, Question};
 use super::shard::Shard;
 use crate::model::protocol::command::{Id, Mode, Since, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
@@ -44,7 +44,8 @@ impl Shard {
     /// Asks the pulse. Until it answers, the client is not listened to: what it says later may depend on it.
     pub(super) fn ask_pulse(&mut self, id: ConnId, request: Option<Id>, about: About) {
         let Some(conn) = self.connection(id) else { return };
-        let question = Question { conn: id, generation: conn.generation, request: request.clone(), about };
+        let from = From::Client { conn: id, generation: conn.generation };
+        let question = Question { from, request: request.clone(), about };
         let refused = match self.uplink.ask(question) {
             Ok(()) => {
                 self.connection(id).into_iter().for_each(|conn| conn.asking = Some(Box::default()));
@@ -65,7 +66,11 @@ impl Shard {
 
     /// Takes the pulse's answer, and listens to the client again once it is out.
     pub(super) fn take_answer(&mut self, answer: Answer) {
-        let Answer { conn: id, generation, request, found } = answer;
+        let Answer { from, request, found } = answer;
+        let (id, generation) = match from {
+            From::Client { conn, generation } => (conn, generation),
+            From::Http(number) => return self.answer_asked(number, found),
+        };
         let Some(conn) = self.connection(id).filter(|conn| conn.generation == generation) else { return };
         if conn.closing_until_s.is_none() {
             match found {
@@ -123,18 +128,28 @@ impl Shard {
     }
 
     fn tell_history(&mut self, id: ConnId, request: Option<Id>, topic: &str, past: Option<Past>) {
-        let Some(Past { frames, truncated }) = past else {
+        let Some(past) = past else {
             let error = ProtocolError::new(
                 Code::UnknownTopic,
                 "the topic has not spoken yet; subscribe to wait for it",
             );
             return self.tell_error(id, request, &error);
         };
-        self.charge_looks(id, frames.len());
-        // Envelopes are JSON by construction, so none is left out here.
-        let values =
-            frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
+        self.charge_looks(id, past.frames.len());
         let settings = self.settings.clone();
-        self.tell(id, &event::History { id: request, topic, epoch: &settings.epoch, values, truncated });
+        self.tell(id, &history(request, topic, &settings.epoch, &past));
     }
+}
+
+fn history<'a>(id: Option<Id>, topic: &'a str, epoch: &'a str, past: &'a Past) -> event::History<'a> {
+    // Envelopes are JSON by construction, so none is left out here.
+    let values =
+        past.frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
+    event::History { id, topic, epoch, values, truncated: past.truncated }
+}
+
+/// The same for who did not ask as a client: the event's data alone.
+pub fn object(topic: &str, epoch: &str, past: &Past) -> Vec<u8> {
+    // It is plain data, and a Vec takes all that is written to it.
+    serde_json::to_vec(&history(None, topic, epoch, past)).expect("history is plain data")
 }

@@ -16,13 +16,20 @@ use crate::model::rooms::{Person, Seat, To};
 /// Questions of one shard that wait for the pulse. Each connection has one at most.
 pub const QUESTIONS_MAX: usize = 1024;
 
+/// Who asks a shard what only the pulse can answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// A connection; `generation` tells it from a later one of the same number.
+    Client { conn: ConnId, generation: u32 },
+    /// An enquiry, by the number that its shard gave it.
+    Http(u64),
+}
+
 /// A question, with what its shard needs to go on once it is answered.
 #[derive(Debug)]
 pub struct Question {
     /// Who asks.
-    pub conn: ConnId,
-    /// Tells that connection from a later one of the same number.
-    pub generation: u32,
+    pub from: From,
     /// The command's id.
     pub request: Option<Id>,
     /// What is asked.
@@ -37,7 +44,7 @@ pub enum About {
     /// Whatever came after these ticks, for a subscription to all of `topics`.
     Since { topics: Vec<String>, snapshot: bool, seqs: Vec<(String, u64)> },
     /// A message to a declared topic, which takes it or not; `value` has been checked.
-    Publish { topic: String, from: Box<str>, to: Option<To>, value: Box<[u8]> },
+    Publish { topic: String, publisher: Box<str>, to: Option<To>, value: Box<[u8]> },
     /// Who is subscribed to a declared topic.
     Members { topic: String },
 }
@@ -57,9 +64,7 @@ pub struct Move {
 #[derive(Debug)]
 pub struct Answer {
     /// Who asked.
-    pub conn: ConnId,
-    /// Tells that connection from a later one of the same number.
-    pub generation: u32,
+    pub from: From,
     /// The command's id.
     pub request: Option<Id>,
     /// What was found.

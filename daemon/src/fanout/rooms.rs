@@ -127,8 +127,8 @@ impl Shard {
             .and_then(|value| Ok((value, to.map(To::parse).transpose()?)));
         match checked {
             Ok((value, to)) => {
-                let from = person.address();
-                self.ask_pulse(id, request, About::Publish { topic, from, to, value });
+                let publisher = person.address();
+                self.ask_pulse(id, request, About::Publish { topic, publisher, to, value });
             }
             Err(error) => self.tell_error(id, request, &error),
         }
@@ -143,18 +143,7 @@ impl Shard {
         match result {
             // Without an id nobody waits for it.
             Ok(_) if request.is_none() => {}
-            Ok(Published { topic, seq, letter }) => {
-                let (to, delivered) = letter.map_or((None, None), |(to, count)| (Some(to), Some(count)));
-                let event = event::Published {
-                    id: request,
-                    topic: &topic,
-                    seq,
-                    to: to.as_deref(),
-                    delivered,
-                    kept: delivered == Some(0),
-                };
-                self.tell(id, &event);
-            }
+            Ok(published) => self.tell(id, &told(request, &published)),
             Err(error) => self.tell_error(id, request, &error),
         }
     }
@@ -253,6 +242,25 @@ fn letter_message(letter: &Letter) -> Message {
         serde_json::from_str(value).expect("the value was checked when it was published");
     let (topic, from, to) = (letter.topic(), letter.from(), letter.to());
     event::message(&event::LetterTo { topic, seq: letter.seq(), ts: letter.ts(), from, to, value })
+}
+
+fn told(id: Option<Id>, published: &Published) -> event::Published<'_> {
+    let letter = published.letter.as_ref();
+    let delivered = letter.map(|(_, count)| *count);
+    event::Published {
+        id,
+        topic: &published.topic,
+        seq: published.seq,
+        to: letter.map(|(to, _)| &**to),
+        delivered,
+        kept: delivered == Some(0),
+    }
+}
+
+/// The same for who is no client: the event's data alone.
+pub fn object(published: &Published) -> Vec<u8> {
+    // It is plain data, and a Vec takes all that is written to it.
+    serde_json::to_vec(&told(None, published)).expect("published is plain data")
 }
 
 fn member(person: Person) -> Member {

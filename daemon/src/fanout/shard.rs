@@ -16,7 +16,7 @@ use super::Settings;
 use super::arrival::{Arrival, Kind};
 use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
-use super::enquiry::{Enquiry, Waiting};
+use super::enquiry::{Enquiry, Forwarded, Waiting};
 use super::link::Link;
 use super::metrics::Metrics;
 use super::question::{Downlink, Uplink};
@@ -115,6 +115,8 @@ pub struct Shard {
     pub scratch: Vec<u8>,
     pub inflater: Inflater,
     pub waiting: Waiting,
+    /// What HTTP asked and the pulse answers.
+    pub forwarded: Forwarded,
     pub tally: Tally,
     started: Instant,
     pub now: Instant,
@@ -207,6 +209,7 @@ impl Shard {
             scratch: vec![0; SCRATCH_BYTES],
             inflater: Inflater::default(),
             waiting: Waiting::default(),
+            forwarded: Forwarded::default(),
             tally: Tally::default(),
             started: now,
             now,

@@ -32,7 +32,7 @@ pub struct Desk<'a> {
 /// Looks up what is asked, or does it.
 pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
     let Desk { board, rooms, beat, now_ms } = desk;
-    let Question { conn, generation, request, about } = question;
+    let Question { from, request, about } = question;
     let found = match about {
         About::History { topic, limit } => {
             let past = board.find(&topic).map(|id| past(board.history().newest(id, limit)));
@@ -55,12 +55,12 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
             });
             Found::Since { topics, snapshot, missed: missed.collect() }
         }
-        About::Publish { topic, from, to, value } => {
-            rooms.publish(topic, &from, to.as_ref(), value, *now_ms, board, beat)
+        About::Publish { topic, publisher, to, value } => {
+            rooms.publish(topic, &publisher, to.as_ref(), value, *now_ms, board, beat)
         }
         About::Members { topic } => rooms.members(topic),
     };
-    Answer { conn, generation, request, found }
+    Answer { from, request, found }
 }
 
 /// As many of the newest as one answer holds.
@@ -90,6 +90,7 @@ pub fn look_up(board: &mut Board, question: Question) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fanout::question::From;
     use crate::model::board::Group;
     use crate::model::history::Limits;
     use crate::model::sample::Class;
@@ -120,7 +121,7 @@ mod tests {
     }
 
     fn ask(board: &mut Board, about: About) -> Found {
-        look_up(board, Question { conn: 0, generation: 0, request: None, about }).found
+        look_up(board, Question { from: From::Http(0), request: None, about }).found
     }
 
     #[test]

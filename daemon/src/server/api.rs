@@ -4,20 +4,26 @@
 //! |---|---|
 //! | `/v1/topics?match=` | the topics there are |
 //! | `/v1/topics/{topic}?wait=` | the newest value's envelope, or its next one |
+//! | `/v1/topics/{topic}/history?limit=` | the newest ticks that are kept |
+//! | POST `/v1/topics/{topic}?name=&to=` | publishes the body, one JSON value, to a declared topic |
 //! | `/v1/sse?topics=&rate=` | an event stream; see `routes` |
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::fanout::enquiry::{Answer, Ask, Asker};
+use crate::fanout::rooms::checked_value;
+use crate::model::normalise::VALUE_BYTES_MAX;
 use crate::model::protocol::error::{Code, ProtocolError};
+use crate::model::rooms::To;
 use crate::model::topic::Pattern;
 
 use super::cors::METHODS;
@@ -29,6 +35,12 @@ use super::stop::Stop;
 const WAITING_MAX: usize = 1024;
 /// The longest wait; proxies hang up after a minute of silence.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Ticks of one `history` when nobody says how many.
+const HISTORY_LIMIT_DEFAULT: usize = 100;
+/// Who publishes without a name.
+const UNNAMED: &str = "http";
+/// What a topic's own path answers to.
+const TOPIC_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 /// Tags of `If-None-Match` that are looked at.
 const TAGS_MAX: usize = 16;
 /// What a busy server asks clients to wait, in seconds.
@@ -47,6 +59,15 @@ pub struct Api {
 pub enum Wanted {
     Topics { pattern: String },
     Value { topic: String, known: Vec<String>, wait: Duration },
+    History { topic: String, limit: usize },
+}
+
+/// Where a body goes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Envelope {
+    topic: String,
+    publisher: Box<str>,
+    to: Option<To>,
 }
 
 impl Api {
@@ -68,12 +89,20 @@ impl Api {
                 let pattern = opening::parameter(query, "match").map_err(bad)?;
                 Ok(Wanted::Topics { pattern: pattern.unwrap_or_else(|| "**".into()) })
             }
-            Some(topic) if topic.ends_with("/history") && topic.matches('/').count() == 1 => {
-                let detail = "history is not to be had over HTTP in this version; take the newest value without /history";
-                Err(Box::new(problem(StatusCode::NOT_IMPLEMENTED, detail)))
+            Some(rest) if rest.ends_with("/history") && rest.matches('/').count() == 1 => {
+                let topic = rest.strip_suffix("/history").unwrap_or_default();
+                check_method(request.method())?;
+                let limit = opening::parameter(query, "limit").map_err(bad)?;
+                let limit = limit.map_or(Some(HISTORY_LIMIT_DEFAULT), |text| text.parse().ok());
+                let limit = limit.filter(|limit| (1..=u32::MAX as usize).contains(limit));
+                let limit = limit.ok_or_else(|| bad("limit must be a whole number, at least 1"))?;
+                Ok(Wanted::History { topic: topic.to_owned(), limit })
             }
             Some(topic) if !topic.is_empty() && !topic.contains('/') => {
-                check_method(request.method())?;
+                check_method(request.method()).map_err(|mut response| {
+                    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(TOPIC_METHODS));
+                    response
+                })?;
                 let wait = opening::parameter(query, "wait").map_err(bad)?;
                 let wait = wait.map_or(Some(Duration::ZERO), |text| seconds(&text)).ok_or_else(|| {
                     bad(&format!("wait must be a whole number of seconds, at most {}", WAIT_MAX.as_secs()))
@@ -81,6 +110,52 @@ impl Api {
                 Ok(Wanted::Value { topic: topic.to_owned(), known: tags(request.headers()), wait })
             }
             _ => Err(Box::new(problem(StatusCode::NOT_FOUND, "nothing is served at this path"))),
+        }
+    }
+
+    /// Where the body of a POST goes.
+    ///
+    /// # Errors
+    /// The response that says why it goes nowhere.
+    pub fn read_post<B>(request: &Request<B>) -> Result<Envelope, Box<Reply>> {
+        let bad = |detail: &str| Box::new(problem(StatusCode::BAD_REQUEST, detail));
+        let query = request.uri().query();
+        let topic = request.uri().path().strip_prefix("/v1/topics/").filter(|topic| !topic.contains('/'));
+        let Some(topic) = topic.filter(|topic| !topic.is_empty()) else {
+            check_method(request.method())?;
+            return Err(Box::new(problem(StatusCode::NOT_FOUND, "nothing is published at this path")));
+        };
+        let publisher = match opening::parse(query).map_err(bad)?.name {
+            Some(name) => format!("user:{name}").into(),
+            None => UNNAMED.into(),
+        };
+        let to = opening::parameter(query, "to").map_err(bad)?;
+        let to = to.as_deref().map(To::parse).transpose().map_err(|error| bad(&error.message))?;
+        Ok(Envelope { topic: topic.to_owned(), publisher, to })
+    }
+
+    /// Publishes a body, one JSON value. Owns all it needs.
+    pub fn publish<B>(&self, to: Envelope, body: B) -> impl Future<Output = Reply> + Send + use<B>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let asker = self.asker.clone();
+        async move {
+            let Envelope { topic, publisher, to } = to;
+            let body = match Limited::new(body, VALUE_BYTES_MAX).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(error) if error.is::<LengthLimitError>() => {
+                    let detail =
+                        format!("the value has more than the {VALUE_BYTES_MAX} bytes that are allowed");
+                    return problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
+                }
+                Err(_) => return problem(StatusCode::BAD_REQUEST, "the body did not come whole"),
+            };
+            match checked_value(&body) {
+                Ok(value) => reply(ask(asker.ask(Ask::Publish { topic, publisher, to, value })).await),
+                Err(error) => refused(&error),
+            }
         }
     }
 
@@ -95,6 +170,9 @@ impl Api {
                         problem(StatusCode::UNPROCESSABLE_ENTITY, &format!("match is not a pattern: {why}"))
                     }
                 },
+                Wanted::History { topic, limit } => {
+                    reply(ask(asker.ask(Ask::History { topic, limit })).await)
+                }
                 Wanted::Value { topic, known, wait } => {
                     let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known })).await;
                     let seq = match &now {
@@ -145,7 +223,7 @@ fn reply(answer: Option<Answer>) -> Reply {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             (response, Some(tag))
         }
-        Some(Answer::Topics(list)) => (json(Bytes::from(list)), None),
+        Some(Answer::Object(object)) => (json(Bytes::from(object)), None),
         Some(Answer::Silent) => {
             let detail = "the topic has not spoken yet; add ?wait=25 to wait for its first value";
             (problem(StatusCode::NOT_FOUND, detail), None)
@@ -170,9 +248,16 @@ fn json(body: Bytes) -> Reply {
 fn refused(error: &ProtocolError) -> Reply {
     let status = match error.code {
         Code::BadRequest | Code::BadPattern => StatusCode::BAD_REQUEST,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::NOT_FOUND,
     };
-    problem(status, &error.message)
+    let mut response = problem(status, &error.message);
+    if let Some(wait_ms) = error.retry_after_ms {
+        response.headers_mut().insert(header::RETRY_AFTER, wait_ms.div_ceil(1000).into());
+    }
+    response
 }
 
 fn busy(detail: &str) -> Reply {
@@ -259,6 +344,7 @@ mod tests {
             let known = vec!["e-7".to_owned(), "x".to_owned()];
             Ok(Wanted::Value { topic: topic.into(), known, wait: Duration::from_secs(wait) })
         };
+        let history = |limit| Ok(Wanted::History { topic: "sim.AAPL".into(), limit });
         let topics = |pattern: &str| Ok(Wanted::Topics { pattern: pattern.into() });
         for (method, uri, expected) in [
             ("GET", "/v1/topics", topics("**")),
@@ -277,7 +363,12 @@ mod tests {
             ("GET", "/v1/topics/", Err(404)),
             ("GET", "/v1/topics/a/b", Err(404)),
             ("GET", "/v1/topicsx", Err(404)),
-            ("GET", "/v1/topics/sim.AAPL/history", Err(501)),
+            ("GET", "/v1/topics/sim.AAPL/history", history(100)),
+            ("GET", "/v1/topics/sim.AAPL/history?limit=7", history(7)),
+            ("GET", "/v1/topics/sim.AAPL/history?limit=0", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL/history?limit=x", Err(400)),
+            ("POST", "/v1/topics/sim.AAPL/history", Err(405)),
+            ("GET", "/v1/topics/sim.AAPL/past", Err(404)),
             ("GET", "/v1/", Err(404)),
         ] {
             assert_eq!(read(method, uri), expected, "{method} {uri}");

@@ -77,7 +77,7 @@ impl Gate {
         match self.limits.admit(peer) {
             Ok(place) => {
                 let asked = stop.clone();
-                let answer = |request: &mut Request<Incoming>| self.routes.answer(request, &asked);
+                let answer = |request: Request<Incoming>| self.routes.answer(request, &asked);
                 if let Some((socket, read_buf, (kind, encoding))) = self.speak_http(io, answer, stop).await {
                     let permit: Permit = Box::new(place);
                     (self.place)(Arrival { socket, read_buf, kind, encoding, permit });
@@ -85,7 +85,7 @@ impl Gate {
             }
             Err(full) => {
                 let Ok(_refusal) = self.refusals.try_acquire() else { return };
-                self.speak_http(io, |_: &mut Request<Incoming>| self.refuse(full), stop).await;
+                self.speak_http(io, |_: Request<Incoming>| self.refuse(full), stop).await;
             }
         }
     }
@@ -98,13 +98,13 @@ impl Gate {
     async fn speak_http<T: Transport>(
         &self,
         io: T,
-        answer: impl Fn(&mut Request<Incoming>) -> Answer + Send + Sync,
+        answer: impl Fn(Request<Incoming>) -> Answer + Send + Sync,
         mut stop: Stop,
     ) -> Option<(Socket, bytes::Bytes, (Kind, Encoding))> {
         let upgrade = Mutex::new(None);
         let born = Instant::now();
-        let service = service_fn(|mut request: Request<Incoming>| {
-            let answer = answer(&mut request);
+        let service = service_fn(|request: Request<Incoming>| {
+            let answer = answer(request);
             let mut is_stream = false;
             let answer = match answer {
                 Answer::Upgrade(response, kind, encoding) => {

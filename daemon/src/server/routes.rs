@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fastwebsockets::upgrade;
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
@@ -68,7 +69,11 @@ impl Routes {
     }
 
     /// Answers one request. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
-    pub fn answer<B>(&self, request: &mut Request<B>, stop: &Stop) -> Answer {
+    pub fn answer(&self, mut request: Request<Incoming>, stop: &Stop) -> Answer {
+        if *request.method() == Method::POST && request.uri().path().starts_with("/v1/topics") {
+            return self.secured(self.post(request));
+        }
+        let request = &mut request;
         let answer = match (handshake::check_host(request), request.uri().path()) {
             (Err(refusal), _) => refusal.into_response().into(),
             (Ok(()), "/ws") => self.upgrade(request, |query| {
@@ -82,6 +87,10 @@ impl Routes {
                 None => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
             },
         };
+        self.secured(answer)
+    }
+
+    fn secured(&self, answer: Answer) -> Answer {
         match answer {
             Answer::Now(mut response) => {
                 secure(&mut response);
@@ -96,6 +105,27 @@ impl Routes {
                 secure(&mut response);
                 response
             })),
+        }
+    }
+
+    /// Publishes a body, for pages that may come in.
+    fn post(&self, request: Request<Incoming>) -> Answer {
+        let refused = handshake::check_host(&request)
+            .and_then(|()| handshake::check_origin(request.headers(), &self.origins));
+        if let Err(refusal) = refused {
+            return refusal.into_response().into();
+        }
+        let asked = request.headers().clone();
+        let allowed = move |mut response| {
+            cors::allow(&asked, &mut response);
+            response
+        };
+        match Api::read_post(&request) {
+            Ok(to) => {
+                let published = self.api.publish(to, request.into_body());
+                Answer::Later(Box::pin(async move { allowed(published.await) }))
+            }
+            Err(response) => allowed(*response).into(),
         }
     }
 
