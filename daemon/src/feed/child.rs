@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use tracing::Level;
 
 use crate::feed::journal::{leveled, prefix, printable};
+use crate::feed::event_doc;
 use crate::feed::lines::{self, LINE_BYTES_MAX, Said};
 use crate::feed::metrics;
 use crate::feed::orders::Order;
@@ -244,7 +245,10 @@ impl Ears {
         match said {
             // A refusal is counted and logged inside; a script could not be told anyway.
             Said::Sample(line) => drop(self.sink.take(&line.sample(declared), line.merged.into())),
-            Said::Hello(hello) => {
+            Said::Hello(mut hello) => {
+                for remark in event_doc::trim(&mut hello.docs) {
+                    self.sink.journal().write(Level::WARN, Some(self.pid), &printable(&remark));
+                }
                 declared.clone_from(&hello.events);
                 (self.report)(Report::Hello(hello));
             }

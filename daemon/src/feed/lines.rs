@@ -10,8 +10,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::feed::event_doc::{EventDoc, EventDocs};
+use crate::feed::event_word::EventWord;
 use crate::feed::report::{Failure, Fault, Hello, Mode};
-use crate::feed::sample_line::{ClassWord, SampleLine};
+use crate::feed::sample_line::SampleLine;
 use crate::model::lane::FeedState;
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
@@ -64,7 +66,7 @@ struct Control<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<BTreeMap<Cow<'a, str>, ClassWord>>,
+    events: Option<BTreeMap<Cow<'a, str>, EventWord>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     features: Option<Vec<Cow<'a, str>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,14 +198,22 @@ fn hello(control: Control<'_>) -> Result<Hello, LineError> {
         Some("poll") => Mode::Poll,
         Some(word) => return Err(LineError::Word { key: "mode", word: word.into(), allowed: "poll, push" }),
     };
-    let events = control.events.unwrap_or_default();
+    let (mut events, mut docs) = (Vec::new(), EventDocs::new());
+    for (name, said) in control.events.unwrap_or_default() {
+        let (class, doc) = said.into_parts();
+        if doc != EventDoc::default() {
+            docs.insert(name.clone().into_owned(), doc);
+        }
+        events.push((name.into_owned(), class));
+    }
     let beats = control.features.is_some_and(|features| features.iter().any(|feature| feature == HEARTBEAT));
     Ok(Hello {
         feed: control.feed.unwrap_or_default().into_owned(),
         version: control.version.unwrap_or_default().into_owned(),
         mode,
         beats,
-        events: events.into_iter().map(|(name, class)| (name.into_owned(), class.into())).collect(),
+        events,
+        docs,
         default_poll_ms: control.default_poll_ms.unwrap_or(0),
         min_poll_ms: control.min_poll_ms.unwrap_or(0),
     })
@@ -278,7 +288,11 @@ pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
             mode: word(hello.mode.as_str()),
             features: hello.beats.then(|| vec![HEARTBEAT.into()]),
             events: Some(
-                hello.events.iter().map(|(name, class)| (name.clone().into(), (*class).into())).collect(),
+                hello
+                    .events
+                    .iter()
+                    .map(|(name, class)| (name.clone().into(), EventWord::new(*class, hello.docs.get(name))))
+                    .collect(),
             ),
             default_poll_ms: Some(hello.default_poll_ms),
             min_poll_ms: Some(hello.min_poll_ms),

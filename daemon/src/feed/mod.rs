@@ -14,6 +14,8 @@ pub mod cage;
 mod child;
 mod descriptor;
 mod elf;
+mod event_doc;
+mod event_word;
 mod figures;
 mod find;
 mod host;
@@ -53,6 +55,7 @@ use std::time::Duration;
 use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
+pub use event_doc::{EventDoc, EventDocs};
 pub use descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
 pub use find::{FindError, Plugin, find_plugin, plugin_folders};
 pub use library::{LoadError, describe};
