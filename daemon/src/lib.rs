@@ -9,8 +9,8 @@
 //! One edge runs uphill: a client's command changes its own shard's table of who asked for what.
 //!
 //! # Who may know whom
-//! `main → cli → app → {feed, pulse, fanout, server, admin}`, and each of these → `model`. `feed` and `server` never name each
-//! other. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now` come in.
+//! `main → cli → app → {feed, pulse, fanout, server, admin, contract}`, and each of these → `model`. `feed` and `server` never
+//! name each other. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now` come in.
 //!
 //! # Invariants
 //! - Unsafe code is only in `feed::{library, host, instance}`, at the plugin boundary.
@@ -24,6 +24,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod contract;
 pub mod fanout;
 pub mod feed;
 pub mod metrics;

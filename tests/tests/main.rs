@@ -4,6 +4,7 @@
 mod cohorts;
 mod commands;
 mod config;
+mod contract;
 mod crowd;
 mod demo;
 mod echo;

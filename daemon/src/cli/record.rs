@@ -82,8 +82,13 @@ impl Recorder {
         let (half_full, changed) = (self.bell.clone(), self.bell.clone());
         let lane = Arc::new(Lane::new(WAITING_TICKS_MAX, Box::new(move || half_full.ring())));
         let name = self.spec.name.clone();
-        let supervisor =
-            feed::start(self.spec.clone(), lane.clone(), metrics.clone(), Box::new(move || changed.ring()));
+        let supervisor = feed::start(
+            self.spec.clone(),
+            lane.clone(),
+            metrics.clone(),
+            Box::new(move || changed.ring()),
+            Box::new(|_| Vec::new()),
+        );
         eprintln!("recording {name} to {}; an interrupt (Ctrl-C) ends it", self.output.name());
         let recorded = self.record(&supervisor, &lane);
         supervisor.join(Instant::now() + FEED_STOP);

@@ -14,8 +14,8 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tracing::Level;
 
-use crate::feed::journal::{leveled, prefix, printable};
 use crate::feed::event_doc;
+use crate::feed::journal::{leveled, prefix, printable};
 use crate::feed::lines::{self, LINE_BYTES_MAX, Said};
 use crate::feed::metrics;
 use crate::feed::orders::Order;

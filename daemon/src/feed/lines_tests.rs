@@ -101,7 +101,9 @@ fn a_hello_says_of_an_event_its_class_or_more() {
     assert_eq!(hello.docs.len(), 2);
     assert_eq!(hello.docs["quote"].schema.as_deref(), Some(r#"{"type":"object"}"#));
     assert_eq!(hello.docs["trade"], EventDoc { description: "A trade.".into(), schema: None });
-    assert!(refusal(r#"{"tfp":1,"events":{"trade":{"class":"stream"}}}"#).contains("unknown variant `stream`"));
+    assert!(
+        refusal(r#"{"tfp":1,"events":{"trade":{"class":"stream"}}}"#).contains("unknown variant `stream`")
+    );
     assert!(refusal(r#"{"tfp":1,"events":{"trade":7}}"#).contains("an object with class"));
 }
 

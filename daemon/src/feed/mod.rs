@@ -55,8 +55,8 @@ use std::time::Duration;
 use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
-pub use event_doc::{EventDoc, EventDocs};
 pub use descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
+pub use event_doc::{EventDoc, EventDocs};
 pub use find::{FindError, Plugin, find_plugin, plugin_folders};
 pub use library::{LoadError, describe};
 pub use line_sink::LineSink;
@@ -73,6 +73,10 @@ pub use warden::Warden;
 
 /// Called on the supervisor's thread when a feed's state changes, and at its first sample and first failure.
 pub type OnChange = Box<dyn Fn() + Send + Sync>;
+
+/// Called when a feed has said who it is, on the thread that brings its samples and before any of them. Answers remarks for
+/// its author, which go into its log.
+pub type OnHello = Box<dyn Fn(&Hello) -> Vec<String> + Send + Sync>;
 
 /// One feed to run.
 #[derive(Debug, Clone)]
@@ -171,6 +175,12 @@ impl Default for Limits {
 }
 
 /// Starts a feed and keeps it alive until its supervisor is stopped. Never fails: what goes wrong is the feed's health.
-pub fn start(spec: Spec, lane: Arc<Lane>, metrics: Arc<Metrics>, on_change: OnChange) -> Supervisor {
-    Supervisor::start(spec, lane, metrics, on_change)
+pub fn start(
+    spec: Spec,
+    lane: Arc<Lane>,
+    metrics: Arc<Metrics>,
+    on_change: OnChange,
+    on_hello: OnHello,
+) -> Supervisor {
+    Supervisor::start(spec, lane, metrics, on_change, on_hello)
 }

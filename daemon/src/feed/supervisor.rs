@@ -17,7 +17,7 @@ use crate::feed::recovery::{Record, Recovery};
 use crate::feed::report::{Failure, Hello, Report, Reporter};
 use crate::feed::running::Running;
 use crate::feed::sink::{LaneSink, Voice, now_unix_ms};
-use crate::feed::{OnChange, Spec};
+use crate::feed::{OnChange, OnHello, Spec};
 use crate::model::lane::{FeedState, Health, Lane};
 
 /// Reports that wait for the supervisor. It never waits for who sends them, so they cannot wait for each other.
@@ -65,6 +65,7 @@ impl Supervisor {
         lane: Arc<Lane>,
         metrics: Arc<Metrics>,
         on_change: OnChange,
+        on_hello: OnHello,
     ) -> Supervisor {
         let (events, received) = sync_channel(REPORTS_MAX);
         let (wake, rouse) = (events.clone(), events.clone());
@@ -97,6 +98,7 @@ impl Supervisor {
             journal,
             sink: Arc::new(sink),
             on_change,
+            on_hello: Arc::new(on_hello),
             told: (false, false),
             changes: Allowance::new(CHANGES_BURST, CHANGES_PER_S, Instant::now()),
             left_behind: false,
@@ -207,6 +209,7 @@ struct Overseer {
     journal: Arc<Journal>,
     sink: Arc<LaneSink>,
     on_change: OnChange,
+    on_hello: Arc<OnHello>,
     /// Whether a first sample and a first failure were told.
     told: (bool, bool),
     changes: Allowance,
@@ -268,9 +271,13 @@ impl Overseer {
         // What was not there before may have been installed since.
         let spec = &Spec { source: located(&spec.source, &spec.working_dir)?, ..spec.clone() };
         let (events_in, greeted) = (self.shared.events.clone(), self.shared.voice.clone());
+        let (on_hello, noted) = (self.on_hello.clone(), self.journal.clone());
         let report: Reporter = Arc::new(move |report| {
             if let Report::Hello(hello) = &report {
                 greeted.greet(hello);
+                for remark in on_hello(hello) {
+                    noted.write(Level::WARN, None, &printable(&remark));
+                }
             }
             drop(events_in.send(Event::Report { life, report }));
         });

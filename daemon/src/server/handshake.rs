@@ -6,12 +6,14 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
+use crate::model::protocol::SUBPROTOCOL_JSON;
+
 use super::metrics::Outcome;
 use super::origin::Origins;
 use super::problem::problem;
 
 /// The one subprotocol. A client may also name none.
-pub const PROTOCOL: &str = "tickerd.v1.json";
+pub const PROTOCOL: &str = SUBPROTOCOL_JSON;
 
 /// Why a handshake is refused, and how that is answered.
 #[derive(Debug)]

@@ -34,6 +34,7 @@ pub use error::Error;
 use listener::Listener;
 pub use metrics::Metrics;
 use routes::Routes;
+pub use routes::{Document, Documents};
 use stop::Stop;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.
@@ -97,7 +98,7 @@ impl Server {
     }
 
     /// Serves on a thread of its own until [`Running::stop`].
-    pub fn start(self, place: Place) -> Result<Running, Error> {
+    pub fn start(self, place: Place, documents: Documents) -> Result<Running, Error> {
         let connections = match self.settings.connections {
             0 => descriptors().saturating_sub(descriptors() / 10),
             connections => connections,
@@ -106,7 +107,7 @@ impl Server {
             limits: limits::Limits::new(connections, self.settings.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: self.settings.handshake,
-            routes: Routes::new(self.settings.origins, self.settings.echo, self.metrics),
+            routes: Routes::new(self.settings.origins, self.settings.echo, self.metrics, documents),
             place,
         });
         let runtime =

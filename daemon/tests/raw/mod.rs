@@ -52,7 +52,7 @@ pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
         // A test that ended does not look any more.
         let _ = sender.lock().unwrap().send(arrival);
     });
-    let running = Server::bind(settings, metrics)?.start(place)?;
+    let running = Server::bind(settings, metrics)?.start(place, Arc::new(|_| None))?;
     Ok(Served { running, arrivals, registry })
 }
 

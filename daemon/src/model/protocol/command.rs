@@ -3,27 +3,32 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::error::{Code, ProtocolError};
+use super::fields;
 use super::rate;
+use super::shape::{self, Shape};
 
 /// Longest text id, in characters.
 const ID_CHARS_MAX: usize = 36;
+/// How much of a client's own text an error shows.
+const SHOWN_CHARS_MAX: usize = 40;
 
 /// A client's name for its command, echoed in the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Id {
     /// A number.
-    Number(u32),
+    Number(#[schemars(range(max = 4_294_967_295_u32))] u32),
     /// At most 36 characters.
-    Text(Box<str>),
+    Text(#[schemars(length(max = 36))] Box<str>),
 }
 
 /// How ticks of a topic are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The newest at each push; what lay between is merged.
@@ -103,48 +108,96 @@ struct IdOnly<'a> {
     id: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SubscribeData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    /// Topics and patterns.
+    #[schemars(schema_with = "shape::names")]
     topics: Vec<String>,
+    /// Shortest time between two pushes of a topic; none: the feed's own.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_rate")]
     rate: Option<serde_json::Value>,
+    /// None: what each topic's class says.
     mode: Option<Mode>,
+    /// Whether the newest value of each topic follows at once; none: it does.
     snapshot: Option<bool>,
+    #[schemars(skip)]
     since: Option<serde::de::IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TopicsData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    #[schemars(schema_with = "shape::names")]
     topics: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MatchData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    /// None: `**`, all of them.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_pattern")]
     r#match: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PingData<'a> {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
-    #[serde(borrow)]
+    /// Comes back as it was written.
+    #[serde(borrow, default)]
+    #[schemars(schema_with = "shape::optional_number")]
     t: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+}
+
+/// A command as others may describe it.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Its name and the schema of its data.
+    pub shape: Shape,
+    /// The event that answers it when it goes well and has an id.
+    pub answer: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// Every command that [`parse`] reads.
+pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
+    let of = |name, data, answer, about| Described { shape: Shape { name, data }, answer, about };
+    let subscribe = generator.subschema_for::<SubscribeData>();
+    let topics = generator.subschema_for::<TopicsData>();
+    let nothing = generator.subschema_for::<NoData>();
+    let (matching, ping) =
+        (generator.subschema_for::<MatchData>(), generator.subschema_for::<PingData<'_>>());
+    vec![
+        of("subscribe", subscribe, "subscribed", "Subscribes, or changes the rate of subscriptions."),
+        of("unsubscribe", topics.clone(), "unsubscribed", "Ends subscriptions."),
+        of("subscriptions", nothing, "subscriptions", "Lists this connection's subscriptions."),
+        of("topics", matching, "topics", "Lists the topics there are."),
+        of("get", topics, "values", "Asks for newest values once."),
+        of("ping", ping, "pong", "Asks for a sign of life."),
+    ]
 }
 
 /// Commands of the protocol that this version does not answer yet.
@@ -177,6 +230,7 @@ pub fn terms(rate: Option<&str>, mode: Option<Mode>) -> Result<Terms, ProtocolEr
     let rate = match rate {
         None => None,
         Some(text) => Some(rate::parse(text).ok_or_else(|| {
+            let text: String = text.chars().take(SHOWN_CHARS_MAX).collect();
             bad(format!("the rate {text:?} must be a whole number with its unit, such as \"250ms\" or \"1s\", at most 1h"))
         })?),
     };
@@ -245,7 +299,7 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
             format!("{other} is not built yet; this version answers {BUILT}"),
         )),
         other => {
-            let shown: String = other.chars().take(40).collect();
+            let shown: String = other.chars().take(SHOWN_CHARS_MAX).collect();
             Err(ProtocolError::new(
                 Code::UnknownEvent,
                 format!("there is no command {shown:?}; this version answers {BUILT}"),
@@ -255,7 +309,10 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
 }
 
 fn read<'a, T: Deserialize<'a>>(event: &str, data: &'a str) -> Result<T, ProtocolError> {
-    serde_json::from_str(data).map_err(|e| bad(format!("the data of {event}: {}", plain(&e))))
+    serde_json::from_str(data).map_err(|e| match fields::holding(data, &e) {
+        Some(field) => bad(format!("the data of {event}: {field}: {}", plain(&e))),
+        None => bad(format!("the data of {event}: {}", plain(&e))),
+    })
 }
 
 fn some_topics(event: &str, topics: Vec<String>) -> Result<Vec<String>, ProtocolError> {

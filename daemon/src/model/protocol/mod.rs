@@ -2,10 +2,15 @@
 pub mod command;
 pub mod error;
 pub mod event;
+mod fields;
+pub mod problem;
 pub mod rate;
+pub mod shape;
 pub mod words;
 
 /// The version in `connected`.
 pub const VERSION: u32 = 1;
 /// The text subprotocol's name.
 pub const SUBPROTOCOL_JSON: &str = "tickerd.v1.json";
+/// All subprotocols; the first is also spoken by who names none.
+pub const SUBPROTOCOLS: [&str; 1] = [SUBPROTOCOL_JSON];
