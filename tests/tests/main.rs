@@ -22,6 +22,7 @@ mod handshake;
 mod heartbeat;
 mod host;
 mod metrics;
+mod protocol_md;
 mod rates;
 mod record;
 mod replay;
