@@ -1,6 +1,7 @@
 //! The daemon as its users meet it: one module per behaviour, over real sockets. Needs `cargo build --workspace`.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod bad_commands;
 mod cohorts;
 mod commands;
 mod config;

@@ -28,13 +28,25 @@ pub enum Id {
 }
 
 /// How ticks of a topic are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The newest at each push; what lay between is merged.
     Latest,
     /// Every one.
     All,
+}
+
+/// Derived, it would say of what is no text only that some value was expected.
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
+        let word: Cow<'de, str> = Deserialize::deserialize(deserializer)?;
+        match &*word {
+            "latest" => Ok(Mode::Latest),
+            "all" => Ok(Mode::All),
+            other => Err(serde::de::Error::unknown_variant(other, &["latest", "all"])),
+        }
+    }
 }
 
 /// The terms a subscription asks for.
@@ -210,14 +222,25 @@ fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
 
 /// Reads one message.
 pub fn parse(text: &str) -> Result<Request, Refused> {
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| Refused {
+    let none = |why: &str| Refused {
         id: None,
         error: bad(format!(
-            "the message must be one JSON object with the keys \"event\" and \"data\": {}",
-            plain(&e)
+            "the message must be one JSON object with the keys \"event\" and \"data\": {why}"
         )),
-    })?;
+    };
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| none(&plain(&e)))?;
+    // The parser would also take a list of the values in order.
+    if !is_object(text) {
+        return Err(none("this is a list"));
+    }
     let data = envelope.data.map_or("{}", RawValue::get);
+    if !is_object(data) {
+        let event = shown(&envelope.event);
+        return Err(Refused {
+            id: None,
+            error: bad(format!("the data of {event} must be an object, such as {{}}")),
+        });
+    }
     let id = read_id(data).map_err(|error| Refused { id: None, error })?;
     match read_command(&envelope.event, data) {
         Ok(command) => Ok(Request { id, command }),
@@ -230,15 +253,25 @@ pub fn terms(rate: Option<&str>, mode: Option<Mode>) -> Result<Terms, ProtocolEr
     let rate = match rate {
         None => None,
         Some(text) => Some(rate::parse(text).ok_or_else(|| {
-            let text: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+            let text = shown(text);
             bad(format!("the rate {text:?} must be a whole number with its unit, such as \"250ms\" or \"1s\", at most 1h"))
         })?),
     };
     Ok(Terms { rate, mode })
 }
 
+/// Whether a JSON text is an object.
+fn is_object(json: &str) -> bool {
+    json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
+}
+
+/// A client's own text as an error shows it.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
 fn read_id(data: &str) -> Result<Option<Id>, ProtocolError> {
-    // What is not an object at all is told by the command's own reading.
+    // A key that is there twice is told by the command's own reading.
     let Ok(IdOnly { id: Some(raw) }) = serde_json::from_str::<IdOnly<'_>>(data) else { return Ok(None) };
     if let Ok(number) = serde_json::from_str::<u32>(raw.get()) {
         return Ok(Some(Id::Number(number)));
@@ -299,7 +332,7 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
             format!("{other} is not built yet; this version answers {BUILT}"),
         )),
         other => {
-            let shown: String = other.chars().take(SHOWN_CHARS_MAX).collect();
+            let shown = shown(other);
             Err(ProtocolError::new(
                 Code::UnknownEvent,
                 format!("there is no command {shown:?}; this version answers {BUILT}"),
@@ -365,6 +398,9 @@ mod tests {
         for (text, number, id, says) in [
             ("", 400, None, "one JSON object"),
             ("[1]", 400, None, "one JSON object"),
+            (r#"["ping",{"id":1}]"#, 400, None, "this is a list"),
+            (r#" ["ping"]"#, 400, None, "one JSON object"),
+            (r#"{"event":"subscriptions","data":[7]}"#, 400, None, "must be an object"),
             (r#"{"event":"ping","data":{},"x":1}"#, 400, None, "unknown field `x`"),
             (r#"{"data":{}}"#, 400, None, "missing field `event`"),
             (r#"{"event":"subscribe","data":{"id":7}}"#, 400, Some(Id::Number(7)), "missing field `topics`"),
@@ -401,10 +437,79 @@ mod tests {
         }
     }
 
+    /// One of each, with all that it can hold.
+    const WELL: [&str; 6] = [
+        r#"{"event":"subscribe","data":{"id":2,"topics":["a.b","c.*"],"rate":"1s","mode":"all","snapshot":false}}"#,
+        r#"{"event":"unsubscribe","data":{"id":"x","topics":["a.b"]}}"#,
+        r#"{"event":"subscriptions","data":{"id":0}}"#,
+        r#"{"event":"topics","data":{"id":4294967295,"match":"a.**"}}"#,
+        r#"{"data":{"topics":["\u0061.b"],"id":"ü"},"event":"get"}"#,
+        r#"{"event":"ping","data":{"id":9,"t":-1.50e3}}"#,
+    ];
+
+    /// What holds of every answer: it is bounded, and what was read is a command of the right form.
+    fn judge(text: &str) -> Result<(), proptest::test_runner::TestCaseError> {
+        match parse(text) {
+            Ok(Request { id, command }) => {
+                let seen: serde_json::Value = serde_json::from_str(text).expect("a command is JSON");
+                let event = seen["event"].as_str().unwrap_or_default();
+                proptest::prop_assert!(BUILT.split(", ").any(|built| built == event), "{}", text);
+                if let Some(Id::Text(id)) = id {
+                    proptest::prop_assert!(id.chars().count() <= ID_CHARS_MAX);
+                }
+                if let Command::Subscribe { topics, .. }
+                | Command::Unsubscribe { topics }
+                | Command::Get { topics } = &command
+                {
+                    proptest::prop_assert!(!topics.is_empty());
+                }
+            }
+            Err(refused) => {
+                let message = &refused.error.message;
+                proptest::prop_assert!(!message.is_empty() && message.chars().count() < 400, "{}", message);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_described_is_what_is_read() {
+        let mut generator = SchemaGenerator::default();
+        let names: Vec<&str> = described(&mut generator).iter().map(|command| command.shape.name).collect();
+        assert_eq!(names.join(", "), BUILT);
+        for text in WELL {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_text_is_answered(text in "\\PC{0,120}") {
-            let _ = parse(&text);
+            judge(&text)?;
+        }
+
+        #[test]
+        fn any_bytes_are_answered(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            judge(&String::from_utf8_lossy(&bytes))?;
+        }
+
+        /// A command with bytes changed, taken out, put in and moved is one again, or is told why not.
+        #[test]
+        fn a_command_that_was_changed_is_answered(
+            which in 0..WELL.len(),
+            changes in proptest::collection::vec((0..4u8, 0..200usize, 0..200usize, proptest::num::u8::ANY), 1..6),
+        ) {
+            let mut bytes = WELL[which].as_bytes().to_vec();
+            for (kind, at, other, byte) in changes {
+                let (at, other) = (at % bytes.len(), other % bytes.len());
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 if bytes.len() > 1 => drop(bytes.remove(at)),
+                    2 => bytes.insert(at, byte),
+                    _ => bytes.swap(at, other),
+                }
+            }
+            judge(&String::from_utf8_lossy(&bytes))?;
         }
 
         #[test]

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 /// is missing, unknown or there twice, which the parser names by itself.
 pub fn holding(data: &str, error: &serde_json::Error) -> Option<String> {
     const NAMED: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
-    if !error.is_data() || NAMED.iter().any(|words| error.to_string().starts_with(words)) {
+    if NAMED.iter().any(|words| error.to_string().starts_with(words)) {
         return None;
     }
     let at = offset(data, error.line(), error.column())?;
