@@ -3,6 +3,7 @@
 set -euo pipefail
 
 declare -A package_of=(
+  [c++]=g++ [objcopy]=binutils
   [cc]=gcc [node]=nodejs [npm]=npm [chromium]=chromium [promtool]=prometheus [systemd-analyze]=systemd [curl]=curl
   [python3]=python3
 )

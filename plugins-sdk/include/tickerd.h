@@ -49,26 +49,28 @@ extern "C" {
 // `emit`: a rate or queue limit was met; the sample was merged or dropped. Carry on.
 #define TKR_DROPPED 1
 
-// The configuration is wrong; asked again only when it changes.
+// The configuration is wrong: nothing goes on until it changes, but for a rare try. With a text that says what to change.
 #define TKR_ERR_CONFIG (-1)
 
-// Failed for now; the instance is kept and called again after a back-off.
+// Failed for now. After `poll` the instance is kept and polled again, less often with each failure in a row; after
+// `create` and `run` a new one is made, after a back-off.
 #define TKR_ERR_TRANSIENT (-2)
 
-// The instance is of no more use; it is destroyed and created anew after a back-off.
+// The instance is of no more use: it is destroyed, and a new one is made after a back-off.
 #define TKR_ERR_FATAL (-3)
 
-// A bad argument: not UTF-8, not JSON, too large, a bad topic, an undeclared event. From `poll` or `run` it counts
-// as `TKR_ERR_TRANSIENT`.
+// A bad argument: not UTF-8, not JSON, too large, a bad topic, an undeclared event. From `create`, `poll` or `run` it
+// counts as `TKR_ERR_TRANSIENT`.
 #define TKR_ERR_INVALID (-4)
 
-// The feed is being stopped: return from `poll` or `run` now.
+// The feed is being stopped: return from `poll` or `run` now. Returned from there it is no failure.
 #define TKR_ERR_STOPPING (-5)
 
-// A panic or exception was caught at the boundary; the instance takes only `destroy` from now on.
+// A panic or exception was caught at the boundary; the instance takes only `destroy` from now on. Counts as
+// `TKR_ERR_FATAL`.
 #define TKR_ERR_PANIC (-6)
 
-// Not offered by this side.
+// Not offered by this side. From `create`, `poll` or `run` it counts as `TKR_ERR_CONFIG`.
 #define TKR_ERR_UNSUPPORTED (-7)
 
 // Log level: something failed.
@@ -121,7 +123,7 @@ typedef int32_t tkr_status;
 typedef struct tkr_sample {
   // `sizeof(tkr_sample)` as the caller knows it.
   uint32_t struct_size;
-  // 0 in ABI 1.0.
+  // 0 in ABI 1.0; anything else is `TKR_ERR_INVALID`.
   uint32_t flags;
   // Topic relative to the feed's configured name: `AAPL` under feed `stocks` is `stocks.AAPL`.
   // NULL or empty: the feed's name itself.
@@ -172,6 +174,8 @@ typedef struct tkr_host {
   // Answers `TKR_OK`, `TKR_DROPPED`, `TKR_ERR_INVALID` (the reason is logged) or `TKR_ERR_STOPPING`.
   tkr_status (*emit)(const struct tkr_host *h, const struct tkr_sample *sample);
   // Writes a line to tickerd's log. [any thread] Never blocks, cannot fail; copies the text, limits the rate.
+  //
+  // An unknown level counts as the nearest known one.
   void (*log)(const struct tkr_host *h, int32_t level, const char *msg, size_t len);
   // Gives the text for the status about to be returned. [thread of the failing call]
   //
@@ -187,7 +191,7 @@ typedef struct tkr_host {
   void (*heartbeat)(const struct tkr_host *h);
   // Says how the feed's values are: a `TKR_HEALTH_…` state and a reason for people. [any thread]
   //
-  // Never blocks, cannot fail; copies. Subscribers see it; it stands until the next one.
+  // Never blocks, cannot fail; copies. Subscribers see it; it stands until the next one. An unknown state changes nothing.
   void (*health)(const struct tkr_host *h, int32_t state, const char *msg, size_t len);
   // Ends a topic: it will have no more values unless it is emitted again. [any thread] Never blocks; copies.
   //

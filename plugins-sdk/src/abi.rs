@@ -25,20 +25,22 @@ pub type TkrStatus = i32;
 pub const TKR_OK: i32 = 0;
 /// `emit`: a rate or queue limit was met; the sample was merged or dropped. Carry on.
 pub const TKR_DROPPED: i32 = 1;
-/// The configuration is wrong; asked again only when it changes.
+/// The configuration is wrong: nothing goes on until it changes, but for a rare try. With a text that says what to change.
 pub const TKR_ERR_CONFIG: i32 = -1;
-/// Failed for now; the instance is kept and called again after a back-off.
+/// Failed for now. After `poll` the instance is kept and polled again, less often with each failure in a row; after
+/// `create` and `run` a new one is made, after a back-off.
 pub const TKR_ERR_TRANSIENT: i32 = -2;
-/// The instance is of no more use; it is destroyed and created anew after a back-off.
+/// The instance is of no more use: it is destroyed, and a new one is made after a back-off.
 pub const TKR_ERR_FATAL: i32 = -3;
-/// A bad argument: not UTF-8, not JSON, too large, a bad topic, an undeclared event. From `poll` or `run` it counts
-/// as `TKR_ERR_TRANSIENT`.
+/// A bad argument: not UTF-8, not JSON, too large, a bad topic, an undeclared event. From `create`, `poll` or `run` it
+/// counts as `TKR_ERR_TRANSIENT`.
 pub const TKR_ERR_INVALID: i32 = -4;
-/// The feed is being stopped: return from `poll` or `run` now.
+/// The feed is being stopped: return from `poll` or `run` now. Returned from there it is no failure.
 pub const TKR_ERR_STOPPING: i32 = -5;
-/// A panic or exception was caught at the boundary; the instance takes only `destroy` from now on.
+/// A panic or exception was caught at the boundary; the instance takes only `destroy` from now on. Counts as
+/// `TKR_ERR_FATAL`.
 pub const TKR_ERR_PANIC: i32 = -6;
-/// Not offered by this side.
+/// Not offered by this side. From `create`, `poll` or `run` it counts as `TKR_ERR_CONFIG`.
 pub const TKR_ERR_UNSUPPORTED: i32 = -7;
 
 /// Log level: something failed.
@@ -87,7 +89,7 @@ pub struct TkrFeed {
 pub struct TkrSample {
     /// `sizeof(tkr_sample)` as the caller knows it.
     pub struct_size: u32,
-    /// 0 in ABI 1.0.
+    /// 0 in ABI 1.0; anything else is `TKR_ERR_INVALID`.
     pub flags: u32,
     /// Topic relative to the feed's configured name: `AAPL` under feed `stocks` is `stocks.AAPL`.
     /// NULL or empty: the feed's name itself.
@@ -142,6 +144,8 @@ pub struct TkrHost {
     /// Answers `TKR_OK`, `TKR_DROPPED`, `TKR_ERR_INVALID` (the reason is logged) or `TKR_ERR_STOPPING`.
     pub emit: Option<unsafe extern "C" fn(h: *const TkrHost, sample: *const TkrSample) -> TkrStatus>,
     /// Writes a line to tickerd's log. [any thread] Never blocks, cannot fail; copies the text, limits the rate.
+    ///
+    /// An unknown level counts as the nearest known one.
     pub log: Option<unsafe extern "C" fn(h: *const TkrHost, level: i32, msg: *const c_char, len: usize)>,
     /// Gives the text for the status about to be returned. [thread of the failing call]
     ///
@@ -157,7 +161,7 @@ pub struct TkrHost {
     pub heartbeat: Option<unsafe extern "C" fn(h: *const TkrHost)>,
     /// Says how the feed's values are: a `TKR_HEALTH_…` state and a reason for people. [any thread]
     ///
-    /// Never blocks, cannot fail; copies. Subscribers see it; it stands until the next one.
+    /// Never blocks, cannot fail; copies. Subscribers see it; it stands until the next one. An unknown state changes nothing.
     pub health: Option<unsafe extern "C" fn(h: *const TkrHost, state: i32, msg: *const c_char, len: usize)>,
     /// Ends a topic: it will have no more values unless it is emitted again. [any thread] Never blocks; copies.
     ///

@@ -8,9 +8,10 @@ use crate::abi::*;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configuration is wrong; tickerd asks again when it changes.
+    /// The configuration is wrong; nothing goes on until it changes, but for a rare try.
     Config(String),
-    /// It may work later; tickerd keeps the instance and calls again after a back-off.
+    /// It may work later. After `poll` tickerd keeps the instance and polls it again, less often with each failure in a row;
+    /// after `create` and `run` it makes a new one, after a back-off.
     Transient(String),
     /// The instance is broken; tickerd destroys it and makes a new one after a back-off.
     Fatal(String),

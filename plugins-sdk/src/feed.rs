@@ -20,7 +20,11 @@ pub trait Feed: Sized + Send + 'static {
     /// checks a configuration against it before `create`.
     type Config: DeserializeOwned + JsonSchema;
 
-    /// Makes an instance. May block. A value that makes no sense is [`Error::Config`] with what to change.
+    /// Makes an instance. May block.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a value that makes no sense, with what to change. After [`Error::Transient`] and
+    /// [`Error::Fatal`] tickerd tries again, after a back-off. After any of them there is no instance.
     fn create(config: Self::Config, host: Host) -> Result<Self, Error>;
 
     /// How to wake a blocked `poll` or `run`; asked for once, after `create`.
@@ -32,6 +36,10 @@ pub trait Feed: Sized + Send + 'static {
 /// A feed that is asked for values at each interval.
 pub trait PollFeed: Feed {
     /// Emits none or more samples and returns, within the interval if it can. May block.
+    ///
+    /// # Errors
+    /// [`Error::Transient`] keeps the instance, which is polled again, less often with each failure in a row; [`Error::Fatal`]
+    /// and a panic end it, and a new one is made after a back-off. What a call of the [`Host`] answers can be handed on with `?`.
     fn poll(&mut self, host: &Host) -> Result<(), Error>;
 }
 
@@ -41,6 +49,11 @@ pub trait PushFeed: Feed {
     ///
     /// Every call of the [`Host`] is a sign of life. Without one for 30 s (the feed's `heartbeat`) it is interrupted, and
     /// after as long again taken for hung: wait for a silent source with a timeout, and call [`Host::heartbeat`] between.
+    ///
+    /// # Errors
+    /// Any error but [`Error::Stopping`] is a failure that ends the instance; a new one is made after a back-off, or after
+    /// [`Error::Config`] once the configuration has changed. [`Error::Stopping`], as calls of the [`Host`] answer it, is the
+    /// usual way out.
     fn run(&mut self, host: &Host) -> Result<(), Error>;
 }
 

@@ -4,7 +4,7 @@
 //! (given a thread). [`export!`] turns such types into the one symbol that tickerd looks for. Everything a feed can
 //! tell tickerd goes through its [`Host`]. [`testing`] runs a feed without a daemon.
 #![doc = include_str!("../README.md")]
-#![deny(missing_docs, clippy::undocumented_unsafe_blocks)]
+#![deny(missing_docs, rustdoc::all, clippy::missing_errors_doc, clippy::undocumented_unsafe_blocks)]
 
 pub mod abi;
 mod error;

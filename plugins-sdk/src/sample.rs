@@ -56,6 +56,9 @@ pub struct RawJson<'a>(pub &'a [u8]);
 /// What a sample may carry: [`Serialised`] or [`RawJson`].
 pub trait Value: sealed::Sealed {
     /// The value as JSON, in `scratch` if it must be made.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the value does not turn into JSON, as a map whose keys are no text.
     fn json<'b>(&'b self, scratch: &'b mut Vec<u8>) -> Result<&'b [u8], Error>;
 }
 

@@ -29,7 +29,16 @@ fn cases(folder: &Path) -> Vec<(&'static str, Feed, String)> {
         ("empty", Feed::plugin("empty", &empty), format!("{empty} cannot be loaded: ")),
         ("foreign", Feed::plugin("foreign", &foreign), format!("{foreign} cannot be loaded: ")),
         ("no_entry", Feed::plugin("no_entry", &c("no_entry")), "does not export tickerd_plugin_v1".into()),
-        ("future", Feed::plugin("future", &c("future_host")), "upgrade tickerd".into()),
+        (
+            "future",
+            Feed::plugin("future", &c("future_host")),
+            format!(
+                "{} 1.0.0 needs tickerd ABI 1.7, and this is tickerd {} with ABI 1.0: upgrade tickerd, or use an older version \
+                 of the plugin",
+                c("future_host"),
+                env!("CARGO_PKG_VERSION")
+            ),
+        ),
         ("null", Feed::plugin("null", &c("null_descriptor")), "its entry function answered NULL".into()),
         ("no_feeds", Feed::plugin("no_feeds", &c("no_feeds")), "it offers 0 feed types".into()),
         ("no_id", Feed::plugin("no_id", &c("no_id")), "`id` is NULL".into()),

@@ -1,6 +1,8 @@
 //! The daemon as its users meet it: one module per behaviour, over real sockets. Needs `cargo build --workspace`.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+mod abi_golden;
+mod abi_host;
 mod bad_commands;
 mod cohorts;
 mod commands;

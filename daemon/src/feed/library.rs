@@ -98,9 +98,10 @@ impl fmt::Display for LoadError {
             ),
             LoadError::TooNew { path, needs, version } => write!(
                 f,
-                "{} {version} needs tickerd ABI 1.{needs}, this tickerd offers 1.{TKR_ABI_MINOR}: upgrade tickerd, or use \
-                 an older version of the plugin",
-                path.display()
+                "{} {version} needs tickerd ABI 1.{needs}, and this is tickerd {} with ABI 1.{TKR_ABI_MINOR}: upgrade \
+                 tickerd, or use an older version of the plugin",
+                path.display(),
+                env!("CARGO_PKG_VERSION")
             ),
             LoadError::Descriptor { path, why } => {
                 write!(f, "{} breaks the plugin ABI: {why}; tell its author", path.display())

@@ -3,7 +3,7 @@
 //! Between the plugin and the pipe stands the same lane as in the daemon, so that a full pipe merges samples instead of
 //! blocking the plugin or growing the process; what was merged is counted and travels with the line.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::feed::report::Report;
 use crate::feed::sink::{Sink, check_relative, now_unix_ms};
 use crate::model::lane::{Entry, FeedState, Health, Lane, Taken};
 use crate::model::normalise::{Normaliser, Reject};
-use crate::model::sample::Sample;
+use crate::model::sample::{Class, Sample};
 use crate::model::topic::{GrammarError, Topic};
 
 /// Ticks that wait for the pipe in order: about half a megabyte of usual ones.
@@ -33,7 +33,10 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// See the module.
 pub struct LineSink {
     feed: String,
+    topics_max: usize,
     normaliser: Mutex<Normaliser>,
+    /// Topics that were ended without having been emitted in this life, at most `topics_max`: each is passed on once.
+    strangers: Mutex<HashSet<Box<str>>>,
     lane: Lane,
     words: Mutex<Words>,
     /// It said that it is ready, and not yet that it fails: before that it owes no signs of life, and behind it none count.
@@ -64,6 +67,8 @@ impl LineSink {
     ) -> std::io::Result<(Arc<LineSink>, JoinHandle<()>)> {
         let sink = Arc::new(LineSink {
             feed: feed.into(),
+            topics_max,
+            strangers: Mutex::default(),
             normaliser: Mutex::new(Normaliser::new(feed, topics_max)),
             lane: Lane::new(WAITING_TICKS_MAX, Box::new(|| {})),
             words: Mutex::default(),
@@ -122,6 +127,26 @@ impl LineSink {
 
     fn words(&self) -> MutexGuard<'_, Words> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a topic that was not emitted in this life: the daemon may have it from an earlier one. The caller holds the
+    /// normaliser, so that what is emitted next comes behind it.
+    fn end_stranger(&self, topic: &[u8]) {
+        let mut ended = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(relative) = std::str::from_utf8(topic) else { return };
+        if ended.contains(relative) {
+            return;
+        }
+        if ended.len() >= self.topics_max {
+            let max = self.topics_max;
+            let text = format!(
+                "{relative:?} is not ended: {max} topics were that this instance never emitted, and there cannot be more"
+            );
+            return self.log(Level::WARN, &text);
+        }
+        ended.insert(relative.into());
+        let full = if relative.is_empty() { self.feed.clone() } else { format!("{}.{relative}", self.feed) };
+        self.lane.end(Topic::new(&full, "", Class::State));
     }
 
     fn relative<'a>(&self, topic: &'a Topic) -> &'a str {
@@ -235,10 +260,12 @@ impl Sink for LineSink {
     fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
         check_relative(topic)?;
         let mut normaliser = self.normaliser.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(topic) = normaliser.retire(topic) {
-            self.lane.retire(topic);
-            self.stir();
+        match normaliser.retire(topic) {
+            Some(topic) => drop(self.lane.retire(topic)),
+            None => self.end_stranger(topic),
         }
+        drop(normaliser);
+        self.stir();
         Ok(())
     }
 

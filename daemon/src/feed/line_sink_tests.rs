@@ -175,6 +175,43 @@ fn what_goes_with_an_ended_topic_is_counted() {
     assert_eq!(seen + given_up, total);
 }
 
+/// Goal: an instance can end what one before it emitted, once each, and what it emits itself comes behind that.
+#[test]
+fn topics_of_an_earlier_life_end_before_they_come_back() {
+    let bytes = written(|sink| {
+        for n in 0..10_000 {
+            sink.offer(&numbered(b"e", Class::Event, &n.to_string())).unwrap();
+        }
+        sink.retire(b"old").unwrap();
+        sink.retire(b"old").unwrap();
+        sink.retire(b"").unwrap();
+        sink.offer(&numbered(b"old", Class::State, "1")).unwrap();
+        assert!(sink.retire(b"a..b").is_err());
+    });
+    let mut heard = Vec::new();
+    each(&bytes, |said| match said {
+        Said::Sample(line) if line.sample(&[]).topic == b"e" => {}
+        Said::Sample(line) => {
+            heard.push(format!("{} emitted", String::from_utf8_lossy(line.sample(&[]).topic)))
+        }
+        Said::Retire(topic) => heard.push(format!("{topic} ended")),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(heard, ["old ended", " ended", "old emitted"]);
+}
+
+#[test]
+fn no_instance_ends_more_strangers_than_a_feed_has_topics() {
+    let bytes = written(|sink| (0..20).for_each(|n| sink.retire(format!("t{n}").as_bytes()).unwrap()));
+    let (mut ended, mut told) = (0, 0);
+    each(&bytes, |said| match said {
+        Said::Retire(_) => ended += 1,
+        Said::Log { message, .. } if message.contains("is not ended: 10 topics") => told += 1,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!((ended, told), (10, 10));
+}
+
 #[test]
 fn a_failure_is_told_once() {
     let bytes = written(|sink| {

@@ -148,8 +148,13 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
         Err(e) => return Err(if is_half_a_sample(line) { not_a_sample } else { e }.into()),
     };
     let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().into_owned();
-    if control.tfp.is_some() {
-        return hello(control).map(Said::Hello);
+    match control.tfp {
+        None => {}
+        Some(TFP) => return hello(control).map(Said::Hello),
+        Some(later) if later > TFP => return Ok(Said::Fail(Failure::config(too_new(later)))),
+        Some(other) => {
+            return Err(LineError::Word { key: "tfp", word: other.to_string(), allowed: "1" });
+        }
     }
     if let Some(word) = control.log {
         return Ok(Said::Log { level: level(&word)?, message: text(control.msg) });
@@ -183,6 +188,14 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
     }
     // An object with half a sample in it is a mistake that deserves to be told; any other is of a later version.
     if is_half_a_sample(line) { Err(not_a_sample.into()) } else { Ok(Said::Unknown) }
+}
+
+fn too_new(tfp: u32) -> String {
+    format!(
+        "it speaks tfp/{tfp}, and this is tickerd {} with tfp/{TFP}: upgrade tickerd, or use a version of the program that \
+         speaks tfp/{TFP}",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// Whether it has a sample's keys, or cannot be read far enough to know: values that nobody asks for are skipped without

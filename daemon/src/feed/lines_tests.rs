@@ -63,6 +63,7 @@ fn mistakes_are_told_by_name() {
     assert!(refusal(r#"{"health":"fine"}"#).contains("degraded"));
     assert!(refusal(r#"{"tfp":1,"events":{"trade":"stream"}}"#).contains("unknown variant `stream`"));
     assert!(refusal(r#"{"tfp":1,"min_poll_ms":-1}"#).contains("expected u32"));
+    assert!(refusal(r#"{"tfp":0}"#).contains("tfp"));
     assert!(matches!(said(br#"{"later":"version"}"#), Ok(Said::Unknown)));
 }
 

@@ -159,6 +159,12 @@ impl Lane {
         given_up
     }
 
+    /// Ends a topic of which nothing was ever pushed here, however full the lane is: the caller bounds how many there are.
+    pub fn end(&self, topic: Topic) {
+        self.lock().waiting.end(topic);
+        (self.wake)();
+    }
+
     /// Tells the feed's state; only the newest is kept.
     pub fn report(&self, health: Health) {
         self.lock().health = Some(health);

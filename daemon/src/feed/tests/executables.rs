@@ -56,6 +56,7 @@ fn exits_are_told_with_their_last_words() {
         ("echo '<3>set symbols' >&2; exit 78", Fault::Config, "exited with status 78: set symbols"),
         (r#"echo '{"fail":"config","msg":"set symbols"}'; exec cat"#, Fault::Config, "set symbols"),
         (r#"echo '{"fail":"later","msg":"no network"}'"#, Fault::Transient, "no network"),
+        (r#"echo '{"tfp":2}'; exec cat"#, Fault::Config, "or use a version of the program that speaks tfp/1"),
     ];
     for (script, fault, says) in cases {
         let mut bench = Bench::start(shell(script));

@@ -134,7 +134,11 @@ fn libraries_that_are_no_plugins_are_configuration_errors() {
                 "static const tkr_plugin me = { 4096, 7, 7, 1, 0, \"9.1\", 0 };
                  const tkr_plugin *tickerd_plugin_v1(void) { return &me; }",
             ),
-            "9.1 needs tickerd ABI 1.7, this tickerd offers 1.0: upgrade tickerd",
+            concat!(
+                "9.1 needs tickerd ABI 1.7, and this is tickerd ",
+                env!("CARGO_PKG_VERSION"),
+                " with ABI 1.0: upgrade tickerd"
+            ),
         ),
     ];
     for (path, says) in cases {
