@@ -33,10 +33,10 @@ let daemon, folder;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tickerd-contract-"));
-  const events = Object.fromEntries(
-    Object.entries(SCHEMAS).map(([name, schema]) => [name, { class: "event", description: `About ${name}.`, schema }]),
+  const docs = Object.fromEntries(
+    Object.entries(SCHEMAS).map(([name, schema]) => [name, { description: `About ${name}.`, schema }]),
   );
-  const hello = JSON.stringify({ tfp: 1, feed: "org.example.odd", events });
+  const hello = JSON.stringify({ tfp: 1, feed: "org.example.odd", events: { pair: "event" }, docs });
   const config = join(folder, "tickerd.toml");
   const lines = join(folder, "hello.ndjson");
   await writeFile(lines, `${hello}\n${JSON.stringify({ event: "pair", data: ["a", 1] })}\n`);

@@ -7,9 +7,8 @@ use tickerd_tests::contract::{Contract, fetch};
 use tickerd_tests::{Raw, Script, Value, daemon, json, scripted, sim};
 
 /// What `s` says of itself: a schema that its values keep to, and one event without.
-const HELLO: &str = r##"{"tfp":1,"feed":"org.example.s","version":"7","events":{
-    "tick":{"description":"A number.","schema":{"$ref":"#/$defs/Value","$defs":{"Value":{"type":["object","number"]}}}},
-    "trade":"event"}}"##;
+const HELLO: &str = r##"{"tfp":1,"feed":"org.example.s","version":"7","events":{"tick":"state","trade":"event"},
+    "docs":{"tick":{"description":"A number.","schema":{"$ref":"#/$defs/Value","$defs":{"Value":{"type":["object","number"]}}}}}}"##;
 
 /// Goal: no message is told otherwise than it is, and none is told that never comes. Method: one daemon is made to say all
 /// that it can, each word is held to the document, and in the end nothing in the document was not seen.
@@ -105,7 +104,7 @@ async fn the_document_follows_a_feed_that_says_something_new() {
     let (script, daemon) = scripted().await;
     let tag = |head: &str| head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned();
     let before = tag(&head(&daemon, "/v1/asyncapi.json", "").await);
-    script.line(r#"{"tfp":1,"events":{"quote":{"schema":{"type":"string"}}}}"#).await;
+    script.line(r#"{"tfp":1,"docs":{"quote":{"schema":{"type":"string"}}}}"#).await;
     let contract = Contract::of(&daemon, &["s"]).await;
     let schemas = &contract.document()["components"]["schemas"];
     assert_eq!(schemas["s.quote"], json!({"type": "string"}));
@@ -123,7 +122,7 @@ async fn a_schema_that_is_too_long_or_none_is_named_in_the_log() {
     let long = "x".repeat(33_000);
     script
         .line(&format!(
-            r#"{{"tfp":1,"events":{{"long":{{"schema":{{"title":"{long}"}}}},"odd":{{"schema":{{"type":7}}}},"good":{{"schema":true}}}}}}"#
+            r#"{{"tfp":1,"docs":{{"long":{{"schema":{{"title":"{long}"}}}},"odd":{{"schema":{{"type":7}}}},"good":{{"schema":true}}}}}}"#
         ))
         .await;
     let contract = Contract::of(&daemon, &["s"]).await;

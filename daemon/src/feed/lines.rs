@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::feed::event_doc::{EventDoc, EventDocs};
-use crate::feed::event_word::EventWord;
 use crate::feed::report::{Failure, Fault, Hello, Mode};
-use crate::feed::sample_line::SampleLine;
+use crate::feed::sample_line::{ClassWord, SampleLine};
 use crate::model::lane::FeedState;
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
@@ -66,7 +65,9 @@ struct Control<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<BTreeMap<Cow<'a, str>, EventWord>>,
+    events: Option<BTreeMap<Cow<'a, str>, ClassWord>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    docs: Option<BTreeMap<Cow<'a, str>, DocLine>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     features: Option<Vec<Cow<'a, str>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +96,15 @@ struct Control<'a> {
     fail: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<Cow<'a, str>>,
+}
+
+/// What a hello says of an event's values.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct DocLine {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Box<RawValue>>,
 }
 
 /// Why a line is not one of the protocol's.
@@ -211,13 +221,18 @@ fn hello(control: Control<'_>) -> Result<Hello, LineError> {
         Some("poll") => Mode::Poll,
         Some(word) => return Err(LineError::Word { key: "mode", word: word.into(), allowed: "poll, push" }),
     };
-    let (mut events, mut docs) = (Vec::new(), EventDocs::new());
-    for (name, said) in control.events.unwrap_or_default() {
-        let (class, doc) = said.into_parts();
-        if doc != EventDoc::default() {
-            docs.insert(name.clone().into_owned(), doc);
-        }
-        events.push((name.into_owned(), class));
+    let mut events: BTreeMap<String, Class> = control
+        .events
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, class)| (name.into_owned(), class.into()))
+        .collect();
+    let mut docs = EventDocs::new();
+    for (name, DocLine { description, schema }) in control.docs.unwrap_or_default() {
+        // Of which something is said without its class, that is a state, as everywhere.
+        events.entry(name.clone().into_owned()).or_insert(Class::State);
+        let schema = schema.map(|raw| raw.get().to_owned());
+        docs.insert(name.into_owned(), EventDoc { description: description.unwrap_or_default(), schema });
     }
     let beats = control.features.is_some_and(|features| features.iter().any(|feature| feature == HEARTBEAT));
     Ok(Hello {
@@ -225,7 +240,7 @@ fn hello(control: Control<'_>) -> Result<Hello, LineError> {
         version: control.version.unwrap_or_default().into_owned(),
         mode,
         beats,
-        events,
+        events: events.into_iter().collect(),
         docs,
         default_poll_ms: control.default_poll_ms.unwrap_or(0),
         min_poll_ms: control.min_poll_ms.unwrap_or(0),
@@ -287,6 +302,15 @@ impl Failure {
     }
 }
 
+/// Docs are trimmed before they are written, so that a schema is JSON. Without any, the key is left out.
+fn doc_lines(docs: &EventDocs) -> Option<BTreeMap<Cow<'static, str>, DocLine>> {
+    let line = |doc: &EventDoc| DocLine {
+        description: Some(doc.description.clone()).filter(|text| !text.is_empty()),
+        schema: doc.schema.clone().and_then(|schema| RawValue::from_string(schema).ok()),
+    };
+    (!docs.is_empty()).then(|| docs.iter().map(|(name, doc)| (name.clone().into(), line(doc))).collect())
+}
+
 /// Appends any other line; a [`Said::Sample`] or [`Said::Unknown`] appends nothing.
 pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
     let text = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
@@ -301,12 +325,9 @@ pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
             mode: word(hello.mode.as_str()),
             features: hello.beats.then(|| vec![HEARTBEAT.into()]),
             events: Some(
-                hello
-                    .events
-                    .iter()
-                    .map(|(name, class)| (name.clone().into(), EventWord::new(*class, hello.docs.get(name))))
-                    .collect(),
+                hello.events.iter().map(|(name, class)| (name.clone().into(), (*class).into())).collect(),
             ),
+            docs: doc_lines(&hello.docs),
             default_poll_ms: Some(hello.default_poll_ms),
             min_poll_ms: Some(hello.min_poll_ms),
             ..none

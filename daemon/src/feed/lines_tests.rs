@@ -94,18 +94,15 @@ fn only_a_feed_that_says_so_has_to_beat() {
 }
 
 #[test]
-fn a_hello_says_of_an_event_its_class_or_more() {
-    let line = r#"{"tfp":1,"events":{"bid":"event","quote":{"schema":{"type":"object"},"later":1},"trade":{"class":"event","description":"A trade."}}}"#;
+fn a_hello_may_say_what_values_look_like() {
+    let line = r#"{"tfp":1,"events":{"bid":"event","trade":"event"},"docs":{"quote":{"schema":{"type":"object"},"later":1},"trade":{"description":"A trade."}}}"#;
     let Ok(Said::Hello(hello)) = said(line.as_bytes()) else { panic!("{line}") };
     let (state, event) = (Class::State, Class::Event);
     assert_eq!(hello.events, [("bid".into(), event), ("quote".into(), state), ("trade".into(), event)]);
     assert_eq!(hello.docs.len(), 2);
     assert_eq!(hello.docs["quote"].schema.as_deref(), Some(r#"{"type":"object"}"#));
     assert_eq!(hello.docs["trade"], EventDoc { description: "A trade.".into(), schema: None });
-    assert!(
-        refusal(r#"{"tfp":1,"events":{"trade":{"class":"stream"}}}"#).contains("unknown variant `stream`")
-    );
-    assert!(refusal(r#"{"tfp":1,"events":{"trade":7}}"#).contains("an object with class"));
+    assert!(refusal(r#"{"tfp":1,"docs":{"trade":{"description":7}}}"#).contains("invalid type: integer `7`"));
 }
 
 #[test]

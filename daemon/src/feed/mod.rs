@@ -15,7 +15,6 @@ mod child;
 mod descriptor;
 mod elf;
 mod event_doc;
-mod event_word;
 mod figures;
 mod find;
 mod host;
