@@ -213,6 +213,10 @@ impl World {
                 }
                 self.say(feed, &block).await;
             } else if line == "stop" {
+                // One that is not placed yet would only be dropped.
+                if !std::mem::replace(&mut greeted, true) {
+                    client.as_mut().expect(&place).expect("connected").await;
+                }
                 self.daemon.signal(Signal::SIGTERM);
             } else if let Some(told) = line.strip_prefix("close ") {
                 let (code, reason) = client.as_mut().expect(&place).closed().await;

@@ -92,10 +92,19 @@ pub fn generator(settings: SchemaSettings) -> SchemaGenerator {
     settings.into_generator()
 }
 
-/// Rust's own number formats mean nothing elsewhere; their bounds are in `minimum` and `maximum`.
+/// Rust's own number formats mean nothing elsewhere: what they bound is said in words that others know.
 fn plain(schema: &mut Schema) {
-    if schema.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
-        schema.remove("format");
+    let Some(format) = schema.get("format").and_then(Value::as_str) else { return };
+    let most = match format {
+        "uint16" => Some(u64::from(u16::MAX)),
+        "uint32" => Some(u64::from(u32::MAX)),
+        // Up to 2^64 - 1, which a reader that counts in doubles could not hold exactly.
+        "uint64" | "uint" => None,
+        _ => return,
+    };
+    schema.remove("format");
+    if let Some(most) = most.filter(|_| schema.get("maximum").is_none()) {
+        schema.insert("maximum".into(), most.into());
     }
 }
 

@@ -22,7 +22,7 @@ const SHOWN_CHARS_MAX: usize = 40;
 #[serde(untagged)]
 pub enum Id {
     /// A number.
-    Number(#[schemars(range(max = 4_294_967_295_u32))] u32),
+    Number(u32),
     /// At most 36 characters.
     Text(#[schemars(length(max = 36))] Box<str>),
 }

@@ -7,13 +7,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-/// The name of the field of the object `data` whose value the error is in; none when it is in no value, as for a key that
-/// is missing, unknown or there twice, which the parser names by itself.
+/// The name of the field of the object `data` whose value the error is in; none when it is in no value, as for a key of
+/// `data` itself that is missing, unknown or there twice, which the parser names.
 pub fn holding(data: &str, error: &serde_json::Error) -> Option<String> {
-    const NAMED: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
-    if NAMED.iter().any(|words| error.to_string().starts_with(words)) {
-        return None;
-    }
     let at = offset(data, error.line(), error.column())?;
     let Fields(fields) = serde_json::from_str(data).ok()?;
     let (name, _) = fields.into_iter().find(|(_, raw)| {
@@ -64,6 +60,15 @@ mod tests {
         list: Vec<String>,
         #[allow(dead_code, reason = "only reading it matters")]
         flag: Option<bool>,
+        #[allow(dead_code, reason = "only reading it matters")]
+        part: Option<Part>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Part {
+        #[allow(dead_code, reason = "only reading it matters")]
+        some: u8,
     }
 
     fn found(data: &str) -> Option<String> {
@@ -81,8 +86,13 @@ mod tests {
             (r#"{"flag":true,"list":[[]]}"#, Some("list")),
             ("{\n \"list\" : [\"ü\"] ,\n\n \"flag\" : 0 }", Some("flag")),
             (r#"{"list":["flag"],"flag":"yes"}"#, Some("flag")),
+            (r#"{"list":[],"part":{}}"#, Some("part")),
+            (r#"{"part":{"more":1},"list":[]}"#, Some("part")),
+            (r#"{"part":{"some":1,"some":1},"list":[]}"#, Some("part")),
             // The parser names these.
             (r#"{"flag":true}"#, None),
+            (r#"{"flag":true }"#, None),
+            (r#"{"part":{"some":1}}"#, None),
             (r#"{"list":[],"more":1}"#, None),
             (r#"{"list":[],"list":[]}"#, None),
             // And these are no object.
