@@ -37,8 +37,9 @@ $(BROWSER_DEPS): tests/browser/package-lock.json
 $(CONTRACT_DEPS): tests/contract/package-lock.json
 	cd tests/contract && npm ci --no-audit --no-fund
 
+# What others may write is not loaded as a plugin; with umask 002 and a shared group that would be all that is built.
 build: $(PAGE_DEPS)
-	$(CARGO) build --release --locked $(SHIPPED)
+	umask go-w; $(CARGO) build --release --locked $(SHIPPED)
 
 run: build
 	target/release/tickerd run

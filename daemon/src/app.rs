@@ -7,6 +7,7 @@
 mod introduction;
 pub mod panics;
 mod readiness;
+mod reload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use prometheus::Registry;
 
 use crate::admin::{self, Admin};
 use crate::cli::COMMIT;
-use crate::config::{self, Config};
+use crate::config::{self, AdminSocket, Config};
 use crate::contract::Contract;
+use crate::control::{self, Control};
 use crate::fanout::arrival::Arrival;
 use crate::fanout::topics::FeedFacts;
 use crate::fanout::{self, Fanout};
@@ -31,6 +33,8 @@ use crate::pulse::{self, Bell};
 use crate::server::{self, Server};
 use crate::systemd;
 use readiness::FeedsReady;
+pub use readiness::utc;
+use reload::Hangup;
 
 /// Frames of one client message; a command fits one, and a library that splits it splits it into few.
 const FRAGMENTS_MAX: u32 = 128;
@@ -48,6 +52,7 @@ pub struct App {
     registry: Arc<Registry>,
     server: Server,
     admin: Admin,
+    control: Option<Control>,
     process: metrics::Process,
 }
 
@@ -56,6 +61,7 @@ pub struct Running {
     drain: Duration,
     server: server::Running,
     admin: admin::Running,
+    control: Option<control::Running>,
     feeds: Arc<Vec<Supervisor>>,
     /// The service manager was told that this is ready.
     announced: Arc<AtomicBool>,
@@ -82,12 +88,17 @@ impl App {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
         };
         let admin = Admin::bind(*address)?;
-        Ok(App { config, registry: Arc::new(registry), server, admin, process })
+        let control = match &config.server.admin_socket {
+            AdminSocket::Off => None,
+            AdminSocket::Auto => Control::bind_usual(),
+            AdminSocket::At(path) => Some(Control::bind(path)?),
+        };
+        Ok(App { config, registry: Arc::new(registry), server, admin, control, process })
     }
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, process } = self;
+        let App { config, registry, server, admin, control, process } = self;
         let facts: Arc<[FeedFacts]> = config
             .feeds
             .iter()
@@ -139,13 +150,16 @@ impl App {
             readiness: Arc::new(move || readiness::judge(&judged, &aging)),
         };
         let admin = admin.start(sources)?;
+        let commands = reload::commands(&feeds, &config.feeds);
+        let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             introduction::documents(contract),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
-        Ok(Running { drain: config.server.drain, server, admin, feeds, announced, ready, pulse, fanout })
+        let drain = config.server.drain;
+        Ok(Running { drain, server, admin, control, feeds, announced, ready, pulse, fanout })
     }
 }
 
@@ -182,23 +196,11 @@ impl Running {
         move || ready.ring()
     }
 
-    /// Has feeds that wait to be tried again tried now, and tells the service manager as for a reload.
+    /// Has feeds that wait to be tried again tried now, and plugin files that have changed loaded, and tells the service
+    /// manager as for a reload.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
-        let (feeds, announced) = (Arc::downgrade(&self.feeds), self.announced.clone());
-        move || {
-            let Some(feeds) = feeds.upgrade() else { return };
-            let announced = announced.load(Ordering::Acquire);
-            if announced {
-                systemd::reloading();
-            }
-            tracing::info!(
-                "SIGHUP: feeds that wait to be tried again are tried now; the configuration is read again at a restart"
-            );
-            feeds.iter().for_each(Supervisor::retry);
-            if announced {
-                systemd::reloaded();
-            }
-        }
+        let hangup = Hangup::new(&self.feeds, &self.announced);
+        move || hangup.obey()
     }
 
     /// Feeds the service manager's watchdog for as long as the pulse and every shard turn.
@@ -233,7 +235,7 @@ impl Running {
         self.fanout.stop();
         self.server.join();
         let deadline = Instant::now() + FEEDS_STOP;
-        drop(self.admin);
+        drop((self.admin, self.control));
         match Arc::try_unwrap(self.feeds) {
             Ok(feeds) => feeds.into_iter().for_each(|feed| feed.join(deadline)),
             Err(_) => tracing::debug!("someone still asks how the feeds are"),
@@ -304,6 +306,7 @@ pub(crate) fn spec(feed: &config::Feed, program: &Path, warden: &Arc<feed::Warde
     feed::Spec {
         name: feed.name.clone(),
         source,
+        sha256: feed.sha256,
         interval: feed.interval,
         poll: feed.poll,
         config: feed.config.clone(),

@@ -9,11 +9,11 @@
 //! One edge runs uphill: a client's command changes its own shard's table of who asked for what.
 //!
 //! # Who may know whom
-//! `main → cli → app → {feed, pulse, fanout, server, admin, contract}`, and each of these → `model`. `feed` and `server` never
-//! name each other. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now` come in.
+//! `main → cli → app → {feed, pulse, fanout, server, admin, control, contract}`, and each of these → `model`. `feed` and `server` never
+//! name each other; `control` knows of `server` how a socket's file is kept, and of nobody else. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now` come in.
 //!
 //! # Invariants
-//! - Unsafe code is only in `feed::{library, host, instance}`, at the plugin boundary.
+//! - Unsafe code is only in `feed::{library, host, instance, sealed}`, at the plugin boundary.
 //! - Every queue is bounded: lanes (`model::lane::LANE_TICKS_MAX`), beats and arrivals per shard, answers to a client that
 //!   does not read. What is dropped, merged or skipped is counted.
 //! - No feed can block another feed, the pulse, or a client; no client can block a shard.
@@ -25,6 +25,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod contract;
+pub mod control;
 pub mod fanout;
 pub mod feed;
 pub mod metrics;

@@ -27,9 +27,10 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args),
         Command::Demo(args) => demo(&args),
         Command::Record(args) => record(&args),
-        Command::Plugin(args) => cli::plugin::run(&args),
+        Command::Feed(args) => cli::feed::run(&args),
+        Command::Plugin(args) => cli::plugin::run(&args, &on_signal),
         Command::Check(args) => cli::check::run(&args.file),
-        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path, args.daemon),
+        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path, args.daemon, args.sealed),
         Command::FeedExec(args) => cli::feed_exec::run(args.daemon, &args.argv),
         Command::FeedWarden => cli::feed_warden::run(),
     }
@@ -92,6 +93,11 @@ fn record(args: &RecordArgs) -> ExitCode {
             ExitCode::from(EXIT_FAILED)
         }
     }
+}
+
+/// Has `stop` called when the process is asked to end.
+fn on_signal(stop: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+    Signals::catch()?.watch(stop, || tracing::info!("SIGHUP: there is no configuration file to read again"))
 }
 
 /// What comes before anything else is done. `Err`: the exit code of what went wrong, which has been told.

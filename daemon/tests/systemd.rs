@@ -70,6 +70,7 @@ fn unit_keeps_what_the_daemon_needs() {
     for line in [
         "Type=notify",
         "KillMode=mixed",
+        "ExecReload=/bin/kill -HUP $MAINPID",
         "ProcSubset=all",
         "RestartPreventExitStatus=64 78",
         "User=tickerd",

@@ -60,6 +60,8 @@ pub fn command() -> Command {
             command.env_remove(name);
         }
     }
+    // Daemons of several tests must not meet at the login session's socket.
+    command.env_remove("RUNTIME_DIRECTORY").env_remove("XDG_RUNTIME_DIR");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

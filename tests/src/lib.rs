@@ -13,6 +13,7 @@
 // A harness may panic: that is how it says that a test failed.
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
+pub mod author;
 pub mod client;
 pub mod contract;
 pub mod daemon;

@@ -197,6 +197,8 @@ async fn a_closed_source_is_told_and_nothing_is_wrong() {
         client.subscribe(json!({"topics": ["closed.counter"]})).await;
         told(&mut client, "closed", "closed", "the zoo is closed").await;
         daemon.metric_until("tickerd_feed_state{feed=\"closed\",state=\"closed\"}", |is| is == 1.0).await;
+        // Ready is who has spoken, and the feed says first that it is closed.
+        daemon.metric_until(&of_feed("tickerd_feed_samples_total", "closed"), |count| count > 0.0).await;
         let (status, body) = daemon.get("/readyz?verbose").await;
         assert!(status == 200 && body.contains("[+]feed closed ok"), "{body}");
     }

@@ -70,7 +70,7 @@ fn describe(health: &Health, (stale, topics): (usize, usize)) -> String {
 }
 
 /// Unix milliseconds as `2026-11-23T12:03:11Z`.
-fn utc(unix_ms: u64) -> String {
+pub fn utc(unix_ms: u64) -> String {
     let seconds = unix_ms / 1_000;
     let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     // Days are counted from 1 March of the year 0, so that a leap day is the last of its year; 400 years have 146,097.

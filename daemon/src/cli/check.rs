@@ -72,6 +72,9 @@ fn find_source(
     match &feed.source {
         Source::Plugin { name_or_path, isolation } => {
             let plugin = find_plugin(name_or_path, &feed.base_dir)?;
+            if let (Plugin::Library(path), Some(pinned)) = (&plugin, feed.sha256) {
+                feed::check_pin(path, pinned).map_err(|error| error.to_string())?;
+            }
             plugin.source((*isolation).into()).map(drop).map_err(|failure| failure.message)
         }
         Source::Exec(words) => {
@@ -108,6 +111,7 @@ mod tests {
         Report::new(&file, std::iter::empty(), |name, _| match name {
             "here" => Ok(Plugin::Library("/lib/libhere.so".into())),
             "day" => Ok(Plugin::Program("/lib/day".into())),
+            "pinned" => Ok(Plugin::Library(std::env::current_exe().unwrap())),
             _ => Err(format!("no plugin {name} in the plugin folders")),
         })
     }
@@ -128,7 +132,9 @@ mod tests {
         let report = report(
             "[[feed]]\nname = \"a\"\nplugin = \"gone\"\n[[feed]]\nname = \"b\"\nexec = [\"./gone.py\"]\n\
              [[feed]]\nname = \"c\"\nexec = [\"no-such-program-anywhere\"]\n\
-             [[feed]]\nname = \"d\"\nplugin = \"day\"\nisolation = \"in-process\"\n",
+             [[feed]]\nname = \"d\"\nplugin = \"day\"\nisolation = \"in-process\"\n\
+             [[feed]]\nname = \"e\"\nplugin = \"pinned\"\nsha256 = \
+             \"0000000000000000000000000000000000000000000000000000000000000000\"\n",
         );
         assert_eq!(report.code, 0);
         for warning in [
@@ -136,7 +142,8 @@ mod tests {
             "warning: feed b: the program ./gone.py is not found from /",
             "warning: feed c: the program no-such-program-anywhere is not found from PATH",
             "warning: feed d: /lib/day is a program",
-            "ok (4 feeds",
+            "is not the plugin that was pinned: its SHA-256 is ",
+            "ok (5 feeds",
         ] {
             assert!(report.output.contains(warning), "{warning}: {}", report.output);
         }

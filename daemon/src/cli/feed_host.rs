@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, RawFd};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, dup2_stdin, dup2_stdout};
 
 use crate::feed::{
-    EX_CONFIG, Failure, Fault, Item, Job, LineSink, Order, Report, Runner, Setup, Splitter, cage,
+    EX_CONFIG, Failure, Fault, Item, Job, LineSink, Order, Report, Runner, Sealed, Setup, Splitter, cage,
 };
 
 /// How long a plugin may take to stop once nobody listens any more, and to be destroyed.
@@ -25,11 +25,11 @@ const END_GRACE: Duration = Duration::from_secs(2);
 const SETUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Runs the plugin at `path` as the feed named `feed`, for the tickerd with the number `daemon`, until told to stop or left
-/// alone.
+/// alone. `sealed` is the descriptor of the library's copy, if the daemon made one.
 ///
 /// Exits with 78 when only a changed configuration can help, with 1 after any other failure.
-pub fn run(feed: &str, path: &Path, daemon: u32) -> ExitCode {
-    match cage::enter(daemon).and_then(|()| host(feed, path)) {
+pub fn run(feed: &str, path: &Path, daemon: u32, sealed: Option<RawFd>) -> ExitCode {
+    match cage::enter(daemon).and_then(|()| host(feed, path, sealed)) {
         Ok(code) => code,
         Err(e) => {
             eprintln!("tickerd feed-host: {e}");
@@ -38,7 +38,9 @@ pub fn run(feed: &str, path: &Path, daemon: u32) -> ExitCode {
     }
 }
 
-fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
+fn host(feed: &str, path: &Path, sealed: Option<RawFd>) -> io::Result<ExitCode> {
+    // First of all, so that nothing else can be taken for it.
+    let sealed = sealed.map(|descriptor| Sealed::inherited(descriptor, path)).transpose()?.map(Arc::new);
     // Copies of the standard library's making close on exec, so that what a plugin starts does not hold the pipes. They
     // are closed by the process's end alone: a plugin may have closed them, and their numbers be its own files' by then.
     let lines_out: &'static File = Box::leak(Box::new(io::stdout().as_fd().try_clone_to_owned()?.into()));
@@ -71,7 +73,7 @@ fn host(feed: &str, path: &Path) -> io::Result<ExitCode> {
             }
         })
     };
-    let runner = Runner::start(job, sink.clone(), report)?;
+    let runner = Runner::start_sealed(job, sealed, sink.clone(), report, setup.hold)?;
     std::thread::Builder::new()
         .name("feed-orders".into())
         .spawn(move || follow(&runner, &mut splitter, &mut orders_in))?;
@@ -136,6 +138,7 @@ fn follow(runner: &Runner, splitter: &mut Splitter, from: &mut impl Read) {
             match Order::parse(line) {
                 Order::Poll { poll, .. } => runner.poll(poll),
                 Order::Interrupt => runner.interrupt(),
+                Order::Go => runner.go(),
                 Order::Stop => runner.stop(),
                 Order::Unknown => {}
             }

@@ -2,11 +2,14 @@
 
 pub mod check;
 pub mod demo;
+pub mod feed;
 pub mod feed_exec;
 pub mod feed_host;
 pub mod feed_warden;
 pub mod plugin;
 pub mod record;
+pub mod setting;
+pub mod solo;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +21,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::{Listen, Overrides};
 use demo::DemoArgs;
+use feed::FeedArgs;
 use plugin::PluginArgs;
 use record::RecordArgs;
 
@@ -65,6 +69,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run one feed without a server, and write what it says to a file; the replay feed plays it back.
     Record(RecordArgs),
+    /// See and reload the feeds of a daemon that runs.
+    Feed(FeedArgs),
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),
     /// Read and check a configuration file, and do nothing else.
@@ -108,6 +114,9 @@ pub struct FeedHostArgs {
     /// The daemon's process number: this ends with that.
     #[arg(long, value_name = "PID")]
     pub daemon: u32,
+    /// The descriptor of a sealed copy of the library, to be loaded in its place.
+    #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(3..))]
+    pub sealed: Option<i32>,
     /// The plugin's shared library.
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
@@ -241,9 +250,16 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_64_and_help_is_0() {
-        for line in
-            ["tickerd --port 80", "tickerd check", "tickerd rnu", "tickerd --listen localhost", "tickerd x y"]
-        {
+        assert!(matches!(parse("tickerd feed reload sim --socket /run/t.sock"), Ok(Command::Feed(_))));
+        for line in [
+            "tickerd feed",
+            "tickerd feed relod",
+            "tickerd --port 80",
+            "tickerd check",
+            "tickerd rnu",
+            "tickerd --listen localhost",
+            "tickerd x y",
+        ] {
             assert_eq!(parse(line).expect_err(line), ExitCode::from(EXIT_USAGE), "{line}");
         }
         for line in ["tickerd --help", "tickerd --version", "tickerd check --help"] {

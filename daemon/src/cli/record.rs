@@ -10,23 +10,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::solo::{Ended, Solo};
 use super::{EXIT_FAILED, EXIT_USAGE};
 use crate::app;
 use crate::config::Source;
-use crate::feed::{self, Failure, Fault, Spec, Supervisor, now_unix_ms};
-use crate::model::lane::{Entry, LANE_TICKS_MAX, Lane};
+use crate::feed::{self, Spec, now_unix_ms};
+use crate::model::lane::Entry;
 use crate::pulse::Bell;
 
 pub use arguments::RecordArgs;
 use output::Output;
 use tape::Tape;
 
-/// Ticks that wait to be written: more than for a pulse, since here none is to be merged.
-const WAITING_TICKS_MAX: usize = 16 * LANE_TICKS_MAX;
 /// What came is written at least this often.
 const DRAIN: Duration = Duration::from_millis(50);
-/// Beyond its own grace (2 s to stop, 2 s after SIGTERM) a feed gets this to be reaped.
-const FEED_STOP: Duration = Duration::from_secs(5);
 
 /// A recording that is about to begin.
 pub struct Recorder {
@@ -78,20 +75,10 @@ impl Recorder {
     /// Records until told to stop, until there is enough, or until the feed ends for good. What was refused, merged or
     /// went wrong is in the log; the last line on standard error sums up.
     pub fn run(mut self) -> ExitCode {
-        let metrics = Arc::new(feed::Metrics::new());
-        let (half_full, changed) = (self.bell.clone(), self.bell.clone());
-        let lane = Arc::new(Lane::new(WAITING_TICKS_MAX, Box::new(move || half_full.ring())));
-        let name = self.spec.name.clone();
-        let supervisor = feed::start(
-            self.spec.clone(),
-            lane.clone(),
-            metrics.clone(),
-            Box::new(move || changed.ring()),
-            Box::new(|_| Vec::new()),
-        );
-        eprintln!("recording {name} to {}; an interrupt (Ctrl-C) ends it", self.output.name());
-        let recorded = self.record(&supervisor, &lane);
-        supervisor.join(Instant::now() + FEED_STOP);
+        let solo = Solo::start(self.spec.clone(), &self.bell);
+        eprintln!("recording {} to {}; an interrupt (Ctrl-C) ends it", self.spec.name, self.output.name());
+        let recorded = self.record(&solo);
+        let Ended { merged, refused, .. } = solo.end();
 
         let output = self.output.name();
         let sum = match recorded {
@@ -103,7 +90,6 @@ impl Recorder {
                 return ExitCode::from(EXIT_FAILED);
             }
         };
-        let (merged, refused) = (metrics.dropped(&name).get(), metrics.refused(&name));
         let Sum { tape, took, reason } = sum;
         eprintln!(
             "recorded {} of {} in {:.1} s to {output}; {merged} merged, {refused} refused",
@@ -119,7 +105,7 @@ impl Recorder {
         ExitCode::SUCCESS
     }
 
-    fn record(&mut self, supervisor: &Supervisor, lane: &Lane) -> io::Result<Sum> {
+    fn record(&mut self, solo: &Solo) -> io::Result<Sum> {
         let started = Instant::now();
         let mut tape = Tape::new(&self.spec.name, now_unix_ms());
         let (mut lines, mut drained_ms, mut begun) = (Vec::new(), 0, false);
@@ -128,10 +114,10 @@ impl Recorder {
             self.bell.wait(left.map_or(DRAIN, |left| left.min(DRAIN)));
             // Asked before the lane is, so that nothing said before the end is left in it.
             let is_over = self.asked.load(Ordering::Acquire)
-                || supervisor.last_end().is_some_and(|end| is_final(&end))
+                || solo.is_over()
                 || left.is_some_and(|left| left.is_zero());
             let (now_ms, wall_ms) = (millis(started.elapsed()), now_unix_ms());
-            for entry in lane.drain().entries {
+            for entry in solo.drain().entries {
                 if tape.samples == self.count {
                     break;
                 }
@@ -141,7 +127,7 @@ impl Recorder {
                     Entry::Retire(_) => drained_ms,
                 };
                 if !begun {
-                    tape.begin(supervisor.hello().as_ref(), &mut lines);
+                    tape.begin(solo.hello().as_ref(), &mut lines);
                     self.output.begin()?;
                     begun = true;
                 }
@@ -158,21 +144,8 @@ impl Recorder {
                 break;
             }
         }
-        let health = supervisor.health();
-        let reason = match (supervisor.last_end(), health.reason) {
-            // Between two lives it says little of why the last one ended.
-            (Some(Err(failure)), _) => format!("down: {}", failure.message),
-            (_, reason) if reason.is_empty() => health.state.as_str().to_owned(),
-            (_, reason) => format!("{}: {reason}", health.state.as_str()),
-        };
-        Ok(Sum { tape, took: started.elapsed(), reason })
+        Ok(Sum { tape, took: started.elapsed(), reason: solo.reason() })
     }
-}
-
-/// Whether a feed that ended so is not worth a new start: it has said all, or its configuration would have to change,
-/// which it cannot while this runs.
-fn is_final(end: &Result<(), Failure>) -> bool {
-    end.as_ref().map_or_else(|failure| failure.fault == Fault::Config, |()| true)
 }
 
 fn millis(duration: Duration) -> u64 {

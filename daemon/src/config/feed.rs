@@ -8,6 +8,7 @@ use super::problem::Origin;
 use super::quantity::write_duration;
 use super::reader::{duration, integer, json, list, or_off, size, string, word};
 use super::section::{Refusal, Section};
+use crate::model::digest::{DIGITS, Digest};
 
 const FEEDS_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 64;
@@ -22,6 +23,10 @@ pub struct Feed {
     pub name: String,
     /// What runs: `plugin` or `exec`, one of the two.
     pub source: Source,
+    /// The SHA-256 that the plugin's library must have to be loaded; `None`: any. Only of a `plugin`.
+    ///
+    /// 64 hexadecimal digits, as `sha256sum` prints them.
+    pub sha256: Option<Digest>,
     /// Push interval: the feed's beat.
     ///
     /// Range 10ms..=1h; default 1s.
@@ -95,6 +100,7 @@ impl Feed {
         Feed {
             name: name.to_owned(),
             source: Source::Plugin { name_or_path: name_or_path.to_owned(), isolation: Isolation::default() },
+            sha256: None,
             interval: INTERVAL_DEFAULT,
             poll: None,
             emit: Emit::default(),
@@ -156,6 +162,13 @@ impl Feed {
         let ms = Duration::from_millis;
         let hours = |hours: u64| Duration::from_secs(hours * 3_600);
         let source = read_source(section, header);
+        let sha256 = section.take("sha256", None, |node| read_digest(node).map(Some));
+        if let Some(node) = section.ask("sha256").filter(|_| matches!(source, Some(Source::Exec(_)))) {
+            let what =
+                "a program is opened again by its name when it starts, so that its bytes cannot be pinned";
+            let refusal = Refusal::new(node, what).allowed("sha256 with plugin = \"…\"");
+            section.refuse("sha256", refusal.change("delete the line"));
+        }
         let interval = section.take("interval", INTERVAL_DEFAULT, duration(ms(10), hours(1)));
         let poll = section.take("poll", None, |node| duration(ms(10), hours(24))(node).map(Some));
         let max_age = section.take("max_age", None, |node| duration(ms(100), hours(168))(node).map(Some));
@@ -172,6 +185,7 @@ impl Feed {
         }
         Some(Feed {
             name,
+            sha256,
             interval,
             poll,
             emit: section.take("emit", Emit::default(), word(EMITS)),
@@ -298,6 +312,16 @@ fn read_plugin(node: &Node) -> Result<String, Vec<Refusal>> {
         ]);
     }
     Ok(plugin)
+}
+
+fn read_digest(node: &Node) -> Result<Digest, Vec<Refusal>> {
+    string(node)?.parse().map_err(|error: crate::model::digest::DigestError| {
+        vec![
+            Refusal::new(node, error.to_string())
+                .allowed(format!("{DIGITS} hexadecimal digits"))
+                .change("write the digits that `sha256sum FILE` prints"),
+        ]
+    })
 }
 
 fn read_exec(node: &Node) -> Result<Vec<String>, Vec<Refusal>> {

@@ -4,6 +4,7 @@
 //! laid over it (`environment`); then each table is read key by key (`section`, `reader`). Nothing here opens a socket,
 //! loads a plugin or reads any file but the one it is given.
 
+mod admin_socket;
 mod document;
 mod environment;
 mod feed;
@@ -27,6 +28,7 @@ use document::{Node, Table, Value};
 use problem::{Origin, Source as Text};
 use section::{Checker, Section};
 
+pub use admin_socket::AdminSocket;
 pub use environment::environment;
 pub use feed::{Emit, Feed, Isolation, Source};
 pub use history::History;

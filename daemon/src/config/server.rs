@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::admin_socket::{AdminSocket, admin_socket};
 use super::document::{Node, Value};
 use super::limits::{EchoLimits, Limits};
 use super::listen::Listen;
@@ -29,6 +30,10 @@ pub struct Server {
     ///
     /// Default `127.0.0.1:8426`: apart from the clients', so that it can be kept from them.
     pub admin: Listen,
+    /// Where `tickerd feed` reaches this daemon.
+    ///
+    /// Default `"auto"`: where only this user and root have access, if there is such a place.
+    pub admin_socket: AdminSocket,
     /// Threads that own client connections.
     ///
     /// Range 0..=256; default 0: one per core. More than there are cores costs switches and wins nothing.
@@ -69,6 +74,7 @@ impl Default for Server {
         Server {
             listen: vec![Listen::Tcp(([127, 0, 0, 1], 8425).into())],
             admin: Listen::Tcp(([127, 0, 0, 1], 8426).into()),
+            admin_socket: AdminSocket::default(),
             shards: 0,
             tiers: [100, 250, 1_000, 5_000].map(Duration::from_millis).to_vec(),
             origins: Vec::new(),
@@ -91,6 +97,7 @@ impl Server {
         let (listen, admin) = addresses(&mut section, insecure_public);
         let (ping, pong_timeout) = pings(&mut section);
         Server {
+            admin_socket: own_socket(&mut section, &listen),
             listen,
             admin,
             shards: section.take("shards", default.shards, integer(0..=256)),
@@ -105,6 +112,20 @@ impl Server {
             limits: Limits::read(section.section("limits")),
         }
     }
+}
+
+fn own_socket(section: &mut Section<'_>, listen: &[Listen]) -> AdminSocket {
+    let socket = section.take("admin_socket", AdminSocket::default(), admin_socket);
+    if let AdminSocket::At(path) = &socket
+        && let Some(node) = section.ask("admin_socket")
+        && let Some(at) = listen.iter().position(|one| *one == Listen::Unix(path.clone()))
+    {
+        let refusal = Refusal::new(node, format!("admin_socket and listen[{at}] are the same socket"))
+            .allowed("a socket of its own for admin_socket")
+            .change("give one of them another path");
+        section.refuse("admin_socket", refusal);
+    }
+    socket
 }
 
 fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {

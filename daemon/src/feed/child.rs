@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child as Process, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -36,6 +36,8 @@ const LAST_WORDS_MAX: usize = 50;
 const LAST_WORD_BYTES_MAX: usize = 512;
 /// Lines in a row that make no sense, after which the feed is started anew.
 const BAD_LINES_MAX: u32 = 100;
+/// What a process may say that is held, in bytes; with more it waits.
+const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// How long what is left in the pipes may take to read once the process is gone.
 const LAST_READ: Duration = Duration::from_secs(1);
 
@@ -50,6 +52,7 @@ pub struct Child {
     current: Arc<AtomicBool>,
     /// It was asked to stop, so how it ends is no news.
     asked: Arc<AtomicBool>,
+    ears: Arc<Ears>,
 }
 
 /// What the process's threads share.
@@ -60,18 +63,39 @@ struct Ears {
     asked: Arc<AtomicBool>,
     warden: Arc<Warden>,
     last_words: Mutex<VecDeque<String>>,
+    hearing: Mutex<Hearing>,
+    /// There is room again for what is said, or nobody wants it any more.
+    room: Condvar,
     pid: u32,
+}
+
+/// What the lines so far mean for the next one.
+#[derive(Default)]
+struct Hearing {
+    /// Classes of its events, from its hello.
+    declared: Vec<(String, Class)>,
+    /// Lines in a row that made no sense.
+    bad: u32,
+    /// Another process still has the word: what this one says about values waits here, in order.
+    held: Option<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    lines: Vec<Vec<u8>>,
+    bytes: usize,
 }
 
 impl Child {
     /// Starts it and its threads. What it says goes to `sink`, what becomes of it to `report`.
     ///
-    /// The process ends with the thread that calls this.
+    /// The process ends with the thread that calls this. For `held`, see [`Child::take_over`].
     pub fn start(
         plan: Plan,
         sink: Arc<LaneSink>,
         report: Reporter,
         warden: Arc<Warden>,
+        held: bool,
     ) -> Result<Child, Failure> {
         let mut process = plan.spawn()?;
         let pid = process.id();
@@ -85,6 +109,8 @@ impl Child {
             asked: asked.clone(),
             warden,
             last_words: Mutex::default(),
+            hearing: Mutex::new(Hearing { held: held.then(Held::default), ..Hearing::default() }),
+            room: Condvar::new(),
             pid,
         });
         let (orders, ordered) = mpsc::sync_channel(8);
@@ -114,7 +140,8 @@ impl Child {
         })();
         drop(reading);
         let group = Arc::new(Mutex::new(Some(group)));
-        let child = Child { pid, group: group.clone(), orders: Mutex::new(Some(orders)), current, asked };
+        let orders = Mutex::new(Some(orders));
+        let child = Child { pid, group: group.clone(), orders, current, asked, ears: ears.clone() };
         let waited =
             started.and_then(|()| thread("feed-wait", move || ears.await_end(process, &group, &read)));
         match waited {
@@ -136,6 +163,13 @@ impl Child {
     /// Lets the poll that runs return.
     pub fn interrupt(&self) {
         self.order(Order::Interrupt);
+    }
+
+    /// Takes what it has said while it was held, and has it begin its work. Its words come behind all that were taken
+    /// before this.
+    pub fn take_over(&self) {
+        self.ears.release();
+        self.order(Order::Go);
     }
 
     /// Resident memory of the process itself, in bytes; 0 when that cannot be read.
@@ -166,6 +200,7 @@ impl Child {
     /// Whatever it still says is not wanted any more.
     pub fn forget(&self) {
         self.current.store(false, Ordering::Release);
+        self.ears.room.notify_all();
     }
 
     fn order(&self, order: Order) {
@@ -199,29 +234,74 @@ impl Ears {
     /// Reads standard output to its end. Never waits for anything but the pipe, so that the process cannot be blocked.
     fn listen(&self, mut stdout: ChildStdout) {
         let mut splitter = Splitter::new(LINE_BYTES_MAX);
-        let mut declared: Vec<(String, Class)> = Vec::new();
-        let mut bad = 0;
         while splitter.read_from(&mut stdout).is_ok_and(|n| n > 0) {
-            if !self.current.load(Ordering::Acquire) {
-                return;
-            }
             while let Some(item) = splitter.take() {
-                self.hear(item, &mut declared, &mut bad);
+                if !self.current.load(Ordering::Acquire) {
+                    return;
+                }
+                self.hear(item);
             }
         }
         if let Some(item) = splitter.rest() {
-            self.hear(item, &mut declared, &mut bad);
+            self.hear(item);
         }
         (self.report)(Report::Mute);
     }
 
-    fn hear(&self, item: Item<'_>, declared: &mut Vec<(String, Class)>, bad: &mut u32) {
+    fn hear(&self, item: Item<'_>) {
+        let full = |hearing: &mut Hearing| {
+            let held = hearing.held.as_ref().is_some_and(|held| held.bytes >= HELD_BYTES_MAX);
+            held && self.current.load(Ordering::Acquire)
+        };
+        let mut hearing = self.room.wait_while(self.hearing(), full).unwrap_or_else(PoisonError::into_inner);
+        let report = self.heed(item, &mut hearing);
+        // The supervisor waits for this lock in `release`, and a report may wait for the supervisor.
+        drop(hearing);
+        if let Some(report) = report {
+            (self.report)(report);
+        }
+    }
+
+    fn hearing(&self) -> MutexGuard<'_, Hearing> {
+        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on what it says is taken at once; first what it has said so far.
+    fn release(&self) {
+        let mut hearing = self.hearing();
+        let Hearing { declared, held, .. } = &mut *hearing;
+        for line in held.take().unwrap_or_default().lines {
+            // Only what makes sense is held, and nothing of it that is a report.
+            if let Ok(said) = lines::said(&line) {
+                let _ = self.act(said, declared);
+            }
+        }
+        drop(hearing);
+        self.room.notify_all();
+    }
+
+    fn heed(&self, item: Item<'_>, hearing: &mut Hearing) -> Option<Report> {
+        let Hearing { declared, bad, held } = hearing;
         let why = match item {
-            Item::Line(line) if line.trim_ascii().is_empty() => return,
+            Item::Line(line) if line.trim_ascii().is_empty() => return None,
             Item::Line(line) => match lines::said(line) {
                 Ok(said) => {
                     *bad = 0;
-                    return self.act(said, declared);
+                    return match held {
+                        Some(held) => match said {
+                            Said::Hello(_) | Said::Log { .. } | Said::Done { .. } | Said::Fail(_) => {
+                                self.act(said, declared)
+                            }
+                            // Signs of life: the supervisor does not look for them yet.
+                            Said::Heartbeat | Said::Unknown => None,
+                            _ => {
+                                held.bytes += line.len();
+                                held.lines.push(line.to_owned());
+                                (held.lines.len() == 1).then_some(Report::Spoke)
+                            }
+                        },
+                        None => self.act(said, declared),
+                    };
                 }
                 Err(e) => {
                     self.sink.refuse("bad_line", &e);
@@ -235,13 +315,13 @@ impl Ears {
             }
         };
         *bad += 1;
-        if *bad == BAD_LINES_MAX {
+        (*bad == BAD_LINES_MAX).then(|| {
             let why = format!("{BAD_LINES_MAX} lines in a row made no sense; the last: {}", printable(&why));
-            (self.report)(Report::Fail(Failure::transient(why)));
-        }
+            Report::Fail(Failure::transient(why))
+        })
     }
 
-    fn act(&self, said: Said<'_>, declared: &mut Vec<(String, Class)>) {
+    fn act(&self, said: Said<'_>, declared: &mut Vec<(String, Class)>) -> Option<Report> {
         match said {
             // A refusal is counted and logged inside; a script could not be told anyway.
             Said::Sample(line) => drop(self.sink.take(&line.sample(declared), line.merged.into())),
@@ -250,11 +330,11 @@ impl Ears {
                     self.sink.journal().write(Level::WARN, Some(self.pid), &printable(&remark));
                 }
                 declared.clone_from(&hello.events);
-                (self.report)(Report::Hello(hello));
+                return Some(Report::Hello(hello));
             }
-            Said::Done { poll, result } => (self.report)(Report::Done { poll, result }),
+            Said::Done { poll, result } => return Some(Report::Done { poll, result }),
             Said::Fail(failure) => {
-                (self.report)(Report::Fail(Failure { message: printable(&failure.message), ..failure }));
+                return Some(Report::Fail(Failure { message: printable(&failure.message), ..failure }));
             }
             Said::Log { level, message } => {
                 self.sink.live();
@@ -274,6 +354,7 @@ impl Ears {
             }
             Said::Unknown => {}
         }
+        None
     }
 
     /// Reads standard error to its end, into the log.
@@ -315,6 +396,7 @@ impl Ears {
         // What it left in the pipes comes first. A process that it started may hold them open for ever.
         if read.recv_timeout(LAST_READ) == Err(RecvTimeoutError::Timeout) {
             self.current.store(false, Ordering::Release);
+            self.room.notify_all();
         }
         let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = killpg(pid, Signal::SIGKILL);

@@ -162,7 +162,7 @@ fn find_in(
 }
 
 /// What a file is. A name in `.so` is taken at its word: if it is no library, loading it says so.
-fn classify(path: PathBuf) -> Option<Plugin> {
+pub fn classify(path: PathBuf) -> Option<Plugin> {
     if path.extension().is_some_and(|extension| extension == "so") || elf::is_shared_library(&path) {
         Some(Plugin::Library(path))
     } else if access(&path, AccessFlags::X_OK).is_ok() {
@@ -193,7 +193,7 @@ fn near(name: &str, folders: &[PathBuf]) -> Vec<String> {
 }
 
 /// The name a configuration would have for a file in a plugin folder.
-fn known_as(file: &str) -> Option<String> {
+pub fn known_as(file: &str) -> Option<String> {
     if let Some(library) = file.strip_suffix(".so") {
         return Some(library.strip_prefix("lib").unwrap_or(library).to_owned());
     }

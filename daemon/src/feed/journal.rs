@@ -6,6 +6,7 @@ use std::time::Instant;
 use tracing::Level;
 
 use crate::feed::allowance::Allowance;
+use crate::feed::trace;
 
 /// Lines a feed may write at once.
 const BURST: f64 = 100.0;
@@ -53,6 +54,21 @@ impl Journal {
             Level::DEBUG => tracing::debug!(feed, pid, "{message}"),
             Level::TRACE => tracing::trace!(feed, pid, "{message}"),
         }
+    }
+
+    /// Writes which state the feed is in now, and why.
+    pub fn tell_state(&self, level: Level, message: &str) {
+        let feed = self.feed.as_str();
+        match level {
+            Level::WARN => tracing::warn!(target: trace::STATE, feed, "{message}"),
+            Level::INFO => tracing::info!(target: trace::STATE, feed, "{message}"),
+            _ => tracing::debug!(target: trace::STATE, feed, "{message}"),
+        }
+    }
+
+    /// Writes what was refused of the feed's samples.
+    pub fn tell_refusals(&self, message: &str) {
+        tracing::warn!(target: trace::REFUSALS, feed = self.feed, "{message}");
     }
 }
 

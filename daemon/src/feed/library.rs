@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use tickerd_sdk::abi::{
@@ -19,6 +20,8 @@ use tickerd_sdk::tkr_read;
 use crate::feed::descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
 use crate::feed::event_doc::{EventDoc, EventDocs};
 use crate::feed::report::{Failure, Mode};
+use crate::feed::sealed::Sealed;
+use crate::model::digest::Digest;
 use crate::model::sample::Class;
 
 /// Keeps the library mapped whatever happens. glibc and musl agree on the value (`bits/dlfcn.h`).
@@ -27,6 +30,9 @@ const RTLD_NODELETE: c_int = 0x1000;
 const EVENT_TYPES_MAX: usize = 256;
 /// Feed types one plugin may offer.
 const FEED_TYPES_MAX: u32 = 256;
+
+/// Libraries that one process loads, counting each other content of a file as one: none is ever unloaded.
+const LOADED_MAX: usize = 512;
 
 /// How the `sdk` of a plugin begins whose author was promised that emitting, sleeping and asking whether to stop are
 /// signs of life enough. A plugin written against the bare header was promised nothing.
@@ -77,6 +83,8 @@ pub enum LoadError {
     TooNew { path: PathBuf, needs: u32, version: String },
     /// Breaks the ABI's rules.
     Descriptor { path: PathBuf, why: String },
+    /// The process has loaded [`LOADED_MAX`] libraries.
+    TooMany(PathBuf),
 }
 
 impl fmt::Display for LoadError {
@@ -106,6 +114,12 @@ impl fmt::Display for LoadError {
             LoadError::Descriptor { path, why } => {
                 write!(f, "{} breaks the plugin ABI: {why}; tell its author", path.display())
             }
+            LoadError::TooMany(path) => write!(
+                f,
+                "{} is not loaded: {LOADED_MAX} libraries are loaded in this process already, and none is ever unloaded; \
+                 restart tickerd",
+                path.display()
+            ),
         }
     }
 }
@@ -118,11 +132,15 @@ impl From<LoadError> for Failure {
     }
 }
 
-/// Loads the library at `path` for the rest of the process's life and reads its first feed type.
+/// Loads a sealed copy, or else the library at `path` itself, for the rest of the process's life and reads its first feed
+/// type.
 ///
 /// Runs the library's constructors, which is the plugin's code: call it on the feed's own thread.
-pub fn load(path: &Path) -> Result<FeedType, LoadError> {
-    let (path, plugin) = open(path)?;
+pub fn load(path: &Path, sealed: Option<Arc<Sealed>>) -> Result<FeedType, LoadError> {
+    let (path, plugin) = match sealed {
+        Some(sealed) => open_sealed(sealed),
+        None => open(path),
+    }?;
     // SAFETY: `open` answers what the entry function did.
     unsafe { read_plugin(plugin) }.map_err(|fault| fault.at(path))
 }
@@ -143,10 +161,49 @@ fn open(path: &Path) -> Result<(PathBuf, *const TkrPlugin), LoadError> {
     if !path.is_file() {
         return Err(LoadError::Missing(path));
     }
+    let library = map(&path).map_err(|why| LoadError::NotLoadable { path: path.clone(), why })?;
+    enter(&library, path)
+}
+
+/// As [`open`], of a copy. The same bytes are loaded once per process, as a file would be, and their descriptor stays open.
+fn open_sealed(sealed: Arc<Sealed>) -> Result<(PathBuf, *const TkrPlugin), LoadError> {
+    static LOADED: Mutex<Vec<Loaded>> = Mutex::new(Vec::new());
+    // Held while it is loaded: the system's loader takes turns as well.
+    let mut all = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = sealed.path().to_owned();
+    let known = all.iter().find(|loaded| loaded.digest.is_some() && loaded.digest == sealed.digest());
+    if let Some(loaded) = known {
+        return enter(&loaded.library, path);
+    }
+    if all.len() >= LOADED_MAX {
+        return Err(LoadError::TooMany(path));
+    }
+    // What is refused names the descriptor, and people know the file.
+    let copy = sealed.loadable();
+    let library = map(Path::new(&copy)).map_err(|why| {
+        let why = why.replace(&copy, &path.display().to_string());
+        LoadError::NotLoadable { path: path.clone(), why }
+    })?;
+    let entered = enter(&library, path);
+    all.push(Loaded { digest: sealed.digest(), library, _sealed: sealed });
+    entered
+}
+
+/// A library that was loaded from a copy.
+struct Loaded {
+    digest: Option<Digest>,
+    library: ManuallyDrop<Library>,
+    _sealed: Arc<Sealed>,
+}
+
+fn map(path: &Path) -> Result<ManuallyDrop<Library>, String> {
     // SAFETY: loading runs the library's constructors. The operator named this file as code to run.
-    let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-        .map_err(|e| LoadError::NotLoadable { path: path.clone(), why: reason(&e) })?;
-    let library = ManuallyDrop::new(library);
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) };
+    library.map(ManuallyDrop::new).map_err(|e| reason(&e))
+}
+
+/// Calls the entry function.
+fn enter(library: &Library, path: PathBuf) -> Result<(PathBuf, *const TkrPlugin), LoadError> {
     // SAFETY: a symbol of this name is, by the ABI, a function of this type; that is what the name promises.
     let entry =
         unsafe { library.get::<TkrEntry>(ENTRY_SYMBOL) }.map_err(|_| LoadError::NoEntry(path.clone()))?;

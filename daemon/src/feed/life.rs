@@ -1,5 +1,6 @@
 //! One life of a feed, from its start to its end: what it was asked, what it owes, and what happens when it does not answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::Level;
@@ -10,6 +11,7 @@ use crate::feed::pacer::Pacer;
 use crate::feed::report::{Failure, Hello, Mode, Report};
 use crate::feed::running::Running;
 use crate::feed::sink::Voice;
+use crate::feed::trace;
 use crate::feed::watchdog::{Alarm, Watchdog};
 use crate::feed::{Limits, Source, Spec};
 use crate::model::lane::FeedState;
@@ -22,7 +24,7 @@ pub type End = Result<(), Failure>;
 
 /// See the module. Given `now` everywhere; its owner waits for it.
 pub struct Life<'a> {
-    spec: &'a Spec,
+    spec: Arc<Spec>,
     voice: &'a Voice,
     journal: &'a Journal,
     running: Running,
@@ -36,6 +38,8 @@ pub struct Life<'a> {
     left_behind: bool,
     wedged: Option<String>,
     closing: Option<Closing>,
+    /// Another one takes its place: it ends as soon as nothing it was asked for is open.
+    retiring: bool,
 }
 
 struct Polling {
@@ -66,7 +70,7 @@ enum Step {
 impl<'a> Life<'a> {
     /// A life that just began.
     pub fn new(
-        spec: &'a Spec,
+        spec: Arc<Spec>,
         voice: &'a Voice,
         journal: &'a Journal,
         running: Running,
@@ -91,6 +95,25 @@ impl<'a> Life<'a> {
             left_behind: false,
             wedged: None,
             closing: None,
+            retiring: false,
+        }
+    }
+
+    /// Begins its end, for another takes its place: a poll that runs is waited for, and no other begins.
+    pub fn retire(&mut self, now: Instant) {
+        self.retiring = true;
+        if self.polling.as_ref().is_none_or(|polling| polling.current.is_none()) {
+            self.close(now, None);
+        }
+    }
+
+    /// Takes over from one that has ended: it is up, it is not polled sooner than that would have been, and its process
+    /// begins its work.
+    pub fn take_over(&mut self, before: &Life<'_>) {
+        self.voice.hear();
+        self.running.take_over();
+        if let (Some(mine), Some(theirs)) = (&mut self.polling, &before.polling) {
+            mine.next = mine.next.max(theirs.next.min(mine.next + mine.period));
         }
     }
 
@@ -192,6 +215,10 @@ impl<'a> Life<'a> {
     fn poll(&mut self, now: Instant) -> Option<End> {
         let polling = self.polling.as_mut()?;
         match &mut polling.current {
+            None if self.retiring => {
+                self.close(now, None);
+                None
+            }
             None if now >= polling.next => {
                 polling.count += 1;
                 polling.current = Some((now, false));
@@ -226,6 +253,7 @@ impl<'a> Life<'a> {
     pub fn hear(&mut self, report: Report, now: Instant) -> Option<End> {
         match report {
             Report::Hello(hello) => self.greet(&hello, now),
+            Report::Spoke => {}
             Report::Done { poll, result } => self.done(poll, result, now),
             Report::Fail(failure) => self.close(now, Some(failure)),
             Report::Leaving => self.close(now, None),
@@ -244,6 +272,7 @@ impl<'a> Life<'a> {
     fn greet(&mut self, hello: &Hello, now: Instant) {
         self.hello_by = None;
         self.wedged = None;
+        self.voice.greet(hello);
         self.voice.hear();
         if self.polling.is_some() {
             return;
@@ -284,6 +313,7 @@ impl<'a> Life<'a> {
         self.wedged = None;
         self.voice.hear();
         let took = now.duration_since(since);
+        trace::poll(&self.spec.name, poll, took, &result);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         match result {
             Ok(()) => {
@@ -326,6 +356,7 @@ impl<'a> Life<'a> {
         match (&self.closing, &self.polling) {
             (Some(closing), _) => Some(closing.until),
             (None, Some(polling)) => match polling.current {
+                None if self.retiring => None,
                 None => Some(polling.next),
                 Some((since, false)) => Some(since + polling.deadline),
                 Some((since, true)) => self.wedged.is_none().then(|| since + polling.deadline * 2),
@@ -347,6 +378,9 @@ impl<'a> Life<'a> {
     /// How the feed is, and why. Nothing while it ends: that is told once, with all there is to say about it, unless it
     /// takes long.
     pub fn view(&self) -> Option<(FeedState, String)> {
+        if self.retiring {
+            return None;
+        }
         let Some(closing) = &self.closing else { return Some(self.condition()) };
         if closing.step != Step::Terminated {
             return None;
@@ -384,7 +418,7 @@ impl<'a> Life<'a> {
         self.polling.as_ref().map(|polling| polling.period.max(self.spec.interval))
     }
 
-    fn limits(&self) -> &'a Limits {
+    fn limits(&self) -> &Limits {
         &self.spec.limits
     }
 }

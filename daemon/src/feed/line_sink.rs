@@ -100,7 +100,7 @@ impl LineSink {
             {
                 Said::Fail(failure)
             }
-            Report::Fail(_) | Report::Ended(_) | Report::Leaving | Report::Mute => return,
+            Report::Spoke | Report::Fail(_) | Report::Ended(_) | Report::Leaving | Report::Mute => return,
         };
         self.words().said.push_back(said);
         self.stir();

@@ -20,6 +20,7 @@ pub struct Metrics {
     rejects: IntCounterVec,
     dropped: IntCounterVec,
     restarts: IntCounterVec,
+    reloads: IntCounterVec,
     state: IntGaugeVec,
     resident: IntGaugeVec,
 }
@@ -45,6 +46,11 @@ impl Metrics {
                 &["feed"],
             ),
             restarts: counter("tickerd_feed_restarts_total", "Times a feed was started again", &["feed"]),
+            reloads: counter(
+                "tickerd_feed_reloads_total",
+                "Times a feed's file was read again on request, by whether it runs now",
+                &["feed", "result"],
+            ),
             state: IntGaugeVec::new(
                 Opts::new("tickerd_feed_state", "1 for the state a feed is in, 0 for the others"),
                 &["feed", "state"],
@@ -67,6 +73,7 @@ impl Metrics {
         registry.register(Box::new(self.rejects.clone()))?;
         registry.register(Box::new(self.dropped.clone()))?;
         registry.register(Box::new(self.restarts.clone()))?;
+        registry.register(Box::new(self.reloads.clone()))?;
         registry.register(Box::new(self.state.clone()))?;
         registry.register(Box::new(self.resident.clone()))
     }
@@ -76,6 +83,9 @@ impl Metrics {
         self.samples(feed);
         self.dropped(feed);
         self.restarts(feed);
+        for swapped in [true, false] {
+            self.reloads(feed, swapped);
+        }
         self.set_resident(feed, 0);
         for reason in reasons() {
             self.rejects(feed, reason);
@@ -95,6 +105,11 @@ impl Metrics {
     /// Times `feed` was started again.
     pub fn restarts(&self, feed: &str) -> IntCounter {
         self.restarts.with_label_values(&[feed])
+    }
+
+    /// Times a new process of `feed` took over on request, or was to and did not.
+    pub fn reloads(&self, feed: &str, swapped: bool) -> IntCounter {
+        self.reloads.with_label_values(&[feed, if swapped { "swapped" } else { "failed" }])
     }
 
     /// Samples of `feed` that were refused for `reason`.

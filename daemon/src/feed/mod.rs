@@ -6,14 +6,15 @@
 //! [`Supervisor`], which starts it again, or kills it. Blocking code and plain threads; nothing here knows a socket.
 //!
 //! Invariants: a feed can cost its own thread, its process and a bounded lane, never more; nothing here waits for a feed
-//! without a deadline; a library is never unloaded. Only `library`, `host` and `instance` hold unsafe code,
-//! and one line of `child`.
+//! without a deadline; a library is never unloaded, and its file may be replaced or
+//! written at any time. Only `library`, `host` and `instance` hold unsafe code, and one function of `sealed`.
 mod allowance;
 mod backoff;
 pub mod cage;
 mod child;
 mod descriptor;
-mod elf;
+mod door;
+pub mod elf;
 mod event_doc;
 mod figures;
 mod find;
@@ -24,19 +25,25 @@ mod library;
 mod life;
 mod line_sink;
 mod lines;
+mod meta;
 mod metrics;
 mod orders;
 mod pacer;
 mod plan;
 mod recovery;
 mod rejects;
+mod reload;
 mod report;
 mod runner;
 mod running;
 mod sample_line;
+mod sealed;
 mod sink;
 mod splitter;
 mod supervisor;
+mod swap;
+pub mod trace;
+pub mod trust;
 pub mod warden;
 mod watchdog;
 
@@ -51,23 +58,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::digest::Digest;
 use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
 pub use descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
 pub use event_doc::{EventDoc, EventDocs};
-pub use find::{FindError, Plugin, find_plugin, plugin_folders};
+pub use find::{FindError, Plugin, classify, find_plugin, known_as, plugin_folders};
+pub use journal::printable;
 pub use library::{LoadError, describe};
 pub use line_sink::LineSink;
 pub use lines::{LINE_BYTES_MAX, write_tick};
+pub use meta::Meta;
 pub use metrics::Metrics;
 pub use orders::{Order, Setup};
 pub use plan::not_started;
+pub use reload::{OnReloaded, Reloaded};
 pub use report::{Failure, Fault, Hello, Mode, Report};
 pub use runner::{Job, Runner};
+pub use sealed::{SealError, Sealed, check_pin};
 pub use sink::now_unix_ms;
 pub use splitter::{Item, Splitter};
 pub use supervisor::Supervisor;
+pub use trust::{Distrust, judge};
 pub use warden::Warden;
 
 /// Called on the supervisor's thread when a feed's state changes, and at its first sample and first failure.
@@ -84,6 +97,8 @@ pub struct Spec {
     pub name: String,
     /// What to run.
     pub source: Source,
+    /// The SHA-256 that a library must have; none: any.
+    pub sha256: Option<Digest>,
     /// Time between two pushes.
     pub interval: Duration,
     /// Time between two polls; none: as the plugin wishes. Never below the plugin's minimum.

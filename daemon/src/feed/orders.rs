@@ -19,6 +19,10 @@ pub struct Setup {
     pub topics_max: usize,
     /// Its own configuration.
     pub config: serde_json::Value,
+    /// It is to say that it is ready, and to wait with its work for [`Order::Go`]: another one still does it. Of libraries
+    /// alone; a program knows nothing of this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
 }
 
 impl Setup {
@@ -36,6 +40,7 @@ impl Setup {
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
             topics_max,
             config,
+            hold: false,
         }
     }
 
@@ -57,6 +62,8 @@ pub enum Order {
     Poll { poll: u64, deadline_ms: u64 },
     /// Let the poll that runs return.
     Interrupt,
+    /// Begin the work that was held back.
+    Go,
     /// Stop; standard input closes behind it.
     Stop,
     /// Nothing this version knows.
@@ -72,6 +79,8 @@ struct Wire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interrupt: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    go: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     stop: Option<bool>,
 }
 
@@ -83,6 +92,7 @@ impl Order {
                 Wire { poll: Some(poll), deadline_ms: Some(deadline_ms), ..Wire::default() }
             }
             Order::Interrupt => Wire { interrupt: Some(true), ..Wire::default() },
+            Order::Go => Wire { go: Some(true), ..Wire::default() },
             Order::Stop => Wire { stop: Some(true), ..Wire::default() },
             Order::Unknown => Wire::default(),
         })
@@ -96,6 +106,7 @@ impl Order {
                 Order::Poll { poll, deadline_ms: deadline_ms.unwrap_or(0) }
             }
             Ok(Wire { interrupt: Some(true), .. }) => Order::Interrupt,
+            Ok(Wire { go: Some(true), .. }) => Order::Go,
             _ => Order::Unknown,
         }
     }
@@ -114,9 +125,8 @@ mod tests {
 
     #[test]
     fn orders_read_back_as_written() {
-        for order in
-            [Order::Poll { poll: 17, deadline_ms: 900 }, Order::Interrupt, Order::Stop, Order::Unknown]
-        {
+        let poll = Order::Poll { poll: 17, deadline_ms: 900 };
+        for order in [poll, Order::Interrupt, Order::Go, Order::Stop, Order::Unknown] {
             assert_eq!(Order::parse(&order.line()), order);
         }
         assert_eq!(Order::Stop.line(), b"{\"stop\":true}\n");

@@ -5,8 +5,12 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use crate::feed::report::Failure;
+use crate::feed::sealed::Sealed;
 
 /// Variables a feed's process gets from the daemon's environment, besides `TICKERD_*`: where things are, how to speak,
 /// and how to reach the network. What belongs to the daemon (`NOTIFY_SOCKET`, `WATCHDOG_*`, `LISTEN_*`) stays with it.
@@ -52,8 +56,8 @@ pub struct Plan {
 /// What runs in a feed's process.
 #[derive(Debug, Clone)]
 pub enum Guest {
-    /// A plugin library, in `tickerd feed-host`.
-    Library { feed: String, path: PathBuf },
+    /// A plugin library, in `tickerd feed-host`: its sealed copy, or else its file.
+    Library { feed: String, path: PathBuf, sealed: Option<Arc<Sealed>> },
     /// A program with its arguments, which `tickerd feed-exec` becomes; never secrets, which everyone on the machine
     /// could read.
     Program(Vec<String>),
@@ -71,8 +75,13 @@ impl Plan {
         });
         let mut command = Command::new(program);
         match guest {
-            Guest::Library { feed, path } => command.args(["feed-host", "--feed", feed]).arg(path),
-            Guest::Program(_) => command.arg("feed-exec"),
+            Guest::Library { feed, path, sealed } => {
+                command.args(["feed-host", "--feed", feed]).arg(path);
+                if let Some(sealed) = sealed {
+                    command.arg("--sealed").arg(sealed.descriptor().to_string());
+                }
+            }
+            Guest::Program(_) => drop(command.arg("feed-exec")),
         };
         command.arg("--daemon").arg(std::process::id().to_string());
         if let Guest::Program(argv) = guest {
@@ -92,7 +101,14 @@ impl Plan {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        command.spawn().map_err(|e| {
+        let spawned = match guest {
+            Guest::Library { sealed: Some(sealed), .. } => spawn_with(&mut command, sealed),
+            _ => {
+                let _alone = alone();
+                command.spawn()
+            }
+        };
+        spawned.map_err(|e| {
             if working_dir.is_dir() {
                 not_started(&e, program)
             } else {
@@ -101,6 +117,21 @@ impl Plan {
             }
         })
     }
+}
+
+/// Held by whoever starts a process: what one is to inherit, others are not.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a process that has this descriptor as well.
+fn spawn_with(command: &mut Command, sealed: &Sealed) -> io::Result<Child> {
+    let _alone = alone();
+    fcntl(sealed, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    let spawned = command.spawn();
+    fcntl(sealed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    spawned
 }
 
 /// Why a program did not start, with what to change.

@@ -108,6 +108,8 @@ impl Failure {
 pub enum Report {
     /// It was created and is ready.
     Hello(Hello),
+    /// It said something about values, though it is held and has not begun its work.
+    Spoke,
     /// The poll of this number has returned.
     Done { poll: u64, result: Result<(), Failure> },
     /// It says that it cannot go on, and should be ended.

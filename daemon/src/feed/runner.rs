@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use crate::feed::event_doc;
 use crate::feed::host::Host;
 use crate::feed::instance::{Instance, Interrupter};
 use crate::feed::library;
 use crate::feed::report::{Failure, Fault, Hello, Mode, Report, Reporter};
+use crate::feed::sealed::Sealed;
 use crate::feed::sink::Sink;
 
 /// What to run.
@@ -37,16 +38,31 @@ struct Shared {
     interrupter: Arc<Interrupter>,
     stopping: AtomicBool,
     interrupting: AtomicBool,
+    /// Another instance still does the work.
+    held: Mutex<bool>,
+    released: Condvar,
 }
 
 impl Runner {
     /// Starts the thread. Everything that follows is told to `report`, and ends with [`Report::Ended`].
     pub fn start(job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
+        Runner::start_sealed(job, None, sink, report, false)
+    }
+
+    /// As [`Runner::start`], from a copy of the library instead of its file, if there is one. One that is `held` says that
+    /// it is ready, and begins its work with [`Runner::go`].
+    pub fn start_sealed(
+        job: Job,
+        sealed: Option<Arc<Sealed>>,
+        sink: Arc<dyn Sink>,
+        report: Reporter,
+        held: bool,
+    ) -> io::Result<Runner> {
         let (polls, ordered) = mpsc::sync_channel(4);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { held: Mutex::new(held), ..Shared::default() });
         let theirs = shared.clone();
         std::thread::Builder::new().name(format!("feed-{}", job.name)).spawn(move || {
-            let life = AssertUnwindSafe(|| theirs.live(&job, sink, &report, &ordered));
+            let life = AssertUnwindSafe(|| theirs.live(&job, sealed, sink, &report, &ordered));
             let result = catch_unwind(life).unwrap_or_else(|_| {
                 Err(Failure::fatal("tickerd's own thread for this feed panicked; report it"))
             });
@@ -75,9 +91,16 @@ impl Runner {
         }
     }
 
+    /// Begins the work of an instance that was held.
+    pub fn go(&self) {
+        *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.shared.released.notify_all();
+    }
+
     /// Begins the end and returns at once.
     pub fn stop(&self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
+        self.go();
         if let Some(host) = self.shared.host.get() {
             host.stop();
         }
@@ -90,11 +113,12 @@ impl Shared {
     fn live(
         &self,
         job: &Job,
+        sealed: Option<Arc<Sealed>>,
         sink: Arc<dyn Sink>,
         report: &Reporter,
         polls: &Receiver<Option<u64>>,
     ) -> Result<(), Failure> {
-        let kind = library::load(Path::new(&job.path))?;
+        let kind = library::load(Path::new(&job.path), sealed)?;
         let host = Host::leak(&job.name, kind.events.clone(), sink.clone());
         let _ = self.host.set(host);
         // Either `stop` sees the host, or this sees that it was called before.
@@ -117,6 +141,7 @@ impl Shared {
             default_poll_ms: kind.default_poll_ms,
             min_poll_ms: kind.min_poll_ms,
         }));
+        self.await_turn();
         let end = self.work(&mut instance, kind.mode, report, polls);
         // Told before the instance is destroyed, for that may hang.
         report(match &end {
@@ -125,6 +150,13 @@ impl Shared {
         });
         drop(instance);
         end
+    }
+
+    fn await_turn(&self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        while *held {
+            held = self.released.wait(held).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     fn work(

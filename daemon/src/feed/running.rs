@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::feed::child::Child;
+use crate::feed::door::Admitted;
 use crate::feed::orders::Setup;
 use crate::feed::plan::{Guest, Plan};
 use crate::feed::report::{Failure, Reporter};
@@ -21,26 +22,52 @@ pub enum Running {
 
 impl Running {
     /// Starts it. A process ends with the thread that calls this.
-    pub fn start(spec: &Spec, sink: Arc<LaneSink>, report: Reporter) -> Result<Running, Failure> {
+    ///
+    /// One that is `held` gets ready and no further: what it says waits, and a library begins its work, with
+    /// [`Running::take_over`]. Only a process can be held.
+    pub fn start(
+        spec: &Spec,
+        admitted: &Admitted,
+        sink: Arc<LaneSink>,
+        report: Reporter,
+        held: bool,
+    ) -> Result<Running, Failure> {
         let config = match &spec.config {
             serde_json::Value::Null => serde_json::json!({}),
             config => config.clone(),
         };
-        let guest = match &spec.source {
+        let guest = match &admitted.source {
             Source::Library { path, isolation: Isolation::InProcess } => {
                 let job = Job { path: path.clone(), name: spec.name.clone(), config: config.to_string() };
                 let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
-                return Runner::start(job, sink, report).map(Running::Thread).map_err(cannot);
+                let runner = Runner::start_sealed(job, admitted.sealed.clone(), sink, report, false);
+                return runner.map(Running::Thread).map_err(cannot);
             }
             Source::Library { path, isolation: Isolation::Process } => {
-                Guest::Library { feed: spec.name.clone(), path: path.clone() }
+                let sealed = admitted.sealed.clone();
+                Guest::Library { feed: spec.name.clone(), path: path.clone(), sealed }
             }
             Source::Exec { argv } => Guest::Program(argv.clone()),
         };
-        let setup = Setup::new(&spec.name, spec.interval, spec.topics_max, config).line();
+        let setup =
+            Setup { hold: held, ..Setup::new(&spec.name, spec.interval, spec.topics_max, config) }.line();
         let plan =
             Plan { program: spec.program.clone(), guest, working_dir: spec.working_dir.clone(), setup };
-        Child::start(plan, sink, report, spec.warden.clone()).map(Running::Child)
+        Child::start(plan, sink, report, spec.warden.clone(), held).map(Running::Child)
+    }
+
+    /// Ends the wait of one that was held: what it has said is taken, and it begins its work.
+    pub fn take_over(&self) {
+        if let Running::Child(child) = self {
+            child.take_over();
+        }
+    }
+
+    /// Ends a process at once; a thread cannot be ended.
+    pub fn kill(&self) {
+        if let Running::Child(child) = self {
+            child.kill();
+        }
     }
 
     /// Asks for one poll.

@@ -12,6 +12,7 @@ use crate::feed::journal::Journal;
 use crate::feed::metrics::Metrics;
 use crate::feed::rejects::Rejects;
 use crate::feed::report::Hello;
+use crate::feed::trace;
 use crate::model::lane::{FeedState, Lane, Taken};
 use crate::model::normalise::{Normaliser, Reject};
 use crate::model::sample::Sample;
@@ -214,17 +215,18 @@ impl LaneSink {
     pub fn settle(&self, now: Instant) {
         let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).settle(now);
         if let Some(text) = text {
-            self.journal.tell(Level::WARN, None, &text);
+            self.journal.tell_refusals(&super::journal::printable(&text));
         }
     }
 
     /// As [`Sink::refuse`], for several samples at once.
     pub fn refuse_many(&self, code: &'static str, why: &dyn Display, count: u64) {
         self.metrics.rejects(&self.feed, code).inc_by(count);
+        trace::refusal(&self.feed, code, why, count);
         let now = Instant::now();
         let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).note(code, why, count, now);
         if let Some(text) = text {
-            self.journal.tell(Level::WARN, None, &super::journal::printable(&text));
+            self.journal.tell_refusals(&super::journal::printable(&text));
         }
     }
 

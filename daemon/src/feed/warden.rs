@@ -15,6 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::feed::plan::alone;
+
 /// The daemon's end. The process is started with the first group.
 #[derive(Debug)]
 pub struct Warden {
@@ -74,6 +76,8 @@ impl State {
             old.kill()?;
             old.wait()?;
         }
+        // What another process is to inherit is not for this one.
+        let _alone = alone();
         let mut process = Command::new(program)
             .arg("feed-warden")
             .current_dir("/")

@@ -2,6 +2,7 @@
 pub mod board;
 pub mod close;
 pub mod decoder;
+pub mod digest;
 pub mod frame;
 pub mod json;
 pub mod lane;

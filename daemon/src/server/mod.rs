@@ -14,7 +14,7 @@ mod origin;
 pub mod page;
 mod problem;
 mod routes;
-mod socket_file;
+pub(crate) mod socket_file;
 mod stop;
 
 use std::fmt;

@@ -12,7 +12,8 @@ use std::time::Duration;
 use nix::unistd::dup2_stdout;
 
 use crate::cli::EXIT_FAILED;
-use crate::feed::{self, PluginInfo};
+use crate::feed::elf::{self, ElfError};
+use crate::feed::{self, PluginInfo, trust};
 
 /// How long a library may take to load and to say what it is; its entry function is pure, so that it needs no time.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -45,8 +46,16 @@ fn tell(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
 /// What the library at `path` says about itself.
 ///
 /// # Errors
-/// Why it cannot be loaded, which rule of the ABI it breaks, or how it took its process down.
+/// Why it is not trusted or cannot be loaded, which rule of the ABI it breaks, or how it took its process down.
 pub fn ask(path: &Path) -> Result<PluginInfo, String> {
+    // What a daemon would not run is not run for a look either.
+    if let Ok(file) = trust::look_at(path) {
+        trust::judge(&file, path).map_err(|distrust| distrust.to_string())?;
+    }
+    // A file that was cut off takes the loader down with it, without a word.
+    if let Err(e @ ElfError::Broken(_)) = elf::read(path) {
+        return Err(format!("{} cannot be loaded: {e}", path.display()));
+    }
     let program = std::env::current_exe().map_err(|e| format!("cannot find this executable: {e}"))?;
     let mut child = Command::new(program)
         .args(["plugin", "describe"])
@@ -90,7 +99,7 @@ fn verdict(status: ExitStatus, reason: &str) -> String {
 }
 
 /// Reads on a thread of its own, so that a deadline can be kept.
-fn reader(from: Option<impl Read + Send + 'static>, most: u64) -> mpsc::Receiver<Vec<u8>> {
+pub(super) fn reader(from: Option<impl Read + Send + 'static>, most: u64) -> mpsc::Receiver<Vec<u8>> {
     let (done, read) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -103,7 +112,7 @@ fn reader(from: Option<impl Read + Send + 'static>, most: u64) -> mpsc::Receiver
     read
 }
 
-fn end(child: &mut Child) {
+pub(super) fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }

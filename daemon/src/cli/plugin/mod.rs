@@ -1,7 +1,16 @@
 //! `tickerd plugin`: what a feed's author needs, without a daemon.
 
 pub mod describe;
+mod doctor;
+mod ear;
+mod facts;
+mod inspect;
+mod keys;
+mod list;
+mod loader;
+mod run;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,6 +27,14 @@ pub struct PluginArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum PluginCommand {
+    /// Run a plugin and print what it says, with timings, logs and refusals.
+    Run(run::RunArgs),
+    /// Say what a plugin file is, without running its code.
+    Inspect(inspect::InspectArgs),
+    /// Say why a plugin is not loaded, or says nothing, and what to change.
+    Doctor(doctor::DoctorArgs),
+    /// List what is in the plugin folders.
+    List(list::ListArgs),
     /// Print what a library's code says about itself, as JSON; other commands start this as a child.
     #[command(hide = true)]
     Describe(DescribeArgs),
@@ -30,9 +47,16 @@ struct DescribeArgs {
     path: PathBuf,
 }
 
-/// Does what was asked.
-pub fn run(args: &PluginArgs) -> ExitCode {
+/// Has a function called, once, when the process is asked to end (SIGINT, SIGTERM).
+pub type OnSignal<'a> = &'a dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
+
+/// Does what was asked. The process's signals are its owner's, who lends them to commands that run until told to stop.
+pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
     match &args.command {
+        PluginCommand::Run(args) => run::run(args, on_signal),
+        PluginCommand::Inspect(args) => inspect::run(args),
+        PluginCommand::Doctor(args) => doctor::run(args, on_signal),
+        PluginCommand::List(args) => list::run(args),
         PluginCommand::Describe(args) => describe::run(&args.path),
     }
 }

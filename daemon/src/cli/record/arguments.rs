@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::cli::setting::{read_setting, set};
+use crate::cli::solo::name_of;
 use crate::cli::{EXIT_CONFIG, EXIT_USAGE};
 use crate::config::{Config, Feed, Overrides, environment, read_duration};
 use crate::model::topic;
@@ -40,14 +42,6 @@ pub struct RecordArgs {
     /// End after this many samples.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-}
-
-fn read_setting(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as seed=7 or symbols=[\"AAPL\"]")?;
-    if key.is_empty() {
-        return Err("the key is missing; write KEY=VALUE, such as seed=7".into());
-    }
-    Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
 }
 
 impl RecordArgs {
@@ -92,58 +86,4 @@ impl RecordArgs {
 
 fn list(names: &[String]) -> String {
     if names.is_empty() { "no feed".into() } else { names.join(", ") }
-}
-
-/// Sets a key; `a.b` is `b` in the table `a`.
-fn set(config: &mut Value, key: &str, value: Value) {
-    if !config.is_object() {
-        *config = Value::Object(Map::new());
-    }
-    let Value::Object(table) = config else { return };
-    match key.split_once('.') {
-        Some((first, rest)) => set(table.entry(first).or_insert(Value::Null), rest, value),
-        None => drop(table.insert(key.to_owned(), value)),
-    }
-}
-
-/// A feed's name for a plugin: `sim` for `tickerd_feed_sim` and `./libtickerd_feed_sim.so`.
-fn name_of(plugin: &str) -> String {
-    let file = plugin.rsplit('/').next().unwrap_or_default().trim_end_matches(".so");
-    let file = file.strip_prefix("lib").unwrap_or(file).replace('-', "_");
-    let name = file.strip_prefix("tickerd_feed_").unwrap_or(&file);
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
-    let name: String = name.chars().take(64).map(allowed).collect();
-    if name.is_empty() { "feed".into() } else { name }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_are_json_or_text() {
-        let mut config = serde_json::json!({"seed": 1, "deep": {"a": 1}});
-        for text in ["seed=7", "provider=kraken", "symbols=[\"A\"]", "deep.b=x=y", "new.c=true", "empty="] {
-            let (key, value) = read_setting(text).unwrap();
-            set(&mut config, &key, value);
-        }
-        let expected = serde_json::json!({
-            "seed": 7, "provider": "kraken", "symbols": ["A"], "deep": {"a": 1, "b": "x=y"}, "new": {"c": true}, "empty": "",
-        });
-        assert_eq!(config, expected);
-        assert!(read_setting("seed").is_err() && read_setting("=7").is_err());
-    }
-
-    #[test]
-    fn a_plugin_gives_its_feed_a_name() {
-        for (plugin, name) in [
-            ("tickerd_feed_sim", "sim"),
-            ("./target/libtickerd_feed_sim.so", "sim"),
-            ("/x/tickerd-feed-day", "day"),
-            ("./my feed.py", "my_feed_py"),
-            ("", "feed"),
-        ] {
-            assert_eq!(name_of(plugin), name, "{plugin}");
-        }
-    }
 }

@@ -49,6 +49,7 @@ fn every_key_is_read() {
 [server]
 listen = ["0.0.0.0:0", "unix:/run/t.sock"]
 admin = "[::1]:9"
+admin_socket = "unix:/run/admin.sock"
 shards = 3
 tiers = ["50ms", "2s"]
 origins = ["https://Dash.Example", "http://a.example:8080"]
@@ -79,6 +80,7 @@ bytes = "1MiB"
 name = "stocks"
 plugin = "tickerd_feed_stocks"
 isolation = "in-process"
+sha256 = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
 interval = "500ms"
 poll = "2s"
 emit = "always"
@@ -98,6 +100,7 @@ exec = ["./feed.py", ""]
     let expected = Server {
         listen: vec![tcp("0.0.0.0:0"), tcp("unix:/run/t.sock")],
         admin: tcp("[::1]:9"),
+        admin_socket: AdminSocket::At("/run/admin.sock".into()),
         shards: 3,
         tiers: vec![Duration::from_millis(50), Duration::from_secs(2)],
         origins: vec!["https://dash.example".to_owned(), "http://a.example:8080".to_owned()],
@@ -126,6 +129,7 @@ exec = ["./feed.py", ""]
             name_or_path: "tickerd_feed_stocks".to_owned(),
             isolation: Isolation::InProcess,
         },
+        sha256: "00112233445566778899aabbccddeeff".repeat(2).parse().ok(),
         interval: Duration::from_millis(500),
         poll: Some(Duration::from_secs(2)),
         emit: Emit::Always,
@@ -188,5 +192,5 @@ fn known_keys_are_those_of_the_design() {
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    assert_eq!(keys.len(), 3 + 14 + 2 + 8 + 3 + 12, "{keys:?}");
+    assert_eq!(keys.len(), 3 + 15 + 2 + 8 + 3 + 13, "{keys:?}");
 }

@@ -54,6 +54,20 @@ fn slips_are_told_with_place_and_remedy() {
         ("feed = [3]".into(), &["feed[0] = 3: this is an integer, not a table"]),
         ("[server]\nlisten = \"127.0.0.1:1\"".into(), &["write [\"127.0.0.1:1\"]"]),
         ("[server]\nlisten = []".into(), &["1 to 16 addresses"]),
+        ("[server]\nadmin_socket = \"on\"".into(), &["this is no unix socket", "\"auto\""]),
+        ("[server]\nadmin_socket = \"/run/a\"".into(), &["write \"unix:/run/a\""]),
+        ("[server]\nadmin_socket = \"127.0.0.1:8427\"".into(), &["known by a unix socket alone"]),
+        (
+            "[server]\nlisten = [\"unix:/run/a\"]\nadmin_socket = \"unix:/run/a\"".into(),
+            &["admin_socket and listen[0] are the same socket"],
+        ),
+        (feed("sha256 = \"abc\""), &["64 hexadecimal digits", "this has 3 characters", "sha256sum FILE"]),
+        (feed(&format!("sha256 = \"{}\"", "g".repeat(64))), &["'g' is no hexadecimal digit"]),
+        (feed("sha256 = 12"), &["sha256 = 12"]),
+        (
+            format!("[[feed]]\nname = \"a\"\nexec = [\"x\"]\nsha256 = \"{}\"", "0".repeat(64)),
+            &["its bytes cannot be pinned", "delete the line"],
+        ),
         (
             "[server]\nlisten = [\"127.0.0.1:1\", \"8425\"]".into(),
             &["t.toml:2:26: server.listen[1] = \"8425\"", "write \"127.0.0.1:8425\""],

@@ -142,7 +142,7 @@ fn libraries_that_are_no_plugins_are_configuration_errors() {
         ),
     ];
     for (path, says) in cases {
-        let error = library::load(&path).unwrap_err().to_string();
+        let error = library::load(&path, None).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
     let mut bench = Bench::start(in_process(dir.path().join("missing.so")));
@@ -161,7 +161,7 @@ fn larger_and_smaller_descriptors_load() {
         static const event_type *const mixed[] = { &big.e, &small, 0 };
         PLUGIN(.mode = 1, .poll = p, .events = mixed, .size = 120, .ext = (void *)1, .min_poll = 30)
     "#;
-    let kind = library::load(&plugin(dir.path(), code)).unwrap();
+    let kind = library::load(&plugin(dir.path(), code), None).unwrap();
     assert_eq!(kind.events, [("trade".into(), Class::Event), ("quote".into(), Class::State)]);
     assert_eq!(
         (kind.id.as_str(), kind.version.as_str(), kind.min_poll_ms),

@@ -18,6 +18,7 @@ mod libraries;
 mod plugin;
 mod programs;
 mod stand_in;
+mod swaps;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -164,10 +165,11 @@ fn quick() -> Limits {
     }
 }
 
-fn spec(source: Source) -> Spec {
+pub(super) fn spec(source: Source) -> Spec {
     Spec {
         name: "f".into(),
         source,
+        sha256: None,
         interval: Duration::from_millis(50),
         poll: None,
         config: serde_json::json!({}),

@@ -21,10 +21,11 @@ fn child() {
         return;
     }
     // As the script left it. Opened anew, so that what is started does not inherit it.
-    dup2_stdout(File::options().write(true).open("/proc/self/fd/3").unwrap()).unwrap();
-    close(3).unwrap();
+    let out: i32 = std::env::var("STAND_IN_OUT").unwrap().parse().unwrap();
+    dup2_stdout(File::options().write(true).open(format!("/proc/self/fd/{out}")).unwrap()).unwrap();
+    close(out).unwrap();
     match Cli::from_words(words).unwrap() {
-        Command::FeedHost(args) => feed_host::run(&args.feed, &args.path, args.daemon),
+        Command::FeedHost(args) => feed_host::run(&args.feed, &args.path, args.daemon, args.sealed),
         Command::FeedExec(args) => feed_exec::run(args.daemon, &args.argv),
         Command::FeedWarden => feed_warden::run(),
         other => panic!("the supervisor does not start {other:?}"),

@@ -1,0 +1,374 @@
+//! The steps from a name in a configuration to a feed that speaks, each with how it went.
+
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+use serde::Serialize;
+
+use super::Practice;
+use super::life::{Sign, first_sign};
+use super::remedy::{of_failure, of_load};
+use crate::cli::plugin::describe;
+use crate::cli::plugin::facts::{About, Facts, RunsAs};
+use crate::cli::plugin::keys::UnknownKeys;
+use crate::config::{Feed, Source};
+use crate::feed::{FindError, Plugin, PluginInfo, find_plugin, plugin_folders, trust};
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should.
+    Ok,
+    /// Not wrong, but worth a look.
+    Note,
+    /// This is where a daemon stops.
+    Problem,
+    /// Not looked at.
+    Skipped,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// What is looked at.
+    pub name: &'static str,
+    /// How it went.
+    pub outcome: Outcome,
+    /// What was seen.
+    pub what: String,
+    /// What to change; empty when that is nothing.
+    pub remedy: String,
+}
+
+/// All steps of one feed.
+#[derive(Debug, Serialize)]
+pub struct Examination {
+    /// The feed's name.
+    pub feed: String,
+    /// What it is to run, as it is configured.
+    pub runs: String,
+    /// Whether all is well.
+    pub ok: bool,
+    /// In their order.
+    pub steps: Vec<Step>,
+}
+
+/// The steps that only look at the file, with what each is about.
+const LOOKS: [(&str, &[About]); 6] = [
+    ("file", &[About::FileType]),
+    ("machine", &[About::Machine]),
+    ("may run", &[About::Executable]),
+    ("libraries", &[About::Libraries]),
+    ("glibc", &[About::Glibc]),
+    ("entry", &[About::Entry, About::Abi]),
+];
+
+impl Examination {
+    /// Goes all the way, or as far as it goes.
+    pub fn of(feed: &Feed, practice: &Practice) -> Examination {
+        let runs = match &feed.source {
+            Source::Plugin { name_or_path, .. } => format!("plugin {name_or_path}"),
+            Source::Exec(argv) => format!("exec {}", argv.join(" ")),
+        };
+        let mut examination = Examination { feed: feed.name.clone(), runs, ok: true, steps: Vec::new() };
+        let Some(plugin) = examination.find(feed) else { return examination };
+        let Some(facts) = examination.look(feed, &plugin) else { return examination };
+        let mut info = None;
+        if facts.runs_as == RunsAs::Library {
+            info = examination.load(&facts.file);
+            examination.keys(feed, info.as_ref());
+        }
+        examination.live(feed, info.as_ref(), practice);
+        examination
+    }
+
+    fn step(
+        &mut self,
+        name: &'static str,
+        outcome: Outcome,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.ok &= outcome != Outcome::Problem;
+        self.steps.push(Step { name, outcome, what: what.into(), remedy: remedy.into() });
+    }
+
+    fn skip(&mut self, name: &'static str) {
+        self.step(name, Outcome::Skipped, "mend the above first", "");
+    }
+
+    fn find(&mut self, feed: &Feed) -> Option<Plugin> {
+        let found = match &feed.source {
+            Source::Plugin { name_or_path, .. } => find_plugin(name_or_path, &feed.base_dir)
+                .map_err(|e| (not_found(&e, &feed.base_dir), remedy_of(&e))),
+            Source::Exec(argv) => {
+                let program = argv.first().map(String::as_str).unwrap_or_default();
+                find_program(program, &feed.base_dir).map(Plugin::Program).ok_or_else(|| {
+                    let place = if program.contains('/') {
+                        feed.base_dir.display().to_string()
+                    } else {
+                        "PATH".into()
+                    };
+                    (
+                        format!("the program {program} is not found from {place}"),
+                        "install it, or write its whole path".to_owned(),
+                    )
+                })
+            }
+        };
+        match found {
+            Ok(plugin) => {
+                let (Plugin::Library(path) | Plugin::Program(path)) = &plugin;
+                self.step("found", Outcome::Ok, path.display().to_string(), "");
+                Some(plugin)
+            }
+            Err((what, remedy)) => {
+                self.step("found", Outcome::Problem, what, remedy);
+                None
+            }
+        }
+    }
+
+    /// What the file says without being run. None: what follows would fail for the same reason.
+    fn look(&mut self, feed: &Feed, plugin: &Plugin) -> Option<Facts> {
+        let (Plugin::Library(path) | Plugin::Program(path)) = plugin;
+        let facts = match Facts::of(plugin) {
+            Ok(facts) => facts,
+            Err(e) => {
+                let remedy = format!("let this user read it: chmod a+r {}", path.display());
+                self.step("file", Outcome::Problem, format!("it cannot be read: {e}"), remedy);
+                return None;
+            }
+        };
+        for (name, about) in LOOKS {
+            let problems: Vec<_> =
+                facts.problems.iter().filter(|problem| about.contains(&problem.about)).collect();
+            for problem in &problems {
+                self.step(name, Outcome::Problem, problem.what.clone(), problem.remedy.clone());
+            }
+            if problems.is_empty()
+                && let Some(what) = seen(name, &facts)
+            {
+                self.step(name, Outcome::Ok, what, "");
+            }
+        }
+        for note in &facts.notes {
+            self.step("look", Outcome::Note, note.clone(), "");
+        }
+        if let (true, RunsAs::Program) = (self.ok && !facts.executable, facts.runs_as) {
+            let remedy = format!("chmod +x {}", path.display());
+            self.step("may run", Outcome::Problem, "it is not executable", remedy);
+        }
+        self.trust(feed, &facts);
+        if !self.ok {
+            self.skip("load");
+            return None;
+        }
+        Some(facts)
+    }
+
+    /// Who else could have written it, and whether it is the one that was pinned.
+    fn trust(&mut self, feed: &Feed, facts: &Facts) {
+        match &feed.source {
+            // PATH is the operator's word for what may run.
+            Source::Exec(argv) if argv.first().is_some_and(|program| !program.contains('/')) => {}
+            _ => match trust::look_at(&facts.file).map(|file| trust::judge(&file, &facts.file)) {
+                Ok(Ok(())) => self.step("trust", Outcome::Ok, "nobody else can change it", ""),
+                Ok(Err(distrust)) => {
+                    let text = distrust.to_string();
+                    let (what, remedy) = text.split_once("; ").unwrap_or((&text, ""));
+                    self.step("trust", Outcome::Problem, what, remedy);
+                }
+                Err(e) => self.step("trust", Outcome::Problem, format!("it cannot be looked at: {e}"), ""),
+            },
+        }
+        if let Some(pinned) = &feed.sha256 {
+            let same = pinned.to_string() == facts.sha256;
+            let what = if same {
+                "it is the pinned file".to_owned()
+            } else {
+                format!("its SHA-256 is {}", facts.sha256)
+            };
+            let outcome = if same { Outcome::Ok } else { Outcome::Problem };
+            let remedy =
+                if same { "" } else { "if that file is meant, write this into sha256 of its [[feed]]" };
+            self.step("sha256", outcome, what, remedy);
+        }
+    }
+
+    fn load(&mut self, path: &Path) -> Option<PluginInfo> {
+        match describe::ask(path) {
+            Ok(info) => {
+                let first = info.feed_types.first().map_or("", |feed| feed.id.as_str());
+                let what =
+                    format!("{first} {}, made with {}, ABI 1.{}", info.version, info.sdk, info.abi_minor);
+                self.step("load", Outcome::Ok, what, "");
+                Some(info)
+            }
+            Err(why) => {
+                let remedy = of_load(&why, path);
+                self.step("load", Outcome::Problem, why, remedy);
+                None
+            }
+        }
+    }
+
+    fn keys(&mut self, feed: &Feed, info: Option<&PluginInfo>) {
+        let Some(info) = info else { return self.skip("configuration") };
+        let schema = info.feed_types.first().and_then(|feed| feed.config_schema.as_deref());
+        let Some(schema) = schema else {
+            return self.step("configuration", Outcome::Note, "it gives no schema to check it with", "");
+        };
+        match UnknownKeys::find(schema, &feed.config) {
+            None => self.step("configuration", Outcome::Ok, "it knows all the keys", ""),
+            Some(unknown) => {
+                let outcome = if unknown.refused { Outcome::Problem } else { Outcome::Note };
+                let remedy =
+                    if unknown.refused { "correct or delete them in the feed's configuration" } else { "" };
+                self.step("configuration", outcome, unknown.text(), remedy);
+            }
+        }
+    }
+
+    fn live(&mut self, feed: &Feed, info: Option<&PluginInfo>, practice: &Practice) {
+        if !self.ok {
+            self.skip("ready");
+            return self.skip("first sample");
+        }
+        let first = match first_sign(feed, info.is_none(), practice) {
+            Ok(first) => first,
+            Err(e) => return self.step("ready", Outcome::Problem, format!("it cannot be started: {e}"), ""),
+        };
+        match (&first.hello, info) {
+            (Some(after), _) => {
+                self.step("ready", Outcome::Ok, format!("after {} ms", after.as_millis()), "")
+            }
+            (None, None) if !matches!(first.sign, Sign::Failure(_)) => {
+                self.step("ready", Outcome::Skipped, "a program need not say that it is", "");
+            }
+            (None, _) => {}
+        }
+        if let Some((after, what)) = &first.sample {
+            let what = format!("after {} ms: {what}", after.as_millis());
+            self.step("first sample", Outcome::Ok, what, "");
+        }
+        let spoke = first.sample.is_some();
+        match first.sign {
+            Sign::Steady => self.step("goes on", Outcome::Ok, "it did not fall over", ""),
+            Sign::Failure(failure) => {
+                let name = match (spoke, first.hello) {
+                    (true, _) => "goes on",
+                    (false, Some(_)) => "first sample",
+                    (false, None) => "ready",
+                };
+                let remedy = of_failure(&failure, feed);
+                let log: String = first.log.iter().map(|line| format!("\nlog: {line}")).collect();
+                self.step(name, Outcome::Problem, format!("{}{log}", failure.message), remedy);
+            }
+            Sign::Refused(why) => self.step(
+                if spoke { "goes on" } else { "first sample" },
+                Outcome::Problem,
+                why,
+                "correct what the feed says; `tickerd plugin run` shows each refusal",
+            ),
+            Sign::Over if spoke => self.step(
+                "goes on",
+                Outcome::Note,
+                "it ended of itself",
+                "keep it running: a daemon starts it again, after a wait that grows",
+            ),
+            Sign::Over => self.step(
+                "first sample",
+                Outcome::Problem,
+                "it ended of itself, and had said nothing",
+                "print a line of JSON per sample, and flush it; `tickerd plugin run` shows what it prints",
+            ),
+            Sign::Silence(after) => self.step(
+                "first sample",
+                Outcome::Note,
+                format!("it said nothing in {} s", after.as_secs()),
+                "nothing, if its source is quiet; else `tickerd plugin run` shows its log",
+            ),
+            Sign::Interrupted => self.step("first sample", Outcome::Skipped, "interrupted", ""),
+        }
+        if let Some(degraded) = first.degraded {
+            self.step("health", Outcome::Note, degraded, "");
+        }
+    }
+}
+
+/// What is right about it, if that step applies.
+fn seen(name: &str, facts: &Facts) -> Option<String> {
+    let elf = facts.elf.as_ref();
+    match name {
+        "file" => Some(match (facts.runs_as, &facts.script) {
+            (RunsAs::Library, _) => "a shared library".to_owned(),
+            (RunsAs::Program, Some(script)) => format!("a script for {}", script.interpreter),
+            (RunsAs::Program, None) => "a program".to_owned(),
+        }),
+        "machine" => elf.map(|elf| elf.head.machine.to_string()),
+        "may run" => {
+            (facts.runs_as == RunsAs::Program && facts.executable).then(|| "it is executable".to_owned())
+        }
+        "libraries" => facts.libraries.as_ref().map(|libraries| format!("all {} are here", libraries.len())),
+        "glibc" => {
+            let needs = elf?.glibc_needed.as_ref()?;
+            let here = facts.glibc_here.as_ref()?;
+            Some(format!("needs {needs}, this machine has {here}"))
+        }
+        "entry" if facts.runs_as == RunsAs::Library => {
+            let abi =
+                facts.meta.as_ref().map_or(String::new(), |meta| format!(", built with ABI {}", meta.abi));
+            Some(format!("{}{abi}", crate::feed::elf::ENTRY))
+        }
+        _ => None,
+    }
+}
+
+/// Where it was looked for, folder by folder.
+fn not_found(e: &FindError, base_dir: &Path) -> String {
+    if let Some(file) = &e.unusable {
+        return format!("{} is neither a shared library nor executable", file.display());
+    }
+    if e.name.contains('/') {
+        return format!("there is no file {}", base_dir.join(&e.name).display());
+    }
+    let mut what = format!("no plugin {:?} here:", e.name);
+    for folder in plugin_folders() {
+        let state = match std::fs::read_dir(&folder) {
+            Ok(entries) => format!("{} files", entries.count()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => "is not there".to_owned(),
+            Err(e) => format!("cannot be read: {e}"),
+        };
+        what.push_str(&format!("\n{} ({state})", folder.display()));
+    }
+    what
+}
+
+fn remedy_of(e: &FindError) -> String {
+    match (&e.unusable, e.near.as_slice()) {
+        (Some(file), _) => {
+            let file = file.display();
+            format!("chmod +x {file} if it is a program; a library is named .so")
+        }
+        (None, []) if e.name.contains('/') => "build it, or correct its path".to_owned(),
+        (None, []) => {
+            "copy it into one of these folders, set TICKERD_PLUGIN_PATH to its own, or give the path of its \
+                       file"
+                .to_owned()
+        }
+        (None, near) => format!("did you mean {}?", near.join(" or ")),
+    }
+}
+
+fn find_program(program: &str, base_dir: &Path) -> Option<PathBuf> {
+    if program.contains('/') {
+        let path = base_dir.join(program);
+        return path.is_file().then_some(path);
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file() && access(path, AccessFlags::X_OK).is_ok())
+}

@@ -1,0 +1,92 @@
+//! What is said over the admin socket: one line of JSON each way.
+
+use serde::{Deserialize, Serialize};
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// How each feed is.
+    FeedList {},
+    /// Have this feed's file read again and a new process of it take over; without a name, every feed whose file changed.
+    FeedReload {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        feed: Option<String>,
+    },
+}
+
+/// What is answered. One of the three is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// In the configured order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feeds: Option<Vec<FeedRow>>,
+    /// In the configured order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reloads: Option<Vec<ReloadRow>>,
+    /// Why nothing was done, and what to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One feed as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedRow {
+    pub feed: String,
+    pub state: String,
+    /// Since when, in Unix milliseconds.
+    pub since: u64,
+    /// Why it is in that state; may be empty.
+    pub reason: String,
+    /// `process` or `in-process`.
+    pub isolation: String,
+    /// The file that runs, or ran last; as it is configured if none ever did.
+    pub plugin: String,
+    /// As the plugin says; may be empty.
+    pub version: String,
+    /// Of the bytes that run, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// What became of one feed's reload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadRow {
+    pub feed: String,
+    /// `swapped`, `unchanged`, `started`, `restart_needed` or `failed`.
+    pub result: String,
+    /// Whether what was asked for is so now.
+    pub done: bool,
+    /// For people.
+    pub detail: String,
+}
+
+impl Answer {
+    /// Nothing was done.
+    pub fn refused(why: impl Into<String>) -> Answer {
+        Answer { error: Some(why.into()), ..Answer::default() }
+    }
+}
+
+/// One line with its newline.
+pub fn line(what: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(what).expect("strings and numbers always serialise");
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_plain_enough_to_type() {
+        let read = |line: &str| serde_json::from_str::<Command>(line);
+        assert_eq!(read(r#"{"command":"feed_list"}"#).unwrap(), Command::FeedList {});
+        let reload = Command::FeedReload { feed: Some("sim".into()) };
+        assert_eq!(read(r#"{"command":"feed_reload","feed":"sim"}"#).unwrap(), reload);
+        assert_eq!(read(r#"{"command":"feed_reload"}"#).unwrap(), Command::FeedReload { feed: None });
+        assert!(read(r#"{"command":"stop"}"#).unwrap_err().to_string().contains("feed_list"));
+        assert_eq!(line(&reload), b"{\"command\":\"feed_reload\",\"feed\":\"sim\"}\n");
+    }
+}

@@ -1,0 +1,2 @@
+#define VERSION "one"
+#include "versions.h"

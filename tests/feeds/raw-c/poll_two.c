@@ -1,0 +1,2 @@
+#define VERSION "two"
+#include "versions.h"

@@ -1,0 +1,3 @@
+#define VERSION "one"
+#define PUSH
+#include "versions.h"

@@ -1,0 +1,3 @@
+#define VERSION "two"
+#define PUSH
+#include "versions.h"
