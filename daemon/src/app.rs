@@ -6,6 +6,7 @@
 
 mod introduction;
 pub mod panics;
+mod past;
 mod readiness;
 mod reload;
 
@@ -31,6 +32,7 @@ use crate::model::lane::{LANE_TICKS_MAX, Lane};
 use crate::model::protocol::rate::Tiers;
 use crate::pulse::{self, Bell};
 use crate::server::{self, Server};
+use crate::store::Writer;
 use crate::systemd;
 use readiness::FeedsReady;
 pub use readiness::utc;
@@ -108,10 +110,13 @@ impl App {
             })
             .collect();
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
-        let (fanout, outlet) =
-            Fanout::start(shards(&config), settings(&config, facts.clone()), fanout_metrics)?;
-
+        let (epoch, past) = past::open(&config, &registry)?;
         let bell = Arc::new(Bell::default());
+        let rung = bell.clone();
+        let wake = Arc::new(move || rung.ring());
+        let (fanout, outlet) =
+            Fanout::start(shards(&config), settings(&config, &epoch, facts.clone()), fanout_metrics, wake)?;
+
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
         let aging = lanes.clone();
         for (feed, lane) in config.feeds.iter().zip(&lanes) {
@@ -126,7 +131,7 @@ impl App {
             });
         let pulse_metrics =
             pulse::Metrics::new(&registry, config.feeds.iter().map(|feed| feed.name.as_str()))?;
-        let pulse = pulse::start(sources.collect(), outlet, bell, pulse_metrics)?;
+        let pulse = pulse::start(sources.collect(), past, outlet, bell, pulse_metrics)?;
 
         let feed_metrics = Arc::new(feed::Metrics::new());
         feed_metrics.register(&registry)?;
@@ -231,9 +236,10 @@ impl Running {
             feed.stop();
         }
         // What the feeds have said goes out; what they say while they stop does not.
-        self.pulse.stop();
+        let writer = self.pulse.stop();
         self.fanout.stop();
         self.server.join();
+        writer.into_iter().for_each(Writer::join);
         let deadline = Instant::now() + FEEDS_STOP;
         drop((self.admin, self.control));
         match Arc::try_unwrap(self.feeds) {
@@ -262,7 +268,7 @@ fn shards(config: &Config) -> usize {
     }
 }
 
-fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
+fn settings(config: &Config, epoch: &str, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
     let server = &config.server;
     let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
     let echo_limits = server.echo.as_ref().map_or(limits, |echo| Limits {
@@ -271,7 +277,7 @@ fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
     });
     fanout::Settings {
         server: format!("tickerd/{}", env!("CARGO_PKG_VERSION")),
-        epoch: epoch(),
+        epoch: epoch.into(),
         feeds,
         limits,
         echo_limits,
@@ -284,13 +290,6 @@ fn settings(config: &Config, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
         pong_timeout: server.pong_timeout,
         drain: server.drain,
     }
-}
-
-/// Eight letters and digits: history starts anew with the process.
-fn epoch() -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let bits: u64 = rand::random();
-    (0..8).map(|at| char::from(LETTERS[(bits >> (at * 5) & 31) as usize])).collect()
 }
 
 /// A configured feed as the plugin host takes it; `program` is this executable.

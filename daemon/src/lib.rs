@@ -6,20 +6,24 @@
 //! and, when `model::schedule` says so, hands what is due to `fanout`, whose shards own the connections and write each
 //! `model::frame` to all who asked for it. `server` brings upgraded sockets to `fanout`. `app` alone sees every room.
 //!
-//! One edge runs uphill: a client's command changes its own shard's table of who asked for what.
+//! One edge runs uphill: a client's command changes its own shard's table of who asked for what; if it is about the past,
+//! it goes on to the pulse, which keeps that and answers in line with its beats. `store` writes the past to disk.
 //!
 //! # Who may know whom
-//! `main → cli → app → {feed, pulse, fanout, server, admin, control, contract}`, and each of these → `model`. `feed` and `server` never
-//! name each other; `control` knows of `server` how a socket's file is kept, and of nobody else. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now` come in.
+//! `main → cli → app → {feed, pulse, fanout, server, admin, control, store, contract}`, and each of these → `model`; `pulse` hands
+//! what changed to `store`. `feed` and `server` never name each other; `control` knows of `server` how a socket's file is
+//! kept, and of nobody else. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now`
+//! come in.
 //!
 //! # Invariants
 //! - Unsafe code is only in `feed::{library, host, instance, sealed}`, at the plugin boundary.
-//! - Every queue is bounded: lanes (`model::lane::LANE_TICKS_MAX`), beats and arrivals per shard, answers to a client that
-//!   does not read. What is dropped, merged or skipped is counted.
+//! - Every queue is bounded: lanes (`model::lane::LANE_TICKS_MAX`), beats, arrivals and questions per shard, ticks and answers
+//!   for a client that does not read. What is dropped, merged or skipped is counted.
 //! - No feed can block another feed, the pulse, or a client; no client can block a shard.
 //! - A connection gets one write per beat, and no `seq` of a topic twice.
 //! - Metric labels are feeds, reasons, tiers and codes, never topics or clients.
-//! - The pulse never touches a socket and never waits for a shard; a shard takes no lock and shares no state.
+//! - Who has a topic with mode `all` gets each `seq` in order, or is told of the gap before it.
+//! - The pulse never touches a socket and never waits for a shard or the disk; a shard takes no lock and shares no state.
 pub mod admin;
 pub mod app;
 pub mod cli;
@@ -32,4 +36,5 @@ pub mod metrics;
 pub mod model;
 pub mod pulse;
 pub mod server;
+pub mod store;
 pub mod systemd;

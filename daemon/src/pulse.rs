@@ -2,6 +2,7 @@
 //!
 //! It never touches a socket and never waits for a shard; a shard that is behind gets the newest of what it missed.
 
+pub(crate) mod answers;
 mod bell;
 mod metrics;
 mod watch;
@@ -16,14 +17,18 @@ pub use self::bell::Bell;
 pub use self::metrics::Metrics;
 use self::watch::Watch;
 use crate::fanout::Outlet;
-use crate::fanout::beat::Beat;
-use crate::model::board::{Board, Group};
+use crate::fanout::beat::{Beat, Stale};
+use crate::model::board::{Board, Group, Restored};
+use crate::model::history::Limits;
 use crate::model::lane::{Entry, Lane};
 use crate::model::protocol::rate::Tiers;
 use crate::model::schedule::Schedule;
+use crate::store::Writer;
 
 /// The pulse looks around at least this often, so that a watchdog can see it live.
 const NAP_MAX: Duration = Duration::from_secs(1);
+/// Time between two batches of the past that are written down: what a crash may lose.
+const SAVE_EVERY_US: u64 = 1_000_000;
 /// How soon a shard that was behind is tried again when no beat comes sooner.
 const RETRY: Duration = Duration::from_millis(5);
 
@@ -39,12 +44,24 @@ pub struct Source {
     pub always: bool,
 }
 
+/// What is kept of the past, and where.
+pub struct Past {
+    /// How much.
+    pub limits: Limits,
+    /// What an earlier run left.
+    pub restored: Vec<Restored>,
+    /// The number of that run's newest tick.
+    pub n: u64,
+    /// Writes it down.
+    pub writer: Option<Writer>,
+}
+
 /// The running thread.
 pub struct Running {
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
     turns: Arc<AtomicU64>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Option<Writer>>,
 }
 
 impl Running {
@@ -53,28 +70,38 @@ impl Running {
         self.turns.clone()
     }
 
-    /// Sends what still waits as a last beat, and ends.
-    pub fn stop(self) {
+    /// Sends what still waits as a last beat, and ends. Who writes down the past may have that to write still.
+    pub fn stop(self) -> Option<Writer> {
         self.stop.store(true, Ordering::Release);
         self.bell.ring();
-        if self.thread.join().is_err() {
+        self.thread.join().unwrap_or_else(|_| {
             tracing::error!("the pulse ended in a panic");
-        }
+            None
+        })
     }
 }
 
 /// Starts the thread. `bell` is what the lanes ring.
-pub fn start(sources: Vec<Source>, outlet: Outlet, bell: Arc<Bell>, metrics: Metrics) -> io::Result<Running> {
+pub fn start(
+    sources: Vec<Source>,
+    past: Past,
+    outlet: Outlet,
+    bell: Arc<Bell>,
+    metrics: Metrics,
+) -> io::Result<Running> {
     let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (rung, stopped, counted) = (bell.clone(), stop.clone(), turns.clone());
+    let mut pulse = Pulse::new(sources, past, outlet, metrics);
+    // What an earlier run left is with the shards before any client is.
+    pulse.send();
     let thread = std::thread::Builder::new().name("pulse".into()).spawn(move || {
-        let mut pulse = Pulse::new(sources, outlet, metrics);
         while !stopped.load(Ordering::Acquire) {
             counted.fetch_add(1, Ordering::Relaxed);
             rung.wait(pulse.nap());
             pulse.turn();
         }
         pulse.last_beat();
+        pulse.save_last()
     })?;
     Ok(Running { bell, stop, turns, thread })
 }
@@ -93,10 +120,13 @@ struct Pulse {
     pending: Beat,
     /// By feed.
     watches: Vec<Watch>,
+    writer: Option<Writer>,
+    /// When the past may be written down again.
+    next_save: u64,
 }
 
 impl Pulse {
-    fn new(sources: Vec<Source>, outlet: Outlet, metrics: Metrics) -> Pulse {
+    fn new(sources: Vec<Source>, past: Past, outlet: Outlet, metrics: Metrics) -> Pulse {
         let groups: Vec<Group> = sources
             .iter()
             .map(|source| Group { tiers: source.tiers.all().len() as u8, always: source.always })
@@ -117,19 +147,31 @@ impl Pulse {
             metrics.watch_interval(*interval);
         }
         let started = Instant::now();
-        Pulse {
+        let Past { limits, restored, n, writer } = past;
+        let mut pulse = Pulse {
             watches: sources.iter().map(|_| Watch::default()).collect(),
             sources,
             outlet,
             metrics,
-            board: Board::new(&groups),
+            board: Board::new(&groups, limits),
             schedule: Schedule::new(&intervals, 0, wall_us()),
             beats,
             intervals,
             started,
             due: Vec::new(),
             pending: Beat::default(),
+            writer,
+            next_save: 0,
+        };
+        if pulse.writer.is_some() {
+            pulse.board.keep_ledger();
         }
+        if n > 0 {
+            pulse.board.restore(restored, n, wall_us() / 1_000, &mut pulse.pending.due);
+            // No age is known of them: they are from before.
+            pulse.take_aged(Stale { since: wall_us() / 1_000, max_age_ms: 0 });
+        }
+        pulse
     }
 
     fn mono_us(&self) -> u64 {
@@ -162,6 +204,34 @@ impl Pulse {
             }
         }
         self.send();
+        self.board.forget();
+        self.metrics.set_history(self.board.history());
+        // Behind the beat, so that all that was pushed is with the shards.
+        let board = &self.board;
+        self.outlet.answer(|question| answers::answer(board, question));
+        self.save(now);
+    }
+
+    /// Hands over what changed of the past, if the last of it is written.
+    fn save(&mut self, now: u64) {
+        let Some(writer) = self.writer.as_ref().filter(|writer| now >= self.next_save && writer.is_idle())
+        else {
+            return;
+        };
+        let all = writer.take_failure();
+        if all || self.board.history().has_unsaved() {
+            writer.write(self.board.take_unsaved(all));
+            self.next_save = now + SAVE_EVERY_US;
+        }
+    }
+
+    /// Hands over what is left to be written. Nothing will be told to anyone any more.
+    fn save_last(self) -> Option<Writer> {
+        let Pulse { mut board, writer, .. } = self;
+        let writer = writer?;
+        let all = writer.take_failure();
+        writer.write_last(board.take_unsaved(all));
+        Some(writer)
     }
 
     fn collect(&mut self) {

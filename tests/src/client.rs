@@ -41,9 +41,9 @@ impl Event {
         self.data.get("value").is_some()
     }
 
-    /// Whether it comes when it will, whatever is asked: a heartbeat, a feed's health, the age of topics.
+    /// Whether it comes when it will, whatever is asked: a heartbeat, a feed's health, the age of topics, which there are.
     pub fn is_aside(&self) -> bool {
-        let of_health = ["feed", "stale", "fresh"].map(|kind| self.is_notice(kind)).contains(&true);
+        let of_health = ["feed", "stale", "fresh", "topics"].map(|kind| self.is_notice(kind)).contains(&true);
         self.name == "heartbeat" || of_health
     }
 
@@ -235,6 +235,19 @@ impl Client {
                     return event;
                 }
                 assert!(event.is_aside(), "no tick: {}", event.text);
+            }
+        })
+        .await
+    }
+
+    /// The number of the next tick of a topic; what comes before it is passed over.
+    pub async fn until_tick(&mut self, topic: &str) -> u64 {
+        within(topic, async {
+            loop {
+                let event = self.next().await;
+                if event.is_tick() && event.topic() == topic {
+                    return event.seq();
+                }
             }
         })
         .await

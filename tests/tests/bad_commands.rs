@@ -57,6 +57,9 @@ fn sample(key: &str) -> Value {
         "snapshot" => json!(false),
         "match" => json!("s.*"),
         "t" => json!(7),
+        "since" => json!(null),
+        "topic" => json!("s.a"),
+        "limit" => json!(5),
         other => {
             panic!("{other} is a new field: say here what a right value is, and in `large` what is too much")
         }
@@ -70,6 +73,12 @@ fn large(key: &str) -> Vec<Value> {
         "topics" => vec![json!(vec!["s.a"; 1057])],
         "rate" => vec![json!("61m"), json!("99999999999999999999s"), json!("1".repeat(60_000))],
         "mode" => vec![json!("latest".repeat(9_000))],
+        "since" => vec![
+            json!({"epoch": "e", "seq": {"s.a": 18_446_744_073_709_551_616.0}}),
+            json!({"epoch": "e", "seq": {"x".repeat(60_000): 1}}),
+        ],
+        "topic" => vec![json!("x".repeat(65)), json!("s.".repeat(81)), json!("é".repeat(20_000))],
+        "limit" => vec![json!(4_294_967_296_u64)],
         "match" => vec![json!("s.".repeat(81)), json!("x".repeat(65)), json!("*.".repeat(20_000))],
         _ => Vec::new(),
     }
@@ -188,7 +197,9 @@ async fn a_field_of_another_type_is_named_and_the_document_knows_which_are() {
         for key in keys {
             for value in types() {
                 // A text may be no topic, which is told of the topic alone.
-                let is_name = key == "topics" || (key == "match" && value.is_string());
+                let is_name = key == "topics"
+                    || (key == "topic" && value.is_string())
+                    || (key == "match" && value.is_string());
                 if is_name && value.as_str().is_some_and(|text| !text.is_empty()) {
                     continue;
                 }

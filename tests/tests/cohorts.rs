@@ -14,6 +14,7 @@ const CLIENTS: usize = 6;
 const OPERATIONS: usize = 400;
 /// The feed's own beat and two slower tiers.
 const RATES: [Option<&str>; 4] = [None, Some("10ms"), Some("30ms"), Some("80ms")];
+const MODES: [&str; 3] = ["latest", "latest", "all"];
 const STATES: [&str; 8] = ["a", "b", "x.a", "x.b", "x.y.a", "y.a", "y.b", "y.x.b"];
 const EVENTS: [&str; 3] = ["t", "x.t", "y.x.t"];
 const PATTERNS: [&str; 9] =
@@ -26,8 +27,8 @@ async fn every_client_has_what_it_asked_for() {
     live(Manner { rest_every: 8, padding: 0, is_slow: false }).await;
 }
 
-/// Values are large, sockets take little and nobody reads between two rests, so that clients lag most of the time. Event
-/// topics are left out: of these a client that lags gets the newest alone.
+/// Values are large, sockets take little and nobody reads between two rests, so that clients lag most of the time, and
+/// those with mode `all` miss ticks and are told of it.
 #[tokio::test]
 async fn slow_clients_have_what_they_asked_for() {
     let daemon = live(Manner { rest_every: 40, padding: 40_000, is_slow: true }).await;
@@ -96,9 +97,12 @@ struct Topic {
     is_gone: bool,
 }
 
+/// A rate and a mode.
+type Terms = (Option<&'static str>, &'static str);
+
 struct Member {
     client: Client,
-    asks: BTreeMap<String, Option<&'static str>>,
+    asks: BTreeMap<String, Terms>,
     /// Per topic: what came since it was last not subscribed to.
     had: BTreeMap<String, Had>,
 }
@@ -109,8 +113,10 @@ struct Had {
     value: u64,
     /// Subscribed without snapshot and not ticked since: it need not have the newest.
     unpaid: bool,
-    /// For event topics, all values that must still come in this order.
+    /// Where every tick is had, all values that must still come in this order.
     owed: Vec<u64>,
+    /// Ticks were passed over, and the next that comes is the newest.
+    is_reset: bool,
 }
 
 impl World {
@@ -141,7 +147,7 @@ impl World {
         let from = if self.manner.is_slow && self.chance.random_ratio(3, 4) { 0..58 } else { 0..100 };
         let what = match self.chance.random_range(from) {
             0..50 => self.speak(false).await,
-            50..58 => self.speak(!self.manner.is_slow).await,
+            50..58 => self.speak(true).await,
             58..64 => self.retire().await,
             64..84 => self.subscribe(who).await,
             84..96 => self.unsubscribe(who).await,
@@ -201,6 +207,7 @@ impl World {
             });
         }
         let rate = *RATES.choose(&mut self.chance).unwrap();
+        let mode = *MODES.choose(&mut self.chance).unwrap();
         let snapshot = self.chance.random_ratio(4, 5);
         // The model must know whether a tick came before or after, so what was said comes to rest first, mostly; with a
         // snapshot it does not matter.
@@ -210,12 +217,14 @@ impl World {
         let World { members, topics, .. } = self;
         let member = &mut members[who];
         let before: Vec<String> = topics.keys().filter(|topic| member.wants(topic)).cloned().collect();
-        let command = json!({"topics": names, "rate": rate, "snapshot": snapshot});
+        let asked = member.asks.clone();
+        let command = json!({"topics": names, "rate": rate, "mode": mode, "snapshot": snapshot});
         let events = member.command("subscribe", command).await;
-        let told = format!("{who} subscribes to {names:?} at {rate:?}, snapshot {snapshot}");
+        let told = format!("{who} subscribes to {names:?} at {rate:?} in mode {mode}, snapshot {snapshot}");
         for name in &names {
-            member.asks.insert(name.clone(), rate);
+            member.asks.insert(name.clone(), (rate, mode));
         }
+        member.change_modes(&asked, topics);
         for name in topics.keys().filter(|name| !before.contains(name)) {
             if wants(&member.asks, name) {
                 // Event ticks on their way may come or not, as they were pushed after the snapshot or before.
@@ -238,6 +247,7 @@ impl World {
         if names.is_empty() {
             return told;
         }
+        let asked = member.asks.clone();
         let events = member.command("unsubscribe", json!({ "topics": names })).await;
         // Up to the answer everything may come that was asked for; what comes behind it belongs to what is left.
         let end = events.iter().position(|event| event.name == "unsubscribed").expect("it is answered");
@@ -247,6 +257,7 @@ impl World {
         }
         member.asks.retain(|name, _| !names.contains(name));
         let asks = member.asks.clone();
+        member.change_modes(&asked, topics);
         member.had.retain(|topic, _| wants(&asks, topic));
         for event in after {
             member.take(event.clone(), topics, &self.history, &told);
@@ -321,12 +332,24 @@ impl Member {
         wants(&self.asks, topic)
     }
 
+    /// Where it goes from one mode to the other, what was said and not pushed yet may be passed over.
+    fn change_modes(&mut self, asked: &BTreeMap<String, Terms>, topics: &BTreeMap<String, Topic>) {
+        for (name, topic) in topics.iter().filter(|(_, topic)| !topic.is_event) {
+            if wants_all(asked, name, topic.is_event) != wants_all(&self.asks, name, topic.is_event)
+                && let Some(had) = self.had.get_mut(name)
+            {
+                had.owed.clear();
+            }
+        }
+    }
+
     /// A tick was said that it must get, if it wants the topic.
     fn learn(&mut self, topic: &str, is_event: bool, value: u64) {
         if self.wants(topic) {
+            let is_all = wants_all(&self.asks, topic, is_event);
             let had = self.had.entry(topic.to_owned()).or_default();
             had.unpaid = false;
-            if is_event {
+            if is_all {
                 had.owed.push(value);
             }
         }
@@ -343,6 +366,11 @@ impl Member {
 
     /// Looks at what came: it must have been asked for, be newer than what came before, and be what was said.
     fn take(&mut self, event: Event, topics: &BTreeMap<String, Topic>, history: &[String], now: &str) {
+        if event.is_notice("reset") {
+            for topic in event.topics() {
+                self.had.entry(topic.to_owned()).or_default().is_reset = true;
+            }
+        }
         if !event.is_tick() || event.topic().starts_with("s.fence.") {
             return;
         }
@@ -366,6 +394,9 @@ impl Member {
         assert!(topic.values.contains(&value), "{now}: {} was not said\nbefore:\n{}", event.text, last());
         had.seq = seq;
         had.value = value;
+        if std::mem::take(&mut had.is_reset) {
+            had.owed.retain(|owed| *owed >= value);
+        }
         if let Some(at) = had.owed.iter().position(|owed| *owed == value) {
             assert_eq!(at, 0, "{now}: {} before {:?}\nbefore:\n{}", event.text, had.owed, last());
             had.owed.remove(0);
@@ -375,8 +406,14 @@ impl Member {
     }
 }
 
-fn wants(asks: &BTreeMap<String, Option<&str>>, topic: &str) -> bool {
+fn wants(asks: &BTreeMap<String, Terms>, topic: &str) -> bool {
     asks.keys().any(|ask| matches(ask, topic))
+}
+
+/// Whether every tick of a topic is wanted: its own ask says so, or without one any pattern's.
+fn wants_all(asks: &BTreeMap<String, Terms>, topic: &str, is_event: bool) -> bool {
+    let of_patterns = || asks.iter().any(|(ask, (_, mode))| matches(ask, topic) && *mode == "all");
+    is_event || asks.get(topic).map_or_else(of_patterns, |(_, mode)| *mode == "all")
 }
 
 /// The grammar's meaning, written down a second time: `*` is one segment, `**` at the end one or more.

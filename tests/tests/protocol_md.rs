@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `with TABLE KEY = VALUE` | configures; TABLE is `server`, `limits` or `feed` |
 //! | `connect PATH` | opens a WebSocket |
-//! | `> TEXT`, `> N × TEXT` | the client sends it |
+//! | `> TEXT`, `> N × TEXT` | the client sends it, with the daemon's epoch in place of [`EPOCH`] |
 //! | `< JSON`, `< N × NAME` | that is what comes next; of what comes by itself, only what is told is looked at |
 //! | `~FEED JSON` | the feed says it; lines in a row are one write |
 //! | `stop` | the daemon is told to stop |
@@ -27,6 +27,8 @@ use tokio::task::JoinSet;
 
 const TEXT: &str = include_str!("../../daemon/PROTOCOL.md");
 const OTHER_EACH_TIME: [&str; 7] = ["ts", "since", "in_ms", "retry_after_ms", "conn", "epoch", "server"];
+/// The epoch that the page's examples show.
+const EPOCH: &str = "k3v9q2ta";
 /// Examples that run at once.
 const AT_ONCE: usize = 4;
 
@@ -69,7 +71,7 @@ async fn every_example_runs_as_it_is_told() {
         sent.extend(commands);
     }
     // What takes long to bring about is shown by a test of its own.
-    for rare in ["notice lag"] {
+    for rare in ["notice lag", "notice reset"] {
         whole.remove(rare);
     }
     let missing: Vec<_> = whole.difference(&said).collect();
@@ -143,6 +145,8 @@ struct World {
     contract: Arc<Contract>,
     /// Sees every tick, so that the next step comes after what a feed has said.
     observer: Client,
+    /// The daemon's.
+    epoch: String,
     /// How many samples of each topic were said.
     said: BTreeMap<String, u64>,
 }
@@ -167,9 +171,10 @@ impl World {
             daemon.metric_until(&up, |value| value == 1.0).await;
         }
         let contract = Arc::new(Contract::of(&daemon, &["stocks", "weather"]).await);
-        let mut observer = daemon.connected().await;
+        let mut observer = daemon.client("/ws").await;
+        let epoch = observer.expect("connected").await.data["epoch"].as_str().unwrap().to_owned();
         observer.subscribe(json!({"topics": ["**"]})).await;
-        World { at, daemon, feeds, contract, observer, said: BTreeMap::new() }
+        World { at, daemon, feeds, contract, observer, epoch, said: BTreeMap::new() }
     }
 
     /// The contract with all that came, and the commands that were sent.
@@ -190,7 +195,7 @@ impl World {
                 let (count, text) = counted(text);
                 sent.extend(command(text));
                 for _ in 0..count {
-                    client.as_mut().expect(&place).send_text(text).await;
+                    client.as_mut().expect(&place).send_text(&text.replace(EPOCH, &self.epoch)).await;
                 }
             } else if let Some(text) = line.strip_prefix("< ") {
                 let client = client.as_mut().expect(&place);

@@ -10,8 +10,9 @@ const TOPICS: u64 = 20;
 /// Not far below the largest value, so that sockets fill soon.
 const PADDING: usize = 40_000;
 
+/// Nothing is kept of the past, so that the daemon's memory tells what clients cost.
 fn one_shard() -> Builder {
-    daemon().server("shards = 1")
+    daemon().server("shards = 1").config("[history]\ncount = 0")
 }
 
 /// Ticks all topics once, and waits until `fast` has all of it, so that no round merges with the next.

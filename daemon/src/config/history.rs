@@ -1,9 +1,11 @@
 //! `[history]`: how much of the past is kept for `history` and `since`.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::reader::{duration, integer, size};
-use super::section::Section;
+use super::document::Node;
+use super::reader::{duration, integer, size, string};
+use super::section::{Refusal, Section};
 
 /// `[history]`. A topic keeps ticks until any of the three limits is met.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,22 +22,40 @@ pub struct History {
     ///
     /// Range 64KiB..=64GiB; default 64MiB.
     pub bytes: usize,
+    /// File that it is written to, so that it outlives a restart; a relative one starts at the configuration's folder.
+    ///
+    /// Default: none, and the past ends with the process. Written once a second; a crash loses what came after.
+    pub path: Option<PathBuf>,
 }
 
 impl Default for History {
     fn default() -> Self {
-        History { count: 256, age: Duration::from_secs(60), bytes: 64 << 20 }
+        History { count: 256, age: Duration::from_secs(60), bytes: 64 << 20, path: None }
     }
 }
 
 impl History {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
+    /// `base_dir` is there when there is a file.
+    pub(super) fn read(mut section: Section<'_>, base_dir: Option<&Path>) -> Self {
         let default = History::default();
         let week = Duration::from_secs(168 * 3_600);
         History {
             count: section.take("count", default.count, integer(0..=65_536)),
             age: section.take("age", default.age, duration(Duration::from_secs(1), week)),
             bytes: section.take("bytes", default.bytes, size(64 << 10, 64 << 30)),
+            path: section
+                .take("path", None, |node| file(node).map(Some))
+                .map(|path| base_dir.map_or_else(|| path.clone(), |dir| dir.join(&path))),
         }
     }
+}
+
+/// The name of a file.
+fn file(node: &Node) -> Result<PathBuf, Vec<Refusal>> {
+    let text = string(node)?;
+    if text.is_empty() || text.ends_with('/') {
+        let refusal = Refusal::new(node, "this names no file").allowed("the path of a file");
+        return Err(vec![refusal.change("write one such as /var/lib/tickerd/history, or leave path out")]);
+    }
+    Ok(text.into())
 }

@@ -152,7 +152,7 @@ fn check(
 fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> (Server, History, Vec<Feed>) {
     let mut top = Section::top(checker, root);
     let server = Server::read(top.section("server"));
-    let history = History::read(top.section("history"));
+    let history = History::read(top.section("history"), base_dir);
     let feeds = match base_dir {
         Some(base_dir) => Feed::read_all(&mut top, base_dir),
         None => Feed::built_in(),

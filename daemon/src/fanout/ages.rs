@@ -3,25 +3,23 @@
 //! A notice names at most [`TOPICS_MAX`] topics of one feed, and is built once for all cohorts that hold the same of them.
 //! Telling a state twice does no harm, so who may have missed it is told again.
 
-use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use super::beat::Stale;
-use super::cohorts::{Ask, Cohort, CohortId, Edit, What};
+use super::cohorts::{Ask, Cohort, Edit, What};
 use super::shard::Shard;
+use super::shares::{Shares, TOPICS_MAX};
 use super::topics::{Slot, SlotId, Topics};
+use super::walk::About;
 use crate::model::board::TopicId;
+use crate::model::encoding::{Encoder, Encoding};
 use crate::model::protocol::event::{self, Notice};
-
-/// Topics of one notice: with the longest names some 40 KiB.
-const TOPICS_MAX: usize = 256;
 
 /// What one beat tells of ages.
 #[derive(Debug, Default)]
 pub struct Ages {
     words: Vec<Word>,
-    /// By cohort, which of the words are for it.
-    by_cohort: BTreeMap<CohortId, Vec<u32>>,
+    shares: Shares,
 }
 
 /// One topic's state.
@@ -52,42 +50,31 @@ impl Shard {
         self.aged_pos = self.pos;
         (slot.stale, slot.aged_pos) = (stale, self.pos);
         let at = ages.words.len() as u32;
-        for tap in slot.tiers.iter().flat_map(|tier| &tier.taps) {
-            ages.by_cohort.entry(tap.cohort).or_default().push(at);
+        for tap in slot.all_tiers().flat_map(|tier| &tier.taps) {
+            ages.shares.add(tap.cohort, at);
         }
         ages.words.push(Word::of(slot));
     }
 
     /// Makes the notices of a beat due.
     pub(super) fn tell_ages(&mut self, ages: Ages) {
-        let Ages { words, by_cohort } = ages;
-        let mut built: HashMap<Vec<u32>, Vec<u32>> = HashMap::new();
-        for (cohort, wanted) in by_cohort {
-            let items = match built.get(&wanted) {
-                Some(items) => items.clone(),
-                None => {
-                    let its: Vec<Word> =
-                        wanted.iter().filter_map(|at| words.get(*at as usize)).cloned().collect();
-                    let mut items = Vec::new();
-                    for run in runs(&its) {
-                        let mut bytes = Vec::new();
-                        write(&self.topics, run, &mut bytes);
-                        // Its first word's: a notice that does not get through is owed with all its words.
-                        let pos = run.first().map_or(self.pos, |word| word.pos);
-                        items.push(self.add_notice(pos, Rc::from(bytes)));
-                    }
-                    built.insert(wanted, items.clone());
-                    items
+        let Ages { words, shares } = ages;
+        for (set, cohorts) in shares.sets() {
+            let its: Vec<Word> = set.iter().filter_map(|at| words.get(*at as usize)).cloned().collect();
+            for run in runs(&its) {
+                let Some(notice) = notice(&self.topics, run) else { continue };
+                // Its first word's: a notice that does not get through is owed with all its words.
+                let pos = run.first().map_or(self.pos, |word| word.pos);
+                let item = self.add_notice(pos, About::State, Rc::new(event::message(&notice)));
+                for cohort in &cohorts {
+                    self.owe(*cohort, item);
                 }
-            };
-            for item in items {
-                self.owe(cohort, item);
             }
         }
     }
 
     /// Appends notices of those of the topics just asked for that are stale already.
-    pub(super) fn append_stale(&self, edits: &[Edit], out: &mut Vec<u8>) {
+    pub(super) fn append_stale(&self, edits: &[Edit], encoding: Encoding, out: &mut Vec<u8>) {
         let (mut exact, mut patterns): (Vec<SlotId>, Vec<_>) = (Vec::new(), Vec::new());
         for edit in edits {
             match edit {
@@ -109,15 +96,21 @@ impl Shard {
         slots.sort_unstable_by_key(|(id, slot)| (slot.feed, slot.stale, *id));
         slots.dedup_by_key(|(id, _)| *id);
         let words: Vec<Word> = slots.iter().map(|(_, slot)| Word::of(slot)).collect();
-        for run in runs(&words) {
-            write(&self.topics, run, out);
+        for notice in runs(&words).filter_map(|run| notice(&self.topics, run)) {
+            event::write(&notice, encoding, &self.encoder, out);
         }
     }
 }
 
 /// Appends the next notices of those that passed by after `from`: of each topic how it is now. The place up to which
 /// that is, and none if nothing is left after it.
-pub fn append_passed(topics: &Topics, cohort: &Cohort, from: u64, out: &mut Vec<u8>) -> Option<u64> {
+pub fn append_passed(
+    topics: &Topics,
+    cohort: &Cohort,
+    encoder: &Encoder,
+    from: u64,
+    out: &mut Vec<u8>,
+) -> Option<u64> {
     let slots = cohort.wires.iter().filter_map(|wire| topics.slot(wire.slot));
     let mut slots: Vec<&Slot> = slots.filter(|slot| slot.aged_pos > from).collect();
     let is_all = slots.len() <= TOPICS_MAX;
@@ -128,8 +121,8 @@ pub fn append_passed(topics: &Topics, cohort: &Cohort, from: u64, out: &mut Vec<
     let last = slots.iter().map(|slot| slot.aged_pos).max();
     let mut words: Vec<Word> = slots.into_iter().map(Word::of).collect();
     words.sort_unstable_by_key(|word| (word.feed, word.stale, word.pos));
-    for run in runs(&words) {
-        write(topics, run, out);
+    for notice in runs(&words).filter_map(|run| notice(topics, run)) {
+        event::write(&notice, cohort.encoding, encoder, out);
     }
     last.filter(|_| !is_all)
 }
@@ -140,14 +133,13 @@ fn runs(words: &[Word]) -> impl Iterator<Item = &[Word]> {
     alike.flat_map(|words| words.chunks(TOPICS_MAX))
 }
 
-/// Appends the notice of one run.
-fn write(topics: &Topics, run: &[Word], out: &mut Vec<u8>) {
-    let Some(first) = run.first() else { return };
+/// The notice of one run.
+fn notice<'a>(topics: &'a Topics, run: &'a [Word]) -> Option<Notice<'a>> {
+    let first = run.first()?;
     let feed = topics.feeds().get(first.feed).map_or("", |facts| facts.name.as_str());
     let topics = run.iter().map(|word| &*word.topic).collect();
-    let notice = match first.stale {
+    Some(match first.stale {
         Some(Stale { since, max_age_ms }) => Notice::Stale { feed, topics, since, max_age_ms },
         None => Notice::Fresh { feed, topics },
-    };
-    event::write(&notice, out);
+    })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::cohorts::{ConnId, What};
 use super::shard::Shard;
 use super::topics::Slot;
+use crate::model::board::STREAM;
 use crate::model::protocol::command::{Id, Mode};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Failed, PatternGrant, TopicEntry, TopicGrant};
@@ -49,7 +50,7 @@ impl Shard {
             .collect();
         topics.sort_unstable_by_key(|entry| entry.topic);
         let mut out = Vec::new();
-        event::write(&event::Topics { id: request, topics }, &mut out);
+        self.write(id, &event::Topics { id: request, topics }, &mut out);
         self.send(id, &out, &[]);
     }
 
@@ -84,9 +85,7 @@ impl Shard {
         // Envelopes are JSON by construction, so none is left out here.
         let values =
             frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
-        let mut out = Vec::new();
-        event::write(&event::Values { id: request, values, failed }, &mut out);
-        self.send(id, &out, &[]);
+        self.tell(id, &event::Values { id: request, values, failed });
     }
 
     /// Checks that an exact topic is one, and that some feed could bring it.
@@ -128,12 +127,13 @@ impl Shard {
             match what {
                 What::Exact(id) => {
                     let Some(slot) = self.topics.slot(id) else { continue };
-                    let tier = self.topics.grant(slot, terms.rate);
+                    let tier = self.topics.grant(slot, terms);
                     topics.push(TopicGrant {
                         topic: slot.name.clone(),
-                        seq: slot.seq(),
+                        seq: slot.newest_at(tier).map_or(0, |frame| frame.tick().seq),
                         rate: rate::format(self.topics.rate(slot, tier)),
-                        mode: if slot.is_event() { Mode::All } else { Mode::Latest },
+                        mode: if tier == STREAM { Mode::All } else { Mode::Latest },
+                        recovered: None,
                     });
                 }
                 What::Pattern(id) => {
@@ -143,7 +143,7 @@ impl Shard {
                         pattern: pattern.as_str().into(),
                         count,
                         rate: terms.rate.filter(|rate| *rate > Duration::ZERO).map(rate::format),
-                        mode: Mode::Latest,
+                        mode: terms.mode,
                     });
                 }
             }

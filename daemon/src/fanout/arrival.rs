@@ -5,12 +5,16 @@ use std::os::unix::net::UnixStream;
 
 use bytes::Bytes;
 
+use crate::model::encoding::Encoding;
+
 /// One upgraded connection. The 101 is on the wire; nothing was read or written since.
 pub struct Arrival {
     pub socket: Socket,
     /// What the client sent right behind its request, still masked and unread: decode it before the socket's bytes.
     pub read_buf: Bytes,
     pub kind: Kind,
+    /// How it is spoken to.
+    pub encoding: Encoding,
     /// Dropped when the connection has ended, and not before.
     pub permit: Permit,
 }

@@ -1,10 +1,14 @@
 //! One beat: everything due at one instant, shared by all shards.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use crate::model::board::{Change, Due, EVENTS_PER_BEAT_MAX, TopicId};
+use crate::model::board::{Change, Due, STREAM, TopicId};
 use crate::model::lane::Health;
-use crate::model::sample::Class;
+
+/// Ticks of the stream that are kept for a shard that is behind, in all; over that only each topic's newest is.
+const TICKS_KEPT_MAX: usize = 16_384;
+/// The same in bytes of values.
+const BYTES_KEPT_MAX: usize = 16 << 20;
 
 /// Since when and for how long a topic has had no news.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +35,9 @@ pub struct Beat {
     pub changes: Vec<Change>,
     /// Topics that went stale or had news, in order. They apply before what is due, so that news are told before they come.
     pub aged: Vec<Aged>,
-    /// Frames due; those of an event topic in order, those of a state topic at most one per tier.
+    /// Topics of which ticks of the stream were passed over because the shard was behind; the next one due is the newest.
+    pub resets: Vec<TopicId>,
+    /// Frames due; those of the stream in order, of the other tiers at most one per topic.
     pub due: Vec<Due>,
     /// Feeds whose health changed, by their place in the configuration.
     pub health: Vec<(usize, Health)>,
@@ -45,44 +51,77 @@ impl Beat {
         self.changes.is_empty() && self.aged.is_empty() && self.due.is_empty() && self.health.is_empty()
     }
 
-    /// Adds a later beat that found the shard behind: of each state topic and tier only the newest frame stays. Events
-    /// each matter, so as many of them stay as the board would put into one beat.
+    /// Adds a later beat that found the shard behind: of each topic and tier only the newest frame stays. The stream's
+    /// each matter, so all of them stay if they are not too many.
     pub fn absorb(&mut self, later: &Beat) {
-        let before = self.due.len() + later.due.len();
-        for change in &later.changes {
-            if let Change::Removed(id) = change {
-                self.due.retain(|due| due.topic != *id);
-                self.aged.retain(|aged| aged.topic != *id);
-            }
+        let before = ticks(&self.due) + ticks(&later.due);
+        let removed: HashSet<TopicId> = later
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Removed(id) => Some(*id),
+                Change::Added(..) => None,
+            })
+            .collect();
+        if !removed.is_empty() {
+            self.due.retain(|due| !removed.contains(&due.topic));
+            self.aged.retain(|aged| !removed.contains(&aged.topic));
+            self.resets.retain(|topic| !removed.contains(topic));
         }
         let again: HashSet<TopicId> = later.aged.iter().map(|aged| aged.topic).collect();
         self.aged.retain(|aged| !again.contains(&aged.topic));
         self.aged.extend(&later.aged);
-        let mut seen: HashMap<(TopicId, u8), usize> = HashMap::with_capacity(before);
+        self.resets.extend(&later.resets);
+        let mut seen: HashSet<(TopicId, u8)> = HashSet::with_capacity(self.due.len() + later.due.len());
         let newest_first = self.due.iter().chain(&later.due).rev();
-        let kept = newest_first.filter(|due| {
-            let room = match due.frame.tick().topic.class() {
-                Class::State => 1,
-                Class::Event => EVENTS_PER_BEAT_MAX,
-            };
-            let seen = seen.entry((due.topic, due.tier)).or_default();
-            *seen += 1;
-            *seen <= room
-        });
+        let kept = newest_first.filter(|due| due.tier == STREAM || seen.insert((due.topic, due.tier)));
         let mut due: Vec<Due> = kept.cloned().collect();
         due.reverse();
-        self.skipped += later.skipped + (before - due.len()) as u64;
         self.due = due;
+        self.thin();
+        self.skipped += later.skipped + (before - ticks(&self.due)) as u64;
         self.changes.extend(later.changes.iter().cloned());
         self.health.retain(|(feed, _)| later.health.iter().all(|(other, _)| other != feed));
         self.health.extend(later.health.iter().cloned());
     }
+
+    /// Of too many ticks of the stream, keeps each topic's newest.
+    fn thin(&mut self) {
+        let stream = || self.due.iter().filter(|due| due.tier == STREAM);
+        let bytes: usize = stream().flat_map(Due::frames).map(|frame| frame.tick().value.len()).sum();
+        if stream().map(Due::ticks).sum::<usize>() <= TICKS_KEPT_MAX && bytes <= BYTES_KEPT_MAX {
+            return;
+        }
+        let (mut seen, mut resets) = (HashSet::new(), HashSet::new());
+        let mut due = std::mem::take(&mut self.due);
+        due.reverse();
+        due.retain_mut(|due| {
+            if due.tier != STREAM {
+                return true;
+            }
+            let is_newest = seen.insert(due.topic);
+            if !is_newest || due.earlier.take().is_some() {
+                resets.insert(due.topic);
+            }
+            is_newest
+        });
+        due.reverse();
+        self.due = due;
+        resets.extend(&self.resets);
+        self.resets = resets.into_iter().collect();
+    }
+}
+
+fn ticks(due: &[Due]) -> usize {
+    due.iter().map(Due::ticks).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::board::{Board, Group};
+    use crate::model::history::Limits;
+    use crate::model::sample::Class;
     use crate::model::tick::Tick;
     use crate::model::topic::Topic;
 
@@ -99,17 +138,20 @@ mod tests {
 
     #[test]
     fn a_shard_that_was_behind_gets_the_newest_of_all() {
-        let mut board = Board::new(&[Group { tiers: 1, always: false }]);
+        let mut board = Board::new(&[Group { tiers: 1, always: false }], Limits::NONE);
         let (a, b) = (Topic::new("f.a", "q", Class::State), Topic::new("f.b", "q", Class::State));
         let mut missed = beat(&mut board, &[&a, &b], "1");
         missed.absorb(&beat(&mut board, &[&a], "2"));
-        let got: Vec<_> =
-            missed.due.iter().map(|d| (d.frame.tick().topic.name(), d.frame.tick().seq)).collect();
-        assert_eq!(got, [("f.b", 1), ("f.a", 2)]);
+        let got = |tier: u8| -> Vec<_> {
+            let due = missed.due.iter().filter(|due| due.tier == tier);
+            due.flat_map(Due::frames).map(|f| (f.tick().topic.name().to_owned(), f.tick().seq)).collect()
+        };
+        assert_eq!(got(0), [("f.b".to_owned(), 1), ("f.a".to_owned(), 2)]);
+        assert_eq!(got(STREAM), [("f.a".to_owned(), 1), ("f.b".to_owned(), 1), ("f.a".to_owned(), 2)]);
         assert_eq!((missed.skipped, missed.changes.len()), (1, 2));
         board.retire(0, &b);
         missed.absorb(&beat(&mut board, &[], "3"));
-        assert_eq!(missed.due.len(), 1, "what was retired is not due any more");
+        assert_eq!(missed.due.len(), 3, "what was retired is not due any more");
         assert_eq!(missed.changes.len(), 3);
     }
 
@@ -128,25 +170,34 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_was_behind_gets_the_events_it_missed() {
-        let mut board = Board::new(&[Group { tiers: 1, always: false }]);
+    fn a_shard_that_was_behind_gets_every_tick_it_missed_or_a_reset() {
+        let mut board = Board::new(&[Group { tiers: 1, always: false }], Limits::NONE);
         let (state, event) = (Topic::new("f.s", "q", Class::State), Topic::new("f.e", "t", Class::Event));
         let mut missed = beat(&mut board, &[&state, &event, &event], "1");
         missed.absorb(&beat(&mut board, &[&event, &state], "2"));
-        let seqs = |beat: &Beat, topic: &Topic| -> Vec<u64> {
-            let of_topic = beat.due.iter().filter(|due| due.frame.tick().topic == *topic);
-            of_topic.map(|due| due.frame.tick().seq).collect()
+        let seqs = |beat: &Beat, topic: &Topic, tier: u8| -> Vec<u64> {
+            let due = beat.due.iter().filter(|due| due.frame.tick().topic == *topic && due.tier == tier);
+            due.flat_map(Due::frames).map(|frame| frame.tick().seq).collect()
         };
-        assert_eq!(seqs(&missed, &event), [1, 2, 3], "each, and in order");
-        assert_eq!((seqs(&missed, &state), missed.skipped), (vec![2], 1));
-        for _ in 0..EVENTS_PER_BEAT_MAX {
-            missed.absorb(&beat(&mut board, &[&event], "3"));
+        assert_eq!(seqs(&missed, &event, STREAM), [1, 2, 3], "each, and in order");
+        assert_eq!((seqs(&missed, &state, STREAM), seqs(&missed, &state, 0)), (vec![1, 2], vec![2]));
+        assert_eq!((missed.skipped, missed.resets.len()), (1, 0));
+        let quiet = Topic::new("f.q", "q", Class::State);
+        missed.absorb(&beat(&mut board, &[&quiet], "3"));
+        while missed.resets.is_empty() {
+            missed.absorb(&beat(&mut board, &[&event, &event, &event, &state], &"4".repeat(40_000)));
         }
-        let kept = seqs(&missed, &event);
-        assert_eq!(
-            (kept.len(), kept[0], missed.skipped),
-            (EVENTS_PER_BEAT_MAX, 4, 4),
-            "but not without a bound"
-        );
+        let newest = |topic: &Topic| seqs(&missed, topic, STREAM);
+        assert_eq!((newest(&event).len(), newest(&state).len(), newest(&quiet)), (1, 1, vec![1]));
+        let mut resets: Vec<_> = missed.resets.iter().map(|id| id.0).collect();
+        resets.sort_unstable();
+        assert_eq!(resets, [0, 1], "nothing was missed of the quiet one");
+        board.retire(0, &event);
+        missed.absorb(&beat(&mut board, &[], "5"));
+        assert_eq!((missed.resets.len(), newest_of(&missed, &event)), (1, None));
+    }
+
+    fn newest_of(beat: &Beat, topic: &Topic) -> Option<u64> {
+        beat.due.iter().filter(|due| due.frame.tick().topic == *topic).map(|due| due.frame.tick().seq).max()
     }
 }

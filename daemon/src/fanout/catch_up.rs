@@ -1,13 +1,22 @@
 //! A connection whose socket does not take bytes, and how it gets level again: first the rest of what was cut, then the
-//! snapshots it is owed, then the newest frame of each topic that moved meanwhile, and a notice of what it missed.
+//! snapshots it is owed and the ticks it asked for, then every tick that waits of the topics it has with mode `all` (or a
+//! reset, if they were too many), the newest frame of each other topic that moved meanwhile, and a notice of what it missed.
 //!
 //! Answers to commands go the same way: they are a stall that usually ends at once.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::ages;
-use super::cohorts::ConnId;
-use super::connection::{Fresh, Snapshot, Stall};
-use super::shard::{Shard, unix_ms};
-use super::topics::SlotId;
+use super::backlog::Backlog;
+use super::cohorts::{Cohort, ConnId};
+use super::shard::{Shard, Tally};
+use super::shares::TOPICS_MAX;
+use super::stall::{Fresh, Snapshot, Stall};
+use super::topics::{SlotId, Topics};
+use crate::model::board::STREAM;
+use crate::model::encoding::{Encoder, Encoding};
+use crate::model::frame::Frame;
 use crate::model::lane::FeedState;
 use crate::model::protocol::event::{self, Notice};
 
@@ -21,42 +30,49 @@ const TURN_BYTES: usize = 1 << 20;
 impl Shard {
     /// Sends bytes that are whole frames, and after them the newest frames of `snapshots`.
     pub fn send(&mut self, id: ConnId, bytes: &[u8], snapshots: &[Snapshot]) {
+        self.send_with(id, bytes, snapshots, Vec::new());
+    }
+
+    /// The same, and after those the ticks of `replay`, in order.
+    pub fn send_with(
+        &mut self,
+        id: ConnId,
+        bytes: &[u8],
+        snapshots: &[Snapshot],
+        replay: Vec<(SlotId, Vec<Arc<Frame>>)>,
+    ) {
         let (pos, now_s) = (self.pos, self.now_s);
         let Some(conn) = self.connection(id) else { return };
-        if bytes.is_empty() && snapshots.is_empty() {
+        if bytes.is_empty() && snapshots.is_empty() && replay.is_empty() {
             return;
         }
-        match &mut conn.stall {
-            Some(stall) => {
-                stall.rest.extend_from_slice(bytes);
-                stall.snapshots.extend_from_slice(snapshots);
-            }
-            None => {
-                // The common case needs no stall at all: one short answer that the socket takes.
-                let written = match conn.link.try_write(bytes) {
-                    Ok(n) => n,
-                    Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
-                    Err(_) => return self.drop_connection(id, 1006),
-                };
-                conn.sent_s = now_s;
-                self.tally.bytes += written as u64;
-                if written == bytes.len() && snapshots.is_empty() {
-                    return;
-                }
-                let Some(conn) = self.connection(id) else { return };
-                conn.stall = Some(Box::new(Stall {
-                    rest: bytes.get(written..).unwrap_or_default().to_vec(),
-                    pos,
-                    health_pos: pos,
-                    aged_pos: pos,
-                    snapshots: snapshots.to_vec(),
-                    since: unix_ms(),
-                    progress_s: now_s,
-                    ..Stall::default()
-                }));
+        if let Some(stall) = &mut conn.stall {
+            stall.rest.extend_from_slice(bytes);
+            stall.snapshots.extend_from_slice(snapshots);
+            return stall.replay.extend(replay);
+        }
+        // The common case needs no stall at all: one short answer that the socket takes.
+        let written = match conn.link.try_write(bytes) {
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
+            Err(_) => return self.drop_connection(id, 1006),
+        };
+        conn.sent_s = now_s;
+        let rest = bytes.get(written..).unwrap_or_default().to_vec();
+        if !rest.is_empty() || !snapshots.is_empty() || !replay.is_empty() {
+            let mut stall = Box::new(Stall::new(pos, rest, now_s));
+            stall.snapshots = snapshots.to_vec();
+            let is_much = !replay.is_empty();
+            stall.replay.extend(replay);
+            conn.stall = Some(stall);
+            if is_much {
+                // Many may come back at once: each waits for its turn, and beats go first.
+                self.wait_writable(id);
+            } else {
                 self.pump(id);
             }
         }
+        self.tally.bytes += written as u64;
     }
 
     /// Writes what is owed until the socket refuses or nothing is.
@@ -105,28 +121,23 @@ impl Shard {
 
     /// Puts the next owed frames into the stall's buffer; false when nothing is owed.
     fn next_chunk(&mut self, id: ConnId) -> bool {
-        let Shard { connections, topics, cohorts, health, tally, pos, aged_pos, .. } = self;
+        let Shard { connections, topics, cohorts, health, tally, encoder, pos, aged_pos, .. } = self;
         let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return false };
         let Some(stall) = &mut conn.stall else { return false };
         let Some(cohort) = conn.cohort.and_then(|c| cohorts.get(c)) else { return false };
-        let fresh = conn.fresh.get_or_insert_default();
-        let mut taken = 0;
-        for (slot, topic) in &stall.snapshots {
-            if stall.rest.len() >= CHUNK_BYTES {
-                break;
-            }
-            taken += 1;
-            let same = topics.slot(*slot).filter(|s| s.topic.as_ref() == Some(topic));
-            let Some(frame) = same.and_then(|s| s.newest()) else { continue };
-            if fresh.has(*slot, frame.tick().n) {
-                continue;
-            }
-            stall.rest.extend_from_slice(frame.bytes());
-            tally.frames += 1;
-            fresh.sent.insert(*slot, frame.tick().n);
+        let (fresh, encoding) = (conn.fresh.get_or_insert_default(), conn.encoding);
+        if !stall.snapshots.is_empty() {
+            let out = &mut Out { bytes: &mut stall.rest, encoding, encoder, tally };
+            append_snapshots(&mut stall.snapshots, &stall.backlog, fresh, topics, out);
+            return true;
         }
-        if taken > 0 {
-            stall.snapshots.drain(..taken);
+        let out = &mut Out { bytes: &mut stall.rest, encoding, encoder, tally };
+        while out.has_room()
+            && let Some(frame) = stall.replay.pop()
+        {
+            out.frame(&frame);
+        }
+        if !out.bytes.is_empty() {
             return true;
         }
         // Notices that passed by, of each feed and topic the newest. Before the frames: who is always behind would never
@@ -134,22 +145,31 @@ impl Shard {
         let passed = health.iter().enumerate().filter(|(_, told)| told.pos > stall.health_pos);
         for (feed, told) in passed {
             if cohorts.is_in_feed(topics, cohort, feed) {
-                stall.rest.extend_from_slice(&told.notice);
+                stall.rest.extend_from_slice(told.notice.bytes(encoding, encoder));
             }
         }
         stall.health_pos = *pos;
         if *aged_pos > stall.aged_pos {
             stall.aged_pos =
-                ages::append_passed(topics, cohort, stall.aged_pos, &mut stall.rest).unwrap_or(*pos);
+                ages::append_passed(topics, cohort, encoder, stall.aged_pos, &mut stall.rest).unwrap_or(*pos);
+        }
+        let (notices, is_lost) = stall.roster.take();
+        for notice in notices {
+            stall.rest.extend_from_slice(notice.bytes(encoding, encoder));
+        }
+        if is_lost {
+            let notice = Notice::Topics { added: Vec::new(), removed: Vec::new(), missed: true };
+            event::write(&notice, encoding, encoder, &mut stall.rest);
         }
         if !stall.rest.is_empty() {
             return true;
         }
+        if cohort.streams > 0 && append_backlog(stall, fresh, topics, cohort, *pos, tally, encoder) {
+            return true;
+        }
         let mut moved = Vec::new();
-        for wire in &cohort.wires {
-            let Some(tier) = topics.slot(wire.slot).and_then(|s| s.tiers.get(usize::from(wire.tier))) else {
-                continue;
-            };
+        for wire in cohort.wires.iter().filter(|wire| wire.tier != STREAM) {
+            let Some(tier) = topics.slot(wire.slot).and_then(|s| s.tier(wire.tier)) else { continue };
             if let Some(frame) = tier.frame.as_ref().filter(|_| tier.pos > stall.pos) {
                 moved.push((tier.pos, wire.slot, frame));
             }
@@ -166,7 +186,7 @@ impl Shard {
             stall.pos = *pushed;
             stall.caught_up += 1;
             if !fresh.has(*slot, frame.tick().n) {
-                stall.rest.extend_from_slice(frame.bytes());
+                stall.rest.extend_from_slice(frame.bytes(encoding, encoder));
                 stall.caught_up_topics.insert(*slot);
                 tally.frames += 1;
             }
@@ -190,8 +210,9 @@ impl Shard {
         let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return };
         let Some(stall) = conn.stall.take() else { return };
         // At a feed's own beat only newer ticks follow; a slower tier may still bring one that was a snapshot.
-        let slower =
-            conn.cohort.and_then(|c| cohorts.get(c)).is_some_and(|c| c.wires.iter().any(|w| w.tier > 0));
+        let is_slow = |tier: u8| tier > 0 && tier != STREAM;
+        let cohort = conn.cohort.and_then(|c| cohorts.get(c));
+        let slower = cohort.is_some_and(|c| c.wires.iter().any(|wire| is_slow(wire.tier)));
         match &mut conn.fresh {
             Some(fresh) if slower && !fresh.sent.is_empty() => fresh.until_s = until_s,
             fresh => *fresh = None,
@@ -208,22 +229,23 @@ impl Shard {
             self.tally.skipped += skipped;
             if skipped > 0 && !closing {
                 let topics = stall.caught_up_topics.len();
-                let mut notice = Vec::new();
-                event::write(&Notice::Lag { topics, skipped, since: stall.since }, &mut notice);
-                self.send(id, &notice, &[]);
+                self.tell(id, &Notice::Lag { topics, skipped, since: stall.since });
             }
-            self.start_reading(id);
+        }
+        match self.connection(id).is_some_and(|conn| conn.asking.as_ref().is_some_and(|a| a.answered)) {
+            true => self.listen_again(id),
+            false => self.start_reading(id),
         }
     }
 
     /// Appends the notices of those of `feeds` that are not up.
-    pub fn append_health(&self, feeds: impl Iterator<Item = usize>, out: &mut Vec<u8>) {
+    pub fn append_health(&self, feeds: impl Iterator<Item = usize>, encoding: Encoding, out: &mut Vec<u8>) {
         let mut feeds: Vec<usize> = feeds.collect();
         feeds.sort_unstable();
         feeds.dedup();
         for told in feeds.iter().filter_map(|feed| self.health.get(*feed)) {
             if told.state != FeedState::Up {
-                out.extend_from_slice(&told.notice);
+                out.extend_from_slice(told.notice.bytes(encoding, &self.encoder));
             }
         }
     }
@@ -239,4 +261,115 @@ impl Shard {
             fresh.until_s = until_s;
         }
     }
+}
+
+/// One write's worth of frames.
+struct Out<'a> {
+    bytes: &'a mut Vec<u8>,
+    encoding: Encoding,
+    encoder: &'a Encoder,
+    tally: &'a mut Tally,
+}
+
+impl Out<'_> {
+    fn has_room(&self) -> bool {
+        self.bytes.len() < CHUNK_BYTES
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        self.bytes.extend_from_slice(frame.bytes(self.encoding, self.encoder));
+        self.tally.frames += 1;
+    }
+}
+
+/// Appends the next snapshots that are owed, as new as they are now.
+fn append_snapshots(
+    snapshots: &mut Vec<Snapshot>,
+    backlog: &Backlog,
+    fresh: &mut Fresh,
+    topics: &Topics,
+    out: &mut Out<'_>,
+) {
+    // Where every tick is wanted, one that waits is the next after the snapshot: a newer snapshot would pass over it.
+    let waiting: HashSet<SlotId> = backlog.slots().collect();
+    let mut taken = 0;
+    for Snapshot { slot: id, topic, tier } in snapshots.iter() {
+        if !out.has_room() {
+            break;
+        }
+        taken += 1;
+        let Some(slot) = topics.slot(*id).filter(|slot| slot.topic.as_ref() == Some(topic)) else { continue };
+        let is_behind = *tier == STREAM
+            && (waiting.contains(id) || backlog.lost_after().is_some_and(|pos| slot.every().pos > pos));
+        let Some(frame) = slot.newest_at(*tier).filter(|_| !is_behind) else { continue };
+        let n = frame.tick().n;
+        if !fresh.has(*id, n) {
+            out.frame(frame);
+            fresh.sent.insert(*id, n);
+        }
+    }
+    snapshots.drain(..taken);
+}
+
+/// Appends the next ticks of the topics of which every tick is wanted; if they are lost, a reset of the next topics and
+/// their newest ticks. False when nothing is left.
+fn append_backlog(
+    stall: &mut Stall,
+    fresh: &Fresh,
+    topics: &Topics,
+    cohort: &Cohort,
+    pos: u64,
+    tally: &mut Tally,
+    encoder: &Encoder,
+) -> bool {
+    let encoding = cohort.encoding;
+    let Some(after) = stall.backlog.lost_after() else {
+        let out = &mut Out { bytes: &mut stall.rest, encoding, encoder, tally };
+        while out.has_room()
+            && let Some(waiting) = stall.backlog.pop()
+        {
+            // What ended meanwhile takes with it what waits of it, as it does everywhere.
+            let is_there = topics.slot(waiting.slot).and_then(|slot| slot.topic.as_ref());
+            let tick = waiting.frame.tick();
+            if is_there == Some(&tick.topic) && !fresh.has(waiting.slot, tick.n) {
+                out.frame(&waiting.frame);
+            }
+        }
+        return !out.bytes.is_empty();
+    };
+    let wires = cohort.wires.iter().filter(|wire| wire.tier == STREAM);
+    let slots = wires.filter_map(|wire| Some((wire.slot, topics.slot(wire.slot)?)));
+    let mut begun: Vec<_> = slots
+        .filter_map(|(id, slot)| Some((slot.every().pos, id, slot, slot.every().frame.as_ref()?)))
+        .filter(|(pushed, ..)| *pushed > after)
+        .collect();
+    if begun.len() > TOPICS_MAX {
+        begun.select_nth_unstable_by_key(TOPICS_MAX, |(pushed, ..)| *pushed);
+        begun.truncate(TOPICS_MAX);
+    }
+    begun.sort_unstable_by_key(|(pushed, ..)| *pushed);
+    let mut bytes = Vec::new();
+    let out = &mut Out { bytes: &mut bytes, encoding, encoder, tally };
+    let mut names = Vec::new();
+    for (pushed, id, slot, frame) in &begun {
+        if !out.has_room() {
+            break;
+        }
+        stall.backlog.begin_up_to(*pushed);
+        stall.caught_up += 1;
+        if !fresh.has(*id, frame.tick().n) {
+            out.frame(frame);
+            names.push(&*slot.name);
+            stall.caught_up_topics.insert(*id);
+        }
+    }
+    if begun.is_empty() {
+        stall.backlog.begin_anew(pos);
+        return false;
+    }
+    if !names.is_empty() {
+        event::write(&Notice::Reset { topics: names }, encoding, encoder, &mut stall.rest);
+    }
+    stall.rest.extend_from_slice(&bytes);
+    true
 }

@@ -1,7 +1,7 @@
-//! Cohorts: the connections that asked for the same, and the wires from topics to them.
+//! Cohorts: the connections that asked for the same in the same encoding, and the wires from topics to them.
 //!
-//! The key of a cohort is what was asked (exact topics and patterns with their terms), as an order-independent 128-bit
-//! sum that is compared in full on a hit. New topics extend cohorts in place; a connection alone in its cohort changes it
+//! The key of a cohort is what was asked (exact topics and patterns with their terms, and the encoding), as an
+//! order-independent 128-bit sum that is compared in full on a hit. New topics extend cohorts in place; a connection alone in its cohort changes it
 //! in place, so that subscribing to topics one by one is not quadratic.
 
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 
 use super::patterns::{PatternId, Patterns};
 use super::topics::{SlotId, Topics};
+use crate::model::encoding::Encoding;
 use crate::model::protocol::command::Terms;
 use crate::model::topic::Pattern;
 
@@ -16,6 +17,15 @@ use crate::model::topic::Pattern;
 pub type CohortId = u32;
 /// Number of a connection in its shard.
 pub type ConnId = u32;
+
+/// A connection, as far as cohorts are concerned.
+#[derive(Debug, Clone, Copy)]
+pub struct Member {
+    /// Which.
+    pub id: ConnId,
+    /// How it is spoken to; that never changes.
+    pub encoding: Encoding,
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,10 +60,14 @@ pub struct Wire {
 #[derive(Debug, Default)]
 pub struct Cohort {
     key: u128,
+    /// In which bytes its members get it.
+    pub encoding: Encoding,
     /// Sorted by what.
     asks: Vec<Ask>,
     /// What it gets.
     pub wires: Vec<Wire>,
+    /// How many of them carry every tick.
+    pub streams: usize,
     /// Who is in it.
     pub members: Vec<ConnId>,
     /// Indices into the beat's list of what is due, while a beat is delivered.
@@ -153,7 +167,7 @@ impl Cohorts {
     pub fn edit(
         &mut self,
         topics: &mut Topics,
-        member: ConnId,
+        member: Member,
         from: Option<CohortId>,
         edits: &[Edit],
     ) -> (Option<CohortId>, Vec<Moved>) {
@@ -232,27 +246,28 @@ impl Cohorts {
     fn settle(
         &mut self,
         topics: &mut Topics,
-        member: ConnId,
+        member: Member,
         from: Option<CohortId>,
         asks: Vec<Ask>,
         slots: &[SlotId],
     ) -> Option<CohortId> {
         if asks.is_empty() {
             if let Some(from) = from {
-                self.leave(topics, member, from);
+                self.leave(topics, member.id, from);
             }
             return None;
         }
-        let key = self.key(&asks);
+        let key = self.key(member.encoding, &asks);
         let hits = self.by_key.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let found = hits.iter().copied().find(|id| self.get(*id).is_some_and(|c| c.asks == asks));
+        let same = |c: &Cohort| c.encoding == member.encoding && c.asks == asks;
+        let found = hits.iter().copied().find(|id| self.get(*id).is_some_and(same));
         if let Some(found) = found {
             if from != Some(found) {
                 if let Some(cohort) = self.get_mut(found) {
-                    cohort.members.push(member);
+                    cohort.members.push(member.id);
                 }
                 if let Some(from) = from {
-                    self.leave(topics, member, from);
+                    self.leave(topics, member.id, from);
                 }
             }
             return Some(found);
@@ -271,22 +286,23 @@ impl Cohorts {
         all.sort_unstable();
         all.dedup();
         if let Some(slot) = self.cohorts.get_mut(id as usize) {
-            *slot = Some(Cohort { members: vec![member], ..Cohort::default() });
+            *slot = Some(Cohort { encoding: member.encoding, members: vec![member.id], ..Cohort::default() });
             self.count += 1;
         }
         self.reask(topics, id, key, asks);
         self.rewire(topics, id, &all);
         if let Some(from) = from {
-            self.leave(topics, member, from);
+            self.leave(topics, member.id, from);
         }
         Some(id)
     }
 
-    fn key(&self, asks: &[Ask]) -> u128 {
-        let one = |ask: &Ask| {
-            u128::from(self.hashers.0.hash_one(ask)) << 64 | u128::from(self.hashers.1.hash_one(ask))
-        };
-        asks.iter().map(one).fold(0, u128::wrapping_add)
+    fn key(&self, encoding: Encoding, asks: &[Ask]) -> u128 {
+        fn one(hashers: &(RandomState, RandomState), part: impl Hash) -> u128 {
+            u128::from(hashers.0.hash_one(&part)) << 64 | u128::from(hashers.1.hash_one(&part))
+        }
+        let asked = asks.iter().map(|ask| one(&self.hashers, ask));
+        asked.fold(one(&self.hashers, encoding), u128::wrapping_add)
     }
 
     /// Gives a cohort its asks, and keeps the counts of who asks for what.

@@ -1,15 +1,18 @@
 //! What a command does: the one place where a client changes what its shard keeps.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::arrival::Opening;
-use super::cohorts::{Ask, ConnId, Edit, Moved, What};
-use super::connection::Snapshot;
+use super::cohorts::{Ask, ConnId, Edit, Member, Moved, What};
 use super::shard::{Shard, unix_ms};
+use super::stall::Snapshot;
 use super::topics::SlotId;
+use crate::model::board::STREAM;
 use crate::model::close::CloseCode;
-use crate::model::protocol::command::{self, Command, Id, Mode, Request, Terms};
+use crate::model::frame::Frame;
+use crate::model::protocol::command::{self, Command, Id, Request, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Failed};
 use crate::model::protocol::{VERSION, rate};
@@ -37,12 +40,10 @@ impl Shard {
                 message_bytes: settings.limits.message,
             },
         };
-        let mut out = Vec::new();
-        event::write(&connected, &mut out);
-        self.send(id, &out, &[]);
+        self.tell(id, &connected);
         let Some(opening) = opening else { return };
         match command::terms(opening.rate.as_deref(), None) {
-            Ok(terms) => self.subscribe(id, None, true, &opening.topics, terms, true),
+            Ok(terms) => self.subscribe(id, None, true, &opening.topics, terms, true, HashMap::new()),
             Err(error) => self.tell_error(id, None, &error),
         }
     }
@@ -52,7 +53,11 @@ impl Shard {
         let (now_ms, now_s) = (self.now_ms(), self.now_s);
         let (per_s, burst) = (self.settings.commands_per_s, self.settings.commands_burst);
         let Some(conn) = self.connection(id) else { return ControlFlow::Continue(()) };
-        let waiting = conn.stall.as_ref().map_or(0, |stall| stall.rest.len() - stall.out);
+        if let Some(asking) = &mut conn.asking {
+            asking.said.push(text.into());
+            return ControlFlow::Continue(());
+        }
+        let waiting = conn.stall.as_ref().map_or(0, |stall| stall.answers());
         let allowed = conn.budget.take(per_s, burst, now_ms);
         let too_many = allowed.is_err();
         let refusal = match allowed {
@@ -93,9 +98,13 @@ impl Shard {
             return self.tell_error(id, request, &ProtocolError::new(Code::TooLarge, message));
         }
         match command {
-            Command::Subscribe { topics, terms, snapshot } => {
-                self.subscribe(id, request, false, &topics, terms, snapshot);
+            Command::Subscribe { topics, terms, snapshot, since: None } => {
+                self.subscribe(id, request, false, &topics, terms, snapshot, HashMap::new());
             }
+            Command::Subscribe { topics, snapshot, since: Some(since), .. } => {
+                self.ask_since(id, request, topics, snapshot, since);
+            }
+            Command::History { topic, limit } => self.ask_history(id, request, topic, limit),
             Command::Unsubscribe { topics } => self.unsubscribe(id, request, &topics),
             Command::Subscriptions => self.tell_subscriptions(id, request),
             Command::Topics { pattern } => self.tell_topics(id, request, &pattern),
@@ -109,19 +118,24 @@ impl Shard {
 
     pub(super) fn tell<T: event::Event>(&mut self, id: ConnId, data: &T) {
         let mut out = Vec::new();
-        event::write(data, &mut out);
+        self.write(id, data, &mut out);
         self.send(id, &out, &[]);
+    }
+
+    /// Appends an event as a connection is spoken to.
+    pub(super) fn write<T: event::Event>(&self, id: ConnId, data: &T, out: &mut Vec<u8>) {
+        event::write(data, self.encoding(id), &self.encoder, out);
     }
 
     pub(super) fn tell_error(&mut self, id: ConnId, request: Option<Id>, error: &ProtocolError) {
         self.metrics.client_errors.inc();
-        let mut out = Vec::new();
-        event::write_error(request, error, &mut out);
-        self.send(id, &out, &[]);
+        self.tell(id, &event::error(request, error));
     }
 
-    /// `always_told`: the answer comes even without an id.
-    fn subscribe(
+    /// `always_told`: the answer comes even without an id. `missed`: of topics that the client had before, every tick since,
+    /// or `None` if that cannot be told.
+    #[allow(clippy::too_many_arguments, reason = "each is one word of the command")]
+    pub(super) fn subscribe(
         &mut self,
         id: ConnId,
         request: Option<Id>,
@@ -129,6 +143,7 @@ impl Shard {
         names: &[String],
         terms: Terms,
         snapshot: bool,
+        mut missed: HashMap<String, Option<Vec<Arc<Frame>>>>,
     ) {
         let (mut edits, mut failed) = (Vec::with_capacity(names.len()), Vec::new());
         let from = self.connection(id).and_then(|c| c.cohort);
@@ -162,20 +177,46 @@ impl Shard {
             Edit::Set(ask) => Some(ask.what),
             Edit::Clear(_) => None,
         });
-        let (topics, patterns) = self.grants(cohort, whats);
-        let mut out = Vec::new();
-        if request.is_some() || always_told || !failed.is_empty() {
-            event::write(&event::Subscribed { id: request, topics, patterns, failed }, &mut out);
+        let (mut topics, patterns) = self.grants(cohort, whats);
+        let mut snapshots = self.snapshots_after(id, &moved, snapshot);
+        let mut replay = Vec::new();
+        for grant in &mut topics {
+            let Some(frames) = missed.remove(&*grant.topic) else { continue };
+            grant.recovered = Some(frames.is_some());
+            let Some(slot) = self.topics.find(&grant.topic) else { continue };
+            snapshots.retain(|snapshot| snapshot.slot != slot);
+            self.begin_again(id, slot);
+            match (frames, self.topics.slot(slot).and_then(|slot| slot.topic.clone())) {
+                (Some(frames), _) => replay.push((slot, frames)),
+                (None, Some(topic)) if snapshot => snapshots.push(Snapshot { slot, topic, tier: STREAM }),
+                (None, _) => {}
+            }
         }
-        self.append_health(self.feeds_of(&edits).into_iter(), &mut out);
-        self.append_stale(&edits, &mut out);
-        let snapshots = self.snapshots_after(id, &moved, snapshot);
-        self.send(id, &out, &snapshots);
+        replay.retain(|(_, frames)| !frames.is_empty());
+        let (mut out, encoding) = (Vec::new(), self.encoding(id));
+        if request.is_some() || always_told || !failed.is_empty() {
+            self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut out);
+        }
+        self.append_health(self.feeds_of(&edits).into_iter(), encoding, &mut out);
+        self.append_stale(&edits, encoding, &mut out);
+        self.send_with(id, &out, &snapshots, replay);
+    }
+
+    /// Whatever a client had of a topic, it says where it goes on.
+    fn begin_again(&mut self, id: ConnId, slot: SlotId) {
+        let Some(conn) = self.connection(id) else { return };
+        if let Some(fresh) = &mut conn.fresh {
+            fresh.sent.remove(&slot);
+        }
+        if let Some(stall) = &mut conn.stall {
+            stall.forget(&HashSet::from([slot]));
+        }
     }
 
     /// Changes what a connection asks for. Each pattern is held against every topic, which the client's budget pays for.
     fn edit(&mut self, id: ConnId, from: Option<u32>, edits: &[Edit]) -> Vec<Moved> {
-        let (cohort, moved) = self.cohorts.edit(&mut self.topics, id, from, edits);
+        let member = Member { id, encoding: self.encoding(id) };
+        let (cohort, moved) = self.cohorts.edit(&mut self.topics, member, from, edits);
         let is_pattern = |edit: &&Edit| {
             matches!(edit, Edit::Set(Ask { what: What::Pattern(_), .. }) | Edit::Clear(What::Pattern(_)))
         };
@@ -188,9 +229,14 @@ impl Shard {
 
     /// Takes out of a client's budget what holding `patterns` against every topic costs.
     pub(super) fn charge(&mut self, id: ConnId, patterns: usize) {
-        let (topics, burst) = (self.topics.count(), self.settings.commands_burst);
+        self.charge_looks(id, patterns.saturating_mul(self.topics.count()));
+    }
+
+    /// Takes out of a client's budget what looking at so many topics or ticks costs.
+    pub(super) fn charge_looks(&mut self, id: ConnId, looks: usize) {
+        let burst = self.settings.commands_burst;
         if let Some(conn) = self.connection(id) {
-            conn.budget.charge(patterns.saturating_mul(topics), burst);
+            conn.budget.charge(looks, burst);
         }
     }
 
@@ -201,30 +247,26 @@ impl Shard {
             return snapshots;
         };
         if let Some(stall) = &mut conn.stall {
-            let gone: HashSet<SlotId> = moved.iter().filter(|m| m.now.is_none()).map(|m| m.slot).collect();
-            stall.snapshots.retain(|(slot, _)| !gone.contains(slot));
+            stall.forget(&moved.iter().map(|m| m.slot).collect());
         }
         for Moved { slot: at, before, now } in moved {
             let (Some(slot), Some(now)) = (self.topics.slot(*at), *now) else { continue };
-            let (Some(topic), Some(newest)) = (&slot.topic, slot.newest()) else { continue };
+            let (Some(topic), Some(newest)) = (&slot.topic, slot.newest_at(now)) else { continue };
             let n = newest.tick().n;
-            let has = |tier: &u8| {
-                let pushed = slot.tiers.get(usize::from(*tier)).and_then(|t| t.frame.as_ref());
-                pushed.is_some_and(|frame| frame.tick().n >= n)
-            };
+            let had_at = before.and_then(|tier| slot.tier(tier)?.frame.as_ref()).map_or(0, |f| f.tick().n);
             // Who is behind has not had what was pushed.
             let known = conn.stall.is_none()
-                && (before.as_ref().is_some_and(has)
+                && (had_at >= n
                     || conn.fresh.as_ref().is_some_and(|fresh| before.is_some() && fresh.has(*at, n)));
             if !known && (wanted || before.is_some()) {
-                snapshots.push((*at, topic.clone()));
+                snapshots.push(Snapshot { slot: *at, topic: topic.clone(), tier: now });
                 // Who had a topic, left it and comes back gets its snapshot again.
                 if let Some(fresh) = &mut conn.fresh {
                     fresh.sent.remove(at);
                 }
-            } else if now > 0 {
+            } else if now > 0 && now != STREAM {
                 // A slower tier would bring it at its next beat.
-                had.push((*at, n));
+                had.push((*at, n.max(had_at)));
             }
         }
         self.mark_fresh(id, had);
@@ -256,7 +298,7 @@ impl Shard {
         let snapshots = self.snapshots_after(id, &moved, true);
         let mut out = Vec::new();
         if ended.id.is_some() {
-            event::write(&ended, &mut out);
+            self.write(id, &ended, &mut out);
         }
         self.send(id, &out, &snapshots);
     }
@@ -291,12 +333,6 @@ impl Shard {
 
     /// Why topics of a feed cannot be had on these terms.
     fn refusal(&self, feed: usize, event: bool, terms: Terms) -> Option<ProtocolError> {
-        if terms.mode == Some(Mode::All) && !event {
-            return Some(ProtocolError::new(
-                Code::UnknownEvent,
-                "mode all is built for event topics alone, and they have it without asking; leave mode out",
-            ));
-        }
         let tiers = &self.topics.feeds().get(feed)?.tiers;
         if event || tiers.grant(terms.rate).is_some() {
             return None;

@@ -1,15 +1,14 @@
 //! One client, as its shard keeps it. An idle one costs this struct, its socket and a small reading task.
 
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::arrival::Permit;
 use super::cohorts::CohortId;
 use super::link::Link;
-use super::topics::SlotId;
+use super::stall::{Fresh, Stall};
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
-use crate::model::topic::Topic;
+use crate::model::encoding::Encoding;
 
 /// A client.
 pub struct Connection {
@@ -17,6 +16,8 @@ pub struct Connection {
     pub link: Rc<Link>,
     /// What was read and is not whole yet.
     pub decoder: Decoder,
+    /// How it is spoken to.
+    pub encoding: Encoding,
     /// Whose beats it gets.
     pub cohort: Option<CohortId>,
     /// Tells this connection from a later one of the same number.
@@ -27,6 +28,8 @@ pub struct Connection {
     pub fresh: Option<Box<Fresh>>,
     /// Present while the socket does not take bytes.
     pub stall: Option<Box<Stall>>,
+    /// Present while a command waits for the pulse, and then until what it brought is out.
+    pub asking: Option<Box<Asking>>,
     /// When something was last sent, in the shard's seconds.
     pub sent_s: u32,
     /// When something was last heard.
@@ -45,6 +48,15 @@ pub struct Connection {
     pub budget: Budget,
     /// Counts the connection for as long as it lives.
     pub _permit: Permit,
+}
+
+/// A client that is not listened to for a while, since what it says next may depend on the answer to what it said last.
+#[derive(Debug, Default)]
+pub struct Asking {
+    /// What it said meanwhile: no more than one read brought.
+    pub said: Vec<Box<str>>,
+    /// The answer is there, and on its way out.
+    pub answered: bool,
 }
 
 /// A token bucket for commands and a window for mistakes, in the shard's milliseconds.
@@ -99,54 +111,6 @@ impl Budget {
             false => CloseCode::TooManyErrors,
         })
     }
-}
-
-/// A snapshot that is owed: where the topic is, and which it is, since its place may be another's by then.
-pub type Snapshot = (SlotId, Topic);
-
-/// What a connection got outside the beats: by topic, the process-wide number of the tick.
-#[derive(Debug, Default)]
-pub struct Fresh {
-    /// Gone when every tier has beaten once.
-    pub sent: HashMap<SlotId, u64>,
-    /// When that is, in the shard's seconds.
-    pub until_s: u32,
-}
-
-impl Fresh {
-    /// Whether the connection has this tick or a later one of the topic.
-    pub fn has(&self, slot: SlotId, n: u64) -> bool {
-        self.sent.get(&slot).is_some_and(|sent| *sent >= n)
-    }
-}
-
-/// A connection whose socket does not take bytes: what it is owed, without keeping anything per topic.
-#[derive(Debug, Default)]
-pub struct Stall {
-    /// The rest of the frame that was cut, and answers that wait.
-    pub rest: Vec<u8>,
-    /// How much of `rest` is out.
-    pub out: usize,
-    /// The last push it got whole, on the shard's count: whatever was pushed later is owed, in its newest form.
-    pub pos: u64,
-    /// The same for health notices.
-    pub health_pos: u64,
-    /// The same for topics that went stale or had news.
-    pub aged_pos: u64,
-    /// Snapshots it is owed.
-    pub snapshots: Vec<Snapshot>,
-    /// Since when, Unix milliseconds.
-    pub since: u64,
-    /// When a byte last went out, in the shard's seconds.
-    pub progress_s: u32,
-    /// Pushes that passed by.
-    pub missed: u64,
-    /// Owed frames sent since.
-    pub caught_up: u64,
-    /// Whose they were.
-    pub caught_up_topics: HashSet<SlotId>,
-    /// Whether the socket refused bytes at least once; else this is only an answer on its way out.
-    pub blocked: bool,
 }
 
 #[cfg(test)]

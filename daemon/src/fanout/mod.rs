@@ -3,16 +3,22 @@
 mod ages;
 mod answers;
 pub mod arrival;
+mod backlog;
 pub mod beat;
 mod catch_up;
 mod cohorts;
+mod comings;
 mod commands;
 mod connection;
 mod link;
 pub mod metrics;
+mod past;
 mod patterns;
+pub mod question;
 mod reading;
 mod shard;
+mod shares;
+mod stall;
 pub mod topics;
 mod walk;
 
@@ -28,12 +34,18 @@ use tokio::task::LocalSet;
 use self::arrival::Arrival;
 use self::beat::Beat;
 use self::metrics::Metrics;
+use self::question::{Answer, Downlink, Question, Uplink};
 use self::shard::{Inbox, Shard};
 use self::topics::FeedFacts;
 use crate::model::decoder::Limits;
 
 /// Beats that wait for a shard before it counts as behind.
 const BEATS_MAX: usize = 4;
+/// Room that is left for beats when a shard's questions are answered.
+const BEATS_ROOM: usize = 2;
+/// Questions answered at once, and ticks in those answers, about: a shard takes some milliseconds for them.
+const ANSWERS_MAX: usize = 64;
+const ANSWER_TICKS_MAX: usize = 16_384;
 /// Upgraded sockets that wait for a shard.
 const ARRIVALS_MAX: usize = 4096;
 
@@ -101,19 +113,25 @@ impl Intake {
     }
 }
 
-/// Sends beats to all shards, and holds for each what it was too busy to take.
+/// Sends beats to all shards, holds for each what it was too busy to take, and answers their questions.
 pub struct Outlet {
-    ports: Vec<(mpsc::Sender<Arc<Beat>>, Option<Beat>)>,
+    ports: Vec<OutPort>,
     metrics: Arc<Metrics>,
+}
+
+struct OutPort {
+    beats: mpsc::Sender<Downlink>,
+    missed: Option<Beat>,
+    questions: mpsc::Receiver<Question>,
 }
 
 impl Outlet {
     /// Hands a beat to every shard. Never waits: a shard that is behind gets the newest of all it missed with the next.
     pub fn send(&mut self, beat: Beat) {
         let beat = Arc::new(beat);
-        for (port, missed) in &mut self.ports {
+        for OutPort { beats, missed, .. } in &mut self.ports {
             // Nobody else sends here, so room that is seen stays; an ended shard's channel takes nothing, and needs nothing.
-            if port.capacity() == 0 {
+            if beats.capacity() == 0 {
                 if !beat.is_empty() {
                     self.metrics.beats_behind.inc();
                     missed.get_or_insert_default().absorb(&beat);
@@ -128,19 +146,46 @@ impl Outlet {
                     Arc::new(all)
                 }
             };
-            drop(port.try_send(due));
+            drop(beats.try_send(Downlink::Beat(due)));
+        }
+    }
+
+    /// Answers some questions of each shard that has had all beats and has room for more. What has been pushed, and
+    /// nothing else, may be told: the shard takes what comes next for live.
+    pub fn answer(&mut self, mut answer: impl FnMut(Question) -> Answer) {
+        for OutPort { beats, missed, questions } in &mut self.ports {
+            if missed.is_some() || beats.capacity() < BEATS_ROOM {
+                continue;
+            }
+            let (mut answers, mut ticks) = (Vec::new(), 0);
+            while answers.len() < ANSWERS_MAX
+                && ticks < ANSWER_TICKS_MAX
+                && let Ok(question) = questions.try_recv()
+            {
+                let answer = answer(question);
+                ticks += answer.ticks();
+                answers.push(answer);
+            }
+            if !answers.is_empty() {
+                drop(beats.try_send(Downlink::Answers(answers)));
+            }
         }
     }
 
     /// Whether a shard still has to be told of something.
     pub fn owes(&self) -> bool {
-        self.ports.iter().any(|(_, missed)| missed.is_some())
+        self.ports.iter().any(|port| port.missed.is_some() || !port.questions.is_empty())
     }
 }
 
 impl Fanout {
-    /// Starts `shards` threads.
-    pub fn start(shards: usize, settings: Settings, metrics: Arc<Metrics>) -> io::Result<(Fanout, Outlet)> {
+    /// Starts `shards` threads. `wake` makes the pulse look for their questions.
+    pub fn start(
+        shards: usize,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> io::Result<(Fanout, Outlet)> {
         let settings = Arc::new(settings);
         let (stop, stopped) = watch::channel(false);
         let mut outlet = Outlet { ports: Vec::new(), metrics: metrics.clone() };
@@ -150,13 +195,14 @@ impl Fanout {
             let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_MAX);
             let load = Arc::new(AtomicUsize::new(0));
             let turns = Arc::new(AtomicU64::new(0));
-            let inbox = Inbox { beats, arrivals, stop: stopped.clone(), turns: turns.clone() };
+            let (uplink, questions) = Uplink::new(wake.clone());
+            let inbox = Inbox { beats, arrivals, uplink, stop: stopped.clone(), turns: turns.clone() };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
                 LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
             })?;
-            outlet.ports.push((beats_in, None));
+            outlet.ports.push(OutPort { beats: beats_in, missed: None, questions });
             fanout.ports.push(Port { arrivals: arrivals_in, load, turns });
             fanout.threads.push(thread);
         }
@@ -194,18 +240,30 @@ mod tests {
         Beat { health: vec![(0, health)], ..Beat::default() }
     }
 
+    fn port(beats: usize) -> (OutPort, mpsc::Receiver<Downlink>, Uplink) {
+        let (beats_in, beats) = mpsc::channel(beats);
+        let (uplink, questions) = Uplink::new(Arc::new(|| {}));
+        (OutPort { beats: beats_in, missed: None, questions }, beats, uplink)
+    }
+
+    fn since(item: Downlink) -> Vec<u64> {
+        match item {
+            Downlink::Beat(beat) => beat.health.iter().map(|(_, health)| health.since).collect(),
+            Downlink::Answers(_) => panic!("nobody asked"),
+        }
+    }
+
     #[test]
     fn a_busy_shard_is_owed_the_newest_and_an_idle_one_is_not_bothered() {
         let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).expect("fresh"));
-        let ((busy_in, mut busy), (idle_in, mut idle)) = (mpsc::channel(1), mpsc::channel(8));
-        let mut outlet = Outlet { ports: vec![(busy_in, None), (idle_in, None)], metrics: metrics.clone() };
+        let ((busy_in, mut busy, _), (idle_in, mut idle, _)) = (port(1), port(8));
+        let mut outlet = Outlet { ports: vec![busy_in, idle_in], metrics: metrics.clone() };
         for since in 1..=3 {
             outlet.send(beat(since));
         }
         outlet.send(Beat::default());
         assert!(outlet.owes());
         assert_eq!(metrics.beats_behind.get(), 2, "trying again is not another beat");
-        let since = |beat: Arc<Beat>| beat.health.iter().map(|(_, health)| health.since).collect::<Vec<_>>();
         assert_eq!(busy.try_recv().map(since), Ok(vec![1]));
         outlet.send(Beat::default());
         assert!(!outlet.owes());
@@ -214,5 +272,61 @@ mod tests {
             assert_eq!(idle.try_recv().map(since), Ok(vec![expected]));
         }
         assert!(idle.try_recv().is_err(), "what says nothing is not sent");
+    }
+
+    fn question(conn: u32) -> Question {
+        let about = question::About::History { topic: "f.a".into(), limit: 1 };
+        Question { conn, generation: 0, request: None, about }
+    }
+
+    fn found(question: Question) -> Answer {
+        let found = question::Found::History { topic: "f.a".into(), past: None };
+        Answer { conn: question.conn, generation: question.generation, request: question.request, found }
+    }
+
+    /// Whoever is behind has not had what the answer follows; and a shard's beats must not wait for its answers.
+    #[test]
+    fn a_question_is_answered_behind_all_beats_and_leaves_room_for_more() {
+        let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).expect("fresh"));
+        let (port, mut shard, uplink) = port(4);
+        let mut outlet = Outlet { ports: vec![port], metrics };
+        for conn in 0..300 {
+            uplink.ask(question(conn)).expect("there is room");
+        }
+        for since in 1..=5 {
+            outlet.send(beat(since));
+        }
+        outlet.answer(found);
+        for expected in 1..=4 {
+            assert_eq!(shard.try_recv().map(since), Ok(vec![expected]));
+        }
+        assert!(shard.try_recv().is_err(), "the fifth was too much and is owed: no answer goes before it");
+        outlet.send(Beat::default());
+        assert_eq!(shard.try_recv().map(since), Ok(vec![5]));
+        let mut answered = Vec::new();
+        while outlet.owes() {
+            outlet.answer(found);
+            outlet.answer(found);
+            outlet.answer(found);
+            outlet.answer(found);
+            let mut items = 0;
+            while let Ok(Downlink::Answers(answers)) = shard.try_recv() {
+                items += 1;
+                answered.extend(answers.iter().map(|answer| answer.conn));
+            }
+            assert!((1..=3).contains(&items), "{items} of 4 places");
+        }
+        assert_eq!(answered, (0..300).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn questions_have_a_bound() {
+        let (port, _shard, uplink) = port(4);
+        for conn in 0..question::QUESTIONS_MAX as u32 {
+            uplink.ask(question(conn)).expect("there is room");
+        }
+        assert_eq!(uplink.ask(question(0)), Err(question::NotAsked::Full));
+        drop(port);
+        assert_eq!(uplink.ask(question(0)), Err(question::NotAsked::Ended));
     }
 }

@@ -20,8 +20,9 @@ impl Shard {
 
     fn read_into(&mut self, id: ConnId, generation: u32, scratch: &mut [u8]) -> bool {
         let Some(conn) = self.connection(id).filter(|c| c.generation == generation) else { return false };
-        if conn.stall.is_some() {
-            // Who does not take what it is owed is not listened to; it is read again once it is level.
+        if conn.stall.is_some() || conn.asking.is_some() {
+            // Who does not take what it is owed is not listened to; it is read again once it is level. Nor is one who waits
+            // for the pulse, until that answers.
             conn.reading = false;
             return false;
         }

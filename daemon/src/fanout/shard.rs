@@ -18,18 +18,23 @@ use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
 use super::link::Link;
 use super::metrics::Metrics;
+use super::question::{Downlink, Uplink};
 use super::topics::Topics;
 use super::walk::Walk;
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
+use crate::model::encoding::{Encoder, Encoding};
 use crate::model::frame;
 use crate::model::lane::FeedState;
+use crate::model::message::Message;
 use crate::model::protocol::event;
 
 /// How long a connection may take no byte at all before it is closed, in seconds.
 const STUCK_S: u32 = 30;
 /// Clients taken in between two beats when beats come without a pause.
 const ARRIVALS_PER_BEAT: usize = 256;
+/// Answers taken between two turns of the shard's other work.
+const ANSWERS_PER_TURN: usize = 16;
 /// What one read takes at most.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -46,7 +51,7 @@ pub struct Told {
     /// When, on the shard's count of pushes.
     pub pos: u64,
     /// The notice, ready to send.
-    pub notice: Rc<[u8]>,
+    pub notice: Rc<Message>,
 }
 
 /// Counts since the last flush.
@@ -68,8 +73,10 @@ impl Tally {
 
 /// What a shard is reached by.
 pub struct Inbox {
-    pub beats: mpsc::Receiver<Arc<Beat>>,
+    pub beats: mpsc::Receiver<Downlink>,
     pub arrivals: mpsc::Receiver<Arrival>,
+    /// Leads to the pulse.
+    pub uplink: Uplink,
     pub stop: watch::Receiver<bool>,
     /// Counts the shard's sweeps.
     pub turns: Arc<AtomicU64>,
@@ -82,7 +89,10 @@ pub struct Shard {
     pub number: usize,
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
+    pub encoder: Rc<Encoder>,
     load: Arc<AtomicUsize>,
+    /// Leads to the pulse.
+    pub uplink: Uplink,
     pub connections: Vec<Option<Connection>>,
     free: Vec<ConnId>,
     generations: u32,
@@ -117,7 +127,7 @@ impl Shard {
         mut inbox: Inbox,
     ) {
         let shard = Rc::new_cyclic(|me| {
-            RefCell::new(Shard::new(me.clone(), number, settings.clone(), metrics, load))
+            RefCell::new(Shard::new(me.clone(), number, settings.clone(), metrics, load, inbox.uplink))
         });
         let mut sweep = tokio::time::interval(Duration::from_secs(1));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -129,9 +139,9 @@ impl Shard {
                     inbox.turns.fetch_add(1, Ordering::Relaxed);
                     shard.borrow_mut().sweep();
                 }
-                beat = inbox.beats.recv() => {
-                    let Some(beat) = beat else { break };
-                    deliver(&shard, &beat).await;
+                item = inbox.beats.recv() => {
+                    let Some(item) = item else { break };
+                    take(&shard, item).await;
                     // Under a load where the next beat waits already, clients still come in.
                     for _ in 0..ARRIVALS_PER_BEAT {
                         let Ok(arrival) = inbox.arrivals.try_recv() else { break };
@@ -142,8 +152,8 @@ impl Shard {
             }
         }
         // The pulse's last beat may have come together with the word to stop.
-        while let Ok(beat) = inbox.beats.try_recv() {
-            deliver(&shard, &beat).await;
+        while let Ok(item) = inbox.beats.try_recv() {
+            take(&shard, item).await;
         }
         ending::see_off(&shard, settings.drain).await;
     }
@@ -154,8 +164,9 @@ impl Shard {
         settings: Arc<Settings>,
         metrics: Arc<Metrics>,
         load: Arc<AtomicUsize>,
+        uplink: Uplink,
     ) -> Shard {
-        let up = |_| Told { state: FeedState::Up, pos: 0, notice: Rc::from([]) };
+        let up = |_| Told { state: FeedState::Up, pos: 0, notice: Rc::new(Message::new(b"", 0)) };
         let tiers = settings.feeds.iter().flat_map(|feed| feed.tiers.all().iter().skip(1));
         let slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
         let now = Instant::now();
@@ -163,6 +174,7 @@ impl Shard {
             me,
             number,
             load,
+            uplink,
             connections: Vec::new(),
             free: Vec::new(),
             generations: 0,
@@ -170,6 +182,7 @@ impl Shard {
             cohorts: Cohorts::default(),
             cohorts_told: 0,
             health: settings.feeds.iter().map(up).collect(),
+            encoder: Rc::new(Encoder::new(&settings.epoch)),
             settings,
             metrics,
             pos: 0,
@@ -190,6 +203,12 @@ impl Shard {
         self.connections.get_mut(id as usize)?.as_mut()
     }
 
+    /// How a connection is spoken to; one that is gone is not, so it does not matter.
+    pub fn encoding(&self, id: ConnId) -> Encoding {
+        let conn = self.connections.get(id as usize).and_then(Option::as_ref);
+        conn.map_or_else(Encoding::default, |conn| conn.encoding)
+    }
+
     /// Reads the clock once, for all that happens now.
     pub fn look_at_clock(&mut self) {
         self.now = Instant::now();
@@ -203,7 +222,7 @@ impl Shard {
 
     fn arrive(&mut self, arrival: Arrival) {
         self.look_at_clock();
-        let Arrival { socket, read_buf, kind, permit } = arrival;
+        let Arrival { socket, read_buf, kind, encoding, permit } = arrival;
         let link = match Link::new(socket) {
             Ok(link) => Rc::new(link),
             Err(error) => {
@@ -220,11 +239,13 @@ impl Shard {
         let connection = Connection {
             link: link.clone(),
             decoder: Decoder::new(),
+            encoding,
             cohort: None,
             generation,
             beat: self.beat,
             fresh: None,
             stall: None,
+            asking: None,
             sent_s: self.now_s,
             heard_s: self.now_s,
             pinged: false,
@@ -269,7 +290,7 @@ impl Shard {
     pub fn start_reading(&mut self, id: ConnId) {
         let Some(shard) = self.me.upgrade() else { return };
         let Some(conn) = self.connection(id) else { return };
-        if conn.reading || conn.stall.is_some() {
+        if conn.reading || conn.stall.is_some() || conn.asking.is_some() {
             return;
         }
         conn.reading = true;
@@ -321,8 +342,8 @@ impl Shard {
     fn sweep(&mut self) {
         self.look_at_clock();
         let now_s = self.now_s;
-        let mut heartbeat = Vec::new();
-        event::write(&event::Heartbeat { ts: unix_ms() }, &mut heartbeat);
+        let heartbeat = event::message(&event::Heartbeat { ts: unix_ms() });
+        let encoder = self.encoder.clone();
         let mut ping = Vec::new();
         frame::write_ping(&mut ping);
         let seconds = |d: Duration| d.as_secs().max(1) as u32;
@@ -334,14 +355,19 @@ impl Shard {
             if conn.fresh.as_ref().is_some_and(|fresh| fresh.until_s < now_s) && conn.stall.is_none() {
                 conn.fresh = None;
             }
+            let encoding = conn.encoding;
             let silent_s = now_s.saturating_sub(conn.heard_s);
             let stuck_s = conn.stall.as_ref().map(|stall| now_s.saturating_sub(stall.progress_s));
             if conn.closing_until_s.is_some_and(|until| until < now_s) {
                 self.drop_connection(id, 1006);
             } else if stuck_s.is_some_and(|s| s >= STUCK_S) {
                 self.drop_connection(id, CloseCode::TooSlow.code());
-            } else if conn.stall.is_some() || conn.echo || conn.closing_until_s.is_some() {
-                // It is not read while it is stalled, so its silence says nothing.
+            } else if conn.stall.is_some()
+                || conn.asking.is_some()
+                || conn.echo
+                || conn.closing_until_s.is_some()
+            {
+                // It is not read while it is stalled or waits for the pulse, so its silence says nothing.
             } else if conn.pinged && silent_s >= pong_s {
                 self.close(id, CloseCode::PongTimeout);
             } else {
@@ -354,7 +380,7 @@ impl Shard {
                     self.connection(id).into_iter().for_each(|conn| conn.sent_s = sent_s);
                 }
                 if quiet_s >= beat_s {
-                    self.send(id, &heartbeat, &[]);
+                    self.send(id, heartbeat.bytes(encoding, &encoder), &[]);
                 }
             }
         }
@@ -362,6 +388,22 @@ impl Shard {
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;
         self.tally.flush(&self.metrics);
+    }
+}
+
+/// What comes from the pulse, with turns for reading in between.
+async fn take(shard: &Rc<RefCell<Shard>>, item: Downlink) {
+    match item {
+        Downlink::Beat(beat) => deliver(shard, &beat).await,
+        Downlink::Answers(answers) => {
+            for (at, answer) in answers.into_iter().enumerate() {
+                if at % ANSWERS_PER_TURN == 0 {
+                    tokio::task::yield_now().await;
+                    shard.borrow_mut().look_at_clock();
+                }
+                shard.borrow_mut().take_answer(answer);
+            }
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::beat::Stale;
 use super::cohorts::CohortId;
-use crate::model::board::TopicId;
+use crate::model::board::{STREAM, TopicId};
 use crate::model::frame::Frame;
+use crate::model::protocol::command::{Mode, Terms};
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
 use crate::model::topic::{Topic, first_segment};
@@ -62,14 +63,42 @@ pub struct Slot {
     pub stale: Option<Stale>,
     /// When that was last told to be so or not, on the shard's count of pushes.
     pub aged_pos: u64,
-    /// By tier.
-    pub tiers: Vec<TierSlot>,
+    /// By tier, the feed's own beat first.
+    tiers: Vec<TierSlot>,
+    /// At the tier that carries every tick.
+    stream: TierSlot,
 }
 
 impl Slot {
-    /// The newest pushed frame: every other tier is slower than the feed's own beat.
+    /// What is kept at a tier.
+    pub fn tier(&self, tier: u8) -> Option<&TierSlot> {
+        if tier == STREAM { Some(&self.stream) } else { self.tiers.get(usize::from(tier)) }
+    }
+
+    /// The same, to change.
+    pub fn tier_mut(&mut self, tier: u8) -> Option<&mut TierSlot> {
+        if tier == STREAM { Some(&mut self.stream) } else { self.tiers.get_mut(usize::from(tier)) }
+    }
+
+    /// What is kept at the tier that carries every tick.
+    pub fn every(&self) -> &TierSlot {
+        &self.stream
+    }
+
+    /// What is kept at all tiers.
+    pub fn all_tiers(&self) -> impl Iterator<Item = &TierSlot> {
+        self.tiers.iter().chain([&self.stream])
+    }
+
+    /// The newest pushed frame as one who has the topic at `tier` sees it: every other tier is slower than the feed's own
+    /// beat, and the stream may be ahead of it by ticks that say the same again.
+    pub fn newest_at(&self, tier: u8) -> Option<&Arc<Frame>> {
+        self.tier(if tier == STREAM { STREAM } else { 0 })?.frame.as_ref()
+    }
+
+    /// The newest pushed frame.
     pub fn newest(&self) -> Option<&Arc<Frame>> {
-        self.tiers.first().and_then(|tier| tier.frame.as_ref())
+        self.newest_at(if self.is_event() { STREAM } else { 0 })
     }
 
     /// The newest pushed `seq`, 0 before the first.
@@ -153,6 +182,7 @@ impl Topics {
             stale: None,
             aged_pos: 0,
             tiers: std::iter::repeat_with(TierSlot::default).take(tiers).collect(),
+            stream: TierSlot::default(),
         };
         let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -180,7 +210,7 @@ impl Topics {
         let id = self.of_board.get_mut(board.0 as usize)?.take()?;
         let slot = self.slot_mut(id)?;
         (slot.topic, slot.stale) = (None, None);
-        for tier in &mut slot.tiers {
+        for tier in slot.tiers.iter_mut().chain([&mut slot.stream]) {
             tier.frame = None;
         }
         Some(id)
@@ -189,7 +219,7 @@ impl Topics {
     /// Frees a slot that nobody needs.
     pub fn release(&mut self, id: SlotId) {
         let unused = self.slot(id).is_some_and(|slot| {
-            slot.topic.is_none() && slot.asked == 0 && slot.tiers.iter().all(|tier| tier.taps.is_empty())
+            slot.topic.is_none() && slot.asked == 0 && slot.all_tiers().all(|tier| tier.taps.is_empty())
         });
         if unused && let Some(slot) = self.slots.get_mut(id as usize).and_then(Option::take) {
             self.by_name.remove(&slot.name);
@@ -208,15 +238,19 @@ impl Topics {
         slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
     }
 
-    /// The tier that `rate` gets for a slot. A rate that is slower than all of them was refused when it was asked for, but
-    /// the topic may have changed its class since: then it gets the slowest.
-    pub fn grant(&self, slot: &Slot, rate: Option<Duration>) -> u8 {
-        let Some(feed) = self.feeds.get(slot.feed).filter(|_| !slot.is_event()) else { return 0 };
-        feed.tiers.grant(rate).unwrap_or(slot.tiers.len().saturating_sub(1) as u8)
+    /// The tier that a slot is had at on these terms. A rate that is slower than all of them was refused when it was asked
+    /// for, but the topic may have changed its class since: then it gets the slowest.
+    pub fn grant(&self, slot: &Slot, terms: Terms) -> u8 {
+        if slot.is_event() || terms.mode == Mode::All {
+            return STREAM;
+        }
+        let Some(feed) = self.feeds.get(slot.feed) else { return 0 };
+        feed.tiers.grant(terms.rate).unwrap_or(slot.tiers.len().saturating_sub(1) as u8)
     }
 
     /// What a tier of a slot is.
     pub fn rate(&self, slot: &Slot, tier: u8) -> Duration {
+        let tier = if tier == STREAM { 0 } else { tier };
         self.feeds.get(slot.feed).map_or(Duration::ZERO, |feed| feed.tiers.rate(tier))
     }
 }

@@ -11,12 +11,16 @@ use std::time::Instant;
 use super::ages::Ages;
 use super::beat::Beat;
 use super::cohorts::{CohortId, ConnId};
-use super::connection::{Connection, Stall};
+use super::comings::Comings;
+use super::connection::Connection;
 use super::shard::{Shard, Told, unix_ms};
+use super::stall::Stall;
 use super::topics::SlotId;
-use crate::model::board::Change;
+use crate::model::board::{Change, STREAM};
+use crate::model::encoding::{Encoder, Encoding};
 use crate::model::frame::Frame;
 use crate::model::lane::Health;
+use crate::model::message::Message;
 use crate::model::protocol::event::{self, Notice};
 
 /// Writes between two turns of the shard's other work: about a millisecond at 4 µs each.
@@ -24,23 +28,40 @@ pub const WRITES_PER_TURN: usize = 256;
 
 /// What is due to some cohort.
 #[derive(Debug)]
-struct Item {
+pub struct Item {
     /// The push's number on the shard's count.
-    pos: u64,
-    payload: Payload,
+    pub pos: u64,
+    /// What it is.
+    pub payload: Payload,
 }
 
+/// What an item is.
 #[derive(Debug)]
-enum Payload {
-    Frame(SlotId, Arc<Frame>),
-    Notice(Rc<[u8]>),
+pub enum Payload {
+    /// The newest tick of a topic.
+    Newest(SlotId, Arc<Frame>),
+    /// The next tick of a topic, for those who get every one.
+    Every(SlotId, Arc<Frame>),
+    /// Words of the server's own.
+    Notice(About, Rc<Message>),
+}
+
+/// What a notice is about: what becomes of it when it cannot go out depends on that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// How a feed or a topic is; only how it is in the end matters.
+    State,
+    /// Which topics came and went.
+    Roster,
+    /// Ticks were passed over.
+    Reset,
 }
 
 impl Item {
-    fn bytes(&self) -> &[u8] {
+    fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
         match &self.payload {
-            Payload::Frame(_, frame) => frame.bytes(),
-            Payload::Notice(bytes) => bytes,
+            Payload::Newest(_, frame) | Payload::Every(_, frame) => frame.bytes(encoding, encoder),
+            Payload::Notice(_, message) => message.bytes(encoding, encoder),
         }
     }
 }
@@ -49,8 +70,8 @@ impl Item {
 #[derive(Debug, Default)]
 struct Joined {
     bytes: Vec<u8>,
-    /// Where each ends, and its push's number.
-    ends: Vec<(usize, u64)>,
+    /// Where each ends, and the item's number in the walk.
+    ends: Vec<(usize, u32)>,
     /// How many of them, the first, are notices.
     notices: usize,
 }
@@ -62,10 +83,10 @@ impl Joined {
         self.notices = 0;
     }
 
-    fn push(&mut self, item: &Item) {
-        self.bytes.extend_from_slice(item.bytes());
-        self.ends.push((self.bytes.len(), item.pos));
-        self.notices += usize::from(matches!(item.payload, Payload::Notice(_)));
+    fn push(&mut self, at: u32, item: &Item, encoding: Encoding, encoder: &Encoder) {
+        self.bytes.extend_from_slice(item.bytes(encoding, encoder));
+        self.ends.push((self.bytes.len(), at));
+        self.notices += usize::from(matches!(item.payload, Payload::Notice(..)));
     }
 }
 
@@ -107,7 +128,7 @@ impl Shard {
         self.look_at_clock();
         self.beat += 1;
         self.tally.skipped += beat.skipped;
-        let mut ages = Ages::default();
+        let (mut ages, mut comings) = (Ages::default(), Comings::default());
         for change in &beat.changes {
             match change {
                 Change::Added(id, topic) => {
@@ -117,12 +138,14 @@ impl Shard {
                         let pos = self.pos;
                         self.topics.slot_mut(slot).into_iter().for_each(|slot| slot.aged_pos = pos);
                         self.cohorts.appear(&mut self.topics, slot);
+                        self.note_coming(slot, true, &mut comings);
                     }
                 }
                 Change::Removed(id) => {
                     // While its wires still lead to those who were told that it is stale.
                     self.age(*id, None, &mut ages);
                     if let Some(slot) = self.topics.vanish(*id) {
+                        self.note_coming(slot, false, &mut comings);
                         self.cohorts.vanish(&mut self.topics, slot);
                     }
                 }
@@ -137,30 +160,38 @@ impl Shard {
             self.age(aged.topic, aged.stale, &mut ages);
         }
         self.tell_ages(ages);
+        for topic in &beat.resets {
+            self.note_reset(*topic, &mut comings);
+        }
+        self.tell_comings(comings);
         self.walk.notices = self.walk.items.len() as u32;
         for due in &beat.due {
             let Some(id) = self.topics.of_board(due.topic) else { continue };
-            let Some(tier) = self.topics.slot_mut(id).and_then(|s| s.tiers.get_mut(usize::from(due.tier)))
-            else {
-                continue;
-            };
-            self.pos += 1;
+            let Some(tier) = self.topics.slot_mut(id).and_then(|s| s.tier_mut(due.tier)) else { continue };
+            self.pos += due.ticks() as u64;
             tier.frame = Some(due.frame.clone());
             tier.pos = self.pos;
             if tier.taps.is_empty() {
                 continue;
             }
-            let item = self.walk.items.len() as u32;
+            let items = self.walk.items.len() as u32..(self.walk.items.len() + due.ticks()) as u32;
             for tap in &tier.taps {
                 if let Some(cohort) = self.cohorts.get_mut(tap.cohort) {
                     if cohort.due.is_empty() {
                         self.walk.touched.push(tap.cohort);
                     }
-                    cohort.due.push(item);
+                    cohort.due.extend(items.clone());
                 }
             }
-            self.walk.oldest_ts = self.walk.oldest_ts.min(due.frame.tick().ts);
-            self.walk.items.push(Item { pos: self.pos, payload: Payload::Frame(id, due.frame.clone()) });
+            let first = self.pos - due.ticks() as u64 + 1;
+            for (frame, pos) in due.frames().zip(first..) {
+                self.walk.oldest_ts = self.walk.oldest_ts.min(frame.tick().ts);
+                let payload = match due.tier {
+                    STREAM => Payload::Every(id, frame.clone()),
+                    _ => Payload::Newest(id, frame.clone()),
+                };
+                self.walk.items.push(Item { pos, payload });
+            }
         }
     }
 
@@ -168,10 +199,8 @@ impl Shard {
     fn tell_health(&mut self, feed: usize, health: &Health) {
         let Some(known) = self.health.get_mut(feed) else { return };
         let name = self.topics.feeds().get(feed).map_or("", |f| f.name.as_str());
-        let mut bytes = Vec::new();
-        event::write(&Notice::feed(name, health), &mut bytes);
+        let notice = Rc::new(event::message(&Notice::feed(name, health)));
         self.pos += 1;
-        let notice: Rc<[u8]> = bytes.into();
         *known = Told { state: health.state, pos: self.pos, notice: notice.clone() };
         let interested: Vec<CohortId> = self
             .cohorts
@@ -182,15 +211,15 @@ impl Shard {
         if interested.is_empty() {
             return;
         }
-        let item = self.add_notice(self.pos, notice);
+        let item = self.add_notice(self.pos, About::State, notice);
         for id in interested {
             self.owe(id, item);
         }
     }
 
     /// Adds a notice to the beat that is on its way; the number to [`Shard::owe`] it by.
-    pub(super) fn add_notice(&mut self, pos: u64, notice: Rc<[u8]>) -> u32 {
-        self.walk.items.push(Item { pos, payload: Payload::Notice(notice) });
+    pub(super) fn add_notice(&mut self, pos: u64, about: About, notice: Rc<Message>) -> u32 {
+        self.walk.items.push(Item { pos, payload: Payload::Notice(about, notice) });
         self.walk.items.len() as u32 - 1
     }
 
@@ -250,7 +279,7 @@ impl Shard {
         if let Some(cohort) = self.cohorts.get(*id) {
             for at in &cohort.due {
                 if let Some(item) = self.walk.items.get(*at as usize) {
-                    self.walk.joined.push(item);
+                    self.walk.joined.push(*at, item, cohort.encoding, &self.encoder);
                 }
             }
             self.walk.members_left = cohort.members.len();
@@ -279,30 +308,38 @@ impl Shard {
 
     fn serve(&mut self, id: ConnId, early: bool) {
         let (beat, now_s) = (self.beat, self.now_s);
-        let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::as_mut) else { return };
+        let Shard { connections, cohorts, walk, encoder, tally, .. } = self;
+        let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return };
         if conn.beat == beat {
             return;
         }
         conn.beat = beat;
-        let Some(cohort) = conn.cohort.and_then(|c| self.cohorts.get(c)) else { return };
+        let Some(cohort) = conn.cohort.and_then(|c| cohorts.get(c)) else { return };
         if cohort.due.is_empty() {
             return;
         }
         if let Some(stall) = &mut conn.stall {
-            let notices = cohort.due.partition_point(|item| *item < self.walk.notices);
-            stall.missed += (cohort.due.len() - notices) as u64;
+            // Where nobody has every tick, the frames need no look.
+            let notices = cohort.due.partition_point(|item| *item < walk.notices);
+            let looked_at = if cohort.streams == 0 { notices } else { cohort.due.len() };
+            stall.missed += (cohort.due.len() - looked_at) as u64;
+            for item in cohort.due.iter().take(looked_at).filter_map(|at| walk.items.get(*at as usize)) {
+                stall.pass(item);
+            }
             return;
         }
-        let walk = &mut self.walk;
         let joined = if early || conn.fresh.is_some() {
             walk.own.clear();
-            for item in cohort.due.iter().filter_map(|at| walk.items.get(*at as usize)) {
+            for at in &cohort.due {
+                let Some(item) = walk.items.get(*at as usize) else { continue };
                 let had = match (&item.payload, &conn.fresh) {
-                    (Payload::Frame(slot, frame), Some(fresh)) => fresh.has(*slot, frame.tick().n),
+                    (Payload::Newest(slot, frame) | Payload::Every(slot, frame), Some(fresh)) => {
+                        fresh.has(*slot, frame.tick().n)
+                    }
                     _ => false,
                 };
                 if !had {
-                    walk.own.push(item);
+                    walk.own.push(*at, item, conn.encoding, encoder);
                 }
             }
             &walk.own
@@ -312,14 +349,14 @@ impl Shard {
         if joined.bytes.is_empty() {
             return;
         }
-        match write_joined(conn, joined, now_s) {
+        match write_joined(conn, joined, &walk.items, now_s) {
             Sent::All => {
-                self.tally.frames += (joined.ends.len() - joined.notices) as u64;
-                self.tally.bytes += joined.bytes.len() as u64;
+                tally.frames += (joined.ends.len() - joined.notices) as u64;
+                tally.bytes += joined.bytes.len() as u64;
             }
             Sent::Part { frames, bytes } => {
-                self.tally.frames += frames;
-                self.tally.bytes += bytes;
+                tally.frames += frames;
+                tally.bytes += bytes;
                 self.begin_stall(id);
             }
             Sent::Gone => self.drop_connection(id, 1006),
@@ -340,7 +377,7 @@ enum Sent {
 
 /// One write of all that is due. What did not fit makes a stall: the rest of the frame that was cut is kept, what comes
 /// after it is owed.
-fn write_joined(conn: &mut Connection, joined: &Joined, now_s: u32) -> Sent {
+fn write_joined(conn: &mut Connection, joined: &Joined, items: &[Item], now_s: u32) -> Sent {
     let written = match conn.link.try_write(&joined.bytes) {
         Ok(n) if n == joined.bytes.len() => {
             conn.sent_s = now_s;
@@ -352,21 +389,19 @@ fn write_joined(conn: &mut Connection, joined: &Joined, now_s: u32) -> Sent {
     };
     let whole = joined.ends.partition_point(|(end, _)| *end <= written);
     let start = whole.checked_sub(1).and_then(|last| joined.ends.get(last)).map_or(0, |(end, _)| *end);
-    let Some((end, pos)) = joined.ends.get(whole).copied() else { return Sent::All };
+    let item = |at: u32| items.get(at as usize);
+    let Some((end, Some(first))) = joined.ends.get(whole).map(|(end, at)| (*end, item(*at))) else {
+        return Sent::All;
+    };
     let cut = written > start;
     let rest = if cut { joined.bytes.get(written..end).unwrap_or_default() } else { &[] };
-    let pos = if cut { pos } else { pos.saturating_sub(1) };
+    let pos = if cut { first.pos } else { first.pos.saturating_sub(1) };
     let frames = whole + usize::from(cut);
-    conn.stall = Some(Box::new(Stall {
-        rest: rest.to_vec(),
-        pos,
-        health_pos: pos,
-        aged_pos: pos,
-        missed: (joined.ends.len() - frames.max(joined.notices)) as u64,
-        progress_s: now_s,
-        since: unix_ms(),
-        blocked: true,
-        ..Stall::default()
-    }));
+    let mut stall = Box::new(Stall::new(pos, rest.to_vec(), now_s));
+    stall.blocked = true;
+    for item in joined.ends.iter().skip(frames).filter_map(|(_, at)| item(*at)) {
+        stall.pass(item);
+    }
+    conn.stall = Some(stall);
     Sent::Part { frames: frames.saturating_sub(joined.notices) as u64, bytes: written as u64 }
 }

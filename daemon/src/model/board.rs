@@ -1,22 +1,29 @@
 //! The board: every topic's newest tick, numbered, and what is due at which beat.
 //!
 //! A topic belongs to a group (its feed's place in the configuration) and may be due at several tiers: tier 0 is the
-//! feed's own beat, the others are the configured slower ones. The board hands out frames, so that all who need a tick
-//! share one.
+//! feed's own beat, the others are the configured slower ones. They carry the newest tick of a state topic. [`STREAM`] is
+//! due with tier 0 and carries every tick, of state topics and event topics, and what it carried is the topic's history.
+//! The board hands out frames, so that all who need a tick share one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::frame::Frame;
+use super::history::{Batch, History, Limits};
 use super::sample::Class;
 use super::tick::Tick;
 use super::topic::Topic;
 
 pub use self::ageing::Aged;
 use self::ageing::Ages;
+pub use self::restoring::Restored;
 
-/// Most event ticks of one topic that wait for one beat; over that the oldest go, counted.
-pub const EVENTS_PER_BEAT_MAX: usize = 256;
+/// The tier that carries every tick, at the feed's own beat.
+pub const STREAM: u8 = u8::MAX;
+
+/// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
+/// is counted.
+pub const TICKS_PER_BEAT_MAX: usize = 1024;
 
 /// Topics in a list of what may be due that are not, beyond twice as many as there are topics.
 const LEFT_OVER_MAX: usize = 1024;
@@ -39,10 +46,24 @@ pub enum Change {
 pub struct Due {
     /// Whose.
     pub topic: TopicId,
-    /// At which of its feed's tiers.
+    /// At which of its feed's tiers, or [`STREAM`].
     pub tier: u8,
     /// What to send.
     pub frame: Arc<Frame>,
+    /// At [`STREAM`], what comes before it, in order; most often nothing.
+    pub earlier: Option<Arc<[Arc<Frame>]>>,
+}
+
+impl Due {
+    /// All of it, in order.
+    pub fn frames(&self) -> impl Iterator<Item = &Arc<Frame>> {
+        self.earlier.iter().flat_map(|frames| frames.iter()).chain([&self.frame])
+    }
+
+    /// How many ticks that are.
+    pub fn ticks(&self) -> usize {
+        1 + self.earlier.as_ref().map_or(0, |frames| frames.len())
+    }
 }
 
 /// How the board treats one feed's topics.
@@ -65,12 +86,14 @@ struct Place {
     dirty: u16,
     /// What was last pushed at the own beat: what `on_change` compares with, and what the slower tiers pass on.
     pushed: Option<Arc<Frame>>,
-    /// Event ticks since the last own beat.
-    events: Vec<Arc<Frame>>,
+    /// All since the last own beat.
+    ticks: VecDeque<Arc<Frame>>,
     /// When the newest tick came, on the board's clock.
     heard: u64,
     /// Told to be without news for too long.
     is_stale: bool,
+    /// Of an earlier run, and not heard of in this one.
+    is_restored: bool,
 }
 
 #[derive(Debug)]
@@ -92,9 +115,11 @@ pub struct Board {
     places: Vec<Option<Place>>,
     free: Vec<TopicId>,
     by_topic: HashMap<Topic, TopicId>,
+    by_name: HashMap<Box<str>, TopicId>,
     groups: Vec<GroupState>,
     changes: Vec<Change>,
     aged: Vec<Aged>,
+    history: History,
     n: u64,
     /// Microseconds on the monotonic clock, as it was last told; see [`Board::set_clock`].
     now: u64,
@@ -102,7 +127,7 @@ pub struct Board {
 
 impl Board {
     /// A board for these groups; a tick's group is its feed's index here.
-    pub fn new(groups: &[Group]) -> Board {
+    pub fn new(groups: &[Group], limits: Limits) -> Board {
         let groups = groups
             .iter()
             .map(|group| GroupState {
@@ -118,9 +143,11 @@ impl Board {
             places: Vec::new(),
             free: Vec::new(),
             by_topic: HashMap::new(),
+            by_name: HashMap::new(),
             groups,
             changes: Vec::new(),
             aged: Vec::new(),
+            history: History::new(limits),
             n: 0,
             now: 0,
         }
@@ -130,7 +157,7 @@ impl Board {
     pub fn offer(&mut self, group: usize, mut tick: Tick) {
         let id = match self.by_topic.get(&tick.topic) {
             Some(id) => *id,
-            None => self.introduce(group, &tick.topic),
+            None => self.adopt(group, &tick.topic).unwrap_or_else(|| self.introduce(group, &tick.topic)),
         };
         let advance = 1 + tick.merged;
         self.n += advance;
@@ -141,6 +168,13 @@ impl Board {
         tick.n = self.n;
         state.merged += tick.merged;
         place.heard = self.now;
+        if tick.topic != place.topic {
+            // To all downstream it is the one that was restored.
+            tick.topic = place.topic.clone();
+        }
+        if std::mem::take(&mut place.is_restored) {
+            state.ages.restored -= usize::from(place.topic.class() == Class::State);
+        }
         if place.is_stale {
             place.is_stale = false;
             state.ages.stale -= 1;
@@ -149,20 +183,16 @@ impl Board {
         let class = tick.topic.class();
         let frame = Arc::new(Frame::new(tick));
         let waiting = place.newest.replace(frame.clone());
-        match class {
-            Class::Event => {
-                if place.events.len() == EVENTS_PER_BEAT_MAX {
-                    place.events.remove(0);
-                    state.merged += 1;
-                }
-                place.events.push(frame);
-            }
-            Class::State => {
-                if place.dirty & 1 == 1 && waiting.is_some() {
-                    state.merged += 1;
-                }
-            }
+        let is_full = place.ticks.len() == TICKS_PER_BEAT_MAX;
+        if is_full {
+            place.ticks.pop_front();
         }
+        place.ticks.push_back(frame);
+        state.merged += u64::from(match class {
+            Class::Event => is_full,
+            // For those who take the newest; whether the others lost one too is not told apart.
+            Class::State => place.dirty & 1 == 1 && waiting.is_some(),
+        });
         if place.dirty & 1 == 0
             && let Some(list) = state.dirty.first_mut()
         {
@@ -174,11 +204,13 @@ impl Board {
     /// Takes a topic off the board.
     pub fn retire(&mut self, group: usize, topic: &Topic) {
         let Some(id) = self.by_topic.remove(topic) else { return };
+        self.by_name.remove(topic.name());
         let place = self.places.get_mut(id.0 as usize).and_then(Option::take);
         if let (Some(place), Some(state)) = (place, self.groups.get_mut(group)) {
             state.retired_any = true;
             state.ages.states -= usize::from(topic.class() == Class::State);
             state.ages.stale -= usize::from(place.is_stale);
+            state.ages.restored -= usize::from(place.is_restored && topic.class() == Class::State);
             // The last moves into the gap. The lists of what may be due need no search: no mark, not due.
             state.topics.swap_remove(place.at);
             let moved =
@@ -196,23 +228,33 @@ impl Board {
                 );
             }
         }
+        self.history.close(id);
         self.free.push(id);
         self.changes.push(Change::Removed(id));
     }
 
-    /// Everything of `group` that is due at `tier` now, into `due`.
+    /// Everything of `group` that is due at `tier` now, into `due`; with tier 0 also what [`STREAM`] carries.
     ///
     /// The slower tiers pass on what the own beat has pushed, and nothing else: then each of them carries a part of one
     /// sequence, and who changes tiers or had a snapshot neither misses a tick nor gets one twice.
     pub fn take_due(&mut self, group: usize, tier: u8, due: &mut Vec<Due>) {
-        let Some(GroupState { group, dirty, topics, .. }) = self.groups.get_mut(group) else { return };
+        let Board { groups, places, history, now, .. } = self;
+        let Some(GroupState { group, dirty, topics, .. }) = groups.get_mut(group) else { return };
         let Some((own, slower)) = dirty.split_first_mut() else { return };
         let Some(at) = tier.checked_sub(1) else {
             let walk = if group.always { topics.as_slice() } else { own.as_slice() };
             for id in walk {
-                if let Some(Some(place)) = self.places.get_mut(id.0 as usize)
+                if let Some(Some(place)) = places.get_mut(id.0 as usize)
                     && (group.always || place.dirty & 1 == 1)
                 {
+                    if let Some(frame) = place.ticks.pop_back() {
+                        let earlier = (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
+                        let streamed = Due { topic: *id, tier: STREAM, frame, earlier };
+                        for frame in streamed.frames() {
+                            history.push(*id, frame.clone(), i64::try_from(*now).unwrap_or(i64::MAX));
+                        }
+                        due.push(streamed);
+                    }
                     place.push(*id, group.always, slower, due);
                 }
             }
@@ -221,13 +263,52 @@ impl Board {
         let Some(list) = slower.get_mut(usize::from(at)) else { return };
         // Draining keeps the list's memory for the next beat.
         for id in list.drain(..) {
-            let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
+            let Some(Some(place)) = places.get_mut(id.0 as usize) else { continue };
             if place.dirty & 1 << tier == 0 {
                 continue;
             }
             place.dirty &= !(1 << tier);
-            due.extend(place.pushed.iter().map(|frame| Due { topic: id, tier, frame: frame.clone() }));
+            due.extend(place.pushed.iter().map(|frame| Due {
+                topic: id,
+                tier,
+                frame: frame.clone(),
+                earlier: None,
+            }));
         }
+    }
+
+    /// The past of the topics.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The number of the topic of this name, if it has spoken.
+    pub fn find(&self, name: &str) -> Option<TopicId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Every tick of a topic that was pushed after `seq`, in order; `None` if some of them are gone, or may be.
+    pub fn since(&self, name: &str, seq: u64) -> Option<Vec<Arc<Frame>>> {
+        match self.find(name) {
+            Some(topic) => Some(self.history.since(topic, seq)?.cloned().collect()),
+            // It has not spoken, or it has ended and what it said is gone.
+            None => (seq == 0 && !self.groups.iter().any(|group| group.retired_any)).then(Vec::new),
+        }
+    }
+
+    /// From now on what changes of the past is noted for [`Board::take_unsaved`].
+    pub fn keep_ledger(&mut self) {
+        self.history.keep_ledger();
+    }
+
+    /// What has to be written down since the last call, or `all` there is.
+    pub fn take_unsaved(&mut self, all: bool) -> Batch {
+        Batch { n: self.n, ..self.history.take_unsaved(all) }
+    }
+
+    /// Gives up the past that is too old.
+    pub fn forget(&mut self) {
+        self.history.expire(i64::try_from(self.now).unwrap_or(i64::MAX));
     }
 
     /// The topics that came and went since the last call.
@@ -256,9 +337,10 @@ impl Board {
             newest: None,
             dirty: 0,
             pushed: None,
-            events: Vec::new(),
+            ticks: VecDeque::new(),
             heard: self.now,
             is_stale: false,
+            is_restored: false,
         };
         let id = match self.free.pop() {
             Some(id) => id,
@@ -275,7 +357,9 @@ impl Board {
         if let Some(slot) = self.places.get_mut(id.0 as usize) {
             *slot = Some(place);
         }
+        self.history.open(id, seq);
         self.by_topic.insert(topic.clone(), id);
+        self.by_name.insert(topic.name().into(), id);
         self.changes.push(Change::Added(id, topic.clone()));
         id
     }
@@ -285,17 +369,13 @@ impl Place {
     /// Makes due what the own beat pushes; a tick that is pushed for the first time is owed to the `slower` tiers too.
     fn push(&mut self, topic: TopicId, always: bool, slower: &mut [Vec<TopicId>], due: &mut Vec<Due>) {
         self.dirty &= !1;
-        if self.topic.class() == Class::Event {
-            due.extend(self.events.drain(..).map(|frame| Due { topic, tier: 0, frame }));
-            return;
-        }
-        let Some(frame) = &self.newest else { return };
+        let Some(frame) = self.newest.as_ref().filter(|_| self.topic.class() == Class::State) else { return };
         let differs = self.pushed.as_ref().is_none_or(|old| old.tick().value != frame.tick().value);
         let is_new = self.pushed.as_ref().is_none_or(|old| old.tick().n != frame.tick().n);
         if !differs && !always {
             return;
         }
-        due.push(Due { topic, tier: 0, frame: frame.clone() });
+        due.push(Due { topic, tier: 0, frame: frame.clone(), earlier: None });
         if !is_new {
             return;
         }
@@ -311,5 +391,6 @@ impl Place {
 }
 
 mod ageing;
+mod restoring;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The bytes of a tick on the wire, built at most once and shared by all who get it.
+//! The bytes of a tick on the wire, built at most once per encoding and shared by all who get it.
 //!
 //! A data frame depends on the tick alone, never on the connection, the subscription or a token: that is what lets all
 //! share it. Key order is fixed.
@@ -8,29 +8,28 @@ use std::sync::OnceLock;
 
 use fastwebsockets::{Frame as Wire, Payload};
 
+use super::encoding::{Encoder, Encoding};
+use super::message::Message;
 use super::tick::Tick;
 
 /// Longest WebSocket header of a server's frame: two bytes and an eight byte length.
-const HEADER_BYTES_MAX: usize = 10;
+pub const HEADER_BYTES_MAX: usize = 10;
+
+/// What a frame costs besides its value, about.
+const FRAME_BYTES: usize = 320;
 
 /// A numbered tick and, once someone needs them, its bytes.
 #[derive(Debug)]
 pub struct Frame {
     tick: Tick,
-    json: OnceLock<Encoded>,
-}
-
-#[derive(Debug)]
-struct Encoded {
-    bytes: Box<[u8]>,
-    header: usize,
+    message: OnceLock<Message>,
 }
 
 impl Frame {
     /// The board's: the tick must be numbered.
     pub fn new(tick: Tick) -> Frame {
         debug_assert!(tick.seq > 0, "the board numbers a tick before it is framed");
-        Frame { tick, json: OnceLock::new() }
+        Frame { tick, message: OnceLock::new() }
     }
 
     /// The tick it carries.
@@ -38,24 +37,26 @@ impl Frame {
         &self.tick
     }
 
-    /// One whole text frame: header and envelope.
-    pub fn bytes(&self) -> &[u8] {
-        &self.encoded().bytes
+    /// About what it costs to keep: its value as it came and in its bytes, and what lies around.
+    pub fn weight(&self) -> usize {
+        2 * self.tick.value.len() + FRAME_BYTES
+    }
+
+    /// The whole message as connections of this encoding get it.
+    pub fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
+        self.message().bytes(encoding, encoder)
     }
 
     /// The envelope alone: `{"event":…,"data":…}`.
     pub fn envelope(&self) -> &[u8] {
-        let encoded = self.encoded();
-        encoded.bytes.get(encoded.header..).unwrap_or_default()
+        self.message().text()
     }
 
-    fn encoded(&self) -> &Encoded {
-        self.json.get_or_init(|| {
+    fn message(&self) -> &Message {
+        self.message.get_or_init(|| {
             let mut envelope = Vec::with_capacity(self.tick.value.len() + 160);
             write_envelope(&self.tick, &mut envelope);
-            let mut bytes = Vec::with_capacity(envelope.len() + HEADER_BYTES_MAX);
-            let header = write_text(&envelope, &mut bytes);
-            Encoded { bytes: bytes.into_boxed_slice(), header }
+            Message::new(&envelope, self.tick.n)
         })
     }
 }
@@ -141,7 +142,7 @@ mod tests {
     fn header_fits_the_length() {
         for (value, header) in [(10, 2), (200, 4), (70_000, 10)] {
             let frame = frame(&"1".repeat(value), 0);
-            let bytes = frame.bytes();
+            let bytes = frame.bytes(Encoding::Json, &Encoder::new("e"));
             assert_eq!(bytes[0], 0x81);
             assert_eq!(bytes.len() - frame.envelope().len(), header);
             assert_eq!(bytes[1] & 0x80, 0, "a server never masks");

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use crate::model::history::History;
 use crate::model::protocol::rate;
 
 /// The pulse's metrics.
@@ -13,6 +14,8 @@ pub struct Metrics {
     topics: IntGaugeVec,
     stale: IntGaugeVec,
     late: IntCounterVec,
+    history_ticks: IntGauge,
+    history_bytes: IntGauge,
 }
 
 impl Metrics {
@@ -37,6 +40,13 @@ impl Metrics {
             Opts::new("tickerd_beats_late_total", "Beats skipped because the one before ran late."),
             &["tier"],
         )?;
+        let history_ticks = IntGauge::new("tickerd_history_ticks", "Ticks kept for history and recovery.")?;
+        let history_bytes = IntGauge::new(
+            "tickerd_history_bytes",
+            "Memory of the ticks kept for history and recovery, about.",
+        )?;
+        registry.register(Box::new(history_ticks.clone()))?;
+        registry.register(Box::new(history_bytes.clone()))?;
         registry.register(Box::new(merged.clone()))?;
         registry.register(Box::new(topics.clone()))?;
         registry.register(Box::new(stale.clone()))?;
@@ -46,7 +56,7 @@ impl Metrics {
             topics.with_label_values(&[feed]);
             stale.with_label_values(&[feed]);
         }
-        Ok(Metrics { merged, topics, stale, late })
+        Ok(Metrics { merged, topics, stale, late, history_ticks, history_bytes })
     }
 
     pub(super) fn watch_interval(&self, interval: Duration) {
@@ -61,6 +71,11 @@ impl Metrics {
         if ticks > 0 {
             self.merged.with_label_values(&[feed]).inc_by(ticks);
         }
+    }
+
+    pub(super) fn set_history(&self, history: &History) {
+        self.history_ticks.set(history.ticks() as i64);
+        self.history_bytes.set(history.bytes() as i64);
     }
 
     pub(super) fn set_topics(&self, feed: &str, topics: usize) {

@@ -69,7 +69,7 @@ impl Pulse {
     }
 
     /// What just went stale did so as `stale` says.
-    fn take_aged(&mut self, stale: Stale) {
+    pub(super) fn take_aged(&mut self, stale: Stale) {
         let aged = self.board.take_aged().into_iter();
         self.pending
             .aged

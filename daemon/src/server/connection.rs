@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::fanout::arrival::{Arrival, Kind, Permit, Socket};
+use crate::model::encoding::Encoding;
 
 use super::Place;
 use super::limits::{Full, Limits};
@@ -72,7 +73,8 @@ impl Gate {
                 let answer = |request: &mut Request<Incoming>| self.routes.answer(request);
                 if let Some((socket, read_buf, kind)) = self.speak_http(io, answer, stop).await {
                     let permit: Permit = Box::new(place);
-                    (self.place)(Arrival { socket, read_buf, kind, permit });
+                    let encoding = Encoding::Json;
+                    (self.place)(Arrival { socket, read_buf, kind, encoding, permit });
                 }
             }
             Err(full) => {

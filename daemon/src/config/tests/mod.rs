@@ -76,6 +76,7 @@ handshake = "200ms"
 count = 0
 age = "1h"
 bytes = "1MiB"
+path = "past/history"
 [[feed]]
 name = "stocks"
 plugin = "tickerd_feed_stocks"
@@ -122,7 +123,9 @@ exec = ["./feed.py", ""]
         },
     };
     assert_eq!(config.server, expected);
-    assert_eq!(config.history, History { count: 0, age: Duration::from_secs(3_600), bytes: 1 << 20 });
+    let path = Some(Path::new("/etc/tickerd/past/history").to_owned());
+    let history = History { count: 0, age: Duration::from_secs(3_600), bytes: 1 << 20, path };
+    assert_eq!(config.history, history);
     let stocks = Feed {
         name: "stocks".to_owned(),
         source: Source::Plugin {
@@ -188,9 +191,10 @@ fn known_keys_are_those_of_the_design() {
         "server.echo_limits.fragments",
         "server.limits.handshake",
         "history.bytes",
+        "history.path",
         "feed.exec",
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    assert_eq!(keys.len(), 3 + 15 + 2 + 8 + 3 + 13, "{keys:?}");
+    assert_eq!(keys.len(), 3 + 15 + 2 + 8 + 4 + 13, "{keys:?}");
 }

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fanout::topics::FeedFacts;
-use crate::model::board::TopicId;
+use crate::model::board::{STREAM, TopicId};
+use crate::model::protocol::command::Mode;
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
 use crate::model::topic::{Pattern, Topic};
@@ -16,11 +17,12 @@ use crate::model::topic::{Pattern, Topic};
 const TOPICS: [&str; 5] = ["f.a", "f.b", "f.c.d", "g.a", "g.b"];
 const NAMES: [&str; 10] = ["f.a", "f.b", "f.c.d", "g.a", "g.b", "f.*", "**", "*.a", "g.**", "f.c.*"];
 const RATES: [Option<Duration>; 3] = [None, Some(Duration::from_millis(500)), Some(Duration::from_secs(5))];
+const MODES: [Mode; 2] = [Mode::Latest, Mode::All];
 const MEMBERS: ConnId = 5;
 
 #[derive(Debug, Clone)]
 enum Op {
-    Subscribe(ConnId, Vec<usize>, usize),
+    Subscribe(ConnId, Vec<usize>, usize, usize),
     Unsubscribe(ConnId, Vec<usize>),
     Leave(ConnId),
     Appear(usize, bool),
@@ -30,7 +32,8 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let names = || prop::collection::vec(0..NAMES.len(), 1..5);
     prop_oneof![
-        4 => (0..MEMBERS, names(), 0..RATES.len()).prop_map(|(m, n, r)| Op::Subscribe(m, n, r)),
+        4 => (0..MEMBERS, names(), 0..RATES.len(), 0..MODES.len())
+            .prop_map(|(m, n, r, mode)| Op::Subscribe(m, n, r, mode)),
         2 => (0..MEMBERS, names()).prop_map(|(m, n)| Op::Unsubscribe(m, n)),
         1 => (0..MEMBERS).prop_map(Op::Leave),
         3 => (0..TOPICS.len(), any::<bool>()).prop_map(|(t, event)| Op::Appear(t, event)),
@@ -38,12 +41,17 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Neighbours are spoken to differently.
+fn as_member(id: ConnId) -> Member {
+    Member { id, encoding: if id.is_multiple_of(2) { Encoding::Json } else { Encoding::Sse } }
+}
+
 /// The shard's tables, and what they ought to say.
 struct Bench {
     topics: Topics,
     cohorts: Cohorts,
     in_cohort: BTreeMap<ConnId, CohortId>,
-    asked: BTreeMap<ConnId, BTreeMap<&'static str, Option<Duration>>>,
+    asked: BTreeMap<ConnId, BTreeMap<&'static str, Terms>>,
     spoken: BTreeMap<&'static str, Class>,
 }
 
@@ -67,8 +75,8 @@ impl Bench {
 
     fn apply(&mut self, op: &Op) {
         match op {
-            Op::Subscribe(member, names, rate) => {
-                let terms = Terms { rate: RATES[*rate], mode: None };
+            Op::Subscribe(member, names, rate, mode) => {
+                let terms = Terms { rate: RATES[*rate], mode: MODES[*mode] };
                 let what = |bench: &mut Bench, name: &'static str| match Pattern::is_pattern(name) {
                     true => What::Pattern(bench.cohorts.patterns.intern(&Pattern::parse(name).unwrap())),
                     false => What::Exact(bench.topics.intern(name).unwrap()),
@@ -76,9 +84,7 @@ impl Bench {
                 let names: Vec<&'static str> = names.iter().map(|at| NAMES[*at]).collect();
                 let edits: Vec<Edit> =
                     names.iter().map(|name| Edit::Set(Ask { what: what(self, name), terms })).collect();
-                self.edit(*member, &edits, |asked| {
-                    asked.extend(names.iter().map(|name| (*name, terms.rate)))
-                });
+                self.edit(*member, &edits, |asked| asked.extend(names.iter().map(|name| (*name, terms))));
             }
             Op::Unsubscribe(member, names) => {
                 let asked = self.asked.get(member).cloned().unwrap_or_default();
@@ -122,7 +128,7 @@ impl Bench {
         &mut self,
         member: ConnId,
         edits: &[Edit],
-        change: impl FnOnce(&mut BTreeMap<&'static str, Option<Duration>>),
+        change: impl FnOnce(&mut BTreeMap<&'static str, Terms>),
     ) {
         let before = self.ought(member);
         change(self.asked.entry(member).or_default());
@@ -131,7 +137,7 @@ impl Bench {
         let known: BTreeMap<SlotId, &str> =
             TOPICS.iter().filter_map(|name| Some((self.topics.find(name)?, *name))).collect();
         let from = self.in_cohort.remove(&member);
-        let (to, moved) = self.cohorts.edit(&mut self.topics, member, from, edits);
+        let (to, moved) = self.cohorts.edit(&mut self.topics, as_member(member), from, edits);
         self.in_cohort.extend(to.map(|to| (member, to)));
         let moved: BTreeMap<&str, _> = moved.iter().map(|m| (known[&m.slot], (m.before, m.now))).collect();
         let tiers = |name: &&'static str| (*name, (before.get(name).copied(), now.get(name).copied()));
@@ -144,16 +150,20 @@ impl Bench {
         let Some(asked) = self.asked.get(&member) else { return BTreeMap::new() };
         let tier = |topic: &'static str| {
             let class = self.spoken.get(topic);
-            let grant = |rate: Option<Duration>| match class {
-                Some(Class::Event) => 0,
-                _ => tiers(topic).grant(rate).unwrap(),
+            let grant = |terms: &Terms| match (class, terms.mode) {
+                (Some(Class::Event), _) | (_, Mode::All) => STREAM,
+                _ => tiers(topic).grant(terms.rate).unwrap(),
             };
             let matching = asked.iter().filter(|(name, _)| {
                 class.is_some() && Pattern::is_pattern(name) && Pattern::parse(name).unwrap().matches(topic)
             });
             match asked.get(topic) {
-                Some(rate) => Some(grant(*rate)),
-                None => matching.map(|(_, rate)| grant(*rate)).min(),
+                Some(terms) => Some(grant(terms)),
+                None => {
+                    let granted: Vec<u8> = matching.map(|(_, terms)| grant(terms)).collect();
+                    let all = granted.iter().find(|tier| **tier == STREAM);
+                    all.or(granted.iter().min()).copied()
+                }
             }
         };
         TOPICS.iter().filter_map(|topic| Some((*topic, tier(topic)?))).collect()
@@ -173,8 +183,8 @@ impl Bench {
                 .iter()
                 .flat_map(|c| c.asks())
                 .map(|ask| match ask.what {
-                    What::Exact(slot) => (&*self.topics.slot(slot).unwrap().name, ask.terms.rate),
-                    What::Pattern(id) => (self.cohorts.patterns.get(id).unwrap().as_str(), ask.terms.rate),
+                    What::Exact(slot) => (&*self.topics.slot(slot).unwrap().name, ask.terms),
+                    What::Pattern(id) => (self.cohorts.patterns.get(id).unwrap().as_str(), ask.terms),
                 })
                 .collect();
             assert_eq!(asks, self.asked.get(&member).cloned().unwrap_or_default(), "what {member} asked");
@@ -188,7 +198,10 @@ impl Bench {
         for (id, cohort) in self.cohorts.iter() {
             assert!(!cohort.members.is_empty(), "nobody is in cohort {id}");
             assert!(cohort.members.iter().all(|member| self.in_cohort.get(member) == Some(&id)));
-            assert!(asks.insert(cohort.asks.clone()), "two cohorts ask the same");
+            let alike = cohort.members.iter().all(|member| as_member(*member).encoding == cohort.encoding);
+            assert!(alike, "all are spoken to as their cohort is");
+            let both = (cohort.encoding, cohort.asks.clone());
+            assert!(asks.insert(both), "two cohorts ask the same in the same encoding");
             assert!(cohort.asks.is_sorted_by_key(|ask| ask.what));
             assert_eq!(
                 self.cohorts
@@ -197,9 +210,11 @@ impl Bench {
                     .map_or(0, |ids| ids.iter().filter(|i| **i == id).count()),
                 1
             );
+            let streams = cohort.wires.iter().filter(|wire| wire.tier == STREAM).count();
+            assert_eq!(streams, cohort.streams);
             members += cohort.members.len();
             for (at, wire) in cohort.wires.iter().enumerate() {
-                let tier = &self.topics.slot(wire.slot).unwrap().tiers[usize::from(wire.tier)];
+                let tier = self.topics.slot(wire.slot).unwrap().tier(wire.tier).unwrap();
                 let tap = tier.taps[wire.tap as usize];
                 assert_eq!((tap.cohort, tap.wire as usize), (id, at), "the tap at the wire's other end");
             }
@@ -222,7 +237,7 @@ impl Bench {
             assert_eq!(slot.is_some(), asked > 0 || self.spoken.contains_key(name), "{name} has a slot");
             let Some(slot) = slot else { continue };
             assert_eq!(slot.asked as usize, asked, "{name} is asked for");
-            taps += slot.tiers.iter().map(|tier| tier.taps.len()).sum::<usize>();
+            taps += slot.all_tiers().map(|tier| tier.taps.len()).sum::<usize>();
         }
         assert_eq!(taps, wires, "each tap has its wire");
         for name in NAMES.into_iter().filter(|name| Pattern::is_pattern(name)) {
@@ -249,12 +264,12 @@ proptest! {
 fn who_named_a_topic_keeps_it_through_any_change() {
     let mut bench = Bench::new();
     let slot = bench.topics.appear(TopicId(0), &Topic::new("f.a", "q", Class::Event)).unwrap();
-    let terms = Terms { rate: Some(Duration::from_secs(3600)), mode: None };
+    let terms = Terms { rate: Some(Duration::from_secs(3600)), mode: Mode::Latest };
     let ask = Edit::Set(Ask { what: What::Exact(slot), terms });
-    let (cohort, _) = bench.cohorts.edit(&mut bench.topics, 0, None, &[ask]);
+    let (cohort, _) = bench.cohorts.edit(&mut bench.topics, as_member(0), None, &[ask]);
     let tier = |bench: &Bench| bench.cohorts.get(cohort.unwrap()).unwrap().tier_of(slot);
-    assert_eq!(tier(&bench), Some(0));
-    for (class, expected) in [(Class::State, Some(2)), (Class::Event, Some(0))] {
+    assert_eq!(tier(&bench), Some(STREAM));
+    for (class, expected) in [(Class::State, Some(2)), (Class::Event, Some(STREAM))] {
         bench.topics.vanish(TopicId(0));
         bench.cohorts.vanish(&mut bench.topics, slot);
         bench.topics.appear(TopicId(0), &Topic::new("f.a", "q", class));
@@ -274,10 +289,10 @@ fn a_pattern_over_many_topics_comes_and_goes_in_linear_time() {
     let mut cohort = None;
     for round in 0..50 {
         let what = What::Pattern(bench.cohorts.patterns.intern(&pattern));
-        let ask = |rate| Edit::Set(Ask { what, terms: Terms { rate, mode: None } });
+        let ask = |rate| Edit::Set(Ask { what, terms: Terms { rate, mode: Mode::Latest } });
         for (edit, wires) in [(ask(RATES[0]), 10_000), (ask(RATES[2]), 10_000), (Edit::Clear(what), 0)] {
             let moved;
-            (cohort, moved) = bench.cohorts.edit(&mut bench.topics, 0, cohort, &[edit]);
+            (cohort, moved) = bench.cohorts.edit(&mut bench.topics, as_member(0), cohort, &[edit]);
             assert_eq!(moved.len(), 10_000, "round {round}");
             assert_eq!(cohort.and_then(|id| bench.cohorts.get(id)).map_or(0, |c| c.wires.len()), wires);
         }

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use super::{Cohort, CohortId, Cohorts, What, Wire};
-use crate::fanout::topics::{SlotId, Tap, Topics};
+use crate::fanout::topics::{Slot, SlotId, Tap, Topics};
+use crate::model::board::STREAM;
 
 impl Cohorts {
     /// A topic appeared: those whose patterns match get it, and those who asked for it by name get it at the tier that
@@ -52,20 +53,20 @@ impl Cohorts {
         }
     }
 
-    /// Exact beats pattern; among patterns the fastest wins.
+    /// Exact beats pattern; among patterns every tick beats the newest, and then the fastest wins.
     fn resolve(&self, topics: &Topics, cohort: &Cohort, id: SlotId) -> Option<u8> {
         let slot = topics.slot(id)?;
         if let Some(terms) = cohort.terms(What::Exact(id)) {
-            return Some(topics.grant(slot, terms.rate));
+            return Some(topics.grant(slot, terms));
         }
         slot.topic.as_ref()?;
         let granted = cohort.pattern_asks().iter().filter_map(|ask| match ask.what {
             What::Pattern(pattern) if self.patterns.get(pattern)?.matches(&slot.name) => {
-                Some(topics.grant(slot, ask.terms.rate))
+                Some(topics.grant(slot, ask.terms))
             }
             _ => None,
         });
-        granted.min()
+        granted.min_by_key(|tier| (*tier != STREAM, *tier))
     }
 
     /// Wires a slot to a cohort as its asks say; `at` is where the cohort has the slot now, if it has.
@@ -85,24 +86,26 @@ impl Cohorts {
 
     fn wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, tier: u8) {
         let Some(cohort) = self.get_mut(id) else { return };
-        let Some(taps) = topics.slot_mut(slot).and_then(|s| s.tiers.get_mut(usize::from(tier))) else {
+        let Some(taps) = topics.slot_mut(slot).and_then(|s| s.tier_mut(tier)) else {
             return;
         };
         taps.taps.push(Tap { cohort: id, wire: cohort.wires.len() as u32 });
         cohort.wires.push(Wire { slot, tap: taps.taps.len() as u32 - 1, tier });
+        cohort.streams += usize::from(tier == STREAM);
     }
 
     /// Takes one wire out; the last of each list moves into the gap, and its other end is told.
     pub(super) fn unwire(&mut self, topics: &mut Topics, id: CohortId, at: usize) {
         let Some(cohort) = self.get_mut(id) else { return };
         let gone = cohort.wires.swap_remove(at);
+        cohort.streams -= usize::from(gone.tier == STREAM);
         if let Some(moved) = cohort.wires.get(at).copied() {
-            let tier = topics.slot_mut(moved.slot).and_then(|s| s.tiers.get_mut(usize::from(moved.tier)));
+            let tier = topics.slot_mut(moved.slot).and_then(|s| s.tier_mut(moved.tier));
             if let Some(tap) = tier.and_then(|tier| tier.taps.get_mut(moved.tap as usize)) {
                 tap.wire = at as u32;
             }
         }
-        let tier = topics.slot_mut(gone.slot).and_then(|s| s.tiers.get_mut(usize::from(gone.tier)));
+        let tier = topics.slot_mut(gone.slot).and_then(|s| s.tier_mut(gone.tier));
         let Some(tier) = tier else { return };
         tier.taps.swap_remove(gone.tap as usize);
         if let Some(moved) = tier.taps.get(gone.tap as usize).copied()
@@ -115,8 +118,7 @@ impl Cohorts {
 
 /// Who has a slot, sorted, and where each keeps its wire.
 fn tapped(topics: &Topics, slot: SlotId) -> Vec<(CohortId, usize)> {
-    let tiers = topics.slot(slot).map(|slot| slot.tiers.as_slice()).unwrap_or_default();
-    let taps = tiers.iter().flat_map(|tier| &tier.taps);
+    let taps = topics.slot(slot).into_iter().flat_map(Slot::all_tiers).flat_map(|tier| &tier.taps);
     let mut tapped: Vec<_> = taps.map(|tap| (tap.cohort, tap.wire as usize)).collect();
     tapped.sort_unstable();
     tapped

@@ -82,16 +82,16 @@ impl Shard {
 /// Tells everyone, waits half the drain time, closes, and waits the other half at most.
 pub async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration) {
     let half = drain / 2;
-    let mut closing = Vec::new();
-    let reconnect_ms = [500, 5000];
-    event::write(&event::Closing { in_ms: half.as_millis() as u64, reconnect_ms }, &mut closing);
-    let count = shard.borrow().connections.len();
+    let closing =
+        event::message(&event::Closing { in_ms: half.as_millis() as u64, reconnect_ms: [500, 5000] });
+    let (count, encoder) = (shard.borrow().connections.len(), shard.borrow().encoder.clone());
     for at in 0..count {
         let mut shard = shard.borrow_mut();
         shard.look_at_clock();
         let id = at as ConnId;
         if shard.connection(id).is_some_and(|c| !c.echo && c.closing_until_s.is_none()) {
-            shard.send(id, &closing, &[]);
+            let encoding = shard.encoding(id);
+            shard.send(id, closing.bytes(encoding, &encoder), &[]);
         }
     }
     let begun = Instant::now();

@@ -1,6 +1,7 @@
 //! One shard with real sockets, driven step by step.
 
 mod ages;
+mod past;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,9 +13,11 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::fanout::Fanout;
 use crate::fanout::arrival::{Opening, Socket};
+use crate::fanout::question::Question;
 use crate::fanout::topics::FeedFacts;
 use crate::model::board::{Board, Group};
-use crate::model::decoder::Limits;
+use crate::model::decoder;
+use crate::model::history::Limits;
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
@@ -25,11 +28,12 @@ struct Bench {
     shard: Rc<RefCell<Shard>>,
     board: Board,
     topics: Vec<Topic>,
+    questions: mpsc::Receiver<Question>,
 }
 
 fn settings(drain: Duration) -> Settings {
     let feeds = [FeedFacts { name: "f".into(), tiers: Tiers::new(Duration::from_millis(100), &[]) }];
-    let limits = Limits { message: 1 << 16, fragments: 16 };
+    let limits = decoder::Limits { message: 1 << 16, fragments: 16 };
     let second = Duration::from_secs(1);
     Settings {
         server: "tickerd/test".into(),
@@ -52,16 +56,24 @@ impl Bench {
     fn new(topics: usize) -> Bench {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
+        let (uplink, questions) = Uplink::new(Arc::new(|| {}));
         let shard = Rc::new_cyclic(|me| {
-            RefCell::new(Shard::new(me.clone(), 0, Arc::new(settings(Duration::from_secs(1))), metrics, load))
+            let settings = Arc::new(settings(Duration::from_secs(1)));
+            RefCell::new(Shard::new(me.clone(), 0, settings, metrics, load, uplink))
         });
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
-        Bench { shard, board: Board::new(&[Group { tiers: 1, always: false }]), topics }
+        let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
+        let board = Board::new(&[Group { tiers: 1, always: false }], limits);
+        Bench { shard, board, topics, questions }
     }
 
     /// A client that asked for `topics` with its address and was greeted; it is connection 0, 1, and so on.
     async fn client(&self, topics: &[&str]) -> Client {
-        let (arrival, client) = arrival(topics);
+        self.client_in(Encoding::Json, topics).await
+    }
+
+    async fn client_in(&self, encoding: Encoding, topics: &[&str]) -> Client {
+        let (arrival, client) = arrival(topics, encoding);
         self.shard.borrow().load.fetch_add(1, Ordering::Relaxed);
         self.shard.borrow_mut().arrive(arrival);
         // It is read once it has been greeted.
@@ -99,7 +111,7 @@ impl Bench {
     }
 }
 
-fn arrival(topics: &[&str]) -> (Arrival, Client) {
+fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
     let opening = Opening { topics: topics.iter().map(|t| t.to_string()).collect(), rate: None };
@@ -107,14 +119,17 @@ fn arrival(topics: &[&str]) -> (Arrival, Client) {
         socket: Socket::Unix(ours),
         read_buf: bytes::Bytes::new(),
         kind: Kind::Ticker { opening: Some(opening).filter(|opening| !opening.topics.is_empty()) },
+        encoding,
         permit: Box::new(()),
     };
-    (arrival, Client { socket: theirs, unread: Vec::new() })
+    (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new() })
 }
 
 struct Client {
     socket: UnixStream,
     unread: Vec<u8>,
+    /// All that came.
+    all: Vec<u8>,
 }
 
 impl Client {
@@ -123,6 +138,7 @@ impl Client {
         let mut scratch = vec![0; 1 << 16];
         while let Ok(n @ 1..) = self.socket.read(&mut scratch) {
             self.unread.extend_from_slice(&scratch[..n]);
+            self.all.extend_from_slice(&scratch[..n]);
         }
         let mut frames = Vec::new();
         loop {
@@ -272,8 +288,9 @@ fn gauges_come_back_to_nothing() {
 fn the_last_beat_goes_out_before_the_goodbye() {
     for _ in 0..20 {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
-        let (fanout, mut outlet) = Fanout::start(1, settings(Duration::from_millis(10)), metrics).unwrap();
-        let (arrival, mut client) = arrival(&["f.0"]);
+        let (fanout, mut outlet) =
+            Fanout::start(1, settings(Duration::from_millis(10)), metrics, Arc::new(|| {})).unwrap();
+        let (arrival, mut client) = arrival(&["f.0"], Encoding::Json);
         fanout.intake().place(arrival);
         let mut frames = Vec::new();
         while frames.len() < 2 {
@@ -286,4 +303,27 @@ fn the_last_beat_goes_out_before_the_goodbye() {
         assert_eq!(seqs(&rest), [("f.0".to_owned(), 1)], "{rest:?}");
         assert!(rest.iter().any(|frame| frame.contains(r#""event":"closing""#)), "{rest:?}");
     }
+}
+
+/// Who is spoken to differently shares what was asked and not the bytes; each form of a tick is built once for all.
+#[test]
+fn each_encoding_of_a_tick_is_built_once_for_all_who_get_it() {
+    run(async {
+        let mut bench = Bench::new(1);
+        let mut clients = Vec::new();
+        for encoding in [Encoding::Json, Encoding::Sse, Encoding::Sse, Encoding::Json, Encoding::Sse] {
+            clients.push((encoding, bench.client_in(encoding, &["f.0"]).await));
+        }
+        assert_eq!(bench.shard.borrow().cohorts.count(), 2);
+        let built = bench.shard.borrow().encoder.built();
+        let beat = bench.beat(10);
+        deliver(&bench.shard, &beat).await;
+        assert_eq!(bench.shard.borrow().encoder.built() - built, 1, "three get the one event");
+        for (encoding, client) in &mut clients {
+            client.read();
+            let shard = bench.shard.borrow();
+            let expected = beat.due[0].frame.bytes(*encoding, &shard.encoder);
+            assert!(client.all.ends_with(expected), "{encoding:?}");
+        }
+    });
 }

@@ -26,6 +26,8 @@ pub(super) struct Ages {
     pub states: usize,
     /// Those of them that are stale.
     pub stale: usize,
+    /// Those of an earlier run that were not heard of in this one. They are stale, and say nothing of their feed.
+    pub restored: usize,
     /// Topics count as heard at this time if they were heard earlier.
     floor: u64,
     next_look: u64,
@@ -89,7 +91,10 @@ impl Board {
 
     /// Whether a group has state topics, and each of them is stale.
     pub fn is_silent(&self, group: usize) -> bool {
-        self.groups.get(group).is_some_and(|g| g.ages.states > 0 && g.ages.stale == g.ages.states)
+        self.groups.get(group).is_some_and(|g| {
+            let Ages { states, stale, restored, .. } = g.ages;
+            states > restored && stale == states
+        })
     }
 }
 
@@ -101,13 +106,14 @@ mod tests {
 
     use super::*;
     use crate::model::board::Group;
+    use crate::model::history::Limits;
     use crate::model::tick::Tick;
     use crate::model::topic::Topic;
 
     const MAX_AGE: u64 = 1_000;
 
     fn board() -> Board {
-        Board::new(&[Group { tiers: 1, always: false }])
+        Board::new(&[Group { tiers: 1, always: false }], Limits::NONE)
     }
 
     fn topic(name: &str) -> Topic {

@@ -12,15 +12,26 @@ fn topic(name: &str) -> Topic {
     Topic::new(name, "q", Class::State)
 }
 
+/// What is due at a tier; with the own beat, what the stream carries is left out.
 fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
+    due_of(board, tier, tier)
+}
+
+/// What the stream carries at the own beat.
+fn streamed(board: &mut Board) -> Vec<(u64, u64)> {
+    due_of(board, 0, STREAM)
+}
+
+fn due_of(board: &mut Board, beat: u8, tier: u8) -> Vec<(u64, u64)> {
     let mut due = Vec::new();
-    board.take_due(0, tier, &mut due);
-    due.iter().map(|d| (d.frame.tick().seq, d.frame.tick().n)).collect()
+    board.take_due(0, beat, &mut due);
+    let due = due.iter().filter(|d| d.tier == tier);
+    due.flat_map(Due::frames).map(|frame| (frame.tick().seq, frame.tick().n)).collect()
 }
 
 #[test]
 fn newest_wins_and_is_pushed_once_per_tier() {
-    let mut board = Board::new(&[STATE]);
+    let mut board = Board::new(&[STATE], Limits::NONE);
     let a = topic("f.a");
     board.offer(0, tick(&a, "1", 0));
     board.offer(0, tick(&a, "2", 3));
@@ -33,7 +44,7 @@ fn newest_wins_and_is_pushed_once_per_tier() {
 
 #[test]
 fn on_change_compares_with_the_last_push() {
-    let mut board = Board::new(&[STATE]);
+    let mut board = Board::new(&[STATE], Limits::NONE);
     let a = topic("f.a");
     board.offer(0, tick(&a, "1", 0));
     assert_eq!(due(&mut board, 0), [(1, 1)]);
@@ -45,7 +56,7 @@ fn on_change_compares_with_the_last_push() {
 
 #[test]
 fn slower_tiers_pass_on_what_the_own_beat_pushed() {
-    let mut board = Board::new(&[STATE]);
+    let mut board = Board::new(&[STATE], Limits::NONE);
     let a = topic("f.a");
     board.offer(0, tick(&a, "1", 0));
     assert_eq!(due(&mut board, 1), [], "not pushed yet");
@@ -65,7 +76,7 @@ fn slower_tiers_pass_on_what_the_own_beat_pushed() {
 
 #[test]
 fn always_repeats_the_newest() {
-    let mut board = Board::new(&[Group { tiers: 1, always: true }]);
+    let mut board = Board::new(&[Group { tiers: 1, always: true }], Limits::NONE);
     board.offer(0, tick(&topic("f.a"), "1", 0));
     assert_eq!(due(&mut board, 0), [(1, 1)]);
     assert_eq!(due(&mut board, 0), [(1, 1)]);
@@ -73,24 +84,66 @@ fn always_repeats_the_newest() {
 
 #[test]
 fn events_all_go_in_order_within_their_bound() {
-    let mut board = Board::new(&[STATE]);
+    let mut board = Board::new(&[STATE], Limits::NONE);
     let a = Topic::new("f.a", "t", Class::Event);
     for i in 0..3 {
         board.offer(0, tick(&a, &i.to_string(), 0));
     }
-    assert_eq!(due(&mut board, 0), [(1, 1), (2, 2), (3, 3)]);
-    assert_eq!(due(&mut board, 1), []);
-    for i in 0..EVENTS_PER_BEAT_MAX + 2 {
+    assert_eq!(streamed(&mut board), [(1, 1), (2, 2), (3, 3)]);
+    assert_eq!((due(&mut board, 0), due(&mut board, 1)), (vec![], vec![]), "and nowhere else");
+    for i in 0..TICKS_PER_BEAT_MAX + 2 {
         board.offer(0, tick(&a, &i.to_string(), 0));
     }
-    let got = due(&mut board, 0);
-    assert_eq!((got.len(), got[0].0), (EVENTS_PER_BEAT_MAX, 6));
+    let got = streamed(&mut board);
+    assert_eq!((got.len(), got[0].0), (TICKS_PER_BEAT_MAX, 6));
     assert_eq!(board.take_merged(0), 2);
+}
+
+/// The same value again is news to those who want every tick, and to nobody else.
+#[test]
+fn the_stream_carries_every_tick_and_the_others_the_newest() {
+    for always in [false, true] {
+        let mut board = Board::new(&[Group { always, ..STATE }], Limits::NONE);
+        let a = topic("f.a");
+        for value in ["1", "2", "2"] {
+            board.offer(0, tick(&a, value, 0));
+        }
+        let mut got = Vec::new();
+        board.take_due(0, 0, &mut got);
+        let got: Vec<_> = got.iter().flat_map(|d| d.frames().map(|f| (d.tier, f.tick().seq))).collect();
+        assert_eq!(got, [(STREAM, 1), (STREAM, 2), (STREAM, 3), (0, 3)]);
+        board.offer(0, tick(&a, "2", 4));
+        assert_eq!(streamed(&mut board), [(8, 8)], "what was merged before shows in its number");
+        assert_eq!(streamed(&mut board), []);
+        assert_eq!(due(&mut board, 1), [if always { (8, 8) } else { (3, 3) }]);
+    }
+}
+
+#[test]
+fn what_was_pushed_is_the_past_and_goes_with_its_topic() {
+    let limits = Limits { count: 2, age: std::time::Duration::from_secs(1), bytes: usize::MAX };
+    let mut board = Board::new(&[STATE], limits);
+    let a = topic("f.a");
+    let past = |board: &Board| -> Vec<u64> {
+        let id = board.find("f.a");
+        id.iter().flat_map(|id| board.history().newest(*id, 9)).map(|f| f.tick().seq).collect()
+    };
+    for value in ["1", "2", "3"] {
+        board.offer(0, tick(&a, value, 0));
+    }
+    assert!(past(&board).is_empty(), "not pushed yet");
+    due(&mut board, 0);
+    assert_eq!(past(&board), [2, 3]);
+    board.set_clock(1_000_001);
+    board.forget();
+    assert!(past(&board).is_empty());
+    board.retire(0, &a);
+    assert_eq!(board.find("f.a"), None);
 }
 
 #[test]
 fn topics_that_come_and_go_leave_short_lists() {
-    let mut board = Board::new(&[STATE]);
+    let mut board = Board::new(&[STATE], Limits::NONE);
     for _ in 0..5 * LEFT_OVER_MAX {
         let a = topic("f.a");
         board.offer(0, tick(&a, "1", 0));
@@ -103,7 +156,7 @@ fn topics_that_come_and_go_leave_short_lists() {
 /// A number that was due when it was retired, given again and due again, is due once.
 #[test]
 fn a_number_given_again_is_due_once() {
-    let mut board = Board::new(&[STATE]);
+    let mut board = Board::new(&[STATE], Limits::NONE);
     let (a, b, c) = (topic("f.a"), topic("f.b"), topic("f.c"));
     for name in [&a, &b, &c] {
         board.offer(0, tick(name, "1", 0));
@@ -121,7 +174,8 @@ fn a_number_given_again_is_due_once() {
     let names = |board: &mut Board, tier| {
         let mut due = Vec::new();
         board.take_due(0, tier, &mut due);
-        let mut names: Vec<_> = due.iter().map(|d| d.frame.tick().topic.name().to_owned()).collect();
+        let mut names: Vec<_> =
+            due.iter().filter(|d| d.tier == tier).map(|d| d.frame.tick().topic.name().to_owned()).collect();
         names.sort_unstable();
         names
     };
@@ -131,7 +185,7 @@ fn a_number_given_again_is_due_once() {
 
 #[test]
 fn a_topic_that_comes_back_counts_on() {
-    let mut board = Board::new(&[STATE]);
+    let mut board = Board::new(&[STATE], Limits::NONE);
     let a = topic("f.a");
     for i in 0..5 {
         board.offer(0, tick(&a, &i.to_string(), 0));
@@ -148,4 +202,92 @@ fn a_topic_that_comes_back_counts_on() {
         changes.as_slice(),
         [Change::Added(x, _), Change::Removed(y), Change::Added(z, _)] if x == y && y == z
     ));
+}
+
+fn names(changes: &[Change]) -> Vec<String> {
+    let name = |change: &Change| match change {
+        Change::Added(_, topic) => topic.name().to_owned(),
+        Change::Removed(_) => "-".to_owned(),
+    };
+    changes.iter().map(name).collect()
+}
+
+fn restored(group: usize, topic: &Topic, seqs: std::ops::RangeInclusive<u64>, now_ms: u64) -> Restored {
+    numbered(group, topic, seqs, now_ms, 100)
+}
+
+fn numbered(
+    group: usize,
+    topic: &Topic,
+    seqs: std::ops::RangeInclusive<u64>,
+    ts: u64,
+    base: u64,
+) -> Restored {
+    let numbered = |seq: u64| Tick { seq, n: base + seq, ts, ..tick(topic, &seq.to_string(), 0) };
+    let (floor, last) = (seqs.start() - 1, *seqs.end());
+    Restored { group, newest: numbered(last), floor, past: seqs.map(numbered).collect() }
+}
+
+const NOW_MS: u64 = 1_700_000_000_000;
+const MINUTE: Limits = Limits { count: 9, age: std::time::Duration::from_secs(60), bytes: usize::MAX };
+
+#[test]
+fn a_topic_of_an_earlier_run_counts_on_and_is_stale_until_it_is_heard_of() {
+    let mut board = Board::new(&[STATE], MINUTE);
+    let (a, e) = (topic("f.a"), Topic::new("f.e", "t", Class::Event));
+    let mut now = Vec::new();
+    board.restore(
+        vec![restored(0, &a, 3..=5, NOW_MS), restored(0, &e, 7..=7, NOW_MS)],
+        200,
+        NOW_MS,
+        &mut now,
+    );
+    let now: Vec<_> = now.iter().map(|d| (d.frame.tick().topic.name(), d.tier, d.frame.tick().seq)).collect();
+    assert_eq!(now, [("f.a", STREAM, 5), ("f.a", 0, 5), ("f.e", STREAM, 7)]);
+    assert_eq!(names(&board.take_changes()), ["f.a", "f.e"]);
+    assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [true]);
+    assert!(!board.is_silent(0), "nothing is known of its feed yet");
+    assert_eq!(due(&mut board, 1), [(5, 105)], "the slower tiers learn of it too");
+    let since = |board: &Board, seq| -> Option<Vec<u64>> {
+        board.since("f.a", seq).map(|frames| frames.iter().map(|f| f.tick().seq).collect())
+    };
+    assert_eq!((since(&board, 1), since(&board, 2)), (None, Some(vec![3, 4, 5])));
+    // The feed's own topic is another object of the same name.
+    let again = topic("f.a");
+    board.offer(0, tick(&again, "6", 0));
+    assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [false]);
+    assert_eq!(streamed(&mut board), [(6, 201)]);
+    assert_eq!(since(&board, 4), Some(vec![5, 6]));
+    assert!(board.take_changes().is_empty(), "it is the same topic");
+    board.offer(0, tick(&topic("f.new"), "1", 0));
+    assert_eq!(streamed(&mut board), [(202, 202)], "whoever may have been there before has lower numbers");
+    board.retire(0, &again);
+    assert_eq!(board.find("f.a"), None);
+    assert_eq!((board.topics(0), board.stale(0)), (2, 0));
+}
+
+#[test]
+fn a_topic_that_changed_its_kind_is_another() {
+    let mut board = Board::new(&[STATE], MINUTE);
+    board.restore(vec![restored(0, &topic("f.a"), 1..=2, NOW_MS)], 2, NOW_MS, &mut Vec::new());
+    board.take_changes();
+    board.offer(0, tick(&Topic::new("f.a", "other", Class::State), "1", 0));
+    assert_eq!(names(&board.take_changes()), ["-", "f.a"]);
+    assert_eq!(streamed(&mut board), [(3, 3)]);
+    assert_eq!((board.topics(0), board.stale(0)), (1, 0));
+    assert!(board.since("f.a", 1).is_none());
+}
+
+#[test]
+fn the_past_of_an_earlier_run_ages_on() {
+    let mut board = Board::new(&[STATE], MINUTE);
+    let (old, new) = (topic("f.old"), topic("f.new"));
+    let restored =
+        vec![restored(0, &old, 1..=2, NOW_MS - 61_000), numbered(0, &new, 1..=2, NOW_MS - 59_000, 150)];
+    board.restore(restored, 200, NOW_MS, &mut Vec::new());
+    assert_eq!((board.history().ticks(), board.topics(0)), (2, 2), "the newest stays, however old");
+    assert!(board.since("f.old", 1).is_none() && board.since("f.old", 2).is_some());
+    board.set_clock(1_100_000);
+    board.forget();
+    assert_eq!(board.history().ticks(), 0);
 }

@@ -1,6 +1,7 @@
 //! What clients say: text in, [`Request`] or an error that says what to change out.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use schemars::{JsonSchema, SchemaGenerator};
@@ -11,6 +12,7 @@ use super::error::{Code, ProtocolError};
 use super::fields;
 use super::rate;
 use super::shape::{self, Shape};
+use crate::model::topic::Pattern;
 
 /// Longest text id, in characters.
 const ID_CHARS_MAX: usize = 36;
@@ -26,6 +28,9 @@ pub enum Id {
     /// At most 36 characters.
     Text(#[schemars(length(max = 36))] Box<str>),
 }
+
+/// Values that one `history` answers if it does not say how many.
+const HISTORY_LIMIT: usize = 100;
 
 /// How ticks of a topic are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -52,17 +57,28 @@ impl<'de> Deserialize<'de> for Mode {
 /// The terms a subscription asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terms {
-    /// Shortest time between two pushes; none: the feed's own.
+    /// Shortest time between two pushes; none: the feed's own. Every tick comes at the feed's own, so it is none with
+    /// [`Mode::All`].
     pub rate: Option<Duration>,
-    /// None: what the topic's class says.
-    pub mode: Option<Mode>,
+    /// For state topics; of event topics every tick comes.
+    pub mode: Mode,
+}
+
+/// Where a client was when it went away.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Since {
+    /// Of which history, as `connected` told.
+    pub epoch: String,
+    /// By exact topic, the number of the last tick it had; 0 is none.
+    pub seq: BTreeMap<String, u64>,
 }
 
 /// A command, checked in its form; whether its topics exist is for others to say.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Upsert of subscriptions.
-    Subscribe { topics: Vec<String>, terms: Terms, snapshot: bool },
+    Subscribe { topics: Vec<String>, terms: Terms, snapshot: bool, since: Option<Since> },
     /// Ends subscriptions.
     Unsubscribe { topics: Vec<String> },
     /// Lists this connection's subscriptions.
@@ -71,6 +87,8 @@ pub enum Command {
     Topics { pattern: String },
     /// Asks for newest values once.
     Get { topics: Vec<String> },
+    /// Asks for the newest ticks of one topic that are kept.
+    History { topic: String, limit: usize },
     /// Asks for a pong; `t` comes back as it was written.
     Ping { t: Option<Box<str>> },
 }
@@ -82,6 +100,7 @@ impl Command {
             Command::Subscribe { topics, .. } | Command::Unsubscribe { topics } | Command::Get { topics } => {
                 topics
             }
+            Command::History { topic, .. } => std::slice::from_ref(topic),
             Command::Subscriptions | Command::Topics { .. } | Command::Ping { .. } => &[],
         }
     }
@@ -137,8 +156,9 @@ struct SubscribeData {
     mode: Option<Mode>,
     /// Whether the newest value of each topic follows at once; none: it does.
     snapshot: Option<bool>,
-    #[schemars(skip)]
-    since: Option<serde::de::IgnoredAny>,
+    /// Where the client was when it went away, for mode `all`.
+    #[serde(default, deserialize_with = "fields::object")]
+    since: Option<Since>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -149,6 +169,19 @@ struct TopicsData {
     _id: Option<serde::de::IgnoredAny>,
     #[schemars(schema_with = "shape::names")]
     topics: Vec<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HistoryData {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    #[schemars(schema_with = "shape::topic")]
+    topic: String,
+    /// How many of the newest at most; none: 100.
+    #[schemars(range(min = 1))]
+    limit: Option<u32>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -199,6 +232,7 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
     let of = |name, data, answer, about| Described { shape: Shape { name, data }, answer, about };
     let subscribe = generator.subschema_for::<SubscribeData>();
     let topics = generator.subschema_for::<TopicsData>();
+    let history = generator.subschema_for::<HistoryData>();
     let nothing = generator.subschema_for::<NoData>();
     let (matching, ping) =
         (generator.subschema_for::<MatchData>(), generator.subschema_for::<PingData<'_>>());
@@ -208,13 +242,14 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
         of("subscriptions", nothing, "subscriptions", "Lists this connection's subscriptions."),
         of("topics", matching, "topics", "Lists the topics there are."),
         of("get", topics, "values", "Asks for newest values once."),
+        of("history", history, "history", "Asks for the newest ticks of one topic that are kept."),
         of("ping", ping, "pong", "Asks for a sign of life."),
     ]
 }
 
 /// Commands of the protocol that this version does not answer yet.
-const NOT_BUILT: [&str; 5] = ["auth", "token", "history", "publish", "presence"];
-const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, ping";
+const NOT_BUILT: [&str; 4] = ["auth", "token", "publish", "presence"];
+const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, history, ping";
 
 fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
     ProtocolError::new(Code::BadRequest, message)
@@ -257,7 +292,10 @@ pub fn terms(rate: Option<&str>, mode: Option<Mode>) -> Result<Terms, ProtocolEr
             bad(format!("the rate {text:?} must be a whole number with its unit, such as \"250ms\" or \"1s\", at most 1h"))
         })?),
     };
-    Ok(Terms { rate, mode })
+    Ok(match mode {
+        Some(Mode::All) => Terms { rate: None, mode: Mode::All },
+        Some(Mode::Latest) | None => Terms { rate, mode: Mode::Latest },
+    })
 }
 
 /// Whether a JSON text is an object.
@@ -289,19 +327,18 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
     match event {
         "subscribe" => {
             let data: SubscribeData = read(event, data)?;
-            if data.since.is_some() {
-                return Err(ProtocolError::new(
-                    Code::UnknownEvent,
-                    "since is not built yet: subscribe without it, and take the snapshot",
-                ));
-            }
+            let mode = match &data.since {
+                Some(since) => Some(mode_since(since, &data)?),
+                None => data.mode,
+            };
             let rate =
                 data.rate.as_ref().map(|rate| rate.as_str().map_or_else(|| rate.to_string(), str::to_owned));
-            let terms = terms(rate.as_deref(), data.mode)?;
+            let terms = terms(rate.as_deref(), mode)?;
             Ok(Command::Subscribe {
                 topics: some_topics(event, data.topics)?,
                 terms,
                 snapshot: data.snapshot.unwrap_or(true),
+                since: data.since,
             })
         }
         "unsubscribe" => {
@@ -311,6 +348,16 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
         "get" => {
             let data: TopicsData = read(event, data)?;
             Ok(Command::Get { topics: some_topics(event, data.topics)? })
+        }
+        "history" => {
+            let data: HistoryData = read(event, data)?;
+            match data.limit {
+                Some(0) => Err(bad("the data of history: limit must be at least 1; leave it out for 100")),
+                limit => Ok(Command::History {
+                    topic: data.topic,
+                    limit: limit.map_or(HISTORY_LIMIT, |limit| limit as usize),
+                }),
+            }
         }
         "topics" => {
             let data: MatchData = read(event, data)?;
@@ -337,6 +384,26 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
                 Code::UnknownEvent,
                 format!("there is no command {shown:?}; this version answers {BUILT}"),
             ))
+        }
+    }
+}
+
+/// The mode of a `subscribe` that says where its client was: only who gets every tick can have missed some.
+fn mode_since(since: &Since, data: &SubscribeData) -> Result<Mode, ProtocolError> {
+    if data.mode == Some(Mode::Latest) {
+        return Err(bad(
+            "since is for mode \"all\": in mode \"latest\" the snapshot is all there is to have",
+        ));
+    }
+    let topics: HashSet<&str> = data.topics.iter().map(String::as_str).collect();
+    let stray = since.seq.keys().find(|name| !topics.contains(name.as_str()) || Pattern::is_pattern(name));
+    match stray {
+        None => Ok(Mode::All),
+        Some(name) => {
+            let shown = shown(name);
+            Err(bad(format!(
+                "since.seq names {shown:?}, which is not an exact topic among this command's topics"
+            )))
         }
     }
 }
@@ -380,16 +447,37 @@ mod tests {
         )
         .unwrap();
         assert_eq!(request.id, Some(Id::Number(2)));
-        let Command::Subscribe { topics, terms, snapshot } = request.command else { panic!() };
+        let Command::Subscribe { topics, terms, snapshot, since } = request.command else { panic!() };
         assert_eq!(topics, ["a.b", "c.*"]);
-        assert_eq!(terms, Terms { rate: Some(Duration::from_secs(1)), mode: Some(Mode::Latest) });
-        assert!(!snapshot);
+        assert_eq!(terms, Terms { rate: Some(Duration::from_secs(1)), mode: Mode::Latest });
+        assert_eq!((snapshot, since), (false, None));
         assert_eq!(parse(r#"{"event":"ping"}"#).unwrap().command, Command::Ping { t: None });
         let ping = parse(r#"{"data":{"t":1.5,"id":"x"},"event":"ping"}"#).unwrap();
         assert_eq!(ping.command, Command::Ping { t: Some("1.5".into()) });
         assert_eq!(
             parse(r#"{"event":"topics","data":{}}"#).unwrap().command,
             Command::Topics { pattern: "**".into() }
+        );
+    }
+
+    #[test]
+    fn where_a_client_was_is_read() {
+        let text = r#"{"event":"subscribe","data":{"topics":["a.b","c"],"rate":"5s","since":{"epoch":"e","seq":{"c":7}}}}"#;
+        let Command::Subscribe { terms, since, .. } = parse(text).unwrap().command else { panic!() };
+        assert_eq!(
+            terms,
+            Terms { rate: None, mode: Mode::All },
+            "who was there for every tick wants every tick"
+        );
+        assert_eq!(since, Some(Since { epoch: "e".into(), seq: [("c".to_owned(), 7)].into() }));
+        let history = |text| parse(text).unwrap().command;
+        assert_eq!(
+            history(r#"{"event":"history","data":{"topic":"a.b"}}"#),
+            Command::History { topic: "a.b".into(), limit: 100 }
+        );
+        assert_eq!(
+            history(r#"{"event":"history","data":{"topic":"a.b","limit":3}}"#),
+            Command::History { topic: "a.b".into(), limit: 3 }
         );
     }
 
@@ -424,8 +512,45 @@ mod tests {
                 None,
                 "unknown field `topcs`",
             ),
-            (r#"{"event":"subscribe","data":{"topics":["a"],"since":{}}}"#, 405, None, "not built yet"),
-            (r#"{"event":"history","data":{"id":"h"}}"#, 405, Some(Id::Text("h".into())), "not built yet"),
+            (
+                r#"{"event":"subscribe","data":{"topics":["a"],"since":{}}}"#,
+                400,
+                None,
+                "missing field `epoch`",
+            ),
+            (
+                r#"{"event":"subscribe","data":{"topics":["a"],"since":{"epoch":"e","seq":{"a":-1}}}}"#,
+                400,
+                None,
+                "expected u64",
+            ),
+            (
+                r#"{"event":"subscribe","data":{"topics":["a"],"since":{"epoch":"e","seq":{"b":1}}}}"#,
+                400,
+                None,
+                "names \"b\"",
+            ),
+            (
+                r#"{"event":"subscribe","data":{"topics":["a.*"],"since":{"epoch":"e","seq":{"a.*":1}}}}"#,
+                400,
+                None,
+                "not an exact topic",
+            ),
+            (
+                r#"{"event":"subscribe","data":{"topics":["a"],"mode":"latest","since":{"epoch":"e","seq":{}}}}"#,
+                400,
+                None,
+                "mode \"all\"",
+            ),
+            (
+                r#"{"event":"history","data":{"id":"h"}}"#,
+                400,
+                Some(Id::Text("h".into())),
+                "missing field `topic`",
+            ),
+            (r#"{"event":"history","data":{"topic":"a","limit":0}}"#, 400, None, "at least 1"),
+            (r#"{"event":"history","data":{"topic":"a","limit":-3}}"#, 400, None, "expected u32"),
+            (r#"{"event":"publish","data":{"id":"h"}}"#, 405, Some(Id::Text("h".into())), "not built yet"),
             (r#"{"event":"hello","data":{}}"#, 405, None, "no command"),
             (r#"{"event":"ping","data":{"id":-1}}"#, 400, None, "the id must be"),
             (r#"{"event":"ping","data":{"id":{}}}"#, 400, None, "the id must be"),
@@ -438,13 +563,15 @@ mod tests {
     }
 
     /// One of each, with all that it can hold.
-    const WELL: [&str; 6] = [
+    const WELL: [&str; 8] = [
         r#"{"event":"subscribe","data":{"id":2,"topics":["a.b","c.*"],"rate":"1s","mode":"all","snapshot":false}}"#,
         r#"{"event":"unsubscribe","data":{"id":"x","topics":["a.b"]}}"#,
         r#"{"event":"subscriptions","data":{"id":0}}"#,
         r#"{"event":"topics","data":{"id":4294967295,"match":"a.**"}}"#,
         r#"{"data":{"topics":["\u0061.b"],"id":"ü"},"event":"get"}"#,
         r#"{"event":"ping","data":{"id":9,"t":-1.50e3}}"#,
+        r#"{"event":"history","data":{"id":8,"topic":"a.b","limit":3}}"#,
+        r#"{"event":"subscribe","data":{"topics":["a.b","c"],"since":{"epoch":"e","seq":{"c":7}}}}"#,
     ];
 
     /// What holds of every answer: it is bounded, and what was read is a command of the right form.

@@ -1,4 +1,4 @@
-//! What the server says, apart from ticks: one type per event, written as one text frame.
+//! What the server says, apart from ticks: one type per event, written as one message.
 //!
 //! `data` is always an object and its arrays are always present.
 
@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use super::command::{Id, Mode};
 use super::error::ProtocolError;
 use super::shape::{self, Shape};
-use crate::model::frame;
+use crate::model::encoding::{Encoder, Encoding};
 use crate::model::lane::Health;
+use crate::model::message::Message;
 
 /// First on every connection.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -41,6 +42,9 @@ pub struct TopicGrant {
     #[schemars(schema_with = "shape::rate")]
     pub rate: String,
     pub mode: Mode,
+    /// After `since`: whether every tick that was missed follows; if not, the newest does. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<bool>,
 }
 
 /// A subscription to a pattern, as granted. Its rate is what was asked, since each match rounds it for its own feed.
@@ -136,6 +140,21 @@ pub struct Values<'a> {
     pub failed: Vec<Failed>,
 }
 
+/// Answers `history`: whole envelopes, in order.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct History<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: &'a str,
+    pub epoch: &'a str,
+    #[schemars(schema_with = "shape::envelopes")]
+    pub values: Vec<&'a RawValue>,
+    /// Whether older ones that were asked for and are kept were left out, because one answer holds no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
 /// Answers `ping`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Pong<'a> {
@@ -206,6 +225,22 @@ pub enum Notice<'a> {
         #[schemars(schema_with = "shape::topics")]
         topics: Vec<&'a str>,
     },
+    /// Topics that match a pattern of the connection came or went. `removed` happened before `added`: a topic in both is
+    /// another one of the same name.
+    Topics {
+        #[schemars(schema_with = "shape::topics")]
+        added: Vec<&'a str>,
+        #[schemars(schema_with = "shape::topics")]
+        removed: Vec<&'a str>,
+        /// Whether others came or went of which nothing is told: list them with the command `topics`.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        missed: bool,
+    },
+    /// Of these topics, had with mode `all`, ticks were passed over; the newest of each follows.
+    Reset {
+        #[schemars(schema_with = "shape::topics")]
+        topics: Vec<&'a str>,
+    },
 }
 
 impl<'a> Notice<'a> {
@@ -242,6 +277,7 @@ events! {
     Subscriptions => "subscriptions",
     Topics<'_> => "topics",
     Values<'_> => "values",
+    History<'_> => "history",
     Pong<'_> => "pong",
     Heartbeat => "heartbeat",
     Closing => "closing",
@@ -255,25 +291,32 @@ struct Envelope<'a, T> {
     data: &'a T,
 }
 
-/// Appends `data` as one text frame.
-pub fn write<T: Event>(data: &T, out: &mut Vec<u8>) {
-    let envelope = Envelope { event: T::NAME, data };
-    // These types hold nothing that JSON cannot say, and a Vec takes all that is written to it.
-    let text = serde_json::to_vec(&envelope).expect("events are plain data");
-    frame::write_text(&text, out);
+/// Appends `data` as one message.
+pub fn write<T: Event>(data: &T, encoding: Encoding, encoder: &Encoder, out: &mut Vec<u8>) {
+    encoder.write(encoding, &text(data), 0, out);
 }
 
-/// Appends a failure as one text frame.
-pub fn write_error(id: Option<Id>, error: &ProtocolError, out: &mut Vec<u8>) {
-    let event = Error {
+/// `data` as a message that several connections get.
+pub fn message<T: Event>(data: &T) -> Message {
+    Message::new(&text(data), 0)
+}
+
+fn text<T: Event>(data: &T) -> Vec<u8> {
+    let envelope = Envelope { event: T::NAME, data };
+    // These types hold nothing that JSON cannot say, and a Vec takes all that is written to it.
+    serde_json::to_vec(&envelope).expect("events are plain data")
+}
+
+/// A failure as an event.
+pub fn error(id: Option<Id>, error: &ProtocolError) -> Error<'_> {
+    Error {
         id,
         code: error.code.number(),
         name: error.code.name(),
         message: &error.message,
         temporary: error.code.temporary(),
         retry_after_ms: error.retry_after_ms,
-    };
-    write(&event, out);
+    }
 }
 
 #[cfg(test)]
@@ -283,9 +326,7 @@ mod tests {
     use crate::model::protocol::words;
 
     fn text<T: Event>(data: &T) -> String {
-        let mut out = Vec::new();
-        write(data, &mut out);
-        String::from_utf8(out[if out[1] < 126 { 2 } else { 4 }..].to_vec()).unwrap()
+        String::from_utf8(super::text(data)).unwrap()
     }
 
     #[test]
@@ -297,6 +338,7 @@ mod tests {
                 seq: 48213,
                 rate: "1s".into(),
                 mode: Mode::Latest,
+                recovered: None,
             }],
             ..Subscribed::default()
         };
@@ -321,6 +363,26 @@ mod tests {
         assert_eq!(
             text(&Notice::Fresh { feed: "stocks", topics }),
             r#"{"event":"notice","data":{"type":"fresh","feed":"stocks","topics":["stocks.AAPL"]}}"#
+        );
+        let recovered =
+            TopicGrant { mode: Mode::All, recovered: Some(false), ..subscribed.topics[0].clone() };
+        assert_eq!(
+            text(&Subscribed { topics: vec![recovered], ..Subscribed::default() }),
+            r#"{"event":"subscribed","data":{"topics":[{"topic":"stocks.AAPL","seq":48213,"rate":"1s","mode":"all","recovered":false}],"patterns":[],"failed":[]}}"#
+        );
+        assert_eq!(
+            text(&Notice::Topics { added: vec!["a.b"], removed: vec![], missed: false }),
+            r#"{"event":"notice","data":{"type":"topics","added":["a.b"],"removed":[]}}"#
+        );
+        assert_eq!(
+            text(&Notice::Reset { topics: vec!["a.b"] }),
+            r#"{"event":"notice","data":{"type":"reset","topics":["a.b"]}}"#
+        );
+        let history =
+            History { id: Some(Id::Number(8)), topic: "a.b", epoch: "e", values: vec![], truncated: false };
+        assert_eq!(
+            text(&history),
+            r#"{"event":"history","data":{"id":8,"topic":"a.b","epoch":"e","values":[]}}"#
         );
         let entry = |stale| TopicEntry {
             topic: "stocks.AAPL",

@@ -1,0 +1,97 @@
+//! What is kept of the past, and under which epoch it goes on.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::Registry;
+
+use super::StartError;
+use crate::config::Config;
+use crate::model::board::Restored;
+use crate::model::history::Limits;
+use crate::model::topic::first_segment;
+use crate::pulse::Past;
+use crate::store::{self, SavedTopic, Store};
+
+/// Topics that nobody spoke of for longer are not brought back, however long the past is kept.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3_600);
+
+/// Opens what is configured; the epoch, and what the pulse is to begin with.
+pub fn open(config: &Config, registry: &Registry) -> Result<(String, Past), StartError> {
+    let history = &config.history;
+    let limits = Limits { count: history.count, age: history.age, bytes: history.bytes };
+    let Some(path) = &history.path else {
+        return Ok((new_epoch(), Past { limits, restored: Vec::new(), n: 0, writer: None }));
+    };
+    let (store, saved) = Store::open(path)?;
+    let goes_on = saved.epoch.filter(|_| saved.is_whole);
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+    let restored = restore(config, saved.topics, now_ms);
+    match &goes_on {
+        Some(epoch) => tracing::info!(epoch, topics = restored.len(), "the past of the last run goes on"),
+        None if saved.n > 0 => tracing::warn!(
+            topics = restored.len(),
+            "the last run did not end in order: its last second may be missing, so this is another epoch"
+        ),
+        None => {}
+    }
+    let epoch = goes_on.unwrap_or_else(new_epoch);
+    let writer = store.start(&epoch, store::Metrics::new(registry)?)?;
+    Ok((epoch, Past { limits, restored, n: saved.n, writer: Some(writer) }))
+}
+
+/// The topics of feeds that are still configured, those that were heard of last first, as many as each may have.
+fn restore(config: &Config, mut topics: Vec<SavedTopic>, now_ms: u64) -> Vec<Restored> {
+    let oldest_ms = now_ms.saturating_sub(config.history.age.max(FORGOTTEN).as_millis() as u64);
+    let feeds: HashMap<&str, usize> =
+        config.feeds.iter().zip(0..).map(|(f, at)| (f.name.as_str(), at)).collect();
+    let mut left: Vec<usize> = config.feeds.iter().map(|feed| feed.topics_max).collect();
+    topics.sort_by_key(|topic| std::cmp::Reverse(topic.newest.n));
+    let restored = topics.into_iter().filter_map(|SavedTopic { newest, floor, past }| {
+        let group = *feeds.get(first_segment(newest.topic.name()))?;
+        let left = left.get_mut(group).filter(|left| **left > 0 && newest.ts >= oldest_ms)?;
+        *left -= 1;
+        Some(Restored { group, newest, floor, past })
+    });
+    restored.collect()
+}
+
+/// Eight letters and digits: history begins anew.
+fn new_epoch() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let bits: u64 = rand::random();
+    (0..8).map(|at| char::from(LETTERS[(bits >> (at * 5) & 31) as usize])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::sample::Class;
+    use crate::model::tick::Tick;
+    use crate::model::topic::Topic;
+
+    #[test]
+    fn what_comes_back_is_of_todays_feeds_and_not_forgotten() {
+        let text = "[[feed]]\nname = \"f\"\nexec = [\"x\"]\ntopics_max = 2\n[[feed]]\nname = \"g\"\nexec = [\"x\"]\n";
+        let config = Config::from_text("test", text, Path::new(".")).unwrap();
+        let day_ms = 24 * 3_600_000;
+        let topic = |name: &str, n: u64, ts: u64| {
+            let topic = Topic::new(name, "q", Class::State);
+            let newest = Tick { topic, seq: 1, n, ts, src_ts: 0, value: b"1".as_slice().into(), merged: 0 };
+            SavedTopic { newest, floor: 0, past: Vec::new() }
+        };
+        let saved = vec![
+            topic("f.a", 1, day_ms),
+            topic("f.b", 2, day_ms),
+            topic("f.c", 3, day_ms),
+            topic("g.old", 4, day_ms - 1),
+            topic("g.new", 5, day_ms),
+            topic("gone.a", 6, 2 * day_ms),
+        ];
+        let restored = restore(&config, saved, 2 * day_ms);
+        let names: Vec<_> = restored.iter().map(|r| (r.group, r.newest.topic.name())).collect();
+        assert_eq!(names, [(1, "g.new"), (0, "f.c"), (0, "f.b")]);
+    }
+}

@@ -1,0 +1,141 @@
+//! Topics that came and went, told to those whose patterns match them: per beat, in as few notices as their names need.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::shard::Shard;
+use super::shares::{Shares, TOPICS_MAX};
+use super::topics::SlotId;
+use super::walk::About;
+use crate::model::board::TopicId;
+use crate::model::protocol::event::{self, Notice};
+
+/// What one beat tells of topics.
+#[derive(Debug, Default)]
+pub struct Comings {
+    words: Vec<Word>,
+    shares: Shares,
+    /// Topics of which the shard missed ticks.
+    resets: Vec<Rc<str>>,
+    reset_shares: Shares,
+}
+
+#[derive(Debug, Clone)]
+struct Word {
+    name: Rc<str>,
+    came: bool,
+}
+
+impl Shard {
+    /// Notes that a topic came or goes, for those with a pattern that matches it.
+    pub(super) fn note_coming(&mut self, slot: SlotId, came: bool, comings: &mut Comings) {
+        let Some(slot) = self.topics.slot(slot) else { return };
+        let word = comings.words.len() as u32;
+        let mut is_told = false;
+        for cohort in self.cohorts.patterns.asking(&slot.name) {
+            comings.shares.add(cohort, word);
+            is_told = true;
+        }
+        if is_told {
+            comings.words.push(Word { name: Rc::from(&*slot.name), came });
+        }
+    }
+
+    /// Notes that ticks of a topic were passed over, for those who have every one.
+    pub(super) fn note_reset(&mut self, topic: TopicId, comings: &mut Comings) {
+        let Some(slot) = self.topics.of_board(topic).and_then(|id| self.topics.slot(id)) else { return };
+        let word = comings.resets.len() as u32;
+        for cohort in slot.every().taps.iter().map(|tap| tap.cohort) {
+            comings.reset_shares.add(cohort, word);
+        }
+        comings.resets.push(Rc::from(&*slot.name));
+    }
+
+    /// Makes the notices of a beat due.
+    pub(super) fn tell_comings(&mut self, comings: Comings) {
+        let Comings { words, shares, resets, reset_shares } = comings;
+        for (set, cohorts) in shares.sets() {
+            let set: Vec<&Word> = set.iter().filter_map(|at| words.get(*at as usize)).collect();
+            for notice in notices(&set) {
+                self.tell_all(&cohorts, About::Roster, &notice);
+            }
+        }
+        for (set, cohorts) in reset_shares.sets() {
+            let topics: Vec<&str> =
+                set.iter().filter_map(|at| resets.get(*at as usize)).map(|name| &**name).collect();
+            for topics in topics.chunks(TOPICS_MAX) {
+                self.tell_all(&cohorts, About::Reset, &Notice::Reset { topics: topics.to_vec() });
+            }
+        }
+    }
+
+    fn tell_all(&mut self, cohorts: &[u32], about: About, notice: &Notice<'_>) {
+        self.pos += 1;
+        let item = self.add_notice(self.pos, about, Rc::new(event::message(notice)));
+        for cohort in cohorts {
+            self.owe(*cohort, item);
+        }
+    }
+}
+
+/// What is to be told in the end: who came and went meanwhile is not told of, and who is another now went before it came.
+fn notices<'a>(words: &[&'a Word]) -> Vec<Notice<'a>> {
+    let (mut added, mut removed): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let mut there: HashSet<&str> = HashSet::new();
+    for word in words {
+        match word.came {
+            true => {
+                there.insert(&word.name);
+                added.push(&word.name);
+            }
+            false if there.remove(&*word.name) => {}
+            false => removed.push(&word.name),
+        }
+    }
+    added.retain(|name| there.remove(name));
+    if added.len() + removed.len() <= TOPICS_MAX {
+        let is_any = !added.is_empty() || !removed.is_empty();
+        return is_any.then_some(Notice::Topics { added, removed, missed: false }).into_iter().collect();
+    }
+    let gone = removed.chunks(TOPICS_MAX).map(|names| (Vec::new(), names.to_vec()));
+    let come = added.chunks(TOPICS_MAX).map(|names| (names.to_vec(), Vec::new()));
+    gone.chain(come).map(|(added, removed)| Notice::Topics { added, removed, missed: false }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(words: &[(&str, bool)]) -> Vec<(Vec<String>, Vec<String>)> {
+        let words: Vec<Word> =
+            words.iter().map(|(name, came)| Word { name: Rc::from(*name), came: *came }).collect();
+        let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        let told = notices(&words.iter().collect::<Vec<_>>());
+        told.iter()
+            .map(|notice| match notice {
+                Notice::Topics { added, removed, .. } => (owned(added), owned(removed)),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_told_is_how_it_ends() {
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        assert_eq!(told(&[("a", true), ("b", false)]), [(names(&["a"]), names(&["b"]))]);
+        assert_eq!(told(&[("a", true), ("a", false)]), [], "nobody saw it");
+        assert_eq!(told(&[("a", false), ("a", true)]), [(names(&["a"]), names(&["a"]))], "it is another");
+        assert_eq!(told(&[("a", false), ("a", true), ("a", false)]), [(names(&[]), names(&["a"]))]);
+        assert_eq!(told(&[("a", true), ("a", false), ("a", true)]), [(names(&["a"]), names(&[]))]);
+    }
+
+    #[test]
+    fn many_names_are_told_in_several_notices() {
+        let all: Vec<String> = (0..600).map(|at| format!("f.{at}")).collect();
+        let words: Vec<(&str, bool)> = all.iter().map(|name| (name.as_str(), true)).collect();
+        let told = told(&words);
+        assert_eq!(told.len(), 3);
+        assert!(told.iter().all(|(added, _)| added.len() <= TOPICS_MAX));
+        assert_eq!(told.into_iter().flat_map(|(added, _)| added).collect::<Vec<_>>(), all);
+    }
+}
