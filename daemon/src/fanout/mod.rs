@@ -10,6 +10,7 @@ mod cohorts;
 mod comings;
 mod commands;
 mod connection;
+mod joined;
 mod link;
 pub mod metrics;
 mod past;

@@ -1,5 +1,6 @@
 //! A shard: one thread, its own runtime, and the connections it owns outright. No locks and no atomics per message.
 
+mod delivery;
 mod ending;
 
 use std::cell::RefCell;
@@ -13,7 +14,6 @@ use tokio::time::MissedTickBehavior;
 
 use super::Settings;
 use super::arrival::{Arrival, Kind};
-use super::beat::Beat;
 use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
 use super::link::Link;
@@ -33,8 +33,6 @@ use crate::model::protocol::event;
 const STUCK_S: u32 = 30;
 /// Clients taken in between two beats when beats come without a pause.
 const ARRIVALS_PER_BEAT: usize = 256;
-/// Answers taken between two turns of the shard's other work.
-const ANSWERS_PER_TURN: usize = 16;
 /// What one read takes at most.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -141,7 +139,7 @@ impl Shard {
                 }
                 item = inbox.beats.recv() => {
                     let Some(item) = item else { break };
-                    take(&shard, item).await;
+                    delivery::take(&shard, item).await;
                     // Under a load where the next beat waits already, clients still come in.
                     for _ in 0..ARRIVALS_PER_BEAT {
                         let Ok(arrival) = inbox.arrivals.try_recv() else { break };
@@ -153,7 +151,7 @@ impl Shard {
         }
         // The pulse's last beat may have come together with the word to stop.
         while let Ok(item) = inbox.beats.try_recv() {
-            take(&shard, item).await;
+            delivery::take(&shard, item).await;
         }
         ending::see_off(&shard, settings.drain).await;
     }
@@ -388,34 +386,6 @@ impl Shard {
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;
         self.tally.flush(&self.metrics);
-    }
-}
-
-/// What comes from the pulse, with turns for reading in between.
-async fn take(shard: &Rc<RefCell<Shard>>, item: Downlink) {
-    match item {
-        Downlink::Beat(beat) => deliver(shard, &beat).await,
-        Downlink::Answers(answers) => {
-            for (at, answer) in answers.into_iter().enumerate() {
-                if at % ANSWERS_PER_TURN == 0 {
-                    tokio::task::yield_now().await;
-                    shard.borrow_mut().look_at_clock();
-                }
-                shard.borrow_mut().take_answer(answer);
-            }
-        }
-    }
-}
-
-/// One beat, with turns for reading in between.
-async fn deliver(shard: &Rc<RefCell<Shard>>, beat: &Beat) {
-    shard.borrow_mut().begin(beat);
-    loop {
-        let more = shard.borrow_mut().walk_on();
-        if !more {
-            return;
-        }
-        tokio::task::yield_now().await;
     }
 }
 

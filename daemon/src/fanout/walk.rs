@@ -12,9 +12,8 @@ use super::ages::Ages;
 use super::beat::Beat;
 use super::cohorts::{CohortId, ConnId};
 use super::comings::Comings;
-use super::connection::Connection;
+use super::joined::{Joined, Sent};
 use super::shard::{Shard, Told, unix_ms};
-use super::stall::Stall;
 use super::topics::SlotId;
 use crate::model::board::{Change, STREAM};
 use crate::model::encoding::{Encoder, Encoding};
@@ -58,35 +57,12 @@ pub enum About {
 }
 
 impl Item {
-    fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
+    /// As connections of this encoding get it.
+    pub fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
         match &self.payload {
             Payload::Newest(_, frame) | Payload::Every(_, frame) => frame.bytes(encoding, encoder),
             Payload::Notice(_, message) => message.bytes(encoding, encoder),
         }
-    }
-}
-
-/// Due frames joined, so that one write takes them all.
-#[derive(Debug, Default)]
-struct Joined {
-    bytes: Vec<u8>,
-    /// Where each ends, and the item's number in the walk.
-    ends: Vec<(usize, u32)>,
-    /// How many of them, the first, are notices.
-    notices: usize,
-}
-
-impl Joined {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.notices = 0;
-    }
-
-    fn push(&mut self, at: u32, item: &Item, encoding: Encoding, encoder: &Encoder) {
-        self.bytes.extend_from_slice(item.bytes(encoding, encoder));
-        self.ends.push((self.bytes.len(), at));
-        self.notices += usize::from(matches!(item.payload, Payload::Notice(..)));
     }
 }
 
@@ -349,9 +325,9 @@ impl Shard {
         if joined.bytes.is_empty() {
             return;
         }
-        match write_joined(conn, joined, &walk.items, now_s) {
+        match joined.write(conn, &walk.items, now_s) {
             Sent::All => {
-                tally.frames += (joined.ends.len() - joined.notices) as u64;
+                tally.frames += joined.frames();
                 tally.bytes += joined.bytes.len() as u64;
             }
             Sent::Part { frames, bytes } => {
@@ -362,46 +338,4 @@ impl Shard {
             Sent::Gone => self.drop_connection(id, 1006),
         }
     }
-}
-
-/// What a write did.
-enum Sent {
-    All,
-    /// The socket took less; frames counts the one that was cut.
-    Part {
-        frames: u64,
-        bytes: u64,
-    },
-    Gone,
-}
-
-/// One write of all that is due. What did not fit makes a stall: the rest of the frame that was cut is kept, what comes
-/// after it is owed.
-fn write_joined(conn: &mut Connection, joined: &Joined, items: &[Item], now_s: u32) -> Sent {
-    let written = match conn.link.try_write(&joined.bytes) {
-        Ok(n) if n == joined.bytes.len() => {
-            conn.sent_s = now_s;
-            return Sent::All;
-        }
-        Ok(n) => n,
-        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
-        Err(_) => return Sent::Gone,
-    };
-    let whole = joined.ends.partition_point(|(end, _)| *end <= written);
-    let start = whole.checked_sub(1).and_then(|last| joined.ends.get(last)).map_or(0, |(end, _)| *end);
-    let item = |at: u32| items.get(at as usize);
-    let Some((end, Some(first))) = joined.ends.get(whole).map(|(end, at)| (*end, item(*at))) else {
-        return Sent::All;
-    };
-    let cut = written > start;
-    let rest = if cut { joined.bytes.get(written..end).unwrap_or_default() } else { &[] };
-    let pos = if cut { first.pos } else { first.pos.saturating_sub(1) };
-    let frames = whole + usize::from(cut);
-    let mut stall = Box::new(Stall::new(pos, rest.to_vec(), now_s));
-    stall.blocked = true;
-    for item in joined.ends.iter().skip(frames).filter_map(|(_, at)| item(*at)) {
-        stall.pass(item);
-    }
-    conn.stall = Some(stall);
-    Sent::Part { frames: frames.saturating_sub(joined.notices) as u64, bytes: written as u64 }
 }

@@ -10,9 +10,11 @@ use std::os::unix::net::UnixStream;
 use prometheus::Registry;
 use tokio::task::LocalSet;
 
+use super::delivery::{deliver, take};
 use super::*;
 use crate::fanout::Fanout;
 use crate::fanout::arrival::{Opening, Socket};
+use crate::fanout::beat::Beat;
 use crate::fanout::question::Question;
 use crate::fanout::topics::FeedFacts;
 use crate::model::board::{Board, Group};

@@ -1,0 +1,197 @@
+//! Commands as they are read, and each mistake with its remedy.
+
+use super::*;
+
+fn code(text: &str) -> (u16, Option<Id>, String) {
+    let refused = parse(text).unwrap_err();
+    (refused.error.code.number(), refused.id, refused.error.message.into_owned())
+}
+
+#[test]
+fn commands_are_read() {
+    let request = parse(
+        r#"{"event":"subscribe","data":{"id":2,"topics":["a.b","c.*"],"rate":"1s","mode":"latest","snapshot":false}}"#,
+    )
+    .unwrap();
+    assert_eq!(request.id, Some(Id::Number(2)));
+    let Command::Subscribe { topics, terms, snapshot, since } = request.command else { panic!() };
+    assert_eq!(topics, ["a.b", "c.*"]);
+    assert_eq!(terms, Terms { rate: Some(Duration::from_secs(1)), mode: Mode::Latest });
+    assert_eq!((snapshot, since), (false, None));
+    assert_eq!(parse(r#"{"event":"ping"}"#).unwrap().command, Command::Ping { t: None });
+    let ping = parse(r#"{"data":{"t":1.5,"id":"x"},"event":"ping"}"#).unwrap();
+    assert_eq!(ping.command, Command::Ping { t: Some("1.5".into()) });
+    assert_eq!(
+        parse(r#"{"event":"topics","data":{}}"#).unwrap().command,
+        Command::Topics { pattern: "**".into() }
+    );
+}
+
+#[test]
+fn where_a_client_was_is_read() {
+    let text = r#"{"event":"subscribe","data":{"topics":["a.b","c"],"rate":"5s","since":{"epoch":"e","seq":{"c":7}}}}"#;
+    let Command::Subscribe { terms, since, .. } = parse(text).unwrap().command else { panic!() };
+    assert_eq!(terms, Terms { rate: None, mode: Mode::All }, "who was there for every tick wants every tick");
+    assert_eq!(since, Some(Since { epoch: "e".into(), seq: [("c".to_owned(), 7)].into() }));
+    let history = |text| parse(text).unwrap().command;
+    assert_eq!(
+        history(r#"{"event":"history","data":{"topic":"a.b"}}"#),
+        Command::History { topic: "a.b".into(), limit: 100 }
+    );
+    assert_eq!(
+        history(r#"{"event":"history","data":{"topic":"a.b","limit":3}}"#),
+        Command::History { topic: "a.b".into(), limit: 3 }
+    );
+}
+
+#[test]
+fn each_mistake_says_what_to_change() {
+    for (text, number, id, says) in [
+        ("", 400, None, "one JSON object"),
+        ("[1]", 400, None, "one JSON object"),
+        (r#"["ping",{"id":1}]"#, 400, None, "this is a list"),
+        (r#" ["ping"]"#, 400, None, "one JSON object"),
+        (r#"{"event":"subscriptions","data":[7]}"#, 400, None, "must be an object"),
+        (r#"{"event":"ping","data":{},"x":1}"#, 400, None, "unknown field `x`"),
+        (r#"{"data":{}}"#, 400, None, "missing field `event`"),
+        (r#"{"event":"subscribe","data":{"id":7}}"#, 400, Some(Id::Number(7)), "missing field `topics`"),
+        (r#"{"event":"subscribe","data":{"id":7,"topics":[]}}"#, 400, Some(Id::Number(7)), "names no topics"),
+        (
+            r#"{"event":"subscribe","data":{"id":7,"topics":["a"],"rate":5}}"#,
+            400,
+            Some(Id::Number(7)),
+            "with its unit",
+        ),
+        (r#"{"event":"subscribe","data":{"topics":["a"],"rate":"5"}}"#, 400, None, "with its unit"),
+        (r#"{"event":"subscribe","data":{"topics":["a"],"mode":"some"}}"#, 400, None, "latest"),
+        (r#"{"event":"subscribe","data":{"topics":["a"],"topcs":1}}"#, 400, None, "unknown field `topcs`"),
+        (r#"{"event":"subscribe","data":{"topics":["a"],"since":{}}}"#, 400, None, "missing field `epoch`"),
+        (
+            r#"{"event":"subscribe","data":{"topics":["a"],"since":{"epoch":"e","seq":{"a":-1}}}}"#,
+            400,
+            None,
+            "expected u64",
+        ),
+        (
+            r#"{"event":"subscribe","data":{"topics":["a"],"since":{"epoch":"e","seq":{"b":1}}}}"#,
+            400,
+            None,
+            "names \"b\"",
+        ),
+        (
+            r#"{"event":"subscribe","data":{"topics":["a.*"],"since":{"epoch":"e","seq":{"a.*":1}}}}"#,
+            400,
+            None,
+            "not an exact topic",
+        ),
+        (
+            r#"{"event":"subscribe","data":{"topics":["a"],"mode":"latest","since":{"epoch":"e","seq":{}}}}"#,
+            400,
+            None,
+            "mode \"all\"",
+        ),
+        (
+            r#"{"event":"history","data":{"id":"h"}}"#,
+            400,
+            Some(Id::Text("h".into())),
+            "missing field `topic`",
+        ),
+        (r#"{"event":"history","data":{"topic":"a","limit":0}}"#, 400, None, "at least 1"),
+        (r#"{"event":"history","data":{"topic":"a","limit":-3}}"#, 400, None, "expected u32"),
+        (r#"{"event":"publish","data":{"id":"h"}}"#, 405, Some(Id::Text("h".into())), "not built yet"),
+        (r#"{"event":"hello","data":{}}"#, 405, None, "no command"),
+        (r#"{"event":"ping","data":{"id":-1}}"#, 400, None, "the id must be"),
+        (r#"{"event":"ping","data":{"id":{}}}"#, 400, None, "the id must be"),
+        (r#"{"event":"ping","data":[]}"#, 400, None, "the data of ping"),
+    ] {
+        let (seen, seen_id, message) = code(text);
+        assert_eq!((seen, seen_id), (number, id), "{text}");
+        assert!(message.contains(says), "{text}: {message}");
+    }
+}
+
+/// One of each, with all that it can hold.
+const WELL: [&str; 8] = [
+    r#"{"event":"subscribe","data":{"id":2,"topics":["a.b","c.*"],"rate":"1s","mode":"all","snapshot":false}}"#,
+    r#"{"event":"unsubscribe","data":{"id":"x","topics":["a.b"]}}"#,
+    r#"{"event":"subscriptions","data":{"id":0}}"#,
+    r#"{"event":"topics","data":{"id":4294967295,"match":"a.**"}}"#,
+    r#"{"data":{"topics":["\u0061.b"],"id":"ü"},"event":"get"}"#,
+    r#"{"event":"ping","data":{"id":9,"t":-1.50e3}}"#,
+    r#"{"event":"history","data":{"id":8,"topic":"a.b","limit":3}}"#,
+    r#"{"event":"subscribe","data":{"topics":["a.b","c"],"since":{"epoch":"e","seq":{"c":7}}}}"#,
+];
+
+/// What holds of every answer: it is bounded, and what was read is a command of the right form.
+fn judge(text: &str) -> Result<(), proptest::test_runner::TestCaseError> {
+    match parse(text) {
+        Ok(Request { id, command }) => {
+            let seen: serde_json::Value = serde_json::from_str(text).expect("a command is JSON");
+            let event = seen["event"].as_str().unwrap_or_default();
+            proptest::prop_assert!(BUILT.split(", ").any(|built| built == event), "{}", text);
+            if let Some(Id::Text(id)) = id {
+                proptest::prop_assert!(id.chars().count() <= ID_CHARS_MAX);
+            }
+            if let Command::Subscribe { topics, .. }
+            | Command::Unsubscribe { topics }
+            | Command::Get { topics } = &command
+            {
+                proptest::prop_assert!(!topics.is_empty());
+            }
+        }
+        Err(refused) => {
+            let message = &refused.error.message;
+            proptest::prop_assert!(!message.is_empty() && message.chars().count() < 400, "{}", message);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_described_is_what_is_read() {
+    let mut generator = SchemaGenerator::default();
+    let names: Vec<&str> = described(&mut generator).iter().map(|command| command.shape.name).collect();
+    assert_eq!(names.join(", "), BUILT);
+    for text in WELL {
+        assert!(parse(text).is_ok(), "{text}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_answered(text in "\\PC{0,120}") {
+        judge(&text)?;
+    }
+
+    #[test]
+    fn any_bytes_are_answered(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        judge(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    /// A command with bytes changed, taken out, put in and moved is one again, or is told why not.
+    #[test]
+    fn a_command_that_was_changed_is_answered(
+        which in 0..WELL.len(),
+        changes in proptest::collection::vec((0..4u8, 0..200usize, 0..200usize, proptest::num::u8::ANY), 1..6),
+    ) {
+        let mut bytes = WELL[which].as_bytes().to_vec();
+        for (kind, at, other, byte) in changes {
+            let (at, other) = (at % bytes.len(), other % bytes.len());
+            match kind {
+                0 => bytes[at] = byte,
+                1 if bytes.len() > 1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, byte),
+                _ => bytes.swap(at, other),
+            }
+        }
+        judge(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    #[test]
+    fn almost_commands_are_answered(
+        event in "(subscribe|get|topics|ping|x)",
+        data in r#"[\[\]{}:,"a-z0-9]{0,40}"#,
+    ) {
+        let _ = parse(&format!(r#"{{"event":"{event}","data":{data}}}"#));
+    }
+}
