@@ -228,7 +228,7 @@ impl Running {
         }
     }
 
-    /// Stops in order; takes the drain time and the feeds' grace at most.
+    /// Stops in order; takes the drain time and the feeds' grace at most, and what writing down the last of the past takes.
     pub fn stop(self) {
         systemd::stopping(self.drain);
         self.server.stop();
