@@ -3,6 +3,7 @@
 
 mod abi_golden;
 mod abi_host;
+mod authors;
 mod bad_commands;
 mod cohorts;
 mod commands;
@@ -27,11 +28,13 @@ mod handshake;
 mod heartbeat;
 mod host;
 mod metrics;
+mod plugin_check;
 mod plugin_doctor;
 mod plugin_inspect;
 mod plugin_run;
 mod protocol_md;
 mod rates;
+mod readme_blocks;
 mod record;
 mod recovery;
 mod replay;
