@@ -15,8 +15,9 @@ PROGRAMS := replay
 SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
+CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-clients test-browser conformance lint bench install clean
+.PHONY: help run build test test-tools test-rust test-clients test-browser test-contract conformance lint bench install clean
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
@@ -32,6 +33,9 @@ $(PAGE_DEPS): dashboards/web/package-lock.json
 
 $(BROWSER_DEPS): tests/browser/package-lock.json
 	cd tests/browser && npm ci --no-audit --no-fund
+
+$(CONTRACT_DEPS): tests/contract/package-lock.json
+	cd tests/contract && npm ci --no-audit --no-fund
 
 # What others may write is not loaded as a plugin; with umask 002 and a shared group that would be all that is built.
 build: $(PAGE_DEPS)
@@ -65,8 +69,12 @@ test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/browser && npm test
 
+test-contract: test-tools $(CONTRACT_DEPS)
+	$(CARGO) build --locked --workspace
+	cd tests/contract && npm test
+
 # Most of the compression cases of the conformance suite are left out here: they take minutes.
-test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) lint test-rust test-clients test-browser
+test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CONTRACT_DEPS) lint test-rust test-clients test-contract test-browser
 	tests/conformance/run.sh --quick
 
 conformance:
@@ -93,4 +101,4 @@ install: build
 
 clean:
 	$(CARGO) clean
-	rm -rf dashboards/web/node_modules tests/browser/node_modules
+	rm -rf dashboards/web/node_modules tests/browser/node_modules tests/contract/node_modules

@@ -4,6 +4,7 @@
 //! client sees anything. Running: feeds, pulse, shards, then the server that brings clients. Stopping, the other way
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
+mod introduction;
 pub mod panics;
 mod past;
 mod readiness;
@@ -20,6 +21,7 @@ use prometheus::Registry;
 use crate::admin::{self, Admin};
 use crate::cli::COMMIT;
 use crate::config::{self, AdminSocket, Config};
+use crate::contract::Contract;
 use crate::control::{self, Control};
 use crate::fanout::arrival::Arrival;
 use crate::fanout::topics::FeedFacts;
@@ -135,13 +137,15 @@ impl App {
         let feed_metrics = Arc::new(feed::Metrics::new());
         feed_metrics.register(&registry)?;
         let ready = Arc::new(FeedsReady::default());
+        let contract = Arc::new(Contract::new(introduction::facts(&facts, server.addresses())));
         let program = std::env::current_exe()?;
         let warden = Arc::new(feed::Warden::new(program.clone()));
         let mut feeds = Vec::new();
         for (feed, lane) in config.feeds.iter().zip(lanes) {
             let (spec, rung) = (spec(feed, &program, &warden), ready.clone());
             let on_change = Box::new(move || rung.ring());
-            feeds.push(feed::start(spec, lane, feed_metrics.clone(), on_change));
+            let on_hello = introduction::of(&feed.name, &contract);
+            feeds.push(feed::start(spec, lane, feed_metrics.clone(), on_change, on_hello));
         }
         let feeds = Arc::new(feeds);
 
@@ -155,7 +159,11 @@ impl App {
         let commands = reload::commands(&feeds, &config.feeds);
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
-        let server = server.start(Arc::new(move |arrival: Arrival| intake.place(arrival)), fanout.asker())?;
+        let server = server.start(
+            Arc::new(move |arrival: Arrival| intake.place(arrival)),
+            fanout.asker(),
+            introduction::documents(contract),
+        )?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;
         Ok(Running { drain, server, admin, control, feeds, announced, ready, pulse, fanout })

@@ -10,7 +10,7 @@
 //! it goes on to the pulse, which keeps that and answers in line with its beats. `store` writes the past to disk.
 //!
 //! # Who may know whom
-//! `main → cli → app → {feed, pulse, fanout, server, admin, control, store}`, and each of these → `model`; `pulse` hands
+//! `main → cli → app → {feed, pulse, fanout, server, admin, control, store, contract}`, and each of these → `model`; `pulse` hands
 //! what changed to `store`. `feed` and `server` never name each other; `control` knows of `server` how a socket's file is
 //! kept, and of nobody else. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now`
 //! come in.
@@ -28,6 +28,7 @@ pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod contract;
 pub mod control;
 pub mod fanout;
 pub mod feed;

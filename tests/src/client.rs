@@ -1,6 +1,7 @@
 //! A WebSocket client that shares no code with the daemon.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::contract::Contract;
 use crate::{Script, within};
 
 /// One message of the server.
@@ -95,6 +97,7 @@ pub struct Client {
     /// Read by [`Client::sync`] and not looked at yet.
     waiting: VecDeque<Event>,
     syncs: u64,
+    contract: Option<Arc<Contract>>,
 }
 
 impl Client {
@@ -103,7 +106,12 @@ impl Client {
         let url = format!("ws://{}{path}", stream.peer_addr().unwrap());
         let opened = within("the handshake", tokio_tungstenite::client_async(url, stream)).await;
         let (socket, _) = opened.unwrap_or_else(|e| panic!("the handshake failed: {e}"));
-        Client { socket, waiting: VecDeque::new(), syncs: 0 }
+        Client { socket, waiting: VecDeque::new(), syncs: 0, contract: None }
+    }
+
+    /// Fails the test when a message from here on is not what the contract says.
+    pub fn hold_to(&mut self, contract: &Arc<Contract>) {
+        self.contract = Some(contract.clone());
     }
 
     /// Sends a command.
@@ -146,7 +154,11 @@ impl Client {
             return Incoming::Event(event);
         }
         match within("something from the server", self.socket.next()).await {
-            Some(Ok(Message::Text(text))) => Incoming::Event(Event::read(&text)),
+            Some(Ok(Message::Text(text))) => {
+                let event = Event::read(&text);
+                self.contract.iter().for_each(|contract| contract.check(&event));
+                Incoming::Event(event)
+            }
             Some(Ok(Message::Binary(bytes))) => Incoming::Binary(bytes.to_vec()),
             Some(Ok(Message::Ping(bytes))) => Incoming::Ping(bytes.to_vec()),
             Some(Ok(Message::Pong(bytes))) => Incoming::Pong(bytes.to_vec()),

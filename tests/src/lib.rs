@@ -15,6 +15,7 @@
 
 pub mod author;
 pub mod client;
+pub mod contract;
 pub mod daemon;
 pub mod feed;
 pub mod plugins;

@@ -177,7 +177,8 @@ async fn a_bad_since_is_refused_with_what_to_change() {
         (json!({"topics": ["s.a"], "since": {"epoch": epoch}}), "seq"),
         (json!({"topics": ["s.a"], "since": {"epoch": 5, "seq": {}}}), "string"),
         (json!({"topics": ["s.a"], "since": {"epoch": epoch, "seq": {"s.a": -1}}}), "u64"),
-        (json!({"topics": ["s.a"], "since": 5}), "Since"),
+        (json!({"topics": ["s.a"], "since": 5}), "since: invalid type: integer `5`, expected an object"),
+        (json!({"topics": ["s.a"], "since": [epoch, {"s.a": 1}]}), "since: invalid type: sequence"),
     ] {
         client.send(json!({"event": "subscribe", "data": data})).await;
         let error = client.expect("error").await.data;

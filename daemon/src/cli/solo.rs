@@ -39,7 +39,9 @@ impl Solo {
         let (half_full, changed) = (bell.clone(), bell.clone());
         let lane = Arc::new(Lane::new(WAITING_TICKS_MAX, Box::new(move || half_full.ring())));
         let name = spec.name.clone();
-        let supervisor = feed::start(spec, lane.clone(), metrics.clone(), Box::new(move || changed.ring()));
+        let on_change = Box::new(move || changed.ring());
+        let supervisor =
+            feed::start(spec, lane.clone(), metrics.clone(), on_change, Box::new(|_| Vec::new()));
         Solo { name, supervisor, lane, metrics }
     }
 

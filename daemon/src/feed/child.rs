@@ -14,6 +14,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tracing::Level;
 
+use crate::feed::event_doc;
 use crate::feed::journal::{leveled, prefix, printable};
 use crate::feed::lines::{self, LINE_BYTES_MAX, Said};
 use crate::feed::metrics;
@@ -324,7 +325,10 @@ impl Ears {
         match said {
             // A refusal is counted and logged inside; a script could not be told anyway.
             Said::Sample(line) => drop(self.sink.take(&line.sample(declared), line.merged.into())),
-            Said::Hello(hello) => {
+            Said::Hello(mut hello) => {
+                for remark in event_doc::trim(&mut hello.docs) {
+                    self.sink.journal().write(Level::WARN, Some(self.pid), &printable(&remark));
+                }
                 declared.clone_from(&hello.events);
                 return Some(Report::Hello(hello));
             }

@@ -18,6 +18,7 @@ use tickerd_sdk::abi::{
 use tickerd_sdk::tkr_read;
 
 use crate::feed::descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
+use crate::feed::event_doc::{EventDoc, EventDocs};
 use crate::feed::report::{Failure, Mode};
 use crate::feed::sealed::Sealed;
 use crate::model::digest::Digest;
@@ -55,6 +56,8 @@ pub struct FeedType {
     pub mode: Mode,
     /// What it may emit.
     pub events: Vec<(String, Class)>,
+    /// What it says of their values, as it stands in the plugin.
+    pub docs: EventDocs,
     /// JSON Schema of its configuration, as it stands in the plugin; none: anything goes.
     pub config_schema: Option<String>,
     /// Whether its calls give signs of life by themselves; see [`SDK_BEATS`].
@@ -342,15 +345,9 @@ unsafe fn read_feed_type_info(kind: *const TkrFeedType) -> Result<FeedTypeInfo, 
         let event_types = need!(kind, TkrFeedType, event_types)?;
         let mut events = Vec::new();
         for (at, (name, class)) in checked.events.into_iter().enumerate() {
-            let event = event_types.add(at).read();
-            let description = tkr_read!(event, TkrEventType, description).unwrap_or(std::ptr::null());
-            let schema = tkr_read!(event, TkrEventType, value_schema).unwrap_or(std::ptr::null());
-            events.push(EventTypeInfo {
-                description: optional_text(description, "event description")?.unwrap_or_default(),
-                value_schema: optional_text(schema, "value_schema")?,
-                name,
-                class,
-            });
+            let (description, schema) = read_doc(event_types.add(at).read());
+            let (description, value_schema) = (description?.unwrap_or_default(), schema?);
+            events.push(EventTypeInfo { name, class, description, value_schema });
         }
         Ok(FeedTypeInfo {
             id: checked.id,
@@ -385,12 +382,20 @@ unsafe fn read_feed_type(kind: *const TkrFeedType, version: String) -> Result<Fe
             other => return Err(format!("mode {other} is neither poll (1) nor push (2)")),
         };
         let events = read_events(event_types)?;
+        let mut docs = EventDocs::new();
+        for (at, (name, _)) in events.iter().enumerate() {
+            // For people alone, so that what is not UTF-8 is no reason to refuse the plugin.
+            let (description, schema) = read_doc(event_types.add(at).read());
+            let description = description.ok().flatten().unwrap_or_default();
+            docs.insert(name.clone(), EventDoc { description, schema: schema.ok().flatten() });
+        }
         let config_schema = tkr_read!(kind, TkrFeedType, config_schema).unwrap_or(std::ptr::null());
         Ok(FeedType {
             id,
             version,
             mode,
             events,
+            docs,
             config_schema: optional_text(config_schema, "config_schema")?,
             beats: false,
             default_poll_ms: need!(kind, TkrFeedType, default_poll_ms)?,
@@ -434,6 +439,22 @@ unsafe fn read_events(types: *const *const TkrEventType) -> Result<Vec<(String, 
         events.push((name, class));
     }
     Err(format!("it declares more than {EVENT_TYPES_MAX} events, or `event_types` is not ended by NULL"))
+}
+
+/// Text of a plugin, where it gives any.
+type Said = Result<Option<String>, String>;
+
+/// An event's description and the schema of its values.
+///
+/// # Safety
+/// `event` points to an event type of at least `struct_size` bytes, whose strings end with NUL.
+unsafe fn read_doc(event: *const TkrEventType) -> (Said, Said) {
+    // SAFETY: readable for `struct_size` bytes, which tkr_read keeps to; its strings end with NUL.
+    unsafe {
+        let description = tkr_read!(event, TkrEventType, description).unwrap_or(std::ptr::null());
+        let schema = tkr_read!(event, TkrEventType, value_schema).unwrap_or(std::ptr::null());
+        (optional_text(description, "event description"), optional_text(schema, "value_schema"))
+    }
 }
 
 /// # Safety

@@ -86,6 +86,7 @@ fn hello() -> Report {
         mode: Mode::Push,
         beats,
         events,
+        docs: Default::default(),
         default_poll_ms: 0,
         min_poll_ms: 0,
     })

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::feed::event_doc::{EventDoc, EventDocs};
 use crate::feed::report::{Failure, Fault, Hello, Mode};
 use crate::feed::sample_line::{ClassWord, SampleLine};
 use crate::model::lane::FeedState;
@@ -66,6 +67,8 @@ struct Control<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<BTreeMap<Cow<'a, str>, ClassWord>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    docs: Option<BTreeMap<Cow<'a, str>, DocLine>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     features: Option<Vec<Cow<'a, str>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_poll_ms: Option<u32>,
@@ -93,6 +96,15 @@ struct Control<'a> {
     fail: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<Cow<'a, str>>,
+}
+
+/// What a hello says of an event's values.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct DocLine {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Box<RawValue>>,
 }
 
 /// Why a line is not one of the protocol's.
@@ -209,14 +221,27 @@ fn hello(control: Control<'_>) -> Result<Hello, LineError> {
         Some("poll") => Mode::Poll,
         Some(word) => return Err(LineError::Word { key: "mode", word: word.into(), allowed: "poll, push" }),
     };
-    let events = control.events.unwrap_or_default();
+    let mut events: BTreeMap<String, Class> = control
+        .events
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, class)| (name.into_owned(), class.into()))
+        .collect();
+    let mut docs = EventDocs::new();
+    for (name, DocLine { description, schema }) in control.docs.unwrap_or_default() {
+        // Of which something is said without its class, that is a state, as everywhere.
+        events.entry(name.clone().into_owned()).or_insert(Class::State);
+        let schema = schema.map(|raw| raw.get().to_owned());
+        docs.insert(name.into_owned(), EventDoc { description: description.unwrap_or_default(), schema });
+    }
     let beats = control.features.is_some_and(|features| features.iter().any(|feature| feature == HEARTBEAT));
     Ok(Hello {
         feed: control.feed.unwrap_or_default().into_owned(),
         version: control.version.unwrap_or_default().into_owned(),
         mode,
         beats,
-        events: events.into_iter().map(|(name, class)| (name.into_owned(), class.into())).collect(),
+        events: events.into_iter().collect(),
+        docs,
         default_poll_ms: control.default_poll_ms.unwrap_or(0),
         min_poll_ms: control.min_poll_ms.unwrap_or(0),
     })
@@ -277,6 +302,15 @@ impl Failure {
     }
 }
 
+/// Docs are trimmed before they are written, so that a schema is JSON. Without any, the key is left out.
+fn doc_lines(docs: &EventDocs) -> Option<BTreeMap<Cow<'static, str>, DocLine>> {
+    let line = |doc: &EventDoc| DocLine {
+        description: Some(doc.description.clone()).filter(|text| !text.is_empty()),
+        schema: doc.schema.clone().and_then(|schema| RawValue::from_string(schema).ok()),
+    };
+    (!docs.is_empty()).then(|| docs.iter().map(|(name, doc)| (name.clone().into(), line(doc))).collect())
+}
+
 /// Appends any other line; a [`Said::Sample`] or [`Said::Unknown`] appends nothing.
 pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
     let text = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
@@ -293,6 +327,7 @@ pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
             events: Some(
                 hello.events.iter().map(|(name, class)| (name.clone().into(), (*class).into())).collect(),
             ),
+            docs: doc_lines(&hello.docs),
             default_poll_ms: Some(hello.default_poll_ms),
             min_poll_ms: Some(hello.min_poll_ms),
             ..none

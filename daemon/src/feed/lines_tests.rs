@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::event_doc::{EventDoc, EventDocs};
 use super::lines::*;
 use super::report::{Failure, Fault, Hello, Mode};
 use super::sample_line::SampleLine;
@@ -93,13 +94,33 @@ fn only_a_feed_that_says_so_has_to_beat() {
 }
 
 #[test]
+fn a_hello_may_say_what_values_look_like() {
+    let line = r#"{"tfp":1,"events":{"bid":"event","trade":"event"},"docs":{"quote":{"schema":{"type":"object"},"later":1},"trade":{"description":"A trade."}}}"#;
+    let Ok(Said::Hello(hello)) = said(line.as_bytes()) else { panic!("{line}") };
+    let (state, event) = (Class::State, Class::Event);
+    assert_eq!(hello.events, [("bid".into(), event), ("quote".into(), state), ("trade".into(), event)]);
+    assert_eq!(hello.docs.len(), 2);
+    assert_eq!(hello.docs["quote"].schema.as_deref(), Some(r#"{"type":"object"}"#));
+    assert_eq!(hello.docs["trade"], EventDoc { description: "A trade.".into(), schema: None });
+    assert!(refusal(r#"{"tfp":1,"docs":{"trade":{"description":7}}}"#).contains("invalid type: integer `7`"));
+}
+
+#[test]
 fn every_line_reads_back_as_written() {
     let hello = Hello {
         feed: "org.example.stocks".into(),
         version: "0.1.0".into(),
         mode: Mode::Poll,
         beats: true,
-        events: vec![("quote".into(), Class::State), ("trade".into(), Class::Event)],
+        events: vec![
+            ("bid".into(), Class::State),
+            ("quote".into(), Class::State),
+            ("trade".into(), Class::Event),
+        ],
+        docs: EventDocs::from([
+            ("bid".into(), EventDoc { description: "A \"bid\"\n".into(), schema: None }),
+            ("trade".into(), EventDoc { description: String::new(), schema: Some(r#"{"a":[1.50]}"#.into()) }),
+        ]),
         default_poll_ms: 1000,
         min_poll_ms: 250,
     };

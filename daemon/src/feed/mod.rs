@@ -16,6 +16,7 @@ pub mod cstate;
 mod descriptor;
 mod door;
 pub mod elf;
+mod event_doc;
 mod face;
 mod figures;
 mod find;
@@ -65,6 +66,7 @@ use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
 pub use descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
+pub use event_doc::{EventDoc, EventDocs};
 pub use face::{Answer, Beyond, Clock, Face};
 pub use find::{FindError, Plugin, classify, find_plugin, known_as, plugin_folders};
 pub use journal::{prefix, printable};
@@ -88,6 +90,10 @@ pub use warden::Warden;
 
 /// Called on the supervisor's thread when a feed's state changes, and at its first sample and first failure.
 pub type OnChange = Box<dyn Fn() + Send + Sync>;
+
+/// Called when a feed has said who it is, on the thread that brings its samples and before any of them. Answers remarks for
+/// its author, which go into its log.
+pub type OnHello = Box<dyn Fn(&Hello) -> Vec<String> + Send + Sync>;
 
 /// One feed to run.
 #[derive(Debug, Clone)]
@@ -188,6 +194,12 @@ impl Default for Limits {
 }
 
 /// Starts a feed and keeps it alive until its supervisor is stopped. Never fails: what goes wrong is the feed's health.
-pub fn start(spec: Spec, lane: Arc<Lane>, metrics: Arc<Metrics>, on_change: OnChange) -> Supervisor {
-    Supervisor::start(spec, lane, metrics, on_change)
+pub fn start(
+    spec: Spec,
+    lane: Arc<Lane>,
+    metrics: Arc<Metrics>,
+    on_change: OnChange,
+    on_hello: OnHello,
+) -> Supervisor {
+    Supervisor::start(spec, lane, metrics, on_change, on_hello)
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::feed::event_doc::EventDocs;
 use crate::model::sample::Class;
 
 /// How a feed is driven.
@@ -37,6 +38,8 @@ pub struct Hello {
     pub beats: bool,
     /// The events it declares, with their class.
     pub events: Vec<(String, Class)>,
+    /// What it says of their values.
+    pub docs: EventDocs,
     /// How often it would like to be polled, in milliseconds; 0: as often as it is pushed.
     pub default_poll_ms: u32,
     /// The shortest poll interval it allows, in milliseconds.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
+use crate::feed::event_doc;
 use tracing::Level;
 
 use crate::feed::face::Face;
@@ -154,7 +155,7 @@ impl Shared {
                 ),
             }
         }
-        let host = Host::leak(face, &job.name, kind.events.clone(), sink);
+        let host = Host::leak(face, &job.name, kind.events.clone(), sink.clone());
         let _ = self.host.set(host);
         // Either `stop` sees the host, or this sees that it was called before.
         if self.stopping.load(Ordering::SeqCst) {
@@ -162,12 +163,17 @@ impl Shared {
             return Ok(());
         }
         let mut instance = Instance::create(&kind, host, &job.config, self.interrupter.clone())?;
+        let mut docs = kind.docs.clone();
+        for remark in event_doc::trim(&mut docs) {
+            sink.log(tracing::Level::WARN, &remark);
+        }
         report(Report::Hello(Hello {
             feed: kind.id,
             version: kind.version,
             mode: kind.mode,
             beats: kind.beats,
             events: kind.events,
+            docs,
             default_poll_ms: kind.default_poll_ms,
             min_poll_ms: kind.min_poll_ms,
         }));

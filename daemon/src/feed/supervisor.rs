@@ -17,7 +17,7 @@ use crate::feed::metrics::Metrics;
 use crate::feed::reload::{OnReloaded, Requests};
 use crate::feed::report::{Failure, Hello, Report};
 use crate::feed::sink::{LaneSink, Voice, now_unix_ms};
-use crate::feed::{OnChange, Spec};
+use crate::feed::{OnChange, OnHello, Spec};
 use crate::model::digest::Digest;
 use crate::model::lane::{FeedState, Health, Lane};
 use overseer::Overseer;
@@ -70,6 +70,7 @@ impl Supervisor {
         lane: Arc<Lane>,
         metrics: Arc<Metrics>,
         on_change: OnChange,
+        on_hello: OnHello,
     ) -> Supervisor {
         let (events, received) = sync_channel(REPORTS_MAX);
         let (wake, rouse) = (events.clone(), events.clone());
@@ -104,6 +105,7 @@ impl Supervisor {
             journal,
             sink: Arc::new(sink),
             on_change,
+            on_hello: Arc::new(on_hello),
             told: (false, false),
             changes: Allowance::new(CHANGES_BURST, CHANGES_PER_S, Instant::now()),
             left_behind: false,

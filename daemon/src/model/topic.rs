@@ -253,7 +253,65 @@ mod tests {
         }
     }
 
+    /// The grammar once more, as plainly as it can be said.
+    fn is_topic(name: &str) -> bool {
+        let segment = |s: &str| {
+            (1..=64).contains(&s.len())
+                && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        };
+        name.len() <= 160 && name.split('.').count() <= 8 && name.split('.').all(segment)
+    }
+
+    fn is_pattern(name: &str) -> bool {
+        let segments: Vec<&str> = name.split('.').collect();
+        let starred = segments.iter().enumerate().map(|(at, segment)| match *segment {
+            "*" => "a",
+            "**" if at + 1 == segments.len() => "aa",
+            other => other,
+        });
+        // A star takes no more room than what stands for it here.
+        is_topic(&starred.collect::<Vec<_>>().join("."))
+    }
+
+    fn is_match(pattern: &[&str], topic: &[&str]) -> bool {
+        match (pattern, topic) {
+            ([], []) => true,
+            (["**"], [_, ..]) => true,
+            (["*", pattern @ ..], [_, topic @ ..]) => is_match(pattern, topic),
+            ([exact, pattern @ ..], [seen, topic @ ..]) => exact == seen && is_match(pattern, topic),
+            _ => false,
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn the_grammar_is_what_it_says(name in r"([ab]|A|0|_|-|\.|\*|\*\*| |é|/|[a-z]{63}){0,12}") {
+            proptest::prop_assert_eq!(check(name.as_bytes()).is_ok(), is_topic(&name), "{}", name);
+            proptest::prop_assert_eq!(Pattern::parse(&name).is_ok(), is_pattern(&name), "{}", name);
+        }
+
+        /// Few segments from few words, so that about as many match as do not.
+        #[test]
+        fn patterns_match_as_a_naive_matcher_says(
+            pattern in proptest::collection::vec("(a|b|\\*)", 1..5), rest in proptest::bool::ANY,
+            topic in proptest::collection::vec("(a|b)", 1..6),
+        ) {
+            let mut pattern: Vec<&str> = pattern.iter().map(String::as_str).collect();
+            if rest {
+                pattern.push("**");
+            }
+            let parts: Vec<&str> = topic.iter().map(String::as_str).collect();
+            let parsed = Pattern::parse(&pattern.join(".")).unwrap();
+            proptest::prop_assert_eq!(parsed.matches(&topic.join(".")), is_match(&pattern, &parts));
+        }
+
+        #[test]
+        fn any_bytes_are_judged_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            if let Ok(name) = check(&bytes) {
+                proptest::prop_assert!(is_topic(name));
+            }
+        }
+
         /// A topic is matched by itself, by itself with any one segment starred, and by `**`.
         #[test]
         fn a_starred_topic_still_matches(segments in proptest::collection::vec("[A-Za-z0-9_-]{1,12}", 1..8), at in 0usize..8) {

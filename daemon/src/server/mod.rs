@@ -39,6 +39,7 @@ pub use error::Error;
 use listener::Listener;
 pub use metrics::Metrics;
 use routes::Routes;
+pub use routes::{Document, Documents};
 use stop::Stop;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.
@@ -104,7 +105,7 @@ impl Server {
     }
 
     /// Serves on a thread of its own until [`Running::stop`].
-    pub fn start(self, place: Place, asker: Asker) -> Result<Running, Error> {
+    pub fn start(self, place: Place, asker: Asker, documents: Documents) -> Result<Running, Error> {
         let connections = match self.settings.connections {
             0 => descriptors().saturating_sub(descriptors() / 10),
             connections => connections,
@@ -119,6 +120,7 @@ impl Server {
                 self.settings.deflate,
                 asker,
                 self.metrics,
+                documents,
             ),
             place,
         });

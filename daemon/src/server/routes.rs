@@ -23,12 +23,14 @@ use super::limits;
 use super::metrics::{Metrics, Outcome};
 use super::opening;
 use super::origin::Origins;
-use super::page::{self, Asset};
+use super::page;
 use super::problem::problem;
 use super::stop::Stop;
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
+/// The type of documents.
+const JSON: &str = "application/json";
 /// What a full server asks clients to wait, in seconds.
 const RETRY_AFTER: &str = "5";
 
@@ -38,6 +40,18 @@ pub struct Routes {
     deflate: Option<u8>,
     api: Api,
     metrics: Arc<Metrics>,
+    documents: Documents,
+}
+
+/// Finds what is made while the server runs: the document at a path. Called on the server's thread; must not block.
+pub type Documents = Arc<dyn Fn(&str) -> Option<Document> + Send + Sync>;
+
+/// JSON that is served as it is.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub bytes: Bytes,
+    /// Quotes included; new whenever the bytes are.
+    pub etag: HeaderValue,
 }
 
 /// What a request gets.
@@ -64,8 +78,9 @@ impl Routes {
         deflate: Option<u8>,
         asker: Asker,
         metrics: Arc<Metrics>,
+        documents: Documents,
     ) -> Routes {
-        Routes { origins: Origins::new(origins), echo, deflate, api: Api::new(asker), metrics }
+        Routes { origins: Origins::new(origins), echo, deflate, api: Api::new(asker), metrics, documents }
     }
 
     /// Answers one request. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
@@ -81,10 +96,15 @@ impl Routes {
                 Ok(Kind::Ticker { opening, name })
             }),
             (Ok(()), "/echo") if self.echo => self.upgrade(request, |_| Ok(Kind::Echo)),
-            (Ok(()), path) if path.starts_with("/v1/") => self.api(request, stop),
-            (Ok(()), path) => match page::asset(path) {
-                Some(asset) => serve(asset, request).into(),
-                None => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
+            (Ok(()), path) if path.starts_with("/v1/topics") || path == "/v1/sse" => self.api(request, stop),
+            (Ok(()), path) => match (page::asset(path), (self.documents)(path)) {
+                (Some(asset), _) => {
+                    let (etag, bytes) =
+                        (HeaderValue::from_static(asset.etag), Bytes::from_static(asset.bytes));
+                    serve(bytes, asset.content_type, etag, request).into()
+                }
+                (None, Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
+                (None, None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
             },
         };
         self.secured(answer)
@@ -261,28 +281,28 @@ impl Routes {
     }
 }
 
-fn serve<B>(asset: &'static Asset, request: &Request<B>) -> Reply {
+fn serve<B>(bytes: Bytes, content_type: &'static str, etag: HeaderValue, request: &Request<B>) -> Reply {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     let mut response = Response::new(Full::default());
-    if request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, asset.etag)) {
+    if request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        *response.body_mut() = Full::new(Bytes::from_static(asset.bytes));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+        *response.body_mut() = Full::new(bytes);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, HeaderValue::from_static(asset.etag));
-    // Kept, and asked for again each time: a new version of the daemon is a new page at once.
+    headers.insert(header::ETAG, etag);
+    // Kept, and asked for again each time: what is new is seen at once.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
 /// RFC 9110 13.1.2: weak comparison with each listed tag; `*` is any.
-fn names(value: &HeaderValue, etag: &str) -> bool {
+fn names(value: &HeaderValue, etag: &HeaderValue) -> bool {
     value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|tag| {
         let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
         tag == b"*" || tag == etag.as_bytes()

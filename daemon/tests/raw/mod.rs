@@ -54,7 +54,7 @@ pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
         // A test that ended does not look any more.
         let _ = sender.lock().unwrap().send(arrival);
     });
-    let running = Server::bind(settings, metrics)?.start(place, Asker::default())?;
+    let running = Server::bind(settings, metrics)?.start(place, Asker::default(), Arc::new(|_| None))?;
     Ok(Served { running, arrivals, registry })
 }
 

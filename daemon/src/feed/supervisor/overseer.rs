@@ -15,11 +15,11 @@ use crate::feed::life::{End, Life};
 use crate::feed::metrics::Metrics;
 use crate::feed::recovery::{Record, Recovery};
 use crate::feed::reload::{Reloaded, Request};
-use crate::feed::report::{Failure, Report, Reporter};
+use crate::feed::report::{Failure, Hello, Report, Reporter};
 use crate::feed::running::Running;
 use crate::feed::sink::{LaneSink, now_unix_ms};
 use crate::feed::swap::{Heir, Swap, Turn};
-use crate::feed::{OnChange, Spec};
+use crate::feed::{OnChange, OnHello, Spec};
 use crate::model::lane::{FeedState, Health, Lane};
 
 /// Longest time without a look at what is owed to the log.
@@ -33,6 +33,7 @@ pub(super) struct Overseer {
     pub journal: Arc<Journal>,
     pub sink: Arc<LaneSink>,
     pub on_change: OnChange,
+    pub on_hello: Arc<OnHello>,
     /// Whether a first sample and a first failure were told.
     pub told: (bool, bool),
     pub changes: Allowance,
@@ -114,6 +115,7 @@ impl Overseer {
                 voice.begin();
                 let mut next =
                     Life::new(of_source(spec, &heir.admitted), &voice, &journal, heir.running, now);
+                heir.hello.iter().for_each(self.greeter());
                 // That a process is ready and is told so cannot end it.
                 heir.hello.into_iter().for_each(|hello| drop(next.hear(Report::Hello(hello), now)));
                 next.take_over(&current);
@@ -244,14 +246,26 @@ impl Overseer {
     fn reporter(&mut self, greets: bool) -> (u64, Reporter) {
         self.lives += 1;
         let life = self.lives;
-        let (events_in, greeted) = (self.shared.events.clone(), self.shared.voice.clone());
+        let (events_in, greet) = (self.shared.events.clone(), self.greeter());
         let report: Reporter = Arc::new(move |report| {
             if let (true, Report::Hello(hello)) = (greets, &report) {
-                greeted.greet(hello);
+                greet(hello);
             }
             drop(events_in.send(Event::Report { life, report }));
         });
         (life, report)
+    }
+
+    /// Takes what a feed says of itself to those who want to know; what they remark goes into its log.
+    fn greeter(&self) -> impl Fn(&Hello) + Send + Sync + 'static {
+        let (voice, journal) = (self.shared.voice.clone(), self.journal.clone());
+        let on_hello = self.on_hello.clone();
+        move |hello| {
+            voice.greet(hello);
+            for remark in on_hello(hello) {
+                journal.write(Level::WARN, None, &printable(&remark));
+            }
+        }
     }
 
     /// Waits between two lives; without an end, until it is time to stop.

@@ -72,7 +72,8 @@ impl Bench {
         let (woken, changed) = (bell.clone(), bell.clone());
         let lane = Arc::new(Lane::new(LANE_TICKS_MAX, Box::new(move || woken.ring())));
         let metrics = Arc::new(Metrics::new());
-        let supervisor = start(spec, lane.clone(), metrics.clone(), Box::new(move || changed.ring()));
+        let (on_change, on_hello) = (Box::new(move || changed.ring()), Box::new(|_: &Hello| Vec::new()));
+        let supervisor = start(spec, lane.clone(), metrics.clone(), on_change, on_hello);
         Bench { supervisor: Some(supervisor), lane, metrics, bell, seen: Vec::new(), states: Vec::new() }
     }
 

@@ -4,37 +4,54 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::error::{Code, ProtocolError};
+use super::fields;
 use super::rate;
+use super::shape::{self, Shape};
 use crate::model::topic::Pattern;
 
 /// Longest text id, in characters.
 const ID_CHARS_MAX: usize = 36;
+/// How much of a client's own text an error shows.
+const SHOWN_CHARS_MAX: usize = 40;
 
 /// A client's name for its command, echoed in the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Id {
     /// A number.
     Number(u32),
     /// At most 36 characters.
-    Text(Box<str>),
+    Text(#[schemars(length(max = 36))] Box<str>),
 }
 
 /// Values that one `history` answers if it does not say how many.
 const HISTORY_LIMIT: usize = 100;
 
 /// How ticks of a topic are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The newest at each push; what lay between is merged.
     Latest,
     /// Every one.
     All,
+}
+
+/// Derived, it would say of what is no text only that some value was expected.
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
+        let word: Cow<'de, str> = Deserialize::deserialize(deserializer)?;
+        match &*word {
+            "latest" => Ok(Mode::Latest),
+            "all" => Ok(Mode::All),
+            other => Err(serde::de::Error::unknown_variant(other, &["latest", "all"])),
+        }
+    }
 }
 
 /// The terms a subscription asks for.
@@ -48,7 +65,7 @@ pub struct Terms {
 }
 
 /// Where a client was when it went away.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Since {
     /// Of which history, as `connected` told.
@@ -130,76 +147,146 @@ struct IdOnly<'a> {
     id: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SubscribeData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    /// Topics and patterns.
+    #[schemars(schema_with = "shape::names")]
     topics: Vec<String>,
+    /// Shortest time between two pushes of a topic; none: the feed's own.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_rate")]
     rate: Option<serde_json::Value>,
+    /// None: what each topic's class says.
     mode: Option<Mode>,
+    /// Whether the newest value of each topic follows at once; none: it does.
     snapshot: Option<bool>,
+    /// Where the client was when it went away, for mode `all`.
+    #[serde(default, deserialize_with = "fields::object")]
     since: Option<Since>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TopicsData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    #[schemars(schema_with = "shape::names")]
     topics: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HistoryData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    #[schemars(schema_with = "shape::topic")]
     topic: String,
+    /// How many of the newest at most; none: 100.
+    #[schemars(range(min = 1))]
     limit: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MatchData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    /// None: `**`, all of them.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_pattern")]
     r#match: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PublishData<'a> {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    /// One that was declared with `publish`.
+    #[schemars(schema_with = "shape::topic")]
     topic: String,
+    /// Any JSON; its digits are kept.
     #[serde(borrow)]
+    #[schemars(schema_with = "shape::any")]
     value: &'a RawValue,
+    /// To one alone: `user:NAME`, or `conn:` and what the other was told in `connected`.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_addressee")]
     to: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TopicData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+    /// One that was declared with `presence`.
+    #[schemars(schema_with = "shape::topic")]
     topic: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PingData<'a> {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
-    #[serde(borrow)]
+    /// Comes back as it was written.
+    #[serde(borrow, default)]
+    #[schemars(schema_with = "shape::optional_number")]
     t: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoData {
     #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
     _id: Option<serde::de::IgnoredAny>,
+}
+
+/// A command as others may describe it.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Its name and the schema of its data.
+    pub shape: Shape,
+    /// The event that answers it when it goes well and has an id.
+    pub answer: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// Every command that [`parse`] reads.
+pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
+    let of = |name, data, answer, about| Described { shape: Shape { name, data }, answer, about };
+    let subscribe = generator.subschema_for::<SubscribeData>();
+    let topics = generator.subschema_for::<TopicsData>();
+    let history = generator.subschema_for::<HistoryData>();
+    let nothing = generator.subschema_for::<NoData>();
+    let (publish, topic) =
+        (generator.subschema_for::<PublishData<'_>>(), generator.subschema_for::<TopicData>());
+    let (matching, ping) =
+        (generator.subschema_for::<MatchData>(), generator.subschema_for::<PingData<'_>>());
+    vec![
+        of("subscribe", subscribe, "subscribed", "Subscribes, or changes the rate of subscriptions."),
+        of("unsubscribe", topics.clone(), "unsubscribed", "Ends subscriptions."),
+        of("subscriptions", nothing, "subscriptions", "Lists this connection's subscriptions."),
+        of("topics", matching, "topics", "Lists the topics there are."),
+        of("get", topics, "values", "Asks for newest values once."),
+        of("history", history, "history", "Asks for the newest ticks of one topic that are kept."),
+        of("publish", publish, "published", "Says something in a declared topic, to all there or to one."),
+        of("presence", topic, "presence", "Asks who is subscribed to a declared topic."),
+        of("ping", ping, "pong", "Asks for a sign of life."),
+    ]
 }
 
 /// Commands of the protocol that this version does not answer yet.
@@ -217,14 +304,25 @@ pub fn refuse(message: impl Into<Cow<'static, str>>) -> Refused {
 
 /// Reads one message.
 pub fn parse(text: &str) -> Result<Request, Refused> {
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| Refused {
+    let none = |why: &str| Refused {
         id: None,
         error: bad(format!(
-            "the message must be one JSON object with the keys \"event\" and \"data\": {}",
-            plain(&e)
+            "the message must be one JSON object with the keys \"event\" and \"data\": {why}"
         )),
-    })?;
+    };
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| none(&plain(&e)))?;
+    // The parser would also take a list of the values in order.
+    if !is_object(text) {
+        return Err(none("this is a list"));
+    }
     let data = envelope.data.map_or("{}", RawValue::get);
+    if !is_object(data) {
+        let event = shown(&envelope.event);
+        return Err(Refused {
+            id: None,
+            error: bad(format!("the data of {event} must be an object, such as {{}}")),
+        });
+    }
     let id = read_id(data).map_err(|error| Refused { id: None, error })?;
     match read_command(&envelope.event, data) {
         Ok(command) => Ok(Request { id, command }),
@@ -237,6 +335,7 @@ pub fn terms(rate: Option<&str>, mode: Option<Mode>) -> Result<Terms, ProtocolEr
     let rate = match rate {
         None => None,
         Some(text) => Some(rate::parse(text).ok_or_else(|| {
+            let text = shown(text);
             bad(format!("the rate {text:?} must be a whole number with its unit, such as \"250ms\" or \"1s\", at most 1h"))
         })?),
     };
@@ -246,8 +345,18 @@ pub fn terms(rate: Option<&str>, mode: Option<Mode>) -> Result<Terms, ProtocolEr
     })
 }
 
+/// Whether a JSON text is an object.
+fn is_object(json: &str) -> bool {
+    json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
+}
+
+/// A client's own text as an error shows it.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
 fn read_id(data: &str) -> Result<Option<Id>, ProtocolError> {
-    // What is not an object at all is told by the command's own reading.
+    // A key that is there twice is told by the command's own reading.
     let Ok(IdOnly { id: Some(raw) }) = serde_json::from_str::<IdOnly<'_>>(data) else { return Ok(None) };
     if let Ok(number) = serde_json::from_str::<u32>(raw.get()) {
         return Ok(Some(Id::Number(number)));
@@ -322,7 +431,7 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
             format!("{other} is not built yet; this version answers {BUILT}"),
         )),
         other => {
-            let shown: String = other.chars().take(40).collect();
+            let shown = shown(other);
             Err(ProtocolError::new(
                 Code::UnknownEvent,
                 format!("there is no command {shown:?}; this version answers {BUILT}"),
@@ -343,7 +452,7 @@ fn mode_since(since: &Since, data: &SubscribeData) -> Result<Mode, ProtocolError
     match stray {
         None => Ok(Mode::All),
         Some(name) => {
-            let shown: String = name.chars().take(160).collect();
+            let shown = shown(name);
             Err(bad(format!(
                 "since.seq names {shown:?}, which is not an exact topic among this command's topics"
             )))
@@ -352,7 +461,10 @@ fn mode_since(since: &Since, data: &SubscribeData) -> Result<Mode, ProtocolError
 }
 
 fn read<'a, T: Deserialize<'a>>(event: &str, data: &'a str) -> Result<T, ProtocolError> {
-    serde_json::from_str(data).map_err(|e| bad(format!("the data of {event}: {}", plain(&e))))
+    serde_json::from_str(data).map_err(|e| match fields::holding(data, &e) {
+        Some(field) => bad(format!("the data of {event}: {field}: {}", plain(&e))),
+        None => bad(format!("the data of {event}: {}", plain(&e))),
+    })
 }
 
 fn some_topics(event: &str, topics: Vec<String>) -> Result<Vec<String>, ProtocolError> {

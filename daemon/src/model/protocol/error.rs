@@ -32,6 +32,22 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, by number.
+    pub const ALL: [Code; 12] = [
+        Self::BadRequest,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::UnknownTopic,
+        Self::UnknownEvent,
+        Self::Conflict,
+        Self::TooLarge,
+        Self::BadPattern,
+        Self::RateLimited,
+        Self::TooManyTopics,
+        Self::Internal,
+        Self::FeedUnavailable,
+    ];
+
     /// The number on the wire.
     pub fn number(self) -> u16 {
         self as u16

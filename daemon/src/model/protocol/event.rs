@@ -2,17 +2,19 @@
 //!
 //! `data` is always an object and its arrays are always present.
 
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::command::{Id, Mode};
 use super::error::ProtocolError;
+use super::shape::{self, Shape};
 use crate::model::encoding::{Encoder, Encoding};
 use crate::model::lane::Health;
 use crate::model::message::Message;
 
 /// First on every connection.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Connected<'a> {
     pub v: u32,
     pub server: &'a str,
@@ -23,7 +25,7 @@ pub struct Connected<'a> {
 }
 
 /// What one connection may have.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct Limits {
     pub topics: usize,
     pub patterns: usize,
@@ -31,11 +33,13 @@ pub struct Limits {
 }
 
 /// A subscription to an exact topic, as granted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TopicGrant {
+    #[schemars(schema_with = "shape::topic")]
     pub topic: Box<str>,
     /// Snapshot ticks are at most this, live ones above; 0 before the topic's first tick.
     pub seq: u64,
+    #[schemars(schema_with = "shape::rate")]
     pub rate: String,
     pub mode: Mode,
     /// After `since`: whether every tick that was missed follows; if not, the newest does. Absent otherwise.
@@ -44,20 +48,24 @@ pub struct TopicGrant {
 }
 
 /// A subscription to a pattern, as granted. Its rate is what was asked, since each match rounds it for its own feed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PatternGrant {
+    #[schemars(schema_with = "shape::pattern")]
     pub pattern: Box<str>,
     /// Topics it matches now.
     pub count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shape::rate")]
     pub rate: Option<String>,
     pub mode: Mode,
 }
 
 /// A topic of a command that could not be served; the others were.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Failed {
+    /// As it was asked for.
     pub topic: String,
+    #[schemars(schema_with = "shape::code")]
     pub code: u16,
     pub message: String,
 }
@@ -71,7 +79,7 @@ impl Failed {
 }
 
 /// Answers `subscribe`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct Subscribed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
@@ -81,7 +89,7 @@ pub struct Subscribed {
 }
 
 /// Answers `unsubscribe`: what was ended.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct Unsubscribed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
@@ -90,7 +98,7 @@ pub struct Unsubscribed {
 }
 
 /// Answers `subscriptions`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct Subscriptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
@@ -99,10 +107,12 @@ pub struct Subscriptions {
 }
 
 /// One topic in the answer to `topics`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct TopicEntry<'a> {
+    #[schemars(schema_with = "shape::topic")]
     pub topic: &'a str,
     pub kind: &'a str,
+    #[schemars(schema_with = "shape::class")]
     pub class: &'static str,
     pub seq: u64,
     pub ts: u64,
@@ -113,7 +123,7 @@ pub struct TopicEntry<'a> {
 }
 
 /// Answers `topics`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Topics<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
@@ -121,21 +131,24 @@ pub struct Topics<'a> {
 }
 
 /// Answers `get`: whole envelopes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Values<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
+    #[schemars(schema_with = "shape::envelopes")]
     pub values: Vec<&'a RawValue>,
     pub failed: Vec<Failed>,
 }
 
 /// Answers `history`: whole envelopes, in order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct History<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
+    #[schemars(schema_with = "shape::topic")]
     pub topic: &'a str,
     pub epoch: &'a str,
+    #[schemars(schema_with = "shape::envelopes")]
     pub values: Vec<&'a RawValue>,
     /// Whether older ones that were asked for and are kept were left out, because one answer holds no more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -143,14 +156,16 @@ pub struct History<'a> {
 }
 
 /// Answers `publish`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Published<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
+    #[schemars(schema_with = "shape::topic")]
     pub topic: &'a str,
     /// The message's number in its topic; with `to` among the topic's letters.
     pub seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shape::addressee")]
     pub to: Option<&'a str>,
     /// How many connections a letter went to; absent without `to`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,19 +176,22 @@ pub struct Published<'a> {
 }
 
 /// A message from one to one. One to all in a topic is a tick, and looks the same without `to`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct LetterTo<'a> {
+    #[schemars(schema_with = "shape::topic")]
     pub topic: &'a str,
     /// Counts the topic's letters, whoever they are for.
     pub seq: u64,
     pub ts: u64,
     pub from: &'a str,
+    #[schemars(schema_with = "shape::addressee")]
     pub to: &'a str,
+    #[schemars(schema_with = "shape::any")]
     pub value: &'a RawValue,
 }
 
 /// A connection that is subscribed to a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Member {
     pub conn: Box<str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,10 +199,11 @@ pub struct Member {
 }
 
 /// Answers `presence`: who is there, not more than fits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
+    #[schemars(schema_with = "shape::topic")]
     pub topic: &'a str,
     /// How many are there; more than `members` when that was cut.
     pub count: usize,
@@ -192,8 +211,9 @@ pub struct Members<'a> {
 }
 
 /// Who came and went, to those who are there. Many at once are counted, and not all named.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Turnover<'a> {
+    #[schemars(schema_with = "shape::topic")]
     pub topic: &'a str,
     pub count: usize,
     pub joined: Vec<Member>,
@@ -204,23 +224,24 @@ pub struct Turnover<'a> {
 }
 
 /// Answers `ping`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Pong<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shape::number")]
     pub t: Option<&'a RawValue>,
     pub ts: u64,
 }
 
 /// Comes when nothing else did for `heartbeat_ms`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Heartbeat {
     pub ts: u64,
 }
 
 /// The server is about to stop.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Closing {
     pub in_ms: u64,
     /// Pick a moment in this window to come back.
@@ -228,11 +249,13 @@ pub struct Closing {
 }
 
 /// A command failed, or a message was none.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Error<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
+    #[schemars(schema_with = "shape::code")]
     pub code: u16,
+    #[schemars(schema_with = "shape::code_name")]
     pub name: &'static str,
     pub message: &'a str,
     pub temporary: bool,
@@ -241,30 +264,51 @@ pub struct Error<'a> {
 }
 
 /// Something worth knowing; clients ignore types they do not know.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Notice<'a> {
     /// A feed's state changed.
-    Feed { feed: &'a str, state: &'static str, since: u64, reason: &'a str },
+    Feed {
+        feed: &'a str,
+        #[schemars(schema_with = "shape::feed_state")]
+        state: &'static str,
+        since: u64,
+        reason: &'a str,
+    },
     /// The connection was slow: `skipped` ticks of `topics` topics were passed over since `since`, and what came just
     /// before this notice is their newest.
     Lag { topics: usize, skipped: u64, since: u64 },
     /// These topics have had no news (no sample, not even with the same value) for `max_age_ms`; `since` is when that was
     /// found. A tick may still follow: a snapshot, or one that a slower rate held back. Only `fresh` ends it.
-    Stale { feed: &'a str, topics: Vec<&'a str>, since: u64, max_age_ms: u64 },
+    Stale {
+        feed: &'a str,
+        #[schemars(schema_with = "shape::topics")]
+        topics: Vec<&'a str>,
+        since: u64,
+        max_age_ms: u64,
+    },
     /// These topics were stale and had news, or ended. It comes before the news.
-    Fresh { feed: &'a str, topics: Vec<&'a str> },
+    Fresh {
+        feed: &'a str,
+        #[schemars(schema_with = "shape::topics")]
+        topics: Vec<&'a str>,
+    },
     /// Topics that match a pattern of the connection came or went. `removed` happened before `added`: a topic in both is
     /// another one of the same name.
     Topics {
+        #[schemars(schema_with = "shape::topics")]
         added: Vec<&'a str>,
+        #[schemars(schema_with = "shape::topics")]
         removed: Vec<&'a str>,
         /// Whether others came or went of which nothing is told: list them with the command `topics`.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         missed: bool,
     },
     /// Of these topics, had with mode `all`, ticks were passed over; the newest of each follows.
-    Reset { topics: Vec<&'a str> },
+    Reset {
+        #[schemars(schema_with = "shape::topics")]
+        topics: Vec<&'a str>,
+    },
 }
 
 impl<'a> Notice<'a> {
@@ -285,7 +329,13 @@ macro_rules! events {
         impl Event for $type {
             const NAME: &'static str = $name;
         }
-    )*};
+    )*
+
+        /// Every event apart from ticks, with the schema of its data.
+        pub fn shapes(generator: &mut SchemaGenerator) -> Vec<Shape> {
+            vec![$(Shape { name: $name, data: generator.subschema_for::<$type>() }),*]
+        }
+    };
 }
 
 events! {

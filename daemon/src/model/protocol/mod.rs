@@ -2,7 +2,10 @@
 pub mod command;
 pub mod error;
 pub mod event;
+mod fields;
+pub mod problem;
 pub mod rate;
+pub mod shape;
 pub mod words;
 
 /// The version in `connected`.
@@ -11,3 +14,5 @@ pub const VERSION: u32 = 1;
 pub const SUBPROTOCOL_JSON: &str = "tickerd.v1.json";
 /// The binary subprotocol's name.
 pub const SUBPROTOCOL_MSGPACK: &str = "tickerd.v1.msgpack";
+/// All subprotocols; the first is also spoken by who names none.
+pub const SUBPROTOCOLS: [&str; 2] = [SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK];

@@ -59,6 +59,9 @@ fn each_mistake_says_what_to_change() {
     for (text, number, id, says) in [
         ("", 400, None, "one JSON object"),
         ("[1]", 400, None, "one JSON object"),
+        (r#"["ping",{"id":1}]"#, 400, None, "this is a list"),
+        (r#" ["ping"]"#, 400, None, "one JSON object"),
+        (r#"{"event":"subscriptions","data":[7]}"#, 400, None, "must be an object"),
         (r#"{"event":"ping","data":{},"x":1}"#, 400, None, "unknown field `x`"),
         (r#"{"data":{}}"#, 400, None, "missing field `event`"),
         (r#"{"event":"subscribe","data":{"id":7}}"#, 400, Some(Id::Number(7)), "missing field `topics`"),
@@ -121,10 +124,82 @@ fn each_mistake_says_what_to_change() {
     }
 }
 
+/// One of each, with all that it can hold.
+const WELL: [&str; 8] = [
+    r#"{"event":"subscribe","data":{"id":2,"topics":["a.b","c.*"],"rate":"1s","mode":"all","snapshot":false}}"#,
+    r#"{"event":"unsubscribe","data":{"id":"x","topics":["a.b"]}}"#,
+    r#"{"event":"subscriptions","data":{"id":0}}"#,
+    r#"{"event":"topics","data":{"id":4294967295,"match":"a.**"}}"#,
+    r#"{"data":{"topics":["\u0061.b"],"id":"ü"},"event":"get"}"#,
+    r#"{"event":"ping","data":{"id":9,"t":-1.50e3}}"#,
+    r#"{"event":"history","data":{"id":8,"topic":"a.b","limit":3}}"#,
+    r#"{"event":"subscribe","data":{"topics":["a.b","c"],"since":{"epoch":"e","seq":{"c":7}}}}"#,
+];
+
+/// What holds of every answer: it is bounded, and what was read is a command of the right form.
+fn judge(text: &str) -> Result<(), proptest::test_runner::TestCaseError> {
+    match parse(text) {
+        Ok(Request { id, command }) => {
+            // Raw, since a number may be beyond what a double holds.
+            let seen: BTreeMap<String, &RawValue> = serde_json::from_str(text).expect("a command is JSON");
+            let event: String = serde_json::from_str(seen["event"].get()).expect("an event is a text");
+            proptest::prop_assert!(BUILT.split(", ").any(|built| built == event), "{}", text);
+            if let Some(Id::Text(id)) = id {
+                proptest::prop_assert!(id.chars().count() <= ID_CHARS_MAX);
+            }
+            if let Command::Subscribe { topics, .. }
+            | Command::Unsubscribe { topics }
+            | Command::Get { topics } = &command
+            {
+                proptest::prop_assert!(!topics.is_empty());
+            }
+        }
+        Err(refused) => {
+            let message = &refused.error.message;
+            proptest::prop_assert!(!message.is_empty() && message.chars().count() < 400, "{}", message);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_described_is_what_is_read() {
+    let mut generator = SchemaGenerator::default();
+    let names: Vec<&str> = described(&mut generator).iter().map(|command| command.shape.name).collect();
+    assert_eq!(names.join(", "), BUILT);
+    for text in WELL {
+        assert!(parse(text).is_ok(), "{text}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_answered(text in "\\PC{0,120}") {
-        let _ = parse(&text);
+        judge(&text)?;
+    }
+
+    #[test]
+    fn any_bytes_are_answered(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        judge(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    /// A command with bytes changed, taken out, put in and moved is one again, or is told why not.
+    #[test]
+    fn a_command_that_was_changed_is_answered(
+        which in 0..WELL.len(),
+        changes in proptest::collection::vec((0..4u8, 0..200usize, 0..200usize, proptest::num::u8::ANY), 1..6),
+    ) {
+        let mut bytes = WELL[which].as_bytes().to_vec();
+        for (kind, at, other, byte) in changes {
+            let (at, other) = (at % bytes.len(), other % bytes.len());
+            match kind {
+                0 => bytes[at] = byte,
+                1 if bytes.len() > 1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, byte),
+                _ => bytes.swap(at, other),
+            }
+        }
+        judge(&String::from_utf8_lossy(&bytes))?;
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! The OpenAPI 3.1 document (<https://spec.openapis.org/oas/v3.1.1>): every path of the public listeners.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::asyncapi::{HANDBOOK, info};
+use super::messages;
+use super::{ASYNCAPI, Facts, OPENAPI};
+use crate::model::protocol::SUBPROTOCOLS;
+use crate::model::protocol::problem::Problem;
+use crate::model::protocol::shape;
+
+const ABOUT: &str = "The HTTP side of a tickerd: the page, the WebSocket handshake, and its own descriptions. Metrics and \
+                     health are on the admin listener. Errors are application/problem+json and say what to change.";
+const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The whole document.
+pub fn document(facts: &Facts) -> Value {
+    let mut generator = messages::generator(SchemaSettings::draft2020_12().for_serialize());
+    let problem = generator.subschema_for::<Problem<'_>>();
+    let rate = shape::rate(&mut generator).to_value();
+    let schemas = generator.take_definitions(true);
+    json!({
+        "openapi": "3.1.1",
+        "info": info(facts, "tickerd over HTTP", ABOUT),
+        "servers": [{ "url": "/", "description": "This daemon." }],
+        "externalDocs": { "url": HANDBOOK, "description": "The whole protocol." },
+        "paths": {
+            "/": { "get": {
+                "operationId": "page", "summary": "The page that shows every topic.",
+                "responses": cached("The page.", HTML, json!({ "type": "string" })),
+            } },
+            ASYNCAPI: { "get": {
+                "operationId": "asyncapi", "summary": "The WebSocket protocol with the events of this server's feeds.",
+                "responses": cached("An AsyncAPI 3.0 document.", JSON, described("asyncapi")),
+            } },
+            OPENAPI: { "get": {
+                "operationId": "openapi", "summary": "This document.",
+                "responses": cached("An OpenAPI 3.1 document.", JSON, described("openapi")),
+            } },
+            "/ws": { "get": socket(&rate) },
+        },
+        "components": {
+            "schemas": schemas,
+            "responses": { "Problem": {
+                "description": "What happened, and what to change.",
+                "content": { "application/problem+json": { "schema": problem } },
+            } },
+        },
+    })
+}
+
+fn described(version: &str) -> Value {
+    json!({ "type": "object", "required": [version, "info"] })
+}
+
+/// Answers of a path whose bytes are kept and asked for again with their tag.
+fn cached(about: &str, content_type: &str, schema: Value) -> Value {
+    let headers = json!({
+        "ETag": { "schema": { "type": "string" }, "description": "For If-None-Match." },
+        "Cache-Control": { "schema": { "type": "string" } },
+    });
+    let content = json!({ content_type: { "schema": schema } });
+    let mut responses = Map::new();
+    responses.insert("200".into(), json!({ "description": about, "headers": headers, "content": content }));
+    responses.insert("304".into(), json!({ "description": "As before.", "headers": headers }));
+    problems(&mut responses, &["400", "405", "429", "503"]);
+    responses.into()
+}
+
+fn socket(rate: &Value) -> Value {
+    let query = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "description": about, "schema": schema });
+    let header = |name: &str, needed: bool, schema: Value| json!({ "name": name, "in": "header", "required": needed, "schema": schema });
+    let mut responses = Map::new();
+    responses.insert(
+        "101".into(),
+        json!({
+            "description": "The connection is a WebSocket from here on and speaks the protocol of the AsyncAPI document.",
+            "headers": { "Sec-WebSocket-Protocol": { "schema": { "type": "string", "enum": SUBPROTOCOLS } } },
+        }),
+    );
+    problems(&mut responses, &["400", "403", "405", "426", "429", "503", "505"]);
+    json!({
+        "operationId": "connect",
+        "summary": "Opens a WebSocket.",
+        "parameters": [
+            query("topics", "Topics and patterns, joined by commas: subscribes at once.", json!({ "type": "string" })),
+            query("rate", "Shortest time between two pushes of a topic.", rate.clone()),
+            header("Upgrade", true, json!({ "const": "websocket" })),
+            header("Connection", true, json!({ "const": "Upgrade" })),
+            header("Sec-WebSocket-Version", true, json!({ "const": "13" })),
+            header("Sec-WebSocket-Key", true, json!({ "type": "string" })),
+            header("Sec-WebSocket-Protocol", false, json!({ "type": "string", "enum": SUBPROTOCOLS })),
+            header("Origin", false, json!({ "type": "string" })),
+        ],
+        "responses": responses,
+    })
+}
+
+fn problems(responses: &mut Map<String, Value>, statuses: &[&str]) {
+    for status in statuses {
+        responses.insert((*status).into(), json!({ "$ref": "#/components/responses/Problem" }));
+    }
+}

@@ -1,0 +1,171 @@
+//! JSON Schemas of the words that several messages share, made of the same constants and tables that check or write them.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::error::Code;
+use super::words::RESERVED_EVENTS;
+use crate::model::lane::FeedState;
+use crate::model::normalise::KIND_BYTES_MAX;
+use crate::model::sample::Class;
+use crate::model::topic::{SEGMENT_BYTES_MAX, SEGMENTS_MAX, TOPIC_BYTES_MAX};
+
+/// A schema under its command's or event's name.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub name: &'static str,
+    /// Of `data`.
+    pub data: Schema,
+}
+
+fn segment() -> String {
+    format!("[A-Za-z0-9_-]{{1,{SEGMENT_BYTES_MAX}}}")
+}
+
+/// An exact topic.
+pub fn topic(_: &mut SchemaGenerator) -> Schema {
+    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
+    json_schema!({
+        "type": "string",
+        "maxLength": TOPIC_BYTES_MAX,
+        "pattern": format!("^{segment}(\\.{segment}){{0,{more}}}$"),
+    })
+}
+
+/// Exact topics.
+pub fn topics(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": topic(generator) })
+}
+
+/// A pattern, or a topic, which is the pattern of itself.
+pub fn pattern(_: &mut SchemaGenerator) -> Schema {
+    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
+    json_schema!({
+        "type": "string",
+        "maxLength": TOPIC_BYTES_MAX,
+        "pattern": format!("^(({segment}|\\*)\\.){{0,{more}}}({segment}|\\*\\*?)$"),
+    })
+}
+
+/// As [`pattern`], or nothing.
+pub fn optional_pattern(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = pattern(generator);
+    schema.insert("type".into(), json!(["string", "null"]));
+    schema
+}
+
+/// What a command names: topics, and patterns where it takes them.
+pub fn names(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "minItems": 1, "items": pattern(generator) })
+}
+
+/// Whom a letter is for.
+pub fn addressee(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": ADDRESSEE })
+}
+
+/// The same, or nothing.
+pub fn optional_addressee(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "pattern": ADDRESSEE })
+}
+
+const ADDRESSEE: &str = "^(user|conn):[A-Za-z0-9_-]{1,64}$";
+
+/// Any JSON.
+pub fn any(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({})
+}
+
+const RATE: &str = "^[0-9]+(ms|s|m|h)$";
+
+/// A rate.
+pub fn rate(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": RATE })
+}
+
+/// A rate, or nothing.
+pub fn optional_rate(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "pattern": RATE })
+}
+
+/// A number whose digits are kept.
+pub fn number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "number" })
+}
+
+/// A number whose digits are kept, or nothing.
+pub fn optional_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["number", "null"] })
+}
+
+/// The numbers of errors.
+pub fn code(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "enum": Code::ALL.map(Code::number) })
+}
+
+/// The names of errors.
+pub fn code_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": Code::ALL.map(Code::name) })
+}
+
+/// The states of feeds.
+pub fn feed_state(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": FeedState::ALL.map(FeedState::as_str) })
+}
+
+/// The classes of topics.
+pub fn class(_: &mut SchemaGenerator) -> Schema {
+    let words = [Class::State, Class::Event].map(Class::as_str);
+    json_schema!({ "type": "string", "enum": words })
+}
+
+/// Whole envelopes of ticks.
+pub fn envelopes(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": generator.subschema_for::<Envelope>() })
+}
+
+/// The envelope of any tick; [`crate::model::frame`] writes it.
+pub struct Envelope;
+
+impl JsonSchema for Envelope {
+    fn schema_name() -> Cow<'static, str> {
+        "Tick".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let event = json!({
+            "type": "string",
+            "maxLength": KIND_BYTES_MAX,
+            "pattern": "^[a-z][a-z0-9_]*$",
+            "not": { "enum": RESERVED_EVENTS },
+        });
+        envelope("The newest value of a topic.", event, topic(generator).to_value(), json!({}))
+    }
+}
+
+/// The envelope of a tick whose parts are known more closely.
+pub fn envelope(about: &str, event: Value, topic: Value, value: Value) -> Schema {
+    let count = |about: &str, least: u8| json!({ "type": "integer", "minimum": least, "description": about });
+    json_schema!({
+        "description": about,
+        "type": "object",
+        "required": ["event", "data"],
+        "additionalProperties": false,
+        "properties": {
+            "event": event,
+            "data": {
+                "type": "object",
+                "required": ["topic", "seq", "ts", "value"],
+                "properties": {
+                    "topic": topic,
+                    "seq": count("Counts the topic's samples: a jump says how many were merged.", 1),
+                    "ts": count("When the server took the value, Unix milliseconds.", 0),
+                    "src_ts": count("The source's own time, Unix milliseconds, where it is known.", 0),
+                    "value": value,
+                },
+            },
+        },
+    })
+}
