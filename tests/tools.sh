@@ -3,9 +3,8 @@
 set -euo pipefail
 
 declare -A package_of=(
-  [c++]=g++ [objcopy]=binutils
   [cc]=gcc [node]=nodejs [npm]=npm [chromium]=chromium [promtool]=prometheus [systemd-analyze]=systemd [curl]=curl
-  [python3]=python3
+  [python3]=python3 [c++]=g++ [go]=golang-go [objcopy]=binutils [flock]=util-linux [setsid]=util-linux
 )
 missing=()
 for tool in "${!package_of[@]}"; do

@@ -165,6 +165,10 @@ unsafe extern "C" fn create<F: Feed>(
         unsafe { std::slice::from_raw_parts(config_json.cast(), len) }
     };
     let made = guard(&host, || {
+        // An array would do for a struct, key by key, if it were let.
+        if !config.trim_ascii_start().starts_with(b"{") {
+            return Err(Error::config("a configuration is a JSON object"));
+        }
         let config = serde_json::from_slice(config).map_err(Error::config)?;
         let feed = F::create(config, host.clone())?;
         let interrupter = feed.interrupter();

@@ -147,14 +147,20 @@ impl EventInfo {
 
     /// Declares the type of its values, for their schema.
     pub const fn value<T: JsonSchema>(mut self) -> Self {
-        self.schema = Some(schema_of::<T>);
+        self.schema = Some(value_schema_of::<T>);
         self
     }
 }
 
-/// The JSON Schema of `T`, as text.
+/// The JSON Schema of `T` as it is read, as text.
 pub(crate) fn schema_of<T: JsonSchema>() -> String {
     schemars::schema_for!(T).as_value().to_string()
+}
+
+/// The JSON Schema of `T` as it is written, as text: what is left out at times (`skip_serializing_if`) need not be there.
+fn value_schema_of<T: JsonSchema>() -> String {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<T>().as_value().to_string()
 }
 
 /// Words that tickerd's protocol keeps for itself, in version 1 for ever.
@@ -257,5 +263,20 @@ mod tests {
     fn an_event_carries_the_schema_of_its_value() {
         let schema = EventInfo::state("n", "").value::<u8>().schema.unwrap()();
         assert!(schema.contains("integer"), "{schema}");
+    }
+
+    #[test]
+    fn a_value_may_leave_out_what_it_skips() {
+        #[derive(serde::Serialize, JsonSchema)]
+        struct Wind {
+            speed: f64,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            gusty: bool,
+        }
+        let schema = EventInfo::state("n", "").value::<Wind>().schema.unwrap()();
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        assert_eq!(schema["required"], serde_json::json!(["speed"]));
+        let calm = serde_json::to_value(Wind { speed: 0.0, gusty: false }).unwrap();
+        assert!(calm.get("gusty").is_none());
     }
 }

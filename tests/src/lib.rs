@@ -32,7 +32,7 @@ use std::time::Duration;
 pub use client::{Client, Event, Incoming};
 pub use daemon::{Builder, Daemon, daemon};
 pub use feed::{Feed, exec, sim};
-pub use plugins::raw_c;
+pub use plugins::{broken, raw_c};
 pub use process::{Process, gone};
 pub use raw::Raw;
 pub use script::{Script, scripted};

@@ -1,4 +1,4 @@
-//! The plugins written in C: `feeds/raw-c`, compiled once per run.
+//! The plugins written in C: `feeds/raw-c` and `feeds/broken`, compiled once per run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,17 +9,30 @@ use crate::daemon::target;
 /// The library made of `feeds/raw-c/{name}.c`.
 pub fn raw_c(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let library = FOLDER.get_or_init(compile).join(format!("{name}.so"));
+    let library = FOLDER.get_or_init(|| compile("raw-c")).join(format!("{name}.so"));
     assert!(library.is_file(), "there is no {name}.c among the C plugins");
     library
 }
 
-/// Compiles them all, side by side.
-fn compile() -> PathBuf {
+/// What `feeds/broken/{name}` is once it is built: the library made of its C, or the script itself.
+pub fn broken(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("feeds/broken/{name}.sh"));
+    if script.is_file() {
+        return script;
+    }
+    let library = FOLDER.get_or_init(|| compile("broken")).join(format!("{name}.so"));
+    assert!(library.is_file(), "there is no {name} among the broken plugins");
+    library
+}
+
+/// Compiles all of a folder, as many side by side as there are cores.
+fn compile(feeds: &str) -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = target().join("raw-c");
+    let folder = target().join(feeds);
     std::fs::create_dir_all(&folder).unwrap();
-    let sources = std::fs::read_dir(tests.join("feeds/raw-c")).unwrap().map(|entry| entry.unwrap().path());
+    let sources =
+        std::fs::read_dir(tests.join("feeds").join(feeds)).unwrap().map(|entry| entry.unwrap().path());
     let compilers: Vec<(PathBuf, PathBuf, Child)> = sources
         .filter(|source| source.extension().is_some_and(|extension| extension == "c"))
         .map(|source| {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use tickerd_tests::daemon::target;
-use tickerd_tests::{Daemon, Feed, Witness, daemon, json, raw_c, steady, within};
+use tickerd_tests::{Daemon, Feed, Witness, broken, daemon, json, raw_c, steady, within};
 
 /// A feed under its name, and the reason it gives. No two reasons are alike, so that each can be looked for in the log.
 fn cases(folder: &Path) -> Vec<(&'static str, Feed, String)> {
@@ -44,8 +44,12 @@ fn cases(folder: &Path) -> Vec<(&'static str, Feed, String)> {
         ("no_id", Feed::plugin("no_id", &c("no_id")), "`id` is NULL".into()),
         ("no_create", Feed::plugin("no_create", &c("no_create")), "a poll feed without `poll`".into()),
         ("reserved", Feed::plugin("reserved", &c("reserved_event")), "is the server's own".into()),
-        ("bad_key", zoo("bad_key", "behaves = \"ok\""), "unknown field `behaves`".into()),
-        ("bad_value", zoo("bad_value", "after = \"soon\""), "invalid type: string \"soon\"".into()),
+        ("bad_key", zoo("bad_key", "behaves = \"ok\""), "behaves is no key; did you mean behave?".into()),
+        (
+            "bad_value",
+            zoo("bad_value", "after = \"soon\""),
+            "after: \"soon\" is not of type \"integer\"".into(),
+        ),
         ("refused", zoo("refused", "behave = \"bad_config\""), "`bad_config` was asked for".into()),
     ]
 }
@@ -105,6 +109,23 @@ async fn a_bad_library_is_told_and_the_others_go_on() {
 #[tokio::test]
 async fn a_bad_library_in_process_is_told_and_the_others_go_on() {
     each_is_told("in-process").await;
+}
+
+/// Goal: a schema that nobody can read is not held against the operator, and is told.
+#[tokio::test]
+async fn a_broken_schema_is_told_and_the_feed_runs() {
+    for isolation in ["process", "in-process"] {
+        let plugin = broken("config_schema");
+        let feed = Feed::plugin("odd", plugin.to_str().unwrap())
+            .set(&format!("isolation = {}", json!(isolation)))
+            .configured("any = 1");
+        let daemon = daemon().feed(feed).run().await;
+        let line = daemon.logged("its config_schema is broken").await;
+        assert!(line.contains("WARN") && line.contains("tell its author"), "{line}");
+        let mut client = daemon.connected().await;
+        client.subscribe(json!({"topics": ["odd.counter"]})).await;
+        client.until("count").await;
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod abi_golden;
 mod abi_host;
+mod authors;
 mod cohorts;
 mod commands;
 mod config;
@@ -25,10 +26,12 @@ mod handshake;
 mod heartbeat;
 mod host;
 mod metrics;
+mod plugin_check;
 mod plugin_doctor;
 mod plugin_inspect;
 mod plugin_run;
 mod rates;
+mod readme_blocks;
 mod record;
 mod recovery;
 mod replay;

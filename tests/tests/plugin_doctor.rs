@@ -86,7 +86,7 @@ fn mistakes(folder: &Path) -> Vec<Mistake> {
         of(
             &["tickerd_feed_stocks"],
             "ready",
-            "provider: say who is asked",
+            "provider is missing; add it: Who is asked: finnhub",
             "change the feed's configuration",
         ),
         of(

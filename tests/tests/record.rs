@@ -125,7 +125,7 @@ async fn nothing_recorded_is_a_failure_that_says_why() {
     assert!(!tape.exists(), "an empty file would be in the way of the next try");
     let (code, said) = record(&["--plugin", "tickerd_feed_sim", "--set", "sed=7"], &tape).await;
     assert!(
-        code == 1 && said.contains("the feed was down") && said.contains("unknown field `sed`"),
+        code == 1 && said.contains("the feed was down") && said.contains("sed is no key; did you mean seed?"),
         "{code}: {said}"
     );
     let (code, said) = record(&["--plugin", "tickerd_feed_smi"], &tape).await;

@@ -267,6 +267,19 @@ mod tests {
         }
     }
 
+    /// Goal: a command that the author's guide shows is one that there is.
+    #[test]
+    fn what_the_sdk_shows_is_understood() {
+        let guide = include_str!("../../../plugins-sdk/README.md");
+        let blocks = guide.split("\n```sh").skip(1).map(|rest| rest.split("\n```").next().unwrap());
+        let shown = blocks.flat_map(str::lines).filter(|line| line.starts_with("tickerd "));
+        let commands: Vec<&str> = shown.map(|line| line.split(" #").next().unwrap().trim_end()).collect();
+        assert!(commands.len() >= 5, "{commands:?}");
+        for command in commands {
+            assert!(parse(command).is_ok(), "{command}");
+        }
+    }
+
     #[test]
     fn log_levels_are_read_or_refused() {
         let filter = log_filter(Some("warn, tickerd::feed=DEBUG")).unwrap();

@@ -4,6 +4,7 @@
 //! destroyed instance may still call, and is told to stop.
 #![expect(unsafe_code, reason = "functions of the C ABI get raw pointers from the plugin")]
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use tickerd_sdk::abi::*;
 use tickerd_sdk::tkr_read;
 use tracing::Level;
 
+use crate::feed::face::{BEYOND_WORDS, Beyond, Face};
 use crate::feed::journal::printable;
 use crate::feed::sink::{Sink, now_unix_ms};
 use crate::model::lane::{FeedState, Taken};
@@ -36,6 +38,9 @@ const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_V
 #[repr(C)]
 pub struct Host {
     table: TkrHost,
+    /// What a plugin finds that reads on behind the table; see [`Beyond`].
+    beyond: [usize; BEYOND_WORDS],
+    face: Face,
     /// None once the instance is destroyed.
     sink: RwLock<Option<Arc<dyn Sink>>>,
     events: Vec<(String, Class)>,
@@ -48,12 +53,23 @@ pub struct Host {
 
 impl Host {
     /// Made once per instance and never freed; a few hundred bytes that only a restart in process costs.
-    pub fn leak(instance: &str, events: Vec<(String, Class)>, sink: Arc<dyn Sink>) -> &'static Host {
+    pub fn leak(
+        face: Face,
+        instance: &str,
+        events: Vec<(String, Class)>,
+        sink: Arc<dyn Sink>,
+    ) -> &'static Host {
+        let (more, beyond) = match face.beyond {
+            Beyond::Nothing => (0, 0),
+            // No address of any process: whoever calls it ends there.
+            Beyond::Poison => (0, usize::MAX / 0xff * 0xab),
+            Beyond::Tomorrow => (BEYOND_WORDS * size_of::<usize>(), tomorrow as *const () as usize),
+        };
         // A configured name is a topic segment and holds no NUL.
         let instance = CString::new(instance).unwrap_or_default();
         let table = TkrHost {
-            struct_size: size_of::<TkrHost>() as u32,
-            abi_minor: TKR_ABI_MINOR,
+            struct_size: (size_of::<TkrHost>() + more) as u32,
+            abi_minor: TKR_ABI_MINOR + face.minors_ahead,
             version: VERSION.as_ptr(),
             // The bytes of a CString do not move with it.
             instance: instance.as_ptr(),
@@ -70,6 +86,8 @@ impl Host {
         };
         Box::leak(Box::new(Host {
             table,
+            beyond: [beyond; BEYOND_WORDS],
+            face,
             sink: RwLock::new(Some(sink)),
             events,
             stopping: AtomicBool::new(false),
@@ -180,62 +198,74 @@ unsafe fn bytes<'a>(ptr: *const c_char, len: usize, max: usize) -> Option<&'a [u
 
 /// # Safety
 /// As for [`bytes`].
-unsafe fn text(ptr: *const c_char, len: usize) -> String {
+unsafe fn text(host: &Host, ptr: *const c_char, len: usize) -> String {
     // SAFETY: the caller's promise; a shorter prefix is readable too.
     let bytes = unsafe { bytes(ptr, len.min(TEXT_BYTES_MAX), TEXT_BYTES_MAX) }.unwrap_or_default();
-    printable(&String::from_utf8_lossy(bytes))
+    let text = String::from_utf8_lossy(bytes);
+    // A character that the limit cuts is not the plugin's fault.
+    if matches!(text, Cow::Owned(_)) && len <= TEXT_BYTES_MAX {
+        host.face.broken_texts.fetch_add(1, Ordering::Relaxed);
+    }
+    printable(&text)
 }
 
 unsafe extern "C" fn emit(h: *const TkrHost, sample: *const TkrSample) -> TkrStatus {
     call(h, TKR_ERR_INVALID, |host| {
-        if sample.is_null() {
-            return host.refuse("bad_argument", &"emit got NULL for a sample");
-        }
-        // SAFETY: not NULL, and by the ABI readable for `struct_size` bytes, which tkr_read keeps to.
-        let (flags, topic, event, value, source_time) = unsafe {
-            let Some(value_len) = tkr_read!(sample, TkrSample, value_len) else {
-                return host.refuse(
-                    "bad_argument",
-                    &"the sample's struct_size is too small; set it to sizeof(tkr_sample)",
-                );
-            };
-            // What ends before `value_len` is there as well.
-            let s = &raw const *sample;
-            (
-                (*s).flags,
-                ((*s).topic, (*s).topic_len),
-                ((*s).event, (*s).event_len),
-                ((*s).value, value_len),
-                tkr_read!(sample, TkrSample, source_time_unix_ms).unwrap_or(0),
-            )
-        };
-        if flags != 0 {
-            return host.refuse("bad_argument", &"the sample's flags must be 0 in ABI 1.0");
-        }
-        if topic.1 > TOPIC_BYTES_MAX {
-            let reject = Reject::BadTopic(GrammarError::TooLong);
-            return host.refuse(reject.code(), &reject);
-        }
-        if event.1 > KIND_BYTES_MAX {
-            return host.refuse(Reject::BadEvent.code(), &Reject::BadEvent);
-        }
-        if value.1 > VALUE_BYTES_MAX {
-            let reject = Reject::TooLarge(value.1);
-            return host.refuse(reject.code(), &reject);
-        }
-        // SAFETY: by the ABI each pointer is readable for its length until this returns.
-        let (topic, event, value) = unsafe {
-            (
-                bytes(topic.0, topic.1, TOPIC_BYTES_MAX),
-                bytes(event.0, event.1, KIND_BYTES_MAX),
-                bytes(value.0, value.1, VALUE_BYTES_MAX),
-            )
-        };
-        let (Some(topic), Some(event), Some(value)) = (topic, event, value) else {
-            return host.refuse("bad_argument", &"the sample has a NULL pointer with a length");
-        };
-        host.offer(&Sample { topic, event, value, class: None, src_ts: source_time })
+        // SAFETY: by the ABI the sample is NULL or readable until this returns.
+        host.face.answered(unsafe { take(host, sample) })
     })
+}
+
+/// # Safety
+/// `sample` is NULL or a sample, with all that it points to, that is readable until this returns.
+unsafe fn take(host: &Host, sample: *const TkrSample) -> TkrStatus {
+    if sample.is_null() {
+        return host.refuse("bad_argument", &"emit got NULL for a sample");
+    }
+    // SAFETY: not NULL, and by the ABI readable for `struct_size` bytes, which tkr_read keeps to.
+    let (flags, topic, event, value, source_time) = unsafe {
+        let Some(value_len) = tkr_read!(sample, TkrSample, value_len) else {
+            return host.refuse(
+                "bad_argument",
+                &"the sample's struct_size is too small; set it to sizeof(tkr_sample)",
+            );
+        };
+        // What ends before `value_len` is there as well.
+        let s = &raw const *sample;
+        (
+            (*s).flags,
+            ((*s).topic, (*s).topic_len),
+            ((*s).event, (*s).event_len),
+            ((*s).value, value_len),
+            tkr_read!(sample, TkrSample, source_time_unix_ms).unwrap_or(0),
+        )
+    };
+    if flags != 0 {
+        return host.refuse("bad_argument", &"the sample's flags must be 0 in ABI 1.0");
+    }
+    if topic.1 > TOPIC_BYTES_MAX {
+        let reject = Reject::BadTopic(GrammarError::TooLong);
+        return host.refuse(reject.code(), &reject);
+    }
+    if event.1 > KIND_BYTES_MAX {
+        return host.refuse(Reject::BadEvent.code(), &Reject::BadEvent);
+    }
+    if value.1 > VALUE_BYTES_MAX {
+        let reject = Reject::TooLarge(value.1);
+        return host.refuse(reject.code(), &reject);
+    }
+    // SAFETY: by the ABI each pointer is readable for its length until this returns.
+    let (topic, event, value) = unsafe {
+        (
+            bytes(topic.0, topic.1, TOPIC_BYTES_MAX),
+            bytes(event.0, event.1, KIND_BYTES_MAX),
+            bytes(value.0, value.1, VALUE_BYTES_MAX),
+        )
+    };
+    let (Some(topic), Some(event), Some(value)) = (topic, event, value) else {
+        return host.refuse("bad_argument", &"the sample has a NULL pointer with a length");
+    };
+    host.offer(&Sample { topic, event, value, class: None, src_ts: source_time })
 }
 
 unsafe extern "C" fn log(h: *const TkrHost, level: i32, msg: *const c_char, len: usize) {
@@ -248,7 +278,7 @@ unsafe extern "C" fn log(h: *const TkrHost, level: i32, msg: *const c_char, len:
             _ => Level::TRACE,
         };
         // SAFETY: by the ABI readable for `len` bytes until this returns.
-        let text = unsafe { text(msg, len) };
+        let text = unsafe { text(host, msg, len) };
         host.with_sink((), |sink| {
             sink.heartbeat();
             sink.log(level, &text);
@@ -259,7 +289,7 @@ unsafe extern "C" fn log(h: *const TkrHost, level: i32, msg: *const c_char, len:
 unsafe extern "C" fn set_error(h: *const TkrHost, msg: *const c_char, len: usize) {
     call(h, (), |host| {
         // SAFETY: by the ABI readable for `len` bytes until this returns.
-        let text = unsafe { text(msg, len) };
+        let text = unsafe { text(host, msg, len) };
         *host.error.lock().unwrap_or_else(PoisonError::into_inner) = text;
     });
 }
@@ -290,7 +320,7 @@ unsafe extern "C" fn health(h: *const TkrHost, state: i32, msg: *const c_char, l
             }
         };
         // SAFETY: by the ABI readable for `len` bytes until this returns.
-        let text = unsafe { text(msg, len) };
+        let text = unsafe { text(host, msg, len) };
         host.with_sink((), |sink| sink.health(state, &text));
     });
 }
@@ -311,14 +341,15 @@ unsafe extern "C" fn retire(h: *const TkrHost, topic: *const c_char, len: usize)
     })
 }
 
-unsafe extern "C" fn now(_: *const TkrHost) -> u64 {
-    now_unix_ms()
+unsafe extern "C" fn now(h: *const TkrHost) -> u64 {
+    call(h, now_unix_ms(), |host| host.face.now_unix_ms())
 }
 
 unsafe extern "C" fn sleep_ms(h: *const TkrHost, ms: u64) -> i32 {
     call(h, 1, |host| {
         // A deadline past the clock's end is no deadline; a century does as well.
-        let until = Instant::now() + Duration::from_millis(ms.min(100 * 365 * 86_400_000));
+        let ms = host.face.waits_ms(ms.min(100 * 365 * 86_400_000));
+        let until = Instant::now() + Duration::from_millis(ms);
         let mut guard = host.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         while !host.is_stopping() {
             host.with_sink((), |sink| sink.heartbeat());
@@ -331,6 +362,11 @@ unsafe extern "C" fn sleep_ms(h: *const TkrHost, ms: u64) -> i32 {
         }
         i32::from(host.is_stopping())
     })
+}
+
+/// A function that only a later tickerd has.
+unsafe extern "C" fn tomorrow(_: *const TkrHost) -> i32 {
+    TKR_OK
 }
 
 unsafe extern "C" fn get_extension(_: *const TkrHost, _: *const c_char) -> *const c_void {

@@ -55,6 +55,8 @@ pub struct FeedType {
     pub mode: Mode,
     /// What it may emit.
     pub events: Vec<(String, Class)>,
+    /// JSON Schema of its configuration, as it stands in the plugin; none: anything goes.
+    pub config_schema: Option<String>,
     /// Whether its calls give signs of life by themselves; see [`SDK_BEATS`].
     pub beats: bool,
     /// How often it would like to be polled; 0: no wish.
@@ -357,7 +359,7 @@ unsafe fn read_feed_type_info(kind: *const TkrFeedType) -> Result<FeedTypeInfo, 
             vendor: said!(vendor),
             license: said!(license),
             homepage: said!(homepage),
-            config_schema: said!(config_schema),
+            config_schema: checked.config_schema,
             mode: checked.mode,
             interrupts: checked.interrupt.is_some(),
             default_poll_ms: checked.default_poll_ms,
@@ -383,11 +385,13 @@ unsafe fn read_feed_type(kind: *const TkrFeedType, version: String) -> Result<Fe
             other => return Err(format!("mode {other} is neither poll (1) nor push (2)")),
         };
         let events = read_events(event_types)?;
+        let config_schema = tkr_read!(kind, TkrFeedType, config_schema).unwrap_or(std::ptr::null());
         Ok(FeedType {
             id,
             version,
             mode,
             events,
+            config_schema: optional_text(config_schema, "config_schema")?,
             beats: false,
             default_poll_ms: need!(kind, TkrFeedType, default_poll_ms)?,
             min_poll_ms: need!(kind, TkrFeedType, min_poll_ms)?,

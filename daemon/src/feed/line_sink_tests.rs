@@ -91,11 +91,32 @@ fn hello() -> Report {
     })
 }
 
+/// A gate that says when someone stands before it.
+struct Watched(mpsc::Sender<()>, Gate);
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Who speaks may have no interest.
+        let _ = self.0.send(());
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.1.flush()
+    }
+}
+
 /// Everything a sink writes while `speak` lasts, read only afterwards.
 fn written(speak: impl FnOnce(&Arc<LineSink>)) -> Vec<u8> {
+    written_while(|sink, _| speak(sink))
+}
+
+/// The same; who speaks can wait until the writer waits for its reader.
+fn written_while(speak: impl FnOnce(&Arc<LineSink>, &mpsc::Receiver<()>)) -> Vec<u8> {
     let (send, receive) = mpsc::sync_channel(0);
-    let (sink, writer) = LineSink::start("f", 10, Gate(send)).unwrap();
-    speak(&sink);
+    let (stands, waits) = mpsc::channel();
+    let (sink, writer) = LineSink::start("f", 10, Watched(stands, Gate(send))).unwrap();
+    speak(&sink, &waits);
     sink.close();
     let bytes = receive.into_iter().flatten().collect();
     writer.join().unwrap();
@@ -157,8 +178,10 @@ fn words_that_find_no_room_are_counted() {
 #[test]
 fn what_goes_with_an_ended_topic_is_counted() {
     let total = 10_000;
-    let bytes = written(|sink| {
-        for n in 0..total {
+    let bytes = written_while(|sink, waits| {
+        sink.offer(&numbered(b"e", Class::Event, "0")).unwrap();
+        waits.recv().unwrap();
+        for n in 1..total {
             sink.offer(&numbered(b"e", Class::Event, &n.to_string())).unwrap();
         }
         sink.retire(b"e").unwrap();

@@ -6,15 +6,17 @@
 //! [`Supervisor`], which starts it again, or kills it. Blocking code and plain threads; nothing here knows a socket.
 //!
 //! Invariants: a feed can cost its own thread, its process and a bounded lane, never more; nothing here waits for a feed
-//! without a deadline; a library is never unloaded, and its file may be replaced or
-//! written at any time. Only `library`, `host` and `instance` hold unsafe code, and one function of `sealed`.
+//! without a deadline; a library is never unloaded, and its file may be replaced or written at any time. Only `library`,
+//! `host`, `instance` and `cstate` hold unsafe code, one function of `sealed`, and one line of `child`.
 mod allowance;
 mod backoff;
 pub mod cage;
 mod child;
+pub mod cstate;
 mod descriptor;
 mod door;
 pub mod elf;
+mod face;
 mod figures;
 mod find;
 mod host;
@@ -36,6 +38,7 @@ mod report;
 mod runner;
 mod running;
 mod sample_line;
+mod schema;
 mod sealed;
 mod sink;
 mod splitter;
@@ -62,20 +65,22 @@ use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
 pub use descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
+pub use face::{Answer, Beyond, Clock, Face};
 pub use find::{FindError, Plugin, classify, find_plugin, known_as, plugin_folders};
-pub use journal::printable;
+pub use journal::{prefix, printable};
 pub use library::{LoadError, describe};
 pub use line_sink::LineSink;
-pub use lines::{LINE_BYTES_MAX, write_tick};
+pub use lines::{LINE_BYTES_MAX, Said, said, write_tick};
 pub use meta::Meta;
 pub use metrics::Metrics;
 pub use orders::{Order, Setup};
-pub use plan::not_started;
+pub use plan::{Guest, Plan, not_started};
 pub use reload::{OnReloaded, Reloaded};
 pub use report::{Failure, Fault, Hello, Mode, Report};
 pub use runner::{Job, Runner};
+pub use schema::Schema;
 pub use sealed::{SealError, Sealed, check_pin};
-pub use sink::now_unix_ms;
+pub use sink::{Sink, now_unix_ms};
 pub use splitter::{Item, Splitter};
 pub use supervisor::Supervisor;
 pub use trust::{Distrust, judge};

@@ -7,10 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
+use tracing::Level;
+
+use crate::feed::face::Face;
 use crate::feed::host::Host;
 use crate::feed::instance::{Instance, Interrupter};
 use crate::feed::library;
 use crate::feed::report::{Failure, Fault, Hello, Mode, Report, Reporter};
+use crate::feed::schema::{self, ConfigFault};
 use crate::feed::sealed::Sealed;
 use crate::feed::sink::Sink;
 
@@ -45,7 +49,12 @@ struct Shared {
 impl Runner {
     /// Starts the thread. Everything that follows is told to `report`, and ends with [`Report::Ended`].
     pub fn start(job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
-        Runner::start_sealed(job, None, sink, report, false)
+        Runner::begin(Face::default(), job, None, sink, report, false)
+    }
+
+    /// As [`Runner::start`], before a host with another face than the daemon's.
+    pub fn start_as(face: Face, job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
+        Runner::begin(face, job, None, sink, report, false)
     }
 
     /// As [`Runner::start`], from a copy of the library instead of its file, if there is one. One that is `held` says that
@@ -57,11 +66,22 @@ impl Runner {
         report: Reporter,
         held: bool,
     ) -> io::Result<Runner> {
+        Runner::begin(Face::default(), job, sealed, sink, report, held)
+    }
+
+    fn begin(
+        face: Face,
+        job: Job,
+        sealed: Option<Arc<Sealed>>,
+        sink: Arc<dyn Sink>,
+        report: Reporter,
+        held: bool,
+    ) -> io::Result<Runner> {
         let (polls, ordered) = mpsc::sync_channel(4);
         let shared = Arc::new(Shared { held: Mutex::new(held), ..Shared::default() });
         let theirs = shared.clone();
         std::thread::Builder::new().name(format!("feed-{}", job.name)).spawn(move || {
-            let life = AssertUnwindSafe(|| theirs.live(&job, sealed, sink, &report, &ordered));
+            let life = AssertUnwindSafe(|| theirs.live(&job, face, sealed, sink, &report, &ordered));
             let result = catch_unwind(life).unwrap_or_else(|_| {
                 Err(Failure::fatal("tickerd's own thread for this feed panicked; report it"))
             });
@@ -90,6 +110,11 @@ impl Runner {
         }
     }
 
+    /// Whether an interrupt is under way.
+    pub fn is_interrupting(&self) -> bool {
+        self.shared.interrupting.load(Ordering::Acquire)
+    }
+
     /// Begins the work of an instance that was held.
     pub fn go(&self) {
         *self.shared.held.lock().unwrap_or_else(PoisonError::into_inner) = false;
@@ -112,13 +137,24 @@ impl Shared {
     fn live(
         &self,
         job: &Job,
+        face: Face,
         sealed: Option<Arc<Sealed>>,
         sink: Arc<dyn Sink>,
         report: &Reporter,
         polls: &Receiver<Option<u64>>,
     ) -> Result<(), Failure> {
         let kind = library::load(Path::new(&job.path), sealed)?;
-        let host = Host::leak(&job.name, kind.events.clone(), sink);
+        if !face.config_unchecked {
+            match schema::check_config(kind.config_schema.as_deref(), &job.config) {
+                Ok(()) => {}
+                Err(ConfigFault::Mismatch(failure)) => return Err(failure),
+                Err(ConfigFault::BrokenSchema(why)) => sink.log(
+                    Level::WARN,
+                    &format!("{}: its config_schema is broken, so that the configuration was not checked: {why}; tell its author", kind.id),
+                ),
+            }
+        }
+        let host = Host::leak(face, &job.name, kind.events.clone(), sink);
         let _ = self.host.set(host);
         // Either `stop` sees the host, or this sees that it was called before.
         if self.stopping.load(Ordering::SeqCst) {

@@ -9,8 +9,9 @@ use tickerd_feed_provider::{Period, SecretSource, SymbolEntry};
 /// The stocks feed's configuration.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["provider", "symbols"]))]
 pub struct Config {
-    /// Who is asked. There is no default: each has terms of its own.
+    /// Who is asked: finnhub, alpaca or yahoo. There is no default: each has terms of its own.
     pub provider: Option<Provider>,
     /// Symbols by name, or as `{ symbol, source, currency }`.
     pub symbols: Vec<SymbolEntry>,

@@ -49,12 +49,20 @@ mod tests {
         while !state().contains(") T ") && started.elapsed() < Duration::from_secs(30) {
             thread::yield_now();
         }
-        let cpu = clock.now().unwrap();
-        let stat = fs::read_to_string(format!("/proc/{0}/task/{0}/schedstat", busy.id())).unwrap();
+        let accounts = || {
+            let stat = fs::read_to_string(format!("/proc/{0}/task/{0}/schedstat", busy.id())).unwrap();
+            let ran: u64 = stat.split(' ').next().unwrap().parse().unwrap();
+            (clock.now().unwrap(), Duration::from_nanos(ran))
+        };
+        // It is told to be stopped a moment before it leaves its processor, which one account notices later.
+        let (mut cpu, mut ran) = accounts();
+        while cpu != ran && started.elapsed() < Duration::from_secs(30) {
+            thread::yield_now();
+            (cpu, ran) = accounts();
+        }
         busy.kill().unwrap();
         busy.wait().unwrap();
         assert!(stopped.success() && cpu >= Duration::from_millis(100));
-        let ran: u64 = stat.split(' ').next().unwrap().parse().unwrap();
-        assert_eq!(cpu, Duration::from_nanos(ran));
+        assert_eq!(cpu, ran);
     }
 }

@@ -1,5 +1,6 @@
 //! `tickerd plugin`: what a feed's author needs, without a daemon.
 
+mod check;
 pub mod describe;
 mod doctor;
 mod ear;
@@ -8,6 +9,7 @@ mod inspect;
 mod keys;
 mod list;
 mod loader;
+mod new;
 mod run;
 
 use std::io;
@@ -27,6 +29,17 @@ pub struct PluginArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum PluginCommand {
+    /// Begin a feed: a project that builds, is tested and checked, and serves a moving value.
+    New(new::NewArgs),
+    /// Hold a plugin to its contract: the conformance suite, one test per process.
+    Check(check::CheckArgs),
+    /// Do one test of the suite; `tickerd plugin check` starts this itself.
+    #[command(hide = true)]
+    CheckOne {
+        /// Who started it, and with whom it ends.
+        #[arg(long, value_name = "PID")]
+        parent: u32,
+    },
     /// Run a plugin and print what it says, with timings, logs and refusals.
     Run(run::RunArgs),
     /// Say what a plugin file is, without running its code.
@@ -53,6 +66,9 @@ pub type OnSignal<'a> = &'a dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 /// Does what was asked. The process's signals are its owner's, who lends them to commands that run until told to stop.
 pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
     match &args.command {
+        PluginCommand::New(args) => new::run(args),
+        PluginCommand::Check(args) => check::run(args),
+        PluginCommand::CheckOne { parent } => check::run_one(*parent),
         PluginCommand::Run(args) => run::run(args, on_signal),
         PluginCommand::Inspect(args) => inspect::run(args),
         PluginCommand::Doctor(args) => doctor::run(args, on_signal),

@@ -1,0 +1,168 @@
+//! What became of all tests, for people and for machines.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::subject::Subject;
+use super::test::Test;
+use super::verdict::{Outcome, Verdict};
+
+/// One test and what became of it.
+pub struct Result {
+    /// Which.
+    pub test: &'static Test,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How many ended how.
+pub fn count(results: &[Result], outcome: Outcome) -> usize {
+    results.iter().filter(|result| result.verdict.outcome == outcome).count()
+}
+
+/// A test's line, and under a failure what to change.
+pub fn line(Result { test, verdict, took }: &Result) -> String {
+    let Verdict { outcome, message, remedy, last_words } = verdict;
+    let mut text = format!("{:<10}{:<16}", outcome.word(), test.id);
+    let pad = " ".repeat(10);
+    match outcome {
+        Outcome::Ok if message.is_empty() => {}
+        Outcome::Ok => _ = write!(text, " {message}"),
+        Outcome::Skipped => _ = write!(text, " ({message})"),
+        Outcome::Failed | Outcome::Crashed | Outcome::TimedOut => {
+            let _ = write!(text, " {message}\n{pad}{}", test.holds);
+            if !remedy.is_empty() {
+                let _ = write!(text, "\n{pad}To do: {remedy}");
+            }
+            if !last_words.is_empty() {
+                let _ = write!(text, "\n{pad}Its last lines on standard error:");
+                for word in last_words {
+                    let _ = write!(text, "\n{pad}  {word}");
+                }
+            }
+        }
+    }
+    if *took > Duration::from_secs(5) {
+        let _ = write!(text, " [{} s]", took.as_secs());
+    }
+    text.push('\n');
+    text
+}
+
+/// The last lines: how many of what, and a badge when all is well and the suite was whole.
+pub fn summary(results: &[Result], subject: &Subject, whole: bool) -> String {
+    let counted: Vec<String> =
+        [Outcome::Ok, Outcome::Failed, Outcome::Crashed, Outcome::TimedOut, Outcome::Skipped]
+            .into_iter()
+            .filter_map(|outcome| {
+                let count = count(results, outcome);
+                (count > 0).then(|| format!("{count} {}", outcome.word().to_lowercase()))
+            })
+            .collect();
+    let mut text = format!("\n{}: {} (seed {})\n", subject.path.display(), counted.join(", "), subject.seed);
+    let passed = count(results, Outcome::Ok);
+    if whole && passed > 0 && !results.iter().any(|result| result.verdict.outcome.is_bad()) {
+        let version = env!("CARGO_PKG_VERSION");
+        let _ = writeln!(
+            text,
+            "badge: ![tickerd plugin check](https://img.shields.io/badge/tickerd_{version}-{passed}_checks_passed-brightgreen)"
+        );
+    }
+    text
+}
+
+/// The document of `--json`; the SDK's README describes it.
+pub fn json(results: &[Result], subject: &Subject) -> Value {
+    let tests: Vec<Value> = results
+        .iter()
+        .map(|Result { test, verdict, took }| {
+            json!({
+                "id": test.id,
+                "holds": test.holds,
+                "outcome": verdict.outcome,
+                "message": verdict.message,
+                "remedy": verdict.remedy,
+                "last_words": verdict.last_words,
+                "ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            })
+        })
+        .collect();
+    json!({
+        "plugin": subject.path,
+        "kind": if subject.program { "program" } else { "library" },
+        "tickerd": env!("CARGO_PKG_VERSION"),
+        "seed": subject.seed,
+        "ok": !results.iter().any(|result| result.verdict.outcome.is_bad()),
+        "tests": tests,
+    })
+}
+
+/// A JUnit report: crashes and timeouts are errors, the rest failures.
+pub fn junit(results: &[Result], subject: &Subject) -> String {
+    let seconds = |took: Duration| format!("{:.3}", took.as_secs_f64());
+    let plugin = escaped(&subject.path.display().to_string());
+    let errors = count(results, Outcome::Crashed) + count(results, Outcome::TimedOut);
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    let _ = writeln!(
+        text,
+        "  <testsuite name=\"tickerd plugin check {plugin}\" tests=\"{}\" failures=\"{}\" errors=\"{errors}\" skipped=\"{}\" time=\"{}\">",
+        results.len(),
+        count(results, Outcome::Failed),
+        count(results, Outcome::Skipped),
+        seconds(results.iter().map(|result| result.took).sum()),
+    );
+    for Result { test, verdict, took } in results {
+        let _ = write!(
+            text,
+            "    <testcase classname=\"{plugin}\" name=\"{}\" time=\"{}\">",
+            test.id,
+            seconds(*took)
+        );
+        let message = escaped(&verdict.message);
+        let element = match verdict.outcome {
+            Outcome::Ok => None,
+            Outcome::Skipped => Some("skipped"),
+            Outcome::Failed => Some("failure"),
+            Outcome::Crashed | Outcome::TimedOut => Some("error"),
+        };
+        if let Some(element) = element {
+            let body: Vec<&str> = [test.holds, &verdict.remedy]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .chain(verdict.last_words.iter().map(String::as_str))
+                .collect();
+            let kind = verdict.outcome.word();
+            let _ = write!(
+                text,
+                "<{element} type=\"{kind}\" message=\"{message}\">{}</{element}>",
+                escaped(&body.join("\n"))
+            );
+        }
+        text.push_str("</testcase>\n");
+    }
+    text.push_str("  </testsuite>\n</testsuites>\n");
+    text
+}
+
+/// For XML 1.0, which has no place for most control characters.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push_str("&#10;"),
+            '\t' => out.push_str("&#9;"),
+            '\u{fffe}' | '\u{ffff}' => out.push(char::REPLACEMENT_CHARACTER),
+            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,3 @@
+/* Its id is nobody's domain. */
+#include "broken.h"
+BROKEN(.id = "counter")

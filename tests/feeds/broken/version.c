@@ -1,0 +1,4 @@
+/* Its version cannot be compared. */
+#include "broken.h"
+BROKEN_TYPE(.name = "C")
+BROKEN_PLUGIN(.version = "v1")
