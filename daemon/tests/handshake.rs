@@ -202,7 +202,7 @@ fn the_url_may_subscribe() {
     let path = "/ws?topics=stocks.AAPL,weather.%2A&topics=host.cpu&rate=1s";
     assert_eq!(server.ask(handshake().path(path).bytes()).status(), 101);
     let topics = ["stocks.AAPL", "weather.*", "host.cpu"].map(String::from).to_vec();
-    let opening = Some(Opening { topics, rate: Some("1s".into()) });
+    let opening = Some(Opening { topics, rate: Some("1s".into()), last: None });
     assert_eq!(server.arrival().kind, Kind::Ticker { opening, name: None });
     refused(&server, &handshake().path("/ws?topics=%zz"), 400);
     refused(&server, &handshake().path("/ws?topics=%ff"), 400);

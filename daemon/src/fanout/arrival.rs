@@ -41,6 +41,23 @@ pub struct Opening {
     /// Topics and patterns; never empty.
     pub topics: Vec<String>,
     pub rate: Option<String>,
+    /// The last tick that an event stream brought before it broke off.
+    pub last: Option<TickId>,
+}
+
+/// A tick as the `id` of a server-sent event names it: `epoch-n`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TickId {
+    pub epoch: String,
+    pub n: u64,
+}
+
+impl TickId {
+    /// Reads what [`crate::model::encoding`] writes.
+    pub fn parse(text: &str) -> Option<TickId> {
+        let (epoch, n) = text.rsplit_once('-')?;
+        Some(TickId { epoch: epoch.to_owned(), n: n.parse().ok()? })
+    }
 }
 
 /// Holds the connection's place in the server's limits.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::arrival::Opening;
+use super::arrival::{Opening, TickId};
 use super::cohorts::{Ask, ConnId, Edit, Member, Moved, What};
 use super::question::About;
 use super::shard::{Shard, unix_ms};
@@ -49,18 +49,23 @@ impl Shard {
         self.tell(id, &connected);
         let Some(opening) = opening else { return };
         match command::terms(opening.rate.as_deref(), None) {
-            Ok(terms) => self.subscribe(id, None, true, &opening.topics, terms, true, HashMap::new()),
+            Ok(terms) => match opening.last.filter(|last| last.epoch == settings.epoch) {
+                Some(TickId { n, .. }) => {
+                    self.ask_pulse(id, None, About::Resume { topics: opening.topics, terms, n });
+                }
+                None => self.subscribe(id, None, true, &opening.topics, terms, true, HashMap::new()),
+            },
             Err(error) => self.tell_error(id, None, &error),
         }
     }
 
     /// Does what a message says.
-    pub fn obey(&mut self, id: ConnId, said: Result<Request, Refused>) -> ControlFlow<CloseCode> {
+    pub fn obey(&mut self, id: ConnId, said: Result<&str, Refused>) -> ControlFlow<CloseCode> {
         let (now_ms, now_s) = (self.now_ms(), self.now_s);
         let (per_s, burst) = (self.settings.commands_per_s, self.settings.commands_burst);
         let Some(conn) = self.connection(id) else { return ControlFlow::Continue(()) };
         if let Some(asking) = &mut conn.asking {
-            asking.said.push(said);
+            asking.hear(said);
             return ControlFlow::Continue(());
         }
         let waiting = conn.stall.as_ref().map_or(0, |stall| stall.answers());
@@ -74,7 +79,7 @@ impl Shard {
                 Some((format!("{limit}; name many topics in one command, and list them rarely"), wait_ms))
             }
         };
-        match (refusal, said) {
+        match (refusal, said.and_then(command::parse)) {
             (None, Ok(Request { id: request, command })) => {
                 self.carry_out(id, request, command);
                 return ControlFlow::Continue(());
@@ -200,6 +205,22 @@ impl Shard {
                 (None, _) => {}
             }
         }
+        // What a pattern brings has no grant of its own: its ticks follow, or a word that they do not.
+        let mut resets = Vec::new();
+        for (name, frames) in missed {
+            let Some(slot) = self.topics.find(&name) else { continue };
+            if !moved.iter().any(|moved| moved.slot == slot && moved.now.is_some()) {
+                continue;
+            }
+            match frames {
+                Some(frames) => {
+                    snapshots.retain(|snapshot| snapshot.slot != slot);
+                    self.begin_again(id, slot);
+                    replay.push((slot, frames));
+                }
+                None => resets.push(name),
+            }
+        }
         replay.retain(|(_, frames)| !frames.is_empty());
         let (mut out, encoding) = (Vec::new(), self.encoding(id));
         if request.is_some() || always_told || !failed.is_empty() {
@@ -207,6 +228,11 @@ impl Shard {
         }
         self.append_health(self.feeds_of(&edits).into_iter(), encoding, &mut out);
         self.append_stale(&edits, encoding, &mut out);
+        resets.sort_unstable();
+        for names in resets.chunks(super::shares::TOPICS_MAX) {
+            let topics = names.iter().map(String::as_str).collect();
+            self.write(id, &event::Notice::Reset { topics }, &mut out);
+        }
         self.send_with(id, &out, &snapshots, replay);
     }
 

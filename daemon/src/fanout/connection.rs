@@ -9,7 +9,7 @@ use super::stall::{Fresh, Stall};
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
 use crate::model::encoding::Encoding;
-use crate::model::protocol::command::{Refused, Request};
+use crate::model::protocol::command::{self, Refused};
 
 /// A client.
 pub struct Connection {
@@ -56,10 +56,28 @@ pub struct Connection {
 /// A client that is not listened to for a while, since what it says next may depend on the answer to what it said last.
 #[derive(Debug, Default)]
 pub struct Asking {
-    /// What it said meanwhile: no more than one read brought.
-    pub said: Vec<Result<Request, Refused>>,
+    /// What it said meanwhile: no more than one read brought, and no more than [`SAID_BYTES_MAX`] once inflated.
+    pub said: Vec<Result<Box<str>, Refused>>,
+    pub said_bytes: usize,
     /// The answer is there, and on its way out.
     pub answered: bool,
+}
+
+/// Twice what one read brings uncompressed; little can be compressed into much more.
+const SAID_BYTES_MAX: usize = 128 * 1024;
+
+impl Asking {
+    /// Keeps a message for later, or that there was one too many.
+    pub fn hear(&mut self, said: Result<&str, Refused>) {
+        let bytes = said.as_ref().map_or(0, |text| text.len());
+        self.said.push(match said {
+            Ok(_) if self.said_bytes + bytes > SAID_BYTES_MAX => {
+                Err(command::refuse("wait for the answer to what you asked before you say so much"))
+            }
+            said => said.map(Into::into),
+        });
+        self.said_bytes += bytes;
+    }
 }
 
 /// A token bucket for commands and a window for mistakes, in the shard's milliseconds.

@@ -153,7 +153,7 @@ impl Shard {
             Found::Published(Ok(published)) => Answer::Object(rooms::object(&published)),
             Found::Published(Err(error)) => Answer::Refused(error),
             // Nothing else is forwarded.
-            Found::Since { .. } | Found::Members(_) => return,
+            Found::Since { .. } | Found::Resumed { .. } | Found::Members(_) => return,
         };
         // Who lost interest meanwhile needs no answer.
         let _ = answer.send(answered);

@@ -78,6 +78,12 @@ impl Shard {
                 Found::Since { topics, snapshot, missed } => {
                     self.subscribe_since(id, request, &topics, snapshot, missed);
                 }
+                Found::Resumed { topics, terms, missed } => {
+                    let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
+                    self.charge_looks(id, frames);
+                    let missed = missed.into_iter().collect();
+                    self.subscribe(id, None, true, &topics, terms, true, missed);
+                }
                 Found::Published(result) => self.tell_published(id, request, result),
                 Found::Members(result) => self.tell_members(id, request, result),
             }
@@ -97,7 +103,7 @@ impl Shard {
             if self.connection(id).is_none_or(|conn| conn.closing_until_s.is_some()) {
                 break;
             }
-            if let ControlFlow::Break(code) = self.obey(id, next) {
+            if let ControlFlow::Break(code) = self.obey(id, next.as_deref().map_err(Clone::clone)) {
                 self.close(id, code);
             }
             let Some(conn) = self.connection(id) else { return };

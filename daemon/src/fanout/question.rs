@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::beat::Beat;
 use super::cohorts::ConnId;
 use crate::model::frame::Frame;
-use crate::model::protocol::command::Id;
+use crate::model::protocol::command::{Id, Terms};
 use crate::model::protocol::error::ProtocolError;
 use crate::model::rooms::{Person, Seat, To};
 
@@ -43,6 +43,8 @@ pub enum About {
     History { topic: String, limit: usize },
     /// Whatever came after these ticks, for a subscription to all of `topics`.
     Since { topics: Vec<String>, snapshot: bool, seqs: Vec<(String, u64)> },
+    /// Whatever events came after the tick with the process-wide number `n`, for a subscription to `topics`.
+    Resume { topics: Vec<String>, terms: Terms, n: u64 },
     /// A message to a declared topic, which takes it or not; `value` has been checked.
     Publish { topic: String, publisher: Box<str>, to: Option<To>, value: Box<[u8]> },
     /// Who is subscribed to a declared topic.
@@ -76,7 +78,7 @@ impl Answer {
     pub fn ticks(&self) -> usize {
         match &self.found {
             Found::History { past, .. } => past.as_ref().map_or(0, |past| past.frames.len()),
-            Found::Since { missed, .. } => {
+            Found::Since { missed, .. } | Found::Resumed { missed, .. } => {
                 missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum()
             }
             Found::Published(_) | Found::Members(_) => 1,
@@ -91,6 +93,8 @@ pub enum Found {
     History { topic: String, past: Option<Past> },
     /// What was missed of each topic.
     Since { topics: Vec<String>, snapshot: bool, missed: Vec<Missed> },
+    /// What was missed of each event topic.
+    Resumed { topics: Vec<String>, terms: Terms, missed: Vec<Missed> },
     /// What became of a message.
     Published(Result<Published, ProtocolError>),
     /// A declared topic, how many are there, and as many of them as one answer names.

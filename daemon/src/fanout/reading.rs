@@ -115,13 +115,15 @@ impl Shard {
             Inbound::Binary(bytes) if echo => {
                 self.encoder.write_echo(OpCode::Binary, bytes, encoding, &mut out);
             }
-            Inbound::Text(text) if !encoding.is_msgpack() => return self.obey(id, command::parse(text)),
+            Inbound::Text(text) if !encoding.is_msgpack() => return self.obey(id, Ok(text)),
             Inbound::Binary(bytes) if encoding.is_msgpack() => {
                 let text = msgpack::to_json(bytes, self.settings.limits.message);
                 let unreadable =
                     |why| command::refuse(format!("the message is no MessagePack that fits: {why}"));
-                let parsed = text.map_err(unreadable).and_then(|text| command::parse(&text));
-                return self.obey(id, parsed);
+                return match text.map_err(unreadable) {
+                    Ok(text) => self.obey(id, Ok(&text)),
+                    Err(refused) => self.obey(id, Err(refused)),
+                };
             }
             Inbound::Text(_) => {
                 let change = "this connection speaks tickerd.v1.msgpack, in binary frames; for JSON in text \

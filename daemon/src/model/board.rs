@@ -315,6 +315,33 @@ impl Board {
         Batch { n: self.n, ..self.history.take_unsaved(all) }
     }
 
+    /// What each event topic that is `wanted` said after the tick with the process-wide number `n` was pushed; `None` where
+    /// some of that is gone, and for all of them if it is not known when that was.
+    pub fn missed_after(
+        &self,
+        n: u64,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<(&str, Option<Vec<Arc<Frame>>>)> {
+        let mut after = self.history.after(n);
+        let mut by_topic: HashMap<TopicId, Option<Vec<Arc<Frame>>>> = HashMap::new();
+        for (topic, frame) in after.iter_mut().flatten() {
+            let missed = by_topic.entry(topic).or_insert_with(|| Some(Vec::new()));
+            match (missed.as_mut(), frame) {
+                (Some(frames), Some(frame)) => frames.push(frame.clone()),
+                _ => *missed = None,
+            }
+        }
+        let places =
+            self.places.iter().zip(0..).filter_map(|(place, id)| Some((place.as_ref()?, TopicId(id))));
+        let events =
+            places.filter(|(place, _)| place.topic.class() == Class::Event && wanted(place.topic.name()));
+        let missed = events.map(|(place, id)| {
+            let nothing = after.is_some().then(Vec::new);
+            (place.topic.name(), by_topic.remove(&id).unwrap_or(nothing))
+        });
+        missed.collect()
+    }
+
     /// Gives up the past that is too old.
     pub fn forget(&mut self) {
         self.history.expire(i64::try_from(self.now).unwrap_or(i64::MAX));

@@ -229,6 +229,17 @@ impl History {
         Some(ring.frames.range(from..))
     }
 
+    /// What was pushed after the tick with the process-wide number `n`, in that order: topics, and their ticks where they are
+    /// still kept. `None` if that tick's place is not known any more.
+    pub fn after(&self, n: u64) -> Option<impl Iterator<Item = (TopicId, Option<&Arc<Frame>>)>> {
+        let place = self.order.iter().rposition(|kept| kept.n == n)?;
+        Some(self.order.range(place + 1..).filter_map(|kept| {
+            let frames = &self.ring(kept.topic)?.frames;
+            let at = frames.partition_point(|frame| frame.tick().n < kept.n);
+            Some((kept.topic, frames.get(at).filter(|frame| frame.tick().n == kept.n)))
+        }))
+    }
+
     /// The newest ticks, `limit` at most, in order.
     pub fn newest(&self, topic: TopicId, limit: usize) -> impl DoubleEndedIterator<Item = &Arc<Frame>> {
         let ring = self.ring(topic);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::rooms::Rooms;
 use crate::fanout::beat::Beat;
-use crate::fanout::question::{About, Answer, Found, Past, Question};
+use crate::fanout::question::{About, Answer, Found, Missed, Past, Question};
 use crate::model::board::Board;
 use crate::model::frame::Frame;
+use crate::model::topic::Pattern;
 
 /// Bytes of one `history`, about.
 const HISTORY_BYTES_MAX: usize = 1 << 20;
@@ -39,21 +40,18 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
             Found::History { topic, past }
         }
         About::Since { topics, snapshot, seqs } => {
-            let (mut bytes, mut ticks) = (0, 0);
-            let missed = seqs.into_iter().map(|(topic, seq)| {
-                let frames = board.since(&topic, seq).filter(|frames| {
-                    // All or nothing, of each topic.
-                    let more: usize = frames.iter().map(|frame| frame.tick().value.len()).sum();
-                    let fits =
-                        bytes + more <= RECOVERY_BYTES_MAX && ticks + frames.len() <= RECOVERY_TICKS_MAX;
-                    if fits {
-                        (bytes, ticks) = (bytes + more, ticks + frames.len());
-                    }
-                    fits
-                });
+            let since = seqs.into_iter().map(|(topic, seq)| {
+                let frames = board.since(&topic, seq);
                 (topic, frames)
             });
-            Found::Since { topics, snapshot, missed: missed.collect() }
+            Found::Since { topics, snapshot, missed: bounded(since) }
+        }
+        About::Resume { topics, terms, n } => {
+            let patterns: Vec<Pattern> =
+                topics.iter().filter_map(|topic| Pattern::parse(topic).ok()).collect();
+            let missed = board.missed_after(n, |name| patterns.iter().any(|pattern| pattern.matches(name)));
+            let missed = bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames)));
+            Found::Resumed { topics, terms, missed }
         }
         About::Publish { topic, publisher, to, value } => {
             rooms.publish(topic, &publisher, to.as_ref(), value, *now_ms, board, beat)
@@ -61,6 +59,23 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
         About::Members { topic } => rooms.members(topic),
     };
     Answer { from, request, found }
+}
+
+/// All or nothing of each topic, and of all no more than one recovery holds.
+fn bounded(all: impl Iterator<Item = Missed>) -> Vec<Missed> {
+    let (mut bytes, mut ticks) = (0, 0);
+    let within = |(topic, frames): Missed| {
+        let frames = frames.filter(|frames| {
+            let more: usize = frames.iter().map(|frame| frame.tick().value.len()).sum();
+            let fits = bytes + more <= RECOVERY_BYTES_MAX && ticks + frames.len() <= RECOVERY_TICKS_MAX;
+            if fits {
+                (bytes, ticks) = (bytes + more, ticks + frames.len());
+            }
+            fits
+        });
+        (topic, frames)
+    };
+    all.map(within).collect()
 }
 
 /// As many of the newest as one answer holds.

@@ -49,7 +49,7 @@ pub fn parse(query: Option<&str>) -> Result<Query, &'static str> {
             _ => {}
         }
     }
-    Ok(Query { opening: (!topics.is_empty()).then_some(Opening { topics, rate }), name })
+    Ok(Query { opening: (!topics.is_empty()).then_some(Opening { topics, rate, last: None }), name })
 }
 
 /// The value of one parameter, if it is there.
@@ -96,7 +96,7 @@ mod tests {
 
     fn opening(topics: &[&str], rate: Option<&str>) -> Result<Query, &'static str> {
         let topics = topics.iter().map(ToString::to_string).collect();
-        Ok(Query { opening: Some(Opening { topics, rate: rate.map(String::from) }), name: None })
+        Ok(Query { opening: Some(Opening { topics, rate: rate.map(String::from), last: None }), name: None })
     }
 
     #[test]

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
-use crate::fanout::arrival::{Kind, Opening};
+use crate::fanout::arrival::{Kind, Opening, TickId};
 use crate::fanout::enquiry::Asker;
 use crate::model::encoding::Encoding;
 use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
@@ -203,6 +203,9 @@ impl Routes {
         let opening::Query { opening, name } = opening::parse(request.uri().query()).map_err(bad)?;
         let opening = opening.ok_or_else(|| bad("name the topics: /v1/sse?topics=feed.name,feed.*"))?;
         command::terms(opening.rate.as_deref(), None).map_err(|error| bad(&error.message))?;
+        // What is no id of this server's is an id of another, whose past is not had here either.
+        let last = request.headers().get("last-event-id").and_then(|id| TickId::parse(id.to_str().ok()?));
+        let opening = Opening { last, ..opening };
         let mut response = Response::new(Full::default());
         for (name, value) in [
             (header::CONTENT_TYPE, "text/event-stream"),

@@ -120,7 +120,7 @@ impl Bench {
 fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
-    let opening = Opening { topics: topics.iter().map(|t| t.to_string()).collect(), rate: None };
+    let opening = Opening { topics: topics.iter().map(|t| t.to_string()).collect(), rate: None, last: None };
     let arrival = Arrival {
         socket: Socket::Unix(ours),
         read_buf: bytes::Bytes::new(),
