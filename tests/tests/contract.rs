@@ -47,7 +47,10 @@ async fn all_that_the_daemon_says_is_in_its_document_and_the_other_way_round() {
             json!({"event": "subscribe", "data": {"id": 9, "topics": ["s.b"], "since": {"epoch": "x", "seq": {"s.b": 1}}}}),
             "subscribed",
         ),
-        (json!({"event": "subscribe", "data": {"id": 10, "topics": ["rooms.lobby", "tickerd.stats"]}}), "subscribed"),
+        (
+            json!({"event": "subscribe", "data": {"id": 10, "topics": ["rooms.lobby", "tickerd.stats"]}}),
+            "subscribed",
+        ),
         (json!({"event": "presence", "data": {"id": 11, "topic": "rooms.lobby"}}), "presence"),
         (json!({"event": "publish", "data": {"id": 12, "topic": "rooms.lobby", "value": [1]}}), "published"),
         (
@@ -297,7 +300,8 @@ async fn paths_answer_as_the_openapi_document_tells() {
     }
 }
 
-const SOCKET: &str = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const SOCKET: &str =
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// Asks, and holds the answer to the document; what was seen, as method, path and status.
 #[expect(clippy::too_many_arguments, reason = "each is a column of the table of requests")]
@@ -345,7 +349,8 @@ async fn judged(
         let mut schema = content["schema"].clone();
         schema["components"] = document["components"].clone();
         let validator = jsonschema::draft202012::new(&schema).unwrap();
-        let wrong: Vec<_> = validator.iter_errors(&body).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        let wrong: Vec<_> =
+            validator.iter_errors(&body).map(|e| format!("{e} at {}", e.instance_path())).collect();
         assert!(wrong.is_empty(), "{place}: {body}: {wrong:?}");
         if content_type == "application/problem+json" {
             assert_eq!(body["status"], status, "{place}");
@@ -361,10 +366,16 @@ async fn head(daemon: &Daemon, path: &str, headers: &str) -> String {
 }
 
 /// Status, head and body; of an event stream its first event.
-async fn exchange(daemon: &Daemon, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
+async fn exchange(
+    daemon: &Daemon,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> (u16, String, String) {
     let mut raw: Raw = daemon.raw().await;
     let host = if headers.contains("Host: ") { "" } else { "Host: localhost\r\n" };
-    let connection = if headers.contains("Upgrade: ") { "Upgrade" } else { "close" };
+    let connection = if headers.contains("Upgrade: ") { "Upgrade, close" } else { "close" };
     let length = body.len();
     let length = if length > 0 { format!("Content-Length: {length}\r\n") } else { String::new() };
     raw.say(format!(
@@ -374,7 +385,7 @@ async fn exchange(daemon: &Daemon, method: &str, path: &str, headers: &str, body
     let head = raw.head().await;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     if !head.contains("text/event-stream") {
-        let ended = if connection == "close" { raw.rest().await } else { Vec::new() };
+        let ended = raw.rest().await;
         return (status, head, String::from_utf8_lossy(&ended).into_owned());
     }
     loop {

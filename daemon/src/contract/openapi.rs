@@ -123,7 +123,11 @@ fn header(name: &str, needed: bool, schema: Value) -> Value {
 
 /// What a client calls itself.
 fn name() -> Value {
-    query("name", "What the client calls itself in declared topics.", json!({ "type": "string", "pattern": NAME }))
+    query(
+        "name",
+        "What the client calls itself in declared topics.",
+        json!({ "type": "string", "pattern": NAME }),
+    )
 }
 
 fn problems(responses: &mut Map<String, Value>, statuses: &[&str]) {

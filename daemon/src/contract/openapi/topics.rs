@@ -56,13 +56,18 @@ fn value(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let schema = generator.subschema_for::<Envelope>().to_value();
     let wait = json!({ "type": "integer", "minimum": 0, "maximum": WAIT_MAX_S, "default": 0 });
     let parameters = json!([
-        query("wait", "Seconds to wait for another value than the one of If-None-Match, or for the first.", wait),
+        query(
+            "wait",
+            "Seconds to wait for another value than the one of If-None-Match, or for the first.",
+            wait
+        ),
         header("If-None-Match", false, json!({ "type": "string" })),
     ]);
     let etag = json!({ "ETag": { "schema": { "type": "string" }, "description": "For If-None-Match." } });
     let mut responses = Map::new();
     responses.insert("200".into(), answer("The newest tick, as it is pushed.", &schema, etag.clone()));
-    let mut same = answer("No other value than the one of If-None-Match, also after the wait.", &schema, etag);
+    let mut same =
+        answer("No other value than the one of If-None-Match, also after the wait.", &schema, etag);
     same.as_object_mut().map(|same| same.remove("content"));
     responses.insert("304".into(), same);
     problems(&mut responses, &["400", "403", "404", "405", "429", "503"]);
@@ -96,7 +101,8 @@ fn history(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX, "default": 100 });
     let parameters = json!([query("limit", "How many at most.", limit)]);
     let mut responses = Map::new();
-    responses.insert("200".into(), answer("The newest ticks that are kept, oldest first.", &schema, json!({})));
+    responses
+        .insert("200".into(), answer("The newest ticks that are kept, oldest first.", &schema, json!({})));
     problems(&mut responses, &["400", "403", "404", "405", "429", "503"]);
     both("history", "The newest ticks of a topic.", &parameters, &responses)
 }
@@ -105,7 +111,8 @@ fn stream(rate: &Value) -> Map<String, Value> {
     let topics = json!({ "type": "string", "minLength": 1 });
     let mut needed = query("topics", "Topics and patterns, joined by commas.", topics);
     needed.as_object_mut().map(|needed| needed.insert("required".into(), true.into()));
-    let about = "The id of the last event of an earlier stream: what was missed follows, if all of it is kept.";
+    let about =
+        "The id of the last event of an earlier stream: what was missed follows, if all of it is kept.";
     let mut last = header("Last-Event-ID", false, json!({ "type": "string" }));
     last.as_object_mut().map(|last| last.insert("description".into(), about.into()));
     let about = "Server-sent events without end. The data of each is one message of the AsyncAPI document, connected and \
@@ -139,7 +146,8 @@ fn answer(about: &str, schema: &Value, headers: Value) -> Value {
 
 /// GET, and HEAD, which is the same without a body.
 fn both(id: &str, about: &str, parameters: &Value, responses: &Map<String, Value>) -> Map<String, Value> {
-    let get = json!({ "operationId": id, "summary": about, "parameters": parameters, "responses": responses });
+    let get =
+        json!({ "operationId": id, "summary": about, "parameters": parameters, "responses": responses });
     let mut head = get.clone();
     if let Some(head) = head.as_object_mut() {
         head.insert("operationId".into(), format!("{id}Head").into());

@@ -144,7 +144,8 @@ impl JsonSchema for Envelope {
             "pattern": "^[a-z][a-z0-9_]*$",
             "not": { "enum": RESERVED_EVENTS.into_iter().filter(|word| *word != KIND).collect::<Vec<_>>() },
         });
-        let mut tick = envelope("The newest value of a topic.", event, topic(generator).to_value(), json!({}));
+        let mut tick =
+            envelope("The newest value of a topic.", event, topic(generator).to_value(), json!({}));
         let properties = tick.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut);
         if let Some(properties) = properties {
             properties.insert("from".into(), from());
