@@ -78,7 +78,14 @@ impl Contract {
         let name = if event.is_tick() {
             let feed = event.topic().split('.').next().unwrap();
             let declared = format!("tick.{feed}.{}", event.name);
-            if self.validators.contains_key(&declared) { declared } else { "tick".to_owned() }
+            match event.name.as_str() {
+                "message" if event.data.get("to").is_some() => "event.message".to_owned(),
+                "message" => "tick.message".to_owned(),
+                _ if self.validators.contains_key(&declared) => declared,
+                _ => "tick".to_owned(),
+            }
+        } else if event.name == "presence" && event.data.get("members").is_none() {
+            "event.presence.turnover".to_owned()
         } else {
             format!("event.{}", event.name)
         };

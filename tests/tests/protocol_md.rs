@@ -5,14 +5,16 @@
 //!
 //! | line | step |
 //! |---|---|
-//! | `with TABLE KEY = VALUE` | configures; TABLE is `server`, `limits` or `feed` |
-//! | `connect PATH` | opens a WebSocket |
+//! | `with TABLE KEY = VALUE` | configures; TABLE is `server`, `limits`, `feed` or `topic`, of which each `name` begins another |
+//! | `connect PATH` | opens a WebSocket; `ann connect PATH` does so for `ann`, whose lines are `ann> TEXT` and `ann< JSON` |
 //! | `> TEXT`, `> N × TEXT` | the client sends it, with the daemon's epoch in place of [`EPOCH`] |
 //! | `< JSON`, `< N × NAME` | that is what comes next; of what comes by itself, only what is told is looked at |
 //! | `~FEED JSON` | the feed says it; lines in a row are one write |
 //! | `stop` | the daemon is told to stop |
 //! | `close CODE REASON` | the server closes |
-//! | `GET PATH`, then `STATUS TYPE` | an HTTP request and its answer |
+//! | `GET PATH`, `POST PATH BODY` | an HTTP request, with the lines `Name: VALUE` that follow as its headers |
+//! | `STATUS TYPE`, then `Name: VALUE` or JSON | its answer, with headers and body as far as they are told |
+//! | `id: TEXT`, `data: JSON` | the next event of the event stream that was asked for last |
 //!
 //! `…` in a text stands for any text. Keys that are another each time ([`OTHER_EACH_TIME`]) are only held to their type.
 
@@ -21,7 +23,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use tickerd_tests::contract::{Contract, fetch};
-use tickerd_tests::{Client, Daemon, Event, Script, Value, daemon, json, within};
+use tickerd_tests::{Client, Daemon, Event, Raw, Script, Value, daemon, json, within};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -161,6 +163,12 @@ impl World {
                 ("server", line) => builder = builder.server(line),
                 ("limits", line) => builder = builder.limits(line),
                 ("feed", line) => stocks = stocks.set(line),
+                ("topic", line) => {
+                    if line.starts_with("name ") {
+                        builder = builder.config("[[topic]]");
+                    }
+                    builder = builder.config(line);
+                }
                 other => panic!("line {at}: there is no table {other:?}"),
             }
         }
@@ -180,32 +188,32 @@ impl World {
     /// The contract with all that came, and the commands that were sent.
     async fn run(mut self, lines: Vec<&'static str>) -> (Arc<Contract>, BTreeSet<String>) {
         let mut sent = BTreeSet::new();
-        let mut client: Option<Client> = None;
-        // `connected` comes first and is passed over where an example does not show it.
-        let mut greeted = true;
+        let mut clients: BTreeMap<&str, Visitor> = BTreeMap::new();
+        let mut stream: Option<Raw> = None;
         let mut lines = lines.into_iter().peekable();
         while let Some(line) = lines.next() {
             let place = format!("PROTOCOL.md, block at line {}: {line}", self.at);
+            let (who, line) = spoken_by(line);
             if let Some(path) = line.strip_prefix("connect ") {
-                let mut opened = self.daemon.client(path).await;
-                opened.hold_to(&self.contract);
-                client = Some(opened);
-                greeted = false;
+                let mut client = self.daemon.client(path).await;
+                client.hold_to(&self.contract);
+                clients.insert(who, Visitor { client, greeted: false });
             } else if let Some(text) = line.strip_prefix("> ") {
                 let (count, text) = counted(text);
                 sent.extend(command(text));
+                let client = &mut clients.get_mut(who).expect(&place).client;
                 for _ in 0..count {
-                    client.as_mut().expect(&place).send_text(&text.replace(EPOCH, &self.epoch)).await;
+                    client.send_text(&text.replace(EPOCH, &self.epoch)).await;
                 }
             } else if let Some(text) = line.strip_prefix("< ") {
-                let client = client.as_mut().expect(&place);
+                let visitor = clients.get_mut(who).expect(&place);
                 let (count, text) = counted(text);
-                let shows_greeting = text.starts_with(r#"{"event":"connected""#);
-                if !std::mem::replace(&mut greeted, true) && !shows_greeting {
-                    client.expect("connected").await;
+                if !text.starts_with(r#"{"event":"connected""#) {
+                    visitor.greet().await;
                 }
+                visitor.greeted = true;
                 for _ in 0..count {
-                    self.expect(client, text, &place).await;
+                    self.expect(&mut visitor.client, text, &place).await;
                 }
             } else if let Some(said) = line.strip_prefix('~') {
                 let (feed, text) = said.split_once(' ').unwrap();
@@ -219,16 +227,46 @@ impl World {
                 self.say(feed, &block).await;
             } else if line == "stop" {
                 // One that is not placed yet would only be dropped.
-                if !std::mem::replace(&mut greeted, true) {
-                    client.as_mut().expect(&place).expect("connected").await;
-                }
+                clients.get_mut(who).expect(&place).greet().await;
                 self.daemon.signal(Signal::SIGTERM);
             } else if let Some(told) = line.strip_prefix("close ") {
-                let (code, reason) = client.as_mut().expect(&place).closed().await;
+                let (code, reason) = clients.get_mut(who).expect(&place).client.closed().await;
                 assert_eq!(format!("{code} {reason}"), told, "{place}");
-            } else if let Some(path) = line.strip_prefix("GET ") {
+            } else if ["GET ", "HEAD ", "POST "].iter().any(|method| line.starts_with(method)) {
+                let mut headers = String::new();
+                while let Some(header) = lines.next_if(|line| is_header(line)) {
+                    headers += &format!("{}\r\n", header.replace(EPOCH, &self.epoch));
+                }
+                let mut raw = ask(&self.daemon, line, &headers).await;
+                let head = raw.head().await;
                 let told = lines.next().unwrap_or_else(|| panic!("{place}: no answer is told"));
-                assert_eq!(get(&self.daemon, path).await, told, "{place}");
+                assert_eq!(status_and_type(&head), told, "{place}");
+                if told.ends_with("text/event-stream") {
+                    stream = Some(raw);
+                    continue;
+                }
+                while let Some(told) = lines.next_if(|line| is_header(line)) {
+                    let told = told.replace(EPOCH, &self.epoch);
+                    let is_it = |line: &str| {
+                        line.split_once(": ").zip(told.split_once(": ")).is_some_and(|(came, told)| {
+                            came.0.eq_ignore_ascii_case(told.0) && fits(told.1, came.1)
+                        })
+                    };
+                    assert!(head.lines().any(is_it), "{place}: no {told} in {head}");
+                }
+                let body = String::from_utf8(raw.rest().await).unwrap();
+                if let Some(told) = lines.next_if(|line| line.starts_with('{')) {
+                    let told: Value = serde_json::from_str(told).unwrap();
+                    let came: Value = serde_json::from_str(&body).unwrap();
+                    assert!(matches(&told, &came, ""), "{place}\ncame: {body}");
+                }
+            } else if line.starts_with("id: ") || line.starts_with("data: ") {
+                let (id, told) = match line.strip_prefix("id: ") {
+                    Some(id) => (Some(id.replace(EPOCH, &self.epoch)), lines.next().expect(&place)),
+                    None => (None, line),
+                };
+                let told: Value = serde_json::from_str(told.strip_prefix("data: ").expect(&place)).unwrap();
+                self.expect_of_stream(stream.as_mut().expect(&place), id.as_deref(), &told, &place).await;
             } else {
                 assert!(line.starts_with("with "), "{place}: that is no step");
             }
@@ -258,6 +296,26 @@ impl World {
         };
         let ended = tokio::time::timeout(tickerd_tests::GUARD, wait).await;
         assert!(ended.is_ok(), "{place}\ndid not come; these did: {passed:#?}");
+    }
+
+    /// The next event of a stream; `connected` and what comes by itself are passed over where they are not told.
+    async fn expect_of_stream(&self, raw: &mut Raw, id: Option<&str>, told: &Value, place: &str) {
+        loop {
+            let block = raw.block().await;
+            let Some(text) = block.lines().find_map(|line| line.strip_prefix("data: ")) else { continue };
+            let came: Value = serde_json::from_str(text).unwrap();
+            let event = Event::read(text);
+            self.contract.check(&event);
+            if matches(told, &came, "") {
+                let came = block.lines().find_map(|line| line.strip_prefix("id: "));
+                assert!(
+                    id.is_none_or(|id| came.is_some_and(|came| fits(id, came))),
+                    "{place}\ncame: {block}"
+                );
+                return;
+            }
+            assert!(event.name == "connected" || event.is_aside(), "{place}\ncame: {text}");
+        }
     }
 
     /// Has a feed say these lines, and waits until every tick of them was pushed.
@@ -333,12 +391,56 @@ fn fits(told: &str, came: &str) -> bool {
     rest.ends_with(last)
 }
 
-async fn get(daemon: &Daemon, path: &str) -> String {
+/// A client of an example.
+struct Visitor {
+    client: Client,
+    /// `connected` comes first and is passed over where an example does not show it.
+    greeted: bool,
+}
+
+impl Visitor {
+    async fn greet(&mut self) {
+        if !std::mem::replace(&mut self.greeted, true) {
+            self.client.expect("connected").await;
+        }
+    }
+}
+
+/// Whose line it is, where it is not the only client's.
+fn spoken_by(line: &str) -> (&str, &str) {
+    let end = line.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(line.len());
+    let (who, rest) = line.split_at(end);
+    match rest.strip_prefix(' ') {
+        Some(rest) if rest.starts_with("connect ") => (who, rest),
+        _ if rest.starts_with("> ") || rest.starts_with("< ") => (who, rest),
+        _ => ("", line),
+    }
+}
+
+/// Whether a line is `Name: VALUE`; names of headers begin with a capital here.
+fn is_header(line: &str) -> bool {
+    let Some((name, _)) = line.split_once(": ") else { return false };
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
+}
+
+/// Sends `METHOD PATH BODY`.
+async fn ask(daemon: &Daemon, line: &str, headers: &str) -> Raw {
+    let mut words = line.splitn(3, ' ');
+    let (method, path) = words.next().zip(words.next()).unwrap();
+    let body = words.next().unwrap_or_default();
+    let length = body.len();
     let mut raw = daemon.raw().await;
-    raw.say(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
-    let head = raw.head().await;
+    raw.say(format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    ))
+    .await;
+    raw
+}
+
+fn status_and_type(head: &str) -> String {
     let content_type = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or_default();
-    format!("{} {content_type}", head.split(' ').nth(1).unwrap())
+    format!("{} {content_type}", head.split(' ').nth(1).unwrap()).trim_end().to_owned()
 }
 
 #[test]

@@ -15,9 +15,13 @@ use crate::model::protocol::{SUBPROTOCOLS, VERSION};
 /// The protocol's description for people.
 pub const HANDBOOK: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/daemon/PROTOCOL.md");
 
-const ABOUT: &str = "One WebSocket per client. Every message, both ways, is one JSON object with exactly the keys event \
+const ABOUT: &str = "One WebSocket per client. Every message, both ways, is one object, in JSON or MessagePack, with exactly the keys event \
                      and data. Clients send commands and get events; ticks bring the newest value of each topic they \
                      subscribed to. Clients ignore events, notice types and keys that they do not know.";
+
+/// Of the WebSocket's own compression, for which AsyncAPI has no word.
+const DEFLATE: &str = "RFC 7692, where the client offers it and the server is configured with compression: without context \
+                       takeover on either side, in a window of 9 to 15 bits; short messages go plain.";
 
 /// The whole document.
 pub fn document(facts: &Facts, feeds: &BTreeMap<String, Spoken>) -> Value {
@@ -30,7 +34,7 @@ pub fn document(facts: &Facts, feeds: &BTreeMap<String, Spoken>) -> Value {
         operations.insert(command.name.clone(), operation(command));
     }
     for event in &fixed.events {
-        messages.insert(format!("event.{}", event.name), described(event));
+        messages.insert(format!("event.{}", event.key), described(event));
     }
     let spoken = feeds.iter().flat_map(|(feed, spoken)| spoken.events.iter().map(move |event| (feed, event)));
     for (feed, event) in spoken {
@@ -44,6 +48,17 @@ pub fn document(facts: &Facts, feeds: &BTreeMap<String, Spoken>) -> Value {
             "summary": "A tick of a feed that did not say what its values look like, or of any other.",
         }),
     );
+    for (key, name, payload) in
+        [("tick.message", "message", &fixed.published), ("tick.tickerd.stats", "stats", &fixed.stats)]
+    {
+        messages.insert(
+            key.into(),
+            json!({
+                "name": name, "title": name, "summary": payload["description"],
+                "contentType": "application/json", "payload": payload,
+            }),
+        );
+    }
     let answers: Vec<&str> = fixed.commands.iter().filter_map(|command| command.answer).collect();
     let is_said = |key: &&String| match key.strip_prefix("event.") {
         Some(name) => !answers.contains(&name) || name == "subscribed",
@@ -105,16 +120,18 @@ fn channel(messages: Map<String, Value>) -> Value {
                 "properties": {
                     "topics": { "type": "string", "description": "Topics and patterns, joined by commas: subscribes at once." },
                     "rate": { "type": "string", "description": "As in subscribe." },
+                    "name": { "type": "string", "description": "What the client calls itself in declared topics." },
                 },
             },
             "headers": {
                 "type": "object",
                 "properties": { "Sec-WebSocket-Protocol": {
-                    "type": "string", "enum": SUBPROTOCOLS, "description": "May be left out: the first is spoken then.",
+                    "type": "string", "enum": SUBPROTOCOLS, "description": "May be left out: the first is spoken then. The second says the same as MessagePack in binary messages.",
                 } },
             },
         } },
         "externalDocs": { "url": HANDBOOK },
+        "x-extensions": { "permessage-deflate": DEFLATE },
     })
 }
 

@@ -8,13 +8,15 @@ use serde_json::{Map, Value, json};
 use super::value_schema::DEFINITIONS;
 use crate::model::protocol::command;
 use crate::model::protocol::event;
-use crate::model::protocol::shape::{Envelope, Shape};
+use crate::model::protocol::shape::{self, Envelope, Shape};
 
 /// One message.
 #[derive(Debug, Clone)]
 pub struct Message {
     /// Its `event`.
     pub name: String,
+    /// Its name in the document; `name`, unless there are two of that name.
+    pub key: String,
     /// What it does or says, for people.
     pub about: String,
     /// Schema of the whole message.
@@ -32,6 +34,10 @@ pub struct Messages {
     pub events: Vec<Message>,
     /// Any tick.
     pub tick: Value,
+    /// What clients publish.
+    pub published: Value,
+    /// What the server says of itself.
+    pub stats: Value,
     /// Schemas that these refer to.
     pub definitions: Map<String, Value>,
 }
@@ -46,6 +52,8 @@ impl Messages {
         let mut writing = generator(SchemaSettings::draft07().for_serialize());
         let events = event::shapes(&mut writing);
         messages.tick = writing.subschema_for::<Envelope>().to_value();
+        messages.published = shape::published(&mut writing).to_value();
+        messages.stats = shape::stats().to_value();
         // What both directions share, such as ids, is the same in both.
         messages.definitions.extend(writing.take_definitions(true));
         for described in commands {
@@ -74,7 +82,8 @@ fn message(shape: &Shape, about: String, data_needed: bool) -> Message {
         "additionalProperties": false,
         "properties": { "event": { "type": "string", "const": shape.name }, "data": shape.data },
     });
-    Message { name: shape.name.to_owned(), about, payload, answer: None }
+    let key = shape.variant.map_or(shape.name.to_owned(), |variant| format!("{}.{variant}", shape.name));
+    Message { name: shape.name.to_owned(), key, about, payload, answer: None }
 }
 
 /// The definition that a schema refers to.

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document (<https://spec.openapis.org/oas/v3.1.1>): every path of the public listeners.
 
+mod topics;
+
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -10,9 +12,10 @@ use crate::model::protocol::SUBPROTOCOLS;
 use crate::model::protocol::problem::Problem;
 use crate::model::protocol::shape;
 
-const ABOUT: &str = "The HTTP side of a tickerd: the page, the WebSocket handshake, and its own descriptions. Metrics and \
-                     health are on the admin listener. Errors are application/problem+json and say what to change.";
+const ABOUT: &str = "The HTTP side of a tickerd: the page, topics and their values, an event stream, the WebSocket handshake, \
+                     and its own descriptions. Metrics and health are on the admin listener. Errors are application/problem+json and say what to change.";
 const JSON: &str = "application/json";
+const NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
 const HTML: &str = "text/html; charset=utf-8";
 
 /// The whole document.
@@ -20,8 +23,10 @@ pub fn document(facts: &Facts) -> Value {
     let mut generator = messages::generator(SchemaSettings::draft2020_12().for_serialize());
     let problem = generator.subschema_for::<Problem<'_>>();
     let rate = shape::rate(&mut generator).to_value();
-    let schemas = generator.take_definitions(true);
-    json!({
+    let topics = topics::paths(&mut generator, &rate);
+    let mut schemas = generator.take_definitions(true);
+    topics::without_ids(&mut schemas);
+    let mut document = json!({
         "openapi": "3.1.1",
         "info": info(facts, "tickerd over HTTP", ABOUT),
         "servers": [{ "url": "/", "description": "This daemon." }],
@@ -48,7 +53,11 @@ pub fn document(facts: &Facts) -> Value {
                 "content": { "application/problem+json": { "schema": problem } },
             } },
         },
-    })
+    });
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        paths.extend(topics);
+    }
+    document
 }
 
 fn described(version: &str) -> Value {
@@ -70,14 +79,18 @@ fn cached(about: &str, content_type: &str, schema: Value) -> Value {
 }
 
 fn socket(rate: &Value) -> Value {
-    let query = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "description": about, "schema": schema });
-    let header = |name: &str, needed: bool, schema: Value| json!({ "name": name, "in": "header", "required": needed, "schema": schema });
     let mut responses = Map::new();
     responses.insert(
         "101".into(),
         json!({
             "description": "The connection is a WebSocket from here on and speaks the protocol of the AsyncAPI document.",
-            "headers": { "Sec-WebSocket-Protocol": { "schema": { "type": "string", "enum": SUBPROTOCOLS } } },
+            "headers": {
+                "Sec-WebSocket-Protocol": { "schema": { "type": "string", "enum": SUBPROTOCOLS } },
+                "Sec-WebSocket-Extensions": {
+                    "description": "permessage-deflate, where the client offers it and the server has compression.",
+                    "schema": { "type": "string" },
+                },
+            },
         }),
     );
     problems(&mut responses, &["400", "403", "405", "426", "429", "503", "505"]);
@@ -87,15 +100,34 @@ fn socket(rate: &Value) -> Value {
         "parameters": [
             query("topics", "Topics and patterns, joined by commas: subscribes at once.", json!({ "type": "string" })),
             query("rate", "Shortest time between two pushes of a topic.", rate.clone()),
+            name(),
             header("Upgrade", true, json!({ "const": "websocket" })),
             header("Connection", true, json!({ "const": "Upgrade" })),
             header("Sec-WebSocket-Version", true, json!({ "const": "13" })),
             header("Sec-WebSocket-Key", true, json!({ "type": "string" })),
             header("Sec-WebSocket-Protocol", false, json!({ "type": "string", "enum": SUBPROTOCOLS })),
+            header("Sec-WebSocket-Extensions", false, json!({ "type": "string" })),
             header("Origin", false, json!({ "type": "string" })),
         ],
         "responses": responses,
     })
+}
+
+fn query(name: &str, about: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "query", "description": about, "schema": schema })
+}
+
+fn header(name: &str, needed: bool, schema: Value) -> Value {
+    json!({ "name": name, "in": "header", "required": needed, "schema": schema })
+}
+
+/// What a client calls itself.
+fn name() -> Value {
+    query(
+        "name",
+        "What the client calls itself in declared topics.",
+        json!({ "type": "string", "pattern": NAME }),
+    )
 }
 
 fn problems(responses: &mut Map<String, Value>, statuses: &[&str]) {

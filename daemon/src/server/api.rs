@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use crate::fanout::enquiry::{Answer, Ask, Asker};
 use crate::fanout::rooms::checked_value;
 use crate::model::normalise::VALUE_BYTES_MAX;
+use crate::model::protocol::WAIT_MAX_S;
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::rooms::To;
 use crate::model::topic::Pattern;
@@ -33,8 +34,8 @@ use super::stop::Stop;
 
 /// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
 const WAITING_MAX: usize = 1024;
-/// The longest wait; proxies hang up after a minute of silence.
-pub const WAIT_MAX: Duration = Duration::from_secs(30);
+/// The longest wait.
+pub const WAIT_MAX: Duration = Duration::from_secs(WAIT_MAX_S);
 /// Ticks of one `history` when nobody says how many.
 const HISTORY_LIMIT_DEFAULT: usize = 100;
 /// Who publishes without a name.

@@ -267,7 +267,8 @@ pub struct Described {
 
 /// Every command that [`parse`] reads.
 pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
-    let of = |name, data, answer, about| Described { shape: Shape { name, data }, answer, about };
+    let of =
+        |name, data, answer, about| Described { shape: Shape { name, variant: None, data }, answer, about };
     let subscribe = generator.subschema_for::<SubscribeData>();
     let topics = generator.subschema_for::<TopicsData>();
     let history = generator.subschema_for::<HistoryData>();

@@ -325,7 +325,7 @@ pub trait Event: Serialize {
 }
 
 macro_rules! events {
-    ($($type:ty => $name:literal),* $(,)?) => {$(
+    ($($type:ty => $name:literal $(/ $variant:literal)?),* $(,)?) => {$(
         impl Event for $type {
             const NAME: &'static str = $name;
         }
@@ -333,7 +333,11 @@ macro_rules! events {
 
         /// Every event apart from ticks, with the schema of its data.
         pub fn shapes(generator: &mut SchemaGenerator) -> Vec<Shape> {
-            vec![$(Shape { name: $name, data: generator.subschema_for::<$type>() }),*]
+            vec![$(Shape {
+                name: $name,
+                variant: None$(.or(Some($variant)))?,
+                data: generator.subschema_for::<$type>(),
+            }),*]
         }
     };
 }
@@ -349,7 +353,7 @@ events! {
     Published<'_> => "published",
     LetterTo<'_> => "message",
     Members<'_> => "presence",
-    Turnover<'_> => "presence",
+    Turnover<'_> => "presence" / "turnover",
     Pong<'_> => "pong",
     Heartbeat => "heartbeat",
     Closing => "closing",

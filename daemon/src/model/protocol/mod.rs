@@ -14,5 +14,7 @@ pub const VERSION: u32 = 1;
 pub const SUBPROTOCOL_JSON: &str = "tickerd.v1.json";
 /// The binary subprotocol's name.
 pub const SUBPROTOCOL_MSGPACK: &str = "tickerd.v1.msgpack";
+/// The longest long poll, in seconds; proxies hang up after a minute of silence.
+pub const WAIT_MAX_S: u64 = 30;
 /// All subprotocols; the first is also spoken by who names none.
 pub const SUBPROTOCOLS: [&str; 2] = [SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK];

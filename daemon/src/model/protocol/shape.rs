@@ -9,6 +9,7 @@ use super::error::Code;
 use super::words::RESERVED_EVENTS;
 use crate::model::lane::FeedState;
 use crate::model::normalise::KIND_BYTES_MAX;
+use crate::model::rooms::KIND;
 use crate::model::sample::Class;
 use crate::model::topic::{SEGMENT_BYTES_MAX, SEGMENTS_MAX, TOPIC_BYTES_MAX};
 
@@ -16,6 +17,8 @@ use crate::model::topic::{SEGMENT_BYTES_MAX, SEGMENTS_MAX, TOPIC_BYTES_MAX};
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub name: &'static str,
+    /// Tells it from the other shape of that name.
+    pub variant: Option<&'static str>,
     /// Of `data`.
     pub data: Schema,
 }
@@ -139,10 +142,50 @@ impl JsonSchema for Envelope {
             "type": "string",
             "maxLength": KIND_BYTES_MAX,
             "pattern": "^[a-z][a-z0-9_]*$",
-            "not": { "enum": RESERVED_EVENTS },
+            "not": { "enum": RESERVED_EVENTS.into_iter().filter(|word| *word != KIND).collect::<Vec<_>>() },
         });
-        envelope("The newest value of a topic.", event, topic(generator).to_value(), json!({}))
+        let mut tick =
+            envelope("The newest value of a topic.", event, topic(generator).to_value(), json!({}));
+        let properties = tick.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut);
+        if let Some(properties) = properties {
+            properties.insert("from".into(), from());
+        }
+        tick
     }
+}
+
+fn from() -> Value {
+    json!({
+        "type": "string", "maxLength": 69,
+        "description": "Who published it: user:NAME or conn:CONN, or http where it came over HTTP without a name.",
+    })
+}
+
+/// The envelope of what clients publish in declared topics, to all who are there.
+pub fn published(generator: &mut SchemaGenerator) -> Schema {
+    let about = "What a client published, to all who are subscribed to a declared topic.";
+    let kind = json!({ "type": "string", "const": KIND });
+    let mut message = envelope(about, kind, topic(generator).to_value(), json!({}));
+    if let Some(Value::Array(required)) = message.pointer_mut("/properties/data/required") {
+        required.push("from".into());
+    }
+    let properties = message.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut);
+    if let Some(properties) = properties {
+        properties.insert("from".into(), from());
+    }
+    message
+}
+
+/// The envelope of what the server says of itself.
+pub fn stats() -> Schema {
+    let count = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
+    let value = json!({
+        "type": "object",
+        "required": ["clients", "topics"],
+        "properties": { "clients": count("Open connections."), "topics": count("Topics there are.") },
+    });
+    let about = "What the server says of itself, when it has changed.";
+    envelope(about, json!({ "const": "stats" }), json!({ "const": "tickerd.stats" }), value)
 }
 
 /// The envelope of a tick whose parts are known more closely.
