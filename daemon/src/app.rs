@@ -220,10 +220,11 @@ impl Running {
             let mut seen = vec![u64::MAX; turns.len()];
             loop {
                 let now: Vec<u64> = turns.iter().map(|t| t.load(Ordering::Relaxed)).collect();
+                // Each has turned since it was last told, not all within one interval: they need not turn together.
                 if now.iter().zip(&seen).all(|(now, seen)| now != seen) {
                     systemd::alive();
+                    seen = now;
                 }
-                seen = now;
                 std::thread::sleep(interval);
             }
         });

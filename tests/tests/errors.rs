@@ -33,7 +33,7 @@ async fn an_unknown_event_is_told_with_what_there_is() {
     let daemon = daemon().run().await;
     let mut client = daemon.connected().await;
     for (event, says) in
-        [("subscrbe", "there is no command"), ("publish", "not built yet"), ("quote", "there is no")]
+        [("subscrbe", "there is no command"), ("auth", "not built yet"), ("quote", "there is no")]
     {
         client.send(json!({"event": event, "data": {"id": 3}})).await;
         let error = client.expect("error").await.data;

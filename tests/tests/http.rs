@@ -150,13 +150,21 @@ async fn each_mistake_says_what_to_change() {
         ("GET /v1/topics/s.a?wait=99", 400, "at most 30"),
         ("GET /v1/topics?match=a.b*", 422, "one whole segment"),
         ("GET /v1/topics?match=%zz", 400, "%25"),
-        ("POST /v1/topics/s.a", 405, "GET, HEAD, OPTIONS"),
+        ("PUT /v1/topics/s.a", 405, ""),
+        ("POST /v1/topics", 405, "GET, HEAD, OPTIONS"),
+        ("POST /v1/topics/s.a", 400, "JSON"),
+        ("POST /v1/topics/s.a/history", 405, ""),
+        ("POST /v1/topics/s.a?name=a%20b", 400, "A-Z"),
+        ("POST /v1/topics/s.a?to=bob", 400, "user:NAME"),
+        ("GET /v1/topics/s.a/history?limit=0", 400, "at least 1"),
+        ("GET /v1/topics/t.a/history", 404, "there is no feed"),
         ("GET /v1/nothing", 404, "nothing is served"),
         ("GET /v1/sse", 400, "?topics="),
         ("GET /v1/sse?topics=s.a&rate=5", 400, "with its unit"),
         ("HEAD /v1/sse?topics=s.a", 405, ""),
     ] {
-        let response = ask(&daemon, line, "").await;
+        let body = if line.starts_with("POST") { "Content-Length: 0\r\n" } else { "" };
+        let response = ask(&daemon, line, body).await;
         assert_eq!(response.status(), status, "{line}: {response:?}");
         assert!(says.is_empty() || response.detail().contains(says), "{line}: {response:?}");
     }
@@ -175,7 +183,7 @@ async fn pages_of_listed_origins_may_read() {
         assert_eq!((refused.status(), refused.header("access-control-allow-origin")), (403, None));
         let preflight = ask(&daemon, &format!("OPTIONS {path}"), &of("https://dash.example")).await;
         assert_eq!(preflight.status(), 204);
-        assert_eq!(preflight.header("access-control-allow-methods"), Some("get, head, options"));
+        assert_eq!(preflight.header("access-control-allow-methods"), Some("get, head, post, options"));
     }
     assert_eq!(get(&daemon, "/v1/topics").await.header("access-control-allow-origin"), None);
     let evil = ask(&daemon, "GET /v1/sse?topics=s.a", "Origin: https://evil.example\r\n").await;
@@ -235,4 +243,116 @@ async fn a_stream_counts_as_a_connection_until_it_ends() {
     daemon.metric_until("tickerd_connections", |open| open == 1.0).await;
     drop(raw);
     daemon.metric_until("tickerd_connections", |open| open == 0.0).await;
+}
+
+async fn post(daemon: &Daemon, path: &str, body: &str, headers: &str) -> Response {
+    let mut raw = daemon.raw().await;
+    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}");
+    raw.say(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+    let head = raw.head().await.to_lowercase();
+    Response { head, body: String::from_utf8(raw.rest().await).unwrap() }
+}
+
+const ROOMS: &str = "[[topic]]\nname = \"r.a\"\npublish = true\n[[topic]]\nname = \"r.b\"\npresence = true\n";
+
+#[tokio::test]
+async fn what_is_posted_is_a_message_to_all() {
+    let (_script, daemon) = serving(|d| d.config(ROOMS)).await;
+    let mut client = daemon.client("/ws?topics=r.a").await;
+    client.until("subscribed").await;
+    let response = post(&daemon, "/v1/topics/r.a?name=desk", " {\"p\": 1.50} ", "").await;
+    assert_eq!((response.status(), response.body.as_str()), (200, r#"{"topic":"r.a","seq":1}"#));
+    assert!(client.until("message").await.text.ends_with(r#""from":"user:desk","value":{"p":1.50}}}"#));
+    post(&daemon, "/v1/topics/r.a", "2", "").await;
+    assert_eq!(client.until("message").await.data["from"], "http");
+    let kept = post(&daemon, "/v1/topics/r.a?to=user:ann", "3", "").await;
+    assert_eq!(kept.body, r#"{"topic":"r.a","seq":1,"to":"user:ann","delivered":0,"kept":true}"#);
+    let long = "x".repeat(50_000);
+    for (path, body, status, says) in [
+        ("/v1/topics/r.a", "{", 400, "JSON"),
+        ("/v1/topics/r.a", "", 400, "JSON"),
+        ("/v1/topics/r.a", long.as_str(), 413, "bytes"),
+        ("/v1/topics/r.b", "1", 403, "publish = true"),
+        ("/v1/topics/r.c", "1", 404, "[[topic]]"),
+    ] {
+        let response = post(&daemon, path, body, "").await;
+        assert_eq!(response.status(), status, "{path}: {response:?}");
+        assert!(response.detail().contains(says), "{path}: {response:?}");
+    }
+    let foreign = post(&daemon, "/v1/topics/r.a", "4", "Origin: http://evil.example\r\n").await;
+    assert_eq!(foreign.status(), 403);
+}
+
+#[tokio::test]
+async fn the_past_is_had_over_http() {
+    let (script, daemon) = serving(|d| d).await;
+    let mut texts = Vec::new();
+    for n in 0..3 {
+        texts.push(said(&script, &daemon, json!(n)).await);
+    }
+    let response = get(&daemon, "/v1/topics/s.a/history?limit=2").await;
+    assert_eq!((response.status(), response.header("cache-control")), (200, Some("no-cache")));
+    assert!(response.body.ends_with(&format!("\"values\":[{},{}]}}", texts[1], texts[2])), "{response:?}");
+    let silent = get(&daemon, "/v1/topics/s.b/history").await;
+    assert_eq!(silent.status(), 404, "{silent:?}");
+}
+
+/// Reads events up to a fence, and gives the others with their ids.
+async fn events(raw: &mut Raw, until: u64) -> Vec<(String, u64)> {
+    let mut seen = Vec::new();
+    loop {
+        let (id, event) = event(raw).await;
+        if !event.is_tick() {
+            continue;
+        }
+        let value = event.value()["n"].as_u64().unwrap();
+        seen.push((id.unwrap(), value));
+        if value == until {
+            return seen;
+        }
+    }
+}
+
+/// Goal: an event stream that broke off goes on where it was. Method: three event topics, one of them had by a pattern; a
+/// stream is cut after each event in turn and comes back with its id.
+#[tokio::test]
+async fn an_event_stream_goes_on_behind_its_last_event() {
+    let (script, daemon) = serving(|d| d.server("shards = 2")).await;
+    const PATH: &str = "GET /v1/sse?topics=s.e,s.f,s.x.*";
+    let mut whole = request(&daemon, PATH, "").await;
+    whole.head().await;
+    while event(&mut whole).await.1.name != "subscribed" {}
+    for n in 0..12u64 {
+        let topic = ["e", "f", "x.e"][n as usize % 3];
+        script.event(topic, json!({ "n": n })).await;
+    }
+    let seen = events(&mut whole, 11).await;
+    assert_eq!(seen.iter().map(|(_, n)| *n).collect::<std::collections::BTreeSet<_>>().len(), 12);
+    for (at, (id, _)) in seen.iter().enumerate().take(11) {
+        let mut back = request(&daemon, PATH, &format!("Last-Event-ID: {id}\r\n")).await;
+        back.head().await;
+        let missed: Vec<u64> = seen[at + 1..].iter().map(|(_, n)| *n).collect();
+        let mut got = Vec::new();
+        while got.len() < missed.len() {
+            let (_, event) = event(&mut back).await;
+            if event.name == "subscribed" {
+                let recovered: Vec<_> =
+                    event.data["topics"].as_array().unwrap().iter().map(|t| &t["recovered"]).collect();
+                assert_eq!(recovered, [&json!(true), &json!(true)], "{}", event.text);
+            } else if event.is_tick() {
+                got.push(event.value()["n"].as_u64().unwrap());
+            }
+        }
+        got.sort_unstable();
+        let mut missed = missed;
+        missed.sort_unstable();
+        assert_eq!(got, missed, "after {id}");
+    }
+    for unknown in ["nowhere-5", &seen[0].0.replace(|c: char| c.is_ascii_digit(), "9")] {
+        let mut back = request(&daemon, PATH, &format!("Last-Event-ID: {unknown}\r\n")).await;
+        back.head().await;
+        while event(&mut back).await.1.name != "subscribed" {}
+        let (_, newest) = event(&mut back).await;
+        assert!(newest.is_tick() || newest.is_notice("reset"), "{}", newest.text);
+    }
 }
