@@ -137,7 +137,9 @@ impl App {
         let feed_metrics = Arc::new(feed::Metrics::new());
         feed_metrics.register(&registry)?;
         let ready = Arc::new(FeedsReady::default());
-        let contract = Arc::new(Contract::new(introduction::facts(&facts, server.addresses())));
+        // What comes behind the feeds has nothing to say of itself.
+        let told = facts.get(..config.feeds.len()).unwrap_or_default();
+        let contract = Arc::new(Contract::new(introduction::facts(told, server.addresses())));
         let program = std::env::current_exe()?;
         let warden = Arc::new(feed::Warden::new(program.clone()));
         let mut feeds = Vec::new();

@@ -30,6 +30,9 @@ async fn all_that_the_daemon_says_is_in_its_document_and_the_other_way_round() {
     client.hold_to(&contract);
     client.expect("connected").await;
     client.expect("subscribed").await;
+    let feeds = contract.document()["x-feeds"].as_array().unwrap();
+    let feeds: Vec<_> = feeds.iter().map(|feed| feed["name"].as_str().unwrap()).collect();
+    assert_eq!(feeds, ["s", "u", "sim"], "rooms are no feeds, and would never say who they are");
 
     // Each command, once well and once badly.
     for (command, answer) in [
