@@ -7,14 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::question::{About, Found, From, Question};
+use super::question::{About, Found, From, Message, Question};
 use super::shard::Shard;
 use super::topics::Slot;
 use super::{past, rooms};
 use crate::model::frame::Frame;
 use crate::model::protocol::error::ProtocolError;
 use crate::model::protocol::event;
-use crate::model::rooms::To;
 use crate::model::topic::Pattern;
 
 /// Enquiries that wait for a shard.
@@ -40,7 +39,7 @@ pub enum Ask {
     /// The newest ticks of a topic.
     History { topic: String, limit: usize },
     /// A message to a declared topic.
-    Publish { topic: String, publisher: Box<str>, to: Option<To>, value: Box<[u8]> },
+    Publish(Message),
 }
 
 /// What is answered.
@@ -108,8 +107,8 @@ impl Shard {
                 Ok(()) => return self.forward(About::History { topic, limit }, answer),
                 Err(error) => Answer::Refused(error),
             },
-            Ask::Publish { topic, publisher, to, value } => match self.check_topic(&topic) {
-                Ok(()) => return self.forward(About::Publish { topic, publisher, to, value }, answer),
+            Ask::Publish(message) => match self.check_topic(&message.topic) {
+                Ok(()) => return self.forward(About::Publish(message), answer),
                 Err(error) => Answer::Refused(error),
             },
             Ask::Value { topic, known } => match self.check_topic(&topic) {

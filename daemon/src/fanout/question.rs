@@ -45,10 +45,23 @@ pub enum About {
     Since { topics: Vec<String>, snapshot: bool, seqs: Vec<(String, u64)> },
     /// Whatever events came after the tick with the process-wide number `n`, for a subscription to `topics`.
     Resume { topics: Vec<String>, terms: Terms, n: u64 },
-    /// A message to a declared topic, which takes it or not; `value` has been checked.
-    Publish { topic: String, publisher: Box<str>, to: Option<To>, value: Box<[u8]> },
+    /// A message to a declared topic, which takes it or not.
+    Publish(Message),
     /// Who is subscribed to a declared topic.
     Members { topic: String },
+}
+
+/// What someone publishes.
+#[derive(Debug)]
+pub struct Message {
+    /// Where.
+    pub topic: String,
+    /// Who says it, as others address them.
+    pub publisher: Box<str>,
+    /// Whom it is for; none: all.
+    pub to: Option<To>,
+    /// One JSON value, checked.
+    pub value: Box<[u8]>,
 }
 
 /// A connection came to a declared topic, or left it.

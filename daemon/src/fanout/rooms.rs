@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::cohorts::{CohortId, ConnId, Moved};
-use super::question::{About, Move, Published};
+use super::question::{self, About, Move, Published};
 use super::shard::Shard;
 use super::topics::SlotId;
 use super::walk;
@@ -128,7 +128,11 @@ impl Shard {
         match checked {
             Ok((value, to)) => {
                 let publisher = person.address();
-                self.ask_pulse(id, request, About::Publish { topic, publisher, to, value });
+                self.ask_pulse(
+                    id,
+                    request,
+                    About::Publish(question::Message { topic, publisher, to, value }),
+                );
             }
             Err(error) => self.tell_error(id, request, &error),
         }

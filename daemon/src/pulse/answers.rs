@@ -53,9 +53,7 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
             let missed = bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames)));
             Found::Resumed { topics, terms, missed }
         }
-        About::Publish { topic, publisher, to, value } => {
-            rooms.publish(topic, &publisher, to.as_ref(), value, *now_ms, board, beat)
-        }
+        About::Publish(message) => rooms.publish(message, *now_ms, board, beat),
         About::Members { topic } => rooms.members(topic),
     };
     Answer { from, request, found }

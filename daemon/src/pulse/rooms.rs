@@ -1,11 +1,11 @@
 //! Declared topics, as the pulse keeps them: who is where, what is published, and the letters.
 
 use crate::fanout::beat::Beat;
-use crate::fanout::question::{Found, Move, Published};
+use crate::fanout::question::{Found, Message, Move, Published};
 use crate::fanout::rooms::MEMBERS_MAX;
 use crate::model::board::{Board, TopicId};
 use crate::model::protocol::error::ProtocolError;
-use crate::model::rooms::{self, Declared, KIND, Limits, Sent, To};
+use crate::model::rooms::{self, Declared, KIND, Limits, Sent};
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
 use crate::model::topic::Topic;
@@ -67,20 +67,12 @@ impl Rooms {
     }
 
     /// Takes a message.
-    pub fn publish(
-        &mut self,
-        topic: String,
-        from: &str,
-        to: Option<&To>,
-        value: Box<[u8]>,
-        now_ms: u64,
-        board: &mut Board,
-        beat: &mut Beat,
-    ) -> Found {
-        let sent = self.model.publish(&topic, from, to, &value, now_ms);
+    pub fn publish(&mut self, message: Message, now_ms: u64, board: &mut Board, beat: &mut Beat) -> Found {
+        let Message { topic, publisher, to, value } = message;
+        let sent = self.model.publish(&topic, &publisher, to.as_ref(), &value, now_ms);
         Found::Published(sent.map(|sent| {
             let (seq, letter) = match sent {
-                Sent::ToAll => (self.say(&topic, from, value, now_ms, board), None),
+                Sent::ToAll => (self.say(&topic, &publisher, value, now_ms, board), None),
                 Sent::Kept(letter) => (letter.seq(), Some((letter.to().into(), 0))),
                 Sent::ToSeats(seats, letter) => {
                     let told = Some((letter.to().into(), seats.len()));

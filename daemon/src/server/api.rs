@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::fanout::enquiry::{Answer, Ask, Asker};
+use crate::fanout::question::Message;
 use crate::fanout::rooms::checked_value;
 use crate::model::normalise::VALUE_BYTES_MAX;
 use crate::model::protocol::WAIT_MAX_S;
@@ -154,7 +155,9 @@ impl Api {
                 Err(_) => return problem(StatusCode::BAD_REQUEST, "the body did not come whole"),
             };
             match checked_value(&body) {
-                Ok(value) => reply(ask(asker.ask(Ask::Publish { topic, publisher, to, value })).await),
+                Ok(value) => {
+                    reply(ask(asker.ask(Ask::Publish(Message { topic, publisher, to, value }))).await)
+                }
                 Err(error) => refused(&error),
             }
         }

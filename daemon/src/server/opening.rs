@@ -18,7 +18,7 @@ pub struct Query {
 /// What is wrong, for the client's author.
 pub fn parse(query: Option<&str>) -> Result<Query, &'static str> {
     let mut topics = Vec::new();
-    let (mut rate, mut name) = (None, None);
+    let (mut rate, mut name): (Option<String>, Option<Box<str>>) = (None, None);
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         match decode(key)?.as_str() {
@@ -41,7 +41,7 @@ pub fn parse(query: Option<&str>) -> Result<Query, &'static str> {
                                 system, admin",
                     );
                 }
-                if name.as_ref().is_some_and(|name: &Box<str>| **name != *value) {
+                if name.as_deref().is_some_and(|name| name != value) {
                     return Err("the query says two different names; keep one");
                 }
                 name = Some(value.into());

@@ -70,6 +70,9 @@ impl From<Reply> for Answer {
     }
 }
 
+/// The head of an event stream, what it is to bring, and by what name.
+type Stream = (Reply, Opening, Option<Box<str>>);
+
 impl Routes {
     /// `deflate` is permessage-deflate's window in bits, if it is to be had.
     pub fn new(
@@ -193,7 +196,7 @@ impl Routes {
     }
 
     /// The head of an event stream, and what it is to bring.
-    fn events<B>(&self, request: &Request<B>) -> Result<(Reply, Opening, Option<Box<str>>), Box<Reply>> {
+    fn events<B>(&self, request: &Request<B>) -> Result<Stream, Box<Reply>> {
         if *request.method() != Method::GET {
             let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "an event stream is had with GET");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
