@@ -301,6 +301,7 @@ impl Pulse {
         if !self.pending.is_empty() || self.outlet.owes() {
             self.outlet.send(std::mem::take(&mut self.pending));
         }
+        self.metrics.count_letters_lost(self.rooms.take_letters_lost());
         for (feed, source) in self.sources.iter().enumerate() {
             if changed {
                 self.metrics.set_topics(&source.name, self.board.topics(feed));

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 /// The names that are promised, with their labels.
-const PROMISED: [(&str, &[&str]); 22] = [
+const PROMISED: [(&str, &[&str]); 23] = [
     ("tickerd_build_info", &["commit", "version"]),
     ("tickerd_feed_samples_total", &["feed"]),
     ("tickerd_feed_rejects_total", &["feed", "reason"]),
@@ -16,6 +16,7 @@ const PROMISED: [(&str, &[&str]); 22] = [
     ("tickerd_ticks_merged_total", &["feed"]),
     ("tickerd_topics", &["feed"]),
     ("tickerd_topics_stale", &["feed"]),
+    ("tickerd_letters_lost_total", &[]),
     ("tickerd_beats_late_total", &["tier"]),
     ("tickerd_frames_sent_total", &[]),
     ("tickerd_sent_bytes_total", &[]),

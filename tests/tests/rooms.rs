@@ -120,6 +120,7 @@ async fn letters_wait_for_a_user_and_for_nobody_else() {
         let told = publish(&mut ann, json!({"topic": "rooms.lobby", "value": n, "to": "user:bob"})).await;
         assert_eq!((&told["kept"], &told["delivered"]), (&json!(true), &json!(0)));
     }
+    daemon.metric_until("tickerd_letters_lost_total", |lost| lost == 2.0).await;
     let (mut bob, _) = person(&daemon, "bob").await;
     bob.subscribe(json!({"topics": ["rooms.desk"]})).await;
     assert!(bob.sync().await.iter().all(|event| event.name != "message"), "not in that room");

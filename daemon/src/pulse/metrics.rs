@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::model::history::History;
 use crate::model::protocol::rate;
@@ -16,6 +16,7 @@ pub struct Metrics {
     late: IntCounterVec,
     history_ticks: IntGauge,
     history_bytes: IntGauge,
+    letters_lost: IntCounter,
 }
 
 impl Metrics {
@@ -45,6 +46,11 @@ impl Metrics {
             "tickerd_history_bytes",
             "Memory of the ticks kept for history and recovery, about.",
         )?;
+        let letters_lost = IntCounter::new(
+            "tickerd_letters_lost_total",
+            "Letters to absent users that were given up to the limits of history.",
+        )?;
+        registry.register(Box::new(letters_lost.clone()))?;
         registry.register(Box::new(history_ticks.clone()))?;
         registry.register(Box::new(history_bytes.clone()))?;
         registry.register(Box::new(merged.clone()))?;
@@ -56,7 +62,7 @@ impl Metrics {
             topics.with_label_values(&[feed]);
             stale.with_label_values(&[feed]);
         }
-        Ok(Metrics { merged, topics, stale, late, history_ticks, history_bytes })
+        Ok(Metrics { merged, topics, stale, late, history_ticks, history_bytes, letters_lost })
     }
 
     pub(super) fn watch_interval(&self, interval: Duration) {
@@ -65,6 +71,10 @@ impl Metrics {
 
     pub(super) fn count_late(&self, interval: Duration, beats: u64) {
         self.late.with_label_values(&[rate::format(interval).as_str()]).inc_by(beats);
+    }
+
+    pub(super) fn count_letters_lost(&self, letters: u64) {
+        self.letters_lost.inc_by(letters);
     }
 
     pub(super) fn count_merged(&self, feed: &str, ticks: u64) {
