@@ -144,7 +144,7 @@ async fn each_mistake_says_what_to_change() {
     let (_script, daemon) = serving(|d| d).await;
     for (line, status, says) in [
         ("GET /v1/topics/t.a", 404, "there is no feed"),
-        ("GET /v1/topics/s.*", 400, "name the topics"),
+        ("GET /v1/topics/s.*", 422, "name the topics"),
         ("GET /v1/topics/s..a", 400, "not a topic"),
         ("GET /v1/topics/s.a", 404, "?wait=25"),
         ("GET /v1/topics/s.a?wait=99", 400, "at most 30"),
