@@ -60,8 +60,8 @@ test-rust: test-tools $(PAGE_DEPS)
 	$(CARGO) build --locked --workspace
 	$(CARGO) test --locked --workspace
 
-# Python's websockets and msgpack, and curl.
-test-clients: test-tools
+# Python's websockets and msgpack, Node's and a browser's own clients, and curl.
+test-clients: test-tools $(BROWSER_DEPS)
 	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim
 	tests/clients/run.sh
 
