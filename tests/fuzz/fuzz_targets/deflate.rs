@@ -44,7 +44,10 @@ struct Manner {
 fn split(input: &[u8]) -> Option<(Manner, Vec<&[u8]>)> {
     let (&[limit, read, frame, window], mut rest) = input.split_first_chunk()?;
     let manner = Manner {
-        limits: Limits { message: [0, 1, 5, 125, 126, 1000, 4096, 70_000][usize::from(limit % 8)], fragments: 16 },
+        limits: Limits {
+            message: [0, 1, 5, 125, 126, 1000, 4096, 70_000][usize::from(limit % 8)],
+            fragments: 16,
+        },
         read: usize::from(read) + 1,
         frame: usize::from(frame) + 1,
         opcode: if limit & 8 == 0 { TEXT } else { BINARY },
@@ -109,7 +112,11 @@ fn receive<'a>(
     Ok(())
 }
 
-fn outcome<'a>(manner: &Manner, inflater: &mut Inflater, reads: impl Iterator<Item = &'a mut [u8]>) -> Outcome {
+fn outcome<'a>(
+    manner: &Manner,
+    inflater: &mut Inflater,
+    reads: impl Iterator<Item = &'a mut [u8]>,
+) -> Outcome {
     let mut message = None;
     receive(manner, inflater, reads, |bytes| {
         assert!(bytes.len() <= manner.limits.message, "{} bytes came out", bytes.len());
@@ -149,7 +156,9 @@ fn send(manner: &Manner, inflater: &mut Inflater, payload: &[u8]) -> Outcome {
     // One that has never seen anything, and the memory that it takes: a message as it came and inflated, each of which may
     // be copied once to grow, and its state.
     let mut copy = bytes.clone();
-    MEMORY.set_limit(MEMORY.allocated() + 4 * (manner.limits.message + 1024) + STATE_BYTES).expect("it was none");
+    MEMORY
+        .set_limit(MEMORY.allocated() + 4 * (manner.limits.message + 1024) + STATE_BYTES)
+        .expect("it was none");
     let fresh = receive(manner, &mut Inflater::default(), copy.chunks_mut(manner.read), |_| {});
     MEMORY.set_limit(usize::MAX).expect("there is none higher");
     assert_eq!(fresh.err(), at_once.as_ref().err().copied());
