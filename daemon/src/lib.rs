@@ -16,7 +16,7 @@
 //! come in.
 //!
 //! # Invariants
-//! - Unsafe code is only in `feed::{library, host, instance, sealed}`, at the plugin boundary.
+//! - Unsafe code is only in `feed::{library, raw_descriptor, host, instance, sealed, cstate}`, at the plugin boundary.
 //! - Every queue is bounded: lanes (`model::lane::LANE_TICKS_MAX`), beats, arrivals and questions per shard, ticks and answers
 //!   for a client that does not read. What is dropped, merged or skipped is counted.
 //! - No feed can block another feed, the pulse, or a client; no client can block a shard.
