@@ -34,6 +34,7 @@ mod metrics;
 mod orders;
 mod pacer;
 mod plan;
+mod polling;
 mod raw_descriptor;
 mod recovery;
 mod rejects;
