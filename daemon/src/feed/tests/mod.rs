@@ -13,10 +13,13 @@ use crate::model::sample::Class;
 
 mod endings;
 mod executables;
+mod files;
 mod hangs;
 mod libraries;
 mod plugin;
+mod program_swaps;
 mod programs;
+mod replaceable;
 mod stand_in;
 mod swaps;
 
