@@ -17,6 +17,7 @@ mod files;
 mod hangs;
 mod libraries;
 mod plugin;
+mod process;
 mod program_swaps;
 mod programs;
 mod replaceable;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::plugin::{in_child, in_process};
+use super::process::until_gone;
 use super::replaceable::{POLLING, PUSHING, Replaceable, version};
-use super::{Bench, PATIENCE, quick};
+use super::{Bench, quick};
 use crate::feed::{Limits, Reloaded, Spec};
 use crate::model::lane::FeedState;
 
@@ -182,11 +183,5 @@ fn a_stop_in_the_middle_ends_both() {
     bench.until("the new process", |_| !pid().is_empty());
     assert!(bench.stop() < Duration::from_secs(5));
     assert!(told.try_recv().is_err(), "nobody took over");
-    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid())).unwrap_or_default();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    // Killed, and reaped by a thread of its own.
-    while !state().is_empty() && !state().contains(") Z ") {
-        assert!(std::time::Instant::now() < deadline, "{}", state());
-        std::thread::yield_now();
-    }
+    until_gone(&pid());
 }
