@@ -66,7 +66,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::digest::Digest;
-use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
 pub use descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
@@ -89,7 +88,7 @@ pub use schema::Schema;
 pub use sealed::{SealError, Sealed, check_pin};
 pub use sink::{Sink, now_unix_ms};
 pub use splitter::{Item, Splitter};
-pub use supervisor::Supervisor;
+pub use supervisor::{Supervisor, start};
 pub use trust::{Distrust, judge};
 pub use warden::Warden;
 
@@ -196,15 +195,4 @@ impl Default for Limits {
             term_grace: Duration::from_secs(2),
         }
     }
-}
-
-/// Starts a feed and keeps it alive until its supervisor is stopped. Never fails: what goes wrong is the feed's health.
-pub fn start(
-    spec: Spec,
-    lane: Arc<Lane>,
-    metrics: Arc<Metrics>,
-    on_change: OnChange,
-    on_hello: OnHello,
-) -> Supervisor {
-    Supervisor::start(spec, lane, metrics, on_change, on_hello)
 }

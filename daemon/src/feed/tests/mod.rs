@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::lane::{Entry, FeedState, LANE_TICKS_MAX};
+use crate::model::lane::{Entry, FeedState, LANE_TICKS_MAX, Lane};
 use crate::model::sample::Class;
 
 mod endings;
