@@ -96,6 +96,8 @@ impl Ears {
     /// Whatever it still says is not wanted any more.
     pub fn forget(&self) {
         self.current.store(false, Ordering::Release);
+        // Who has just seen that it was wanted waits by the time the lock is free, and is not missed.
+        drop(self.hearing());
         self.room.notify_all();
     }
 
