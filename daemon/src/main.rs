@@ -18,6 +18,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use signals::Signals;
 
+/// Ticks are made on a feed's thread and freed on the pulse's, which the C library's allocator pays for with every heap that
+/// it grows. Plugins keep their own: no memory changes hands with them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = match Cli::from_args() {
         Ok(command) => command,
