@@ -35,7 +35,8 @@ struct Bench {
 }
 
 fn settings(drain: Duration) -> Settings {
-    let feeds = [FeedFacts { name: "f".into(), tiers: Tiers::new(Duration::from_millis(100), &[]) }];
+    let tiers = Tiers::new(Duration::from_millis(100), &[]);
+    let feeds = [FeedFacts { name: "f".into(), tiers, only: None }];
     let limits = decoder::Limits { message: 1 << 16, fragments: 16 };
     let second = Duration::from_secs(1);
     Settings {
