@@ -43,6 +43,8 @@ pub struct Connection {
     pub reading: bool,
     /// Whether the task that waits for the socket to take bytes runs.
     pub waiting: bool,
+    /// Whether it was welcomed: nothing may be said to it before.
+    pub greeted: bool,
     /// Serves `/echo`: its messages come back and nothing else is sent.
     pub echo: bool,
     /// After a close was sent: when to stop waiting for the peer, in the shard's seconds.

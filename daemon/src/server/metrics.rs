@@ -15,10 +15,11 @@ pub enum Outcome {
     Subprotocol,
     OverCapacity,
     AddressLimit,
+    Stopping,
 }
 
 impl Outcome {
-    const ALL: [Outcome; 10] = [
+    const ALL: [Outcome; 11] = [
         Outcome::Ok,
         Outcome::BadRequest,
         Outcome::Method,
@@ -29,6 +30,7 @@ impl Outcome {
         Outcome::Subprotocol,
         Outcome::OverCapacity,
         Outcome::AddressLimit,
+        Outcome::Stopping,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Outcome {
             Outcome::Subprotocol => "subprotocol",
             Outcome::OverCapacity => "over_capacity",
             Outcome::AddressLimit => "address_limit",
+            Outcome::Stopping => "stopping",
         }
     }
 }

@@ -33,6 +33,8 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-sr
 const JSON: &str = "application/json";
 /// What a full server asks clients to wait, in seconds.
 const RETRY_AFTER: &str = "5";
+/// The same of one that stops: most often to start again.
+const RETRY_AFTER_STOP: &str = "1";
 
 pub struct Routes {
     origins: Origins,
@@ -92,6 +94,12 @@ impl Routes {
             return self.secured(self.post(request));
         }
         let request = &mut request;
+        let brings = matches!(request.uri().path(), "/ws" | "/v1/sse")
+            || (self.echo && request.uri().path() == "/echo");
+        if brings && stop.is_requested() {
+            // The shards see off those whom they have; who comes now is better off elsewhere at once.
+            return self.secured(self.stopping());
+        }
         let answer = match (handshake::check_host(request), request.uri().path()) {
             (Err(refusal), _) => refusal.into_response().into(),
             (Ok(()), "/ws") => self.upgrade(request, |query| {
@@ -111,6 +119,16 @@ impl Routes {
             },
         };
         self.secured(answer)
+    }
+
+    /// Answers who would stay with a server that is about to stop.
+    fn stopping(&self) -> Answer {
+        self.metrics.handshake(Outcome::Stopping);
+        let detail = "the server is about to stop; connect again";
+        let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_STOP));
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response.into()
     }
 
     fn secured(&self, answer: Answer) -> Answer {

@@ -323,6 +323,47 @@ fn the_last_beat_goes_out_before_the_goodbye() {
     }
 }
 
+/// A socket that was upgraded before the stop reaches its shard when that sees its clients off, or has none left.
+#[test]
+fn who_arrives_during_the_goodbye_is_closed_with_a_reason() {
+    let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
+    let (fanout, _outlet) =
+        Fanout::start(1, settings(Duration::from_millis(10)), metrics, Arc::new(|| {})).unwrap();
+    let intake = fanout.intake();
+    let (first, mut early) = arrival(&["f.0"], Encoding::Json);
+    intake.place(first);
+    let mut frames = Vec::new();
+    while frames.len() < 2 {
+        std::thread::yield_now();
+        frames.extend(early.read());
+    }
+    let stopping = std::thread::spawn(move || fanout.stop());
+    while !frames.iter().any(|frame| frame.contains("closing")) {
+        std::thread::yield_now();
+        frames.extend(early.read());
+    }
+    drop(early);
+    let mut late: Vec<Client> = Vec::new();
+    for _ in 0..3 {
+        let (arrival, client) = arrival(&["f.0"], Encoding::Json);
+        intake.place(arrival);
+        late.push(client);
+    }
+    for client in &mut late {
+        let mut frames = Vec::new();
+        while frames.is_empty() {
+            assert!(!stopping.is_finished(), "an end without a word");
+            std::thread::yield_now();
+            frames.extend(client.read());
+        }
+        assert!(frames.len() == 1 && frames[0].contains("service_restart"), "{frames:?}");
+        client.socket.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+    // It waits for nobody once nobody can come.
+    drop(intake);
+    stopping.join().unwrap();
+}
+
 /// Who is spoken to differently shares what was asked and not the bytes; each form of a tick is built once for all.
 #[test]
 fn each_encoding_of_a_tick_is_built_once_for_all_who_get_it() {
