@@ -283,6 +283,47 @@ async fn what_is_posted_is_a_message_to_all() {
     assert_eq!(foreign.status(), 403);
 }
 
+/// Goal: who posts without a pause takes no room from the others. Method: a proxy on this machine speaks for several.
+#[tokio::test]
+async fn one_address_cannot_use_up_a_room() {
+    let limits = "commands_per_s = 1\ncommands_burst = 4";
+    let (_script, daemon) = serving(|d| d.config(ROOMS).limits(limits)).await;
+    let of = |address: &str| format!("X-Forwarded-For: 198.51.100.7, {address}\r\n");
+    let loud = of("192.0.2.1");
+    let mut taken = 0;
+    let refused = loop {
+        let response = post(&daemon, "/v1/topics/r.a?name=loud", "1", &loud).await;
+        if response.status() == 429 {
+            break response;
+        }
+        assert_eq!(response.status(), 200, "{response:?}");
+        taken += 1;
+        assert!(taken < 200, "the room itself takes no more");
+    };
+    assert!(taken >= 4, "{taken}");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(refused.detail().contains("from one address at most 1 "), "{refused:?}");
+    // It is one share for all that costs, and a look at a value does not.
+    let list = async || ask(&daemon, "GET /v1/topics", &loud).await;
+    let listed = loop {
+        let response = list().await;
+        if response.status() == 429 {
+            break response;
+        }
+    };
+    assert!(listed.header("retry-after").is_some() && listed.detail().contains("wait"), "{listed:?}");
+    assert_eq!(ask(&daemon, "GET /v1/topics/r.b", &loud).await.status(), 404);
+    assert_eq!(ask(&daemon, "OPTIONS /v1/topics", &loud).await.status(), 204);
+    for other in [of("192.0.2.2"), String::new()] {
+        let response = post(&daemon, "/v1/topics/r.a", "2", &other).await;
+        assert_eq!(response.status(), 200, "{other}: {response:?}");
+    }
+    for _ in 0..10 {
+        assert_eq!(get(&daemon, "/v1/topics").await.status(), 200, "this machine is exempt");
+    }
+    daemon.metric_until("tickerd_requests_refused_total", |refused| refused >= 2.0).await;
+}
+
 #[tokio::test]
 async fn the_past_is_had_over_http() {
     let (script, daemon) = serving(|d| d).await;

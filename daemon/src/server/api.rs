@@ -259,9 +259,21 @@ fn refused(error: &ProtocolError) -> Reply {
     };
     let mut response = problem(status, &error.message);
     if let Some(wait_ms) = error.retry_after_ms {
-        response.headers_mut().insert(header::RETRY_AFTER, wait_ms.div_ceil(1000).into());
+        retry_after(&mut response, wait_ms);
     }
     response
+}
+
+/// Refuses what was too much at once.
+pub fn limited(why: &str, wait_ms: u64) -> Reply {
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, why);
+    retry_after(&mut response, wait_ms);
+    response
+}
+
+/// It is said in whole seconds (RFC 9110 10.2.3), and never too early.
+fn retry_after(response: &mut Reply, wait_ms: u64) {
+    response.headers_mut().insert(header::RETRY_AFTER, wait_ms.div_ceil(1000).into());
 }
 
 fn busy(detail: &str) -> Reply {

@@ -1,6 +1,6 @@
 //! What the server counts.
 
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 /// How a handshake ended; the label of `tickerd_handshakes_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +52,11 @@ impl Outcome {
 
 pub struct Metrics {
     handshakes: IntCounterVec,
+    requests_refused: IntCounter,
 }
 
 impl Metrics {
-    /// Registers `tickerd_handshakes_total{result}` with every result at 0.
+    /// Registers `tickerd_handshakes_total{result}` with every result at 0, and `tickerd_requests_refused_total`.
     pub fn new(registry: &Registry) -> Result<Metrics, prometheus::Error> {
         let opts = Opts::new(
             "tickerd_handshakes_total",
@@ -66,7 +67,16 @@ impl Metrics {
         for outcome in Outcome::ALL {
             handshakes.with_label_values(&[outcome.as_str()]);
         }
-        Ok(Metrics { handshakes })
+        let requests_refused = IntCounter::new(
+            "tickerd_requests_refused_total",
+            "HTTP requests to publish or to list topics that were over the limit of their address.",
+        )?;
+        registry.register(Box::new(requests_refused.clone()))?;
+        Ok(Metrics { handshakes, requests_refused })
+    }
+
+    pub(super) fn refuse_request(&self) {
+        self.requests_refused.inc();
     }
 
     pub(super) fn handshake(&self, outcome: Outcome) {

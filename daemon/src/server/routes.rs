@@ -1,5 +1,6 @@
 //! What each path of the public listeners answers. Metrics and health are on the admin listener alone.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use crate::fanout::enquiry::Asker;
 use crate::model::encoding::Encoding;
 use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
 
-use super::api::{Api, Reply};
+use super::api::{self, Api, Reply, Wanted};
+use super::budgets::Budgets;
 use super::cors;
 use super::extensions::{self, Agreed};
 use super::handshake::{self, Refusal};
@@ -41,6 +43,7 @@ pub struct Routes {
     echo: bool,
     deflate: Option<u8>,
     api: Api,
+    budgets: Budgets,
     metrics: Arc<Metrics>,
     documents: Documents,
 }
@@ -82,16 +85,26 @@ impl Routes {
         echo: bool,
         deflate: Option<u8>,
         asker: Asker,
+        budgets: Budgets,
         metrics: Arc<Metrics>,
         documents: Documents,
     ) -> Routes {
-        Routes { origins: Origins::new(origins), echo, deflate, api: Api::new(asker), metrics, documents }
+        Routes {
+            origins: Origins::new(origins),
+            echo,
+            deflate,
+            api: Api::new(asker),
+            budgets,
+            metrics,
+            documents,
+        }
     }
 
     /// Answers one request. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
-    pub fn answer(&self, mut request: Request<Incoming>, stop: &Stop) -> Answer {
+    /// `peer` is `None` for unix peers.
+    pub fn answer(&self, mut request: Request<Incoming>, peer: Option<IpAddr>, stop: &Stop) -> Answer {
         if *request.method() == Method::POST && request.uri().path().starts_with("/v1/topics") {
-            return self.secured(self.post(request));
+            return self.secured(self.post(request, peer));
         }
         let request = &mut request;
         let brings = matches!(request.uri().path(), "/ws" | "/v1/sse")
@@ -107,7 +120,9 @@ impl Routes {
                 Ok(Kind::Ticker { opening, name })
             }),
             (Ok(()), "/echo") if self.echo => self.upgrade(request, |_| Ok(Kind::Echo)),
-            (Ok(()), path) if path.starts_with("/v1/topics") || path == "/v1/sse" => self.api(request, stop),
+            (Ok(()), path) if path.starts_with("/v1/topics") || path == "/v1/sse" => {
+                self.api(request, peer, stop)
+            }
             (Ok(()), path) => match (page::asset(path), (self.documents)(path)) {
                 (Some(asset), _) => {
                     let (etag, bytes) =
@@ -150,7 +165,7 @@ impl Routes {
     }
 
     /// Publishes a body, for pages that may come in.
-    fn post(&self, request: Request<Incoming>) -> Answer {
+    fn post(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Answer {
         let refused = handshake::check_host(&request)
             .and_then(|()| handshake::check_origin(request.headers(), &self.origins));
         if let Err(refusal) = refused {
@@ -161,7 +176,7 @@ impl Routes {
             cors::allow(&asked, &mut response);
             response
         };
-        match Api::read_post(&request) {
+        match self.afford(peer, &request).and_then(|()| Api::read_post(&request)) {
             Ok(to) => {
                 let published = self.api.publish(to, request.into_body());
                 Answer::Later(Box::pin(async move { allowed(published.await) }))
@@ -171,7 +186,7 @@ impl Routes {
     }
 
     /// Answers a request below `/v1`, for pages that may come in.
-    fn api<B>(&self, request: &Request<B>, stop: &Stop) -> Answer {
+    fn api<B>(&self, request: &Request<B>, peer: Option<IpAddr>, stop: &Stop) -> Answer {
         let is_stream = request.uri().path() == "/v1/sse";
         if let Err(refusal) = handshake::check_origin(request.headers(), &self.origins) {
             if is_stream {
@@ -200,7 +215,12 @@ impl Routes {
                 }
             };
         }
-        match Api::read(request) {
+        let wanted = Api::read(request).and_then(|wanted| {
+            // A list is a look at all topics; all else is answered from what is at hand.
+            let is_list = matches!(wanted, Wanted::Topics { .. });
+            if is_list { self.afford(peer, request).map(|()| wanted) } else { Ok(wanted) }
+        });
+        match wanted {
             Ok(wanted) => {
                 let answered = self.api.answer(wanted, stop.clone());
                 Answer::Later(Box::pin(async move {
@@ -211,6 +231,14 @@ impl Routes {
             }
             Err(response) => allowed(*response).into(),
         }
+    }
+
+    /// Takes a request out of its address's share.
+    fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<(), Box<Reply>> {
+        self.budgets.take(peer, request.headers()).map_err(|(wait_ms, why)| {
+            self.metrics.refuse_request();
+            Box::new(api::limited(&why, wait_ms))
+        })
     }
 
     /// The head of an event stream, and what it is to bring.
