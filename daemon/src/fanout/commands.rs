@@ -293,7 +293,7 @@ impl Shard {
             let (Some(slot), Some(now)) = (self.topics.slot(*at), *now) else { continue };
             let (Some(topic), Some(newest)) = (&slot.topic, slot.newest_at(now)) else { continue };
             let n = newest.tick().n;
-            let had_at = before.and_then(|tier| slot.tier(tier)?.frame.as_ref()).map_or(0, |f| f.tick().n);
+            let had_at = before.and_then(|tier| slot.frame(tier)).map_or(0, |f| f.tick().n);
             // Who is behind has not had what was pushed.
             let known = conn.stall.is_none()
                 && (had_at >= n

@@ -52,18 +52,16 @@ impl Board {
                 continue;
             };
             place.seq = newest.tick().seq;
-            place.newest = Some(newest.clone());
             place.is_restored = true;
-            due.push(Due { topic: id, tier: STREAM, frame: newest, earlier: None });
             if topic.class() == Class::State {
                 place.is_stale = true;
                 state.ages.stale += 1;
                 state.ages.restored += 1;
                 self.aged.push(Aged { topic: id, is_stale: true });
-                if let Some((_, slower)) = state.dirty.split_first_mut() {
-                    place.push(id, false, slower, due);
-                }
             }
+            let slower = state.dirty.get_mut(1..).unwrap_or_default();
+            let is_newest = place.push(id, &newest, false, slower);
+            due.push(Due { topic: id, tier: STREAM, frame: newest, earlier: None, is_newest });
         }
         // The order of all rings is that in which they were pushed, as far as it is known.
         past.sort_by_key(|(_, frame)| frame.tick().n);
@@ -73,7 +71,7 @@ impl Board {
             let age_ms = now_ms.saturating_sub(frame.tick().ts);
             let pushed = now.saturating_sub(i64::try_from(age_ms.saturating_mul(1_000)).unwrap_or(i64::MAX));
             at = at.max(pushed);
-            self.history.push(id, frame, at);
+            self.history.push(id, &[], &frame, at);
         }
         self.history.expire(now);
     }
