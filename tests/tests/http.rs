@@ -326,7 +326,7 @@ async fn one_address_cannot_use_up_a_room() {
 
 #[tokio::test]
 async fn the_past_is_had_over_http() {
-    let (script, daemon) = serving(|d| d).await;
+    let (script, daemon) = serving(|d| d.server("shards = 1")).await;
     let mut texts = Vec::new();
     for n in 0..3 {
         texts.push(said(&script, &daemon, json!(n)).await);

@@ -126,11 +126,12 @@ pub async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration, arrivals: &mut
         step.tick().await;
     }
     for (at, each) in everyone.iter().enumerate() {
-        let mut shard = shard.borrow_mut();
-        if is_there(&mut shard, *each) {
-            shard.close(each.0, CloseCode::ServiceRestart);
+        {
+            let mut shard = shard.borrow_mut();
+            if is_there(&mut shard, *each) {
+                shard.close(each.0, CloseCode::ServiceRestart);
+            }
         }
-        drop(shard);
         if at % WRITES_PER_TURN == 0 {
             tokio::task::yield_now().await;
         }
