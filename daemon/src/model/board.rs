@@ -16,10 +16,8 @@ use super::topic::{Topic, TopicMap};
 
 pub use self::ageing::Aged;
 use self::ageing::Ages;
+pub use self::due::{Due, STREAM};
 pub use self::restoring::Restored;
-
-/// The tier that carries every tick, at the feed's own beat.
-pub const STREAM: u8 = u8::MAX;
 
 /// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
 /// is counted.
@@ -39,38 +37,6 @@ pub enum Change {
     Added(TopicId, Topic),
     /// It was retired; its number may be given again.
     Removed(TopicId),
-}
-
-/// One frame that is due.
-#[derive(Debug, Clone)]
-pub struct Due {
-    /// Whose.
-    pub topic: TopicId,
-    /// At which of its feed's tiers, or [`STREAM`].
-    pub tier: u8,
-    /// What to send.
-    pub frame: Arc<Frame>,
-    /// At [`STREAM`], what comes before it, in order; most often nothing.
-    pub earlier: Option<Arc<[Arc<Frame>]>>,
-    /// At [`STREAM`], whether `frame` is due at tier 0 as well: of a state topic it most often is.
-    pub is_newest: bool,
-}
-
-impl Due {
-    /// All of it, in order.
-    pub fn frames(&self) -> impl Iterator<Item = &Arc<Frame>> {
-        self.earlier.iter().flat_map(|frames| frames.iter()).chain([&self.frame])
-    }
-
-    /// How many ticks that are.
-    pub fn ticks(&self) -> usize {
-        1 + self.earlier.as_ref().map_or(0, |frames| frames.len())
-    }
-
-    /// The newest tick of a topic, at one of its feed's tiers.
-    fn newest(topic: TopicId, tier: u8, frame: &Arc<Frame>) -> Due {
-        Due { topic, tier, frame: frame.clone(), earlier: None, is_newest: false }
-    }
 }
 
 /// How the board treats one feed's topics.
@@ -294,15 +260,6 @@ impl Board {
         self.by_name.get(name).copied()
     }
 
-    /// Every tick of a topic that was pushed after `seq`, in order; `None` if some of them are gone, or may be.
-    pub fn since(&self, name: &str, seq: u64) -> Option<Vec<Arc<Frame>>> {
-        match self.find(name) {
-            Some(topic) => Some(self.history.since(topic, seq)?.cloned().collect()),
-            // It has not spoken, or it has ended and what it said is gone.
-            None => (seq == 0 && !self.groups.iter().any(|group| group.retired_any)).then(Vec::new),
-        }
-    }
-
     /// From now on what changes of the past is noted for [`Board::take_unsaved`].
     pub fn keep_ledger(&mut self) {
         self.history.keep_ledger();
@@ -311,35 +268,6 @@ impl Board {
     /// What has to be written down since the last call, or `all` there is.
     pub fn take_unsaved(&mut self, all: bool) -> Batch {
         Batch { n: self.n, ..self.history.take_unsaved(all) }
-    }
-
-    /// What each event topic that is `wanted` said after the tick with the process-wide number `n` was pushed; `None` where
-    /// some of that is gone, and for all of them if it is not known when that was.
-    pub fn missed_after(
-        &self,
-        n: u64,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Vec<(&str, Option<Vec<Arc<Frame>>>)> {
-        let mut by_topic: HashMap<TopicId, Option<Vec<Arc<Frame>>>> = HashMap::new();
-        let after = self.history.after(n);
-        let is_known = after.is_some();
-        if let Some((gone, left)) = after {
-            by_topic.extend(gone.into_iter().map(|topic| (topic, None)));
-            for (topic, frame) in left {
-                if let Some(frames) = by_topic.entry(topic).or_insert_with(|| Some(Vec::new())) {
-                    frames.push(frame.clone());
-                }
-            }
-        }
-        let places =
-            self.places.iter().zip(0..).filter_map(|(place, id)| Some((place.as_ref()?, TopicId(id))));
-        let events =
-            places.filter(|(place, _)| place.topic.class() == Class::Event && wanted(place.topic.name()));
-        let missed = events.map(|(place, id)| {
-            let nothing = is_known.then(Vec::new);
-            (place.topic.name(), by_topic.remove(&id).unwrap_or(nothing))
-        });
-        missed.collect()
     }
 
     /// Gives up the past that is too old.
@@ -433,6 +361,8 @@ impl Place {
 }
 
 mod ageing;
+mod due;
+mod missed;
 mod restoring;
 #[cfg(test)]
 mod tests;

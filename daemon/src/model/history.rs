@@ -75,6 +75,15 @@ pub struct Batch {
     pub n: u64,
 }
 
+/// What was pushed after some tick.
+#[derive(Debug)]
+pub struct After<'a> {
+    /// Topics of which some of it is gone.
+    pub gone: Vec<TopicId>,
+    /// What is left, in order.
+    pub left: Vec<(TopicId, &'a Arc<Frame>)>,
+}
+
 /// Topics whose state is to be saved, if anything is.
 #[derive(Debug, Default)]
 struct Ledger {
@@ -260,9 +269,8 @@ impl History {
         Some(ring.above(seq))
     }
 
-    /// What was pushed after the tick with the process-wide number `n`: topics of which some of that is gone, then ticks and
-    /// their topics, in that order. `None` if that tick's place is not known any more.
-    pub fn after(&self, n: u64) -> Option<(Vec<TopicId>, impl Iterator<Item = (TopicId, &Arc<Frame>)>)> {
+    /// What was pushed after the tick with the process-wide number `n`. `None` if that tick's place is not known any more.
+    pub fn after(&self, n: u64) -> Option<After<'_>> {
         let at = self.order.iter().rposition(|kept| kept.n == n)?;
         let place = self.order.get(at)?.place;
         let rings = self.rings.iter().zip(0..);
@@ -272,7 +280,7 @@ impl History {
             let at = frames.binary_search_by_key(&kept.place, |(place, _)| *place).ok()?;
             frames.get(at).map(|(_, frame)| (kept.topic, frame))
         });
-        Some((gone.map(|(_, topic)| TopicId(topic)).collect(), left))
+        Some(After { gone: gone.map(|(_, topic)| TopicId(topic)).collect(), left: left.collect() })
     }
 
     /// The newest ticks, `limit` at most, in order.

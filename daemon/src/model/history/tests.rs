@@ -133,12 +133,12 @@ struct Told {
 
 /// What `history` says was pushed after the tick `n` must be what `pushed` says, of topics as they are.
 fn check_after(history: &History, n: u64, pushed: &[Told], is_kept: bool) -> Result<(), TestCaseError> {
-    let Some((gone, left)) = history.after(n) else {
+    let Some(After { gone, left }) = history.after(n) else {
         prop_assert!(!is_kept, "the place of a tick that is kept is known");
         return Ok(());
     };
     let mut got: [Vec<u64>; 4] = Default::default();
-    left.for_each(|(topic, frame)| got[topic.0 as usize].push(frame.tick().seq));
+    left.iter().for_each(|(topic, frame)| got[topic.0 as usize].push(frame.tick().seq));
     let from = pushed.iter().position(|told| told.n == n).map_or(0, |at| at + 1);
     for (topic, got) in got.into_iter().enumerate().filter(|(at, _)| !gone.contains(&TopicId(*at as u32))) {
         let after = pushed[from..].iter().filter(|told| told.topic as usize == topic);
