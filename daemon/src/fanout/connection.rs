@@ -93,8 +93,6 @@ pub struct Budget {
     refused: u16,
 }
 
-/// Topics that one command may look at for its token; more cost more. That many take about half a millisecond.
-const TOPICS_PER_TOKEN: usize = 5_000;
 /// Mistakes in [`ERRORS_WINDOW_S`] after which a connection is closed.
 const ERRORS_MAX: u16 = 10;
 const ERRORS_WINDOW_S: u32 = 10;
@@ -112,7 +110,7 @@ impl Budget {
 
     /// Takes out what a command cost beyond its token: it looked at so many topics.
     pub fn charge(&mut self, topics: usize, burst: u32) {
-        self.commands.charge(topics / TOPICS_PER_TOKEN, burst);
+        self.commands.charge_looks(topics, burst);
     }
 
     /// Counts a mistake; the code to close with when there were too many.

@@ -1,5 +1,8 @@
 //! A token bucket: so many a second in the long run, and so many at once. What it counts, and against whom, is its owner's.
 
+/// Topics, or ticks, that may be looked at for one token; more cost more. That many take about half a millisecond.
+const LOOKS_PER_TOKEN: usize = 5_000;
+
 /// See the module. Its milliseconds are the owner's; they may wrap, since only differences are taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bucket {
@@ -28,9 +31,10 @@ impl Bucket {
         Err(((1.0 - self.tokens) * 1000.0 / per_s.max(1) as f32).ceil() as u64)
     }
 
-    /// Takes more out, whether it is there or not. A debt is at most another burst.
-    pub fn charge(&mut self, tokens: usize, burst: u32) {
-        self.tokens = (self.tokens - tokens as f32).max(-(burst as f32));
+    /// Takes more out, whether it is there or not, for what one token did not pay: so much was looked at. A debt is at most
+    /// another burst.
+    pub fn charge_looks(&mut self, looks: usize, burst: u32) {
+        self.tokens = (self.tokens - (looks / LOOKS_PER_TOKEN) as f32).max(-(burst as f32));
     }
 }
 
@@ -48,7 +52,9 @@ mod tests {
         );
         assert_eq!(take(49), Ok(()), "the clock wrapped");
         assert_eq!((take(10_000), take(10_000), take(10_000)), (Ok(()), Ok(()), Err(100)));
-        bucket.charge(1 << 40, 2);
+        bucket.charge_looks(4_999, 2);
+        assert_eq!(bucket.take(10, 2, 10_000), Err(100), "little is for nothing");
+        bucket.charge_looks(1 << 40, 2);
         assert_eq!(bucket.take(10, 2, 10_000), Err(300));
     }
 }

@@ -56,6 +56,10 @@ pub struct Api {
     waiting: Arc<Semaphore>,
 }
 
+/// Topics that were looked at for a response, which has it among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks(pub usize);
+
 /// A request that a shard has to answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -228,6 +232,11 @@ fn reply(answer: Option<Answer>) -> Reply {
             (response, Some(tag))
         }
         Some(Answer::Object(object)) => (json(Bytes::from(object)), None),
+        Some(Answer::Listed { object, looks }) => {
+            let mut response = json(Bytes::from(object));
+            response.extensions_mut().insert(Looks(looks));
+            (response, None)
+        }
         Some(Answer::Silent) => {
             let detail = "the topic has not spoken yet; add ?wait=25 to wait for its first value";
             (problem(StatusCode::NOT_FOUND, detail), None)

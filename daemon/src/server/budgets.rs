@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hyper::header::HeaderMap;
@@ -42,20 +42,34 @@ impl Budgets {
         Budgets { per_s, burst, started: Instant::now(), known: Mutex::default() }
     }
 
-    /// Takes one out of the share of who asks; `peer` is `None` for unix peers.
+    /// Takes one out of the share of who asks; `peer` is `None` for unix peers. Whose share it is, if anyone's.
     ///
     /// # Errors
     /// There is nothing left: after how many milliseconds there is, and what the limit is.
-    pub fn take(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(), (u64, String)> {
-        let Some(address) = who(peer, headers) else { return Ok(()) };
-        let now_ms = self.started.elapsed().as_millis() as u32;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.of(address, self.burst, now_ms).take(self.per_s, self.burst, now_ms).map_err(|wait_ms| {
+    pub fn take(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Option<IpAddr>, (u64, String)> {
+        let Some(address) = who(peer, headers) else { return Ok(None) };
+        let now_ms = self.now_ms();
+        let taken = self.known().of(address, self.burst, now_ms).take(self.per_s, self.burst, now_ms);
+        taken.map(|()| Some(address)).map_err(|wait_ms| {
             let Budgets { per_s, burst, .. } = self;
             let limit =
                 format!("from one address at most {per_s} messages and lists a second, {burst} at once");
             (wait_ms, format!("{limit}; wait, or hold one WebSocket open"))
         })
+    }
+
+    /// Takes out what a list cost beyond its token: it looked at so many topics.
+    pub fn charge_looks(&self, address: IpAddr, looks: usize) {
+        let now_ms = self.now_ms();
+        self.known().of(address, self.burst, now_ms).charge_looks(looks, self.burst);
+    }
+
+    fn now_ms(&self) -> u32 {
+        self.started.elapsed().as_millis() as u32
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,6 +101,9 @@ fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
+    /// None, so that the clock has no part in it.
+    const REFILL: u32 = 0;
+
     fn address(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }
@@ -97,18 +114,28 @@ mod tests {
 
     #[test]
     fn each_address_has_its_share() {
-        let budgets = Budgets::new(1, 2);
+        let budgets = Budgets::new(REFILL, 2);
         let none = headers(&[]);
         let first = address("192.0.2.1");
         assert!(budgets.take(first, &none).is_ok() && budgets.take(first, &none).is_ok());
         let (wait_ms, why) = budgets.take(first, &none).unwrap_err();
-        assert!((1..=1000).contains(&wait_ms) && why.contains("at most 1 "), "{wait_ms} {why}");
+        assert!((1..=1000).contains(&wait_ms) && why.contains("at most 0 "), "{wait_ms} {why}");
         assert!(budgets.take(address("::ffff:192.0.2.1"), &none).is_err(), "the same");
         assert!(budgets.take(address("192.0.2.2"), &none).is_ok());
         for peer in [None, address("127.0.0.1"), address("::1"), address("::ffff:127.0.0.9")] {
             assert!((0..10).all(|_| budgets.take(peer, &none).is_ok()), "{peer:?} is this machine");
             assert!(budgets.take(peer, &headers(&["192.0.2.1"])).is_err(), "{peer:?} speaks for it");
         }
+    }
+
+    #[test]
+    fn a_list_of_very_many_costs_more() {
+        let budgets = Budgets::new(REFILL, 3);
+        let (none, peer) = (headers(&[]), address("192.0.2.1"));
+        let whose = budgets.take(peer, &none).unwrap().unwrap();
+        budgets.charge_looks(whose, 10_000);
+        assert!(budgets.take(peer, &none).is_err());
+        assert_eq!(budgets.take(None, &none), Ok(None), "nobody's");
     }
 
     #[test]
@@ -131,7 +158,7 @@ mod tests {
 
     #[test]
     fn addresses_that_are_remembered_have_a_bound_and_the_oldest_go() {
-        let budgets = Budgets::new(1, 1);
+        let budgets = Budgets::new(REFILL, 1);
         let none = headers(&[]);
         let nth = |n: u32| Some(IpAddr::from((0x0a00_0000 + n).to_be_bytes()));
         for n in 0..3 * ADDRESSES_MAX as u32 {

@@ -16,7 +16,7 @@ use crate::fanout::enquiry::Asker;
 use crate::model::encoding::Encoding;
 use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
 
-use super::api::{self, Api, Reply, Wanted};
+use super::api::{self, Api, Looks, Reply, Wanted};
 use super::budgets::Budgets;
 use super::cors;
 use super::extensions::{self, Agreed};
@@ -43,7 +43,7 @@ pub struct Routes {
     echo: bool,
     deflate: Option<u8>,
     api: Api,
-    budgets: Budgets,
+    budgets: Arc<Budgets>,
     metrics: Arc<Metrics>,
     documents: Documents,
 }
@@ -94,7 +94,7 @@ impl Routes {
             echo,
             deflate,
             api: Api::new(asker),
-            budgets,
+            budgets: Arc::new(budgets),
             metrics,
             documents,
         }
@@ -176,7 +176,7 @@ impl Routes {
             cors::allow(&asked, &mut response);
             response
         };
-        match self.afford(peer, &request).and_then(|()| Api::read_post(&request)) {
+        match self.afford(peer, &request).and_then(|_| Api::read_post(&request)) {
             Ok(to) => {
                 let published = self.api.publish(to, request.into_body());
                 Answer::Later(Box::pin(async move { allowed(published.await) }))
@@ -218,13 +218,18 @@ impl Routes {
         let wanted = Api::read(request).and_then(|wanted| {
             // A list is a look at all topics; all else is answered from what is at hand.
             let is_list = matches!(wanted, Wanted::Topics { .. });
-            if is_list { self.afford(peer, request).map(|()| wanted) } else { Ok(wanted) }
+            let whose = if is_list { self.afford(peer, request)? } else { None };
+            Ok((wanted, whose))
         });
         match wanted {
-            Ok(wanted) => {
+            Ok((wanted, whose)) => {
                 let answered = self.api.answer(wanted, stop.clone());
+                let budgets = self.budgets.clone();
                 Answer::Later(Box::pin(async move {
                     let mut response = answered.await;
+                    if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
+                        budgets.charge_looks(address, looks);
+                    }
                     cors::allow(&asked, &mut response);
                     response
                 }))
@@ -233,8 +238,8 @@ impl Routes {
         }
     }
 
-    /// Takes a request out of its address's share.
-    fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<(), Box<Reply>> {
+    /// Takes a request out of its address's share. Whose that is, if anyone's.
+    fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<Option<IpAddr>, Box<Reply>> {
         self.budgets.take(peer, request.headers()).map_err(|(wait_ms, why)| {
             self.metrics.refuse_request();
             Box::new(api::limited(&why, wait_ms))
