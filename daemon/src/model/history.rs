@@ -158,10 +158,14 @@ impl History {
         }
     }
 
-    /// A topic of an earlier run begins again, whose past is pushed next.
+    /// A topic of an earlier run begins again, whose past is pushed next. What of it is gone may have been pushed until now.
     pub fn reopen(&mut self, topic: TopicId, floor: u64, newest: Arc<Frame>) {
         self.open(topic, floor);
+        // They have a place as if they were one more push.
+        self.pushes += u64::from(floor > 0);
+        let gone = if floor > 0 { self.pushes } else { 0 };
         if let Some(ring) = self.ring_mut(topic) {
+            ring.gone = gone;
             (ring.last, ring.outlived) = (newest.tick().seq, Some(newest));
         }
         self.note(topic);

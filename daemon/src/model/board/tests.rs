@@ -300,3 +300,32 @@ fn the_past_of_an_earlier_run_ages_on() {
     board.forget();
     assert_eq!(board.history().ticks(), 0);
 }
+
+/// All of what an event topic said meanwhile, or the word that some of it is gone; never a part.
+#[test]
+fn who_was_there_learns_what_each_event_topic_said() {
+    let limits = Limits { count: 2, ..MINUTE };
+    let event = |name| Topic::new(name, "t", Class::Event);
+    let missed = |board: &Board, n| -> Vec<(String, Option<Vec<u64>>)> {
+        let seqs = |frames: &[Arc<Frame>]| frames.iter().map(|frame| frame.tick().seq).collect();
+        let missed = board.missed_after(n, |name| name != "f.unwanted").into_iter();
+        missed.map(|(name, frames)| (name.to_owned(), frames.as_deref().map(seqs))).collect()
+    };
+    let said = |name: &str, seqs: Option<&[u64]>| (name.to_owned(), seqs.map(<[u64]>::to_vec));
+
+    let mut board = Board::new(&[STATE], limits);
+    let (a, b) = (event("f.a"), event("f.b"));
+    for (topic, value) in [(&a, "1"), (&b, "1"), (&b, "2"), (&b, "3"), (&event("f.unwanted"), "1")] {
+        board.offer(0, tick(topic, value, 0));
+        board.take_due(0, 0, &mut Vec::new());
+    }
+    assert_eq!(missed(&board, 1), [said("f.a", Some(&[])), said("f.b", None)]);
+    assert_eq!(missed(&board, 2), [said("f.a", Some(&[])), said("f.b", Some(&[2, 3]))]);
+    assert_eq!(missed(&board, 9), [said("f.a", None), said("f.b", None)], "nobody knows when that was");
+
+    let mut board = Board::new(&[STATE], MINUTE);
+    let earlier = vec![restored(0, &a, 1..=1, NOW_MS), restored(0, &b, 3..=5, NOW_MS)];
+    board.restore(earlier, 200, NOW_MS, &mut Vec::new());
+    assert_eq!(missed(&board, 101), [said("f.a", Some(&[])), said("f.b", None)], "1 and 2 may be of later");
+    assert_eq!(missed(&board, 103), [said("f.a", Some(&[])), said("f.b", Some(&[4, 5]))]);
+}
