@@ -18,6 +18,7 @@ mod opening;
 mod origin;
 pub mod page;
 mod problem;
+mod reply;
 mod routes;
 pub(crate) mod socket_file;
 mod stop;

@@ -16,7 +16,7 @@ use crate::fanout::enquiry::Asker;
 use crate::model::encoding::Encoding;
 use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
 
-use super::api::{self, Api, Looks, Reply, Wanted};
+use super::api::{Api, Wanted};
 use super::budgets::Budgets;
 use super::cors;
 use super::extensions::{self, Agreed};
@@ -27,6 +27,7 @@ use super::opening;
 use super::origin::Origins;
 use super::page;
 use super::problem::problem;
+use super::reply::{self, Looks, Reply};
 use super::stop::Stop;
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
@@ -242,7 +243,7 @@ impl Routes {
     fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<Option<IpAddr>, Box<Reply>> {
         self.budgets.take(peer, request.headers()).map_err(|(wait_ms, why)| {
             self.metrics.refuse_request();
-            Box::new(api::limited(&why, wait_ms))
+            Box::new(reply::limited(&why, wait_ms))
         })
     }
 
