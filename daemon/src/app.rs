@@ -84,6 +84,8 @@ impl App {
             handshake: config.server.limits.handshake,
             connections: config.server.limits.connections,
             connections_per_address: config.server.limits.connections_per_address,
+            commands_per_s: u32::try_from(config.server.limits.commands_per_s).unwrap_or(u32::MAX),
+            commands_burst: u32::try_from(config.server.limits.commands_burst).unwrap_or(u32::MAX),
             echo: config.server.echo.is_some(),
             deflate: config.server.compression.map(|how| how.window_bits as u8),
         };

@@ -19,7 +19,7 @@ use self::answers::Desk;
 pub use self::bell::Bell;
 pub use self::metrics::Metrics;
 use self::rooms::{Room, Rooms};
-pub use self::stats::Stats;
+pub use self::stats::{STATS, Stats};
 use self::watch::Watch;
 use crate::fanout::Outlet;
 use crate::fanout::beat::{Beat, Stale};
@@ -106,7 +106,7 @@ pub fn start(
     let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (rung, stopped, counted) = (bell.clone(), stop.clone(), turns.clone());
     let mut pulse = Pulse::new(sources, own, past, outlet, metrics);
-    // Declared topics, and what an earlier run left, are with the shards before any client is.
+    // Declared topics, the server's own, and what an earlier run left, are with the shards before any client is.
     pulse.send();
     let thread = std::thread::Builder::new().name("pulse".into()).spawn(move || {
         while !stopped.load(Ordering::Acquire) {
@@ -179,7 +179,10 @@ impl Pulse {
             board.restore(restored, n, wall_us() / 1_000, &mut pending.due);
         }
         let Own { rooms, stats } = own;
+        // The last: see `Source`.
+        let own = groups.len().saturating_sub(1);
         let rooms = Rooms::new(rooms, letters, &mut board);
+        stats.declare(own, &mut board);
         let mut pulse = Pulse {
             watches: sources.iter().map(|_| Watch::default()).collect(),
             sources,
@@ -188,8 +191,7 @@ impl Pulse {
             board,
             rooms,
             stats,
-            // The last: see `Source`.
-            own: groups.len().saturating_sub(1),
+            own,
             schedule: Schedule::new(&intervals, 0, wall_us()),
             beats,
             intervals,

@@ -6,22 +6,22 @@ use tickerd_tests::{Builder, Daemon, Event, Script, daemon, json, within};
 
 /// A response: its head in lower case, and its body.
 #[derive(Debug)]
-struct Response {
-    head: String,
-    body: String,
+pub struct Response {
+    pub head: String,
+    pub body: String,
 }
 
 impl Response {
-    fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         self.head[9..12].parse().unwrap()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
     /// What a problem says to change.
-    fn detail(&self) -> String {
+    pub fn detail(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem: tickerd_tests::Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(problem["status"], self.status());
@@ -30,13 +30,13 @@ impl Response {
 }
 
 /// Sends a request on a connection of its own, which is the answer's last.
-async fn ask(daemon: &Daemon, line: &str, headers: &str) -> Response {
+pub async fn ask(daemon: &Daemon, line: &str, headers: &str) -> Response {
     let mut raw = request(daemon, line, &format!("Connection: close\r\n{headers}")).await;
     let head = raw.head().await.to_lowercase();
     Response { head, body: String::from_utf8(raw.rest().await).unwrap() }
 }
 
-async fn get(daemon: &Daemon, path: &str) -> Response {
+pub async fn get(daemon: &Daemon, path: &str) -> Response {
     ask(daemon, &format!("GET {path}"), "").await
 }
 
@@ -46,7 +46,7 @@ async fn request(daemon: &Daemon, line: &str, headers: &str) -> Raw {
     raw
 }
 
-async fn serving(change: impl FnOnce(Builder) -> Builder) -> (Script, Daemon) {
+pub async fn serving(change: impl FnOnce(Builder) -> Builder) -> (Script, Daemon) {
     let script = Script::new("s");
     let daemon = change(daemon().feed(script.feed())).run().await;
     (script, daemon)
@@ -243,44 +243,6 @@ async fn a_stream_counts_as_a_connection_until_it_ends() {
     daemon.metric_until("tickerd_connections", |open| open == 1.0).await;
     drop(raw);
     daemon.metric_until("tickerd_connections", |open| open == 0.0).await;
-}
-
-async fn post(daemon: &Daemon, path: &str, body: &str, headers: &str) -> Response {
-    let mut raw = daemon.raw().await;
-    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}");
-    raw.say(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await;
-    let head = raw.head().await.to_lowercase();
-    Response { head, body: String::from_utf8(raw.rest().await).unwrap() }
-}
-
-const ROOMS: &str = "[[topic]]\nname = \"r.a\"\npublish = true\n[[topic]]\nname = \"r.b\"\npresence = true\n";
-
-#[tokio::test]
-async fn what_is_posted_is_a_message_to_all() {
-    let (_script, daemon) = serving(|d| d.config(ROOMS)).await;
-    let mut client = daemon.client("/ws?topics=r.a").await;
-    client.until("subscribed").await;
-    let response = post(&daemon, "/v1/topics/r.a?name=desk", " {\"p\": 1.50} ", "").await;
-    assert_eq!((response.status(), response.body.as_str()), (200, r#"{"topic":"r.a","seq":1}"#));
-    assert!(client.until("message").await.text.ends_with(r#""from":"user:desk","value":{"p":1.50}}}"#));
-    post(&daemon, "/v1/topics/r.a", "2", "").await;
-    assert_eq!(client.until("message").await.data["from"], "http");
-    let kept = post(&daemon, "/v1/topics/r.a?to=user:ann", "3", "").await;
-    assert_eq!(kept.body, r#"{"topic":"r.a","seq":1,"to":"user:ann","delivered":0,"kept":true}"#);
-    let long = "x".repeat(50_000);
-    for (path, body, status, says) in [
-        ("/v1/topics/r.a", "{", 400, "JSON"),
-        ("/v1/topics/r.a", "", 400, "JSON"),
-        ("/v1/topics/r.a", long.as_str(), 413, "bytes"),
-        ("/v1/topics/r.b", "1", 403, "publish = true"),
-        ("/v1/topics/r.c", "1", 404, "[[topic]]"),
-    ] {
-        let response = post(&daemon, path, body, "").await;
-        assert_eq!(response.status(), status, "{path}: {response:?}");
-        assert!(response.detail().contains(says), "{path}: {response:?}");
-    }
-    let foreign = post(&daemon, "/v1/topics/r.a", "4", "Origin: http://evil.example\r\n").await;
-    assert_eq!(foreign.status(), 403);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `tickerd plugin check`: every good plugin passes, and of every broken one it names what is broken, and nothing else.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
@@ -184,6 +185,39 @@ async fn a_broken_program_is_found_out() {
     .await;
 }
 
+/// What this test finds is no matter of what is in a file, and a checkout keeps no modes: see the test below.
+const OF_THE_MODE: &str = "trusted";
+
+/// Goal: what a daemon refuses to load is told here too, with the command that mends it.
+#[tokio::test]
+async fn a_file_that_others_may_write_is_found_out() {
+    let folder = TempDir::new().unwrap();
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (library, script) = (folder.path().join("good.so"), folder.path().join("tickerd-feed-good"));
+    std::fs::copy(raw_c("good"), &library).unwrap();
+    std::fs::write(&script, "#!/bin/sh\necho '{\"event\":\"tick\",\"data\":1}'\nexec cat >/dev/null\n")
+        .unwrap();
+    for plugin in [&library, &script] {
+        mode(plugin, 0o755);
+        let all_well = passes(plugin, &["--only", OF_THE_MODE], &[OF_THE_MODE]).await;
+        assert_eq!(all_well["tests"].as_array().unwrap().len(), 1);
+        for (place, wrong, right) in [(plugin.as_path(), 0o777, 0o755), (folder.path(), 0o777, 0o700)] {
+            mode(place, wrong);
+            let output = check(plugin, &["--json", "--only", OF_THE_MODE]).await;
+            mode(place, right);
+            let found = document(&output);
+            assert_eq!(bad(&found), [(OF_THE_MODE.to_owned(), "failed".to_owned())], "{found:#}");
+            assert_eq!(output.status.code(), Some(1));
+            let test = &found["tests"][0];
+            let says = |key: &str, what: &str| test[key].as_str().unwrap().contains(what);
+            assert!(says("message", "may be written by everyone (mode 0777)"), "{test}");
+            assert!(says("remedy", &format!("chmod go-w {}", place.display())), "{test}");
+        }
+    }
+}
+
 /// Every id has a broken plugin that only it finds, or finds first: the tables above are held against `--list`.
 #[tokio::test]
 async fn every_test_has_a_plugin_that_fails_it() {
@@ -202,10 +236,11 @@ async fn every_test_has_a_plugin_that_fails_it() {
     };
     let (libraries, programs) = (ids(libraries), ids(programs));
     assert!(libraries.len() > 30 && programs.len() > 12, "{listed}");
-    for id in libraries {
+    let in_a_file = |id: &String| id != OF_THE_MODE;
+    for id in libraries.into_iter().filter(in_a_file) {
         assert!(names.iter().any(|name| name.starts_with(&id)), "no broken library for {id}");
     }
-    for id in programs {
+    for id in programs.into_iter().filter(in_a_file) {
         assert!(names.contains(&format!("program-{id}")), "no broken program for {id}");
     }
 }

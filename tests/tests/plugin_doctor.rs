@@ -80,14 +80,20 @@ fn mistakes(folder: &Path) -> Vec<Mistake> {
         of(
             &["tickerd_feed_sim", "--set", "sed=1"],
             "configuration",
-            "`sed` (did you mean `seed`?)",
-            "correct or delete",
+            "sed is no key; did you mean seed?",
+            "correct that",
         ),
         of(
             &["tickerd_feed_stocks"],
-            "ready",
+            "configuration",
             "provider is missing; add it: Who is asked: finnhub",
-            "change the feed's configuration",
+            "in the feed's configuration",
+        ),
+        of(
+            &["tickerd_feed_weather", "--set", "places=[{\"name\":\"x\",\"latitude\":99,\"longitud\":1}]"],
+            "configuration",
+            "places[0].longitud is no key; did you mean longitude?",
+            "in the feed's configuration",
         ),
         of(
             &["tickerd_feed_zoo", "--set", "behave=bad_config"],

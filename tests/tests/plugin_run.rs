@@ -200,7 +200,7 @@ async fn the_exit_code_tells_how_it_went() {
         (vec![&failing, "--for", "300ms"], 1, "exited with status 1: no route to the exchange"),
         (vec![&no_entry], 78, "does not export tickerd_plugin_v1"),
         (vec!["tickerd_feed_zoo", "--config", "behave=bad_config"], 78, "`bad_config` was asked for"),
-        (vec!["tickerd_feed_sim", "--config", "sed=7"], 78, "`sed` (did you mean `seed`?)"),
+        (vec!["tickerd_feed_sim", "--config", "sed=7"], 78, "sed is no key; did you mean seed?"),
         (vec!["tickerd_feed_sim", "--config-file", "/nowhere.toml"], 78, "/nowhere.toml: it cannot be read"),
         (vec!["tickerd_feed_simm"], 1, "did you mean tickerd_feed_sim"),
         (vec!["/nowhere.so"], 1, "looked in /nowhere.so"),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nix::sys::signal::Signal;
 use tickerd_tests::{Client, Daemon, Value, daemon, json, sim};
 
-const ROOMS: &str = "[[topic]]
+pub const ROOMS: &str = "[[topic]]
 name = \"rooms.lobby\"
 publish = true
 presence = true
@@ -20,7 +20,7 @@ name = \"rooms.board\"
 presence = true
 ";
 
-async fn run() -> Daemon {
+pub async fn run() -> Daemon {
     daemon().server("shards = 2").config(ROOMS).run().await
 }
 
@@ -31,7 +31,7 @@ async fn person(daemon: &Daemon, name: &str) -> (Client, String) {
     (client, conn)
 }
 
-async fn ask(client: &mut Client, event: &str, mut data: Value) -> tickerd_tests::Event {
+pub async fn ask(client: &mut Client, event: &str, mut data: Value) -> tickerd_tests::Event {
     data["id"] = json!("ask");
     client.send(json!({"event": event, "data": data})).await;
     loop {

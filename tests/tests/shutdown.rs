@@ -1,7 +1,7 @@
 //! The end: orderly, hurried, sudden; and the start where another already is.
 
 use nix::sys::signal::Signal;
-use tickerd_tests::{Incoming, Script, daemon, exec, json, scripted, sim};
+use tickerd_tests::{Incoming, Raw, Script, daemon, exec, json, scripted, sim};
 
 #[tokio::test]
 async fn clients_are_told_and_the_last_tick_goes_out() {
@@ -145,4 +145,105 @@ async fn after_a_sudden_end_it_starts_on_the_same_port() {
     assert_ne!(client.expect("connected").await.data["epoch"], epoch, "its history is another");
     script.tick("a", json!(2)).await;
     assert_eq!(client.until("tick").await.seq(), 1);
+}
+
+/// How an attempt to connect ended, as its client sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Attempt {
+    /// There was no answer to the handshake: the listener was closed by then.
+    Refused,
+    /// 503, with the time to come back.
+    ToldLater,
+    /// 101, and then a close with this code.
+    Closed(u16),
+    /// 101, and then the end without a word.
+    Cut,
+}
+
+/// One client that shakes hands and reads until its connection ends.
+async fn attempt(address: std::net::SocketAddr) -> Attempt {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let Ok(mut stream) = tokio::net::TcpStream::connect(address).await else { return Attempt::Refused };
+    if stream.write_all(Raw::handshake("/ws").as_bytes()).await.is_err() {
+        return Attempt::Refused;
+    }
+    let (mut read, mut chunk) = (Vec::new(), [0; 4096]);
+    while let Ok(n @ 1..) = stream.read(&mut chunk).await {
+        read.extend_from_slice(&chunk[..n]);
+        // The code of a close that is whole; the daemon sends nothing behind it, and waits for this side.
+        if let Some(code) = closing_code(&read) {
+            return Attempt::Closed(code);
+        }
+    }
+    let head = String::from_utf8_lossy(&read);
+    match head.split(' ').nth(1) {
+        Some("101") => Attempt::Cut,
+        Some("503") if head.to_lowercase().contains("retry-after: ") => Attempt::ToldLater,
+        Some(other) => panic!("status {other}: {head}"),
+        None => Attempt::Refused,
+    }
+}
+
+/// Walks the frames behind the head up to a close.
+fn closing_code(read: &[u8]) -> Option<u16> {
+    let mut at = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    loop {
+        let (first, short) = (*read.get(at)?, usize::from(*read.get(at + 1)?));
+        let (head, len) = match short {
+            126 => (4, usize::from(u16::from_be_bytes([*read.get(at + 2)?, *read.get(at + 3)?]))),
+            short => (2, short),
+        };
+        let payload = read.get(at + head..at + head + len)?;
+        if first & 0x0f == 8 {
+            return Some(u16::from_be_bytes([payload[0], payload[1]]));
+        }
+        at += head + len;
+    }
+}
+
+/// Goal: whoever was let in is told why the connection ends, also in the moment of the signal. Method: clients connect one
+/// after the other, side by side, until the daemon takes nobody any more.
+#[tokio::test]
+async fn who_connects_at_the_moment_of_the_signal_is_told() {
+    for round in 0..4u64 {
+        let mut daemon = daemon().server("shards = 2\ndrain = \"200ms\"").run().await;
+        let address = daemon.address();
+        let knocking: Vec<_> = (0..8)
+            .map(|_| {
+                tokio::spawn(async move {
+                    let mut open = tokio::task::JoinSet::new();
+                    let mut ends = Vec::new();
+                    // Each stays open while the next connects, so that some are in every state.
+                    loop {
+                        open.spawn(attempt(address));
+                        tokio::task::yield_now().await;
+                        while let Some(end) = open.try_join_next() {
+                            ends.push(end.unwrap());
+                        }
+                        if ends.contains(&Attempt::Refused) {
+                            break;
+                        }
+                        if open.len() >= 40 {
+                            ends.push(open.join_next().await.unwrap().unwrap());
+                        }
+                    }
+                    ends.extend(open.join_all().await);
+                    ends
+                })
+            })
+            .collect();
+        daemon.metric_until("tickerd_connections", |open| open >= (round * 20) as f64).await;
+        daemon.signal(Signal::SIGTERM);
+        let mut ends = Vec::new();
+        for knocking in knocking {
+            ends.extend(tickerd_tests::within("the last client", knocking).await.unwrap());
+        }
+        assert!(daemon.exit().await.success());
+        let strange: Vec<_> = ends
+            .iter()
+            .filter(|end| !matches!(end, Attempt::Refused | Attempt::ToldLater | Attempt::Closed(1012)))
+            .collect();
+        assert!(strange.is_empty(), "round {round}: {strange:?} of {}", ends.len());
+        assert!(ends.contains(&Attempt::Closed(1012)), "round {round}: somebody was there");
+    }
 }

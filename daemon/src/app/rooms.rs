@@ -1,5 +1,6 @@
 //! What beats besides feeds: declared topics, by their first segment, and the server's own.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::Config;
@@ -7,6 +8,7 @@ use crate::fanout::topics::FeedFacts;
 use crate::model::protocol::rate::Tiers;
 use crate::model::rooms::Declared;
 use crate::model::topic::{SERVER_SEGMENT, first_segment};
+use crate::pulse::STATS;
 use crate::pulse::rooms::Room;
 
 /// Time between two pushes of what clients publish: short enough to talk, long enough for one write to take many.
@@ -14,21 +16,24 @@ const ROOM_BEAT: Duration = Duration::from_millis(50);
 /// Time between two pushes of the server's own topics.
 const OWN_BEAT: Duration = Duration::from_secs(1);
 
-/// The configured feeds, in order; then each first segment of declared topics; the server's own last.
+/// The configured feeds, in order; then each first segment of declared topics, by name; the server's own last.
 pub fn facts(config: &Config) -> Vec<FeedFacts> {
-    let facts = |name: &str, interval| FeedFacts {
+    let facts = |name: &str, interval, only: Option<Vec<Box<str>>>| FeedFacts {
         name: name.into(),
         tiers: Tiers::new(interval, &config.server.tiers),
+        only: only.map(Into::into),
     };
-    let mut all: Vec<FeedFacts> = config.feeds.iter().map(|feed| facts(&feed.name, feed.interval)).collect();
+    let feeds = config.feeds.iter().map(|feed| facts(&feed.name, feed.interval, None));
+    let mut rooms: BTreeMap<&str, Vec<Box<str>>> = BTreeMap::new();
     for topic in &config.topics {
-        let first = first_segment(&topic.name);
-        if all.iter().all(|known| known.name != first) {
-            all.push(facts(first, ROOM_BEAT));
-        }
+        rooms.entry(first_segment(&topic.name)).or_default().push(topic.name.as_str().into());
     }
-    all.push(facts(SERVER_SEGMENT, OWN_BEAT));
-    all
+    let rooms = rooms.into_iter().map(|(first, mut only)| {
+        only.sort_unstable();
+        facts(first, ROOM_BEAT, Some(only))
+    });
+    let own = facts(SERVER_SEGMENT, OWN_BEAT, Some(vec![STATS.into()]));
+    feeds.chain(rooms).chain([own]).collect()
 }
 
 /// The declared topics, in order, each with the place of its first segment in `facts`.

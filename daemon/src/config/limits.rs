@@ -20,11 +20,12 @@ pub struct Limits {
     ///
     /// Range 0..=1_024; default 32.
     pub patterns: usize,
-    /// Commands per second a connection may send for long.
+    /// Commands per second a connection may send for long. As many messages and lists of topics an address may ask for over
+    /// HTTP; loopback and unix peers may ask for more, unless a proxy there names the address (`X-Forwarded-For`).
     ///
     /// Range 1..=10_000; default 10.
     pub commands_per_s: usize,
-    /// Commands a connection may send at once.
+    /// The same at once.
     ///
     /// Range 1..=100_000, at least `commands_per_s`; default 20.
     pub commands_burst: usize,
@@ -32,7 +33,7 @@ pub struct Limits {
     ///
     /// Range 0..=10_000_000; default 0: the descriptor limit less a tenth.
     pub connections: usize,
-    /// Connections from one address; loopback, unix and trusted-proxy peers are exempt.
+    /// Connections from one address; loopback and unix peers are exempt.
     ///
     /// Range 1..=1_000_000; default 64: an office behind one address.
     pub connections_per_address: usize,

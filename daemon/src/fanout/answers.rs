@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use super::cohorts::{ConnId, What};
 use super::shard::Shard;
-use super::topics::Slot;
+use super::topics::{FeedFacts, Slot};
 use crate::model::board::STREAM;
 use crate::model::protocol::command::{Id, Mode};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Failed, PatternGrant, TopicEntry, TopicGrant};
 use crate::model::protocol::rate;
-use crate::model::topic::{self, Pattern, first_segment};
+use crate::model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};
 
 /// Bytes of envelopes that one `get` answers at most.
 const GET_BYTES_MAX: usize = 1 << 20;
+/// Unknown names of one command that are told with what may have been meant: each is held against all that there are.
+pub const HINTS_MAX: usize = 8;
+/// Names that are listed when none of them is near.
+const LISTED_MAX: usize = 20;
 
 impl Shard {
     pub(super) fn tell_subscriptions(&mut self, id: ConnId, request: Option<Id>) {
@@ -63,7 +67,7 @@ impl Shard {
     pub(super) fn tell_values(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
         let (mut frames, mut failed, mut bytes) = (Vec::new(), Vec::new(), 0);
         for name in names {
-            let found = self.check_topic(name).and_then(|()| {
+            let found = self.check_topic_of(name, failed.len() < HINTS_MAX).and_then(|()| {
                 let newest =
                     self.topics.find(name).and_then(|slot| self.topics.slot(slot)).and_then(Slot::newest);
                 newest.cloned().ok_or_else(|| {
@@ -94,27 +98,31 @@ impl Shard {
         self.tell(id, &event::Values { id: request, values, failed });
     }
 
-    /// Checks that an exact topic is one, and that some feed could bring it.
+    /// Checks that an exact topic is one, and that it may ever speak.
     pub(super) fn check_topic(&self, name: &str) -> Result<(), ProtocolError> {
+        self.check_topic_of(name, true)
+    }
+
+    /// The same for one of several; `hinted`: says what may have been meant.
+    pub(super) fn check_topic_of(&self, name: &str, hinted: bool) -> Result<(), ProtocolError> {
         topic::check(name.as_bytes()).map_err(|why| match Pattern::is_pattern(name) {
             true => ProtocolError::new(Code::BadPattern, "a pattern cannot be used here; name the topics"),
             false => ProtocolError::new(Code::BadRequest, format!("not a topic: {why}")),
         })?;
-        match self.topics.feed_of(name) {
-            Some(_) => Ok(()),
-            None => Err(self.unknown_feed(first_segment(name))),
+        let feed = self.topics.feed_of(name).and_then(|feed| self.topics.feeds().get(feed));
+        match feed {
+            None => Err(self.unknown_feed(first_segment(name), hinted)),
+            Some(feed) if feed.may_have(name) => Ok(()),
+            Some(feed) => Err(undeclared(feed, name, hinted)),
         }
     }
 
-    pub(super) fn unknown_feed(&self, seen: &str) -> ProtocolError {
-        let names: Vec<&str> = self.topics.feeds().iter().map(|feed| feed.name.as_str()).collect();
-        let near = names.iter().map(|name| (strsim::damerau_levenshtein(name, seen), *name)).min();
-        let hint = match near {
-            Some((distance, name)) if distance <= 2 => format!("; did you mean {name}?"),
-            _ if names.is_empty() => "; this server runs no feed".into(),
-            _ => {
-                format!("; this server has {}", names.iter().take(20).copied().collect::<Vec<_>>().join(", "))
-            }
+    pub(super) fn unknown_feed(&self, seen: &str, hinted: bool) -> ProtocolError {
+        let feeds = self.topics.feeds();
+        let hint = match hinted {
+            true if feeds.is_empty() => "; this server runs no feed".into(),
+            true => meant(seen, "this server", || feeds.iter().map(|feed| feed.name.as_str())),
+            false => String::new(),
         };
         ProtocolError::new(Code::UnknownTopic, format!("there is no feed {seen:?}{hint}"))
     }
@@ -155,5 +163,34 @@ impl Shard {
             }
         }
         (topics, patterns)
+    }
+}
+
+/// Why a topic that was not declared is none, where only declared ones are.
+fn undeclared(feed: &FeedFacts, name: &str, hinted: bool) -> ProtocolError {
+    let what = match feed.name.as_str() {
+        SERVER_SEGMENT => format!("{name:?} is no topic of the server's own"),
+        _ => format!("{name:?} is no topic that was declared ([[topic]])"),
+    };
+    let only = feed.only.as_deref().unwrap_or_default();
+    let hint = match hinted {
+        true => meant(name, &feed.name, || only.iter().map(|known| &**known)),
+        false => String::new(),
+    };
+    ProtocolError::new(Code::UnknownTopic, format!("{what}{hint}"))
+}
+
+/// The name that is near to what was seen, else some of those that `owner` has.
+fn meant<'a, I: Iterator<Item = &'a str>>(seen: &str, owner: &str, known: impl Fn() -> I) -> String {
+    // More letters than may differ cannot be made up for, and counting differences is dear.
+    let alike = known().filter(|name| name.len().abs_diff(seen.len()) <= 2);
+    let near = alike.map(|name| (strsim::damerau_levenshtein(name, seen), name)).min();
+    match near.filter(|(distance, _)| *distance <= 2) {
+        Some((_, name)) => format!("; did you mean {name}?"),
+        None => {
+            let more = if known().nth(LISTED_MAX).is_some() { " and others" } else { "" };
+            let listed: Vec<&str> = known().take(LISTED_MAX).collect();
+            format!("; {owner} has {}{more}", listed.join(", "))
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! snapshots it is owed and the ticks it asked for, then every tick that waits of the topics it has with mode `all` (or a
 //! reset, if they were too many), the newest frame of each other topic that moved meanwhile, and a notice of what it missed.
 //!
+//! Whatever waited is judged by what the client holds when it is sent, and not by what it held when it was due.
+//!
 //! Answers to commands go the same way: they are a stall that usually ends at once.
 
 use std::collections::HashSet;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use super::ages;
 use super::backlog::Backlog;
 use super::cohorts::{Cohort, ConnId};
+use super::comings;
 use super::shard::{Shard, Tally};
 use super::shares::TOPICS_MAX;
 use super::stall::{Fresh, Snapshot, Stall};
@@ -153,11 +156,12 @@ impl Shard {
             stall.aged_pos =
                 ages::append_passed(topics, cohort, encoder, stall.aged_pos, &mut stall.rest).unwrap_or(*pos);
         }
-        let (notices, is_lost) = stall.roster.take();
-        for notice in notices {
-            stall.rest.extend_from_slice(notice.bytes(encoding, encoder));
+        let told = stall.roster.take();
+        for (named, notice) in &told.notices {
+            named.append(notice, cohort, &cohorts.patterns, encoder, &mut stall.rest);
         }
-        if is_lost {
+        let has_patterns = || comings::patterns_of(cohort, &cohorts.patterns).next().is_some();
+        if told.lost_people || told.lost_topics && has_patterns() {
             let notice = Notice::Topics { added: Vec::new(), removed: Vec::new(), missed: true };
             event::write(&notice, encoding, encoder, &mut stall.rest);
         }

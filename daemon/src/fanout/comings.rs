@@ -3,12 +3,17 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use super::cohorts::{Cohort, What};
+use super::patterns::Patterns;
 use super::shard::Shard;
 use super::shares::{Shares, TOPICS_MAX};
 use super::topics::SlotId;
 use super::walk::About;
 use crate::model::board::TopicId;
+use crate::model::encoding::Encoder;
+use crate::model::message::Message;
 use crate::model::protocol::event::{self, Notice};
+use crate::model::topic::Pattern;
 
 /// What one beat tells of topics.
 #[derive(Debug, Default)]
@@ -18,6 +23,64 @@ pub struct Comings {
     /// Topics of which the shard missed ticks.
     resets: Vec<Rc<str>>,
     reset_shares: Shares,
+}
+
+/// What a notice names that has to wait: who lets go of it meanwhile is not told of it any more.
+#[derive(Debug)]
+pub enum Named {
+    /// Topics that came and went, for holders of patterns that match them.
+    Topics { added: Vec<Box<str>>, removed: Vec<Box<str>> },
+    /// Who came and went in a topic, for those who have it.
+    Room(SlotId),
+}
+
+impl Named {
+    fn of(notice: &Notice<'_>) -> Named {
+        let owned = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();
+        match notice {
+            Notice::Topics { added, removed, .. } => {
+                Named::Topics { added: owned(added), removed: owned(removed) }
+            }
+            _ => Named::Topics { added: Vec::new(), removed: Vec::new() },
+        }
+    }
+
+    /// Appends the notice, which is `message` in full, as far as it is about what `cohort` holds now.
+    pub fn append(
+        &self,
+        message: &Message,
+        cohort: &Cohort,
+        patterns: &Patterns,
+        encoder: &Encoder,
+        out: &mut Vec<u8>,
+    ) {
+        let is_whole = match self {
+            Named::Room(slot) => cohort.tier_of(*slot).is_some(),
+            Named::Topics { added, removed } => {
+                let holds = |name: &&str| patterns_of(cohort, patterns).any(|pattern| pattern.matches(name));
+                let [added_now, removed_now] = [added, removed]
+                    .map(|names| names.iter().map(|name| &**name).filter(holds).collect::<Vec<&str>>());
+                let left = added_now.len() + removed_now.len();
+                let is_whole = left == added.len() + removed.len();
+                if left > 0 && !is_whole {
+                    let notice = Notice::Topics { added: added_now, removed: removed_now, missed: false };
+                    event::write(&notice, cohort.encoding, encoder, out);
+                }
+                is_whole
+            }
+        };
+        if is_whole {
+            out.extend_from_slice(message.bytes(cohort.encoding, encoder));
+        }
+    }
+}
+
+/// The patterns that a cohort asks for.
+pub fn patterns_of<'a>(cohort: &'a Cohort, patterns: &'a Patterns) -> impl Iterator<Item = &'a Pattern> {
+    cohort.asks().iter().filter_map(|ask| match ask.what {
+        What::Pattern(id) => patterns.get(id),
+        What::Exact(_) => None,
+    })
 }
 
 #[derive(Debug, Clone)]
@@ -57,7 +120,7 @@ impl Shard {
         for (set, cohorts) in shares.sets() {
             let set: Vec<&Word> = set.iter().filter_map(|at| words.get(*at as usize)).collect();
             for notice in notices(&set) {
-                self.tell_all(&cohorts, About::Roster, &notice);
+                self.tell_all(&cohorts, About::Roster(Rc::new(Named::of(&notice))), &notice);
             }
         }
         for (set, cohorts) in reset_shares.sets() {

@@ -116,7 +116,10 @@ impl Shard {
             Command::Topics { pattern } => self.tell_topics(id, request, &pattern),
             Command::Get { topics } => self.tell_values(id, request, &topics),
             Command::Publish { topic, value, to } => self.publish(id, request, topic, &value, to.as_deref()),
-            Command::Presence { topic } => self.ask_pulse(id, request, About::Members { topic }),
+            Command::Presence { topic } => match self.check_topic(&topic) {
+                Ok(()) => self.ask_pulse(id, request, About::Members { topic }),
+                Err(error) => self.tell_error(id, request, &error),
+            },
             Command::Ping { t } => {
                 let t = t.and_then(|t| serde_json::value::RawValue::from_string(t.into()).ok());
                 self.tell(id, &event::Pong { id: request, t: t.as_deref(), ts: unix_ms() });

@@ -6,6 +6,7 @@ use super::arrival::Permit;
 use super::cohorts::CohortId;
 use super::link::Link;
 use super::stall::{Fresh, Stall};
+use crate::model::bucket::Bucket;
 use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
 use crate::model::encoding::Encoding;
@@ -34,6 +35,8 @@ pub struct Connection {
     pub reading: bool,
     /// Whether the task that waits for the socket to take bytes runs.
     pub waiting: bool,
+    /// Whether it was welcomed: nothing may be said to it before.
+    pub greeted: bool,
     /// Serves `/echo`: its messages come back and nothing else is sent.
     pub echo: bool,
     /// When something was last heard.
@@ -84,15 +87,12 @@ impl Asking {
 /// A token bucket for commands and a window for mistakes, in the shard's milliseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Budget {
-    tokens: f32,
-    at_ms: u32,
+    commands: Bucket,
     errors_since_s: u32,
     errors: u16,
     refused: u16,
 }
 
-/// Topics that one command may look at for its token; more cost more. That many take about half a millisecond.
-const TOPICS_PER_TOKEN: usize = 5_000;
 /// Mistakes in [`ERRORS_WINDOW_S`] after which a connection is closed.
 const ERRORS_MAX: u16 = 10;
 const ERRORS_WINDOW_S: u32 = 10;
@@ -100,24 +100,17 @@ const ERRORS_WINDOW_S: u32 = 10;
 impl Budget {
     /// A full one.
     pub fn new(burst: u32, now_ms: u32) -> Budget {
-        Budget { tokens: burst as f32, at_ms: now_ms, ..Budget::default() }
+        Budget { commands: Bucket::new(burst, now_ms), ..Budget::default() }
     }
 
     /// Takes one command out; if there is none, the milliseconds until there is.
     pub fn take(&mut self, per_s: u32, burst: u32, now_ms: u32) -> Result<(), u64> {
-        let passed = now_ms.wrapping_sub(self.at_ms) as f32;
-        self.tokens = (self.tokens + passed * per_s as f32 / 1000.0).min(burst as f32);
-        self.at_ms = now_ms;
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
-            return Ok(());
-        }
-        Err(((1.0 - self.tokens) * 1000.0 / per_s.max(1) as f32).ceil() as u64)
+        self.commands.take(per_s, burst, now_ms)
     }
 
-    /// Takes out what a command cost beyond its token: it looked at so many topics. A debt is at most another burst.
+    /// Takes out what a command cost beyond its token: it looked at so many topics.
     pub fn charge(&mut self, topics: usize, burst: u32) {
-        self.tokens = (self.tokens - (topics / TOPICS_PER_TOKEN) as f32).max(-(burst as f32));
+        self.commands.charge_looks(topics, burst);
     }
 
     /// Counts a mistake; the code to close with when there were too many.

@@ -55,6 +55,8 @@ pub enum Answer {
     Refused(ProtocolError),
     /// A JSON object, as in the data of the event that answers the same command.
     Object(Vec<u8>),
+    /// The same of a list, for which so many topics were looked at.
+    Listed { object: Vec<u8>, looks: usize },
 }
 
 /// Asks shards, from any thread. The default has none to ask.
@@ -102,7 +104,9 @@ impl Shard {
     pub fn answer_enquiry(&mut self, enquiry: Enquiry) {
         let Enquiry { what, answer } = enquiry;
         let answered = match what {
-            Ask::Topics(pattern) => Answer::Object(self.list(&pattern)),
+            Ask::Topics(pattern) => {
+                Answer::Listed { object: self.list(&pattern), looks: self.topics.count() }
+            }
             Ask::History { topic, limit } => match self.check_topic(&topic) {
                 Ok(()) => return self.forward(About::History { topic, limit }, answer),
                 Err(error) => Answer::Refused(error),

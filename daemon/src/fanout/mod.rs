@@ -248,10 +248,14 @@ impl Fanout {
         self.ports.iter().map(|port| port.turns.clone()).collect()
     }
 
-    /// Tells all clients, and waits until they are gone or the drain time is over.
+    /// Tells all clients, and waits until they are gone or the drain time is over. Who is still on the way here is seen off
+    /// too: each shard also waits, for a while, until every [`Intake`] is gone.
     pub fn stop(self) {
-        self.stop.send_replace(true);
-        for thread in self.threads {
+        let Fanout { ports, stop, threads } = self;
+        stop.send_replace(true);
+        // What they hold would look as if more could come.
+        drop(ports);
+        for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a shard ended in a panic");
             }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::cohorts::{CohortId, ConnId, Moved};
+use super::comings::Named;
 use super::question::{self, About, Move, Published};
 use super::shard::Shard;
 use super::topics::SlotId;
@@ -170,7 +171,8 @@ impl Shard {
 
     /// Makes due to who is in a declared topic who came and went.
     pub(super) fn tell_turnover(&mut self, topic: TopicId, turnover: &Turnover) {
-        let Some(slot) = self.topics.of_board(topic).and_then(|id| self.topics.slot(id)) else { return };
+        let Some(at) = self.topics.of_board(topic) else { return };
+        let Some(slot) = self.topics.slot(at) else { return };
         let mut cohorts: Vec<CohortId> =
             slot.all_tiers().flat_map(|tier| &tier.taps).map(|tap| tap.cohort).collect();
         cohorts.sort_unstable();
@@ -179,6 +181,7 @@ impl Shard {
             return;
         }
         let named = |people: &[Person]| people.iter().take(MEMBERS_MAX).cloned().map(member).collect();
+        let about = walk::About::Roster(Rc::new(Named::Room(at)));
         let event = event::Turnover {
             topic: &slot.name,
             count: turnover.count,
@@ -188,7 +191,7 @@ impl Shard {
         };
         let message = Rc::new(event::message(&event));
         self.pos += 1;
-        let item = self.add_notice(self.pos, walk::About::Roster, message);
+        let item = self.add_notice(self.pos, about, message);
         for cohort in cohorts {
             self.owe(cohort, item);
         }

@@ -24,6 +24,7 @@ use super::question::{Downlink, Uplink};
 use super::rooms::Rooms;
 use super::topics::Topics;
 use super::walk::Walk;
+use crate::model::close::CloseCode;
 use crate::model::decoder::Decoder;
 use crate::model::deflate::Inflater;
 use crate::model::encoding::{Encoder, Encoding};
@@ -119,6 +120,8 @@ pub struct Shard {
     /// Seconds since the shard started.
     pub now_s: u32,
     pub slowest_tier_s: u32,
+    /// Its clients are seen off.
+    stopping: bool,
 }
 
 impl Shard {
@@ -167,7 +170,7 @@ impl Shard {
         while let Ok(item) = inbox.beats.try_recv() {
             delivery::take(&shard, item).await;
         }
-        ending::see_off(&shard, settings.drain).await;
+        ending::see_off(&shard, settings.drain, &mut inbox.arrivals).await;
     }
 
     fn new(
@@ -211,6 +214,7 @@ impl Shard {
             now,
             now_s: 0,
             slowest_tier_s,
+            stopping: false,
         }
     }
 
@@ -271,6 +275,7 @@ impl Shard {
             pinged: false,
             reading: false,
             waiting: false,
+            greeted: false,
             echo: matches!(kind, Kind::Echo),
             closing_until_s: None,
             budget: Budget::new(self.settings.commands_burst, self.now_ms()),
@@ -289,11 +294,16 @@ impl Shard {
         });
     }
 
-    /// Says the first words to a new connection and hears what came with its handshake.
+    /// Says the first words to a new connection and hears what came with its handshake. When the shard is about to stop the
+    /// first words are the last.
     fn welcome(&mut self, id: ConnId, generation: u32, kind: Kind, read_buf: &[u8]) {
         self.look_at_clock();
-        if self.connection(id).is_none_or(|conn| conn.generation != generation) {
-            return;
+        let stopping = self.stopping;
+        let Some(conn) = self.connection(id).filter(|conn| conn.generation == generation) else { return };
+        conn.greeted = true;
+        if stopping {
+            self.close(id, CloseCode::ServiceRestart);
+            return self.start_reading(id);
         }
         // A beat may have begun since it arrived, and snapshots hold that already.
         self.serve_early(id);

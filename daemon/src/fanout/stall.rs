@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::backlog::{Backlog, Waiting};
+use super::comings::Named;
 use super::shard::unix_ms;
 use super::topics::SlotId;
 use super::walk::{About, Item, Payload};
@@ -109,7 +110,7 @@ impl Stall {
             }
             // Told again from what the shard knows then.
             Payload::Notice(About::State, _) => {}
-            Payload::Notice(About::Roster, notice) => self.roster.push(notice),
+            Payload::Notice(About::Roster(named), notice) => self.roster.push(named, notice),
             Payload::Notice(About::Reset, _) => self.missed += self.backlog.lose(),
         }
     }
@@ -160,31 +161,47 @@ impl Replay {
     }
 }
 
-/// Notices of topics that came and went, each shared by all who wait for it.
+/// Notices of topics and people that came and went, each shared by all who wait for it. Whether their client still holds
+/// what they name is for who sends them to see.
 #[derive(Debug, Default)]
 pub struct Roster {
-    notices: Vec<Rc<Message>>,
+    notices: Vec<(Rc<Named>, Rc<Message>)>,
     bytes: usize,
+    /// Some of them were about topics, and about people.
+    of: [bool; 2],
     /// There were too many: the client has to list the topics.
     is_lost: bool,
 }
 
+/// What is to be told of a roster.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Notices, in order.
+    pub notices: Vec<(Rc<Named>, Rc<Message>)>,
+    /// Some about topics were lost.
+    pub lost_topics: bool,
+    /// Some about people were.
+    pub lost_people: bool,
+}
+
 impl Roster {
-    fn push(&mut self, notice: &Rc<Message>) {
+    fn push(&mut self, named: &Rc<Named>, notice: &Rc<Message>) {
+        let [topics, people] = &mut self.of;
+        *(if matches!(**named, Named::Room(_)) { people } else { topics }) = true;
         self.bytes += notice.text().len();
         if self.bytes > ROSTER_BYTES_MAX {
             self.is_lost = true;
             self.notices = Vec::new();
         }
         if !self.is_lost {
-            self.notices.push(notice.clone());
+            self.notices.push((named.clone(), notice.clone()));
         }
     }
 
-    /// What is to be told: notices, and whether others were lost.
-    pub fn take(&mut self) -> (Vec<Rc<Message>>, bool) {
-        let Roster { notices, is_lost, .. } = std::mem::take(self);
-        (notices, is_lost)
+    /// Takes out what is to be told.
+    pub fn take(&mut self) -> Told {
+        let Roster { notices, is_lost, of: [topics, people], .. } = std::mem::take(self);
+        Told { notices, lost_topics: is_lost && topics, lost_people: is_lost && people }
     }
 }
 
@@ -196,17 +213,17 @@ mod tests {
     fn notices_that_wait_have_a_bound_and_their_loss_is_told() {
         let notice = Rc::new(Message::new(&[b'x'; 20_000], 0));
         let mut roster = Roster::default();
-        for _ in 0..3 {
-            roster.push(&notice);
-        }
-        let (notices, is_lost) = roster.take();
-        assert_eq!((notices.len(), is_lost), (3, false));
-        for _ in 0..5 {
-            roster.push(&notice);
-        }
-        let (notices, is_lost) = roster.take();
-        assert_eq!((notices.len(), is_lost), (0, true));
-        roster.push(&notice);
-        assert!(!roster.take().1, "it begins anew");
+        let room = Rc::new(Named::Room(0));
+        let topics = Rc::new(Named::Topics { added: Vec::new(), removed: Vec::new() });
+        let mut told = |of: &[&Rc<Named>]| {
+            of.iter().for_each(|named| roster.push(named, &notice));
+            let Told { notices, lost_topics, lost_people } = roster.take();
+            (notices.len(), lost_topics, lost_people)
+        };
+        assert_eq!(told(&[&room, &topics, &room]), (3, false, false));
+        assert_eq!(told(&[&topics; 5]), (0, true, false));
+        assert_eq!(told(&[&room; 5]), (0, false, true));
+        assert_eq!(told(&[&room, &topics, &room, &room]), (0, true, true));
+        assert_eq!(told(&[&topics]), (1, false, false), "it begins anew");
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::answers::HINTS_MAX;
 use super::cohorts::{Ask, ConnId, Edit, Member, Moved, What};
 use super::shard::Shard;
 use super::stall::Snapshot;
@@ -35,7 +36,8 @@ impl Shard {
         let (mut exact, mut patterns) = self.count_asks(from);
         let mut named = HashSet::with_capacity(names.len());
         for name in names {
-            let asked = self.ask(name, terms).and_then(|ask| {
+            let hinted = failed.len() < HINTS_MAX;
+            let asked = self.ask(name, terms, hinted).and_then(|ask| {
                 let new = !named.contains(&ask.what) && !self.has_ask(from, ask.what);
                 let (count, max, of) = match ask.what {
                     What::Exact(_) => (&mut exact, self.settings.topics_max, "topics"),
@@ -198,10 +200,11 @@ impl Shard {
     }
 
     /// One name of a `subscribe`, as an ask that can be granted.
-    fn ask(&mut self, name: &str, terms: Terms) -> Result<Ask, ProtocolError> {
+    fn ask(&mut self, name: &str, terms: Terms, hinted: bool) -> Result<Ask, ProtocolError> {
         if !Pattern::is_pattern(name) {
-            self.check_topic(name)?;
-            let slot = self.topics.intern(name).ok_or_else(|| self.unknown_feed(first_segment(name)))?;
+            self.check_topic_of(name, hinted)?;
+            let slot = self.topics.intern(name);
+            let slot = slot.ok_or_else(|| self.unknown_feed(first_segment(name), hinted))?;
             let what = What::Exact(slot);
             let refused =
                 self.topics.slot(slot).and_then(|slot| self.refusal(slot.feed, slot.is_event(), terms));
@@ -216,7 +219,7 @@ impl Shard {
         let pattern = Pattern::parse(name)
             .map_err(|why| ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}")))?;
         let feeds = match pattern.feed() {
-            Some(feed) => vec![self.topics.feed_of(feed).ok_or_else(|| self.unknown_feed(feed))?],
+            Some(feed) => vec![self.topics.feed_of(feed).ok_or_else(|| self.unknown_feed(feed, hinted))?],
             None => (0..self.topics.feeds().len()).collect(),
         };
         if let Some(error) = feeds.iter().find_map(|feed| self.refusal(*feed, false, terms)) {

@@ -23,6 +23,15 @@ pub struct FeedFacts {
     pub name: String,
     /// Its push interval and the slower tiers.
     pub tiers: Tiers,
+    /// All topics that it can ever have, sorted; none: whatever it says.
+    pub only: Option<Arc<[Box<str>]>>,
+}
+
+impl FeedFacts {
+    /// Whether `topic`, whose first segment is this one's, may ever speak.
+    pub fn may_have(&self, topic: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.binary_search_by(|known| (**known).cmp(topic)).is_ok())
+    }
 }
 
 /// Number of a slot in its shard.
@@ -188,7 +197,8 @@ impl Topics {
         self.of_board.get(id.0 as usize).copied().flatten()
     }
 
-    /// The slot of a name, made if need be; `None` if no configured feed has such topics.
+    /// The slot of a name, made if need be; `None` if no configured feed has such topics. Whether it may have this one is for
+    /// the caller to know.
     pub fn intern(&mut self, name: &str) -> Option<SlotId> {
         if let Some(id) = self.find(name) {
             return Some(id);

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::ages::Ages;
 use super::beat::Beat;
 use super::cohorts::{CohortId, Cohorts, ConnId};
-use super::comings::Comings;
+use super::comings::{Comings, Named};
 use super::joined::{Joined, Sent};
 use super::shard::{Shard, Told, unix_ms};
 use super::topics::{SlotId, Tap};
@@ -46,12 +46,12 @@ pub enum Payload {
 }
 
 /// What a notice is about: what becomes of it when it cannot go out depends on that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum About {
     /// How a feed or a topic is; only how it is in the end matters.
     State,
-    /// Which topics came and went.
-    Roster,
+    /// Which topics, or people in one, came and went.
+    Roster(Rc<Named>),
     /// Ticks were passed over.
     Reset,
 }

@@ -82,6 +82,28 @@ impl Schema {
         told
     }
 
+    /// Keys at the top which the schema takes and does not name, in words: most often they are misspelt, and nobody looks at
+    /// them. None where it says that it takes any, or says more than `properties` can.
+    pub fn unnamed(&self, value: &Value) -> Vec<String> {
+        const ELSEWHERE: [&str; 8] = [
+            "additionalProperties",
+            "patternProperties",
+            "anyOf",
+            "oneOf",
+            "allOf",
+            "$ref",
+            "if",
+            "dependentSchemas",
+        ];
+        let named = self.text.get("properties").and_then(Value::as_object).filter(|named| !named.is_empty());
+        let (Some(named), Some(value)) = (named, value.as_object()) else { return Vec::new() };
+        if ELSEWHERE.iter().any(|word| self.text.get(word).is_some()) {
+            return Vec::new();
+        }
+        let known: Vec<String> = named.keys().cloned().collect();
+        value.keys().filter(|key| !named.contains_key(*key)).map(|key| no_key(key, key, &known)).collect()
+    }
+
     fn tell(&self, error: &ValidationError<'_>) -> String {
         let place = key_path(error.instance_path().as_str());
         let allowed = || {
@@ -94,14 +116,8 @@ impl Schema {
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 let known = self.known_keys(error);
-                let strange: Vec<String> = unexpected
-                    .iter()
-                    .map(|key| match near(key, &known) {
-                        Some(near) => format!("{} is no key; did you mean {near}?", at(key)),
-                        None if known.is_empty() => format!("{} is no key; there is none", at(key)),
-                        None => format!("{} is no key; there are {}", at(key), known.join(", ")),
-                    })
-                    .collect();
+                let strange: Vec<String> =
+                    unexpected.iter().map(|key| no_key(key, &at(key), &known)).collect();
                 strange.join("; ")
             }
             ValidationErrorKind::Required { property } => {
@@ -183,6 +199,15 @@ fn shown(value: &Value, bytes_max: usize) -> String {
     if shown.len() < text.len() { format!("{shown}…") } else { text }
 }
 
+/// That there is no such key, `place` being its whole path, and which there are.
+fn no_key(key: &str, place: &str, known: &[String]) -> String {
+    match near(key, known) {
+        Some(near) => format!("{place} is no key; did you mean {near}?"),
+        None if known.is_empty() => format!("{place} is no key; there is none"),
+        None => format!("{place} is no key; there are {}", known.join(", ")),
+    }
+}
+
 fn near<'a>(key: &str, known: &'a [String]) -> Option<&'a String> {
     let alike = |known: &&String| strsim::jaro_winkler(key, known);
     let best = known.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
@@ -231,6 +256,23 @@ mod tests {
         let many: Vec<&str> = vec!["A"; 3];
         let few = schema.violations(&json!({"symbols": many, "side": "x".repeat(500)})).join("");
         assert!(few.len() < 250 && few.contains('…'), "a long value is cut: {few}");
+    }
+
+    #[test]
+    fn a_key_that_an_open_schema_does_not_name_is_told_unless_it_may_be_meant() {
+        let unnamed =
+            |schema: Value| Schema::parse(&schema.to_string()).unwrap().unnamed(&json!({"sed": 1, "a": 2}));
+        let properties = json!({"seed": {}, "a": {}});
+        assert_eq!(unnamed(json!({"properties": properties})), ["sed is no key; did you mean seed?"]);
+        for schema in [
+            json!({"properties": properties, "oneOf": [{}]}),
+            json!({"properties": properties, "additionalProperties": true}),
+            json!({"properties": properties, "additionalProperties": {"type": "integer"}}),
+            json!({"type": "object"}),
+            json!(true),
+        ] {
+            assert!(unnamed(schema.clone()).is_empty(), "{schema}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Pure rooms: no tokio, no sockets, no clock. Bytes and `now` come in, values go out.
 pub mod board;
+pub mod bucket;
 pub mod close;
 pub mod decoder;
 pub mod deflate;

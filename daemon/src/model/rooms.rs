@@ -2,7 +2,7 @@
 //!
 //! A room's own messages are ticks of its topic and go the way of all ticks. Here is what goes beside them: presence, and
 //! letters, messages from one to one. A letter goes to each connection of its addressee that is subscribed to the room. A
-//! user without one finds it there upon subscribing, as long as the limits keep it; a connection that is gone does not come
+//! user without one finds it there upon subscribing, with all connections that come at the same time, as long as the limits keep it; a connection that is gone does not come
 //! back, so what is for one is refused then.
 //!
 //! Everything is bounded: members by connections, news of who came and went by members, letters by count, age and bytes.
@@ -24,6 +24,9 @@ pub const MESSAGES_PER_S: u64 = 100;
 pub const MESSAGES_BURST: u64 = 200;
 /// What nobody may call himself, in any case of letters: it would look like the server.
 pub const NAMES_RESERVED: [&str; 4] = ["tickerd", "server", "system", "admin"];
+
+/// Letters that are given out at once where a user has many connections; each gets all or none, and one gets all in any case.
+pub const COLLECTED_MAX: usize = 16_384;
 
 /// A connection: which shard's, which of its, and which appearance of that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -175,14 +178,29 @@ impl Rooms {
         self.by_name.get(topic).copied()
     }
 
-    /// A connection subscribed. Answers the letters that waited for it, oldest first.
-    pub fn join(&mut self, room: usize, seat: Seat, person: Person, now_ms: u64) -> Vec<Letter> {
-        let Some(state) = self.rooms.get_mut(room) else { return Vec::new() };
-        let name = person.name.clone();
+    /// A connection subscribed. What waits for it is had by [`Rooms::collect`], once all who came with it are in.
+    pub fn join(&mut self, room: usize, seat: Seat, person: Person) {
+        let Some(state) = self.rooms.get_mut(room) else { return };
         if state.members.insert(seat, person.clone()).is_none() {
             state.turn(seat, person, false);
         }
-        name.map(|name| self.mail.take(room, &name, now_ms)).unwrap_or_default()
+    }
+
+    /// Takes out what waits for a user, oldest first, for each of their connections that are there; if none is any more, it
+    /// goes on waiting. Of very many connections some get it: [`COLLECTED_MAX`].
+    pub fn collect(&mut self, room: usize, name: &str, now_ms: u64) -> Vec<(Seat, Letter)> {
+        let Some(state) = self.rooms.get(room).filter(|_| self.mail.waits(room, name)) else {
+            return Vec::new();
+        };
+        let named = state.members.iter().filter(|(_, person)| person.name.as_deref() == Some(name));
+        let seats: Vec<Seat> = named.map(|(seat, _)| *seat).collect();
+        if seats.is_empty() {
+            return Vec::new();
+        }
+        let letters = self.mail.take(room, name, now_ms);
+        let seats_max = (COLLECTED_MAX / letters.len().max(1)).max(1);
+        let seats: Vec<Seat> = seats.into_iter().take(seats_max).collect();
+        letters.iter().flat_map(|letter| seats.iter().map(|seat| (*seat, letter.clone()))).collect()
     }
 
     /// A connection unsubscribed or is gone.

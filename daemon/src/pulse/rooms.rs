@@ -1,5 +1,7 @@
 //! Declared topics, as the pulse keeps them: who is where, what is published, and the letters.
 
+use std::collections::BTreeSet;
+
 use crate::fanout::beat::Beat;
 use crate::fanout::question::{Found, Message, Move, Published};
 use crate::fanout::rooms::MEMBERS_MAX;
@@ -46,16 +48,22 @@ impl Rooms {
         Rooms { model: rooms::Rooms::new(declared, limits), places }
     }
 
-    /// Takes reports of who moved. Who came gets what waited for them with the next beat.
+    /// Takes reports of who moved. Who came, and is there once all of them are taken, gets what waited for them with the next
+    /// beat.
     pub fn settle(&mut self, moves: Vec<Move>, now_ms: u64, beat: &mut Beat) {
+        let mut came: BTreeSet<(usize, Box<str>)> = BTreeSet::new();
+        let is_mail = self.model.letters_waiting() > 0;
         for Move { room, seat, person } in moves {
             match person {
                 Some(person) => {
-                    let letters = self.model.join(room, seat, person, now_ms);
-                    beat.letters.extend(letters.into_iter().map(|letter| (seat, letter)));
+                    came.extend(person.name.clone().filter(|_| is_mail).map(|name| (room, name)));
+                    self.model.join(room, seat, person);
                 }
                 None => self.model.leave(room, seat),
             }
+        }
+        for (room, name) in came {
+            beat.letters.extend(self.model.collect(room, &name, now_ms));
         }
     }
 
@@ -101,5 +109,63 @@ impl Rooms {
     /// Letters that were given up to a limit since the last call.
     pub fn take_letters_lost(&mut self) -> u64 {
         self.model.take_letters_lost()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::board::Group;
+    use crate::model::history;
+    use crate::model::rooms::{Person, Seat, To};
+
+    const BOB: &str = "bob";
+
+    fn came(conn: u32) -> Move {
+        let person = Person { conn: format!("0-{conn}").into(), name: Some(BOB.into()) };
+        Move { person: Some(person), ..went(conn) }
+    }
+
+    fn went(conn: u32) -> Move {
+        // Connections of one user are on several shards.
+        Move { room: 0, seat: Seat { shard: conn % 2, conn, generation: 1 }, person: None }
+    }
+
+    /// Two letters for bob, who is not there; then these moves at once. Which connections get which values.
+    fn collected(moves: Vec<Move>) -> (Vec<(u32, String)>, usize) {
+        let mut board = Board::new(&[Group { tiers: 1, always: false }], history::Limits::NONE);
+        let declared = Declared { name: "rooms.a".into(), publish: true, presence: true, letters_max: 8 };
+        let limits = Limits { age_ms: 60_000, bytes: 1 << 20 };
+        let mut rooms = Rooms::new(vec![Room { declared, source: 0 }], limits, &mut board);
+        for value in ["1", "2"] {
+            let message = Message {
+                topic: "rooms.a".into(),
+                publisher: "user:ann".into(),
+                to: Some(To::User(BOB.into())),
+                value: value.as_bytes().into(),
+            };
+            let found = rooms.publish(message, 1, &mut board, &mut Beat::default());
+            assert!(matches!(found, Found::Published(Ok(_))), "{found:?}");
+        }
+        let mut beat = Beat::default();
+        rooms.settle(moves, 2, &mut beat);
+        let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
+        let got = beat.letters.iter().map(|(seat, letter)| (seat.conn, text(letter.value()))).collect();
+        (got, rooms.model.letters_waiting())
+    }
+
+    #[test]
+    fn a_letter_that_waited_reaches_every_connection_that_comes_at_once() {
+        let (mut got, waiting) = collected(vec![came(1), came(2)]);
+        got.sort();
+        let expected = [(1, "1"), (1, "2"), (2, "1"), (2, "2")].map(|(conn, value)| (conn, value.to_owned()));
+        assert_eq!((got, waiting), (expected.to_vec(), 0));
+    }
+
+    #[test]
+    fn a_letter_is_not_lost_on_one_who_came_and_went() {
+        assert_eq!(collected(vec![came(1), went(1)]), (vec![], 2));
+        let (got, waiting) = collected(vec![came(1), came(2), went(1)]);
+        assert_eq!((got, waiting), (vec![(2, "1".to_owned()), (2, "2".to_owned())], 0));
     }
 }

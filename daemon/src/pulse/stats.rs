@@ -8,7 +8,7 @@ use crate::model::tick::Tick;
 use crate::model::topic::Topic;
 
 /// The server's own topic; its value is `{"clients":12,"topics":340}`.
-const TOPIC: &str = "tickerd.stats";
+pub const STATS: &str = "tickerd.stats";
 /// The kind of its ticks.
 const KIND: &str = "stats";
 
@@ -23,7 +23,12 @@ pub struct Stats {
 impl Stats {
     /// `clients` counts the open connections.
     pub fn new(clients: IntGauge) -> Stats {
-        Stats { topic: Topic::new(TOPIC, KIND, Class::State), clients, told: (-1, 0) }
+        Stats { topic: Topic::new(STATS, KIND, Class::State), clients, told: (-1, 0) }
+    }
+
+    /// Puts the topic on the board, so that it is there before it has spoken.
+    pub fn declare(&self, source: usize, board: &mut Board) {
+        board.declare(source, &self.topic);
     }
 
     /// Offers a tick when something has changed since the last one.

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
@@ -24,13 +24,13 @@ use crate::fanout::question::Message;
 use crate::fanout::rooms::checked_value;
 use crate::model::normalise::VALUE_BYTES_MAX;
 use crate::model::protocol::WAIT_MAX_S;
-use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::rooms::To;
 use crate::model::topic::Pattern;
 
 use super::cors::METHODS;
 use super::opening;
 use super::problem::problem;
+use super::reply::{Reply, busy, refused, reply};
 use super::stop::Stop;
 
 /// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
@@ -45,12 +45,6 @@ const UNNAMED: &str = "http";
 const TOPIC_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 /// Tags of `If-None-Match` that are looked at.
 const TAGS_MAX: usize = 16;
-/// What a busy server asks clients to wait, in seconds.
-const RETRY_AFTER: &str = "1";
-
-/// A response whose body is at hand.
-pub type Reply = Response<Full<Bytes>>;
-
 pub struct Api {
     asker: Asker,
     waiting: Arc<Semaphore>,
@@ -217,58 +211,6 @@ async fn next(
 
 async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
     asked?.await.ok()
-}
-
-fn reply(answer: Option<Answer>) -> Reply {
-    let (mut response, tag) = match answer {
-        Some(Answer::Value { frame, tag }) => (json(Bytes::copy_from_slice(frame.envelope())), Some(tag)),
-        Some(Answer::Same { tag, .. }) => {
-            let mut response = Response::new(Full::default());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            (response, Some(tag))
-        }
-        Some(Answer::Object(object)) => (json(Bytes::from(object)), None),
-        Some(Answer::Silent) => {
-            let detail = "the topic has not spoken yet; add ?wait=25 to wait for its first value";
-            (problem(StatusCode::NOT_FOUND, detail), None)
-        }
-        Some(Answer::Refused(error)) => (refused(&error), None),
-        None => (busy("the server has too much to do; try again"), None),
-    };
-    if let Some(value) = tag.and_then(|tag| HeaderValue::try_from(format!("\"{tag}\"")).ok()) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-    // Kept, and asked for again each time.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
-}
-
-fn json(body: Bytes) -> Reply {
-    let mut response = Response::new(Full::new(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-fn refused(error: &ProtocolError) -> Reply {
-    let status = match error.code {
-        Code::BadRequest => StatusCode::BAD_REQUEST,
-        Code::BadPattern => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::Forbidden => StatusCode::FORBIDDEN,
-        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        _ => StatusCode::NOT_FOUND,
-    };
-    let mut response = problem(status, &error.message);
-    if let Some(wait_ms) = error.retry_after_ms {
-        response.headers_mut().insert(header::RETRY_AFTER, wait_ms.div_ceil(1000).into());
-    }
-    response
-}
-
-fn busy(detail: &str) -> Reply {
-    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-    response
 }
 
 /// Refuses what is neither GET nor HEAD.

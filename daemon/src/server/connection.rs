@@ -77,7 +77,7 @@ impl Gate {
         match self.limits.admit(peer) {
             Ok(place) => {
                 let asked = stop.clone();
-                let answer = |request: Request<Incoming>| self.routes.answer(request, &asked);
+                let answer = |request: Request<Incoming>| self.routes.answer(request, peer, &asked);
                 if let Some((socket, read_buf, (kind, encoding))) = self.speak_http(io, answer, stop).await {
                     let permit: Permit = Box::new(place);
                     (self.place)(Arrival { socket, read_buf, kind, encoding, permit });

@@ -77,7 +77,7 @@ impl Drop for Place {
 }
 
 /// What one subscriber line owns: an IPv4 address, or an IPv6 /64 (the least that is assigned, RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
             let [a, b, c, d, ..] = v6.segments();

@@ -1,6 +1,6 @@
 //! What the server counts.
 
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 /// How a handshake ended; the label of `tickerd_handshakes_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +15,11 @@ pub enum Outcome {
     Subprotocol,
     OverCapacity,
     AddressLimit,
+    Stopping,
 }
 
 impl Outcome {
-    const ALL: [Outcome; 10] = [
+    const ALL: [Outcome; 11] = [
         Outcome::Ok,
         Outcome::BadRequest,
         Outcome::Method,
@@ -29,6 +30,7 @@ impl Outcome {
         Outcome::Subprotocol,
         Outcome::OverCapacity,
         Outcome::AddressLimit,
+        Outcome::Stopping,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -43,16 +45,18 @@ impl Outcome {
             Outcome::Subprotocol => "subprotocol",
             Outcome::OverCapacity => "over_capacity",
             Outcome::AddressLimit => "address_limit",
+            Outcome::Stopping => "stopping",
         }
     }
 }
 
 pub struct Metrics {
     handshakes: IntCounterVec,
+    requests_refused: IntCounter,
 }
 
 impl Metrics {
-    /// Registers `tickerd_handshakes_total{result}` with every result at 0.
+    /// Registers `tickerd_handshakes_total{result}` with every result at 0, and `tickerd_requests_refused_total`.
     pub fn new(registry: &Registry) -> Result<Metrics, prometheus::Error> {
         let opts = Opts::new(
             "tickerd_handshakes_total",
@@ -63,7 +67,16 @@ impl Metrics {
         for outcome in Outcome::ALL {
             handshakes.with_label_values(&[outcome.as_str()]);
         }
-        Ok(Metrics { handshakes })
+        let requests_refused = IntCounter::new(
+            "tickerd_requests_refused_total",
+            "HTTP requests to publish or to list topics that were over the limit of their address.",
+        )?;
+        registry.register(Box::new(requests_refused.clone()))?;
+        Ok(Metrics { handshakes, requests_refused })
+    }
+
+    pub(super) fn refuse_request(&self) {
+        self.requests_refused.inc();
     }
 
     pub(super) fn handshake(&self, outcome: Outcome) {

@@ -4,6 +4,7 @@
 //! Runs on one thread of its own, so that neither a handshake storm nor a slow page load takes time from a shard.
 
 mod api;
+mod budgets;
 mod connection;
 mod cors;
 mod error;
@@ -17,6 +18,7 @@ mod opening;
 mod origin;
 pub mod page;
 mod problem;
+mod reply;
 mod routes;
 pub(crate) mod socket_file;
 mod stop;
@@ -34,6 +36,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::fanout::arrival::Arrival;
 use crate::fanout::enquiry::Asker;
 
+use budgets::Budgets;
 use connection::Gate;
 pub use error::Error;
 use listener::Listener;
@@ -77,6 +80,10 @@ pub struct Settings {
     pub connections: usize,
     /// Connections at once from one IPv4 address or IPv6 /64; loopback and unix peers are exempt. 0: no limit.
     pub connections_per_address: usize,
+    /// Messages and lists per second that one address may ask for over HTTP, in the long run; see `budgets`.
+    pub commands_per_s: u32,
+    /// The same at once.
+    pub commands_burst: u32,
     /// Serves `/echo`.
     pub echo: bool,
     /// permessage-deflate's window in bits, if it is agreed on with clients that offer it.
@@ -119,6 +126,7 @@ impl Server {
                 self.settings.echo,
                 self.settings.deflate,
                 asker,
+                Budgets::new(self.settings.commands_per_s, self.settings.commands_burst),
                 self.metrics,
                 documents,
             ),

@@ -1,5 +1,6 @@
 //! What each path of the public listeners answers. Metrics and health are on the admin listener alone.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use crate::fanout::enquiry::Asker;
 use crate::model::encoding::Encoding;
 use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
 
-use super::api::{Api, Reply};
+use super::api::{Api, Wanted};
+use super::budgets::Budgets;
 use super::cors;
 use super::extensions::{self, Agreed};
 use super::handshake::{self, Refusal};
@@ -25,6 +27,7 @@ use super::opening;
 use super::origin::Origins;
 use super::page;
 use super::problem::problem;
+use super::reply::{self, Looks, Reply};
 use super::stop::Stop;
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
@@ -33,12 +36,15 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-sr
 const JSON: &str = "application/json";
 /// What a full server asks clients to wait, in seconds.
 const RETRY_AFTER: &str = "5";
+/// The same of one that stops: most often to start again.
+const RETRY_AFTER_STOP: &str = "1";
 
 pub struct Routes {
     origins: Origins,
     echo: bool,
     deflate: Option<u8>,
     api: Api,
+    budgets: Arc<Budgets>,
     metrics: Arc<Metrics>,
     documents: Documents,
 }
@@ -80,18 +86,34 @@ impl Routes {
         echo: bool,
         deflate: Option<u8>,
         asker: Asker,
+        budgets: Budgets,
         metrics: Arc<Metrics>,
         documents: Documents,
     ) -> Routes {
-        Routes { origins: Origins::new(origins), echo, deflate, api: Api::new(asker), metrics, documents }
+        Routes {
+            origins: Origins::new(origins),
+            echo,
+            deflate,
+            api: Api::new(asker),
+            budgets: Arc::new(budgets),
+            metrics,
+            documents,
+        }
     }
 
     /// Answers one request. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
-    pub fn answer(&self, mut request: Request<Incoming>, stop: &Stop) -> Answer {
+    /// `peer` is `None` for unix peers.
+    pub fn answer(&self, mut request: Request<Incoming>, peer: Option<IpAddr>, stop: &Stop) -> Answer {
         if *request.method() == Method::POST && request.uri().path().starts_with("/v1/topics") {
-            return self.secured(self.post(request));
+            return self.secured(self.post(request, peer));
         }
         let request = &mut request;
+        let brings = matches!(request.uri().path(), "/ws" | "/v1/sse")
+            || (self.echo && request.uri().path() == "/echo");
+        if brings && stop.is_requested() {
+            // The shards see off those whom they have; who comes now is better off elsewhere at once.
+            return self.secured(self.stopping());
+        }
         let answer = match (handshake::check_host(request), request.uri().path()) {
             (Err(refusal), _) => refusal.into_response().into(),
             (Ok(()), "/ws") => self.upgrade(request, |query| {
@@ -99,7 +121,9 @@ impl Routes {
                 Ok(Kind::Ticker { opening, name })
             }),
             (Ok(()), "/echo") if self.echo => self.upgrade(request, |_| Ok(Kind::Echo)),
-            (Ok(()), path) if path.starts_with("/v1/topics") || path == "/v1/sse" => self.api(request, stop),
+            (Ok(()), path) if path.starts_with("/v1/topics") || path == "/v1/sse" => {
+                self.api(request, peer, stop)
+            }
             (Ok(()), path) => match (page::asset(path), (self.documents)(path)) {
                 (Some(asset), _) => {
                     let (etag, bytes) =
@@ -111,6 +135,16 @@ impl Routes {
             },
         };
         self.secured(answer)
+    }
+
+    /// Answers who would stay with a server that is about to stop.
+    fn stopping(&self) -> Answer {
+        self.metrics.handshake(Outcome::Stopping);
+        let detail = "the server is about to stop; connect again";
+        let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_STOP));
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response.into()
     }
 
     fn secured(&self, answer: Answer) -> Answer {
@@ -132,7 +166,7 @@ impl Routes {
     }
 
     /// Publishes a body, for pages that may come in.
-    fn post(&self, request: Request<Incoming>) -> Answer {
+    fn post(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Answer {
         let refused = handshake::check_host(&request)
             .and_then(|()| handshake::check_origin(request.headers(), &self.origins));
         if let Err(refusal) = refused {
@@ -143,7 +177,7 @@ impl Routes {
             cors::allow(&asked, &mut response);
             response
         };
-        match Api::read_post(&request) {
+        match self.afford(peer, &request).and_then(|_| Api::read_post(&request)) {
             Ok(to) => {
                 let published = self.api.publish(to, request.into_body());
                 Answer::Later(Box::pin(async move { allowed(published.await) }))
@@ -153,7 +187,7 @@ impl Routes {
     }
 
     /// Answers a request below `/v1`, for pages that may come in.
-    fn api<B>(&self, request: &Request<B>, stop: &Stop) -> Answer {
+    fn api<B>(&self, request: &Request<B>, peer: Option<IpAddr>, stop: &Stop) -> Answer {
         let is_stream = request.uri().path() == "/v1/sse";
         if let Err(refusal) = handshake::check_origin(request.headers(), &self.origins) {
             if is_stream {
@@ -182,17 +216,35 @@ impl Routes {
                 }
             };
         }
-        match Api::read(request) {
-            Ok(wanted) => {
+        let wanted = Api::read(request).and_then(|wanted| {
+            // A list is a look at all topics; all else is answered from what is at hand.
+            let is_list = matches!(wanted, Wanted::Topics { .. });
+            let whose = if is_list { self.afford(peer, request)? } else { None };
+            Ok((wanted, whose))
+        });
+        match wanted {
+            Ok((wanted, whose)) => {
                 let answered = self.api.answer(wanted, stop.clone());
+                let budgets = self.budgets.clone();
                 Answer::Later(Box::pin(async move {
                     let mut response = answered.await;
+                    if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
+                        budgets.charge_looks(address, looks);
+                    }
                     cors::allow(&asked, &mut response);
                     response
                 }))
             }
             Err(response) => allowed(*response).into(),
         }
+    }
+
+    /// Takes a request out of its address's share. Whose that is, if anyone's.
+    fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<Option<IpAddr>, Box<Reply>> {
+        self.budgets.take(peer, request.headers()).map_err(|(wait_ms, why)| {
+            self.metrics.refuse_request();
+            Box::new(reply::limited(&why, wait_ms))
+        })
     }
 
     /// The head of an event stream, and what it is to bring.

@@ -15,6 +15,11 @@ impl Stop {
         Stop(stopped)
     }
 
+    /// Whether it has been requested.
+    pub fn is_requested(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+
     /// Waits for the request. A sender that is gone has requested it too.
     pub async fn requested(&mut self) {
         let _ = self.0.wait_for(|stopped| *stopped).await;

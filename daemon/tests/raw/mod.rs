@@ -42,6 +42,8 @@ pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
         handshake: Duration::from_secs(10),
         connections: 1000,
         connections_per_address: 64,
+        commands_per_s: 10,
+        commands_burst: 20,
         echo: false,
         deflate: None,
     };

@@ -6,7 +6,6 @@ mod doctor;
 mod ear;
 mod facts;
 mod inspect;
-mod keys;
 mod list;
 mod loader;
 mod new;

@@ -63,7 +63,7 @@ fn tiers(topic: &str) -> Tiers {
 
 impl Bench {
     fn new() -> Bench {
-        let feeds = ["f", "g"].map(|name| FeedFacts { name: name.into(), tiers: tiers(name) });
+        let feeds = ["f", "g"].map(|name| FeedFacts { name: name.into(), tiers: tiers(name), only: None });
         Bench {
             topics: Topics::new(feeds.to_vec().into()),
             cohorts: Cohorts::default(),

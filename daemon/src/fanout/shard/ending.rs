@@ -5,7 +5,11 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
 use super::Shard;
+use crate::fanout::arrival::Arrival;
 use crate::fanout::cohorts::ConnId;
 use crate::fanout::link::Link;
 use crate::fanout::walk::WRITES_PER_TURN;
@@ -15,6 +19,11 @@ use crate::model::protocol::event;
 
 /// How long a closed connection may take to close its side, in seconds.
 const CLOSING_S: u32 = 5;
+/// How often is looked whether all are gone.
+const STEP: Duration = Duration::from_millis(5);
+/// How long is waited for those whom the server still hands over, however short the drain time: the server itself ends
+/// within a second, and they need a moment to close.
+const LATE_MAX: Duration = Duration::from_millis(1_500);
 
 impl Shard {
     /// Ends a connection at once; `code` is for the count.
@@ -77,45 +86,84 @@ impl Shard {
         }
     }
 
+    /// From now on who arrives is closed in place of being greeted. All who were greeted before.
+    fn stop_greeting(&mut self) -> Vec<(ConnId, u32)> {
+        self.stopping = true;
+        let all = self.connections.iter().zip(0..);
+        let greeted = all.filter_map(|(conn, id)| Some((id, conn.as_ref().filter(|conn| conn.greeted)?)));
+        greeted.map(|(id, conn)| (id, conn.generation)).collect()
+    }
+
     fn open_connections(&self) -> usize {
         self.connections.iter().flatten().count()
     }
 }
 
-/// Tells everyone, waits half the drain time, closes, and waits the other half at most.
-pub async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration) {
+/// Tells everyone, waits half the drain time, closes, and waits the other half at most. Who still arrives is closed at once.
+pub async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration, arrivals: &mut mpsc::Receiver<Arrival>) {
     let half = drain / 2;
     let closing =
         event::message(&event::Closing { in_ms: half.as_millis() as u64, reconnect_ms: [500, 5000] });
-    let (count, encoder) = (shard.borrow().connections.len(), shard.borrow().encoder.clone());
-    for at in 0..count {
+    // From here on who is not greeted yet is not greeted any more; see `Shard::welcome`.
+    let everyone = shard.borrow_mut().stop_greeting();
+    let is_there = |shard: &mut Shard, (id, generation): (ConnId, u32)| {
+        shard.connection(id).is_some_and(|conn| conn.generation == generation)
+    };
+    for each in &everyone {
         let mut shard = shard.borrow_mut();
         shard.look_at_clock();
-        let id = at as ConnId;
-        if shard.connection(id).is_some_and(|c| !c.echo && c.closing_until_s.is_none()) {
-            let encoding = shard.encoding(id);
+        let id = each.0;
+        if is_there(&mut shard, *each)
+            && shard.connection(id).is_some_and(|c| !c.echo && c.closing_until_s.is_none())
+        {
+            let (encoding, encoder) = (shard.encoding(id), shard.encoder.clone());
             shard.send(id, closing.bytes(encoding, &encoder), &[]);
         }
     }
     let begun = Instant::now();
-    let gone = |shard: &Rc<RefCell<Shard>>| shard.borrow().open_connections() == 0;
-    let mut step = tokio::time::interval(Duration::from_millis(5));
-    while !gone(shard) && begun.elapsed() < half {
+    let mut step = tokio::time::interval(STEP);
+    while take_late(shard, arrivals) && begun.elapsed() < half {
         step.tick().await;
     }
-    for at in 0..count {
-        shard.borrow_mut().close(at as ConnId, CloseCode::ServiceRestart);
+    for (at, each) in everyone.iter().enumerate() {
+        {
+            let mut shard = shard.borrow_mut();
+            if is_there(&mut shard, *each) {
+                shard.close(each.0, CloseCode::ServiceRestart);
+            }
+        }
         if at % WRITES_PER_TURN == 0 {
             tokio::task::yield_now().await;
         }
     }
-    while !gone(shard) && begun.elapsed() < drain {
+    while take_late(shard, arrivals) && begun.elapsed() < drain {
         step.tick().await;
     }
-    for at in 0..count {
-        shard.borrow_mut().drop_connection(at as ConnId, 1006);
+    for each in &everyone {
+        let mut shard = shard.borrow_mut();
+        if is_there(&mut shard, *each) {
+            shard.drop_connection(each.0, 1006);
+        }
+    }
+    // The server hands over what it has answered, and ends: then nobody can be on the way any more.
+    while take_late(shard, arrivals) && begun.elapsed() < drain.max(LATE_MAX) {
+        step.tick().await;
     }
     let mut shard = shard.borrow_mut();
+    for at in 0..shard.connections.len() {
+        shard.drop_connection(at as ConnId, 1006);
+    }
     let Shard { tally, metrics, .. } = &mut *shard;
     tally.flush(metrics);
+}
+
+/// Takes in who was on the way. Whether there is still someone to wait for: a connection, or one who may yet arrive.
+fn take_late(shard: &Rc<RefCell<Shard>>, arrivals: &mut mpsc::Receiver<Arrival>) -> bool {
+    let is_over = loop {
+        match arrivals.try_recv() {
+            Ok(arrival) => shard.borrow_mut().arrive(arrival),
+            Err(error) => break error == TryRecvError::Disconnected,
+        }
+    };
+    !is_over || shard.borrow().open_connections() > 0
 }

@@ -37,7 +37,8 @@ struct Bench {
 }
 
 fn settings(drain: Duration) -> Settings {
-    let feeds = [FeedFacts { name: "f".into(), tiers: Tiers::new(Duration::from_millis(100), &[]) }];
+    let tiers = Tiers::new(Duration::from_millis(100), &[]);
+    let feeds = [FeedFacts { name: "f".into(), tiers, only: None }];
     let limits = decoder::Limits { message: 1 << 16, fragments: 16 };
     let second = Duration::from_secs(1);
     Settings {
@@ -322,6 +323,47 @@ fn the_last_beat_goes_out_before_the_goodbye() {
         assert_eq!(seqs(&rest), [("f.0".to_owned(), 1)], "{rest:?}");
         assert!(rest.iter().any(|frame| frame.contains(r#""event":"closing""#)), "{rest:?}");
     }
+}
+
+/// A socket that was upgraded before the stop reaches its shard when that sees its clients off, or has none left.
+#[test]
+fn who_arrives_during_the_goodbye_is_closed_with_a_reason() {
+    let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
+    let (fanout, _outlet) =
+        Fanout::start(1, settings(Duration::from_millis(10)), metrics, Arc::new(|| {})).unwrap();
+    let intake = fanout.intake();
+    let (first, mut early) = arrival(&["f.0"], Encoding::Json);
+    intake.place(first);
+    let mut frames = Vec::new();
+    while frames.len() < 2 {
+        std::thread::yield_now();
+        frames.extend(early.read());
+    }
+    let stopping = std::thread::spawn(move || fanout.stop());
+    while !frames.iter().any(|frame| frame.contains("closing")) {
+        std::thread::yield_now();
+        frames.extend(early.read());
+    }
+    drop(early);
+    let mut late: Vec<Client> = Vec::new();
+    for _ in 0..3 {
+        let (arrival, client) = arrival(&["f.0"], Encoding::Json);
+        intake.place(arrival);
+        late.push(client);
+    }
+    for client in &mut late {
+        let mut frames = Vec::new();
+        while frames.is_empty() {
+            assert!(!stopping.is_finished(), "an end without a word");
+            std::thread::yield_now();
+            frames.extend(client.read());
+        }
+        assert!(frames.len() == 1 && frames[0].contains("service_restart"), "{frames:?}");
+        client.socket.shutdown(std::net::Shutdown::Both).unwrap();
+    }
+    // It waits for nobody once nobody can come.
+    drop(intake);
+    stopping.join().unwrap();
 }
 
 /// What HTTP asks for is answered by the next beat that brings it, and nobody is kept who lost patience.

@@ -120,6 +120,11 @@ impl Mail {
         }
     }
 
+    /// Whether something waits for `name`, perhaps for too long.
+    pub(super) fn waits(&self, room: usize, name: &str) -> bool {
+        self.len > 0 && self.boxes.contains_key(&(room, name.into()))
+    }
+
     /// Takes out what waits for `name`, oldest first.
     pub(super) fn take(&mut self, room: usize, name: &str, now_ms: u64) -> Vec<Letter> {
         if self.len == 0 {

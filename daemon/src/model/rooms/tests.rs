@@ -24,16 +24,16 @@ fn user(name: &str) -> To {
 fn who_came_and_went_is_told_once() {
     let mut rooms = rooms(8, 1 << 20);
     let lobby = rooms.find("rooms.lobby").unwrap();
-    rooms.join(lobby, seat(1), person(1, Some("ann")), 0);
-    rooms.join(lobby, seat(2), person(2, None), 0);
-    rooms.join(lobby, seat(3), person(3, None), 0);
+    rooms.join(lobby, seat(1), person(1, Some("ann")));
+    rooms.join(lobby, seat(2), person(2, None));
+    rooms.join(lobby, seat(3), person(3, None));
     rooms.leave(lobby, seat(3));
     let told = rooms.take_turnover(lobby).unwrap();
     assert_eq!(told.joined, [person(1, Some("ann")), person(2, None)], "who left at once was never there");
     assert_eq!((told.left.len(), told.count), (0, 2));
     assert_eq!(rooms.take_turnover(lobby), None);
     rooms.leave(lobby, seat(1));
-    rooms.join(lobby, seat(1), person(1, Some("ann")), 0);
+    rooms.join(lobby, seat(1), person(1, Some("ann")));
     assert_eq!(rooms.take_turnover(lobby), None, "back before anyone was told");
     rooms.leave(lobby, seat(2));
     rooms.leave(lobby, seat(2));
@@ -41,7 +41,7 @@ fn who_came_and_went_is_told_once() {
     assert_eq!((told.joined.len(), told.left, told.count), (0, vec![person(2, None)], 1));
     assert_eq!(rooms.who("rooms.lobby", 10).unwrap(), (1, vec![person(1, Some("ann"))]));
     let quiet = rooms.find("rooms.quiet").unwrap();
-    rooms.join(quiet, seat(1), person(1, None), 0);
+    rooms.join(quiet, seat(1), person(1, None));
     assert_eq!(rooms.take_turnover(quiet), None);
     assert_eq!(rooms.who("rooms.quiet", 10).unwrap_err().code, Code::Forbidden);
     assert_eq!(rooms.who("rooms.none", 10).unwrap_err().code, Code::UnknownTopic);
@@ -51,8 +51,8 @@ fn who_came_and_went_is_told_once() {
 fn letters_reach_who_is_there_and_wait_for_who_is_not() {
     let mut rooms = rooms(2, 1 << 20);
     let lobby = rooms.find("rooms.lobby").unwrap();
-    rooms.join(lobby, seat(1), person(1, Some("ann")), 0);
-    rooms.join(lobby, seat(2), person(2, Some("ann")), 0);
+    rooms.join(lobby, seat(1), person(1, Some("ann")));
+    rooms.join(lobby, seat(2), person(2, Some("ann")));
     let sent = rooms.publish("rooms.lobby", "user:bob", Some(&user("ann")), b"1", 5).unwrap();
     let Sent::ToSeats(seats, letter) = sent else { panic!("{sent:?}") };
     assert_eq!(seats, [seat(1), seat(2)]);
@@ -67,10 +67,12 @@ fn letters_reach_who_is_there_and_wait_for_who_is_not() {
         assert!(matches!(sent, Sent::Kept(_)));
     }
     assert_eq!((rooms.letters_waiting(), rooms.take_letters_lost()), (2, 1), "the newest two wait");
-    let waited = rooms.join(lobby, seat(3), person(3, Some("cid")), 7);
-    let values: Vec<&[u8]> = waited.iter().map(Letter::value).collect();
-    assert_eq!(values, [b"4", b"5"]);
-    assert!(rooms.join(lobby, seat(3), person(3, Some("cid")), 7).is_empty(), "once");
+    assert!(rooms.collect(lobby, "cid", 7).is_empty(), "nobody is there");
+    rooms.join(lobby, seat(3), person(3, Some("cid")));
+    let waited = rooms.collect(lobby, "cid", 7);
+    let values: Vec<(Seat, &[u8])> = waited.iter().map(|(seat, letter)| (*seat, letter.value())).collect();
+    assert_eq!(values, [(seat(3), b"4".as_slice()), (seat(3), b"5")]);
+    assert!(rooms.collect(lobby, "cid", 7).is_empty(), "once");
     let gone = rooms.publish("rooms.lobby", "user:ann", Some(&To::parse("conn:0-9").unwrap()), b"1", 7);
     assert_eq!(gone.unwrap_err().code, Code::UnknownTopic);
 }
@@ -81,7 +83,8 @@ fn letters_grow_old() {
     let lobby = rooms.find("rooms.lobby").unwrap();
     rooms.publish("rooms.lobby", "user:ann", Some(&user("cid")), b"1", 1_000).unwrap();
     rooms.publish("rooms.lobby", "user:ann", Some(&user("cid")), b"2", 30_000).unwrap();
-    let waited = rooms.join(lobby, seat(3), person(3, Some("cid")), 61_001);
+    rooms.join(lobby, seat(3), person(3, Some("cid")));
+    let waited = rooms.collect(lobby, "cid", 61_001);
     assert_eq!((waited.len(), rooms.take_letters_lost()), (1, 1));
 }
 
@@ -153,11 +156,12 @@ proptest! {
                     naive.remove(0);
                 }
             } else {
-                let got = rooms.join(lobby, seat(who as u32), person(who as u32, Some(name)), now);
+                rooms.join(lobby, seat(who as u32), person(who as u32, Some(name)));
+                let got = rooms.collect(lobby, name, now);
                 rooms.leave(lobby, seat(who as u32));
                 let wanted: Vec<u64> = naive.iter().filter(|l| l.0 == who).map(|l| l.1).collect();
                 naive.retain(|letter| letter.0 != who);
-                prop_assert_eq!(got.iter().map(Letter::seq).collect::<Vec<_>>(), wanted);
+                prop_assert_eq!(got.iter().map(|(_, letter)| letter.seq()).collect::<Vec<_>>(), wanted);
             }
             prop_assert!(rooms.letters_waiting() <= 3 * MOST);
         }

@@ -10,10 +10,12 @@ mod residue;
 mod samples;
 
 use super::test::Test;
+use super::trusted;
 
 /// In the order in which they are told.
 pub const GROUPS: &[&[Test]] = &[
     loading::TESTS,
+    trusted::TESTS,
     descriptor::TESTS,
     configuration::TESTS,
     fuzz::TESTS,

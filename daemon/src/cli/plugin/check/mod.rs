@@ -19,6 +19,7 @@ mod subject;
 mod suite;
 mod test;
 mod traces;
+mod trusted;
 mod verdict;
 
 use std::fs;

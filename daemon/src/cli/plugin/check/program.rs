@@ -6,9 +6,10 @@ mod speaking;
 mod starting;
 
 use super::test::Test;
+use super::trusted;
 
 /// In the order in which they are told.
-pub const GROUPS: &[&[Test]] = &[starting::TESTS, speaking::TESTS, ending::TESTS];
+pub const GROUPS: &[&[Test]] = &[starting::TESTS, trusted::TESTS, speaking::TESTS, ending::TESTS];
 
 /// The test that all need that want it to run.
 const CREATE: &str = "create";

@@ -10,9 +10,8 @@ use super::life::{Sign, first_sign};
 use super::remedy::{of_failure, of_load};
 use crate::cli::plugin::describe;
 use crate::cli::plugin::facts::{About, Facts, RunsAs};
-use crate::cli::plugin::keys::UnknownKeys;
 use crate::config::{Feed, Source};
-use crate::feed::{FindError, Plugin, PluginInfo, find_plugin, plugin_folders, trust};
+use crate::feed::{FindError, Plugin, PluginInfo, Schema, find_plugin, plugin_folders, trust};
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -220,13 +219,22 @@ impl Examination {
         let Some(schema) = schema else {
             return self.step("configuration", Outcome::Note, "it gives no schema to check it with", "");
         };
-        match UnknownKeys::find(schema, &feed.config) {
-            None => self.step("configuration", Outcome::Ok, "it knows all the keys", ""),
-            Some(unknown) => {
-                let outcome = if unknown.refused { Outcome::Problem } else { Outcome::Note };
+        let schema = match Schema::parse(schema) {
+            Ok(schema) => schema,
+            Err(why) => {
+                let what = format!("its schema is broken: {why}");
                 let remedy =
-                    if unknown.refused { "correct or delete them in the feed's configuration" } else { "" };
-                self.step("configuration", outcome, unknown.text(), remedy);
+                    "that is for its author to mend; `tickerd plugin check` has the test config-schema";
+                return self.step("configuration", Outcome::Problem, what, remedy);
+            }
+        };
+        let (wrong, unnamed) = (schema.violations(&feed.config), schema.unnamed(&feed.config));
+        match (wrong.as_slice(), unnamed.as_slice()) {
+            ([], []) => self.step("configuration", Outcome::Ok, "its schema allows it", ""),
+            ([], unnamed) => self.step("configuration", Outcome::Note, unnamed.join("; "), ""),
+            (wrong, _) => {
+                let remedy = "correct that in the feed's configuration";
+                self.step("configuration", Outcome::Problem, wrong.join("; "), remedy);
             }
         }
     }

@@ -17,12 +17,11 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 
 use super::ear::{Ear, Heard};
-use super::keys::UnknownKeys;
 use super::{OnSignal, describe, find};
 use crate::app::{self, panics};
 use crate::cli::solo::{Ended, Solo};
 use crate::cli::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
-use crate::feed::{Fault, Hello, Plugin, Spec, Warden, now_unix_ms};
+use crate::feed::{Fault, Hello, Plugin, Schema, Spec, Warden, now_unix_ms};
 use crate::model::lane::{Entry, FeedState};
 use crate::model::tick::Tick;
 use crate::pulse::Bell;
@@ -113,10 +112,12 @@ impl Runner {
         let plugin = find(&args.plugin).map_err(|e| (EXIT_FAILED, e.to_string()))?;
         let (Plugin::Library(path) | Plugin::Program(path)) = &plugin;
         let feed = args.feed(path)?;
-        let unknown = unknown_keys(&plugin, &feed.config);
-        if let Some(unknown) = unknown.as_ref().filter(|unknown| unknown.refused && !args.watch) {
-            return Err((EXIT_CONFIG, unknown.text()));
+        let Slips { refused, unnamed } = slips(&plugin, &feed.config);
+        // The next build may take it.
+        if !refused.is_empty() && !args.watch {
+            return Err((EXIT_CONFIG, format!("the configuration: {}", refused.join("; "))));
         }
+        let slips = [refused, unnamed].concat();
         let bell = Arc::<Bell>::default();
         let program = std::env::current_exe().map_err(failed)?;
         let ear = Ear::open(bell.clone()).map_err(|what| (EXIT_USAGE, what))?;
@@ -129,7 +130,7 @@ impl Runner {
             path: path.clone(),
             length: args.length,
             count: args.count.unwrap_or(u64::MAX),
-            warning: unknown.map(|unknown| unknown.text()),
+            warning: (!slips.is_empty()).then(|| format!("the configuration: {}", slips.join("; "))),
             watch,
             printer: if args.json { Box::new(Lines::new(&feed.name)) } else { Box::new(Screen::new()) },
             ear,
@@ -287,13 +288,26 @@ impl Condition {
     }
 }
 
-/// Asks a library for its schema; what cannot be asked is told when it runs.
-fn unknown_keys(plugin: &Plugin, config: &serde_json::Value) -> Option<UnknownKeys> {
+/// What is wrong with a configuration.
+#[derive(Debug, Default)]
+struct Slips {
+    /// What the schema forbids.
+    refused: Vec<String>,
+    /// Keys that it takes, and does not name.
+    unnamed: Vec<String>,
+}
+
+/// Asks a library for its schema; what cannot be asked is told when it runs, and so is what is missing where nothing is given.
+fn slips(plugin: &Plugin, config: &serde_json::Value) -> Slips {
     let (Plugin::Library(path), Some(false)) = (plugin, config.as_object().map(serde_json::Map::is_empty))
     else {
-        return None;
+        return Slips::default();
     };
-    let info = describe::ask(path).ok()?;
+    let info = describe::ask(path).ok();
     // A daemon runs the first.
-    UnknownKeys::find(info.feed_types.first()?.config_schema.as_deref()?, config)
+    let schema = info.and_then(|info| Schema::parse(info.feed_types.first()?.config_schema.as_deref()?).ok());
+    schema.map_or_else(Slips::default, |schema| Slips {
+        refused: schema.violations(config),
+        unnamed: schema.unnamed(config),
+    })
 }

@@ -166,3 +166,46 @@ fn comings_reach_one_who_lags() {
         assert!(told[1].contains(r#""added":[],"removed":["f.0"]"#), "{told:?}");
     });
 }
+
+/// A client's commands are heard during a beat that is on its way to it: what it lets go of it is not told of, though it was
+/// due while it held that.
+#[test]
+fn who_lags_is_told_only_of_what_it_still_holds() {
+    use crate::model::rooms::{Person, Turnover};
+    run(async {
+        let mut bench = Bench::new(2);
+        bench.push(1).await;
+        let mut client = bench.client(&[]).await;
+        client.say(1, &[r#"{"event":"subscribe","data":{"topics":["f.*","*.kept","f.0","f.1"]}}"#]);
+        while bench.shard.borrow().cohorts.count() < 1 {
+            tokio::task::yield_now().await;
+        }
+        client.read();
+        // Pings, until the socket takes no more.
+        let link = bench.shard.borrow_mut().connection(0).unwrap().link.clone();
+        while link.try_write(&[0x89, 0]).is_ok() {}
+        for name in ["f.new", "f.kept"] {
+            bench.topics.push(Topic::new(name, "q", Class::State));
+        }
+        let mut beat = bench.beat(1);
+        let people = vec![Person { conn: "0-9".into(), name: None }];
+        let turnover = Arc::new(Turnover { joined: people, left: Vec::new(), count: 1 });
+        beat.turnovers = vec![(TopicId(0), turnover.clone()), (TopicId(1), turnover)];
+        bench.shard.borrow_mut().begin(&beat);
+        let text = r#"{"event":"unsubscribe","data":{"id":1,"topics":["f.*","f.0"]}}"#;
+        let head = [0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
+        bench.shard.borrow_mut().hear(0, &mut [&head, text.as_bytes()].concat());
+        assert!(bench.is_stalled(0));
+        while bench.shard.borrow_mut().walk_on() {}
+        let frames = settle(&bench, &mut client).await;
+        let with = |text: &str| frames.iter().filter(|frame| frame.contains(text)).collect::<Vec<_>>();
+        let topics = with(r#""type":"topics""#);
+        assert!(topics.len() == 1 && topics[0].contains(r#""added":["f.kept"],"removed":[]"#), "{topics:?}");
+        let people = with(r#""event":"presence""#);
+        assert!(people.len() == 1 && people[0].contains(r#""topic":"f.1""#), "{people:?}");
+        assert_eq!(with(r#""event":"unsubscribed""#).len(), 1);
+        let ticks: Vec<String> = seqs(&frames).into_iter().map(|(topic, _)| topic).collect();
+        assert!(!ticks.contains(&"f.0".to_owned()) && !ticks.contains(&"f.new".to_owned()), "{ticks:?}");
+        assert!(ticks.contains(&"f.1".to_owned()) && ticks.contains(&"f.kept".to_owned()), "{ticks:?}");
+    });
+}

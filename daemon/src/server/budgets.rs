@@ -1,0 +1,173 @@
+//! What each address may still ask over HTTP of what costs the others something: publishing, and lists of all topics.
+//!
+//! A connection is held to `commands_per_s`. Over HTTP connections are many and short, so there it is the address, by the
+//! same keys. Loopback and unix peers are this machine itself or a proxy on it: they have no limit of their own, as they
+//! have none of connections, but whom a proxy speaks for has, by the last address in `X-Forwarded-For`, which is the one
+//! that the proxy saw itself. That can be trusted this far: who forges it where no proxy writes it does no more than give
+//! itself a limit.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use hyper::header::HeaderMap;
+
+use super::limits::network;
+use crate::model::bucket::Bucket;
+
+/// Addresses that are remembered, at most. Who has asked nothing while so many others did begins with a full share, which
+/// it would have after a few seconds anyway.
+const ADDRESSES_MAX: usize = 16_384;
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// See the module.
+pub struct Budgets {
+    per_s: u32,
+    burst: u32,
+    started: Instant,
+    known: Mutex<Known>,
+}
+
+/// Two halves: when the recent one is full it becomes the other, and what that held is forgotten.
+#[derive(Default)]
+struct Known {
+    recent: HashMap<IpAddr, Bucket>,
+    before: HashMap<IpAddr, Bucket>,
+}
+
+impl Budgets {
+    /// Each address has `burst` at once, and `per_s` in the long run.
+    pub fn new(per_s: u32, burst: u32) -> Budgets {
+        Budgets { per_s, burst, started: Instant::now(), known: Mutex::default() }
+    }
+
+    /// Takes one out of the share of who asks; `peer` is `None` for unix peers. Whose share it is, if anyone's.
+    ///
+    /// # Errors
+    /// There is nothing left: after how many milliseconds there is, and what the limit is.
+    pub fn take(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Option<IpAddr>, (u64, String)> {
+        let Some(address) = who(peer, headers) else { return Ok(None) };
+        let now_ms = self.now_ms();
+        let taken = self.known().of(address, self.burst, now_ms).take(self.per_s, self.burst, now_ms);
+        taken.map(|()| Some(address)).map_err(|wait_ms| {
+            let Budgets { per_s, burst, .. } = self;
+            let limit =
+                format!("from one address at most {per_s} messages and lists a second, {burst} at once");
+            (wait_ms, format!("{limit}; wait, or hold one WebSocket open"))
+        })
+    }
+
+    /// Takes out what a list cost beyond its token: it looked at so many topics.
+    pub fn charge_looks(&self, address: IpAddr, looks: usize) {
+        let now_ms = self.now_ms();
+        self.known().of(address, self.burst, now_ms).charge_looks(looks, self.burst);
+    }
+
+    fn now_ms(&self) -> u32 {
+        self.started.elapsed().as_millis() as u32
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn of(&mut self, address: IpAddr, burst: u32, now_ms: u32) -> &mut Bucket {
+        if !self.recent.contains_key(&address) && self.recent.len() >= ADDRESSES_MAX / 2 {
+            self.before = std::mem::take(&mut self.recent);
+        }
+        let before = &mut self.before;
+        let known = || before.remove(&address).unwrap_or_else(|| Bucket::new(burst, now_ms));
+        self.recent.entry(address).or_insert_with(known)
+    }
+}
+
+/// Whose share it is; nobody's when it comes from this machine.
+fn who(peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let outside = |address: IpAddr| Some(network(address)).filter(|address| !address.is_loopback());
+    peer.and_then(outside).or_else(|| forwarded(headers).and_then(outside))
+}
+
+/// Who the nearest proxy says it speaks for; some write the port too.
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
+    let last = last.rsplit(',').next()?.trim();
+    last.parse().ok().or_else(|| Some(last.parse::<SocketAddr>().ok()?.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// None, so that the clock has no part in it.
+    const REFILL: u32 = 0;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    fn headers(forwarded: &[&str]) -> HeaderMap {
+        forwarded.iter().map(|value| (FORWARDED_FOR.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn each_address_has_its_share() {
+        let budgets = Budgets::new(REFILL, 2);
+        let none = headers(&[]);
+        let first = address("192.0.2.1");
+        assert!(budgets.take(first, &none).is_ok() && budgets.take(first, &none).is_ok());
+        let (wait_ms, why) = budgets.take(first, &none).unwrap_err();
+        assert!((1..=1000).contains(&wait_ms) && why.contains("at most 0 "), "{wait_ms} {why}");
+        assert!(budgets.take(address("::ffff:192.0.2.1"), &none).is_err(), "the same");
+        assert!(budgets.take(address("192.0.2.2"), &none).is_ok());
+        for peer in [None, address("127.0.0.1"), address("::1"), address("::ffff:127.0.0.9")] {
+            assert!((0..10).all(|_| budgets.take(peer, &none).is_ok()), "{peer:?} is this machine");
+            assert!(budgets.take(peer, &headers(&["192.0.2.1"])).is_err(), "{peer:?} speaks for it");
+        }
+    }
+
+    #[test]
+    fn a_list_of_very_many_costs_more() {
+        let budgets = Budgets::new(REFILL, 3);
+        let (none, peer) = (headers(&[]), address("192.0.2.1"));
+        let whose = budgets.take(peer, &none).unwrap().unwrap();
+        budgets.charge_looks(whose, 10_000);
+        assert!(budgets.take(peer, &none).is_err());
+        assert_eq!(budgets.take(None, &none), Ok(None), "nobody's");
+    }
+
+    #[test]
+    fn a_proxy_is_asked_for_whom_it_speaks_and_nobody_else_is() {
+        let local = address("127.0.0.1");
+        for (peer, forwarded, whose) in [
+            (local, &["198.51.100.7, 192.0.2.1"][..], address("192.0.2.1")),
+            (local, &["192.0.2.1", "203.0.113.9:4711"], address("203.0.113.9")),
+            (None, &["[2001:db8:1:2:3::4]:80"], address("2001:db8:1:2::")),
+            (None, &["2001:db8:1:2:3::4"], address("2001:db8:1:2::")),
+            (local, &["unknown"], None),
+            (local, &["192.0.2.1, "], None),
+            (local, &["127.0.0.1"], None),
+            (local, &[], None),
+            (address("192.0.2.1"), &["203.0.113.9"], address("192.0.2.1")),
+        ] {
+            assert_eq!(who(peer, &headers(forwarded)), whose, "{peer:?} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_are_remembered_have_a_bound_and_the_oldest_go() {
+        let budgets = Budgets::new(REFILL, 1);
+        let none = headers(&[]);
+        let nth = |n: u32| Some(IpAddr::from((0x0a00_0000 + n).to_be_bytes()));
+        for n in 0..3 * ADDRESSES_MAX as u32 {
+            assert!(budgets.take(nth(n), &none).is_ok());
+            let known = budgets.known.lock().unwrap();
+            assert!(known.recent.len() + known.before.len() <= ADDRESSES_MAX);
+        }
+        let last = 3 * ADDRESSES_MAX as u32 - 1;
+        assert!(budgets.take(nth(last), &none).is_err(), "it is remembered");
+        assert!(budgets.take(nth(0), &none).is_ok(), "it is forgotten");
+    }
+}

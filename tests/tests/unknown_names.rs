@@ -1,0 +1,64 @@
+//! Names that nobody declared: refused at once, by each way in, with the one that may have been meant.
+
+use tickerd_tests::{daemon, json, sim};
+
+use crate::rooms::{ROOMS, ask, run};
+
+/// What can never speak is refused, also where others of its first segment do; what a feed may yet say is not.
+#[tokio::test]
+async fn a_name_that_nobody_declared_is_refused_with_what_was_meant() {
+    let daemon = daemon().feed(sim(7)).config(ROOMS).chatty().run().await;
+    let mut client = daemon.connected().await;
+    let names = ["rooms.loby", "rooms.lobby", "rooms.other", "tickerd.stat", "tickerd.stats", "sim.none"];
+    let granted = client.subscribe(json!({"topics": names, "snapshot": false})).await;
+    let topics: Vec<_> = granted["topics"].as_array().unwrap().iter().map(|topic| &topic["topic"]).collect();
+    assert_eq!(topics, [&json!("rooms.lobby"), &json!("tickerd.stats"), &json!("sim.none")]);
+    let failed: Vec<(&str, u64, &str)> = granted["failed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| (f["topic"].as_str().unwrap(), f["code"].as_u64().unwrap(), f["message"].as_str().unwrap()))
+        .collect();
+    for ((topic, code, message), (wanted, says)) in failed.iter().zip([
+        ("rooms.loby", "did you mean rooms.lobby?"),
+        ("rooms.other", "rooms has rooms.board, rooms.desk, rooms.lobby"),
+        ("tickerd.stat", "did you mean tickerd.stats?"),
+    ]) {
+        assert_eq!((*topic, *code), (wanted, 404));
+        assert!(message.contains(says), "{topic}: {message}");
+    }
+    assert_eq!(failed.len(), 3);
+    // Each is held against all that there are, so that of very many only some are.
+    let many: Vec<String> = (0..500).map(|n| format!("rooms.lobb{n}")).collect();
+    let refused = client.subscribe(json!({"topics": many})).await;
+    let failed = refused["failed"].as_array().unwrap();
+    let hinted = failed.iter().filter(|f| f["message"].as_str().unwrap().contains("rooms.lobby"));
+    assert_eq!((failed.len(), hinted.count()), (500, 8));
+    for event in ["history", "presence"] {
+        let refused = ask(&mut client, event, json!({"topic": "rooms.loby"})).await.data;
+        assert_eq!(refused["code"], 404);
+        assert!(refused["message"].as_str().unwrap().contains("did you mean rooms.lobby?"), "{refused}");
+    }
+    let mut opened = daemon.client("/ws?topics=rooms.loby").await;
+    assert_eq!(opened.until("subscribed").await.data["failed"][0]["code"], 404);
+    for path in ["rooms.loby", "rooms.loby?wait=25", "rooms.loby/history", "tickerd.lobby"] {
+        let (status, body) =
+            tickerd_tests::daemon::http(daemon.address(), &format!("/v1/topics/{path}")).await;
+        assert_eq!(status, 404, "{path}: {body}");
+        let meant = if path.starts_with("rooms") { "did you mean rooms.lobby?" } else { "tickerd.stats" };
+        assert!(body.contains(meant), "{path}: {body}");
+    }
+    let mut stream = daemon.raw().await;
+    stream.say("GET /v1/sse?topics=rooms.loby HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    stream.head().await;
+    while !stream.block().await.contains("did you mean rooms.lobby?") {}
+}
+
+#[tokio::test]
+async fn the_servers_own_topic_is_there_from_the_first_moment() {
+    let daemon = run().await;
+    let mut client = daemon.connected().await;
+    let listed = ask(&mut client, "topics", json!({"match": "tickerd.*"})).await.data;
+    assert_eq!(listed["topics"][0]["topic"], "tickerd.stats");
+    assert_eq!(listed["topics"][0]["kind"], "stats");
+}
