@@ -1,6 +1,6 @@
-//! CPU time a process has used, in nanoseconds.
+//! CPU time a process has used, and how long it waited for some, in nanoseconds.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use nix::{
     time::{ClockId, clock_getcpuclockid},
@@ -25,6 +25,17 @@ impl CpuClock {
         let time = self.0.now().map_err(|errno| Error::io("reading a server's CPU clock")(errno.into()))?;
         Ok(time.into())
     }
+}
+
+/// How long the threads that a process has now were ready to run and had no processor, together.
+pub fn waited(pid: u32) -> Result<Duration, Error> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).map_err(Error::io("listing a server's threads"))?;
+    // A thread that ends meanwhile has no file, and nothing more to add.
+    let waited = tasks.flatten().filter_map(|task| {
+        let account = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        account.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    Ok(Duration::from_nanos(waited.sum()))
 }
 
 #[cfg(test)]

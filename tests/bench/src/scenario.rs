@@ -1,4 +1,4 @@
-//! The eleven scenarios: their sizes and their targets.
+//! The thirteen scenarios: their sizes and their targets.
 
 use std::{fmt, time::Duration};
 
@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     idle, intake, neighbour,
     options::Options,
+    patterns, recovery,
     report::Report,
     stall,
 };
@@ -27,11 +28,26 @@ pub enum Id {
     I,
     J,
     K,
+    L,
+    M,
 }
 
 impl Id {
-    pub const ALL: [Self; 11] =
-        [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F, Self::G, Self::H, Self::I, Self::J, Self::K];
+    pub const ALL: [Self; 13] = [
+        Self::A,
+        Self::B,
+        Self::C,
+        Self::D,
+        Self::E,
+        Self::F,
+        Self::G,
+        Self::H,
+        Self::I,
+        Self::J,
+        Self::K,
+        Self::L,
+        Self::M,
+    ];
 
     pub fn letter(self) -> char {
         match self {
@@ -46,6 +62,8 @@ impl Id {
             Self::I => 'i',
             Self::J => 'j',
             Self::K => 'k',
+            Self::L => 'l',
+            Self::M => 'm',
         }
     }
 }
@@ -96,5 +114,7 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
             let load = load(size(2_000, 40), 1, None, ms(50), 0, ratio_at_most);
             broadcast::encoded(id, &load, dialect, options, report)
         }
+        Id::L => patterns::run(id, size(100, 5), size(10_000, 200), options, report),
+        Id::M => recovery::run(id, [size(500, 10), size(2_000, 20)], size(256, 8), options, report),
     }
 }
