@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 use prometheus::Registry;
 
 use crate::admin::{self, Admin};
-use crate::cli::COMMIT;
 use crate::config::{self, AdminSocket, Config};
 use crate::contract::Contract;
 use crate::control::{self, Control};
@@ -35,6 +34,7 @@ use crate::pulse::{self, Bell};
 use crate::server::{self, Server};
 use crate::store::Writer;
 use crate::systemd;
+use crate::version;
 use readiness::FeedsReady;
 pub use readiness::utc;
 use reload::Hangup;
@@ -76,7 +76,7 @@ pub struct Running {
 impl App {
     /// Binds what is configured.
     pub fn build(config: Config) -> Result<App, StartError> {
-        let registry = metrics::registry(env!("CARGO_PKG_VERSION"), COMMIT)?;
+        let registry = metrics::registry(version::VERSION, version::COMMIT)?;
         let process = metrics::Process::new(&registry)?;
         let settings = server::Settings {
             listen: config.server.listen.iter().map(listen).collect(),
@@ -281,7 +281,7 @@ fn settings(config: &Config, epoch: &str, feeds: Arc<[FeedFacts]>) -> fanout::Se
         fragments: u32::try_from(echo.fragments).unwrap_or(u32::MAX),
     });
     fanout::Settings {
-        server: format!("tickerd/{}", env!("CARGO_PKG_VERSION")),
+        server: format!("tickerd/{}", version::VERSION),
         epoch: epoch.into(),
         deflate: server.compression.map(deflate).unwrap_or_default(),
         feeds,

@@ -13,10 +13,10 @@
 //! `main → cli → app → {feed, pulse, fanout, server, admin, control, store, contract}`, and each of these → `model`; `pulse` hands
 //! what changed to `store`. `feed` and `server` never name each other; `control` knows of `server` how a socket's file is
 //! kept, and of nobody else. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now`
-//! come in.
+//! come in. Anyone may know `version`.
 //!
 //! # Invariants
-//! - Unsafe code is only in `feed::{library, host, instance, sealed}`, at the plugin boundary.
+//! - Unsafe code is only in `feed::{library, raw_descriptor, host, instance, sealed, cstate}`, at the plugin boundary.
 //! - Every queue is bounded: lanes (`model::lane::LANE_TICKS_MAX`), beats, arrivals and questions per shard, ticks and answers
 //!   for a client that does not read. What is dropped, merged or skipped is counted.
 //! - No feed can block another feed, the pulse, or a client; no client can block a shard.
@@ -38,3 +38,4 @@ pub mod pulse;
 pub mod server;
 pub mod store;
 pub mod systemd;
+pub mod version;

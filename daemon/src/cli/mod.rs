@@ -20,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::{Listen, Overrides};
+use crate::version::{COMMIT, VERSION};
 use demo::DemoArgs;
 use feed::FeedArgs;
 use plugin::PluginArgs;
@@ -32,21 +33,14 @@ pub const EXIT_USAGE: u8 = 64;
 /// The configuration is wrong (`EX_CONFIG`); the unit does not restart on it.
 pub const EXIT_CONFIG: u8 = 78;
 
-/// The commit this was built from, where the build told.
-pub const COMMIT: &str = match option_env!("TICKERD_COMMIT") {
-    Some(commit) => commit,
-    None => "unknown",
-};
-
-static VERSION: LazyLock<String> =
-    LazyLock::new(|| format!("{} (commit {COMMIT})", env!("CARGO_PKG_VERSION")));
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
 
 /// Broadcasts live data: feed plugins in, WebSocket ticks out.
 ///
 /// Without a command it runs. Without a configuration it serves simulated data and this machine's figures on
 /// 127.0.0.1:8425.
 #[derive(Debug, Parser)]
-#[command(name = "tickerd", version = VERSION.as_str(), args_conflicts_with_subcommands = true)]
+#[command(name = "tickerd", version = LONG_VERSION.as_str(), args_conflicts_with_subcommands = true)]
 #[command(after_help = "Environment:
   TICKERD_SERVER__LISTEN, …  any key of [server] and [history]; lists by comma
   TICKERD_LOG                log level, such as info, or warn,tickerd=debug

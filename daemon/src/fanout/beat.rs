@@ -87,9 +87,16 @@ impl Beat {
         self.aged.extend(&later.aged);
         self.resets.extend(&later.resets);
         let mut seen: HashSet<(TopicId, u8)> = HashSet::with_capacity(self.due.len() + later.due.len());
-        let newest_first = self.due.iter().chain(&later.due).rev();
-        let kept = newest_first.filter(|due| due.tier == STREAM || seen.insert((due.topic, due.tier)));
-        let mut due: Vec<Due> = kept.cloned().collect();
+        let mut due = std::mem::take(&mut self.due);
+        due.extend(later.due.iter().cloned());
+        due.reverse();
+        due.retain_mut(|due| {
+            if due.tier != STREAM {
+                return seen.insert((due.topic, due.tier));
+            }
+            due.is_newest = due.is_newest && seen.insert((due.topic, 0));
+            true
+        });
         due.reverse();
         self.due = due;
         self.thin();
@@ -121,11 +128,15 @@ impl Beat {
             if due.tier != STREAM {
                 return true;
             }
-            let is_newest = seen.insert(due.topic);
-            if !is_newest || due.earlier.take().is_some() {
+            let is_last = seen.insert(due.topic);
+            if !is_last || due.earlier.take().is_some() {
                 resets.insert(due.topic);
             }
-            is_newest
+            if !is_last {
+                // The last one may say the same as this, and then it is no news for those who take the newest.
+                due.tier = 0;
+            }
+            is_last || due.is_newest
         });
         due.reverse();
         self.due = due;
@@ -134,8 +145,9 @@ impl Beat {
     }
 }
 
+/// How many ticks are due to someone at some tier.
 fn ticks(due: &[Due]) -> usize {
-    due.iter().map(Due::ticks).sum()
+    due.iter().map(|due| due.ticks() + usize::from(due.is_newest)).sum()
 }
 
 #[cfg(test)]
@@ -175,16 +187,14 @@ mod tests {
         let (a, b) = (Topic::new("f.a", "q", Class::State), Topic::new("f.b", "q", Class::State));
         let mut missed = beat(&mut board, &[&a, &b], "1");
         missed.absorb(&beat(&mut board, &[&a], "2"));
-        let got = |tier: u8| -> Vec<_> {
-            let due = missed.due.iter().filter(|due| due.tier == tier);
-            due.flat_map(Due::frames).map(|f| (f.tick().topic.name().to_owned(), f.tick().seq)).collect()
-        };
-        assert_eq!(got(0), [("f.b".to_owned(), 1), ("f.a".to_owned(), 2)]);
-        assert_eq!(got(STREAM), [("f.a".to_owned(), 1), ("f.b".to_owned(), 1), ("f.a".to_owned(), 2)]);
+        let said =
+            |due: &Due| (due.frame.tick().topic.name().to_owned(), due.frame.tick().seq, due.is_newest);
+        let (a1, b1, a2) = (("f.a".into(), 1, false), ("f.b".into(), 1, true), ("f.a".into(), 2, true));
+        assert_eq!(missed.due.iter().map(said).collect::<Vec<_>>(), [a1, b1, a2]);
         assert_eq!((missed.skipped, missed.changes.len()), (1, 2));
         board.retire(0, &b);
         missed.absorb(&beat(&mut board, &[], "3"));
-        assert_eq!(missed.due.len(), 3, "what was retired is not due any more");
+        assert_eq!(missed.due.len(), 2, "what was retired is not due any more");
         assert_eq!(missed.changes.len(), 3);
     }
 
@@ -209,8 +219,13 @@ mod tests {
         let mut missed = beat(&mut board, &[&state, &event, &event], "1");
         missed.absorb(&beat(&mut board, &[&event, &state], "2"));
         let seqs = |beat: &Beat, topic: &Topic, tier: u8| -> Vec<u64> {
-            let due = beat.due.iter().filter(|due| due.frame.tick().topic == *topic && due.tier == tier);
-            due.flat_map(Due::frames).map(|frame| frame.tick().seq).collect()
+            let due = beat.due.iter().filter(|due| due.frame.tick().topic == *topic);
+            let at = due.flat_map(|due| match due.tier == tier {
+                true => due.frames().collect::<Vec<_>>(),
+                false if tier == 0 && due.is_newest => vec![&due.frame],
+                false => Vec::new(),
+            });
+            at.map(|frame| frame.tick().seq).collect()
         };
         assert_eq!(seqs(&missed, &event, STREAM), [1, 2, 3], "each, and in order");
         assert_eq!((seqs(&missed, &state, STREAM), seqs(&missed, &state, 0)), (vec![1, 2], vec![2]));
@@ -222,6 +237,7 @@ mod tests {
         }
         let newest = |topic: &Topic| seqs(&missed, topic, STREAM);
         assert_eq!((newest(&event).len(), newest(&state).len(), newest(&quiet)), (1, 1, vec![1]));
+        assert_eq!(seqs(&missed, &state, 0), [3], "who takes the newest has the last that differed");
         let mut resets: Vec<_> = missed.resets.iter().map(|id| id.0).collect();
         resets.sort_unstable();
         assert_eq!(resets, [0, 1], "nothing was missed of the quiet one");

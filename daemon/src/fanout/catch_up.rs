@@ -177,10 +177,11 @@ impl Shard {
         }
         let mut moved = Vec::new();
         for wire in cohort.wires.iter().filter(|wire| wire.tier != STREAM) {
-            let Some(tier) = topics.slot(wire.slot).and_then(|s| s.tier(wire.tier)) else { continue };
-            if let Some(frame) = tier.frame.as_ref().filter(|_| tier.pos > stall.pos) {
-                moved.push((tier.pos, wire.slot, frame));
-            }
+            let Some(slot) = topics.slot(wire.slot) else { continue };
+            let Some(pos) = slot.tier(wire.tier).map(|tier| tier.pos).filter(|pos| *pos > stall.pos) else {
+                continue;
+            };
+            moved.extend(slot.frame(wire.tier).map(|frame| (pos, wire.slot, frame)));
         }
         if moved.len() > CHUNK_FRAMES {
             moved.select_nth_unstable_by_key(CHUNK_FRAMES, |(pos, ..)| *pos);
@@ -348,7 +349,7 @@ fn append_backlog(
     let wires = cohort.wires.iter().filter(|wire| wire.tier == STREAM);
     let slots = wires.filter_map(|wire| Some((wire.slot, topics.slot(wire.slot)?)));
     let mut begun: Vec<_> = slots
-        .filter_map(|(id, slot)| Some((slot.every().pos, id, slot, slot.every().frame.as_ref()?)))
+        .filter_map(|(id, slot)| Some((slot.every().pos, id, slot, slot.frame(STREAM)?)))
         .filter(|(pushed, ..)| *pushed > after)
         .collect();
     if begun.len() > TOPICS_MAX {

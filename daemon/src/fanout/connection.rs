@@ -11,32 +11,23 @@ use crate::model::decoder::Decoder;
 use crate::model::encoding::Encoding;
 use crate::model::protocol::command::{self, Refused};
 
-/// A client.
+/// A client. What each beat looks at comes first, together: it is seldom in the caches, and there are thousands.
+#[repr(C)]
 pub struct Connection {
     /// Its socket; the tasks that wait on it hold it too.
     pub link: Rc<Link>,
-    /// What was read and is not whole yet.
-    pub decoder: Decoder,
-    /// How it is spoken to.
-    pub encoding: Encoding,
-    /// What its client calls itself.
-    pub name: Option<Box<str>>,
-    /// Whose beats it gets.
-    pub cohort: Option<CohortId>,
-    /// Tells this connection from a later one of the same number.
-    pub generation: u32,
     /// The last beat it was served in, by the shard's count.
     pub beat: u64,
-    /// Ticks sent outside the beats that a slower tier may still bring again.
-    pub fresh: Option<Box<Fresh>>,
     /// Present while the socket does not take bytes.
     pub stall: Option<Box<Stall>>,
-    /// Present while a command waits for the pulse, and then until what it brought is out.
-    pub asking: Option<Box<Asking>>,
+    /// Ticks sent outside the beats that a slower tier may still bring again.
+    pub fresh: Option<Box<Fresh>>,
+    /// Whose beats it gets.
+    pub cohort: Option<CohortId>,
     /// When something was last sent, in the shard's seconds.
     pub sent_s: u32,
-    /// When something was last heard.
-    pub heard_s: u32,
+    /// How it is spoken to.
+    pub encoding: Encoding,
     /// Whether a ping waits for its answer.
     pub pinged: bool,
     /// Whether the reading task runs.
@@ -45,10 +36,20 @@ pub struct Connection {
     pub waiting: bool,
     /// Serves `/echo`: its messages come back and nothing else is sent.
     pub echo: bool,
+    /// When something was last heard.
+    pub heard_s: u32,
+    /// Tells this connection from a later one of the same number.
+    pub generation: u32,
     /// After a close was sent: when to stop waiting for the peer, in the shard's seconds.
     pub closing_until_s: Option<u32>,
     /// What may still be asked of it.
     pub budget: Budget,
+    /// What was read and is not whole yet.
+    pub decoder: Decoder,
+    /// Present while a command waits for the pulse, and then until what it brought is out.
+    pub asking: Option<Box<Asking>>,
+    /// What its client calls itself.
+    pub name: Option<Box<str>>,
     /// Counts the connection for as long as it lives.
     pub _permit: Permit,
 }

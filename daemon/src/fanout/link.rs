@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Shutdown;
 
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::arrival::Socket;
@@ -31,11 +32,22 @@ impl Link {
         }
     }
 
-    /// Writes what the kernel takes now.
+    /// Writes what the kernel takes now. The kernel is asked straight away, since nearly always it takes all; only a refusal
+    /// is the runtime's business, which waits for the end of it.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self.socket().send(bytes) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => match self {
+                Link::Tcp(stream) => stream.try_write(bytes),
+                Link::Unix(stream) => stream.try_write(bytes),
+            },
+            done => done,
+        }
+    }
+
+    fn socket(&self) -> SockRef<'_> {
         match self {
-            Link::Tcp(stream) => stream.try_write(bytes),
-            Link::Unix(stream) => stream.try_write(bytes),
+            Link::Tcp(stream) => SockRef::from(stream),
+            Link::Unix(stream) => SockRef::from(stream),
         }
     }
 
@@ -65,11 +77,7 @@ impl Link {
 
     /// Says that nothing more will be written.
     pub fn finish(&self) {
-        let done = match self {
-            Link::Tcp(stream) => socket2::SockRef::from(stream).shutdown(Shutdown::Write),
-            Link::Unix(stream) => socket2::SockRef::from(stream).shutdown(Shutdown::Write),
-        };
         // The peer may be gone already, and then there is nobody to tell.
-        drop(done);
+        drop(self.socket().shutdown(Shutdown::Write));
     }
 }

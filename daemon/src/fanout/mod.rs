@@ -22,6 +22,7 @@ pub mod rooms;
 mod shard;
 mod shares;
 mod stall;
+mod subscriptions;
 pub mod topics;
 mod walk;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::beat::Stale;
 use super::cohorts::CohortId;
-use crate::model::board::{STREAM, TopicId};
+use crate::model::board::{Due, STREAM, TopicId};
 use crate::model::frame::Frame;
 use crate::model::protocol::command::{Mode, Terms};
 use crate::model::protocol::rate::Tiers;
@@ -40,8 +40,8 @@ pub struct Tap {
 /// A topic at one tier.
 #[derive(Debug, Default)]
 pub struct TierSlot {
-    /// The frame last pushed here.
-    pub frame: Option<Arc<Frame>>,
+    /// The frame last pushed here; at [`STREAM`] only while it is not tier 0's.
+    frame: Option<Arc<Frame>>,
     /// When, on the shard's count of pushes.
     pub pos: u64,
     /// Who wants it.
@@ -85,6 +85,27 @@ impl Slot {
         &self.stream
     }
 
+    /// Takes in what is due, the push of this number.
+    pub fn push(&mut self, due: &Due, pos: u64) {
+        let (at_tier, at_own) = match (due.tier, due.is_newest) {
+            (STREAM, false) => (Some(&mut self.stream), None),
+            (STREAM, true) => {
+                (self.stream.frame, self.stream.pos) = (None, pos);
+                (None, self.tiers.first_mut())
+            }
+            (tier, _) => (self.tiers.get_mut(usize::from(tier)), None),
+        };
+        if let Some(tier) = at_tier.or(at_own) {
+            (tier.frame, tier.pos) = (Some(due.frame.clone()), pos);
+        }
+    }
+
+    /// The frame last pushed at a tier.
+    pub fn frame(&self, tier: u8) -> Option<&Arc<Frame>> {
+        let frame = self.tier(tier)?.frame.as_ref();
+        if tier == STREAM { frame.or(self.tier(0)?.frame.as_ref()) } else { frame }
+    }
+
     /// What is kept at all tiers.
     pub fn all_tiers(&self) -> impl Iterator<Item = &TierSlot> {
         self.tiers.iter().chain([&self.stream])
@@ -93,7 +114,7 @@ impl Slot {
     /// The newest pushed frame as one who has the topic at `tier` sees it: every other tier is slower than the feed's own
     /// beat, and the stream may be ahead of it by ticks that say the same again.
     pub fn newest_at(&self, tier: u8) -> Option<&Arc<Frame>> {
-        self.tier(if tier == STREAM { STREAM } else { 0 })?.frame.as_ref()
+        self.frame(if tier == STREAM { STREAM } else { 0 })
     }
 
     /// The newest pushed frame.

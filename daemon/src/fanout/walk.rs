@@ -10,12 +10,12 @@ use std::time::Instant;
 
 use super::ages::Ages;
 use super::beat::Beat;
-use super::cohorts::{CohortId, ConnId};
+use super::cohorts::{CohortId, Cohorts, ConnId};
 use super::comings::Comings;
 use super::joined::{Joined, Sent};
 use super::shard::{Shard, Told, unix_ms};
-use super::topics::SlotId;
-use crate::model::board::{Change, STREAM};
+use super::topics::{SlotId, Tap};
+use crate::model::board::{Change, Due, STREAM};
 use crate::model::encoding::{Encoder, Encoding};
 use crate::model::frame::Frame;
 use crate::model::lane::Health;
@@ -91,6 +91,26 @@ impl Walk {
         self.started.is_some()
     }
 
+    /// Adds ticks of a topic, due to all who tap it.
+    fn add(&mut self, items: impl IntoIterator<Item = Item>, taps: &[Tap], cohorts: &mut Cohorts) {
+        let from = self.items.len() as u32;
+        for item in items {
+            if let Payload::Newest(_, frame) | Payload::Every(_, frame) = &item.payload {
+                self.oldest_ts = self.oldest_ts.min(frame.tick().ts);
+            }
+            self.items.push(item);
+        }
+        let added = from..self.items.len() as u32;
+        for tap in taps {
+            if let Some(cohort) = cohorts.get_mut(tap.cohort) {
+                if cohort.due.is_empty() {
+                    self.touched.push(tap.cohort);
+                }
+                cohort.due.extend(added.clone());
+            }
+        }
+    }
+
     /// How many frames and notices it has.
     #[cfg(test)]
     pub fn built(&self) -> usize {
@@ -147,35 +167,30 @@ impl Shard {
         self.hand_out(&beat.letters);
         self.walk.notices = self.walk.items.len() as u32;
         for due in &beat.due {
-            let Some(id) = self.topics.of_board(due.topic) else { continue };
-            let Some(tier) = self.topics.slot_mut(id).and_then(|s| s.tier_mut(due.tier)) else { continue };
-            self.pos += due.ticks() as u64;
-            tier.frame = Some(due.frame.clone());
-            tier.pos = self.pos;
-            if tier.taps.is_empty() {
-                continue;
-            }
-            let items = self.walk.items.len() as u32..(self.walk.items.len() + due.ticks()) as u32;
-            for tap in &tier.taps {
-                if let Some(cohort) = self.cohorts.get_mut(tap.cohort) {
-                    if cohort.due.is_empty() {
-                        self.walk.touched.push(tap.cohort);
-                    }
-                    cohort.due.extend(items.clone());
-                }
-            }
-            let first = self.pos - due.ticks() as u64 + 1;
-            for (frame, pos) in due.frames().zip(first..) {
-                self.walk.oldest_ts = self.walk.oldest_ts.min(frame.tick().ts);
-                let payload = match due.tier {
-                    STREAM => Payload::Every(id, frame.clone()),
-                    _ => Payload::Newest(id, frame.clone()),
-                };
-                self.walk.items.push(Item { pos, payload });
-            }
+            self.push(due);
         }
         if !self.waiting.is_empty() {
             self.answer_waiting();
+        }
+    }
+
+    /// Keeps what is due of a topic and makes it due to those who want it.
+    fn push(&mut self, due: &Due) {
+        let Shard { topics, cohorts, walk, pos, .. } = self;
+        let Some(id) = topics.of_board(due.topic) else { return };
+        let Some(slot) = topics.slot_mut(id) else { return };
+        *pos += due.ticks() as u64;
+        slot.push(due, *pos);
+        if due.tier == STREAM && !slot.every().taps.is_empty() {
+            let first = *pos - due.ticks() as u64 + 1;
+            let item =
+                |(frame, pos): (&Arc<Frame>, u64)| Item { pos, payload: Payload::Every(id, frame.clone()) };
+            walk.add(due.frames().zip(first..).map(item), &slot.every().taps, cohorts);
+        }
+        let tier = if due.tier == STREAM { due.is_newest.then_some(0) } else { Some(due.tier) };
+        if let Some(tier) = tier.and_then(|tier| slot.tier(tier)).filter(|tier| !tier.taps.is_empty()) {
+            let item = Item { pos: *pos, payload: Payload::Newest(id, due.frame.clone()) };
+            walk.add([item], &tier.taps, cohorts);
         }
     }
 

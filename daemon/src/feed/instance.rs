@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tickerd_sdk::abi::*;
 
+use crate::feed::feed_type::{FeedType, Signal};
 use crate::feed::host::Host;
-use crate::feed::library::{FeedType, Signal};
 use crate::feed::report::{Failure, Fault, Mode};
 
 /// A created instance. Stays on the thread that made it; dropped means destroyed.

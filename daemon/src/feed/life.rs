@@ -7,7 +7,7 @@ use tracing::Level;
 
 use crate::feed::figures::{bytes, seconds};
 use crate::feed::journal::Journal;
-use crate::feed::pacer::Pacer;
+use crate::feed::polling::{Due, Polling};
 use crate::feed::report::{Failure, Hello, Mode, Report};
 use crate::feed::running::Running;
 use crate::feed::sink::Voice;
@@ -40,18 +40,6 @@ pub struct Life<'a> {
     closing: Option<Closing>,
     /// Another one takes its place: it ends as soon as nothing it was asked for is open.
     retiring: bool,
-}
-
-struct Polling {
-    pacer: Pacer,
-    period: Duration,
-    deadline: Duration,
-    next: Instant,
-    count: u64,
-    /// Since when the current poll runs, and whether it was interrupted for taking too long.
-    current: Option<(Instant, bool)>,
-    failures: u32,
-    last_failure: String,
 }
 
 struct Closing {
@@ -102,7 +90,7 @@ impl<'a> Life<'a> {
     /// Begins its end, for another takes its place: a poll that runs is waited for, and no other begins.
     pub fn retire(&mut self, now: Instant) {
         self.retiring = true;
-        if self.polling.as_ref().is_none_or(|polling| polling.current.is_none()) {
+        if self.polling.as_ref().is_none_or(Polling::is_idle) {
             self.close(now, None);
         }
     }
@@ -113,7 +101,7 @@ impl<'a> Life<'a> {
         self.voice.hear();
         self.running.take_over();
         if let (Some(mine), Some(theirs)) = (&mut self.polling, &before.polling) {
-            mine.next = mine.next.max(theirs.next.min(mine.next + mine.period));
+            mine.follow(theirs);
         }
     }
 
@@ -214,29 +202,20 @@ impl<'a> Life<'a> {
 
     fn poll(&mut self, now: Instant) -> Option<End> {
         let polling = self.polling.as_mut()?;
-        match &mut polling.current {
-            None if self.retiring => {
-                self.close(now, None);
-                None
-            }
-            None if now >= polling.next => {
-                polling.count += 1;
-                polling.current = Some((now, false));
-                polling.pacer.start(now);
-                self.running.poll(polling.count, polling.deadline);
-                None
-            }
-            Some((since, interrupted)) if !*interrupted && now >= *since + polling.deadline => {
-                *interrupted = true;
-                self.running.interrupt();
-                None
-            }
-            Some((since, true)) if now >= *since + polling.deadline * 2 && self.wedged.is_none() => {
-                let text = format!("poll has not returned for {}", seconds(polling.deadline * 2));
-                self.hang(now, text)
-            }
-            _ => None,
+        if self.retiring && polling.is_idle() {
+            self.close(now, None);
+            return None;
         }
+        match polling.due(now)? {
+            Due::Poll(count) => self.running.poll(count, polling.deadline()),
+            Due::Interrupt => self.running.interrupt(),
+            Due::GivingUp if self.wedged.is_some() => {}
+            Due::GivingUp => {
+                let text = format!("poll has not returned for {}", seconds(polling.deadline() * 2));
+                return self.hang(now, text);
+            }
+        }
+        None
     }
 
     /// It does not answer: a process is killed, a thread is reported and left alone.
@@ -293,50 +272,23 @@ impl<'a> Life<'a> {
             self.journal.tell(Level::WARN, None, &text);
         }
         let period = self.spec.poll.unwrap_or(wish).max(min);
-        let limits = self.limits();
-        self.polling = Some(Polling {
-            pacer: Pacer::new(period, self.spec.interval),
-            period,
-            deadline: period
-                .clamp(limits.poll_deadline_min, limits.poll_deadline_max.max(limits.poll_deadline_min)),
-            next: now,
-            count: 0,
-            current: None,
-            failures: 0,
-            last_failure: String::new(),
-        });
+        self.polling = Some(Polling::new(period, self.spec.interval, self.limits(), now));
     }
 
     fn done(&mut self, poll: u64, result: Result<(), Failure>, now: Instant) {
         let Some(polling) = &mut self.polling else { return };
-        let Some((since, _)) = polling.current.take_if(|_| poll == polling.count) else { return };
+        let Some(began) = polling.returned(poll) else { return };
         self.wedged = None;
         self.voice.hear();
-        let took = now.duration_since(since);
-        trace::poll(&self.spec.name, poll, took, &result);
+        trace::poll(&self.spec.name, poll, now.duration_since(began), &result);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        match result {
-            Ok(()) => {
-                polling.failures = 0;
-                polling.pacer.took(took);
-                polling.next = polling.pacer.next(now, wall);
-            }
-            Err(failure) => {
-                // The instance is kept and asked less and less often: 1, 2, 4 … periods, at most a minute's worth.
-                polling.failures = (polling.failures + 1).min(16);
-                polling.last_failure = failure.message;
-                let max = self.spec.limits.restart_max.max(polling.period);
-                let rest =
-                    polling.period.saturating_mul(1 << (polling.failures - 1)).min(max) - polling.period;
-                polling.next = polling.pacer.next(now, wall).max(since + rest);
-            }
-        }
+        polling.plan(began, result.map_err(|failure| failure.message), now, wall);
     }
 
     /// Polls now, if it waits after a failure.
     pub fn retry(&mut self, now: Instant) {
-        if let Some(polling) = self.polling.as_mut().filter(|polling| polling.failures > 0) {
-            polling.next = now;
+        if let Some(polling) = self.polling.as_mut().filter(|polling| polling.failure().is_some()) {
+            polling.hurry(now);
         }
     }
 
@@ -355,12 +307,9 @@ impl<'a> Life<'a> {
     fn next(&self) -> Option<Instant> {
         match (&self.closing, &self.polling) {
             (Some(closing), _) => Some(closing.until),
-            (None, Some(polling)) => match polling.current {
-                None if self.retiring => None,
-                None => Some(polling.next),
-                Some((since, false)) => Some(since + polling.deadline),
-                Some((since, true)) => self.wedged.is_none().then(|| since + polling.deadline * 2),
-            },
+            (None, Some(polling)) if self.retiring && polling.is_idle() => None,
+            (None, Some(polling)) if self.wedged.is_some() && polling.is_overdue() => None,
+            (None, Some(polling)) => Some(polling.next()),
             (None, None) => self.hello_by,
         }
     }
@@ -393,8 +342,9 @@ impl<'a> Life<'a> {
         if let Some(wedged) = &self.wedged {
             return (FeedState::Down, wedged.clone());
         }
-        if let Some(Polling { current: Some((_, true)), deadline, .. }) = &self.polling {
-            return (FeedState::Stale, format!("poll has not returned for {}", seconds(*deadline)));
+        if let Some(polling) = self.polling.as_ref().filter(|polling| polling.is_overdue()) {
+            let text = format!("poll has not returned for {}", seconds(polling.deadline()));
+            return (FeedState::Stale, text);
         }
         if let Some(text) = self.watchdog.as_ref().and_then(silence_of) {
             return (FeedState::Stale, text);
@@ -402,20 +352,24 @@ impl<'a> Life<'a> {
         if self.hello_by.is_some() || !self.voice.is_heard() {
             return (FeedState::Down, "starting".into());
         }
-        match &self.polling {
-            Some(polling) if polling.failures > 0 => (FeedState::Degraded, polling.last_failure.clone()),
-            _ => self.voice.reported().unwrap_or((FeedState::Up, String::new())),
+        match self.failed_poll() {
+            Some(failure) => (FeedState::Degraded, failure.to_owned()),
+            None => self.voice.reported().unwrap_or((FeedState::Up, String::new())),
         }
     }
 
     /// Whether a call failed and none has succeeded since.
     pub fn is_failing(&self) -> bool {
-        self.wedged.is_some() || self.polling.as_ref().is_some_and(|polling| polling.failures > 0)
+        self.wedged.is_some() || self.failed_poll().is_some()
+    }
+
+    fn failed_poll(&self) -> Option<&str> {
+        self.polling.as_ref()?.failure()
     }
 
     /// How often there should be news at least; none of a feed that is not polled.
     pub fn pace(&self) -> Option<Duration> {
-        self.polling.as_ref().map(|polling| polling.period.max(self.spec.interval))
+        self.polling.as_ref().map(|polling| polling.period().max(self.spec.interval))
     }
 
     fn limits(&self) -> &Limits {

@@ -145,7 +145,12 @@ impl From<serde_json::Error> for LineError {
 pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     // Nearly every line is a sample, and its shape is the cheap one to try.
-    let not_a_sample = match serde_json::from_slice::<SampleLine<'_>>(line) {
+    let sample = match std::str::from_utf8(line) {
+        // Looked at once as a whole, its parts need no look of their own.
+        Ok(text) => serde_json::from_str::<SampleLine<'_>>(text),
+        Err(_) => serde_json::from_slice(line),
+    };
+    let not_a_sample = match sample {
         Ok(sample) => return Ok(Said::Sample(sample)),
         Err(e) => e,
     };

@@ -6,8 +6,8 @@
 //! [`Supervisor`], which starts it again, or kills it. Blocking code and plain threads; nothing here knows a socket.
 //!
 //! Invariants: a feed can cost its own thread, its process and a bounded lane, never more; nothing here waits for a feed
-//! without a deadline; a library is never unloaded, and its file may be replaced or written at any time. Only `library`,
-//! `host`, `instance` and `cstate` hold unsafe code, one function of `sealed`, and one line of `child`.
+//! without a deadline; a library is never unloaded, and its file may be replaced or written at any time. Only
+//! `library`, `raw_descriptor`, `host`, `instance` and `cstate` hold unsafe code, and one function of `sealed`.
 mod allowance;
 mod backoff;
 pub mod cage;
@@ -18,6 +18,7 @@ mod door;
 pub mod elf;
 mod event_doc;
 mod face;
+mod feed_type;
 mod figures;
 mod find;
 mod host;
@@ -27,11 +28,14 @@ mod library;
 mod life;
 mod line_sink;
 mod lines;
+mod load_error;
 mod meta;
 mod metrics;
 mod orders;
 mod pacer;
 mod plan;
+mod polling;
+mod raw_descriptor;
 mod recovery;
 mod rejects;
 mod reload;
@@ -62,7 +66,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::digest::Digest;
-use crate::model::lane::Lane;
 
 pub use child::EX_CONFIG;
 pub use descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
@@ -70,9 +73,10 @@ pub use event_doc::{EventDoc, EventDocs};
 pub use face::{Answer, Beyond, Clock, Face};
 pub use find::{FindError, Plugin, classify, find_plugin, known_as, plugin_folders};
 pub use journal::{prefix, printable};
-pub use library::{LoadError, describe};
+pub use library::describe;
 pub use line_sink::LineSink;
 pub use lines::{LINE_BYTES_MAX, Said, said, write_tick};
+pub use load_error::LoadError;
 pub use meta::Meta;
 pub use metrics::Metrics;
 pub use orders::{Order, Setup};
@@ -84,7 +88,7 @@ pub use schema::Schema;
 pub use sealed::{SealError, Sealed, check_pin};
 pub use sink::{Sink, now_unix_ms};
 pub use splitter::{Item, Splitter};
-pub use supervisor::Supervisor;
+pub use supervisor::{Supervisor, start};
 pub use trust::{Distrust, judge};
 pub use warden::Warden;
 
@@ -191,15 +195,4 @@ impl Default for Limits {
             term_grace: Duration::from_secs(2),
         }
     }
-}
-
-/// Starts a feed and keeps it alive until its supervisor is stopped. Never fails: what goes wrong is the feed's health.
-pub fn start(
-    spec: Spec,
-    lane: Arc<Lane>,
-    metrics: Arc<Metrics>,
-    on_change: OnChange,
-    on_hello: OnHello,
-) -> Supervisor {
-    Supervisor::start(spec, lane, metrics, on_change, on_hello)
 }

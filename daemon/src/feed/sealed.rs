@@ -24,7 +24,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use sha2::{Digest as _, Sha256};
 
 use crate::feed::elf;
-use crate::feed::library::LoadError;
+use crate::feed::load_error::LoadError;
 use crate::feed::report::Failure;
 use crate::feed::trust::{self, Distrust};
 use crate::model::digest::Digest;

@@ -60,7 +60,7 @@ impl Splitter {
     /// The next line that is there as a whole.
     pub fn take(&mut self) -> Option<Item<'_>> {
         loop {
-            let Some(at) = self.buf[self.scanned..self.end].iter().position(|b| *b == b'\n') else {
+            let Some(at) = memchr::memchr(b'\n', &self.buf[self.scanned..self.end]) else {
                 self.scanned = self.end;
                 if self.skipping {
                     self.start = self.end;

@@ -63,64 +63,64 @@ enum Event {
     Looked { life: u64, looked: Result<Admitted, Failure> },
 }
 
-impl Supervisor {
-    /// See [`crate::feed::start`].
-    pub(super) fn start(
-        spec: Spec,
-        lane: Arc<Lane>,
-        metrics: Arc<Metrics>,
-        on_change: OnChange,
-        on_hello: OnHello,
-    ) -> Supervisor {
-        let (events, received) = sync_channel(REPORTS_MAX);
-        let (wake, rouse) = (events.clone(), events.clone());
-        let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
-        lane.freshness().on_silence(move || drop(rouse.try_send(Event::Wake)));
-        let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
-        lane.report(health.clone());
-        metrics.watch(&spec.name);
-        metrics.set_state(&spec.name, health.state);
-        let shared = Arc::new(Shared {
-            name: spec.name.clone(),
-            health: Mutex::new(health),
-            voice: voice.clone(),
-            failed: AtomicBool::new(false),
-            last_end: Mutex::default(),
-            stopping: AtomicBool::new(false),
-            hurrying: AtomicBool::new(false),
-            retrying: AtomicBool::new(false),
-            reloads: Requests::default(),
-            runs: Mutex::default(),
-            events,
-            ended: Mutex::new(false),
-            on_end: Condvar::new(),
-        });
-        let journal = Arc::new(Journal::new(&spec.name));
-        let sink =
-            LaneSink::new(&spec.name, spec.topics_max, lane.clone(), metrics.clone(), journal.clone(), voice);
-        let overseer = Overseer {
-            shared: shared.clone(),
-            lane,
-            metrics,
-            journal,
-            sink: Arc::new(sink),
-            on_change,
-            on_hello: Arc::new(on_hello),
-            told: (false, false),
-            changes: Allowance::new(CHANGES_BURST, CHANGES_PER_S, Instant::now()),
-            left_behind: false,
-            lives: 0,
-        };
-        let name = format!("watch-{}", spec.name);
-        let thread = std::thread::Builder::new().name(name).spawn(move || overseer.run(&spec, &received));
-        if let Err(e) = &thread {
-            tracing::error!(feed = shared.name, "cannot start a thread for the feed: {e}");
-            shared.failed.store(true, Ordering::Release);
-            shared.end();
-        }
-        Supervisor { shared, thread: thread.ok() }
+/// Starts a feed and keeps it alive until its supervisor is stopped. Never fails: what goes wrong is the feed's health.
+pub fn start(
+    spec: Spec,
+    lane: Arc<Lane>,
+    metrics: Arc<Metrics>,
+    on_change: OnChange,
+    on_hello: OnHello,
+) -> Supervisor {
+    let (events, received) = sync_channel(REPORTS_MAX);
+    let (wake, rouse) = (events.clone(), events.clone());
+    let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
+    lane.freshness().on_silence(move || drop(rouse.try_send(Event::Wake)));
+    let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
+    lane.report(health.clone());
+    metrics.watch(&spec.name);
+    metrics.set_state(&spec.name, health.state);
+    let shared = Arc::new(Shared {
+        name: spec.name.clone(),
+        health: Mutex::new(health),
+        voice: voice.clone(),
+        failed: AtomicBool::new(false),
+        last_end: Mutex::default(),
+        stopping: AtomicBool::new(false),
+        hurrying: AtomicBool::new(false),
+        retrying: AtomicBool::new(false),
+        reloads: Requests::default(),
+        runs: Mutex::default(),
+        events,
+        ended: Mutex::new(false),
+        on_end: Condvar::new(),
+    });
+    let journal = Arc::new(Journal::new(&spec.name));
+    let sink =
+        LaneSink::new(&spec.name, spec.topics_max, lane.clone(), metrics.clone(), journal.clone(), voice);
+    let overseer = Overseer {
+        shared: shared.clone(),
+        lane,
+        metrics,
+        journal,
+        sink: Arc::new(sink),
+        on_change,
+        on_hello: Arc::new(on_hello),
+        told: (false, false),
+        changes: Allowance::new(CHANGES_BURST, CHANGES_PER_S, Instant::now()),
+        left_behind: false,
+        lives: 0,
+    };
+    let name = format!("watch-{}", spec.name);
+    let thread = std::thread::Builder::new().name(name).spawn(move || overseer.run(&spec, &received));
+    if let Err(e) = &thread {
+        tracing::error!(feed = shared.name, "cannot start a thread for the feed: {e}");
+        shared.failed.store(true, Ordering::Release);
+        shared.end();
     }
+    Supervisor { shared, thread: thread.ok() }
+}
 
+impl Supervisor {
     /// The feed's configured name.
     pub fn name(&self) -> &str {
         &self.shared.name

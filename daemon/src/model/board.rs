@@ -12,14 +12,12 @@ use super::frame::Frame;
 use super::history::{Batch, History, Limits};
 use super::sample::Class;
 use super::tick::Tick;
-use super::topic::Topic;
+use super::topic::{Topic, TopicMap};
 
 pub use self::ageing::Aged;
 use self::ageing::Ages;
+pub use self::due::{Due, STREAM};
 pub use self::restoring::Restored;
-
-/// The tier that carries every tick, at the feed's own beat.
-pub const STREAM: u8 = u8::MAX;
 
 /// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
 /// is counted.
@@ -41,31 +39,6 @@ pub enum Change {
     Removed(TopicId),
 }
 
-/// One frame that is due.
-#[derive(Debug, Clone)]
-pub struct Due {
-    /// Whose.
-    pub topic: TopicId,
-    /// At which of its feed's tiers, or [`STREAM`].
-    pub tier: u8,
-    /// What to send.
-    pub frame: Arc<Frame>,
-    /// At [`STREAM`], what comes before it, in order; most often nothing.
-    pub earlier: Option<Arc<[Arc<Frame>]>>,
-}
-
-impl Due {
-    /// All of it, in order.
-    pub fn frames(&self) -> impl Iterator<Item = &Arc<Frame>> {
-        self.earlier.iter().flat_map(|frames| frames.iter()).chain([&self.frame])
-    }
-
-    /// How many ticks that are.
-    pub fn ticks(&self) -> usize {
-        1 + self.earlier.as_ref().map_or(0, |frames| frames.len())
-    }
-}
-
 /// How the board treats one feed's topics.
 #[derive(Debug, Clone, Copy)]
 pub struct Group {
@@ -81,10 +54,10 @@ struct Place {
     /// Where it is in its group's list of topics.
     at: usize,
     seq: u64,
-    newest: Option<Arc<Frame>>,
     /// Bit per tier: due at that tier's next beat.
     dirty: u16,
-    /// What was last pushed at the own beat: what `on_change` compares with, and what the slower tiers pass on.
+    /// What was last pushed at the own beat: what `on_change` compares with, what `always` pushes again, and what the slower
+    /// tiers pass on.
     pushed: Option<Arc<Frame>>,
     /// All since the last own beat.
     ticks: VecDeque<Arc<Frame>>,
@@ -114,7 +87,7 @@ struct GroupState {
 pub struct Board {
     places: Vec<Option<Place>>,
     free: Vec<TopicId>,
-    by_topic: HashMap<Topic, TopicId>,
+    by_topic: TopicMap<TopicId>,
     by_name: HashMap<Box<str>, TopicId>,
     groups: Vec<GroupState>,
     changes: Vec<Change>,
@@ -142,7 +115,7 @@ impl Board {
         Board {
             places: Vec::new(),
             free: Vec::new(),
-            by_topic: HashMap::new(),
+            by_topic: TopicMap::default(),
             by_name: HashMap::new(),
             groups,
             changes: Vec::new(),
@@ -189,18 +162,16 @@ impl Board {
             self.aged.push(Aged { topic: id, is_stale: false });
         }
         let class = tick.topic.class();
-        let frame = Arc::new(Frame::new(tick));
-        let waiting = place.newest.replace(frame.clone());
         let is_full = place.ticks.len() == TICKS_PER_BEAT_MAX;
-        if is_full {
-            place.ticks.pop_front();
-        }
-        place.ticks.push_back(frame);
         state.merged += u64::from(match class {
             Class::Event => is_full,
             // For those who take the newest; whether the others lost one too is not told apart.
-            Class::State => place.dirty & 1 == 1 && waiting.is_some(),
+            Class::State => !place.ticks.is_empty(),
         });
+        if is_full {
+            place.ticks.pop_front();
+        }
+        place.ticks.push_back(Arc::new(Frame::new(tick)));
         if place.dirty & 1 == 0
             && let Some(list) = state.dirty.first_mut()
         {
@@ -253,18 +224,16 @@ impl Board {
         let Some(at) = tier.checked_sub(1) else {
             let walk = if group.always { topics.as_slice() } else { own.as_slice() };
             for id in walk {
-                if let Some(Some(place)) = places.get_mut(id.0 as usize)
-                    && (group.always || place.dirty & 1 == 1)
-                {
-                    if let Some(frame) = place.ticks.pop_back() {
-                        let earlier = (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
-                        let streamed = Due { topic: *id, tier: STREAM, frame, earlier };
-                        for frame in streamed.frames() {
-                            history.push(*id, frame.clone(), i64::try_from(*now).unwrap_or(i64::MAX));
-                        }
-                        due.push(streamed);
-                    }
-                    place.push(*id, group.always, slower, due);
+                let Some(Some(place)) = places.get_mut(id.0 as usize) else { continue };
+                if let Some(frame) = place.ticks.pop_back() {
+                    let earlier: Option<Arc<[_]>> =
+                        (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
+                    let now = i64::try_from(*now).unwrap_or(i64::MAX);
+                    history.push(*id, earlier.as_deref().unwrap_or_default(), &frame, now);
+                    let is_newest = place.push(*id, &frame, group.always, slower);
+                    due.push(Due { topic: *id, tier: STREAM, frame, earlier, is_newest });
+                } else if group.always {
+                    due.extend(place.pushed.iter().map(|frame| Due::newest(*id, 0, frame)));
                 }
             }
             return own.clear();
@@ -277,12 +246,7 @@ impl Board {
                 continue;
             }
             place.dirty &= !(1 << tier);
-            due.extend(place.pushed.iter().map(|frame| Due {
-                topic: id,
-                tier,
-                frame: frame.clone(),
-                earlier: None,
-            }));
+            due.extend(place.pushed.iter().map(|frame| Due::newest(id, tier, frame)));
         }
     }
 
@@ -296,15 +260,6 @@ impl Board {
         self.by_name.get(name).copied()
     }
 
-    /// Every tick of a topic that was pushed after `seq`, in order; `None` if some of them are gone, or may be.
-    pub fn since(&self, name: &str, seq: u64) -> Option<Vec<Arc<Frame>>> {
-        match self.find(name) {
-            Some(topic) => Some(self.history.since(topic, seq)?.cloned().collect()),
-            // It has not spoken, or it has ended and what it said is gone.
-            None => (seq == 0 && !self.groups.iter().any(|group| group.retired_any)).then(Vec::new),
-        }
-    }
-
     /// From now on what changes of the past is noted for [`Board::take_unsaved`].
     pub fn keep_ledger(&mut self) {
         self.history.keep_ledger();
@@ -313,33 +268,6 @@ impl Board {
     /// What has to be written down since the last call, or `all` there is.
     pub fn take_unsaved(&mut self, all: bool) -> Batch {
         Batch { n: self.n, ..self.history.take_unsaved(all) }
-    }
-
-    /// What each event topic that is `wanted` said after the tick with the process-wide number `n` was pushed; `None` where
-    /// some of that is gone, and for all of them if it is not known when that was.
-    pub fn missed_after(
-        &self,
-        n: u64,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Vec<(&str, Option<Vec<Arc<Frame>>>)> {
-        let mut after = self.history.after(n);
-        let mut by_topic: HashMap<TopicId, Option<Vec<Arc<Frame>>>> = HashMap::new();
-        for (topic, frame) in after.iter_mut().flatten() {
-            let missed = by_topic.entry(topic).or_insert_with(|| Some(Vec::new()));
-            match (missed.as_mut(), frame) {
-                (Some(frames), Some(frame)) => frames.push(frame.clone()),
-                _ => *missed = None,
-            }
-        }
-        let places =
-            self.places.iter().zip(0..).filter_map(|(place, id)| Some((place.as_ref()?, TopicId(id))));
-        let events =
-            places.filter(|(place, _)| place.topic.class() == Class::Event && wanted(place.topic.name()));
-        let missed = events.map(|(place, id)| {
-            let nothing = after.is_some().then(Vec::new);
-            (place.topic.name(), by_topic.remove(&id).unwrap_or(nothing))
-        });
-        missed.collect()
     }
 
     /// Gives up the past that is too old.
@@ -375,7 +303,6 @@ impl Board {
             topic: topic.clone(),
             at,
             seq,
-            newest: None,
             dirty: 0,
             pushed: None,
             ticks: VecDeque::new(),
@@ -407,18 +334,19 @@ impl Board {
 }
 
 impl Place {
-    /// Makes due what the own beat pushes; a tick that is pushed for the first time is owed to the `slower` tiers too.
-    fn push(&mut self, topic: TopicId, always: bool, slower: &mut [Vec<TopicId>], due: &mut Vec<Due>) {
+    /// The own beat has come, and `frame` is the newest: whether it is pushed to those who take the newest. If so, it is owed
+    /// to the `slower` tiers too.
+    fn push(
+        &mut self,
+        topic: TopicId,
+        frame: &Arc<Frame>,
+        always: bool,
+        slower: &mut [Vec<TopicId>],
+    ) -> bool {
         self.dirty &= !1;
-        let Some(frame) = self.newest.as_ref().filter(|_| self.topic.class() == Class::State) else { return };
-        let differs = self.pushed.as_ref().is_none_or(|old| old.tick().value != frame.tick().value);
-        let is_new = self.pushed.as_ref().is_none_or(|old| old.tick().n != frame.tick().n);
-        if !differs && !always {
-            return;
-        }
-        due.push(Due { topic, tier: 0, frame: frame.clone(), earlier: None });
-        if !is_new {
-            return;
+        let differs = || self.pushed.as_ref().is_none_or(|old| old.tick().value != frame.tick().value);
+        if self.topic.class() == Class::Event || !always && !differs() {
+            return false;
         }
         self.pushed = Some(frame.clone());
         for (list, tier) in slower.iter_mut().zip(1..) {
@@ -428,10 +356,13 @@ impl Place {
                 list.push(topic);
             }
         }
+        true
     }
 }
 
 mod ageing;
+mod due;
+mod missed;
 mod restoring;
 #[cfg(test)]
 mod tests;

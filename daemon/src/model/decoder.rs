@@ -5,6 +5,8 @@
 //! a frame or message that was cut is kept here, so an idle connection holds no heap memory at all.
 //! However the bytes are split, the outcome is the same. Messages compressed by permessage-deflate (RFC 7692) are inflated
 //! here, where it was negotiated; their limit counts on the wire and inflated.
+mod header;
+mod inbound;
 
 use std::ops::ControlFlow;
 
@@ -13,14 +15,10 @@ use fastwebsockets::{OpCode, unmask};
 use crate::model::close::CloseCode;
 use crate::model::deflate::Inflater;
 
-/// The longest header: 2 bytes, 8 of length, 4 of mask.
-const HEAD_MAX: usize = 14;
-/// RSV1 to RSV3: what no negotiated extension uses.
-const RESERVED: u8 = 0x70;
-/// RSV1: on the first frame of a message it says that the message is compressed, where that was negotiated.
-const COMPRESSED: u8 = 0x40;
-/// RFC 6455 5.5: a control frame's payload.
-const CONTROL_MAX: u64 = 125;
+use header::{Frame, HEAD_MAX, is_control, parse_head};
+use inbound::{Told, deliver};
+
+pub use inbound::Inbound;
 
 /// How much one client may make the server hold.
 #[derive(Debug, Clone, Copy)]
@@ -29,20 +27,6 @@ pub struct Limits {
     pub message: usize,
     /// Frames of one message. Without it, empty fragments cost the client six bytes each and never end.
     pub fragments: u32,
-}
-
-/// One thing a client said.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Inbound<'a> {
-    Text(&'a str),
-    Binary(&'a [u8]),
-    Ping(&'a [u8]),
-    Pong(&'a [u8]),
-    /// The client's close; nothing after it is read.
-    Close {
-        code: Option<u16>,
-        reason: &'a str,
-    },
 }
 
 /// The decoder of one connection. 16 bytes while nothing is cut.
@@ -64,16 +48,6 @@ struct Partial {
     message: Option<Message>,
     /// The payload so far of a control frame that was cut; these may stand between a message's fragments.
     control: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    fin: bool,
-    compressed: bool,
-    opcode: OpCode,
-    mask: [u8; 4],
-    len: usize,
-    done: usize,
 }
 
 #[derive(Debug)]
@@ -278,16 +252,6 @@ impl Message {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Told {
-    Close,
-    Other,
-}
-
-fn is_control(opcode: OpCode) -> bool {
-    matches!(opcode, OpCode::Close | OpCode::Ping | OpCode::Pong)
-}
-
 /// Hands out one whole message or control frame, inflated if need be.
 fn deliver_message(
     opcode: OpCode,
@@ -301,112 +265,6 @@ fn deliver_message(
         Some(inflater) if compressed => deliver(opcode, inflater.inflate(payload, limits.message)?, on),
         _ => deliver(opcode, payload, on),
     }
-}
-
-/// Hands out one whole message or control frame.
-fn deliver(
-    opcode: OpCode,
-    payload: &[u8],
-    on: &mut impl FnMut(Inbound<'_>) -> ControlFlow<CloseCode>,
-) -> Result<Told, CloseCode> {
-    let inbound = match opcode {
-        OpCode::Text => Inbound::Text(text(payload)?),
-        OpCode::Binary => Inbound::Binary(payload),
-        OpCode::Ping => Inbound::Ping(payload),
-        OpCode::Pong => Inbound::Pong(payload),
-        OpCode::Close => close(payload)?,
-        // `parse_head` lets it pass only while a message is open, and then the payload goes there.
-        OpCode::Continuation => return Err(CloseCode::ProtocolError),
-    };
-    let told = if opcode == OpCode::Close { Told::Close } else { Told::Other };
-    match on(inbound) {
-        ControlFlow::Continue(()) => Ok(told),
-        ControlFlow::Break(code) => Err(code),
-    }
-}
-
-fn text(payload: &[u8]) -> Result<&str, CloseCode> {
-    std::str::from_utf8(payload).map_err(|_| CloseCode::InvalidData)
-}
-
-/// RFC 6455 5.5.1 and 7.4: empty, or a code that may be sent and a reason in UTF-8.
-fn close(payload: &[u8]) -> Result<Inbound<'_>, CloseCode> {
-    match payload {
-        [] => Ok(Inbound::Close { code: None, reason: "" }),
-        [_] => Err(CloseCode::ProtocolError),
-        [high, low, reason @ ..] => {
-            let code = u16::from_be_bytes([*high, *low]);
-            if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-                return Err(CloseCode::ProtocolError);
-            }
-            Ok(Inbound::Close { code: Some(code), reason: text(reason)? })
-        }
-    }
-}
-
-/// One header: the frame and the header's length, `None` while bytes are missing.
-///
-/// Checks go byte by byte in the order of the wire, so that how the bytes were split cannot change which one fails.
-fn parse_head(
-    bytes: &[u8],
-    open: Option<&Message>,
-    limits: &Limits,
-    deflate: bool,
-) -> Result<Option<(Frame, usize)>, CloseCode> {
-    use CloseCode::{MessageTooBig, ProtocolError};
-
-    let Some(&first) = bytes.first() else { return Ok(None) };
-    let fin = first & 0x80 != 0;
-    let opcode = OpCode::try_from(first & 0x0f).map_err(|_| ProtocolError)?;
-    let in_order = match opcode {
-        OpCode::Continuation => open.is_some(),
-        OpCode::Text | OpCode::Binary => open.is_none(),
-        OpCode::Close | OpCode::Ping | OpCode::Pong => fin,
-    };
-    let may_compress = deflate && matches!(opcode, OpCode::Text | OpCode::Binary);
-    let reserved = if may_compress { RESERVED & !COMPRESSED } else { RESERVED };
-    if first & reserved != 0 || !in_order {
-        return Err(ProtocolError);
-    }
-    if opcode == OpCode::Continuation && open.is_some_and(|message| message.fragments >= limits.fragments) {
-        return Err(MessageTooBig);
-    }
-
-    let Some(&second) = bytes.get(1) else { return Ok(None) };
-    let short = u64::from(second & 0x7f);
-    let masked = second & 0x80 != 0;
-    if !masked || (is_control(opcode) && short > CONTROL_MAX) {
-        return Err(ProtocolError);
-    }
-    // RFC 6455 5.2: the shortest form that fits, and the top bit clear.
-    let (len, at, least, most) = match short {
-        126 => match bytes.get(2..4) {
-            Some(two) => (two.iter().fold(0, shift), 4, 126, u64::from(u16::MAX)),
-            None => return Ok(None),
-        },
-        127 => match bytes.get(2..10) {
-            Some(eight) => (eight.iter().fold(0, shift), 10, 65_536, u64::MAX >> 1),
-            None => return Ok(None),
-        },
-        short => (short, 2, 0, 125),
-    };
-    if !(least..=most).contains(&len) {
-        return Err(ProtocolError);
-    }
-    let held = open.map_or(0, |message| message.data.len());
-    let len = usize::try_from(len).map_err(|_| MessageTooBig)?;
-    if !is_control(opcode) && len > limits.message.saturating_sub(held) {
-        return Err(MessageTooBig);
-    }
-    let Some(&[a, b, c, d]) = bytes.get(at..at + 4) else { return Ok(None) };
-    Ok(Some((
-        Frame { fin, compressed: first & COMPRESSED != 0, opcode, mask: [a, b, c, d], len, done: 0 },
-        at + 4,
-    )))
-}
-
-fn shift(value: u64, byte: &u8) -> u64 {
-    value << 8 | u64::from(*byte)
 }
 
 #[cfg(test)]

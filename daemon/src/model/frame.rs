@@ -3,6 +3,7 @@
 //! A data frame depends on the tick alone, never on the connection, the subscription or a token: that is what lets all
 //! share it. Key order is fixed.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -12,8 +13,14 @@ use super::encoding::{Encoder, Encoding};
 use super::message::Message;
 use super::tick::Tick;
 
-/// Longest WebSocket header of a server's frame: two bytes and an eight byte length.
-pub const HEADER_BYTES_MAX: usize = 10;
+/// The WebSocket header of a server's frame: two bytes, and a length where that does not fit into seven bits.
+pub fn header_bytes(payload: usize) -> usize {
+    match payload {
+        0..126 => 2,
+        126..0x1_0000 => 4,
+        _ => 10,
+    }
+}
 
 /// What a frame costs besides its value, about.
 const FRAME_BYTES: usize = 320;
@@ -53,10 +60,15 @@ impl Frame {
     }
 
     fn message(&self) -> &Message {
+        thread_local! {
+            static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
         self.message.get_or_init(|| {
-            let mut envelope = Vec::with_capacity(self.tick.value.len() + 160);
-            write_envelope(&self.tick, &mut envelope);
-            Message::new(&envelope, self.tick.n)
+            SCRATCH.with_borrow_mut(|envelope| {
+                envelope.clear();
+                write_envelope(&self.tick, envelope);
+                Message::new(envelope, self.tick.n)
+            })
         })
     }
 }
@@ -159,6 +171,7 @@ mod tests {
             let bytes = frame.bytes(Encoding::Json, &Encoder::new("e", Settings::default()));
             assert_eq!(bytes[0], 0x81);
             assert_eq!(bytes.len() - frame.envelope().len(), header);
+            assert_eq!(header_bytes(frame.envelope().len()), header);
             assert_eq!(bytes[1] & 0x80, 0, "a server never masks");
         }
         let mut ping = Vec::new();

@@ -35,13 +35,16 @@ const GONE_MAX: usize = 65_536;
 /// What is kept of one topic.
 #[derive(Debug, Default)]
 struct Ring {
-    frames: VecDeque<Arc<Frame>>,
+    /// Each with its place among all pushes.
+    frames: VecDeque<(u64, Arc<Frame>)>,
     /// Ticks up to this number are gone, or were never here.
     floor: u64,
+    /// The place of the newest tick that is gone; 0 if none is.
+    gone: u64,
     /// The newest number that was pushed.
     last: u64,
-    /// That tick, also when it is too old for the ring.
-    newest: Option<Arc<Frame>>,
+    /// That tick, while the ring is empty: also what is too old for it is not forgotten.
+    outlived: Option<Arc<Frame>>,
     /// Ticks up to this number were handed out to be saved.
     saved: u64,
     /// It is among those that are not saved as they are.
@@ -72,6 +75,15 @@ pub struct Batch {
     pub n: u64,
 }
 
+/// What was pushed after some tick.
+#[derive(Debug)]
+pub struct After<'a> {
+    /// Topics of which some of it is gone.
+    pub gone: Vec<TopicId>,
+    /// What is left, in order.
+    pub left: Vec<(TopicId, &'a Arc<Frame>)>,
+}
+
 /// Topics whose state is to be saved, if anything is.
 #[derive(Debug, Default)]
 struct Ledger {
@@ -81,11 +93,33 @@ struct Ledger {
     is_lost: bool,
 }
 
-/// A tick's place in the order of all.
+impl Ring {
+    fn newest(&self) -> Option<&Arc<Frame>> {
+        self.frames.back().map(|(_, frame)| frame).or(self.outlived.as_ref())
+    }
+
+    /// The ticks with a number above `seq`.
+    fn above(&self, seq: u64) -> impl ExactSizeIterator<Item = &Arc<Frame>> {
+        let from = self.frames.partition_point(|(_, frame)| frame.tick().seq <= seq);
+        self.frames.range(from..).map(|(_, frame)| frame)
+    }
+
+    /// A tick with this place is gone.
+    fn lose(&mut self, place: u64, frame: &Arc<Frame>) {
+        (self.floor, self.gone) = (frame.tick().seq, place);
+        if self.frames.is_empty() {
+            self.outlived = Some(frame.clone());
+        }
+    }
+}
+
+/// A tick in the order of all.
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     /// When it was pushed, on the board's clock; before its start for those of an earlier run.
     at: i64,
+    /// How many were pushed until then.
+    place: u64,
     n: u64,
     topic: TopicId,
 }
@@ -98,6 +132,8 @@ pub struct History {
     rings: Vec<Option<Ring>>,
     /// Oldest first. A tick that its ring gave up for itself is still named here until it is its turn.
     order: VecDeque<Kept>,
+    /// Ticks pushed so far.
+    pushes: u64,
     ticks: usize,
     bytes: usize,
     /// Present if someone takes batches.
@@ -107,7 +143,8 @@ pub struct History {
 impl History {
     /// An empty one.
     pub fn new(limits: Limits) -> History {
-        History { limits, rings: Vec::new(), order: VecDeque::new(), ticks: 0, bytes: 0, ledger: None }
+        let (rings, order) = (Vec::new(), VecDeque::new());
+        History { limits, rings, order, pushes: 0, ticks: 0, bytes: 0, ledger: None }
     }
 
     /// A topic begins, whose first tick gets a number above `floor`.
@@ -121,11 +158,15 @@ impl History {
         }
     }
 
-    /// A topic of an earlier run begins again, whose past is pushed next.
+    /// A topic of an earlier run begins again, whose past is pushed next. What of it is gone may have been pushed until now.
     pub fn reopen(&mut self, topic: TopicId, floor: u64, newest: Arc<Frame>) {
         self.open(topic, floor);
+        // They have a place as if they were one more push.
+        self.pushes += u64::from(floor > 0);
+        let gone = if floor > 0 { self.pushes } else { 0 };
         if let Some(ring) = self.ring_mut(topic) {
-            (ring.last, ring.newest) = (newest.tick().seq, Some(newest));
+            ring.gone = gone;
+            (ring.last, ring.outlived) = (newest.tick().seq, Some(newest));
         }
         self.note(topic);
     }
@@ -153,10 +194,9 @@ impl History {
         for topic in topics {
             let Some(ring) = self.ring_mut(topic) else { continue };
             ring.is_unsaved = false;
-            let Some(newest) = ring.newest.clone() else { continue };
+            let Some(newest) = ring.newest().cloned() else { continue };
             let from = if all { 0 } else { ring.saved };
-            let at = ring.frames.partition_point(|frame| frame.tick().seq <= from);
-            let frames = ring.frames.range(at..).cloned().collect();
+            let frames = ring.above(from).cloned().collect();
             ring.saved = ring.last;
             batch.topics.push(Unsaved { newest, floor: ring.floor, frames });
         }
@@ -175,37 +215,42 @@ impl History {
     /// A topic ends, and its past with it.
     pub fn close(&mut self, topic: TopicId) {
         let Some(ring) = self.rings.get_mut(topic.0 as usize).and_then(Option::take) else { return };
-        if let (Some(ledger), Some(newest)) = (&mut self.ledger, &ring.newest) {
+        if let (Some(ledger), Some(newest)) = (&mut self.ledger, ring.newest()) {
             if ledger.gone.len() == GONE_MAX {
                 (ledger.gone, ledger.is_lost) = (Vec::new(), true);
             }
             ledger.gone.push(newest.tick().topic.name().into());
         }
         self.ticks -= ring.frames.len();
-        self.bytes -= ring.frames.iter().map(|frame| frame.weight()).sum::<usize>();
+        self.bytes -= ring.frames.iter().map(|(_, frame)| frame.weight()).sum::<usize>();
         self.tidy();
     }
 
-    /// A tick was pushed, at `at` microseconds on the board's clock.
-    pub fn push(&mut self, topic: TopicId, frame: Arc<Frame>, at: i64) {
+    /// Ticks of a topic were pushed, `newest` behind those `earlier`, at `at` microseconds on the board's clock.
+    pub fn push(&mut self, topic: TopicId, earlier: &[Arc<Frame>], newest: &Arc<Frame>, at: i64) {
         let count = self.limits.count;
-        let Some(ring) = self.ring_mut(topic) else { return };
-        ring.last = frame.tick().seq;
-        ring.newest = Some(frame.clone());
-        if count == 0 {
-            ring.floor = ring.last;
-            return self.note(topic);
-        }
-        let is_full = ring.frames.len() >= count;
-        if is_full {
+        let Some(had) = self.ring(topic).map(|ring| ring.frames.len()) else { return };
+        let come = earlier.len() + 1;
+        for _ in 0..(had + come).saturating_sub(count).min(had) {
             self.drop_oldest(topic);
         }
-        self.ticks += 1;
-        self.bytes += frame.weight();
-        self.order.push_back(Kept { at, n: frame.tick().n, topic });
-        if let Some(ring) = self.ring_mut(topic) {
-            ring.frames.push_back(frame);
+        let History { rings, order, pushes, ticks, bytes, .. } = self;
+        let Some(ring) = rings.get_mut(topic.0 as usize).and_then(Option::as_mut) else { return };
+        // What those behind it would push out at once need not go in.
+        let passed = come.saturating_sub(count);
+        for (frame, nth) in earlier.iter().chain([newest]).zip(0..) {
+            *pushes += 1;
+            if nth < passed {
+                ring.lose(*pushes, frame);
+                continue;
+            }
+            *ticks += 1;
+            *bytes += frame.weight();
+            order.push_back(Kept { at, place: *pushes, n: frame.tick().n, topic });
+            ring.frames.push_back((*pushes, frame.clone()));
+            ring.outlived = None;
         }
+        ring.last = newest.tick().seq;
         self.note(topic);
         while self.bytes > self.limits.bytes && self.pop() {}
         self.tidy();
@@ -225,25 +270,29 @@ impl History {
         if seq < ring.floor || seq > ring.last {
             return None;
         }
-        let from = ring.frames.partition_point(|frame| frame.tick().seq <= seq);
-        Some(ring.frames.range(from..))
+        Some(ring.above(seq))
     }
 
-    /// What was pushed after the tick with the process-wide number `n`, in that order: topics, and their ticks where they are
-    /// still kept. `None` if that tick's place is not known any more.
-    pub fn after(&self, n: u64) -> Option<impl Iterator<Item = (TopicId, Option<&Arc<Frame>>)>> {
-        let place = self.order.iter().rposition(|kept| kept.n == n)?;
-        Some(self.order.range(place + 1..).filter_map(|kept| {
+    /// What was pushed after the tick with the process-wide number `n`. `None` if that tick's place is not known any more.
+    pub fn after(&self, n: u64) -> Option<After<'_>> {
+        let at = self.order.iter().rposition(|kept| kept.n == n)?;
+        let place = self.order.get(at)?.place;
+        let rings = self.rings.iter().zip(0..);
+        let gone = rings.filter(|(ring, _)| ring.as_ref().is_some_and(|ring| ring.gone > place));
+        let left = self.order.range(at + 1..).filter_map(|kept| {
             let frames = &self.ring(kept.topic)?.frames;
-            let at = frames.partition_point(|frame| frame.tick().n < kept.n);
-            Some((kept.topic, frames.get(at).filter(|frame| frame.tick().n == kept.n)))
-        }))
+            let at = frames.binary_search_by_key(&kept.place, |(place, _)| *place).ok()?;
+            frames.get(at).map(|(_, frame)| (kept.topic, frame))
+        });
+        Some(After { gone: gone.map(|(_, topic)| TopicId(topic)).collect(), left: left.collect() })
     }
 
     /// The newest ticks, `limit` at most, in order.
     pub fn newest(&self, topic: TopicId, limit: usize) -> impl DoubleEndedIterator<Item = &Arc<Frame>> {
         let ring = self.ring(topic);
-        ring.into_iter().flat_map(move |r| r.frames.range(r.frames.len().saturating_sub(limit)..))
+        let frames =
+            ring.into_iter().flat_map(move |r| r.frames.range(r.frames.len().saturating_sub(limit)..));
+        frames.map(|(_, frame)| frame)
     }
 
     /// How many ticks are kept.
@@ -266,21 +315,21 @@ impl History {
 
     /// Gives up the oldest of all; false when there is none.
     fn pop(&mut self) -> bool {
-        let Some(Kept { n, topic, .. }) = self.order.pop_front() else { return false };
+        let Some(Kept { place, topic, .. }) = self.order.pop_front() else { return false };
         let oldest = self.ring(topic).and_then(|ring| ring.frames.front());
-        if oldest.is_some_and(|frame| frame.tick().n == n) {
+        if oldest.is_some_and(|(at, _)| *at == place) {
             self.drop_oldest(topic);
+            self.note(topic);
         }
         true
     }
 
     fn drop_oldest(&mut self, topic: TopicId) {
         let Some(ring) = self.ring_mut(topic) else { return };
-        let Some(frame) = ring.frames.pop_front() else { return };
-        ring.floor = frame.tick().seq;
+        let Some((place, frame)) = ring.frames.pop_front() else { return };
+        ring.lose(place, &frame);
         self.ticks -= 1;
         self.bytes -= frame.weight();
-        self.note(topic);
     }
 
     /// Keeps the order about as long as there are ticks.
@@ -289,10 +338,10 @@ impl History {
             return;
         }
         let History { order, rings, .. } = self;
-        // Numbers only grow, also those of topics that have another's place, so what is older than the oldest is gone.
+        // What is older than its topic's oldest is gone; the same holds where the topic has another's number.
         order.retain(|kept| {
             let ring = rings.get(kept.topic.0 as usize).and_then(Option::as_ref);
-            ring.and_then(|ring| ring.frames.front()).is_some_and(|oldest| oldest.tick().n <= kept.n)
+            ring.and_then(|ring| ring.frames.front()).is_some_and(|(oldest, _)| *oldest <= kept.place)
         });
     }
 }

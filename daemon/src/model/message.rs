@@ -25,7 +25,8 @@ type Others = [OnceLock<Box<[u8]>>; Encoding::COUNT];
 impl Message {
     /// `text` is a whole envelope. `n` is the process-wide number of a tick, and 0 for all else.
     pub fn new(text: &[u8], n: u64) -> Message {
-        let mut json = Vec::with_capacity(text.len() + frame::HEADER_BYTES_MAX);
+        // To the byte: what is kept need not be moved into its size.
+        let mut json = Vec::with_capacity(frame::header_bytes(text.len()) + text.len());
         let header = frame::write(OpCode::Text, text, &mut json) as u8;
         Message { json: json.into_boxed_slice(), header, n, others: OnceLock::new() }
     }

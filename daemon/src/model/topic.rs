@@ -4,6 +4,7 @@
 //! whole segment and `**`, last only, for one or more. Patterns are resolved when someone subscribes and when a topic
 //! appears, never per tick.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -194,6 +195,11 @@ impl Topic {
         self.0.class
     }
 }
+
+/// Topics as keys. They are hashed by where they lie in memory, which no peer chooses, so a quick hash will do.
+pub type TopicMap<V> = HashMap<Topic, V, foldhash::fast::RandomState>;
+/// See [`TopicMap`].
+pub type TopicSet = HashSet<Topic, foldhash::fast::RandomState>;
 
 impl PartialEq for Topic {
     fn eq(&self, other: &Topic) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Bench, quick, scratch, shell};
+use super::{Bench, process, quick, scratch, shell};
 use crate::feed::{Limits, Spec};
 use crate::model::lane::FeedState;
 
@@ -117,12 +117,10 @@ fn what_the_program_left_running_ends_with_its_life() {
     bench.until_state(FeedState::Down, "exited with status 1; starts again");
     let began = Instant::now();
     for pid in std::fs::read_to_string(&pids).unwrap().split_whitespace() {
-        let runs = || {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            !stat.is_empty() && !stat.contains(") Z ")
-        };
         // Another life may have begun meanwhile, with children of its own.
-        while runs() && !std::fs::read_to_string(&pids).unwrap().lines().skip(2).any(|later| later == pid) {
+        while process::state(pid).is_some()
+            && !std::fs::read_to_string(&pids).unwrap().lines().skip(2).any(|later| later == pid)
+        {
             assert!(began.elapsed() < super::PATIENCE, "{pid} runs on");
             bench.bell.nap(bench.bell.rung());
         }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::process::until_gone;
 use super::{Bench, PATIENCE, scratch, shell, spec};
 use crate::feed::report::Fault;
 use crate::feed::{Limits, Source, Spec};
@@ -138,16 +139,7 @@ fn a_stubborn_process_and_its_children_end_by_force() {
     assert!(took >= Duration::from_millis(600), "asked first, then told, then killed: {took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     for pid in std::fs::read_to_string(&pids).unwrap().split_whitespace() {
-        let deadline = Instant::now() + PATIENCE;
-        let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The orphan may wait for init as a zombie. Its end is no event here, and is not done when it was killed.
-        while let left = stat()
-            && !left.is_empty()
-            && !left.contains(") Z ")
-        {
-            assert!(Instant::now() < deadline, "{left}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until_gone(pid);
     }
 }
 

@@ -8,15 +8,19 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::lane::{Entry, FeedState, LANE_TICKS_MAX};
+use crate::model::lane::{Entry, FeedState, LANE_TICKS_MAX, Lane};
 use crate::model::sample::Class;
 
 mod endings;
 mod executables;
+mod files;
 mod hangs;
 mod libraries;
 mod plugin;
+mod process;
+mod program_swaps;
 mod programs;
+mod replaceable;
 mod stand_in;
 mod swaps;
 

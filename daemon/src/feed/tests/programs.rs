@@ -9,8 +9,8 @@ use crate::feed::{Isolation, Limits, Source, Spec};
 use crate::model::lane::FeedState;
 
 /// Writes a script as another process: what this one had open for writing could not be run by its other tests' children.
-fn install(script: &str, path: &Path) {
-    let command = format!("printf '%s' \"$0\" > '{0}' && chmod +x '{0}'", path.display());
+pub fn install(script: &str, path: &Path) {
+    let command = format!("printf '%s' \"$0\" > '{0}' && chmod 755 '{0}'", path.display());
     assert!(Command::new("sh").args(["-c", &command, script]).status().unwrap().success());
 }
 

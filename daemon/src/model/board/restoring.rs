@@ -1,5 +1,6 @@
 //! Topics of an earlier run: they are there with their newest tick and their past, and stale until news come.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Aged, Board, Due, STREAM};
@@ -28,7 +29,7 @@ impl Board {
         self.n = n;
         // A topic that is not among them may have been there: new ones begin above every number that was given.
         self.groups.iter_mut().for_each(|group| group.retired_any = true);
-        let mut past = Vec::new();
+        let (mut past, mut waiting) = (Vec::new(), HashMap::new());
         for Restored { group, newest, floor, past: ticks } in restored {
             if group >= self.groups.len() || self.by_name.contains_key(newest.topic.name()) {
                 continue;
@@ -44,7 +45,7 @@ impl Board {
                 }
                 None => Arc::new(Frame::new(newest)),
             };
-            self.history.reopen(id, floor, newest.clone());
+            waiting.insert(id, (floor, newest.clone()));
             past.extend(frames.into_iter().map(|frame| (id, frame)));
             let (Some(Some(place)), Some(state)) =
                 (self.places.get_mut(id.0 as usize), self.groups.get_mut(group))
@@ -52,18 +53,16 @@ impl Board {
                 continue;
             };
             place.seq = newest.tick().seq;
-            place.newest = Some(newest.clone());
             place.is_restored = true;
-            due.push(Due { topic: id, tier: STREAM, frame: newest, earlier: None });
             if topic.class() == Class::State {
                 place.is_stale = true;
                 state.ages.stale += 1;
                 state.ages.restored += 1;
                 self.aged.push(Aged { topic: id, is_stale: true });
-                if let Some((_, slower)) = state.dirty.split_first_mut() {
-                    place.push(id, false, slower, due);
-                }
             }
+            let slower = state.dirty.get_mut(1..).unwrap_or_default();
+            let is_newest = place.push(id, &newest, false, slower);
+            due.push(Due { topic: id, tier: STREAM, frame: newest, earlier: None, is_newest });
         }
         // The order of all rings is that in which they were pushed, as far as it is known.
         past.sort_by_key(|(_, frame)| frame.tick().n);
@@ -73,7 +72,13 @@ impl Board {
             let age_ms = now_ms.saturating_sub(frame.tick().ts);
             let pushed = now.saturating_sub(i64::try_from(age_ms.saturating_mul(1_000)).unwrap_or(i64::MAX));
             at = at.max(pushed);
-            self.history.push(id, frame, at);
+            if let Some((floor, newest)) = waiting.remove(&id) {
+                self.history.reopen(id, floor, newest);
+            }
+            self.history.push(id, &[], &frame, at);
+        }
+        for (id, (floor, newest)) in waiting {
+            self.history.reopen(id, floor, newest);
         }
         self.history.expire(now);
     }

@@ -21,20 +21,19 @@ fn topic(name: &str) -> Topic {
     Topic::new(name, "q", Class::State)
 }
 
-/// What is due at a tier; with the own beat, what the stream carries is left out.
+/// What is due at a tier; with the own beat, what the stream alone carries is left out.
 fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
-    due_of(board, tier, tier)
+    let mut due = Vec::new();
+    board.take_due(0, tier, &mut due);
+    let due = due.iter().filter(|due| due.tier == tier || tier == 0 && due.is_newest);
+    due.map(|due| (due.frame.tick().seq, due.frame.tick().n)).collect()
 }
 
 /// What the stream carries at the own beat.
 fn streamed(board: &mut Board) -> Vec<(u64, u64)> {
-    due_of(board, 0, STREAM)
-}
-
-fn due_of(board: &mut Board, beat: u8, tier: u8) -> Vec<(u64, u64)> {
     let mut due = Vec::new();
-    board.take_due(0, beat, &mut due);
-    let due = due.iter().filter(|d| d.tier == tier);
+    board.take_due(0, 0, &mut due);
+    let due = due.iter().filter(|due| due.tier == STREAM);
     due.flat_map(Due::frames).map(|frame| (frame.tick().seq, frame.tick().n)).collect()
 }
 
@@ -119,8 +118,9 @@ fn the_stream_carries_every_tick_and_the_others_the_newest() {
         }
         let mut got = Vec::new();
         board.take_due(0, 0, &mut got);
-        let got: Vec<_> = got.iter().flat_map(|d| d.frames().map(|f| (d.tier, f.tick().seq))).collect();
-        assert_eq!(got, [(STREAM, 1), (STREAM, 2), (STREAM, 3), (0, 3)]);
+        let [got] = got.as_slice() else { panic!("one topic is due once: {got:?}") };
+        let seqs: Vec<_> = got.frames().map(|frame| frame.tick().seq).collect();
+        assert_eq!((got.tier, seqs, got.is_newest), (STREAM, vec![1, 2, 3], true));
         board.offer(0, tick(&a, "2", 4));
         assert_eq!(streamed(&mut board), [(8, 8)], "what was merged before shows in its number");
         assert_eq!(streamed(&mut board), []);
@@ -183,8 +183,7 @@ fn a_number_given_again_is_due_once() {
     let names = |board: &mut Board, tier| {
         let mut due = Vec::new();
         board.take_due(0, tier, &mut due);
-        let mut names: Vec<_> =
-            due.iter().filter(|d| d.tier == tier).map(|d| d.frame.tick().topic.name().to_owned()).collect();
+        let mut names: Vec<_> = due.iter().map(|d| d.frame.tick().topic.name().to_owned()).collect();
         names.sort_unstable();
         names
     };
@@ -251,8 +250,9 @@ fn a_topic_of_an_earlier_run_counts_on_and_is_stale_until_it_is_heard_of() {
         NOW_MS,
         &mut now,
     );
-    let now: Vec<_> = now.iter().map(|d| (d.frame.tick().topic.name(), d.tier, d.frame.tick().seq)).collect();
-    assert_eq!(now, [("f.a", STREAM, 5), ("f.a", 0, 5), ("f.e", STREAM, 7)]);
+    let now: Vec<_> =
+        now.iter().map(|d| (d.frame.tick().topic.name(), d.frame.tick().seq, d.is_newest)).collect();
+    assert_eq!(now, [("f.a", 5, true), ("f.e", 7, false)]);
     assert_eq!(names(&board.take_changes()), ["f.a", "f.e"]);
     assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [true]);
     assert!(!board.is_silent(0), "nothing is known of its feed yet");
@@ -299,4 +299,33 @@ fn the_past_of_an_earlier_run_ages_on() {
     board.set_clock(1_100_000);
     board.forget();
     assert_eq!(board.history().ticks(), 0);
+}
+
+/// All of what an event topic said meanwhile, or the word that some of it is gone; never a part.
+#[test]
+fn who_was_there_learns_what_each_event_topic_said() {
+    let limits = Limits { count: 2, ..MINUTE };
+    let event = |name| Topic::new(name, "t", Class::Event);
+    let missed = |board: &Board, n| -> Vec<(String, Option<Vec<u64>>)> {
+        let seqs = |frames: &[Arc<Frame>]| frames.iter().map(|frame| frame.tick().seq).collect();
+        let missed = board.missed_after(n, |name| name != "f.unwanted").into_iter();
+        missed.map(|(name, frames)| (name.to_owned(), frames.as_deref().map(seqs))).collect()
+    };
+    let said = |name: &str, seqs: Option<&[u64]>| (name.to_owned(), seqs.map(<[u64]>::to_vec));
+
+    let mut board = Board::new(&[STATE], limits);
+    let (a, b) = (event("f.a"), event("f.b"));
+    for (topic, value) in [(&a, "1"), (&b, "1"), (&b, "2"), (&b, "3"), (&event("f.unwanted"), "1")] {
+        board.offer(0, tick(topic, value, 0));
+        board.take_due(0, 0, &mut Vec::new());
+    }
+    assert_eq!(missed(&board, 1), [said("f.a", Some(&[])), said("f.b", None)]);
+    assert_eq!(missed(&board, 2), [said("f.a", Some(&[])), said("f.b", Some(&[2, 3]))]);
+    assert_eq!(missed(&board, 9), [said("f.a", None), said("f.b", None)], "nobody knows when that was");
+
+    let mut board = Board::new(&[STATE], MINUTE);
+    let earlier = vec![restored(0, &a, 1..=1, NOW_MS), restored(0, &b, 3..=5, NOW_MS)];
+    board.restore(earlier, 200, NOW_MS, &mut Vec::new());
+    assert_eq!(missed(&board, 101), [said("f.a", Some(&[])), said("f.b", None)], "1 and 2 may be of later");
+    assert_eq!(missed(&board, 103), [said("f.a", Some(&[])), said("f.b", Some(&[4, 5]))]);
 }

@@ -5,6 +5,7 @@ mod deflate;
 use fastwebsockets::{Frame as Wire, Payload};
 use proptest::prelude::*;
 
+use super::header::COMPRESSED;
 use super::*;
 
 const LIMITS: Limits = Limits { message: 4096, fragments: 16 };

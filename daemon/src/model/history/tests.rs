@@ -29,12 +29,12 @@ fn what_was_missed_is_whole_or_nothing() {
     assert_eq!(since(&history, 1), None, "from the future");
     // Two were merged on their way: whoever was there did not get them either.
     for (seq, at) in [(1, 0), (4, 10), (5, 20)] {
-        history.push(A, frame(0, seq, seq, 1), at);
+        history.push(A, &[], &frame(0, seq, seq, 1), at);
     }
     assert_eq!(since(&history, 0), Some(vec![1, 4, 5]));
     assert_eq!(since(&history, 2), Some(vec![4, 5]));
     assert_eq!(since(&history, 5), Some(vec![]));
-    history.push(A, frame(0, 6, 6, 1), 30);
+    history.push(A, &[], &frame(0, 6, 6, 1), 30);
     assert_eq!(since(&history, 0), None, "the first is gone");
     assert_eq!(since(&history, 1), Some(vec![4, 5, 6]));
     history.expire(111);
@@ -49,11 +49,11 @@ fn what_was_missed_is_whole_or_nothing() {
 fn a_topic_that_came_back_has_no_past() {
     let mut history = History::new(LIMITS);
     history.open(A, 0);
-    history.push(A, frame(0, 1, 1, 1), 0);
+    history.push(A, &[], &frame(0, 1, 1, 1), 0);
     history.close(A);
     assert!(history.since(A, 0).is_none());
     history.open(A, 7);
-    history.push(A, frame(0, 8, 8, 1), 1);
+    history.push(A, &[], &frame(0, 8, 8, 1), 1);
     assert!(history.since(A, 1).is_none(), "its number is of another life");
     assert_eq!(history.since(A, 7).map(seqs), Some(vec![8]));
     assert_eq!(seqs(history.newest(A, 9)), [8]);
@@ -64,7 +64,7 @@ fn nothing_is_kept_of_nothing() {
     let mut history = History::new(Limits { count: 0, ..LIMITS });
     history.open(A, 0);
     for seq in 1..100 {
-        history.push(A, frame(0, seq, seq, 1), 0);
+        history.push(A, &[], &frame(0, seq, seq, 1), 0);
     }
     assert_eq!((history.ticks(), history.order.len()), (0, 0));
     assert!(history.since(A, 98).is_none());
@@ -76,9 +76,9 @@ fn a_busy_topic_leaves_a_short_order_behind_a_quiet_one() {
     let mut history = History::new(Limits { count: 4, age: Duration::from_secs(1), bytes: usize::MAX });
     history.open(A, 0);
     history.open(TopicId(1), 0);
-    history.push(A, frame(0, 1, 1, 1), 0);
+    history.push(A, &[], &frame(0, 1, 1, 1), 0);
     for seq in 1..50_000 {
-        history.push(TopicId(1), frame(1, seq, seq + 1, 1), 0);
+        history.push(TopicId(1), &[], &frame(1, seq, seq + 1, 1), 0);
         assert!(history.order.len() <= LEFT_OVER_MAX + 2 * history.ticks());
     }
     assert_eq!(seqs(history.newest(A, 1)), [1]);
@@ -106,15 +106,15 @@ fn write(disk: &mut Disk, batch: &Batch) {
 #[derive(Debug, Clone)]
 enum Op {
     Save(bool),
-    Push { topic: u32, skip: u64, bytes: usize, later: i64 },
+    Push { topic: u32, ticks: usize, skip: u64, bytes: usize, later: i64 },
     Close(u32),
     Expire(i64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        8 => (0u32..4, 0u64..3, 0usize..400, 0i64..30)
-            .prop_map(|(topic, skip, bytes, later)| Op::Push { topic, skip, bytes, later }),
+        8 => (0u32..4, 1usize..9, 0u64..3, 0usize..400, 0i64..30)
+            .prop_map(|(topic, ticks, skip, bytes, later)| Op::Push { topic, ticks, skip, bytes, later }),
         1 => (0u32..4).prop_map(Op::Close),
         1 => (0i64..200).prop_map(Op::Expire),
         1 => prop::bool::weighted(0.1).prop_map(Op::Save),
@@ -126,8 +126,25 @@ fn op() -> impl Strategy<Value = Op> {
 struct Told {
     topic: u32,
     seq: u64,
+    n: u64,
     at: i64,
     weight: usize,
+}
+
+/// What `history` says was pushed after the tick `n` must be what `pushed` says, of topics as they are.
+fn check_after(history: &History, n: u64, pushed: &[Told], is_kept: bool) -> Result<(), TestCaseError> {
+    let Some(After { gone, left }) = history.after(n) else {
+        prop_assert!(!is_kept, "the place of a tick that is kept is known");
+        return Ok(());
+    };
+    let mut got: [Vec<u64>; 4] = Default::default();
+    left.iter().for_each(|(topic, frame)| got[topic.0 as usize].push(frame.tick().seq));
+    let from = pushed.iter().position(|told| told.n == n).map_or(0, |at| at + 1);
+    for (topic, got) in got.into_iter().enumerate().filter(|(at, _)| !gone.contains(&TopicId(*at as u32))) {
+        let after = pushed[from..].iter().filter(|told| told.topic as usize == topic);
+        prop_assert_eq!(got, after.map(|told| told.seq).collect::<Vec<_>>(), "after {}", n);
+    }
+    Ok(())
 }
 
 proptest! {
@@ -140,6 +157,8 @@ proptest! {
         let limits = Limits { count, age: Duration::from_micros(100), bytes: kib * 1024 };
         let mut history = History::new(limits);
         let mut told: Vec<Told> = Vec::new();
+        // The same, with all that is gone, of topics as they are.
+        let mut pushed: Vec<Told> = Vec::new();
         // Per topic: every number since it began, and what it began after.
         let mut said: [Option<(u64, Vec<u64>)>; 4] = Default::default();
         let (mut now, mut n) = (0, 0);
@@ -147,20 +166,27 @@ proptest! {
         let mut disk = Disk::new();
         for op in &ops {
             match op {
-                Op::Push { topic, skip, bytes, later } => {
+                Op::Push { topic, ticks, skip, bytes, later } => {
                     now += later;
-                    n += skip + 1;
-                    let (floor, numbers) = said[*topic as usize].get_or_insert_with(|| {
-                        history.open(TopicId(*topic), n - 1);
-                        (n - 1, Vec::new())
-                    });
-                    let seq = numbers.last().copied().unwrap_or(*floor) + skip + 1;
-                    numbers.push(seq);
-                    let frame = frame(*topic, seq, n, *bytes);
-                    told.push(Told { topic: *topic, seq, at: now, weight: frame.weight() });
-                    history.push(TopicId(*topic), frame, now);
-                    let mine = told.iter().filter(|t| t.topic == *topic).count();
-                    if mine > count {
+                    let mut frames = Vec::new();
+                    for _ in 0..*ticks {
+                        n += skip + 1;
+                        let (floor, numbers) = said[*topic as usize].get_or_insert_with(|| {
+                            history.open(TopicId(*topic), n - 1);
+                            (n - 1, Vec::new())
+                        });
+                        let seq = numbers.last().copied().unwrap_or(*floor) + skip + 1;
+                        numbers.push(seq);
+                        // Feeds beat at different times, so ticks are not pushed in the order of their numbers.
+                        let frame = frame(*topic, seq, n ^ 3, *bytes);
+                        let weight = frame.weight();
+                        told.push(Told { topic: *topic, seq, n: n ^ 3, at: now, weight });
+                        frames.push(frame);
+                    }
+                    pushed.extend_from_slice(&told[told.len() - ticks..]);
+                    let (newest, earlier) = frames.split_last().unwrap();
+                    history.push(TopicId(*topic), earlier, newest, now);
+                    while told.iter().filter(|t| t.topic == *topic).count() > count {
                         told.remove(told.iter().position(|t| t.topic == *topic).unwrap());
                     }
                     while told.iter().map(|t| t.weight).sum::<usize>() > limits.bytes {
@@ -171,6 +197,7 @@ proptest! {
                     history.close(TopicId(*topic));
                     said[*topic as usize] = None;
                     told.retain(|t| t.topic != *topic);
+                    pushed.retain(|t| t.topic != *topic);
                 }
                 Op::Save(all) => {
                     write(&mut disk, &history.take_unsaved(*all));
@@ -188,6 +215,9 @@ proptest! {
                     history.expire(now);
                     told.retain(|t| now - t.at <= 100);
                 }
+            }
+            for Told { n, .. } in &pushed {
+                check_after(&history, *n, &pushed, told.iter().any(|kept| kept.n == *n))?;
             }
             prop_assert_eq!(history.ticks(), told.len());
             prop_assert_eq!(history.bytes(), told.iter().map(|t| t.weight).sum::<usize>());

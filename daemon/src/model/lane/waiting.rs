@@ -4,12 +4,12 @@
 //! order again when they are taken out. Each operation costs a constant time on average: the index is built once per
 //! overflow, and what a retired topic leaves behind is swept out when it is half of what waits.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::{Entry, Taken};
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
-use crate::model::topic::Topic;
+use crate::model::topic::{Topic, TopicMap, TopicSet};
 
 /// See the module.
 #[derive(Default)]
@@ -20,17 +20,17 @@ pub struct Waiting {
     events: VecDeque<(u64, Tick)>,
     arrivals: u64,
     /// What waits of each topic; filled only while there is more than the lane's capacity.
-    index: Option<HashMap<Topic, Share>>,
+    index: Option<TopicMap<Share>>,
     /// Topics that were retired over the capacity: their ticks still lie in the rows, and are as good as gone.
-    gone: HashSet<Topic>,
+    gone: TopicSet,
     /// How many ticks that are.
     gone_ticks: usize,
     /// Losses of event topics, owed to the topic's next tick.
-    owed: HashMap<Topic, u64>,
+    owed: TopicMap<u64>,
     /// Samples that went with their topic, those merged into them earlier included, since the last take.
     given_up: u64,
     /// Topics of which a tick was taken out, so that their end has to be told.
-    told: HashSet<Topic>,
+    told: TopicSet,
 }
 
 /// What waits of one topic.
@@ -55,7 +55,7 @@ impl Share {
 pub struct Load {
     kept: VecDeque<(u64, Entry)>,
     events: VecDeque<(u64, Tick)>,
-    gone: HashSet<Topic>,
+    gone: TopicSet,
     /// Samples that went with their topic.
     pub given_up: u64,
 }
@@ -184,7 +184,7 @@ impl Waiting {
         if self.index.is_some() {
             return;
         }
-        let mut index: HashMap<Topic, Share> = HashMap::new();
+        let mut index: TopicMap<Share> = TopicMap::default();
         for (at, (_, entry)) in self.kept.iter().enumerate() {
             if let Entry::Tick(tick) = entry {
                 let share = index.entry(tick.topic.clone()).or_default();

@@ -1,18 +1,23 @@
 //! What clients say: text in, [`Request`] or an error that says what to change out.
+mod data;
+mod described;
+mod terms;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::error::{Code, ProtocolError};
 use super::fields;
-use super::rate;
-use super::shape::{self, Shape};
 use crate::model::topic::Pattern;
+
+use data::{HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData};
+
+pub use described::{Described, described};
+pub use terms::{Mode, Terms, terms};
 
 /// Longest text id, in characters.
 const ID_CHARS_MAX: usize = 36;
@@ -31,38 +36,6 @@ pub enum Id {
 
 /// Values that one `history` answers if it does not say how many.
 const HISTORY_LIMIT: usize = 100;
-
-/// How ticks of a topic are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// The newest at each push; what lay between is merged.
-    Latest,
-    /// Every one.
-    All,
-}
-
-/// Derived, it would say of what is no text only that some value was expected.
-impl<'de> Deserialize<'de> for Mode {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
-        let word: Cow<'de, str> = Deserialize::deserialize(deserializer)?;
-        match &*word {
-            "latest" => Ok(Mode::Latest),
-            "all" => Ok(Mode::All),
-            other => Err(serde::de::Error::unknown_variant(other, &["latest", "all"])),
-        }
-    }
-}
-
-/// The terms a subscription asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Terms {
-    /// Shortest time between two pushes; none: the feed's own. Every tick comes at the feed's own, so it is none with
-    /// [`Mode::All`].
-    pub rate: Option<Duration>,
-    /// For state topics; of event topics every tick comes.
-    pub mode: Mode,
-}
 
 /// Where a client was when it went away.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -147,149 +120,6 @@ struct IdOnly<'a> {
     id: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct SubscribeData {
-    #[serde(rename = "id")]
-    #[schemars(with = "Option<Id>")]
-    _id: Option<serde::de::IgnoredAny>,
-    /// Topics and patterns.
-    #[schemars(schema_with = "shape::names")]
-    topics: Vec<String>,
-    /// Shortest time between two pushes of a topic; none: the feed's own.
-    #[serde(default)]
-    #[schemars(schema_with = "shape::optional_rate")]
-    rate: Option<serde_json::Value>,
-    /// None: what each topic's class says.
-    mode: Option<Mode>,
-    /// Whether the newest value of each topic follows at once; none: it does.
-    snapshot: Option<bool>,
-    /// Where the client was when it went away, for mode `all`.
-    #[serde(default, deserialize_with = "fields::object")]
-    since: Option<Since>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct TopicsData {
-    #[serde(rename = "id")]
-    #[schemars(with = "Option<Id>")]
-    _id: Option<serde::de::IgnoredAny>,
-    #[schemars(schema_with = "shape::names")]
-    topics: Vec<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct HistoryData {
-    #[serde(rename = "id")]
-    #[schemars(with = "Option<Id>")]
-    _id: Option<serde::de::IgnoredAny>,
-    #[schemars(schema_with = "shape::topic")]
-    topic: String,
-    /// How many of the newest at most; none: 100.
-    #[schemars(range(min = 1))]
-    limit: Option<u32>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct MatchData {
-    #[serde(rename = "id")]
-    #[schemars(with = "Option<Id>")]
-    _id: Option<serde::de::IgnoredAny>,
-    /// None: `**`, all of them.
-    #[serde(default)]
-    #[schemars(schema_with = "shape::optional_pattern")]
-    r#match: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct PublishData<'a> {
-    #[serde(rename = "id")]
-    #[schemars(with = "Option<Id>")]
-    _id: Option<serde::de::IgnoredAny>,
-    /// One that was declared with `publish`.
-    #[schemars(schema_with = "shape::topic")]
-    topic: String,
-    /// Any JSON; its digits are kept.
-    #[serde(borrow)]
-    #[schemars(schema_with = "shape::any")]
-    value: &'a RawValue,
-    /// To one alone: `user:NAME`, or `conn:` and what the other was told in `connected`.
-    #[serde(default)]
-    #[schemars(schema_with = "shape::optional_addressee")]
-    to: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct TopicData {
-    #[serde(rename = "id")]
-    #[schemars(with = "Option<Id>")]
-    _id: Option<serde::de::IgnoredAny>,
-    /// One that was declared with `presence`.
-    #[schemars(schema_with = "shape::topic")]
-    topic: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct PingData<'a> {
-    #[serde(rename = "id")]
-    #[schemars(with = "Option<Id>")]
-    _id: Option<serde::de::IgnoredAny>,
-    /// Comes back as it was written.
-    #[serde(borrow, default)]
-    #[schemars(schema_with = "shape::optional_number")]
-    t: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NoData {
-    #[serde(rename = "id")]
-    #[schemars(with = "Option<Id>")]
-    _id: Option<serde::de::IgnoredAny>,
-}
-
-/// A command as others may describe it.
-#[derive(Debug, Clone)]
-pub struct Described {
-    /// Its name and the schema of its data.
-    pub shape: Shape,
-    /// The event that answers it when it goes well and has an id.
-    pub answer: &'static str,
-    /// What it does.
-    pub about: &'static str,
-}
-
-/// Every command that [`parse`] reads.
-pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
-    let of =
-        |name, data, answer, about| Described { shape: Shape { name, variant: None, data }, answer, about };
-    let subscribe = generator.subschema_for::<SubscribeData>();
-    let topics = generator.subschema_for::<TopicsData>();
-    let history = generator.subschema_for::<HistoryData>();
-    let nothing = generator.subschema_for::<NoData>();
-    let (publish, topic) =
-        (generator.subschema_for::<PublishData<'_>>(), generator.subschema_for::<TopicData>());
-    let (matching, ping) =
-        (generator.subschema_for::<MatchData>(), generator.subschema_for::<PingData<'_>>());
-    vec![
-        of("subscribe", subscribe, "subscribed", "Subscribes, or changes the rate of subscriptions."),
-        of("unsubscribe", topics.clone(), "unsubscribed", "Ends subscriptions."),
-        of("subscriptions", nothing, "subscriptions", "Lists this connection's subscriptions."),
-        of("topics", matching, "topics", "Lists the topics there are."),
-        of("get", topics, "values", "Asks for newest values once."),
-        of("history", history, "history", "Asks for the newest ticks of one topic that are kept."),
-        of("publish", publish, "published", "Says something in a declared topic, to all there or to one."),
-        of("presence", topic, "presence", "Asks who is subscribed to a declared topic."),
-        of("ping", ping, "pong", "Asks for a sign of life."),
-    ]
-}
-
 /// Commands of the protocol that this version does not answer yet.
 const NOT_BUILT: [&str; 2] = ["auth", "token"];
 const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, history, publish, presence, ping";
@@ -329,21 +159,6 @@ pub fn parse(text: &str) -> Result<Request, Refused> {
         Ok(command) => Ok(Request { id, command }),
         Err(error) => Err(Refused { id, error }),
     }
-}
-
-/// Checks the terms of a subscription, wherever they were written.
-pub fn terms(rate: Option<&str>, mode: Option<Mode>) -> Result<Terms, ProtocolError> {
-    let rate = match rate {
-        None => None,
-        Some(text) => Some(rate::parse(text).ok_or_else(|| {
-            let text = shown(text);
-            bad(format!("the rate {text:?} must be a whole number with its unit, such as \"250ms\" or \"1s\", at most 1h"))
-        })?),
-    };
-    Ok(match mode {
-        Some(Mode::All) => Terms { rate: None, mode: Mode::All },
-        Some(Mode::Latest) | None => Terms { rate, mode: Mode::Latest },
-    })
 }
 
 /// Whether a JSON text is an object.

@@ -106,21 +106,13 @@ fn near(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::ValueEnum;
 
-    const ALL: [Language; 7] = [
-        Language::Rust,
-        Language::C,
-        Language::Cpp,
-        Language::Go,
-        Language::Python,
-        Language::Node,
-        Language::Sh,
-    ];
+    use super::*;
 
     #[test]
     fn names_fit_every_language_or_say_what_would() {
-        for language in ALL {
+        for &language in Language::value_variants() {
             for good in ["t", "tide", "north-sea_2", "a-very-long-name-that-still-fits-in-0040"] {
                 assert_eq!(Name::new(good, language).unwrap().as_str(), good);
             }
@@ -140,7 +132,7 @@ mod tests {
 
     #[test]
     fn taken_words_are_refused_where_they_are_taken() {
-        for language in ALL {
+        for &language in Language::value_variants() {
             assert!(Name::new("tickerd", language).is_err());
             assert!(Name::new("tests", language).is_err());
         }

@@ -131,6 +131,8 @@ fn standing_alone(guide: &str, header: bool, source: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::super::Mode;
     use super::*;
 
@@ -140,15 +142,7 @@ mod tests {
 
     #[test]
     fn nothing_of_the_example_is_left() {
-        for language in [
-            Language::Rust,
-            Language::C,
-            Language::Cpp,
-            Language::Go,
-            Language::Python,
-            Language::Node,
-            Language::Sh,
-        ] {
+        for &language in Language::value_variants() {
             for mode in [Mode::Poll, Mode::Push] {
                 let files = project(language, Some(mode)).files;
                 let mut paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();

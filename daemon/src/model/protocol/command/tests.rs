@@ -1,5 +1,9 @@
 //! Commands as they are read, and each mistake with its remedy.
 
+use std::time::Duration;
+
+use schemars::SchemaGenerator;
+
 use super::*;
 
 fn code(text: &str) -> (u16, Option<Id>, String) {

@@ -1,0 +1,278 @@
+//! What a connection asks for, as `subscribe` and `unsubscribe` change it: each name is granted or refused by itself, and what
+//! was granted brings its snapshot.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::cohorts::{Ask, ConnId, Edit, Member, Moved, What};
+use super::shard::Shard;
+use super::stall::Snapshot;
+use super::topics::SlotId;
+use crate::model::board::STREAM;
+use crate::model::frame::Frame;
+use crate::model::protocol::command::{Id, Terms};
+use crate::model::protocol::error::{Code, ProtocolError};
+use crate::model::protocol::event::{self, Failed};
+use crate::model::protocol::rate;
+use crate::model::topic::{Pattern, first_segment};
+
+impl Shard {
+    /// `always_told`: the answer comes even without an id. `missed`: of topics that the client had before, every tick since,
+    /// or `None` if that cannot be told.
+    #[allow(clippy::too_many_arguments, reason = "each is one word of the command")]
+    pub(super) fn subscribe(
+        &mut self,
+        id: ConnId,
+        request: Option<Id>,
+        always_told: bool,
+        names: &[String],
+        terms: Terms,
+        snapshot: bool,
+        mut missed: HashMap<String, Option<Vec<Arc<Frame>>>>,
+    ) {
+        let (mut edits, mut failed) = (Vec::with_capacity(names.len()), Vec::new());
+        let from = self.connection(id).and_then(|c| c.cohort);
+        let (mut exact, mut patterns) = self.count_asks(from);
+        let mut named = HashSet::with_capacity(names.len());
+        for name in names {
+            let asked = self.ask(name, terms).and_then(|ask| {
+                let new = !named.contains(&ask.what) && !self.has_ask(from, ask.what);
+                let (count, max, of) = match ask.what {
+                    What::Exact(_) => (&mut exact, self.settings.topics_max, "topics"),
+                    What::Pattern(_) => (&mut patterns, self.settings.patterns_max, "patterns"),
+                };
+                if new && *count >= max {
+                    let message =
+                        format!("a connection may have {max} {of}; unsubscribe from some, or use a pattern");
+                    self.forget(ask.what);
+                    return Err(ProtocolError::new(Code::TooManyTopics, message));
+                }
+                *count += usize::from(new);
+                Ok(ask)
+            });
+            match asked {
+                Ok(ask) if named.insert(ask.what) => edits.push(Edit::Set(ask)),
+                Ok(_) => {}
+                Err(error) => failed.push(Failed::new(name, &error)),
+            }
+        }
+        let moved = self.edit(id, from, &edits);
+        let cohort = self.connection(id).and_then(|c| c.cohort);
+        let whats = edits.iter().filter_map(|edit| match edit {
+            Edit::Set(ask) => Some(ask.what),
+            Edit::Clear(_) => None,
+        });
+        let (mut topics, patterns) = self.grants(cohort, whats);
+        let mut snapshots = self.snapshots_after(id, &moved, snapshot);
+        let mut replay = Vec::new();
+        for grant in &mut topics {
+            let Some(frames) = missed.remove(&*grant.topic) else { continue };
+            grant.recovered = Some(frames.is_some());
+            let Some(slot) = self.topics.find(&grant.topic) else { continue };
+            snapshots.retain(|snapshot| snapshot.slot != slot);
+            self.begin_again(id, slot);
+            match (frames, self.topics.slot(slot).and_then(|slot| slot.topic.clone())) {
+                (Some(frames), _) => replay.push((slot, frames)),
+                (None, Some(topic)) if snapshot => snapshots.push(Snapshot { slot, topic, tier: STREAM }),
+                (None, _) => {}
+            }
+        }
+        // What a pattern brings has no grant of its own: its ticks follow, or a word that they do not.
+        let mut resets = Vec::new();
+        for (name, frames) in missed {
+            let Some(slot) = self.topics.find(&name) else { continue };
+            if !moved.iter().any(|moved| moved.slot == slot && moved.now.is_some()) {
+                continue;
+            }
+            match frames {
+                Some(frames) => {
+                    snapshots.retain(|snapshot| snapshot.slot != slot);
+                    self.begin_again(id, slot);
+                    replay.push((slot, frames));
+                }
+                None => resets.push(name),
+            }
+        }
+        replay.retain(|(_, frames)| !frames.is_empty());
+        let (mut out, encoding) = (Vec::new(), self.encoding(id));
+        if request.is_some() || always_told || !failed.is_empty() {
+            self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut out);
+        }
+        self.append_health(self.feeds_of(&edits).into_iter(), encoding, &mut out);
+        self.append_stale(&edits, encoding, &mut out);
+        resets.sort_unstable();
+        for names in resets.chunks(super::shares::TOPICS_MAX) {
+            let topics = names.iter().map(String::as_str).collect();
+            self.write(id, &event::Notice::Reset { topics }, &mut out);
+        }
+        self.send_with(id, &out, &snapshots, replay);
+    }
+
+    /// Whatever a client had of a topic, it says where it goes on.
+    fn begin_again(&mut self, id: ConnId, slot: SlotId) {
+        let Some(conn) = self.connection(id) else { return };
+        if let Some(fresh) = &mut conn.fresh {
+            fresh.sent.remove(&slot);
+        }
+        if let Some(stall) = &mut conn.stall {
+            stall.forget(&HashSet::from([slot]));
+        }
+    }
+
+    /// Changes what a connection asks for. Each pattern is held against every topic, which the client's budget pays for.
+    fn edit(&mut self, id: ConnId, from: Option<u32>, edits: &[Edit]) -> Vec<Moved> {
+        let member = Member { id, encoding: self.encoding(id) };
+        let (cohort, moved) = self.cohorts.edit(&mut self.topics, member, from, edits);
+        let is_pattern = |edit: &&Edit| {
+            matches!(edit, Edit::Set(Ask { what: What::Pattern(_), .. }) | Edit::Clear(What::Pattern(_)))
+        };
+        self.charge(id, edits.iter().filter(is_pattern).count());
+        if let Some(conn) = self.connection(id) {
+            conn.cohort = cohort;
+        }
+        self.note_moves(id, &moved);
+        moved
+    }
+
+    /// Which snapshots are owed after a change. A tick that was had at another rate is not sent again.
+    fn snapshots_after(&mut self, id: ConnId, moved: &[Moved], wanted: bool) -> Vec<Snapshot> {
+        let (mut snapshots, mut had) = (Vec::new(), Vec::new());
+        let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::as_mut) else {
+            return snapshots;
+        };
+        if let Some(stall) = &mut conn.stall {
+            stall.forget(&moved.iter().map(|m| m.slot).collect());
+        }
+        for Moved { slot: at, before, now } in moved {
+            let (Some(slot), Some(now)) = (self.topics.slot(*at), *now) else { continue };
+            let (Some(topic), Some(newest)) = (&slot.topic, slot.newest_at(now)) else { continue };
+            let n = newest.tick().n;
+            let had_at = before.and_then(|tier| slot.frame(tier)).map_or(0, |f| f.tick().n);
+            // Who is behind has not had what was pushed.
+            let known = conn.stall.is_none()
+                && (had_at >= n
+                    || conn.fresh.as_ref().is_some_and(|fresh| before.is_some() && fresh.has(*at, n)));
+            if !known && (wanted || before.is_some()) {
+                snapshots.push(Snapshot { slot: *at, topic: topic.clone(), tier: now });
+                // Who had a topic, left it and comes back gets its snapshot again.
+                if let Some(fresh) = &mut conn.fresh {
+                    fresh.sent.remove(at);
+                }
+            } else if now > 0 && now != STREAM {
+                // A slower tier would bring it at its next beat.
+                had.push((*at, n.max(had_at)));
+            }
+        }
+        self.mark_fresh(id, had);
+        snapshots
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
+        let from = self.connection(id).and_then(|c| c.cohort);
+        let mut ended = event::Unsubscribed { id: request, ..Default::default() };
+        let (mut edits, mut named) = (Vec::new(), HashSet::new());
+        for name in names {
+            let what = match Pattern::is_pattern(name) {
+                true => {
+                    Pattern::parse(name).ok().and_then(|p| self.cohorts.patterns.find(&p)).map(What::Pattern)
+                }
+                false => self.topics.find(name).map(What::Exact),
+            };
+            let Some(what) = what.filter(|what| self.has_ask(from, *what) && named.insert(*what)) else {
+                continue;
+            };
+            edits.push(Edit::Clear(what));
+            match what {
+                What::Exact(_) => ended.topics.push(name.clone()),
+                What::Pattern(_) => ended.patterns.push(name.clone()),
+            }
+        }
+        let moved = self.edit(id, from, &edits);
+        // An exact ask that goes may leave the topic to a pattern with another rate.
+        let snapshots = self.snapshots_after(id, &moved, true);
+        let mut out = Vec::new();
+        if ended.id.is_some() {
+            self.write(id, &ended, &mut out);
+        }
+        self.send(id, &out, &snapshots);
+    }
+
+    /// One name of a `subscribe`, as an ask that can be granted.
+    fn ask(&mut self, name: &str, terms: Terms) -> Result<Ask, ProtocolError> {
+        if !Pattern::is_pattern(name) {
+            self.check_topic(name)?;
+            let slot = self.topics.intern(name).ok_or_else(|| self.unknown_feed(first_segment(name)))?;
+            let what = What::Exact(slot);
+            let refused =
+                self.topics.slot(slot).and_then(|slot| self.refusal(slot.feed, slot.is_event(), terms));
+            return match refused {
+                Some(error) => {
+                    self.forget(what);
+                    Err(error)
+                }
+                None => Ok(Ask { what, terms }),
+            };
+        }
+        let pattern = Pattern::parse(name)
+            .map_err(|why| ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}")))?;
+        let feeds = match pattern.feed() {
+            Some(feed) => vec![self.topics.feed_of(feed).ok_or_else(|| self.unknown_feed(feed))?],
+            None => (0..self.topics.feeds().len()).collect(),
+        };
+        if let Some(error) = feeds.iter().find_map(|feed| self.refusal(*feed, false, terms)) {
+            return Err(error);
+        }
+        Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
+    }
+
+    /// Why topics of a feed cannot be had on these terms.
+    fn refusal(&self, feed: usize, event: bool, terms: Terms) -> Option<ProtocolError> {
+        let tiers = &self.topics.feeds().get(feed)?.tiers;
+        if event || tiers.grant(terms.rate).is_some() {
+            return None;
+        }
+        let slower: Vec<String> = tiers.all().iter().map(|tier| rate::format(*tier)).collect();
+        Some(ProtocolError::new(
+            Code::BadRequest,
+            format!("no push is that slow here; the rates are {}", slower.join(", ")),
+        ))
+    }
+
+    /// Frees what [`Shard::ask`] made and nobody asks for after all.
+    fn forget(&mut self, what: What) {
+        match what {
+            What::Exact(slot) => self.topics.release(slot),
+            What::Pattern(pattern) => self.cohorts.patterns.release(pattern),
+        }
+    }
+
+    fn has_ask(&self, cohort: Option<u32>, what: What) -> bool {
+        let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks()).unwrap_or_default();
+        asks.binary_search_by_key(&what, |ask| ask.what).is_ok()
+    }
+
+    fn count_asks(&self, cohort: Option<u32>) -> (usize, usize) {
+        let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks()).unwrap_or_default();
+        let exact = asks.partition_point(|ask| matches!(ask.what, What::Exact(_)));
+        (exact, asks.len() - exact)
+    }
+
+    fn feeds_of(&self, edits: &[Edit]) -> Vec<usize> {
+        let mut feeds = Vec::new();
+        for edit in edits {
+            match edit {
+                Edit::Set(Ask { what: What::Exact(slot), .. }) => {
+                    feeds.extend(self.topics.slot(*slot).map(|slot| slot.feed));
+                }
+                Edit::Set(Ask { what: What::Pattern(id), .. }) => {
+                    match self.cohorts.patterns.get(*id).and_then(Pattern::feed) {
+                        Some(feed) => feeds.extend(self.topics.feed_of(feed)),
+                        None => feeds.extend(0..self.topics.feeds().len()),
+                    }
+                }
+                Edit::Clear(_) => {}
+            }
+        }
+        feeds
+    }
+}
