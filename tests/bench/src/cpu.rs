@@ -35,7 +35,8 @@ pub fn waited(pid: u32) -> Result<Duration, Error> {
         let account = fs::read_to_string(task.path().join("schedstat")).ok()?;
         account.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
     });
-    Ok(Duration::from_nanos(waited.sum()))
+    let all = waited.reduce(|all, one| all + one).map(Duration::from_nanos);
+    all.ok_or_else(|| Error::io("reading how long a server waited")(std::io::ErrorKind::NotFound.into()))
 }
 
 #[cfg(test)]
@@ -43,6 +44,12 @@ mod tests {
     use std::{fs, process::Command, thread, time::Instant};
 
     use super::*;
+
+    #[test]
+    fn a_process_that_is_has_an_account_of_its_waits() {
+        assert!(waited(std::process::id()).is_ok());
+        assert!(waited(0).is_err());
+    }
 
     /// A process that computes has the same CPU time by this clock as by the scheduler's account of its threads.
     #[test]

@@ -16,7 +16,6 @@ use crate::{
     window::{self, Cost, QUIET},
 };
 
-const INTERVAL: Duration = Duration::from_secs(1);
 /// The numbers of topics, as parts of the largest: each is twice the one before it.
 const PARTS: [usize; 3] = [4, 2, 1];
 /// What four times as many topics may cost more than four times as much.
@@ -24,6 +23,14 @@ const LINEAR: f64 = 1.3;
 /// Ticks kept of each topic: two, so that the past is as long in every window.
 const KEPT: usize = 2;
 const ALL_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is delivered: each of the topics, once an interval, to all clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    pub clients: usize,
+    pub topics: usize,
+    pub interval: Duration,
+}
 
 /// How alike the subscribers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +66,8 @@ struct Figures {
     answered_cpu_ms: f64,
 }
 
-pub fn run(
-    id: Id,
-    clients: usize,
-    topics: usize,
-    options: &Options,
-    report: &mut Report,
-) -> Result<(), Error> {
+pub fn run(id: Id, load: Load, options: &Options, report: &mut Report) -> Result<(), Error> {
+    let Load { clients, topics, .. } = load;
     let sizes = PARTS.map(|part| topics / part);
     let mut same: [Vec<Figures>; 3] = Default::default();
     let mut own: [Vec<Figures>; 3] = Default::default();
@@ -74,7 +76,7 @@ pub fn run(
         let idle = resident_bytes(Daemon::start(options, Setup::default())?.pid())? as f64;
         for (asks, all) in [(Asks::Same, &mut same), (Asks::Own, &mut own)] {
             for (figures, topics) in all.iter_mut().zip(sizes) {
-                figures.push(measure(id, asks, clients, topics, idle, options)?);
+                figures.push(measure(id, asks, Load { topics, ..load }, idle, options)?);
             }
         }
     }
@@ -111,15 +113,9 @@ pub fn run(
     Ok(())
 }
 
-fn measure(
-    id: Id,
-    asks: Asks,
-    clients: usize,
-    topics: usize,
-    idle: f64,
-    options: &Options,
-) -> Result<Figures, Error> {
-    let feed = Feed { topics, interval: INTERVAL };
+fn measure(id: Id, asks: Asks, load: Load, idle: f64, options: &Options) -> Result<Figures, Error> {
+    let Load { clients, topics, interval } = load;
+    let feed = Feed { topics, interval };
     let daemon = Daemon::start(options, Setup { feed: Some(feed), kept: Some(KEPT), ..Setup::default() })?;
     let mut swarm = Swarm::new(daemon.address, Until::Connected)?;
     swarm.join(clients, Habit::Reads, |_| String::new())?;
@@ -129,9 +125,9 @@ fn measure(
         if began.elapsed() > ALL_WITHIN {
             return Err(Error::Starved { scenario: id.letter(), arrived: 0, expected: topics as u64 });
         }
-        swarm.run_until(Instant::now() + INTERVAL / 10)?;
+        swarm.run_until(Instant::now() + interval / 10)?;
     }
-    let opens = Instant::now() + wall::until(wall::now(), INTERVAL, QUIET);
+    let opens = Instant::now() + wall::until(wall::now(), interval, QUIET);
     swarm.run_until(opens)?;
 
     let clock = CpuClock::of(daemon.pid())?;
@@ -152,7 +148,7 @@ fn measure(
     let after = resident_bytes(daemon.pid())? as f64;
 
     let late = daemon.metric("tickerd_beats_late_total")?;
-    let mut beat = window::measure(daemon.pid(), &mut swarm, INTERVAL, options, |_| Ok(None))?;
+    let mut beat = window::measure(daemon.pid(), &mut swarm, interval, options, |_| Ok(None))?;
     beat.late_beats = daemon.metric("tickerd_beats_late_total")? - late;
     beat.check(id, clients * topics, options)?;
     Ok(Figures {

@@ -114,7 +114,13 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
             let load = load(size(2_000, 40), 1, None, ms(50), 0, ratio_at_most);
             broadcast::encoded(id, &load, dialect, options, report)
         }
-        Id::L => patterns::run(id, size(100, 5), size(10_000, 200), options, report),
+        // 10,000 topics once a second, and fewer, all of them to all.
+        Id::L => {
+            let (clients, topics) = (size(100, 5), size(10_000, 200));
+            let interval = ms(if quick { 100 } else { 1_000 });
+            patterns::run(id, patterns::Load { clients, topics, interval }, options, report)
+        }
+        // 20 topics, 10 times a second, and all who recover at once.
         Id::M => recovery::run(id, [size(500, 10), size(2_000, 20)], size(256, 8), options, report),
     }
 }

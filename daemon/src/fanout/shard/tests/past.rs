@@ -116,6 +116,35 @@ fn replays_wait_for_what_is_live() {
     });
 }
 
+/// More than one turn brings: others have theirs in between, and a client that takes all it is given does not lag.
+#[test]
+fn a_long_replay_comes_in_turns_and_is_no_lag() {
+    run(async {
+        let mut bench = Bench::new(1);
+        let mut client = bench.client(&[]).await;
+        for _ in 0..6 {
+            bench.push(20_000).await;
+        }
+        client.say(1, &[SINCE_1]);
+        while bench.questions.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        answer(&mut bench).await;
+        let (mut frames, mut turns) = (Vec::new(), 0);
+        while bench.is_stalled(0) {
+            let blocked = |shard: &mut Shard| shard.connection(0)?.stall.as_ref().map(|stall| stall.blocked);
+            assert_eq!(blocked(&mut bench.shard.borrow_mut()), Some(false));
+            let came = client.read();
+            turns += usize::from(!seqs(&came).is_empty());
+            frames.extend(came);
+            tokio::task::yield_now().await;
+        }
+        frames.extend(client.read());
+        let ticks: Vec<u64> = seqs(&frames).into_iter().map(|(_, seq)| seq).collect();
+        assert_eq!((ticks, turns), ((2..=6).collect(), 1), "the second turn is the last");
+    });
+}
+
 /// A client that goes before its answer comes leaves the next of its number in peace.
 #[test]
 fn an_answer_for_one_who_went_is_for_nobody() {
