@@ -51,6 +51,8 @@ test-tools:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@# Outside the workspace, so nothing else would see that they no longer build; their lock follows the daemon.
+	$(CARGO) clippy --manifest-path tests/fuzz/Cargo.toml --target-dir target -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -p tickerd-sdk
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
 	else echo "lint: cargo-deny is not installed, so dependencies were not checked"; fi
@@ -60,8 +62,8 @@ test-rust: test-tools $(PAGE_DEPS)
 	$(CARGO) build --locked --workspace
 	$(CARGO) test --locked --workspace
 
-# Python's websockets and msgpack, and curl.
-test-clients: test-tools
+# Python's websockets and msgpack, Node's and a browser's own clients, and curl.
+test-clients: test-tools $(BROWSER_DEPS)
 	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim
 	tests/clients/run.sh
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the clients of other makers against the daemon. Arguments are unittest's: run.sh Compression
-# TICKERD_BIN names the daemon (target/debug/tickerd), PYTHON the interpreter (python3).
+# Runs the clients of other makers against the daemon. Arguments are unittest's: run.sh clients.Compression together
+# TICKERD_BIN names the daemon (target/debug/tickerd), PYTHON and NODE the interpreters (python3, node), CHROMIUM the browser.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,6 +12,9 @@ export TICKERD_BIN=${TICKERD_BIN:-$target/debug/tickerd}
 [[ -x $TICKERD_BIN ]] || { echo "clients: there is no $TICKERD_BIN: run cargo build -p tickerd -p tickerd-feed-sim" >&2; exit 1; }
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   { echo "clients: $python is missing or older than 3.11: install a newer one, or name it in PYTHON" >&2; exit 1; }
+"${NODE:-node}" -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor < 2010 ? 1 : 0)' ||
+  { echo "clients: ${NODE:-node} is missing or older than 20.10: install a newer one, or name it in NODE" >&2; exit 1; }
+[[ -d $here/../browser/node_modules ]] || { echo "clients: run npm ci in tests/browser, for the browser's tests" >&2; exit 1; }
 mkdir -p "$work"
 if ! cmp -s "$here/requirements.txt" "$work/installed"; then
   rm -rf "$work/venv" "$work/installed"
@@ -20,4 +23,5 @@ if ! cmp -s "$here/requirements.txt" "$work/installed"; then
   cp "$here/requirements.txt" "$work/installed"
 fi
 cd "$here"
-exec "$work/venv/bin/python" -m unittest clients "${@/#/clients.}"
+if [[ $# -eq 0 ]]; then set -- clients together; fi
+exec "$work/venv/bin/python" -m unittest "$@"

@@ -144,7 +144,7 @@ async fn each_mistake_says_what_to_change() {
     let (_script, daemon) = serving(|d| d).await;
     for (line, status, says) in [
         ("GET /v1/topics/t.a", 404, "there is no feed"),
-        ("GET /v1/topics/s.*", 400, "name the topics"),
+        ("GET /v1/topics/s.*", 422, "name the topics"),
         ("GET /v1/topics/s..a", 400, "not a topic"),
         ("GET /v1/topics/s.a", 404, "?wait=25"),
         ("GET /v1/topics/s.a?wait=99", 400, "at most 30"),
@@ -285,7 +285,7 @@ async fn what_is_posted_is_a_message_to_all() {
 
 #[tokio::test]
 async fn the_past_is_had_over_http() {
-    let (script, daemon) = serving(|d| d).await;
+    let (script, daemon) = serving(|d| d.server("shards = 1")).await;
     let mut texts = Vec::new();
     for n in 0..3 {
         texts.push(said(&script, &daemon, json!(n)).await);
@@ -348,11 +348,24 @@ async fn an_event_stream_goes_on_behind_its_last_event() {
         missed.sort_unstable();
         assert_eq!(got, missed, "after {id}");
     }
-    for unknown in ["nowhere-5", &seen[0].0.replace(|c: char| c.is_ascii_digit(), "9")] {
+    for unknown in ["nowhere-5", "nonsense", &seen[0].0.replace(|c: char| c.is_ascii_digit(), "9")] {
         let mut back = request(&daemon, PATH, &format!("Last-Event-ID: {unknown}\r\n")).await;
         back.head().await;
-        while event(&mut back).await.1.name != "subscribed" {}
-        let (_, newest) = event(&mut back).await;
-        assert!(newest.is_tick() || newest.is_notice("reset"), "{}", newest.text);
+        let subscribed = loop {
+            let (_, event) = event(&mut back).await;
+            if event.name == "subscribed" {
+                break event;
+            }
+        };
+        let grants = subscribed.data["topics"].as_array().unwrap();
+        assert!(grants.iter().all(|grant| grant["recovered"] == false), "{}", subscribed.text);
+        let (_, reset) = event(&mut back).await;
+        assert!(reset.is_notice("reset") && reset.topics() == ["s.x.e"], "{}", reset.text);
+        let mut newest = Vec::new();
+        for _ in 0..3 {
+            newest.push(event(&mut back).await.1.value()["n"].as_u64().unwrap());
+        }
+        newest.sort_unstable();
+        assert_eq!(newest, [9, 10, 11], "the newest of each");
     }
 }

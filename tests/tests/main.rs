@@ -30,6 +30,7 @@ mod heartbeat;
 mod host;
 mod http;
 mod metrics;
+mod openapi;
 mod plugin_check;
 mod plugin_doctor;
 mod plugin_inspect;

@@ -2,6 +2,7 @@
 
 mod topics;
 
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -15,7 +16,6 @@ use crate::model::protocol::shape;
 const ABOUT: &str = "The HTTP side of a tickerd: the page, topics and their values, an event stream, the WebSocket handshake, \
                      and its own descriptions. Metrics and health are on the admin listener. Errors are application/problem+json and say what to change.";
 const JSON: &str = "application/json";
-const NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
 const HTML: &str = "text/html; charset=utf-8";
 
 /// The whole document.
@@ -24,6 +24,7 @@ pub fn document(facts: &Facts) -> Value {
     let problem = generator.subschema_for::<Problem<'_>>();
     let rate = shape::rate(&mut generator).to_value();
     let topics = topics::paths(&mut generator, &rate);
+    let socket = socket(&mut generator, &rate);
     let mut schemas = generator.take_definitions(true);
     topics::without_ids(&mut schemas);
     let mut document = json!({
@@ -44,14 +45,23 @@ pub fn document(facts: &Facts) -> Value {
                 "operationId": "openapi", "summary": "This document.",
                 "responses": cached("An OpenAPI 3.1 document.", JSON, described("openapi")),
             } },
-            "/ws": { "get": socket(&rate) },
+            "/ws": { "get": socket },
         },
         "components": {
             "schemas": schemas,
-            "responses": { "Problem": {
-                "description": "What happened, and what to change.",
-                "content": { "application/problem+json": { "schema": problem } },
-            } },
+            "responses": {
+                "Problem": {
+                    "description": "What happened, and what to change.",
+                    "content": { "application/problem+json": { "schema": problem } },
+                },
+                "Busy": {
+                    "description": "What there is too much of, and when to come back.",
+                    "headers": { "Retry-After": {
+                        "required": true, "description": "In seconds.", "schema": { "type": "integer", "minimum": 1 },
+                    } },
+                    "content": { "application/problem+json": { "schema": problem } },
+                },
+            },
         },
     });
     if let Some(Value::Object(paths)) = document.get_mut("paths") {
@@ -78,7 +88,7 @@ fn cached(about: &str, content_type: &str, schema: Value) -> Value {
     responses.into()
 }
 
-fn socket(rate: &Value) -> Value {
+fn socket(generator: &mut SchemaGenerator, rate: &Value) -> Value {
     let mut responses = Map::new();
     responses.insert(
         "101".into(),
@@ -100,7 +110,7 @@ fn socket(rate: &Value) -> Value {
         "parameters": [
             query("topics", "Topics and patterns, joined by commas: subscribes at once.", json!({ "type": "string" })),
             query("rate", "Shortest time between two pushes of a topic.", rate.clone()),
-            name(),
+            name(generator),
             header("Upgrade", true, json!({ "const": "websocket" })),
             header("Connection", true, json!({ "const": "Upgrade" })),
             header("Sec-WebSocket-Version", true, json!({ "const": "13" })),
@@ -122,16 +132,14 @@ fn header(name: &str, needed: bool, schema: Value) -> Value {
 }
 
 /// What a client calls itself.
-fn name() -> Value {
-    query(
-        "name",
-        "What the client calls itself in declared topics.",
-        json!({ "type": "string", "pattern": NAME }),
-    )
+fn name(generator: &mut SchemaGenerator) -> Value {
+    query("name", "What the client calls itself in declared topics.", shape::name(generator).to_value())
 }
 
+/// Errors. Those of a server with too much to do say when to come back.
 fn problems(responses: &mut Map<String, Value>, statuses: &[&str]) {
     for status in statuses {
-        responses.insert((*status).into(), json!({ "$ref": "#/components/responses/Problem" }));
+        let kind = if ["429", "503"].contains(status) { "Busy" } else { "Problem" };
+        responses.insert((*status).into(), json!({ "$ref": format!("#/components/responses/{kind}") }));
     }
 }

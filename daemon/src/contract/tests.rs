@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
+use crate::model::rooms;
 
 fn contract(feeds: &[&str]) -> Contract {
     let feed = |name: &&str| FeedFacts { name: (*name).into(), rates: vec!["250ms".into(), "1s".into()] };
@@ -127,5 +128,48 @@ fn commands_and_their_answers_are_all_there() {
     }
     for event in &messages.events {
         assert!(!event.about.is_empty(), "{} says nothing of itself", event.name);
+    }
+}
+
+/// What a schema takes and a parser refuses, or the other way round, would be a lie of the document.
+#[test]
+fn schemas_of_names_take_what_is_taken() {
+    let document = read(&contract(&[]), OPENAPI);
+    let of = |path: &str, method: &str, name: &str| {
+        let parameters = document["paths"][path][method]["parameters"].as_array().unwrap();
+        let schema = &parameters.iter().find(|parameter| parameter["name"] == name).unwrap()["schema"];
+        jsonschema::draft202012::new(schema).unwrap()
+    };
+    let (name, to) = (of("/ws", "get", "name"), of("/v1/topics/{topic}", "post", "to"));
+    let commands = read(&contract(&[]), ASYNCAPI);
+    let data =
+        &commands["components"]["messages"]["command.publish"]["payload"]["properties"]["data"]["$ref"];
+    let data = commands.pointer(&data.as_str().unwrap()[1..]).unwrap();
+    let to_of_command = jsonschema::draft7::new(&data["properties"]["to"]).unwrap();
+    assert!(to_of_command.is_valid(&Value::Null));
+    let long = "x".repeat(65);
+    for text in [
+        "ann",
+        "a-b_9",
+        "",
+        "Admin",
+        "SYSTEM",
+        "tickerd",
+        "administrator",
+        "a.b",
+        "ü",
+        "a b",
+        &long,
+        &long[1..],
+        "a\n",
+    ] {
+        assert_eq!(name.is_valid(&json!(text)), rooms::is_name(text), "{text:?}");
+        for addressee in
+            [format!("user:{text}"), format!("conn:{text}"), format!("USER:{text}"), text.to_owned()]
+        {
+            let is_taken = rooms::To::parse(&addressee).is_ok();
+            assert_eq!(to.is_valid(&json!(addressee)), is_taken, "{addressee:?}");
+            assert_eq!(to_of_command.is_valid(&json!(addressee)), is_taken, "{addressee:?}");
+        }
     }
 }

@@ -45,8 +45,8 @@ pub struct Opening {
     pub last: Option<TickId>,
 }
 
-/// A tick as the `id` of a server-sent event names it: `epoch-n`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A tick as the `id` of a server-sent event names it: `epoch-n`. The default is of no server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TickId {
     pub epoch: String,
     pub n: u64,

@@ -43,10 +43,11 @@ impl Shard {
         self.tell(id, &connected);
         let Some(opening) = opening else { return };
         match command::terms(opening.rate.as_deref(), None) {
-            Ok(terms) => match opening.last.filter(|last| last.epoch == settings.epoch) {
-                Some(TickId { n, .. }) => {
+            Ok(terms) => match opening.last {
+                Some(TickId { epoch, n }) if epoch == settings.epoch => {
                     self.ask_pulse(id, None, About::Resume { topics: opening.topics, terms, n });
                 }
+                Some(_) => self.subscribe_anew(id, &opening.topics, terms),
                 None => self.subscribe(id, None, true, &opening.topics, terms, true, HashMap::new()),
             },
             Err(error) => self.tell_error(id, None, &error),

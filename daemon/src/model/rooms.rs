@@ -22,6 +22,8 @@ pub const KIND: &str = "message";
 pub const MESSAGES_PER_S: u64 = 100;
 /// Messages a room takes at once.
 pub const MESSAGES_BURST: u64 = 200;
+/// What nobody may call himself, in any case of letters: it would look like the server.
+pub const NAMES_RESERVED: [&str; 4] = ["tickerd", "server", "system", "admin"];
 
 /// A connection: which shard's, which of its, and which appearance of that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,10 +57,13 @@ impl Person {
 
 /// Whether a client may call itself so: 1 to 64 of `A–Z a–z 0–9 _ -`, and not like the server.
 pub fn is_name(name: &str) -> bool {
+    is_plain(name) && !NAMES_RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word))
+}
+
+/// As a segment of a topic.
+fn is_plain(name: &str) -> bool {
     let fits = (1..=SEGMENT_BYTES_MAX).contains(&name.len());
-    let is_plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let reserved = ["tickerd", "server", "system", "admin"];
-    fits && is_plain && !reserved.iter().any(|word| name.eq_ignore_ascii_case(word))
+    fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// Whom a letter is for.
@@ -80,9 +85,7 @@ impl To {
         let refuse = |what: String| Err(ProtocolError::new(Code::BadRequest, what));
         match text.split_once(':') {
             Some(("user", name)) if is_name(name) => Ok(To::User(name.into())),
-            Some(("conn", conn)) if !conn.is_empty() && conn.len() <= SEGMENT_BYTES_MAX => {
-                Ok(To::Conn(conn.into()))
-            }
+            Some(("conn", conn)) if is_plain(conn) => Ok(To::Conn(conn.into())),
             _ => refuse(format!(
                 "{:?} is no addressee: write \"user:NAME\", or \"conn:\" and what the other was told in connected",
                 shown()

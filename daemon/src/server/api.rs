@@ -251,7 +251,8 @@ fn json(body: Bytes) -> Reply {
 
 fn refused(error: &ProtocolError) -> Reply {
     let status = match error.code {
-        Code::BadRequest | Code::BadPattern => StatusCode::BAD_REQUEST,
+        Code::BadRequest => StatusCode::BAD_REQUEST,
+        Code::BadPattern => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Forbidden => StatusCode::FORBIDDEN,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,

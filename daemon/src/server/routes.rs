@@ -207,7 +207,8 @@ impl Routes {
         let opening = opening.ok_or_else(|| bad("name the topics: /v1/sse?topics=feed.name,feed.*"))?;
         command::terms(opening.rate.as_deref(), None).map_err(|error| bad(&error.message))?;
         // What is no id of this server's is an id of another, whose past is not had here either.
-        let last = request.headers().get("last-event-id").and_then(|id| TickId::parse(id.to_str().ok()?));
+        let last = request.headers().get("last-event-id").filter(|id| !id.is_empty());
+        let last = last.map(|id| id.to_str().ok().and_then(TickId::parse).unwrap_or_default());
         let opening = Opening { last, ..opening };
         let mut response = Response::new(Full::default());
         for (name, value) in [

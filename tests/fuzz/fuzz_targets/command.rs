@@ -10,7 +10,8 @@ use tickerd::model::protocol::command::{self, Command};
 fuzz_target!(|text: &str| match command::parse(text) {
     Ok(request) => {
         // Raw, since a number may be beyond what a double holds: its digits come back as they are.
-        let envelope: HashMap<String, &RawValue> = serde_json::from_str(text).expect("a command is an object");
+        let envelope: HashMap<String, &RawValue> =
+            serde_json::from_str(text).expect("a command is an object");
         assert!(envelope.get("event").is_some_and(|event| event.get().starts_with('"')));
         let data = envelope.get("data").map_or("{}", |data| data.get());
         assert!(data == "null" || data.starts_with('{'), "{data}");

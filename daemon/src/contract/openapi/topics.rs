@@ -21,7 +21,7 @@ pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value
         ("/v1/topics", json!([]), listing(generator)),
         ("/v1/topics/{topic}", json!([topic]), value(generator)),
         ("/v1/topics/{topic}/history", json!([topic]), history(generator)),
-        ("/v1/sse", json!([]), stream(rate)),
+        ("/v1/sse", json!([]), stream(generator, rate)),
     ] {
         methods.insert("parameters".into(), parameters);
         methods.insert("options".into(), preflight(path));
@@ -70,7 +70,7 @@ fn value(generator: &mut SchemaGenerator) -> Map<String, Value> {
         answer("No other value than the one of If-None-Match, also after the wait.", &schema, etag);
     same.as_object_mut().map(|same| same.remove("content"));
     responses.insert("304".into(), same);
-    problems(&mut responses, &["400", "403", "404", "405", "429", "503"]);
+    problems(&mut responses, &["400", "403", "404", "405", "422", "429", "503"]);
     let mut methods = both("value", "The newest value of a topic, or its next one.", &parameters, &responses);
     methods.insert("post".into(), post(generator));
     methods
@@ -80,12 +80,12 @@ fn post(generator: &mut SchemaGenerator) -> Value {
     let schema = generator.subschema_for::<Published<'_>>().to_value();
     let mut responses = Map::new();
     responses.insert("200".into(), answer("It was taken.", &schema, json!({})));
-    problems(&mut responses, &["400", "403", "404", "413", "429", "503"]);
+    problems(&mut responses, &["400", "403", "404", "413", "422", "429", "503"]);
     json!({
         "operationId": "publish",
         "summary": "Publishes to a declared topic, to all who are there or to one.",
         "parameters": [
-            name(),
+            name(generator),
             query("to", "Whom it is for alone.", shape::addressee(generator).to_value()),
         ],
         "requestBody": {
@@ -103,11 +103,11 @@ fn history(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let mut responses = Map::new();
     responses
         .insert("200".into(), answer("The newest ticks that are kept, oldest first.", &schema, json!({})));
-    problems(&mut responses, &["400", "403", "404", "405", "429", "503"]);
+    problems(&mut responses, &["400", "403", "404", "405", "422", "429", "503"]);
     both("history", "The newest ticks of a topic.", &parameters, &responses)
 }
 
-fn stream(rate: &Value) -> Map<String, Value> {
+fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
     let topics = json!({ "type": "string", "minLength": 1 });
     let mut needed = query("topics", "Topics and patterns, joined by commas.", topics);
     needed.as_object_mut().map(|needed| needed.insert("required".into(), true.into()));
@@ -130,7 +130,7 @@ fn stream(rate: &Value) -> Map<String, Value> {
     let get = json!({
         "operationId": "stream",
         "summary": "Ticks as an event stream.",
-        "parameters": [needed, query("rate", "As in subscribe.", rate.clone()), name(), last],
+        "parameters": [needed, query("rate", "As in subscribe.", rate.clone()), name(generator), last],
         "responses": responses,
     });
     Map::from_iter([("get".into(), get)])

@@ -9,7 +9,7 @@ use super::error::Code;
 use super::words::RESERVED_EVENTS;
 use crate::model::lane::FeedState;
 use crate::model::normalise::KIND_BYTES_MAX;
-use crate::model::rooms::KIND;
+use crate::model::rooms::{KIND, NAMES_RESERVED};
 use crate::model::sample::Class;
 use crate::model::topic::{SEGMENT_BYTES_MAX, SEGMENTS_MAX, TOPIC_BYTES_MAX};
 
@@ -64,17 +64,31 @@ pub fn names(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "minItems": 1, "items": pattern(generator) })
 }
 
+/// What a client calls itself.
+pub fn name(_: &mut SchemaGenerator) -> Schema {
+    let segment = segment();
+    json_schema!({ "type": "string", "pattern": format!("^{segment}$"), "not": reserved("") })
+}
+
 /// Whom a letter is for.
 pub fn addressee(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": ADDRESSEE })
+    let segment = segment();
+    json_schema!({ "type": "string", "pattern": format!("^(user|conn):{segment}$"), "not": reserved("user:") })
 }
 
 /// The same, or nothing.
-pub fn optional_addressee(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": ["string", "null"], "pattern": ADDRESSEE })
+pub fn optional_addressee(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = addressee(generator);
+    schema.insert("type".into(), json!(["string", "null"]));
+    schema
 }
 
-const ADDRESSEE: &str = "^(user|conn):[A-Za-z0-9_-]{1,64}$";
+/// The names that nobody may have, behind a prefix. Schemas have no way to say that case does not matter.
+fn reserved(prefix: &str) -> Value {
+    let any_case = |letter: char| format!("[{}{letter}]", letter.to_ascii_uppercase());
+    let names = NAMES_RESERVED.map(|name| name.chars().map(any_case).collect::<String>());
+    json!({ "type": "string", "pattern": format!("^{prefix}({})$", names.join("|")) })
+}
 
 /// Any JSON.
 pub fn any(_: &mut SchemaGenerator) -> Schema {

@@ -1,0 +1,87 @@
+"""A daemon with the simulated feed, and how Python's websockets and curl get at it.
+
+Every wait ends at GUARD; nothing sleeps.
+"""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+import websockets
+
+GUARD = 20
+CONFIG = """
+[server]
+listen = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+{server}
+[[feed]]
+name = "sim"
+plugin = "tickerd_feed_sim"
+interval = "100ms"
+poll = "100ms"
+"""
+
+
+class Daemon:
+    """A daemon for the length of a `with`."""
+
+    def __init__(self, server="", more=""):
+        self.config = CONFIG.format(server=server) + more
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        path = os.path.join(self.folder.name, "tickerd.toml")
+        with open(path, "w") as file:
+            file.write(self.config)
+        # The daemon's environment is ours alone: a TICKERD_ variable of the caller would be configuration.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("TICKERD_")}
+        command = [os.environ["TICKERD_BIN"], "run", "--config", path]
+        self.log = open(os.path.join(self.folder.name, "log"), "w+")
+        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        found = re.search(r"http://([^/]+)/", line)
+        if not found:
+            self.log.seek(0)
+            raise AssertionError(f"no address in {line!r}: {self.log.read()}")
+        self.address = found[1]
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(GUARD)
+        self.process.stdout.close()
+        self.log.close()
+        self.folder.cleanup()
+
+    def ws(self, path="/ws", queue=None, **options):
+        # With a bounded queue it stops reading while ticks come, and does not read the server's close behind them.
+        return websockets.connect(f"ws://{self.address}{path}", max_queue=queue, **options)
+
+    def curl(self, path, *options):
+        command = ["curl", "-sS", "--noproxy", "*", "--max-time", str(GUARD), *options, f"http://{self.address}{path}"]
+        return subprocess.run(command, capture_output=True, check=False)
+
+
+def run(test):
+    async def guarded():
+        async with asyncio.timeout(GUARD):
+            await test
+
+    asyncio.run(guarded())
+
+
+async def until(ws, wanted, read=json.loads):
+    """The next message for which `wanted` holds, as it came and read."""
+    async for raw in ws:
+        message = read(raw)
+        if wanted(message):
+            return raw, message
+    raise AssertionError("the connection ended")
+
+
+def is_tick(message):
+    return "value" in message["data"]

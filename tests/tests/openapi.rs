@@ -1,0 +1,240 @@
+//! The daemon's OpenAPI document: that its paths answer as it tells, and that it tells of every answer.
+
+use std::collections::BTreeSet;
+
+use tickerd_tests::contract::fetch;
+use tickerd_tests::{Daemon, Raw, Script, Value, daemon, json};
+
+/// Goal: what the document tells of HTTP is what is answered, and all of it. Method: real requests, good and bad, each held to
+/// its status, headers, type and schema; in the end no answer is left that can be had so simply and was not.
+#[tokio::test]
+async fn paths_answer_as_the_openapi_document_tells() {
+    const ROOMS: &str = "[[topic]]\nname = \"rooms.lobby\"\npublish = true\npresence = true
+[[topic]]\nname = \"rooms.board\"\npresence = true";
+    let script = Script::new("s");
+    let daemon = daemon().server("shards = 1").feed(script.feed()).config(ROOMS).run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.a"]})).await;
+    script.tick("a", json!(1)).await;
+    client.tick().await;
+    let document = fetch(&daemon, "/v1/openapi.json").await;
+    let mut seen = BTreeSet::new();
+    for path in ["/", "/v1/asyncapi.json", "/v1/openapi.json"] {
+        let tag = tag(&daemon, path).await;
+        for (method, headers, status) in [
+            ("GET", String::new(), 200),
+            ("GET", format!("If-None-Match: {tag}\r\n"), 304),
+            ("DELETE", String::new(), 405),
+        ] {
+            seen.insert(judged(&daemon, &document, method, path, path, &headers, "", status).await);
+        }
+        seen.insert(judged(&daemon, &document, "GET", path, path, "Host: a\r\nHost: b\r\n", "", 400).await);
+    }
+    let evil = "Origin: https://evil.example\r\n";
+    let tag = format!("If-None-Match: {}\r\n", tag(&daemon, "/v1/topics/s.a").await);
+    let (topics, topic, past) = ("/v1/topics", "/v1/topics/{topic}", "/v1/topics/{topic}/history");
+    let long = "1".repeat(70_000);
+    for (template, request, headers, body, status) in [
+        ("/ws", "GET /ws", "", "", 426),
+        ("/ws", "GET /ws?name=tickerd", SOCKET, "", 400),
+        ("/ws", "GET /ws", &*format!("{SOCKET}{evil}"), "", 403),
+        ("/ws", "POST /ws", SOCKET, "", 405),
+        (topics, "GET /v1/topics", "", "", 200),
+        (topics, "GET /v1/topics?match=*.a", "", "", 200),
+        (topics, "GET /v1/topics?match=**&match=**", "", "", 400),
+        (topics, "GET /v1/topics?match=a.**.b", "", "", 422),
+        (topics, "GET /v1/topics", evil, "", 403),
+        (topics, "DELETE /v1/topics", "", "", 405),
+        (topics, "POST /v1/topics", "", "1", 405),
+        (topics, "HEAD /v1/topics", "", "", 200),
+        (topics, "OPTIONS /v1/topics", "", "", 204),
+        (topics, "OPTIONS /v1/topics", evil, "", 403),
+        (topic, "GET /v1/topics/s.a", "", "", 200),
+        (topic, "GET /v1/topics/s.a", &tag, "", 304),
+        (topic, "GET /v1/topics/s.a?wait=1", &tag, "", 304),
+        (topic, "GET /v1/topics/s.a?wait=31", "", "", 400),
+        (topic, "GET /v1/topics/s..a", "", "", 400),
+        (topic, "GET /v1/topics/s.*", "", "", 422),
+        (topic, "GET /v1/topics/s.b", "", "", 404),
+        (topic, "GET /v1/topics/nobody.b", "", "", 404),
+        (topic, "GET /v1/topics/s.a", evil, "", 403),
+        (topic, "DELETE /v1/topics/s.a", "", "", 405),
+        (topic, "HEAD /v1/topics/s.a", "", "", 200),
+        (topic, "HEAD /v1/topics/s.a", &tag, "", 304),
+        (topic, "OPTIONS /v1/topics/s.a", "", "", 204),
+        (topic, "OPTIONS /v1/topics/s.a", evil, "", 403),
+        (topic, "POST /v1/topics/rooms.lobby?name=ann", "", r#"{"text":"hello"}"#, 200),
+        (topic, "POST /v1/topics/rooms.lobby?name=ann&to=user:bob", "", "1", 200),
+        (topic, "POST /v1/topics/rooms.lobby", "", "{", 400),
+        (topic, "POST /v1/topics/rooms.lobby?to=bob", "", "1", 400),
+        (topic, "POST /v1/topics/rooms.lobby?to=user:Admin", "", "1", 400),
+        (topic, "POST /v1/topics/rooms.lobby?name=Admin", "", "1", 400),
+        (topic, "POST /v1/topics/rooms.*", "", "1", 422),
+        (topic, "POST /v1/topics/rooms.board", "", "1", 403),
+        (topic, "POST /v1/topics/rooms.none", "", "1", 404),
+        (topic, "POST /v1/topics/rooms.lobby", "", &long, 413),
+        (past, "GET /v1/topics/s.a/history", "", "", 200),
+        (past, "GET /v1/topics/s.a/history?limit=1", "", "", 200),
+        (past, "GET /v1/topics/s.a/history?limit=0", "", "", 400),
+        (past, "GET /v1/topics/s.*/history", "", "", 422),
+        (past, "GET /v1/topics/nobody.a/history", "", "", 404),
+        (past, "GET /v1/topics/s.a/history", evil, "", 403),
+        (past, "DELETE /v1/topics/s.a/history", "", "", 405),
+        (past, "HEAD /v1/topics/s.a/history", "", "", 200),
+        (past, "OPTIONS /v1/topics/s.a/history", "", "", 204),
+        (past, "OPTIONS /v1/topics/s.a/history", evil, "", 403),
+        ("/v1/sse", "GET /v1/sse", "", "", 400),
+        ("/v1/sse", "GET /v1/sse?topics=s.a", evil, "", 403),
+        ("/v1/sse", "POST /v1/sse?topics=s.a", "", "", 405),
+        ("/v1/sse", "OPTIONS /v1/sse", "", "", 204),
+        ("/v1/sse", "OPTIONS /v1/sse", evil, "", 403),
+        ("/v1/sse", "GET /v1/sse?topics=s.a,rooms.*&name=ann&rate=1s", "", "", 200),
+    ] {
+        let (method, path) = request.split_once(' ').unwrap();
+        seen.insert(judged(&daemon, &document, method, path, template, headers, body, status).await);
+    }
+    let lobby = "/v1/topics/rooms.lobby";
+    let mut burst = 0;
+    while exchange(&daemon, "POST", lobby, "", "1").await.0 == 200 {
+        burst += 1;
+        assert!(burst < 10_000, "the room has its limit");
+    }
+    seen.insert(judged(&daemon, &document, "POST", lobby, topic, "", "1", 429).await);
+    let mut whole = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, told) in methods.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters") {
+            for status in told["responses"].as_object().unwrap().keys() {
+                // A HEAD's are those of GET; full servers, other HTTP versions and WebSockets have tests of their own.
+                let elsewhere = ["101", "429", "503", "505"].contains(&status.as_str());
+                if !elsewhere && (method != "head" || ["200", "304"].contains(&status.as_str())) {
+                    whole.insert(format!("{method} {path} {status}"));
+                }
+            }
+        }
+    }
+    let missing: Vec<_> = whole.difference(&seen).collect();
+    assert!(missing.is_empty(), "told and not seen: {missing:#?}");
+    for path in ["/v1", "/v1/", "/v1/asyncapi", "/v1/asyncapi.json/", "/v1/OPENAPI.json", "/v2/openapi.json"]
+    {
+        assert_eq!(exchange(&daemon, "GET", path, "", "").await.0, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_answers_every_path_as_the_document_tells() {
+    let daemon = daemon().limits("connections = 1").run().await;
+    let document = fetch(&daemon, "/v1/openapi.json").await;
+    let _only = daemon.connected().await;
+    for (template, methods) in document["paths"].as_object().unwrap() {
+        let path = template.replace("{topic}", "s.a");
+        for (method, told) in methods.as_object().unwrap() {
+            if told["responses"].get("503").is_some() {
+                let method = method.to_uppercase();
+                judged(&daemon, &document, &method, &path, template, "", "", 503).await;
+            }
+        }
+    }
+}
+
+const SOCKET: &str =
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// Asks, and holds the answer to the document; what was seen, as method, path and status.
+#[expect(clippy::too_many_arguments, reason = "each is a column of the table of requests")]
+async fn judged(
+    daemon: &Daemon,
+    document: &Value,
+    method: &str,
+    path: &str,
+    template: &str,
+    headers: &str,
+    body: &str,
+    status: u16,
+) -> String {
+    let (came, head, body) = exchange(daemon, method, path, headers, body).await;
+    let place = format!("{method} {path} {headers}");
+    assert_eq!(came, status, "{place}: {head}{body}");
+    // What no method is told of is told of GET, as its 405.
+    let methods = &document["paths"][template];
+    let method = Some(method.to_lowercase()).filter(|method| methods.get(method).is_some());
+    let method = method.unwrap_or_else(|| "get".into());
+    let mut told = &methods[&method]["responses"][status.to_string()];
+    assert!(told.is_object(), "{place} answers {status}, of which nothing is told");
+    if let Some(reference) = told["$ref"].as_str() {
+        told = document.pointer(&reference[1..]).unwrap();
+    }
+    let header = |name: &str| {
+        let name = format!("{}: ", name.to_lowercase());
+        head.lines().find_map(|line| line.strip_prefix(&name))
+    };
+    let waits = told["headers"].get("Retry-After").is_some();
+    assert_eq!(header("Retry-After").is_some(), waits, "{place}: {head}");
+    for (name, told) in told["headers"].as_object().into_iter().flatten() {
+        let value = header(name);
+        assert!(value.is_some() || told["required"] != true, "{place}: no {name}: {head}");
+        if let Some(fixed) = told["schema"]["const"].as_str() {
+            assert_eq!(value, Some(fixed), "{place}: {name}");
+        }
+        if let Some(least) = told["schema"]["minimum"].as_u64() {
+            let number: u64 = value.unwrap().parse().unwrap();
+            assert!(number >= least, "{place}: {name}: {number}");
+        }
+    }
+    let content = told["content"].as_object();
+    let Some((content_type, content)) = content.and_then(|content| content.iter().next()) else {
+        assert_eq!(body, "", "{place}");
+        return format!("{method} {template} {status}");
+    };
+    assert_eq!(header("content-type"), Some(content_type.as_str()), "{place}");
+    if method != "head" && content_type.ends_with("json") {
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let mut schema = content["schema"].clone();
+        schema["components"] = document["components"].clone();
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        let wrong: Vec<_> =
+            validator.iter_errors(&body).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        assert!(wrong.is_empty(), "{place}: {body}: {wrong:?}");
+        if content_type == "application/problem+json" {
+            assert_eq!(body["status"], status, "{place}");
+        }
+    }
+    format!("{method} {template} {status}")
+}
+
+async fn tag(daemon: &Daemon, path: &str) -> String {
+    let (_, head, _) = exchange(daemon, "GET", path, "", "").await;
+    head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned()
+}
+
+/// Status, head and body; of an event stream its first event.
+async fn exchange(
+    daemon: &Daemon,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> (u16, String, String) {
+    let mut raw: Raw = daemon.raw().await;
+    let host = if headers.contains("Host: ") { "" } else { "Host: localhost\r\n" };
+    let connection = if headers.contains("Upgrade: ") { "Upgrade, close" } else { "close" };
+    let length = body.len();
+    let length = if length > 0 { format!("Content-Length: {length}\r\n") } else { String::new() };
+    raw.say(format!(
+        "{method} {path} HTTP/1.1\r\n{host}Connection: {connection}\r\n{length}{headers}\r\n{body}"
+    ))
+    .await;
+    let head = raw.head().await;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    if !head.contains("text/event-stream") {
+        let ended = raw.rest().await;
+        return (status, head, String::from_utf8_lossy(&ended).into_owned());
+    }
+    loop {
+        let block = raw.block().await;
+        if let Some(event) = block.lines().find_map(|line| line.strip_prefix("data: ")) {
+            let event: Value = serde_json::from_str(event).unwrap();
+            assert_eq!(event["event"], "connected");
+            return (status, head, block);
+        }
+    }
+}
