@@ -16,10 +16,11 @@ pub async fn take(shard: &Rc<RefCell<Shard>>, item: Downlink) {
     let is_beat = matches!(item, Downlink::Beat(_));
     shard.borrow_mut().is_taking = true;
     go_through(shard, item).await;
-    let mut shard = shard.borrow_mut();
-    shard.is_taking = false;
-    let has_held_back = is_beat && std::mem::take(&mut shard.has_held_back);
-    drop(shard);
+    let has_held_back = {
+        let mut shard = shard.borrow_mut();
+        shard.is_taking = false;
+        is_beat && std::mem::take(&mut shard.has_held_back)
+    };
     if has_held_back {
         // Also where beats come without a pause.
         tokio::task::yield_now().await;
