@@ -29,6 +29,8 @@ const CHUNK_BYTES: usize = 16 * 1024;
 const CHUNK_FRAMES: usize = 256;
 /// Bytes written to one client before others have their turn: about a millisecond.
 const TURN_BYTES: usize = 1 << 20;
+/// The same of a replay: some 60 clients have their turn before the shard looks at what is live again.
+const REPLAY_TURN_BYTES: usize = 64 * 1024;
 
 impl Shard {
     /// Sends bytes that are whole frames, and after them the newest frames of `snapshots`.
@@ -80,7 +82,9 @@ impl Shard {
 
     /// Writes what is owed until the socket refuses or nothing is.
     pub fn pump(&mut self, id: ConnId) {
-        let mut left = TURN_BYTES;
+        let stall = self.connection(id).and_then(|conn| conn.stall.as_ref());
+        let is_replay = stall.is_some_and(|stall| !stall.replay.is_empty());
+        let mut left = if is_replay { REPLAY_TURN_BYTES } else { TURN_BYTES };
         loop {
             let now_s = self.now_s;
             let Some(conn) = self.connection(id) else { return };
@@ -93,6 +97,10 @@ impl Shard {
                     continue;
                 }
                 return self.end_stall(id);
+            }
+            if left == 0 && is_replay {
+                // Nothing was refused: it goes on in its next turn.
+                return self.wait_writable(id);
             }
             let written = match left {
                 0 => Err(std::io::ErrorKind::WouldBlock.into()),

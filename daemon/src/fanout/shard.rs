@@ -108,6 +108,10 @@ pub struct Shard {
     pub aged_pos: u64,
     /// Beats so far.
     pub beat: u64,
+    /// Whether what the pulse says is being taken: then replays wait, however many want to go on.
+    pub is_taking: bool,
+    /// Some did since the last beat.
+    pub has_held_back: bool,
     pub walk: Walk,
     pub scratch: Vec<u8>,
     pub inflater: Inflater,
@@ -204,6 +208,8 @@ impl Shard {
             pos: 0,
             aged_pos: 0,
             beat: 0,
+            is_taking: false,
+            has_held_back: false,
             walk: Walk::default(),
             scratch: vec![0; SCRATCH_BYTES],
             inflater: Inflater::default(),
@@ -357,8 +363,13 @@ impl Shard {
     /// The socket takes bytes again: sends what is owed; false when the waiting task should end.
     fn resume(&mut self, id: ConnId, generation: u32) -> bool {
         self.look_at_clock();
-        if self.connection(id).is_none_or(|conn| conn.generation != generation) {
+        let is_taking = self.is_taking;
+        let Some(conn) = self.connection(id).filter(|conn| conn.generation == generation) else {
             return false;
+        };
+        if is_taking && conn.stall.as_ref().is_some_and(|stall| !stall.replay.is_empty()) {
+            self.has_held_back = true;
+            return true;
         }
         // The share of a beat that is on its way is owed like the rest: the walk must not bring it once more.
         self.serve_early(id);

@@ -148,6 +148,11 @@ impl Replay {
         }
     }
 
+    /// Whether all of them are sent.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// The next to send.
     pub fn pop(&mut self) -> Option<Arc<Frame>> {
         let (_, frame) = self.frames.pop_front()?;

@@ -10,26 +10,20 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
 
 use crate::{
-    cpu::CpuClock,
-    daemon::{Daemon, FEED, Feed},
+    daemon::{Daemon, FEED, Feed, Setup},
     dialect::Dialect,
     error::Error,
-    memory::resident_bytes,
     options::Options,
     report::{Report, Row},
     scenario::Id,
     server::Server,
     subscriber::{Habit, Until},
     swarm::Swarm,
-    wall,
+    window::{self, Cost},
 };
 
 /// Subscriptions are random, but the same in every run.
 const SEED: u64 = 8_425;
-/// Part of the beats after which a window opens and closes: the beat has gone out, and the feed has printed.
-const QUIET: f64 = 0.85;
-/// A server that has sent nothing for so long after the warm-up never will.
-const FIRST_WITHIN: Duration = Duration::from_secs(10);
 const CHURN_EVERY: Duration = Duration::from_millis(5);
 
 /// What is delivered to whom, and how often.
@@ -43,27 +37,6 @@ pub struct Load {
     /// Topics exchanged for others per second, over all clients.
     pub churn_per_s: usize,
     pub ratio_at_most: Option<f64>,
-}
-
-/// What one window cost.
-#[derive(Debug, Clone, Copy)]
-struct Cost {
-    cpu: Duration,
-    ticks: u64,
-    tick_bytes: u64,
-    beats: u64,
-    resident_bytes: u64,
-    late_beats: f64,
-}
-
-impl Cost {
-    fn ns_per_message(&self) -> f64 {
-        self.cpu.as_nanos() as f64 / self.ticks.max(1) as f64
-    }
-
-    fn ms_per_beat(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1_000.0 / self.beats.max(1) as f64
-    }
 }
 
 impl Load {
@@ -101,8 +74,7 @@ pub fn run(id: Id, load: &Load, options: &Options, report: &mut Report) -> Resul
     report.add(load.ratio_at_most.into_iter().fold(row, Row::ratio_at_most));
     let row = Row::new(id, "CPU per beat", "ms", figures(&daemon, Cost::ms_per_beat));
     report.add(row.beside(figures(&floor, Cost::ms_per_beat)));
-    let mib = |cost: &Cost| cost.resident_bytes as f64 / (1 << 20) as f64;
-    report.add(Row::new(id, "memory", "MiB", figures(&daemon, mib)).beside(figures(&floor, mib)));
+    report.add(Row::new(id, "memory", "MiB", figures(&daemon, Cost::mib)).beside(figures(&floor, Cost::mib)));
     let late = Row::new(id, "late beats", "", figures(&daemon, |cost| cost.late_beats));
     report.add(if id == Id::D { late.at_most(0.0) } else { late });
     Ok(())
@@ -134,13 +106,14 @@ pub fn encoded(
     let bytes = |cost: &Cost| cost.tick_bytes as f64 / cost.ticks.max(1) as f64;
     report
         .add(Row::new(id, "bytes per message", "B", figures(&encoded, bytes)).beside(figures(&plain, bytes)));
-    let mib = |cost: &Cost| cost.resident_bytes as f64 / (1 << 20) as f64;
-    report.add(Row::new(id, "memory", "MiB", figures(&encoded, mib)).beside(figures(&plain, mib)));
+    report
+        .add(Row::new(id, "memory", "MiB", figures(&encoded, Cost::mib)).beside(figures(&plain, Cost::mib)));
     Ok(())
 }
 
 fn of_daemon(id: Id, load: &Load, dialect: Dialect, options: &Options) -> Result<Cost, Error> {
-    let daemon = Daemon::start(options, Some(Feed { topics: load.topics, interval: load.interval }), None)?;
+    let feed = Feed { topics: load.topics, interval: load.interval };
+    let daemon = Daemon::start(options, Setup { feed: Some(feed), ..Setup::default() })?;
     let mut topics = load.choose();
     let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?.speaking(dialect);
     swarm.join(load.clients, Habit::Reads, |client| {
@@ -151,14 +124,10 @@ fn of_daemon(id: Id, load: &Load, dialect: Dialect, options: &Options) -> Result
     let late = |daemon: &Daemon| daemon.metric("tickerd_beats_late_total");
     let before = late(&daemon)?;
     let mut churn = Churn::new(load, &mut topics);
-    let mut cost = measure(daemon.pid(), &mut swarm, load, options, |swarm| churn.next(swarm))?;
+    let interval = load.interval;
+    let mut cost = window::measure(daemon.pid(), &mut swarm, interval, options, |swarm| churn.next(swarm))?;
     cost.late_beats = late(&daemon)? - before;
-    let expected = cost.beats * (load.clients * load.per_client()) as u64;
-    // A smoke run shares its machine with other tests.
-    let enough = if options.quick { 1 } else { expected / 20 * 19 };
-    if cost.ticks < enough {
-        return Err(Error::Starved { scenario: id.letter(), arrived: cost.ticks, expected });
-    }
+    cost.check(id, load.clients * load.per_client(), options)?;
     Ok(cost)
 }
 
@@ -176,46 +145,7 @@ fn of_floor(load: &Load, bytes: usize, options: &Options) -> Result<Cost, Error>
     let address: SocketAddr = floor.announced("listening on ")?;
     let mut swarm = Swarm::new(address, Until::Upgraded)?;
     swarm.join(load.clients, Habit::Reads, |_| String::new())?;
-    measure(floor.pid(), &mut swarm, load, options, |_| Ok(()))
-}
-
-/// Warms up, then counts CPU time and messages over whole beats.
-fn measure(
-    pid: u32,
-    swarm: &mut Swarm,
-    load: &Load,
-    options: &Options,
-    mut churn: impl FnMut(&mut Swarm) -> Result<(), Error>,
-) -> Result<Cost, Error> {
-    let clock = CpuClock::of(pid)?;
-    let mut run_until = |swarm: &mut Swarm, deadline: Instant| -> Result<(), Error> {
-        while Instant::now() < deadline {
-            churn(swarm)?;
-            let next = if load.churn_per_s > 0 { Instant::now() + CHURN_EVERY } else { deadline };
-            swarm.run_until(next.min(deadline))?;
-        }
-        Ok(())
-    };
-    let warm = Instant::now() + options.warm_up();
-    run_until(swarm, warm)?;
-    while swarm.tally.ticks == 0 && warm.elapsed() < FIRST_WITHIN {
-        let next = Instant::now() + load.interval;
-        run_until(swarm, next)?;
-    }
-    let opens = Instant::now() + wall::until(wall::now(), load.interval, QUIET);
-    run_until(swarm, opens)?;
-
-    let beats = (options.window().as_nanos() / load.interval.as_nanos().max(1)).max(1) as u32;
-    let (cpu, ticks, tick_bytes) = (clock.now()?, swarm.tally.ticks, swarm.tally.tick_bytes);
-    run_until(swarm, opens + load.interval * beats)?;
-    Ok(Cost {
-        cpu: clock.now()?.saturating_sub(cpu),
-        ticks: swarm.tally.ticks - ticks,
-        tick_bytes: swarm.tally.tick_bytes - tick_bytes,
-        beats: beats.into(),
-        resident_bytes: resident_bytes(pid)?,
-        late_beats: 0.0,
-    })
+    window::measure(floor.pid(), &mut swarm, load.interval, options, |_| Ok(None))
 }
 
 /// Clients that exchange one of their topics for another, at a steady rate.
@@ -232,8 +162,8 @@ impl<'a> Churn<'a> {
         Self { load, topics, rng: StdRng::seed_from_u64(SEED), started: Instant::now(), done: 0 }
     }
 
-    /// Sends what has become due.
-    fn next(&mut self, swarm: &mut Swarm) -> Result<(), Error> {
+    /// Sends what has become due; answers when to come back.
+    fn next(&mut self, swarm: &mut Swarm) -> Result<Option<Instant>, Error> {
         let due = (self.started.elapsed().as_secs_f64() * self.load.churn_per_s as f64) as usize;
         while self.done < due {
             self.done += 1;
@@ -249,7 +179,7 @@ impl<'a> Churn<'a> {
             swarm.say(client, &command("unsubscribe", old))?;
             swarm.say(client, &command("subscribe", new))?;
         }
-        Ok(())
+        Ok((self.load.churn_per_s > 0).then(|| Instant::now() + CHURN_EVERY))
     }
 }
 

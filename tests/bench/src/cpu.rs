@@ -1,6 +1,6 @@
-//! CPU time a process has used, in nanoseconds.
+//! CPU time a process has used, and how long it waited for some, in nanoseconds.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use nix::{
     time::{ClockId, clock_getcpuclockid},
@@ -27,11 +27,29 @@ impl CpuClock {
     }
 }
 
+/// How long the threads that a process has now were ready to run and had no processor, together.
+pub fn waited(pid: u32) -> Result<Duration, Error> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).map_err(Error::io("listing a server's threads"))?;
+    // A thread that ends meanwhile has no file, and nothing more to add.
+    let waited = tasks.flatten().filter_map(|task| {
+        let account = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        account.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    let all = waited.reduce(|all, one| all + one).map(Duration::from_nanos);
+    all.ok_or_else(|| Error::io("reading how long a server waited")(std::io::ErrorKind::NotFound.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, process::Command, thread, time::Instant};
 
     use super::*;
+
+    #[test]
+    fn a_process_that_is_has_an_account_of_its_waits() {
+        assert!(waited(std::process::id()).is_ok());
+        assert!(waited(0).is_err());
+    }
 
     /// A process that computes has the same CPU time by this clock as by the scheduler's account of its threads.
     #[test]

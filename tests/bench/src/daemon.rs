@@ -28,6 +28,15 @@ pub struct Flood {
     pub per_s: u64,
 }
 
+/// What the daemon is to do; nothing unless it is said.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setup {
+    pub feed: Option<Feed>,
+    pub flood: Option<Flood>,
+    /// Ticks of each topic that are kept, whatever their age; the daemon's default when not given.
+    pub kept: Option<usize>,
+}
+
 /// How a flood's samples reach the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -55,20 +64,19 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon with these feeds, or with none.
-    pub fn start(options: &Options, feed: Option<Feed>, flood: Option<Flood>) -> Result<Self, Error> {
+    pub fn start(options: &Options, setup: Setup) -> Result<Self, Error> {
         let own = env::current_exe().map_err(Error::io("finding this program"))?;
         let program = options.daemon.clone().unwrap_or_else(|| own.with_file_name("tickerd"));
         if !program.is_file() {
             return Err(Error::NoDaemon { path: program });
         }
         let plugin = program.with_file_name(FLOOD_PLUGIN);
-        if flood.is_some() && !plugin.is_file() {
+        if setup.flood.is_some() && !plugin.is_file() {
             return Err(Error::NoFlood { path: plugin });
         }
         let folder = TempDir::new().map_err(Error::io("a scratch folder"))?;
         let file = folder.path().join("tickerd.toml");
-        fs::write(&file, configuration(feed, flood, &own, &plugin))
+        fs::write(&file, configuration(setup, &own, &plugin))
             .map_err(Error::io("writing the configuration"))?;
         let mut server = Server::start("daemon", &program, &["--config".into(), file.into()])?;
         let address = server.announced("listening on ")?;
@@ -97,10 +105,13 @@ impl Daemon {
     }
 }
 
-fn configuration(feed: Option<Feed>, flood: Option<Flood>, own: &Path, plugin: &Path) -> String {
+fn configuration(Setup { feed, flood, kept }: Setup, own: &Path, plugin: &Path) -> String {
     // Compression is for those who offer it, so the others do not notice.
     let mut text =
         String::from("[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
+    if let Some(kept) = kept {
+        text += &format!("[history]\ncount = {kept}\nage = \"1h\"\nbytes = \"1GiB\"\n");
+    }
     if let Some(Feed { topics, interval }) = feed {
         let interval = interval.as_millis();
         // A JSON array of strings is a TOML one.

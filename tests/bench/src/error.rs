@@ -37,6 +37,16 @@ pub enum Error {
     Closed {
         count: usize,
     },
+    /// A subscriber that wants every tick got another than the next.
+    NotWhole {
+        why: String,
+    },
+    /// Not all replays came to their end.
+    NotReplayed {
+        wanted: usize,
+        replayed: usize,
+        waited: Duration,
+    },
     /// Nothing, or far too little, arrived while it was measured.
     Starved {
         scenario: char,
@@ -90,6 +100,10 @@ impl fmt::Display for Error {
             Self::Refused { answer } => write!(f, "the server refused a subscriber: {answer:?}"),
             Self::Closed { count } => {
                 write!(f, "the server closed {count} connections while it was measured")
+            }
+            Self::NotWhole { why } => write!(f, "a subscriber did not get every tick in order: {why}"),
+            Self::NotReplayed { wanted, replayed, waited } => {
+                write!(f, "only {replayed} of {wanted} recoveries were through within {waited:?}")
             }
             Self::Starved { scenario, arrived, expected } => write!(
                 f,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    daemon::Daemon,
+    daemon::{Daemon, Setup},
     error::Error,
     memory::resident_bytes,
     options::Options,
@@ -17,7 +17,7 @@ pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Re
     let mut kib = Vec::new();
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
-        let daemon = Daemon::start(options, None, None)?;
+        let daemon = Daemon::start(options, Setup::default())?;
         let mut swarm = Swarm::new(daemon.address, Until::Connected)?;
         // The first connection makes the daemon set up what all share.
         swarm.join(1, Habit::Reads, |_| String::new())?;

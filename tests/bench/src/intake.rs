@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     cpu::CpuClock,
-    daemon::{Daemon, Flood, Way},
+    daemon::{Daemon, Flood, Setup, Way},
     error::Error,
     options::Options,
     report::{Report, Row},
@@ -53,7 +53,8 @@ struct Cost {
 }
 
 fn measure(id: Id, way: Way, options: &Options) -> Result<Cost, Error> {
-    let daemon = Daemon::start(options, None, Some(Flood { way, per_s: 0 }))?;
+    let flood = Some(Flood { way, per_s: 0 });
+    let daemon = Daemon::start(options, Setup { flood, ..Setup::default() })?;
     let samples = || daemon.metric("tickerd_feed_samples_total");
     let merged = || daemon.metric("tickerd_lane_dropped_total");
     let began = Instant::now();

@@ -13,6 +13,9 @@ mod latency;
 mod memory;
 mod neighbour;
 mod options;
+mod patterns;
+mod recovery;
+mod replay;
 mod report;
 mod scenario;
 mod server;
@@ -22,6 +25,7 @@ mod subscriber;
 mod swarm;
 mod walker;
 mod wall;
+mod window;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    daemon::{Daemon, FEED, Feed, Flood, Way},
+    daemon::{Daemon, FEED, Feed, Flood, Setup, Way},
     error::Error,
     latency::Latency,
     options::Options,
@@ -29,7 +29,8 @@ pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Re
         for floods in [repeat % 2 == 0, repeat % 2 == 1] {
             let flood = Flood { way: Way::Child, per_s: FLOOD_PER_S };
             let feed = Feed { topics: TOPICS, interval: INTERVAL };
-            let daemon = Daemon::start(options, Some(feed), floods.then_some(flood))?;
+            let setup = Setup { feed: Some(feed), flood: floods.then_some(flood), ..Setup::default() };
+            let daemon = Daemon::start(options, setup)?;
             let ages = ages_ms(id, clients, &daemon, options)?;
             if floods {
                 offered.push(ages.samples_per_s / 1e6);

@@ -1,4 +1,4 @@
-//! The eleven scenarios: their sizes and their targets.
+//! The thirteen scenarios: their sizes and their targets.
 
 use std::{fmt, time::Duration};
 
@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     idle, intake, neighbour,
     options::Options,
+    patterns, recovery,
     report::Report,
     stall,
 };
@@ -27,11 +28,26 @@ pub enum Id {
     I,
     J,
     K,
+    L,
+    M,
 }
 
 impl Id {
-    pub const ALL: [Self; 11] =
-        [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F, Self::G, Self::H, Self::I, Self::J, Self::K];
+    pub const ALL: [Self; 13] = [
+        Self::A,
+        Self::B,
+        Self::C,
+        Self::D,
+        Self::E,
+        Self::F,
+        Self::G,
+        Self::H,
+        Self::I,
+        Self::J,
+        Self::K,
+        Self::L,
+        Self::M,
+    ];
 
     pub fn letter(self) -> char {
         match self {
@@ -46,6 +62,8 @@ impl Id {
             Self::I => 'i',
             Self::J => 'j',
             Self::K => 'k',
+            Self::L => 'l',
+            Self::M => 'm',
         }
     }
 }
@@ -96,5 +114,13 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
             let load = load(size(2_000, 40), 1, None, ms(50), 0, ratio_at_most);
             broadcast::encoded(id, &load, dialect, options, report)
         }
+        // 10,000 topics once a second, and fewer, all of them to all.
+        Id::L => {
+            let (clients, topics) = (size(100, 5), size(10_000, 200));
+            let interval = ms(if quick { 100 } else { 1_000 });
+            patterns::run(id, patterns::Load { clients, topics, interval }, options, report)
+        }
+        // 20 topics, 10 times a second, and all who recover at once.
+        Id::M => recovery::run(id, [size(500, 10), size(2_000, 20)], size(256, 8), options, report),
     }
 }

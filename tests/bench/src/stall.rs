@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    daemon::{Daemon, FEED, Feed},
+    daemon::{Daemon, FEED, Feed, Setup},
     error::Error,
     latency::Latency,
     memory::resident_bytes,
@@ -31,7 +31,8 @@ pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Re
     let (mut with, mut without, mut kib) = (Vec::new(), Vec::new(), Vec::new());
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
-        let daemon = Daemon::start(options, Some(Feed { topics: TOPICS, interval: INTERVAL }), None)?;
+        let feed = Feed { topics: TOPICS, interval: INTERVAL };
+        let daemon = Daemon::start(options, Setup { feed: Some(feed), ..Setup::default() })?;
         let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?;
         let names: Vec<_> = (0..TOPICS).map(|topic| format!("{FEED}.T{topic}")).collect();
         let query = |_| format!("?topics={}", names.join(","));

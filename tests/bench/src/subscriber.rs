@@ -11,12 +11,13 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     dialect::{Dialect, Lines},
+    replay::Replay,
     swarm::Tally,
     walker::{Seen, Walker},
 };
 
-/// Payload bytes looked at: enough for an event's name, a tick's `ts`, and a whole ping.
-const LOOK: usize = 125;
+/// Payload bytes looked at: enough for an event's name, a tick's `ts`, a whole ping, and the first grant of `subscribed`.
+const LOOK: usize = 160;
 /// Connections per source address, far below the ephemeral ports one has.
 const PER_SOURCE: usize = 10_000;
 
@@ -44,6 +45,8 @@ pub struct Subscriber {
     lines: [Lines; 2],
     dialect: Dialect,
     phase: Phase,
+    /// Present if it keeps to the numbers of its one topic.
+    replay: Option<Box<Replay>>,
 }
 
 #[derive(Debug)]
@@ -82,7 +85,24 @@ impl Subscriber {
         stream.set_nonblocking(true)?;
         let stream = TcpStream::from_std(stream);
         let lines = [Lines::new(b"\nid: "), Lines::new(b"\ndata: ")];
-        Ok(Self { stream, walker: Walker::default(), lines, dialect, phase: Phase::Asked(Vec::new()) })
+        let phase = Phase::Asked(Vec::new());
+        Ok(Self { stream, walker: Walker::default(), lines, dialect, phase, replay: None })
+    }
+
+    /// Keeps to the numbers of its topic, the only one that it asks for.
+    pub fn follow(&mut self) {
+        self.replay = Some(Box::default());
+    }
+
+    /// The newest of them.
+    pub fn seen(&self) -> u64 {
+        self.replay.as_ref().map_or(0, |replay| replay.seen())
+    }
+
+    /// Asks for every tick of its topic again after the last `ticks` that it saw.
+    pub fn replay(&mut self, ticks: u64, topic: &str) -> io::Result<()> {
+        let command = self.replay.as_mut().map(|replay| replay.ask(ticks, topic));
+        command.map_or(Ok(()), |command| self.say(&command))
     }
 
     /// Reads what is there. `Ok(false)`: the server has closed.
@@ -149,15 +169,20 @@ impl Subscriber {
             tally.tick_bytes += bytes.len() as u64;
             return Ok(());
         }
-        let (mut pong, mut first, phase, dialect) = (None, true, &mut self.phase, self.dialect);
+        let (mut pong, mut first, dialect) = (None, true, self.dialect);
+        let (phase, replay) = (&mut self.phase, &mut self.replay);
         self.walker.walk(bytes, LOOK, |frame| match frame.opcode {
             1 | 2 if frame.head.starts_with(br#"{"event":"quote""#) => {
                 tally.tick(&frame, first);
                 first = false;
+                hear(replay, &frame, tally);
             }
             1 | 2 if matches!(phase, Phase::Greeted(_)) => greet(phase, 1, tally),
             1 | 2 if dialect != Dialect::Json => tally.tick(&frame, false),
-            1 | 2 => note(phase, &frame, tally),
+            1 | 2 => {
+                note(phase, &frame, tally);
+                hear(replay, &frame, tally);
+            }
             9 => pong = Some(frame.head.to_vec()),
             8 => tally.refuse(frame.head),
             _ => {}
@@ -200,6 +225,18 @@ fn greet(phase: &mut Phase, messages: u64, tally: &mut Tally) {
     }
 }
 
+/// Holds a message against what must come next, where someone keeps to that.
+fn hear(replay: &mut Option<Box<Replay>>, frame: &Seen<'_>, tally: &mut Tally) {
+    let Some(replay) = replay else { return };
+    match replay.hear(frame.head) {
+        Ok(ticks) => {
+            tally.replays += usize::from(ticks.is_some());
+            tally.replayed += ticks.unwrap_or_default();
+        }
+        Err(why) => tally.break_off(why),
+    }
+}
+
 /// Takes note of what is not a tick.
 fn note(phase: &mut Phase, frame: &Seen<'_>, tally: &mut Tally) {
     let is =
@@ -209,6 +246,7 @@ fn note(phase: &mut Phase, frame: &Seen<'_>, tally: &mut Tally) {
         Phase::Open(Until::Subscribed) => is(b"subscribed\""),
         _ => false,
     };
+    tally.subscribed += usize::from(is(b"subscribed\""));
     if awaited {
         *phase = Phase::Served;
         tally.served += 1;

@@ -30,9 +30,15 @@ pub struct Tally {
     pub tick_bytes: u64,
     pub reads: u64,
     pub served: usize,
+    /// Answers to `subscribe`.
+    pub subscribed: usize,
+    /// Replays that are through, and the ticks they had.
+    pub replays: usize,
+    pub replayed: u64,
     pub latency: Option<Latency>,
     closed: usize,
     refused: Option<String>,
+    broken: Option<String>,
 }
 
 impl Tally {
@@ -48,12 +54,18 @@ impl Tally {
     pub fn refuse(&mut self, answer: &[u8]) {
         self.refused.get_or_insert_with(|| String::from_utf8_lossy(answer).into_owned());
     }
+
+    /// Keeps the first tick that was not the next.
+    pub fn break_off(&mut self, why: String) {
+        self.broken.get_or_insert(why);
+    }
 }
 
 pub struct Swarm {
     server: SocketAddr,
     until: Until,
     dialect: Dialect,
+    follows: bool,
     poll: Poll,
     events: Events,
     scratch: Box<[u8]>,
@@ -67,12 +79,19 @@ impl Swarm {
         let scratch = vec![0; SCRATCH_BYTES].into();
         let (events, tally) = (Events::with_capacity(1_024), Tally::default());
         let dialect = Dialect::default();
-        Ok(Self { server, until, dialect, poll, events, scratch, subscribers: Vec::new(), tally })
+        let subscribers = Vec::new();
+        Ok(Self { server, until, dialect, follows: false, poll, events, scratch, subscribers, tally })
     }
 
     /// How those who join from here on are spoken to.
     pub fn speaking(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
+        self
+    }
+
+    /// Those who join from here on, each to one topic, keep to its numbers.
+    pub fn following(mut self) -> Self {
+        self.follows = true;
         self
     }
 
@@ -86,6 +105,9 @@ impl Swarm {
                 let index = self.subscribers.len();
                 let joined = Subscriber::connect(self.server, index, self.dialect, &query(index), habit);
                 let mut subscriber = joined.map_err(Error::io("connecting a subscriber"))?;
+                if self.follows {
+                    subscriber.follow();
+                }
                 let registry = self.poll.registry();
                 let added = registry.register(&mut subscriber.stream, Token(index), Interest::READABLE);
                 added.map_err(Error::io("adding a subscriber to epoll"))?;
@@ -107,6 +129,31 @@ impl Swarm {
             self.turn(deadline)?;
         }
         self.complaints()
+    }
+
+    /// Reads whatever arrives until it is `enough`; false when it is not by then.
+    pub fn run_while(&mut self, deadline: Instant, enough: impl Fn(&Self) -> bool) -> Result<bool, Error> {
+        while !enough(self) {
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            self.turn(deadline)?;
+            self.complaints()?;
+        }
+        Ok(true)
+    }
+
+    /// The newest number that every subscriber which follows has seen of its topic.
+    pub fn seen(&self) -> u64 {
+        self.subscribers.iter().map(Subscriber::seen).min().unwrap_or_default()
+    }
+
+    /// All subscribers ask at once for the last `ticks` ticks that each saw of its topic, which `topic` names.
+    pub fn replay(&mut self, ticks: u64, topic: impl Fn(usize) -> String) -> Result<(), Error> {
+        for (index, subscriber) in self.subscribers.iter_mut().enumerate() {
+            subscriber.replay(ticks, &topic(index)).map_err(Error::io("sending a command"))?;
+        }
+        Ok(())
     }
 
     /// From here on the subscribers `from..` are never read again.
@@ -144,6 +191,9 @@ impl Swarm {
     }
 
     fn complaints(&mut self) -> Result<(), Error> {
+        if let Some(why) = self.tally.broken.take() {
+            return Err(Error::NotWhole { why });
+        }
         if let Some(answer) = self.tally.refused.take() {
             return Err(Error::Refused { answer });
         }

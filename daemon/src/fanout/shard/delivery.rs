@@ -10,8 +10,24 @@ use crate::fanout::question::Downlink;
 /// Answers taken between two turns of the shard's other work.
 const ANSWERS_PER_TURN: usize = 16;
 
-/// What comes from the pulse, with turns for reading in between.
+/// What comes from the pulse, with turns for reading in between. Who is sent its past waits until it is through: many may
+/// be, and what is live goes before that.
 pub async fn take(shard: &Rc<RefCell<Shard>>, item: Downlink) {
+    let is_beat = matches!(item, Downlink::Beat(_));
+    shard.borrow_mut().is_taking = true;
+    go_through(shard, item).await;
+    let has_held_back = {
+        let mut shard = shard.borrow_mut();
+        shard.is_taking = false;
+        is_beat && std::mem::take(&mut shard.has_held_back)
+    };
+    if has_held_back {
+        // Also where beats come without a pause.
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn go_through(shard: &Rc<RefCell<Shard>>, item: Downlink) {
     match item {
         Downlink::Beat(beat) => deliver(shard, &beat).await,
         Downlink::Answers(answers) => {

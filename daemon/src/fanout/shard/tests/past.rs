@@ -72,6 +72,79 @@ fn beats_around_an_answer_come_once() {
     });
 }
 
+/// Many come back at once: while what the pulse says is taken, nobody is sent what it missed; then all are.
+#[test]
+fn replays_wait_for_what_is_live() {
+    run(async {
+        let mut bench = Bench::new(1);
+        let mut clients = Vec::new();
+        for _ in 0..40 {
+            clients.push(bench.client(&[]).await);
+        }
+        for _ in 0..3 {
+            bench.push(1).await;
+        }
+        for client in &mut clients {
+            client.say(1, &[SINCE_1]);
+        }
+        while bench.questions.len() < clients.len() {
+            tokio::task::yield_now().await;
+        }
+        let (shard, mut first) = (bench.shard.clone(), clients.remove(0));
+        let watch = tokio::task::spawn_local(async move {
+            let mut meanwhile = Vec::new();
+            while !shard.borrow().is_taking {
+                tokio::task::yield_now().await;
+            }
+            while shard.borrow().is_taking {
+                meanwhile.extend(first.read());
+                tokio::task::yield_now().await;
+            }
+            (first, meanwhile)
+        });
+        answer(&mut bench).await;
+        let (mut first, meanwhile) = watch.await.unwrap();
+        assert_eq!(kinds(&meanwhile), ["connected", "subscribed"], "the first of forty was answered");
+        assert_eq!(seqs(&settle(&bench, &mut first).await).len(), 2);
+        while (1..40).any(|id| bench.is_stalled(id)) {
+            tokio::task::yield_now().await;
+        }
+        for mut client in clients {
+            let ticks: Vec<u64> = seqs(&client.read()).into_iter().map(|(_, seq)| seq).collect();
+            assert_eq!(ticks, [2, 3]);
+        }
+    });
+}
+
+/// More than one turn brings: others have theirs in between, and a client that takes all it is given does not lag.
+#[test]
+fn a_long_replay_comes_in_turns_and_is_no_lag() {
+    run(async {
+        let mut bench = Bench::new(1);
+        let mut client = bench.client(&[]).await;
+        for _ in 0..6 {
+            bench.push(20_000).await;
+        }
+        client.say(1, &[SINCE_1]);
+        while bench.questions.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        answer(&mut bench).await;
+        let (mut frames, mut turns) = (Vec::new(), 0);
+        while bench.is_stalled(0) {
+            let blocked = |shard: &mut Shard| shard.connection(0)?.stall.as_ref().map(|stall| stall.blocked);
+            assert_eq!(blocked(&mut bench.shard.borrow_mut()), Some(false));
+            let came = client.read();
+            turns += usize::from(!seqs(&came).is_empty());
+            frames.extend(came);
+            tokio::task::yield_now().await;
+        }
+        frames.extend(client.read());
+        let ticks: Vec<u64> = seqs(&frames).into_iter().map(|(_, seq)| seq).collect();
+        assert_eq!((ticks, turns), ((2..=6).collect(), 1), "the second turn is the last");
+    });
+}
+
 /// A client that goes before its answer comes leaves the next of its number in peace.
 #[test]
 fn an_answer_for_one_who_went_is_for_nobody() {
