@@ -244,6 +244,7 @@ async fn who_connects_at_the_moment_of_the_signal_is_told() {
             .filter(|end| !matches!(end, Attempt::Refused | Attempt::ToldLater | Attempt::Closed(1012)))
             .collect();
         assert!(strange.is_empty(), "round {round}: {strange:?} of {}", ends.len());
-        assert!(ends.contains(&Attempt::Closed(1012)), "round {round}: somebody was there");
+        // In the first round the signal may come before anyone does.
+        assert!(round == 0 || ends.contains(&Attempt::Closed(1012)), "round {round}: somebody was there");
     }
 }
