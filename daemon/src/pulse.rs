@@ -243,7 +243,7 @@ impl Pulse {
                 }
             }
         }
-        self.send();
+        self.push();
         self.board.forget();
         self.metrics.set_history(self.board.history());
         // Behind the beat, so that all that was pushed is with the shards.
@@ -296,12 +296,14 @@ impl Pulse {
         }
     }
 
-    fn send(&mut self) {
+    /// Hands over what is pending; what was due in it, if anything, has become the past.
+    fn send(&mut self) -> Option<Arc<Beat>> {
+        let mut sent = None;
         let changes = self.board.take_changes();
         let changed = !changes.is_empty();
         self.pending.changes = changes;
         if !self.pending.is_empty() || self.outlet.owes() {
-            self.outlet.send(std::mem::take(&mut self.pending));
+            sent = Some(self.outlet.send(std::mem::take(&mut self.pending)));
         }
         self.metrics.count_letters_lost(self.rooms.take_letters_lost());
         for (feed, source) in self.sources.iter().enumerate() {
@@ -309,6 +311,13 @@ impl Pulse {
                 self.metrics.set_topics(&source.name, self.board.topics(feed));
             }
             self.metrics.count_merged(&source.name, self.board.take_merged(feed));
+        }
+        sent
+    }
+
+    fn push(&mut self) {
+        if let Some(beat) = self.send() {
+            self.board.remember(&beat.due);
         }
     }
 
@@ -318,7 +327,7 @@ impl Pulse {
         for feed in 0..self.sources.len() {
             self.board.take_due(feed, 0, &mut self.pending.due);
         }
-        self.send();
+        self.push();
     }
 }
 

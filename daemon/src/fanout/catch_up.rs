@@ -13,6 +13,7 @@ use super::ages;
 use super::backlog::Backlog;
 use super::cohorts::{Cohort, ConnId};
 use super::comings;
+use super::moved::Moved;
 use super::shard::{Shard, Tally};
 use super::shares::TOPICS_MAX;
 use super::stall::{Fresh, Snapshot, Stall};
@@ -25,8 +26,6 @@ use crate::model::protocol::event::{self, Notice};
 
 /// Bytes gathered for one write while catching up.
 const CHUNK_BYTES: usize = 16 * 1024;
-/// Frames looked at for it: the smallest fill it about so.
-const CHUNK_FRAMES: usize = 256;
 /// Bytes written to one client before others have their turn: about a millisecond.
 const TURN_BYTES: usize = 1 << 20;
 /// The same of a replay: some 60 clients have their turn before the shard looks at what is live again.
@@ -85,6 +84,7 @@ impl Shard {
         let stall = self.connection(id).and_then(|conn| conn.stall.as_ref());
         let is_replay = stall.is_some_and(|stall| !stall.replay.is_empty());
         let mut left = if is_replay { REPLAY_TURN_BYTES } else { TURN_BYTES };
+        let mut moved = Moved::default();
         loop {
             let now_s = self.now_s;
             let Some(conn) = self.connection(id) else { return };
@@ -93,7 +93,7 @@ impl Shard {
             if rest.is_empty() {
                 stall.rest.clear();
                 stall.out = 0;
-                if self.next_chunk(id) {
+                if self.next_chunk(id, &mut moved) {
                     continue;
                 }
                 return self.end_stall(id);
@@ -131,7 +131,7 @@ impl Shard {
     }
 
     /// Puts the next owed frames into the stall's buffer; false when nothing is owed.
-    fn next_chunk(&mut self, id: ConnId) -> bool {
+    fn next_chunk(&mut self, id: ConnId, moved: &mut Moved) -> bool {
         let Shard { connections, topics, cohorts, health, tally, encoder, pos, aged_pos, .. } = self;
         let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return false };
         let Some(stall) = &mut conn.stall else { return false };
@@ -179,32 +179,21 @@ impl Shard {
         if cohort.streams > 0 && append_backlog(stall, fresh, topics, cohort, *pos, tally, encoder) {
             return true;
         }
-        let mut moved = Vec::new();
-        for wire in cohort.wires.iter().filter(|wire| wire.tier != STREAM) {
-            let Some(slot) = topics.slot(wire.slot) else { continue };
-            let Some(pos) = slot.tier(wire.tier).map(|tier| tier.pos).filter(|pos| *pos > stall.pos) else {
-                continue;
-            };
-            moved.extend(slot.frame(wire.tier).map(|frame| (pos, wire.slot, frame)));
-        }
-        if moved.len() > CHUNK_FRAMES {
-            moved.select_nth_unstable_by_key(CHUNK_FRAMES, |(pos, ..)| *pos);
-            moved.truncate(CHUNK_FRAMES);
-        }
-        moved.sort_unstable_by_key(|(pos, ..)| *pos);
-        for (pushed, slot, frame) in &moved {
-            if stall.rest.len() >= CHUNK_BYTES {
-                break;
-            }
-            stall.pos = *pushed;
+        let mut has_moved = false;
+        while stall.rest.len() < CHUNK_BYTES
+            && let Some((pushed, slot, tier)) = moved.next(topics, cohort, stall.pos)
+        {
+            has_moved = true;
+            stall.pos = pushed;
             stall.caught_up += 1;
-            if !fresh.has(*slot, frame.tick().n) {
+            let frame = topics.slot(slot).and_then(|slot| slot.frame(tier));
+            if let Some(frame) = frame.filter(|frame| !fresh.has(slot, frame.tick().n)) {
                 stall.rest.extend_from_slice(frame.bytes(encoding, encoder));
-                stall.caught_up_topics.insert(*slot);
+                stall.caught_up_topics.insert(slot);
                 tally.frames += 1;
             }
         }
-        if !moved.is_empty() {
+        if has_moved {
             return true;
         }
         stall.pos = *pos;

@@ -14,6 +14,7 @@ pub mod enquiry;
 mod joined;
 mod link;
 pub mod metrics;
+mod moved;
 mod past;
 mod patterns;
 pub mod question;
@@ -138,7 +139,7 @@ struct OutPort {
 
 impl Outlet {
     /// Hands a beat to every shard. Never waits: a shard that is behind gets the newest of all it missed with the next.
-    pub fn send(&mut self, beat: Beat) {
+    pub fn send(&mut self, beat: Beat) -> Arc<Beat> {
         let beat = Arc::new(beat);
         for OutPort { beats, missed, .. } in &mut self.ports {
             // Nobody else sends here, so room that is seen stays; an ended shard's channel takes nothing, and needs nothing.
@@ -159,6 +160,7 @@ impl Outlet {
             };
             drop(beats.try_send(Downlink::Beat(due)));
         }
+        beat
     }
 
     /// Answers some questions of each shard that has had all beats and has room for more. What has been pushed, and

@@ -19,9 +19,12 @@ use self::ageing::Ages;
 pub use self::due::{Due, STREAM};
 pub use self::restoring::Restored;
 
-/// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
-/// is counted.
-pub const TICKS_PER_BEAT_MAX: usize = 1024;
+/// Most ticks of one event topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`,
+/// and is counted.
+pub const EVENTS_PER_BEAT_MAX: usize = 1024;
+/// The same for a state topic: as many as are kept for a client that lags. Most who take it want the newest alone, and a feed
+/// that says more would have the others' beats wait while all of it is put away.
+pub const STATES_PER_BEAT_MAX: usize = 256;
 
 /// Topics in a list of what may be due that are not, beyond twice as many as there are topics.
 const LEFT_OVER_MAX: usize = 1024;
@@ -162,7 +165,11 @@ impl Board {
             self.aged.push(Aged { topic: id, is_stale: false });
         }
         let class = tick.topic.class();
-        let is_full = place.ticks.len() == TICKS_PER_BEAT_MAX;
+        let is_full = place.ticks.len()
+            == match class {
+                Class::Event => EVENTS_PER_BEAT_MAX,
+                Class::State => STATES_PER_BEAT_MAX,
+            };
         state.merged += u64::from(match class {
             Class::Event => is_full,
             // For those who take the newest; whether the others lost one too is not told apart.
@@ -213,12 +220,13 @@ impl Board {
         self.changes.push(Change::Removed(id));
     }
 
-    /// Everything of `group` that is due at `tier` now, into `due`; with tier 0 also what [`STREAM`] carries.
+    /// Everything of `group` that is due at `tier` now, into `due`; with tier 0 also what [`STREAM`] carries. Once it is pushed
+    /// it is to be remembered, see [`Board::remember`].
     ///
     /// The slower tiers pass on what the own beat has pushed, and nothing else: then each of them carries a part of one
     /// sequence, and who changes tiers or had a snapshot neither misses a tick nor gets one twice.
     pub fn take_due(&mut self, group: usize, tier: u8, due: &mut Vec<Due>) {
-        let Board { groups, places, history, now, .. } = self;
+        let Board { groups, places, .. } = self;
         let Some(GroupState { group, dirty, topics, .. }) = groups.get_mut(group) else { return };
         let Some((own, slower)) = dirty.split_first_mut() else { return };
         let Some(at) = tier.checked_sub(1) else {
@@ -226,10 +234,7 @@ impl Board {
             for id in walk {
                 let Some(Some(place)) = places.get_mut(id.0 as usize) else { continue };
                 if let Some(frame) = place.ticks.pop_back() {
-                    let earlier: Option<Arc<[_]>> =
-                        (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
-                    let now = i64::try_from(*now).unwrap_or(i64::MAX);
-                    history.push(*id, earlier.as_deref().unwrap_or_default(), &frame, now);
+                    let earlier = (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
                     let is_newest = place.push(*id, &frame, group.always, slower);
                     due.push(Due { topic: *id, tier: STREAM, frame, earlier, is_newest });
                 } else if group.always {
@@ -247,6 +252,14 @@ impl Board {
             }
             place.dirty &= !(1 << tier);
             due.extend(place.pushed.iter().map(|frame| Due::newest(id, tier, frame)));
+        }
+    }
+
+    /// What was due has been pushed: it is the past of its topics. Apart, since nobody who waits for it needs to wait for this.
+    pub fn remember(&mut self, due: &[Due]) {
+        let now = i64::try_from(self.now).unwrap_or(i64::MAX);
+        for Due { topic, frame, earlier, .. } in due.iter().filter(|due| due.tier == STREAM) {
+            self.history.push(*topic, earlier.as_deref().unwrap_or_default(), frame, now);
         }
     }
 

@@ -128,7 +128,9 @@ mod tests {
                     merged: 0,
                 },
             );
-            board.take_due(0, 0, &mut Vec::new());
+            let mut due = Vec::new();
+            board.take_due(0, 0, &mut due);
+            board.remember(&due);
         }
         board
     }

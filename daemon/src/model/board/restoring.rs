@@ -23,7 +23,7 @@ pub struct Restored {
 }
 
 impl Board {
-    /// Puts topics of an earlier run on a board that is empty, and what is due of them into `due`. `n` is the number of
+    /// Puts topics of an earlier run on a board that is empty, and what is due of them into `due`; that is remembered. `n` is the number of
     /// that run's newest tick; `now_ms` is the wall clock's time, in Unix milliseconds.
     pub fn restore(&mut self, restored: Vec<Restored>, n: u64, now_ms: u64, due: &mut Vec<Due>) {
         self.n = n;

@@ -21,18 +21,23 @@ fn topic(name: &str) -> Topic {
     Topic::new(name, "q", Class::State)
 }
 
-/// What is due at a tier; with the own beat, what the stream alone carries is left out.
-fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
+fn pushed(board: &mut Board, tier: u8) -> Vec<Due> {
     let mut due = Vec::new();
     board.take_due(0, tier, &mut due);
+    board.remember(&due);
+    due
+}
+
+/// What is due at a tier; with the own beat, what the stream alone carries is left out.
+fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
+    let due = pushed(board, tier);
     let due = due.iter().filter(|due| due.tier == tier || tier == 0 && due.is_newest);
     due.map(|due| (due.frame.tick().seq, due.frame.tick().n)).collect()
 }
 
 /// What the stream carries at the own beat.
 fn streamed(board: &mut Board) -> Vec<(u64, u64)> {
-    let mut due = Vec::new();
-    board.take_due(0, 0, &mut due);
+    let due = pushed(board, 0);
     let due = due.iter().filter(|due| due.tier == STREAM);
     due.flat_map(Due::frames).map(|frame| (frame.tick().seq, frame.tick().n)).collect()
 }
@@ -91,7 +96,7 @@ fn always_repeats_the_newest() {
 }
 
 #[test]
-fn events_all_go_in_order_within_their_bound() {
+fn all_go_in_order_within_their_bound() {
     let mut board = Board::new(&[STATE], Limits::NONE);
     let a = Topic::new("f.a", "t", Class::Event);
     for i in 0..3 {
@@ -99,12 +104,19 @@ fn events_all_go_in_order_within_their_bound() {
     }
     assert_eq!(streamed(&mut board), [(1, 1), (2, 2), (3, 3)]);
     assert_eq!((due(&mut board, 0), due(&mut board, 1)), (vec![], vec![]), "and nowhere else");
-    for i in 0..TICKS_PER_BEAT_MAX + 2 {
+    for i in 0..EVENTS_PER_BEAT_MAX + 2 {
         board.offer(0, tick(&a, &i.to_string(), 0));
     }
     let got = streamed(&mut board);
-    assert_eq!((got.len(), got[0].0), (TICKS_PER_BEAT_MAX, 6));
+    assert_eq!((got.len(), got[0].0), (EVENTS_PER_BEAT_MAX, 6));
     assert_eq!(board.take_merged(0), 2);
+    let b = topic("f.b");
+    for i in 0..STATES_PER_BEAT_MAX + 2 {
+        board.offer(0, tick(&b, &i.to_string(), 0));
+    }
+    let got = streamed(&mut board);
+    assert_eq!((got.len(), got[0].0), (STATES_PER_BEAT_MAX, 3));
+    assert_eq!(board.take_merged(0), STATES_PER_BEAT_MAX as u64 + 1, "all but one, for who takes the newest");
 }
 
 /// The same value again is news to those who want every tick, and to nobody else.
@@ -317,7 +329,7 @@ fn who_was_there_learns_what_each_event_topic_said() {
     let (a, b) = (event("f.a"), event("f.b"));
     for (topic, value) in [(&a, "1"), (&b, "1"), (&b, "2"), (&b, "3"), (&event("f.unwanted"), "1")] {
         board.offer(0, tick(topic, value, 0));
-        board.take_due(0, 0, &mut Vec::new());
+        pushed(&mut board, 0);
     }
     assert_eq!(missed(&board, 1), [said("f.a", Some(&[])), said("f.b", None)]);
     assert_eq!(missed(&board, 2), [said("f.a", Some(&[])), said("f.b", Some(&[2, 3]))]);
