@@ -277,6 +277,7 @@ impl Pulse {
 
     fn collect(&mut self) {
         self.board.set_clock(self.mono_us());
+        self.board.want_every(self.outlet.wants_every());
         let moves = self.outlet.moves();
         self.rooms.settle(moves, wall_us() / 1000, &mut self.pending);
         for (feed, source) in self.sources.iter().enumerate() {

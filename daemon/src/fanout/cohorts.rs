@@ -6,11 +6,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::patterns::{PatternId, Patterns};
 use super::topics::{SlotId, Topics};
 use crate::model::encoding::Encoding;
-use crate::model::protocol::command::Terms;
+use crate::model::protocol::command::{Mode, Terms};
 use crate::model::topic::Pattern;
 
 /// Number of a cohort in its shard.
@@ -126,9 +128,16 @@ pub struct Cohorts {
     pub patterns: Patterns,
     hashers: (RandomState, RandomState),
     count: usize,
+    /// How many asks of cohorts are for every tick.
+    every: Arc<AtomicUsize>,
 }
 
 impl Cohorts {
+    /// None yet; `every` counts their asks for every tick.
+    pub fn counting(every: Arc<AtomicUsize>) -> Cohorts {
+        Cohorts { every, ..Cohorts::default() }
+    }
+
     /// A cohort by its number.
     pub fn get(&self, id: CohortId) -> Option<&Cohort> {
         self.cohorts.get(id as usize)?.as_ref()
@@ -319,6 +328,9 @@ impl Cohorts {
         if !asks.is_empty() {
             self.by_key.entry(key).or_default().push(id);
         }
+        let every = |asks: &[Ask]| asks.iter().filter(|ask| ask.terms.mode == Mode::All).count();
+        self.every.fetch_add(every(&asks), Ordering::Relaxed);
+        self.every.fetch_sub(every(&old), Ordering::Relaxed);
         // Both are sorted: what only one of them holds begins or ends here.
         let holds = |asks: &[Ask], what: What| asks.binary_search_by_key(&what, |ask| ask.what).is_ok();
         for what in asks.iter().map(|ask| ask.what).filter(|what| !holds(&old, *what)) {

@@ -190,6 +190,11 @@ impl Outlet {
         self.ports.iter().any(|port| port.missed.is_some() || !port.asked.questions.is_empty())
     }
 
+    /// Whether anyone asks for every tick of anything.
+    pub fn wants_every(&self) -> bool {
+        self.ports.iter().any(|port| port.asked.every.load(Ordering::Relaxed) > 0)
+    }
+
     /// Who came to declared topics and left them, by shard in order.
     pub fn moves(&mut self) -> Vec<Move> {
         let mut all = Vec::new();

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::mpsc;
 
@@ -155,6 +156,8 @@ pub struct Asked {
     pub questions: mpsc::Receiver<Question>,
     /// Who came and went.
     pub moves: mpsc::Receiver<Vec<Move>>,
+    /// How often every tick of something is asked for.
+    pub every: Arc<AtomicUsize>,
 }
 
 /// A shard's way to the pulse.
@@ -162,6 +165,8 @@ pub struct Asked {
 pub struct Uplink {
     questions: mpsc::Sender<Question>,
     moves: mpsc::Sender<Vec<Move>>,
+    /// Where the shard keeps count of how often every tick of something is asked for.
+    pub every: Arc<AtomicUsize>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -179,7 +184,9 @@ impl Uplink {
     pub fn new(wake: Arc<dyn Fn() + Send + Sync>) -> (Uplink, Asked) {
         let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
         let (moves, moved) = mpsc::channel(MOVES_MAX);
-        (Uplink { questions, moves, wake }, Asked { questions: asked, moves: moved })
+        let every = Arc::new(AtomicUsize::new(0));
+        let uplink = Uplink { questions, moves, every: every.clone(), wake };
+        (uplink, Asked { questions: asked, moves: moved, every })
     }
 
     /// Reports who came and went; gives it back when earlier reports have not been read yet.

@@ -189,6 +189,7 @@ impl Shard {
         let tiers = settings.feeds.iter().flat_map(|feed| feed.tiers.all().iter().skip(1));
         let slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
         let now = Instant::now();
+        let cohorts = Cohorts::counting(uplink.every.clone());
         Shard {
             me,
             number,
@@ -198,7 +199,7 @@ impl Shard {
             free: Vec::new(),
             generations: 0,
             topics: Topics::new(settings.feeds.clone()),
-            cohorts: Cohorts::default(),
+            cohorts,
             rooms: Rooms::default(),
             cohorts_told: 0,
             health: settings.feeds.iter().map(up).collect(),

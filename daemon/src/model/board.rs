@@ -19,12 +19,12 @@ use self::ageing::Ages;
 pub use self::due::{Due, STREAM};
 pub use self::restoring::Restored;
 
-/// Most ticks of one event topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`,
-/// and is counted.
-pub const EVENTS_PER_BEAT_MAX: usize = 1024;
-/// The same for a state topic: as many as are kept for a client that lags. Most who take it want the newest alone, and a feed
-/// that says more would have the others' beats wait while all of it is put away.
-pub const STATES_PER_BEAT_MAX: usize = 256;
+/// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
+/// is counted.
+pub const TICKS_PER_BEAT_MAX: usize = 1024;
+/// The same for a state topic while nobody asks for every tick of anything: what a feed says above that is put away for
+/// nobody, and the others' beats would wait for it.
+pub const UNASKED_PER_BEAT_MAX: usize = 256;
 
 /// Topics in a list of what may be due that are not, beyond twice as many as there are topics.
 const LEFT_OVER_MAX: usize = 1024;
@@ -99,6 +99,7 @@ pub struct Board {
     n: u64,
     /// Microseconds on the monotonic clock, as it was last told; see [`Board::set_clock`].
     now: u64,
+    is_every_wanted: bool,
 }
 
 impl Board {
@@ -126,6 +127,7 @@ impl Board {
             history: History::new(limits),
             n: 0,
             now: 0,
+            is_every_wanted: true,
         }
     }
 
@@ -166,9 +168,9 @@ impl Board {
         }
         let class = tick.topic.class();
         let is_full = place.ticks.len()
-            == match class {
-                Class::Event => EVENTS_PER_BEAT_MAX,
-                Class::State => STATES_PER_BEAT_MAX,
+            >= match class {
+                Class::State if !self.is_every_wanted => UNASKED_PER_BEAT_MAX,
+                _ => TICKS_PER_BEAT_MAX,
             };
         state.merged += u64::from(match class {
             Class::Event => is_full,
@@ -186,6 +188,11 @@ impl Board {
             list.push(id);
         }
         place.seq
+    }
+
+    /// Says whether anyone asks for every tick of anything, from the next tick on.
+    pub fn want_every(&mut self, is_wanted: bool) {
+        self.is_every_wanted = is_wanted;
     }
 
     /// Takes a topic off the board.

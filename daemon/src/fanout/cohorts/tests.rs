@@ -221,6 +221,8 @@ impl Bench {
         }
         assert_eq!(members, self.in_cohort.len());
         assert_eq!(asks.len(), self.cohorts.count());
+        let every = asks.iter().flat_map(|(_, asks)| asks).filter(|ask| ask.terms.mode == Mode::All).count();
+        assert_eq!(every, self.cohorts.every.load(Ordering::Relaxed));
         assert_eq!(self.cohorts.by_key.values().map(Vec::len).sum::<usize>(), asks.len());
     }
 

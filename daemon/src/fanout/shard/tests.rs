@@ -2,6 +2,7 @@
 
 mod ages;
 mod encodings;
+mod many;
 mod past;
 
 use std::collections::BTreeMap;

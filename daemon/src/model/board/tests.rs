@@ -104,19 +104,22 @@ fn all_go_in_order_within_their_bound() {
     }
     assert_eq!(streamed(&mut board), [(1, 1), (2, 2), (3, 3)]);
     assert_eq!((due(&mut board, 0), due(&mut board, 1)), (vec![], vec![]), "and nowhere else");
-    for i in 0..EVENTS_PER_BEAT_MAX + 2 {
+    for i in 0..TICKS_PER_BEAT_MAX + 2 {
         board.offer(0, tick(&a, &i.to_string(), 0));
     }
     let got = streamed(&mut board);
-    assert_eq!((got.len(), got[0].0), (EVENTS_PER_BEAT_MAX, 6));
+    assert_eq!((got.len(), got[0].0), (TICKS_PER_BEAT_MAX, 6));
     assert_eq!(board.take_merged(0), 2);
-    let b = topic("f.b");
-    for i in 0..STATES_PER_BEAT_MAX + 2 {
-        board.offer(0, tick(&b, &i.to_string(), 0));
+    for (is_wanted, most) in [(true, TICKS_PER_BEAT_MAX), (false, UNASKED_PER_BEAT_MAX)] {
+        let b = topic(&format!("f.{is_wanted}"));
+        board.want_every(is_wanted);
+        for i in 0..most + 2 {
+            board.offer(0, tick(&b, &i.to_string(), 0));
+        }
+        let got = streamed(&mut board);
+        assert_eq!((got.len(), got[0].0), (most, 3));
+        assert_eq!(board.take_merged(0), most as u64 + 1, "all but one, for who takes the newest");
     }
-    let got = streamed(&mut board);
-    assert_eq!((got.len(), got[0].0), (STATES_PER_BEAT_MAX, 3));
-    assert_eq!(board.take_merged(0), STATES_PER_BEAT_MAX as u64 + 1, "all but one, for who takes the newest");
 }
 
 /// The same value again is news to those who want every tick, and to nobody else.
