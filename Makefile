@@ -17,11 +17,12 @@ PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-clients test-browser test-contract conformance lint bench install clean
+.PHONY: help run build test test-tools test-rust test-clients test-browser test-contract flaky conformance lint bench install clean
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
 	@echo "make test         everything: format, lints, Rust tests, browser tests"
+	@echo "make flaky        which tests fail by chance: many runs on a busy machine"
 	@echo "make lint         format and lints alone"
 	@echo "make conformance  /echo held to the 517 cases of the Autobahn suite; Python 3.10"
 	@echo "make bench        speed and memory, as ratios to a floor measured in the same run"
@@ -78,6 +79,10 @@ test-contract: test-tools $(CONTRACT_DEPS)
 # Most of the compression cases of the conformance suite are left out here: they take minutes.
 test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CONTRACT_DEPS) lint test-rust test-clients test-contract test-browser
 	tests/conformance/run.sh --quick
+
+# Half an hour and more; see the script for fewer runs, or some tests alone.
+flaky: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CONTRACT_DEPS)
+	tests/flaky.sh
 
 conformance:
 	$(CARGO) build --locked -p tickerd

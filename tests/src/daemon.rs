@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
@@ -22,6 +23,7 @@ use crate::{GUARD, within};
 
 /// A daemon to be: without feeds, on free ports of the loopback.
 pub fn daemon() -> Builder {
+    raise_descriptors();
     Builder {
         listen: "127.0.0.1:0".into(),
         server: String::new(),
@@ -29,6 +31,15 @@ pub fn daemon() -> Builder {
         rest: String::new(),
         env: Vec::new(),
     }
+}
+
+/// Hundreds of clients are in this process, and on many a machine it may have 1,024 descriptors unless it asks for more.
+fn raise_descriptors() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    });
 }
 
 /// The executable under test.

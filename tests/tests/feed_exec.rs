@@ -163,7 +163,10 @@ async fn it_runs_within_walls_and_with_little_of_the_daemons_environment() {
     assert_eq!(seen["look.status"], "0000000000000000 1 ", "no signal held off, no new rights");
     assert_eq!(seen["look.group"], "1");
     assert_eq!(seen["look.environment"], "|/run/credentials/t|/ca.pem|http://proxy:1||path");
-    assert_eq!(seen["look.oom"], "500");
+    // What a container has set above it, not everyone may lower.
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().to_owned();
+    let is_higher = own.parse::<i32>().unwrap() > 500;
+    assert!(seen["look.oom"] == "500" || is_higher && seen["look.oom"] == own, "{own}, {seen:?}");
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tickerd_tests::daemon::{Builder, command, target};
 use tickerd_tests::{
-    Client, Daemon, Event, Feed, Process, Value, Witness, daemon, exec, json, of_feed, raw_c, steady, within,
+    Client, Daemon, Event, Feed, Process, Value, Witness, daemon, exec, gone, json, of_feed, raw_c, steady,
+    within,
 };
 
 /// A plugin file of a test's own, and the socket of its daemon.
@@ -130,7 +131,7 @@ async fn is_swapped_under_a_subscriber(mode: &str) {
     assert_eq!((&after["state"], &after["version"]), (&json!("up"), &json!("two")), "{after}");
     assert_eq!(after["since"], before["since"], "it was up all the time");
     assert_ne!(after["sha256"], before["sha256"]);
-    assert!(!process.runs(), "the old process is gone");
+    gone(&[process]).await;
     assert_eq!(daemon.metric(&of_feed("tickerd_feed_restarts_total", "v")).await, Some(0.0));
     let swapped = r#"tickerd_feed_reloads_total{feed="v",result="swapped"}"#;
     assert_eq!(daemon.metric(swapped).await, Some(1.0));

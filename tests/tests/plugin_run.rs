@@ -197,7 +197,7 @@ async fn the_exit_code_tells_how_it_went() {
     for (arguments, code, says) in [
         (vec![open.as_str()], 78, "may be written by everyone (mode 0666); `chmod go-w "),
         (vec![silent.as_str(), "--for", "300ms"], 1, "it said nothing"),
-        (vec![&failing, "--for", "300ms"], 1, "exited with status 1: no route to the exchange"),
+        (vec![&failing, "--for", "5s"], 1, "exited with status 1: no route to the exchange"),
         (vec![&no_entry], 78, "does not export tickerd_plugin_v1"),
         (vec!["tickerd_feed_zoo", "--config", "behave=bad_config"], 78, "`bad_config` was asked for"),
         (vec!["tickerd_feed_sim", "--config", "sed=7"], 78, "sed is no key; did you mean seed?"),
