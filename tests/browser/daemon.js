@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const ROOT = new URL("../../", import.meta.url);
-const START_MS = 20_000;
+const START_MS = 60_000;
 
 function binary() {
   const built = ["debug", "release"].map((profile) =>

@@ -12,7 +12,7 @@ import tempfile
 
 import websockets
 
-GUARD = 20
+GUARD = 60
 CONFIG = """
 [server]
 listen = ["127.0.0.1:0"]
