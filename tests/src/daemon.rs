@@ -71,7 +71,7 @@ pub fn command() -> Command {
             command.env_remove(name);
         }
     }
-    // Daemons of several tests must not meet at the login session's socket.
+    // Nothing of the login session's: see `Daemon::start`.
     command.env_remove("RUNTIME_DIRECTORY").env_remove("XDG_RUNTIME_DIR");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
@@ -167,6 +167,10 @@ pub struct Daemon {
 impl Daemon {
     /// Starts this command, whose stdout and stderr are pipes, without waiting for anything.
     pub fn start(mut command: Command, folder: TempDir) -> Daemon {
+        // A runtime folder of its own, so that daemons of several tests do not meet at an admin socket.
+        if !command.as_std().get_envs().any(|(name, value)| name == "XDG_RUNTIME_DIR" && value.is_some()) {
+            command.env("XDG_RUNTIME_DIR", folder.path());
+        }
         let mut child = command.spawn().unwrap();
         let out = Lines::read(child.stdout.take().unwrap());
         let log = Lines::read(child.stderr.take().unwrap());

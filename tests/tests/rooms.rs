@@ -35,11 +35,15 @@ async fn person(daemon: &Daemon, name: &str) -> (Client, String) {
 pub async fn ask(client: &mut Client, event: &str, mut data: Value) -> tickerd_tests::Event {
     data["id"] = json!("ask");
     client.send(json!({"event": event, "data": data})).await;
+    // What comes before the answer is still to be read.
+    let mut before = Vec::new();
     loop {
         let event = client.next().await;
         if event.data["id"] == "ask" {
+            client.put_back(before);
             return event;
         }
+        before.push(event);
     }
 }
 
