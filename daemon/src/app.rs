@@ -5,7 +5,6 @@
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
 mod introduction;
-pub mod panics;
 mod past;
 mod readiness;
 mod reload;

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use tickerd::output;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -52,6 +53,7 @@ impl Signals {
                     };
                     let Some(stop) = stop.take() else {
                         tracing::warn!(signal = name, "second signal: ending at once");
+                        output::flush();
                         std::process::exit(128 + number);
                     };
                     tracing::info!(signal = name, "stopping");

@@ -50,6 +50,7 @@ mod slow_client;
 mod sources;
 mod stale;
 mod stale_crowd;
+mod stalled_log;
 mod subscribe;
 mod systemd;
 mod unknown_names;
