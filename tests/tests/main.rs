@@ -12,6 +12,7 @@ mod config;
 mod contract;
 mod crowd;
 mod demo;
+mod disk;
 mod echo;
 mod errors;
 mod every_tick;
