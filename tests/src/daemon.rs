@@ -138,11 +138,17 @@ impl Builder {
 
     /// Starts it without waiting for anything.
     pub fn spawn(self) -> Daemon {
+        self.spawn_to(Stdio::piped(), Stdio::piped())
+    }
+
+    /// The same, with its standard output and error there. What does not come to the harness it knows nothing of.
+    pub fn spawn_to(self, out: impl Into<Stdio>, log: impl Into<Stdio>) -> Daemon {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("tickerd.toml");
         std::fs::write(&file, self.toml()).unwrap();
         let mut command = command();
         command.arg("--config").arg(&file).envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.stdout(out).stderr(log);
         Daemon::start(command, folder)
     }
 
@@ -165,15 +171,15 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts this command, whose stdout and stderr are pipes, without waiting for anything.
+    /// Starts this command without waiting for anything.
     pub fn start(mut command: Command, folder: TempDir) -> Daemon {
         // A runtime folder of its own, so that daemons of several tests do not meet at an admin socket.
         if !command.as_std().get_envs().any(|(name, value)| name == "XDG_RUNTIME_DIR" && value.is_some()) {
             command.env("XDG_RUNTIME_DIR", folder.path());
         }
         let mut child = command.spawn().unwrap();
-        let out = Lines::read(child.stdout.take().unwrap());
-        let log = Lines::read(child.stderr.take().unwrap());
+        let out = child.stdout.take().map_or_else(|| Lines::read(tokio::io::empty()), Lines::read);
+        let log = child.stderr.take().map_or_else(|| Lines::read(tokio::io::empty()), Lines::read);
         Daemon { child, out, log, address: None, admin: None, folder }
     }
 
