@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::priority;
+
 /// Bytes that wait for one reader. Above that a line is dropped.
 const WAITING_BYTES_MAX: usize = 512 * 1024;
 /// What a line costs besides its text.
@@ -36,9 +38,12 @@ pub fn stderr() -> &'static Output {
     &STDERR
 }
 
-/// Writes text to standard error, behind what was logged before.
+/// Writes what is wrong to standard error, behind what was logged before.
 pub fn tell(text: &str) {
-    STDERR.push(text.as_bytes());
+    match priority::is_journal() {
+        true => STDERR.push(priority::errors(text).as_bytes()),
+        false => STDERR.push(text.as_bytes()),
+    }
 }
 
 /// Writes text to standard output. If that is closed, that is the reader's choice and no reason to end.
