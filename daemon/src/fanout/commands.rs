@@ -1,6 +1,6 @@
 //! What a client asks its shard to do: whether it may, who does it, and how it is told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::arrival::{Opening, TickId};
@@ -13,6 +13,7 @@ use crate::model::protocol::VERSION;
 use crate::model::protocol::command::{self, Command, Id, Refused, Request};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event;
+use crate::model::topic::Pattern;
 
 /// Bytes of answers that may wait for a client before its next command is refused; one more answer fits over it.
 const ANSWERS_BYTES_MAX: usize = 1 << 20;
@@ -44,7 +45,9 @@ impl Shard {
         let Some(opening) = opening else { return };
         match command::terms(opening.rate.as_deref(), None) {
             Ok(terms) => match opening.last {
-                Some(TickId { epoch, n }) if epoch == settings.epoch => {
+                Some(TickId { epoch, n })
+                    if epoch == settings.epoch && few_patterns(&opening.topics, settings.patterns_max) =>
+                {
                     self.ask_pulse(id, None, About::Resume { topics: opening.topics, terms, n });
                 }
                 Some(_) => self.subscribe_anew(id, &opening.topics, terms),
@@ -155,4 +158,11 @@ impl Shard {
             conn.budget.charge(looks, burst);
         }
     }
+}
+
+/// Whether no more patterns are asked for than may be had. What was missed of more is not looked for: it would be the pulse
+/// that has to hold each against all topics.
+fn few_patterns(topics: &[String], most: usize) -> bool {
+    let patterns: HashSet<&String> = topics.iter().filter(|name| Pattern::is_pattern(name)).collect();
+    patterns.len() <= most
 }

@@ -10,7 +10,6 @@ use super::shard::Shard;
 use crate::model::protocol::command::{Id, Mode, Since, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event;
-use crate::model::topic::Pattern;
 
 /// The terms of one who was there for every tick.
 const EVERY: Terms = Terms { rate: None, mode: Mode::All };
@@ -42,19 +41,18 @@ impl Shard {
         self.ask_pulse(id, request, About::Since { topics, snapshot, seqs });
     }
 
-    /// Subscribes an event stream that was there in another history, of which nothing can be told: that is said of all topics
-    /// of which each tick matters, and of those that were named and have not spoken.
+    /// Subscribes an event stream that was there and of which nothing can be told, since its history was another: that is said
+    /// of all topics of which each tick matters, and of those that were named and have not spoken.
     pub(super) fn subscribe_anew(&mut self, id: ConnId, topics: &[String], terms: Terms) {
-        let patterns: Vec<Pattern> = topics.iter().filter_map(|name| Pattern::parse(name).ok()).collect();
-        let present = self.topics.present().filter(|(_, slot)| slot.is_event());
-        let wanted = present.filter(|(_, slot)| patterns.iter().any(|pattern| pattern.matches(&slot.name)));
+        // Which of them it gets is found out when it subscribes.
+        let events = self.topics.present().filter(|(_, slot)| slot.is_event());
         let silent = topics.iter().filter(|name| {
             let slot = self.topics.find(name).and_then(|slot| self.topics.slot(slot));
             slot.is_none_or(|slot| slot.topic.is_none())
         });
-        let names = wanted.map(|(_, slot)| String::from(&*slot.name)).chain(silent.cloned());
+        let names = events.map(|(_, slot)| String::from(&*slot.name)).chain(silent.cloned());
         let missed = names.map(|name| (name, None)).collect();
-        self.charge(id, patterns.len());
+        self.charge(id, 1);
         self.subscribe(id, None, true, topics, terms, true, missed);
     }
 

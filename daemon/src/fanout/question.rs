@@ -44,7 +44,8 @@ pub enum About {
     History { topic: String, limit: usize },
     /// Whatever came after these ticks, for a subscription to all of `topics`.
     Since { topics: Vec<String>, snapshot: bool, seqs: Vec<(String, u64)> },
-    /// Whatever events came after the tick with the process-wide number `n`, for a subscription to `topics`.
+    /// Whatever events came after the tick with the process-wide number `n`, for a subscription to `topics`. Each pattern among
+    /// them is held against all event topics: whoever asks sees to it that they are few.
     Resume { topics: Vec<String>, terms: Terms, n: u64 },
     /// A message to a declared topic, which takes it or not.
     Publish(Message),
@@ -88,12 +89,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// How many ticks it holds.
-    pub fn ticks(&self) -> usize {
+    /// How many ticks and topics it holds: what it costs to find and to take.
+    pub fn weight(&self) -> usize {
         match &self.found {
-            Found::History { past, .. } => past.as_ref().map_or(0, |past| past.frames.len()),
+            Found::History { past, .. } => past.as_ref().map_or(1, |past| 1 + past.frames.len()),
             Found::Since { missed, .. } | Found::Resumed { missed, .. } => {
-                missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum()
+                missed.iter().map(|(_, frames)| 1 + frames.as_ref().map_or(0, Vec::len)).sum()
             }
             Found::Published(_) | Found::Members(_) => 1,
         }

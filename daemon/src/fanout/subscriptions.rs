@@ -81,11 +81,10 @@ impl Shard {
         }
         // What a pattern brings has no grant of its own: its ticks follow, or a word that they do not.
         let mut resets = Vec::new();
+        let brought = moved.iter().filter(|moved| moved.now.is_some()).map(|moved| moved.slot);
+        let brought: HashSet<SlotId> = if missed.is_empty() { HashSet::new() } else { brought.collect() };
         for (name, frames) in missed {
-            let Some(slot) = self.topics.find(&name) else { continue };
-            if !moved.iter().any(|moved| moved.slot == slot && moved.now.is_some()) {
-                continue;
-            }
+            let Some(slot) = self.topics.find(&name).filter(|slot| brought.contains(slot)) else { continue };
             match frames {
                 Some(frames) => {
                     snapshots.retain(|snapshot| snapshot.slot != slot);

@@ -1,5 +1,6 @@
 //! The pulse's answers to what clients ask.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::rooms::Rooms;
@@ -47,9 +48,12 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
             Found::Since { topics, snapshot, missed: bounded(since) }
         }
         About::Resume { topics, terms, n } => {
+            let (patterns, exact): (HashSet<&str>, HashSet<&str>) =
+                topics.iter().map(String::as_str).partition(|name| Pattern::is_pattern(name));
             let patterns: Vec<Pattern> =
-                topics.iter().filter_map(|topic| Pattern::parse(topic).ok()).collect();
-            let missed = board.missed_after(n, |name| patterns.iter().any(|pattern| pattern.matches(name)));
+                patterns.into_iter().filter_map(|p| Pattern::parse(p).ok()).collect();
+            let is_wanted = |name: &str| exact.contains(name) || patterns.iter().any(|p| p.matches(name));
+            let missed = board.missed_after(n, is_wanted);
             let missed = bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames)));
             Found::Resumed { topics, terms, missed }
         }

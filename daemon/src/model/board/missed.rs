@@ -1,11 +1,9 @@
 //! What someone missed who was there before: all of it, or the word that some is gone.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Board, TopicId};
 use crate::model::frame::Frame;
-use crate::model::history::After;
 use crate::model::sample::Class;
 
 impl Board {
@@ -25,24 +23,14 @@ impl Board {
         n: u64,
         wanted: impl Fn(&str) -> bool,
     ) -> Vec<(&str, Option<Vec<Arc<Frame>>>)> {
-        let mut by_topic: HashMap<TopicId, Option<Vec<Arc<Frame>>>> = HashMap::new();
-        let after = self.history.after(n);
-        let is_known = after.is_some();
-        if let Some(After { gone, left }) = after {
-            by_topic.extend(gone.into_iter().map(|topic| (topic, None)));
-            for (topic, frame) in left {
-                if let Some(frames) = by_topic.entry(topic).or_insert_with(|| Some(Vec::new())) {
-                    frames.push(frame.clone());
-                }
-            }
-        }
+        let place = self.history.place(n);
         let places =
             self.places.iter().zip(0..).filter_map(|(place, id)| Some((place.as_ref()?, TopicId(id))));
-        let events =
-            places.filter(|(place, _)| place.topic.class() == Class::Event && wanted(place.topic.name()));
-        let missed = events.map(|(place, id)| {
-            let nothing = is_known.then(Vec::new);
-            (place.topic.name(), by_topic.remove(&id).unwrap_or(nothing))
+        let events = places.filter(|(place, _)| place.topic.class() == Class::Event);
+        let wanted = events.map(|(place, id)| (place.topic.name(), id)).filter(|(name, _)| wanted(name));
+        let missed = wanted.map(|(name, id)| {
+            let frames = place.and_then(|place| self.history.after(id, place));
+            (name, frames.map(|frames| frames.cloned().collect()))
         });
         missed.collect()
     }
