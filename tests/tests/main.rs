@@ -31,6 +31,7 @@ mod host;
 mod http;
 mod metrics;
 mod openapi;
+mod patterns;
 mod plugin_check;
 mod plugin_doctor;
 mod plugin_inspect;

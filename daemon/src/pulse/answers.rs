@@ -1,6 +1,5 @@
 //! The pulse's answers to what clients ask.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::rooms::Rooms;
@@ -8,7 +7,6 @@ use crate::fanout::beat::Beat;
 use crate::fanout::question::{About, Answer, Found, Missed, Past, Question};
 use crate::model::board::Board;
 use crate::model::frame::Frame;
-use crate::model::topic::Pattern;
 
 /// Bytes of one `history`, about.
 const HISTORY_BYTES_MAX: usize = 1 << 20;
@@ -47,15 +45,10 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
             });
             Found::Since { topics, snapshot, missed: bounded(since) }
         }
-        About::Resume { topics, terms, n } => {
-            let (patterns, exact): (HashSet<&str>, HashSet<&str>) =
-                topics.iter().map(String::as_str).partition(|name| Pattern::is_pattern(name));
-            let patterns: Vec<Pattern> =
-                patterns.into_iter().filter_map(|p| Pattern::parse(p).ok()).collect();
-            let is_wanted = |name: &str| exact.contains(name) || patterns.iter().any(|p| p.matches(name));
-            let missed = board.missed_after(n, is_wanted);
+        About::Resume { wish, events, n } => {
+            let missed = board.missed_after(n, events.iter().map(|name| &**name));
             let missed = bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames)));
-            Found::Resumed { topics, terms, missed }
+            Found::Resumed { wish, missed }
         }
         About::Publish(message) => rooms.publish(message, *now_ms, board, beat),
         About::Members { topic } => rooms.members(topic),

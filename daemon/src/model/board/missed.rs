@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Board, TopicId};
+use super::Board;
 use crate::model::frame::Frame;
 use crate::model::sample::Class;
 
@@ -16,21 +16,19 @@ impl Board {
         }
     }
 
-    /// What each event topic that is `wanted` said after the tick with the process-wide number `n` was pushed; `None` where
-    /// some of that is gone, and for all of them if it is not known when that was.
-    pub fn missed_after(
+    /// What each of these event topics said after the tick with the process-wide number `n` was pushed; `None` where some of that
+    /// is gone, and for all of them if it is not known when that was. Of a name that is none there is nothing.
+    pub fn missed_after<'a>(
         &self,
         n: u64,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Vec<(&str, Option<Vec<Arc<Frame>>>)> {
+        names: impl Iterator<Item = &'a str>,
+    ) -> Vec<(&'a str, Option<Vec<Arc<Frame>>>)> {
         let place = self.history.place(n);
-        let places =
-            self.places.iter().zip(0..).filter_map(|(place, id)| Some((place.as_ref()?, TopicId(id))));
-        let events = places.filter(|(place, _)| place.topic.class() == Class::Event);
-        let wanted = events.map(|(place, id)| (place.topic.name(), id)).filter(|(name, _)| wanted(name));
-        let missed = wanted.map(|(name, id)| {
+        let missed = names.filter_map(|name| {
+            let id = self.find(name)?;
+            let is_event = self.places.get(id.0 as usize)?.as_ref()?.topic.class() == Class::Event;
             let frames = place.and_then(|place| self.history.after(id, place));
-            (name, frames.map(|frames| frames.cloned().collect()))
+            is_event.then(|| (name, frames.map(|frames| frames.cloned().collect())))
         });
         missed.collect()
     }
