@@ -23,7 +23,7 @@ async fn check(plugin: &Path, more: &[&str]) -> Output {
         }
     }
     // A suite has a time limit per test; this one is for the sum of them on a busy machine.
-    tokio::time::timeout(std::time::Duration::from_secs(90), command.output())
+    tokio::time::timeout(std::time::Duration::from_secs(300), command.output())
         .await
         .expect("the suite ends")
         .unwrap()
