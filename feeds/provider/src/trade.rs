@@ -29,7 +29,7 @@ pub struct Trade {
     /// The source's number of the trade, unique for the symbol there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The price, in units of `currency`, above zero, with the source's digits.
+    /// The price, in units of `currency`, with the source's digits. It may be below zero.
     pub price: Digits,
     /// How much was traded.
     #[serde(skip_serializing_if = "Option::is_none")]
