@@ -1,6 +1,6 @@
 //! What the feeds of real sources share: manners towards a provider, and the shapes of what it says.
 //!
-//! One shape per kind, whatever the source: [`Quote`], [`Trade`], [`Observation`]. Digits pass through untouched
+//! One shape per kind, whatever the source: [`Quote`], [`Trade`], [`Correction`], [`Observation`]. Digits pass through untouched
 //! ([`Digits`]); what a source does not say is left out, never guessed.
 //!
 //! # Manners
@@ -69,4 +69,4 @@ pub use secret::{Secret, SecretSource};
 pub use socket::Socket;
 pub use symbol::{Symbol, SymbolEntry, segment};
 pub use tally::Tally;
-pub use trade::{Side, Trade};
+pub use trade::{Action, Correction, Side, Trade};
