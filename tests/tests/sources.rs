@@ -77,7 +77,7 @@ async fn a_refused_key_waits_for_a_person_and_is_told_nowhere() {
 
 #[tokio::test]
 async fn crypto_reaches_a_client_and_comes_back_after_a_cut() {
-    let kraken = Kraken::start(&[("BTC/USD", "64000.10000")]);
+    let kraken = Kraken::start(&[("BTC/USD", "64000.10000")]).today();
     let feed = Feed::plugin("crypto", "tickerd_feed_crypto")
         .set("interval = \"50ms\"")
         .configured("symbols = [\"BTC/USD\"]")
