@@ -199,7 +199,11 @@ addEventListener("keydown", (event) => {
   element("filter").focus();
 });
 element("unbuilt").hidden = uPlot !== null;
-element("script").textContent = `const ticks = new WebSocket("${url}?topics=**");
+
+/** Two lines that bring the chosen topics to a page of one's own. */
+function showScript(names) {
+  const wanted = names.length > 0 ? names.join() : PATTERN;
+  element("script").textContent = `const ticks = new WebSocket("${url}?topics=${wanted}");
 ticks.onmessage = ({ data }) => console.log(JSON.parse(data));`;
 
 themes(element("theme"), () => {
@@ -209,3 +213,6 @@ themes(element("theme"), () => {
 charts.restore();
 setInterval(beat, BEAT_MS);
 connection.start();
+charts.onFull = (sentence) => notices.full(sentence);
+  showScript(names);
+showScript([]);

@@ -1,5 +1,6 @@
 // Every topic, live, in one table: a group per feed, a filter, an order, and keys to move and choose with.
 import { Group } from "./group.js";
+import { share } from "./kinds.js";
 import { Row } from "./row.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
@@ -8,7 +9,7 @@ const ORDERS = {
   topic: byName,
   kind: (a, b) => collator.compare(a.topic.kind, b.topic.kind),
   value: (a, b) => figure(a.topic.number) - figure(b.topic.number),
-  change: (a, b) => a.topic.delta - b.topic.delta,
+  change: (a, b) => share(a.topic) - share(b.topic),
   seq: (a, b) => a.topic.seq - b.topic.seq,
   age: (a, b) => b.topic.ts - a.topic.ts,
 };
