@@ -159,6 +159,11 @@ impl Shared {
         loop {
             let line = self.next();
             let written = write_line(to, &line).is_ok();
+            if !written {
+                failed += 1;
+                // Before the line counts as done: who has waited for that finds it counted.
+                DROPPED.fetch_add(1, Ordering::Relaxed);
+            }
             let mut queue = self.lock();
             queue.bytes -= line.len() + LINE_COST;
             queue.is_writing = false;
@@ -168,10 +173,6 @@ impl Shared {
                 if queue.bytes <= WAITING_BYTES_MAX / 2 { std::mem::take(&mut queue.missing) } else { 0 };
             drop(queue);
             self.changed.notify_all();
-            if !written {
-                failed += 1;
-                DROPPED.fetch_add(1, Ordering::Relaxed);
-            }
             let untold = missing + if written { std::mem::take(&mut failed) } else { 0 };
             if untold > 0 {
                 tell(untold);
