@@ -122,7 +122,7 @@ impl Snapshots {
         let traded = snapshot.trade.filter(|trade| {
             let marks = trade.c.as_deref().unwrap_or_default();
             sets_last_price(marks, trade.z.as_deref())
-                && !trade.id().is_some_and(|id| listing.last.is_cancelled(&id))
+                && !trade.id().is_some_and(|id| listing.last.is_cancelled(&id, trade_ms))
                 && trade.p.as_ref().is_some_and(|price| range.holds(price))
         });
         let trade_id = traded.as_ref().and_then(Last::id);
@@ -149,7 +149,7 @@ impl Snapshots {
         quote.source_currency.clone_from(&unit.source_currency);
         quote.delay_s = Some(tape.delay_s());
         let otherwise = bar.filter(|bar| range.holds(bar)).and_then(|bar| unit.price(Some(bar)));
-        Ok(Quoted { quote, time_ms, trade_id, otherwise })
+        Ok(Quoted { quote, time_ms, order_ms: trade_ms.or(time_ms), trade_id, otherwise })
     }
 }
 
@@ -229,7 +229,7 @@ mod tests {
             snapshots.quote(listing, Tape::Iex).unwrap().quote.price.to_string()
         };
         assert_eq!(price(&listing), "70.5");
-        listing.last.corrected("D-7", None);
+        listing.last.corrected("D-7", None, Some(1_767_193_240_000));
         assert_eq!(price(&listing), "70.1");
     }
 
