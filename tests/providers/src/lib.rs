@@ -36,7 +36,7 @@ pub use reply::Reply;
 pub use request::Request;
 pub use script::{Script, Scripted};
 pub use server::Server;
-pub use socket::{GUARD, Peer, Sockets};
+pub use socket::{GUARD, Peer, SOON, Sockets};
 
 /// Unix milliseconds at which the clocks of the crypto exchanges begin: 2026-11-20T12:00:00Z.
 pub const CRYPTO_START_MS: u64 = 1_795_176_000_000;
