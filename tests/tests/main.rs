@@ -29,6 +29,7 @@ mod handshake;
 mod heartbeat;
 mod host;
 mod http;
+mod kinds;
 mod metrics;
 mod openapi;
 mod plugin_check;
