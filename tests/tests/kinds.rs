@@ -26,6 +26,7 @@ fn kinds() -> BTreeMap<String, Fields> {
                 // One type for all fields of a row, one for each, or none: then they are as of a quote.
                 let kind = match types.get(at).or(types.first()) {
                     Some(&"") => kinds["quote"][name].clone(),
+                    Some(&"as of a trade") => kinds["trade"][name.trim_start_matches("new_")].clone(),
                     Some(kind) => kind.trim_matches('`').to_owned(),
                     None => panic!("{row}"),
                 };
@@ -60,6 +61,7 @@ fn is_of_type(value: &Value, kind: &str) -> bool {
 fn required(kind: &str) -> &'static [&'static str] {
     match kind {
         "weather" => &["place", "source", "temperature_c"],
+        "correction" => &["symbol", "source_symbol", "source", "action"],
         _ => &["symbol", "source_symbol", "source", "price"],
     }
 }
@@ -80,7 +82,7 @@ fn wrong(tick: &Event, fields: &Fields) -> Vec<String> {
 #[tokio::test]
 async fn bundled_feeds_keep_to_the_standard_kinds() {
     let kinds = kinds();
-    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["quote", "trade", "weather"]);
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["correction", "quote", "trade", "weather"]);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let weather = OpenMeteo::start();
     weather.set("time", json!(now));
@@ -129,6 +131,7 @@ async fn bundled_feeds_keep_to_the_standard_kinds() {
         "sim.quote",
         "sim.trade",
         "sim.weather",
+        "stocks.correction",
         "stocks.quote",
         "stocks.trade",
         "weather.weather",

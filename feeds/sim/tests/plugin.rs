@@ -175,8 +175,8 @@ fn ten_thousand_symbols_poll_quickly() {
 
 /// Time that this thread has had a processor, in hundredths: other processes make it no longer. See proc_pid_stat(5).
 fn worked() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("this is Linux");
+    let (_, fields) = stat.rsplit_once(") ").expect("the name stands in parentheses");
+    let ticks = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
+    Duration::from_millis(ticks.sum::<u64>() * 10)
 }
