@@ -24,20 +24,11 @@ impl Shard {
         let cohort = self.connection(id).and_then(|c| c.cohort);
         let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
         let (topics, patterns) = self.grants(cohort, asks.iter().map(|ask| ask.what));
-        self.charge(id, patterns.len());
         self.tell(id, &event::Subscriptions { id: request, topics, patterns });
     }
 
-    pub(super) fn tell_topics(&mut self, id: ConnId, request: Option<Id>, text: &str) {
-        let pattern = match Pattern::parse(text) {
-            Ok(pattern) => pattern,
-            Err(why) => {
-                let error = ProtocolError::new(Code::BadPattern, format!("match cannot be used: {why}"));
-                return self.tell_error(id, request, &error);
-            }
-        };
-        self.charge(id, 1);
-        let topics = self.entries(&pattern);
+    pub(super) fn tell_topics(&mut self, id: ConnId, request: Option<Id>, pattern: &Pattern) {
+        let topics = self.entries(pattern);
         let mut out = Vec::new();
         self.write(id, &event::Topics { id: request, topics }, &mut out);
         self.send(id, &out, &[]);
@@ -45,7 +36,7 @@ impl Shard {
 
     /// The topics that match, by name.
     pub(super) fn entries(&self, pattern: &Pattern) -> Vec<TopicEntry<'_>> {
-        let matching = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name));
+        let matching = self.topics.matching(pattern).into_iter();
         let mut topics: Vec<TopicEntry<'_>> = matching
             .filter_map(|(_, slot)| {
                 let topic = slot.topic.as_ref()?;
@@ -152,7 +143,8 @@ impl Shard {
                 }
                 What::Pattern(id) => {
                     let Some(pattern) = self.cohorts.patterns.get(id) else { continue };
-                    let count = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name)).count();
+                    let counted = self.cohorts.patterns.count(id);
+                    let count = counted.unwrap_or_else(|| self.topics.matching(pattern).len());
                     patterns.push(PatternGrant {
                         pattern: pattern.as_str().into(),
                         count,

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use super::beat::Stale;
 use super::cohorts::CohortId;
+use super::names::Names;
 use crate::model::board::{Due, STREAM, TopicId};
 use crate::model::frame::Frame;
 use crate::model::protocol::command::{Mode, Terms};
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
-use crate::model::topic::{Topic, first_segment};
+use crate::model::topic::{Pattern, Topic, first_segment};
 
 /// A configured feed, as far as subscribers are concerned.
 #[derive(Debug, Clone)]
@@ -151,6 +152,8 @@ pub struct Topics {
     free: Vec<SlotId>,
     by_name: HashMap<Box<str>, SlotId>,
     of_board: Vec<Option<SlotId>>,
+    /// Those that have spoken.
+    names: Names,
 }
 
 impl Topics {
@@ -164,6 +167,7 @@ impl Topics {
             free: Vec::new(),
             by_name: HashMap::new(),
             of_board: Vec::new(),
+            names: Names::default(),
         }
     }
 
@@ -232,15 +236,21 @@ impl Topics {
             self.of_board.resize(at + 1, None);
         }
         *self.of_board.get_mut(at)? = Some(id);
-        self.slot_mut(id)?.topic = Some(topic.clone());
+        if self.slot_mut(id)?.topic.replace(topic.clone()).is_none() {
+            self.names.add(id, topic.name());
+        }
         Some(id)
     }
 
     /// A topic was retired: its frames go, the slot stays while someone asks for it.
     pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
         let id = self.of_board.get_mut(board.0 as usize)?.take()?;
-        let slot = self.slot_mut(id)?;
-        (slot.topic, slot.stale) = (None, None);
+        let Topics { slots, names, .. } = self;
+        let slot = slots.get_mut(id as usize)?.as_mut()?;
+        if slot.topic.take().is_some() {
+            names.remove(id, &slot.name);
+        }
+        slot.stale = None;
         for tier in slot.tiers.iter_mut().chain([&mut slot.stream]) {
             tier.frame = None;
         }
@@ -258,15 +268,26 @@ impl Topics {
         }
     }
 
-    /// How many slots there are, in use or free: what it costs to look at each topic.
-    pub fn count(&self) -> usize {
-        self.slots.len()
-    }
-
     /// Every topic that has spoken.
     pub fn present(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
         let slots = self.slots.iter().zip(0..);
         slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
+    }
+
+    /// How many topics have spoken.
+    pub fn present_count(&self) -> usize {
+        self.names.count()
+    }
+
+    /// Every topic that has spoken and matches.
+    pub fn matching(&self, pattern: &Pattern) -> Vec<(SlotId, &Slot)> {
+        let candidates = self.names.candidates(pattern).filter_map(|id| Some((id, self.slot(id)?)));
+        candidates.filter(|(_, slot)| pattern.matches(&slot.name)).collect()
+    }
+
+    /// How many topics [`Topics::matching`] looks at.
+    pub fn cost(&self, pattern: &Pattern) -> usize {
+        self.names.cost(pattern)
     }
 
     /// The tier that a slot is had at on these terms. A rate that is slower than all of them was refused when it was asked

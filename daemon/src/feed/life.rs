@@ -37,6 +37,8 @@ pub struct Life<'a> {
     resident: Option<u64>,
     left_behind: bool,
     wedged: Option<String>,
+    /// What a poll that does not return may lack, of a program.
+    hint: String,
     closing: Option<Closing>,
     /// Another one takes its place: it ends as soon as nothing it was asked for is open.
     retiring: bool,
@@ -82,6 +84,7 @@ impl<'a> Life<'a> {
             resident: None,
             left_behind: false,
             wedged: None,
+            hint: String::new(),
             closing: None,
             retiring: false,
         }
@@ -207,11 +210,21 @@ impl<'a> Life<'a> {
             return None;
         }
         match polling.due(now)? {
-            Due::Poll(count) => self.running.poll(count, polling.deadline()),
-            Due::Interrupt => self.running.interrupt(),
+            Due::Poll(count) => {
+                self.hint.clear();
+                self.voice.take_alive();
+                self.running.poll(count, polling.deadline());
+            }
+            Due::Interrupt => {
+                if let Source::Exec { .. } = self.spec.source {
+                    self.hint = polling.lacks(self.voice.take_alive());
+                }
+                self.running.interrupt();
+            }
             Due::GivingUp if self.wedged.is_some() => {}
             Due::GivingUp => {
-                let text = format!("poll has not returned for {}", seconds(polling.deadline() * 2));
+                let text =
+                    format!("poll has not returned for {}{}", seconds(polling.deadline() * 2), self.hint);
                 return self.hang(now, text);
             }
         }
@@ -343,7 +356,7 @@ impl<'a> Life<'a> {
             return (FeedState::Down, wedged.clone());
         }
         if let Some(polling) = self.polling.as_ref().filter(|polling| polling.is_overdue()) {
-            let text = format!("poll has not returned for {}", seconds(polling.deadline()));
+            let text = format!("poll has not returned for {}{}", seconds(polling.deadline()), self.hint);
             return (FeedState::Stale, text);
         }
         if let Some(text) = self.watchdog.as_ref().and_then(silence_of) {

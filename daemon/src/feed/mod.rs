@@ -10,6 +10,7 @@
 //! `library`, `raw_descriptor`, `host`, `instance` and `cstate` hold unsafe code, and one function of `sealed`.
 mod allowance;
 mod backoff;
+mod bad_line;
 pub mod cage;
 mod child;
 pub mod cstate;
@@ -86,7 +87,7 @@ pub use report::{Failure, Fault, Hello, Mode, Report};
 pub use runner::{Job, Runner};
 pub use schema::Schema;
 pub use sealed::{SealError, Sealed, check_pin};
-pub use sink::{Sink, now_unix_ms};
+pub use sink::{LINE_FOLLOWS, Sink, now_unix_ms};
 pub use splitter::{Item, Splitter};
 pub use supervisor::{Supervisor, start};
 pub use trust::{Distrust, judge};

@@ -119,6 +119,14 @@ impl Polling {
         self.next = now;
     }
 
+    /// What a program may have forgotten that does not end this poll, though it has said something, or has not.
+    pub fn lacks(&self, has_spoken: bool) -> String {
+        match has_spoken {
+            true => format!("; did it say {{\"done\":{}}}?", self.count),
+            false => format!("; nothing came: did it flush its output, and say {{\"done\":{}}}?", self.count),
+        }
+    }
+
     /// Whether none runs.
     pub fn is_idle(&self) -> bool {
         self.current.is_none()

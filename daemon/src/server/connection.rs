@@ -26,6 +26,7 @@ use crate::model::encoding::Encoding;
 
 use super::Place;
 use super::api::WAIT_MAX;
+use super::budgets::Budgets;
 use super::limits::{Full, Limits};
 use super::routes::{Answer, Routes};
 use super::stop::Stop;
@@ -48,6 +49,8 @@ const LINGER_BYTES: usize = 2 << 20;
 /// What every connection passes.
 pub struct Gate {
     pub limits: Arc<Limits>,
+    /// What each address may ask of patterns.
+    pub patterns: Arc<Budgets>,
     pub refusals: Semaphore,
     pub handshake: Duration,
     pub routes: Routes,
@@ -77,10 +80,16 @@ impl Gate {
         match self.limits.admit(peer) {
             Ok(place) => {
                 let asked = stop.clone();
-                let answer = |request: Request<Incoming>| self.routes.answer(request, peer, &asked);
+                let share = Mutex::new(None);
+                let answer = |request: Request<Incoming>| {
+                    let its = self.patterns.share(peer, request.headers());
+                    *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
+                    self.routes.answer(request, peer, &asked)
+                };
                 if let Some((socket, read_buf, (kind, encoding))) = self.speak_http(io, answer, stop).await {
                     let permit: Permit = Box::new(place);
-                    (self.place)(Arrival { socket, read_buf, kind, encoding, permit });
+                    let share = share.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    (self.place)(Arrival { socket, read_buf, kind, encoding, permit, share });
                 }
             }
             Err(full) => {

@@ -36,7 +36,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::fanout::arrival::Arrival;
 use crate::fanout::enquiry::Asker;
 
-use budgets::Budgets;
+use budgets::{Budgets, PATTERNS_SHARE};
 use connection::Gate;
 pub use error::Error;
 use listener::Listener;
@@ -117,7 +117,10 @@ impl Server {
             0 => descriptors().saturating_sub(descriptors() / 10),
             connections => connections,
         };
+        let [per_s, burst] = [self.settings.commands_per_s, self.settings.commands_burst];
+        let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
         let gate = Arc::new(Gate {
+            patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
             limits: limits::Limits::new(connections, self.settings.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: self.settings.handshake,
@@ -126,7 +129,7 @@ impl Server {
                 self.settings.echo,
                 self.settings.deflate,
                 asker,
-                Budgets::new(self.settings.commands_per_s, self.settings.commands_burst),
+                Budgets::new(per_s, burst),
                 self.metrics,
                 documents,
             ),

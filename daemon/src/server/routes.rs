@@ -177,9 +177,10 @@ impl Routes {
             cors::allow(&asked, &mut response);
             response
         };
-        match self.afford(peer, &request).and_then(|_| Api::read_post(&request)) {
-            Ok(to) => {
-                let published = self.api.publish(to, request.into_body());
+        let paid = self.afford(peer, &request);
+        match paid.and_then(|whose| Ok((whose, Api::read_post(&request)?))) {
+            Ok((whose, to)) => {
+                let published = self.api.publish(to, whose, request.into_body());
                 Answer::Later(Box::pin(async move { allowed(published.await) }))
             }
             Err(response) => allowed(*response).into(),

@@ -36,4 +36,4 @@ pub use reply::Reply;
 pub use request::Request;
 pub use script::{Script, Scripted};
 pub use server::Server;
-pub use socket::{GUARD, Peer, Sockets};
+pub use socket::{GUARD, Peer, SOON, Sockets};

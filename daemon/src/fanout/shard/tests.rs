@@ -4,6 +4,7 @@ mod ages;
 mod encodings;
 mod many;
 mod past;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -135,6 +136,7 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
         },
         encoding,
         permit: Box::new(()),
+        share: None,
     };
     (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new() })
 }

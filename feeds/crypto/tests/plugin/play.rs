@@ -6,7 +6,7 @@ use serde_json::Value;
 use tickerd_feed_crypto::Crypto;
 use tickerd_sdk::testing::{Captured, TestHost};
 use tickerd_sdk::{Error, Feed, Health, PushFeed};
-use tickerd_test_providers::GUARD;
+use tickerd_test_providers::{GUARD, SOON};
 
 /// How long the feed waits for what the provider promises.
 pub struct Times {
@@ -19,7 +19,7 @@ pub struct Times {
 pub const PATIENT: Times = Times { silence: GUARD, quiet: GUARD, life: GUARD };
 
 /// A short time, for what is to be over; long enough for a machine that is busy with other tests.
-pub const SHORT: Duration = Duration::from_millis(700);
+pub const SHORT: Duration = Duration::from_secs(2);
 
 /// Runs the feed while `script` plays the provider, then stops it.
 pub fn outcome(
@@ -40,7 +40,7 @@ pub fn outcome(
     test.stop();
     let stopped = Instant::now();
     let result = running.join().expect("the feed does not panic");
-    assert!(stopped.elapsed() < Duration::from_secs(2), "stopping took {:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < SOON, "stopping took {:?}", stopped.elapsed());
     assert_eq!(test.rejects(), Vec::<String>::new());
     (result, test)
 }

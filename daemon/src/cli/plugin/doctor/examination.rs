@@ -151,6 +151,10 @@ impl Examination {
             {
                 self.step(name, Outcome::Ok, what, "");
             }
+            // What is in a file that is no library cannot be told.
+            if name == "file" && !problems.is_empty() {
+                break;
+            }
         }
         for note in &facts.notes {
             self.step("look", Outcome::Note, note.clone(), "");

@@ -18,13 +18,13 @@ use tracing::Level;
 
 use super::ear::{Ear, Heard};
 use super::{OnSignal, describe, find};
-use crate::app::{self, panics};
 use crate::cli::solo::{Ended, Solo};
 use crate::cli::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
 use crate::feed::{Fault, Hello, Plugin, Schema, Spec, Warden, now_unix_ms};
 use crate::model::lane::{Entry, FeedState};
 use crate::model::tick::Tick;
 use crate::pulse::Bell;
+use crate::{app, panics};
 
 pub use arguments::{RunArgs, read_config};
 use lines::Lines;
