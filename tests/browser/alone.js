@@ -49,6 +49,15 @@ export async function serveAlone({ charts = false } = {}) {
   async function open(talk, { greeted = true, hash = "", prepare = () => {} } = {}) {
     const page = await browser.context.newPage();
     let connections = 0;
+    // What the page puts off, and for how long.
+    await page.addInitScript(() => {
+      const { setTimeout } = globalThis;
+      globalThis.waits = [];
+      globalThis.setTimeout = (wake, ms) => {
+        globalThis.waits.push(ms);
+        return setTimeout(wake, ms);
+      };
+    });
     const answer = (socket) => {
       connections += 1;
       const say = (event, data) => socket.send(JSON.stringify({ event, data }));

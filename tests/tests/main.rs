@@ -47,6 +47,7 @@ mod recovery;
 mod replay;
 mod restart;
 mod rooms;
+mod secrets;
 mod shutdown;
 mod sim;
 mod slow_client;

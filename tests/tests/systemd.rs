@@ -64,6 +64,24 @@ async fn ready_comes_once_the_feeds_have_spoken_and_stopping_at_the_end() {
     assert!(daemon.exit().await.success());
 }
 
+/// The manager of a container may have its socket in the abstract namespace (`@name`).
+#[tokio::test]
+async fn a_manager_without_a_file_is_told_the_same() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram as Socket};
+    let name = format!("tickerd-behaviour-{}", std::process::id());
+    let socket = Socket::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let socket = UnixDatagram::from_std(socket).unwrap();
+    let manager = Manager { socket, path: format!("@{name}"), _folder: TempDir::new().unwrap() };
+    let daemon = daemon().env("NOTIFY_SOCKET", &manager.path).env("WATCHDOG_USEC", "200000").run().await;
+    for line in ["READY=1", "WATCHDOG=1"] {
+        manager.until(line).await;
+    }
+    daemon.signal(Signal::SIGTERM);
+    manager.until("STOPPING=1").await;
+}
+
 #[tokio::test]
 async fn a_feed_that_fails_does_not_keep_ready_back() {
     let manager = Manager::new();

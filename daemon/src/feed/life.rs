@@ -8,7 +8,7 @@ use tracing::Level;
 use crate::feed::figures::{bytes, seconds};
 use crate::feed::journal::Journal;
 use crate::feed::polling::{Due, Polling};
-use crate::feed::report::{Failure, Hello, Mode, Report};
+use crate::feed::report::{Failure, Fault, Hello, Mode, Report};
 use crate::feed::running::Running;
 use crate::feed::sink::Voice;
 use crate::feed::trace;
@@ -295,7 +295,7 @@ impl<'a> Life<'a> {
         self.voice.hear();
         trace::poll(&self.spec.name, poll, now.duration_since(began), &result);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        polling.plan(began, result.map_err(|failure| failure.message), now, wall);
+        polling.plan(began, result, now, wall);
     }
 
     /// Polls now, if it waits after a failure.
@@ -366,7 +366,7 @@ impl<'a> Life<'a> {
             return (FeedState::Down, "starting".into());
         }
         match self.failed_poll() {
-            Some(failure) => (FeedState::Degraded, failure.to_owned()),
+            Some(failure) => (FeedState::Degraded, failure.message.clone()),
             None => self.voice.reported().unwrap_or((FeedState::Up, String::new())),
         }
     }
@@ -376,7 +376,16 @@ impl<'a> Life<'a> {
         self.wedged.is_some() || self.failed_poll().is_some()
     }
 
-    fn failed_poll(&self) -> Option<&str> {
+    /// Whether what is wrong with it is its configuration.
+    pub fn blames_the_configuration(&self) -> bool {
+        let failure = match &self.closing {
+            Some(closing) => closing.why.as_ref(),
+            None => self.failed_poll(),
+        };
+        failure.is_some_and(|failure| failure.fault == Fault::Config)
+    }
+
+    fn failed_poll(&self) -> Option<&Failure> {
         self.polling.as_ref()?.failure()
     }
 

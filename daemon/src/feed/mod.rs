@@ -85,7 +85,7 @@ pub use plan::{Guest, Plan, not_started};
 pub use reload::{OnReloaded, Reloaded};
 pub use report::{Failure, Fault, Hello, Mode, Report};
 pub use runner::{Job, Runner};
-pub use schema::Schema;
+pub use schema::{Schema, Violation, in_a_line};
 pub use sealed::{SealError, Sealed, check_pin};
 pub use sink::{LINE_FOLLOWS, Sink, now_unix_ms};
 pub use splitter::{Item, Splitter};

@@ -253,6 +253,7 @@ impl LaneSink {
 
     /// As [`Sink::refuse`], for several samples at once.
     pub fn refuse_many(&self, code: &'static str, why: &dyn Display, count: u64) {
+        let why: &dyn Display = &self.journal.hiding(why);
         self.metrics.rejects(&self.feed, code).inc_by(count);
         trace::refusal(&self.feed, code, why, count);
         let now = Instant::now();
@@ -305,7 +306,7 @@ impl Sink for LaneSink {
     }
 
     fn health(&self, state: FeedState, message: &str) {
-        self.voice.report(state, &super::journal::printable(message));
+        self.voice.report(state, &super::journal::printable(&self.journal.hide(message)));
     }
 
     fn log(&self, level: Level, message: &str) {

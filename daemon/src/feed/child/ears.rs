@@ -223,7 +223,8 @@ impl Ears {
             }
             Said::Done { poll, result } => return Some(Report::Done { poll, result }),
             Said::Fail(failure) => {
-                return Some(Report::Fail(Failure { message: printable(&failure.message), ..failure }));
+                let message = printable(&self.sink.journal().hide(&failure.message));
+                return Some(Report::Fail(Failure { message, ..failure }));
             }
             Said::Log { level, message } => {
                 self.sink.live();
@@ -263,7 +264,8 @@ impl Ears {
             if last_words.len() == LAST_WORDS_MAX {
                 last_words.pop_front();
             }
-            last_words.push_back(printable(prefix(text, LAST_WORD_BYTES_MAX)));
+            let text = self.sink.journal().hide(text);
+            last_words.push_back(printable(prefix(&text, LAST_WORD_BYTES_MAX)));
         };
         while splitter.read_from(&mut stderr).is_ok_and(|n| n > 0) {
             while let Some(item) = splitter.take() {
