@@ -31,6 +31,7 @@ mod heartbeat;
 mod host;
 mod http;
 mod install;
+mod kinds;
 mod metrics;
 mod openapi;
 mod patterns;
