@@ -21,6 +21,7 @@ mod face;
 mod feed_type;
 mod figures;
 mod find;
+mod harvest;
 mod host;
 mod instance;
 mod journal;
