@@ -68,7 +68,8 @@ impl Told {
     fn change(&mut self, fault: Option<&Fault>) -> Option<(Health, String)> {
         let now = match fault {
             None => None,
-            Some(Fault::Stopping) => return None,
+            // The end of the run tells a refusal: as a matter of configuration, whose details are the operator's alone.
+            Some(Fault::Stopping | Fault::Refused { .. }) => return None,
             // A short wait for our own limiter is how it should be. Of a long one somebody else knows the reason, as
             // when another feed was told to wait; it is told unless there was worse.
             Some(fault @ Fault::Held { wait }) => match (&self.0, *wait >= HELD_TOLD) {
@@ -159,7 +160,7 @@ mod tests {
         let (end, asked) = run_plan(&test, 10, vec![Err(refused), Ok(None)]);
         assert_eq!(end, Err(Error::config("mock answered 401; check the key")));
         assert_eq!(asked, [0]);
-        assert_eq!(test.health(), Some((Health::Down, "mock answered 401; check the key".into())));
+        assert_eq!(test.health(), None, "that is told by its end");
     }
 
     #[test]
