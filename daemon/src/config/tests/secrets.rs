@@ -30,7 +30,10 @@ fn a_key_is_told_by_its_place_alone() {
         ("[server]\nlisten = { password = \"CANARY\" }\n".into(), "server.listen"),
         ("[auth]\ntoken = CANARY\n".into(), "write token = \"…\""),
         ("token = \"CANARY\"\n".into(), "there is no key `token` at the top"),
-        ("feed = [{ name = 5, plugin = \"p\", config = { key = \"CANARY\" } }]\n".into(), "config = { key = … } }]"),
+        (
+            "feed = [{ name = 5, plugin = \"p\", config = { key = \"CANARY\" } }]\n".into(),
+            "config = { key = … } }]",
+        ),
     ];
     for (text, says) in cases {
         let message = message(&text);
@@ -41,7 +44,8 @@ fn a_key_is_told_by_its_place_alone() {
 
 #[test]
 fn variables_that_are_not_tickerds_keep_their_values() {
-    for name in ["TICKERD_FEED__KEY", "TICKERD_FEED__CONFIG__KEY", "TICKERD_SERVER__TOKEN", "TICKERD_KEYS__A"] {
+    for name in ["TICKERD_FEED__KEY", "TICKERD_FEED__CONFIG__KEY", "TICKERD_SERVER__TOKEN", "TICKERD_KEYS__A"]
+    {
         let problems = with_env("", &[(name, "CANARY")], &Overrides::default()).unwrap_err().to_string();
         assert!(problems.contains(name) && !problems.contains("CANARY"), "{problems}");
     }
