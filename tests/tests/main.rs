@@ -5,6 +5,7 @@ mod abi_golden;
 mod abi_host;
 mod authors;
 mod bad_commands;
+mod check;
 mod cohorts;
 mod commands;
 mod compression;

@@ -249,12 +249,12 @@ impl Ears {
             if text.is_empty() {
                 return;
             }
-            self.sink.journal().write(level, Some(self.pid), text);
+            let text = self.sink.journal().hide_in_error(text);
+            self.sink.journal().write(level, Some(self.pid), &text);
             let mut last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
             if last_words.len() == LAST_WORDS_MAX {
                 last_words.pop_front();
             }
-            let text = self.sink.journal().hide(text);
             last_words.push_back(printable(prefix(&text, LAST_WORD_BYTES_MAX)));
         };
         while splitter.read_from(&mut stderr).is_ok_and(|n| n > 0) {

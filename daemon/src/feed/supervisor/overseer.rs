@@ -254,7 +254,7 @@ impl Overseer {
         let (events_in, greet) = (self.shared.events.clone(), self.greeter());
         let journal = self.journal.clone();
         let report: Reporter = Arc::new(move |report| {
-            let report = report.reworded(|text| journal.hide(text));
+            let report = report.reworded(|text| journal.hide_in_error(text));
             if let (true, Report::Hello(hello)) = (greets, &report) {
                 greet(hello);
             }
