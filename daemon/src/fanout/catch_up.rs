@@ -234,6 +234,9 @@ impl Shard {
                 self.tell(id, &Notice::Lag { topics, skipped, since: stall.since });
             }
         }
+        if closing && self.connection(id).is_some_and(|conn| conn.shut.is_some()) {
+            return self.drop_connection(id, 1006);
+        }
         match self.connection(id).is_some_and(|conn| conn.asking.as_ref().is_some_and(|a| a.answered)) {
             true => self.listen_again(id),
             false => self.start_reading(id),

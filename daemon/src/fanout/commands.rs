@@ -42,15 +42,13 @@ impl Shard {
         }
         self.tell(id, &connected);
         let Some(opening) = opening else { return };
-        match command::terms(opening.rate.as_deref(), None) {
-            Ok(terms) => match opening.last {
-                Some(TickId { epoch, n }) if epoch == settings.epoch => {
-                    self.ask_pulse(id, None, About::Resume { topics: opening.topics, terms, n });
-                }
-                Some(_) => self.subscribe_anew(id, &opening.topics, terms),
-                None => self.subscribe(id, None, true, &opening.topics, terms, true, HashMap::new()),
-            },
-            Err(error) => self.tell_error(id, None, &error),
+        let Opening { topics, terms, last } = opening;
+        match last {
+            Some(TickId { epoch, n }) if epoch == settings.epoch => {
+                self.ask_pulse(id, None, About::Resume { topics, terms, n });
+            }
+            Some(_) => self.subscribe_anew(id, &topics, terms),
+            None => self.subscribe(id, None, true, &topics, terms, true, HashMap::new()),
         }
     }
 
@@ -116,7 +114,7 @@ impl Shard {
             Command::Topics { pattern } => self.tell_topics(id, request, &pattern),
             Command::Get { topics } => self.tell_values(id, request, &topics),
             Command::Publish { topic, value, to } => self.publish(id, request, topic, &value, to.as_deref()),
-            Command::Presence { topic } => match self.check_topic(&topic) {
+            Command::Presence { topic } => match self.check_room(&topic) {
                 Ok(()) => self.ask_pulse(id, request, About::Members { topic }),
                 Err(error) => self.tell_error(id, request, &error),
             },

@@ -123,7 +123,7 @@ impl Shard {
     ) {
         let Some((_, person)) = self.person(id) else { return };
         let checked = self
-            .check_topic(&topic)
+            .check_room(&topic)
             .and_then(|()| checked_value(value.as_bytes()))
             .and_then(|value| Ok((value, to.map(To::parse).transpose()?)));
         match checked {

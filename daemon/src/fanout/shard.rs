@@ -225,6 +225,11 @@ impl Shard {
         }
     }
 
+    /// Itself, for its tasks.
+    pub fn me(&self) -> Option<Rc<RefCell<Shard>>> {
+        self.me.upgrade()
+    }
+
     /// A connection by its number.
     pub fn connection(&mut self, id: ConnId) -> Option<&mut Connection> {
         self.connections.get_mut(id as usize)?.as_mut()
@@ -277,6 +282,7 @@ impl Shard {
             fresh: None,
             stall: None,
             asking: None,
+            shut: None,
             sent_s: self.now_s,
             heard_s: self.now_s,
             pinged: false,
@@ -327,7 +333,7 @@ impl Shard {
     pub fn start_reading(&mut self, id: ConnId) {
         let Some(shard) = self.me.upgrade() else { return };
         let Some(conn) = self.connection(id) else { return };
-        if conn.reading || conn.stall.is_some() || conn.asking.is_some() {
+        if conn.reading || conn.stall.is_some() || conn.asking.is_some() || conn.shut.is_some() {
             return;
         }
         conn.reading = true;

@@ -151,11 +151,14 @@ pub struct Topics {
     free: Vec<SlotId>,
     by_name: HashMap<Box<str>, SlotId>,
     of_board: Vec<Option<SlotId>>,
+    /// Topics that have spoken, by feed.
+    spoken: Vec<usize>,
 }
 
 impl Topics {
     /// None yet.
     pub fn new(feeds: Arc<[FeedFacts]>) -> Topics {
+        let spoken = vec![0; feeds.len()];
         let feed_by_name = feeds.iter().enumerate().map(|(at, f)| (f.name.as_str().into(), at)).collect();
         Topics {
             feeds,
@@ -164,7 +167,13 @@ impl Topics {
             free: Vec::new(),
             by_name: HashMap::new(),
             of_board: Vec::new(),
+            spoken,
         }
+    }
+
+    /// Whether any topic of a feed has spoken.
+    pub fn has_spoken(&self, feed: usize) -> bool {
+        self.spoken.get(feed).is_some_and(|count| *count > 0)
     }
 
     /// The feed that `topic` belongs to, by its first segment.
@@ -232,7 +241,11 @@ impl Topics {
             self.of_board.resize(at + 1, None);
         }
         *self.of_board.get_mut(at)? = Some(id);
-        self.slot_mut(id)?.topic = Some(topic.clone());
+        let slot = self.slot_mut(id)?;
+        let (feed, is_new) = (slot.feed, slot.topic.replace(topic.clone()).is_none());
+        if let Some(count) = self.spoken.get_mut(feed) {
+            *count += usize::from(is_new);
+        }
         Some(id)
     }
 
@@ -240,9 +253,13 @@ impl Topics {
     pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
         let id = self.of_board.get_mut(board.0 as usize)?.take()?;
         let slot = self.slot_mut(id)?;
-        (slot.topic, slot.stale) = (None, None);
+        let (feed, had_spoken) = (slot.feed, slot.topic.take().is_some());
+        slot.stale = None;
         for tier in slot.tiers.iter_mut().chain([&mut slot.stream]) {
             tier.frame = None;
+        }
+        if let Some(count) = self.spoken.get_mut(feed) {
+            *count -= usize::from(had_spoken);
         }
         Some(id)
     }
@@ -269,14 +286,12 @@ impl Topics {
         slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
     }
 
-    /// The tier that a slot is had at on these terms. A rate that is slower than all of them was refused when it was asked
-    /// for, but the topic may have changed its class since: then it gets the slowest.
+    /// The tier that a slot is had at on these terms.
     pub fn grant(&self, slot: &Slot, terms: Terms) -> u8 {
         if slot.is_event() || terms.mode == Mode::All {
             return STREAM;
         }
-        let Some(feed) = self.feeds.get(slot.feed) else { return 0 };
-        feed.tiers.grant(terms.rate).unwrap_or(slot.tiers.len().saturating_sub(1) as u8)
+        self.feeds.get(slot.feed).map_or(0, |feed| feed.tiers.grant(terms.rate))
     }
 
     /// What a tier of a slot is.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::task::AbortHandle;
 
 use super::Shard;
 use crate::fanout::arrival::Arrival;
@@ -41,6 +42,7 @@ impl Shard {
             Link::Unix(stream) => socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both),
         };
         drop(shut);
+        conn.shut.iter().for_each(AbortHandle::abort);
         if let Some(cohort) = conn.cohort {
             self.leave_cohort(id, conn.generation, cohort);
         }
@@ -83,6 +85,10 @@ impl Shard {
             && conn.stall.is_none()
         {
             conn.link.finish();
+            if conn.shut.is_some() {
+                // Its own end came before, and nothing is left to wait for.
+                self.drop_connection(id, code);
+            }
         }
     }
 
