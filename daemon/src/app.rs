@@ -5,7 +5,6 @@
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
 mod introduction;
-pub mod panics;
 mod past;
 mod readiness;
 mod reload;
@@ -110,6 +109,7 @@ impl App {
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let stats = pulse::Stats::new(fanout_metrics.connections.clone());
         let (epoch, past) = past::open(&config, &facts, &registry)?;
+        let store = past.writer.as_ref().map(Writer::standing);
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
         let wake = Arc::new(move || rung.ring());
@@ -162,7 +162,7 @@ impl App {
         let sources = admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || readiness::judge(&judged, &aging)),
+            readiness: Arc::new(move || readiness::judge(&judged, &aging, store.as_deref())),
         };
         let admin = admin.start(sources)?;
         let commands = reload::commands(&feeds, &config.feeds);

@@ -12,18 +12,21 @@
 //! # Who may know whom
 //! `main → cli → app → {feed, pulse, fanout, server, admin, control, store, contract}`, and each of these → `model`; `pulse` hands
 //! what changed to `store`. `feed` and `server` never name each other; of `server`, `control` knows how a socket's file is
-//! kept and `admin` by which names it is reached, and neither knows anybody else. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now`
-//! come in. Anyone may know `version`.
+//! kept and `admin` by which names it is reached, and neither knows anybody else. `model` names nobody but the SDK's plain
+//! data: no tokio, no socket, no clock; bytes and `now` come in. Anyone may know `version`, `output` and `panics`.
 //!
 //! # Invariants
 //! - Unsafe code is only in `feed::{library, raw_descriptor, host, instance, sealed, cstate}`, at the plugin boundary.
 //! - Every queue is bounded: lanes (`model::lane::LANE_TICKS_MAX`), beats, arrivals and questions per shard, ticks and answers
 //!   for a client that does not read. What is dropped, merged or skipped is counted.
-//! - No feed can block another feed, the pulse, or a client; no client can block a shard.
+//! - No feed can block another feed, the pulse, or a client; no client can block a shard. Nobody waits for who reads
+//!   standard error or output: what a thread logs is written by another one (`output`).
 //! - A connection gets one write per beat, and no `seq` of a topic twice.
 //! - Metric labels are feeds, reasons, tiers and codes, never topics or clients.
 //! - Who has a topic with mode `all` gets each `seq` in order, or is told of the gap before it.
 //! - The pulse never touches a socket and never waits for a shard or the disk; a shard takes no lock and shares no state.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test's thread ends with its test"))]
+
 pub mod admin;
 pub mod app;
 pub mod cli;
@@ -34,6 +37,8 @@ pub mod fanout;
 pub mod feed;
 pub mod metrics;
 pub mod model;
+pub mod output;
+pub mod panics;
 pub mod pulse;
 pub mod server;
 pub mod store;

@@ -2,17 +2,17 @@
 
 mod signals;
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tickerd::app::{App, Running, StartError, panics};
+use tickerd::app::{App, Running, StartError};
 use tickerd::cli::demo::{DemoArgs, next_steps};
 use tickerd::cli::record::{RecordArgs, Recorder};
 use tickerd::cli::{self, Cli, Command, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, RunArgs};
 use tickerd::config::{self, Config};
+use tickerd::{output, panics};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -28,6 +28,12 @@ fn main() -> ExitCode {
         Ok(command) => command,
         Err(code) => return code,
     };
+    let code = obey(command);
+    output::flush();
+    code
+}
+
+fn obey(command: Command) -> ExitCode {
     match command {
         Command::Run(args) => run(&args),
         Command::Demo(args) => demo(&args),
@@ -48,7 +54,7 @@ fn run(args: &RunArgs) -> ExitCode {
     let config = match Config::load(args.config.as_deref(), config::environment(), &args.overrides()) {
         Ok(config) => config,
         Err(problems) => {
-            eprint!("{problems}");
+            output::tell(&problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -67,14 +73,14 @@ fn demo(args: &DemoArgs) -> ExitCode {
     let (config, moved) = match args.configure() {
         Ok(configured) => configured,
         Err(problems) => {
-            eprint!("{problems}");
+            output::tell(&problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    print(&moved.iter().map(|line| format!("{line}\n")).collect::<String>());
+    output::print(&moved.iter().map(|line| format!("{line}\n")).collect::<String>());
     start(config, |listening, admin| {
         if let Some(page) = listening.iter().find(|address| address.starts_with("http://")) {
-            print(&next_steps(page, admin, args.live));
+            output::print(&next_steps(page, admin, args.live));
         }
     })
 }
@@ -86,7 +92,7 @@ fn record(args: &RecordArgs) -> ExitCode {
     let recorder = match Recorder::open(args) {
         Ok(recorder) => recorder,
         Err((code, what)) => {
-            eprintln!("tickerd record: {what}");
+            output::tell(&format!("tickerd record: {what}\n"));
             return ExitCode::from(code);
         }
     };
@@ -94,7 +100,7 @@ fn record(args: &RecordArgs) -> ExitCode {
     match Signals::catch().and_then(|signals| signals.watch(recorder.stopper(), retry)) {
         Ok(()) => recorder.run(),
         Err(error) => {
-            eprintln!("tickerd record: signals cannot be watched: {error}");
+            output::tell(&format!("tickerd record: signals cannot be watched: {error}\n"));
             ExitCode::from(EXIT_FAILED)
         }
     }
@@ -109,7 +115,7 @@ fn on_signal(stop: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
 fn prepare() -> Result<(), ExitCode> {
     panics::end_the_process();
     log().map_err(|why| {
-        eprintln!("tickerd: {why}");
+        output::tell(&format!("tickerd: {why}\n"));
         ExitCode::from(EXIT_USAGE)
     })
 }
@@ -125,7 +131,7 @@ fn start(config: Config, greet: impl FnOnce(&[String], &str)) -> ExitCode {
         Ok((signals, running)) => serve(running, signals, greet),
         Err(error) => {
             let error: StartError = error;
-            eprintln!("tickerd: {error}");
+            output::tell(&format!("tickerd: {error}\n"));
             ExitCode::from(EXIT_FAILED)
         }
     }
@@ -135,7 +141,7 @@ fn serve(running: Running, signals: Signals, greet: impl FnOnce(&[String], &str)
     let (listening, admin) = running.addresses();
     let mut lines: String = listening.iter().map(|address| format!("listening on {address}\n")).collect();
     lines.push_str(&format!("admin on {admin}\n"));
-    print(&lines);
+    output::print(&lines);
     running.watch();
 
     let asked = Arc::new(AtomicBool::new(false));
@@ -158,14 +164,9 @@ fn serve(running: Running, signals: Signals, greet: impl FnOnce(&[String], &str)
     ExitCode::SUCCESS
 }
 
-/// To standard output. If it is closed, that is the reader's choice and no reason to end.
-fn print(text: &str) {
-    drop(std::io::stdout().write_all(text.as_bytes()));
-}
-
 fn log() -> Result<(), String> {
     let filter = cli::log_filter(std::env::var("TICKERD_LOG").ok().as_deref())?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(
+    let lines = tracing_subscriber::fmt::layer().with_writer(output::stderr).with_ansi(
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none(),
     );
     tracing_subscriber::registry().with(lines).with(filter).init();

@@ -1,6 +1,8 @@
 //! The registry, and what belongs to no other room: the process itself and the build.
 
-use prometheus::{Counter, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Counter, IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
+
+use crate::output;
 
 /// A registry that knows which build this is.
 pub fn registry(version: &str, commit: &str) -> prometheus::Result<Registry> {
@@ -21,6 +23,7 @@ pub struct Process {
     descriptors: IntGauge,
     threads: IntGauge,
     cpu_seconds: Counter,
+    log_lines_dropped: IntCounter,
 }
 
 impl Process {
@@ -31,16 +34,22 @@ impl Process {
             descriptors: IntGauge::new("tickerd_open_descriptors", "File descriptors the process holds.")?,
             threads: IntGauge::new("tickerd_threads", "Threads of the process.")?,
             cpu_seconds: Counter::new("tickerd_cpu_seconds_total", "CPU time the process used.")?,
+            log_lines_dropped: IntCounter::new(
+                "tickerd_log_lines_dropped_total",
+                "Lines of the log that were not written, because nobody read it or it failed.",
+            )?,
         };
         registry.register(Box::new(process.memory.clone()))?;
         registry.register(Box::new(process.descriptors.clone()))?;
         registry.register(Box::new(process.threads.clone()))?;
         registry.register(Box::new(process.cpu_seconds.clone()))?;
+        registry.register(Box::new(process.log_lines_dropped.clone()))?;
         Ok(process)
     }
 
     /// Reads them; what cannot be read keeps its last value.
     pub fn refresh(&self) {
+        self.log_lines_dropped.inc_by(output::dropped().saturating_sub(self.log_lines_dropped.get()));
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;

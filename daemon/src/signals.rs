@@ -6,6 +6,8 @@
 
 use std::io;
 
+use nix::sys::signal::Signal as Sig;
+use tickerd::output;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -22,6 +24,9 @@ impl Signals {
     pub fn catch() -> io::Result<Signals> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let entered = runtime.enter();
+        // A file may become longer than this process's files may (RLIMIT_FSIZE): then the write fails, and the process goes
+        // on. Once it is caught it stays so; children do not inherit that.
+        drop(signal(SignalKind::from_raw(Sig::SIGXFSZ as i32))?);
         let (terminate, interrupt, hangup) = (
             signal(SignalKind::terminate())?,
             signal(SignalKind::interrupt())?,
@@ -52,6 +57,7 @@ impl Signals {
                     };
                     let Some(stop) = stop.take() else {
                         tracing::warn!(signal = name, "second signal: ending at once");
+                        output::flush();
                         std::process::exit(128 + number);
                     };
                     tracing::info!(signal = name, "stopping");

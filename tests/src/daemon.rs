@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
@@ -22,6 +23,7 @@ use crate::{GUARD, within};
 
 /// A daemon to be: without feeds, on free ports of the loopback.
 pub fn daemon() -> Builder {
+    raise_descriptors();
     Builder {
         listen: "127.0.0.1:0".into(),
         server: String::new(),
@@ -29,6 +31,15 @@ pub fn daemon() -> Builder {
         rest: String::new(),
         env: Vec::new(),
     }
+}
+
+/// Hundreds of clients are in this process, and on many a machine it may have 1,024 descriptors unless it asks for more.
+fn raise_descriptors() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    });
 }
 
 /// The executable under test.
@@ -60,7 +71,7 @@ pub fn command() -> Command {
             command.env_remove(name);
         }
     }
-    // Daemons of several tests must not meet at the login session's socket.
+    // Nothing of the login session's: see `Daemon::start`.
     command.env_remove("RUNTIME_DIRECTORY").env_remove("XDG_RUNTIME_DIR");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
@@ -127,11 +138,17 @@ impl Builder {
 
     /// Starts it without waiting for anything.
     pub fn spawn(self) -> Daemon {
+        self.spawn_to(Stdio::piped(), Stdio::piped())
+    }
+
+    /// The same, with its standard output and error there. What does not come to the harness it knows nothing of.
+    pub fn spawn_to(self, out: impl Into<Stdio>, log: impl Into<Stdio>) -> Daemon {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("tickerd.toml");
         std::fs::write(&file, self.toml()).unwrap();
         let mut command = command();
         command.arg("--config").arg(&file).envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.stdout(out).stderr(log);
         Daemon::start(command, folder)
     }
 
@@ -154,11 +171,15 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts this command, whose stdout and stderr are pipes, without waiting for anything.
+    /// Starts this command without waiting for anything.
     pub fn start(mut command: Command, folder: TempDir) -> Daemon {
+        // A runtime folder of its own, so that daemons of several tests do not meet at an admin socket.
+        if !command.as_std().get_envs().any(|(name, value)| name == "XDG_RUNTIME_DIR" && value.is_some()) {
+            command.env("XDG_RUNTIME_DIR", folder.path());
+        }
         let mut child = command.spawn().unwrap();
-        let out = Lines::read(child.stdout.take().unwrap());
-        let log = Lines::read(child.stderr.take().unwrap());
+        let out = child.stdout.take().map_or_else(|| Lines::read(tokio::io::empty()), Lines::read);
+        let log = child.stderr.take().map_or_else(|| Lines::read(tokio::io::empty()), Lines::read);
         Daemon { child, out, log, address: None, admin: None, folder }
     }
 

@@ -49,6 +49,11 @@ async fn its_code_is_asked_only_on_request() {
     assert!(answer.code == 1 && mark.exists(), "{answer:?}");
     assert!(answer.out.contains("it cannot be loaded") && answer.out.contains("answered NULL"), "{answer:?}");
 
+    for (feed, default) in [("crypto", "kraken"), ("weather", "open-meteo")] {
+        let answer = plugin(&["inspect", &format!("tickerd_feed_{feed}"), "--load"]).await;
+        let provider = answer.out.lines().find(|line| line.contains("provider ")).unwrap();
+        assert!(provider.ends_with(&format!(" = \"{default}\"")), "{provider}");
+    }
     let answer = plugin(&["inspect", "tickerd_feed_sim", "--load"]).await;
     for said in [
         "org.tickerd.sim (the one that a daemon runs)",

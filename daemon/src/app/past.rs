@@ -25,19 +25,24 @@ pub fn open(config: &Config, facts: &[FeedFacts], registry: &Registry) -> Result
         return Ok((new_epoch(), Past { limits, restored: Vec::new(), n: 0, writer: None }));
     };
     let (store, saved) = Store::open(path)?;
-    let goes_on = saved.epoch.filter(|_| saved.is_whole);
+    let whole = saved.epoch.filter(|_| saved.is_whole);
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     let restored = restore(config, facts, saved.topics, now_ms);
-    match &goes_on {
-        Some(epoch) => tracing::info!(epoch, topics = restored.len(), "the past of the last run goes on"),
+    let wanted = whole.clone().unwrap_or_else(new_epoch);
+    let (epoch, writer) = store.start(wanted, new_epoch, store::Metrics::new(registry)?)?;
+    let topics = restored.len();
+    match &whole {
+        Some(whole) if *whole == epoch => tracing::info!(epoch, topics, "the past of the last run goes on"),
+        Some(_) => tracing::warn!(
+            topics,
+            "the past of the last run is there, but nothing can be added to it, so this is another epoch"
+        ),
         None if saved.n > 0 => tracing::warn!(
-            topics = restored.len(),
+            topics,
             "the last run did not end in order: its last second may be missing, so this is another epoch"
         ),
         None => {}
     }
-    let epoch = goes_on.unwrap_or_else(new_epoch);
-    let writer = store.start(&epoch, store::Metrics::new(registry)?)?;
     Ok((epoch, Past { limits, restored, n: saved.n, writer: Some(writer) }))
 }
 

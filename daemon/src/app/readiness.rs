@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::admin::{Check, Readiness};
 use crate::feed::Supervisor;
 use crate::model::lane::{FeedState, Health, Lane};
+use crate::store::{Standing, Trouble};
 
 /// Rung whenever a feed's state changes.
 #[derive(Debug, Default)]
@@ -43,10 +44,12 @@ impl FeedsReady {
 }
 
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
-/// none of them has ever spoken. `lanes` are those of the feeds.
-pub fn judge(feeds: &[Supervisor], lanes: &[Arc<Lane>]) -> Readiness {
+/// none of them has ever spoken. Nor does a past that is not written to disk. `lanes` are those of the feeds; `store` is
+/// there where `history.path` is set.
+pub fn judge(feeds: &[Supervisor], lanes: &[Arc<Lane>], store: Option<&Standing>) -> Readiness {
     let spoken = feeds.is_empty() || feeds.iter().any(Supervisor::has_spoken);
     let mut checks = vec![Check { name: "listeners".into(), ok: true, detail: String::new() }];
+    checks.extend(store.map(|store| of_store(store.trouble())));
     for (feed, lane) in feeds.iter().zip(lanes) {
         let health = feed.health();
         let ok = !matches!(health.state, FeedState::Down | FeedState::Stale);
@@ -54,6 +57,16 @@ pub fn judge(feeds: &[Supervisor], lanes: &[Arc<Lane>]) -> Readiness {
         checks.push(Check { name: format!("feed {}", feed.name()), ok, detail });
     }
     Readiness { ready: spoken, checks }
+}
+
+fn of_store(trouble: Option<Trouble>) -> Check {
+    let detail = trouble.as_ref().map(|Trouble { why, since }| {
+        format!(
+            "degraded: kept in memory alone, since it cannot be written to disk: {why} (since {})",
+            utc(*since)
+        )
+    });
+    Check { name: "history".into(), ok: trouble.is_none(), detail: detail.unwrap_or_default() }
 }
 
 /// A feed's state in one line: `up since 2026-11-23T12:03:11Z, 3 of 20 topics stale`, and

@@ -6,16 +6,19 @@ pub mod feed;
 pub mod feed_exec;
 pub mod feed_host;
 pub mod feed_warden;
+#[allow(clippy::disallowed_methods, reason = "tools for authors, which serve nobody")]
 pub mod plugin;
 pub mod record;
 pub mod setting;
 pub mod solo;
+mod unknown;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -135,8 +138,13 @@ impl Cli {
 
     /// As [`Cli::from_args`], of these words, of which the first is the program's name.
     pub fn from_words(args: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
-        match Self::try_parse_from(args) {
+        let words: Vec<OsString> = args.into_iter().collect();
+        match Self::try_parse_from(&words) {
             Ok(cli) => Ok(cli.command.unwrap_or(Command::Run(cli.run))),
+            Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
+                eprint!("{}", unknown::told(&words));
+                Err(ExitCode::from(EXIT_USAGE))
+            }
             Err(error) => {
                 // A closed stdout or stderr must not change the exit code.
                 let _ = error.print();

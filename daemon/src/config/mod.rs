@@ -97,9 +97,9 @@ impl Config {
         let Some(file) = file else { return check(Text::default(), None, env, flags) };
         let name = file.display().to_string();
         match read(file) {
-            Ok(text) => check(Text { name, text }, Some(&folder_of(file)), env, flags),
+            Ok(text) => check(Text { name, text, ..Text::default() }, Some(&folder_of(file)), env, flags),
             Err((what, change)) => {
-                let source = Text { name, text: String::new() };
+                let source = Text { name, ..Text::default() };
                 Err(Problems::sorted(vec![Problem::new(&source, &Origin::Nowhere, "", &what).change(change)]))
             }
         }
@@ -110,7 +110,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn from_text(name: &str, text: &str, base_dir: &Path) -> Result<Config, Problems> {
-        let source = Text { name: name.to_owned(), text: text.to_owned() };
+        let source = Text { name: name.to_owned(), text: text.to_owned(), ..Text::default() };
         check(source, Some(base_dir), std::iter::empty(), &Overrides::default())
     }
 }
@@ -134,14 +134,15 @@ fn check(
     env: impl Iterator<Item = (String, String)>,
     flags: &Overrides,
 ) -> Result<Config, Problems> {
-    let (mut root, syntax) = document::parse(&source);
-    let checker = Checker::new(source);
+    let known = known_keys();
+    let (mut root, syntax) = document::parse(&source, &known);
+    let hidden = document::hidden(&root, &known);
+    let checker = Checker::new(Text { hidden, ..source });
     if syntax.iter().any(|problem| !document::is_local(&checker.source, problem)) {
         // The rest of the tree is in the wrong places; judging it would only mislead.
         return Err(Problems::sorted(syntax));
     }
     let broken: Vec<Option<usize>> = syntax.iter().map(Problem::line).collect();
-    let known = known_keys();
     for (name, value) in env {
         environment::overlay(&checker, &mut root, &known, &name, &value);
     }

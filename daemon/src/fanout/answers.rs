@@ -18,6 +18,8 @@ use crate::model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};
 const GET_BYTES_MAX: usize = 1 << 20;
 /// Unknown names of one command that are told with what may have been meant: each is held against all that there are.
 pub const HINTS_MAX: usize = 8;
+/// Topics that are looked at for one command's hints: some 2 µs each.
+const HINT_LOOKS_MAX: usize = 2_048;
 /// Names that are listed when none of them is near.
 const LISTED_MAX: usize = 20;
 /// What rooms are mostly called.
@@ -30,23 +32,11 @@ impl Shard {
         let cohort = self.connection(id).and_then(|c| c.cohort);
         let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
         let (topics, patterns) = self.grants(cohort, asks.iter().map(|ask| ask.what));
-        self.charge(id, patterns.len());
         self.tell(id, &event::Subscriptions { id: request, topics, patterns });
     }
 
-    pub(super) fn tell_topics(&mut self, id: ConnId, request: Option<Id>, text: &str) {
-        let pattern = match Pattern::parse(text) {
-            Ok(pattern) => pattern,
-            Err(why) => {
-                let error = ProtocolError::new(
-                    Code::BadPattern,
-                    format!("match cannot be used: {why}{}", topic::hint(text)),
-                );
-                return self.tell_error(id, request, &error);
-            }
-        };
-        self.charge(id, 1);
-        let topics = self.entries(&pattern);
+    pub(super) fn tell_topics(&mut self, id: ConnId, request: Option<Id>, pattern: &Pattern) {
+        let topics = self.entries(pattern);
         let mut out = Vec::new();
         self.write(id, &event::Topics { id: request, topics }, &mut out);
         self.send(id, &out, &[]);
@@ -54,7 +44,7 @@ impl Shard {
 
     /// The topics that match, by name.
     pub(super) fn entries(&self, pattern: &Pattern) -> Vec<TopicEntry<'_>> {
-        let matching = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name));
+        let matching = self.topics.matching(pattern).into_iter();
         let mut topics: Vec<TopicEntry<'_>> = matching
             .filter_map(|(_, slot)| {
                 let topic = slot.topic.as_ref()?;
@@ -165,20 +155,21 @@ impl Shard {
             && self.health.get(slot.feed).is_some_and(runs)
     }
 
-    /// Says of topics that are missing what may have been meant. Each is held against all that there are, which the client's
-    /// budget pays for.
+    /// Says of topics that are missing what may have been meant. Each is held against all that its feed has, which the client's
+    /// budget pays for, until that is too much.
     pub(super) fn hint(&mut self, id: ConnId, topics: &mut [TopicGrant]) {
-        let missing = topics.iter_mut().filter(|grant| grant.known == Some(false)).take(HINTS_MAX);
         let mut looks = 0;
-        for grant in missing {
-            let feed = self.topics.feed_of(&grant.topic);
-            let known = || {
-                let of_feed = self.topics.present().filter(|(_, slot)| Some(slot.feed) == feed);
-                of_feed.map(|(_, slot)| &*slot.name)
-            };
-            grant.hint = Some(meant(&grant.topic, first_segment(&grant.topic), known));
-            looks += self.topics.count();
+        for grant in topics.iter_mut().filter(|grant| grant.known == Some(false)).take(HINTS_MAX) {
+            let feed = first_segment(&grant.topic);
+            let Ok(all) = Pattern::parse(&format!("{feed}.**")) else { continue };
+            looks += self.topics.cost(&all);
+            if looks > HINT_LOOKS_MAX {
+                break;
+            }
+            let known = self.topics.matching(&all);
+            grant.hint = Some(meant(&grant.topic, feed, || known.iter().map(|(_, slot)| &*slot.name)));
         }
+        self.jobs.effort.spend(looks);
         self.charge_looks(id, looks);
     }
 
@@ -209,7 +200,8 @@ impl Shard {
                 }
                 What::Pattern(id) => {
                     let Some(pattern) = self.cohorts.patterns.get(id) else { continue };
-                    let count = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name)).count();
+                    let counted = self.cohorts.patterns.count(id);
+                    let count = counted.unwrap_or_else(|| self.topics.matching(pattern).len());
                     patterns.push(PatternGrant {
                         pattern: pattern.as_str().into(),
                         count,

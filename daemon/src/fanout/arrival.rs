@@ -1,6 +1,6 @@
 //! What the server hands to the fan-out: a connection whose handshake is done.
 
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 
 use bytes::Bytes;
@@ -18,6 +18,8 @@ pub struct Arrival {
     pub encoding: Encoding,
     /// Dropped when the connection has ended, and not before.
     pub permit: Permit,
+    /// What its address may still ask; none where addresses have no limit.
+    pub share: Option<Share>,
 }
 
 /// A non-blocking socket, registered with no runtime.
@@ -60,6 +62,19 @@ impl TickId {
         Some(TickId { epoch: epoch.to_owned(), n: n.parse().ok()? })
     }
 }
+
+/// What an address may ask of patterns, over all its connections: the next of them finds what the last one owed.
+pub trait AddressShare: Send {
+    /// Whose it is.
+    fn address(&self) -> IpAddr;
+    /// If the address owes too much to ask for more: in how many milliseconds it may.
+    fn owed_ms(&self) -> Option<u64>;
+    /// Takes out what looking at so many topics costs.
+    fn charge(&self, looks: usize);
+}
+
+/// A connection's part in the share of its address.
+pub type Share = Box<dyn AddressShare>;
 
 /// Holds the connection's place in the server's limits.
 pub type Permit = Box<dyn Send>;

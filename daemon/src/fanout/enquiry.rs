@@ -130,7 +130,9 @@ impl Shard {
         let Enquiry { what, answer } = enquiry;
         let answered = match what {
             Ask::Topics(pattern) => {
-                Answer::Listed { object: self.list(&pattern), looks: self.topics.count() }
+                let looks = self.topics.cost(&pattern);
+                self.jobs.effort.spend(looks);
+                Answer::Listed { object: self.list(&pattern), looks }
             }
             Ask::History { topic, limit, .. } => match self.check_topic(&topic) {
                 Ok(()) => return self.forward(About::History { topic, limit }, answer),

@@ -8,7 +8,7 @@ use super::cohorts::ConnId;
 use super::shard::Shard;
 use crate::model::close::{self, CloseCode};
 use crate::model::decoder::Inbound;
-use crate::model::encoding::{self, Encoding};
+use crate::model::encoding::Encoding;
 use crate::model::frame;
 use crate::model::msgpack;
 use crate::model::protocol::command;
@@ -50,32 +50,6 @@ impl Shard {
                 false
             }
         }
-    }
-
-    /// The client says nothing more. It may listen all the same, and keeps what it has. Something is sent at once: when it is
-    /// gone, its system answers that.
-    fn hear_end(&mut self, id: ConnId) {
-        let Some(shard) = self.me() else { return };
-        let Some(conn) = self.connection(id) else { return };
-        if conn.echo || conn.closing_until_s.is_some() {
-            return self.drop_connection(id, 1006);
-        }
-        (conn.reading, conn.pinged) = (false, false);
-        let (link, generation) = (conn.link.clone(), conn.generation);
-        let task = tokio::task::spawn_local(async move {
-            link.broken().await;
-            let mut shard = shard.borrow_mut();
-            if shard.connection(id).is_some_and(|conn| conn.generation == generation) {
-                shard.drop_connection(id, 1006);
-            }
-        });
-        conn.shut = Some(task.abort_handle());
-        if conn.encoding == Encoding::Sse {
-            return self.send(id, encoding::SSE_COMMENT, &[]);
-        }
-        let mut ping = Vec::new();
-        frame::write_ping(&mut ping);
-        self.send(id, &ping, &[]);
     }
 
     /// Decodes bytes of a client, and does what they say.

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use super::beat::Stale;
 use super::cohorts::CohortId;
+use super::names::Names;
 use crate::model::board::{Due, STREAM, TopicId};
 use crate::model::frame::Frame;
 use crate::model::protocol::command::{Mode, Terms};
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
-use crate::model::topic::{Topic, first_segment};
+use crate::model::topic::{Pattern, Topic, first_segment};
 
 /// A configured feed, as far as subscribers are concerned.
 #[derive(Debug, Clone)]
@@ -153,6 +154,8 @@ pub struct Topics {
     of_board: Vec<Option<SlotId>>,
     /// Topics that have spoken, by feed.
     spoken: Vec<usize>,
+    /// Those that have spoken.
+    names: Names,
 }
 
 impl Topics {
@@ -168,6 +171,7 @@ impl Topics {
             by_name: HashMap::new(),
             of_board: Vec::new(),
             spoken,
+            names: Names::default(),
         }
     }
 
@@ -242,9 +246,12 @@ impl Topics {
         }
         *self.of_board.get_mut(at)? = Some(id);
         let slot = self.slot_mut(id)?;
-        let (feed, is_new) = (slot.feed, slot.topic.replace(topic.clone()).is_none());
-        if let Some(count) = self.spoken.get_mut(feed) {
-            *count += usize::from(is_new);
+        let feed = slot.feed;
+        if slot.topic.replace(topic.clone()).is_none() {
+            self.names.add(id, topic.name());
+            if let Some(count) = self.spoken.get_mut(feed) {
+                *count += 1;
+            }
         }
         Some(id)
     }
@@ -252,14 +259,17 @@ impl Topics {
     /// A topic was retired: its frames go, the slot stays while someone asks for it.
     pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
         let id = self.of_board.get_mut(board.0 as usize)?.take()?;
-        let slot = self.slot_mut(id)?;
-        let (feed, had_spoken) = (slot.feed, slot.topic.take().is_some());
+        let Topics { slots, names, spoken, .. } = self;
+        let slot = slots.get_mut(id as usize)?.as_mut()?;
+        if slot.topic.take().is_some() {
+            names.remove(id, &slot.name);
+            if let Some(count) = spoken.get_mut(slot.feed) {
+                *count -= 1;
+            }
+        }
         slot.stale = None;
         for tier in slot.tiers.iter_mut().chain([&mut slot.stream]) {
             tier.frame = None;
-        }
-        if let Some(count) = self.spoken.get_mut(feed) {
-            *count -= usize::from(had_spoken);
         }
         Some(id)
     }
@@ -275,15 +285,26 @@ impl Topics {
         }
     }
 
-    /// How many slots there are, in use or free: what it costs to look at each topic.
-    pub fn count(&self) -> usize {
-        self.slots.len()
-    }
-
     /// Every topic that has spoken.
     pub fn present(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
         let slots = self.slots.iter().zip(0..);
         slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
+    }
+
+    /// How many topics have spoken.
+    pub fn present_count(&self) -> usize {
+        self.names.count()
+    }
+
+    /// Every topic that has spoken and matches.
+    pub fn matching(&self, pattern: &Pattern) -> Vec<(SlotId, &Slot)> {
+        let candidates = self.names.candidates(pattern).filter_map(|id| Some((id, self.slot(id)?)));
+        candidates.filter(|(_, slot)| pattern.matches(&slot.name)).collect()
+    }
+
+    /// How many topics [`Topics::matching`] looks at.
+    pub fn cost(&self, pattern: &Pattern) -> usize {
+        self.names.cost(pattern)
     }
 
     /// The tier that a slot is had at on these terms.

@@ -10,6 +10,7 @@
 //! `library`, `raw_descriptor`, `host`, `instance` and `cstate` hold unsafe code, and one function of `sealed`.
 mod allowance;
 mod backoff;
+mod bad_line;
 pub mod cage;
 mod child;
 pub mod cstate;
@@ -84,9 +85,9 @@ pub use plan::{Guest, Plan, not_started};
 pub use reload::{OnReloaded, Reloaded};
 pub use report::{Failure, Fault, Hello, Mode, Report};
 pub use runner::{Job, Runner};
-pub use schema::Schema;
+pub use schema::{Schema, Violation, in_a_line};
 pub use sealed::{SealError, Sealed, check_pin};
-pub use sink::{Sink, now_unix_ms};
+pub use sink::{LINE_FOLLOWS, Sink, now_unix_ms};
 pub use splitter::{Item, Splitter};
 pub use supervisor::{Supervisor, start};
 pub use trust::{Distrust, judge};

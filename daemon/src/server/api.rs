@@ -8,6 +8,7 @@
 //! | POST `/v1/topics/{topic}?name=&to=` | publishes the body, one JSON value, to a declared topic |
 //! | `/v1/sse?topics=&rate=` | an event stream; see `routes` |
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::fanout::question::Message;
 use crate::fanout::rooms::checked_value;
 use crate::model::normalise::VALUE_BYTES_MAX;
 use crate::model::protocol::WAIT_MAX_S;
-use crate::model::rooms::To;
+use crate::model::rooms::{Publisher, To};
 use crate::model::topic::{self, Pattern};
 
 use super::cors::{self, METHODS};
@@ -151,7 +152,12 @@ impl Api {
     }
 
     /// Publishes a body, one JSON value. Owns all it needs.
-    pub fn publish<B>(&self, to: Envelope, body: B) -> impl Future<Output = Reply> + Send + use<B>
+    pub fn publish<B>(
+        &self,
+        to: Envelope,
+        address: Option<IpAddr>,
+        body: B,
+    ) -> impl Future<Output = Reply> + Send + use<B>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -170,7 +176,8 @@ impl Api {
             };
             match checked_value(&body) {
                 Ok(value) => {
-                    let message = Message { topic: topic.clone(), publisher, to, value };
+                    let origin = Publisher { address, seat: None };
+                    let message = Message { topic: topic.clone(), publisher, origin, to, value };
                     let answer = ask(asker.ask(Ask::Publish(message))).await;
                     if let Some(Answer::Published { seq: Some(seq), .. }) = &answer {
                         posted.note(topic, *seq);

@@ -26,6 +26,7 @@ use crate::model::close::CloseCode;
 use crate::model::encoding::Encoding;
 
 use super::api::WAIT_MAX;
+use super::budgets::Budgets;
 use super::hosts::Door;
 use super::limits::Limits;
 use super::routes::{Answer, Routes, Visit};
@@ -50,6 +51,8 @@ const LINGER_BYTES: usize = 2 << 20;
 /// What every connection passes.
 pub struct Gate {
     pub limits: Arc<Limits>,
+    /// What each address may ask of patterns.
+    pub patterns: Arc<Budgets>,
     pub refusals: Semaphore,
     pub handshake: Duration,
     pub routes: Routes,
@@ -93,9 +96,12 @@ impl Gate {
             Some(Err(_)) => return,
         };
         let asked = stop.clone();
+        let share = Mutex::new(None);
         let spoken = {
             let place = admitted.as_ref().map_err(|full| *full);
             let answer = |request: Request<Incoming>| {
+                let its = self.patterns.share(peer, request.headers());
+                *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
                 self.routes.answer(request, &Visit { peer, door, place, stop: &asked })
             };
             self.speak_http(io, answer, stop.clone()).await
@@ -104,7 +110,8 @@ impl Gate {
             (Some((io, read_buf, Becomes::Client(kind, encoding))), Ok(place)) => match io.into_socket() {
                 Ok(socket) => {
                     let permit: Permit = Box::new(place);
-                    (self.place)(Arrival { socket, read_buf, kind, encoding, permit });
+                    let share = share.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    (self.place)(Arrival { socket, read_buf, kind, encoding, permit, share });
                 }
                 Err(error) => tracing::warn!(%error, "could not hand an upgraded connection over"),
             },

@@ -43,7 +43,7 @@ use crate::model::close::CloseCode;
 use crate::model::host::Host;
 use crate::model::web_origin::Listed;
 
-use budgets::Budgets;
+use budgets::{Budgets, PATTERNS_SHARE};
 use connection::Gate;
 pub use error::Error;
 use listener::Listener;
@@ -136,7 +136,10 @@ impl Server {
             0 => descriptors().saturating_sub(descriptors() / 10),
             connections => connections,
         };
+        let [per_s, burst] = [self.settings.commands_per_s, self.settings.commands_burst];
+        let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
         let gate = Arc::new(Gate {
+            patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
             limits: limits::Limits::new(connections, self.settings.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: self.settings.handshake,
@@ -148,7 +151,7 @@ impl Server {
                     deflate: self.settings.deflate,
                 },
                 asker,
-                Budgets::new(self.settings.commands_per_s, self.settings.commands_burst),
+                Budgets::new(per_s, burst),
                 self.metrics,
                 documents,
             ),

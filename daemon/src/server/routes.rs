@@ -219,9 +219,11 @@ impl Routes {
         match *request.method() {
             Method::GET | Method::HEAD => self.value(&request, visit),
             Method::POST => {
-                let to = self.afford(visit.peer, &request).and_then(|_| Api::read_post(&request));
-                match to {
-                    Ok(to) => Answer::Later(Box::pin(self.api.publish(to, request.into_body()))),
+                let paid = self.afford(visit.peer, &request);
+                match paid.and_then(|whose| Ok((whose, Api::read_post(&request)?))) {
+                    Ok((whose, to)) => {
+                        Answer::Later(Box::pin(self.api.publish(to, whose, request.into_body())))
+                    }
                     Err(response) => (*response).into(),
                 }
             }

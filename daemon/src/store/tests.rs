@@ -1,8 +1,13 @@
 //! Files that are written, read again, cut, scratched and shared.
 
+use std::sync::Arc;
+
+use prometheus::Registry;
+
+use super::writer::Keeping;
 use super::*;
 use crate::model::frame::Frame;
-use crate::model::history::Unsaved;
+use crate::model::history::{Batch, Unsaved};
 use crate::model::sample::Class;
 use crate::model::topic::Topic;
 
@@ -31,18 +36,32 @@ fn metrics() -> Metrics {
     Metrics::new(&Registry::new()).expect("fresh")
 }
 
+impl Store {
+    /// Goes on under `epoch`.
+    fn begin(self, epoch: &str) -> Writer {
+        let (epoch_now, writer) = self.start(epoch.into(), || "another".into(), metrics()).unwrap();
+        assert_eq!((epoch_now.as_str(), writer.standing().trouble()), (epoch, None));
+        writer
+    }
+}
+
+/// Waits for what another thread does.
+fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn what_was_written_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("past");
     let (store, saved) = Store::open(&path).unwrap();
     assert!(saved.epoch.is_none() && saved.topics.is_empty());
-    let writer = store.start("e1", metrics()).unwrap();
+    let writer = store.begin("e1");
     for part in [batch("f.a", 0, 1..=3), batch("f.a", 2, 4..=5), batch("f.b", 0, 6..=6)] {
         writer.write(part);
-        while !writer.is_idle() {
-            std::thread::yield_now();
-        }
+        until(|| writer.is_idle());
     }
     assert!(matches!(Store::open(&path), Err(StoreError::Taken(_))), "one process at a time");
     writer.write_last(Batch { gone: vec!["f.b".into()], n: 7, ..batch("f.c", 0, 7..=7) });
@@ -52,7 +71,7 @@ fn what_was_written_is_read_again() {
     assert_eq!(told(&saved), [("f.a", 2, vec![3, 4, 5]), ("f.c", 0, vec![7])]);
     assert_eq!(&*saved.topics[0].past[0].value, br#"{"said":3}"#);
     // The next run ends without a last batch.
-    let writer = store.start("e1", metrics()).unwrap();
+    let writer = store.begin("e1");
     writer.write(Batch { all: true, ..batch("f.d", 0, 8..=8) });
     writer.join();
     let (_, saved) = Store::open(&path).unwrap();
@@ -63,10 +82,10 @@ fn what_was_written_is_read_again() {
 fn a_run_that_writes_nothing_is_not_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("past");
-    let writer = Store::open(&path).unwrap().0.start("e1", metrics()).unwrap();
+    let writer = Store::open(&path).unwrap().0.begin("e1");
     writer.write_last(batch("f.a", 0, 1..=1));
     writer.join();
-    Store::open(&path).unwrap().0.start("e1", metrics()).unwrap().join();
+    Store::open(&path).unwrap().0.begin("e1").join();
     let (_, saved) = Store::open(&path).unwrap();
     assert_eq!((saved.is_whole, told(&saved)), (false, vec![("f.a", 0, vec![1])]));
 }
@@ -76,7 +95,7 @@ fn a_run_that_writes_nothing_is_not_whole() {
 fn a_damaged_file_is_moved_aside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("past");
-    let writer = Store::open(&path).unwrap().0.start("e1", metrics()).unwrap();
+    let writer = Store::open(&path).unwrap().0.begin("e1");
     writer.write_last(batch("f.a", 0, 1..=2_000));
     writer.join();
     let good = std::fs::read(&path).unwrap();
@@ -94,9 +113,9 @@ fn a_damaged_file_is_moved_aside() {
     for (what, bytes) in cases {
         std::fs::write(&path, &bytes).unwrap();
         let (_, saved) = Store::open(&path).unwrap();
-        if aside(&path).exists() {
+        if beside(&path, "damaged").exists() {
             assert!(saved.epoch.is_none() && saved.topics.is_empty(), "{what}");
-            std::fs::remove_file(aside(&path)).unwrap();
+            std::fs::remove_file(beside(&path, "damaged")).unwrap();
             moved += 1;
         } else {
             // A scratch where nothing lay.
@@ -112,10 +131,60 @@ fn a_damaged_file_is_moved_aside() {
     assert!(moved >= 6, "{moved} were found to be damaged");
 }
 
+/// Goal: a place that cannot be written keeps nobody from starting, and is written once it can be.
 #[test]
-fn a_place_that_cannot_be_written_is_told_with_its_name() {
-    let error = Store::open(Path::new("/nowhere/at/all")).unwrap_err().to_string();
-    assert!(error.contains("/nowhere/at/all") && error.contains("folder"), "{error}");
+fn a_folder_that_is_not_there_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("later").join("past");
+    let (store, saved) = Store::open(&path).unwrap();
+    assert!(saved.epoch.is_none());
+    let (epoch, writer) = store.start("e1".into(), || "e2".into(), metrics()).unwrap();
+    assert_eq!(epoch, "e2", "what is told now may never be written under any epoch");
+    let trouble = writer.standing().trouble().unwrap();
+    assert!(
+        trouble.why.contains("No such file") && trouble.why.contains("the folder must exist"),
+        "{trouble:?}"
+    );
+    assert!(!writer.is_idle() && writer.take_failure());
+    // Another run wrote there, which this one has not read.
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let other = folder.path().join("other");
+    let earlier = Store::open(&other).unwrap().0.begin("e0");
+    earlier.write_last(batch("f.old", 0, 1..=1));
+    earlier.join();
+    std::fs::rename(&other, &path).unwrap();
+    until(|| writer.is_idle());
+    assert!(writer.take_failure(), "all of it is wanted");
+    writer.write(Batch { all: true, ..batch("f.a", 0, 1..=2) });
+    until(|| writer.is_idle());
+    assert_eq!(writer.standing().trouble(), None);
+    writer.write_last(batch("f.a", 0, 3..=3));
+    writer.join();
+    let saved = Store::open(&path).unwrap().1;
+    assert_eq!((saved.epoch.as_deref(), saved.is_whole), (Some("e2"), true));
+    assert_eq!(told(&saved), [("f.a", 0, vec![1, 2, 3])]);
+    let unread = Store::open(&beside(&path, "unread")).unwrap().1;
+    assert_eq!(told(&unread), [("f.old", 0, vec![1])], "nothing is written over");
+}
+
+/// A file that cannot be opened for writing is read, mended in memory if need be, and left as it is.
+#[test]
+fn a_file_that_cannot_be_written_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("past");
+    let writer = Store::open(&path).unwrap().0.begin("e1");
+    writer.write(batch("f.a", 0, 1..=3));
+    until(|| writer.is_idle());
+    // As a crash leaves it.
+    let copy = folder.path().join("copy");
+    std::fs::copy(&path, &copy).unwrap();
+    let bytes = std::fs::read(&copy).unwrap();
+    writer.join();
+    let saved = read_only(&copy).unwrap();
+    assert_eq!((saved.epoch.as_deref(), saved.is_whole), (Some("e1"), false));
+    assert_eq!(told(&saved), [("f.a", 0, vec![1, 2, 3])]);
+    assert!(std::fs::read(&copy).unwrap() == bytes);
+    assert!(read_only(&folder.path().join("none")).is_err());
 }
 
 /// After a batch that failed, what is on disk must have no hole: nothing is written until everything is.
@@ -124,23 +193,33 @@ fn after_a_failure_everything_is_asked_for_first() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("past");
     let (Store { file, .. }, _) = Store::open(&path).unwrap();
+    let file = file.unwrap();
     file.begin("e1").unwrap();
-    let state = State { is_idle: AtomicBool::new(false), has_failed: AtomicBool::new(false) };
-    let mut disk_is_full = true;
-    let mut run = |jobs_of: Vec<Job>| {
-        let (jobs, waiting) = sync_channel(9);
-        jobs_of.into_iter().for_each(|job| jobs.send(job).unwrap());
-        drop(jobs);
-        let write = |batch: &Batch, is_last| match std::mem::take(&mut disk_is_full) {
-            true => Err(redb::Error::Io(io::ErrorKind::StorageFull.into())),
-            false => file.write(batch, is_last),
-        };
-        write_all(write, &waiting, &state, &metrics(), &path);
-        state.has_failed.swap(false, Ordering::AcqRel)
+    let standing = Arc::new(Standing::new(path.clone(), metrics()));
+    let keeper = Keeper {
+        path: path.clone(),
+        epoch: "e1".into(),
+        file: Some(file),
+        is_read: true,
+        standing: standing.clone(),
     };
-    assert!(run(vec![Job::Write(batch("f.a", 0, 1..=2)), Job::Write(batch("f.a", 0, 3..=4))]));
-    assert!(file.load().unwrap().topics.is_empty(), "3 and 4 without 1 and 2 would be a lie");
-    assert!(!run(vec![Job::Last(Batch { all: true, ..batch("f.a", 0, 1..=5) })]));
-    let saved = file.load().unwrap();
+    let mut keeping = Keeping::new(keeper);
+    keeping.fail("the disk is full".into());
+    keeping.write(&batch("f.a", 0, 1..=2), false);
+    assert!(standing.trouble().is_some_and(|trouble| trouble.why == "the disk is full"));
+    keeping.open();
+    keeping.write(&batch("f.a", 0, 3..=4), false);
+    assert!(standing.trouble().is_some(), "3 and 4 without 1 and 2 would be a lie");
+    keeping.write(&Batch { all: true, ..batch("f.a", 0, 1..=5) }, true);
+    assert_eq!(standing.trouble(), None);
+    drop(keeping);
+    let saved = Store::open(&path).unwrap().1;
     assert_eq!((saved.is_whole, told(&saved)), (true, vec![("f.a", 0, vec![1, 2, 3, 4, 5])]));
+}
+
+/// What redb cannot cope with is a reason like any other.
+#[test]
+fn a_panic_of_the_writer_is_a_failure() {
+    let failed = writer::told(caught(|| -> Result<(), FileError> { panic!("assertion failed: {}", 1) }));
+    assert!(failed.unwrap_err().contains("assertion failed: 1"));
 }

@@ -1,7 +1,7 @@
 //! The simulator through its C entry, as tickerd calls it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tickerd_feed_sim::{Sim, tickerd_plugin_v1};
 use tickerd_sdk::abi::TKR_ERR_CONFIG;
@@ -118,8 +118,17 @@ fn ten_thousand_symbols_poll_quickly() {
     let mut feed = test.load(tickerd_plugin_v1, "org.tickerd.sim", config).unwrap();
     feed.poll().unwrap();
     assert_eq!(test.take_samples().len(), 10_000 + 100 + 3 + 1);
-    let start = Instant::now();
+    let start = worked();
     feed.poll().unwrap();
     // A few milliseconds when optimised; here unoptimised, and the test host parses every value.
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let took = worked() - start;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+/// Time that this thread has had a processor, in hundredths: other processes make it no longer. See proc_pid_stat(5).
+fn worked() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }

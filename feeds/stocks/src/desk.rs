@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_part_that_panics_ends_the_other() {
-        let desk = Desk::new(Market::new(Vec::new()), Vec::new());
+        let desk = Desk::new(Market::new(Vec::new(), "mock", None), Vec::new());
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _fuse = Fuse(&desk);
             panic!("as a test wants it");

@@ -177,8 +177,14 @@ impl<'a, S: Source> Rounds<'a, S> {
         for (place, said) in places.iter().zip(said) {
             match said {
                 Ok(quoted) => {
-                    self.troubles.remove(place);
-                    self.desk.market().quoted(*place, quoted, host)?;
+                    let mut market = self.desk.market();
+                    market.quoted(*place, quoted, &mut self.tally, host)?;
+                    let stale = market.stale(*place, now_ms);
+                    drop(market);
+                    match stale {
+                        Some(stale) => self.note(*place, &stale, host),
+                        None => drop(self.troubles.remove(place)),
+                    }
                 }
                 Err(fault) => self.symbol_failed(*place, fault, host)?,
             }
@@ -201,7 +207,8 @@ impl<'a, S: Source> Rounds<'a, S> {
         match fault {
             Fault::Unknown { message } => self.note(place, &message, host),
             Fault::Nonsense { message } => {
-                self.tally.count("answers without a price above zero");
+                self.tally.came();
+                self.tally.count("answers without a price");
                 self.note(place, &message, host);
             }
             other => return Err(other),
@@ -301,9 +308,9 @@ impl<'a, S: Source> Rounds<'a, S> {
             Some(fault) => (fault.health(), fault.to_string()),
             None => {
                 let barred = self.desk.market().barred();
-                match named(
-                    barred.iter().map(String::as_str).chain(self.troubles.values().map(String::as_str)),
-                ) {
+                let all = barred.as_deref().into_iter();
+                let all = all.chain(self.troubles.values().map(String::as_str)).chain(self.tally.trouble());
+                match named(all) {
                     Some(troubles) => (Health::Degraded, troubles),
                     None if self.has_answered => (Health::Up, String::new()),
                     None => return,

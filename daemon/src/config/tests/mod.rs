@@ -2,6 +2,7 @@
 
 mod chance;
 mod precedence;
+mod secrets;
 mod slips;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ fn message(text: &str) -> String {
 }
 
 fn with_env(text: &str, env: &[(&str, &str)], flags: &Overrides) -> Result<Config, Problems> {
-    let source = Text { name: "t.toml".to_owned(), text: text.to_owned() };
+    let source = Text { name: "t.toml".to_owned(), text: text.to_owned(), ..Text::default() };
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     check(source, Some(Path::new(".")), env, flags)
 }

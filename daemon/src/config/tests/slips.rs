@@ -126,7 +126,10 @@ fn slips_are_told_with_place_and_remedy() {
         (feed("emit = \"on-change\""), &["did you mean \"on_change\"?"]),
         (feed("push_interval = \"1s\""), &["feed[0].push_interval", "did you mean `interval`?"]),
         (feed("config = 3"), &["[feed.config]"]),
-        (feed("[feed.config]\nx = [{ y = nan }]"), &["feed[0].config.x[0].y = nan: JSON has no such number"]),
+        (
+            feed("[feed.config]\nx = [{ y = nan }]"),
+            &["feed[0].config.x[0].y: JSON has no such number", "x = [{ y = … }]"],
+        ),
         (feed("[[feed]]\nname = \"a\"\nplugin = \"p\""), &["another feed has this name", "\"a2\""]),
         ("[[feed]]\nname = \"tickerd\"\nplugin = \"p\"".into(), &["the server's own"]),
         ("[[feed]]\nname = \"a.b\"\nplugin = \"p\"".into(), &["'.' has no place", "write \"a_b\""]),

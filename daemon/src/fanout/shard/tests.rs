@@ -4,6 +4,7 @@ mod ages;
 mod encodings;
 mod many;
 mod past;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -141,6 +142,7 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
         },
         encoding,
         permit: Box::new(()),
+        share: None,
     };
     (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new() })
 }

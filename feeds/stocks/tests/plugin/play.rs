@@ -2,19 +2,17 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tickerd_feed_stocks::StocksFeed;
 use tickerd_sdk::testing::{Captured, TestHost};
 use tickerd_sdk::{Error, Feed, Health, PushFeed};
-use tickerd_test_providers::{GUARD, alpaca, finnhub};
+use tickerd_test_providers::{GUARD, SOON, alpaca, finnhub};
 
 /// What must never be read anywhere.
 const SECRETS: [&str; 3] = [finnhub::KEY, alpaca::KEY, alpaca::SECRET];
-/// Longest a feed may take to stop.
-const STOP_MAX: Duration = Duration::from_secs(3);
 
 /// A configuration, and the folder of its keys.
 pub struct Setup {
@@ -79,7 +77,7 @@ impl Setup {
         interrupt();
         let stopped = Instant::now();
         let result = thread.join().expect("the feed does not panic");
-        assert!(stopped.elapsed() < STOP_MAX, "stopping took {:?}", stopped.elapsed());
+        assert!(stopped.elapsed() < SOON, "stopping took {:?}", stopped.elapsed());
         assert_eq!(test.rejects(), Vec::<String>::new());
         let said = format!("{result:?} {:?} {:?} {:?}", test.logs(), test.health(), test.samples());
         for secret in SECRETS {

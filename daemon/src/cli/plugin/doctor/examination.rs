@@ -11,7 +11,7 @@ use super::remedy::{of_failure, of_load};
 use crate::cli::plugin::describe;
 use crate::cli::plugin::facts::{About, Facts, RunsAs};
 use crate::config::{Feed, Source};
-use crate::feed::{FindError, Plugin, PluginInfo, Schema, find_plugin, plugin_folders, trust};
+use crate::feed::{FindError, Plugin, PluginInfo, Schema, find_plugin, in_a_line, plugin_folders, trust};
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -151,6 +151,10 @@ impl Examination {
             {
                 self.step(name, Outcome::Ok, what, "");
             }
+            // What is in a file that is no library cannot be told.
+            if name == "file" && !problems.is_empty() {
+                break;
+            }
         }
         for note in &facts.notes {
             self.step("look", Outcome::Note, note.clone(), "");
@@ -231,10 +235,10 @@ impl Examination {
         let (wrong, unnamed) = (schema.violations(&feed.config), schema.unnamed(&feed.config));
         match (wrong.as_slice(), unnamed.as_slice()) {
             ([], []) => self.step("configuration", Outcome::Ok, "its schema allows it", ""),
-            ([], unnamed) => self.step("configuration", Outcome::Note, unnamed.join("; "), ""),
+            ([], unnamed) => self.step("configuration", Outcome::Note, in_a_line(unnamed), ""),
             (wrong, _) => {
                 let remedy = "correct that in the feed's configuration";
-                self.step("configuration", Outcome::Problem, wrong.join("; "), remedy);
+                self.step("configuration", Outcome::Problem, in_a_line(wrong), remedy);
             }
         }
     }

@@ -17,12 +17,12 @@ use serde_json::Value;
 use super::OnSignal;
 use super::ear::Ear;
 use super::run::read_config;
-use crate::app::panics;
 use crate::cli::setting::{read_setting, set};
 use crate::cli::solo::name_of;
 use crate::cli::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
 use crate::config::{Config, Feed, Overrides, environment};
 use crate::feed::printable;
+use crate::panics;
 use crate::pulse::Bell;
 use examination::{Examination, Outcome};
 
