@@ -15,7 +15,7 @@ async fn a_bad_message_is_told_and_the_connection_stays() {
         ("[]", 400, "event"),
         (r#"{"data":{}}"#, 400, "event"),
         (r#"{"event":"ping","data":{},"more":1}"#, 400, "more"),
-        (r#"{"event":"subscribe","data":{"topics":"s.a"}}"#, 400, "sequence"),
+        (r#"{"event":"subscribe","data":{"topics":"s.a"}}"#, 400, "topics must be a list"),
         (r#"{"event":"subscribe","data":{"topics":["s.a"],"rat":"1s"}}"#, 400, "rat"),
         (r#"{"event":"ping","data":{"t":"x"}}"#, 400, "number"),
     ] {
@@ -34,9 +34,12 @@ async fn a_bad_message_is_told_and_the_connection_stays() {
 async fn an_unknown_event_is_told_with_what_there_is() {
     let daemon = daemon().run().await;
     let mut client = daemon.connected().await;
-    for (event, says) in
-        [("subscrbe", "there is no command"), ("auth", "not built yet"), ("quote", "there is no")]
-    {
+    for (event, says) in [
+        ("subscrbe", "did you mean subscribe?"),
+        ("sub", "did you mean subscribe?"),
+        ("auth", "not built yet"),
+        ("quote", "there is no"),
+    ] {
         client.send(json!({"event": event, "data": {"id": 3}})).await;
         let error = client.expect("error").await.data;
         assert_eq!((&error["code"], &error["id"]), (&json!(405), &json!(3)));

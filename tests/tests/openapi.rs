@@ -29,9 +29,12 @@ async fn paths_answer_as_the_openapi_document_tells() {
         ] {
             seen.insert(judged(&daemon, &document, method, path, path, &headers, "", status).await);
         }
-        seen.insert(judged(&daemon, &document, "GET", path, path, "Host: a\r\nHost: b\r\n", "", 400).await);
+        for (hosts, status) in [("Host: a\r\nHost: b\r\n", 400), ("Host: evil.example\r\n", 403)] {
+            seen.insert(judged(&daemon, &document, "GET", path, path, hosts, "", status).await);
+        }
     }
     let evil = "Origin: https://evil.example\r\n";
+    let two = "Host: a\r\nHost: b\r\n";
     let tag = format!("If-None-Match: {}\r\n", tag(&daemon, "/v1/topics/s.a").await);
     let feeds = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/feeds").await);
     let (topics, topic, past) = ("/v1/topics", "/v1/topics/{topic}", "/v1/topics/{topic}/history");
@@ -39,6 +42,7 @@ async fn paths_answer_as_the_openapi_document_tells() {
     for (template, request, headers, body, status) in [
         ("/ws", "GET /ws", "", "", 426),
         ("/ws", "GET /ws?name=tickerd", SOCKET, "", 400),
+        ("/ws", "GET /ws?topic=s.a", SOCKET, "", 400),
         ("/ws", "GET /ws", &*format!("{SOCKET}{evil}"), "", 403),
         ("/ws", "POST /ws", SOCKET, "", 405),
         (topics, "GET /v1/topics", "", "", 200),
@@ -49,7 +53,9 @@ async fn paths_answer_as_the_openapi_document_tells() {
         (topics, "DELETE /v1/topics", "", "", 405),
         (topics, "POST /v1/topics", "", "1", 405),
         (topics, "HEAD /v1/topics", "", "", 200),
+        (topics, "GET /v1/topics?mach=*.a", "", "", 400),
         (topics, "OPTIONS /v1/topics", "", "", 204),
+        (topics, "OPTIONS /v1/topics", two, "", 400),
         (topics, "OPTIONS /v1/topics", evil, "", 403),
         (topic, "GET /v1/topics/s.a", "", "", 200),
         (topic, "GET /v1/topics/s.a", &tag, "", 304),
@@ -64,6 +70,10 @@ async fn paths_answer_as_the_openapi_document_tells() {
         (topic, "HEAD /v1/topics/s.a", "", "", 200),
         (topic, "HEAD /v1/topics/s.a", &tag, "", 304),
         (topic, "OPTIONS /v1/topics/s.a", "", "", 204),
+        (topic, "OPTIONS /v1/topics/rooms.lobby", "", "", 204),
+        (topic, "OPTIONS /v1/topics/s..a", "", "", 400),
+        (topic, "OPTIONS /v1/topics/s.*", "", "", 422),
+        (topic, "OPTIONS /v1/topics/nobody.a", "", "", 404),
         (topic, "OPTIONS /v1/topics/s.a", evil, "", 403),
         (topic, "POST /v1/topics/rooms.lobby?name=ann", "", r#"{"text":"hello"}"#, 200),
         (topic, "POST /v1/topics/rooms.lobby?name=ann&to=user:bob", "", "1", 200),
@@ -84,6 +94,9 @@ async fn paths_answer_as_the_openapi_document_tells() {
         (past, "DELETE /v1/topics/s.a/history", "", "", 405),
         (past, "HEAD /v1/topics/s.a/history", "", "", 200),
         (past, "OPTIONS /v1/topics/s.a/history", "", "", 204),
+        (past, "OPTIONS /v1/topics/s..a/history", "", "", 400),
+        (past, "OPTIONS /v1/topics/s.*/history", "", "", 422),
+        (past, "OPTIONS /v1/topics/nobody.a/history", "", "", 404),
         (past, "OPTIONS /v1/topics/s.a/history", evil, "", 403),
         ("/v1/feeds", "GET /v1/feeds", "", "", 200),
         ("/v1/feeds", "HEAD /v1/feeds", "", "", 200),
@@ -97,7 +110,9 @@ async fn paths_answer_as_the_openapi_document_tells() {
         ("/v1/sse", "GET /v1/sse", "", "", 400),
         ("/v1/sse", "GET /v1/sse?topics=s.a", evil, "", 403),
         ("/v1/sse", "POST /v1/sse?topics=s.a", "", "", 405),
+        ("/v1/sse", "GET /v1/sse?topics=s.a&mode=some", "", "", 400),
         ("/v1/sse", "OPTIONS /v1/sse", "", "", 204),
+        ("/v1/sse", "OPTIONS /v1/sse", two, "", 400),
         ("/v1/sse", "OPTIONS /v1/sse", evil, "", 403),
         ("/v1/sse", "GET /v1/sse?topics=s.a,rooms.*&name=ann&rate=1s", "", "", 200),
     ] {
@@ -204,6 +219,12 @@ fn held(
         assert!(value.is_some() || told["required"] != true, "{place}: no {name}: {head}");
         if let Some(fixed) = told["schema"]["const"].as_str() {
             assert_eq!(value, Some(fixed), "{place}: {name}");
+        }
+        if let Some(some) = told["schema"]["enum"].as_array() {
+            assert!(
+                value.is_none_or(|value| some.iter().any(|one| one == value)),
+                "{place}: {name}: {value:?}"
+            );
         }
         if let Some(least) = told["schema"]["minimum"].as_u64() {
             let number: u64 = value.unwrap().parse().unwrap();

@@ -227,8 +227,8 @@ async fn what_cannot_be_published_says_what_to_change() {
         (json!({"topic": "rooms.lobby", "value": 1, "to": "bob"}), 400, "user:NAME"),
         (json!({"topic": "rooms.lobby", "value": 1, "to": "user:tickerd"}), 400, "user:NAME"),
         (json!({"topic": "rooms.lobby", "value": long}), 413, "bytes"),
-        (json!({"topic": "rooms.lobby"}), 400, "missing field `value`"),
-        (json!({"topic": "rooms.lobby", "value": 1, "from": "user:bob"}), 400, "unknown field `from`"),
+        (json!({"topic": "rooms.lobby"}), 400, "lacks \"value\""),
+        (json!({"topic": "rooms.lobby", "value": 1, "from": "user:bob"}), 400, "has no key \"from\""),
     ] {
         let mut client = daemon.connected().await;
         let refused = ask(&mut client, "publish", data.clone()).await;

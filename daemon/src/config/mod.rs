@@ -12,6 +12,7 @@ mod feed;
 mod history;
 mod limits;
 mod listen;
+mod names;
 mod places;
 mod problem;
 mod quantity;

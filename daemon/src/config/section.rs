@@ -8,7 +8,7 @@ use super::environment;
 use super::problem::{Origin, Problem, Source};
 
 /// Other daemons' words for our keys.
-const SYNONYMS: [(&str, &str); 14] = [
+const SYNONYMS: [(&str, &str); 15] = [
     ("bind", "listen"),
     ("address", "listen"),
     ("addresses", "listen"),
@@ -17,6 +17,7 @@ const SYNONYMS: [(&str, &str); 14] = [
     ("workers", "shards"),
     ("threads", "shards"),
     ("allowed_origins", "origins"),
+    ("allowed_hosts", "hosts"),
     ("push_interval", "interval"),
     ("poll_interval", "poll"),
     ("command", "exec"),

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use bytes::Bytes;
 
 use crate::model::encoding::Encoding;
+use crate::model::protocol::command::Terms;
 
 /// One upgraded connection. The 101 is on the wire; nothing was read or written since.
 pub struct Arrival {
@@ -37,12 +38,12 @@ pub enum Kind {
     Echo,
 }
 
-/// What the URL asked for: `/ws?topics=a,b&rate=1s`. Decoded, not checked.
+/// What the URL asked for: `/ws?topics=a,b&rate=1s`. Whether the topics are any is not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
     /// Topics and patterns; never empty.
     pub topics: Vec<String>,
-    pub rate: Option<String>,
+    pub terms: Terms,
     /// The last tick that an event stream brought before it broke off.
     pub last: Option<TickId>,
 }

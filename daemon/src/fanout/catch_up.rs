@@ -235,6 +235,9 @@ impl Shard {
                 self.tell(id, &Notice::Lag { topics, skipped, since: stall.since });
             }
         }
+        if closing && self.connection(id).is_some_and(|conn| conn.shut.is_some()) {
+            return self.drop_connection(id, 1006);
+        }
         let asking = self.connection(id).and_then(|conn| conn.asking.as_ref());
         match asking.is_some_and(|asking| asking.waits_for == WaitsFor::WayOut) {
             true => self.listen_again(id),

@@ -13,7 +13,7 @@ use crate::model::protocol::VERSION;
 use crate::model::protocol::command::{self, Command, Id, Refused, Request};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event;
-use crate::model::topic::Pattern;
+use crate::model::topic::{self, Pattern};
 
 /// Bytes of answers that may wait for a client before its next command is refused; one more answer fits over it.
 const ANSWERS_BYTES_MAX: usize = 1 << 20;
@@ -43,20 +43,17 @@ impl Shard {
         }
         self.tell(id, &connected);
         let Some(opening) = opening else { return };
-        let Opening { topics, rate, last } = opening;
-        match command::terms(rate.as_deref(), None) {
-            Ok(terms) => match last {
-                Some(TickId { epoch, n }) if epoch == settings.epoch => {
-                    let wish = Box::new(Wish::new(None, true, topics, terms, true));
-                    self.undertake(id, Work::Resume(wish, n));
-                }
-                Some(_) => self.subscribe_anew(id, topics, terms),
-                None => {
-                    let wish = Box::new(Wish::new(None, true, topics, terms, true));
-                    self.undertake(id, Work::Subscribe(wish));
-                }
-            },
-            Err(error) => self.tell_error(id, None, &error),
+        let Opening { topics, terms, last } = opening;
+        match last {
+            Some(TickId { epoch, n }) if epoch == settings.epoch => {
+                let wish = Box::new(Wish::new(None, true, topics, terms, true));
+                self.undertake(id, Work::Resume(wish, n));
+            }
+            Some(_) => self.subscribe_anew(id, topics, terms),
+            None => {
+                let wish = Box::new(Wish::new(None, true, topics, terms, true));
+                self.undertake(id, Work::Subscribe(wish));
+            }
         }
     }
 
@@ -125,13 +122,16 @@ impl Shard {
             Command::Topics { pattern } => match Pattern::parse(&pattern) {
                 Ok(pattern) => self.undertake(id, Work::List { request, pattern }),
                 Err(why) => {
-                    let error = ProtocolError::new(Code::BadPattern, format!("match cannot be used: {why}"));
+                    let error = ProtocolError::new(
+                        Code::BadPattern,
+                        format!("match cannot be used: {why}{}", topic::hint(&pattern)),
+                    );
                     self.tell_error(id, request, &error);
                 }
             },
             Command::Get { topics } => self.tell_values(id, request, &topics),
             Command::Publish { topic, value, to } => self.publish(id, request, topic, &value, to.as_deref()),
-            Command::Presence { topic } => match self.check_topic(&topic) {
+            Command::Presence { topic } => match self.check_room(&topic) {
                 Ok(()) => self.ask_pulse(id, request, About::Members { topic }),
                 Err(error) => self.tell_error(id, request, &error),
             },

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use tokio::task::AbortHandle;
+
 use super::arrival::{Permit, Share};
 use super::cohorts::CohortId;
 use super::link::Link;
@@ -51,6 +53,8 @@ pub struct Connection {
     pub decoder: Decoder,
     /// Present while a command waits for the pulse or for its turn, and then until what it brought is out.
     pub asking: Option<Box<Asking>>,
+    /// Present once its client has shut its sending side: the task that waits for the end of the other.
+    pub shut: Option<AbortHandle>,
     /// What its address may still ask of all shards; none where addresses have no limit.
     pub share: Option<Share>,
     /// What its client calls itself.

@@ -72,6 +72,8 @@ pub struct Settings {
     pub feeds: Arc<[FeedFacts]>,
     /// The declared topics, in order.
     pub rooms: Arc<[Box<str>]>,
+    /// Those of them that take messages.
+    pub publish: Arc<[Box<str>]>,
     /// What a client may say at once.
     pub limits: Limits,
     /// The same for `/echo`.

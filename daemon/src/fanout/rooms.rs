@@ -128,7 +128,7 @@ impl Shard {
         let share = self.connection(id).and_then(|conn| conn.share.as_ref());
         let origin = Publisher { address: share.map(|share| share.address()), seat: Some(seat) };
         let checked = self
-            .check_topic(&topic)
+            .check_room(&topic)
             .and_then(|()| checked_value(value.as_bytes()))
             .and_then(|value| Ok((value, to.map(To::parse).transpose()?)));
         match checked {

@@ -298,6 +298,7 @@ impl Shard {
             fresh: None,
             stall: None,
             asking: None,
+            shut: None,
             share,
             sent_s: self.now_s,
             heard_s: self.now_s,
@@ -349,7 +350,7 @@ impl Shard {
     pub fn start_reading(&mut self, id: ConnId) {
         let Some(shard) = self.me.upgrade() else { return };
         let Some(conn) = self.connection(id) else { return };
-        if conn.reading || conn.stall.is_some() || conn.asking.is_some() {
+        if conn.reading || conn.stall.is_some() || conn.asking.is_some() || conn.shut.is_some() {
             return;
         }
         conn.reading = true;

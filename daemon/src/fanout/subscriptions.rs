@@ -15,8 +15,7 @@ use crate::model::frame::Frame;
 use crate::model::protocol::command::{Id, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Failed, TopicGrant};
-use crate::model::protocol::rate;
-use crate::model::topic::{Pattern, first_segment};
+use crate::model::topic::{self, Pattern, first_segment};
 
 /// What goes out behind the answer to a subscription.
 struct PastOf {
@@ -39,6 +38,7 @@ impl Shard {
             Edit::Clear(_) => None,
         });
         let (mut topics, patterns) = self.grants(cohort, whats);
+        self.hint(id, &mut topics);
         let snapshots = self.snapshots_after(id, &moved, snapshot);
         let mut past = PastOf { snapshots, replay: Vec::new(), resets: Vec::new() };
         self.bring_back(id, missed, was_there, snapshot, &moved, &mut topics, &mut past);
@@ -249,39 +249,15 @@ impl Shard {
             let slot = self.topics.intern(name);
             let slot = slot.ok_or_else(|| self.unknown_feed(first_segment(name), hinted))?;
             let what = What::Exact(slot);
-            let refused =
-                self.topics.slot(slot).and_then(|slot| self.refusal(slot.feed, slot.is_event(), terms));
-            return match refused {
-                Some(error) => {
-                    self.forget(what);
-                    Err(error)
-                }
-                None => Ok(Ask { what, terms }),
-            };
+            return Ok(Ask { what, terms });
         }
-        let pattern = Pattern::parse(name)
-            .map_err(|why| ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}")))?;
-        let feeds = match pattern.feed() {
-            Some(feed) => vec![self.topics.feed_of(feed).ok_or_else(|| self.unknown_feed(feed, hinted))?],
-            None => (0..self.topics.feeds().len()).collect(),
-        };
-        if let Some(error) = feeds.iter().find_map(|feed| self.refusal(*feed, false, terms)) {
-            return Err(error);
+        let pattern = Pattern::parse(name).map_err(|why| {
+            ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}{}", topic::hint(name)))
+        })?;
+        if let Some(feed) = pattern.feed() {
+            self.topics.feed_of(feed).ok_or_else(|| self.unknown_feed(feed, hinted))?;
         }
         Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
-    }
-
-    /// Why topics of a feed cannot be had on these terms.
-    fn refusal(&self, feed: usize, event: bool, terms: Terms) -> Option<ProtocolError> {
-        let tiers = &self.topics.feeds().get(feed)?.tiers;
-        if event || tiers.grant(terms.rate).is_some() {
-            return None;
-        }
-        let slower: Vec<String> = tiers.all().iter().map(|tier| rate::format(*tier)).collect();
-        Some(ProtocolError::new(
-            Code::BadRequest,
-            format!("no push is that slow here; the rates are {}", slower.join(", ")),
-        ))
     }
 
     /// Frees what edits name and nobody asks for after all.

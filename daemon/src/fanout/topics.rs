@@ -152,6 +152,8 @@ pub struct Topics {
     free: Vec<SlotId>,
     by_name: HashMap<Box<str>, SlotId>,
     of_board: Vec<Option<SlotId>>,
+    /// Topics that have spoken, by feed.
+    spoken: Vec<usize>,
     /// Those that have spoken.
     names: Names,
 }
@@ -159,6 +161,7 @@ pub struct Topics {
 impl Topics {
     /// None yet.
     pub fn new(feeds: Arc<[FeedFacts]>) -> Topics {
+        let spoken = vec![0; feeds.len()];
         let feed_by_name = feeds.iter().enumerate().map(|(at, f)| (f.name.as_str().into(), at)).collect();
         Topics {
             feeds,
@@ -167,8 +170,14 @@ impl Topics {
             free: Vec::new(),
             by_name: HashMap::new(),
             of_board: Vec::new(),
+            spoken,
             names: Names::default(),
         }
+    }
+
+    /// Whether any topic of a feed has spoken.
+    pub fn has_spoken(&self, feed: usize) -> bool {
+        self.spoken.get(feed).is_some_and(|count| *count > 0)
     }
 
     /// The feed that `topic` belongs to, by its first segment.
@@ -236,8 +245,13 @@ impl Topics {
             self.of_board.resize(at + 1, None);
         }
         *self.of_board.get_mut(at)? = Some(id);
-        if self.slot_mut(id)?.topic.replace(topic.clone()).is_none() {
+        let slot = self.slot_mut(id)?;
+        let feed = slot.feed;
+        if slot.topic.replace(topic.clone()).is_none() {
             self.names.add(id, topic.name());
+            if let Some(count) = self.spoken.get_mut(feed) {
+                *count += 1;
+            }
         }
         Some(id)
     }
@@ -245,10 +259,13 @@ impl Topics {
     /// A topic was retired: its frames go, the slot stays while someone asks for it.
     pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
         let id = self.of_board.get_mut(board.0 as usize)?.take()?;
-        let Topics { slots, names, .. } = self;
+        let Topics { slots, names, spoken, .. } = self;
         let slot = slots.get_mut(id as usize)?.as_mut()?;
         if slot.topic.take().is_some() {
             names.remove(id, &slot.name);
+            if let Some(count) = spoken.get_mut(slot.feed) {
+                *count -= 1;
+            }
         }
         slot.stale = None;
         for tier in slot.tiers.iter_mut().chain([&mut slot.stream]) {
@@ -290,14 +307,12 @@ impl Topics {
         self.names.cost(pattern)
     }
 
-    /// The tier that a slot is had at on these terms. A rate that is slower than all of them was refused when it was asked
-    /// for, but the topic may have changed its class since: then it gets the slowest.
+    /// The tier that a slot is had at on these terms.
     pub fn grant(&self, slot: &Slot, terms: Terms) -> u8 {
         if slot.is_event() || terms.mode == Mode::All {
             return STREAM;
         }
-        let Some(feed) = self.feeds.get(slot.feed) else { return 0 };
-        feed.tiers.grant(terms.rate).unwrap_or(slot.tiers.len().saturating_sub(1) as u8)
+        self.feeds.get(slot.feed).map_or(0, |feed| feed.tiers.grant(terms.rate))
     }
 
     /// What a tier of a slot is.

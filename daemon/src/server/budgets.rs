@@ -1,20 +1,17 @@
 //! What each address may still ask over HTTP of what costs the others something: publishing, and lists of all topics.
 //!
 //! A connection is held to `commands_per_s`. Over HTTP connections are many and short, so there it is the address, by the
-//! same keys. What patterns cost is counted by address over WebSockets too, so that a new connection does not begin without
-//! the debt of the last. Loopback and unix peers are this machine itself or a proxy on it: they have no limit of their own, as they
-//! have none of connections, but whom a proxy speaks for has, by the last address in `X-Forwarded-For`, which is the one
-//! that the proxy saw itself. That can be trusted this far: who forges it where no proxy writes it does no more than give
-//! itself a limit.
+//! same keys; see `peer` for whose that is. What patterns cost is counted by address over WebSockets too, so that a new
+//! connection does not begin without the debt of the last.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hyper::header::HeaderMap;
 
-use super::limits::network;
+use super::peer::who;
 use crate::fanout::arrival::{AddressShare, Share};
 use crate::model::bucket::Bucket;
 
@@ -24,7 +21,6 @@ pub const PATTERNS_SHARE: u32 = 8;
 /// Addresses that are remembered, at most. Who has asked nothing while so many others did begins with a full share, which
 /// it would have after a few seconds anyway.
 const ADDRESSES_MAX: usize = 16_384;
-const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// See the module.
 pub struct Budgets {
@@ -117,19 +113,6 @@ impl Known {
     }
 }
 
-/// Whose share it is; nobody's when it comes from this machine.
-fn who(peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-    let outside = |address: IpAddr| Some(network(address)).filter(|address| !address.is_loopback());
-    peer.and_then(outside).or_else(|| forwarded(headers).and_then(outside))
-}
-
-/// Who the nearest proxy says it speaks for; some write the port too.
-fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
-    let last = last.rsplit(',').next()?.trim();
-    last.parse().ok().or_else(|| Some(last.parse::<SocketAddr>().ok()?.ip()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +125,7 @@ mod tests {
     }
 
     fn headers(forwarded: &[&str]) -> HeaderMap {
-        forwarded.iter().map(|value| (FORWARDED_FOR.parse().unwrap(), value.parse().unwrap())).collect()
+        forwarded.iter().map(|value| ("x-forwarded-for".parse().unwrap(), value.parse().unwrap())).collect()
     }
 
     #[test]
@@ -187,24 +170,6 @@ mod tests {
             budgets.share(None, &headers(&["192.0.2.1"])).unwrap().owed_ms().is_some(),
             "a proxy speaks for it"
         );
-    }
-
-    #[test]
-    fn a_proxy_is_asked_for_whom_it_speaks_and_nobody_else_is() {
-        let local = address("127.0.0.1");
-        for (peer, forwarded, whose) in [
-            (local, &["198.51.100.7, 192.0.2.1"][..], address("192.0.2.1")),
-            (local, &["192.0.2.1", "203.0.113.9:4711"], address("203.0.113.9")),
-            (None, &["[2001:db8:1:2:3::4]:80"], address("2001:db8:1:2::")),
-            (None, &["2001:db8:1:2:3::4"], address("2001:db8:1:2::")),
-            (local, &["unknown"], None),
-            (local, &["192.0.2.1, "], None),
-            (local, &["127.0.0.1"], None),
-            (local, &[], None),
-            (address("192.0.2.1"), &["203.0.113.9"], address("192.0.2.1")),
-        ] {
-            assert_eq!(who(peer, &headers(forwarded)), whose, "{peer:?} {forwarded:?}");
-        }
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl Bench {
             let class = self.spoken.get(topic);
             let grant = |terms: &Terms| match (class, terms.mode) {
                 (Some(Class::Event), _) | (_, Mode::All) => STREAM,
-                _ => tiers(topic).grant(terms.rate).unwrap(),
+                _ => tiers(topic).grant(terms.rate),
             };
             let matching = asked.iter().filter(|(name, _)| {
                 class.is_some() && Pattern::is_pattern(name) && Pattern::parse(name).unwrap().matches(topic)
