@@ -27,6 +27,7 @@ mod feed_zoo;
 mod floods;
 mod frames;
 mod handshake;
+mod health;
 mod heartbeat;
 mod host;
 mod http;

@@ -51,7 +51,8 @@ async fn its_code_is_asked_only_on_request() {
 
     for (feed, default) in [("crypto", "kraken"), ("weather", "open-meteo")] {
         let answer = plugin(&["inspect", &format!("tickerd_feed_{feed}"), "--load"]).await;
-        let provider = answer.out.lines().find(|line| line.contains("provider ")).unwrap();
+        let is_it = |line: &&str| line.trim_start().starts_with("provider ");
+        let provider = answer.out.lines().find(is_it).unwrap();
         assert!(provider.ends_with(&format!(" = \"{default}\"")), "{provider}");
     }
     let answer = plugin(&["inspect", "tickerd_feed_sim", "--load"]).await;

@@ -10,7 +10,7 @@ use crate::feed::journal::Journal;
 use crate::feed::polling::{Due, Polling};
 use crate::feed::report::{Failure, Fault, Hello, Mode, Report};
 use crate::feed::running::Running;
-use crate::feed::sink::Voice;
+use crate::feed::sink::{STARTING, Voice};
 use crate::feed::trace;
 use crate::feed::watchdog::{Alarm, Watchdog};
 use crate::feed::{Limits, Source, Spec};
@@ -363,7 +363,7 @@ impl<'a> Life<'a> {
             return (FeedState::Stale, text);
         }
         if self.hello_by.is_some() || !self.voice.is_heard() {
-            return (FeedState::Down, "starting".into());
+            return (FeedState::Down, STARTING.into());
         }
         match self.failed_poll() {
             Some(failure) => (FeedState::Degraded, failure.message.clone()),

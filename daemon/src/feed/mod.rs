@@ -22,6 +22,7 @@ mod face;
 mod feed_type;
 mod figures;
 mod find;
+mod harvest;
 mod host;
 mod instance;
 mod journal;

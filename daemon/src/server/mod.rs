@@ -42,7 +42,7 @@ pub use error::Error;
 use listener::Listener;
 pub use metrics::Metrics;
 use routes::Routes;
-pub use routes::{Document, Documents};
+pub use routes::{Document, Documents, FEEDS};
 use stop::Stop;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.

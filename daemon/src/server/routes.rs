@@ -16,7 +16,7 @@ use crate::fanout::enquiry::Asker;
 use crate::model::encoding::Encoding;
 use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
 
-use super::api::{Api, Wanted};
+use super::api::{Api, Wanted, check_method};
 use super::budgets::Budgets;
 use super::cors;
 use super::extensions::{self, Agreed};
@@ -32,6 +32,8 @@ use super::stop::Stop;
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
+/// Where the feeds are listed.
+pub const FEEDS: &str = "/v1/feeds";
 /// The type of documents.
 const JSON: &str = "application/json";
 /// What a full server asks clients to wait, in seconds.
@@ -121,7 +123,7 @@ impl Routes {
                 Ok(Kind::Ticker { opening, name })
             }),
             (Ok(()), "/echo") if self.echo => self.upgrade(request, |_| Ok(Kind::Echo)),
-            (Ok(()), path) if path.starts_with("/v1/topics") || path == "/v1/sse" => {
+            (Ok(()), path) if path.starts_with("/v1/topics") || matches!(path, "/v1/sse" | FEEDS) => {
                 self.api(request, peer, stop)
             }
             (Ok(()), path) => match (page::asset(path), (self.documents)(path)) {
@@ -203,6 +205,15 @@ impl Routes {
         };
         if *request.method() == Method::OPTIONS {
             return allowed(cors::preflight()).into();
+        }
+        if request.uri().path() == FEEDS {
+            let listed = check_method(request.method()).and_then(|()| {
+                let list = (self.documents)(FEEDS).ok_or_else(|| {
+                    Box::new(problem(StatusCode::NOT_FOUND, "nothing is served at this path"))
+                })?;
+                Ok(serve(list.bytes, JSON, list.etag, request))
+            });
+            return allowed(listed.unwrap_or_else(|response| *response)).into();
         }
         if is_stream {
             return match self.events(request) {
