@@ -11,6 +11,7 @@ mod error;
 mod extensions;
 mod handshake;
 pub(crate) mod hosts;
+mod kept;
 mod limits;
 mod listener;
 mod log_limit;

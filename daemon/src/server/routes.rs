@@ -25,6 +25,7 @@ use super::budgets::Budgets;
 use super::cors::{self, Page};
 use super::handshake::{self, Refusal};
 use super::hosts::{Door, Hosts};
+use super::kept::serve;
 use super::limits::{self, Place};
 use super::metrics::{Metrics, Outcome};
 use super::opening::{self, Pairs, Query};
@@ -372,34 +373,6 @@ fn finished(answer: Answer, finish: impl FnOnce(&mut Reply) + Send + 'static) ->
             response
         })),
     }
-}
-
-fn serve<B>(bytes: Bytes, content_type: &'static str, etag: HeaderValue, request: &Request<B>) -> Reply {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    let mut response = Response::new(Full::default());
-    if request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    } else {
-        *response.body_mut() = Full::new(bytes);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    }
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag);
-    // Kept, and asked for again each time: what is new is seen at once.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
-}
-
-/// RFC 9110 13.1.2: weak comparison with each listed tag; `*` is any.
-fn names(value: &HeaderValue, etag: &HeaderValue) -> bool {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|tag| {
-        let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
-        tag == b"*" || tag == etag.as_bytes()
-    })
 }
 
 /// Headers of every response but the 101, which browsers read none of.

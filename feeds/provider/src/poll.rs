@@ -33,7 +33,8 @@ pub trait Ask {
 
 /// Asks every `every`, or less often when an answer holds longer, until the feed is stopped.
 ///
-/// A fault is told as health once, waited for as [`Retry`] says, and told to be over after the next answer.
+/// A fault is told as health once, waited for as [`Retry`] says, and told to be over after the next answer. A refusal is no
+/// health: it ends the feed, and tickerd tells operators why and clients that the configuration is wrong.
 ///
 /// # Errors
 /// [`Error::Stopping`] when the feed should end, [`Error::Config`] when the provider refuses.
@@ -43,6 +44,10 @@ pub fn run(host: &Host, every: Duration, ask: &mut impl Ask) -> Result<(), Error
     loop {
         let started = Instant::now();
         let answer = ask.ask(host);
+        // Ending with it says it to operators; clients hear of it without detail.
+        if let Err(refused @ Fault::Refused { .. }) = answer {
+            return Err(refused.into());
+        }
         match told.change(answer.as_ref().err()) {
             Some((Health::Up, _)) => ask.recovered(host),
             Some((health, reason)) => host.health(health, reason),
@@ -160,7 +165,7 @@ mod tests {
         let (end, asked) = run_plan(&test, 10, vec![Err(refused), Ok(None)]);
         assert_eq!(end, Err(Error::config("mock answered 401; check the key")));
         assert_eq!(asked, [0]);
-        assert_eq!(test.health(), None, "that is told by its end");
+        assert_eq!(test.health(), None, "tickerd says it, and to clients without detail");
     }
 
     #[test]
