@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
+# The oldest that will do.
+RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 PREFIX ?= /usr/local
 DESTDIR ?=
 export TICKERD_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
@@ -12,20 +14,25 @@ export TICKERD_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || ec
 # Libraries, and programs that are feeds.
 FEEDS := sim host stocks crypto weather
 PROGRAMS := replay
+BUILT ?= target/release
+BUILT_FILES := tickerd $(patsubst %,libtickerd_feed_%.so,$(FEEDS)) $(patsubst %,tickerd-feed-%,$(PROGRAMS))
 SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-clients test-browser test-contract conformance lint bench install clean
+.PHONY: help run build test test-tools test-rust test-clients test-browser test-contract flaky conformance lint bench install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
 	@echo "make test         everything: format, lints, Rust tests, browser tests"
+	@echo "make flaky        which tests fail by chance: many runs on a busy machine"
 	@echo "make lint         format and lints alone"
 	@echo "make conformance  /echo held to the 517 cases of the Autobahn suite; Python 3.10"
 	@echo "make bench        speed and memory, as ratios to a floor measured in the same run"
-	@echo "make install      DESTDIR= PREFIX=/usr/local: daemon, feeds, unit, configuration"
+	@echo "make build        daemon and feeds in release, for make install"
+	@echo "make install      DESTDIR= PREFIX=/usr/local: daemon, feeds, unit, configuration; needs make build before it"
+	@echo "make uninstall    takes away what install brought, but for the configuration"
 
 $(PAGE_DEPS): dashboards/web/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install nodejs and npm for the page's charts" >&2; exit 1; }
@@ -37,18 +44,21 @@ $(BROWSER_DEPS): tests/browser/package-lock.json
 $(CONTRACT_DEPS): tests/contract/package-lock.json
 	cd tests/contract && npm ci --no-audit --no-fund
 
+rust:
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust $(RUST) or later; https://rustup.rs tells how" >&2; exit 1; }
+
 # What others may write is not loaded as a plugin; with umask 002 and a shared group that would be all that is built.
-build: $(PAGE_DEPS)
+build: rust $(PAGE_DEPS)
 	umask go-w; $(CARGO) build --release --locked $(SHIPPED)
 
 run: build
 	target/release/tickerd run
 
 # What the tests need beyond cargo: installed when root may, named otherwise.
-test-tools:
+test-tools: rust
 	@tests/tools.sh
 
-lint:
+lint: rust
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@# Outside the workspace, so nothing else would see that they no longer build; their lock follows the daemon.
@@ -79,27 +89,51 @@ test-contract: test-tools $(CONTRACT_DEPS)
 test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CONTRACT_DEPS) lint test-rust test-clients test-contract test-browser
 	tests/conformance/run.sh --quick
 
+# Half an hour and more; see the script for fewer runs, or some tests alone.
+flaky: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CONTRACT_DEPS)
+	tests/flaky.sh
+
 conformance:
 	$(CARGO) build --locked -p tickerd
 	tests/conformance/run.sh
 
-bench: $(PAGE_DEPS)
+bench: rust $(PAGE_DEPS)
 	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench -p tickerd-feed-flood
 	target/release/tickerd-bench $(BENCH_ARGS)
 
-install: build
-	install -D -m 755 target/release/tickerd $(DESTDIR)$(PREFIX)/bin/tickerd
+# Nothing is built here, so that root needs no cargo. Group tickerd may read the configuration and the keys; others may not.
+# Into DESTDIR nothing is given to anyone: whoever packages it does that.
+install:
+	@for file in $(BUILT_FILES); do [ -e $(BUILT)/$$file ] || \
+	  { echo "there is no $(BUILT)/$$file: run \"make build\" first, as yourself" >&2; exit 1; }; done
+	install -D -m 755 $(BUILT)/tickerd $(DESTDIR)$(PREFIX)/bin/tickerd
 	for feed in $(FEEDS); do \
-	  install -D -m 644 target/release/libtickerd_feed_$$feed.so -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
+	  install -D -m 644 $(BUILT)/libtickerd_feed_$$feed.so -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
 	for feed in $(PROGRAMS); do \
-	  install -D -m 755 target/release/tickerd-feed-$$feed -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
+	  install -D -m 755 $(BUILT)/tickerd-feed-$$feed -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
 	install -D -m 644 plugins-sdk/include/tickerd.h $(DESTDIR)$(PREFIX)/include/tickerd.h
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/tickerd/README.md
 	install -D -m 644 systemd/tickerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|/usr/bin/tickerd|$(PREFIX)/bin/tickerd|' systemd/tickerd.service \
+	sed -e 's|/usr/bin/tickerd|$(PREFIX)/bin/tickerd|' -e 's|/usr/share/doc|$(PREFIX)/share/doc|' systemd/tickerd.service \
 	  > $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service
+	install -d -m 750 $(DESTDIR)/etc/tickerd/secrets
 	if [ ! -e $(DESTDIR)/etc/tickerd/tickerd.toml ]; then \
-	  install -D -m 644 systemd/tickerd.toml $(DESTDIR)/etc/tickerd/tickerd.toml; fi
+	  install -D -m 640 systemd/tickerd.toml $(DESTDIR)/etc/tickerd/tickerd.toml; fi
+	@if [ -z "$(DESTDIR)" ]; then \
+	  if command -v systemd-sysusers >/dev/null; then systemd-sysusers $(PREFIX)/lib/sysusers.d/tickerd.conf; fi; \
+	  if getent group tickerd >/dev/null; then chgrp tickerd /etc/tickerd/tickerd.toml /etc/tickerd/secrets; \
+	  else echo "there is no group tickerd, so root alone may read /etc/tickerd/tickerd.toml: make the group, then chgrp" >&2; fi; \
+	  if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi; fi
+
+# The configuration, the keys and the past in /var/lib/tickerd stay.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/tickerd $(DESTDIR)$(PREFIX)/include/tickerd.h
+	for file in $(BUILT_FILES); do rm -f $(DESTDIR)$(PREFIX)/lib/tickerd/plugins/$$file; done
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
+	rm -f $(DESTDIR)$(PREFIX)/share/doc/tickerd/README.md
+	@echo "what is yours stays: /etc/tickerd, /var/lib/tickerd, and plugins of your own"
 
 clean:
 	$(CARGO) clean

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The page's own files beside `src/*.js`. Listed by name: what lands in the folder by accident is not served.
-const OWN: [&str; 3] = ["favicon.svg", "index.html", "style.css"];
+const OWN: [&str; 4] = ["favicon.svg", "favicon-lost.svg", "index.html", "style.css"];
 
 /// Files of the chart library: where the package has them, the path they are served at, and what stands in for
 /// each when the package is absent.

@@ -3,6 +3,8 @@
 //! It never serves ticks, never changes anything, and knows nothing of what it shows: the registry and two closures
 //! are all it is given.
 
+mod held;
+
 use std::convert::Infallible;
 use std::fmt::{self, Write};
 use std::future::ready;
@@ -14,16 +16,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Registry, TextEncoder};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
-/// Scrapers and probes at once; further ones wait in the backlog.
-const CONNECTIONS_MAX: usize = 32;
+use crate::model::host::Host;
+use crate::server::hosts::{Door, Hosts, Wrong};
+use held::Held;
+
 /// For a request's header, and between two requests of one connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One connection in all, so that a client that never reads cannot keep its place.
@@ -93,16 +98,17 @@ impl std::error::Error for Error {
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
+    hosts: Hosts,
 }
 
 impl Admin {
-    /// Binds; port 0 takes any free port.
-    pub fn bind(address: SocketAddr) -> Result<Admin, Error> {
+    /// Binds; port 0 takes any free port. It answers to the same names as the public listeners.
+    pub fn bind(address: SocketAddr, hosts: Vec<Host>) -> Result<Admin, Error> {
         let failed = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Admin { listener, address })
+        Ok(Admin { listener, address, hosts: Hosts::new(hosts) })
     }
 
     /// The actual address.
@@ -119,7 +125,7 @@ impl Admin {
             .name("admin".into())
             .spawn(move || {
                 runtime.block_on(async {
-                    tokio::spawn(accept(self.listener, sources));
+                    tokio::spawn(accept(self.listener, self.address, self.hosts, sources));
                     // Ends when the sender is dropped, and the runtime ends all tasks.
                     let _ = stopped.await;
                 });
@@ -152,34 +158,52 @@ impl Drop for Running {
     }
 }
 
-async fn accept(listener: TcpListener, sources: Sources) {
+async fn accept(listener: TcpListener, address: SocketAddr, hosts: Hosts, sources: Sources) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the admin listener cannot serve"),
     };
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    while let Ok(place) = places.clone().acquire_owned().await {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::debug!(%error, "the admin listener cannot accept");
-                tokio::time::sleep(NAP).await;
-                continue;
+    let (held, hosts) = (Arc::new(Held::default()), Arc::new(hosts));
+    for number in 0.. {
+        let stream = loop {
+            match listener.accept().await {
+                Ok((stream, _)) => break stream,
+                Err(error) => {
+                    tracing::debug!(%error, "the admin listener cannot accept");
+                    tokio::time::sleep(NAP).await;
+                }
             }
         };
-        let sources = sources.clone();
-        tokio::spawn(async move {
-            let _place = place;
-            let service = service_fn(move |request| ready(Ok::<_, Infallible>(sources.answer(&request))));
+        let local = stream.local_addr().map_or(address, |local| local).ip();
+        let door = Door::Tcp { bound: address.ip(), local };
+        let (sources, hosts, place) = (sources.clone(), hosts.clone(), held.clone());
+        let task = tokio::spawn(async move {
+            let asks = |request: Request<Incoming>| {
+                place.asks(number);
+                let answer = match hosts.check(&request, door) {
+                    Ok(_) => sources.answer(&request),
+                    Err(wrong) => {
+                        let status = match wrong {
+                            Wrong::Malformed => StatusCode::BAD_REQUEST,
+                            Wrong::Foreign(_) => StatusCode::FORBIDDEN,
+                        };
+                        text(status, format!("{}\n", wrong.detail()))
+                    }
+                };
+                ready(Ok::<_, Infallible>(answer))
+            };
             let http = http1::Builder::new()
                 .timer(TokioTimer::new())
+                .half_close(true)
                 .header_read_timeout(HEADER_TIMEOUT)
                 .max_buf_size(16 * 1024)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(stream), service_fn(asks));
             if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_MAX, http).await {
                 tracing::debug!(%error, "an admin connection ended badly");
             }
+            place.remove(number);
         });
+        held.add(number, task.abort_handle());
     }
 }
 
@@ -255,104 +279,4 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-    use std::sync::Mutex;
-
-    use prometheus::IntGauge;
-
-    use super::*;
-
-    fn start(readiness: impl Fn() -> Readiness + Send + Sync + 'static) -> (Running, Sources) {
-        let registry = Arc::new(Registry::new());
-        let scrapes = IntGauge::new("tickerd_test_scrapes", "Scrapes.").unwrap();
-        registry.register(Box::new(scrapes.clone())).unwrap();
-        let refresh = Arc::new(move || scrapes.inc());
-        let sources = Sources { registry, refresh, readiness: Arc::new(readiness) };
-        let admin = Admin::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        (admin.start(sources.clone()).unwrap(), sources)
-    }
-
-    fn ask(admin: &Running, line: &str) -> String {
-        let mut stream = TcpStream::connect(admin.address()).unwrap();
-        write!(stream, "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn ok() -> Readiness {
-        let check = Check { name: "pulse".into(), ok: true, detail: String::new() };
-        Readiness { ready: true, checks: vec![check] }
-    }
-
-    #[test]
-    fn metrics_are_refreshed_and_in_the_text_format() {
-        let (admin, _) = start(ok);
-        let answer = ask(&admin, "GET /metrics");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
-        assert!(answer.ends_with("\ntickerd_test_scrapes 1\n"), "{answer}");
-        assert!(ask(&admin, "GET /metrics").ends_with("\ntickerd_test_scrapes 2\n"));
-    }
-
-    #[test]
-    fn readiness_follows_its_source_and_says_why_not() {
-        let state = Arc::new(Mutex::new(ok()));
-        let source = state.clone();
-        let (admin, _) = start(move || source.lock().unwrap().clone());
-        assert!(ask(&admin, "GET /livez").ends_with("\r\n\r\nok"));
-        assert!(ask(&admin, "GET /readyz").ends_with("\r\n\r\nok"));
-        assert!(ask(&admin, "GET /readyz?verbose").ends_with("\r\n\r\n[+]pulse ok\nreadyz check passed\n"));
-
-        let lively = Check { name: "feed sim".into(), ok: true, detail: "up since noon".into() };
-        state.lock().unwrap().checks.push(lively);
-        let failed = Check { name: "feed stocks".into(), ok: false, detail: "no tick yet".into() };
-        state.lock().unwrap().checks.push(failed);
-        state.lock().unwrap().ready = false;
-        for line in ["GET /readyz", "GET /readyz?verbose=1"] {
-            let answer = ask(&admin, line);
-            assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-            let body = "[+]pulse ok\n[+]feed sim ok: up since noon\n[-]feed stocks failed: no tick yet\nreadyz check failed\n";
-            assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
-        }
-        assert!(ask(&admin, "GET /livez").starts_with("HTTP/1.1 200"));
-    }
-
-    #[test]
-    fn other_paths_and_methods_are_refused() {
-        let (admin, _) = start(ok);
-        for line in ["GET /", "GET /ws", "GET /metrics/", "GET //metrics", "POST /nothing", "OPTIONS *"] {
-            assert!(ask(&admin, line).starts_with("HTTP/1.1 404"), "{line}");
-        }
-        for line in ["POST /metrics", "DELETE /readyz", "PUT /livez"] {
-            let answer = ask(&admin, line);
-            assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("allow: GET, HEAD"), "{line}");
-        }
-        assert!(ask(&admin, "HEAD /metrics").ends_with("\r\n\r\n"));
-    }
-
-    #[test]
-    fn connections_over_the_limit_wait_and_are_answered() {
-        let (admin, _) = start(ok);
-        let mut held: Vec<_> =
-            (0..CONNECTIONS_MAX).map(|_| TcpStream::connect(admin.address()).unwrap()).collect();
-        let mut waiting = TcpStream::connect(admin.address()).unwrap();
-        waiting.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        held.pop();
-        let mut answer = String::new();
-        waiting.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
-
-    #[test]
-    fn a_taken_address_is_named_with_the_remedy_and_dropping_frees_it() {
-        let (admin, sources) = start(ok);
-        let address = admin.address();
-        let error = Admin::bind(address).err().unwrap().to_string();
-        assert!(error.contains(&address.to_string()) && error.contains("--admin"), "{error}");
-        drop(admin);
-        assert!(Admin::bind(address).and_then(|admin| admin.start(sources)).is_ok());
-    }
-}
+mod tests;

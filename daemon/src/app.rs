@@ -80,6 +80,7 @@ impl App {
         let settings = server::Settings {
             listen: config.server.listen.iter().map(listen).collect(),
             origins: config.server.origins.clone(),
+            hosts: config.server.hosts.clone(),
             handshake: config.server.limits.handshake,
             connections: config.server.limits.connections,
             connections_per_address: config.server.limits.connections_per_address,
@@ -92,7 +93,7 @@ impl App {
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
         };
-        let admin = Admin::bind(*address)?;
+        let admin = Admin::bind(*address, config.server.hosts.clone())?;
         let control = match &config.server.admin_socket {
             AdminSocket::Off => None,
             AdminSocket::Auto => Control::bind_usual(),
@@ -112,8 +113,12 @@ impl App {
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
         let wake = Arc::new(move || rung.ring());
-        let (fanout, outlet) =
-            Fanout::start(shards(&config), settings(&config, &epoch, facts.clone()), fanout_metrics, wake)?;
+        let (fanout, outlet) = Fanout::start(
+            shards(&config),
+            settings(&config, &epoch, facts.clone()),
+            fanout_metrics.clone(),
+            wake,
+        )?;
 
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
         let (aging, counted) = (lanes.clone(), lanes.clone());
@@ -166,6 +171,7 @@ impl App {
         let intake = fanout.intake();
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
+            Arc::new(move |code| fanout_metrics.count_close(code.code())),
             fanout.asker(),
             introduction::documents(contract, listed),
         )?;
@@ -283,12 +289,14 @@ fn settings(config: &Config, epoch: &str, feeds: Arc<[FeedFacts]>) -> fanout::Se
         message: echo.message,
         fragments: u32::try_from(echo.fragments).unwrap_or(u32::MAX),
     });
+    let published = config.topics.iter().filter(|topic| topic.publish);
     fanout::Settings {
         server: format!("tickerd/{}", version::VERSION),
         epoch: epoch.into(),
         deflate: server.compression.map(deflate).unwrap_or_default(),
         feeds,
         rooms: config.topics.iter().map(|topic| topic.name.as_str().into()).collect(),
+        publish: published.map(|topic| topic.name.as_str().into()).collect(),
         limits,
         echo_limits,
         topics_max: server.limits.topics,

@@ -4,6 +4,7 @@
 //! for each, so that whoever connects can hold nobody up; what takes its time is waited for and not done here. Like the
 //! admin listener it knows nothing of what it commands: it is given closures.
 
+mod place;
 mod words;
 
 use std::convert::Infallible;
@@ -26,6 +27,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::server::Error as ListenError;
 use crate::server::socket_file::{self, SocketFile};
 
+pub use place::{usual_path, usual_places};
 pub use words::{Answer, Command, FeedRow, ReloadRow, line};
 
 /// Commands at once; further ones wait in the backlog.
@@ -110,16 +112,6 @@ impl std::error::Error for Error {
     }
 }
 
-/// Where a daemon of this environment has its socket if nothing is configured: in the folder its service manager made for
-/// it, else in a folder of the login session; none without either, for no other place is safe to agree upon.
-pub fn usual_path() -> Option<PathBuf> {
-    let first = |folders: std::ffi::OsString| std::env::split_paths(&folders).next();
-    let made = std::env::var_os("RUNTIME_DIRECTORY").and_then(first).filter(|folder| folder.is_absolute());
-    let session =
-        || std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    made.or_else(|| session().map(|folder| folder.join("tickerd"))).map(|folder| folder.join("admin.sock"))
-}
-
 /// A bound admin socket that does not serve yet.
 pub struct Control {
     listener: UnixListener,
@@ -151,7 +143,13 @@ impl Control {
     /// As [`Control::bind`], of [`usual_path`], whose last folder is made if need be. Another daemon that was there first,
     /// and whatever else is in the way, is a reason to go without: nobody asked for it.
     pub fn bind_usual() -> Option<Control> {
-        let path = usual_path()?;
+        let Some(path) = usual_path() else {
+            tracing::warn!(
+                "there is no admin socket, so `tickerd feed` cannot reach this daemon: its user has no runtime folder; set \
+                 server.admin_socket = \"unix:/a/folder/of/its/own/admin.sock\", or XDG_RUNTIME_DIR"
+            );
+            return None;
+        };
         if let Some(folder) = path.parent() {
             // An error is told where the socket is bound.
             let _ = fs::DirBuilder::new().mode(0o700).create(folder);

@@ -11,9 +11,9 @@
 //!
 //! # Who may know whom
 //! `main → cli → app → {feed, pulse, fanout, server, admin, control, store, contract}`, and each of these → `model`; `pulse` hands
-//! what changed to `store`. `feed` and `server` never name each other; `control` knows of `server` how a socket's file is
-//! kept, and of nobody else. `model` names nobody but the SDK's plain data: no tokio, no socket, no clock; bytes and `now`
-//! come in. Anyone may know `version`, `output` and `panics`.
+//! what changed to `store`. `feed` and `server` never name each other; of `server`, `control` knows how a socket's file is
+//! kept and `admin` by which names it is reached, and neither knows anybody else. `model` names nobody but the SDK's plain
+//! data: no tokio, no socket, no clock; bytes and `now` come in. Anyone may know `version`, `output` and `panics`.
 //!
 //! # Invariants
 //! - Unsafe code is only in `feed::{library, raw_descriptor, host, instance, sealed, cstate}`, at the plugin boundary.
@@ -39,6 +39,7 @@ pub mod metrics;
 pub mod model;
 pub mod output;
 pub mod panics;
+pub mod priority;
 pub mod pulse;
 pub mod server;
 pub mod store;

@@ -2,6 +2,11 @@
 //!
 //! Telling never fails the daemon: a manager that went away is logged at debug level, and serving goes on.
 
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -50,9 +55,21 @@ pub fn watchdog_interval() -> Option<Duration> {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let message: String = states.iter().map(|state| format!("{state}\n")).collect();
+    if let Err(error) = send(socket.as_bytes(), message.as_bytes()) {
         tracing::debug!(%error, "the service manager cannot be told");
     }
+}
+
+/// Sends one datagram to a path, or to what has a name in the abstract namespace (`@name`), as sd_notify(3) says. The crate
+/// takes paths alone.
+fn send(socket: &[u8], message: &[u8]) -> io::Result<()> {
+    let address = match socket.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(OsStr::from_bytes(socket))?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(message, &address).map(drop)
 }
 
 /// A line break would begin another assignment in the protocol of sd_notify(3).
@@ -64,7 +81,6 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    use std::os::unix::net::UnixDatagram;
     use std::process::Command;
 
     /// Says everything there is to say, to whom it may concern: the tests below run it as a process of its own.
@@ -80,7 +96,7 @@ mod tests {
         assert_eq!(watchdog_interval(), expected);
     }
 
-    fn say_everything_to(socket: &std::path::Path) {
+    fn say_everything_to(socket: &OsStr) {
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "systemd::tests::everything_is_said"])
             .env("NOTIFY_SOCKET", socket)
@@ -95,7 +111,20 @@ mod tests {
     fn the_manager_hears_it() {
         let folder = tempfile::tempdir().unwrap();
         let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
-        say_everything_to(&folder.path().join("notify"));
+        say_everything_to(folder.path().join("notify").as_os_str());
+        hears_everything(&manager);
+    }
+
+    #[test]
+    fn a_manager_in_the_abstract_namespace_hears_it() {
+        let name = format!("tickerd-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let manager = UnixDatagram::bind_addr(&address).unwrap();
+        say_everything_to(format!("@{name}").as_ref());
+        hears_everything(&manager);
+    }
+
+    fn hears_everything(manager: &UnixDatagram) {
         manager.set_nonblocking(true).unwrap();
         let mut buffer = [0; 512];
         let heard: Vec<String> =
@@ -124,6 +153,8 @@ mod tests {
     #[test]
     fn a_manager_that_is_gone_is_no_failure() {
         let folder = tempfile::tempdir().unwrap();
-        say_everything_to(&folder.path().join("gone"));
+        say_everything_to(folder.path().join("gone").as_os_str());
+        say_everything_to("@".as_ref());
+        say_everything_to("".as_ref());
     }
 }

@@ -4,7 +4,15 @@ mod raw;
 
 use raw::{Handshake, Served, handshake, serve};
 use tickerd::fanout::arrival::{Kind, Opening};
+use tickerd::model::close::CloseCode;
 use tickerd::model::encoding::Encoding;
+use tickerd::model::host::Host;
+use tickerd::model::protocol::command;
+use tickerd::model::web_origin::Listed;
+
+fn listed(origins: &[&str]) -> Vec<Listed> {
+    origins.iter().map(|text| Listed::parse(text).expect("an Origin")).collect()
+}
 
 /// The status is as expected, the body is a problem that says so, and the server closes.
 #[track_caller]
@@ -161,18 +169,161 @@ fn bad_keys_and_hosts_are_refused() {
 
 #[test]
 fn pages_of_other_origins_are_refused_unless_listed() {
-    let server = serve(|settings| settings.origins = vec!["https://dash.example.com".into()]);
+    let server = serve(|settings| settings.origins = listed(&["https://dash.example.com"]));
     for origin in ["http://evil.example", "null", "https://dash.example.com.evil.example"] {
         let reply = refused(&server, &handshake().and("Origin", origin), 403);
-        assert!(reply.body().contains("server.origins"), "{reply:?}");
+        assert!(reply.body().contains("to origins in [server]"), "{reply:?}");
     }
     assert_eq!(server.handshakes("origin"), 3);
     let twice = handshake().and("Origin", "http://localhost").and("Origin", "http://localhost");
     refused(&server, &twice, 400);
+    refused(&server, &handshake().and("Origin", "http://localhost:80:81"), 400);
     for origin in ["https://dash.example.com", "http://localhost", "https://localhost"] {
         assert_eq!(server.ask(handshake().and("Origin", origin).bytes()).status(), 101, "{origin}");
     }
     assert_eq!(server.ask(handshake().bytes()).status(), 101);
+}
+
+#[test]
+fn apps_files_and_any_port_may_be_listed() {
+    let all = [
+        "null",
+        "capacitor://localhost",
+        "app://-",
+        "file://",
+        "chrome-extension://abc",
+        "http://localhost:*",
+    ];
+    let server = serve(|settings| settings.origins = listed(&all));
+    for origin in all[..5].iter().chain(&["http://localhost:5173"]) {
+        assert_eq!(server.ask(handshake().and("Origin", origin).bytes()).status(), 101, "{origin}");
+        server.arrival();
+    }
+    for origin in ["tauri://localhost", "https://localhost:5173", "chrome-extension://abd", "app://x"] {
+        refused(&server, &handshake().and("Origin", origin), 403);
+    }
+    // Each alone lets in nobody else.
+    let server = serve(|settings| settings.origins = listed(&["http://app.example"]));
+    refused(&server, &handshake().and("Origin", "null"), 403);
+}
+
+#[test]
+fn other_hosts_are_refused_everywhere_unless_listed() {
+    let server = serve(|settings| settings.hosts = vec![Host::parse("ticks.example.org").expect("a host")]);
+    let evil = format!("evil.example:{}", server.address().port());
+    let reply =
+        refused(&server, &handshake().with("Host", &evil).and("Origin", &format!("http://{evil}")), 403);
+    assert!(reply.body().contains(r#"hosts = [\"evil.example\"]"#), "{reply:?}");
+    for line in [
+        "GET /",
+        "GET /v1/topics",
+        "POST /v1/topics/a.b",
+        "OPTIONS /v1/topics",
+        "GET /v1/sse?topics=a",
+        "GET /nothing",
+    ] {
+        let request = handshake().line(&format!("{line} HTTP/1.1")).with("Host", &evil);
+        refused(&server, &request, 403);
+        let request =
+            handshake().line(&format!("{} HTTP/1.1", line.replacen('/', "http://evil.example/", 1)));
+        refused(&server, &request, 403);
+    }
+    for host in [
+        "ticks.example.org",
+        "TICKS.example.org.:443",
+        "localhost:1",
+        "127.0.0.1",
+        "[::1]:8425",
+        "a.localhost",
+    ] {
+        assert_eq!(server.ask(handshake().with("Host", host).bytes()).status(), 101, "{host}");
+    }
+    assert_eq!(server.handshakes("host"), 3);
+}
+
+/// What a page reads of a refusal: it gets its WebSocket, and on it nothing but a close.
+#[track_caller]
+fn closed_at_once(server: &Served, request: &Handshake) -> (u16, String) {
+    let mut client = server.client();
+    client.say(request.bytes());
+    let reply = client.reply();
+    assert_eq!(reply.status(), 101, "{reply:?}");
+    client.closed();
+    assert!(server.arrivals.try_recv().is_err(), "no shard hears of it");
+    let frame = &client.rest;
+    assert_eq!(
+        (frame[0], frame[1] as usize),
+        (0x88, frame.len() - 2),
+        "one close and nothing else: {frame:?}"
+    );
+    (u16::from_be_bytes([frame[2], frame[3]]), String::from_utf8(frame[4..].to_vec()).expect("a text"))
+}
+
+#[test]
+fn a_page_is_told_by_a_close_what_a_program_is_told_by_a_status() {
+    let server = serve(|_| {});
+    let page = |request: Handshake| request.and("Origin", "http://localhost");
+    for (path, says) in [
+        ("/ws?name=an%20n", "bad_request: a name is 1 to 64 of"),
+        ("/ws?topic=a.b", "did you mean topics?"),
+        ("/ws?topics=%zz", "%25"),
+        ("/ws?rate=5&topics=a.b", "unit"),
+    ] {
+        refused(&server, &handshake().path(path), 400);
+        let (code, reason) = closed_at_once(&server, &page(handshake().path(path)));
+        assert!(code == 4000 && reason.contains(says), "{path}: {code} {reason}");
+        // A stranger learns nothing.
+        refused(&server, &handshake().path(path).and("Origin", "http://evil.example"), 403);
+        refused(&server, &page(handshake().path(path)).with("Host", "evil.example"), 403);
+    }
+    // A browser takes no answer that names none of what it offered.
+    let name = "Sec-WebSocket-Protocol";
+    let mut client = server.client();
+    client.say(page(handshake()).and(name, "graphql-ws, x").bytes());
+    let reply = client.reply();
+    assert_eq!((reply.status(), reply.header(name)), (101, Some("graphql-ws")));
+    let (code, reason) = closed_at_once(&server, &page(handshake()).and(name, "graphql-ws"));
+    assert!(code == 4000 && reason.contains("tickerd.v1.json"), "{reason}");
+    // What is no handshake cannot be answered as one.
+    for broken in [handshake().without("Upgrade"), handshake().with("Sec-WebSocket-Version", "12")] {
+        refused(&server, &page(broken), 426);
+    }
+    client.closed();
+    assert_eq!(*server.closes.lock().expect("nobody panicked"), [CloseCode::BadRequest; 6]);
+    assert_eq!(server.handshakes("bad_request"), 8);
+    server.still_serves();
+}
+
+#[test]
+fn a_page_is_told_that_there_is_no_room() {
+    let full = serve(|settings| settings.connections = 1);
+    full.still_serves();
+    let mut holder = full.client();
+    holder.say(handshake().bytes());
+    assert_eq!(holder.reply().status(), 101);
+    let held = full.arrival();
+    let (code, reason) = closed_at_once(&full, &handshake().and("Origin", "http://localhost"));
+    assert_eq!((code, &*reason), (4100, "over_capacity: the server is full; try again later"));
+    refused(&full, &handshake().and("Origin", "http://evil.example"), 403);
+    refused(&full, &handshake(), 503);
+    drop(held);
+
+    let server = serve(|settings| settings.connections_per_address = 1);
+    let proxied = || handshake().and("X-Forwarded-For", "192.0.2.9");
+    assert_eq!(server.ask(proxied().bytes()).status(), 101);
+    let held = server.arrival();
+    refused(&server, &proxied(), 429);
+    let (code, _) = closed_at_once(&server, &proxied().and("Origin", "http://localhost"));
+    assert_eq!(code, 4101);
+    // Others, and those of whom no proxy speaks, have room.
+    for other in [handshake().and("X-Forwarded-For", "192.0.2.9, 192.0.2.10"), handshake()] {
+        assert_eq!(server.ask(other.bytes()).status(), 101);
+        server.arrival();
+    }
+    let stream = handshake().line("GET /v1/sse?topics=a HTTP/1.1");
+    refused(&server, &stream.and("X-Forwarded-For", "192.0.2.9"), 429);
+    drop(held);
+    assert_eq!(server.ask(proxied().bytes()).status(), 101);
 }
 
 #[test]
@@ -192,10 +343,20 @@ fn the_url_may_subscribe() {
     let path = "/ws?topics=stocks.AAPL,weather.%2A&topics=host.cpu&rate=1s";
     assert_eq!(server.ask(handshake().path(path).bytes()).status(), 101);
     let topics = ["stocks.AAPL", "weather.*", "host.cpu"].map(String::from).to_vec();
-    let opening = Some(Opening { topics, rate: Some("1s".into()), last: None });
+    let terms = command::terms(Some("1s"), None).unwrap();
+    let opening = Some(Opening { topics, terms, last: None });
     assert_eq!(server.arrival().kind, Kind::Ticker { opening, name: None });
     refused(&server, &handshake().path("/ws?topics=%zz"), 400);
     refused(&server, &handshake().path("/ws?topics=%ff"), 400);
+    for (query, says) in [
+        ("topic=a.b", "did you mean topics?"),
+        ("topics=a.b&foo=1", "it has topics"),
+        ("rate=5", "unit"),
+        ("mode=x", "latest"),
+    ] {
+        let reply = refused(&server, &handshake().path(&format!("/ws?{query}")), 400);
+        assert!(reply.body().contains(says), "{query}: {reply:?}");
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_full_server_says_so_before_the_upgrade_until_a_place_is_free() {
     };
     let first = upgraded();
     let second = upgraded();
-    for request in [handshake().bytes(), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec()] {
+    for request in [handshake().bytes(), b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()] {
         let mut client = server.client();
         client.say(request);
         let reply = client.reply();
@@ -138,7 +138,7 @@ fn stopping_closes_listeners_and_idle_http_and_leaves_upgraded_connections() {
     assert_eq!(upgraded.reply().status(), 101);
     let mut arrival = server.arrival();
     let mut idle = server.client();
-    idle.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    idle.say("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(idle.reply().status(), 200);
 
     let address = server.address();

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::abi::*;
 use crate::info::schema_of;
+use crate::secrets;
 use crate::{Error, EventClass, Feed, FeedInfo, Host, Interrupter, Level, PollFeed, PushFeed};
 
 /// Makes a plugin of feed types: `export!(poll: [A, B], push: [C]);`, once per plugin, at the crate's root.
@@ -169,7 +170,8 @@ unsafe extern "C" fn create<F: Feed>(
         if !config.trim_ascii_start().starts_with(b"{") {
             return Err(Error::config("a configuration is a JSON object"));
         }
-        let config = serde_json::from_slice(config).map_err(Error::config)?;
+        let config =
+            serde_json::from_slice(config).map_err(|e| Error::config(secrets::of_serde(config, &e)))?;
         let feed = F::create(config, host.clone())?;
         let interrupter = feed.interrupter();
         Ok(Box::new(Instance { feed, interrupter, host: host.clone(), poisoned: AtomicBool::new(false) }))

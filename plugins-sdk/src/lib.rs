@@ -14,6 +14,8 @@ mod feed;
 mod host;
 mod info;
 mod sample;
+#[doc(hidden)]
+pub mod secrets;
 pub mod testing;
 
 pub use error::Error;

@@ -10,7 +10,7 @@ import { openBrowser, openPage } from "./browser.js";
 import { startDaemon } from "./daemon.js";
 
 const PAGE = new URL("../../dashboards/examples/chat.html", import.meta.url);
-let folder, files, origin, daemon, browser;
+let folder, files, origin, config, daemon, browser;
 
 before(async () => {
   files = createServer(async (_, answer) => {
@@ -25,7 +25,7 @@ before(async () => {
   const toml = head
     .slice(head.indexOf("[server]"), head.indexOf("python3"))
     .replace("http://localhost:8000", origin);
-  const config = join(folder, "tickerd.toml");
+  config = join(folder, "tickerd.toml");
   await writeFile(config, toml);
   daemon = await startDaemon({ config });
   browser = await openBrowser();
@@ -103,4 +103,123 @@ test("people meet, talk to all and to one, and find what they missed", async () 
   await hears(bob, "evewhile you were away");
   assert.equal((await lines(bob)).filter((line) => line.includes("away")).length, 1);
   for (const page of [ann, bob, eve]) assert.deepEqual(page.errors, []);
+});
+
+test("who joins sees what was said before, in order and once, and goes on from there", async () => {
+  const early = await enter("early");
+  const post = (room, text, name) =>
+    fetch(`${daemon.url}v1/topics/${room}?name=${name}`, { method: "POST", body: JSON.stringify(text) });
+  for (const text of ["first of three", "second of three", "third of three"]) await say(early, text);
+  assert.ok((await post("rooms.news", "older news", "desk")).ok);
+  assert.ok((await post("rooms.news", "newer news", "desk")).ok);
+  await hears(early, "newer news");
+  const late = await enter("late");
+  await hears(late, "third of three");
+  await hears(late, "newer news");
+  await say(early, "and a fourth");
+  await hears(late, "and a fourth");
+  const said = (await lines(late)).map((line) => /(first of three|second of three|third of three|and a fourth|older news|newer news)/.exec(line)?.[0]);
+  const inOrder = (words) => said.filter((word) => words.includes(word));
+  const talk = ["first of three", "second of three", "third of three", "and a fourth"];
+  assert.deepEqual(inOrder(talk), talk);
+  assert.deepEqual(inOrder(["older news", "newer news"]), ["older news", "newer news"]);
+  await late.screenshot({ path: new URL("out/chat-past.png", import.meta.url).pathname });
+  for (const page of [early, late]) assert.deepEqual(page.errors, []);
+  await Promise.all([early.close(), late.close()]);
+});
+
+test("who joins an empty room is told of no mistake", async (t) => {
+  const other = await startDaemon({ config });
+  t.after(() => other.stop());
+  const page = await openPage(browser.context, `${origin}/?name=first&server=ws://127.0.0.1:${other.port}/ws`);
+  await linkIs(page, /^online$/);
+  await say(page, "hello?");
+  await hears(page, "hello?");
+  assert.equal((await lines(page)).length, 1);
+  await page.close();
+});
+
+/** Opens the page with its socket in the hands of the test. */
+async function enterAlone(answer, query = "name=ann") {
+  const page = await browser.context.newPage();
+  let connections = 0;
+  await page.routeWebSocket(/\/ws/, (socket) => answer(socket, (connections += 1)));
+  await page.goto(`${origin}/?${query}&server=ws://127.0.0.1:1/ws`);
+  return page;
+}
+
+const linkIs = (page, words) =>
+  page.waitForFunction(
+    (words) => new RegExp(words).test(document.getElementById("link").textContent),
+    words.source,
+  );
+
+test("a refusal is told in its words, and not asked for again", async () => {
+  let tries = 0;
+  const page = await enterAlone((socket, connections) => {
+    tries = connections;
+    socket.close({ code: 4000, reason: "bad_request: a name has 1 to 64 of A-Z a-z 0-9 _ -" });
+  });
+  await linkIs(page, /^stopped: bad_request: a name has 1 to 64 of A-Z a-z 0-9 _ - \(4000\)$/);
+  assert.equal(tries, 1);
+  await page.close();
+});
+
+test("a real daemon says what is wrong with a name, and is not asked again", async () => {
+  const page = await browser.context.newPage();
+  const sockets = [];
+  page.on("websocket", (socket) => sockets.push(socket));
+  await page.goto(`${origin}/?name=an%20n&server=ws://127.0.0.1:${daemon.port}/ws`);
+  await linkIs(page, /^stopped: bad_request: .*name.*\(4000\)$/);
+  assert.equal(sockets.length, 1);
+  await page.close();
+});
+
+test("lines that come before the past is told stand behind it, and what is gone is told", async () => {
+  const message = (seq, value, more = {}) => ({ event: "message", data: { topic: "rooms.lobby", seq, ts: seq, from: "user:bob", value, ...more } });
+  let talk;
+  const page = await enterAlone((socket) => {
+    const say = (event, data) => socket.send(JSON.stringify({ event, data }));
+    talk = { socket, say, asked: [] };
+    socket.onMessage((text) => talk.asked.push(JSON.parse(text)));
+    say("connected", { v: 1, epoch: "e", heartbeat_ms: 15_000, limits: {} });
+  });
+  const grants = (recovered) => ({ id: "rooms", topics: [{ topic: "rooms.lobby", seq: 9, ...(recovered !== undefined && { recovered }) }], patterns: [], failed: [] });
+  const tell = ({ event, data }) => talk.say(event, data);
+  const past = (...messages) => talk.say("history", { id: "rooms.lobby", topic: "rooms.lobby", epoch: "e", values: messages });
+  await linkIs(page, /^online$/);
+  talk.say("subscribed", grants());
+  tell(message(4, "live"));
+  past(message(2, "two"), message(3, "three"), message(4, "live"));
+  tell(message(5, "five"));
+  await hears(page, "five");
+  const texts = async () => (await lines(page)).map((line) => line.split("bob").at(-1));
+  assert.deepEqual(await texts(), ["two", "three", "live", "five"]);
+  const asked = () => talk.asked.filter(({ event }) => event === "history").map(({ data }) => data.topic);
+  assert.deepEqual(asked(), ["rooms.lobby"]);
+
+  talk.socket.close({ code: 1012 });
+  await linkIs(page, /offline/);
+  await linkIs(page, /^online$/);
+  talk.say("subscribed", grants(false));
+  past(message(8, "eight"));
+  await hears(page, "eight");
+  assert.deepEqual((await texts()).slice(4), ["some lines of rooms.lobby are no longer kept", "eight"]);
+  await page.close();
+});
+
+test("a daemon that lets no page of this address in: the page says what to change", async (t) => {
+  const strict = join(folder, "strict.toml");
+  await writeFile(strict, "");
+  const other = await startDaemon({ config: strict });
+  t.after(() => other.stop());
+  const page = await browser.context.newPage();
+  await page.goto(`${origin}/?name=ann&server=ws://127.0.0.1:${other.port}/ws`);
+  await linkIs(page, /connecting again/);
+  const advice = `add "${origin}" to its origins`;
+  await page.waitForFunction((advice) => document.getElementById("link").textContent.includes(advice), advice);
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  await page.screenshot({ path: new URL("out/chat-refused.png", import.meta.url).pathname });
+  await page.close();
 });

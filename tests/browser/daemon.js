@@ -1,12 +1,14 @@
 // The real daemon, on ports of its own choosing.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const ROOT = new URL("../../", import.meta.url);
-const START_MS = 20_000;
+const START_MS = 60_000;
 
 function binary() {
   const built = ["debug", "release"].map((profile) =>
@@ -20,7 +22,12 @@ function binary() {
 /** Starts a daemon and waits until it listens; `url` ends in a slash. */
 export async function startDaemon({ listen = "127.0.0.1:0", config } = {}) {
   const args = ["run", "--listen", listen, "--admin", "127.0.0.1:0", ...(config ? ["--config", config] : [])];
-  const child = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"] });
+  // Its admin socket is its own as well.
+  const runtime = mkdtempSync(join(tmpdir(), "tickerd-runtime-"));
+  const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
+  delete env.RUNTIME_DIRECTORY;
+  const child = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"], env });
+  child.once("exit", () => rmSync(runtime, { recursive: true, force: true }));
   let log = "";
   child.stderr.on("data", (piece) => (log = (log + piece).slice(-8_000)));
   const ended = once(child, "exit");

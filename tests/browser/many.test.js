@@ -10,19 +10,36 @@ import { startDaemon } from "./daemon.js";
 import { linkSays } from "./view.js";
 
 const TOPICS = 2_500;
-let daemon, browser, page, folder;
+const FEED = fileURLToPath(new URL("feeds/many.mjs", import.meta.url));
+let daemon, browser, page, folder, session;
+let roundMs = 0;
+
+const seqOf = async (topic) =>
+  Number((await page.textContent(`tr[data-topic="${topic}"] .seq`)).replaceAll(",", ""));
+
+/** How long the page's own thread has worked meanwhile: other processes of a busy machine make that no longer. */
+async function workedMs(what) {
+  const worked = async () => {
+    const { metrics } = await session.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "TaskDuration").value * 1_000;
+  };
+  const before = await worked();
+  await what();
+  return (await worked()) - before;
+}
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tickerd-many-"));
-  const feed = fileURLToPath(new URL("feeds/many.mjs", import.meta.url));
   const config = join(folder, "tickerd.toml");
   await writeFile(
     config,
-    `[[feed]]\nname = "many"\nexec = [${JSON.stringify(process.execPath)}, ${JSON.stringify(feed)}]\ninterval = "100ms"\n`,
+    `[[feed]]\nname = "many"\nexec = [${JSON.stringify(process.execPath)}, ${JSON.stringify(FEED)}]\ninterval = "100ms"\n`,
   );
   daemon = await startDaemon({ config });
   browser = await openBrowser();
   page = await openPage(browser.context, daemon.url);
+  session = await browser.context.newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
   await linkSays(page, "Live");
 });
 after(async () => {
@@ -38,35 +55,37 @@ test("every topic has its row", async () => {
 });
 
 test("frames keep coming while all of them move", async () => {
-  const { frames, longest } = await page.evaluate(
-    () =>
-      new Promise((resolve) => {
-        const start = performance.now();
-        let last = start;
-        let frames = 0;
-        let longest = 0;
-        const frame = (now) => {
-          frames += 1;
-          longest = Math.max(longest, now - last);
-          last = now;
-          if (now - start < 3_000) requestAnimationFrame(frame);
-          else resolve({ frames, longest });
-        };
-        requestAnimationFrame(frame);
-      }),
-  );
-  // Software rendering on a busy machine: the bar tells "works" from "frozen", not good from better.
-  console.log(`${frames} frames in 3 s, the longest ${Math.round(longest)} ms`);
-  assert.ok(frames >= 30, `${frames} frames in 3 s`);
-  assert.ok(longest < 1_000, `one frame took ${Math.round(longest)} ms`);
+  const FRAMES = 30;
+  const first = await seqOf("many.T0");
+  let rounds = 0;
+  const took = await workedMs(async () => {
+    for (let frame = 0; frame < FRAMES; frame += 1) await page.evaluate(() => new Promise(requestAnimationFrame));
+    // Three rounds of the feed at least, each of two seconds, in all of which every row moves.
+    await page.waitForFunction(
+      (seq) => Number(document.querySelector('tr[data-topic="many.T0"] .seq').textContent.replaceAll(",", "")) > seq + 3,
+      first,
+      { timeout: 60_000 },
+    );
+    rounds = (await seqOf("many.T0")) - first;
+  });
+  // Software rendering: the bar tells "works" from "frozen", not good from better.
+  console.log(`${Math.round(took)} ms of work for ${rounds} rounds`);
+  roundMs = took / rounds;
+  assert.ok(took < rounds * 2_000, `${rounds} rounds took ${Math.round(took)} ms of work, more than they last`);
 });
 
-test("the filter answers within a second", async () => {
-  const start = Date.now();
-  await page.fill("#filter", "T2499");
-  await page.waitForFunction(() => document.querySelector("tbody .size").textContent === "1 topic");
-  assert.ok(Date.now() - start < 1_000, `took ${Date.now() - start} ms`);
+test("the filter costs no more than the rows' own moves", async () => {
+  // While nothing moves, all the work is the filter's.
+  const feeds = daemon.feedProcesses(FEED);
+  feeds.forEach((pid) => process.kill(pid, "SIGSTOP"));
+  const took = await workedMs(async () => {
+    await page.fill("#filter", "T2499");
+    await page.waitForFunction(() => document.querySelector("tbody .size").textContent === "1 topic");
+  });
+  feeds.forEach((pid) => process.kill(pid, "SIGCONT"));
   await page.fill("#filter", "");
+  // A thread that shares its core works more slowly, so the page is held to its own pace.
+  assert.ok(took < 4 * roundMs, `took ${Math.round(took)} ms of work, and moving every row takes ${Math.round(roundMs)} ms`);
 });
 
 test("rows far down are current once they are looked at", async () => {

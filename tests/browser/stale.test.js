@@ -17,7 +17,7 @@ const CONFIG = `
 name = "q"
 exec = [${JSON.stringify(process.execPath)}, ${JSON.stringify(QUIET)}]
 interval = "100ms"
-max_age = "1500ms"
+max_age = "5s"
 
 [[feed]]
 name = "market"
@@ -95,7 +95,7 @@ test("it is seen on any screen, and leaves pictures to look at", async () => {
 test("a feed with nothing but silent topics is stale, and its news end it", async () => {
   signal("SIGUSR2");
   await says("q").getByText(/^stale since/).waitFor();
-  assert.match(await says("q").innerText(), /no topic has had news for 1500ms, its max_age/);
+  assert.match(await says("q").innerText(), /no topic has had news for 5s, its max_age/);
   await page.locator("#notices").getByText(/Feed q is stale since .*no topic has had news/).waitFor();
   await badge("q.live").getByText("stale since").waitFor();
   signal("SIGUSR1");

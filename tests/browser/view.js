@@ -15,10 +15,27 @@ export const rowOf = (page, topic) => page.locator(`tr[data-topic="${topic}"]`);
 export const drawn = (page) => page.$$eval(".chart", (charts) => charts.map((chart) => chart.dataset.topic));
 
 /** Waits until the link says so. */
-export const linkSays = (page, text, timeout = 20_000) =>
+export const linkSays = (page, text, timeout = 60_000) =>
   page.waitForFunction((text) => document.getElementById("link").textContent.startsWith(text), text, {
     timeout,
   });
+
+/**
+ * Has the page, which waits for its next try, put that try off for ever: what connects it is then what the test does, and
+ * no back-off that is over.
+ */
+export async function holdBackOff(page) {
+  await page.evaluate(() => {
+    const { setTimeout } = globalThis;
+    globalThis.setTimeout = (wake, ms) => {
+      if (!String(wake).includes("#connect")) return setTimeout(wake, ms);
+      globalThis.isHeld = true;
+      return 0;
+    };
+  });
+  // The try that was planned before comes, and fails.
+  await page.waitForFunction(() => globalThis.isHeld, null, { timeout: 60_000 });
+}
 
 /** Waits until a feed has rows whose sequence numbers have all been read, and gives the greatest. */
 export async function greatestSeq(page, feed) {
@@ -28,7 +45,7 @@ export async function greatestSeq(page, feed) {
 }
 
 /** Waits until a feed's sequence numbers have gone past `seq`. */
-export const seqPasses = (page, feed, seq, timeout = 20_000) =>
+export const seqPasses = (page, feed, seq, timeout = 60_000) =>
   page.waitForFunction(
     ([feed, seq]) =>
       [...document.querySelectorAll(`tbody[data-feed="${feed}"] td.seq`)].some(
@@ -39,7 +56,7 @@ export const seqPasses = (page, feed, seq, timeout = 20_000) =>
   );
 
 /** Whether a topic's chart has ink of the line's own colour on its canvas. */
-export const hasLine = (page, topic, timeout = 20_000) =>
+export const hasLine = (page, topic, timeout = 60_000) =>
   page.waitForFunction(
     (topic) => {
       const canvas = document.querySelector(`.chart[data-topic="${topic}"] canvas`);

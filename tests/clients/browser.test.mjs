@@ -5,7 +5,7 @@ import { openBrowser, openPage } from "../browser/browser.js";
 import { openLine } from "./line.mjs";
 import { judge, visit } from "./visit.mjs";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 let line, browser, page;
 
 before(async () => {

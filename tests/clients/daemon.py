@@ -12,7 +12,7 @@ import tempfile
 
 import websockets
 
-GUARD = 20
+GUARD = 60
 CONFIG = """
 [server]
 listen = ["127.0.0.1:0"]
@@ -39,6 +39,7 @@ class Daemon:
             file.write(self.config)
         # The daemon's environment is ours alone: a TICKERD_ variable of the caller would be configuration.
         env = {name: value for name, value in os.environ.items() if not name.startswith("TICKERD_")}
+        env["XDG_RUNTIME_DIR"] = self.folder.name
         command = [os.environ["TICKERD_BIN"], "run", "--config", path]
         self.log = open(os.path.join(self.folder.name, "log"), "w+")
         self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=self.log, text=True)

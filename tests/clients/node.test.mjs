@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { openLine } from "./line.mjs";
 import { judge, visit } from "./visit.mjs";
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 120_000;
 let line;
 
 before(async () => {

@@ -63,7 +63,7 @@ async function document(path) {
 
 // The document says which feeds have spoken; there is no event to wait on, so it is asked again.
 async function allHaveSpoken() {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; ) {
     const feeds = (await document("/v1/asyncapi.json"))["x-feeds"];
     if (feeds.every((feed) => feed.spoken)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));

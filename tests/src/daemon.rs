@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
@@ -22,6 +23,7 @@ use crate::{GUARD, within};
 
 /// A daemon to be: without feeds, on free ports of the loopback.
 pub fn daemon() -> Builder {
+    raise_descriptors();
     Builder {
         listen: "127.0.0.1:0".into(),
         server: String::new(),
@@ -29,6 +31,15 @@ pub fn daemon() -> Builder {
         rest: String::new(),
         env: Vec::new(),
     }
+}
+
+/// Hundreds of clients are in this process, and on many a machine it may have 1,024 descriptors unless it asks for more.
+fn raise_descriptors() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    });
 }
 
 /// The executable under test.
@@ -60,7 +71,7 @@ pub fn command() -> Command {
             command.env_remove(name);
         }
     }
-    // Daemons of several tests must not meet at the login session's socket.
+    // Nothing of the login session's: see `Daemon::start`.
     command.env_remove("RUNTIME_DIRECTORY").env_remove("XDG_RUNTIME_DIR");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
@@ -162,6 +173,10 @@ pub struct Daemon {
 impl Daemon {
     /// Starts this command without waiting for anything.
     pub fn start(mut command: Command, folder: TempDir) -> Daemon {
+        // A runtime folder of its own, so that daemons of several tests do not meet at an admin socket.
+        if !command.as_std().get_envs().any(|(name, value)| name == "XDG_RUNTIME_DIR" && value.is_some()) {
+            command.env("XDG_RUNTIME_DIR", folder.path());
+        }
         let mut child = command.spawn().unwrap();
         let out = child.stdout.take().map_or_else(|| Lines::read(tokio::io::empty()), Lines::read);
         let log = child.stderr.take().map_or_else(|| Lines::read(tokio::io::empty()), Lines::read);

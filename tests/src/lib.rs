@@ -44,7 +44,7 @@ pub use witness::{Witness, steady};
 pub use zoo::{of_feed, told, zoo};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
-pub const GUARD: Duration = Duration::from_secs(20);
+pub const GUARD: Duration = Duration::from_secs(60);
 
 /// Waits for `what`, and fails the test if it does not come.
 pub async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {

@@ -55,6 +55,24 @@ impl Process {
         all.iter().filter(|process| process.pid != daemon && leads(process.group)).cloned().collect()
     }
 
+    /// As [`Process::feeds_of`], once there are so many: one that hung may just be started anew.
+    pub async fn feeds_until(daemon: i32, enough: impl Fn(usize) -> bool) -> Vec<Process> {
+        let wait = async {
+            loop {
+                let feeds = Process::feeds_of(daemon);
+                if enough(feeds.len()) {
+                    return feeds;
+                }
+                // A process that starts is no event here, so it is asked again.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(GUARD, wait).await {
+            Ok(feeds) => feeds,
+            Err(_) => panic!("these are not as many as there should be: {:#?}", Process::feeds_of(daemon)),
+        }
+    }
+
     /// The process that hosts this feed of a daemon.
     pub fn of_feed(daemon: i32, feed: &str) -> Process {
         let hosts = |process: &Process| process.command.contains(&format!("feed-host --feed {feed} "));

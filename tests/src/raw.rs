@@ -155,13 +155,18 @@ impl Raw {
 
     /// The next message of that event; others are passed over.
     pub async fn until(&mut self, name: &str) -> Event {
-        within(name, async {
+        self.until_any(&[name]).await
+    }
+
+    /// The next message of one of these events; others are passed over.
+    pub async fn until_any(&mut self, names: &[&str]) -> Event {
+        within(&names.join(" or "), async {
             loop {
                 let frame =
-                    self.frame().await.unwrap_or_else(|| panic!("the connection ended before {name}"));
-                assert_eq!(frame.opcode, opcode::TEXT, "before {name}: {frame:?}");
+                    self.frame().await.unwrap_or_else(|| panic!("the connection ended before {names:?}"));
+                assert_eq!(frame.opcode, opcode::TEXT, "before {names:?}: {frame:?}");
                 let event = Event::read(&String::from_utf8(frame.payload).unwrap());
-                if event.name == name {
+                if names.contains(&&*event.name) {
                     return event;
                 }
             }

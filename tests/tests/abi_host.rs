@@ -42,7 +42,7 @@ fn driven(library: &Path, config: &Value, calls: u32) -> Vec<String> {
 fn drive(library: &Path, config: &Value, calls: u32) -> Output {
     // Ended from outside if it hangs: a test that waits for ever says nothing.
     Command::new("timeout")
-        .args(["--signal=KILL", "20"])
+        .args(["--signal=KILL", "60"])
         .arg(driver())
         .arg(library)
         .args([config.to_string(), calls.to_string()])

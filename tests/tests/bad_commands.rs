@@ -197,7 +197,7 @@ async fn a_missing_field_is_named() {
             let id = data.get("id").cloned();
             let text = json!({"event": command.name, "data": data}).to_string();
             if command.needs(&key) {
-                tester.refused(&text, &format!("missing field `{key}`"), id.as_ref()).await;
+                tester.refused(&text, &format!("lacks {key:?}"), id.as_ref()).await;
             } else {
                 let answers = tester.answers(&text).await;
                 assert!(answers.iter().all(|event| event.name != "error"), "{text}: {answers:?}");
@@ -254,15 +254,15 @@ async fn a_field_that_is_there_twice_or_not_known_is_named() {
             let twice = format!("{},\"{key}\":{value}}}", once.strip_suffix('}').unwrap());
             let text = format!(r#"{{"event":"{}","data":{twice}}}"#, command.name);
             let id = (key != "id").then_some(&id);
-            tester.refused(&text, &format!("duplicate field `{key}`"), id).await;
+            tester.refused(&text, &format!("has {key:?} twice"), id).await;
         }
         // Misspelt, of another command, of the envelope, of the server's own words, and of JavaScript.
         for key in ["topik", "Topics", "ids", "data", "event", "seq", "conn", "type", "__proto__", "", "ü"] {
             let text = command.with(key, json!(1)).to_string();
-            tester.refused(&text, &format!("unknown field `{key}`"), Some(&id)).await;
+            tester.refused(&text, &format!("has no key {key:?}; "), Some(&id)).await;
         }
         let long = "k".repeat(60_000);
-        tester.refused(&command.with(&long, json!(1)).to_string(), "unknown field `kkk", Some(&id)).await;
+        tester.refused(&command.with(&long, json!(1)).to_string(), "has no key \"kkk", Some(&id)).await;
     }
 }
 
@@ -288,12 +288,12 @@ async fn an_envelope_that_is_none_is_told_what_it_lacks() {
     for event in types().into_iter().filter(|value| !value.is_string()) {
         tester.refused(&json!({"event": event, "data": {}}).to_string(), "event", None).await;
     }
-    tester.refused(r#"{"data":{}}"#, "missing field `event`", None).await;
-    tester.refused(r#"{"event":"ping","event":"ping"}"#, "duplicate field `event`", None).await;
-    tester.refused(r#"{"event":"ping","data":{},"data":{}}"#, "duplicate field `data`", None).await;
+    tester.refused(r#"{"data":{}}"#, "lacks \"event\"", None).await;
+    tester.refused(r#"{"event":"ping","event":"ping"}"#, "has \"event\" twice", None).await;
+    tester.refused(r#"{"event":"ping","data":{},"data":{}}"#, "has \"data\" twice", None).await;
     for key in ["id", "Event", "type", "topics", "x"] {
         let text = json!({"event": "ping", "data": {}, key: 1}).to_string();
-        tester.refused(&text, &format!("unknown field `{key}`"), None).await;
+        tester.refused(&text, &format!("has the key {key:?} too"), None).await;
     }
     for command in tester.commands() {
         for data in types().into_iter().filter(|value| !value.is_object() && !value.is_null()) {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use futures_util::StreamExt;
 use tempfile::TempDir;
 use tickerd_tests::daemon::{command, http, program};
-use tickerd_tests::{Client, Daemon, Event, within};
+use tickerd_tests::{Daemon, Event, Raw, within};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::process::Command;
 
@@ -24,16 +24,25 @@ async fn what_it_tells_a_newcomer_to_do_works() {
     assert_eq!(http(demo.address(), "/").await.0, 200);
 
     let metrics = demo.printed("curl http://").await;
-    let (address, path) = metrics.trim().strip_prefix("curl http://").unwrap().split_once('/').unwrap();
+    let url = metrics.trim().strip_prefix("curl http://").unwrap().split(' ').next().unwrap();
+    let (address, path) = url.split_once('/').unwrap();
     let (status, text) = http(address.parse().unwrap(), &format!("/{path}")).await;
     assert!(status == 200 && text.contains("tickerd_build_info"), "{text}");
 
-    let socket = demo.printed("websocat").await;
-    let (_, rest) = socket.split_once("'ws://").unwrap();
-    let (address, path) = rest.trim_end_matches('\'').split_once('/').unwrap();
-    let stream = TcpStream::connect(address).await.unwrap();
-    let mut client = Client::open(stream, &format!("/{path}")).await;
-    while !client.next().await.is_tick() {}
+    let stream = demo.printed("curl -N ").await;
+    let (_, url) = stream.split_once("'http://").unwrap();
+    let url = url.split('\'').next().unwrap();
+    let (address, path) = url.split_once('/').unwrap();
+    let mut raw = Raw::new(TcpStream::connect(address).await.unwrap());
+    raw.say(format!("GET /{path} HTTP/1.1\r\nHost: {address}\r\n\r\n")).await;
+    raw.head().await;
+    loop {
+        let block = raw.block().await;
+        let data = block.lines().find_map(|line| line.strip_prefix("data: "));
+        if data.is_some_and(|data| Event::read(data).is_tick()) {
+            break;
+        }
+    }
     demo.printed("tickerd demo --live").await;
     demo.printed("tickerd run --config").await;
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tickerd_tests::{Client, Daemon, Event, Script, daemon, json, scripted};
+use tickerd_tests::{Client, Daemon, Event, Script, daemon, json, scripted, within};
+use tokio::sync::watch;
 
 /// Ticks of one topic until this number, and their values.
 async fn until_seq(client: &mut Client, seq: u64) -> Vec<(u64, tickerd_tests::Value)> {
@@ -45,24 +46,33 @@ async fn every_tick_comes_under_load_on_every_shard() {
         client.subscribe(json!({"topics": topics, "mode": "all"})).await;
         clients.push(client);
     }
+    let read = watch::Sender::new(0);
     let says = async {
         let all: Vec<String> =
             (0..TICKS).map(|n| Script::state(&(n % TOPICS).to_string(), &json!(n / TOPICS))).collect();
-        // As fast as the readers are, or the lane's own bound would merge.
-        for some in all.chunks(100) {
+        let mut come = read.subscribe();
+        for (at, some) in (0u64..).zip(all.chunks(100)) {
+            // As fast as a reader is: more than the lane holds would be merged.
+            let behind = (at * 100).saturating_sub(500);
+            within("the first reader", come.wait_for(|come| *come >= behind)).await.unwrap();
             script.lines(some).await;
-            daemon.metric_until("tickerd_feed_samples_total{feed=\"s\"}", |_| true).await;
         }
     };
-    let reads = clients.iter_mut().map(|client| async {
-        let mut next: BTreeMap<String, u64> = BTreeMap::new();
-        for _ in 0..TICKS {
-            let tick = client.tick().await;
-            let seq = next.entry(tick.topic().to_owned()).or_insert(1);
-            assert_eq!((tick.seq(), tick.value()), (*seq, &json!(*seq - 1)), "{}", tick.text);
-            *seq += 1;
+    let reads = clients.iter_mut().enumerate().map(|(who, client)| {
+        let read = &read;
+        async move {
+            let mut next: BTreeMap<String, u64> = BTreeMap::new();
+            for n in 0..TICKS {
+                if who == 0 {
+                    read.send_replace(n);
+                }
+                let tick = client.tick().await;
+                let seq = next.entry(tick.topic().to_owned()).or_insert(1);
+                assert_eq!((tick.seq(), tick.value()), (*seq, &json!(*seq - 1)), "{}", tick.text);
+                *seq += 1;
+            }
+            assert_eq!(next.len() as u64, TOPICS);
         }
-        assert_eq!(next.len() as u64, TOPICS);
     });
     tokio::join!(says, futures_util::future::join_all(reads));
     assert_eq!(daemon.metric("tickerd_ticks_skipped_total").await, Some(0.0));

@@ -7,7 +7,8 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tickerd_tests::daemon::{Builder, command, target};
 use tickerd_tests::{
-    Client, Daemon, Event, Feed, Process, Value, Witness, daemon, exec, json, of_feed, raw_c, steady, within,
+    Client, Daemon, Event, Feed, Process, Value, Witness, daemon, exec, gone, json, of_feed, raw_c, steady,
+    within,
 };
 
 /// A plugin file of a test's own, and the socket of its daemon.
@@ -130,7 +131,7 @@ async fn is_swapped_under_a_subscriber(mode: &str) {
     assert_eq!((&after["state"], &after["version"]), (&json!("up"), &json!("two")), "{after}");
     assert_eq!(after["since"], before["since"], "it was up all the time");
     assert_ne!(after["sha256"], before["sha256"]);
-    assert!(!process.runs(), "the old process is gone");
+    gone(&[process]).await;
     assert_eq!(daemon.metric(&of_feed("tickerd_feed_restarts_total", "v")).await, Some(0.0));
     let swapped = r#"tickerd_feed_reloads_total{feed="v",result="swapped"}"#;
     assert_eq!(daemon.metric(swapped).await, Some(1.0));
@@ -296,4 +297,45 @@ async fn the_usual_socket_belongs_to_the_first_daemon() {
     let output = list().await;
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--socket"));
+}
+
+/// Goal: whoever has no runtime folder learns it at the start, with what to set, and then can command the daemon. Method: a
+/// user namespace in which the user has no session and is not root.
+#[tokio::test]
+async fn a_daemon_without_a_socket_says_so_and_what_to_set() {
+    let as_nobody = |words: &[&str]| {
+        let mut command = tokio::process::Command::new("unshare");
+        command.args(["--user", "--map-user=4000000"]).args(words).env_clear().kill_on_drop(true);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command
+    };
+    if !as_nobody(&["true"]).output().await.is_ok_and(|output| output.status.success()) {
+        eprintln!("left out: this machine lets nobody make a user namespace (unshare --user)");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("own.sock");
+    let config = folder.path().join("tickerd.toml");
+    let program = tickerd_tests::daemon::program();
+    let words = [program.to_str().unwrap(), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let mut start = as_nobody(&words);
+    // The harness would give it a folder.
+    start.env("XDG_RUNTIME_DIR", "none");
+    let mut daemon = Daemon::start(start, TempDir::new().unwrap());
+    daemon.serves().await;
+    let line = daemon.logged("there is no admin socket").await;
+    assert!(line.contains("WARN") && line.contains("server.admin_socket = \"unix:"), "{line}");
+    let listed = within("feed list", as_nobody(&[words[0], "feed", "list"]).output()).await.unwrap();
+    let said = String::from_utf8(listed.stderr).unwrap();
+    assert!(!listed.status.success() && said.contains("--socket"), "{said}");
+
+    let set = format!("[server]\nadmin_socket = {}\n", json!(format!("unix:{}", socket.display())));
+    std::fs::write(&config, set).unwrap();
+    let mut start = as_nobody(&[&words[..], &["--config", config.to_str().unwrap()]].concat());
+    start.env("XDG_RUNTIME_DIR", "none");
+    let mut daemon = Daemon::start(start, TempDir::new().unwrap());
+    daemon.serves().await;
+    let command = [words[0], "feed", "list", "--socket", socket.to_str().unwrap()];
+    let listed = within("feed list", as_nobody(&command).output()).await.unwrap();
+    assert!(listed.status.success(), "{listed:?}");
 }

@@ -1,9 +1,7 @@
 //! However the daemon ends, its feeds end with it.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
-use tickerd_tests::{Daemon, Feed, Process, daemon, exec, gone, json, steady};
+use tickerd_tests::{Builder, Daemon, Feed, Process, daemon, exec, gone, json, steady};
 
 /// Ignores the end of its standard input and SIGTERM, and so does what it started.
 const STUBBORN: &str =
@@ -18,7 +16,12 @@ fn zoo(behave: &str) -> Feed {
 
 /// Runs these feeds and waits until each has spoken.
 async fn spoken(feeds: &[(&str, Feed)]) -> Daemon {
-    let builder = feeds.iter().fold(daemon(), |builder, (_, feed)| builder.feed(feed.clone()));
+    spoken_on(daemon(), feeds).await
+}
+
+/// The same with a daemon that is configured otherwise.
+async fn spoken_on(builder: Builder, feeds: &[(&str, Feed)]) -> Daemon {
+    let builder = feeds.iter().fold(builder, |builder, (_, feed)| builder.feed(feed.clone()));
     let daemon = builder.run().await;
     let mut client = daemon.connected().await;
     for (topic, _) in feeds {
@@ -37,8 +40,8 @@ async fn sigterm_ends_every_process_of_every_feed() {
         ("hang_poll.counter", zoo("hang_poll")),
     ])
     .await;
-    let feeds = Process::feeds_of(daemon.pid());
-    assert!(feeds.len() >= 5, "the shell has started a sleep at least: {feeds:#?}");
+    // The shell has started a sleep at least.
+    let feeds = Process::feeds_until(daemon.pid(), |count| count >= 5).await;
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.exit().await.success());
     gone(&feeds).await;
@@ -62,16 +65,13 @@ async fn a_program_that_heeds_sigterm_gets_to_tidy_up() {
 }
 
 #[tokio::test]
-async fn a_well_behaved_daemon_stops_within_its_drain() {
+async fn a_well_behaved_daemon_does_not_wait_for_its_drain() {
     let feeds = [("steady.counter", steady()), ("ok.counter", zoo("ok"))];
-    let mut daemon = spoken(&feeds).await;
-    let processes = Process::feeds_of(daemon.pid());
-    assert_eq!(processes.len(), 2, "{processes:#?}");
-    let began = std::time::Instant::now();
+    let mut daemon = spoken_on(daemon().server("drain = \"5m\""), &feeds).await;
+    let processes = Process::feeds_until(daemon.pid(), |count| count == 2).await;
     daemon.signal(Signal::SIGTERM);
+    // Waiting out the drain would take minutes, and the harness does not wait that long.
     assert!(daemon.exit().await.success());
-    // 2 s are the drain; the feeds stop meanwhile.
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     gone(&processes).await;
 }
 
@@ -85,8 +85,7 @@ async fn a_killed_daemon_leaves_no_feed_host_behind() {
         ("hang_destroy.counter", zoo("hang_destroy")),
     ])
     .await;
-    let feeds = Process::feeds_of(daemon.pid());
-    assert_eq!(feeds.len(), 5, "{feeds:#?}");
+    let feeds = Process::feeds_until(daemon.pid(), |count| count == 5).await;
     daemon.signal(Signal::SIGKILL);
     assert!(!daemon.exit().await.success());
     gone(&feeds).await;
@@ -106,8 +105,7 @@ async fn a_killed_daemon_leaves_nothing_of_its_programs_behind() {
     let feeds: Vec<_> =
         scripts.iter().map(|(name, script)| (*name, exec(name, ["/bin/sh", "-c", script]))).collect();
     let mut daemon = spoken(&feeds).await;
-    let feeds = Process::feeds_of(daemon.pid());
-    assert!(feeds.len() >= 16, "{feeds:#?}");
+    let feeds = Process::feeds_until(daemon.pid(), |count| count >= 16).await;
     daemon.signal(Signal::SIGKILL);
     assert!(!daemon.exit().await.success());
     gone(&feeds).await;
@@ -131,8 +129,7 @@ async fn a_feeds_process_ends_with_the_daemon_by_itself() {
     let warden = warden_of(&daemon);
     warden.signal(Signal::SIGKILL);
     gone(&[warden]).await;
-    let feeds = Process::feeds_of(daemon.pid());
-    assert_eq!(feeds.len(), 2, "{feeds:#?}");
+    let feeds = Process::feeds_until(daemon.pid(), |count| count == 2).await;
     daemon.signal(Signal::SIGKILL);
     assert!(!daemon.exit().await.success());
     gone(&feeds).await;

@@ -20,7 +20,8 @@ const UPGRADE: [&str; 4] = [
 
 #[tokio::test]
 async fn slow_requests_are_closed() {
-    let daemon = daemon().limits("handshake = \"300ms\"").run().await;
+    // Long enough for one that does not dawdle, on a busy machine too.
+    let daemon = daemon().limits("handshake = \"3s\"").run().await;
     let mut silent = daemon.raw().await;
     let mut half = daemon.raw().await;
     let request = Raw::handshake("/ws");
@@ -46,6 +47,62 @@ async fn pages_of_other_sites_may_not_connect_unless_listed() {
     assert!(with("null".into()).await.starts_with("HTTP/1.1 403 "));
     assert!(with("https://dash.example".into()).await.starts_with("HTTP/1.1 101 "));
     assert!(with(format!("http://{}", daemon.address())).await.starts_with("HTTP/1.1 101 "));
+}
+
+/// Goal: a page can read why it is refused, and that costs no place in a shard.
+#[tokio::test]
+async fn a_page_is_closed_with_the_reason_and_a_program_gets_a_status() {
+    let daemon = daemon().run().await;
+    let path = "/ws?name=an%20n";
+    let page =
+        |origin: &str| Raw::handshake(path).replace("localhost", &format!("localhost\r\nOrigin: {origin}"));
+    let mut own = daemon.raw().await;
+    own.say(page("http://localhost")).await;
+    let head = own.head().await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let close = own.frame().await.unwrap();
+    assert_eq!(close.close_code(), Some(4000));
+    let reason = String::from_utf8(close.payload[2..].to_vec()).unwrap();
+    assert!(reason.starts_with("bad_request: a name is 1 to 64 of A-Z"), "{reason}");
+    assert_eq!(own.frame().await, None, "nothing but the close");
+    for (request, status) in [(page("http://evil.example"), "403"), (Raw::handshake(path), "400")] {
+        let mut raw = daemon.raw().await;
+        raw.say(request).await;
+        let head = raw.head().await;
+        assert_eq!(head.split(' ').nth(1), Some(status), "{head}");
+    }
+    assert_eq!(daemon.metric("tickerd_closes_total{code=\"4000\"}").await, Some(1.0));
+    assert_eq!(daemon.metric("tickerd_connections").await, Some(0.0));
+}
+
+/// Goal: a proxy on this machine hides nobody from the limits. Method: as the proxy says whose each connection is.
+#[tokio::test]
+async fn a_client_behind_a_proxy_has_its_share_of_connections() {
+    let daemon = daemon().limits("connections_per_address = 4").run().await;
+    let of = async |address: &str, path: &str| {
+        let mut raw = daemon.raw().await;
+        let forwarded = format!("localhost\r\nX-Forwarded-For: 198.51.100.1, {address}");
+        raw.say(Raw::handshake(path).replace("localhost", &forwarded)).await;
+        let head = raw.head().await;
+        (head.split(' ').nth(1).unwrap().to_owned(), raw)
+    };
+    let mut held = Vec::new();
+    for path in ["/ws", "/v1/sse?topics=tickerd.stats", "/ws", "/ws"] {
+        let (status, raw) = of("192.0.2.9", path).await;
+        assert!(["101", "200"].contains(&&*status), "{status}");
+        held.push(raw);
+    }
+    for path in ["/ws", "/v1/sse?topics=tickerd.stats"] {
+        let (status, _) = of("192.0.2.9", path).await;
+        assert_eq!(status, "429", "{path}");
+    }
+    assert_eq!(of("192.0.2.10", "/ws").await.0, "101", "another's share is its own");
+    for _ in 0..8 {
+        held.push(daemon.upgraded("/ws").await);
+    }
+    drop(held);
+    daemon.metric_until("tickerd_connections", |count| count == 0.0).await;
+    assert_eq!(of("192.0.2.9", "/ws").await.0, "101");
 }
 
 #[tokio::test]

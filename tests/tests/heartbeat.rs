@@ -16,10 +16,11 @@ async fn an_idle_connection_hears_heartbeats() {
 /// Clients that answer, tungstenite by itself, stay for good.
 #[tokio::test]
 async fn pings_come_and_their_answers_keep_a_client() {
-    let daemon = daemon().server("ping = \"1s\"\npong_timeout = \"2s\"").run().await;
+    let daemon = daemon().server("ping = \"1s\"\npong_timeout = \"5s\"").run().await;
     let mut client = daemon.connected().await;
     let mut pings = 0;
-    while pings < 4 {
+    // For longer than the timeout.
+    while pings < 7 {
         match client.incoming().await {
             Incoming::Ping(_) => pings += 1,
             Incoming::Event(_) => {}

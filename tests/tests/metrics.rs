@@ -149,7 +149,8 @@ async fn a_daemon_without_feeds_is_ready_at_once() {
 }
 
 /// Goal: the operator can look however busy the daemon is. Method: a flood of samples in process, on as many topics as
-/// make every beat long, with subscribers for all of them.
+/// make every beat long, with subscribers for all of them. The flood is the clock: it is slowed down by whatever else the
+/// machine does, as the answers are.
 #[tokio::test]
 async fn the_admin_listener_answers_while_samples_flood_in() {
     let flood = Feed::plugin("flood", "tickerd_feed_zoo")
@@ -163,15 +164,16 @@ async fn the_admin_listener_answers_while_samples_flood_in() {
     let reading = tokio::spawn(async move { while reader.next().await.name != "closing" {} });
     let samples = "tickerd_feed_samples_total{feed=\"flood\"}";
     let from = daemon.metric_until(samples, |count| count > 100_000.0).await;
-    let mut slowest = std::time::Duration::ZERO;
+    let (mut last, mut most) = (from, 0.0_f64);
     for _ in 0..20 {
-        let began = std::time::Instant::now();
         assert_eq!(daemon.get("/livez").await.0, 200);
         assert_eq!(daemon.get("/readyz").await.0, 200);
-        daemon.metrics().await;
-        slowest = slowest.max(began.elapsed());
+        let now = daemon.metric(samples).await.unwrap();
+        most = most.max(now - last);
+        last = now;
     }
-    assert!(slowest < std::time::Duration::from_secs(5), "{slowest:?} for three answers");
+    // What a flood says in five seconds when it has a core for itself.
+    assert!(most < 5_000_000.0, "{most} samples during three answers");
     daemon.metric_until(samples, |count| count > from + 100_000.0).await;
     reading.abort();
 }

@@ -49,12 +49,18 @@ async fn its_code_is_asked_only_on_request() {
     assert!(answer.code == 1 && mark.exists(), "{answer:?}");
     assert!(answer.out.contains("it cannot be loaded") && answer.out.contains("answered NULL"), "{answer:?}");
 
+    for (feed, default) in [("crypto", "kraken"), ("weather", "open-meteo")] {
+        let answer = plugin(&["inspect", &format!("tickerd_feed_{feed}"), "--load"]).await;
+        let is_it = |line: &&str| line.trim_start().starts_with("provider ");
+        let provider = answer.out.lines().find(is_it).unwrap();
+        assert!(provider.ends_with(&format!(" = \"{default}\"")), "{provider}");
+    }
     let answer = plugin(&["inspect", "tickerd_feed_sim", "--load"]).await;
     for said in [
         "org.tickerd.sim (the one that a daemon runs)",
         "polled every 1000 ms, at most every 10 ms",
-        "trade   event One trade. {id, price, side, size}",
-        "seed              integer = 1",
+        "trade   event One trade, simulated. {",
+        "seed              integer or null",
     ] {
         assert!(answer.out.contains(said), "{said}: {}", answer.out);
     }

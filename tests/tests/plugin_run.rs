@@ -160,7 +160,14 @@ echo '{"retire":"a"}'
     let refused = notices(&envelopes, "refused");
     let codes: Vec<&str> = refused.iter().map(|data| data["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["bad_line", "bad_topic", "reserved_event"], "each of them, once");
-    assert!(refused[0]["message"].as_str().unwrap().contains("write one JSON object"), "{}", refused[0]);
+    let said = refused.iter().map(|data| data["message"].as_str().unwrap());
+    for (said, shown) in said.zip([
+        "write one JSON object: {\"topic\":\"…\",\"event\":\"…\",\"data\":…}; the line: nonsense",
+        "; the line: {\"topic\":\"a b\",\"event\":\"tick\",\"data\":1}",
+        "; the line: {\"event\":\"heartbeat\",\"data\":1}",
+    ]) {
+        assert!(said.ends_with(shown), "{said}");
+    }
     let log: Vec<(&Value, &Value)> =
         notices(&envelopes, "log").iter().map(|data| (&data["level"], &data["message"])).collect();
     assert!(log.contains(&(&json!("warn"), &json!("the source is slow"))), "{log:?}");
@@ -182,6 +189,41 @@ echo '{"retire":"a"}'
     }
 }
 
+/// Goal: what a feed's author does wrong is named, with the line and without what is in the configuration.
+#[tokio::test]
+async fn mistakes_in_lines_are_named_and_told_once() {
+    let folder = TempDir::new().unwrap();
+    let text = r#"#!/bin/sh
+read -r setup
+echo '{"event":"tick","data":1,"ts":1795899380}'
+echo '{"event":"tick","data":{"price":NaN}}'
+echo "{'event': 'tick'}"
+printf '{"event":"t\377ck","data":1}\n'
+for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "{\"topic\":\"a b\",\"event\":\"tick\",\"data\":$n}"; done
+echo "debug: $setup"
+echo '{"event":"tick","data":2,"ts":1795899381}'
+"#;
+    let feed = program(folder.path(), "feed", text);
+    let key = "sk_live_0123456789";
+    let answer = plugin(&["run", feed.to_str().unwrap(), "--config", &format!("key={key}")]).await;
+    assert_eq!(answer.code, 0, "{answer:?}");
+    for said in [
+        "NaN at byte 32 is no number of JSON; write null, or leave the value out; the line: {\"event\":\"tick\",\"data\":{\"price\":NaN}}",
+        "single quotes, at byte 1, is no JSON; in Python print(json.dumps(…), flush=True)",
+        "not UTF-8, at byte 11; write UTF-8",
+        "its source time 1795899380 lies before 2001: write Unix milliseconds, and multiply seconds by 1000",
+        "bad_topic: ",
+        "(10 times so far)",
+        "the line: debug: {\"tfp\":1",
+        "16 refused: bad_line 4, bad_topic 12",
+    ] {
+        assert!(answer.err.contains(said), "{said}: {}", answer.err);
+    }
+    assert_eq!(answer.err.matches("lies before 2001").count(), 1, "{}", answer.err);
+    assert_eq!(answer.err.matches("bad_topic: ").count(), 2, "{}", answer.err);
+    assert!(!answer.err.contains(key) && !answer.out.contains(key), "{answer:?}");
+}
+
 #[tokio::test]
 async fn the_exit_code_tells_how_it_went() {
     let folder = TempDir::new().unwrap();
@@ -197,7 +239,7 @@ async fn the_exit_code_tells_how_it_went() {
     for (arguments, code, says) in [
         (vec![open.as_str()], 78, "may be written by everyone (mode 0666); `chmod go-w "),
         (vec![silent.as_str(), "--for", "300ms"], 1, "it said nothing"),
-        (vec![&failing, "--for", "300ms"], 1, "exited with status 1: no route to the exchange"),
+        (vec![&failing, "--for", "5s"], 1, "exited with status 1: no route to the exchange"),
         (vec![&no_entry], 78, "does not export tickerd_plugin_v1"),
         (vec!["tickerd_feed_zoo", "--config", "behave=bad_config"], 78, "`bad_config` was asked for"),
         (vec!["tickerd_feed_sim", "--config", "sed=7"], 78, "sed is no key; did you mean seed?"),

@@ -82,3 +82,54 @@ async fn one_address_cannot_use_up_a_room() {
     }
     daemon.metric_until("tickerd_requests_refused_total", |refused| refused >= 2.0).await;
 }
+
+/// Goal: what a path allows is what it takes. Method: OPTIONS and another method, on topics that take messages and that do not.
+#[tokio::test]
+async fn post_is_allowed_where_messages_are_taken() {
+    let (_script, daemon) = serving(|d| d.config(ROOMS)).await;
+    let (with, without) = (Some("get, head, post, options"), Some("get, head, options"));
+    for (path, allow) in [("/v1/topics/r.a", with), ("/v1/topics/r.b", without), ("/v1/topics/s.a", without)]
+    {
+        for (method, status) in [("OPTIONS", 204), ("DELETE", 405)] {
+            let response = ask(&daemon, &format!("{method} {path}"), "").await;
+            assert_eq!((response.status(), response.header("allow")), (status, allow), "{method} {path}");
+        }
+    }
+    for (path, status) in [("r.c", 404), ("nobody.x", 404), ("r..a", 400), ("r.*", 422), ("r.c/history", 404)]
+    {
+        assert_eq!(ask(&daemon, &format!("OPTIONS /v1/topics/{path}"), "").await.status(), status, "{path}");
+        // What a page then asks is told why it is refused, so the browser's own question is not.
+        let preflight = "Origin: http://localhost\r\nAccess-Control-Request-Method: POST\r\n";
+        let allowed = ask(&daemon, &format!("OPTIONS /v1/topics/{path}"), preflight).await;
+        assert_eq!(
+            (allowed.status(), allowed.header("access-control-allow-origin")),
+            (204, Some("http://localhost"))
+        );
+    }
+    let stream = ask(&daemon, "OPTIONS /v1/sse", "").await;
+    assert_eq!((stream.status(), stream.header("allow")), (204, Some("get, options")));
+}
+
+/// Goal: what was posted can be read at once, whichever shard is asked. Method: each value is read right behind its answer.
+#[tokio::test]
+async fn what_was_posted_can_be_read_at_once() {
+    let (_script, daemon) = serving(|d| d.config(ROOMS).server("shards = 3")).await;
+    for seq in 1..=20 {
+        let taken = post(&daemon, "/v1/topics/r.a?name=ann", &format!("{{\"n\":{seq}}}"), "").await;
+        assert_eq!(taken.body, format!(r#"{{"topic":"r.a","seq":{seq}}}"#));
+        let read = get(&daemon, "/v1/topics/r.a").await;
+        assert!(read.body.ends_with(&format!(r#""value":{{"n":{seq}}}}}}}"#)), "{seq}: {read:?}");
+        let past = get(&daemon, "/v1/topics/r.a/history?limit=1").await;
+        assert!(past.body.contains(&format!(r#""value":{{"n":{seq}}}"#)), "{seq}: {past:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_publishes_to_nothing_is_told_what_to_declare() {
+    let (_script, daemon) = serving(|d| d).await;
+    let posted = post(&daemon, "/v1/topics/rooms.news", "1", "").await;
+    assert_eq!(posted.status(), 404);
+    assert!(posted.detail().contains(r#"[[topic]] name = "rooms.news""#), "{posted:?}");
+    let asked = get(&daemon, "/v1/topics/rooms.news").await;
+    assert!(asked.detail().contains("[[topic]]"), "{asked:?}");
+}

@@ -3,8 +3,8 @@
 //!
 //! | fence | what is done |
 //! |---|---|
-//! | `c`, `cpp` | compiled as a plugin, without a warning |
-//! | `LANGUAGE feed` | run by the daemon until a client gets a tick |
+//! | `c`, `cpp` | compiled as a plugin, without a warning; a whole one passes `tickerd plugin check` |
+//! | `LANGUAGE feed` | run by the daemon until a client gets a tick; passes `tickerd plugin check` |
 //! | `sh new` | typed; its last command serves |
 //! | `sh project` | typed in the folder of a project in C that was built |
 //! | `toml` | `tickerd check` |
@@ -13,14 +13,16 @@
 //! | `sh shown`, `ini`, `text` | nothing, as it needs a plugin or a system; such blocks are listed on standard error |
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+use tickerd_tests::author::program;
 use tickerd_tests::daemon::{command, target};
-use tickerd_tests::{daemon, exec, json, within};
+use tickerd_tests::{daemon, exec, json, raw_c, within};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -159,8 +161,30 @@ async fn blocks_in_c_and_cpp_compile() {
                 let feed =
                     tickerd_tests::Feed::plugin("f", plugin.to_str().unwrap()).set("interval = \"50ms\"");
                 ticks(feed.set("poll = \"100ms\"")).await;
+                passes(&plugin).await;
             }
         }
+    }
+}
+
+/// The conformance suite has nothing to say against it.
+async fn passes(plugin: &Path) {
+    let mut check = command();
+    check.args(["plugin", "check", "--fuzz", "5", "--seed", "1"]).arg(plugin);
+    succeeds(&mut check, &format!("tickerd plugin check {}", plugin.display())).await;
+}
+
+/// What the front page runs as `exec` is a feed too.
+#[tokio::test]
+async fn the_front_page_s_programs_pass_the_check() {
+    const FRONT: &str = include_str!("../../README.md");
+    let folder = TempDir::new().unwrap();
+    let lines = FRONT.lines().filter_map(|line| line.strip_prefix("exec = [\"/bin/sh\", \"-c\", "));
+    let scripts: Vec<String> =
+        lines.map(|rest| serde_json::from_str(rest.strip_suffix(']').unwrap()).unwrap()).collect();
+    assert!(!scripts.is_empty(), "README.md shows no program as a feed");
+    for (n, script) in scripts.iter().enumerate() {
+        passes(&program(folder.path(), &format!("feed-{n}"), &format!("#!/bin/sh\n{script}\n"))).await;
     }
 }
 
@@ -213,6 +237,12 @@ async fn programs_are_feeds() {
                 source
             };
             ticks(exec("f", argv.iter().copied().chain([program.to_str().unwrap()]))).await;
+            if let [interpreter] = argv[..] {
+                let whole = block.text.strip_prefix("#!/bin/sh\n").unwrap_or(&block.text);
+                std::fs::write(&program, format!("#!/usr/bin/env {interpreter}\n{whole}")).unwrap();
+                std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            passes(&program).await;
         }
     }
 }
@@ -223,9 +253,12 @@ async fn configurations_are_right() {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("tickerd.toml");
         std::fs::write(&file, &block.text).unwrap();
-        // Where a file is named, there is one, as there would be after `make`.
-        std::fs::write(folder.path().join("tide.so"), "").unwrap();
-        succeeds(command().arg("check").arg(&file), &format!("line {}", block.line)).await;
+        // Where a plugin is named, there is one, as there would be after `make`.
+        std::fs::copy(raw_c("good"), folder.path().join("tide.so")).unwrap();
+        let mut check = command();
+        check.arg("check").arg(&file);
+        check.env("TICKERD_SERVER__LISTEN", "127.0.0.1:0").env("TICKERD_SERVER__ADMIN", "127.0.0.1:0");
+        succeeds(&mut check, &format!("line {}", block.line)).await;
     }
 }
 

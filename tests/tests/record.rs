@@ -63,7 +63,8 @@ async fn a_feed_is_recorded_sample_by_sample() {
     assert!(samples.is_sorted_by_key(|sample| sample.at_ms));
     let trades: Vec<_> = samples.iter().filter(|sample| sample.topic == "trades.ACME").collect();
     assert!(trades.iter().all(|trade| trade.is_event && trade.event == "trade"));
-    let ids: Vec<_> = trades.iter().map(|trade| trade.data["id"].as_u64().unwrap()).collect();
+    let ids: Vec<u64> =
+        trades.iter().map(|trade| trade.data["id"].as_str().unwrap().parse().unwrap()).collect();
     assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>(), "every trade, once");
 
     // The same seed says the same again, whenever it is asked.
@@ -89,7 +90,7 @@ async fn a_feed_of_a_configuration_is_recorded_for_a_time() {
     let (code, said) = record(&[&config[..], &["--feed", "smi"]].concat(), &tape).await;
     assert!(code == 64 && said.contains("there is no such feed"), "{said}");
     assert!(!tape.exists());
-    let (code, said) = record(&[&config[..], &["--feed", "other", "--for", "3s"]].concat(), &tape).await;
+    let (code, said) = record(&[&config[..], &["--feed", "other", "--for", "8s"]].concat(), &tape).await;
     assert_eq!(code, 0, "{said}");
     let (_, samples) = read_tape(&std::fs::read_to_string(&tape).unwrap());
     assert!(samples.iter().any(|sample| sample.topic == "sine"), "{samples:#?}");
@@ -115,7 +116,7 @@ async fn it_ends_with_the_feed_and_keeps_what_was_said_last() {
 async fn nothing_recorded_is_a_failure_that_says_why() {
     let (folder, tape) = folder();
     let feed = script(folder.path(), "echo '<3>no route to the exchange' >&2; exit 1");
-    let (code, said) = record(&["--plugin", &feed, "--for", "3s"], &tape).await;
+    let (code, said) = record(&["--plugin", &feed, "--for", "8s"], &tape).await;
     assert_eq!(code, 1);
     assert!(
         said.contains("recorded 0 samples") && said.contains("nothing was recorded; the feed was down"),

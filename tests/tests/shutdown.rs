@@ -55,7 +55,7 @@ async fn under_load_it_ends_within_the_drain() {
             r#"n=0; while :; do n=$((n+1)); echo "{\"topic\":\"a$((n%50))\",\"event\":\"tick\",\"data\":$n}"; done"#,
         ],
     );
-    let mut daemon = daemon().feed(sim(1)).feed(flood).server("drain = \"1s\"").run().await;
+    let mut daemon = daemon().feed(sim(1)).feed(flood).server("drain = \"8s\"").run().await;
     let mut readers = Vec::new();
     for _ in 0..20 {
         let mut client = daemon.client("/ws?topics=flood.**,sim.**").await;

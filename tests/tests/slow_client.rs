@@ -185,7 +185,7 @@ async fn who_takes_no_byte_for_long_is_closed_with_4104() {
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), closed).await.expect("it is closed");
+    tokio::time::timeout(Duration::from_secs(120), closed).await.expect("it is closed");
     assert_eq!(daemon.metric("tickerd_connections_lagging").await, Some(0.0));
     round(&script, &mut fast, filled + 1).await;
     slow.ended().await;

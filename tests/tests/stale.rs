@@ -105,7 +105,7 @@ async fn the_same_value_is_news() {
 #[tokio::test]
 async fn who_comes_later_is_told_right_behind_the_grant() {
     // On one shard: another may know a moment later than who was told first.
-    let (script, daemon) = aging_on("2s", "shards = 1").await;
+    let (script, daemon) = aging_on("4s", "shards = 1").await;
     let (mut early, mut pace) = (daemon.connected().await, daemon.connected().await);
     early.subscribe(json!({"topics": ["s.quiet", "s.live"]})).await;
     pace.subscribe(json!({"topics": ["s.live"]})).await;
@@ -196,8 +196,9 @@ async fn nothing_goes_stale_while_its_source_is_closed() {
     let daemon = feeds.run().await;
     let mut client = daemon.connected().await;
     client.subscribe(json!({"topics": ["s.a", "o.a"]})).await;
-    scripts[0].tick("a", json!(1)).await;
-    scripts[0].line(r#"{"health":"closed","msg":"until the morning"}"#).await;
+    // In one write, so that it closes at once.
+    let closed = r#"{"health":"closed","msg":"until the morning"}"#.to_owned();
+    scripts[0].lines(&[Script::state("a", &json!(1)), closed]).await;
     feed_is(&mut client, "closed").await;
     scripts[1].tick("a", json!(1)).await;
     assert_eq!(client.notice("stale").await.topics(), ["o.a"]);

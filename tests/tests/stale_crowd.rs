@@ -15,7 +15,8 @@ const TOPICS_PER_NOTICE: usize = 256;
 async fn many_topics_at_once_are_told_in_few_notices() {
     const TOPICS: usize = 2_000;
     let script = Script::new("s");
-    let daemon = daemon().chatty().feed(script.feed().set("max_age = \"1s\"")).run().await;
+    let feed = script.feed().set("interval = \"250ms\"").set("max_age = \"1s\"");
+    let daemon = daemon().chatty().feed(feed).run().await;
     let all = Told::of((0..TOPICS).map(|n| format!("s.t{n}")));
     let say =
         |value: u64| (0..TOPICS).map(|n| Script::state(&format!("t{n}"), &json!(value))).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
 //! Subscriptions: what is granted, what is refused, and what then comes.
 
-use tickerd_tests::{Client, Event, Script, Value, daemon, json, scripted, sim};
+use tickerd_tests::{Client, Event, Raw, Script, Value, daemon, json, scripted, sim};
 
 #[tokio::test]
 async fn connected_comes_first_and_says_what_holds() {
@@ -234,11 +234,10 @@ async fn an_exact_subscription_beats_a_pattern_and_gives_way_to_it() {
     let fast = came.iter().filter(|tick| tick.topic() == "s.fast").count();
     assert_eq!(fast, 1);
     // The exact subscription ends: the patterns have it, with a snapshot if it did not come yet.
-    let slow_came = came.iter().any(|tick| tick.topic() == "s.slow");
-    unsubscribe(&mut client, &["s.slow"]).await;
-    if !slow_came {
-        assert_eq!(client.tick().await.topic(), "s.slow");
-    }
+    client.send(json!({"event": "unsubscribe", "data": {"topics": ["s.slow"]}})).await;
+    let came = [came, client.sync().await].concat();
+    let slow = came.iter().filter(|event| event.is_tick() && event.topic() == "s.slow").count();
+    assert_eq!(slow, 1, "by its own beat or as a snapshot");
     script.tick("slow", json!(2)).await;
     let tick = client.tick().await;
     assert_eq!((tick.topic(), tick.seq()), ("s.slow", 2));
@@ -260,14 +259,34 @@ async fn an_address_may_subscribe() {
 }
 
 #[tokio::test]
-async fn an_address_with_a_bad_rate_is_told() {
+async fn an_address_may_ask_for_every_tick() {
+    let (script, daemon) = scripted().await;
+    let mut client = daemon.client("/ws?topics=s.a,s.x.*&mode=all&rate=5s").await;
+    let granted = client.until("subscribed").await.data;
+    assert_eq!(granted["topics"][0]["mode"], "all");
+    assert_eq!(granted["patterns"][0]["mode"], "all");
+    script.lines(&[1, 2, 3].map(|n| Script::state("a", &json!(n)))).await;
+    for seq in 1..=3 {
+        assert_eq!(client.tick().await.seq(), seq);
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_wrong_is_told_so() {
     let (_script, daemon) = scripted().await;
-    let mut client = daemon.client("/ws?topics=s.a&rate=fast").await;
-    client.expect("connected").await;
-    let error = client.expect("error").await.data;
-    assert_eq!(error["code"], 400);
-    assert!(error["message"].as_str().unwrap().contains("250ms"), "{error}");
-    assert_eq!(subscriptions(&mut client).await["topics"], json!([]));
+    for (query, says) in [
+        ("topics=s.a&rate=fast", "250ms"),
+        ("topics=s.a&mode=some", "latest"),
+        ("topic=s.a", "did you mean topics?"),
+        ("topics=s.a&since=1", "it has topics, rate, mode, name"),
+    ] {
+        for path in ["/ws", "/v1/sse"] {
+            let mut raw = daemon.raw().await;
+            raw.say(Raw::handshake(&format!("{path}?{query}"))).await;
+            let answer = String::from_utf8(raw.rest().await).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(says), "{path}?{query}: {answer}");
+        }
+    }
 }
 
 #[tokio::test]

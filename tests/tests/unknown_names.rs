@@ -1,6 +1,6 @@
 //! Names that nobody declared: refused at once, by each way in, with the one that may have been meant.
 
-use tickerd_tests::{daemon, json, sim};
+use tickerd_tests::{Script, daemon, json, sim};
 
 use crate::rooms::{ROOMS, ask, run};
 
@@ -61,4 +61,80 @@ async fn the_servers_own_topic_is_there_from_the_first_moment() {
     let listed = ask(&mut client, "topics", json!({"match": "tickerd.*"})).await.data;
     assert_eq!(listed["topics"][0]["topic"], "tickerd.stats");
     assert_eq!(listed["topics"][0]["kind"], "stats");
+}
+
+/// Goal: a misspelt topic is noticed though it may yet come. Method: a feed that has spoken, beside one that has not.
+#[tokio::test]
+async fn a_topic_that_its_feed_does_not_have_is_marked() {
+    let (script, silent) = (Script::new("s"), Script::new("t"));
+    let daemon = daemon().feed(script.feed()).feed(silent.feed()).chatty().run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.AAPL", "s.MSFT"]})).await;
+    for topic in ["AAPL", "MSFT"] {
+        script.tick(topic, json!(1)).await;
+        client.tick().await;
+    }
+    let names = ["s.AAPL", "s.APPL", "s.aapl", "s.nothing-like-it", "t.AAPL", "tickerd.stats"];
+    let granted = client.subscribe(json!({"topics": names, "snapshot": false})).await;
+    let marks: Vec<_> = granted["topics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|grant| (grant["topic"].as_str().unwrap(), grant.get("known").cloned(), grant["hint"].as_str()))
+        .collect();
+    let unknown = Some(json!(false));
+    assert_eq!(
+        marks,
+        [
+            ("s.AAPL", None, None),
+            ("s.APPL", unknown.clone(), Some("did you mean s.AAPL?")),
+            ("s.aapl", unknown.clone(), Some("did you mean s.AAPL?")),
+            ("s.nothing-like-it", unknown, Some("s has s.AAPL, s.MSFT")),
+            ("t.AAPL", None, None),
+            ("tickerd.stats", None, None),
+        ]
+    );
+    let many: Vec<String> = (0..500).map(|n| format!("s.AAP{n}")).collect();
+    let granted = client.subscribe(json!({"topics": many, "snapshot": false})).await;
+    let topics = granted["topics"].as_array().unwrap();
+    assert!(topics.iter().all(|grant| grant["known"] == false));
+    assert_eq!(
+        topics.iter().filter(|grant| grant["hint"].is_string()).count(),
+        8,
+        "each is held against all"
+    );
+    // It may come all the same, and is an ordinary one then.
+    script.tick("APPL", json!(2)).await;
+    assert_eq!(client.until_tick("s.APPL").await, 1);
+    let granted = client.subscribe(json!({"topics": ["s.APPL"], "snapshot": false})).await;
+    assert_eq!(granted["topics"][0].get("known"), None);
+}
+
+#[tokio::test]
+async fn what_is_meant_by_all_and_by_other_protocols_is_told() {
+    let script = Script::new("s");
+    let daemon = daemon().feed(script.feed()).run().await;
+    let mut client = daemon.connected().await;
+    let granted = client.subscribe(json!({"topics": ["*", "#", ">", "s.#", "s>", "s/+", "s.*"]})).await;
+    assert_eq!(granted["patterns"][0]["hint"], "* is one whole segment; for all topics write **");
+    assert_eq!(granted["patterns"][1].get("hint"), None);
+    let failed: Vec<&str> = granted["failed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|failed| failed["message"].as_str().unwrap())
+        .collect();
+    for (message, meant) in failed.iter().zip(["**", "**", "s.**", "s.**", "s.*"]) {
+        assert!(message.ends_with(&format!("; did you mean {meant}?")), "{message}");
+    }
+    assert_eq!(failed.len(), 5);
+    let listed = ask(&mut client, "topics", json!({"match": "s.#"})).await.data;
+    assert!(listed["message"].as_str().unwrap().contains("did you mean s.**?"), "{listed}");
+    let (status, body) = tickerd_tests::daemon::http(daemon.address(), "/v1/topics?match=s/%23").await;
+    assert_eq!(status, 422);
+    assert!(body.contains("did you mean s.**?"), "{body}");
+    let refused = ask(&mut client, "publish", json!({"topic": "rooms.news", "value": 1})).await.data;
+    assert!(refused["message"].as_str().unwrap().contains("[[topic]] name = \"rooms.news\""), "{refused}");
+    let granted = client.subscribe(json!({"topics": ["rooms.news"]})).await;
+    assert!(granted["failed"][0]["message"].as_str().unwrap().contains("[[topic]]"), "{granted}");
 }

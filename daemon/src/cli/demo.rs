@@ -62,26 +62,42 @@ fn make_way(listen: &mut Listen) -> Option<String> {
 
 /// What a newcomer can do next, once it serves: `page` and `admin` are the URLs of the two listeners.
 pub fn next_steps(page: &str, admin: &str, live: bool) -> String {
-    let socket = page.replacen("http://", "ws://", 1);
-    let real = if live {
-        ""
-    } else {
-        "  tickerd demo --live                   real sources as well: crypto, weather\n"
-    };
-    format!(
-        "\nOpen {page} in a browser. Then, in another terminal:\n\
-         \x20 websocat '{socket}ws?topics=sim.**'\n\
-         \x20                                       every tick, as any program gets it\n\
-         \x20 curl {admin}metrics\n\
-         \x20                                       what Prometheus scrapes\n\
-         {real}\
-         \x20 tickerd run --config tickerd.toml     your own feeds; the README has a file to start from\n\n"
-    )
+    let mut steps = vec![
+        (format!("curl -N '{page}v1/sse?topics=sim.**'"), "every tick, as any program gets it"),
+        (format!("curl {admin}metrics"), "what Prometheus scrapes"),
+    ];
+    if !live {
+        steps.push(("tickerd demo --live".into(), "real sources as well: crypto, weather"));
+    }
+    steps.push((
+        "tickerd run --config tickerd.toml".into(),
+        "your own feeds; the README has a file to start from",
+    ));
+    let width = steps.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+    let steps: String =
+        steps.iter().map(|(command, what)| format!("  {command:<width$}   {what}\n")).collect();
+    format!("\nOpen {page} in a browser. Then, in another terminal:\n{steps}\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Goal: it reads as a table, whatever the addresses are.
+    #[test]
+    fn what_each_command_is_for_stands_in_one_column() {
+        for (page, admin) in [
+            ("http://127.0.0.1:8425/", "http://127.0.0.1:8426/"),
+            ("http://[2001:db8::4711]:50000/", "http://127.0.0.1:9/"),
+        ] {
+            let text = next_steps(page, admin, false);
+            let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("  ")).collect();
+            let column = |row: &&str| row.rfind("   ").unwrap() + 3;
+            assert_eq!(rows.len(), 4, "{text}");
+            assert!(rows.iter().all(|row| column(row) == column(&rows[0])), "{text}");
+            assert!(!next_steps(page, admin, true).contains("--live"));
+        }
+    }
 
     #[test]
     fn a_taken_port_is_left_to_its_owner() {

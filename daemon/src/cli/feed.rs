@@ -10,11 +10,9 @@ use clap::{Args, Subcommand};
 
 use super::EXIT_FAILED;
 use crate::app::utc;
-use crate::control::{Answer, Command, FeedRow, RELOAD_MAX, ReloadRow, line, usual_path};
+use crate::control::{Answer, Command, FeedRow, RELOAD_MAX, ReloadRow, line, usual_places};
 use crate::feed::printable;
 
-/// Where the shipped unit's daemon has its socket.
-const UNITS_PATH: &str = "/run/tickerd/admin.sock";
 /// Longest answer: 256 feeds, each with a reason of some KiB at the worst.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Beyond what the daemon itself waits for its feeds.
@@ -90,11 +88,12 @@ fn find(named: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(named) = named {
         return Ok(named.strip_prefix("unix:").unwrap_or(named).to_owned());
     }
-    let places: Vec<PathBuf> = usual_path().into_iter().chain([UNITS_PATH.into()]).collect();
+    let places = usual_places();
     places.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
         let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
         format!(
-            "no tickerd has its admin socket in {}; start one, or name the socket that server.admin_socket sets with --socket",
+            "no tickerd has its admin socket in {}; start one as this user, or as root, or name the socket of one that runs with \
+             --socket: its server.admin_socket says where, and one that has none said so when it started",
             places.join(" or ")
         )
     })

@@ -11,12 +11,14 @@ pub mod plugin;
 pub mod record;
 pub mod setting;
 pub mod solo;
+mod unknown;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -68,7 +70,10 @@ pub enum Command {
     Feed(FeedArgs),
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),
-    /// Read and check a configuration file, and do nothing else.
+    /// Say whether a daemon would run with this configuration file here, and each of its feeds too.
+    ///
+    /// Feeds are loaded and created in processes of their own, and do none of their work. Exit codes: 0 they would (warnings
+    /// may be told), 78 something is wrong.
     Check(CheckArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
     #[command(hide = true)]
@@ -136,8 +141,13 @@ impl Cli {
 
     /// As [`Cli::from_args`], of these words, of which the first is the program's name.
     pub fn from_words(args: impl IntoIterator<Item = OsString>) -> Result<Command, ExitCode> {
-        match Self::try_parse_from(args) {
+        let words: Vec<OsString> = args.into_iter().collect();
+        match Self::try_parse_from(&words) {
             Ok(cli) => Ok(cli.command.unwrap_or(Command::Run(cli.run))),
+            Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
+                eprint!("{}", unknown::told(&words));
+                Err(ExitCode::from(EXIT_USAGE))
+            }
             Err(error) => {
                 // A closed stdout or stderr must not change the exit code.
                 let _ = error.print();

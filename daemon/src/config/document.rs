@@ -1,9 +1,16 @@
 //! The configuration as one tree of values that remember where they were written: file, environment or flag.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Origin, Problem, Source};
+use super::section::join;
+
+/// The table whose values are the plugin's, and never shown.
+const PRIVATE: &str = "feed.config";
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]
@@ -80,13 +87,50 @@ impl Table {
     }
 }
 
+/// Where values stand that must not be shown: those of a feed's own configuration, and those of keys that are not among the
+/// `known` ones, since they may be meant for one.
+pub(super) fn hidden(root: &Table, known: &BTreeSet<String>) -> Vec<Range<usize>> {
+    let mut hidden = Vec::new();
+    hide_unknown(root, "", known, &mut hidden);
+    hidden.sort_by_key(|range| range.start);
+    hidden
+}
+
+fn hide_unknown(table: &Table, family: &str, known: &BTreeSet<String>, hidden: &mut Vec<Range<usize>>) {
+    for Entry { key, node, .. } in &table.0 {
+        let path = join(family, key);
+        if path == PRIVATE || !known.contains(&path) {
+            hide_all(node, hidden);
+            continue;
+        }
+        let tables = match &node.value {
+            Value::Array(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        for node in tables {
+            if let Value::Table(table) = &node.value {
+                hide_unknown(table, &path, known, hidden);
+            }
+        }
+    }
+}
+
+fn hide_all(node: &Node, hidden: &mut Vec<Range<usize>>) {
+    match (&node.value, &node.origin) {
+        (Value::Table(table), _) => table.0.iter().for_each(|entry| hide_all(&entry.node, hidden)),
+        (Value::Array(items), _) => items.iter().for_each(|item| hide_all(item, hidden)),
+        (_, Origin::File(range)) => hidden.push(range.clone()),
+        _ => {}
+    }
+}
+
 /// Reads TOML. Problems are those of the syntax; the tree is as much as could be read in spite of them.
-pub(super) fn parse(source: &Source) -> (Table, Vec<Problem>) {
+pub(super) fn parse(source: &Source, known: &BTreeSet<String>) -> (Table, Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let mut problems: Vec<Problem> = Vec::new();
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
-        let problem = syntax_problem(source, span, error.message());
+        let problem = syntax_problem(source, known, span, error.message());
         // One slip often makes the parser stumble several times on the same line: the first is the one to read.
         if !problems.iter().any(|earlier| earlier.line() == problem.line()) {
             problems.push(problem);
@@ -105,8 +149,42 @@ pub(super) fn is_local(source: &Source, problem: &Problem) -> bool {
     })
 }
 
-fn syntax_problem(source: &Source, span: std::ops::Range<usize>, message: &str) -> Problem {
+/// What of a line that is not understood must not be shown: all behind its key or header, unless that key is one of the
+/// `known` ones. Where the line belongs is read off the lines above, as there is no tree to ask.
+fn hidden_in_line(
+    source: &Source,
+    known: &BTreeSet<String>,
+    start: usize,
+    line: &str,
+) -> Option<Range<usize>> {
+    let trimmed = line.trim_start();
+    if trimmed.starts_with('[') {
+        let header = line.rfind(']').map_or(line.len(), |at| at + 1);
+        return Some(start + header..start + line.len());
+    }
+    let above = source.text.get(..start).unwrap_or_default().lines().rev();
+    let is_header = |line: &&str| line.trim_start().starts_with('[');
+    // A value may go on over several lines.
+    let keyed = std::iter::once(line).chain(above.clone()).take_while(|line| !is_header(line));
+    let key = keyed.filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim()).next();
+    let family = above
+        .clone()
+        .find(is_header)
+        .unwrap_or_default()
+        .trim_matches(|c: char| c.is_whitespace() || "[]".contains(c));
+    let path = join(family, key.unwrap_or_default());
+    if path != PRIVATE && known.contains(&path) && !family.starts_with(PRIVATE) {
+        return None;
+    }
+    let shown = line.find('=').map_or(0, |at| at + 1);
+    Some(start + shown..start + line.len())
+}
+
+fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>, message: &str) -> Problem {
     let (start, line) = source.line_at(span.start);
+    let hidden = hidden_in_line(source, known, start, line).filter(|range| !range.is_empty());
+    let is_hidden = hidden.is_some();
+    let source = &Source { hidden: hidden.into_iter().collect(), ..source.clone() };
     let value =
         line.split_once('=').map(|(key, value)| (key.len() + 1, value.split('#').next().unwrap_or_default()));
     let unquoted = value.filter(|(_, value)| {
@@ -117,15 +195,15 @@ fn syntax_problem(source: &Source, span: std::ops::Range<usize>, message: &str) 
     if let Some((offset, value)) = unquoted.filter(|_| !message.contains("duplicate")) {
         let at = start + offset + (value.len() - value.trim_start().len());
         let text = value.trim();
+        let range = at..at + text.len();
         let key = line[..offset - 1].trim();
-        return Problem::new(
-            source,
-            &origin(at..at + text.len()),
-            "",
-            &format!("`{text}` is not a TOML value"),
-        )
-        .allowed("texts, durations, sizes and addresses in quotes; numbers, true and false without")
-        .change(format!("write {key} = \"{text}\""));
+        let (what, text) = match is_hidden {
+            true => ("this is not a TOML value".to_owned(), "…"),
+            false => (format!("`{text}` is not a TOML value"), text),
+        };
+        return Problem::new(source, &origin(range), "", &what)
+            .allowed("texts, durations, sizes and addresses in quotes; numbers, true and false without")
+            .change(format!("write {key} = \"{text}\""));
     }
     let change = if message.contains("duplicate") {
         "keep one of the two"

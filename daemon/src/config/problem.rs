@@ -31,6 +31,8 @@ pub(super) struct Source {
     /// As the user named it; empty when there is no file.
     pub name: String,
     pub text: String,
+    /// Byte ranges of `text` that are never shown, in order: they may hold a key.
+    pub hidden: Vec<Range<usize>>,
 }
 
 /// One thing to put right.
@@ -75,6 +77,12 @@ impl Problem {
             allowed: String::new(),
             change: String::new(),
         }
+    }
+
+    /// What is wrong with a variable of the environment that is no key.
+    pub fn of_variable(name: &str, what: &str, change: &str) -> Self {
+        let origin = Origin::Environment(name.to_owned());
+        Problem::new(&Source::default(), &origin, "", what).change(change)
     }
 
     pub(super) fn seen(mut self, seen: &str) -> Self {
@@ -139,9 +147,38 @@ impl fmt::Display for Problem {
 }
 
 impl Source {
-    /// The text of a range, for repeating it.
+    /// The text of a range, for repeating it; nothing if a part of it must not be shown.
     pub fn slice(&self, range: &Range<usize>) -> &str {
+        if self.hidden.iter().any(|hidden| hidden.start < range.end && range.start < hidden.end) {
+            return "";
+        }
         self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The characters of a line that are shown, each with its place in the text. A hidden range is one `…`.
+    fn shown(&self, start: usize, line: &str) -> Vec<(usize, char)> {
+        let end = start + line.len();
+        let mut hidden =
+            self.hidden.iter().filter(|hidden| hidden.start < end && start < hidden.end).peekable();
+        let mut shown = Vec::new();
+        let mut has_hidden = false;
+        let mut behind = start;
+        for (offset, c) in line.char_indices() {
+            let at = start + offset;
+            if at < behind {
+                continue;
+            }
+            if let Some(range) = hidden.next_if(|range| range.start <= at) {
+                (has_hidden, behind) = (true, range.end.max(at + c.len_utf8()));
+                shown.push((at, '…'));
+            } else if c == '#' && has_hidden {
+                // A remark may be the value that stood there before.
+                break;
+            } else {
+                shown.push((at, c));
+            }
+        }
+        shown
     }
 
     /// The line that holds a byte: where it starts, and its text.
@@ -164,19 +201,21 @@ impl Source {
         let at = self.boundary(range.start);
         let (start, text) = self.line_at(at);
         let line = self.text[..start].matches('\n').count() + 1;
-        let before = self.text[start..at].chars().count();
-        let marked = self.text[at..self.boundary(range.end.max(at))].lines().next().unwrap_or_default();
-        let cut =
-            if text.chars().count() > LINE_CHARS_MAX { before.saturating_sub(LINE_CHARS_MAX / 2) } else { 0 };
-        let excerpt: String = text.chars().skip(cut).take(LINE_CHARS_MAX).map(printable).collect();
+        let column = self.text[start..at].chars().count() + 1;
+        let shown = self.shown(start, text);
+        let before = shown.iter().filter(|(place, _)| *place < at).count();
+        let marked = shown.iter().filter(|(place, _)| (at..range.end).contains(place)).count();
+        let cut = if shown.len() > LINE_CHARS_MAX { before.saturating_sub(LINE_CHARS_MAX / 2) } else { 0 };
+        let excerpt: String =
+            shown.iter().skip(cut).take(LINE_CHARS_MAX).map(|(_, c)| printable(*c)).collect();
         let room = excerpt.chars().count().saturating_sub(before - cut);
         Place::File {
             name: self.name.clone(),
             line,
-            column: before + 1,
+            column,
             excerpt,
             caret_at: before - cut,
-            caret_width: marked.chars().count().min(room).max(1),
+            caret_width: marked.min(room).max(1),
         }
     }
 }
@@ -213,7 +252,8 @@ fn shorten(text: &str) -> String {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(super) fn sorted(mut problems: Vec<Problem>) -> Self {
+    /// In the order of the file, each once.
+    pub fn sorted(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::rank);
         problems.dedup();
         Problems(problems)

@@ -7,7 +7,7 @@ use super::document::{Node, Value};
 use super::quantity::{self, Misread};
 use super::section::Refusal;
 
-type Read<T> = Result<T, Vec<Refusal>>;
+pub(super) type Read<T> = Result<T, Vec<Refusal>>;
 
 /// `true` or `false`.
 pub(super) fn boolean(node: &Node) -> Read<bool> {

@@ -7,10 +7,13 @@ use super::compression::Compression;
 use super::document::{Node, Value};
 use super::limits::{EchoLimits, Limits};
 use super::listen::Listen;
+use super::names::{hosts, origins};
 use super::problem::Origin;
 use super::quantity::write_duration;
 use super::reader::{boolean, duration, integer, list, string};
 use super::section::{Refusal, Section};
+use crate::model::host::Host;
+use crate::model::web_origin::Listed;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,7 +21,6 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 const LISTENERS_MAX: usize = 16;
 const TIERS_MAX: usize = 8;
-const ORIGINS_MAX: usize = 64;
 
 /// `[server]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,10 +45,16 @@ pub struct Server {
     ///
     /// 1 to 8, each 10ms..=1h; default 100ms, 250ms, 1s, 5s. Each costs a timer and a list of dirty topics.
     pub tiers: Vec<Duration>,
-    /// Browsers' Origins that may connect besides the same host, in lower case, as `https://host[:port]`.
+    /// Browsers' Origins that may connect besides the same host: `https://host[:port]`, `http://host:*` for any port, those of
+    /// apps and extensions such as `capacitor://localhost`, and `null`, which is any file and any sandboxed frame.
     ///
     /// At most 64; default none.
-    pub origins: Vec<String>,
+    pub origins: Vec<Listed>,
+    /// Names by which the server is reached, besides its own addresses and those of loopback. A listener on loopback answers
+    /// to no others; one elsewhere, or on a unix socket, to all unless some are listed.
+    ///
+    /// At most 64, without ports; default none.
+    pub hosts: Vec<Host>,
     /// Whether addresses other machines reach may be served without authentication. Default false.
     pub insecure_public: bool,
     /// How frames are compressed for clients that offer it; default `None`: they are not.
@@ -81,6 +89,7 @@ impl Default for Server {
             shards: 0,
             tiers: [100, 250, 1_000, 5_000].map(Duration::from_millis).to_vec(),
             origins: Vec::new(),
+            hosts: Vec::new(),
             insecure_public: false,
             compression: None,
             echo: None,
@@ -106,6 +115,7 @@ impl Server {
             shards: section.take("shards", default.shards, integer(0..=256)),
             tiers: section.take("tiers", default.tiers, tiers),
             origins: section.take("origins", default.origins, origins),
+            hosts: section.take("hosts", default.hosts, hosts),
             insecure_public,
             compression: Compression::read(&mut section),
             echo: echo(&mut section),
@@ -265,44 +275,4 @@ fn tiers(node: &Node) -> Result<Vec<Duration>, Vec<Refusal>> {
         }
     }
     Ok(tiers.into_iter().map(|(tier, _)| tier).collect())
-}
-
-fn origins(node: &Node) -> Result<Vec<String>, Vec<Refusal>> {
-    let origins = list(node, |item| {
-        let text = string(item)?;
-        let lower = text.to_ascii_lowercase();
-        let refuse = |what: &str, change: String| {
-            Err(vec![
-                Refusal::new(item, what).allowed("\"https://HOST\" or \"https://HOST:PORT\"").change(change),
-            ])
-        };
-        if text == "*" {
-            return refuse(
-                "an Origin is one site, not a pattern",
-                "name each site, or put a proxy in front".to_owned(),
-            );
-        }
-        let Some((scheme, host)) = lower.split_once("://") else {
-            return refuse("an Origin starts with its scheme", format!("write \"https://{lower}\""));
-        };
-        if scheme != "http" && scheme != "https" {
-            let change = format!("write \"https://{}\"", host.trim_end_matches('/'));
-            return refuse("browsers send Origins with http or https", change);
-        }
-        if let Some((host, _)) = host.split_once(['/', '?', '#']) {
-            return refuse("an Origin ends with its host or port", format!("write \"{scheme}://{host}\""));
-        }
-        if host.is_empty()
-            || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@' || c == '*')
-        {
-            return refuse("this is no host", "write one such as \"https://dash.example\"".to_owned());
-        }
-        Ok(lower)
-    })?;
-    if origins.len() > ORIGINS_MAX {
-        let what = format!("this is a list of {} Origins", origins.len());
-        let refusal = Refusal::new(node, what).allowed(format!("at most {ORIGINS_MAX}"));
-        return Err(vec![refusal.change("put a proxy in front that serves them from one host")]);
-    }
-    Ok(origins)
 }

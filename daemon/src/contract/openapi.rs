@@ -17,6 +17,10 @@ const ABOUT: &str = "The HTTP side of a tickerd: the page, topics and their valu
                      and its own descriptions. Metrics and health are on the admin listener. Errors are application/problem+json and say what to change.";
 const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=utf-8";
+/// Items of a header, such as `permessage-deflate; client_max_window_bits`.
+const TOKENS: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~=;, -]*$";
+/// What browsers say of a page. Which of them may connect is the operator's choice.
+const ORIGIN: &str = r"^(null|[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._~:\[\]-]*)$";
 
 /// The whole document.
 pub fn document(facts: &Facts) -> Value {
@@ -84,7 +88,7 @@ fn cached(about: &str, content_type: &str, schema: Value) -> Value {
     let mut responses = Map::new();
     responses.insert("200".into(), json!({ "description": about, "headers": headers, "content": content }));
     responses.insert("304".into(), json!({ "description": "As before.", "headers": headers }));
-    problems(&mut responses, &["400", "405", "429", "503"]);
+    problems(&mut responses, &["400", "403", "405", "429", "503"]);
     responses.into()
 }
 
@@ -107,20 +111,31 @@ fn socket(generator: &mut SchemaGenerator, rate: &Value) -> Value {
     json!({
         "operationId": "connect",
         "summary": "Opens a WebSocket.",
+        "description": "A handshake with an Origin that may connect is answered with 101 even where another would be refused: a close follows that \
+                        says why, since pages cannot read a status.",
         "parameters": [
-            query("topics", "Topics and patterns, joined by commas: subscribes at once.", json!({ "type": "string" })),
+            query("topics", "Topics and patterns, joined by commas: subscribes at once.", shape::list(generator).to_value()),
             query("rate", "Shortest time between two pushes of a topic.", rate.clone()),
+            mode(),
             name(generator),
-            header("Upgrade", true, json!({ "const": "websocket" })),
-            header("Connection", true, json!({ "const": "Upgrade" })),
-            header("Sec-WebSocket-Version", true, json!({ "const": "13" })),
-            header("Sec-WebSocket-Key", true, json!({ "type": "string" })),
+            header("Upgrade", true, json!({ "type": "string", "pattern": "^[Ww]eb[Ss]ocket$" })),
+            header("Connection", true, json!({ "type": "string", "pattern": "^[Uu]pgrade$" })),
+            header("Sec-WebSocket-Version", true, json!({ "type": "string", "const": "13" })),
+            header("Sec-WebSocket-Key", true, json!({ "type": "string", "pattern": "^[A-Za-z0-9+/]{22}==$" })),
             header("Sec-WebSocket-Protocol", false, json!({ "type": "string", "enum": SUBPROTOCOLS })),
-            header("Sec-WebSocket-Extensions", false, json!({ "type": "string" })),
-            header("Origin", false, json!({ "type": "string" })),
+            header("Sec-WebSocket-Extensions", false, json!({ "type": "string", "pattern": TOKENS })),
+            header("Origin", false, json!({ "type": "string", "pattern": ORIGIN })),
         ],
         "responses": responses,
     })
+}
+
+fn mode() -> Value {
+    query(
+        "mode",
+        "The newest at each push, or every tick.",
+        json!({ "type": "string", "enum": ["latest", "all"] }),
+    )
 }
 
 fn query(name: &str, about: &str, schema: Value) -> Value {

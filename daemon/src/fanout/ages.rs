@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::beat::Stale;
-use super::cohorts::{Ask, Cohort, Edit, What};
+use super::cohorts::{Ask, Cohort, Edit, Moved, What};
 use super::shard::Shard;
 use super::shares::{Shares, TOPICS_MAX};
 use super::topics::{Slot, SlotId, Topics};
@@ -73,26 +73,22 @@ impl Shard {
         }
     }
 
-    /// Appends notices of those of the topics just asked for that are stale already.
-    pub(super) fn append_stale(&self, edits: &[Edit], encoding: Encoding, out: &mut Vec<u8>) {
-        let (mut exact, mut patterns): (Vec<SlotId>, Vec<_>) = (Vec::new(), Vec::new());
-        for edit in edits {
-            match edit {
-                Edit::Set(Ask { what: What::Exact(slot), .. }) => exact.push(*slot),
-                Edit::Set(Ask { what: What::Pattern(id), .. }) => {
-                    patterns.extend(self.cohorts.patterns.get(*id))
-                }
-                Edit::Clear(_) => {}
-            }
-        }
-        let mut slots: Vec<(SlotId, &Slot)> =
-            exact.iter().filter_map(|id| Some((*id, self.topics.slot(*id)?))).collect();
-        if !patterns.is_empty() && self.aged_pos > 0 {
-            let matches = |slot: &Slot| patterns.iter().any(|pattern| pattern.matches(&slot.name));
-            let stale = self.topics.present().filter(|(_, slot)| slot.stale.is_some());
-            slots.extend(stale.filter(|(_, slot)| matches(slot)));
-        }
-        slots.retain(|(_, slot)| slot.stale.is_some());
+    /// Appends notices of those of the topics just asked for that are stale already: those that were named, and those that are
+    /// had differently now.
+    pub(super) fn append_stale(
+        &self,
+        edits: &[Edit],
+        moved: &[Moved],
+        encoding: Encoding,
+        out: &mut Vec<u8>,
+    ) {
+        let named = edits.iter().filter_map(|edit| match edit {
+            Edit::Set(Ask { what: What::Exact(slot), .. }) => Some(*slot),
+            Edit::Set(_) | Edit::Clear(_) => None,
+        });
+        let had = moved.iter().filter(|moved| moved.now.is_some()).map(|moved| moved.slot);
+        let stale = |id: SlotId| Some((id, self.topics.slot(id).filter(|slot| slot.stale.is_some())?));
+        let mut slots: Vec<(SlotId, &Slot)> = named.chain(had).filter_map(stale).collect();
         slots.sort_unstable_by_key(|(id, slot)| (slot.feed, slot.stale, *id));
         slots.dedup_by_key(|(id, _)| *id);
         let words: Vec<Word> = slots.iter().map(|(_, slot)| Word::of(slot)).collect();

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::cohorts::{ConnId, What};
-use super::shard::Shard;
+use super::shard::{Shard, Told};
 use super::topics::{FeedFacts, Slot};
 use crate::model::board::STREAM;
+use crate::model::lane::FeedState;
+use crate::model::near::near;
 use crate::model::protocol::command::{Id, Mode};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Failed, PatternGrant, TopicEntry, TopicGrant};
@@ -16,28 +18,25 @@ use crate::model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};
 const GET_BYTES_MAX: usize = 1 << 20;
 /// Unknown names of one command that are told with what may have been meant: each is held against all that there are.
 pub const HINTS_MAX: usize = 8;
+/// Topics that are looked at for one command's hints: some 2 µs each.
+const HINT_LOOKS_MAX: usize = 2_048;
 /// Names that are listed when none of them is near.
 const LISTED_MAX: usize = 20;
+/// What rooms are mostly called.
+const ROOM_WORDS: [&str; 3] = ["rooms", "room", "chat"];
+/// What is said of the pattern that is most often meant as all.
+const ONE_SEGMENT: &str = "* is one whole segment; for all topics write **";
 
 impl Shard {
     pub(super) fn tell_subscriptions(&mut self, id: ConnId, request: Option<Id>) {
         let cohort = self.connection(id).and_then(|c| c.cohort);
         let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
         let (topics, patterns) = self.grants(cohort, asks.iter().map(|ask| ask.what));
-        self.charge(id, patterns.len());
         self.tell(id, &event::Subscriptions { id: request, topics, patterns });
     }
 
-    pub(super) fn tell_topics(&mut self, id: ConnId, request: Option<Id>, text: &str) {
-        let pattern = match Pattern::parse(text) {
-            Ok(pattern) => pattern,
-            Err(why) => {
-                let error = ProtocolError::new(Code::BadPattern, format!("match cannot be used: {why}"));
-                return self.tell_error(id, request, &error);
-            }
-        };
-        self.charge(id, 1);
-        let topics = self.entries(&pattern);
+    pub(super) fn tell_topics(&mut self, id: ConnId, request: Option<Id>, pattern: &Pattern) {
+        let topics = self.entries(pattern);
         let mut out = Vec::new();
         self.write(id, &event::Topics { id: request, topics }, &mut out);
         self.send(id, &out, &[]);
@@ -45,7 +44,7 @@ impl Shard {
 
     /// The topics that match, by name.
     pub(super) fn entries(&self, pattern: &Pattern) -> Vec<TopicEntry<'_>> {
-        let matching = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name));
+        let matching = self.topics.matching(pattern).into_iter();
         let mut topics: Vec<TopicEntry<'_>> = matching
             .filter_map(|(_, slot)| {
                 let topic = slot.topic.as_ref()?;
@@ -107,7 +106,7 @@ impl Shard {
     pub(super) fn check_topic_of(&self, name: &str, hinted: bool) -> Result<(), ProtocolError> {
         topic::check(name.as_bytes()).map_err(|why| match Pattern::is_pattern(name) {
             true => ProtocolError::new(Code::BadPattern, "a pattern cannot be used here; name the topics"),
-            false => ProtocolError::new(Code::BadRequest, format!("not a topic: {why}")),
+            false => ProtocolError::new(Code::BadRequest, format!("not a topic: {why}{}", topic::hint(name))),
         })?;
         let feed = self.topics.feed_of(name).and_then(|feed| self.topics.feeds().get(feed));
         match feed {
@@ -117,14 +116,61 @@ impl Shard {
         }
     }
 
+    /// The same for a topic that clients publish to: it says what to declare.
+    pub(super) fn check_room(&self, name: &str) -> Result<(), ProtocolError> {
+        self.check_topic(name).map_err(|error| match (error.code, self.topics.feed_of(name)) {
+            (Code::UnknownTopic, None) => {
+                let change = format!(
+                    "{}; what clients publish to is declared: [[topic]] name = {name:?}",
+                    error.message
+                );
+                ProtocolError::new(Code::UnknownTopic, change)
+            }
+            _ => error,
+        })
+    }
+
     pub(super) fn unknown_feed(&self, seen: &str, hinted: bool) -> ProtocolError {
         let feeds = self.topics.feeds();
         let hint = match hinted {
+            true if ROOM_WORDS.contains(&seen) => {
+                "; rooms, which clients publish to, are declared in the configuration ([[topic]])".into()
+            }
             true if feeds.is_empty() => "; this server runs no feed".into(),
-            true => meant(seen, "this server", || feeds.iter().map(|feed| feed.name.as_str())),
+            true => {
+                format!("; {}", meant(seen, "this server", || feeds.iter().map(|feed| feed.name.as_str())))
+            }
             false => String::new(),
         };
         ProtocolError::new(Code::UnknownTopic, format!("there is no feed {seen:?}{hint}"))
+    }
+
+    /// Whether a topic is none that its feed has, as far as that is known: the feed runs, and has spoken of others.
+    fn is_missing(&self, slot: &Slot) -> bool {
+        let is_open = self.topics.feeds().get(slot.feed).is_some_and(|feed| feed.only.is_none());
+        let runs = |told: &Told| !matches!(told.state, FeedState::Down | FeedState::Closed);
+        slot.topic.is_none()
+            && is_open
+            && self.topics.has_spoken(slot.feed)
+            && self.health.get(slot.feed).is_some_and(runs)
+    }
+
+    /// Says of topics that are missing what may have been meant. Each is held against all that its feed has, which the client's
+    /// budget pays for, until that is too much.
+    pub(super) fn hint(&mut self, id: ConnId, topics: &mut [TopicGrant]) {
+        let mut looks = 0;
+        for grant in topics.iter_mut().filter(|grant| grant.known == Some(false)).take(HINTS_MAX) {
+            let feed = first_segment(&grant.topic);
+            let Ok(all) = Pattern::parse(&format!("{feed}.**")) else { continue };
+            looks += self.topics.cost(&all);
+            if looks > HINT_LOOKS_MAX {
+                break;
+            }
+            let known = self.topics.matching(&all);
+            grant.hint = Some(meant(&grant.topic, feed, || known.iter().map(|(_, slot)| &*slot.name)));
+        }
+        self.jobs.effort.spend(looks);
+        self.charge_looks(id, looks);
     }
 
     /// What a cohort was granted for these asks.
@@ -148,21 +194,33 @@ impl Shard {
                         rate: rate::format(self.topics.rate(slot, tier)),
                         mode: if tier == STREAM { Mode::All } else { Mode::Latest },
                         recovered: None,
+                        known: self.is_missing(slot).then_some(false),
+                        hint: None,
                     });
                 }
                 What::Pattern(id) => {
                     let Some(pattern) = self.cohorts.patterns.get(id) else { continue };
-                    let count = self.topics.present().filter(|(_, slot)| pattern.matches(&slot.name)).count();
+                    let counted = self.cohorts.patterns.count(id);
+                    let count = counted.unwrap_or_else(|| self.topics.matching(pattern).len());
                     patterns.push(PatternGrant {
                         pattern: pattern.as_str().into(),
                         count,
-                        rate: terms.rate.filter(|rate| *rate > Duration::ZERO).map(rate::format),
+                        rate: terms.rate.map(|rate| rate::format(rate.min(self.slowest(pattern)))),
                         mode: terms.mode,
+                        hint: (pattern.as_str() == "*").then(|| ONE_SEGMENT.into()),
                     });
                 }
             }
         }
         (topics, patterns)
+    }
+
+    /// The slowest rate at which anything can be had that a pattern matches.
+    fn slowest(&self, pattern: &Pattern) -> Duration {
+        let of_feed = pattern.feed().and_then(|feed| self.topics.feed_of(feed));
+        let feeds =
+            self.topics.feeds().iter().enumerate().filter(|(at, _)| of_feed.is_none_or(|feed| feed == *at));
+        feeds.map(|(_, feed)| feed.tiers.slowest()).max().unwrap_or_default()
     }
 }
 
@@ -174,7 +232,7 @@ fn undeclared(feed: &FeedFacts, name: &str, hinted: bool) -> ProtocolError {
     };
     let only = feed.only.as_deref().unwrap_or_default();
     let hint = match hinted {
-        true => meant(name, &feed.name, || only.iter().map(|known| &**known)),
+        true => format!("; {}", meant(name, &feed.name, || only.iter().map(|known| &**known))),
         false => String::new(),
     };
     ProtocolError::new(Code::UnknownTopic, format!("{what}{hint}"))
@@ -182,15 +240,12 @@ fn undeclared(feed: &FeedFacts, name: &str, hinted: bool) -> ProtocolError {
 
 /// The name that is near to what was seen, else some of those that `owner` has.
 fn meant<'a, I: Iterator<Item = &'a str>>(seen: &str, owner: &str, known: impl Fn() -> I) -> String {
-    // More letters than may differ cannot be made up for, and counting differences is dear.
-    let alike = known().filter(|name| name.len().abs_diff(seen.len()) <= 2);
-    let near = alike.map(|name| (strsim::damerau_levenshtein(name, seen), name)).min();
-    match near.filter(|(distance, _)| *distance <= 2) {
-        Some((_, name)) => format!("; did you mean {name}?"),
+    match near(seen, known()) {
+        Some(name) => format!("did you mean {name}?"),
         None => {
             let more = if known().nth(LISTED_MAX).is_some() { " and others" } else { "" };
             let listed: Vec<&str> = known().take(LISTED_MAX).collect();
-            format!("; {owner} has {}{more}", listed.join(", "))
+            format!("{owner} has {}{more}", listed.join(", "))
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What the server hands to the fan-out: a connection whose handshake is done.
 
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 
 use bytes::Bytes;
 
 use crate::model::encoding::Encoding;
+use crate::model::protocol::command::Terms;
 
 /// One upgraded connection. The 101 is on the wire; nothing was read or written since.
 pub struct Arrival {
@@ -17,6 +18,8 @@ pub struct Arrival {
     pub encoding: Encoding,
     /// Dropped when the connection has ended, and not before.
     pub permit: Permit,
+    /// What its address may still ask; none where addresses have no limit.
+    pub share: Option<Share>,
 }
 
 /// A non-blocking socket, registered with no runtime.
@@ -35,12 +38,12 @@ pub enum Kind {
     Echo,
 }
 
-/// What the URL asked for: `/ws?topics=a,b&rate=1s`. Decoded, not checked.
+/// What the URL asked for: `/ws?topics=a,b&rate=1s`. Whether the topics are any is not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
     /// Topics and patterns; never empty.
     pub topics: Vec<String>,
-    pub rate: Option<String>,
+    pub terms: Terms,
     /// The last tick that an event stream brought before it broke off.
     pub last: Option<TickId>,
 }
@@ -59,6 +62,19 @@ impl TickId {
         Some(TickId { epoch: epoch.to_owned(), n: n.parse().ok()? })
     }
 }
+
+/// What an address may ask of patterns, over all its connections: the next of them finds what the last one owed.
+pub trait AddressShare: Send {
+    /// Whose it is.
+    fn address(&self) -> IpAddr;
+    /// If the address owes too much to ask for more: in how many milliseconds it may.
+    fn owed_ms(&self) -> Option<u64>;
+    /// Takes out what looking at so many topics costs.
+    fn charge(&self, looks: usize);
+}
+
+/// A connection's part in the share of its address.
+pub type Share = Box<dyn AddressShare>;
 
 /// Holds the connection's place in the server's limits.
 pub type Permit = Box<dyn Send>;

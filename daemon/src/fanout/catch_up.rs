@@ -13,6 +13,7 @@ use super::ages;
 use super::backlog::Backlog;
 use super::cohorts::{Cohort, ConnId};
 use super::comings;
+use super::connection::WaitsFor;
 use super::moved::Moved;
 use super::shard::{Shard, Tally};
 use super::shares::TOPICS_MAX;
@@ -234,7 +235,11 @@ impl Shard {
                 self.tell(id, &Notice::Lag { topics, skipped, since: stall.since });
             }
         }
-        match self.connection(id).is_some_and(|conn| conn.asking.as_ref().is_some_and(|a| a.answered)) {
+        if closing && self.connection(id).is_some_and(|conn| conn.shut.is_some()) {
+            return self.drop_connection(id, 1006);
+        }
+        let asking = self.connection(id).and_then(|conn| conn.asking.as_ref());
+        match asking.is_some_and(|asking| asking.waits_for == WaitsFor::WayOut) {
             true => self.listen_again(id),
             false => self.start_reading(id),
         }

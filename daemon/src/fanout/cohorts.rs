@@ -1,19 +1,24 @@
 //! Cohorts: the connections that asked for the same in the same encoding, and the wires from topics to them.
 //!
 //! The key of a cohort is what was asked (exact topics and patterns with their terms, and the encoding), as an
-//! order-independent 128-bit sum that is compared in full on a hit. New topics extend cohorts in place; a connection alone in its cohort changes it
-//! in place, so that subscribing to topics one by one is not quadratic.
+//! order-independent 128-bit sum that is compared in full on a hit. New topics extend cohorts in place; a connection alone in its cohort changes
+//! the exact topics of it in place, so that subscribing to topics one by one is not quadratic. Any other change builds a new cohort, which may
+//! take several turns (see `building`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use self::building::Building;
+use super::effort::Effort;
 use super::patterns::{PatternId, Patterns};
 use super::topics::{SlotId, Topics};
 use crate::model::encoding::Encoding;
 use crate::model::protocol::command::{Mode, Terms};
-use crate::model::topic::Pattern;
+
+/// Tiers by slot.
+type SlotMap = HashMap<SlotId, u8, foldhash::fast::RandomState>;
 
 /// Number of a cohort in its shard.
 pub type CohortId = u32;
@@ -72,11 +77,20 @@ pub struct Cohort {
     pub streams: usize,
     /// Who is in it.
     pub members: Vec<ConnId>,
+    /// How many commands wait until it is whole.
+    awaited: u32,
+    /// Present until it is.
+    building: Option<Box<Building>>,
     /// Indices into the beat's list of what is due, while a beat is delivered.
     pub due: Vec<u32>,
 }
 
 impl Cohort {
+    /// Whether it asks for any pattern.
+    pub fn has_patterns(&self) -> bool {
+        self.asks.last().is_some_and(|ask| matches!(ask.what, What::Pattern(_)))
+    }
+
     /// What was asked, sorted.
     pub fn asks(&self) -> &[Ask] {
         &self.asks
@@ -123,6 +137,8 @@ pub struct Moved {
 pub struct Cohorts {
     cohorts: Vec<Option<Cohort>>,
     free: Vec<CohortId>,
+    /// Nobody is in them, and some of their wires are left.
+    dead: VecDeque<CohortId>,
     by_key: HashMap<u128, Vec<CohortId>>,
     /// What they ask for besides exact topics.
     pub patterns: Patterns,
@@ -160,19 +176,19 @@ impl Cohorts {
 
     /// Whether a cohort gets topics of a feed, or would if they appeared.
     pub fn is_in_feed(&self, topics: &Topics, cohort: &Cohort, feed: usize) -> bool {
-        let wired =
-            cohort.wires.iter().any(|wire| topics.slot(wire.slot).is_some_and(|slot| slot.feed == feed));
         let name = topics.feeds().get(feed).map(|facts| facts.name.as_str());
-        // A pattern that begins with a wildcard may be in any feed.
-        let may = |pattern: &Pattern| pattern.feed().is_none_or(|feed| Some(feed) == name);
-        wired
-            || cohort.pattern_asks().iter().any(|ask| match ask.what {
-                What::Pattern(id) => self.patterns.get(id).is_some_and(may),
-                What::Exact(_) => false,
-            })
+        cohort.asks.iter().any(|ask| match ask.what {
+            What::Exact(slot) => topics.slot(slot).is_some_and(|slot| slot.feed == feed),
+            // A pattern that begins with a wildcard may be in any feed.
+            What::Pattern(id) => self
+                .patterns
+                .get(id)
+                .is_some_and(|pattern| pattern.feed().is_none_or(|feed| Some(feed) == name)),
+        })
     }
 
-    /// Changes what `member` asks for; answers its new cohort, and which topics it gets differently now.
+    /// Changes what `member` asks for; answers its new cohort, and which topics it gets differently now. Costs little once
+    /// [`Cohorts::prepare`] has said so; else as much as it takes.
     pub fn edit(
         &mut self,
         topics: &mut Topics,
@@ -180,27 +196,20 @@ impl Cohorts {
         from: Option<CohortId>,
         edits: &[Edit],
     ) -> (Option<CohortId>, Vec<Moved>) {
-        let old_asks = from.and_then(|id| self.get(id)).map(|c| c.asks.clone()).unwrap_or_default();
-        let mut asks = old_asks;
-        for edit in edits {
-            let (what, ask) = match edit {
-                Edit::Set(ask) => (ask.what, Some(*ask)),
-                Edit::Clear(what) => (*what, None),
-            };
-            match (asks.binary_search_by_key(&what, |ask| ask.what), ask) {
-                (Ok(at), Some(ask)) => asks[at] = ask,
-                (Err(at), Some(ask)) => asks.insert(at, ask),
-                (Ok(at), None) => drop(asks.remove(at)),
-                (Err(_), None) => {}
+        let asks = self.asks_after(from, edits);
+        let found = self.find(&asks, member);
+        let (to, mut moved) = match found {
+            Some(_) if found == from => (found, Vec::new()),
+            None if !asks.is_empty() && self.may_change(from, edits) => {
+                (from, self.change(topics, from, asks, edits, member))
             }
-        }
-        let slots = self.touched(topics, edits);
-        let before = self.tiers(from, &slots);
-        let to = self.settle(topics, member, from, asks, &slots);
-        let now = self.tiers(to, &slots);
-        let moved =
-            slots.iter().zip(before).zip(now).map(|((slot, before), now)| Moved { slot: *slot, before, now });
-        let moved = moved.filter(|m| m.before != m.now).collect();
+            _ => {
+                let begun = || (!asks.is_empty()).then(|| self.begin(topics, member, asks.clone()));
+                let to = found.or_else(begun);
+                (to, self.move_over(topics, member, from, to))
+            }
+        };
+        moved.sort_unstable_by_key(|moved| moved.slot);
         for edit in edits {
             match edit {
                 Edit::Clear(What::Exact(slot)) => topics.release(*slot),
@@ -217,93 +226,106 @@ impl Cohorts {
         if let Some(at) = cohort.members.iter().position(|m| *m == member) {
             cohort.members.swap_remove(at);
         }
-        if cohort.members.is_empty() {
-            self.remove(topics, from);
-        }
+        self.remove_if_unused(topics, from);
     }
 
-    /// The slots that edits may concern, each once.
-    fn touched(&self, topics: &Topics, edits: &[Edit]) -> Vec<SlotId> {
-        let mut slots = Vec::new();
+    /// What is asked for after these edits, sorted.
+    fn asks_after(&self, from: Option<CohortId>, edits: &[Edit]) -> Vec<Ask> {
+        let mut asks = from.and_then(|id| self.get(id)).map(|c| c.asks.clone()).unwrap_or_default();
         for edit in edits {
-            match edit {
-                Edit::Set(Ask { what: What::Exact(slot), .. }) | Edit::Clear(What::Exact(slot)) => {
-                    slots.push(*slot)
-                }
-                Edit::Set(Ask { what: What::Pattern(id), .. }) | Edit::Clear(What::Pattern(id)) => {
-                    let Some(pattern) = self.patterns.get(*id) else { continue };
-                    slots
-                        .extend(topics.present().filter(|(_, s)| pattern.matches(&s.name)).map(|(id, _)| id));
-                }
+            let (what, ask) = match edit {
+                Edit::Set(ask) => (ask.what, Some(*ask)),
+                Edit::Clear(what) => (*what, None),
+            };
+            match (asks.binary_search_by_key(&what, |ask| ask.what), ask) {
+                (Ok(at), Some(ask)) => asks[at] = ask,
+                (Err(at), Some(ask)) => asks.insert(at, ask),
+                (Ok(at), None) => drop(asks.remove(at)),
+                (Err(_), None) => {}
             }
         }
-        slots.sort_unstable();
-        slots.dedup();
-        slots
+        asks
     }
 
-    fn tiers(&self, cohort: Option<CohortId>, slots: &[SlotId]) -> Vec<Option<u8>> {
-        let Some(cohort) = cohort.and_then(|id| self.get(id)) else { return vec![None; slots.len()] };
+    /// The cohort of these asks that is spoken to as `member` is.
+    fn find(&self, asks: &[Ask], member: Member) -> Option<CohortId> {
+        let hits = self.by_key.get(&self.key(member.encoding, asks))?;
+        let same = |c: &Cohort| c.encoding == member.encoding && c.asks == asks;
+        hits.iter().copied().find(|id| self.get(*id).is_some_and(same))
+    }
+
+    /// Whether a cohort may be changed in place: nobody else is in it, and what changes are topics by name.
+    fn may_change(&self, from: Option<CohortId>, edits: &[Edit]) -> bool {
+        let is_exact = |edit: &Edit| {
+            matches!(edit, Edit::Set(Ask { what: What::Exact(_), .. }) | Edit::Clear(What::Exact(_)))
+        };
+        let alone = |c: &Cohort| c.members.len() == 1 && c.awaited == 0;
+        from.and_then(|id| self.get(id)).is_some_and(alone) && edits.iter().all(is_exact)
+    }
+
+    /// Changes exact topics of a cohort in place.
+    fn change(
+        &mut self,
+        topics: &mut Topics,
+        id: Option<CohortId>,
+        asks: Vec<Ask>,
+        edits: &[Edit],
+        member: Member,
+    ) -> Vec<Moved> {
+        let Some(id) = id else { return Vec::new() };
+        let named = edits.iter().filter_map(|edit| match edit {
+            Edit::Set(Ask { what: What::Exact(slot), .. }) | Edit::Clear(What::Exact(slot)) => Some(*slot),
+            Edit::Set(_) | Edit::Clear(_) => None,
+        });
+        let mut slots: Vec<SlotId> = named.collect();
+        slots.sort_unstable();
+        slots.dedup();
+        let before = self.tiers(id, &slots);
+        let key = self.key(member.encoding, &asks);
+        self.reask(topics, id, key, asks);
+        self.rewire(topics, id, &slots);
+        let now = self.tiers(id, &slots);
+        let moved =
+            slots.iter().zip(before).zip(now).map(|((slot, before), now)| Moved { slot: *slot, before, now });
+        moved.filter(|m| m.before != m.now).collect()
+    }
+
+    fn tiers(&self, id: CohortId, slots: &[SlotId]) -> Vec<Option<u8>> {
+        let Some(cohort) = self.get(id) else { return vec![None; slots.len()] };
         if slots.len() < 16 {
             return slots.iter().map(|slot| cohort.tier_of(*slot)).collect();
         }
-        let tiers: HashMap<SlotId, u8> = cohort.wires.iter().map(|wire| (wire.slot, wire.tier)).collect();
+        let tiers: SlotMap = cohort.wires.iter().map(|wire| (wire.slot, wire.tier)).collect();
         slots.iter().map(|slot| tiers.get(slot).copied()).collect()
     }
 
-    /// Brings `member` into the cohort of `asks`: the one there is, its own changed in place, or a new one.
-    fn settle(
+    /// Moves a member from one cohort to another, which is built first as far as it is not.
+    fn move_over(
         &mut self,
         topics: &mut Topics,
         member: Member,
         from: Option<CohortId>,
-        asks: Vec<Ask>,
-        slots: &[SlotId],
-    ) -> Option<CohortId> {
-        if asks.is_empty() {
-            if let Some(from) = from {
-                self.leave(topics, member.id, from);
+        to: Option<CohortId>,
+    ) -> Vec<Moved> {
+        if let Some(to) = to {
+            self.build_on(topics, to, &mut Effort::unlimited());
+            self.get_mut(to).into_iter().for_each(|cohort| cohort.members.push(member.id));
+        }
+        let wires =
+            |id: Option<CohortId>| id.and_then(|id| self.get(id)).map(|c| &*c.wires).unwrap_or_default();
+        let mut before: SlotMap = wires(from).iter().map(|wire| (wire.slot, wire.tier)).collect();
+        let mut moved = Vec::new();
+        for Wire { slot, tier, .. } in wires(to) {
+            let before = before.remove(slot);
+            if before != Some(*tier) {
+                moved.push(Moved { slot: *slot, before, now: Some(*tier) });
             }
-            return None;
         }
-        let key = self.key(member.encoding, &asks);
-        let hits = self.by_key.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let same = |c: &Cohort| c.encoding == member.encoding && c.asks == asks;
-        let found = hits.iter().copied().find(|id| self.get(*id).is_some_and(same));
-        if let Some(found) = found {
-            if from != Some(found) {
-                if let Some(cohort) = self.get_mut(found) {
-                    cohort.members.push(member.id);
-                }
-                if let Some(from) = from {
-                    self.leave(topics, member.id, from);
-                }
-            }
-            return Some(found);
-        }
-        if let Some(from) = from.filter(|id| self.get(*id).is_some_and(|c| c.members.len() == 1)) {
-            self.reask(topics, from, key, asks);
-            self.rewire(topics, from, slots);
-            return Some(from);
-        }
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.cohorts.push(None);
-            CohortId::try_from(self.cohorts.len() - 1).unwrap_or(CohortId::MAX)
-        });
-        let mut all: Vec<SlotId> = slots.to_vec();
-        all.extend(from.and_then(|id| self.get(id)).iter().flat_map(|c| c.wires.iter().map(|w| w.slot)));
-        all.sort_unstable();
-        all.dedup();
-        if let Some(slot) = self.cohorts.get_mut(id as usize) {
-            *slot = Some(Cohort { encoding: member.encoding, members: vec![member.id], ..Cohort::default() });
-            self.count += 1;
-        }
-        self.reask(topics, id, key, asks);
-        self.rewire(topics, id, &all);
+        moved.extend(before.into_iter().map(|(slot, tier)| Moved { slot, before: Some(tier), now: None }));
         if let Some(from) = from {
             self.leave(topics, member.id, from);
         }
-        Some(id)
+        moved
     }
 
     fn key(&self, encoding: Encoding, asks: &[Ask]) -> u128 {
@@ -346,27 +368,10 @@ impl Cohorts {
             }
         }
     }
-
-    fn remove(&mut self, topics: &mut Topics, id: CohortId) {
-        let asks = self.get(id).map(|c| c.asks.clone()).unwrap_or_default();
-        while let Some(last) = self.get(id).and_then(|c| c.wires.len().checked_sub(1)) {
-            self.unwire(topics, id, last);
-        }
-        self.reask(topics, id, 0, Vec::new());
-        if let Some(slot) = self.cohorts.get_mut(id as usize) {
-            *slot = None;
-            self.free.push(id);
-            self.count -= 1;
-        }
-        for ask in asks {
-            match ask.what {
-                What::Exact(slot) => topics.release(slot),
-                What::Pattern(pattern) => self.patterns.release(pattern),
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests;
+
+mod building;
 mod wires;

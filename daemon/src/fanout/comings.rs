@@ -95,7 +95,7 @@ impl Shard {
         let Some(slot) = self.topics.slot(slot) else { return };
         let word = comings.words.len() as u32;
         let mut is_told = false;
-        for cohort in self.cohorts.patterns.asking(&slot.name) {
+        for (cohort, _) in self.cohorts.patterns.asking(&slot.name) {
             comings.shares.add(cohort, word);
             is_told = true;
         }

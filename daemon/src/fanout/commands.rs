@@ -1,10 +1,10 @@
 //! What a client asks its shard to do: whether it may, who does it, and how it is told.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::arrival::{Opening, TickId};
 use super::cohorts::ConnId;
+use super::jobs::{Wish, Work};
 use super::question::About;
 use super::shard::{Shard, unix_ms};
 use crate::model::close::CloseCode;
@@ -13,6 +13,7 @@ use crate::model::protocol::VERSION;
 use crate::model::protocol::command::{self, Command, Id, Refused, Request};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event;
+use crate::model::topic::{self, Pattern};
 
 /// Bytes of answers that may wait for a client before its next command is refused; one more answer fits over it.
 const ANSWERS_BYTES_MAX: usize = 1 << 20;
@@ -42,15 +43,17 @@ impl Shard {
         }
         self.tell(id, &connected);
         let Some(opening) = opening else { return };
-        match command::terms(opening.rate.as_deref(), None) {
-            Ok(terms) => match opening.last {
-                Some(TickId { epoch, n }) if epoch == settings.epoch => {
-                    self.ask_pulse(id, None, About::Resume { topics: opening.topics, terms, n });
-                }
-                Some(_) => self.subscribe_anew(id, &opening.topics, terms),
-                None => self.subscribe(id, None, true, &opening.topics, terms, true, HashMap::new()),
-            },
-            Err(error) => self.tell_error(id, None, &error),
+        let Opening { topics, terms, last } = opening;
+        match last {
+            Some(TickId { epoch, n }) if epoch == settings.epoch => {
+                let wish = Box::new(Wish::new(None, true, topics, terms, true));
+                self.undertake(id, Work::Resume(wish, n));
+            }
+            Some(_) => self.subscribe_anew(id, topics, terms),
+            None => {
+                let wish = Box::new(Wish::new(None, true, topics, terms, true));
+                self.undertake(id, Work::Subscribe(wish));
+            }
         }
     }
 
@@ -105,18 +108,30 @@ impl Shard {
         }
         match command {
             Command::Subscribe { topics, terms, snapshot, since: None } => {
-                self.subscribe(id, request, false, &topics, terms, snapshot, HashMap::new());
+                let wish = Box::new(Wish::new(request, false, topics, terms, snapshot));
+                self.undertake(id, Work::Subscribe(wish));
             }
             Command::Subscribe { topics, snapshot, since: Some(since), .. } => {
                 self.ask_since(id, request, topics, snapshot, since);
             }
             Command::History { topic, limit } => self.ask_history(id, request, topic, limit),
-            Command::Unsubscribe { topics } => self.unsubscribe(id, request, &topics),
+            Command::Unsubscribe { topics: names } => {
+                self.undertake(id, Work::Unsubscribe { request, names });
+            }
             Command::Subscriptions => self.tell_subscriptions(id, request),
-            Command::Topics { pattern } => self.tell_topics(id, request, &pattern),
+            Command::Topics { pattern } => match Pattern::parse(&pattern) {
+                Ok(pattern) => self.undertake(id, Work::List { request, pattern }),
+                Err(why) => {
+                    let error = ProtocolError::new(
+                        Code::BadPattern,
+                        format!("match cannot be used: {why}{}", topic::hint(&pattern)),
+                    );
+                    self.tell_error(id, request, &error);
+                }
+            },
             Command::Get { topics } => self.tell_values(id, request, &topics),
             Command::Publish { topic, value, to } => self.publish(id, request, topic, &value, to.as_deref()),
-            Command::Presence { topic } => match self.check_topic(&topic) {
+            Command::Presence { topic } => match self.check_room(&topic) {
                 Ok(()) => self.ask_pulse(id, request, About::Members { topic }),
                 Err(error) => self.tell_error(id, request, &error),
             },
@@ -143,16 +158,11 @@ impl Shard {
         self.tell(id, &event::error(request, error));
     }
 
-    /// Takes out of a client's budget what holding `patterns` against every topic costs.
-    pub(super) fn charge(&mut self, id: ConnId, patterns: usize) {
-        self.charge_looks(id, patterns.saturating_mul(self.topics.count()));
-    }
-
     /// Takes out of a client's budget what looking at so many topics or ticks costs.
     pub(super) fn charge_looks(&mut self, id: ConnId, looks: usize) {
-        let burst = self.settings.commands_burst;
+        let per_s = self.settings.commands_per_s;
         if let Some(conn) = self.connection(id) {
-            conn.budget.charge(looks, burst);
+            conn.budget.charge(looks, per_s);
         }
     }
 }

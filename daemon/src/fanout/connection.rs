@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::arrival::Permit;
+use tokio::task::AbortHandle;
+
+use super::arrival::{Permit, Share};
 use super::cohorts::CohortId;
 use super::link::Link;
 use super::stall::{Fresh, Stall};
@@ -49,8 +51,12 @@ pub struct Connection {
     pub budget: Budget,
     /// What was read and is not whole yet.
     pub decoder: Decoder,
-    /// Present while a command waits for the pulse, and then until what it brought is out.
+    /// Present while a command waits for the pulse or for its turn, and then until what it brought is out.
     pub asking: Option<Box<Asking>>,
+    /// Present once its client has shut its sending side: the task that waits for the end of the other.
+    pub shut: Option<AbortHandle>,
+    /// What its address may still ask of all shards; none where addresses have no limit.
+    pub share: Option<Share>,
     /// What its client calls itself.
     pub name: Option<Box<str>>,
     /// Counts the connection for as long as it lives.
@@ -63,8 +69,20 @@ pub struct Asking {
     /// What it said meanwhile: no more than one read brought, and no more than [`SAID_BYTES_MAX`] once inflated.
     pub said: Vec<Result<Box<str>, Refused>>,
     pub said_bytes: usize,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+}
+
+/// What a client waits for that is not listened to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// The pulse answers.
+    #[default]
+    Pulse,
+    /// The shard has a turn for its command.
+    Turn,
     /// The answer is there, and on its way out.
-    pub answered: bool,
+    WayOut,
 }
 
 /// Twice what one read brings uncompressed; little can be compressed into much more.
@@ -108,9 +126,9 @@ impl Budget {
         self.commands.take(per_s, burst, now_ms)
     }
 
-    /// Takes out what a command cost beyond its token: it looked at so many topics.
-    pub fn charge(&mut self, topics: usize, burst: u32) {
-        self.commands.charge_looks(topics, burst);
+    /// Takes out what a command costs beyond its token: it looks at so many topics.
+    pub fn charge(&mut self, topics: usize, per_s: u32) {
+        self.commands.charge_looks(topics, per_s);
     }
 
     /// Counts a mistake; the code to close with when there were too many.
@@ -139,10 +157,10 @@ mod tests {
         assert_eq!(budget.take(10, 2, 0), Ok(()));
         assert_eq!(budget.take(10, 2, 0), Err(100));
         assert_eq!(budget.take(10, 2, 100), Ok(()));
-        budget.charge(9_999, 2);
+        budget.charge(5_000, 10);
         assert_eq!(budget.take(10, 2, 200), Err(100), "what looks at many topics costs more");
-        budget.charge(1 << 40, 2);
-        assert_eq!(budget.take(10, 2, 200), Err(300), "a debt has its bound");
+        budget.charge(1 << 40, 10);
+        assert_eq!(budget.take(10, 2, 200), Err(60_100), "a debt has its bound");
         for _ in 0..9 {
             assert_eq!(budget.mistake(false, 1), None);
         }

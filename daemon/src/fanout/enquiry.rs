@@ -29,17 +29,20 @@ pub struct Enquiry {
 /// What is asked.
 #[derive(Debug)]
 pub enum Ask {
-    /// The newest value of a topic. It is the same as one whose tag, `epoch-seq`, is among `known`.
-    Value { topic: String, known: Vec<String> },
+    /// The newest value of a topic, and none before the one with the number `least`: that was published, and may not be
+    /// pushed yet. It is the same as one whose tag, `epoch-seq`, is among `known`.
+    Value { topic: String, known: Vec<String>, least: u64 },
     /// The first value of a topic whose `seq` is another than this; 0 for a topic that has none yet. Answered when
     /// there is one, so the asker brings its own patience, and keeps its number within bounds.
     Next { topic: String, seq: u64 },
     /// The topics that match.
     Topics(Pattern),
-    /// The newest ticks of a topic.
-    History { topic: String, limit: usize },
+    /// The newest ticks of a topic; `least` as of a value.
+    History { topic: String, limit: usize, least: u64 },
     /// A message to a declared topic.
     Publish(Message),
+    /// What a topic takes.
+    Takes { topic: String },
 }
 
 /// What is answered.
@@ -51,10 +54,14 @@ pub enum Answer {
     Same { seq: u64, tag: String },
     /// The topic may come, and has said nothing yet.
     Silent,
+    /// There may be such a topic. Whether it takes messages.
+    Takes { messages: bool },
     /// No such topic.
     Refused(ProtocolError),
     /// A JSON object, as in the data of the event that answers the same command.
     Object(Vec<u8>),
+    /// The same of a message that was taken; its number, if it is for all.
+    Published { object: Vec<u8>, seq: Option<u64> },
     /// The same of a list, for which so many topics were looked at.
     Listed { object: Vec<u8>, looks: usize },
 }
@@ -94,28 +101,54 @@ pub struct Forwarded {
 
 /// One of them.
 #[derive(Debug)]
-pub struct Waiter {
-    seq: u64,
-    answer: oneshot::Sender<Answer>,
+pub enum Waiter {
+    /// For another value than the one with this number.
+    Next { seq: u64, answer: oneshot::Sender<Answer> },
+    /// For the value with this number, and then for an answer.
+    Least { seq: u64, enquiry: Enquiry },
+}
+
+impl Waiter {
+    fn is_closed(&self) -> bool {
+        match self {
+            Waiter::Next { answer, .. } | Waiter::Least { enquiry: Enquiry { answer, .. }, .. } => {
+                answer.is_closed()
+            }
+        }
+    }
 }
 
 impl Shard {
     /// Answers an enquiry, or keeps it until there is an answer.
     pub fn answer_enquiry(&mut self, enquiry: Enquiry) {
+        if let Ask::Value { topic, least: seq, .. } | Ask::History { topic, least: seq, .. } = &enquiry.what
+            && self.seq(topic) < *seq
+        {
+            let (topic, seq) = (topic.clone(), *seq);
+            return self.waiting.entry(topic).or_default().push(Waiter::Least { seq, enquiry });
+        }
         let Enquiry { what, answer } = enquiry;
         let answered = match what {
             Ask::Topics(pattern) => {
-                Answer::Listed { object: self.list(&pattern), looks: self.topics.count() }
+                let looks = self.topics.cost(&pattern);
+                self.jobs.effort.spend(looks);
+                Answer::Listed { object: self.list(&pattern), looks }
             }
-            Ask::History { topic, limit } => match self.check_topic(&topic) {
+            Ask::History { topic, limit, .. } => match self.check_topic(&topic) {
                 Ok(()) => return self.forward(About::History { topic, limit }, answer),
                 Err(error) => Answer::Refused(error),
             },
-            Ask::Publish(message) => match self.check_topic(&message.topic) {
+            Ask::Publish(message) => match self.check_room(&message.topic) {
                 Ok(()) => return self.forward(About::Publish(message), answer),
                 Err(error) => Answer::Refused(error),
             },
-            Ask::Value { topic, known } => match self.check_topic(&topic) {
+            Ask::Takes { topic } => match self.check_topic(&topic) {
+                Ok(()) => {
+                    Answer::Takes { messages: self.settings.publish.iter().any(|name| **name == *topic) }
+                }
+                Err(error) => Answer::Refused(error),
+            },
+            Ask::Value { topic, known, .. } => match self.check_topic(&topic) {
                 Ok(()) => match self.value(&topic, 0) {
                     Some((Answer::Value { tag, .. }, seq)) if known.contains(&tag) => {
                         Answer::Same { seq, tag }
@@ -127,7 +160,7 @@ impl Shard {
             },
             Ask::Next { topic, seq } => match self.value(&topic, seq) {
                 Some((value, _)) => value,
-                None => return self.waiting.entry(topic).or_default().push(Waiter { seq, answer }),
+                None => return self.waiting.entry(topic).or_default().push(Waiter::Next { seq, answer }),
             },
         };
         // Who lost interest meanwhile needs no answer.
@@ -153,13 +186,21 @@ impl Shard {
                 Answer::Object(past::object(&topic, &settings.epoch, &past))
             }
             Found::History { past: None, .. } => Answer::Silent,
-            Found::Published(Ok(published)) => Answer::Object(rooms::object(&published)),
+            Found::Published(Ok(published)) => Answer::Published {
+                object: rooms::object(&published),
+                seq: published.letter.is_none().then_some(published.seq),
+            },
             Found::Published(Err(error)) => Answer::Refused(error),
             // Nothing else is forwarded.
             Found::Since { .. } | Found::Resumed { .. } | Found::Members(_) => return,
         };
         // Who lost interest meanwhile needs no answer.
         let _ = answer.send(answered);
+    }
+
+    /// The newest `seq` of a topic that was pushed; 0 before the first.
+    fn seq(&self, topic: &str) -> u64 {
+        self.topics.find(topic).and_then(|slot| self.topics.slot(slot)).map_or(0, Slot::seq)
     }
 
     /// A topic's newest value, unless it has this `seq`.
@@ -180,10 +221,14 @@ impl Shard {
     pub(super) fn answer_waiting(&mut self) {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|topic, waiters| {
-            for Waiter { seq, answer } in std::mem::take(waiters) {
-                match self.value(topic, seq) {
-                    Some((value, _)) => drop(answer.send(value)),
-                    None => waiters.push(Waiter { seq, answer }),
+            for waiter in std::mem::take(waiters) {
+                match waiter {
+                    Waiter::Next { seq, answer } => match self.value(topic, seq) {
+                        Some((value, _)) => drop(answer.send(value)),
+                        None => waiters.push(Waiter::Next { seq, answer }),
+                    },
+                    Waiter::Least { seq, enquiry } if self.seq(topic) >= seq => self.answer_enquiry(enquiry),
+                    least => waiters.push(least),
                 }
             }
             !waiters.is_empty()
@@ -194,7 +239,7 @@ impl Shard {
     /// Forgets those who lost patience.
     pub(super) fn forget_gone(&mut self) {
         self.waiting.retain(|_, waiters| {
-            waiters.retain(|waiter| !waiter.answer.is_closed());
+            waiters.retain(|waiter| !waiter.is_closed());
             !waiters.is_empty()
         });
     }

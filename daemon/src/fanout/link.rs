@@ -4,6 +4,7 @@ use std::io;
 use std::net::Shutdown;
 
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::arrival::Socket;
@@ -73,6 +74,16 @@ impl Link {
             Link::Tcp(stream) => stream.writable().await,
             Link::Unix(stream) => stream.writable().await,
         }
+    }
+
+    /// Waits until the peer's system says that nobody is there any more, which it does when something is written. Cancel safe.
+    pub async fn broken(&self) {
+        let waited = match self {
+            Link::Tcp(stream) => stream.ready(Interest::ERROR).await,
+            Link::Unix(stream) => stream.ready(Interest::ERROR).await,
+        };
+        // The runtime ends, and everything with it.
+        drop(waited);
     }
 
     /// Says that nothing more will be written.

@@ -18,6 +18,8 @@ pub struct Metrics {
     pub closes: IntCounterVec,
     pub write_seconds: Histogram,
     pub tick_age_seconds: Histogram,
+    pub pattern_steps: IntCounter,
+    pub pattern_turn_seconds: Histogram,
 }
 
 impl Metrics {
@@ -99,6 +101,16 @@ impl Metrics {
                 registry,
                 "tickerd_tick_age_seconds",
                 "Age of a beat's oldest tick when the shard had written it.",
+            )?,
+            pattern_steps: counter(
+                registry,
+                "tickerd_pattern_steps_total",
+                "Looks at a topic on behalf of a pattern that someone subscribed to, left or listed.",
+            )?,
+            pattern_turn_seconds: seconds(
+                registry,
+                "tickerd_pattern_turn_seconds",
+                "Time a shard took for commands about patterns before it looked at its beats again.",
             )?,
         })
     }

@@ -10,11 +10,14 @@ mod cohorts;
 mod comings;
 mod commands;
 mod connection;
+mod effort;
 pub mod enquiry;
+mod jobs;
 mod joined;
 mod link;
 pub mod metrics;
 mod moved;
+mod names;
 mod past;
 mod patterns;
 pub mod question;
@@ -50,9 +53,9 @@ use crate::model::deflate;
 const BEATS_MAX: usize = 4;
 /// Room that is left for beats when a shard's questions are answered.
 const BEATS_ROOM: usize = 2;
-/// Questions answered at once, and ticks in those answers, about: a shard takes some milliseconds for them.
+/// Questions answered at once, and ticks and topics in those answers, about: a shard takes some milliseconds for them.
 const ANSWERS_MAX: usize = 64;
-const ANSWER_TICKS_MAX: usize = 16_384;
+const ANSWERS_WEIGHT_MAX: usize = 16_384;
 /// Upgraded sockets that wait for a shard.
 const ARRIVALS_MAX: usize = 4096;
 
@@ -69,6 +72,8 @@ pub struct Settings {
     pub feeds: Arc<[FeedFacts]>,
     /// The declared topics, in order.
     pub rooms: Arc<[Box<str>]>,
+    /// Those of them that take messages.
+    pub publish: Arc<[Box<str>]>,
     /// What a client may say at once.
     pub limits: Limits,
     /// The same for `/echo`.
@@ -170,13 +175,13 @@ impl Outlet {
             if missed.is_some() || beats.capacity() < BEATS_ROOM {
                 continue;
             }
-            let (mut answers, mut ticks) = (Vec::new(), 0);
+            let (mut answers, mut weight) = (Vec::new(), 0);
             while answers.len() < ANSWERS_MAX
-                && ticks < ANSWER_TICKS_MAX
+                && weight < ANSWERS_WEIGHT_MAX
                 && let Ok(question) = asked.questions.try_recv()
             {
                 let answer = answer(question);
-                ticks += answer.ticks();
+                weight += answer.weight();
                 answers.push(answer);
             }
             if !answers.is_empty() {

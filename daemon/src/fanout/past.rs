@@ -1,16 +1,15 @@
 //! Commands that the pulse answers: they wait for it, and whatever their client says meanwhile waits behind them.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::cohorts::ConnId;
-use super::connection::Asking;
+use super::connection::{Asking, WaitsFor};
+use super::jobs::{Wish, Work};
 use super::question::{About, Answer, Found, From, Missed, NotAsked, Past, Question};
 use super::shard::Shard;
 use crate::model::protocol::command::{Id, Mode, Since, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event;
-use crate::model::topic::Pattern;
 
 /// The terms of one who was there for every tick.
 const EVERY: Terms = Terms { rate: None, mode: Mode::All };
@@ -36,26 +35,22 @@ impl Shard {
         if since.epoch != self.settings.epoch {
             // Numbers of another history say nothing here.
             let missed = since.seq.into_keys().map(|topic| (topic, None)).collect();
-            return self.subscribe_since(id, request, &topics, snapshot, missed);
+            return self.subscribe_since(id, request, topics, snapshot, missed);
         }
         let seqs = since.seq.into_iter().collect();
         self.ask_pulse(id, request, About::Since { topics, snapshot, seqs });
     }
 
-    /// Subscribes an event stream that was there in another history, of which nothing can be told: that is said of all topics
-    /// of which each tick matters, and of those that were named and have not spoken.
-    pub(super) fn subscribe_anew(&mut self, id: ConnId, topics: &[String], terms: Terms) {
-        let patterns: Vec<Pattern> = topics.iter().filter_map(|name| Pattern::parse(name).ok()).collect();
-        let present = self.topics.present().filter(|(_, slot)| slot.is_event());
-        let wanted = present.filter(|(_, slot)| patterns.iter().any(|pattern| pattern.matches(&slot.name)));
+    /// Subscribes an event stream that was there and of which nothing can be told, since its history was another: that is said
+    /// of all topics of which each tick matters, and of those that were named and have not spoken.
+    pub(super) fn subscribe_anew(&mut self, id: ConnId, topics: Vec<String>, terms: Terms) {
         let silent = topics.iter().filter(|name| {
             let slot = self.topics.find(name).and_then(|slot| self.topics.slot(slot));
             slot.is_none_or(|slot| slot.topic.is_none())
         });
-        let names = wanted.map(|(_, slot)| String::from(&*slot.name)).chain(silent.cloned());
-        let missed = names.map(|name| (name, None)).collect();
-        self.charge(id, patterns.len());
-        self.subscribe(id, None, true, topics, terms, true, missed);
+        let missed = silent.map(|name| (name.clone(), None)).collect();
+        let wish = Wish { missed, was_there: true, ..Wish::new(None, true, topics, terms, true) };
+        self.undertake(id, Work::Subscribe(Box::new(wish)));
     }
 
     /// Asks the pulse. Until it answers, the client is not listened to: what it says later may depend on it.
@@ -65,8 +60,10 @@ impl Shard {
         let question = Question { from, request: request.clone(), about };
         let refused = match self.uplink.ask(question) {
             Ok(()) => {
-                self.connection(id).into_iter().for_each(|conn| conn.asking = Some(Box::default()));
-                return;
+                let conn = self.connection(id);
+                return conn.into_iter().for_each(|conn| {
+                    conn.asking.get_or_insert_default().waits_for = WaitsFor::Pulse;
+                });
             }
             Err(refused) => refused,
         };
@@ -93,20 +90,25 @@ impl Shard {
             match found {
                 Found::History { topic, past } => self.tell_history(id, request, &topic, past),
                 Found::Since { topics, snapshot, missed } => {
-                    self.subscribe_since(id, request, &topics, snapshot, missed);
+                    self.subscribe_since(id, request, topics, snapshot, missed);
                 }
-                Found::Resumed { topics, terms, missed } => {
+                Found::Resumed { wish, missed } => {
                     let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
                     self.charge_looks(id, frames);
                     let missed = missed.into_iter().collect();
-                    self.subscribe(id, None, true, &topics, terms, true, missed);
+                    let wish = Wish { missed, was_there: true, ..*wish };
+                    self.undertake_paid(id, Work::Subscribe(Box::new(wish)));
                 }
                 Found::Published(result) => self.tell_published(id, request, result),
                 Found::Members(result) => self.tell_members(id, request, result),
             }
         }
         let Some(conn) = self.connection(id) else { return };
-        conn.asking.get_or_insert_default().answered = true;
+        let asking = conn.asking.get_or_insert_default();
+        if asking.waits_for == WaitsFor::Turn {
+            return;
+        }
+        asking.waits_for = WaitsFor::WayOut;
         if conn.stall.is_none() {
             self.listen_again(id);
         }
@@ -126,10 +128,8 @@ impl Shard {
             let Some(conn) = self.connection(id) else { return };
             if conn.asking.is_some() || conn.stall.is_some() {
                 // Once more the rest has to wait.
-                let asking = conn
-                    .asking
-                    .get_or_insert_with(|| Box::new(Asking { answered: true, ..Asking::default() }));
-                asking.said.extend(said);
+                let on_its_way = || Box::new(Asking { waits_for: WaitsFor::WayOut, ..Asking::default() });
+                conn.asking.get_or_insert_with(on_its_way).said.extend(said);
                 break;
             }
         }
@@ -140,14 +140,15 @@ impl Shard {
         &mut self,
         id: ConnId,
         request: Option<Id>,
-        topics: &[String],
+        topics: Vec<String>,
         snapshot: bool,
         missed: Vec<Missed>,
     ) {
         let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
         self.charge_looks(id, frames);
-        let missed: HashMap<String, _> = missed.into_iter().collect();
-        self.subscribe(id, request, false, topics, EVERY, snapshot, missed);
+        let missed = missed.into_iter().collect();
+        let wish = Wish { missed, ..Wish::new(request, false, topics, EVERY, snapshot) };
+        self.undertake(id, Work::Subscribe(Box::new(wish)));
     }
 
     fn tell_history(&mut self, id: ConnId, request: Option<Id>, topic: &str, past: Option<Past>) {

@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 
 use super::beat::Beat;
 use super::cohorts::ConnId;
+use super::jobs::Wish;
 use crate::model::frame::Frame;
-use crate::model::protocol::command::{Id, Terms};
+use crate::model::protocol::command::Id;
 use crate::model::protocol::error::ProtocolError;
-use crate::model::rooms::{Person, Seat, To};
+use crate::model::rooms::{Person, Publisher, Seat, To};
 
 /// Questions of one shard that wait for the pulse. Each connection has one at most.
 pub const QUESTIONS_MAX: usize = 1024;
@@ -44,8 +45,8 @@ pub enum About {
     History { topic: String, limit: usize },
     /// Whatever came after these ticks, for a subscription to all of `topics`.
     Since { topics: Vec<String>, snapshot: bool, seqs: Vec<(String, u64)> },
-    /// Whatever events came after the tick with the process-wide number `n`, for a subscription to `topics`.
-    Resume { topics: Vec<String>, terms: Terms, n: u64 },
+    /// Whatever `events`, which are topics by name, said after the tick with the process-wide number `n`, for a subscription.
+    Resume { wish: Box<Wish>, events: Vec<Box<str>>, n: u64 },
     /// A message to a declared topic, which takes it or not.
     Publish(Message),
     /// Who is subscribed to a declared topic.
@@ -59,6 +60,8 @@ pub struct Message {
     pub topic: String,
     /// Who says it, as others address them.
     pub publisher: Box<str>,
+    /// Whose share of the room it takes.
+    pub origin: Publisher,
     /// Whom it is for; none: all.
     pub to: Option<To>,
     /// One JSON value, checked.
@@ -88,12 +91,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// How many ticks it holds.
-    pub fn ticks(&self) -> usize {
+    /// How many ticks and topics it holds: what it costs to find and to take.
+    pub fn weight(&self) -> usize {
         match &self.found {
-            Found::History { past, .. } => past.as_ref().map_or(0, |past| past.frames.len()),
+            Found::History { past, .. } => past.as_ref().map_or(1, |past| 1 + past.frames.len()),
             Found::Since { missed, .. } | Found::Resumed { missed, .. } => {
-                missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum()
+                missed.iter().map(|(_, frames)| 1 + frames.as_ref().map_or(0, Vec::len)).sum()
             }
             Found::Published(_) | Found::Members(_) => 1,
         }
@@ -108,7 +111,7 @@ pub enum Found {
     /// What was missed of each topic.
     Since { topics: Vec<String>, snapshot: bool, missed: Vec<Missed> },
     /// What was missed of each event topic.
-    Resumed { topics: Vec<String>, terms: Terms, missed: Vec<Missed> },
+    Resumed { wish: Box<Wish>, missed: Vec<Missed> },
     /// What became of a message.
     Published(Result<Published, ProtocolError>),
     /// A declared topic, how many are there, and as many of them as one answer names.

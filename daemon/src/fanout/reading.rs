@@ -33,7 +33,7 @@ impl Shard {
         }
         match conn.link.try_read(scratch) {
             Ok(0) => {
-                self.drop_connection(id, 1006);
+                self.hear_end(id);
                 false
             }
             Ok(n) => {

@@ -10,7 +10,7 @@ use super::cohorts::{CohortId, ConnId, Moved};
 use super::comings::Named;
 use super::question::{self, About, Move, Published};
 use super::shard::Shard;
-use super::topics::SlotId;
+use super::topics::{Slot, SlotId};
 use super::walk;
 use crate::model::board::TopicId;
 use crate::model::encoding::Encoding;
@@ -20,7 +20,7 @@ use crate::model::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use crate::model::protocol::command::Id;
 use crate::model::protocol::error::{Code, ProtocolError};
 use crate::model::protocol::event::{self, Member};
-use crate::model::rooms::{Letter, Person, Seat, To, Turnover};
+use crate::model::rooms::{Letter, Person, Publisher, Seat, To, Turnover};
 
 /// Most people that one event names.
 pub const MEMBERS_MAX: usize = 256;
@@ -92,10 +92,13 @@ impl Shard {
         if !self.rooms.by_slot.is_empty() {
             let shard = u32::try_from(self.number).unwrap_or(u32::MAX);
             let seat = Seat { shard, conn: id, generation };
-            let wires = self.cohorts.get(cohort).map(|cohort| cohort.wires.as_slice()).unwrap_or_default();
-            for room in wires.iter().filter_map(|wire| self.rooms.by_slot.get(&wire.slot)) {
-                self.rooms.moves.insert((*room, seat), None);
-            }
+            let has = |slot: SlotId| {
+                let tiers = self.topics.slot(slot).into_iter().flat_map(Slot::all_tiers);
+                tiers.flat_map(|tier| &tier.taps).any(|tap| tap.cohort == cohort)
+            };
+            let left: Vec<usize> =
+                self.rooms.by_slot.iter().filter(|(slot, _)| has(**slot)).map(|(_, room)| *room).collect();
+            self.rooms.moves.extend(left.into_iter().map(|room| ((room, seat), None)));
             self.report_moves();
         }
         self.cohorts.leave(&mut self.topics, id, cohort);
@@ -121,9 +124,11 @@ impl Shard {
         value: &str,
         to: Option<&str>,
     ) {
-        let Some((_, person)) = self.person(id) else { return };
+        let Some((seat, person)) = self.person(id) else { return };
+        let share = self.connection(id).and_then(|conn| conn.share.as_ref());
+        let origin = Publisher { address: share.map(|share| share.address()), seat: Some(seat) };
         let checked = self
-            .check_topic(&topic)
+            .check_room(&topic)
             .and_then(|()| checked_value(value.as_bytes()))
             .and_then(|value| Ok((value, to.map(To::parse).transpose()?)));
         match checked {
@@ -132,7 +137,7 @@ impl Shard {
                 self.ask_pulse(
                     id,
                     request,
-                    About::Publish(question::Message { topic, publisher, to, value }),
+                    About::Publish(question::Message { topic, publisher, origin, to, value }),
                 );
             }
             Err(error) => self.tell_error(id, request, &error),

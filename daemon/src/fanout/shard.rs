@@ -5,9 +5,11 @@ mod ending;
 mod sweep;
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
@@ -18,6 +20,7 @@ use super::arrival::{Arrival, Kind};
 use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
 use super::enquiry::{Enquiry, Forwarded, Waiting};
+use super::jobs::Jobs;
 use super::link::Link;
 use super::metrics::Metrics;
 use super::question::{Downlink, Uplink};
@@ -81,6 +84,15 @@ pub struct Inbox {
     pub turns: Arc<AtomicU64>,
 }
 
+/// Never done: each time the shard looks at its beats, it looks here first.
+async fn begin_turns(shard: &RefCell<Shard>) -> Infallible {
+    std::future::poll_fn(|_| {
+        shard.borrow_mut().begin_turn();
+        Poll::Pending
+    })
+    .await
+}
+
 /// See the module.
 pub struct Shard {
     me: Weak<RefCell<Shard>>,
@@ -118,6 +130,8 @@ pub struct Shard {
     pub waiting: Waiting,
     /// What HTTP asked and the pulse answers.
     pub forwarded: Forwarded,
+    /// What is done piece by piece.
+    pub jobs: Jobs,
     pub tally: Tally,
     started: Instant,
     pub now: Instant,
@@ -143,8 +157,10 @@ impl Shard {
         let mut sweep = tokio::time::interval(Duration::from_secs(1));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let has_work = shard.borrow().has_work();
             tokio::select! {
                 biased;
+                never = begin_turns(&shard) => match never {},
                 _ = inbox.stop.wait_for(|stop| *stop) => break,
                 _ = sweep.tick() => {
                     inbox.turns.fetch_add(1, Ordering::Relaxed);
@@ -161,6 +177,10 @@ impl Shard {
                     if let Ok(enquiry) = inbox.enquiries.try_recv() {
                         shard.borrow_mut().answer_enquiry(enquiry);
                     }
+                }
+                () = std::future::ready(()), if has_work => {
+                    shard.borrow_mut().work();
+                    tokio::task::yield_now().await;
                 }
                 Some(arrival) = inbox.arrivals.recv() => shard.borrow_mut().arrive(arrival),
                 Some(enquiry) = inbox.enquiries.recv() => {
@@ -216,6 +236,7 @@ impl Shard {
             inflater: Inflater::default(),
             waiting: Waiting::default(),
             forwarded: Forwarded::default(),
+            jobs: Jobs::default(),
             tally: Tally::default(),
             started: now,
             now,
@@ -249,7 +270,7 @@ impl Shard {
 
     fn arrive(&mut self, arrival: Arrival) {
         self.look_at_clock();
-        let Arrival { socket, read_buf, kind, encoding, permit } = arrival;
+        let Arrival { socket, read_buf, kind, encoding, permit, share } = arrival;
         let link = match Link::new(socket) {
             Ok(link) => Rc::new(link),
             Err(error) => {
@@ -277,6 +298,8 @@ impl Shard {
             fresh: None,
             stall: None,
             asking: None,
+            shut: None,
+            share,
             sent_s: self.now_s,
             heard_s: self.now_s,
             pinged: false,
@@ -327,7 +350,7 @@ impl Shard {
     pub fn start_reading(&mut self, id: ConnId) {
         let Some(shard) = self.me.upgrade() else { return };
         let Some(conn) = self.connection(id) else { return };
-        if conn.reading || conn.stall.is_some() || conn.asking.is_some() {
+        if conn.reading || conn.stall.is_some() || conn.asking.is_some() || conn.shut.is_some() {
             return;
         }
         conn.reading = true;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::answers::HINTS_MAX;
 use super::cohorts::{Ask, ConnId, Edit, Member, Moved, What};
+use super::jobs::Wish;
 use super::shard::Shard;
 use super::stall::Snapshot;
 use super::topics::SlotId;
@@ -13,30 +14,116 @@ use crate::model::board::STREAM;
 use crate::model::frame::Frame;
 use crate::model::protocol::command::{Id, Terms};
 use crate::model::protocol::error::{Code, ProtocolError};
-use crate::model::protocol::event::{self, Failed};
-use crate::model::protocol::rate;
-use crate::model::topic::{Pattern, first_segment};
+use crate::model::protocol::event::{self, Failed, TopicGrant};
+use crate::model::topic::{self, Pattern, first_segment};
+
+/// What goes out behind the answer to a subscription.
+struct PastOf {
+    snapshots: Vec<Snapshot>,
+    replay: Vec<(SlotId, Vec<Arc<Frame>>)>,
+    /// Topics of which ticks are gone.
+    resets: Vec<String>,
+}
 
 impl Shard {
-    /// `always_told`: the answer comes even without an id. `missed`: of topics that the client had before, every tick since,
-    /// or `None` if that cannot be told.
-    #[allow(clippy::too_many_arguments, reason = "each is one word of the command")]
-    pub(super) fn subscribe(
+    /// Subscribes, and says what was granted.
+    pub(super) fn subscribe(&mut self, id: ConnId, wish: Wish) {
+        let Wish { request, always_told, names, terms, snapshot, missed, was_there } = wish;
+        let (edits, failed) = self.edits_for(id, &names, terms, true);
+        let from = self.connection(id).and_then(|c| c.cohort);
+        let moved = self.edit(id, from, &edits);
+        let cohort = self.connection(id).and_then(|c| c.cohort);
+        let whats = edits.iter().filter_map(|edit| match edit {
+            Edit::Set(ask) => Some(ask.what),
+            Edit::Clear(_) => None,
+        });
+        let (mut topics, patterns) = self.grants(cohort, whats);
+        self.hint(id, &mut topics);
+        let snapshots = self.snapshots_after(id, &moved, snapshot);
+        let mut past = PastOf { snapshots, replay: Vec::new(), resets: Vec::new() };
+        self.bring_back(id, missed, was_there, snapshot, &moved, &mut topics, &mut past);
+        let PastOf { snapshots, mut replay, mut resets } = past;
+        replay.retain(|(_, frames)| !frames.is_empty());
+        let (mut out, encoding) = (Vec::new(), self.encoding(id));
+        if request.is_some() || always_told || !failed.is_empty() {
+            self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut out);
+        }
+        self.append_health(self.feeds_of(&edits).into_iter(), encoding, &mut out);
+        self.append_stale(&edits, &moved, encoding, &mut out);
+        resets.sort_unstable();
+        for names in resets.chunks(super::shares::TOPICS_MAX) {
+            let topics = names.iter().map(String::as_str).collect();
+            self.write(id, &event::Notice::Reset { topics }, &mut out);
+        }
+        self.send_with(id, &out, &snapshots, replay);
+    }
+
+    /// Adds what was missed of the topics that come with a subscription: the ticks, or the word that they are gone.
+    #[allow(clippy::too_many_arguments, reason = "each is one part of the answer")]
+    fn bring_back(
         &mut self,
         id: ConnId,
-        request: Option<Id>,
-        always_told: bool,
+        mut missed: HashMap<String, Option<Vec<Arc<Frame>>>>,
+        was_there: bool,
+        snapshot: bool,
+        moved: &[Moved],
+        topics: &mut [TopicGrant],
+        past: &mut PastOf,
+    ) {
+        let slots = moved.iter().filter(|moved| moved.now.is_some()).map(|moved| moved.slot);
+        if was_there {
+            let brought = slots.clone().filter_map(|slot| self.topics.slot(slot));
+            for slot in brought.filter(|slot| slot.is_event()) {
+                missed.entry(slot.name.to_string()).or_insert(None);
+            }
+        }
+        if missed.is_empty() {
+            return;
+        }
+        let brought: HashSet<SlotId> = slots.collect();
+        for grant in topics {
+            let Some(frames) = missed.remove(&*grant.topic) else { continue };
+            grant.recovered = Some(frames.is_some());
+            let Some(slot) = self.topics.find(&grant.topic) else { continue };
+            past.snapshots.retain(|snapshot| snapshot.slot != slot);
+            self.begin_again(id, slot);
+            match (frames, self.topics.slot(slot).and_then(|slot| slot.topic.clone())) {
+                (Some(frames), _) => past.replay.push((slot, frames)),
+                (None, Some(topic)) if snapshot => {
+                    past.snapshots.push(Snapshot { slot, topic, tier: STREAM });
+                }
+                (None, _) => {}
+            }
+        }
+        // What a pattern brings has no grant of its own: its ticks follow, or a word that they do not.
+        for (name, frames) in missed {
+            let Some(slot) = self.topics.find(&name).filter(|slot| brought.contains(slot)) else { continue };
+            match frames {
+                Some(frames) => {
+                    past.snapshots.retain(|snapshot| snapshot.slot != slot);
+                    self.begin_again(id, slot);
+                    past.replay.push((slot, frames));
+                }
+                None => past.resets.push(name),
+            }
+        }
+    }
+
+    /// What it takes to subscribe to these names, and which of them cannot be had; `hinted`: says what may have been meant.
+    /// What it names is kept only by an edit: do one at once, or forget it.
+    pub(super) fn edits_for(
+        &mut self,
+        id: ConnId,
         names: &[String],
         terms: Terms,
-        snapshot: bool,
-        mut missed: HashMap<String, Option<Vec<Arc<Frame>>>>,
-    ) {
+        hinted: bool,
+    ) -> (Vec<Edit>, Vec<Failed>) {
         let (mut edits, mut failed) = (Vec::with_capacity(names.len()), Vec::new());
         let from = self.connection(id).and_then(|c| c.cohort);
         let (mut exact, mut patterns) = self.count_asks(from);
         let mut named = HashSet::with_capacity(names.len());
         for name in names {
-            let hinted = failed.len() < HINTS_MAX;
+            let hinted = hinted && failed.len() < HINTS_MAX;
             let asked = self.ask(name, terms, hinted).and_then(|ask| {
                 let new = !named.contains(&ask.what) && !self.has_ask(from, ask.what);
                 let (count, max, of) = match ask.what {
@@ -58,56 +145,19 @@ impl Shard {
                 Err(error) => failed.push(Failed::new(name, &error)),
             }
         }
-        let moved = self.edit(id, from, &edits);
-        let cohort = self.connection(id).and_then(|c| c.cohort);
-        let whats = edits.iter().filter_map(|edit| match edit {
-            Edit::Set(ask) => Some(ask.what),
-            Edit::Clear(_) => None,
-        });
-        let (mut topics, patterns) = self.grants(cohort, whats);
-        let mut snapshots = self.snapshots_after(id, &moved, snapshot);
-        let mut replay = Vec::new();
-        for grant in &mut topics {
-            let Some(frames) = missed.remove(&*grant.topic) else { continue };
-            grant.recovered = Some(frames.is_some());
-            let Some(slot) = self.topics.find(&grant.topic) else { continue };
-            snapshots.retain(|snapshot| snapshot.slot != slot);
-            self.begin_again(id, slot);
-            match (frames, self.topics.slot(slot).and_then(|slot| slot.topic.clone())) {
-                (Some(frames), _) => replay.push((slot, frames)),
-                (None, Some(topic)) if snapshot => snapshots.push(Snapshot { slot, topic, tier: STREAM }),
-                (None, _) => {}
-            }
-        }
-        // What a pattern brings has no grant of its own: its ticks follow, or a word that they do not.
-        let mut resets = Vec::new();
-        for (name, frames) in missed {
-            let Some(slot) = self.topics.find(&name) else { continue };
-            if !moved.iter().any(|moved| moved.slot == slot && moved.now.is_some()) {
-                continue;
-            }
-            match frames {
-                Some(frames) => {
-                    snapshots.retain(|snapshot| snapshot.slot != slot);
-                    self.begin_again(id, slot);
-                    replay.push((slot, frames));
-                }
-                None => resets.push(name),
-            }
-        }
-        replay.retain(|(_, frames)| !frames.is_empty());
-        let (mut out, encoding) = (Vec::new(), self.encoding(id));
-        if request.is_some() || always_told || !failed.is_empty() {
-            self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut out);
-        }
-        self.append_health(self.feeds_of(&edits).into_iter(), encoding, &mut out);
-        self.append_stale(&edits, encoding, &mut out);
-        resets.sort_unstable();
-        for names in resets.chunks(super::shares::TOPICS_MAX) {
-            let topics = names.iter().map(String::as_str).collect();
-            self.write(id, &event::Notice::Reset { topics }, &mut out);
-        }
-        self.send_with(id, &out, &snapshots, replay);
+        (edits, failed)
+    }
+
+    /// What it takes to unsubscribe from those of these names that are subscribed to.
+    pub(super) fn edits_against(&mut self, id: ConnId, names: &[String]) -> Vec<Edit> {
+        let from = self.connection(id).and_then(|c| c.cohort);
+        let mut named = HashSet::new();
+        let what = |name: &String| match Pattern::is_pattern(name) {
+            true => Some(What::Pattern(self.cohorts.patterns.find(&Pattern::parse(name).ok()?)?)),
+            false => self.topics.find(name).map(What::Exact),
+        };
+        let whats = names.iter().filter_map(what);
+        whats.filter(|what| self.has_ask(from, *what) && named.insert(*what)).map(Edit::Clear).collect()
     }
 
     /// Whatever a client had of a topic, it says where it goes on.
@@ -121,14 +171,10 @@ impl Shard {
         }
     }
 
-    /// Changes what a connection asks for. Each pattern is held against every topic, which the client's budget pays for.
+    /// Changes what a connection asks for.
     fn edit(&mut self, id: ConnId, from: Option<u32>, edits: &[Edit]) -> Vec<Moved> {
         let member = Member { id, encoding: self.encoding(id) };
         let (cohort, moved) = self.cohorts.edit(&mut self.topics, member, from, edits);
-        let is_pattern = |edit: &&Edit| {
-            matches!(edit, Edit::Set(Ask { what: What::Pattern(_), .. }) | Edit::Clear(What::Pattern(_)))
-        };
-        self.charge(id, edits.iter().filter(is_pattern).count());
         if let Some(conn) = self.connection(id) {
             conn.cohort = cohort;
         }
@@ -171,22 +217,19 @@ impl Shard {
 
     pub(super) fn unsubscribe(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
         let from = self.connection(id).and_then(|c| c.cohort);
+        let edits = self.edits_against(id, names);
         let mut ended = event::Unsubscribed { id: request, ..Default::default() };
-        let (mut edits, mut named) = (Vec::new(), HashSet::new());
-        for name in names {
-            let what = match Pattern::is_pattern(name) {
-                true => {
-                    Pattern::parse(name).ok().and_then(|p| self.cohorts.patterns.find(&p)).map(What::Pattern)
-                }
-                false => self.topics.find(name).map(What::Exact),
-            };
-            let Some(what) = what.filter(|what| self.has_ask(from, *what) && named.insert(*what)) else {
-                continue;
-            };
-            edits.push(Edit::Clear(what));
+        for what in edits.iter().filter_map(|edit| match edit {
+            Edit::Clear(what) => Some(*what),
+            Edit::Set(_) => None,
+        }) {
             match what {
-                What::Exact(_) => ended.topics.push(name.clone()),
-                What::Pattern(_) => ended.patterns.push(name.clone()),
+                What::Exact(slot) => {
+                    ended.topics.extend(self.topics.slot(slot).map(|slot| String::from(&*slot.name)));
+                }
+                What::Pattern(id) => {
+                    ended.patterns.extend(self.cohorts.patterns.get(id).map(|p| p.as_str().to_owned()));
+                }
             }
         }
         let moved = self.edit(id, from, &edits);
@@ -206,39 +249,25 @@ impl Shard {
             let slot = self.topics.intern(name);
             let slot = slot.ok_or_else(|| self.unknown_feed(first_segment(name), hinted))?;
             let what = What::Exact(slot);
-            let refused =
-                self.topics.slot(slot).and_then(|slot| self.refusal(slot.feed, slot.is_event(), terms));
-            return match refused {
-                Some(error) => {
-                    self.forget(what);
-                    Err(error)
-                }
-                None => Ok(Ask { what, terms }),
-            };
+            return Ok(Ask { what, terms });
         }
-        let pattern = Pattern::parse(name)
-            .map_err(|why| ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}")))?;
-        let feeds = match pattern.feed() {
-            Some(feed) => vec![self.topics.feed_of(feed).ok_or_else(|| self.unknown_feed(feed, hinted))?],
-            None => (0..self.topics.feeds().len()).collect(),
-        };
-        if let Some(error) = feeds.iter().find_map(|feed| self.refusal(*feed, false, terms)) {
-            return Err(error);
+        let pattern = Pattern::parse(name).map_err(|why| {
+            ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}{}", topic::hint(name)))
+        })?;
+        if let Some(feed) = pattern.feed() {
+            self.topics.feed_of(feed).ok_or_else(|| self.unknown_feed(feed, hinted))?;
         }
         Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
     }
 
-    /// Why topics of a feed cannot be had on these terms.
-    fn refusal(&self, feed: usize, event: bool, terms: Terms) -> Option<ProtocolError> {
-        let tiers = &self.topics.feeds().get(feed)?.tiers;
-        if event || tiers.grant(terms.rate).is_some() {
-            return None;
+    /// Frees what edits name and nobody asks for after all.
+    pub(super) fn forget_all(&mut self, edits: &[Edit]) {
+        for edit in edits {
+            match edit {
+                Edit::Set(ask) => self.forget(ask.what),
+                Edit::Clear(_) => {}
+            }
         }
-        let slower: Vec<String> = tiers.all().iter().map(|tier| rate::format(*tier)).collect();
-        Some(ProtocolError::new(
-            Code::BadRequest,
-            format!("no push is that slow here; the rates are {}", slower.join(", ")),
-        ))
     }
 
     /// Frees what [`Shard::ask`] made and nobody asks for after all.

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use super::beat::Stale;
 use super::cohorts::CohortId;
+use super::names::Names;
 use crate::model::board::{Due, STREAM, TopicId};
 use crate::model::frame::Frame;
 use crate::model::protocol::command::{Mode, Terms};
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
-use crate::model::topic::{Topic, first_segment};
+use crate::model::topic::{Pattern, Topic, first_segment};
 
 /// A configured feed, as far as subscribers are concerned.
 #[derive(Debug, Clone)]
@@ -151,11 +152,16 @@ pub struct Topics {
     free: Vec<SlotId>,
     by_name: HashMap<Box<str>, SlotId>,
     of_board: Vec<Option<SlotId>>,
+    /// Topics that have spoken, by feed.
+    spoken: Vec<usize>,
+    /// Those that have spoken.
+    names: Names,
 }
 
 impl Topics {
     /// None yet.
     pub fn new(feeds: Arc<[FeedFacts]>) -> Topics {
+        let spoken = vec![0; feeds.len()];
         let feed_by_name = feeds.iter().enumerate().map(|(at, f)| (f.name.as_str().into(), at)).collect();
         Topics {
             feeds,
@@ -164,7 +170,14 @@ impl Topics {
             free: Vec::new(),
             by_name: HashMap::new(),
             of_board: Vec::new(),
+            spoken,
+            names: Names::default(),
         }
+    }
+
+    /// Whether any topic of a feed has spoken.
+    pub fn has_spoken(&self, feed: usize) -> bool {
+        self.spoken.get(feed).is_some_and(|count| *count > 0)
     }
 
     /// The feed that `topic` belongs to, by its first segment.
@@ -232,15 +245,29 @@ impl Topics {
             self.of_board.resize(at + 1, None);
         }
         *self.of_board.get_mut(at)? = Some(id);
-        self.slot_mut(id)?.topic = Some(topic.clone());
+        let slot = self.slot_mut(id)?;
+        let feed = slot.feed;
+        if slot.topic.replace(topic.clone()).is_none() {
+            self.names.add(id, topic.name());
+            if let Some(count) = self.spoken.get_mut(feed) {
+                *count += 1;
+            }
+        }
         Some(id)
     }
 
     /// A topic was retired: its frames go, the slot stays while someone asks for it.
     pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
         let id = self.of_board.get_mut(board.0 as usize)?.take()?;
-        let slot = self.slot_mut(id)?;
-        (slot.topic, slot.stale) = (None, None);
+        let Topics { slots, names, spoken, .. } = self;
+        let slot = slots.get_mut(id as usize)?.as_mut()?;
+        if slot.topic.take().is_some() {
+            names.remove(id, &slot.name);
+            if let Some(count) = spoken.get_mut(slot.feed) {
+                *count -= 1;
+            }
+        }
+        slot.stale = None;
         for tier in slot.tiers.iter_mut().chain([&mut slot.stream]) {
             tier.frame = None;
         }
@@ -258,25 +285,34 @@ impl Topics {
         }
     }
 
-    /// How many slots there are, in use or free: what it costs to look at each topic.
-    pub fn count(&self) -> usize {
-        self.slots.len()
-    }
-
     /// Every topic that has spoken.
     pub fn present(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
         let slots = self.slots.iter().zip(0..);
         slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
     }
 
-    /// The tier that a slot is had at on these terms. A rate that is slower than all of them was refused when it was asked
-    /// for, but the topic may have changed its class since: then it gets the slowest.
+    /// How many topics have spoken.
+    pub fn present_count(&self) -> usize {
+        self.names.count()
+    }
+
+    /// Every topic that has spoken and matches.
+    pub fn matching(&self, pattern: &Pattern) -> Vec<(SlotId, &Slot)> {
+        let candidates = self.names.candidates(pattern).filter_map(|id| Some((id, self.slot(id)?)));
+        candidates.filter(|(_, slot)| pattern.matches(&slot.name)).collect()
+    }
+
+    /// How many topics [`Topics::matching`] looks at.
+    pub fn cost(&self, pattern: &Pattern) -> usize {
+        self.names.cost(pattern)
+    }
+
+    /// The tier that a slot is had at on these terms.
     pub fn grant(&self, slot: &Slot, terms: Terms) -> u8 {
         if slot.is_event() || terms.mode == Mode::All {
             return STREAM;
         }
-        let Some(feed) = self.feeds.get(slot.feed) else { return 0 };
-        feed.tiers.grant(terms.rate).unwrap_or(slot.tiers.len().saturating_sub(1) as u8)
+        self.feeds.get(slot.feed).map_or(0, |feed| feed.tiers.grant(terms.rate))
     }
 
     /// What a tier of a slot is.

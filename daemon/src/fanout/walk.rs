@@ -275,7 +275,7 @@ impl Shard {
         let Some(id) = self.walk.touched.get(self.walk.begun) else { return false };
         self.walk.begun += 1;
         self.walk.joined.clear();
-        if let Some(cohort) = self.cohorts.get(*id) {
+        if let Some(cohort) = self.cohorts.get(*id).filter(|cohort| !cohort.members.is_empty()) {
             for at in &cohort.due {
                 if let Some(item) = self.walk.items.get(*at as usize) {
                     self.walk.joined.push(*at, item, cohort.encoding, &self.encoder);

@@ -48,6 +48,8 @@ pub struct Host {
     sleepers: Mutex<()>,
     stopped: Condvar,
     error: Mutex<String>,
+    /// Why a sample was refused last, since a call began: what a call that gives no reason of its own may fail for.
+    refusal: Mutex<String>,
     _instance: CString,
 }
 
@@ -94,6 +96,7 @@ impl Host {
             sleepers: Mutex::default(),
             stopped: Condvar::new(),
             error: Mutex::default(),
+            refusal: Mutex::default(),
             _instance: instance,
         }))
     }
@@ -128,6 +131,16 @@ impl Host {
         (!error.is_empty()).then_some(error)
     }
 
+    /// Why a sample was refused last.
+    pub fn take_refusal(&self) -> Option<String> {
+        let refusal = std::mem::take(&mut *self.refusal.lock().unwrap_or_else(PoisonError::into_inner));
+        (!refusal.is_empty()).then_some(refusal)
+    }
+
+    fn note_refusal(&self, code: &str, why: &dyn std::fmt::Display) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = format!("{code}: {why}");
+    }
+
     fn with_sink<T>(&self, closed: T, call: impl FnOnce(&dyn Sink) -> T) -> T {
         match &*self.sink.read().unwrap_or_else(PoisonError::into_inner) {
             Some(sink) => call(sink.as_ref()),
@@ -147,14 +160,16 @@ impl Host {
                 let known = known.join(", ");
                 let why = format!("the event {event:?} is not declared; the feed's event_types are: {known}");
                 sink.heartbeat();
+                self.note_refusal("undeclared_event", &why);
                 sink.refuse("undeclared_event", &why);
                 return TKR_ERR_INVALID;
             };
             match sink.offer(&Sample { class: Some(*class), ..*sample }) {
                 Ok(Taken::Queued) => TKR_OK,
                 Ok(Taken::Coalesced) => TKR_DROPPED,
-                Err(_) => {
+                Err(reject) => {
                     sink.heartbeat();
+                    self.note_refusal(reject.code(), &reject);
                     TKR_ERR_INVALID
                 }
             }
@@ -165,6 +180,7 @@ impl Host {
         self.with_sink(TKR_ERR_STOPPING, |sink| {
             // Who says something wrong is alive.
             sink.heartbeat();
+            self.note_refusal(code, why);
             sink.refuse(code, why);
             TKR_ERR_INVALID
         })

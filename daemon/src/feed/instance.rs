@@ -52,7 +52,7 @@ impl Instance {
         interrupter: Arc<Interrupter>,
     ) -> Result<Instance, Failure> {
         let mut feed = std::ptr::null_mut();
-        host.take_error();
+        (host.take_error(), host.take_refusal());
         // SAFETY: the table lives for ever, the configuration until the call returns, `feed` is a place for the answer.
         let status =
             unsafe { (kind.create)(host.table(), config.as_ptr().cast(), config.len(), &raw mut feed) };
@@ -75,7 +75,7 @@ impl Instance {
 
     /// Calls `poll`, or `run` for a push feed.
     pub fn work(&mut self) -> Result<(), Failure> {
-        self.host.take_error();
+        (self.host.take_error(), self.host.take_refusal());
         // SAFETY: `feed` came from `create` and is not destroyed; only this thread makes these calls.
         let status = unsafe { (self.kind.work)(self.feed) };
         verdict(self.host, if self.kind.mode == Mode::Poll { "poll" } else { "run" }, status)
@@ -105,6 +105,11 @@ fn verdict(host: &Host, call: &str, status: TkrStatus) -> Result<(), Failure> {
     };
     let message = match host.take_error() {
         Some(text) => format!("{call}: {text}"),
+        // What the plugin has from `emit` or `retire` and hands on without a word.
+        None if status == TKR_ERR_INVALID => match host.take_refusal() {
+            Some(refusal) => format!("{call}: a sample was refused: {refusal}"),
+            None => format!("{call} answered {word} and gave no reason"),
+        },
         None => format!("{call} answered {word} and gave no reason"),
     };
     Err(Failure { fault, message })

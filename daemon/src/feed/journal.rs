@@ -1,8 +1,11 @@
-//! What feeds write to the log: made printable, marked with the feed, kept within a rate.
+//! What feeds write to the log: without the values of their configuration, made printable, marked with the feed, kept
+//! within a rate.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use tickerd_sdk::secrets::{Secrets, without_quotations};
 use tracing::Level;
 
 use crate::feed::allowance::Allowance;
@@ -19,14 +22,30 @@ const LINE_BYTES_MAX: usize = 8 * 1024;
 #[derive(Debug)]
 pub struct Journal {
     feed: String,
+    secrets: Secrets,
     allowance: Mutex<Allowance>,
 }
 
 impl Journal {
-    /// For the feed of this name.
-    pub fn new(feed: &str) -> Journal {
+    /// For the feed of this name and configuration.
+    pub fn new(feed: &str, config: &serde_json::Value) -> Journal {
         let allowance = Allowance::new(BURST, PER_SECOND, Instant::now());
-        Journal { feed: feed.into(), allowance: Mutex::new(allowance) }
+        Journal { feed: feed.into(), secrets: Secrets::of(config), allowance: Mutex::new(allowance) }
+    }
+
+    /// What was said of the feed, without the values of its configuration: it may repeat a key that was written there.
+    pub fn hide(&self, text: &str) -> String {
+        self.secrets.hide(text)
+    }
+
+    /// As [`Journal::hide`], of an error, which may quote a value that is too short to be known for one.
+    pub fn hide_in_error(&self, text: &str) -> String {
+        self.hide(&without_quotations(text))
+    }
+
+    /// As [`Journal::hide`], when it is written at all.
+    pub fn hiding<'a>(&'a self, text: &'a dyn fmt::Display) -> impl fmt::Display + 'a {
+        Hiding { journal: self, text }
     }
 
     /// Writes what the feed said, if its rate allows.
@@ -40,13 +59,14 @@ impl Journal {
                     &format!("{suppressed} lines of this feed were left out: too many"),
                 );
             }
-            self.tell(level, pid, &printable(message));
+            // Hidden before it is cut, or a part of a value would not be known for one.
+            self.tell(level, pid, &printable(&self.hide(message)));
         }
     }
 
     /// Writes what tickerd has to say about the feed, whatever the rate.
     pub fn tell(&self, level: Level, pid: Option<u32>, message: &str) {
-        let feed = self.feed.as_str();
+        let (feed, message) = (self.feed.as_str(), self.hide(message));
         match level {
             Level::ERROR => tracing::error!(feed, pid, "{message}"),
             Level::WARN => tracing::warn!(feed, pid, "{message}"),
@@ -58,7 +78,7 @@ impl Journal {
 
     /// Writes which state the feed is in now, and why.
     pub fn tell_state(&self, level: Level, message: &str) {
-        let feed = self.feed.as_str();
+        let (feed, message) = (self.feed.as_str(), self.hide(message));
         match level {
             Level::WARN => tracing::warn!(target: trace::STATE, feed, "{message}"),
             Level::INFO => tracing::info!(target: trace::STATE, feed, "{message}"),
@@ -69,6 +89,17 @@ impl Journal {
     /// Writes what was refused of the feed's samples.
     pub fn tell_refusals(&self, message: &str) {
         tracing::warn!(target: trace::REFUSALS, feed = self.feed, "{message}");
+    }
+}
+
+struct Hiding<'a> {
+    journal: &'a Journal,
+    text: &'a dyn fmt::Display,
+}
+
+impl fmt::Display for Hiding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.journal.hide(&self.text.to_string()))
     }
 }
 

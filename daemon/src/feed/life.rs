@@ -8,7 +8,7 @@ use tracing::Level;
 use crate::feed::figures::{bytes, seconds};
 use crate::feed::journal::Journal;
 use crate::feed::polling::{Due, Polling};
-use crate::feed::report::{Failure, Hello, Mode, Report};
+use crate::feed::report::{Failure, Fault, Hello, Mode, Report};
 use crate::feed::running::Running;
 use crate::feed::sink::{STARTING, Voice};
 use crate::feed::trace;
@@ -207,11 +207,19 @@ impl<'a> Life<'a> {
             return None;
         }
         match polling.due(now)? {
-            Due::Poll(count) => self.running.poll(count, polling.deadline()),
-            Due::Interrupt => self.running.interrupt(),
+            Due::Poll(count) => {
+                self.voice.take_alive();
+                self.running.poll(count, polling.deadline());
+            }
+            Due::Interrupt => {
+                if let Source::Exec { .. } = self.spec.source {
+                    polling.doubt(self.voice.take_alive());
+                }
+                self.running.interrupt();
+            }
             Due::GivingUp if self.wedged.is_some() => {}
             Due::GivingUp => {
-                let text = format!("poll has not returned for {}", seconds(polling.deadline() * 2));
+                let text = polling.overdue(2);
                 return self.hang(now, text);
             }
         }
@@ -282,7 +290,7 @@ impl<'a> Life<'a> {
         self.voice.hear();
         trace::poll(&self.spec.name, poll, now.duration_since(began), &result);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        polling.plan(began, result.map_err(|failure| failure.message), now, wall);
+        polling.plan(began, result, now, wall);
     }
 
     /// Polls now, if it waits after a failure.
@@ -343,7 +351,7 @@ impl<'a> Life<'a> {
             return (FeedState::Down, wedged.clone());
         }
         if let Some(polling) = self.polling.as_ref().filter(|polling| polling.is_overdue()) {
-            let text = format!("poll has not returned for {}", seconds(polling.deadline()));
+            let text = polling.overdue(1);
             return (FeedState::Stale, text);
         }
         if let Some(text) = self.watchdog.as_ref().and_then(silence_of) {
@@ -353,7 +361,7 @@ impl<'a> Life<'a> {
             return (FeedState::Down, STARTING.into());
         }
         match self.failed_poll() {
-            Some(failure) => (FeedState::Degraded, failure.to_owned()),
+            Some(failure) => (FeedState::Degraded, failure.message.clone()),
             None => self.voice.reported().unwrap_or((FeedState::Up, String::new())),
         }
     }
@@ -363,7 +371,16 @@ impl<'a> Life<'a> {
         self.wedged.is_some() || self.failed_poll().is_some()
     }
 
-    fn failed_poll(&self) -> Option<&str> {
+    /// Whether what is wrong with it is its configuration.
+    pub fn blames_the_configuration(&self) -> bool {
+        let failure = match &self.closing {
+            Some(closing) => closing.why.as_ref(),
+            None => self.failed_poll(),
+        };
+        failure.is_some_and(|failure| failure.fault == Fault::Config)
+    }
+
+    fn failed_poll(&self) -> Option<&Failure> {
         self.polling.as_ref()?.failure()
     }
 

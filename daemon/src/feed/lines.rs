@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::feed::bad_line::LineError;
 use crate::feed::event_doc::{EventDoc, EventDocs};
 use crate::feed::report::{Failure, Fault, Hello, Mode};
 use crate::feed::sample_line::{ClassWord, SampleLine};
@@ -107,40 +107,6 @@ struct DocLine {
     schema: Option<Box<RawValue>>,
 }
 
-/// Why a line is not one of the protocol's.
-#[derive(Debug)]
-pub enum LineError {
-    /// Not a JSON object of the right shape.
-    Json(serde_json::Error),
-    /// Two bytes to a character.
-    Utf16,
-    /// A health, mode or log level nobody knows.
-    Word { key: &'static str, word: String, allowed: &'static str },
-}
-
-impl fmt::Display for LineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LineError::Json(e) => {
-                write!(
-                    f,
-                    r#"not a line of a feed ({e}); write one JSON object: {{"topic":"…","event":"…","data":…}}"#
-                )
-            }
-            LineError::Utf16 => f.write_str("this line is UTF-16; write UTF-8"),
-            LineError::Word { key, word, allowed } => write!(f, "{key} {word:?} is not one of {allowed}"),
-        }
-    }
-}
-
-impl std::error::Error for LineError {}
-
-impl From<serde_json::Error> for LineError {
-    fn from(e: serde_json::Error) -> LineError {
-        LineError::Json(e)
-    }
-}
-
 /// Reads one line of a feed.
 pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
@@ -160,7 +126,7 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
             return Err(LineError::Utf16);
         }
         // Of the two reasons, the one that belongs to what the line was meant to be.
-        Err(e) => return Err(if is_half_a_sample(line) { not_a_sample } else { e }.into()),
+        Err(e) => return Err(LineError::of(line, if is_half_a_sample(line) { not_a_sample } else { e })),
     };
     let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().into_owned();
     match control.tfp {
@@ -202,7 +168,7 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
         return Ok(Said::Heartbeat);
     }
     // An object with half a sample in it is a mistake that deserves to be told; any other is of a later version.
-    if is_half_a_sample(line) { Err(not_a_sample.into()) } else { Ok(Said::Unknown) }
+    if is_half_a_sample(line) { Err(LineError::of(line, not_a_sample)) } else { Ok(Said::Unknown) }
 }
 
 fn too_new(tfp: u32) -> String {

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::feed::Limits;
+use crate::feed::figures::seconds;
 use crate::feed::pacer::Pacer;
+use crate::feed::report::Failure;
 
 /// What is due of a feed that is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +30,9 @@ pub struct Polling {
     count: u64,
     current: Option<Current>,
     failures: u32,
-    last_failure: String,
+    last_failure: Option<Failure>,
+    /// What the poll that runs may lack.
+    hint: String,
 }
 
 /// The poll that runs.
@@ -52,7 +56,8 @@ impl Polling {
             count: 0,
             current: None,
             failures: 0,
-            last_failure: String::new(),
+            last_failure: None,
+            hint: String::new(),
         }
     }
 
@@ -69,6 +74,7 @@ impl Polling {
         match &mut self.current {
             None => {
                 self.count += 1;
+                self.hint.clear();
                 self.current = Some(Current { since: now, interrupted: false });
                 self.pacer.start(now);
                 Some(Due::Poll(self.count))
@@ -96,7 +102,7 @@ impl Polling {
     }
 
     /// Plans the next one, after one that began at `began` has returned. `wall` is the time since the Unix epoch at `now`.
-    pub fn plan(&mut self, began: Instant, result: Result<(), String>, now: Instant, wall: Duration) {
+    pub fn plan(&mut self, began: Instant, result: Result<(), Failure>, now: Instant, wall: Duration) {
         match result {
             Ok(()) => {
                 self.failures = 0;
@@ -106,7 +112,7 @@ impl Polling {
             Err(why) => {
                 // The instance is kept and asked less and less often: 1, 2, 4 … periods, at most a minute's worth.
                 self.failures = (self.failures + 1).min(16);
-                self.last_failure = why;
+                self.last_failure = Some(why);
                 let rest =
                     self.period.saturating_mul(1 << (self.failures - 1)).min(self.rest_max) - self.period;
                 self.next = self.pacer.next(now, wall).max(began + rest);
@@ -117,6 +123,19 @@ impl Polling {
     /// The next one is due now.
     pub fn hurry(&mut self, now: Instant) {
         self.next = now;
+    }
+
+    /// The program that is polled does not end this poll, though it has said something, or has not: it may have forgotten to.
+    pub fn doubt(&mut self, has_spoken: bool) {
+        self.hint = match has_spoken {
+            true => format!("; did it say {{\"done\":{}}}?", self.count),
+            false => format!("; nothing came: did it flush its output, and say {{\"done\":{}}}?", self.count),
+        };
+    }
+
+    /// What to say of a poll that has taken so many deadlines.
+    pub fn overdue(&self, deadlines: u32) -> String {
+        format!("poll has not returned for {}{}", seconds(self.deadline * deadlines), self.hint)
     }
 
     /// Whether none runs.
@@ -130,8 +149,8 @@ impl Polling {
     }
 
     /// Why the last one failed, if it did.
-    pub fn failure(&self) -> Option<&str> {
-        (self.failures > 0).then_some(self.last_failure.as_str())
+    pub fn failure(&self) -> Option<&Failure> {
+        self.last_failure.as_ref().filter(|_| self.failures > 0)
     }
 
     /// Time between two polls that go well.
@@ -186,8 +205,8 @@ mod tests {
         for poll in 1..=5 {
             assert_eq!(polling.due(at), Some(Due::Poll(poll)));
             let began = polling.returned(poll).unwrap();
-            polling.plan(began, Err("no route".into()), at, wall);
-            assert_eq!(polling.failure(), Some("no route"));
+            polling.plan(began, Err(Failure::transient("no route")), at, wall);
+            assert_eq!(polling.failure(), Some(&Failure::transient("no route")));
             rests.push((polling.next() - at).as_secs());
             wall += polling.next() - at;
             at = polling.next();

@@ -122,5 +122,18 @@ pub enum Report {
     Ended(Result<(), Failure>),
 }
 
+impl Report {
+    /// The same with another text for what went wrong, if anything did.
+    pub fn reworded(mut self, word: impl FnOnce(&str) -> String) -> Report {
+        if let Report::Done { result: Err(failure), .. }
+        | Report::Fail(failure)
+        | Report::Ended(Err(failure)) = &mut self
+        {
+            failure.message = word(&failure.message);
+        }
+        self
+    }
+}
+
 /// Where reports go. Must not block for long; may be called after the receiver has gone.
 pub type Reporter = std::sync::Arc<dyn Fn(Report) + Send + Sync>;

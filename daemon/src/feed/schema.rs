@@ -1,6 +1,10 @@
 //! Holds JSON to the schemas that plugins give: configurations before `create`, and in `tickerd plugin check` values too.
 //!
-//! JSON Schema 2020-12. Nothing is fetched: a schema that refers to another document is a broken one.
+//! JSON Schema 2020-12. Nothing is fetched: a schema that refers to another document is a broken one. No value is repeated
+//! in what is said of it: it may be a key that was written into the wrong place.
+
+mod violation;
+mod words;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, ValidationError, Validator};
@@ -8,16 +12,12 @@ use serde_json::Value;
 
 use crate::feed::journal::prefix;
 use crate::feed::report::Failure;
+pub use violation::{Violation, in_a_line};
+use violation::{near, no_key};
+use words::{Ways, kind};
 
-/// Most that is shown of a value that was seen, in bytes.
-const SEEN_BYTES_MAX: usize = 80;
-/// Most that is shown of what a schema allows, in bytes.
-const ALLOWED_BYTES_MAX: usize = 240;
-/// Violations that are told; more help nobody.
-const TOLD_MAX: usize = 20;
-/// How alike a key and a known one must be to be offered.
-const LIKENESS_MIN: f64 = 0.8;
-
+/// Most that is shown of what a schema says of a key, in bytes.
+const DESCRIPTION_BYTES_MAX: usize = 240;
 /// A schema, ready to be held against values.
 #[derive(Debug)]
 pub struct Schema {
@@ -42,7 +42,7 @@ pub fn check_config(schema: Option<&str>, config: &str) -> Result<(), ConfigFaul
     let config = serde_json::from_str(config).unwrap_or(Value::Null);
     match schema.violations(&config).as_slice() {
         [] => Ok(()),
-        all => Err(ConfigFault::Mismatch(Failure::config(format!("[feed.config]: {}", all.join("; "))))),
+        all => Err(ConfigFault::Mismatch(Failure::config(format!("[feed.config]: {}", in_a_line(all))))),
     }
 }
 
@@ -71,20 +71,16 @@ impl Schema {
         self.validator.is_valid(value)
     }
 
-    /// What is wrong with the value: at which key, what was seen, what is allowed. Empty: nothing is.
-    pub fn violations(&self, value: &Value) -> Vec<String> {
-        let mut errors = self.validator.iter_errors(value);
-        let mut told: Vec<String> = errors.by_ref().take(TOLD_MAX).map(|error| self.tell(&error)).collect();
-        match errors.count() {
-            0 => {}
-            more => told.push(format!("and {more} more")),
-        }
+    /// What is wrong with the value, each with its place. Empty: nothing is.
+    pub fn violations(&self, value: &Value) -> Vec<Violation> {
+        let mut told = Vec::new();
+        self.validator.iter_errors(value).for_each(|error| self.tell(&error, &mut told));
         told
     }
 
     /// Keys at the top which the schema takes and does not name, in words: most often they are misspelt, and nobody looks at
     /// them. None where it says that it takes any, or says more than `properties` can.
-    pub fn unnamed(&self, value: &Value) -> Vec<String> {
+    pub fn unnamed(&self, value: &Value) -> Vec<Violation> {
         const ELSEWHERE: [&str; 8] = [
             "additionalProperties",
             "patternProperties",
@@ -101,42 +97,85 @@ impl Schema {
             return Vec::new();
         }
         let known: Vec<String> = named.keys().cloned().collect();
-        value.keys().filter(|key| !named.contains_key(*key)).map(|key| no_key(key, key, &known)).collect()
+        value
+            .keys()
+            .filter(|key| !named.contains_key(*key))
+            .map(|key| no_key(vec![key.clone()], &known))
+            .collect()
     }
 
-    fn tell(&self, error: &ValidationError<'_>) -> String {
-        let place = key_path(error.instance_path().as_str());
-        let allowed = || {
-            let rule = error.schema_path().as_str();
-            let whole = self.rule(rule.rsplit_once('/').map_or("", |(whole, _)| whole));
-            shown(whole.unwrap_or(&self.text), ALLOWED_BYTES_MAX)
-        };
-        let seen = || shown(error.instance(), SEEN_BYTES_MAX);
-        let at = |key: &str| if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") };
+    fn tell(&self, error: &ValidationError<'_>, told: &mut Vec<Violation>) {
+        let path = keys_of(error.instance_path().as_str());
+        let with = |key: &str| path.iter().cloned().chain([key.to_owned()]).collect::<Vec<_>>();
         match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                 let known = self.known_keys(error);
-                let strange: Vec<String> =
-                    unexpected.iter().map(|key| no_key(key, &at(key), &known)).collect();
-                strange.join("; ")
+                told.extend(unexpected.iter().map(|key| no_key(with(key), &known)));
             }
             ValidationErrorKind::Required { property } => {
                 let key = property.as_str().unwrap_or_default();
-                match self.description(error, key) {
-                    Some(what) => format!("{} is missing; add it: {what}", at(key)),
-                    None => format!("{} is missing; add it", at(key)),
+                let what = match self.description(error, key) {
+                    Some(description) => format!("{key} is missing; add it: {description}"),
+                    None => format!("{key} is missing; add it"),
+                };
+                told.push(Violation { path, what, ..Violation::default() });
+            }
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+                match meant(error, context) {
+                    Some(errors) => errors.iter().for_each(|error| self.tell(error, told)),
+                    None => told.push(self.misfit(error, path)),
                 }
             }
-            ValidationErrorKind::AnyOf { .. }
-            | ValidationErrorKind::OneOfNotValid { .. }
-            | ValidationErrorKind::OneOfMultipleValid { .. }
-            | ValidationErrorKind::Not { .. }
-            | ValidationErrorKind::FalseSchema => {
-                format!("{}{} does not fit; the schema allows {}", equals(&place), seen(), allowed())
-            }
-            // The rest say themselves what they allow.
-            _ => format!("{}{}", equals(&place), error.masked_with(seen())),
+            _ => told.push(self.misfit(error, path)),
         }
+    }
+
+    /// A value of the wrong kind, or beyond a limit.
+    fn misfit(&self, error: &ValidationError<'_>, path: Vec<String>) -> Violation {
+        let seen: &Value = error.instance();
+        let rule = error.schema_path().as_str();
+        let whole = self.rule(rule.rsplit_once('/').map_or("", |(whole, _)| whole)).unwrap_or(&self.text);
+        let ways = Ways::of(&self.text, whole);
+        let hint = match seen {
+            Value::String(text) => {
+                near(text, &ways.texts).map_or(String::new(), |near| format!("did you mean {near}?"))
+            }
+            _ => String::new(),
+        };
+        let what = match error.kind() {
+            ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. } => match seen {
+                Value::String(text) if !text.is_empty() && !ways.texts.is_empty() => {
+                    "this is another text".into()
+                }
+                other => format!("this is {}", kind(other)),
+            },
+            ValidationErrorKind::Minimum { .. } | ValidationErrorKind::ExclusiveMinimum { .. } => {
+                "this number is too small".into()
+            }
+            ValidationErrorKind::Maximum { .. } | ValidationErrorKind::ExclusiveMaximum { .. } => {
+                "this number is too large".into()
+            }
+            ValidationErrorKind::MinLength { .. } if seen == "" => "this text is empty".into(),
+            ValidationErrorKind::MinLength { .. } => "this text is too short".into(),
+            ValidationErrorKind::MaxLength { .. } => "this text is too long".into(),
+            ValidationErrorKind::Pattern { .. } | ValidationErrorKind::Format { .. } => {
+                "this text has another form".into()
+            }
+            ValidationErrorKind::MinItems { .. } => "this list is too short".into(),
+            ValidationErrorKind::MaxItems { .. } => "this list is too long".into(),
+            ValidationErrorKind::UniqueItems => "this list has an item twice".into(),
+            ValidationErrorKind::MinProperties { .. } => "this table has too few keys".into(),
+            ValidationErrorKind::MaxProperties { .. } => "this table has too many keys".into(),
+            ValidationErrorKind::OneOfMultipleValid { .. } => {
+                "this fits several of what is allowed, and must fit one".into()
+            }
+            ValidationErrorKind::Not { .. } | ValidationErrorKind::FalseSchema => {
+                "this is not allowed here".into()
+            }
+            _ => format!("this is {}", kind(seen)),
+        };
+        Violation { path, is_key: false, what, allowed: ways.words(), hint }
     }
 
     /// What the schema says of a key of the object that an error is about.
@@ -144,7 +183,7 @@ impl Schema {
         let rule = error.schema_path().as_str();
         let object = self.rule(rule.rsplit_once('/').map_or("", |(object, _)| object))?;
         let text = object.get("properties")?.get(key)?.get("description")?.as_str()?;
-        Some(prefix(text, ALLOWED_BYTES_MAX).trim_end_matches('.'))
+        Some(prefix(text, DESCRIPTION_BYTES_MAX).trim_end_matches('.'))
     }
 
     /// The keys that an object may have which has one too many.
@@ -172,46 +211,29 @@ impl Schema {
     }
 }
 
-/// `/places/0/latitude` as `places[0].latitude`, as it stands in TOML.
-fn key_path(pointer: &str) -> String {
-    let mut path = String::new();
-    for part in pointer.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        if part.bytes().all(|b| b.is_ascii_digit()) {
-            path.push_str(&format!("[{part}]"));
-        } else {
-            if !path.is_empty() {
-                path.push('.');
-            }
-            path.push_str(&part);
-        }
-    }
-    path
+/// The way that was meant of several, if that is clear: the only one whose kind of value this is.
+fn meant<'e>(
+    error: &ValidationError<'_>,
+    ways: &'e [Vec<ValidationError<'static>>],
+) -> Option<&'e [ValidationError<'static>]> {
+    let is_another_kind = |inner: &&ValidationError<'static>| {
+        inner.instance_path().as_str() == error.instance_path().as_str()
+            && matches!(
+                inner.kind(),
+                ValidationErrorKind::Type { .. }
+                    | ValidationErrorKind::Constant { .. }
+                    | ValidationErrorKind::Enum { .. }
+                    | ValidationErrorKind::AnyOf { .. }
+                    | ValidationErrorKind::OneOfNotValid { .. }
+            )
+    };
+    let mut fitting = ways.iter().filter(|errors| !errors.iter().any(|inner| is_another_kind(&inner)));
+    fitting.next().filter(|_| fitting.next().is_none()).map(Vec::as_slice)
 }
 
-fn equals(place: &str) -> String {
-    if place.is_empty() { String::new() } else { format!("{place}: ") }
-}
-
-fn shown(value: &Value, bytes_max: usize) -> String {
-    let text = value.to_string();
-    let shown = prefix(&text, bytes_max);
-    if shown.len() < text.len() { format!("{shown}…") } else { text }
-}
-
-/// That there is no such key, `place` being its whole path, and which there are.
-fn no_key(key: &str, place: &str, known: &[String]) -> String {
-    match near(key, known) {
-        Some(near) => format!("{place} is no key; did you mean {near}?"),
-        None if known.is_empty() => format!("{place} is no key; there is none"),
-        None => format!("{place} is no key; there are {}", known.join(", ")),
-    }
-}
-
-fn near<'a>(key: &str, known: &'a [String]) -> Option<&'a String> {
-    let alike = |known: &&String| strsim::jaro_winkler(key, known);
-    let best = known.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
-    (alike(&best) >= LIKENESS_MIN).then_some(best)
+/// `/places/0/latitude` as its keys and indices.
+fn keys_of(pointer: &str) -> Vec<String> {
+    pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect()
 }
 
 #[cfg(test)]
@@ -232,38 +254,52 @@ mod tests {
             "properties": {"latitude": {"type": "number", "maximum": 90}}}}
     }"##;
 
+    fn told(schema: &Schema, value: &Value) -> Vec<String> {
+        schema.violations(value).iter().map(ToString::to_string).collect()
+    }
+
     #[test]
-    fn every_violation_names_key_value_and_what_is_allowed() {
+    fn every_violation_names_key_kind_and_what_is_allowed_and_no_value() {
         let schema = Schema::parse(SCHEMA).unwrap();
         assert!(schema.violations(&json!({"symbols": ["A"], "every_ms": 10})).is_empty());
         let wrong = json!({
-            "symbols": true, "every_ms": "soon", "sides": 1, "zzz": 2, "side": "hold",
-            "places": [{"latitude": 1}, {"latitude": 99.5}, {"latitud": 1}]
+            "symbols": true, "every_ms": "CANARY", "sides": "CANARY", "zzz": 2, "side": "CANARY",
+            "places": [{"latitude": 1}, {"latitude": 99.5}, {"latitud": "CANARY"}, "CANARY"]
         });
-        let told = schema.violations(&wrong).join("\n");
+        let all = told(&schema, &wrong).join("\n");
         for says in [
-            "symbols: true does not fit; the schema allows {\"anyOf\":[{\"type\":\"integer\"}",
-            "every_ms: \"soon\" is not of type \"integer\"",
-            "places[1].latitude: 99.5 is greater than the maximum of 90",
+            "symbols: this is true or false; allowed: a whole number, or a list of texts",
+            "every_ms: this is a text; allowed: a whole number of at least 10",
+            "places[1].latitude: this number is too large; allowed: a number of at most 90",
             "places[2].latitud is no key; did you mean latitude?",
+            "places[3]: this is a text; allowed: a table with the key latitude",
             "sides is no key; did you mean side?",
             "zzz is no key; there are every_ms, places, side, symbols",
-            "side: \"hold\" is not one of",
+            "side: this is another text; allowed: buy or sell",
         ] {
-            assert!(told.contains(says), "{says}\n---\n{told}");
+            assert!(all.contains(says), "{says}\n---\n{all}");
         }
-        assert_eq!(schema.violations(&json!({})), ["symbols is missing; add it: What is quoted"]);
-        let many: Vec<&str> = vec!["A"; 3];
-        let few = schema.violations(&json!({"symbols": many, "side": "x".repeat(500)})).join("");
-        assert!(few.len() < 250 && few.contains('…'), "a long value is cut: {few}");
+        assert!(!all.contains("CANARY") && !all.contains("99.5"), "{all}");
+        assert_eq!(told(&schema, &json!({})), ["symbols is missing; add it: What is quoted"]);
+        // Of several ways, the one that was meant is told of.
+        assert_eq!(
+            told(&schema, &json!({"symbols": ["A", 7]})),
+            ["symbols[1]: this is a whole number; allowed: a text"]
+        );
+        let near = told(&schema, &json!({"symbols": 1, "side": "sel"}));
+        assert_eq!(near, ["side: this is another text; allowed: buy or sell; did you mean sell?"]);
+        let places: Vec<Value> = (0..30).map(|_| json!(1)).collect();
+        let many = in_a_line(&schema.violations(&json!({"symbols": 1, "places": places})));
+        assert!(many.ends_with("and 10 more"), "{many}");
     }
 
     #[test]
     fn a_key_that_an_open_schema_does_not_name_is_told_unless_it_may_be_meant() {
-        let unnamed =
-            |schema: Value| Schema::parse(&schema.to_string()).unwrap().unnamed(&json!({"sed": 1, "a": 2}));
+        let unnamed = |schema: Value| {
+            in_a_line(&Schema::parse(&schema.to_string()).unwrap().unnamed(&json!({"sed": 1, "a": 2})))
+        };
         let properties = json!({"seed": {}, "a": {}});
-        assert_eq!(unnamed(json!({"properties": properties})), ["sed is no key; did you mean seed?"]);
+        assert_eq!(unnamed(json!({"properties": properties})), "sed is no key; did you mean seed?");
         for schema in [
             json!({"properties": properties, "oneOf": [{}]}),
             json!({"properties": properties, "additionalProperties": true}),

@@ -19,6 +19,11 @@ use crate::model::normalise::{Normaliser, Reject};
 use crate::model::sample::Sample;
 use crate::model::topic::{self, GrammarError};
 
+/// Stands between the reason of a refusal and the line that was refused.
+pub const LINE_FOLLOWS: &str = "; the line: ";
+/// Source times before this, in Unix milliseconds, are hardly meant: seconds of today are in January 1970.
+const YEAR_2001_MS: u64 = 978_307_200_000;
+
 /// What a feed can say. Any thread, never blocks for longer than another call takes.
 pub trait Sink: Send + Sync {
     /// A sample. A refusal has been counted and logged when this returns.
@@ -174,6 +179,8 @@ pub struct LaneSink {
     is_refusing: AtomicBool,
     journal: Arc<Journal>,
     voice: Arc<Voice>,
+    /// It was told that its source times are odd.
+    doubted: AtomicBool,
 }
 
 impl LaneSink {
@@ -198,11 +205,19 @@ impl LaneSink {
             is_refusing: AtomicBool::new(false),
             journal,
             voice,
+            doubted: AtomicBool::new(false),
         }
     }
 
     /// A sample into which `merged` earlier ones of its topic went on their way here.
-    pub fn take(&self, sample: &Sample<'_>, merged: u64) -> Result<Taken, Reject> {
+    ///
+    /// `line` is what a program wrote, for who has to find out why it was refused.
+    pub fn take(
+        &self,
+        sample: &Sample<'_>,
+        merged: u64,
+        line: Option<&dyn Display>,
+    ) -> Result<Taken, Reject> {
         let now = now_unix_ms();
         // Held over the push, so that two threads of one feed cannot swap a topic's order.
         let mut normaliser = self.normaliser();
@@ -219,11 +234,28 @@ impl LaneSink {
                     self.dropped.inc_by(lost);
                 }
                 self.voice.speak();
+                if sample.src_ts != 0 && sample.src_ts < YEAR_2001_MS {
+                    self.doubt(sample.src_ts);
+                }
                 self.accepted();
             }
-            Err(reject) => self.refuse(reject.code(), reject),
+            Err(reject) => match line {
+                Some(line) => self.refuse(reject.code(), &format_args!("{reject}{LINE_FOLLOWS}{line}")),
+                None => self.refuse(reject.code(), reject),
+            },
         }
         pushed
+    }
+
+    /// A time of the source that can hardly be meant; told once.
+    fn doubt(&self, src_ts: u64) {
+        if !self.doubted.swap(true, Ordering::Relaxed) {
+            let text = format!(
+                "its source time {src_ts} lies before 2001: write Unix milliseconds, and multiply seconds by 1000; the values \
+                 are sent with it as it is"
+            );
+            self.journal.tell(Level::WARN, None, &text);
+        }
     }
 
     /// Tells what was refused and not told yet; called now and then by the supervisor.
@@ -236,6 +268,7 @@ impl LaneSink {
 
     /// As [`Sink::refuse`], for several samples at once.
     pub fn refuse_many(&self, code: &'static str, why: &dyn Display, count: u64) {
+        let why: &dyn Display = &self.journal.hiding(why);
         self.metrics.rejects(&self.feed, code).inc_by(count);
         self.lane.refuse(count);
         trace::refusal(&self.feed, code, why, count);
@@ -311,7 +344,7 @@ impl LaneSink {
 
 impl Sink for LaneSink {
     fn offer(&self, sample: &Sample<'_>) -> Result<Taken, Reject> {
-        self.take(sample, 0)
+        self.take(sample, 0, None)
     }
 
     fn refuse(&self, code: &'static str, why: &dyn Display) {
@@ -330,7 +363,7 @@ impl Sink for LaneSink {
     }
 
     fn health(&self, state: FeedState, message: &str) {
-        self.voice.report(state, &super::journal::printable(message));
+        self.voice.report(state, &super::journal::printable(&self.journal.hide(message)));
     }
 
     fn log(&self, level: Level, message: &str) {

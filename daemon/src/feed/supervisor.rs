@@ -94,7 +94,7 @@ pub fn start(
         ended: Mutex::new(false),
         on_end: Condvar::new(),
     });
-    let journal = Arc::new(Journal::new(&spec.name));
+    let journal = Arc::new(Journal::new(&spec.name, &spec.config));
     let sink =
         LaneSink::new(&spec.name, spec.topics_max, lane.clone(), metrics.clone(), journal.clone(), voice);
     let overseer = Overseer {

@@ -1,7 +1,9 @@
 //! A token bucket: so many a second in the long run, and so many at once. What it counts, and against whom, is its owner's.
 
-/// Topics, or ticks, that may be looked at for one token; more cost more. That many take about half a millisecond.
-const LOOKS_PER_TOKEN: usize = 5_000;
+/// Topics, or ticks, that may be looked at for one token. That many take about half a millisecond.
+const LOOKS_PER_TOKEN: f32 = 5_000.0;
+/// A debt is forgiven beyond what comes in in so many seconds.
+const DEBT_S: f32 = 60.0;
 
 /// See the module. Its milliseconds are the owner's; they may wrap, since only differences are taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -31,10 +33,21 @@ impl Bucket {
         Err(((1.0 - self.tokens) * 1000.0 / per_s.max(1) as f32).ceil() as u64)
     }
 
-    /// Takes more out, whether it is there or not, for what one token did not pay: so much was looked at. A debt is at most
-    /// another burst.
-    pub fn charge_looks(&mut self, looks: usize, burst: u32) {
-        self.tokens = (self.tokens - (looks / LOOKS_PER_TOKEN) as f32).max(-(burst as f32));
+    /// Takes out what looking at so much costs, whether it is there or not. A debt is at most what comes in in a minute at
+    /// `per_s` a second.
+    pub fn charge_looks(&mut self, looks: usize, per_s: u32) {
+        let debt_max = DEBT_S * per_s as f32;
+        self.tokens = (self.tokens - looks as f32 / LOOKS_PER_TOKEN).max(-debt_max);
+    }
+
+    /// If nothing is left, in how many milliseconds there is something again.
+    pub fn owed_ms(&mut self, per_s: u32, burst: u32, now_ms: u32) -> Option<u64> {
+        let mut looked_at = *self;
+        let waits = looked_at.take(per_s, burst, now_ms).err();
+        if waits.is_some() {
+            *self = looked_at;
+        }
+        waits
     }
 }
 
@@ -52,9 +65,12 @@ mod tests {
         );
         assert_eq!(take(49), Ok(()), "the clock wrapped");
         assert_eq!((take(10_000), take(10_000), take(10_000)), (Ok(()), Ok(()), Err(100)));
-        bucket.charge_looks(4_999, 2);
-        assert_eq!(bucket.take(10, 2, 10_000), Err(100), "little is for nothing");
-        bucket.charge_looks(1 << 40, 2);
-        assert_eq!(bucket.take(10, 2, 10_000), Err(300));
+        bucket.charge_looks(2_500, 10);
+        assert_eq!(bucket.take(10, 2, 10_000), Err(150), "nothing is for nothing");
+        bucket.charge_looks(1 << 40, 10);
+        assert_eq!(bucket.owed_ms(10, 2, 10_000), Some(60_100), "a debt has its bound");
+        assert_eq!(bucket.owed_ms(10, 2, 70_050), Some(50));
+        assert_eq!(bucket.owed_ms(10, 2, 70_100), None);
+        assert_eq!(bucket.take(10, 2, 70_100), Ok(()), "looking takes nothing out");
     }
 }

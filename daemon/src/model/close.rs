@@ -105,8 +105,20 @@ impl CloseCode {
 
     /// The whole close frame as a server sends it: unmasked, reason `name: text`.
     pub fn frame(self) -> Vec<u8> {
-        let Row { name, text, .. } = self.row();
-        let reason = format!("{name}: {text}");
+        self.frame_saying(self.text())
+    }
+
+    /// The same with another text, which is cut where a close frame ends.
+    pub fn frame_saying(self, text: &str) -> Vec<u8> {
+        let mut reason = format!("{}: {text}", self.name());
+        if reason.len() > REASON_BYTES_MAX {
+            let mut end = REASON_BYTES_MAX - CUT.len();
+            while !reason.is_char_boundary(end) {
+                end -= 1;
+            }
+            reason.truncate(end);
+            reason.push_str(CUT);
+        }
         let mut frame = close_head(2 + reason.len());
         frame.extend_from_slice(&self.code().to_be_bytes());
         frame.extend_from_slice(reason.as_bytes());
@@ -117,6 +129,11 @@ impl CloseCode {
         TABLE.iter().find(|row| row.code == self).expect("every code has a row; see the test below")
     }
 }
+
+/// A control frame carries at most 125 bytes (RFC 6455 5.5), of which the code has two.
+const REASON_BYTES_MAX: usize = 123;
+/// Stands where a reason was cut.
+const CUT: &str = "…";
 
 /// The close frame that answers a client's own close: its code again (RFC 6455 5.5.1), or none where it gave none.
 pub fn reply(code: Option<u16>) -> Vec<u8> {
@@ -173,5 +190,24 @@ mod tests {
         }
         assert_eq!(reply(None), [0x88, 0]);
         assert_eq!(reply(Some(1000)), [0x88, 2, 0x03, 0xe8]);
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_two_characters() {
+        for text in [
+            "short".to_owned(),
+            "x".repeat(110),
+            "x".repeat(111),
+            "ü".repeat(99),
+            format!("x{}", "ü".repeat(99)),
+        ] {
+            let frame = CloseCode::BadRequest.frame_saying(&text);
+            assert_eq!(frame[1] as usize, frame.len() - 2);
+            assert!(frame[1] <= 125);
+            let reason = std::str::from_utf8(&frame[4..]).unwrap();
+            let whole = format!("bad_request: {text}");
+            assert!(reason == whole || whole.starts_with(reason.strip_suffix('…').unwrap()), "{reason}");
+            assert_eq!(reason == whole, whole.len() <= 123);
+        }
     }
 }

@@ -75,15 +75,6 @@ pub struct Batch {
     pub n: u64,
 }
 
-/// What was pushed after some tick.
-#[derive(Debug)]
-pub struct After<'a> {
-    /// Topics of which some of it is gone.
-    pub gone: Vec<TopicId>,
-    /// What is left, in order.
-    pub left: Vec<(TopicId, &'a Arc<Frame>)>,
-}
-
 /// Topics whose state is to be saved, if anything is.
 #[derive(Debug, Default)]
 struct Ledger {
@@ -273,18 +264,17 @@ impl History {
         Some(ring.above(seq))
     }
 
-    /// What was pushed after the tick with the process-wide number `n`. `None` if that tick's place is not known any more.
-    pub fn after(&self, n: u64) -> Option<After<'_>> {
-        let at = self.order.iter().rposition(|kept| kept.n == n)?;
-        let place = self.order.get(at)?.place;
-        let rings = self.rings.iter().zip(0..);
-        let gone = rings.filter(|(ring, _)| ring.as_ref().is_some_and(|ring| ring.gone > place));
-        let left = self.order.range(at + 1..).filter_map(|kept| {
-            let frames = &self.ring(kept.topic)?.frames;
-            let at = frames.binary_search_by_key(&kept.place, |(place, _)| *place).ok()?;
-            frames.get(at).map(|(_, frame)| (kept.topic, frame))
-        });
-        Some(After { gone: gone.map(|(_, topic)| TopicId(topic)).collect(), left: left.collect() })
+    /// Where among all pushes the tick with the process-wide number `n` is; `None` if that is not known any more. Feeds beat at
+    /// different times, so ticks are not pushed in the order of their numbers.
+    pub fn place(&self, n: u64) -> Option<u64> {
+        self.order.iter().rev().find(|kept| kept.n == n).map(|kept| kept.place)
+    }
+
+    /// Every tick of a topic that was pushed after that place, in order; `None` if some of them are gone.
+    pub fn after(&self, topic: TopicId, place: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Frame>>> {
+        let ring = self.ring(topic).filter(|ring| ring.gone <= place)?;
+        let from = ring.frames.partition_point(|(at, _)| *at <= place);
+        Some(ring.frames.range(from..).map(|(_, frame)| frame))
     }
 
     /// The newest ticks, `limit` at most, in order.

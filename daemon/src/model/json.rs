@@ -22,6 +22,8 @@ pub enum What {
     Ended,
     /// A byte that cannot stand there.
     Unexpected,
+    /// What other languages print for no number, or for one beyond all: this word.
+    NoNumber(&'static str),
     /// A control character inside a string.
     Control,
     /// An escape that does not exist, or half a surrogate pair.
@@ -37,6 +39,13 @@ pub enum What {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.what {
+            What::NoNumber(word) => {
+                return write!(
+                    f,
+                    "{word} is no number of JSON, at byte {}; write null, or leave it out",
+                    self.at
+                );
+            }
             What::Ended => "it ends inside a value",
             What::Unexpected => "a character cannot stand there",
             What::Control => "a control character in a string must be escaped",
@@ -49,13 +58,39 @@ impl fmt::Display for Fault {
     }
 }
 
+impl Fault {
+    /// The same, in the word that stands there, if it is one that many print.
+    fn named(self, text: &[u8]) -> Fault {
+        let near = self.at.saturating_sub(2)..=self.at;
+        let found = near.rev().find_map(|at| Some((at, no_number_at(text, at)?)));
+        match (self.what, found) {
+            (What::Unexpected, Some((at, word))) => Fault { at, what: What::NoNumber(word) },
+            _ => self,
+        }
+    }
+}
+
+/// The word for no number, or for one beyond all, that begins at this byte. The longest first.
+pub fn no_number_at(text: &[u8], at: usize) -> Option<&'static str> {
+    const WORDS: [&str; 10] =
+        ["-Infinity", "Infinity", "-infinity", "infinity", "-inf", "inf", "-NaN", "NaN", "-nan", "nan"];
+    let starts = |rest: &[u8], word: &str| rest.starts_with(word.as_bytes());
+    let rest = text.get(at..)?;
+    let preceded = at.checked_sub(1).and_then(|before| text.get(before));
+    // Not in the middle of a word, and with its sign.
+    if preceded.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+        return None;
+    }
+    WORDS.into_iter().find(|word| starts(rest, word))
+}
+
 /// Checks one JSON value and gives it back without whitespace outside its strings.
 pub fn compact(text: &[u8], depth_max: usize) -> Result<Box<[u8]>, Fault> {
     if let Err(e) = std::str::from_utf8(text) {
         return Err(Fault { at: e.valid_up_to(), what: What::Utf8 });
     }
     let mut scan = Scan { text, at: 0, out: Vec::with_capacity(text.len()), copied: 0 };
-    scan.document(depth_max)?;
+    scan.document(depth_max).map_err(|fault| fault.named(text))?;
     Ok(scan.out.into_boxed_slice())
 }
 
@@ -309,7 +344,11 @@ mod tests {
             ("{1:2}", What::Unexpected),
             ("]", What::Unexpected),
             ("[}", What::Unexpected),
-            ("NaN", What::Unexpected),
+            ("NaN", What::NoNumber("NaN")),
+            ("[1,-Infinity]", What::NoNumber("-Infinity")),
+            ("{\"a\":nan}", What::NoNumber("nan")),
+            ("[nope]", What::Unexpected),
+            ("x.inf", What::Unexpected),
             ("+1", What::Unexpected),
             ("01", What::Trailing),
             ("1 2", What::Trailing),

@@ -7,10 +7,13 @@
 //!
 //! Everything is bounded: members by connections, news of who came and went by members, letters by count, age and bytes.
 
+mod fairness;
 mod mail;
 
 use std::collections::{BTreeMap, HashMap};
 
+pub use self::fairness::Publisher;
+use self::fairness::{Fairness, KEPT};
 use self::mail::Mail;
 pub use self::mail::{Letter, Limits};
 use super::protocol::error::{Code, ProtocolError};
@@ -141,6 +144,8 @@ struct Room {
     /// Messages that may still be taken, in thousandths, as of `at_ms`.
     budget: u64,
     at_ms: u64,
+    /// Whose turn it is while that is little.
+    fairness: Fairness,
     /// Letters so far.
     letters: u64,
 }
@@ -163,6 +168,7 @@ impl Rooms {
             moved: BTreeMap::new(),
             budget: MESSAGES_BURST * 1000,
             at_ms: 0,
+            fairness: Fairness::default(),
             letters: 0,
         });
         Rooms { rooms: rooms.collect(), by_name, mail: Mail::new(limits) }
@@ -219,7 +225,7 @@ impl Rooms {
     pub fn publish(
         &mut self,
         topic: &str,
-        from: &str,
+        (from, publisher): (&str, Publisher),
         to: Option<&To>,
         value: &[u8],
         now_ms: u64,
@@ -236,9 +242,10 @@ impl Rooms {
                 "nobody may publish here; its [[topic]] would need publish = true".into(),
             );
         }
-        if let Err(wait_ms) = state.spend(now_ms) {
-            let what =
-                format!("the room takes {MESSAGES_PER_S} messages a second, {MESSAGES_BURST} at once; wait");
+        if let Err(wait_ms) = state.spend(publisher, now_ms) {
+            let what = format!(
+                "the room takes {MESSAGES_PER_S} messages a second, {MESSAGES_BURST} at once, from all who publish; wait"
+            );
             let mut error = ProtocolError::new(Code::RateLimited, what);
             error.retry_after_ms = Some(wait_ms);
             return Err(error);
@@ -324,19 +331,18 @@ impl Room {
         self.moved.entry(seat).or_insert((person, was_there));
     }
 
-    /// Takes one message out of the budget, or tells for how many milliseconds there is none.
-    fn spend(&mut self, now_ms: u64) -> Result<(), u64> {
+    /// Takes one message out of the budget, or tells for how many milliseconds there is none for this publisher.
+    fn spend(&mut self, publisher: Publisher, now_ms: u64) -> Result<(), u64> {
         let passed = now_ms.saturating_sub(self.at_ms);
         self.at_ms = self.at_ms.max(now_ms);
         let gained = passed.saturating_mul(MESSAGES_PER_S);
         self.budget = self.budget.saturating_add(gained).min(MESSAGES_BURST * 1000);
-        match self.budget.checked_sub(1000) {
-            Some(left) => {
-                self.budget = left;
-                Ok(())
-            }
-            None => Err((1000 - self.budget).div_ceil(MESSAGES_PER_S)),
+        if self.budget < 1000 {
+            return Err((1000 - self.budget).div_ceil(MESSAGES_PER_S));
         }
+        self.fairness.take(publisher, self.budget <= KEPT * 1000, now_ms)?;
+        self.budget -= 1000;
+        Ok(())
     }
 }
 

@@ -100,6 +100,29 @@ pub fn first_segment(topic: &str) -> &str {
     topic.split('.').next().unwrap_or(topic)
 }
 
+/// What to write for a name in the manner of MQTT, NATS or a path (`a/+/#`, `a.>`), as the end of a sentence; nothing where
+/// that is not known.
+pub fn hint(text: &str) -> String {
+    let separators = ['.', '/', ':'];
+    if text.len() > TOPIC_BYTES_MAX {
+        return String::new();
+    }
+    let mut segments: Vec<&str> = text.trim_matches(separators).split(separators).collect();
+    if let Some(last) = segments.pop() {
+        match last.strip_suffix(['#', '>']) {
+            Some("") => segments.push("**"),
+            Some(name) => segments.extend([name, "**"]),
+            None => segments.push(last),
+        }
+    }
+    let meant = segments.iter().map(|segment| if *segment == "+" { "*" } else { *segment });
+    let meant = meant.collect::<Vec<_>>().join(".");
+    match Pattern::parse(&meant) {
+        Ok(_) if meant != text => format!("; did you mean {meant}?"),
+        _ => String::new(),
+    }
+}
+
 /// A pattern of topics. Written without wildcards it is an exact topic, which callers treat apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern(Box<str>);
@@ -238,6 +261,26 @@ mod tests {
             (&long, GrammarError::TooLong),
         ] {
             assert_eq!(check(bad.as_bytes()), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_other_protocols_write_is_told_in_our_words() {
+        for (text, meant) in [
+            ("sim.#", "sim.**"),
+            ("sim>", "sim.**"),
+            ("sim.>", "sim.**"),
+            ("#", "**"),
+            (">", "**"),
+            ("sim/+/x", "sim.*.x"),
+            ("/sim/AAPL", "sim.AAPL"),
+            ("sim:AAPL", "sim.AAPL"),
+            ("sim.AAPL.", "sim.AAPL"),
+        ] {
+            assert_eq!(hint(text), format!("; did you mean {meant}?"), "{text}");
+        }
+        for text in ["", "a b", "a..b", "a.#.b", "é", "a.**.b", &"a/".repeat(200)] {
+            assert_eq!(hint(text), "", "{text}");
         }
     }
 

@@ -7,7 +7,6 @@ use crate::fanout::beat::Beat;
 use crate::fanout::question::{About, Answer, Found, Missed, Past, Question};
 use crate::model::board::Board;
 use crate::model::frame::Frame;
-use crate::model::topic::Pattern;
 
 /// Bytes of one `history`, about.
 const HISTORY_BYTES_MAX: usize = 1 << 20;
@@ -46,12 +45,10 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
             });
             Found::Since { topics, snapshot, missed: bounded(since) }
         }
-        About::Resume { topics, terms, n } => {
-            let patterns: Vec<Pattern> =
-                topics.iter().filter_map(|topic| Pattern::parse(topic).ok()).collect();
-            let missed = board.missed_after(n, |name| patterns.iter().any(|pattern| pattern.matches(name)));
+        About::Resume { wish, events, n } => {
+            let missed = board.missed_after(n, events.iter().map(|name| &**name));
             let missed = bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames)));
-            Found::Resumed { topics, terms, missed }
+            Found::Resumed { wish, missed }
         }
         About::Publish(message) => rooms.publish(message, *now_ms, board, beat),
         About::Members { topic } => rooms.members(topic),

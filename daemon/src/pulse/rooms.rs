@@ -76,8 +76,8 @@ impl Rooms {
 
     /// Takes a message.
     pub fn publish(&mut self, message: Message, now_ms: u64, board: &mut Board, beat: &mut Beat) -> Found {
-        let Message { topic, publisher, to, value } = message;
-        let sent = self.model.publish(&topic, &publisher, to.as_ref(), &value, now_ms);
+        let Message { topic, publisher, origin, to, value } = message;
+        let sent = self.model.publish(&topic, (&publisher, origin), to.as_ref(), &value, now_ms);
         Found::Published(sent.map(|sent| {
             let (seq, letter) = match sent {
                 Sent::ToAll => (self.say(&topic, &publisher, value, now_ms, board), None),
@@ -141,6 +141,7 @@ mod tests {
             let message = Message {
                 topic: "rooms.a".into(),
                 publisher: "user:ann".into(),
+                origin: rooms::Publisher::default(),
                 to: Some(To::User(BOB.into())),
                 value: value.as_bytes().into(),
             };

@@ -8,6 +8,7 @@
 //! | POST `/v1/topics/{topic}?name=&to=` | publishes the body, one JSON value, to a declared topic |
 //! | `/v1/sse?topics=&rate=` | an event stream; see `routes` |
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +25,12 @@ use crate::fanout::question::Message;
 use crate::fanout::rooms::checked_value;
 use crate::model::normalise::VALUE_BYTES_MAX;
 use crate::model::protocol::WAIT_MAX_S;
-use crate::model::rooms::To;
-use crate::model::topic::Pattern;
+use crate::model::rooms::{Publisher, To};
+use crate::model::topic::{self, Pattern};
 
-use super::cors::METHODS;
-use super::opening;
+use super::cors::{self, METHODS};
+use super::opening::Pairs;
+use super::posted::Posted;
 use super::problem::problem;
 use super::reply::{Reply, busy, refused, reply};
 use super::stop::Stop;
@@ -42,12 +44,14 @@ const HISTORY_LIMIT_DEFAULT: usize = 100;
 /// Who publishes without a name.
 const UNNAMED: &str = "http";
 /// What a topic's own path answers to.
-const TOPIC_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+pub const TOPIC_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 /// Tags of `If-None-Match` that are looked at.
 const TAGS_MAX: usize = 16;
+
 pub struct Api {
     asker: Asker,
     waiting: Arc<Semaphore>,
+    posted: Arc<Posted>,
 }
 
 /// A request that a shard has to answer.
@@ -68,44 +72,38 @@ pub struct Envelope {
 
 impl Api {
     pub fn new(asker: Asker) -> Api {
-        Api { asker, waiting: Arc::new(Semaphore::new(WAITING_MAX)) }
+        Api { asker, waiting: Arc::new(Semaphore::new(WAITING_MAX)), posted: Arc::default() }
     }
 
-    /// What a request below `/v1` wants.
+    /// What a GET or HEAD below `/v1/topics` wants.
     ///
     /// # Errors
     /// The response, if no shard has to be asked.
     pub fn read<B>(request: &Request<B>) -> Result<Wanted, Box<Reply>> {
-        let rest = request.uri().path().strip_prefix("/v1/topics").unwrap_or("/");
-        let query = request.uri().query();
-        let bad = |detail: &str| Box::new(problem(StatusCode::BAD_REQUEST, detail));
-        match rest.strip_prefix('/') {
-            None if rest.is_empty() => {
-                check_method(request.method())?;
-                let pattern = opening::parameter(query, "match").map_err(bad)?;
-                Ok(Wanted::Topics { pattern: pattern.unwrap_or_else(|| "**".into()) })
+        let query = |known: &[&str]| Pairs::read(request.uri().query(), known).map_err(bad);
+        match Spot::at(request.uri().path()).ok_or_else(nothing)? {
+            Spot::List => {
+                let pairs = query(&["match"])?;
+                let pattern = pairs.only("match").map_err(bad)?;
+                Ok(Wanted::Topics { pattern: pattern.unwrap_or("**").to_owned() })
             }
-            Some(rest) if rest.ends_with("/history") && rest.matches('/').count() == 1 => {
-                let topic = rest.strip_suffix("/history").unwrap_or_default();
-                check_method(request.method())?;
-                let limit = opening::parameter(query, "limit").map_err(bad)?;
-                let limit = limit.map_or(Some(HISTORY_LIMIT_DEFAULT), |text| text.parse().ok());
-                let limit = limit.filter(|limit| (1..=u32::MAX as usize).contains(limit));
-                let limit = limit.ok_or_else(|| bad("limit must be a whole number, at least 1"))?;
+            Spot::History(topic) => {
+                let pairs = query(&["limit"])?;
+                let limit = pairs.only("limit").map_err(bad)?;
+                let limit = limit.map_or(Some(HISTORY_LIMIT_DEFAULT as u64), whole);
+                let limit = limit.filter(|limit| (1..=u64::from(u32::MAX)).contains(limit));
+                let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+                let limit = limit.ok_or_else(|| bad("limit must be a whole number, at least 1".into()))?;
                 Ok(Wanted::History { topic: topic.to_owned(), limit })
             }
-            Some(topic) if !topic.is_empty() && !topic.contains('/') => {
-                check_method(request.method()).map_err(|mut response| {
-                    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(TOPIC_METHODS));
-                    response
-                })?;
-                let wait = opening::parameter(query, "wait").map_err(bad)?;
-                let wait = wait.map_or(Some(Duration::ZERO), |text| seconds(&text)).ok_or_else(|| {
-                    bad(&format!("wait must be a whole number of seconds, at most {}", WAIT_MAX.as_secs()))
+            Spot::Topic(topic) => {
+                let pairs = query(&["wait"])?;
+                let wait = pairs.only("wait").map_err(bad)?;
+                let wait = wait.map_or(Some(Duration::ZERO), seconds).ok_or_else(|| {
+                    bad(format!("wait must be a whole number of seconds, at most {}", WAIT_MAX.as_secs()))
                 })?;
                 Ok(Wanted::Value { topic: topic.to_owned(), known: tags(request.headers()), wait })
             }
-            _ => Err(Box::new(problem(StatusCode::NOT_FOUND, "nothing is served at this path"))),
         }
     }
 
@@ -114,29 +112,57 @@ impl Api {
     /// # Errors
     /// The response that says why it goes nowhere.
     pub fn read_post<B>(request: &Request<B>) -> Result<Envelope, Box<Reply>> {
-        let bad = |detail: &str| Box::new(problem(StatusCode::BAD_REQUEST, detail));
-        let query = request.uri().query();
-        let topic = request.uri().path().strip_prefix("/v1/topics/").filter(|topic| !topic.contains('/'));
-        let Some(topic) = topic.filter(|topic| !topic.is_empty()) else {
-            check_method(request.method())?;
-            return Err(Box::new(problem(StatusCode::NOT_FOUND, "nothing is published at this path")));
+        let topic = match Spot::at(request.uri().path()).ok_or_else(nothing)? {
+            Spot::Topic(topic) => topic,
+            Spot::List | Spot::History(_) => return Err(Box::new(not_allowed(METHODS))),
         };
-        let publisher = match opening::parse(query).map_err(bad)?.name {
+        let pairs = Pairs::read(request.uri().query(), &["name", "to"]).map_err(bad)?;
+        let publisher = match pairs.name().map_err(bad)? {
             Some(name) => format!("user:{name}").into(),
             None => UNNAMED.into(),
         };
-        let to = opening::parameter(query, "to").map_err(bad)?;
-        let to = to.as_deref().map(To::parse).transpose().map_err(|error| bad(&error.message))?;
+        let to = pairs.only("to").map_err(bad)?;
+        let to = to.map(To::parse).transpose().map_err(|error| bad(error.message.into_owned()))?;
         Ok(Envelope { topic: topic.to_owned(), publisher, to })
     }
 
+    /// Answers OPTIONS with the methods of a path, and every other method that is none of them with 405. Owns all it needs.
+    pub fn methods<B>(&self, request: &Request<B>) -> impl Future<Output = Reply> + Send + use<B> {
+        let is_options = *request.method() == Method::OPTIONS;
+        let path = request.uri().path().to_owned();
+        let asker = self.asker.clone();
+        async move {
+            let takes = async |topic: &str| ask(asker.ask(Ask::Takes { topic: topic.to_owned() })).await;
+            let (takes, is_value) = match Spot::at(&path) {
+                None => return *nothing(),
+                Some(Spot::List) => (Some(Answer::Takes { messages: false }), false),
+                Some(Spot::Topic(topic)) => (takes(topic).await, true),
+                Some(Spot::History(topic)) => (takes(topic).await, false),
+            };
+            let methods = match &takes {
+                Some(Answer::Takes { messages: true }) if is_value => TOPIC_METHODS,
+                _ => METHODS,
+            };
+            match takes {
+                Some(Answer::Takes { .. }) if is_options => cors::options(methods),
+                Some(Answer::Takes { .. } | Answer::Refused(_)) if !is_options => not_allowed(methods),
+                other => reply(other),
+            }
+        }
+    }
+
     /// Publishes a body, one JSON value. Owns all it needs.
-    pub fn publish<B>(&self, to: Envelope, body: B) -> impl Future<Output = Reply> + Send + use<B>
+    pub fn publish<B>(
+        &self,
+        to: Envelope,
+        address: Option<IpAddr>,
+        body: B,
+    ) -> impl Future<Output = Reply> + Send + use<B>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let asker = self.asker.clone();
+        let (asker, posted) = (self.asker.clone(), self.posted.clone());
         async move {
             let Envelope { topic, publisher, to } = to;
             let body = match Limited::new(body, VALUE_BYTES_MAX).collect().await {
@@ -150,7 +176,13 @@ impl Api {
             };
             match checked_value(&body) {
                 Ok(value) => {
-                    reply(ask(asker.ask(Ask::Publish(Message { topic, publisher, to, value }))).await)
+                    let origin = Publisher { address, seat: None };
+                    let message = Message { topic: topic.clone(), publisher, origin, to, value };
+                    let answer = ask(asker.ask(Ask::Publish(message))).await;
+                    if let Some(Answer::Published { seq: Some(seq), .. }) = &answer {
+                        posted.note(topic, *seq);
+                    }
+                    reply(answer)
                 }
                 Err(error) => refused(&error),
             }
@@ -160,19 +192,24 @@ impl Api {
     /// Asks, and waits if that is wanted. Owns all it needs.
     pub fn answer(&self, wanted: Wanted, stop: Stop) -> impl Future<Output = Reply> + Send + use<> {
         let (asker, waiting) = (self.asker.clone(), self.waiting.clone());
+        let least = match &wanted {
+            Wanted::Topics { .. } => 0,
+            Wanted::Value { topic, .. } | Wanted::History { topic, .. } => self.posted.last(topic),
+        };
         async move {
             match wanted {
                 Wanted::Topics { pattern } => match Pattern::parse(&pattern) {
                     Ok(pattern) => reply(ask(asker.ask(Ask::Topics(pattern))).await),
                     Err(why) => {
-                        problem(StatusCode::UNPROCESSABLE_ENTITY, &format!("match is not a pattern: {why}"))
+                        let detail = format!("match is not a pattern: {why}{}", topic::hint(&pattern));
+                        problem(StatusCode::UNPROCESSABLE_ENTITY, &detail)
                     }
                 },
                 Wanted::History { topic, limit } => {
-                    reply(ask(asker.ask(Ask::History { topic, limit })).await)
+                    reply(ask(asker.ask(Ask::History { topic, limit, least })).await)
                 }
                 Wanted::Value { topic, known, wait } => {
-                    let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known })).await;
+                    let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known, least })).await;
                     let seq = match &now {
                         Some(Answer::Same { seq, .. }) => *seq,
                         Some(Answer::Silent) => 0,
@@ -213,20 +250,48 @@ async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
     asked?.await.ok()
 }
 
-/// Refuses what is neither GET nor HEAD.
-pub fn check_method(method: &Method) -> Result<(), Box<Reply>> {
-    if matches!(*method, Method::GET | Method::HEAD) {
-        return Ok(());
+/// What a path below `/v1/topics` names.
+#[derive(Debug)]
+enum Spot<'a> {
+    List,
+    Topic(&'a str),
+    History(&'a str),
+}
+
+impl Spot<'_> {
+    fn at(path: &str) -> Option<Spot<'_>> {
+        let rest = path.strip_prefix("/v1/topics")?;
+        let Some(rest) = rest.strip_prefix('/') else { return rest.is_empty().then_some(Spot::List) };
+        match rest.split_once('/') {
+            None if !rest.is_empty() => Some(Spot::Topic(rest)),
+            Some((topic, "history")) => Some(Spot::History(topic)),
+            _ => None,
+        }
     }
-    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &format!("this path answers {METHODS}"));
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
-    Err(Box::new(response))
+}
+
+fn nothing() -> Box<Reply> {
+    Box::new(problem(StatusCode::NOT_FOUND, "nothing is served at this path"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what is wrong comes as a String")]
+fn bad(detail: String) -> Box<Reply> {
+    Box::new(problem(StatusCode::BAD_REQUEST, &detail))
+}
+
+/// Refuses a method that is none of these.
+pub fn not_allowed(methods: &'static str) -> Reply {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &format!("this path answers {methods}"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn whole(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn seconds(text: &str) -> Option<Duration> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse().ok().filter(|_| digits).map(Duration::from_secs)?;
-    (seconds <= WAIT_MAX).then_some(seconds)
+    whole(text).map(Duration::from_secs).filter(|seconds| *seconds <= WAIT_MAX)
 }
 
 /// The tags a client has, without quotes and the mark of weak ones (RFC 9110 13.1.2: they compare alike here).
@@ -255,7 +320,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (sender, mut questions) = tokio::sync::mpsc::channel(8);
-            let api = Api { asker: Asker::new([sender]), waiting: Arc::new(Semaphore::new(1)) };
+            let waiting = Arc::new(Semaphore::new(1));
+            let api = Api { asker: Asker::new([sender]), waiting, posted: Arc::default() };
             let (_running, stopped) = tokio::sync::watch::channel(false);
             let poll = || {
                 let wanted = Wanted::Value { topic: "f.a".into(), known: vec![], wait: WAIT_MAX };
@@ -295,7 +361,14 @@ mod tests {
         let topics = |pattern: &str| Ok(Wanted::Topics { pattern: pattern.into() });
         for (method, uri, expected) in [
             ("GET", "/v1/topics", topics("**")),
-            ("HEAD", "/v1/topics?match=sim.%2A&x=1", topics("sim.*")),
+            ("HEAD", "/v1/topics?match=sim.%2A", topics("sim.*")),
+            ("GET", "/v1/topics?match=a&match=a", Err(400)),
+            ("GET", "/v1/topics?match=a&match=b", Err(400)),
+            ("GET", "/v1/topics?mach=a", Err(400)),
+            ("GET", "/v1/topics?values=1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?mode=all", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL/history?since=1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL/history?limit=+1", Err(400)),
             ("GET", "/v1/topics/sim.AAPL", value("sim.AAPL", 0)),
             ("GET", "/v1/topics/sim.AAPL?wait=25", value("sim.AAPL", 25)),
             ("GET", "/v1/topics/sim.AAPL?wait=30", value("sim.AAPL", 30)),
@@ -305,16 +378,14 @@ mod tests {
             ("GET", "/v1/topics/sim.AAPL?wait=", Err(400)),
             ("GET", "/v1/topics/sim.AAPL?wait=1&wait=2", Err(400)),
             ("GET", "/v1/topics?match=%", Err(400)),
-            ("POST", "/v1/topics/sim.AAPL", Err(405)),
-            ("DELETE", "/v1/topics", Err(405)),
             ("GET", "/v1/topics/", Err(404)),
             ("GET", "/v1/topics/a/b", Err(404)),
+            ("GET", "/v1/topics/a/history/", Err(404)),
             ("GET", "/v1/topicsx", Err(404)),
             ("GET", "/v1/topics/sim.AAPL/history", history(100)),
             ("GET", "/v1/topics/sim.AAPL/history?limit=7", history(7)),
             ("GET", "/v1/topics/sim.AAPL/history?limit=0", Err(400)),
             ("GET", "/v1/topics/sim.AAPL/history?limit=x", Err(400)),
-            ("POST", "/v1/topics/sim.AAPL/history", Err(405)),
             ("GET", "/v1/topics/sim.AAPL/past", Err(404)),
             ("GET", "/v1/", Err(404)),
         ] {

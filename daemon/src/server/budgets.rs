@@ -1,25 +1,26 @@
 //! What each address may still ask over HTTP of what costs the others something: publishing, and lists of all topics.
 //!
 //! A connection is held to `commands_per_s`. Over HTTP connections are many and short, so there it is the address, by the
-//! same keys. Loopback and unix peers are this machine itself or a proxy on it: they have no limit of their own, as they
-//! have none of connections, but whom a proxy speaks for has, by the last address in `X-Forwarded-For`, which is the one
-//! that the proxy saw itself. That can be trusted this far: who forges it where no proxy writes it does no more than give
-//! itself a limit.
+//! same keys; see `peer` for whose that is. What patterns cost is counted by address over WebSockets too, so that a new
+//! connection does not begin without the debt of the last.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hyper::header::HeaderMap;
 
-use super::limits::network;
+use super::peer::who;
+use crate::fanout::arrival::{AddressShare, Share};
 use crate::model::bucket::Bucket;
 
+/// How many connections' worth of work with patterns one address may ask for. A whole office behind one address comes back at
+/// once; 8 connections' worth is 2 % of a core in the long run.
+pub const PATTERNS_SHARE: u32 = 8;
 /// Addresses that are remembered, at most. Who has asked nothing while so many others did begins with a full share, which
 /// it would have after a few seconds anyway.
 const ADDRESSES_MAX: usize = 16_384;
-const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// See the module.
 pub struct Budgets {
@@ -27,6 +28,28 @@ pub struct Budgets {
     burst: u32,
     started: Instant,
     known: Mutex<Known>,
+}
+
+/// See [`Budgets::share`].
+struct Part {
+    budgets: Arc<Budgets>,
+    address: IpAddr,
+}
+
+impl AddressShare for Part {
+    fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    fn owed_ms(&self) -> Option<u64> {
+        let Budgets { per_s, burst, .. } = *self.budgets;
+        let now_ms = self.budgets.now_ms();
+        self.budgets.known().of(self.address, burst, now_ms).owed_ms(per_s, burst, now_ms)
+    }
+
+    fn charge(&self, looks: usize) {
+        self.budgets.charge_looks(self.address, looks);
+    }
 }
 
 /// Two halves: when the recent one is full it becomes the other, and what that held is forgotten.
@@ -61,7 +84,13 @@ impl Budgets {
     /// Takes out what a list cost beyond its token: it looked at so many topics.
     pub fn charge_looks(&self, address: IpAddr, looks: usize) {
         let now_ms = self.now_ms();
-        self.known().of(address, self.burst, now_ms).charge_looks(looks, self.burst);
+        self.known().of(address, self.burst, now_ms).charge_looks(looks, self.per_s);
+    }
+
+    /// A connection's part in the share of its address; none if it has no limit.
+    pub fn share(self: &Arc<Budgets>, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<Share> {
+        let address = who(peer, headers)?;
+        Some(Box::new(Part { budgets: self.clone(), address }))
     }
 
     fn now_ms(&self) -> u32 {
@@ -84,19 +113,6 @@ impl Known {
     }
 }
 
-/// Whose share it is; nobody's when it comes from this machine.
-fn who(peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-    let outside = |address: IpAddr| Some(network(address)).filter(|address| !address.is_loopback());
-    peer.and_then(outside).or_else(|| forwarded(headers).and_then(outside))
-}
-
-/// Who the nearest proxy says it speaks for; some write the port too.
-fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
-    let last = last.rsplit(',').next()?.trim();
-    last.parse().ok().or_else(|| Some(last.parse::<SocketAddr>().ok()?.ip()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +125,7 @@ mod tests {
     }
 
     fn headers(forwarded: &[&str]) -> HeaderMap {
-        forwarded.iter().map(|value| (FORWARDED_FOR.parse().unwrap(), value.parse().unwrap())).collect()
+        forwarded.iter().map(|value| ("x-forwarded-for".parse().unwrap(), value.parse().unwrap())).collect()
     }
 
     #[test]
@@ -139,21 +155,21 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_asked_for_whom_it_speaks_and_nobody_else_is() {
-        let local = address("127.0.0.1");
-        for (peer, forwarded, whose) in [
-            (local, &["198.51.100.7, 192.0.2.1"][..], address("192.0.2.1")),
-            (local, &["192.0.2.1", "203.0.113.9:4711"], address("203.0.113.9")),
-            (None, &["[2001:db8:1:2:3::4]:80"], address("2001:db8:1:2::")),
-            (None, &["2001:db8:1:2:3::4"], address("2001:db8:1:2::")),
-            (local, &["unknown"], None),
-            (local, &["192.0.2.1, "], None),
-            (local, &["127.0.0.1"], None),
-            (local, &[], None),
-            (address("192.0.2.1"), &["203.0.113.9"], address("192.0.2.1")),
-        ] {
-            assert_eq!(who(peer, &headers(forwarded)), whose, "{peer:?} {forwarded:?}");
-        }
+    fn who_connects_anew_brings_the_debt_of_its_address_along() {
+        let (budgets, none) = (Arc::new(Budgets::new(1, 2)), headers(&[]));
+        let share = |peer| budgets.share(address(peer), &none).expect("it has a limit");
+        let first = share("192.0.2.1");
+        assert_eq!(first.owed_ms(), None);
+        first.charge(30_000);
+        drop(first);
+        let owed_ms = share("192.0.2.1").owed_ms().unwrap();
+        assert!((3_000..=5_000).contains(&owed_ms), "{owed_ms}");
+        assert_eq!(share("192.0.2.2").owed_ms(), None);
+        assert!(budgets.share(None, &none).is_none() && budgets.share(address("127.0.0.1"), &none).is_none());
+        assert!(
+            budgets.share(None, &headers(&["192.0.2.1"])).unwrap().owed_ms().is_some(),
+            "a proxy speaks for it"
+        );
     }
 
     #[test]

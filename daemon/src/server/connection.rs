@@ -22,13 +22,16 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::fanout::arrival::{Arrival, Kind, Permit, Socket};
+use crate::model::close::CloseCode;
 use crate::model::encoding::Encoding;
 
-use super::Place;
 use super::api::WAIT_MAX;
-use super::limits::{Full, Limits};
-use super::routes::{Answer, Routes};
+use super::budgets::Budgets;
+use super::hosts::Door;
+use super::limits::Limits;
+use super::routes::{Answer, Routes, Visit};
 use super::stop::Stop;
+use super::{CountClose, Place};
 
 /// Connections over the limit that are told so at the same time; further ones are closed without a word. They take
 /// descriptors beyond the limit, so they are few.
@@ -48,10 +51,21 @@ const LINGER_BYTES: usize = 2 << 20;
 /// What every connection passes.
 pub struct Gate {
     pub limits: Arc<Limits>,
+    /// What each address may ask of patterns.
+    pub patterns: Arc<Budgets>,
     pub refusals: Semaphore,
     pub handshake: Duration,
     pub routes: Routes,
     pub place: Place,
+    pub count_close: CountClose,
+}
+
+/// What a connection becomes when it has spoken HTTP.
+enum Becomes {
+    /// A client of the fan-out's.
+    Client(Kind, Encoding),
+    /// One that is told why it is none.
+    Closed(CloseCode, String),
 }
 
 /// A byte stream that can be given away as a plain socket.
@@ -73,25 +87,57 @@ impl Transport for UnixStream {
 
 impl Gate {
     /// Serves one connection; `peer` is `None` for unix peers.
-    pub async fn pass<T: Transport>(&self, io: T, peer: Option<IpAddr>, stop: Stop) {
-        match self.limits.admit(peer) {
-            Ok(place) => {
-                let asked = stop.clone();
-                let answer = |request: Request<Incoming>| self.routes.answer(request, peer, &asked);
-                if let Some((socket, read_buf, (kind, encoding))) = self.speak_http(io, answer, stop).await {
+    pub async fn pass<T: Transport>(&self, io: T, peer: Option<IpAddr>, door: Door, stop: Stop) {
+        let admitted = self.limits.admit(peer);
+        // Those without a place are told so, few at a time.
+        let _refusal = match admitted.is_err().then(|| self.refusals.try_acquire()) {
+            None => None,
+            Some(Ok(refusal)) => Some(refusal),
+            Some(Err(_)) => return,
+        };
+        let asked = stop.clone();
+        let share = Mutex::new(None);
+        let spoken = {
+            let place = admitted.as_ref().map_err(|full| *full);
+            let answer = |request: Request<Incoming>| {
+                let its = self.patterns.share(peer, request.headers());
+                *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
+                self.routes.answer(request, &Visit { peer, door, place, stop: &asked })
+            };
+            self.speak_http(io, answer, stop.clone()).await
+        };
+        match (spoken, admitted) {
+            (Some((io, read_buf, Becomes::Client(kind, encoding))), Ok(place)) => match io.into_socket() {
+                Ok(socket) => {
                     let permit: Permit = Box::new(place);
-                    (self.place)(Arrival { socket, read_buf, kind, encoding, permit });
+                    let share = share.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    (self.place)(Arrival { socket, read_buf, kind, encoding, permit, share });
                 }
+                Err(error) => tracing::warn!(%error, "could not hand an upgraded connection over"),
+            },
+            (Some((io, _, Becomes::Closed(code, detail))), _) => {
+                (self.count_close)(code);
+                self.say_last(io, &code.frame_saying(&detail), stop).await;
             }
-            Err(full) => {
-                let Ok(_refusal) = self.refusals.try_acquire() else { return };
-                self.speak_http(io, |_: Request<Incoming>| self.refuse(full), stop).await;
-            }
+            // Without a place nothing is upgraded.
+            (Some(_), Err(_)) | (None, _) => {}
         }
     }
 
-    fn refuse(&self, full: Full) -> Answer {
-        self.routes.refuse(full)
+    /// Sends the last bytes of a connection, and waits for its client to end it too.
+    async fn say_last<T: Transport>(&self, mut io: T, bytes: &[u8], mut stop: Stop) {
+        let said = async {
+            let mut sent = 0;
+            while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+                match poll_fn(|cx| Pin::new(&mut io).poll_write(cx, rest)).await? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    count => sent += count,
+                }
+            }
+            linger(io).await
+        };
+        // A client that does not read, one that stays and a stop are no errors here.
+        let _ = stop.until(timeout(LINGER, said)).await;
     }
 
     /// Answers requests; what the connection was upgraded to, if it was.
@@ -100,25 +146,28 @@ impl Gate {
         io: T,
         answer: impl Fn(Request<Incoming>) -> Answer + Send + Sync,
         mut stop: Stop,
-    ) -> Option<(Socket, bytes::Bytes, (Kind, Encoding))> {
+    ) -> Option<(T, bytes::Bytes, Becomes)> {
         let upgrade = Mutex::new(None);
         let born = Instant::now();
         let service = service_fn(|request: Request<Incoming>| {
             let answer = answer(request);
             let mut is_stream = false;
-            let answer = match answer {
+            let (response, becomes) = match answer {
                 Answer::Upgrade(response, kind, encoding) => {
                     is_stream = encoding == Encoding::Sse;
-                    let becomes = Some((kind, encoding));
-                    *upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = becomes;
-                    Answer::Now(response)
+                    (Ok(response), Some(Becomes::Client(kind, encoding)))
                 }
-                other => other,
+                Answer::Close(response, code, detail) => (Ok(response), Some(Becomes::Closed(code, detail))),
+                Answer::Now(response) => (Ok(response), None),
+                Answer::Later(response) => (Err(response), None),
             };
+            if becomes.is_some() {
+                *upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = becomes;
+            }
             Box::pin(async move {
-                let mut response = match answer {
-                    Answer::Now(response) | Answer::Upgrade(response, ..) => response,
-                    Answer::Later(response) => response.await,
+                let mut response = match response {
+                    Ok(response) => response,
+                    Err(later) => later.await,
                 };
                 if born.elapsed() > HTTP_LAST {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -131,6 +180,8 @@ impl Gate {
         });
         let mut http = http1::Builder::new()
             .timer(TokioTimer::new())
+            // Who has said all that it wants to say may shut its side, and still be answered.
+            .half_close(true)
             .header_read_timeout(self.handshake)
             .max_buf_size(HEADER_BYTES_MAX)
             .max_header_size(HEADER_BYTES_MAX)
@@ -163,19 +214,12 @@ impl Gate {
         }
         let parts = http.into_parts();
         let io = parts.io.into_inner();
-        let kind = upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        let Some(kind) = kind else {
-            // Neither a client that stays nor a stop is an error here.
-            let _ = stop.until(timeout(LINGER, linger(io))).await;
+        let becomes = upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if becomes.is_none() {
+            self.say_last(io, &[], stop).await;
             return None;
-        };
-        match io.into_socket() {
-            Ok(socket) => Some((socket, parts.read_buf, kind)),
-            Err(error) => {
-                tracing::warn!(%error, "could not hand an upgraded connection over");
-                None
-            }
         }
+        becomes.map(|becomes| (io, parts.read_buf, becomes))
     }
 }
 

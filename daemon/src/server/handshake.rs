@@ -2,22 +2,25 @@
 //! there, and RFC 6455 4.2.1 asks for more.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::model::protocol::{SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK};
 
+use super::hosts::{Target, Wrong};
+use super::limits::Full;
 use super::metrics::Outcome;
 use super::origin::Origins;
 use super::problem::problem;
+use crate::model::close::CloseCode;
+use crate::model::web_origin::WebOrigin;
 
-/// Why a handshake is refused, and how that is answered.
+/// Why a request is refused, and how that is answered.
 #[derive(Debug)]
 pub struct Refusal {
     pub outcome: Outcome,
-    status: StatusCode,
-    detail: String,
+    pub status: StatusCode,
+    pub detail: String,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -26,16 +29,26 @@ impl Refusal {
         Refusal::new(Outcome::BadRequest, StatusCode::BAD_REQUEST, detail)
     }
 
-    fn new(outcome: Outcome, status: StatusCode, detail: impl Into<String>) -> Refusal {
+    pub fn new(outcome: Outcome, status: StatusCode, detail: impl Into<String>) -> Refusal {
         Refusal { outcome, status, detail: detail.into(), header: None }
     }
 
-    fn with(mut self, name: HeaderName, value: &'static str) -> Refusal {
+    pub fn with(mut self, name: HeaderName, value: &'static str) -> Refusal {
         self.header = Some((name, HeaderValue::from_static(value)));
         self
     }
 
-    pub fn into_response(self) -> Response<Full<Bytes>> {
+    /// What a page is told, which cannot read the status of a handshake.
+    pub fn close(&self) -> CloseCode {
+        match self.outcome {
+            Outcome::OverCapacity => CloseCode::OverCapacity,
+            Outcome::AddressLimit => CloseCode::ConnectionLimit,
+            Outcome::Stopping => CloseCode::ServiceRestart,
+            _ => CloseCode::BadRequest,
+        }
+    }
+
+    pub fn into_response(self) -> Response<http_body_util::Full<Bytes>> {
         let mut response = problem(self.status, &self.detail);
         let headers = response.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -49,8 +62,46 @@ impl Refusal {
     }
 }
 
-/// Passes a handshake that may be answered with 101: the subprotocol to name in it, if the client offered any.
-pub fn check<B>(request: &Request<B>, origins: &Origins) -> Result<Option<&'static str>, Refusal> {
+impl Refusal {
+    /// What a server answers that is about to stop: most often to start again.
+    pub fn stopping() -> Refusal {
+        let detail = "the server is about to stop; connect again";
+        Refusal::new(Outcome::Stopping, StatusCode::SERVICE_UNAVAILABLE, detail)
+            .with(header::RETRY_AFTER, "1")
+    }
+}
+
+/// What a connection is answered that has no place.
+impl From<Full> for Refusal {
+    fn from(full: Full) -> Refusal {
+        let (outcome, status, detail) = match full {
+            Full::Server => (
+                Outcome::OverCapacity,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the server is full; try again later",
+            ),
+            Full::Address => (
+                Outcome::AddressLimit,
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many connections from this address; close some",
+            ),
+        };
+        Refusal::new(outcome, status, detail).with(header::RETRY_AFTER, "5")
+    }
+}
+
+impl From<Wrong> for Refusal {
+    fn from(wrong: Wrong) -> Refusal {
+        let detail = wrong.detail();
+        match wrong {
+            Wrong::Malformed => Refusal::bad_request(detail),
+            Wrong::Foreign(_) => Refusal::new(Outcome::Host, StatusCode::FORBIDDEN, detail),
+        }
+    }
+}
+
+/// Passes a handshake that may be answered with 101.
+pub fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     let headers = request.headers();
     if request.method() != Method::GET {
         let detail = "a WebSocket handshake is a GET";
@@ -80,44 +131,40 @@ pub fn check<B>(request: &Request<B>, origins: &Origins) -> Result<Option<&'stat
     if headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != b"0") {
         return Err(Refusal::bad_request("a WebSocket handshake has no body"));
     }
-    check_origin(headers, origins)?;
-    subprotocol(headers)
+    Ok(())
 }
 
-/// RFC 9112 3.2: HTTP/1.1 has exactly one Host, and no request has two.
-pub fn check_host<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    let valid = match only(request.headers(), header::HOST) {
-        Some(host) => hyper::http::uri::Authority::try_from(host).is_ok(),
-        None => hosts == 0 && request.version() < Version::HTTP_11,
-    };
-    if valid {
-        Ok(())
-    } else {
-        Err(Refusal::bad_request("the Host header must be there once, as host or host:port"))
-    }
-}
-
-/// Whether a page may come in: no Origin, the same host's, or a listed one.
-pub fn check_origin(headers: &HeaderMap, origins: &Origins) -> Result<(), Refusal> {
+/// Whether a page may come in: no Origin, the same host's, or a listed one. Its Origin, if it has one.
+pub fn check_origin(
+    headers: &HeaderMap,
+    origins: &Origins,
+    target: &Target,
+) -> Result<Option<WebOrigin>, Refusal> {
     if !headers.contains_key(header::ORIGIN) {
-        return Ok(());
+        return Ok(None);
     }
-    let text = |name| only(headers, name).and_then(|value| std::str::from_utf8(value).ok());
-    let Some(origin) =
-        text(header::ORIGIN).filter(|origin| origin.bytes().all(|byte| byte.is_ascii_graphic()))
-    else {
-        return Err(Refusal::bad_request("the Origin header must be there once, in visible ASCII"));
+    let text = only(headers, header::ORIGIN).and_then(|value| std::str::from_utf8(value).ok());
+    let Some(origin) = text.and_then(WebOrigin::parse) else {
+        return Err(Refusal::bad_request(
+            "the Origin header must be there once, as scheme://host:port or null",
+        ));
     };
-    if origins.admit(origin, text(header::HOST).unwrap_or_default()) {
-        return Ok(());
+    if origins.admit(&origin, target) {
+        return Ok(Some(origin));
     }
-    let detail =
-        format!("pages of {origin} may not connect; the server's operator can add it to server.origins");
+    let detail = format!(
+        "pages of {origin} may not connect; the server's operator can add it to origins in [server]: origins = [\"{origin}\"]"
+    );
     Err(Refusal::new(Outcome::Origin, StatusCode::FORBIDDEN, detail))
 }
 
-fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
+/// The first subprotocol that a client offers. A browser takes no answer that names none of those it offered.
+pub fn first_offered(headers: &HeaderMap) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(items(headers, header::SEC_WEBSOCKET_PROTOCOL).next()?).ok()
+}
+
+/// The subprotocol to name in the answer, if the client offers any.
+pub fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
     let mut offered = items(headers, header::SEC_WEBSOCKET_PROTOCOL).peekable();
     if offered.peek().is_none() {
         return Ok(None);
@@ -160,6 +207,7 @@ fn is_key(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::host::Host;
 
     fn handshake() -> hyper::http::request::Builder {
         Request::get("/ws")
@@ -173,7 +221,32 @@ mod tests {
 
     fn outcome(request: hyper::http::request::Builder) -> Result<Option<&'static str>, Outcome> {
         let request = request.body(()).unwrap();
-        check_host(&request).and_then(|()| check(&request, &Origins::new(vec![]))).map_err(|r| r.outcome)
+        check(&request).and_then(|()| subprotocol(request.headers())).map_err(|r| r.outcome)
+    }
+
+    #[test]
+    fn an_origin_is_there_once_and_is_one() {
+        let judge = |values: &[&str]| {
+            let headers = values.iter().map(|value| (header::ORIGIN, value.parse().unwrap()));
+            let origins = Origins::new(vec![]);
+            check_origin(&headers.collect(), &origins, &Host::with_port("localhost:80")).map_err(|r| r.status)
+        };
+        assert_eq!(judge(&[]), Ok(None));
+        assert_eq!(judge(&["http://localhost"]), Ok(WebOrigin::parse("http://localhost")));
+        for foreign in ["null", "http://evil.example", "https://localhost:81"] {
+            assert_eq!(judge(&[foreign]), Err(StatusCode::FORBIDDEN), "{foreign}");
+        }
+        for malformed in [
+            "",
+            "http://localhost:80:81",
+            "http://a http://b",
+            "http://a/",
+            "localhost",
+            "http://u@localhost",
+        ] {
+            assert_eq!(judge(&[malformed]), Err(StatusCode::BAD_REQUEST), "{malformed}");
+        }
+        assert_eq!(judge(&["http://localhost", "http://localhost"]), Err(StatusCode::BAD_REQUEST));
     }
 
     #[test]

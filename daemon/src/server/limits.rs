@@ -1,8 +1,10 @@
 //! How many connections there may be, in all and from one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use super::peer::outside;
 
 /// Why a connection has no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,21 +36,15 @@ impl Limits {
 
     /// A place for one connection from `peer`, which is `None` for unix peers.
     pub fn admit(self: &Arc<Limits>, peer: Option<IpAddr>) -> Result<Place, Full> {
-        let address = peer.map(network).filter(|address| self.per_address > 0 && !address.is_loopback());
         let mut open = self.open();
         if open.all >= self.connections {
             return Err(Full::Server);
         }
-        if let Some(address) = address {
-            let count = open.by_address.get(&address).copied().unwrap_or(0);
-            if count >= self.per_address {
-                return Err(Full::Address);
-            }
-            open.by_address.insert(address, count + 1);
-        }
         open.all += 1;
         drop(open);
-        Ok(Place { limits: self.clone(), address })
+        let place = Place { limits: self.clone(), address: OnceLock::new() };
+        place.count_for(peer.and_then(outside))?;
+        Ok(place)
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -59,31 +55,43 @@ impl Limits {
 /// One connection's place; free again when dropped.
 pub struct Place {
     limits: Arc<Limits>,
-    address: Option<IpAddr>,
+    /// Whose it is.
+    address: OnceLock<IpAddr>,
+}
+
+impl Place {
+    /// Counts it among the connections of an address, unless it is counted already.
+    ///
+    /// # Errors
+    /// That address has its share.
+    pub fn count_for(&self, address: Option<IpAddr>) -> Result<(), Full> {
+        let Some(address) = address.filter(|_| self.limits.per_address > 0) else { return Ok(()) };
+        let mut open = self.limits.open();
+        if self.address.get().is_some() {
+            return Ok(());
+        }
+        let count = open.by_address.get(&address).copied().unwrap_or(0);
+        if count >= self.limits.per_address {
+            return Err(Full::Address);
+        }
+        open.by_address.insert(address, count + 1);
+        // It is empty: only here it is set, and the lock is held.
+        let _ = self.address.set(address);
+        Ok(())
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.limits.open();
         open.all -= 1;
-        let Some(address) = self.address else { return };
-        if let Some(count) = open.by_address.get_mut(&address) {
+        let Some(address) = self.address.get() else { return };
+        if let Some(count) = open.by_address.get_mut(address) {
             *count -= 1;
             if *count == 0 {
-                open.by_address.remove(&address);
+                open.by_address.remove(address);
             }
         }
-    }
-}
-
-/// What one subscriber line owns: an IPv4 address, or an IPv6 /64 (the least that is assigned, RFC 6177).
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_loopback() => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address => address,
     }
 }
 
@@ -135,5 +143,19 @@ mod tests {
         }
         let held: Vec<_> = (0..3).map(|_| limits.admit(None)).collect();
         assert!(held.iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a_place_behind_a_proxy_counts_for_whom_it_speaks() {
+        let limits = Limits::new(100, 1);
+        let places: Vec<_> = (0..3).map(|_| limits.admit(address("127.0.0.1")).ok().unwrap()).collect();
+        assert_eq!(places[0].count_for(address("192.0.2.1")), Ok(()));
+        assert_eq!(places[0].count_for(address("192.0.2.1")), Ok(()), "once");
+        assert_eq!(places[1].count_for(address("192.0.2.1")), Err(Full::Address));
+        assert_eq!(places[1].count_for(address("192.0.2.2")), Ok(()));
+        assert_eq!(places[2].count_for(None), Ok(()));
+        assert_eq!(limits.admit(address("192.0.2.1")).err(), Some(Full::Address));
+        drop(places);
+        assert!(limits.open().by_address.is_empty());
     }
 }

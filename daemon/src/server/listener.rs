@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::Error;
 use super::Listen;
 use super::connection::{Gate, Transport};
+use super::hosts::Door;
 use super::log_limit::LogLimit;
 use super::socket_file::{self, SocketFile};
 use super::stop::Stop;
@@ -79,26 +80,28 @@ impl Listener {
 trait Accept {
     type Io: Transport;
 
-    /// The next connection, and its address where it has one.
-    fn next(&self) -> impl Future<Output = io::Result<(Self::Io, Option<IpAddr>)>> + Send;
+    /// The next connection, its peer's address where it has one, and where it came in.
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Io, Option<IpAddr>, Door)>> + Send;
 }
 
 impl Accept for tokio::net::TcpListener {
     type Io = tokio::net::TcpStream;
 
-    async fn next(&self) -> io::Result<(Self::Io, Option<IpAddr>)> {
+    async fn next(&self) -> io::Result<(Self::Io, Option<IpAddr>, Door)> {
         let (stream, peer) = self.accept().await?;
         // A tick is worth nothing late. A client that is gone already says so when it is read.
         let _ = stream.set_nodelay(true);
-        Ok((stream, Some(peer.ip())))
+        let bound = self.local_addr()?.ip();
+        let local = stream.local_addr().map_or(bound, |local| local.ip());
+        Ok((stream, Some(peer.ip()), Door::Tcp { bound, local }))
     }
 }
 
 impl Accept for tokio::net::UnixListener {
     type Io = tokio::net::UnixStream;
 
-    async fn next(&self) -> io::Result<(Self::Io, Option<IpAddr>)> {
-        self.accept().await.map(|(stream, _)| (stream, None))
+    async fn next(&self) -> io::Result<(Self::Io, Option<IpAddr>, Door)> {
+        self.accept().await.map(|(stream, _)| (stream, None, Door::Unix))
     }
 }
 
@@ -107,12 +110,12 @@ async fn accept_all(socket: impl Accept, gate: Arc<Gate>, stop: &mut Stop, alive
     let log = LogLimit::default();
     while let Some(accepted) = stop.until(socket.next()).await {
         match accepted {
-            Ok((io, peer)) => {
+            Ok((io, peer, door)) => {
                 nap = NAP_MIN;
                 let (gate, stop, alive) = (gate.clone(), stop.clone(), alive.clone());
                 tokio::spawn(async move {
                     let _alive = alive;
-                    gate.pass(io, peer, stop).await;
+                    gate.pass(io, peer, door, stop).await;
                 });
             }
             Err(error) if is_one_connections(&error) => {}

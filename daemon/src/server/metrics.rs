@@ -11,6 +11,7 @@ pub enum Outcome {
     HttpVersion,
     NotWebsocket,
     WebsocketVersion,
+    Host,
     Origin,
     Subprotocol,
     OverCapacity,
@@ -19,13 +20,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 11] = [
+    const ALL: [Outcome; 12] = [
         Outcome::Ok,
         Outcome::BadRequest,
         Outcome::Method,
         Outcome::HttpVersion,
         Outcome::NotWebsocket,
         Outcome::WebsocketVersion,
+        Outcome::Host,
         Outcome::Origin,
         Outcome::Subprotocol,
         Outcome::OverCapacity,
@@ -41,6 +43,7 @@ impl Outcome {
             Outcome::HttpVersion => "http_version",
             Outcome::NotWebsocket => "not_websocket",
             Outcome::WebsocketVersion => "websocket_version",
+            Outcome::Host => "host",
             Outcome::Origin => "origin",
             Outcome::Subprotocol => "subprotocol",
             Outcome::OverCapacity => "over_capacity",

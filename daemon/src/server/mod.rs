@@ -10,6 +10,8 @@ mod cors;
 mod error;
 mod extensions;
 mod handshake;
+pub(crate) mod hosts;
+mod kept;
 mod limits;
 mod listener;
 mod log_limit;
@@ -17,10 +19,13 @@ mod metrics;
 mod opening;
 mod origin;
 pub mod page;
+mod peer;
+mod posted;
 mod problem;
 mod reply;
 mod routes;
 pub(crate) mod socket_file;
+mod sockets;
 mod stop;
 
 use std::fmt;
@@ -35,8 +40,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::fanout::arrival::Arrival;
 use crate::fanout::enquiry::Asker;
+use crate::model::close::CloseCode;
+use crate::model::host::Host;
+use crate::model::web_origin::Listed;
 
-use budgets::Budgets;
+use budgets::{Budgets, PATTERNS_SHARE};
 use connection::Gate;
 pub use error::Error;
 use listener::Listener;
@@ -50,6 +58,9 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Takes upgraded connections. Called on the server's thread; must not block.
 pub type Place = Arc<dyn Fn(Arrival) + Send + Sync>;
+
+/// Counts a close that the server itself has sent.
+pub type CountClose = Arc<dyn Fn(CloseCode) + Send + Sync>;
 
 /// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,13 +83,16 @@ impl fmt::Display for Listen {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub listen: Vec<Listen>,
-    /// Browsers' Origins that may connect besides the page's own host, such as `https://dash.example.com`; `*` is any.
-    pub origins: Vec<String>,
+    /// Browsers' Origins that may connect besides the page's own host, such as `https://dash.example.com`.
+    pub origins: Vec<Listed>,
+    /// Names by which the server is reached, besides its own addresses; see `hosts`.
+    pub hosts: Vec<Host>,
     /// How long a client may take to send its request's header, and how long an idle HTTP connection is kept.
     pub handshake: Duration,
     /// Connections at once, upgraded or not. 0: the descriptor limit less a tenth, which is left for feeds and files.
     pub connections: usize,
-    /// Connections at once from one IPv4 address or IPv6 /64; loopback and unix peers are exempt. 0: no limit.
+    /// Connections at once from one IPv4 address or IPv6 /64. 0: no limit. Loopback and unix peers are exempt, unless a proxy
+    /// there says for whom it speaks; see `peer`.
     pub connections_per_address: usize,
     /// Messages and lists per second that one address may ask for over HTTP, in the long run; see `budgets`.
     pub commands_per_s: u32,
@@ -112,25 +126,38 @@ impl Server {
     }
 
     /// Serves on a thread of its own until [`Running::stop`].
-    pub fn start(self, place: Place, asker: Asker, documents: Documents) -> Result<Running, Error> {
+    pub fn start(
+        self,
+        place: Place,
+        count_close: CountClose,
+        asker: Asker,
+        documents: Documents,
+    ) -> Result<Running, Error> {
         let connections = match self.settings.connections {
             0 => descriptors().saturating_sub(descriptors() / 10),
             connections => connections,
         };
+        let [per_s, burst] = [self.settings.commands_per_s, self.settings.commands_burst];
+        let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
         let gate = Arc::new(Gate {
+            patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
             limits: limits::Limits::new(connections, self.settings.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: self.settings.handshake,
             routes: Routes::new(
-                self.settings.origins,
-                self.settings.echo,
-                self.settings.deflate,
+                routes::Settings {
+                    hosts: self.settings.hosts,
+                    origins: self.settings.origins,
+                    echo: self.settings.echo,
+                    deflate: self.settings.deflate,
+                },
                 asker,
-                Budgets::new(self.settings.commands_per_s, self.settings.commands_burst),
+                Budgets::new(per_s, burst),
                 self.metrics,
                 documents,
             ),
             place,
+            count_close,
         });
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;

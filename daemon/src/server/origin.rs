@@ -3,112 +3,85 @@
 
 use std::time::Instant;
 
+use super::hosts::Target;
 use super::log_limit::LogLimit;
+use crate::model::web_origin::{Listed, WebOrigin};
 
 pub struct Origins {
-    allowed: Vec<String>,
+    listed: Vec<Listed>,
     log: LogLimit,
 }
 
 impl Origins {
-    pub fn new(allowed: Vec<String>) -> Origins {
-        Origins { allowed, log: LogLimit::default() }
+    pub fn new(listed: Vec<Listed>) -> Origins {
+        Origins { listed, log: LogLimit::default() }
     }
 
-    /// Whether a page of `origin` may connect to `host` (the Host header). A refusal is logged with its remedy.
-    pub fn admit(&self, origin: &str, host: &str) -> bool {
-        let admitted = same_host(origin, host)
-            || self.allowed.iter().any(|allowed| allowed == "*" || normal(allowed) == normal(origin));
+    /// Whether a page of `origin` may connect to `target`. A refusal is logged with its remedy.
+    pub fn admit(&self, origin: &WebOrigin, target: &Target) -> bool {
+        let is_own = target.as_ref().is_some_and(|(host, port)| origin.is_of(host, *port));
+        let admitted = is_own || self.listed.iter().any(|listed| listed.admits(origin));
         if !admitted && let Some(suppressed) = self.log.pass(Instant::now()) {
-            let line = self.remedy(origin);
+            let (origin, line) = (origin.to_string(), self.remedy(origin));
             tracing::warn!(
                 suppressed,
-                "refused a page of another origin; to allow it, set in [server]: {line}"
+                "refused a page of another origin; to allow it, add {origin:?} to origins in [server]: {line}"
             );
         }
         admitted
     }
 
-    /// The configuration line that lets `origin` in. Debug formatting of visible ASCII is a TOML basic string.
-    fn remedy(&self, origin: &str) -> String {
-        let all: Vec<_> = self.allowed.iter().map(String::as_str).chain([origin]).collect();
+    /// Whether a page of `origin` may have what belongs to its user: only where it is listed by its name. `null` is any
+    /// file, and any frame that somebody sandboxed.
+    pub fn trusts(&self, origin: &WebOrigin) -> bool {
+        self.listed.iter().any(|listed| listed.is_by_name() && listed.admits(origin))
+    }
+
+    /// The configuration line that lets `origin` in.
+    fn remedy(&self, origin: &WebOrigin) -> String {
+        let listed = self.listed.iter().map(ToString::to_string);
+        let all: Vec<_> = listed.chain([origin.to_string()]).collect();
         format!("origins = {all:?}")
     }
-}
-
-/// Whether the page came from the very host it connects to. The scheme is left out: behind a proxy that ends TLS the
-/// page's is https and ours is not.
-fn same_host(origin: &str, host: &str) -> bool {
-    let origin = normal(origin);
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let host = normal(&format!("{scheme}://{host}"));
-    host.split_once("://").is_some_and(|(_, host)| host == authority)
-}
-
-/// Lower case, without a trailing slash and without the port that the scheme implies.
-fn normal(origin: &str) -> String {
-    let mut normal = origin.trim_end_matches('/').to_ascii_lowercase();
-    let port = match normal.split_once("://") {
-        Some(("http" | "ws", _)) => ":80",
-        Some(("https" | "wss", _)) => ":443",
-        _ => return normal,
-    };
-    if normal.ends_with(port) {
-        normal.truncate(normal.len() - port.len());
-    }
-    normal
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::host::Host;
+
+    fn origins(listed: &[&str]) -> Origins {
+        Origins::new(listed.iter().map(|text| Listed::parse(text).unwrap()).collect())
+    }
+
+    fn origin(text: &str) -> WebOrigin {
+        WebOrigin::parse(text).unwrap()
+    }
 
     #[test]
-    fn the_same_host_is_let_in_behind_any_scheme() {
-        for (origin, host) in [
-            ("http://localhost:8425", "localhost:8425"),
-            ("http://LOCALHOST:8425", "localhost:8425"),
-            ("https://ticks.example.com", "ticks.example.com"),
-            ("https://ticks.example.com", "ticks.example.com:443"),
-            ("http://ticks.example.com:80", "ticks.example.com"),
-            ("http://[::1]:8425", "[::1]:8425"),
+    fn the_same_host_and_listed_origins_are_let_in_and_others_are_not() {
+        let target = Host::with_port("localhost:8425");
+        let some = origins(&["https://dash.example", "null", "http://localhost:*"]);
+        for (text, trusted) in [
+            ("https://dash.example", true),
+            ("null", false),
+            ("http://localhost:5173", false),
+            ("http://localhost:8425", false),
         ] {
-            assert!(Origins::new(vec![]).admit(origin, host), "{origin} {host}");
+            assert!(some.admit(&origin(text), &target), "{text}");
+            assert_eq!(some.trusts(&origin(text)), trusted, "{text}");
         }
-    }
-
-    #[test]
-    fn other_hosts_are_refused() {
-        for (origin, host) in [
-            ("null", "localhost:8425"),
-            ("", ""),
-            ("http://", "localhost"),
-            ("http://evil.example", "localhost:8425"),
-            ("http://localhost", "localhost:8425"),
-            ("http://localhost:8425.evil.example", "localhost:8425"),
-            ("http://localhost:84250", "localhost:8425"),
-            ("https://ticks.example.com:80", "ticks.example.com"),
-            ("file://", "localhost:8425"),
-        ] {
-            assert!(!Origins::new(vec![]).admit(origin, host), "{origin} {host}");
+        for text in ["null", "http://evil.example", "http://localhost", "file://"] {
+            assert!(!origins(&[]).admit(&origin(text), &target), "{text}");
         }
+        assert!(!origins(&[]).admit(&origin("http://localhost:8425"), &None));
     }
 
-    #[test]
-    fn listed_origins_are_let_in() {
-        let origins = Origins::new(vec!["https://Dash.example.com/".into(), "null".into()]);
-        assert!(origins.admit("https://dash.example.com", "localhost"));
-        assert!(origins.admit("https://dash.example.com:443", "localhost"));
-        assert!(origins.admit("null", "localhost"));
-        assert!(!origins.admit("http://dash.example.com", "localhost"));
-        assert!(Origins::new(vec!["*".into()]).admit("http://any.example", "localhost"));
-    }
-
+    /// What the log advises is what the configuration takes: both are read by [`Listed::parse`].
     #[test]
     fn the_remedy_keeps_what_is_allowed_and_is_toml() {
-        let origins = Origins::new(vec!["https://a.example".into()]);
-        let line = origins.remedy("https://\"b\\.example");
-        assert_eq!(line, r#"origins = ["https://a.example", "https://\"b\\.example"]"#);
+        let line = origins(&["https://a.example"]).remedy(&WebOrigin::Null);
+        assert_eq!(line, r#"origins = ["https://a.example", "null"]"#);
         assert!(line.parse::<toml::Table>().is_ok());
     }
 }

@@ -29,7 +29,7 @@ pub fn reply(answer: Option<Answer>) -> Reply {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             (response, Some(tag))
         }
-        Some(Answer::Object(object)) => (json(Bytes::from(object)), None),
+        Some(Answer::Object(object) | Answer::Published { object, .. }) => (json(Bytes::from(object)), None),
         Some(Answer::Listed { object, looks }) => {
             let mut response = json(Bytes::from(object));
             response.extensions_mut().insert(Looks(looks));
@@ -40,6 +40,10 @@ pub fn reply(answer: Option<Answer>) -> Reply {
             (problem(StatusCode::NOT_FOUND, detail), None)
         }
         Some(Answer::Refused(error)) => (refused(&error), None),
+        // `Api::methods` makes its own answer of it.
+        Some(Answer::Takes { .. }) => {
+            (problem(StatusCode::NOT_FOUND, "nothing is served at this path"), None)
+        }
         None => (busy("the server has too much to do; try again"), None),
     };
     if let Some(value) = tag.and_then(|tag| HeaderValue::try_from(format!("\"{tag}\"")).ok()) {

@@ -1,11 +1,13 @@
 //! What each path of the public listeners answers. Metrics and health are on the admin listener alone.
+//!
+//! Every request is judged in one order: the host it is for, the page it comes from, and then the rest. A strange host or
+//! page learns nothing but that.
 
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fastwebsockets::upgrade;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -13,19 +15,23 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::fanout::arrival::{Kind, Opening, TickId};
 use crate::fanout::enquiry::Asker;
+use crate::model::close::CloseCode;
 use crate::model::encoding::Encoding;
-use crate::model::protocol::{SUBPROTOCOL_MSGPACK, command};
+use crate::model::host::Host;
+use crate::model::web_origin::Listed;
 
-use super::api::{Api, Wanted, check_method};
+use super::api::{self, Api, Wanted};
 use super::budgets::Budgets;
-use super::cors;
-use super::extensions::{self, Agreed};
+use super::cors::{self, Page};
 use super::handshake::{self, Refusal};
-use super::limits;
+use super::hosts::{Door, Hosts};
+use super::kept::serve;
+use super::limits::{self, Place};
 use super::metrics::{Metrics, Outcome};
-use super::opening;
+use super::opening::{self, Pairs, Query};
 use super::origin::Origins;
 use super::page;
+use super::peer::who;
 use super::problem::problem;
 use super::reply::{self, Looks, Reply};
 use super::stop::Stop;
@@ -36,19 +42,39 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-sr
 pub const FEEDS: &str = "/v1/feeds";
 /// The type of documents.
 const JSON: &str = "application/json";
-/// What a full server asks clients to wait, in seconds.
-const RETRY_AFTER: &str = "5";
-/// The same of one that stops: most often to start again.
-const RETRY_AFTER_STOP: &str = "1";
+/// What an event stream answers to.
+const STREAM_METHODS: &str = "GET, OPTIONS";
+/// What a query of `/v1/sse` may say. The last is what libraries write that cannot send the header.
+const STREAM: [&str; 5] = ["topics", "rate", "mode", "name", "lastEventId"];
 
 pub struct Routes {
+    pub(super) settings: Settings,
+    hosts: Hosts,
     origins: Origins,
-    echo: bool,
-    deflate: Option<u8>,
     api: Api,
     budgets: Arc<Budgets>,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     documents: Documents,
+}
+
+/// What routes are told by the configuration.
+#[derive(Debug)]
+pub struct Settings {
+    pub hosts: Vec<Host>,
+    pub origins: Vec<Listed>,
+    pub echo: bool,
+    /// permessage-deflate's window in bits, if it is to be had.
+    pub deflate: Option<u8>,
+}
+
+/// What a request comes with, besides itself.
+pub struct Visit<'a> {
+    /// `None` for unix peers.
+    pub peer: Option<IpAddr>,
+    pub door: Door,
+    /// The connection's place, or why it has none.
+    pub place: Result<&'a Place, limits::Full>,
+    pub stop: &'a Stop,
 }
 
 /// Finds what is made while the server runs: the document at a path. Called on the server's thread; must not block.
@@ -68,6 +94,8 @@ pub enum Answer {
     Now(Reply),
     /// A response's head, and what the connection becomes once it is sent.
     Upgrade(Reply, Kind, Encoding),
+    /// The head of an upgrade after which nothing comes but this close, with what there is to say.
+    Close(Reply, CloseCode, String),
     /// A response, once a shard has been asked.
     Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
 }
@@ -78,24 +106,31 @@ impl From<Reply> for Answer {
     }
 }
 
-/// The head of an event stream, what it is to bring, and by what name.
-type Stream = (Reply, Opening, Option<Box<str>>);
+/// Where a request goes. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Socket,
+    Echo,
+    Stream,
+    Topics,
+    /// The list of feeds.
+    Feeds,
+    /// The page and documents.
+    Other,
+}
 
 impl Routes {
-    /// `deflate` is permessage-deflate's window in bits, if it is to be had.
     pub fn new(
-        origins: Vec<String>,
-        echo: bool,
-        deflate: Option<u8>,
+        settings: Settings,
         asker: Asker,
         budgets: Budgets,
         metrics: Arc<Metrics>,
         documents: Documents,
     ) -> Routes {
         Routes {
-            origins: Origins::new(origins),
-            echo,
-            deflate,
+            hosts: Hosts::new(settings.hosts.clone()),
+            origins: Origins::new(settings.origins.clone()),
+            settings,
             api: Api::new(asker),
             budgets: Arc::new(budgets),
             metrics,
@@ -103,150 +138,142 @@ impl Routes {
         }
     }
 
-    /// Answers one request. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
-    /// `peer` is `None` for unix peers.
-    pub fn answer(&self, mut request: Request<Incoming>, peer: Option<IpAddr>, stop: &Stop) -> Answer {
-        if *request.method() == Method::POST && request.uri().path().starts_with("/v1/topics") {
-            return self.secured(self.post(request, peer));
-        }
-        let request = &mut request;
-        let brings = matches!(request.uri().path(), "/ws" | "/v1/sse")
-            || (self.echo && request.uri().path() == "/echo");
-        if brings && stop.is_requested() {
-            // The shards see off those whom they have; who comes now is better off elsewhere at once.
-            return self.secured(self.stopping());
-        }
-        let answer = match (handshake::check_host(request), request.uri().path()) {
-            (Err(refusal), _) => refusal.into_response().into(),
-            (Ok(()), "/ws") => self.upgrade(request, |query| {
-                let opening::Query { opening, name } = opening::parse(query).map_err(Refusal::bad_request)?;
-                Ok(Kind::Ticker { opening, name })
+    /// Answers one request.
+    pub fn answer(&self, mut request: Request<Incoming>, visit: &Visit<'_>) -> Answer {
+        let way = match request.uri().path() {
+            "/ws" => Way::Socket,
+            "/echo" if self.settings.echo => Way::Echo,
+            "/v1/sse" => Way::Stream,
+            path if path.starts_with("/v1/topics") => Way::Topics,
+            FEEDS => Way::Feeds,
+            _ => Way::Other,
+        };
+        let page = match self.admit(&request, way, visit) {
+            Ok(page) => page,
+            Err(refusal) => return finished(self.refuse(refusal, way), secure),
+        };
+        let is_socket = matches!(way, Way::Socket | Way::Echo);
+        let answer = match (way, visit.place) {
+            // Who has no place learns nothing else, and only a page's handshake is told it by a close.
+            (way, Err(full)) if page.is_none() || !is_socket || handshake::check(&request).is_err() => {
+                self.refuse(full.into(), way)
+            }
+            (Way::Socket | Way::Echo, place) => self.upgrade(&mut request, page.is_some(), |request| {
+                self.check_room(visit)?;
+                let kind = match way {
+                    Way::Echo => Kind::Echo,
+                    _ => {
+                        let query = opening::parse(request.uri().query());
+                        let Query { opening, name } = query.map_err(Refusal::bad_request)?;
+                        Kind::Ticker { opening, name }
+                    }
+                };
+                count(place, request, visit)?;
+                Ok(kind)
             }),
-            (Ok(()), "/echo") if self.echo => self.upgrade(request, |_| Ok(Kind::Echo)),
-            (Ok(()), path) if path.starts_with("/v1/topics") || matches!(path, "/v1/sse" | FEEDS) => {
-                self.api(request, peer, stop)
-            }
-            (Ok(()), path) => match (page::asset(path), (self.documents)(path)) {
-                (Some(asset), _) => {
-                    let (etag, bytes) =
-                        (HeaderValue::from_static(asset.etag), Bytes::from_static(asset.bytes));
-                    serve(bytes, asset.content_type, etag, request).into()
-                }
-                (None, Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
-                (None, None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
-            },
+            (Way::Stream, _) => self.stream(&request, visit),
+            (Way::Topics, _) => self.topics(request, page.is_some(), visit),
+            (Way::Feeds, _) => self.feeds(&request),
+            (Way::Other, _) => self.kept(&request),
         };
-        self.secured(answer)
+        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds);
+        finished(answer, move |response| {
+            if has_pages {
+                cors::allow(page.as_ref(), response);
+            }
+            secure(response);
+        })
     }
 
-    /// Answers who would stay with a server that is about to stop.
-    fn stopping(&self) -> Answer {
-        self.metrics.handshake(Outcome::Stopping);
-        let detail = "the server is about to stop; connect again";
-        let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_STOP));
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        response.into()
-    }
-
-    fn secured(&self, answer: Answer) -> Answer {
-        match answer {
-            Answer::Now(mut response) => {
-                secure(&mut response);
-                Answer::Now(response)
-            }
-            Answer::Upgrade(mut response, kind, encoding) => {
-                secure(&mut response);
-                Answer::Upgrade(response, kind, encoding)
-            }
-            Answer::Later(response) => Answer::Later(Box::pin(async {
-                let mut response = response.await;
-                secure(&mut response);
-                response
-            })),
+    /// Whether a request may come in: the page it is from, if it is from one.
+    fn admit<B>(&self, request: &Request<B>, way: Way, visit: &Visit<'_>) -> Result<Option<Page>, Refusal> {
+        let target = self.hosts.check(request, visit.door)?;
+        if way == Way::Other {
+            return Ok(None);
         }
+        let origin = handshake::check_origin(request.headers(), &self.origins, &target)?;
+        let said = request.headers().get(header::ORIGIN);
+        Ok(origin
+            .zip(said)
+            .map(|(origin, said)| Page { origin: said.clone(), trusted: self.origins.trusts(&origin) }))
     }
 
-    /// Publishes a body, for pages that may come in.
-    fn post(&self, request: Request<Incoming>, peer: Option<IpAddr>) -> Answer {
-        let refused = handshake::check_host(&request)
-            .and_then(|()| handshake::check_origin(request.headers(), &self.origins));
-        if let Err(refusal) = refused {
-            return refusal.into_response().into();
+    /// Refuses whatever was asked.
+    fn refuse(&self, refusal: Refusal, way: Way) -> Answer {
+        let is_handshake = matches!(way, Way::Socket | Way::Echo | Way::Stream);
+        if is_handshake || matches!(refusal.outcome, Outcome::OverCapacity | Outcome::AddressLimit) {
+            tracing::debug!(?refusal, "refused a handshake");
+            self.metrics.handshake(refusal.outcome);
         }
-        let asked = request.headers().clone();
-        let allowed = move |mut response| {
-            cors::allow(&asked, &mut response);
-            response
-        };
-        match self.afford(peer, &request).and_then(|_| Api::read_post(&request)) {
-            Ok(to) => {
-                let published = self.api.publish(to, request.into_body());
-                Answer::Later(Box::pin(async move { allowed(published.await) }))
+        refusal.into_response().into()
+    }
+
+    /// The page, or a document.
+    fn kept<B>(&self, request: &Request<B>) -> Answer {
+        let path = request.uri().path();
+        match (page::asset(path), (self.documents)(path)) {
+            (Some(asset), _) => {
+                let (etag, bytes) = (HeaderValue::from_static(asset.etag), Bytes::from_static(asset.bytes));
+                serve(bytes, asset.content_type, etag, request).into()
             }
-            Err(response) => allowed(*response).into(),
+            (None, Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
+            (None, None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
         }
     }
 
-    /// Answers a request below `/v1`, for pages that may come in.
-    fn api<B>(&self, request: &Request<B>, peer: Option<IpAddr>, stop: &Stop) -> Answer {
-        let is_stream = request.uri().path() == "/v1/sse";
-        if let Err(refusal) = handshake::check_origin(request.headers(), &self.origins) {
-            if is_stream {
-                self.metrics.handshake(refusal.outcome);
-            }
-            return refusal.into_response().into();
+    /// The list of feeds.
+    fn feeds<B>(&self, request: &Request<B>) -> Answer {
+        match *request.method() {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => return cors::options(cors::METHODS).into(),
+            _ => return api::not_allowed(cors::METHODS).into(),
         }
-        let asked = request.headers().clone();
-        let allowed = |mut response| {
-            cors::allow(&asked, &mut response);
-            response
-        };
-        if *request.method() == Method::OPTIONS {
-            return allowed(cors::preflight()).into();
+        match (Pairs::read(request.uri().query(), &[]), (self.documents)(FEEDS)) {
+            (Err(why), _) => problem(StatusCode::BAD_REQUEST, &why).into(),
+            (Ok(_), Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
+            (Ok(_), None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
         }
-        if request.uri().path() == FEEDS {
-            let listed = check_method(request.method()).and_then(|()| {
-                let list = (self.documents)(FEEDS).ok_or_else(|| {
-                    Box::new(problem(StatusCode::NOT_FOUND, "nothing is served at this path"))
-                })?;
-                Ok(serve(list.bytes, JSON, list.etag, request))
-            });
-            return allowed(listed.unwrap_or_else(|response| *response)).into();
-        }
-        if is_stream {
-            return match self.events(request) {
-                Ok((response, opening, name)) => {
-                    self.metrics.handshake(Outcome::Ok);
-                    let kind = Kind::Ticker { opening: Some(opening), name };
-                    Answer::Upgrade(allowed(response), kind, Encoding::Sse)
+    }
+
+    /// Answers what is asked of topics.
+    fn topics(&self, request: Request<Incoming>, is_page: bool, visit: &Visit<'_>) -> Answer {
+        match *request.method() {
+            Method::GET | Method::HEAD => self.value(&request, visit),
+            Method::POST => {
+                let paid = self.afford(visit.peer, &request);
+                match paid.and_then(|whose| Ok((whose, Api::read_post(&request)?))) {
+                    Ok((whose, to)) => {
+                        Answer::Later(Box::pin(self.api.publish(to, whose, request.into_body())))
+                    }
+                    Err(response) => (*response).into(),
                 }
-                Err(response) => {
-                    self.metrics.handshake(Outcome::BadRequest);
-                    allowed(*response).into()
-                }
-            };
+            }
+            // What then comes is told why it is refused, which a page can only read behind this.
+            _ if is_page && cors::is_preflight(&request) => cors::options(api::TOPIC_METHODS).into(),
+            _ => Answer::Later(Box::pin(self.api.methods(&request))),
         }
+    }
+
+    fn value<B>(&self, request: &Request<B>, visit: &Visit<'_>) -> Answer {
         let wanted = Api::read(request).and_then(|wanted| {
             // A list is a look at all topics; all else is answered from what is at hand.
             let is_list = matches!(wanted, Wanted::Topics { .. });
-            let whose = if is_list { self.afford(peer, request)? } else { None };
+            let whose = if is_list { self.afford(visit.peer, request)? } else { None };
             Ok((wanted, whose))
         });
         match wanted {
             Ok((wanted, whose)) => {
-                let answered = self.api.answer(wanted, stop.clone());
+                let answered = self.api.answer(wanted, visit.stop.clone());
                 let budgets = self.budgets.clone();
                 Answer::Later(Box::pin(async move {
                     let mut response = answered.await;
                     if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
                         budgets.charge_looks(address, looks);
                     }
-                    cors::allow(&asked, &mut response);
                     response
                 }))
             }
-            Err(response) => allowed(*response).into(),
+            Err(response) => (*response).into(),
         }
     }
 
@@ -258,21 +285,26 @@ impl Routes {
         })
     }
 
-    /// The head of an event stream, and what it is to bring.
-    fn events<B>(&self, request: &Request<B>) -> Result<Stream, Box<Reply>> {
-        if *request.method() != Method::GET {
-            let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "an event stream is had with GET");
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
-            return Err(Box::new(response));
+    /// Answers who asks for an event stream.
+    fn stream<B>(&self, request: &Request<B>, visit: &Visit<'_>) -> Answer {
+        match *request.method() {
+            Method::GET => {}
+            Method::OPTIONS => return cors::options(STREAM_METHODS).into(),
+            _ => {
+                self.metrics.handshake(Outcome::Method);
+                return api::not_allowed(STREAM_METHODS).into();
+            }
         }
-        let bad = |detail: &str| Box::new(problem(StatusCode::BAD_REQUEST, detail));
-        let opening::Query { opening, name } = opening::parse(request.uri().query()).map_err(bad)?;
-        let opening = opening.ok_or_else(|| bad("name the topics: /v1/sse?topics=feed.name,feed.*"))?;
-        command::terms(opening.rate.as_deref(), None).map_err(|error| bad(&error.message))?;
-        // What is no id of this server's is an id of another, whose past is not had here either.
-        let last = request.headers().get("last-event-id").filter(|id| !id.is_empty());
-        let last = last.map(|id| id.to_str().ok().and_then(TickId::parse).unwrap_or_default());
-        let opening = Opening { last, ..opening };
+        let kind = self.check_room(visit).and_then(|()| {
+            let kind = events(request).map_err(Refusal::bad_request)?;
+            count(visit.place, request, visit)?;
+            Ok(kind)
+        });
+        let kind = match kind {
+            Ok(kind) => kind,
+            Err(refusal) => return self.refuse(refusal, Way::Stream),
+        };
+        self.metrics.handshake(Outcome::Ok);
         let mut response = Response::new(Full::default());
         for (name, value) in [
             (header::CONTENT_TYPE, "text/event-stream"),
@@ -285,98 +317,62 @@ impl Routes {
         // It ends with the connection. hyper says so in a response of HTTP/1.0 alone; in one of 1.1 it would cut what
         // shards write into chunks.
         *response.version_mut() = Version::HTTP_10;
-        Ok((response, opening, name))
+        Answer::Upgrade(response, kind, Encoding::Sse)
     }
 
-    /// Answers any request on a connection that has no place.
-    pub fn refuse(&self, full: limits::Full) -> Answer {
-        let (outcome, status, detail) = match full {
-            limits::Full::Server => (
-                Outcome::OverCapacity,
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the server is full; try again later",
-            ),
-            limits::Full::Address => (
-                Outcome::AddressLimit,
-                StatusCode::TOO_MANY_REQUESTS,
-                "too many connections from this address; close some",
-            ),
-        };
-        self.metrics.handshake(outcome);
-        let mut response = problem(status, detail);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        secure(&mut response);
-        response.into()
-    }
-
-    fn upgrade<B>(
-        &self,
-        request: &mut Request<B>,
-        kind: impl FnOnce(Option<&str>) -> Result<Kind, Refusal>,
-    ) -> Answer {
-        let accepted = handshake::check(request, &self.origins).and_then(|protocol| {
-            let kind = kind(request.uri().query())?;
-            let agreed = self.deflate.and_then(|bits| extensions::negotiate(request.headers(), bits));
-            let (response, _) = upgrade::upgrade(request)
-                .map_err(|error| Refusal::bad_request(format!("not a WebSocket handshake: {error}")))?;
-            let mut response = response.map(|_| Full::default());
-            let mut encoding = match protocol {
-                Some(SUBPROTOCOL_MSGPACK) => Encoding::Msgpack,
-                _ => Encoding::Json,
-            };
-            if let Some(Agreed { window, answer }) = agreed
-                && let Ok(value) = HeaderValue::try_from(answer)
-            {
-                response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
-                encoding = encoding.deflated(window);
-            }
-            if let Some(protocol) = protocol {
-                let value = HeaderValue::from_static(protocol);
-                response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
-            }
-            Ok(Answer::Upgrade(response, kind, encoding))
-        });
-        match accepted {
-            Ok(answer) => {
-                self.metrics.handshake(Outcome::Ok);
-                answer
-            }
-            Err(refusal) => {
-                tracing::debug!(?refusal, "refused a handshake");
-                self.metrics.handshake(refusal.outcome);
-                refusal.into_response().into()
-            }
+    /// Whether there is room for one more, here and now.
+    fn check_room(&self, visit: &Visit<'_>) -> Result<(), Refusal> {
+        if visit.stop.is_requested() {
+            // The shards see off those whom they have; who comes now is better off elsewhere at once.
+            return Err(Refusal::stopping());
         }
+        visit.place.map(drop).map_err(Refusal::from)
     }
 }
 
-fn serve<B>(bytes: Bytes, content_type: &'static str, etag: HeaderValue, request: &Request<B>) -> Reply {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    let mut response = Response::new(Full::default());
-    if request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    } else {
-        *response.body_mut() = Full::new(bytes);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    }
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag);
-    // Kept, and asked for again each time: what is new is seen at once.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+/// Counts a connection that will stay for whom it is.
+fn count<B>(
+    place: Result<&Place, limits::Full>,
+    request: &Request<B>,
+    visit: &Visit<'_>,
+) -> Result<(), Refusal> {
+    Ok(place?.count_for(who(visit.peer, request.headers()))?)
 }
 
-/// RFC 9110 13.1.2: weak comparison with each listed tag; `*` is any.
-fn names(value: &HeaderValue, etag: &HeaderValue) -> bool {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|tag| {
-        let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
-        tag == b"*" || tag == etag.as_bytes()
-    })
+/// What an event stream is to bring, and to whom.
+fn events<B>(request: &Request<B>) -> Result<Kind, String> {
+    let pairs = Pairs::read(request.uri().query(), &STREAM)?;
+    let opening = pairs.opening()?.ok_or("name the topics: /v1/sse?topics=feed.name,feed.*")?;
+    // What is no id of this server's is an id of another, whose past is not had here either.
+    let last = match request.headers().get("last-event-id") {
+        Some(id) => Some(id.to_str().unwrap_or("?")),
+        None => pairs.one("lastEventId")?,
+    };
+    let last = last.filter(|id| !id.is_empty()).map(|id| TickId::parse(id).unwrap_or_default());
+    Ok(Kind::Ticker { opening: Some(Opening { last, ..opening }), name: pairs.name()? })
+}
+
+/// Completes whatever is answered.
+fn finished(answer: Answer, finish: impl FnOnce(&mut Reply) + Send + 'static) -> Answer {
+    match answer {
+        Answer::Now(mut response) => {
+            finish(&mut response);
+            Answer::Now(response)
+        }
+        Answer::Upgrade(mut response, kind, encoding) => {
+            finish(&mut response);
+            Answer::Upgrade(response, kind, encoding)
+        }
+        Answer::Close(mut response, code, detail) => {
+            finish(&mut response);
+            Answer::Close(response, code, detail)
+        }
+        Answer::Later(response) => Answer::Later(Box::pin(async {
+            let mut response = response.await;
+            finish(&mut response);
+            response
+        })),
+    }
 }
 
 /// Headers of every response but the 101, which browsers read none of.

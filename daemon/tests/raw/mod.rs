@@ -15,10 +15,13 @@ use std::time::Duration;
 use prometheus::{Registry, TextEncoder};
 use tickerd::fanout::arrival::{Arrival, Socket};
 use tickerd::fanout::enquiry::Asker;
+use tickerd::model::close::CloseCode;
 use tickerd::server::{Error, Listen, Metrics, Running, Server, Settings};
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
-pub const GUARD: Duration = Duration::from_secs(20);
+pub const GUARD: Duration = Duration::from_secs(60);
+/// What is done at once takes less, on a busy machine too; what waits for something takes [`GUARD`].
+pub const SOON: Duration = Duration::from_secs(20);
 
 /// Bytes both ways, over TCP or a unix socket.
 pub trait Stream: Read + Write {}
@@ -27,6 +30,8 @@ impl<T: Read + Write> Stream for T {}
 pub struct Served {
     pub running: Running,
     pub arrivals: mpsc::Receiver<Arrival>,
+    /// What the server itself has closed with.
+    pub closes: Arc<Mutex<Vec<CloseCode>>>,
     registry: Registry,
 }
 
@@ -39,6 +44,7 @@ pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
     let mut settings = Settings {
         listen: vec![Listen::Tcp("127.0.0.1:0".parse().unwrap())],
         origins: vec![],
+        hosts: vec![],
         handshake: Duration::from_secs(10),
         connections: 1000,
         connections_per_address: 64,
@@ -56,8 +62,12 @@ pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
         // A test that ended does not look any more.
         let _ = sender.lock().unwrap().send(arrival);
     });
-    let running = Server::bind(settings, metrics)?.start(place, Asker::default(), Arc::new(|_| None))?;
-    Ok(Served { running, arrivals, registry })
+    let closes = Arc::new(Mutex::new(Vec::new()));
+    let counted = closes.clone();
+    let count_close = Arc::new(move |code: CloseCode| counted.lock().unwrap().push(code));
+    let running =
+        Server::bind(settings, metrics)?.start(place, count_close, Asker::default(), Arc::new(|_| None))?;
+    Ok(Served { running, arrivals, closes, registry })
 }
 
 impl Served {

@@ -1,11 +1,10 @@
 // One chosen topic, drawn: its figure large, its line, and the numbers behind the line.
 import { at, exact, figures, numeric } from "./fields.js";
 import * as format from "./format.js";
+import * as kinds from "./kinds.js";
 import { Plot } from "./plot.js";
 import { Series } from "./series.js";
 
-/** A young line is drawn wide at first, and the window grows with it up to the chosen span. */
-const YOUNG_SECONDS = 15;
 /** Points listed in the table behind the line. */
 const LISTED = 12;
 /** How often words about the line are renewed; a screen reader must not be flooded. */
@@ -39,7 +38,7 @@ export class Chart {
     const id = `chart-${(ids += 1)}`;
     this.element.setAttribute("aria-labelledby", id);
     this.element.innerHTML = `
-      <header><h3 id="${id}"></h3><select class="field"></select><button type="button" class="close">×</button></header>
+      <header><h3 id="${id}"></h3><span class="simulated" hidden>simulated</span><select class="field"></select><button type="button" class="close">×</button></header>
       <p class="figure"><output class="now" aria-live="off">–</output><span class="step"></span><span class="hover"></span></p>
       <div class="plot" role="img"></div>
       <p class="waiting">Waiting for its first tick.</p>
@@ -49,6 +48,7 @@ export class Chart {
     for (const part of [
       "h3",
       "select",
+      ".simulated",
       ".close",
       ".now",
       ".step",
@@ -116,8 +116,7 @@ export class Chart {
   /** Draws, if there is anything new or the window has moved. `live` holds the last figure up to now. */
   paint(serverNow, now, spanSeconds, live) {
     const end = serverNow / 1000;
-    const known = Math.max(YOUNG_SECONDS, (end - (this.series.times[0] ?? end)) * 1.04);
-    this.#window = [end - Math.min(spanSeconds, known), end];
+    this.#window = [end - spanSeconds, end];
     if (this.#moved) this.#figure();
     this.#moved = false;
     const { plot, waiting } = this.#parts;
@@ -153,20 +152,22 @@ export class Chart {
   }
 
   #figure() {
-    const { now, step, select, credit } = this.#parts;
+    const { now, step, select, credit, simulated } = this.#parts;
     const topic = this.#topic;
     credit.hidden = topic.credit === "";
     credit.textContent = topic.credit;
+    simulated.hidden = !topic.simulated;
     if (!topic.text || this.#path === null) return;
-    const main = at(exact(topic.text).data.value, this.#path);
+    const value = exact(topic.text).data.value;
+    const main = at(value, this.#path);
     now.textContent = format.leaf(this.#path, main);
-    const before = this.series.numbers.at(-2);
-    const delta = Number.isFinite(before) ? numeric(main) - before : 0;
-    step.textContent =
-      delta === 0
-        ? ""
-        : `${delta > 0 ? "▲" : "▼"} ${format.change(this.#path, delta, format.decimals(this.#path, main))}`;
-    this.element.dataset.trend = delta > 0 ? "up" : delta < 0 ? "down" : "";
+    const { text, direction, title } =
+      this.#path === topic.figures[0]
+        ? kinds.change(topic, value)
+        : kinds.step(topic.kind, this.#path, main, numeric(main) - this.series.numbers.at(-2));
+    step.textContent = text;
+    step.title = title ?? "since the tick before";
+    this.element.dataset.trend = direction;
     const fields = figures(topic.value);
     if (fields.join() === this.#fields) return;
     this.#fields = fields.join();
@@ -178,14 +179,18 @@ export class Chart {
 
   #words(now, spanSeconds) {
     this.#wordsAt = now;
-    const extent = this.series.extent(this.#window[0]);
+    const [from] = this.#window;
+    const extent = this.series.extent(from);
     if (!extent) return;
     const [low, high] = extent.map((number) => format.figure(this.#path, number));
     const last = this.#parts.now.textContent;
     const minutes = spanSeconds / 60;
+    const first = this.series.times[0];
+    // Where less is known than was chosen, that is said: the line begins within the window.
+    const known = first > from ? `, known since ${format.time(first * 1000)}` : "";
     this.#parts.plot.setAttribute(
       "aria-label",
-      `${this.#topic.name}, ${format.label(this.#path)}, last ${minutes} ${minutes === 1 ? "minute" : "minutes"}: lowest ${low}, highest ${high}, now ${last}`,
+      `${this.#topic.name}, ${format.label(this.#path)}, last ${minutes} ${minutes === 1 ? "minute" : "minutes"}${known}: lowest ${low}, highest ${high}, now ${last}`,
     );
   }
 

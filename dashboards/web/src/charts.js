@@ -10,6 +10,8 @@ const UNKNOWN_EVENT = 405;
 export class Charts {
   /** Called with the names when the choice has changed. */
   onChange = () => {};
+  /** Called with a sentence when not all that was asked for can be drawn. */
+  onFull = () => {};
   /** Called with a command to send. */
   onAsk = () => {};
 
@@ -20,7 +22,8 @@ export class Charts {
   #asked = new Map();
   #hasHistory = true;
   #ids = 1_000;
-  #span = 300;
+  /** As long as the server keeps the past unless it is configured otherwise: a first look finds its window filled. */
+  #span = 60;
 
   constructor(element, topics, uPlot) {
     this.#element = element;
@@ -40,7 +43,11 @@ export class Charts {
   restore() {
     const wanted = new URLSearchParams(location.hash.slice(1)).get("topics");
     if (wanted === null) return false;
-    for (const item of wanted.split(",").filter(Boolean).slice(0, CHARTS_MAX)) {
+    const items = wanted.split(",").filter(Boolean);
+    if (items.length > CHARTS_MAX) {
+      this.onFull(`The address names ${items.length} topics; the first ${CHARTS_MAX} are drawn, which is the most.`);
+    }
+    for (const item of items.slice(0, CHARTS_MAX)) {
       const [name, path = null] = item.split(":");
       if (!this.#charts.has(name)) this.#open(name, path);
     }
@@ -56,7 +63,11 @@ export class Charts {
   toggle(name) {
     if (this.#charts.has(name)) this.#close(name);
     else {
-      if (this.#charts.size >= CHARTS_MAX) this.#close(this.names[0]);
+      if (this.#charts.size >= CHARTS_MAX) {
+        const [first] = this.names;
+        this.#close(first);
+        this.onFull(`${CHARTS_MAX} charts are the most: that of ${first} was closed for ${name}.`);
+      }
       this.#reveal(this.#open(name, null).element);
     }
     this.#changed();

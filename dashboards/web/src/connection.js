@@ -2,7 +2,15 @@
 //
 // Browsers slow the timers of hidden pages down to one a minute, so nothing here beats: a deadline is stored,
 // moved by every message, and a timer that comes late first gives queued messages a chance to be read.
-import { PROVEN_MS, backOffMs, verdict, withinMs } from "./retry.js";
+import {
+  PROVEN_MS,
+  RETRY_MAX_MS,
+  RETRY_SEEN_MS,
+  backOffMs,
+  isSentAway,
+  verdict,
+  withinMs,
+} from "./retry.js";
 
 const SUBPROTOCOL = "tickerd.v1.json";
 /** Time for the upgrade and `connected` together. */
@@ -13,7 +21,8 @@ const LATE_MS = 1_000;
 const PROBE_MS = 5_000;
 
 /**
- * @typedef {{name: "connecting"} | {name: "live"} | {name: "waiting", until: number, reason: string}
+ * `unopened` counts the tries in a row that did not even open: a browser does not tell a page why.
+ * @typedef {{name: "connecting"} | {name: "live"} | {name: "waiting", until: number, reason: string, unopened: number}
  *   | {name: "stopped", code: number, reason: string}} State
  */
 export class Connection {
@@ -26,6 +35,8 @@ export class Connection {
   #url;
   #socket = null;
   #attempt = 0;
+  #opened = false;
+  #unopened = 0;
   #liveSince = 0;
   #silenceMs = OPEN_MS;
   #deadline = 0;
@@ -75,6 +86,8 @@ export class Connection {
     this.#socket = socket;
     this.#silenceMs = OPEN_MS;
     this.#expect(OPEN_MS);
+    this.#opened = false;
+    socket.onopen = () => (this.#opened = true);
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => this.#lost(code, reason);
   }
@@ -123,23 +136,29 @@ export class Connection {
     const socket = this.#socket;
     this.#socket = null;
     if (socket) {
-      socket.onmessage = socket.onclose = null;
+      socket.onopen = socket.onmessage = socket.onclose = null;
       socket.close();
     }
     const asked = verdict(code);
-    const proven = this.#liveSince > 0 && performance.now() - this.#liveSince > PROVEN_MS;
+    // `connected` ends the back-off; an open socket alone does not, nor does a server that lets in and sends away.
+    const lived = this.#liveSince > 0 ? performance.now() - this.#liveSince : -1;
+    if (lived >= (isSentAway(code) ? PROVEN_MS : 0)) this.#attempt = 0;
     this.#liveSince = 0;
+    this.#unopened = this.#opened ? 0 : this.#unopened + 1;
     if (asked === "stop") {
       this.#become({ name: "stopped", code, reason });
       return;
     }
-    if (proven) this.#attempt = 0;
+    // A wait that the server asks for is not shortened for who looks at the page.
+    const maxMs = document.hidden || isSentAway(code) ? RETRY_MAX_MS : RETRY_SEEN_MS;
     // "At once" is honoured once; a server that keeps saying it without staying gets the back-off.
     const delay =
-      asked === "at_once" && this.#attempt === 0 ? withinMs(this.#reconnectWindow) : backOffMs(this.#attempt);
+      asked === "at_once" && this.#attempt === 0
+        ? withinMs(this.#reconnectWindow)
+        : backOffMs(this.#attempt, maxMs);
     this.#attempt += 1;
     this.#retryTimer = setTimeout(() => this.#connect(), delay);
-    this.#become({ name: "waiting", until: performance.now() + delay, reason });
+    this.#become({ name: "waiting", until: performance.now() + delay, reason, unopened: this.#unopened });
   }
 
   #become(state) {

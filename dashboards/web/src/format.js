@@ -7,17 +7,14 @@ const fine = new Intl.NumberFormat("en", { maximumFractionDigits: 4 });
 const tenth = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const coarse = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const scientific = new Intl.NumberFormat("en", { notation: "scientific", maximumSignificantDigits: 4 });
-const clock = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23",
-});
+const minutes = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const clock = new Intl.DateTimeFormat(undefined, { ...minutes, second: "2-digit" });
+const coarseClock = new Intl.DateTimeFormat(undefined, minutes);
 
-const PRICE = /(^|[._])(price|bid|ask|last|open|high|low|close|mid|vwap)$/;
-const BYTES = /(^|[._])bytes(_per_s)?$/;
-const PERCENT = /(^|[._])(percent|pct)$/;
-const SECONDS = /(^|[._])(uptime|elapsed|duration|age)_s$/;
+export const PRICE = /(^|[._])(price|bid|ask|last|open|high|low|close|mid|vwap)$/;
+export const BYTES = /(^|[._])bytes(_per_s)?$/;
+export const PERCENT = /(^|[._])(percent|pct)$/;
+export const SECONDS = /(^|[._])(uptime|elapsed|duration|age|delay)_s$/;
 /** Units of the weather, by the names that carry them; other names' `_ms` are milliseconds. */
 // prettier-ignore
 const MEASURES = [
@@ -31,23 +28,24 @@ const MEASURES = [
 /** What a shown unit already says in a field's name. */
 // prettier-ignore
 const UNIT = new RegExp([
-  "_(bytes|bytes_per_s|percent|pct)$", "(?<=uptime|elapsed|duration|age)_s$",
+  "_(bytes|bytes_per_s|percent|pct)$", "(?<=uptime|elapsed|duration|age|delay)_s$",
   "(?<=temperature|temp|dew_point|feels_like)_c$", "(?<=wind|gust)_ms$", "(?<=pressure)_hpa$",
   "(?<=precipitation)_mm$", "(?<=visibility)_m$",
 ].join("|"));
 /** Without its unit it would be called as the wind's speed is. */
 const DIRECTION = /(^|[._])wind_deg$/;
-const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+export const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 // prettier-ignore
 const UNITS_OF_TIME = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 /** Digits after the point beyond which a number that is not a price is noise. */
 const DECIMALS_MAX = 4;
 
 /** The unit that follows a measure's number, or undefined. */
-const measure = (path) => MEASURES.find(([names]) => names.test(path))?.[1];
+export const measure = (path) => MEASURES.find(([names]) => names.test(path))?.[1];
 
 export const count = (n) => whole.format(n);
 export const time = (ms) => clock.format(ms);
+export const minute = (ms) => coarseClock.format(ms);
 
 export function bytes(n) {
   let unit = 0;
@@ -100,9 +98,11 @@ export function decimals(path, value) {
   return Math.min(source.length - point - 1, kept ? 8 : DECIMALS_MAX);
 }
 
+const signOf = (n) => (n < 0 ? "−" : n > 0 ? "+" : "");
+
 /** A change with its sign: `+0.04`, `−1.2 MiB`. */
 export function change(path, delta, places) {
-  const sign = delta < 0 ? "−" : "+";
+  const sign = signOf(delta);
   const size = Math.abs(delta);
   if (BYTES.test(path)) return sign + bytes(size);
   if (SECONDS.test(path)) return sign + span(size);
@@ -110,6 +110,9 @@ export function change(path, delta, places) {
   if (size >= 1e9) return sign + coarse.format(size);
   return sign + (places > 0 && places <= 8 ? size.toFixed(places) : fine.format(size));
 }
+
+/** A change in percent with its sign, as markets write it: `+0.30 %`. */
+export const percent = (n) => `${signOf(n)}${Math.abs(n).toFixed(2)} %`;
 
 /** An age: tenths while it is young, then only as fine as a person cares for. */
 export function age(ms) {

@@ -66,7 +66,13 @@ export class Group {
     const { state, since, reason } = notice;
     this.badge.textContent = since > 0 && state !== "up" ? `${state} since ${format.time(since)}` : state;
     this.badge.dataset.tone = TONES[state] ?? "warn";
-    this.reason.textContent = state === "up" ? "" : (reason ?? "");
+    this.#explain();
+  }
+
+  #explain() {
+    const { state, reason } = this.state;
+    const text = state !== "up" ? (reason ?? "") : this.rows.size === 0 ? "no value yet" : "";
+    if (this.reason.textContent !== text) this.reason.textContent = this.reason.title = text;
   }
 
   /** Shows what the sources of its rows ask to show beside their values. */
@@ -77,8 +83,8 @@ export class Group {
     this.credit.hidden = credits.size === 0;
   }
 
-  /** Counts the rows that the filter left, and how many of them are stale. */
-  count() {
+  /** Counts the rows that the filter left, and how many are stale. A feed without rows shows if its name passes the filter. */
+  count(isNamed) {
     let left = 0;
     let stale = 0;
     for (const { hidden, topic } of this.rows.values()) {
@@ -88,10 +94,9 @@ export class Group {
     }
     const all = `${format.count(left)} ${left === 1 ? "topic" : "topics"}`;
     const text = stale > 0 ? `${all}, ${format.count(stale)} stale` : all;
-    if (text !== this.#shown) {
-      this.size.textContent = this.#shown = text;
-      this.element.hidden = left === 0;
-    }
+    if (text !== this.#shown) this.size.textContent = this.#shown = text;
+    this.element.hidden = left === 0 && !(isNamed && this.rows.size === 0);
+    this.#explain();
     return left;
   }
 

@@ -22,8 +22,10 @@ export function themes(button, onChange) {
   const apply = () => {
     if (!THEMES.includes(theme)) theme = "auto";
     document.documentElement.dataset.theme = theme;
-    button.textContent = { auto: "◐ Auto", light: "○ Light", dark: "● Dark" }[theme];
-    button.setAttribute("aria-label", `Colours: ${theme === "auto" ? "as the system" : theme}`);
+    const [sign, word] = { auto: ["◐", "Auto"], light: ["○", "Light"], dark: ["●", "Dark"] }[theme];
+    button.textContent = `${sign} ${word}`;
+    // Its name holds the word that is seen, so that who speaks to the page can say it.
+    button.setAttribute("aria-label", `${word} colours`);
     onChange();
   };
   button.addEventListener("click", () => {

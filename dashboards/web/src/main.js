@@ -4,6 +4,7 @@ import { firstChoice } from "./choice.js";
 import { Connection } from "./connection.js";
 import { themes } from "./ink.js";
 import { Notices } from "./notices.js";
+import { Outage } from "./outage.js";
 import { Status } from "./status.js";
 import { Table } from "./table.js";
 import { Topics } from "./topics.js";
@@ -12,6 +13,10 @@ import uPlot from "../vendor/uplot.js";
 /** Ages and countdowns move by themselves this often. */
 const BEAT_MS = 250;
 const PATTERN = "**";
+/** After a list of feeds that did not come, the time until it is asked for again. */
+const RELIST_MS = 5_000;
+/** Tries in a row that did not open, after which the page looks for the cause. */
+const UNOPENED = 3;
 const LIST_ID = 1;
 const SUBSCRIBE_ID = 2;
 
@@ -32,6 +37,11 @@ const status = new Status({
   rate: element("rate"),
   words: element("words"),
 });
+const outage = new Outage({
+  banner: element("outage"),
+  what: element("outage-what"),
+  next: element("outage-next"),
+});
 const connection = new Connection(url);
 const feeds = new Map();
 
@@ -41,6 +51,7 @@ let pinged = 0;
 let liveSince = 0;
 let choosing = true;
 let frame = 0;
+let listing = 0;
 
 const serverNow = () => Date.now() + skewMs;
 const isLive = (name) =>
@@ -62,6 +73,7 @@ function paint(now) {
 function beat() {
   const now = performance.now();
   status.paint(now);
+  outage.paint(now);
   if (document.hidden) return;
   table.paintAges(serverNow(), now);
   if (choosing && liveSince > 0) {
@@ -81,6 +93,7 @@ const answers = {
     connection.send("topics", { id: LIST_ID, match: PATTERN });
     connection.send("subscribe", { id: SUBSCRIBE_ID, topics: [PATTERN] });
     charts.refill();
+    listFeeds();
     liveSince = performance.now();
   },
   pong({ t, ts }) {
@@ -132,6 +145,36 @@ function feedSays(notice) {
   status.troubledFeeds = [...feeds.values()].filter((state) => state !== "up" && state !== "closed").length;
 }
 
+/** Lists all configured feeds, as the stream does not name one that has said nothing. What the stream told goes first: it is newer. */
+async function listFeeds() {
+  const asked = (listing += 1);
+  const stale = () => asked !== listing || connection.state.name !== "live";
+  try {
+    const answer = await fetch(new URL("v1/feeds", location.href), { cache: "no-store" });
+    if (answer.status === 404) return; // a server that has no such list
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const { feeds: listed } = await answer.json();
+    if (stale()) return;
+    for (const feed of listed) if (!feeds.has(feed.feed)) feedSays(feed);
+    table.keepFeeds(feeds.keys());
+    draw();
+  } catch {
+    setTimeout(() => stale() || listFeeds(), RELIST_MS);
+  }
+}
+
+/** Looks for the cause of a WebSocket that does not open, of which a browser tells nothing. */
+async function findCause() {
+  let cause = "The server does not answer at all.";
+  try {
+    await fetch(location.href, { method: "HEAD", cache: "no-store" });
+    cause = `The server answers, but its WebSocket does not open. Add "${location.origin}" to origins under [server] in its configuration, or let the proxy in between pass WebSockets on.`;
+  } catch {
+    // as it says
+  }
+  if (connection.state.name !== "live") outage.hint = cause;
+}
+
 function tick(event, data, text) {
   const topic = topics.ensure(data.topic);
   const moved = topic.take(event, data, text);
@@ -162,6 +205,8 @@ connection.onMessage = (event, data, text) => {
 };
 connection.onState = (state) => {
   status.link(state);
+  outage.link(state);
+  if (state.unopened >= UNOPENED) findCause();
   if (state.name !== "waiting" && state.name !== "stopped") return;
   charts.gap();
   forgetFeeds("unknown");
@@ -176,10 +221,12 @@ table.onCount = (left, all) => {
       ? "No topic matches the filter."
       : "No topics yet. They appear here with their feed's first tick.";
 };
+charts.onFull = (sentence) => notices.full(sentence);
 charts.onAsk = (event, data) => connection.state.name === "live" && connection.send(event, data);
 charts.onChange = (names) => {
   choosing = false;
   table.choose(names);
+  showScript(names);
   element("no-charts").hidden = names.length > 0;
 };
 
@@ -199,9 +246,15 @@ addEventListener("keydown", (event) => {
   element("filter").focus();
 });
 element("unbuilt").hidden = uPlot !== null;
-element("script").textContent = `const ticks = new WebSocket("${url}?topics=**");
-ticks.onmessage = ({ data }) => console.log(JSON.parse(data));`;
 
+/** Two lines that bring the chosen topics to a page of one's own. */
+function showScript(names) {
+  const wanted = names.length > 0 ? names.join() : PATTERN;
+  element("script").textContent = `const ticks = new WebSocket("${url}?topics=${wanted}");
+ticks.onmessage = ({ data }) => console.log(JSON.parse(data));`;
+}
+
+showScript([]);
 themes(element("theme"), () => {
   charts.redraw();
   draw();

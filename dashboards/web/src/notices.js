@@ -49,6 +49,11 @@ export class Notices {
     );
   }
 
+  /** Not all that the reader asked for is drawn. */
+  full(sentence) {
+    this.put("full", "quiet", sentence, PASSING_MS);
+  }
+
   error({ code, name, message }) {
     const passing = [...this.#items.keys()].filter((key) => key.startsWith("error "));
     if (passing.length >= PASSING_MAX) this.drop(passing[0]);

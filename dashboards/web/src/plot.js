@@ -1,12 +1,16 @@
 // One line on a canvas, by uPlot: its colours from the style sheet, its window moving with the time.
-import * as format from "./format.js";
+import * as axis from "./axis.js";
 import { ink } from "./ink.js";
 
 const HEIGHT = 120;
 const FONT = "11px system-ui, sans-serif";
-/** Pixels between two labels, at least. */
-const LABEL_GAP = { time: 78, figure: 26 };
+/** Pixels between two labels, at least: of figures, of times with seconds, and of times without. */
+const LABEL_GAP = { figure: 20, second: 68, minute: 44 };
+/** Windows of so many seconds have labels at whole minutes, where these have room. */
+const IN_MINUTES = 240;
 const DIGIT_WIDTH = 6.4;
+/** Right of the line: half a label of the time, which stands in the middle below its moment. */
+const RIGHT = 28;
 
 export class Plot {
   #element;
@@ -49,25 +53,26 @@ export class Plot {
   }
 
   #draw() {
-    const axis = {
+    const plain = {
       stroke: ink("--muted"),
       font: FONT,
       grid: { stroke: ink("--line"), width: 1 },
       ticks: { show: false },
     };
     const times = {
-      ...axis,
+      ...plain,
       size: 24,
       gap: 4,
-      space: LABEL_GAP.time,
-      values: (_plot, ticks) => ticks.map((seconds) => format.time(seconds * 1000)),
+      space: (_plot, _axis, from, to) => (to - from >= IN_MINUTES ? LABEL_GAP.minute : LABEL_GAP.second),
+      values: (_plot, ticks, _axis, _space, step) => axis.times(ticks, step),
     };
     const numbers = {
-      ...axis,
+      ...plain,
       size: (_plot, ticks) => 14 + DIGIT_WIDTH * Math.max(3, ...(ticks ?? []).map((tick) => tick.length)),
       gap: 6,
       space: LABEL_GAP.figure,
-      values: (_plot, ticks) => labels(this.#path, ticks),
+      incrs: () => axis.steps(this.#path),
+      values: (_plot, ticks, _axis, _space, step) => axis.figures(this.#path, ticks, step),
     };
     const line = {
       stroke: ink("--accent"),
@@ -80,7 +85,7 @@ export class Plot {
       {
         width: Math.max(this.#element.clientWidth, 120),
         height: HEIGHT,
-        padding: [8, 6, 0, 0],
+        padding: [8, RIGHT, 0, 0],
         legend: { show: false },
         cursor: {
           y: false,
@@ -115,12 +120,4 @@ function widen(low, high) {
   if (!Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
   const room = high === low ? Math.max(Math.abs(high) * 0.01, 0.5) : (high - low) * 0.12;
   return [low >= 0 && low - room < 0 ? 0 : low - room, high + room];
-}
-
-/** Axis labels all as fine as the finest of them. */
-function labels(path, ticks) {
-  const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1;
-  if (/bytes|percent|pct/.test(path) || step >= 1) return ticks.map((tick) => format.figure(path, tick));
-  const places = Math.min(8, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
-  return ticks.map((tick) => tick.toFixed(places));
 }

@@ -2,7 +2,9 @@
 
 export const RETRY_MIN_MS = 250;
 export const RETRY_MAX_MS = 20_000;
-/** A connection that lived shorter than this did not prove the server well: the back-off goes on growing. */
+/** The longest wait while somebody looks at the page. */
+export const RETRY_SEEN_MS = 5_000;
+/** A server that sends a client away sooner than this after `connected` does so again: the back-off goes on growing. */
 export const PROVEN_MS = 5_000;
 
 /**
@@ -15,10 +17,13 @@ export function verdict(code) {
   return "back_off";
 }
 
+/** Whether a server that is well ended the connection on purpose, and not a fault on the way. */
+export const isSentAway = (code) => code === 1012 || (code >= 4100 && code < 4300);
+
 /** Exponential back-off with full jitter: many pages that lost one server do not come back in one instant. */
-export function backOffMs(attempt, random = Math.random) {
-  const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(attempt, 16));
-  return Math.min(RETRY_MAX_MS, RETRY_MIN_MS + random() * ceiling);
+export function backOffMs(attempt, maxMs = RETRY_MAX_MS, random = Math.random) {
+  const ceiling = Math.min(maxMs, RETRY_MIN_MS * 2 ** Math.min(attempt, 16));
+  return Math.min(maxMs, RETRY_MIN_MS + random() * ceiling);
 }
 
 /** A moment inside the window that the server's `closing` named; half a second wide when it named none. */

@@ -1,12 +1,13 @@
 // One topic's row: builds its cells, and changes only the text that differs.
-import { at, exact, leaves, numeric } from "./fields.js";
+import { at, exact, leaves } from "./fields.js";
 import * as format from "./format.js";
+import * as kinds from "./kinds.js";
 
 /** A row that moves faster than this is moving, and need not flash each time. */
 const FLASH_GAP_MS = 900;
 const FLASH_MS = 700;
 /** Further fields shown beside the main figure. */
-const DETAILS_MAX = 6;
+const DETAILS_MAX = 12;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Row {
@@ -37,9 +38,13 @@ export class Row {
     this.button = document.createElement("button");
     this.button.type = "button";
     this.button.tabIndex = -1;
-    this.button.textContent = topic.name;
+    this.button.textContent = this.button.title = topic.name;
     this.button.setAttribute("aria-pressed", "false");
-    head.append(this.button);
+    this.simulated = document.createElement("span");
+    this.simulated.className = "simulated";
+    this.simulated.textContent = "simulated";
+    this.simulated.hidden = true;
+    head.append(this.button, this.simulated);
     this.element.append(head);
     for (const name of ["kind", "value", "change", "details", "seq", "age"]) {
       const cell = document.createElement("td");
@@ -83,13 +88,15 @@ export class Row {
     const path = topic.figures[0] ?? all[0]?.[0];
     const main = path === undefined ? undefined : at(value, path);
     this.#set("value", path === undefined ? "empty" : format.leaf(path, main));
-    this.#set("change", change(topic, path, main));
-    this.#setDetails(all.filter(([other]) => other !== path).slice(0, DETAILS_MAX));
-    const direction = topic.delta > 0 ? "up" : topic.delta < 0 ? "down" : "";
+    const { text, direction, title } = kinds.change(topic, value);
+    this.#set("change", text);
+    if (this.#shown.title !== title) this.#cells.change.title = this.#shown.title = title;
+    this.#setDetails(kinds.details(topic.kind, all, path).slice(0, DETAILS_MAX), all);
     if (this.#shown.direction !== direction) this.element.dataset.trend = this.#shown.direction = direction;
+    if (this.simulated.hidden === topic.simulated) this.simulated.hidden = !topic.simulated;
     const kind = Number.isNaN(topic.number) ? "text" : "figure";
     if (this.#shown.main !== kind) this.element.dataset.main = this.#shown.main = kind;
-    if (this.moved) this.#light(direction, now);
+    if (this.moved) this.#light(kinds.step(topic.kind, path ?? "", main, topic.delta).direction, now);
     this.moved = false;
   }
 
@@ -99,12 +106,13 @@ export class Row {
 
   /** In words, so that it does not hang on a colour. */
   #paintStale() {
-    const { staleSince } = this.topic;
-    if ((this.#shown.staleSince ?? 0) === staleSince) return;
-    this.#shown.staleSince = staleSince;
-    this.stale.hidden = staleSince === 0;
-    this.stale.textContent = staleSince === 0 ? "" : `stale since ${format.time(staleSince)}`;
-    this.element.classList.toggle("stale", staleSince !== 0);
+    const { staleSince, isOld } = this.topic;
+    const text = staleSince ? `stale since ${format.time(staleSince)}` : isOld ? "stale at its source" : "";
+    if ((this.#shown.stale ?? "") === text) return;
+    this.#shown.stale = text;
+    this.stale.hidden = text === "";
+    this.stale.textContent = text;
+    this.element.classList.toggle("stale", text !== "");
   }
 
   #set(name, text) {
@@ -113,13 +121,13 @@ export class Row {
     this.#cells[name].textContent = text;
   }
 
-  #setDetails(fields) {
+  #setDetails(fields, all) {
     const parts = fields.map(([path, leaf]) => [format.label(path), format.leaf(path, leaf)]);
-    const key = parts.map((part) => part.join(" ")).join(" · ");
+    const key = all.map(([path, leaf]) => `${format.name(path)} ${format.leaf(path, leaf)}`).join(" · ");
     if (this.#shown.details === key) return;
     this.#shown.details = key;
     const cell = this.#cells.details;
-    cell.title = key;
+    cell.title = key; // everything, also what has no room
     // Same fields as before: only their texts move. The first child says whether the topic is stale.
     while (cell.children.length > parts.length + 1) cell.lastChild.remove();
     parts.forEach(([name, text], i) => {
@@ -148,11 +156,4 @@ export class Row {
       },
     );
   }
-}
-
-/** The arrow and the signed step, so that the direction does not hang on a colour. */
-function change(topic, path, main) {
-  if (path === undefined || Number.isNaN(numeric(main)) || topic.delta === 0) return "";
-  const arrow = topic.delta > 0 ? "▲" : "▼";
-  return `${arrow} ${format.change(path, topic.delta, format.decimals(path, main))}`;
 }

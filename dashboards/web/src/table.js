@@ -1,5 +1,6 @@
 // Every topic, live, in one table: a group per feed, a filter, an order, and keys to move and choose with.
 import { Group } from "./group.js";
+import { share } from "./kinds.js";
 import { Row } from "./row.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
@@ -8,7 +9,7 @@ const ORDERS = {
   topic: byName,
   kind: (a, b) => collator.compare(a.topic.kind, b.topic.kind),
   value: (a, b) => figure(a.topic.number) - figure(b.topic.number),
-  change: (a, b) => a.topic.delta - b.topic.delta,
+  change: (a, b) => share(a.topic) - share(b.topic),
   seq: (a, b) => a.topic.seq - b.topic.seq,
   age: (a, b) => b.topic.ts - a.topic.ts,
 };
@@ -39,7 +40,8 @@ export class Table {
   #upset = new Set();
   #current = null;
   #countNeeded = false;
-  #feedStates = new Map();
+  /** Feeds that have a heading also while they have no topic. */
+  #feeds = new Set();
   #eye;
 
   constructor(table) {
@@ -101,14 +103,20 @@ export class Table {
 
   /** A feed's state, also of feeds that have no topic yet. */
   feed(notice) {
-    this.#feedStates.set(notice.feed, notice);
-    this.#groups.get(notice.feed)?.say(notice);
+    this.#feeds.add(notice.feed);
+    this.#group(notice.feed).say(notice);
+    this.#countNeeded = true;
   }
 
-  /** All feeds at once: not known while the connection is gone, up until told otherwise once it is back. */
+  /** These feeds are configured, and those that are gone from the configuration lose their heading. */
+  keepFeeds(names) {
+    this.#feeds = new Set(names);
+    this.#countNeeded = true;
+  }
+
+  /** All feeds at once: not known while the connection is gone; once it is back, those with topics are up until told otherwise. */
   feeds(state) {
-    this.#feedStates.clear();
-    for (const group of this.#groups.values()) group.say({ state });
+    for (const group of this.#groups.values()) group.say({ state: group.rows.size > 0 ? state : "unknown" });
   }
 
   /** Called once per frame in which something moved. */
@@ -168,8 +176,6 @@ export class Table {
     let group = this.#groups.get(feed);
     if (group) return group;
     group = new Group(feed);
-    const notice = this.#feedStates.get(feed);
-    if (notice) group.say(notice);
     this.#groups.set(feed, group);
     const next = [...this.#groups.values()]
       .filter((other) => other !== group && collator.compare(other.feed, feed) > 0)
@@ -179,7 +185,11 @@ export class Table {
   }
 
   #passes({ topic }) {
-    const hay = `${topic.name} ${topic.kind}`.toLowerCase();
+    return this.#matches(`${topic.name} ${topic.kind}`);
+  }
+
+  #matches(text) {
+    const hay = text.toLowerCase();
     return this.#terms.every((term) => hay.includes(term));
   }
 
@@ -187,8 +197,8 @@ export class Table {
     this.#countNeeded = false;
     let left = 0;
     for (const [feed, group] of this.#groups) {
-      left += group.count();
-      if (group.rows.size === 0) {
+      left += group.count(this.#matches(feed));
+      if (group.rows.size === 0 && !this.#feeds.has(feed)) {
         group.element.remove();
         this.#groups.delete(feed);
       }

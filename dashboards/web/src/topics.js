@@ -1,5 +1,6 @@
 // The newest tick of every topic, as the page knows it.
 import { at, credit, figures, numeric } from "./fields.js";
+import { isOld, isSimulated } from "./kinds.js";
 
 export class Topic {
   kind = "";
@@ -10,6 +11,10 @@ export class Topic {
   text = "";
   /** What its source asks to show beside the value. */
   credit = "";
+  /** Its value says that it is made up. */
+  simulated = false;
+  /** Its value says that its source has nothing current. */
+  isOld = false;
   /** Paths of the value's figures, the main one first; found once, and again when the value changes shape. */
   figures = [];
   number = NaN;
@@ -31,6 +36,8 @@ export class Topic {
     this.ts = data.ts;
     this.value = data.value;
     this.credit = credit(data.value);
+    this.simulated = isSimulated(data.value);
+    this.isOld = isOld(data.value);
     this.text = text;
     if (again) return false;
     let number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;

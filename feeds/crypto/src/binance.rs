@@ -117,9 +117,8 @@ impl Binance {
     }
 
     fn ticker(&mut self, ticker: Ticker, host: &Host) -> Result<bool, Fault> {
-        let ms = ticker.at.and_then(|at| epoch_ms(at, Epoch::Millis));
-        let when = ms.map_or(When::Unknown, When::Time);
-        self.book.quote(host, &ticker.symbol, when, ms, ticker.last, |quote| {
+        let when = When { number: None, ms: ticker.at.and_then(|at| epoch_ms(at, Epoch::Millis)) };
+        self.book.quote(host, &ticker.symbol, when, ticker.last, |quote| {
             quote.bid = ticker.bid;
             quote.bid_size = ticker.bid_size;
             quote.ask = ticker.ask;
@@ -134,8 +133,8 @@ impl Binance {
     }
 
     fn traded(&mut self, traded: Traded, host: &Host) -> Result<bool, Fault> {
-        let ms = traded.at.and_then(|at| epoch_ms(at, Epoch::Millis));
-        self.book.trade(host, &traded.symbol, traded.id, ms, traded.price, |trade| {
+        let when = When { number: traded.id, ms: traded.at.and_then(|at| epoch_ms(at, Epoch::Millis)) };
+        self.book.trade(host, &traded.symbol, when, traded.price, |trade| {
             trade.size = traded.size;
             trade.side = traded.buyer_made.map(|made| if made { Side::Sell } else { Side::Buy });
         })
@@ -201,8 +200,7 @@ impl Stream for Binance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::Pair;
-    use tickerd_sdk::testing::TestHost;
+    use crate::book::{Pair, test_host};
 
     fn binance() -> Binance {
         let pair = Pair::new("BTC/USDT".into(), "BTCUSDT".into(), "BTC-USDT".into(), "USDT".into());
@@ -211,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_ticker_is_a_quote_with_its_digits() {
-        let test = TestHost::new();
+        let test = test_host();
         let heard = binance().hear(include_str!("../fixtures/binance.ticker.json"), &test.host());
         assert_eq!(heard, Ok(Heard::Values));
         let sample = test.samples().pop().unwrap();
@@ -231,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_trade_is_sold_when_the_buyers_offer_was_taken() {
-        let test = TestHost::new();
+        let test = test_host();
         let heard = binance().hear(include_str!("../fixtures/binance.trade.json"), &test.host());
         assert_eq!(heard, Ok(Heard::Values));
         let sample = test.samples().pop().unwrap();

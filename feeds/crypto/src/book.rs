@@ -5,12 +5,18 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tickerd_feed_provider::{Digits, Fault, Order, Place, Quote, Session, Tally, Trade, excerpt};
+use tickerd_feed_provider::{
+    Came, Digits, Fault, Numbers, Order, Place, Quote, Session, Tally, Trade, excerpt,
+};
 use tickerd_sdk::{Error, Host, Sample};
 
 /// How long after connecting a symbol without a quote is named as missing. All three providers send a first one within
 /// seconds, and for a name it does not know Binance sends nothing at all.
 const QUIET: Duration = Duration::from_secs(60);
+/// How old a quote may be, by the provider's own time, when it comes. What never closes is quoted all the time.
+const OLD: Duration = Duration::from_secs(60 * 60);
+/// What is counted of trades whose numbers were passed over.
+const NEVER_CAME: &str = "trades that never came";
 
 /// One symbol.
 #[derive(Debug)]
@@ -25,7 +31,9 @@ pub(crate) struct Pair {
     pub currency: String,
     trades_topic: String,
     quotes: Order,
-    trades: Order,
+    trades: Numbers,
+    /// How old the last quote was when it came, in milliseconds, if that is too old.
+    old_ms: Option<u64>,
     /// Why the provider does not give it.
     refused: Option<String>,
     /// Whether there was a quote on this connection.
@@ -41,22 +49,21 @@ impl Pair {
             topic,
             currency,
             quotes: Order::default(),
-            trades: Order::default(),
+            trades: Numbers::default(),
+            old_ms: None,
             refused: None,
             heard: false,
         }
     }
 }
 
-/// When a quote was, by the provider's own clock or count.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum When {
-    /// Unix milliseconds.
-    Time(u64),
-    /// A count that grows, with holes.
-    Sequence(u64),
-    /// It does not say.
-    Unknown,
+/// Where in its order a value stands, by the provider.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct When {
+    /// The provider's number of it.
+    pub number: Option<u64>,
+    /// The provider's time of it, Unix milliseconds.
+    pub ms: Option<u64>,
 }
 
 /// All symbols of the feed.
@@ -67,18 +74,29 @@ pub(crate) struct Book {
     begun: Instant,
     /// How long a symbol may be quiet; see [`QUIET`].
     quiet: Duration,
+    /// How old a quote may be; see [`OLD`].
+    old: Duration,
     pub tally: Tally,
 }
 
 impl Book {
     pub fn new(source: &'static str, pairs: Vec<Pair>) -> Book {
         let by_source = pairs.iter().enumerate().map(|(i, pair)| (pair.source_symbol.clone(), i)).collect();
-        Book { source, pairs, by_source, begun: Instant::now(), quiet: QUIET, tally: Tally::default() }
+        Book {
+            source,
+            pairs,
+            by_source,
+            begun: Instant::now(),
+            quiet: QUIET,
+            old: OLD,
+            tally: Tally::default(),
+        }
     }
 
-    /// Changes how long a symbol may be quiet.
-    pub fn set_quiet(&mut self, quiet: Duration) {
+    /// Changes how long a symbol may be quiet, and how old a quote may be.
+    pub fn set_patience(&mut self, quiet: Duration, old: Duration) {
         self.quiet = quiet;
+        self.old = old;
     }
 
     /// How long to wait for any quote at all: until those that are missing can be named.
@@ -91,6 +109,7 @@ impl Book {
         self.begun = Instant::now();
         for pair in &mut self.pairs {
             pair.quotes.forget();
+            pair.old_ms = None;
             pair.refused = None;
             pair.heard = false;
         }
@@ -126,7 +145,7 @@ impl Book {
         Err(Fault::Refused { status: 0, message })
     }
 
-    /// Which symbols there are no values of, and why.
+    /// Which symbols there are no values of, or old ones alone, and why.
     pub fn missing(&self) -> Option<String> {
         let is_late = self.begun.elapsed() >= self.quiet;
         let mut missing = self.pairs.iter().filter_map(|pair| match &pair.refused {
@@ -134,7 +153,10 @@ impl Book {
             None if is_late && !pair.heard => {
                 Some(format!("{}: nothing from {} so far; does it list it?", pair.symbol, self.source))
             }
-            None => None,
+            None => pair.old_ms.map(|ms| {
+                let source = self.source;
+                format!("{}: stale, its last quote was {} old by {source}'s time", pair.symbol, Age(ms))
+            }),
         });
         let first = missing.next()?;
         Some(missing.fold(first, |all, next| format!("{all}, {next}")))
@@ -146,19 +168,19 @@ impl Book {
         host: &Host,
         name: &str,
         when: When,
-        source_ms: Option<u64>,
         price: Option<Digits>,
         fill: impl FnOnce(&mut Quote),
     ) -> Result<bool, Fault> {
+        self.tally.came();
+        let now_ms = host.now_ms();
         let Some(pair) = self.by_source.get(name).and_then(|i| self.pairs.get_mut(*i)) else {
             self.tally.count("values of symbols not asked for");
             return Ok(false);
         };
         let Some(price) = checked(price, &mut self.tally) else { return Ok(false) };
-        let place = match when {
-            When::Time(ms) => pair.quotes.timed(ms),
-            When::Sequence(number) => pair.quotes.sequenced(number),
-            When::Unknown => Place::Next,
+        let place = match when.number {
+            Some(number) => pair.quotes.sequenced(number, when.ms, now_ms),
+            None => pair.quotes.timed(when.ms, now_ms),
         };
         match place {
             Place::Late => {
@@ -169,15 +191,19 @@ impl Book {
                 self.tally.count("quotes that came twice");
                 return Ok(true);
             }
-            Place::Next | Place::After(_) | Place::Restarted => {}
+            Place::Anew => self.tally.count("quotes with which the provider began anew"),
+            Place::News => {}
         }
         pair.heard = true;
+        let ms = self.tally.believed(when.ms, now_ms);
+        pair.old_ms =
+            ms.map(|ms| now_ms.saturating_sub(ms)).filter(|age| Duration::from_millis(*age) > self.old);
         let mut quote = Quote::new(pair.symbol.as_str(), pair.source_symbol.as_str(), self.source, price);
         quote.currency = Some(pair.currency.clone());
         quote.delay_s = Some(0);
         quote.session = Some(Session::Always);
         fill(&mut quote);
-        emit(host, &pair.topic, "quote", &quote, source_ms, &mut self.tally)?;
+        emit(host, &pair.topic, "quote", &quote, ms, &mut self.tally)?;
         Ok(true)
     }
 
@@ -186,34 +212,33 @@ impl Book {
         &mut self,
         host: &Host,
         name: &str,
-        number: Option<u64>,
-        source_ms: Option<u64>,
+        when: When,
         price: Option<Digits>,
         fill: impl FnOnce(&mut Trade),
     ) -> Result<bool, Fault> {
+        self.tally.came();
+        let now_ms = host.now_ms();
         let Some(pair) = self.by_source.get(name).and_then(|i| self.pairs.get_mut(*i)) else {
             self.tally.count("values of symbols not asked for");
             return Ok(false);
         };
         let Some(price) = checked(price, &mut self.tally) else { return Ok(false) };
-        match number.map_or(Place::Next, |number| pair.trades.numbered(number, source_ms.unwrap_or(0))) {
-            Place::Late => {
-                self.tally.count("trades older than the last");
-                return Ok(false);
-            }
-            Place::Again => {
+        match when.number.map_or(Came::Next, |number| pair.trades.came(number, when.ms, now_ms)) {
+            Came::Again => {
                 self.tally.count("trades that came twice");
                 return Ok(true);
             }
-            Place::After(missed) => self.tally.add("trades that never came", missed),
-            Place::Restarted => self.tally.count("times the provider numbered its trades anew"),
-            Place::Next => {}
+            Came::After(missing) => self.tally.add(NEVER_CAME, missing),
+            Came::Filling => self.tally.less(NEVER_CAME),
+            Came::Anew => self.tally.add("times the provider numbered its trades anew", 1),
+            Came::Next | Came::Early => {}
         }
+        let ms = self.tally.believed(when.ms, now_ms);
         let mut trade = Trade {
             symbol: pair.symbol.clone(),
             source_symbol: pair.source_symbol.clone(),
             source: self.source,
-            id: number.map(|number| number.to_string()),
+            id: when.number.map(|number| number.to_string()),
             price,
             size: None,
             side: None,
@@ -222,22 +247,26 @@ impl Book {
             conditions: Vec::new(),
         };
         fill(&mut trade);
-        emit(host, &pair.trades_topic, "trade", &trade, source_ms, &mut self.tally)?;
+        emit(host, &pair.trades_topic, "trade", &trade, ms, &mut self.tally)?;
         Ok(true)
     }
 
     /// Notes a trade from before the connection, so that a hole after it shows. Emits nothing.
-    pub fn note_trade(&mut self, name: &str, number: Option<u64>, source_ms: Option<u64>) {
+    pub fn note_trade(&mut self, host: &Host, name: &str, when: When) {
         if let (Some(pair), Some(number)) =
-            (self.by_source.get(name).and_then(|i| self.pairs.get_mut(*i)), number)
+            (self.by_source.get(name).and_then(|i| self.pairs.get_mut(*i)), when.number)
         {
-            pair.trades.numbered(number, source_ms.unwrap_or(0));
+            pair.trades.came(number, when.ms, host.now_ms());
         }
     }
 
-    /// Whether a trade of the symbol came before.
-    pub fn has_trade(&self, name: &str) -> bool {
-        self.by_source.get(name).and_then(|i| self.pairs.get(*i)).is_some_and(|pair| pair.trades.has_begun())
+    /// Whether a trade of the symbol, told from memory after a break, is from before the first that was told live.
+    pub fn is_history(&self, name: &str, when: When) -> bool {
+        let pair = self.by_source.get(name).and_then(|i| self.pairs.get(*i));
+        pair.is_some_and(|pair| {
+            !pair.trades.has_begun()
+                || when.number.is_some_and(|number| pair.trades.is_before(number, when.ms))
+        })
     }
 
     /// A message that is not what it should be.
@@ -253,12 +282,22 @@ impl Book {
     }
 }
 
-/// A price above zero, or none and counted.
+/// How long ago something was, in milliseconds, for people.
+struct Age(u64);
+
+impl Display for Age {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hours = self.0 / 3_600_000;
+        if hours < 48 { write!(f, "{hours} h") } else { write!(f, "{} days", hours / 24) }
+    }
+}
+
+/// A price other than 0, or none and counted.
 fn checked(price: Option<Digits>, tally: &mut Tally) -> Option<Digits> {
     match price {
-        Some(price) if price.is_positive() => Some(price),
+        Some(price) if !price.is_zero() => Some(price),
         Some(_) => {
-            tally.count("prices not above zero");
+            tally.count("prices of 0");
             None
         }
         None => {
@@ -285,4 +324,12 @@ fn emit(
             Ok(())
         }
     }
+}
+
+/// A host whose clock shows 2026-11-20T12:10:00Z, some minutes after the fixtures.
+#[cfg(test)]
+pub(crate) fn test_host() -> tickerd_sdk::testing::TestHost {
+    let test = tickerd_sdk::testing::TestHost::of::<crate::Crypto>();
+    test.advance_ms(1_795_176_600_000 - tickerd_sdk::testing::START_MS);
+    test
 }

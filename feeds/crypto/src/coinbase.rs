@@ -91,9 +91,9 @@ impl Coinbase {
     }
 
     fn ticker(&mut self, ticker: Message, host: &Host) -> Result<bool, Fault> {
-        let (ms, name) = (ticker.ms(), ticker.product_id.unwrap_or_default());
-        let when = ticker.sequence.map_or(When::Unknown, When::Sequence);
-        self.book.quote(host, &name, when, ms, ticker.price, |quote| {
+        let when = When { number: ticker.sequence, ms: ticker.ms() };
+        let name = ticker.product_id.unwrap_or_default();
+        self.book.quote(host, &name, when, ticker.price, |quote| {
             quote.bid = ticker.best_bid;
             quote.bid_size = ticker.best_bid_size;
             quote.ask = ticker.best_ask;
@@ -106,13 +106,14 @@ impl Coinbase {
     }
 
     fn matched(&mut self, matched: Message, host: &Host) -> Result<bool, Fault> {
-        let (ms, name) = (matched.ms(), matched.product_id.unwrap_or_default());
+        let when = When { number: matched.trade_id, ms: matched.ms() };
+        let name = matched.product_id.unwrap_or_default();
         // The last trade before the subscription: after a break perhaps one that was missed, at first old news.
-        if matched.kind == "last_match" && !self.book.has_trade(&name) {
-            self.book.note_trade(&name, matched.trade_id, ms);
+        if matched.kind == "last_match" && self.book.is_history(&name, when) {
+            self.book.note_trade(host, &name, when);
             return Ok(true);
         }
-        self.book.trade(host, &name, matched.trade_id, ms, matched.price, |trade| {
+        self.book.trade(host, &name, when, matched.price, |trade| {
             trade.size = matched.size;
             // The side of the offer that was taken: whoever took it is on the other.
             trade.side = match matched.side.as_deref() {
@@ -179,8 +180,7 @@ impl Stream for Coinbase {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::Pair;
-    use tickerd_sdk::testing::TestHost;
+    use crate::book::{Pair, test_host};
 
     fn coinbase() -> Coinbase {
         let pair = |name: &str| Pair::new(name.replace('-', "/"), name.into(), name.into(), "USD".into());
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_ticker_is_a_quote_with_its_digits() {
-        let test = TestHost::new();
+        let test = test_host();
         let heard = coinbase().hear(include_str!("../fixtures/coinbase.ticker.json"), &test.host());
         assert_eq!(heard, Ok(Heard::Values));
         let sample = test.samples().pop().unwrap();
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_match_is_a_trade_whose_side_is_the_takers() {
-        let test = TestHost::new();
+        let test = test_host();
         let heard = coinbase().hear(include_str!("../fixtures/coinbase.match.json"), &test.host());
         assert_eq!(heard, Ok(Heard::Values));
         let sample = test.samples().pop().unwrap();
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_product_that_is_not_known_is_left_out_of_the_next_subscription() {
         let mut coinbase = coinbase();
-        let heard = coinbase.hear(include_str!("../fixtures/coinbase.error.json"), &TestHost::new().host());
+        let heard = coinbase.hear(include_str!("../fixtures/coinbase.error.json"), &test_host().host());
         let Ok(Heard::Answer(messages)) = heard else { panic!("{heard:?}") };
         assert!(messages[0].contains("ETH-USD") && !messages[0].contains("FOO-USD"), "{messages:?}");
         assert_eq!(coinbase.trouble().unwrap(), "FOO/USD: “FOO-USD is not a valid product”");

@@ -42,6 +42,8 @@ pub(crate) struct Kraken {
 struct Message<'a> {
     #[serde(borrow, default)]
     channel: Option<Cow<'a, str>>,
+    #[serde(rename = "type", default, deserialize_with = "field::text")]
+    kind: Option<String>,
     #[serde(borrow, default)]
     data: Option<Vec<&'a RawValue>>,
     #[serde(default)]
@@ -134,9 +136,8 @@ impl Kraken {
     }
 
     fn ticker(&mut self, ticker: Ticker, host: &Host) -> Result<bool, Fault> {
-        let ms = ticker.timestamp.as_deref().and_then(rfc3339_ms);
-        let when = ms.map_or(When::Unknown, When::Time);
-        self.book.quote(host, &ticker.symbol, when, ms, ticker.last, |quote| {
+        let when = When { number: None, ms: ticker.timestamp.as_deref().and_then(rfc3339_ms) };
+        self.book.quote(host, &ticker.symbol, when, ticker.last, |quote| {
             quote.bid = ticker.bid;
             quote.bid_size = ticker.bid_qty;
             quote.ask = ticker.ask;
@@ -149,9 +150,12 @@ impl Kraken {
         })
     }
 
-    fn traded(&mut self, traded: Traded, host: &Host) -> Result<bool, Fault> {
-        let ms = traded.timestamp.as_deref().and_then(rfc3339_ms);
-        self.book.trade(host, &traded.symbol, traded.trade_id, ms, traded.price, |trade| {
+    fn traded(&mut self, traded: Traded, is_snapshot: bool, host: &Host) -> Result<bool, Fault> {
+        let when = When { number: traded.trade_id, ms: traded.timestamp.as_deref().and_then(rfc3339_ms) };
+        if is_snapshot && self.book.is_history(&traded.symbol, when) {
+            return Ok(false);
+        }
+        self.book.trade(host, &traded.symbol, when, traded.price, |trade| {
             trade.size = traded.qty;
             // The side of whoever took the other's offer.
             trade.side = match traded.side.as_deref() {
@@ -198,7 +202,10 @@ impl Stream for Kraken {
         let data = message.data.unwrap_or_default();
         match message.channel.as_deref() {
             Some("ticker") => self.items(data, |kraken, ticker| kraken.ticker(ticker, host)),
-            Some("trade") => self.items(data, |kraken, traded| kraken.traded(traded, host)),
+            Some("trade") => {
+                let is_snapshot = message.kind.as_deref() == Some("snapshot");
+                self.items(data, |kraken, traded| kraken.traded(traded, is_snapshot, host))
+            }
             Some("status") => self.items(data, |kraken, status: Status| {
                 kraken.status(&status);
                 Ok(false)
@@ -234,8 +241,7 @@ impl Stream for Kraken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::Pair;
-    use tickerd_sdk::testing::TestHost;
+    use crate::book::{Pair, test_host};
 
     fn kraken() -> Kraken {
         let pair = |name: &str| Pair::new(name.into(), name.into(), name.replace('/', "-"), "USD".into());
@@ -244,7 +250,7 @@ mod tests {
 
     #[test]
     fn digits_are_as_they_were_written() {
-        let test = TestHost::new();
+        let test = test_host();
         let heard = kraken().hear(include_str!("../fixtures/kraken.ticker.json"), &test.host());
         assert_eq!(heard, Ok(Heard::Values));
         let sample = test.samples().pop().unwrap();
@@ -264,7 +270,7 @@ mod tests {
 
     #[test]
     fn each_trade_of_a_message_counts_and_the_side_is_the_takers() {
-        let test = TestHost::new();
+        let test = test_host();
         let heard = kraken().hear(include_str!("../fixtures/kraken.trade.json"), &test.host());
         assert_eq!(heard, Ok(Heard::Values));
         let trades: Vec<_> = test.samples().into_iter().map(|s| (s.topic, s.value)).collect();
@@ -275,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_the_trouble() {
-        let (mut kraken, test) = (kraken(), TestHost::new());
+        let (mut kraken, test) = (kraken(), test_host());
         kraken.hear(include_str!("../fixtures/kraken.refused.json"), &test.host()).unwrap();
         assert_eq!(kraken.trouble().unwrap(), "NOPE/USD: “Currency pair not supported NOPE/USD”");
         kraken.hear(include_str!("../fixtures/kraken.status.json"), &test.host()).unwrap();
@@ -287,8 +293,7 @@ mod tests {
 
     #[test]
     fn too_many_messages_and_other_refusals_end_the_connection() {
-        let refusal =
-            |text: &str| kraken().hear(text, &TestHost::new().host()).expect_err("the connection ends");
+        let refusal = |text: &str| kraken().hear(text, &test_host().host()).expect_err("the connection ends");
         let limited = refusal(r#"{"method":"subscribe","success":false,"error":"Exceeded msg rate"}"#);
         assert!(matches!(limited, Fault::Limited { .. }), "{limited:?}");
         let other = refusal(r#"{"method":"subscribe","success":false,"error":"Event(s) not found"}"#);

@@ -89,9 +89,14 @@ impl Digits {
         &self.0
     }
 
-    /// Whether it is above zero, as a price must be.
+    /// Whether it is above zero, as a size must be.
     pub fn is_positive(&self) -> bool {
-        !self.0.starts_with('-') && self.0.bytes().any(|b| (b'1'..=b'9').contains(&b))
+        !self.0.starts_with('-') && !self.is_zero()
+    }
+
+    /// Whether it is zero, which is how sources write what they do not know.
+    pub fn is_zero(&self) -> bool {
+        !self.0.bytes().any(|b| (b'1'..=b'9').contains(&b))
     }
 
     /// The nearest float, for comparing and converting units; never to be sent in the number's place.
@@ -169,9 +174,31 @@ mod tests {
     }
 
     #[test]
-    fn a_price_is_above_zero() {
-        for (text, is) in [("0.01", true), ("10", true), ("0", false), ("0.000", false), ("-3", false)] {
-            assert_eq!(Digits::parse(text).unwrap().is_positive(), is, "{text}");
+    fn what_is_above_zero_and_what_is_zero_are_told_apart() {
+        for (text, is_positive, is_zero) in [
+            ("0.01", true, false),
+            ("10", true, false),
+            ("0", false, true),
+            ("0.000", false, true),
+            ("-0.0", false, true),
+            ("-3", false, false),
+            ("-0.03", false, false),
+        ] {
+            let digits = Digits::parse(text).unwrap();
+            assert_eq!((digits.is_positive(), digits.is_zero()), (is_positive, is_zero), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_below_zero_is_shifted_digit_for_digit() {
+        for (text, places, shifted) in [
+            ("-37.63", -2, "-0.3763"),
+            ("-5", -3, "-0.005"),
+            ("-1250.5", -2, "-12.505"),
+            ("-0.5", 3, "-500"),
+            ("50.5", -3, "0.0505"),
+        ] {
+            assert_eq!(Digits::parse(text).unwrap().shifted(places).unwrap().as_str(), shifted, "{text}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the feeds of real sources share: manners towards a provider, and the shapes of what it says.
 //!
-//! One shape per kind, whatever the source: [`Quote`], [`Trade`], [`Observation`]. Digits pass through untouched
+//! One shape per kind, whatever the source: [`Quote`], [`Trade`], [`Correction`], [`Observation`]. Digits pass through untouched
 //! ([`Digits`]); what a source does not say is left out, never guessed.
 //!
 //! # Manners
@@ -25,7 +25,8 @@
 //!
 //! A feed that is told instead of asking implements [`stream::Stream`] and calls [`stream::run`] with
 //! [`socket::Settings`]. Refusals, limits and keys are as above; [`stream`] says what becomes of a connection.
-//! [`Order`] tells what is news, [`Tally`] counts what is not.
+//! [`Order`] tells what of a source's states is news and [`Numbers`] which of its events, whatever its clock, count and
+//! order do; [`Tally`] counts what is not, and tells it.
 #![deny(missing_docs)]
 
 mod digits;
@@ -34,6 +35,7 @@ mod fault;
 mod http;
 pub mod limiter;
 mod measure;
+mod numbers;
 mod observation;
 mod order;
 pub mod poll;
@@ -57,8 +59,9 @@ pub use fault::Fault;
 pub use http::{Body, Client, Reply, Request, Settings, Share, excerpt};
 pub use limiter::Limit;
 pub use measure::Measure;
+pub use numbers::{Came, Numbers};
 pub use observation::Observation;
-pub use order::{Order, Place};
+pub use order::{AHEAD_MAX_MS, Order, Place, is_ahead};
 pub use quote::{Quote, Session};
 pub use redact::redact;
 pub use retry::Retry;
@@ -66,4 +69,4 @@ pub use secret::{Secret, SecretSource};
 pub use socket::Socket;
 pub use symbol::{Symbol, SymbolEntry, segment};
 pub use tally::Tally;
-pub use trade::{Side, Trade};
+pub use trade::{Action, Correction, Side, Trade};

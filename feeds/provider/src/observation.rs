@@ -56,6 +56,10 @@ pub struct Observation {
     /// Dew point, in degrees Celsius.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dew_point_c: Option<Measure>,
+    /// The observation is not known to be current: it is older than its kind allows, or its time is missing or ahead of
+    /// the clock.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
     /// The place as configured.
     pub place: String,
     /// The station at the source, such as `KJFK`; left out where values are computed for a point.
@@ -75,24 +79,4 @@ pub struct Observation {
     /// The station's report as it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
-}
-
-impl Observation {
-    /// Whether it holds anything observed at all, beyond who and where.
-    pub fn says_something(&self) -> bool {
-        let measures = [
-            &self.temperature_c,
-            &self.feels_like_c,
-            &self.dew_point_c,
-            &self.humidity_pct,
-            &self.wind_ms,
-            &self.wind_gust_ms,
-            &self.wind_deg,
-            &self.pressure_hpa,
-            &self.visibility_m,
-            &self.cloud_pct,
-            &self.precipitation_mm,
-        ];
-        self.condition.is_some() || measures.into_iter().any(Option::is_some)
-    }
 }

@@ -33,7 +33,7 @@ pub struct Quote {
     pub source_symbol: String,
     /// Who says so: `kraken`.
     pub source: &'static str,
-    /// The last price, in units of `currency`, above zero, with the source's digits.
+    /// The last price, in units of `currency`, with the source's digits. It may be below zero.
     pub price: Digits,
     /// The best bid.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,7 @@
 //! Takes keys out of texts.
 
+use tickerd_sdk::secrets::end_in;
+
 use crate::Secret;
 use crate::secret::HIDDEN;
 
@@ -11,7 +13,8 @@ pub fn redact(text: &str, secrets: &[&Secret]) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let end = secrets.iter().filter_map(|secret| end_in(secret, rest.as_bytes())).max();
+        let ends = secrets.iter().filter_map(|secret| end_in(secret.expose(), rest.as_bytes(), PART_MIN));
+        let end = ends.max();
         // A match is ASCII from end to end, so it ends at a character.
         let (shown, len) = match end.filter(|end| *end > 0) {
             Some(end) => (HIDDEN, end),
@@ -21,46 +24,6 @@ pub fn redact(text: &str, secrets: &[&Secret]) -> String {
         rest = rest.get(len..).unwrap_or("");
     }
     clean
-}
-
-/// Where the key ends if it starts at the head of `text`, whatever way each character is written. So much of it as
-/// an excerpt holds before it was cut is the key too.
-fn end_in(secret: &Secret, text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    for (i, byte) in secret.expose().bytes().enumerate() {
-        let rest = text.get(at..)?;
-        match written(byte, rest) {
-            Some(len) => at += len,
-            None => return (i >= PART_MIN && is_cut(rest)).then_some(at),
-        }
-    }
-    Some(at)
-}
-
-/// How many bytes at the head of `text` are `byte`: as it is in either case, percent-encoded, or escaped in JSON.
-fn written(byte: u8, text: &[u8]) -> Option<usize> {
-    let hex = |digits: &[u8]| {
-        std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok())
-    };
-    let is = |other: Option<u8>| other.is_some_and(|other| other.eq_ignore_ascii_case(&byte));
-    match text {
-        [b'%', high, low, ..] if is(hex(&[*high, *low])) => Some(3),
-        [b'\\', b'u', b'0', b'0', high, low, ..] if is(hex(&[*high, *low])) => Some(6),
-        [b'\\', next, ..] if *next == byte => Some(2),
-        [next, ..] if is(Some(*next)) => Some(1),
-        _ => None,
-    }
-}
-
-/// Whether the text ends here, perhaps in the middle of a character's escape, or is marked as cut.
-fn is_cut(rest: &[u8]) -> bool {
-    let escape = match rest {
-        [b'%', ..] => 2,
-        [b'\\', ..] => 5,
-        _ => 0,
-    };
-    (0..=escape)
-        .any(|len| rest.get(len..).is_some_and(|end| end.is_empty() || end.starts_with("…".as_bytes())))
 }
 
 #[cfg(test)]

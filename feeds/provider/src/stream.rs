@@ -9,6 +9,7 @@
 //!   refusal, which ends `run` as a configuration error. A good minute makes the next failure a first one.
 //! - What a break may have cost is said: in the log, and as the reason beside "up" when values flow again.
 //! - Messages that cannot be read are counted; ten in a row end the connection.
+//! - What of the values is of no use is told in the log, and health is degraded while it is half of them or more.
 
 use std::time::{Duration, Instant};
 
@@ -217,9 +218,7 @@ impl<S: Stream> Listener<'_, S> {
             limiter.block(*wait, boot_time());
         }
         let Some(wait) = self.retry.next(fault, rand::random()) else {
-            if matches!(fault, Fault::Refused { .. }) {
-                self.tell(Health::Down, fault.to_string());
-            }
+            // Ending with a refusal says it to operators; clients hear of it without detail.
             return Err(fault.clone());
         };
         if matches!(fault, Fault::Held { .. }) {
@@ -352,7 +351,8 @@ impl<S: Stream> Listener<'_, S> {
         if let Some(back) = &back {
             self.host.log(Level::Warn, format_args!("{}: {back}", self.settings.source));
         }
-        match (self.stream.trouble(), back, &self.told) {
+        let trouble = self.stream.trouble().or_else(|| self.stream.tally().trouble().map(str::to_owned));
+        match (trouble, back, &self.told) {
             (Some(trouble), ..) => self.tell(Health::Degraded, trouble),
             (None, Some(back), _) => self.tell(Health::Up, back),
             // Up already, perhaps with a word on the last break.

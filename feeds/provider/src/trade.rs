@@ -29,7 +29,7 @@ pub struct Trade {
     /// The source's number of the trade, unique for the symbol there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The price, in units of `currency`, above zero, with the source's digits.
+    /// The price, in units of `currency`, with the source's digits. It may be below zero.
     pub price: Digits,
     /// How much was traded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,4 +46,50 @@ pub struct Trade {
     /// The exchange's own marks, such as `odd lot`, as the source writes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<String>,
+}
+
+/// What became of a trade that was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It does not count, as if it had never been.
+    Cancelled,
+    /// It was another: the `new_` fields.
+    Corrected,
+}
+
+/// A trade that does not stand as it was told. What the source does not say is left out.
+///
+/// Event `correction`, each of which matters, on topic `corrections.<symbol>`. When the source said so is the envelope's
+/// `src_ts`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Correction {
+    /// The canonical symbol: `AAPL`, `BTC/USD`.
+    pub symbol: String,
+    /// The same at the source: `BTCUSDT`, `BTC-USD`.
+    pub source_symbol: String,
+    /// Who says so: `alpaca`.
+    pub source: &'static str,
+    /// What became of the trade.
+    pub action: Action,
+    /// The trade's number, as it was told.
+    pub id: String,
+    /// The trade's price, in units of `currency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Digits>,
+    /// How much was traded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Digits>,
+    /// The number of the trade that stands in its place. It is told here alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_id: Option<String>,
+    /// Its price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_price: Option<Digits>,
+    /// How much was traded in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_size: Option<Digits>,
+    /// What prices are in, ISO 4217 where it has a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
 }

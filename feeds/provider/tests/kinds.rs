@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tickerd_feed_provider::{Observation, Quote, Trade};
+use tickerd_feed_provider::{Correction, Observation, Quote, Trade};
 use tickerd_sdk::schemars::{JsonSchema, schema_for};
 
 const README: &str = include_str!("../../../plugins-sdk/README.md");
@@ -29,5 +29,6 @@ fn holds<T: JsonSchema>(kind: &str) {
 fn the_readme_tells_every_field_and_no_other() {
     holds::<Quote>("quote");
     holds::<Trade>("trade");
+    holds::<Correction>("correction");
     holds::<Observation>("weather");
 }

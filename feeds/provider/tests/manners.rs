@@ -10,7 +10,7 @@ use tickerd_feed_provider::poll::{self, Ask};
 use tickerd_feed_provider::{Client, Fault, Limit, Reply, Request, Secret, Settings, Share};
 use tickerd_sdk::testing::TestHost;
 use tickerd_sdk::{Error, Host};
-use tickerd_test_providers::{Authority, Listener, Reply as Answer, Server};
+use tickerd_test_providers::{Authority, GUARD, Listener, Reply as Answer, SOON, Server};
 
 const KEY: &str = "c0ffee/1234+XY=";
 /// The key as a URL shows it.
@@ -198,7 +198,7 @@ fn silence_and_a_slow_drip_end_with_the_timeout() {
         let fault = ask(&client, &TestHost::new().host()).unwrap_err();
         let Fault::Unavailable { message } = fault else { panic!("{fault:?}") };
         assert!(message.contains(says), "{message}");
-        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     }
 }
 
@@ -284,7 +284,9 @@ fn an_interruption_ends_a_request_at_once_and_the_next_one_goes_on() {
         0 => Answer::silent(),
         _ => Answer::json(&json!([1])),
     });
-    let (client, test) = (client(&server), TestHost::new());
+    let mut patient = settings(&server);
+    patient.timeout = GUARD;
+    let (client, test) = (Client::new(patient).unwrap(), TestHost::new());
     let (interrupt, host) = (client.interrupter(), test.host());
     let (done, ended) = mpsc::channel();
     let asking = std::thread::spawn(move || {
@@ -297,7 +299,7 @@ fn an_interruption_ends_a_request_at_once_and_the_next_one_goes_on() {
     let interrupted = ended.recv().unwrap();
     assert!(matches!(interrupted, Err(Fault::Unavailable { .. })), "{interrupted:?}");
     assert_eq!(ended.recv().unwrap(), Ok(vec![1]));
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}, half of the timeout", started.elapsed());
+    assert!(started.elapsed() < SOON, "{:?}, a third of the timeout", started.elapsed());
     asking.join().unwrap();
 }
 

@@ -9,11 +9,13 @@ mod config;
 mod desk;
 mod facts;
 mod finnhub;
+mod last;
 mod line;
 mod listing;
 #[cfg(test)]
 mod mangled;
 mod market;
+mod minor;
 mod plan;
 mod quoted;
 mod recent;
@@ -25,7 +27,7 @@ use std::thread;
 use std::time::Duration;
 
 use tickerd_feed_provider::stream;
-use tickerd_feed_provider::{Client, Fault, Quote, Settings, Trade, socket};
+use tickerd_feed_provider::{Client, Correction, Fault, Quote, Settings, Trade, socket};
 use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Health, Host, Interrupter, Level, PushFeed};
 
 pub use config::{Config, Provider, Tape};
@@ -57,6 +59,8 @@ impl Feed for StocksFeed {
         .events(&[
             EventInfo::state("quote", "A symbol's last price and what surrounds it.").value::<Quote>(),
             EventInfo::event("trade", "One trade.").value::<Trade>(),
+            EventInfo::event("correction", "A trade that does not stand as it was told.")
+                .value::<Correction>(),
         ]);
     type Config = Config;
 
@@ -79,7 +83,7 @@ impl Feed for StocksFeed {
             host.log(Level::Warn, note);
         }
         Ok(StocksFeed {
-            desk: Desk::new(Market::new(plan.listings), secrets),
+            desk: Desk::new(Market::new(plan.listings, plan.source, plan.asked.delay_s()), secrets),
             client,
             asked: plan.asked,
             every: plan.every,
@@ -107,8 +111,8 @@ impl PushFeed for StocksFeed {
                         let _fuse = Fuse(&this.desk);
                         let ended = this.listen(settings, host);
                         // The other part must end before this one is joined.
-                        if let Err(error) = &ended {
-                            this.desk.refuse(host, &error.to_string());
+                        if ended.is_err() {
+                            this.desk.refuse();
                         }
                         ended
                     };
@@ -124,9 +128,8 @@ impl PushFeed for StocksFeed {
             match asked {
                 Fault::Stopping => listened,
                 fault => {
-                    let fault = fault.map_message(|text| this.desk.clean(text));
-                    this.desk.refuse(host, &fault.to_string());
-                    Err(fault.into())
+                    this.desk.refuse();
+                    Err(fault.map_message(|text| this.desk.clean(text)).into())
                 }
             }
         })

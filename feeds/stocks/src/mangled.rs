@@ -15,7 +15,7 @@ use crate::quoted::{Quoted, read};
 use crate::{StocksFeed, alpaca, finnhub, yahoo};
 
 fn is_price(digits: &Digits) -> bool {
-    digits.is_positive() && digits.value().is_finite()
+    digits.value().is_finite()
 }
 
 /// Reads every broken `text` as an answer of shape `A`, which `quote` takes further.
@@ -34,7 +34,7 @@ fn answers<A: DeserializeOwned>(text: &str, quote: impl Fn(A) -> Result<Quoted, 
 
 /// Hears every broken `text` as a new connection's first message.
 fn messages(text: &str, dialogue: impl Dialogue) {
-    let desk = Desk::new(Market::new(vec![Listing::named("AAPL", None)]), Vec::new());
+    let desk = Desk::new(Market::new(vec![Listing::named("AAPL", None)], "mock", None), Vec::new());
     let mut listening = Listening::new(&desk, "mock", dialogue);
     mangled(text, &mut |text| {
         let test = TestHost::of::<StocksFeed>();
@@ -58,7 +58,9 @@ fn no_answer_can_do_harm() {
     let chart = include_str!("../fixtures/yahoo/chart.json");
     answers(chart, |answer: yahoo::ChartAnswer| answer.quote(&listing, 1_767_200_000_000));
     let snapshots = include_str!("../fixtures/alpaca/snapshots.json");
-    answers(snapshots, |answer: alpaca::Snapshots| answer.checked()?.quote(&listing, Tape::Iex));
+    answers(snapshots, |answer: alpaca::Snapshots| {
+        answer.checked()?.quote(&listing, Tape::Iex, 1_767_225_600_000)
+    });
 }
 
 #[test]
@@ -67,4 +69,6 @@ fn no_message_can_do_harm() {
     let secret = Secret::new("mock").expect("it is one");
     let trades = alpaca::stream::Trades::new(&secret, &secret, Tape::Iex);
     messages(include_str!("../fixtures/alpaca/trades.json"), trades);
+    let trades = alpaca::stream::Trades::new(&secret, &secret, Tape::Iex);
+    messages(include_str!("../fixtures/alpaca/corrections.json"), trades);
 }

@@ -3,28 +3,37 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use tickerd_feed_provider::{Digits, Fault, Session};
+use tickerd_feed_provider::{Correction, Fault, Place, Session, Tally};
 use tickerd_sdk::{Error, Host, Sample, Value};
 
+use crate::last::Print;
 use crate::listing::Listing;
 use crate::quoted::{Quoted, Traded};
 
 /// Most symbols named in one text.
 const NAMED_MAX: usize = 5;
+/// How old a price may be, by the source's own time, while its market is open, in milliseconds.
+const OLD_OPEN_MS: u64 = 24 * 60 * 60 * 1000;
+/// The same while it is closed, or nobody says: longer than any exchange's holidays.
+const OLD_MS: u64 = 10 * OLD_OPEN_MS;
 
 /// The symbols that are watched.
 #[derive(Debug)]
 pub(crate) struct Market {
     listings: Vec<Listing>,
+    /// Who says so.
+    source: &'static str,
+    /// How old prices are by the source's rules, in seconds, if it tells.
+    delay_s: Option<u32>,
     by_source: HashMap<String, usize>,
     /// Where the US market is in its day, if that was asked.
     us_session: Option<Session>,
 }
 
 impl Market {
-    pub(crate) fn new(listings: Vec<Listing>) -> Market {
+    pub(crate) fn new(listings: Vec<Listing>, source: &'static str, delay_s: Option<u32>) -> Market {
         let by_source = listings.iter().enumerate().map(|(i, l)| (l.source_symbol.clone(), i)).collect();
-        Market { listings, by_source, us_session: None }
+        Market { listings, source, delay_s, by_source, us_session: None }
     }
 
     /// The symbol that the source calls so.
@@ -65,15 +74,26 @@ impl Market {
     ///
     /// # Errors
     /// [`Fault::Stopping`].
-    pub(crate) fn quoted(&mut self, place: usize, said: Quoted, host: &Host) -> Result<(), Fault> {
-        let session = self.us_session;
+    pub(crate) fn quoted(
+        &mut self,
+        place: usize,
+        mut said: Quoted,
+        tally: &mut Tally,
+        host: &Host,
+    ) -> Result<(), Fault> {
+        tally.came();
+        let now_ms = host.now_ms();
+        said.time_ms = tally.believed(said.time_ms, now_ms);
         let Some(listing) = self.listings.get_mut(place) else { return Ok(()) };
-        let session = session.filter(|_| listing.is_us);
-        let newest = listing.quoted(said);
-        if session.is_some() {
-            newest.quote.session = session;
+        match listing.last.asked(said, now_ms) {
+            Place::News => {}
+            Place::Anew => tally.count("quotes with which the source's clock began anew"),
+            Place::Late | Place::Again => {
+                tally.count("quotes older than the last");
+                return Ok(());
+            }
         }
-        tell(listing, host)
+        self.tell(place, host)
     }
 
     /// Tells what is known already once more: the source says that it still holds.
@@ -81,42 +101,70 @@ impl Market {
     /// # Errors
     /// [`Fault::Stopping`].
     pub(crate) fn unchanged(&self, place: usize, host: &Host) -> Result<(), Fault> {
-        self.listings.get(place).map_or(Ok(()), |listing| tell(listing, host))
+        self.tell(place, host)
     }
 
-    /// Takes the price of a trade.
+    /// Takes a price, and tells the quote that follows from it, unless a younger price is known.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
     pub(crate) fn moved(
         &mut self,
         place: usize,
-        source: &'static str,
-        price: &Digits,
-        time_ms: Option<u64>,
-        delay_s: Option<u32>,
+        print: Print,
+        tally: &mut Tally,
         host: &Host,
     ) -> Result<(), Fault> {
-        let session = self.us_session;
         let Some(listing) = self.listings.get_mut(place) else { return Ok(()) };
-        let session = session.filter(|_| listing.is_us);
-        let Some(newest) = listing.traded(source, price, time_ms) else { return Ok(()) };
-        newest.quote.delay_s = newest.quote.delay_s.or(delay_s);
-        if session.is_some() {
-            newest.quote.session = session;
+        if listing.last.traded(print, host.now_ms()) {
+            return self.tell(place, host);
         }
-        tell(listing, host)
+        tally.add("trades that came after a younger price", 1);
+        Ok(())
     }
 
-    /// Takes a trade: tells it, and the quote that follows from it.
+    /// Takes a trade whose time is to be believed: tells it, and the quote that follows from it.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
-    pub(crate) fn traded(&mut self, place: usize, said: &Traded, host: &Host) -> Result<(), Fault> {
+    pub(crate) fn traded(
+        &mut self,
+        place: usize,
+        said: &Traded,
+        tally: &mut Tally,
+        host: &Host,
+    ) -> Result<(), Fault> {
         let Some(listing) = self.listings.get(place) else { return Ok(()) };
-        let Traded { trade, time_ms } = said;
+        let Traded { trade, time_ms, sets_price } = said;
+        if trade.id.as_ref().is_some_and(|id| listing.last.is_cancelled(id, *time_ms)) {
+            tally.count("trades that were cancelled before they came");
+            return Ok(());
+        }
         emit(host, Sample::new(&listing.trades_topic, "trade", trade), *time_ms)?;
-        self.moved(place, trade.source, &trade.price, *time_ms, trade.delay_s, host)
+        if !sets_price {
+            return Ok(());
+        }
+        let print = Print { id: trade.id.clone(), price: trade.price.clone(), time_ms: *time_ms };
+        self.moved(place, print, tally, host)
+    }
+
+    /// A trade does not stand: tells so, and the quote that follows from it. `by` is what sets the price in its place.
+    ///
+    /// # Errors
+    /// [`Fault::Stopping`].
+    pub(crate) fn corrected(
+        &mut self,
+        place: usize,
+        correction: &Correction,
+        by: Option<Print>,
+        time_ms: Option<u64>,
+        host: &Host,
+    ) -> Result<(), Fault> {
+        let Some(listing) = self.listings.get_mut(place) else { return Ok(()) };
+        emit(host, Sample::new(&listing.corrections_topic, "correction", correction), time_ms)?;
+        let before = listing.newest(self.source);
+        listing.last.corrected(&correction.id, by, time_ms);
+        if listing.newest(self.source) == before { Ok(()) } else { self.tell(place, host) }
     }
 
     /// Takes the US market's session, and tells the quotes again that it changes.
@@ -127,24 +175,46 @@ impl Market {
         if std::mem::replace(&mut self.us_session, session) == session {
             return Ok(());
         }
-        for listing in self.listings.iter_mut().filter(|listing| listing.is_us) {
-            if let Some(newest) = listing.newest_mut() {
-                newest.quote.session = session;
-                tell(listing, host)?;
-            }
+        let us = self.listings.iter().enumerate().filter(|(_, listing)| listing.is_us);
+        us.map(|(place, _)| place).try_for_each(|place| self.tell(place, host))
+    }
+
+    /// Why a symbol's price is too old to be news, if it is: what is said of it comes with the source's own time.
+    pub(crate) fn stale(&self, place: usize, now_ms: u64) -> Option<String> {
+        let newest = self.newest(place)?;
+        let age_ms = now_ms.saturating_sub(newest.time_ms?);
+        let max_ms = match newest.quote.session {
+            Some(Session::Regular | Session::Always) => OLD_OPEN_MS,
+            _ => OLD_MS,
+        };
+        let (symbol, source) = (&newest.quote.symbol, self.source);
+        let days = age_ms / OLD_OPEN_MS;
+        let s = if days == 1 { "" } else { "s" };
+        (age_ms > max_ms)
+            .then(|| format!("{symbol}: stale, its price is {days} day{s} old by {source}'s time"))
+    }
+
+    fn newest(&self, place: usize) -> Option<Quoted> {
+        let listing = self.listings.get(place)?;
+        let mut newest = listing.newest(self.source)?;
+        newest.quote.delay_s = newest.quote.delay_s.or(self.delay_s);
+        if listing.is_us && self.us_session.is_some() {
+            newest.quote.session = self.us_session;
         }
-        Ok(())
+        Some(newest)
+    }
+
+    fn tell(&self, place: usize, host: &Host) -> Result<(), Fault> {
+        let (Some(listing), Some(newest)) = (self.listings.get(place), self.newest(place)) else {
+            return Ok(());
+        };
+        emit(host, Sample::new(&listing.topic, "quote", &newest.quote), newest.time_ms)
     }
 
     /// Whether no prices are due, as every symbol is traded in the US and nobody trades there.
     pub(crate) fn is_closed(&self) -> bool {
         self.us_session == Some(Session::Closed) && self.listings.iter().all(|listing| listing.is_us)
     }
-}
-
-fn tell(listing: &Listing, host: &Host) -> Result<(), Fault> {
-    let Some(newest) = listing.newest() else { return Ok(()) };
-    emit(host, Sample::new(&listing.topic, "quote", &newest.quote), newest.time_ms)
 }
 
 /// Emits; a sample that tickerd refuses is in its log and its metrics, and no reason to stop.

@@ -35,6 +35,14 @@ impl Asked {
         }
     }
 
+    /// How old prices are by the source's rules, in seconds, where it tells.
+    pub(crate) fn delay_s(&self) -> Option<u32> {
+        match self {
+            Asked::Alpaca { tape, .. } => Some(tape.delay_s()),
+            Asked::Finnhub { .. } | Asked::Yahoo => None,
+        }
+    }
+
     /// Where its stream is, with all that belongs into the URL.
     fn stream_url(&self, base: &str) -> String {
         match self {

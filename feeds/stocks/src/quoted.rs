@@ -12,6 +12,19 @@ const SHOWN_MAX: usize = 80;
 pub(crate) struct Quoted {
     pub(crate) quote: Quote,
     pub(crate) time_ms: Option<u64>,
+    /// The time that puts answers in order: that of the last trade, also where another price stands in its place.
+    pub(crate) order_ms: Option<u64>,
+    /// The id of the trade that the price is of, where the source tells it.
+    pub(crate) trade_id: Option<String>,
+    /// The price if that trade is cancelled.
+    pub(crate) otherwise: Option<Digits>,
+}
+
+impl Quoted {
+    /// A quote whose price is of no trade that could be cancelled.
+    pub(crate) fn new(quote: Quote, time_ms: Option<u64>) -> Quoted {
+        Quoted { quote, time_ms, order_ms: time_ms, trade_id: None, otherwise: None }
+    }
 }
 
 /// A trade and the source's time of it, in Unix milliseconds.
@@ -19,6 +32,8 @@ pub(crate) struct Quoted {
 pub(crate) struct Traded {
     pub(crate) trade: Trade,
     pub(crate) time_ms: Option<u64>,
+    /// Whether its price is the last one from then on, by its conditions.
+    pub(crate) sets_price: bool,
 }
 
 /// Reads a body as what it should be.

@@ -166,7 +166,11 @@ impl<'a, S: Source> Rounds<'a, S> {
         let body = match self.client.get(&request, host)? {
             Reply::Body(body) => body,
             Reply::Unchanged { .. } => {
-                return places.iter().try_for_each(|place| self.desk.market().unchanged(*place, host));
+                for place in places {
+                    self.desk.market().unchanged(*place, host)?;
+                    self.note_age(*place, host);
+                }
+                return Ok(());
             }
             Reply::Empty { .. } => {
                 return Err(Fault::Nonsense { message: format!("nothing came for {}", request.shown()) });
@@ -177,8 +181,10 @@ impl<'a, S: Source> Rounds<'a, S> {
         for (place, said) in places.iter().zip(said) {
             match said {
                 Ok(quoted) => {
-                    self.troubles.remove(place);
-                    self.desk.market().quoted(*place, quoted, host)?;
+                    self.desk.market().quoted(*place, quoted, &mut self.tally, host)?;
+                    if !self.note_age(*place, host) {
+                        self.troubles.remove(place);
+                    }
                 }
                 Err(fault) => self.symbol_failed(*place, fault, host)?,
             }
@@ -201,7 +207,8 @@ impl<'a, S: Source> Rounds<'a, S> {
         match fault {
             Fault::Unknown { message } => self.note(place, &message, host),
             Fault::Nonsense { message } => {
-                self.tally.count("answers without a price above zero");
+                self.tally.came();
+                self.tally.count("answers without a price");
                 self.note(place, &message, host);
             }
             other => return Err(other),
@@ -274,6 +281,15 @@ impl<'a, S: Source> Rounds<'a, S> {
         }
     }
 
+    /// Notes that a symbol's price is old; answers whether it is.
+    fn note_age(&mut self, place: usize, host: &Host) -> bool {
+        let stale = self.desk.market().stale(place, host.now_ms());
+        if let Some(stale) = &stale {
+            self.note(place, stale, host);
+        }
+        stale.is_some()
+    }
+
     /// Leaves one symbol out for good.
     fn bar(&mut self, place: usize, fault: &Fault, host: &Host) {
         self.troubles.remove(&place);
@@ -301,9 +317,9 @@ impl<'a, S: Source> Rounds<'a, S> {
             Some(fault) => (fault.health(), fault.to_string()),
             None => {
                 let barred = self.desk.market().barred();
-                match named(
-                    barred.iter().map(String::as_str).chain(self.troubles.values().map(String::as_str)),
-                ) {
+                let all = barred.as_deref().into_iter();
+                let all = all.chain(self.troubles.values().map(String::as_str)).chain(self.tally.trouble());
+                match named(all) {
                     Some(troubles) => (Health::Degraded, troubles),
                     None if self.has_answered => (Health::Up, String::new()),
                     None => return,

@@ -1,7 +1,6 @@
 //! What may be configured, and the checks that a schema cannot make.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,11 +9,15 @@ use serde::Deserialize;
 use tickerd_feed_provider::{Period, SecretSource};
 use tickerd_sdk::Error;
 
+use crate::provider::{Provider, Terms};
+
 /// Who is asked where nothing is configured: the places that the simulated feed has too.
 const DEFAULT_PLACES: [(&str, f64, f64); 3] =
     [("oslo", 59.91, 10.75), ("lisbon", 38.72, -9.14), ("nairobi", -1.29, 36.82)];
 /// Seconds in a day.
 const DAY_S: f64 = 86_400.0;
+/// What `oldest` may be: no source is quicker than the one, and after the other the weather is another.
+const OLDEST: (Period, Period) = (Period::secs(15 * 60), Period::secs(48 * 3600));
 
 /// The weather feed's configuration.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -28,6 +31,8 @@ pub struct Config {
     pub stations: Vec<String>,
     /// How often to ask, such as "15m"; default and least are the provider's.
     pub every: Option<Period>,
+    /// The oldest observation that is told as current, such as "3h"; default is the provider's.
+    pub oldest: Option<Period>,
     /// Where the key is kept; for openweathermap.
     pub key: Option<SecretSource>,
     /// Where to ask instead of the provider's own address.
@@ -36,22 +41,6 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// How the provider can reach you, such as a mail address; it goes into the User-Agent, as nws asks.
     pub contact: Option<String>,
-}
-
-/// Who is asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// Open-Meteo: models' weather for any point, without a key.
-    #[default]
-    #[serde(rename = "open-meteo")]
-    OpenMeteo,
-    /// Airports' reports from aviationweather.gov, without a key.
-    Metar,
-    /// The United States' National Weather Service, without a key.
-    Nws,
-    /// OpenWeatherMap, with a key.
-    OpenWeatherMap,
 }
 
 /// A point on the Earth and its name.
@@ -66,84 +55,6 @@ pub struct Place {
     /// Degrees east.
     #[schemars(range(min = -180.0, max = 180.0))]
     pub longitude: f64,
-}
-
-/// What a provider allows and what it serves.
-struct Terms {
-    every: Duration,
-    every_min: Duration,
-    places_max: usize,
-    stations_max: usize,
-    /// Calls a day without paying, where each place of each round is one.
-    calls_a_day: Option<f64>,
-    /// Why it may not be asked more often.
-    why: &'static str,
-}
-
-impl Provider {
-    /// Its name, as configured and in observations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Provider::OpenMeteo => "open-meteo",
-            Provider::Metar => "metar",
-            Provider::Nws => "nws",
-            Provider::OpenWeatherMap => "openweathermap",
-        }
-    }
-
-    /// Its own address.
-    pub fn base_url(self) -> &'static str {
-        match self {
-            Provider::OpenMeteo => "https://api.open-meteo.com",
-            Provider::Metar => "https://aviationweather.gov",
-            Provider::Nws => "https://api.weather.gov",
-            Provider::OpenWeatherMap => "https://api.openweathermap.org",
-        }
-    }
-
-    fn terms(self) -> Terms {
-        let minutes = |n: u64| Duration::from_secs(n * 60);
-        match self {
-            Provider::OpenMeteo => Terms {
-                every: minutes(15),
-                every_min: minutes(15),
-                places_max: 500,
-                stations_max: 0,
-                calls_a_day: Some(10_000.0),
-                why: "its data moves every 15 minutes",
-            },
-            Provider::Metar => Terms {
-                every: minutes(5),
-                every_min: minutes(1),
-                places_max: 0,
-                stations_max: 400,
-                calls_a_day: None,
-                why: "it allows one such request a minute",
-            },
-            Provider::Nws => Terms {
-                every: minutes(10),
-                every_min: minutes(1),
-                places_max: 100,
-                stations_max: 100,
-                calls_a_day: None,
-                why: "its stations report every 5 minutes at most",
-            },
-            Provider::OpenWeatherMap => Terms {
-                every: minutes(10),
-                every_min: minutes(10),
-                places_max: 200,
-                stations_max: 0,
-                calls_a_day: None,
-                why: "its data moves every 10 minutes",
-            },
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 impl Config {
@@ -165,6 +76,11 @@ impl Config {
     /// How often to ask.
     pub(crate) fn every(&self) -> Duration {
         self.every.map_or(self.provider.terms().every, Period::duration)
+    }
+
+    /// The greatest age at which an observation is current.
+    pub(crate) fn oldest(&self) -> Duration {
+        self.oldest.map_or(self.provider.terms().oldest, Period::duration)
     }
 
     /// Refuses what makes no sense, and what the provider's terms forbid, with what to change.
@@ -197,6 +113,10 @@ impl Config {
                 "every: {provider} may not be asked more often than each {least}, as {}; use \"{least}\" or more",
                 terms.why
             )));
+        }
+        let (least, most) = OLDEST;
+        if self.oldest.is_some_and(|oldest| !(least..=most).contains(&oldest)) {
+            return Err(Error::config(format!("oldest: out of range; use \"{least}\" to \"{most}\"")));
         }
         // An own instance of the provider's software counts nothing.
         if let (Some(a_day), None) = (terms.calls_a_day, &self.base_url) {
@@ -369,6 +289,8 @@ mod tests {
             (json!({"provider": "nws", "stations": ["K/../"]}), "use 3 to 12 letters or digits"),
             (json!({"provider": "nws", "stations": ["KJFK", "kjfk"]}), "stations: `KJFK` is there twice"),
             (json!({"places": [{"name": "a b", "latitude": 1, "longitude": 2}]}), "`a b` cannot be a topic"),
+            (json!({"oldest": "5m"}), "oldest: out of range; use \"15m\" to \"48h\""),
+            (json!({"oldest": "49h"}), "oldest: out of range"),
             (
                 json!({"places": [{"name": "a", "latitude": 91, "longitude": 2}]}),
                 "latitude 91 of `a` is out of range; use -90 to 90",

@@ -1,18 +1,23 @@
 //! Weather observations from Open-Meteo, METAR, NWS or OpenWeatherMap.
 //!
 //! Each provider's answers become one shape, [`Observation`]: metric units, the source's digits where nothing was
-//! converted, and nothing that was not said. A place that fails is named and the others go on.
+//! converted, and nothing that was not said. A place that fails is named and the others go on; what is old is told to be old.
 #![deny(missing_docs)]
 
 mod config;
+mod desk;
+mod doubt;
 mod metar;
 mod nws;
 mod open_meteo;
 mod open_weather_map;
+mod patience;
+mod provider;
 mod quantity;
 mod reading;
 mod round;
 mod said;
+mod together;
 mod words;
 
 use std::time::Duration;
@@ -20,9 +25,11 @@ use std::time::Duration;
 use tickerd_feed_provider::{Client, Fault, Limit, Observation, Settings, poll};
 use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Host, Interrupter, Level, PushFeed};
 
-pub use config::{Config, Place, Provider};
+pub use config::{Config, Place};
+pub use provider::Provider;
 
-use round::{Desk, Round, Source};
+use desk::Desk;
+use round::{Round, Source};
 
 /// How long a round waits for its turn by the limiter: hundreds of places are spread over minutes.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -72,7 +79,8 @@ impl Feed for Weather {
         for line in terms(provider, config.contact.is_some()) {
             host.log(Level::Info, line);
         }
-        Ok(Weather { every: config.every(), client, source, desk: Desk::default(), came: 0 })
+        let desk = Desk::new(config.every(), config.oldest(), config.key.is_some());
+        Ok(Weather { every: config.every(), client, source, desk, came: 0 })
     }
 
     fn interrupter(&self) -> Option<Interrupter> {
@@ -89,9 +97,10 @@ impl PushFeed for Weather {
 impl poll::Ask for Weather {
     fn ask(&mut self, host: &Host) -> Result<Option<Duration>, Fault> {
         let mut round = Round::new(host, &self.client, &mut self.desk);
-        let holds = self.source.ask(&mut round)?;
-        self.came = round.end()?;
-        Ok(holds)
+        self.source.ask(&mut round)?;
+        let came = round.end()?;
+        self.came = came.places;
+        Ok(came.holds)
     }
 
     fn recovered(&mut self, host: &Host) {

@@ -1,7 +1,6 @@
 //! Airports' reports as aviationweather.gov decodes them (`/api/data/metar?format=json`; its schema, November 2026).
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,24 +27,29 @@ impl Metar {
     }
 }
 
-impl Source for Metar {
-    fn ask(&mut self, round: &mut Round<'_>) -> Result<Option<Duration>, Fault> {
+impl Metar {
+    fn ask_all(&self, round: &mut Round<'_>) -> Result<(), Fault> {
         let request =
             Request::new("/api/data/metar").query("ids", self.stations.join(",")).query("format", "json");
         let reply = round.get(&request)?;
-        let holds = reply.fresh_for();
+        round.hold(reply.fresh_for());
         let reports: Vec<Box<RawValue>> = match reply {
-            Reply::Unchanged { .. } => {
-                round.again(self.stations.iter().map(String::as_str))?;
-                return Ok(holds);
-            }
+            Reply::Unchanged { .. } => return round.again(self.stations.iter().map(String::as_str)),
             // How it says that there is no report at all.
             Reply::Empty { .. } => Vec::new(),
             Reply::Body(body) => body.json()?,
         };
-        let answer = read(&reports, &self.stations, &mut round.desk.oddities);
-        round.take(answer)?;
-        Ok(holds)
+        let answer = read(&reports, &self.stations, round.host.now_ms(), &mut round.desk.oddities);
+        round.take(answer)
+    }
+}
+
+impl Source for Metar {
+    fn ask(&mut self, round: &mut Round<'_>) -> Result<(), Fault> {
+        self.ask_all(round).or_else(|fault| {
+            self.stations.iter().for_each(|station| round.missing(station, &fault));
+            round.stumble(&fault)
+        })
     }
 }
 
@@ -55,6 +59,7 @@ impl Source for Metar {
 struct Report {
     icao_id: Said,
     obs_time: Said,
+    receipt_time: Said,
     temp: Said,
     dewp: Said,
     wdir: Said,
@@ -79,26 +84,43 @@ struct Layer {
     cover: Said,
 }
 
-/// Reads an answer for `stations`: a report for each that has one, in no order.
-fn read(reports: &[Box<RawValue>], stations: &[String], oddities: &mut Oddities) -> Answer {
-    let mut newest: HashMap<String, (u64, Report)> = HashMap::new();
+/// Reads an answer for `stations`: a report or more for each that has one, in no order.
+fn read(reports: &[Box<RawValue>], stations: &[String], now_ms: u64, oddities: &mut Oddities) -> Answer {
+    let mut of_station: HashMap<String, Vec<Report>> = HashMap::new();
     for report in reports.iter().filter_map(|raw| serde_json::from_str::<Report>(raw.get()).ok()) {
         let Some(station) = report.icao_id.text().map(str::to_ascii_uppercase) else { continue };
-        let at = report.obs_time.whole().unwrap_or(0);
-        // A special report may stand beside the one it follows.
-        if newest.get(&station).is_none_or(|(other, _)| *other < at) {
-            newest.insert(station, (at, report));
-        }
+        of_station.entry(station).or_default().push(report);
     }
     let mut answer = Answer::default();
     for station in stations {
-        let came = match newest.get(station) {
-            Some((_, report)) => read_report(report, station, oddities),
-            None => Err("there is no report; is it a station, and open?".to_owned()),
-        };
-        answer.add(station, came);
+        let reports = of_station.remove(station).unwrap_or_default();
+        answer.add(station, newest(&reports, station, now_ms, oddities));
     }
     answer
+}
+
+/// The newest report that is an observation. A special report may stand beside the one it follows, a corrected one beside
+/// the one it corrects, and one that is dated ahead counts as the oldest.
+fn newest(
+    reports: &[Report],
+    station: &str,
+    now_ms: u64,
+    oddities: &mut Oddities,
+) -> Result<Reading, String> {
+    let mut newest: Option<(Option<u64>, &str, Reading)> = None;
+    let mut why = "there is no report; is it a station, and open?".to_owned();
+    for report in reports {
+        match read_report(report, station, oddities) {
+            Ok(reading) => {
+                let at = (reading.believed_ms(now_ms), report.receipt_time.text().unwrap_or(""));
+                if newest.as_ref().is_none_or(|(at_ms, receipt, _)| (*at_ms, *receipt) < at) {
+                    newest = Some((at.0, at.1, reading));
+                }
+            }
+            Err(none) => why = none,
+        }
+    }
+    newest.map(|(_, _, reading)| reading).ok_or(why)
 }
 
 fn read_report(report: &Report, station: &str, oddities: &mut Oddities) -> Result<Reading, String> {
@@ -143,11 +165,8 @@ fn read_report(report: &Report, station: &str, oddities: &mut Oddities) -> Resul
     settle_wind(&mut observation);
     observation.visibility_over = visibility_over && observation.visibility_m.is_some();
     observation.precipitation_s = observation.precipitation_mm.is_some().then_some(HOUR_S);
-    if !observation.says_something() {
-        return Err("its report has no values".to_owned());
-    }
     let at_ms = report.obs_time.whole().and_then(|s| epoch_ms(s, Epoch::Seconds));
-    Ok(Reading { topic: station.to_owned(), at_ms, observation })
+    Reading::new(station, at_ms, observation)
 }
 
 /// Visibility in miles, a number or `10+`, `1/2`, `1 1/2`; and whether it is at least that.
@@ -179,6 +198,8 @@ fn degrees(said: &Said, most: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
+    /// Ten past eleven on the evening of the reports.
+    const NOW_MS: u64 = 1_795_475_400_000;
     const REPORTS: &str = include_str!("../fixtures/metar/reports.json");
 
     fn stations(ids: &[&str]) -> Vec<String> {
@@ -188,7 +209,7 @@ mod tests {
     fn read_all(body: &str, ids: &[&str]) -> (Answer, u64) {
         let mut oddities = Oddities::default();
         let reports: Vec<_> = serde_json::from_str(body).unwrap();
-        let answer = read(&reports, &stations(ids), &mut oddities);
+        let answer = read(&reports, &stations(ids), NOW_MS, &mut oddities);
         (answer, oddities.total())
     }
 
@@ -231,8 +252,8 @@ mod tests {
             missing,
             [
                 "XXXX: there is no report; is it a station, and open?",
-                "ODDD: its report has no values",
-                "NULL: its report has no values",
+                "ODDD: it tells no temperature",
+                "NULL: it tells no temperature",
             ]
         );
         assert_eq!(odd, 3, "wind of -5 kn, 999 °C, a visibility of words");

@@ -13,6 +13,7 @@ use crate::quantity::{Quantity, Unit};
 use crate::reading::{Answer, Oddities, Reader, Reading, settle_wind, shown};
 use crate::round::{Round, Source};
 use crate::said::{Said, lenient};
+use crate::together::Together;
 use crate::words;
 
 /// What its licence (CC BY 4.0) asks to show beside the values.
@@ -27,40 +28,39 @@ const DAY_S: u64 = 86_400;
 
 /// Open-Meteo, asked for all places at once.
 pub(crate) struct OpenMeteo {
-    places: Vec<Place>,
+    places: Together,
 }
 
 impl OpenMeteo {
     pub fn new(places: Vec<Place>) -> OpenMeteo {
-        OpenMeteo { places }
+        OpenMeteo { places: Together::new(places, PLACES_PER_REQUEST) }
     }
 }
 
 impl Source for OpenMeteo {
-    fn ask(&mut self, round: &mut Round<'_>) -> Result<Option<Duration>, Fault> {
-        let mut holds: Option<Duration> = None;
-        for places in self.places.chunks(PLACES_PER_REQUEST) {
-            let mut request =
-                Request::new("/v1/forecast").cost(u32::try_from(places.len()).unwrap_or(u32::MAX));
-            for (name, value) in query(places) {
-                request = request.query(name, value);
-            }
-            let reply = round.get(&request).map_err(|fault| limited(fault, round.host.now_ms()))?;
-            holds = holds.max(reply.fresh_for());
-            match reply {
-                Reply::Unchanged { .. } => round.again(places.iter().map(|place| place.name.as_str()))?,
-                Reply::Empty { .. } => {
-                    return Err(Fault::Nonsense { message: "open-meteo answered with nothing".to_owned() });
-                }
-                Reply::Body(body) => {
-                    let locations = body.json()?;
-                    let answer = read(&locations, places, &mut round.desk.oddities)
-                        .map_err(|how| body.nonsense(&how))?;
-                    round.take(answer)?;
-                }
-            }
+    fn ask(&mut self, round: &mut Round<'_>) -> Result<(), Fault> {
+        self.places.ask(round, ask_for)
+    }
+}
+
+fn ask_for(round: &mut Round<'_>, places: &[Place]) -> Result<(), Fault> {
+    let mut request = Request::new("/v1/forecast").cost(u32::try_from(places.len()).unwrap_or(u32::MAX));
+    for (name, value) in query(places) {
+        request = request.query(name, value);
+    }
+    let reply = round.get(&request).map_err(|fault| limited(fault, round.host.now_ms()))?;
+    round.hold(reply.fresh_for());
+    match reply {
+        Reply::Unchanged { .. } => round.again(places.iter().map(|place| place.name.as_str())),
+        Reply::Empty { .. } => {
+            Err(Fault::Nonsense { message: "open-meteo answered with nothing".to_owned() })
         }
-        Ok(holds)
+        Reply::Body(body) => {
+            let locations = body.json()?;
+            let answer =
+                read(&locations, places, &mut round.desk.oddities).map_err(|how| body.nonsense(&how))?;
+            round.take(answer)
+        }
     }
 }
 
@@ -174,11 +174,8 @@ fn read_location(location: &Location, place: &Place, oddities: &mut Oddities) ->
         // A sum over the interval that the other values stand for.
         observation.precipitation_s = field("interval").whole().and_then(|s| u32::try_from(s).ok());
     }
-    if !observation.says_something() {
-        return Err("no values came".to_owned());
-    }
     let at_ms = field("time").whole().and_then(|s| epoch_ms(s, Epoch::Seconds));
-    Ok(Reading { topic: place.name.clone(), at_ms, observation })
+    Reading::new(&place.name, at_ms, observation)
 }
 
 /// How long to wait after being told so: the reason for a met limit names its window. None for other reasons.
@@ -271,7 +268,7 @@ mod tests {
         let how = read(&one, &places(&["a", "b"]), &mut Oddities::default()).unwrap_err();
         assert_eq!(how, "with 1 locations where 2 were asked for");
         let (answer, _) = read_all("{}", &["a"]);
-        assert_eq!(answer.missing[0].to_string(), "a: no values came");
+        assert_eq!(answer.missing[0].to_string(), "a: it tells no temperature");
         let (answer, _) = read_all("[7]", &["a"]);
         assert!(answer.missing[0].why.starts_with("an unknown shape"), "{answer:?}");
     }

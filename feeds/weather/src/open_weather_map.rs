@@ -1,7 +1,5 @@
 //! OpenWeatherMap's current weather, `/data/2.5/weather` (openweathermap.org/current, November 2026).
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use tickerd_feed_provider::time::{Epoch, epoch_ms};
 use tickerd_feed_provider::{Fault, Measure, Observation, Reply, Request, Secret, redact};
@@ -29,38 +27,39 @@ impl OpenWeatherMap {
     pub fn new(places: Vec<Place>, key: Secret) -> OpenWeatherMap {
         OpenWeatherMap { places, key }
     }
-
-    fn ask_one(&self, place: &Place, round: &mut Round<'_>) -> Result<(), Fault> {
-        let mut request = Request::new("/data/2.5/weather").secret_query("appid", &self.key);
-        for (name, value) in query(place) {
-            request = request.query(name, value);
-        }
-        match round.get(&request)? {
-            Reply::Unchanged { .. } => round.again([place.name.as_str()].into_iter()),
-            Reply::Empty { .. } => {
-                Err(Fault::Nonsense { message: "openweathermap answered with nothing".to_owned() })
-            }
-            Reply::Body(body) => {
-                let weather: Weather = body.json()?;
-                if let Some(fault) = fault(&weather, &self.key) {
-                    return Err(fault);
-                }
-                let reading =
-                    read(&weather, place, &mut round.desk.oddities).map_err(|how| body.nonsense(&how))?;
-                round.emit(reading)
-            }
-        }
-    }
 }
 
 impl Source for OpenWeatherMap {
-    fn ask(&mut self, round: &mut Round<'_>) -> Result<Option<Duration>, Fault> {
-        for place in &self.places {
-            if let Err(fault) = self.ask_one(place, round) {
-                round.failed(&place.name, fault)?;
-            }
+    fn ask(&mut self, round: &mut Round<'_>) -> Result<(), Fault> {
+        let key = &self.key;
+        round.each(&mut self.places, |round, place| {
+            ask_one(place, key, round).or_else(|fault| {
+                round.missing(&place.name, &fault);
+                round.stumble(&fault)
+            })
+        })
+    }
+}
+
+fn ask_one(place: &Place, key: &Secret, round: &mut Round<'_>) -> Result<(), Fault> {
+    let mut request = Request::new("/data/2.5/weather").secret_query("appid", key);
+    for (name, value) in query(place) {
+        request = request.query(name, value);
+    }
+    match round.get(&request)? {
+        Reply::Unchanged { .. } => round.again([place.name.as_str()].into_iter()),
+        Reply::Empty { .. } => {
+            Err(Fault::Nonsense { message: "openweathermap answered with nothing".to_owned() })
         }
-        Ok(None)
+        Reply::Body(body) => {
+            let weather: Weather = body.json()?;
+            if let Some(fault) = fault(&weather, key) {
+                return Err(fault);
+            }
+            let reading = read(&weather, place, &mut round.desk.oddities)
+                .map_err(|how| body.nonsense(&format!("and {how}")))?;
+            round.tell(reading)
+        }
     }
 }
 
@@ -159,7 +158,7 @@ fn fault(weather: &Weather, key: &Secret) -> Option<Fault> {
 /// Reads the answer for `place`.
 ///
 /// # Errors
-/// How it is none, after “answered GET …”.
+/// Why it is no observation.
 fn read(weather: &Weather, place: &Place, oddities: &mut Oddities) -> Result<Reading, String> {
     let metric = [
         ("main.temp", &weather.main.temp, Quantity::Temperature, Unit::Celsius),
@@ -215,11 +214,8 @@ fn read(weather: &Weather, place: &Place, oddities: &mut Oddities) -> Result<Rea
         (rain, snow) => rain.or(snow),
     };
     observation.precipitation_s = observation.precipitation_mm.is_some().then_some(HOUR_S);
-    if !observation.says_something() {
-        return Err("without values".to_owned());
-    }
     let at_ms = weather.dt.whole().and_then(|s| epoch_ms(s, Epoch::Seconds));
-    Ok(Reading { topic: place.name.clone(), at_ms, observation })
+    Reading::new(&place.name, at_ms, observation)
 }
 
 #[cfg(test)]
@@ -249,12 +245,14 @@ mod tests {
 
     #[test]
     fn missing_fields_are_left_out_and_absurd_ones_counted() {
-        let body = r#"{"main":{"temp":-300,"pressure":"1012.0"},"wind":null,"rain":"no","visibility":null,"cod":"200"}"#;
+        let body = r#"{"main":{"temp":7.5,"feels_like":-300,"pressure":"1012.0"},"wind":null,"rain":"no","visibility":null,"cod":"200"}"#;
         let mut oddities = Oddities::default();
         let reading = read(&weather(body), &place(), &mut oddities).unwrap();
         let value = serde_json::to_value(&reading.observation).unwrap();
-        assert_eq!((&value["pressure_hpa"], value.get("temperature_c")), (&1012.0.into(), None));
+        assert_eq!((&value["pressure_hpa"], value.get("feels_like_c")), (&1012.0.into(), None));
         assert_eq!((reading.at_ms, oddities.total()), (None, 1));
+        let cold = weather(&body.replace("7.5", "-300"));
+        assert_eq!(read(&cold, &place(), &mut oddities).unwrap_err(), "it tells no temperature");
     }
 
     #[test]
@@ -269,7 +267,6 @@ mod tests {
         assert!(matches!(fault(r#"{"cod":502}"#), Fault::Unavailable { .. }));
         assert!(matches!(fault(r#"{"cod":299}"#), Fault::Nonsense { .. }));
         assert!(fault(r#"{"cod":"404","message":"city not found"}"#).to_string().contains("city not found"));
-        assert_eq!(read(&weather("{}"), &place(), &mut Oddities::default()).unwrap_err(), "without values");
         for nonsense in ["<html>", "7", &PARIS[..90]] {
             assert!(serde_json::from_str::<Weather>(nonsense).is_err(), "{nonsense}");
         }

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use tickerd_feed_provider::{Measure, Observation};
 use tickerd_sdk::{Host, Level};
 
+use crate::doubt::Doubt;
 use crate::quantity::{Odd, Quantity, Unit};
 use crate::said::Said;
 
@@ -13,6 +15,8 @@ use crate::said::Said;
 const TOLD_MAX: usize = 256;
 /// Longest piece of an answer shown in a log line, in characters.
 const SHOWN_CHARS: usize = 40;
+/// Why an observation is none.
+const NO_TEMPERATURE: &str = "it tells no temperature";
 
 /// One place's observation, ready to be emitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +27,33 @@ pub(crate) struct Reading {
     pub at_ms: Option<u64>,
     /// What was observed.
     pub observation: Observation,
+}
+
+impl Reading {
+    /// A reading, if the observation is one: it must tell the temperature, the one thing that every kind tells and
+    /// everybody looks for. One that lacks it stands aside for the next station or source.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn new(topic: &str, at_ms: Option<u64>, observation: Observation) -> Result<Reading, String> {
+        if observation.temperature_c.is_none() {
+            return Err(NO_TEMPERATURE.to_owned());
+        }
+        Ok(Reading { topic: topic.to_owned(), at_ms, observation })
+    }
+
+    /// The same for another place: two may be near one station.
+    pub fn of(mut self, place: &str) -> Reading {
+        place.clone_into(&mut self.topic);
+        place.clone_into(&mut self.observation.place);
+        self
+    }
+
+    /// When it was observed, if that can be.
+    pub fn believed_ms(&self, now_ms: u64) -> Option<u64> {
+        self.at_ms
+            .filter(|at_ms| !matches!(Doubt::of(Some(*at_ms), now_ms, Duration::MAX), Some(Doubt::Ahead(_))))
+    }
 }
 
 /// What one answer said of the places it was asked for.

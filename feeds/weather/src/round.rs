@@ -1,37 +1,33 @@
 //! One round of asking: what came is emitted, and who is missing is named.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tickerd_feed_provider::{Client, Fault, Reply, Request};
-use tickerd_sdk::{Error, Health, Host, Level, Sample};
+use tickerd_feed_provider::{Client, Fault, Place, Reply, Request};
+use tickerd_sdk::{Error, Host, Level, Sample};
 
-use crate::reading::{Answer, Missing, Oddities, Reading};
-
-/// Missing places named in a reason; the rest are counted.
-const NAMED_MAX: usize = 5;
-/// Failures in a row after which the rest of the places are not asked for: each may take its whole timeout.
-const IN_A_ROW_MAX: u32 = 3;
+use crate::desk::{Desk, Lack};
+use crate::doubt::Doubt;
+use crate::patience::Patience;
+use crate::reading::{Answer, Missing, Reading};
 
 /// A provider of weather.
 pub(crate) trait Source: Send {
-    /// Asks for all places once. Answers how long all of it holds, if the provider says so.
+    /// Asks for all places once.
     ///
     /// # Errors
-    /// What ends the round for every place. One place's trouble goes to [`Round::missing`] instead.
-    fn ask(&mut self, round: &mut Round<'_>) -> Result<Option<Duration>, Fault>;
+    /// What ends the round for every place. One place's trouble goes to [`Round::missing`] and [`Round::stumble`].
+    fn ask(&mut self, round: &mut Round<'_>) -> Result<(), Fault>;
 }
 
-/// What is kept from round to round.
-#[derive(Debug, Default)]
-pub(crate) struct Desk {
-    /// The newest reading per topic.
-    pub last: HashMap<String, Reading>,
-    /// What was left out of readings.
-    pub oddities: Oddities,
-    /// Who was missing in the last round that ended, with the reason.
-    missing: BTreeMap<String, String>,
+/// What a round brought.
+#[derive(Debug)]
+pub(crate) struct Came {
+    /// Places told.
+    pub places: usize,
+    /// How long it all holds, if the provider says so.
+    pub holds: Option<Duration>,
 }
 
 /// One round.
@@ -39,25 +35,103 @@ pub(crate) struct Round<'a> {
     pub host: &'a Host,
     pub client: &'a Client,
     pub desk: &'a mut Desk,
-    missing: BTreeMap<String, String>,
-    came: usize,
-    trouble: Option<Fault>,
-    in_a_row: u32,
+    told: BTreeSet<String>,
+    lacks: BTreeMap<String, Lack>,
+    holds: Option<Duration>,
+    patience: Patience,
+    /// When the last request began.
+    asked: Instant,
+    /// Whether somebody was left for the next round.
+    cut_short: bool,
 }
 
 impl<'a> Round<'a> {
     pub fn new(host: &'a Host, client: &'a Client, desk: &'a mut Desk) -> Round<'a> {
-        Round { host, client, desk, missing: BTreeMap::new(), came: 0, trouble: None, in_a_row: 0 }
+        let patience = Patience::new(desk.keyed, desk.every);
+        Round {
+            host,
+            client,
+            desk,
+            told: BTreeSet::new(),
+            lacks: BTreeMap::new(),
+            holds: None,
+            patience,
+            asked: Instant::now(),
+            cut_short: false,
+        }
+    }
+
+    /// Asks for each of `things` in turn. A round that ends early is gone on with by the next one, so that nobody is
+    /// passed over for ever.
+    ///
+    /// # Errors
+    /// What `ask` says ends the round.
+    pub fn each<T>(
+        &mut self,
+        things: &mut [T],
+        mut ask: impl FnMut(&mut Round<'a>, &mut T) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let (count, first) = (things.len(), self.desk.turn);
+        for turn in 0..count {
+            let at = (first + turn) % count;
+            self.desk.turn = at;
+            if self.patience.is_spent() {
+                self.cut_short = true;
+                self.host.log(
+                    Level::Warn,
+                    format_args!("failures took too long: {} are asked for in the next round", count - turn),
+                );
+                return Ok(());
+            }
+            let Some(thing) = things.get_mut(at) else { break };
+            let asked = ask(self, thing);
+            // Nothing was sent for one that was held back, so it is still its turn.
+            if !matches!(asked, Err(Fault::Held { .. })) {
+                self.desk.turn = (at + 1) % count;
+            }
+            asked?;
+        }
+        self.desk.turn = 0;
+        Ok(())
     }
 
     /// Asks the provider.
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub fn get(&self, request: &Request) -> Result<Reply, Fault> {
+    pub fn get(&mut self, request: &Request) -> Result<Reply, Fault> {
         // A hundred stations are a hundred requests; each is a sign of life.
         self.host.heartbeat();
+        self.asked = Instant::now();
         self.client.get(request, self.host)
+    }
+
+    /// Notes how long an answer holds by its head. Even so it is asked again before it must be old.
+    pub fn hold(&mut self, fresh_for: Option<Duration>) {
+        self.holds = self.holds.max(self.believed(fresh_for));
+    }
+
+    /// How long an answer is taken to hold by its head.
+    pub fn believed(&self, fresh_for: Option<Duration>) -> Option<Duration> {
+        fresh_for.map(|fresh_for| fresh_for.min(self.desk.oldest))
+    }
+
+    /// Whether a reading is known to be current.
+    pub fn is_current(&self, reading: &Reading) -> bool {
+        self.doubt(reading).is_none()
+    }
+
+    fn doubt(&self, reading: &Reading) -> Option<Doubt> {
+        Doubt::of(reading.at_ms, self.host.now_ms(), self.desk.oldest)
+    }
+
+    /// Whether what was told is better than a reading that is not known to be current: it is current, or it is the newer
+    /// one of two stations'. A station that goes on with older times is followed, as its clock may have been set.
+    fn is_better(&self, told: &Reading, reading: &Reading) -> bool {
+        let now_ms = self.host.now_ms();
+        let is_newer = told.observation.station != reading.observation.station
+            && told.believed_ms(now_ms) > reading.believed_ms(now_ms);
+        !self.is_current(reading) && (self.is_current(told) || is_newer)
     }
 
     /// Emits what an answer told, and notes whom it did not tell of.
@@ -66,7 +140,7 @@ impl<'a> Round<'a> {
     /// [`Fault::Stopping`].
     pub fn take(&mut self, answer: Answer) -> Result<(), Fault> {
         for reading in answer.readings {
-            self.emit(reading)?;
+            self.tell(reading)?;
         }
         for Missing { place, why } in answer.missing {
             self.desk.last.remove(&place);
@@ -75,11 +149,25 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Emits one reading.
+    /// Emits one reading, or what was told before if that is better. One that is older than that is left out at first, as a
+    /// source's caches may answer in turns; when nothing newer follows it is told after all.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
-    pub fn emit(&mut self, reading: Reading) -> Result<(), Fault> {
+    pub fn tell(&mut self, reading: Reading) -> Result<(), Fault> {
+        let last = self.desk.last.get(&reading.topic).cloned();
+        let better = last.as_ref().is_some_and(|last| self.is_better(last, &reading));
+        let order = self.desk.orders.entry(reading.topic.clone()).or_default();
+        let reading = match last {
+            Some(last) if better => last,
+            last => match (order.timed(reading.at_ms, self.host.now_ms()), last) {
+                (Place::Late, Some(last)) => {
+                    self.desk.oddities.note(&reading.topic, "an observation", "a newer one was told before");
+                    last
+                }
+                _ => reading,
+            },
+        };
         self.hand_over(&reading)?;
         self.desk.last.insert(reading.topic.clone(), reading);
         Ok(())
@@ -93,8 +181,8 @@ impl<'a> Round<'a> {
         for topic in topics {
             if let Some(reading) = self.desk.last.get(topic).cloned() {
                 self.hand_over(&reading)?;
-            } else if let Some(why) = self.desk.missing.get(topic).cloned() {
-                self.missing(topic, why);
+            } else if let Some(lack) = self.desk.lacks.get(topic).cloned() {
+                self.lacks.insert(topic.to_owned(), lack);
             }
         }
         Ok(())
@@ -102,93 +190,113 @@ impl<'a> Round<'a> {
 
     /// Notes that there is nothing of `place` in this round.
     pub fn missing(&mut self, place: &str, why: impl fmt::Display) {
-        self.missing.insert(place.to_owned(), why.to_string());
+        self.lacks.insert(place.to_owned(), Lack::Weather(why.to_string()));
     }
 
-    /// Notes that asking for `place` alone failed.
+    /// Notes that a request failed, or brought nothing usable.
     ///
     /// # Errors
-    /// The fault, when it is every place's: a refusal, a limit, the feed's end, or one that came too often to be chance.
-    pub fn failed(&mut self, place: &str, fault: Fault) -> Result<(), Fault> {
-        self.missing(place, &fault);
-        match fault {
-            Fault::Unknown { .. } => Ok(()),
-            Fault::Unavailable { .. } | Fault::Nonsense { .. } => {
-                self.in_a_row += 1;
-                if self.in_a_row >= IN_A_ROW_MAX {
-                    return Err(fault);
-                }
-                self.trouble = Some(fault);
-                Ok(())
-            }
-            Fault::Held { .. } | Fault::Limited { .. } | Fault::Refused { .. } | Fault::Stopping => {
-                Err(fault)
-            }
-        }
+    /// The fault that ends the round, when it is every place's.
+    pub fn stumble(&mut self, fault: &Fault) -> Result<(), Fault> {
+        self.patience.failure(fault, self.asked.elapsed())
     }
 
     fn hand_over(&mut self, reading: &Reading) -> Result<(), Fault> {
-        let sample = Sample::new(&reading.topic, "weather", &reading.observation);
-        let emitted = match reading.at_ms {
-            Some(ms) => self.host.emit(sample.source_time_ms(ms)),
-            None => self.host.emit(sample),
+        let doubt = self.doubt(reading);
+        let mut observation = reading.observation.clone();
+        observation.stale = doubt.is_some();
+        let sample = Sample::new(&reading.topic, "weather", &observation);
+        let emitted = match (reading.at_ms, doubt) {
+            // A time that cannot be is not passed on, or what follows would look older.
+            (None, _) | (_, Some(Doubt::Ahead(_))) => self.host.emit(sample),
+            (Some(ms), _) => self.host.emit(sample.source_time_ms(ms)),
         };
         match emitted {
             Ok(_) => {
-                self.came += 1;
-                self.in_a_row = 0;
+                self.patience.success();
+                self.told.insert(reading.topic.clone());
+                if let Some(doubt) = doubt {
+                    let of = reading.observation.station.as_deref().unwrap_or(reading.observation.source);
+                    let why = format!("the observation of {of} {doubt}");
+                    self.lacks.insert(reading.topic.clone(), Lack::News(why));
+                }
+                Ok(())
             }
-            Err(Error::Stopping) => return Err(Fault::Stopping),
+            Err(Error::Stopping) => Err(Fault::Stopping),
             Err(e) => {
-                self.missing.insert(reading.topic.clone(), e.to_string());
+                self.missing(&reading.topic, e);
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    /// Ends the round: logs who went missing and who is back, and says how the values are if that changed. Answers how
-    /// many readings there were.
+    /// Ends the round: logs who went missing and who is back, and says how the values are if that changed.
     ///
     /// # Errors
     /// The provider's trouble, if nothing came for it.
-    pub fn end(self) -> Result<usize, Fault> {
-        let Round { host, desk, missing, came, trouble, .. } = self;
-        desk.oddities.tell(host);
-        if let (0, Some(fault)) = (came, trouble) {
+    pub fn end(mut self) -> Result<Came, Fault> {
+        self.desk.oddities.tell(self.host);
+        let came = Came { places: self.told.len(), holds: self.holds };
+        if self.told.is_empty()
+            && let Some(fault) = self.patience.trouble()
+        {
             return Err(fault);
         }
-        for (place, why) in &missing {
-            if desk.missing.get(place) != Some(why) {
-                host.log(Level::Warn, format_args!("{place} has no weather: {why}"));
+        if self.cut_short {
+            for (place, lack) in self.desk.lacks.iter().filter(|(place, _)| !self.told.contains(*place)) {
+                self.lacks.entry(place.clone()).or_insert_with(|| lack.clone());
             }
         }
-        for place in desk.missing.keys().filter(|place| !missing.contains_key(*place)) {
-            host.log(Level::Info, format_args!("{place} has weather again"));
-        }
-        if missing != desk.missing {
-            desk.missing = missing;
-            desk.tell_health(host, came);
+        if self.lacks != self.desk.lacks {
+            let before = std::mem::replace(&mut self.desk.lacks, self.lacks);
+            self.desk.tell_changes(self.host, &before);
+            self.desk.tell_health(self.host, came.places);
         }
         Ok(came)
     }
 }
 
-impl Desk {
-    /// Says how the values are.
-    pub fn tell_health(&self, host: &Host, came: usize) {
-        if self.missing.is_empty() {
-            return host.health(Health::Up, "");
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickerd_feed_provider::Settings;
+    use tickerd_sdk::testing::TestHost;
+
+    /// Goal: who was left out because others took too long is asked first in the next round, and keeps what is known of
+    /// them. Method: half of two nanoseconds is less than any failure takes.
+    #[test]
+    fn who_was_left_out_is_asked_first_in_the_next_round() {
+        let test = TestHost::new();
+        let host = test.host();
+        let client = Client::new(Settings::new("mock", "http://127.0.0.1:9")).expect("it is an address");
+        let mut desk = Desk::new(Duration::from_nanos(2), Duration::MAX, false);
+        let mut asked = Vec::new();
+        for failing in ["b", "none", "none"] {
+            let mut round = Round::new(&host, &client, &mut desk);
+            let mut of_round = String::new();
+            let ask = |round: &mut Round<'_>, place: &mut &str| {
+                of_round += place;
+                if *place == failing {
+                    round.missing(place, "it is silent");
+                    return round.stumble(&Fault::Unavailable { message: "silent".to_owned() });
+                }
+                round.told.insert((*place).to_owned());
+                round.patience.success();
+                Ok(())
+            };
+            round.each(&mut ["a", "b", "c", "d"], ask).expect("it is not the provider's");
+            round.end().expect("somebody was told");
+            asked.push(of_round);
         }
-        let all = self.missing.len() + came;
-        let state = if came == 0 { Health::Down } else { Health::Degraded };
-        let named: Vec<_> =
-            self.missing.iter().take(NAMED_MAX).map(|(place, why)| format!("{place}: {why}")).collect();
-        let more = match self.missing.len() - named.len() {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
-        let reason =
-            format!("{} of {all} places have no weather: {}{more}", self.missing.len(), named.join("; "));
-        host.health(state, reason);
+        assert_eq!(asked, ["ab", "cdab", "abcd"]);
+        let lines: Vec<_> = test.logs().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(
+            lines,
+            [
+                "failures took too long: 2 are asked for in the next round",
+                "b has no weather: it is silent",
+                "b has weather again"
+            ]
+        );
     }
 }

@@ -22,6 +22,14 @@ const PARTS: [usize; 3] = [4, 2, 1];
 const LINEAR: f64 = 1.3;
 /// Ticks kept of each topic: two, so that the past is as long in every window.
 const KEPT: usize = 2;
+/// What a shard does between two looks at its beats may take so long, in milliseconds.
+const TURN_MS: f64 = 5.0;
+/// The bucket of the daemon's histogram below that.
+const TURNS: [&str; 3] = [
+    "tickerd_pattern_turn_seconds_sum",
+    "tickerd_pattern_turn_seconds_count",
+    "tickerd_pattern_turn_seconds_bucket{le=\"0.00390625\"}",
+];
 const ALL_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is delivered: each of the topics, once an interval, to all clients.
@@ -64,6 +72,10 @@ struct Figures {
     answered_ms: f64,
     /// The daemon's CPU for that.
     answered_cpu_ms: f64,
+    /// How long a shard took for subscriptions, on average, before it looked at its beats again.
+    turn_ms: f64,
+    /// How often it took longer than the bucket of [`TURNS`].
+    long_turns: f64,
 }
 
 pub fn run(id: Id, load: Load, options: &Options, report: &mut Report) -> Result<(), Error> {
@@ -107,6 +119,10 @@ pub fn run(id: Id, load: Load, options: &Options, report: &mut Report) -> Result
         tell("memory per topic", "B", large.iter().map(per_topic).collect());
         let per_subscription = |f: &Figures| f.subscribed / (topics * clients).max(1) as f64;
         tell("memory per topic and client", "B", large.iter().map(per_subscription).collect());
+        let turn = format!("{asks}: turn of a shard with subscriptions");
+        report.add(Row::new(id, turn, "ms", of(&large, |f| f.turn_ms)).at_most(TURN_MS));
+        let long = format!("{asks}: turns of more than 3.9 ms");
+        report.add(Row::new(id, long, "", of(&large, |f| f.long_turns)));
         let late = Row::new(id, format!("{asks}: late beats"), "", of(&large, |f| f.beat.late_beats));
         report.add(late.at_most(0.0));
     }
@@ -132,6 +148,11 @@ fn measure(id: Id, asks: Asks, load: Load, idle: f64, options: &Options) -> Resu
 
     let clock = CpuClock::of(daemon.pid())?;
     let (cpu, before) = (clock.now()?, resident_bytes(daemon.pid())? as f64);
+    let turns = || -> Result<[f64; 3], Error> {
+        let [sum, count, short] = TURNS;
+        Ok([daemon.metric(sum)?, daemon.metric(count)?, daemon.metric(short)?])
+    };
+    let turned = turns()?;
     let asked = Instant::now();
     for client in 0..clients {
         let names = asks.names(client);
@@ -146,6 +167,8 @@ fn measure(id: Id, asks: Asks, load: Load, idle: f64, options: &Options) -> Resu
     let answered_ms = asked.elapsed().as_secs_f64() * 1_000.0;
     let answered_cpu_ms = clock.now()?.saturating_sub(cpu).as_secs_f64() * 1_000.0;
     let after = resident_bytes(daemon.pid())? as f64;
+    let [sum, count, short] = turns()?;
+    let [sum, count, short] = [sum - turned[0], count - turned[1], short - turned[2]];
 
     let late = daemon.metric("tickerd_beats_late_total")?;
     let mut beat = window::measure(daemon.pid(), &mut swarm, interval, options, |_| Ok(None))?;
@@ -158,5 +181,7 @@ fn measure(id: Id, asks: Asks, load: Load, idle: f64, options: &Options) -> Resu
         subscribed: after - before,
         answered_ms,
         answered_cpu_ms,
+        turn_ms: sum * 1e3 / count.max(1.0),
+        long_turns: count - short,
     })
 }

@@ -2,10 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::{Peer, Sockets};
-
-/// Milliseconds at which Binance's clock begins: 2026-11-20T12:00:00Z.
-pub const BINANCE_START_MS: u64 = 1_795_176_000_000;
+use crate::{CRYPTO_START_MS, Peer, Sockets};
 
 /// Binance, which knows some symbols.
 pub struct Binance {
@@ -45,7 +42,7 @@ impl Binance {
         let list = peer.target.strip_prefix("/stream?streams=");
         let list = list.unwrap_or_else(|| panic!("no combined streams in {}", peer.target));
         let streams: Vec<_> = list.split('/').map(str::to_owned).collect();
-        let mut binance = BinancePeer { peer, streams, clock_ms: BINANCE_START_MS };
+        let mut binance = BinancePeer { peer, streams, clock_ms: CRYPTO_START_MS };
         for (symbol, last) in &self.known {
             if binance.streams.contains(&format!("{}@ticker", symbol.to_ascii_lowercase())) {
                 binance.ticker(symbol, last);

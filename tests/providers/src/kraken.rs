@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Listener, Peer, Sockets};
+use crate::{CRYPTO_START_MS, Listener, Peer, Sockets};
 
 /// Kraken, which knows some symbols.
 pub struct Kraken {
@@ -18,17 +18,20 @@ pub struct StandingKraken {
     listener: Listener,
 }
 
-/// Symbols with their last prices.
+/// Symbols with their last prices, and when its clock begins.
 #[derive(Clone)]
-struct Known(Vec<(String, String)>);
+struct Known {
+    last: Vec<(String, String)>,
+    start_ms: u64,
+}
 
 /// A connection whose subscriptions are confirmed.
 pub struct KrakenPeer {
     peer: Peer,
     /// What the feed subscribed to, message by message.
     pub subscriptions: Vec<Value>,
-    /// Thousandths of a second that passed on Kraken's clock.
-    clock: u32,
+    /// Unix milliseconds on Kraken's clock.
+    clock_ms: u64,
 }
 
 impl Kraken {
@@ -37,13 +40,22 @@ impl Kraken {
         Kraken { sockets: Sockets::start(), known: Known::of(known) }
     }
 
+    /// The same with a clock that is so far behind this machine's, for a feed in a real daemon.
+    #[must_use]
+    pub fn behind(mut self, by: Duration) -> Kraken {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let ms = (now.expect("it is after 1970") - by).as_millis();
+        self.known.start_ms = u64::try_from(ms).expect("it is of this century");
+        self
+    }
+
     /// Serves every connection by itself: snapshots of what is `known`, and the same prices again after each `every`.
     pub fn standing(known: &[(&str, &str)], every: Duration) -> StandingKraken {
         let known = Known::of(known);
         let listener = Listener::start(move |tcp, ending| {
             let mut kraken = known.greet(Peer::plain(tcp));
             while !ending.pause(every) {
-                for (symbol, last) in &known.0 {
+                for (symbol, last) in &known.last {
                     let at = kraken.tick();
                     if !kraken.offer(ticker("update", symbol, last, &at)) {
                         return;
@@ -90,11 +102,12 @@ impl StandingKraken {
 
 impl Known {
     fn of(known: &[(&str, &str)]) -> Known {
-        Known(known.iter().map(|(symbol, last)| (symbol.to_string(), last.to_string())).collect())
+        let last = known.iter().map(|(symbol, last)| (symbol.to_string(), last.to_string())).collect();
+        Known { last, start_ms: CRYPTO_START_MS }
     }
 
     fn greet(&self, peer: Peer) -> KrakenPeer {
-        let mut kraken = KrakenPeer { peer, subscriptions: Vec::new(), clock: 0 };
+        let mut kraken = KrakenPeer { peer, subscriptions: Vec::new(), clock_ms: self.start_ms };
         kraken.send(
             r#"{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online","api_version":"v2","connection_id":4711}]}"#,
         );
@@ -116,7 +129,7 @@ impl Known {
         let channel = subscription["params"]["channel"].as_str().unwrap_or_default();
         let symbols = subscription["params"]["symbol"].as_array().expect("a list of symbols");
         for symbol in symbols.iter().filter_map(Value::as_str) {
-            let Some((_, last)) = self.0.iter().find(|(known, _)| known == symbol) else {
+            let Some((_, last)) = self.last.iter().find(|(known, _)| known == symbol) else {
                 kraken.send(format!(
                     r#"{{"error":"Currency pair not supported {symbol}","method":"subscribe","req_id":1,"success":false,"symbol":"{symbol}","time_in":"2026-11-20T12:00:00.000001Z","time_out":"2026-11-20T12:00:00.000002Z"}}"#
                 ));
@@ -136,13 +149,9 @@ impl Known {
 impl KrakenPeer {
     /// The next time on Kraken's clock.
     fn tick(&mut self) -> String {
-        self.clock += 1;
-        format!(
-            "2026-11-20T12:{:02}:{:02}.{:03}042Z",
-            self.clock / 60_000,
-            self.clock / 1000 % 60,
-            self.clock % 1000
-        )
+        self.clock_ms += 1;
+        let microseconds = i64::try_from(self.clock_ms * 1_000 + 42).expect("it is of this century");
+        jiff::Timestamp::from_microsecond(microseconds).expect("it is of this century").to_string()
     }
 
     /// A new price.

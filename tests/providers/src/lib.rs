@@ -27,7 +27,7 @@ pub mod socket;
 pub mod yahoo;
 
 pub use authority::Authority;
-pub use binance::{BINANCE_START_MS, Binance, BinancePeer};
+pub use binance::{Binance, BinancePeer};
 pub use coinbase::{Coinbase, CoinbasePeer};
 pub use kraken::{Kraken, KrakenPeer, StandingKraken};
 pub use listener::{Ending, Listener};
@@ -36,4 +36,7 @@ pub use reply::Reply;
 pub use request::Request;
 pub use script::{Script, Scripted};
 pub use server::Server;
-pub use socket::{GUARD, Peer, Sockets};
+pub use socket::{GUARD, Peer, SOON, Sockets};
+
+/// Unix milliseconds at which the clocks of the crypto exchanges begin: 2026-11-20T12:00:00Z.
+pub const CRYPTO_START_MS: u64 = 1_795_176_000_000;

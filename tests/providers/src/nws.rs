@@ -42,6 +42,13 @@ impl Nws {
         properties[property] = value;
     }
 
+    /// Has a station's observation be made at another time, in Unix seconds.
+    pub fn observed(&self, station: &str, at_s: u64) {
+        let at = i64::try_from(at_s).ok().and_then(|at_s| jiff::Timestamp::from_second(at_s).ok());
+        let at = at.expect("it is a time of this century");
+        self.observe(station, "timestamp", json!(at.to_string()));
+    }
+
     /// Has a station observe no more.
     pub fn close(&self, station: &str) {
         locked(&self.stations).remove(station);

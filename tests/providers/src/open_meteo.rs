@@ -43,7 +43,7 @@ impl OpenMeteo {
         OpenMeteo { mock, values }
     }
 
-    /// Sets a variable everywhere.
+    /// Sets a variable everywhere; `time` is when it is, in Unix seconds.
     pub fn set(&self, variable: &str, value: Value) {
         self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(variable.to_owned(), value);
     }
@@ -93,7 +93,7 @@ fn forecast(request: &Request, values: &Map<String, Value>) -> Result<Vec<Value>
     current.insert(
         "time".to_owned(),
         match request.query("timeformat") {
-            Some("unixtime") => json!(1_795_474_800),
+            Some("unixtime") => values.get("time").cloned().unwrap_or_else(|| json!(1_795_474_800)),
             _ => json!("2026-11-23T23:00"),
         },
     );

@@ -7,12 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::connection::{After, serve};
-use crate::{Authority, Ending, Listener, Reply, Request};
+use crate::{Authority, Ending, GUARD, Listener, Reply, Request};
 
 /// Most requests remembered; older ones are forgotten, though counted.
 const REQUESTS_MAX: usize = 10_000;
-/// How long to wait for requests before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers each request as told, and remembers it. Ends with all its threads when dropped.
 pub struct Server {
@@ -104,14 +102,14 @@ impl Server {
     /// Waits until there were `count` requests, and answers them all.
     ///
     /// # Panics
-    /// When they do not come within 20 s.
+    /// When they do not come within [`GUARD`].
     pub fn await_requests(&self, count: usize) -> Vec<Request> {
         let (requests, timeout) = self
             .seen
             .more
-            .wait_timeout_while(self.seen.requests(), PATIENCE, |requests| requests.total < count)
+            .wait_timeout_while(self.seen.requests(), GUARD, |requests| requests.total < count)
             .unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "{} of {count} requests came within {PATIENCE:?}", requests.total);
+        assert!(!timeout.timed_out(), "{} of {count} requests came within {GUARD:?}", requests.total);
         requests.kept.iter().cloned().collect()
     }
 

@@ -245,9 +245,10 @@ impl World {
         let (method, path) = words.next().zip(words.next()).unwrap();
         let body = words.next().unwrap_or_default();
         let length = body.len();
+        let host = if headers.contains("Host: ") { "" } else { "Host: localhost\r\n" };
         let mut raw = self.daemon.raw().await;
         raw.say(format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+            "{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
         ))
         .await;
         let head = raw.head().await;

@@ -2,12 +2,15 @@
 
 mod chance;
 mod precedence;
+mod secrets;
 mod slips;
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::model::host::Host;
+use crate::model::web_origin::Listed;
 
 fn load(text: &str) -> Result<Config, Problems> {
     Config::from_text("t.toml", text, Path::new("/etc/tickerd"))
@@ -18,7 +21,7 @@ fn message(text: &str) -> String {
 }
 
 fn with_env(text: &str, env: &[(&str, &str)], flags: &Overrides) -> Result<Config, Problems> {
-    let source = Text { name: "t.toml".to_owned(), text: text.to_owned() };
+    let source = Text { name: "t.toml".to_owned(), text: text.to_owned(), ..Text::default() };
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     check(source, Some(Path::new(".")), env, flags)
 }
@@ -53,6 +56,7 @@ admin_socket = "unix:/run/admin.sock"
 shards = 3
 tiers = ["50ms", "2s"]
 origins = ["https://Dash.Example", "http://a.example:8080"]
+hosts = ["Ticks.Example.", "192.0.2.7", "2001:db8::7"]
 insecure_public = true
 compression = { level = 9, window_bits = 10, threshold = "0B" }
 echo = true
@@ -104,7 +108,10 @@ exec = ["./feed.py", ""]
         admin_socket: AdminSocket::At("/run/admin.sock".into()),
         shards: 3,
         tiers: vec![Duration::from_millis(50), Duration::from_secs(2)],
-        origins: vec!["https://dash.example".to_owned(), "http://a.example:8080".to_owned()],
+        origins: ["https://dash.example", "http://a.example:8080"]
+            .map(|text| Listed::parse(text).unwrap())
+            .into(),
+        hosts: ["ticks.example", "192.0.2.7", "[2001:db8::7]"].map(|text| Host::parse(text).unwrap()).into(),
         insecure_public: true,
         compression: Some(Compression { level: 9, window_bits: 10, threshold: 0 }),
         echo: Some(EchoLimits { message: 1_000_000, fragments: 7 }),
@@ -189,6 +196,7 @@ fn known_keys_are_those_of_the_design() {
     let keys = known_keys();
     for key in [
         "server.listen",
+        "server.hosts",
         "server.echo_limits.fragments",
         "server.limits.handshake",
         "server.compression.level",
@@ -198,5 +206,5 @@ fn known_keys_are_those_of_the_design() {
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    assert_eq!(keys.len(), 4 + 15 + 3 + 2 + 8 + 4 + 13 + 4, "{keys:?}");
+    assert_eq!(keys.len(), 4 + 16 + 3 + 2 + 8 + 4 + 13 + 4, "{keys:?}");
 }

@@ -3,7 +3,7 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::{JSON, header, name, problems, query};
+use super::{JSON, header, mode, name, problems, query};
 use crate::model::protocol::WAIT_MAX_S;
 use crate::model::protocol::event::{Feeds, History, Published, Topics};
 use crate::model::protocol::shape::{self, Envelope};
@@ -25,7 +25,7 @@ pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value
         ("/v1/feeds", json!([]), feeds(generator)),
     ] {
         methods.insert("parameters".into(), parameters);
-        methods.insert("options".into(), preflight(path));
+        methods.insert("options".into(), options(path));
         paths.insert(path.into(), methods.into());
     }
     paths
@@ -109,7 +109,7 @@ fn history(generator: &mut SchemaGenerator) -> Map<String, Value> {
 }
 
 fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
-    let topics = json!({ "type": "string", "minLength": 1 });
+    let topics = shape::list(generator).to_value();
     let mut needed = query("topics", "Topics and patterns, joined by commas.", topics);
     needed.as_object_mut().map(|needed| needed.insert("required".into(), true.into()));
     let about =
@@ -124,14 +124,22 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
         json!({
             "description": about,
             "headers": { "Cache-Control": { "required": true, "schema": { "const": "no-store" } } },
-            "content": { "text/event-stream": { "schema": { "type": "string" } } },
+            // A schema is of a whole body, and this one never ends.
+            "content": { "text/event-stream": {} },
         }),
     );
     problems(&mut responses, &["400", "403", "405", "429", "503"]);
     let get = json!({
         "operationId": "stream",
         "summary": "Ticks as an event stream.",
-        "parameters": [needed, query("rate", "As in subscribe.", rate.clone()), name(generator), last],
+        "parameters": [
+            needed,
+            query("rate", "As in subscribe.", rate.clone()),
+            mode(),
+            name(generator),
+            last,
+            query("lastEventId", "The same, from libraries that cannot send the header.", json!({ "type": "string" })),
+        ],
         "responses": responses,
     });
     Map::from_iter([("get".into(), get)])
@@ -171,13 +179,29 @@ fn both(id: &str, about: &str, parameters: &Value, responses: &Map<String, Value
     Map::from_iter([("get".into(), get), ("head".into(), head)])
 }
 
-fn preflight(path: &str) -> Value {
+/// What may be asked of a path. A browser that asks in place of a page (Access-Control-Request-Method) is always answered with
+/// 204: what is wrong is told to the request itself.
+fn options(path: &str) -> Value {
+    let is_topic = path.contains("{topic}");
+    let methods: &[&str] = match path {
+        "/v1/topics/{topic}" => &["GET, HEAD, OPTIONS", "GET, HEAD, POST, OPTIONS"],
+        "/v1/sse" => &["GET, OPTIONS"],
+        _ => &["GET, HEAD, OPTIONS"],
+    };
+    let allow = json!({
+        "required": true, "schema": { "type": "string", "enum": methods },
+        "description": "POST is among them where the topic takes messages.",
+    });
+    let mut responses = Map::new();
+    let about = "What may be asked, and in its Access-Control headers what pages of listed Origins may ask.";
+    responses.insert("204".into(), json!({ "description": about, "headers": { "Allow": allow } }));
+    problems(&mut responses, &["400", "403", "429", "503"]);
+    if is_topic {
+        problems(&mut responses, &["404", "422"]);
+    }
     json!({
         "operationId": format!("preflight{}", path.replace(['/', '{', '}'], "_")),
-        "summary": "What pages of listed Origins may ask.",
-        "responses": {
-            "204": { "description": "See its Access-Control headers." },
-            "403": { "$ref": "#/components/responses/Problem" },
-        },
+        "summary": "What may be asked.",
+        "responses": responses,
     })
 }

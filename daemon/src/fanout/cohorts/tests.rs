@@ -22,9 +22,13 @@ const MEMBERS: ConnId = 5;
 
 #[derive(Debug, Clone)]
 enum Op {
+    /// The same as `Subscribe`, in turns.
+    Begin(ConnId, Vec<usize>, usize, usize),
     Subscribe(ConnId, Vec<usize>, usize, usize),
     Unsubscribe(ConnId, Vec<usize>),
     Leave(ConnId),
+    /// A turn of so many steps for the commands that wait, and for what is left of cohorts that are no more.
+    Turn(usize),
     Appear(usize, bool),
     Vanish(usize),
 }
@@ -34,8 +38,11 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (0..MEMBERS, names(), 0..RATES.len(), 0..MODES.len())
             .prop_map(|(m, n, r, mode)| Op::Subscribe(m, n, r, mode)),
+        3 => (0..MEMBERS, names(), 0..RATES.len(), 0..MODES.len())
+            .prop_map(|(m, n, r, mode)| Op::Begin(m, n, r, mode)),
         2 => (0..MEMBERS, names()).prop_map(|(m, n)| Op::Unsubscribe(m, n)),
         1 => (0..MEMBERS).prop_map(Op::Leave),
+        4 => (1..12usize).prop_map(Op::Turn),
         3 => (0..TOPICS.len(), any::<bool>()).prop_map(|(t, event)| Op::Appear(t, event)),
         2 => (0..TOPICS.len()).prop_map(Op::Vanish),
     ]
@@ -53,6 +60,15 @@ struct Bench {
     in_cohort: BTreeMap<ConnId, CohortId>,
     asked: BTreeMap<ConnId, BTreeMap<&'static str, Terms>>,
     spoken: BTreeMap<&'static str, Class>,
+    /// What is asked for in turns.
+    begun: BTreeMap<ConnId, Begun>,
+}
+
+#[derive(Clone)]
+struct Begun {
+    names: Vec<&'static str>,
+    terms: Terms,
+    held: Option<CohortId>,
 }
 
 fn tiers(topic: &str) -> Tiers {
@@ -70,20 +86,25 @@ impl Bench {
             in_cohort: BTreeMap::new(),
             asked: BTreeMap::new(),
             spoken: BTreeMap::new(),
+            begun: BTreeMap::new(),
         }
     }
 
     fn apply(&mut self, op: &Op) {
         match op {
+            // Who waits for a command's turn is not listened to.
+            Op::Begin(member, ..) | Op::Subscribe(member, ..) | Op::Unsubscribe(member, _)
+                if self.begun.contains_key(member) => {}
+            Op::Begin(member, names, rate, mode) => {
+                let terms = Terms { rate: RATES[*rate], mode: MODES[*mode] };
+                let names = names.iter().map(|at| NAMES[*at]).collect();
+                self.begun.insert(*member, Begun { names, terms, held: None });
+            }
+            Op::Turn(steps) => self.turn(*steps),
             Op::Subscribe(member, names, rate, mode) => {
                 let terms = Terms { rate: RATES[*rate], mode: MODES[*mode] };
-                let what = |bench: &mut Bench, name: &'static str| match Pattern::is_pattern(name) {
-                    true => What::Pattern(bench.cohorts.patterns.intern(&Pattern::parse(name).unwrap())),
-                    false => What::Exact(bench.topics.intern(name).unwrap()),
-                };
                 let names: Vec<&'static str> = names.iter().map(|at| NAMES[*at]).collect();
-                let edits: Vec<Edit> =
-                    names.iter().map(|name| Edit::Set(Ask { what: what(self, name), terms })).collect();
+                let edits = self.edits_for(&names, terms);
                 self.edit(*member, &edits, |asked| asked.extend(names.iter().map(|name| (*name, terms))));
             }
             Op::Unsubscribe(member, names) => {
@@ -101,6 +122,9 @@ impl Bench {
             }
             Op::Leave(member) => {
                 self.asked.remove(member);
+                if let Some(held) = self.begun.remove(member).and_then(|begun| begun.held) {
+                    self.cohorts.let_go(&mut self.topics, held);
+                }
                 if let Some(cohort) = self.in_cohort.remove(member) {
                     self.cohorts.leave(&mut self.topics, *member, cohort);
                 }
@@ -122,6 +146,38 @@ impl Bench {
                 }
             }
         }
+    }
+
+    fn edits_for(&mut self, names: &[&'static str], terms: Terms) -> Vec<Edit> {
+        let mut what = |name: &'static str| match Pattern::is_pattern(name) {
+            true => What::Pattern(self.cohorts.patterns.intern(&Pattern::parse(name).unwrap())),
+            false => What::Exact(self.topics.intern(name).unwrap()),
+        };
+        names.iter().map(|name| Edit::Set(Ask { what: what(name), terms })).collect()
+    }
+
+    /// What waits goes on, as far as so many steps go.
+    fn turn(&mut self, steps: usize) {
+        let mut effort = Effort::of(steps);
+        self.cohorts.bury(&mut self.topics, &mut effort);
+        for (member, mut begun) in self.begun.clone() {
+            let edits = self.edits_for(&begun.names, begun.terms);
+            let from = self.in_cohort.get(&member).copied();
+            let Bench { cohorts, topics, .. } = self;
+            let is_whole =
+                cohorts.prepare(topics, as_member(member), from, &edits, &mut begun.held, &mut effort);
+            if !is_whole {
+                self.begun.insert(member, begun);
+                continue;
+            }
+            let terms = begun.terms;
+            self.edit(member, &edits, |asked| asked.extend(begun.names.iter().map(|name| (*name, terms))));
+            if let Some(held) = begun.held {
+                self.cohorts.let_go(&mut self.topics, held);
+            }
+            self.begun.remove(&member);
+        }
+        assert!(effort.spent() <= steps);
     }
 
     fn edit(
@@ -152,7 +208,7 @@ impl Bench {
             let class = self.spoken.get(topic);
             let grant = |terms: &Terms| match (class, terms.mode) {
                 (Some(Class::Event), _) | (_, Mode::All) => STREAM,
-                _ => tiers(topic).grant(terms.rate).unwrap(),
+                _ => tiers(topic).grant(terms.rate),
             };
             let matching = asked.iter().filter(|(name, _)| {
                 class.is_some() && Pattern::is_pattern(name) && Pattern::parse(name).unwrap().matches(topic)
@@ -196,7 +252,15 @@ impl Bench {
     fn check_cohorts(&self) {
         let (mut members, mut asks) = (0, HashSet::new());
         for (id, cohort) in self.cohorts.iter() {
-            assert!(!cohort.members.is_empty(), "nobody is in cohort {id}");
+            if self.cohorts.dead.contains(&id) {
+                assert!(cohort.members.is_empty() && cohort.asks.is_empty());
+                self.check_wires(id, cohort);
+                continue;
+            }
+            let holders = self.begun.values().filter(|begun| begun.held == Some(id)).count();
+            assert_eq!(cohort.awaited as usize, holders);
+            assert!(!cohort.members.is_empty() || holders > 0, "nobody is in cohort {id}");
+            assert!(cohort.building.is_none() || cohort.members.is_empty(), "who is in it gets all of it");
             assert!(cohort.members.iter().all(|member| self.in_cohort.get(member) == Some(&id)));
             let alike = cohort.members.iter().all(|member| as_member(*member).encoding == cohort.encoding);
             assert!(alike, "all are spoken to as their cohort is");
@@ -213,17 +277,21 @@ impl Bench {
             let streams = cohort.wires.iter().filter(|wire| wire.tier == STREAM).count();
             assert_eq!(streams, cohort.streams);
             members += cohort.members.len();
-            for (at, wire) in cohort.wires.iter().enumerate() {
-                let tier = self.topics.slot(wire.slot).unwrap().tier(wire.tier).unwrap();
-                let tap = tier.taps[wire.tap as usize];
-                assert_eq!((tap.cohort, tap.wire as usize), (id, at), "the tap at the wire's other end");
-            }
+            self.check_wires(id, cohort);
         }
         assert_eq!(members, self.in_cohort.len());
         assert_eq!(asks.len(), self.cohorts.count());
         let every = asks.iter().flat_map(|(_, asks)| asks).filter(|ask| ask.terms.mode == Mode::All).count();
         assert_eq!(every, self.cohorts.every.load(Ordering::Relaxed));
         assert_eq!(self.cohorts.by_key.values().map(Vec::len).sum::<usize>(), asks.len());
+    }
+
+    fn check_wires(&self, id: CohortId, cohort: &Cohort) {
+        for (at, wire) in cohort.wires.iter().enumerate() {
+            let tier = self.topics.slot(wire.slot).unwrap().tier(wire.tier).unwrap();
+            let tap = tier.taps[wire.tap as usize];
+            assert_eq!((tap.cohort, tap.wire as usize), (id, at), "the tap at the wire's other end");
+        }
     }
 
     fn check_slots(&self) {
@@ -236,16 +304,26 @@ impl Bench {
             };
             let asked = self.cohorts.iter().filter(|(_, cohort)| naming(cohort)).count();
             let slot = self.topics.find(name).map(|id| self.topics.slot(id).unwrap());
-            assert_eq!(slot.is_some(), asked > 0 || self.spoken.contains_key(name), "{name} has a slot");
+            let tapped = slot.map_or(0, |slot| slot.all_tiers().map(|tier| tier.taps.len()).sum::<usize>());
+            let is_needed = asked > 0 || self.spoken.contains_key(name) || tapped > 0;
+            assert_eq!(slot.is_some(), is_needed, "{name} has a slot");
             let Some(slot) = slot else { continue };
             assert_eq!(slot.asked as usize, asked, "{name} is asked for");
-            taps += slot.all_tiers().map(|tier| tier.taps.len()).sum::<usize>();
+            taps += tapped;
         }
         assert_eq!(taps, wires, "each tap has its wire");
         for name in NAMES.into_iter().filter(|name| Pattern::is_pattern(name)) {
-            let wanted = self.asked.values().any(|asked| asked.contains_key(name));
-            let kept = self.cohorts.patterns.find(&Pattern::parse(name).unwrap()).is_some();
-            assert_eq!(kept, wanted, "{name} is kept");
+            let pattern = Pattern::parse(name).unwrap();
+            let kept = self.cohorts.patterns.find(&pattern);
+            let asks = self.cohorts.iter().flat_map(|(_, cohort)| cohort.asks());
+            let wanted = asks.into_iter().any(|ask| Some(ask.what) == kept.map(What::Pattern));
+            assert_eq!(kept.is_some(), wanted, "{name} is kept");
+            let count = self.spoken.keys().filter(|topic| pattern.matches(topic)).count();
+            let counted = kept.and_then(|id| self.cohorts.patterns.count(id));
+            assert!(
+                counted.is_none_or(|counted| counted == count),
+                "{name} matches {count}, not {counted:?}"
+            );
         }
     }
 }
@@ -258,6 +336,13 @@ proptest! {
             bench.apply(op);
             bench.check();
         }
+        // Each takes two turns at most: to wait no more, and to be cleared away.
+        (0..2).for_each(|_| bench.turn(usize::MAX));
+        bench.check();
+        prop_assert!(bench.begun.is_empty() && !bench.cohorts.has_dead());
+        let asked = bench.asked.values().filter(|asked| !asked.is_empty()).count();
+        prop_assert_eq!(bench.in_cohort.len(), asked);
+        prop_assert!(bench.cohorts.iter().all(|(_, cohort)| !cohort.members.is_empty()));
     }
 }
 

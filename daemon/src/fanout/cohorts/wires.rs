@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::{Cohort, CohortId, Cohorts, What, Wire};
+use crate::fanout::patterns::PatternId;
 use crate::fanout::topics::{Slot, SlotId, Tap, Topics};
 use crate::model::board::STREAM;
 
@@ -12,21 +13,35 @@ impl Cohorts {
     /// its class allows.
     pub fn appear(&mut self, topics: &mut Topics, slot: SlotId) {
         let Some(name) = topics.slot(slot).map(|s| s.name.clone()) else { return };
+        self.patterns.recount(&name, true);
         let tapped = tapped(topics, slot);
-        let mut new: Vec<CohortId> = self.patterns.asking(&name).collect();
-        new.sort_unstable();
-        new.dedup();
-        new.retain(|id| tapped.binary_search_by_key(id, |(id, _)| *id).is_err());
-        for (id, at) in tapped {
-            self.set_wire(topics, id, slot, Some(at));
+        let mut asking: Vec<(CohortId, PatternId)> = self.patterns.asking(&name).collect();
+        asking.sort_unstable();
+        for (id, at) in &tapped {
+            self.set_wire(topics, *id, slot, Some(*at));
         }
-        for id in new {
-            self.set_wire(topics, id, slot, None);
+        for asked in asking.chunk_by(|(one, _), (next, _)| one == next) {
+            let Some((id, _)) = asked.first().copied() else { continue };
+            if tapped.binary_search_by_key(&id, |(id, _)| *id).is_ok() {
+                continue;
+            }
+            let Some(cohort) = self.get_mut(id) else { continue };
+            if let Some(building) = &mut cohort.building {
+                building.seen.insert(slot);
+            }
+            let Some(cohort) = self.get(id) else { continue };
+            let tier = self.tier_for(topics, cohort, slot, asked.iter().map(|(_, pattern)| *pattern));
+            if let Some(tier) = tier {
+                self.wire(topics, id, slot, tier);
+            }
         }
     }
 
     /// A topic was retired: those who had it through a pattern lose the wire, those who named it keep one.
     pub fn vanish(&mut self, topics: &mut Topics, slot: SlotId) {
+        if let Some(slot) = topics.slot(slot) {
+            self.patterns.recount(&slot.name, false);
+        }
         for (id, at) in tapped(topics, slot) {
             self.set_wire(topics, id, slot, Some(at));
         }
@@ -53,24 +68,38 @@ impl Cohorts {
         }
     }
 
-    /// Exact beats pattern; among patterns every tick beats the newest, and then the fastest wins.
+    /// The tier at which a cohort gets a slot, as its asks say.
     fn resolve(&self, topics: &Topics, cohort: &Cohort, id: SlotId) -> Option<u8> {
+        let slot = topics.slot(id)?;
+        let matching = cohort.pattern_asks().iter().filter_map(|ask| match ask.what {
+            What::Pattern(pattern) if self.patterns.get(pattern)?.matches(&slot.name) => Some(pattern),
+            _ => None,
+        });
+        self.tier_for(topics, cohort, id, matching)
+    }
+
+    /// The same, given which of the cohort's patterns match. Exact beats pattern; among patterns every tick beats the newest,
+    /// and then the fastest wins.
+    fn tier_for(
+        &self,
+        topics: &Topics,
+        cohort: &Cohort,
+        id: SlotId,
+        matching: impl Iterator<Item = PatternId>,
+    ) -> Option<u8> {
         let slot = topics.slot(id)?;
         if let Some(terms) = cohort.terms(What::Exact(id)) {
             return Some(topics.grant(slot, terms));
         }
         slot.topic.as_ref()?;
-        let granted = cohort.pattern_asks().iter().filter_map(|ask| match ask.what {
-            What::Pattern(pattern) if self.patterns.get(pattern)?.matches(&slot.name) => {
-                Some(topics.grant(slot, ask.terms))
-            }
-            _ => None,
-        });
-        granted.min_by_key(|tier| (*tier != STREAM, *tier))
+        let granted = matching
+            .filter_map(|pattern| Some(topics.grant(slot, cohort.terms(What::Pattern(pattern))?)))
+            .min_by_key(|tier| (*tier != STREAM, *tier));
+        granted
     }
 
     /// Wires a slot to a cohort as its asks say; `at` is where the cohort has the slot now, if it has.
-    fn set_wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, at: Option<usize>) {
+    pub(super) fn set_wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, at: Option<usize>) {
         let Some(cohort) = self.get(id) else { return };
         let tier = self.resolve(topics, cohort, slot);
         if at.and_then(|at| cohort.wires.get(at)).map(|wire| wire.tier) == tier {

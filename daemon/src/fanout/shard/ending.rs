@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::task::AbortHandle;
 
 use super::Shard;
 use crate::fanout::arrival::Arrival;
@@ -14,7 +15,8 @@ use crate::fanout::cohorts::ConnId;
 use crate::fanout::link::Link;
 use crate::fanout::walk::WRITES_PER_TURN;
 use crate::model::close::CloseCode;
-use crate::model::encoding::Encoding;
+use crate::model::encoding::{self, Encoding};
+use crate::model::frame;
 use crate::model::protocol::event;
 
 /// How long a closed connection may take to close its side, in seconds.
@@ -26,6 +28,32 @@ const STEP: Duration = Duration::from_millis(5);
 const LATE_MAX: Duration = Duration::from_millis(1_500);
 
 impl Shard {
+    /// The client says nothing more. It may listen all the same, and keeps what it has. Something is sent at once: when it is
+    /// gone, its system answers that.
+    pub fn hear_end(&mut self, id: ConnId) {
+        let Some(shard) = self.me.upgrade() else { return };
+        let Some(conn) = self.connection(id) else { return };
+        if conn.echo || conn.closing_until_s.is_some() {
+            return self.drop_connection(id, 1006);
+        }
+        (conn.reading, conn.pinged) = (false, false);
+        let (link, generation) = (conn.link.clone(), conn.generation);
+        let task = tokio::task::spawn_local(async move {
+            link.broken().await;
+            let mut shard = shard.borrow_mut();
+            if shard.connection(id).is_some_and(|conn| conn.generation == generation) {
+                shard.drop_connection(id, 1006);
+            }
+        });
+        conn.shut = Some(task.abort_handle());
+        if conn.encoding == Encoding::Sse {
+            return self.send(id, encoding::SSE_COMMENT, &[]);
+        }
+        let mut ping = Vec::new();
+        frame::write_ping(&mut ping);
+        self.send(id, &ping, &[]);
+    }
+
     /// Ends a connection at once; `code` is for the count.
     pub fn drop_connection(&mut self, id: ConnId, code: u16) {
         let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::take) else { return };
@@ -41,6 +69,7 @@ impl Shard {
             Link::Unix(stream) => socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both),
         };
         drop(shut);
+        conn.shut.iter().for_each(AbortHandle::abort);
         if let Some(cohort) = conn.cohort {
             self.leave_cohort(id, conn.generation, cohort);
         }
@@ -83,6 +112,10 @@ impl Shard {
             && conn.stall.is_none()
         {
             conn.link.finish();
+            if conn.shut.is_some() {
+                // Its own end came before, and nothing is left to wait for.
+                self.drop_connection(id, code);
+            }
         }
     }
 

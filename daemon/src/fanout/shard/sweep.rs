@@ -32,6 +32,8 @@ impl Shard {
             }
             let encoding = conn.encoding;
             let is_sse = encoding == Encoding::Sse;
+            // Who has shut its sending side cannot answer.
+            let is_mute = is_sse || conn.shut.is_some();
             let silent_s = now_s.saturating_sub(conn.heard_s);
             let stuck_s = conn.stall.as_ref().map(|stall| now_s.saturating_sub(stall.progress_s));
             if conn.closing_until_s.is_some_and(|until| until < now_s) {
@@ -49,7 +51,7 @@ impl Shard {
             } else {
                 // Pages see no pings, so a ping does not put a heartbeat off.
                 let quiet_s = now_s.saturating_sub(conn.sent_s);
-                if silent_s >= ping_s && !conn.pinged && !is_sse {
+                if silent_s >= ping_s && !conn.pinged && !is_mute {
                     conn.pinged = true;
                     let sent_s = conn.sent_s;
                     self.send(id, &ping, &[]);

@@ -4,6 +4,7 @@ mod ages;
 mod encodings;
 mod many;
 mod past;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -24,6 +25,7 @@ use crate::model::close::CloseCode;
 use crate::model::decoder;
 use crate::model::deflate;
 use crate::model::history::Limits;
+use crate::model::protocol::command::{Mode, Terms};
 use crate::model::protocol::rate::Tiers;
 use crate::model::sample::Class;
 use crate::model::tick::Tick;
@@ -48,6 +50,7 @@ fn settings(drain: Duration) -> Settings {
         deflate: deflate::Settings::default(),
         feeds: feeds.to_vec().into(),
         rooms: [].into(),
+        publish: [].into(),
         limits,
         echo_limits: limits,
         topics_max: 100,
@@ -125,7 +128,11 @@ impl Bench {
 fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
-    let opening = Opening { topics: topics.iter().map(|t| t.to_string()).collect(), rate: None, last: None };
+    let opening = Opening {
+        topics: topics.iter().map(|t| t.to_string()).collect(),
+        terms: Terms { rate: None, mode: Mode::Latest },
+        last: None,
+    };
     let arrival = Arrival {
         socket: Socket::Unix(ours),
         read_buf: bytes::Bytes::new(),
@@ -135,6 +142,7 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
         },
         encoding,
         permit: Box::new(()),
+        share: None,
     };
     (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new() })
 }

@@ -15,14 +15,16 @@ use nix::unistd::Pid;
 use tracing::Level;
 
 use super::EX_CONFIG;
+use crate::feed::bad_line::Shown;
 use crate::feed::event_doc;
 use crate::feed::journal::{leveled, prefix, printable};
 use crate::feed::lines::{self, LINE_BYTES_MAX, Said};
 use crate::feed::metrics;
 use crate::feed::report::{Failure, Report, Reporter};
-use crate::feed::sink::{LaneSink, Sink};
+use crate::feed::sink::{LINE_FOLLOWS, LaneSink, Sink};
 use crate::feed::splitter::{Item, Splitter};
 use crate::feed::warden::Warden;
+use crate::model::normalise::VALUE_BYTES_MAX;
 use crate::model::sample::Class;
 
 /// Longest line taken from standard error.
@@ -143,7 +145,7 @@ impl Ears {
         for line in held.take().unwrap_or_default().lines {
             // Only what makes sense is held, and nothing of it that is a report.
             if let Ok(said) = lines::said(&line) {
-                let _ = self.act(said, declared);
+                let _ = self.act(said, &line, declared);
             }
         }
         drop(hearing);
@@ -160,7 +162,7 @@ impl Ears {
                     return match held {
                         Some(held) => match said {
                             Said::Hello(_) | Said::Log { .. } | Said::Done { .. } | Said::Fail(_) => {
-                                self.act(said, declared)
+                                self.act(said, line, declared)
                             }
                             // Signs of life: the supervisor does not look for them yet.
                             Said::Heartbeat | Said::Unknown => None,
@@ -170,16 +172,20 @@ impl Ears {
                                 (held.lines.len() == 1).then_some(Report::Spoke)
                             }
                         },
-                        None => self.act(said, declared),
+                        None => self.act(said, line, declared),
                     };
                 }
                 Err(e) => {
-                    self.sink.refuse("bad_line", &e);
+                    let shown = Shown::of(line, &e, self.sink.journal());
+                    self.sink.refuse("bad_line", &format_args!("{e}{LINE_FOLLOWS}{shown}"));
                     e.to_string()
                 }
             },
             Item::TooLong => {
-                let why = format!("a line is longer than {LINE_BYTES_MAX} bytes");
+                let why = format!(
+                    "a line is longer than {LINE_BYTES_MAX} bytes; a value may have {VALUE_BYTES_MAX}: split it over several \
+                     topics, and end each line with a newline"
+                );
                 self.sink.refuse("long_line", &why);
                 why
             }
@@ -191,10 +197,13 @@ impl Ears {
         })
     }
 
-    fn act(&self, said: Said<'_>, declared: &mut Vec<(String, Class)>) -> Option<Report> {
+    fn act(&self, said: Said<'_>, line: &[u8], declared: &mut Vec<(String, Class)>) -> Option<Report> {
         match said {
             // A refusal is counted and logged inside; a script could not be told anyway.
-            Said::Sample(line) => drop(self.sink.take(&line.sample(declared), line.merged.into())),
+            Said::Sample(sample) => {
+                let shown = Shown::whole(line, self.sink.journal());
+                drop(self.sink.take(&sample.sample(declared), sample.merged.into(), Some(&shown)));
+            }
             Said::Hello(mut hello) => {
                 for remark in event_doc::trim(&mut hello.docs) {
                     self.sink.journal().write(Level::WARN, Some(self.pid), &printable(&remark));
@@ -204,7 +213,8 @@ impl Ears {
             }
             Said::Done { poll, result } => return Some(Report::Done { poll, result }),
             Said::Fail(failure) => {
-                return Some(Report::Fail(Failure { message: printable(&failure.message), ..failure }));
+                let message = printable(&self.sink.journal().hide(&failure.message));
+                return Some(Report::Fail(Failure { message, ..failure }));
             }
             Said::Log { level, message } => {
                 self.sink.live();
@@ -239,12 +249,13 @@ impl Ears {
             if text.is_empty() {
                 return;
             }
-            self.sink.journal().write(level, Some(self.pid), text);
+            let text = self.sink.journal().hide_in_error(text);
+            self.sink.journal().write(level, Some(self.pid), &text);
             let mut last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
             if last_words.len() == LAST_WORDS_MAX {
                 last_words.pop_front();
             }
-            last_words.push_back(printable(prefix(text, LAST_WORD_BYTES_MAX)));
+            last_words.push_back(printable(prefix(&text, LAST_WORD_BYTES_MAX)));
         };
         while splitter.read_from(&mut stderr).is_ok_and(|n| n > 0) {
             while let Some(item) = splitter.take() {

@@ -15,7 +15,7 @@ use crate::feed::life::{End, Life};
 use crate::feed::metrics::Metrics;
 use crate::feed::recovery::{Record, Recovery};
 use crate::feed::reload::{Reloaded, Request};
-use crate::feed::report::{Failure, Hello, Report, Reporter};
+use crate::feed::report::{Failure, Fault, Hello, Report, Reporter};
 use crate::feed::running::Running;
 use crate::feed::sink::{LaneSink, STARTING, now_unix_ms};
 use crate::feed::swap::{Heir, Swap, Turn};
@@ -24,6 +24,9 @@ use crate::model::lane::{FeedState, Health, Lane};
 
 /// Longest time without a look at what is owed to the log.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// What clients are told of a feed whose configuration is wrong. Details may hold paths, names and what was written there.
+const CONFIG_WRONG: &str = "its configuration is wrong; tickerd's log says what to change";
 
 /// See the module.
 pub(super) struct Overseer {
@@ -82,7 +85,7 @@ impl Overseer {
             let (wait, reason) = recovery.after(&failure, record, rand::random::<f64>());
             self.fail();
             self.metrics.set_resident(&spec.name, 0);
-            self.set(FeedState::Down, reason);
+            self.set(FeedState::Down, reason, failure.fault == Fault::Config);
             match self.pause(events, wait.map(|wait| Instant::now() + wait)) {
                 Pause::Over => {}
                 Pause::Cut => recovery.forgive(),
@@ -90,7 +93,7 @@ impl Overseer {
             }
         }
         self.sink.settle(Instant::now());
-        self.set(FeedState::Down, "stopped".into());
+        self.set(FeedState::Down, "stopped".into(), false);
     }
 
     fn live(&mut self, spec: &Spec, events: &Receiver<Event>) -> End {
@@ -155,7 +158,8 @@ impl Overseer {
             if current.is_failing() {
                 self.fail();
             }
-            let shown = current.view().is_none_or(|(state, reason)| self.show(state, reason, now));
+            let is_config = current.blames_the_configuration();
+            let shown = current.view().is_none_or(|(state, reason)| self.show(state, reason, is_config, now));
             let look = if shown { LOOK } else { Duration::from_secs(1) };
             self.sink.settle(now);
             let waits =
@@ -248,7 +252,9 @@ impl Overseer {
         self.lives += 1;
         let life = self.lives;
         let (events_in, greet) = (self.shared.events.clone(), self.greeter());
+        let journal = self.journal.clone();
         let report: Reporter = Arc::new(move |report| {
+            let report = report.reworded(|text| journal.hide_in_error(text));
             if let (true, Report::Hello(hello)) = (greets, &report) {
                 greet(hello);
             }
@@ -299,7 +305,7 @@ impl Overseer {
     }
 
     /// As [`Overseer::set`], unless the feed has changed too often lately; then false, and it is to be asked again.
-    fn show(&mut self, state: FeedState, reason: String, now: Instant) -> bool {
+    fn show(&mut self, state: FeedState, reason: String, is_config: bool, now: Instant) -> bool {
         let (judged, reason) = self.sink.judge(state, reason, now);
         if judged != state {
             // Nobody has to wait for its first word.
@@ -312,12 +318,13 @@ impl Overseer {
         if !same && self.changes.take(now).is_none() {
             return false;
         }
-        self.set(state, reason);
+        self.set(state, reason, is_config);
         true
     }
 
-    /// Tells everyone when the state or its reason changed, or when the first sample or failure came.
-    fn set(&mut self, state: FeedState, reason: String) {
+    /// Tells everyone when the state or its reason changed, or when the first sample or failure came. What is wrong with
+    /// the configuration is for operators alone.
+    fn set(&mut self, state: FeedState, reason: String, is_config: bool) {
         let firsts = (self.shared.voice.has_spoken(), self.shared.failed.load(Ordering::Acquire));
         let is_first = std::mem::replace(&mut self.told, firsts) != firsts;
         let mut health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
@@ -332,9 +339,12 @@ impl Overseer {
             health.since = now_unix_ms();
         }
         (health.state, health.reason) = (state, reason);
-        let told = health.clone();
+        let mut told = health.clone();
         drop(health);
         self.write(&told);
+        if is_config {
+            told.reason = CONFIG_WRONG.into();
+        }
         self.metrics.set_state(&self.shared.name, state);
         self.lane.report(told);
         (self.on_change)();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Bench, process, quick, scratch, shell};
+use super::{Bench, SOON, process, quick, scratch, shell};
 use crate::feed::{Limits, Spec};
 use crate::model::lane::FeedState;
 
@@ -81,7 +81,7 @@ fn a_program_may_close_its_input_and_needs_no_error_output() {
     bench.until_state(FeedState::Up, "");
     bench.supervisor().retry();
     let took = bench.stop();
-    assert!(took < Duration::from_secs(3), "it does not ignore SIGTERM: {took:?}");
+    assert!(took < SOON, "it does not ignore SIGTERM: {took:?}");
 }
 
 #[test]

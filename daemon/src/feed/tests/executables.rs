@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::process::until_gone;
-use super::{Bench, PATIENCE, scratch, shell, spec};
+use super::{Bench, PATIENCE, SOON, scratch, shell, spec};
 use crate::feed::report::Fault;
 use crate::feed::{Limits, Source, Spec};
 use crate::model::lane::{FeedState, LANE_TICKS_MAX};
@@ -25,7 +25,7 @@ fn two_lines_of_shell_are_a_feed() {
     assert_eq!((seen[1].value.as_str(), seen[1].src_ts), ("189.30", 1_767_225_600_000));
     assert!(seen[2].value.contains(r#""instance":"f","interval_ms":50,"topics_max":100,"config":{}"#));
     bench.until_state(FeedState::Up, "");
-    assert!(bench.stop() < Duration::from_secs(5), "closing its input is enough");
+    assert!(bench.stop() < SOON, "closing its input is enough");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_stubborn_process_and_its_children_end_by_force() {
     bench.until_values(1);
     let took = bench.stop();
     assert!(took >= Duration::from_millis(600), "asked first, then told, then killed: {took:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < SOON, "{took:?}");
     for pid in std::fs::read_to_string(&pids).unwrap().split_whitespace() {
         until_gone(pid);
     }
@@ -151,7 +151,7 @@ fn a_join_past_its_deadline_kills() {
     bench.until_values(1);
     let began = Instant::now();
     bench.supervisor.take().unwrap().join(began);
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < SOON);
 }
 
 #[test]

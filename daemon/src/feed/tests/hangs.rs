@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::plugin::{in_child, in_process, plugin};
-use super::{Bench, quick, scratch, shell};
+use super::{Bench, SOON, quick, scratch, shell};
 use crate::feed::{Limits, Spec};
 use crate::model::lane::FeedState;
 
@@ -12,10 +12,19 @@ const HANGING: &str = r#"
     PLUGIN(.mode = 1, .poll = poll)
 "#;
 
+/// For feeds that hang for good, so that nothing is decided by how fast they are.
 fn impatient(spec: Spec) -> Spec {
-    let short = Duration::from_millis(200);
+    with_limit(spec, Duration::from_millis(200))
+}
+
+/// For feeds that come back in time: the limit is far more than that takes on a busy machine.
+fn patient(spec: Spec) -> Spec {
+    with_limit(spec, Duration::from_secs(4))
+}
+
+fn with_limit(spec: Spec, limit: Duration) -> Spec {
     let limits =
-        Limits { poll_deadline_min: short, poll_deadline_max: short, heartbeat: Some(short), ..quick() };
+        Limits { poll_deadline_min: limit, poll_deadline_max: limit, heartbeat: Some(limit), ..quick() };
     Spec { limits, ..spec }
 }
 
@@ -25,7 +34,7 @@ fn a_hung_poll_goes_stale_then_wedged_and_holds_up_nobody() {
     let mut bench = Bench::start(impatient(in_process(plugin(dir.path(), HANGING))));
     bench.until_state(FeedState::Stale, "poll has not returned");
     bench.until_state(FeedState::Down, "wedged");
-    assert!(bench.stop() < Duration::from_secs(3));
+    assert!(bench.stop() < SOON);
 }
 
 #[test]
@@ -34,7 +43,7 @@ fn a_hung_poll_in_a_child_is_killed_and_started_anew() {
     let mut bench = Bench::start(impatient(in_child(plugin(dir.path(), HANGING))));
     bench.until_state(FeedState::Down, "poll has not returned for 400 ms; killed; starts again");
     bench.until_values(2);
-    assert!(bench.stop() < Duration::from_secs(3));
+    assert!(bench.stop() < SOON);
 }
 
 #[test]
@@ -51,7 +60,7 @@ fn an_interrupted_poll_is_well_again() {
     "#;
     let path = plugin(dir.path(), code);
     for spec in [in_process(path.clone()), in_child(path)] {
-        let mut bench = Bench::start(impatient(spec));
+        let mut bench = Bench::start(patient(spec));
         bench.until_values(1);
         bench.until_state(FeedState::Degraded, "poll: interrupted");
         bench.until_state(FeedState::Up, "");
@@ -77,11 +86,6 @@ fn a_silent_library_child_is_killed_at_the_hello_deadline() {
     }
 }
 
-/// Two seconds without a sign of life are too much: twice what a sleeping or asking plugin needs.
-fn patient(spec: Spec) -> Spec {
-    Spec { limits: Limits { heartbeat: Some(Duration::from_secs(2)), ..quick() }, ..spec }
-}
-
 fn of_the_sdk(code: &str) -> String {
     format!("#undef SDK\n#define SDK \"tickerd-sdk 1.4\"\n{code}")
 }
@@ -98,7 +102,7 @@ fn a_silent_push_feed_goes_stale_then_wedged_or_is_killed() {
     let mut bench = Bench::start(impatient(in_process(path.clone())));
     bench.until_state(FeedState::Stale, "no sign of life for 200 ms");
     bench.until_state(FeedState::Down, "wedged: no sign of life for 400 ms");
-    assert!(bench.stop() < Duration::from_secs(3));
+    assert!(bench.stop() < SOON);
 
     let mut bench = Bench::start(impatient(in_child(path)));
     bench.until_state(FeedState::Stale, "no sign of life for 200 ms");
@@ -107,7 +111,7 @@ fn a_silent_push_feed_goes_stale_then_wedged_or_is_killed() {
         "no sign of life for 400 ms, twice its `heartbeat`; killed; starts again",
     );
     bench.until_values(2);
-    assert!(bench.stop() < Duration::from_secs(3));
+    assert!(bench.stop() < SOON);
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn an_interrupted_push_feed_is_well_again() {
     let path = plugin(dir.path(), &of_the_sdk(code));
     for spec in [in_process(path.clone()), in_child(path)] {
         let mut bench = Bench::start(patient(spec));
-        bench.until_state(FeedState::Stale, "no sign of life for 2.0 s");
+        bench.until_state(FeedState::Stale, "no sign of life for 4.0 s");
         bench.until_state(FeedState::Up, "");
         assert_eq!(bench.metrics.restarts("f").get(), 0);
     }
@@ -135,11 +139,11 @@ fn an_interrupted_push_feed_is_well_again() {
 #[test]
 fn sleeping_asking_and_saying_it_are_signs_of_life() {
     let ways = [
-        "f->h->sleep_ms(f->h, 4500);",
-        "for (int i = 0; i < 450 && !f->h->should_stop(f->h); i++) usleep(10000);",
-        "for (int i = 0; i < 45; i++) { f->h->heartbeat(f->h); usleep(100000); }",
-        "for (int i = 0; i < 45; i++) { f->h->log(f->h, 4, \"x\", 1); usleep(100000); }",
-        "for (int i = 0; i < 45; i++) { say(f->h, \"a b\", \"quote\", \"1\"); usleep(100000); }",
+        "f->h->sleep_ms(f->h, 9000);",
+        "for (int i = 0; i < 900 && !f->h->should_stop(f->h); i++) usleep(10000);",
+        "for (int i = 0; i < 90; i++) { f->h->heartbeat(f->h); usleep(100000); }",
+        "for (int i = 0; i < 90; i++) { f->h->log(f->h, 4, \"x\", 1); usleep(100000); }",
+        "for (int i = 0; i < 90; i++) { say(f->h, \"a b\", \"quote\", \"1\"); usleep(100000); }",
     ];
     let dirs: Vec<_> = ways.iter().map(|_| scratch()).collect();
     let mut benches: Vec<Bench> = Vec::new();
@@ -153,7 +157,7 @@ fn sleeping_asking_and_saying_it_are_signs_of_life() {
         benches.extend([in_process(path.clone()), in_child(path)].map(|spec| Bench::start(patient(spec))));
     }
     let script = r#"echo '{"tfp":1,"features":["heartbeat"]}'; echo '{"event":"quote","data":1}'
-        i=0; while [ $i -lt 9 ]; do sleep 0.5; echo '{"heartbeat":true}'; i=$((i+1)); done
+        i=0; while [ $i -lt 18 ]; do sleep 0.5; echo '{"heartbeat":true}'; i=$((i+1)); done
         echo '{"event":"quote","data":2}'; exec cat"#;
     benches.push(Bench::start(patient(shell(script))));
     for (n, bench) in benches.iter_mut().enumerate() {
@@ -215,7 +219,7 @@ fn a_hanging_destroy_or_interrupt_does_not_keep_the_next_life_away() {
         bench.until_values(2);
         let began = Instant::now();
         bench.stop();
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(began.elapsed() < SOON);
     }
 }
 

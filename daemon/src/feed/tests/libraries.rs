@@ -1,10 +1,9 @@
 //! Plugin libraries, in process and in a child.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::plugin::{in_child, in_process, plugin};
-use super::{Bench, scratch};
+use super::{Bench, SOON, scratch};
 use crate::feed::library;
 use crate::model::lane::FeedState;
 use crate::model::sample::Class;
@@ -66,7 +65,7 @@ fn check_pushing(mut bench: Bench) {
     bench.until_values(2);
     bench.until_state(FeedState::Closed, "night");
     assert_eq!(bench.seen[1].kind, "retired");
-    assert!(bench.stop() < Duration::from_secs(5), "sleep_ms ends at once");
+    assert!(bench.stop() < SOON, "sleep_ms ends at once");
     assert_eq!(bench.rejects("bad_line"), 0, "what a plugin prints gets between no lines");
     assert_eq!(bench.metrics.restarts("f").get(), 0);
 }
@@ -148,7 +147,7 @@ fn libraries_that_are_no_plugins_are_configuration_errors() {
     let mut bench = Bench::start(in_process(dir.path().join("missing.so")));
     bench.until_state(FeedState::Down, "waits for a changed configuration, and tries again in 10 min");
     assert!(bench.supervisor().has_failed());
-    assert!(bench.stop() < Duration::from_secs(5));
+    assert!(bench.stop() < SOON);
 }
 
 #[test]

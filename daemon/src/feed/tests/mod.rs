@@ -24,7 +24,10 @@ mod replaceable;
 mod stand_in;
 mod swaps;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Ends a wait for what never comes. No outcome depends on its length.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A stop that waits for nothing takes less, on a busy machine too; one that waits for what hangs takes [`PATIENCE`].
+const SOON: Duration = Duration::from_secs(20);
 
 /// A feed under test: its supervisor, and everything it told, in order.
 struct Bench {

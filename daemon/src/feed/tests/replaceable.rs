@@ -58,6 +58,14 @@ pub fn version(code: &str, version: &str) -> String {
 }
 
 impl Bench {
+    /// Drains while something else is done that takes its time, such as compiling: what nobody takes would be merged.
+    pub fn while_draining(&mut self, work: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            let working = scope.spawn(work);
+            self.until("the work to be done", |_| working.is_finished());
+        });
+    }
+
     pub fn reload(&self, always: bool) -> mpsc::Receiver<Reloaded> {
         let (tell, told) = mpsc::channel();
         self.supervisor().reload(always, Box::new(move |reloaded| tell.send(reloaded).unwrap()));

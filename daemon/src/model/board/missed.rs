@@ -1,11 +1,9 @@
 //! What someone missed who was there before: all of it, or the word that some is gone.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Board, TopicId};
+use super::Board;
 use crate::model::frame::Frame;
-use crate::model::history::After;
 use crate::model::sample::Class;
 
 impl Board {
@@ -18,31 +16,19 @@ impl Board {
         }
     }
 
-    /// What each event topic that is `wanted` said after the tick with the process-wide number `n` was pushed; `None` where
-    /// some of that is gone, and for all of them if it is not known when that was.
-    pub fn missed_after(
+    /// What each of these event topics said after the tick with the process-wide number `n` was pushed; `None` where some of that
+    /// is gone, and for all of them if it is not known when that was. Of a name that is none there is nothing.
+    pub fn missed_after<'a>(
         &self,
         n: u64,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Vec<(&str, Option<Vec<Arc<Frame>>>)> {
-        let mut by_topic: HashMap<TopicId, Option<Vec<Arc<Frame>>>> = HashMap::new();
-        let after = self.history.after(n);
-        let is_known = after.is_some();
-        if let Some(After { gone, left }) = after {
-            by_topic.extend(gone.into_iter().map(|topic| (topic, None)));
-            for (topic, frame) in left {
-                if let Some(frames) = by_topic.entry(topic).or_insert_with(|| Some(Vec::new())) {
-                    frames.push(frame.clone());
-                }
-            }
-        }
-        let places =
-            self.places.iter().zip(0..).filter_map(|(place, id)| Some((place.as_ref()?, TopicId(id))));
-        let events =
-            places.filter(|(place, _)| place.topic.class() == Class::Event && wanted(place.topic.name()));
-        let missed = events.map(|(place, id)| {
-            let nothing = is_known.then(Vec::new);
-            (place.topic.name(), by_topic.remove(&id).unwrap_or(nothing))
+        names: impl Iterator<Item = &'a str>,
+    ) -> Vec<(&'a str, Option<Vec<Arc<Frame>>>)> {
+        let place = self.history.place(n);
+        let missed = names.filter_map(|name| {
+            let id = self.find(name)?;
+            let is_event = self.places.get(id.0 as usize)?.as_ref()?.topic.class() == Class::Event;
+            let frames = place.and_then(|place| self.history.after(id, place));
+            is_event.then(|| (name, frames.map(|frames| frames.cloned().collect())))
         });
         missed.collect()
     }

@@ -323,7 +323,8 @@ fn who_was_there_learns_what_each_event_topic_said() {
     let event = |name| Topic::new(name, "t", Class::Event);
     let missed = |board: &Board, n| -> Vec<(String, Option<Vec<u64>>)> {
         let seqs = |frames: &[Arc<Frame>]| frames.iter().map(|frame| frame.tick().seq).collect();
-        let missed = board.missed_after(n, |name| name != "f.unwanted").into_iter();
+        let wanted = ["f.a", "f.b", "f.state", "f.gone"].into_iter();
+        let missed = board.missed_after(n, wanted).into_iter();
         missed.map(|(name, frames)| (name.to_owned(), frames.as_deref().map(seqs))).collect()
     };
     let said = |name: &str, seqs: Option<&[u64]>| (name.to_owned(), seqs.map(<[u64]>::to_vec));
@@ -334,6 +335,7 @@ fn who_was_there_learns_what_each_event_topic_said() {
         board.offer(0, tick(topic, value, 0));
         pushed(&mut board, 0);
     }
+    board.offer(0, tick(&topic("f.state"), "1", 0));
     assert_eq!(missed(&board, 1), [said("f.a", Some(&[])), said("f.b", None)]);
     assert_eq!(missed(&board, 2), [said("f.a", Some(&[])), said("f.b", Some(&[2, 3]))]);
     assert_eq!(missed(&board, 9), [said("f.a", None), said("f.b", None)], "nobody knows when that was");

@@ -1,4 +1,5 @@
 //! What clients say: text in, [`Request`] or an error that says what to change out.
+mod complaint;
 mod data;
 mod described;
 mod terms;
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Code, ProtocolError};
 use super::fields;
+use crate::model::near::near;
 use crate::model::topic::Pattern;
 
 use data::{HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData};
@@ -124,6 +126,24 @@ struct IdOnly<'a> {
 const NOT_BUILT: [&str; 2] = ["auth", "token"];
 const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, history, publish, presence, ping";
 
+/// Words of other protocols for ours.
+const ALIASES: [(&str, &str); 14] = [
+    ("sub", "subscribe"),
+    ("join", "subscribe"),
+    ("listen", "subscribe"),
+    ("unsub", "unsubscribe"),
+    ("leave", "unsubscribe"),
+    ("pub", "publish"),
+    ("send", "publish"),
+    ("message", "publish"),
+    ("say", "publish"),
+    ("list", "topics"),
+    ("snapshot", "get"),
+    ("values", "get"),
+    ("members", "presence"),
+    ("heartbeat", "ping"),
+];
+
 fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
     ProtocolError::new(Code::BadRequest, message)
 }
@@ -141,10 +161,10 @@ pub fn parse(text: &str) -> Result<Request, Refused> {
             "the message must be one JSON object with the keys \"event\" and \"data\": {why}"
         )),
     };
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| none(&plain(&e)))?;
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| none(&complaint::of_message(&e)))?;
     // The parser would also take a list of the values in order.
     if !is_object(text) {
-        return Err(none("this is a list"));
+        return Err(none("it is a list"));
     }
     let data = envelope.data.map_or("{}", RawValue::get);
     if !is_object(data) {
@@ -248,10 +268,13 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
         )),
         other => {
             let shown = shown(other);
-            Err(ProtocolError::new(
-                Code::UnknownEvent,
-                format!("there is no command {shown:?}; this version answers {BUILT}"),
-            ))
+            let alias = ALIASES.iter().find(|(word, _)| *word == other).map(|(_, command)| *command);
+            let hint = match alias.or_else(|| near(&shown, BUILT.split(", "))) {
+                Some(command) => format!("did you mean {command}? This"),
+                None => "this".to_owned(),
+            };
+            let message = format!("there is no command {shown:?}; {hint} version answers {BUILT}");
+            Err(ProtocolError::new(Code::UnknownEvent, message))
         }
     }
 }
@@ -277,10 +300,8 @@ fn mode_since(since: &Since, data: &SubscribeData) -> Result<Mode, ProtocolError
 }
 
 fn read<'a, T: Deserialize<'a>>(event: &str, data: &'a str) -> Result<T, ProtocolError> {
-    serde_json::from_str(data).map_err(|e| match fields::holding(data, &e) {
-        Some(field) => bad(format!("the data of {event}: {field}: {}", plain(&e))),
-        None => bad(format!("the data of {event}: {}", plain(&e))),
-    })
+    serde_json::from_str(data)
+        .map_err(|e| bad(complaint::of_data(event, fields::holding(data, &e).as_deref(), &e)))
 }
 
 fn some_topics(event: &str, topics: Vec<String>) -> Result<Vec<String>, ProtocolError> {
@@ -288,15 +309,6 @@ fn some_topics(event: &str, topics: Vec<String>) -> Result<Vec<String>, Protocol
         return Err(bad(format!("{event} names no topics; write \"topics\":[\"feed.name\"]")));
     }
     Ok(topics)
-}
-
-/// The parser's words, bounded: they may quote the client's own text.
-fn plain(e: &serde_json::Error) -> String {
-    let mut text: String = e.to_string().chars().take(200).collect();
-    if e.line() == 1 {
-        text = text.replace(" at line 1 column ", " at character ");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -77,19 +77,17 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only what is wrong with its fields matters")]
     struct Data {
-        #[allow(dead_code, reason = "only reading it matters")]
         list: Vec<String>,
-        #[allow(dead_code, reason = "only reading it matters")]
         flag: Option<bool>,
-        #[allow(dead_code, reason = "only reading it matters")]
         part: Option<Part>,
     }
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only what is wrong with its fields matters")]
     struct Part {
-        #[allow(dead_code, reason = "only reading it matters")]
         some: u8,
     }
 

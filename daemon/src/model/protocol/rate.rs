@@ -42,11 +42,16 @@ impl Tiers {
         Tiers(std::iter::once(interval).chain(slower).collect())
     }
 
-    /// The tier granted to who asks for `rate`: the next slower one; `None` if there is none that slow.
-    pub fn grant(&self, rate: Option<Duration>) -> Option<u8> {
+    /// The tier granted to who asks for `rate`: the next slower one, or the slowest if none is that slow.
+    pub fn grant(&self, rate: Option<Duration>) -> u8 {
         let rate = rate.unwrap_or_default();
-        let at = self.0.iter().position(|tier| *tier >= rate)?;
-        u8::try_from(at).ok()
+        let at = self.0.iter().position(|tier| *tier >= rate).unwrap_or(self.0.len().saturating_sub(1));
+        u8::try_from(at).unwrap_or(u8::MAX)
+    }
+
+    /// The slowest that can be had.
+    pub fn slowest(&self) -> Duration {
+        self.0.last().copied().unwrap_or_default()
     }
 
     /// What a tier is.
@@ -82,13 +87,9 @@ mod tests {
         let ms = Duration::from_millis;
         let tiers = Tiers::new(ms(250), &[ms(100), ms(250), ms(1000), ms(5000)]);
         assert_eq!(tiers.all(), [ms(250), ms(1000), ms(5000)]);
-        for (rate, tier) in [
-            (None, Some(0)),
-            (Some(10), Some(0)),
-            (Some(251), Some(1)),
-            (Some(5000), Some(2)),
-            (Some(5001), None),
-        ] {
+        for (rate, tier) in
+            [(None, 0), (Some(10), 0), (Some(251), 1), (Some(5000), 2), (Some(5001), 2), (Some(3_600_000), 2)]
+        {
             assert_eq!(tiers.grant(rate.map(ms)), tier, "{rate:?}");
         }
     }

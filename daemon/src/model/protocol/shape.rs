@@ -52,6 +52,13 @@ pub fn pattern(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Topics and patterns, joined by commas.
+pub fn list(_: &mut SchemaGenerator) -> Schema {
+    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
+    let one = format!("(({segment}|\\*)\\.){{0,{more}}}({segment}|\\*\\*?)");
+    json_schema!({ "type": "string", "pattern": format!("^{one}(,{one})*$") })
+}
+
 /// As [`pattern`], or nothing.
 pub fn optional_pattern(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = pattern(generator);
@@ -95,7 +102,9 @@ pub fn any(_: &mut SchemaGenerator) -> Schema {
     json_schema!({})
 }
 
-const RATE: &str = "^[0-9]+(ms|s|m|h)$";
+/// From 1ms to 1h, as [`super::rate::parse`] reads it.
+const RATE: &str = "^0*(([1-9][0-9]{0,5}|[12][0-9]{6}|3[0-5][0-9]{5}|3600000)ms|([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)s|\
+                    ([1-9]|[1-5][0-9]|60)m|1h)$";
 
 /// A rate.
 pub fn rate(_: &mut SchemaGenerator) -> Schema {
@@ -225,4 +234,24 @@ pub fn envelope(about: &str, event: Value, topic: Value, value: Value) -> Schema
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::protocol::rate;
+
+    #[test]
+    fn a_rate_is_described_as_it_is_read() {
+        let validator = jsonschema::validator_for(&json!({ "type": "string", "pattern": RATE })).unwrap();
+        let units = ["ms", "s", "m", "h", ""];
+        let numbers = [
+            "", "0", "1", "01", "59", "60", "61", "999", "1000", "3599", "3600", "3601", "999999", "3599999",
+            "3600000", "3600001", "9999999",
+        ];
+        for text in units.iter().flat_map(|unit| numbers.iter().map(move |number| format!("{number}{unit}")))
+        {
+            assert_eq!(validator.is_valid(&json!(text)), rate::parse(&text).is_some(), "{text}");
+        }
+    }
 }

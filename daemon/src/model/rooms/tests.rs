@@ -16,6 +16,10 @@ fn person(conn: u32, name: Option<&str>) -> Person {
     Person { conn: format!("0-{conn}").into(), name: name.map(Into::into) }
 }
 
+fn by(name: &str) -> (&str, Publisher) {
+    (name, Publisher::default())
+}
+
 fn user(name: &str) -> To {
     To::User(name.into())
 }
@@ -53,17 +57,18 @@ fn letters_reach_who_is_there_and_wait_for_who_is_not() {
     let lobby = rooms.find("rooms.lobby").unwrap();
     rooms.join(lobby, seat(1), person(1, Some("ann")));
     rooms.join(lobby, seat(2), person(2, Some("ann")));
-    let sent = rooms.publish("rooms.lobby", "user:bob", Some(&user("ann")), b"1", 5).unwrap();
+    let sent = rooms.publish("rooms.lobby", by("user:bob"), Some(&user("ann")), b"1", 5).unwrap();
     let Sent::ToSeats(seats, letter) = sent else { panic!("{sent:?}") };
     assert_eq!(seats, [seat(1), seat(2)]);
     assert_eq!((letter.topic(), letter.from(), letter.to()), ("rooms.lobby", "user:bob", "user:ann"));
     assert_eq!((letter.seq(), letter.ts(), letter.value()), (1, 5, &b"1"[..]));
     let to_conn = To::parse("conn:0-2").unwrap();
-    let sent = rooms.publish("rooms.lobby", "user:bob", Some(&to_conn), b"2", 5).unwrap();
+    let sent = rooms.publish("rooms.lobby", by("user:bob"), Some(&to_conn), b"2", 5).unwrap();
     assert!(matches!(sent, Sent::ToSeats(seats, _) if seats == [seat(2)]));
 
     for value in ["3", "4", "5"] {
-        let sent = rooms.publish("rooms.lobby", "user:ann", Some(&user("cid")), value.as_bytes(), 6).unwrap();
+        let sent =
+            rooms.publish("rooms.lobby", by("user:ann"), Some(&user("cid")), value.as_bytes(), 6).unwrap();
         assert!(matches!(sent, Sent::Kept(_)));
     }
     assert_eq!((rooms.letters_waiting(), rooms.take_letters_lost()), (2, 1), "the newest two wait");
@@ -73,7 +78,7 @@ fn letters_reach_who_is_there_and_wait_for_who_is_not() {
     let values: Vec<(Seat, &[u8])> = waited.iter().map(|(seat, letter)| (*seat, letter.value())).collect();
     assert_eq!(values, [(seat(3), b"4".as_slice()), (seat(3), b"5")]);
     assert!(rooms.collect(lobby, "cid", 7).is_empty(), "once");
-    let gone = rooms.publish("rooms.lobby", "user:ann", Some(&To::parse("conn:0-9").unwrap()), b"1", 7);
+    let gone = rooms.publish("rooms.lobby", by("user:ann"), Some(&To::parse("conn:0-9").unwrap()), b"1", 7);
     assert_eq!(gone.unwrap_err().code, Code::UnknownTopic);
 }
 
@@ -81,8 +86,8 @@ fn letters_reach_who_is_there_and_wait_for_who_is_not() {
 fn letters_grow_old() {
     let mut rooms = rooms(8, 1 << 20);
     let lobby = rooms.find("rooms.lobby").unwrap();
-    rooms.publish("rooms.lobby", "user:ann", Some(&user("cid")), b"1", 1_000).unwrap();
-    rooms.publish("rooms.lobby", "user:ann", Some(&user("cid")), b"2", 30_000).unwrap();
+    rooms.publish("rooms.lobby", by("user:ann"), Some(&user("cid")), b"1", 1_000).unwrap();
+    rooms.publish("rooms.lobby", by("user:ann"), Some(&user("cid")), b"2", 30_000).unwrap();
     rooms.join(lobby, seat(3), person(3, Some("cid")));
     let waited = rooms.collect(lobby, "cid", 61_001);
     assert_eq!((waited.len(), rooms.take_letters_lost()), (1, 1));
@@ -92,7 +97,7 @@ fn letters_grow_old() {
 fn what_may_not_be_published_says_why() {
     let mut rooms = rooms(0, 1 << 20);
     let mut code =
-        |topic: &str, to: Option<&To>| rooms.publish(topic, "user:a", to, b"1", 0).unwrap_err().code;
+        |topic: &str, to: Option<&To>| rooms.publish(topic, by("user:a"), to, b"1", 0).unwrap_err().code;
     assert_eq!(code("rooms.none", None), Code::UnknownTopic);
     assert_eq!(code("rooms.quiet", None), Code::Forbidden);
     assert_eq!(code("rooms.lobby", Some(&user("ann"))), Code::UnknownTopic, "it keeps none");
@@ -105,13 +110,13 @@ fn what_may_not_be_published_says_why() {
 fn a_flood_is_refused_with_the_time_to_wait() {
     let mut rooms = rooms(8, 1 << 20);
     for _ in 0..MESSAGES_BURST {
-        assert_eq!(rooms.publish("rooms.lobby", "user:a", None, b"1", 1_000), Ok(Sent::ToAll));
+        assert_eq!(rooms.publish("rooms.lobby", by("user:a"), None, b"1", 1_000), Ok(Sent::ToAll));
     }
-    let refused = rooms.publish("rooms.lobby", "user:a", None, b"1", 1_000).unwrap_err();
+    let refused = rooms.publish("rooms.lobby", by("user:a"), None, b"1", 1_000).unwrap_err();
     assert_eq!((refused.code, refused.retry_after_ms), (Code::RateLimited, Some(10)));
-    assert_eq!(rooms.publish("rooms.lobby", "user:a", None, b"1", 1_010), Ok(Sent::ToAll));
+    assert_eq!(rooms.publish("rooms.lobby", by("user:a"), None, b"1", 1_010), Ok(Sent::ToAll));
     assert!(
-        rooms.publish("rooms.lobby", "user:a", None, b"1", 500).is_err(),
+        rooms.publish("rooms.lobby", by("user:a"), None, b"1", 500).is_err(),
         "a clock that steps back gives nothing"
     );
 }
@@ -144,7 +149,7 @@ proptest! {
             naive.retain(|(_, _, ts, _)| *ts >= now.saturating_sub(60_000));
             if step > 0 {
                 let value = format!("\"{}\"", "x".repeat(len));
-                let sent = rooms.publish("rooms.lobby", "user:eve", Some(&user(name)), value.as_bytes(), now);
+                let sent = rooms.publish("rooms.lobby", by("user:eve"), Some(&user(name)), value.as_bytes(), now);
                 let Ok(Sent::Kept(letter)) = sent else { panic!("{sent:?}") };
                 naive.push((who, letter.seq(), now, letter.bytes()));
                 let of_user = naive.iter().filter(|letter| letter.0 == who).count();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tickerd_sdk::{Error, Health};
-use tickerd_test_providers::{BINANCE_START_MS, Binance};
+use tickerd_test_providers::{Binance, CRYPTO_START_MS};
 
 use crate::play::*;
 
@@ -34,7 +34,7 @@ fn quotes_and_trades_come_with_their_digits() {
     );
     assert_eq!(
         (samples[0].topic.as_str(), samples[0].source_time_ms),
-        ("BTC-USDT", Some(BINANCE_START_MS + 1))
+        ("BTC-USDT", Some(CRYPTO_START_MS + 1))
     );
     assert_eq!(
         samples[1].json,
@@ -165,8 +165,8 @@ fn duplicates_late_and_broken_values_are_dropped_and_counted() {
     let binance = Binance::start(&BTC);
     let test = play(config(&binance, &["BTC/USDT"], true), &PATIENT, |_| {
         let mut peer = binance.accept();
-        peer.ticker_at("BTCUSDT", "3.0", BINANCE_START_MS + 900);
-        peer.ticker_at("BTCUSDT", "2.0", BINANCE_START_MS + 899);
+        peer.ticker_at("BTCUSDT", "3.0", CRYPTO_START_MS + 900);
+        peer.ticker_at("BTCUSDT", "2.0", CRYPTO_START_MS + 899);
         for id in [5, 5, 6] {
             peer.trade("BTCUSDT", id, "3.0");
         }
@@ -181,7 +181,7 @@ fn duplicates_late_and_broken_values_are_dropped_and_counted() {
     assert_eq!(ids(&test, "trades.BTC-USDT"), ["5", "6"]);
     for says in [
         "2 messages that could not be read",
-        "1 prices not above zero",
+        "1 prices of 0",
         "1 quotes older",
         "1 trades that came twice",
         "1 values without a price",
@@ -201,4 +201,24 @@ fn an_error_of_its_own_ends_the_connection() {
         let _silent = binance.sockets().accept();
         assert_health(test, Health::Stale, "binance says: “Invalid JSON");
     });
+}
+
+#[test]
+fn times_ahead_of_our_clock_and_a_count_from_the_start_hold_up_nothing() {
+    let binance = Binance::start(&BTC);
+    let test = play(config(&binance, &["BTC/USDT"], true), &PATIENT, |test| {
+        let mut peer = binance.accept();
+        peer.ticker_at("BTCUSDT", "2.0", CRYPTO_START_MS + AGE_MS + 86_400_000);
+        peer.ticker("BTCUSDT", "3.0");
+        for id in [7_000_001, 7_000_002, 1, 2] {
+            peer.trade("BTCUSDT", id, "3.0");
+        }
+        peer.settle();
+        assert_up(test);
+    });
+    let quotes: Vec<_> = test.samples().into_iter().filter(|s| s.event == "quote").collect();
+    assert_eq!(quotes.last().unwrap().value["price"], "3.0");
+    assert_eq!(quotes[1].source_time_ms, None, "a time ahead of our clock is not passed on");
+    assert_eq!(ids(&test, "trades.BTC-USDT"), ["7000001", "7000002", "1", "2"]);
+    assert_logged(&test, "1 values dated ahead of this machine's clock");
 }

@@ -92,7 +92,7 @@ fn all_refused_is_a_matter_of_configuration() {
             && text.ends_with("change `symbols`"),
         "{text}"
     );
-    assert_health(&test, Health::Down, "kraken gives none");
+    assert_eq!(test.health(), None, "tickerd says it, and to clients without detail");
 }
 
 #[test]
@@ -148,11 +148,9 @@ fn duplicates_and_what_is_late_are_dropped_and_counted() {
         peer.settle();
     });
     let prices: Vec<_> = prices(&test).into_iter().map(|(_, price)| price).collect();
-    assert_eq!(prices, ["91750.1", "2.0", "2.1", "2.0"]);
-    assert_logged(
-        &test,
-        "1 quotes older than the last, 1 trades older than the last, 1 trades that came twice",
-    );
+    assert_eq!(prices, ["91750.1", "2.0", "2.1", "2.0", "2.0"]);
+    assert_eq!(ids(&test, "trades.BTC-USD"), ["5", "4"], "each trade counts, in whatever order they come");
+    assert_logged(&test, "1 quotes older than the last, 1 trades that came twice");
 }
 
 #[test]
@@ -162,7 +160,7 @@ fn broken_values_are_left_out_and_the_rest_counts() {
         let mut peer = kraken.accept();
         for text in [
             r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","last":0.0}]}"#,
-            r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","last":-1}]}"#,
+            r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","last":"-0.00"}]}"#,
             r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","last":null}]}"#,
             r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD"}]}"#,
             r#"{"channel":"ticker","type":"update","data":[{"symbol":"XYZ/USD","last":5}]}"#,
@@ -185,7 +183,7 @@ fn broken_values_are_left_out_and_the_rest_counts() {
     assert_eq!((test.samples().len(), last.source_time_ms), (2, None));
     for says in [
         "2 messages that could not be read",
-        "2 prices not above zero",
+        "2 prices of 0",
         "1 values of symbols not asked for",
         "1 values that could not be read",
         "2 values without a price",
@@ -208,7 +206,7 @@ fn a_page_of_a_captive_portal_is_seen_for_what_it_is() {
 #[test]
 fn the_plugin_runs_through_its_entry() {
     let kraken = Kraken::standing(&BOTH, Duration::from_millis(10));
-    let test = TestHost::of::<Crypto>();
+    let test = test_host();
     let config = json!({"base_url": kraken.url(), "symbols": ["BTC/USD", "USDT/USD"]}).to_string();
     let mut feed = test.load(tickerd_plugin_v1, "org.tickerd.crypto", &config).unwrap();
     test.stop_after(6);
@@ -224,4 +222,100 @@ fn a_wrong_configuration_says_what_to_change() {
     assert!(refusal(r#"{"provider": "binance"}"#).contains("BTCUSDT is priced in USDT, which is not USD"));
     assert!(refusal(r#"{"provider": "ftx"}"#).contains("`kraken`, `coinbase`, `binance`"));
     assert!(refusal(r#"{"symbols": ["BTC"]}"#).contains("`BTC` is no pair"));
+}
+
+#[test]
+fn trades_of_one_message_count_in_any_order() {
+    let kraken = Kraken::start(&BOTH);
+    let test = play(config(&kraken, &["BTC/USD"], true), &PATIENT, |_| {
+        let mut peer = kraken.accept();
+        peer.trades("update", "BTC/USD", &[(660, "1.3"), (659, "1.2"), (658, "1.1")]);
+        peer.trades("update", "BTC/USD", &[(663, "1.6"), (662, "1.5"), (661, "1.4"), (662, "1.5")]);
+        peer.settle();
+    });
+    assert_eq!(ids(&test, "trades.BTC-USD"), ["660", "659", "658", "663", "662", "661"]);
+    let never = test.logs().into_iter().filter(|(_, text)| text.contains("never came")).count();
+    assert_eq!(never, 0, "they came: {:?}", test.logs());
+}
+
+#[test]
+fn a_snapshot_after_a_break_counts_in_any_order_and_tells_no_history() {
+    let kraken = Kraken::start(&BOTH);
+    let test = play(config(&kraken, &["BTC/USD"], true), &PATIENT, |_| {
+        let mut peer = kraken.accept();
+        peer.trade("BTC/USD", 100, "1.0");
+        peer.settle();
+        peer.into_peer().reset();
+        let mut peer = kraken.accept();
+        let newest_first: Vec<_> = (95..=102).rev().map(|id| (id, "1.0")).collect();
+        peer.trades("snapshot", "BTC/USD", &newest_first);
+        peer.settle();
+    });
+    assert_eq!(ids(&test, "trades.BTC-USD"), ["100", "102", "101"]);
+}
+
+#[test]
+fn a_time_ahead_of_our_clock_holds_up_nothing_and_is_counted() {
+    let kraken = Kraken::start(&BOTH);
+    let test = play(config(&kraken, &["BTC/USD"], true), &PATIENT, |test| {
+        let mut peer = kraken.accept();
+        peer.ticker_at("BTC/USD", "2.0", "2026-11-21T12:00:00Z");
+        peer.ticker("BTC/USD", "2.1");
+        peer.settle();
+        assert_up(test);
+    });
+    let said: Vec<_> =
+        test.samples().into_iter().map(|s| (s.value["price"].clone(), s.source_time_ms.is_some())).collect();
+    assert_eq!(said, [(json!("91750.1"), true), (json!("2.0"), false), (json!("2.1"), true)]);
+    assert_logged(&test, "1 values dated ahead of this machine's clock");
+}
+
+#[test]
+fn a_clock_that_is_set_back_is_followed_after_seconds() {
+    let kraken = Kraken::start(&BOTH);
+    let test = play(config(&kraken, &["BTC/USD"], false), &PATIENT, |test| {
+        let mut peer = kraken.accept();
+        for (price, at) in
+            [("2.0", "12:09:00"), ("2.1", "11:09:00"), ("2.2", "11:09:06"), ("2.3", "11:09:07")]
+        {
+            peer.ticker_at("BTC/USD", price, &format!("2026-11-20T{at}Z"));
+            peer.settle();
+            test.advance_ms(5_000);
+        }
+    });
+    let prices: Vec<_> = prices(&test).into_iter().map(|(_, price)| price).collect();
+    assert_eq!(prices, ["91750.1", "2.0", "2.2", "2.3"]);
+    assert_logged(&test, "1 quotes older than the last");
+}
+
+#[test]
+fn an_old_quote_is_told_as_stale_with_its_age() {
+    let kraken = Kraken::start(&BOTH);
+    let times = Times { old: Duration::from_secs(60 * 60), ..PATIENT };
+    let test = play(config(&kraken, &["BTC/USD"], false), &times, |test| {
+        let mut peer = kraken.accept();
+        peer.settle();
+        assert_up(test);
+        test.advance_ms(3 * 3_600_000);
+        peer.ticker("BTC/USD", "2.0");
+        peer.settle();
+        assert_health(test, Health::Degraded, "BTC/USD: stale, its last quote was 3 h old by kraken's time");
+        peer.ticker_at("BTC/USD", "2.1", "2026-11-20T15:09:00Z");
+        peer.settle();
+        assert_up(test);
+    });
+    assert_eq!(test.samples()[1].source_time_ms, Some(1_795_176_000_002), "its time says how old it is");
+}
+
+#[test]
+fn a_price_below_zero_is_a_price() {
+    let kraken = Kraken::start(&BOTH);
+    let test = play(config(&kraken, &["BTC/USD"], true), &PATIENT, |_| {
+        let mut peer = kraken.accept();
+        peer.ticker("BTC/USD", "-37.63");
+        peer.trade("BTC/USD", 1, "-40.32");
+        peer.settle();
+    });
+    let prices: Vec<_> = prices(&test).into_iter().map(|(_, price)| price).collect();
+    assert_eq!(prices, ["91750.1", "-37.63", "-40.32"]);
 }

@@ -4,22 +4,34 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tickerd_feed_crypto::Crypto;
-use tickerd_sdk::testing::{Captured, TestHost};
+use tickerd_sdk::testing::{Captured, START_MS, TestHost};
 use tickerd_sdk::{Error, Feed, Health, PushFeed};
-use tickerd_test_providers::GUARD;
+use tickerd_test_providers::{CRYPTO_START_MS, GUARD, SOON};
 
 /// How long the feed waits for what the provider promises.
 pub struct Times {
     pub silence: Duration,
     pub quiet: Duration,
     pub life: Duration,
+    /// How old a quote may be.
+    pub old: Duration,
 }
 
 /// No outcome depends on them.
-pub const PATIENT: Times = Times { silence: GUARD, quiet: GUARD, life: GUARD };
+pub const PATIENT: Times = Times { silence: GUARD, quiet: GUARD, life: GUARD, old: Duration::MAX };
 
 /// A short time, for what is to be over; long enough for a machine that is busy with other tests.
-pub const SHORT: Duration = Duration::from_millis(700);
+pub const SHORT: Duration = Duration::from_secs(2);
+
+/// By so much a test's clock is ahead of its provider's when that begins: what comes is some minutes old.
+pub const AGE_MS: u64 = 10 * 60 * 1000;
+
+/// A host whose clock shows [`AGE_MS`] after the providers' begin.
+pub fn test_host() -> TestHost {
+    let test = TestHost::of::<Crypto>();
+    test.advance_ms(CRYPTO_START_MS + AGE_MS - START_MS);
+    test
+}
 
 /// Runs the feed while `script` plays the provider, then stops it.
 pub fn outcome(
@@ -27,20 +39,21 @@ pub fn outcome(
     times: &Times,
     script: impl FnOnce(&TestHost),
 ) -> (Result<(), Error>, TestHost) {
-    let test = TestHost::of::<Crypto>();
+    let test = test_host();
     let host = test.host();
     let config = serde_json::from_value(config).expect("the configuration fits its type");
     let mut feed = Crypto::create(config, host.clone()).expect("the configuration is right").hurried(
         times.silence,
         times.quiet,
         times.life,
+        times.old,
     );
     let running = std::thread::spawn(move || feed.run(&host));
     script(&test);
     test.stop();
     let stopped = Instant::now();
     let result = running.join().expect("the feed does not panic");
-    assert!(stopped.elapsed() < Duration::from_secs(2), "stopping took {:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < SOON, "stopping took {:?}", stopped.elapsed());
     assert_eq!(test.rejects(), Vec::<String>::new());
     (result, test)
 }

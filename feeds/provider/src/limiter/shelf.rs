@@ -20,8 +20,9 @@ const BYTES_MAX: u64 = 4096;
 /// A time further ahead than this is no count: the longest block is a day, the dearest request two of the longest
 /// windows of a day.
 const AHEAD_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
-/// How often and how long apart a file in use is tried; its owner holds it for microseconds unless it was stopped.
-const TRIES: (u32, Duration) = (50, Duration::from_millis(2));
+/// How often and how long apart a file in use is tried; its owner holds it for microseconds unless it was stopped, or waits
+/// for a processor on a busy machine.
+const TRIES: (u32, Duration) = (500, Duration::from_millis(2));
 /// How long a count that holds nobody back is kept.
 const KEPT: Duration = Duration::from_secs(60 * 60);
 /// A file's name: 128 bits of a digest in hexadecimal digits.

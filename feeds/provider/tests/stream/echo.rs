@@ -7,7 +7,7 @@ use tickerd_feed_provider::stream::{self, Heard, Stream};
 use tickerd_feed_provider::{Fault, Tally};
 use tickerd_sdk::testing::TestHost;
 use tickerd_sdk::{Error, Host, Sample};
-use tickerd_test_providers::{GUARD, Sockets};
+use tickerd_test_providers::{GUARD, SOON, Sockets};
 
 /// It emits numbers, obeys `ask` and `bye`, and dislikes all else.
 pub struct Echo {
@@ -102,7 +102,7 @@ pub fn outcome_at(
     test.stop();
     let stopped = Instant::now();
     let result = feed.join().expect("the feed does not panic");
-    assert!(stopped.elapsed() < Duration::from_secs(2), "stopping took {:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < SOON, "stopping took {:?}", stopped.elapsed());
     (result, test)
 }
 

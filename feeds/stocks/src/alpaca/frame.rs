@@ -3,9 +3,11 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tickerd_feed_provider::time::rfc3339_ms;
-use tickerd_feed_provider::{Digits, Fault, Trade};
+use tickerd_feed_provider::{Action, Correction, Digits, Fault, Trade};
 
-use super::{SOURCE, Tape};
+use super::conditions::sets_last_price;
+use super::{SOURCE, Tape, trade_id};
+use crate::last;
 use crate::listing::Listing;
 use crate::quoted::{Traded, read};
 
@@ -20,6 +22,10 @@ pub(crate) enum Message {
     Subscribed(Vec<String>),
     /// One trade.
     Trade(Print),
+    /// A trade does not count, by whoever told it.
+    Cancel(Cancel),
+    /// A trade was another.
+    Correct(Correct),
     /// It refuses something.
     Error { code: u32, message: String },
     /// A kind that was not asked for, or is not documented.
@@ -43,30 +49,135 @@ pub(crate) struct Print {
     time: Option<String>,
     #[serde(rename = "c")]
     conditions: Option<Vec<String>>,
+    #[serde(rename = "z")]
+    tape: Option<String>,
+}
+
+/// The end of a trade that was cancelled, or was an error.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Cancel {
+    #[serde(rename = "S")]
+    pub(crate) source_symbol: String,
+    #[serde(rename = "i")]
+    id: Digits,
+    #[serde(rename = "x")]
+    exchange: Option<String>,
+    #[serde(rename = "p")]
+    price: Option<Digits>,
+    #[serde(rename = "s")]
+    size: Option<Digits>,
+    #[serde(rename = "t")]
+    time: Option<String>,
+}
+
+/// A trade, and the one in its place.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Correct {
+    #[serde(rename = "S")]
+    pub(crate) source_symbol: String,
+    #[serde(rename = "x")]
+    exchange: Option<String>,
+    #[serde(rename = "oi")]
+    id: Digits,
+    #[serde(rename = "op")]
+    price: Option<Digits>,
+    #[serde(rename = "os")]
+    size: Option<Digits>,
+    #[serde(rename = "ci")]
+    new_id: Option<Digits>,
+    #[serde(rename = "cp")]
+    new_price: Option<Digits>,
+    #[serde(rename = "cs")]
+    new_size: Option<Digits>,
+    #[serde(rename = "cc")]
+    new_conditions: Option<Vec<String>>,
+    #[serde(rename = "t")]
+    time: Option<String>,
+    #[serde(rename = "z")]
+    tape: Option<String>,
+}
+
+/// What a cancel or a correction does.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Corrected {
+    pub(crate) correction: Correction,
+    /// What sets the price in the trade's place.
+    pub(crate) by: Option<last::Print>,
+    pub(crate) time_ms: Option<u64>,
+}
+
+impl Cancel {
+    pub(crate) fn corrected(self, listing: &Listing) -> Corrected {
+        let unit = &listing.unit;
+        let correction = Correction {
+            symbol: listing.symbol.clone(),
+            source_symbol: self.source_symbol,
+            source: SOURCE,
+            action: Action::Cancelled,
+            id: trade_id(self.exchange.as_deref(), &self.id),
+            price: unit.price(self.price),
+            size: self.size,
+            new_id: None,
+            new_price: None,
+            new_size: None,
+            currency: unit.currency.clone(),
+        };
+        Corrected { correction, by: None, time_ms: self.time.as_deref().and_then(rfc3339_ms) }
+    }
+}
+
+impl Correct {
+    pub(crate) fn corrected(self, listing: &Listing) -> Corrected {
+        let (unit, exchange) = (&listing.unit, self.exchange.as_deref());
+        let (new_id, new_price) = (self.new_id.map(|id| trade_id(exchange, &id)), unit.price(self.new_price));
+        let sets_price =
+            sets_last_price(self.new_conditions.as_deref().unwrap_or_default(), self.tape.as_deref());
+        let by = new_price.clone().filter(|_| sets_price);
+        let correction = Correction {
+            symbol: listing.symbol.clone(),
+            source_symbol: self.source_symbol,
+            source: SOURCE,
+            action: Action::Corrected,
+            id: trade_id(exchange, &self.id),
+            price: unit.price(self.price),
+            size: self.size,
+            new_id: new_id.clone(),
+            new_price,
+            new_size: self.new_size,
+            currency: unit.currency.clone(),
+        };
+        Corrected {
+            correction,
+            // The trade keeps its time.
+            by: by.map(|price| last::Print { id: new_id, price, time_ms: None }),
+            time_ms: self.time.as_deref().and_then(rfc3339_ms),
+        }
+    }
 }
 
 impl Print {
-    /// The trade. Its id is the exchange's letter and number, as `V-10593`: the number alone is one exchange's.
+    /// The trade.
     ///
     /// # Errors
     /// [`Fault::Nonsense`]: it holds no price.
     pub(crate) fn traded(self, listing: &Listing, tape: Tape) -> Result<Traded, Fault> {
         let unit = &listing.unit;
-        let price = unit.last(self.price, &self.source_symbol)?;
-        let exchange = self.exchange.map_or_else(String::new, |exchange| format!("{exchange}-"));
+        let price = unit.traded(self.price, &self.source_symbol)?;
+        let conditions = self.conditions.unwrap_or_default();
+        let sets_price = sets_last_price(&conditions, self.tape.as_deref());
         let trade = Trade {
             symbol: listing.symbol.clone(),
             source_symbol: self.source_symbol,
             source: SOURCE,
-            id: self.id.map(|id| format!("{exchange}{id}")),
+            id: self.id.map(|id| trade_id(self.exchange.as_deref(), &id)),
             price,
             size: self.size.filter(Digits::is_positive),
             side: None,
             currency: unit.currency.clone(),
             delay_s: Some(tape.delay_s()),
-            conditions: self.conditions.unwrap_or_default(),
+            conditions,
         };
-        Ok(Traded { trade, time_ms: self.time.as_deref().and_then(rfc3339_ms) })
+        Ok(Traded { trade, time_ms: self.time.as_deref().and_then(rfc3339_ms), sets_price })
     }
 }
 
@@ -96,8 +207,11 @@ fn message(text: &str) -> Result<Message, Fault> {
         kind: std::borrow::Cow<'a, str>,
     }
     let kind: Kind = read(text, "a message")?;
-    if kind.kind == "t" {
-        return Ok(Message::Trade(read(text, "a trade")?));
+    match kind.kind.as_ref() {
+        "t" => return Ok(Message::Trade(read(text, "a trade")?)),
+        "x" => return Ok(Message::Cancel(read(text, "a cancelled trade")?)),
+        "c" => return Ok(Message::Correct(read(text, "a corrected trade")?)),
+        _ => {}
     }
     let head: Head = read(text, "a message")?;
     let said = head.msg.unwrap_or_default();
@@ -123,13 +237,13 @@ mod tests {
         let mut said = messages(include_str!("../../fixtures/alpaca/trades.json")).unwrap();
         assert_eq!(said.len(), 3);
         let Ok(Message::Trade(print)) = said.remove(0) else { panic!("a trade") };
-        let Traded { trade, time_ms } =
+        let Traded { trade, time_ms, sets_price } =
             print.traded(&Listing::named("AAPL", None), Tape::DelayedSip).unwrap();
         assert_eq!(
             serde_json::to_string(&trade).unwrap(),
             r#"{"symbol":"AAPL","source_symbol":"AAPL","source":"alpaca","id":"V-10594","price":"231.5100","size":"100","delay_s":900,"conditions":["@","I"]}"#
         );
-        assert_eq!(time_ms, Some(1_767_215_601_234));
+        assert_eq!((time_ms, sets_price), (Some(1_767_215_601_234), false), "an odd lot");
         assert_eq!(said[0].as_ref().unwrap(), &Message::Other("q".into()));
         assert!(said[1].is_err(), "a trade without a symbol");
     }
@@ -155,8 +269,36 @@ mod tests {
     }
 
     #[test]
-    fn a_trade_without_a_price_above_zero_is_refused() {
-        for price in ["0", "-2", "null"] {
+    fn cancels_and_corrections_name_their_trades() {
+        let said = messages(include_str!("../../fixtures/alpaca/corrections.json")).unwrap();
+        let listing = Listing::named("RCL", Some("USD"));
+        let corrected: Vec<_> = said
+            .into_iter()
+            .map(|message| match message.unwrap() {
+                Message::Cancel(cancel) => cancel.corrected(&listing),
+                Message::Correct(correct) => correct.corrected(&listing),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let json: Vec<_> =
+            corrected.iter().map(|said| serde_json::to_string(&said.correction).unwrap()).collect();
+        assert_eq!(
+            json,
+            [
+                r#"{"symbol":"RCL","source_symbol":"RCL","source":"alpaca","action":"cancelled","id":"D-71684334236466","price":"173.28","size":"20100","currency":"USD"}"#,
+                r#"{"symbol":"RCL","source_symbol":"RCL","source":"alpaca","action":"corrected","id":"M-52983525097785","price":"44.54","size":"3817","new_id":"M-52983525098568","new_price":"44.55","new_size":"297726","currency":"USD"}"#,
+            ]
+        );
+        assert_eq!(corrected[0].time_ms, Some(1_767_215_604_024));
+        assert_eq!(corrected[1].by, None, "a contingent trade sets no price");
+    }
+
+    #[test]
+    fn a_trade_without_a_price_is_refused_and_one_below_zero_is_none() {
+        let Message::Trade(print) = one(r#"[{"T":"t","S":"A","p":-2.50}]"#) else { panic!() };
+        let said = print.traded(&Listing::named("A", None), Tape::Iex).unwrap();
+        assert_eq!(said.trade.price.as_str(), "-2.50");
+        for price in ["0", "null"] {
             let Message::Trade(print) = one(&format!(r#"[{{"T":"t","S":"A","p":{price}}}]"#)) else {
                 panic!()
             };

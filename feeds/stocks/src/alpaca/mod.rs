@@ -1,10 +1,11 @@
 //! Alpaca: snapshots of many symbols at once, and trades over a WebSocket.
 
+mod conditions;
 mod frame;
 mod snapshot;
 pub(crate) mod stream;
 
-use tickerd_feed_provider::{Body, Fault, Request, Secret};
+use tickerd_feed_provider::{Body, Digits, Fault, Request, Secret};
 
 use crate::config::Tape;
 use crate::listing::Listing;
@@ -16,6 +17,11 @@ pub(crate) use snapshot::Snapshots;
 
 /// How its values are signed.
 pub(crate) const SOURCE: &str = "alpaca";
+
+/// A trade's id: the exchange's letter and number, as `V-10593`. The number alone is one exchange's.
+fn trade_id(exchange: Option<&str>, number: &Digits) -> String {
+    exchange.map_or_else(|| number.to_string(), |exchange| format!("{exchange}-{number}"))
+}
 
 /// How Alpaca is asked.
 pub(crate) struct Alpaca {
@@ -34,9 +40,14 @@ impl Source for Alpaca {
             .secret_header("APCA-API-SECRET-KEY", &self.secret)
     }
 
-    fn read(&self, body: &Body, listings: &[&Listing], _: u64) -> Result<Vec<Result<Quoted, Fault>>, Fault> {
+    fn read(
+        &self,
+        body: &Body,
+        listings: &[&Listing],
+        now_ms: u64,
+    ) -> Result<Vec<Result<Quoted, Fault>>, Fault> {
         let snapshots = body.json::<snapshot::Snapshots>()?.checked()?;
-        Ok(listings.iter().map(|listing| snapshots.quote(listing, self.tape)).collect())
+        Ok(listings.iter().map(|listing| snapshots.quote(listing, self.tape, now_ms)).collect())
     }
 
     fn refusal(&self, fault: Fault) -> Fault {

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde_json::json;
 use tickerd_feed_provider::stream::Heard;
-use tickerd_feed_provider::{Fault, Secret};
+use tickerd_feed_provider::{Fault, Secret, Tally};
 use tickerd_sdk::Host;
 
 use super::Tape;
-use super::frame::{Message, Print, messages};
+use super::frame::{Corrected, Message, Print, messages};
 use crate::desk::Desk;
 use crate::line::{Dialogue, Line};
+use crate::listing::Listing;
+use crate::market::Market;
 use crate::recent::Recent;
 
 /// So many trades are remembered, to know one that comes again: some seconds of a busy morning.
@@ -37,23 +39,53 @@ impl Trades {
     }
 
     fn take(&mut self, print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
+        line.tally.came();
         let mut market = line.desk.market();
-        let Some((place, listing)) =
-            market.find(&print.source_symbol).and_then(|place| Some((place, market.listing(place)?)))
-        else {
-            line.tally.count("trades of symbols that were not asked for");
+        let Some((place, listing)) = find(&market, &print.source_symbol, &mut line.tally) else {
             return Ok(());
         };
-        let Ok(said) = print.traded(listing, self.tape) else {
-            line.tally.count("trades without a price above zero");
+        let Ok(mut said) = print.traded(listing, self.tape) else {
+            line.tally.count("trades without a price");
             return Ok(());
         };
-        if said.trade.id.is_some() && !self.recent.is_new((place, &said.trade.id)) {
+        // An exchange counts from the start each day, but a trade that comes twice bears one time.
+        if said.trade.id.is_some() && !self.recent.is_new((place, &said.trade.id, said.time_ms)) {
             line.tally.count("trades that came twice");
             return Ok(());
         }
-        market.traded(place, &said, host)
+        said.time_ms = line.tally.believed(said.time_ms, host.now_ms());
+        market.traded(place, &said, &mut line.tally, host)
     }
+
+    /// Takes a cancel or a correction of a trade in the symbol.
+    fn correct(
+        &mut self,
+        source_symbol: &str,
+        corrected: impl FnOnce(&Listing) -> Corrected,
+        line: &mut Line,
+        host: &Host,
+    ) -> Result<(), Fault> {
+        line.tally.came();
+        let mut market = line.desk.market();
+        let Some((place, listing)) = find(&market, source_symbol, &mut line.tally) else { return Ok(()) };
+        let Corrected { correction, by, time_ms } = corrected(listing);
+        if !self.recent.is_new((place, &correction.id, correction.action, time_ms)) {
+            line.tally.count("corrections that came twice");
+            return Ok(());
+        }
+        line.tally.add("trades cancelled or corrected", 1);
+        let time_ms = line.tally.believed(time_ms, host.now_ms());
+        market.corrected(place, &correction, by, time_ms, host)
+    }
+}
+
+/// The symbol that Alpaca calls so, or none and counted.
+fn find<'a>(market: &'a Market, source_symbol: &str, tally: &mut Tally) -> Option<(usize, &'a Listing)> {
+    let found = market.find(source_symbol).and_then(|place| Some((place, market.listing(place)?)));
+    if found.is_none() {
+        tally.count("trades of symbols that were not asked for");
+    }
+    found
 }
 
 impl Dialogue for Trades {
@@ -92,9 +124,22 @@ impl Dialogue for Trades {
                     has_values = true;
                     self.take(print, line, host)?;
                 }
+                Ok(Message::Cancel(cancel)) => {
+                    has_values = true;
+                    let symbol = cancel.source_symbol.clone();
+                    self.correct(&symbol, |listing| cancel.corrected(listing), line, host)?;
+                }
+                Ok(Message::Correct(correct)) => {
+                    has_values = true;
+                    let symbol = correct.source_symbol.clone();
+                    self.correct(&symbol, |listing| correct.corrected(listing), line, host)?;
+                }
                 Ok(Message::Error { code, message }) => return Err(refused(line, code, &message)),
                 Ok(Message::Other(_)) => {}
-                Err(_) => line.tally.count("trades that could not be read"),
+                Err(_) => {
+                    line.tally.came();
+                    line.tally.count("trades that could not be read");
+                }
             }
         }
         Ok(match (answers.is_empty(), has_values) {

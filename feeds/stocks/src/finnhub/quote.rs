@@ -6,6 +6,7 @@ use tickerd_feed_provider::{Digits, Fault, Quote};
 use super::SOURCE;
 use crate::listing::Listing;
 use crate::quoted::{Quoted, seconds};
+use crate::unit::Day;
 
 /// An answer.
 #[derive(Deserialize)]
@@ -32,22 +33,22 @@ impl Answer {
             return Err(said(&error));
         }
         let source_symbol = &listing.source_symbol;
-        let is_zero = |digits: &Option<Digits>| digits.as_ref().is_some_and(|d| d.value() == 0.0);
+        let is_zero = |digits: &Option<Digits>| digits.as_ref().is_some_and(Digits::is_zero);
         if is_zero(&self.c) && is_zero(&self.t) {
             return Err(Fault::Unknown { message: format!("Finnhub does not know `{source_symbol}`") });
         }
-        let unit = &listing.unit;
-        let price = unit.last(self.c, source_symbol)?;
+        let (unit, day) = (&listing.unit, Day::new(self.l.as_ref(), self.h.as_ref()));
+        let price = day.last(unit, self.c, source_symbol)?;
         let mut quote = Quote::new(&listing.symbol, source_symbol, SOURCE, price);
-        quote.open = unit.price(self.o);
-        quote.high = unit.price(self.h);
-        quote.low = unit.price(self.l);
-        quote.prev_close = unit.price(self.pc);
+        quote.open = day.price(unit, self.o);
+        quote.high = day.price(unit, self.h);
+        quote.low = day.price(unit, self.l);
+        quote.prev_close = day.price(unit, self.pc);
         quote.change = unit.amount(self.d);
         quote.change_pct = self.dp;
         quote.currency.clone_from(&unit.currency);
         quote.source_currency.clone_from(&unit.source_currency);
-        Ok(Quoted { quote, time_ms: seconds(self.t.as_ref()) })
+        Ok(Quoted::new(quote, seconds(self.t.as_ref())))
     }
 }
 
@@ -80,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_quote_keeps_its_digits() {
-        let Quoted { quote, time_ms } =
+        let Quoted { quote, time_ms, .. } =
             quote(include_str!("../../fixtures/finnhub/quote.json"), &listing()).unwrap();
         let json = serde_json::to_string(&quote).unwrap();
         assert_eq!(
@@ -113,7 +114,10 @@ mod tests {
     fn what_holds_no_price_is_told_for_what_it_is() {
         for (body, words) in [
             (r#"{"c":0,"pc":12.5,"t":1767215600}"#, "a price of 0 came for AAPL"),
-            (r#"{"c":-3.1,"t":1767215600}"#, "a price of -3.1 came for AAPL"),
+            (
+                r#"{"c":500,"l":100.5,"h":102,"t":1767215600}"#,
+                "a price of 500 came for AAPL; the day's are 100.5 to 102",
+            ),
             (r#"{"c":null,"t":1767215600}"#, "no price came for AAPL"),
             (r#"{"c":NaN,"t":1767215600}"#, "got `{\"c\":NaN"),
             (r#"{"c":"NaN","t":1767215600}"#, "NaN: not a decimal number"),
@@ -127,6 +131,26 @@ mod tests {
             let Err(Fault::Nonsense { message }) = quote(body, &listing()) else { panic!("{body}") };
             assert!(message.contains(words), "{body}: {message}");
         }
+    }
+
+    #[test]
+    fn prices_below_zero_are_prices_and_so_is_zero_on_such_a_day() {
+        let body =
+            r#"{"c":-37.63,"d":-55.9,"dp":-305.97,"h":17.85,"l":-40.32,"o":0,"pc":18.27,"t":1767215600}"#;
+        let Quoted { quote, .. } = quote(body, &listing()).unwrap();
+        let told = [&Some(quote.price), &quote.low, &quote.open, &quote.change, &quote.change_pct];
+        let told = told.map(|digits| digits.as_ref().unwrap().as_str());
+        assert_eq!(told, ["-37.63", "-40.32", "0", "-55.9", "-305.97"]);
+    }
+
+    #[test]
+    fn a_minor_unit_becomes_the_major_one_in_every_price_and_nothing_else() {
+        let body = r#"{"c":50.5,"d":-1.5,"dp":-2.88,"h":52,"l":50,"o":51.5,"pc":52,"t":1767215600}"#;
+        let Quoted { quote, .. } = quote(body, &Listing::named("SUKOUK.KW", Some("KWF"))).unwrap();
+        assert_eq!(
+            serde_json::to_string(&quote).unwrap(),
+            r#"{"symbol":"SUKOUK.KW","source_symbol":"SUKOUK.KW","source":"finnhub","price":"0.0505","open":"0.0515","high":"0.052","low":"0.050","prev_close":"0.052","change":"-0.0015","change_pct":"-2.88","currency":"KWD","source_currency":"KWF"}"#
+        );
     }
 
     #[test]

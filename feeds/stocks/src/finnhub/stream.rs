@@ -10,6 +10,7 @@ use tickerd_sdk::Host;
 use super::SOURCE;
 use super::frame::{Frame, Print, frame};
 use crate::desk::Desk;
+use crate::last;
 use crate::line::{Dialogue, Line};
 use crate::quoted::Traded;
 use crate::recent::Recent;
@@ -57,7 +58,10 @@ impl Dialogue for Trades {
                 for print in prints {
                     match print {
                         Ok(print) => take(print, line, host)?,
-                        Err(_) => line.tally.count("trades that could not be read"),
+                        Err(_) => {
+                            line.tally.came();
+                            line.tally.count("trades that could not be read");
+                        }
                     }
                 }
                 Ok(Heard::Values)
@@ -73,8 +77,9 @@ impl Dialogue for Trades {
     }
 }
 
-/// Takes one trade.
+/// Takes one trade. Its conditions are numbers that Finnhub documents to its customers alone, so none is judged by them.
 fn take(mut print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
+    line.tally.came();
     let mut market = line.desk.market();
     let Some(place) = market.find(&print.source_symbol) else {
         line.tally.count("trades of symbols that were not asked for");
@@ -82,14 +87,14 @@ fn take(mut print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
     };
     let Some(listing) = market.listing(place) else { return Ok(()) };
     let unit = listing.unit.clone();
-    let Ok(price) = unit.last(print.price.take(), &print.source_symbol) else {
-        line.tally.count("trades without a price above zero");
+    let Ok(price) = unit.traded(print.price.take(), &print.source_symbol) else {
+        line.tally.count("trades without a price");
         return Ok(());
     };
-    let time_ms = print.time_ms();
+    let time_ms = line.tally.believed(print.time_ms(), host.now_ms());
     // Nothing was traded: a currency's price moved.
     if print.size.as_ref().is_some_and(|size| !size.is_positive()) {
-        return market.moved(place, SOURCE, &price, time_ms, None, host);
+        return market.moved(place, last::Print { id: None, price, time_ms }, &mut line.tally, host);
     }
     let trade = Trade {
         symbol: listing.symbol.clone(),
@@ -103,5 +108,5 @@ fn take(mut print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
         currency: unit.currency,
         delay_s: None,
     };
-    market.traded(place, &Traded { trade, time_ms }, host)
+    market.traded(place, &Traded { trade, time_ms, sets_price: true }, &mut line.tally, host)
 }

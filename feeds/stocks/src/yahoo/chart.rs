@@ -7,7 +7,7 @@ use tickerd_feed_provider::{Digits, Fault, Quote, Session};
 use super::SOURCE;
 use crate::listing::Listing;
 use crate::quoted::{Quoted, seconds};
-use crate::unit::Unit;
+use crate::unit::{Day, Unit};
 
 /// An answer.
 #[derive(Deserialize)]
@@ -94,16 +94,19 @@ impl Answer {
 
         let said = Unit::of(meta.currency.as_deref());
         let unit = if said == Unit::default() { &listing.unit } else { &said };
-        let time_ms = seconds(meta.regular_market_time.as_ref());
-        let (price, time_ms) = match meta.regular_market_price.filter(Digits::is_positive) {
-            Some(price) => (Some(price), time_ms),
-            None => last_close(indicators, timestamp).map_or((None, None), |(price, at)| (Some(price), at)),
+        let order_ms = seconds(meta.regular_market_time.as_ref());
+        let day = Day::new(meta.regular_market_day_low.as_ref(), meta.regular_market_day_high.as_ref());
+        let (price, time_ms) = match meta.regular_market_price {
+            Some(price) if day.holds(&price) => (Some(price), order_ms),
+            // Not the day's, or 0: what stands in its place is the youngest minute's.
+            said => last_close(indicators, timestamp, &day)
+                .map_or((said, order_ms), |(price, at)| (Some(price), at)),
         };
-        let price = unit.last(price, source_symbol)?;
+        let price = day.last(unit, price, source_symbol)?;
         let mut quote = Quote::new(&listing.symbol, source_symbol, SOURCE, price);
-        quote.high = unit.price(meta.regular_market_day_high);
-        quote.low = unit.price(meta.regular_market_day_low);
-        quote.prev_close = unit.price(meta.previous_close.or(meta.chart_previous_close));
+        quote.high = day.price(unit, meta.regular_market_day_high);
+        quote.low = day.price(unit, meta.regular_market_day_low);
+        quote.prev_close = day.price(unit, meta.previous_close.or(meta.chart_previous_close));
         quote.volume = meta.regular_market_volume;
         quote.currency.clone_from(&unit.currency);
         quote.source_currency.clone_from(&unit.source_currency);
@@ -111,7 +114,7 @@ impl Answer {
             Some("CRYPTOCURRENCY") => Some(Session::Always),
             _ => meta.current_trading_period.and_then(|periods| session(&periods, now_ms)),
         };
-        Ok(Quoted { quote, time_ms })
+        Ok(Quoted { order_ms, ..Quoted::new(quote, time_ms) })
     }
 
     fn refusal(&self) -> Option<&Refusal> {
@@ -132,16 +135,17 @@ fn refused(refusal: &Refusal, source_symbol: &str) -> Fault {
     }
 }
 
-/// The youngest price among the candles, some of which are null.
+/// The youngest price of the day among the candles, some of which are null.
 fn last_close(
     indicators: Option<Indicators>,
     timestamp: Option<Vec<Option<Digits>>>,
+    day: &Day,
 ) -> Option<(Digits, Option<u64>)> {
     let closes = indicators?.quote?.into_iter().next()??.close?;
     let times = timestamp.unwrap_or_default();
     closes.into_iter().enumerate().rev().find_map(|(i, close)| {
         let at = times.get(i).and_then(|time| seconds(time.as_ref()));
-        Some((close.filter(Digits::is_positive)?, at))
+        Some((close.filter(|close| day.holds(close))?, at))
     })
 }
 
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_chart_keeps_its_digits() {
-        let Quoted { quote, time_ms } = said(BODY).unwrap();
+        let Quoted { quote, time_ms, .. } = said(BODY).unwrap();
         assert_eq!(
             serde_json::to_string(&quote).unwrap(),
             r#"{"symbol":"AAPL","source_symbol":"AAPL","source":"yahoo","price":"231.50","high":"232.14","low":"228.9","prev_close":"230.10","volume":"51447349","currency":"USD","session":"regular"}"#
@@ -199,6 +203,42 @@ mod tests {
     }
 
     #[test]
+    fn a_minor_unit_becomes_the_major_one_in_every_price_and_nothing_else() {
+        let quote = said(&BODY.replace(r#""USD""#, r#""KWF""#)).unwrap().quote;
+        assert_eq!(
+            serde_json::to_string(&quote).unwrap(),
+            r#"{"symbol":"AAPL","source_symbol":"AAPL","source":"yahoo","price":"0.23150","high":"0.23214","low":"0.2289","prev_close":"0.23010","volume":"51447349","currency":"KWD","source_currency":"KWF","session":"regular"}"#
+        );
+    }
+
+    #[test]
+    fn a_price_below_zero_is_a_price() {
+        let body = BODY
+            .replace(r#""regularMarketPrice":231.50"#, r#""regularMarketPrice":-37.63"#)
+            .replace(r#""regularMarketDayLow":228.9"#, r#""regularMarketDayLow":-40.32"#)
+            .replace(r#""chartPreviousClose":230.10"#, r#""chartPreviousClose":0"#);
+        let quote = said(&body).unwrap().quote;
+        let told = [&Some(quote.price), &quote.low, &quote.prev_close];
+        assert_eq!(told.map(|digits| digits.as_ref().unwrap().as_str()), ["-37.63", "-40.32", "0"]);
+        let without_range = BODY.replace("regularMarketDay", "other").replace("231.50", "-0.25");
+        assert_eq!(said(&without_range).unwrap().quote.price.as_str(), "-0.25", "a rate");
+    }
+
+    #[test]
+    fn a_last_price_outside_the_day_is_not_the_price() {
+        for price in ["500", "2.315", "-231.5"] {
+            let body =
+                BODY.replace(r#""regularMarketPrice":231.50"#, &format!(r#""regularMarketPrice":{price}"#));
+            let Quoted { quote, time_ms, .. } = said(&body).unwrap();
+            assert_eq!((quote.price.as_str(), time_ms), ("231.25", Some(1_767_191_460_000)), "{price}");
+            let Err(Fault::Nonsense { message }) = said(&body.replace("close", "other")) else {
+                panic!("{price}")
+            };
+            assert_eq!(message, format!("a price of {price} came for AAPL; the day's are 228.9 to 232.14"));
+        }
+    }
+
+    #[test]
     fn a_null_currency_is_what_the_configuration_says_or_nothing() {
         let body = BODY.replace(r#""USD""#, "null");
         assert_eq!(said(&body).unwrap().quote.currency, None);
@@ -210,14 +250,14 @@ mod tests {
     #[test]
     fn without_a_last_price_the_youngest_candle_counts() {
         let body = BODY.replace(r#""regularMarketPrice":231.50"#, r#""regularMarketPrice":null"#);
-        let Quoted { quote, time_ms } = said(&body).unwrap();
+        let Quoted { quote, time_ms, .. } = said(&body).unwrap();
         assert_eq!((quote.price.as_str(), time_ms), ("231.25", Some(1_767_191_460_000)), "the last is null");
         for empty in [r#""quote":[{}]"#, r#""quote":[]"#, r#""quote":null"#, r#""quote":[null]"#] {
             let start = body.find(r#""quote":["#).unwrap();
             let end = body[start..].find("}]").unwrap() + start + 2;
             let body = format!("{}{empty}{}", &body[..start], &body[end..]);
             let Err(Fault::Nonsense { message }) = said(&body) else { panic!("{body}") };
-            assert_eq!(message, "no price came for AAPL; a price is a number above zero");
+            assert_eq!(message, "no price came for AAPL");
         }
     }
 

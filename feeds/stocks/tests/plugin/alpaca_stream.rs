@@ -51,10 +51,90 @@ fn a_trade_that_comes_twice_is_told_once() {
             peer.send(trade("AAPL", id, "231.56", NOW));
         }
         peer.send(trade("MSFT", 7, "402.11", NOW));
+        // The exchange counts from the start each day.
+        peer.send(trade("MSFT", 7, "402.12", "2026-01-01T00:00:00Z"));
         peer.settle();
     });
-    assert_eq!((of(&test, "trades.AAPL").len(), of(&test, "trades.MSFT").len()), (2, 1));
+    assert_eq!((of(&test, "trades.AAPL").len(), of(&test, "trades.MSFT").len()), (2, 2));
     assert!(logged(&test, "1 trades that came twice"), "{:?}", test.logs());
+}
+
+#[test]
+fn a_cancelled_trade_gives_its_price_up_and_the_stream_goes_on() {
+    let test = play(|sockets, test| {
+        let mut peer = sockets.accept();
+        greet(&mut peer);
+        newest(test, "AAPL");
+        peer.send(trade("AAPL", 7, "173.28", NOW));
+        peer.settle();
+        until("it moves the price", || newest(test, "AAPL").value["price"] == "173.28");
+        let cancel = r#"{"T":"x","S":"AAPL","i":7,"x":"V","p":173.28,"s":100,"a":"C","z":"C","t":"2025-12-31T21:13:31Z"}"#;
+        let of_another =
+            r#"{"T":"x","S":"TSLA","i":7,"x":"V","p":1,"s":1,"a":"C","z":"C","t":"2025-12-31T21:13:31Z"}"#;
+        peer.send(format!("[{cancel},{cancel},{of_another}]"));
+        peer.settle();
+        until("the answer's price is back", || newest(test, "AAPL").value["price"] == "231.505");
+        peer.send(trade("AAPL", 8, "231.60", "2025-12-31T21:13:25Z"));
+        peer.settle();
+        until("trades go on", || newest(test, "AAPL").value["price"] == "231.60");
+        until_health(test, Health::Up);
+    });
+    let corrections = of(&test, "corrections.AAPL");
+    assert_eq!((corrections.len(), corrections[0].event.as_str()), (1, "correction"));
+    assert_eq!(
+        corrections[0].json,
+        r#"{"symbol":"AAPL","source_symbol":"AAPL","source":"alpaca","action":"cancelled","id":"V-7","price":"173.28","size":"100","currency":"USD"}"#
+    );
+    assert_eq!(corrections[0].source_time_ms, Some(1_767_215_611_000));
+    assert!(logged(&test, "1 trades cancelled or corrected"), "{:?}", test.logs());
+}
+
+#[test]
+fn a_corrected_trade_gives_the_price_of_its_correction() {
+    let test = play(|sockets, test| {
+        let mut peer = sockets.accept();
+        greet(&mut peer);
+        peer.send(trade("AAPL", 7, "23.15", NOW));
+        peer.settle();
+        peer.send(
+            r#"[{"T":"c","S":"AAPL","x":"V","oi":7,"op":23.15,"os":100,"oc":["@"],"ci":9,"cp":231.50,"cs":100,"cc":["@"],"z":"C","t":"2025-12-31T21:13:31Z"}]"#,
+        );
+        peer.settle();
+        until("it is corrected", || newest(test, "AAPL").value["price"] == "231.50");
+    });
+    assert_eq!(of(&test, "trades.AAPL").len(), 1);
+    assert_eq!(of(&test, "corrections.AAPL")[0].value["new_id"], "V-9");
+}
+
+#[test]
+fn a_trade_that_sets_no_last_price_is_told_and_moves_nothing() {
+    let test = play(|sockets, test| {
+        let mut peer = sockets.accept();
+        greet(&mut peer);
+        newest(test, "AAPL");
+        for (id, marks) in [(1, r#"["@","I"]"#), (2, r#"["@","T"]"#), (3, r#"["W"]"#), (4, r#"["@","Z"]"#)] {
+            peer.send(trade("AAPL", id, "500", NOW).replace(r#"["@"]"#, marks));
+        }
+        peer.settle();
+    });
+    assert_eq!(of(&test, "trades.AAPL").len(), 4);
+    assert!(of(&test, "AAPL").iter().all(|quote| quote.value["price"] == "231.505"));
+}
+
+#[test]
+fn a_trade_dated_ahead_of_our_clock_holds_up_nothing() {
+    let test = play(|sockets, test| {
+        let mut peer = sockets.accept();
+        greet(&mut peer);
+        newest(test, "AAPL");
+        peer.send(trade("AAPL", 1, "500", "2030-01-01T00:00:00Z"));
+        peer.settle();
+        until("the next answer moves the price", || newest(test, "AAPL").value["price"] == "231.505");
+        peer.send(trade("AAPL", 2, "231.60", NOW));
+        peer.settle();
+        until("and so does the next trade", || newest(test, "AAPL").value["price"] == "231.60");
+    });
+    assert_eq!(of(&test, "trades.AAPL")[0].source_time_ms, None);
 }
 
 #[test]

@@ -169,7 +169,10 @@ fn what_is_no_quote_is_told_for_what_it_is() {
         (Reply::json_text("{}"), "no price came for AAPL"),
         (Reply::json_text(r#"{"c":null,"t":1767215600}"#), "no price came for AAPL"),
         (Reply::json_text(r#"{"c":0,"t":1767215600}"#), "a price of 0 came for AAPL"),
-        (Reply::json_text(r#"{"c":-231.50,"t":1767215600}"#), "a price of -231.50 came for AAPL"),
+        (
+            Reply::json_text(r#"{"c":500,"h":232.14,"l":228.9,"t":1767215600}"#),
+            "a price of 500 came for AAPL; the day's are 228.9 to 232.14",
+        ),
         (Reply::json_text(r#"{"c":"NaN","t":1767215600}"#), "not a decimal number"),
         (Reply::new("text/plain", ""), "nothing came for /quote?symbol=AAPL"),
         (good().truncated(9), "broke off in the middle"),
@@ -197,7 +200,7 @@ fn nothing_from_a_refused_price_reaches_a_topic_and_it_is_counted() {
     });
     finnhub(&server, &["AAPL"]).play(|test| {
         newest(test, "AAPL");
-        assert!(logged(test, "so far: 1 answers without a price above zero"), "{:?}", test.logs());
+        assert!(logged(test, "so far: 1 answers without a price"), "{:?}", test.logs());
     });
 }
 
@@ -236,4 +239,37 @@ fn quotes_do_without_the_hours() {
     });
     let hours = server.requests().iter().filter(|request| request.path != "/quote").count();
     assert_eq!(hours, 1, "never again");
+}
+
+#[test]
+fn an_old_price_in_an_open_market_is_told_as_stale_with_its_age() {
+    let old = || Reply::json_text(r#"{"c":231.50,"t":1766966400}"#);
+    let server = start(move |request, _| is_quote_of(request, "AAPL").then(old));
+    let test = finnhub(&server, &["AAPL", "MSFT"]).play(|test| {
+        let reason = until_health(test, Health::Degraded);
+        assert_eq!(reason, "AAPL: stale, its price is 3 days old by finnhub's time");
+        newest(test, "MSFT");
+    });
+    assert_eq!(newest(&test, "AAPL").source_time_ms, Some(1_766_966_400_000), "its time says how old it is");
+}
+
+#[test]
+fn an_answer_dated_ahead_and_one_from_before_hold_up_nothing() {
+    let answer = |price: &str, t: u64| Reply::json_text(&format!(r#"{{"c":{price},"t":{t}}}"#));
+    let server = start(move |request, before| {
+        is_quote_of(request, "AAPL").then(|| match before {
+            0 => answer("1.1", 4_000_000_000),
+            1 => answer("2.2", 1_767_215_602),
+            2 => answer("3.3", 1_767_215_601),
+            3 => answer("4.4", 1_767_215_603),
+            _ => answer("5.5", 1_767_215_604),
+        })
+    });
+    let test = finnhub(&server, &["AAPL"]).play(|test| {
+        until("the last comes", || newest(test, "AAPL").value["price"] == "5.5");
+    });
+    let mut prices: Vec<_> = of(&test, "AAPL").iter().map(|s| s.value["price"].to_string()).collect();
+    prices.dedup();
+    assert_eq!(prices, [r#""1.1""#, r#""2.2""#, r#""4.4""#, r#""5.5""#]);
+    assert!(logged(&test, "1 values dated ahead of this machine's clock"), "{:?}", test.logs());
 }

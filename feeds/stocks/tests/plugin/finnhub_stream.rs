@@ -50,7 +50,51 @@ fn trades_pass_and_move_the_price() {
     assert_eq!((quote.source_time_ms, quote.value.get("change")), (Some(NOW_MS), None));
     assert_eq!(quote.value["prev_close"], "1.10");
     assert!(of(&test, "trades.OANDA_EUR_USD").is_empty(), "nothing was traded");
+    assert!(logged(&test, "1 trades that came after a younger price"), "{:?}", test.logs());
     assert!(logged(&test, "trades of symbols that were not asked for"), "{:?}", test.logs());
+}
+
+#[test]
+fn a_trade_dated_ahead_of_our_clock_holds_up_nothing() {
+    let test = play(|sockets, test| {
+        let mut peer = sockets.accept();
+        newest(test, "AAPL");
+        peer.send(trade("AAPL", "500", "10", NOW_MS + 10 * 86_400_000));
+        peer.settle();
+        until("it counts as it comes", || of(test, "AAPL").iter().any(|quote| quote.value["price"] == "500"));
+        peer.send(trade("AAPL", "231.61", "10", NOW_MS));
+        peer.settle();
+        until("it moves the price", || newest(test, "AAPL").value["price"] == "231.61");
+        until_health(test, Health::Up);
+    });
+    let trades = of(&test, "trades.AAPL");
+    assert_eq!((trades[0].source_time_ms, trades[1].source_time_ms), (None, Some(NOW_MS)));
+    assert!(logged(&test, "1 values dated ahead of this machine's clock"), "{:?}", test.logs());
+}
+
+#[test]
+fn a_quote_asked_for_after_a_trade_dated_ahead_moves_the_price() {
+    play(|sockets, test| {
+        let mut peer = sockets.accept();
+        newest(test, "AAPL");
+        peer.send(trade("AAPL", "500", "10", NOW_MS + 10 * 86_400_000));
+        peer.settle();
+        until("the next answer does", || newest(test, "AAPL").value["price"] == "231.50");
+    });
+}
+
+#[test]
+fn trades_of_one_message_in_another_order_move_the_price_to_the_youngest() {
+    let test = play(|sockets, test| {
+        let mut peer = sockets.accept();
+        newest(test, "AAPL");
+        let print = |price: &str, ms: u64| format!(r#"{{"c":null,"p":{price},"s":"AAPL","t":{ms},"v":1}}"#);
+        let prints = [print("3.3", NOW_MS + 3), print("2.2", NOW_MS + 2), print("1.1", NOW_MS + 1)];
+        peer.send(format!(r#"{{"data":[{}],"type":"trade"}}"#, prints.join(",")));
+        peer.settle();
+    });
+    assert_eq!(of(&test, "trades.AAPL").len(), 3, "each of them is a trade");
+    assert_eq!(newest(&test, "AAPL").value["price"], "3.3");
 }
 
 #[test]
@@ -115,7 +159,7 @@ fn what_cannot_be_read_is_left_out_and_counted() {
         {
             peer.send(text);
         }
-        for price in ["0", "-1", "null", r#""NaN""#] {
+        for price in ["0", "-0.0", "null", r#""NaN""#] {
             peer.send(trade("AAPL", price, "1", NOW_MS));
         }
         peer.send(trade("AAPL", "231.56", "null", NOW_MS));
@@ -126,11 +170,9 @@ fn what_cannot_be_read_is_left_out_and_counted() {
     assert_eq!(trades[0].value.get("size"), None);
     let last =
         test.logs().into_iter().rfind(|(_, text)| text.starts_with("so far: ")).expect("it is counted").1;
-    for count in [
-        "3 messages that could not be read",
-        "3 trades without a price above zero",
-        "1 trades that could not be read",
-    ] {
+    for count in
+        ["3 messages that could not be read", "3 trades without a price", "1 trades that could not be read"]
+    {
         assert!(last.contains(count), "{last}");
     }
 }

@@ -96,7 +96,7 @@ fn bad_answers_are_told_for_what_they_are_and_survived() {
         (refused(200, "finance", "Internal", "so it is"), "Yahoo said `Internal` for AAPL: so it is"),
         (Reply::json_text(r#"{"chart":{"result":[{"meta":{}}],"error":null}}"#), "no price came for AAPL"),
         (Reply::json_text(r#"{"chart":{"result":null,"error":null}}"#), "a chart without content"),
-        (chart("AAPL", "0", "null"), "no price came for AAPL"),
+        (chart("AAPL", "0", "null"), "a price of 0 came for AAPL; 0 stands for none"),
         (chart("AAPL", "231.50", r#""USD""#).truncated(60), "broke off in the middle"),
         (chart("AAPL", "231.50", r#""USD""#).reset(60), "broke off in the middle"),
     ] {
@@ -108,4 +108,48 @@ fn bad_answers_are_told_for_what_they_are_and_survived() {
             assert!(of(test, "AAPL").iter().all(|sample| sample.value["price"] == "231.50"));
         });
     }
+}
+
+#[test]
+fn every_minor_unit_becomes_its_major_one() {
+    let server = start(|request, _| {
+        let symbol = request.path.strip_prefix("/v8/finance/chart/")?;
+        let (price, currency) = match symbol {
+            "SUKOUK.KW" => ("50.5", r#""KWF""#),
+            "KC=F" => ("284.25", r#""USX""#),
+            "TEVA.TA" => ("5120", r#""ILA""#),
+            "NPN.JO" => ("412300", r#""ZAc""#),
+            _ => return None,
+        };
+        Some(chart(symbol, price, currency))
+    });
+    let test = yahoo(&server, &["SUKOUK.KW", "KC=F", "TEVA.TA", "NPN.JO"]).play(|test| {
+        newest(test, "NPN_JO");
+        until_health(test, Health::Up);
+    });
+    let told = ["SUKOUK_KW", "KC_F", "TEVA_TA", "NPN_JO"].map(|topic| {
+        let value = newest(&test, topic).value;
+        assert_eq!((&value["prev_close"], &value["volume"]), (&value["price"], &json!("51447349")));
+        ["price", "currency", "source_currency"].map(|field| value[field].as_str().unwrap().to_owned())
+    });
+    assert_eq!(
+        told,
+        [
+            ["0.0505", "KWD", "KWF"],
+            ["2.8425", "USD", "USX"],
+            ["51.20", "ILS", "ILA"],
+            ["4123.00", "ZAR", "ZAc"]
+        ]
+    );
+}
+
+#[test]
+fn a_price_below_zero_is_a_price() {
+    let server =
+        start(|_, before| Some(chart("CL=F", if before == 0 { "10.01" } else { "-37.63" }, r#""USD""#)));
+    let test = yahoo(&server, &["CL=F"]).play(|test| {
+        until("it falls", || newest(test, "CL_F").value["price"] == "-37.63");
+        until_health(test, Health::Up);
+    });
+    assert_eq!(newest(&test, "CL_F").value["prev_close"], "-37.63");
 }

@@ -9,8 +9,8 @@ use crate::quantity::{Quantity, Unit};
 use crate::reading::{Oddities, Reader, Reading, settle_wind};
 use crate::said::{Said, lenient};
 
-/// Stations near a point that are tried in turn: the nearest one may be silent.
-pub(super) const STATIONS_MAX: usize = 3;
+/// Stations near a point that are tried in turn: the nearest ones may be silent. Those further away tell another weather.
+pub(super) const STATIONS_MAX: usize = 6;
 /// Seconds in the hour that `precipitationLastHour` is of.
 const HOUR_S: u32 = 3600;
 
@@ -135,15 +135,17 @@ pub(super) fn read_stations(stations: &Stations) -> Vec<String> {
     ids.filter(is_station).take(STATIONS_MAX).map(str::to_owned).collect()
 }
 
-/// Reads the latest observation of `station`, for the topic `place`. None when it holds no values.
+/// Reads the latest observation of `station`.
+///
+/// # Errors
+/// Why it is none.
 pub(super) fn read_latest(
     feature: &Feature,
-    place: &str,
     station: &str,
     oddities: &mut Oddities,
-) -> Option<Reading> {
+) -> Result<Reading, String> {
     let Feature { geometry, properties: said } = feature;
-    let mut reader = Reader::new(place, oddities);
+    let mut reader = Reader::new(station, oddities);
     let mut measure =
         |field: &str, value: &Option<Value>, quantity| measure(&mut reader, field, value.as_ref(), quantity);
     let coordinate = |at: usize, most: f64| {
@@ -157,7 +159,7 @@ pub(super) fn read_latest(
     let heat = measure("heatIndex", &said.heat_index, Quantity::Temperature);
     let chill = measure("windChill", &said.wind_chill, Quantity::Temperature);
     let mut observation = Observation {
-        place: place.to_owned(),
+        place: station.to_owned(),
         station: Some(station.to_owned()),
         temperature_c: measure("temperature", &said.temperature, Quantity::Temperature),
         feels_like_c: heat.or(chill),
@@ -179,7 +181,7 @@ pub(super) fn read_latest(
     settle_wind(&mut observation);
     observation.precipitation_s = observation.precipitation_mm.is_some().then_some(HOUR_S);
     let at_ms = said.timestamp.text().and_then(rfc3339_ms);
-    observation.says_something().then(|| Reading { topic: place.to_owned(), at_ms, observation })
+    Reading::new(station, at_ms, observation)
 }
 
 /// A value that its quality control let pass, converted by its own unit code.
@@ -219,7 +221,8 @@ mod tests {
     #[test]
     fn every_value_is_converted_by_its_own_unit() {
         let mut oddities = Oddities::default();
-        let reading = read_latest(&parsed(KSEA), "home", "KSEA", &mut oddities).unwrap();
+        let reading = read_latest(&parsed(KSEA), "KSEA", &mut oddities).unwrap();
+        let reading = reading.of("home");
         assert_eq!((reading.topic.as_str(), reading.at_ms), ("home", Some(1_795_474_380_000)));
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
@@ -239,13 +242,18 @@ mod tests {
             "visibility":null,"heatIndex":"none",
             "seaLevelPressure":{"unitCode":"wmoUnit:Pa","value":101540,"qualityControl":"V"}}}"#;
         let mut oddities = Oddities::default();
-        let reading = read_latest(&parsed(body), "KSEA", "KSEA", &mut oddities).unwrap();
+        let none = read_latest(&parsed(body), "KSEA", &mut oddities).unwrap_err();
+        assert_eq!(none, "it tells no temperature");
+        let body =
+            body.replace(r#""value":null,"qualityControl":"Z""#, r#""value":8.0,"qualityControl":"C""#);
+        let mut oddities = Oddities::default();
+        let reading = read_latest(&parsed(&body), "KSEA", &mut oddities).unwrap();
         assert_eq!(
             serde_json::to_string(&reading.observation).unwrap(),
-            r#"{"pressure_hpa":1015.4,"place":"KSEA","station":"KSEA","source":"nws"}"#
+            r#"{"temperature_c":8.0,"pressure_hpa":1015.4,"place":"KSEA","station":"KSEA","source":"nws"}"#
         );
         assert_eq!(oddities.total(), 3, "an unknown unit, a failed check, a unit of something else");
-        assert_eq!(read_latest(&parsed(r#"{"properties":{}}"#), "KSEA", "KSEA", &mut oddities), None);
+        assert!(read_latest(&parsed(r#"{"properties":{}}"#), "KSEA", &mut oddities).is_err());
     }
 
     #[test]
@@ -254,7 +262,7 @@ mod tests {
         assert_eq!(point_path(&place(47.606_209_5, -122.33)), "/points/47.6062,-122.33");
         assert_eq!(point_path(&place(-0.000_01, 7.0)), "/points/0,7");
         assert_eq!(read_point(&parsed(POINT)).unwrap(), "/gridpoints/SEW/125,68/stations");
-        assert_eq!(read_stations(&parsed(STATIONS)), ["KBFI", "KSEA", "KRNT"]);
+        assert_eq!(read_stations(&parsed(STATIONS)), ["KBFI", "KSEA", "KRNT", "KPAE"]);
         assert_eq!(latest_path("KBFI"), "/stations/KBFI/observations/latest");
         for evil in ["", "https://host", "/a?b", "x"] {
             let body = serde_json::json!({"properties": {"observationStations": evil}}).to_string();

@@ -2,15 +2,19 @@
 //! observation.
 
 mod answer;
+mod station;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tickerd_feed_provider::{Fault, Reply, Request};
+use tickerd_feed_provider::{Body, Fault, Reply, Request};
 
 use crate::config::Place;
+use crate::reading::Reading;
 use crate::round::{Round, Source};
-use answer::{Feature, Point, Stations};
+use answer::{Point, Stations};
+use station::Station;
 
 /// How long the stations near a point are taken to be the same, in milliseconds: a day.
 const STATIONS_HOLD_MS: u64 = 24 * 3600 * 1000;
@@ -18,6 +22,19 @@ const STATIONS_HOLD_MS: u64 = 24 * 3600 * 1000;
 /// NWS, asked for one place after the other.
 pub(crate) struct Nws {
     targets: Vec<Target>,
+    known: Known,
+}
+
+/// What it answered before, by whom it was asked for. Places may share stations, and an answer that is unchanged is the
+/// same for all of them.
+#[derive(Default)]
+struct Known {
+    /// Paths of lists of stations, by the paths of points.
+    points: HashMap<String, String>,
+    /// Stations by the paths of lists, nearest first.
+    lists: HashMap<String, Vec<String>>,
+    /// What each station said last.
+    stations: HashMap<String, Station>,
 }
 
 /// A topic and how its observation is found.
@@ -25,137 +42,142 @@ struct Target {
     topic: String,
     /// Where it is, unless a station was configured.
     place: Option<Place>,
-    /// The path of the list of stations near it.
-    stations_path: Option<String>,
     /// The stations to ask, nearest first.
     stations: Vec<String>,
-    /// Which of them had values last time.
+    /// Which of them is asked first: the one that had a current observation last time.
     talker: usize,
     /// Until when `stations` hold, in Unix milliseconds.
     stations_until_ms: u64,
-    /// Until when the last observation holds by its Cache-Control, in Unix milliseconds.
-    fresh_until_ms: u64,
 }
 
 impl Nws {
     pub fn new(places: Vec<Place>, stations: Vec<String>) -> Nws {
-        let target = |topic: String, place, stations| Target {
-            topic,
-            place,
-            stations_path: None,
-            stations,
-            talker: 0,
-            stations_until_ms: 0,
-            fresh_until_ms: 0,
-        };
+        let target =
+            |topic, place, stations| Target { topic, place, stations, talker: 0, stations_until_ms: 0 };
         let places = places.into_iter().map(|place| target(place.name.clone(), Some(place), Vec::new()));
         let stations = stations.into_iter().map(|station| target(station.clone(), None, vec![station]));
-        Nws { targets: places.chain(stations).collect() }
+        Nws { targets: places.chain(stations).collect(), known: Known::default() }
     }
 }
 
 impl Source for Nws {
-    fn ask(&mut self, round: &mut Round<'_>) -> Result<Option<Duration>, Fault> {
-        for target in &mut self.targets {
-            if let Err(fault) = target.ask(round) {
-                round.failed(&target.topic, fault)?;
-            }
-        }
-        Ok(None)
+    fn ask(&mut self, round: &mut Round<'_>) -> Result<(), Fault> {
+        let known = &mut self.known;
+        round.each(&mut self.targets, |round, target| target.ask(known, round))
     }
 }
 
 impl Target {
-    fn ask(&mut self, round: &mut Round<'_>) -> Result<(), Fault> {
-        let now_ms = round.host.now_ms();
-        // A clock that was set back ends it early rather than late.
-        if now_ms < self.fresh_until_ms && self.fresh_until_ms - now_ms <= STATIONS_HOLD_MS {
-            return round.again([self.topic.as_str()].into_iter());
+    /// Tells the first current observation of its stations; where none has one, the newest of the others.
+    fn ask(&mut self, known: &mut Known, round: &mut Round<'_>) -> Result<(), Fault> {
+        if let Err(fault) = self.find_stations(known, round) {
+            if self.stations.is_empty() {
+                round.missing(&self.topic, &fault);
+                return round.stumble(&fault);
+            }
+            // Without the list of today, that of yesterday serves.
+            round.stumble(&fault)?;
         }
-        self.find_stations(round, now_ms)?;
-        let mut silent = None;
-        for turn in 0..self.stations.len() {
-            let at = (self.talker + turn) % self.stations.len();
-            let Some(station) = self.stations.get(at).cloned() else { break };
-            match self.ask_station(&station, round) {
-                Ok(true) => {
+        let (mut spare, mut why) = (None, None);
+        let count = self.stations.len();
+        for turn in 0..count {
+            let at = (self.talker + turn) % count;
+            let Some(station) = self.stations.get(at) else { break };
+            match known.hear(station, round).map(|reading| reading.of(&self.topic)) {
+                Ok(reading) if round.is_current(&reading) => {
                     self.talker = at;
-                    return Ok(());
+                    return round.tell(reading);
                 }
-                Ok(false) => {
-                    silent = Some(Fault::Unknown { message: format!("{station} reports no values") })
+                Ok(reading) => spare = Some(newer(spare, reading, round.host.now_ms())),
+                Err(fault) => {
+                    let end = round.stumble(&fault);
+                    if end.is_err() {
+                        // The next round goes on with the next station, unless this one was not even asked.
+                        self.talker = if matches!(fault, Fault::Held { .. }) { at } else { (at + 1) % count };
+                        self.settle(spare, Some(fault), round)?;
+                        return end;
+                    }
+                    why.get_or_insert(fault);
                 }
-                Err(unknown @ Fault::Unknown { .. }) => silent = Some(unknown),
-                Err(fault) => return Err(fault),
             }
         }
-        Err(silent.unwrap_or_else(|| Fault::Unknown { message: "nws knows no station near it".to_owned() }))
+        self.settle(spare, why, round)
+    }
+
+    /// Tells what there is, or why there is nothing.
+    fn settle(&self, spare: Option<Reading>, why: Option<Fault>, round: &mut Round<'_>) -> Result<(), Fault> {
+        match (spare, why) {
+            (Some(reading), _) => return round.tell(reading),
+            (None, Some(fault)) => round.missing(&self.topic, fault),
+            (None, None) => round.missing(&self.topic, "nws knows no station near it"),
+        }
+        Ok(())
     }
 
     /// Finds the stations near the place, once a day.
-    fn find_stations(&mut self, round: &mut Round<'_>, now_ms: u64) -> Result<(), Fault> {
+    fn find_stations(&mut self, known: &mut Known, round: &mut Round<'_>) -> Result<(), Fault> {
+        let now_ms = round.host.now_ms();
         let Some(place) = &self.place else { return Ok(()) };
+        // A clock that was set back ends it early rather than late.
         let holds = now_ms < self.stations_until_ms && self.stations_until_ms - now_ms <= STATIONS_HOLD_MS;
         if holds && !self.stations.is_empty() {
             return Ok(());
         }
-        if let Some((body, point)) = get::<Point>(round, &answer::point_path(place))?.read {
-            self.stations_path = Some(answer::read_point(&point).map_err(|how| body.nonsense(&how))?);
-        }
-        let Some(path) = &self.stations_path else {
-            return Err(Fault::Nonsense {
-                message: "nws says that a point is unchanged which it never told".to_owned(),
-            });
-        };
-        if let Some((_, stations)) = get::<Stations>(round, path)?.read {
-            self.stations = answer::read_stations(&stations);
+        let stations = known.near(place, round)?;
+        if stations != self.stations {
+            self.stations = stations;
             self.talker = 0;
         }
         self.stations_until_ms = now_ms + STATIONS_HOLD_MS;
         Ok(())
     }
+}
 
-    /// Asks one station. Answers whether it told anything.
-    fn ask_station(&mut self, station: &str, round: &mut Round<'_>) -> Result<bool, Fault> {
-        let got = get::<Feature>(round, &answer::latest_path(station))?;
-        let told = match got.read {
-            Some((_, feature)) => {
-                let reading = answer::read_latest(&feature, &self.topic, station, &mut round.desk.oddities);
-                match reading {
-                    Some(reading) => round.emit(reading).map(|()| true)?,
-                    None => false,
-                }
-            }
-            None => {
-                let last = round.desk.last.get(&self.topic);
-                let is_its = last.is_some_and(|last| last.observation.station.as_deref() == Some(station));
-                if is_its {
-                    round.again([self.topic.as_str()].into_iter())?;
-                }
-                is_its
-            }
+impl Known {
+    /// The stations near `place`.
+    fn near(&mut self, place: &Place, round: &mut Round<'_>) -> Result<Vec<String>, Fault> {
+        let unchanged = |path: &str| Fault::Nonsense {
+            message: format!("nws says that {path} is unchanged, which it never told"),
         };
-        if told {
-            let fresh_ms = u64::try_from(got.fresh_for.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
-            self.fresh_until_ms = round.host.now_ms().saturating_add(fresh_ms);
+        let point = answer::point_path(place);
+        if let Some((body, told)) = get::<Point>(round, &point)?.read {
+            let path = answer::read_point(&told).map_err(|how| body.nonsense(&how))?;
+            self.points.insert(point.clone(), path);
         }
-        Ok(told)
+        let path = self.points.get(&point).ok_or_else(|| unchanged(&point))?;
+        if let Some((_, told)) = get::<Stations>(round, path)?.read {
+            self.lists.insert(path.clone(), answer::read_stations(&told));
+        }
+        self.lists.get(path).cloned().ok_or_else(|| unchanged(path))
+    }
+
+    /// The latest observation of a station.
+    fn hear(&mut self, station: &str, round: &mut Round<'_>) -> Result<Reading, Fault> {
+        self.stations.entry(station.to_owned()).or_default().hear(station, round)
+    }
+}
+
+/// The newer one of two readings that are not known to be current.
+fn newer(one: Option<Reading>, other: Reading, now_ms: u64) -> Reading {
+    match one {
+        Some(one) if one.believed_ms(now_ms) >= other.believed_ms(now_ms) => one,
+        _ => other,
     }
 }
 
 /// An answer, or none if the last one still holds.
 struct Got<T> {
-    read: Option<(tickerd_feed_provider::Body, T)>,
+    read: Option<(Body, T)>,
     fresh_for: Option<Duration>,
 }
 
-fn get<T: DeserializeOwned>(round: &Round<'_>, path: &str) -> Result<Got<T>, Fault> {
+fn get<T: DeserializeOwned>(round: &mut Round<'_>, path: &str) -> Result<Got<T>, Fault> {
     let reply = round.get(&Request::new(path).accept("application/geo+json"))?;
-    let fresh_for = reply.fresh_for();
+    let fresh_for = round.believed(reply.fresh_for());
     let read = match reply {
         Reply::Unchanged { .. } => None,
         Reply::Empty { .. } => {
-            return Err(Fault::Nonsense { message: "nws answered with nothing".to_owned() });
+            return Err(Fault::Nonsense { message: format!("nws answered GET {path} with nothing") });
         }
         Reply::Body(body) => {
             let read = body.json()?;

@@ -55,14 +55,14 @@ fn more_places_than_a_url_holds_are_split() {
 #[test]
 fn an_absurd_value_is_left_out_and_told_once() {
     let provider = OpenMeteo::start();
-    provider.set("temperature_2m", json!(-300));
+    provider.set("apparent_temperature", json!(-300));
     provider.set("wind_speed_10m", json!("calm"));
     provider.set("cloud_cover", json!(null));
     let mut feed = Asked::new(json!({"base_url": provider.url()}));
     for _ in 0..2 {
         let samples = feed.ask().unwrap();
         assert_eq!(samples.len(), 3);
-        for absent in ["temperature_c", "wind_ms", "cloud_pct"] {
+        for absent in ["feels_like_c", "wind_ms", "cloud_pct"] {
             assert_eq!(samples[0].value.get(absent), None, "{absent}");
         }
         assert_eq!(samples[0].value["humidity_pct"], 69);

@@ -49,20 +49,21 @@ fn a_refused_key_is_for_a_person_and_shows_nowhere() {
     assert!(matches!(fault, Fault::Refused { status: 401, .. }), "{fault:?}");
     assert!(fault.to_string().contains("Invalid API key ***"), "{fault}");
     assert!(!holds_key(&feed, Some(&fault)), "{fault} {:?}", feed.texts());
-    assert_eq!(provider.requests().len(), 1, "the second place would be refused too");
+    assert_eq!(provider.requests().len(), 2, "the second place shows that it is the key");
 }
 
 #[test]
 fn errors_under_status_200_are_seen_for_what_they_are() {
     let provider = open_weather_map::start(KEY);
     let (mut feed, _folder) = feed(&provider, KEY);
-    let said = format!("Invalid API key {KEY}.");
-    provider.script().then(Reply::json(&json!({"cod": "401", "message": said})));
+    let answered =
+        |reply: serde_json::Value| (0..2).for_each(|_| provider.script().then(Reply::json(&reply)));
+    answered(json!({"cod": 429, "message": "blocked"}));
+    assert!(matches!(feed.ask(), Err(Fault::Limited { .. })));
+    answered(json!({"cod": "401", "message": format!("Invalid API key {KEY}.")}));
     let fault = feed.ask().unwrap_err();
     assert!(matches!(fault, Fault::Refused { status: 401, .. }), "{fault:?}");
     assert!(!holds_key(&feed, Some(&fault)), "{fault}");
-    provider.script().then(Reply::json(&json!({"cod": 429, "message": "blocked"})));
-    assert!(matches!(feed.ask(), Err(Fault::Limited { .. })));
 }
 
 #[test]
@@ -83,15 +84,16 @@ fn a_place_it_does_not_know_is_named_and_the_other_comes() {
     assert_eq!(feed.topics(), ["paris", "lyon"]);
 }
 
+/// Its limit is the key's. It does not say how long to wait, so the next place is asked before that is believed.
 #[test]
-fn its_limit_ends_the_round_at_once() {
+fn its_limit_is_told_when_no_place_comes() {
     let provider = open_weather_map::start(KEY);
     let (mut feed, _folder) = feed(&provider, KEY);
-    provider.script().then(open_weather_map::limit_exceeded());
+    (0..2).for_each(|_| provider.script().then(open_weather_map::limit_exceeded()));
     let fault = feed.ask().unwrap_err();
     assert!(
         matches!(fault, Fault::Limited { .. }) && fault.to_string().contains("temporary blocked"),
         "{fault}"
     );
-    assert_eq!(provider.requests().len(), 1);
+    assert_eq!(provider.requests().len(), 2);
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tickerd_sdk::secrets::without_quotations;
 
 use super::subject::{Fuzz, Subject, millis};
 use super::test::{self, Test};
+use crate::cli::plugin::run::not_toml;
 use crate::cli::setting;
 use crate::feed::Plugin;
 
@@ -162,8 +164,8 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, String> {
     let bad = |what: String| format!("{}: {what}", path.display());
     let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
     if path.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_str(&text).map_err(|e| bad(e.to_string()))
+        serde_json::from_str(&text).map_err(|e| bad(without_quotations(&e.to_string())))
     } else {
-        toml::from_str(&text).map_err(|e| bad(e.to_string()))
+        toml::from_str(&text).map_err(|e| bad(not_toml(&text, &e)))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tickerd_sdk::secrets::Secrets;
 
 /// How long a number of cases may take.
 const CASES_TIME: Duration = Duration::from_secs(20);
@@ -27,6 +28,13 @@ pub struct Subject {
     pub fuzz: Fuzz,
     /// How long a push feed may be silent, in milliseconds.
     pub heartbeat_ms: u64,
+}
+
+impl Subject {
+    /// What of its configuration must not be shown.
+    pub fn secrets(&self) -> Secrets {
+        Secrets::of(&self.config)
+    }
 }
 
 /// How many configurations chance makes up.

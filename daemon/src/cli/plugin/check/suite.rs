@@ -99,7 +99,10 @@ impl Suite<'_> {
             };
             let took = start.elapsed();
             match judged {
-                Ok(verdict) => self.done(at, Result { test, verdict, took }),
+                Ok(verdict) => {
+                    let verdict = verdict.without(&self.work.subject.secrets());
+                    self.done(at, Result { test, verdict, took });
+                }
                 Err(trouble) => {
                     let mut board = self.board();
                     board.next = usize::MAX;

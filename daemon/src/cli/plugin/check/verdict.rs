@@ -1,6 +1,7 @@
 //! What became of one test, as it goes from the test's process to the one that reports it.
 
 use serde::{Deserialize, Serialize};
+use tickerd_sdk::secrets::Secrets;
 
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,15 @@ pub struct Verdict {
 pub type Tested = Result<String, Verdict>;
 
 impl Verdict {
+    /// The same without the values of the configuration that the plugin was given.
+    pub fn without(self, secrets: &Secrets) -> Verdict {
+        Verdict {
+            message: secrets.hide(&self.message),
+            last_words: self.last_words.iter().map(|words| secrets.hide(words)).collect(),
+            ..self
+        }
+    }
+
     /// Without a remedy.
     pub fn new(outcome: Outcome, message: impl Into<String>) -> Verdict {
         Verdict { outcome, message: message.into(), remedy: String::new(), last_words: Vec::new() }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use tickerd_sdk::secrets::without_quotations;
 
 use crate::cli::setting::{read_setting, set};
 use crate::cli::solo::name_of;
@@ -138,7 +139,7 @@ pub fn read_config(file: &Path) -> Result<Value, String> {
             return Err(format!("it is not JSON: {e}"));
         }
         _ => {
-            let table = text.parse::<toml::Table>().map_err(|e| format!("it is not TOML: {e}"))?;
+            let table = text.parse::<toml::Table>().map_err(|e| not_toml(&text, &e))?;
             json(toml::Value::Table(table))?
         }
     };
@@ -146,6 +147,17 @@ pub fn read_config(file: &Path) -> Result<Value, String> {
         Ok(config)
     } else {
         Err("a table (JSON: an object) of the plugin's keys is needed".into())
+    }
+}
+
+/// What is wrong with a text of TOML, and where. The whole error would show the line, and with it a key.
+pub fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let what = without_quotations(error.message());
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => {
+            format!("line {}: it is not as it should be: {what}", before.matches('\n').count() + 1)
+        }
+        None => format!("it is not as it should be: {what}"),
     }
 }
 
@@ -187,7 +199,7 @@ mod tests {
         assert_eq!(read("c", &expected.to_string()).unwrap(), expected);
         for (name, text, says) in [
             ("c.json", "{", "not JSON"),
-            ("c.toml", "{", "not TOML"),
+            ("c.toml", "a = 1\n{", "line 2: it is not as it should be"),
             ("c.json", "7", "an object"),
             ("c.toml", "a = nan", "no number"),
         ] {

@@ -20,13 +20,13 @@ use super::ear::{Ear, Heard};
 use super::{OnSignal, describe, find};
 use crate::cli::solo::{Ended, Solo};
 use crate::cli::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
-use crate::feed::{Fault, Hello, Plugin, Schema, Spec, Warden, now_unix_ms};
+use crate::feed::{Fault, Hello, Plugin, Schema, Spec, Violation, Warden, now_unix_ms};
 use crate::model::lane::{Entry, FeedState};
 use crate::model::tick::Tick;
 use crate::pulse::Bell;
 use crate::{app, panics};
 
-pub use arguments::{RunArgs, read_config};
+pub use arguments::{RunArgs, not_toml, read_config};
 use lines::Lines;
 use screen::Screen;
 use sum::{Figures, Sum};
@@ -297,6 +297,10 @@ struct Slips {
     unnamed: Vec<String>,
 }
 
+fn texts(violations: &[Violation]) -> Vec<String> {
+    violations.iter().map(ToString::to_string).collect()
+}
+
 /// Asks a library for its schema; what cannot be asked is told when it runs, and so is what is missing where nothing is given.
 fn slips(plugin: &Plugin, config: &serde_json::Value) -> Slips {
     let (Plugin::Library(path), Some(false)) = (plugin, config.as_object().map(serde_json::Map::is_empty))
@@ -307,7 +311,7 @@ fn slips(plugin: &Plugin, config: &serde_json::Value) -> Slips {
     // A daemon runs the first.
     let schema = info.and_then(|info| Schema::parse(info.feed_types.first()?.config_schema.as_deref()?).ok());
     schema.map_or_else(Slips::default, |schema| Slips {
-        refused: schema.violations(config),
-        unnamed: schema.unnamed(config),
+        refused: texts(&schema.violations(config)),
+        unnamed: texts(&schema.unnamed(config)),
     })
 }

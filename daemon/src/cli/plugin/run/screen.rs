@@ -8,12 +8,15 @@ use tracing::Level;
 use super::super::ear::Heard;
 use super::Printer;
 use super::sum::Figures;
-use crate::feed::{Hello, Mode, printable};
+use crate::feed::{Hello, LINE_FOLLOWS, Mode, printable};
 use crate::model::tick::Tick;
 
 /// Columns grow with what comes, up to here, so that one long name does not push everything aside.
 const TOPIC_CHARS_MAX: usize = 40;
 const EVENT_CHARS_MAX: usize = 16;
+
+/// Reasons of refusals that are remembered, so that each is not told at every poll.
+const REASONS_MAX: usize = 32;
 
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
@@ -31,6 +34,16 @@ pub struct Screen {
     width: Option<usize>,
     topic_width: usize,
     event_width: usize,
+    refused: Vec<Refusal>,
+}
+
+/// A reason for which samples are refused again and again.
+struct Refusal {
+    /// Its code and reason, without the line that was refused.
+    reason: String,
+    count: u64,
+    /// It is told again when there are so many.
+    next: u64,
 }
 
 impl Screen {
@@ -45,7 +58,31 @@ impl Screen {
             width: if io::stdout().is_terminal() { width() } else { None },
             topic_width: 0,
             event_width: 0,
+            refused: Vec::new(),
         }
+    }
+
+    /// How often there was this reason, if it is to be told: the first time, and at 10, 100, 1,000 … times.
+    fn times(&mut self, code: &str, why: &str, count: u64) -> Option<u64> {
+        let reason = format!("{code}: {}", why.split(LINE_FOLLOWS).next().unwrap_or_default());
+        let at = match self.refused.iter().position(|known| known.reason == reason) {
+            Some(at) => at,
+            None => {
+                if self.refused.len() == REASONS_MAX {
+                    self.refused.remove(0);
+                }
+                self.refused.push(Refusal { reason, count: 0, next: 1 });
+                self.refused.len() - 1
+            }
+        };
+        let known = self.refused.get_mut(at)?;
+        known.count += count;
+        (known.count >= known.next).then(|| {
+            while known.next <= known.count {
+                known.next = known.next.saturating_mul(10);
+            }
+            known.count
+        })
     }
 
     /// Says something about the feed, behind the ticks that came before it.
@@ -130,7 +167,8 @@ impl Printer for Screen {
                 Ok(())
             }
             Heard::Refused { code, why, count } => {
-                let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+                let Some(times) = self.times(code, why, *count) else { return Ok(()) };
+                let times = if times > 1 { format!(" ({times} times so far)") } else { String::new() };
                 self.aside(at, RED, "refused", &format!("{code}: {why}{times}"))
             }
             Heard::Poll { poll, took, error } => {
@@ -193,6 +231,18 @@ mod tests {
     fn tick(topic: &str, value: &str, merged: u64) -> Tick {
         let topic = Topic::new(topic, "quote", Class::State);
         Tick { topic, seq: 1, n: 1, ts: 0, src_ts: 0, from: None, value: value.as_bytes().into(), merged }
+    }
+
+    #[test]
+    fn a_reason_is_told_at_first_and_then_ever_less_often() {
+        let mut screen = Screen::new();
+        let told: Vec<u64> = (0..250)
+            .filter_map(|n| screen.times("bad_line", &format!("no JSON{LINE_FOLLOWS}line {n}"), 1))
+            .collect();
+        assert_eq!(told, [1, 10, 100]);
+        assert_eq!(screen.times("bad_topic", "no JSON", 1), Some(1), "another reason");
+        assert_eq!(screen.times("bad_line", "no JSON", 5_000), Some(5_250));
+        assert_eq!(screen.times("bad_line", "no JSON", 1), None);
     }
 
     #[test]

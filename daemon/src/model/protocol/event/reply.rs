@@ -21,9 +21,16 @@ pub struct TopicGrant {
     /// After `since`: whether every tick that was missed follows; if not, the newest does. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovered: Option<bool>,
+    /// `false`: its feed runs and has spoken, and has no such topic yet. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<bool>,
+    /// With `known`, in `subscribed`: which may have been meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
-/// A subscription to a pattern, as granted. Its rate is what was asked, since each match rounds it for its own feed.
+/// A subscription to a pattern, as granted. Its rate is what was asked, since each match rounds it for its own feed, or the
+/// slowest that any of these has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PatternGrant {
     #[schemars(schema_with = "shape::pattern")]
@@ -34,6 +41,9 @@ pub struct PatternGrant {
     #[schemars(schema_with = "shape::rate")]
     pub rate: Option<String>,
     pub mode: Mode,
+    /// What may have been meant; absent where there is no doubt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// A topic of a command that could not be served; the others were.
@@ -228,6 +238,8 @@ mod tests {
                 rate: "1s".into(),
                 mode: Mode::Latest,
                 recovered: None,
+                known: None,
+                hint: None,
             }],
             ..Subscribed::default()
         };

@@ -7,7 +7,7 @@ use super::super::subject::Subject;
 use super::super::test::Test;
 use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
 use super::LOAD;
-use crate::feed::{Face, Failure, Fault, FeedTypeInfo, Schema, describe};
+use crate::feed::{Face, Failure, Fault, FeedTypeInfo, Schema, describe, in_a_line};
 
 pub const TESTS: &[Test] = &[
     Test::new("create", "It can be created, with the configuration given or with none.", create)
@@ -39,7 +39,7 @@ fn create(subject: &Subject) -> Tested {
         if !wanting.is_empty() {
             return Err(skipped(format!(
                 "it does not run without a configuration ({}); {GIVE}",
-                wanting.join("; ")
+                in_a_line(&wanting)
             )));
         }
     }

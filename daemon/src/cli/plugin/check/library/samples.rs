@@ -11,7 +11,7 @@ use super::super::test::Test;
 use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
 use super::CREATE;
 use super::configuration::feed_type;
-use crate::feed::{FeedTypeInfo, Mode, Schema, prefix};
+use crate::feed::{FeedTypeInfo, Mode, Schema, in_a_line, prefix};
 
 /// Polls that may be without a sample before it is said to have none.
 const POLLS: u64 = 5;
@@ -125,7 +125,7 @@ fn value_schema(subject: &Subject) -> Tested {
                     "{} on {:?}: {} in {value}",
                     sample.event,
                     sample.topic,
-                    faults.join("; ")
+                    in_a_line(&faults)
                 ));
             }
         }

@@ -1,0 +1,160 @@
+//! Whose message a busy room takes: each address has the same share of it, and each publisher at an address the same share of
+//! that. While the room is not busy, whoever speaks is heard.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::{MESSAGES_BURST, MESSAGES_PER_S, Seat};
+
+/// Who publishes, as far as fairness is concerned. What a client calls itself is no matter: names cost nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Publisher {
+    /// Where it is; none: on this machine.
+    pub address: Option<IpAddr>,
+    /// Its connection; none: it publishes over HTTP.
+    pub seat: Option<Seat>,
+}
+
+/// Whoever has not tried for so long leaves its share to the others.
+const ACTIVE_MS: u64 = 5_000;
+/// Publishers that are told apart. More than so many share one share.
+const PUBLISHERS_MAX: usize = 4_096;
+/// Of what the room takes in the long run, so much is shared out: a little less than all, so that a room that was flooded
+/// becomes able to take bursts again.
+const SHARED_PER_MS: f64 = 0.9 * MESSAGES_PER_S as f64 / 1_000.0;
+/// Half of what a room takes at once is kept for those who have not used up their share.
+pub const KEPT: u64 = MESSAGES_BURST / 2;
+
+/// What a publisher may still say while the room is busy, in messages, as of `at_ms`.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    left: f64,
+    at_ms: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Fairness {
+    by_address: HashMap<Option<IpAddr>, HashMap<Option<Seat>, Share>>,
+    publishers: usize,
+    swept_ms: u64,
+}
+
+impl Fairness {
+    /// Takes one message out of a publisher's share. `is_busy`: only who has some left may speak.
+    ///
+    /// # Errors
+    /// It has none: after how many milliseconds it has.
+    pub fn take(&mut self, who: Publisher, is_busy: bool, now_ms: u64) -> Result<(), u64> {
+        self.sweep(now_ms);
+        let is_known = self.by_address.get(&who.address).is_some_and(|known| known.contains_key(&who.seat));
+        let who = if is_known || self.publishers < PUBLISHERS_MAX { who } else { Publisher::default() };
+        let addresses = self.by_address.len() + usize::from(!self.by_address.contains_key(&who.address));
+        let neighbours = self.by_address.entry(who.address).or_default();
+        let others = neighbours.len() + usize::from(!neighbours.contains_key(&who.seat));
+        let part = 1.0 / (addresses * others) as f64;
+        let most = (KEPT as f64 * part).max(1.0);
+        let share = neighbours.entry(who.seat).or_insert_with(|| {
+            self.publishers += 1;
+            Share { left: most, at_ms: now_ms }
+        });
+        let passed = now_ms.saturating_sub(share.at_ms) as f64;
+        let left = (share.left + passed * SHARED_PER_MS * part).min(most);
+        let is_heard = left >= 1.0 || !is_busy;
+        *share = Share {
+            left: if is_heard { (left - 1.0).max(0.0) } else { left },
+            at_ms: now_ms.max(share.at_ms),
+        };
+        match is_heard {
+            true => Ok(()),
+            false => Err(((1.0 - left) / (SHARED_PER_MS * part)).ceil() as u64),
+        }
+    }
+
+    /// Once a second, forgets who is not active.
+    fn sweep(&mut self, now_ms: u64) {
+        if now_ms.abs_diff(self.swept_ms) < 1_000 {
+            return;
+        }
+        self.swept_ms = now_ms;
+        self.by_address.retain(|_, publishers| {
+            publishers.retain(|_, share| now_ms.abs_diff(share.at_ms) < ACTIVE_MS);
+            !publishers.is_empty()
+        });
+        self.publishers = self.by_address.values().map(HashMap::len).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seat(conn: u32) -> Publisher {
+        Publisher { address: None, seat: Some(Seat { shard: 0, conn, generation: 1 }) }
+    }
+
+    fn far(last: u8, conn: u32) -> Publisher {
+        Publisher { address: Some(IpAddr::from([192, 0, 2, last])), ..seat(conn) }
+    }
+
+    /// Each of the loud tries 50 times a second, for ten seconds, as long as the room is busy; how many of its messages, one
+    /// every half second, the quiet one got through, and how many the room took of all.
+    fn heard(loud: &[Publisher], quiet: Publisher) -> (usize, usize) {
+        let (mut fairness, mut heard, mut all) = (Fairness::default(), 0, 0);
+        for now_ms in (0..10_000).step_by(20) {
+            for who in loud {
+                all += usize::from(fairness.take(*who, true, now_ms).is_ok());
+            }
+            if now_ms % 500 == 0 {
+                heard += usize::from(fairness.take(quiet, true, now_ms).is_ok());
+            }
+        }
+        (heard, all + heard)
+    }
+
+    #[test]
+    fn who_says_little_is_heard_beside_those_who_shout() {
+        let crowd: Vec<Publisher> = (0..20).map(seat).collect();
+        let (quiet, all) = heard(&crowd, seat(99));
+        assert_eq!(quiet, 20, "its share is four a second");
+        assert!((700..=1_100).contains(&all), "{all}");
+        let (quiet, _) = heard(&(0..100).map(seat).collect::<Vec<_>>(), seat(999));
+        assert!((8..=12).contains(&quiet), "its share is a little less than one a second: {quiet}");
+    }
+
+    #[test]
+    fn many_connections_of_one_address_have_one_share() {
+        let crowd: Vec<Publisher> = (0..64).map(|conn| far(1, conn)).collect();
+        let (quiet, _) = heard(&crowd, far(2, 0));
+        assert_eq!(quiet, 20);
+    }
+
+    #[test]
+    fn who_is_alone_has_all_and_who_is_silent_leaves_it_to_others() {
+        let mut fairness = Fairness::default();
+        assert!((0..KEPT).all(|_| fairness.take(seat(1), true, 0).is_ok()));
+        let wait_ms = fairness.take(seat(1), true, 0).unwrap_err();
+        assert!((10..=12).contains(&wait_ms), "{wait_ms}");
+        assert!(
+            (0..1_000).all(|_| fairness.take(seat(1), false, 1).is_ok()),
+            "nobody waits for a room that is not busy"
+        );
+        for conn in 10..19 {
+            let _ = fairness.take(seat(conn), true, 2);
+        }
+        let wait_ms = fairness.take(seat(1), true, 3).unwrap_err();
+        assert!(wait_ms > 100, "ten share it: {wait_ms}");
+        assert!(fairness.take(seat(1), true, 6_100).is_ok());
+        assert_eq!(fairness.publishers, 1, "the others are forgotten");
+        assert!(fairness.take(seat(1), true, 0).is_ok(), "a clock that goes back takes nothing away");
+    }
+
+    #[test]
+    fn publishers_that_are_told_apart_have_a_bound() {
+        let mut fairness = Fairness::default();
+        for conn in 0..2 * PUBLISHERS_MAX as u32 {
+            let _ = fairness.take(seat(conn), true, 0);
+        }
+        assert!(fairness.publishers <= PUBLISHERS_MAX + 1);
+    }
+}

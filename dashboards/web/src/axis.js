@@ -1,0 +1,68 @@
+// The labels of a chart's axes: as fine as the step from one to the next, so that each says where it stands.
+import * as format from "./format.js";
+
+const PLACES_MAX = 12;
+/** A label may be off by this share of a step: steps of 1,024 have no short decimals. */
+const TOLERANCE = 0.01;
+/** From here on, digits after the point are beyond what a double holds. */
+const HUGE = 1e15;
+
+/** Steps as uPlot has them: 1, 2, 2.5 and 5 times each power of ten. Written as text, so that they are the same doubles. */
+const DECIMAL = Array.from({ length: 28 }, (_, i) => [1, 2, 2.5, 5].map((n) => Number(`${n}e${i - 12}`))).flat();
+const BINARY = Array.from({ length: 60 }, (_, i) => 2 ** i);
+const HOUR = 3_600;
+const DAY = 24 * HOUR;
+const LENGTHS = [
+  ...DECIMAL.filter((step) => step < 1),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800],
+  ...[1, 2, 6, 12].map((hours) => hours * HOUR),
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000, 20_000].map((days) => days * DAY),
+];
+
+/** The steps that labels of a field's figures may have, ascending. */
+export function steps(path) {
+  if (format.BYTES.test(path)) return BINARY;
+  return format.SECONDS.test(path) ? LENGTHS : DECIMAL;
+}
+
+/** Digits after the point that multiples of a step need. */
+export function places(step) {
+  for (let n = 0; n < PLACES_MAX; n += 1) {
+    const scaled = step * 10 ** n;
+    if (Math.abs(scaled - Math.round(scaled)) <= scaled * TOLERANCE) return n;
+  }
+  return PLACES_MAX;
+}
+
+const fixed = (n, places) =>
+  n.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
+
+/** Labels of a field's figures at `ticks`, which are `step` apart: all with the same unit and as many digits. */
+export function figures(path, ticks, step) {
+  if (format.BYTES.test(path)) {
+    const greatest = Math.max(1, ...ticks.map(Math.abs));
+    const power = Math.min(Math.floor(Math.log2(greatest) / 10), format.BYTE_UNITS.length - 1);
+    const unit = format.BYTE_UNITS[power] + (path.endsWith("_per_s") ? "/s" : "");
+    const size = 1024 ** power;
+    return ticks.map((tick) => `${fixed(tick / size, places(step / size))} ${unit}`);
+  }
+  if (format.SECONDS.test(path)) return ticks.map((tick) => length(tick, step));
+  if (ticks.some((tick) => Math.abs(tick) >= HUGE)) return ticks.map((tick) => format.figure(path, tick));
+  const unit = format.PERCENT.test(path) ? " %" : (format.measure(path) ?? "");
+  return ticks.map((tick) => fixed(tick, places(step)) + unit);
+}
+
+/** A length of time: `3 d`, `26 h`, `0:04:05`, `0.25 s`. */
+function length(seconds, step) {
+  if (step < 1) return `${fixed(seconds, places(step))} s`;
+  if (step % DAY === 0) return `${fixed(seconds / DAY, 0)} d`;
+  if (step % HOUR === 0) return `${fixed(seconds / HOUR, 0)} h`;
+  const size = Math.abs(seconds);
+  const two = (n) => String(Math.floor(n)).padStart(2, "0");
+  return `${seconds < 0 ? "-" : ""}${Math.floor(size / HOUR)}:${two((size % HOUR) / 60)}:${two(size % 60)}`;
+}
+
+/** Labels of times of the day, Unix seconds: without seconds where each stands on a whole minute. */
+export function times(ticks, step) {
+  return ticks.map((tick) => (step % 60 === 0 ? format.minute : format.time)(tick * 1000));
+}

@@ -1,0 +1,84 @@
+// An outage that is seen from across the room: a banner, the values dimmed, and another title and icon of the page.
+import * as format from "./format.js";
+
+/** A connection that is back sooner is told by the header alone: a banner that comes and goes makes the page jump. */
+const PATIENCE_MS = 1_000;
+const ICON = { well: "favicon.svg", lost: "favicon-lost.svg" };
+
+export class Outage {
+  #parts;
+  #icon = document.querySelector('link[rel="icon"]');
+  #title = document.title;
+  #state = { name: "connecting" };
+  /** When the connection was lost, Unix ms; 0 while it lives. Before the first one, when the first try failed. */
+  #since = 0;
+  #wasLive = false;
+  #hint = "";
+  #shown = false;
+
+  /** @param parts the elements: banner, what (in words, once), next (what comes next, counted down) */
+  constructor(parts) {
+    this.#parts = parts;
+  }
+
+  /** How the connection is now. */
+  link(state) {
+    this.#state = state;
+    if (state.name === "live") {
+      this.#since = 0;
+      this.#wasLive = true;
+      this.#hint = "";
+    } else if (this.#since === 0 && state.name !== "connecting") {
+      this.#since = Date.now();
+    }
+    this.paint(performance.now());
+  }
+
+  /** What may be the cause, once that was looked at. */
+  set hint(text) {
+    this.#hint = text;
+  }
+
+  /** Called a few times a second. */
+  paint(now) {
+    const stopped = this.#state.name === "stopped";
+    const shown = stopped || (this.#since > 0 && Date.now() - this.#since >= PATIENCE_MS);
+    if (shown !== this.#shown) this.#show(shown);
+    if (!shown) return;
+    const { what, next } = this.#parts;
+    set(what, stopped ? refusal(this.#state) : this.#loss());
+    set(next, stopped ? "It does not try again by itself." : `${this.#hint} ${this.#next(now)}`.trim());
+    document.title = `⚠ ${stopped ? "Refused" : "No connection"} · ${this.#title}`;
+  }
+
+  #show(shown) {
+    this.#shown = shown;
+    this.#parts.banner.hidden = !shown;
+    document.documentElement.toggleAttribute("data-outage", shown);
+    this.#icon.href = shown ? ICON.lost : ICON.well;
+    if (!shown) {
+      document.title = this.#title;
+      set(this.#parts.what, "");
+    }
+  }
+
+  #loss() {
+    if (!this.#wasLive) return "There is no connection to the server.";
+    return `The connection was lost at ${format.time(this.#since)}. The values below are from then.`;
+  }
+
+  #next(now) {
+    if (this.#state.name !== "waiting") return "Trying now.";
+    return `Trying again in ${Math.max(0, Math.ceil((this.#state.until - now) / 1000))} s.`;
+  }
+}
+
+function refusal({ code, reason }) {
+  return reason
+    ? `The server refused this page: ${reason} (${code}).`
+    : `The server refused this page with ${code} and gave no reason.`;
+}
+
+function set(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,185 @@
+// Quotes, trades, the weather and a machine's gauges, each shown as its readers expect it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { exact, leaves } from "../../dashboards/web/src/fields.js";
+import * as kinds from "../../dashboards/web/src/kinds.js";
+import { Topic } from "../../dashboards/web/src/topics.js";
+import { quote, serveAlone, tick } from "./alone.js";
+import { linkSays, rowOf } from "./view.js";
+
+const QUOTE = {
+  symbol: "BTC/USD",
+  source_symbol: "XBT/USD",
+  source: "kraken",
+  price: "60065.50",
+  bid: "60065.5",
+  bid_size: "0.4",
+  ask: "60065.6",
+  ask_size: "1.2",
+  high: "61000.0",
+  low: "59000.1",
+  change: "-434.50",
+  change_pct: "-0.72",
+  volume: "1234.5678",
+  currency: "USD",
+  delay_s: 0,
+  session: "24x7",
+};
+const TRADE = { symbol: "AAPL", source: "alpaca", id: 7, price: "189.31", size: "100", side: "buy", topic: "x" };
+const WEATHER = {
+  place: "oslo",
+  source: "open-meteo",
+  latitude: 59.91,
+  longitude: 10.75,
+  temperature_c: -3.5,
+  humidity_pct: 81,
+  wind_ms: 4.63,
+  condition: "light snow",
+};
+
+let alone;
+before(async () => (alone = await serveAlone()));
+after(() => alone?.close());
+
+/** A topic that has heard these values, in this order. */
+function topicOf(kind, ...values) {
+  const topic = new Topic("some.topic");
+  values.forEach((value, i) => {
+    const data = { topic: "some.topic", seq: i + 1, ts: i + 1, value };
+    topic.take(kind, data, JSON.stringify({ event: kind, data }));
+  });
+  return topic;
+}
+const change = (topic) => kinds.change(topic, exact(topic.text).data.value);
+const names = (kind, value, main) => kinds.details(kind, leaves(value), main).map(([path]) => path);
+
+test("what a reader of a kind looks for comes first, and what the row says already not at all", () => {
+  const quoted = names("quote", QUOTE, "price");
+  assert.deepEqual(quoted.slice(0, 6), ["bid", "ask", "high", "low", "volume", "session"]);
+  const traded = names("trade", TRADE, "price");
+  assert.deepEqual(traded, ["size", "side"]);
+  const weather = names("weather", WEATHER, "temperature_c");
+  assert.deepEqual(weather, ["condition", "humidity_pct", "wind_ms"]);
+  for (const told of ["symbol", "source_symbol", "source", "topic", "change", "change_pct", "price"]) {
+    assert.ok(!quoted.includes(told), told);
+  }
+  assert.deepEqual(names("grid", { hz: 50.01, note: "calm", source: "x" }, "hz"), ["note"]);
+});
+
+test("a quote's change is the day's, with its source's digits", () => {
+  assert.deepEqual(
+    [change(topicOf("quote", QUOTE)).text, change(topicOf("quote", QUOTE)).direction],
+    ["▼ −434.50 (−0.72 %)", "down"],
+  );
+  for (const [value, text] of [
+    [{ price: "101.00", change: "1.00" }, "▲ +1.00 (+1.00 %)"],
+    [{ price: "101.0", prev_close: "100.00" }, "▲ +1.00 (+1.00 %)"],
+    [{ price: 189.3, change: 0.57, change_pct: 0.3 }, "▲ +0.57 (+0.30 %)"],
+    [{ price: "101.00", change_pct: "-2.345" }, "▼ −2.35 %"],
+    [{ price: "100.00", change: "0.00", change_pct: "0.00" }, "0.00 (0.00 %)"],
+    [{ price: "-37.63", prev_close: "-10.00" }, "▼ −27.63"],
+  ]) {
+    assert.equal(change(topicOf("quote", value)).text, text, JSON.stringify(value));
+  }
+});
+
+test("where no day's change is told, it is the step, and its title says which it is", () => {
+  const stepped = change(topicOf("quote", { price: "10.00" }, { price: "10.25" }));
+  assert.deepEqual(stepped, { text: "▲ +0.25", direction: "up", title: "since the tick before" });
+  assert.match(change(topicOf("quote", QUOTE)).title, /of the day/);
+  const traded = change(topicOf("trade", { price: "10.00" }, { price: "9.50" }));
+  assert.deepEqual([traded.text, traded.direction], ["▼ −0.50", "down"]);
+});
+
+test("only where direction means something has it an arrow and a colour", () => {
+  for (const [kind, from, to, text] of [
+    ["cpu", { busy_pct: 10 }, { busy_pct: 30.5 }, "+20.5"],
+    ["memory", { used_pct: 50 }, { used_pct: 40 }, "−10.0"],
+    ["uptime", { uptime_s: 61 }, { uptime_s: 62 }, "+1 s"],
+    ["weather", { temperature_c: 20 }, { temperature_c: 19.5 }, "−0.5"],
+    ["net", { rx_bytes_per_s: 0 }, { rx_bytes_per_s: 2048 }, "+2.0 KiB"],
+    ["sine", 1, 2, "+1"],
+  ]) {
+    const { text: shown, direction } = change(topicOf(kind, from, to));
+    assert.deepEqual([shown, direction], [text, ""], kind);
+  }
+  assert.equal(kinds.step("quote", "volume", 5, 3).direction, "", "more volume is neither good nor bad");
+});
+
+test("changes of different sizes are put in order by their share", () => {
+  const bytes = topicOf("net", { rx_bytes_per_s: 1_000_000 }, { rx_bytes_per_s: 1_010_000 });
+  const price = topicOf("quote", { price: "189.30", change: "9.01", change_pct: "5.00" });
+  assert.ok(kinds.share(bytes) > 0.9 && kinds.share(bytes) < 1.1);
+  assert.equal(kinds.share(price), 5);
+  assert.equal(kinds.share(topicOf("note", "text")), 0);
+  assert.equal(kinds.share(topicOf("net", { rx_bytes_per_s: 0 }, { rx_bytes_per_s: 8 })), 1);
+});
+
+test("only a value that says so is simulated", () => {
+  for (const value of [{ simulated: true }, { source: "sim" }]) assert.ok(kinds.isSimulated(value));
+  for (const value of [null, 3, "sim", {}, { simulated: "no" }, { simulated: false }, { source: "nyse" }]) {
+    assert.ok(!kinds.isSimulated(value), JSON.stringify(value));
+  }
+});
+
+test("a wide page shows the whole quote, and a busy machine is not red", async () => {
+  const page = await alone.open(({ sayText }) => {
+    sayText(tick("quote", "crypto.BTC-USD", 1, JSON.stringify(QUOTE)));
+    sayText(tick("cpu", "host.cpu", 1, '{"busy_pct":10.0,"user_pct":8.0}'));
+    sayText(tick("cpu", "host.cpu", 2, '{"busy_pct":95.5,"user_pct":8.0}'));
+  });
+  await page.setViewportSize({ width: 1920, height: 1000 });
+  const row = rowOf(page, "crypto.BTC-USD");
+  await row.getByText("▼ −434.50 (−0.72 %)").waitFor();
+  assert.equal(await row.getAttribute("data-trend"), "down");
+  const seen = await row.locator(".details").evaluate((cell) => {
+    const box = cell.getBoundingClientRect();
+    return [...cell.children]
+      .filter((field) => field.checkVisibility() && field.getBoundingClientRect().bottom <= box.bottom + 1)
+      .map((field) => field.textContent);
+  });
+  const wanted = ["bid 60065.5", "ask 60065.6", "high 61000.0", "low 59000.1", "volume 1234.5678", "session 24x7"];
+  assert.deepEqual(seen.slice(0, wanted.length), wanted);
+  assert.match(await row.locator(".details").getAttribute("title"), /symbol BTC\/USD.*source kraken/);
+  const gauge = rowOf(page, "host.cpu");
+  await gauge.locator(".change").getByText("+85.5", { exact: true }).waitFor();
+  const [colour, muted] = await gauge.locator(".change, .kind").evaluateAll((cells) =>
+    cells.map((cell) => getComputedStyle(cell).color),
+  );
+  assert.equal(colour, muted, "a gauge's change has a colour");
+  await page.close();
+});
+
+test("a simulated value says so beside its topic and in its chart, and a real one does not", async () => {
+  const page = await alone.open(({ sayText }) => {
+    sayText(tick("quote", "sim.AAPL", 1, '{"price":"189.16","simulated":true}'));
+    sayText(quote("stocks.AAPL", 1, '"189.16"'));
+  }, { hash: "#topics=sim.AAPL,stocks.AAPL" });
+  await linkSays(page, "Live");
+  await rowOf(page, "sim.AAPL").getByText("simulated").waitFor();
+  await page.locator('.chart[data-topic="sim.AAPL"]').getByText("simulated").waitFor();
+  assert.ok(await rowOf(page, "stocks.AAPL").locator(".simulated").isHidden());
+  assert.ok(await page.locator('.chart[data-topic="stocks.AAPL"] .simulated').isHidden());
+  assert.ok(!(await rowOf(page, "sim.AAPL").locator(".details").textContent()).includes("simulated"));
+  await page.setViewportSize({ width: 390, height: 844 });
+  const cut = await page.$eval('.chart[data-topic="sim.AAPL"] h3', (name) => name.scrollWidth > name.clientWidth);
+  assert.ok(!cut, "the chart's name makes way for the mark");
+  const mark = rowOf(page, "sim.AAPL").locator(".simulated");
+  assert.ok(await mark.isVisible());
+  const { x, width } = await mark.boundingBox();
+  assert.ok(x >= 0 && x + width <= 390);
+  await page.close();
+});
+
+test("an observation that its source calls stale is marked, until a current one comes", async () => {
+  const observed = (more) => JSON.stringify({ ...WEATHER, ...more });
+  let talk;
+  const page = await alone.open((connection) => (talk = connection));
+  await linkSays(page, "Live");
+  talk.sayText(tick("weather", "nws.KSEA", 1, observed({ stale: true })));
+  const badge = rowOf(page, "nws.KSEA").locator(".details .badge");
+  await badge.getByText("stale at its source").waitFor();
+  talk.sayText(tick("weather", "nws.KSEA", 2, observed({})));
+  await badge.waitFor({ state: "hidden" });
+  await page.close();
+});
