@@ -190,8 +190,8 @@ async fn trades_in_any_order_and_a_time_ahead_reach_a_client_and_hold_up_nothing
     let daemon = daemon().feed(feed).run().await;
     let (_kraken, mut peer) = accepted(kraken).await;
     let mut client = daemon.connected().await;
-    client.subscribe(json!({"topics": ["crypto.BTC-USD"]})).await;
     client.subscribe(json!({"topics": ["crypto.trades.BTC-USD"], "mode": "all"})).await;
+    client.subscribe(json!({"topics": ["crypto.BTC-USD"]})).await;
     client.until("quote").await;
     peer.ticker_at("BTC/USD", "99999.9", "2099-01-01T00:00:00Z");
     let ahead = client.until("quote").await;
