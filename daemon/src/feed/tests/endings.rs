@@ -61,8 +61,11 @@ fn a_failure_is_told_once() {
         FeedState::Down,
         "set symbols; waits for a changed configuration, and tries again in 10 min",
     );
-    let told = bench.states.iter().filter(|(_, reason)| reason.contains("set symbols")).count();
+    // Clients hear of it once as well, and no more than that it is so.
+    let told =
+        bench.states.iter().filter(|(_, reason)| reason.contains("its configuration is wrong")).count();
     assert_eq!(told, 1, "{:?}", bench.states);
+    assert!(!bench.states.iter().any(|(_, reason)| reason.contains("set symbols")), "{:?}", bench.states);
 }
 
 #[test]
