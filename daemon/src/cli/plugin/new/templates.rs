@@ -44,7 +44,7 @@ pub const GUIDE: File =
 
 /// The SDK's source.
 pub const SDK: &[File] = files!("src":
-    "abi.rs" "error.rs" "export.rs" "feed.rs" "host.rs" "info.rs" "lib.rs" "sample.rs" "testing/loaded.rs"
+    "abi.rs" "error.rs" "export.rs" "feed.rs" "host.rs" "info.rs" "lib.rs" "sample.rs" "secrets.rs" "testing/loaded.rs"
     "testing/mod.rs");
 
 const RUST_POLL: &[File] = files!("examples/rust-poll":
