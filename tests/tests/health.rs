@@ -116,3 +116,22 @@ async fn some_refusals_among_good_samples_are_told_and_change_nothing() {
     assert_eq!(figures, [json!("up"), json!(10), json!(200), json!(20)], "{entry}");
     assert!(readiness(&daemon).await.contains("20 of 220 samples refused"));
 }
+
+/// What is wrong with a configuration is for operators: clients are listed what they are told.
+#[tokio::test]
+async fn the_list_tells_clients_no_more_than_the_notices_do() {
+    let wrong = r#"read start; echo '{"fail":"config","msg":"no such key: hunter2"}'; exit 78"#;
+    let daemon = daemon().feed(tickerd_tests::exec("s", ["/bin/sh", "-c", wrong])).run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.*"]})).await;
+    let told = loop {
+        let told = client.notice("feed").await.data;
+        if told["reason"] != "starting" {
+            break told;
+        }
+    };
+    let entry = listed(&daemon, "s").await;
+    assert_eq!((&entry["state"], &entry["reason"]), (&told["state"], &told["reason"]));
+    assert!(!entry.to_string().contains("hunter2"), "{entry}");
+    assert!(readiness(&daemon).await.contains("[-]feed s failed: down: "));
+}
