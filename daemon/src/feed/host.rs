@@ -131,6 +131,12 @@ impl Host {
         (!error.is_empty()).then_some(error)
     }
 
+    /// A call begins: what was said before belongs to none.
+    pub fn forget(&self) {
+        self.take_error();
+        self.take_refusal();
+    }
+
     /// Why a sample was refused last.
     pub fn take_refusal(&self) -> Option<String> {
         let refusal = std::mem::take(&mut *self.refusal.lock().unwrap_or_else(PoisonError::into_inner));
