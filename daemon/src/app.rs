@@ -121,7 +121,8 @@ impl App {
         )?;
 
         let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
-        let aging = lanes.clone();
+        let (aging, counted) = (lanes.clone(), lanes.clone());
+        let listed = config.feeds.iter().map(|feed| feed.name.clone()).zip(lanes.iter().cloned()).collect();
         for (feed, lane) in config.feeds.iter().zip(&lanes) {
             feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
         }
@@ -165,14 +166,14 @@ impl App {
             readiness: Arc::new(move || readiness::judge(&judged, &aging, store.as_deref())),
         };
         let admin = admin.start(sources)?;
-        let commands = reload::commands(&feeds, &config.feeds);
+        let commands = reload::commands(&feeds, &config.feeds, counted);
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
             fanout.asker(),
-            introduction::documents(contract),
+            introduction::documents(contract, listed),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;

@@ -313,6 +313,8 @@ mod tests {
             isolation: "process".into(),
             plugin: "/p/sim.so".into(),
             version: "1.0".into(),
+            samples: 90,
+            refused: 10,
             sha256: None,
         };
         let reload = |feed: Option<&str>| {

@@ -39,6 +39,7 @@ pub mod metrics;
 pub mod model;
 pub mod output;
 pub mod panics;
+pub mod priority;
 pub mod pulse;
 pub mod server;
 pub mod store;

@@ -12,6 +12,7 @@ use tickerd::cli::demo::{DemoArgs, next_steps};
 use tickerd::cli::record::{RecordArgs, Recorder};
 use tickerd::cli::{self, Cli, Command, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, RunArgs};
 use tickerd::config::{self, Config};
+use tickerd::priority::{self, JournalLines};
 use tickerd::{output, panics};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -169,7 +170,11 @@ fn log() -> Result<(), String> {
     let lines = tracing_subscriber::fmt::layer().with_writer(output::stderr).with_ansi(
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none(),
     );
-    tracing_subscriber::registry().with(lines).with(filter).init();
+    let log = tracing_subscriber::registry();
+    match priority::is_journal() {
+        true => log.with(lines.event_format(JournalLines::default())).with(filter).init(),
+        false => log.with(lines).with(filter).init(),
+    }
     Ok(())
 }
 

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::priority;
+
 /// Bytes that wait for one reader. Above that a line is dropped.
 const WAITING_BYTES_MAX: usize = 512 * 1024;
 /// What a line costs besides its text.
@@ -36,9 +38,12 @@ pub fn stderr() -> &'static Output {
     &STDERR
 }
 
-/// Writes text to standard error, behind what was logged before.
+/// Writes what is wrong to standard error, behind what was logged before.
 pub fn tell(text: &str) {
-    STDERR.push(text.as_bytes());
+    match priority::is_journal() {
+        true => STDERR.push(priority::errors(text).as_bytes()),
+        false => STDERR.push(text.as_bytes()),
+    }
 }
 
 /// Writes text to standard output. If that is closed, that is the reader's choice and no reason to end.
@@ -154,6 +159,11 @@ impl Shared {
         loop {
             let line = self.next();
             let written = write_line(to, &line).is_ok();
+            if !written {
+                failed += 1;
+                // Before the line counts as done: who has waited for that finds it counted.
+                DROPPED.fetch_add(1, Ordering::Relaxed);
+            }
             let mut queue = self.lock();
             queue.bytes -= line.len() + LINE_COST;
             queue.is_writing = false;
@@ -163,10 +173,6 @@ impl Shared {
                 if queue.bytes <= WAITING_BYTES_MAX / 2 { std::mem::take(&mut queue.missing) } else { 0 };
             drop(queue);
             self.changed.notify_all();
-            if !written {
-                failed += 1;
-                DROPPED.fetch_add(1, Ordering::Relaxed);
-            }
             let untold = missing + if written { std::mem::take(&mut failed) } else { 0 };
             if untold > 0 {
                 tell(untold);

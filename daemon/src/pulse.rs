@@ -174,6 +174,10 @@ impl Pulse {
         if writer.is_some() {
             board.keep_ledger();
         }
+        for (feed, source) in sources.iter().enumerate() {
+            let max_age = source.lane.freshness().source_max_age();
+            board.heed_source(feed, max_age.map(|age| age.as_micros() as u64));
+        }
         let mut pending = Beat::default();
         if n > 0 {
             board.restore(restored, n, wall_us() / 1_000, &mut pending.due);

@@ -215,14 +215,14 @@ pub fn of_serde(config: &[u8], error: &serde_json::Error) -> String {
     Secrets::of(&config).hide(&without_quotations(text))
 }
 
-/// What serde or TOML says without the value that it quotes.
+/// What serde or TOML says, also within a longer text, without the value that it quotes.
 pub fn without_quotations(text: &str) -> String {
     let unquoted = ["invalid type: ", "invalid value: ", "unknown variant "].iter().find_map(|head| {
-        let rest = text.strip_prefix(head)?;
+        let (before, rest) = text.split_once(head)?;
         let (seen, expected) = rest.rsplit_once(", expected ")?;
         // `string "…"`, `integer `5``, `map`; a variant is a quotation alone.
         let kind = seen.split(['"', '`']).next().unwrap_or_default().trim_end();
-        Some(format!("{}, expected {expected}", format!("{head}{kind}").trim_end()))
+        Some(format!("{before}{}, expected {expected}", format!("{head}{kind}").trim_end()))
     });
     unquoted.unwrap_or_else(|| text.to_owned())
 }
@@ -311,5 +311,10 @@ mod tests {
             let error = serde_json::from_str::<Config>(config).unwrap_err();
             assert_eq!(of_serde(config.as_bytes(), &error), says);
         }
+        let within = "create: invalid type: string \"sk\", expected u32 at line 1 column 7";
+        assert_eq!(
+            without_quotations(within),
+            "create: invalid type: string, expected u32 at line 1 column 7"
+        );
     }
 }

@@ -139,6 +139,17 @@ test("the name of a control holds the words that are seen on it", async () => {
   await page.close();
 });
 
+/** Keeps what the page puts off, and for how long, in `waits`. */
+const keepWaits = (page) =>
+  page.addInitScript(() => {
+    const { setTimeout } = globalThis;
+    globalThis.waits = [];
+    globalThis.setTimeout = (wake, ms) => {
+      globalThis.waits.push(ms);
+      return setTimeout(wake, ms);
+    };
+  });
+
 test("a server that restarts is met again inside the window it named", async () => {
   let closed, back;
   const page = await open(({ socket, say, connections }) => {
@@ -151,7 +162,7 @@ test("a server that restarts is met again inside the window it named", async () 
       closed = Date.now();
       socket.close({ code: 1012, reason: "restarting" });
     }, 100);
-  });
+  }, { prepare: keepWaits });
   await linkSays(page, "Reconnecting");
   await linkSays(page, "Live");
   assert.ok(back - closed >= 1_400, `came back after ${back - closed} ms`);

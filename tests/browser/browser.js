@@ -15,6 +15,9 @@ const ARGS = [
   "--disable-sync",
 ];
 
+/** How long a test waits for what must come: long, as a busy machine is slow, and never for time to pass. */
+const WAIT_MS = 60_000;
+
 /** Opens a browser; `close` also removes its profile. */
 export async function openBrowser() {
   const profile = await mkdtemp(join(tmpdir(), "tickerd-browser-"));
@@ -23,6 +26,7 @@ export async function openBrowser() {
     args: ARGS,
     viewport: { width: 1360, height: 860 },
   });
+  context.setDefaultTimeout(WAIT_MS);
   return {
     context,
     async close() {

@@ -165,6 +165,16 @@ test("a refusal is told in its words, and not asked for again", async () => {
   await page.close();
 });
 
+test("a real daemon says what is wrong with a name, and is not asked again", async () => {
+  const page = await browser.context.newPage();
+  const sockets = [];
+  page.on("websocket", (socket) => sockets.push(socket));
+  await page.goto(`${origin}/?name=an%20n&server=ws://127.0.0.1:${daemon.port}/ws`);
+  await linkIs(page, /^stopped: bad_request: .*name.*\(4000\)$/);
+  assert.equal(sockets.length, 1);
+  await page.close();
+});
+
 test("lines that come before the past is told stand behind it, and what is gone is told", async () => {
   const message = (seq, value, more = {}) => ({ event: "message", data: { topic: "rooms.lobby", seq, ts: seq, from: "user:bob", value, ...more } });
   let talk;

@@ -1,8 +1,13 @@
 // All configured feeds are on the page, also those of which nothing has come.
 import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { quote, serveAlone } from "./alone.js";
-import { rowOf } from "./view.js";
+import { openPage } from "./browser.js";
+import { startDaemon } from "./daemon.js";
+import { linkSays, rowOf } from "./view.js";
 
 let alone, open;
 
@@ -88,4 +93,44 @@ test("a list of feeds that did not come is asked for again, and an older daemon 
   assert.equal(asked, 1);
   assert.ok(await old.locator("#outage").isHidden());
   await old.close();
+});
+
+test("of a real daemon's feeds the page shows the one that is refused, the one that is down and the one that says nothing", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tickerd-feeds-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const shell = (name, script) =>
+    `[[feed]]\nname = "${name}"\nexec = ["/bin/sh", "-c", ${JSON.stringify(script)}]\ninterval = "100ms"\n`;
+  const line = (event, price) => `echo '{"topic":"AAPL","event":"${event}","data":{"price":"${price}"}}'`;
+  const config = join(folder, "tickerd.toml");
+  await writeFile(
+    config,
+    shell("fine", `${line("quote", "189.30")}; exec cat`) +
+      shell("refused", `while ${line("Bad Event", "1.00")}; do read order; done`) +
+      shell("gone", "exit 3") +
+      shell("silent", "exec cat"),
+  );
+  const daemon = await startDaemon({ config });
+  t.after(() => daemon.stop());
+  const page = await openPage(alone.browser.context, daemon.url);
+  await linkSays(page, "Live");
+  const says = (feed) => page.locator(`tbody[data-feed="${feed}"] tr.feed`);
+  await rowOf(page, "fine.AAPL").waitFor();
+  await says("refused").getByText(/^degraded since \d\d:\d\d:\d\d$/).waitFor();
+  await says("refused").getByText(/refused: bad_event/).waitFor();
+  await says("gone").getByText(/^down since \d\d:\d\d:\d\d$/).waitFor();
+  await says("silent").waitFor();
+  await page.locator("#notices").getByText(/Feed refused is degraded since .*bad_event/).waitFor();
+  assert.deepEqual(
+    await page.$$eval("tbody[data-feed]", (groups) => groups.map((group) => group.dataset.feed)),
+    ["fine", "gone", "refused", "silent"],
+  );
+  const out = new URL("out/", import.meta.url);
+  await mkdir(out, { recursive: true });
+  await page.screenshot({ path: new URL("feeds.png", out).pathname });
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const feed of ["refused", "gone", "silent"]) assert.ok(await says(feed).isVisible());
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  await page.screenshot({ path: new URL("feeds-phone.png", out).pathname });
+  assert.deepEqual(page.errors, []);
+  await page.close();
 });

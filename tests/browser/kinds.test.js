@@ -162,6 +162,8 @@ test("a simulated value says so beside its topic and in its chart, and a real on
   assert.ok(await page.locator('.chart[data-topic="stocks.AAPL"] .simulated').isHidden());
   assert.ok(!(await rowOf(page, "sim.AAPL").locator(".details").textContent()).includes("simulated"));
   await page.setViewportSize({ width: 390, height: 844 });
+  const cut = await page.$eval('.chart[data-topic="sim.AAPL"] h3', (name) => name.scrollWidth > name.clientWidth);
+  assert.ok(!cut, "the chart's name makes way for the mark");
   const mark = rowOf(page, "sim.AAPL").locator(".simulated");
   assert.ok(await mark.isVisible());
   const { x, width } = await mark.boundingBox();

@@ -49,6 +49,18 @@ test("a first visit draws charts by itself, and they have lines", async () => {
   for (const topic of topics) await hasLine(page, topic);
 });
 
+test("nobody takes the simulated quotes for real ones, nor the machine's figures for simulated ones", async () => {
+  const marks = ".simulated:not([hidden])";
+  await page.fill("#filter", "sim."); // rows out of sight are not painted
+  await page.waitForFunction(
+    (marks) => [...document.querySelectorAll('tr[data-topic^="sim."]')].every((row) => row.querySelector(marks)),
+    marks,
+  );
+  await page.fill("#filter", "");
+  await seqPasses(page, "host", 1);
+  assert.equal(await page.locator(`tr[data-topic^="host."] ${marks}`).count(), 0);
+});
+
 test("ages are those of values just come", async () => {
   const ages = Object.values(await column(page, "sim", "age"));
   assert.ok(

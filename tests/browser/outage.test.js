@@ -77,7 +77,7 @@ test("an outage is seen from across the room, on any screen, until it is over", 
   await page.screenshot({ path: new URL("outage-phone.png", out).pathname });
   await page.setViewportSize({ width: 1360, height: 860 });
   daemon = await startDaemon({ listen: `127.0.0.1:${daemon.port}` });
-  await linkSays(page, "Live", 30_000);
+  await linkSays(page, "Live");
   await banner.waitFor({ state: "hidden" });
   assert.deepEqual([await page.title(), await icon()], [title, "favicon.svg"]);
   assert.notEqual(...(await looks()));

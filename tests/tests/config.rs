@@ -24,9 +24,12 @@ async fn check(text: &str) -> (i32, String, String) {
 
 #[tokio::test]
 async fn a_good_file_is_summed_up() {
-    let (code, out, err) = check("[[feed]]\nname = \"s\"\nexec = [\"/bin/cat\", \"/dev/null\"]\n").await;
+    // Whatever listens on tickerd's usual ports is none of this test's business.
+    let server = "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n";
+    let feed = "[[feed]]\nname = \"s\"\nexec = [\"/bin/cat\", \"/dev/null\"]\n";
+    let (code, out, err) = check(&format!("{server}{feed}")).await;
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.ends_with(": ok (1 feed, listens on 127.0.0.1:8425, admin on 127.0.0.1:8426)\n"), "{out}");
+    assert!(out.ends_with(": ok (1 feed, listens on 127.0.0.1:0, admin on 127.0.0.1:0)\n"), "{out}");
 }
 
 #[tokio::test]
@@ -51,7 +54,10 @@ async fn a_wrong_file_does_not_start() {
 
 #[tokio::test]
 async fn a_public_address_is_refused_unless_meant() {
-    for key in ["listen = [\"0.0.0.0:0\"]", "listen = [\"[::]:0\"]", "admin = \"0.0.0.0:0\""] {
+    for (listen, admin) in
+        [("0.0.0.0:0", "127.0.0.1:0"), ("[::]:0", "127.0.0.1:0"), ("127.0.0.1:0", "0.0.0.0:0")]
+    {
+        let key = format!("listen = [\"{listen}\"]\nadmin = \"{admin}\"");
         let (code, _, err) = check(&format!("[server]\n{key}\n")).await;
         assert_eq!(code, 78, "{key}");
         assert!(err.contains("insecure_public"), "{err}");
@@ -61,13 +67,6 @@ async fn a_public_address_is_refused_unless_meant() {
     let (code, out, err) = tickerd(&["--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"]).await;
     assert_eq!((code, out.as_str()), (78, ""));
     assert!(err.contains("--listen") && err.contains("insecure_public"), "{err}");
-}
-
-#[tokio::test]
-async fn a_plugin_that_is_not_there_is_a_warning() {
-    let (code, out, _) = check("[[feed]]\nname = \"s\"\nplugin = \"tickerd_feed_none\"\n").await;
-    assert_eq!(code, 0);
-    assert!(out.contains("warning: ") && out.contains("tickerd_feed_none"), "{out}");
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ async fn sighup_tries_what_waits_at_once() {
         .await;
     let mut witness = Witness::of(&daemon).await;
     let mut client = subscriber(&daemon, "late").await;
-    told(&mut client, "late", "down", "there is no such file").await;
+    told(&mut client, "late", "down", "its configuration is wrong").await;
     std::os::unix::fs::symlink("/bin/sh", &late).unwrap();
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
     daemon.logged("SIGHUP: feeds that wait to be tried again are tried now").await;

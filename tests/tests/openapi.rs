@@ -36,6 +36,7 @@ async fn paths_answer_as_the_openapi_document_tells() {
     let evil = "Origin: https://evil.example\r\n";
     let two = "Host: a\r\nHost: b\r\n";
     let tag = format!("If-None-Match: {}\r\n", tag(&daemon, "/v1/topics/s.a").await);
+    let feeds = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/feeds").await);
     let (topics, topic, past) = ("/v1/topics", "/v1/topics/{topic}", "/v1/topics/{topic}/history");
     let long = "1".repeat(70_000);
     for (template, request, headers, body, status) in [
@@ -97,6 +98,15 @@ async fn paths_answer_as_the_openapi_document_tells() {
         (past, "OPTIONS /v1/topics/s.*/history", "", "", 422),
         (past, "OPTIONS /v1/topics/nobody.a/history", "", "", 404),
         (past, "OPTIONS /v1/topics/s.a/history", evil, "", 403),
+        ("/v1/feeds", "GET /v1/feeds", "", "", 200),
+        ("/v1/feeds", "HEAD /v1/feeds", "", "", 200),
+        ("/v1/feeds", "GET /v1/feeds", evil, "", 403),
+        ("/v1/feeds", "GET /v1/feeds", "Host: a\r\nHost: b\r\n", "", 400),
+        ("/v1/feeds", "DELETE /v1/feeds", "", "", 405),
+        ("/v1/feeds", "GET /v1/feeds", &feeds, "", 304),
+        ("/v1/feeds", "HEAD /v1/feeds", &feeds, "", 304),
+        ("/v1/feeds", "OPTIONS /v1/feeds", "", "", 204),
+        ("/v1/feeds", "OPTIONS /v1/feeds", evil, "", 403),
         ("/v1/sse", "GET /v1/sse", "", "", 400),
         ("/v1/sse", "GET /v1/sse?topics=s.a", evil, "", 403),
         ("/v1/sse", "POST /v1/sse?topics=s.a", "", "", 405),

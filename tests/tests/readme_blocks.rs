@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use tickerd_tests::author::program;
 use tickerd_tests::daemon::{command, target};
-use tickerd_tests::{daemon, exec, json, within};
+use tickerd_tests::{daemon, exec, json, raw_c, within};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -253,9 +253,12 @@ async fn configurations_are_right() {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("tickerd.toml");
         std::fs::write(&file, &block.text).unwrap();
-        // Where a file is named, there is one, as there would be after `make`.
-        std::fs::write(folder.path().join("tide.so"), "").unwrap();
-        succeeds(command().arg("check").arg(&file), &format!("line {}", block.line)).await;
+        // Where a plugin is named, there is one, as there would be after `make`.
+        std::fs::copy(raw_c("good"), folder.path().join("tide.so")).unwrap();
+        let mut check = command();
+        check.arg("check").arg(&file);
+        check.env("TICKERD_SERVER__LISTEN", "127.0.0.1:0").env("TICKERD_SERVER__ADMIN", "127.0.0.1:0");
+        succeeds(&mut check, &format!("line {}", block.line)).await;
     }
 }
 

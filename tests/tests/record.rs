@@ -63,7 +63,8 @@ async fn a_feed_is_recorded_sample_by_sample() {
     assert!(samples.is_sorted_by_key(|sample| sample.at_ms));
     let trades: Vec<_> = samples.iter().filter(|sample| sample.topic == "trades.ACME").collect();
     assert!(trades.iter().all(|trade| trade.is_event && trade.event == "trade"));
-    let ids: Vec<_> = trades.iter().map(|trade| trade.data["id"].as_u64().unwrap()).collect();
+    let ids: Vec<u64> =
+        trades.iter().map(|trade| trade.data["id"].as_str().unwrap().parse().unwrap()).collect();
     assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>(), "every trade, once");
 
     // The same seed says the same again, whenever it is asked.

@@ -190,8 +190,8 @@ async fn what_cannot_be_played_is_told_with_the_remedy() {
     std::fs::write(&wrong, "hello\n").unwrap();
     let missing = folder.path().join("missing.ndjson");
     for (feed, says) in [
-        (day(&missing), "missing.ndjson: cannot be read"),
-        (day(&wrong), "wrong.ndjson: line 1: this is no header"),
+        (day(&missing), "<file>: cannot be read"),
+        (day(&wrong), "<file>: line 1: this is no header"),
         (day(&wrong).configured("speed = 0"), "neither a number from 0.001 to 1000000 nor"),
         (day(&wrong).set("isolation = \"in-process\""), "delete isolation"),
     ] {

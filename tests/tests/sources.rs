@@ -147,7 +147,7 @@ async fn a_refused_key_waits_for_a_person_and_is_told_nowhere() {
 
 #[tokio::test]
 async fn crypto_reaches_a_client_and_comes_back_after_a_cut() {
-    let kraken = Kraken::start(&[("BTC/USD", "64000.10000")]).today();
+    let kraken = Kraken::start(&[("BTC/USD", "64000.10000")]).behind(Duration::ZERO);
     let feed = Feed::plugin("crypto", "tickerd_feed_crypto")
         .set("interval = \"50ms\"")
         .configured("symbols = [\"BTC/USD\"]")
@@ -177,6 +177,52 @@ async fn crypto_reaches_a_client_and_comes_back_after_a_cut() {
     let values = client.until("values").await;
     let seq = values.data["values"][0]["data"]["seq"].as_u64().unwrap();
     assert!(seq >= first, "numbers go on after the cut: {first}, then {seq}");
+}
+
+#[tokio::test]
+async fn trades_in_any_order_and_a_time_ahead_reach_a_client_and_hold_up_nothing() {
+    let kraken = Kraken::start(&[("BTC/USD", "64000.10000")]).behind(Duration::from_secs(60));
+    let feed = Feed::plugin("crypto", "tickerd_feed_crypto")
+        .set("interval = \"50ms\"")
+        .configured("symbols = [\"BTC/USD\"]")
+        .configured("trades = true")
+        .configured(&format!("base_url = \"{}\"", kraken.url()));
+    let daemon = daemon().feed(feed).run().await;
+    let (_kraken, mut peer) = accepted(kraken).await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["crypto.BTC-USD"]})).await;
+    client.subscribe(json!({"topics": ["crypto.trades.BTC-USD"], "mode": "all"})).await;
+    client.until("quote").await;
+    peer.ticker_at("BTC/USD", "99999.9", "2099-01-01T00:00:00Z");
+    let ahead = client.until("quote").await;
+    assert_eq!(
+        (&ahead.value()["price"], &ahead.data["src_ts"]),
+        (&json!("99999.9"), &json!(null)),
+        "{}",
+        ahead.text
+    );
+    peer.ticker("BTC/USD", "64000.2");
+    assert_eq!(client.until("quote").await.value()["price"], "64000.2");
+    peer.trades("update", "BTC/USD", &[(663, "1.3"), (662, "1.2"), (661, "1.1")]);
+    let mut ids = Vec::new();
+    while ids.len() < 3 {
+        ids.push(client.until("trade").await.value()["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids, ["663", "662", "661"]);
+}
+
+#[tokio::test]
+async fn an_old_quote_is_told_to_clients_with_its_age() {
+    let kraken = Kraken::start(&[("BTC/USD", "64000.10000")]).behind(Duration::from_secs(3 * 60 * 60 + 60));
+    let feed = Feed::plugin("crypto", "tickerd_feed_crypto")
+        .configured("symbols = [\"BTC/USD\"]")
+        .configured(&format!("base_url = \"{}\"", kraken.url()));
+    let daemon = daemon().feed(feed).run().await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["crypto.BTC-USD"]})).await;
+    let (_kraken, _peer) = accepted(kraken).await;
+    let reason = told(&mut client, "crypto", "degraded").await;
+    assert_eq!(reason, "BTC/USD: stale, its last quote was 3 h old by kraken's time");
 }
 
 /// Takes the feed's connection; the mock waits on a thread of its own.

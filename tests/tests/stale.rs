@@ -268,3 +268,35 @@ async fn a_polled_feed_has_its_own_greatest_age() {
     daemon.metric_until(&is_in_state("polled", "stale"), |is| is == 1.0).await;
     assert_eq!(daemon.metric(&is_in_state("s", "up")).await, Some(1.0));
 }
+
+/// Goal: a source that repeats what is old brings no news, whatever comes of it. Only a `max_age` that someone has set is
+/// held against the source's time.
+#[tokio::test]
+async fn values_that_are_old_by_their_sources_time_are_stale_though_they_come() {
+    let (script, daemon) = aging("1h").await;
+    let mut client = daemon.connected().await;
+    client.subscribe(json!({"topics": ["s.*"]})).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let say =
+        |topic: &str, value: u32, ts: u64| json!({"topic": topic, "event": "tick", "data": value, "ts": ts});
+    let hours = 3_600_000;
+    script.line(&say("a", 1, now - 3 * hours - 60_000).to_string()).await;
+    let stale = client.notice("stale").await;
+    assert_eq!((stale.topics(), &stale.data["max_age_ms"]), (vec!["s.a"], &json!(hours)));
+    let told = client.notice("feed").await.data;
+    assert_eq!(told["state"], "degraded", "{told}");
+    assert_eq!(
+        told["reason"], "its newest value is 3 h old by its source's own time; max_age is 60m",
+        "{told}"
+    );
+    daemon.metric_until(&is_in_state("s", "degraded"), |is_it| is_it == 1.0).await;
+    // What has no time of its own, or none that can be, is as new as it came.
+    for (topic, ts) in [("b", 0), ("c", now / 1_000), ("d", now + hours)] {
+        script.line(&say(topic, 1, ts).to_string()).await;
+        client.until_tick(&format!("s.{topic}")).await;
+    }
+    daemon.metric_until(&is_in_state("s", "up"), |is_it| is_it == 1.0).await;
+    script.line(&say("a", 2, now).to_string()).await;
+    assert_eq!(client.notice("fresh").await.topics(), ["s.a"]);
+    assert_eq!(client.tick().await.topic(), "s.a");
+}

@@ -2,7 +2,8 @@
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
-use tickerd_tests::{Script, daemon, exec, json, steady, within};
+use tickerd_tests::daemon::command;
+use tickerd_tests::{Feed, Script, daemon, exec, json, steady, within};
 use tokio::net::UnixDatagram;
 
 /// A service manager's end of the socket.
@@ -126,4 +127,57 @@ async fn sigterm_before_ready_stops_at_once() {
     daemon.signal(Signal::SIGTERM);
     manager.until("STOPPING=1").await;
     assert!(daemon.exit().await.success());
+}
+
+/// Goal: `journalctl -p warning` shows what was not as it should be. Method: a pipe whose number is that of `JOURNAL_STREAM`.
+#[tokio::test]
+async fn the_journal_gets_priorities_and_no_second_time() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::fs::MetadataExt;
+    let folder = TempDir::new().unwrap();
+    let good = folder.path().join("good.toml");
+    let feed = Feed::plugin("gone", "tickerd_feed_none");
+    std::fs::write(&good, daemon().feed(feed).toml()).unwrap();
+    let bad = folder.path().join("bad.toml");
+    std::fs::write(&bad, "[server]\nheartbeet = \"1s\"\n").unwrap();
+    // What comes up to a line with `until`, or to the end.
+    let lines = |config: &std::path::Path, is_journal: bool, until: &'static str| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let number =
+            std::fs::metadata(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer))).unwrap();
+        let inode = number.ino() + u64::from(!is_journal);
+        let mut command = command();
+        command.arg("--config").arg(config).env("JOURNAL_STREAM", format!("{}:{inode}", number.dev()));
+        command.env("XDG_RUNTIME_DIR", folder.path()).stdout(std::process::Stdio::null()).stderr(writer);
+        let child = command.spawn().unwrap();
+        // What it still holds of the pipe.
+        drop(command);
+        let read = tokio::task::spawn_blocking(move || {
+            let mut seen: Vec<String> = Vec::new();
+            for line in BufReader::new(reader).lines() {
+                seen.push(line.unwrap());
+                if !until.is_empty() && seen.last().unwrap().contains(until) {
+                    break;
+                }
+            }
+            seen
+        });
+        async move {
+            let seen = within("the line", read).await.unwrap();
+            drop(child);
+            seen
+        }
+    };
+    let seen = lines(&good, true, "did you mean").await;
+    assert!(seen.last().unwrap().starts_with("<4>WARN "), "{seen:#?}");
+    for line in &seen {
+        let (priority, rest) = line.split_at(3);
+        assert!(["<3>", "<4>", "<6>"].contains(&priority), "{line}");
+        assert!(!rest.starts_with("20") && !rest.contains('\x1b'), "{line}");
+    }
+    let seen = lines(&bad, true, "").await;
+    assert!(!seen.is_empty() && seen.iter().all(|line| line.starts_with("<3>")), "{seen:#?}");
+    // Another stream, as behind a pipe of the shell's: a time, and no priority.
+    let seen = lines(&good, false, "did you mean").await;
+    assert!(seen.iter().all(|line| line.starts_with("20")), "{seen:#?}");
 }

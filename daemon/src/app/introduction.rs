@@ -1,15 +1,18 @@
-//! Brings what feeds say of themselves to the contract, and the contract's documents to the server: rooms that do not know
-//! each other.
+//! Brings what feeds say of themselves to the contract, and documents to the server: the contract's, and how the feeds are.
+//! These rooms do not know each other.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use hyper::header::HeaderValue;
 
 use crate::contract::{self, Contract, EventSaid, Said};
 use crate::fanout::topics::FeedFacts;
-use crate::feed::{Hello, OnHello};
+use crate::feed::{Hello, OnHello, now_unix_ms};
+use crate::model::lane::{FeedState, Health, Lane};
+use crate::model::protocol::event::{FeedEntry, Feeds};
 use crate::model::protocol::rate;
-use crate::server::{Document, Documents, Listen};
+use crate::server::{Document, Documents, FEEDS, Listen};
 
 /// What is known before any feed has spoken.
 pub fn facts(feeds: &[FeedFacts], addresses: &[Listen]) -> contract::Facts {
@@ -35,14 +38,39 @@ pub fn of(feed: &str, contract: &Arc<Contract>) -> OnHello {
     Box::new(move |hello| contract.hear(&feed, said(hello)))
 }
 
-/// The contract's documents as the server asks for them.
-pub fn documents(contract: Arc<Contract>) -> Documents {
+/// A feed's name, and where it is told how the feed is.
+pub type Listed = (String, Arc<Lane>);
+
+/// The contract's documents, and the list of feeds, as the server asks for them.
+pub fn documents(contract: Arc<Contract>, feeds: Vec<Listed>) -> Documents {
     Arc::new(move |path| {
+        if path == FEEDS {
+            return list(&feeds);
+        }
         let document = contract.document(path)?;
         // Hexadecimal digits in quotes.
         let etag = HeaderValue::from_str(&document.etag).ok()?;
         Some(Document { bytes: document.bytes, etag })
     })
+}
+
+/// How each feed is, as clients may know it: nothing that was not told to them.
+fn list(feeds: &[Listed]) -> Option<Document> {
+    let told: Vec<Health> = feeds.iter().map(|(_, lane)| lane.told().unwrap_or_else(starting)).collect();
+    let entries = feeds
+        .iter()
+        .zip(&told)
+        .map(|((name, lane), health)| FeedEntry::new(name, health, lane.freshness().counts(), lane.tally()));
+    let feeds = entries.collect();
+    let bytes = serde_json::to_vec(&Feeds { feeds }).ok()?;
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    let etag = HeaderValue::from_str(&format!("\"{:016x}\"", hasher.finish())).ok()?;
+    Some(Document { bytes: bytes.into(), etag })
+}
+
+fn starting() -> Health {
+    Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() }
 }
 
 fn said(hello: &Hello) -> Said {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::admin::{Check, Readiness};
 use crate::feed::Supervisor;
-use crate::model::lane::{FeedState, Health, Lane};
+use crate::model::lane::{FeedState, Health, Lane, Tally};
 use crate::store::{Standing, Trouble};
 
 /// Rung whenever a feed's state changes.
@@ -52,8 +52,8 @@ pub fn judge(feeds: &[Supervisor], lanes: &[Arc<Lane>], store: Option<&Standing>
     checks.extend(store.map(|store| of_store(store.trouble())));
     for (feed, lane) in feeds.iter().zip(lanes) {
         let health = feed.health();
-        let ok = !matches!(health.state, FeedState::Down | FeedState::Stale);
-        let detail = describe(&health, lane.freshness().counts());
+        let ok = matches!(health.state, FeedState::Up | FeedState::Closed);
+        let detail = describe(&health, lane.freshness().counts(), lane.tally());
         checks.push(Check { name: format!("feed {}", feed.name()), ok, detail });
     }
     Readiness { ready: spoken, checks }
@@ -71,10 +71,14 @@ fn of_store(trouble: Option<Trouble>) -> Check {
 
 /// A feed's state in one line: `up since 2026-11-23T12:03:11Z, 3 of 20 topics stale`, and
 /// `down: it ended of itself; starts again in 0.5 s (since …)`.
-fn describe(health: &Health, (stale, topics): (usize, usize)) -> String {
+fn describe(health: &Health, (stale, topics): (usize, usize), tally: Tally) -> String {
     let mut facts = format!("since {}", utc(health.since));
     if stale > 0 {
         facts.push_str(&format!(", {stale} of {topics} topics stale"));
+    }
+    let Tally { accepted, refused } = tally;
+    if refused > 0 {
+        facts.push_str(&format!(", {refused} of {} samples refused", accepted + refused));
     }
     match health.reason.as_str() {
         "" => format!("{} {facts}", health.state.as_str()),
@@ -124,13 +128,14 @@ mod tests {
     #[test]
     fn a_line_says_state_reason_time_and_what_is_stale() {
         let health = |state, reason: &str| Health { state, since: 0, reason: reason.into() };
-        assert_eq!(describe(&health(FeedState::Up, ""), (0, 20)), "up since 1970-01-01T00:00:00Z");
+        let (none, some) = (Tally::default(), Tally { accepted: 90, refused: 10 });
+        assert_eq!(describe(&health(FeedState::Up, ""), (0, 20), none), "up since 1970-01-01T00:00:00Z");
         assert_eq!(
-            describe(&health(FeedState::Up, ""), (3, 20)),
-            "up since 1970-01-01T00:00:00Z, 3 of 20 topics stale"
+            describe(&health(FeedState::Up, ""), (3, 20), some),
+            "up since 1970-01-01T00:00:00Z, 3 of 20 topics stale, 10 of 100 samples refused"
         );
         assert_eq!(
-            describe(&health(FeedState::Down, "it ended"), (20, 20)),
+            describe(&health(FeedState::Down, "it ended"), (20, 20), none),
             "down: it ended (since 1970-01-01T00:00:00Z, 20 of 20 topics stale)"
         );
     }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::config::{self, Isolation};
 use crate::control::{Commands, FeedRow, RELOAD_MAX, ReloadRow, Reloading};
 use crate::feed::{Reloaded, Supervisor};
+use crate::model::lane::{Lane, Tally};
 use crate::systemd;
 
 /// A feed as it was configured: its name, what it runs, and where.
@@ -19,14 +20,19 @@ struct Configured {
 }
 
 /// What the admin socket commands.
-pub fn commands(feeds: &Arc<Vec<Supervisor>>, configured: &[config::Feed]) -> Commands {
+pub fn commands(
+    feeds: &Arc<Vec<Supervisor>>,
+    configured: &[config::Feed],
+    lanes: Vec<Arc<Lane>>,
+) -> Commands {
     let configured: Vec<Configured> = configured.iter().map(Configured::of).collect();
     let (listed, reloaded) = (Arc::downgrade(feeds), Arc::downgrade(feeds));
     Commands {
         list: Arc::new(move || {
             let feeds = listed.upgrade();
-            let both = feeds.iter().flat_map(|feeds| feeds.iter()).zip(&configured);
-            both.map(|(feed, configured)| row(feed, configured)).collect()
+            let feeds = feeds.iter().flat_map(|feeds| feeds.iter());
+            let all = feeds.zip(&configured).zip(&lanes);
+            all.map(|((feed, configured), lane)| row(feed, configured, lane.tally())).collect()
         }),
         reload: Arc::new(move |name| {
             let feeds = reloaded.upgrade().ok_or("tickerd is stopping")?;
@@ -48,7 +54,7 @@ impl Configured {
     }
 }
 
-fn row(feed: &Supervisor, configured: &Configured) -> FeedRow {
+fn row(feed: &Supervisor, configured: &Configured, tally: Tally) -> FeedRow {
     let health = feed.health();
     let runs = feed.runs();
     let plugin = runs.as_ref().map(|(path, _)| path.display().to_string());
@@ -59,6 +65,8 @@ fn row(feed: &Supervisor, configured: &Configured) -> FeedRow {
         reason: health.reason,
         isolation: configured.isolation.to_owned(),
         plugin: plugin.unwrap_or_else(|| configured.plugin.clone()),
+        samples: tally.accepted,
+        refused: tally.refused,
         version: feed.hello().map(|hello| hello.version).unwrap_or_default(),
         sha256: runs.and_then(|(_, digest)| digest).map(|digest| digest.to_string()),
     }

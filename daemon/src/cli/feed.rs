@@ -123,7 +123,7 @@ fn ask(path: &Path, command: &Command) -> Result<Answer, String> {
 fn shown(answer: &Answer) -> String {
     let reloads = answer.reloads.iter().flatten().map(|row| cells(reload_cells(row)));
     let feeds = answer.feeds.as_ref().map(|feeds| {
-        let head = ["FEED", "STATE", "SINCE", "VERSION", "PLUGIN", "REASON"].map(str::to_owned);
+        let head = ["FEED", "STATE", "SINCE", "REFUSED", "VERSION", "PLUGIN", "REASON"].map(str::to_owned);
         std::iter::once(head.to_vec()).chain(feeds.iter().map(|row| cells(feed_cells(row))))
     });
     table(&feeds.into_iter().flatten().chain(reloads).collect::<Vec<_>>())
@@ -136,7 +136,11 @@ fn reload_cells(row: &ReloadRow) -> Vec<String> {
 fn feed_cells(row: &FeedRow) -> Vec<String> {
     let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     let row = row.clone();
-    vec![row.feed, row.state, utc(row.since), or_dash(&row.version), row.plugin, row.reason]
+    let refused = match row.refused {
+        0 => "-".to_owned(),
+        refused => format!("{refused} of {}", refused + row.samples),
+    };
+    vec![row.feed, row.state, utc(row.since), refused, or_dash(&row.version), row.plugin, row.reason]
 }
 
 /// What plugins say is shown on a terminal.
@@ -172,15 +176,17 @@ mod tests {
             isolation: "process".into(),
             plugin: "/p/x.so".into(),
             version: version.into(),
+            samples: 90,
+            refused: version.len() as u64 * 2,
             sha256: None,
         };
         let feeds = vec![row("sim", "", ""), row("a-longer-one", "1.2.3", "\x1b[2Jwhy")];
         let text = shown(&Answer { feeds: Some(feeds), ..Answer::default() });
         assert_eq!(
             text,
-            "FEED          STATE  SINCE                 VERSION  PLUGIN   REASON\n\
-             sim           up     2026-01-01T00:00:00Z  -        /p/x.so\n\
-             a-longer-one  up     2026-01-01T00:00:00Z  1.2.3    /p/x.so  \u{fffd}[2Jwhy\n"
+            "FEED          STATE  SINCE                 REFUSED    VERSION  PLUGIN   REASON\n\
+             sim           up     2026-01-01T00:00:00Z  -          -        /p/x.so\n\
+             a-longer-one  up     2026-01-01T00:00:00Z  10 of 100  1.2.3    /p/x.so  \u{fffd}[2Jwhy\n"
         );
     }
 

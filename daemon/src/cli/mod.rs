@@ -70,7 +70,10 @@ pub enum Command {
     Feed(FeedArgs),
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),
-    /// Read and check a configuration file, and do nothing else.
+    /// Say whether a daemon would run with this configuration file here, and each of its feeds too.
+    ///
+    /// Feeds are loaded and created in processes of their own, and do none of their work. Exit codes: 0 they would (warnings
+    /// may be told), 78 something is wrong.
     Check(CheckArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
     #[command(hide = true)]

@@ -13,6 +13,7 @@ mod history;
 mod limits;
 mod listen;
 mod names;
+mod places;
 mod problem;
 mod quantity;
 mod reader;
@@ -38,6 +39,7 @@ pub use feed::{Emit, Feed, Isolation, Source};
 pub use history::History;
 pub use limits::{EchoLimits, Limits};
 pub use listen::{Listen, ListenError};
+pub use places::{Finding, Places};
 pub use problem::{Problem, Problems};
 pub use quantity::read_duration;
 pub use server::Server;
@@ -98,10 +100,19 @@ impl Config {
         let name = file.display().to_string();
         match read(file) {
             Ok(text) => check(Text { name, text, ..Text::default() }, Some(&folder_of(file)), env, flags),
-            Err((what, change)) => {
-                let source = Text { name, ..Text::default() };
-                Err(Problems::sorted(vec![Problem::new(&source, &Origin::Nowhere, "", &what).change(change)]))
+            Err(unread) => Err(Problems::sorted(vec![unreadable(name, unread)])),
+        }
+    }
+
+    /// Reads a file as [`Config::load`] does, and keeps what could be read although something is wrong with it.
+    pub fn read(file: &Path, env: impl Iterator<Item = (String, String)>) -> Reading {
+        let name = file.display().to_string();
+        match read(file) {
+            Ok(text) => {
+                let source = Text { name, text, ..Text::default() };
+                examine(source, Some(&folder_of(file)), env, &Overrides::default())
             }
+            Err(unread) => Reading { problems: vec![unreadable(name, unread)], found: None },
         }
     }
 
@@ -113,6 +124,20 @@ impl Config {
         let source = Text { name: name.to_owned(), text: text.to_owned(), ..Text::default() };
         check(source, Some(base_dir), std::iter::empty(), &Overrides::default())
     }
+}
+
+/// A file as far as it could be read.
+#[derive(Debug)]
+pub struct Reading {
+    /// Everything that is wrong with what is written.
+    pub problems: Vec<Problem>,
+    /// What is written, with defaults in place of what is wrong, and its places; nothing if the file is no TOML.
+    pub found: Option<(Config, Places)>,
+}
+
+fn unreadable(name: String, (what, change): (String, &'static str)) -> Problem {
+    let source = Text { name, ..Text::default() };
+    Problem::new(&source, &Origin::Nowhere, "", &what).change(change)
 }
 
 /// The path of every key there is, `[[feed]]` as `feed` and `[[topic]]` as `topic`, in alphabetical order.
@@ -127,20 +152,32 @@ pub fn known_keys() -> BTreeSet<String> {
     checker.known()
 }
 
-/// `base_dir` is there when there is a file.
 fn check(
     source: Text,
     base_dir: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
     flags: &Overrides,
 ) -> Result<Config, Problems> {
+    match examine(source, base_dir, env, flags) {
+        Reading { problems, found: Some((config, _)) } if problems.is_empty() => Ok(config),
+        Reading { problems, .. } => Err(Problems::sorted(problems)),
+    }
+}
+
+/// `base_dir` is there when there is a file.
+fn examine(
+    source: Text,
+    base_dir: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+    flags: &Overrides,
+) -> Reading {
     let known = known_keys();
     let (mut root, syntax) = document::parse(&source, &known);
     let hidden = document::hidden(&root, &known);
     let checker = Checker::new(Text { hidden, ..source });
     if syntax.iter().any(|problem| !document::is_local(&checker.source, problem)) {
         // The rest of the tree is in the wrong places; judging it would only mislead.
-        return Err(Problems::sorted(syntax));
+        return Reading { problems: syntax, found: None };
     }
     let broken: Vec<Option<usize>> = syntax.iter().map(Problem::line).collect();
     for (name, value) in env {
@@ -148,15 +185,14 @@ fn check(
     }
     overlay_flags(&mut root, flags);
     let (server, history, feeds, topics) = walk(&checker, &root, base_dir);
-    let verdict = checker.finish(&known);
-    if syntax.is_empty() {
-        return verdict.map(|warnings| Config { server, history, feeds, topics, warnings });
-    }
-    let mut all = syntax;
-    if let Err(others) = verdict {
-        all.extend(others.iter().filter(|problem| !broken.contains(&problem.line())).cloned());
-    }
-    Err(Problems::sorted(all))
+    let source = checker.source.clone();
+    let (others, warnings) = checker.finish(&known);
+    // One slip of the syntax is told once.
+    let others = others.into_iter().filter(|problem| syntax.is_empty() || !broken.contains(&problem.line()));
+    let problems = others.collect::<Vec<_>>();
+    let config = Config { server, history, feeds, topics, warnings };
+    let problems = syntax.into_iter().chain(problems).collect();
+    Reading { problems, found: Some((config, Places { source, root })) }
 }
 
 fn walk(

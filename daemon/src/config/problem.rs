@@ -79,6 +79,12 @@ impl Problem {
         }
     }
 
+    /// What is wrong with a variable of the environment that is no key.
+    pub fn of_variable(name: &str, what: &str, change: &str) -> Self {
+        let origin = Origin::Environment(name.to_owned());
+        Problem::new(&Source::default(), &origin, "", what).change(change)
+    }
+
     pub(super) fn seen(mut self, seen: &str) -> Self {
         self.seen = shorten(seen);
         self
@@ -246,7 +252,8 @@ fn shorten(text: &str) -> String {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(super) fn sorted(mut problems: Vec<Problem>) -> Self {
+    /// In the order of the file, each once.
+    pub fn sorted(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::rank);
         problems.dedup();
         Problems(problems)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::document::{Node, Table, Value};
 use super::environment;
-use super::problem::{Origin, Problem, Problems, Source};
+use super::problem::{Origin, Problem, Source};
 
 /// Other daemons' words for our keys.
 const SYNONYMS: [(&str, &str); 15] = [
@@ -118,13 +118,14 @@ impl Checker {
         self.known.borrow().clone()
     }
 
-    /// The verdict. `known` is every key there is, to tell what was meant by one that is not.
-    pub fn finish(self, known: &BTreeSet<String>) -> Result<Vec<Problem>, Problems> {
+    /// What is wrong, and what works and may not be meant. `known` is every key there is, to tell what was meant by one that
+    /// is not.
+    pub fn finish(self, known: &BTreeSet<String>) -> (Vec<Problem>, Vec<Problem>) {
         let mut problems = self.problems.into_inner();
         for (section, key, origin) in self.unknown.into_inner() {
             problems.push(unknown_problem(&self.source, known, &section, &key, &origin));
         }
-        if problems.is_empty() { Ok(self.warnings.into_inner()) } else { Err(Problems::sorted(problems)) }
+        (problems, self.warnings.into_inner())
     }
 }
 

@@ -44,6 +44,12 @@ pub struct FeedRow {
     pub plugin: String,
     /// As the plugin says; may be empty.
     pub version: String,
+    /// Samples accepted since the daemon started.
+    #[serde(default)]
+    pub samples: u64,
+    /// Samples refused since then.
+    #[serde(default)]
+    pub refused: u64,
     /// Of the bytes that run, where they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,

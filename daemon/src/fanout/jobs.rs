@@ -4,8 +4,11 @@
 //! What a command costs is known before it is paid, and is charged before: to the connection, and to the address that it comes
 //! from, so that whoever connects anew brings the debt along.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::cohorts::{CohortId, ConnId, Edit, Member};
 use super::connection::WaitsFor;
@@ -95,6 +98,15 @@ impl Default for Jobs {
             most: 0,
         }
     }
+}
+
+/// Never done: each time the shard looks at its beats, it looks here first.
+pub async fn begin_turns(shard: &RefCell<Shard>) -> Infallible {
+    std::future::poll_fn(|_| {
+        shard.borrow_mut().begin_turn();
+        Poll::Pending
+    })
+    .await
 }
 
 impl Shard {

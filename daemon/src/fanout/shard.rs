@@ -5,11 +5,9 @@ mod ending;
 mod sweep;
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
@@ -20,7 +18,7 @@ use super::arrival::{Arrival, Kind};
 use super::cohorts::{Cohorts, ConnId};
 use super::connection::{Budget, Connection};
 use super::enquiry::{Enquiry, Forwarded, Waiting};
-use super::jobs::Jobs;
+use super::jobs::{self, Jobs};
 use super::link::Link;
 use super::metrics::Metrics;
 use super::question::{Downlink, Uplink};
@@ -82,15 +80,6 @@ pub struct Inbox {
     pub stop: watch::Receiver<bool>,
     /// Counts the shard's sweeps.
     pub turns: Arc<AtomicU64>,
-}
-
-/// Never done: each time the shard looks at its beats, it looks here first.
-async fn begin_turns(shard: &RefCell<Shard>) -> Infallible {
-    std::future::poll_fn(|_| {
-        shard.borrow_mut().begin_turn();
-        Poll::Pending
-    })
-    .await
 }
 
 /// See the module.
@@ -160,7 +149,7 @@ impl Shard {
             let has_work = shard.borrow().has_work();
             tokio::select! {
                 biased;
-                never = begin_turns(&shard) => match never {},
+                never = jobs::begin_turns(&shard) => match never {},
                 _ = inbox.stop.wait_for(|stop| *stop) => break,
                 _ = sweep.tick() => {
                     inbox.turns.fetch_add(1, Ordering::Relaxed);

@@ -2,17 +2,13 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
-use crate::feed::journal::printable;
+use crate::feed::journal::{Journal, printable};
 use crate::model::json::no_number_at;
 
 /// Most characters of a line that are shown.
 const SHOWN_CHARS_MAX: usize = 120;
 /// Of these, so many stand before the place where it is wrong.
 const BEFORE_CHARS: usize = 80;
-/// Shorter texts of a configuration are names and words, not keys.
-const SECRET_BYTES_MIN: usize = 8;
 
 /// Why a line is not one of the protocol's.
 #[derive(Debug)]
@@ -89,62 +85,30 @@ impl LineError {
     }
 }
 
-/// What a feed's configuration holds that may be a key, and must not be shown where a feed prints it by mistake.
-#[derive(Debug, Default)]
-pub struct Secrets(Vec<String>);
-
-impl Secrets {
-    /// Every text of this line of JSON that is long enough for a key.
-    pub fn of(setup: &[u8]) -> Secrets {
-        fn gather(value: &Value, found: &mut Vec<String>) {
-            match value {
-                Value::String(text) if text.len() >= SECRET_BYTES_MIN => found.push(text.clone()),
-                Value::Array(items) => items.iter().for_each(|item| gather(item, found)),
-                Value::Object(keys) => keys.values().for_each(|value| gather(value, found)),
-                _ => {}
-            }
-        }
-        let mut found = Vec::new();
-        if let Ok(setup) = serde_json::from_slice::<Value>(setup) {
-            gather(&setup["config"], &mut found);
-        }
-        Secrets(found)
-    }
-}
-
-/// A line as it is shown: the part around the place where it is wrong, on one line, without what may be secret.
+/// A line as it is shown: the part around the place where it is wrong, on one line, without values of the configuration.
 pub struct Shown<'a> {
     line: &'a [u8],
     at: usize,
-    secrets: &'a Secrets,
+    journal: &'a Journal,
 }
 
 impl<'a> Shown<'a> {
     /// Of a line that makes no sense.
-    pub fn of(line: &'a [u8], error: &LineError, secrets: &'a Secrets) -> Shown<'a> {
-        Shown { line, at: error.at(), secrets }
+    pub fn of(line: &'a [u8], error: &LineError, journal: &'a Journal) -> Shown<'a> {
+        Shown { line, at: error.at(), journal }
     }
 
     /// Of one that does, from its start.
-    pub fn whole(line: &'a [u8], secrets: &'a Secrets) -> Shown<'a> {
-        Shown { line, at: 0, secrets }
+    pub fn whole(line: &'a [u8], journal: &'a Journal) -> Shown<'a> {
+        Shown { line, at: 0, journal }
     }
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let before = String::from_utf8_lossy(self.line.get(..self.at).unwrap_or_default()).chars().count();
-        let mut text = String::from_utf8_lossy(self.line).into_owned();
-        for secret in &self.secrets.0 {
-            // As it stands in a text of JSON as well.
-            let escaped = Value::from(secret.as_str()).to_string();
-            let escaped = escaped.trim_matches('"');
-            for form in [secret.as_str(), escaped] {
-                if text.contains(form) {
-                    text = text.replace(form, "***");
-                }
-            }
-        }
+        // Hidden before it is cut, or a part of a value would not be known for one.
+        let text = self.journal.hide(&String::from_utf8_lossy(self.line));
         let text = printable(text.trim());
         let skipped =
             if text.chars().count() > SHOWN_CHARS_MAX { before.saturating_sub(BEFORE_CHARS) } else { 0 };
@@ -160,6 +124,8 @@ impl fmt::Display for Shown<'_> {
 mod tests {
     use super::*;
     use crate::feed::lines::said;
+
+    use serde_json::json;
 
     fn told(line: &[u8]) -> String {
         said(line).unwrap_err().to_string()
@@ -184,8 +150,8 @@ mod tests {
 
     #[test]
     fn the_part_around_the_place_is_shown_on_one_line() {
-        let none = Secrets::default();
-        let shown = |line: &[u8]| Shown::of(line, &said(line).unwrap_err(), &none).to_string();
+        let journal = Journal::new("f", &json!({}));
+        let shown = |line: &[u8]| Shown::of(line, &said(line).unwrap_err(), &journal).to_string();
         assert_eq!(shown(b"  debug: \x1b[2Jhello\r"), "debug: \u{fffd}[2Jhello");
         let long = format!("{{\"event\":\"e\",\"data\":[{}NaN{}]}}", "1,".repeat(200), ",2".repeat(200));
         let part = shown(long.as_bytes());
@@ -195,12 +161,13 @@ mod tests {
 
     #[test]
     fn nothing_of_the_configuration_is_shown() {
-        let setup = br#"{"tfp":1,"instance":"f","config":{"a":["sk_live_\"1\"23"],"b":{"url":"wss://x.example"},"c":"USD"}}"#;
-        let secrets = Secrets::of(setup);
-        let line = [&b"got "[..], setup].concat();
-        let shown = Shown::of(&line, &said(&line).unwrap_err(), &secrets).to_string();
-        assert!(!shown.contains("sk_live") && !shown.contains("x.example"), "{shown}");
-        assert!(shown.contains("***") && shown.contains("USD"), "{shown}");
-        assert!(!Shown::whole(b"key sk_live_\"1\"23", &secrets).to_string().contains("live"));
+        let journal =
+            Journal::new("f", &json!({"a": ["sk_live_0123456789"], "b": {"url": "wss://x.example/y"}}));
+        let line = br#"got {"a":["sk_live_0123456789"],"b":{"url":"wss://x.example/y"}}"#;
+        for shown in [Shown::of(line, &said(line).unwrap_err(), &journal), Shown::whole(line, &journal)] {
+            let shown = shown.to_string();
+            assert!(!shown.contains("sk_live") && !shown.contains("x.example"), "{shown}");
+            assert!(shown.starts_with("got {"), "{shown}");
+        }
     }
 }

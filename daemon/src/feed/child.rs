@@ -10,7 +10,6 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::feed::bad_line::Secrets;
 use crate::feed::orders::Order;
 use crate::feed::plan::Plan;
 use crate::feed::report::{Failure, Reporter};
@@ -47,7 +46,7 @@ impl Child {
         let pid = process.id();
         let group = Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX));
         warden.watch(group);
-        let ears = Arc::new(Ears::new(pid, sink, report, warden, Secrets::of(&plan.setup), held));
+        let ears = Arc::new(Ears::new(pid, sink, report, warden, held));
         let (orders, ordered) = mpsc::sync_channel(8);
         // The setup is the first of at most eight: this cannot fail.
         let _ = orders.try_send(plan.setup);

@@ -52,7 +52,8 @@ impl Instance {
         interrupter: Arc<Interrupter>,
     ) -> Result<Instance, Failure> {
         let mut feed = std::ptr::null_mut();
-        (host.take_error(), host.take_refusal());
+        host.take_error();
+        host.take_refusal();
         // SAFETY: the table lives for ever, the configuration until the call returns, `feed` is a place for the answer.
         let status =
             unsafe { (kind.create)(host.table(), config.as_ptr().cast(), config.len(), &raw mut feed) };
@@ -75,7 +76,8 @@ impl Instance {
 
     /// Calls `poll`, or `run` for a push feed.
     pub fn work(&mut self) -> Result<(), Failure> {
-        (self.host.take_error(), self.host.take_refusal());
+        self.host.take_error();
+        self.host.take_refusal();
         // SAFETY: `feed` came from `create` and is not destroyed; only this thread makes these calls.
         let status = unsafe { (self.kind.work)(self.feed) };
         verdict(self.host, if self.kind.mode == Mode::Poll { "poll" } else { "run" }, status)

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use tickerd_sdk::secrets::Secrets;
+use tickerd_sdk::secrets::{Secrets, without_quotations};
 use tracing::Level;
 
 use crate::feed::allowance::Allowance;
@@ -36,6 +36,11 @@ impl Journal {
     /// What was said of the feed, without the values of its configuration: it may repeat a key that was written there.
     pub fn hide(&self, text: &str) -> String {
         self.secrets.hide(text)
+    }
+
+    /// As [`Journal::hide`], of an error, which may quote a value that is too short to be known for one.
+    pub fn hide_in_error(&self, text: &str) -> String {
+        self.hide(&without_quotations(text))
     }
 
     /// As [`Journal::hide`], when it is written at all.

@@ -10,7 +10,7 @@ use crate::feed::journal::Journal;
 use crate::feed::polling::{Due, Polling};
 use crate::feed::report::{Failure, Fault, Hello, Mode, Report};
 use crate::feed::running::Running;
-use crate::feed::sink::Voice;
+use crate::feed::sink::{STARTING, Voice};
 use crate::feed::trace;
 use crate::feed::watchdog::{Alarm, Watchdog};
 use crate::feed::{Limits, Source, Spec};
@@ -37,8 +37,6 @@ pub struct Life<'a> {
     resident: Option<u64>,
     left_behind: bool,
     wedged: Option<String>,
-    /// What a poll that does not return may lack, of a program.
-    hint: String,
     closing: Option<Closing>,
     /// Another one takes its place: it ends as soon as nothing it was asked for is open.
     retiring: bool,
@@ -84,7 +82,6 @@ impl<'a> Life<'a> {
             resident: None,
             left_behind: false,
             wedged: None,
-            hint: String::new(),
             closing: None,
             retiring: false,
         }
@@ -211,20 +208,18 @@ impl<'a> Life<'a> {
         }
         match polling.due(now)? {
             Due::Poll(count) => {
-                self.hint.clear();
                 self.voice.take_alive();
                 self.running.poll(count, polling.deadline());
             }
             Due::Interrupt => {
                 if let Source::Exec { .. } = self.spec.source {
-                    self.hint = polling.lacks(self.voice.take_alive());
+                    polling.doubt(self.voice.take_alive());
                 }
                 self.running.interrupt();
             }
             Due::GivingUp if self.wedged.is_some() => {}
             Due::GivingUp => {
-                let text =
-                    format!("poll has not returned for {}{}", seconds(polling.deadline() * 2), self.hint);
+                let text = polling.overdue(2);
                 return self.hang(now, text);
             }
         }
@@ -356,14 +351,14 @@ impl<'a> Life<'a> {
             return (FeedState::Down, wedged.clone());
         }
         if let Some(polling) = self.polling.as_ref().filter(|polling| polling.is_overdue()) {
-            let text = format!("poll has not returned for {}{}", seconds(polling.deadline()), self.hint);
+            let text = polling.overdue(1);
             return (FeedState::Stale, text);
         }
         if let Some(text) = self.watchdog.as_ref().and_then(silence_of) {
             return (FeedState::Stale, text);
         }
         if self.hello_by.is_some() || !self.voice.is_heard() {
-            return (FeedState::Down, "starting".into());
+            return (FeedState::Down, STARTING.into());
         }
         match self.failed_poll() {
             Some(failure) => (FeedState::Degraded, failure.message.clone()),

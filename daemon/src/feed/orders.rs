@@ -23,6 +23,9 @@ pub struct Setup {
     /// alone; a program knows nothing of this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hold: bool,
+    /// It is to say whether its configuration is right, and to end. Of tickerd's own programs; see [`super::rehearsal`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check: bool,
 }
 
 impl Setup {
@@ -41,6 +44,7 @@ impl Setup {
             topics_max,
             config,
             hold: false,
+            check: false,
         }
     }
 

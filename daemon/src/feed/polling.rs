@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::feed::Limits;
+use crate::feed::figures::seconds;
 use crate::feed::pacer::Pacer;
 use crate::feed::report::Failure;
 
@@ -30,6 +31,8 @@ pub struct Polling {
     current: Option<Current>,
     failures: u32,
     last_failure: Option<Failure>,
+    /// What the poll that runs may lack.
+    hint: String,
 }
 
 /// The poll that runs.
@@ -54,6 +57,7 @@ impl Polling {
             current: None,
             failures: 0,
             last_failure: None,
+            hint: String::new(),
         }
     }
 
@@ -70,6 +74,7 @@ impl Polling {
         match &mut self.current {
             None => {
                 self.count += 1;
+                self.hint.clear();
                 self.current = Some(Current { since: now, interrupted: false });
                 self.pacer.start(now);
                 Some(Due::Poll(self.count))
@@ -120,12 +125,17 @@ impl Polling {
         self.next = now;
     }
 
-    /// What a program may have forgotten that does not end this poll, though it has said something, or has not.
-    pub fn lacks(&self, has_spoken: bool) -> String {
-        match has_spoken {
+    /// The program that is polled does not end this poll, though it has said something, or has not: it may have forgotten to.
+    pub fn doubt(&mut self, has_spoken: bool) {
+        self.hint = match has_spoken {
             true => format!("; did it say {{\"done\":{}}}?", self.count),
             false => format!("; nothing came: did it flush its output, and say {{\"done\":{}}}?", self.count),
-        }
+        };
+    }
+
+    /// What to say of a poll that has taken so many deadlines.
+    pub fn overdue(&self, deadlines: u32) -> String {
+        format!("poll has not returned for {}{}", seconds(self.deadline * deadlines), self.hint)
     }
 
     /// Whether none runs.

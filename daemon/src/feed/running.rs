@@ -12,6 +12,40 @@ use crate::feed::runner::{Job, Runner};
 use crate::feed::sink::LaneSink;
 use crate::feed::{Isolation, Source, Spec};
 
+/// How much of its life a process is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// All of it, but a library waits with its work until it is told.
+    Held,
+    /// To get ready and to end: see [`super::rehearsal`].
+    Rehearsal,
+}
+
+/// The process of a feed.
+pub fn plan(spec: &Spec, admitted: &Admitted, part: Part) -> Plan {
+    let guest = match &admitted.source {
+        Source::Library { path, .. } => {
+            Guest::Library { feed: spec.name.clone(), path: path.clone(), sealed: admitted.sealed.clone() }
+        }
+        Source::Exec { argv } => Guest::Program(argv.clone()),
+    };
+    let setup = Setup {
+        hold: part != Part::Whole,
+        check: part == Part::Rehearsal,
+        ..Setup::new(&spec.name, spec.interval, spec.topics_max, config_of(spec))
+    };
+    Plan { program: spec.program.clone(), guest, working_dir: spec.working_dir.clone(), setup: setup.line() }
+}
+
+fn config_of(spec: &Spec) -> serde_json::Value {
+    match &spec.config {
+        serde_json::Value::Null => serde_json::json!({}),
+        config => config.clone(),
+    }
+}
+
 /// See the module. Dropped means that nothing more is wanted of it.
 pub enum Running {
     /// Can be killed.
@@ -32,27 +66,15 @@ impl Running {
         report: Reporter,
         held: bool,
     ) -> Result<Running, Failure> {
-        let config = match &spec.config {
-            serde_json::Value::Null => serde_json::json!({}),
-            config => config.clone(),
-        };
-        let guest = match &admitted.source {
-            Source::Library { path, isolation: Isolation::InProcess } => {
-                let job = Job { path: path.clone(), name: spec.name.clone(), config: config.to_string() };
-                let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
-                let runner = Runner::start_sealed(job, admitted.sealed.clone(), sink, report, false);
-                return runner.map(Running::Thread).map_err(cannot);
-            }
-            Source::Library { path, isolation: Isolation::Process } => {
-                let sealed = admitted.sealed.clone();
-                Guest::Library { feed: spec.name.clone(), path: path.clone(), sealed }
-            }
-            Source::Exec { argv } => Guest::Program(argv.clone()),
-        };
-        let setup =
-            Setup { hold: held, ..Setup::new(&spec.name, spec.interval, spec.topics_max, config) }.line();
-        let plan =
-            Plan { program: spec.program.clone(), guest, working_dir: spec.working_dir.clone(), setup };
+        if let Source::Library { path, isolation: Isolation::InProcess } = &admitted.source {
+            let config = config_of(spec).to_string();
+            let job = Job { path: path.clone(), name: spec.name.clone(), config };
+            let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
+            let runner = Runner::start_sealed(job, admitted.sealed.clone(), sink, report, false);
+            return runner.map(Running::Thread).map_err(cannot);
+        }
+        let part = if held { Part::Held } else { Part::Whole };
+        let plan = plan(spec, admitted, part);
         Child::start(plan, sink, report, spec.warden.clone(), held).map(Running::Child)
     }
 

@@ -3,11 +3,12 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus::IntCounter;
 use tracing::Level;
 
+use crate::feed::harvest::Harvest;
 use crate::feed::journal::Journal;
 use crate::feed::metrics::Metrics;
 use crate::feed::rejects::Rejects;
@@ -38,6 +39,9 @@ pub trait Sink: Send + Sync {
     /// Alive, without a value.
     fn heartbeat(&self);
 }
+
+/// Why a feed is down of which nothing has come yet.
+pub const STARTING: &str = "starting";
 
 /// Milliseconds since the Unix epoch.
 pub fn now_unix_ms() -> u64 {
@@ -138,6 +142,11 @@ impl Voice {
         }
     }
 
+    /// The supervisor should look.
+    fn rouse(&self) {
+        (self.wake)();
+    }
+
     fn speak(&self) {
         if !self.spoken.load(Ordering::Relaxed) {
             self.spoken.store(true, Ordering::Release);
@@ -165,6 +174,9 @@ pub struct LaneSink {
     dropped: IntCounter,
     metrics: Arc<Metrics>,
     rejects: Mutex<Rejects>,
+    harvest: Mutex<Harvest>,
+    /// Whether the harvest has to know of what is accepted.
+    is_refusing: AtomicBool,
     journal: Arc<Journal>,
     voice: Arc<Voice>,
     /// It was told that its source times are odd.
@@ -189,6 +201,8 @@ impl LaneSink {
             dropped: metrics.dropped(feed),
             metrics,
             rejects: Mutex::default(),
+            harvest: Mutex::default(),
+            is_refusing: AtomicBool::new(false),
             journal,
             voice,
             doubted: AtomicBool::new(false),
@@ -223,6 +237,7 @@ impl LaneSink {
                 if sample.src_ts != 0 && sample.src_ts < YEAR_2001_MS {
                     self.doubt(sample.src_ts);
                 }
+                self.accepted();
             }
             Err(reject) => match line {
                 Some(line) => self.refuse(reject.code(), &format_args!("{reject}{LINE_FOLLOWS}{line}")),
@@ -255,12 +270,54 @@ impl LaneSink {
     pub fn refuse_many(&self, code: &'static str, why: &dyn Display, count: u64) {
         let why: &dyn Display = &self.journal.hiding(why);
         self.metrics.rejects(&self.feed, code).inc_by(count);
+        self.lane.refuse(count);
         trace::refusal(&self.feed, code, why, count);
         let now = Instant::now();
+        self.is_refusing.store(true, Ordering::Release);
+        if self.harvest().refuse(code, count, now) {
+            self.voice.rouse();
+        }
         let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).note(code, why, count, now);
         if let Some(text) = text {
             self.journal.tell_refusals(&super::journal::printable(&text));
         }
+    }
+
+    /// The feed's state, as it says itself or its supervisor sees it, in the light of what is accepted: a feed that runs, and
+    /// brings nothing that is, is degraded.
+    pub fn judge(&self, state: FeedState, reason: String, now: Instant) -> (FeedState, String) {
+        let mut harvest = self.harvest();
+        let poor = harvest.judge(self.voice.is_fruitful(), now).map(str::to_owned);
+        self.is_refusing.store(!harvest.is_clean(), Ordering::Release);
+        match (state, poor) {
+            (FeedState::Up, Some(poor)) => (FeedState::Degraded, poor),
+            // A program without a hello has started once it has said something.
+            (FeedState::Down, Some(poor)) if reason == STARTING => (FeedState::Degraded, poor),
+            (state, _) => (state, reason),
+        }
+    }
+
+    /// How long until [`LaneSink::judge`] may say something else though nothing comes.
+    pub fn next_look(&self, now: Instant) -> Option<Duration> {
+        let next = self.harvest().next_look(self.voice.is_fruitful())?;
+        Some(next.saturating_duration_since(now))
+    }
+
+    fn accepted(&self) {
+        // Read first: see `Voice::live`.
+        if self.is_refusing.load(Ordering::Relaxed) {
+            let mut harvest = self.harvest();
+            let is_news = harvest.accept();
+            self.is_refusing.store(!harvest.is_clean(), Ordering::Release);
+            drop(harvest);
+            if is_news {
+                self.voice.rouse();
+            }
+        }
+    }
+
+    fn harvest(&self) -> MutexGuard<'_, Harvest> {
+        self.harvest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Accepted samples that were given up with a topic that ended, before they got here.

@@ -16,7 +16,7 @@ use crate::feed::life::End;
 use crate::feed::metrics::Metrics;
 use crate::feed::reload::{OnReloaded, Requests};
 use crate::feed::report::{Failure, Hello, Report};
-use crate::feed::sink::{LaneSink, Voice, now_unix_ms};
+use crate::feed::sink::{LaneSink, STARTING, Voice, now_unix_ms};
 use crate::feed::{OnChange, OnHello, Spec};
 use crate::model::digest::Digest;
 use crate::model::lane::{FeedState, Health, Lane};
@@ -75,7 +75,7 @@ pub fn start(
     let (wake, rouse) = (events.clone(), events.clone());
     let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
     lane.freshness().on_silence(move || drop(rouse.try_send(Event::Wake)));
-    let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() };
+    let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: STARTING.into() };
     lane.report(health.clone());
     metrics.watch(&spec.name);
     metrics.set_state(&spec.name, health.state);

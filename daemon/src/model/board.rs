@@ -64,8 +64,9 @@ struct Place {
     pushed: Option<Arc<Frame>>,
     /// All since the last own beat.
     ticks: VecDeque<Arc<Frame>>,
-    /// When the newest tick came, on the board's clock.
-    heard: u64,
+    /// When there was news last, on the board's clock: when the newest tick came, or as much earlier as it was old by its
+    /// source's time, if that is heeded. May lie before the clock's start.
+    heard: i64,
     /// Told to be without news for too long.
     is_stale: bool,
     /// Of an earlier run, and not heard of in this one.
@@ -153,7 +154,7 @@ impl Board {
         tick.seq = place.seq;
         tick.n = self.n;
         state.merged += tick.merged;
-        place.heard = self.now;
+        let is_old = place.hear(&tick, self.now, &mut state.ages);
         if tick.topic != place.topic {
             // To all downstream it is the one that was restored.
             tick.topic = place.topic.clone();
@@ -161,10 +162,12 @@ impl Board {
         if std::mem::take(&mut place.is_restored) {
             state.ages.restored -= usize::from(place.topic.class() == Class::State);
         }
-        if place.is_stale {
+        if place.is_stale && !is_old {
             place.is_stale = false;
             state.ages.stale -= 1;
             self.aged.push(Aged { topic: id, is_stale: false });
+        } else if is_old && !place.is_stale {
+            state.ages.old.push(id);
         }
         let class = tick.topic.class();
         let is_full = place.ticks.len()
@@ -326,7 +329,7 @@ impl Board {
             dirty: 0,
             pushed: None,
             ticks: VecDeque::new(),
-            heard: self.now,
+            heard: i64::try_from(self.now).unwrap_or(i64::MAX),
             is_stale: false,
             is_restored: false,
         };

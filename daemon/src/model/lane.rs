@@ -112,7 +112,18 @@ pub struct Lane {
 struct Inner {
     waiting: Waiting,
     health: Option<Health>,
+    told: Option<Health>,
     lost: u64,
+    tally: Tally,
+}
+
+/// What became of a feed's samples, since the process began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Taken, those that were merged into others included.
+    pub accepted: u64,
+    /// Refused, for any reason.
+    pub refused: u64,
 }
 
 impl Lane {
@@ -124,6 +135,7 @@ impl Lane {
     /// Never blocks for longer than another push or drain takes.
     pub fn push(&self, tick: Tick) -> Taken {
         let mut inner = self.lock();
+        inner.tally.accepted += 1 + tick.merged;
         let taken = if inner.waiting.len() < self.capacity {
             inner.waiting.append(tick);
             Taken::Queued
@@ -165,10 +177,28 @@ impl Lane {
         (self.wake)();
     }
 
-    /// Tells the feed's state; only the newest is kept.
+    /// Samples of the feed were refused: none of them comes here.
+    pub fn refuse(&self, count: u64) {
+        self.lock().tally.refused += count;
+    }
+
+    /// What became of the feed's samples.
+    pub fn tally(&self) -> Tally {
+        self.lock().tally
+    }
+
+    /// Tells the feed's state to clients, which read the reason; only the newest is kept.
     pub fn report(&self, health: Health) {
-        self.lock().health = Some(health);
+        let mut inner = self.lock();
+        inner.told = Some(health.clone());
+        inner.health = Some(health);
+        drop(inner);
         (self.wake)();
+    }
+
+    /// The state that clients were told last, if any was.
+    pub fn told(&self) -> Option<Health> {
+        self.lock().told.clone()
     }
 
     /// How old its news may get, and are.

@@ -25,3 +25,14 @@ pub struct Tick {
     /// board saw them, and `seq` advances over them.
     pub merged: u64,
 }
+
+/// The year 2001 in Unix milliseconds. A source's time before it is none: seconds that were taken for milliseconds, mostly.
+const SOURCE_TIME_MIN: u64 = 978_307_200_000;
+
+impl Tick {
+    /// How old the value was by its source's own time when it was accepted, in milliseconds; 0 where that is not known, or in
+    /// the future.
+    pub fn source_age_ms(&self) -> u64 {
+        if self.src_ts < SOURCE_TIME_MIN { 0 } else { self.ts.saturating_sub(self.src_ts) }
+    }
+}

@@ -14,9 +14,20 @@ use crate::model::protocol::rate;
 pub(super) struct Watch {
     /// Its source is closed for now: its topics do not age.
     is_closed: bool,
-    is_silent: bool,
+    silence: Silence,
     /// (stale, all) as last told.
     told: (usize, usize),
+}
+
+/// Whether a feed brings news.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Silence {
+    #[default]
+    None,
+    /// Values come, and all of them are old by their source's time.
+    OldNews,
+    /// Nothing comes.
+    NoNews,
 }
 
 impl Watch {
@@ -48,7 +59,7 @@ impl Pulse {
         let since = wall_us() / 1_000;
         for feed in 0..self.sources.len() {
             let Some(max_age) = self.max_age(feed) else { continue };
-            self.board.look(feed, max_age.as_micros() as u64);
+            self.board.look(feed, micros(max_age));
             let stale = Stale { since, max_age_ms: max_age.as_millis() as u64 };
             self.take_aged(stale);
         }
@@ -59,12 +70,30 @@ impl Pulse {
                 self.metrics.set_stale(&source.name, counts.0);
                 source.lane.freshness().set_counts(counts.0, counts.1);
             }
-            let is_silent = self.board.is_silent(feed);
-            if std::mem::replace(&mut watch.is_silent, is_silent) != is_silent {
-                let max_age = source.lane.freshness().max_age().map(rate::format).unwrap_or_default();
-                let why = is_silent.then(|| format!("no topic has had news for {max_age}, its max_age"));
-                source.lane.freshness().set_silence(why);
+            let max_age = source.lane.freshness().max_age().unwrap_or_default();
+            let old_news = self.board.old_news(feed, micros(max_age));
+            let silence = match (self.board.is_silent(feed), old_news) {
+                (false, _) => Silence::None,
+                (true, Some(_)) => Silence::OldNews,
+                (true, None) => Silence::NoNews,
+            };
+            if std::mem::replace(&mut watch.silence, silence) == silence {
+                continue;
             }
+            let max_age = rate::format(max_age);
+            source.lane.freshness().set_silence(match silence {
+                Silence::None => None,
+                Silence::OldNews => {
+                    let age = shown(Duration::from_micros(old_news.unwrap_or_default()));
+                    let why = format!(
+                        "its newest value is {age} old by its source's own time; max_age is {max_age}"
+                    );
+                    Some((FeedState::Degraded, why))
+                }
+                Silence::NoNews => {
+                    Some((FeedState::Stale, format!("no topic has had news for {max_age}, its max_age")))
+                }
+            });
         }
     }
 
@@ -74,5 +103,18 @@ impl Pulse {
         self.pending
             .aged
             .extend(aged.map(|aged| Aged { topic: aged.topic, stale: aged.is_stale.then_some(stale) }));
+    }
+}
+
+fn micros(age: Duration) -> u64 {
+    u64::try_from(age.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// An age as people say it: `3 h`, `5 min`, `12 s`.
+fn shown(age: Duration) -> String {
+    match age.as_secs() {
+        s if s < 120 => format!("{s} s"),
+        s if s < 7_200 => format!("{} min", s / 60),
+        s => format!("{} h", s / 3_600),
     }
 }

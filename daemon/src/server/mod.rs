@@ -11,6 +11,7 @@ mod error;
 mod extensions;
 mod handshake;
 pub(crate) mod hosts;
+mod kept;
 mod limits;
 mod listener;
 mod log_limit;
@@ -49,7 +50,7 @@ pub use error::Error;
 use listener::Listener;
 pub use metrics::Metrics;
 use routes::Routes;
-pub use routes::{Document, Documents};
+pub use routes::{Document, Documents, FEEDS};
 use stop::Stop;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.

@@ -25,6 +25,7 @@ use super::budgets::Budgets;
 use super::cors::{self, Page};
 use super::handshake::{self, Refusal};
 use super::hosts::{Door, Hosts};
+use super::kept::serve;
 use super::limits::{self, Place};
 use super::metrics::{Metrics, Outcome};
 use super::opening::{self, Pairs, Query};
@@ -37,6 +38,8 @@ use super::stop::Stop;
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
+/// Where the feeds are listed.
+pub const FEEDS: &str = "/v1/feeds";
 /// The type of documents.
 const JSON: &str = "application/json";
 /// What an event stream answers to.
@@ -110,6 +113,8 @@ enum Way {
     Echo,
     Stream,
     Topics,
+    /// The list of feeds.
+    Feeds,
     /// The page and documents.
     Other,
 }
@@ -140,6 +145,7 @@ impl Routes {
             "/echo" if self.settings.echo => Way::Echo,
             "/v1/sse" => Way::Stream,
             path if path.starts_with("/v1/topics") => Way::Topics,
+            FEEDS => Way::Feeds,
             _ => Way::Other,
         };
         let page = match self.admit(&request, way, visit) {
@@ -167,9 +173,10 @@ impl Routes {
             }),
             (Way::Stream, _) => self.stream(&request, visit),
             (Way::Topics, _) => self.topics(request, page.is_some(), visit),
+            (Way::Feeds, _) => self.feeds(&request),
             (Way::Other, _) => self.kept(&request),
         };
-        let has_pages = matches!(way, Way::Stream | Way::Topics);
+        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds);
         finished(answer, move |response| {
             if has_pages {
                 cors::allow(page.as_ref(), response);
@@ -211,6 +218,20 @@ impl Routes {
             }
             (None, Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
             (None, None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
+        }
+    }
+
+    /// The list of feeds.
+    fn feeds<B>(&self, request: &Request<B>) -> Answer {
+        match *request.method() {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => return cors::options(cors::METHODS).into(),
+            _ => return api::not_allowed(cors::METHODS).into(),
+        }
+        match (Pairs::read(request.uri().query(), &[]), (self.documents)(FEEDS)) {
+            (Err(why), _) => problem(StatusCode::BAD_REQUEST, &why).into(),
+            (Ok(_), Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
+            (Ok(_), None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
         }
     }
 
@@ -352,34 +373,6 @@ fn finished(answer: Answer, finish: impl FnOnce(&mut Reply) + Send + 'static) ->
             response
         })),
     }
-}
-
-fn serve<B>(bytes: Bytes, content_type: &'static str, etag: HeaderValue, request: &Request<B>) -> Reply {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    let mut response = Response::new(Full::default());
-    if request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    } else {
-        *response.body_mut() = Full::new(bytes);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    }
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag);
-    // Kept, and asked for again each time: what is new is seen at once.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
-}
-
-/// RFC 9110 13.1.2: weak comparison with each listed tag; `*` is any.
-fn names(value: &HeaderValue, etag: &HeaderValue) -> bool {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|tag| {
-        let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
-        tag == b"*" || tag == etag.as_bytes()
-    })
 }
 
 /// Headers of every response but the 101, which browsers read none of.

@@ -14,7 +14,7 @@ use tickerd_sdk::{Error, Host, Sample};
 /// seconds, and for a name it does not know Binance sends nothing at all.
 const QUIET: Duration = Duration::from_secs(60);
 /// How old a quote may be, by the provider's own time, when it comes. What never closes is quoted all the time.
-const OLD_MS: u64 = 60 * 60 * 1000;
+const OLD: Duration = Duration::from_secs(60 * 60);
 /// What is counted of trades whose numbers were passed over.
 const NEVER_CAME: &str = "trades that never came";
 
@@ -74,18 +74,29 @@ pub(crate) struct Book {
     begun: Instant,
     /// How long a symbol may be quiet; see [`QUIET`].
     quiet: Duration,
+    /// How old a quote may be; see [`OLD`].
+    old: Duration,
     pub tally: Tally,
 }
 
 impl Book {
     pub fn new(source: &'static str, pairs: Vec<Pair>) -> Book {
         let by_source = pairs.iter().enumerate().map(|(i, pair)| (pair.source_symbol.clone(), i)).collect();
-        Book { source, pairs, by_source, begun: Instant::now(), quiet: QUIET, tally: Tally::default() }
+        Book {
+            source,
+            pairs,
+            by_source,
+            begun: Instant::now(),
+            quiet: QUIET,
+            old: OLD,
+            tally: Tally::default(),
+        }
     }
 
-    /// Changes how long a symbol may be quiet.
-    pub fn set_quiet(&mut self, quiet: Duration) {
+    /// Changes how long a symbol may be quiet, and how old a quote may be.
+    pub fn set_patience(&mut self, quiet: Duration, old: Duration) {
         self.quiet = quiet;
+        self.old = old;
     }
 
     /// How long to wait for any quote at all: until those that are missing can be named.
@@ -185,7 +196,8 @@ impl Book {
         }
         pair.heard = true;
         let ms = self.tally.believed(when.ms, now_ms);
-        pair.old_ms = ms.map(|ms| now_ms.saturating_sub(ms)).filter(|age| *age > OLD_MS);
+        pair.old_ms =
+            ms.map(|ms| now_ms.saturating_sub(ms)).filter(|age| Duration::from_millis(*age) > self.old);
         let mut quote = Quote::new(pair.symbol.as_str(), pair.source_symbol.as_str(), self.source, price);
         quote.currency = Some(pair.currency.clone());
         quote.delay_s = Some(0);

@@ -86,10 +86,10 @@ impl PushFeed for Crypto {
 
 impl Crypto {
     /// Shorter times than the providers' own, for tests: silence that is death, a symbol's quiet that is trouble, a
-    /// connection's life.
+    /// connection's life; and how old a quote may be.
     #[doc(hidden)]
     #[must_use]
-    pub fn hurried(mut self, silence: Duration, quiet: Duration, life: Duration) -> Crypto {
+    pub fn hurried(mut self, silence: Duration, quiet: Duration, life: Duration, old: Duration) -> Crypto {
         let book = match &mut self.protocol {
             Protocol::Kraken(kraken) => {
                 kraken.silence = silence;
@@ -105,7 +105,7 @@ impl Crypto {
                 &mut binance.book
             }
         };
-        book.set_quiet(quiet);
+        book.set_patience(quiet, old);
         self
     }
 }

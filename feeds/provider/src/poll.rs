@@ -33,7 +33,8 @@ pub trait Ask {
 
 /// Asks every `every`, or less often when an answer holds longer, until the feed is stopped.
 ///
-/// A fault is told as health once, waited for as [`Retry`] says, and told to be over after the next answer.
+/// A fault is told as health once, waited for as [`Retry`] says, and told to be over after the next answer. A refusal is no
+/// health: it ends the feed, and tickerd tells operators why and clients that the configuration is wrong.
 ///
 /// # Errors
 /// [`Error::Stopping`] when the feed should end, [`Error::Config`] when the provider refuses.
@@ -43,6 +44,10 @@ pub fn run(host: &Host, every: Duration, ask: &mut impl Ask) -> Result<(), Error
     loop {
         let started = Instant::now();
         let answer = ask.ask(host);
+        // Ending with it says it to operators; clients hear of it without detail.
+        if let Err(refused @ Fault::Refused { .. }) = answer {
+            return Err(refused.into());
+        }
         match told.change(answer.as_ref().err()) {
             Some((Health::Up, _)) => ask.recovered(host),
             Some((health, reason)) => host.health(health, reason),
@@ -68,7 +73,8 @@ impl Told {
     fn change(&mut self, fault: Option<&Fault>) -> Option<(Health, String)> {
         let now = match fault {
             None => None,
-            Some(Fault::Stopping) => return None,
+            // The end of the run tells a refusal: as a matter of configuration, whose details are the operator's alone.
+            Some(Fault::Stopping | Fault::Refused { .. }) => return None,
             // A short wait for our own limiter is how it should be. Of a long one somebody else knows the reason, as
             // when another feed was told to wait; it is told unless there was worse.
             Some(fault @ Fault::Held { wait }) => match (&self.0, *wait >= HELD_TOLD) {
@@ -159,7 +165,7 @@ mod tests {
         let (end, asked) = run_plan(&test, 10, vec![Err(refused), Ok(None)]);
         assert_eq!(end, Err(Error::config("mock answered 401; check the key")));
         assert_eq!(asked, [0]);
-        assert_eq!(test.health(), Some((Health::Down, "mock answered 401; check the key".into())));
+        assert_eq!(test.health(), None, "tickerd says it, and to clients without detail");
     }
 
     #[test]

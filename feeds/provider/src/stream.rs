@@ -218,9 +218,7 @@ impl<S: Stream> Listener<'_, S> {
             limiter.block(*wait, boot_time());
         }
         let Some(wait) = self.retry.next(fault, rand::random()) else {
-            if matches!(fault, Fault::Refused { .. }) {
-                self.tell(Health::Down, fault.to_string());
-            }
+            // Ending with a refusal says it to operators; clients hear of it without detail.
             return Err(fault.clone());
         };
         if matches!(fault, Fault::Held { .. }) {

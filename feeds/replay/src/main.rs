@@ -75,6 +75,9 @@ fn play(orders: &Receiver<Order>, out: &mut Vec<u8>) -> Result<(), Trouble> {
     let settings = Settings::of_setup(&setup)?;
     let recording = Recording::open(&settings.file)?;
     say::hello(out, &recording.header().events);
+    if settings.checks_only {
+        return Ok(());
+    }
     let mut player = Player::new(recording, settings);
     let start = Instant::now();
     loop {

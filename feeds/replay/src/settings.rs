@@ -18,6 +18,9 @@ const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3
 #[derive(Deserialize)]
 struct Setup {
     config: Value,
+    /// Nothing is to be played: only whether it could be is asked.
+    #[serde(default)]
+    check: bool,
 }
 
 /// See the module.
@@ -41,6 +44,9 @@ pub struct Settings {
     /// Topics to play; default all.
     #[serde(default)]
     pub only: Vec<Pattern>,
+    /// Whether to end once the recording was opened. Of the setup, and no key.
+    #[serde(skip)]
+    pub checks_only: bool,
 }
 
 impl Settings {
@@ -62,6 +68,7 @@ impl Settings {
                     .into(),
             ));
         }
+        settings.checks_only = setup.check;
         // Named in full wherever it is told of.
         settings.file = std::path::absolute(&settings.file).unwrap_or(settings.file);
         Ok(settings)
@@ -113,7 +120,7 @@ impl TryFrom<Value> for Speed {
             (Some(speed), _) if SPEEDS.contains(&speed) => Ok(Speed::Times(speed)),
             (_, Some("max")) => Ok(Speed::Max),
             _ => Err(format!(
-                "speed = {value} is neither a number from {} to {} nor \"max\"",
+                "speed is neither a number from {} to {} nor \"max\"",
                 SPEEDS.start(),
                 SPEEDS.end()
             )),
@@ -138,11 +145,9 @@ impl TryFrom<Value> for Length {
             let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
             number.parse::<u64>().ok()?.checked_mul(*factor)
         });
-        read.map(|ms| Length { ms }).ok_or_else(|| {
-            format!(
-                "{value} is no length of time; write a whole number and its unit, such as \"90s\" or \"10m\""
-            )
-        })
+        let wrong =
+            "this is no length of time; write a whole number and its unit, such as \"90s\" or \"10m\"";
+        read.map(|ms| Length { ms }).ok_or_else(|| wrong.into())
     }
 }
 
@@ -184,7 +189,7 @@ mod tests {
             ("{}", "missing field `file`"),
             (r#"{"file":"f","sped":1}"#, "expected one of `file`, `speed`, `loop`"),
             (r#"{"file":"f","speed":0}"#, "from 0.001 to 1000000 nor \"max\""),
-            (r#"{"file":"f","speed":"fast"}"#, "speed = \"fast\""),
+            (r#"{"file":"f","speed":"fast"}"#, "speed is neither"),
             (r#"{"file":"f","from":90}"#, "such as \"90s\""),
             (r#"{"file":"f","from":"90"}"#, "such as \"90s\""),
             (r#"{"file":"f","from":"2m","to":"90s"}"#, "to is not behind from"),

@@ -25,8 +25,8 @@ const SYMBOLS_MAX: usize = 1_000_000;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Chooses the sequence: same seed, same values.
-    pub seed: u64,
+    /// Chooses the sequence: same seed, same values. Without one each start has values of its own.
+    pub seed: Option<u64>,
     /// Symbols by name, or how many; well-known names come first.
     pub symbols: Symbols,
     /// Standard deviation of a year's return: 0.3 is 30 %.
@@ -56,7 +56,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            seed: 1,
+            seed: None,
             symbols: Symbols::Count(WELL_KNOWN.len() as u32),
             volatility: 0.3,
             drift: 0.05,

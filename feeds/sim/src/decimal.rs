@@ -1,4 +1,4 @@
-//! Amounts with two decimals that keep their digits: `"189.30"`, never `189.3`.
+//! Amounts as strings that keep their digits: `"189.30"`, never `189.3`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -35,6 +35,30 @@ impl JsonSchema for Hundredths {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^-?[0-9]+\\.[0-9]{2}$" })
+    }
+}
+
+/// A whole number; a JSON string such as `"89678"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Whole(pub u64);
+
+impl Serialize for Whole {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl JsonSchema for Whole {
+    fn schema_name() -> Cow<'static, str> {
+        "Whole".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9]+$" })
     }
 }
 

@@ -1,26 +1,32 @@
 //! Simulated quotes, trades, weather and a sine: data for a first look, for demos without a network, and for load.
 //!
-//! What step `n` emits depends on the configuration and `n` alone, never on the clock, so a seed replays its sequence.
+//! What step `n` emits depends on the seed, the rest of the configuration and `n`, never on the clock, so a seed replays its
+//! sequence. Where none is configured, chance chooses one at each start. Every value says that it is simulated.
 #![deny(missing_docs)]
 
 mod config;
 mod decimal;
 mod market;
 mod noise;
+mod origin;
 mod sine;
 mod weather;
 
-use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Host, PollFeed};
+use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Host, Level, PollFeed};
 
 pub use config::{Config, Symbols};
-pub use decimal::Hundredths;
-pub use market::{Quote, Side, Trade};
+pub use decimal::{Hundredths, Whole};
+pub use market::{Instrument, Quote, Side, Trade};
+pub use origin::Origin;
 pub use sine::Sine;
 pub use weather::Weather;
 
 use market::Market;
 use sine::Wave;
 use weather::Station;
+
+/// Seeds that chance chooses from: few enough that one can be copied by hand, and all can stand in a TOML file.
+const SEEDS: u64 = 1_000_000_000;
 
 /// The simulated feed.
 pub struct Sim {
@@ -31,23 +37,30 @@ pub struct Sim {
 
 impl Feed for Sim {
     const INFO: FeedInfo = FeedInfo::new("org.tickerd.sim", "Simulator")
-        .description("Simulated quotes, trades, weather and a sine; the same seed gives the same values.")
+        .description(
+            "Simulated quotes, trades, weather and a sine, none of them real; the same seed gives the same values.",
+        )
         .vendor("tickerd")
         .license("MIT OR Apache-2.0")
         .events(&[
-            EventInfo::state("quote", "A symbol's last price.").value::<Quote>(),
-            EventInfo::event("trade", "One trade.").value::<Trade>(),
-            EventInfo::state("weather", "A station's weather.").value::<Weather>(),
+            EventInfo::state("quote", "A symbol's last price, simulated.").value::<Quote<'_>>(),
+            EventInfo::event("trade", "One trade, simulated.").value::<Trade<'_>>(),
+            EventInfo::state("weather", "A station's weather, simulated.").value::<Weather<'_>>(),
             EventInfo::state("sine", "A sine over the steps.").value::<Sine>(),
         ])
         .poll_ms(1_000, 10);
     type Config = Config;
 
-    fn create(config: Config, _: Host) -> Result<Self, Error> {
+    fn create(config: Config, host: Host) -> Result<Self, Error> {
         config.check()?;
+        let seed = config.seed.unwrap_or_else(|| {
+            let seed = rand::random_range(0..SEEDS);
+            host.log(Level::Info, format_args!("these values come again with seed = {seed}"));
+            seed
+        });
         Ok(Sim {
-            market: Market::new(&config),
-            stations: config.weather.iter().map(|name| Station::new(config.seed, name)).collect(),
+            market: Market::new(&config, seed),
+            stations: config.weather.iter().map(|name| Station::new(seed, name)).collect(),
             wave: config.sine.then(|| Wave::new(config.sine_period_steps)),
         })
     }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use tickerd_sdk::{Error, Host, Sample};
 
 use crate::config::{Config, WELL_KNOWN};
-use crate::decimal::Hundredths;
+use crate::decimal::{Hundredths, Whole};
 use crate::noise::Noise;
+use crate::origin::Origin;
 
 /// A trading day: 6.5 hours. Opening prices and volumes start anew after it.
 const DAY_S: f64 = 6.5 * 3_600.0;
@@ -17,7 +18,7 @@ const CENTS: std::ops::RangeInclusive<i64> = 2..=1_000_000_000_000;
 
 /// A symbol's last price and what surrounds it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Quote {
+pub struct Quote<'a> {
     /// Last price.
     pub price: Hundredths,
     /// Difference to the day's opening price.
@@ -28,23 +29,51 @@ pub struct Quote {
     pub bid: Hundredths,
     /// Best price to buy at.
     pub ask: Hundredths,
+    /// The day's first price.
+    pub open: Hundredths,
+    /// The day's highest price.
+    pub high: Hundredths,
+    /// The day's lowest price.
+    pub low: Hundredths,
     /// Shares traded today.
-    pub volume: u64,
-    /// ISO 4217 code.
-    pub currency: &'static str,
+    pub volume: Whole,
+    /// Which instrument, and in what.
+    #[serde(flatten)]
+    pub instrument: Instrument<'a>,
+    /// `24x7`: the simulated market never closes, and begins a new day after 6.5 hours.
+    pub session: &'static str,
 }
 
 /// One trade.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Trade {
+pub struct Trade<'a> {
     /// Counts the trades of this feed, from 1.
-    pub id: u64,
+    pub id: Whole,
     /// Price of one share.
     pub price: Hundredths,
     /// Shares.
-    pub size: u64,
+    pub size: Whole,
     /// Who crossed the spread.
     pub side: Side,
+    /// Which instrument, and in what.
+    #[serde(flatten)]
+    pub instrument: Instrument<'a>,
+}
+
+/// What quotes and trades are of.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct Instrument<'a> {
+    /// The symbol.
+    pub symbol: &'a str,
+    /// The same: the simulator has no other names.
+    pub source_symbol: &'a str,
+    /// ISO 4217 code.
+    pub currency: &'static str,
+    /// How old prices are, in seconds: they are never late.
+    pub delay_s: u32,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 /// Who crossed the spread.
@@ -73,11 +102,11 @@ pub(crate) struct Market {
 }
 
 impl Market {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, seed: u64) -> Self {
         let years = config.step_s / (DAY_S * YEAR_DAYS);
         Market {
-            symbols: config.symbols().into_iter().map(|name| Symbol::new(config.seed, name)).collect(),
-            noise: Noise::new(config.seed, "market"),
+            symbols: config.symbols().into_iter().map(|name| Symbol::new(seed, name)).collect(),
+            noise: Noise::new(seed, "market"),
             mean: (config.drift - config.volatility * config.volatility / 2.0) * years,
             deviation: config.volatility * years.sqrt(),
             activity: config.activity,
@@ -105,8 +134,7 @@ impl Market {
             let pick = self.noise.between(0, last as i64) as usize;
             let Some(symbol) = self.symbols.get_mut(pick) else { continue };
             self.trades += 1;
-            let trade = symbol.trade(self.trades);
-            host.emit(Sample::new(&symbol.trades_topic, "trade", &trade))?;
+            symbol.trade(self.trades, host)?;
         }
         Ok(())
     }
@@ -120,6 +148,8 @@ struct Symbol {
     /// The walk itself, in cents; unrounded, or small steps would be lost.
     price: f64,
     open: i64,
+    high: i64,
+    low: i64,
     half_spread: i64,
     volume: u64,
 }
@@ -137,6 +167,8 @@ impl Symbol {
             half_spread: 1,
             price: open as f64,
             open,
+            high: open,
+            low: open,
             noise,
             volume: 0,
         }
@@ -148,18 +180,26 @@ impl Symbol {
 
     fn open_day(&mut self) {
         self.open = self.cents();
+        (self.high, self.low) = (self.open, self.open);
         self.volume = 0;
     }
 
     fn walk(&mut self, mean: f64, deviation: f64) {
         let step = (mean + deviation * self.noise.normal()).exp();
         self.price = (self.price * step).clamp(*CENTS.start() as f64, *CENTS.end() as f64);
+        self.high = self.high.max(self.cents());
+        self.low = self.low.min(self.cents());
         let dice = self.noise.between(0, 1_023);
         self.half_spread = (1 + dice % 2).min(self.cents() - 1);
         self.volume += (dice / 8) as u64;
     }
 
-    fn quote(&self) -> Quote {
+    fn instrument(&self) -> Instrument<'_> {
+        let symbol = self.name.as_str();
+        Instrument { symbol, source_symbol: symbol, currency: "USD", delay_s: 0, origin: Origin::SIM }
+    }
+
+    fn quote(&self) -> Quote<'_> {
         let price = self.cents();
         let change = price - self.open;
         Quote {
@@ -168,12 +208,16 @@ impl Symbol {
             change_pct: Hundredths(change.saturating_mul(10_000) / self.open),
             bid: Hundredths(price - self.half_spread),
             ask: Hundredths(price + self.half_spread),
-            volume: self.volume,
-            currency: "USD",
+            open: Hundredths(self.open),
+            high: Hundredths(self.high),
+            low: Hundredths(self.low),
+            volume: Whole(self.volume),
+            instrument: self.instrument(),
+            session: "24x7",
         }
     }
 
-    fn trade(&mut self, id: u64) -> Trade {
+    fn trade(&mut self, id: u64, host: &Host) -> Result<(), Error> {
         let size = self.noise.between(1, 500) as u64;
         self.volume += size;
         let (side, price) = if self.noise.unit() < 0.5 {
@@ -181,7 +225,14 @@ impl Symbol {
         } else {
             (Side::Sell, self.cents() - self.half_spread)
         };
-        Trade { id, price: Hundredths(price), size, side }
+        let trade = Trade {
+            id: Whole(id),
+            price: Hundredths(price),
+            size: Whole(size),
+            side,
+            instrument: self.instrument(),
+        };
+        host.emit(Sample::new(&self.trades_topic, "trade", &trade)).map(drop)
     }
 }
 
@@ -199,6 +250,8 @@ mod tests {
                 assert!(quote.bid < quote.price && quote.price < quote.ask, "{quote:?}");
                 assert!(quote.bid >= Hundredths(1), "{quote:?}");
                 assert_eq!(quote.change.0, quote.price.0 - symbol.open);
+                assert!(quote.low <= quote.price && quote.price <= quote.high, "{quote:?}");
+                assert!(quote.low <= quote.open && quote.open <= quote.high, "{quote:?}");
             }
         }
     }
@@ -212,13 +265,14 @@ mod tests {
         assert!(symbol.volume > 0);
         symbol.open_day();
         let quote = symbol.quote();
-        assert_eq!((quote.change, quote.change_pct, quote.volume), (Hundredths(0), Hundredths(0), 0));
+        assert_eq!((quote.change, quote.change_pct, quote.volume), (Hundredths(0), Hundredths(0), Whole(0)));
+        assert_eq!((quote.open, quote.high, quote.low), (quote.price, quote.price, quote.price));
     }
 
     #[test]
     fn an_hour_of_steps_moves_prices_as_much_as_volatility_says() {
         let config = Config { drift: 0.0, ..Config::default() };
-        let market = Market::new(&config);
+        let market = Market::new(&config, 1);
         let n = 400;
         let squares: f64 = (0..n)
             .map(|i| {

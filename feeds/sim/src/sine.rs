@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tickerd_sdk::{Error, Host, Sample};
 
+use crate::origin::Origin;
+
 /// A sine's value at one step.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Sine {
@@ -13,6 +15,9 @@ pub struct Sine {
     pub value: f64,
     /// Counts the steps, from 0.
     pub step: u64,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 #[derive(Debug)]
@@ -31,7 +36,7 @@ impl Wave {
         self.step += 1;
         let phase = (step % self.period_steps) as f64 / self.period_steps as f64;
         // The last digits of a sine differ between machines; six decimals do not. `+ 0.0` turns -0.0 into 0.0.
-        Sine { value: ((phase * TAU).sin() * 1e6).round() / 1e6 + 0.0, step }
+        Sine { value: ((phase * TAU).sin() * 1e6).round() / 1e6 + 0.0, step, origin: Origin::SIM }
     }
 
     pub(crate) fn step(&mut self, host: &Host) -> Result<(), Error> {

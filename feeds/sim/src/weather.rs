@@ -7,6 +7,7 @@ use serde::Serialize;
 use tickerd_sdk::{Error, Host, Sample};
 
 use crate::noise::Noise;
+use crate::origin::Origin;
 
 /// Steps of a simulated day; short, so that somebody watching sees it.
 const DAY_STEPS: u64 = 1_440;
@@ -16,7 +17,7 @@ const CLIMATES: [(&str, i64); 3] = [("lisbon", 17), ("nairobi", 19), ("oslo", 6)
 
 /// A station's weather, to one decimal.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Weather {
+pub struct Weather<'a> {
     /// Air temperature in degrees Celsius.
     pub temperature_c: f64,
     /// Relative humidity in percent.
@@ -25,6 +26,11 @@ pub struct Weather {
     pub wind_ms: f64,
     /// Air pressure in hectopascal.
     pub pressure_hpa: f64,
+    /// The station as configured.
+    pub place: &'a str,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 /// One quantity: an Ornstein-Uhlenbeck walk within bounds.
@@ -52,6 +58,7 @@ impl Wander {
 /// A station and its present weather.
 #[derive(Debug)]
 pub(crate) struct Station {
+    name: String,
     topic: String,
     noise: Noise,
     temperature: Wander,
@@ -67,6 +74,7 @@ impl Station {
         let known = CLIMATES.iter().find(|(known, _)| *known == name);
         let temperature_c = known.map_or_else(|| noise.between(-5, 28), |(_, mean)| *mean);
         Station {
+            name: name.to_owned(),
             topic: format!("weather.{name}"),
             temperature: Wander::new(temperature_c as f64, 0.08, -40.0, 45.0),
             humidity: Wander::new(noise.between(40, 85) as f64, 0.4, 5.0, 100.0),
@@ -85,6 +93,8 @@ impl Station {
             humidity_pct: tenth(self.humidity.step(&mut self.noise)),
             wind_ms: tenth(self.wind.step(&mut self.noise)),
             pressure_hpa: tenth(self.pressure.step(&mut self.noise)),
+            place: &self.name,
+            origin: Origin::SIM,
         };
         host.emit(Sample::new(&self.topic, "weather", &weather)).map(drop)
     }

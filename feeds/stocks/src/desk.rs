@@ -108,11 +108,10 @@ impl Desk {
         host.log(level, self.clean(text));
     }
 
-    /// Ends both parts for a reason that time does not change.
-    pub(crate) fn refuse(&self, host: &Host, reason: &str) {
-        let mut fares = self.fares();
-        fares.is_refused = true;
-        host.health(Health::Down, self.clean(reason));
+    /// Ends both parts for a reason that time does not change. The feed ends with it, which tells operators; clients hear
+    /// of it without detail, so it is no health.
+    pub(crate) fn refuse(&self) {
+        self.fares().is_refused = true;
         self.end();
     }
 

@@ -31,17 +31,24 @@ pub(crate) struct Last {
     trades: Order,
     /// Trades by their time, the youngest at the end; whether an answer is younger.
     prints: VecDeque<(Print, bool)>,
-    cancelled: VecDeque<String>,
+    /// Ids, and when it was said; an exchange may use a number again the next day.
+    cancelled: VecDeque<(String, Option<u64>)>,
 }
 
 impl Last {
     /// Takes an answer whose time is to be believed. `now_ms` is this machine's clock.
     pub(crate) fn asked(&mut self, said: Quoted, now_ms: u64) -> Place {
-        let place = self.answers.timed(said.time_ms, now_ms);
+        let place = self.answers.timed(said.order_ms, now_ms);
         match place {
             Place::Late | Place::Again => return place,
             Place::Anew => self.prints.clear(),
-            Place::News => {}
+            // A price that stands in for one that does not count may be older than the last.
+            Place::News => {
+                if let Some(known) = self.asked.take_if(|known| is_younger(known.time_ms, said.time_ms)) {
+                    let Quoted { quote, time_ms, trade_id: id, .. } = known;
+                    self.insert(Print { id, price: quote.price, time_ms }, false);
+                }
+            }
         }
         for (print, is_old) in &mut self.prints {
             *is_old = !is_younger(print.time_ms, said.time_ms);
@@ -55,11 +62,19 @@ impl Last {
         if self.trades.timed(print.time_ms, now_ms) == Place::Anew {
             self.prints.clear();
         }
+        if print.id.as_ref().is_some_and(|id| self.is_cancelled(id, print.time_ms)) {
+            return false;
+        }
         let asked_ms = self.asked.as_ref().and_then(|asked| asked.time_ms);
         let is_old = is_younger(asked_ms, print.time_ms);
+        self.insert(print, is_old) && !is_old
+    }
+
+    /// Puts a trade in its place; answers whether that is the last.
+    fn insert(&mut self, print: Print, is_old: bool) -> bool {
         let at = self.prints.iter().rposition(|(known, _)| !is_younger(known.time_ms, print.time_ms));
         let at = at.map_or(0, |before| before + 1);
-        let is_last = at == self.prints.len() && !is_old;
+        let is_last = at == self.prints.len();
         self.prints.insert(at, (print, is_old));
         if self.prints.len() > PRINTS_MAX {
             self.prints.pop_front();
@@ -67,12 +82,12 @@ impl Last {
         is_last
     }
 
-    /// A trade is cancelled, or was another: its price stands no longer.
-    pub(crate) fn corrected(&mut self, id: &str, by: Option<Print>) {
+    /// A trade is cancelled, or was another: its price stands no longer. `said_ms` is when the source said so.
+    pub(crate) fn corrected(&mut self, id: &str, by: Option<Print>, said_ms: Option<u64>) {
         if self.cancelled.len() >= CANCELLED_MAX {
             self.cancelled.pop_front();
         }
-        self.cancelled.push_back(id.to_owned());
+        self.cancelled.push_back((id.to_owned(), said_ms));
         let is_it = |trade: Option<&String>| trade.is_some_and(|trade| trade == id);
         let at = self.prints.iter().position(|(print, _)| is_it(print.id.as_ref()));
         let was_asked = self.asked.as_ref().is_some_and(|asked| is_it(asked.trade_id.as_ref()));
@@ -96,9 +111,9 @@ impl Last {
         }
     }
 
-    /// Whether a trade was cancelled or corrected.
-    pub(crate) fn is_cancelled(&self, id: &str) -> bool {
-        self.cancelled.iter().any(|cancelled| cancelled == id)
+    /// Whether a trade of that time was cancelled or corrected.
+    pub(crate) fn is_cancelled(&self, id: &str, time_ms: Option<u64>) -> bool {
+        self.cancelled.iter().any(|(cancelled, said_ms)| cancelled == id && !is_younger(time_ms, *said_ms))
     }
 
     /// The quote with the last price; `bare` is one of nothing but a price. None if there is no price.
@@ -108,7 +123,7 @@ impl Last {
             let (print, _) = print?;
             return Some(Quoted::new(bare(&print.price), print.time_ms));
         };
-        let was_cancelled = asked.trade_id.as_ref().is_some_and(|id| self.is_cancelled(id));
+        let was_cancelled = asked.trade_id.as_ref().is_some_and(|id| self.is_cancelled(id, asked.time_ms));
         let mut quoted = asked.clone();
         match print {
             Some((print, is_old)) if !is_old || was_cancelled => {
@@ -233,13 +248,13 @@ mod tests {
         last.asked(said("70.1", 1_000), NOW);
         last.traded(print("1", "70.2", 2_000), NOW);
         last.traded(print("2", "173.28", 3_000), NOW);
-        last.corrected("2", None);
+        last.corrected("2", None, Some(900_000));
         assert_eq!(price(&last), "70.2", "that of the trade before");
-        last.corrected("1", None);
+        last.corrected("1", None, Some(900_000));
         assert_eq!(price(&last), "70.1", "that of the answer");
         last.traded(print("3", "70.3", 2_500), NOW);
         assert_eq!(price(&last), "70.3", "also when it is older than what was cancelled");
-        last.corrected("unknown", None);
+        last.corrected("unknown", None, Some(900_000));
         assert_eq!(price(&last), "70.3");
     }
 
@@ -248,10 +263,10 @@ mod tests {
         let mut last = Last::default();
         last.asked(said("70.1", 1_000), NOW);
         last.traded(print("1", "173.28", 2_000), NOW);
-        last.corrected("1", Some(print("2", "73.28", None)));
+        last.corrected("1", Some(print("2", "73.28", None)), Some(900_000));
         let quoted = newest(&last).unwrap();
         assert_eq!((quoted.quote.price.as_str(), quoted.time_ms), ("73.28", Some(2_000)));
-        last.corrected("2", None);
+        last.corrected("2", None, Some(900_000));
         assert_eq!(price(&last), "70.1");
     }
 
@@ -263,14 +278,44 @@ mod tests {
         (answer.trade_id, answer.otherwise) = (Some("2".into()), Some(digits("70.15")));
         last.asked(answer.clone(), NOW);
         assert_eq!(price(&last), "173.28");
-        last.corrected("2", None);
+        last.corrected("2", None, Some(900_000));
         assert_eq!(price(&last), "70.2", "to the trade before");
-        last.corrected("1", None);
+        last.corrected("1", None, Some(900_000));
         assert_eq!(price(&last), "70.15", "or to what the source says beside it");
         answer.trade_id = Some("3".into());
         last.asked(answer, NOW);
-        last.corrected("3", Some(print("4", "73.28", None)));
+        last.corrected("3", Some(print("4", "73.28", None)), Some(900_000));
         assert_eq!(price(&last), "73.28", "or to the correction");
+    }
+
+    #[test]
+    fn a_cancel_ahead_of_its_trade_counts_and_an_id_of_another_day_is_another_trade() {
+        let mut last = Last::default();
+        last.asked(said("70.1", 1_000), NOW);
+        last.corrected("1", None, Some(3_000));
+        assert!(!last.traded(print("1", "173.28", 2_000), NOW));
+        assert_eq!(price(&last), "70.1");
+        assert!(last.traded(print("1", "70.3", 4_000), NOW), "of a later day");
+        assert_eq!(price(&last), "70.3");
+    }
+
+    #[test]
+    fn a_price_that_stands_in_does_not_go_back_in_time() {
+        let mut last = Last::default();
+        last.asked(said("70.5", 50_000), NOW);
+        let mut bar = said("70.1", 40_000);
+        for since_ms in [0, 15_000, 30_000] {
+            bar.order_ms = Some(60_000 + since_ms);
+            bar.quote.bid = Some(digits("70.2"));
+            assert_eq!(last.asked(bar.clone(), NOW + since_ms), Place::News);
+            let quoted = newest(&last).unwrap();
+            assert_eq!((quoted.quote.price.as_str(), quoted.time_ms), ("70.5", Some(50_000)));
+            assert_eq!(quoted.quote.bid, Some(digits("70.2")), "what surrounds it is new");
+        }
+        bar.time_ms = Some(100_000);
+        bar.order_ms = Some(130_000);
+        last.asked(bar, NOW + 45_000);
+        assert_eq!(price(&last), "70.1", "until it is younger");
     }
 
     #[test]
@@ -278,7 +323,7 @@ mod tests {
         let mut last = Last::default();
         for n in 0..1_000 {
             last.traded(print(&n.to_string(), "1", n), NOW);
-            last.corrected(&format!("x{n}"), None);
+            last.corrected(&format!("x{n}"), None, Some(900_000));
         }
         assert_eq!((last.prints.len(), last.cancelled.len()), (PRINTS_MAX, CANCELLED_MAX));
     }

@@ -111,8 +111,8 @@ impl PushFeed for StocksFeed {
                         let _fuse = Fuse(&this.desk);
                         let ended = this.listen(settings, host);
                         // The other part must end before this one is joined.
-                        if let Err(error) = &ended {
-                            this.desk.refuse(host, &error.to_string());
+                        if ended.is_err() {
+                            this.desk.refuse();
                         }
                         ended
                     };
@@ -128,9 +128,8 @@ impl PushFeed for StocksFeed {
             match asked {
                 Fault::Stopping => listened,
                 fault => {
-                    let fault = fault.map_message(|text| this.desk.clean(text));
-                    this.desk.refuse(host, &fault.to_string());
-                    Err(fault.into())
+                    this.desk.refuse();
+                    Err(fault.map_message(|text| this.desk.clean(text)).into())
                 }
             }
         })

@@ -58,7 +58,9 @@ fn no_answer_can_do_harm() {
     let chart = include_str!("../fixtures/yahoo/chart.json");
     answers(chart, |answer: yahoo::ChartAnswer| answer.quote(&listing, 1_767_200_000_000));
     let snapshots = include_str!("../fixtures/alpaca/snapshots.json");
-    answers(snapshots, |answer: alpaca::Snapshots| answer.checked()?.quote(&listing, Tape::Iex));
+    answers(snapshots, |answer: alpaca::Snapshots| {
+        answer.checked()?.quote(&listing, Tape::Iex, 1_767_225_600_000)
+    });
 }
 
 #[test]

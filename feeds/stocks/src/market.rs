@@ -104,28 +104,48 @@ impl Market {
         self.tell(place, host)
     }
 
-    /// Takes a price that is younger than the last answer's, and tells the quote that follows from it.
+    /// Takes a price, and tells the quote that follows from it, unless a younger price is known.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
-    pub(crate) fn moved(&mut self, place: usize, print: Print, host: &Host) -> Result<(), Fault> {
+    pub(crate) fn moved(
+        &mut self,
+        place: usize,
+        print: Print,
+        tally: &mut Tally,
+        host: &Host,
+    ) -> Result<(), Fault> {
         let Some(listing) = self.listings.get_mut(place) else { return Ok(()) };
-        if listing.last.traded(print, host.now_ms()) { self.tell(place, host) } else { Ok(()) }
+        if listing.last.traded(print, host.now_ms()) {
+            return self.tell(place, host);
+        }
+        tally.add("trades that came after a younger price", 1);
+        Ok(())
     }
 
     /// Takes a trade whose time is to be believed: tells it, and the quote that follows from it.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
-    pub(crate) fn traded(&mut self, place: usize, said: &Traded, host: &Host) -> Result<(), Fault> {
+    pub(crate) fn traded(
+        &mut self,
+        place: usize,
+        said: &Traded,
+        tally: &mut Tally,
+        host: &Host,
+    ) -> Result<(), Fault> {
         let Some(listing) = self.listings.get(place) else { return Ok(()) };
         let Traded { trade, time_ms, sets_price } = said;
+        if trade.id.as_ref().is_some_and(|id| listing.last.is_cancelled(id, *time_ms)) {
+            tally.count("trades that were cancelled before they came");
+            return Ok(());
+        }
         emit(host, Sample::new(&listing.trades_topic, "trade", trade), *time_ms)?;
         if !sets_price {
             return Ok(());
         }
         let print = Print { id: trade.id.clone(), price: trade.price.clone(), time_ms: *time_ms };
-        self.moved(place, print, host)
+        self.moved(place, print, tally, host)
     }
 
     /// A trade does not stand: tells so, and the quote that follows from it. `by` is what sets the price in its place.
@@ -143,7 +163,7 @@ impl Market {
         let Some(listing) = self.listings.get_mut(place) else { return Ok(()) };
         emit(host, Sample::new(&listing.corrections_topic, "correction", correction), time_ms)?;
         let before = listing.newest(self.source);
-        listing.last.corrected(&correction.id, by);
+        listing.last.corrected(&correction.id, by, time_ms);
         if listing.newest(self.source) == before { Ok(()) } else { self.tell(place, host) }
     }
 

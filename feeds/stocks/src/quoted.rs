@@ -12,6 +12,8 @@ const SHOWN_MAX: usize = 80;
 pub(crate) struct Quoted {
     pub(crate) quote: Quote,
     pub(crate) time_ms: Option<u64>,
+    /// The time that puts answers in order: that of the last trade, also where another price stands in its place.
+    pub(crate) order_ms: Option<u64>,
     /// The id of the trade that the price is of, where the source tells it.
     pub(crate) trade_id: Option<String>,
     /// The price if that trade is cancelled.
@@ -21,7 +23,7 @@ pub(crate) struct Quoted {
 impl Quoted {
     /// A quote whose price is of no trade that could be cancelled.
     pub(crate) fn new(quote: Quote, time_ms: Option<u64>) -> Quoted {
-        Quoted { quote, time_ms, trade_id: None, otherwise: None }
+        Quoted { quote, time_ms, order_ms: time_ms, trade_id: None, otherwise: None }
     }
 }
 

@@ -166,7 +166,11 @@ impl<'a, S: Source> Rounds<'a, S> {
         let body = match self.client.get(&request, host)? {
             Reply::Body(body) => body,
             Reply::Unchanged { .. } => {
-                return places.iter().try_for_each(|place| self.desk.market().unchanged(*place, host));
+                for place in places {
+                    self.desk.market().unchanged(*place, host)?;
+                    self.note_age(*place, host);
+                }
+                return Ok(());
             }
             Reply::Empty { .. } => {
                 return Err(Fault::Nonsense { message: format!("nothing came for {}", request.shown()) });
@@ -177,13 +181,9 @@ impl<'a, S: Source> Rounds<'a, S> {
         for (place, said) in places.iter().zip(said) {
             match said {
                 Ok(quoted) => {
-                    let mut market = self.desk.market();
-                    market.quoted(*place, quoted, &mut self.tally, host)?;
-                    let stale = market.stale(*place, now_ms);
-                    drop(market);
-                    match stale {
-                        Some(stale) => self.note(*place, &stale, host),
-                        None => drop(self.troubles.remove(place)),
+                    self.desk.market().quoted(*place, quoted, &mut self.tally, host)?;
+                    if !self.note_age(*place, host) {
+                        self.troubles.remove(place);
                     }
                 }
                 Err(fault) => self.symbol_failed(*place, fault, host)?,
@@ -279,6 +279,15 @@ impl<'a, S: Source> Rounds<'a, S> {
             self.desk.log(host, Level::Warn, message);
             self.troubles.insert(place, message.to_owned());
         }
+    }
+
+    /// Notes that a symbol's price is old; answers whether it is.
+    fn note_age(&mut self, place: usize, host: &Host) -> bool {
+        let stale = self.desk.market().stale(place, host.now_ms());
+        if let Some(stale) = &stale {
+            self.note(place, stale, host);
+        }
+        stale.is_some()
     }
 
     /// Leaves one symbol out for good.

@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 mod config;
+mod desk;
 mod doubt;
 mod metar;
 mod nws;
@@ -27,7 +28,8 @@ use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Host, Interrupter, Level, Pu
 pub use config::{Config, Place};
 pub use provider::Provider;
 
-use round::{Desk, Round, Source};
+use desk::Desk;
+use round::{Round, Source};
 
 /// How long a round waits for its turn by the limiter: hundreds of places are spread over minutes.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);

@@ -1,18 +1,16 @@
 //! One round of asking: what came is emitted, and who is missing is named.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use tickerd_feed_provider::{Client, Fault, Reply, Request};
-use tickerd_sdk::{Error, Health, Host, Level, Sample};
+use tickerd_feed_provider::{Client, Fault, Place, Reply, Request};
+use tickerd_sdk::{Error, Host, Level, Sample};
 
+use crate::desk::{Desk, Lack};
 use crate::doubt::Doubt;
 use crate::patience::Patience;
-use crate::reading::{Answer, Missing, Oddities, Reading};
-
-/// Places named in a reason; the rest are counted.
-const NAMED_MAX: usize = 5;
+use crate::reading::{Answer, Missing, Reading};
 
 /// A provider of weather.
 pub(crate) trait Source: Send {
@@ -21,34 +19,6 @@ pub(crate) trait Source: Send {
     /// # Errors
     /// What ends the round for every place. One place's trouble goes to [`Round::missing`] and [`Round::stumble`].
     fn ask(&mut self, round: &mut Round<'_>) -> Result<(), Fault>;
-}
-
-/// What is kept from round to round.
-#[derive(Debug)]
-pub(crate) struct Desk {
-    /// How often everybody is asked.
-    every: Duration,
-    /// The greatest age at which an observation is current.
-    oldest: Duration,
-    /// Whether requests carry a key.
-    keyed: bool,
-    /// The newest reading per topic, as it was told.
-    last: HashMap<String, Reading>,
-    /// What was left out of readings.
-    pub oddities: Oddities,
-    /// Who had no current weather in the last round that ended.
-    lacks: BTreeMap<String, Lack>,
-    /// Who is asked first in the next round.
-    turn: usize,
-}
-
-/// What a place lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Lack {
-    /// It was not told, for this reason.
-    Weather(String),
-    /// What was told of it is not known to be current, for this reason.
-    News(String),
 }
 
 /// What a round brought.
@@ -155,6 +125,15 @@ impl<'a> Round<'a> {
         Doubt::of(reading.at_ms, self.host.now_ms(), self.desk.oldest)
     }
 
+    /// Whether what was told is better than a reading that is not known to be current: it is current, or it is the newer
+    /// one of two stations'. A station that goes on with older times is followed, as its clock may have been set.
+    fn is_better(&self, told: &Reading, reading: &Reading) -> bool {
+        let now_ms = self.host.now_ms();
+        let is_newer = told.observation.station != reading.observation.station
+            && told.believed_ms(now_ms) > reading.believed_ms(now_ms);
+        !self.is_current(reading) && (self.is_current(told) || is_newer)
+    }
+
     /// Emits what an answer told, and notes whom it did not tell of.
     ///
     /// # Errors
@@ -170,22 +149,24 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Emits one reading. One that is older than what was told before is left out while that is current: a source's
-    /// caches may answer in turns.
+    /// Emits one reading, or what was told before if that is better. One that is older than that is left out at first, as a
+    /// source's caches may answer in turns; when nothing newer follows it is told after all.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
     pub fn tell(&mut self, reading: Reading) -> Result<(), Fault> {
-        let now_ms = self.host.now_ms();
-        let last = self.desk.last.get(&reading.topic);
-        let newer = last
-            .filter(|last| last.believed_ms(now_ms) > reading.believed_ms(now_ms) && self.is_current(last));
-        let reading = match newer.cloned() {
-            Some(newer) => {
-                self.desk.oddities.note(&reading.topic, "an observation", "a newer one was told before");
-                newer
-            }
-            None => reading,
+        let last = self.desk.last.get(&reading.topic).cloned();
+        let better = last.as_ref().is_some_and(|last| self.is_better(last, &reading));
+        let order = self.desk.orders.entry(reading.topic.clone()).or_default();
+        let reading = match last {
+            Some(last) if better => last,
+            last => match (order.timed(reading.at_ms, self.host.now_ms()), last) {
+                (Place::Late, Some(last)) => {
+                    self.desk.oddities.note(&reading.topic, "an observation", "a newer one was told before");
+                    last
+                }
+                _ => reading,
+            },
         };
         self.hand_over(&reading)?;
         self.desk.last.insert(reading.topic.clone(), reading);
@@ -273,77 +254,6 @@ impl<'a> Round<'a> {
         }
         Ok(came)
     }
-}
-
-impl Desk {
-    /// For a feed that asks each `every`, with or without a key, and takes an observation of up to `oldest` as current.
-    pub fn new(every: Duration, oldest: Duration, keyed: bool) -> Desk {
-        Desk {
-            every,
-            oldest,
-            keyed,
-            last: HashMap::new(),
-            oddities: Oddities::default(),
-            lacks: BTreeMap::new(),
-            turn: 0,
-        }
-    }
-
-    fn tell_changes(&self, host: &Host, before: &BTreeMap<String, Lack>) {
-        for (place, lack) in &self.lacks {
-            match (before.get(place), lack) {
-                // The age of what is old changes by itself.
-                (Some(Lack::News(_)), Lack::News(_)) => {}
-                (Some(before), lack) if before == lack => {}
-                (_, Lack::Weather(why)) => {
-                    host.log(Level::Warn, format_args!("{place} has no weather: {why}"));
-                }
-                (_, Lack::News(why)) => {
-                    host.log(Level::Warn, format_args!("{place} has no current weather: {why}"));
-                }
-            }
-        }
-        for place in before.keys().filter(|place| !self.lacks.contains_key(*place)) {
-            host.log(Level::Info, format_args!("{place} has weather again"));
-        }
-    }
-
-    /// Says how the values are, of which `told` were told.
-    pub fn tell_health(&self, host: &Host, told: usize) {
-        let of = |wanted: fn(&Lack) -> bool| -> Vec<_> {
-            self.lacks.iter().filter(|(_, lack)| wanted(lack)).collect()
-        };
-        let missing = of(|lack| matches!(lack, Lack::Weather(_)));
-        let old = of(|lack| matches!(lack, Lack::News(_)));
-        let all = missing.len() + told;
-        let state = match (missing.len(), old.len()) {
-            (0, 0) => return host.health(Health::Up, ""),
-            (missing, _) if missing == all => Health::Down,
-            (missing, old) if missing + old == all => Health::Stale,
-            _ => Health::Degraded,
-        };
-        let parts = [("no weather", missing), ("no current weather", old)];
-        let parts: Vec<_> = parts
-            .into_iter()
-            .filter(|(_, places)| !places.is_empty())
-            .map(|(lack, places)| format!("{} of {all} places have {lack}: {}", places.len(), named(&places)))
-            .collect();
-        host.health(state, parts.join("; "));
-    }
-}
-
-/// The first of `places` with their reasons, and how many more there are.
-fn named(places: &[(&String, &Lack)]) -> String {
-    let named: Vec<_> = places
-        .iter()
-        .take(NAMED_MAX)
-        .map(|(place, Lack::Weather(why) | Lack::News(why))| format!("{place}: {why}"))
-        .collect();
-    let more = match places.len() - named.len() {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    named.join("; ") + &more
 }
 
 #[cfg(test)]

@@ -40,11 +40,12 @@ impl Kraken {
         Kraken { sockets: Sockets::start(), known: Known::of(known) }
     }
 
-    /// The same with this machine's clock, for a feed in a real daemon.
+    /// The same with a clock that is so far behind this machine's, for a feed in a real daemon.
     #[must_use]
-    pub fn today(mut self) -> Kraken {
+    pub fn behind(mut self, by: Duration) -> Kraken {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        self.known.start_ms = u64::try_from(now.expect("it is after 1970").as_millis()).expect("it fits");
+        let ms = (now.expect("it is after 1970") - by).as_millis();
+        self.known.start_ms = u64::try_from(ms).expect("it is of this century");
         self
     }
 

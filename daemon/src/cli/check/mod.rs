@@ -1,165 +1,112 @@
-//! `tickerd check FILE`: reads and checks, binds nothing, loads nothing, starts nothing.
+//! `tickerd check FILE`: whether a daemon would run with this file, here, and each of its feeds too.
+//!
+//! One pass over everything: what is written in the file, what it needs of this machine, and its feeds, which are found,
+//! loaded and made ready in processes of their own, but do none of their work. Nothing is listened on and no source asked.
+
+mod feeds;
+mod surroundings;
 
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::EXIT_CONFIG;
-use crate::config::{Config, Feed, Overrides, Source, environment};
-use crate::feed::{self, Plugin};
+use super::{EXIT_CONFIG, log_filter};
+use crate::config::{Config, Finding, Places, Problem, Problems, Reading, environment};
 
-/// Checks as `run` would, environment included, and prints the verdict. A plugin that is not found is a warning, since
-/// a package may yet bring it.
+/// Checks as `run` would, environment included, and prints the verdict.
 pub fn run(file: &Path) -> ExitCode {
-    let report = Report::new(file, environment(), |name, folder| {
-        feed::find_plugin(name, folder).map_err(|error| error.to_string())
-    });
+    let report = Report::of(file);
+    let (code, out, err) = report.told(file);
     // A closed stdout or stderr must not change the verdict.
-    let _ = std::io::stderr().lock().write_all(report.errors.as_bytes());
-    let _ = std::io::stdout().lock().write_all(report.output.as_bytes());
-    ExitCode::from(report.code)
+    let _ = std::io::stderr().lock().write_all(err.as_bytes());
+    let _ = std::io::stdout().lock().write_all(out.as_bytes());
+    ExitCode::from(code)
 }
 
+/// What was found.
 #[derive(Debug, Default)]
 struct Report {
-    output: String,
-    errors: String,
-    code: u8,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    /// What was not looked at, and why.
+    notes: Vec<String>,
+    /// One line about what the file describes, if it could be read.
+    summary: String,
 }
 
 impl Report {
-    fn new(
-        file: &Path,
-        env: impl Iterator<Item = (String, String)>,
-        find_plugin: impl Fn(&str, &Path) -> Result<Plugin, String>,
-    ) -> Self {
-        let config = match Config::load(Some(file), env, &Overrides::default()) {
-            Ok(config) => config,
-            Err(problems) => {
-                return Report { errors: format!("{problems}\n"), code: EXIT_CONFIG, ..Report::default() };
-            }
-        };
-        let mut report = Report::default();
-        for warning in &config.warnings {
-            report.output += &format!("warning: {warning}");
+    fn of(file: &Path) -> Report {
+        let Reading { problems, found } = Config::read(file, environment());
+        let mut report = Report { problems, ..Report::default() };
+        // What stands in a broken line is not known, and neither is what it would need.
+        let is_broken =
+            report.problems.iter().any(|problem| problem.key.is_empty() && problem.line().is_some());
+        report.log_level();
+        if is_broken {
+            let note = "addresses, folders and feeds were not looked at: correct what is not TOML first";
+            report.notes.push(note.into());
         }
-        for feed in &config.feeds {
-            if let Err(missing) = find_source(feed, &find_plugin) {
-                report.output += &format!("warning: feed {}: {missing}\n", feed.name);
-            }
-        }
-        let feeds = match config.feeds.len() {
-            0 => "no feed".to_owned(),
-            1 => "1 feed".to_owned(),
-            count => format!("{count} feeds"),
-        };
-        let listen: Vec<String> = config.server.listen.iter().map(ToString::to_string).collect();
-        let verdict = format!(
-            "{}: ok ({feeds}, listens on {}, admin on {})\n",
-            file.display(),
-            listen.join(", "),
-            config.server.admin
-        );
-        report.output += &verdict;
+        let Some((config, places)) = found.filter(|_| !is_broken) else { return report };
+        report.warnings.clone_from(&config.warnings);
+        report.summary = summary(&config);
+        surroundings::look(&mut report, &config, &places);
+        feeds::look(&mut report, &config, &places);
         report
     }
+
+    fn log_level(&mut self) {
+        if let Err(why) = log_filter(std::env::var("TICKERD_LOG").ok().as_deref()) {
+            let (what, change) = why.split_once("; ").unwrap_or((&why, "unset it"));
+            let what = what.strip_prefix("TICKERD_LOG: ").unwrap_or(what);
+            self.problems.push(Problem::of_variable("TICKERD_LOG", what, change));
+        }
+    }
+
+    /// Whether what is written at this key, or in it, was found to be wrong: what stands there now is a default.
+    fn is_refused(&self, key: &str) -> bool {
+        let is_in = |inner: &str| inner.is_empty() || inner.starts_with(['.', '[']);
+        self.problems.iter().any(|problem| problem.key.strip_prefix(key).is_some_and(is_in))
+    }
+
+    fn problem(
+        &mut self,
+        places: &Places,
+        path: &[&str],
+        what: impl Into<String>,
+        change: impl Into<String>,
+    ) {
+        self.problems.push(places.problem(path, finding(what, change)));
+    }
+
+    fn warn(&mut self, places: &Places, path: &[&str], what: impl Into<String>, change: impl Into<String>) {
+        self.warnings.push(places.problem(path, finding(what, change)));
+    }
+
+    /// The exit code, and what goes to standard output and standard error.
+    fn told(mut self, file: &Path) -> (u8, String, String) {
+        self.notes.sort();
+        let warnings: String =
+            Problems::sorted(self.warnings).iter().map(|one| format!("warning: {one}\n")).collect();
+        let notes: String = self.notes.iter().map(|note| format!("note: {note}\n")).collect();
+        if self.problems.is_empty() {
+            let verdict = format!("{}: ok ({})\n", file.display(), self.summary);
+            return (0, format!("{warnings}{notes}{verdict}"), String::new());
+        }
+        let problems = Problems::sorted(self.problems);
+        (EXIT_CONFIG, String::new(), format!("{warnings}{notes}{problems}\n"))
+    }
 }
 
-fn find_source(
-    feed: &Feed,
-    find_plugin: impl Fn(&str, &Path) -> Result<Plugin, String>,
-) -> Result<(), String> {
-    match &feed.source {
-        Source::Plugin { name_or_path, isolation } => {
-            let plugin = find_plugin(name_or_path, &feed.base_dir)?;
-            if let (Plugin::Library(path), Some(pinned)) = (&plugin, feed.sha256) {
-                feed::check_pin(path, pinned).map_err(|error| error.to_string())?;
-            }
-            plugin.source((*isolation).into()).map(drop).map_err(|failure| failure.message)
-        }
-        Source::Exec(words) => {
-            let program = words.first().map(String::as_str).unwrap_or_default();
-            let found = if program.contains('/') {
-                feed.base_dir.join(program).is_file()
-            } else {
-                let folders = std::env::var_os("PATH").unwrap_or_default();
-                std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
-            };
-            let missing = || {
-                let place = if program.contains('/') {
-                    feed.base_dir.display().to_string()
-                } else {
-                    "PATH".to_owned()
-                };
-                format!(
-                    "the program {program} is not found from {place}; install it, or write its whole path"
-                )
-            };
-            found.then_some(()).ok_or_else(missing)
-        }
-    }
+fn finding(what: impl Into<String>, change: impl Into<String>) -> Finding {
+    Finding { what: what.into(), change: change.into(), ..Finding::default() }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report(text: &str) -> Report {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("t.toml");
-        std::fs::write(&file, text).unwrap();
-        Report::new(&file, std::iter::empty(), |name, _| match name {
-            "here" => Ok(Plugin::Library("/lib/libhere.so".into())),
-            "day" => Ok(Plugin::Program("/lib/day".into())),
-            "pinned" => Ok(Plugin::Library(std::env::current_exe().unwrap())),
-            _ => Err(format!("no plugin {name} in the plugin folders")),
-        })
-    }
-
-    #[test]
-    fn a_sound_file_is_ok() {
-        let report = report(
-            "[[feed]]\nname = \"a\"\nplugin = \"here\"\n[[feed]]\nname = \"b\"\nexec = [\"/bin/sh\"]\n",
-        );
-        assert_eq!((report.code, report.errors.as_str()), (0, ""));
-        let verdict = "t.toml: ok (2 feeds, listens on 127.0.0.1:8425, admin on 127.0.0.1:8426)\n";
-        assert!(report.output.ends_with(verdict), "{}", report.output);
-        assert!(!report.output.contains("warning"), "{}", report.output);
-    }
-
-    #[test]
-    fn what_is_not_installed_is_a_warning() {
-        let report = report(
-            "[[feed]]\nname = \"a\"\nplugin = \"gone\"\n[[feed]]\nname = \"b\"\nexec = [\"./gone.py\"]\n\
-             [[feed]]\nname = \"c\"\nexec = [\"no-such-program-anywhere\"]\n\
-             [[feed]]\nname = \"d\"\nplugin = \"day\"\nisolation = \"in-process\"\n\
-             [[feed]]\nname = \"e\"\nplugin = \"pinned\"\nsha256 = \
-             \"0000000000000000000000000000000000000000000000000000000000000000\"\n",
-        );
-        assert_eq!(report.code, 0);
-        for warning in [
-            "warning: feed a: no plugin gone in the plugin folders",
-            "warning: feed b: the program ./gone.py is not found from /",
-            "warning: feed c: the program no-such-program-anywhere is not found from PATH",
-            "warning: feed d: /lib/day is a program",
-            "is not the plugin that was pinned: its SHA-256 is ",
-            "ok (5 feeds",
-        ] {
-            assert!(report.output.contains(warning), "{warning}: {}", report.output);
-        }
-    }
-
-    #[test]
-    fn every_problem_goes_to_stderr_with_78() {
-        let report = report("[server]\nlissten = []\nshards = -1\n");
-        assert_eq!((report.code, report.output.as_str()), (EXIT_CONFIG, ""));
-        for text in [
-            "t.toml:2:1: server.lissten",
-            "did you mean `listen`?",
-            "t.toml:3:10: server.shards = -1",
-            "2 problems",
-        ] {
-            assert!(report.errors.contains(text), "{text}: {}", report.errors);
-        }
-    }
+fn summary(config: &Config) -> String {
+    let feeds = match config.feeds.len() {
+        0 => "no feed".to_owned(),
+        1 => "1 feed".to_owned(),
+        count => format!("{count} feeds"),
+    };
+    let listen: Vec<String> = config.server.listen.iter().map(ToString::to_string).collect();
+    format!("{feeds}, listens on {}, admin on {}", listen.join(", "), config.server.admin)
 }

@@ -2,7 +2,7 @@
 
 mod check;
 pub mod describe;
-mod doctor;
+pub mod doctor;
 mod ear;
 mod facts;
 mod inspect;

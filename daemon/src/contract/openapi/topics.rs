@@ -1,11 +1,11 @@
-//! Topics, their values and their past over HTTP, and the event stream.
+//! Topics, their values and their past over HTTP, the event stream, and how the feeds are.
 
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::{JSON, header, mode, name, problems, query};
 use crate::model::protocol::WAIT_MAX_S;
-use crate::model::protocol::event::{History, Published, Topics};
+use crate::model::protocol::event::{Feeds, History, Published, Topics};
 use crate::model::protocol::shape::{self, Envelope};
 
 /// Schemas of answers that carry the command's `id` on a WebSocket; HTTP has its own way to tell what answers what.
@@ -22,6 +22,7 @@ pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value
         ("/v1/topics/{topic}", json!([topic]), value(generator)),
         ("/v1/topics/{topic}/history", json!([topic]), history(generator)),
         ("/v1/sse", json!([]), stream(generator, rate)),
+        ("/v1/feeds", json!([]), feeds(generator)),
     ] {
         methods.insert("parameters".into(), parameters);
         methods.insert("options".into(), options(path));
@@ -142,6 +143,20 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
         "responses": responses,
     });
     Map::from_iter([("get".into(), get)])
+}
+
+fn feeds(generator: &mut SchemaGenerator) -> Map<String, Value> {
+    let schema = generator.subschema_for::<Feeds<'_>>().to_value();
+    let parameters = json!([header("If-None-Match", false, json!({ "type": "string" }))]);
+    let etag = json!({ "ETag": { "schema": { "type": "string" }, "description": "For If-None-Match." } });
+    let mut responses = Map::new();
+    let about = "Every configured feed, in the configured order, from the start on.";
+    responses.insert("200".into(), answer(about, &schema, etag.clone()));
+    let mut same = answer("As before.", &schema, etag);
+    same.as_object_mut().map(|same| same.remove("content"));
+    responses.insert("304".into(), same);
+    problems(&mut responses, &["400", "403", "405", "429", "503"]);
+    both("feeds", "How each feed is.", &parameters, &responses)
 }
 
 /// A 200 of JSON that is kept and asked for again each time.

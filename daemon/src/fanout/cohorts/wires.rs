@@ -92,10 +92,9 @@ impl Cohorts {
             return Some(topics.grant(slot, terms));
         }
         slot.topic.as_ref()?;
-        let granted = matching
+        matching
             .filter_map(|pattern| Some(topics.grant(slot, cohort.terms(What::Pattern(pattern))?)))
-            .min_by_key(|tier| (*tier != STREAM, *tier));
-        granted
+            .min_by_key(|tier| (*tier != STREAM, *tier))
     }
 
     /// Wires a slot to a cohort as its asks say; `at` is where the cohort has the slot now, if it has.

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use tracing::Level;
 
 use super::EX_CONFIG;
-use crate::feed::bad_line::{Secrets, Shown};
+use crate::feed::bad_line::Shown;
 use crate::feed::event_doc;
 use crate::feed::journal::{leveled, prefix, printable};
 use crate::feed::lines::{self, LINE_BYTES_MAX, Said};
@@ -51,8 +51,6 @@ pub struct Ears {
     warden: Arc<Warden>,
     last_words: Mutex<VecDeque<String>>,
     hearing: Mutex<Hearing>,
-    /// What must not be shown of its lines.
-    secrets: Secrets,
     /// There is room again for what is said, or nobody wants it any more.
     room: Condvar,
     pid: u32,
@@ -78,14 +76,7 @@ struct Held {
 impl Ears {
     /// What it says goes to `sink`, what becomes of it to `report`. While it is `held`, what it says about values waits for
     /// [`Ears::release`].
-    pub fn new(
-        pid: u32,
-        sink: Arc<LaneSink>,
-        report: Reporter,
-        warden: Arc<Warden>,
-        secrets: Secrets,
-        held: bool,
-    ) -> Ears {
+    pub fn new(pid: u32, sink: Arc<LaneSink>, report: Reporter, warden: Arc<Warden>, held: bool) -> Ears {
         Ears {
             sink,
             report,
@@ -94,7 +85,6 @@ impl Ears {
             warden,
             last_words: Mutex::default(),
             hearing: Mutex::new(Hearing { held: held.then(Held::default), ..Hearing::default() }),
-            secrets,
             room: Condvar::new(),
             pid,
         }
@@ -186,7 +176,7 @@ impl Ears {
                     };
                 }
                 Err(e) => {
-                    let shown = Shown::of(line, &e, &self.secrets);
+                    let shown = Shown::of(line, &e, self.sink.journal());
                     self.sink.refuse("bad_line", &format_args!("{e}{LINE_FOLLOWS}{shown}"));
                     e.to_string()
                 }
@@ -211,7 +201,7 @@ impl Ears {
         match said {
             // A refusal is counted and logged inside; a script could not be told anyway.
             Said::Sample(sample) => {
-                let shown = Shown::whole(line, &self.secrets);
+                let shown = Shown::whole(line, self.sink.journal());
                 drop(self.sink.take(&sample.sample(declared), sample.merged.into(), Some(&shown)));
             }
             Said::Hello(mut hello) => {
@@ -259,12 +249,12 @@ impl Ears {
             if text.is_empty() {
                 return;
             }
-            self.sink.journal().write(level, Some(self.pid), text);
+            let text = self.sink.journal().hide_in_error(text);
+            self.sink.journal().write(level, Some(self.pid), &text);
             let mut last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
             if last_words.len() == LAST_WORDS_MAX {
                 last_words.pop_front();
             }
-            let text = self.sink.journal().hide(text);
             last_words.push_back(printable(prefix(&text, LAST_WORD_BYTES_MAX)));
         };
         while splitter.read_from(&mut stderr).is_ok_and(|n| n > 0) {

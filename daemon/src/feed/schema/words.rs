@@ -213,7 +213,11 @@ fn text(schema: &Value) -> String {
 }
 
 fn range(schema: &Value) -> String {
-    let of = |rule: &str| schema.get(rule).filter(|limit| limit.is_number());
+    let of = |rule: &str| {
+        let limit = schema.get(rule).filter(|limit| limit.is_number())?.to_string();
+        // Limits of fractions are written `5.0`.
+        Some(limit.strip_suffix(".0").map(str::to_owned).unwrap_or(limit))
+    };
     match (of("minimum"), of("exclusiveMinimum"), of("maximum"), of("exclusiveMaximum")) {
         (Some(min), _, Some(max), _) => format!(" from {min} to {max}"),
         (min, above, max, below) => {
@@ -261,7 +265,7 @@ mod tests {
             (json!({"type": "string", "minLength": 1}), "a text that is not empty"),
             (json!({"type": "string", "pattern": "^[A-Z]+$"}), "a text of the form ^[A-Z]+$"),
             (json!({"type": "array", "items": {"enum": ["buy", "sell"]}}), "a list, each buy or sell"),
-            (json!({"type": "number", "exclusiveMinimum": 0}), "a number above 0"),
+            (json!({"type": "number", "exclusiveMinimum": 0.0}), "a number above 0"),
             (json!({"type": "boolean"}), "true or false"),
             (json!({"$ref": "#/$defs/Loop"}), "any value"),
             (json!(true), "any value"),

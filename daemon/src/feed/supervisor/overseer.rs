@@ -17,7 +17,7 @@ use crate::feed::recovery::{Record, Recovery};
 use crate::feed::reload::{Reloaded, Request};
 use crate::feed::report::{Failure, Fault, Hello, Report, Reporter};
 use crate::feed::running::Running;
-use crate::feed::sink::{LaneSink, now_unix_ms};
+use crate::feed::sink::{LaneSink, STARTING, now_unix_ms};
 use crate::feed::swap::{Heir, Swap, Turn};
 use crate::feed::{OnChange, OnHello, Spec};
 use crate::model::lane::{FeedState, Health, Lane};
@@ -162,7 +162,8 @@ impl Overseer {
             let shown = current.view().is_none_or(|(state, reason)| self.show(state, reason, is_config, now));
             let look = if shown { LOOK } else { Duration::from_secs(1) };
             self.sink.settle(now);
-            let waits = [current.wait(now), swap.as_ref().and_then(|swap| swap.wait(now))];
+            let waits =
+                [current.wait(now), swap.as_ref().and_then(|swap| swap.wait(now)), self.sink.next_look(now)];
             let wait = waits.into_iter().flatten().fold(look, Duration::min);
             let Ok(event) = events.recv_timeout(wait) else { continue };
             let now = Instant::now();
@@ -253,7 +254,7 @@ impl Overseer {
         let (events_in, greet) = (self.shared.events.clone(), self.greeter());
         let journal = self.journal.clone();
         let report: Reporter = Arc::new(move |report| {
-            let report = report.reworded(|text| journal.hide(text));
+            let report = report.reworded(|text| journal.hide_in_error(text));
             if let (true, Report::Hello(hello)) = (greets, &report) {
                 greet(hello);
             }
@@ -305,7 +306,12 @@ impl Overseer {
 
     /// As [`Overseer::set`], unless the feed has changed too often lately; then false, and it is to be asked again.
     fn show(&mut self, state: FeedState, reason: String, is_config: bool, now: Instant) -> bool {
-        let (state, reason) = self.lane.freshness().judge(state, reason);
+        let (judged, reason) = self.sink.judge(state, reason, now);
+        if judged != state {
+            // Nobody has to wait for its first word.
+            self.fail();
+        }
+        let (state, reason) = self.lane.freshness().judge(judged, reason);
         let health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
         let same = health.state == state && health.reason == reason;
         drop(health);
@@ -347,7 +353,7 @@ impl Overseer {
     fn write(&self, health: &Health) {
         let level = match health.state {
             FeedState::Up | FeedState::Closed => Level::INFO,
-            FeedState::Down if self.shared.is_stopping() || health.reason == "starting" => Level::DEBUG,
+            FeedState::Down if self.shared.is_stopping() || health.reason == STARTING => Level::DEBUG,
             FeedState::Degraded | FeedState::Stale | FeedState::Down => Level::WARN,
         };
         let mut text = health.state.as_str().to_owned();

@@ -61,8 +61,11 @@ fn a_failure_is_told_once() {
         FeedState::Down,
         "set symbols; waits for a changed configuration, and tries again in 10 min",
     );
-    let told = bench.states.iter().filter(|(_, reason)| reason.contains("set symbols")).count();
-    assert_eq!(told, 1, "{:?}", bench.states);
+    // Clients are told a moment later, and no more than that.
+    let is_it = |(_, reason): &&(FeedState, String)| reason.starts_with("its configuration is wrong");
+    bench.until("clients are told", |bench| bench.states.iter().any(|told| is_it(&told)));
+    assert_eq!(bench.states.iter().filter(is_it).count(), 1, "{:?}", bench.states);
+    assert!(bench.states.iter().all(|(_, reason)| !reason.contains("set symbols")), "{:?}", bench.states);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //!
 //! News are ticks, with the same value or another. Event topics never age: nothing happening is nothing wrong. Ages are
 //! taken on the clock that the board is given, which is monotonic, so a step of the wall clock neither ages a topic nor
-//! hides its age.
+//! hides its age. Where the source's own time is heeded, a tick that was old when it came is as old as that: such a topic is
+//! stale though ticks keep coming.
 
-use super::{Board, TopicId};
+use super::{Board, Place, TopicId};
 use crate::model::sample::Class;
+use crate::model::tick::Tick;
 
 /// Looks at a group's ages within one of its greatest: how late, as a part of it, a stale topic may be told at most.
 const LOOKS: u64 = 4;
@@ -28,8 +30,15 @@ pub(super) struct Ages {
     pub stale: usize,
     /// Those of an earlier run that were not heard of in this one. They are stale, and say nothing of their feed.
     pub restored: usize,
+    /// Topics whose newest tick was too old when it came, and that were not told to be stale yet; some may be twice.
+    pub old: Vec<TopicId>,
+    /// The age by the source's time at which a tick is too old, in microseconds; none: that time is not heeded.
+    source_max_age: Option<u64>,
+    /// When a tick of a state topic came last, and when the newest of their values was by its source's time.
+    came: u64,
+    newest: i64,
     /// Topics count as heard at this time if they were heard earlier.
-    floor: u64,
+    floor: Option<u64>,
     next_look: u64,
 }
 
@@ -43,26 +52,38 @@ impl Board {
     /// only looked at when the oldest of the last look may be, and at most [`LOOKS`] times within `max_age`.
     pub fn look(&mut self, group: usize, max_age: u64) {
         let Some(state) = self.groups.get_mut(group) else { return };
+        for id in std::mem::take(&mut state.ages.old) {
+            let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
+            // It may have ended, or been heard of since.
+            if !place.is_stale
+                && place.topic.class() == Class::State
+                && place.age(self.now, &state.ages) >= max_age
+            {
+                place.is_stale = true;
+                state.ages.stale += 1;
+                self.aged.push(Aged { topic: id, is_stale: true });
+            }
+        }
         let now = self.now;
         if now < state.ages.next_look {
             return;
         }
-        let mut oldest = now;
+        let mut oldest = 0;
         for id in &state.topics {
             let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
             if place.is_stale || place.topic.class() == Class::Event {
                 continue;
             }
-            let heard = place.heard.max(state.ages.floor);
-            if now.saturating_sub(heard) >= max_age {
+            let age = place.age(now, &state.ages);
+            if age >= max_age {
                 place.is_stale = true;
                 state.ages.stale += 1;
                 self.aged.push(Aged { topic: *id, is_stale: true });
             } else {
-                oldest = oldest.min(heard);
+                oldest = oldest.max(age);
             }
         }
-        state.ages.next_look = (oldest + max_age).max(now + max_age / LOOKS);
+        state.ages.next_look = now + (max_age - oldest).max(max_age / LOOKS);
     }
 
     /// When [`Board::look`] has something to do for a group; `None` while all that can be stale is.
@@ -75,8 +96,22 @@ impl Board {
     /// stays so until its news.
     pub fn forgive(&mut self, group: usize) {
         if let Some(state) = self.groups.get_mut(group) {
-            state.ages.floor = self.now;
+            state.ages.floor = Some(self.now);
         }
+    }
+
+    /// From now on ticks of a group that were this old by their source's time when they came, in microseconds, are no news.
+    pub fn heed_source(&mut self, group: usize, max_age: Option<u64>) {
+        if let Some(state) = self.groups.get_mut(group) {
+            state.ages.source_max_age = max_age;
+        }
+    }
+
+    /// How old the newest value of a group is by its source's time, in microseconds, if ticks came within the last `max_age`.
+    pub fn old_news(&self, group: usize, max_age: u64) -> Option<u64> {
+        let ages = &self.groups.get(group)?.ages;
+        let comes = ages.source_max_age.is_some() && self.now.saturating_sub(ages.came) < max_age;
+        comes.then(|| since(ages.newest, self.now))
     }
 
     /// The topics that went stale or had news again since the last call; those that ended meanwhile may be among them.
@@ -96,6 +131,37 @@ impl Board {
             states > restored && stale == states
         })
     }
+}
+
+impl Place {
+    /// A tick came. Whether it was too old by its source's time to be news.
+    pub(super) fn hear(&mut self, tick: &Tick, now: u64, ages: &mut Ages) -> bool {
+        let age = match ages.source_max_age {
+            Some(_) => tick.source_age_ms().saturating_mul(1_000),
+            None => 0,
+        };
+        self.heard = signed(now).saturating_sub(signed(age));
+        if self.topic.class() == Class::Event {
+            return false;
+        }
+        ages.newest = if ages.came == 0 { self.heard } else { ages.newest.max(self.heard) };
+        ages.came = now.max(1);
+        ages.source_max_age.is_some_and(|max_age| age >= max_age)
+    }
+
+    /// How long there was no news, in microseconds.
+    fn age(&self, now: u64, ages: &Ages) -> u64 {
+        let heard = ages.floor.map_or(self.heard, |floor| self.heard.max(signed(floor)));
+        since(heard, now)
+    }
+}
+
+fn signed(micros: u64) -> i64 {
+    i64::try_from(micros).unwrap_or(i64::MAX)
+}
+
+fn since(then: i64, now: u64) -> u64 {
+    u64::try_from(signed(now).saturating_sub(then)).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -178,6 +244,54 @@ mod tests {
         say(&mut board, &a, 2_000);
         assert_eq!(look(&mut board, 2_000), [], "it begins anew");
         assert_eq!(look(&mut board, 3_000), [(0, true)]);
+    }
+
+    /// A tick at `now` that was `age` old by its source's time.
+    fn say_old(board: &mut Board, topic: &Topic, now: u64, age: u64) {
+        board.set_clock(now);
+        let ts = 1_800_000_000_000;
+        let (src_ts, value) = (ts - age / 1_000, b"1".as_slice().into());
+        board.offer(0, Tick { topic: topic.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
+    }
+
+    #[test]
+    fn news_that_are_old_by_their_sources_time_are_none() {
+        const MAX: u64 = 60_000_000;
+        let (mut heedless, mut board) = (board(), board());
+        let (a, b) = (topic("f.a"), topic("f.b"));
+        let look = |board: &mut Board, now: u64| -> Vec<(u32, bool)> {
+            board.set_clock(now);
+            board.look(0, MAX);
+            board.take_aged().iter().map(|aged| (aged.topic.0, aged.is_stale)).collect()
+        };
+        say_old(&mut heedless, &a, 1, 3_600_000_000);
+        assert_eq!(look(&mut heedless, 1), [], "nobody wants to know");
+        board.heed_source(0, Some(MAX));
+        say_old(&mut board, &a, 2, 3_600_000_000);
+        say_old(&mut board, &b, 2, 50_000_000);
+        assert_eq!(look(&mut board, 2), [(0, true)], "at once, though the clock has just begun");
+        assert_eq!(board.old_news(0, MAX), Some(50_000_000));
+        say_old(&mut board, &a, 3, 3_600_000_000);
+        assert_eq!(look(&mut board, 3), [], "it stays so");
+        let due = board.next_look(0).unwrap();
+        assert!(due <= 25_000_000, "{due}");
+        assert_eq!(
+            look(&mut board, 25_000_000),
+            [(1, true)],
+            "ten seconds after it came, and a part of the age"
+        );
+        assert!(board.is_silent(0));
+        say_old(&mut board, &a, 26_000_000, 0);
+        assert_eq!(look(&mut board, 26_000_000), [(0, false)]);
+        // A time in the future, in seconds, or none at all, says nothing.
+        for src_ts in [1_900_000_000_000, 1_800_000_000, 0] {
+            let (ts, value) = (1_800_000_000_000, b"1".as_slice().into());
+            board.offer(0, Tick { topic: b.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
+            assert_eq!(board.stale(0), 0, "{src_ts}");
+        }
+        assert_eq!(board.old_news(0, 1), Some(0));
+        board.set_clock(26_000_000 + MAX);
+        assert_eq!(board.old_news(0, MAX), None, "now nothing comes at all");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Freshness {
     suggested: AtomicU64,
     stale: AtomicUsize,
     topics: AtomicUsize,
-    silence: Mutex<Option<String>>,
+    silence: Mutex<Option<(FeedState, String)>>,
     on_silence: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -40,6 +40,12 @@ impl Freshness {
         ages.into_iter().find(|age| *age > 0).map(Duration::from_micros)
     }
 
+    /// The age by the source's own time at which a value is stale though it has just come; none: the source's time is not
+    /// looked at. As configured alone: a feed's pace says nothing about how old its source's values are by nature.
+    pub fn source_max_age(&self) -> Option<Duration> {
+        Some(self.configured.load(Ordering::Relaxed)).filter(|age| *age > 0).map(Duration::from_micros)
+    }
+
     /// How many topics there are, and how many of them are stale.
     pub fn set_counts(&self, stale: usize, topics: usize) {
         self.stale.store(stale, Ordering::Relaxed);
@@ -51,19 +57,19 @@ impl Freshness {
         (self.stale.load(Ordering::Relaxed), self.topics.load(Ordering::Relaxed))
     }
 
-    /// No state topic has news any more, and why that is said; none: one has again.
-    pub fn set_silence(&self, why: Option<String>) {
+    /// No state topic has news any more: the state that an up feed has then, and why; none: one has again.
+    pub fn set_silence(&self, why: Option<(FeedState, String)>) {
         *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = why;
         if let Some(tell) = self.on_silence.get() {
             tell();
         }
     }
 
-    /// A feed's state, as its supervisor sees it, in the light of its news: one that is up and silent is stale.
+    /// A feed's state, as its supervisor sees it, in the light of its news: one that is up and silent is not.
     pub fn judge(&self, state: FeedState, reason: String) -> (FeedState, String) {
         let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (state, silence) {
-            (FeedState::Up, Some(silence)) => (FeedState::Stale, silence),
+            (FeedState::Up, Some(silence)) => silence,
             (state, _) => (state, reason),
         }
     }
@@ -93,9 +99,15 @@ mod tests {
         assert_eq!(freshness.max_age(), None, "a feed without a pace never gets stale");
         freshness.set_pace(ms(100));
         assert_eq!(freshness.max_age(), Some(ms(300)));
+        assert_eq!(
+            freshness.source_max_age(),
+            None,
+            "hourly observations that are asked for each second are right"
+        );
         freshness.set_max_age(ms(250));
         freshness.set_pace(ms(200));
         assert_eq!(freshness.max_age(), Some(ms(250)));
+        assert_eq!(freshness.source_max_age(), Some(ms(250)));
     }
 
     #[test]
@@ -109,8 +121,9 @@ mod tests {
         let judge = |state| freshness.judge(state, "as it is".into());
         let as_it_is = |state| (state, "as it is".to_owned());
         assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
-        freshness.set_silence(Some("no news".into()));
-        assert_eq!(judge(FeedState::Up), (FeedState::Stale, "no news".into()));
+        let silence = (FeedState::Stale, "no news".to_owned());
+        freshness.set_silence(Some(silence.clone()));
+        assert_eq!(judge(FeedState::Up), silence);
         for state in [FeedState::Degraded, FeedState::Stale, FeedState::Down, FeedState::Closed] {
             assert_eq!(judge(state), as_it_is(state));
         }

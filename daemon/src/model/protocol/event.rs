@@ -2,6 +2,7 @@
 //!
 //! [`reply`] holds what answers a command, [`notice`] what is worth knowing; here is what else is said unasked, and how all
 //! of it is written. `data` is always an object and its arrays are always present.
+mod feeds;
 mod notice;
 mod reply;
 
@@ -13,6 +14,7 @@ use super::shape::{self, Shape};
 use crate::model::encoding::{Encoder, Encoding};
 use crate::model::message::Message;
 
+pub use feeds::{FeedEntry, Feeds};
 pub use notice::Notice;
 pub use reply::{
     Error, Failed, History, Member, Members, PatternGrant, Pong, Published, Subscribed, Subscriptions,

@@ -13,10 +13,12 @@ pub struct Times {
     pub silence: Duration,
     pub quiet: Duration,
     pub life: Duration,
+    /// How old a quote may be.
+    pub old: Duration,
 }
 
 /// No outcome depends on them.
-pub const PATIENT: Times = Times { silence: GUARD, quiet: GUARD, life: GUARD };
+pub const PATIENT: Times = Times { silence: GUARD, quiet: GUARD, life: GUARD, old: Duration::MAX };
 
 /// A short time, for what is to be over; long enough for a machine that is busy with other tests.
 pub const SHORT: Duration = Duration::from_secs(2);
@@ -44,6 +46,7 @@ pub fn outcome(
         times.silence,
         times.quiet,
         times.life,
+        times.old,
     );
     let running = std::thread::spawn(move || feed.run(&host));
     script(&test);

@@ -229,7 +229,7 @@ fn a_refusal_over_the_socket_ends_the_feed_as_a_matter_of_configuration() {
         peer.gone();
     });
     assert_eq!(result, Err(Error::Config("no such account".into())));
-    assert_eq!(test.health(), Some((Health::Down, "no such account".into())));
+    assert_eq!(test.health(), None, "tickerd says it, and to clients without detail");
 }
 
 #[test]

@@ -40,9 +40,14 @@ impl Source for Alpaca {
             .secret_header("APCA-API-SECRET-KEY", &self.secret)
     }
 
-    fn read(&self, body: &Body, listings: &[&Listing], _: u64) -> Result<Vec<Result<Quoted, Fault>>, Fault> {
+    fn read(
+        &self,
+        body: &Body,
+        listings: &[&Listing],
+        now_ms: u64,
+    ) -> Result<Vec<Result<Quoted, Fault>>, Fault> {
         let snapshots = body.json::<snapshot::Snapshots>()?.checked()?;
-        Ok(listings.iter().map(|listing| snapshots.quote(listing, self.tape)).collect())
+        Ok(listings.iter().map(|listing| snapshots.quote(listing, self.tape, now_ms)).collect())
     }
 
     fn refusal(&self, fault: Fault) -> Fault {

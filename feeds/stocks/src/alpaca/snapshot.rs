@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tickerd_feed_provider::time::rfc3339_ms;
-use tickerd_feed_provider::{Digits, Fault, Quote};
+use tickerd_feed_provider::{Digits, Fault, Quote, is_ahead};
 
 use super::conditions::sets_last_price;
 use super::{SOURCE, Tape, trade_id};
@@ -94,11 +94,11 @@ impl Snapshots {
         }
     }
 
-    /// What it says of one symbol.
+    /// What it says of one symbol. `now_ms` is this machine's clock, Unix milliseconds.
     ///
     /// # Errors
     /// [`Fault::Unknown`]: nothing. [`Fault::Nonsense`]: it holds no price.
-    pub(crate) fn quote(&self, listing: &Listing, tape: Tape) -> Result<Quoted, Fault> {
+    pub(crate) fn quote(&self, listing: &Listing, tape: Tape, now_ms: u64) -> Result<Quoted, Fault> {
         let source_symbol = &listing.source_symbol;
         let Some(said) = self.0.get(source_symbol).map(|said| said.get()).filter(|said| *said != "null")
         else {
@@ -110,8 +110,10 @@ impl Snapshots {
         let snapshot: Snapshot = read(said, "a snapshot")?;
         let trade_ms = snapshot.trade.as_ref().and_then(Last::ms);
         let day_ms = snapshot.day.as_ref().and_then(Bar::ms);
-        // Before the first regular trade of a day, the daily bar is still that of the trading day before.
-        let is_over = matches!((trade_ms, day_ms), (Some(trade), Some(day)) if trade >= day + DAY_MS);
+        // Before the first regular trade of a day, the daily bar is still that of the trading day before. A trade dated
+        // ahead of our clock says nothing of that.
+        let traded_ms = trade_ms.filter(|ms| !is_ahead(*ms, now_ms));
+        let is_over = matches!((traded_ms, day_ms), (Some(trade), Some(day)) if trade >= day + DAY_MS);
         let (day, day_before) =
             if is_over { (None, snapshot.day) } else { (snapshot.day, snapshot.day_before) };
 
@@ -122,7 +124,7 @@ impl Snapshots {
         let traded = snapshot.trade.filter(|trade| {
             let marks = trade.c.as_deref().unwrap_or_default();
             sets_last_price(marks, trade.z.as_deref())
-                && !trade.id().is_some_and(|id| listing.last.is_cancelled(&id))
+                && !trade.id().is_some_and(|id| listing.last.is_cancelled(&id, trade_ms))
                 && trade.p.as_ref().is_some_and(|price| range.holds(price))
         });
         let trade_id = traded.as_ref().and_then(Last::id);
@@ -149,7 +151,7 @@ impl Snapshots {
         quote.source_currency.clone_from(&unit.source_currency);
         quote.delay_s = Some(tape.delay_s());
         let otherwise = bar.filter(|bar| range.holds(bar)).and_then(|bar| unit.price(Some(bar)));
-        Ok(Quoted { quote, time_ms, trade_id, otherwise })
+        Ok(Quoted { quote, time_ms, order_ms: trade_ms.or(time_ms), trade_id, otherwise })
     }
 }
 
@@ -158,11 +160,15 @@ mod tests {
     use super::*;
 
     const BODY: &str = include_str!("../../fixtures/alpaca/snapshots.json");
+    /// Some hours after the fixture.
+    const NOW_MS: u64 = 1_767_225_600_000;
 
     fn quote(body: &str, symbol: &str) -> Result<Quoted, Fault> {
-        read::<Snapshots>(body, "snapshots by symbol")?
-            .checked()?
-            .quote(&Listing::named(symbol, Some("USD")), Tape::Iex)
+        read::<Snapshots>(body, "snapshots by symbol")?.checked()?.quote(
+            &Listing::named(symbol, Some("USD")),
+            Tape::Iex,
+            NOW_MS,
+        )
     }
 
     #[test]
@@ -226,10 +232,10 @@ mod tests {
         let mut listing = Listing::named("X", None);
         let price = |listing: &Listing| {
             let snapshots = read::<Snapshots>(body, "snapshots by symbol").unwrap();
-            snapshots.quote(listing, Tape::Iex).unwrap().quote.price.to_string()
+            snapshots.quote(listing, Tape::Iex, NOW_MS).unwrap().quote.price.to_string()
         };
         assert_eq!(price(&listing), "70.5");
-        listing.last.corrected("D-7", None);
+        listing.last.corrected("D-7", None, Some(1_767_193_240_000));
         assert_eq!(price(&listing), "70.1");
     }
 
@@ -243,6 +249,13 @@ mod tests {
             told.map(|price| price.unwrap().to_string()),
             ["-0.25", "-0.30", "0", "0", "-0.40", "-0.05"]
         );
+    }
+
+    #[test]
+    fn a_trade_dated_ahead_does_not_end_the_day() {
+        let said = quote(&BODY.replacen("2025-12-31T21:13:20.943947698Z", "2026-01-02T21:13:20Z", 1), "AAPL");
+        let said = said.unwrap().quote;
+        assert_eq!((said.prev_close.unwrap().as_str(), said.volume.unwrap().as_str()), ("230.10", "1180799"));
     }
 
     #[test]

@@ -48,12 +48,13 @@ impl Trades {
             line.tally.count("trades without a price");
             return Ok(());
         };
-        if said.trade.id.is_some() && !self.recent.is_new((place, &said.trade.id)) {
+        // An exchange counts from the start each day, but a trade that comes twice bears one time.
+        if said.trade.id.is_some() && !self.recent.is_new((place, &said.trade.id, said.time_ms)) {
             line.tally.count("trades that came twice");
             return Ok(());
         }
         said.time_ms = line.tally.believed(said.time_ms, host.now_ms());
-        market.traded(place, &said, host)
+        market.traded(place, &said, &mut line.tally, host)
     }
 
     /// Takes a cancel or a correction of a trade in the symbol.
@@ -68,13 +69,9 @@ impl Trades {
         let mut market = line.desk.market();
         let Some((place, listing)) = find(&market, source_symbol, &mut line.tally) else { return Ok(()) };
         let Corrected { correction, by, time_ms } = corrected(listing);
-        if !self.recent.is_new((place, &correction.id, correction.action)) {
+        if !self.recent.is_new((place, &correction.id, correction.action, time_ms)) {
             line.tally.count("corrections that came twice");
             return Ok(());
-        }
-        // What stands in the trade's place is no other one, should it come as well.
-        if let Some(id) = &correction.new_id {
-            self.recent.is_new((place, &Some(id)));
         }
         line.tally.add("trades cancelled or corrected", 1);
         let time_ms = line.tally.believed(time_ms, host.now_ms());

@@ -94,7 +94,7 @@ fn take(mut print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
     let time_ms = line.tally.believed(print.time_ms(), host.now_ms());
     // Nothing was traded: a currency's price moved.
     if print.size.as_ref().is_some_and(|size| !size.is_positive()) {
-        return market.moved(place, last::Print { id: None, price, time_ms }, host);
+        return market.moved(place, last::Print { id: None, price, time_ms }, &mut line.tally, host);
     }
     let trade = Trade {
         symbol: listing.symbol.clone(),
@@ -108,5 +108,5 @@ fn take(mut print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
         currency: unit.currency,
         delay_s: None,
     };
-    market.traded(place, &Traded { trade, time_ms, sets_price: true }, host)
+    market.traded(place, &Traded { trade, time_ms, sets_price: true }, &mut line.tally, host)
 }

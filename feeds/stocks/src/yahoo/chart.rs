@@ -94,13 +94,13 @@ impl Answer {
 
         let said = Unit::of(meta.currency.as_deref());
         let unit = if said == Unit::default() { &listing.unit } else { &said };
-        let time_ms = seconds(meta.regular_market_time.as_ref());
+        let order_ms = seconds(meta.regular_market_time.as_ref());
         let day = Day::new(meta.regular_market_day_low.as_ref(), meta.regular_market_day_high.as_ref());
         let (price, time_ms) = match meta.regular_market_price {
-            Some(price) if day.holds(&price) => (Some(price), time_ms),
+            Some(price) if day.holds(&price) => (Some(price), order_ms),
             // Not the day's, or 0: what stands in its place is the youngest minute's.
             said => last_close(indicators, timestamp, &day)
-                .map_or((said, time_ms), |(price, at)| (Some(price), at)),
+                .map_or((said, order_ms), |(price, at)| (Some(price), at)),
         };
         let price = day.last(unit, price, source_symbol)?;
         let mut quote = Quote::new(&listing.symbol, source_symbol, SOURCE, price);
@@ -114,7 +114,7 @@ impl Answer {
             Some("CRYPTOCURRENCY") => Some(Session::Always),
             _ => meta.current_trading_period.and_then(|periods| session(&periods, now_ms)),
         };
-        Ok(Quoted::new(quote, time_ms))
+        Ok(Quoted { order_ms, ..Quoted::new(quote, time_ms) })
     }
 
     fn refusal(&self) -> Option<&Refusal> {

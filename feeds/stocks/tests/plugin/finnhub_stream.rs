@@ -50,6 +50,7 @@ fn trades_pass_and_move_the_price() {
     assert_eq!((quote.source_time_ms, quote.value.get("change")), (Some(NOW_MS), None));
     assert_eq!(quote.value["prev_close"], "1.10");
     assert!(of(&test, "trades.OANDA_EUR_USD").is_empty(), "nothing was traded");
+    assert!(logged(&test, "1 trades that came after a younger price"), "{:?}", test.logs());
     assert!(logged(&test, "trades of symbols that were not asked for"), "{:?}", test.logs());
 }
 

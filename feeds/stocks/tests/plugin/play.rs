@@ -64,8 +64,9 @@ impl Setup {
         self.with("stream", true).with("stream_url", url)
     }
 
-    /// Runs the feed while `script` plays; then stops it. No key may be found in anything that was said.
-    pub fn outcome(self, script: impl FnOnce(&TestHost)) -> (Result<(), Error>, TestHost) {
+    /// Runs the feed while `script` plays; then stops it, or waits until it `ends` by itself. No key may be found in
+    /// anything that was said.
+    fn outcome(self, script: impl FnOnce(&TestHost), ends: bool) -> (Result<(), Error>, TestHost) {
         let test = TestHost::of::<StocksFeed>();
         let config = serde_json::from_value(self.config.clone()).expect("the configuration is read");
         let mut feed = StocksFeed::create(config, test.host()).expect("the configuration is right");
@@ -73,6 +74,9 @@ impl Setup {
         let host = test.host();
         let thread = std::thread::spawn(move || feed.run(&host));
         script(&test);
+        if ends {
+            until("the feed ends", || thread.is_finished());
+        }
         test.stop();
         interrupt();
         let stopped = Instant::now();
@@ -86,19 +90,16 @@ impl Setup {
         (result, test)
     }
 
-    /// As [`Setup::outcome`], for a feed that runs until it is stopped.
+    /// Runs the feed while `script` plays, then stops it.
     pub fn play(self, script: impl FnOnce(&TestHost)) -> TestHost {
-        let (result, test) = self.outcome(script);
+        let (result, test) = self.outcome(script, false);
         assert_eq!(result, Ok(()));
         test
     }
 
-    /// As [`Setup::outcome`], for a feed that ends because its configuration must change; gives the reason.
+    /// Runs a feed that ends because its configuration must change; gives the reason.
     pub fn refusal(self, script: impl FnOnce(&TestHost)) -> (String, TestHost) {
-        match self.outcome(|test| {
-            script(test);
-            until("the feed is down", || health(test).0 == Some(Health::Down));
-        }) {
+        match self.outcome(script, true) {
             (Err(Error::Config(text)), test) => (text, test),
             (other, test) => panic!("{other:?}, {:?}", test.logs()),
         }

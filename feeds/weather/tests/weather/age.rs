@@ -86,7 +86,7 @@ fn a_few_minutes_ahead_are_nothing() {
     assert_eq!(feed.health(), (Health::Up, String::new()));
 }
 
-/// Caches of a source may answer in turns.
+/// Caches of a source may answer in turns. A source that stays behind has begun anew, and is followed.
 #[test]
 fn an_older_observation_does_not_replace_a_newer_one() {
     let (provider, mut feed) = home(["2026-11-23T23:00:00+00:00", THREE_DAYS_AGO, THREE_DAYS_AGO]);
@@ -101,7 +101,37 @@ fn an_older_observation_does_not_replace_a_newer_one() {
     );
     // The same time with another value is a correction.
     provider.observe("KBFI", "timestamp", json!("2026-11-23T23:00:00+00:00"));
-    assert_eq!(feed.ask().unwrap()[0].value["temperature_c"], 3);
+    let corrected = feed.ask().unwrap();
+    assert_eq!(corrected[0].value["temperature_c"], 3);
+
+    provider.observe("KBFI", "timestamp", json!("2026-11-23T22:45:00+00:00"));
+    assert_eq!(feed.ask().unwrap()[0].json, corrected[0].json);
+    feed.test.advance_ms(10 * MINUTE_MS);
+    assert_eq!(feed.ask().unwrap()[0].source_time_ms, Some(NOW_MS - 25 * MINUTE_MS));
+}
+
+/// What was told and is still current is better than what others have of yesterday.
+#[test]
+fn a_current_observation_stays_where_only_old_ones_follow() {
+    let (provider, mut feed) = home(["2026-11-23T22:53:00+00:00", THREE_DAYS_AGO, FIVE_HOURS_AGO]);
+    let first = feed.ask().unwrap();
+    provider.close("KBFI");
+    for _ in 0..2 {
+        feed.test.advance_ms(30 * MINUTE_MS);
+        assert_eq!(feed.ask().unwrap()[0].json, first[0].json);
+        assert_eq!(feed.health(), (Health::Up, String::new()));
+    }
+    for _ in 0..2 {
+        feed.test.advance_ms(HOUR_MS);
+        let samples = feed.ask().unwrap();
+        assert_eq!(
+            (&samples[0].value["station"], &samples[0].value["stale"]),
+            (&json!("KBFI"), &json!(true))
+        );
+        assert_eq!(feed.health().0, Health::Stale);
+    }
+    provider.observe("KRNT", "timestamp", json!("2026-11-23T23:30:00+00:00"));
+    assert_eq!(feed.ask().unwrap()[0].value["station"], "KRNT", "a newer one, old as it is");
 }
 
 /// An answer that is unchanged is as old as it is.

@@ -1,43 +1,32 @@
 //! The steps from a name in a configuration to a feed that speaks, each with how it went.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use nix::unistd::{AccessFlags, access};
 use serde::Serialize;
 
 use super::Practice;
+use super::finding::{find_program, not_found, remedy_of};
 use super::life::{Sign, first_sign};
 use super::remedy::{of_failure, of_load};
+use super::step::{Outcome, Step};
+use crate::app;
 use crate::cli::plugin::describe;
 use crate::cli::plugin::facts::{About, Facts, RunsAs};
 use crate::config::{Feed, Source};
-use crate::feed::{FindError, Plugin, PluginInfo, Schema, find_plugin, in_a_line, plugin_folders, trust};
+use crate::feed::{
+    Plugin, PluginInfo, Rehearsed, Schema, Violation, Warden, find_plugin, in_a_line, rehearse, trust,
+};
 
-/// How a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// As it should.
-    Ok,
-    /// Not wrong, but worth a look.
-    Note,
-    /// This is where a daemon stops.
-    Problem,
-    /// Not looked at.
-    Skipped,
-}
-
-/// One step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// What is looked at.
-    pub name: &'static str,
-    /// How it went.
-    pub outcome: Outcome,
-    /// What was seen.
-    pub what: String,
-    /// What to change; empty when that is nothing.
-    pub remedy: String,
+/// How far an examination goes.
+#[derive(Clone, Copy)]
+pub enum Depth<'p> {
+    /// The file and what its code says of itself; none of its own configuration.
+    Plugin,
+    /// Until it is ready to work, and not a step further.
+    Ready,
+    /// A short life: it works, and is watched.
+    Life(&'p Practice),
 }
 
 /// All steps of one feed.
@@ -51,6 +40,9 @@ pub struct Examination {
     pub ok: bool,
     /// In their order.
     pub steps: Vec<Step>,
+    /// `plugin` or `exec`, whichever names what runs.
+    #[serde(skip)]
+    source_key: &'static str,
 }
 
 /// The steps that only look at the file, with what each is about.
@@ -65,20 +57,27 @@ const LOOKS: [(&str, &[About]); 6] = [
 
 impl Examination {
     /// Goes all the way, or as far as it goes.
-    pub fn of(feed: &Feed, practice: &Practice) -> Examination {
-        let runs = match &feed.source {
-            Source::Plugin { name_or_path, .. } => format!("plugin {name_or_path}"),
-            Source::Exec(argv) => format!("exec {}", argv.join(" ")),
+    pub fn of(feed: &Feed, depth: Depth<'_>) -> Examination {
+        let (source_key, runs) = match &feed.source {
+            Source::Plugin { name_or_path, .. } => ("plugin", format!("plugin {name_or_path}")),
+            Source::Exec(argv) => ("exec", format!("exec {}", argv.join(" "))),
         };
-        let mut examination = Examination { feed: feed.name.clone(), runs, ok: true, steps: Vec::new() };
+        let mut examination =
+            Examination { feed: feed.name.clone(), runs, ok: true, steps: Vec::new(), source_key };
         let Some(plugin) = examination.find(feed) else { return examination };
         let Some(facts) = examination.look(feed, &plugin) else { return examination };
         let mut info = None;
         if facts.runs_as == RunsAs::Library {
             info = examination.load(&facts.file);
-            examination.keys(feed, info.as_ref());
+            if !matches!(depth, Depth::Plugin) {
+                examination.keys(feed, info.as_ref());
+            }
         }
-        examination.live(feed, info.as_ref(), practice);
+        match depth {
+            Depth::Plugin => {}
+            Depth::Ready => examination.rehearse(feed),
+            Depth::Life(practice) => examination.live(feed, info.as_ref(), practice),
+        }
         examination
     }
 
@@ -90,7 +89,20 @@ impl Examination {
         remedy: impl Into<String>,
     ) {
         self.ok &= outcome != Outcome::Problem;
-        self.steps.push(Step { name, outcome, what: what.into(), remedy: remedy.into() });
+        let key = match name {
+            "sha256" => "sha256",
+            "configuration" | "ready" => "config",
+            _ => self.source_key,
+        };
+        let (at, violations) = (vec![key.to_owned()], Vec::new());
+        self.steps.push(Step { name, outcome, what: what.into(), remedy: remedy.into(), at, violations });
+    }
+
+    /// What the step that was added last is about, in detail.
+    fn detail(&mut self, violations: Vec<Violation>) {
+        if let Some(step) = self.steps.last_mut() {
+            step.violations = violations;
+        }
     }
 
     fn skip(&mut self, name: &'static str) {
@@ -235,11 +247,39 @@ impl Examination {
         let (wrong, unnamed) = (schema.violations(&feed.config), schema.unnamed(&feed.config));
         match (wrong.as_slice(), unnamed.as_slice()) {
             ([], []) => self.step("configuration", Outcome::Ok, "its schema allows it", ""),
-            ([], unnamed) => self.step("configuration", Outcome::Note, in_a_line(unnamed), ""),
-            (wrong, _) => {
-                let remedy = "correct that in the feed's configuration";
-                self.step("configuration", Outcome::Problem, in_a_line(wrong), remedy);
+            ([], told) => {
+                self.step("configuration", Outcome::Note, in_a_line(told), "");
+                self.detail(unnamed);
             }
+            (told, _) => {
+                let remedy = "correct that in the feed's configuration";
+                self.step("configuration", Outcome::Problem, in_a_line(told), remedy);
+                self.detail(wrong);
+            }
+        }
+    }
+
+    /// Gets it ready, without any of its work.
+    fn rehearse(&mut self, feed: &Feed) {
+        if !self.ok {
+            return self.skip("ready");
+        }
+        let program = match std::env::current_exe() {
+            Ok(program) => program,
+            Err(e) => return self.step("ready", Outcome::Problem, format!("it cannot be started: {e}"), ""),
+        };
+        let spec = app::spec(feed, &program, &Arc::new(Warden::new(program.clone())));
+        match rehearse(&spec) {
+            Rehearsed::Ready => self.step("ready", Outcome::Ok, "", ""),
+            Rehearsed::NotBegun => {
+                let what = "a program: its own configuration is looked at only when it runs";
+                self.step("ready", Outcome::Skipped, what, "`tickerd plugin doctor` runs it");
+            }
+            Rehearsed::Failed(failure) => {
+                let remedy = of_failure(&failure, feed);
+                self.step("ready", Outcome::Problem, failure.message, remedy);
+            }
+            Rehearsed::Later(failure) => self.step("ready", Outcome::Note, failure.message, ""),
         }
     }
 
@@ -336,51 +376,4 @@ fn seen(name: &str, facts: &Facts) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Where it was looked for, folder by folder.
-fn not_found(e: &FindError, base_dir: &Path) -> String {
-    if let Some(file) = &e.unusable {
-        return format!("{} is neither a shared library nor executable", file.display());
-    }
-    if e.name.contains('/') {
-        return format!("there is no file {}", base_dir.join(&e.name).display());
-    }
-    let mut what = format!("no plugin {:?} here:", e.name);
-    for folder in plugin_folders() {
-        let state = match std::fs::read_dir(&folder) {
-            Ok(entries) => format!("{} files", entries.count()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => "is not there".to_owned(),
-            Err(e) => format!("cannot be read: {e}"),
-        };
-        what.push_str(&format!("\n{} ({state})", folder.display()));
-    }
-    what
-}
-
-fn remedy_of(e: &FindError) -> String {
-    match (&e.unusable, e.near.as_slice()) {
-        (Some(file), _) => {
-            let file = file.display();
-            format!("chmod +x {file} if it is a program; a library is named .so")
-        }
-        (None, []) if e.name.contains('/') => "build it, or correct its path".to_owned(),
-        (None, []) => {
-            "copy it into one of these folders, set TICKERD_PLUGIN_PATH to its own, or give the path of its \
-                       file"
-                .to_owned()
-        }
-        (None, near) => format!("did you mean {}?", near.join(" or ")),
-    }
-}
-
-fn find_program(program: &str, base_dir: &Path) -> Option<PathBuf> {
-    if program.contains('/') {
-        let path = base_dir.join(program);
-        return path.is_file().then_some(path);
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file() && access(path, AccessFlags::X_OK).is_ok())
 }

@@ -1,8 +1,10 @@
 //! `tickerd plugin doctor`: why a plugin is not loaded, or says nothing, and what to change.
 
 mod examination;
+mod finding;
 mod life;
 mod remedy;
+mod step;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -24,7 +26,8 @@ use crate::config::{Config, Feed, Overrides, environment};
 use crate::feed::printable;
 use crate::panics;
 use crate::pulse::Bell;
-use examination::{Examination, Outcome};
+pub use examination::{Depth, Examination};
+pub use step::{Outcome, Step};
 
 /// See the module.
 #[derive(Debug, Clone, Args)]
@@ -59,7 +62,7 @@ pub struct DoctorArgs {
 }
 
 /// What is shared by all examinations.
-struct Practice {
+pub struct Practice {
     /// Someone has had enough.
     asked: Arc<AtomicBool>,
     bell: Arc<Bell>,
@@ -109,7 +112,7 @@ pub fn run(args: &DoctorArgs, on_signal: OnSignal<'_>) -> ExitCode {
             eprintln!("tickerd plugin doctor: interrupted");
             return ExitCode::from(EXIT_FAILED);
         }
-        let examination = Examination::of(&feed, &practice);
+        let examination = Examination::of(&feed, Depth::Life(&practice));
         findings.ok &= examination.ok;
         if !args.json {
             print(&text(&examination));

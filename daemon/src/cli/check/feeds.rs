@@ -1,0 +1,160 @@
+//! The feeds of a file: whether each can run here.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::Report;
+use crate::cli::plugin::doctor::{Depth, Examination, Outcome, Step};
+use crate::config::{Config, Feed, Finding, Places};
+use crate::feed::Violation;
+
+/// Feeds that are looked at at once.
+const AT_ONCE: usize = 4;
+/// Where systemd puts the files of `LoadCredential=`.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// Adds what is wrong with each feed.
+pub fn look(report: &mut Report, config: &Config, places: &Places) {
+    let left_out = places.feeds_written().saturating_sub(config.feeds.len());
+    if left_out > 0 {
+        let feeds = if left_out == 1 { "1 feed was".to_owned() } else { format!("{left_out} feeds were") };
+        report.notes.push(format!("{feeds} not looked at: correct the keys above first"));
+    }
+    let mut examinations = Vec::new();
+    for feed in &config.feeds {
+        let config_key = places.feed_problem(&feed.name, &["config"], Finding::default()).key;
+        let is_refused = report.is_refused(&config_key);
+        let lacks_credentials = holds_credential(&feed.config) && std::env::var_os(CREDENTIALS).is_none();
+        if lacks_credentials {
+            let what = "its credentials are there only inside tickerd's unit, so whether they are right was not looked at";
+            let change = format!("set {CREDENTIALS} for this command to look at them as well");
+            report.warnings.push(places.feed_problem(&feed.name, &["config"], super::finding(what, change)));
+        }
+        examinations.push((feed, is_refused || lacks_credentials));
+    }
+    for (feed, examination) in examine(&examinations) {
+        for step in examination.steps {
+            tell(report, places, feed, step);
+        }
+    }
+}
+
+/// Looks at each feed, of some at its plugin alone. Several at a time: each waits for processes, which end with the thread
+/// that started them.
+fn examine<'f>(feeds: &[(&'f Feed, bool)]) -> Vec<(&'f Feed, Examination)> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((feed, plugin_alone)) = feeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let depth = if *plugin_alone { Depth::Plugin } else { Depth::Ready };
+                    let examination = Examination::of(feed, depth);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((*feed, examination));
+                }
+            });
+        }
+    });
+    // Their problems are put in the order of the file later.
+    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
+    let Step { name, outcome, what, remedy, at, violations } = step;
+    let list = match outcome {
+        Outcome::Problem => &mut report.problems,
+        // That metadata is missing, or too much exported, is for the plugin's author.
+        Outcome::Note if name == "configuration" || name == "ready" => &mut report.warnings,
+        Outcome::Skipped if name == "ready" && what.starts_with("a program") => {
+            let note = format!("feed {}: {what}; {remedy}", feed.name);
+            return report.notes.push(note);
+        }
+        Outcome::Ok | Outcome::Note | Outcome::Skipped => return,
+    };
+    if violations.is_empty() {
+        if name == "configuration" && outcome == Outcome::Note {
+            return;
+        }
+        let named = if name == "ready" { key_in(&what, &feed.config) } else { Vec::new() };
+        let path: Vec<&str> = at.iter().chain(&named).map(String::as_str).collect();
+        let own = named.first().and_then(|key| plain(&what).strip_prefix(key.as_str())?.strip_prefix(": "));
+        let what = own.unwrap_or(plain(&what)).replace(":\n", ": ").replace('\n', ", ");
+        let change = if remedy.is_empty() { "see what it says of it".to_owned() } else { remedy };
+        return list.push(places.feed_problem(&feed.name, &path, super::finding(what, change)));
+    }
+    for violation in violations {
+        let Violation { path, is_key, what, allowed, hint } = violation;
+        let path: Vec<&str> = std::iter::once("config").chain(path.iter().map(String::as_str)).collect();
+        let change = match (hint.is_empty(), is_key) {
+            (false, _) => hint,
+            (true, true) => "delete the line, or use one of its keys".to_owned(),
+            (true, false) => "correct the value".to_owned(),
+        };
+        let what = if is_key { format!("this {what}") } else { what };
+        list.push(places.feed_problem(&feed.name, &path, Finding { what, allowed, change, is_key }));
+    }
+}
+
+/// Without what the place says as well.
+fn plain(what: &str) -> &str {
+    what.trim_start_matches("create: ").trim_start_matches("[feed.config]: ")
+}
+
+/// The key that a plugin's own words are about: `create: volatility: …` names it, and so does the place that stands for a
+/// value, `… <key.file> cannot be read`. Nothing if that is not clear.
+fn key_in(what: &str, config: &Value) -> Vec<String> {
+    let of = |place: &str| {
+        let keys = place.split(['.', '[', ']']).filter(|key| !key.is_empty());
+        let path: Vec<String> = keys.map(str::to_owned).collect();
+        let pointer: String = path.iter().map(|key| format!("/{key}")).collect();
+        (!path.is_empty() && config.pointer(&pointer).is_some()).then_some(path)
+    };
+    let named = plain(what).split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next().and_then(of);
+    let marked =
+        what.split_once('<').and_then(|(_, rest)| rest.split_once('>')).and_then(|(place, _)| of(place));
+    match (named, marked) {
+        (Some(named), Some(marked)) if marked.starts_with(&named) => marked,
+        (Some(path), _) | (None, Some(path)) => path,
+        (None, None) => Vec::new(),
+    }
+}
+
+/// Whether a key is taken from a file that only the unit has: `{ credential = "finnhub.key" }`.
+fn holds_credential(config: &Value) -> bool {
+    match config {
+        Value::Object(table) => match table.get("credential") {
+            Some(Value::String(_)) if table.len() == 1 => true,
+            _ => table.values().any(holds_credential),
+        },
+        Value::Array(items) => items.iter().any(holds_credential),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_key_is_read_off_what_a_plugin_says() {
+        let config = json!({"volatility": 9, "key": {"file": "/x"}, "symbols": ["A", "B"]});
+        for (what, path) in [
+            ("create: volatility: 9 is out of range", &["volatility"][..]),
+            ("create: key: file: `<key.file>` cannot be read", &["key", "file"]),
+            ("no pair <symbols[1]>", &["symbols", "1"]),
+            ("[feed.config]: volatility is none; write key = <key.file>", &["volatility"]),
+            ("create: was asked to <fail>: no", &[]),
+        ] {
+            assert_eq!(key_in(what, &config), path, "{what}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_found_wherever_they_stand() {
+        assert!(holds_credential(&json!({"accounts": [{"key": {"credential": "a.key"}}]})));
+        assert!(!holds_credential(&json!({"credential": {"a": 1}, "key": {"file": "x"}})));
+    }
+}

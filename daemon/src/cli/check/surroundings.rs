@@ -1,0 +1,206 @@
+//! What a file needs of this machine besides its feeds: addresses, sockets, folders.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::unistd::{AccessFlags, access};
+use socket2::{Domain, Socket, Type};
+
+use super::Report;
+use crate::config::{AdminSocket, Config, Listen, Places};
+
+/// How long whoever holds an address may take to say who it is.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Most that is read of what it says.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Folders that tickerd's unit makes when it starts, so that they may be missing before.
+const UNIT_FOLDERS: [&str; 2] = ["/run/tickerd", "/var/lib/tickerd"];
+
+/// Who has an address.
+enum Holder {
+    Nobody,
+    Tickerd,
+    Another,
+}
+
+/// Adds what is wrong with addresses and folders. What was refused already is not looked at.
+pub fn look(report: &mut Report, config: &Config, places: &Places) {
+    if !report.is_refused("server.listen") {
+        for (at, listen) in config.server.listen.iter().enumerate() {
+            address(report, places, &["server", "listen", &at.to_string()], listen, "/v1/openapi.json");
+        }
+    }
+    if !report.is_refused("server.admin") {
+        address(report, places, &["server", "admin"], &config.server.admin, "/metrics");
+    }
+    if let AdminSocket::At(path) = &config.server.admin_socket
+        && !report.is_refused("server.admin_socket")
+    {
+        socket_file(report, places, &["server", "admin_socket"], path, || Holder::Tickerd);
+    }
+    if let Some(path) = &config.history.path
+        && !report.is_refused("history.path")
+    {
+        history(report, places, path);
+    }
+}
+
+fn address(report: &mut Report, places: &Places, key: &[&str], listen: &Listen, path: &str) {
+    match listen {
+        Listen::Unix(file) => {
+            let ask = || match UnixStream::connect(file) {
+                Ok(stream) => {
+                    let _ = stream.set_read_timeout(Some(ANSWER));
+                    who(stream, "localhost", path)
+                }
+                Err(_) => Holder::Nobody,
+            };
+            socket_file(report, places, key, file, ask);
+        }
+        Listen::Tcp(address) if address.port() == 0 => {}
+        Listen::Tcp(address) => match bind(*address) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+                held(report, places, key, ask_tcp(*address, path));
+            }
+            Err(e) => {
+                let change = match e.kind() {
+                    io::ErrorKind::AddrNotAvailable => {
+                        "use an address that this machine has, such as 127.0.0.1"
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        "use a port above 1023, or check as the user that runs tickerd"
+                    }
+                    _ => "use another address or port",
+                };
+                report.problem(places, key, format!("this cannot be listened on: {e}"), change);
+            }
+        },
+    }
+}
+
+/// Takes the address for a moment, without listening: nobody can connect meanwhile.
+fn bind(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // As the daemon does: connections of its last run do not keep it from starting.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
+fn held(report: &mut Report, places: &Places, key: &[&str], holder: Holder) {
+    match holder {
+        Holder::Nobody => {}
+        Holder::Tickerd => report.warn(
+            places,
+            key,
+            "a tickerd listens there now; if it is the one that is to run with this file, that is as it should be",
+            "nothing, or use another address for a second one",
+        ),
+        Holder::Another => report.problem(
+            places,
+            key,
+            "another program listens there",
+            "use another address, or stop that program (`ss -ltnp` names it)",
+        ),
+    }
+}
+
+fn ask_tcp(address: SocketAddr, path: &str) -> Holder {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let address = SocketAddr::new(ip, address.port());
+    match TcpStream::connect_timeout(&address, ANSWER) {
+        Ok(stream) => {
+            let _ = stream.set_read_timeout(Some(ANSWER));
+            who(stream, &address.to_string(), path)
+        }
+        // Bound, and not listened on.
+        Err(_) => Holder::Another,
+    }
+}
+
+/// Asks for a page that only tickerd has.
+fn who(mut stream: impl Read + Write, host: &str, path: &str) -> Holder {
+    let until = Instant::now() + ANSWER;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let mut answer = Vec::new();
+    let mut chunk = [0; 16 * 1024];
+    if stream.write_all(request.as_bytes()).is_err() {
+        return Holder::Another;
+    }
+    while answer.len() < ANSWER_BYTES_MAX && Instant::now() < until {
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => break,
+            Ok(n) => answer.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+        }
+        if answer.windows(7).any(|word| word == b"tickerd") {
+            return Holder::Tickerd;
+        }
+    }
+    Holder::Another
+}
+
+/// A unix socket's file. `ask` says who holds it, if somebody answers there.
+fn socket_file(report: &mut Report, places: &Places, key: &[&str], file: &Path, ask: impl Fn() -> Holder) {
+    match fs::symlink_metadata(file) {
+        Ok(found) if !found.file_type().is_socket() => {
+            let what = "a file that is not a socket is there";
+            report.problem(places, key, what, "remove it, or use another path");
+        }
+        // One that nobody listens on was left behind, and is replaced.
+        Ok(_) => match UnixStream::connect(file) {
+            Ok(_) => held(report, places, key, ask()),
+            Err(_) => writable_folder(report, places, key, file),
+        },
+        Err(_) => writable_folder(report, places, key, file),
+    }
+}
+
+fn history(report: &mut Report, places: &Places, file: &Path) {
+    const KEY: [&str; 2] = ["history", "path"];
+    let found = fs::metadata(file);
+    if found.as_ref().is_ok_and(fs::Metadata::is_dir) {
+        return report.problem(places, &KEY, "this is a folder", "name a file in it");
+    }
+    if let (Ok(_), Err(e)) = (&found, access(file, AccessFlags::R_OK | AccessFlags::W_OK)) {
+        let what = format!("this file cannot be read and written: {}", e.desc());
+        return report.problem(
+            places,
+            &KEY,
+            what,
+            "let tickerd's user read and write it; check as that user",
+        );
+    }
+    writable_folder(report, places, &KEY, file);
+}
+
+/// Whether a file can be made beside this one.
+fn writable_folder(report: &mut Report, places: &Places, key: &[&str], file: &Path) {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shown = folder.display();
+    if !folder.is_dir() {
+        let what = format!("there is no folder {shown}");
+        match UNIT_FOLDERS.iter().any(|known| folder == Path::new(known)) {
+            true => report.warn(
+                places,
+                key,
+                what,
+                "nothing under systemd: tickerd's unit makes it when it starts",
+            ),
+            false => {
+                report.problem(places, key, what, format!("make it (mkdir -p {shown}), or correct the path"))
+            }
+        }
+    } else if let Err(e) = access(folder, AccessFlags::W_OK | AccessFlags::X_OK) {
+        let what = format!("no file can be made in the folder {shown}: {}", e.desc());
+        report.problem(places, key, what, "let tickerd's user write there; check as that user");
+    }
+}

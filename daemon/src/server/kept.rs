@@ -1,0 +1,38 @@
+//! Bytes that are kept ready: the page, documents, the list of feeds.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::problem::problem;
+use super::reply::Reply;
+
+/// Answers GET and HEAD with these bytes, or with 304 to who has them.
+pub fn serve<B>(bytes: Bytes, content_type: &'static str, etag: HeaderValue, request: &Request<B>) -> Reply {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let mut response = Response::new(Full::default());
+    if request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag)) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        *response.body_mut() = Full::new(bytes);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, etag);
+    // Kept, and asked for again each time: what is new is seen at once.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// RFC 9110 13.1.2: weak comparison with each listed tag; `*` is any.
+fn names(value: &HeaderValue, etag: &HeaderValue) -> bool {
+    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|tag| {
+        let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
+        tag == b"*" || tag == etag.as_bytes()
+    })
+}

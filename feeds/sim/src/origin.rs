@@ -1,0 +1,19 @@
+//! Who says so: the simulator, in every value, so that nobody takes one for real.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The part that every value of this feed has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Origin {
+    /// Who says so: `sim`.
+    source: &'static str,
+    /// Always true: the value is made up.
+    #[schemars(extend("const" = true))]
+    simulated: bool,
+}
+
+impl Origin {
+    /// The simulator.
+    pub(crate) const SIM: Origin = Origin { source: "sim", simulated: true };
+}
