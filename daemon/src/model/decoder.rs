@@ -91,6 +91,11 @@ impl Decoder {
         Ok(())
     }
 
+    /// Whether the last frame and the last message are whole.
+    pub fn is_whole(&self) -> bool {
+        self.partial.is_none()
+    }
+
     /// Whether the client closed, or an error ended this decoder.
     pub fn ended(&self) -> bool {
         self.ended

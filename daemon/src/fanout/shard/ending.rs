@@ -33,7 +33,8 @@ impl Shard {
     pub fn hear_end(&mut self, id: ConnId) {
         let Some(shard) = self.me.upgrade() else { return };
         let Some(conn) = self.connection(id) else { return };
-        if conn.echo || conn.closing_until_s.is_some() {
+        // One that ends in the middle of a message is cut off, and has not chosen its end.
+        if conn.echo || conn.closing_until_s.is_some() || !conn.decoder.is_whole() {
             return self.drop_connection(id, 1006);
         }
         (conn.reading, conn.pinged) = (false, false);
