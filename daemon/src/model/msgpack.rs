@@ -141,12 +141,19 @@ fn write_number(digits: &str, out: &mut Vec<u8>) {
         }
     }
     match digits.parse::<f64>() {
-        Ok(number) if number.is_finite() && decimal(&format!("{number:e}")) == decimal(digits) => {
+        Ok(number) if is_shown_as(number, digits) => {
             out.push(0xcb);
             out.extend(number.to_be_bytes());
         }
         _ => write_str(digits.as_bytes(), out),
     }
+}
+
+/// Whether who reads a number sees these digits again. Where two decimals are equally near, everyone but Rust's own format
+/// shows the even one.
+fn is_shown_as(number: f64, digits: &str) -> bool {
+    let shown = serde_json::Number::from_f64(number).map(|number| number.to_string());
+    shown.is_some_and(|shown| decimal(&shown) == decimal(digits))
 }
 
 fn write_unsigned(number: u64, out: &mut Vec<u8>) {

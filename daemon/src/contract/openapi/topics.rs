@@ -109,8 +109,11 @@ fn history(generator: &mut SchemaGenerator) -> Map<String, Value> {
 }
 
 fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
-    let topics = shape::list(generator).to_value();
-    let mut needed = query("topics", "Topics and patterns, joined by commas.", topics);
+    // One name at least; the stream itself tells which of them are none.
+    let topics = json!({ "type": "string", "pattern": "[^,]" });
+    let about =
+        "Topics and patterns, joined by commas. What cannot be had is told in `failed` of `subscribed`.";
+    let mut needed = query("topics", about, topics);
     needed.as_object_mut().map(|needed| needed.insert("required".into(), true.into()));
     let about =
         "The id of the last event of an earlier stream: what was missed follows, if all of it is kept.";

@@ -52,23 +52,24 @@ impl Fairness {
         let addresses = self.by_address.len() + usize::from(!self.by_address.contains_key(&who.address));
         let neighbours = self.by_address.entry(who.address).or_default();
         let others = neighbours.len() + usize::from(!neighbours.contains_key(&who.seat));
-        let part = 1.0 / (addresses * others) as f64;
+        let sharers = addresses * others;
+        let part = 1.0 / sharers as f64;
         let most = (KEPT as f64 * part).max(1.0);
         let share = neighbours.entry(who.seat).or_insert_with(|| {
             self.publishers += 1;
             Share { left: most, at_ms: now_ms }
         });
         let passed = now_ms.saturating_sub(share.at_ms) as f64;
-        let left = (share.left + passed * SHARED_PER_MS * part).min(most);
-        let is_heard = left >= 1.0 || !is_busy;
-        *share = Share {
-            left: if is_heard { (left - 1.0).max(0.0) } else { left },
-            at_ms: now_ms.max(share.at_ms),
-        };
-        match is_heard {
-            true => Ok(()),
-            false => Err(((1.0 - left) / (SHARED_PER_MS * part)).ceil() as u64),
+        share.left = (share.left + passed * SHARED_PER_MS * part).min(most);
+        share.at_ms = share.at_ms.max(now_ms);
+        if !is_busy || sharers == 1 {
+            return Ok(());
         }
+        if share.left < 1.0 {
+            return Err(((1.0 - share.left) / (SHARED_PER_MS * part)).ceil() as u64);
+        }
+        share.left -= 1.0;
+        Ok(())
     }
 
     /// Once a second, forgets who is not active.
@@ -132,20 +133,23 @@ mod tests {
     #[test]
     fn who_is_alone_has_all_and_who_is_silent_leaves_it_to_others() {
         let mut fairness = Fairness::default();
-        assert!((0..KEPT).all(|_| fairness.take(seat(1), true, 0).is_ok()));
-        let wait_ms = fairness.take(seat(1), true, 0).unwrap_err();
-        assert!((10..=12).contains(&wait_ms), "{wait_ms}");
         assert!(
-            (0..1_000).all(|_| fairness.take(seat(1), false, 1).is_ok()),
-            "nobody waits for a room that is not busy"
+            (0..1_000).all(|_| fairness.take(seat(1), true, 0).is_ok()),
+            "nobody is there to share it with"
         );
         for conn in 10..19 {
-            let _ = fairness.take(seat(conn), true, 2);
+            assert_eq!(fairness.take(seat(conn), false, 2), Ok(()));
         }
+        let taken = (0..100).filter(|_| fairness.take(seat(1), true, 3).is_ok()).count();
+        assert_eq!(taken as u64, KEPT / 10, "ten share what is kept");
         let wait_ms = fairness.take(seat(1), true, 3).unwrap_err();
-        assert!(wait_ms > 100, "ten share it: {wait_ms}");
-        assert!(fairness.take(seat(1), true, 6_100).is_ok());
-        assert_eq!(fairness.publishers, 1, "the others are forgotten");
+        assert!((100..=112).contains(&wait_ms), "and ninety a second: {wait_ms}");
+        assert!(
+            (0..100).all(|_| fairness.take(seat(1), false, 4).is_ok()),
+            "nobody waits for a room that is not busy"
+        );
+        assert!((0..100).all(|_| fairness.take(seat(1), true, 6_100).is_ok()), "the others are forgotten");
+        assert_eq!(fairness.publishers, 1);
         assert!(fairness.take(seat(1), true, 0).is_ok(), "a clock that goes back takes nothing away");
     }
 
