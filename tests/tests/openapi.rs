@@ -106,6 +106,7 @@ async fn paths_answer_as_the_openapi_document_tells() {
         ("/v1/feeds", "GET /v1/feeds", &feeds, "", 304),
         ("/v1/feeds", "HEAD /v1/feeds", &feeds, "", 304),
         ("/v1/feeds", "OPTIONS /v1/feeds", "", "", 204),
+        ("/v1/feeds", "OPTIONS /v1/feeds", two, "", 400),
         ("/v1/feeds", "OPTIONS /v1/feeds", evil, "", 403),
         ("/v1/feeds", "OPTIONS /v1/feeds", two, "", 400),
         ("/v1/sse", "GET /v1/sse", "", "", 400),
