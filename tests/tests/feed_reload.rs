@@ -294,6 +294,10 @@ async fn the_usual_socket_belongs_to_the_first_daemon() {
     first.signal(Signal::SIGTERM);
     assert!(first.exit().await.success());
     assert!(!session.path().join("tickerd/admin.sock").exists());
+    if Path::new("/run/tickerd/admin.sock").exists() {
+        eprintln!("left out: this machine runs a tickerd of its own, which would answer");
+        return;
+    }
     let output = list().await;
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--socket"));
@@ -325,9 +329,11 @@ async fn a_daemon_without_a_socket_says_so_and_what_to_set() {
     daemon.serves().await;
     let line = daemon.logged("there is no admin socket").await;
     assert!(line.contains("WARN") && line.contains("server.admin_socket = \"unix:"), "{line}");
-    let listed = within("feed list", as_nobody(&[words[0], "feed", "list"]).output()).await.unwrap();
-    let said = String::from_utf8(listed.stderr).unwrap();
-    assert!(!listed.status.success() && said.contains("--socket"), "{said}");
+    if !Path::new("/run/tickerd/admin.sock").exists() {
+        let listed = within("feed list", as_nobody(&[words[0], "feed", "list"]).output()).await.unwrap();
+        let said = String::from_utf8(listed.stderr).unwrap();
+        assert!(!listed.status.success() && said.contains("--socket"), "{said}");
+    }
 
     let set = format!("[server]\nadmin_socket = {}\n", json!(format!("unix:{}", socket.display())));
     std::fs::write(&config, set).unwrap();

@@ -106,7 +106,7 @@ fn ask(path: &Path, command: &Command) -> Result<Answer, String> {
             std::io::ErrorKind::PermissionDenied => {
                 "only root and tickerd's own user may command it; use sudo"
             }
-            _ => "is tickerd running, with this server.admin_socket?",
+            _ => "start tickerd, or name the socket of one that runs with --socket: its server.admin_socket says where",
         };
         format!("cannot reach tickerd at {at}: {error}; {change}")
     });

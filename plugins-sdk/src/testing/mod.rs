@@ -53,7 +53,7 @@ struct Seen {
     samples_total: u64,
     rejects: Vec<String>,
     logs: Vec<(i32, String)>,
-    health: Option<(Health, String)>,
+    healths: Vec<(Health, String)>,
     retired: Vec<String>,
     error: Option<String>,
     heartbeats: u64,
@@ -154,7 +154,13 @@ impl TestHost {
 
     /// The last health the feed told.
     pub fn health(&self) -> Option<(Health, String)> {
-        self.shared.seen().health.clone()
+        self.shared.seen().healths.last().cloned()
+    }
+
+    /// Every health the feed told, oldest first. A clock that runs as fast as it is slept on brings the next one soon: who waits
+    /// for one finds it here, even if it is over.
+    pub fn healths(&self) -> Vec<(Health, String)> {
+        self.shared.seen().healths.clone()
     }
 
     /// Topics that were ended.
@@ -311,7 +317,7 @@ unsafe extern "C" fn health(h: *const TkrHost, state: i32, msg: *const c_char, l
     let (shared, msg) = unsafe { (shared(h), owned(msg, len)) };
     let mut seen = shared.seen();
     match Health::from_code(state) {
-        Some(state) => seen.health = Some((state, msg)),
+        Some(state) => seen.healths.push((state, msg)),
         None => seen.rejects.push(format!("unknown health state {state}")),
     }
 }

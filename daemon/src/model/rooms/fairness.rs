@@ -54,10 +54,12 @@ impl Fairness {
         let others = neighbours.len() + usize::from(!neighbours.contains_key(&who.seat));
         let sharers = addresses * others;
         let part = 1.0 / sharers as f64;
-        let most = (KEPT as f64 * part).max(1.0);
+        let first = (KEPT as f64 * part).max(1.0);
+        // One more, so that who tries now and then loses nothing of what comes in between.
+        let most = first.max(2.0);
         let share = neighbours.entry(who.seat).or_insert_with(|| {
             self.publishers += 1;
-            Share { left: most, at_ms: now_ms }
+            Share { left: first, at_ms: now_ms }
         });
         let passed = now_ms.saturating_sub(share.at_ms) as f64;
         share.left = (share.left + passed * SHARED_PER_MS * part).min(most);

@@ -1,5 +1,6 @@
 //! Runs the feed on a thread while a test plays its provider.
 
+use std::cell::Cell;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
@@ -120,10 +121,24 @@ pub fn health(test: &TestHost) -> (Option<Health>, String) {
     test.health().map_or((None, String::new()), |(health, reason)| (Some(health), reason))
 }
 
-/// Waits until the feed is in such health, and gives the reason.
+thread_local! {
+    /// Of which host the last health was waited for, and which of those it told that was.
+    static WAITED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Waits until the feed has told such a health, at the one that was waited for before or later, and gives the reason.
 pub fn until_health(test: &TestHost, wanted: Health) -> String {
-    until(&format!("health is {wanted:?}"), || health(test).0 == Some(wanted));
-    health(test).1
+    let host = test.table() as usize;
+    let (known, at) = WAITED.get();
+    let from = if known == host { at } else { 0 };
+    let find = || {
+        let told = test.healths().into_iter().enumerate().skip(from);
+        told.into_iter().find(|(_, (health, _))| *health == wanted)
+    };
+    until(&format!("health is {wanted:?}"), || find().is_some());
+    let (at, (_, reason)) = find().expect("it was told");
+    WAITED.set((host, at));
+    reason
 }
 
 /// Waits until there was a value for `topic`, and gives the newest.
