@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use super::cohorts::{CohortId, ConnId, Edit, Member};
 use super::connection::WaitsFor;
@@ -84,6 +84,8 @@ pub struct Jobs {
     queue: VecDeque<Job>,
     /// What may be done before the next look at the beats.
     pub effort: Effort,
+    /// The shard, while it has nothing of this kind to do.
+    waiting: Option<Waker>,
     /// Most steps between two looks.
     #[cfg(test)]
     pub most: usize,
@@ -94,6 +96,7 @@ impl Default for Jobs {
         Jobs {
             queue: VecDeque::new(),
             effort: Effort::of(STEPS_PER_LOOK),
+            waiting: None,
             #[cfg(test)]
             most: 0,
         }
@@ -104,6 +107,19 @@ impl Default for Jobs {
 pub async fn begin_turns(shard: &RefCell<Shard>) -> Infallible {
     std::future::poll_fn(|_| {
         shard.borrow_mut().begin_turn();
+        Poll::Pending
+    })
+    .await
+}
+
+/// Done as soon as something is to be done piece by piece.
+pub async fn work_to_do(shard: &RefCell<Shard>) {
+    std::future::poll_fn(|context| {
+        let mut shard = shard.borrow_mut();
+        if shard.has_work() {
+            return Poll::Ready(());
+        }
+        shard.jobs.waiting = Some(context.waker().clone());
         Poll::Pending
     })
     .await
@@ -178,6 +194,9 @@ impl Shard {
         if let Some(conn) = self.connection(id) {
             conn.asking.get_or_insert_default().waits_for = WaitsFor::Turn;
             self.jobs.queue.push_back(job);
+            if let Some(waiting) = self.jobs.waiting.take() {
+                waiting.wake();
+            }
         }
     }
 

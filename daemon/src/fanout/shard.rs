@@ -146,7 +146,6 @@ impl Shard {
         let mut sweep = tokio::time::interval(Duration::from_secs(1));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let has_work = shard.borrow().has_work();
             tokio::select! {
                 biased;
                 never = jobs::begin_turns(&shard) => match never {},
@@ -167,7 +166,7 @@ impl Shard {
                         shard.borrow_mut().answer_enquiry(enquiry);
                     }
                 }
-                () = std::future::ready(()), if has_work => {
+                () = jobs::work_to_do(&shard) => {
                     shard.borrow_mut().work();
                     tokio::task::yield_now().await;
                 }

@@ -44,7 +44,7 @@ fn numbers_are_exact_or_texts_of_their_digits() {
         ("5e-324", float(5e-324)),
         ("1.7976931348623157e308", float(f64::MAX)),
         ("36893488147419103000", float(2f64.powi(65))),
-        ("1478777712310346.2", float(1478777712310346.25)),
+        ("1478777712310346.2", float(1_478_777_712_310_346.0 + 0.25)),
     ] {
         assert_eq!(written(text), bytes, "{text}");
     }
