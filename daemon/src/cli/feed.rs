@@ -196,6 +196,6 @@ mod tests {
         let path = find(Some(Path::new("unix:"))).unwrap();
         assert_eq!(path, Path::new(""));
         let error = ask(&dir.path().join("none.sock"), &Command::FeedList {}).unwrap_err();
-        assert!(error.contains("none.sock") && error.contains("is tickerd running"), "{error}");
+        assert!(error.contains("none.sock") && error.contains("--socket"), "{error}");
     }
 }
