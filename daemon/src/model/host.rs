@@ -24,7 +24,7 @@ impl Host {
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(fits) {
+        if name.len() > NAME_BYTES_MAX || !name.bytes().all(fits) || name.split('.').any(str::is_empty) {
             return None;
         }
         match name.parse::<Ipv4Addr>() {
@@ -98,6 +98,9 @@ mod tests {
             "",
             ":80",
             ".",
+            "..",
+            "a..b",
+            ".a",
             "a b",
             "a/b",
             "a:80:81",
