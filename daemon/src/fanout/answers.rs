@@ -20,6 +20,8 @@ const GET_BYTES_MAX: usize = 1 << 20;
 pub const HINTS_MAX: usize = 8;
 /// Topics that are looked at for one command's hints: some 2 µs each.
 const HINT_LOOKS_MAX: usize = 2_048;
+/// To compare two names by their letters takes as long as so many looks.
+const STEPS_PER_COMPARISON: usize = 4;
 /// Names that are listed when none of them is near.
 const LISTED_MAX: usize = 20;
 /// What rooms are mostly called.
@@ -156,20 +158,20 @@ impl Shard {
     }
 
     /// Says of topics that are missing what may have been meant. Each is held against all that its feed has, which the client's
-    /// budget pays for, until that is too much.
+    /// budget pays for, until that is too much for it or for the shard's turn: a hint is given where there is time.
     pub(super) fn hint(&mut self, id: ConnId, topics: &mut [TopicGrant]) {
         let mut looks = 0;
         for grant in topics.iter_mut().filter(|grant| grant.known == Some(false)).take(HINTS_MAX) {
             let feed = first_segment(&grant.topic);
             let Ok(all) = Pattern::parse(&format!("{feed}.**")) else { continue };
-            looks += self.topics.cost(&all);
-            if looks > HINT_LOOKS_MAX {
+            let cost = self.topics.cost(&all);
+            if looks + cost > HINT_LOOKS_MAX || !self.jobs.effort.take(cost * STEPS_PER_COMPARISON) {
                 break;
             }
+            looks += cost;
             let known = self.topics.matching(&all);
             grant.hint = Some(meant(&grant.topic, feed, || known.iter().map(|(_, slot)| &*slot.name)));
         }
-        self.jobs.effort.spend(looks);
         self.charge_looks(id, looks);
     }
 

@@ -68,6 +68,17 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// How many topics and patterns it names.
+    fn names(&self) -> usize {
+        match self {
+            Work::Subscribe(wish) | Work::Resume(wish, _) => wish.names.len(),
+            Work::Unsubscribe { names, .. } => names.len(),
+            Work::List { .. } => 1,
+        }
+    }
+}
+
 /// One command on its way.
 #[derive(Debug)]
 struct Job {
@@ -147,20 +158,24 @@ impl Shard {
         let began = self.now;
         let Shard { cohorts, topics, jobs, .. } = self;
         cohorts.bury(topics, &mut jobs.effort);
-        for _ in 0..self.jobs.queue.len() {
-            if self.jobs.effort.is_spent() {
-                break;
-            }
-            let Some(mut job) = self.jobs.queue.pop_front() else { break };
+        while !self.jobs.effort.is_spent()
+            && let Some(mut job) = self.jobs.queue.pop_front()
+        {
             if !self.is_waited_for(&job) {
                 self.end(job);
-            } else if self.go_on(&mut job) {
-                let (id, generation) = (job.conn, job.generation);
-                self.end(job);
-                self.answered(id, generation);
-            } else {
-                self.jobs.queue.push_back(job);
+                continue;
             }
+            let (id, generation, names) = (job.conn, job.generation, job.work.names());
+            let is_done = self.go_on(&mut job, None);
+            // What it names was read once more. Counted behind it, so that the first of a turn has all of it.
+            self.jobs.effort.spend(names);
+            if !is_done {
+                // The next turn begins with the others. To ask each of them now whether it needs less would be work as well.
+                self.jobs.queue.push_back(job);
+                break;
+            }
+            self.end(job);
+            self.answered(id, generation);
         }
         self.metrics.pattern_turn_seconds.observe(began.elapsed().as_secs_f64());
     }
@@ -182,13 +197,11 @@ impl Shard {
         let Some(conn) = self.connection(id) else { return };
         let mut job = Job { conn: id, generation: conn.generation, work, held: None };
         if !self.is_about_patterns(id, &job.work) {
-            // As much as it names, and no more.
-            let effort = std::mem::replace(&mut self.jobs.effort, Effort::unlimited());
-            self.go_on(&mut job);
-            self.jobs.effort = effort;
+            // As much as it names, and no more: it needs no turn.
+            self.go_on(&mut job, Some(Effort::unlimited()));
             return self.end(job);
         }
-        if self.jobs.queue.is_empty() && self.go_on(&mut job) {
+        if self.jobs.queue.is_empty() && self.go_on(&mut job, None) {
             return self.end(job);
         }
         if let Some(conn) = self.connection(id) {
@@ -255,8 +268,8 @@ impl Shard {
             .is_some_and(|conn| conn.generation == generation && conn.closing_until_s.is_none())
     }
 
-    /// Goes on with a command as far as the turn allows; whether it is done.
-    fn go_on(&mut self, job: &mut Job) -> bool {
+    /// Goes on with a command as far as the turn allows, or `own` effort; whether it is done.
+    fn go_on(&mut self, job: &mut Job, mut own: Option<Effort>) -> bool {
         let id = job.conn;
         match &job.work {
             Work::List { request, pattern } => {
@@ -273,10 +286,9 @@ impl Shard {
         let edits = self.edits_of(id, &job.work);
         let (member, from) = self.member(id);
         let Shard { cohorts, topics, jobs, .. } = self;
-        if !cohorts.prepare(topics, member, from, &edits, &mut job.held, &mut jobs.effort) {
-            return false;
-        }
-        if !jobs.effort.take(cohorts.cost_of_move(from, job.held)) {
+        let effort = own.as_mut().unwrap_or(&mut jobs.effort);
+        let is_whole = cohorts.prepare(topics, member, from, &edits, &mut job.held, effort);
+        if !is_whole || !effort.take(cohorts.cost_of_move(from, job.held)) {
             return false;
         }
         // What is said now must come after the beat that is on its way.

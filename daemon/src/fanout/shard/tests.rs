@@ -1,6 +1,7 @@
 //! One shard with real sockets, driven step by step.
 
 mod ages;
+mod client;
 mod encodings;
 mod many;
 mod past;
@@ -13,6 +14,7 @@ use std::os::unix::net::UnixStream;
 use prometheus::Registry;
 use tokio::task::LocalSet;
 
+use self::client::Client;
 use super::delivery::{deliver, take};
 use super::*;
 use crate::fanout::Fanout;
@@ -145,56 +147,6 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
         share: None,
     };
     (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new() })
-}
-
-struct Client {
-    socket: UnixStream,
-    unread: Vec<u8>,
-    /// All that came.
-    all: Vec<u8>,
-}
-
-impl Client {
-    /// The bytes that are there.
-    fn read_all(&mut self, into: &mut Vec<u8>) {
-        let mut scratch = vec![0; 1 << 16];
-        while let Ok(n @ 1..) = self.socket.read(&mut scratch) {
-            into.extend_from_slice(&scratch[..n]);
-        }
-    }
-
-    /// The text frames that are there.
-    fn read(&mut self) -> Vec<String> {
-        let mut scratch = vec![0; 1 << 16];
-        while let Ok(n @ 1..) = self.socket.read(&mut scratch) {
-            self.unread.extend_from_slice(&scratch[..n]);
-            self.all.extend_from_slice(&scratch[..n]);
-        }
-        let mut frames = Vec::new();
-        loop {
-            let (head, len) = match self.unread.as_slice() {
-                [_, 126, high, low, ..] => (4, usize::from(*high) << 8 | usize::from(*low)),
-                [_, 127, len @ ..] if len.len() >= 8 => {
-                    (10, len[..8].iter().fold(0, |n, b| n << 8 | usize::from(*b)))
-                }
-                [_, len @ ..=125, ..] => (2, usize::from(*len)),
-                _ => return frames,
-            };
-            if self.unread.len() < head + len {
-                return frames;
-            }
-            let frame: Vec<u8> = self.unread.drain(..head + len).skip(head).collect();
-            // A close carries a number before its words.
-            frames.push(String::from_utf8_lossy(&frame).into_owned());
-        }
-    }
-
-    /// Sends frames, masked with zeros.
-    fn say(&mut self, opcode: u8, payloads: &[&str]) {
-        let frame = |p: &&str| [&[0x80 | opcode, 0x80 | p.len() as u8, 0, 0, 0, 0], p.as_bytes()].concat();
-        let bytes: Vec<u8> = payloads.iter().flat_map(frame).collect();
-        self.socket.write_all(&bytes).unwrap();
-    }
 }
 
 /// (topic, seq) of each data frame.
