@@ -149,11 +149,15 @@ fn write_number(digits: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether who reads a number sees these digits again. Where two decimals are equally near, everyone but Rust's own format
-/// shows the even one.
+/// Whether who reads a number sees these digits again.
 fn is_shown_as(number: f64, digits: &str) -> bool {
-    let shown = serde_json::Number::from_f64(number).map(|number| number.to_string());
-    shown.is_some_and(|shown| decimal(&shown) == decimal(digits))
+    shown(number).is_some_and(|shown| decimal(&shown) == decimal(digits))
+}
+
+/// The shortest decimal that is this number, as other languages print it; none for what JSON cannot say. Where two are
+/// equally near, they print the even one (…346.2 for …346.25), Rust's own format does not: so it is not used here.
+fn shown(number: f64) -> Option<String> {
+    serde_json::Number::from_f64(number).map(|number| number.to_string())
 }
 
 fn write_unsigned(number: u64, out: &mut Vec<u8>) {

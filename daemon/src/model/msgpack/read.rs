@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::Write as _;
 
+use super::shown;
+
 /// Commands nest three deep; a published value may nest as deep as a feed's.
 const DEPTH_MAX: usize = 64;
 
@@ -110,11 +112,12 @@ impl<'a> Reader<'a> {
             0xc3 => self.say("true"),
             0xca => {
                 let number = f32::from_bits(self.unsigned(4)? as u32);
-                self.float(number.is_finite(), number)
+                // An f32's own digits: 0.1 is not 0.10000000149011612.
+                if number.is_finite() { self.say(format_args!("{number:?}")) } else { Err(Unreadable::NotANumber) }
             }
             0xcb => {
                 let number = f64::from_bits(self.unsigned(8)?);
-                self.float(number.is_finite(), number)
+                self.say(shown(number).ok_or(Unreadable::NotANumber)?)
             }
             byte @ 0xcc..=0xcf => {
                 let number = self.unsigned(1 << (byte - 0xcc))?;
@@ -134,11 +137,6 @@ impl<'a> Reader<'a> {
             }
             other => Err(Unreadable::Kind(other)),
         }
-    }
-
-    fn float(&mut self, is_finite: bool, number: impl fmt::Debug) -> Result<(), Unreadable> {
-        // Debug writes the shortest digits that are this number, and always a point or an exponent.
-        if is_finite { self.say(format_args!("{number:?}")) } else { Err(Unreadable::NotANumber) }
     }
 
     /// A string whose marker is `byte`.

@@ -126,6 +126,17 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Where two decimals are equally near, the even one is what others print, and it comes back as the number that it was.
+#[test]
+fn a_tie_is_read_as_others_print_it() {
+    for number in [-1_676_396_284_518_765.25, 1_478_777_712_310_346.25, 5e-324, f64::MAX, 1e300, -0.0] {
+        let bytes = [&[0xcb][..], &f64::to_be_bytes(number)].concat();
+        let text = to_json(&bytes, LIMIT).unwrap();
+        assert_eq!(text, serde_json::to_string(&number).unwrap());
+        assert_eq!(written(&text), bytes, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn another_library_reads_what_is_written_and_writes_what_is_read(value in value()) {
