@@ -1,22 +1,28 @@
-//! Flags, exit codes, signals → [`App`](tickerd::app::App).
+//! Flags, exit codes, signals → [`App`].
+#![forbid(unsafe_code)]
 
+mod cli;
 mod signals;
+mod version;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tickerd::app::{App, Running, StartError};
-use tickerd::cli::demo::{DemoArgs, next_steps};
-use tickerd::cli::record::{RecordArgs, Recorder};
-use tickerd::cli::{self, Cli, Command, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, RunArgs};
-use tickerd::config::{self, Config};
-use tickerd::priority::{self, JournalLines};
-use tickerd::{output, panics};
+use tickerd_author::plugin;
+use tickerd_author::record::{RecordArgs, Recorder};
+use tickerd_config::{self as config, Config};
+use tickerd_engine::app::{App, Running, StartError};
+use tickerd_host::{feed_exec, feed_host, warden};
+use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
+use tickerd_process::log::{self, JournalLines};
+use tickerd_process::{output, panics};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use cli::demo::{DemoArgs, next_steps};
+use cli::{Cli, Command, RunArgs};
 use signals::Signals;
 
 /// Ticks are made on a feed's thread and freed on the pulse's, which the C library's allocator pays for with every heap that
@@ -40,11 +46,11 @@ fn obey(command: Command) -> ExitCode {
         Command::Demo(args) => demo(&args),
         Command::Record(args) => record(&args),
         Command::Feed(args) => cli::feed::run(&args),
-        Command::Plugin(args) => cli::plugin::run(&args, &on_signal),
+        Command::Plugin(args) => plugin::run(&args, &on_signal),
         Command::Check(args) => cli::check::run(&args.file),
-        Command::FeedHost(args) => cli::feed_host::run(&args.feed, &args.path, args.daemon, args.sealed),
-        Command::FeedExec(args) => cli::feed_exec::run(args.daemon, &args.argv),
-        Command::FeedWarden => cli::feed_warden::run(),
+        Command::FeedHost(args) => feed_host::run(&args),
+        Command::FeedExec(args) => feed_exec::run(&args),
+        Command::FeedWarden => warden::run(),
     }
 }
 
@@ -115,7 +121,7 @@ fn on_signal(stop: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
 /// What comes before anything else is done. `Err`: the exit code of what went wrong, which has been told.
 fn prepare() -> Result<(), ExitCode> {
     panics::end_the_process();
-    log().map_err(|why| {
+    start_log().map_err(|why| {
         output::tell(&format!("tickerd: {why}\n"));
         ExitCode::from(EXIT_USAGE)
     })
@@ -127,7 +133,9 @@ fn start(config: Config, greet: impl FnOnce(&[String], &str)) -> ExitCode {
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
-    match Signals::catch().map_err(Into::into).and_then(|signals| Ok((signals, App::build(config)?.start()?)))
+    match Signals::catch()
+        .map_err(Into::into)
+        .and_then(|signals| Ok((signals, App::build(config, version::COMMIT)?.start()?)))
     {
         Ok((signals, running)) => serve(running, signals, greet),
         Err(error) => {
@@ -165,15 +173,15 @@ fn serve(running: Running, signals: Signals, greet: impl FnOnce(&[String], &str)
     ExitCode::SUCCESS
 }
 
-fn log() -> Result<(), String> {
-    let filter = cli::log_filter(std::env::var("TICKERD_LOG").ok().as_deref())?;
+fn start_log() -> Result<(), String> {
+    let filter = log::filter(std::env::var("TICKERD_LOG").ok().as_deref())?;
     let lines = tracing_subscriber::fmt::layer().with_writer(output::stderr).with_ansi(
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none(),
     );
-    let log = tracing_subscriber::registry();
-    match priority::is_journal() {
-        true => log.with(lines.event_format(JournalLines::default())).with(filter).init(),
-        false => log.with(lines).with(filter).init(),
+    let registry = tracing_subscriber::registry();
+    match log::is_journal() {
+        true => registry.with(lines.event_format(JournalLines::default())).with(filter).init(),
+        false => registry.with(lines).with(filter).init(),
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 use std::io;
 
 use nix::sys::signal::Signal as Sig;
-use tickerd::output;
+use tickerd_process::output;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use tickerd::config::{Config, Overrides, known_keys};
+use tickerd_config::{Config, Overrides, known_keys};
 
 /// Exposure the unit may have, in tenths as `systemd-analyze` takes it.
 const EXPOSURE_MAX: &str = "20";
@@ -79,7 +79,7 @@ fn unit_keeps_what_the_daemon_needs() {
     ] {
         assert!(unit.lines().any(|written| written == line), "lacks {line}");
     }
-    assert_eq!((tickerd::cli::EXIT_USAGE, tickerd::cli::EXIT_CONFIG), (64, 78));
+    assert_eq!((tickerd_process::exit::EXIT_USAGE, tickerd_process::exit::EXIT_CONFIG), (64, 78));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use clap::Args;
 
-use crate::config::{Config, Feed, Listen, Overrides, Problems, Server, environment};
+use tickerd_config::{Config, Feed, Listen, Overrides, Problems, Server, environment};
 
 /// What `tickerd demo` can be told.
 #[derive(Debug, Clone, Default, Args)]

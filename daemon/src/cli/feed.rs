@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::EXIT_FAILED;
-use crate::app::utc;
-use crate::control::{Answer, Command, FeedRow, RELOAD_MAX, ReloadRow, line, usual_places};
-use crate::feed::printable;
+use tickerd_engine::control::{Answer, Command, FeedRow, RELOAD_MAX, ReloadRow, line, usual_places};
+use tickerd_host::printable;
+use tickerd_process::clock::utc;
+use tickerd_process::exit::EXIT_FAILED;
 
 /// Longest answer: 256 feeds, each with a reason of some KiB at the worst.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;

@@ -3,14 +3,6 @@
 pub mod check;
 pub mod demo;
 pub mod feed;
-pub mod feed_exec;
-pub mod feed_host;
-pub mod feed_warden;
-#[allow(clippy::disallowed_methods, reason = "tools for authors, which serve nobody")]
-pub mod plugin;
-pub mod record;
-pub mod setting;
-pub mod solo;
 mod unknown;
 
 use std::ffi::OsString;
@@ -20,21 +12,16 @@ use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::config::{Listen, Overrides};
 use crate::version::{COMMIT, VERSION};
 use demo::DemoArgs;
 use feed::FeedArgs;
-use plugin::PluginArgs;
-use record::RecordArgs;
-
-/// Something else went wrong; the message says what.
-pub const EXIT_FAILED: u8 = 1;
-/// The command line is wrong (`EX_USAGE` of sysexits.h).
-pub const EXIT_USAGE: u8 = 64;
-/// The configuration is wrong (`EX_CONFIG`); the unit does not restart on it.
-pub const EXIT_CONFIG: u8 = 78;
+use tickerd_author::plugin::PluginArgs;
+use tickerd_author::record::RecordArgs;
+use tickerd_config::{Listen, Overrides};
+use tickerd_host::feed_exec::FeedExecArgs;
+use tickerd_host::feed_host::FeedHostArgs;
+use tickerd_process::exit::EXIT_USAGE;
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
 
@@ -106,32 +93,6 @@ pub struct CheckArgs {
     pub file: PathBuf,
 }
 
-#[derive(Debug, Clone, Args)]
-pub struct FeedHostArgs {
-    /// The feed's configured name.
-    #[arg(long, value_name = "NAME")]
-    pub feed: String,
-    /// The daemon's process number: this ends with that.
-    #[arg(long, value_name = "PID")]
-    pub daemon: u32,
-    /// The descriptor of a sealed copy of the library, to be loaded in its place.
-    #[arg(long, value_name = "FD", value_parser = clap::value_parser!(i32).range(3..))]
-    pub sealed: Option<i32>,
-    /// The plugin's shared library.
-    #[arg(value_name = "PATH")]
-    pub path: PathBuf,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct FeedExecArgs {
-    /// The daemon's process number: this ends with that.
-    #[arg(long, value_name = "PID")]
-    pub daemon: u32,
-    /// The program and its arguments.
-    #[arg(last = true, required = true, value_name = "PROGRAM")]
-    pub argv: Vec<OsString>,
-}
-
 impl Cli {
     /// Reads the process's arguments. `Err`: the answer has been printed (help, version, or what is wrong) and this is
     /// the exit code.
@@ -164,50 +125,11 @@ impl RunArgs {
     }
 }
 
-/// What is logged, from the text of `TICKERD_LOG`: a level for all, or `TARGET=LEVEL` for some, by comma. Everything
-/// else is logged from `info` on.
-///
-/// # Errors
-/// Which word is wrong and what to write.
-pub fn log_filter(text: Option<&str>) -> Result<Targets, String> {
-    let mut filter = Targets::new().with_default(LevelFilter::INFO);
-    for directive in
-        text.unwrap_or_default().split(',').map(str::trim).filter(|directive| !directive.is_empty())
-    {
-        let (target, level) = match directive.split_once('=') {
-            Some((target, level)) => (Some(target.trim()), level.trim()),
-            None => (None, directive),
-        };
-        let level = LEVELS.iter().find(|(name, _)| level.eq_ignore_ascii_case(name)).map(|(_, level)| *level);
-        filter = match (target, level) {
-            (_, None) => {
-                return Err(format!(
-                    "TICKERD_LOG: `{directive}` is no log level; write one of off, error, warn, info, debug, trace, \
-                     for all or as tickerd=debug"
-                ));
-            }
-            (None, Some(level)) => filter.with_default(level),
-            (Some(target), Some(level)) => filter.with_target(target, level),
-        };
-    }
-    Ok(filter)
-}
-
-const LEVELS: [(&str, LevelFilter); 6] = [
-    ("off", LevelFilter::OFF),
-    ("error", LevelFilter::ERROR),
-    ("warn", LevelFilter::WARN),
-    ("info", LevelFilter::INFO),
-    ("debug", LevelFilter::DEBUG),
-    ("trace", LevelFilter::TRACE),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     use clap::CommandFactory;
-    use tracing::Level;
 
     fn parse(line: &str) -> Result<Command, ExitCode> {
         Cli::from_words(line.split_whitespace().map(OsString::from))
@@ -283,15 +205,5 @@ mod tests {
         for command in commands {
             assert!(parse(command).is_ok(), "{command}");
         }
-    }
-
-    #[test]
-    fn log_levels_are_read_or_refused() {
-        let filter = log_filter(Some("warn, tickerd::feed=DEBUG")).unwrap();
-        assert!(filter.would_enable("tickerd::feed::child", &Level::DEBUG));
-        assert!(!filter.would_enable("tickerd::server", &Level::INFO));
-        assert!(log_filter(None).unwrap().would_enable("tickerd", &Level::INFO));
-        assert!(log_filter(Some("tickerd=debug")).unwrap().would_enable("hyper", &Level::INFO));
-        assert!(log_filter(Some("loud")).unwrap_err().contains("debug"));
     }
 }

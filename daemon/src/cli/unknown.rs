@@ -42,7 +42,7 @@ pub fn told(words: &[OsString]) -> String {
     let rows: String = rows.collect();
     format!(
         "error: {path} has no command {}{meant}\n\nCommands:\n{rows}\nFor more information, try `{path} --help`.\n",
-        crate::feed::printable(&unknown)
+        tickerd_host::printable(&unknown)
     )
 }
 

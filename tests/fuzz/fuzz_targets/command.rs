@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
-use tickerd::model::protocol::command::{self, Command};
+use tickerd_model::protocol::command::{self, Command};
 
 fuzz_target!(|text: &str| match command::parse(text) {
     Ok(request) => {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tickerd::model::topic::{self, Pattern};
+use tickerd_model::topic::{self, Pattern};
 
 fn is_topic(name: &str) -> bool {
     let segment = |s: &str| {

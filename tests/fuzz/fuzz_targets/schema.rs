@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use tickerd::contract::{ASYNCAPI, Contract, EventSaid, Facts, FeedFacts, Said};
-use tickerd::model::sample::Class;
+use tickerd_engine::contract::{ASYNCAPI, Contract, EventSaid, Facts, FeedFacts, Said};
+use tickerd_model::sample::Class;
 
 fn look(document: &Value, value: &Value) {
     match value {

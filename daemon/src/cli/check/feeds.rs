@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use super::Report;
-use crate::cli::plugin::doctor::{Depth, Examination, Outcome, Step};
-use crate::config::{Config, Feed, Finding, Places};
-use crate::feed::Violation;
+use tickerd_author::plugin::doctor::{Depth, Examination, Outcome, Step};
+use tickerd_config::{Config, Feed, Finding, Places};
+use tickerd_host::Violation;
 
 /// Feeds that are looked at at once.
 const AT_ONCE: usize = 4;

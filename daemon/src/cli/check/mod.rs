@@ -10,8 +10,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{EXIT_CONFIG, log_filter};
-use crate::config::{Config, Finding, Places, Problem, Problems, Reading, environment};
+use tickerd_config::{Config, Finding, Places, Problem, Problems, Reading, environment};
+use tickerd_process::exit::EXIT_CONFIG;
+use tickerd_process::log;
 
 /// Checks as `run` would, environment included, and prints the verdict.
 pub fn run(file: &Path) -> ExitCode {
@@ -55,7 +56,7 @@ impl Report {
     }
 
     fn log_level(&mut self) {
-        if let Err(why) = log_filter(std::env::var("TICKERD_LOG").ok().as_deref()) {
+        if let Err(why) = log::filter(std::env::var("TICKERD_LOG").ok().as_deref()) {
             let (what, change) = why.split_once("; ").unwrap_or((&why, "unset it"));
             let what = what.strip_prefix("TICKERD_LOG: ").unwrap_or(what);
             self.problems.push(Problem::of_variable("TICKERD_LOG", what, change));

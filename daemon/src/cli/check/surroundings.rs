@@ -12,7 +12,7 @@ use nix::unistd::{AccessFlags, access};
 use socket2::{Domain, Socket, Type};
 
 use super::Report;
-use crate::config::{AdminSocket, Config, Listen, Places};
+use tickerd_config::{AdminSocket, Config, Listen, Places};
 
 /// How long whoever holds an address may take to say who it is.
 const ANSWER: Duration = Duration::from_secs(2);

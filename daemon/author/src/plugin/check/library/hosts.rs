@@ -1,0 +1,249 @@
+//! How it does on hosts that are not as today's, and on odd days of today's.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use tickerd_sdk::abi::{TKR_DROPPED, TKR_ERR_INVALID, TKR_ERR_STOPPING, TkrStatus};
+
+use super::super::session::{POLL, Session, future, hurried, minimal, told};
+use super::super::subject::Subject;
+use super::super::test::Test;
+use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
+use super::CREATE;
+use tickerd_host::{Answer, Clock, Face, Failure, Hello, Mode};
+
+/// Statuses that this tickerd does not know: one that means "carry on", one that means "not now".
+const UNKNOWN_GOOD: TkrStatus = 77;
+const UNKNOWN_BAD: TkrStatus = -77;
+/// How long an emit of the slow host takes, and how many do.
+const SLOW: Duration = Duration::from_millis(600);
+const SLOW_MAX: u64 = 2;
+/// How long a stray thread is given to do harm.
+const STRAY: Duration = Duration::from_millis(300);
+/// How far the clock is set forward, and then back.
+const FORWARD_MS: i64 = 6 * 3_600_000;
+const BACK_MS: i64 = -3_600_000;
+/// How long a push feed is listened to on either side of a jump.
+const LISTEN: Duration = Duration::from_millis(300);
+/// How long a first sample is waited for, and that of a second instance once the first has spoken.
+const FIRST: Duration = Duration::from_secs(1);
+const OTHER: Duration = Duration::from_secs(3);
+/// More samples than before by so much, and so many times, are a flood.
+const FLOOD_MIN: u64 = 1_000;
+const FLOOD_TIMES: u64 = 10;
+
+pub const TESTS: &[Test] = &[
+    Test::new("two-instances", "Two instances run at once and speak for themselves.", two_instances)
+        .needs(CREATE),
+    Test::new("minimal-host", "It runs on a host of ABI 1.0 without extensions.", minimal_host).needs(CREATE),
+    Test::new(
+        "future-host",
+        "It runs on a later host, with larger structs and statuses it does not know.",
+        future_host,
+    )
+    .needs(CREATE),
+    Test::new("emit-dropped", "It carries on when a sample is dropped.", emit_dropped).needs(CREATE),
+    Test::new("emit-invalid", "It survives a sample that is refused.", emit_invalid).needs(CREATE),
+    Test::new("emit-stopping", "It returns when emit tells it to stop.", emit_stopping).needs(CREATE),
+    Test::new("slow-host", "It bears a host that takes its time.", slow_host).needs(CREATE),
+    Test::new("clock-jump", "It neither hangs nor floods when the clock is set forward or back.", clock_jump)
+        .needs(CREATE),
+    Test::new("after-destroy", "What it left behind does no harm after destroy.", after_destroy)
+        .needs(CREATE),
+];
+
+/// A life on a host with this face; the failure it ended with, if any.
+fn life_on(subject: &Subject, face: Face, polls: u64) -> Result<(Session, Option<Failure>), Verdict> {
+    let mut session = Session::start(subject, face)?;
+    let hello = session.ready()?;
+    let failure = session.live(&hello, polls)?;
+    session.stop()?;
+    Ok((session, failure))
+}
+
+/// How it does without anything odd: it is held to no more.
+fn on_a_plain_host(subject: &Subject) -> Result<bool, Verdict> {
+    Ok(life_on(subject, hurried(), 2)?.1.is_none())
+}
+
+fn minimal_host(subject: &Subject) -> Tested {
+    let (_, failure) = life_on(subject, minimal(), 3)?;
+    match failure {
+        Some(failure) if on_a_plain_host(subject)? => Err(failed(
+            format!("it needs more than ABI 1.0 offers, and failed with {}", told(&failure)),
+            "use what is younger than 1.0 only where TKR_HAS says that it is there, or set min_host_minor",
+        )),
+        Some(failure) => Ok(format!("it failed, as on any host, with {}", told(&failure))),
+        None => passed(),
+    }
+}
+
+fn future_host(subject: &Subject) -> Tested {
+    let answer: Answer = Arc::new(|status| if status >= 0 { UNKNOWN_GOOD } else { status });
+    let (_, failure) = life_on(subject, Face { answer: Some(answer), ..future() }, 3)?;
+    if let Some(failure) = failure
+        && on_a_plain_host(subject)?
+    {
+        return Err(failed(
+            format!("on a later host whose emit answered {UNKNOWN_GOOD} it failed with {}", told(&failure)),
+            "take any status of 0 or more for success, and accept structs that are larger than yours",
+        ));
+    }
+    // How it takes this is its own affair, as long as it lives.
+    let answer: Answer = Arc::new(|status| if status >= 0 { UNKNOWN_BAD } else { status });
+    life_on(subject, Face { answer: Some(answer), ..future() }, 3)?;
+    passed()
+}
+
+fn emit_dropped(subject: &Subject) -> Tested {
+    let (session, failure) = life_on(subject, answering(TKR_DROPPED), 3)?;
+    let emitted = session.sink().kept().accepted;
+    match failure {
+        Some(failure) if emitted > 0 && on_a_plain_host(subject)? => Err(failed(
+            format!("it failed because samples were dropped: {}", told(&failure)),
+            "carry on after TKR_DROPPED: a newer value will come, and tickerd counts what was dropped",
+        )),
+        _ if emitted == 0 => Err(skipped("it emitted nothing")),
+        _ => passed(),
+    }
+}
+
+fn emit_invalid(subject: &Subject) -> Tested {
+    let (session, failure) = life_on(subject, answering(TKR_ERR_INVALID), 3)?;
+    if session.sink().kept().accepted == 0 {
+        return Err(skipped("it emitted nothing"));
+    }
+    Ok(failure.map(|failure| format!("it answers with {}", told(&failure))).unwrap_or_default())
+}
+
+fn answering(status: TkrStatus) -> Face {
+    let answer: Answer = Arc::new(move |truth| if truth >= 0 { status } else { truth });
+    Face { answer: Some(answer), ..hurried() }
+}
+
+fn emit_stopping(subject: &Subject) -> Tested {
+    let (emitted, first) = mpsc::channel();
+    let emitted = Mutex::new(emitted);
+    let answer: Answer = Arc::new(move |_| {
+        let _ = emitted.lock().unwrap_or_else(PoisonError::into_inner).send(());
+        TKR_ERR_STOPPING
+    });
+    let mut session = Session::start(subject, Face { answer: Some(answer), ..Face::default() })?;
+    if session.ready()?.mode == Mode::Poll {
+        session.order_poll();
+    }
+    // Told by emit first, and then in every other way.
+    if first.recv_timeout(FIRST).is_err() {
+        return Err(skipped("it emitted nothing"));
+    }
+    session.stop()?;
+    passed()
+}
+
+fn slow_host(subject: &Subject) -> Tested {
+    let slowed = AtomicU64::new(0);
+    let answer: Answer = Arc::new(move |status| {
+        if slowed.fetch_add(1, Ordering::Relaxed) < SLOW_MAX {
+            std::thread::sleep(SLOW);
+        }
+        status
+    });
+    life_on(subject, Face { answer: Some(answer), ..Face::default() }, 2)?;
+    passed()
+}
+
+fn clock_jump(subject: &Subject) -> Tested {
+    let clock = Arc::new(Clock::default());
+    let mut session = Session::start(subject, Face { clock: Some(clock.clone()), ..Face::default() })?;
+    let hello = session.ready()?;
+    let usual = heard_for_a_while(&mut session, &hello)?;
+    for (by, how) in [(FORWARD_MS, "6 hours forward"), (BACK_MS, "an hour back")] {
+        clock.jump_ms(by);
+        let heard = heard_for_a_while(&mut session, &hello)?;
+        if heard > FLOOD_MIN + usual * FLOOD_TIMES {
+            return Err(failed(
+                format!(
+                    "when the clock was set {how} it emitted {heard} samples where it had emitted {usual}"
+                ),
+                "do not make up for time that was skipped: emit the newest value once",
+            ));
+        }
+    }
+    session.stop()?;
+    passed()
+}
+
+/// How much it says in a poll or a moment.
+fn heard_for_a_while(session: &mut Session, hello: &Hello) -> Result<u64, Verdict> {
+    let before = session.sink().kept().accepted;
+    match hello.mode {
+        Mode::Poll => drop(session.poll().map_err(|late| Verdict {
+            message: format!("{}, with the clock set forward or back", late.message),
+            remedy: format!("do not wait in poll for a time of day; it has {} s", POLL.as_secs()),
+            ..late
+        })?),
+        Mode::Push => drop(session.sink().wait(LISTEN, |_| false)),
+    }
+    Ok(session.sink().kept().accepted - before)
+}
+
+fn after_destroy(subject: &Subject) -> Tested {
+    life_on(subject, hurried(), 4)?;
+    // What still calls is told to stop; what touches its freed instance ends the process, and with it this test.
+    std::thread::sleep(STRAY);
+    passed()
+}
+
+fn two_instances(subject: &Subject) -> Tested {
+    const NAMES: [&str; 2] = ["first", "second"];
+    let mut sessions = Vec::new();
+    for name in NAMES {
+        sessions.push(Session::start_as(name, subject, hurried())?);
+    }
+    let mut hellos = Vec::new();
+    for session in &mut sessions {
+        hellos.push(session.ready()?);
+    }
+    // Both at once: ordered together, awaited together.
+    for _ in 0..3 {
+        for (session, hello) in sessions.iter_mut().zip(&hellos) {
+            if hello.mode == Mode::Poll {
+                session.order_poll();
+            }
+        }
+        for (session, hello) in sessions.iter_mut().zip(&hellos) {
+            match hello.mode {
+                Mode::Poll => drop(session.polled(POLL)?),
+                Mode::Push => drop(session.sink().wait(LISTEN, |kept| kept.accepted >= 3)),
+            }
+        }
+    }
+    if sessions.iter().any(|session| session.sink().kept().accepted > 0) {
+        // Where one has a source the other has as well, perhaps a moment later.
+        for session in &sessions {
+            session.sink().wait(OTHER, |kept| kept.accepted > 0);
+        }
+    }
+    for session in &mut sessions {
+        session.stop()?;
+    }
+    let heard: Vec<u64> = sessions.iter().map(|session| session.sink().kept().accepted).collect();
+    let remedy =
+        "keep the host that create was given in the instance, and nothing of an instance in a static";
+    let threads: Vec<_> = sessions.iter().map(|session| session.sink().kept().threads.clone()).collect();
+    if let [first, second] = threads.as_slice()
+        && hellos.iter().all(|hello| hello.mode == Mode::Poll)
+        && !first.is_disjoint(second)
+    {
+        return Err(failed("samples of one instance came under the name of the other", remedy));
+    }
+    match heard.as_slice() {
+        [0, 0] => Err(skipped("neither emitted anything")),
+        [first, second] if *first == 0 || *second == 0 => Err(failed(
+            format!("of two instances at once one emitted {} samples and the other none", first.max(second)),
+            remedy,
+        )),
+        _ => passed(),
+    }
+}

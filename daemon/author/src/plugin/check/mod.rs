@@ -1,0 +1,78 @@
+//! `tickerd plugin check`: holds a plugin to its contract, one test per process.
+//!
+//! A test is a value ([`test::Test`]) with an id that is kept for ever. The suite starts this executable anew for each, with
+//! a time limit, so that a crash or a hang is the verdict of one test and ends no other. Inside, a plugin meets the daemon's
+//! own host and runner, with another [`Face`](tickerd_host::Face) where a test wants one.
+
+mod arbitrary;
+mod library;
+mod one;
+mod options;
+mod output;
+mod program;
+mod recorder;
+mod report;
+mod rules;
+mod sandbox;
+mod session;
+mod subject;
+mod suite;
+mod test;
+mod traces;
+mod trusted;
+mod verdict;
+
+use std::fs;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use super::find;
+use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
+
+pub use one::run as run_one;
+pub use options::CheckArgs;
+
+/// Checks, and answers 0 only if nothing failed.
+pub fn run(args: &CheckArgs) -> ExitCode {
+    if args.list {
+        return list();
+    }
+    let work = args.plugin.as_deref().map_or_else(
+        || Err("name a plugin: a file, or a name in the plugin folders".to_owned()),
+        |plugin| args.work(find(plugin).map_err(|e| e.to_string())?),
+    );
+    let work = match work {
+        Ok(work) => work,
+        Err(why) => {
+            eprintln!("tickerd plugin check: {why}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    match suite::run(&work, args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAILED),
+        Err(e) => {
+            eprintln!("tickerd plugin check: {e}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn list() -> ExitCode {
+    let mut text = String::new();
+    for (program, kind) in [(false, "libraries"), (true, "programs")] {
+        text.push_str(&format!("For {kind}:\n"));
+        for test in test::all(program) {
+            text.push_str(&format!("  {:<16} {}\n", test.id, test.holds));
+        }
+    }
+    // A closed standard output is the reader's choice.
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// Writes a report to a file.
+fn write_report(path: &std::path::Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)
+        .map_err(|e| io::Error::other(format!("the report {} cannot be written: {e}", path.display())))
+}

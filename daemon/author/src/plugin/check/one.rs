@@ -1,0 +1,68 @@
+//! One test in this process: the hidden subcommand that the suite starts for each.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, dup2_stdin};
+use serde::{Deserialize, Serialize};
+
+use super::output;
+use super::subject::Subject;
+use super::test::{self, Test};
+use super::traces;
+use super::verdict::Verdict;
+use tickerd_host::cage;
+use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
+
+/// What the process is told on its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// Which test.
+    pub id: String,
+    /// Of what.
+    pub subject: Subject,
+}
+
+/// Reads its order, does it, and answers with one line of JSON. `parent` is who started it, and with whom it ends.
+pub fn run(parent: u32) -> ExitCode {
+    match obey(parent) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("tickerd plugin check: {e}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn obey(parent: u32) -> io::Result<ExitCode> {
+    cage::enter(parent)?;
+    let mut text = String::new();
+    io::stdin().lock().read_to_string(&mut text)?;
+    dup2_stdin(File::open("/dev/null")?)?;
+    let Ok(order) = serde_json::from_str::<Order>(&text) else {
+        eprintln!("tickerd plugin check starts this itself");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    };
+    let mut answer = output::move_aside()?;
+    let Some(test) = test::all(order.subject.program).into_iter().find(|test| test.id == order.id) else {
+        return Err(io::Error::other(format!("there is no test {}", order.id)));
+    };
+    // What a plugin starts and leaves becomes a child of this, and does not stay.
+    let _ = set_child_subreaper(true);
+    let mut line = serde_json::to_vec(&judge(test, &order.subject))?;
+    for (pid, _) in traces::children() {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    line.push(b'\n');
+    answer.write_all(&line)?;
+    // What a plugin does at the process's end is seen by who started it.
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does the test here.
+pub fn judge(test: &Test, subject: &Subject) -> Verdict {
+    Verdict::of((test.run)(subject))
+}

@@ -1,0 +1,236 @@
+//! One life of a library's feed before a host that is made for the occasion: create, polls or run, stop, destroy.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use super::recorder::Recorder;
+use super::subject::Subject;
+use super::verdict::{Verdict, failed, skipped};
+use tickerd_host::{Beyond, Clock, Face, Failure, Fault, Hello, Job, Mode, Report, Runner};
+
+/// From its start until a feed must be ready, as in the daemon.
+pub const READY: Duration = Duration::from_secs(10);
+/// How long one poll may take, however short its interval, as in the daemon.
+pub const POLL: Duration = Duration::from_secs(5);
+/// From the order to stop until the instance must be destroyed, as in the daemon.
+pub const STOP: Duration = Duration::from_secs(2);
+/// Between two polls, at most: a check does not wait for intervals that are made for real sources.
+const PAUSE_MAX: Duration = Duration::from_millis(50);
+/// How long a push feed is listened to, at least.
+const LISTEN: Duration = Duration::from_millis(200);
+/// The configured name of a checked feed.
+pub const NAME: &str = "check";
+
+/// What the daemon says of a failure without a text; see the feed's instance.
+const NO_REASON: &str = "gave no reason";
+
+/// See the module.
+pub struct Session {
+    runner: Runner,
+    reports: Receiver<Report>,
+    sink: Arc<Recorder>,
+    broken_texts: Arc<AtomicU64>,
+    polls: u64,
+    ended: Option<Result<(), Failure>>,
+    /// Failures that came without a text.
+    mute: Vec<String>,
+}
+
+/// A plain host, on which sleeping takes no time.
+pub fn hurried() -> Face {
+    Face { clock: Some(Arc::new(Clock::default())), ..Face::default() }
+}
+
+/// The host of ABI 1.0 and nothing more.
+pub fn minimal() -> Face {
+    Face { beyond: Beyond::Poison, ..Face::default() }
+}
+
+/// The host of a later tickerd.
+pub fn future() -> Face {
+    Face { beyond: Beyond::Tomorrow, minors_ahead: 41, ..Face::default() }
+}
+
+impl Session {
+    /// Begins a life with the subject's configuration.
+    pub fn start(subject: &Subject, face: Face) -> Result<Session, Verdict> {
+        Session::start_as(NAME, subject, face)
+    }
+
+    /// Under another name.
+    pub fn start_as(name: &str, subject: &Subject, face: Face) -> Result<Session, Verdict> {
+        let sink = Arc::new(Recorder::new(name));
+        let broken_texts = face.broken_texts.clone();
+        let (told, reports) = mpsc::channel();
+        let job = Job { path: subject.path.clone(), name: name.into(), config: subject.config.to_string() };
+        let report = Arc::new(move |report| drop(told.send(report)));
+        let runner = Runner::start_as(face, job, sink.clone(), report)
+            .map_err(|e| skipped(format!("no thread can be started for it: {e}")))?;
+        Ok(Session { runner, reports, sink, broken_texts, polls: 0, ended: None, mute: Vec::new() })
+    }
+
+    /// What it said.
+    pub fn sink(&self) -> &Recorder {
+        &self.sink
+    }
+
+    /// Texts that were not UTF-8.
+    pub fn broken_texts(&self) -> u64 {
+        self.broken_texts.load(Ordering::Relaxed)
+    }
+
+    /// Failures without a text, so far.
+    pub fn mute(&self) -> &[String] {
+        &self.mute
+    }
+
+    /// Waits until `create` has returned. `Ok(Err(…))`: it was refused.
+    pub fn created(&mut self) -> Result<Result<Hello, Failure>, Verdict> {
+        let until = Instant::now() + READY;
+        loop {
+            match self.next(until) {
+                Some(Report::Hello(hello)) => return Ok(Ok(hello)),
+                Some(Report::Ended(Err(failure))) => return Ok(Err(failure)),
+                Some(Report::Ended(Ok(()))) => {
+                    return Err(failed("it ended before it was ready", "let create make an instance"));
+                }
+                Some(_) => {}
+                None => {
+                    return Err(failed(
+                        format!("create did not return within {} s", READY.as_secs()),
+                        "do slow work, such as connecting, in poll or run, and give it a timeout",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Waits until it is ready.
+    pub fn ready(&mut self) -> Result<Hello, Verdict> {
+        self.created()?.map_err(|failure| {
+            failed(format!("create refused its configuration: {}", failure.message), "see the test `create`")
+        })
+    }
+
+    /// One poll.
+    pub fn poll(&mut self) -> Result<Result<(), Failure>, Verdict> {
+        self.polls += 1;
+        self.runner.poll(self.polls);
+        self.polled(POLL)
+    }
+
+    /// Orders a poll and does not wait for it.
+    pub fn order_poll(&mut self) {
+        self.polls += 1;
+        self.runner.poll(self.polls);
+    }
+
+    /// Waits for the poll that was ordered last.
+    pub fn polled(&mut self, at_most: Duration) -> Result<Result<(), Failure>, Verdict> {
+        let until = Instant::now() + at_most;
+        loop {
+            match self.next(until) {
+                Some(Report::Done { poll, result }) if poll == self.polls => return Ok(result),
+                // Behind it comes the end.
+                Some(Report::Fail(failure)) => return Ok(Err(failure)),
+                Some(Report::Ended(end)) => return Ok(end),
+                Some(_) => {}
+                None => {
+                    return Err(failed(
+                        format!("poll did not return within {} s", at_most.as_secs_f64()),
+                        "give every wait in poll a timeout shorter than the poll interval, and let interrupt end it",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Drives it for a little while: `polls` polls, or listens until it has said so many things. Failures that are its
+    /// right, such as a source that cannot be reached, end it early and are answered.
+    pub fn live(&mut self, hello: &Hello, polls: u64) -> Result<Option<Failure>, Verdict> {
+        if hello.mode == Mode::Push {
+            self.sink.wait(LISTEN, |kept| kept.signs >= polls);
+            return Ok(self.peek_end().and_then(Result::err));
+        }
+        let pause = Duration::from_millis(hello.min_poll_ms.into()).min(PAUSE_MAX);
+        for n in 0..polls {
+            if n > 0 {
+                std::thread::sleep(pause);
+            }
+            if let Err(failure) = self.poll()? {
+                return Ok(Some(failure));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether it has ended by itself meanwhile, and how.
+    pub fn peek_end(&mut self) -> Option<Result<(), Failure>> {
+        while self.ended.is_none() && self.next(Instant::now()).is_some() {}
+        self.ended.clone()
+    }
+
+    /// Waits until it has ended by itself; none: it has not.
+    pub fn await_end(&mut self, at_most: Duration) -> Option<Result<(), Failure>> {
+        let until = Instant::now() + at_most;
+        while self.ended.is_none() && self.next(until).is_some() {}
+        self.ended.clone()
+    }
+
+    /// Calls `interrupt`, on a thread of its own.
+    pub fn interrupt(&self) {
+        self.runner.interrupt();
+    }
+
+    /// Whether the `interrupt` that was called last is still under way.
+    pub fn is_interrupting(&self) -> bool {
+        self.runner.is_interrupting()
+    }
+
+    /// Stops it, and waits until the instance is destroyed.
+    pub fn stop(&mut self) -> Result<(), Verdict> {
+        self.runner.stop();
+        if self.await_end(STOP).is_some() {
+            return Ok(());
+        }
+        Err(failed(
+            format!("it had not stopped, and was not destroyed, {} s after it was told to", STOP.as_secs()),
+            "let poll or run return as soon as should_stop answers 1 or interrupt is called, and let destroy join threads \
+             that end as quickly",
+        ))
+    }
+
+    fn next(&mut self, until: Instant) -> Option<Report> {
+        if self.ended.is_some() {
+            return None;
+        }
+        let report = self.reports.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+        let failure = match &report {
+            Report::Done { result: Err(failure), .. } | Report::Fail(failure) => Some(failure),
+            Report::Ended(end) => {
+                self.ended = Some(end.clone());
+                end.as_ref().err()
+            }
+            _ => None,
+        };
+        if let Some(failure) = failure
+            && failure.message.contains(NO_REASON)
+            && !self.mute.contains(&failure.message)
+        {
+            self.mute.push(failure.message.clone());
+        }
+        Some(report)
+    }
+}
+
+/// A failure in words, with whose move it is.
+pub fn told(failure: &Failure) -> String {
+    let fault = match failure.fault {
+        Fault::Config => "a configuration error",
+        Fault::Transient => "a passing failure",
+        Fault::Fatal => "a failure of the instance",
+    };
+    format!("{fault}: {}", failure.message)
+}

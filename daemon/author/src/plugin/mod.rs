@@ -1,0 +1,85 @@
+//! `tickerd plugin`: what a feed's author needs, without a daemon.
+
+mod check;
+pub mod describe;
+pub mod doctor;
+mod ear;
+mod facts;
+mod inspect;
+mod list;
+mod loader;
+mod new;
+mod run;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use tickerd_host::{FindError, Plugin, find_plugin};
+
+/// `tickerd plugin …`
+#[derive(Debug, Clone, Args)]
+pub struct PluginArgs {
+    #[command(subcommand)]
+    command: PluginCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum PluginCommand {
+    /// Begin a feed: a project that builds, is tested and checked, and serves a moving value.
+    New(new::NewArgs),
+    /// Hold a plugin to its contract: the conformance suite, one test per process.
+    Check(check::CheckArgs),
+    /// Do one test of the suite; `tickerd plugin check` starts this itself.
+    #[command(hide = true)]
+    CheckOne {
+        /// Who started it, and with whom it ends.
+        #[arg(long, value_name = "PID")]
+        parent: u32,
+    },
+    /// Run a plugin and print what it says, with timings, logs and refusals.
+    Run(run::RunArgs),
+    /// Say what a plugin file is, without running its code.
+    Inspect(inspect::InspectArgs),
+    /// Say why a plugin is not loaded, or says nothing, and what to change.
+    Doctor(doctor::DoctorArgs),
+    /// List what is in the plugin folders.
+    List(list::ListArgs),
+    /// Print what a library's code says about itself, as JSON; other commands start this as a child.
+    #[command(hide = true)]
+    Describe(DescribeArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+struct DescribeArgs {
+    /// The plugin's shared library.
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+}
+
+/// Has a function called, once, when the process is asked to end (SIGINT, SIGTERM).
+pub type OnSignal<'a> = &'a dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
+
+/// Does what was asked. The process's signals are its owner's, who lends them to commands that run until told to stop.
+pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
+    match &args.command {
+        PluginCommand::New(args) => new::run(args),
+        PluginCommand::Check(args) => check::run(args),
+        PluginCommand::CheckOne { parent } => check::run_one(*parent),
+        PluginCommand::Run(args) => run::run(args, on_signal),
+        PluginCommand::Inspect(args) => inspect::run(args),
+        PluginCommand::Doctor(args) => doctor::run(args, on_signal),
+        PluginCommand::List(args) => list::run(args),
+        PluginCommand::Describe(args) => describe::run(&args.path),
+    }
+}
+
+/// The plugin that a person named: an existing file, else a name in the plugin folders.
+///
+/// # Errors
+/// Where it was looked for, and what was near.
+pub fn find(name: &str) -> Result<Plugin, FindError> {
+    find_plugin(name, Path::new("."))
+}

@@ -1,0 +1,153 @@
+//! The examples of the SDK as the executable carries them. Listed by name, so that what lands in a folder by accident is
+//! written into nobody's project.
+
+use super::{Language, Mode};
+
+/// A file: its path in the project, and its text.
+#[derive(Debug, Clone, Copy)]
+pub struct File {
+    pub path: &'static str,
+    pub text: &'static str,
+}
+
+/// A project to be, called `example-<its folder>`.
+#[derive(Debug, Clone, Copy)]
+pub struct Template {
+    pub language: Language,
+    pub mode: Mode,
+    /// Its folder below `plugins-sdk/examples`.
+    pub folder: &'static str,
+    pub files: &'static [File],
+    /// Files that stand in for some of `files`, or are added.
+    pub instead: &'static [File],
+}
+
+macro_rules! files {
+    ($folder:literal: $($path:literal)*) => {
+        &[$(File {
+            path: $path,
+            text: include_str!(concat!("../../../../../plugins-sdk/", $folder, "/", $path)),
+        }),*]
+    };
+}
+
+/// What every project has.
+pub const COMMON: &[File] = files!("examples/common": ".github/workflows/ci.yml" ".gitignore" "LICENSE");
+
+/// What feeds in C and C++ are compiled with.
+pub const HEADER: File =
+    File { path: "include/tickerd.h", text: include_str!("../../../../../plugins-sdk/include/tickerd.h") };
+
+/// What tells the contract and the line protocol.
+pub const GUIDE: File =
+    File { path: "README.md", text: include_str!("../../../../../plugins-sdk/README.md") };
+
+/// The SDK's source.
+pub const SDK: &[File] = files!("src":
+    "abi.rs" "error.rs" "export.rs" "feed.rs" "host.rs" "info.rs" "lib.rs" "sample.rs" "secrets.rs" "testing/loaded.rs"
+    "testing/mod.rs");
+
+const RUST_POLL: &[File] = files!("examples/rust-poll":
+    "Cargo.toml" "Makefile" "README.md" "src/lib.rs" "tests/feed.rs" "tickerd.toml");
+const RUST_PUSH: &[File] = files!("examples/rust-push":
+    "Cargo.toml" "Makefile" "README.md" "src/lib.rs" "tests/feed.rs" "tickerd.toml");
+const C: &[File] = files!("examples/c": "Makefile" "README.md" "src/feed.c" "tests/feed.c" "tickerd.toml");
+const CPP: &[File] = files!("examples/cpp":
+    "Makefile" "README.md" "exports.map" "src/feed.cpp" "tests/feed.cpp" "tickerd.toml");
+const GO: &[File] =
+    files!("examples/go": "Makefile" "README.md" "go.mod" "main.go" "main_test.go" "tickerd.toml");
+const PYTHON: &[File] =
+    files!("examples/python": "Makefile" "README.md" "example-python.py" "tests/test_feed.py" "tickerd.toml");
+const NODE: &[File] =
+    files!("examples/node": "Makefile" "README.md" "example-node.mjs" "tests/feed.test.mjs" "tickerd.toml");
+const SH: &[File] =
+    files!("examples/sh": "Makefile" "README.md" "example-sh.sh" "tests/feed.sh" "tickerd.toml");
+
+// The other mode of each: the files that differ.
+const C_PUSH: &[File] = files!("examples/c/push": "src/feed.c" "tests/feed.c");
+const CPP_POLL: &[File] = files!("examples/cpp/poll": "src/feed.cpp" "tests/feed.cpp");
+const GO_POLL: &[File] = files!("examples/go/poll": "main.go" "main_test.go");
+const PYTHON_PUSH: &[File] = files!("examples/python/push": "example-python.py" "tests/test_feed.py");
+const NODE_POLL: &[File] = files!("examples/node/poll": "example-node.mjs" "tests/feed.test.mjs");
+const SH_PUSH: &[File] = files!("examples/sh/push": "example-sh.sh" "tests/feed.sh");
+
+impl Template {
+    /// The project in this language; without a mode, in the one that suits the language best.
+    pub fn of(language: Language, mode: Option<Mode>) -> Template {
+        let (folder, usual, files, other) = match (language, mode) {
+            (Language::Rust, Some(Mode::Push)) => ("rust-push", Mode::Push, RUST_PUSH, NONE),
+            (Language::Rust, _) => ("rust-poll", Mode::Poll, RUST_POLL, NONE),
+            (Language::C, _) => ("c", Mode::Poll, C, C_PUSH),
+            (Language::Cpp, _) => ("cpp", Mode::Push, CPP, CPP_POLL),
+            (Language::Go, _) => ("go", Mode::Push, GO, GO_POLL),
+            (Language::Python, _) => ("python", Mode::Poll, PYTHON, PYTHON_PUSH),
+            (Language::Node, _) => ("node", Mode::Push, NODE, NODE_POLL),
+            (Language::Sh, _) => ("sh", Mode::Poll, SH, SH_PUSH),
+        };
+        let mode = mode.unwrap_or(usual);
+        Template { language, mode, folder, files, instead: if mode == usual { NONE } else { other } }
+    }
+}
+
+const NONE: &[File] = &[];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
+    /// Files below a folder, without what builds and editors leave.
+    fn files_in(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !["build", "target", "__pycache__"].contains(&name.as_str()) {
+                    files_in(&path, found);
+                }
+            } else if !name.ends_with(".so") && name != "Cargo.lock" && name != "example-go" {
+                found.insert(path);
+            }
+        }
+    }
+
+    /// Goal: a file that is added to an example or to the SDK is not forgotten here.
+    #[test]
+    fn every_file_of_the_sdk_and_its_examples_is_carried() {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins-sdk");
+        let mut carried = BTreeSet::from([sdk.join("README.md"), sdk.join("include/tickerd.h")]);
+        let mut carry = |folder: &str, files: &[File]| {
+            carried.extend(files.iter().map(|file| sdk.join(folder).join(file.path)));
+        };
+        carry("src", SDK);
+        carry("examples/common", COMMON);
+        for (folder, files) in [
+            ("rust-poll", RUST_POLL),
+            ("rust-push", RUST_PUSH),
+            ("c", C),
+            ("cpp", CPP),
+            ("go", GO),
+            ("python", PYTHON),
+            ("node", NODE),
+            ("sh", SH),
+            ("c/push", C_PUSH),
+            ("cpp/poll", CPP_POLL),
+            ("go/poll", GO_POLL),
+            ("python/push", PYTHON_PUSH),
+            ("node/poll", NODE_POLL),
+            ("sh/push", SH_PUSH),
+        ] {
+            carry(&format!("examples/{folder}"), files);
+        }
+        let mut there = BTreeSet::from([sdk.join("README.md"), sdk.join("include/tickerd.h")]);
+        files_in(&sdk.join("src"), &mut there);
+        files_in(&sdk.join("examples"), &mut there);
+        // Examples that are to be read, and no projects of `new`.
+        there.retain(|path| {
+            !path.starts_with(sdk.join("examples/rust-async")) && *path != sdk.join("examples/README.md")
+        });
+        assert_eq!(there.symmetric_difference(&carried).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+    }
+}

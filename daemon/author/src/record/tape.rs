@@ -1,0 +1,146 @@
+//! What a recording is made of: a header, then one line per sample or end of a topic.
+//!
+//! The format is told in `feeds/README.md`, section replay.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+
+use tickerd_host::{Hello, write_tick};
+use tickerd_model::lane::Entry;
+use tickerd_model::topic::Topic;
+
+/// Version of the format.
+const VERSION: u32 = 1;
+
+/// Lines of one recording, as they are made, and what there is to say of them.
+#[derive(Debug)]
+pub struct Tape {
+    feed: String,
+    started_unix_ms: u64,
+    live: HashSet<Topic>,
+    line: Vec<u8>,
+    /// When the newest line was said, in milliseconds since the start; lines never go back.
+    at_ms: u64,
+    /// Samples on it.
+    pub samples: u64,
+    /// Topics on it; one that ended and came back is two.
+    pub topics: u64,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    tickerd_recording: u32,
+    feed: &'a str,
+    version: &'a str,
+    started: u64,
+    events: BTreeMap<&'a str, &'static str>,
+}
+
+impl Tape {
+    /// An empty one of the feed of this name, started at a Unix time in milliseconds.
+    pub fn new(feed: &str, started_unix_ms: u64) -> Tape {
+        Tape {
+            feed: feed.to_owned(),
+            started_unix_ms,
+            live: HashSet::new(),
+            line: Vec::new(),
+            at_ms: 0,
+            samples: 0,
+            topics: 0,
+        }
+    }
+
+    /// Appends the header. A feed that never said who it is has its configured name there.
+    pub fn begin(&self, hello: Option<&Hello>, to: &mut Vec<u8>) {
+        let header = Header {
+            tickerd_recording: VERSION,
+            feed: hello
+                .map(|hello| hello.feed.as_str())
+                .filter(|feed| !feed.is_empty())
+                .unwrap_or(&self.feed),
+            version: hello.map_or("", |hello| &hello.version),
+            started: self.started_unix_ms,
+            events: hello
+                .into_iter()
+                .flat_map(|hello| &hello.events)
+                .map(|(name, class)| (name.as_str(), class.as_str()))
+                .collect(),
+        };
+        serde_json::to_writer(&mut *to, &header).expect("strings and numbers always serialise into memory");
+        to.push(b'\n');
+    }
+
+    /// Appends the line of what came, `at_ms` after the start; one that seems to come before the last is put beside it.
+    pub fn take(&mut self, entry: &Entry, at_ms: u64, to: &mut Vec<u8>) {
+        self.at_ms = self.at_ms.max(at_ms);
+        to.extend_from_slice(format!("{{\"at_ms\":{},", self.at_ms).as_bytes());
+        match entry {
+            Entry::Tick(tick) => {
+                if self.live.insert(tick.topic.clone()) {
+                    self.topics += 1;
+                }
+                self.samples += 1;
+                self.line.clear();
+                write_tick(&mut self.line, relative(&self.feed, &tick.topic), tick);
+                // The line of the protocol as it is, with the time in front.
+                to.extend_from_slice(self.line.strip_prefix(b"{").unwrap_or(&self.line));
+            }
+            Entry::Retire(topic) => {
+                self.live.remove(topic);
+                // The alphabet of topics needs no escapes.
+                to.extend_from_slice(
+                    format!("\"retire\":\"{}\"}}\n", relative(&self.feed, topic)).as_bytes(),
+                );
+            }
+        }
+    }
+}
+
+/// A topic as its feed calls it.
+fn relative<'a>(feed: &str, topic: &'a Topic) -> &'a str {
+    topic.name().strip_prefix(feed).map_or("", |rest| rest.strip_prefix('.').unwrap_or(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickerd_model::sample::Class;
+    use tickerd_model::tick::Tick;
+
+    fn tick(topic: &Topic, value: &str, src_ts: u64, merged: u64) -> Entry {
+        let value = value.as_bytes().into();
+        Entry::Tick(Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts, from: None, value, merged })
+    }
+
+    #[test]
+    fn lines_are_those_of_the_protocol_with_their_time() {
+        let quote = Topic::new("f.A", "quote", Class::State);
+        let trade = Topic::new("f", "trade", Class::Event);
+        let mut tape = Tape::new("f", 1_767_225_600_000);
+        let mut text = Vec::new();
+        tape.begin(None, &mut text);
+        for (entry, at_ms) in [
+            (tick(&quote, r#"{"price":189.30}"#, 0, 0), 5),
+            (tick(&trade, "1", 1_767_225_600_123, 4), 3),
+            (Entry::Retire(quote.clone()), 9),
+            (tick(&quote, "2", 0, 0), 10),
+        ] {
+            tape.take(&entry, at_ms, &mut text);
+        }
+        let expected = concat!(
+            r#"{"tickerd_recording":1,"feed":"f","version":"","started":1767225600000,"events":{}}"#,
+            "\n",
+            r#"{"at_ms":5,"topic":"A","event":"quote","data":{"price":189.30}}"#,
+            "\n",
+            r#"{"at_ms":5,"topic":"","event":"trade","data":1,"ts":1767225600123,"class":"event","merged":4}"#,
+            "\n",
+            r#"{"at_ms":9,"retire":"A"}"#,
+            "\n",
+            r#"{"at_ms":10,"topic":"A","event":"quote","data":2}"#,
+            "\n",
+        );
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        assert_eq!((tape.samples, tape.topics), (3, 3));
+    }
+}

@@ -1,0 +1,139 @@
+//! One feed that runs as the daemon would run it, without a server: what it says is for whoever started it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tickerd_host::{self as host, Failure, Fault, Hello, Metrics, Spec, Supervisor};
+use tickerd_model::lane::{Drained, FeedState, Health, LANE_TICKS_MAX, Lane};
+use tickerd_process::Bell;
+
+/// Ticks that wait to be taken: more than for a pulse, since here none is to be merged.
+const WAITING_TICKS_MAX: usize = 16 * LANE_TICKS_MAX;
+/// Beyond its own grace (2 s to stop, 2 s after SIGTERM) a feed gets this to be reaped.
+const FEED_STOP: Duration = Duration::from_secs(5);
+
+/// See the module. Dropping it begins the feed's ordered stop.
+pub struct Solo {
+    name: String,
+    supervisor: Supervisor,
+    lane: Arc<Lane>,
+    metrics: Arc<Metrics>,
+}
+
+/// What is left to say of a feed that was ended.
+pub struct Ended {
+    /// What it said while it ended.
+    pub rest: Drained,
+    /// Samples that were merged or dropped before they were taken.
+    pub merged: u64,
+    /// Samples that were refused, for any reason.
+    pub refused: u64,
+    /// Times it was started again.
+    pub restarts: u64,
+}
+
+impl Solo {
+    /// Starts it. `bell` is rung when much waits, and when the feed's state changes.
+    pub fn start(spec: Spec, bell: &Arc<Bell>) -> Solo {
+        let metrics = Arc::new(Metrics::new());
+        let (half_full, changed) = (bell.clone(), bell.clone());
+        let lane = Arc::new(Lane::new(WAITING_TICKS_MAX, Box::new(move || half_full.ring())));
+        let name = spec.name.clone();
+        let on_change = Box::new(move || changed.ring());
+        let supervisor =
+            host::start(spec, lane.clone(), metrics.clone(), on_change, Box::new(|_| Vec::new()));
+        Solo { name, supervisor, lane, metrics }
+    }
+
+    /// What it said since the last time.
+    pub fn drain(&self) -> Drained {
+        self.lane.drain()
+    }
+
+    /// Who it said it is.
+    pub fn hello(&self) -> Option<Hello> {
+        self.supervisor.hello()
+    }
+
+    /// How it is.
+    pub fn health(&self) -> Health {
+        self.supervisor.health()
+    }
+
+    /// Whether its last life ended in a way that makes a new start useless. To be asked before [`Solo::drain`], so that
+    /// nothing said before the end is left in the lane.
+    pub fn is_over(&self) -> bool {
+        self.supervisor.last_end().is_some_and(|end| is_final(&end))
+    }
+
+    /// Why its last life ended, if it failed.
+    pub fn failure(&self) -> Option<Failure> {
+        self.supervisor.last_end()?.err()
+    }
+
+    /// Whether something of it goes wrong, though it runs.
+    pub fn is_failing(&self) -> bool {
+        self.supervisor.has_failed()
+    }
+
+    /// How it is, with the reason, for people.
+    pub fn reason(&self) -> String {
+        let health = self.health();
+        match (self.supervisor.last_end(), health.reason) {
+            // Between two lives it says little of why the last one ended.
+            (Some(Err(failure)), _) if health.state == FeedState::Down => {
+                format!("down: {}", failure.message)
+            }
+            (Some(Ok(())), _) if health.state == FeedState::Down => "down: it ended of itself".to_owned(),
+            (_, reason) if reason.is_empty() => health.state.as_str().to_owned(),
+            (_, reason) => format!("{}: {reason}", health.state.as_str()),
+        }
+    }
+
+    /// Ends it in order.
+    pub fn end(self) -> Ended {
+        let Solo { name, supervisor, lane, metrics } = self;
+        supervisor.join(Instant::now() + FEED_STOP);
+        Ended {
+            rest: lane.drain(),
+            merged: metrics.dropped(&name).get(),
+            refused: metrics.refused(&name),
+            restarts: metrics.restarts(&name).get(),
+        }
+    }
+}
+
+/// Whether a feed that ended so is not worth a new start: it has said all, or its configuration would have to change,
+/// which it cannot while this runs.
+fn is_final(end: &Result<(), Failure>) -> bool {
+    end.as_ref().map_or_else(|failure| failure.fault == Fault::Config, |()| true)
+}
+
+/// A feed's name for a plugin: `sim` for `tickerd_feed_sim` and `./libtickerd_feed_sim.so`.
+pub fn name_of(plugin: &str) -> String {
+    let file = plugin.rsplit('/').next().unwrap_or_default().trim_end_matches(".so");
+    let file = file.strip_prefix("lib").unwrap_or(file).replace('-', "_");
+    let name = file.strip_prefix("tickerd_feed_").unwrap_or(&file);
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+    let name: String = name.chars().take(64).map(allowed).collect();
+    if name.is_empty() || name == "tickerd" { "feed".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_gives_its_feed_a_name() {
+        for (plugin, name) in [
+            ("tickerd_feed_sim", "sim"),
+            ("./target/libtickerd_feed_sim.so", "sim"),
+            ("/x/tickerd-feed-day", "day"),
+            ("./my feed.py", "my_feed_py"),
+            ("./tickerd", "feed"),
+            ("", "feed"),
+        ] {
+            assert_eq!(name_of(plugin), name, "{plugin}");
+        }
+    }
+}

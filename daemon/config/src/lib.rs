@@ -1,0 +1,257 @@
+//! TOML, environment and flags → one checked [`Config`], or every problem at once.
+//!
+//! The text becomes a tree that remembers where each value was written (`document`); the environment and the flags are
+//! laid over it (`environment`); then each table is read key by key (`section`, `reader`). Nothing here opens a socket,
+//! loads a plugin or reads any file but the one it is given.
+
+#![forbid(unsafe_code)]
+
+mod admin_socket;
+mod compression;
+mod document;
+mod environment;
+mod feed;
+mod history;
+mod limits;
+mod listen;
+mod names;
+mod places;
+mod problem;
+mod quantity;
+mod reader;
+mod section;
+mod server;
+mod topic;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use document::{Node, Table, Value};
+use problem::{Origin, Source as Text};
+use section::{Checker, Section};
+
+pub use admin_socket::AdminSocket;
+pub use compression::Compression;
+pub use environment::environment;
+pub use feed::{Emit, Feed, Isolation, Source};
+pub use history::History;
+pub use limits::{EchoLimits, Limits};
+pub use listen::{Listen, ListenError};
+pub use places::{Finding, Places};
+pub use problem::{Problem, Problems};
+pub use quantity::read_duration;
+pub use server::Server;
+pub use topic::Topic;
+
+/// Largest file that is read; people write a few KiB, and what is larger was named by mistake.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Everything the daemon was told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub server: Server,
+    pub history: History,
+    /// In the order of the file; none is as good as any.
+    pub feeds: Vec<Feed>,
+    /// Topics that clients publish to.
+    pub topics: Vec<Topic>,
+    /// What works and may not be meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// What the command line says; it wins over everything else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Replaces `server.listen` as a whole; empty: not given.
+    pub listen: Vec<Listen>,
+    /// Replaces `server.admin`.
+    pub admin: Option<Listen>,
+}
+
+impl Default for Config {
+    /// No configuration at all: the feeds that need no network, on loopback.
+    fn default() -> Self {
+        Config {
+            server: Server::default(),
+            history: History::default(),
+            feeds: Feed::built_in(),
+            topics: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, lays environment and flags over it, and checks all of it.
+    ///
+    /// Without a file the feeds are those of [`Config::default`]; a file without `[[feed]]` runs none. For `env`, see
+    /// [`environment()`]; names that do not start with `TICKERD_` are passed over.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the file.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        flags: &Overrides,
+    ) -> Result<Config, Problems> {
+        let Some(file) = file else { return check(Text::default(), None, env, flags) };
+        let name = file.display().to_string();
+        match read(file) {
+            Ok(text) => check(Text { name, text, ..Text::default() }, Some(&folder_of(file)), env, flags),
+            Err(unread) => Err(Problems::sorted(vec![unreadable(name, unread)])),
+        }
+    }
+
+    /// Reads a file as [`Config::load`] does, and keeps what could be read although something is wrong with it.
+    pub fn read(file: &Path, env: impl Iterator<Item = (String, String)>) -> Reading {
+        let name = file.display().to_string();
+        match read(file) {
+            Ok(text) => {
+                let source = Text { name, text, ..Text::default() };
+                examine(source, Some(&folder_of(file)), env, &Overrides::default())
+            }
+            Err(unread) => Reading { problems: vec![unreadable(name, unread)], found: None },
+        }
+    }
+
+    /// Reads and checks a text as [`Config::load`] does a file; `name` stands in its place in messages.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_text(name: &str, text: &str, base_dir: &Path) -> Result<Config, Problems> {
+        let source = Text { name: name.to_owned(), text: text.to_owned(), ..Text::default() };
+        check(source, Some(base_dir), std::iter::empty(), &Overrides::default())
+    }
+}
+
+/// A file as far as it could be read.
+#[derive(Debug)]
+pub struct Reading {
+    /// Everything that is wrong with what is written.
+    pub problems: Vec<Problem>,
+    /// What is written, with defaults in place of what is wrong, and its places; nothing if the file is no TOML.
+    pub found: Option<(Config, Places)>,
+}
+
+fn unreadable(name: String, (what, change): (String, &'static str)) -> Problem {
+    let source = Text { name, ..Text::default() };
+    Problem::new(&source, &Origin::Nowhere, "", &what).change(change)
+}
+
+/// The path of every key there is, `[[feed]]` as `feed` and `[[topic]]` as `topic`, in alphabetical order.
+pub fn known_keys() -> BTreeSet<String> {
+    let checker = Checker::new(Text::default());
+    let mut root = Table::default();
+    for list in ["feed", "topic"] {
+        let item = Node { origin: Origin::Nowhere, value: Value::Table(Table::default()) };
+        root.overlay(&[list], Node { origin: Origin::Nowhere, value: Value::Array(vec![item]) });
+    }
+    walk(&checker, &root, Some(Path::new(".")));
+    checker.known()
+}
+
+fn check(
+    source: Text,
+    base_dir: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+    flags: &Overrides,
+) -> Result<Config, Problems> {
+    match examine(source, base_dir, env, flags) {
+        Reading { problems, found: Some((config, _)) } if problems.is_empty() => Ok(config),
+        Reading { problems, .. } => Err(Problems::sorted(problems)),
+    }
+}
+
+/// `base_dir` is there when there is a file.
+fn examine(
+    source: Text,
+    base_dir: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+    flags: &Overrides,
+) -> Reading {
+    let known = known_keys();
+    let (mut root, syntax) = document::parse(&source, &known);
+    let hidden = document::hidden(&root, &known);
+    let checker = Checker::new(Text { hidden, ..source });
+    if syntax.iter().any(|problem| !document::is_local(&checker.source, problem)) {
+        // The rest of the tree is in the wrong places; judging it would only mislead.
+        return Reading { problems: syntax, found: None };
+    }
+    let broken: Vec<Option<usize>> = syntax.iter().map(Problem::line).collect();
+    for (name, value) in env {
+        environment::overlay(&checker, &mut root, &known, &name, &value);
+    }
+    overlay_flags(&mut root, flags);
+    let (server, history, feeds, topics) = walk(&checker, &root, base_dir);
+    let source = checker.source.clone();
+    let (others, warnings) = checker.finish(&known);
+    // One slip of the syntax is told once.
+    let others = others.into_iter().filter(|problem| syntax.is_empty() || !broken.contains(&problem.line()));
+    let problems = others.collect::<Vec<_>>();
+    let config = Config { server, history, feeds, topics, warnings };
+    let problems = syntax.into_iter().chain(problems).collect();
+    Reading { problems, found: Some((config, Places { source, root })) }
+}
+
+fn walk(
+    checker: &Checker,
+    root: &Table,
+    base_dir: Option<&Path>,
+) -> (Server, History, Vec<Feed>, Vec<Topic>) {
+    let mut top = Section::top(checker, root);
+    let server = Server::read(top.section("server"));
+    let history = History::read(top.section("history"), base_dir);
+    let feeds = match base_dir {
+        Some(base_dir) => Feed::read_all(&mut top, base_dir),
+        None => Feed::built_in(),
+    };
+    let topics = Topic::read_all(&mut top, &feeds);
+    (server, history, feeds, topics)
+}
+
+fn overlay_flags(root: &mut Table, flags: &Overrides) {
+    let node = |flag: &'static str, listen: &Listen| Node {
+        origin: Origin::Flag(flag),
+        value: Value::Text(listen.to_string()),
+    };
+    if !flags.listen.is_empty() {
+        let listen = flags.listen.iter().map(|listen| node("--listen", listen)).collect();
+        let list = Node { origin: Origin::Flag("--listen"), value: Value::Array(listen) };
+        root.overlay(&["server", "listen"], list);
+    }
+    if let Some(admin) = &flags.admin {
+        root.overlay(&["server", "admin"], node("--admin", admin));
+    }
+}
+
+/// The text of a file, or what is wrong and what to change.
+fn read(file: &Path) -> Result<String, (String, &'static str)> {
+    const NAME_ANOTHER: &str =
+        "name another file with --config, or leave it out for the built-in configuration";
+    let readable = |error: std::io::Error| (format!("the file cannot be read: {error}"), NAME_ANOTHER);
+    let opened = std::fs::File::open(file).map_err(readable)?;
+    if opened.metadata().map_err(readable)?.is_dir() {
+        return Err(("this is a folder, not a file".to_owned(), "name the file in it, such as tickerd.toml"));
+    }
+    let mut bytes = Vec::new();
+    // Not by the file's stated length: pipes and devices state none.
+    opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(readable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let what = format!("the file has more than {FILE_BYTES_MAX} bytes, the most that is read");
+        return Err((what, "name a configuration file; data does not belong in it"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+        (format!("line {line} is not valid UTF-8"), "save the file as UTF-8")
+    })
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    file.parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
+}

@@ -1,0 +1,103 @@
+//! `origins` and `hosts` of `[server]`: which pages may connect, and by which names the server is reached.
+
+use super::document::Node;
+use super::reader::{Read, list, string};
+use super::section::Refusal;
+use tickerd_model::host::Host;
+use tickerd_model::web_origin::Listed;
+
+const ORIGINS_MAX: usize = 64;
+const HOSTS_MAX: usize = 64;
+
+pub(super) fn origins(node: &Node) -> Read<Vec<Listed>> {
+    let origins = list(node, |item| {
+        let text = &*string(item)?;
+        let refuse = |what: &str, change: String| {
+            let allowed =
+                "\"https://HOST\", \"https://HOST:PORT\", \"http://HOST:*\", \"app://NAME\" or \"null\"";
+            Err(vec![Refusal::new(item, what).allowed(allowed).change(change)])
+        };
+        if text == "*" {
+            let change = "name each site, or put a proxy in front".to_owned();
+            return refuse("an Origin is one site, not a pattern", change);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return match Listed::parse(text) {
+                Some(listed) => Ok(listed),
+                None if text.eq_ignore_ascii_case("null") => {
+                    refuse("browsers write it in lower case", "write \"null\"".to_owned())
+                }
+                None => refuse(
+                    "an Origin starts with its scheme",
+                    format!("write \"https://{}\"", text.to_ascii_lowercase()),
+                ),
+            };
+        };
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let site = |scheme: &str| format!("write \"{scheme}://{host}\"").to_ascii_lowercase();
+        if let Some(near) = misspelt(scheme) {
+            return refuse("there is no such scheme", site(near));
+        }
+        if host.len() < rest.len() {
+            return refuse("an Origin ends with its host or port", site(scheme));
+        }
+        Listed::parse(text).map_or_else(
+            || refuse("this is no host", "write one such as \"https://dash.example\"".to_owned()),
+            Ok,
+        )
+    })?;
+    at_most(node, origins, ORIGINS_MAX, "Origins", "put a proxy in front that serves them from one host")
+}
+
+/// What was meant by a scheme that no page has.
+fn misspelt(scheme: &str) -> Option<&'static str> {
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" => None,
+        "ws" => Some("http"),
+        "wss" => Some("https"),
+        other => ["http", "https"].into_iter().find(|known| strsim::damerau_levenshtein(other, known) == 1),
+    }
+}
+
+pub(super) fn hosts(node: &Node) -> Read<Vec<Host>> {
+    let hosts = list(node, |item| {
+        let text = &*string(item)?;
+        let refuse = |what: &str, change: String| {
+            let allowed = "a name or an address, such as \"ticks.example.org\"";
+            Err(vec![Refusal::new(item, what).allowed(allowed).change(change)])
+        };
+        let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let bare = bare.split('/').next().unwrap_or_default();
+        let v6 = text.parse::<std::net::Ipv6Addr>().ok();
+        if let Some(v6) = v6 {
+            return Ok(Host::Ip(v6.into()));
+        }
+        if text.starts_with('*') {
+            return refuse(
+                "a host is one name, not a pattern",
+                "name each, or have the proxy in front send Host: localhost".to_owned(),
+            );
+        }
+        if !text.is_ascii() {
+            let change = "write it as URLs do, such as \"xn--brse-5qa.example\"".to_owned();
+            return refuse("a host has ASCII letters alone", change);
+        }
+        match (Host::parse(text), Host::with_port(bare)) {
+            (Some(host), _) => Ok(host),
+            (None, Some((host, _))) => refuse(
+                "a host has no scheme, port or path here: every port is meant",
+                format!("write \"{host}\""),
+            ),
+            (None, None) => refuse("this is no host", "write one such as \"ticks.example.org\"".to_owned()),
+        }
+    })?;
+    at_most(node, hosts, HOSTS_MAX, "hosts", "have the proxy in front send Host: localhost")
+}
+
+fn at_most<T>(node: &Node, values: Vec<T>, max: usize, what: &str, change: &str) -> Read<Vec<T>> {
+    if values.len() <= max {
+        return Ok(values);
+    }
+    let refusal = Refusal::new(node, format!("this is a list of {} {what}", values.len()));
+    Err(vec![refusal.allowed(format!("at most {max}")).change(change)])
+}

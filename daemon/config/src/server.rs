@@ -1,0 +1,278 @@
+//! `[server]`: where it listens, how often it pushes, whom it trusts and how much it takes.
+
+use std::time::Duration;
+
+use super::admin_socket::{AdminSocket, admin_socket};
+use super::compression::Compression;
+use super::document::{Node, Value};
+use super::limits::{EchoLimits, Limits};
+use super::listen::Listen;
+use super::names::{hosts, origins};
+use super::problem::Origin;
+use super::quantity::write_duration;
+use super::reader::{boolean, duration, integer, list, string};
+use super::section::{Refusal, Section};
+use tickerd_model::host::Host;
+use tickerd_model::web_origin::Listed;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+const LISTENERS_MAX: usize = 16;
+const TIERS_MAX: usize = 8;
+
+/// `[server]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Addresses clients connect to; port 0 lets the system choose.
+    ///
+    /// 1 to 16, all different; default `127.0.0.1:8425`: a fresh installation is not reachable from elsewhere.
+    pub listen: Vec<Listen>,
+    /// Address of `/metrics`, health and administration.
+    ///
+    /// Default `127.0.0.1:8426`: apart from the clients', so that it can be kept from them.
+    pub admin: Listen,
+    /// Where `tickerd feed` reaches this daemon.
+    ///
+    /// Default `"auto"`: where only this user and root have access, if there is such a place.
+    pub admin_socket: AdminSocket,
+    /// Threads that own client connections.
+    ///
+    /// Range 0..=256; default 0: one per core. More than there are cores costs switches and wins nothing.
+    pub shards: usize,
+    /// Slower intervals a client may ask for, ascending.
+    ///
+    /// 1 to 8, each 10ms..=1h; default 100ms, 250ms, 1s, 5s. Each costs a timer and a list of dirty topics.
+    pub tiers: Vec<Duration>,
+    /// Browsers' Origins that may connect besides the same host: `https://host[:port]`, `http://host:*` for any port, those of
+    /// apps and extensions such as `capacitor://localhost`, and `null`, which is any file and any sandboxed frame.
+    ///
+    /// At most 64; default none.
+    pub origins: Vec<Listed>,
+    /// Names by which the server is reached, besides its own addresses and those of loopback. A listener on loopback answers
+    /// to no others; one elsewhere, or on a unix socket, to all unless some are listed.
+    ///
+    /// At most 64, without ports; default none.
+    pub hosts: Vec<Host>,
+    /// Whether addresses other machines reach may be served without authentication. Default false.
+    pub insecure_public: bool,
+    /// How frames are compressed for clients that offer it; default `None`: they are not.
+    pub compression: Option<Compression>,
+    /// Limits of `/echo` if it is served; default `None`: it is for conformance tests and benches.
+    pub echo: Option<EchoLimits>,
+    /// A connection hears a heartbeat when nothing else was sent for this long.
+    ///
+    /// Range 1s..=1h (looked at once a second); default 15s: below the minute after which proxies hang up.
+    pub heartbeat: Duration,
+    /// Time between two WebSocket pings to a connection.
+    ///
+    /// Range 1s..=1h (looked at once a second); default 20s.
+    pub ping: Duration,
+    /// A connection that answered no ping for this long is closed (4201).
+    ///
+    /// Range 1s..=2h, more than `ping`; default 40s: two pings may be lost.
+    pub pong_timeout: Duration,
+    /// Time from `closing` to the last connection's end when the daemon stops.
+    ///
+    /// Range 0s..=5m; default 2s: enough for clients to hear when to come back.
+    pub drain: Duration,
+    pub limits: Limits,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: vec![Listen::Tcp(([127, 0, 0, 1], 8425).into())],
+            admin: Listen::Tcp(([127, 0, 0, 1], 8426).into()),
+            admin_socket: AdminSocket::default(),
+            shards: 0,
+            tiers: [100, 250, 1_000, 5_000].map(Duration::from_millis).to_vec(),
+            origins: Vec::new(),
+            hosts: Vec::new(),
+            insecure_public: false,
+            compression: None,
+            echo: None,
+            heartbeat: 15 * SECOND,
+            ping: 20 * SECOND,
+            pong_timeout: 40 * SECOND,
+            drain: 2 * SECOND,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let default = Server::default();
+        let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
+        let (listen, admin) = addresses(&mut section, insecure_public);
+        let (ping, pong_timeout) = pings(&mut section);
+        Server {
+            admin_socket: own_socket(&mut section, &listen),
+            listen,
+            admin,
+            shards: section.take("shards", default.shards, integer(0..=256)),
+            tiers: section.take("tiers", default.tiers, tiers),
+            origins: section.take("origins", default.origins, origins),
+            hosts: section.take("hosts", default.hosts, hosts),
+            insecure_public,
+            compression: Compression::read(&mut section),
+            echo: echo(&mut section),
+            heartbeat: section.take("heartbeat", default.heartbeat, duration(SECOND, HOUR)),
+            ping,
+            pong_timeout,
+            drain: section.take("drain", default.drain, duration(Duration::ZERO, 300 * SECOND)),
+            limits: Limits::read(section.section("limits")),
+        }
+    }
+}
+
+fn own_socket(section: &mut Section<'_>, listen: &[Listen]) -> AdminSocket {
+    let socket = section.take("admin_socket", AdminSocket::default(), admin_socket);
+    if let AdminSocket::At(path) = &socket
+        && let Some(node) = section.ask("admin_socket")
+        && let Some(at) = listen.iter().position(|one| *one == Listen::Unix(path.clone()))
+    {
+        let refusal = Refusal::new(node, format!("admin_socket and listen[{at}] are the same socket"))
+            .allowed("a socket of its own for admin_socket")
+            .change("give one of them another path");
+        section.refuse("admin_socket", refusal);
+    }
+    socket
+}
+
+fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {
+    let served = section.take("echo", false, boolean);
+    let header = section.ask("echo_limits").filter(|node| matches!(node.value, Value::Table(_)));
+    if let Some(node) = header.filter(|_| !served) {
+        let refusal = Refusal::new(node, "these limits have no effect, as /echo is not served")
+            .change("write echo = true in [server], or delete them");
+        section.warn("echo_limits", refusal);
+    }
+    let limits = EchoLimits::read(section.section("echo_limits"));
+    served.then_some(limits)
+}
+
+fn addresses(section: &mut Section<'_>, insecure_public: bool) -> (Vec<Listen>, Listen) {
+    let default = Server::default();
+    let default_listen = default.listen.into_iter().map(|listen| (listen, Origin::Nowhere)).collect();
+    let listen = section.take("listen", default_listen, |node| {
+        let addresses = list(node, address)?;
+        if addresses.is_empty() || addresses.len() > LISTENERS_MAX {
+            let what = format!("this is a list of {} addresses", addresses.len());
+            let refusal = Refusal::new(node, what)
+                .allowed(format!("1 to {LISTENERS_MAX} addresses"))
+                .change("write listen = [\"127.0.0.1:8425\"]");
+            return Err(vec![refusal]);
+        }
+        Ok(addresses)
+    });
+    let (admin, admin_origin) = section.take("admin", (default.admin, Origin::Nowhere), address);
+
+    let placed = |at: &Origin, seen: &Listen, what: String| Refusal {
+        at: at.clone(),
+        suffix: String::new(),
+        seen: Some(format!("\"{seen}\"")),
+        what,
+        allowed: String::new(),
+        change: String::new(),
+    };
+    for (at, (one, origin)) in listen.iter().enumerate() {
+        if let Some(earlier) = listen[..at].iter().position(|(other, _)| one.clashes_with(other)) {
+            let refusal = placed(origin, one, format!("this is the same address as listen[{earlier}]"))
+                .allowed("each address once")
+                .change("delete one of the two");
+            section.refuse(&format!("listen[{at}]"), refusal);
+        }
+    }
+    if let Some(at) = listen.iter().position(|(one, _)| one.clashes_with(&admin)) {
+        let origin = if admin_origin == Origin::Nowhere { &listen[at].1 } else { &admin_origin };
+        let refusal = placed(origin, &admin, format!("admin and listen[{at}] are the same address"))
+            .allowed("an address of its own for admin")
+            .change("give one of them another port; admin is \"127.0.0.1:8426\" unless set");
+        section.refuse("admin", refusal);
+    }
+    let everywhere =
+        listen.iter().enumerate().map(|(at, (one, origin))| (format!("listen[{at}]"), one, origin));
+    for (key, one, origin) in everywhere.chain([("admin".to_owned(), &admin, &admin_origin)]) {
+        if one.is_public() && !insecure_public {
+            let what = "other machines reach this address, and this version has no authentication: \
+                        whoever connects may read everything";
+            let refusal = placed(origin, one, what.to_owned())
+                .allowed("loopback (127.0.0.1, [::1]) and unix: addresses, unless insecure_public = true")
+                .change(
+                    "listen on 127.0.0.1 behind a proxy that authenticates, \
+                     or write insecure_public = true in [server] if everyone may read it",
+                );
+            section.refuse(&key, refusal);
+        }
+    }
+    (listen.into_iter().map(|(one, _)| one).collect(), admin)
+}
+
+fn address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {
+    match string(node)?.parse::<Listen>() {
+        Ok(listen) => Ok((listen, node.origin.clone())),
+        Err(error) => Err(vec![
+            Refusal::new(node, error.what)
+                .allowed("\"ADDRESS:PORT\", \"[ADDRESS]:PORT\" or \"unix:/PATH\"")
+                .change(error.change),
+        ]),
+    }
+}
+
+fn pings(section: &mut Section<'_>) -> (Duration, Duration) {
+    let default = Server::default();
+    let ping = section.take("ping", default.ping, duration(SECOND, HOUR));
+    let pong_timeout = section.take("pong_timeout", default.pong_timeout, duration(SECOND, 2 * HOUR));
+    if pong_timeout <= ping {
+        let key = if section.has("pong_timeout") { "pong_timeout" } else { "ping" };
+        if let Some(node) = section.ask(key) {
+            let what = format!(
+                "pong_timeout ({}) must be more than ping ({}), or healthy clients are closed",
+                write_duration(pong_timeout),
+                write_duration(ping)
+            );
+            let refusal = Refusal::new(node, what)
+                .allowed("pong_timeout > ping")
+                .change(format!("write pong_timeout = \"{}\", twice the ping", write_duration(2 * ping)));
+            section.refuse(key, refusal);
+        }
+    }
+    (ping, pong_timeout)
+}
+
+fn tiers(node: &Node) -> Result<Vec<Duration>, Vec<Refusal>> {
+    let tiers = list(node, |item| Ok((duration(10 * MS, HOUR)(item)?, item.origin.clone())))?;
+    let refuse = |node: Refusal, change: String| {
+        Err(vec![
+            node.allowed(format!("1 to {TIERS_MAX} durations from 10ms to 1h, ascending")).change(change),
+        ])
+    };
+    if tiers.is_empty() || tiers.len() > TIERS_MAX {
+        let what = format!("this is a list of {} tiers", tiers.len());
+        let change = "write tiers = [\"100ms\", \"250ms\", \"1s\", \"5s\"]".to_owned();
+        return refuse(Refusal::new(node, what), change);
+    }
+    for (at, pair) in tiers.windows(2).enumerate() {
+        let [(before, _), (after, origin)] = pair else { continue };
+        if before >= after {
+            let what = if before == after {
+                "this tier is there twice"
+            } else {
+                "this tier is shorter than the one before"
+            };
+            let mut sorted: Vec<Duration> = tiers.iter().map(|(tier, _)| *tier).collect();
+            sorted.sort();
+            sorted.dedup();
+            let sorted: Vec<String> =
+                sorted.into_iter().map(|tier| format!("\"{}\"", write_duration(tier))).collect();
+            let mut refusal = Refusal::new(node, what);
+            refusal.at = origin.clone();
+            refusal.suffix = format!("[{}]", at + 1);
+            return refuse(refusal, format!("write tiers = [{}]", sorted.join(", ")));
+        }
+    }
+    Ok(tiers.into_iter().map(|(tier, _)| tier).collect())
+}

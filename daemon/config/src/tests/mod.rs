@@ -1,0 +1,207 @@
+//! Behaviour of the whole room: what is read, and from where. Beside it: slips, precedence, chance.
+
+mod chance;
+mod precedence;
+mod secrets;
+mod slips;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use tickerd_model::host::Host;
+use tickerd_model::web_origin::Listed;
+
+fn load(text: &str) -> Result<Config, Problems> {
+    Config::from_text("t.toml", text, Path::new("/etc/tickerd"))
+}
+
+fn message(text: &str) -> String {
+    load(text).expect_err(text).to_string()
+}
+
+fn with_env(text: &str, env: &[(&str, &str)], flags: &Overrides) -> Result<Config, Problems> {
+    let source = Text { name: "t.toml".to_owned(), text: text.to_owned(), ..Text::default() };
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    check(source, Some(Path::new(".")), env, flags)
+}
+
+fn tcp(text: &str) -> Listen {
+    text.parse().unwrap()
+}
+
+#[test]
+fn without_a_file_two_feeds_run() {
+    let config = Config::load(None, std::iter::empty(), &Overrides::default()).unwrap();
+    assert_eq!(config, Config::default());
+    let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
+    assert_eq!(names, ["sim", "host"]);
+    assert_eq!(config.server.listen, [tcp("127.0.0.1:8425")]);
+}
+
+#[test]
+fn an_empty_file_runs_no_feed() {
+    let config = load("").unwrap();
+    assert_eq!(config, Config { feeds: Vec::new(), ..Config::default() });
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = load(
+        r#"
+[server]
+listen = ["0.0.0.0:0", "unix:/run/t.sock"]
+admin = "[::1]:9"
+admin_socket = "unix:/run/admin.sock"
+shards = 3
+tiers = ["50ms", "2s"]
+origins = ["https://Dash.Example", "http://a.example:8080"]
+hosts = ["Ticks.Example.", "192.0.2.7", "2001:db8::7"]
+insecure_public = true
+compression = { level = 9, window_bits = 10, threshold = "0B" }
+echo = true
+heartbeat = "1m"
+ping = "5s"
+pong_timeout = "11s"
+drain = "0s"
+[server.echo_limits]
+message = "1MB"
+fragments = 7
+[server.limits]
+message = "1KiB"
+topics = 1
+patterns = 0
+commands_per_s = 100
+commands_burst = 0x64
+connections = 9
+connections_per_address = 8
+handshake = "200ms"
+[history]
+count = 0
+age = "1h"
+bytes = "1MiB"
+path = "past/history"
+[[feed]]
+name = "stocks"
+plugin = "tickerd_feed_stocks"
+isolation = "in-process"
+sha256 = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+interval = "500ms"
+poll = "2s"
+emit = "always"
+max_age = "6s"
+heartbeat = "2m"
+memory_max = "off"
+topics_max = 5
+[feed.config]
+symbols = ["AAPL"]
+deep = { n = 1, f = 1.5, on = true, day = 2026-01-01, big = 18446744073709551615 }
+[[feed]]
+name = "lines"
+exec = ["./feed.py", ""]
+"#,
+    )
+    .unwrap();
+    let expected = Server {
+        listen: vec![tcp("0.0.0.0:0"), tcp("unix:/run/t.sock")],
+        admin: tcp("[::1]:9"),
+        admin_socket: AdminSocket::At("/run/admin.sock".into()),
+        shards: 3,
+        tiers: vec![Duration::from_millis(50), Duration::from_secs(2)],
+        origins: ["https://dash.example", "http://a.example:8080"]
+            .map(|text| Listed::parse(text).unwrap())
+            .into(),
+        hosts: ["ticks.example", "192.0.2.7", "[2001:db8::7]"].map(|text| Host::parse(text).unwrap()).into(),
+        insecure_public: true,
+        compression: Some(Compression { level: 9, window_bits: 10, threshold: 0 }),
+        echo: Some(EchoLimits { message: 1_000_000, fragments: 7 }),
+        heartbeat: Duration::from_secs(60),
+        ping: Duration::from_secs(5),
+        pong_timeout: Duration::from_secs(11),
+        drain: Duration::ZERO,
+        limits: Limits {
+            message: 1_024,
+            topics: 1,
+            patterns: 0,
+            commands_per_s: 100,
+            commands_burst: 100,
+            connections: 9,
+            connections_per_address: 8,
+            handshake: Duration::from_millis(200),
+        },
+    };
+    assert_eq!(config.server, expected);
+    let path = Some(Path::new("/etc/tickerd/past/history").to_owned());
+    let history = History { count: 0, age: Duration::from_secs(3_600), bytes: 1 << 20, path };
+    assert_eq!(config.history, history);
+    let stocks = Feed {
+        name: "stocks".to_owned(),
+        source: Source::Plugin { path: "tickerd_feed_stocks".into(), isolation: Isolation::InProcess },
+        sha256: "00112233445566778899aabbccddeeff".repeat(2).parse().ok(),
+        interval: Duration::from_millis(500),
+        poll: Some(Duration::from_secs(2)),
+        emit: Emit::Always,
+        max_age: Some(Duration::from_secs(6)),
+        heartbeat: Some(Duration::from_secs(120)),
+        memory_max: None,
+        topics_max: 5,
+        config: serde_json::json!({
+            "symbols": ["AAPL"],
+            "deep": {"n": 1, "f": 1.5, "on": true, "day": "2026-01-01", "big": u64::MAX},
+        }),
+        base_dir: "/etc/tickerd".into(),
+    };
+    assert_eq!(config.feeds[0], stocks);
+    assert_eq!(config.feeds[1].source, Source::Exec(vec!["./feed.py".to_owned(), String::new()]));
+    assert_eq!(config.feeds[1].config, serde_json::json!({}));
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn warnings_do_not_stop_the_start() {
+    let config = load(
+        "[server.echo_limits]\nfragments = 5\n[[feed]]\nname = \"a\"\nplugin = \"p\"\npoll = \"5s\"\nmax_age = \"2s\"",
+    )
+    .unwrap();
+    assert_eq!(config.server.echo, None);
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.contains("echo = true")), "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.contains("max_age = \"15s\" or more")), "{warnings:?}");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |file: &Path| Config::load(Some(file), std::iter::empty(), &Overrides::default());
+    let missing = load(&folder.path().join("gone.toml")).unwrap_err().to_string();
+    assert!(missing.contains("gone.toml: the file cannot be read: No such file"), "{missing}");
+    assert!(load(folder.path()).unwrap_err().to_string().contains("this is a folder"));
+
+    let file = folder.path().join("t.toml");
+    std::fs::write(&file, b"[server]\nshards = \xff\n").unwrap();
+    assert!(load(&file).unwrap_err().to_string().contains("line 2 is not valid UTF-8"));
+    std::fs::write(&file, vec![b'\n'; 1_048_577]).unwrap();
+    assert!(load(&file).unwrap_err().to_string().contains("more than 1048576 bytes"));
+
+    std::fs::write(&file, "[[feed]]\nname = \"a\"\nexec = [\"./a\"]\n").unwrap();
+    assert_eq!(load(&file).unwrap().feeds[0].base_dir, folder.path());
+}
+
+#[test]
+fn known_keys_are_those_of_the_design() {
+    let keys = known_keys();
+    for key in [
+        "server.listen",
+        "server.hosts",
+        "server.echo_limits.fragments",
+        "server.limits.handshake",
+        "server.compression.level",
+        "history.bytes",
+        "history.path",
+        "feed.exec",
+    ] {
+        assert!(keys.contains(key), "{key}: {keys:?}");
+    }
+    assert_eq!(keys.len(), 4 + 16 + 3 + 2 + 8 + 4 + 13 + 4, "{keys:?}");
+}

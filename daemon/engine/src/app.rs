@@ -1,0 +1,318 @@
+//! The composition root: builds everything, then runs it. The only room that sees all others.
+//!
+//! Order matters and is all here. Building: what can fail because of the configuration or the machine fails before a
+//! client sees anything. Running: feeds, pulse, shards, then the server that brings clients. Stopping, the other way
+//! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
+
+mod introduction;
+mod past;
+mod readiness;
+mod reload;
+mod rooms;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use prometheus::Registry;
+use tickerd_process::Bell;
+
+use crate::admin::{self, Admin};
+use crate::contract::Contract;
+use crate::control::{self, Control};
+use crate::fanout::arrival::Arrival;
+use crate::fanout::topics::FeedFacts;
+use crate::fanout::{self, Fanout};
+use crate::metrics;
+use crate::pulse;
+use crate::server::{self, Server};
+use crate::store::Writer;
+use crate::systemd;
+use readiness::FeedsReady;
+use reload::Hangup;
+use tickerd_config::{self as config, AdminSocket, Config};
+use tickerd_host::{self as host, Spec, Supervisor, Warden};
+use tickerd_model::decoder::Limits;
+use tickerd_model::deflate;
+use tickerd_model::lane::{LANE_TICKS_MAX, Lane};
+
+/// As in `Cargo.toml`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Frames of one client message; a command fits one, and a library that splits it splits it into few.
+const FRAGMENTS_MAX: u32 = 128;
+/// READY waits this long for feeds to speak; one that has not by then is not waited for.
+const FIRST_WORDS: Duration = Duration::from_secs(10);
+/// Beyond their own grace (2 s to stop, 2 s after SIGTERM) feeds get this to be reaped.
+const FEEDS_STOP: Duration = Duration::from_secs(5);
+
+/// Why the daemon did not start, in words that say what to change.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A daemon with its addresses, not serving yet.
+pub struct App {
+    config: Config,
+    registry: Arc<Registry>,
+    server: Server,
+    admin: Admin,
+    control: Option<Control>,
+    process: metrics::Process,
+}
+
+/// A daemon that serves.
+pub struct Running {
+    drain: Duration,
+    server: server::Running,
+    admin: admin::Running,
+    control: Option<control::Running>,
+    feeds: Arc<Vec<Supervisor>>,
+    /// The service manager was told that this is ready.
+    announced: Arc<AtomicBool>,
+    ready: Arc<FeedsReady>,
+    pulse: pulse::Running,
+    fanout: Fanout,
+}
+
+impl App {
+    /// Binds what is configured. `commit` is what this was built from.
+    pub fn build(config: Config, commit: &str) -> Result<App, StartError> {
+        let registry = metrics::registry(VERSION, commit)?;
+        let process = metrics::Process::new(&registry)?;
+        let settings = server::Settings {
+            listen: config.server.listen.iter().map(listen).collect(),
+            origins: config.server.origins.clone(),
+            hosts: config.server.hosts.clone(),
+            handshake: config.server.limits.handshake,
+            connections: config.server.limits.connections,
+            connections_per_address: config.server.limits.connections_per_address,
+            commands_per_s: u32::try_from(config.server.limits.commands_per_s).unwrap_or(u32::MAX),
+            commands_burst: u32::try_from(config.server.limits.commands_burst).unwrap_or(u32::MAX),
+            echo: config.server.echo.is_some(),
+            deflate: config.server.compression.map(|how| how.window_bits as u8),
+        };
+        let server = Server::bind(settings, Arc::new(server::Metrics::new(&registry)?))?;
+        let config::Listen::Tcp(address) = &config.server.admin else {
+            return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
+        };
+        let admin = Admin::bind(*address, config.server.hosts.clone())?;
+        let control = match &config.server.admin_socket {
+            AdminSocket::Off => None,
+            AdminSocket::Auto => Control::bind_usual(),
+            AdminSocket::At(path) => Some(Control::bind(path)?),
+        };
+        Ok(App { config, registry: Arc::new(registry), server, admin, control, process })
+    }
+
+    /// Starts everything. What the caller prints for people is in [`Running::addresses`].
+    pub fn start(self) -> Result<Running, StartError> {
+        let App { config, registry, server, admin, control, process } = self;
+        let facts: Arc<[FeedFacts]> = rooms::facts(&config).into();
+        let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
+        let stats = pulse::Stats::new(fanout_metrics.connections.clone());
+        let (epoch, past) = past::open(&config, &facts, &registry)?;
+        let store = past.writer.as_ref().map(Writer::standing);
+        let bell = Arc::new(Bell::default());
+        let rung = bell.clone();
+        let wake = Arc::new(move || rung.ring());
+        let (fanout, outlet) = Fanout::start(
+            shards(&config),
+            settings(&config, &epoch, facts.clone()),
+            fanout_metrics.clone(),
+            wake,
+        )?;
+
+        let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
+        let (aging, counted) = (lanes.clone(), lanes.clone());
+        let listed = config.feeds.iter().map(|feed| feed.name.clone()).zip(lanes.iter().cloned()).collect();
+        for (feed, lane) in config.feeds.iter().zip(&lanes) {
+            feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
+        }
+        let always = config.feeds.iter().map(|feed| feed.emit == config::Emit::Always);
+        // What is not a feed's says nothing through a lane.
+        let sources = facts
+            .iter()
+            .zip(lanes.iter().cloned().chain(std::iter::repeat_with(|| Arc::new(lane(&bell)))))
+            .zip(always.chain(std::iter::repeat(false)))
+            .map(|((facts, lane), always)| pulse::Source {
+                name: facts.name.clone(),
+                lane,
+                tiers: facts.tiers.clone(),
+                always,
+            });
+        let pulse_metrics = pulse::Metrics::new(&registry, facts.iter().map(|facts| facts.name.as_str()))?;
+        let own = pulse::Own { rooms: rooms::rooms(&config, &facts), stats };
+        let pulse = pulse::start(sources.collect(), own, past, outlet, bell, pulse_metrics)?;
+
+        let feed_metrics = Arc::new(host::Metrics::new());
+        feed_metrics.register(&registry)?;
+        let ready = Arc::new(FeedsReady::default());
+        // What comes behind the feeds has nothing to say of itself.
+        let told = facts.get(..config.feeds.len()).unwrap_or_default();
+        let contract = Arc::new(Contract::new(introduction::facts(told, server.addresses())));
+        let program = std::env::current_exe()?;
+        let warden = Arc::new(Warden::new(program.clone()));
+        let mut feeds = Vec::new();
+        for (feed, lane) in config.feeds.iter().zip(lanes) {
+            let (spec, rung) = (Spec::new(feed, &program, &warden), ready.clone());
+            let on_change = Box::new(move || rung.ring());
+            let on_hello = introduction::of(&feed.name, &contract);
+            feeds.push(host::start(spec, lane, feed_metrics.clone(), on_change, on_hello));
+        }
+        let feeds = Arc::new(feeds);
+
+        let judged = feeds.clone();
+        let sources = admin::Sources {
+            registry,
+            refresh: Arc::new(move || process.refresh()),
+            readiness: Arc::new(move || readiness::judge(&judged, &aging, store.as_deref())),
+        };
+        let admin = admin.start(sources)?;
+        let commands = reload::commands(&feeds, &config.feeds, counted);
+        let control = control.map(|control| control.start(commands)).transpose()?;
+        let intake = fanout.intake();
+        let server = server.start(
+            Arc::new(move |arrival: Arrival| intake.place(arrival)),
+            Arc::new(move |code| fanout_metrics.count_close(code.code())),
+            fanout.asker(),
+            introduction::documents(contract, listed),
+        )?;
+        let announced = Arc::new(AtomicBool::new(false));
+        let drain = config.server.drain;
+        Ok(Running { drain, server, admin, control, feeds, announced, ready, pulse, fanout })
+    }
+}
+
+impl Running {
+    /// Where clients connect, and where the admin listener is.
+    pub fn addresses(&self) -> (Vec<String>, String) {
+        let shown = |listen: &server::Listen| match listen {
+            server::Listen::Tcp(address) => format!("http://{address}/"),
+            unix => unix.to_string(),
+        };
+        (self.server.addresses().iter().map(shown).collect(), format!("http://{}/", self.admin.address()))
+    }
+
+    /// Waits until every feed has spoken or failed, or [`FIRST_WORDS`] are over, then tells the service manager.
+    /// `stopped` ends the wait.
+    pub fn announce(&self, stopped: impl Fn() -> bool) {
+        let deadline = Instant::now() + FIRST_WORDS;
+        let settled = |feed: &Supervisor| feed.has_spoken() || feed.has_failed();
+        self.ready.wait_until(deadline, || stopped() || self.feeds.iter().all(settled));
+        let spoken = self.feeds.iter().filter(|feed| feed.has_spoken()).count();
+        // First, so that whoever reloads upon READY is told of it.
+        self.announced.store(true, Ordering::Release);
+        systemd::ready(&format!("{spoken} of {} feeds have spoken", self.feeds.len()));
+    }
+
+    /// Waits until `stopped`, which is asked whenever [`Running::waker`] is called.
+    pub fn wait(&self, stopped: impl Fn() -> bool) {
+        self.ready.wait(stopped);
+    }
+
+    /// Wakes [`Running::announce`] and [`Running::wait`].
+    pub fn waker(&self) -> impl Fn() + Send + use<> {
+        let ready = self.ready.clone();
+        move || ready.ring()
+    }
+
+    /// Has feeds that wait to be tried again tried now, and plugin files that have changed loaded, and tells the service
+    /// manager as for a reload.
+    pub fn retrier(&self) -> impl Fn() + Send + use<> {
+        let hangup = Hangup::new(&self.feeds, &self.announced);
+        move || hangup.obey()
+    }
+
+    /// Feeds the service manager's watchdog for as long as the pulse and every shard turn.
+    pub fn watch(&self) {
+        let Some(interval) = systemd::watchdog_interval() else { return };
+        let turns: Vec<_> = std::iter::once(self.pulse.turns()).chain(self.fanout.turns()).collect();
+        let watching = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
+            let mut seen = vec![u64::MAX; turns.len()];
+            loop {
+                let now: Vec<u64> = turns.iter().map(|t| t.load(Ordering::Relaxed)).collect();
+                // Each has turned since it was last told, not all within one interval: they need not turn together.
+                if now.iter().zip(&seen).all(|(now, seen)| now != seen) {
+                    systemd::alive();
+                    seen = now;
+                }
+                std::thread::sleep(interval);
+            }
+        });
+        if let Err(error) = watching {
+            tracing::error!(%error, "the watchdog cannot be fed; the service manager will restart this process");
+        }
+    }
+
+    /// Stops in order; takes the drain time and the feeds' grace at most, and what writing down the last of the past takes.
+    pub fn stop(self) {
+        systemd::stopping(self.drain);
+        self.server.stop();
+        for feed in self.feeds.iter() {
+            feed.stop();
+        }
+        // What the feeds have said goes out; what they say while they stop does not.
+        let writer = self.pulse.stop();
+        self.fanout.stop();
+        self.server.join();
+        writer.into_iter().for_each(Writer::join);
+        let deadline = Instant::now() + FEEDS_STOP;
+        drop((self.admin, self.control));
+        match Arc::try_unwrap(self.feeds) {
+            Ok(feeds) => feeds.into_iter().for_each(|feed| feed.join(deadline)),
+            Err(_) => tracing::debug!("someone still asks how the feeds are"),
+        }
+    }
+}
+
+fn listen(listen: &config::Listen) -> server::Listen {
+    match listen {
+        config::Listen::Tcp(address) => server::Listen::Tcp(*address),
+        config::Listen::Unix(path) => server::Listen::Unix(path.clone()),
+    }
+}
+
+fn lane(bell: &Arc<Bell>) -> Lane {
+    let bell = bell.clone();
+    Lane::new(LANE_TICKS_MAX, Box::new(move || bell.ring()))
+}
+
+fn shards(config: &Config) -> usize {
+    match config.server.shards {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    }
+}
+
+fn settings(config: &Config, epoch: &str, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
+    let server = &config.server;
+    let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
+    let echo_limits = server.echo.as_ref().map_or(limits, |echo| Limits {
+        message: echo.message,
+        fragments: u32::try_from(echo.fragments).unwrap_or(u32::MAX),
+    });
+    let published = config.topics.iter().filter(|topic| topic.publish);
+    fanout::Settings {
+        server: format!("tickerd/{}", VERSION),
+        epoch: epoch.into(),
+        deflate: server.compression.map(deflate).unwrap_or_default(),
+        feeds,
+        rooms: config.topics.iter().map(|topic| topic.name.as_str().into()).collect(),
+        publish: published.map(|topic| topic.name.as_str().into()).collect(),
+        limits,
+        echo_limits,
+        topics_max: server.limits.topics,
+        patterns_max: server.limits.patterns,
+        commands_per_s: u32::try_from(server.limits.commands_per_s).unwrap_or(u32::MAX),
+        commands_burst: u32::try_from(server.limits.commands_burst).unwrap_or(u32::MAX),
+        heartbeat: server.heartbeat,
+        ping: server.ping,
+        pong_timeout: server.pong_timeout,
+        drain: server.drain,
+    }
+}
+
+fn deflate(how: config::Compression) -> deflate::Settings {
+    let config::Compression { level, window_bits, threshold } = how;
+    // Their ranges are the configuration's.
+    deflate::Settings { level: level as u8, window_bits: window_bits as u8, threshold }
+}

@@ -1,0 +1,108 @@
+//! Whether the daemon is ready, and what each feed has to do with it.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::admin::{Check, Readiness};
+use crate::store::{Standing, Trouble};
+use tickerd_host::Supervisor;
+use tickerd_model::lane::{FeedState, Health, Lane, Tally};
+use tickerd_process::clock::utc;
+
+/// Rung whenever a feed's state changes.
+#[derive(Debug, Default)]
+pub struct FeedsReady {
+    rings: Mutex<u64>,
+    rung: Condvar,
+}
+
+impl FeedsReady {
+    /// Something changed.
+    pub fn ring(&self) {
+        *self.rings.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.rung.notify_all();
+    }
+
+    /// Waits until `done`, which is asked after each ring.
+    pub fn wait(&self, done: impl Fn() -> bool) {
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        while !done() {
+            rings = self.rung.wait(rings).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until `done`, which is asked after each ring, or until the deadline.
+    pub fn wait_until(&self, deadline: Instant, done: impl Fn() -> bool) {
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        while !done() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            (rings, _) = self.rung.wait_timeout(rings, left).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
+/// none of them has ever spoken. Nor does a past that is not written to disk. `lanes` are those of the feeds; `store` is
+/// there where `history.path` is set.
+pub fn judge(feeds: &[Supervisor], lanes: &[Arc<Lane>], store: Option<&Standing>) -> Readiness {
+    let spoken = feeds.is_empty() || feeds.iter().any(Supervisor::has_spoken);
+    let mut checks = vec![Check { name: "listeners".into(), ok: true, detail: String::new() }];
+    checks.extend(store.map(|store| of_store(store.trouble())));
+    for (feed, lane) in feeds.iter().zip(lanes) {
+        let health = feed.health();
+        let ok = matches!(health.state, FeedState::Up | FeedState::Closed);
+        let detail = describe(&health, lane.freshness().counts(), lane.tally());
+        checks.push(Check { name: format!("feed {}", feed.name()), ok, detail });
+    }
+    Readiness { ready: spoken, checks }
+}
+
+fn of_store(trouble: Option<Trouble>) -> Check {
+    let detail = trouble.as_ref().map(|Trouble { why, since }| {
+        format!(
+            "degraded: kept in memory alone, since it cannot be written to disk: {why} (since {})",
+            utc(*since)
+        )
+    });
+    Check { name: "history".into(), ok: trouble.is_none(), detail: detail.unwrap_or_default() }
+}
+
+/// A feed's state in one line: `up since 2026-11-23T12:03:11Z, 3 of 20 topics stale`, and
+/// `down: it ended of itself; starts again in 0.5 s (since …)`.
+fn describe(health: &Health, (stale, topics): (usize, usize), tally: Tally) -> String {
+    let mut facts = format!("since {}", utc(health.since));
+    if stale > 0 {
+        facts.push_str(&format!(", {stale} of {topics} topics stale"));
+    }
+    let Tally { accepted, refused } = tally;
+    if refused > 0 {
+        facts.push_str(&format!(", {refused} of {} samples refused", accepted + refused));
+    }
+    match health.reason.as_str() {
+        "" => format!("{} {facts}", health.state.as_str()),
+        reason => format!("{}: {reason} ({facts})", health.state.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_state_reason_time_and_what_is_stale() {
+        let health = |state, reason: &str| Health { state, since: 0, reason: reason.into() };
+        let (none, some) = (Tally::default(), Tally { accepted: 90, refused: 10 });
+        assert_eq!(describe(&health(FeedState::Up, ""), (0, 20), none), "up since 1970-01-01T00:00:00Z");
+        assert_eq!(
+            describe(&health(FeedState::Up, ""), (3, 20), some),
+            "up since 1970-01-01T00:00:00Z, 3 of 20 topics stale, 10 of 100 samples refused"
+        );
+        assert_eq!(
+            describe(&health(FeedState::Down, "it ended"), (20, 20), none),
+            "down: it ended (since 1970-01-01T00:00:00Z, 20 of 20 topics stale)"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! Plugin files read again while the daemon runs: on SIGHUP, and for the admin socket.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Weak, mpsc};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::control::{Commands, FeedRow, RELOAD_MAX, ReloadRow, Reloading};
+use crate::systemd;
+use tickerd_config::{self as config, Isolation};
+use tickerd_host::{Reloaded, Supervisor};
+use tickerd_model::lane::{Lane, Tally};
+
+/// A feed as it was configured: its name, what it runs, and where.
+struct Configured {
+    feed: String,
+    plugin: String,
+    isolation: &'static str,
+}
+
+/// What the admin socket commands.
+pub fn commands(
+    feeds: &Arc<Vec<Supervisor>>,
+    configured: &[config::Feed],
+    lanes: Vec<Arc<Lane>>,
+) -> Commands {
+    let configured: Vec<Configured> = configured.iter().map(Configured::of).collect();
+    let (listed, reloaded) = (Arc::downgrade(feeds), Arc::downgrade(feeds));
+    Commands {
+        list: Arc::new(move || {
+            let feeds = listed.upgrade();
+            let feeds = feeds.iter().flat_map(|feeds| feeds.iter());
+            let all = feeds.zip(&configured).zip(&lanes);
+            all.map(|((feed, configured), lane)| row(feed, configured, lane.tally())).collect()
+        }),
+        reload: Arc::new(move |name| {
+            let feeds = reloaded.upgrade().ok_or("tickerd is stopping")?;
+            begin(&feeds, name)
+        }),
+    }
+}
+
+impl Configured {
+    fn of(feed: &config::Feed) -> Configured {
+        let (plugin, isolation) = match &feed.source {
+            config::Source::Plugin { path, isolation: Isolation::InProcess } => {
+                (path.display().to_string(), "in-process")
+            }
+            config::Source::Plugin { path, .. } => (path.display().to_string(), "process"),
+            config::Source::Exec(argv) => (argv.first().cloned().unwrap_or_default(), "process"),
+        };
+        Configured { feed: feed.name.clone(), plugin, isolation }
+    }
+}
+
+fn row(feed: &Supervisor, configured: &Configured, tally: Tally) -> FeedRow {
+    let health = feed.health();
+    let runs = feed.runs();
+    let plugin = runs.as_ref().map(|(path, _)| path.display().to_string());
+    FeedRow {
+        feed: configured.feed.clone(),
+        state: health.state.as_str().to_owned(),
+        since: health.since,
+        reason: health.reason,
+        isolation: configured.isolation.to_owned(),
+        plugin: plugin.unwrap_or_else(|| configured.plugin.clone()),
+        samples: tally.accepted,
+        refused: tally.refused,
+        version: feed.hello().map(|hello| hello.version).unwrap_or_default(),
+        sha256: runs.and_then(|(_, digest)| digest).map(|digest| digest.to_string()),
+    }
+}
+
+fn begin(feeds: &[Supervisor], name: Option<&str>) -> Result<Vec<Reloading>, String> {
+    let wanted: Vec<&Supervisor> =
+        feeds.iter().filter(|feed| name.is_none_or(|name| name == feed.name())).collect();
+    if let (true, Some(name)) = (wanted.is_empty(), name) {
+        let known: Vec<&str> = feeds.iter().map(Supervisor::name).collect();
+        return Err(format!("there is no feed {name:?}; the feeds are: {}", known.join(", ")));
+    }
+    Ok(wanted
+        .into_iter()
+        .map(|feed| {
+            let (tell, told) = oneshot::channel();
+            let answered = feed.name().to_owned();
+            // Nobody may wait for it any more.
+            let answer = move |reloaded: Reloaded| drop(tell.send(outcome(answered, &reloaded)));
+            feed.reload(name.is_some(), Box::new(answer));
+            (feed.name().to_owned(), told)
+        })
+        .collect())
+}
+
+fn outcome(feed: String, reloaded: &Reloaded) -> ReloadRow {
+    let result = reloaded.as_str().to_owned();
+    ReloadRow { feed, result, done: reloaded.is_done(), detail: reloaded.to_string() }
+}
+
+/// What SIGHUP does. Several that come while one is obeyed are one more.
+pub struct Hangup {
+    feeds: Weak<Vec<Supervisor>>,
+    announced: Arc<AtomicBool>,
+    /// How many are obeyed or wait to be: 0, 1 or 2.
+    pending: AtomicU8,
+}
+
+impl Hangup {
+    /// `announced`: whether the service manager was told that this is ready.
+    pub fn new(feeds: &Arc<Vec<Supervisor>>, announced: &Arc<AtomicBool>) -> Arc<Hangup> {
+        let (feeds, announced) = (Arc::downgrade(feeds), announced.clone());
+        Arc::new(Hangup { feeds, announced, pending: AtomicU8::new(0) })
+    }
+
+    /// Returns at once: a thread of its own waits for what becomes of it, so that the next signal is heard.
+    pub fn obey(self: &Arc<Hangup>) {
+        let more = |pending: u8| Some((pending + 1).min(2));
+        let before = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        if before != Ok(0) {
+            return;
+        }
+        let this = self.clone();
+        let spawned = std::thread::Builder::new().name("reload".into()).spawn(move || {
+            loop {
+                this.reload();
+                if this.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    return;
+                }
+            }
+        });
+        if let Err(error) = spawned {
+            tracing::error!(%error, "SIGHUP: no thread to reload on");
+            self.pending.store(0, Ordering::Release);
+        }
+    }
+
+    fn reload(&self) {
+        let announced = self.announced.load(Ordering::Acquire);
+        if announced {
+            systemd::reloading();
+        }
+        tracing::info!(
+            "SIGHUP: feeds that wait to be tried again are tried now, and plugin files that have changed are loaded; the \
+             configuration is not read again before a restart"
+        );
+        let (tell, told) = mpsc::channel();
+        let mut waiting = 0;
+        // Not held while it waits, so that the daemon can stop meanwhile.
+        for feed in self.feeds.upgrade().iter().flat_map(|feeds| feeds.iter()) {
+            let tell = tell.clone();
+            feed.retry();
+            // The supervisor logs what becomes of it.
+            feed.reload(false, Box::new(move |_| _ = tell.send(())));
+            waiting += 1;
+        }
+        drop(tell);
+        let until = Instant::now() + RELOAD_MAX;
+        for _ in 0..waiting {
+            if told.recv_timeout(until.saturating_duration_since(Instant::now())).is_err() {
+                break;
+            }
+        }
+        if announced {
+            systemd::reloaded();
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Which topics are stale: told to those who hold them, when it changes, when they come, and when they catch up.
+//!
+//! A notice names at most [`TOPICS_MAX`] topics of one feed, and is built once for all cohorts that hold the same of them.
+//! Telling a state twice does no harm, so who may have missed it is told again.
+
+use std::rc::Rc;
+
+use super::beat::Stale;
+use super::cohorts::{Ask, Cohort, Edit, Moved, What};
+use super::shard::Shard;
+use super::shares::{Shares, TOPICS_MAX};
+use super::topics::{Slot, SlotId, Topics};
+use super::walk::About;
+use tickerd_model::board::TopicId;
+use tickerd_model::encoding::{Encoder, Encoding};
+use tickerd_model::protocol::event::{self, Notice};
+
+/// What one beat tells of ages.
+#[derive(Debug, Default)]
+pub struct Ages {
+    words: Vec<Word>,
+    shares: Shares,
+}
+
+/// One topic's state.
+#[derive(Debug, Clone)]
+struct Word {
+    /// When it was told, on the shard's count of pushes.
+    pos: u64,
+    feed: usize,
+    /// None: fresh.
+    stale: Option<Stale>,
+    topic: Rc<str>,
+}
+
+impl Word {
+    fn of(slot: &Slot) -> Word {
+        Word { pos: slot.aged_pos, feed: slot.feed, stale: slot.stale, topic: Rc::from(&*slot.name) }
+    }
+}
+
+impl Shard {
+    /// Keeps a topic's state, and notes who is to be told.
+    pub(super) fn age(&mut self, topic: TopicId, stale: Option<Stale>, ages: &mut Ages) {
+        let Some(slot) = self.topics.of_board(topic).and_then(|id| self.topics.slot_mut(id)) else { return };
+        if slot.stale.is_none() && stale.is_none() {
+            return;
+        }
+        self.pos += 1;
+        self.aged_pos = self.pos;
+        (slot.stale, slot.aged_pos) = (stale, self.pos);
+        let at = ages.words.len() as u32;
+        for tap in slot.all_tiers().flat_map(|tier| &tier.taps) {
+            ages.shares.add(tap.cohort, at);
+        }
+        ages.words.push(Word::of(slot));
+    }
+
+    /// Makes the notices of a beat due.
+    pub(super) fn tell_ages(&mut self, ages: Ages) {
+        let Ages { words, shares } = ages;
+        for (set, cohorts) in shares.sets() {
+            let its: Vec<Word> = set.iter().filter_map(|at| words.get(*at as usize)).cloned().collect();
+            for run in runs(&its) {
+                let Some(notice) = notice(&self.topics, run) else { continue };
+                // Its first word's: a notice that does not get through is owed with all its words.
+                let pos = run.first().map_or(self.pos, |word| word.pos);
+                let item = self.add_notice(pos, About::State, Rc::new(event::message(&notice)));
+                for cohort in &cohorts {
+                    self.owe(*cohort, item);
+                }
+            }
+        }
+    }
+
+    /// Appends notices of those of the topics just asked for that are stale already: those that were named, and those that are
+    /// had differently now.
+    pub(super) fn append_stale(
+        &self,
+        edits: &[Edit],
+        moved: &[Moved],
+        encoding: Encoding,
+        out: &mut Vec<u8>,
+    ) {
+        let named = edits.iter().filter_map(|edit| match edit {
+            Edit::Set(Ask { what: What::Exact(slot), .. }) => Some(*slot),
+            Edit::Set(_) | Edit::Clear(_) => None,
+        });
+        let had = moved.iter().filter(|moved| moved.now.is_some()).map(|moved| moved.slot);
+        let stale = |id: SlotId| Some((id, self.topics.slot(id).filter(|slot| slot.stale.is_some())?));
+        let mut slots: Vec<(SlotId, &Slot)> = named.chain(had).filter_map(stale).collect();
+        slots.sort_unstable_by_key(|(id, slot)| (slot.feed, slot.stale, *id));
+        slots.dedup_by_key(|(id, _)| *id);
+        let words: Vec<Word> = slots.iter().map(|(_, slot)| Word::of(slot)).collect();
+        for notice in runs(&words).filter_map(|run| notice(&self.topics, run)) {
+            event::write(&notice, encoding, &self.encoder, out);
+        }
+    }
+}
+
+/// Appends the next notices of those that passed by after `from`: of each topic how it is now. The place up to which
+/// that is, and none if nothing is left after it.
+pub fn append_passed(
+    topics: &Topics,
+    cohort: &Cohort,
+    encoder: &Encoder,
+    from: u64,
+    out: &mut Vec<u8>,
+) -> Option<u64> {
+    let slots = cohort.wires.iter().filter_map(|wire| topics.slot(wire.slot));
+    let mut slots: Vec<&Slot> = slots.filter(|slot| slot.aged_pos > from).collect();
+    let is_all = slots.len() <= TOPICS_MAX;
+    if !is_all {
+        slots.select_nth_unstable_by_key(TOPICS_MAX, |slot| slot.aged_pos);
+        slots.truncate(TOPICS_MAX);
+    }
+    let last = slots.iter().map(|slot| slot.aged_pos).max();
+    let mut words: Vec<Word> = slots.into_iter().map(Word::of).collect();
+    words.sort_unstable_by_key(|word| (word.feed, word.stale, word.pos));
+    for notice in runs(&words).filter_map(|run| notice(topics, run)) {
+        event::write(&notice, cohort.encoding, encoder, out);
+    }
+    last.filter(|_| !is_all)
+}
+
+/// Words that one notice can say.
+fn runs(words: &[Word]) -> impl Iterator<Item = &[Word]> {
+    let alike = words.chunk_by(|one, next| one.feed == next.feed && one.stale == next.stale);
+    alike.flat_map(|words| words.chunks(TOPICS_MAX))
+}
+
+/// The notice of one run.
+fn notice<'a>(topics: &'a Topics, run: &'a [Word]) -> Option<Notice<'a>> {
+    let first = run.first()?;
+    let feed = topics.feeds().get(first.feed).map_or("", |facts| facts.name.as_str());
+    let topics = run.iter().map(|word| &*word.topic).collect();
+    Some(match first.stale {
+        Some(Stale { since, max_age_ms }) => Notice::Stale { feed, topics, since, max_age_ms },
+        None => Notice::Fresh { feed, topics },
+    })
+}

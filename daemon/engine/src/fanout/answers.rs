@@ -1,0 +1,253 @@
+//! What clients ask without changing anything: `topics`, `get`, `subscriptions`, and what a subscription was granted.
+
+use std::time::Duration;
+
+use super::cohorts::{ConnId, What};
+use super::shard::{Shard, Told};
+use super::topics::{FeedFacts, Slot};
+use tickerd_model::board::STREAM;
+use tickerd_model::lane::FeedState;
+use tickerd_model::near::near;
+use tickerd_model::protocol::command::{Id, Mode};
+use tickerd_model::protocol::error::{Code, ProtocolError};
+use tickerd_model::protocol::event::{self, Failed, PatternGrant, TopicEntry, TopicGrant};
+use tickerd_model::protocol::rate;
+use tickerd_model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};
+
+/// Bytes of envelopes that one `get` answers at most.
+const GET_BYTES_MAX: usize = 1 << 20;
+/// Unknown names of one command that are told with what may have been meant: each is held against all that there are.
+pub const HINTS_MAX: usize = 8;
+/// Topics that are looked at for one command's hints: some 2 µs each.
+const HINT_LOOKS_MAX: usize = 2_048;
+/// To compare two names by their letters takes as long as so many looks.
+const STEPS_PER_COMPARISON: usize = 4;
+/// Names that are listed when none of them is near.
+const LISTED_MAX: usize = 20;
+/// What rooms are mostly called.
+const ROOM_WORDS: [&str; 3] = ["rooms", "room", "chat"];
+/// What is said of the pattern that is most often meant as all.
+const ONE_SEGMENT: &str = "* is one whole segment; for all topics write **";
+
+impl Shard {
+    pub(super) fn tell_subscriptions(&mut self, id: ConnId, request: Option<Id>) {
+        let cohort = self.connection(id).and_then(|c| c.cohort);
+        let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
+        let (topics, patterns) = self.grants(cohort, asks.iter().map(|ask| ask.what));
+        self.tell(id, &event::Subscriptions { id: request, topics, patterns });
+    }
+
+    pub(super) fn tell_topics(&mut self, id: ConnId, request: Option<Id>, pattern: &Pattern) {
+        let topics = self.entries(pattern);
+        let mut out = Vec::new();
+        self.write(id, &event::Topics { id: request, topics }, &mut out);
+        self.send(id, &out, &[]);
+    }
+
+    /// The topics that match, by name.
+    pub(super) fn entries(&self, pattern: &Pattern) -> Vec<TopicEntry<'_>> {
+        let matching = self.topics.matching(pattern).into_iter();
+        let mut topics: Vec<TopicEntry<'_>> = matching
+            .filter_map(|(_, slot)| {
+                let topic = slot.topic.as_ref()?;
+                Some(TopicEntry {
+                    topic: &slot.name,
+                    kind: topic.kind(),
+                    class: topic.class().as_str(),
+                    seq: slot.seq(),
+                    ts: slot.newest().map_or(0, |frame| frame.tick().ts),
+                    interval_ms: self.topics.rate(slot, 0).as_millis() as u64,
+                    stale: slot.stale.is_some(),
+                })
+            })
+            .collect();
+        topics.sort_unstable_by_key(|entry| entry.topic);
+        topics
+    }
+
+    pub(super) fn tell_values(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
+        let (mut frames, mut failed, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for name in names {
+            let found = self.check_topic_of(name, failed.len() < HINTS_MAX).and_then(|()| {
+                let newest =
+                    self.topics.find(name).and_then(|slot| self.topics.slot(slot)).and_then(Slot::newest);
+                newest.cloned().ok_or_else(|| {
+                    ProtocolError::new(
+                        Code::UnknownTopic,
+                        "the topic has not spoken yet; subscribe to wait for it",
+                    )
+                })
+            });
+            match found {
+                Ok(frame) if bytes + frame.envelope().len() <= GET_BYTES_MAX => {
+                    bytes += frame.envelope().len();
+                    frames.push(frame);
+                }
+                Ok(_) => failed.push(Failed::new(
+                    name,
+                    &ProtocolError::new(
+                        Code::TooLarge,
+                        format!("one answer holds {GET_BYTES_MAX} bytes; ask for the rest in another get"),
+                    ),
+                )),
+                Err(error) => failed.push(Failed::new(name, &error)),
+            }
+        }
+        // Envelopes are JSON by construction, so none is left out here.
+        let values =
+            frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
+        self.tell(id, &event::Values { id: request, values, failed });
+    }
+
+    /// Checks that an exact topic is one, and that it may ever speak.
+    pub(super) fn check_topic(&self, name: &str) -> Result<(), ProtocolError> {
+        self.check_topic_of(name, true)
+    }
+
+    /// The same for one of several; `hinted`: says what may have been meant.
+    pub(super) fn check_topic_of(&self, name: &str, hinted: bool) -> Result<(), ProtocolError> {
+        topic::check(name.as_bytes()).map_err(|why| match Pattern::is_pattern(name) {
+            true => ProtocolError::new(Code::BadPattern, "a pattern cannot be used here; name the topics"),
+            false => ProtocolError::new(Code::BadRequest, format!("not a topic: {why}{}", topic::hint(name))),
+        })?;
+        let feed = self.topics.feed_of(name).and_then(|feed| self.topics.feeds().get(feed));
+        match feed {
+            None => Err(self.unknown_feed(first_segment(name), hinted)),
+            Some(feed) if feed.may_have(name) => Ok(()),
+            Some(feed) => Err(undeclared(feed, name, hinted)),
+        }
+    }
+
+    /// The same for a topic that clients publish to: it says what to declare.
+    pub(super) fn check_room(&self, name: &str) -> Result<(), ProtocolError> {
+        self.check_topic(name).map_err(|error| match (error.code, self.topics.feed_of(name)) {
+            (Code::UnknownTopic, None) => {
+                let change = format!(
+                    "{}; what clients publish to is declared: [[topic]] name = {name:?}",
+                    error.message
+                );
+                ProtocolError::new(Code::UnknownTopic, change)
+            }
+            _ => error,
+        })
+    }
+
+    pub(super) fn unknown_feed(&self, seen: &str, hinted: bool) -> ProtocolError {
+        let feeds = self.topics.feeds();
+        let hint = match hinted {
+            true if ROOM_WORDS.contains(&seen) => {
+                "; rooms, which clients publish to, are declared in the configuration ([[topic]])".into()
+            }
+            true if feeds.is_empty() => "; this server runs no feed".into(),
+            true => {
+                format!("; {}", meant(seen, "this server", || feeds.iter().map(|feed| feed.name.as_str())))
+            }
+            false => String::new(),
+        };
+        ProtocolError::new(Code::UnknownTopic, format!("there is no feed {seen:?}{hint}"))
+    }
+
+    /// Whether a topic is none that its feed has, as far as that is known: the feed runs, and has spoken of others.
+    fn is_missing(&self, slot: &Slot) -> bool {
+        let is_open = self.topics.feeds().get(slot.feed).is_some_and(|feed| feed.only.is_none());
+        let runs = |told: &Told| !matches!(told.state, FeedState::Down | FeedState::Closed);
+        slot.topic.is_none()
+            && is_open
+            && self.topics.has_spoken(slot.feed)
+            && self.health.get(slot.feed).is_some_and(runs)
+    }
+
+    /// Says of topics that are missing what may have been meant. Each is held against all that its feed has, which the client's
+    /// budget pays for, until that is too much for it or for the shard's turn: a hint is given where there is time.
+    pub(super) fn hint(&mut self, id: ConnId, topics: &mut [TopicGrant]) {
+        let mut looks = 0;
+        for grant in topics.iter_mut().filter(|grant| grant.known == Some(false)).take(HINTS_MAX) {
+            let feed = first_segment(&grant.topic);
+            let Ok(all) = Pattern::parse(&format!("{feed}.**")) else { continue };
+            let cost = self.topics.cost(&all);
+            if looks + cost > HINT_LOOKS_MAX || !self.jobs.effort.take(cost * STEPS_PER_COMPARISON) {
+                break;
+            }
+            looks += cost;
+            let known = self.topics.matching(&all);
+            grant.hint = Some(meant(&grant.topic, feed, || known.iter().map(|(_, slot)| &*slot.name)));
+        }
+        self.charge_looks(id, looks);
+    }
+
+    /// What a cohort was granted for these asks.
+    pub(super) fn grants(
+        &self,
+        cohort: Option<u32>,
+        whats: impl Iterator<Item = What>,
+    ) -> (Vec<TopicGrant>, Vec<PatternGrant>) {
+        let (mut topics, mut patterns) = (Vec::new(), Vec::new());
+        let Some(cohort) = cohort.and_then(|c| self.cohorts.get(c)) else { return (topics, patterns) };
+        for what in whats {
+            let Ok(at) = cohort.asks().binary_search_by_key(&what, |ask| ask.what) else { continue };
+            let Some(terms) = cohort.asks().get(at).map(|ask| ask.terms) else { continue };
+            match what {
+                What::Exact(id) => {
+                    let Some(slot) = self.topics.slot(id) else { continue };
+                    let tier = self.topics.grant(slot, terms);
+                    topics.push(TopicGrant {
+                        topic: slot.name.clone(),
+                        seq: slot.newest_at(tier).map_or(0, |frame| frame.tick().seq),
+                        rate: rate::format(self.topics.rate(slot, tier)),
+                        mode: if tier == STREAM { Mode::All } else { Mode::Latest },
+                        recovered: None,
+                        known: self.is_missing(slot).then_some(false),
+                        hint: None,
+                    });
+                }
+                What::Pattern(id) => {
+                    let Some(pattern) = self.cohorts.patterns.get(id) else { continue };
+                    let counted = self.cohorts.patterns.count(id);
+                    let count = counted.unwrap_or_else(|| self.topics.matching(pattern).len());
+                    patterns.push(PatternGrant {
+                        pattern: pattern.as_str().into(),
+                        count,
+                        rate: terms.rate.map(|rate| rate::format(rate.min(self.slowest(pattern)))),
+                        mode: terms.mode,
+                        hint: (pattern.as_str() == "*").then(|| ONE_SEGMENT.into()),
+                    });
+                }
+            }
+        }
+        (topics, patterns)
+    }
+
+    /// The slowest rate at which anything can be had that a pattern matches.
+    fn slowest(&self, pattern: &Pattern) -> Duration {
+        let of_feed = pattern.feed().and_then(|feed| self.topics.feed_of(feed));
+        let feeds =
+            self.topics.feeds().iter().enumerate().filter(|(at, _)| of_feed.is_none_or(|feed| feed == *at));
+        feeds.map(|(_, feed)| feed.tiers.slowest()).max().unwrap_or_default()
+    }
+}
+
+/// Why a topic that was not declared is none, where only declared ones are.
+fn undeclared(feed: &FeedFacts, name: &str, hinted: bool) -> ProtocolError {
+    let what = match feed.name.as_str() {
+        SERVER_SEGMENT => format!("{name:?} is no topic of the server's own"),
+        _ => format!("{name:?} is no topic that was declared ([[topic]])"),
+    };
+    let only = feed.only.as_deref().unwrap_or_default();
+    let hint = match hinted {
+        true => format!("; {}", meant(name, &feed.name, || only.iter().map(|known| &**known))),
+        false => String::new(),
+    };
+    ProtocolError::new(Code::UnknownTopic, format!("{what}{hint}"))
+}
+
+/// The name that is near to what was seen, else some of those that `owner` has.
+fn meant<'a, I: Iterator<Item = &'a str>>(seen: &str, owner: &str, known: impl Fn() -> I) -> String {
+    match near(seen, known()) {
+        Some(name) => format!("did you mean {name}?"),
+        None => {
+            let more = if known().nth(LISTED_MAX).is_some() { " and others" } else { "" };
+            let listed: Vec<&str> = known().take(LISTED_MAX).collect();
+            format!("{owner} has {}{more}", listed.join(", "))
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What the server hands to the fan-out: a connection whose handshake is done.
+
+use std::net::{IpAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+
+use bytes::Bytes;
+
+use tickerd_model::encoding::Encoding;
+use tickerd_model::protocol::command::Terms;
+
+/// One upgraded connection. The 101 is on the wire; nothing was read or written since.
+pub struct Arrival {
+    pub socket: Socket,
+    /// What the client sent right behind its request, still masked and unread: decode it before the socket's bytes.
+    pub read_buf: Bytes,
+    pub kind: Kind,
+    /// How it is spoken to.
+    pub encoding: Encoding,
+    /// Dropped when the connection has ended, and not before.
+    pub permit: Permit,
+    /// What its address may still ask; none where addresses have no limit.
+    pub share: Option<Share>,
+}
+
+/// A non-blocking socket, registered with no runtime.
+#[derive(Debug)]
+pub enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What the connection is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Speaks `tickerd.v1`, subscribes to `opening` at once, and goes by `name` in rooms.
+    Ticker { opening: Option<Opening>, name: Option<Box<str>> },
+    /// Sends every message back. For conformance suites.
+    Echo,
+}
+
+/// What the URL asked for: `/ws?topics=a,b&rate=1s`. Whether the topics are any is not checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// Topics and patterns; never empty.
+    pub topics: Vec<String>,
+    pub terms: Terms,
+    /// The last tick that an event stream brought before it broke off.
+    pub last: Option<TickId>,
+}
+
+/// A tick as the `id` of a server-sent event names it: `epoch-n`. The default is of no server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TickId {
+    pub epoch: String,
+    pub n: u64,
+}
+
+impl TickId {
+    /// Reads what [`tickerd_model::encoding`] writes.
+    pub fn parse(text: &str) -> Option<TickId> {
+        let (epoch, n) = text.rsplit_once('-')?;
+        Some(TickId { epoch: epoch.to_owned(), n: n.parse().ok()? })
+    }
+}
+
+/// What an address may ask of patterns, over all its connections: the next of them finds what the last one owed.
+pub trait AddressShare: Send {
+    /// Whose it is.
+    fn address(&self) -> IpAddr;
+    /// If the address owes too much to ask for more: in how many milliseconds it may.
+    fn owed_ms(&self) -> Option<u64>;
+    /// Takes out what looking at so many topics costs.
+    fn charge(&self, looks: usize);
+}
+
+/// A connection's part in the share of its address.
+pub type Share = Box<dyn AddressShare>;
+
+/// Holds the connection's place in the server's limits.
+pub type Permit = Box<dyn Send>;

@@ -1,0 +1,75 @@
+//! Once a second, a look at every connection: heartbeats, pings, deadlines. No connection has a timer of its own.
+
+use std::time::Duration;
+
+use super::Shard;
+use crate::fanout::cohorts::ConnId;
+use tickerd_model::close::CloseCode;
+use tickerd_model::encoding::{self, Encoding};
+use tickerd_model::frame;
+use tickerd_model::protocol::event;
+use tickerd_process::clock::now_unix_ms;
+
+/// How long a connection may take no byte at all before it is closed, in seconds.
+const STUCK_S: u32 = 30;
+
+impl Shard {
+    /// See the module.
+    pub(super) fn sweep(&mut self) {
+        self.look_at_clock();
+        let now_s = self.now_s;
+        let heartbeat = event::message(&event::Heartbeat { ts: now_unix_ms() });
+        let encoder = self.encoder.clone();
+        let mut ping = Vec::new();
+        frame::write_ping(&mut ping);
+        let seconds = |d: Duration| d.as_secs().max(1) as u32;
+        let (beat_s, ping_s) = (seconds(self.settings.heartbeat), seconds(self.settings.ping));
+        let pong_s = seconds(self.settings.pong_timeout);
+        for at in 0..self.connections.len() {
+            let id = at as ConnId;
+            let Some(conn) = self.connection(id) else { continue };
+            if conn.fresh.as_ref().is_some_and(|fresh| fresh.until_s < now_s) && conn.stall.is_none() {
+                conn.fresh = None;
+            }
+            let encoding = conn.encoding;
+            let is_sse = encoding == Encoding::Sse;
+            // Who has shut its sending side cannot answer.
+            let is_mute = is_sse || conn.shut.is_some();
+            let silent_s = now_s.saturating_sub(conn.heard_s);
+            let stuck_s = conn.stall.as_ref().map(|stall| now_s.saturating_sub(stall.progress_s));
+            if conn.closing_until_s.is_some_and(|until| until < now_s) {
+                self.drop_connection(id, 1006);
+            } else if stuck_s.is_some_and(|s| s >= STUCK_S) {
+                self.drop_connection(id, CloseCode::TooSlow.code());
+            } else if conn.stall.is_some()
+                || conn.asking.is_some()
+                || conn.echo
+                || conn.closing_until_s.is_some()
+            {
+                // It is not read while it is stalled or waits for the pulse, so its silence says nothing.
+            } else if conn.pinged && silent_s >= pong_s {
+                self.close(id, CloseCode::PongTimeout);
+            } else {
+                // Pages see no pings, so a ping does not put a heartbeat off.
+                let quiet_s = now_s.saturating_sub(conn.sent_s);
+                if silent_s >= ping_s && !conn.pinged && !is_mute {
+                    conn.pinged = true;
+                    let sent_s = conn.sent_s;
+                    self.send(id, &ping, &[]);
+                    self.connection(id).into_iter().for_each(|conn| conn.sent_s = sent_s);
+                }
+                if quiet_s >= beat_s {
+                    let bytes =
+                        if is_sse { encoding::SSE_COMMENT } else { heartbeat.bytes(encoding, &encoder) };
+                    self.send(id, bytes, &[]);
+                }
+            }
+        }
+        self.forget_gone();
+        let cohorts = self.cohorts.count() as i64;
+        self.metrics.cohorts.add(cohorts - self.cohorts_told);
+        self.cohorts_told = cohorts;
+        self.report_moves();
+        self.tally.flush(&self.metrics);
+    }
+}

@@ -1,0 +1,323 @@
+//! A shard's topics: the newest pushed frame of each, per tier, and which cohorts want it.
+//!
+//! A slot exists while the topic does, or while someone asked for it by name: that is how an exact topic can be had
+//! before its first tick.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::beat::Stale;
+use super::cohorts::CohortId;
+use super::names::Names;
+use tickerd_model::board::{Due, STREAM, TopicId};
+use tickerd_model::frame::Frame;
+use tickerd_model::protocol::command::{Mode, Terms};
+use tickerd_model::protocol::rate::Tiers;
+use tickerd_model::sample::Class;
+use tickerd_model::topic::{Pattern, Topic, first_segment};
+
+/// A configured feed, as far as subscribers are concerned.
+#[derive(Debug, Clone)]
+pub struct FeedFacts {
+    /// First segment of its topics.
+    pub name: String,
+    /// Its push interval and the slower tiers.
+    pub tiers: Tiers,
+    /// All topics that it can ever have, sorted; none: whatever it says.
+    pub only: Option<Arc<[Box<str>]>>,
+}
+
+impl FeedFacts {
+    /// Whether `topic`, whose first segment is this one's, may ever speak.
+    pub fn may_have(&self, topic: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.binary_search_by(|known| (**known).cmp(topic)).is_ok())
+    }
+}
+
+/// Number of a slot in its shard.
+pub type SlotId = u32;
+
+/// A cohort that wants a slot at some tier.
+#[derive(Debug, Clone, Copy)]
+pub struct Tap {
+    /// Who.
+    pub cohort: CohortId,
+    /// Where the cohort keeps this wire, so that either end finds the other at once.
+    pub wire: u32,
+}
+
+/// A topic at one tier.
+#[derive(Debug, Default)]
+pub struct TierSlot {
+    /// The frame last pushed here; at [`STREAM`] only while it is not tier 0's.
+    frame: Option<Arc<Frame>>,
+    /// When, on the shard's count of pushes.
+    pub pos: u64,
+    /// Who wants it.
+    pub taps: Vec<Tap>,
+}
+
+/// A topic.
+#[derive(Debug)]
+pub struct Slot {
+    /// Its full name.
+    pub name: Box<str>,
+    /// Its feed's place in the configuration.
+    pub feed: usize,
+    /// Present once it has spoken.
+    pub topic: Option<Topic>,
+    /// How many cohorts asked for it by name.
+    pub asked: u32,
+    /// Present while it has had no news for too long.
+    pub stale: Option<Stale>,
+    /// When that was last told to be so or not, on the shard's count of pushes.
+    pub aged_pos: u64,
+    /// By tier, the feed's own beat first.
+    tiers: Vec<TierSlot>,
+    /// At the tier that carries every tick.
+    stream: TierSlot,
+}
+
+impl Slot {
+    /// What is kept at a tier.
+    pub fn tier(&self, tier: u8) -> Option<&TierSlot> {
+        if tier == STREAM { Some(&self.stream) } else { self.tiers.get(usize::from(tier)) }
+    }
+
+    /// The same, to change.
+    pub fn tier_mut(&mut self, tier: u8) -> Option<&mut TierSlot> {
+        if tier == STREAM { Some(&mut self.stream) } else { self.tiers.get_mut(usize::from(tier)) }
+    }
+
+    /// What is kept at the tier that carries every tick.
+    pub fn every(&self) -> &TierSlot {
+        &self.stream
+    }
+
+    /// Takes in what is due, the push of this number.
+    pub fn push(&mut self, due: &Due, pos: u64) {
+        let (at_tier, at_own) = match (due.tier, due.is_newest) {
+            (STREAM, false) => (Some(&mut self.stream), None),
+            (STREAM, true) => {
+                (self.stream.frame, self.stream.pos) = (None, pos);
+                (None, self.tiers.first_mut())
+            }
+            (tier, _) => (self.tiers.get_mut(usize::from(tier)), None),
+        };
+        if let Some(tier) = at_tier.or(at_own) {
+            (tier.frame, tier.pos) = (Some(due.frame.clone()), pos);
+        }
+    }
+
+    /// The frame last pushed at a tier.
+    pub fn frame(&self, tier: u8) -> Option<&Arc<Frame>> {
+        let frame = self.tier(tier)?.frame.as_ref();
+        if tier == STREAM { frame.or(self.tier(0)?.frame.as_ref()) } else { frame }
+    }
+
+    /// What is kept at all tiers.
+    pub fn all_tiers(&self) -> impl Iterator<Item = &TierSlot> {
+        self.tiers.iter().chain([&self.stream])
+    }
+
+    /// The newest pushed frame as one who has the topic at `tier` sees it: every other tier is slower than the feed's own
+    /// beat, and the stream may be ahead of it by ticks that say the same again.
+    pub fn newest_at(&self, tier: u8) -> Option<&Arc<Frame>> {
+        self.frame(if tier == STREAM { STREAM } else { 0 })
+    }
+
+    /// The newest pushed frame.
+    pub fn newest(&self) -> Option<&Arc<Frame>> {
+        self.newest_at(if self.is_event() { STREAM } else { 0 })
+    }
+
+    /// The newest pushed `seq`, 0 before the first.
+    pub fn seq(&self) -> u64 {
+        self.newest().map_or(0, |frame| frame.tick().seq)
+    }
+
+    /// Whether each of its ticks matters.
+    pub fn is_event(&self) -> bool {
+        self.topic.as_ref().is_some_and(|topic| topic.class() == Class::Event)
+    }
+}
+
+/// All slots of a shard.
+#[derive(Debug)]
+pub struct Topics {
+    feeds: Arc<[FeedFacts]>,
+    feed_by_name: HashMap<Box<str>, usize>,
+    slots: Vec<Option<Slot>>,
+    free: Vec<SlotId>,
+    by_name: HashMap<Box<str>, SlotId>,
+    of_board: Vec<Option<SlotId>>,
+    /// Topics that have spoken, by feed.
+    spoken: Vec<usize>,
+    /// Those that have spoken.
+    names: Names,
+}
+
+impl Topics {
+    /// None yet.
+    pub fn new(feeds: Arc<[FeedFacts]>) -> Topics {
+        let spoken = vec![0; feeds.len()];
+        let feed_by_name = feeds.iter().enumerate().map(|(at, f)| (f.name.as_str().into(), at)).collect();
+        Topics {
+            feeds,
+            feed_by_name,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_name: HashMap::new(),
+            of_board: Vec::new(),
+            spoken,
+            names: Names::default(),
+        }
+    }
+
+    /// Whether any topic of a feed has spoken.
+    pub fn has_spoken(&self, feed: usize) -> bool {
+        self.spoken.get(feed).is_some_and(|count| *count > 0)
+    }
+
+    /// The feed that `topic` belongs to, by its first segment.
+    pub fn feed_of(&self, topic: &str) -> Option<usize> {
+        self.feed_by_name.get(first_segment(topic)).copied()
+    }
+
+    /// The configured feeds.
+    pub fn feeds(&self) -> &[FeedFacts] {
+        &self.feeds
+    }
+
+    /// The slot of a name, if there is one.
+    pub fn find(&self, name: &str) -> Option<SlotId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// A slot by its number.
+    pub fn slot(&self, id: SlotId) -> Option<&Slot> {
+        self.slots.get(id as usize)?.as_ref()
+    }
+
+    /// A slot by its number, to change.
+    pub fn slot_mut(&mut self, id: SlotId) -> Option<&mut Slot> {
+        self.slots.get_mut(id as usize)?.as_mut()
+    }
+
+    /// The slot of a topic on the board.
+    pub fn of_board(&self, id: TopicId) -> Option<SlotId> {
+        self.of_board.get(id.0 as usize).copied().flatten()
+    }
+
+    /// The slot of a name, made if need be; `None` if no configured feed has such topics. Whether it may have this one is for
+    /// the caller to know.
+    pub fn intern(&mut self, name: &str) -> Option<SlotId> {
+        if let Some(id) = self.find(name) {
+            return Some(id);
+        }
+        let feed = self.feed_of(name)?;
+        let tiers = self.feeds.get(feed)?.tiers.all().len();
+        let slot = Slot {
+            name: name.into(),
+            feed,
+            topic: None,
+            asked: 0,
+            stale: None,
+            aged_pos: 0,
+            tiers: std::iter::repeat_with(TierSlot::default).take(tiers).collect(),
+            stream: TierSlot::default(),
+        };
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            SlotId::try_from(self.slots.len() - 1).unwrap_or(SlotId::MAX)
+        });
+        *self.slots.get_mut(id as usize)? = Some(slot);
+        self.by_name.insert(name.into(), id);
+        Some(id)
+    }
+
+    /// A topic spoke for the first time.
+    pub fn appear(&mut self, board: TopicId, topic: &Topic) -> Option<SlotId> {
+        let id = self.intern(topic.name())?;
+        let at = board.0 as usize;
+        if self.of_board.len() <= at {
+            self.of_board.resize(at + 1, None);
+        }
+        *self.of_board.get_mut(at)? = Some(id);
+        let slot = self.slot_mut(id)?;
+        let feed = slot.feed;
+        if slot.topic.replace(topic.clone()).is_none() {
+            self.names.add(id, topic.name());
+            if let Some(count) = self.spoken.get_mut(feed) {
+                *count += 1;
+            }
+        }
+        Some(id)
+    }
+
+    /// A topic was retired: its frames go, the slot stays while someone asks for it.
+    pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
+        let id = self.of_board.get_mut(board.0 as usize)?.take()?;
+        let Topics { slots, names, spoken, .. } = self;
+        let slot = slots.get_mut(id as usize)?.as_mut()?;
+        if slot.topic.take().is_some() {
+            names.remove(id, &slot.name);
+            if let Some(count) = spoken.get_mut(slot.feed) {
+                *count -= 1;
+            }
+        }
+        slot.stale = None;
+        for tier in slot.tiers.iter_mut().chain([&mut slot.stream]) {
+            tier.frame = None;
+        }
+        Some(id)
+    }
+
+    /// Frees a slot that nobody needs.
+    pub fn release(&mut self, id: SlotId) {
+        let unused = self.slot(id).is_some_and(|slot| {
+            slot.topic.is_none() && slot.asked == 0 && slot.all_tiers().all(|tier| tier.taps.is_empty())
+        });
+        if unused && let Some(slot) = self.slots.get_mut(id as usize).and_then(Option::take) {
+            self.by_name.remove(&slot.name);
+            self.free.push(id);
+        }
+    }
+
+    /// Every topic that has spoken.
+    pub fn present(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
+        let slots = self.slots.iter().zip(0..);
+        slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
+    }
+
+    /// How many topics have spoken.
+    pub fn present_count(&self) -> usize {
+        self.names.count()
+    }
+
+    /// Every topic that has spoken and matches.
+    pub fn matching(&self, pattern: &Pattern) -> Vec<(SlotId, &Slot)> {
+        let candidates = self.names.candidates(pattern).filter_map(|id| Some((id, self.slot(id)?)));
+        candidates.filter(|(_, slot)| pattern.matches(&slot.name)).collect()
+    }
+
+    /// How many topics [`Topics::matching`] looks at.
+    pub fn cost(&self, pattern: &Pattern) -> usize {
+        self.names.cost(pattern)
+    }
+
+    /// The tier that a slot is had at on these terms.
+    pub fn grant(&self, slot: &Slot, terms: Terms) -> u8 {
+        if slot.is_event() || terms.mode == Mode::All {
+            return STREAM;
+        }
+        self.feeds.get(slot.feed).map_or(0, |feed| feed.tiers.grant(terms.rate))
+    }
+
+    /// What a tier of a slot is.
+    pub fn rate(&self, slot: &Slot, tier: u8) -> Duration {
+        let tier = if tier == STREAM { 0 } else { tier };
+        self.feeds.get(slot.feed).map_or(Duration::ZERO, |feed| feed.tiers.rate(tier))
+    }
+}

@@ -1,0 +1,187 @@
+//! The pulse's answers to what clients ask.
+
+use std::sync::Arc;
+
+use super::rooms::Rooms;
+use crate::fanout::beat::Beat;
+use crate::fanout::question::{About, Answer, Found, Missed, Past, Question};
+use tickerd_model::board::Board;
+use tickerd_model::frame::Frame;
+
+/// Bytes of one `history`, about.
+const HISTORY_BYTES_MAX: usize = 1 << 20;
+/// Bytes of values of one recovery: they wait for a client that may read slowly.
+const RECOVERY_BYTES_MAX: usize = 8 << 20;
+/// Ticks of one recovery.
+const RECOVERY_TICKS_MAX: usize = 65_536;
+/// What an envelope is longer than its value, about.
+const ENVELOPE_BYTES: usize = 200;
+
+/// What it takes to answer.
+pub struct Desk<'a> {
+    /// Where topics and their past are.
+    pub board: &'a mut Board,
+    /// Where messages go.
+    pub rooms: &'a mut Rooms,
+    /// What is told next.
+    pub beat: &'a mut Beat,
+    /// Unix milliseconds.
+    pub now_ms: u64,
+}
+
+/// Looks up what is asked, or does it.
+pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
+    let Desk { board, rooms, beat, now_ms } = desk;
+    let Question { from, request, about } = question;
+    let found = match about {
+        About::History { topic, limit } => {
+            let past = board.find(&topic).map(|id| past(board.history().newest(id, limit)));
+            Found::History { topic, past }
+        }
+        About::Since { topics, snapshot, seqs } => {
+            let since = seqs.into_iter().map(|(topic, seq)| {
+                let frames = board.since(&topic, seq);
+                (topic, frames)
+            });
+            Found::Since { topics, snapshot, missed: bounded(since) }
+        }
+        About::Resume { wish, events, n } => {
+            let missed = board.missed_after(n, events.iter().map(|name| &**name));
+            let missed = bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames)));
+            Found::Resumed { wish, missed }
+        }
+        About::Publish(message) => rooms.publish(message, *now_ms, board, beat),
+        About::Members { topic } => rooms.members(topic),
+    };
+    Answer { from, request, found }
+}
+
+/// All or nothing of each topic, and of all no more than one recovery holds.
+fn bounded(all: impl Iterator<Item = Missed>) -> Vec<Missed> {
+    let (mut bytes, mut ticks) = (0, 0);
+    let within = |(topic, frames): Missed| {
+        let frames = frames.filter(|frames| {
+            let more: usize = frames.iter().map(|frame| frame.tick().value.len()).sum();
+            let fits = bytes + more <= RECOVERY_BYTES_MAX && ticks + frames.len() <= RECOVERY_TICKS_MAX;
+            if fits {
+                (bytes, ticks) = (bytes + more, ticks + frames.len());
+            }
+            fits
+        });
+        (topic, frames)
+    };
+    all.map(within).collect()
+}
+
+/// As many of the newest as one answer holds.
+fn past<'a>(newest: impl DoubleEndedIterator<Item = &'a Arc<Frame>>) -> Past {
+    let mut past = Past::default();
+    let mut bytes = 0;
+    for frame in newest.rev() {
+        bytes += frame.tick().value.len() + ENVELOPE_BYTES;
+        if bytes > HISTORY_BYTES_MAX {
+            past.truncated = true;
+            break;
+        }
+        past.frames.push(frame.clone());
+    }
+    past.frames.reverse();
+    past
+}
+
+/// Answers where nothing is declared.
+#[cfg(test)]
+pub fn look_up(board: &mut Board, question: Question) -> Answer {
+    let limits = tickerd_model::rooms::Limits { age_ms: 1, bytes: 1 };
+    let mut rooms = Rooms::new(Vec::new(), limits, board);
+    answer(&mut Desk { board, rooms: &mut rooms, beat: &mut Beat::default(), now_ms: 0 }, question)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fanout::question::From;
+    use tickerd_model::board::Group;
+    use tickerd_model::history::Limits;
+    use tickerd_model::sample::Class;
+    use tickerd_model::tick::Tick;
+    use tickerd_model::topic::Topic;
+
+    fn board(values: &[(&Topic, usize)]) -> Board {
+        let limits = Limits { count: 1_000, age: std::time::Duration::from_secs(1), bytes: usize::MAX };
+        let mut board = Board::new(&[Group { tiers: 1, always: false }], limits);
+        for (topic, bytes) in values {
+            let value = vec![b'1'; *bytes].into();
+            board.offer(
+                0,
+                Tick {
+                    topic: (*topic).clone(),
+                    seq: 0,
+                    n: 0,
+                    ts: 0,
+                    src_ts: 0,
+                    from: None,
+                    value,
+                    merged: 0,
+                },
+            );
+            let mut due = Vec::new();
+            board.take_due(0, 0, &mut due);
+            board.remember(&due);
+        }
+        board
+    }
+
+    fn ask(board: &mut Board, about: About) -> Found {
+        look_up(board, Question { from: From::Http(0), request: None, about }).found
+    }
+
+    #[test]
+    fn an_answer_holds_the_newest_that_fit() {
+        let a = Topic::new("f.a", "q", Class::State);
+        let mut board = board(&[(&a, 40_000); 40]);
+        let mut history =
+            |topic: &str, limit| match ask(&mut board, About::History { topic: topic.into(), limit }) {
+                Found::History { past, .. } => {
+                    past.map(|p| (p.frames.iter().map(|f| f.tick().seq).collect::<Vec<_>>(), p.truncated))
+                }
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(history("f.a", 3), Some((vec![38, 39, 40], false)));
+        assert_eq!(history("f.a", 100), Some(((15..=40).collect(), true)));
+        assert_eq!(history("f.b", 3), None);
+    }
+
+    #[test]
+    fn a_recovery_is_whole_for_each_topic_or_none() {
+        let (a, b, c) = (
+            Topic::new("f.a", "q", Class::State),
+            Topic::new("f.b", "q", Class::State),
+            Topic::new("f.c", "q", Class::State),
+        );
+        let mut values = vec![(&a, 40_000); 150];
+        values.extend([(&b, 40_000); 150]);
+        values.push((&c, 10));
+        let mut board = board(&values);
+        let missed = |board: &mut Board, seqs: &[(&str, u64)]| {
+            let seqs = seqs.iter().map(|(topic, seq)| (topic.to_string(), *seq)).collect();
+            match ask(board, About::Since { topics: Vec::new(), snapshot: true, seqs }) {
+                Found::Since { missed, .. } => {
+                    missed.into_iter().map(|(_, frames)| frames.map(|f| f.len())).collect::<Vec<_>>()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            missed(&mut board, &[("f.a", 0), ("f.b", 0), ("f.c", 0)]),
+            [Some(150), None, Some(1)],
+            "b is too much"
+        );
+        assert_eq!(
+            missed(&mut board, &[("f.b", 150), ("f.b", 151), ("f.d", 0), ("f.d", 1)]),
+            [Some(0), None, Some(0), None]
+        );
+        board.retire(0, &c);
+        assert_eq!(missed(&mut board, &[("f.c", 1), ("f.c", 0)]), [None, None], "what it said is gone");
+    }
+}

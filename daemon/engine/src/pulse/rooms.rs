@@ -1,0 +1,172 @@
+//! Declared topics, as the pulse keeps them: who is where, what is published, and the letters.
+
+use std::collections::BTreeSet;
+
+use crate::fanout::beat::Beat;
+use crate::fanout::question::{Found, Message, Move, Published};
+use crate::fanout::rooms::MEMBERS_MAX;
+use tickerd_model::board::{Board, TopicId};
+use tickerd_model::protocol::error::ProtocolError;
+use tickerd_model::rooms::{self, Declared, KIND, Limits, Sent};
+use tickerd_model::sample::Class;
+use tickerd_model::tick::Tick;
+use tickerd_model::topic::Topic;
+
+/// A declared topic and the source that beats for it.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// What was declared.
+    pub declared: Declared,
+    /// Which of the pulse's sources its first segment is.
+    pub source: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Rooms {
+    model: rooms::Rooms,
+    /// By number.
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    source: usize,
+    topic: Topic,
+    id: TopicId,
+}
+
+impl Rooms {
+    /// Puts the declared topics on the board.
+    pub fn new(rooms: Vec<Room>, limits: Limits, board: &mut Board) -> Rooms {
+        let place = |room: &Room| {
+            let topic = Topic::new(&room.declared.name, KIND, Class::Event);
+            Place { source: room.source, id: board.declare(room.source, &topic), topic }
+        };
+        let places = rooms.iter().map(place).collect();
+        let declared = rooms.into_iter().map(|room| room.declared).collect();
+        Rooms { model: rooms::Rooms::new(declared, limits), places }
+    }
+
+    /// Takes reports of who moved. Who came, and is there once all of them are taken, gets what waited for them with the next
+    /// beat.
+    pub fn settle(&mut self, moves: Vec<Move>, now_ms: u64, beat: &mut Beat) {
+        let mut came: BTreeSet<(usize, Box<str>)> = BTreeSet::new();
+        let is_mail = self.model.letters_waiting() > 0;
+        for Move { room, seat, person } in moves {
+            match person {
+                Some(person) => {
+                    came.extend(person.name.clone().filter(|_| is_mail).map(|name| (room, name)));
+                    self.model.join(room, seat, person);
+                }
+                None => self.model.leave(room, seat),
+            }
+        }
+        for (room, name) in came {
+            beat.letters.extend(self.model.collect(room, &name, now_ms));
+        }
+    }
+
+    /// Tells of who came and went in the topics of a source that beats.
+    pub fn beat(&mut self, source: usize, beat: &mut Beat) {
+        for (room, place) in self.places.iter().enumerate().filter(|(_, place)| place.source == source) {
+            beat.turnovers.extend(self.model.take_turnover(room).map(|turnover| (place.id, turnover.into())));
+        }
+    }
+
+    /// Takes a message.
+    pub fn publish(&mut self, message: Message, now_ms: u64, board: &mut Board, beat: &mut Beat) -> Found {
+        let Message { topic, publisher, origin, to, value } = message;
+        let sent = self.model.publish(&topic, (&publisher, origin), to.as_ref(), &value, now_ms);
+        Found::Published(sent.map(|sent| {
+            let (seq, letter) = match sent {
+                Sent::ToAll => (self.say(&topic, &publisher, value, now_ms, board), None),
+                Sent::Kept(letter) => (letter.seq(), Some((letter.to().into(), 0))),
+                Sent::ToSeats(seats, letter) => {
+                    let told = Some((letter.to().into(), seats.len()));
+                    let seq = letter.seq();
+                    beat.letters.extend(seats.into_iter().map(|seat| (seat, letter.clone())));
+                    (seq, told)
+                }
+            };
+            Published { topic, seq, letter }
+        }))
+    }
+
+    fn say(&self, topic: &str, from: &str, value: Box<[u8]>, ts: u64, board: &mut Board) -> u64 {
+        let Some(place) = self.model.find(topic).and_then(|room| self.places.get(room)) else { return 0 };
+        let topic = place.topic.clone();
+        let tick = Tick { topic, seq: 0, n: 0, ts, src_ts: 0, from: Some(from.into()), value, merged: 0 };
+        board.offer(place.source, tick)
+    }
+
+    /// Who is in a topic.
+    pub fn members(&self, topic: String) -> Found {
+        let who: Result<_, ProtocolError> = self.model.who(&topic, MEMBERS_MAX);
+        Found::Members(who.map(|(count, people)| (topic, count, people)))
+    }
+
+    /// Letters that were given up to a limit since the last call.
+    pub fn take_letters_lost(&mut self) -> u64 {
+        self.model.take_letters_lost()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickerd_model::board::Group;
+    use tickerd_model::history;
+    use tickerd_model::rooms::{Person, Seat, To};
+
+    const BOB: &str = "bob";
+
+    fn came(conn: u32) -> Move {
+        let person = Person { conn: format!("0-{conn}").into(), name: Some(BOB.into()) };
+        Move { person: Some(person), ..went(conn) }
+    }
+
+    fn went(conn: u32) -> Move {
+        // Connections of one user are on several shards.
+        Move { room: 0, seat: Seat { shard: conn % 2, conn, generation: 1 }, person: None }
+    }
+
+    /// Two letters for bob, who is not there; then these moves at once. Which connections get which values.
+    fn collected(moves: Vec<Move>) -> (Vec<(u32, String)>, usize) {
+        let mut board = Board::new(&[Group { tiers: 1, always: false }], history::Limits::NONE);
+        let declared = Declared { name: "rooms.a".into(), publish: true, presence: true, letters_max: 8 };
+        let limits = Limits { age_ms: 60_000, bytes: 1 << 20 };
+        let mut rooms = Rooms::new(vec![Room { declared, source: 0 }], limits, &mut board);
+        for value in ["1", "2"] {
+            let message = Message {
+                topic: "rooms.a".into(),
+                publisher: "user:ann".into(),
+                origin: rooms::Publisher::default(),
+                to: Some(To::User(BOB.into())),
+                value: value.as_bytes().into(),
+            };
+            let found = rooms.publish(message, 1, &mut board, &mut Beat::default());
+            assert!(matches!(found, Found::Published(Ok(_))), "{found:?}");
+        }
+        let mut beat = Beat::default();
+        rooms.settle(moves, 2, &mut beat);
+        let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
+        let got = beat.letters.iter().map(|(seat, letter)| (seat.conn, text(letter.value()))).collect();
+        (got, rooms.model.letters_waiting())
+    }
+
+    #[test]
+    fn a_letter_that_waited_reaches_every_connection_that_comes_at_once() {
+        let (mut got, waiting) = collected(vec![came(1), came(2)]);
+        got.sort();
+        let expected = [(1, "1"), (1, "2"), (2, "1"), (2, "2")].map(|(conn, value)| (conn, value.to_owned()));
+        assert_eq!((got, waiting), (expected.to_vec(), 0));
+    }
+
+    #[test]
+    fn a_letter_is_not_lost_on_one_who_came_and_went() {
+        assert_eq!(collected(vec![came(1), went(1)]), (vec![], 2));
+        let (got, waiting) = collected(vec![came(1), came(2), went(1)]);
+        assert_eq!((got, waiting), (vec![(2, "1".to_owned()), (2, "2".to_owned())], 0));
+    }
+}

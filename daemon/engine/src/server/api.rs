@@ -1,0 +1,395 @@
+//! `/v1`: topics and their values for whoever has no WebSocket, from the same shards and under the same rules.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/v1/topics?match=` | the topics there are |
+//! | `/v1/topics/{topic}?wait=` | the newest value's envelope, or its next one |
+//! | `/v1/topics/{topic}/history?limit=` | the newest ticks that are kept |
+//! | POST `/v1/topics/{topic}?name=&to=` | publishes the body, one JSON value, to a declared topic |
+//! | `/v1/sse?topics=&rate=` | an event stream; see `routes` |
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+use crate::fanout::enquiry::{Answer, Ask, Asker};
+use crate::fanout::question::Message;
+use crate::fanout::rooms::checked_value;
+use tickerd_model::normalise::VALUE_BYTES_MAX;
+use tickerd_model::protocol::WAIT_MAX_S;
+use tickerd_model::rooms::{Publisher, To};
+use tickerd_model::topic::{self, Pattern};
+
+use super::cors::{self, METHODS};
+use super::opening::Pairs;
+use super::posted::Posted;
+use super::problem::problem;
+use super::reply::{Reply, busy, refused, reply};
+use super::stop::Stop;
+
+/// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
+const WAITING_MAX: usize = 1024;
+/// The longest wait.
+pub const WAIT_MAX: Duration = Duration::from_secs(WAIT_MAX_S);
+/// Ticks of one `history` when nobody says how many.
+const HISTORY_LIMIT_DEFAULT: usize = 100;
+/// Who publishes without a name.
+const UNNAMED: &str = "http";
+/// What a topic's own path answers to.
+pub const TOPIC_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+/// Tags of `If-None-Match` that are looked at.
+const TAGS_MAX: usize = 16;
+
+pub struct Api {
+    asker: Asker,
+    waiting: Arc<Semaphore>,
+    posted: Arc<Posted>,
+}
+
+/// A request that a shard has to answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Topics { pattern: String },
+    Value { topic: String, known: Vec<String>, wait: Duration },
+    History { topic: String, limit: usize },
+}
+
+/// Where a body goes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Envelope {
+    topic: String,
+    publisher: Box<str>,
+    to: Option<To>,
+}
+
+impl Api {
+    pub fn new(asker: Asker) -> Api {
+        Api { asker, waiting: Arc::new(Semaphore::new(WAITING_MAX)), posted: Arc::default() }
+    }
+
+    /// What a GET or HEAD below `/v1/topics` wants.
+    ///
+    /// # Errors
+    /// The response, if no shard has to be asked.
+    pub fn read<B>(request: &Request<B>) -> Result<Wanted, Box<Reply>> {
+        let query = |known: &[&str]| Pairs::read(request.uri().query(), known).map_err(bad);
+        match Spot::at(request.uri().path()).ok_or_else(nothing)? {
+            Spot::List => {
+                let pairs = query(&["match"])?;
+                let pattern = pairs.only("match").map_err(bad)?;
+                Ok(Wanted::Topics { pattern: pattern.unwrap_or("**").to_owned() })
+            }
+            Spot::History(topic) => {
+                let pairs = query(&["limit"])?;
+                let limit = pairs.only("limit").map_err(bad)?;
+                let limit = limit.map_or(Some(HISTORY_LIMIT_DEFAULT as u64), whole);
+                let limit = limit.filter(|limit| (1..=u64::from(u32::MAX)).contains(limit));
+                let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+                let limit = limit.ok_or_else(|| bad("limit must be a whole number, at least 1".into()))?;
+                Ok(Wanted::History { topic: topic.to_owned(), limit })
+            }
+            Spot::Topic(topic) => {
+                let pairs = query(&["wait"])?;
+                let wait = pairs.only("wait").map_err(bad)?;
+                let wait = wait.map_or(Some(Duration::ZERO), seconds).ok_or_else(|| {
+                    bad(format!("wait must be a whole number of seconds, at most {}", WAIT_MAX.as_secs()))
+                })?;
+                Ok(Wanted::Value { topic: topic.to_owned(), known: tags(request.headers()), wait })
+            }
+        }
+    }
+
+    /// Where the body of a POST goes.
+    ///
+    /// # Errors
+    /// The response that says why it goes nowhere.
+    pub fn read_post<B>(request: &Request<B>) -> Result<Envelope, Box<Reply>> {
+        let topic = match Spot::at(request.uri().path()).ok_or_else(nothing)? {
+            Spot::Topic(topic) => topic,
+            Spot::List | Spot::History(_) => return Err(Box::new(not_allowed(METHODS))),
+        };
+        let pairs = Pairs::read(request.uri().query(), &["name", "to"]).map_err(bad)?;
+        let publisher = match pairs.name().map_err(bad)? {
+            Some(name) => format!("user:{name}").into(),
+            None => UNNAMED.into(),
+        };
+        let to = pairs.only("to").map_err(bad)?;
+        let to = to.map(To::parse).transpose().map_err(|error| bad(error.message.into_owned()))?;
+        Ok(Envelope { topic: topic.to_owned(), publisher, to })
+    }
+
+    /// Answers OPTIONS with the methods of a path, and every other method that is none of them with 405. Owns all it needs.
+    pub fn methods<B>(&self, request: &Request<B>) -> impl Future<Output = Reply> + Send + use<B> {
+        let is_options = *request.method() == Method::OPTIONS;
+        let path = request.uri().path().to_owned();
+        let asker = self.asker.clone();
+        async move {
+            let takes = async |topic: &str| ask(asker.ask(Ask::Takes { topic: topic.to_owned() })).await;
+            let (takes, is_value) = match Spot::at(&path) {
+                None => return *nothing(),
+                Some(Spot::List) => (Some(Answer::Takes { messages: false }), false),
+                Some(Spot::Topic(topic)) => (takes(topic).await, true),
+                Some(Spot::History(topic)) => (takes(topic).await, false),
+            };
+            let methods = match &takes {
+                Some(Answer::Takes { messages: true }) if is_value => TOPIC_METHODS,
+                _ => METHODS,
+            };
+            match takes {
+                Some(Answer::Takes { .. }) if is_options => cors::options(methods),
+                Some(Answer::Takes { .. } | Answer::Refused(_)) if !is_options => not_allowed(methods),
+                other => reply(other),
+            }
+        }
+    }
+
+    /// Publishes a body, one JSON value. Owns all it needs.
+    pub fn publish<B>(
+        &self,
+        to: Envelope,
+        address: Option<IpAddr>,
+        body: B,
+    ) -> impl Future<Output = Reply> + Send + use<B>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (asker, posted) = (self.asker.clone(), self.posted.clone());
+        async move {
+            let Envelope { topic, publisher, to } = to;
+            let body = match Limited::new(body, VALUE_BYTES_MAX).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(error) if error.is::<LengthLimitError>() => {
+                    let detail =
+                        format!("the value has more than the {VALUE_BYTES_MAX} bytes that are allowed");
+                    return problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
+                }
+                Err(_) => return problem(StatusCode::BAD_REQUEST, "the body did not come whole"),
+            };
+            match checked_value(&body) {
+                Ok(value) => {
+                    let origin = Publisher { address, seat: None };
+                    let message = Message { topic: topic.clone(), publisher, origin, to, value };
+                    let answer = ask(asker.ask(Ask::Publish(message))).await;
+                    if let Some(Answer::Published { seq: Some(seq), .. }) = &answer {
+                        posted.note(topic, *seq);
+                    }
+                    reply(answer)
+                }
+                Err(error) => refused(&error),
+            }
+        }
+    }
+
+    /// Asks, and waits if that is wanted. Owns all it needs.
+    pub fn answer(&self, wanted: Wanted, stop: Stop) -> impl Future<Output = Reply> + Send + use<> {
+        let (asker, waiting) = (self.asker.clone(), self.waiting.clone());
+        let least = match &wanted {
+            Wanted::Topics { .. } => 0,
+            Wanted::Value { topic, .. } | Wanted::History { topic, .. } => self.posted.last(topic),
+        };
+        async move {
+            match wanted {
+                Wanted::Topics { pattern } => match Pattern::parse(&pattern) {
+                    Ok(pattern) => reply(ask(asker.ask(Ask::Topics(pattern))).await),
+                    Err(why) => {
+                        let detail = format!("match is not a pattern: {why}{}", topic::hint(&pattern));
+                        problem(StatusCode::UNPROCESSABLE_ENTITY, &detail)
+                    }
+                },
+                Wanted::History { topic, limit } => {
+                    reply(ask(asker.ask(Ask::History { topic, limit, least })).await)
+                }
+                Wanted::Value { topic, known, wait } => {
+                    let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known, least })).await;
+                    let seq = match &now {
+                        Some(Answer::Same { seq, .. }) => *seq,
+                        Some(Answer::Silent) => 0,
+                        _ => return reply(now),
+                    };
+                    if wait.is_zero() {
+                        return reply(now);
+                    }
+                    let Ok(place) = waiting.try_acquire_owned() else {
+                        return busy(
+                            "as many long polls as this server takes are waiting; try again, or without wait",
+                        );
+                    };
+                    next(asker.ask(Ask::Next { topic, seq }), wait, stop, place)
+                        .await
+                        .unwrap_or_else(|| reply(now))
+                }
+            }
+        }
+    }
+}
+
+/// A topic's next value; none if there was none in time.
+async fn next(
+    asked: Option<oneshot::Receiver<Answer>>,
+    wait: Duration,
+    mut stop: Stop,
+    _place: OwnedSemaphorePermit,
+) -> Option<Reply> {
+    match timeout(wait, stop.until(ask(asked))).await {
+        Ok(Some(answer)) => Some(reply(answer)),
+        Ok(None) => Some(busy("the server is about to stop; try again")),
+        Err(_) => None,
+    }
+}
+
+async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
+    asked?.await.ok()
+}
+
+/// What a path below `/v1/topics` names.
+#[derive(Debug)]
+enum Spot<'a> {
+    List,
+    Topic(&'a str),
+    History(&'a str),
+}
+
+impl Spot<'_> {
+    fn at(path: &str) -> Option<Spot<'_>> {
+        let rest = path.strip_prefix("/v1/topics")?;
+        let Some(rest) = rest.strip_prefix('/') else { return rest.is_empty().then_some(Spot::List) };
+        match rest.split_once('/') {
+            None if !rest.is_empty() => Some(Spot::Topic(rest)),
+            Some((topic, "history")) => Some(Spot::History(topic)),
+            _ => None,
+        }
+    }
+}
+
+fn nothing() -> Box<Reply> {
+    Box::new(problem(StatusCode::NOT_FOUND, "nothing is served at this path"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what is wrong comes as a String")]
+fn bad(detail: String) -> Box<Reply> {
+    Box::new(problem(StatusCode::BAD_REQUEST, &detail))
+}
+
+/// Refuses a method that is none of these.
+pub fn not_allowed(methods: &'static str) -> Reply {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &format!("this path answers {methods}"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn whole(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    whole(text).map(Duration::from_secs).filter(|seconds| *seconds <= WAIT_MAX)
+}
+
+/// The tags a client has, without quotes and the mark of weak ones (RFC 9110 13.1.2: they compare alike here).
+fn tags(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(header::IF_NONE_MATCH).into_iter();
+    let items = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let tags = items.filter_map(|item| {
+        let tag = item.strip_prefix(b"W/").unwrap_or(item).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        String::from_utf8(tag.to_vec()).ok()
+    });
+    tags.take(TAGS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(method: &str, uri: &str) -> Result<Wanted, u16> {
+        let request = Request::builder().method(method).uri(uri).header("If-None-Match", "W/\"e-7\", \"x\"");
+        Api::read(&request.body(()).unwrap()).map_err(|response| response.status().as_u16())
+    }
+
+    /// Answers that nobody will give, for as long as the test wants.
+    #[test]
+    fn who_waits_is_bounded_and_told_when_to_come_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (sender, mut questions) = tokio::sync::mpsc::channel(8);
+            let waiting = Arc::new(Semaphore::new(1));
+            let api = Api { asker: Asker::new([sender]), waiting, posted: Arc::default() };
+            let (_running, stopped) = tokio::sync::watch::channel(false);
+            let poll = || {
+                let wanted = Wanted::Value { topic: "f.a".into(), known: vec![], wait: WAIT_MAX };
+                tokio::spawn(api.answer(wanted, Stop::new(stopped.clone())))
+            };
+            let first = poll();
+            let silent = questions.recv().await.unwrap();
+            silent.answer.send(Answer::Silent).unwrap();
+            let waits = questions.recv().await.unwrap();
+            assert!(matches!(waits.what, Ask::Next { seq: 0, .. }));
+
+            let second = poll();
+            questions.recv().await.unwrap().answer.send(Answer::Silent).unwrap();
+            let busy = second.await.unwrap();
+            assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(busy.headers().contains_key(header::RETRY_AFTER));
+
+            first.abort();
+            assert!(first.await.is_err());
+            assert!(waits.answer.is_closed(), "who lost patience is known to have");
+            assert_eq!(api.waiting.available_permits(), 1);
+        });
+        let nobody = Api::new(Asker::default());
+        let (_running, stopped) = tokio::sync::watch::channel(false);
+        let wanted = Wanted::Topics { pattern: "**".into() };
+        let busy = runtime.block_on(nobody.answer(wanted, Stop::new(stopped)));
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn requests_are_read() {
+        let value = |topic: &str, wait| {
+            let known = vec!["e-7".to_owned(), "x".to_owned()];
+            Ok(Wanted::Value { topic: topic.into(), known, wait: Duration::from_secs(wait) })
+        };
+        let history = |limit| Ok(Wanted::History { topic: "sim.AAPL".into(), limit });
+        let topics = |pattern: &str| Ok(Wanted::Topics { pattern: pattern.into() });
+        for (method, uri, expected) in [
+            ("GET", "/v1/topics", topics("**")),
+            ("HEAD", "/v1/topics?match=sim.%2A", topics("sim.*")),
+            ("GET", "/v1/topics?match=a&match=a", Err(400)),
+            ("GET", "/v1/topics?match=a&match=b", Err(400)),
+            ("GET", "/v1/topics?mach=a", Err(400)),
+            ("GET", "/v1/topics?values=1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?mode=all", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL/history?since=1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL/history?limit=+1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL", value("sim.AAPL", 0)),
+            ("GET", "/v1/topics/sim.AAPL?wait=25", value("sim.AAPL", 25)),
+            ("GET", "/v1/topics/sim.AAPL?wait=30", value("sim.AAPL", 30)),
+            ("GET", "/v1/topics/sim.AAPL?wait=31", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?wait=-1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?wait=+1", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?wait=", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL?wait=1&wait=2", Err(400)),
+            ("GET", "/v1/topics?match=%", Err(400)),
+            ("GET", "/v1/topics/", Err(404)),
+            ("GET", "/v1/topics/a/b", Err(404)),
+            ("GET", "/v1/topics/a/history/", Err(404)),
+            ("GET", "/v1/topicsx", Err(404)),
+            ("GET", "/v1/topics/sim.AAPL/history", history(100)),
+            ("GET", "/v1/topics/sim.AAPL/history?limit=7", history(7)),
+            ("GET", "/v1/topics/sim.AAPL/history?limit=0", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL/history?limit=x", Err(400)),
+            ("GET", "/v1/topics/sim.AAPL/past", Err(404)),
+            ("GET", "/v1/", Err(404)),
+        ] {
+            assert_eq!(read(method, uri), expected, "{method} {uri}");
+        }
+    }
+}

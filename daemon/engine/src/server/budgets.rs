@@ -1,0 +1,189 @@
+//! What each address may still ask over HTTP of what costs the others something: publishing, and lists of all topics.
+//!
+//! A connection is held to `commands_per_s`. Over HTTP connections are many and short, so there it is the address, by the
+//! same keys; see `peer` for whose that is. What patterns cost is counted by address over WebSockets too, so that a new
+//! connection does not begin without the debt of the last.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use hyper::header::HeaderMap;
+
+use super::peer::who;
+use crate::fanout::arrival::{AddressShare, Share};
+use tickerd_model::bucket::Bucket;
+
+/// How many connections' worth of work with patterns one address may ask for. A whole office behind one address comes back at
+/// once; 8 connections' worth is 2 % of a core in the long run.
+pub const PATTERNS_SHARE: u32 = 8;
+/// Addresses that are remembered, at most. Who has asked nothing while so many others did begins with a full share, which
+/// it would have after a few seconds anyway.
+const ADDRESSES_MAX: usize = 16_384;
+
+/// See the module.
+pub struct Budgets {
+    per_s: u32,
+    burst: u32,
+    started: Instant,
+    known: Mutex<Known>,
+}
+
+/// See [`Budgets::share`].
+struct Part {
+    budgets: Arc<Budgets>,
+    address: IpAddr,
+}
+
+impl AddressShare for Part {
+    fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    fn owed_ms(&self) -> Option<u64> {
+        let Budgets { per_s, burst, .. } = *self.budgets;
+        let now_ms = self.budgets.now_ms();
+        self.budgets.known().of(self.address, burst, now_ms).owed_ms(per_s, burst, now_ms)
+    }
+
+    fn charge(&self, looks: usize) {
+        self.budgets.charge_looks(self.address, looks);
+    }
+}
+
+/// Two halves: when the recent one is full it becomes the other, and what that held is forgotten.
+#[derive(Default)]
+struct Known {
+    recent: HashMap<IpAddr, Bucket>,
+    before: HashMap<IpAddr, Bucket>,
+}
+
+impl Budgets {
+    /// Each address has `burst` at once, and `per_s` in the long run.
+    pub fn new(per_s: u32, burst: u32) -> Budgets {
+        Budgets { per_s, burst, started: Instant::now(), known: Mutex::default() }
+    }
+
+    /// Takes one out of the share of who asks; `peer` is `None` for unix peers. Whose share it is, if anyone's.
+    ///
+    /// # Errors
+    /// There is nothing left: after how many milliseconds there is, and what the limit is.
+    pub fn take(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Option<IpAddr>, (u64, String)> {
+        let Some(address) = who(peer, headers) else { return Ok(None) };
+        let now_ms = self.now_ms();
+        let taken = self.known().of(address, self.burst, now_ms).take(self.per_s, self.burst, now_ms);
+        taken.map(|()| Some(address)).map_err(|wait_ms| {
+            let Budgets { per_s, burst, .. } = self;
+            let limit =
+                format!("from one address at most {per_s} messages and lists a second, {burst} at once");
+            (wait_ms, format!("{limit}; wait, or hold one WebSocket open"))
+        })
+    }
+
+    /// Takes out what a list cost beyond its token: it looked at so many topics.
+    pub fn charge_looks(&self, address: IpAddr, looks: usize) {
+        let now_ms = self.now_ms();
+        self.known().of(address, self.burst, now_ms).charge_looks(looks, self.per_s);
+    }
+
+    /// A connection's part in the share of its address; none if it has no limit.
+    pub fn share(self: &Arc<Budgets>, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<Share> {
+        let address = who(peer, headers)?;
+        Some(Box::new(Part { budgets: self.clone(), address }))
+    }
+
+    fn now_ms(&self) -> u32 {
+        self.started.elapsed().as_millis() as u32
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn of(&mut self, address: IpAddr, burst: u32, now_ms: u32) -> &mut Bucket {
+        if !self.recent.contains_key(&address) && self.recent.len() >= ADDRESSES_MAX / 2 {
+            self.before = std::mem::take(&mut self.recent);
+        }
+        let before = &mut self.before;
+        let known = || before.remove(&address).unwrap_or_else(|| Bucket::new(burst, now_ms));
+        self.recent.entry(address).or_insert_with(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// None, so that the clock has no part in it.
+    const REFILL: u32 = 0;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    fn headers(forwarded: &[&str]) -> HeaderMap {
+        forwarded.iter().map(|value| ("x-forwarded-for".parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn each_address_has_its_share() {
+        let budgets = Budgets::new(REFILL, 2);
+        let none = headers(&[]);
+        let first = address("192.0.2.1");
+        assert!(budgets.take(first, &none).is_ok() && budgets.take(first, &none).is_ok());
+        let (wait_ms, why) = budgets.take(first, &none).unwrap_err();
+        assert!((1..=1000).contains(&wait_ms) && why.contains("at most 0 "), "{wait_ms} {why}");
+        assert!(budgets.take(address("::ffff:192.0.2.1"), &none).is_err(), "the same");
+        assert!(budgets.take(address("192.0.2.2"), &none).is_ok());
+        for peer in [None, address("127.0.0.1"), address("::1"), address("::ffff:127.0.0.9")] {
+            assert!((0..10).all(|_| budgets.take(peer, &none).is_ok()), "{peer:?} is this machine");
+            assert!(budgets.take(peer, &headers(&["192.0.2.1"])).is_err(), "{peer:?} speaks for it");
+        }
+    }
+
+    #[test]
+    fn a_list_of_very_many_costs_more() {
+        let budgets = Budgets::new(REFILL, 3);
+        let (none, peer) = (headers(&[]), address("192.0.2.1"));
+        let whose = budgets.take(peer, &none).unwrap().unwrap();
+        budgets.charge_looks(whose, 10_000);
+        assert!(budgets.take(peer, &none).is_err());
+        assert_eq!(budgets.take(None, &none), Ok(None), "nobody's");
+    }
+
+    #[test]
+    fn who_connects_anew_brings_the_debt_of_its_address_along() {
+        let (budgets, none) = (Arc::new(Budgets::new(1, 2)), headers(&[]));
+        let share = |peer| budgets.share(address(peer), &none).expect("it has a limit");
+        let first = share("192.0.2.1");
+        assert_eq!(first.owed_ms(), None);
+        first.charge(30_000);
+        drop(first);
+        let owed_ms = share("192.0.2.1").owed_ms().unwrap();
+        assert!((3_000..=5_000).contains(&owed_ms), "{owed_ms}");
+        assert_eq!(share("192.0.2.2").owed_ms(), None);
+        assert!(budgets.share(None, &none).is_none() && budgets.share(address("127.0.0.1"), &none).is_none());
+        assert!(
+            budgets.share(None, &headers(&["192.0.2.1"])).unwrap().owed_ms().is_some(),
+            "a proxy speaks for it"
+        );
+    }
+
+    #[test]
+    fn addresses_that_are_remembered_have_a_bound_and_the_oldest_go() {
+        let budgets = Budgets::new(REFILL, 1);
+        let none = headers(&[]);
+        let nth = |n: u32| Some(IpAddr::from((0x0a00_0000 + n).to_be_bytes()));
+        for n in 0..3 * ADDRESSES_MAX as u32 {
+            assert!(budgets.take(nth(n), &none).is_ok());
+            let known = budgets.known.lock().unwrap();
+            assert!(known.recent.len() + known.before.len() <= ADDRESSES_MAX);
+        }
+        let last = 3 * ADDRESSES_MAX as u32 - 1;
+        assert!(budgets.take(nth(last), &none).is_err(), "it is remembered");
+        assert!(budgets.take(nth(0), &none).is_ok(), "it is forgotten");
+    }
+}

@@ -1,0 +1,255 @@
+//! One accepted connection: HTTP until it is upgraded and handed over, refused, or done.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http_body_util::Either;
+use hyper::Request;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::fanout::arrival::{Arrival, Kind, Permit, Socket};
+use tickerd_model::close::CloseCode;
+use tickerd_model::encoding::Encoding;
+
+use super::api::WAIT_MAX;
+use super::budgets::Budgets;
+use super::hosts::Door;
+use super::limits::Limits;
+use super::routes::{Answer, Routes, Visit};
+use super::stop::Stop;
+use super::{CountClose, Place};
+
+/// Connections over the limit that are told so at the same time; further ones are closed without a word. They take
+/// descriptors beyond the limit, so they are few.
+pub const REFUSALS_MAX: usize = 64;
+/// The request line and all headers. Eight full tokens or some 300 topics fit.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+const HEADERS_MAX: usize = 64;
+/// The longest that a connection may speak HTTP, which ends a client that asks and never reads the answer.
+const HTTP_MAX: Duration = Duration::from_secs(60);
+/// From then on a response is a connection's last, so that none is cut while it waits for its answer.
+const HTTP_LAST: Duration = HTTP_MAX.saturating_sub(WAIT_MAX).saturating_sub(Duration::from_secs(5));
+/// After the last response: how long, and for how many bytes, what the client still sends is read and thrown away.
+/// Closing with unread bytes would reset the connection, and the client could lose the response that says why.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 2 << 20;
+
+/// What every connection passes.
+pub struct Gate {
+    pub limits: Arc<Limits>,
+    /// What each address may ask of patterns.
+    pub patterns: Arc<Budgets>,
+    pub refusals: Semaphore,
+    pub handshake: Duration,
+    pub routes: Routes,
+    pub place: Place,
+    pub count_close: CountClose,
+}
+
+/// What a connection becomes when it has spoken HTTP.
+enum Becomes {
+    /// A client of the fan-out's.
+    Client(Kind, Encoding),
+    /// One that is told why it is none.
+    Closed(CloseCode, String),
+}
+
+/// A byte stream that can be given away as a plain socket.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn into_socket(self) -> io::Result<Socket>;
+}
+
+impl Transport for TcpStream {
+    fn into_socket(self) -> io::Result<Socket> {
+        self.into_std().map(Socket::Tcp)
+    }
+}
+
+impl Transport for UnixStream {
+    fn into_socket(self) -> io::Result<Socket> {
+        self.into_std().map(Socket::Unix)
+    }
+}
+
+impl Gate {
+    /// Serves one connection; `peer` is `None` for unix peers.
+    pub async fn pass<T: Transport>(&self, io: T, peer: Option<IpAddr>, door: Door, stop: Stop) {
+        let admitted = self.limits.admit(peer);
+        // Those without a place are told so, few at a time.
+        let _refusal = match admitted.is_err().then(|| self.refusals.try_acquire()) {
+            None => None,
+            Some(Ok(refusal)) => Some(refusal),
+            Some(Err(_)) => return,
+        };
+        let asked = stop.clone();
+        let share = Mutex::new(None);
+        let spoken = {
+            let place = admitted.as_ref().map_err(|full| *full);
+            let answer = |request: Request<Incoming>| {
+                let its = self.patterns.share(peer, request.headers());
+                *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
+                self.routes.answer(request, &Visit { peer, door, place, stop: &asked })
+            };
+            self.speak_http(io, answer, stop.clone()).await
+        };
+        match (spoken, admitted) {
+            (Some((io, read_buf, Becomes::Client(kind, encoding))), Ok(place)) => match io.into_socket() {
+                Ok(socket) => {
+                    let permit: Permit = Box::new(place);
+                    let share = share.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    (self.place)(Arrival { socket, read_buf, kind, encoding, permit, share });
+                }
+                Err(error) => tracing::warn!(%error, "could not hand an upgraded connection over"),
+            },
+            (Some((io, _, Becomes::Closed(code, detail))), _) => {
+                (self.count_close)(code);
+                self.say_last(io, &code.frame_saying(&detail), stop).await;
+            }
+            // Without a place nothing is upgraded.
+            (Some(_), Err(_)) | (None, _) => {}
+        }
+    }
+
+    /// Sends the last bytes of a connection, and waits for its client to end it too.
+    async fn say_last<T: Transport>(&self, mut io: T, bytes: &[u8], mut stop: Stop) {
+        let said = async {
+            let mut sent = 0;
+            while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+                match poll_fn(|cx| Pin::new(&mut io).poll_write(cx, rest)).await? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    count => sent += count,
+                }
+            }
+            linger(io).await
+        };
+        // A client that does not read, one that stays and a stop are no errors here.
+        let _ = stop.until(timeout(LINGER, said)).await;
+    }
+
+    /// Answers requests; what the connection was upgraded to, if it was.
+    async fn speak_http<T: Transport>(
+        &self,
+        io: T,
+        answer: impl Fn(Request<Incoming>) -> Answer + Send + Sync,
+        mut stop: Stop,
+    ) -> Option<(T, bytes::Bytes, Becomes)> {
+        let upgrade = Mutex::new(None);
+        let born = Instant::now();
+        let service = service_fn(|request: Request<Incoming>| {
+            let answer = answer(request);
+            let mut is_stream = false;
+            let (response, becomes) = match answer {
+                Answer::Upgrade(response, kind, encoding) => {
+                    is_stream = encoding == Encoding::Sse;
+                    (Ok(response), Some(Becomes::Client(kind, encoding)))
+                }
+                Answer::Close(response, code, detail) => (Ok(response), Some(Becomes::Closed(code, detail))),
+                Answer::Now(response) => (Ok(response), None),
+                Answer::Later(response) => (Err(response), None),
+            };
+            if becomes.is_some() {
+                *upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = becomes;
+            }
+            Box::pin(async move {
+                let mut response = match response {
+                    Ok(response) => response,
+                    Err(later) => later.await,
+                };
+                if born.elapsed() > HTTP_LAST {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response.map(|full| match is_stream {
+                    true => Either::Right(Unsized),
+                    false => Either::Left(full),
+                }))
+            })
+        });
+        let mut http = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // Who has said all that it wants to say may shut its side, and still be answered.
+            .half_close(true)
+            .header_read_timeout(self.handshake)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .max_header_size(HEADER_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(io), service);
+
+        // hyper's own upgrade would box the stream and pass it through a channel; taking the parts is the same.
+        let result = {
+            let mut stopped = pin!(stop.requested());
+            let mut stopping = false;
+            timeout(
+                HTTP_MAX,
+                poll_fn(|cx| {
+                    if !stopping && stopped.as_mut().poll(cx).is_ready() {
+                        stopping = true;
+                        Pin::new(&mut http).graceful_shutdown();
+                    }
+                    http.poll_without_shutdown(cx)
+                }),
+            )
+            .await
+        };
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection ended badly"),
+            Err(_) => {
+                tracing::debug!("an HTTP connection took too long");
+                return None;
+            }
+        }
+        let parts = http.into_parts();
+        let io = parts.io.into_inner();
+        let becomes = upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if becomes.is_none() {
+            self.say_last(io, &[], stop).await;
+            return None;
+        }
+        becomes.map(|becomes| (io, parts.read_buf, becomes))
+    }
+}
+
+/// A body of a length that nobody knows, with nothing in it: others write what follows.
+struct Unsized;
+
+impl Body for Unsized {
+    type Data = bytes::Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+}
+
+/// Says that nothing more comes, then reads until the client says so too.
+async fn linger<T: Transport>(mut io: T) -> io::Result<()> {
+    poll_fn(|cx| Pin::new(&mut io).poll_shutdown(cx)).await?;
+    let mut scratch = vec![0; 4096];
+    let mut read = 0;
+    while read < LINGER_BYTES {
+        let mut buf = ReadBuf::new(&mut scratch);
+        poll_fn(|cx| Pin::new(&mut io).poll_read(cx, &mut buf)).await?;
+        match buf.filled().len() {
+            0 => break,
+            some => read += some,
+        }
+    }
+    Ok(())
+}

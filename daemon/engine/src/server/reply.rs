@@ -1,0 +1,97 @@
+//! What HTTP is answered: an answer of the shards as a response, and the refusals that say when to come back.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use crate::fanout::enquiry::Answer;
+use tickerd_model::protocol::error::{Code, ProtocolError};
+
+use super::problem::problem;
+
+/// What a busy server asks clients to wait, in seconds.
+const RETRY_AFTER: &str = "1";
+
+/// A response whose body is at hand.
+pub type Reply = Response<Full<Bytes>>;
+
+/// Topics that were looked at for a response, which has it among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks(pub usize);
+
+/// An answer as a response; without one the shard has too much to do.
+pub fn reply(answer: Option<Answer>) -> Reply {
+    let (mut response, tag) = match answer {
+        Some(Answer::Value { frame, tag }) => (json(Bytes::copy_from_slice(frame.envelope())), Some(tag)),
+        Some(Answer::Same { tag, .. }) => {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            (response, Some(tag))
+        }
+        Some(Answer::Object(object) | Answer::Published { object, .. }) => (json(Bytes::from(object)), None),
+        Some(Answer::Listed { object, looks }) => {
+            let mut response = json(Bytes::from(object));
+            response.extensions_mut().insert(Looks(looks));
+            (response, None)
+        }
+        Some(Answer::Silent) => {
+            let detail = "the topic has not spoken yet; add ?wait=25 to wait for its first value";
+            (problem(StatusCode::NOT_FOUND, detail), None)
+        }
+        Some(Answer::Refused(error)) => (refused(&error), None),
+        // `Api::methods` makes its own answer of it.
+        Some(Answer::Takes { .. }) => {
+            (problem(StatusCode::NOT_FOUND, "nothing is served at this path"), None)
+        }
+        None => (busy("the server has too much to do; try again"), None),
+    };
+    if let Some(value) = tag.and_then(|tag| HeaderValue::try_from(format!("\"{tag}\"")).ok()) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    // Kept, and asked for again each time.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+fn json(body: Bytes) -> Reply {
+    let mut response = Response::new(Full::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What a command would be told.
+pub fn refused(error: &ProtocolError) -> Reply {
+    let status = match error.code {
+        Code::BadRequest => StatusCode::BAD_REQUEST,
+        Code::BadPattern => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::NOT_FOUND,
+    };
+    let mut response = problem(status, &error.message);
+    if let Some(wait_ms) = error.retry_after_ms {
+        retry_after(&mut response, wait_ms);
+    }
+    response
+}
+
+/// Refuses what was too much at once.
+pub fn limited(why: &str, wait_ms: u64) -> Reply {
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, why);
+    retry_after(&mut response, wait_ms);
+    response
+}
+
+/// It is said in whole seconds (RFC 9110 10.2.3), and never too early.
+fn retry_after(response: &mut Reply, wait_ms: u64) {
+    response.headers_mut().insert(header::RETRY_AFTER, wait_ms.div_ceil(1000).into());
+}
+
+/// Refuses for the moment.
+pub fn busy(detail: &str) -> Reply {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    response
+}

@@ -1,0 +1,390 @@
+//! What each path of the public listeners answers. Metrics and health are on the admin listener alone.
+//!
+//! Every request is judged in one order: the host it is for, the page it comes from, and then the rest. A strange host or
+//! page learns nothing but that.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
+
+use crate::fanout::arrival::{Kind, Opening, TickId};
+use crate::fanout::enquiry::Asker;
+use tickerd_model::close::CloseCode;
+use tickerd_model::encoding::Encoding;
+use tickerd_model::host::Host;
+use tickerd_model::web_origin::Listed;
+
+use super::api::{self, Api, Wanted};
+use super::budgets::Budgets;
+use super::cors::{self, Page};
+use super::handshake::{self, Refusal};
+use super::hosts::{Door, Hosts};
+use super::kept::serve;
+use super::limits::{self, Place};
+use super::metrics::{Metrics, Outcome};
+use super::opening::{self, Pairs, Query};
+use super::origin::Origins;
+use super::page;
+use super::peer::who;
+use super::problem::problem;
+use super::reply::{self, Looks, Reply};
+use super::stop::Stop;
+
+/// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
+/// Where the feeds are listed.
+pub const FEEDS: &str = "/v1/feeds";
+/// The type of documents.
+const JSON: &str = "application/json";
+/// What an event stream answers to.
+const STREAM_METHODS: &str = "GET, OPTIONS";
+/// What a query of `/v1/sse` may say. The last is what libraries write that cannot send the header.
+const STREAM: [&str; 5] = ["topics", "rate", "mode", "name", "lastEventId"];
+
+pub struct Routes {
+    pub(super) settings: Settings,
+    hosts: Hosts,
+    origins: Origins,
+    api: Api,
+    budgets: Arc<Budgets>,
+    pub(super) metrics: Arc<Metrics>,
+    documents: Documents,
+}
+
+/// What routes are told by the configuration.
+#[derive(Debug)]
+pub struct Settings {
+    pub hosts: Vec<Host>,
+    pub origins: Vec<Listed>,
+    pub echo: bool,
+    /// permessage-deflate's window in bits, if it is to be had.
+    pub deflate: Option<u8>,
+}
+
+/// What a request comes with, besides itself.
+pub struct Visit<'a> {
+    /// `None` for unix peers.
+    pub peer: Option<IpAddr>,
+    pub door: Door,
+    /// The connection's place, or why it has none.
+    pub place: Result<&'a Place, limits::Full>,
+    pub stop: &'a Stop,
+}
+
+/// Finds what is made while the server runs: the document at a path. Called on the server's thread; must not block.
+pub type Documents = Arc<dyn Fn(&str) -> Option<Document> + Send + Sync>;
+
+/// JSON that is served as it is.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub bytes: Bytes,
+    /// Quotes included; new whenever the bytes are.
+    pub etag: HeaderValue,
+}
+
+/// What a request gets.
+pub enum Answer {
+    /// A response.
+    Now(Reply),
+    /// A response's head, and what the connection becomes once it is sent.
+    Upgrade(Reply, Kind, Encoding),
+    /// The head of an upgrade after which nothing comes but this close, with what there is to say.
+    Close(Reply, CloseCode, String),
+    /// A response, once a shard has been asked.
+    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+}
+
+impl From<Reply> for Answer {
+    fn from(response: Reply) -> Answer {
+        Answer::Now(response)
+    }
+}
+
+/// Where a request goes. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Socket,
+    Echo,
+    Stream,
+    Topics,
+    /// The list of feeds.
+    Feeds,
+    /// The page and documents.
+    Other,
+}
+
+impl Routes {
+    pub fn new(
+        settings: Settings,
+        asker: Asker,
+        budgets: Budgets,
+        metrics: Arc<Metrics>,
+        documents: Documents,
+    ) -> Routes {
+        Routes {
+            hosts: Hosts::new(settings.hosts.clone()),
+            origins: Origins::new(settings.origins.clone()),
+            settings,
+            api: Api::new(asker),
+            budgets: Arc::new(budgets),
+            metrics,
+            documents,
+        }
+    }
+
+    /// Answers one request.
+    pub fn answer(&self, mut request: Request<Incoming>, visit: &Visit<'_>) -> Answer {
+        let way = match request.uri().path() {
+            "/ws" => Way::Socket,
+            "/echo" if self.settings.echo => Way::Echo,
+            "/v1/sse" => Way::Stream,
+            path if path.starts_with("/v1/topics") => Way::Topics,
+            FEEDS => Way::Feeds,
+            _ => Way::Other,
+        };
+        let page = match self.admit(&request, way, visit) {
+            Ok(page) => page,
+            Err(refusal) => return finished(self.refuse(refusal, way), secure),
+        };
+        let is_socket = matches!(way, Way::Socket | Way::Echo);
+        let answer = match (way, visit.place) {
+            // Who has no place learns nothing else, and only a page's handshake is told it by a close.
+            (way, Err(full)) if page.is_none() || !is_socket || handshake::check(&request).is_err() => {
+                self.refuse(full.into(), way)
+            }
+            (Way::Socket | Way::Echo, place) => self.upgrade(&mut request, page.is_some(), |request| {
+                self.check_room(visit)?;
+                let kind = match way {
+                    Way::Echo => Kind::Echo,
+                    _ => {
+                        let query = opening::parse(request.uri().query());
+                        let Query { opening, name } = query.map_err(Refusal::bad_request)?;
+                        Kind::Ticker { opening, name }
+                    }
+                };
+                count(place, request, visit)?;
+                Ok(kind)
+            }),
+            (Way::Stream, _) => self.stream(&request, visit),
+            (Way::Topics, _) => self.topics(request, page.is_some(), visit),
+            (Way::Feeds, _) => self.feeds(&request),
+            (Way::Other, _) => self.kept(&request),
+        };
+        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds);
+        finished(answer, move |response| {
+            if has_pages {
+                cors::allow(page.as_ref(), response);
+            }
+            secure(response);
+        })
+    }
+
+    /// Whether a request may come in: the page it is from, if it is from one.
+    fn admit<B>(&self, request: &Request<B>, way: Way, visit: &Visit<'_>) -> Result<Option<Page>, Refusal> {
+        let target = self.hosts.check(request, visit.door)?;
+        if way == Way::Other {
+            return Ok(None);
+        }
+        let origin = handshake::check_origin(request.headers(), &self.origins, &target)?;
+        let said = request.headers().get(header::ORIGIN);
+        Ok(origin
+            .zip(said)
+            .map(|(origin, said)| Page { origin: said.clone(), trusted: self.origins.trusts(&origin) }))
+    }
+
+    /// Refuses whatever was asked.
+    fn refuse(&self, refusal: Refusal, way: Way) -> Answer {
+        let is_handshake = matches!(way, Way::Socket | Way::Echo | Way::Stream);
+        if is_handshake || matches!(refusal.outcome, Outcome::OverCapacity | Outcome::AddressLimit) {
+            tracing::debug!(?refusal, "refused a handshake");
+            self.metrics.handshake(refusal.outcome);
+        }
+        refusal.into_response().into()
+    }
+
+    /// The page, or a document.
+    fn kept<B>(&self, request: &Request<B>) -> Answer {
+        let path = request.uri().path();
+        match (page::asset(path), (self.documents)(path)) {
+            (Some(asset), _) => {
+                let (etag, bytes) = (HeaderValue::from_static(asset.etag), Bytes::from_static(asset.bytes));
+                serve(bytes, asset.content_type, etag, request).into()
+            }
+            (None, Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
+            (None, None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
+        }
+    }
+
+    /// The list of feeds.
+    fn feeds<B>(&self, request: &Request<B>) -> Answer {
+        match *request.method() {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => return cors::options(cors::METHODS).into(),
+            _ => return api::not_allowed(cors::METHODS).into(),
+        }
+        match (Pairs::read(request.uri().query(), &[]), (self.documents)(FEEDS)) {
+            (Err(why), _) => problem(StatusCode::BAD_REQUEST, &why).into(),
+            (Ok(_), Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
+            (Ok(_), None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
+        }
+    }
+
+    /// Answers what is asked of topics.
+    fn topics(&self, request: Request<Incoming>, is_page: bool, visit: &Visit<'_>) -> Answer {
+        match *request.method() {
+            Method::GET | Method::HEAD => self.value(&request, visit),
+            Method::POST => {
+                let paid = self.afford(visit.peer, &request);
+                match paid.and_then(|whose| Ok((whose, Api::read_post(&request)?))) {
+                    Ok((whose, to)) => {
+                        Answer::Later(Box::pin(self.api.publish(to, whose, request.into_body())))
+                    }
+                    Err(response) => (*response).into(),
+                }
+            }
+            // What then comes is told why it is refused, which a page can only read behind this.
+            _ if is_page && cors::is_preflight(&request) => cors::options(api::TOPIC_METHODS).into(),
+            _ => Answer::Later(Box::pin(self.api.methods(&request))),
+        }
+    }
+
+    fn value<B>(&self, request: &Request<B>, visit: &Visit<'_>) -> Answer {
+        let wanted = Api::read(request).and_then(|wanted| {
+            // A list is a look at all topics; all else is answered from what is at hand.
+            let is_list = matches!(wanted, Wanted::Topics { .. });
+            let whose = if is_list { self.afford(visit.peer, request)? } else { None };
+            Ok((wanted, whose))
+        });
+        match wanted {
+            Ok((wanted, whose)) => {
+                let answered = self.api.answer(wanted, visit.stop.clone());
+                let budgets = self.budgets.clone();
+                Answer::Later(Box::pin(async move {
+                    let mut response = answered.await;
+                    if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
+                        budgets.charge_looks(address, looks);
+                    }
+                    response
+                }))
+            }
+            Err(response) => (*response).into(),
+        }
+    }
+
+    /// Takes a request out of its address's share. Whose that is, if anyone's.
+    fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<Option<IpAddr>, Box<Reply>> {
+        self.budgets.take(peer, request.headers()).map_err(|(wait_ms, why)| {
+            self.metrics.refuse_request();
+            Box::new(reply::limited(&why, wait_ms))
+        })
+    }
+
+    /// Answers who asks for an event stream.
+    fn stream<B>(&self, request: &Request<B>, visit: &Visit<'_>) -> Answer {
+        match *request.method() {
+            Method::GET => {}
+            Method::OPTIONS => return cors::options(STREAM_METHODS).into(),
+            _ => {
+                self.metrics.handshake(Outcome::Method);
+                return api::not_allowed(STREAM_METHODS).into();
+            }
+        }
+        let kind = self.check_room(visit).and_then(|()| {
+            let kind = events(request).map_err(Refusal::bad_request)?;
+            count(visit.place, request, visit)?;
+            Ok(kind)
+        });
+        let kind = match kind {
+            Ok(kind) => kind,
+            Err(refusal) => return self.refuse(refusal, Way::Stream),
+        };
+        self.metrics.handshake(Outcome::Ok);
+        let mut response = Response::new(Full::default());
+        for (name, value) in [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-store"),
+            // nginx would gather events before it passes them on.
+            (HeaderName::from_static("x-accel-buffering"), "no"),
+        ] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        // It ends with the connection. hyper says so in a response of HTTP/1.0 alone; in one of 1.1 it would cut what
+        // shards write into chunks.
+        *response.version_mut() = Version::HTTP_10;
+        Answer::Upgrade(response, kind, Encoding::Sse)
+    }
+
+    /// Whether there is room for one more, here and now.
+    fn check_room(&self, visit: &Visit<'_>) -> Result<(), Refusal> {
+        if visit.stop.is_requested() {
+            // The shards see off those whom they have; who comes now is better off elsewhere at once.
+            return Err(Refusal::stopping());
+        }
+        visit.place.map(drop).map_err(Refusal::from)
+    }
+}
+
+/// Counts a connection that will stay for whom it is.
+fn count<B>(
+    place: Result<&Place, limits::Full>,
+    request: &Request<B>,
+    visit: &Visit<'_>,
+) -> Result<(), Refusal> {
+    Ok(place?.count_for(who(visit.peer, request.headers()))?)
+}
+
+/// What an event stream is to bring, and to whom.
+fn events<B>(request: &Request<B>) -> Result<Kind, String> {
+    let pairs = Pairs::read(request.uri().query(), &STREAM)?;
+    let opening = pairs.opening()?.ok_or("name the topics: /v1/sse?topics=feed.name,feed.*")?;
+    // What is no id of this server's is an id of another, whose past is not had here either.
+    let last = match request.headers().get("last-event-id") {
+        Some(id) => Some(id.to_str().unwrap_or("?")),
+        None => pairs.one("lastEventId")?,
+    };
+    let last = last.filter(|id| !id.is_empty()).map(|id| TickId::parse(id).unwrap_or_default());
+    Ok(Kind::Ticker { opening: Some(Opening { last, ..opening }), name: pairs.name()? })
+}
+
+/// Completes whatever is answered.
+fn finished(answer: Answer, finish: impl FnOnce(&mut Reply) + Send + 'static) -> Answer {
+    match answer {
+        Answer::Now(mut response) => {
+            finish(&mut response);
+            Answer::Now(response)
+        }
+        Answer::Upgrade(mut response, kind, encoding) => {
+            finish(&mut response);
+            Answer::Upgrade(response, kind, encoding)
+        }
+        Answer::Close(mut response, code, detail) => {
+            finish(&mut response);
+            Answer::Close(response, code, detail)
+        }
+        Answer::Later(response) => Answer::Later(Box::pin(async {
+            let mut response = response.await;
+            finish(&mut response);
+            response
+        })),
+    }
+}
+
+/// Headers of every response but the 101, which browsers read none of.
+fn secure(response: &mut Reply) {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+}

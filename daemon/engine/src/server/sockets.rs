@@ -1,0 +1,80 @@
+//! WebSocket handshakes: what is right is upgraded, and what is wrong is told so that its author can read it.
+//!
+//! A program reads the status and the body of a refusal. A page cannot: to it every refused handshake is an end without a
+//! word (WHATWG websockets, "fail the WebSocket connection"). So a page that may come in gets its WebSocket, and on it
+//! nothing but a close that says why.
+
+use fastwebsockets::upgrade;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::{self, HeaderValue};
+
+use crate::fanout::arrival::Kind;
+use tickerd_model::encoding::Encoding;
+use tickerd_model::protocol::SUBPROTOCOL_MSGPACK;
+
+use super::extensions::{self, Agreed};
+use super::handshake::{self, Refusal};
+use super::metrics::Outcome;
+use super::reply::Reply;
+use super::routes::{Answer, Routes};
+
+impl Routes {
+    /// Answers a handshake whose host and page were admitted; `kind` says what else is wrong, or what it is for.
+    pub(super) fn upgrade<B>(
+        &self,
+        request: &mut Request<B>,
+        is_page: bool,
+        kind: impl FnOnce(&Request<B>) -> Result<Kind, Refusal>,
+    ) -> Answer {
+        let judged = handshake::check(request).and_then(|()| {
+            let kind = kind(request).and_then(|kind| Ok((kind, handshake::subprotocol(request.headers())?)));
+            let (response, _) = upgrade::upgrade(&mut *request)
+                .map_err(|error| Refusal::bad_request(format!("not a WebSocket handshake: {error}")))?;
+            Ok((kind, response.map(|_| Full::default())))
+        });
+        let refusal = match judged {
+            Ok((Ok((kind, protocol)), response)) => return self.accept(request, response, kind, protocol),
+            Ok((Err(refusal), response)) if is_page => return self.close(request, response, &refusal),
+            Ok((Err(refusal), _)) | Err(refusal) => refusal,
+        };
+        tracing::debug!(?refusal, "refused a handshake");
+        self.metrics.handshake(refusal.outcome);
+        refusal.into_response().into()
+    }
+
+    fn accept<B>(
+        &self,
+        request: &Request<B>,
+        mut response: Reply,
+        kind: Kind,
+        protocol: Option<&'static str>,
+    ) -> Answer {
+        let mut encoding = match protocol {
+            Some(SUBPROTOCOL_MSGPACK) => Encoding::Msgpack,
+            _ => Encoding::Json,
+        };
+        let agreed = self.settings.deflate.and_then(|bits| extensions::negotiate(request.headers(), bits));
+        if let Some(Agreed { window, answer }) = agreed
+            && let Ok(value) = HeaderValue::try_from(answer)
+        {
+            response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
+            encoding = encoding.deflated(window);
+        }
+        if let Some(protocol) = protocol {
+            let value = HeaderValue::from_static(protocol);
+            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+        }
+        self.metrics.handshake(Outcome::Ok);
+        Answer::Upgrade(response, kind, encoding)
+    }
+
+    fn close<B>(&self, request: &Request<B>, mut response: Reply, refusal: &Refusal) -> Answer {
+        tracing::debug!(?refusal, "refused a page's handshake with a close");
+        self.metrics.handshake(refusal.outcome);
+        if let Some(protocol) = handshake::first_offered(request.headers()) {
+            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        Answer::Close(response, refusal.close(), refusal.detail.clone())
+    }
+}

@@ -1,0 +1,145 @@
+//! How topics and ticks lie on disk: fixed numbers, little-endian, and then what has no fixed length.
+//!
+//! What is read is judged as strictly as what a feed says: nobody knows who wrote the file.
+
+use tickerd_model::json;
+use tickerd_model::normalise::{VALUE_BYTES_MAX, VALUE_DEPTH_MAX, check_kind};
+use tickerd_model::rooms::KIND;
+use tickerd_model::sample::Class;
+use tickerd_model::tick::Tick;
+use tickerd_model::topic::{self, Topic};
+
+/// Longest name of a publisher.
+const FROM_BYTES_MAX: usize = 128;
+/// Whole numbers above this are no JSON numbers to many clients; a real one is far below.
+const NUMBER_MAX: u64 = 1 << 53;
+
+/// A topic, its newest tick, and up to which number its ticks are gone.
+#[derive(Debug, Clone)]
+pub struct TopicRow {
+    pub newest: Tick,
+    pub floor: u64,
+}
+
+/// A topic's row; its name is the key.
+pub fn write_topic(newest: &Tick, floor: u64) -> Vec<u8> {
+    let kind = newest.topic.kind().as_bytes();
+    let mut row = vec![
+        match newest.topic.class() {
+            Class::State => 1,
+            Class::Event => 2,
+        },
+        kind.len() as u8,
+    ];
+    row.extend_from_slice(kind);
+    row.extend_from_slice(&floor.to_le_bytes());
+    row.extend_from_slice(&newest.seq.to_le_bytes());
+    row.extend_from_slice(&write_tick(newest));
+    row
+}
+
+/// A tick's row; its topic's name and its number are the key.
+pub fn write_tick(tick: &Tick) -> Vec<u8> {
+    let mut row = Vec::with_capacity(24 + tick.value.len());
+    for number in [tick.n, tick.ts, tick.src_ts] {
+        row.extend_from_slice(&number.to_le_bytes());
+    }
+    let from = tick.from.as_deref().unwrap_or_default();
+    // A publisher's name is far shorter; one that is not is not kept.
+    let from = Some(from).filter(|from| from.len() <= FROM_BYTES_MAX).unwrap_or_default();
+    row.push(from.len() as u8);
+    row.extend_from_slice(from.as_bytes());
+    row.extend_from_slice(&tick.value);
+    row
+}
+
+/// Reads what [`write_topic`] wrote; `None` if nobody could have.
+pub fn read_topic(name: &str, mut row: &[u8]) -> Option<TopicRow> {
+    topic::check(name.as_bytes()).ok()?;
+    let class = match take(&mut row, 1)? {
+        [1] => Class::State,
+        [2] => Class::Event,
+        _ => return None,
+    };
+    let kind_bytes = usize::from(*take(&mut row, 1)?.first()?);
+    let kind = take(&mut row, kind_bytes)?;
+    // What clients publish is of a kind that no feed may have.
+    let kind = if kind == KIND.as_bytes() { KIND } else { check_kind(kind).ok()? };
+    let topic = Topic::new(name, kind, class);
+    let (floor, seq) = (number(&mut row)?, number(&mut row)?);
+    let newest = read_tick(&topic, seq, row)?;
+    (floor <= seq).then_some(TopicRow { newest, floor })
+}
+
+/// Reads what [`write_tick`] wrote; `None` if nobody could have.
+pub fn read_tick(topic: &Topic, seq: u64, mut row: &[u8]) -> Option<Tick> {
+    let (n, ts, src_ts) = (number(&mut row)?, number(&mut row)?, number(&mut row)?);
+    let from_bytes = usize::from(*take(&mut row, 1)?.first()?);
+    let from = std::str::from_utf8(take(&mut row, from_bytes)?).ok()?;
+    if !from.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-')) {
+        return None;
+    }
+    let from = (!from.is_empty()).then(|| from.into());
+    let value = Some(row).filter(|value| value.len() <= VALUE_BYTES_MAX);
+    let value = json::compact(value?, VALUE_DEPTH_MAX).ok()?;
+    let is_numbered = seq > 0 && seq <= NUMBER_MAX && seq <= n;
+    is_numbered.then(|| Tick { topic: topic.clone(), seq, n, ts, src_ts, from, value, merged: 0 })
+}
+
+fn number(row: &mut &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(take(row, 8)?.try_into().ok()?)).filter(|number| *number <= NUMBER_MAX)
+}
+
+fn take<'a>(row: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = row.split_at_checked(bytes)?;
+    *row = rest;
+    Some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(value: &str) -> Tick {
+        let topic = Topic::new("f.a", "quote", Class::Event);
+        Tick {
+            topic,
+            seq: 5,
+            n: 9,
+            ts: 3,
+            src_ts: 2,
+            from: Some("user:ann".into()),
+            value: value.as_bytes().into(),
+            merged: 0,
+        }
+    }
+
+    #[test]
+    fn rows_are_read_as_they_were_written() {
+        let said = tick(r#"{"p":"1.10"}"#);
+        let TopicRow { newest, floor } = read_topic("f.a", &write_topic(&said, 4)).unwrap();
+        assert_eq!((newest.topic.kind(), newest.topic.class(), floor), ("quote", Class::Event, 4));
+        assert_eq!((newest.seq, newest.n, newest.ts, newest.src_ts), (5, 9, 3, 2));
+        assert_eq!((newest.value, newest.from), (said.value, said.from));
+    }
+
+    #[test]
+    fn what_nobody_wrote_is_not_read() {
+        let good = write_topic(&tick("1"), 4);
+        assert!(read_topic("f..a", &good).is_none(), "no name");
+        assert!(read_topic("f.a", &write_topic(&tick("1"), 6)).is_none(), "more is gone than there was");
+        for value in ["", "{", "\"\u{1}\"", "1 2", &"1".repeat(50_000)] {
+            assert!(read_topic("f.a", &write_topic(&tick(value), 4)).is_none(), "{value:.20}");
+        }
+        for bytes in 0..good.len() {
+            assert!(read_topic("f.a", &good[..bytes]).is_none(), "cut at {bytes}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_judged(row in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = read_topic("f.a", &row);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How a host looks to a plugin. The daemon's has one face; `tickerd plugin check` puts on others, to see what a plugin does
+//! on a tickerd of tomorrow, at another time of day, or when its samples are refused.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use tickerd_process::clock::now_unix_ms;
+use tickerd_sdk::abi::TkrStatus;
+
+/// Words of memory behind a host's table that are its own.
+pub const BEYOND_WORDS: usize = 16;
+/// Real time that a sleep takes at most under a virtual clock, in milliseconds.
+const SLEEP_MS_MAX: u64 = 20;
+
+/// Changes what `emit` answers; gets what it would have been.
+pub type Answer = Arc<dyn Fn(TkrStatus) -> TkrStatus + Send + Sync>;
+
+/// See the module. The default is the daemon's.
+#[derive(Clone, Default)]
+pub struct Face {
+    /// Minor versions of the ABI that the host is ahead of this one.
+    pub minors_ahead: u32,
+    /// What is behind the table.
+    pub beyond: Beyond,
+    /// The time that plugins are told; none: the real one.
+    pub clock: Option<Arc<Clock>>,
+    /// What `emit` answers; none: the truth.
+    pub answer: Option<Answer>,
+    /// The configuration goes to `create` without a look at its schema.
+    pub config_unchecked: bool,
+    /// Texts for the log, health and errors that were not UTF-8.
+    pub broken_texts: Arc<AtomicU64>,
+}
+
+/// What a plugin finds behind the members of a host's table that this tickerd knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Beyond {
+    /// Nothing that means anything.
+    #[default]
+    Nothing,
+    /// Addresses of nothing, behind a table that says it ends before them: reading on without asking `struct_size` ends
+    /// in a crash.
+    Poison,
+    /// Functions of a later version, in a table that says it is as long.
+    Tomorrow,
+}
+
+impl Face {
+    /// What `emit` answers in place of `status`.
+    pub fn answered(&self, status: TkrStatus) -> TkrStatus {
+        self.answer.as_ref().map_or(status, |answer| answer(status))
+    }
+
+    /// What the plugin is told of the time.
+    pub fn now_unix_ms(&self) -> u64 {
+        self.clock.as_ref().map_or_else(now_unix_ms, |clock| clock.now_unix_ms())
+    }
+
+    /// How long a sleep of `ms` milliseconds really takes.
+    pub fn waits_ms(&self, ms: u64) -> u64 {
+        self.clock.as_ref().map_or(ms, |clock| clock.waits_ms(ms))
+    }
+}
+
+/// A clock that can be set, and on which sleeping takes next to no time.
+#[derive(Debug, Default)]
+pub struct Clock {
+    ahead_ms: AtomicI64,
+}
+
+impl Clock {
+    /// Sets it forward, or back.
+    pub fn jump_ms(&self, by: i64) {
+        self.ahead_ms.fetch_add(by, Ordering::Relaxed);
+    }
+
+    fn now_unix_ms(&self) -> u64 {
+        now_unix_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    fn waits_ms(&self, ms: u64) -> u64 {
+        let waits = ms.min(SLEEP_MS_MAX);
+        self.jump_ms(i64::try_from(ms - waits).unwrap_or(i64::MAX / 4).min(i64::MAX / 4));
+        waits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleeping_moves_the_virtual_clock_and_nothing_else() {
+        let clock = Arc::new(Clock::default());
+        let face = Face { clock: Some(clock.clone()), ..Face::default() };
+        let before = face.now_unix_ms();
+        assert_eq!(face.waits_ms(7), 7);
+        assert_eq!(face.waits_ms(60_000), SLEEP_MS_MAX);
+        assert!(face.now_unix_ms() >= before + 60_000 - SLEEP_MS_MAX);
+        clock.jump_ms(-3_600_000);
+        assert!(face.now_unix_ms() < before);
+        assert_eq!(Face::default().waits_ms(60_000), 60_000);
+    }
+}

@@ -1,0 +1,64 @@
+//! Programs where a plugin is expected.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Bench, scratch, spec};
+use crate::{Isolation, Limits, Source, Spec};
+use tickerd_model::lane::FeedState;
+
+/// Writes a script as another process: what this one had open for writing could not be run by its other tests' children.
+pub fn install(script: &str, path: &Path) {
+    let command = format!("printf '%s' \"$0\" > '{0}' && chmod 755 '{0}'", path.display());
+    assert!(Command::new("sh").args(["-c", &command, script]).status().unwrap().success());
+}
+
+fn plugin(folder: &Path, isolation: Isolation, limits: Limits) -> Spec {
+    let source = Source::Plugin { path: "./feed".into(), isolation };
+    Spec { working_dir: folder.to_owned(), limits, ..spec(source) }
+}
+
+/// Goal: it is run as any program is, which owes no hello.
+#[test]
+fn a_program_may_stand_where_a_library_does() {
+    let folder = scratch();
+    let said = |n: u32| format!(r#"echo '{{"event":"tick","data":{n}}}'"#);
+    let script = format!("#!/bin/sh\n{}\nsleep 0.3\n{}\nexec cat >/dev/null\n", said(1), said(2));
+    install(&script, &folder.path().join("feed"));
+    let hello = Duration::from_millis(50);
+    let limits = Limits { hello, ..super::quick() };
+    let mut bench = Bench::start(plugin(folder.path(), Isolation::Process, limits));
+    bench.until_values(2);
+    assert_eq!(bench.values(), ["1", "2"]);
+    assert_eq!(bench.metrics.restarts("f").get(), 0);
+    bench.stop();
+}
+
+#[test]
+fn what_is_installed_later_is_found_at_the_next_start() {
+    let folder = scratch();
+    let limits = Limits { config_retry: Duration::from_millis(20), ..super::quick() };
+    let mut bench = Bench::start(plugin(folder.path(), Isolation::Process, limits));
+    bench.until_state(FeedState::Down, "waits for a changed configuration");
+    let feed = folder.path().join("feed");
+    install(
+        "#!/bin/sh\necho '{\"event\":\"tick\",\"data\":1}'\nexec cat >/dev/null\n",
+        &folder.path().join("other"),
+    );
+    std::fs::rename(folder.path().join("other"), feed).unwrap();
+    bench.until_values(1);
+    bench.stop();
+}
+
+#[test]
+fn a_program_is_not_run_in_process() {
+    let folder = scratch();
+    install("#!/bin/sh\n", &folder.path().join("feed"));
+    let mut bench = Bench::start(plugin(folder.path(), Isolation::InProcess, super::quick()));
+    bench.until_state(
+        FeedState::Down,
+        "is a program, and a program runs in a process of its own; delete isolation",
+    );
+    bench.stop();
+}

@@ -1,0 +1,44 @@
+//! The tickerd executable as the supervisor starts it: the code is the real one, in the program of these tests.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+
+use nix::unistd::{close, dup2_stdout};
+
+use clap::Parser;
+
+use crate::feed_exec::{self, FeedExecArgs};
+use crate::feed_host::{self, FeedHostArgs};
+use crate::warden;
+
+/// The commands that the supervisor starts.
+#[derive(Parser)]
+enum Command {
+    FeedHost(FeedHostArgs),
+    FeedExec(FeedExecArgs),
+    FeedWarden,
+}
+
+/// What [`crate::Spec::program`] is here.
+pub fn program() -> PathBuf {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/tickerd.sh").into()
+}
+
+/// Not a test of its own: what `tickerd.sh` runs, with the command line behind `--`.
+#[test]
+fn child() {
+    let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").collect();
+    if words.is_empty() {
+        return;
+    }
+    // As the script left it. Opened anew, so that what is started does not inherit it.
+    let out: i32 = std::env::var("STAND_IN_OUT").unwrap().parse().unwrap();
+    dup2_stdout(File::options().write(true).open(format!("/proc/self/fd/{out}")).unwrap()).unwrap();
+    close(out).unwrap();
+    match Command::parse_from(words) {
+        Command::FeedHost(args) => feed_host::run(&args),
+        Command::FeedExec(args) => feed_exec::run(&args),
+        Command::FeedWarden => warden::run(),
+    };
+}

@@ -1,0 +1,378 @@
+//! How old the newest ticks are: state topics without news for too long are stale, until the next news.
+//!
+//! News are ticks, with the same value or another. Event topics never age: nothing happening is nothing wrong. Ages are
+//! taken on the clock that the board is given, which is monotonic, so a step of the wall clock neither ages a topic nor
+//! hides its age. Where the source's own time is heeded, a tick that was old when it came is as old as that: such a topic is
+//! stale though ticks keep coming.
+
+use super::{Board, Place, TopicId};
+use crate::sample::Class;
+use crate::tick::Tick;
+
+/// Looks at a group's ages within one of its greatest: how late, as a part of it, a stale topic may be told at most.
+const LOOKS: u64 = 4;
+
+/// A topic that went stale, or had news again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aged {
+    /// Which.
+    pub topic: TopicId,
+    /// Whether it is stale now.
+    pub is_stale: bool,
+}
+
+/// What one group's topics are like.
+#[derive(Debug, Default)]
+pub(super) struct Ages {
+    /// Its state topics.
+    pub states: usize,
+    /// Those of them that are stale.
+    pub stale: usize,
+    /// Those of an earlier run that were not heard of in this one. They are stale, and say nothing of their feed.
+    pub restored: usize,
+    /// Topics whose newest tick was too old when it came, and that were not told to be stale yet; some may be twice.
+    pub old: Vec<TopicId>,
+    /// The age by the source's time at which a tick is too old, in microseconds; none: that time is not heeded.
+    source_max_age: Option<u64>,
+    /// When a tick of a state topic came last, and when the newest of their values was by its source's time.
+    came: u64,
+    newest: i64,
+    /// Topics count as heard at this time if they were heard earlier.
+    floor: Option<u64>,
+    next_look: u64,
+}
+
+impl Board {
+    /// Says how late it is, in microseconds on the monotonic clock. Ticks that are offered from now on came now.
+    pub fn set_clock(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// Makes stale what had no news for `max_age` microseconds. Cheap while nothing can have got that old: the topics are
+    /// only looked at when the oldest of the last look may be, and at most [`LOOKS`] times within `max_age`.
+    pub fn look(&mut self, group: usize, max_age: u64) {
+        let Some(state) = self.groups.get_mut(group) else { return };
+        for id in std::mem::take(&mut state.ages.old) {
+            let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
+            // It may have ended, or been heard of since.
+            if !place.is_stale
+                && place.topic.class() == Class::State
+                && place.age(self.now, &state.ages) >= max_age
+            {
+                place.is_stale = true;
+                state.ages.stale += 1;
+                self.aged.push(Aged { topic: id, is_stale: true });
+            }
+        }
+        let now = self.now;
+        if now < state.ages.next_look {
+            return;
+        }
+        let mut oldest = 0;
+        for id in &state.topics {
+            let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
+            if place.is_stale || place.topic.class() == Class::Event {
+                continue;
+            }
+            let age = place.age(now, &state.ages);
+            if age >= max_age {
+                place.is_stale = true;
+                state.ages.stale += 1;
+                self.aged.push(Aged { topic: *id, is_stale: true });
+            } else {
+                oldest = oldest.max(age);
+            }
+        }
+        state.ages.next_look = now + (max_age - oldest).max(max_age / LOOKS);
+    }
+
+    /// When [`Board::look`] has something to do for a group; `None` while all that can be stale is.
+    pub fn next_look(&self, group: usize) -> Option<u64> {
+        let ages = &self.groups.get(group)?.ages;
+        (ages.stale < ages.states).then_some(ages.next_look)
+    }
+
+    /// No topic of the group is older than now, whenever it was heard: its source was closed until now, say. What is stale
+    /// stays so until its news.
+    pub fn forgive(&mut self, group: usize) {
+        if let Some(state) = self.groups.get_mut(group) {
+            state.ages.floor = Some(self.now);
+        }
+    }
+
+    /// From now on ticks of a group that were this old by their source's time when they came, in microseconds, are no news.
+    pub fn heed_source(&mut self, group: usize, max_age: Option<u64>) {
+        if let Some(state) = self.groups.get_mut(group) {
+            state.ages.source_max_age = max_age;
+        }
+    }
+
+    /// How old the newest value of a group is by its source's time, in microseconds, if ticks came within the last `max_age`.
+    pub fn old_news(&self, group: usize, max_age: u64) -> Option<u64> {
+        let ages = &self.groups.get(group)?.ages;
+        let comes = ages.source_max_age.is_some() && self.now.saturating_sub(ages.came) < max_age;
+        comes.then(|| since(ages.newest, self.now))
+    }
+
+    /// The topics that went stale or had news again since the last call; those that ended meanwhile may be among them.
+    pub fn take_aged(&mut self) -> Vec<Aged> {
+        std::mem::take(&mut self.aged)
+    }
+
+    /// How many topics of a group are stale.
+    pub fn stale(&self, group: usize) -> usize {
+        self.groups.get(group).map_or(0, |g| g.ages.stale)
+    }
+
+    /// Whether a group has state topics, and each of them is stale.
+    pub fn is_silent(&self, group: usize) -> bool {
+        self.groups.get(group).is_some_and(|g| {
+            let Ages { states, stale, restored, .. } = g.ages;
+            states > restored && stale == states
+        })
+    }
+}
+
+impl Place {
+    /// A tick came. Whether it was too old by its source's time to be news.
+    pub(super) fn hear(&mut self, tick: &Tick, now: u64, ages: &mut Ages) -> bool {
+        let age = match ages.source_max_age {
+            Some(_) => tick.source_age_ms().saturating_mul(1_000),
+            None => 0,
+        };
+        self.heard = signed(now).saturating_sub(signed(age));
+        if self.topic.class() == Class::Event {
+            return false;
+        }
+        ages.newest = if ages.came == 0 { self.heard } else { ages.newest.max(self.heard) };
+        ages.came = now.max(1);
+        ages.source_max_age.is_some_and(|max_age| age >= max_age)
+    }
+
+    /// How long there was no news, in microseconds.
+    fn age(&self, now: u64, ages: &Ages) -> u64 {
+        let heard = ages.floor.map_or(self.heard, |floor| self.heard.max(signed(floor)));
+        since(heard, now)
+    }
+}
+
+fn signed(micros: u64) -> i64 {
+    i64::try_from(micros).unwrap_or(i64::MAX)
+}
+
+fn since(then: i64, now: u64) -> u64 {
+    u64::try_from(signed(now).saturating_sub(then)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::board::Group;
+    use crate::history::Limits;
+    use crate::tick::Tick;
+    use crate::topic::Topic;
+
+    const MAX_AGE: u64 = 1_000;
+
+    fn board() -> Board {
+        Board::new(&[Group { tiers: 1, always: false }], Limits::NONE)
+    }
+
+    fn topic(name: &str) -> Topic {
+        Topic::new(name, "q", Class::State)
+    }
+
+    fn say(board: &mut Board, topic: &Topic, now: u64) {
+        board.set_clock(now);
+        let value = b"1".as_slice().into();
+        board.offer(
+            0,
+            Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 },
+        );
+    }
+
+    fn look(board: &mut Board, now: u64) -> Vec<(u32, bool)> {
+        board.set_clock(now);
+        board.look(0, MAX_AGE);
+        board.take_aged().iter().map(|aged| (aged.topic.0, aged.is_stale)).collect()
+    }
+
+    #[test]
+    fn a_topic_without_news_is_told_once_and_the_same_value_is_news() {
+        let mut board = board();
+        let (a, b) = (topic("f.a"), topic("f.b"));
+        say(&mut board, &a, 0);
+        say(&mut board, &b, 0);
+        assert_eq!(look(&mut board, 999), []);
+        say(&mut board, &b, 999);
+        assert_eq!(look(&mut board, 1_249), [(0, true)], "a quarter late at most");
+        assert_eq!((board.stale(0), board.is_silent(0)), (1, false));
+        assert_eq!(look(&mut board, 1_900), []);
+        assert_eq!(look(&mut board, 2_000), [(1, true)]);
+        assert!(board.is_silent(0));
+        assert_eq!(board.next_look(0), None, "nothing is left to go stale");
+        say(&mut board, &a, 5_000);
+        assert_eq!(look(&mut board, 5_000), [(0, false)]);
+        assert_eq!((board.stale(0), board.is_silent(0)), (1, false));
+    }
+
+    #[test]
+    fn events_never_age_and_are_no_news_of_others() {
+        let mut board = board();
+        let (event, state) = (Topic::new("f.e", "t", Class::Event), topic("f.s"));
+        say(&mut board, &event, 0);
+        assert_eq!(look(&mut board, 9_000), []);
+        assert!(!board.is_silent(0), "a feed of events alone is never silent");
+        say(&mut board, &state, 10_000);
+        say(&mut board, &event, 11_000);
+        assert_eq!(look(&mut board, 11_000), [(1, true)]);
+        assert!(board.is_silent(0));
+    }
+
+    #[test]
+    fn a_topic_that_ends_is_not_stale_any_more() {
+        let mut board = board();
+        let a = topic("f.a");
+        say(&mut board, &a, 0);
+        assert_eq!(look(&mut board, 1_000), [(0, true)]);
+        board.retire(0, &a);
+        assert_eq!((board.stale(0), board.is_silent(0)), (0, false));
+        say(&mut board, &a, 2_000);
+        assert_eq!(look(&mut board, 2_000), [], "it begins anew");
+        assert_eq!(look(&mut board, 3_000), [(0, true)]);
+    }
+
+    /// A tick at `now` that was `age` old by its source's time.
+    fn say_old(board: &mut Board, topic: &Topic, now: u64, age: u64) {
+        board.set_clock(now);
+        let ts = 1_800_000_000_000;
+        let (src_ts, value) = (ts - age / 1_000, b"1".as_slice().into());
+        board.offer(0, Tick { topic: topic.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
+    }
+
+    #[test]
+    fn news_that_are_old_by_their_sources_time_are_none() {
+        const MAX: u64 = 60_000_000;
+        let (mut heedless, mut board) = (board(), board());
+        let (a, b) = (topic("f.a"), topic("f.b"));
+        let look = |board: &mut Board, now: u64| -> Vec<(u32, bool)> {
+            board.set_clock(now);
+            board.look(0, MAX);
+            board.take_aged().iter().map(|aged| (aged.topic.0, aged.is_stale)).collect()
+        };
+        say_old(&mut heedless, &a, 1, 3_600_000_000);
+        assert_eq!(look(&mut heedless, 1), [], "nobody wants to know");
+        board.heed_source(0, Some(MAX));
+        say_old(&mut board, &a, 2, 3_600_000_000);
+        say_old(&mut board, &b, 2, 50_000_000);
+        assert_eq!(look(&mut board, 2), [(0, true)], "at once, though the clock has just begun");
+        assert_eq!(board.old_news(0, MAX), Some(50_000_000));
+        say_old(&mut board, &a, 3, 3_600_000_000);
+        assert_eq!(look(&mut board, 3), [], "it stays so");
+        let due = board.next_look(0).unwrap();
+        assert!(due <= 25_000_000, "{due}");
+        assert_eq!(
+            look(&mut board, 25_000_000),
+            [(1, true)],
+            "ten seconds after it came, and a part of the age"
+        );
+        assert!(board.is_silent(0));
+        say_old(&mut board, &a, 26_000_000, 0);
+        assert_eq!(look(&mut board, 26_000_000), [(0, false)]);
+        // A time in the future, in seconds, or none at all, says nothing.
+        for src_ts in [1_900_000_000_000, 1_800_000_000, 0] {
+            let (ts, value) = (1_800_000_000_000, b"1".as_slice().into());
+            board.offer(0, Tick { topic: b.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
+            assert_eq!(board.stale(0), 0, "{src_ts}");
+        }
+        assert_eq!(board.old_news(0, 1), Some(0));
+        board.set_clock(26_000_000 + MAX);
+        assert_eq!(board.old_news(0, MAX), None, "now nothing comes at all");
+    }
+
+    #[test]
+    fn what_was_forgiven_ages_from_then_on() {
+        let mut board = board();
+        let (a, b) = (topic("f.a"), topic("f.b"));
+        say(&mut board, &a, 0);
+        assert_eq!(look(&mut board, 1_000), [(0, true)]);
+        say(&mut board, &b, 1_500);
+        board.set_clock(50_000);
+        board.forgive(0);
+        assert_eq!(look(&mut board, 50_999), [], "nor is what was stale before fresh");
+        assert_eq!(look(&mut board, 51_250), [(1, true)]);
+        assert_eq!(board.stale(0), 2);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Say(u8),
+        Retire(u8),
+        Pass(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![(0u8..5).prop_map(Op::Say), (0u8..5).prop_map(Op::Retire), (0u64..700).prop_map(Op::Pass),]
+    }
+
+    proptest! {
+        /// Who follows what is told knows which topics are stale: none too early, none later than a quarter of the age,
+        /// if someone looks when it is time.
+        #[test]
+        fn what_is_told_is_how_it_is(ops in prop::collection::vec(op(), 1..200)) {
+            let mut board = board();
+            let topics: Vec<Topic> = (0..5).map(|at| topic(&format!("f.{at}"))).collect();
+            let mut heard: BTreeMap<u8, u64> = BTreeMap::new();
+            let mut told: BTreeMap<u32, bool> = BTreeMap::new();
+            let (mut now, mut looks, mut began) = (0u64, 0u64, 0u64);
+            for op in ops {
+                match op {
+                    Op::Say(at) => {
+                        say(&mut board, &topics[usize::from(at)], now);
+                        heard.insert(at, now);
+                    }
+                    Op::Retire(at) => {
+                        if let Some(id) = board.by_topic.get(&topics[usize::from(at)]) {
+                            told.remove(&id.0);
+                        }
+                        board.retire(0, &topics[usize::from(at)]);
+                        heard.remove(&at);
+                    }
+                    Op::Pass(time) => {
+                        let until = now + time;
+                        // The pulse wakes at each look that is due, and no earlier look does anything.
+                        while let Some(due) = board.next_look(0).filter(|due| *due <= until) {
+                            now = due.max(now);
+                            for (id, is_stale) in look(&mut board, now) {
+                                told.insert(id, is_stale);
+                            }
+                            looks += 1;
+                        }
+                        now = until;
+                    }
+                }
+                for (id, is_stale) in board.take_aged().iter().map(|aged| (aged.topic.0, aged.is_stale)) {
+                    told.insert(id, is_stale);
+                }
+                for (at, heard) in &heard {
+                    let id = board.by_topic[&topics[usize::from(*at)]];
+                    let is_told = told.get(&id.0).copied().unwrap_or_default();
+                    let age = now - heard;
+                    prop_assert!(!is_told || age >= MAX_AGE, "{at} is told to be stale at {age}");
+                    prop_assert!(is_told || age <= MAX_AGE + MAX_AGE / LOOKS, "{at} is not told at {age}");
+                }
+                let stale = heard.keys().filter(|at| {
+                    let id = board.by_topic[&topics[usize::from(**at)]];
+                    told.get(&id.0) == Some(&true)
+                });
+                prop_assert_eq!(stale.count(), board.stale(0));
+                began = began.min(now);
+            }
+            prop_assert!(looks <= (now - began) / (MAX_AGE / LOOKS) + 2, "{looks} looks in {now}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Topics of an earlier run: they are there with their newest tick and their past, and stale until news come.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Aged, Board, Due, STREAM};
+use crate::frame::Frame;
+use crate::sample::Class;
+use crate::tick::Tick;
+use crate::topic::Topic;
+
+/// A topic as an earlier run left it.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// Its feed's place in the configuration.
+    pub group: usize,
+    /// Its newest tick, numbered.
+    pub newest: Tick,
+    /// Ticks up to this number are gone.
+    pub floor: u64,
+    /// The ticks above it that are kept, numbered and in order.
+    pub past: Vec<Tick>,
+}
+
+impl Board {
+    /// Puts topics of an earlier run on a board that is empty, and what is due of them into `due`; that is remembered. `n` is the number of
+    /// that run's newest tick; `now_ms` is the wall clock's time, in Unix milliseconds.
+    pub fn restore(&mut self, restored: Vec<Restored>, n: u64, now_ms: u64, due: &mut Vec<Due>) {
+        self.n = n;
+        // A topic that is not among them may have been there: new ones begin above every number that was given.
+        self.groups.iter_mut().for_each(|group| group.retired_any = true);
+        let (mut past, mut waiting) = (Vec::new(), HashMap::new());
+        for Restored { group, newest, floor, past: ticks } in restored {
+            if group >= self.groups.len() || self.by_name.contains_key(newest.topic.name()) {
+                continue;
+            }
+            let topic = newest.topic.clone();
+            let id = self.introduce(group, &topic);
+            let mut frames: Vec<Arc<Frame>> =
+                ticks.into_iter().map(|tick| Arc::new(Frame::new(tick))).collect();
+            let newest = match frames.pop_if(|frame| frame.tick().seq == newest.seq) {
+                Some(frame) => {
+                    frames.push(frame.clone());
+                    frame
+                }
+                None => Arc::new(Frame::new(newest)),
+            };
+            waiting.insert(id, (floor, newest.clone()));
+            past.extend(frames.into_iter().map(|frame| (id, frame)));
+            let (Some(Some(place)), Some(state)) =
+                (self.places.get_mut(id.0 as usize), self.groups.get_mut(group))
+            else {
+                continue;
+            };
+            place.seq = newest.tick().seq;
+            place.is_restored = true;
+            if topic.class() == Class::State {
+                place.is_stale = true;
+                state.ages.stale += 1;
+                state.ages.restored += 1;
+                self.aged.push(Aged { topic: id, is_stale: true });
+            }
+            let slower = state.dirty.get_mut(1..).unwrap_or_default();
+            let is_newest = place.push(id, &newest, false, slower);
+            due.push(Due { topic: id, tier: STREAM, frame: newest, earlier: None, is_newest });
+        }
+        // The order of all rings is that in which they were pushed, as far as it is known.
+        past.sort_by_key(|(_, frame)| frame.tick().n);
+        let now = i64::try_from(self.now).unwrap_or(i64::MAX);
+        let mut at = i64::MIN;
+        for (id, frame) in past {
+            let age_ms = now_ms.saturating_sub(frame.tick().ts);
+            let pushed = now.saturating_sub(i64::try_from(age_ms.saturating_mul(1_000)).unwrap_or(i64::MAX));
+            at = at.max(pushed);
+            if let Some((floor, newest)) = waiting.remove(&id) {
+                self.history.reopen(id, floor, newest);
+            }
+            self.history.push(id, &[], &frame, at);
+        }
+        for (id, (floor, newest)) in waiting {
+            self.history.reopen(id, floor, newest);
+        }
+        self.history.expire(now);
+    }
+
+    /// The topic of an earlier run that a feed speaks of now, as `topic`. One of another kind is another topic.
+    pub(super) fn adopt(&mut self, group: usize, topic: &Topic) -> Option<super::TopicId> {
+        let id = self.find(topic.name())?;
+        let place = self.places.get(id.0 as usize)?.as_ref().filter(|place| place.is_restored)?;
+        let old = place.topic.clone();
+        if (old.kind(), old.class()) != (topic.kind(), topic.class()) {
+            self.retire(group, &old);
+            return None;
+        }
+        self.by_topic.remove(&old);
+        self.by_topic.insert(topic.clone(), id);
+        Some(id)
+    }
+}

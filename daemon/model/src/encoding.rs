@@ -1,0 +1,221 @@
+//! How a connection's messages are put into bytes, and what puts them there.
+//!
+//! A message is one JSON text, a tick's envelope or the server's own words. Each encoding is a pure function of that text
+//! (and a tick's number), so one set of bytes serves all connections of the same encoding.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write as _;
+
+use crate::opcode::Opcode;
+
+use super::deflate::{Deflater, Settings, WINDOW_BITS_MIN};
+use super::frame;
+use super::msgpack;
+
+/// A comment, which tells proxies and clients that an event stream is alive.
+pub const SSE_COMMENT: &[u8] = b":\n\n";
+
+/// One way to put messages into bytes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// A WebSocket text frame of the JSON text.
+    #[default]
+    Json,
+    /// The same, compressed in the configured window.
+    JsonDeflated,
+    /// The same, compressed in the smallest window, for those whose own is smaller than the configured one.
+    JsonNarrow,
+    /// A WebSocket binary frame of the same in MessagePack.
+    Msgpack,
+    /// The same, compressed in the configured window.
+    MsgpackDeflated,
+    /// The same, compressed in the smallest window.
+    MsgpackNarrow,
+    /// A server-sent event whose data is the JSON text, and whose id is `epoch-n` for ticks.
+    Sse,
+}
+
+/// How far back a compressed message may refer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// As configured.
+    Wide,
+    /// [`WINDOW_BITS_MIN`].
+    Narrow,
+}
+
+impl Encoding {
+    /// How many there are.
+    pub const COUNT: usize = 7;
+
+    /// The same with compressed messages; where there is no such, itself.
+    pub fn deflated(self, window: Window) -> Encoding {
+        match (self, window) {
+            (Encoding::Json, Window::Wide) => Encoding::JsonDeflated,
+            (Encoding::Json, Window::Narrow) => Encoding::JsonNarrow,
+            (Encoding::Msgpack, Window::Wide) => Encoding::MsgpackDeflated,
+            (Encoding::Msgpack, Window::Narrow) => Encoding::MsgpackNarrow,
+            (other, _) => other,
+        }
+    }
+
+    /// In which window its messages are compressed, if they are; then the peer's may be too.
+    pub fn deflate(self) -> Option<Window> {
+        match self {
+            Encoding::JsonDeflated | Encoding::MsgpackDeflated => Some(Window::Wide),
+            Encoding::JsonNarrow | Encoding::MsgpackNarrow => Some(Window::Narrow),
+            Encoding::Json | Encoding::Msgpack | Encoding::Sse => None,
+        }
+    }
+
+    /// Whether its messages are MessagePack in binary frames.
+    pub fn is_msgpack(self) -> bool {
+        matches!(self, Encoding::Msgpack | Encoding::MsgpackDeflated | Encoding::MsgpackNarrow)
+    }
+
+    /// The encoding whose bytes are the same for a message of JSON text this long, and which more connections have.
+    pub fn settle(self, text: usize, settings: &Settings) -> Encoding {
+        match self {
+            Encoding::JsonDeflated | Encoding::JsonNarrow if text < settings.threshold => Encoding::Json,
+            // Nothing in it is further back than the smallest window.
+            Encoding::JsonNarrow if text <= 1 << WINDOW_BITS_MIN => Encoding::JsonDeflated,
+            other => other,
+        }
+    }
+}
+
+/// Puts messages into bytes. Each shard has its own.
+#[derive(Debug)]
+pub struct Encoder {
+    epoch: Box<str>,
+    deflate: Settings,
+    /// Made when they are first needed.
+    wide: RefCell<Option<Deflater>>,
+    narrow: RefCell<Option<Deflater>>,
+    built: Cell<u64>,
+}
+
+impl Encoder {
+    /// `epoch` goes into the ids of server-sent events.
+    pub fn new(epoch: &str, deflate: Settings) -> Encoder {
+        let (wide, narrow) = (RefCell::new(None), RefCell::new(None));
+        Encoder { epoch: epoch.into(), deflate, wide, narrow, built: Cell::new(0) }
+    }
+
+    /// How many messages it has put into bytes.
+    pub fn built(&self) -> u64 {
+        self.built.get()
+    }
+
+    /// How it compresses.
+    pub fn settings(&self) -> &Settings {
+        &self.deflate
+    }
+
+    /// Appends one message of JSON `text`; `n` is the process-wide number of a tick, and 0 for all else.
+    pub fn write(&self, encoding: Encoding, text: &[u8], n: u64, out: &mut Vec<u8>) {
+        self.built.set(self.built.get() + 1);
+        match encoding {
+            Encoding::Json | Encoding::JsonDeflated | Encoding::JsonNarrow => {
+                self.write_frame(Opcode::Text, text, encoding.deflate(), out);
+            }
+            Encoding::Msgpack | Encoding::MsgpackDeflated | Encoding::MsgpackNarrow => {
+                let mut binary = Vec::with_capacity(text.len());
+                msgpack::write(text, &mut binary);
+                self.write_frame(Opcode::Binary, &binary, encoding.deflate(), out);
+            }
+            Encoding::Sse => {
+                if n > 0 {
+                    let written = writeln!(out, "id: {}-{n}", self.epoch);
+                    debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
+                }
+                // Neither an envelope nor any JSON string holds a raw line end, so one line holds it all.
+                out.extend_from_slice(b"data: ");
+                out.extend_from_slice(text);
+                out.extend_from_slice(b"\n\n");
+            }
+        }
+    }
+
+    /// Appends one text or binary frame, compressed if `deflate` says so and it gets shorter by it.
+    fn write_frame(&self, opcode: Opcode, payload: &[u8], deflate: Option<Window>, out: &mut Vec<u8>) {
+        match deflate.filter(|_| payload.len() >= self.deflate.threshold) {
+            Some(window) => self.deflate(window, |deflater| match deflater.deflate(payload) {
+                Some(shorter) => frame::write_compressed(opcode, shorter, out),
+                None => frame::write(opcode, payload, out),
+            }),
+            None => frame::write(opcode, payload, out),
+        };
+    }
+
+    /// Appends one frame that sends a client's message back: compressed where that was agreed on, shorter or not.
+    pub fn write_echo(&self, opcode: Opcode, payload: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
+        match encoding.deflate() {
+            Some(window) => self.deflate(window, |deflater| match deflater.deflate_anyway(payload) {
+                Some(compressed) => frame::write_compressed(opcode, compressed, out),
+                None => frame::write(opcode, payload, out),
+            }),
+            None => frame::write(opcode, payload, out),
+        };
+    }
+
+    fn deflate<T>(&self, window: Window, run: impl FnOnce(&mut Deflater) -> T) -> T {
+        let (deflater, bits) = match window {
+            Window::Wide => (&self.wide, self.deflate.window_bits),
+            Window::Narrow => (&self.narrow, WINDOW_BITS_MIN),
+        };
+        let mut deflater = deflater.borrow_mut();
+        run(deflater.get_or_insert_with(|| Deflater::new(self.deflate.level, bits)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deflate::Inflater;
+
+    fn write(encoding: Encoding, text: &[u8], n: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        Encoder::new("k3v9", Settings::default()).write(encoding, text, n, &mut out);
+        out
+    }
+
+    #[test]
+    fn only_ticks_move_the_last_event_id() {
+        let tick = write(Encoding::Sse, br#"{"event":"quote"}"#, 7);
+        assert_eq!(std::str::from_utf8(&tick), Ok("id: k3v9-7\ndata: {\"event\":\"quote\"}\n\n"));
+        let notice = write(Encoding::Sse, br#"{"event":"notice"}"#, 0);
+        assert_eq!(std::str::from_utf8(&notice), Ok("data: {\"event\":\"notice\"}\n\n"));
+    }
+
+    #[test]
+    fn what_is_short_or_gets_no_shorter_is_sent_as_it_is() {
+        let noise: Vec<u8> = (0..300).map(|_| rand::random()).collect();
+        for text in [&[b'x'; 127][..], &noise] {
+            for encoding in [Encoding::JsonDeflated, Encoding::JsonNarrow] {
+                assert_eq!(write(encoding, text, 1), write(Encoding::Json, text, 1));
+            }
+        }
+        let compressed = write(Encoding::JsonDeflated, &[b'x'; 128], 1);
+        assert_eq!((compressed[0], usize::from(compressed[1])), (0xc1, compressed.len() - 2));
+        let text = Inflater::default().inflate(&compressed[2..], 1000).map(<[u8]>::to_vec);
+        assert_eq!(text, Ok(vec![b'x'; 128]));
+    }
+
+    /// What a form is settled to must be the very bytes that the form itself has.
+    #[test]
+    fn forms_that_are_the_same_are_shared() {
+        let settings = Settings::default();
+        for len in [1, 127, 128, 300, 511, 512, 513, 2000] {
+            let text: Vec<u8> = (0..len).map(|at: usize| b'a' + (at * at % 19) as u8).collect();
+            for encoding in [Encoding::JsonDeflated, Encoding::JsonNarrow, Encoding::Sse] {
+                let settled = encoding.settle(len, &settings);
+                let same =
+                    settled == encoding || len > 250 || write(encoding, &text, 1) == write(settled, &text, 1);
+                assert!(same, "{encoding:?} {len}");
+            }
+            let far = Encoding::JsonNarrow.settle(len, &settings) == Encoding::JsonNarrow;
+            assert_eq!(far, len > 512);
+        }
+    }
+}

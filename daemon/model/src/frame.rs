@@ -1,0 +1,191 @@
+//! The bytes of a tick on the wire, built at most once per encoding and shared by all who get it.
+//!
+//! A data frame depends on the tick alone, never on the connection, the subscription or a token: that is what lets all
+//! share it. Key order is fixed.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::sync::OnceLock;
+
+use super::encoding::{Encoder, Encoding};
+use super::message::Message;
+use super::opcode::Opcode;
+use super::tick::Tick;
+
+/// The WebSocket header of a server's frame: two bytes, and a length where that does not fit into seven bits.
+pub fn header_bytes(payload: usize) -> usize {
+    match payload {
+        0..126 => 2,
+        126..0x1_0000 => 4,
+        _ => 10,
+    }
+}
+
+/// The frame ends its message.
+const FIN: u8 = 0x80;
+/// RSV1: on the first frame of a message it says that the message is compressed, where that was negotiated.
+pub const COMPRESSED: u8 = 0x40;
+/// What a frame costs besides its value, about.
+const FRAME_BYTES: usize = 320;
+
+/// A numbered tick and, once someone needs them, its bytes.
+#[derive(Debug)]
+pub struct Frame {
+    tick: Tick,
+    message: OnceLock<Message>,
+}
+
+impl Frame {
+    /// The board's: the tick must be numbered.
+    pub fn new(tick: Tick) -> Frame {
+        debug_assert!(tick.seq > 0, "the board numbers a tick before it is framed");
+        Frame { tick, message: OnceLock::new() }
+    }
+
+    /// The tick it carries.
+    pub fn tick(&self) -> &Tick {
+        &self.tick
+    }
+
+    /// About what it costs to keep: its value as it came and in its bytes, and what lies around.
+    pub fn weight(&self) -> usize {
+        2 * self.tick.value.len() + FRAME_BYTES
+    }
+
+    /// The whole message as connections of this encoding get it.
+    pub fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
+        self.message().bytes(encoding, encoder)
+    }
+
+    /// The envelope alone: `{"event":…,"data":…}`.
+    pub fn envelope(&self) -> &[u8] {
+        self.message().text()
+    }
+
+    fn message(&self) -> &Message {
+        thread_local! {
+            static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        self.message.get_or_init(|| {
+            SCRATCH.with_borrow_mut(|envelope| {
+                envelope.clear();
+                write_envelope(&self.tick, envelope);
+                Message::new(envelope, self.tick.n)
+            })
+        })
+    }
+}
+
+/// Writes a tick's envelope. Names and kinds hold nothing that JSON would escape, by their grammars.
+fn write_envelope(tick: &Tick, out: &mut Vec<u8>) {
+    let Tick { topic, seq, ts, src_ts, from, value, .. } = tick;
+    let (name, kind) = (topic.name(), topic.kind());
+    let written = write!(out, r#"{{"event":"{kind}","data":{{"topic":"{name}","seq":{seq},"ts":{ts},"#);
+    debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
+    if *src_ts != 0 {
+        let written = write!(out, r#""src_ts":{src_ts},"#);
+        debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
+    }
+    if let Some(from) = from {
+        // An addressee's grammar, like a topic's, holds nothing that JSON would escape.
+        let written = write!(out, r#""from":"{from}","#);
+        debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
+    }
+    out.extend_from_slice(br#""value":"#);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"}}");
+}
+
+/// Appends one frame of `payload` and answers its header's length.
+pub fn write(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> usize {
+    append(0, opcode, payload, out)
+}
+
+/// Appends one frame of a payload that permessage-deflate made.
+pub fn write_compressed(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> usize {
+    append(COMPRESSED, opcode, payload, out)
+}
+
+/// Appends a ping without a payload.
+pub fn write_ping(out: &mut Vec<u8>) {
+    write(Opcode::Ping, b"", out);
+}
+
+/// Appends the pong that answers a ping with `payload`, at most 125 bytes.
+pub fn write_pong(payload: &[u8], out: &mut Vec<u8>) {
+    write(Opcode::Pong, payload, out);
+}
+
+/// A server's frame is whole and not masked. RFC 6455 5.2: the length has the shortest form that fits.
+fn append(reserved: u8, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> usize {
+    out.push(FIN | reserved | opcode as u8);
+    match payload.len() {
+        len @ 0..126 => out.push(len as u8),
+        len @ 126..0x1_0000 => {
+            out.push(126);
+            out.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(127);
+            out.extend((len as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+    header_bytes(payload.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deflate::Settings;
+    use crate::sample::Class;
+    use crate::topic::Topic;
+
+    fn frame(value: &str, src_ts: u64) -> Frame {
+        let topic = Topic::new("stocks.AAPL", "quote", Class::State);
+        Frame::new(Tick {
+            topic,
+            seq: 48213,
+            n: 50000,
+            ts: 1767225600123,
+            src_ts,
+            from: None,
+            value: value.as_bytes().into(),
+            merged: 0,
+        })
+    }
+
+    #[test]
+    fn envelope_is_as_promised() {
+        let plain = frame(r#"{"price":"189.30"}"#, 0);
+        assert_eq!(
+            std::str::from_utf8(plain.envelope()).unwrap(),
+            r#"{"event":"quote","data":{"topic":"stocks.AAPL","seq":48213,"ts":1767225600123,"value":{"price":"189.30"}}}"#
+        );
+        let dated = frame("1", 7);
+        assert!(
+            std::str::from_utf8(dated.envelope())
+                .unwrap()
+                .contains(r#""ts":1767225600123,"src_ts":7,"value":1}"#)
+        );
+        let said = Frame::new(Tick { from: Some("user:ann".into()), ..dated.tick().clone() });
+        let text = String::from_utf8_lossy(said.envelope()).into_owned();
+        assert!(text.contains(r#","src_ts":7,"from":"user:ann","value":1}"#), "{text}");
+    }
+
+    #[test]
+    fn header_fits_the_length() {
+        for (value, header) in [(10, 2), (200, 4), (70_000, 10)] {
+            let frame = frame(&"1".repeat(value), 0);
+            let bytes = frame.bytes(Encoding::Json, &Encoder::new("e", Settings::default()));
+            assert_eq!(bytes[0], 0x81);
+            assert_eq!(bytes.len() - frame.envelope().len(), header);
+            assert_eq!(header_bytes(frame.envelope().len()), header);
+            assert_eq!(bytes[1] & 0x80, 0, "a server never masks");
+        }
+        let mut ping = Vec::new();
+        write_ping(&mut ping);
+        write_pong(b"hi", &mut ping);
+        assert_eq!(ping, [0x89, 0, 0x8a, 2, b'h', b'i']);
+    }
+}

@@ -1,0 +1,72 @@
+//! One message in all its encodings, each built at most once, by whoever needs it first, and shared by all who get it.
+
+use std::sync::OnceLock;
+
+use crate::opcode::Opcode;
+
+use super::encoding::{Encoder, Encoding};
+use super::frame;
+
+/// A message's bytes. Ready as a JSON text frame; in other encodings once someone asks.
+#[derive(Debug)]
+pub struct Message {
+    /// A whole WebSocket text frame.
+    json: Box<[u8]>,
+    /// How much of it is its header.
+    header: u8,
+    /// The process-wide number of a tick, 0 for all else.
+    n: u64,
+    others: OnceLock<Box<Others>>,
+}
+
+/// Apart, since most messages are only ever wanted as JSON.
+type Others = [OnceLock<Box<[u8]>>; Encoding::COUNT];
+
+impl Message {
+    /// `text` is a whole envelope. `n` is the process-wide number of a tick, and 0 for all else.
+    pub fn new(text: &[u8], n: u64) -> Message {
+        // To the byte: what is kept need not be moved into its size.
+        let mut json = Vec::with_capacity(frame::header_bytes(text.len()) + text.len());
+        let header = frame::write(Opcode::Text, text, &mut json) as u8;
+        Message { json: json.into_boxed_slice(), header, n, others: OnceLock::new() }
+    }
+
+    /// The envelope alone: `{"event":…,"data":…}`.
+    pub fn text(&self) -> &[u8] {
+        self.json.get(usize::from(self.header)..).unwrap_or_default()
+    }
+
+    /// The whole message as a connection of this encoding gets it.
+    pub fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
+        let encoding = encoding.settle(self.text().len(), encoder.settings());
+        if encoding == Encoding::Json {
+            return &self.json;
+        }
+        let others = self.others.get_or_init(Box::default);
+        let Some(form) = others.get(encoding as usize) else { return &[] };
+        form.get_or_init(|| {
+            let mut bytes = Vec::with_capacity(self.json.len() + 64);
+            encoder.write(encoding, self.text(), self.n, &mut bytes);
+            bytes.into_boxed_slice()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deflate::Settings;
+
+    #[test]
+    fn a_form_is_built_once_and_shared() {
+        let encoder = Encoder::new("e", Settings::default());
+        let message = Message::new(b"{}", 3);
+        for encoding in [Encoding::Json, Encoding::JsonDeflated, Encoding::JsonNarrow, Encoding::Sse] {
+            let (first, again) = (message.bytes(encoding, &encoder), message.bytes(encoding, &encoder));
+            assert!(std::ptr::eq(first, again), "{encoding:?}");
+        }
+        assert_eq!(message.bytes(Encoding::Json, &encoder), b"\x81\x02{}");
+        assert_eq!(message.bytes(Encoding::Sse, &encoder), b"id: e-3\ndata: {}\n\n");
+        assert_eq!(message.text(), b"{}");
+    }
+}

@@ -1,0 +1,76 @@
+//! What a WebSocket frame is: RFC 6455 section 5.2. Sending and reading are in `frame` and `decoder`.
+
+/// The kind of a frame: the lower four bits of its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opcode {
+    /// More of a message that has begun.
+    Continuation = 0x0,
+    /// A message of text, or its beginning.
+    Text = 0x1,
+    /// A message of bytes, or its beginning.
+    Binary = 0x2,
+    /// The end of the connection.
+    Close = 0x8,
+    /// A question whether the other side is there.
+    Ping = 0x9,
+    /// The answer to that.
+    Pong = 0xa,
+}
+
+impl Opcode {
+    /// The opcode with these four bits; none for those that RFC 6455 reserves.
+    pub fn from_bits(bits: u8) -> Option<Opcode> {
+        Some(match bits {
+            0x0 => Opcode::Continuation,
+            0x1 => Opcode::Text,
+            0x2 => Opcode::Binary,
+            0x8 => Opcode::Close,
+            0x9 => Opcode::Ping,
+            0xa => Opcode::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Whether its frames may come between the fragments of a message.
+    pub fn is_control(self) -> bool {
+        matches!(self, Opcode::Close | Opcode::Ping | Opcode::Pong)
+    }
+}
+
+/// Takes a client's mask off its payload, in place.
+pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    // Sixteen bytes at a time, which compilers turn into one instruction; a multiple of four keeps the mask in step.
+    let mut wide = [0; 16];
+    wide.chunks_exact_mut(4).for_each(|four| four.copy_from_slice(&mask));
+    let mut chunks = payload.chunks_exact_mut(wide.len());
+    for chunk in &mut chunks {
+        chunk.iter_mut().zip(wide).for_each(|(byte, mask)| *byte ^= mask);
+    }
+    chunks.into_remainder().iter_mut().zip(wide).for_each(|(byte, mask)| *byte ^= mask);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_opcodes_are_their_bits_and_others_are_none() {
+        for bits in 0..=0xf {
+            assert_eq!(
+                Opcode::from_bits(bits).map(|opcode| opcode as u8),
+                [0, 1, 2, 8, 9, 10].contains(&bits).then_some(bits)
+            );
+        }
+    }
+
+    #[test]
+    fn a_mask_is_taken_off_byte_by_byte() {
+        let mask = [0x12, 0x34, 0x56, 0x78];
+        for len in 0..70 {
+            let plain: Vec<u8> = (0..len).collect();
+            let mut bytes: Vec<u8> = plain.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]).collect();
+            unmask(&mut bytes, mask);
+            assert_eq!(bytes, plain, "{len}");
+        }
+    }
+}

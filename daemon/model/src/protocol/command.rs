@@ -1,0 +1,315 @@
+//! What clients say: text in, [`Request`] or an error that says what to change out.
+mod complaint;
+mod data;
+mod described;
+mod terms;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::error::{Code, ProtocolError};
+use super::fields;
+use crate::near::near;
+use crate::topic::Pattern;
+
+use data::{HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData};
+
+pub use described::{Described, described};
+pub use terms::{Mode, Terms, terms};
+
+/// Longest text id, in characters.
+const ID_CHARS_MAX: usize = 36;
+/// How much of a client's own text an error shows.
+const SHOWN_CHARS_MAX: usize = 40;
+
+/// A client's name for its command, echoed in the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Id {
+    /// A number.
+    Number(u32),
+    /// At most 36 characters.
+    Text(#[schemars(length(max = 36))] Box<str>),
+}
+
+/// Values that one `history` answers if it does not say how many.
+const HISTORY_LIMIT: usize = 100;
+
+/// Where a client was when it went away.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Since {
+    /// Of which history, as `connected` told.
+    pub epoch: String,
+    /// By exact topic, the number of the last tick it had; 0 is none.
+    pub seq: BTreeMap<String, u64>,
+}
+
+/// A command, checked in its form; whether its topics exist is for others to say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Upsert of subscriptions.
+    Subscribe { topics: Vec<String>, terms: Terms, snapshot: bool, since: Option<Since> },
+    /// Ends subscriptions.
+    Unsubscribe { topics: Vec<String> },
+    /// Lists this connection's subscriptions.
+    Subscriptions,
+    /// Lists the topics that match.
+    Topics { pattern: String },
+    /// Asks for newest values once.
+    Get { topics: Vec<String> },
+    /// A message to a declared topic, or to one of those in it; `value` is JSON as it was written.
+    Publish { topic: String, value: Box<str>, to: Option<String> },
+    /// Asks who is subscribed to a declared topic.
+    Presence { topic: String },
+    /// Asks for the newest ticks of one topic that are kept.
+    History { topic: String, limit: usize },
+    /// Asks for a pong; `t` comes back as it was written.
+    Ping { t: Option<Box<str>> },
+}
+
+impl Command {
+    /// The topics and patterns that it names.
+    pub fn topics(&self) -> &[String] {
+        match self {
+            Command::Subscribe { topics, .. } | Command::Unsubscribe { topics } | Command::Get { topics } => {
+                topics
+            }
+            Command::History { topic, .. } => std::slice::from_ref(topic),
+            Command::Subscriptions
+            | Command::Topics { .. }
+            | Command::Publish { .. }
+            | Command::Presence { .. }
+            | Command::Ping { .. } => &[],
+        }
+    }
+}
+
+/// A command and its id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Without it there is no acknowledgement.
+    pub id: Option<Id>,
+    /// The command.
+    pub command: Command,
+}
+
+/// A message that is no command, with its id if one could be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// The id, to be echoed.
+    pub id: Option<Id>,
+    /// What to change.
+    pub error: ProtocolError,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct IdOnly<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+}
+
+/// Commands of the protocol that this version does not answer yet.
+const NOT_BUILT: [&str; 2] = ["auth", "token"];
+const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, history, publish, presence, ping";
+
+/// Words of other protocols for ours.
+const ALIASES: [(&str, &str); 14] = [
+    ("sub", "subscribe"),
+    ("join", "subscribe"),
+    ("listen", "subscribe"),
+    ("unsub", "unsubscribe"),
+    ("leave", "unsubscribe"),
+    ("pub", "publish"),
+    ("send", "publish"),
+    ("message", "publish"),
+    ("say", "publish"),
+    ("list", "topics"),
+    ("snapshot", "get"),
+    ("values", "get"),
+    ("members", "presence"),
+    ("heartbeat", "ping"),
+];
+
+fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
+    ProtocolError::new(Code::BadRequest, message)
+}
+
+/// A message that could not even be read.
+pub fn refuse(message: impl Into<Cow<'static, str>>) -> Refused {
+    Refused { id: None, error: bad(message) }
+}
+
+/// Reads one message.
+pub fn parse(text: &str) -> Result<Request, Refused> {
+    let none = |why: &str| Refused {
+        id: None,
+        error: bad(format!(
+            "the message must be one JSON object with the keys \"event\" and \"data\": {why}"
+        )),
+    };
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| none(&complaint::of_message(&e)))?;
+    // The parser would also take a list of the values in order.
+    if !is_object(text) {
+        return Err(none("it is a list"));
+    }
+    let data = envelope.data.map_or("{}", RawValue::get);
+    if !is_object(data) {
+        let event = shown(&envelope.event);
+        return Err(Refused {
+            id: None,
+            error: bad(format!("the data of {event} must be an object, such as {{}}")),
+        });
+    }
+    let id = read_id(data).map_err(|error| Refused { id: None, error })?;
+    match read_command(&envelope.event, data) {
+        Ok(command) => Ok(Request { id, command }),
+        Err(error) => Err(Refused { id, error }),
+    }
+}
+
+/// Whether a JSON text is an object.
+fn is_object(json: &str) -> bool {
+    json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
+}
+
+/// A client's own text as an error shows it.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+fn read_id(data: &str) -> Result<Option<Id>, ProtocolError> {
+    // A key that is there twice is told by the command's own reading.
+    let Ok(IdOnly { id: Some(raw) }) = serde_json::from_str::<IdOnly<'_>>(data) else { return Ok(None) };
+    if let Ok(number) = serde_json::from_str::<u32>(raw.get()) {
+        return Ok(Some(Id::Number(number)));
+    }
+    match serde_json::from_str::<String>(raw.get()) {
+        Ok(text) if text.chars().count() <= ID_CHARS_MAX => Ok(Some(Id::Text(text.into()))),
+        _ => Err(bad(format!(
+            "the id must be a whole number from 0 to {} or a text of at most {ID_CHARS_MAX} characters",
+            u32::MAX
+        ))),
+    }
+}
+
+fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
+    match event {
+        "subscribe" => {
+            let data: SubscribeData = read(event, data)?;
+            let mode = match &data.since {
+                Some(since) => Some(mode_since(since, &data)?),
+                None => data.mode,
+            };
+            let rate =
+                data.rate.as_ref().map(|rate| rate.as_str().map_or_else(|| rate.to_string(), str::to_owned));
+            let terms = terms(rate.as_deref(), mode)?;
+            Ok(Command::Subscribe {
+                topics: some_topics(event, data.topics)?,
+                terms,
+                snapshot: data.snapshot.unwrap_or(true),
+                since: data.since,
+            })
+        }
+        "unsubscribe" => {
+            let data: TopicsData = read(event, data)?;
+            Ok(Command::Unsubscribe { topics: some_topics(event, data.topics)? })
+        }
+        "get" => {
+            let data: TopicsData = read(event, data)?;
+            Ok(Command::Get { topics: some_topics(event, data.topics)? })
+        }
+        "history" => {
+            let data: HistoryData = read(event, data)?;
+            match data.limit {
+                Some(0) => Err(bad("the data of history: limit must be at least 1; leave it out for 100")),
+                limit => Ok(Command::History {
+                    topic: data.topic,
+                    limit: limit.map_or(HISTORY_LIMIT, |limit| limit as usize),
+                }),
+            }
+        }
+        "topics" => {
+            let data: MatchData = read(event, data)?;
+            Ok(Command::Topics { pattern: data.r#match.unwrap_or_else(|| "**".into()) })
+        }
+        "publish" => {
+            let PublishData { topic, value, to, .. } = read(event, data)?;
+            Ok(Command::Publish { topic, value: value.get().into(), to })
+        }
+        "presence" => Ok(Command::Presence { topic: read::<TopicData>(event, data)?.topic }),
+        "subscriptions" => read::<NoData>(event, data).map(|_| Command::Subscriptions),
+        "ping" => {
+            let data: PingData<'_> = read(event, data)?;
+            match data.t.map(RawValue::get) {
+                // The digits come back as they were written, so they are never read as a number.
+                Some(t) if !t.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
+                    Err(bad("the data of ping: t must be a number"))
+                }
+                t => Ok(Command::Ping { t: t.map(Into::into) }),
+            }
+        }
+        other if NOT_BUILT.contains(&other) => Err(ProtocolError::new(
+            Code::UnknownEvent,
+            format!("{other} is not built yet; this version answers {BUILT}"),
+        )),
+        other => {
+            let shown = shown(other);
+            let alias = ALIASES.iter().find(|(word, _)| *word == other).map(|(_, command)| *command);
+            let hint = match alias.or_else(|| near(&shown, BUILT.split(", "))) {
+                Some(command) => format!("did you mean {command}? This"),
+                None => "this".to_owned(),
+            };
+            let message = format!("there is no command {shown:?}; {hint} version answers {BUILT}");
+            Err(ProtocolError::new(Code::UnknownEvent, message))
+        }
+    }
+}
+
+/// The mode of a `subscribe` that says where its client was: only who gets every tick can have missed some.
+fn mode_since(since: &Since, data: &SubscribeData) -> Result<Mode, ProtocolError> {
+    if data.mode == Some(Mode::Latest) {
+        return Err(bad(
+            "since is for mode \"all\": in mode \"latest\" the snapshot is all there is to have",
+        ));
+    }
+    let topics: HashSet<&str> = data.topics.iter().map(String::as_str).collect();
+    let stray = since.seq.keys().find(|name| !topics.contains(name.as_str()) || Pattern::is_pattern(name));
+    match stray {
+        None => Ok(Mode::All),
+        Some(name) => {
+            let shown = shown(name);
+            Err(bad(format!(
+                "since.seq names {shown:?}, which is not an exact topic among this command's topics"
+            )))
+        }
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(event: &str, data: &'a str) -> Result<T, ProtocolError> {
+    serde_json::from_str(data)
+        .map_err(|e| bad(complaint::of_data(event, fields::holding(data, &e).as_deref(), &e)))
+}
+
+fn some_topics(event: &str, topics: Vec<String>) -> Result<Vec<String>, ProtocolError> {
+    if topics.is_empty() {
+        return Err(bad(format!("{event} names no topics; write \"topics\":[\"feed.name\"]")));
+    }
+    Ok(topics)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! What stands in the `data` of each command, as it is written. The same types give the schemas that others read.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Id, Mode, Since};
+use crate::protocol::{fields, shape};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscribeData {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    /// Topics and patterns.
+    #[schemars(schema_with = "shape::names")]
+    pub topics: Vec<String>,
+    /// Shortest time between two pushes of a topic; none: the feed's own.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_rate")]
+    pub rate: Option<serde_json::Value>,
+    /// None: what each topic's class says.
+    pub mode: Option<Mode>,
+    /// Whether the newest value of each topic follows at once; none: it does.
+    pub snapshot: Option<bool>,
+    /// Where the client was when it went away, for mode `all`.
+    #[serde(default, deserialize_with = "fields::object")]
+    pub since: Option<Since>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicsData {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    #[schemars(schema_with = "shape::names")]
+    pub topics: Vec<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryData {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: String,
+    /// How many of the newest at most; none: 100.
+    #[schemars(range(min = 1))]
+    pub limit: Option<u32>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MatchData {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    /// None: `**`, all of them.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_pattern")]
+    pub r#match: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishData<'a> {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    /// One that was declared with `publish`.
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: String,
+    /// Any JSON; its digits are kept.
+    #[serde(borrow)]
+    #[schemars(schema_with = "shape::any")]
+    pub value: &'a RawValue,
+    /// To one alone: `user:NAME`, or `conn:` and what the other was told in `connected`.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_addressee")]
+    pub to: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicData {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    /// One that was declared with `presence`.
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PingData<'a> {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    /// Comes back as it was written.
+    #[serde(borrow, default)]
+    #[schemars(schema_with = "shape::optional_number")]
+    pub t: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoData {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+}

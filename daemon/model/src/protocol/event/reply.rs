@@ -1,0 +1,281 @@
+//! What answers a command: each carries the `id` that the command had.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::protocol::command::{Id, Mode};
+use crate::protocol::error::ProtocolError;
+use crate::protocol::shape;
+
+/// A subscription to an exact topic, as granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TopicGrant {
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: Box<str>,
+    /// Snapshot ticks are at most this, live ones above; 0 before the topic's first tick.
+    pub seq: u64,
+    #[schemars(schema_with = "shape::rate")]
+    pub rate: String,
+    pub mode: Mode,
+    /// After `since`: whether every tick that was missed follows; if not, the newest does. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<bool>,
+    /// `false`: its feed runs and has spoken, and has no such topic yet. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<bool>,
+    /// With `known`, in `subscribed`: which may have been meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// A subscription to a pattern, as granted. Its rate is what was asked, since each match rounds it for its own feed, or the
+/// slowest that any of these has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PatternGrant {
+    #[schemars(schema_with = "shape::pattern")]
+    pub pattern: Box<str>,
+    /// Topics it matches now.
+    pub count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shape::rate")]
+    pub rate: Option<String>,
+    pub mode: Mode,
+    /// What may have been meant; absent where there is no doubt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// A topic of a command that could not be served; the others were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Failed {
+    /// As it was asked for.
+    pub topic: String,
+    #[schemars(schema_with = "shape::code")]
+    pub code: u16,
+    pub message: String,
+}
+
+impl Failed {
+    /// The topic's name is cut where no real one could reach.
+    pub fn new(topic: &str, error: &ProtocolError) -> Failed {
+        let topic = topic.chars().take(crate::topic::TOPIC_BYTES_MAX).collect();
+        Failed { topic, code: error.code.number(), message: error.message.to_string() }
+    }
+}
+
+/// Answers `subscribe`.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct Subscribed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topics: Vec<TopicGrant>,
+    pub patterns: Vec<PatternGrant>,
+    pub failed: Vec<Failed>,
+}
+
+/// Answers `unsubscribe`: what was ended.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct Unsubscribed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topics: Vec<String>,
+    pub patterns: Vec<String>,
+}
+
+/// Answers `subscriptions`.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct Subscriptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topics: Vec<TopicGrant>,
+    pub patterns: Vec<PatternGrant>,
+}
+
+/// One topic in the answer to `topics`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TopicEntry<'a> {
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: &'a str,
+    pub kind: &'a str,
+    #[schemars(schema_with = "shape::class")]
+    pub class: &'static str,
+    pub seq: u64,
+    pub ts: u64,
+    pub interval_ms: u64,
+    /// Whether it has had no news for longer than its feed's `max_age`; absent when it has.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+/// Answers `topics`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Topics<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    pub topics: Vec<TopicEntry<'a>>,
+}
+
+/// Answers `get`: whole envelopes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Values<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[schemars(schema_with = "shape::envelopes")]
+    pub values: Vec<&'a RawValue>,
+    pub failed: Vec<Failed>,
+}
+
+/// Answers `history`: whole envelopes, in order.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct History<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: &'a str,
+    pub epoch: &'a str,
+    #[schemars(schema_with = "shape::envelopes")]
+    pub values: Vec<&'a RawValue>,
+    /// Whether older ones that were asked for and are kept were left out, because one answer holds no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// Answers `publish`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Published<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: &'a str,
+    /// The message's number in its topic; with `to` among the topic's letters.
+    pub seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shape::addressee")]
+    pub to: Option<&'a str>,
+    /// How many connections a letter went to; absent without `to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<usize>,
+    /// The addressee was not there, and the letter waits.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
+}
+
+/// A connection that is subscribed to a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Member {
+    pub conn: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Box<str>>,
+}
+
+/// Answers `presence`: who is there, not more than fits.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Members<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: &'a str,
+    /// How many are there; more than `members` when that was cut.
+    pub count: usize,
+    pub members: Vec<Member>,
+}
+
+/// Answers `ping`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Pong<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "shape::number")]
+    pub t: Option<&'a RawValue>,
+    pub ts: u64,
+}
+
+/// A command failed, or a message was none.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Error<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[schemars(schema_with = "shape::code")]
+    pub code: u16,
+    #[schemars(schema_with = "shape::code_name")]
+    pub name: &'static str,
+    pub message: &'a str,
+    pub temporary: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// A failure as an event.
+pub fn error(id: Option<Id>, error: &ProtocolError) -> Error<'_> {
+    Error {
+        id,
+        code: error.code.number(),
+        name: error.code.name(),
+        message: &error.message,
+        temporary: error.code.temporary(),
+        retry_after_ms: error.retry_after_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text;
+    use super::*;
+
+    fn says(data: &impl super::super::Event, json: &str) {
+        assert_eq!(String::from_utf8(text(data)).unwrap(), json);
+    }
+
+    #[test]
+    fn replies_are_written_as_promised() {
+        let subscribed = Subscribed {
+            id: Some(Id::Number(2)),
+            topics: vec![TopicGrant {
+                topic: "stocks.AAPL".into(),
+                seq: 48213,
+                rate: "1s".into(),
+                mode: Mode::Latest,
+                recovered: None,
+                known: None,
+                hint: None,
+            }],
+            ..Subscribed::default()
+        };
+        says(
+            &subscribed,
+            r#"{"event":"subscribed","data":{"id":2,"topics":[{"topic":"stocks.AAPL","seq":48213,"rate":"1s","mode":"latest"}],"patterns":[],"failed":[]}}"#,
+        );
+        let recovered =
+            TopicGrant { mode: Mode::All, recovered: Some(false), ..subscribed.topics[0].clone() };
+        says(
+            &Subscribed { topics: vec![recovered], ..Subscribed::default() },
+            r#"{"event":"subscribed","data":{"topics":[{"topic":"stocks.AAPL","seq":48213,"rate":"1s","mode":"all","recovered":false}],"patterns":[],"failed":[]}}"#,
+        );
+        let history =
+            History { id: Some(Id::Number(8)), topic: "a.b", epoch: "e", values: vec![], truncated: false };
+        says(&history, r#"{"event":"history","data":{"id":8,"topic":"a.b","epoch":"e","values":[]}}"#);
+    }
+
+    #[test]
+    fn only_a_stale_topic_says_so_in_the_list() {
+        let entry = |stale| TopicEntry {
+            topic: "stocks.AAPL",
+            kind: "quote",
+            class: "state",
+            seq: 1,
+            ts: 2,
+            interval_ms: 1000,
+            stale,
+        };
+        says(
+            &Topics { id: None, topics: vec![entry(true), entry(false)] },
+            concat!(
+                r#"{"event":"topics","data":{"topics":["#,
+                r#"{"topic":"stocks.AAPL","kind":"quote","class":"state","seq":1,"ts":2,"interval_ms":1000,"stale":true},"#,
+                r#"{"topic":"stocks.AAPL","kind":"quote","class":"state","seq":1,"ts":2,"interval_ms":1000}]}}"#
+            ),
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! JSON Schemas of the words that several messages share, made of the same constants and tables that check or write them.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::error::Code;
+use super::words::RESERVED_EVENTS;
+use crate::lane::FeedState;
+use crate::normalise::KIND_BYTES_MAX;
+use crate::rooms::{KIND, NAMES_RESERVED};
+use crate::sample::Class;
+use crate::topic::{SEGMENT_BYTES_MAX, SEGMENTS_MAX, TOPIC_BYTES_MAX};
+
+/// A schema under its command's or event's name.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub name: &'static str,
+    /// Tells it from the other shape of that name.
+    pub variant: Option<&'static str>,
+    /// Of `data`.
+    pub data: Schema,
+}
+
+fn segment() -> String {
+    format!("[A-Za-z0-9_-]{{1,{SEGMENT_BYTES_MAX}}}")
+}
+
+/// An exact topic.
+pub fn topic(_: &mut SchemaGenerator) -> Schema {
+    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
+    json_schema!({
+        "type": "string",
+        "maxLength": TOPIC_BYTES_MAX,
+        "pattern": format!("^{segment}(\\.{segment}){{0,{more}}}$"),
+    })
+}
+
+/// Exact topics.
+pub fn topics(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": topic(generator) })
+}
+
+/// A pattern, or a topic, which is the pattern of itself.
+pub fn pattern(_: &mut SchemaGenerator) -> Schema {
+    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
+    json_schema!({
+        "type": "string",
+        "maxLength": TOPIC_BYTES_MAX,
+        "pattern": format!("^(({segment}|\\*)\\.){{0,{more}}}({segment}|\\*\\*?)$"),
+    })
+}
+
+/// Topics and patterns, joined by commas.
+pub fn list(_: &mut SchemaGenerator) -> Schema {
+    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
+    let one = format!("(({segment}|\\*)\\.){{0,{more}}}({segment}|\\*\\*?)");
+    json_schema!({ "type": "string", "pattern": format!("^{one}(,{one})*$") })
+}
+
+/// As [`pattern`], or nothing.
+pub fn optional_pattern(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = pattern(generator);
+    schema.insert("type".into(), json!(["string", "null"]));
+    schema
+}
+
+/// What a command names: topics, and patterns where it takes them.
+pub fn names(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "minItems": 1, "items": pattern(generator) })
+}
+
+/// What a client calls itself.
+pub fn name(_: &mut SchemaGenerator) -> Schema {
+    let segment = segment();
+    json_schema!({ "type": "string", "pattern": format!("^{segment}$"), "not": reserved("") })
+}
+
+/// Whom a letter is for.
+pub fn addressee(_: &mut SchemaGenerator) -> Schema {
+    let segment = segment();
+    json_schema!({ "type": "string", "pattern": format!("^(user|conn):{segment}$"), "not": reserved("user:") })
+}
+
+/// The same, or nothing.
+pub fn optional_addressee(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = addressee(generator);
+    schema.insert("type".into(), json!(["string", "null"]));
+    schema
+}
+
+/// The names that nobody may have, behind a prefix. Schemas have no way to say that case does not matter.
+fn reserved(prefix: &str) -> Value {
+    let any_case = |letter: char| format!("[{}{letter}]", letter.to_ascii_uppercase());
+    let names = NAMES_RESERVED.map(|name| name.chars().map(any_case).collect::<String>());
+    json!({ "type": "string", "pattern": format!("^{prefix}({})$", names.join("|")) })
+}
+
+/// Any JSON.
+pub fn any(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({})
+}
+
+/// From 1ms to 1h, as [`super::rate::parse`] reads it.
+const RATE: &str = "^0*(([1-9][0-9]{0,5}|[12][0-9]{6}|3[0-5][0-9]{5}|3600000)ms|([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)s|\
+                    ([1-9]|[1-5][0-9]|60)m|1h)$";
+
+/// A rate.
+pub fn rate(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": RATE })
+}
+
+/// A rate, or nothing.
+pub fn optional_rate(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "pattern": RATE })
+}
+
+/// A number whose digits are kept.
+pub fn number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "number" })
+}
+
+/// A number whose digits are kept, or nothing.
+pub fn optional_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["number", "null"] })
+}
+
+/// The numbers of errors.
+pub fn code(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "enum": Code::ALL.map(Code::number) })
+}
+
+/// The names of errors.
+pub fn code_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": Code::ALL.map(Code::name) })
+}
+
+/// The states of feeds.
+pub fn feed_state(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": FeedState::ALL.map(FeedState::as_str) })
+}
+
+/// The classes of topics.
+pub fn class(_: &mut SchemaGenerator) -> Schema {
+    let words = [Class::State, Class::Event].map(Class::as_str);
+    json_schema!({ "type": "string", "enum": words })
+}
+
+/// Whole envelopes of ticks.
+pub fn envelopes(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": generator.subschema_for::<Envelope>() })
+}
+
+/// The envelope of any tick; [`crate::frame`] writes it.
+pub struct Envelope;
+
+impl JsonSchema for Envelope {
+    fn schema_name() -> Cow<'static, str> {
+        "Tick".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let event = json!({
+            "type": "string",
+            "maxLength": KIND_BYTES_MAX,
+            "pattern": "^[a-z][a-z0-9_]*$",
+            "not": { "enum": RESERVED_EVENTS.into_iter().filter(|word| *word != KIND).collect::<Vec<_>>() },
+        });
+        let mut tick =
+            envelope("The newest value of a topic.", event, topic(generator).to_value(), json!({}));
+        let properties = tick.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut);
+        if let Some(properties) = properties {
+            properties.insert("from".into(), from());
+        }
+        tick
+    }
+}
+
+fn from() -> Value {
+    json!({
+        "type": "string", "maxLength": 69,
+        "description": "Who published it: user:NAME or conn:CONN, or http where it came over HTTP without a name.",
+    })
+}
+
+/// The envelope of what clients publish in declared topics, to all who are there.
+pub fn published(generator: &mut SchemaGenerator) -> Schema {
+    let about = "What a client published, to all who are subscribed to a declared topic.";
+    let kind = json!({ "type": "string", "const": KIND });
+    let mut message = envelope(about, kind, topic(generator).to_value(), json!({}));
+    if let Some(Value::Array(required)) = message.pointer_mut("/properties/data/required") {
+        required.push("from".into());
+    }
+    let properties = message.pointer_mut("/properties/data/properties").and_then(Value::as_object_mut);
+    if let Some(properties) = properties {
+        properties.insert("from".into(), from());
+    }
+    message
+}
+
+/// The envelope of what the server says of itself.
+pub fn stats() -> Schema {
+    let count = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
+    let value = json!({
+        "type": "object",
+        "required": ["clients", "topics"],
+        "properties": { "clients": count("Open connections."), "topics": count("Topics there are.") },
+    });
+    let about = "What the server says of itself, when it has changed.";
+    envelope(about, json!({ "const": "stats" }), json!({ "const": "tickerd.stats" }), value)
+}
+
+/// The envelope of a tick whose parts are known more closely.
+pub fn envelope(about: &str, event: Value, topic: Value, value: Value) -> Schema {
+    let count = |about: &str, least: u8| json!({ "type": "integer", "minimum": least, "description": about });
+    json_schema!({
+        "description": about,
+        "type": "object",
+        "required": ["event", "data"],
+        "additionalProperties": false,
+        "properties": {
+            "event": event,
+            "data": {
+                "type": "object",
+                "required": ["topic", "seq", "ts", "value"],
+                "properties": {
+                    "topic": topic,
+                    "seq": count("Counts the topic's samples: a jump says how many were merged.", 1),
+                    "ts": count("When the server took the value, Unix milliseconds.", 0),
+                    "src_ts": count("The source's own time, Unix milliseconds, where it is known.", 0),
+                    "value": value,
+                },
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::rate;
+
+    #[test]
+    fn a_rate_is_described_as_it_is_read() {
+        let validator = jsonschema::validator_for(&json!({ "type": "string", "pattern": RATE })).unwrap();
+        let units = ["ms", "s", "m", "h", ""];
+        let numbers = [
+            "", "0", "1", "01", "59", "60", "61", "999", "1000", "3599", "3600", "3601", "999999", "3599999",
+            "3600000", "3600001", "9999999",
+        ];
+        for text in units.iter().flat_map(|unit| numbers.iter().map(move |number| format!("{number}{unit}")))
+        {
+            assert_eq!(validator.is_valid(&json!(text)), rate::parse(&text).is_some(), "{text}");
+        }
+    }
+}
