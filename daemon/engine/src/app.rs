@@ -20,8 +20,10 @@ use tickerd_process::Bell;
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
 use crate::control::{self, Control};
-use crate::fanout::arrival::Arrival;
-use crate::fanout::topics::FeedFacts;
+use crate::exchange::arrival::Arrival;
+use crate::exchange::enquiry::PulseAsker;
+use crate::exchange::source::Directory;
+use crate::exchange::source::FeedFacts;
 use crate::fanout::{self, Fanout};
 use crate::metrics;
 use crate::pulse;
@@ -140,7 +142,10 @@ impl App {
                 always,
             });
         let pulse_metrics = pulse::Metrics::new(&registry, facts.iter().map(|facts| facts.name.as_str()))?;
-        let own = pulse::Own { rooms: rooms::rooms(&config, &facts), stats };
+        let rung = bell.clone();
+        let (pulse_asker, asked) = PulseAsker::new(Arc::new(move || rung.ring()));
+        let enquiries = pulse::Enquiries::new(asked, Directory::new(facts.clone()), &epoch);
+        let own = pulse::Own { rooms: rooms::rooms(&config, &facts), stats, enquiries };
         let pulse = pulse::start(sources.collect(), own, past, outlet, bell, pulse_metrics)?;
 
         let feed_metrics = Arc::new(host::Metrics::new());
@@ -173,7 +178,7 @@ impl App {
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
-            fanout.asker(),
+            fanout.asker(pulse_asker),
             introduction::documents(contract, listed),
         )?;
         let announced = Arc::new(AtomicBool::new(false));

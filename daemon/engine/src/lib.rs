@@ -6,6 +6,7 @@ pub mod admin;
 pub mod app;
 pub mod contract;
 pub mod control;
+pub mod exchange;
 pub mod fanout;
 pub mod metrics;
 pub mod pulse;

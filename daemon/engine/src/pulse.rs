@@ -3,6 +3,7 @@
 //! It never touches a socket and never waits for a shard; a shard that is behind gets the newest of what it missed.
 
 pub(crate) mod answers;
+mod enquiries;
 mod metrics;
 pub mod rooms;
 mod stats;
@@ -15,12 +16,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::answers::Desk;
+pub use self::enquiries::Enquiries;
 pub use self::metrics::Metrics;
 use self::rooms::{Room, Rooms};
 pub use self::stats::{STATS, Stats};
 use self::watch::Watch;
-use crate::fanout::Outlet;
-use crate::fanout::beat::{Beat, Stale};
+use crate::exchange::beat::{Beat, Stale};
+use crate::exchange::outlet::Outlet;
 use crate::store::Writer;
 use tickerd_model::board::{Board, Group, Restored};
 use tickerd_model::history::Limits;
@@ -67,6 +69,8 @@ pub struct Own {
     pub rooms: Vec<Room>,
     /// What the server says of itself.
     pub stats: Stats,
+    /// What HTTP asks.
+    pub enquiries: Enquiries,
 }
 
 /// The running thread.
@@ -135,6 +139,7 @@ struct Pulse {
     /// By feed.
     watches: Vec<Watch>,
     rooms: Rooms,
+    enquiries: Enquiries,
     stats: Stats,
     /// The source of the server's own topics.
     own: usize,
@@ -182,7 +187,7 @@ impl Pulse {
         if n > 0 {
             board.restore(restored, n, now_unix_ms(), &mut pending.due);
         }
-        let Own { rooms, stats } = own;
+        let Own { rooms, stats, enquiries } = own;
         // The last: see `Source`.
         let own = groups.len().saturating_sub(1);
         let rooms = Rooms::new(rooms, letters, &mut board);
@@ -194,6 +199,7 @@ impl Pulse {
             metrics,
             board,
             rooms,
+            enquiries,
             stats,
             own,
             schedule: Schedule::new(&intervals, 0, now_unix_us()),
@@ -218,7 +224,7 @@ impl Pulse {
 
     /// How long nothing is due.
     fn nap(&self) -> Duration {
-        let most = if self.outlet.owes() { RETRY } else { NAP_MAX };
+        let most = if self.outlet.owes() || self.enquiries.is_owing() { RETRY } else { NAP_MAX };
         let next = self.schedule.next().into_iter().chain(self.next_look()).min();
         let Some(next) = next else { return most };
         Duration::from_micros(next.saturating_sub(self.mono_us())).min(most)
@@ -251,9 +257,10 @@ impl Pulse {
         self.board.forget();
         self.metrics.set_history(self.board.history());
         // Behind the beat, so that all that was pushed is with the shards.
-        let Pulse { board, rooms, pending, outlet, .. } = self;
+        let Pulse { board, rooms, pending, outlet, enquiries, .. } = self;
         let mut desk = Desk { board, rooms, beat: pending, now_ms: now_unix_ms() };
         outlet.answer(|question| answers::answer(&mut desk, question));
+        enquiries.answer(&mut desk);
         self.save(now);
     }
 

@@ -1,7 +1,7 @@
 //! The board: every topic's newest tick, numbered, and what is due at which beat.
 //!
 //! A topic belongs to a group (its feed's place in the configuration) and may be due at several tiers: tier 0 is the
-//! feed's own beat, the others are the configured slower ones. They carry the newest tick of a state topic. [`STREAM`] is
+//! feed's own beat, the others are the configured slower ones. They carry the newest tick of a state topic. [`Tier::Every`] is
 //! due with tier 0 and carries every tick, of state topics and event topics, and what it carried is the topic's history.
 //! The board hands out frames, so that all who need a tick share one.
 
@@ -12,11 +12,12 @@ use super::frame::Frame;
 use super::history::{Batch, History, Limits};
 use super::sample::Class;
 use super::tick::Tick;
+use super::tier::Tier;
 use super::topic::{Topic, TopicMap};
 
 pub use self::ageing::Aged;
 use self::ageing::Ages;
-pub use self::due::{Due, STREAM};
+pub use self::due::Due;
 pub use self::restoring::Restored;
 
 /// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
@@ -230,7 +231,7 @@ impl Board {
         self.changes.push(Change::Removed(id));
     }
 
-    /// Everything of `group` that is due at `tier` now, into `due`; with tier 0 also what [`STREAM`] carries. Once it is pushed
+    /// Everything of `group` that is due at `tier` now, into `due`; with tier 0 also what [`Tier::Every`] carries. Once it is pushed
     /// it is to be remembered, see [`Board::remember`].
     ///
     /// The slower tiers pass on what the own beat has pushed, and nothing else: then each of them carries a part of one
@@ -246,7 +247,7 @@ impl Board {
                 if let Some(frame) = place.ticks.pop_back() {
                     let earlier = (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
                     let is_newest = place.push(*id, &frame, group.always, slower);
-                    due.push(Due { topic: *id, tier: STREAM, frame, earlier, is_newest });
+                    due.push(Due { topic: *id, tier: Tier::Every, frame, earlier, is_newest });
                 } else if group.always {
                     due.extend(place.pushed.iter().map(|frame| Due::newest(*id, 0, frame)));
                 }
@@ -268,7 +269,7 @@ impl Board {
     /// What was due has been pushed: it is the past of its topics. Apart, since nobody who waits for it needs to wait for this.
     pub fn remember(&mut self, due: &[Due]) {
         let now = i64::try_from(self.now).unwrap_or(i64::MAX);
-        for Due { topic, frame, earlier, .. } in due.iter().filter(|due| due.tier == STREAM) {
+        for Due { topic, frame, earlier, .. } in due.iter().filter(|due| due.tier == Tier::Every) {
             self.history.push(*topic, earlier.as_deref().unwrap_or_default(), frame, now);
         }
     }
@@ -281,6 +282,14 @@ impl Board {
     /// The number of the topic of this name, if it has spoken.
     pub fn find(&self, name: &str) -> Option<TopicId> {
         self.by_name.get(name).copied()
+    }
+
+    /// The `seq` of a topic up to which all is pushed.
+    pub fn pushed(&self, id: TopicId) -> u64 {
+        let place = self.places.get(id.0 as usize).and_then(Option::as_ref);
+        place.map_or(0, |place| {
+            place.ticks.front().map_or(place.seq, |waiting| waiting.tick().seq.saturating_sub(1))
+        })
     }
 
     /// From now on what changes of the past is noted for [`Board::take_unsaved`].

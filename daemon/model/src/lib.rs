@@ -25,5 +25,6 @@ pub mod rooms;
 pub mod sample;
 pub mod schedule;
 pub mod tick;
+pub mod tier;
 pub mod topic;
 pub mod web_origin;

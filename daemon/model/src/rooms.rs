@@ -16,6 +16,8 @@ pub use self::fairness::Publisher;
 use self::fairness::{Fairness, KEPT};
 use self::mail::Mail;
 pub use self::mail::{Letter, Limits};
+use super::json;
+use super::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use super::protocol::error::{Code, ProtocolError};
 use super::topic::SEGMENT_BYTES_MAX;
 
@@ -344,6 +346,19 @@ impl Room {
         self.budget -= 1000;
         Ok(())
     }
+}
+
+/// A value as a feed's would be checked.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn checked_value(value: &[u8]) -> Result<Box<[u8]>, ProtocolError> {
+    if value.len() > VALUE_BYTES_MAX {
+        let what = Reject::TooLarge(value.len()).to_string();
+        return Err(ProtocolError::new(Code::TooLarge, what));
+    }
+    json::compact(value, VALUE_DEPTH_MAX)
+        .map_err(|fault| ProtocolError::new(Code::BadRequest, Reject::BadJson(fault).to_string()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hyper::header::HeaderValue;
 
 use crate::contract::{self, Contract, EventSaid, Said};
-use crate::fanout::topics::FeedFacts;
+use crate::exchange::source::FeedFacts;
 use crate::server::{Document, Documents, FEEDS, Listen};
 use tickerd_host::{Hello, OnHello};
 use tickerd_model::lane::{FeedState, Health, Lane};

@@ -8,7 +8,7 @@ use tickerd_process::clock::now_unix_ms;
 use prometheus::Registry;
 
 use super::StartError;
-use crate::fanout::topics::FeedFacts;
+use crate::exchange::source::FeedFacts;
 use crate::pulse::Past;
 use crate::store::{self, SavedTopic, Store};
 use tickerd_config::Config;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::fanout::topics::FeedFacts;
+use crate::exchange::source::FeedFacts;
 use crate::pulse::STATS;
 use crate::pulse::rooms::Room;
 use tickerd_config::Config;

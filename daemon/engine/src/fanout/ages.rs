@@ -5,12 +5,12 @@
 
 use std::rc::Rc;
 
-use super::beat::Stale;
 use super::cohorts::{Ask, Cohort, Edit, Moved, What};
 use super::shard::Shard;
 use super::shares::{Shares, TOPICS_MAX};
 use super::topics::{Slot, SlotId, Topics};
 use super::walk::About;
+use crate::exchange::beat::Stale;
 use tickerd_model::board::TopicId;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::protocol::event::{self, Notice};

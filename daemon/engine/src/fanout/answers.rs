@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use super::cohorts::{ConnId, What};
+use super::cohorts::What;
 use super::shard::{Shard, Told};
-use super::topics::{FeedFacts, Slot};
-use tickerd_model::board::STREAM;
+use super::topics::Slot;
+use crate::exchange::ConnId;
+use crate::exchange::source::meant;
 use tickerd_model::lane::FeedState;
-use tickerd_model::near::near;
 use tickerd_model::protocol::command::{Id, Mode};
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event::{self, Failed, PatternGrant, TopicEntry, TopicGrant};
 use tickerd_model::protocol::rate;
-use tickerd_model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};
+use tickerd_model::tier::Tier;
+use tickerd_model::topic::{Pattern, first_segment};
 
 /// Bytes of envelopes that one `get` answers at most.
 const GET_BYTES_MAX: usize = 1 << 20;
@@ -22,10 +23,6 @@ pub const HINTS_MAX: usize = 8;
 const HINT_LOOKS_MAX: usize = 2_048;
 /// To compare two names by their letters takes as long as so many looks.
 const STEPS_PER_COMPARISON: usize = 4;
-/// Names that are listed when none of them is near.
-const LISTED_MAX: usize = 20;
-/// What rooms are mostly called.
-const ROOM_WORDS: [&str; 3] = ["rooms", "room", "chat"];
 /// What is said of the pattern that is most often meant as all.
 const ONE_SEGMENT: &str = "* is one whole segment; for all topics write **";
 
@@ -56,7 +53,7 @@ impl Shard {
                     class: topic.class().as_str(),
                     seq: slot.seq(),
                     ts: slot.newest().map_or(0, |frame| frame.tick().ts),
-                    interval_ms: self.topics.rate(slot, 0).as_millis() as u64,
+                    interval_ms: self.topics.rate(slot, Tier::OWN).as_millis() as u64,
                     stale: slot.stale.is_some(),
                 })
             })
@@ -68,7 +65,7 @@ impl Shard {
     pub(super) fn tell_values(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
         let (mut frames, mut failed, mut bytes) = (Vec::new(), Vec::new(), 0);
         for name in names {
-            let found = self.check_topic_of(name, failed.len() < HINTS_MAX).and_then(|()| {
+            let found = self.topics.sources().check(name, failed.len() < HINTS_MAX).and_then(|()| {
                 let newest =
                     self.topics.find(name).and_then(|slot| self.topics.slot(slot)).and_then(Slot::newest);
                 newest.cloned().ok_or_else(|| {
@@ -97,54 +94,6 @@ impl Shard {
         let values =
             frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
         self.tell(id, &event::Values { id: request, values, failed });
-    }
-
-    /// Checks that an exact topic is one, and that it may ever speak.
-    pub(super) fn check_topic(&self, name: &str) -> Result<(), ProtocolError> {
-        self.check_topic_of(name, true)
-    }
-
-    /// The same for one of several; `hinted`: says what may have been meant.
-    pub(super) fn check_topic_of(&self, name: &str, hinted: bool) -> Result<(), ProtocolError> {
-        topic::check(name.as_bytes()).map_err(|why| match Pattern::is_pattern(name) {
-            true => ProtocolError::new(Code::BadPattern, "a pattern cannot be used here; name the topics"),
-            false => ProtocolError::new(Code::BadRequest, format!("not a topic: {why}{}", topic::hint(name))),
-        })?;
-        let feed = self.topics.feed_of(name).and_then(|feed| self.topics.feeds().get(feed));
-        match feed {
-            None => Err(self.unknown_feed(first_segment(name), hinted)),
-            Some(feed) if feed.may_have(name) => Ok(()),
-            Some(feed) => Err(undeclared(feed, name, hinted)),
-        }
-    }
-
-    /// The same for a topic that clients publish to: it says what to declare.
-    pub(super) fn check_room(&self, name: &str) -> Result<(), ProtocolError> {
-        self.check_topic(name).map_err(|error| match (error.code, self.topics.feed_of(name)) {
-            (Code::UnknownTopic, None) => {
-                let change = format!(
-                    "{}; what clients publish to is declared: [[topic]] name = {name:?}",
-                    error.message
-                );
-                ProtocolError::new(Code::UnknownTopic, change)
-            }
-            _ => error,
-        })
-    }
-
-    pub(super) fn unknown_feed(&self, seen: &str, hinted: bool) -> ProtocolError {
-        let feeds = self.topics.feeds();
-        let hint = match hinted {
-            true if ROOM_WORDS.contains(&seen) => {
-                "; rooms, which clients publish to, are declared in the configuration ([[topic]])".into()
-            }
-            true if feeds.is_empty() => "; this server runs no feed".into(),
-            true => {
-                format!("; {}", meant(seen, "this server", || feeds.iter().map(|feed| feed.name.as_str())))
-            }
-            false => String::new(),
-        };
-        ProtocolError::new(Code::UnknownTopic, format!("there is no feed {seen:?}{hint}"))
     }
 
     /// Whether a topic is none that its feed has, as far as that is known: the feed runs, and has spoken of others.
@@ -194,7 +143,7 @@ impl Shard {
                         topic: slot.name.clone(),
                         seq: slot.newest_at(tier).map_or(0, |frame| frame.tick().seq),
                         rate: rate::format(self.topics.rate(slot, tier)),
-                        mode: if tier == STREAM { Mode::All } else { Mode::Latest },
+                        mode: if tier == Tier::Every { Mode::All } else { Mode::Latest },
                         recovered: None,
                         known: self.is_missing(slot).then_some(false),
                         hint: None,
@@ -223,31 +172,5 @@ impl Shard {
         let feeds =
             self.topics.feeds().iter().enumerate().filter(|(at, _)| of_feed.is_none_or(|feed| feed == *at));
         feeds.map(|(_, feed)| feed.tiers.slowest()).max().unwrap_or_default()
-    }
-}
-
-/// Why a topic that was not declared is none, where only declared ones are.
-fn undeclared(feed: &FeedFacts, name: &str, hinted: bool) -> ProtocolError {
-    let what = match feed.name.as_str() {
-        SERVER_SEGMENT => format!("{name:?} is no topic of the server's own"),
-        _ => format!("{name:?} is no topic that was declared ([[topic]])"),
-    };
-    let only = feed.only.as_deref().unwrap_or_default();
-    let hint = match hinted {
-        true => format!("; {}", meant(name, &feed.name, || only.iter().map(|known| &**known))),
-        false => String::new(),
-    };
-    ProtocolError::new(Code::UnknownTopic, format!("{what}{hint}"))
-}
-
-/// The name that is near to what was seen, else some of those that `owner` has.
-fn meant<'a, I: Iterator<Item = &'a str>>(seen: &str, owner: &str, known: impl Fn() -> I) -> String {
-    match near(seen, known()) {
-        Some(name) => format!("did you mean {name}?"),
-        None => {
-            let more = if known().nth(LISTED_MAX).is_some() { " and others" } else { "" };
-            let listed: Vec<&str> = known().take(LISTED_MAX).collect();
-            format!("{owner} has {}{more}", listed.join(", "))
-        }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::ages;
 use super::backlog::Backlog;
-use super::cohorts::{Cohort, ConnId};
+use super::cohorts::Cohort;
 use super::comings;
 use super::connection::WaitsFor;
 use super::moved::Moved;
@@ -19,11 +19,12 @@ use super::shard::{Shard, Tally};
 use super::shares::TOPICS_MAX;
 use super::stall::{Fresh, Snapshot, Stall};
 use super::topics::{SlotId, Topics};
-use tickerd_model::board::STREAM;
+use crate::exchange::ConnId;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
 use tickerd_model::lane::FeedState;
 use tickerd_model::protocol::event::{self, Notice};
+use tickerd_model::tier::Tier;
 
 /// Bytes gathered for one write while catching up.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -213,7 +214,7 @@ impl Shard {
         let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return };
         let Some(stall) = conn.stall.take() else { return };
         // At a feed's own beat only newer ticks follow; a slower tier may still bring one that was a snapshot.
-        let is_slow = |tier: u8| tier > 0 && tier != STREAM;
+        let is_slow = |tier: Tier| tier.is_slow();
         let cohort = conn.cohort.and_then(|c| cohorts.get(c));
         let slower = cohort.is_some_and(|c| c.wires.iter().any(|wire| is_slow(wire.tier)));
         match &mut conn.fresh {
@@ -306,7 +307,7 @@ fn append_snapshots(
         }
         taken += 1;
         let Some(slot) = topics.slot(*id).filter(|slot| slot.topic.as_ref() == Some(topic)) else { continue };
-        let is_behind = *tier == STREAM
+        let is_behind = *tier == Tier::Every
             && (waiting.contains(id) || backlog.lost_after().is_some_and(|pos| slot.every().pos > pos));
         let Some(frame) = slot.newest_at(*tier).filter(|_| !is_behind) else { continue };
         let n = frame.tick().n;
@@ -344,10 +345,10 @@ fn append_backlog(
         }
         return !out.bytes.is_empty();
     };
-    let wires = cohort.wires.iter().filter(|wire| wire.tier == STREAM);
+    let wires = cohort.wires.iter().filter(|wire| wire.tier == Tier::Every);
     let slots = wires.filter_map(|wire| Some((wire.slot, topics.slot(wire.slot)?)));
     let mut begun: Vec<_> = slots
-        .filter_map(|(id, slot)| Some((slot.every().pos, id, slot, slot.frame(STREAM)?)))
+        .filter_map(|(id, slot)| Some((slot.every().pos, id, slot, slot.frame(Tier::Every)?)))
         .filter(|(pushed, ..)| *pushed > after)
         .collect();
     if begun.len() > TOPICS_MAX {

@@ -14,17 +14,16 @@ use self::building::Building;
 use super::effort::Effort;
 use super::patterns::{PatternId, Patterns};
 use super::topics::{SlotId, Topics};
+use crate::exchange::ConnId;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::{Mode, Terms};
+use tickerd_model::tier::Tier;
 
 /// Tiers by slot.
-type SlotMap = HashMap<SlotId, u8, foldhash::fast::RandomState>;
+type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;
 
 /// Number of a cohort in its shard.
 pub type CohortId = u32;
-/// Number of a connection in its shard.
-pub type ConnId = u32;
-
 /// A connection, as far as cohorts are concerned.
 #[derive(Debug, Clone, Copy)]
 pub struct Member {
@@ -60,7 +59,7 @@ pub struct Wire {
     /// Where the slot keeps this cohort's tap.
     tap: u32,
     /// The tier.
-    pub tier: u8,
+    pub tier: Tier,
 }
 
 /// See the module.
@@ -97,7 +96,7 @@ impl Cohort {
     }
 
     /// The tier at which it gets a slot.
-    pub fn tier_of(&self, slot: SlotId) -> Option<u8> {
+    pub fn tier_of(&self, slot: SlotId) -> Option<Tier> {
         self.wires.iter().find(|wire| wire.slot == slot).map(|wire| wire.tier)
     }
 
@@ -127,9 +126,9 @@ pub struct Moved {
     /// The topic.
     pub slot: SlotId,
     /// The tier at which it was had.
-    pub before: Option<u8>,
+    pub before: Option<Tier>,
     /// The tier at which it is had now.
-    pub now: Option<u8>,
+    pub now: Option<Tier>,
 }
 
 /// All cohorts of a shard.
@@ -290,7 +289,7 @@ impl Cohorts {
         moved.filter(|m| m.before != m.now).collect()
     }
 
-    fn tiers(&self, id: CohortId, slots: &[SlotId]) -> Vec<Option<u8>> {
+    fn tiers(&self, id: CohortId, slots: &[SlotId]) -> Vec<Option<Tier>> {
         let Some(cohort) = self.get(id) else { return vec![None; slots.len()] };
         if slots.len() < 16 {
             return slots.iter().map(|slot| cohort.tier_of(*slot)).collect();

@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use super::arrival::{Opening, TickId};
-use super::cohorts::ConnId;
-use super::jobs::{Wish, Work};
-use super::question::About;
+use super::connection::Then;
+use super::jobs::Work;
 use super::shard::Shard;
+use super::wish::Wish;
+use crate::exchange::ConnId;
+use crate::exchange::arrival::{Opening, TickId};
+use crate::exchange::question::About;
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::VERSION;
@@ -132,8 +134,11 @@ impl Shard {
             },
             Command::Get { topics } => self.tell_values(id, request, &topics),
             Command::Publish { topic, value, to } => self.publish(id, request, topic, &value, to.as_deref()),
-            Command::Presence { topic } => match self.check_room(&topic) {
-                Ok(()) => self.ask_pulse(id, request, About::Members { topic }),
+            Command::Presence { topic } => match self.topics.sources().check_room(&topic) {
+                Ok(()) => {
+                    let then = Then::TellMembers { request, topic: topic.clone() };
+                    self.ask_pulse(id, About::Members { topic }, then);
+                }
                 Err(error) => self.tell_error(id, request, &error),
             },
             Command::Ping { t } => {

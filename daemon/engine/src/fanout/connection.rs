@@ -4,15 +4,16 @@ use std::rc::Rc;
 
 use tokio::task::AbortHandle;
 
-use super::arrival::{Permit, Share};
 use super::cohorts::CohortId;
 use super::link::Link;
 use super::stall::{Fresh, Stall};
+use super::wish::Wish;
+use crate::exchange::arrival::{Permit, Share};
 use tickerd_model::bucket::Bucket;
 use tickerd_model::close::CloseCode;
 use tickerd_model::decoder::Decoder;
 use tickerd_model::encoding::Encoding;
-use tickerd_model::protocol::command::{self, Refused};
+use tickerd_model::protocol::command::{self, Id, Refused};
 
 /// A client. What each beat looks at comes first, together: it is seldom in the caches, and there are thousands.
 #[repr(C)]
@@ -71,6 +72,33 @@ pub struct Asking {
     pub said_bytes: usize,
     /// What it waits for.
     pub waits_for: WaitsFor,
+    /// What is done with the pulse's answer.
+    pub then: Option<Then>,
+}
+
+/// What a shard does with the pulse's answer.
+#[derive(Debug)]
+pub enum Then {
+    /// Tells a topic's past.
+    TellHistory { request: Option<Id>, topic: String },
+    /// Subscribes, and brings what was missed. `is_paid`: the client's budget has paid for it.
+    Subscribe { wish: Box<Wish>, is_paid: bool },
+    /// Tells what became of a message.
+    TellPublished { request: Option<Id> },
+    /// Tells who is in a topic.
+    TellMembers { request: Option<Id>, topic: String },
+}
+
+impl Then {
+    /// The id of the command that it answers.
+    pub fn request(&self) -> Option<&Id> {
+        match self {
+            Then::Subscribe { wish, .. } => wish.request.as_ref(),
+            Then::TellHistory { request, .. }
+            | Then::TellPublished { request }
+            | Then::TellMembers { request, .. } => request.as_ref(),
+        }
+    }
 }
 
 /// What a client waits for that is not listened to.

@@ -5,51 +5,20 @@
 //! from, so that whoever connects anew brings the debt along.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use super::cohorts::{CohortId, ConnId, Edit, Member};
-use super::connection::WaitsFor;
+use super::cohorts::{CohortId, Edit, Member};
+use super::connection::{Then, WaitsFor};
 use super::effort::{Effort, STEPS_PER_LOOK};
-use super::question::About;
 use super::shard::Shard;
-use tickerd_model::frame::Frame;
-use tickerd_model::protocol::command::{Id, Terms};
+use super::wish::Wish;
+use crate::exchange::ConnId;
+use crate::exchange::question::About;
+use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::topic::Pattern;
-
-/// A subscription that is asked for.
-#[derive(Debug)]
-pub struct Wish {
-    /// The command's id.
-    pub request: Option<Id>,
-    /// The answer comes even without an id.
-    pub always_told: bool,
-    /// Topics and patterns.
-    pub names: Vec<String>,
-    pub terms: Terms,
-    /// Whether snapshots are wanted.
-    pub snapshot: bool,
-    /// Of topics that the client had before: every tick since, or `None` if that cannot be told.
-    pub missed: HashMap<String, Option<Vec<Arc<Frame>>>>,
-    /// The client was there before, and of event topics that are not in `missed` nothing can be told.
-    pub was_there: bool,
-}
-
-impl Wish {
-    /// One of a client that was not there before.
-    pub fn new(
-        request: Option<Id>,
-        always_told: bool,
-        names: Vec<String>,
-        terms: Terms,
-        snapshot: bool,
-    ) -> Wish {
-        Wish { request, always_told, names, terms, snapshot, missed: HashMap::new(), was_there: false }
-    }
-}
 
 /// What is to be done.
 #[derive(Debug)]
@@ -298,7 +267,12 @@ impl Shard {
             Work::Subscribe(wish) => self.subscribe(id, *wish),
             Work::Resume(wish, n) => {
                 let events = self.events_of(job.held);
-                self.ask_pulse(id, None, About::Resume { wish, events, n });
+                let wish = Box::new(Wish { was_there: true, ..*wish });
+                self.ask_pulse(
+                    id,
+                    About::Resume { topics: events, n },
+                    Then::Subscribe { wish, is_paid: true },
+                );
             }
             Work::Unsubscribe { request, names } => self.unsubscribe(id, request, &names),
             Work::List { .. } => {}

@@ -7,7 +7,7 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::arrival::Socket;
+use crate::exchange::arrival::Socket;
 
 /// A nonblocking stream socket.
 #[derive(Debug)]

@@ -2,16 +2,14 @@
 
 mod ages;
 mod answers;
-pub mod arrival;
 mod backlog;
-pub mod beat;
 mod catch_up;
 mod cohorts;
 mod comings;
 mod commands;
 mod connection;
 mod effort;
-pub mod enquiry;
+mod enquiries;
 mod jobs;
 mod joined;
 mod link;
@@ -20,15 +18,15 @@ mod moved;
 mod names;
 mod past;
 mod patterns;
-pub mod question;
 mod reading;
 pub mod rooms;
 mod shard;
 mod shares;
 mod stall;
 mod subscriptions;
-pub mod topics;
+mod topics;
 mod walk;
+mod wish;
 
 use std::io;
 use std::sync::Arc;
@@ -39,23 +37,18 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use self::arrival::Arrival;
-use self::beat::Beat;
-use self::enquiry::{Asker, ENQUIRIES_MAX, Enquiry};
 use self::metrics::Metrics;
-use self::question::{Answer, Asked, Downlink, Move, Question, Uplink};
 use self::shard::{Inbox, Shard};
-use self::topics::FeedFacts;
+use crate::exchange::arrival::Arrival;
+use crate::exchange::enquiry::{Asker, ENQUIRIES_MAX, Enquiry, PulseAsker};
+use crate::exchange::outlet::Outlet;
+use crate::exchange::question::Uplink;
+use crate::exchange::source::FeedFacts;
 use tickerd_model::decoder::Limits;
 use tickerd_model::deflate;
 
 /// Beats that wait for a shard before it counts as behind.
 const BEATS_MAX: usize = 4;
-/// Room that is left for beats when a shard's questions are answered.
-const BEATS_ROOM: usize = 2;
-/// Questions answered at once, and ticks and topics in those answers, about: a shard takes some milliseconds for them.
-const ANSWERS_MAX: usize = 64;
-const ANSWERS_WEIGHT_MAX: usize = 16_384;
 /// Upgraded sockets that wait for a shard.
 const ARRIVALS_MAX: usize = 4096;
 
@@ -130,88 +123,6 @@ impl Intake {
     }
 }
 
-/// Sends beats to all shards, holds for each what it was too busy to take, and answers their questions.
-pub struct Outlet {
-    ports: Vec<OutPort>,
-    metrics: Arc<Metrics>,
-}
-
-struct OutPort {
-    beats: mpsc::Sender<Downlink>,
-    missed: Option<Beat>,
-    asked: Asked,
-}
-
-impl Outlet {
-    /// Hands a beat to every shard. Never waits: a shard that is behind gets the newest of all it missed with the next.
-    pub fn send(&mut self, beat: Beat) -> Arc<Beat> {
-        let beat = Arc::new(beat);
-        for OutPort { beats, missed, .. } in &mut self.ports {
-            // Nobody else sends here, so room that is seen stays; an ended shard's channel takes nothing, and needs nothing.
-            if beats.capacity() == 0 {
-                if !beat.is_empty() {
-                    self.metrics.beats_behind.inc();
-                    missed.get_or_insert_default().absorb(&beat);
-                }
-                continue;
-            }
-            let due = match missed.take() {
-                None if beat.is_empty() => continue,
-                None => beat.clone(),
-                Some(mut all) => {
-                    all.absorb(&beat);
-                    Arc::new(all)
-                }
-            };
-            drop(beats.try_send(Downlink::Beat(due)));
-        }
-        beat
-    }
-
-    /// Answers some questions of each shard that has had all beats and has room for more. What has been pushed, and
-    /// nothing else, may be told: the shard takes what comes next for live.
-    pub fn answer(&mut self, mut answer: impl FnMut(Question) -> Answer) {
-        for OutPort { beats, missed, asked } in &mut self.ports {
-            if missed.is_some() || beats.capacity() < BEATS_ROOM {
-                continue;
-            }
-            let (mut answers, mut weight) = (Vec::new(), 0);
-            while answers.len() < ANSWERS_MAX
-                && weight < ANSWERS_WEIGHT_MAX
-                && let Ok(question) = asked.questions.try_recv()
-            {
-                let answer = answer(question);
-                weight += answer.weight();
-                answers.push(answer);
-            }
-            if !answers.is_empty() {
-                drop(beats.try_send(Downlink::Answers(answers)));
-            }
-        }
-    }
-
-    /// Whether a shard still has to be told of something.
-    pub fn owes(&self) -> bool {
-        self.ports.iter().any(|port| port.missed.is_some() || !port.asked.questions.is_empty())
-    }
-
-    /// Whether anyone asks for every tick of anything.
-    pub fn wants_every(&self) -> bool {
-        self.ports.iter().any(|port| port.asked.every.load(Ordering::Relaxed) > 0)
-    }
-
-    /// Who came to declared topics and left them, by shard in order.
-    pub fn moves(&mut self) -> Vec<Move> {
-        let mut all = Vec::new();
-        for port in &mut self.ports {
-            while let Ok(moves) = port.asked.moves.try_recv() {
-                all.extend(moves);
-            }
-        }
-        all
-    }
-}
-
 impl Fanout {
     /// Starts `shards` threads. `wake` makes the pulse look for their questions.
     pub fn start(
@@ -222,7 +133,7 @@ impl Fanout {
     ) -> io::Result<(Fanout, Outlet)> {
         let settings = Arc::new(settings);
         let (stop, stopped) = watch::channel(false);
-        let mut outlet = Outlet { ports: Vec::new(), metrics: metrics.clone() };
+        let mut outlet = Outlet::new(metrics.beats_behind.clone());
         let mut fanout = Fanout { ports: Vec::new(), stop, threads: Vec::new() };
         for number in 0..shards.max(1) {
             let (beats_in, beats) = mpsc::channel(BEATS_MAX);
@@ -238,7 +149,7 @@ impl Fanout {
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
                 LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
             })?;
-            outlet.ports.push(OutPort { beats: beats_in, missed: None, asked });
+            outlet.add(beats_in, asked);
             fanout.ports.push(Port { arrivals: arrivals_in, enquiries: enquiries_in, load, turns });
             fanout.threads.push(thread);
         }
@@ -250,9 +161,9 @@ impl Fanout {
         Intake { ports: self.ports.iter().map(|port| (port.arrivals.clone(), port.load.clone())).collect() }
     }
 
-    /// Another, for what HTTP asks.
-    pub fn asker(&self) -> Asker {
-        Asker::new(self.ports.iter().map(|port| port.enquiries.clone()))
+    /// Another, for what HTTP asks of the shards, and of the pulse.
+    pub fn asker(&self, pulse: PulseAsker) -> Asker {
+        Asker::new(self.ports.iter().map(|port| port.enquiries.clone()), Some(pulse))
     }
 
     /// Per shard, how often it has looked around; a number that stands still means that it hangs.
@@ -272,108 +183,5 @@ impl Fanout {
                 tracing::error!("a shard ended in a panic");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::question::From;
-    use super::*;
-    use tickerd_model::lane::{FeedState, Health};
-
-    fn beat(since: u64) -> Beat {
-        let health = Health { state: FeedState::Up, since, reason: String::new() };
-        Beat { health: vec![(0, health)], ..Beat::default() }
-    }
-
-    fn port(beats: usize) -> (OutPort, mpsc::Receiver<Downlink>, Uplink) {
-        let (beats_in, beats) = mpsc::channel(beats);
-        let (uplink, asked) = Uplink::new(Arc::new(|| {}));
-        (OutPort { beats: beats_in, missed: None, asked }, beats, uplink)
-    }
-
-    fn since(item: Downlink) -> Vec<u64> {
-        match item {
-            Downlink::Beat(beat) => beat.health.iter().map(|(_, health)| health.since).collect(),
-            Downlink::Answers(_) => panic!("nobody asked"),
-        }
-    }
-
-    #[test]
-    fn a_busy_shard_is_owed_the_newest_and_an_idle_one_is_not_bothered() {
-        let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).expect("fresh"));
-        let ((busy_in, mut busy, _), (idle_in, mut idle, _)) = (port(1), port(8));
-        let mut outlet = Outlet { ports: vec![busy_in, idle_in], metrics: metrics.clone() };
-        for since in 1..=3 {
-            outlet.send(beat(since));
-        }
-        outlet.send(Beat::default());
-        assert!(outlet.owes());
-        assert_eq!(metrics.beats_behind.get(), 2, "trying again is not another beat");
-        assert_eq!(busy.try_recv().map(since), Ok(vec![1]));
-        outlet.send(Beat::default());
-        assert!(!outlet.owes());
-        assert_eq!(busy.try_recv().map(since), Ok(vec![3]));
-        for expected in 1..=3 {
-            assert_eq!(idle.try_recv().map(since), Ok(vec![expected]));
-        }
-        assert!(idle.try_recv().is_err(), "what says nothing is not sent");
-    }
-
-    fn question(conn: u32) -> Question {
-        let about = question::About::History { topic: "f.a".into(), limit: 1 };
-        Question { from: From::Client { conn, generation: 0 }, request: None, about }
-    }
-
-    fn found(question: Question) -> Answer {
-        let found = question::Found::History { topic: "f.a".into(), past: None };
-        Answer { from: question.from, request: question.request, found }
-    }
-
-    /// Whoever is behind has not had what the answer follows; and a shard's beats must not wait for its answers.
-    #[test]
-    fn a_question_is_answered_behind_all_beats_and_leaves_room_for_more() {
-        let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).expect("fresh"));
-        let (port, mut shard, uplink) = port(4);
-        let mut outlet = Outlet { ports: vec![port], metrics };
-        for conn in 0..300 {
-            uplink.ask(question(conn)).expect("there is room");
-        }
-        for since in 1..=5 {
-            outlet.send(beat(since));
-        }
-        outlet.answer(found);
-        for expected in 1..=4 {
-            assert_eq!(shard.try_recv().map(since), Ok(vec![expected]));
-        }
-        assert!(shard.try_recv().is_err(), "the fifth was too much and is owed: no answer goes before it");
-        outlet.send(Beat::default());
-        assert_eq!(shard.try_recv().map(since), Ok(vec![5]));
-        let mut answered = Vec::new();
-        while outlet.owes() {
-            outlet.answer(found);
-            outlet.answer(found);
-            outlet.answer(found);
-            outlet.answer(found);
-            let mut items = 0;
-            while let Ok(Downlink::Answers(answers)) = shard.try_recv() {
-                items += 1;
-                answered.extend(answers.iter().map(|answer| answer.from));
-            }
-            assert!((1..=3).contains(&items), "{items} of 4 places");
-        }
-        let asked = (0..300).map(|conn| From::Client { conn, generation: 0 });
-        assert_eq!(answered, asked.collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn questions_have_a_bound() {
-        let (port, _shard, uplink) = port(4);
-        for conn in 0..question::QUESTIONS_MAX as u32 {
-            uplink.ask(question(conn)).expect("there is room");
-        }
-        assert_eq!(uplink.ask(question(0)), Err(question::NotAsked::Full));
-        drop(port);
-        assert_eq!(uplink.ask(question(0)), Err(question::NotAsked::Ended));
     }
 }

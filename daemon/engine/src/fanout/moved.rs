@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::cohorts::Cohort;
 use super::topics::{SlotId, Topics};
-use tickerd_model::board::STREAM;
+use tickerd_model::tier::Tier;
 
 /// Topics that the first look finds: about as many as fill one write.
 const FIRST_LOOK: usize = 256;
@@ -14,7 +14,7 @@ const FIRST_LOOK: usize = 256;
 #[derive(Debug)]
 pub struct Moved {
     /// When each was pushed, where it is and at which tier; the next one last.
-    found: Vec<(u64, SlotId, u8)>,
+    found: Vec<(u64, SlotId, Tier)>,
     /// Found at the next look, at most.
     most: usize,
     /// The last look found all.
@@ -29,7 +29,7 @@ impl Default for Moved {
 
 impl Moved {
     /// The next one, which was pushed after `pos`. What was given before must not be after it.
-    pub fn next(&mut self, topics: &Topics, cohort: &Cohort, pos: u64) -> Option<(u64, SlotId, u8)> {
+    pub fn next(&mut self, topics: &Topics, cohort: &Cohort, pos: u64) -> Option<(u64, SlotId, Tier)> {
         if self.found.is_empty() && !self.is_all {
             self.look(topics, cohort, pos);
         }
@@ -37,7 +37,7 @@ impl Moved {
     }
 
     fn look(&mut self, topics: &Topics, cohort: &Cohort, pos: u64) {
-        for wire in cohort.wires.iter().filter(|wire| wire.tier != STREAM) {
+        for wire in cohort.wires.iter().filter(|wire| wire.tier != Tier::Every) {
             let Some(slot) = topics.slot(wire.slot) else { continue };
             let pushed = slot.tier(wire.tier).map_or(0, |tier| tier.pos);
             if pushed > pos && slot.frame(wire.tier).is_some() {

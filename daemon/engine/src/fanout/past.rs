@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use super::cohorts::ConnId;
-use super::connection::{Asking, WaitsFor};
-use super::jobs::{Wish, Work};
-use super::question::{About, Answer, Found, From, Missed, NotAsked, Past, Question};
+use super::connection::{Asking, Then, WaitsFor};
+use super::jobs::Work;
 use super::shard::Shard;
+use super::wish::Wish;
+use crate::exchange::ConnId;
+use crate::exchange::question::{About, Answer, Client, Found, Missed, NotAsked, Past, Question};
 use tickerd_model::protocol::command::{Id, Mode, Since, Terms};
 use tickerd_model::protocol::error::{Code, ProtocolError};
-use tickerd_model::protocol::event;
 
 /// The terms of one who was there for every tick.
 const EVERY: Terms = Terms { rate: None, mode: Mode::All };
@@ -17,8 +17,11 @@ const EVERY: Terms = Terms { rate: None, mode: Mode::All };
 impl Shard {
     /// Asks for the past of a topic.
     pub(super) fn ask_history(&mut self, id: ConnId, request: Option<Id>, topic: String, limit: usize) {
-        match self.check_topic(&topic) {
-            Ok(()) => self.ask_pulse(id, request, About::History { topic, limit }),
+        match self.topics.sources().check(&topic, true) {
+            Ok(()) => {
+                let then = Then::TellHistory { request, topic: topic.clone() };
+                self.ask_pulse(id, About::History { topic, limit }, then);
+            }
             Err(error) => self.tell_error(id, request, &error),
         }
     }
@@ -32,13 +35,14 @@ impl Shard {
         snapshot: bool,
         since: Since,
     ) {
+        let wish = Box::new(Wish::new(request, false, topics, EVERY, snapshot));
         if since.epoch != self.settings.epoch {
             // Numbers of another history say nothing here.
             let missed = since.seq.into_keys().map(|topic| (topic, None)).collect();
-            return self.subscribe_since(id, request, topics, snapshot, missed);
+            return self.subscribe_to_missed(id, wish, false, missed);
         }
         let seqs = since.seq.into_iter().collect();
-        self.ask_pulse(id, request, About::Since { topics, snapshot, seqs });
+        self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wish, is_paid: false });
     }
 
     /// Subscribes an event stream that was there and of which nothing can be told, since its history was another: that is said
@@ -54,19 +58,19 @@ impl Shard {
     }
 
     /// Asks the pulse. Until it answers, the client is not listened to: what it says later may depend on it.
-    pub(super) fn ask_pulse(&mut self, id: ConnId, request: Option<Id>, about: About) {
+    pub(super) fn ask_pulse(&mut self, id: ConnId, about: About, then: Then) {
+        let uplink = self.uplink.clone();
         let Some(conn) = self.connection(id) else { return };
-        let from = From::Client { conn: id, generation: conn.generation };
-        let question = Question { from, request: request.clone(), about };
-        let refused = match self.uplink.ask(question) {
+        let from = Client { conn: id, generation: conn.generation };
+        let refused = match uplink.ask(Question { from, about }) {
             Ok(()) => {
-                let conn = self.connection(id);
-                return conn.into_iter().for_each(|conn| {
-                    conn.asking.get_or_insert_default().waits_for = WaitsFor::Pulse;
-                });
+                let asking = conn.asking.get_or_insert_default();
+                (asking.waits_for, asking.then) = (WaitsFor::Pulse, Some(then));
+                return;
             }
             Err(refused) => refused,
         };
+        let request = then.request().cloned();
         let mut error = match refused {
             NotAsked::Full => ProtocolError::new(
                 Code::RateLimited,
@@ -80,28 +84,24 @@ impl Shard {
 
     /// Takes the pulse's answer, and listens to the client again once it is out.
     pub(super) fn take_answer(&mut self, answer: Answer) {
-        let Answer { from, request, found } = answer;
-        let (id, generation) = match from {
-            From::Client { conn, generation } => (conn, generation),
-            From::Http(number) => return self.answer_asked(number, found),
-        };
+        let Answer { to: Client { conn: id, generation }, found } = answer;
         let Some(conn) = self.connection(id).filter(|conn| conn.generation == generation) else { return };
-        if conn.closing_until_s.is_none() {
-            match found {
-                Found::History { topic, past } => self.tell_history(id, request, &topic, past),
-                Found::Since { topics, snapshot, missed } => {
-                    self.subscribe_since(id, request, topics, snapshot, missed);
-                }
-                Found::Resumed { wish, missed } => {
-                    let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
-                    self.charge_looks(id, frames);
-                    let missed = missed.into_iter().collect();
-                    let wish = Wish { missed, was_there: true, ..*wish };
-                    self.undertake_paid(id, Work::Subscribe(Box::new(wish)));
-                }
-                Found::Published(result) => self.tell_published(id, request, result),
-                Found::Members(result) => self.tell_members(id, request, result),
+        let then = conn.asking.as_mut().and_then(|asking| asking.then.take());
+        match (then, found) {
+            _ if conn.closing_until_s.is_some() => {}
+            (Some(Then::TellHistory { request, topic }), Found::History(past)) => {
+                self.tell_history(id, request, &topic, past);
             }
+            (Some(Then::Subscribe { wish, is_paid }), Found::Missed(missed)) => {
+                self.subscribe_to_missed(id, wish, is_paid, missed);
+            }
+            (Some(Then::TellPublished { request }), Found::Published(result)) => {
+                self.tell_published(id, request, result);
+            }
+            (Some(Then::TellMembers { request, topic }), Found::Members(result)) => {
+                self.tell_members(id, request, &topic, result);
+            }
+            (then, found) => debug_assert!(false, "{then:?} is not what {found:?} answers"),
         }
         let Some(conn) = self.connection(id) else { return };
         let asking = conn.asking.get_or_insert_default();
@@ -136,19 +136,15 @@ impl Shard {
         self.start_reading(id);
     }
 
-    fn subscribe_since(
-        &mut self,
-        id: ConnId,
-        request: Option<Id>,
-        topics: Vec<String>,
-        snapshot: bool,
-        missed: Vec<Missed>,
-    ) {
+    /// Subscribes one who was there before, and brings what it missed.
+    fn subscribe_to_missed(&mut self, id: ConnId, mut wish: Box<Wish>, is_paid: bool, missed: Vec<Missed>) {
         let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
         self.charge_looks(id, frames);
-        let missed = missed.into_iter().collect();
-        let wish = Wish { missed, ..Wish::new(request, false, topics, EVERY, snapshot) };
-        self.undertake(id, Work::Subscribe(Box::new(wish)));
+        wish.missed = missed.into_iter().collect();
+        match is_paid {
+            true => self.undertake_paid(id, Work::Subscribe(wish)),
+            false => self.undertake(id, Work::Subscribe(wish)),
+        }
     }
 
     fn tell_history(&mut self, id: ConnId, request: Option<Id>, topic: &str, past: Option<Past>) {
@@ -161,19 +157,6 @@ impl Shard {
         };
         self.charge_looks(id, past.frames.len());
         let settings = self.settings.clone();
-        self.tell(id, &history(request, topic, &settings.epoch, &past));
+        self.tell(id, &past.told(request, topic, &settings.epoch));
     }
-}
-
-fn history<'a>(id: Option<Id>, topic: &'a str, epoch: &'a str, past: &'a Past) -> event::History<'a> {
-    // Envelopes are JSON by construction, so none is left out here.
-    let values =
-        past.frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
-    event::History { id, topic, epoch, values, truncated: past.truncated }
-}
-
-/// The same for who did not ask as a client: the event's data alone.
-pub fn object(topic: &str, epoch: &str, past: &Past) -> Vec<u8> {
-    // It is plain data, and a Vec takes all that is written to it.
-    serde_json::to_vec(&history(None, topic, epoch, past)).expect("history is plain data")
 }

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::cohorts::ConnId;
 use super::shard::Shard;
+use crate::exchange::ConnId;
 use tickerd_model::close::{self, CloseCode};
 use tickerd_model::decoder::Inbound;
 use tickerd_model::encoding::Encoding;

@@ -6,24 +6,22 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::cohorts::{CohortId, ConnId, Moved};
+use super::cohorts::{CohortId, Moved};
 use super::comings::Named;
-use super::question::{self, About, Move, Published};
+use super::connection::Then;
 use super::shard::Shard;
 use super::topics::{Slot, SlotId};
 use super::walk;
+use crate::exchange::ConnId;
+use crate::exchange::question::{About, MEMBERS_MAX, Message as Said, Move, Published};
 use tickerd_model::board::TopicId;
 use tickerd_model::encoding::Encoding;
-use tickerd_model::json;
 use tickerd_model::message::Message;
-use tickerd_model::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use tickerd_model::protocol::command::Id;
-use tickerd_model::protocol::error::{Code, ProtocolError};
+use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::protocol::event::{self, Member};
-use tickerd_model::rooms::{Letter, Person, Publisher, Seat, To, Turnover};
+use tickerd_model::rooms::{Letter, Person, Publisher, Seat, To, Turnover, checked_value};
 
-/// Most people that one event names.
-pub const MEMBERS_MAX: usize = 256;
 /// Bytes of answers and letters that may wait for a client; further letters are passed over, and told as skipped.
 const LETTERS_BYTES_MAX: usize = 1 << 20;
 
@@ -128,17 +126,16 @@ impl Shard {
         let share = self.connection(id).and_then(|conn| conn.share.as_ref());
         let origin = Publisher { address: share.map(|share| share.address()), seat: Some(seat) };
         let checked = self
+            .topics
+            .sources()
             .check_room(&topic)
             .and_then(|()| checked_value(value.as_bytes()))
             .and_then(|value| Ok((value, to.map(To::parse).transpose()?)));
         match checked {
             Ok((value, to)) => {
                 let publisher = person.address();
-                self.ask_pulse(
-                    id,
-                    request,
-                    About::Publish(question::Message { topic, publisher, origin, to, value }),
-                );
+                let message = Said { topic, publisher, origin, to, value };
+                self.ask_pulse(id, About::Publish(message), Then::TellPublished { request });
             }
             Err(error) => self.tell_error(id, request, &error),
         }
@@ -153,7 +150,7 @@ impl Shard {
         match result {
             // Without an id nobody waits for it.
             Ok(_) if request.is_none() => {}
-            Ok(published) => self.tell(id, &told(request, &published)),
+            Ok(published) => self.tell(id, &published.told(request)),
             Err(error) => self.tell_error(id, request, &error),
         }
     }
@@ -162,13 +159,14 @@ impl Shard {
         &mut self,
         id: ConnId,
         request: Option<Id>,
-        result: Result<(String, usize, Vec<Person>), ProtocolError>,
+        topic: &str,
+        result: Result<(usize, Vec<Person>), ProtocolError>,
     ) {
         match result {
-            Ok((topic, count, people)) => {
+            Ok((count, people)) => {
                 self.charge_looks(id, people.len());
                 let members = people.into_iter().map(member).collect();
-                self.tell(id, &event::Members { id: request, topic: &topic, count, members });
+                self.tell(id, &event::Members { id: request, topic, count, members });
             }
             Err(error) => self.tell_error(id, request, &error),
         }
@@ -235,44 +233,12 @@ impl Shard {
     }
 }
 
-/// A value as a feed's would be checked.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn checked_value(value: &[u8]) -> Result<Box<[u8]>, ProtocolError> {
-    if value.len() > VALUE_BYTES_MAX {
-        let what = Reject::TooLarge(value.len()).to_string();
-        return Err(ProtocolError::new(Code::TooLarge, what));
-    }
-    json::compact(value, VALUE_DEPTH_MAX)
-        .map_err(|fault| ProtocolError::new(Code::BadRequest, Reject::BadJson(fault).to_string()))
-}
-
 fn letter_message(letter: &Letter) -> Message {
     let value = std::str::from_utf8(letter.value()).unwrap_or("null");
     let value: &serde_json::value::RawValue =
         serde_json::from_str(value).expect("the value was checked when it was published");
     let (topic, from, to) = (letter.topic(), letter.from(), letter.to());
     event::message(&event::LetterTo { topic, seq: letter.seq(), ts: letter.ts(), from, to, value })
-}
-
-fn told(id: Option<Id>, published: &Published) -> event::Published<'_> {
-    let letter = published.letter.as_ref();
-    let delivered = letter.map(|(_, count)| *count);
-    event::Published {
-        id,
-        topic: &published.topic,
-        seq: published.seq,
-        to: letter.map(|(to, _)| &**to),
-        delivered,
-        kept: delivered == Some(0),
-    }
-}
-
-/// The same for who is no client: the event's data alone.
-pub fn object(published: &Published) -> Vec<u8> {
-    // It is plain data, and a Vec takes all that is written to it.
-    serde_json::to_vec(&told(None, published)).expect("published is plain data")
 }
 
 fn member(person: Person) -> Member {

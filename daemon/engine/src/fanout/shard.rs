@@ -14,17 +14,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::Settings;
-use super::arrival::{Arrival, Kind};
-use super::cohorts::{Cohorts, ConnId};
+use super::cohorts::Cohorts;
 use super::connection::{Budget, Connection};
-use super::enquiry::{Enquiry, Forwarded, Waiting};
+use super::enquiries::Waiting;
 use super::jobs::{self, Jobs};
 use super::link::Link;
 use super::metrics::Metrics;
-use super::question::{Downlink, Uplink};
 use super::rooms::Rooms;
 use super::topics::Topics;
 use super::walk::Walk;
+use crate::exchange::ConnId;
+use crate::exchange::arrival::{Arrival, Kind};
+use crate::exchange::enquiry::Enquiry;
+use crate::exchange::question::{Downlink, Uplink};
 use tickerd_model::close::CloseCode;
 use tickerd_model::decoder::Decoder;
 use tickerd_model::deflate::Inflater;
@@ -112,8 +114,6 @@ pub struct Shard {
     pub scratch: Vec<u8>,
     pub inflater: Inflater,
     pub waiting: Waiting,
-    /// What HTTP asked and the pulse answers.
-    pub forwarded: Forwarded,
     /// What is done piece by piece.
     pub jobs: Jobs,
     pub tally: Tally,
@@ -218,7 +218,6 @@ impl Shard {
             scratch: vec![0; SCRATCH_BYTES],
             inflater: Inflater::default(),
             waiting: Waiting::default(),
-            forwarded: Forwarded::default(),
             jobs: Jobs::default(),
             tally: Tally::default(),
             started: now,

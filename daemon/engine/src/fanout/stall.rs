@@ -10,6 +10,7 @@ use super::topics::SlotId;
 use super::walk::{About, Item, Payload};
 use tickerd_model::frame::Frame;
 use tickerd_model::message::Message;
+use tickerd_model::tier::Tier;
 use tickerd_model::topic::Topic;
 use tickerd_process::clock::now_unix_ms;
 
@@ -24,7 +25,7 @@ pub struct Snapshot {
     /// Which it is, since its place may be another's by then.
     pub topic: Topic,
     /// The tier at which it is had.
-    pub tier: u8,
+    pub tier: Tier,
 }
 
 /// What a connection got outside the beats: by topic, the process-wide number of the tick.

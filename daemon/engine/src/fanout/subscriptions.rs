@@ -5,16 +5,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::answers::HINTS_MAX;
-use super::cohorts::{Ask, ConnId, Edit, Member, Moved, What};
-use super::jobs::Wish;
+use super::cohorts::{Ask, Edit, Member, Moved, What};
 use super::shard::Shard;
 use super::stall::Snapshot;
 use super::topics::SlotId;
-use tickerd_model::board::STREAM;
+use super::wish::Wish;
+use crate::exchange::ConnId;
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::{Id, Terms};
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event::{self, Failed, TopicGrant};
+use tickerd_model::tier::Tier;
 use tickerd_model::topic::{self, Pattern, first_segment};
 
 /// What goes out behind the answer to a subscription.
@@ -90,7 +91,7 @@ impl Shard {
             match (frames, self.topics.slot(slot).and_then(|slot| slot.topic.clone())) {
                 (Some(frames), _) => past.replay.push((slot, frames)),
                 (None, Some(topic)) if snapshot => {
-                    past.snapshots.push(Snapshot { slot, topic, tier: STREAM });
+                    past.snapshots.push(Snapshot { slot, topic, tier: Tier::Every });
                 }
                 (None, _) => {}
             }
@@ -206,7 +207,7 @@ impl Shard {
                 if let Some(fresh) = &mut conn.fresh {
                     fresh.sent.remove(at);
                 }
-            } else if now > 0 && now != STREAM {
+            } else if now.is_slow() {
                 // A slower tier would bring it at its next beat.
                 had.push((*at, n.max(had_at)));
             }
@@ -245,9 +246,9 @@ impl Shard {
     /// One name of a `subscribe`, as an ask that can be granted.
     fn ask(&mut self, name: &str, terms: Terms, hinted: bool) -> Result<Ask, ProtocolError> {
         if !Pattern::is_pattern(name) {
-            self.check_topic_of(name, hinted)?;
+            self.topics.sources().check(name, hinted)?;
             let slot = self.topics.intern(name);
-            let slot = slot.ok_or_else(|| self.unknown_feed(first_segment(name), hinted))?;
+            let slot = slot.ok_or_else(|| self.topics.sources().unknown(first_segment(name), hinted))?;
             let what = What::Exact(slot);
             return Ok(Ask { what, terms });
         }
@@ -255,7 +256,7 @@ impl Shard {
             ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}{}", topic::hint(name)))
         })?;
         if let Some(feed) = pattern.feed() {
-            self.topics.feed_of(feed).ok_or_else(|| self.unknown_feed(feed, hinted))?;
+            self.topics.feed_of(feed).ok_or_else(|| self.topics.sources().unknown(feed, hinted))?;
         }
         Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
     }

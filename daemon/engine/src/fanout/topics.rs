@@ -7,33 +7,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::beat::Stale;
 use super::cohorts::CohortId;
 use super::names::Names;
-use tickerd_model::board::{Due, STREAM, TopicId};
+use crate::exchange::beat::Stale;
+use crate::exchange::source::{Directory, FeedFacts};
+use tickerd_model::board::{Due, TopicId};
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::{Mode, Terms};
-use tickerd_model::protocol::rate::Tiers;
 use tickerd_model::sample::Class;
-use tickerd_model::topic::{Pattern, Topic, first_segment};
-
-/// A configured feed, as far as subscribers are concerned.
-#[derive(Debug, Clone)]
-pub struct FeedFacts {
-    /// First segment of its topics.
-    pub name: String,
-    /// Its push interval and the slower tiers.
-    pub tiers: Tiers,
-    /// All topics that it can ever have, sorted; none: whatever it says.
-    pub only: Option<Arc<[Box<str>]>>,
-}
-
-impl FeedFacts {
-    /// Whether `topic`, whose first segment is this one's, may ever speak.
-    pub fn may_have(&self, topic: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only.binary_search_by(|known| (**known).cmp(topic)).is_ok())
-    }
-}
+use tickerd_model::tier::Tier;
+use tickerd_model::topic::{Pattern, Topic};
 
 /// Number of a slot in its shard.
 pub type SlotId = u32;
@@ -50,7 +33,7 @@ pub struct Tap {
 /// A topic at one tier.
 #[derive(Debug, Default)]
 pub struct TierSlot {
-    /// The frame last pushed here; at [`STREAM`] only while it is not tier 0's.
+    /// The frame last pushed here; at [`Tier::Every`] only while it is not [`Tier::OWN`]'s.
     frame: Option<Arc<Frame>>,
     /// When, on the shard's count of pushes.
     pub pos: u64,
@@ -81,13 +64,19 @@ pub struct Slot {
 
 impl Slot {
     /// What is kept at a tier.
-    pub fn tier(&self, tier: u8) -> Option<&TierSlot> {
-        if tier == STREAM { Some(&self.stream) } else { self.tiers.get(usize::from(tier)) }
+    pub fn tier(&self, tier: Tier) -> Option<&TierSlot> {
+        match tier {
+            Tier::Every => Some(&self.stream),
+            Tier::Newest(at) => self.tiers.get(usize::from(at)),
+        }
     }
 
     /// The same, to change.
-    pub fn tier_mut(&mut self, tier: u8) -> Option<&mut TierSlot> {
-        if tier == STREAM { Some(&mut self.stream) } else { self.tiers.get_mut(usize::from(tier)) }
+    pub fn tier_mut(&mut self, tier: Tier) -> Option<&mut TierSlot> {
+        match tier {
+            Tier::Every => Some(&mut self.stream),
+            Tier::Newest(at) => self.tiers.get_mut(usize::from(at)),
+        }
     }
 
     /// What is kept at the tier that carries every tick.
@@ -98,12 +87,12 @@ impl Slot {
     /// Takes in what is due, the push of this number.
     pub fn push(&mut self, due: &Due, pos: u64) {
         let (at_tier, at_own) = match (due.tier, due.is_newest) {
-            (STREAM, false) => (Some(&mut self.stream), None),
-            (STREAM, true) => {
+            (Tier::Every, false) => (Some(&mut self.stream), None),
+            (Tier::Every, true) => {
                 (self.stream.frame, self.stream.pos) = (None, pos);
                 (None, self.tiers.first_mut())
             }
-            (tier, _) => (self.tiers.get_mut(usize::from(tier)), None),
+            (Tier::Newest(at), _) => (self.tiers.get_mut(usize::from(at)), None),
         };
         if let Some(tier) = at_tier.or(at_own) {
             (tier.frame, tier.pos) = (Some(due.frame.clone()), pos);
@@ -111,9 +100,9 @@ impl Slot {
     }
 
     /// The frame last pushed at a tier.
-    pub fn frame(&self, tier: u8) -> Option<&Arc<Frame>> {
+    pub fn frame(&self, tier: Tier) -> Option<&Arc<Frame>> {
         let frame = self.tier(tier)?.frame.as_ref();
-        if tier == STREAM { frame.or(self.tier(0)?.frame.as_ref()) } else { frame }
+        if tier == Tier::Every { frame.or(self.tier(Tier::OWN)?.frame.as_ref()) } else { frame }
     }
 
     /// What is kept at all tiers.
@@ -123,13 +112,13 @@ impl Slot {
 
     /// The newest pushed frame as one who has the topic at `tier` sees it: every other tier is slower than the feed's own
     /// beat, and the stream may be ahead of it by ticks that say the same again.
-    pub fn newest_at(&self, tier: u8) -> Option<&Arc<Frame>> {
-        self.frame(if tier == STREAM { STREAM } else { 0 })
+    pub fn newest_at(&self, tier: Tier) -> Option<&Arc<Frame>> {
+        self.frame(if tier == Tier::Every { Tier::Every } else { Tier::OWN })
     }
 
     /// The newest pushed frame.
     pub fn newest(&self) -> Option<&Arc<Frame>> {
-        self.newest_at(if self.is_event() { STREAM } else { 0 })
+        self.newest_at(if self.is_event() { Tier::Every } else { Tier::OWN })
     }
 
     /// The newest pushed `seq`, 0 before the first.
@@ -146,8 +135,7 @@ impl Slot {
 /// All slots of a shard.
 #[derive(Debug)]
 pub struct Topics {
-    feeds: Arc<[FeedFacts]>,
-    feed_by_name: HashMap<Box<str>, usize>,
+    sources: Directory,
     slots: Vec<Option<Slot>>,
     free: Vec<SlotId>,
     by_name: HashMap<Box<str>, SlotId>,
@@ -162,10 +150,8 @@ impl Topics {
     /// None yet.
     pub fn new(feeds: Arc<[FeedFacts]>) -> Topics {
         let spoken = vec![0; feeds.len()];
-        let feed_by_name = feeds.iter().enumerate().map(|(at, f)| (f.name.as_str().into(), at)).collect();
         Topics {
-            feeds,
-            feed_by_name,
+            sources: Directory::new(feeds),
             slots: Vec::new(),
             free: Vec::new(),
             by_name: HashMap::new(),
@@ -180,14 +166,19 @@ impl Topics {
         self.spoken.get(feed).is_some_and(|count| *count > 0)
     }
 
-    /// The feed that `topic` belongs to, by its first segment.
-    pub fn feed_of(&self, topic: &str) -> Option<usize> {
-        self.feed_by_name.get(first_segment(topic)).copied()
+    /// The sources there are.
+    pub fn sources(&self) -> &Directory {
+        &self.sources
     }
 
-    /// The configured feeds.
+    /// The source that `topic` belongs to, by its first segment.
+    pub fn feed_of(&self, topic: &str) -> Option<usize> {
+        self.sources.of(topic)
+    }
+
+    /// The sources there are, by number.
     pub fn feeds(&self) -> &[FeedFacts] {
-        &self.feeds
+        self.sources.all()
     }
 
     /// The slot of a name, if there is one.
@@ -217,7 +208,7 @@ impl Topics {
             return Some(id);
         }
         let feed = self.feed_of(name)?;
-        let tiers = self.feeds.get(feed)?.tiers.all().len();
+        let tiers = self.sources.all().get(feed)?.tiers.all().len();
         let slot = Slot {
             name: name.into(),
             feed,
@@ -285,12 +276,6 @@ impl Topics {
         }
     }
 
-    /// Every topic that has spoken.
-    pub fn present(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
-        let slots = self.slots.iter().zip(0..);
-        slots.filter_map(|(slot, id)| Some((id, slot.as_ref()?))).filter(|(_, slot)| slot.topic.is_some())
-    }
-
     /// How many topics have spoken.
     pub fn present_count(&self) -> usize {
         self.names.count()
@@ -308,16 +293,19 @@ impl Topics {
     }
 
     /// The tier that a slot is had at on these terms.
-    pub fn grant(&self, slot: &Slot, terms: Terms) -> u8 {
+    pub fn grant(&self, slot: &Slot, terms: Terms) -> Tier {
         if slot.is_event() || terms.mode == Mode::All {
-            return STREAM;
+            return Tier::Every;
         }
-        self.feeds.get(slot.feed).map_or(0, |feed| feed.tiers.grant(terms.rate))
+        Tier::Newest(self.sources.all().get(slot.feed).map_or(0, |feed| feed.tiers.grant(terms.rate)))
     }
 
     /// What a tier of a slot is.
-    pub fn rate(&self, slot: &Slot, tier: u8) -> Duration {
-        let tier = if tier == STREAM { 0 } else { tier };
-        self.feeds.get(slot.feed).map_or(Duration::ZERO, |feed| feed.tiers.rate(tier))
+    pub fn rate(&self, slot: &Slot, tier: Tier) -> Duration {
+        let tier = match tier {
+            Tier::Every => 0,
+            Tier::Newest(at) => at,
+        };
+        self.sources.all().get(slot.feed).map_or(Duration::ZERO, |feed| feed.tiers.rate(tier))
     }
 }

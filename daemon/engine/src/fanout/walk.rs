@@ -9,18 +9,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::ages::Ages;
-use super::beat::Beat;
-use super::cohorts::{CohortId, Cohorts, ConnId};
+use super::cohorts::{CohortId, Cohorts};
 use super::comings::{Comings, Named};
 use super::joined::{Joined, Sent};
 use super::shard::{Shard, Told};
 use super::topics::{SlotId, Tap};
-use tickerd_model::board::{Change, Due, STREAM};
+use crate::exchange::ConnId;
+use crate::exchange::beat::Beat;
+use tickerd_model::board::{Change, Due};
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
 use tickerd_model::lane::Health;
 use tickerd_model::message::Message;
 use tickerd_model::protocol::event::{self, Notice};
+use tickerd_model::tier::Tier;
 use tickerd_process::clock::now_unix_ms;
 
 /// Writes between two turns of the shard's other work: about a millisecond at 4 µs each.
@@ -182,13 +184,13 @@ impl Shard {
         let Some(slot) = topics.slot_mut(id) else { return };
         *pos += due.ticks() as u64;
         slot.push(due, *pos);
-        if due.tier == STREAM && !slot.every().taps.is_empty() {
+        if due.tier == Tier::Every && !slot.every().taps.is_empty() {
             let first = *pos - due.ticks() as u64 + 1;
             let item =
                 |(frame, pos): (&Arc<Frame>, u64)| Item { pos, payload: Payload::Every(id, frame.clone()) };
             walk.add(due.frames().zip(first..).map(item), &slot.every().taps, cohorts);
         }
-        let tier = if due.tier == STREAM { due.is_newest.then_some(0) } else { Some(due.tier) };
+        let tier = if due.tier == Tier::Every { due.is_newest.then_some(Tier::OWN) } else { Some(due.tier) };
         if let Some(tier) = tier.and_then(|tier| slot.tier(tier)).filter(|tier| !tier.taps.is_empty()) {
             let item = Item { pos: *pos, payload: Payload::Newest(id, due.frame.clone()) };
             walk.add([item], &tier.taps, cohorts);

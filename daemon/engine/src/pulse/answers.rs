@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::rooms::Rooms;
-use crate::fanout::beat::Beat;
-use crate::fanout::question::{About, Answer, Found, Missed, Past, Question};
+use crate::exchange::beat::Beat;
+use crate::exchange::question::{About, Answer, Found, Missed, Past, Question};
 use tickerd_model::board::Board;
 use tickerd_model::frame::Frame;
 
@@ -32,28 +32,29 @@ pub struct Desk<'a> {
 /// Looks up what is asked, or does it.
 pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
     let Desk { board, rooms, beat, now_ms } = desk;
-    let Question { from, request, about } = question;
+    let Question { from: to, about } = question;
     let found = match about {
-        About::History { topic, limit } => {
-            let past = board.find(&topic).map(|id| past(board.history().newest(id, limit)));
-            Found::History { topic, past }
-        }
-        About::Since { topics, snapshot, seqs } => {
+        About::History { topic, limit } => Found::History(history(board, &topic, limit)),
+        About::Since { seqs } => {
             let since = seqs.into_iter().map(|(topic, seq)| {
                 let frames = board.since(&topic, seq);
                 (topic, frames)
             });
-            Found::Since { topics, snapshot, missed: bounded(since) }
+            Found::Missed(bounded(since))
         }
-        About::Resume { wish, events, n } => {
-            let missed = board.missed_after(n, events.iter().map(|name| &**name));
-            let missed = bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames)));
-            Found::Resumed { wish, missed }
+        About::Resume { topics, n } => {
+            let missed = board.missed_after(n, topics.iter().map(|name| &**name));
+            Found::Missed(bounded(missed.into_iter().map(|(topic, frames)| (topic.to_owned(), frames))))
         }
-        About::Publish(message) => rooms.publish(message, *now_ms, board, beat),
-        About::Members { topic } => rooms.members(topic),
+        About::Publish(message) => Found::Published(rooms.publish(message, *now_ms, board, beat)),
+        About::Members { topic } => Found::Members(rooms.members(&topic)),
     };
-    Answer { from, request, found }
+    Answer { to, found }
+}
+
+/// The newest ticks of a topic; none if it has not spoken.
+pub fn history(board: &Board, topic: &str, limit: usize) -> Option<Past> {
+    board.find(topic).map(|id| past(board.history().newest(id, limit)))
 }
 
 /// All or nothing of each topic, and of all no more than one recovery holds.
@@ -100,7 +101,7 @@ pub fn look_up(board: &mut Board, question: Question) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fanout::question::From;
+    use crate::exchange::question::Client;
     use tickerd_model::board::Group;
     use tickerd_model::history::Limits;
     use tickerd_model::sample::Class;
@@ -133,7 +134,7 @@ mod tests {
     }
 
     fn ask(board: &mut Board, about: About) -> Found {
-        look_up(board, Question { from: From::Http(0), request: None, about }).found
+        look_up(board, Question { from: Client { conn: 0, generation: 0 }, about }).found
     }
 
     #[test]
@@ -142,7 +143,7 @@ mod tests {
         let mut board = board(&[(&a, 40_000); 40]);
         let mut history =
             |topic: &str, limit| match ask(&mut board, About::History { topic: topic.into(), limit }) {
-                Found::History { past, .. } => {
+                Found::History(past) => {
                     past.map(|p| (p.frames.iter().map(|f| f.tick().seq).collect::<Vec<_>>(), p.truncated))
                 }
                 other => panic!("{other:?}"),
@@ -165,8 +166,8 @@ mod tests {
         let mut board = board(&values);
         let missed = |board: &mut Board, seqs: &[(&str, u64)]| {
             let seqs = seqs.iter().map(|(topic, seq)| (topic.to_string(), *seq)).collect();
-            match ask(board, About::Since { topics: Vec::new(), snapshot: true, seqs }) {
-                Found::Since { missed, .. } => {
+            match ask(board, About::Since { seqs }) {
+                Found::Missed(missed) => {
                     missed.into_iter().map(|(_, frames)| frames.map(|f| f.len())).collect::<Vec<_>>()
                 }
                 other => panic!("{other:?}"),

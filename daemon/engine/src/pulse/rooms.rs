@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::fanout::beat::Beat;
-use crate::fanout::question::{Found, Message, Move, Published};
-use crate::fanout::rooms::MEMBERS_MAX;
+use crate::exchange::beat::Beat;
+use crate::exchange::question::{MEMBERS_MAX, Message, Move, Published};
 use tickerd_model::board::{Board, TopicId};
 use tickerd_model::protocol::error::ProtocolError;
-use tickerd_model::rooms::{self, Declared, KIND, Limits, Sent};
+use tickerd_model::rooms::{self, Declared, KIND, Limits, Person, Sent};
 use tickerd_model::sample::Class;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::Topic;
@@ -75,10 +74,16 @@ impl Rooms {
     }
 
     /// Takes a message.
-    pub fn publish(&mut self, message: Message, now_ms: u64, board: &mut Board, beat: &mut Beat) -> Found {
+    pub fn publish(
+        &mut self,
+        message: Message,
+        now_ms: u64,
+        board: &mut Board,
+        beat: &mut Beat,
+    ) -> Result<Published, ProtocolError> {
         let Message { topic, publisher, origin, to, value } = message;
         let sent = self.model.publish(&topic, (&publisher, origin), to.as_ref(), &value, now_ms);
-        Found::Published(sent.map(|sent| {
+        sent.map(|sent| {
             let (seq, letter) = match sent {
                 Sent::ToAll => (self.say(&topic, &publisher, value, now_ms, board), None),
                 Sent::Kept(letter) => (letter.seq(), Some((letter.to().into(), 0))),
@@ -90,7 +95,7 @@ impl Rooms {
                 }
             };
             Published { topic, seq, letter }
-        }))
+        })
     }
 
     fn say(&self, topic: &str, from: &str, value: Box<[u8]>, ts: u64, board: &mut Board) -> u64 {
@@ -101,9 +106,8 @@ impl Rooms {
     }
 
     /// Who is in a topic.
-    pub fn members(&self, topic: String) -> Found {
-        let who: Result<_, ProtocolError> = self.model.who(&topic, MEMBERS_MAX);
-        Found::Members(who.map(|(count, people)| (topic, count, people)))
+    pub fn members(&self, topic: &str) -> Result<(usize, Vec<Person>), ProtocolError> {
+        self.model.who(topic, MEMBERS_MAX)
     }
 
     /// Letters that were given up to a limit since the last call.
@@ -146,7 +150,7 @@ mod tests {
                 value: value.as_bytes().into(),
             };
             let found = rooms.publish(message, 1, &mut board, &mut Beat::default());
-            assert!(matches!(found, Found::Published(Ok(_))), "{found:?}");
+            assert!(found.is_ok(), "{found:?}");
         }
         let mut beat = Beat::default();
         rooms.settle(moves, 2, &mut beat);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Pulse;
-use crate::fanout::beat::{Aged, Stale};
+use crate::exchange::beat::{Aged, Stale};
 use tickerd_model::board::Board;
 use tickerd_model::lane::FeedState;
 use tickerd_model::protocol::rate;

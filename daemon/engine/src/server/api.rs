@@ -20,11 +20,11 @@ use hyper::{Method, Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use crate::fanout::enquiry::{Answer, Ask, Asker};
-use crate::fanout::question::Message;
-use crate::fanout::rooms::checked_value;
+use crate::exchange::enquiry::{Answer, Ask, Asker, PulseAsk};
+use crate::exchange::question::{Message, Published};
 use tickerd_model::normalise::VALUE_BYTES_MAX;
 use tickerd_model::protocol::WAIT_MAX_S;
+use tickerd_model::rooms::checked_value;
 use tickerd_model::rooms::{Publisher, To};
 use tickerd_model::topic::{self, Pattern};
 
@@ -178,8 +178,8 @@ impl Api {
                 Ok(value) => {
                     let origin = Publisher { address, seat: None };
                     let message = Message { topic: topic.clone(), publisher, origin, to, value };
-                    let answer = ask(asker.ask(Ask::Publish(message))).await;
-                    if let Some(Answer::Published { seq: Some(seq), .. }) = &answer {
+                    let answer = ask(asker.ask_pulse(PulseAsk::Publish(message))).await;
+                    if let Some(Answer::Published(Published { seq, letter: None, .. })) = &answer {
                         posted.note(topic, *seq);
                     }
                     reply(answer)
@@ -206,7 +206,7 @@ impl Api {
                     }
                 },
                 Wanted::History { topic, limit } => {
-                    reply(ask(asker.ask(Ask::History { topic, limit, least })).await)
+                    reply(ask(asker.ask_pulse(PulseAsk::History { topic, limit, least })).await)
                 }
                 Wanted::Value { topic, known, wait } => {
                     let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known, least })).await;
@@ -321,7 +321,7 @@ mod tests {
         runtime.block_on(async {
             let (sender, mut questions) = tokio::sync::mpsc::channel(8);
             let waiting = Arc::new(Semaphore::new(1));
-            let api = Api { asker: Asker::new([sender]), waiting, posted: Arc::default() };
+            let api = Api { asker: Asker::new([sender], None), waiting, posted: Arc::default() };
             let (_running, stopped) = tokio::sync::watch::channel(false);
             let poll = || {
                 let wanted = Wanted::Value { topic: "f.a".into(), known: vec![], wait: WAIT_MAX };

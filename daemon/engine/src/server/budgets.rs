@@ -12,7 +12,7 @@ use std::time::Instant;
 use hyper::header::HeaderMap;
 
 use super::peer::who;
-use crate::fanout::arrival::{AddressShare, Share};
+use crate::exchange::arrival::{AddressShare, Share};
 use tickerd_model::bucket::Bucket;
 
 /// How many connections' worth of work with patterns one address may ask for. A whole office behind one address comes back at

@@ -21,7 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::fanout::arrival::{Arrival, Kind, Permit, Socket};
+use crate::exchange::arrival::{Arrival, Kind, Permit, Socket};
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding::Encoding;
 

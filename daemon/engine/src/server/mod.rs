@@ -38,8 +38,8 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::fanout::arrival::Arrival;
-use crate::fanout::enquiry::Asker;
+use crate::exchange::arrival::Arrival;
+use crate::exchange::enquiry::Asker;
 use tickerd_model::close::CloseCode;
 use tickerd_model::host::Host;
 use tickerd_model::web_origin::Listed;

@@ -3,7 +3,7 @@
 //! Each path knows its keys. One that it does not know is refused, as one of a command is: a misspelt key that was passed
 //! over would be a subscription to nothing.
 
-use crate::fanout::arrival::Opening;
+use crate::exchange::arrival::Opening;
 use tickerd_model::near::near;
 use tickerd_model::protocol::command::{self, Mode};
 use tickerd_model::rooms;

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
+use serde::Serialize;
 
-use crate::fanout::enquiry::Answer;
+use crate::exchange::enquiry::Answer;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 
 use super::problem::problem;
@@ -29,7 +30,8 @@ pub fn reply(answer: Option<Answer>) -> Reply {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             (response, Some(tag))
         }
-        Some(Answer::Object(object) | Answer::Published { object, .. }) => (json(Bytes::from(object)), None),
+        Some(Answer::History { topic, epoch, past }) => (plain(&past.told(None, &topic, &epoch)), None),
+        Some(Answer::Published(published)) => (plain(&published.told(None)), None),
         Some(Answer::Listed { object, looks }) => {
             let mut response = json(Bytes::from(object));
             response.extensions_mut().insert(Looks(looks));
@@ -52,6 +54,12 @@ pub fn reply(answer: Option<Answer>) -> Reply {
     // Kept, and asked for again each time.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
+}
+
+/// The data of the event that answers the same command of a client.
+fn plain(data: &impl Serialize) -> Reply {
+    // It is plain data, and a Vec takes all that is written to it.
+    json(serde_json::to_vec(data).expect("an answer is plain data").into())
 }
 
 fn json(body: Bytes) -> Reply {

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
-use crate::fanout::arrival::{Kind, Opening, TickId};
-use crate::fanout::enquiry::Asker;
+use crate::exchange::arrival::{Kind, Opening, TickId};
+use crate::exchange::enquiry::Asker;
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::host::Host;

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{self, HeaderValue};
 
-use crate::fanout::arrival::Kind;
+use crate::exchange::arrival::Kind;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::SUBPROTOCOL_MSGPACK;
 

@@ -1,7 +1,7 @@
 //! What the public listener answers to handshakes that are right, wrong, or merely unusual.
 
 use crate::raw::{self, Handshake, Served, handshake, serve};
-use tickerd_engine::fanout::arrival::{Kind, Opening};
+use tickerd_engine::exchange::arrival::{Kind, Opening};
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::host::Host;

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use crate::raw::{self, Client, handshake, serve, try_serve};
-use tickerd_engine::fanout::arrival::Socket;
+use tickerd_engine::exchange::arrival::Socket;
 use tickerd_engine::server::{Listen, Settings};
 
 fn on_unix(path: &Path) -> impl FnOnce(&mut Settings) {

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use prometheus::{Registry, TextEncoder};
-use tickerd_engine::fanout::arrival::{Arrival, Socket};
-use tickerd_engine::fanout::enquiry::Asker;
+use tickerd_engine::exchange::arrival::{Arrival, Socket};
+use tickerd_engine::exchange::enquiry::Asker;
 use tickerd_engine::server::{Error, Listen, Metrics, Running, Server, Settings};
 use tickerd_model::close::CloseCode;
 

@@ -4,22 +4,20 @@ use std::sync::Arc;
 
 use super::TopicId;
 use crate::frame::Frame;
-
-/// The tier that carries every tick, at the feed's own beat.
-pub const STREAM: u8 = u8::MAX;
+use crate::tier::Tier;
 
 /// One frame that is due.
 #[derive(Debug, Clone)]
 pub struct Due {
     /// Whose.
     pub topic: TopicId,
-    /// At which of its feed's tiers, or [`STREAM`].
-    pub tier: u8,
+    /// For whom: those who have it at this tier.
+    pub tier: Tier,
     /// What to send.
     pub frame: Arc<Frame>,
-    /// At [`STREAM`], what comes before it, in order; most often nothing.
+    /// At [`Tier::Every`], what comes before it, in order; most often nothing.
     pub earlier: Option<Arc<[Arc<Frame>]>>,
-    /// At [`STREAM`], whether `frame` is due at tier 0 as well: of a state topic it most often is.
+    /// At [`Tier::Every`], whether `frame` is due at [`Tier::OWN`] as well: of a state topic it most often is.
     pub is_newest: bool,
 }
 
@@ -35,7 +33,7 @@ impl Due {
     }
 
     /// The newest tick of a topic, at one of its feed's tiers.
-    pub(super) fn newest(topic: TopicId, tier: u8, frame: &Arc<Frame>) -> Due {
-        Due { topic, tier, frame: frame.clone(), earlier: None, is_newest: false }
+    pub(super) fn newest(topic: TopicId, at: u8, frame: &Arc<Frame>) -> Due {
+        Due { topic, tier: Tier::Newest(at), frame: frame.clone(), earlier: None, is_newest: false }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Aged, Board, Due, STREAM};
+use super::{Aged, Board, Due};
 use crate::frame::Frame;
 use crate::sample::Class;
 use crate::tick::Tick;
+use crate::tier::Tier;
 use crate::topic::Topic;
 
 /// A topic as an earlier run left it.
@@ -62,7 +63,7 @@ impl Board {
             }
             let slower = state.dirty.get_mut(1..).unwrap_or_default();
             let is_newest = place.push(id, &newest, false, slower);
-            due.push(Due { topic: id, tier: STREAM, frame: newest, earlier: None, is_newest });
+            due.push(Due { topic: id, tier: Tier::Every, frame: newest, earlier: None, is_newest });
         }
         // The order of all rings is that in which they were pushed, as far as it is known.
         past.sort_by_key(|(_, frame)| frame.tick().n);

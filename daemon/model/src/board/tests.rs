@@ -1,6 +1,7 @@
 //! Numbering, merging, tiers, and topics that come and go.
 
 use super::*;
+use crate::tier::Tier;
 
 const STATE: Group = Group { tiers: 3, always: false };
 
@@ -31,14 +32,14 @@ fn pushed(board: &mut Board, tier: u8) -> Vec<Due> {
 /// What is due at a tier; with the own beat, what the stream alone carries is left out.
 fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
     let due = pushed(board, tier);
-    let due = due.iter().filter(|due| due.tier == tier || tier == 0 && due.is_newest);
+    let due = due.iter().filter(|due| due.tier == Tier::Newest(tier) || tier == 0 && due.is_newest);
     due.map(|due| (due.frame.tick().seq, due.frame.tick().n)).collect()
 }
 
 /// What the stream carries at the own beat.
 fn streamed(board: &mut Board) -> Vec<(u64, u64)> {
     let due = pushed(board, 0);
-    let due = due.iter().filter(|due| due.tier == STREAM);
+    let due = due.iter().filter(|due| due.tier == Tier::Every);
     due.flat_map(Due::frames).map(|frame| (frame.tick().seq, frame.tick().n)).collect()
 }
 
@@ -135,7 +136,7 @@ fn the_stream_carries_every_tick_and_the_others_the_newest() {
         board.take_due(0, 0, &mut got);
         let [got] = got.as_slice() else { panic!("one topic is due once: {got:?}") };
         let seqs: Vec<_> = got.frames().map(|frame| frame.tick().seq).collect();
-        assert_eq!((got.tier, seqs, got.is_newest), (STREAM, vec![1, 2, 3], true));
+        assert_eq!((got.tier, seqs, got.is_newest), (Tier::Every, vec![1, 2, 3], true));
         board.offer(0, tick(&a, "2", 4));
         assert_eq!(streamed(&mut board), [(8, 8)], "what was merged before shows in its number");
         assert_eq!(streamed(&mut board), []);

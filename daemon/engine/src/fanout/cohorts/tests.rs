@@ -7,11 +7,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fanout::topics::FeedFacts;
-use tickerd_model::board::{STREAM, TopicId};
+use crate::exchange::source::FeedFacts;
+use tickerd_model::board::TopicId;
 use tickerd_model::protocol::command::Mode;
 use tickerd_model::protocol::rate::Tiers;
 use tickerd_model::sample::Class;
+use tickerd_model::tier::Tier;
 use tickerd_model::topic::{Pattern, Topic};
 
 const TOPICS: [&str; 5] = ["f.a", "f.b", "f.c.d", "g.a", "g.b"];
@@ -207,13 +208,13 @@ impl Bench {
     }
 
     /// The naive answer: which topics a member gets, and at which tier.
-    fn ought(&self, member: ConnId) -> BTreeMap<&'static str, u8> {
+    fn ought(&self, member: ConnId) -> BTreeMap<&'static str, Tier> {
         let Some(asked) = self.asked.get(&member) else { return BTreeMap::new() };
         let tier = |topic: &'static str| {
             let class = self.spoken.get(topic);
             let grant = |terms: &Terms| match (class, terms.mode) {
-                (Some(Class::Event), _) | (_, Mode::All) => STREAM,
-                _ => tiers(topic).grant(terms.rate),
+                (Some(Class::Event), _) | (_, Mode::All) => Tier::Every,
+                _ => Tier::Newest(tiers(topic).grant(terms.rate)),
             };
             let matching = asked.iter().filter(|(name, _)| {
                 class.is_some() && Pattern::is_pattern(name) && Pattern::parse(name).unwrap().matches(topic)
@@ -221,8 +222,8 @@ impl Bench {
             match asked.get(topic) {
                 Some(terms) => Some(grant(terms)),
                 None => {
-                    let granted: Vec<u8> = matching.map(|(_, terms)| grant(terms)).collect();
-                    let all = granted.iter().find(|tier| **tier == STREAM);
+                    let granted: Vec<Tier> = matching.map(|(_, terms)| grant(terms)).collect();
+                    let all = granted.iter().find(|tier| **tier == Tier::Every);
                     all.or(granted.iter().min()).copied()
                 }
             }
@@ -233,7 +234,7 @@ impl Bench {
     fn check(&self) {
         for member in 0..MEMBERS {
             let cohort = self.in_cohort.get(&member).map(|id| self.cohorts.get(*id).unwrap());
-            let wires: BTreeMap<&str, u8> = cohort
+            let wires: BTreeMap<&str, Tier> = cohort
                 .iter()
                 .flat_map(|c| &c.wires)
                 .map(|wire| (&*self.topics.slot(wire.slot).unwrap().name, wire.tier))
@@ -279,7 +280,7 @@ impl Bench {
                     .map_or(0, |ids| ids.iter().filter(|i| **i == id).count()),
                 1
             );
-            let streams = cohort.wires.iter().filter(|wire| wire.tier == STREAM).count();
+            let streams = cohort.wires.iter().filter(|wire| wire.tier == Tier::Every).count();
             assert_eq!(streams, cohort.streams);
             members += cohort.members.len();
             self.check_wires(id, cohort);
@@ -360,8 +361,8 @@ fn who_named_a_topic_keeps_it_through_any_change() {
     let ask = Edit::Set(Ask { what: What::Exact(slot), terms });
     let (cohort, _) = bench.cohorts.edit(&mut bench.topics, as_member(0), None, &[ask]);
     let tier = |bench: &Bench| bench.cohorts.get(cohort.unwrap()).unwrap().tier_of(slot);
-    assert_eq!(tier(&bench), Some(STREAM));
-    for (class, expected) in [(Class::State, Some(2)), (Class::Event, Some(STREAM))] {
+    assert_eq!(tier(&bench), Some(Tier::Every));
+    for (class, expected) in [(Class::State, Some(Tier::Newest(2))), (Class::Event, Some(Tier::Every))] {
         bench.topics.vanish(TopicId(0));
         bench.cohorts.vanish(&mut bench.topics, slot);
         bench.topics.appear(TopicId(0), &Topic::new("f.a", "q", class));

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{Cohort, CohortId, Cohorts, What, Wire};
 use crate::fanout::patterns::PatternId;
 use crate::fanout::topics::{Slot, SlotId, Tap, Topics};
-use tickerd_model::board::STREAM;
+use tickerd_model::tier::Tier;
 
 impl Cohorts {
     /// A topic appeared: those whose patterns match get it, and those who asked for it by name get it at the tier that
@@ -69,7 +69,7 @@ impl Cohorts {
     }
 
     /// The tier at which a cohort gets a slot, as its asks say.
-    fn resolve(&self, topics: &Topics, cohort: &Cohort, id: SlotId) -> Option<u8> {
+    fn resolve(&self, topics: &Topics, cohort: &Cohort, id: SlotId) -> Option<Tier> {
         let slot = topics.slot(id)?;
         let matching = cohort.pattern_asks().iter().filter_map(|ask| match ask.what {
             What::Pattern(pattern) if self.patterns.get(pattern)?.matches(&slot.name) => Some(pattern),
@@ -86,15 +86,13 @@ impl Cohorts {
         cohort: &Cohort,
         id: SlotId,
         matching: impl Iterator<Item = PatternId>,
-    ) -> Option<u8> {
+    ) -> Option<Tier> {
         let slot = topics.slot(id)?;
         if let Some(terms) = cohort.terms(What::Exact(id)) {
             return Some(topics.grant(slot, terms));
         }
         slot.topic.as_ref()?;
-        matching
-            .filter_map(|pattern| Some(topics.grant(slot, cohort.terms(What::Pattern(pattern))?)))
-            .min_by_key(|tier| (*tier != STREAM, *tier))
+        matching.filter_map(|pattern| Some(topics.grant(slot, cohort.terms(What::Pattern(pattern))?))).min()
     }
 
     /// Wires a slot to a cohort as its asks say; `at` is where the cohort has the slot now, if it has.
@@ -112,21 +110,21 @@ impl Cohorts {
         }
     }
 
-    fn wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, tier: u8) {
+    fn wire(&mut self, topics: &mut Topics, id: CohortId, slot: SlotId, tier: Tier) {
         let Some(cohort) = self.get_mut(id) else { return };
         let Some(taps) = topics.slot_mut(slot).and_then(|s| s.tier_mut(tier)) else {
             return;
         };
         taps.taps.push(Tap { cohort: id, wire: cohort.wires.len() as u32 });
         cohort.wires.push(Wire { slot, tap: taps.taps.len() as u32 - 1, tier });
-        cohort.streams += usize::from(tier == STREAM);
+        cohort.streams += usize::from(tier == Tier::Every);
     }
 
     /// Takes one wire out; the last of each list moves into the gap, and its other end is told.
     pub(super) fn unwire(&mut self, topics: &mut Topics, id: CohortId, at: usize) {
         let Some(cohort) = self.get_mut(id) else { return };
         let gone = cohort.wires.swap_remove(at);
-        cohort.streams -= usize::from(gone.tier == STREAM);
+        cohort.streams -= usize::from(gone.tier == Tier::Every);
         if let Some(moved) = cohort.wires.get(at).copied() {
             let tier = topics.slot_mut(moved.slot).and_then(|s| s.tier_mut(moved.tier));
             if let Some(tap) = tier.and_then(|tier| tier.taps.get_mut(moved.tap as usize)) {

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::Shard;
-use crate::fanout::beat::Beat;
-use crate::fanout::question::Downlink;
+use crate::exchange::beat::Beat;
+use crate::exchange::question::Downlink;
 
 /// Answers taken between two turns of the shard's other work.
 const ANSWERS_PER_TURN: usize = 16;

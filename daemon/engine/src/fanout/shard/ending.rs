@@ -10,8 +10,8 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::AbortHandle;
 
 use super::Shard;
-use crate::fanout::arrival::Arrival;
-use crate::fanout::cohorts::ConnId;
+use crate::exchange::ConnId;
+use crate::exchange::arrival::Arrival;
 use crate::fanout::link::Link;
 use crate::fanout::walk::WRITES_PER_TURN;
 use tickerd_model::close::CloseCode;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Shard;
-use crate::fanout::cohorts::ConnId;
+use crate::exchange::ConnId;
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding::{self, Encoding};
 use tickerd_model::frame;

@@ -17,11 +17,11 @@ use tokio::task::LocalSet;
 use self::client::Client;
 use super::delivery::{deliver, take};
 use super::*;
+use crate::exchange::arrival::{Opening, Socket};
+use crate::exchange::beat::Beat;
+use crate::exchange::question::{Asked, Question};
+use crate::exchange::source::FeedFacts;
 use crate::fanout::Fanout;
-use crate::fanout::arrival::{Opening, Socket};
-use crate::fanout::beat::Beat;
-use crate::fanout::question::{Asked, Question};
-use crate::fanout::topics::FeedFacts;
 use tickerd_model::board::{Board, Group};
 use tickerd_model::close::CloseCode;
 use tickerd_model::decoder;
@@ -331,7 +331,7 @@ fn who_arrives_during_the_goodbye_is_closed_with_a_reason() {
 /// What HTTP asks for is answered by the next beat that brings it, and nobody is kept who lost patience.
 #[test]
 fn a_question_for_the_next_value_is_answered_by_its_beat() {
-    use crate::fanout::enquiry::{Answer, Ask, Enquiry};
+    use crate::exchange::enquiry::{Answer, Ask, Enquiry};
     run(async {
         let mut bench = Bench::new(2);
         let next = |topic: &str, seq| {

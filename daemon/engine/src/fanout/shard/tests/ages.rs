@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::fanout::beat::{Aged, Stale};
+use crate::exchange::beat::{Aged, Stale};
 use tickerd_model::board::TopicId;
 
 const TOPICS: usize = 600;

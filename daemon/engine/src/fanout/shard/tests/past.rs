@@ -1,7 +1,7 @@
 //! Recovery and resets in one shard, step by step: what comes from the pulse, and what the client's socket takes.
 
 use super::*;
-use crate::fanout::question::Answer;
+use crate::exchange::question::Answer;
 use tickerd_model::board::TopicId;
 
 /// What the pulse does: answers behind all beats.

@@ -7,33 +7,31 @@ use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::mpsc;
 
+use super::ConnId;
 use super::beat::Beat;
-use super::cohorts::ConnId;
-use super::jobs::Wish;
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
+use tickerd_model::protocol::event;
 use tickerd_model::rooms::{Person, Publisher, Seat, To};
 
+/// Most people that one event names.
+pub const MEMBERS_MAX: usize = 256;
 /// Questions of one shard that wait for the pulse. Each connection has one at most.
 pub const QUESTIONS_MAX: usize = 1024;
 
-/// Who asks a shard what only the pulse can answer.
+/// A connection that asks; `generation` tells it from a later one of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// A connection; `generation` tells it from a later one of the same number.
-    Client { conn: ConnId, generation: u32 },
-    /// An enquiry, by the number that its shard gave it.
-    Http(u64),
+pub struct Client {
+    pub conn: ConnId,
+    pub generation: u32,
 }
 
-/// A question, with what its shard needs to go on once it is answered.
+/// What a client asks of the pulse. What its shard needs to go on once it is answered stays with the shard.
 #[derive(Debug)]
 pub struct Question {
     /// Who asks.
-    pub from: From,
-    /// The command's id.
-    pub request: Option<Id>,
+    pub from: Client,
     /// What is asked.
     pub about: About,
 }
@@ -43,10 +41,10 @@ pub struct Question {
 pub enum About {
     /// The newest ticks of a topic, `limit` at most.
     History { topic: String, limit: usize },
-    /// Whatever came after these ticks, for a subscription to all of `topics`.
-    Since { topics: Vec<String>, snapshot: bool, seqs: Vec<(String, u64)> },
-    /// Whatever `events`, which are topics by name, said after the tick with the process-wide number `n`, for a subscription.
-    Resume { wish: Box<Wish>, events: Vec<Box<str>>, n: u64 },
+    /// Whatever these topics said after the tick with that `seq`.
+    Since { seqs: Vec<(String, u64)> },
+    /// Whatever these topics said after the tick with the process-wide number `n`.
+    Resume { topics: Vec<Box<str>>, n: u64 },
     /// A message to a declared topic, which takes it or not.
     Publish(Message),
     /// Who is subscribed to a declared topic.
@@ -83,9 +81,7 @@ pub struct Move {
 #[derive(Debug)]
 pub struct Answer {
     /// Who asked.
-    pub from: From,
-    /// The command's id.
-    pub request: Option<Id>,
+    pub to: Client,
     /// What was found.
     pub found: Found,
 }
@@ -94,8 +90,8 @@ impl Answer {
     /// How many ticks and topics it holds: what it costs to find and to take.
     pub fn weight(&self) -> usize {
         match &self.found {
-            Found::History { past, .. } => past.as_ref().map_or(1, |past| 1 + past.frames.len()),
-            Found::Since { missed, .. } | Found::Resumed { missed, .. } => {
+            Found::History(past) => past.as_ref().map_or(1, |past| 1 + past.frames.len()),
+            Found::Missed(missed) => {
                 missed.iter().map(|(_, frames)| 1 + frames.as_ref().map_or(0, Vec::len)).sum()
             }
             Found::Published(_) | Found::Members(_) => 1,
@@ -106,16 +102,14 @@ impl Answer {
 /// What was found.
 #[derive(Debug)]
 pub enum Found {
-    /// The ticks of a topic, in order; none if it has not spoken.
-    History { topic: String, past: Option<Past> },
+    /// The ticks of the topic, in order; none if it has not spoken.
+    History(Option<Past>),
     /// What was missed of each topic.
-    Since { topics: Vec<String>, snapshot: bool, missed: Vec<Missed> },
-    /// What was missed of each event topic.
-    Resumed { wish: Box<Wish>, missed: Vec<Missed> },
-    /// What became of a message.
+    Missed(Vec<Missed>),
+    /// What became of the message.
     Published(Result<Published, ProtocolError>),
-    /// A declared topic, how many are there, and as many of them as one answer names.
-    Members(Result<(String, usize, Vec<Person>), ProtocolError>),
+    /// How many are in the topic, and as many of them as one answer names.
+    Members(Result<(usize, Vec<Person>), ProtocolError>),
 }
 
 /// A message that was taken.
@@ -136,6 +130,32 @@ pub struct Past {
     pub frames: Vec<Arc<Frame>>,
     /// Whether one answer holds no more of them.
     pub truncated: bool,
+}
+
+impl Past {
+    /// What is said of it.
+    pub fn told<'a>(&'a self, id: Option<Id>, topic: &'a str, epoch: &'a str) -> event::History<'a> {
+        // Envelopes are JSON by construction, so none is left out here.
+        let values =
+            self.frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
+        event::History { id, topic, epoch, values, truncated: self.truncated }
+    }
+}
+
+impl Published {
+    /// What is said of it.
+    pub fn told(&self, id: Option<Id>) -> event::Published<'_> {
+        let letter = self.letter.as_ref();
+        let delivered = letter.map(|(_, count)| *count);
+        event::Published {
+            id,
+            topic: &self.topic,
+            seq: self.seq,
+            to: letter.map(|(to, _)| &**to),
+            delivered,
+            kept: delivered == Some(0),
+        }
+    }
 }
 
 /// What was missed of a topic: every tick in order, or `None` if some of them are gone.

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tickerd_model::board::{Change, Due, STREAM, TopicId};
+use tickerd_model::board::{Change, Due, TopicId};
 use tickerd_model::lane::Health;
 use tickerd_model::rooms::{Letter, Seat, Turnover};
+use tickerd_model::tier::Tier;
 
 /// Ticks of the stream that are kept for a shard that is behind, in all; over that only each topic's newest is.
 const TICKS_KEPT_MAX: usize = 16_384;
@@ -86,15 +87,15 @@ impl Beat {
         self.aged.retain(|aged| !again.contains(&aged.topic));
         self.aged.extend(&later.aged);
         self.resets.extend(&later.resets);
-        let mut seen: HashSet<(TopicId, u8)> = HashSet::with_capacity(self.due.len() + later.due.len());
+        let mut seen: HashSet<(TopicId, Tier)> = HashSet::with_capacity(self.due.len() + later.due.len());
         let mut due = std::mem::take(&mut self.due);
         due.extend(later.due.iter().cloned());
         due.reverse();
         due.retain_mut(|due| {
-            if due.tier != STREAM {
+            if due.tier != Tier::Every {
                 return seen.insert((due.topic, due.tier));
             }
-            due.is_newest = due.is_newest && seen.insert((due.topic, 0));
+            due.is_newest = due.is_newest && seen.insert((due.topic, Tier::OWN));
             true
         });
         due.reverse();
@@ -116,7 +117,7 @@ impl Beat {
 
     /// Of too many ticks of the stream, keeps each topic's newest.
     fn thin(&mut self) {
-        let stream = || self.due.iter().filter(|due| due.tier == STREAM);
+        let stream = || self.due.iter().filter(|due| due.tier == Tier::Every);
         let bytes: usize = stream().flat_map(Due::frames).map(|frame| frame.tick().value.len()).sum();
         if stream().map(Due::ticks).sum::<usize>() <= TICKS_KEPT_MAX && bytes <= BYTES_KEPT_MAX {
             return;
@@ -125,7 +126,7 @@ impl Beat {
         let mut due = std::mem::take(&mut self.due);
         due.reverse();
         due.retain_mut(|due| {
-            if due.tier != STREAM {
+            if due.tier != Tier::Every {
                 return true;
             }
             let is_last = seen.insert(due.topic);
@@ -134,7 +135,7 @@ impl Beat {
             }
             if !is_last {
                 // The last one may say the same as this, and then it is no news for those who take the newest.
-                due.tier = 0;
+                due.tier = Tier::OWN;
             }
             is_last || due.is_newest
         });
@@ -218,26 +219,29 @@ mod tests {
         let (state, event) = (Topic::new("f.s", "q", Class::State), Topic::new("f.e", "t", Class::Event));
         let mut missed = beat(&mut board, &[&state, &event, &event], "1");
         missed.absorb(&beat(&mut board, &[&event, &state], "2"));
-        let seqs = |beat: &Beat, topic: &Topic, tier: u8| -> Vec<u64> {
+        let seqs = |beat: &Beat, topic: &Topic, tier: Tier| -> Vec<u64> {
             let due = beat.due.iter().filter(|due| due.frame.tick().topic == *topic);
             let at = due.flat_map(|due| match due.tier == tier {
                 true => due.frames().collect::<Vec<_>>(),
-                false if tier == 0 && due.is_newest => vec![&due.frame],
+                false if tier == Tier::OWN && due.is_newest => vec![&due.frame],
                 false => Vec::new(),
             });
             at.map(|frame| frame.tick().seq).collect()
         };
-        assert_eq!(seqs(&missed, &event, STREAM), [1, 2, 3], "each, and in order");
-        assert_eq!((seqs(&missed, &state, STREAM), seqs(&missed, &state, 0)), (vec![1, 2], vec![2]));
+        assert_eq!(seqs(&missed, &event, Tier::Every), [1, 2, 3], "each, and in order");
+        assert_eq!(
+            (seqs(&missed, &state, Tier::Every), seqs(&missed, &state, Tier::OWN)),
+            (vec![1, 2], vec![2])
+        );
         assert_eq!((missed.skipped, missed.resets.len()), (1, 0));
         let quiet = Topic::new("f.q", "q", Class::State);
         missed.absorb(&beat(&mut board, &[&quiet], "3"));
         while missed.resets.is_empty() {
             missed.absorb(&beat(&mut board, &[&event, &event, &event, &state], &"4".repeat(40_000)));
         }
-        let newest = |topic: &Topic| seqs(&missed, topic, STREAM);
+        let newest = |topic: &Topic| seqs(&missed, topic, Tier::Every);
         assert_eq!((newest(&event).len(), newest(&state).len(), newest(&quiet)), (1, 1, vec![1]));
-        assert_eq!(seqs(&missed, &state, 0), [3], "who takes the newest has the last that differed");
+        assert_eq!(seqs(&missed, &state, Tier::OWN), [3], "who takes the newest has the last that differed");
         let mut resets: Vec<_> = missed.resets.iter().map(|id| id.0).collect();
         resets.sort_unstable();
         assert_eq!(resets, [0, 1], "nothing was missed of the quiet one");

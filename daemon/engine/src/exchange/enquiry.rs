@@ -1,0 +1,129 @@
+//! What HTTP asks a shard: the value of a topic, its next one, the list of topics. Each is answered once, through the
+//! enquiry's own channel; nobody waits for anybody.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::question::{Message, Past, Published};
+use tickerd_model::frame::Frame;
+use tickerd_model::protocol::error::ProtocolError;
+use tickerd_model::topic::Pattern;
+
+/// Enquiries that wait for a shard.
+pub const ENQUIRIES_MAX: usize = 1024;
+
+/// One enquiry, and where its answer goes. The asker may lose interest.
+#[derive(Debug)]
+pub struct Enquiry {
+    pub what: Ask,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// The newest value of a topic, and none before the one with the number `least`: that was published, and may not be
+    /// pushed yet. It is the same as one whose tag, `epoch-seq`, is among `known`.
+    Value { topic: String, known: Vec<String>, least: u64 },
+    /// The first value of a topic whose `seq` is another than this; 0 for a topic that has none yet. Answered when
+    /// there is one, so the asker brings its own patience, and keeps its number within bounds.
+    Next { topic: String, seq: u64 },
+    /// The topics that match.
+    Topics(Pattern),
+    /// What a topic takes.
+    Takes { topic: String },
+}
+
+/// One enquiry of the pulse, and where its answer goes.
+#[derive(Debug)]
+pub struct PulseEnquiry {
+    pub what: PulseAsk,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What is asked of the pulse, which keeps the past and the rooms.
+#[derive(Debug)]
+pub enum PulseAsk {
+    /// The newest ticks of a topic, and none before the one with the number `least`, as of a value.
+    History { topic: String, limit: usize, least: u64 },
+    /// A message to a declared topic.
+    Publish(Message),
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// The newest value, and its tag.
+    Value { frame: Arc<Frame>, tag: String },
+    /// It is known already; its `seq`, and its tag.
+    Same { seq: u64, tag: String },
+    /// The topic may come, and has said nothing yet.
+    Silent,
+    /// There may be such a topic. Whether it takes messages.
+    Takes { messages: bool },
+    /// No such topic.
+    Refused(ProtocolError),
+    /// The ticks of a topic.
+    History { topic: String, epoch: Box<str>, past: Past },
+    /// A message was taken.
+    Published(Published),
+    /// A list of topics as a JSON object, for which so many were looked at.
+    Listed { object: Vec<u8>, looks: usize },
+}
+
+/// Asks shards and the pulse, from any thread. The default has none to ask.
+#[derive(Debug, Clone, Default)]
+pub struct Asker {
+    ports: Arc<[mpsc::Sender<Enquiry>]>,
+    pulse: Option<PulseAsker>,
+    /// Whose turn it is: all know the same.
+    turn: Arc<AtomicUsize>,
+}
+
+impl Asker {
+    /// Asks the shards that receive from these channels, in turn, and the pulse.
+    pub fn new(ports: impl IntoIterator<Item = mpsc::Sender<Enquiry>>, pulse: Option<PulseAsker>) -> Asker {
+        Asker { ports: ports.into_iter().collect(), pulse, turn: Arc::default() }
+    }
+
+    /// Asks the pulse; none if too many enquiries wait, or it has stopped.
+    pub fn ask_pulse(&self, what: PulseAsk) -> Option<oneshot::Receiver<Answer>> {
+        let (answer, answered) = oneshot::channel();
+        let PulseAsker { enquiries, wake } = self.pulse.as_ref()?;
+        enquiries.try_send(PulseEnquiry { what, answer }).ok()?;
+        wake();
+        Some(answered)
+    }
+
+    /// Asks one of the shards; none if too many enquiries wait, or it has stopped.
+    pub fn ask(&self, what: Ask) -> Option<oneshot::Receiver<Answer>> {
+        let at = self.turn.fetch_add(1, Ordering::Relaxed) % self.ports.len().max(1);
+        let (answer, answered) = oneshot::channel();
+        self.ports.get(at)?.try_send(Enquiry { what, answer }).ok()?;
+        Some(answered)
+    }
+}
+
+/// The way of enquiries to the pulse.
+#[derive(Clone)]
+pub struct PulseAsker {
+    enquiries: mpsc::Sender<PulseEnquiry>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl PulseAsker {
+    /// `wake` makes the pulse look for enquiries.
+    pub fn new(wake: Arc<dyn Fn() + Send + Sync>) -> (PulseAsker, mpsc::Receiver<PulseEnquiry>) {
+        let (enquiries, asked) = mpsc::channel(ENQUIRIES_MAX);
+        (PulseAsker { enquiries, wake }, asked)
+    }
+}
+
+impl fmt::Debug for PulseAsker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PulseAsker").field("waiting", &(ENQUIRIES_MAX - self.enquiries.capacity())).finish()
+    }
+}

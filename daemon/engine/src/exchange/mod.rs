@@ -1,0 +1,11 @@
+//! What the engine's rooms hand each other. It knows none of them: the server, the pulse and the fan-out meet here alone.
+
+pub mod arrival;
+pub mod beat;
+pub mod enquiry;
+pub mod outlet;
+pub mod question;
+pub mod source;
+
+/// The number of a connection in its shard, which a later one may have again.
+pub type ConnId = u32;

@@ -1,0 +1,73 @@
+//! What HTTP asks of the pulse: the past of a topic, and messages to declared ones.
+
+use tokio::sync::mpsc;
+
+use super::answers::{self, Desk};
+use crate::exchange::enquiry::{Answer, ENQUIRIES_MAX, PulseAsk, PulseEnquiry};
+use crate::exchange::source::Directory;
+
+/// Enquiries that are answered in one turn. Each takes some microseconds.
+const ANSWERED_MAX: usize = 64;
+
+/// Enquiries on their way, and those of them that wait until a message is pushed.
+#[derive(Debug)]
+pub struct Enquiries {
+    asked: mpsc::Receiver<PulseEnquiry>,
+    waiting: Vec<PulseEnquiry>,
+    directory: Directory,
+    epoch: Box<str>,
+}
+
+impl Enquiries {
+    /// Answers what comes from `asked`. `epoch` is the history's.
+    pub fn new(asked: mpsc::Receiver<PulseEnquiry>, directory: Directory, epoch: &str) -> Enquiries {
+        Enquiries { asked, waiting: Vec::new(), directory, epoch: epoch.into() }
+    }
+
+    /// Whether some are left for the next turn.
+    pub fn is_owing(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    /// Answers some. To be called behind the beat: a history holds what was pushed, and nothing else.
+    pub(super) fn answer(&mut self, desk: &mut Desk<'_>) {
+        let mut left = std::mem::take(&mut self.waiting);
+        let room = ENQUIRIES_MAX.saturating_sub(left.len()).min(ANSWERED_MAX);
+        left.extend(std::iter::from_fn(|| self.asked.try_recv().ok()).take(room));
+        for PulseEnquiry { what, answer } in left {
+            // Who lost interest meanwhile needs no answer.
+            if answer.is_closed() {
+                continue;
+            }
+            match self.found(desk, what) {
+                Ok(found) => drop(answer.send(found)),
+                Err(what) => self.waiting.push(PulseEnquiry { what, answer }),
+            }
+        }
+    }
+
+    /// The answer, or the question while it has to wait.
+    fn found(&self, desk: &mut Desk<'_>, what: PulseAsk) -> Result<Answer, PulseAsk> {
+        match what {
+            PulseAsk::Publish(message) => {
+                let checked = self.directory.check_room(&message.topic);
+                let published =
+                    checked.and_then(|()| desk.rooms.publish(message, desk.now_ms, desk.board, desk.beat));
+                Ok(published.map_or_else(Answer::Refused, Answer::Published))
+            }
+            PulseAsk::History { topic, limit, least } => {
+                if let Err(error) = self.directory.check(&topic, true) {
+                    return Ok(Answer::Refused(error));
+                }
+                let id = desk.board.find(&topic);
+                if id.map_or(0, |id| desk.board.pushed(id)) < least {
+                    return Err(PulseAsk::History { topic, limit, least });
+                }
+                Ok(match answers::history(desk.board, &topic, limit) {
+                    Some(past) => Answer::History { topic, epoch: self.epoch.clone(), past },
+                    None => Answer::Silent,
+                })
+            }
+        }
+    }
+}
