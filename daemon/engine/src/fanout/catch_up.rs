@@ -6,7 +6,7 @@
 //!
 //! Answers to commands go the same way: they are a stall that usually ends at once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::ages;
@@ -24,6 +24,7 @@ use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
 use tickerd_model::lane::FeedState;
 use tickerd_model::protocol::event::{self, Notice};
+use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
 
 /// Bytes gathered for one write while catching up.
@@ -155,9 +156,8 @@ impl Shard {
         }
         // Notices that passed by, of each feed and topic the newest. Before the frames: who is always behind would never
         // get them otherwise.
-        let passed = health.iter().enumerate().filter(|(_, told)| told.pos > stall.health_pos);
-        for (feed, told) in passed {
-            if cohorts.is_in_feed(topics, cohort, feed) {
+        for told in health.values().filter(|told| told.pos > stall.health_pos) {
+            if cohorts.is_in_feed(topics, cohort, &told.name) {
                 stall.rest.extend_from_slice(told.notice.bytes(encoding, encoder));
             }
         }
@@ -246,12 +246,9 @@ impl Shard {
         }
     }
 
-    /// Appends the notices of those of `feeds` that are not up.
-    pub fn append_health(&self, feeds: impl Iterator<Item = usize>, encoding: Encoding, out: &mut Vec<u8>) {
-        let mut feeds: Vec<usize> = feeds.collect();
-        feeds.sort_unstable();
-        feeds.dedup();
-        for told in feeds.iter().filter_map(|feed| self.health.get(*feed)) {
+    /// Appends the notices of those of `sources` that are not up.
+    pub fn append_health(&self, sources: &BTreeSet<SourceId>, encoding: Encoding, out: &mut Vec<u8>) {
+        for told in sources.iter().filter_map(|source| self.health.get(source)) {
             if told.state != FeedState::Up {
                 out.extend_from_slice(told.notice.bytes(encoding, &self.encoder));
             }

@@ -35,14 +35,15 @@ impl Shard {
         snapshot: bool,
         since: Since,
     ) {
-        let wish = Box::new(Wish::new(request, false, topics, EVERY, snapshot));
-        if since.epoch != self.settings.epoch {
-            // Numbers of another history say nothing here.
-            let missed = since.seq.into_keys().map(|topic| (topic, None)).collect();
-            return self.subscribe_to_missed(id, wish, false, missed);
+        let mut wish = Box::new(Wish::new(request, false, topics, EVERY, snapshot));
+        let is_known = |topic: &String| self.topics.sources().epoch_of(topic) == Some(&*since.epoch);
+        let (seqs, other): (Vec<_>, Vec<_>) = since.seq.into_iter().partition(|(topic, _)| is_known(topic));
+        // Numbers of another history say nothing here.
+        wish.missed = other.into_iter().map(|(topic, _)| (topic, None)).collect();
+        match seqs.is_empty() {
+            true => self.subscribe_to_missed(id, wish, false, Vec::new()),
+            false => self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wish, is_paid: false }),
         }
-        let seqs = since.seq.into_iter().collect();
-        self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wish, is_paid: false });
     }
 
     /// Subscribes an event stream that was there and of which nothing can be told, since its history was another: that is said
@@ -140,7 +141,7 @@ impl Shard {
     fn subscribe_to_missed(&mut self, id: ConnId, mut wish: Box<Wish>, is_paid: bool, missed: Vec<Missed>) {
         let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
         self.charge_looks(id, frames);
-        wish.missed = missed.into_iter().collect();
+        wish.missed.extend(missed);
         match is_paid {
             true => self.undertake_paid(id, Work::Subscribe(wish)),
             false => self.undertake(id, Work::Subscribe(wish)),
@@ -156,7 +157,7 @@ impl Shard {
             return self.tell_error(id, request, &error);
         };
         self.charge_looks(id, past.frames.len());
-        let settings = self.settings.clone();
-        self.tell(id, &past.told(request, topic, &settings.epoch));
+        let epoch = self.topics.sources().epoch_of(topic).unwrap_or_default().to_owned();
+        self.tell(id, &past.told(request, topic, &epoch));
     }
 }

@@ -21,6 +21,7 @@ use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::protocol::event::{self, Member};
 use tickerd_model::rooms::{Letter, Person, Publisher, Seat, To, Turnover, checked_value};
+use tickerd_model::source::Kind;
 
 /// Bytes of answers and letters that may wait for a client; further letters are passed over, and told as skipped.
 const LETTERS_BYTES_MAX: usize = 1 << 20;
@@ -28,9 +29,9 @@ const LETTERS_BYTES_MAX: usize = 1 << 20;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Rooms {
-    by_slot: HashMap<SlotId, usize>,
+    by_slot: HashMap<SlotId, TopicId>,
     /// What is to be reported: the latest of each.
-    moves: HashMap<(usize, Seat), Option<Person>>,
+    moves: HashMap<(TopicId, Seat), Option<Person>>,
 }
 
 /// How a connection is told apart by people: what `connected` says.
@@ -53,8 +54,10 @@ impl Shard {
     }
 
     /// Notes that a topic is a declared one, if it is. Clients may have been quicker: who has it already is in it.
-    pub(super) fn know_room(&mut self, at: SlotId, name: &str) {
-        let Some(room) = self.settings.rooms.iter().position(|room| **room == *name) else { return };
+    pub(super) fn know_room(&mut self, at: SlotId, room: TopicId, name: &str) {
+        if self.topics.sources().of(name).is_none_or(|source| source.kind != Kind::Room) {
+            return;
+        }
         self.rooms.by_slot.insert(at, room);
         let taps =
             self.topics.slot(at).into_iter().flat_map(|slot| slot.all_tiers()).flat_map(|tier| &tier.taps);
@@ -66,6 +69,13 @@ impl Shard {
             }
         }
         self.report_moves();
+    }
+
+    /// A topic is declared no longer, if it was.
+    pub(super) fn forget_room(&mut self, at: SlotId) {
+        if let Some(room) = self.rooms.by_slot.remove(&at) {
+            self.rooms.moves.retain(|(moved, _), _| *moved != room);
+        }
     }
 
     /// Notes that a connection came to declared topics, or left them.
@@ -94,7 +104,7 @@ impl Shard {
                 let tiers = self.topics.slot(slot).into_iter().flat_map(Slot::all_tiers);
                 tiers.flat_map(|tier| &tier.taps).any(|tap| tap.cohort == cohort)
             };
-            let left: Vec<usize> =
+            let left: Vec<TopicId> =
                 self.rooms.by_slot.iter().filter(|(slot, _)| has(**slot)).map(|(_, room)| *room).collect();
             self.rooms.moves.extend(left.into_iter().map(|room| ((room, seat), None)));
             self.report_moves();

@@ -5,6 +5,7 @@ mod ending;
 mod sweep;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -33,15 +34,18 @@ use tickerd_model::deflate::Inflater;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::lane::FeedState;
 use tickerd_model::message::Message;
+use tickerd_model::source::SourceId;
 
 /// Clients taken in between two beats when beats come without a pause.
 const ARRIVALS_PER_BEAT: usize = 256;
 /// What one read takes at most.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// What was last told of a feed.
+/// What was last told of a source.
 #[derive(Debug)]
 pub struct Told {
+    /// First segment of its topics.
+    pub name: Box<str>,
     /// Its state.
     pub state: FeedState,
     /// When, on the shard's count of pushes.
@@ -98,8 +102,8 @@ pub struct Shard {
     /// Declared topics, and who came to or left them.
     pub rooms: Rooms,
     cohorts_told: i64,
-    /// By feed.
-    pub health: Vec<Told>,
+    /// Of each source, and of some that went.
+    pub health: BTreeMap<SourceId, Told>,
     /// Pushes so far: one per frame that was due, so that "later than" is a comparison.
     pub pos: u64,
     /// When a topic was last told to be stale or not to be, on that count.
@@ -188,9 +192,6 @@ impl Shard {
         load: Arc<AtomicUsize>,
         uplink: Uplink,
     ) -> Shard {
-        let up = |_| Told { state: FeedState::Up, pos: 0, notice: Rc::new(Message::new(b"", 0)) };
-        let tiers = settings.feeds.iter().flat_map(|feed| feed.tiers.all().iter().skip(1));
-        let slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
         let now = Instant::now();
         let cohorts = Cohorts::counting(uplink.every.clone());
         Shard {
@@ -201,11 +202,11 @@ impl Shard {
             connections: Vec::new(),
             free: Vec::new(),
             generations: 0,
-            topics: Topics::new(settings.feeds.clone()),
+            topics: Topics::default(),
             cohorts,
             rooms: Rooms::default(),
             cohorts_told: 0,
-            health: settings.feeds.iter().map(up).collect(),
+            health: BTreeMap::new(),
             encoder: Rc::new(Encoder::new(&settings.epoch, settings.deflate)),
             settings,
             metrics,
@@ -223,7 +224,7 @@ impl Shard {
             started: now,
             now,
             now_s: 0,
-            slowest_tier_s,
+            slowest_tier_s: 0,
             stopping: false,
         }
     }

@@ -1,7 +1,7 @@
 //! What a connection asks for, as `subscribe` and `unsubscribe` change it: each name is granted or refused by itself, and what
 //! was granted brings its snapshot.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::answers::HINTS_MAX;
@@ -15,6 +15,7 @@ use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::{Id, Terms};
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event::{self, Failed, TopicGrant};
+use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::{self, Pattern, first_segment};
 
@@ -49,7 +50,7 @@ impl Shard {
         if request.is_some() || always_told || !failed.is_empty() {
             self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut out);
         }
-        self.append_health(self.feeds_of(&edits).into_iter(), encoding, &mut out);
+        self.append_health(&self.sources_of(&edits), encoding, &mut out);
         self.append_stale(&edits, &moved, encoding, &mut out);
         resets.sort_unstable();
         for names in resets.chunks(super::shares::TOPICS_MAX) {
@@ -256,7 +257,7 @@ impl Shard {
             ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}{}", topic::hint(name)))
         })?;
         if let Some(feed) = pattern.feed() {
-            self.topics.feed_of(feed).ok_or_else(|| self.topics.sources().unknown(feed, hinted))?;
+            self.topics.sources().of(feed).ok_or_else(|| self.topics.sources().unknown(feed, hinted))?;
         }
         Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
     }
@@ -290,22 +291,23 @@ impl Shard {
         (exact, asks.len() - exact)
     }
 
-    fn feeds_of(&self, edits: &[Edit]) -> Vec<usize> {
-        let mut feeds = Vec::new();
+    fn sources_of(&self, edits: &[Edit]) -> BTreeSet<SourceId> {
+        let mut sources = BTreeSet::new();
         for edit in edits {
             match edit {
                 Edit::Set(Ask { what: What::Exact(slot), .. }) => {
-                    feeds.extend(self.topics.slot(*slot).map(|slot| slot.feed));
+                    sources.extend(self.topics.slot(*slot).and_then(|slot| slot.source));
                 }
                 Edit::Set(Ask { what: What::Pattern(id), .. }) => {
+                    let all = self.topics.sources();
                     match self.cohorts.patterns.get(*id).and_then(Pattern::feed) {
-                        Some(feed) => feeds.extend(self.topics.feed_of(feed)),
-                        None => feeds.extend(0..self.topics.feeds().len()),
+                        Some(feed) => sources.extend(all.of(feed).map(|source| source.id)),
+                        None => sources.extend(all.all().map(|source| source.id)),
                     }
                 }
                 Edit::Clear(_) => {}
             }
         }
-        feeds
+        sources
     }
 }

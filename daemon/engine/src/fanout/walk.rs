@@ -19,12 +19,15 @@ use crate::exchange::beat::Beat;
 use tickerd_model::board::{Change, Due};
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
-use tickerd_model::lane::Health;
+use tickerd_model::lane::{FeedState, Health};
 use tickerd_model::message::Message;
 use tickerd_model::protocol::event::{self, Notice};
+use tickerd_model::source::{Source, SourceId};
 use tickerd_model::tier::Tier;
 use tickerd_process::clock::now_unix_ms;
 
+/// Sources that went and of which clients that catch up are still told.
+const CLOSED_MAX: usize = 64;
 /// Writes between two turns of the shard's other work: about a millisecond at 4 µs each.
 pub const WRITES_PER_TURN: usize = 256;
 
@@ -130,6 +133,8 @@ impl Shard {
         let (mut ages, mut comings) = (Ages::default(), Comings::default());
         for change in &beat.changes {
             match change {
+                Change::Opened(source) => self.open_source(source),
+                Change::Closed(id) => self.close_source(*id),
                 Change::Added(id, topic) => {
                     if let Some(slot) = self.topics.appear(*id, topic) {
                         // Who is behind may have been told that its namesake, gone meanwhile, is stale.
@@ -137,7 +142,7 @@ impl Shard {
                         let pos = self.pos;
                         self.topics.slot_mut(slot).into_iter().for_each(|slot| slot.aged_pos = pos);
                         self.cohorts.appear(&mut self.topics, slot);
-                        self.know_room(slot, topic.name());
+                        self.know_room(slot, *id, topic.name());
                         self.note_coming(slot, true, &mut comings);
                     }
                 }
@@ -146,6 +151,7 @@ impl Shard {
                     self.age(*id, None, &mut ages);
                     if let Some(slot) = self.topics.vanish(*id) {
                         self.note_coming(slot, false, &mut comings);
+                        self.forget_room(slot);
                         self.cohorts.vanish(&mut self.topics, slot);
                     }
                 }
@@ -197,17 +203,50 @@ impl Shard {
         }
     }
 
-    /// Keeps a feed's health and makes its notice due to those subscribed in the feed.
-    fn tell_health(&mut self, feed: usize, health: &Health) {
-        let Some(known) = self.health.get_mut(feed) else { return };
-        let name = self.topics.feeds().get(feed).map_or("", |f| f.name.as_str());
-        let notice = Rc::new(event::message(&Notice::feed(name, health)));
+    /// A source came: who asked for its topics before has them from now on.
+    fn open_source(&mut self, source: &Arc<Source>) {
+        for slot in self.topics.open(source) {
+            self.cohorts.regrant(&mut self.topics, slot);
+        }
+        let told = Told {
+            name: source.name.clone(),
+            state: FeedState::Up,
+            pos: 0,
+            notice: Rc::new(Message::new(b"", 0)),
+        };
+        self.health.insert(source.id, told);
+        self.note_slowest_tier();
+    }
+
+    /// A source went: those subscribed in it are told, also when they catch up later.
+    fn close_source(&mut self, id: SourceId) {
+        let reason = "it was taken out of the configuration".to_owned();
+        self.tell_health(id, &Health { state: FeedState::Closed, since: now_unix_ms(), reason });
+        self.topics.close(id);
+        self.note_slowest_tier();
+        let gone = self.health.keys().filter(|id| self.topics.sources().get(**id).is_none());
+        let gone: Vec<SourceId> = gone.copied().collect();
+        for old in gone.iter().rev().skip(CLOSED_MAX) {
+            self.health.remove(old);
+        }
+    }
+
+    fn note_slowest_tier(&mut self) {
+        let tiers = self.topics.sources().all().filter_map(|source| source.tiers.all().iter().skip(1).max());
+        self.slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
+    }
+
+    /// Keeps a source's health and makes its notice due to those subscribed in it.
+    fn tell_health(&mut self, id: SourceId, health: &Health) {
+        let Some(known) = self.health.get_mut(&id) else { return };
+        let notice = Rc::new(event::message(&Notice::feed(&known.name, health)));
         self.pos += 1;
-        *known = Told { state: health.state, pos: self.pos, notice: notice.clone() };
+        (known.state, known.pos, known.notice) = (health.state, self.pos, notice.clone());
+        let name = known.name.clone();
         let interested: Vec<CohortId> = self
             .cohorts
             .iter()
-            .filter(|(_, c)| self.cohorts.is_in_feed(&self.topics, c, feed))
+            .filter(|(_, c)| self.cohorts.is_in_feed(&self.topics, c, &name))
             .map(|(id, _)| id)
             .collect();
         if interested.is_empty() {
