@@ -11,6 +11,7 @@ mod readiness;
 mod reload;
 mod sources;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -58,6 +59,7 @@ pub struct App {
     admin: Admin,
     control: Option<Control>,
     process: metrics::Process,
+    program: Option<PathBuf>,
 }
 
 /// A daemon that serves.
@@ -102,12 +104,17 @@ impl App {
             AdminSocket::Auto => Control::bind_usual(),
             AdminSocket::At(path) => Some(Control::bind(path)?),
         };
-        Ok(App { config, registry: Arc::new(registry), server, admin, control, process })
+        Ok(App { config, registry: Arc::new(registry), server, admin, control, process, program: None })
+    }
+
+    /// Has feeds' processes started with this executable of tickerd, and not with the one that runs.
+    pub fn with_program(self, program: PathBuf) -> App {
+        App { program: Some(program), ..self }
     }
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, process } = self;
+        let App { config, registry, server, admin, control, process, program } = self;
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
         let store = past.writer.as_ref().map(Writer::standing);
@@ -117,7 +124,7 @@ impl App {
         let (fanout, outlet) =
             Fanout::start(shards(&config), settings(&config, &epoch), fanout_metrics.clone(), wake.clone())?;
 
-        let program = std::env::current_exe()?;
+        let program = program.map_or_else(std::env::current_exe, Ok)?;
         let feed_metrics = Arc::new(host::Metrics::new());
         feed_metrics.register(&registry)?;
         let starter = Starter {
