@@ -16,8 +16,8 @@ use crate::fanout::link::Link;
 use crate::fanout::walk::WRITES_PER_TURN;
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding::{self, Encoding};
-use tickerd_model::frame;
 use tickerd_model::protocol::event;
+use tickerd_model::wire;
 
 /// How long a closed connection may take to close its side, in seconds.
 const CLOSING_S: u32 = 5;
@@ -51,7 +51,7 @@ impl Shard {
             return self.send(id, encoding::SSE_COMMENT, &[]);
         }
         let mut ping = Vec::new();
-        frame::write_ping(&mut ping);
+        wire::write_ping(&mut ping);
         self.send(id, &ping, &[]);
     }
 
