@@ -104,7 +104,7 @@ impl Running {
         self.bell.ring();
     }
 
-    /// Sends what still waits as a last beat, and ends. Who writes down the past may have that to write still.
+    /// Sends what still waits as a last beat, and ends. The writer that comes back may still have to write the past down.
     pub fn stop(self) -> Option<Writer> {
         self.stop.store(true, Ordering::Release);
         self.bell.ring();
@@ -193,7 +193,7 @@ impl Pulse {
             declared.push((source.clone(), rooms));
             pulse.follow(source, lane);
         }
-        // What an earlier run left is there before topics are declared: those of them that it had go on.
+        // First what an earlier run left: a declared topic that it had goes on with its numbers.
         if n > 0 {
             pulse.board.restore(restored, n, now_unix_ms(), &mut pulse.pending.due);
         }
@@ -201,7 +201,7 @@ impl Pulse {
             pulse.declare(&source, rooms);
         }
         if n > 0 {
-            // No age is known of them: they are from before.
+            // They are from before this run, so their age is not known.
             pulse.take_aged(Stale { since: now_unix_ms(), max_age_ms: 0 });
         }
         pulse
@@ -264,7 +264,7 @@ impl Pulse {
         }
     }
 
-    /// Hands over what is left to be written. Nothing will be told to anyone any more.
+    /// Hands over what is left to be written. No client is told anything after that.
     fn save_last(self) -> Option<Writer> {
         let Pulse { mut board, writer, .. } = self;
         let writer = writer?;
