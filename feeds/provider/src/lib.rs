@@ -29,44 +29,35 @@
 //! order do; [`Tally`] counts what is not, and tells it.
 #![deny(missing_docs)]
 
-mod digits;
 mod duration;
 mod fault;
 mod http;
 pub mod limiter;
-mod measure;
 mod numbers;
-mod observation;
 mod order;
 pub mod poll;
-mod quote;
 mod redact;
 mod retry;
 mod secret;
+mod shapes;
 pub mod socket;
 pub mod stream;
-mod symbol;
 mod tally;
 pub mod time;
 pub mod tls;
-mod trade;
-mod upgrade;
-mod wire;
 
-pub use digits::{BadDigits, Digits};
 pub use duration::{BadPeriod, Period};
 pub use fault::Fault;
 pub use http::{Body, Client, Reply, Request, Settings, Share, excerpt};
 pub use limiter::Limit;
-pub use measure::Measure;
 pub use numbers::{Came, Numbers};
-pub use observation::Observation;
 pub use order::{AHEAD_MAX_MS, Order, Place, is_ahead};
-pub use quote::{Quote, Session};
 pub use redact::redact;
 pub use retry::Retry;
 pub use secret::{Secret, SecretSource};
+pub use shapes::{
+    Action, BadDigits, Correction, Digits, Measure, Observation, Quote, Session, Side, Symbol, SymbolEntry,
+    Trade, segment,
+};
 pub use socket::Socket;
-pub use symbol::{Symbol, SymbolEntry, segment};
 pub use tally::Tally;
-pub use trade::{Action, Correction, Side, Trade};

@@ -16,8 +16,7 @@ use std::time::{Duration, Instant};
 use tickerd_sdk::{Error, Health, Host, Level};
 
 use crate::limiter::{Limiter, boot_time};
-use crate::socket::Settings;
-use crate::wire::{SLICE, Whom};
+use crate::socket::{SLICE, Settings, Whom};
 use crate::{Fault, Retry, Share, Socket, Tally};
 
 /// The wait after a first failure is random, up to this.

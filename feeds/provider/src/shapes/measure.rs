@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser};
 use serde_json::value::RawValue;
 
-use crate::Digits;
+use super::digits::Digits;
 
 /// Decimals that no weather instrument reads: what has so many was a float's noise, as in `17.800000000000011`.
 const DECIMALS_NOISE: usize = 5;

@@ -12,8 +12,9 @@ use tickerd_sdk::Host;
 use tungstenite::http::Uri;
 
 use crate::http::{Stage, io_words, no_such_host};
-use crate::socket::Settings;
 use crate::{Fault, tls};
+
+use super::settings::Settings;
 
 /// The longest time without asking whether the feed should stop.
 pub(crate) const SLICE: Duration = Duration::from_millis(250);

@@ -16,7 +16,8 @@ use tungstenite::http::{StatusCode, Uri};
 
 use crate::Fault;
 use crate::http::{Failure, Stage, excerpt, retry_after};
-use crate::wire::{SLICE, Whom, Wire};
+
+use super::wire::{SLICE, Whom, Wire};
 
 /// Who we are, as providers ask clients to say.
 const AGENT: &str = concat!("tickerd/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")");

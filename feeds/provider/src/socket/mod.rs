@@ -1,7 +1,10 @@
 //! A WebSocket to a provider, as a feed's thread uses it: blocking, in short waits.
 
+mod settings;
+mod upgrade;
+mod wire;
+
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tickerd_sdk::Host;
@@ -10,52 +13,13 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Error as WsError, Message, WebSocket};
 
 use crate::http::Stage;
-use crate::upgrade::upgrade;
-use crate::wire::{Whom, Wire};
-use crate::{Fault, Limit, Secret, Share, excerpt, redact};
+use crate::{Fault, excerpt};
 
-/// How a provider is reached. Start from [`Settings::new`]. Holds no `Debug`, for a URL may hold a key.
-#[derive(Clone)]
-pub struct Settings {
-    /// Who it is, in messages: `kraken`.
-    pub source: &'static str,
-    /// `ws://` or `wss://`. Never shown beyond its host, for it may hold a key.
-    pub url: String,
-    /// How often connecting is allowed, all of which hold; none: as often as one likes.
-    pub limits: Vec<Limit>,
-    /// The keys in use: what connections are counted by, and what is removed from every text.
-    pub secrets: Vec<Secret>,
-    /// Who shares the count of connections.
-    pub share: Share,
-    /// PEM certificates to trust besides the machine's own store.
-    pub ca_file: Option<PathBuf>,
-    /// The longest time for looking up and connecting, and again for the handshakes; default 10 s.
-    pub connect: Duration,
-    /// The longest message taken, in bytes; default 1 MiB, about a hundred times what providers send.
-    pub message_bytes_max: usize,
-}
+pub use settings::Settings;
+pub(crate) use wire::{SLICE, Whom};
 
-impl Settings {
-    /// The defaults for `source` at `url`.
-    pub fn new(source: &'static str, url: impl Into<String>) -> Settings {
-        Settings {
-            source,
-            url: url.into(),
-            limits: Vec::new(),
-            secrets: Vec::new(),
-            share: Share::default(),
-            ca_file: None,
-            connect: Duration::from_secs(10),
-            message_bytes_max: 1024 * 1024,
-        }
-    }
-
-    /// The fault without the keys.
-    pub(crate) fn clean(&self, fault: Fault) -> Fault {
-        let secrets: Vec<_> = self.secrets.iter().collect();
-        fault.map_message(|message| redact(message, &secrets))
-    }
-}
+use upgrade::upgrade;
+use wire::Wire;
 
 /// A WebSocket to a provider. Answers pings while it is read, and takes leave when dropped.
 pub struct Socket {
