@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tickerd_sdk::{Host, Sample};
 
-use crate::config::Names;
 use crate::counters::Counters;
+use crate::names::Names;
 use crate::round::{percent, tenth};
 use crate::source::{Source, Trouble, malformed, segment};
 

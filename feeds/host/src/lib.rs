@@ -10,6 +10,7 @@ mod cpu;
 mod disk;
 mod load;
 mod memory;
+mod names;
 mod net;
 mod round;
 mod source;
@@ -20,11 +21,12 @@ use std::time::{Duration, Instant};
 
 use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Health, Host, PollFeed};
 
-pub use config::{Config, Names, What};
+pub use config::{Config, What};
 pub use cpu::Cpu;
 pub use disk::Disk;
 pub use load::Load;
 pub use memory::Memory;
+pub use names::Names;
 pub use net::Net;
 pub use uptime::Uptime;
 
