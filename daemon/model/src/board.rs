@@ -18,9 +18,11 @@ pub use super::topic::TopicId;
 use super::topic::{Topic, TopicMap};
 
 pub use self::ageing::Aged;
-use self::ageing::Ages;
 pub use self::due::Due;
 pub use self::restoring::Restored;
+
+use self::ageing::Ages;
+use self::place::Place;
 
 /// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
 /// is counted.
@@ -43,28 +45,6 @@ pub enum Change {
     Added(TopicId, Topic),
     /// It was retired; its number may be given again.
     Removed(TopicId),
-}
-
-#[derive(Debug)]
-struct Place {
-    topic: Topic,
-    /// Where it is in its source's list of topics.
-    at: usize,
-    seq: u64,
-    /// Bit per tier: due at that tier's next beat.
-    dirty: u16,
-    /// What was last pushed at the own beat: what `on_change` compares with, what `always` pushes again, and what the slower
-    /// tiers pass on.
-    pushed: Option<Arc<Frame>>,
-    /// All since the last own beat.
-    ticks: VecDeque<Arc<Frame>>,
-    /// When there was news last, on the board's clock: when the newest tick came, or as much earlier as it was old by its
-    /// source's time, if that is heeded. May lie before the clock's start.
-    heard: i64,
-    /// Told to be without news for too long.
-    is_stale: bool,
-    /// Of an earlier run, and not heard of in this one.
-    is_restored: bool,
 }
 
 /// What the board keeps of a source.
@@ -117,35 +97,6 @@ impl Board {
             now: 0,
             is_every_wanted: true,
         }
-    }
-
-    /// A source comes. What is said for one that is not there is dropped.
-    pub fn open(&mut self, source: &Arc<Source>) {
-        let state = SourceState {
-            source: source.clone(),
-            dirty: vec![Vec::new(); source.tiers.all().len()],
-            topics: Vec::new(),
-            retired_any: self.closed_any,
-            merged: 0,
-            ages: Ages::default(),
-        };
-        self.sources.insert(source.id, state);
-        self.changes.push(Change::Opened(source.clone()));
-    }
-
-    /// A source goes, and its topics with it.
-    pub fn close(&mut self, source: SourceId) {
-        let Some(state) = self.sources.get(&source) else { return };
-        for id in state.topics.clone() {
-            if let Some(topic) =
-                self.places.get(id.0 as usize).and_then(Option::as_ref).map(|p| p.topic.clone())
-            {
-                self.retire(source, &topic);
-            }
-        }
-        self.closed_any = true;
-        self.sources.remove(&source);
-        self.changes.push(Change::Closed(source));
     }
 
     /// Puts a topic of a source that is there on the board before it has spoken, so that who subscribes has it.
@@ -334,16 +285,6 @@ impl Board {
         self.by_topic.len()
     }
 
-    /// How many topics a source has.
-    pub fn topics(&self, source: SourceId) -> usize {
-        self.sources.get(&source).map_or(0, |g| g.topics.len())
-    }
-
-    /// Ticks of a source that were merged into newer ones before they were pushed, since the last call.
-    pub fn take_merged(&mut self, source: SourceId) -> u64 {
-        self.sources.get_mut(&source).map_or(0, |g| std::mem::take(&mut g.merged))
-    }
-
     fn introduce(&mut self, source: SourceId, topic: &Topic) -> TopicId {
         let state = self.sources.get_mut(&source);
         let seq = if state.as_ref().is_some_and(|s| s.retired_any) { self.n } else { 0 };
@@ -382,36 +323,11 @@ impl Board {
     }
 }
 
-impl Place {
-    /// The own beat has come, and `frame` is the newest: whether it is pushed to those who take the newest. If so, it is owed
-    /// to the `slower` tiers too.
-    fn push(
-        &mut self,
-        topic: TopicId,
-        frame: &Arc<Frame>,
-        always: bool,
-        slower: &mut [Vec<TopicId>],
-    ) -> bool {
-        self.dirty &= !1;
-        let differs = || self.pushed.as_ref().is_none_or(|old| old.tick().value != frame.tick().value);
-        if self.topic.class() == Class::Event || !always && !differs() {
-            return false;
-        }
-        self.pushed = Some(frame.clone());
-        for (list, tier) in slower.iter_mut().zip(1..) {
-            let bit = 1 << tier;
-            if self.dirty & bit == 0 {
-                self.dirty |= bit;
-                list.push(topic);
-            }
-        }
-        true
-    }
-}
-
 mod ageing;
 mod due;
 mod missed;
+mod place;
 mod restoring;
+mod sources;
 #[cfg(test)]
 mod tests;

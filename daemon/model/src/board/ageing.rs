@@ -5,7 +5,8 @@
 //! hides its age. Where the source's own time is heeded, a tick that was old when it came is as old as that: such a topic is
 //! stale though ticks keep coming.
 
-use super::{Board, Place, TopicId};
+use super::place::Place;
+use super::{Board, TopicId};
 use crate::sample::Class;
 use crate::source::SourceId;
 use crate::tick::Tick;

@@ -1,3 +1,5 @@
+//! Who is announced in a room, and that no subscriber is left out.
+
 use proptest::prelude::*;
 
 use super::*;
