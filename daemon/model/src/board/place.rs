@@ -11,28 +11,28 @@ use crate::topic::{Topic, TopicId};
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) topic: Topic,
-    /// Where it is in its source's list of topics.
+    /// Its position in its source's list of topics.
     pub(super) at: usize,
     pub(super) seq: u64,
-    /// Bit per tier: due at that tier's next beat.
+    /// One bit per tier: the topic is due at that tier's next beat.
     pub(super) dirty: u16,
-    /// What was last pushed at the own beat: what `on_change` compares with, what `always` pushes again, and what the slower
-    /// tiers pass on.
+    /// What was last pushed at the own beat. `on_change` compares new values with it, `always` pushes it again, and
+    /// the slower tiers pass it on.
     pub(super) pushed: Option<Arc<Frame>>,
-    /// All since the last own beat.
+    /// All ticks since the last own beat, oldest first.
     pub(super) ticks: VecDeque<Arc<Frame>>,
-    /// When there was news last, on the board's clock: when the newest tick came, or as much earlier as it was old by its
-    /// source's time, if that is heeded. May lie before the clock's start.
+    /// When the topic had news last, in microseconds on the board's clock. A tick that was old by its source's time
+    /// counts as that much earlier, if that time is heeded; so this may lie before the clock's start.
     pub(super) heard: i64,
-    /// Told to be without news for too long.
+    /// Whether the topic was told to be stale.
     pub(super) is_stale: bool,
-    /// Of an earlier run, and not heard of in this one.
+    /// Whether the topic is of an earlier run and had no tick in this one.
     pub(super) is_restored: bool,
 }
 
 impl Place {
-    /// The own beat has come, and `frame` is the newest: whether it is pushed to those who take the newest. If so, it is owed
-    /// to the `slower` tiers too.
+    /// The own beat has come, and `frame` is the newest tick. Returns whether it is pushed to clients that take the
+    /// newest. If so, the `slower` tiers have to push it too.
     pub(super) fn push(
         &mut self,
         topic: TopicId,

@@ -7,7 +7,7 @@ use super::{Board, Change, SourceState};
 use crate::source::{Source, SourceId};
 
 impl Board {
-    /// A source comes. What is said for one that is not there is dropped.
+    /// Opens a source. Ticks of a source that is not open are dropped.
     pub fn open(&mut self, source: &Arc<Source>) {
         let state = SourceState {
             source: source.clone(),
@@ -21,7 +21,7 @@ impl Board {
         self.changes.push(Change::Opened(source.clone()));
     }
 
-    /// A source goes, and its topics with it.
+    /// Closes a source and retires its topics.
     pub fn close(&mut self, source: SourceId) {
         let Some(state) = self.sources.get(&source) else { return };
         for id in state.topics.clone() {

@@ -45,14 +45,14 @@ fn pushed(board: &mut Board, tier: u8) -> Vec<Due> {
     due
 }
 
-/// What is due at a tier; with the own beat, what the stream alone carries is left out.
+/// What is due at a tier, without what only clients of every tick get.
 fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
     let due = pushed(board, tier);
     let due = due.iter().filter(|due| due.tier == Tier::Newest(tier) || tier == 0 && due.is_newest);
     due.map(|due| (due.frame.tick().seq, due.frame.tick().n)).collect()
 }
 
-/// What the stream carries at the own beat.
+/// What clients of every tick get at the own beat.
 fn streamed(board: &mut Board) -> Vec<(u64, u64)> {
     let due = pushed(board, 0);
     let due = due.iter().filter(|due| due.tier == Tier::Every);
@@ -92,7 +92,8 @@ fn slower_tiers_pass_on_what_the_own_beat_pushed() {
     assert_eq!(due(&mut board, 1), [], "not pushed yet");
     assert_eq!(due(&mut board, 0), [(1, 1)]);
     assert_eq!(due(&mut board, 1), [(1, 1)]);
-    // There and back between two beats of the tier: a snapshot in between was "2", so "1" must come again.
+    // The value goes to "2" and back between two beats of the tier. A snapshot taken in between had "2", so "1" must
+    // be sent again.
     for value in ["2", "1"] {
         board.offer(F, tick(&a, value, 0));
         due(&mut board, 0);
@@ -139,7 +140,7 @@ fn all_go_in_order_within_their_bound() {
     }
 }
 
-/// The same value again is news to those who want every tick, and to nobody else.
+/// A repeated value is sent to clients that want every tick, and to no other.
 #[test]
 fn the_stream_carries_every_tick_and_the_others_the_newest() {
     for always in [false, true] {
@@ -194,7 +195,7 @@ fn topics_that_come_and_go_leave_short_lists() {
     assert!(board.sources[&F].dirty.iter().all(|list| list.len() <= LEFT_OVER_MAX + 1));
 }
 
-/// A number that was due when it was retired, given again and due again, is due once.
+/// A topic was due when it was retired. Its number is given to another topic, which is then due once.
 #[test]
 fn a_number_given_again_is_due_once() {
     let mut board = feed(3, false, Limits::NONE);
@@ -278,7 +279,7 @@ fn sources_come_and_go_and_the_others_go_on() {
     board.offer(F, tick(&a, "2", 0));
     assert_eq!(pushed(&mut board, 0).iter().map(|due| due.frame.tick().seq).collect::<Vec<_>>(), [2]);
 
-    // Its namesake begins above every number that the first may have given.
+    // A new source of the same name begins above every number that the first may have given.
     board.open(&g(2));
     assert!(board.since("g.b", 0).is_none(), "what the first said is gone");
     let seq = board.offer(SourceId(2), tick(&b, "3", 0));

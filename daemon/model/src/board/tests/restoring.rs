@@ -81,7 +81,7 @@ fn the_past_of_an_earlier_run_ages_on() {
     assert_eq!(board.history().ticks(), 0);
 }
 
-/// All of what an event topic said meanwhile, or the word that some of it is gone; never a part.
+/// A client gets every tick of an event topic that it missed, or is told that some are gone. It never gets a part.
 #[test]
 fn who_was_there_learns_what_each_event_topic_said() {
     let limits = Limits { count: 2, ..MINUTE };
