@@ -21,12 +21,12 @@ pub(crate) use wire::{SLICE, Whom};
 use upgrade::upgrade;
 use wire::Wire;
 
-/// A WebSocket to a provider. Answers pings while it is read, and takes leave when dropped.
+/// A WebSocket to a provider. It answers pings while it is read, and closes politely when dropped.
 pub struct Socket {
     ws: WebSocket<Wire>,
     whom: Whom,
     heard: Instant,
-    /// A ping is out, and nothing came since.
+    /// Whether a ping was sent and nothing came since.
     pinged: bool,
 }
 
@@ -35,9 +35,9 @@ impl Socket {
     /// [`Settings::limits`]; [`stream::run`](crate::stream::run) does.
     ///
     /// # Errors
-    /// [`Fault::Refused`] for a bad URL or `ca_file` and for 401, 403 and 451, [`Fault::Limited`] for 429,
-    /// [`Fault::Unavailable`] when it cannot be reached or is not well, [`Fault::Nonsense`] when something else than
-    /// a WebSocket answers, [`Fault::Stopping`].
+    /// [`Fault::Refused`] for a bad URL or `ca_file` and for 401, 403 and 451; [`Fault::Limited`] for 429;
+    /// [`Fault::Unavailable`] when the provider cannot be reached or has troubles of its own; [`Fault::Nonsense`]
+    /// when something other than a WebSocket answers; [`Fault::Stopping`].
     pub fn connect(settings: &Settings, host: &Host) -> Result<Socket, Fault> {
         Socket::try_connect(settings, host).map_err(|fault| settings.clean(fault))
     }
@@ -67,7 +67,8 @@ impl Socket {
     ///
     /// # Errors
     /// [`Fault::Unavailable`] when the connection ends, with the provider's code and reason if it gave them;
-    /// [`Fault::Nonsense`] for what is no WebSocket, no UTF-8 or too long. The socket is of no more use then.
+    /// [`Fault::Nonsense`] if what comes is not a WebSocket frame, not UTF-8 or too long. The socket cannot be used
+    /// after that.
     pub fn read(&mut self, wait: Duration) -> Result<Option<String>, Fault> {
         let until = Instant::now() + wait;
         loop {
@@ -80,7 +81,7 @@ impl Socket {
                     Err(_) => return Err(self.nonsense("a binary message that is no text")),
                 },
                 Ok(Message::Close(frame)) => return Err(self.closed(frame)),
-                // The next read sends the pong; the one after the last would come too late.
+                // The next read sends the pong. After the last read nothing would, so it is flushed here.
                 Ok(_) => {
                     self.live();
                     self.flush()?;
@@ -94,10 +95,10 @@ impl Socket {
         }
     }
 
-    /// Pings once if the provider has said nothing for `silence`: it must answer, if it is there.
+    /// Pings once if the provider has said nothing for `silence`. A provider that is alive must answer.
     ///
     /// # Errors
-    /// As for [`Socket::send`].
+    /// [`Fault::Unavailable`] when the connection is gone, or the provider has taken nothing for two seconds.
     pub fn ping_after(&mut self, silence: Duration) -> Result<(), Fault> {
         if self.pinged || self.silent_for() < silence {
             return Ok(());
@@ -129,7 +130,7 @@ impl Socket {
     }
 
     fn closed(&mut self, frame: Option<CloseFrame>) -> Fault {
-        // The answer to a close; whether it arrives is the other side's concern.
+        // This sends the answer to a close. Whether it arrives does not matter here.
         let _ = self.ws.flush();
         let with = frame.map(|frame| match frame.reason.as_str() {
             "" => format!(" with code {}", u16::from(frame.code)),
@@ -158,7 +159,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Polite, and no more: a provider that is gone does not hear it.
+        // Only politeness: a provider that is gone does not hear it, so errors are ignored.
         let _ = self.ws.close(None);
         let _ = self.ws.flush();
     }

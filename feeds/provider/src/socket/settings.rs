@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use crate::{Fault, Limit, Secret, Share, redact};
 
-/// How a provider is reached. Start from [`Settings::new`]. Holds no `Debug`, for a URL may hold a key.
+/// How a provider is reached. Start from [`Settings::new`]. It has no `Debug`, since a URL may hold a key.
 #[derive(Clone)]
 pub struct Settings {
     /// Who it is, in messages: `kraken`.
     pub source: &'static str,
-    /// `ws://` or `wss://`. Never shown beyond its host, for it may hold a key.
+    /// `ws://` or `wss://`. Only its host is ever shown, since it may hold a key.
     pub url: String,
-    /// How often connecting is allowed, all of which hold; none: as often as one likes.
+    /// How often the feed may connect; all limits hold together. Empty: no limit.
     pub limits: Vec<Limit>,
-    /// The keys in use: what connections are counted by, and what is removed from every text.
+    /// The keys in use. Connections are counted by them, and they are removed from every text.
     pub secrets: Vec<Secret>,
     /// Who shares the count of connections.
     pub share: Share,
