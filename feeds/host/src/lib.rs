@@ -37,7 +37,7 @@ pub struct HostFeed {
     proc: PathBuf,
     sources: Vec<Box<dyn Source>>,
     started: Instant,
-    /// What is wrong now; told when it changes.
+    /// The health message that was told last. A new one is told when it differs.
     told: String,
 }
 
@@ -80,8 +80,8 @@ impl PollFeed for HostFeed {
 }
 
 impl HostFeed {
-    /// Reads every source, `at` that time on any steady clock. What cannot be read is told as health, and the rest
-    /// goes on.
+    /// Reads every source. `at` is the time on any steady clock. A source that cannot be read is told as health, and
+    /// the others go on.
     fn poll_at(&mut self, host: &Host, at: Duration) -> Result<(), Error> {
         let mut troubles = Vec::new();
         for source in &mut self.sources {
