@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::journal::prefix;
+use crate::log::text::prefix;
 
 /// Most that is said of what a schema allows, in bytes.
 const BYTES_MAX: usize = 240;

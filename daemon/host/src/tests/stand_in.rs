@@ -8,9 +8,9 @@ use nix::unistd::{close, dup2_stdout};
 
 use clap::Parser;
 
-use crate::feed_exec::{self, FeedExecArgs};
-use crate::feed_host::{self, FeedHostArgs};
-use crate::warden;
+use crate::child::feed_exec::{self, FeedExecArgs};
+use crate::child::feed_host::{self, FeedHostArgs};
+use crate::process::warden;
 
 /// The commands that the supervisor starts.
 #[derive(Parser)]

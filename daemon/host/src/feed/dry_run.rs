@@ -1,0 +1,115 @@
+//! A feed that gets ready and no further: found, trusted, loaded, created, ended. It does none of its work, so that
+//! whoever checks a configuration asks no source and waits for none.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use crate::feed::admission::admit;
+use crate::feed::running::{Part, plan};
+use crate::feed::spec::Spec;
+use crate::intake::activity::Voice;
+use crate::intake::lane_sink::LaneSink;
+use crate::intake::metrics::Metrics;
+use crate::log::feed_log::Journal;
+use crate::log::figures::seconds;
+use crate::process::feed_process::Child;
+use crate::report::{Failure, Fault, Report};
+use tickerd_config::{Isolation, Source};
+use tickerd_model::lane::{LANE_TICKS_MAX, Lane};
+
+/// Programs that only look at their configuration when their setup says `check`. Any other would begin its work.
+const PROGRAMS: [&str; 1] = ["tickerd-feed-replay"];
+
+/// How a rehearsal went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rehearsed {
+    /// It is ready to work.
+    Ready,
+    /// A program may run, and what it makes of its configuration is seen only when it does.
+    NotBegun,
+    /// It cannot run as it is configured, or broke while it was created.
+    Failed(Failure),
+    /// It says itself that it may work later.
+    Later(Failure),
+}
+
+/// Goes as far as a feed gets without working, in a process of its own, whatever its isolation. Texts hold no value of its
+/// configuration.
+pub fn rehearse(spec: &Spec) -> Rehearsed {
+    let admitted = match admit(spec) {
+        Ok(mut admitted) => {
+            if let Source::Plugin { isolation, .. } = &mut admitted.source {
+                *isolation = Isolation::Process;
+            }
+            admitted
+        }
+        Err(failure) => return Rehearsed::Failed(failure),
+    };
+    let is_ours =
+        admitted.plugin.file_name().is_some_and(|name| PROGRAMS.iter().any(|program| name == *program));
+    if matches!(admitted.source, Source::Exec(_)) && !is_ours {
+        return Rehearsed::NotBegun;
+    }
+    let journal = Arc::new(Journal::new(&spec.name, &spec.config));
+    let (tell, told) = mpsc::channel();
+    let hiding = journal.clone();
+    let report = Arc::new(move |report: Report| {
+        // Nobody listens any more once the verdict is found.
+        let _ = tell.send(report.reworded(|text| hiding.hide_in_error(text)));
+    });
+    let lane = Arc::new(Lane::new(LANE_TICKS_MAX, Box::new(|| {})));
+    let voice = Arc::new(Voice::new(Box::new(|| {})));
+    let sink = LaneSink::new(&spec.name, spec.topics_max, lane, Arc::new(Metrics::new()), journal, voice);
+    let started = Child::start(
+        plan(spec, &admitted, Part::Rehearsal),
+        Arc::new(sink),
+        report,
+        spec.warden.clone(),
+        true,
+    );
+    let child = match started {
+        Ok(child) => child,
+        Err(failure) => return Rehearsed::Failed(failure),
+    };
+    let (verdict, is_over) = verdict(&told, spec.limits.hello);
+    child.stop();
+    if !is_over && !await_end(&told, spec.limits.stop_grace) {
+        child.kill();
+        await_end(&told, spec.limits.term_grace);
+    }
+    verdict
+}
+
+/// The verdict, and whether the process is gone.
+fn verdict(told: &Receiver<Report>, limit: Duration) -> (Rehearsed, bool) {
+    let until = Instant::now() + limit;
+    loop {
+        let Ok(report) = told.recv_timeout(until.saturating_duration_since(Instant::now())) else {
+            let text = format!("it was not ready within {} of its start", seconds(limit));
+            return (Rehearsed::Failed(Failure::fatal(text)), false);
+        };
+        return match report {
+            Report::Hello(_) => (Rehearsed::Ready, false),
+            Report::Fail(failure) if failure.fault == Fault::Transient => (Rehearsed::Later(failure), false),
+            Report::Fail(failure) => (Rehearsed::Failed(failure), false),
+            Report::Ended(Err(failure)) => (Rehearsed::Failed(failure), true),
+            Report::Ended(Ok(())) => {
+                (Rehearsed::Failed(Failure::fatal("it ended before it was ready")), true)
+            }
+            _ => continue,
+        };
+    }
+}
+
+/// False when it is not over in time.
+fn await_end(told: &Receiver<Report>, limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    loop {
+        match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Report::Ended(_)) | Err(mpsc::RecvTimeoutError::Disconnected) => return true,
+            Ok(_) => {}
+            Err(mpsc::RecvTimeoutError::Timeout) => return false,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a feed runs in: a process, or a thread of this one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::feed::admission::Admitted;
+use crate::feed::spec::Spec;
+use crate::intake::lane_sink::LaneSink;
+use crate::library::runner::{Job, Runner};
+use crate::process::feed_process::Child;
+use crate::process::plan::{Guest, Plan};
+use crate::protocol::orders::Setup;
+use crate::report::{Failure, Reporter};
+use tickerd_config::{Isolation, Source};
+
+/// How much of its life a process is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// All of it, but a library waits with its work until it is told.
+    Held,
+    /// To get ready and to end: see [`crate::feed::dry_run`].
+    Rehearsal,
+}
+
+/// The process of a feed.
+pub fn plan(spec: &Spec, admitted: &Admitted, part: Part) -> Plan {
+    let guest = match &admitted.source {
+        Source::Plugin { path, .. } => {
+            Guest::Library { feed: spec.name.clone(), path: path.clone(), sealed: admitted.sealed.clone() }
+        }
+        Source::Exec(argv) => Guest::Program(argv.clone()),
+    };
+    let setup = Setup {
+        hold: part != Part::Whole,
+        check: part == Part::Rehearsal,
+        ..Setup::new(&spec.name, spec.interval, spec.topics_max, config_of(spec))
+    };
+    Plan { program: spec.program.clone(), guest, working_dir: spec.working_dir.clone(), setup: setup.line() }
+}
+
+fn config_of(spec: &Spec) -> serde_json::Value {
+    match &spec.config {
+        serde_json::Value::Null => serde_json::json!({}),
+        config => config.clone(),
+    }
+}
+
+/// See the module. Dropped means that nothing more is wanted of it.
+pub enum Running {
+    /// Can be killed.
+    Child(Child),
+    /// Can only be asked.
+    Thread(Runner),
+}
+
+impl Running {
+    /// Starts it. A process ends with the thread that calls this.
+    ///
+    /// One that is `held` gets ready and no further: what it says waits, and a library begins its work, with
+    /// [`Running::take_over`]. Only a process can be held.
+    pub fn start(
+        spec: &Spec,
+        admitted: &Admitted,
+        sink: Arc<LaneSink>,
+        report: Reporter,
+        held: bool,
+    ) -> Result<Running, Failure> {
+        if let Source::Plugin { path, isolation: Isolation::InProcess } = &admitted.source {
+            let config = config_of(spec).to_string();
+            let job = Job { path: path.clone(), name: spec.name.clone(), config };
+            let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
+            let runner = Runner::start_sealed(job, admitted.sealed.clone(), sink, report, false);
+            return runner.map(Running::Thread).map_err(cannot);
+        }
+        let part = if held { Part::Held } else { Part::Whole };
+        let plan = plan(spec, admitted, part);
+        Child::start(plan, sink, report, spec.warden.clone(), held).map(Running::Child)
+    }
+
+    /// Ends the wait of one that was held: what it has said is taken, and it begins its work.
+    pub fn take_over(&self) {
+        if let Running::Child(child) = self {
+            child.take_over();
+        }
+    }
+
+    /// Ends a process at once; a thread cannot be ended.
+    pub fn kill(&self) {
+        if let Running::Child(child) = self {
+            child.kill();
+        }
+    }
+
+    /// Asks for one poll.
+    pub fn poll(&self, poll: u64, deadline: Duration) {
+        match self {
+            Running::Child(child) => child.poll(poll, deadline),
+            Running::Thread(runner) => runner.poll(poll),
+        }
+    }
+
+    /// Lets a blocked call return.
+    pub fn interrupt(&self) {
+        match self {
+            Running::Child(child) => child.interrupt(),
+            Running::Thread(runner) => runner.interrupt(),
+        }
+    }
+
+    /// Asks it to end.
+    pub fn stop(&self) {
+        match self {
+            Running::Child(child) => child.stop(),
+            Running::Thread(runner) => runner.stop(),
+        }
+    }
+
+    /// Resident memory of its process, in bytes; none for a thread, which shares the daemon's.
+    pub fn resident(&self) -> Option<u64> {
+        match self {
+            Running::Child(child) => Some(child.resident()),
+            Running::Thread(_) => None,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Running::Child(child) = self {
+            child.forget();
+        }
+    }
+}

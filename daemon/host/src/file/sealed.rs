@@ -1,0 +1,381 @@
+//! The bytes of a plugin library, taken once: judged, copied into memory that nobody can change any more, hashed, and
+//! loaded from there.
+//!
+//! A library that is loaded is mapped from its file, so that writing into that file changes code that runs, and truncating
+//! it ends the process with SIGBUS. From a sealed copy neither can happen; what is hashed is what is loaded; and a file that
+//! was replaced under the same name is really loaded anew, where the system's loader would answer with the old one.
+//!
+//! The copy is a memfd with all seals on. Where the system lets none be made, or lets none be mapped for execution (a
+//! security module's rule), it is a file without a name in a folder that the daemon may write.
+#![expect(unsafe_code, reason = "mapping a page is the one way to learn whether a copy can be executed")]
+
+use std::fmt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use sha2::{Digest as _, Sha256};
+
+use crate::file::elf;
+use crate::file::load_error::LoadError;
+use crate::file::trust::{self, Distrust};
+use crate::report::Failure;
+use tickerd_model::digest::Digest;
+
+/// Largest library that is copied; the largest known, with all their symbols, have a tenth of this.
+const BYTES_MAX: u64 = 1 << 30;
+/// Bytes read at a time.
+const CHUNK: usize = 64 * 1024;
+/// The copy is not to be executed as a program, which mapping it does not need. Since Linux 6.3; memfd_create(2).
+const MFD_NOEXEC_SEAL: u32 = 0x0008;
+const PAGE: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+
+/// A library to be loaded, whatever happens to its file.
+#[derive(Debug)]
+pub struct Sealed {
+    path: PathBuf,
+    copy: File,
+    digest: Option<Digest>,
+    looks_beside: bool,
+}
+
+/// Why a library is not let in.
+#[derive(Debug)]
+pub enum SealError {
+    /// No file of this name.
+    Missing(PathBuf),
+    /// Somebody else may have changed it.
+    Distrusted(Distrust),
+    /// Not the bytes that were pinned.
+    Mismatch { path: PathBuf, pinned: Digest, found: Digest },
+    /// Somebody writes it right now.
+    Changing(PathBuf),
+    /// More than [`BYTES_MAX`].
+    TooLarge(PathBuf),
+    /// It cannot be read, or there is no room for the copy.
+    Io { path: PathBuf, error: io::Error },
+}
+
+impl fmt::Display for SealError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SealError::Missing(path) => LoadError::Missing(path.clone()).fmt(f),
+            SealError::Distrusted(distrust) => distrust.fmt(f),
+            SealError::Mismatch { path, pinned, found } => write!(
+                f,
+                "{} is not the plugin that was pinned: its SHA-256 is {found}, and sha256 = \"{pinned}\"; put the pinned \
+                 file back, or, once you have made sure of the new one, write sha256 = \"{found}\"",
+                path.display()
+            ),
+            SealError::Changing(path) => write!(
+                f,
+                "{} is being written; write a new file and rename it over the old one (as `install` and `mv` do)",
+                path.display()
+            ),
+            SealError::TooLarge(path) => {
+                write!(f, "{} has more than {} MiB, too much for a plugin", path.display(), BYTES_MAX >> 20)
+            }
+            SealError::Io { path, error } => write!(f, "{} cannot be read: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for SealError {}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Failure {
+        let message = error.to_string();
+        match error {
+            SealError::Changing(_) | SealError::Io { .. } => Failure::transient(message),
+            _ => Failure::config(message),
+        }
+    }
+}
+
+impl Sealed {
+    /// Opens, judges and copies the library at `path`, and compares it with the pinned hash, if there is one.
+    pub fn admit(path: &Path, pinned: Option<Digest>) -> Result<Sealed, SealError> {
+        // A bare name would make dlopen search LD_LIBRARY_PATH, and a relative one mean something else in a child.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => SealError::Missing(path.clone()),
+            _ => SealError::Io { path: path.clone(), error },
+        };
+        // A FIFO of that name must not hold anyone up.
+        let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path).map_err(failed)?;
+        let before = file.metadata().map_err(failed)?;
+        if !before.is_file() {
+            return Err(SealError::Missing(path));
+        }
+        trust::judge(&file, &path).map_err(SealError::Distrusted)?;
+        if before.len() > BYTES_MAX {
+            return Err(SealError::TooLarge(path));
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let copy = copy(&file, &name).map_err(failed)?;
+        let after = file.metadata().map_err(failed)?;
+        let copied = copy.metadata().map_err(failed)?.len();
+        if state(&before) != state(&after) || copied != after.len() {
+            return Err(SealError::Changing(path));
+        }
+        let found = hash(&copy).map_err(failed)?;
+        if let Some(pinned) = pinned.filter(|pinned| *pinned != found) {
+            return Err(SealError::Mismatch { path, pinned, found });
+        }
+        let looks_beside = elf::looks_beside_itself(&copy);
+        Ok(Sealed { path, copy, digest: Some(found), looks_beside })
+    }
+
+    /// The copy that the parent process made and left open as this descriptor, which is closed here.
+    pub fn inherited(descriptor: RawFd, path: &Path) -> io::Result<Sealed> {
+        // Opened anew: close on exec, so that what the plugin starts does not get it, and never the number of a plugin's
+        // own file.
+        let copy = File::open(shown_as(descriptor))?;
+        nix::unistd::close(descriptor)?;
+        Ok(Sealed { path: path.to_owned(), copy, digest: None, looks_beside: false })
+    }
+
+    /// The plugin's own file, for people.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The SHA-256 of the copy; none in a child, whose parent has it.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// Whether it has libraries of its own beside its file (`$ORIGIN`), which are not found from a copy.
+    pub fn looks_beside(&self) -> bool {
+        self.looks_beside
+    }
+
+    /// Its descriptor. It must stay open for as long as the library is loaded: the loader knows what it has by its name,
+    /// and the number of a closed one may be another file's next time.
+    pub fn descriptor(&self) -> RawFd {
+        self.copy.as_raw_fd()
+    }
+
+    /// What the loader is to open.
+    pub fn loadable(&self) -> String {
+        shown_as(self.descriptor())
+    }
+}
+
+impl AsFd for Sealed {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.copy.as_fd()
+    }
+}
+
+fn shown_as(descriptor: RawFd) -> String {
+    format!("/proc/self/fd/{descriptor}")
+}
+
+/// Whether the library at `path` has the pinned bytes now; no more of it is judged.
+pub fn check_pin(path: &Path, pinned: Digest) -> Result<(), SealError> {
+    let failed = |error| SealError::Io { path: path.to_owned(), error };
+    let found = File::open(path).and_then(|file| hash(&file)).map_err(failed)?;
+    match found == pinned {
+        true => Ok(()),
+        false => Err(SealError::Mismatch { path: path.to_owned(), pinned, found }),
+    }
+}
+
+/// What of a file changes when it is written or replaced.
+fn state(found: &Metadata) -> (u64, i64, i64, i64, i64) {
+    (found.len(), found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec())
+}
+
+/// The SHA-256 of a whole file.
+pub fn hash(file: &File) -> io::Result<Digest> {
+    let (mut hasher, mut at) = (Sha256::new(), 0);
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = file.read_at(&mut chunk, at)?;
+        let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        hasher.update(bytes);
+        at += bytes.len() as u64;
+    }
+    Ok(Digest(hasher.finalize().into()))
+}
+
+fn copy(file: &File, name: &str) -> io::Result<File> {
+    let from = || file.take(BYTES_MAX);
+    if memory_is_executable() {
+        let mut copy = memory(name)?;
+        io::copy(&mut from(), &mut copy)?;
+        seal(&copy)?;
+        return Ok(copy);
+    }
+    let mut copy = nameless()?;
+    io::copy(&mut from(), &mut copy)?;
+    copy.flush()?;
+    // Nothing is left that may write it once this descriptor is closed.
+    File::open(shown_as(copy.as_raw_fd()))
+}
+
+/// An empty file in memory, called so in `/proc/PID/maps` and in debuggers.
+fn memory(name: &str) -> io::Result<File> {
+    let name: String = name.chars().filter(|c| *c != '\0').take(64).collect();
+    let sealable = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let strict = sealable | MFdFlags::from_bits_retain(MFD_NOEXEC_SEAL);
+    match memfd_create(name.as_str(), strict) {
+        // A kernel that does not know the flag.
+        Err(nix::errno::Errno::EINVAL) => Ok(memfd_create(name.as_str(), sealable)?.into()),
+        made => Ok(made?.into()),
+    }
+}
+
+fn seal(copy: &File) -> io::Result<()> {
+    let all =
+        SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+    fcntl(copy, FcntlArg::F_ADD_SEALS(all))?;
+    let on = SealFlag::from_bits_retain(fcntl(copy, FcntlArg::F_GET_SEALS)?);
+    if on.contains(all) { Ok(()) } else { Err(io::Error::other("the copy in memory cannot be sealed")) }
+}
+
+/// A file that has no name, in the first of the daemon's own folders whose files may be mapped for execution.
+fn nameless() -> io::Result<File> {
+    let folders =
+        ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "TMPDIR"].map(std::env::var_os).into_iter().flatten();
+    let mut last =
+        io::Error::other("no folder for a private copy; set TMPDIR to one that is not mounted noexec");
+    for folder in folders.map(PathBuf::from).chain([std::env::temp_dir()]) {
+        let made = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .mode(0o700)
+            .custom_flags(OFlag::O_TMPFILE.bits())
+            .open(&folder)
+            .and_then(|file| file.write_all_at(&[0; 1], 0).map(|()| file));
+        match made.and_then(|file| is_executable(&file).map(|()| file)) {
+            Ok(file) => {
+                file.set_len(0)?;
+                tracing::debug!(folder = %folder.display(), "a plugin is loaded from a private copy: memory cannot be executed");
+                return Ok(file);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether a copy in memory can be made and executed here; asked once, of a small one.
+fn memory_is_executable() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let tried = memory("tickerd").and_then(|mut file| {
+            file.write_all(&[0; 1])?;
+            seal(&file)?;
+            is_executable(&file)
+        });
+        if let Err(error) = &tried {
+            tracing::debug!(%error, "memory cannot be executed here; plugins are loaded from private copies in a file");
+        }
+        tried.is_ok()
+    })
+}
+
+fn is_executable(file: &File) -> io::Result<()> {
+    // SAFETY: a new mapping where the kernel likes, which nothing points to and which is taken away again.
+    unsafe {
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
+        let page = mmap(None, PAGE, protection, MapFlags::MAP_PRIVATE, file, 0)?;
+        munmap(page, PAGE.get())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("libx.so");
+        std::fs::write(&path, bytes).unwrap();
+        (dir, path)
+    }
+
+    fn read(sealed: &Sealed) -> Vec<u8> {
+        std::fs::read(sealed.loadable()).unwrap()
+    }
+
+    /// The known answer is that of `sha256sum`.
+    #[test]
+    fn the_copy_is_hashed_and_held_to_its_pin() {
+        let (_dir, path) = library(b"abc");
+        let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".parse().unwrap();
+        let sealed = Sealed::admit(&path, Some(known)).unwrap();
+        assert_eq!((sealed.digest(), read(&sealed)), (Some(known), b"abc".to_vec()));
+        let pinned = Digest([7; 32]);
+        let error = Sealed::admit(&path, Some(pinned)).unwrap_err().to_string();
+        for part in
+            [path.to_str().unwrap(), &known.to_string(), &pinned.to_string(), "once you have made sure"]
+        {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_changes_the_copy() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
+        let (_dir, path) = library(&bytes);
+        let sealed = Sealed::admit(&path, None).unwrap();
+        std::fs::write(&path, b"other").unwrap();
+        assert_eq!(read(&sealed), bytes);
+        let writing = OpenOptions::new().write(true).open(sealed.loadable());
+        let written = writing.and_then(|file| {
+            assert!(file.set_len(0).is_err() && file.set_len(1 << 20).is_err());
+            file.write_at(b"x", 0)
+        });
+        assert!(written.is_err(), "{written:?}");
+        assert_eq!(read(&sealed), bytes);
+    }
+
+    #[test]
+    fn a_child_takes_the_descriptor_over() {
+        let (_dir, path) = library(b"abc");
+        let sealed = Sealed::admit(&path, None).unwrap();
+        let given = sealed.copy.try_clone().unwrap();
+        let descriptor = std::os::fd::IntoRawFd::into_raw_fd(given);
+        let taken = Sealed::inherited(descriptor, &path).unwrap();
+        assert_eq!((read(&taken), taken.path()), (b"abc".to_vec(), path.as_path()));
+        assert!(Sealed::inherited(1 << 20, &path).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_missing_and_what_is_not_trusted_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo.so");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [dir.path().join("none.so"), dir.path().to_owned(), fifo] {
+            let error = Sealed::admit(&path, None).unwrap_err().to_string();
+            assert!(error.contains("there is no plugin file"), "{error}");
+        }
+        let (_dir, path) = library(b"abc");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        let failure = Failure::from(Sealed::admit(&path, None).unwrap_err());
+        assert!(failure.message.contains("chmod go-w"), "{failure:?}");
+        assert_eq!(failure.fault, crate::Fault::Config);
+    }
+
+    /// Goal: the other kind of copy works as well where memory cannot be executed.
+    #[test]
+    fn a_file_without_a_name_is_a_copy_too() {
+        let mut copy = nameless().unwrap();
+        copy.write_all(b"abc").unwrap();
+        let copy = File::open(shown_as(copy.as_raw_fd())).unwrap();
+        assert_eq!(copy.metadata().unwrap().nlink(), 0, "no name leads to it");
+        assert_eq!(hash(&copy).unwrap().to_string().get(..8), Some("ba7816bf"));
+    }
+}

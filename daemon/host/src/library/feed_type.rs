@@ -1,0 +1,43 @@
+//! A feed type of a loaded plugin: what it says, checked, and what may be called.
+
+use std::ffi::c_char;
+
+use tickerd_sdk::abi::{TkrFeed, TkrHost, TkrStatus};
+
+use crate::report::Mode;
+use crate::report::event_doc::EventDocs;
+use tickerd_model::sample::Class;
+
+/// `create` of the ABI.
+pub type Create = unsafe extern "C" fn(*const TkrHost, *const c_char, usize, *mut *mut TkrFeed) -> TkrStatus;
+/// `poll` and `run` of the ABI.
+pub type Work = unsafe extern "C" fn(*mut TkrFeed) -> TkrStatus;
+/// `interrupt` and `destroy` of the ABI.
+pub type Signal = unsafe extern "C" fn(*mut TkrFeed);
+
+/// A feed type of a loaded plugin, checked.
+#[derive(Debug, Clone)]
+pub struct FeedType {
+    /// Reverse-DNS name.
+    pub id: String,
+    /// The plugin's version.
+    pub version: String,
+    /// Which of poll and run `work` is.
+    pub mode: Mode,
+    /// What it may emit.
+    pub events: Vec<(String, Class)>,
+    /// What it says of their values, as it stands in the plugin.
+    pub docs: EventDocs,
+    /// JSON Schema of its configuration, as it stands in the plugin; none: anything goes.
+    pub config_schema: Option<String>,
+    /// Whether its calls give signs of life by themselves; a plugin of the SDK was promised that.
+    pub beats: bool,
+    /// How often it would like to be polled; 0: no wish.
+    pub default_poll_ms: u32,
+    /// How often it may be polled at most.
+    pub min_poll_ms: u32,
+    pub(super) create: Create,
+    pub(super) work: Work,
+    pub(super) interrupt: Option<Signal>,
+    pub(super) destroy: Signal,
+}

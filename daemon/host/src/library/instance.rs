@@ -1,0 +1,116 @@
+//! One instance of a feed type: the calls into the plugin, and what their answers mean.
+#![expect(unsafe_code, reason = "calls through the function pointers of the C ABI")]
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tickerd_sdk::abi::*;
+
+use crate::library::feed_type::{FeedType, Signal};
+use crate::library::host_table::Host;
+use crate::report::{Failure, Fault, Mode};
+
+/// A created instance. Stays on the thread that made it; dropped means destroyed.
+pub struct Instance {
+    kind: FeedType,
+    feed: *mut TkrFeed,
+    host: &'static Host,
+    interrupter: Arc<Interrupter>,
+}
+
+/// Makes a blocked call return, from any thread, as long as the instance lives.
+#[derive(Default)]
+pub struct Interrupter(Mutex<Option<Target>>);
+
+struct Target {
+    interrupt: Signal,
+    feed: *mut TkrFeed,
+}
+
+// SAFETY: the ABI allows `interrupt` on any thread until destroy begins, and the mutex around it is emptied before that.
+unsafe impl Send for Target {}
+
+impl Interrupter {
+    /// Calls the plugin's `interrupt`, if it has one and its instance lives. May hang where the plugin does.
+    pub fn fire(&self) {
+        if let Some(target) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            // SAFETY: the instance is not destroyed while this lock is held; see `Drop`.
+            unsafe { (target.interrupt)(target.feed) }
+        }
+    }
+
+    fn aim(&self, target: Option<Target>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = target;
+    }
+}
+
+impl Instance {
+    /// Calls `create`. On an error there is nothing to destroy, and the host is closed.
+    pub fn create(
+        kind: &FeedType,
+        host: &'static Host,
+        config: &str,
+        interrupter: Arc<Interrupter>,
+    ) -> Result<Instance, Failure> {
+        let mut feed = std::ptr::null_mut();
+        host.forget();
+        // SAFETY: the table lives for ever, the configuration until the call returns, `feed` is a place for the answer.
+        let status =
+            unsafe { (kind.create)(host.table(), config.as_ptr().cast(), config.len(), &raw mut feed) };
+        let created = verdict(host, "create", status).and_then(|()| {
+            if feed.is_null() {
+                Err(Failure::fatal("create answered OK but gave no instance"))
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(failure) = created {
+            host.close();
+            return Err(failure);
+        }
+        if let Some(interrupt) = kind.interrupt {
+            interrupter.aim(Some(Target { interrupt, feed }));
+        }
+        Ok(Instance { kind: kind.clone(), feed, host, interrupter })
+    }
+
+    /// Calls `poll`, or `run` for a push feed.
+    pub fn work(&mut self) -> Result<(), Failure> {
+        self.host.forget();
+        // SAFETY: `feed` came from `create` and is not destroyed; only this thread makes these calls.
+        let status = unsafe { (self.kind.work)(self.feed) };
+        verdict(self.host, if self.kind.mode == Mode::Poll { "poll" } else { "run" }, status)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.interrupter.aim(None);
+        self.host.stop();
+        // SAFETY: the last call for this instance, on its own thread; `interrupt` can no longer overlap it.
+        unsafe { (self.kind.destroy)(self.feed) }
+        self.host.close();
+    }
+}
+
+/// What a status means for the instance.
+fn verdict(host: &Host, call: &str, status: TkrStatus) -> Result<(), Failure> {
+    let (fault, word) = match status {
+        TKR_OK.. | TKR_ERR_STOPPING => return Ok(()),
+        TKR_ERR_CONFIG => (Fault::Config, "TKR_ERR_CONFIG"),
+        TKR_ERR_FATAL => (Fault::Fatal, "TKR_ERR_FATAL"),
+        TKR_ERR_PANIC => (Fault::Fatal, "TKR_ERR_PANIC"),
+        TKR_ERR_INVALID => (Fault::Transient, "TKR_ERR_INVALID"),
+        TKR_ERR_UNSUPPORTED => (Fault::Config, "TKR_ERR_UNSUPPORTED"),
+        _ => (Fault::Transient, "TKR_ERR_TRANSIENT"),
+    };
+    let message = match host.take_error() {
+        Some(text) => format!("{call}: {text}"),
+        // What the plugin has from `emit` or `retire` and hands on without a word.
+        None if status == TKR_ERR_INVALID => match host.take_refusal() {
+            Some(refusal) => format!("{call}: a sample was refused: {refusal}"),
+            None => format!("{call} answered {word} and gave no reason"),
+        },
+        None => format!("{call} answered {word} and gave no reason"),
+    };
+    Err(Failure { fault, message })
+}

@@ -1,0 +1,133 @@
+//! What is left when the daemon is killed: one small process that then ends every group of feed processes.
+//!
+//! A feed's own process ends with the daemon (see [`crate::child::confinement`]), but what it started does not, and may hold ports,
+//! files and a provider's connection. No process can be made to end with its grandparent, so `tickerd feed-warden` reads
+//! the groups that live from a pipe, and kills them when that pipe closes: the kernel closes it however the daemon ends.
+//! A process that left its feed's group (setsid) is out of reach; a service manager's cgroup ends that one.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::process::plan::alone;
+
+/// `tickerd feed-warden`: keeps watch until standard input closes.
+pub fn run() -> ExitCode {
+    match keep(io::stdin().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tickerd feed-warden: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The daemon's end. The process is started with the first group.
+#[derive(Debug)]
+pub struct Warden {
+    program: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    groups: BTreeSet<i32>,
+    process: Option<(Child, ChildStdin)>,
+}
+
+impl Warden {
+    /// `program` is this executable.
+    pub fn new(program: PathBuf) -> Warden {
+        Warden { program, state: Mutex::default() }
+    }
+
+    /// A group that must not outlive this process.
+    pub fn watch(&self, group: Pid) {
+        let mut state = self.state();
+        state.groups.insert(group.as_raw());
+        if state.say(&format!("+{group}\n")).is_ok() {
+            return;
+        }
+        // Not started yet, or killed by someone.
+        if let Err(error) = state.start(&self.program) {
+            tracing::warn!(%error, "what feeds start would outlive a tickerd that is killed");
+        }
+    }
+
+    /// The group has ended. To be called before its number can belong to another.
+    pub fn release(&self, group: Pid) {
+        let mut state = self.state();
+        state.groups.remove(&group.as_raw());
+        // A warden that is gone is started again with the next group.
+        let _ = state.say(&format!("-{group}\n"));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        match &mut self.process {
+            Some((_, orders)) => orders.write_all(line.as_bytes()),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn start(&mut self, program: &std::path::Path) -> io::Result<()> {
+        if let Some((mut old, orders)) = self.process.take() {
+            drop(orders);
+            old.kill()?;
+            old.wait()?;
+        }
+        // What another process is to inherit is not for this one.
+        let _alone = alone();
+        let mut process = Command::new(program)
+            .arg("feed-warden")
+            .current_dir("/")
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // What ends the daemon's group must not end this too.
+            .process_group(0)
+            .spawn()?;
+        let orders = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        self.process = Some((process, orders));
+        let all: String = self.groups.iter().map(|group| format!("+{group}\n")).collect();
+        self.say(&all)
+    }
+}
+
+/// Reads `+GROUP` and `-GROUP` lines to their end, and then kills the groups that are left. Nothing but that end, or
+/// SIGKILL, ends this.
+///
+/// # Errors
+/// Signals cannot be held off.
+pub fn keep(mut orders: impl BufRead) -> io::Result<()> {
+    SigSet::all().thread_block()?;
+    let mut groups = BTreeSet::new();
+    let mut line = String::new();
+    while orders.read_line(&mut line).is_ok_and(|n| n > 0) {
+        // 0 would be this process's own group, and 1 everyone's.
+        let group = |number: &str| number.trim_end().parse().ok().filter(|group: &i32| *group > 1);
+        if let Some(group) = line.strip_prefix('+').and_then(group) {
+            groups.insert(group);
+        } else if let Some(group) = line.strip_prefix('-').and_then(group) {
+            groups.remove(&group);
+        }
+        line.clear();
+    }
+    for group in groups {
+        // One that has ended meanwhile is fine.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    Ok(())
+}

@@ -1,0 +1,402 @@
+//! One life of a feed, from its start to its end: what it was asked, what it owes, and what happens when it does not answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+use crate::feed::policy::Limits;
+use crate::feed::running::Running;
+use crate::feed::spec::Spec;
+use crate::intake::activity::Voice;
+use crate::intake::lane_sink::STARTING;
+use crate::log::feed_log::Journal;
+use crate::log::figures::{bytes, seconds};
+use crate::log::trace;
+use crate::report::{Failure, Fault, Hello, Mode, Report};
+use crate::supervise::polling::{Due, Polling};
+use crate::supervise::watchdog::{Alarm, Watchdog};
+use tickerd_config::Source;
+use tickerd_model::lane::FeedState;
+use tickerd_process::clock;
+
+/// Time between two looks at how much memory a feed's process has.
+const MEMORY_LOOK: Duration = Duration::from_secs(2);
+
+/// How a life ended: with a failure, or of itself.
+pub type End = Result<(), Failure>;
+
+/// See the module. Given `now` everywhere; its owner waits for it.
+pub struct Life<'a> {
+    spec: Arc<Spec>,
+    voice: &'a Voice,
+    journal: &'a Journal,
+    running: Running,
+    hello_by: Option<Instant>,
+    polling: Option<Polling>,
+    watchdog: Option<Watchdog>,
+    /// By when it should have ended, since its output has.
+    mute_until: Option<Instant>,
+    memory_look: Instant,
+    resident: Option<u64>,
+    left_behind: bool,
+    wedged: Option<String>,
+    closing: Option<Closing>,
+    /// Another one takes its place: it ends as soon as nothing it was asked for is open.
+    retiring: bool,
+}
+
+struct Closing {
+    step: Step,
+    until: Instant,
+    why: Option<Failure>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Asked,
+    Terminated,
+    Killed,
+}
+
+impl<'a> Life<'a> {
+    /// A life that just began.
+    pub fn new(
+        spec: Arc<Spec>,
+        voice: &'a Voice,
+        journal: &'a Journal,
+        running: Running,
+        now: Instant,
+    ) -> Life<'a> {
+        // A script owes no hello, and may be silent for as long as it likes.
+        let hello_by = match spec.source {
+            Source::Plugin { .. } => Some(now + spec.limits.hello),
+            Source::Exec(_) => None,
+        };
+        Life {
+            spec,
+            voice,
+            journal,
+            running,
+            hello_by,
+            polling: None,
+            watchdog: None,
+            mute_until: None,
+            memory_look: now,
+            resident: None,
+            left_behind: false,
+            wedged: None,
+            closing: None,
+            retiring: false,
+        }
+    }
+
+    /// Begins its end, for another takes its place: a poll that runs is waited for, and no other begins.
+    pub fn retire(&mut self, now: Instant) {
+        self.retiring = true;
+        if self.polling.as_ref().is_none_or(Polling::is_idle) {
+            self.close(now, None);
+        }
+    }
+
+    /// Takes over from one that has ended: it is up, it is not polled sooner than that would have been, and its process
+    /// begins its work.
+    pub fn take_over(&mut self, before: &Life<'_>) {
+        self.voice.hear();
+        self.running.take_over();
+        if let (Some(mine), Some(theirs)) = (&mut self.polling, &before.polling) {
+            mine.follow(theirs);
+        }
+    }
+
+    /// Begins the ordered stop: ask, SIGTERM, SIGKILL. `why` unless it was asked for from outside.
+    pub fn close(&mut self, now: Instant, why: Option<Failure>) {
+        if self.closing.is_none() {
+            self.running.stop();
+            self.closing = Some(Closing { step: Step::Asked, until: now + self.limits().stop_grace, why });
+        }
+    }
+
+    /// Ends it at once, without asking.
+    pub fn kill(&mut self, now: Instant, why: Option<Failure>) -> Option<End> {
+        let why = self.closing.take().and_then(|closing| closing.why).or(why);
+        match &self.running {
+            Running::Child(child) => {
+                child.kill();
+                self.closing =
+                    Some(Closing { step: Step::Killed, until: now + self.limits().term_grace, why });
+                None
+            }
+            // A thread cannot be ended from outside. It is left behind; it holds no lock of the daemon.
+            Running::Thread(_) => {
+                self.left_behind = true;
+                let failure = why.unwrap_or_else(|| Failure::fatal("it ended, but does not return"));
+                Some(Err(Failure {
+                    message: format!("{}; its thread does not end", failure.message),
+                    ..failure
+                }))
+            }
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn act(&mut self, now: Instant) -> Option<End> {
+        if let Some(closing) = &mut self.closing {
+            if now < closing.until {
+                return None;
+            }
+            return match (closing.step, &self.running) {
+                (Step::Asked, Running::Child(child)) => {
+                    child.terminate();
+                    closing.step = Step::Terminated;
+                    closing.until = now + self.spec.limits.term_grace;
+                    None
+                }
+                (Step::Killed, _) => {
+                    let why = closing.why.take();
+                    Some(Err(
+                        why.unwrap_or_else(|| Failure::fatal("its process does not end, even when killed"))
+                    ))
+                }
+                _ => self.kill(now, None),
+            };
+        }
+        if self.hello_by.is_some_and(|by| now >= by) {
+            self.hello_by = None;
+            let limit = seconds(self.limits().hello);
+            return self.hang(now, format!("it was not ready within {limit} of its start"));
+        }
+        if self.mute_until.take_if(|until| now >= *until).is_some() {
+            let text = "it closed its standard output and went on running; ended";
+            self.close(now, Some(Failure::transient(text)));
+            return None;
+        }
+        if now >= self.memory_look {
+            self.memory_look = now + MEMORY_LOOK;
+            self.resident = self.running.resident();
+            if let (Some(used), Some(most)) = (self.resident, self.limits().memory)
+                && used > most
+            {
+                let text =
+                    format!("it has {} of memory, more than memory_max = {}", bytes(used), bytes(most));
+                return self.kill(now, Some(Failure::transient(format!("{text}; killed"))));
+            }
+        }
+        self.listen(now).or_else(|| self.poll(now))
+    }
+
+    /// Looks for signs of life of a push feed that promised some.
+    fn listen(&mut self, now: Instant) -> Option<End> {
+        let watchdog = self.watchdog.as_mut()?;
+        let alive = self.voice.take_alive();
+        if alive {
+            self.wedged = None;
+        }
+        match watchdog.look(alive, now)? {
+            Alarm::First => {
+                self.running.interrupt();
+                None
+            }
+            Alarm::Second => {
+                let text = format!("{}, twice its `heartbeat`", silence_of(watchdog)?);
+                self.hang(now, text)
+            }
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Option<End> {
+        let polling = self.polling.as_mut()?;
+        if self.retiring && polling.is_idle() {
+            self.close(now, None);
+            return None;
+        }
+        match polling.due(now)? {
+            Due::Poll(count) => {
+                self.voice.take_alive();
+                self.running.poll(count, polling.deadline());
+            }
+            Due::Interrupt => {
+                if let Source::Exec(_) = self.spec.source {
+                    polling.doubt(self.voice.take_alive());
+                }
+                self.running.interrupt();
+            }
+            Due::GivingUp if self.wedged.is_some() => {}
+            Due::GivingUp => {
+                let text = polling.overdue(2);
+                return self.hang(now, text);
+            }
+        }
+        None
+    }
+
+    /// It does not answer: a process is killed, a thread is reported and left alone.
+    fn hang(&mut self, now: Instant, text: String) -> Option<End> {
+        if let Running::Child(_) = self.running {
+            return self.kill(now, Some(Failure::transient(format!("{text}; killed"))));
+        }
+        self.wedged =
+            Some(format!("wedged: {text}; use isolation = \"process\", where it would be started anew"));
+        None
+    }
+
+    /// Takes a report.
+    pub fn hear(&mut self, report: Report, now: Instant) -> Option<End> {
+        match report {
+            Report::Hello(hello) => self.greet(&hello, now),
+            Report::Spoke => {}
+            Report::Done { poll, result } => self.done(poll, result, now),
+            Report::Fail(failure) => self.close(now, Some(failure)),
+            Report::Leaving => self.close(now, None),
+            Report::Mute if self.closing.is_none() => {
+                self.mute_until = Some(now + self.limits().stop_grace);
+            }
+            Report::Mute => {}
+            Report::Ended(result) => {
+                let why = self.closing.take().and_then(|closing| closing.why);
+                return Some(why.map_or(result, Err));
+            }
+        }
+        None
+    }
+
+    fn greet(&mut self, hello: &Hello, now: Instant) {
+        self.hello_by = None;
+        self.wedged = None;
+        self.voice.greet(hello);
+        self.voice.hear();
+        if self.polling.is_some() {
+            return;
+        }
+        if hello.mode != Mode::Poll {
+            let limit = self.limits().heartbeat.filter(|_| hello.beats);
+            self.watchdog = limit.map(|limit| Watchdog::new(limit, now));
+            return;
+        }
+        self.watchdog = None;
+        let wish = match hello.default_poll_ms {
+            0 => self.spec.interval,
+            ms => Duration::from_millis(ms.into()),
+        };
+        let min = Duration::from_millis(hello.min_poll_ms.into());
+        if self.spec.poll.is_some_and(|poll| poll < min) {
+            let text = format!("poll is raised to {}, the shortest this plugin allows", seconds(min));
+            self.journal.tell(Level::WARN, None, &text);
+        }
+        let period = self.spec.poll.unwrap_or(wish).max(min);
+        self.polling = Some(Polling::new(period, self.spec.interval, self.limits(), now));
+    }
+
+    fn done(&mut self, poll: u64, result: Result<(), Failure>, now: Instant) {
+        let Some(polling) = &mut self.polling else { return };
+        let Some(began) = polling.returned(poll) else { return };
+        self.wedged = None;
+        self.voice.hear();
+        trace::poll(&self.spec.name, poll, now.duration_since(began), &result);
+        polling.plan(began, result, now, clock::since_1970());
+    }
+
+    /// Polls now, if it waits after a failure.
+    pub fn retry(&mut self, now: Instant) {
+        if let Some(polling) = self.polling.as_mut().filter(|polling| polling.failure().is_some()) {
+            polling.hurry(now);
+        }
+    }
+
+    /// How long nothing is due.
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        let until = |at: Instant| at.saturating_duration_since(now);
+        let next = self.next().map(until);
+        if self.closing.is_some() {
+            return next;
+        }
+        let memory = self.resident.map(|_| until(self.memory_look));
+        let watchdog = self.watchdog.as_ref().map(Watchdog::wait);
+        [next, self.mute_until.map(until), memory, watchdog].into_iter().flatten().min()
+    }
+
+    fn next(&self) -> Option<Instant> {
+        match (&self.closing, &self.polling) {
+            (Some(closing), _) => Some(closing.until),
+            (None, Some(polling)) if self.retiring && polling.is_idle() => None,
+            (None, Some(polling)) if self.wedged.is_some() && polling.is_overdue() => None,
+            (None, Some(polling)) => Some(polling.next()),
+            (None, None) => self.hello_by,
+        }
+    }
+
+    /// Resident memory of its process at the last look, in bytes.
+    pub fn resident(&self) -> Option<u64> {
+        self.resident
+    }
+
+    /// Whether its thread was given up, and hangs in this process.
+    pub fn is_left_behind(&self) -> bool {
+        self.left_behind
+    }
+
+    /// How the feed is, and why. Nothing while it ends: that is told once, with all there is to say about it, unless it
+    /// takes long.
+    pub fn view(&self) -> Option<(FeedState, String)> {
+        if self.retiring {
+            return None;
+        }
+        let Some(closing) = &self.closing else { return Some(self.condition()) };
+        if closing.step != Step::Terminated {
+            return None;
+        }
+        let why = closing.why.as_ref().map_or("stopping", |failure| failure.message.as_str());
+        Some((FeedState::Down, format!("{why}; it does not end when asked")))
+    }
+
+    fn condition(&self) -> (FeedState, String) {
+        if let Some(wedged) = &self.wedged {
+            return (FeedState::Down, wedged.clone());
+        }
+        if let Some(polling) = self.polling.as_ref().filter(|polling| polling.is_overdue()) {
+            let text = polling.overdue(1);
+            return (FeedState::Stale, text);
+        }
+        if let Some(text) = self.watchdog.as_ref().and_then(silence_of) {
+            return (FeedState::Stale, text);
+        }
+        if self.hello_by.is_some() || !self.voice.is_heard() {
+            return (FeedState::Down, STARTING.into());
+        }
+        match self.failed_poll() {
+            Some(failure) => (FeedState::Degraded, failure.message.clone()),
+            None => self.voice.reported().unwrap_or((FeedState::Up, String::new())),
+        }
+    }
+
+    /// Whether a call failed and none has succeeded since.
+    pub fn is_failing(&self) -> bool {
+        self.wedged.is_some() || self.failed_poll().is_some()
+    }
+
+    /// Whether what is wrong with it is its configuration.
+    pub fn blames_the_configuration(&self) -> bool {
+        let failure = match &self.closing {
+            Some(closing) => closing.why.as_ref(),
+            None => self.failed_poll(),
+        };
+        failure.is_some_and(|failure| failure.fault == Fault::Config)
+    }
+
+    fn failed_poll(&self) -> Option<&Failure> {
+        self.polling.as_ref()?.failure()
+    }
+
+    /// How often there should be news at least; none of a feed that is not polled.
+    pub fn pace(&self) -> Option<Duration> {
+        self.polling.as_ref().map(|polling| polling.period().max(self.spec.interval))
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.spec.limits
+    }
+}
+
+fn silence_of(watchdog: &Watchdog) -> Option<String> {
+    watchdog.silence().map(|silence| format!("no sign of life for {}", seconds(silence)))
+}
