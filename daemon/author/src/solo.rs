@@ -9,7 +9,7 @@ use tickerd_process::Bell;
 
 /// Ticks that wait to be taken: more than for a pulse, since here none is to be merged.
 const WAITING_TICKS_MAX: usize = 16 * LANE_TICKS_MAX;
-/// Beyond its own grace (2 s to stop, 2 s after SIGTERM) a feed gets this to be reaped.
+/// TableTail its own grace (2 s to stop, 2 s after SIGTERM) a feed gets this to be reaped.
 const FEED_STOP: Duration = Duration::from_secs(5);
 
 /// See the module. Dropping it begins the feed's ordered stop.

@@ -1,13 +1,31 @@
-//! The plugin host: runs feeds and brings what they say into their lanes.
+//! The plugin host: runs feeds, keeps them alive, and brings what they say into their lanes.
 //!
-//! One code path for three kinds. A library runs on a thread of its own ([`runner`]), in this process or inside
-//! `tickerd feed-host`, where the same thread's words become lines. Any executable that prints such lines is a feed as well.
-//! What a feed says reaches a [`sink`], which normalises it on the feed's own thread; what becomes of the feed reaches its
-//! [`Supervisor`], which starts it again, or kills it. Blocking code and plain threads; nothing here knows a socket.
+//! There are three kinds of feeds, and one path for all. A plugin library runs on a thread of its own, in this process or
+//! inside `tickerd feed-host`, which turns what the plugin says into lines on a pipe. A program that prints such lines is a
+//! feed as well. What a feed says is checked and counted on the way to its lane; what becomes of it is reported to its
+//! [`Supervisor`], which starts it again, or kills it. All code here blocks and uses plain threads; it knows no socket.
 //!
-//! Invariants: a feed can cost its own thread, its process and a bounded lane, never more; nothing here waits for a feed
-//! without a deadline; a library is never unloaded, and its file may be replaced or written at any time. Only
-//! `library`, `raw_descriptor`, `host`, `instance` and `cstate` hold unsafe code, and one function of `sealed`.
+//! The folders, each of which knows only folders above it in this list:
+//!
+//! - `report`: the words for what becomes of a feed: hello, failure, report.
+//! - `log`: a feed's way into the log, and text made fit to be read. Knows `report`.
+//! - `protocol`: the lines between tickerd and a feed's process, both ways. Knows `report`, `log`.
+//! - `intake`: what a feed says, on its way to its lane. Knows `report`, `log`.
+//! - `schema`: JSON held to the schemas that plugins give. Knows `report`, `log`.
+//! - `file`: a plugin's file before it runs: found, read, judged, copied. Knows `report`, `log`.
+//! - `library`: a plugin library, driven through the C ABI. Knows all of the above but `protocol`.
+//! - `process`: a feed's process, from the outside. Knows `report`, `log`, `protocol`, `intake`, `file`.
+//! - `child`: what runs inside such a process: `tickerd feed-host` and `feed-exec`. Knows all but `schema`.
+//! - `feed`: one feed to run: its settings, whether it may run, and what it runs in. Knows `process` and `library`.
+//! - `supervise`: one feed kept alive, life after life. Knows `feed` and what that knows.
+//!
+//! Invariants: a feed can cost its own thread, its process and a bounded lane, never more. Nothing here waits for a feed
+//! without a deadline. A library is never unloaded, and its file may be replaced or written at any time.
+//!
+//! Unsafe code is in `library` (`c_state`, `host_table`, `instance`, `load`, `raw_descriptor`) and in `file::private_copy`,
+//! and nowhere else: the compiler refuses it.
+
+#![deny(unsafe_code)]
 
 mod child;
 mod feed;
@@ -27,9 +45,9 @@ mod tests;
 pub use tickerd_config::{Isolation, Source};
 
 pub use child::line_sink::LineSink;
-pub use child::{confinement as cage, feed_exec, feed_host};
-pub use feed::dry_run::{Rehearsed, rehearse};
-pub use feed::policy::Limits;
+pub use child::{confinement, feed_exec, feed_host};
+pub use feed::dry_run::{DryRun, dry_run};
+pub use feed::policy::Policy;
 pub use feed::spec::Spec;
 pub use file::find::{FindError, Plugin, classify, find_plugin, known_as, plugin_folders};
 pub use file::load_error::LoadError;
@@ -40,14 +58,14 @@ pub use file::{elf, trust};
 pub use intake::lane_sink::LINE_FOLLOWS;
 pub use intake::metrics::Metrics;
 pub use intake::sink::Sink;
-pub use library::c_state as cstate;
+pub use library::c_state;
 pub use library::descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
-pub use library::host_profile::{Answer, Beyond, Clock, Face};
+pub use library::host_profile::{EmitAnswer, HostProfile, TableTail, VirtualClock};
 pub use library::load::describe;
 pub use library::runner::{Job, Runner};
 pub use log::text::{prefix, printable};
 pub use log::trace;
-pub use process::feed_process::EX_CONFIG;
+pub use process::exit::EX_CONFIG;
 pub use process::plan::{Guest, Plan, not_started};
 pub use process::warden::{self, Warden};
 pub use protocol::lines::{LINE_BYTES_MAX, Said, said, write_tick};
@@ -58,10 +76,4 @@ pub use report::{Failure, Fault, Hello, Mode, Report};
 pub use schema::{Schema, Violation, in_a_line};
 pub use supervise::reload::{OnReloaded, Reloaded};
 pub use supervise::supervisor::{Supervisor, start};
-
-/// Called on the supervisor's thread when a feed's state changes, and at its first sample and first failure.
-pub type OnChange = Box<dyn Fn() + Send + Sync>;
-
-/// Called when a feed has said who it is, on the thread that brings its samples and before any of them. Answers remarks for
-/// its author, which go into its log.
-pub type OnHello = Box<dyn Fn(&Hello) -> Vec<String> + Send + Sync>;
+pub use supervise::{OnChange, OnHello};

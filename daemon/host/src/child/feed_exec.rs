@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use clap::Args;
 
 use crate::child::confinement;
-use crate::process::feed_process::EX_CONFIG;
+use crate::process::exit::EX_CONFIG;
 use crate::process::plan::not_started;
 use crate::report::Fault;
 

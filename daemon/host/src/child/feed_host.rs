@@ -20,7 +20,7 @@ use crate::child::confinement;
 use crate::child::line_sink::LineSink;
 use crate::file::sealed::Sealed;
 use crate::library::runner::{Job, Runner};
-use crate::process::feed_process::EX_CONFIG;
+use crate::process::exit::EX_CONFIG;
 use crate::protocol::orders::{Order, Setup};
 use crate::protocol::splitter::{Item, Splitter};
 use crate::report::{Failure, Fault, Report};
@@ -79,7 +79,7 @@ fn host(feed: &str, path: &Path, sealed: Option<RawFd>) -> io::Result<ExitCode> 
     let (sink, writer) = LineSink::start(feed, setup.topics_max, lines_out)?;
     let (reports, reported) = mpsc::channel();
     let destroyed = Arc::new(AtomicBool::new(false));
-    let job = Job { path: path.to_owned(), name: feed.to_owned(), config: setup.config.to_string() };
+    let job = Job { sealed, held: setup.hold, ..Job::new(path, feed, setup.config.to_string()) };
     let report = {
         let sink = sink.clone();
         Arc::new(move |report: Report| {
@@ -95,7 +95,7 @@ fn host(feed: &str, path: &Path, sealed: Option<RawFd>) -> io::Result<ExitCode> 
             }
         })
     };
-    let runner = Runner::start_sealed(job, sealed, sink.clone(), report, setup.hold)?;
+    let runner = Runner::start(job, sink.clone(), report)?;
     std::thread::Builder::new()
         .name("feed-orders".into())
         .spawn(move || follow(&runner, &mut splitter, &mut orders_in))?;

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use crate::feed::admission::admit;
 use crate::feed::running::{Part, plan};
 use crate::feed::spec::Spec;
-use crate::intake::activity::Voice;
+use crate::intake::activity::Activity;
 use crate::intake::lane_sink::LaneSink;
 use crate::intake::metrics::Metrics;
-use crate::log::feed_log::Journal;
+use crate::log::feed_log::FeedLog;
 use crate::log::figures::seconds;
-use crate::process::feed_process::Child;
+use crate::process::feed_process::FeedProcess;
 use crate::report::{Failure, Fault, Report};
 use tickerd_config::{Isolation, Source};
 use tickerd_model::lane::{LANE_TICKS_MAX, Lane};
@@ -23,7 +23,7 @@ const PROGRAMS: [&str; 1] = ["tickerd-feed-replay"];
 
 /// How a rehearsal went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rehearsed {
+pub enum DryRun {
     /// It is ready to work.
     Ready,
     /// A program may run, and what it makes of its configuration is seen only when it does.
@@ -36,7 +36,7 @@ pub enum Rehearsed {
 
 /// Goes as far as a feed gets without working, in a process of its own, whatever its isolation. Texts hold no value of its
 /// configuration.
-pub fn rehearse(spec: &Spec) -> Rehearsed {
+pub fn dry_run(spec: &Spec) -> DryRun {
     let admitted = match admit(spec) {
         Ok(mut admitted) => {
             if let Source::Plugin { isolation, .. } = &mut admitted.source {
@@ -44,25 +44,25 @@ pub fn rehearse(spec: &Spec) -> Rehearsed {
             }
             admitted
         }
-        Err(failure) => return Rehearsed::Failed(failure),
+        Err(failure) => return DryRun::Failed(failure),
     };
     let is_ours =
         admitted.plugin.file_name().is_some_and(|name| PROGRAMS.iter().any(|program| name == *program));
     if matches!(admitted.source, Source::Exec(_)) && !is_ours {
-        return Rehearsed::NotBegun;
+        return DryRun::NotBegun;
     }
-    let journal = Arc::new(Journal::new(&spec.name, &spec.config));
+    let feed_log = Arc::new(FeedLog::new(&spec.name, &spec.config));
     let (tell, told) = mpsc::channel();
-    let hiding = journal.clone();
+    let hiding = feed_log.clone();
     let report = Arc::new(move |report: Report| {
         // Nobody listens any more once the verdict is found.
         let _ = tell.send(report.reworded(|text| hiding.hide_in_error(text)));
     });
     let lane = Arc::new(Lane::new(LANE_TICKS_MAX, Box::new(|| {})));
-    let voice = Arc::new(Voice::new(Box::new(|| {})));
-    let sink = LaneSink::new(&spec.name, spec.topics_max, lane, Arc::new(Metrics::new()), journal, voice);
-    let started = Child::start(
-        plan(spec, &admitted, Part::Rehearsal),
+    let activity = Arc::new(Activity::new(Box::new(|| {})));
+    let sink = LaneSink::new(spec.topics_max, lane, Arc::new(Metrics::new()), feed_log, activity);
+    let started = FeedProcess::start(
+        plan(spec, &admitted, Part::DryRun),
         Arc::new(sink),
         report,
         spec.warden.clone(),
@@ -70,33 +70,31 @@ pub fn rehearse(spec: &Spec) -> Rehearsed {
     );
     let child = match started {
         Ok(child) => child,
-        Err(failure) => return Rehearsed::Failed(failure),
+        Err(failure) => return DryRun::Failed(failure),
     };
-    let (verdict, is_over) = verdict(&told, spec.limits.hello);
+    let (verdict, is_over) = verdict(&told, spec.policy.hello);
     child.stop();
-    if !is_over && !await_end(&told, spec.limits.stop_grace) {
+    if !is_over && !await_end(&told, spec.policy.stop_grace) {
         child.kill();
-        await_end(&told, spec.limits.term_grace);
+        await_end(&told, spec.policy.term_grace);
     }
     verdict
 }
 
 /// The verdict, and whether the process is gone.
-fn verdict(told: &Receiver<Report>, limit: Duration) -> (Rehearsed, bool) {
+fn verdict(told: &Receiver<Report>, limit: Duration) -> (DryRun, bool) {
     let until = Instant::now() + limit;
     loop {
         let Ok(report) = told.recv_timeout(until.saturating_duration_since(Instant::now())) else {
             let text = format!("it was not ready within {} of its start", seconds(limit));
-            return (Rehearsed::Failed(Failure::fatal(text)), false);
+            return (DryRun::Failed(Failure::fatal(text)), false);
         };
         return match report {
-            Report::Hello(_) => (Rehearsed::Ready, false),
-            Report::Fail(failure) if failure.fault == Fault::Transient => (Rehearsed::Later(failure), false),
-            Report::Fail(failure) => (Rehearsed::Failed(failure), false),
-            Report::Ended(Err(failure)) => (Rehearsed::Failed(failure), true),
-            Report::Ended(Ok(())) => {
-                (Rehearsed::Failed(Failure::fatal("it ended before it was ready")), true)
-            }
+            Report::Hello(_) => (DryRun::Ready, false),
+            Report::Fail(failure) if failure.fault == Fault::Transient => (DryRun::Later(failure), false),
+            Report::Fail(failure) => (DryRun::Failed(failure), false),
+            Report::Ended(Err(failure)) => (DryRun::Failed(failure), true),
+            Report::Ended(Ok(())) => (DryRun::Failed(Failure::fatal("it ended before it was ready")), true),
             _ => continue,
         };
     }

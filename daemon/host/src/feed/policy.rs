@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How long a feed may take for what, and how long it waits after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct Policy {
     /// From its start until a plugin is ready; default 10 s.
     pub hello: Duration,
     /// A poll may always take this long, however short its period; default 5 s, so that a feed's own timeouts come first.
@@ -35,9 +35,9 @@ pub struct Limits {
     pub term_grace: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
             hello: Duration::from_secs(10),
             poll_deadline_min: Duration::from_secs(5),
             poll_deadline_max: Duration::from_secs(10),

@@ -7,7 +7,7 @@ use crate::feed::admission::Admitted;
 use crate::feed::spec::Spec;
 use crate::intake::lane_sink::LaneSink;
 use crate::library::runner::{Job, Runner};
-use crate::process::feed_process::Child;
+use crate::process::feed_process::FeedProcess;
 use crate::process::plan::{Guest, Plan};
 use crate::protocol::orders::Setup;
 use crate::report::{Failure, Reporter};
@@ -21,7 +21,7 @@ pub enum Part {
     /// All of it, but a library waits with its work until it is told.
     Held,
     /// To get ready and to end: see [`crate::feed::dry_run`].
-    Rehearsal,
+    DryRun,
 }
 
 /// The process of a feed.
@@ -34,7 +34,7 @@ pub fn plan(spec: &Spec, admitted: &Admitted, part: Part) -> Plan {
     };
     let setup = Setup {
         hold: part != Part::Whole,
-        check: part == Part::Rehearsal,
+        check: part == Part::DryRun,
         ..Setup::new(&spec.name, spec.interval, spec.topics_max, config_of(spec))
     };
     Plan { program: spec.program.clone(), guest, working_dir: spec.working_dir.clone(), setup: setup.line() }
@@ -50,7 +50,7 @@ fn config_of(spec: &Spec) -> serde_json::Value {
 /// See the module. Dropped means that nothing more is wanted of it.
 pub enum Running {
     /// Can be killed.
-    Child(Child),
+    Process(FeedProcess),
     /// Can only be asked.
     Thread(Runner),
 }
@@ -69,34 +69,34 @@ impl Running {
     ) -> Result<Running, Failure> {
         if let Source::Plugin { path, isolation: Isolation::InProcess } = &admitted.source {
             let config = config_of(spec).to_string();
-            let job = Job { path: path.clone(), name: spec.name.clone(), config };
+            let job = Job { sealed: admitted.sealed.clone(), ..Job::new(path, &spec.name, config) };
             let cannot = |e| Failure::transient(format!("cannot start a thread for the feed: {e}"));
-            let runner = Runner::start_sealed(job, admitted.sealed.clone(), sink, report, false);
+            let runner = Runner::start(job, sink, report);
             return runner.map(Running::Thread).map_err(cannot);
         }
         let part = if held { Part::Held } else { Part::Whole };
         let plan = plan(spec, admitted, part);
-        Child::start(plan, sink, report, spec.warden.clone(), held).map(Running::Child)
+        FeedProcess::start(plan, sink, report, spec.warden.clone(), held).map(Running::Process)
     }
 
     /// Ends the wait of one that was held: what it has said is taken, and it begins its work.
     pub fn take_over(&self) {
-        if let Running::Child(child) = self {
-            child.take_over();
+        if let Running::Process(process) = self {
+            process.take_over();
         }
     }
 
     /// Ends a process at once; a thread cannot be ended.
     pub fn kill(&self) {
-        if let Running::Child(child) = self {
-            child.kill();
+        if let Running::Process(process) = self {
+            process.kill();
         }
     }
 
     /// Asks for one poll.
     pub fn poll(&self, poll: u64, deadline: Duration) {
         match self {
-            Running::Child(child) => child.poll(poll, deadline),
+            Running::Process(process) => process.poll(poll, deadline),
             Running::Thread(runner) => runner.poll(poll),
         }
     }
@@ -104,7 +104,7 @@ impl Running {
     /// Lets a blocked call return.
     pub fn interrupt(&self) {
         match self {
-            Running::Child(child) => child.interrupt(),
+            Running::Process(process) => process.interrupt(),
             Running::Thread(runner) => runner.interrupt(),
         }
     }
@@ -112,7 +112,7 @@ impl Running {
     /// Asks it to end.
     pub fn stop(&self) {
         match self {
-            Running::Child(child) => child.stop(),
+            Running::Process(process) => process.stop(),
             Running::Thread(runner) => runner.stop(),
         }
     }
@@ -120,7 +120,7 @@ impl Running {
     /// Resident memory of its process, in bytes; none for a thread, which shares the daemon's.
     pub fn resident(&self) -> Option<u64> {
         match self {
-            Running::Child(child) => Some(child.resident()),
+            Running::Process(process) => Some(process.resident()),
             Running::Thread(_) => None,
         }
     }
@@ -128,8 +128,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Running::Child(child) = self {
-            child.forget();
+        if let Running::Process(process) = self {
+            process.forget();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tickerd_config::{Feed, Source};
 use tickerd_model::digest::Digest;
 
-use crate::feed::policy::Limits;
+use crate::feed::policy::Policy;
 use crate::process::warden::Warden;
 
 /// One feed to run.
@@ -34,7 +34,7 @@ pub struct Spec {
     /// Ends what the feed's process started when this process is killed.
     pub warden: Arc<Warden>,
     /// How patient to be.
-    pub limits: Limits,
+    pub policy: Policy,
 }
 
 impl Spec {
@@ -53,7 +53,7 @@ impl Spec {
             working_dir: feed.base_dir.clone(),
             program: program.to_owned(),
             warden: warden.clone(),
-            limits: Limits { heartbeat: feed.heartbeat, memory: feed.memory_max, ..Limits::default() },
+            policy: Policy { heartbeat: feed.heartbeat, memory: feed.memory_max, ..Policy::default() },
         }
     }
 }

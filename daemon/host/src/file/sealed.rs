@@ -4,27 +4,20 @@
 //! A library that is loaded is mapped from its file, so that writing into that file changes code that runs, and truncating
 //! it ends the process with SIGBUS. From a sealed copy neither can happen; what is hashed is what is loaded; and a file that
 //! was replaced under the same name is really loaded anew, where the system's loader would answer with the old one.
-//!
-//! The copy is a memfd with all seals on. Where the system lets none be made, or lets none be mapped for execution (a
-//! security module's rule), it is a file without a name in a folder that the daemon may write.
-#![expect(unsafe_code, reason = "mapping a page is the one way to learn whether a copy can be executed")]
 
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::num::NonZeroUsize;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::fcntl::OFlag;
 use sha2::{Digest as _, Sha256};
 
 use crate::file::elf;
 use crate::file::load_error::LoadError;
+use crate::file::private_copy::{self, path_of};
 use crate::file::trust::{self, Distrust};
 use crate::report::Failure;
 use tickerd_model::digest::Digest;
@@ -33,9 +26,6 @@ use tickerd_model::digest::Digest;
 const BYTES_MAX: u64 = 1 << 30;
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
-/// The copy is not to be executed as a program, which mapping it does not need. Since Linux 6.3; memfd_create(2).
-const MFD_NOEXEC_SEAL: u32 = 0x0008;
-const PAGE: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// A library to be loaded, whatever happens to its file.
 #[derive(Debug)]
@@ -120,7 +110,7 @@ impl Sealed {
             return Err(SealError::TooLarge(path));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let copy = copy(&file, &name).map_err(failed)?;
+        let copy = private_copy::copy(&file, &name, BYTES_MAX).map_err(failed)?;
         let after = file.metadata().map_err(failed)?;
         let copied = copy.metadata().map_err(failed)?.len();
         if state(&before) != state(&after) || copied != after.len() {
@@ -138,7 +128,7 @@ impl Sealed {
     pub fn inherited(descriptor: RawFd, path: &Path) -> io::Result<Sealed> {
         // Opened anew: close on exec, so that what the plugin starts does not get it, and never the number of a plugin's
         // own file.
-        let copy = File::open(shown_as(descriptor))?;
+        let copy = File::open(path_of(descriptor))?;
         nix::unistd::close(descriptor)?;
         Ok(Sealed { path: path.to_owned(), copy, digest: None, looks_beside: false })
     }
@@ -166,7 +156,7 @@ impl Sealed {
 
     /// What the loader is to open.
     pub fn loadable(&self) -> String {
-        shown_as(self.descriptor())
+        path_of(self.descriptor())
     }
 }
 
@@ -174,10 +164,6 @@ impl AsFd for Sealed {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.copy.as_fd()
     }
-}
-
-fn shown_as(descriptor: RawFd) -> String {
-    format!("/proc/self/fd/{descriptor}")
 }
 
 /// Whether the library at `path` has the pinned bytes now; no more of it is judged.
@@ -206,93 +192,6 @@ pub fn hash(file: &File) -> io::Result<Digest> {
         at += bytes.len() as u64;
     }
     Ok(Digest(hasher.finalize().into()))
-}
-
-fn copy(file: &File, name: &str) -> io::Result<File> {
-    let from = || file.take(BYTES_MAX);
-    if memory_is_executable() {
-        let mut copy = memory(name)?;
-        io::copy(&mut from(), &mut copy)?;
-        seal(&copy)?;
-        return Ok(copy);
-    }
-    let mut copy = nameless()?;
-    io::copy(&mut from(), &mut copy)?;
-    copy.flush()?;
-    // Nothing is left that may write it once this descriptor is closed.
-    File::open(shown_as(copy.as_raw_fd()))
-}
-
-/// An empty file in memory, called so in `/proc/PID/maps` and in debuggers.
-fn memory(name: &str) -> io::Result<File> {
-    let name: String = name.chars().filter(|c| *c != '\0').take(64).collect();
-    let sealable = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    let strict = sealable | MFdFlags::from_bits_retain(MFD_NOEXEC_SEAL);
-    match memfd_create(name.as_str(), strict) {
-        // A kernel that does not know the flag.
-        Err(nix::errno::Errno::EINVAL) => Ok(memfd_create(name.as_str(), sealable)?.into()),
-        made => Ok(made?.into()),
-    }
-}
-
-fn seal(copy: &File) -> io::Result<()> {
-    let all =
-        SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-    fcntl(copy, FcntlArg::F_ADD_SEALS(all))?;
-    let on = SealFlag::from_bits_retain(fcntl(copy, FcntlArg::F_GET_SEALS)?);
-    if on.contains(all) { Ok(()) } else { Err(io::Error::other("the copy in memory cannot be sealed")) }
-}
-
-/// A file that has no name, in the first of the daemon's own folders whose files may be mapped for execution.
-fn nameless() -> io::Result<File> {
-    let folders =
-        ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "TMPDIR"].map(std::env::var_os).into_iter().flatten();
-    let mut last =
-        io::Error::other("no folder for a private copy; set TMPDIR to one that is not mounted noexec");
-    for folder in folders.map(PathBuf::from).chain([std::env::temp_dir()]) {
-        let made = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .mode(0o700)
-            .custom_flags(OFlag::O_TMPFILE.bits())
-            .open(&folder)
-            .and_then(|file| file.write_all_at(&[0; 1], 0).map(|()| file));
-        match made.and_then(|file| is_executable(&file).map(|()| file)) {
-            Ok(file) => {
-                file.set_len(0)?;
-                tracing::debug!(folder = %folder.display(), "a plugin is loaded from a private copy: memory cannot be executed");
-                return Ok(file);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Whether a copy in memory can be made and executed here; asked once, of a small one.
-fn memory_is_executable() -> bool {
-    static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        let tried = memory("tickerd").and_then(|mut file| {
-            file.write_all(&[0; 1])?;
-            seal(&file)?;
-            is_executable(&file)
-        });
-        if let Err(error) = &tried {
-            tracing::debug!(%error, "memory cannot be executed here; plugins are loaded from private copies in a file");
-        }
-        tried.is_ok()
-    })
-}
-
-fn is_executable(file: &File) -> io::Result<()> {
-    // SAFETY: a new mapping where the kernel likes, which nothing points to and which is taken away again.
-    unsafe {
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
-        let page = mmap(None, PAGE, protection, MapFlags::MAP_PRIVATE, file, 0)?;
-        munmap(page, PAGE.get())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -367,15 +266,5 @@ mod tests {
         let failure = Failure::from(Sealed::admit(&path, None).unwrap_err());
         assert!(failure.message.contains("chmod go-w"), "{failure:?}");
         assert_eq!(failure.fault, crate::Fault::Config);
-    }
-
-    /// Goal: the other kind of copy works as well where memory cannot be executed.
-    #[test]
-    fn a_file_without_a_name_is_a_copy_too() {
-        let mut copy = nameless().unwrap();
-        copy.write_all(b"abc").unwrap();
-        let copy = File::open(shown_as(copy.as_raw_fd())).unwrap();
-        assert_eq!(copy.metadata().unwrap().nlink(), 0, "no name leads to it");
-        assert_eq!(hash(&copy).unwrap().to_string().get(..8), Some("ba7816bf"));
     }
 }

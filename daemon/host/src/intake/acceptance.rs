@@ -18,7 +18,7 @@ const REASONS_MAX: usize = 3;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Harvest {
+pub struct Acceptance {
     /// Samples that were refused since the last one was accepted; none: the last one was accepted.
     row: Option<Row>,
     /// Present while the feed is poor.
@@ -42,7 +42,7 @@ struct Poor {
     refused_last: Instant,
 }
 
-impl Harvest {
+impl Acceptance {
     /// `count` samples were refused for this reason. Whether it is worth a look now.
     pub fn refuse(&mut self, code: &'static str, count: u64, now: Instant) -> bool {
         let is_first = self.row.is_none();
@@ -88,7 +88,7 @@ impl Harvest {
         self.poor.as_ref().map(|poor| poor.reason.as_str())
     }
 
-    /// When [`Harvest::judge`] may say something else though nothing came.
+    /// When [`Acceptance::judge`] may say something else though nothing came.
     pub fn next_look(&self, is_fruitful: bool) -> Option<Instant> {
         match (&self.poor, &self.row) {
             (None, Some(row)) if !is_fruitful => Some(row.first + FIRST_ROW),
@@ -132,56 +132,63 @@ mod tests {
 
     #[test]
     fn a_feed_of_which_nothing_was_ever_accepted_is_poor_soon() {
-        let (mut harvest, start) = (Harvest::default(), Instant::now());
-        assert!(harvest.refuse("bad_json", 1, start), "look at it");
-        assert_eq!(harvest.judge(false, start), None, "the next may be right");
-        assert_eq!(harvest.next_look(false), Some(start + FIRST_ROW));
-        harvest.refuse("bad_json", 10, start + ms(10));
-        harvest.refuse("bad_topic", 1, start + ms(20));
-        let said = harvest.judge(false, start + FIRST_ROW).map(str::to_owned);
+        let (mut acceptance, start) = (Acceptance::default(), Instant::now());
+        assert!(acceptance.refuse("bad_json", 1, start), "look at it");
+        assert_eq!(acceptance.judge(false, start), None, "the next may be right");
+        assert_eq!(acceptance.next_look(false), Some(start + FIRST_ROW));
+        acceptance.refuse("bad_json", 10, start + ms(10));
+        acceptance.refuse("bad_topic", 1, start + ms(20));
+        let said = acceptance.judge(false, start + FIRST_ROW).map(str::to_owned);
         assert_eq!(
             said.as_deref(),
             Some("all of the last 12 samples were refused: bad_json 11, bad_topic 1")
         );
-        harvest.refuse("bad_json", 1, start + ms(2_000));
-        assert_eq!(harvest.judge(false, start + ms(2_000)), said.as_deref(), "what is told stays as it is");
+        acceptance.refuse("bad_json", 1, start + ms(2_000));
+        assert_eq!(
+            acceptance.judge(false, start + ms(2_000)),
+            said.as_deref(),
+            "what is told stays as it is"
+        );
     }
 
     #[test]
     fn one_of_many_means_nothing_however_often() {
-        let (mut harvest, start) = (Harvest::default(), Instant::now());
+        let (mut acceptance, start) = (Acceptance::default(), Instant::now());
         for poll in 0..100 {
             let now = start + ms(1_000 * poll);
-            (0..9).for_each(|_| assert!(!harvest.accept()));
-            harvest.refuse("bad_json", 1, now);
-            assert_eq!(harvest.judge(true, now), None);
-            assert_eq!(harvest.judge(true, now + ms(999)), None);
+            (0..9).for_each(|_| assert!(!acceptance.accept()));
+            acceptance.refuse("bad_json", 1, now);
+            assert_eq!(acceptance.judge(true, now), None);
+            assert_eq!(acceptance.judge(true, now + ms(999)), None);
         }
-        assert!(!harvest.is_clean());
-        harvest.accept();
-        assert!(harvest.is_clean());
+        assert!(!acceptance.is_clean());
+        acceptance.accept();
+        assert!(acceptance.is_clean());
     }
 
     #[test]
     fn many_at_once_mean_nothing_before_the_next_poll() {
-        let (mut harvest, start) = (Harvest::default(), Instant::now());
-        harvest.refuse("kind_changed", 20, start);
-        assert_eq!(harvest.judge(true, start + ms(599_000)), None);
-        assert!(harvest.refuse("kind_changed", 1, start + ms(600_000)), "the next poll, and nothing between");
-        assert!(harvest.judge(true, start + ms(600_000)).is_some());
+        let (mut acceptance, start) = (Acceptance::default(), Instant::now());
+        acceptance.refuse("kind_changed", 20, start);
+        assert_eq!(acceptance.judge(true, start + ms(599_000)), None);
+        assert!(
+            acceptance.refuse("kind_changed", 1, start + ms(600_000)),
+            "the next poll, and nothing between"
+        );
+        assert!(acceptance.judge(true, start + ms(600_000)).is_some());
     }
 
     #[test]
     fn it_is_well_when_more_is_accepted_than_refused_or_nothing_is_refused_any_more() {
         let start = Instant::now();
         let poor = || {
-            let mut harvest = Harvest::default();
-            harvest.refuse("bad_json", 1, start);
+            let mut acceptance = Acceptance::default();
+            acceptance.refuse("bad_json", 1, start);
             assert_eq!(
-                harvest.judge(false, start + FIRST_ROW),
+                acceptance.judge(false, start + FIRST_ROW),
                 Some("the last sample was refused: bad_json")
             );
-            harvest
+            acceptance
         };
         let mut fast = poor();
         assert_eq!([fast.accept(), fast.accept(), fast.accept()], [false, false, true]);

@@ -1,4 +1,7 @@
-//! What the supervisor wants to know of a feed without being in the way of its samples.
+//! What a feed has said of late, for its supervisor to look at without being in the way of samples.
+//!
+//! The threads that bring the feed's samples set flags here; the supervisor's thread reads them, and is woken when there
+//! is news.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,27 +9,27 @@ use std::sync::{Mutex, PoisonError};
 use crate::report::Hello;
 use tickerd_model::lane::FeedState;
 
-/// What the supervisor wants to know of a feed without being in the way of its samples.
-pub struct Voice {
-    /// A sample was accepted, ever.
+/// The activity of one feed, over all its lives.
+pub struct Activity {
+    /// A sample was accepted, in any life.
     spoken: AtomicBool,
     /// A sample was accepted in this life.
-    fruitful: AtomicBool,
-    /// Anything sensible came since the feed was started last.
+    accepted: AtomicBool,
+    /// Anything that makes sense came in this life.
     heard: AtomicBool,
-    /// A sign of life came since the last look.
+    /// A sign of life came since the supervisor looked last.
     alive: AtomicBool,
     hello: Mutex<Option<Hello>>,
     reported: Mutex<Option<(FeedState, String)>>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-impl Voice {
+impl Activity {
     /// `wake` is called when something changed that the supervisor should look at.
-    pub fn new(wake: Box<dyn Fn() + Send + Sync>) -> Voice {
-        Voice {
+    pub fn new(wake: Box<dyn Fn() + Send + Sync>) -> Activity {
+        Activity {
             spoken: AtomicBool::new(false),
-            fruitful: AtomicBool::new(false),
+            accepted: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             alive: AtomicBool::new(false),
             hello: Mutex::default(),
@@ -35,84 +38,86 @@ impl Voice {
         }
     }
 
-    /// Whether a sample was accepted, ever.
+    /// Whether a sample was ever accepted, in any life.
     pub fn has_spoken(&self) -> bool {
         self.spoken.load(Ordering::Acquire)
     }
 
     /// Whether a sample was accepted in this life.
-    pub fn is_fruitful(&self) -> bool {
-        self.fruitful.load(Ordering::Acquire)
+    pub fn has_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Acquire)
     }
 
-    /// Whether there was a sign of life since this was asked last.
+    /// Whether there was a sign of life since the last call.
     pub fn take_alive(&self) -> bool {
         self.alive.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether anything came in this life.
+    /// Whether anything that makes sense came in this life.
     pub fn is_heard(&self) -> bool {
         self.heard.load(Ordering::Acquire)
     }
 
-    /// What it said last of who it is. There before the first sample, if it says it at all.
+    /// The feed's newest hello. If the feed says hello at all, it is here before the first sample is taken.
     pub fn hello(&self) -> Option<Hello> {
         self.hello.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// It said who it is; called on the thread that brings the samples.
-    pub fn greet(&self, hello: &Hello) {
-        *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some(hello.clone());
-    }
-
-    /// What the feed says about its own state, if it ever did in this life.
+    /// The state that the feed itself reported last in this life, with its reason.
     pub fn reported(&self) -> Option<(FeedState, String)> {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A new life begins: forget what the last one said.
-    pub fn begin(&self) {
-        self.fruitful.store(false, Ordering::Release);
+    /// A new life begins: forgets what belongs to the last one.
+    pub fn begin_life(&self) {
+        self.accepted.store(false, Ordering::Release);
         self.heard.store(false, Ordering::Release);
         *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The feed is alive, which does not mean that it is well.
-    pub fn live(&self) {
-        // Read first: this is called for each sample, and a line that is only read is shared between cores.
+    /// The feed said hello. Called on the thread that brings the samples.
+    pub fn note_hello(&self, hello: &Hello) {
+        *self.hello.lock().unwrap_or_else(PoisonError::into_inner) = Some(hello.clone());
+    }
+
+    /// A sign of life, which does not mean that the feed is well.
+    pub fn note_alive(&self) {
+        // Read first: this is called for each sample, and a cache line that is only read is shared between cores.
         if !self.alive.load(Ordering::Relaxed) {
             self.alive.store(true, Ordering::Release);
         }
     }
 
-    /// The feed said something sensible.
-    pub fn hear(&self) {
-        self.live();
+    /// The feed said something that makes sense.
+    pub fn note_heard(&self) {
+        self.note_alive();
         if !self.heard.load(Ordering::Relaxed) {
             self.heard.store(true, Ordering::Release);
-            (self.wake)();
+            self.wake();
         }
     }
 
-    /// The supervisor should look.
-    pub fn rouse(&self) {
-        (self.wake)();
-    }
-
-    pub fn speak(&self) {
+    /// A sample was accepted.
+    pub fn note_accepted(&self) {
         if !self.spoken.load(Ordering::Relaxed) {
             self.spoken.store(true, Ordering::Release);
-            (self.wake)();
+            self.wake();
         }
-        if !self.fruitful.load(Ordering::Relaxed) {
-            self.fruitful.store(true, Ordering::Release);
+        if !self.accepted.load(Ordering::Relaxed) {
+            self.accepted.store(true, Ordering::Release);
         }
-        self.hear();
+        self.note_heard();
     }
 
-    pub fn report(&self, state: FeedState, message: &str) {
+    /// The feed reported its own state.
+    pub fn note_state(&self, state: FeedState, message: &str) {
         *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, message.to_owned()));
-        self.hear();
+        self.note_heard();
+        self.wake();
+    }
+
+    /// Has the supervisor look.
+    pub fn wake(&self) {
         (self.wake)();
     }
 }

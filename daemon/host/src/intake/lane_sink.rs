@@ -1,4 +1,4 @@
-//! The daemon's end of what a feed says: normalised, counted, and handed over to the feed's lane.
+//! tickerd's end of what a feed says: each sample is checked, counted, and put into the feed's lane.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use prometheus::IntCounter;
 use tracing::Level;
 
-use crate::intake::acceptance::Harvest;
-use crate::intake::activity::Voice;
+use crate::intake::acceptance::Acceptance;
+use crate::intake::activity::Activity;
 use crate::intake::metrics::Metrics;
-use crate::intake::refusals::Rejects;
+use crate::intake::refusals::Refusals;
 use crate::intake::sink::{Sink, check_relative};
-use crate::log::feed_log::Journal;
+use crate::log::feed_log::FeedLog;
 use crate::log::text::printable;
 use crate::log::trace;
 use tickerd_model::lane::{FeedState, Lane, Taken};
@@ -24,59 +24,60 @@ use tickerd_process::clock::now_unix_ms;
 
 /// Stands between the reason of a refusal and the line that was refused.
 pub const LINE_FOLLOWS: &str = "; the line: ";
-/// Source times before this, in Unix milliseconds, are hardly meant: seconds of today are in January 1970.
+/// A source time below this, in Unix milliseconds, is hardly meant: today in seconds would be read as January 1970.
 const YEAR_2001_MS: u64 = 978_307_200_000;
 
-/// Why a feed is down of which nothing has come yet.
+/// The reason why a feed is down that has not said anything yet.
 pub const STARTING: &str = "starting";
 
-/// The daemon's sink: normalises and hands over to the lane.
+/// Takes what one feed says and hands it to the feed's lane.
 pub struct LaneSink {
-    feed: String,
     normaliser: Mutex<Normaliser>,
     lane: Arc<Lane>,
     samples: IntCounter,
     dropped: IntCounter,
     metrics: Arc<Metrics>,
-    rejects: Mutex<Rejects>,
-    harvest: Mutex<Harvest>,
-    /// Whether the harvest has to know of what is accepted.
+    refusals: Mutex<Refusals>,
+    acceptance: Mutex<Acceptance>,
+    /// True while `acceptance` has to be told of accepted samples too.
     is_refusing: AtomicBool,
-    journal: Arc<Journal>,
-    voice: Arc<Voice>,
-    /// It was told that its source times are odd.
+    feed_log: Arc<FeedLog>,
+    activity: Arc<Activity>,
+    /// True once the log has said that the source times are odd.
     doubted: AtomicBool,
 }
 
 impl LaneSink {
-    /// For the feed of this name, which must be one topic segment.
+    /// For the feed of `feed_log`, whose name must be one topic segment. It may have `topics_max` topics.
     pub fn new(
-        feed: &str,
         topics_max: usize,
         lane: Arc<Lane>,
         metrics: Arc<Metrics>,
-        journal: Arc<Journal>,
-        voice: Arc<Voice>,
+        feed_log: Arc<FeedLog>,
+        activity: Arc<Activity>,
     ) -> LaneSink {
+        let feed = feed_log.feed();
         LaneSink {
-            feed: feed.into(),
             normaliser: Mutex::new(Normaliser::new(feed, topics_max)),
             lane,
             samples: metrics.samples(feed),
             dropped: metrics.dropped(feed),
             metrics,
-            rejects: Mutex::default(),
-            harvest: Mutex::default(),
+            refusals: Mutex::default(),
+            acceptance: Mutex::default(),
             is_refusing: AtomicBool::new(false),
-            journal,
-            voice,
+            feed_log,
+            activity,
             doubted: AtomicBool::new(false),
         }
     }
 
-    /// A sample into which `merged` earlier ones of its topic went on their way here.
+    /// Takes a sample. `merged` is the number of earlier samples of its topic that were merged into it on the way here.
     ///
-    /// `line` is what a program wrote, for who has to find out why it was refused.
+    /// `line` is the line that the sample was read from, if it was: it is logged with the reason of a refusal.
+    ///
+    /// # Errors
+    /// Why the sample is refused; that has been counted and logged.
     pub fn take(
         &self,
         sample: &Sample<'_>,
@@ -84,7 +85,7 @@ impl LaneSink {
         line: Option<&dyn Display>,
     ) -> Result<Taken, Reject> {
         let now = now_unix_ms();
-        // Held over the push, so that two threads of one feed cannot swap a topic's order.
+        // Held over the push, so that two threads of one feed cannot swap the order of a topic's samples.
         let mut normaliser = self.normaliser();
         let pushed = normaliser.accept(sample, now).map(|mut tick| {
             tick.merged += merged;
@@ -98,11 +99,11 @@ impl LaneSink {
                 if lost > 0 {
                     self.dropped.inc_by(lost);
                 }
-                self.voice.speak();
+                self.activity.note_accepted();
                 if sample.src_ts != 0 && sample.src_ts < YEAR_2001_MS {
                     self.doubt(sample.src_ts);
                 }
-                self.accepted();
+                self.note_accepted();
             }
             Err(reject) => match line {
                 Some(line) => self.refuse(reject.code(), &format_args!("{reject}{LINE_FOLLOWS}{line}")),
@@ -112,97 +113,99 @@ impl LaneSink {
         pushed
     }
 
-    /// A time of the source that can hardly be meant; told once.
+    /// Logs, once, that a source time can hardly be meant.
     fn doubt(&self, src_ts: u64) {
         if !self.doubted.swap(true, Ordering::Relaxed) {
             let text = format!(
                 "its source time {src_ts} lies before 2001: write Unix milliseconds, and multiply seconds by 1000; the values \
                  are sent with it as it is"
             );
-            self.journal.tell(Level::WARN, None, &text);
+            self.feed_log.tell(Level::WARN, None, &text);
         }
     }
 
-    /// Tells what was refused and not told yet; called now and then by the supervisor.
+    /// Logs refusals that were counted and not logged yet, when it is time. The supervisor calls this now and then.
     pub fn settle(&self, now: Instant) {
-        let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).settle(now);
+        let text = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).settle(now);
         if let Some(text) = text {
-            self.journal.tell_refusals(&printable(&text));
+            self.feed_log.tell_refusals(&printable(&text));
         }
     }
 
-    /// As [`Sink::refuse`], for several samples at once.
+    /// As [`Sink::refuse`], for `count` samples at once.
     pub fn refuse_many(&self, code: &'static str, why: &dyn Display, count: u64) {
-        let why: &dyn Display = &self.journal.hiding(why);
-        self.metrics.rejects(&self.feed, code).inc_by(count);
+        let why: &dyn Display = &self.feed_log.hiding(why);
+        let feed = self.feed_log.feed();
+        self.metrics.rejects(feed, code).inc_by(count);
         self.lane.refuse(count);
-        trace::refusal(&self.feed, code, why, count);
+        trace::refusal(feed, code, why, count);
         let now = Instant::now();
         self.is_refusing.store(true, Ordering::Release);
-        if self.harvest().refuse(code, count, now) {
-            self.voice.rouse();
+        if self.acceptance().refuse(code, count, now) {
+            self.activity.wake();
         }
-        let text = self.rejects.lock().unwrap_or_else(PoisonError::into_inner).note(code, why, count, now);
+        let text = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).note(code, why, count, now);
         if let Some(text) = text {
-            self.journal.tell_refusals(&printable(&text));
+            self.feed_log.tell_refusals(&printable(&text));
         }
     }
 
-    /// The feed's state, as it says itself or its supervisor sees it, in the light of what is accepted: a feed that runs, and
-    /// brings nothing that is, is degraded.
+    /// The feed's state in the light of what is accepted. `state` and `reason` are what the feed or its supervisor say; a
+    /// feed that is up, but whose samples are all refused, is degraded.
     pub fn judge(&self, state: FeedState, reason: String, now: Instant) -> (FeedState, String) {
-        let mut harvest = self.harvest();
-        let poor = harvest.judge(self.voice.is_fruitful(), now).map(str::to_owned);
-        self.is_refusing.store(!harvest.is_clean(), Ordering::Release);
+        let mut acceptance = self.acceptance();
+        let poor = acceptance.judge(self.activity.has_accepted(), now).map(str::to_owned);
+        self.is_refusing.store(!acceptance.is_clean(), Ordering::Release);
         match (state, poor) {
             (FeedState::Up, Some(poor)) => (FeedState::Degraded, poor),
-            // A program without a hello has started once it has said something.
+            // A program need not say hello; it has started once it has said anything.
             (FeedState::Down, Some(poor)) if reason == STARTING => (FeedState::Degraded, poor),
             (state, _) => (state, reason),
         }
     }
 
-    /// How long until [`LaneSink::judge`] may say something else though nothing comes.
+    /// How long until [`LaneSink::judge`] may answer something else even if nothing comes.
     pub fn next_look(&self, now: Instant) -> Option<Duration> {
-        let next = self.harvest().next_look(self.voice.is_fruitful())?;
+        let next = self.acceptance().next_look(self.activity.has_accepted())?;
         Some(next.saturating_duration_since(now))
     }
 
-    fn accepted(&self) {
-        // Read first: see `Voice::live`.
+    fn note_accepted(&self) {
+        // Read first: this is called for each sample, and a cache line that is only read is shared between cores.
         if self.is_refusing.load(Ordering::Relaxed) {
-            let mut harvest = self.harvest();
-            let is_news = harvest.accept();
-            self.is_refusing.store(!harvest.is_clean(), Ordering::Release);
-            drop(harvest);
+            let mut acceptance = self.acceptance();
+            let is_news = acceptance.accept();
+            self.is_refusing.store(!acceptance.is_clean(), Ordering::Release);
+            drop(acceptance);
             if is_news {
-                self.voice.rouse();
+                self.activity.wake();
             }
         }
     }
 
-    fn harvest(&self) -> MutexGuard<'_, Harvest> {
-        self.harvest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn acceptance(&self) -> MutexGuard<'_, Acceptance> {
+        self.acceptance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accepted samples that were given up with a topic that ended, before they got here.
-    pub fn lose(&self, count: u64) {
+    /// Counts samples that the feed's process accepted and then gave up, because their topic ended before they were
+    /// written.
+    pub fn count_given_up(&self, count: u64) {
         self.samples.inc_by(count);
         self.dropped.inc_by(count);
     }
 
-    /// A sign of life that says nothing about how it goes.
-    pub fn live(&self) {
-        self.voice.live();
+    /// A sign of life, which does not mean that the feed is well.
+    pub fn note_alive(&self) {
+        self.activity.note_alive();
     }
 
-    /// The log of the feed.
-    pub fn journal(&self) -> &Arc<Journal> {
-        &self.journal
+    /// The feed's log.
+    pub fn feed_log(&self) -> &Arc<FeedLog> {
+        &self.feed_log
     }
 
     fn normaliser(&self) -> MutexGuard<'_, Normaliser> {
-        // A panic inside left at worst one topic not introduced.
+        // If a thread panicked while it held the lock, at worst one topic is not known yet; the next sample adds it.
         self.normaliser.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -218,7 +221,7 @@ impl Sink for LaneSink {
 
     fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
         check_relative(topic)?;
-        self.voice.live();
+        self.activity.note_alive();
         let mut normaliser = self.normaliser();
         let given_up = normaliser.retire(topic).map_or(0, |topic| self.lane.retire(topic));
         if given_up > 0 {
@@ -228,14 +231,14 @@ impl Sink for LaneSink {
     }
 
     fn health(&self, state: FeedState, message: &str) {
-        self.voice.report(state, &printable(&self.journal.hide(message)));
+        self.activity.note_state(state, &printable(&self.feed_log.hide(message)));
     }
 
     fn log(&self, level: Level, message: &str) {
-        self.journal.write(level, None, message);
+        self.feed_log.write(level, None, message);
     }
 
     fn heartbeat(&self) {
-        self.voice.hear();
+        self.activity.note_heard();
     }
 }

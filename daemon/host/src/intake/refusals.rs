@@ -12,13 +12,13 @@ const REASON_BYTES_MAX: usize = 512;
 
 /// What one feed's refusals add up to since the last message.
 #[derive(Debug, Default)]
-pub struct Rejects {
+pub struct Refusals {
     told: Option<Instant>,
     counts: Vec<(&'static str, u64)>,
     last: String,
 }
 
-impl Rejects {
+impl Refusals {
     /// Counts refusals for one reason; a text comes back when it is time to say something.
     pub fn note(
         &mut self,
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn first_at_once_then_one_summary_with_counts() {
-        let mut rejects = Rejects::default();
+        let mut rejects = Refusals::default();
         let start = Instant::now();
         assert_eq!(
             rejects.note("bad_json", &"no value", 1, start).unwrap(),

@@ -1,6 +1,5 @@
 //! What the C library keeps for the whole process and only C can ask for: `tickerd plugin check` compares it before and after
 //! a plugin.
-#![expect(unsafe_code, reason = "calls into the C library")]
 
 use std::ffi::CStr;
 use std::fmt::Write as _;

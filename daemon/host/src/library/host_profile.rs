@@ -1,4 +1,4 @@
-//! How a host looks to a plugin. The daemon's has one face; `tickerd plugin check` puts on others, to see what a plugin does
+//! How a host looks to a plugin. The daemon's has one profile; `tickerd plugin check` puts on others, to see what a plugin does
 //! on a tickerd of tomorrow, at another time of day, or when its samples are refused.
 
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use tickerd_process::clock::now_unix_ms;
 use tickerd_sdk::abi::TkrStatus;
 
 /// Words of memory behind a host's table that are its own.
-pub const BEYOND_WORDS: usize = 16;
+pub const TAIL_WORDS: usize = 16;
 /// Real time that a sleep takes at most under a virtual clock, in milliseconds.
 const SLEEP_MS_MAX: u64 = 20;
 
 /// Changes what `emit` answers; gets what it would have been.
-pub type Answer = Arc<dyn Fn(TkrStatus) -> TkrStatus + Send + Sync>;
+pub type EmitAnswer = Arc<dyn Fn(TkrStatus) -> TkrStatus + Send + Sync>;
 
 /// See the module. The default is the daemon's.
 #[derive(Clone, Default)]
-pub struct Face {
+pub struct HostProfile {
     /// Minor versions of the ABI that the host is ahead of this one.
     pub minors_ahead: u32,
     /// What is behind the table.
-    pub beyond: Beyond,
+    pub tail: TableTail,
     /// The time that plugins are told; none: the real one.
-    pub clock: Option<Arc<Clock>>,
+    pub clock: Option<Arc<VirtualClock>>,
     /// What `emit` answers; none: the truth.
-    pub answer: Option<Answer>,
+    pub answer: Option<EmitAnswer>,
     /// The configuration goes to `create` without a look at its schema.
     pub config_unchecked: bool,
     /// Texts for the log, health and errors that were not UTF-8.
@@ -34,7 +34,7 @@ pub struct Face {
 
 /// What a plugin finds behind the members of a host's table that this tickerd knows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Beyond {
+pub enum TableTail {
     /// Nothing that means anything.
     #[default]
     Nothing,
@@ -45,7 +45,7 @@ pub enum Beyond {
     Tomorrow,
 }
 
-impl Face {
+impl HostProfile {
     /// What `emit` answers in place of `status`.
     pub fn answered(&self, status: TkrStatus) -> TkrStatus {
         self.answer.as_ref().map_or(status, |answer| answer(status))
@@ -64,11 +64,11 @@ impl Face {
 
 /// A clock that can be set, and on which sleeping takes next to no time.
 #[derive(Debug, Default)]
-pub struct Clock {
+pub struct VirtualClock {
     ahead_ms: AtomicI64,
 }
 
-impl Clock {
+impl VirtualClock {
     /// Sets it forward, or back.
     pub fn jump_ms(&self, by: i64) {
         self.ahead_ms.fetch_add(by, Ordering::Relaxed);
@@ -91,14 +91,14 @@ mod tests {
 
     #[test]
     fn sleeping_moves_the_virtual_clock_and_nothing_else() {
-        let clock = Arc::new(Clock::default());
-        let face = Face { clock: Some(clock.clone()), ..Face::default() };
-        let before = face.now_unix_ms();
-        assert_eq!(face.waits_ms(7), 7);
-        assert_eq!(face.waits_ms(60_000), SLEEP_MS_MAX);
-        assert!(face.now_unix_ms() >= before + 60_000 - SLEEP_MS_MAX);
+        let clock = Arc::new(VirtualClock::default());
+        let profile = HostProfile { clock: Some(clock.clone()), ..HostProfile::default() };
+        let before = profile.now_unix_ms();
+        assert_eq!(profile.waits_ms(7), 7);
+        assert_eq!(profile.waits_ms(60_000), SLEEP_MS_MAX);
+        assert!(profile.now_unix_ms() >= before + 60_000 - SLEEP_MS_MAX);
         clock.jump_ms(-3_600_000);
-        assert!(face.now_unix_ms() < before);
-        assert_eq!(Face::default().waits_ms(60_000), 60_000);
+        assert!(profile.now_unix_ms() < before);
+        assert_eq!(HostProfile::default().waits_ms(60_000), 60_000);
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Every argument is the plugin's and is checked before it is used. The table is never freed: a stray thread of a
 //! destroyed instance may still call, and is told to stop.
-#![expect(unsafe_code, reason = "functions of the C ABI get raw pointers from the plugin")]
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -17,7 +16,7 @@ use tickerd_sdk::tkr_read;
 use tracing::Level;
 
 use crate::intake::sink::Sink;
-use crate::library::host_profile::{BEYOND_WORDS, Beyond, Face};
+use crate::library::host_profile::{HostProfile, TAIL_WORDS, TableTail};
 use crate::log::text::printable;
 use tickerd_model::lane::{FeedState, Taken};
 use tickerd_model::normalise::{KIND_BYTES_MAX, Reject, VALUE_BYTES_MAX};
@@ -37,11 +36,11 @@ const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_V
 
 /// One instance's host. The table comes first, so that the plugin's pointer to it is a pointer to this.
 #[repr(C)]
-pub struct Host {
+pub struct HostTable {
     table: TkrHost,
-    /// What a plugin finds that reads on behind the table; see [`Beyond`].
-    beyond: [usize; BEYOND_WORDS],
-    face: Face,
+    /// What a plugin finds that reads on behind the table; see [`TableTail`].
+    tail: [usize; TAIL_WORDS],
+    profile: HostProfile,
     /// None once the instance is destroyed.
     sink: RwLock<Option<Arc<dyn Sink>>>,
     events: Vec<(String, Class)>,
@@ -54,25 +53,25 @@ pub struct Host {
     _instance: CString,
 }
 
-impl Host {
+impl HostTable {
     /// Made once per instance and never freed; a few hundred bytes that only a restart in process costs.
     pub fn leak(
-        face: Face,
+        profile: HostProfile,
         instance: &str,
         events: Vec<(String, Class)>,
         sink: Arc<dyn Sink>,
-    ) -> &'static Host {
-        let (more, beyond) = match face.beyond {
-            Beyond::Nothing => (0, 0),
+    ) -> &'static HostTable {
+        let (more, tail) = match profile.tail {
+            TableTail::Nothing => (0, 0),
             // No address of any process: whoever calls it ends there.
-            Beyond::Poison => (0, usize::MAX / 0xff * 0xab),
-            Beyond::Tomorrow => (BEYOND_WORDS * size_of::<usize>(), tomorrow as *const () as usize),
+            TableTail::Poison => (0, usize::MAX / 0xff * 0xab),
+            TableTail::Tomorrow => (TAIL_WORDS * size_of::<usize>(), tomorrow as *const () as usize),
         };
         // A configured name is a topic segment and holds no NUL.
         let instance = CString::new(instance).unwrap_or_default();
         let table = TkrHost {
             struct_size: (size_of::<TkrHost>() + more) as u32,
-            abi_minor: TKR_ABI_MINOR + face.minors_ahead,
+            abi_minor: TKR_ABI_MINOR + profile.minors_ahead,
             version: VERSION.as_ptr(),
             // The bytes of a CString do not move with it.
             instance: instance.as_ptr(),
@@ -87,10 +86,10 @@ impl Host {
             sleep_ms: Some(sleep_ms),
             get_extension: Some(get_extension),
         };
-        Box::leak(Box::new(Host {
+        Box::leak(Box::new(HostTable {
             table,
-            beyond: [beyond; BEYOND_WORDS],
-            face,
+            tail: [tail; TAIL_WORDS],
+            profile,
             sink: RwLock::new(Some(sink)),
             events,
             stopping: AtomicBool::new(false),
@@ -195,12 +194,12 @@ impl Host {
 }
 
 /// Runs a callback's body. Nothing may unwind into the plugin, and a NULL host gets `refused`.
-fn call<T: Copy>(h: *const TkrHost, refused: T, body: impl FnOnce(&'static Host) -> T) -> T {
+fn call<T: Copy>(h: *const TkrHost, refused: T, body: impl FnOnce(&'static HostTable) -> T) -> T {
     if h.is_null() {
         return refused;
     }
     // SAFETY: not NULL, so by the ABI it is the pointer that `create` got: `Host::table` of a leaked host.
-    let host: &'static Host = unsafe { &*h.cast::<Host>() };
+    let host: &'static HostTable = unsafe { &*h.cast::<HostTable>() };
     catch_unwind(AssertUnwindSafe(|| body(host))).unwrap_or(refused)
 }
 
@@ -221,13 +220,13 @@ unsafe fn bytes<'a>(ptr: *const c_char, len: usize, max: usize) -> Option<&'a [u
 
 /// # Safety
 /// As for [`bytes`].
-unsafe fn text(host: &Host, ptr: *const c_char, len: usize) -> String {
+unsafe fn text(host: &HostTable, ptr: *const c_char, len: usize) -> String {
     // SAFETY: the caller's promise; a shorter prefix is readable too.
     let bytes = unsafe { bytes(ptr, len.min(TEXT_BYTES_MAX), TEXT_BYTES_MAX) }.unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
     // A character that the limit cuts is not the plugin's fault.
     if matches!(text, Cow::Owned(_)) && len <= TEXT_BYTES_MAX {
-        host.face.broken_texts.fetch_add(1, Ordering::Relaxed);
+        host.profile.broken_texts.fetch_add(1, Ordering::Relaxed);
     }
     printable(&text)
 }
@@ -235,13 +234,13 @@ unsafe fn text(host: &Host, ptr: *const c_char, len: usize) -> String {
 unsafe extern "C" fn emit(h: *const TkrHost, sample: *const TkrSample) -> TkrStatus {
     call(h, TKR_ERR_INVALID, |host| {
         // SAFETY: by the ABI the sample is NULL or readable until this returns.
-        host.face.answered(unsafe { take(host, sample) })
+        host.profile.answered(unsafe { take(host, sample) })
     })
 }
 
 /// # Safety
 /// `sample` is NULL or a sample, with all that it points to, that is readable until this returns.
-unsafe fn take(host: &Host, sample: *const TkrSample) -> TkrStatus {
+unsafe fn take(host: &HostTable, sample: *const TkrSample) -> TkrStatus {
     if sample.is_null() {
         return host.refuse("bad_argument", &"emit got NULL for a sample");
     }
@@ -365,13 +364,13 @@ unsafe extern "C" fn retire(h: *const TkrHost, topic: *const c_char, len: usize)
 }
 
 unsafe extern "C" fn now(h: *const TkrHost) -> u64 {
-    call(h, now_unix_ms(), |host| host.face.now_unix_ms())
+    call(h, now_unix_ms(), |host| host.profile.now_unix_ms())
 }
 
 unsafe extern "C" fn sleep_ms(h: *const TkrHost, ms: u64) -> i32 {
     call(h, 1, |host| {
         // A deadline past the clock's end is no deadline; a century does as well.
-        let ms = host.face.waits_ms(ms.min(100 * 365 * 86_400_000));
+        let ms = host.profile.waits_ms(ms.min(100 * 365 * 86_400_000));
         let until = Instant::now() + Duration::from_millis(ms);
         let mut guard = host.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         while !host.is_stopping() {

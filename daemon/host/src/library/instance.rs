@@ -1,19 +1,18 @@
 //! One instance of a feed type: the calls into the plugin, and what their answers mean.
-#![expect(unsafe_code, reason = "calls through the function pointers of the C ABI")]
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tickerd_sdk::abi::*;
 
 use crate::library::feed_type::{FeedType, Signal};
-use crate::library::host_table::Host;
+use crate::library::host_table::HostTable;
 use crate::report::{Failure, Fault, Mode};
 
 /// A created instance. Stays on the thread that made it; dropped means destroyed.
 pub struct Instance {
     kind: FeedType,
     feed: *mut TkrFeed,
-    host: &'static Host,
+    host: &'static HostTable,
     interrupter: Arc<Interrupter>,
 }
 
@@ -47,7 +46,7 @@ impl Instance {
     /// Calls `create`. On an error there is nothing to destroy, and the host is closed.
     pub fn create(
         kind: &FeedType,
-        host: &'static Host,
+        host: &'static HostTable,
         config: &str,
         interrupter: Arc<Interrupter>,
     ) -> Result<Instance, Failure> {
@@ -93,7 +92,7 @@ impl Drop for Instance {
 }
 
 /// What a status means for the instance.
-fn verdict(host: &Host, call: &str, status: TkrStatus) -> Result<(), Failure> {
+fn verdict(host: &HostTable, call: &str, status: TkrStatus) -> Result<(), Failure> {
     let (fault, word) = match status {
         TKR_OK.. | TKR_ERR_STOPPING => return Ok(()),
         TKR_ERR_CONFIG => (Fault::Config, "TKR_ERR_CONFIG"),

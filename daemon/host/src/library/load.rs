@@ -1,7 +1,6 @@
 //! Loads a plugin library, once and for good.
 //!
 //! A library stays loaded for ever: unloading code that may have left threads or thread-locals behind is never sound.
-#![expect(unsafe_code, reason = "dlopen, and calling the entry function of the C ABI")]
 
 use std::ffi::c_int;
 use std::mem::ManuallyDrop;

@@ -1,7 +1,6 @@
 //! Reads what a loaded plugin says about itself: the descriptor that its entry function answers, as the ABI lays it out.
 //!
 //! Everything is copied out and checked once, here; behind this file there are no raw strings.
-#![expect(unsafe_code, reason = "reading a descriptor of the C ABI")]
 
 use std::ffi::{CStr, c_char};
 use std::path::PathBuf;

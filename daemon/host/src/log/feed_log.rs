@@ -1,5 +1,5 @@
-//! What feeds write to the log: without the values of their configuration, made printable, marked with the feed, kept
-//! within a rate.
+//! One feed's way into the log. Every line names the feed, is made printable, and holds no value of the feed's
+//! configuration, which may be a key. What the feed itself writes is limited to a rate.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -8,48 +8,54 @@ use std::time::Instant;
 use tickerd_sdk::secrets::{Secrets, without_quotations};
 use tracing::Level;
 
-use crate::log::allowance::Allowance;
+use crate::log::rate_limit::RateLimit;
 use crate::log::text::printable;
 use crate::log::trace;
 
 /// Lines a feed may write at once.
-const BURST: f64 = 100.0;
-/// Lines per second it may write for ever.
-const PER_SECOND: f64 = 20.0;
+const LINES_BURST: u32 = 100;
+/// Lines a second that it may write in the long run.
+const LINES_PER_S: u32 = 20;
 
-/// One feed's way into the log.
+/// The log of one feed.
 #[derive(Debug)]
-pub struct Journal {
+pub struct FeedLog {
     feed: String,
     secrets: Secrets,
-    allowance: Mutex<Allowance>,
+    limit: Mutex<RateLimit>,
 }
 
-impl Journal {
+impl FeedLog {
     /// For the feed of this name and configuration.
-    pub fn new(feed: &str, config: &serde_json::Value) -> Journal {
-        let allowance = Allowance::new(BURST, PER_SECOND, Instant::now());
-        Journal { feed: feed.into(), secrets: Secrets::of(config), allowance: Mutex::new(allowance) }
+    pub fn new(feed: &str, config: &serde_json::Value) -> FeedLog {
+        let limit = RateLimit::new(LINES_BURST, LINES_PER_S, Instant::now());
+        FeedLog { feed: feed.into(), secrets: Secrets::of(config), limit: Mutex::new(limit) }
     }
 
-    /// What was said of the feed, without the values of its configuration: it may repeat a key that was written there.
+    /// The feed's name.
+    pub fn feed(&self) -> &str {
+        &self.feed
+    }
+
+    /// The text without the values of the feed's configuration, which it may repeat.
     pub fn hide(&self, text: &str) -> String {
         self.secrets.hide(text)
     }
 
-    /// As [`Journal::hide`], of an error, which may quote a value that is too short to be known for one.
+    /// As [`FeedLog::hide`], for an error: quotations are taken out too, for they may be values that are too short to be
+    /// recognised.
     pub fn hide_in_error(&self, text: &str) -> String {
         self.hide(&without_quotations(text))
     }
 
-    /// As [`Journal::hide`], when it is written at all.
+    /// As [`FeedLog::hide`], done when the text is written.
     pub fn hiding<'a>(&'a self, text: &'a dyn fmt::Display) -> impl fmt::Display + 'a {
-        Hiding { journal: self, text }
+        Hiding { feed_log: self, text }
     }
 
-    /// Writes what the feed said, if its rate allows.
+    /// Writes what the feed said. Lines over its rate are left out, and counted.
     pub fn write(&self, level: Level, pid: Option<u32>, message: &str) {
-        let allowed = self.allowance.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        let allowed = self.limit.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
         if let Some(suppressed) = allowed {
             if suppressed > 0 {
                 self.tell(
@@ -58,12 +64,12 @@ impl Journal {
                     &format!("{suppressed} lines of this feed were left out: too many"),
                 );
             }
-            // Hidden before it is cut, or a part of a value would not be known for one.
+            // Hidden before it is cut: a part of a value would not be recognised.
             self.tell(level, pid, &printable(&self.hide(message)));
         }
     }
 
-    /// Writes what tickerd has to say about the feed, whatever the rate.
+    /// Writes what tickerd itself has to say about the feed; the rate does not count.
     pub fn tell(&self, level: Level, pid: Option<u32>, message: &str) {
         let (feed, message) = (self.feed.as_str(), self.hide(message));
         match level {
@@ -75,7 +81,7 @@ impl Journal {
         }
     }
 
-    /// Writes which state the feed is in now, and why.
+    /// Writes the state that the feed is in now, and why.
     pub fn tell_state(&self, level: Level, message: &str) {
         let (feed, message) = (self.feed.as_str(), self.hide(message));
         match level {
@@ -85,19 +91,19 @@ impl Journal {
         }
     }
 
-    /// Writes what was refused of the feed's samples.
+    /// Writes a summary of the feed's refused samples.
     pub fn tell_refusals(&self, message: &str) {
         tracing::warn!(target: trace::REFUSALS, feed = self.feed, "{message}");
     }
 }
 
 struct Hiding<'a> {
-    journal: &'a Journal,
+    feed_log: &'a FeedLog,
     text: &'a dyn fmt::Display,
 }
 
 impl fmt::Display for Hiding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.journal.hide(&self.text.to_string()))
+        f.write_str(&self.feed_log.hide(&self.text.to_string()))
     }
 }

@@ -1,7 +1,8 @@
 //! A feed in a process of its own: `tickerd feed-host` with a plugin, or any executable that prints lines.
 
 use std::io::{self, Write};
-use std::process::ChildStdin;
+use std::process::{Child as Process, ChildStdin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,77 +11,71 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::intake::lane_sink::LaneSink;
+use crate::process::exit::Exit;
 use crate::process::plan::Plan;
+use crate::process::stderr_log::StderrLog;
+use crate::process::stdout_reader::StdoutReader;
 use crate::process::warden::Warden;
 use crate::protocol::orders::Order;
 use crate::report::{Failure, Reporter};
 
-use crate::process::ears::Ears;
+/// Orders that wait for the process to read them; more are dropped, and the process misses its deadlines.
+const ORDERS_MAX: usize = 8;
 
-/// Exit status that says "the configuration is wrong" (`sysexits.h`).
-pub const EX_CONFIG: u8 = 78;
-
-/// A running process. Its own process group, so that what it starts ends with it.
-pub struct Child {
+/// A running process. It has a process group of its own, so that what it starts ends with it.
+pub struct FeedProcess {
     pid: u32,
-    /// None once it was reaped, after which the number may belong to someone else.
+    /// None once the process was reaped, after which the number may belong to someone else.
     group: Arc<Mutex<Option<Pid>>>,
     /// None once standard input was closed.
     orders: Mutex<Option<SyncSender<Vec<u8>>>>,
-    ears: Arc<Ears>,
+    stdout: Arc<StdoutReader>,
+    /// True once the process was asked to stop.
+    asked: Arc<AtomicBool>,
 }
 
-impl Child {
-    /// Starts it and its threads. What it says goes to `sink`, what becomes of it to `report`.
+impl FeedProcess {
+    /// Starts the process and its threads. What it says goes to `sink`, what becomes of it to `report`.
     ///
-    /// The process ends with the thread that calls this. For `held`, see [`Child::take_over`].
+    /// The process ends with the thread that calls this. For `held`, see [`FeedProcess::take_over`].
+    ///
+    /// # Errors
+    /// The process, or a thread for it, cannot be started.
     pub fn start(
         plan: Plan,
         sink: Arc<LaneSink>,
         report: Reporter,
         warden: Arc<Warden>,
         held: bool,
-    ) -> Result<Child, Failure> {
-        let mut process = plan.spawn()?;
+    ) -> Result<FeedProcess, Failure> {
+        let process = plan.spawn()?;
         let pid = process.id();
         let group = Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX));
         warden.watch(group);
-        let ears = Arc::new(Ears::new(pid, sink, report, warden, held));
-        let (orders, ordered) = mpsc::sync_channel(8);
-        // The setup is the first of at most eight: this cannot fail.
+        let (orders, ordered) = mpsc::sync_channel(ORDERS_MAX);
+        // The channel is empty: this cannot fail.
         let _ = orders.try_send(plan.setup);
 
-        let (reading, read) = mpsc::sync_channel::<()>(0);
-        let started = (|| -> io::Result<()> {
-            if let Some(stdin) = process.stdin.take() {
-                thread("feed-stdin", move || write_orders(stdin, &ordered))?;
-            }
-            if let Some(stdout) = process.stdout.take() {
-                let (ears, reading) = (ears.clone(), reading.clone());
-                thread("feed-stdout", move || {
-                    ears.listen(stdout);
-                    drop(reading);
-                })?;
-            }
-            if let Some(stderr) = process.stderr.take() {
-                let (ears, reading) = (ears.clone(), reading.clone());
-                thread("feed-stderr", move || {
-                    ears.overhear(stderr);
-                    drop(reading);
-                })?;
-            }
-            Ok(())
-        })();
-        drop(reading);
         let group = Arc::new(Mutex::new(Some(group)));
-        let orders = Mutex::new(Some(orders));
-        let child = Child { pid, group: group.clone(), orders, ears: ears.clone() };
-        let waited =
-            started.and_then(|()| thread("feed-wait", move || ears.await_end(process, &group, &read)));
-        match waited {
+        let asked = Arc::<AtomicBool>::default();
+        let feed_log = sink.feed_log().clone();
+        let stdout = Arc::new(StdoutReader::new(pid, sink, report.clone(), held));
+        let stderr = Arc::new(StderrLog::new(pid, feed_log.clone()));
+        let exit = Exit {
+            pid,
+            group: group.clone(),
+            warden,
+            stdout: stdout.clone(),
+            stderr,
+            feed_log,
+            asked: asked.clone(),
+            report,
+        };
+        let child = FeedProcess { pid, group, orders: Mutex::new(Some(orders)), stdout, asked };
+        match start_threads(process, ordered, exit) {
             Ok(()) => Ok(child),
             Err(e) => {
-                // Without its threads the process could not be heard; its pipes close with this error.
+                // Without its threads nobody would read what the process says; its pipes are closed by now.
                 child.kill();
                 Err(Failure::transient(format!("cannot start a thread for the feed: {e}")))
             }
@@ -93,15 +88,17 @@ impl Child {
         self.order(Order::Poll { poll, deadline_ms });
     }
 
-    /// Lets the poll that runs return.
+    /// Makes the poll that runs return.
     pub fn interrupt(&self) {
         self.order(Order::Interrupt);
     }
 
-    /// Takes what it has said while it was held, and has it begin its work. Its words come behind all that were taken
-    /// before this.
+    /// Takes what the process has said while it was held, and has it begin its work.
+    ///
+    /// Its lines are taken after all those that were taken before this call, so the order of values is kept when the
+    /// process that ran before is gone.
     pub fn take_over(&self) {
-        self.ears.release();
+        self.stdout.release();
         self.order(Order::Go);
     }
 
@@ -113,9 +110,9 @@ impl Child {
         kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
     }
 
-    /// Says stop and closes standard input.
+    /// Orders it to stop, and closes its standard input.
     pub fn stop(&self) {
-        self.ears.expect_end();
+        self.asked.store(true, Ordering::Release);
         self.order(Order::Stop);
         drop(self.orders.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -130,13 +127,13 @@ impl Child {
         self.signal(Signal::SIGKILL);
     }
 
-    /// Whatever it still says is not wanted any more.
+    /// Throws away whatever it still says.
     pub fn forget(&self) {
-        self.ears.forget();
+        self.stdout.forget();
     }
 
     fn order(&self, order: Order) {
-        // Full: it does not read. Its deadlines take care of that.
+        // A full queue means that the process does not read. Its deadlines take care of that.
         if let Some(orders) = &*self.orders.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = orders.try_send(order.line());
         }
@@ -149,12 +146,37 @@ impl Child {
     }
 }
 
+/// Starts a thread for each of the process's streams, and one that waits for its end.
+fn start_threads(mut process: Process, orders: Receiver<Vec<u8>>, exit: Exit) -> io::Result<()> {
+    // Nothing is sent: the channel is disconnected when the last reader drops its end.
+    let (reading, read) = mpsc::sync_channel::<()>(0);
+    if let Some(stdin) = process.stdin.take() {
+        thread("feed-stdin", move || write_orders(stdin, &orders))?;
+    }
+    if let Some(pipe) = process.stdout.take() {
+        let (reader, reading) = (exit.stdout.clone(), reading.clone());
+        thread("feed-stdout", move || {
+            reader.read_to_end(pipe);
+            drop(reading);
+        })?;
+    }
+    if let Some(pipe) = process.stderr.take() {
+        let (reader, reading) = (exit.stderr.clone(), reading.clone());
+        thread("feed-stderr", move || {
+            reader.read_to_end(pipe);
+            drop(reading);
+        })?;
+    }
+    drop(reading);
+    thread("feed-wait", move || exit.wait(process, &read))
+}
+
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.into()).spawn(body).map(drop)
 }
 
 fn write_orders(mut stdin: ChildStdin, orders: &Receiver<Vec<u8>>) {
-    // An error is a process that closed its standard input: it does not care, and nobody else has to.
+    // An error means that the process closed its standard input. It may: no feed has to read orders.
     while let Ok(line) = orders.recv() {
         if stdin.write_all(&line).is_err() {
             return;

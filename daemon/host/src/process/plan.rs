@@ -5,11 +5,12 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use crate::file::sealed::Sealed;
+use crate::process::spawn_lock;
 use crate::report::Failure;
 
 /// Variables a feed's process gets from the daemon's environment, besides `TICKERD_*`: where things are, how to speak,
@@ -104,7 +105,7 @@ impl Plan {
         let spawned = match guest {
             Guest::Library { sealed: Some(sealed), .. } => spawn_with(&mut command, sealed),
             _ => {
-                let _alone = alone();
+                let _starting = spawn_lock::lock();
                 command.spawn()
             }
         };
@@ -119,15 +120,9 @@ impl Plan {
     }
 }
 
-/// Held by whoever starts a process: what one is to inherit, others are not.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Starts a process that has this descriptor as well.
 fn spawn_with(command: &mut Command, sealed: &Sealed) -> io::Result<Child> {
-    let _alone = alone();
+    let _starting = spawn_lock::lock();
     fcntl(sealed, FcntlArg::F_SETFD(FdFlag::empty()))?;
     let spawned = command.spawn();
     fcntl(sealed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;

@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::process::plan::alone;
+use crate::process::spawn_lock;
 
 /// `tickerd feed-warden`: keeps watch until standard input closes.
 pub fn run() -> ExitCode {
@@ -88,7 +88,7 @@ impl State {
             old.wait()?;
         }
         // What another process is to inherit is not for this one.
-        let _alone = alone();
+        let _starting = spawn_lock::lock();
         let mut process = Command::new(program)
             .arg("feed-warden")
             .current_dir("/")

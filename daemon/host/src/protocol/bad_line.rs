@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::log::feed_log::Journal;
+use crate::log::feed_log::FeedLog;
 use crate::log::text::printable;
 use tickerd_model::json::no_number_at;
 
@@ -90,18 +90,18 @@ impl LineError {
 pub struct Shown<'a> {
     line: &'a [u8],
     at: usize,
-    journal: &'a Journal,
+    feed_log: &'a FeedLog,
 }
 
 impl<'a> Shown<'a> {
     /// Of a line that makes no sense.
-    pub fn of(line: &'a [u8], error: &LineError, journal: &'a Journal) -> Shown<'a> {
-        Shown { line, at: error.at(), journal }
+    pub fn of(line: &'a [u8], error: &LineError, feed_log: &'a FeedLog) -> Shown<'a> {
+        Shown { line, at: error.at(), feed_log }
     }
 
     /// Of one that does, from its start.
-    pub fn whole(line: &'a [u8], journal: &'a Journal) -> Shown<'a> {
-        Shown { line, at: 0, journal }
+    pub fn whole(line: &'a [u8], feed_log: &'a FeedLog) -> Shown<'a> {
+        Shown { line, at: 0, feed_log }
     }
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let before = String::from_utf8_lossy(self.line.get(..self.at).unwrap_or_default()).chars().count();
         // Hidden before it is cut, or a part of a value would not be known for one.
-        let text = self.journal.hide(&String::from_utf8_lossy(self.line));
+        let text = self.feed_log.hide(&String::from_utf8_lossy(self.line));
         let text = printable(text.trim());
         let skipped =
             if text.chars().count() > SHOWN_CHARS_MAX { before.saturating_sub(BEFORE_CHARS) } else { 0 };
@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn the_part_around_the_place_is_shown_on_one_line() {
-        let journal = Journal::new("f", &json!({}));
-        let shown = |line: &[u8]| Shown::of(line, &said(line).unwrap_err(), &journal).to_string();
+        let feed_log = FeedLog::new("f", &json!({}));
+        let shown = |line: &[u8]| Shown::of(line, &said(line).unwrap_err(), &feed_log).to_string();
         assert_eq!(shown(b"  debug: \x1b[2Jhello\r"), "debug: \u{fffd}[2Jhello");
         let long = format!("{{\"event\":\"e\",\"data\":[{}NaN{}]}}", "1,".repeat(200), ",2".repeat(200));
         let part = shown(long.as_bytes());
@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn nothing_of_the_configuration_is_shown() {
-        let journal =
-            Journal::new("f", &json!({"a": ["sk_live_0123456789"], "b": {"url": "wss://x.example/y"}}));
+        let feed_log =
+            FeedLog::new("f", &json!({"a": ["sk_live_0123456789"], "b": {"url": "wss://x.example/y"}}));
         let line = br#"got {"a":["sk_live_0123456789"],"b":{"url":"wss://x.example/y"}}"#;
-        for shown in [Shown::of(line, &said(line).unwrap_err(), &journal), Shown::whole(line, &journal)] {
+        for shown in [Shown::of(line, &said(line).unwrap_err(), &feed_log), Shown::whole(line, &feed_log)] {
             let shown = shown.to_string();
             assert!(!shown.contains("sk_live") && !shown.contains("x.example"), "{shown}");
             assert!(shown.starts_with("got {"), "{shown}");

@@ -1,16 +1,17 @@
-//! One life of a feed, from its start to its end: what it was asked, what it owes, and what happens when it does not answer.
+//! One life of a feed, from its start to its end: what it was asked, what it owes, and what happens when it does not
+//! answer. It is given the time, and its owner waits for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use crate::feed::policy::Limits;
+use crate::feed::policy::Policy;
 use crate::feed::running::Running;
 use crate::feed::spec::Spec;
-use crate::intake::activity::Voice;
+use crate::intake::activity::Activity;
 use crate::intake::lane_sink::STARTING;
-use crate::log::feed_log::Journal;
+use crate::log::feed_log::FeedLog;
 use crate::log::figures::{bytes, seconds};
 use crate::log::trace;
 use crate::report::{Failure, Fault, Hello, Mode, Report};
@@ -23,32 +24,38 @@ use tickerd_process::clock;
 /// Time between two looks at how much memory a feed's process has.
 const MEMORY_LOOK: Duration = Duration::from_secs(2);
 
-/// How a life ended: with a failure, or of itself.
+/// How a life ended: `Ok` when it ended of itself.
 pub type End = Result<(), Failure>;
 
-/// See the module. Given `now` everywhere; its owner waits for it.
-pub struct Life<'a> {
+/// A life under way.
+pub struct Life {
     spec: Arc<Spec>,
-    voice: &'a Voice,
-    journal: &'a Journal,
+    activity: Arc<Activity>,
+    feed_log: Arc<FeedLog>,
     running: Running,
+    /// By when it must say hello; none: it need not, or it has.
     hello_by: Option<Instant>,
     polling: Option<Polling>,
     watchdog: Option<Watchdog>,
-    /// By when it should have ended, since its output has.
+    /// By when its process should have ended, since its standard output has.
     mute_until: Option<Instant>,
     memory_look: Instant,
     resident: Option<u64>,
+    /// Its thread was given up, and hangs in this process.
     left_behind: bool,
+    /// Why its thread hangs, which cannot be killed.
     wedged: Option<String>,
     closing: Option<Closing>,
-    /// Another one takes its place: it ends as soon as nothing it was asked for is open.
+    /// True once another is to take its place: it ends as soon as no poll runs.
     retiring: bool,
 }
 
+/// Its end, under way.
 struct Closing {
     step: Step,
+    /// When the next step is due.
     until: Instant,
+    /// Why it is ended; none: someone asked for it.
     why: Option<Failure>,
 }
 
@@ -59,24 +66,24 @@ enum Step {
     Killed,
 }
 
-impl<'a> Life<'a> {
+impl Life {
     /// A life that just began.
     pub fn new(
         spec: Arc<Spec>,
-        voice: &'a Voice,
-        journal: &'a Journal,
+        activity: Arc<Activity>,
+        feed_log: Arc<FeedLog>,
         running: Running,
         now: Instant,
-    ) -> Life<'a> {
-        // A script owes no hello, and may be silent for as long as it likes.
+    ) -> Life {
+        // A script need not say hello, and may be silent for as long as it likes.
         let hello_by = match spec.source {
-            Source::Plugin { .. } => Some(now + spec.limits.hello),
+            Source::Plugin { .. } => Some(now + spec.policy.hello),
             Source::Exec(_) => None,
         };
         Life {
             spec,
-            voice,
-            journal,
+            activity,
+            feed_log,
             running,
             hello_by,
             polling: None,
@@ -91,7 +98,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Begins its end, for another takes its place: a poll that runs is waited for, and no other begins.
+    /// Begins its end, because another takes its place. The poll that runs is waited for, and no other begins.
     pub fn retire(&mut self, now: Instant) {
         self.retiring = true;
         if self.polling.as_ref().is_none_or(Polling::is_idle) {
@@ -99,35 +106,36 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Takes over from one that has ended: it is up, it is not polled sooner than that would have been, and its process
-    /// begins its work.
-    pub fn take_over(&mut self, before: &Life<'_>) {
-        self.voice.hear();
+    /// Takes over from a life that has ended. Its process begins its work, and it is not polled sooner than the other would
+    /// have been.
+    pub fn take_over(&mut self, before: &Life) {
+        self.activity.note_heard();
         self.running.take_over();
         if let (Some(mine), Some(theirs)) = (&mut self.polling, &before.polling) {
             mine.follow(theirs);
         }
     }
 
-    /// Begins the ordered stop: ask, SIGTERM, SIGKILL. `why` unless it was asked for from outside.
+    /// Begins the ordered stop: ask, SIGTERM, SIGKILL. `why` is none when someone asked for it.
     pub fn close(&mut self, now: Instant, why: Option<Failure>) {
         if self.closing.is_none() {
             self.running.stop();
-            self.closing = Some(Closing { step: Step::Asked, until: now + self.limits().stop_grace, why });
+            self.closing = Some(Closing { step: Step::Asked, until: now + self.policy().stop_grace, why });
         }
     }
 
-    /// Ends it at once, without asking.
+    /// Ends it at once, without asking. A process is gone a moment later, and reports that; for a thread, the answer is the
+    /// end.
     pub fn kill(&mut self, now: Instant, why: Option<Failure>) -> Option<End> {
         let why = self.closing.take().and_then(|closing| closing.why).or(why);
         match &self.running {
-            Running::Child(child) => {
-                child.kill();
+            Running::Process(process) => {
+                process.kill();
                 self.closing =
-                    Some(Closing { step: Step::Killed, until: now + self.limits().term_grace, why });
+                    Some(Closing { step: Step::Killed, until: now + self.policy().term_grace, why });
                 None
             }
-            // A thread cannot be ended from outside. It is left behind; it holds no lock of the daemon.
+            // A thread cannot be ended from outside. It is left behind, and holds no lock of the daemon.
             Running::Thread(_) => {
                 self.left_behind = true;
                 let failure = why.unwrap_or_else(|| Failure::fatal("it ended, but does not return"));
@@ -146,10 +154,10 @@ impl<'a> Life<'a> {
                 return None;
             }
             return match (closing.step, &self.running) {
-                (Step::Asked, Running::Child(child)) => {
-                    child.terminate();
+                (Step::Asked, Running::Process(process)) => {
+                    process.terminate();
                     closing.step = Step::Terminated;
-                    closing.until = now + self.spec.limits.term_grace;
+                    closing.until = now + self.spec.policy.term_grace;
                     None
                 }
                 (Step::Killed, _) => {
@@ -163,7 +171,7 @@ impl<'a> Life<'a> {
         }
         if self.hello_by.is_some_and(|by| now >= by) {
             self.hello_by = None;
-            let limit = seconds(self.limits().hello);
+            let limit = seconds(self.policy().hello);
             return self.hang(now, format!("it was not ready within {limit} of its start"));
         }
         if self.mute_until.take_if(|until| now >= *until).is_some() {
@@ -174,7 +182,7 @@ impl<'a> Life<'a> {
         if now >= self.memory_look {
             self.memory_look = now + MEMORY_LOOK;
             self.resident = self.running.resident();
-            if let (Some(used), Some(most)) = (self.resident, self.limits().memory)
+            if let (Some(used), Some(most)) = (self.resident, self.policy().memory)
                 && used > most
             {
                 let text =
@@ -182,13 +190,13 @@ impl<'a> Life<'a> {
                 return self.kill(now, Some(Failure::transient(format!("{text}; killed"))));
             }
         }
-        self.listen(now).or_else(|| self.poll(now))
+        self.check_signs_of_life(now).or_else(|| self.poll(now))
     }
 
     /// Looks for signs of life of a push feed that promised some.
-    fn listen(&mut self, now: Instant) -> Option<End> {
+    fn check_signs_of_life(&mut self, now: Instant) -> Option<End> {
         let watchdog = self.watchdog.as_mut()?;
-        let alive = self.voice.take_alive();
+        let alive = self.activity.take_alive();
         if alive {
             self.wedged = None;
         }
@@ -212,12 +220,12 @@ impl<'a> Life<'a> {
         }
         match polling.due(now)? {
             Due::Poll(count) => {
-                self.voice.take_alive();
+                self.activity.take_alive();
                 self.running.poll(count, polling.deadline());
             }
             Due::Interrupt => {
                 if let Source::Exec(_) = self.spec.source {
-                    polling.doubt(self.voice.take_alive());
+                    polling.doubt(self.activity.take_alive());
                 }
                 self.running.interrupt();
             }
@@ -230,9 +238,9 @@ impl<'a> Life<'a> {
         None
     }
 
-    /// It does not answer: a process is killed, a thread is reported and left alone.
+    /// It does not answer. A process is killed; a thread cannot be, so that is reported, and the thread left alone.
     fn hang(&mut self, now: Instant, text: String) -> Option<End> {
-        if let Running::Child(_) = self.running {
+        if let Running::Process(_) = self.running {
             return self.kill(now, Some(Failure::transient(format!("{text}; killed"))));
         }
         self.wedged =
@@ -240,16 +248,16 @@ impl<'a> Life<'a> {
         None
     }
 
-    /// Takes a report.
-    pub fn hear(&mut self, report: Report, now: Instant) -> Option<End> {
+    /// Takes a report. `Some`: the life is over.
+    pub fn take_report(&mut self, report: Report, now: Instant) -> Option<End> {
         match report {
-            Report::Hello(hello) => self.greet(&hello, now),
+            Report::Hello(hello) => self.take_hello(&hello, now),
             Report::Spoke => {}
             Report::Done { poll, result } => self.done(poll, result, now),
             Report::Fail(failure) => self.close(now, Some(failure)),
             Report::Leaving => self.close(now, None),
             Report::Mute if self.closing.is_none() => {
-                self.mute_until = Some(now + self.limits().stop_grace);
+                self.mute_until = Some(now + self.policy().stop_grace);
             }
             Report::Mute => {}
             Report::Ended(result) => {
@@ -260,16 +268,16 @@ impl<'a> Life<'a> {
         None
     }
 
-    fn greet(&mut self, hello: &Hello, now: Instant) {
+    fn take_hello(&mut self, hello: &Hello, now: Instant) {
         self.hello_by = None;
         self.wedged = None;
-        self.voice.greet(hello);
-        self.voice.hear();
+        self.activity.note_hello(hello);
+        self.activity.note_heard();
         if self.polling.is_some() {
             return;
         }
         if hello.mode != Mode::Poll {
-            let limit = self.limits().heartbeat.filter(|_| hello.beats);
+            let limit = self.policy().heartbeat.filter(|_| hello.beats);
             self.watchdog = limit.map(|limit| Watchdog::new(limit, now));
             return;
         }
@@ -281,29 +289,29 @@ impl<'a> Life<'a> {
         let min = Duration::from_millis(hello.min_poll_ms.into());
         if self.spec.poll.is_some_and(|poll| poll < min) {
             let text = format!("poll is raised to {}, the shortest this plugin allows", seconds(min));
-            self.journal.tell(Level::WARN, None, &text);
+            self.feed_log.tell(Level::WARN, None, &text);
         }
         let period = self.spec.poll.unwrap_or(wish).max(min);
-        self.polling = Some(Polling::new(period, self.spec.interval, self.limits(), now));
+        self.polling = Some(Polling::new(period, self.spec.interval, self.policy(), now));
     }
 
     fn done(&mut self, poll: u64, result: Result<(), Failure>, now: Instant) {
         let Some(polling) = &mut self.polling else { return };
         let Some(began) = polling.returned(poll) else { return };
         self.wedged = None;
-        self.voice.hear();
+        self.activity.note_heard();
         trace::poll(&self.spec.name, poll, now.duration_since(began), &result);
         polling.plan(began, result, now, clock::since_1970());
     }
 
-    /// Polls now, if it waits after a failure.
+    /// Polls now, if the next poll waits because the last one failed.
     pub fn retry(&mut self, now: Instant) {
         if let Some(polling) = self.polling.as_mut().filter(|polling| polling.failure().is_some()) {
             polling.hurry(now);
         }
     }
 
-    /// How long nothing is due.
+    /// How long nothing is due; none: until something is reported.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         let until = |at: Instant| at.saturating_duration_since(now);
         let next = self.next().map(until);
@@ -335,8 +343,7 @@ impl<'a> Life<'a> {
         self.left_behind
     }
 
-    /// How the feed is, and why. Nothing while it ends: that is told once, with all there is to say about it, unless it
-    /// takes long.
+    /// How the feed is, and why. None while it ends: the end is told once, with its reason, unless it takes long.
     pub fn view(&self) -> Option<(FeedState, String)> {
         if self.retiring {
             return None;
@@ -360,12 +367,12 @@ impl<'a> Life<'a> {
         if let Some(text) = self.watchdog.as_ref().and_then(silence_of) {
             return (FeedState::Stale, text);
         }
-        if self.hello_by.is_some() || !self.voice.is_heard() {
+        if self.hello_by.is_some() || !self.activity.is_heard() {
             return (FeedState::Down, STARTING.into());
         }
         match self.failed_poll() {
             Some(failure) => (FeedState::Degraded, failure.message.clone()),
-            None => self.voice.reported().unwrap_or((FeedState::Up, String::new())),
+            None => self.activity.reported().unwrap_or((FeedState::Up, String::new())),
         }
     }
 
@@ -374,7 +381,7 @@ impl<'a> Life<'a> {
         self.wedged.is_some() || self.failed_poll().is_some()
     }
 
-    /// Whether what is wrong with it is its configuration.
+    /// Whether its configuration is what is wrong.
     pub fn blames_the_configuration(&self) -> bool {
         let failure = match &self.closing {
             Some(closing) => closing.why.as_ref(),
@@ -387,13 +394,13 @@ impl<'a> Life<'a> {
         self.polling.as_ref()?.failure()
     }
 
-    /// How often there should be news at least; none of a feed that is not polled.
+    /// How often there should be news at least; none for a feed that is not polled.
     pub fn pace(&self) -> Option<Duration> {
         self.polling.as_ref().map(|polling| polling.period().max(self.spec.interval))
     }
 
-    fn limits(&self) -> &Limits {
-        &self.spec.limits
+    fn policy(&self) -> &Policy {
+        &self.spec.policy
     }
 }
 

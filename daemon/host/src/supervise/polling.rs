@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::feed::policy::Limits;
+use crate::feed::policy::Policy;
 use crate::log::figures::seconds;
 use crate::report::Failure;
 use crate::supervise::pacer::Pacer;
@@ -45,13 +45,13 @@ struct Current {
 
 impl Polling {
     /// Polls every `period` of a feed that is pushed every `interval`, the first now.
-    pub fn new(period: Duration, interval: Duration, limits: &Limits, now: Instant) -> Polling {
-        let deadline_max = limits.poll_deadline_max.max(limits.poll_deadline_min);
+    pub fn new(period: Duration, interval: Duration, policy: &Policy, now: Instant) -> Polling {
+        let deadline_max = policy.poll_deadline_max.max(policy.poll_deadline_min);
         Polling {
             pacer: Pacer::new(period, interval),
             period,
-            deadline: period.clamp(limits.poll_deadline_min, deadline_max),
-            rest_max: limits.restart_max.max(period),
+            deadline: period.clamp(policy.poll_deadline_min, deadline_max),
+            rest_max: policy.restart_max.max(period),
             next: now,
             count: 0,
             current: None,
@@ -172,13 +172,13 @@ mod tests {
 
     fn every_second() -> (Polling, Instant) {
         let now = Instant::now();
-        let limits = Limits {
+        let policy = Policy {
             poll_deadline_min: SECOND * 5,
             poll_deadline_max: SECOND * 10,
             restart_max: SECOND * 6,
-            ..Limits::default()
+            ..Policy::default()
         };
-        (Polling::new(SECOND, SECOND, &limits, now), now)
+        (Polling::new(SECOND, SECOND, &policy, now), now)
     }
 
     #[test]

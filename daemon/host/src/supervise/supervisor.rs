@@ -1,4 +1,4 @@
-//! Keeps one feed alive: starts it, watches it, starts it again after a growing wait, and ends it in order.
+//! The handle on one supervised feed.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,26 +8,22 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::feed::spec::Spec;
-use crate::intake::activity::Voice;
+use crate::intake::activity::Activity;
 use crate::intake::lane_sink::{LaneSink, STARTING};
 use crate::intake::metrics::Metrics;
-use crate::log::allowance::Allowance;
-use crate::log::feed_log::Journal;
+use crate::log::feed_log::FeedLog;
 use crate::report::{Failure, Hello};
-use crate::supervise::overseer::Overseer;
+use crate::supervise::health_notices::{HealthNotices, OnChange};
+use crate::supervise::overseer::{OnHello, Overseer};
 use crate::supervise::reload::{OnReloaded, Requests};
 use crate::supervise::shared::{Event, Shared};
-use crate::{OnChange, OnHello};
 use tickerd_model::digest::Digest;
 use tickerd_model::lane::{FeedState, Health, Lane};
 use tickerd_process::clock::now_unix_ms;
 
-/// Reports that wait for the supervisor. It never waits for who sends them, so they cannot wait for each other.
+/// Reports that wait for the supervisor's thread. That thread never waits for whoever sends them, so the two cannot wait for
+/// each other.
 const REPORTS_MAX: usize = 256;
-/// State changes of one feed that are told at once, and per second for ever: each is a notice to its subscribers.
-const CHANGES_BURST: f64 = 10.0;
-/// See [`CHANGES_BURST`].
-const CHANGES_PER_S: f64 = 1.0;
 /// How long `join` waits for a feed that was killed.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
@@ -37,7 +33,7 @@ pub struct Supervisor {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Starts a feed and keeps it alive until its supervisor is stopped. Never fails: what goes wrong is the feed's health.
+/// Starts a feed and keeps it alive until its supervisor is stopped. Never fails: what goes wrong shows in the feed's health.
 pub fn start(
     spec: Spec,
     lane: Arc<Lane>,
@@ -47,7 +43,7 @@ pub fn start(
 ) -> Supervisor {
     let (events, received) = sync_channel(REPORTS_MAX);
     let (wake, rouse) = (events.clone(), events.clone());
-    let voice = Arc::new(Voice::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
+    let activity = Arc::new(Activity::new(Box::new(move || drop(wake.try_send(Event::Wake)))));
     lane.freshness().on_silence(move || drop(rouse.try_send(Event::Wake)));
     let health = Health { state: FeedState::Down, since: now_unix_ms(), reason: STARTING.into() };
     lane.report(health.clone());
@@ -56,7 +52,7 @@ pub fn start(
     let shared = Arc::new(Shared {
         name: spec.name.clone(),
         health: Mutex::new(health),
-        voice: voice.clone(),
+        activity: activity.clone(),
         failed: AtomicBool::new(false),
         last_end: Mutex::default(),
         stopping: AtomicBool::new(false),
@@ -68,19 +64,16 @@ pub fn start(
         ended: Mutex::new(false),
         on_end: Condvar::new(),
     });
-    let journal = Arc::new(Journal::new(&spec.name, &spec.config));
-    let sink =
-        LaneSink::new(&spec.name, spec.topics_max, lane.clone(), metrics.clone(), journal.clone(), voice);
+    let feed_log = Arc::new(FeedLog::new(&spec.name, &spec.config));
+    let sink = Arc::new(LaneSink::new(spec.topics_max, lane.clone(), metrics.clone(), feed_log, activity));
+    let notices = HealthNotices::new(shared.clone(), lane.clone(), metrics.clone(), sink.clone(), on_change);
     let overseer = Overseer {
         shared: shared.clone(),
         lane,
         metrics,
-        journal,
-        sink: Arc::new(sink),
-        on_change,
+        sink,
         on_hello: Arc::new(on_hello),
-        told: (false, false),
-        changes: Allowance::new(CHANGES_BURST, CHANGES_PER_S, Instant::now()),
+        notices,
         left_behind: false,
         lives: 0,
     };
@@ -88,7 +81,7 @@ pub fn start(
     let thread = std::thread::Builder::new().name(name).spawn(move || overseer.run(&spec, &received));
     if let Err(e) = &thread {
         tracing::error!(feed = shared.name, "cannot start a thread for the feed: {e}");
-        shared.failed.store(true, Ordering::Release);
+        shared.note_failure();
         shared.end();
     }
     Supervisor { shared, thread: Mutex::new(thread.ok()) }
@@ -100,47 +93,47 @@ impl Supervisor {
         &self.shared.name
     }
 
-    /// How it is now.
+    /// How the feed is now.
     pub fn health(&self) -> Health {
         self.shared.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether a sample of it was ever accepted.
+    /// Whether a sample of the feed was ever accepted.
     pub fn has_spoken(&self) -> bool {
-        self.shared.voice.has_spoken()
+        self.shared.activity.has_spoken()
     }
 
-    /// Whether it ever failed: did not start, ended, hung, or a poll went wrong.
+    /// Whether the feed ever failed: it did not start, it ended, it hung, or a poll went wrong.
     pub fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
     }
 
-    /// What waits to be tried again is tried now: a feed that is down, or a poll that failed.
+    /// Tries now what waits to be tried again: a feed that is down, or a poll that failed.
     pub fn retry(&self) {
         self.shared.retrying.store(true, Ordering::Release);
         let _ = self.shared.events.try_send(Event::Wake);
     }
 
-    /// Has its file read again, and a new process of it take over from the one that runs, without a gap in what
-    /// subscribers get; see [`crate::supervise::swap`]. Unless `always`, only when the file's bytes are not those that run.
+    /// Reads the feed's file again, and has a new process take over from the one that runs. Subscribers get everything that
+    /// both say, in order. Unless `always`, nothing happens when the file's bytes are those that run.
     pub fn reload(&self, always: bool, answer: OnReloaded) {
         self.shared.reloads.push(always, answer);
         let _ = self.shared.events.try_send(Event::Wake);
     }
 
-    /// The file of what runs, or ran last, and the SHA-256 of its bytes where they are known.
+    /// The file of what runs, or ran last, and the SHA-256 of its bytes, if that is known.
     pub fn runs(&self) -> Option<(PathBuf, Option<Digest>)> {
         self.shared.runs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How its last life ended, if one has; without an error when it ended of itself. What it said is taken by then.
+    /// How the last life ended, if one has; `Ok` when it ended of itself. All that it said is taken by then.
     pub fn last_end(&self) -> Option<Result<(), Failure>> {
         self.shared.last_end.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What it said last of who it is; there before its first sample, if it says it at all.
+    /// The feed's newest hello. If the feed says hello at all, it is here before its first sample.
     pub fn hello(&self) -> Option<Hello> {
-        self.shared.voice.hello()
+        self.shared.activity.hello()
     }
 
     /// Begins the ordered stop and returns at once.
@@ -161,7 +154,7 @@ impl Supervisor {
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // It has ended, or is about to; a panic in it has been printed already.
+            // The thread is over, or about to be. A panic in it has been printed already.
             let _ = thread.join();
         }
     }

@@ -1,12 +1,15 @@
-//! A new process of a feed beside the old one, until it takes its place. Nothing that either says is lost, doubled or put
-//! out of order, and subscribers are told nothing.
+//! A new process of a feed beside the old one, until it takes the old one's place. Nothing that either says is lost, doubled
+//! or put out of order, and subscribers are told nothing.
 //!
-//! The file is read and judged on a thread of its own. The new process is then started and gets ready: a library is loaded
-//! and its instance created, and there it is held; a program cannot be held and begins at once, but what it says waits.
-//! Once it is ready the old one is asked to end, after the poll that runs, and given its usual time for that. When it is
-//! gone and everything that it said is taken, the new one begins. So a library never works twice at the same time: a source
-//! that allows one connection sees one, and no trade comes twice. The price is a pause as long as the old one takes to end.
-//! Until the old one is asked to end, whatever goes wrong costs the new one alone.
+//! 1. The file is read and judged, on a thread of its own.
+//! 2. The new process is started and gets ready. A library is loaded and its instance created, and there it is held. A
+//!    program cannot be held and begins at once, but what it says waits.
+//! 3. The old process is asked to end, after the poll that runs, and given its usual time for that.
+//! 4. When the old process is gone and everything that it said is taken, the new one begins.
+//!
+//! So a library never works twice at the same time: a source that allows one connection sees one, and no trade comes twice.
+//! The price is a pause as long as the old process takes to end. Until step 3, whatever goes wrong costs the new process
+//! alone.
 
 use std::time::{Duration, Instant};
 
@@ -18,56 +21,57 @@ use crate::report::{Failure, Hello, Report, Reporter};
 use crate::supervise::reload::{Reloaded, Request};
 use tickerd_config::{Isolation, Source};
 
-/// Reports of a new process that are kept until it takes over; only its end matters.
+/// Reports of a new process that are kept until it takes over. More are dropped: of those, only its end matters.
 const LATER_MAX: usize = 8;
 
-/// See the module.
+/// One swap under way.
 pub struct Swap {
     life: u64,
     report: Reporter,
     request: Option<Request>,
     step: Step,
     hello_within: Duration,
-    /// It came to nothing before it began.
+    /// Why it failed before it began, until that is told.
     failed: Option<String>,
 }
 
 enum Step {
-    /// The file is looked at.
+    /// The file is read and judged.
     Looking,
-    /// The new process gets ready, at this time at the latest.
-    Starting(Heir, Instant),
-    /// The old process ends.
-    Parting(Heir),
+    /// The new process gets ready, by this time at the latest.
+    Starting(Successor, Instant),
+    /// The old process was asked to end.
+    EndingOld(Successor),
 }
 
-/// The process that is to take over.
-pub struct Heir {
+/// The new process, which is to take over.
+pub struct Successor {
     /// The number of its life.
     pub life: u64,
     /// What runs.
     pub running: Running,
-    /// Of which file.
+    /// The file that it runs.
     pub admitted: Admitted,
-    /// What it said it is.
+    /// Its hello, if it said one.
     pub hello: Option<Hello>,
-    /// What became of it since.
+    /// Its reports since it was ready.
     pub later: Vec<Report>,
 }
 
 /// What the supervisor is to do next.
 #[derive(Debug)]
-pub enum Turn {
+pub enum NextStep {
     /// Nothing.
     Wait,
     /// Ask the old process to end.
-    Part,
-    /// Nothing will come of it, for this reason.
-    Over(Reloaded),
+    EndOld,
+    /// Give the swap up, with this answer.
+    GiveUp(Reloaded),
 }
 
 impl Swap {
-    /// Begins to look at the file of `spec`; `tell` gets what there is. The new life has this number, and reports there.
+    /// Begins to look at the file of `spec`; `tell` gets the result. The new life has the number `life`, and reports to
+    /// `report`.
     pub fn begin(
         spec: &Spec,
         (life, report): (u64, Reporter),
@@ -76,13 +80,13 @@ impl Swap {
     ) -> Swap {
         let theirs = spec.clone();
         let looking =
-            std::thread::Builder::new().name("feed-door".into()).spawn(move || tell(admit(&theirs)));
+            std::thread::Builder::new().name("feed-admission".into()).spawn(move || tell(admit(&theirs)));
         let mut swap = Swap {
             life,
             report,
             request: Some(request),
             step: Step::Looking,
-            hello_within: spec.limits.hello,
+            hello_within: spec.policy.hello,
             failed: None,
         };
         swap.failed = looking.err().map(|error| format!("cannot start a thread to read its file: {error}"));
@@ -94,96 +98,97 @@ impl Swap {
         self.life
     }
 
-    /// The file was looked at, while `runs` is what runs; `start` starts a process of it.
+    /// The file was looked at, with this result. `runs` is what runs; `start` starts a process of the new file.
     pub fn looked(
         &mut self,
         looked: Result<Admitted, Failure>,
         runs: &Admitted,
         start: impl FnOnce(&Admitted, Reporter) -> Result<Running, Failure>,
         now: Instant,
-    ) -> Turn {
+    ) -> NextStep {
         let mut admitted = match looked {
             Ok(admitted) => admitted,
-            Err(failure) => return Turn::Over(Reloaded::Failed(failure.message)),
+            Err(failure) => return NextStep::GiveUp(Reloaded::Failed(failure.message)),
         };
         let same = admitted.plugin == runs.plugin && admitted.digest == runs.digest;
         if same && self.request.as_ref().is_some_and(|request| !request.always) {
-            return Turn::Over(Reloaded::Unchanged);
+            return NextStep::GiveUp(Reloaded::Unchanged);
         }
         if matches!(admitted.source, Source::Plugin { isolation: Isolation::InProcess, .. }) {
             let why = "it runs inside tickerd, and code that was loaded there never leaves; restart tickerd, or use \
                        isolation = \"process\"";
-            return Turn::Over(Reloaded::RestartNeeded(why.into()));
+            return NextStep::GiveUp(Reloaded::RestartNeeded(why.into()));
         }
         match start(&admitted, self.report.clone()) {
             Ok(running) => {
                 admitted.sealed = None;
-                let heir = Heir { life: self.life, running, admitted, hello: None, later: Vec::new() };
-                self.step = Step::Starting(heir, now + self.hello_within);
-                Turn::Wait
+                let successor =
+                    Successor { life: self.life, running, admitted, hello: None, later: Vec::new() };
+                self.step = Step::Starting(successor, now + self.hello_within);
+                NextStep::Wait
             }
-            Err(failure) => Turn::Over(Reloaded::Failed(failure.message)),
+            Err(failure) => NextStep::GiveUp(Reloaded::Failed(failure.message)),
         }
     }
 
-    /// A report of the new process.
-    pub fn hear(&mut self, report: Report) -> Turn {
+    /// Takes a report of the new process.
+    pub fn take_report(&mut self, report: Report) -> NextStep {
         match &mut self.step {
-            Step::Looking => Turn::Wait,
-            Step::Starting(heir, _) => match report {
+            Step::Looking => NextStep::Wait,
+            Step::Starting(successor, _) => match report {
                 Report::Hello(hello) => {
-                    heir.hello = Some(hello);
-                    self.part()
+                    successor.hello = Some(hello);
+                    self.end_old()
                 }
-                Report::Spoke if matches!(heir.admitted.source, Source::Exec(_)) => self.part(),
+                Report::Spoke if matches!(successor.admitted.source, Source::Exec(_)) => self.end_old(),
                 Report::Fail(failure) | Report::Ended(Err(failure)) => {
-                    Turn::Over(Reloaded::Failed(failure.message))
+                    NextStep::GiveUp(Reloaded::Failed(failure.message))
                 }
                 Report::Ended(Ok(())) => {
-                    Turn::Over(Reloaded::Failed("the new process ended before it was ready".into()))
+                    NextStep::GiveUp(Reloaded::Failed("the new process ended before it was ready".into()))
                 }
-                _ => Turn::Wait,
+                _ => NextStep::Wait,
             },
-            Step::Parting(heir) => {
+            Step::EndingOld(successor) => {
                 match report {
-                    Report::Hello(hello) => heir.hello = Some(hello),
-                    report if heir.later.len() < LATER_MAX => heir.later.push(report),
+                    Report::Hello(hello) => successor.hello = Some(hello),
+                    report if successor.later.len() < LATER_MAX => successor.later.push(report),
                     _ => {}
                 }
-                Turn::Wait
+                NextStep::Wait
             }
         }
     }
 
-    fn part(&mut self) -> Turn {
+    fn end_old(&mut self) -> NextStep {
         let step = std::mem::replace(&mut self.step, Step::Looking);
-        if let Step::Starting(heir, _) | Step::Parting(heir) = step {
-            self.step = Step::Parting(heir);
+        if let Step::Starting(successor, _) | Step::EndingOld(successor) = step {
+            self.step = Step::EndingOld(successor);
         }
-        Turn::Part
+        NextStep::EndOld
     }
 
-    /// What is due at `now`.
-    pub fn act(&mut self, now: Instant) -> Turn {
+    /// Does what is due at `now`.
+    pub fn act(&mut self, now: Instant) -> NextStep {
         if let Some(why) = self.failed.take() {
-            return Turn::Over(Reloaded::Failed(why));
+            return NextStep::GiveUp(Reloaded::Failed(why));
         }
         match &self.step {
-            Step::Starting(heir, by) if now >= *by => match heir.admitted.source {
+            Step::Starting(successor, by) if now >= *by => match successor.admitted.source {
                 Source::Plugin { .. } => {
                     let limit = seconds(self.hello_within);
-                    Turn::Over(Reloaded::Failed(format!(
+                    NextStep::GiveUp(Reloaded::Failed(format!(
                         "the new process was not ready within {limit} of its start"
                     )))
                 }
-                // A program owes no word. It has not failed in all this time, and that has to do.
-                Source::Exec(_) => self.part(),
+                // A program need not say anything. That it has not failed in all this time has to do.
+                Source::Exec(_) => self.end_old(),
             },
-            _ => Turn::Wait,
+            _ => NextStep::Wait,
         }
     }
 
-    /// How long nothing is due.
+    /// How long nothing is due; none: until something is told.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         match &self.step {
             Step::Starting(_, by) => Some(by.saturating_duration_since(now)),
@@ -191,17 +196,17 @@ impl Swap {
         }
     }
 
-    /// Tells what became of it, once.
+    /// Answers the request, once.
     pub fn answer(&mut self, reloaded: Reloaded) {
         if let Some(request) = self.request.take() {
             request.answer(reloaded);
         }
     }
 
-    /// The old process has ended: who takes over, if it was to end for that.
-    pub fn heir(&mut self) -> Option<Heir> {
+    /// The old process has ended. Answers the process that takes over, if the old one was asked to end for it.
+    pub fn successor(&mut self) -> Option<Successor> {
         match std::mem::replace(&mut self.step, Step::Looking) {
-            Step::Parting(heir) => Some(heir),
+            Step::EndingOld(successor) => Some(successor),
             step => {
                 self.step = step;
                 None
@@ -212,8 +217,8 @@ impl Swap {
 
 impl Drop for Swap {
     fn drop(&mut self) {
-        if let Step::Starting(heir, _) | Step::Parting(heir) = &self.step {
-            heir.running.kill();
+        if let Step::Starting(successor, _) | Step::EndingOld(successor) = &self.step {
+            successor.running.kill();
         }
     }
 }

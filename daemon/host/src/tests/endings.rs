@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::{Bench, SOON, process, quick, scratch, shell};
-use crate::{Limits, Spec};
+use crate::{Policy, Spec};
 use tickerd_model::lane::FeedState;
 
 fn fails_soon(spec: Spec) -> Spec {
-    let limits = Limits { failures: 3, failed_retry: Duration::from_millis(50), ..quick() };
-    Spec { limits, ..spec }
+    let policy = Policy { failures: 3, failed_retry: Duration::from_millis(50), ..quick() };
+    Spec { policy, ..spec }
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_feed_that_says_something_in_each_life_does_not_fail() {
 #[test]
 fn a_retry_ends_every_wait() {
     let never = Duration::from_secs(86_400);
-    let limits = Limits {
+    let policy = Policy {
         restart_first: never,
         restart_max: never,
         failed_retry: never,
@@ -44,7 +44,7 @@ fn a_retry_ends_every_wait() {
             r#"if [ -e {0} ]; then echo '{{"event":"quote","data":1}}'; exec cat; fi; touch {0}; {end}"#,
             mark.display()
         );
-        let mut bench = Bench::start(Spec { limits: Limits { failures, ..limits }, ..shell(&script) });
+        let mut bench = Bench::start(Spec { policy: Policy { failures, ..policy }, ..shell(&script) });
         bench.until_state(FeedState::Down, "again in");
         bench.supervisor().retry();
         bench.until_values(1);
@@ -91,8 +91,8 @@ fn a_program_may_close_its_input_and_needs_no_error_output() {
 fn a_process_that_takes_too_much_memory_is_started_anew() {
     let script = r#"echo '{"event":"quote","data":1}'; exec awk 'BEGIN { s = "x"; while (length(s) < 64 * 1024 * 1024) s = s s;
         while ((getline line) > 0) {} }'"#;
-    let limits = Limits { memory: Some(32 * 1024 * 1024), ..quick() };
-    let mut bench = Bench::start(Spec { limits, ..shell(script) });
+    let policy = Policy { memory: Some(32 * 1024 * 1024), ..quick() };
+    let mut bench = Bench::start(Spec { policy, ..shell(script) });
     bench.until_state(FeedState::Down, "of memory, more than memory_max = 32 MiB; killed; starts again");
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::plugin::{in_child, in_process, plugin};
 use super::{Bench, SOON, quick, scratch, shell};
-use crate::{Limits, Spec};
+use crate::{Policy, Spec};
 use tickerd_model::lane::FeedState;
 
 const HANGING: &str = r#"
@@ -23,9 +23,9 @@ fn patient(spec: Spec) -> Spec {
 }
 
 fn with_limit(spec: Spec, limit: Duration) -> Spec {
-    let limits =
-        Limits { poll_deadline_min: limit, poll_deadline_max: limit, heartbeat: Some(limit), ..quick() };
-    Spec { limits, ..spec }
+    let policy =
+        Policy { poll_deadline_min: limit, poll_deadline_max: limit, heartbeat: Some(limit), ..quick() };
+    Spec { policy, ..spec }
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_silent_library_child_is_killed_at_the_hello_deadline() {
         (in_child(path.clone()), "it was not ready within 300 ms of its start; killed"),
         (in_process(path), "wedged: it was not ready within 300 ms"),
     ] {
-        spec.limits.hello = Duration::from_millis(300);
+        spec.policy.hello = Duration::from_millis(300);
         Bench::start(spec).until_state(FeedState::Down, says);
     }
 }

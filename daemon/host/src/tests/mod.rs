@@ -162,13 +162,13 @@ impl Bench {
     }
 }
 
-fn quick() -> Limits {
-    Limits {
+fn quick() -> Policy {
+    Policy {
         restart_first: Duration::from_millis(20),
         restart_max: Duration::from_millis(100),
         stop_grace: Duration::from_millis(300),
         term_grace: Duration::from_millis(300),
-        ..Limits::default()
+        ..Policy::default()
     }
 }
 
@@ -184,7 +184,7 @@ pub(super) fn spec(source: Source) -> Spec {
         working_dir: std::env::temp_dir(),
         program: stand_in::program(),
         warden: Arc::new(Warden::new(stand_in::program())),
-        limits: quick(),
+        policy: quick(),
     }
 }
 

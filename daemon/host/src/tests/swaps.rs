@@ -7,7 +7,7 @@ use super::plugin::{in_child, in_process};
 use super::process::until_gone;
 use super::replaceable::{POLLING, PUSHING, Replaceable, version};
 use super::{Bench, SOON, quick};
-use crate::{Limits, Reloaded, Spec};
+use crate::{Policy, Reloaded, Spec};
 use tickerd_model::lane::FeedState;
 
 fn quickly_polled(path: PathBuf) -> Spec {
@@ -99,7 +99,7 @@ fn one_that_never_gets_ready_is_ended() {
     let file = Replaceable::new(&version(POLLING, "one"));
     let hello = Duration::from_secs(4);
     let spec = quickly_polled(file.path.clone());
-    let mut bench = Bench::start(Spec { limits: Limits { hello, ..quick() }, ..spec });
+    let mut bench = Bench::start(Spec { policy: Policy { hello, ..quick() }, ..spec });
     bench.until_values(1);
     file.replace(
         "static st slow(const host *h, const char *c, size_t n, feed **out) { for (;;) pause(); }

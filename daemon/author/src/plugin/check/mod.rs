@@ -2,7 +2,7 @@
 //!
 //! A test is a value ([`test::Test`]) with an id that is kept for ever. The suite starts this executable anew for each, with
 //! a time limit, so that a crash or a hang is the verdict of one test and ends no other. Inside, a plugin meets the daemon's
-//! own host and runner, with another [`Face`](tickerd_host::Face) where a test wants one.
+//! own host and runner, with another [`HostProfile`](tickerd_host::HostProfile) where a test wants one.
 
 mod arbitrary;
 mod library;

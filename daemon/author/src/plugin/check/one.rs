@@ -14,7 +14,7 @@ use super::subject::Subject;
 use super::test::{self, Test};
 use super::traces;
 use super::verdict::Verdict;
-use tickerd_host::cage;
+use tickerd_host::confinement;
 use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 
 /// What the process is told on its standard input.
@@ -38,7 +38,7 @@ pub fn run(parent: u32) -> ExitCode {
 }
 
 fn obey(parent: u32) -> io::Result<ExitCode> {
-    cage::enter(parent)?;
+    confinement::enter(parent)?;
     let mut text = String::new();
     io::stdin().lock().read_to_string(&mut text)?;
     dup2_stdin(File::open("/dev/null")?)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::recorder::Recorder;
 use super::subject::Subject;
 use super::verdict::{Verdict, failed, skipped};
-use tickerd_host::{Beyond, Clock, Face, Failure, Fault, Hello, Job, Mode, Report, Runner};
+use tickerd_host::{Failure, Fault, Hello, HostProfile, Job, Mode, Report, Runner, TableTail, VirtualClock};
 
 /// From its start until a feed must be ready, as in the daemon.
 pub const READY: Duration = Duration::from_secs(10);
@@ -39,34 +39,34 @@ pub struct Session {
 }
 
 /// A plain host, on which sleeping takes no time.
-pub fn hurried() -> Face {
-    Face { clock: Some(Arc::new(Clock::default())), ..Face::default() }
+pub fn hurried() -> HostProfile {
+    HostProfile { clock: Some(Arc::new(VirtualClock::default())), ..HostProfile::default() }
 }
 
 /// The host of ABI 1.0 and nothing more.
-pub fn minimal() -> Face {
-    Face { beyond: Beyond::Poison, ..Face::default() }
+pub fn minimal() -> HostProfile {
+    HostProfile { tail: TableTail::Poison, ..HostProfile::default() }
 }
 
 /// The host of a later tickerd.
-pub fn future() -> Face {
-    Face { beyond: Beyond::Tomorrow, minors_ahead: 41, ..Face::default() }
+pub fn future() -> HostProfile {
+    HostProfile { tail: TableTail::Tomorrow, minors_ahead: 41, ..HostProfile::default() }
 }
 
 impl Session {
     /// Begins a life with the subject's configuration.
-    pub fn start(subject: &Subject, face: Face) -> Result<Session, Verdict> {
-        Session::start_as(NAME, subject, face)
+    pub fn start(subject: &Subject, profile: HostProfile) -> Result<Session, Verdict> {
+        Session::start_as(NAME, subject, profile)
     }
 
     /// Under another name.
-    pub fn start_as(name: &str, subject: &Subject, face: Face) -> Result<Session, Verdict> {
+    pub fn start_as(name: &str, subject: &Subject, profile: HostProfile) -> Result<Session, Verdict> {
         let sink = Arc::new(Recorder::new(name));
-        let broken_texts = face.broken_texts.clone();
+        let broken_texts = profile.broken_texts.clone();
         let (told, reports) = mpsc::channel();
-        let job = Job { path: subject.path.clone(), name: name.into(), config: subject.config.to_string() };
+        let job = Job { profile, ..Job::new(&subject.path, name, subject.config.to_string()) };
         let report = Arc::new(move |report| drop(told.send(report)));
-        let runner = Runner::start_as(face, job, sink.clone(), report)
+        let runner = Runner::start(job, sink.clone(), report)
             .map_err(|e| skipped(format!("no thread can be started for it: {e}")))?;
         Ok(Session { runner, reports, sink, broken_texts, polls: 0, ended: None, mute: Vec::new() })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tickerd_host::cstate;
+use tickerd_host::c_state;
 
 /// How long what is ending may take to be gone from /proc.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -97,10 +97,10 @@ impl State {
         environment.sort();
         let folder = std::env::current_dir().map_or_else(|e| e.to_string(), |dir| dir.display().to_string());
         State(BTreeMap::from([
-            ("signal handlers", cstate::signal_handlers()),
+            ("signal handlers", c_state::signal_handlers()),
             ("the working directory", folder),
             ("the umask", line("Umask:")),
-            ("the locale", cstate::locale()),
+            ("the locale", c_state::locale()),
             ("the environment", environment.join("\n")),
         ]))
     }

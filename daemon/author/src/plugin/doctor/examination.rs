@@ -14,7 +14,7 @@ use crate::plugin::describe;
 use crate::plugin::facts::{About, Facts, RunsAs};
 use tickerd_config::{Feed, Source};
 use tickerd_host::{
-    Plugin, PluginInfo, Rehearsed, Schema, Spec, Violation, Warden, find_plugin, in_a_line, rehearse, trust,
+    DryRun, Plugin, PluginInfo, Schema, Spec, Violation, Warden, dry_run, find_plugin, in_a_line, trust,
 };
 
 /// How far an examination goes.
@@ -74,7 +74,7 @@ impl Examination {
         }
         match depth {
             Depth::Plugin => {}
-            Depth::Ready => examination.rehearse(feed),
+            Depth::Ready => examination.dry_run(feed),
             Depth::Life(practice) => examination.live(feed, info.as_ref(), practice),
         }
         examination
@@ -259,7 +259,7 @@ impl Examination {
     }
 
     /// Gets it ready, without any of its work.
-    fn rehearse(&mut self, feed: &Feed) {
+    fn dry_run(&mut self, feed: &Feed) {
         if !self.ok {
             return self.skip("ready");
         }
@@ -268,17 +268,17 @@ impl Examination {
             Err(e) => return self.step("ready", Outcome::Problem, format!("it cannot be started: {e}"), ""),
         };
         let spec = Spec::new(feed, &program, &Arc::new(Warden::new(program.clone())));
-        match rehearse(&spec) {
-            Rehearsed::Ready => self.step("ready", Outcome::Ok, "", ""),
-            Rehearsed::NotBegun => {
+        match dry_run(&spec) {
+            DryRun::Ready => self.step("ready", Outcome::Ok, "", ""),
+            DryRun::NotBegun => {
                 let what = "a program: its own configuration is looked at only when it runs";
                 self.step("ready", Outcome::Skipped, what, "`tickerd plugin doctor` runs it");
             }
-            Rehearsed::Failed(failure) => {
+            DryRun::Failed(failure) => {
                 let remedy = of_failure(&failure, feed);
                 self.step("ready", Outcome::Problem, failure.message, remedy);
             }
-            Rehearsed::Later(failure) => self.step("ready", Outcome::Note, failure.message, ""),
+            DryRun::Later(failure) => self.step("ready", Outcome::Note, failure.message, ""),
         }
     }
 

@@ -7,7 +7,7 @@ use super::super::subject::Subject;
 use super::super::test::Test;
 use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
 use super::LOAD;
-use tickerd_host::{Face, Failure, Fault, FeedTypeInfo, Schema, describe, in_a_line};
+use tickerd_host::{Failure, Fault, FeedTypeInfo, HostProfile, Schema, describe, in_a_line};
 
 pub const TESTS: &[Test] = &[
     Test::new("create", "It can be created, with the configuration given or with none.", create)
@@ -43,7 +43,7 @@ fn create(subject: &Subject) -> Tested {
             )));
         }
     }
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     match session.created()? {
         Ok(_) => session.stop().map(|()| String::new()),
         Err(failure) if subject.configured => Err(failed(
@@ -102,7 +102,8 @@ fn slips(kind: &FeedTypeInfo, good: &Value) -> Vec<Slip> {
 /// What `create` says to this configuration when nothing has looked at it before.
 fn said_to(subject: &Subject, config: &Value) -> Result<(Result<(), Failure>, Vec<String>), Verdict> {
     let subject = Subject { config: config.clone(), ..subject.clone() };
-    let mut session = Session::start(&subject, Face { config_unchecked: true, ..Face::default() })?;
+    let mut session =
+        Session::start(&subject, HostProfile { config_unchecked: true, ..HostProfile::default() })?;
     let created = session.created()?.map(drop);
     if created.is_ok() {
         session.stop()?;
@@ -153,7 +154,7 @@ fn error_text(subject: &Subject) -> Tested {
             return Err(failed(format!("{what}: {mute}"), remedy));
         }
     }
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     if let Ok(hello) = session.created()? {
         failures += u64::from(session.live(&hello, 2)?.is_some());
         session.stop()?;

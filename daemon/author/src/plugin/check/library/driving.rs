@@ -8,7 +8,7 @@ use super::super::test::Test;
 use super::super::verdict::{Tested, failed, passed, skipped};
 use super::CREATE;
 use super::configuration::feed_type;
-use tickerd_host::{Face, Mode};
+use tickerd_host::{HostProfile, Mode};
 
 /// Polls that must keep their deadline.
 const POLLS: u64 = 5;
@@ -37,7 +37,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 fn poll_deadline(subject: &Subject) -> Tested {
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     let hello = session.ready()?;
     if hello.mode != Mode::Poll {
         return Err(skipped("it is a push feed"));
@@ -58,7 +58,7 @@ fn poll_deadline(subject: &Subject) -> Tested {
 }
 
 fn signs_of_life(subject: &Subject) -> Tested {
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     let hello = session.ready()?;
     if hello.mode != Mode::Push {
         return Err(skipped("it is a poll feed; see `poll-deadline`"));
@@ -94,7 +94,7 @@ fn interrupt(subject: &Subject) -> Tested {
     if !feed_type(subject)?.interrupts {
         return Err(skipped("it has no interrupt; blocked calls of its are waited for"));
     }
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     let hello = session.ready()?;
     let called = |session: &Session| {
         session.interrupt();
@@ -137,11 +137,11 @@ fn interrupt(subject: &Subject) -> Tested {
 
 fn stop(subject: &Subject) -> Tested {
     // Before its first call.
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     session.ready()?;
     session.stop()?;
     // In the middle of a call.
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     let hello = session.ready()?;
     if hello.mode == Mode::Poll {
         session.order_poll();
@@ -152,7 +152,7 @@ fn stop(subject: &Subject) -> Tested {
     let mut longest = start.elapsed();
     if hello.mode == Mode::Poll {
         // Between two.
-        let mut session = Session::start(subject, Face::default())?;
+        let mut session = Session::start(subject, HostProfile::default())?;
         session.ready()?;
         drop(session.poll()?);
         let start = Instant::now();

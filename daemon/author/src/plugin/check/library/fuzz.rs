@@ -13,7 +13,7 @@ use super::super::test::{FUZZED, Test};
 use super::super::verdict::{Tested, failed};
 use super::LOAD;
 use super::configuration::feed_type;
-use tickerd_host::{Face, Fault};
+use tickerd_host::{Fault, HostProfile};
 
 pub const TESTS: &[Test] =
     &[Test::new(FUZZED, "No configuration crashes it, whatever is in it.", fuzzed_config).needs(LOAD)];
@@ -33,7 +33,8 @@ fn fuzzed_config(subject: &Subject) -> Tested {
         // If it crashes, this is the last line that it leaves.
         eprintln!("create gets, with --seed {seed} --fuzz 1: {shown}");
         let case = Subject { config, ..subject.clone() };
-        let mut session = Session::start(&case, Face { config_unchecked: true, ..Face::default() })?;
+        let mut session =
+            Session::start(&case, HostProfile { config_unchecked: true, ..HostProfile::default() })?;
         let again = |what: String| {
             failed(
                 format!("{what}; with --seed {seed} --fuzz 1 it does so again, for {shown}"),

@@ -11,7 +11,7 @@ use super::super::subject::Subject;
 use super::super::test::Test;
 use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
 use super::CREATE;
-use tickerd_host::{Answer, Clock, Face, Failure, Hello, Mode};
+use tickerd_host::{EmitAnswer, Failure, Hello, HostProfile, Mode, VirtualClock};
 
 /// Statuses that this tickerd does not know: one that means "carry on", one that means "not now".
 const UNKNOWN_GOOD: TkrStatus = 77;
@@ -53,9 +53,13 @@ pub const TESTS: &[Test] = &[
         .needs(CREATE),
 ];
 
-/// A life on a host with this face; the failure it ended with, if any.
-fn life_on(subject: &Subject, face: Face, polls: u64) -> Result<(Session, Option<Failure>), Verdict> {
-    let mut session = Session::start(subject, face)?;
+/// A life on a host with this profile; the failure it ended with, if any.
+fn life_on(
+    subject: &Subject,
+    profile: HostProfile,
+    polls: u64,
+) -> Result<(Session, Option<Failure>), Verdict> {
+    let mut session = Session::start(subject, profile)?;
     let hello = session.ready()?;
     let failure = session.live(&hello, polls)?;
     session.stop()?;
@@ -80,8 +84,8 @@ fn minimal_host(subject: &Subject) -> Tested {
 }
 
 fn future_host(subject: &Subject) -> Tested {
-    let answer: Answer = Arc::new(|status| if status >= 0 { UNKNOWN_GOOD } else { status });
-    let (_, failure) = life_on(subject, Face { answer: Some(answer), ..future() }, 3)?;
+    let answer: EmitAnswer = Arc::new(|status| if status >= 0 { UNKNOWN_GOOD } else { status });
+    let (_, failure) = life_on(subject, HostProfile { answer: Some(answer), ..future() }, 3)?;
     if let Some(failure) = failure
         && on_a_plain_host(subject)?
     {
@@ -91,8 +95,8 @@ fn future_host(subject: &Subject) -> Tested {
         ));
     }
     // How it takes this is its own affair, as long as it lives.
-    let answer: Answer = Arc::new(|status| if status >= 0 { UNKNOWN_BAD } else { status });
-    life_on(subject, Face { answer: Some(answer), ..future() }, 3)?;
+    let answer: EmitAnswer = Arc::new(|status| if status >= 0 { UNKNOWN_BAD } else { status });
+    life_on(subject, HostProfile { answer: Some(answer), ..future() }, 3)?;
     passed()
 }
 
@@ -117,19 +121,20 @@ fn emit_invalid(subject: &Subject) -> Tested {
     Ok(failure.map(|failure| format!("it answers with {}", told(&failure))).unwrap_or_default())
 }
 
-fn answering(status: TkrStatus) -> Face {
-    let answer: Answer = Arc::new(move |truth| if truth >= 0 { status } else { truth });
-    Face { answer: Some(answer), ..hurried() }
+fn answering(status: TkrStatus) -> HostProfile {
+    let answer: EmitAnswer = Arc::new(move |truth| if truth >= 0 { status } else { truth });
+    HostProfile { answer: Some(answer), ..hurried() }
 }
 
 fn emit_stopping(subject: &Subject) -> Tested {
     let (emitted, first) = mpsc::channel();
     let emitted = Mutex::new(emitted);
-    let answer: Answer = Arc::new(move |_| {
+    let answer: EmitAnswer = Arc::new(move |_| {
         let _ = emitted.lock().unwrap_or_else(PoisonError::into_inner).send(());
         TKR_ERR_STOPPING
     });
-    let mut session = Session::start(subject, Face { answer: Some(answer), ..Face::default() })?;
+    let mut session =
+        Session::start(subject, HostProfile { answer: Some(answer), ..HostProfile::default() })?;
     if session.ready()?.mode == Mode::Poll {
         session.order_poll();
     }
@@ -143,19 +148,20 @@ fn emit_stopping(subject: &Subject) -> Tested {
 
 fn slow_host(subject: &Subject) -> Tested {
     let slowed = AtomicU64::new(0);
-    let answer: Answer = Arc::new(move |status| {
+    let answer: EmitAnswer = Arc::new(move |status| {
         if slowed.fetch_add(1, Ordering::Relaxed) < SLOW_MAX {
             std::thread::sleep(SLOW);
         }
         status
     });
-    life_on(subject, Face { answer: Some(answer), ..Face::default() }, 2)?;
+    life_on(subject, HostProfile { answer: Some(answer), ..HostProfile::default() }, 2)?;
     passed()
 }
 
 fn clock_jump(subject: &Subject) -> Tested {
-    let clock = Arc::new(Clock::default());
-    let mut session = Session::start(subject, Face { clock: Some(clock.clone()), ..Face::default() })?;
+    let clock = Arc::new(VirtualClock::default());
+    let mut session =
+        Session::start(subject, HostProfile { clock: Some(clock.clone()), ..HostProfile::default() })?;
     let hello = session.ready()?;
     let usual = heard_for_a_while(&mut session, &hello)?;
     for (by, how) in [(FORWARD_MS, "6 hours forward"), (BACK_MS, "an hour back")] {

@@ -9,7 +9,7 @@ use super::super::test::Test;
 use super::super::traces::{self, State};
 use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
 use super::CREATE;
-use tickerd_host::{Face, cstate, describe};
+use tickerd_host::{HostProfile, c_state, describe};
 
 /// Lives of the memory test, and those before, in which allocators find their size.
 const LIVES: u64 = 100;
@@ -84,7 +84,7 @@ fn descriptors(subject: &Subject) -> Tested {
 
 fn memory(subject: &Subject) -> Tested {
     let life = || {
-        let mut session = Session::start(subject, Face::default())?;
+        let mut session = Session::start(subject, HostProfile::default())?;
         session.ready()?;
         session.stop()
     };
@@ -115,7 +115,7 @@ fn memory(subject: &Subject) -> Tested {
 
 fn stdout(subject: &Subject) -> Tested {
     live(subject)?;
-    cstate::flush_stdio();
+    c_state::flush_stdio();
     let printed =
         output::printed().map_err(|e| skipped(format!("standard output cannot be watched: {e}")))?;
     if printed.is_empty() {
