@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "tools for authors, which serve nobody")]
 
+mod on_signal;
 pub mod plugin;
 pub mod record;
 mod setting;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::describe;
 use super::facts::{Facts, RunsAs};
-use super::{describe, find};
+use super::find::find;
 use tickerd_host::elf::Names;
 use tickerd_host::{FeedTypeInfo, Mode, Plugin, PluginInfo, printable};
 use tickerd_process::exit::EXIT_FAILED;

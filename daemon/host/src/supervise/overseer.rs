@@ -114,13 +114,13 @@ impl Overseer {
         loop {
             let now = Instant::now();
             if let Some(end) = stage.ended.take() {
-                match self.successor_after(stage.swap.take(), &end) {
-                    Some((successor, swap)) => self.hand_over(spec, &mut stage, successor, swap, now),
-                    None => {
-                        self.left_behind = stage.current.is_left_behind();
-                        return end;
-                    }
-                }
+                let Some((successor, mut swap)) = self.successor_after(stage.swap.take(), &end) else {
+                    self.left_behind = stage.current.is_left_behind();
+                    return end;
+                };
+                let later = self.hand_over(spec, &mut stage, successor, now);
+                swap.answer(self.took_over(&stage.admitted));
+                stage.ended = later.into_iter().find_map(|report| stage.current.take_report(report, now));
                 continue;
             }
             if let Some(end) = self.obey(spec, &mut stage, now) {
@@ -161,8 +161,8 @@ impl Overseer {
         Life::new(spec, self.shared.activity.clone(), self.feed_log().clone(), running, now)
     }
 
-    /// The life that ran has ended; its successor takes its place.
-    fn hand_over(&self, spec: &Spec, stage: &mut Stage, successor: Successor, mut swap: Swap, now: Instant) {
+    /// The life that ran has ended; its successor takes its place. Answers what the successor reported since it was ready.
+    fn hand_over(&self, spec: &Spec, stage: &mut Stage, successor: Successor, now: Instant) -> Vec<Report> {
         let Successor { life, running, admitted, hello, later } = successor;
         stage.number = life;
         self.shared.activity.begin_life();
@@ -175,8 +175,7 @@ impl Overseer {
         next.take_over(&stage.current);
         stage.current = next;
         stage.admitted = admitted;
-        swap.answer(self.took_over(&stage.admitted));
-        stage.ended = later.into_iter().find_map(|report| stage.current.take_report(report, now));
+        later
     }
 
     /// Does what others asked for since the last look. `Some`: the feed was to be killed, and this is its end.

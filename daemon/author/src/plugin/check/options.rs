@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tickerd_sdk::secrets::without_quotations;
 
-use super::subject::{Fuzz, Subject, millis};
-use super::test::{self, Test};
-use crate::plugin::run::not_toml;
+use crate::plugin::check::catalogue;
+use crate::plugin::check::subject::{Fuzz, Subject, millis};
+use crate::plugin::check::test::Test;
+use crate::plugin::config_file::not_toml;
 use crate::setting;
 use tickerd_host::Plugin;
 
@@ -107,7 +108,7 @@ impl CheckArgs {
             setting::set(&mut config, key, value.clone());
             configured = true;
         }
-        let all = test::all(program);
+        let all = catalogue::all(program);
         let known = |id: &String| {
             if all.iter().any(|test| test.id == id) {
                 return Ok(());
@@ -117,7 +118,7 @@ impl CheckArgs {
                 ids.iter().max_by(|a, b| strsim::jaro_winkler(id, a).total_cmp(&strsim::jaro_winkler(id, b)));
             let near = near.filter(|near| strsim::jaro_winkler(id, near) > 0.8);
             // An id of the other kind is no mistake: one file may serve both.
-            if test::all(!program).iter().any(|test| test.id == id) {
+            if catalogue::all(!program).iter().any(|test| test.id == id) {
                 return Ok(());
             }
             Err(match near {

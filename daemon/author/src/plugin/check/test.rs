@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use super::subject::Subject;
-use super::verdict::Tested;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::verdict::Tested;
 
 /// Longest a test may take; most take milliseconds on a good plugin.
 pub const LIMIT: Duration = Duration::from_secs(45);
 
-/// The test that takes as long as it is told to.
+/// Id of the test that loads the plugin; all others need it.
+pub const LOAD: &str = "load";
+/// Id of the test that makes an instance; all that need one need it.
+pub const CREATE: &str = "create";
+/// Id of the test that takes as long as it is told to.
 pub const FUZZED: &str = "fuzzed-config";
 
 /// See the module. Ids are kept for ever: `plugin-check.toml` files name them.
@@ -47,34 +51,5 @@ impl Test {
     pub const fn within_s(mut self, seconds: u64) -> Test {
         self.limit = Duration::from_secs(seconds);
         self
-    }
-}
-
-/// All tests for a kind of plugin, in the order in which they are told.
-pub fn all(program: bool) -> Vec<&'static Test> {
-    let groups = if program { super::program::GROUPS } else { super::library::GROUPS };
-    groups.iter().flat_map(|group| group.iter()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_kebab_case_told_once_and_need_what_comes_before() {
-        for program in [false, true] {
-            let tests = all(program);
-            for (at, test) in tests.iter().enumerate() {
-                assert!(
-                    test.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
-                    "{}",
-                    test.id
-                );
-                let before: Vec<&str> = tests.iter().take(at).map(|test| test.id).collect();
-                assert!(!before.contains(&test.id), "{} twice", test.id);
-                assert!(test.needs.is_none_or(|needs| before.contains(&needs)), "{}", test.id);
-                assert!(test.limit <= LIMIT && test.holds.ends_with('.'), "{}", test.id);
-            }
-        }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Practice;
 use super::finding::{find_program, not_found, remedy_of};
 use super::life::{Sign, first_sign};
+use super::observer::Observer;
 use super::remedy::{of_failure, of_load};
 use super::step::{Outcome, Step};
 use crate::plugin::describe;
@@ -25,7 +25,7 @@ pub enum Depth<'p> {
     /// Until it is ready to work, and not a step further.
     Ready,
     /// A short life: it works, and is watched.
-    Life(&'p Practice),
+    Life(&'p Observer),
 }
 
 /// All steps of one feed.
@@ -75,7 +75,7 @@ impl Examination {
         match depth {
             Depth::Plugin => {}
             Depth::Ready => examination.dry_run(feed),
-            Depth::Life(practice) => examination.live(feed, info.as_ref(), practice),
+            Depth::Life(observer) => examination.live(feed, info.as_ref(), observer),
         }
         examination
     }
@@ -282,12 +282,12 @@ impl Examination {
         }
     }
 
-    fn live(&mut self, feed: &Feed, info: Option<&PluginInfo>, practice: &Practice) {
+    fn live(&mut self, feed: &Feed, info: Option<&PluginInfo>, observer: &Observer) {
         if !self.ok {
             self.skip("ready");
             return self.skip("first sample");
         }
-        let first = match first_sign(feed, info.is_none(), practice) {
+        let first = match first_sign(feed, info.is_none(), observer) {
             Ok(first) => first,
             Err(e) => return self.step("ready", Outcome::Problem, format!("it cannot be started: {e}"), ""),
         };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Practice;
-use crate::plugin::ear::Heard;
+use super::observer::Observer;
+use crate::plugin::log_listener::FeedEvent;
 use crate::solo::Solo;
 use tickerd_config::Feed;
 use tickerd_host::{Failure, Mode, Spec, Warden, printable};
@@ -59,18 +59,18 @@ pub struct First {
 }
 
 /// Starts the feed, waits for its first sample, and ends it in order.
-pub fn first_sign(feed: &Feed, is_program: bool, practice: &Practice) -> io::Result<First> {
+pub fn first_sign(feed: &Feed, is_program: bool, observer: &Observer) -> io::Result<First> {
     let program = std::env::current_exe()?;
     let spec = Spec::new(feed, &program, &Arc::new(Warden::new(program.clone())));
     let started = Instant::now();
-    let solo = Solo::start(spec, &practice.bell);
+    let solo = Solo::start(spec, &observer.bell);
     let mut hello: Option<Instant> = None;
     let mut sample: Option<(Instant, String)> = None;
     let (mut log, mut refused, mut polls) = (Vec::new(), None, 0);
     // What an earlier feed left.
-    practice.ear.take();
+    observer.log.take();
     let sign = loop {
-        practice.bell.wait(LOOK);
+        observer.bell.wait(LOOK);
         let (now, failure, is_over) = (Instant::now(), solo.failure(), solo.is_over());
         hello = hello.or_else(|| solo.hello().map(|_| now));
         for entry in solo.drain().entries {
@@ -78,15 +78,15 @@ pub fn first_sign(feed: &Feed, is_program: bool, practice: &Practice) -> io::Res
                 sample = Some((now, format!("{} of {}", tick.topic.kind(), tick.topic.name())));
             }
         }
-        for (_, heard) in practice.ear.take().0 {
+        for (_, heard) in observer.log.take().0 {
             match heard {
-                Heard::Refused { code, why, .. } => drop(refused.get_or_insert(format!("{code}: {why}"))),
-                Heard::Log { text, .. } => {
+                FeedEvent::Refused { code, why, .. } => drop(refused.get_or_insert(format!("{code}: {why}"))),
+                FeedEvent::Log { text, .. } => {
                     log.extend(text.lines().map(printable));
                     log.drain(..log.len().saturating_sub(LOG_LINES_MAX));
                 }
-                Heard::Poll { .. } => polls += 1,
-                Heard::State { .. } => {}
+                FeedEvent::Poll { .. } => polls += 1,
+                FeedEvent::State { .. } => {}
             }
         }
         if let Some(failure) = failure {
@@ -113,7 +113,7 @@ pub fn first_sign(feed: &Feed, is_program: bool, practice: &Practice) -> io::Res
         {
             break Sign::Steady;
         }
-        if practice.asked.load(Ordering::Acquire) {
+        if observer.asked.load(Ordering::Acquire) {
             break Sign::Interrupted;
         }
         if sample.is_some() {

@@ -3,6 +3,7 @@
 //! The projects are the SDK's examples (`plugins-sdk/examples`), renamed. What they need of tickerd, the header or the whole
 //! SDK, is written into them, so that neither a checkout nor a network is needed to begin.
 
+mod language;
 mod manifest;
 mod name;
 mod project;
@@ -12,11 +13,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use language::Language;
 use name::Name;
 use project::Project;
 use templates::Template;
+use tickerd_host::Mode;
 use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 
 /// `tickerd plugin new`
@@ -37,49 +40,6 @@ pub struct NewArgs {
     /// The feed's name: the first segment of its topics, and what its file is called.
     #[arg(value_name = "NAME")]
     name: String,
-}
-
-/// What a feed can be written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Language {
-    Rust,
-    C,
-    Cpp,
-    Go,
-    Python,
-    Node,
-    Sh,
-}
-
-/// Who begins: tickerd, or the feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Poll,
-    Push,
-}
-
-impl Language {
-    /// Its name as people write it, and the tool its project is built or run with, with where that comes from.
-    fn tool(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Language::Rust => ("Rust", "cargo", "https://rustup.rs"),
-            Language::C => ("C", "cc", "Debian: apt install gcc"),
-            Language::Cpp => ("C++", "c++", "Debian: apt install g++"),
-            Language::Go => ("Go", "go", "Debian: apt install golang-go"),
-            Language::Python => ("Python", "python3", "Debian: apt install python3"),
-            Language::Node => ("JavaScript", "node", "Debian: apt install nodejs"),
-            Language::Sh => ("shell", "awk", "Debian: apt install mawk"),
-        }
-    }
-}
-
-impl Mode {
-    fn word(self) -> &'static str {
-        match self {
-            Mode::Poll => "poll",
-            Mode::Push => "push",
-        }
-    }
 }
 
 /// Writes the project and tells what to do next.
@@ -118,7 +78,7 @@ fn next(template: &Template, name: &Name, folder: &Path, path: Option<&std::ffi:
         "{} is a {} feed in {language}, in {}\n\nNext:\n  cd {}\n  make\n  make run\nand open http://127.0.0.1:8425/ in a \
          browser.\n\nThen: make test, make check, and README.md.\n",
         name.as_str(),
-        template.mode.word(),
+        template.mode.as_str(),
         folder.display(),
         quoted(folder)
     );

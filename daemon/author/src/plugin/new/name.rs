@@ -1,6 +1,6 @@
 //! The name of a feed to be: what every language and file it goes into can take.
 
-use super::Language;
+use super::language::Language;
 use super::manifest;
 
 /// Longest name: room for `lib…so` and a topic's other segments.

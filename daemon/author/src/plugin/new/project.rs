@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::language::Language;
+use super::manifest;
 use super::name::Name;
 use super::templates::{COMMON, File, GUIDE, HEADER, SDK, Template};
-use super::{Language, manifest};
 
 /// Where the SDK is in a project; in an example it is two folders up.
 const SDK_FOLDER: &str = "sdk";
@@ -133,8 +134,8 @@ fn standing_alone(guide: &str, header: bool, source: bool) -> String {
 mod tests {
     use clap::ValueEnum;
 
-    use super::super::Mode;
     use super::*;
+    use tickerd_host::Mode;
 
     fn project(language: Language, mode: Option<Mode>) -> Project {
         Project::of(&Template::of(language, mode), &Name::new("north-sea", language).unwrap())
@@ -164,10 +165,10 @@ mod tests {
                     let left = text.replace("org.example", "").contains("example") || text.contains("../..");
                     assert!(!left, "{language:?} {mode:?}: {shown}:\n{text}");
                 }
-                let said = format!("\"mode\":\"{}\"", mode.word()).replace('"', "");
+                let said = format!("\"mode\":\"{}\"", mode.as_str()).replace('"', "");
                 let says = |text: &str| text.replace(['"', ' '], "").replace('=', ":").contains(&said);
                 let abi = if mode == Mode::Poll { "TKR_MODE_POLL" } else { "TKR_MODE_PUSH" };
-                let rust = format!("export!({}:", mode.word());
+                let rust = format!("export!({}:", mode.as_str());
                 let own = files.iter().filter(|(path, _)| !path.starts_with("sdk"));
                 assert!(
                     own.into_iter().any(|(_, text)| says(text) || text.contains(abi) || text.contains(&rust)),

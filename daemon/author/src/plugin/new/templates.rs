@@ -1,7 +1,8 @@
 //! The examples of the SDK as the executable carries them. Listed by name, so that what lands in a folder by accident is
 //! written into nobody's project.
 
-use super::{Language, Mode};
+use super::language::Language;
+use tickerd_host::Mode;
 
 /// A file: its path in the project, and its text.
 #[derive(Debug, Clone, Copy)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::super::ear::Heard;
-use super::Printer;
+use super::printer::Printer;
 use super::sum::Figures;
+use crate::plugin::log_listener::FeedEvent;
 use tickerd_host::{Hello, LINE_FOLLOWS, Mode, printable};
 use tickerd_model::tick::Tick;
 
@@ -145,13 +145,13 @@ impl Printer for Screen {
         self.aside(at, DIM, "ended", topic)
     }
 
-    fn heard(&mut self, at: Duration, heard: &Heard) -> io::Result<()> {
-        match heard {
-            Heard::State { level, text } => {
+    fn event(&mut self, at: Duration, event: &FeedEvent) -> io::Result<()> {
+        match event {
+            FeedEvent::State { level, text } => {
                 let colour = if *level <= Level::WARN { RED } else { GREEN };
                 self.aside(at, colour, "state", text)
             }
-            Heard::Log { level, pid, text } => {
+            FeedEvent::Log { level, pid, text } => {
                 let (colour, word) = match *level {
                     Level::ERROR => (RED, "error"),
                     Level::WARN => (YELLOW, "warn"),
@@ -166,12 +166,12 @@ impl Printer for Screen {
                 }
                 Ok(())
             }
-            Heard::Refused { code, why, count } => {
+            FeedEvent::Refused { code, why, count } => {
                 let Some(times) = self.times(code, why, *count) else { return Ok(()) };
                 let times = if times > 1 { format!(" ({times} times so far)") } else { String::new() };
                 self.aside(at, RED, "refused", &format!("{code}: {why}{times}"))
             }
-            Heard::Poll { poll, took, error } => {
+            FeedEvent::Poll { poll, took, error } => {
                 let took = format!("{:.1} ms", took.as_secs_f64() * 1e3);
                 if error.is_empty() {
                     self.aside(at, DIM, "poll", &format!("{poll} took {took}"))

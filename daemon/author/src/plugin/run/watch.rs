@@ -14,7 +14,8 @@ use std::sync::mpsc::{self, Receiver};
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
-use crate::plugin::{describe, find};
+use crate::plugin::describe;
+use crate::plugin::find::find;
 use tickerd_host::Plugin;
 use tickerd_process::Bell;
 

@@ -5,7 +5,8 @@ use object::elf;
 use object::read::ReadRef;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
 
-use super::{DYNAMIC_MAX, ENTRY, Elf, Glibc, NAMES_MAX, Names, read_head};
+use super::contents::{ENTRY, Elf, Glibc, NAMES_MAX, Names};
+use super::headers::{DYNAMIC_MAX, read_head};
 use crate::file::meta;
 use crate::log::text::printable;
 

@@ -1,3 +1,4 @@
+use super::contents::NAMES_MAX;
 use super::*;
 
 use proptest::prelude::*;

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::session::{Session, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::LOAD;
+use crate::plugin::check::instruments::session::{Session, told};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{LOAD, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{Failure, Fault, FeedTypeInfo, HostProfile, Schema, describe, in_a_line};
 
 pub const TESTS: &[Test] = &[

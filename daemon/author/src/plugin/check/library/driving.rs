@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::session::{POLL, STOP, Session, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, failed, passed, skipped};
-use super::CREATE;
-use super::configuration::feed_type;
+use crate::plugin::check::instruments::session::{POLL, STOP, Session, told};
+use crate::plugin::check::library::configuration::feed_type;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, failed, passed, skipped};
 use tickerd_host::{HostProfile, Mode};
 
 /// Polls that must keep their deadline.

@@ -6,13 +6,12 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use super::super::arbitrary::Arbitrary;
-use super::super::session::{Session, told};
-use super::super::subject::Subject;
-use super::super::test::{FUZZED, Test};
-use super::super::verdict::{Tested, failed};
-use super::LOAD;
-use super::configuration::feed_type;
+use crate::plugin::check::instruments::arbitrary::Arbitrary;
+use crate::plugin::check::instruments::session::{Session, told};
+use crate::plugin::check::library::configuration::feed_type;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{FUZZED, LOAD, Test};
+use crate::plugin::check::verdict::{Tested, failed};
 use tickerd_host::{Fault, HostProfile};
 
 pub const TESTS: &[Test] =

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use tickerd_sdk::abi::{TKR_DROPPED, TKR_ERR_INVALID, TKR_ERR_STOPPING, TkrStatus};
 
-use super::super::session::{POLL, Session, future, hurried, minimal, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
+use crate::plugin::check::instruments::session::{POLL, Session, future, hurried, minimal, told};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{EmitAnswer, Failure, Hello, HostProfile, Mode, VirtualClock};
 
 /// Statuses that this tickerd does not know: one that means "carry on", one that means "not now".

@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use object::{Object, ObjectSymbol};
 
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::traces;
-use super::super::verdict::{Tested, failed, passed};
-use super::LOAD;
+use crate::plugin::check::instruments::traces;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{LOAD, Test};
+use crate::plugin::check::verdict::{Tested, failed, passed};
 use tickerd_host::describe;
 
 /// What asking for the metadata should take, at most; told, but no reason to fail.

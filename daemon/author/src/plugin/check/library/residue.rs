@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::output;
-use super::super::session::{Session, hurried};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::traces::{self, State};
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
+use crate::plugin::check::instruments::output;
+use crate::plugin::check::instruments::session::{Session, hurried};
+use crate::plugin::check::instruments::traces::{self, State};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{HostProfile, c_state, describe};
 
 /// Lives of the memory test, and those before, in which allocators find their size.

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::recorder::Kept;
-use super::super::session::{Session, hurried, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
-use super::configuration::feed_type;
+use crate::plugin::check::instruments::recorder::Kept;
+use crate::plugin::check::instruments::session::{Session, hurried, told};
+use crate::plugin::check::library::configuration::feed_type;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{FeedTypeInfo, Mode, Schema, in_a_line, prefix};
 
 /// Polls that may be without a sample before it is said to have none.

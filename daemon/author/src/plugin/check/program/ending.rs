@@ -8,12 +8,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::traces;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
-use super::life::{GRACE, Life};
+use crate::plugin::check::instruments::traces;
+use crate::plugin::check::program::life::{GRACE, Life};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 
 /// How long it has run when it is stopped.
 const BEGUN: Duration = Duration::from_secs(2);

@@ -12,9 +12,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::super::recorder::{Kept, Recorder};
-use super::super::subject::Subject;
-use super::super::verdict::{Outcome, Verdict, failed, skipped};
+use crate::plugin::check::instruments::recorder::{Kept, Recorder};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::verdict::{Outcome, Verdict, failed, skipped};
 use tickerd_host::{
     EX_CONFIG, Failure, Guest, Hello, Item, LINE_BYTES_MAX, Order, Plan, Said, Setup, Sink, Splitter,
     printable, said,
@@ -50,7 +50,7 @@ pub struct Words {
 }
 
 /// What the threads that read share with the test.
-struct Ears {
+struct Listener {
     recorder: Recorder,
     words: Mutex<Words>,
     changed: Condvar,
@@ -62,7 +62,7 @@ pub struct Life {
     group: Pid,
     /// None once its standard input was closed.
     orders: Option<Sender<Vec<u8>>>,
-    ears: Arc<Ears>,
+    listener: Arc<Listener>,
     ended: Option<ExitStatus>,
     polls: u64,
 }
@@ -88,19 +88,19 @@ impl Life {
         };
         let mut child = plan.spawn().map_err(|failure| cannot(&failure.message))?;
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        let ears = Arc::new(Ears {
+        let listener = Arc::new(Listener {
             recorder: Recorder::new(name),
             words: Mutex::default(),
             changed: Condvar::new(),
         });
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         if let Some(stdout) = stdout {
-            let ears = ears.clone();
-            std::thread::spawn(move || ears.listen(stdout));
+            let listener = listener.clone();
+            std::thread::spawn(move || listener.listen(stdout));
         }
         if let Some(stderr) = stderr {
-            let ears = ears.clone();
-            std::thread::spawn(move || ears.overhear(stderr));
+            let listener = listener.clone();
+            std::thread::spawn(move || listener.overhear(stderr));
         }
         let (orders, ordered) = mpsc::channel::<Vec<u8>>();
         if let Some(mut stdin) = stdin {
@@ -109,7 +109,7 @@ impl Life {
                 move || while ordered.recv().is_ok_and(|line| stdin.write_all(&line).is_ok()) {},
             );
         }
-        let life = Life { child, group, orders: Some(orders), ears, ended: None, polls: 0 };
+        let life = Life { child, group, orders: Some(orders), listener, ended: None, polls: 0 };
         life.write(plan.setup);
         Ok(life)
     }
@@ -128,12 +128,12 @@ impl Life {
 
     /// What it said besides its samples.
     pub fn words(&self) -> MutexGuard<'_, Words> {
-        self.ears.words.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listener.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its samples.
     pub fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.ears.recorder.kept()
+        self.listener.recorder.kept()
     }
 
     /// Waits until it is so of what it said, it ended, or the time is up; whether it is so.
@@ -146,7 +146,7 @@ impl Life {
             if so || words.mute || left.is_zero() {
                 return so;
             }
-            drop(self.ears.changed.wait_timeout(words, left).unwrap_or_else(PoisonError::into_inner));
+            drop(self.listener.changed.wait_timeout(words, left).unwrap_or_else(PoisonError::into_inner));
         }
     }
 
@@ -213,7 +213,7 @@ impl Life {
     pub fn leave(&mut self) {
         self.orders = None;
         self.words().mute = true;
-        self.ears.changed.notify_all();
+        self.listener.changed.notify_all();
     }
 
     /// SIGTERM to it and all that it started in its group.
@@ -259,7 +259,7 @@ impl Drop for Life {
     }
 }
 
-impl Ears {
+impl Listener {
     fn words(&self) -> MutexGuard<'_, Words> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }

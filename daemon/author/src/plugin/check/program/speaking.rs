@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::session::{POLL, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
-use super::life::{Life, excuse, faults};
-use super::starting::hello;
+use crate::plugin::check::instruments::session::{POLL, told};
+use crate::plugin::check::program::life::{Life, excuse, faults};
+use crate::plugin::check::program::starting::hello;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::Mode;
 
 /// How long a first sample is waited for, and how long it is then listened to.
@@ -34,7 +33,8 @@ pub const TESTS: &[Test] = &[
 
 /// Lets it speak, polling it if it wants that.
 fn speak(life: &mut Life) {
-    let spoken = |words: &super::life::Words, kept: &super::super::recorder::Kept| {
+    let spoken = |words: &crate::plugin::check::program::life::Words,
+                  kept: &crate::plugin::check::instruments::recorder::Kept| {
         kept.accepted > 0 || words.bad_lines > 0 || !kept.refused.is_empty()
     };
     life.wait(FIRST, |words, kept| words.hello.is_some() || spoken(words, kept));

@@ -6,14 +6,13 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use serde_json::{Map, Value, json};
 
-use super::super::arbitrary::Arbitrary;
-use super::super::rules;
-use super::super::session::told;
-use super::super::subject::Subject;
-use super::super::test::{FUZZED, Test};
-use super::super::verdict::{Outcome, Tested, Verdict, failed, passed, skipped};
-use super::life::Life;
-use super::{CREATE, LOAD};
+use crate::plugin::check::instruments::arbitrary::Arbitrary;
+use crate::plugin::check::instruments::rules;
+use crate::plugin::check::instruments::session::told;
+use crate::plugin::check::program::life::Life;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, FUZZED, LOAD, Test};
+use crate::plugin::check::verdict::{Outcome, Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{Failure, Fault, Hello, Mode};
 
 /// How long a first line is waited for: interpreters and machines that are busy take their time.

@@ -9,17 +9,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, dup2_stdin};
 use serde::{Deserialize, Serialize};
 
-use super::output;
-use super::subject::Subject;
-use super::test::{self, Test};
-use super::traces;
-use super::verdict::Verdict;
+use crate::plugin::check::catalogue;
+use crate::plugin::check::instruments::output;
+use crate::plugin::check::instruments::traces;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::Test;
+use crate::plugin::check::verdict::Verdict;
 use tickerd_host::confinement;
 use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 
 /// What the process is told on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
+pub struct TestOrder {
     /// Which test.
     pub id: String,
     /// Of what.
@@ -42,12 +43,13 @@ fn obey(parent: u32) -> io::Result<ExitCode> {
     let mut text = String::new();
     io::stdin().lock().read_to_string(&mut text)?;
     dup2_stdin(File::open("/dev/null")?)?;
-    let Ok(order) = serde_json::from_str::<Order>(&text) else {
+    let Ok(order) = serde_json::from_str::<TestOrder>(&text) else {
         eprintln!("tickerd plugin check starts this itself");
         return Ok(ExitCode::from(EXIT_USAGE));
     };
     let mut answer = output::move_aside()?;
-    let Some(test) = test::all(order.subject.program).into_iter().find(|test| test.id == order.id) else {
+    let Some(test) = catalogue::all(order.subject.program).into_iter().find(|test| test.id == order.id)
+    else {
         return Err(io::Error::other(format!("there is no test {}", order.id)));
     };
     // What a plugin starts and leaves becomes a child of this, and does not stay.

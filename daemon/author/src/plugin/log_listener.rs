@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 4096;
 
 /// One thing said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum FeedEvent {
     /// Its state changed.
     State { level: Level, text: String },
     /// A line of its log, or of tickerd's about it.
@@ -34,27 +34,27 @@ pub enum Heard {
 }
 
 /// The end of who shows it.
-pub struct Ear {
-    heard: Receiver<(Instant, Heard)>,
+pub struct LogListener {
+    heard: Receiver<(Instant, FeedEvent)>,
     missed: Arc<AtomicU64>,
 }
 
-impl Ear {
+impl LogListener {
     /// Listens to all that this process logs, in place of the log on standard error. Rings at each.
     ///
     /// # Errors
     /// What is wrong with `TICKERD_LOG`.
-    pub fn open(bell: Arc<Bell>) -> Result<Ear, String> {
+    pub fn open(bell: Arc<Bell>) -> Result<LogListener, String> {
         let (tell, heard) = sync_channel(WAITING_MAX);
         let missed = Arc::new(AtomicU64::new(0));
-        let layer = Listener { tell, missed: missed.clone(), bell };
+        let layer = EventLayer { tell, missed: missed.clone(), bell };
         let filter = filter(std::env::var("TICKERD_LOG").ok().as_deref())?;
         tracing_subscriber::registry().with(layer.with_filter(all_of_it(filter))).init();
-        Ok(Ear { heard, missed })
+        Ok(LogListener { heard, missed })
     }
 
     /// What was said since the last time, and how much of it was too much.
-    pub fn take(&self) -> (Vec<(Instant, Heard)>, u64) {
+    pub fn take(&self) -> (Vec<(Instant, FeedEvent)>, u64) {
         (self.heard.try_iter().collect(), self.missed.swap(0, Ordering::Relaxed))
     }
 }
@@ -65,26 +65,26 @@ fn all_of_it(filter: Targets) -> Targets {
     of_the_feed.with_target(trace::REFUSAL, LevelFilter::TRACE).with_target(trace::REFUSALS, LevelFilter::OFF)
 }
 
-struct Listener {
-    tell: SyncSender<(Instant, Heard)>,
+struct EventLayer {
+    tell: SyncSender<(Instant, FeedEvent)>,
     missed: Arc<AtomicU64>,
     bell: Arc<Bell>,
 }
 
-impl<S: Subscriber> Layer<S> for Listener {
+impl<S: Subscriber> Layer<S> for EventLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let level = *event.metadata().level();
         let heard = match event.metadata().target() {
-            trace::POLL => Heard::Poll {
+            trace::POLL => FeedEvent::Poll {
                 poll: fields.poll,
                 took: Duration::from_micros(fields.took_us),
                 error: fields.error,
             },
-            trace::REFUSAL => Heard::Refused { code: fields.code, why: fields.why, count: fields.count },
-            trace::STATE => Heard::State { level, text: fields.text },
-            _ => Heard::Log { level, pid: fields.pid, text: fields.text + &fields.others },
+            trace::REFUSAL => FeedEvent::Refused { code: fields.code, why: fields.why, count: fields.count },
+            trace::STATE => FeedEvent::State { level, text: fields.text },
+            _ => FeedEvent::Log { level, pid: fields.pid, text: fields.text + &fields.others },
         };
         // Full: the terminal is slow. Whoever logs is not to wait for it.
         if self.tell.try_send((Instant::now(), heard)).is_err() {
@@ -148,7 +148,7 @@ mod tests {
     fn all_that_is_said_about_a_feed_is_heard() {
         let (tell, heard) = sync_channel(8);
         let (missed, bell) = (Arc::new(AtomicU64::new(0)), Arc::<Bell>::default());
-        let layer = Listener { tell, missed: missed.clone(), bell };
+        let layer = EventLayer { tell, missed: missed.clone(), bell };
         let filter = all_of_it(filter(Some("warn")).unwrap());
         let log = tracing_subscriber::registry().with(layer.with_filter(filter));
         tracing::subscriber::with_default(log, || {
@@ -160,12 +160,12 @@ mod tests {
             tracing::info!("not asked for");
             tracing::error!(signal = "SIGTERM", "stopping");
         });
-        let heard: Vec<Heard> = heard.try_iter().map(|(_, heard)| heard).collect();
-        let log = |level, pid, text: &str| Heard::Log { level, pid, text: text.into() };
+        let heard: Vec<FeedEvent> = heard.try_iter().map(|(_, heard)| heard).collect();
+        let log = |level, pid, text: &str| FeedEvent::Log { level, pid, text: text.into() };
         let expected = [
-            Heard::Poll { poll: 7, took: Duration::from_micros(1500), error: "no route".into() },
-            Heard::Refused { code: "bad_json".into(), why: "a comma too much".into(), count: 3 },
-            Heard::State { level: Level::WARN, text: "down: gone".into() },
+            FeedEvent::Poll { poll: 7, took: Duration::from_micros(1500), error: "no route".into() },
+            FeedEvent::Refused { code: "bad_json".into(), why: "a comma too much".into(), count: 3 },
+            FeedEvent::State { level: Level::WARN, text: "down: gone".into() },
             log(Level::WARN, Some(12), "from a child"),
             log(Level::ERROR, None, "stopping signal=SIGTERM"),
         ];

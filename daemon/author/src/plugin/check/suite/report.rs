@@ -1,16 +1,18 @@
 //! What became of all tests, for people and for machines.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use serde_json::{Value, json};
 
-use super::subject::Subject;
-use super::test::Test;
-use super::verdict::{Outcome, Verdict};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::Test;
+use crate::plugin::check::verdict::{Outcome, Verdict};
 
 /// One test and what became of it.
-pub struct Result {
+pub struct TestResult {
     /// Which.
     pub test: &'static Test,
     /// What became of it.
@@ -20,12 +22,12 @@ pub struct Result {
 }
 
 /// How many ended how.
-pub fn count(results: &[Result], outcome: Outcome) -> usize {
+pub fn count(results: &[TestResult], outcome: Outcome) -> usize {
     results.iter().filter(|result| result.verdict.outcome == outcome).count()
 }
 
 /// A test's line, and under a failure what to change.
-pub fn line(Result { test, verdict, took }: &Result) -> String {
+pub fn line(TestResult { test, verdict, took }: &TestResult) -> String {
     let Verdict { outcome, message, remedy, last_words } = verdict;
     let mut text = format!("{:<10}{:<16}", outcome.word(), test.id);
     let pad = " ".repeat(10);
@@ -54,7 +56,7 @@ pub fn line(Result { test, verdict, took }: &Result) -> String {
 }
 
 /// The last lines: how many of what, and a badge when all is well and the suite was whole.
-pub fn summary(results: &[Result], subject: &Subject, whole: bool) -> String {
+pub fn summary(results: &[TestResult], subject: &Subject, whole: bool) -> String {
     let counted: Vec<String> =
         [Outcome::Ok, Outcome::Failed, Outcome::Crashed, Outcome::TimedOut, Outcome::Skipped]
             .into_iter()
@@ -76,10 +78,10 @@ pub fn summary(results: &[Result], subject: &Subject, whole: bool) -> String {
 }
 
 /// The document of `--json`; the SDK's README describes it.
-pub fn json(results: &[Result], subject: &Subject) -> Value {
+pub fn json(results: &[TestResult], subject: &Subject) -> Value {
     let tests: Vec<Value> = results
         .iter()
-        .map(|Result { test, verdict, took }| {
+        .map(|TestResult { test, verdict, took }| {
             json!({
                 "id": test.id,
                 "holds": test.holds,
@@ -102,7 +104,7 @@ pub fn json(results: &[Result], subject: &Subject) -> Value {
 }
 
 /// A JUnit report: crashes and timeouts are errors, the rest failures.
-pub fn junit(results: &[Result], subject: &Subject) -> String {
+pub fn junit(results: &[TestResult], subject: &Subject) -> String {
     let seconds = |took: Duration| format!("{:.3}", took.as_secs_f64());
     let plugin = escaped(&subject.path.display().to_string());
     let errors = count(results, Outcome::Crashed) + count(results, Outcome::TimedOut);
@@ -115,7 +117,7 @@ pub fn junit(results: &[Result], subject: &Subject) -> String {
         count(results, Outcome::Skipped),
         seconds(results.iter().map(|result| result.took).sum()),
     );
-    for Result { test, verdict, took } in results {
+    for TestResult { test, verdict, took } in results {
         let _ = write!(
             text,
             "    <testcase classname=\"{plugin}\" name=\"{}\" time=\"{}\">",
@@ -165,4 +167,10 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// Writes a report to a file.
+pub fn write_report(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)
+        .map_err(|e| io::Error::other(format!("the report {} cannot be written: {e}", path.display())))
 }

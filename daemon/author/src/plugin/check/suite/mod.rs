@@ -1,4 +1,10 @@
-//! Runs all tests that are wanted, some at once, and tells each as soon as those before it were told.
+//! Runs the tests that are wanted, some at once, and prints each result as soon as those before it are printed.
+//!
+//! [`sandbox`] starts a process for a test; [`one`] is what runs in it. [`report`] puts the results into words.
+
+pub mod one;
+mod report;
+mod sandbox;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,11 +13,11 @@ use std::os::fd::AsFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::options::{CheckArgs, Work};
-use super::report::{self, Result};
-use super::test::Test;
-use super::verdict::{Outcome, Verdict, skipped};
-use super::{one, output, sandbox, write_report};
+use crate::plugin::check::instruments::output;
+use crate::plugin::check::options::{CheckArgs, Work};
+use crate::plugin::check::suite::report::{TestResult, write_report};
+use crate::plugin::check::test::Test;
+use crate::plugin::check::verdict::{Outcome, Verdict, skipped};
 
 /// Most tests at once: each is a process.
 const JOBS_MAX: usize = 64;
@@ -22,7 +28,7 @@ struct Board {
     /// The next one that nobody has taken.
     next: usize,
     /// By place in the list.
-    done: BTreeMap<usize, Result>,
+    done: BTreeMap<usize, TestResult>,
     /// How many of those were told.
     told: usize,
     trouble: Option<io::Error>,
@@ -65,7 +71,7 @@ pub fn run(work: &Work, args: &CheckArgs) -> io::Result<bool> {
     if let Some(trouble) = board.trouble {
         return Err(trouble);
     }
-    let results: Vec<Result> = board.done.into_values().collect();
+    let results: Vec<TestResult> = board.done.into_values().collect();
     if let Some(path) = &args.junit {
         write_report(path, &report::junit(&results, &work.subject))?;
     }
@@ -101,7 +107,7 @@ impl Suite<'_> {
             match judged {
                 Ok(verdict) => {
                     let verdict = verdict.without(&self.work.subject.secrets());
-                    self.done(at, Result { test, verdict, took });
+                    self.done(at, TestResult { test, verdict, took });
                 }
                 Err(trouble) => {
                     let mut board = self.board();
@@ -134,7 +140,7 @@ impl Suite<'_> {
         }
     }
 
-    fn done(&self, at: usize, result: Result) {
+    fn done(&self, at: usize, result: TestResult) {
         let mut board = self.board();
         board.done.insert(at, result);
         while let Some(result) = board.done.get(&board.told) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::solo::{Ended, Solo};
+use crate::solo::{Ended, Solo};
 use tickerd_config::Source;
 use tickerd_host::{Spec, Warden, find_plugin};
 use tickerd_model::lane::Entry;
@@ -26,7 +26,7 @@ use tape::Tape;
 const DRAIN: Duration = Duration::from_millis(50);
 
 /// A recording that is about to begin.
-pub struct Recorder {
+pub struct Recording {
     spec: Spec,
     output: Output,
     length: Option<Duration>,
@@ -36,16 +36,16 @@ pub struct Recorder {
 }
 
 /// Where it stands, at the end.
-struct Sum {
+struct Recorded {
     tape: Tape,
     took: Duration,
     /// How the feed was when nothing had come.
     reason: String,
 }
 
-impl Recorder {
+impl Recording {
     /// Finds the feed and opens the file. `Err`: the exit code and what to change.
-    pub fn open(args: &RecordArgs) -> Result<Recorder, (u8, String)> {
+    pub fn open(args: &RecordArgs) -> Result<Recording, (u8, String)> {
         let feed = args.find_feed()?;
         if let Source::Plugin { path, .. } = &feed.source {
             // A daemon would serve its other feeds and look again; here there is nothing else to do.
@@ -53,7 +53,7 @@ impl Recorder {
         }
         let program = std::env::current_exe().map_err(|e| (EXIT_FAILED, e.to_string()))?;
         let output = Output::open(&args.output, args.force).map_err(|what| (EXIT_USAGE, what))?;
-        Ok(Recorder {
+        Ok(Recording {
             spec: Spec::new(&feed, &program, &Arc::new(Warden::new(program.clone()))),
             output,
             length: args.length,
@@ -90,7 +90,7 @@ impl Recorder {
                 return ExitCode::from(EXIT_FAILED);
             }
         };
-        let Sum { tape, took, reason } = sum;
+        let Recorded { tape, took, reason } = sum;
         eprintln!(
             "recorded {} of {} in {:.1} s to {output}; {merged} merged, {refused} refused",
             counted(tape.samples, "sample"),
@@ -105,7 +105,7 @@ impl Recorder {
         ExitCode::SUCCESS
     }
 
-    fn record(&mut self, solo: &Solo) -> io::Result<Sum> {
+    fn record(&mut self, solo: &Solo) -> io::Result<Recorded> {
         let started = Instant::now();
         let mut tape = Tape::new(&self.spec.name, now_unix_ms());
         let (mut lines, mut drained_ms, mut begun) = (Vec::new(), 0, false);
@@ -144,7 +144,7 @@ impl Recorder {
                 break;
             }
         }
-        Ok(Sum { tape, took: started.elapsed(), reason: solo.reason() })
+        Ok(Recorded { tape, took: started.elapsed(), reason: solo.reason() })
     }
 }
 

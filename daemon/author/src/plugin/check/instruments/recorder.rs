@@ -26,7 +26,7 @@ const THREADS_MAX: usize = 64;
 
 /// An accepted sample.
 #[derive(Debug, Clone)]
-pub struct Heard {
+pub struct RecordedSample {
     /// Relative to the feed.
     pub topic: String,
     /// Its event.
@@ -41,7 +41,7 @@ pub struct Heard {
 #[derive(Debug, Default)]
 pub struct Kept {
     /// The first ones.
-    pub samples: Vec<Heard>,
+    pub samples: Vec<RecordedSample>,
     /// All that were accepted.
     pub accepted: u64,
     /// What was refused: how often, and the first reason.
@@ -128,7 +128,7 @@ impl Sink for Recorder {
                         kept.threads.insert(std::thread::current().id());
                     }
                     if kept.samples.len() < SAMPLES_MAX {
-                        kept.samples.push(Heard {
+                        kept.samples.push(RecordedSample {
                             topic: text(sample.topic),
                             event: text(sample.event),
                             value: text(&tick.value),

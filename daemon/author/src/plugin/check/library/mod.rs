@@ -9,8 +9,8 @@ mod loading;
 mod residue;
 mod samples;
 
-use super::test::Test;
-use super::trusted;
+use crate::plugin::check::test::Test;
+use crate::plugin::check::trusted;
 
 /// In the order in which they are told.
 pub const GROUPS: &[&[Test]] = &[
@@ -24,8 +24,3 @@ pub const GROUPS: &[&[Test]] = &[
     residue::TESTS,
     hosts::TESTS,
 ];
-
-/// The test that all need that make an instance.
-const CREATE: &str = "create";
-/// The test that all need.
-const LOAD: &str = "load";

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::one::Order;
-use super::subject::Subject;
-use super::test::Test;
-use super::verdict::{Outcome, Verdict, failed};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::suite::one::TestOrder;
+use crate::plugin::check::test::Test;
+use crate::plugin::check::verdict::{Outcome, Verdict, failed};
 use tickerd_host::printable;
 
 /// Lines of standard error that are shown again.
@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// No process could be started.
 pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
     let limit = test.limit_for(subject);
-    let order = serde_json::to_vec(&Order { id: test.id.into(), subject: subject.clone() })?;
+    let order = serde_json::to_vec(&TestOrder { id: test.id.into(), subject: subject.clone() })?;
     let mut child = Command::new(std::env::current_exe()?)
         .args(["plugin", "check-one", "--parent", &std::process::id().to_string()])
         .stdin(Stdio::piped())

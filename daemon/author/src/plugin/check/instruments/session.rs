@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use super::recorder::Recorder;
-use super::subject::Subject;
-use super::verdict::{Verdict, failed, skipped};
+use crate::plugin::check::instruments::recorder::Recorder;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::verdict::{Verdict, failed, skipped};
 use tickerd_host::{Failure, Fault, Hello, HostProfile, Job, Mode, Report, Runner, TableTail, VirtualClock};
 
 /// From its start until a feed must be ready, as in the daemon.

@@ -5,13 +5,8 @@ mod life;
 mod speaking;
 mod starting;
 
-use super::test::Test;
-use super::trusted;
+use crate::plugin::check::test::Test;
+use crate::plugin::check::trusted;
 
 /// In the order in which they are told.
 pub const GROUPS: &[&[Test]] = &[starting::TESTS, trusted::TESTS, speaking::TESTS, ending::TESTS];
-
-/// The test that all need that want it to run.
-const CREATE: &str = "create";
-/// The test that all need.
-const LOAD: &str = "load";
