@@ -16,8 +16,8 @@
 //! - `library`: a plugin library, driven through the C ABI. Knows all of the above but `protocol`.
 //! - `process`: a feed's process, from the outside. Knows `report`, `log`, `protocol`, `intake`, `file`.
 //! - `child`: what runs inside such a process: `tickerd feed-host` and `feed-exec`. Knows all but `schema`.
-//! - `feed`: one feed to run: its settings, whether it may run, and what it runs in. Knows `process` and `library`.
-//! - `supervise`: one feed kept alive, life after life. Knows `feed` and what that knows.
+//! - `feed`: one feed to run: its settings, whether it may run, and what it runs in. Knows all but `schema` and `child`.
+//! - `supervise`: one feed kept alive, life after life. Knows `report`, `log`, `intake`, `feed`.
 //!
 //! Invariants: a feed can cost its own thread, its process and a bounded lane, never more. Nothing here waits for a feed
 //! without a deadline. A library is never unloaded, and its file may be replaced or written at any time.

@@ -1,7 +1,7 @@
-//! What stands around a feed's process, put up by that process itself before anything of the feed's runs in it.
+//! The limits that a feed's process sets itself, before any of the feed's code runs in it.
 //!
-//! A crash leaves no core file, a runaway meets a wall of its own before the machine's, nothing it starts gains rights,
-//! the kernel takes it first when memory runs out, and it ends when the daemon does, however that ended.
+//! The process ends when the daemon does, however that ends. A crash leaves no core file. Files and descriptors are limited.
+//! Nothing that it starts gains rights (no setuid). When memory runs out, the kernel kills it before the daemon.
 
 use std::io;
 
@@ -10,23 +10,24 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 
-/// No feed may leave larger files; a log that runs away ends here. One over it is ended by SIGXFSZ.
+/// Largest file that a feed may write, in bytes. A feed that writes more, such as an endless log, is ended by SIGXFSZ.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Descriptors a feed may have open.
+/// Most descriptors that a feed may have open.
 const DESCRIPTORS_MAX: u64 = 256;
 /// Added to how likely the kernel is to choose this process when memory runs out, of 1,000 (proc_pid_oom_score_adj(5)).
 const OOM_SCORE_ADJ: &str = "500";
 
-/// Puts it up around this process, whose parent must be the daemon with this number. All of it is inherited by the
-/// programs that this process becomes; what it starts inherits all but the parent's death.
+/// Sets the limits for this process, whose parent must be the daemon with this process number. A program that this process
+/// becomes keeps them all. Processes that it starts inherit them, but do not end with the daemon.
 ///
-/// The thread that started this process must live as long as it: its end counts as the parent's.
+/// To the kernel, the parent ends when the thread ends that started this process: that thread must live as long as this
+/// process.
 ///
 /// # Errors
 /// The daemon has ended meanwhile, or the kernel refused. A limit that a sandbox keeps from being set is no error.
 pub fn enter(daemon: u32) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // It may have ended before the line above, and then no signal comes.
+    // If the daemon ended before the line above, no signal comes.
     if i32::try_from(daemon).map(Pid::from_raw) != Ok(getppid()) {
         return Err(io::Error::other("the tickerd that started this is gone"));
     }
@@ -40,13 +41,13 @@ pub fn enter(daemon: u32) -> io::Result<()> {
             eprintln!("<7>tickerd: {resource:?} stays as it is: {error}");
         }
     }
-    // Without /proc it is as likely as the daemon.
+    // Without /proc this fails, and the process is as likely to be chosen as the daemon.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ);
     Ok(())
 }
 
 fn limit(resource: Resource, wall: u64) -> nix::Result<()> {
-    // A hard limit that is lower already cannot be raised.
+    // If the hard limit is lower already, it cannot be raised.
     let wall = getrlimit(resource)?.1.min(wall);
     setrlimit(resource, wall, wall)
 }

@@ -1,4 +1,4 @@
-//! `tickerd feed-exec`: puts up what stands around a feed's process, and becomes the feed's program.
+//! `tickerd feed-exec`: sets the limits of a feed's process, and becomes the feed's program.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -26,19 +26,19 @@ pub struct FeedExecArgs {
 
 /// Becomes the feed's program.
 ///
-/// Comes back only when that fails. The reason is then on standard output as a line of a feed, and the exit code is 78
-/// when only a changed configuration can help.
+/// Returns only when that fails. The reason is then on standard output, as a line of a feed, and the exit code is 78 if only
+/// a changed configuration can help.
 pub fn run(args: &FeedExecArgs) -> ExitCode {
     let Some((program, arguments)) = args.argv.split_first() else { return ExitCode::FAILURE };
     if let Err(e) = confinement::enter(args.daemon) {
         eprintln!("tickerd feed-exec: {e}");
         return ExitCode::FAILURE;
     }
-    // The signal mask is emptied and SIGPIPE set back by this; handlers of the daemon's are gone with its program.
+    // `exec` of the standard library also empties the signal mask and resets SIGPIPE.
     let error = Command::new(program).args(arguments).exec();
     let failure = not_started(&error, Path::new(program));
     let code = if failure.fault == Fault::Config { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE };
-    // Nobody reads: the daemon is gone, and this is too.
+    // If nobody reads, the daemon is gone, and this process ends too.
     let _ = std::io::stdout().write_all(&failure.line());
     code
 }

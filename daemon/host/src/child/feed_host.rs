@@ -1,7 +1,7 @@
 //! `tickerd feed-host`: runs one plugin library in this process, for the tickerd that started it.
 //!
-//! Orders come on standard input, lines go out on what was standard output. That descriptor is moved away before the
-//! library is loaded, so that nothing a plugin prints can get between the lines.
+//! Orders come on standard input, and lines go out on standard output. Both streams are moved to other descriptors before the
+//! library is loaded, so that nothing a plugin prints gets between the lines.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,9 +25,9 @@ use crate::protocol::orders::{Order, Setup};
 use crate::protocol::splitter::{Item, Splitter};
 use crate::report::{Failure, Fault, Report};
 
-/// How long a plugin may take to stop once nobody listens any more, and to be destroyed.
+/// How long a plugin may take to be destroyed, and to stop once the daemon is gone.
 const END_GRACE: Duration = Duration::from_secs(2);
-/// Largest first line; a configuration may be larger than other lines.
+/// Longest first line, in bytes; it holds the configuration, and may be longer than other lines.
 const SETUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// `tickerd feed-host …`, as the daemon writes it.
@@ -61,10 +61,10 @@ pub fn run(args: &FeedHostArgs) -> ExitCode {
 }
 
 fn host(feed: &str, path: &Path, sealed: Option<RawFd>) -> io::Result<ExitCode> {
-    // First of all, so that nothing else can be taken for it.
+    // Before any other descriptor is opened or closed, so that the number still means the copy.
     let sealed = sealed.map(|descriptor| Sealed::inherited(descriptor, path)).transpose()?.map(Arc::new);
-    // Copies of the standard library's making close on exec, so that what a plugin starts does not hold the pipes. They
-    // are closed by the process's end alone: a plugin may have closed them, and their numbers be its own files' by then.
+    // These copies close on exec, so that processes which a plugin starts do not hold the pipes. They are leaked, and closed
+    // only by the end of the process: a plugin may have closed them by mistake, and their numbers may be other files' by then.
     let lines_out: &'static File = Box::leak(Box::new(io::stdout().as_fd().try_clone_to_owned()?.into()));
     let mut orders_in: &'static File = Box::leak(Box::new(io::stdin().as_fd().try_clone_to_owned()?.into()));
     dup2_stdout(io::stderr())?;
@@ -102,7 +102,7 @@ fn host(feed: &str, path: &Path, sealed: Option<RawFd>) -> io::Result<ExitCode> 
     let end = reported.recv().unwrap_or_else(|_| Err(Failure::fatal("the feed's thread is gone")));
     sink.close();
     let _ = writer.join();
-    // Without the library's own exit handlers it would be cleaner still, but buffers of a C plugin are flushed this way.
+    // This runs the plugin's exit handlers, which may hang. But it also flushes the buffers of a C plugin.
     finish(exit_code(&end))
 }
 
@@ -114,7 +114,7 @@ fn exit_code(end: &Result<(), Failure>) -> i32 {
     }
 }
 
-/// The instance is being destroyed. What hangs there holds nothing up: the process ends all the same.
+/// The instance is being destroyed. If that hangs, the process ends all the same.
 fn expect_the_end(code: i32, destroyed: Arc<AtomicBool>) {
     in_time(move || {
         if !destroyed.load(Ordering::Acquire) {
@@ -124,7 +124,7 @@ fn expect_the_end(code: i32, destroyed: Arc<AtomicBool>) {
     });
 }
 
-/// Ends the process, whatever its exit handlers, which are the plugin's as well, do.
+/// Ends the process, even if exit handlers, which may be the plugin's, hang.
 fn finish(code: i32) -> ! {
     in_time(|| {
         eprintln!("<4>exit handlers did not return within {} s", END_GRACE.as_secs());
@@ -133,7 +133,7 @@ fn finish(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// Does it after [`END_GRACE`]; without a thread for it, the daemon's own deadlines have to do.
+/// Calls `then` after [`END_GRACE`]. If no thread can be started for it, the daemon's own deadlines have to do.
 fn in_time(then: impl FnOnce() + Send + 'static) {
     let _ = std::thread::Builder::new().name("feed-end".into()).spawn(|| {
         std::thread::sleep(END_GRACE);
@@ -152,7 +152,7 @@ fn read_setup(splitter: &mut Splitter, from: &mut impl Read) -> io::Result<Optio
     Ok(None)
 }
 
-/// Passes orders on. The end of the stream is the end of whoever gave them.
+/// Passes orders on to the runner. The stream ends when the daemon does.
 fn follow(runner: &Runner, splitter: &mut Splitter, from: &mut impl Read) {
     loop {
         while let Some(item) = splitter.take() {
@@ -171,6 +171,6 @@ fn follow(runner: &Runner, splitter: &mut Splitter, from: &mut impl Read) {
     }
     runner.stop();
     std::thread::sleep(END_GRACE);
-    // Still here: the plugin does not stop, and nobody is left to kill it.
+    // The plugin does not stop, and there is no daemon left to kill this process.
     std::process::exit(1)
 }

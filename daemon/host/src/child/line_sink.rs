@@ -1,7 +1,7 @@
 //! The sink inside `feed-host`: what the plugin says becomes lines on a pipe, written by one thread.
 //!
-//! Between the plugin and the pipe stands the same lane as in the daemon, so that a full pipe merges samples instead of
-//! blocking the plugin or growing the process; what was merged is counted and travels with the line.
+//! Between the plugin and the pipe is a lane, like the one in the daemon. When the pipe is full, samples are merged: the plugin
+//! is not blocked, and the process does not grow. How many were merged is counted, and written with the line.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Display;
@@ -23,34 +23,37 @@ use tickerd_model::sample::{Class, Sample};
 use tickerd_model::topic::{GrammarError, Topic};
 use tickerd_process::clock::now_unix_ms;
 
-/// Ticks that wait for the pipe in order: about half a megabyte of usual ones.
+/// Most ticks that wait for the pipe; of usual size, these are half a megabyte.
 const WAITING_TICKS_MAX: usize = 4096;
-/// Log lines and refusals that wait for the pipe; more are left out.
+/// Most log lines and refusals that wait for the pipe. Others are left out, and counted.
 const WAITING_WORDS_MAX: usize = 256;
 /// Shortest time between two heartbeat lines: a feed may beat a million times a second.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// Bytes gathered for one write; what a pipe holds on Linux.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// See the module.
+/// The sink of one feed, and the queue of its writing thread.
 pub struct LineSink {
     feed: String,
     topics_max: usize,
     normaliser: Mutex<Normaliser>,
-    /// Topics that were ended without having been emitted in this life, at most `topics_max`: each is passed on once.
+    /// Topics that the plugin ended without having emitted them, at most `topics_max`. Each end is passed on once.
     strangers: Mutex<HashSet<Box<str>>>,
     lane: Lane,
     words: Mutex<Words>,
-    /// It said that it is ready, and not yet that it fails: before that it owes no signs of life, and behind it none count.
+    /// True once the feed is ready. Before that, no signs of life are written.
     greeted: AtomicBool,
+    /// True once a failure was told.
     failed: AtomicBool,
+    /// True if there was a sign of life since one was written last.
     alive: AtomicBool,
+    /// True if something waits to be written.
     dirty: AtomicBool,
     closing: AtomicBool,
     writer: OnceLock<Thread>,
 }
 
-/// What waits besides samples.
+/// What waits to be written besides samples.
 #[derive(Default)]
 struct Words {
     said: VecDeque<Said<'static>>,
@@ -61,7 +64,10 @@ struct Words {
 }
 
 impl LineSink {
-    /// Starts the writing thread.
+    /// Starts the writing thread, which writes to `to`.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
     pub fn start(
         feed: &str,
         topics_max: usize,
@@ -88,7 +94,7 @@ impl LineSink {
         Ok((sink, writer))
     }
 
-    /// Says what the runner reports.
+    /// Writes what the runner reports, if it has a line.
     pub fn report(&self, report: Report) {
         let said = match report {
             Report::Hello(hello) => {
@@ -96,7 +102,7 @@ impl LineSink {
                 Said::Hello(hello)
             }
             Report::Done { poll, result } => Said::Done { poll, result },
-            // One failure is told once: when it happens, and not again when all is tidied up.
+            // One failure is told once: when it happens, and not again when the instance is destroyed.
             Report::Fail(failure) | Report::Ended(Err(failure))
                 if !self.failed.swap(true, Ordering::AcqRel) =>
             {
@@ -108,13 +114,13 @@ impl LineSink {
         self.stir();
     }
 
-    /// The writer ends once everything that waits is written.
+    /// Has the writing thread end once everything that waits is written.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
         self.stir();
     }
 
-    /// Something waits. One atomic swap while the writer is busy, one wake when it sleeps.
+    /// Something waits. This costs one atomic swap while the writer is busy, and a wake-up when it sleeps.
     fn stir(&self) {
         if !self.dirty.swap(true, Ordering::AcqRel) {
             self.wake();
@@ -131,8 +137,8 @@ impl LineSink {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a topic that was not emitted in this life: the daemon may have it from an earlier one. The caller holds the
-    /// normaliser, so that what is emitted next comes behind it.
+    /// Ends a topic that was not emitted in this life: the daemon may know it from an earlier one. The caller holds the lock of
+    /// the normaliser, so that a sample of the topic that is emitted next comes after its end.
     fn end_stranger(&self, topic: &[u8]) {
         let mut ended = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(relative) = std::str::from_utf8(topic) else { return };
@@ -171,7 +177,8 @@ impl LineSink {
                 }
                 continue;
             }
-            // Words first, then what the lane holds: a poll's "done" is taken before its samples and written behind them.
+            // The words are taken before the samples, and a poll's "done" is written after them. So the samples of a poll whose
+            // "done" is written are all written before it.
             let words = std::mem::take(&mut *self.words());
             let drained = self.lane.drain();
             let is_last = |said: &Said<'_>| matches!(said, Said::Done { .. } | Said::Fail(_));
@@ -225,7 +232,7 @@ impl Words {
     }
 }
 
-/// False when nobody reads any more; the lane then merges for ever, and the end of standard input ends the process.
+/// False when nobody reads any more. The lane then merges for ever; the end of standard input will end the process.
 fn flush(to: &mut impl Write, buf: &mut Vec<u8>) -> bool {
     let written = to.write_all(buf).and_then(|()| to.flush()).is_ok();
     buf.clear();
@@ -288,7 +295,7 @@ impl Sink for LineSink {
     }
 
     fn heartbeat(&self) {
-        // Read first: feeds may ask in a tight loop whether to stop.
+        // Read first: feeds may ask in a tight loop whether to stop, and each time is a sign of life.
         if !self.alive.load(Ordering::Relaxed) && !self.alive.swap(true, Ordering::AcqRel) {
             self.wake();
         }

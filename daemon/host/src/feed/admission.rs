@@ -1,4 +1,5 @@
-//! What a feed has to pass before it runs: found, trusted, the pinned one, and taken as a copy that nobody can change.
+//! Whether a feed may run: its file is found, trusted, and the pinned one. A library is also copied, so that nobody can change
+//! it any more.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,25 +13,28 @@ use crate::report::Failure;
 use tickerd_config::{Isolation, Source};
 use tickerd_model::digest::Digest;
 
-/// Largest program that is hashed; larger ones count as unchanged.
+/// Largest program that is hashed, in bytes. A larger one counts as unchanged.
 const PROGRAM_BYTES_MAX: u64 = 256 << 20;
 
 /// A feed that may run.
 #[derive(Debug, Clone)]
 pub struct Admitted {
-    /// What runs, found.
+    /// What runs, with its path.
     pub source: Source,
-    /// A library's copy; none for a program, and for a library that has others beside it.
+    /// The copy of a library. None for a program, and for a library that looks for others beside its file.
     pub sealed: Option<Arc<Sealed>>,
-    /// Which file it is.
+    /// The file that runs.
     pub plugin: PathBuf,
-    /// The SHA-256 of its bytes; none of a program that is looked up in PATH or cannot be read.
+    /// The SHA-256 of its bytes. None for a program that is looked up in PATH, or cannot be read.
     pub digest: Option<Digest>,
 }
 
-/// Lets a feed in, or says why not and what to change. Reads the whole file.
+/// Admits a feed. Reads the whole file.
+///
+/// # Errors
+/// Why it may not run, and what to change.
 pub fn admit(spec: &Spec) -> Result<Admitted, Failure> {
-    // What was not there before may have been installed since.
+    // Looked for each time: a file that was missing may have been installed since.
     let source = located(&spec.source, &spec.working_dir)?;
     match &source {
         Source::Plugin { path, isolation } => {
@@ -50,7 +54,7 @@ pub fn admit(spec: &Spec) -> Result<Admitted, Failure> {
                      starts; delete sha256"
                 )));
             }
-            // A bare name is looked up in PATH, which is the operator's word for what may run.
+            // A bare name is looked up in PATH, by which the operator says what may run.
             if !program.contains('/') {
                 return Ok(Admitted { plugin: program.into(), sealed: None, digest: None, source });
             }
@@ -61,7 +65,7 @@ pub fn admit(spec: &Spec) -> Result<Admitted, Failure> {
     }
 }
 
-/// A library whose own libraries are found by where it lies is loaded from there.
+/// A library that looks for others beside its file has to be loaded from that file. That is refused where it would be a risk.
 fn beside(spec: &Spec, path: &Path, isolation: Isolation) -> Result<Option<Arc<Sealed>>, Failure> {
     let path = path.display();
     let why = format!(
@@ -83,7 +87,7 @@ fn beside(spec: &Spec, path: &Path, isolation: Isolation) -> Result<Option<Arc<S
     Ok(None)
 }
 
-/// Judges a program, and hashes it if it may be read. One that is missing is told when it is started.
+/// Judges a program, and hashes it if it may be read. That it is missing is no error here: starting it will say so.
 fn look_over(path: &Path) -> Result<Option<Digest>, Failure> {
     let Ok(seen) = trust::look_at(path) else { return Ok(None) };
     if seen.metadata().is_ok_and(|found| found.is_file()) {

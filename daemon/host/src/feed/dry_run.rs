@@ -1,5 +1,5 @@
-//! A feed that gets ready and no further: found, trusted, loaded, created, ended. It does none of its work, so that
-//! whoever checks a configuration asks no source and waits for none.
+//! A dry run: a feed is found, judged, loaded, created, and ended. It does none of its work, so that checking a configuration
+//! asks no source and waits for none.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -21,21 +21,21 @@ use tickerd_model::lane::{LANE_TICKS_MAX, Lane};
 /// Programs that only look at their configuration when their setup says `check`. Any other would begin its work.
 const PROGRAMS: [&str; 1] = ["tickerd-feed-replay"];
 
-/// How a rehearsal went.
+/// How a dry run went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DryRun {
-    /// It is ready to work.
+    /// The feed is ready to work.
     Ready,
-    /// A program may run, and what it makes of its configuration is seen only when it does.
+    /// It is a program that may run. Whether its own configuration is right can be seen only when it does.
     NotBegun,
-    /// It cannot run as it is configured, or broke while it was created.
+    /// It cannot run as it is configured, or it broke while it was created.
     Failed(Failure),
-    /// It says itself that it may work later.
+    /// It cannot work now, and says itself that this may pass.
     Later(Failure),
 }
 
-/// Goes as far as a feed gets without working, in a process of its own, whatever its isolation. Texts hold no value of its
-/// configuration.
+/// Gets a feed ready and ends it. That happens in a process of its own, whatever its isolation. Texts in the answer hold no
+/// value of its configuration.
 pub fn dry_run(spec: &Spec) -> DryRun {
     let admitted = match admit(spec) {
         Ok(mut admitted) => {
@@ -81,7 +81,7 @@ pub fn dry_run(spec: &Spec) -> DryRun {
     verdict
 }
 
-/// The verdict, and whether the process is gone.
+/// Waits for the verdict. Answers it, and whether the process is gone.
 fn verdict(told: &Receiver<Report>, limit: Duration) -> (DryRun, bool) {
     let until = Instant::now() + limit;
     loop {
@@ -100,7 +100,7 @@ fn verdict(told: &Receiver<Report>, limit: Duration) -> (DryRun, bool) {
     }
 }
 
-/// False when it is not over in time.
+/// Waits for the end of the process; false: it has not ended in time.
 fn await_end(told: &Receiver<Report>, limit: Duration) -> bool {
     let until = Instant::now() + limit;
     loop {

@@ -1,18 +1,19 @@
-//! How a feed is supervised.
+//! How a feed is supervised: what it may take, and how long it waits after a failure.
 
 use std::time::Duration;
 
-/// How long a feed may take for what, and how long it waits after a failure.
+/// The limits of one feed, and the waits between its lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// From its start until a plugin is ready; default 10 s.
+    /// Longest time from the start of a plugin until it is ready; default 10 s.
     pub hello: Duration,
-    /// A poll may always take this long, however short its period; default 5 s, so that a feed's own timeouts come first.
+    /// Every poll may take this long, however short its period; default 5 s, so that a feed's own timeouts come first.
     pub poll_deadline_min: Duration,
-    /// No poll may take longer; default 10 s. At the deadline it is interrupted, at twice that its process is killed.
+    /// No poll may take longer, however long its period; default 10 s. At its deadline a poll is interrupted; at twice the
+    /// deadline the process is killed.
     pub poll_deadline_max: Duration,
-    /// A push feed that beats is taken for hung without a sign of life for this long; none: it never is. Default 30 s. It
-    /// is interrupted then, and after as long again its process is killed.
+    /// A push feed that promises signs of life is interrupted after so long without one, and after twice as long its process is
+    /// killed; none: never. Default 30 s.
     pub heartbeat: Option<Duration>,
     /// Most resident memory of a feed's process, in bytes; none: as much as the machine has. Default 1 GiB.
     pub memory: Option<u64>,
@@ -20,14 +21,14 @@ pub struct Policy {
     pub restart_first: Duration,
     /// Longest wait before a restart; default 60 s.
     pub restart_max: Duration,
-    /// A life this long starts the waits anew; default 60 s.
+    /// After a life this long, earlier failures no longer count; default 60 s.
     pub healthy_after: Duration,
-    /// Lives in a row without one sample after which the feed has failed; default 5.
+    /// Lives in a row without a sample after which the feed has failed; default 5.
     pub failures: u32,
     /// Wait before a feed that has failed is tried again; default 10 min.
     pub failed_retry: Duration,
-    /// Wait after a failure that only a changed configuration can cure; default 10 min. Not for ever: what it names,
-    /// such as a key file or an interpreter, may have appeared.
+    /// Wait after a failure that only a changed configuration can mend; default 10 min. It is not for ever, because a file that
+    /// the configuration names, such as a key or an interpreter, may have appeared.
     pub config_retry: Duration,
     /// From the request to stop until SIGTERM; default 2 s.
     pub stop_grace: Duration,

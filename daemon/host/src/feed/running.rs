@@ -1,4 +1,4 @@
-//! What a feed runs in: a process, or a thread of this one.
+//! What a feed runs in: a process of its own, or a thread of this one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::protocol::orders::Setup;
 use crate::report::{Failure, Reporter};
 use tickerd_config::{Isolation, Source};
 
-/// How much of its life a process is started for.
+/// For what part of a feed's life a process is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// All of it.
     Whole,
-    /// All of it, but a library waits with its work until it is told.
+    /// All of it. A library waits with its work until it is told to go.
     Held,
-    /// To get ready and to end: see [`crate::feed::dry_run`].
+    /// Only to get ready, and to end.
     DryRun,
 }
 
-/// The process of a feed.
+/// The process to start for a feed.
 pub fn plan(spec: &Spec, admitted: &Admitted, part: Part) -> Plan {
     let guest = match &admitted.source {
         Source::Plugin { path, .. } => {
@@ -47,7 +47,7 @@ fn config_of(spec: &Spec) -> serde_json::Value {
     }
 }
 
-/// See the module. Dropped means that nothing more is wanted of it.
+/// A running feed. When it is dropped, what a process still says is thrown away.
 pub enum Running {
     /// Can be killed.
     Process(FeedProcess),
@@ -56,10 +56,10 @@ pub enum Running {
 }
 
 impl Running {
-    /// Starts it. A process ends with the thread that calls this.
+    /// Starts the feed. A process ends with the thread that calls this.
     ///
-    /// One that is `held` gets ready and no further: what it says waits, and a library begins its work, with
-    /// [`Running::take_over`]. Only a process can be held.
+    /// A process that is `held` gets ready. Until [`Running::take_over`], what it says about values waits, and a library does
+    /// not begin its work. A thread of this process cannot be held.
     pub fn start(
         spec: &Spec,
         admitted: &Admitted,
@@ -79,7 +79,7 @@ impl Running {
         FeedProcess::start(plan, sink, report, spec.warden.clone(), held).map(Running::Process)
     }
 
-    /// Ends the wait of one that was held: what it has said is taken, and it begins its work.
+    /// Ends the wait of a process that was held: what it has said is taken, and it begins its work.
     pub fn take_over(&self) {
         if let Running::Process(process) = self {
             process.take_over();
@@ -101,7 +101,7 @@ impl Running {
         }
     }
 
-    /// Lets a blocked call return.
+    /// Makes a blocked call return.
     pub fn interrupt(&self) {
         match self {
             Running::Process(process) => process.interrupt(),
@@ -109,7 +109,7 @@ impl Running {
         }
     }
 
-    /// Asks it to end.
+    /// Asks the feed to end.
     pub fn stop(&self) {
         match self {
             Running::Process(process) => process.stop(),
@@ -117,7 +117,7 @@ impl Running {
         }
     }
 
-    /// Resident memory of its process, in bytes; none for a thread, which shares the daemon's.
+    /// Resident memory of the feed's process, in bytes. None for a thread, which shares the daemon's.
     pub fn resident(&self) -> Option<u64> {
         match self {
             Running::Process(process) => Some(process.resident()),

@@ -15,32 +15,33 @@ use crate::process::warden::Warden;
 pub struct Spec {
     /// First segment of its topics.
     pub name: String,
-    /// What to run: a plugin, which is looked up at each start and may turn out to be a program, or a program.
+    /// What to run. A plugin is looked up at each start, and may turn out to be a program.
     pub source: Source,
-    /// The SHA-256 that a library must have; none: any.
+    /// The SHA-256 that a library must have; none: any will do.
     pub sha256: Option<Digest>,
     /// Time between two pushes.
     pub interval: Duration,
-    /// Time between two polls; none: as the plugin wishes. Never below the plugin's minimum.
+    /// Time between two polls; none: as the plugin wishes. It is raised to the plugin's minimum.
     pub poll: Option<Duration>,
     /// The plugin's own configuration.
     pub config: serde_json::Value,
     /// Most topics it may have.
     pub topics_max: usize,
-    /// Where its process runs; relative executables are relative to it.
+    /// The folder that its process runs in, which relative executables are relative to.
     pub working_dir: PathBuf,
     /// This executable, for `feed-host` and `feed-exec`.
     pub program: PathBuf,
-    /// Ends what the feed's process started when this process is killed.
+    /// Kills what the feed's process started when this process is killed.
     pub warden: Arc<Warden>,
-    /// How patient to be.
+    /// How it is supervised.
     pub policy: Policy,
 }
 
 impl Spec {
-    /// A configured feed; `program` is this executable.
+    /// The feed of a configuration; `program` is this executable.
     ///
-    /// Its plugin is looked for at each start, and one that is missing is the feed's failure: the daemon serves the others.
+    /// Its plugin need not exist yet. It is looked for at each start, and if it is missing, this feed fails and the daemon serves
+    /// the others.
     pub fn new(feed: &Feed, program: &Path, warden: &Arc<Warden>) -> Spec {
         Spec {
             name: feed.name.clone(),

@@ -1,4 +1,4 @@
-//! Finds a plugin's file by its name, and tells a library from a program.
+//! Finds a plugin's file by its name, and tells libraries from programs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use crate::file::elf;
 use crate::report::Failure;
 use tickerd_config::{Isolation, Source};
 
-/// Names offered when one is not found.
+/// Most similar names that are offered when one is not found.
 const NEAR_MAX: usize = 3;
-/// How a program's name begins that says it is a feed; `-` or `_`.
+/// How the name of a program begins that is meant to be a feed; `_` may stand for `-`.
 const PROGRAM_PREFIX: &str = "tickerd-feed-";
 
 /// The file of a plugin.
@@ -24,7 +24,10 @@ pub enum Plugin {
 }
 
 impl Plugin {
-    /// What is to be run for it, or why it cannot be run so.
+    /// What to run for this plugin.
+    ///
+    /// # Errors
+    /// A program cannot run in this process.
     pub fn source(self, isolation: Isolation) -> Result<Source, Failure> {
         match (self, isolation) {
             (Plugin::Library(path), isolation) => Ok(Source::Plugin { path, isolation }),
@@ -48,7 +51,7 @@ pub struct FindError {
     pub looked_in: Vec<PathBuf>,
     /// Plugins there whose names are similar.
     pub near: Vec<String>,
-    /// A file of that name that is neither a library nor may be executed.
+    /// A file of that name that is neither a library nor executable.
     pub unusable: Option<PathBuf>,
 }
 
@@ -72,26 +75,30 @@ impl fmt::Display for FindError {
 
 impl std::error::Error for FindError {}
 
-/// The plugin called `name_or_path`: an existing file, where a relative path is relative to `base_dir`; else, in the first of [`plugin_folders`] that has one
-/// of them, `lib<name>.so`, `<name>.so`, or an executable `<name>`, which may have `-` for `_` as cargo's do. The answer
-/// is absolute.
+/// Finds the plugin called `name_or_path`. The answer's path is absolute.
 ///
-/// Where this executable lies there may be programs of all kinds, so that there only one whose name begins with
-/// `tickerd-feed-` is taken for a feed.
+/// If there is a file of that path, relative to `base_dir`, it is the plugin. Else each of [`plugin_folders`] is searched for
+/// `lib<name>.so`, `<name>.so`, and an executable `<name>`, which may have `-` for `_`, as cargo names them.
+///
+/// The folder of this executable may hold programs of all kinds. There, a program is taken for a feed only if its name
+/// begins with `tickerd-feed-`.
+///
+/// # Errors
+/// There is no such plugin; the error names the folders and similar plugins.
 pub fn find_plugin(name_or_path: &str, base_dir: &Path) -> Result<Plugin, FindError> {
     let program = std::env::current_exe().ok();
     let beside = program.as_deref().and_then(Path::parent);
     find_in(name_or_path, base_dir, &plugin_folders(), beside)
 }
 
-/// The source with its plugin found: a name may stand for another file than at the last start, or for one at last.
+/// The source with its plugin found. Done at each start: since the last one, the file may have been installed, or replaced.
 pub fn located(source: &Source, base_dir: &Path) -> Result<Source, Failure> {
     let Source::Plugin { path, isolation } = source else { return Ok(source.clone()) };
     let plugin = match path.to_str() {
         Some(name) if !name.contains('/') || base_dir.join(name).is_file() => {
             find_plugin(name, base_dir).map_err(|e| Failure::config(e.to_string()))?
         }
-        // A file that is missing is told where it would be loaded.
+        // If the file is missing, loading it will say so.
         _ => Plugin::Library(path.clone()),
     };
     plugin.source(*isolation)
@@ -162,7 +169,8 @@ fn find_in(
     Err(FindError { near: near(name, folders), ..error(folders, unusable) })
 }
 
-/// What a file is. A name in `.so` is taken at its word: if it is no library, loading it says so.
+/// Whether a file is a library or a program; none: neither. Any file named `.so` counts as a library: if it is none, loading
+/// it will say so.
 pub fn classify(path: PathBuf) -> Option<Plugin> {
     if path.extension().is_some_and(|extension| extension == "so") || elf::is_shared_library(&path) {
         Some(Plugin::Library(path))
@@ -183,7 +191,7 @@ fn near(name: &str, folders: &[PathBuf]) -> Vec<String> {
     for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         let Some(known) = known_as(&file) else { continue };
-        // `sim` for `tickerd_feed_sim` is the likeliest of mistakes, and the least alike by letters.
+        // Writing `sim` for `tickerd_feed_sim` is the likeliest mistake, though the letters are not much alike.
         let likeness = if known.contains(wanted) { 1.0 } else { strsim::jaro_winkler(wanted, &known) };
         if likeness > 0.85 && !found.iter().any(|(_, seen)| *seen == known) {
             found.push((likeness, known));
@@ -193,12 +201,12 @@ fn near(name: &str, folders: &[PathBuf]) -> Vec<String> {
     found.into_iter().take(NEAR_MAX).map(|(_, known)| known).collect()
 }
 
-/// The name a configuration would have for a file in a plugin folder.
+/// The name by which a configuration would name a file in a plugin folder; none: it is not named like a plugin.
 pub fn known_as(file: &str) -> Option<String> {
     if let Some(library) = file.strip_suffix(".so") {
         return Some(library.strip_prefix("lib").unwrap_or(library).to_owned());
     }
-    // What a build leaves beside a program has a dot in its name.
+    // Other files that a build leaves beside a program have a dot in their names.
     (file.starts_with(PROGRAM_PREFIX) && !file.contains('.')).then(|| file.replace('-', "_"))
 }
 

@@ -1,15 +1,15 @@
-//! A plugin's metadata: what its `.tickerd.meta` section says, which can be read without running its code.
+//! A plugin's metadata, which its `.tickerd.meta` section holds. It can be read without running the plugin's code.
 
 use serde::{Deserialize, Serialize};
 
 use crate::log::text::printable;
 
-/// Feeds that are read; a plugin offers as many at most.
+/// Most feeds that are read; a plugin cannot offer more.
 const FEEDS_MAX: usize = 256;
 /// Longest metadata, in bytes; a stranger's file may have more.
 pub const BYTES_MAX: usize = 64 * 1024;
 
-/// See the module. Unknown keys are ignored: later plugins may say more.
+/// The metadata of one plugin. Unknown keys are ignored: later plugins may say more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// The ABI it was built with, such as `1.0`.
@@ -23,7 +23,10 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Reads the section's bytes; zeros at its end are padding. The error is for people.
+    /// Reads the section's bytes; zeros at the end are padding.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
     pub fn parse(bytes: &[u8]) -> Result<Meta, String> {
         if bytes.len() > BYTES_MAX {
             return Err(format!("it has more than {BYTES_MAX} bytes"));
@@ -39,7 +42,7 @@ impl Meta {
         })
     }
 
-    /// Major and minor version of the ABI, if it says them as it should.
+    /// Major and minor version of the ABI; none: they are not written as two numbers with a dot.
     pub fn abi(&self) -> Option<(u32, u32)> {
         let (major, minor) = self.abi.split_once('.')?;
         Some((major.parse().ok()?, minor.parse().ok()?))

@@ -34,7 +34,7 @@ pub fn copy(file: &File, name: &str, bytes_max: u64) -> io::Result<File> {
     let mut copy = nameless()?;
     io::copy(&mut from(), &mut copy)?;
     copy.flush()?;
-    // Nothing is left that may write it once this descriptor is closed.
+    // Opened for reading only. The descriptor that can write is closed on return, and no name leads to the file.
     File::open(path_of(copy.as_raw_fd()))
 }
 
@@ -44,7 +44,7 @@ fn memory(name: &str) -> io::Result<File> {
     let sealable = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let strict = sealable | MFdFlags::from_bits_retain(MFD_NOEXEC_SEAL);
     match memfd_create(name.as_str(), strict) {
-        // A kernel that does not know the flag.
+        // The kernel does not know the flag.
         Err(nix::errno::Errno::EINVAL) => Ok(memfd_create(name.as_str(), sealable)?.into()),
         made => Ok(made?.into()),
     }
@@ -58,7 +58,7 @@ fn seal(copy: &File) -> io::Result<()> {
     if on.contains(all) { Ok(()) } else { Err(io::Error::other("the copy in memory cannot be sealed")) }
 }
 
-/// A file that has no name, in the first of the daemon's own folders whose files may be mapped for execution.
+/// A file that has no name, in the first of the daemon's own folders whose files can be mapped for execution.
 fn nameless() -> io::Result<File> {
     let folders =
         ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "TMPDIR"].map(std::env::var_os).into_iter().flatten();
@@ -84,7 +84,7 @@ fn nameless() -> io::Result<File> {
     Err(last)
 }
 
-/// Whether a copy in memory can be made and executed here; asked once, of a small one.
+/// Whether a copy in memory can be made and executed here. Tried once, with a small one.
 fn memory_is_executable() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -101,7 +101,7 @@ fn memory_is_executable() -> bool {
 }
 
 fn is_executable(file: &File) -> io::Result<()> {
-    // SAFETY: a new mapping where the kernel likes, which nothing points to and which is taken away again.
+    // SAFETY: a new mapping at an address that the kernel chooses; nothing points into it, and it is unmapped at once.
     unsafe {
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
         let page = mmap(None, PAGE, protection, MapFlags::MAP_PRIVATE, file, 0)?;

@@ -1,9 +1,9 @@
 //! The bytes of a plugin library, taken once: judged, copied into memory that nobody can change any more, hashed, and
 //! loaded from there.
 //!
-//! A library that is loaded is mapped from its file, so that writing into that file changes code that runs, and truncating
-//! it ends the process with SIGBUS. From a sealed copy neither can happen; what is hashed is what is loaded; and a file that
-//! was replaced under the same name is really loaded anew, where the system's loader would answer with the old one.
+//! A library that is loaded is mapped from its file. Writing into that file then changes code that runs, and truncating it
+//! ends the process with SIGBUS. With a sealed copy, neither can happen. Besides, what is hashed is what is loaded, and a
+//! file that was replaced under the same name is really loaded anew, where the system's loader would answer with the old one.
 
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
@@ -22,12 +22,12 @@ use crate::file::trust::{self, Distrust};
 use crate::report::Failure;
 use tickerd_model::digest::Digest;
 
-/// Largest library that is copied; the largest known, with all their symbols, have a tenth of this.
+/// Largest library that is copied. The largest that are known, with all their symbols, have a tenth of this.
 const BYTES_MAX: u64 = 1 << 30;
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// A library to be loaded, whatever happens to its file.
+/// A library, copied so that it can be loaded whatever happens to its file.
 #[derive(Debug)]
 pub struct Sealed {
     path: PathBuf,
@@ -36,20 +36,20 @@ pub struct Sealed {
     looks_beside: bool,
 }
 
-/// Why a library is not let in.
+/// Why a library is not admitted.
 #[derive(Debug)]
 pub enum SealError {
     /// No file of this name.
     Missing(PathBuf),
-    /// Somebody else may have changed it.
+    /// Somebody else could have changed it.
     Distrusted(Distrust),
-    /// Not the bytes that were pinned.
+    /// It has other bytes than those that were pinned.
     Mismatch { path: PathBuf, pinned: Digest, found: Digest },
-    /// Somebody writes it right now.
+    /// It changed while it was copied.
     Changing(PathBuf),
     /// More than [`BYTES_MAX`].
     TooLarge(PathBuf),
-    /// It cannot be read, or there is no room for the copy.
+    /// It cannot be read, or there is no room for a copy.
     Io { path: PathBuf, error: io::Error },
 }
 
@@ -91,14 +91,17 @@ impl From<SealError> for Failure {
 
 impl Sealed {
     /// Opens, judges and copies the library at `path`, and compares it with the pinned hash, if there is one.
+    ///
+    /// # Errors
+    /// Why it is not admitted.
     pub fn admit(path: &Path, pinned: Option<Digest>) -> Result<Sealed, SealError> {
-        // A bare name would make dlopen search LD_LIBRARY_PATH, and a relative one mean something else in a child.
+        // With a bare name dlopen would search LD_LIBRARY_PATH, and a relative path means another file in a child.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => SealError::Missing(path.clone()),
             _ => SealError::Io { path: path.clone(), error },
         };
-        // A FIFO of that name must not hold anyone up.
+        // Opening a FIFO must not block.
         let flags = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(&path).map_err(failed)?;
         let before = file.metadata().map_err(failed)?;
@@ -124,10 +127,12 @@ impl Sealed {
         Ok(Sealed { path, copy, digest: Some(found), looks_beside })
     }
 
-    /// The copy that the parent process made and left open as this descriptor, which is closed here.
+    /// Takes over the copy that the parent process made and left open as `descriptor`, which is closed.
+    ///
+    /// # Errors
+    /// There is no such descriptor.
     pub fn inherited(descriptor: RawFd, path: &Path) -> io::Result<Sealed> {
-        // Opened anew: close on exec, so that what the plugin starts does not get it, and never the number of a plugin's
-        // own file.
+        // Opened anew, so that it closes on exec and nothing that the plugin starts inherits it.
         let copy = File::open(path_of(descriptor))?;
         nix::unistd::close(descriptor)?;
         Ok(Sealed { path: path.to_owned(), copy, digest: None, looks_beside: false })
@@ -138,23 +143,23 @@ impl Sealed {
         &self.path
     }
 
-    /// The SHA-256 of the copy; none in a child, whose parent has it.
+    /// The SHA-256 of the copy. None in a child: the parent has compared it.
     pub fn digest(&self) -> Option<Digest> {
         self.digest
     }
 
-    /// Whether it has libraries of its own beside its file (`$ORIGIN`), which are not found from a copy.
+    /// Whether it looks for other libraries beside its own file (`$ORIGIN`), where a copy would not find them.
     pub fn looks_beside(&self) -> bool {
         self.looks_beside
     }
 
-    /// Its descriptor. It must stay open for as long as the library is loaded: the loader knows what it has by its name,
-    /// and the number of a closed one may be another file's next time.
+    /// Its descriptor. It must stay open for as long as the library is loaded: the loader knows a library by the path it was
+    /// loaded from, and once the descriptor is closed, that path may be another file's.
     pub fn descriptor(&self) -> RawFd {
         self.copy.as_raw_fd()
     }
 
-    /// What the loader is to open.
+    /// The path for the loader to open.
     pub fn loadable(&self) -> String {
         path_of(self.descriptor())
     }
@@ -166,7 +171,10 @@ impl AsFd for Sealed {
     }
 }
 
-/// Whether the library at `path` has the pinned bytes now; no more of it is judged.
+/// Checks that the library at `path` has the pinned bytes now, and nothing else.
+///
+/// # Errors
+/// It has others, or cannot be read.
 pub fn check_pin(path: &Path, pinned: Digest) -> Result<(), SealError> {
     let failed = |error| SealError::Io { path: path.to_owned(), error };
     let found = File::open(path).and_then(|file| hash(&file)).map_err(failed)?;
@@ -176,7 +184,7 @@ pub fn check_pin(path: &Path, pinned: Digest) -> Result<(), SealError> {
     }
 }
 
-/// What of a file changes when it is written or replaced.
+/// What changes when a file is written.
 fn state(found: &Metadata) -> (u64, i64, i64, i64, i64) {
     (found.len(), found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec())
 }

@@ -1,4 +1,4 @@
-//! Whether a file may become part of tickerd: who else could have written it, or put it there?
+//! Whether a file may become part of tickerd: could anyone else have written it, or put it there?
 //!
 //! A plugin runs with all that the daemon's user may do, so nobody but root and that user may be able to change it. The
 //! rule, for the file, the folder it lies in, and the folder it was looked for in (a symbolic link may part the two):
@@ -11,13 +11,13 @@
 //!   a build leaves is writable by a group of one. An access control list (ACL) takes that excuse away, since the group
 //!   bits then speak for everyone who is on the list.
 //!
-//! What is judged is the open file and not its name, so that what is judged is what is loaded. A program is another
-//! matter: it starts by its name, and an interpreter opens it by that name again; but nobody that is not trusted can make
-//! the name mean another file as long as the folder is right.
+//! The open file is judged, and not its name, so that what is judged is what is loaded. A program is started by its name,
+//! and its interpreter opens it by that name again. That is safe as long as the folder is: nobody else can make the name mean
+//! another file.
 //!
-//! Folders further up are not looked at: who may write one of those can move the plugin's folder away, but puts nothing
-//! in its place that is trusted at the next look. For a program that leaves the moment between the look and its start;
-//! who must exclude that keeps programs below folders that only root may write, as installed ones are.
+//! Folders further up are not looked at. Whoever may write one of those can move the plugin's folder away, but what they put
+//! in its place is not trusted at the next look. For a program, the moment between the look and its start is left. To
+//! exclude that too, keep programs below folders that only root may write, where installed ones are.
 
 #[cfg(test)]
 mod tests;
@@ -39,7 +39,7 @@ const STICKY: u32 = 0o1000;
 /// Where the kernel keeps a file's access control list; acl(5).
 const ACCESS_LIST: &str = "system.posix_acl_access";
 
-/// Why a file may not run here, with what mends it.
+/// Why a file may not run here. Its text ends with the command that mends it.
 #[derive(Debug)]
 pub struct Distrust {
     /// What is wrong with it: the plugin's file, or a folder of it.
@@ -60,7 +60,7 @@ enum Why {
     Group { mode: u32, group: u32 },
     /// Everyone on a list may write it.
     AccessList { mode: u32 },
-    /// A symbolic link to it belongs to a stranger.
+    /// The path is a symbolic link that belongs to a stranger.
     Link { owner: u32, user: u32 },
     /// It cannot be looked at.
     Unseen(io::Error),
@@ -111,7 +111,7 @@ impl fmt::Display for Distrust {
 
 impl std::error::Error for Distrust {}
 
-/// A path as a shell takes it.
+/// A path, quoted for a shell.
 struct Quoted<'a>(&'a Path);
 
 impl fmt::Display for Quoted<'_> {
@@ -135,7 +135,7 @@ fn name_of_group(gid: u32) -> String {
     known.map_or_else(|| format!("gid {gid}"), |group| format!("{} (gid {gid})", group.name))
 }
 
-/// Whether the open `file`, which was found as `path`, may run as part of this process; any open descriptor will do,
+/// Judges whether the open `file`, which was found as `path`, may run as part of this process. Any open descriptor will do,
 /// `O_PATH` too.
 ///
 /// # Errors
@@ -144,12 +144,12 @@ pub fn judge(file: &File, path: &Path) -> Result<(), Distrust> {
     Judge { user: geteuid().as_raw(), is_private }.judge(file, path)
 }
 
-/// Opens a file for no more than [`judge`] and looking at what it is.
+/// Opens a file without the right to read it: enough for [`judge`], and to see what kind of file it is.
 pub fn look_at(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags((OFlag::O_PATH | OFlag::O_CLOEXEC).bits()).open(path)
 }
 
-/// Whether the group is the private one of root or of this user; see the module.
+/// Whether the group is the private group of root or of this user: its first group, named like it, with no other members.
 fn is_private(gid: u32, user: u32) -> bool {
     let Ok(Some(group)) = Group::from_gid(Gid::from_raw(gid)) else { return false };
     [0, user].into_iter().any(|uid| {
@@ -162,7 +162,7 @@ fn is_private(gid: u32, user: u32) -> bool {
     })
 }
 
-/// What decides; a test may be another user.
+/// Whose judgement it is. Tests judge as other users.
 struct Judge {
     user: u32,
     is_private: fn(u32, u32) -> bool,
@@ -176,7 +176,7 @@ impl Judge {
             move |why| Distrust { place, is_folder, file, why }
         };
         self.look(file, false).map_err(distrust(&path, false))?;
-        // Whoever owns a link may let it lead elsewhere, also in a folder with the sticky bit.
+        // The owner of a link can replace it by another one, even in a folder with the sticky bit.
         if let Ok(link) = path.symlink_metadata()
             && link.is_symlink()
             && !self.trusts(link.uid())
@@ -202,7 +202,7 @@ impl Judge {
         }
     }
 
-    /// Whether it may be written by a group, though by nobody else, when it is fine.
+    /// Judges an owner and a mode. `Ok(true)`: it is fine, but a group may write it, so that its access list matters.
     fn verdict(&self, owner: u32, group: u32, mode: u32, is_folder: bool) -> Result<bool, Why> {
         if !self.trusts(owner) {
             return Err(Why::Owner { owner, user: self.user });
@@ -225,7 +225,7 @@ impl Judge {
     }
 }
 
-/// Whether more than the three of the mode may do something with it. A file system that has no such lists says no.
+/// Whether the file has an access control list. A file system without such lists answers no.
 fn has_access_list(open: &File) -> bool {
     let name: &OsStr = ACCESS_LIST.as_ref();
     let path = format!("/proc/self/fd/{}", open.as_raw_fd());

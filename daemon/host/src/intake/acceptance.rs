@@ -1,25 +1,28 @@
-//! Whether anything usable comes of a feed: a pure judge of what was accepted and what was refused.
+//! Whether a feed's samples are accepted: a pure judge, which is given the time.
 //!
-//! A feed all of whose samples are refused runs well and brings nothing. A few that are refused among others mean nothing
-//! for the whole, and are counted. So the feed is poor when a row of refusals has lasted for [`ROW`], or [`FIRST_ROW`] where
-//! nothing was accepted since the feed was started; a poll may bring many at once, and the next one will tell. It is poor
-//! no more when more is accepted than refused, or when what came last was accepted for [`ROW`].
+//! A feed whose samples are all refused runs, and yet brings nothing: it is called poor here, and shown as degraded. A few
+//! refused samples among accepted ones mean nothing for the feed as a whole.
+//!
+//! - A feed becomes poor when samples were refused for [`ROW`], and none was accepted in between. If none was accepted since
+//!   the feed was started, [`FIRST_ROW`] is enough. It has to last, because one poll may bring many samples at once.
+//! - It is poor no more when it has made up for its refusals, each accepted sample for one (at most [`DEBT_MAX`]), or when
+//!   nothing was refused for [`ROW`] and the last sample was accepted.
 
 use std::time::{Duration, Instant};
 
-/// From the first to the last refusal of a row, for it to mean something.
+/// How long a row of refusals must last, from its first to its last, before it means something.
 const ROW: Duration = Duration::from_secs(5);
-/// From the first refusal of a feed of which nothing was accepted since its start.
+/// The same for a feed of which nothing was accepted since its start, from its first refusal on.
 const FIRST_ROW: Duration = Duration::from_secs(1);
-/// Samples that have to be accepted above those that are refused, at most, for the feed to be well again.
+/// Most accepted samples that make up for refused ones.
 const DEBT_MAX: u64 = 3;
 /// Reasons that are named, the most frequent first.
 const REASONS_MAX: usize = 3;
 
-/// See the module.
+/// What was accepted and refused of one feed of late.
 #[derive(Debug, Default)]
 pub struct Acceptance {
-    /// Samples that were refused since the last one was accepted; none: the last one was accepted.
+    /// The samples that were refused since the last one was accepted; none: the last one was accepted.
     row: Option<Row>,
     /// Present while the feed is poor.
     poor: Option<Poor>,
@@ -30,20 +33,20 @@ struct Row {
     first: Instant,
     last: Instant,
     count: u64,
-    /// By their codes, which are a fixed set.
+    /// How often each code was the reason; the codes are a fixed set.
     reasons: Vec<(&'static str, u64)>,
 }
 
 #[derive(Debug)]
 struct Poor {
-    /// As it was when this began: what is told does not change with each sample.
+    /// The reason when the feed became poor. It stays, so that what is told does not change with each sample.
     reason: String,
     debt: u64,
     refused_last: Instant,
 }
 
 impl Acceptance {
-    /// `count` samples were refused for this reason. Whether it is worth a look now.
+    /// `count` samples were refused for this reason. Answers whether [`Acceptance::judge`] should be asked now.
     pub fn refuse(&mut self, code: &'static str, count: u64, now: Instant) -> bool {
         let is_first = self.row.is_none();
         let row = self.row.get_or_insert(Row { first: now, last: now, count: 0, reasons: Vec::new() });
@@ -61,7 +64,7 @@ impl Acceptance {
         is_first || row.last.duration_since(row.first) >= ROW
     }
 
-    /// A sample was accepted. Whether it is worth a look now.
+    /// A sample was accepted. Answers whether [`Acceptance::judge`] should be asked now.
     pub fn accept(&mut self) -> bool {
         self.row = None;
         let Some(poor) = &mut self.poor else { return false };
@@ -69,15 +72,15 @@ impl Acceptance {
         poor.debt == 0
     }
 
-    /// Whether nothing was refused that still matters.
+    /// Whether no refusal matters any more, so that accepted samples need not be told.
     pub fn is_clean(&self) -> bool {
         self.row.is_none() && self.poor.is_none()
     }
 
-    /// Why the feed brings nothing, if so. `is_fruitful`: a sample was accepted since it was started.
-    pub fn judge(&mut self, is_fruitful: bool, now: Instant) -> Option<&str> {
+    /// Why the feed is poor, if it is. `has_accepted`: a sample was accepted since the feed was started.
+    pub fn judge(&mut self, has_accepted: bool, now: Instant) -> Option<&str> {
         match (&self.poor, &self.row) {
-            (None, Some(row)) if row.is_long(is_fruitful, now) => {
+            (None, Some(row)) if row.is_long(has_accepted, now) => {
                 self.poor = Some(Poor { reason: row.reason(), debt: DEBT_MAX, refused_last: row.last });
             }
             (Some(poor), None) if poor.debt == 0 || now.duration_since(poor.refused_last) >= ROW => {
@@ -88,10 +91,10 @@ impl Acceptance {
         self.poor.as_ref().map(|poor| poor.reason.as_str())
     }
 
-    /// When [`Acceptance::judge`] may say something else though nothing came.
-    pub fn next_look(&self, is_fruitful: bool) -> Option<Instant> {
+    /// When [`Acceptance::judge`] may answer something else even if nothing comes.
+    pub fn next_look(&self, has_accepted: bool) -> Option<Instant> {
         match (&self.poor, &self.row) {
-            (None, Some(row)) if !is_fruitful => Some(row.first + FIRST_ROW),
+            (None, Some(row)) if !has_accepted => Some(row.first + FIRST_ROW),
             (Some(poor), None) => Some(poor.refused_last + ROW),
             _ => None,
         }
@@ -99,13 +102,13 @@ impl Acceptance {
 }
 
 impl Row {
-    fn is_long(&self, is_fruitful: bool, now: Instant) -> bool {
-        !is_fruitful && now.duration_since(self.first) >= FIRST_ROW
+    fn is_long(&self, has_accepted: bool, now: Instant) -> bool {
+        !has_accepted && now.duration_since(self.first) >= FIRST_ROW
             || self.last.duration_since(self.first) >= ROW
     }
 
-    /// `all of the last 12 samples were refused: bad_json 10, bad_topic 2`. Codes alone: clients read it, and what was
-    /// refused may hold what is not for them.
+    /// `all of the last 12 samples were refused: bad_json 10, bad_topic 2`. Only codes, because clients read this, and a
+    /// refused sample may hold what is not for them.
     fn reason(&self) -> String {
         let mut reasons = self.reasons.clone();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

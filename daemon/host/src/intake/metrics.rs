@@ -5,7 +5,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 use tickerd_model::lane::FeedState;
 use tickerd_model::normalise::Reject;
 
-/// Reasons of this room, besides those of the normaliser.
+/// Reasons of the plugin host, besides those of the normaliser.
 const REASONS: [&str; 5] = ["bad_argument", "undeclared_event", "bad_line", "long_line", "other"];
 
 /// Every reason to refuse something that a feed said.
@@ -32,7 +32,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Not registered yet; see [`Metrics::register`].
+    /// All at zero, and in no registry yet.
     pub fn new() -> Metrics {
         let counter = |name: &str, help: &str, labels: &[&str]| {
             IntCounterVec::new(Opts::new(name, help), labels).expect("name and labels are valid constants")
@@ -67,7 +67,10 @@ impl Metrics {
         }
     }
 
-    /// Adds the counters to a registry. Errors when they are there already.
+    /// Adds the counters to a registry.
+    ///
+    /// # Errors
+    /// They are there already.
     pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
         registry.register(Box::new(self.samples.clone()))?;
         registry.register(Box::new(self.rejects.clone()))?;
@@ -78,7 +81,7 @@ impl Metrics {
         registry.register(Box::new(self.resident.clone()))
     }
 
-    /// Shows all of a feed's series from the start: what appears with its first increase looks like no increase at all.
+    /// Makes all of a feed's series at zero. A series that appears with its first increase looks as if it had not increased.
     pub fn watch(&self, feed: &str) {
         self.samples(feed);
         self.dropped(feed);
@@ -118,7 +121,7 @@ impl Metrics {
         self.restarts.with_label_values(&[feed])
     }
 
-    /// Times a new process of `feed` took over on request, or was to and did not.
+    /// Times a new process of `feed` took over on request (`swapped`), or failed to.
     pub fn reloads(&self, feed: &str, swapped: bool) -> IntCounter {
         self.reloads.with_label_values(&[feed, if swapped { "swapped" } else { "failed" }])
     }
@@ -128,7 +131,7 @@ impl Metrics {
         self.rejects.with_label_values(&[feed, reason])
     }
 
-    /// Says how much memory the process of `feed` has, in bytes.
+    /// Sets how much memory the process of `feed` has, in bytes.
     pub fn set_resident(&self, feed: &str, bytes: u64) {
         self.resident.with_label_values(&[feed]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
@@ -138,7 +141,7 @@ impl Metrics {
         reasons().map(|reason| self.rejects(feed, reason).get()).sum()
     }
 
-    /// Says which state `feed` is in.
+    /// Sets the state that `feed` is in.
     pub fn set_state(&self, feed: &str, state: FeedState) {
         for each in FeedState::ALL {
             self.state.with_label_values(&[feed, each.as_str()]).set(i64::from(each == state));

@@ -1,4 +1,4 @@
-//! Refused samples, told at a limited rate: the first at once, then one summary every ten seconds with counts.
+//! When refused samples are logged: the first at once, and then at most one summary every ten seconds, with counts.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ const QUIET: Duration = Duration::from_secs(10);
 /// Longest reason kept for the summary, in bytes.
 const REASON_BYTES_MAX: usize = 512;
 
-/// What one feed's refusals add up to since the last message.
+/// The refusals of one feed since the last message.
 #[derive(Debug, Default)]
 pub struct Refusals {
     told: Option<Instant>,
@@ -19,7 +19,7 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// Counts refusals for one reason; a text comes back when it is time to say something.
+    /// Counts `count` refusals for one reason. Answers a text when it is time to log something.
     pub fn note(
         &mut self,
         code: &'static str,
@@ -32,7 +32,7 @@ impl Refusals {
             // The codes are a fixed set, so this list is bounded.
             None => self.counts.push((code, count)),
         }
-        // Formatting costs more than the check that failed; between two messages one reason is enough.
+        // Formatting costs more than the check that failed. Between two messages the first reason is enough.
         if self.last.is_empty() || self.due(now) {
             self.last.clear();
             let _ = write!(self.last, "{why}");
@@ -41,7 +41,7 @@ impl Refusals {
         self.settle(now)
     }
 
-    /// A text about what was counted and not told yet, when it is time.
+    /// A text about what was counted and not logged yet, when it is time.
     pub fn settle(&mut self, now: Instant) -> Option<String> {
         if self.counts.is_empty() || !self.due(now) {
             return None;

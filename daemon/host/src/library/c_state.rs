@@ -1,5 +1,4 @@
-//! What the C library keeps for the whole process and only C can ask for: `tickerd plugin check` compares it before and after
-//! a plugin.
+//! What the C library keeps for the whole process. `tickerd plugin check` compares it before and after a plugin ran.
 
 use std::ffi::CStr;
 use std::fmt::Write as _;
@@ -17,7 +16,7 @@ pub fn signal_handlers() -> String {
             let status = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
             (status, action.assume_init())
         };
-        // The C library keeps some for itself.
+        // The C library does not tell about some signals, which it uses itself.
         if status == 0 {
             let _ = writeln!(all, "signal {signal}: {:#x}", action.sa_sigaction);
         }
@@ -27,8 +26,8 @@ pub fn signal_handlers() -> String {
 
 /// The locale, as C names it.
 pub fn locale() -> String {
-    // SAFETY: NULL only asks; the answer ends with NUL and stands until the locale is set again, by this thread or by
-    // a plugin that breaks its contract, which this is there to find out.
+    // SAFETY: NULL only asks. The answer ends with NUL, and stays valid until the locale is set again. This thread does not do
+    // that. A stray thread of a plugin could, against its contract; then the process of this one test would crash.
     unsafe {
         let name = libc::setlocale(libc::LC_ALL, std::ptr::null());
         if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }

@@ -1,5 +1,5 @@
-//! What a plugin says about itself before an instance exists, as plain data: it crosses from the process that may run the
-//! plugin's code to the one that must not.
+//! What a plugin says about itself before an instance exists, as plain data. It is read in a process that can be spared, since
+//! that runs the plugin's code, and goes to another one as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +11,13 @@ use tickerd_model::sample::Class;
 pub struct PluginInfo {
     /// Its own version; may be empty.
     pub version: String,
-    /// What it was made with; may be empty.
+    /// The SDK it was made with; may be empty.
     pub sdk: String,
     /// The ABI's minor version it was compiled with.
     pub abi_minor: u32,
-    /// The oldest minor version it runs on.
+    /// The oldest minor version of tickerd's ABI that it runs on.
     pub min_host_minor: u32,
-    /// What it offers; at least one. A daemon runs the first.
+    /// Its feed types, at least one. A daemon runs the first.
     pub feed_types: Vec<FeedTypeInfo>,
 }
 
@@ -40,22 +40,22 @@ pub struct FeedTypeInfo {
     pub config_schema: Option<String>,
     /// How it is driven.
     pub mode: Mode,
-    /// Whether a blocked call can be made to return.
+    /// Whether it has an `interrupt`, which makes a blocked call return.
     pub interrupts: bool,
-    /// How often it would like to be polled, in milliseconds; 0: no wish.
+    /// The poll interval it would like, in milliseconds; 0: no wish.
     pub default_poll_ms: u32,
-    /// How often it may be polled at most, in milliseconds.
+    /// The shortest poll interval it allows, in milliseconds.
     pub min_poll_ms: u32,
-    /// What it may emit; at least one.
+    /// The events that it may emit, at least one.
     pub events: Vec<EventTypeInfo>,
 }
 
 /// An event a feed may emit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventTypeInfo {
-    /// Its word in the envelope.
+    /// Its name, which is `event` in the envelope that clients get.
     pub name: String,
-    /// Whether the newest value is all that counts.
+    /// State, of which only the newest value counts, or event, of which each counts.
     pub class: Class,
     /// One sentence for people; may be empty.
     pub description: String,

@@ -1,4 +1,4 @@
-//! A feed type of a loaded plugin: what it says, checked, and what may be called.
+//! A feed type of a loaded plugin: what it says about itself, and its functions.
 
 use std::ffi::c_char;
 
@@ -22,19 +22,19 @@ pub struct FeedType {
     pub id: String,
     /// The plugin's version.
     pub version: String,
-    /// Which of poll and run `work` is.
+    /// How it is driven; says whether `work` is the plugin's `poll` or its `run`.
     pub mode: Mode,
-    /// What it may emit.
+    /// The events that it may emit.
     pub events: Vec<(String, Class)>,
-    /// What it says of their values, as it stands in the plugin.
+    /// What it says about their values, as it stands in the plugin.
     pub docs: EventDocs,
     /// JSON Schema of its configuration, as it stands in the plugin; none: anything goes.
     pub config_schema: Option<String>,
-    /// Whether its calls give signs of life by themselves; a plugin of the SDK was promised that.
+    /// Whether it promises signs of life, as plugins made with the SDK do.
     pub beats: bool,
-    /// How often it would like to be polled; 0: no wish.
+    /// The poll interval it would like, in milliseconds; 0: no wish.
     pub default_poll_ms: u32,
-    /// How often it may be polled at most.
+    /// The shortest poll interval it allows, in milliseconds.
     pub min_poll_ms: u32,
     pub(super) create: Create,
     pub(super) work: Work,

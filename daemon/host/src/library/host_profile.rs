@@ -1,5 +1,5 @@
-//! How a host looks to a plugin. The daemon's has one profile; `tickerd plugin check` puts on others, to see what a plugin does
-//! on a tickerd of tomorrow, at another time of day, or when its samples are refused.
+//! How a host looks to a plugin. The daemon's host always looks the same. `tickerd plugin check` uses other profiles, to see
+//! what a plugin does on a later tickerd, at another time of day, or when its samples are refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,28 +7,28 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tickerd_process::clock::now_unix_ms;
 use tickerd_sdk::abi::TkrStatus;
 
-/// Words of memory behind a host's table that are its own.
+/// Words of memory behind a host's table that a profile may fill.
 pub const TAIL_WORDS: usize = 16;
-/// Real time that a sleep takes at most under a virtual clock, in milliseconds.
+/// Longest real time that a sleep takes under a virtual clock, in milliseconds.
 const SLEEP_MS_MAX: u64 = 20;
 
-/// Changes what `emit` answers; gets what it would have been.
+/// Gets the status that `emit` would answer, and answers another.
 pub type EmitAnswer = Arc<dyn Fn(TkrStatus) -> TkrStatus + Send + Sync>;
 
-/// See the module. The default is the daemon's.
+/// A host's profile. The default is the daemon's.
 #[derive(Clone, Default)]
 pub struct HostProfile {
-    /// Minor versions of the ABI that the host is ahead of this one.
+    /// How many minor versions of the ABI the host is ahead of this tickerd.
     pub minors_ahead: u32,
-    /// What is behind the table.
+    /// What is in memory behind the table.
     pub tail: TableTail,
     /// The time that plugins are told; none: the real one.
     pub clock: Option<Arc<VirtualClock>>,
     /// What `emit` answers; none: the truth.
     pub answer: Option<EmitAnswer>,
-    /// The configuration goes to `create` without a look at its schema.
+    /// Whether `create` gets a configuration that was not checked against its schema.
     pub config_unchecked: bool,
-    /// Texts for the log, health and errors that were not UTF-8.
+    /// Counts texts for the log, health and errors that were not UTF-8.
     pub broken_texts: Arc<AtomicU64>,
 }
 
@@ -38,10 +38,10 @@ pub enum TableTail {
     /// Nothing that means anything.
     #[default]
     Nothing,
-    /// Addresses of nothing, behind a table that says it ends before them: reading on without asking `struct_size` ends
-    /// in a crash.
+    /// Addresses that crash when they are called. The table says that it ends before them, so that only a plugin that does
+    /// not ask for `struct_size` finds them.
     Poison,
-    /// Functions of a later version, in a table that says it is as long.
+    /// Functions of a later version. The table says that it is so long.
     Tomorrow,
 }
 
@@ -51,7 +51,7 @@ impl HostProfile {
         self.answer.as_ref().map_or(status, |answer| answer(status))
     }
 
-    /// What the plugin is told of the time.
+    /// The Unix time that the plugin is told, in milliseconds.
     pub fn now_unix_ms(&self) -> u64 {
         self.clock.as_ref().map_or_else(now_unix_ms, |clock| clock.now_unix_ms())
     }
@@ -62,14 +62,14 @@ impl HostProfile {
     }
 }
 
-/// A clock that can be set, and on which sleeping takes next to no time.
+/// A clock that can be set, and on which sleeping takes at most 20 ms.
 #[derive(Debug, Default)]
 pub struct VirtualClock {
     ahead_ms: AtomicI64,
 }
 
 impl VirtualClock {
-    /// Sets it forward, or back.
+    /// Sets it forward by so many milliseconds, or back if `by` is negative.
     pub fn jump_ms(&self, by: i64) {
         self.ahead_ms.fetch_add(by, Ordering::Relaxed);
     }

@@ -1,6 +1,6 @@
 //! The table of functions that a plugin instance gets from tickerd, and what stands behind them.
 //!
-//! Every argument is the plugin's and is checked before it is used. The table is never freed: a stray thread of a
+//! Every argument comes from the plugin and is checked before it is used. The table is never freed: a stray thread of a
 //! destroyed instance may still call, and is told to stop.
 
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ use tickerd_model::topic::{GrammarError, TOPIC_BYTES_MAX};
 /// Longest text taken from a plugin, in bytes; the rest is cut.
 const TEXT_BYTES_MAX: usize = 8 * 1024;
 
-/// Who sleeps is alive, and gives a sign of it this often.
+/// How often a plugin that sleeps in `sleep_ms` gives a sign of life.
 const SLEEP_SLICE: Duration = Duration::from_secs(1);
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
@@ -34,11 +34,11 @@ const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_V
     Err(_) => panic!("a version holds no NUL"),
 };
 
-/// One instance's host. The table comes first, so that the plugin's pointer to it is a pointer to this.
+/// The host of one instance. The ABI's table comes first, so that the plugin's pointer to the table is a pointer to this.
 #[repr(C)]
 pub struct HostTable {
     table: TkrHost,
-    /// What a plugin finds that reads on behind the table; see [`TableTail`].
+    /// Memory right behind the table, filled as [`TableTail`] says.
     tail: [usize; TAIL_WORDS],
     profile: HostProfile,
     /// None once the instance is destroyed.
@@ -48,13 +48,13 @@ pub struct HostTable {
     sleepers: Mutex<()>,
     stopped: Condvar,
     error: Mutex<String>,
-    /// Why a sample was refused last, since a call began: what a call that gives no reason of its own may fail for.
+    /// Why a sample was refused last in the call that runs. If that call fails without a reason, this probably is the reason.
     refusal: Mutex<String>,
     _instance: CString,
 }
 
 impl HostTable {
-    /// Made once per instance and never freed; a few hundred bytes that only a restart in process costs.
+    /// Makes the host of an instance. It is never freed: each start in this process costs a few hundred bytes.
     pub fn leak(
         profile: HostProfile,
         instance: &str,
@@ -63,7 +63,7 @@ impl HostTable {
     ) -> &'static HostTable {
         let (more, tail) = match profile.tail {
             TableTail::Nothing => (0, 0),
-            // No address of any process: whoever calls it ends there.
+            // An address that no process has: calling it crashes.
             TableTail::Poison => (0, usize::MAX / 0xff * 0xab),
             TableTail::Tomorrow => (TAIL_WORDS * size_of::<usize>(), tomorrow as *const () as usize),
         };
@@ -101,12 +101,12 @@ impl HostTable {
         }))
     }
 
-    /// What the plugin gets. Derived from the whole, so that the way back is allowed.
+    /// The pointer that the plugin gets. It is made from the whole struct, so that it may be turned back into one.
     pub fn table(&'static self) -> *const TkrHost {
         std::ptr::from_ref(self).cast()
     }
 
-    /// From now on the plugin is told to stop, and nothing sleeps.
+    /// From now on the plugin is told to stop, and `sleep_ms` returns at once.
     pub fn stop(&self) {
         let sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         self.stopping.store(true, Ordering::Release);
@@ -119,25 +119,25 @@ impl HostTable {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// The instance is gone: what still calls gets nothing.
+    /// The instance is gone: calls that still come have no effect.
     pub fn close(&self) {
         self.stop();
         *self.sink.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The text for the status that was just returned, if the plugin gave one.
+    /// The text that the plugin gave for the status that it just returned, if it gave one.
     pub fn take_error(&self) -> Option<String> {
         let error = std::mem::take(&mut *self.error.lock().unwrap_or_else(PoisonError::into_inner));
         (!error.is_empty()).then_some(error)
     }
 
-    /// A call begins: what was said before belongs to none.
+    /// A call into the plugin begins: texts that are left from earlier ones are dropped.
     pub fn forget(&self) {
         self.take_error();
         self.take_refusal();
     }
 
-    /// Why a sample was refused last.
+    /// Why a sample was refused last in this call.
     pub fn take_refusal(&self) -> Option<String> {
         let refusal = std::mem::take(&mut *self.refusal.lock().unwrap_or_else(PoisonError::into_inner));
         (!refusal.is_empty()).then_some(refusal)
@@ -184,7 +184,7 @@ impl HostTable {
 
     fn refuse(&self, code: &'static str, why: &dyn std::fmt::Display) -> TkrStatus {
         self.with_sink(TKR_ERR_STOPPING, |sink| {
-            // Who says something wrong is alive.
+            // A feed that says something wrong is alive.
             sink.heartbeat();
             self.note_refusal(code, why);
             sink.refuse(code, why);
@@ -193,7 +193,7 @@ impl HostTable {
     }
 }
 
-/// Runs a callback's body. Nothing may unwind into the plugin, and a NULL host gets `refused`.
+/// Runs a callback's body. A panic must not unwind into the plugin: it answers `refused`, and so does a NULL host.
 fn call<T: Copy>(h: *const TkrHost, refused: T, body: impl FnOnce(&'static HostTable) -> T) -> T {
     if h.is_null() {
         return refused;
@@ -203,7 +203,7 @@ fn call<T: Copy>(h: *const TkrHost, refused: T, body: impl FnOnce(&'static HostT
     catch_unwind(AssertUnwindSafe(|| body(host))).unwrap_or(refused)
 }
 
-/// Bytes of the plugin; NULL is fine when there are none.
+/// Bytes of the plugin. None if there are more than `max`, or if `ptr` is NULL though `len` is not 0.
 ///
 /// # Safety
 /// `ptr` is NULL or readable for `len` bytes until the callback returns.
@@ -224,7 +224,7 @@ unsafe fn text(host: &HostTable, ptr: *const c_char, len: usize) -> String {
     // SAFETY: the caller's promise; a shorter prefix is readable too.
     let bytes = unsafe { bytes(ptr, len.min(TEXT_BYTES_MAX), TEXT_BYTES_MAX) }.unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
-    // A character that the limit cuts is not the plugin's fault.
+    // When a text is cut at the limit, a broken character is not the plugin's fault.
     if matches!(text, Cow::Owned(_)) && len <= TEXT_BYTES_MAX {
         host.profile.broken_texts.fetch_add(1, Ordering::Relaxed);
     }
@@ -252,7 +252,7 @@ unsafe fn take(host: &HostTable, sample: *const TkrSample) -> TkrStatus {
                 &"the sample's struct_size is too small; set it to sizeof(tkr_sample)",
             );
         };
-        // What ends before `value_len` is there as well.
+        // The struct reaches to `value_len`, so that all members before it are there too.
         let s = &raw const *sample;
         (
             (*s).flags,
@@ -369,7 +369,7 @@ unsafe extern "C" fn now(h: *const TkrHost) -> u64 {
 
 unsafe extern "C" fn sleep_ms(h: *const TkrHost, ms: u64) -> i32 {
     call(h, 1, |host| {
-        // A deadline past the clock's end is no deadline; a century does as well.
+        // Later than a century would overflow the clock.
         let ms = host.profile.waits_ms(ms.min(100 * 365 * 86_400_000));
         let until = Instant::now() + Duration::from_millis(ms);
         let mut guard = host.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -386,7 +386,7 @@ unsafe extern "C" fn sleep_ms(h: *const TkrHost, ms: u64) -> i32 {
     })
 }
 
-/// A function that only a later tickerd has.
+/// Stands in for a function that only a later tickerd has.
 unsafe extern "C" fn tomorrow(_: *const TkrHost) -> i32 {
     TKR_OK
 }

@@ -8,7 +8,7 @@ use crate::library::feed_type::{FeedType, Signal};
 use crate::library::host_table::HostTable;
 use crate::report::{Failure, Fault, Mode};
 
-/// A created instance. Stays on the thread that made it; dropped means destroyed.
+/// A created instance. It stays on the thread that made it, and is destroyed when it is dropped.
 pub struct Instance {
     kind: FeedType,
     feed: *mut TkrFeed,
@@ -16,7 +16,7 @@ pub struct Instance {
     interrupter: Arc<Interrupter>,
 }
 
-/// Makes a blocked call return, from any thread, as long as the instance lives.
+/// Makes a blocked call return, from any thread, for as long as the instance lives.
 #[derive(Default)]
 pub struct Interrupter(Mutex<Option<Target>>);
 
@@ -29,7 +29,7 @@ struct Target {
 unsafe impl Send for Target {}
 
 impl Interrupter {
-    /// Calls the plugin's `interrupt`, if it has one and its instance lives. May hang where the plugin does.
+    /// Calls the plugin's `interrupt`, if it has one and the instance lives. Hangs if the plugin's function does.
     pub fn fire(&self) {
         if let Some(target) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             // SAFETY: the instance is not destroyed while this lock is held; see `Drop`.
@@ -43,7 +43,10 @@ impl Interrupter {
 }
 
 impl Instance {
-    /// Calls `create`. On an error there is nothing to destroy, and the host is closed.
+    /// Calls `create`.
+    ///
+    /// # Errors
+    /// What the plugin answered. There is nothing to destroy then, and the host is closed.
     pub fn create(
         kind: &FeedType,
         host: &'static HostTable,
@@ -72,7 +75,10 @@ impl Instance {
         Ok(Instance { kind: kind.clone(), feed, host, interrupter })
     }
 
-    /// Calls `poll`, or `run` for a push feed.
+    /// Calls `poll`, or `run` of a push feed.
+    ///
+    /// # Errors
+    /// What the plugin answered.
     pub fn work(&mut self) -> Result<(), Failure> {
         self.host.forget();
         // SAFETY: `feed` came from `create` and is not destroyed; only this thread makes these calls.
@@ -91,7 +97,7 @@ impl Drop for Instance {
     }
 }
 
-/// What a status means for the instance.
+/// Turns the status that a call answered into a result.
 fn verdict(host: &HostTable, call: &str, status: TkrStatus) -> Result<(), Failure> {
     let (fault, word) = match status {
         TKR_OK.. | TKR_ERR_STOPPING => return Ok(()),
@@ -104,7 +110,7 @@ fn verdict(host: &HostTable, call: &str, status: TkrStatus) -> Result<(), Failur
     };
     let message = match host.take_error() {
         Some(text) => format!("{call}: {text}"),
-        // What the plugin has from `emit` or `retire` and hands on without a word.
+        // Plugins often pass on the status of `emit` or `retire`, and give no reason.
         None if status == TKR_ERR_INVALID => match host.take_refusal() {
             Some(refusal) => format!("{call}: a sample was refused: {refusal}"),
             None => format!("{call} answered {word} and gave no reason"),

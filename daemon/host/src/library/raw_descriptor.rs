@@ -1,6 +1,6 @@
 //! Reads what a loaded plugin says about itself: the descriptor that its entry function answers, as the ABI lays it out.
 //!
-//! Everything is copied out and checked once, here; behind this file there are no raw strings.
+//! Everything is checked and copied once, here. No other file reads a raw string or struct of a plugin's descriptor.
 
 use std::ffi::{CStr, c_char};
 use std::path::PathBuf;
@@ -18,33 +18,34 @@ use crate::report::Mode;
 use crate::report::event_doc::{EventDoc, EventDocs};
 use tickerd_model::sample::Class;
 
-/// Events one feed type may declare; more means that the array is not ended by NULL.
+/// Most events that one feed type may declare. With more, the array is probably not ended by NULL.
 const EVENT_TYPES_MAX: usize = 256;
-/// Feed types one plugin may offer.
+/// Most feed types that one plugin may offer.
 const FEED_TYPES_MAX: u32 = 256;
 
-/// How the `sdk` of a plugin begins whose author was promised that emitting, sleeping and asking whether to stop are
-/// signs of life enough. A plugin written against the bare header was promised nothing.
+/// How the `sdk` of a plugin begins that was made with tickerd's SDK. To those the SDK promises that emitting, sleeping and
+/// asking whether to stop count as signs of life, so that a feed without any hangs. Plugins made with the bare header have no
+/// such promise.
 const SDK_BEATS: &str = "tickerd-sdk";
 
-/// What is wrong with a descriptor, whichever file it is of.
-pub enum Fault {
+/// What is wrong with a descriptor.
+pub enum DescriptorFault {
     TooNew { needs: u32, version: String },
     Rule(String),
 }
 
-impl Fault {
+impl DescriptorFault {
     pub fn at(self, path: PathBuf) -> LoadError {
         match self {
-            Fault::TooNew { needs, version } => LoadError::TooNew { path, needs, version },
-            Fault::Rule(why) => LoadError::Descriptor { path, why },
+            DescriptorFault::TooNew { needs, version } => LoadError::TooNew { path, needs, version },
+            DescriptorFault::Rule(why) => LoadError::Descriptor { path, why },
         }
     }
 }
 
-impl<T: Into<String>> From<T> for Fault {
-    fn from(why: T) -> Fault {
-        Fault::Rule(why.into())
+impl<T: Into<String>> From<T> for DescriptorFault {
+    fn from(why: T) -> DescriptorFault {
+        DescriptorFault::Rule(why.into())
     }
 }
 
@@ -61,7 +62,7 @@ macro_rules! need {
     };
 }
 
-/// What a plugin says of itself as a whole, and where its feed types are.
+/// What a plugin says about itself as a whole, and where its feed types are.
 struct Head {
     version: String,
     sdk: String,
@@ -74,9 +75,9 @@ struct Head {
 /// # Safety
 /// `plugin` is NULL or points to a descriptor of at least `struct_size` bytes, whose strings end with NUL, and all of
 /// which lives as long as the process.
-unsafe fn read_head(plugin: *const TkrPlugin) -> Result<Head, Fault> {
+unsafe fn read_head(plugin: *const TkrPlugin) -> Result<Head, DescriptorFault> {
     if plugin.is_null() {
-        return Err(Fault::Rule("its entry function answered NULL".into()));
+        return Err(DescriptorFault::Rule("its entry function answered NULL".into()));
     }
     // SAFETY: not NULL, and by the caller's promise readable for `struct_size` bytes, which tkr_read keeps to.
     let head = unsafe {
@@ -88,42 +89,44 @@ unsafe fn read_head(plugin: *const TkrPlugin) -> Result<Head, Fault> {
             count: need!(plugin, TkrPlugin, feed_type_count)?,
             types: need!(plugin, TkrPlugin, feed_types)?,
             version: optional_text(version, "version")?.unwrap_or_default(),
-            // For people otherwise, so no reason to refuse it.
+            // People read this; that it is broken is no reason to refuse the plugin.
             sdk: optional_text(sdk, "sdk").ok().flatten().unwrap_or_default(),
         }
     };
     if head.needs > TKR_ABI_MINOR {
-        return Err(Fault::TooNew { needs: head.needs, version: head.version });
+        return Err(DescriptorFault::TooNew { needs: head.needs, version: head.version });
     }
     let Head { count, types, .. } = head;
     if count == 0 || count > FEED_TYPES_MAX || types.is_null() {
-        return Err(Fault::Rule(format!("it offers {count} feed types; 1 to {FEED_TYPES_MAX} are possible")));
+        return Err(DescriptorFault::Rule(format!(
+            "it offers {count} feed types; 1 to {FEED_TYPES_MAX} are possible"
+        )));
     }
     Ok(head)
 }
 
-/// What a feed needs to run: the first feed type.
+/// Reads the first feed type, which is the one that runs.
 ///
 /// # Safety
 /// As for `read_head`.
-pub unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, Fault> {
+pub unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, DescriptorFault> {
     // SAFETY: the caller's promise.
     let head = unsafe { read_head(plugin) }?;
     // SAFETY: the array has `count` entries, at least one.
     let first = unsafe { head.types.read() };
     if first.is_null() {
-        return Err(Fault::Rule("its first feed type is NULL".into()));
+        return Err(DescriptorFault::Rule("its first feed type is NULL".into()));
     }
     // SAFETY: not NULL; the promise of the caller covers it.
     let feed_type = unsafe { read_feed_type(first, head.version) }?;
     Ok(FeedType { beats: head.sdk.starts_with(SDK_BEATS), ..feed_type })
 }
 
-/// All that it says, of every feed type.
+/// Reads all that the plugin says, with every feed type.
 ///
 /// # Safety
 /// As for `read_head`.
-pub unsafe fn read_info(plugin: *const TkrPlugin) -> Result<PluginInfo, Fault> {
+pub unsafe fn read_info(plugin: *const TkrPlugin) -> Result<PluginInfo, DescriptorFault> {
     // SAFETY: the caller's promise.
     let head = unsafe { read_head(plugin) }?;
     let mut feed_types = Vec::new();
@@ -131,7 +134,7 @@ pub unsafe fn read_info(plugin: *const TkrPlugin) -> Result<PluginInfo, Fault> {
         // SAFETY: the array has `count` entries.
         let kind = unsafe { head.types.add(at).read() };
         if kind.is_null() {
-            return Err(Fault::Rule(format!("its feed type {at} is NULL")));
+            return Err(DescriptorFault::Rule(format!("its feed type {at} is NULL")));
         }
         // SAFETY: not NULL; the promise of the caller covers it.
         feed_types.push(unsafe { read_feed_type_info(kind) }?);
@@ -154,7 +157,7 @@ unsafe fn read_feed_type_info(kind: *const TkrFeedType) -> Result<FeedTypeInfo, 
     }
     // SAFETY: `kind` is readable for `struct_size` bytes, which tkr_read keeps to; its strings end with NUL.
     unsafe {
-        // The whole of what a feed that runs would be held to.
+        // Checked as strictly as a feed type that is to run.
         let checked = read_feed_type(kind, String::new())?;
         let event_types = need!(kind, TkrFeedType, event_types)?;
         let mut events = Vec::new();
@@ -198,7 +201,7 @@ unsafe fn read_feed_type(kind: *const TkrFeedType, version: String) -> Result<Fe
         let events = read_events(event_types)?;
         let mut docs = EventDocs::new();
         for (at, (name, _)) in events.iter().enumerate() {
-            // For people alone, so that what is not UTF-8 is no reason to refuse the plugin.
+            // People read these; that one is not UTF-8 is no reason to refuse the plugin.
             let (description, schema) = read_doc(event_types.add(at).read());
             let description = description.ok().flatten().unwrap_or_default();
             docs.insert(name.clone(), EventDoc { description, schema: schema.ok().flatten() });
@@ -255,7 +258,7 @@ unsafe fn read_events(types: *const *const TkrEventType) -> Result<Vec<(String, 
     Err(format!("it declares more than {EVENT_TYPES_MAX} events, or `event_types` is not ended by NULL"))
 }
 
-/// Text of a plugin, where it gives any.
+/// A text of a plugin, if it gives one; or why it cannot be read.
 type Said = Result<Option<String>, String>;
 
 /// An event's description and the schema of its values.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// A size.
+/// A size in MiB or GiB: `16 MiB`, `1.5 GiB`.
 pub fn bytes(n: u64) -> String {
     const MIB: u64 = 1024 * 1024;
     const GIB: u64 = 1024 * MIB;
     if n >= GIB { format!("{:.1} GiB", n as f64 / GIB as f64) } else { format!("{} MiB", n / MIB) }
 }
 
-/// A duration.
+/// A duration in whole minutes, seconds or milliseconds: `10 min`, `2.5 s`, `20 ms`.
 pub fn seconds(duration: Duration) -> String {
     let minutes = duration.as_secs() / 60;
     if minutes > 1 && duration == Duration::from_secs(minutes * 60) {

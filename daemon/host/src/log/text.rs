@@ -24,7 +24,8 @@ pub fn prefix(text: &str, bytes_max: usize) -> &str {
     (0..4).find_map(|back| text.get(..bytes_max.min(text.len()).saturating_sub(back))).unwrap_or_default()
 }
 
-/// The level and the rest of a line on standard error: `<3>` to `<7>` as systemd reads them, and Telegraf's `E!` and so on.
+/// Splits a line on standard error into its level and the rest. A line may begin with `<3>` to `<7>`, as systemd reads them,
+/// or with `E!`, `W!`, `I!` or `D!`, as Telegraf does; any other is at level info.
 pub fn leveled(line: &str) -> (Level, &str) {
     let marks = [
         ("<0>", Level::ERROR),

@@ -1,7 +1,7 @@
 //! What a feed's author wants to see and an operator does not: every poll and every refusal.
 //!
-//! Told at trace level under targets of their own, so that a daemon, which logs from info on, pays one comparison for
-//! each. `tickerd plugin run` listens; `TICKERD_LOG=tickerd::feed::poll=trace` shows the same in a daemon's log.
+//! They are logged at trace level under targets of their own, so that a daemon, which logs from info on, pays one comparison
+//! for each. `tickerd plugin run` listens; `TICKERD_LOG=tickerd::feed::poll=trace` shows the same in a daemon's log.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -12,19 +12,19 @@ use crate::report::Failure;
 pub const POLL: &str = "tickerd::feed::poll";
 /// Target of each refusal.
 pub const REFUSAL: &str = "tickerd::feed::refusal";
-/// Target of the summaries of refusals, which a daemon logs at a limited rate.
+/// Target of the summaries of refusals, which are logged at a limited rate.
 pub const REFUSALS: &str = "tickerd::feed::refusals";
 /// Target of a feed's changes of state.
 pub const STATE: &str = "tickerd::feed::state";
 
-/// A poll has returned.
+/// Logs that a poll has returned.
 pub fn poll(feed: &str, poll: u64, took: Duration, result: &Result<(), Failure>) {
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let error = result.as_ref().err().map_or("", |failure| failure.message.as_str());
     tracing::trace!(target: POLL, feed, poll, took_us, error);
 }
 
-/// So many samples were refused for one reason; `code` is a metric label.
+/// Logs that `count` samples were refused for one reason; `code` is a metric label.
 pub fn refusal(feed: &str, code: &'static str, why: &dyn Display, count: u64) {
     tracing::trace!(target: REFUSAL, feed, code, count, why = %why);
 }

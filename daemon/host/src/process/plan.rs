@@ -1,4 +1,4 @@
-//! A process to start: what runs, where, and with what of the daemon's environment.
+//! What process to start for a feed: what runs, where, and with which variables of the daemon's environment.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,8 +13,9 @@ use crate::file::sealed::Sealed;
 use crate::process::spawn_lock;
 use crate::report::Failure;
 
-/// Variables a feed's process gets from the daemon's environment, besides `TICKERD_*`: where things are, how to speak,
-/// and how to reach the network. What belongs to the daemon (`NOTIFY_SOCKET`, `WATCHDOG_*`, `LISTEN_*`) stays with it.
+/// Variables that a feed's process gets from the daemon's environment, besides `TICKERD_*`: folders, languages, and how to
+/// reach the network. Variables that are meant for the daemon alone (`NOTIFY_SOCKET`, `WATCHDOG_*`, `LISTEN_*`) are not passed
+/// on.
 const ENVIRONMENT: [&str; 23] = [
     "PATH",
     "HOME",
@@ -41,14 +42,14 @@ const ENVIRONMENT: [&str; 23] = [
     "LD_LIBRARY_PATH",
 ];
 
-/// See the module.
+/// A process to be started.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// This executable.
     pub program: PathBuf,
-    /// What it runs in the child: a library, or another program.
+    /// What it runs in the child.
     pub guest: Guest,
-    /// Where it runs, and what a relative executable is relative to.
+    /// The folder that it runs in, which relative executables are relative to.
     pub working_dir: PathBuf,
     /// The first line on its standard input.
     pub setup: Vec<u8>,
@@ -59,15 +60,18 @@ pub struct Plan {
 pub enum Guest {
     /// A plugin library, in `tickerd feed-host`: its sealed copy, or else its file.
     Library { feed: String, path: PathBuf, sealed: Option<Arc<Sealed>> },
-    /// A program with its arguments, which `tickerd feed-exec` becomes; never secrets, which everyone on the machine
-    /// could read.
+    /// A program with its arguments, which `tickerd feed-exec` becomes. Arguments must hold no secrets: everyone on the
+    /// machine can read them.
     Program(Vec<String>),
 }
 
 impl Plan {
-    /// Starts it in a process group of its own, with pipes for its standard streams.
+    /// Starts the process in a process group of its own, with pipes for its standard streams.
     ///
-    /// The process ends with the thread that calls this; see [`crate::child::confinement`].
+    /// The process ends with the thread that calls this.
+    ///
+    /// # Errors
+    /// Why it did not start, with what to change.
     pub fn spawn(&self) -> Result<Child, Failure> {
         let Plan { program, guest, working_dir, .. } = self;
         let kept = std::env::vars_os().filter(|(name, _)| {
@@ -120,7 +124,7 @@ impl Plan {
     }
 }
 
-/// Starts a process that has this descriptor as well.
+/// Starts a process that inherits the descriptor of `sealed`.
 fn spawn_with(command: &mut Command, sealed: &Sealed) -> io::Result<Child> {
     let _starting = spawn_lock::lock();
     fcntl(sealed, FcntlArg::F_SETFD(FdFlag::empty()))?;

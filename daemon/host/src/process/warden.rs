@@ -1,9 +1,12 @@
-//! What is left when the daemon is killed: one small process that then ends every group of feed processes.
+//! Kills what feeds started when the daemon itself is killed.
 //!
-//! A feed's own process ends with the daemon (see [`crate::child::confinement`]), but what it started does not, and may hold ports,
-//! files and a provider's connection. No process can be made to end with its grandparent, so `tickerd feed-warden` reads
-//! the groups that live from a pipe, and kills them when that pipe closes: the kernel closes it however the daemon ends.
-//! A process that left its feed's group (setsid) is out of reach; a service manager's cgroup ends that one.
+//! A feed's own process ends with the daemon, but the processes that it started do not, and may hold ports, files and a
+//! provider's connection. Linux cannot make a process end with its grandparent. So there is a small process, `tickerd
+//! feed-warden`, that reads the live process groups of feeds from a pipe, and kills them when the pipe closes. The kernel
+//! closes it however the daemon ends.
+//!
+//! A process that left its feed's group (setsid) is out of reach. If a service manager runs the daemon, its cgroup ends that
+//! one too.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
@@ -28,7 +31,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The daemon's end. The process is started with the first group.
+/// The daemon's end of the pipe. The process is started with the first group.
 #[derive(Debug)]
 pub struct Warden {
     program: PathBuf,
@@ -47,24 +50,24 @@ impl Warden {
         Warden { program, state: Mutex::default() }
     }
 
-    /// A group that must not outlive this process.
+    /// Has the group killed if this process ends before [`Warden::release`].
     pub fn watch(&self, group: Pid) {
         let mut state = self.state();
         state.groups.insert(group.as_raw());
         if state.say(&format!("+{group}\n")).is_ok() {
             return;
         }
-        // Not started yet, or killed by someone.
+        // The warden was not started yet, or somebody killed it.
         if let Err(error) = state.start(&self.program) {
             tracing::warn!(%error, "what feeds start would outlive a tickerd that is killed");
         }
     }
 
-    /// The group has ended. To be called before its number can belong to another.
+    /// The group has ended. Call this before the group's number can belong to another, which means before reaping.
     pub fn release(&self, group: Pid) {
         let mut state = self.state();
         state.groups.remove(&group.as_raw());
-        // A warden that is gone is started again with the next group.
+        // If the warden is gone, the next group starts it again.
         let _ = state.say(&format!("-{group}\n"));
     }
 
@@ -96,7 +99,7 @@ impl State {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // What ends the daemon's group must not end this too.
+            // A signal to the daemon's group must not end the warden too.
             .process_group(0)
             .spawn()?;
         let orders = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -106,8 +109,8 @@ impl State {
     }
 }
 
-/// Reads `+GROUP` and `-GROUP` lines to their end, and then kills the groups that are left. Nothing but that end, or
-/// SIGKILL, ends this.
+/// Reads `+GROUP` and `-GROUP` lines to the end of the stream, and then kills the groups that are left. All signals but SIGKILL
+/// are held off until then.
 ///
 /// # Errors
 /// Signals cannot be held off.
@@ -116,7 +119,7 @@ pub fn keep(mut orders: impl BufRead) -> io::Result<()> {
     let mut groups = BTreeSet::new();
     let mut line = String::new();
     while orders.read_line(&mut line).is_ok_and(|n| n > 0) {
-        // 0 would be this process's own group, and 1 everyone's.
+        // killpg takes 0 for this process's own group, and 1 is everything on the machine.
         let group = |number: &str| number.trim_end().parse().ok().filter(|group: &i32| *group > 1);
         if let Some(group) = line.strip_prefix('+').and_then(group) {
             groups.insert(group);
@@ -126,7 +129,7 @@ pub fn keep(mut orders: impl BufRead) -> io::Result<()> {
         line.clear();
     }
     for group in groups {
-        // One that has ended meanwhile is fine.
+        // A group that has ended meanwhile is no error.
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
     Ok(())

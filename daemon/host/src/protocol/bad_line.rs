@@ -1,4 +1,4 @@
-//! Lines that make no sense: why, in words for who wrote the feed, and the place at which it shows.
+//! Lines that make no sense: why, in words for the feed's author, and the place in the line.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use tickerd_model::json::no_number_at;
 
 /// Most characters of a line that are shown.
 const SHOWN_CHARS_MAX: usize = 120;
-/// Of these, so many stand before the place where it is wrong.
+/// Of these, at most this many stand before the place where the line is wrong.
 const BEFORE_CHARS: usize = 80;
 
 /// Why a line is not one of the protocol's.
@@ -16,15 +16,15 @@ const BEFORE_CHARS: usize = 80;
 pub enum LineError {
     /// Not a JSON object of the right shape.
     Json(serde_json::Error),
-    /// Two bytes to a character.
+    /// It is UTF-16.
     Utf16,
-    /// Bytes that are no UTF-8, from this one on.
+    /// It is not UTF-8, from this byte on.
     Utf8 { at: usize },
-    /// `NaN` and the like, where a value should stand.
+    /// It has `NaN` or the like in place of a value.
     NoNumber { word: &'static str, at: usize },
-    /// A text in single quotes, as Python prints a dictionary.
+    /// It has a text in single quotes, as Python prints a dictionary.
     Quotes { at: usize },
-    /// A health, mode or log level nobody knows.
+    /// A word that is not one of those allowed, such as a health, a mode or a log level.
     Word { key: &'static str, word: String, allowed: &'static str },
 }
 
@@ -56,7 +56,7 @@ impl fmt::Display for LineError {
 impl std::error::Error for LineError {}
 
 impl LineError {
-    /// Of a line that could not be read. What feeds often do wrong is named; else it is what the parser says.
+    /// Why `line` could not be read, where the parser says `error`. Mistakes that feeds often make are named.
     pub fn of(line: &[u8], error: serde_json::Error) -> LineError {
         if let Err(e) = std::str::from_utf8(line) {
             return LineError::Utf8 { at: e.valid_up_to() };
@@ -64,7 +64,7 @@ impl LineError {
         if !error.is_syntax() {
             return LineError::Json(error);
         }
-        // The parser counts from one, and has read the character that it cannot use, or some of a word.
+        // The parser counts columns from one, and stops at the character that it cannot use, or inside a word.
         let near = error.column().saturating_sub(1).min(line.len());
         let places = near.saturating_sub(3)..=near;
         if let Some((at, word)) = places.clone().find_map(|at| Some((at, no_number_at(line, at)?))) {
@@ -76,7 +76,7 @@ impl LineError {
         }
     }
 
-    /// The byte at which it shows.
+    /// The byte at which the line is wrong.
     fn at(&self) -> usize {
         match self {
             LineError::Json(e) => e.column().saturating_sub(1),
@@ -86,7 +86,7 @@ impl LineError {
     }
 }
 
-/// A line as it is shown: the part around the place where it is wrong, on one line, without values of the configuration.
+/// Shows a line: the part around the place where it is wrong, on one line, without values of the feed's configuration.
 pub struct Shown<'a> {
     line: &'a [u8],
     at: usize,
@@ -94,12 +94,12 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// Of a line that makes no sense.
+    /// A line that makes no sense, for this reason.
     pub fn of(line: &'a [u8], error: &LineError, feed_log: &'a FeedLog) -> Shown<'a> {
         Shown { line, at: error.at(), feed_log }
     }
 
-    /// Of one that does, from its start.
+    /// A line that makes sense, from its start.
     pub fn whole(line: &'a [u8], feed_log: &'a FeedLog) -> Shown<'a> {
         Shown { line, at: 0, feed_log }
     }
@@ -108,7 +108,7 @@ impl<'a> Shown<'a> {
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let before = String::from_utf8_lossy(self.line.get(..self.at).unwrap_or_default()).chars().count();
-        // Hidden before it is cut, or a part of a value would not be known for one.
+        // Hidden before it is cut: a part of a value would not be recognised.
         let text = self.feed_log.hide(&String::from_utf8_lossy(self.line));
         let text = printable(text.trim());
         let skipped =

@@ -21,7 +21,7 @@ use tickerd_model::tick::Tick;
 pub const TFP: u32 = 1;
 /// What some editors and runtimes write in front of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// The word in a hello's `features` of a feed that gives signs of life, and may be taken for hung without them.
+/// The word in a hello's `features` by which a feed promises signs of life, and may be taken for hung without them.
 const HEARTBEAT: &str = "heartbeat";
 /// Longest line, in bytes; the longest value and its wrapping fit several times.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -29,31 +29,31 @@ pub const LINE_BYTES_MAX: usize = 256 * 1024;
 /// What a feed's line says.
 #[derive(Debug)]
 pub enum Said<'a> {
-    /// A value.
+    /// A sample.
     Sample(SampleLine<'a>),
-    /// Who it is and what it can do.
+    /// What the feed says about itself.
     Hello(Hello),
     /// A line for the log.
     Log { level: tracing::Level, message: String },
-    /// How its values are.
+    /// The state of its values.
     Health { state: FeedState, message: String },
-    /// It is alive.
+    /// A sign of life.
     Heartbeat,
     /// A topic ends.
     Retire(String),
-    /// Samples that were accepted and then given up with a topic that ended, before they were written.
+    /// Number of samples that were accepted, and then given up because their topic ended before they were written.
     GivenUp(u64),
-    /// Its host process refused so many samples already.
+    /// `count` samples were refused in the feed's own process.
     Reject { code: String, message: String, count: u64 },
     /// A poll has returned.
     Done { poll: u64, result: Result<(), Failure> },
-    /// It cannot go on.
+    /// The feed cannot go on.
     Fail(Failure),
-    /// Nothing this version knows.
+    /// A line that this version does not know.
     Unknown,
 }
 
-/// Every other line of a feed: the key that is there says which it is.
+/// Every other line of a feed. Which it is, is told by the keys that it has.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Control<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,7 @@ struct Control<'a> {
     msg: Option<Cow<'a, str>>,
 }
 
-/// What a hello says of an event's values.
+/// What a hello says about an event's values.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct DocLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,11 +108,14 @@ struct DocLine {
 }
 
 /// Reads one line of a feed.
+///
+/// # Errors
+/// The line makes no sense; the error says why, for the feed's author. A line of a later version is no error.
 pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-    // Nearly every line is a sample, and its shape is the cheap one to try.
+    // Nearly every line is a sample, so that is tried first.
     let sample = match std::str::from_utf8(line) {
-        // Looked at once as a whole, its parts need no look of their own.
+        // The whole line is valid UTF-8, so that its parts need not be checked again.
         Ok(text) => serde_json::from_str::<SampleLine<'_>>(text),
         Err(_) => serde_json::from_slice(line),
     };
@@ -125,7 +128,7 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
         Err(_) if matches!(line, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{', ..] | [b'{', 0, ..]) => {
             return Err(LineError::Utf16);
         }
-        // Of the two reasons, the one that belongs to what the line was meant to be.
+        // Two readings have failed. Tell the reason of the one that was meant.
         Err(e) => return Err(LineError::of(line, if is_half_a_sample(line) { not_a_sample } else { e })),
     };
     let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().into_owned();
@@ -167,7 +170,7 @@ pub fn said(line: &[u8]) -> Result<Said<'_>, LineError> {
     if control.heartbeat.is_some() {
         return Ok(Said::Heartbeat);
     }
-    // An object with half a sample in it is a mistake that deserves to be told; any other is of a later version.
+    // A line with some of a sample's keys is a mistake, and its author should know. Any other is of a later version.
     if is_half_a_sample(line) { Err(LineError::of(line, not_a_sample)) } else { Ok(Said::Unknown) }
 }
 
@@ -179,8 +182,7 @@ fn too_new(tfp: u32) -> String {
     )
 }
 
-/// Whether it has a sample's keys, or cannot be read far enough to know: values that nobody asks for are skipped without
-/// a look at their text.
+/// Whether the line has one of a sample's keys, or is broken, so that nobody can tell. Values are skipped unread.
 fn is_half_a_sample(line: &[u8]) -> bool {
     serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(line)
         .map_or(true, |keys| ["event", "data", "topic"].iter().any(|key| keys.contains_key(*key)))
@@ -200,7 +202,7 @@ fn hello(control: Control<'_>) -> Result<Hello, LineError> {
         .collect();
     let mut docs = EventDocs::new();
     for (name, DocLine { description, schema }) in control.docs.unwrap_or_default() {
-        // Of which something is said without its class, that is a state, as everywhere.
+        // An event that is documented and not declared is a state, which is the default everywhere.
         events.entry(name.clone().into_owned()).or_insert(Class::State);
         let schema = schema.map(|raw| raw.get().to_owned());
         docs.insert(name.into_owned(), EventDoc { description: description.unwrap_or_default(), schema });
@@ -240,7 +242,7 @@ fn state(word: &str) -> Result<FeedState, LineError> {
     })
 }
 
-/// Appends a sample's line. `topic` is relative to the feed; its alphabet and the kind's need no escapes.
+/// Appends a sample's line. `topic` is relative to the feed. Topics and event names have no characters that JSON escapes.
 pub fn write_tick(to: &mut Vec<u8>, topic: &str, tick: &Tick) {
     to.extend_from_slice(br#"{"topic":""#);
     to.extend_from_slice(topic.as_bytes());
@@ -265,7 +267,7 @@ pub fn write_tick(to: &mut Vec<u8>, topic: &str, tick: &Tick) {
 }
 
 impl Failure {
-    /// The line that tells it, with its newline.
+    /// The line that tells the failure, with its newline.
     pub fn line(&self) -> Vec<u8> {
         let mut line = Vec::new();
         write_said(&mut line, &Said::Fail(self.clone()));
@@ -273,7 +275,7 @@ impl Failure {
     }
 }
 
-/// Docs are trimmed before they are written, so that a schema is JSON. Without any, the key is left out.
+/// The `docs` of a hello; none where there are none. Docs are trimmed before they are written, so that a schema is JSON.
 fn doc_lines(docs: &EventDocs) -> Option<BTreeMap<Cow<'static, str>, DocLine>> {
     let line = |doc: &EventDoc| DocLine {
         description: Some(doc.description.clone()).filter(|text| !text.is_empty()),
@@ -282,7 +284,7 @@ fn doc_lines(docs: &EventDocs) -> Option<BTreeMap<Cow<'static, str>, DocLine>> {
     (!docs.is_empty()).then(|| docs.iter().map(|(name, doc)| (name.clone().into(), line(doc))).collect())
 }
 
-/// Appends any other line; a [`Said::Sample`] or [`Said::Unknown`] appends nothing.
+/// Appends any other line. For [`Said::Sample`] and [`Said::Unknown`] nothing is appended.
 pub fn write_said(to: &mut Vec<u8>, said: &Said<'_>) {
     let text = |text: &'_ str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
     let word = |word: &'static str| Some(Cow::Borrowed(word));

@@ -1,10 +1,11 @@
-//! The other direction of the line protocol: what tickerd writes to a feed's process.
+//! What tickerd writes to a feed's process: a setup, and then orders.
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::lines::TFP;
 
-/// The first line: everything a feed needs to know, so that its configuration lives in one file and in no argument.
+/// The first line: everything a feed needs to know. The configuration is in it, so that it is in no argument, which everyone
+/// on the machine could read.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Setup {
     /// Protocol version.
@@ -19,17 +20,16 @@ pub struct Setup {
     pub topics_max: usize,
     /// Its own configuration.
     pub config: serde_json::Value,
-    /// It is to say that it is ready, and to wait with its work for [`Order::Go`]: another one still does it. Of libraries
-    /// alone; a program knows nothing of this.
+    /// The feed says hello, and waits with its work for [`Order::Go`]. Only `feed-host` knows this; programs ignore it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hold: bool,
-    /// It is to say whether its configuration is right, and to end. Of tickerd's own programs; see [`crate::feed::dry_run`].
+    /// The feed only says whether its configuration is right, and ends. Only programs of tickerd itself know this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub check: bool,
 }
 
 impl Setup {
-    /// As this tickerd says it.
+    /// A setup as this tickerd writes it, with neither `hold` nor `check`.
     pub fn new(
         instance: &str,
         interval: std::time::Duration,
@@ -53,24 +53,27 @@ impl Setup {
         line(self)
     }
 
-    /// Reads the first line. Errors when it is not one.
+    /// Reads the first line.
+    ///
+    /// # Errors
+    /// It is no setup.
     pub fn parse(line: &[u8]) -> Result<Setup, serde_json::Error> {
         serde_json::from_slice(line)
     }
 }
 
-/// Every later line.
+/// A later line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Poll now.
+    /// Do the poll of this number, and return within the deadline.
     Poll { poll: u64, deadline_ms: u64 },
-    /// Let the poll that runs return.
+    /// Make the poll that runs return.
     Interrupt,
-    /// Begin the work that was held back.
+    /// Begin the work that `hold` kept back.
     Go,
-    /// Stop; standard input closes behind it.
+    /// Stop. Standard input is closed after this line.
     Stop,
-    /// Nothing this version knows.
+    /// A line that this version does not know.
     Unknown,
 }
 
@@ -102,7 +105,7 @@ impl Order {
         })
     }
 
-    /// Reads one line. What is not understood is [`Order::Unknown`]: a newer tickerd may say more.
+    /// Reads one line. A line that is not understood is [`Order::Unknown`]: a newer tickerd may write more.
     pub fn parse(line: &[u8]) -> Order {
         match serde_json::from_slice::<Wire>(line) {
             Ok(Wire { stop: Some(true), .. }) => Order::Stop,

@@ -1,4 +1,4 @@
-//! The line that is a value: nearly every line of a feed, and so the one that is cheap to read.
+//! The line that is a sample. Nearly every line of a feed is one, so that reading it has to be cheap.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use tickerd_model::sample::{Class, Sample};
 
-/// A value, borrowed from the line where the line allows it.
+/// A sample, borrowed from its line. Only texts with escapes are copied.
 #[derive(Debug, Deserialize)]
 pub struct SampleLine<'a> {
     #[serde(borrow, default)]
@@ -28,7 +28,7 @@ pub struct SampleLine<'a> {
 }
 
 impl SampleLine<'_> {
-    /// As a sample; `declared` gives the class where the line does not.
+    /// The sample. Where the line gives no class, that of `declared` counts, which holds the events of the feed's hello.
     pub fn sample(&self, declared: &[(String, Class)]) -> Sample<'_> {
         let event = self.event.0.as_bytes();
         let class = self.class.map(Class::from);
@@ -43,7 +43,7 @@ impl SampleLine<'_> {
     }
 }
 
-/// Text that borrows when it holds no escapes; a plain `Cow` field in an optional place would always copy.
+/// Text that borrows when it holds no escapes. A plain `Cow` with a default would always copy.
 #[derive(Debug, Default)]
 struct Text<'a>(Cow<'a, str>);
 
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Millis {
     }
 }
 
-/// A class as a line says it.
+/// A class, as a word in a line.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassWord {

@@ -1,11 +1,11 @@
-//! Cuts a byte stream into lines within a bound: a line that is too long is one item, and reading resumes behind it.
+//! Cuts a byte stream into lines of bounded length. A line that is too long is one item, and reading goes on after it.
 
 use std::io::{self, Read};
 
 /// Bytes asked for in one read; what a pipe holds on Linux.
 const CHUNK: usize = 64 * 1024;
 
-/// One line, or the place where one was too long.
+/// One line, or a mark in place of one that was too long.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// Without its newline.
@@ -85,7 +85,7 @@ impl Splitter {
         }
     }
 
-    /// What stands behind the last newline, at the end of the stream.
+    /// What follows the last newline, at the end of the stream.
     pub fn rest(&mut self) -> Option<Item<'_>> {
         let (from, to) = (self.start, self.end);
         self.start = to;

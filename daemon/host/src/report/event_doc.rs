@@ -1,5 +1,7 @@
-//! What a feed says of the values of its events, for those who read them: a sentence and a JSON Schema. It goes into the
-//! daemon's contract, decides nothing about any value, and is bounded, for it crosses a pipe and stays in memory.
+//! What a feed says about the values of its events, for those who read them: a sentence and a JSON Schema.
+//!
+//! Both go into the daemon's contract, and no value is refused because of them. They are bounded, because they cross a pipe
+//! and stay in memory.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +9,10 @@ use std::collections::BTreeMap;
 pub const SCHEMA_BYTES_MAX: usize = 32 * 1024;
 /// Longest description of one event, in characters.
 pub const DESCRIPTION_CHARS_MAX: usize = 1024;
-/// All that one feed says of its events, in bytes of JSON; half a line of the feed protocol.
+/// All that one feed may say about its events, in bytes of JSON; half a line of the feed protocol.
 pub const DOCS_BYTES_MAX: usize = 128 * 1024;
 
-/// See the module.
+/// The documentation of one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventDoc {
     /// One sentence for people; may be empty.
@@ -19,10 +21,10 @@ pub struct EventDoc {
     pub schema: Option<String>,
 }
 
-/// By the event's name. Events of which nothing is said are not in it.
+/// The documentation of a feed's events, by name. Events without any are left out.
 pub type EventDocs = BTreeMap<String, EventDoc>;
 
-/// Takes out what is too long or no schema at all, and answers what was taken out and why, for the feed's author.
+/// Leaves out what is too long, and what is no schema. Answers what was left out and why, for the feed's author.
 pub fn trim(docs: &mut EventDocs) -> Vec<String> {
     let mut remarks = Vec::new();
     let mut left = DOCS_BYTES_MAX;
@@ -59,7 +61,7 @@ fn too_much() -> String {
     format!("a feed may say {DOCS_BYTES_MAX} bytes of all its events; shorten them")
 }
 
-/// One line of JSON without spaces, which is what crosses the pipe.
+/// The schema as one line of JSON without spaces, as it crosses the pipe.
 fn compact(schema: &str) -> Result<String, String> {
     if schema.len() > SCHEMA_BYTES_MAX {
         return Err(format!("it has {} bytes; {SCHEMA_BYTES_MAX} are allowed: shorten it", schema.len()));

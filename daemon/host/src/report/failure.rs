@@ -1,11 +1,11 @@
 //! Why something failed, and who can mend it.
 
-/// Whose move it is after a failure.
+/// Who can do something about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A person's: the configuration has to change.
+    /// A person: the configuration has to change.
     Config,
-    /// Time's: trying again may help.
+    /// Nobody has to: trying again later may help.
     Transient,
     /// The instance is of no more use; a new one may work.
     Fatal,
@@ -21,7 +21,7 @@ impl Fault {
         }
     }
 
-    /// The reverse of [`Fault::as_str`]; words of later versions count as transient.
+    /// The fault of a word in a line. A word that is not known, as of a later version, counts as transient.
     pub fn from_word(word: &str) -> Fault {
         match word {
             "config" => Fault::Config,
@@ -34,24 +34,24 @@ impl Fault {
 /// Why a call or a feed failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Whose move it is.
+    /// Who can do something about it.
     pub fault: Fault,
     /// What happened, in words for a person.
     pub message: String,
 }
 
 impl Failure {
-    /// The configuration has to change.
+    /// A failure that only a changed configuration can mend.
     pub fn config(message: impl Into<String>) -> Failure {
         Failure { fault: Fault::Config, message: message.into() }
     }
 
-    /// Trying again may help.
+    /// A failure that may pass by itself.
     pub fn transient(message: impl Into<String>) -> Failure {
         Failure { fault: Fault::Transient, message: message.into() }
     }
 
-    /// A new instance may work.
+    /// A failure that ends the instance; a new one may work.
     pub fn fatal(message: impl Into<String>) -> Failure {
         Failure { fault: Fault::Fatal, message: message.into() }
     }

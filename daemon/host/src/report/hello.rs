@@ -9,9 +9,9 @@ use tickerd_model::sample::Class;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// The host asks at intervals.
+    /// The host asks for values at intervals.
     Poll,
-    /// The feed speaks when it has something to say.
+    /// The feed gives values when it has some.
     Push,
 }
 
@@ -34,13 +34,13 @@ pub struct Hello {
     pub version: String,
     /// How it is driven.
     pub mode: Mode,
-    /// Whether it gives signs of life while it has nothing to say, so that their absence means something.
+    /// Whether it gives signs of life while it has no values, so that a feed without any is taken for hung.
     pub beats: bool,
     /// The events it declares, with their class.
     pub events: Vec<(String, Class)>,
     /// What it says of their values.
     pub docs: EventDocs,
-    /// How often it would like to be polled, in milliseconds; 0: as often as it is pushed.
+    /// How often it would like to be polled, in milliseconds; 0: once per push interval.
     pub default_poll_ms: u32,
     /// The shortest poll interval it allows, in milliseconds.
     pub min_poll_ms: u32,

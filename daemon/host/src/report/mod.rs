@@ -12,22 +12,22 @@ pub use hello::{Hello, Mode};
 pub enum Report {
     /// It was created and is ready.
     Hello(Hello),
-    /// It said something about values, though it is held and has not begun its work.
+    /// Its process is held, and has said something about values for the first time.
     Spoke,
     /// The poll of this number has returned.
     Done { poll: u64, result: Result<(), Failure> },
-    /// It says that it cannot go on, and should be ended.
+    /// It cannot go on, and should be ended.
     Fail(Failure),
-    /// It ends of itself and tidies up; it should be gone soon.
+    /// It ends of itself: the instance is being destroyed, and should be gone soon.
     Leaving,
-    /// Nothing will be heard from it any more, though it runs.
+    /// Its process has closed standard output, though it may still run.
     Mute,
-    /// It is gone. `Ok` when it ended of itself without an error.
+    /// It is gone. `Ok` when it ended of itself, without an error.
     Ended(Result<(), Failure>),
 }
 
 impl Report {
-    /// The same with another text for what went wrong, if anything did.
+    /// The same report; if it tells of a failure, `word` gets its text and answers another.
     pub fn reworded(mut self, word: impl FnOnce(&str) -> String) -> Report {
         if let Report::Done { result: Err(failure), .. }
         | Report::Fail(failure)
@@ -39,5 +39,5 @@ impl Report {
     }
 }
 
-/// Where reports go. Must not block for long; may be called after the receiver has gone.
+/// Takes reports, on any thread. It must not block for long, and may be called when nobody listens any more.
 pub type Reporter = std::sync::Arc<dyn Fn(Report) + Send + Sync>;

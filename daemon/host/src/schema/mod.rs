@@ -1,7 +1,8 @@
 //! Holds JSON to the schemas that plugins give: configurations before `create`, and in `tickerd plugin check` values too.
 //!
-//! JSON Schema 2020-12. Nothing is fetched: a schema that refers to another document is a broken one. No value is repeated
-//! in what is said of it: it may be a key that was written into the wrong place.
+//! JSON Schema 2020-12. Nothing is fetched: a schema that refers to another document is broken. What is said about a value
+//! never repeats it: it may be a secret that was written into the wrong place. [`violation`] is what is told; `words` puts a
+//! schema into a few words.
 
 mod violation;
 mod words;
@@ -16,8 +17,9 @@ pub use violation::{Violation, in_a_line};
 use violation::{near, no_key};
 use words::{Ways, kind};
 
-/// Most that is shown of what a schema says of a key, in bytes.
+/// Most that is shown of a key's description, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 240;
+
 /// A schema, ready to be held against values.
 #[derive(Debug)]
 pub struct Schema {
@@ -28,17 +30,17 @@ pub struct Schema {
 /// Why a configuration did not pass.
 #[derive(Debug)]
 pub enum ConfigFault {
-    /// The operator's to mend.
+    /// The configuration is wrong, which the operator can mend.
     Mismatch(Failure),
-    /// The plugin author's to mend.
+    /// The schema is wrong, which the plugin's author can mend.
     BrokenSchema(String),
 }
 
-/// Holds the configuration, which is JSON, to the schema of its plugin.
+/// Holds a configuration to the schema of its plugin; without a schema, anything is allowed. Both are JSON.
 pub fn check_config(schema: Option<&str>, config: &str) -> Result<(), ConfigFault> {
     let Some(schema) = schema else { return Ok(()) };
     let schema = Schema::parse(schema).map_err(ConfigFault::BrokenSchema)?;
-    // It was JSON a moment ago.
+    // tickerd wrote this JSON itself.
     let config = serde_json::from_str(config).unwrap_or(Value::Null);
     match schema.violations(&config).as_slice() {
         [] => Ok(()),
@@ -78,8 +80,8 @@ impl Schema {
         told
     }
 
-    /// Keys at the top which the schema takes and does not name, in words: most often they are misspelt, and nobody looks at
-    /// them. None where it says that it takes any, or says more than `properties` can.
+    /// Keys at the top level that the schema allows but does not name. Most often they are misspelt, and the plugin ignores
+    /// them. Empty if the schema says that it takes any key, or describes its keys by more than `properties`.
     pub fn unnamed(&self, value: &Value) -> Vec<Violation> {
         const ELSEWHERE: [&str; 8] = [
             "additionalProperties",
@@ -131,7 +133,7 @@ impl Schema {
         }
     }
 
-    /// A value of the wrong kind, or beyond a limit.
+    /// What is wrong with a value of the wrong kind, or beyond a limit.
     fn misfit(&self, error: &ValidationError<'_>, path: Vec<String>) -> Violation {
         let seen: &Value = error.instance();
         let rule = error.schema_path().as_str();
@@ -178,7 +180,7 @@ impl Schema {
         Violation { path, is_key: false, what, allowed: ways.words(), hint }
     }
 
-    /// What the schema says of a key of the object that an error is about.
+    /// The schema's description of a key, in the object that the error is about.
     fn description(&self, error: &ValidationError<'_>, key: &str) -> Option<&str> {
         let rule = error.schema_path().as_str();
         let object = self.rule(rule.rsplit_once('/').map_or("", |(object, _)| object))?;
@@ -186,7 +188,7 @@ impl Schema {
         Some(prefix(text, DESCRIPTION_BYTES_MAX).trim_end_matches('.'))
     }
 
-    /// The keys that an object may have which has one too many.
+    /// The keys that the schema names for the object that the error is about.
     fn known_keys(&self, error: &ValidationError<'_>) -> Vec<String> {
         let rule = error.schema_path().as_str();
         let object = self.rule(rule.rsplit_once('/').map_or("", |(object, _)| object));
@@ -194,7 +196,7 @@ impl Schema {
         properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// What is at the place of a rule, whose path leads through references.
+    /// The part of the schema at this path, which leads through references.
     fn rule(&self, path: &str) -> Option<&Value> {
         let mut at = &self.text;
         for part in path.split('/').skip(1) {
@@ -211,7 +213,7 @@ impl Schema {
     }
 }
 
-/// The way that was meant of several, if that is clear: the only one whose kind of value this is.
+/// Of several alternatives, the one that was meant: the only one that is for this kind of value. None: that is not clear.
 fn meant<'e>(
     error: &ValidationError<'_>,
     ways: &'e [Vec<ValidationError<'static>>],

@@ -1,8 +1,8 @@
-//! How long to wait before a failed feed is started again: a pure row of growing, jittered waits.
+//! How long to wait before a failed feed is started again: waits that grow, with some chance in them. Pure.
 
 use std::time::Duration;
 
-/// Doubles from `first` to `max`.
+/// Waits that double from `first` to `max`.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -11,21 +11,20 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A fresh row.
+    /// Begins with `first`.
     pub fn new(first: Duration, max: Duration) -> Backoff {
         Backoff { first, max, next: first.min(max) }
     }
 
-    /// The next wait: between half of the step and the whole of it, by `jitter` in 0..=1.
-    ///
-    /// Never less than half, so that a feed which fails at once cannot spin.
+    /// The next wait: between half of the step and the whole of it, by `jitter` in 0..=1. It is never less than half, so that a
+    /// feed which fails at once is not started again and again without a pause.
     pub fn wait(&mut self, jitter: f64) -> Duration {
         let step = self.next;
         self.next = step.saturating_mul(2).min(self.max);
         step.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
     }
 
-    /// Starts the row anew, after the feed has been well for a while.
+    /// Begins with `first` again.
     pub fn reset(&mut self) {
         self.next = self.first.min(self.max);
     }

@@ -1,12 +1,12 @@
-//! When to poll: ahead of the beat by what a poll usually takes, so that a value is fresh when it is pushed.
+//! When to poll: ahead of each push by the time that a poll usually takes, so that values are fresh when they are pushed.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Durations that the 95th percentile is taken over.
+/// Number of recent polls that the 95th percentile is taken of.
 const RECENT_MAX: usize = 32;
 
-/// Plans the polls of one feed. Pure: it is given both clocks.
+/// Plans the polls of one feed. Pure: it is given the time of both clocks.
 #[derive(Debug)]
 pub struct Pacer {
     poll: Duration,
@@ -35,19 +35,19 @@ impl Pacer {
         self.recent.push_back(duration);
     }
 
-    /// How far ahead of a wall-clock multiple of `poll` polls start.
+    /// How long before a multiple of `poll` on the wall clock a poll starts.
     pub fn lead(&self) -> Duration {
         let mut sorted: Vec<Duration> = self.recent.iter().copied().collect();
         sorted.sort_unstable();
-        // Nearest rank: of 20 the second largest, of fewer the largest.
+        // The nearest rank: of 20 durations the second longest, of fewer the longest.
         let rank = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
         sorted.get(rank).copied().unwrap_or_default().min(self.lead_max)
     }
 
     /// When the next poll starts. `wall` is the time since the Unix epoch at `now`.
     ///
-    /// Asked after a poll has returned, so one that ran over its time skips what it missed. Only the phase comes from
-    /// the wall clock: when that steps, one wait is at most half a period longer or shorter.
+    /// This is asked after a poll has returned: if it took longer than a period, the polls in between are skipped. Only the
+    /// phase comes from the wall clock. When that is set, one wait is at most half a period longer or shorter.
     pub fn next(&self, now: Instant, wall: Duration) -> Instant {
         let period = self.poll.as_nanos();
         let lead = self.lead().as_nanos();
@@ -55,7 +55,7 @@ impl Pacer {
         let wait = if ahead == 0 { 0 } else { period - ahead };
         let at = now + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX));
         match self.started {
-            // The beat that the last poll was for: a lead that has shrunk must not poll for it twice.
+            // The last poll was for this push already: when the lead shrinks, do not poll for it twice.
             Some(started) if at < started + self.poll / 2 => at + self.poll,
             _ => at,
         }

@@ -1,4 +1,5 @@
-//! The polls of one life: when the next is due, how long the one that runs may take, and how failures slow them down.
+//! The polls of one life: when the next is due, how long one may take, and how failures slow them down. Pure: it is given the
+//! time of both clocks.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +13,13 @@ use crate::supervise::pacer::Pacer;
 pub enum Due {
     /// The poll of this number begins.
     Poll(u64),
-    /// The one that runs is at its deadline: it is made to return.
+    /// The poll that runs is at its deadline, and is to be interrupted.
     Interrupt,
-    /// It has taken twice its deadline. Due at each look from then on.
+    /// The poll that runs has taken twice its deadline. This is due at each look from then on.
     GivingUp,
 }
 
-/// See the module. Pure: it is given both clocks.
+/// The polls of one life.
 #[derive(Debug)]
 pub struct Polling {
     pacer: Pacer,
@@ -31,7 +32,7 @@ pub struct Polling {
     current: Option<Current>,
     failures: u32,
     last_failure: Option<Failure>,
-    /// What the poll that runs may lack.
+    /// A hint, for people, at why the poll that runs does not return.
     hint: String,
 }
 
@@ -39,7 +40,7 @@ pub struct Polling {
 #[derive(Debug, Clone, Copy)]
 struct Current {
     since: Instant,
-    /// For taking too long.
+    /// True once it was interrupted, for taking too long.
     interrupted: bool,
 }
 
@@ -61,12 +62,12 @@ impl Polling {
         }
     }
 
-    /// Takes over from the polls of a life that has ended: the next comes no sooner than theirs would have.
+    /// Takes over from the polls of a life that has ended: the next one comes no sooner than theirs would have.
     pub fn follow(&mut self, before: &Polling) {
         self.next = self.next.max(before.next.min(self.next + self.period));
     }
 
-    /// What to do at `now`; it counts as done.
+    /// What is due at `now`. It then counts as done.
     pub fn due(&mut self, now: Instant) -> Option<Due> {
         if now < self.next() {
             return None;
@@ -87,7 +88,7 @@ impl Polling {
         }
     }
 
-    /// When there is something to do.
+    /// When something is due next.
     pub fn next(&self) -> Instant {
         match self.current {
             None => self.next,
@@ -96,7 +97,7 @@ impl Polling {
         }
     }
 
-    /// The poll of this number has returned; answers when it began, if it is the one that ran.
+    /// The poll of this number has returned. Answers when it began, if it is the one that ran.
     pub fn returned(&mut self, poll: u64) -> Option<Instant> {
         self.current.take_if(|_| poll == self.count).map(|current| current.since)
     }
@@ -110,7 +111,7 @@ impl Polling {
                 self.next = self.pacer.next(now, wall);
             }
             Err(why) => {
-                // The instance is kept and asked less and less often: 1, 2, 4 … periods, at most a minute's worth.
+                // The instance is kept, and polled less often with each failure: after 1, 2, 4 … periods, at most `rest_max`.
                 self.failures = (self.failures + 1).min(16);
                 self.last_failure = Some(why);
                 let rest =
@@ -120,12 +121,12 @@ impl Polling {
         }
     }
 
-    /// The next one is due now.
+    /// Makes the next poll due now.
     pub fn hurry(&mut self, now: Instant) {
         self.next = now;
     }
 
-    /// The program that is polled does not end this poll, though it has said something, or has not: it may have forgotten to.
+    /// A program has not ended the poll that runs. The hint for its author depends on whether it wrote anything (`has_spoken`).
     pub fn doubt(&mut self, has_spoken: bool) {
         self.hint = match has_spoken {
             true => format!("; did it say {{\"done\":{}}}?", self.count),
@@ -133,22 +134,22 @@ impl Polling {
         };
     }
 
-    /// What to say of a poll that has taken so many deadlines.
+    /// What to tell people of a poll that has taken `deadlines` times its deadline.
     pub fn overdue(&self, deadlines: u32) -> String {
         format!("poll has not returned for {}{}", seconds(self.deadline * deadlines), self.hint)
     }
 
-    /// Whether none runs.
+    /// Whether no poll runs.
     pub fn is_idle(&self) -> bool {
         self.current.is_none()
     }
 
-    /// Whether the one that runs is past its deadline.
+    /// Whether a poll runs that is past its deadline.
     pub fn is_overdue(&self) -> bool {
         self.current.is_some_and(|current| current.interrupted)
     }
 
-    /// Why the last one failed, if it did.
+    /// Why the last poll failed, if it did.
     pub fn failure(&self) -> Option<&Failure> {
         self.last_failure.as_ref().filter(|_| self.failures > 0)
     }
@@ -158,7 +159,7 @@ impl Polling {
         self.period
     }
 
-    /// How long one may take.
+    /// How long a poll may take.
     pub fn deadline(&self) -> Duration {
         self.deadline
     }

@@ -1,24 +1,24 @@
-//! A wish to have a feed's file read again, and what became of it.
+//! Requests to read a feed's file again, and what became of them.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// Wishes that wait for one feed. More are answered at once: each does the same.
+/// Most requests that wait for one feed. Others are refused at once: each does the same.
 const WAITING_MAX: usize = 16;
 
-/// What became of a wish.
+/// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reloaded {
-    /// A new process does the work, of this plugin file.
+    /// A new process, of this plugin file, does the work.
     Swapped { plugin: String },
-    /// The file has the bytes that run, and that was reason enough to leave it.
+    /// The file still has the bytes that run, so that nothing was done.
     Unchanged,
-    /// It did not run, and is started now.
+    /// The feed did not run, and is started now.
     Started,
-    /// It cannot be swapped while tickerd runs, and why.
+    /// The feed cannot be swapped while tickerd runs; says why.
     RestartNeeded(String),
-    /// The old one goes on, and why.
+    /// The old process goes on; says why.
     Failed(String),
 }
 
@@ -34,7 +34,7 @@ impl Reloaded {
         }
     }
 
-    /// Whether what was wished for is so now.
+    /// Whether the feed runs now what its file holds.
     pub fn is_done(&self) -> bool {
         matches!(self, Reloaded::Swapped { .. } | Reloaded::Unchanged | Reloaded::Started)
     }
@@ -51,29 +51,30 @@ impl fmt::Display for Reloaded {
     }
 }
 
-/// Gets the answer, on the feed's supervising thread: it must not block. Dropped without one when the feed is stopped.
+/// Gets the answer, on the supervisor's thread, where it must not block. It is dropped without an answer when the feed is
+/// stopped.
 pub type OnReloaded = Box<dyn FnOnce(Reloaded) + Send>;
 
-/// One wish.
+/// One request.
 pub struct Request {
-    /// Also when the file's bytes are those that run.
+    /// Swap the process even if the file's bytes are those that run.
     pub always: bool,
     answer: OnReloaded,
 }
 
 impl Request {
-    /// Tells what became of it.
+    /// Tells what became of the request.
     pub fn answer(self, reloaded: Reloaded) {
         (self.answer)(reloaded);
     }
 }
 
-/// The wishes of one feed that wait.
+/// The requests that wait for one feed.
 #[derive(Default)]
 pub struct Requests(Mutex<VecDeque<Request>>);
 
 impl Requests {
-    /// Adds one, or answers it when there are too many.
+    /// Adds a request, or refuses it when there are too many.
     pub fn push(&self, always: bool, answer: OnReloaded) {
         let request = Request { always, answer };
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +86,7 @@ impl Requests {
         request.answer(Reloaded::Failed(why));
     }
 
-    /// The oldest one.
+    /// Takes the oldest request.
     pub fn pop(&self) -> Option<Request> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }

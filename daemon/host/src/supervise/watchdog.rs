@@ -1,20 +1,20 @@
-//! Whether a push feed still gives signs of life: a pure clock with two alarms.
+//! Whether a push feed still gives signs of life: a clock with two alarms. Pure.
 
 use std::time::{Duration, Instant};
 
-/// Signs are looked for this many times within the limit, so that each is at most that much older than it seems.
+/// How many times signs of life are looked for within the limit. A sign may be older than it seems by one such interval.
 const LOOKS: u32 = 4;
 
-/// What a silence has come to.
+/// How long a silence has lasted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alarm {
-    /// Once the limit: interrupt it.
+    /// As long as the limit: the feed is to be interrupted.
     First,
-    /// Twice the limit: it hangs.
+    /// Twice as long: the feed hangs.
     Second,
 }
 
-/// See the module.
+/// The clock of one feed.
 #[derive(Debug)]
 pub struct Watchdog {
     limit: Duration,
@@ -23,12 +23,12 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts counting now.
+    /// Counts from `now`.
     pub fn new(limit: Duration, now: Instant) -> Watchdog {
         Watchdog { limit, heard: now, rung: None }
     }
 
-    /// Looks: `alive` says whether there was a sign of life since the last look. Each alarm comes once per silence.
+    /// `alive` says whether there was a sign of life since the last look. Each alarm comes once per silence.
     pub fn look(&mut self, alive: bool, now: Instant) -> Option<Alarm> {
         if alive {
             self.heard = now;
@@ -50,7 +50,7 @@ impl Watchdog {
         self.limit / LOOKS
     }
 
-    /// How long it has been silent, when that is too long.
+    /// How long the feed has been silent, if that is too long.
     pub fn silence(&self) -> Option<Duration> {
         self.rung.map(|alarm| if alarm == Alarm::First { self.limit } else { self.limit * 2 })
     }

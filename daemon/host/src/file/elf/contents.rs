@@ -36,14 +36,14 @@ pub struct Machine {
     pub number: u16,
 }
 
-/// What is told by the headers alone.
+/// What the headers alone say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Head {
     /// Library or program.
     pub kind: Kind,
     /// Its processor.
     pub machine: Machine,
-    /// What runs it, of a program that is linked dynamically.
+    /// The program's dynamic loader; none: it has none, as libraries do.
     pub interpreter: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct Head {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Glibc(Vec<u32>);
 
-/// A list of names, of which the first are kept.
+/// A list of names, of which the first 256 are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Names {
     /// The first, in the file's order.
@@ -60,40 +60,40 @@ pub struct Names {
     pub left_out: u64,
 }
 
-/// All of it.
+/// All that an ELF file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Elf {
     /// What the headers say.
     #[serde(flatten)]
     pub head: Head,
-    /// Dynamic symbols that others can use.
+    /// Symbols that it offers to others.
     pub exports: Names,
     /// Whether a plugin's entry function is among them.
     pub exports_entry: bool,
-    /// The metadata section, as it is; cut at what a [`Meta`](crate::Meta) may have.
+    /// The bytes of its metadata section, up to one more than a [`Meta`](crate::Meta) may have.
     #[serde(skip)]
     pub meta: Option<Vec<u8>>,
     /// Libraries it needs.
     pub needed: Names,
-    /// Where it says that these lie, before the system's own folders.
+    /// Folders that are searched for these before the system's own.
     pub runpath: Option<String>,
     /// The newest glibc that a symbol of it needs.
     pub glibc_needed: Option<Glibc>,
-    /// The newest glibc whose symbols it defines: of the C library, its version.
+    /// The newest glibc whose symbols it defines. For the C library itself, that is its version.
     #[serde(skip)]
     pub glibc_defined: Option<Glibc>,
-    /// What its linker called it, in hexadecimal.
+    /// The id that its linker gave it, in hexadecimal.
     pub build_id: Option<String>,
-    /// Whether its table of all symbols was taken out.
+    /// Whether its table of all symbols was removed.
     pub stripped: bool,
 }
 
-/// Why a file cannot be read as one.
+/// Why a file cannot be read as an ELF file.
 #[derive(Debug)]
 pub enum ElfError {
-    /// It does not begin as one.
+    /// It does not begin like one.
     NotElf,
-    /// It begins as one, and then makes no sense.
+    /// It begins like one, and then makes no sense.
     Broken(String),
     /// It cannot be read at all.
     Unreadable(std::io::Error),
@@ -150,7 +150,7 @@ impl Serialize for Glibc {
 }
 
 impl Glibc {
-    /// Of a symbol version's name: `GLIBC_2.34`; not of others, `GLIBC_PRIVATE` included.
+    /// The version in a symbol version's name, such as `GLIBC_2.34`. None for other names, and for `GLIBC_PRIVATE`.
     pub fn of(version: &[u8]) -> Option<Glibc> {
         let numbers = std::str::from_utf8(version).ok()?.strip_prefix("GLIBC_")?;
         numbers.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>().map(Glibc)

@@ -26,8 +26,8 @@ pub fn class_of<'d, R: ReadRef<'d>>(data: R) -> Result<u8, ElfError> {
     }
 }
 
-/// Libraries and programs are of the same type since programs are position independent: a program names its
-/// interpreter, or carries the flag that its linker set.
+/// Reads the headers. Position independent programs have the same type as libraries: a program names its interpreter, or
+/// carries a flag that its linker set.
 pub fn read_head<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
     data: R,
 ) -> object::read::Result<Head> {
@@ -38,7 +38,7 @@ pub fn read_head<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
         big_endian: header.is_big_endian(),
         number: header.e_machine(endian).0,
     };
-    // The loader takes one of each; a stranger's file may have thousands, each as large as the file.
+    // The system's loader takes the first segment of a kind, and so does this: a stranger's file may have thousands.
     let segments = header.program_headers(endian, data)?;
     let first = |kind| segments.iter().find(|segment| segment.p_type(endian) == kind);
     let interpreter = match first(elf::PT_INTERP) {

@@ -24,18 +24,18 @@ use object::read::{ReadCache, ReadRef};
 pub use contents::{ENTRY, Elf, ElfError, Glibc, Head, Kind, Machine, Names};
 use headers::{class_of, read_head};
 
-/// Whether the file is a shared library. One that cannot be read is not.
+/// Whether the file is a shared library. A file that cannot be read counts as none.
 pub fn is_shared_library(path: &Path) -> bool {
     head(path).is_ok_and(|head| head.kind == Kind::Library)
 }
 
-/// Whether a library looks for others in folders named after where it lies itself (`$ORIGIN`; ld.so(8)).
+/// Whether a library looks for other libraries beside its own file (`$ORIGIN`; ld.so(8)).
 pub fn looks_beside_itself(file: &File) -> bool {
     let beside = |path: &String| path.contains("$ORIGIN") || path.contains("${ORIGIN}");
     parse(&ReadCache::new(At { file, at: 0 })).is_ok_and(|elf| elf.runpath.as_ref().is_some_and(beside))
 }
 
-/// Reads a file without moving the place where others read it.
+/// Reads a file from a position of its own, which no other reader of the descriptor sees.
 struct At<'a> {
     file: &'a File,
     at: u64,
@@ -63,6 +63,9 @@ impl io::Seek for At<'_> {
 }
 
 /// What the headers of the file say.
+///
+/// # Errors
+/// It is no ELF file, or cannot be read.
 pub fn head(path: &Path) -> Result<Head, ElfError> {
     let cache = ReadCache::new(File::open(path).map_err(ElfError::Unreadable)?);
     match class_of(&cache)? {
@@ -72,11 +75,17 @@ pub fn head(path: &Path) -> Result<Head, ElfError> {
 }
 
 /// All that the file says.
+///
+/// # Errors
+/// It is no ELF file, is broken, or cannot be read.
 pub fn read(path: &Path) -> Result<Elf, ElfError> {
     parse(&ReadCache::new(File::open(path).map_err(ElfError::Unreadable)?))
 }
 
 /// All that the bytes of a file say.
+///
+/// # Errors
+/// They are none of an ELF file, or broken.
 pub fn parse<'d, R: ReadRef<'d>>(data: R) -> Result<Elf, ElfError> {
     match class_of(data)? {
         64 => Ok(tables::read_all::<elf::FileHeader64<Endianness>, _>(data)?),

@@ -58,7 +58,7 @@ fn read_dynamic<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
         match entry.tag {
             elf::DT_NEEDED if needed.names.len() < NAMES_MAX => needed.push(table.string(entry)?),
             elf::DT_NEEDED => needed.left_out += 1,
-            // RPATH is the older of the two, and counts only without the other.
+            // RPATH is the older of the two, and counts only if there is no RUNPATH.
             elf::DT_RUNPATH => runpath = Some(table.string(entry)?),
             elf::DT_RPATH if runpath.is_none() => runpath = Some(table.string(entry)?),
             _ => {}
@@ -139,7 +139,7 @@ fn read_defined_glibc<'d, E: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
         if looked_at > VERSIONS_MAX {
             break;
         }
-        // The first is its name, the others are its parents'.
+        // The first name is the version's own; the others are those of its parents.
         if let Some(name) = names.next()? {
             newest = newest.max(Glibc::of(name.name(endian, strings)?));
         }
