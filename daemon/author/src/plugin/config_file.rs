@@ -10,7 +10,7 @@ use tickerd_sdk::secrets::without_quotations;
 /// Most that is read of a configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// A feed's own configuration from a file: TOML if its name says so, else JSON, else TOML.
+/// Reads a feed's own configuration. A file named `.toml` is TOML; any other is JSON, or if it is no JSON, TOML.
 pub fn read_config(file: &Path) -> Result<Value, String> {
     let mut text = String::new();
     let opened = File::open(file).map_err(|e| format!("it cannot be read: {e}"))?;
@@ -39,7 +39,7 @@ pub fn read_config(file: &Path) -> Result<Value, String> {
     }
 }
 
-/// What is wrong with a text of TOML, and where. The whole error would show the line, and with it a key.
+/// What is wrong with a text of TOML, and where. The error's own text would show the line, which may hold a secret.
 pub fn not_toml(text: &str, error: &toml::de::Error) -> String {
     let what = without_quotations(error.message());
     match error.span().and_then(|span| text.get(..span.start)) {

@@ -1,4 +1,4 @@
-//! What tickerd says about a feed while it runs, caught from the log and brought to whoever shows it.
+//! Listens to this process's log, and passes on what it says about a feed, so that a command can show it.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
@@ -17,30 +17,30 @@ use tickerd_host::trace;
 use tickerd_process::Bell;
 use tickerd_process::log::filter;
 
-/// Things said that wait to be printed; what is more is counted.
+/// Most events that wait to be shown. Others are dropped, and counted.
 const WAITING_MAX: usize = 4096;
 
-/// One thing said.
+/// Something that was logged about a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FeedEvent {
-    /// Its state changed.
+    /// The feed's state changed.
     State { level: Level, text: String },
-    /// A line of its log, or of tickerd's about it.
+    /// A line of its log, or a line of tickerd's about it.
     Log { level: Level, pid: Option<u64>, text: String },
-    /// So many samples were refused.
+    /// `count` samples were refused.
     Refused { code: String, why: String, count: u64 },
-    /// A poll has returned; `error` is empty when it went well.
+    /// A poll has returned; `error` is empty if it went well.
     Poll { poll: u64, took: Duration, error: String },
 }
 
-/// The end of who shows it.
+/// The listener, from which events are taken.
 pub struct LogListener {
     heard: Receiver<(Instant, FeedEvent)>,
     missed: Arc<AtomicU64>,
 }
 
 impl LogListener {
-    /// Listens to all that this process logs, in place of the log on standard error. Rings at each.
+    /// Listens to all that this process logs, which then does not go to standard error. Each event rings `bell`.
     ///
     /// # Errors
     /// What is wrong with `TICKERD_LOG`.
@@ -53,13 +53,13 @@ impl LogListener {
         Ok(LogListener { heard, missed })
     }
 
-    /// What was said since the last time, and how much of it was too much.
+    /// The events since the last call, each with its time, and how many were dropped.
     pub fn take(&self) -> (Vec<(Instant, FeedEvent)>, u64) {
         (self.heard.try_iter().collect(), self.missed.swap(0, Ordering::Relaxed))
     }
 }
 
-/// The log as asked for, and what an author wants to see whatever is asked for.
+/// What is listened to: what `TICKERD_LOG` asks for, and always polls and refusals. Summaries of refusals are left out.
 fn all_of_it(filter: Targets) -> Targets {
     let of_the_feed = filter.with_target(trace::POLL, LevelFilter::TRACE);
     of_the_feed.with_target(trace::REFUSAL, LevelFilter::TRACE).with_target(trace::REFUSALS, LevelFilter::OFF)
@@ -86,7 +86,7 @@ impl<S: Subscriber> Layer<S> for EventLayer {
             trace::STATE => FeedEvent::State { level, text: fields.text },
             _ => FeedEvent::Log { level, pid: fields.pid, text: fields.text + &fields.others },
         };
-        // Full: the terminal is slow. Whoever logs is not to wait for it.
+        // The queue is full because the terminal is slow. Whoever logs must not wait for that.
         if self.tell.try_send((Instant::now(), heard)).is_err() {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
@@ -113,7 +113,7 @@ impl Visit for Fields {
         match field.name() {
             "message" => self.text = text,
             "why" => self.why = text,
-            // There is but one.
+            // There is only one feed.
             "feed" => {}
             name => drop(write!(self.others, " {name}={text}")),
         }

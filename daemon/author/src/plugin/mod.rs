@@ -1,4 +1,7 @@
 //! `tickerd plugin`: what a feed's author needs, without a daemon.
+//!
+//! Each subcommand has a file or folder: [`check`], [`describe`], [`doctor`], [`inspect`], [`list`], [`new`], [`run`]. They
+//! share [`facts`] (what a file says without being run, with [`loader`]), [`find`], [`config_file`] and [`log_listener`].
 
 mod check;
 mod config_file;
@@ -60,7 +63,7 @@ struct DescribeArgs {
     path: PathBuf,
 }
 
-/// Does what was asked. The process's signals are its owner's, who lends them to commands that run until told to stop.
+/// Runs the subcommand. `on_signal` lets one that runs until told to stop learn of signals.
 pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
     match &args.command {
         PluginCommand::New(args) => new::run(args),

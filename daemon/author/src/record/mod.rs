@@ -22,7 +22,7 @@ pub use arguments::RecordArgs;
 use output::Output;
 use tape::Tape;
 
-/// What came is written at least this often.
+/// Longest time until what came is written.
 const DRAIN: Duration = Duration::from_millis(50);
 
 /// A recording that is about to begin.
@@ -35,20 +35,23 @@ pub struct Recording {
     asked: Arc<AtomicBool>,
 }
 
-/// Where it stands, at the end.
+/// What was recorded.
 struct Recorded {
     tape: Tape,
     took: Duration,
-    /// How the feed was when nothing had come.
+    /// The state of the feed at the end, for people.
     reason: String,
 }
 
 impl Recording {
-    /// Finds the feed and opens the file. `Err`: the exit code and what to change.
+    /// Finds the feed and opens the file.
+    ///
+    /// # Errors
+    /// The exit code, and what to change.
     pub fn open(args: &RecordArgs) -> Result<Recording, (u8, String)> {
         let feed = args.find_feed()?;
         if let Source::Plugin { path, .. } = &feed.source {
-            // A daemon would serve its other feeds and look again; here there is nothing else to do.
+            // A daemon would serve its other feeds, and look again later; here there is nothing else to do.
             find_plugin(&path.to_string_lossy(), &feed.base_dir).map_err(|e| (EXIT_FAILED, e.to_string()))?;
         }
         let program = std::env::current_exe().map_err(|e| (EXIT_FAILED, e.to_string()))?;
@@ -72,8 +75,8 @@ impl Recording {
         }
     }
 
-    /// Records until told to stop, until there is enough, or until the feed ends for good. What was refused, merged or
-    /// went wrong is in the log; the last line on standard error sums up.
+    /// Records until told to stop, until there is enough, or until the feed ends for good. The log tells what was refused or
+    /// went wrong; the last line on standard error sums up.
     pub fn run(mut self) -> ExitCode {
         let solo = Solo::start(self.spec.clone(), &self.bell);
         eprintln!("recording {} to {}; an interrupt (Ctrl-C) ends it", self.spec.name, self.output.name());
@@ -112,7 +115,7 @@ impl Recording {
         loop {
             let left = self.length.map(|length| length.saturating_sub(started.elapsed()));
             self.bell.wait(left.map_or(DRAIN, |left| left.min(DRAIN)));
-            // Asked before the lane is, so that nothing said before the end is left in it.
+            // Asked before the lane is drained, so that nothing that was said before the end is left in it.
             let is_over = self.asked.load(Ordering::Acquire)
                 || solo.is_over()
                 || left.is_some_and(|left| left.is_zero());
@@ -122,7 +125,7 @@ impl Recording {
                     break;
                 }
                 let at_ms = match &entry {
-                    // By its age, so that a step of the wall clock is no pause.
+                    // By the age of the tick, so that a change of the wall clock is no pause in the recording.
                     Entry::Tick(tick) => now_ms.saturating_sub(wall_ms.saturating_sub(tick.ts)),
                     Entry::Retire(_) => drained_ms,
                 };
@@ -135,7 +138,7 @@ impl Recording {
             }
             drained_ms = now_ms;
             match self.output.write(&lines) {
-                // Whoever reads it has enough.
+                // Whoever reads the output has enough.
                 Err(e) if e.kind() == io::ErrorKind::BrokenPipe => break,
                 written => written?,
             }

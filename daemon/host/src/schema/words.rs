@@ -215,7 +215,7 @@ fn text(schema: &Value) -> String {
 fn range(schema: &Value) -> String {
     let of = |rule: &str| {
         let limit = schema.get(rule).filter(|limit| limit.is_number())?.to_string();
-        // Policy of fractions are written `5.0`.
+        // A limit that is a fraction may be written `5.0`.
         Some(limit.strip_suffix(".0").map(str::to_owned).unwrap_or(limit))
     };
     match (of("minimum"), of("exclusiveMinimum"), of("maximum"), of("exclusiveMaximum")) {

@@ -15,9 +15,12 @@ use crate::process::warden;
 /// The commands that the supervisor starts.
 #[derive(Parser)]
 enum Command {
-    FeedHost(FeedHostArgs),
-    FeedExec(FeedExecArgs),
-    FeedWarden,
+    #[command(name = "feed-host")]
+    Host(FeedHostArgs),
+    #[command(name = "feed-exec")]
+    Exec(FeedExecArgs),
+    #[command(name = "feed-warden")]
+    Warden,
 }
 
 /// What [`crate::Spec::program`] is here.
@@ -37,8 +40,8 @@ fn child() {
     dup2_stdout(File::options().write(true).open(format!("/proc/self/fd/{out}")).unwrap()).unwrap();
     close(out).unwrap();
     match Command::parse_from(words) {
-        Command::FeedHost(args) => feed_host::run(&args),
-        Command::FeedExec(args) => feed_exec::run(&args),
-        Command::FeedWarden => warden::run(),
+        Command::Host(args) => feed_host::run(&args),
+        Command::Exec(args) => feed_exec::run(&args),
+        Command::Warden => warden::run(),
     };
 }

@@ -27,7 +27,7 @@ use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 pub use options::CheckArgs;
 pub use suite::one::run as run_one;
 
-/// Checks, and answers 0 only if nothing failed.
+/// Checks a plugin, or lists the tests. The exit code is 0 only if nothing failed.
 pub fn run(args: &CheckArgs) -> ExitCode {
     if args.list {
         return list();

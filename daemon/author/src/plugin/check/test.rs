@@ -1,4 +1,4 @@
-//! One test: what it is called, what it holds a plugin to, and how.
+//! One test: its id, what it holds a plugin to, and how.
 
 use std::time::Duration;
 
@@ -15,39 +15,39 @@ pub const CREATE: &str = "create";
 /// Id of the test that takes as long as it is told to.
 pub const FUZZED: &str = "fuzzed-config";
 
-/// See the module. Ids are kept for ever: `plugin-check.toml` files name them.
+/// A test. Its id is kept for ever: `plugin-check.toml` files name it.
 pub struct Test {
-    /// kebab-case.
+    /// Its id, in kebab-case.
     pub id: &'static str,
     /// A sentence about a good plugin.
     pub holds: &'static str,
-    /// The test that must have passed, or this one makes no sense.
+    /// The test that must have passed for this one to make sense.
     pub needs: Option<&'static str>,
-    /// When it is ended.
+    /// Longest time that it may take; then its process is killed.
     pub limit: Duration,
-    /// What it does. Runs in a process of its own.
+    /// Runs the test; called in a process of its own.
     pub run: fn(&Subject) -> Tested,
 }
 
 impl Test {
-    /// Of this id.
+    /// A test with this id.
     pub const fn new(id: &'static str, holds: &'static str, run: fn(&Subject) -> Tested) -> Test {
         Test { id, holds, needs: None, limit: LIMIT, run }
     }
 
-    /// After another one.
+    /// The same test, which needs another to pass.
     pub const fn needs(mut self, id: &'static str) -> Test {
         self.needs = Some(id);
         self
     }
 
-    /// When it is ended, of this subject.
+    /// Longest time that it may take with this subject.
     pub fn limit_for(&self, subject: &Subject) -> Duration {
         let more = if self.id == FUZZED { subject.fuzz.time() } else { Duration::ZERO };
         self.limit + more
     }
 
-    /// With less time.
+    /// The same test, with another limit.
     pub const fn within_s(mut self, seconds: u64) -> Test {
         self.limit = Duration::from_secs(seconds);
         self

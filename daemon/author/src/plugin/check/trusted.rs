@@ -1,4 +1,4 @@
-//! Whether a daemon would let the file run at all: the one test that is about where it lies and who may write it.
+//! Whether a daemon would let the file run: the one test that is about where the file is and who may write it.
 
 use crate::plugin::check::subject::Subject;
 use crate::plugin::check::test::Test;

@@ -31,7 +31,7 @@ use tickerd_process::Bell;
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
 use tickerd_process::panics;
 
-/// See the module.
+/// `tickerd plugin doctor …`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   tickerd plugin doctor my_feed                             # a name in the plugin folders
@@ -69,7 +69,7 @@ struct Findings {
     feeds: Vec<Examination>,
 }
 
-/// Does what the arguments say.
+/// Examines the feeds that the arguments mean.
 pub fn run(args: &DoctorArgs, on_signal: OnSignal<'_>) -> ExitCode {
     panics::end_the_process();
     let (asked, bell) = (Arc::<AtomicBool>::default(), Arc::<Bell>::default());
@@ -120,7 +120,7 @@ pub fn run(args: &DoctorArgs, on_signal: OnSignal<'_>) -> ExitCode {
     ExitCode::from(if findings.ok { 0 } else { EXIT_FAILED })
 }
 
-/// To standard output, whose end must not change the verdict.
+/// Prints a text. That standard output is closed must not change the verdict.
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -165,7 +165,7 @@ fn text(examination: &Examination) -> String {
         let word = if colour { format!("{with}{word}\x1b[0m") } else { word };
         for (n, line) in step.what.lines().enumerate() {
             let (word, name) = if n == 0 { (word.as_str(), step.name) } else { ("        ", "") };
-            // It may be a stranger's words.
+            // The text may come from the plugin.
             text.push_str(&format!("  {word} {name:<14} {}\n", printable(line)));
         }
     }

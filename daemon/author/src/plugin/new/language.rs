@@ -15,7 +15,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// Its name as people write it, and the tool its project is built or run with, with where that comes from.
+    /// Its name as people write it, the tool that its projects are built or run with, and where to get that.
     pub fn tool(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Language::Rust => ("Rust", "cargo", "https://rustup.rs"),

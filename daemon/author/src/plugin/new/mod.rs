@@ -1,7 +1,7 @@
 //! `tickerd plugin new`: a project that builds, is tested and checked, and serves a moving value, in any of seven languages.
 //!
-//! The projects are the SDK's examples (`plugins-sdk/examples`), renamed. What they need of tickerd, the header or the whole
-//! SDK, is written into them, so that neither a checkout nor a network is needed to begin.
+//! The projects are the SDK's examples (`plugins-sdk/examples`), renamed. What they need of tickerd, which is the header or the
+//! whole SDK, is written into them, so that a new project needs neither a checkout nor a network.
 
 mod language;
 mod manifest;
@@ -42,11 +42,11 @@ pub struct NewArgs {
     name: String,
 }
 
-/// Writes the project and tells what to do next.
+/// Writes the project, and prints what to do next.
 pub fn run(args: &NewArgs) -> ExitCode {
     match make(args) {
         Ok(next) => {
-            // A closed stdout changes nothing: the project is there.
+            // That standard output is closed is no error: the project is written.
             drop(std::io::Write::write_all(&mut std::io::stdout(), next.as_bytes()));
             ExitCode::SUCCESS
         }
@@ -57,7 +57,7 @@ pub fn run(args: &NewArgs) -> ExitCode {
     }
 }
 
-/// What to tell; or the exit code and what is wrong.
+/// Writes the project. Answers what to print; or the exit code, and what is wrong.
 fn make(args: &NewArgs) -> Result<String, (u8, String)> {
     let name = Name::new(&args.name, args.lang).map_err(|why| (EXIT_USAGE, why))?;
     let asked = match (args.poll, args.push) {
@@ -71,7 +71,7 @@ fn make(args: &NewArgs) -> Result<String, (u8, String)> {
     Ok(next(&template, &name, &folder, std::env::var_os("PATH").as_deref()))
 }
 
-/// The commands from here to a moving value in the browser, and what they lack on this machine.
+/// The commands that lead to a moving value in the browser, and the tools for them that this machine lacks.
 fn next(template: &Template, name: &Name, folder: &Path, path: Option<&std::ffi::OsStr>) -> String {
     let (language, tool, from) = template.language.tool();
     let mut text = format!(
@@ -100,7 +100,7 @@ fn next(template: &Template, name: &Name, folder: &Path, path: Option<&std::ffi:
     text
 }
 
-/// As a shell reads it.
+/// The path, quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);

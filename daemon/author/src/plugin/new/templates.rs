@@ -1,5 +1,5 @@
-//! The examples of the SDK as the executable carries them. Listed by name, so that what lands in a folder by accident is
-//! written into nobody's project.
+//! The examples of the SDK, which are part of the executable. Their files are listed by name, so that a file that is in their
+//! folders by accident does not get into projects.
 
 use super::language::Language;
 use tickerd_host::Mode;
@@ -11,7 +11,7 @@ pub struct File {
     pub text: &'static str,
 }
 
-/// A project to be, called `example-<its folder>`.
+/// An example that a project is made from. Its name is `example-<its folder>`.
 #[derive(Debug, Clone, Copy)]
 pub struct Template {
     pub language: Language,
@@ -19,7 +19,7 @@ pub struct Template {
     /// Its folder below `plugins-sdk/examples`.
     pub folder: &'static str,
     pub files: &'static [File],
-    /// Files that stand in for some of `files`, or are added.
+    /// Files that replace some of `files`, or are added.
     pub instead: &'static [File],
 }
 
@@ -32,14 +32,14 @@ macro_rules! files {
     };
 }
 
-/// What every project has.
+/// Files that every project has.
 pub const COMMON: &[File] = files!("examples/common": ".github/workflows/ci.yml" ".gitignore" "LICENSE");
 
-/// What feeds in C and C++ are compiled with.
+/// The header for feeds in C and C++.
 pub const HEADER: File =
     File { path: "include/tickerd.h", text: include_str!("../../../../../plugins-sdk/include/tickerd.h") };
 
-/// What tells the contract and the line protocol.
+/// The guide, which describes the contract and the line protocol.
 pub const GUIDE: File =
     File { path: "README.md", text: include_str!("../../../../../plugins-sdk/README.md") };
 
@@ -64,7 +64,7 @@ const NODE: &[File] =
 const SH: &[File] =
     files!("examples/sh": "Makefile" "README.md" "example-sh.sh" "tests/feed.sh" "tickerd.toml");
 
-// The other mode of each: the files that differ.
+// The files that differ in the other mode of each example.
 const C_PUSH: &[File] = files!("examples/c/push": "src/feed.c" "tests/feed.c");
 const CPP_POLL: &[File] = files!("examples/cpp/poll": "src/feed.cpp" "tests/feed.cpp");
 const GO_POLL: &[File] = files!("examples/go/poll": "main.go" "main_test.go");
@@ -73,7 +73,7 @@ const NODE_POLL: &[File] = files!("examples/node/poll": "example-node.mjs" "test
 const SH_PUSH: &[File] = files!("examples/sh/push": "example-sh.sh" "tests/feed.sh");
 
 impl Template {
-    /// The project in this language; without a mode, in the one that suits the language best.
+    /// The template for this language. Without a mode, it is of the mode that suits the language best.
     pub fn of(language: Language, mode: Option<Mode>) -> Template {
         let (folder, usual, files, other) = match (language, mode) {
             (Language::Rust, Some(Mode::Push)) => ("rust-push", Mode::Push, RUST_PUSH, NONE),

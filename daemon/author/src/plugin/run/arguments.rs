@@ -1,4 +1,4 @@
-//! What `tickerd plugin run` can be told, and the feed that it means.
+//! The arguments of `tickerd plugin run`, and the feed that they mean.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tickerd_config::{self as config, Feed, Source, read_duration};
 use tickerd_model::topic;
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_USAGE};
 
-/// See the module.
+/// `tickerd plugin run …`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   tickerd plugin run target/debug/libmy_feed.so --config 'symbols=[\"AAPL\"]' --poll 500ms
@@ -84,7 +84,7 @@ impl From<IsolationWord> for config::Isolation {
 }
 
 impl RunArgs {
-    /// The feed that is meant, of the plugin at `path`; or the exit code and what is wrong.
+    /// The feed to run, of the plugin at `path`; or the exit code, and what is wrong.
     pub fn feed(&self, path: &Path) -> Result<Feed, (u8, String)> {
         let name = self.name.clone().unwrap_or_else(|| name_of(&self.plugin));
         if topic::check(name.as_bytes()).is_err() || name.contains('.') || name == topic::SERVER_SEGMENT {

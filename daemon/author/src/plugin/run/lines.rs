@@ -1,4 +1,4 @@
-//! A run for programs: envelopes, one JSON object per line, all on standard output.
+//! Shows a run to programs: envelopes, one JSON object per line, all on standard output.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tickerd_host::Hello;
 use tickerd_model::frame::Frame;
 use tickerd_model::tick::Tick;
 
-/// See the module.
+/// The printer of one run.
 #[derive(Default)]
 pub struct Lines {
     feed: String,
@@ -38,7 +38,7 @@ struct Notice<'a> {
 }
 
 impl Lines {
-    /// Of the feed of this name.
+    /// For the feed of this name.
     pub fn new(feed: &str) -> Lines {
         Lines { feed: feed.to_owned(), bytes: Vec::new() }
     }

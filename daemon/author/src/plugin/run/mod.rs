@@ -1,4 +1,4 @@
-//! `tickerd plugin run`: runs one plugin as the daemon would, without a daemon, and prints all there is to see of it.
+//! `tickerd plugin run`: runs one plugin as the daemon would, without a daemon, and prints all that it says and does.
 
 mod arguments;
 mod lines;
@@ -36,7 +36,7 @@ use screen::Screen;
 use sum::Sum;
 use watch::{Build, Watch};
 
-/// What came is printed at least this often.
+/// Longest time until what came is printed.
 const DRAIN: Duration = Duration::from_millis(50);
 
 /// Does what the arguments say.
@@ -73,11 +73,11 @@ struct Run {
     started_ms: u64,
 }
 
-/// Why one build of a plugin does not run on.
+/// Why one build of a plugin is stopped.
 enum Stop {
-    /// Told to end, or there is enough, or the feed ended for good.
+    /// The run ends: it was told to, there is enough, or the feed ended for good.
     Done,
-    /// A newer one is there.
+    /// There is a newer build.
     NewBuild,
 }
 
@@ -88,14 +88,14 @@ struct Condition {
 }
 
 impl Run {
-    /// Finds the plugin and checks what can be checked before it runs. `Err`: the exit code and what to change.
+    /// Finds the plugin, and checks what can be checked before it runs. `Err`: the exit code, and what to change.
     fn open(args: &RunArgs) -> Result<Run, (u8, String)> {
         let failed = |e: io::Error| (EXIT_FAILED, e.to_string());
         let plugin = find(&args.plugin).map_err(|e| (EXIT_FAILED, e.to_string()))?;
         let (Plugin::Library(path) | Plugin::Program(path)) = &plugin;
         let feed = args.feed(path)?;
         let Slips { refused, unnamed } = slips(&plugin, &feed.config);
-        // The next build may take it.
+        // While builds are watched, the next one may accept the configuration.
         if !refused.is_empty() && !args.watch {
             return Err((EXIT_CONFIG, format!("the configuration: {}", refused.join("; "))));
         }
@@ -124,7 +124,7 @@ impl Run {
         })
     }
 
-    /// Ends it in order, from any thread.
+    /// A function that ends the run in order, from any thread.
     fn stopper(&self) -> Box<dyn FnOnce() + Send> {
         let (asked, bell) = (self.asked.clone(), self.bell.clone());
         Box::new(move || {
@@ -152,7 +152,7 @@ impl Run {
             match shown {
                 Ok(Stop::NewBuild) => self.sum.begin_anew(),
                 Ok(Stop::Done) => break condition,
-                // Whoever reads it has enough, or nobody can be told.
+                // The output is closed: whoever read it has enough.
                 Err(_) => break condition,
             }
         };
@@ -168,14 +168,14 @@ impl Run {
         loop {
             let left = self.length.map(|length| length.saturating_sub(self.started.elapsed()));
             self.bell.wait(left.map_or(DRAIN, |left| left.min(DRAIN)));
-            // Asked before the lane is, so that nothing said before the end is left in it. While builds are watched, one
-            // that ended for good waits for the next.
+            // Asked before the lane is drained, so that nothing that was said before the end is left in it. While builds are
+            // watched, the run goes on after the feed ended for good: the next build may come.
             let is_over = self.asked.load(Ordering::Acquire)
                 || (self.watch.is_none() && solo.is_over())
                 || left.is_some_and(|left| left.is_zero());
             let heard = self.log.take();
             let said = solo.drain().entries;
-            // There before its first sample, if it says it at all.
+            // If the feed says hello at all, it is known before its first sample.
             if let Some(hello) = solo.hello().filter(|hello| greeted.as_ref() != Some(hello)) {
                 self.printer.hello(self.started.elapsed(), &hello)?;
                 greeted = Some(hello);
@@ -236,7 +236,7 @@ impl Run {
         self.printer.flush()
     }
 
-    /// Whether a build is there that can take the place of the one that runs.
+    /// Whether there is a new build that can replace the one that runs. Tells about new builds, good or bad.
     fn take_build(&mut self) -> io::Result<bool> {
         let Some(build) = self.watch.as_ref().and_then(Watch::newest) else { return Ok(false) };
         let (path, at) = (self.path.display(), self.started.elapsed());
@@ -270,12 +270,12 @@ impl Condition {
     }
 }
 
-/// What is wrong with a configuration.
+/// Mistakes in a configuration.
 #[derive(Debug, Default)]
 struct Slips {
     /// What the schema forbids.
     refused: Vec<String>,
-    /// Keys that it takes, and does not name.
+    /// Keys that the schema allows, but does not name.
     unnamed: Vec<String>,
 }
 
@@ -283,7 +283,8 @@ fn texts(violations: &[Violation]) -> Vec<String> {
     violations.iter().map(ToString::to_string).collect()
 }
 
-/// Asks a library for its schema; what cannot be asked is told when it runs, and so is what is missing where nothing is given.
+/// Holds a configuration to the schema of a library. If the library cannot be asked, or no configuration is given, running it
+/// will tell what is wrong.
 fn slips(plugin: &Plugin, config: &serde_json::Value) -> Slips {
     let (Plugin::Library(path), Some(false)) = (plugin, config.as_object().map(serde_json::Map::is_empty))
     else {

@@ -1,14 +1,14 @@
-//! JSON by chance: what a schema allows, and what it does not expect.
+//! Configurations made up by chance: some that a schema allows, and some that it does not expect.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt};
 use serde_json::{Map, Number, Value};
 
-/// How deep a value may become.
+/// How deep values may be nested.
 const DEPTH_MAX: u32 = 6;
 /// Most items of an array, and keys of an object that has no schema.
 const ITEMS_MAX: u32 = 4;
-/// Text that programs stumble over.
+/// Texts that programs stumble over.
 const TEXTS: [&str; 16] = [
     "",
     " ",
@@ -45,19 +45,19 @@ const NUMBERS: [&str; 14] = [
     "-0.0",
 ];
 
-/// Makes values up.
+/// Makes configurations up.
 pub struct Arbitrary<'a> {
     chance: &'a mut Xoshiro256PlusPlus,
     schema: Option<&'a Value>,
 }
 
 impl<'a> Arbitrary<'a> {
-    /// By this chance, for a configuration of this schema.
+    /// `chance` decides everything, so that the same seed makes the same. `schema` is that of the configuration, if it has one.
     pub fn new(chance: &'a mut Xoshiro256PlusPlus, schema: Option<&'a Value>) -> Arbitrary<'a> {
         Arbitrary { chance, schema }
     }
 
-    /// A configuration: made from the schema, or the good one, with some of it replaced.
+    /// A configuration: one made from the schema (`from_schema`) or else the good one, with up to three values replaced.
     pub fn config(&mut self, good: &Value, from_schema: bool) -> Value {
         let mut config = match self.schema {
             Some(schema) if from_schema => self.of(schema, 0),
@@ -93,7 +93,7 @@ impl<'a> Arbitrary<'a> {
         }
     }
 
-    /// A value as this part of the schema describes it, more or less.
+    /// A value that this part of the schema describes. Rules that say how large or of what form it is are not all kept.
     fn of(&mut self, schema: &Value, depth: u32) -> Value {
         if depth > DEPTH_MAX {
             return Value::Null;
@@ -157,7 +157,7 @@ impl<'a> Arbitrary<'a> {
         object
     }
 
-    /// At and around the bounds, and far off.
+    /// A number at a bound, next to one, or far off.
     fn number(&mut self, schema: &Value) -> Value {
         let bounds: Vec<f64> =
             ["minimum", "maximum"].iter().filter_map(|bound| schema.get(bound)?.as_f64()).collect();
@@ -185,7 +185,7 @@ impl<'a> Arbitrary<'a> {
         }
     }
 
-    /// Anything.
+    /// Any value.
     fn any(&mut self, depth: u32) -> Value {
         let kinds = if depth >= DEPTH_MAX { 4 } else { 6 };
         match self.below(kinds) {

@@ -1,4 +1,4 @@
-//! Standard output of a process in which a plugin runs, moved aside: what the plugin prints is caught, and is in nobody's way.
+//! Catches what a plugin prints to standard output, so that it does not get into the suite's own.
 
 use std::fs::File;
 use std::io;
@@ -9,12 +9,12 @@ use std::sync::OnceLock;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::dup2_stdout;
 
-/// Most that is read of what was printed.
+/// Most that is read of what was printed, in bytes.
 const PRINTED_BYTES_MAX: usize = 64 * 1024;
 
 static CAUGHT: OnceLock<File> = OnceLock::new();
 
-/// Moves it. The answer is where it led; the descriptor itself leads into memory from now on.
+/// Has standard output lead into memory from now on. Answers where it led before.
 ///
 /// # Errors
 /// The kernel has no descriptor or memory left.
@@ -22,12 +22,12 @@ pub fn move_aside() -> io::Result<File> {
     let real = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let caught = File::from(memfd_create(c"stdout", MFdFlags::MFD_CLOEXEC)?);
     dup2_stdout(&caught)?;
-    // A second time it was moved already, and leads to the same memory.
+    // If it was moved already, the first memory stays the one that is read.
     let _ = CAUGHT.set(caught);
     Ok(real)
 }
 
-/// What was printed since.
+/// What was printed since then.
 ///
 /// # Errors
 /// It was not moved, or cannot be read.

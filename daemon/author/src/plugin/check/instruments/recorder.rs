@@ -1,4 +1,4 @@
-//! Where a checked feed's words go: judged as the daemon would, counted, and kept within bounds.
+//! Keeps what a checked feed says: judged as the daemon would judge it, counted, and within bounds.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt::Display;
@@ -15,48 +15,48 @@ use tickerd_model::sample::Sample;
 use tickerd_model::topic::{self, GrammarError};
 use tickerd_process::clock::now_unix_ms;
 
-/// Samples kept; those after them are counted.
+/// Most samples that are kept; later ones are counted.
 const SAMPLES_MAX: usize = 1_000;
-/// Log lines kept, the last ones.
+/// Most log lines that are kept, the last ones.
 const LINES_MAX: usize = 20;
-/// Topics a feed may have, as by default.
+/// Topics that a feed may have, as by default in a daemon.
 const TOPICS_MAX: usize = 10_000;
-/// Threads told apart.
+/// Most threads that are told apart.
 const THREADS_MAX: usize = 64;
 
 /// An accepted sample.
 #[derive(Debug, Clone)]
 pub struct RecordedSample {
-    /// Relative to the feed.
+    /// Its topic, relative to the feed.
     pub topic: String,
     /// Its event.
     pub event: String,
     /// Its value's JSON.
     pub value: String,
-    /// The source's time; 0: unknown.
+    /// The source's time, in Unix milliseconds; 0: unknown.
     pub src_ts: u64,
 }
 
-/// What was heard so far.
+/// What the feed said so far.
 #[derive(Debug, Default)]
 pub struct Kept {
-    /// The first ones.
+    /// The first samples that were accepted.
     pub samples: Vec<RecordedSample>,
-    /// All that were accepted.
+    /// Number of samples that were accepted.
     pub accepted: u64,
-    /// What was refused: how often, and the first reason.
+    /// What was refused, by its code: how often, and the first reason.
     pub refused: BTreeMap<&'static str, (u64, String)>,
     /// The last log lines.
     pub lines: VecDeque<String>,
-    /// How it said it is.
+    /// The state that it reported last.
     pub health: Option<(FeedState, String)>,
-    /// Signs of life.
+    /// Number of signs of life; everything it says is one.
     pub signs: u64,
-    /// Threads that emitted.
+    /// The threads that emitted.
     pub threads: HashSet<ThreadId>,
 }
 
-/// See the module.
+/// The sink of a checked feed.
 pub struct Recorder {
     normaliser: Mutex<Normaliser>,
     kept: Mutex<Kept>,
@@ -73,12 +73,12 @@ impl Recorder {
         }
     }
 
-    /// What was heard so far.
+    /// What the feed said so far.
     pub fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is so, at most so long; whether it is.
+    /// Waits until `is_so` is true, or the time is up. Answers `is_so`.
     pub fn wait(&self, at_most: Duration, is_so: impl Fn(&Kept) -> bool) -> bool {
         let kept = self.kept();
         let waited = self.changed.wait_timeout_while(kept, at_most, |kept| !is_so(kept));
@@ -104,7 +104,7 @@ impl Kept {
         health.or_else(|| line.map(|line| format!("it logged: {line}")))
     }
 
-    /// What was refused, in a line; none: nothing.
+    /// What was refused, in one line. None: nothing was.
     pub fn refusals(&self) -> Option<String> {
         let told: Vec<String> = self
             .refused

@@ -1,6 +1,6 @@
-//! The forms of names and versions, for libraries and programs alike.
+//! The forms of names and versions, which are the same for libraries and programs.
 
-/// Two or more labels of letters, digits, `-` and `_`, with dots between, the first of letters.
+/// Whether it is two or more labels with dots in between. Labels have letters, digits, `-` and `_`; the first only letters.
 pub fn is_reverse_dns(id: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
@@ -15,7 +15,7 @@ pub fn is_reverse_dns(id: &str) -> bool {
         && labels.all(label)
 }
 
-/// `MAJOR.MINOR.PATCH[-PRE][+BUILD]`, as semver.org 2.0.0 has it.
+/// Whether it is `MAJOR.MINOR.PATCH[-PRE][+BUILD]`, as semver.org 2.0.0 defines it.
 pub fn is_semver(version: &str) -> bool {
     let (rest, build) = match version.split_once('+') {
         Some((rest, build)) => (rest, Some(build)),
@@ -35,7 +35,7 @@ pub fn is_semver(version: &str) -> bool {
         && build.is_none_or(|build| build.split('.').all(word))
 }
 
-/// Whether it looks like an SPDX licence expression: licence ids with AND, OR, WITH and parentheses between.
+/// Whether it looks like an SPDX licence expression: licence ids with AND, OR, WITH and parentheses.
 pub fn is_spdx(expression: &str) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ");
     let mut depth = 0_usize;

@@ -1,4 +1,4 @@
-//! One life of a library's feed before a host that is made for the occasion: create, polls or run, stop, destroy.
+//! One life of a library's feed on a host of the test's choice: create, polls or run, stop, destroy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,23 +10,23 @@ use crate::plugin::check::subject::Subject;
 use crate::plugin::check::verdict::{Verdict, failed, skipped};
 use tickerd_host::{Failure, Fault, Hello, HostProfile, Job, Mode, Report, Runner, TableTail, VirtualClock};
 
-/// From its start until a feed must be ready, as in the daemon.
+/// Longest time from the start of a feed until it is ready, as in the daemon.
 pub const READY: Duration = Duration::from_secs(10);
 /// How long one poll may take, however short its interval, as in the daemon.
 pub const POLL: Duration = Duration::from_secs(5);
-/// From the order to stop until the instance must be destroyed, as in the daemon.
+/// Longest time from the order to stop until the instance is destroyed, as in the daemon.
 pub const STOP: Duration = Duration::from_secs(2);
-/// Between two polls, at most: a check does not wait for intervals that are made for real sources.
+/// Longest time between two polls. A check does not wait for intervals that are meant for real sources.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// How long a push feed is listened to, at least.
 const LISTEN: Duration = Duration::from_millis(200);
 /// The configured name of a checked feed.
 pub const NAME: &str = "check";
 
-/// What the daemon says of a failure without a text; see the feed's instance.
+/// Part of the text that the daemon gives to a failure without one.
 const NO_REASON: &str = "gave no reason";
 
-/// See the module.
+/// A feed of a library, under way.
 pub struct Session {
     runner: Runner,
     reports: Receiver<Report>,
@@ -38,7 +38,7 @@ pub struct Session {
     mute: Vec<String>,
 }
 
-/// A plain host, on which sleeping takes no time.
+/// An ordinary host, on which sleeping takes next to no time.
 pub fn hurried() -> HostProfile {
     HostProfile { clock: Some(Arc::new(VirtualClock::default())), ..HostProfile::default() }
 }
@@ -54,12 +54,12 @@ pub fn future() -> HostProfile {
 }
 
 impl Session {
-    /// Begins a life with the subject's configuration.
+    /// Starts the feed, with the subject's configuration.
     pub fn start(subject: &Subject, profile: HostProfile) -> Result<Session, Verdict> {
         Session::start_as(NAME, subject, profile)
     }
 
-    /// Under another name.
+    /// Starts it under another name.
     pub fn start_as(name: &str, subject: &Subject, profile: HostProfile) -> Result<Session, Verdict> {
         let sink = Arc::new(Recorder::new(name));
         let broken_texts = profile.broken_texts.clone();
@@ -71,12 +71,12 @@ impl Session {
         Ok(Session { runner, reports, sink, broken_texts, polls: 0, ended: None, mute: Vec::new() })
     }
 
-    /// What it said.
+    /// What the feed says.
     pub fn sink(&self) -> &Recorder {
         &self.sink
     }
 
-    /// Texts that were not UTF-8.
+    /// Number of texts that were not UTF-8.
     pub fn broken_texts(&self) -> u64 {
         self.broken_texts.load(Ordering::Relaxed)
     }
@@ -86,7 +86,7 @@ impl Session {
         &self.mute
     }
 
-    /// Waits until `create` has returned. `Ok(Err(…))`: it was refused.
+    /// Waits until `create` has returned. `Ok(Err(…))`: it failed.
     pub fn created(&mut self) -> Result<Result<Hello, Failure>, Verdict> {
         let until = Instant::now() + READY;
         loop {
@@ -114,14 +114,14 @@ impl Session {
         })
     }
 
-    /// One poll.
+    /// Orders a poll, and waits for it.
     pub fn poll(&mut self) -> Result<Result<(), Failure>, Verdict> {
         self.polls += 1;
         self.runner.poll(self.polls);
         self.polled(POLL)
     }
 
-    /// Orders a poll and does not wait for it.
+    /// Orders a poll, and does not wait for it.
     pub fn order_poll(&mut self) {
         self.polls += 1;
         self.runner.poll(self.polls);
@@ -133,7 +133,7 @@ impl Session {
         loop {
             match self.next(until) {
                 Some(Report::Done { poll, result }) if poll == self.polls => return Ok(result),
-                // Behind it comes the end.
+                // After this comes the end.
                 Some(Report::Fail(failure)) => return Ok(Err(failure)),
                 Some(Report::Ended(end)) => return Ok(end),
                 Some(_) => {}
@@ -147,8 +147,8 @@ impl Session {
         }
     }
 
-    /// Drives it for a little while: `polls` polls, or listens until it has said so many things. Failures that are its
-    /// right, such as a source that cannot be reached, end it early and are answered.
+    /// Has the feed work for a little while: `polls` polls, or until a push feed has given so many signs of life. A failure
+    /// that a feed may have, such as a source that cannot be reached, ends this early and is the answer.
     pub fn live(&mut self, hello: &Hello, polls: u64) -> Result<Option<Failure>, Verdict> {
         if hello.mode == Mode::Push {
             self.sink.wait(LISTEN, |kept| kept.signs >= polls);
@@ -166,13 +166,13 @@ impl Session {
         Ok(None)
     }
 
-    /// Whether it has ended by itself meanwhile, and how.
+    /// How it has ended by itself, if it has.
     pub fn peek_end(&mut self) -> Option<Result<(), Failure>> {
         while self.ended.is_none() && self.next(Instant::now()).is_some() {}
         self.ended.clone()
     }
 
-    /// Waits until it has ended by itself; none: it has not.
+    /// Waits until it has ended by itself. None: it has not in time.
     pub fn await_end(&mut self, at_most: Duration) -> Option<Result<(), Failure>> {
         let until = Instant::now() + at_most;
         while self.ended.is_none() && self.next(until).is_some() {}
@@ -225,7 +225,7 @@ impl Session {
     }
 }
 
-/// A failure in words, with whose move it is.
+/// A failure in words, with its kind.
 pub fn told(failure: &Failure) -> String {
     let fault = match failure.fault {
         Fault::Config => "a configuration error",

@@ -1,4 +1,4 @@
-//! What a process shows of itself in /proc, to be compared before and after a plugin.
+//! What /proc shows of this process, to be compared before and after a plugin ran.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use tickerd_host::c_state;
 
-/// How long what is ending may take to be gone from /proc.
+/// How long threads and processes that are ending may still be in /proc.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Between two looks.
+/// Time between two looks.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The threads of this process, by number, with their names.
@@ -20,11 +20,11 @@ pub fn threads() -> BTreeMap<String, String> {
 
 /// The descriptors of this process, by number, with what they lead to.
 pub fn descriptors() -> BTreeMap<String, String> {
-    // What it was read through is closed by now and has no name.
+    // The descriptor that the folder was read through is closed by now, and has no link any more.
     entries("/proc/self/fd", |path| std::fs::read_link(path).ok().map(|to| to.display().to_string()))
 }
 
-/// The processes that are children of this one, with their command lines; the dead that nobody reaped count.
+/// The child processes of this one, with their command lines. Those that have ended and were not reaped count.
 pub fn children() -> Vec<(i32, String)> {
     let tasks = threads();
     let lists = tasks
@@ -63,7 +63,7 @@ fn entries(folder: &str, tell: impl Fn(PathBuf) -> Option<String>) -> BTreeMap<S
     named.into_iter().filter_map(|(number, path)| Some((number, tell(path)?))).collect()
 }
 
-/// What is there now and was not before, once what is ending has ended.
+/// What is there now and was not before. Waits a moment for what is ending.
 pub fn left(before: &BTreeMap<String, String>, look: impl Fn() -> BTreeMap<String, String>) -> Vec<String> {
     let until = Instant::now() + SETTLE;
     loop {
@@ -80,12 +80,12 @@ pub fn left(before: &BTreeMap<String, String>, look: impl Fn() -> BTreeMap<Strin
     }
 }
 
-/// What belongs to the process and no plugin may change.
+/// What belongs to the whole process, and no plugin may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State(BTreeMap<&'static str, String>);
 
 impl State {
-    /// As it is now.
+    /// The state now.
     pub fn now() -> State {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let line = |key: &str| {
@@ -105,7 +105,7 @@ impl State {
         ]))
     }
 
-    /// What differs, each with what it was and is.
+    /// What differs in `now`, each with what it was and is.
     pub fn changes(&self, now: &State) -> Vec<String> {
         let differs = self.0.iter().filter(|(what, was)| now.0.get(*what) != Some(was));
         differs
@@ -122,7 +122,7 @@ impl State {
     }
 }
 
-/// The first line that differs, of long texts.
+/// The first line in which two long texts differ.
 fn first_difference(was: &str, is: &str) -> String {
     let (was, is): (Vec<&str>, Vec<&str>) = (was.lines().collect(), is.lines().collect());
     if let Some(new) = is.iter().find(|line| !was.contains(line)) {

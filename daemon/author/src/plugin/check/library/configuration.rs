@@ -1,4 +1,4 @@
-//! What it makes of good configurations and of bad ones.
+//! How a library takes good configurations, and bad ones.
 
 use serde_json::{Value, json};
 
@@ -58,13 +58,15 @@ fn create(subject: &Subject) -> Tested {
     }
 }
 
-/// A configuration of the wrong shape, and in what.
+/// A configuration of the wrong shape.
 struct Slip {
+    /// What is wrong with it, for people.
     what: String,
     config: Value,
 }
 
-/// One slip per key of the schema, one key too many, and what is no object.
+/// Wrong configurations: several for each key of the schema, one with a key too many, and some that are no object. Only those
+/// that the schema forbids.
 fn slips(kind: &FeedTypeInfo, good: &Value) -> Vec<Slip> {
     let mut slips: Vec<Slip> = [json!([]), json!("x"), json!(7), json!(null), json!(true)]
         .into_iter()
@@ -98,7 +100,7 @@ fn slips(kind: &FeedTypeInfo, good: &Value) -> Vec<Slip> {
     slips
 }
 
-/// What `create` says to this configuration when nothing has looked at it before.
+/// What `create` answers to a configuration that tickerd has not checked, and the failures that came without a text.
 fn said_to(subject: &Subject, config: &Value) -> Result<(Result<(), Failure>, Vec<String>), Verdict> {
     let subject = Subject { config: config.clone(), ..subject.clone() };
     let mut session =
@@ -115,7 +117,7 @@ fn bad_config(subject: &Subject) -> Tested {
     let slips = slips(&kind, &subject.config);
     let mut taken = Vec::new();
     for Slip { what, config } in &slips {
-        // If it crashes, this is the last line that it leaves.
+        // If `create` crashes, this is the last line on standard error.
         eprintln!("create gets {what}");
         match said_to(subject, config)?.0 {
             Ok(()) => taken.push(what.as_str()),

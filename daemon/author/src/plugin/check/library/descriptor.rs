@@ -1,4 +1,4 @@
-//! What it says about itself.
+//! What a library says about itself.
 
 use crate::plugin::check::instruments::rules;
 use crate::plugin::check::subject::Subject;

@@ -1,4 +1,4 @@
-//! The tests for plugins that are shared libraries, a file per group.
+//! The tests for plugins that are shared libraries, one file per group.
 
 mod configuration;
 mod descriptor;
@@ -12,7 +12,7 @@ mod samples;
 use crate::plugin::check::test::Test;
 use crate::plugin::check::trusted;
 
-/// In the order in which they are told.
+/// The groups, in the order in which they are reported.
 pub const GROUPS: &[&[Test]] = &[
     loading::TESTS,
     trusted::TESTS,

@@ -1,4 +1,4 @@
-//! What is left of it after `destroy`, and what it changed of what belongs to the whole process.
+//! What is left of a library's feed after `destroy`, and what it changed that belongs to the whole process.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use crate::plugin::check::test::{CREATE, Test};
 use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{HostProfile, c_state, describe};
 
-/// Lives of the memory test, and those before, in which allocators find their size.
+/// Number of lives in the memory test, and of those before it, in which allocators reach their size.
 const LIVES: u64 = 100;
 const WARM_UP: u64 = 20;
-/// Least lives from which a growth can be told.
+/// Fewest lives that show whether memory grows.
 const LIVES_MIN: u64 = 20;
-/// How long they may take.
+/// How long all lives may take.
 const LIVES_TIME: Duration = Duration::from_secs(8);
-/// Memory that a life may leave behind, in bytes: an allocator's own waste, and the host's table, which stays for ever.
+/// Memory that one life may leave behind, in bytes: an allocator's own waste, and the host's table, which is never freed.
 const PER_LIFE_BYTES: u64 = 20 * 1024;
 
 pub const TESTS: &[Test] = &[
@@ -33,7 +33,7 @@ pub const TESTS: &[Test] = &[
     .needs(CREATE),
 ];
 
-/// A whole life with some work in it.
+/// A whole life, with some work.
 fn live(subject: &Subject) -> Result<(), Verdict> {
     let mut session = Session::start(subject, hurried())?;
     let hello = session.ready()?;
@@ -41,7 +41,7 @@ fn live(subject: &Subject) -> Result<(), Verdict> {
     session.stop()
 }
 
-/// Loads it, so that what that alone leaves is not taken for a life's: `pure-entry` tells it.
+/// Loads the library, so that what loading leaves behind does not count for a life. `pure-entry` tests that.
 fn loaded(subject: &Subject) -> Result<(), Verdict> {
     describe(&subject.path).map(drop).map_err(|e| failed(e.to_string(), "see the test `load`"))
 }
@@ -68,7 +68,7 @@ fn descriptors(subject: &Subject) -> Tested {
     if first.is_empty() {
         return passed();
     }
-    // What is opened once and kept for the process, as by a resolver, is not the instance's.
+    // A file that is opened once and kept for the process, as a resolver does, is not the instance's.
     let between = traces::descriptors();
     live(subject)?;
     let left = traces::left(&between, traces::descriptors);

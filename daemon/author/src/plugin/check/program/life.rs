@@ -20,43 +20,43 @@ use tickerd_host::{
     printable, said,
 };
 
-/// Topics it may have, and how often it is pushed, as by default.
+/// Topics that it may have, and the push interval, as by default in a daemon.
 const TOPICS_MAX: usize = 10_000;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Bad lines, and lines of standard error, that are kept.
+/// Most bad lines, and lines of standard error, that are kept.
 const KEPT_MAX: usize = 12;
-/// Between two looks at whether it has ended.
+/// Time between two looks at whether it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What it said besides its samples.
+/// What the program said besides its samples.
 #[derive(Debug, Default)]
 pub struct Words {
-    /// Who it is.
+    /// Its hello.
     pub hello: Option<Hello>,
-    /// Lines that make no sense: how many, and the first reasons.
+    /// Number of lines that make no sense.
     pub bad_lines: u64,
-    /// The first of the reasons.
+    /// The first reasons why.
     pub bad: Vec<String>,
-    /// Lines of any kind.
+    /// Number of lines of any kind.
     pub lines: u64,
-    /// That it cannot go on.
+    /// Why it cannot go on, if it said so.
     pub fail: Option<Failure>,
-    /// Polls that have returned.
+    /// The polls that have returned.
     pub done: Vec<(u64, Result<(), Failure>)>,
     /// The last lines of standard error.
     pub last: VecDeque<String>,
-    /// Standard output was closed.
+    /// True once standard output was closed.
     pub mute: bool,
 }
 
-/// What the threads that read share with the test.
+/// What the reading threads share with the test.
 struct Listener {
     recorder: Recorder,
     words: Mutex<Words>,
     changed: Condvar,
 }
 
-/// See the module. Dropped, all that it started is killed.
+/// A running program. When it is dropped, the program and all that it started is killed.
 pub struct Life {
     child: Child,
     group: Pid,
@@ -68,12 +68,12 @@ pub struct Life {
 }
 
 impl Life {
-    /// Starts it with the subject's configuration.
+    /// Starts the program, with the subject's configuration.
     pub fn start(subject: &Subject) -> Result<Life, Verdict> {
         Life::start_as("check", subject, |_| {})
     }
 
-    /// Under another name, and with another first line than the daemon's.
+    /// Starts it as the feed called `name`. `setup` may change the first line that it gets.
     pub fn start_as(name: &str, subject: &Subject, setup: impl FnOnce(&mut Value)) -> Result<Life, Verdict> {
         let cannot =
             |what: &dyn std::fmt::Display| skipped(format!("no process can be started for it: {what}"));
@@ -104,7 +104,7 @@ impl Life {
         }
         let (orders, ordered) = mpsc::channel::<Vec<u8>>();
         if let Some(mut stdin) = stdin {
-            // On a thread of its own: one that never reads would hold up whoever writes more than a pipe takes.
+            // On a thread of its own: a program that never reads blocks whoever writes more than a pipe takes.
             std::thread::spawn(
                 move || while ordered.recv().is_ok_and(|line| stdin.write_all(&line).is_ok()) {},
             );
@@ -114,14 +114,14 @@ impl Life {
         Ok(life)
     }
 
-    /// Writes to its standard input. Whether it reads is its own affair.
+    /// Writes to its standard input. It need not read that.
     fn write(&self, line: Vec<u8>) {
         if let Some(orders) = &self.orders {
             let _ = orders.send(line);
         }
     }
 
-    /// A line that no version of tickerd says.
+    /// Writes any text to its standard input.
     pub fn say(&self, line: &str) {
         self.write(line.into());
     }
@@ -131,12 +131,12 @@ impl Life {
         self.listener.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its samples.
+    /// Its samples, and what else was recorded.
     pub fn kept(&self) -> MutexGuard<'_, Kept> {
         self.listener.recorder.kept()
     }
 
-    /// Waits until it is so of what it said, it ended, or the time is up; whether it is so.
+    /// Waits until `is_so` is true of what it said, it has closed standard output, or the time is up. Answers `is_so`.
     pub fn wait(&mut self, at_most: Duration, is_so: impl Fn(&Words, &Kept) -> bool) -> bool {
         let until = Instant::now() + at_most;
         loop {
@@ -150,10 +150,10 @@ impl Life {
         }
     }
 
-    /// Waits until it has said something that makes sense. `Ok(Err(…))`: it could not, in its own words.
+    /// Waits until it has said something. `Ok(Err(…))`: it said that it cannot go on, or ended.
     pub fn begun(&mut self, at_most: Duration) -> Result<Result<(), Failure>, Verdict> {
         self.wait(at_most, |words, kept| words.lines > 0 || kept.accepted > 0);
-        // A first line may be that it cannot go on, and one behind a hello as well.
+        // It may say that it cannot go on with its first line, or right after a hello.
         if let Some(failure) = self.words().fail.clone() {
             return Ok(Err(failure));
         }
@@ -164,7 +164,7 @@ impl Life {
         self.judge_end(status)
     }
 
-    /// How an end that nobody asked for is to be taken.
+    /// Judges an end that nobody asked for. A crash is a verdict; any other end is a failure in the program's own words.
     pub fn judge_end(&self, status: ExitStatus) -> Result<Result<(), Failure>, Verdict> {
         if let Some(failure) = self.words().fail.clone() {
             return Ok(Err(failure));
@@ -182,7 +182,7 @@ impl Life {
         }
     }
 
-    /// It was ended by a signal that is its own fault.
+    /// The verdict that it crashed, by this signal.
     fn crashed(&self, signal: i32) -> Verdict {
         let name =
             Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |name| name.to_string());
@@ -193,7 +193,7 @@ impl Life {
         }
     }
 
-    /// Orders a poll and waits for its end.
+    /// Orders a poll, and waits for its end. None: it has not ended in time.
     pub fn poll(&mut self, at_most: Duration) -> Option<Result<(), Failure>> {
         self.polls += 1;
         let poll = self.polls;
@@ -209,7 +209,7 @@ impl Life {
         self.orders = None;
     }
 
-    /// Closes its standard input without a word, and stops reading what it says.
+    /// Closes its standard input without an order, and stops reading what it says.
     pub fn leave(&mut self) {
         self.orders = None;
         self.words().mute = true;
@@ -221,7 +221,7 @@ impl Life {
         let _ = killpg(self.group, Signal::SIGTERM);
     }
 
-    /// Waits for its end; none: it goes on.
+    /// Waits for its end. None: it has not ended in time.
     pub fn end(&mut self, at_most: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + at_most;
         while self.ended.is_none() {
@@ -251,7 +251,8 @@ const LAST: Duration = Duration::from_secs(1);
 
 impl Drop for Life {
     fn drop(&mut self) {
-        // While it is not reaped the group's number belongs to nobody else; once it is, only what it left may have it.
+        // Until the program is reaped, its group's number belongs to nobody else. Afterwards, only processes that it left
+        // behind can have it.
         let _ = killpg(self.group, Signal::SIGKILL);
         if self.ended.is_none() {
             let _ = self.child.wait();
@@ -338,7 +339,7 @@ impl Listener {
     }
 }
 
-/// Why it said nothing, in its own words.
+/// Why it emitted nothing, in its own words.
 pub fn excuse(life: &Life) -> String {
     let excuse =
         life.kept().excuse().or_else(|| life.words().last.back().map(|line| format!("it wrote: {line}")));

@@ -1,4 +1,4 @@
-//! The tests for plugins that are programs: the same ids as for libraries, where they make sense.
+//! The tests for plugins that are programs. They have the same ids as those for libraries, where they make sense.
 
 mod ending;
 mod life;
@@ -8,5 +8,5 @@ mod starting;
 use crate::plugin::check::test::Test;
 use crate::plugin::check::trusted;
 
-/// In the order in which they are told.
+/// The groups, in the order in which they are reported.
 pub const GROUPS: &[&[Test]] = &[starting::TESTS, trusted::TESTS, speaking::TESTS, ending::TESTS];

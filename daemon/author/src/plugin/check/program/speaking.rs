@@ -1,4 +1,4 @@
-//! What it says while it runs.
+//! What a program says while it runs.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::plugin::check::test::{CREATE, Test};
 use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::Mode;
 
-/// How long a first sample is waited for, and how long it is then listened to.
+/// How long a first sample is waited for, and how long the program is then listened to.
 const FIRST: Duration = Duration::from_secs(5);
 const MORE: Duration = Duration::from_millis(500);
-/// Polls that must keep their deadline.
+/// Number of polls that must keep their deadline.
 const POLLS: usize = 3;
-/// Signs of life that show that it goes on giving them.
+/// Number of signs of life that are waited for.
 const SIGNS: u64 = 2;
-/// A source time below this is no Unix time in milliseconds: it would be of 1973, and in seconds it is of today.
+/// A source time below this is no Unix time in milliseconds: it would be of 1973, but is of today if it is in seconds.
 const SOURCE_TIME_MIN: u64 = 100_000_000_000;
 
 pub const TESTS: &[Test] = &[
@@ -31,7 +31,7 @@ pub const TESTS: &[Test] = &[
     Test::new("future-host", "It passes over what a later tickerd says.", future_host).needs(CREATE),
 ];
 
-/// Lets it speak, polling it if it wants that.
+/// Waits for some samples, and polls the program if it is a poll feed.
 fn speak(life: &mut Life) {
     let spoken = |words: &crate::plugin::check::program::life::Words,
                   kept: &crate::plugin::check::instruments::recorder::Kept| {
@@ -39,7 +39,7 @@ fn speak(life: &mut Life) {
     };
     life.wait(FIRST, |words, kept| words.hello.is_some() || spoken(words, kept));
     if life.words().hello.as_ref().is_some_and(|hello| hello.mode == Mode::Poll) {
-        // One that is not answered is for `poll-deadline` to tell.
+        // A poll that is not answered is for `poll-deadline` to tell.
         let mut polls = (0..POLLS).map(|_| life.poll(POLL / 5));
         let _ = polls.all(|answer| answer.is_some());
         drop(polls);

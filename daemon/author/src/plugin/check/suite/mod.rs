@@ -19,18 +19,19 @@ use crate::plugin::check::suite::report::{TestResult, write_report};
 use crate::plugin::check::test::Test;
 use crate::plugin::check::verdict::{Outcome, Verdict, skipped};
 
-/// Most tests at once: each is a process.
+/// Most tests that run at once; each is a process.
 const JOBS_MAX: usize = 64;
 
-/// Where the tests stand.
+/// How far the tests are.
 #[derive(Default)]
 struct Board {
-    /// The next one that nobody has taken.
+    /// The next test that nobody has taken, by its place in the list.
     next: usize,
-    /// By place in the list.
+    /// The results, by the test's place in the list.
     done: BTreeMap<usize, TestResult>,
-    /// How many of those were told.
+    /// How many results were printed.
     told: usize,
+    /// Why the suite cannot go on.
     trouble: Option<io::Error>,
 }
 
@@ -39,11 +40,11 @@ struct Suite<'a> {
     board: Mutex<Board>,
     changed: Condvar,
     in_process: bool,
-    /// Where lines go; none: they are not wanted.
+    /// Where lines are printed; none: they are not wanted.
     lines: Option<&'a File>,
 }
 
-/// Runs them and reports as asked. Whether nothing failed.
+/// Runs the tests, and reports as asked. Answers whether nothing failed.
 ///
 /// # Errors
 /// No process could be started, or a report could not be written.
@@ -84,7 +85,7 @@ pub fn run(work: &Work, args: &CheckArgs) -> io::Result<bool> {
     Ok(!results.iter().any(|result| result.verdict.outcome.is_bad()))
 }
 
-/// To whoever reads it. If nobody does, that is their choice.
+/// Prints a text. That nobody reads it is no error.
 fn say(mut out: &File, text: &str) {
     let _ = out.write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! One test in this process: the hidden subcommand that the suite starts for each.
+//! Runs one test in this process. The suite starts this hidden subcommand for each test.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,13 +21,13 @@ use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 /// What the process is told on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TestOrder {
-    /// Which test.
+    /// The test's id.
     pub id: String,
-    /// Of what.
+    /// What is tested.
     pub subject: Subject,
 }
 
-/// Reads its order, does it, and answers with one line of JSON. `parent` is who started it, and with whom it ends.
+/// Reads its order, runs the test, and answers with one line of JSON. The process ends with `parent`, which started it.
 pub fn run(parent: u32) -> ExitCode {
     match obey(parent) {
         Ok(code) => code,
@@ -52,7 +52,7 @@ fn obey(parent: u32) -> io::Result<ExitCode> {
     else {
         return Err(io::Error::other(format!("there is no test {}", order.id)));
     };
-    // What a plugin starts and leaves becomes a child of this, and does not stay.
+    // Processes that a plugin leaves behind become children of this one, and are killed below.
     let _ = set_child_subreaper(true);
     let mut line = serde_json::to_vec(&judge(test, &order.subject))?;
     for (pid, _) in traces::children() {
@@ -60,11 +60,11 @@ fn obey(parent: u32) -> io::Result<ExitCode> {
     }
     line.push(b'\n');
     answer.write_all(&line)?;
-    // What a plugin does at the process's end is seen by who started it.
+    // If the plugin crashes at the process's end, the parent sees that.
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does the test here.
+/// Runs the test in this process.
 pub fn judge(test: &Test, subject: &Subject) -> Verdict {
     Verdict::of((test.run)(subject))
 }

@@ -1,4 +1,4 @@
-//! What became of all tests, for people and for machines.
+//! The results of the tests, as text, JSON and JUnit.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,22 +11,22 @@ use crate::plugin::check::subject::Subject;
 use crate::plugin::check::test::Test;
 use crate::plugin::check::verdict::{Outcome, Verdict};
 
-/// One test and what became of it.
+/// One test and its result.
 pub struct TestResult {
-    /// Which.
+    /// The test.
     pub test: &'static Test,
-    /// What became of it.
+    /// Its result.
     pub verdict: Verdict,
     /// How long it took.
     pub took: Duration,
 }
 
-/// How many ended how.
+/// How many tests ended so.
 pub fn count(results: &[TestResult], outcome: Outcome) -> usize {
     results.iter().filter(|result| result.verdict.outcome == outcome).count()
 }
 
-/// A test's line, and under a failure what to change.
+/// A test's line. Under a failure, it says what to change.
 pub fn line(TestResult { test, verdict, took }: &TestResult) -> String {
     let Verdict { outcome, message, remedy, last_words } = verdict;
     let mut text = format!("{:<10}{:<16}", outcome.word(), test.id);
@@ -55,7 +55,7 @@ pub fn line(TestResult { test, verdict, took }: &TestResult) -> String {
     text
 }
 
-/// The last lines: how many of what, and a badge when all is well and the suite was whole.
+/// The last lines: how many tests ended how. If all tests were wanted (`whole`) and none failed, there is a badge.
 pub fn summary(results: &[TestResult], subject: &Subject, whole: bool) -> String {
     let counted: Vec<String> =
         [Outcome::Ok, Outcome::Failed, Outcome::Crashed, Outcome::TimedOut, Outcome::Skipped]
@@ -103,7 +103,7 @@ pub fn json(results: &[TestResult], subject: &Subject) -> Value {
     })
 }
 
-/// A JUnit report: crashes and timeouts are errors, the rest failures.
+/// A JUnit report, in which crashes and timeouts are errors, and other failures are failures.
 pub fn junit(results: &[TestResult], subject: &Subject) -> String {
     let seconds = |took: Duration| format!("{:.3}", took.as_secs_f64());
     let plugin = escaped(&subject.path.display().to_string());
@@ -150,7 +150,7 @@ pub fn junit(results: &[TestResult], subject: &Subject) -> String {
     text
 }
 
-/// For XML 1.0, which has no place for most control characters.
+/// Escapes a text for XML 1.0, which cannot hold most control characters.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -170,6 +170,9 @@ fn escaped(text: &str) -> String {
 }
 
 /// Writes a report to a file.
+///
+/// # Errors
+/// It cannot be written; the error names the file.
 pub fn write_report(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)
         .map_err(|e| io::Error::other(format!("the report {} cannot be written: {e}", path.display())))

@@ -15,20 +15,20 @@ use crate::plugin::check::test::Test;
 use crate::plugin::check::verdict::{Outcome, Verdict, failed};
 use tickerd_host::printable;
 
-/// Lines of standard error that are shown again.
+/// Most last lines of standard error that are shown with a verdict.
 const LAST_WORDS_MAX: usize = 12;
-/// Bytes of one that are kept.
+/// Longest part of a line that is kept, in bytes.
 const WORD_BYTES_MAX: u64 = 4 * 1024;
-/// Bytes of an answer that are read.
+/// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// How long a process may take to end once it has answered: exit handlers are the plugin's too.
+/// How long a process may take to end once it has answered. The plugin's exit handlers run then.
 const END_GRACE: Duration = Duration::from_secs(2);
-/// How long what is left in the pipes may take to read.
+/// How long reading the rest of the pipes may take.
 const LAST_READ: Duration = Duration::from_millis(500);
-/// Between two looks at whether it has ended.
+/// Time between two looks at whether it has ended.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Runs it. The process ends with the thread that calls this.
+/// Runs a test in a process of its own. The process ends with the thread that calls this.
 ///
 /// # Errors
 /// No process could be started.
@@ -47,13 +47,13 @@ pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
     });
     let words = reader(child.stderr.take(), last_words);
     if let Some(mut stdin) = child.stdin.take() {
-        // If it is gone already, that is seen below.
+        // If the process is gone already, that is seen below.
         let _ = stdin.write_all(&order);
     }
     let answered = answer.recv_timeout(limit);
     let words = |child: &mut Child| {
         let words = words.recv_timeout(LAST_READ).unwrap_or_default();
-        // Something it started may hold the pipe open.
+        // A process that it started may hold the pipe open.
         let _ = child.try_wait();
         words
     };
@@ -69,7 +69,7 @@ pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
         return Ok(verdict);
     }
     let Some(status) = ended(&mut child)? else {
-        // It has answered; that its exit hangs is what a daemon puts up with as well.
+        // It has answered, and only its exit hangs. A daemon does not mind that either.
         let _ = child.kill();
         let _ = child.wait();
         return Ok(read(&answered.unwrap_or_default())
@@ -99,7 +99,7 @@ fn read(line: &[u8]) -> Option<Verdict> {
     serde_json::from_slice(line).ok()
 }
 
-/// How it ended, if not well.
+/// How the process ended, if it did not end well.
 fn how(status: ExitStatus) -> Option<String> {
     match (status.signal(), status.code()) {
         (Some(signal), _) => {
@@ -140,7 +140,7 @@ fn reader<R: Read + Send + 'static, T: Send + 'static>(
 fn last_words(mut from: impl BufRead) -> Vec<String> {
     let mut kept = VecDeque::new();
     let mut line = Vec::new();
-    // A line that is longer becomes several.
+    // A longer line becomes several.
     while from.by_ref().take(WORD_BYTES_MAX).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         let text = printable(String::from_utf8_lossy(&line).trim_end());
         if !text.is_empty() {
