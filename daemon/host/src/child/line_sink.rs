@@ -40,7 +40,7 @@ pub struct LineSink {
     /// Topics that the plugin ended without having emitted them, at most `topics_max`. Each end is passed on once.
     strangers: Mutex<HashSet<Box<str>>>,
     lane: Lane,
-    words: Mutex<Words>,
+    words: Mutex<Backlog>,
     /// True once the feed is ready. Before that, no signs of life are written.
     greeted: AtomicBool,
     /// True once a failure was told.
@@ -55,7 +55,7 @@ pub struct LineSink {
 
 /// What waits to be written besides samples.
 #[derive(Default)]
-struct Words {
+struct Backlog {
     said: VecDeque<Said<'static>>,
     /// Log lines for which there was no room.
     lines_left_out: u64,
@@ -133,7 +133,7 @@ impl LineSink {
         }
     }
 
-    fn words(&self) -> MutexGuard<'_, Words> {
+    fn words(&self) -> MutexGuard<'_, Backlog> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -218,7 +218,7 @@ impl LineSink {
     }
 }
 
-impl Words {
+impl Backlog {
     fn write_left_out(&self, buf: &mut Vec<u8>) {
         if self.lines_left_out > 0 {
             let message =

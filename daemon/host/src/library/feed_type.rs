@@ -9,11 +9,12 @@ use crate::report::event_doc::EventDocs;
 use tickerd_model::sample::Class;
 
 /// `create` of the ABI.
-pub type Create = unsafe extern "C" fn(*const TkrHost, *const c_char, usize, *mut *mut TkrFeed) -> TkrStatus;
+pub type CreateFn =
+    unsafe extern "C" fn(*const TkrHost, *const c_char, usize, *mut *mut TkrFeed) -> TkrStatus;
 /// `poll` and `run` of the ABI.
-pub type Work = unsafe extern "C" fn(*mut TkrFeed) -> TkrStatus;
+pub type WorkFn = unsafe extern "C" fn(*mut TkrFeed) -> TkrStatus;
 /// `interrupt` and `destroy` of the ABI.
-pub type Signal = unsafe extern "C" fn(*mut TkrFeed);
+pub type SignalFn = unsafe extern "C" fn(*mut TkrFeed);
 
 /// A feed type of a loaded plugin, checked.
 #[derive(Debug, Clone)]
@@ -36,8 +37,8 @@ pub struct FeedType {
     pub default_poll_ms: u32,
     /// The shortest poll interval it allows, in milliseconds.
     pub min_poll_ms: u32,
-    pub(super) create: Create,
-    pub(super) work: Work,
-    pub(super) interrupt: Option<Signal>,
-    pub(super) destroy: Signal,
+    pub(super) create: CreateFn,
+    pub(super) work: WorkFn,
+    pub(super) interrupt: Option<SignalFn>,
+    pub(super) destroy: SignalFn,
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tickerd_sdk::abi::*;
 
-use crate::library::feed_type::{FeedType, Signal};
+use crate::library::feed_type::{FeedType, SignalFn};
 use crate::library::host_table::HostTable;
 use crate::report::{Failure, Fault, Mode};
 
@@ -21,7 +21,7 @@ pub struct Instance {
 pub struct Interrupter(Mutex<Option<Target>>);
 
 struct Target {
-    interrupt: Signal,
+    interrupt: SignalFn,
     feed: *mut TkrFeed,
 }
 

@@ -63,7 +63,7 @@ macro_rules! need {
 }
 
 /// What a plugin says about itself as a whole, and where its feed types are.
-struct Head {
+struct PluginHead {
     version: String,
     sdk: String,
     abi_minor: u32,
@@ -75,7 +75,7 @@ struct Head {
 /// # Safety
 /// `plugin` is NULL or points to a descriptor of at least `struct_size` bytes, whose strings end with NUL, and all of
 /// which lives as long as the process.
-unsafe fn read_head(plugin: *const TkrPlugin) -> Result<Head, DescriptorFault> {
+unsafe fn read_head(plugin: *const TkrPlugin) -> Result<PluginHead, DescriptorFault> {
     if plugin.is_null() {
         return Err(DescriptorFault::Rule("its entry function answered NULL".into()));
     }
@@ -83,7 +83,7 @@ unsafe fn read_head(plugin: *const TkrPlugin) -> Result<Head, DescriptorFault> {
     let head = unsafe {
         let version = tkr_read!(plugin, TkrPlugin, version).unwrap_or(std::ptr::null());
         let sdk = tkr_read!(plugin, TkrPlugin, sdk).unwrap_or(std::ptr::null());
-        Head {
+        PluginHead {
             needs: need!(plugin, TkrPlugin, min_host_minor)?,
             abi_minor: need!(plugin, TkrPlugin, abi_minor)?,
             count: need!(plugin, TkrPlugin, feed_type_count)?,
@@ -96,7 +96,7 @@ unsafe fn read_head(plugin: *const TkrPlugin) -> Result<Head, DescriptorFault> {
     if head.needs > TKR_ABI_MINOR {
         return Err(DescriptorFault::TooNew { needs: head.needs, version: head.version });
     }
-    let Head { count, types, .. } = head;
+    let PluginHead { count, types, .. } = head;
     if count == 0 || count > FEED_TYPES_MAX || types.is_null() {
         return Err(DescriptorFault::Rule(format!(
             "it offers {count} feed types; 1 to {FEED_TYPES_MAX} are possible"
@@ -139,7 +139,7 @@ pub unsafe fn read_info(plugin: *const TkrPlugin) -> Result<PluginInfo, Descript
         // SAFETY: not NULL; the promise of the caller covers it.
         feed_types.push(unsafe { read_feed_type_info(kind) }?);
     }
-    let Head { version, sdk, abi_minor, needs, .. } = head;
+    let PluginHead { version, sdk, abi_minor, needs, .. } = head;
     Ok(PluginInfo { version, sdk, abi_minor, min_host_minor: needs, feed_types })
 }
 
@@ -259,13 +259,13 @@ unsafe fn read_events(types: *const *const TkrEventType) -> Result<Vec<(String, 
 }
 
 /// A text of a plugin, if it gives one; or why it cannot be read.
-type Said = Result<Option<String>, String>;
+type Text = Result<Option<String>, String>;
 
 /// An event's description and the schema of its values.
 ///
 /// # Safety
 /// `event` points to an event type of at least `struct_size` bytes, whose strings end with NUL.
-unsafe fn read_doc(event: *const TkrEventType) -> (Said, Said) {
+unsafe fn read_doc(event: *const TkrEventType) -> (Text, Text) {
     // SAFETY: readable for `struct_size` bytes, which tkr_read keeps to; its strings end with NUL.
     unsafe {
         let description = tkr_read!(event, TkrEventType, description).unwrap_or(std::ptr::null());

@@ -54,12 +54,12 @@ impl Job {
 
 /// A running instance. Dropping the handle stops nothing; see [`Runner::stop`].
 pub struct Runner {
-    shared: Arc<Shared>,
+    shared: Arc<Control>,
     polls: SyncSender<Option<u64>>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Control {
     host: OnceLock<&'static HostTable>,
     interrupter: Arc<Interrupter>,
     stopping: AtomicBool,
@@ -76,7 +76,7 @@ impl Runner {
     /// The thread cannot be started.
     pub fn start(job: Job, sink: Arc<dyn Sink>, report: Reporter) -> io::Result<Runner> {
         let (polls, ordered) = mpsc::sync_channel(4);
-        let shared = Arc::new(Shared { held: Mutex::new(job.held), ..Shared::default() });
+        let shared = Arc::new(Control { held: Mutex::new(job.held), ..Control::default() });
         let theirs = shared.clone();
         std::thread::Builder::new().name(format!("feed-{}", job.name)).spawn(move || {
             let life = AssertUnwindSafe(|| theirs.live(job, sink, &report, &ordered));
@@ -131,7 +131,7 @@ impl Runner {
     }
 }
 
-impl Shared {
+impl Control {
     fn live(
         &self,
         job: Job,

@@ -30,14 +30,14 @@ pub struct StdoutReader {
     pid: u32,
     /// False once nobody wants what the process says any more.
     wanted: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<LineState>,
     /// Rung when lines are no longer held, or no longer wanted.
     room: Condvar,
 }
 
 /// What the lines so far mean for the next one.
 #[derive(Default)]
-struct State {
+struct LineState {
     /// Classes of its events, from its hello.
     declared: Vec<(String, Class)>,
     /// Lines in a row that made no sense.
@@ -56,7 +56,7 @@ impl StdoutReader {
     /// Of the process `pid`. Values go to `sink`, everything else to `report`. While it is `held`, lines about values wait
     /// for [`StdoutReader::release`].
     pub fn new(pid: u32, sink: Arc<LaneSink>, report: Reporter, held: bool) -> StdoutReader {
-        let state = State { held: held.then(Held::default), ..State::default() };
+        let state = LineState { held: held.then(Held::default), ..LineState::default() };
         StdoutReader {
             sink,
             report,
@@ -95,7 +95,7 @@ impl StdoutReader {
     }
 
     fn take(&self, item: Item<'_>) {
-        let is_full = |state: &mut State| {
+        let is_full = |state: &mut LineState| {
             let is_full = state.held.as_ref().is_some_and(|held| held.bytes >= HELD_BYTES_MAX);
             is_full && self.wanted.load(Ordering::Acquire)
         };
@@ -109,14 +109,14 @@ impl StdoutReader {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LineState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the lines that were held, in order; later lines are taken as they come.
     pub fn release(&self) {
         let mut state = self.state();
-        let State { declared, held, .. } = &mut *state;
+        let LineState { declared, held, .. } = &mut *state;
         for line in held.take().unwrap_or_default().lines {
             // Only lines that make sense are held, and none of them makes a report.
             if let Ok(said) = lines::said(&line) {
@@ -128,7 +128,7 @@ impl StdoutReader {
     }
 
     /// Counts lines that make no sense, and acts on the others or holds them. Answers what to report.
-    fn judge(&self, item: Item<'_>, state: &mut State) -> Option<Report> {
+    fn judge(&self, item: Item<'_>, state: &mut LineState) -> Option<Report> {
         let why = match item {
             Item::Line(line) if line.trim_ascii().is_empty() => return None,
             Item::Line(line) => match lines::said(line) {
@@ -162,7 +162,7 @@ impl StdoutReader {
     }
 
     /// Keeps a line about values for later. Lines about the process itself are acted on at once.
-    fn hold(&self, said: Said<'_>, line: &[u8], state: &mut State) -> Option<Report> {
+    fn hold(&self, said: Said<'_>, line: &[u8], state: &mut LineState) -> Option<Report> {
         match said {
             Said::Hello(_) | Said::Log { .. } | Said::Done { .. } | Said::Fail(_) => {
                 self.act(said, line, &mut state.declared)

@@ -35,11 +35,11 @@ pub fn run() -> ExitCode {
 #[derive(Debug)]
 pub struct Warden {
     program: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<Watched>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Watched {
     groups: BTreeSet<i32>,
     process: Option<(Child, ChildStdin)>,
 }
@@ -71,12 +71,12 @@ impl Warden {
         let _ = state.say(&format!("-{group}\n"));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Watched> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Watched {
     fn say(&mut self, line: &str) -> io::Result<()> {
         match &mut self.process {
             Some((_, orders)) => orders.write_all(line.as_bytes()),

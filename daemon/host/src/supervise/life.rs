@@ -12,17 +12,15 @@ use crate::feed::spec::Spec;
 use crate::intake::activity::Activity;
 use crate::intake::lane_sink::STARTING;
 use crate::log::feed_log::FeedLog;
-use crate::log::figures::{bytes, seconds};
+use crate::log::figures::seconds;
 use crate::log::trace;
 use crate::report::{Failure, Fault, Hello, Mode, Report};
+use crate::supervise::memory_watch::MemoryWatch;
 use crate::supervise::polling::{Due, Polling};
 use crate::supervise::watchdog::{Alarm, Watchdog};
 use tickerd_config::Source;
 use tickerd_model::lane::FeedState;
 use tickerd_process::clock;
-
-/// Time between two looks at how much memory a feed's process has.
-const MEMORY_LOOK: Duration = Duration::from_secs(2);
 
 /// How a life ended: `Ok` when it ended of itself.
 pub type End = Result<(), Failure>;
@@ -39,8 +37,7 @@ pub struct Life {
     watchdog: Option<Watchdog>,
     /// By when its process should have ended, since its standard output has.
     mute_until: Option<Instant>,
-    memory_look: Instant,
-    resident: Option<u64>,
+    memory: MemoryWatch,
     /// Its thread was given up, and hangs in this process.
     left_behind: bool,
     /// Why its thread hangs, which cannot be killed.
@@ -52,7 +49,7 @@ pub struct Life {
 
 /// Its end, under way.
 struct Closing {
-    step: Step,
+    step: StopStep,
     /// When the next step is due.
     until: Instant,
     /// Why it is ended; none: someone asked for it.
@@ -60,7 +57,7 @@ struct Closing {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum StopStep {
     Asked,
     Terminated,
     Killed,
@@ -89,8 +86,7 @@ impl Life {
             polling: None,
             watchdog: None,
             mute_until: None,
-            memory_look: now,
-            resident: None,
+            memory: MemoryWatch::new(now),
             left_behind: false,
             wedged: None,
             closing: None,
@@ -120,7 +116,8 @@ impl Life {
     pub fn close(&mut self, now: Instant, why: Option<Failure>) {
         if self.closing.is_none() {
             self.running.stop();
-            self.closing = Some(Closing { step: Step::Asked, until: now + self.policy().stop_grace, why });
+            self.closing =
+                Some(Closing { step: StopStep::Asked, until: now + self.policy().stop_grace, why });
         }
     }
 
@@ -132,7 +129,7 @@ impl Life {
             Running::Process(process) => {
                 process.kill();
                 self.closing =
-                    Some(Closing { step: Step::Killed, until: now + self.policy().term_grace, why });
+                    Some(Closing { step: StopStep::Killed, until: now + self.policy().term_grace, why });
                 None
             }
             // A thread cannot be ended from outside. It is left behind, and holds no lock of the daemon.
@@ -154,13 +151,13 @@ impl Life {
                 return None;
             }
             return match (closing.step, &self.running) {
-                (Step::Asked, Running::Process(process)) => {
+                (StopStep::Asked, Running::Process(process)) => {
                     process.terminate();
-                    closing.step = Step::Terminated;
+                    closing.step = StopStep::Terminated;
                     closing.until = now + self.spec.policy.term_grace;
                     None
                 }
-                (Step::Killed, _) => {
+                (StopStep::Killed, _) => {
                     let why = closing.why.take();
                     Some(Err(
                         why.unwrap_or_else(|| Failure::fatal("its process does not end, even when killed"))
@@ -179,16 +176,8 @@ impl Life {
             self.close(now, Some(Failure::transient(text)));
             return None;
         }
-        if now >= self.memory_look {
-            self.memory_look = now + MEMORY_LOOK;
-            self.resident = self.running.resident();
-            if let (Some(used), Some(most)) = (self.resident, self.policy().memory)
-                && used > most
-            {
-                let text =
-                    format!("it has {} of memory, more than memory_max = {}", bytes(used), bytes(most));
-                return self.kill(now, Some(Failure::transient(format!("{text}; killed"))));
-            }
+        if let Some(text) = self.memory.look(now, || self.running.resident(), self.spec.policy.memory) {
+            return self.kill(now, Some(Failure::transient(format!("{text}; killed"))));
         }
         self.check_signs_of_life(now).or_else(|| self.poll(now))
     }
@@ -318,7 +307,7 @@ impl Life {
         if self.closing.is_some() {
             return next;
         }
-        let memory = self.resident.map(|_| until(self.memory_look));
+        let memory = self.memory.next_look().map(until);
         let watchdog = self.watchdog.as_ref().map(Watchdog::wait);
         [next, self.mute_until.map(until), memory, watchdog].into_iter().flatten().min()
     }
@@ -335,7 +324,7 @@ impl Life {
 
     /// Resident memory of its process at the last look, in bytes.
     pub fn resident(&self) -> Option<u64> {
-        self.resident
+        self.memory.resident()
     }
 
     /// Whether its thread was given up, and hangs in this process.
@@ -349,7 +338,7 @@ impl Life {
             return None;
         }
         let Some(closing) = &self.closing else { return Some(self.condition()) };
-        if closing.step != Step::Terminated {
+        if closing.step != StopStep::Terminated {
             return None;
         }
         let why = closing.why.as_ref().map_or("stopping", |failure| failure.message.as_str());

@@ -29,13 +29,13 @@ pub struct Swap {
     life: u64,
     report: Reporter,
     request: Option<Request>,
-    step: Step,
+    step: SwapStep,
     hello_within: Duration,
     /// Why it failed before it began, until that is told.
     failed: Option<String>,
 }
 
-enum Step {
+enum SwapStep {
     /// The file is read and judged.
     Looking,
     /// The new process gets ready, by this time at the latest.
@@ -85,7 +85,7 @@ impl Swap {
             life,
             report,
             request: Some(request),
-            step: Step::Looking,
+            step: SwapStep::Looking,
             hello_within: spec.policy.hello,
             failed: None,
         };
@@ -124,7 +124,7 @@ impl Swap {
                 admitted.sealed = None;
                 let successor =
                     Successor { life: self.life, running, admitted, hello: None, later: Vec::new() };
-                self.step = Step::Starting(successor, now + self.hello_within);
+                self.step = SwapStep::Starting(successor, now + self.hello_within);
                 NextStep::Wait
             }
             Err(failure) => NextStep::GiveUp(Reloaded::Failed(failure.message)),
@@ -134,8 +134,8 @@ impl Swap {
     /// Takes a report of the new process.
     pub fn take_report(&mut self, report: Report) -> NextStep {
         match &mut self.step {
-            Step::Looking => NextStep::Wait,
-            Step::Starting(successor, _) => match report {
+            SwapStep::Looking => NextStep::Wait,
+            SwapStep::Starting(successor, _) => match report {
                 Report::Hello(hello) => {
                     successor.hello = Some(hello);
                     self.end_old()
@@ -149,7 +149,7 @@ impl Swap {
                 }
                 _ => NextStep::Wait,
             },
-            Step::EndingOld(successor) => {
+            SwapStep::EndingOld(successor) => {
                 match report {
                     Report::Hello(hello) => successor.hello = Some(hello),
                     report if successor.later.len() < LATER_MAX => successor.later.push(report),
@@ -161,9 +161,9 @@ impl Swap {
     }
 
     fn end_old(&mut self) -> NextStep {
-        let step = std::mem::replace(&mut self.step, Step::Looking);
-        if let Step::Starting(successor, _) | Step::EndingOld(successor) = step {
-            self.step = Step::EndingOld(successor);
+        let step = std::mem::replace(&mut self.step, SwapStep::Looking);
+        if let SwapStep::Starting(successor, _) | SwapStep::EndingOld(successor) = step {
+            self.step = SwapStep::EndingOld(successor);
         }
         NextStep::EndOld
     }
@@ -174,7 +174,7 @@ impl Swap {
             return NextStep::GiveUp(Reloaded::Failed(why));
         }
         match &self.step {
-            Step::Starting(successor, by) if now >= *by => match successor.admitted.source {
+            SwapStep::Starting(successor, by) if now >= *by => match successor.admitted.source {
                 Source::Plugin { .. } => {
                     let limit = seconds(self.hello_within);
                     NextStep::GiveUp(Reloaded::Failed(format!(
@@ -191,7 +191,7 @@ impl Swap {
     /// How long nothing is due; none: until something is told.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         match &self.step {
-            Step::Starting(_, by) => Some(by.saturating_duration_since(now)),
+            SwapStep::Starting(_, by) => Some(by.saturating_duration_since(now)),
             _ => None,
         }
     }
@@ -205,8 +205,8 @@ impl Swap {
 
     /// The old process has ended. Answers the process that takes over, if the old one was asked to end for it.
     pub fn successor(&mut self) -> Option<Successor> {
-        match std::mem::replace(&mut self.step, Step::Looking) {
-            Step::EndingOld(successor) => Some(successor),
+        match std::mem::replace(&mut self.step, SwapStep::Looking) {
+            SwapStep::EndingOld(successor) => Some(successor),
             step => {
                 self.step = step;
                 None
@@ -217,7 +217,7 @@ impl Swap {
 
 impl Drop for Swap {
     fn drop(&mut self) {
-        if let Step::Starting(successor, _) | Step::EndingOld(successor) = &self.step {
+        if let SwapStep::Starting(successor, _) | SwapStep::EndingOld(successor) = &self.step {
             successor.running.kill();
         }
     }

@@ -72,7 +72,7 @@ pub struct CheckArgs {
 /// `plugin-check.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
+struct CheckFile {
     config: Option<Map<String, Value>>,
     /// Ids of tests that are skipped, each with the reason.
     skip: BTreeMap<String, String>,
@@ -97,7 +97,7 @@ impl CheckArgs {
             Plugin::Program(path) => (path, true),
         };
         let beside = path.parent().unwrap_or(Path::new("")).join(FILE);
-        let file = if beside.is_file() { read::<File>(&beside)? } else { File::default() };
+        let file = if beside.is_file() { read::<CheckFile>(&beside)? } else { CheckFile::default() };
         let mut configured = file.config.is_some();
         let mut config = Value::Object(file.config.unwrap_or_default());
         if let Some(given) = &self.config_file {

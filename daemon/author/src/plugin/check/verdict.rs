@@ -6,7 +6,7 @@ use tickerd_sdk::secrets::Secrets;
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum TestOutcome {
     /// The plugin does what it should.
     Ok,
     /// The plugin does not do what it should.
@@ -19,21 +19,21 @@ pub enum Outcome {
     Skipped,
 }
 
-impl Outcome {
+impl TestOutcome {
     /// The word in a line for people.
     pub fn word(self) -> &'static str {
         match self {
-            Outcome::Ok => "ok",
-            Outcome::Failed => "FAILED",
-            Outcome::Crashed => "CRASHED",
-            Outcome::TimedOut => "TIMED OUT",
-            Outcome::Skipped => "skipped",
+            TestOutcome::Ok => "ok",
+            TestOutcome::Failed => "FAILED",
+            TestOutcome::Crashed => "CRASHED",
+            TestOutcome::TimedOut => "TIMED OUT",
+            TestOutcome::Skipped => "skipped",
         }
     }
 
     /// Whether the plugin is at fault.
     pub fn is_bad(self) -> bool {
-        matches!(self, Outcome::Failed | Outcome::Crashed | Outcome::TimedOut)
+        matches!(self, TestOutcome::Failed | TestOutcome::Crashed | TestOutcome::TimedOut)
     }
 }
 
@@ -41,7 +41,7 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: TestOutcome,
     /// What was seen. If the outcome is ok, a remark, which may be empty.
     pub message: String,
     /// What to change; empty unless it failed.
@@ -64,13 +64,13 @@ impl Verdict {
     }
 
     /// A verdict without a remedy.
-    pub fn new(outcome: Outcome, message: impl Into<String>) -> Verdict {
+    pub fn new(outcome: TestOutcome, message: impl Into<String>) -> Verdict {
         Verdict { outcome, message: message.into(), remedy: String::new(), last_words: Vec::new() }
     }
 
     /// The verdict for what a test's function answered.
     pub fn of(tested: Tested) -> Verdict {
-        tested.map_or_else(|bad| bad, |note| Verdict::new(Outcome::Ok, note)).clipped()
+        tested.map_or_else(|bad| bad, |note| Verdict::new(TestOutcome::Ok, note)).clipped()
     }
 
     /// The same, with what to change.
@@ -93,10 +93,10 @@ pub fn passed() -> Tested {
 
 /// The test failed: what was seen, and what to change.
 pub fn failed(message: impl Into<String>, remedy: impl Into<String>) -> Verdict {
-    Verdict::new(Outcome::Failed, message).remedy(remedy)
+    Verdict::new(TestOutcome::Failed, message).remedy(remedy)
 }
 
 /// The test does not apply: why.
 pub fn skipped(message: impl Into<String>) -> Verdict {
-    Verdict::new(Outcome::Skipped, message)
+    Verdict::new(TestOutcome::Skipped, message)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::language::Language;
 use super::manifest;
 use super::name::Name;
-use super::templates::{COMMON, File, GUIDE, HEADER, SDK, Template};
+use super::templates::{COMMON, GUIDE, HEADER, SDK, Template, TemplateFile};
 
 /// Where the SDK is in a project; and in an example, where it is two folders up.
 const SDK_FOLDER: &str = "sdk";
@@ -23,7 +23,8 @@ pub struct Project {
 impl Project {
     /// A project of this template, with this name.
     pub fn of(template: &Template, name: &Name) -> Project {
-        let stands_in = |file: &&File| !template.instead.iter().any(|instead| instead.path == file.path);
+        let stands_in =
+            |file: &&TemplateFile| !template.instead.iter().any(|instead| instead.path == file.path);
         let own = template.files.iter().filter(stands_in).chain(template.instead);
         let mut files: Vec<(PathBuf, String)> = own
             .map(|file| renamed(file, template.folder, name))
@@ -97,7 +98,7 @@ impl Project {
 }
 
 /// A file of the example in `folder`, with the example's name replaced, which is made from its folder's.
-fn renamed(file: &File, folder: &str, name: &Name) -> (PathBuf, String) {
+fn renamed(file: &TemplateFile, folder: &str, name: &Name) -> (PathBuf, String) {
     let (dashed, lined) = (format!("example-{folder}"), format!("example_{}", folder.replace('-', "_")));
     // In one pass, so that a part of the new name is not replaced again.
     let rename = |text: &str| {

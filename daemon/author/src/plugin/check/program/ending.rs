@@ -9,7 +9,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::plugin::check::instruments::traces;
-use crate::plugin::check::program::life::{GRACE, Life};
+use crate::plugin::check::program::life::{GRACE, ProgramLife};
 use crate::plugin::check::subject::Subject;
 use crate::plugin::check::test::{CREATE, Test};
 use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
@@ -29,8 +29,8 @@ pub const TESTS: &[Test] = &[
     Test::new("children", "No process that it started is left.", children).needs(CREATE),
 ];
 
-fn begun(subject: &Subject) -> Result<Life, Verdict> {
-    let mut life = Life::start(subject)?;
+fn begun(subject: &Subject) -> Result<ProgramLife, Verdict> {
+    let mut life = ProgramLife::start(subject)?;
     life.wait(BEGUN, |words, _| words.lines > 0);
     Ok(life)
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::plugin::check::instruments::recorder::{Kept, Recorder};
 use crate::plugin::check::subject::Subject;
-use crate::plugin::check::verdict::{Outcome, Verdict, failed, skipped};
+use crate::plugin::check::verdict::{TestOutcome, Verdict, failed, skipped};
 use tickerd_host::{
     EX_CONFIG, Failure, Guest, Hello, Item, LINE_BYTES_MAX, Order, Plan, Said, Setup, Sink, Splitter,
     printable, said,
@@ -57,7 +57,7 @@ struct Listener {
 }
 
 /// A running program. When it is dropped, the program and all that it started is killed.
-pub struct Life {
+pub struct ProgramLife {
     child: Child,
     group: Pid,
     /// None once its standard input was closed.
@@ -67,14 +67,18 @@ pub struct Life {
     polls: u64,
 }
 
-impl Life {
+impl ProgramLife {
     /// Starts the program, with the subject's configuration.
-    pub fn start(subject: &Subject) -> Result<Life, Verdict> {
-        Life::start_as("check", subject, |_| {})
+    pub fn start(subject: &Subject) -> Result<ProgramLife, Verdict> {
+        ProgramLife::start_as("check", subject, |_| {})
     }
 
     /// Starts it as the feed called `name`. `setup` may change the first line that it gets.
-    pub fn start_as(name: &str, subject: &Subject, setup: impl FnOnce(&mut Value)) -> Result<Life, Verdict> {
+    pub fn start_as(
+        name: &str,
+        subject: &Subject,
+        setup: impl FnOnce(&mut Value),
+    ) -> Result<ProgramLife, Verdict> {
         let cannot =
             |what: &dyn std::fmt::Display| skipped(format!("no process can be started for it: {what}"));
         let first = Setup::new(name, INTERVAL, TOPICS_MAX, subject.config.clone());
@@ -96,11 +100,11 @@ impl Life {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         if let Some(stdout) = stdout {
             let listener = listener.clone();
-            std::thread::spawn(move || listener.listen(stdout));
+            std::thread::spawn(move || listener.read(stdout));
         }
         if let Some(stderr) = stderr {
             let listener = listener.clone();
-            std::thread::spawn(move || listener.overhear(stderr));
+            std::thread::spawn(move || listener.keep_last_lines(stderr));
         }
         let (orders, ordered) = mpsc::channel::<Vec<u8>>();
         if let Some(mut stdin) = stdin {
@@ -109,7 +113,7 @@ impl Life {
                 move || while ordered.recv().is_ok_and(|line| stdin.write_all(&line).is_ok()) {},
             );
         }
-        let life = Life { child, group, orders: Some(orders), listener, ended: None, polls: 0 };
+        let life = ProgramLife { child, group, orders: Some(orders), listener, ended: None, polls: 0 };
         life.write(plan.setup);
         Ok(life)
     }
@@ -188,7 +192,7 @@ impl Life {
             Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |name| name.to_string());
         Verdict {
             last_words: self.words().last.iter().cloned().collect(),
-            ..Verdict::new(Outcome::Crashed, format!("the program was ended by {name}"))
+            ..Verdict::new(TestOutcome::Crashed, format!("the program was ended by {name}"))
                 .remedy("run it by hand, with the first line that tickerd gives on its standard input")
         }
     }
@@ -249,7 +253,7 @@ pub const GRACE: Duration = Duration::from_secs(2);
 /// How long a process that has closed its standard output may take to be gone.
 const LAST: Duration = Duration::from_secs(1);
 
-impl Drop for Life {
+impl Drop for ProgramLife {
     fn drop(&mut self) {
         // Until the program is reaped, its group's number belongs to nobody else. Afterwards, only processes that it left
         // behind can have it.
@@ -265,7 +269,7 @@ impl Listener {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen(&self, mut stdout: ChildStdout) {
+    fn read(&self, mut stdout: ChildStdout) {
         let mut splitter = Splitter::new(LINE_BYTES_MAX);
         while !self.words().mute && splitter.read_from(&mut stdout).is_ok_and(|n| n > 0) {
             while let Some(item) = splitter.take() {
@@ -323,7 +327,7 @@ impl Listener {
         }
     }
 
-    fn overhear(&self, mut stderr: ChildStderr) {
+    fn keep_last_lines(&self, mut stderr: ChildStderr) {
         let mut splitter = Splitter::new(LINE_BYTES_MAX);
         while splitter.read_from(&mut stderr).is_ok_and(|n| n > 0) {
             while let Some(item) = splitter.take() {
@@ -340,14 +344,14 @@ impl Listener {
 }
 
 /// Why it emitted nothing, in its own words.
-pub fn excuse(life: &Life) -> String {
+pub fn excuse(life: &ProgramLife) -> String {
     let excuse =
         life.kept().excuse().or_else(|| life.words().last.back().map(|line| format!("it wrote: {line}")));
     excuse.unwrap_or_else(|| "and gave no reason".into())
 }
 
 /// What is wrong with its lines and samples; none: nothing.
-pub fn faults(life: &Life) -> Option<Verdict> {
+pub fn faults(life: &ProgramLife) -> Option<Verdict> {
     let words = life.words();
     if let Some(first) = words.bad.first() {
         return Some(failed(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::plugin::check::instruments::session::{POLL, told};
-use crate::plugin::check::program::life::{Life, excuse, faults};
+use crate::plugin::check::program::life::{ProgramLife, excuse, faults};
 use crate::plugin::check::program::starting::hello;
 use crate::plugin::check::subject::Subject;
 use crate::plugin::check::test::{CREATE, Test};
@@ -32,7 +32,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// Waits for some samples, and polls the program if it is a poll feed.
-fn speak(life: &mut Life) {
+fn speak(life: &mut ProgramLife) {
     let spoken = |words: &crate::plugin::check::program::life::Words,
                   kept: &crate::plugin::check::instruments::recorder::Kept| {
         kept.accepted > 0 || words.bad_lines > 0 || !kept.refused.is_empty()
@@ -49,8 +49,8 @@ fn speak(life: &mut Life) {
     }
 }
 
-fn heard(subject: &Subject) -> Result<Life, Verdict> {
-    let mut life = Life::start(subject)?;
+fn heard(subject: &Subject) -> Result<ProgramLife, Verdict> {
+    let mut life = ProgramLife::start(subject)?;
     speak(&mut life);
     Ok(life)
 }
@@ -83,7 +83,7 @@ fn source_time(subject: &Subject) -> Tested {
 }
 
 fn poll_deadline(subject: &Subject) -> Tested {
-    let mut life = Life::start(subject)?;
+    let mut life = ProgramLife::start(subject)?;
     if hello(&mut life)?.mode != Mode::Poll {
         return Err(skipped("it is a push feed"));
     }
@@ -104,7 +104,7 @@ fn poll_deadline(subject: &Subject) -> Tested {
 }
 
 fn signs_of_life(subject: &Subject) -> Tested {
-    let mut life = Life::start(subject)?;
+    let mut life = ProgramLife::start(subject)?;
     let hello = hello(&mut life)?;
     if hello.mode != Mode::Push || !hello.beats {
         return Err(skipped("it promises none"));
@@ -127,8 +127,8 @@ fn signs_of_life(subject: &Subject) -> Tested {
 }
 
 fn two_instances(subject: &Subject) -> Tested {
-    let mut first = Life::start_as("first", subject, |_| {})?;
-    let mut second = Life::start_as("second", subject, |_| {})?;
+    let mut first = ProgramLife::start_as("first", subject, |_| {})?;
+    let mut second = ProgramLife::start_as("second", subject, |_| {})?;
     speak(&mut first);
     speak(&mut second);
     for life in [&mut first, &mut second] {
@@ -154,7 +154,7 @@ fn two_instances(subject: &Subject) -> Tested {
 }
 
 fn future_host(subject: &Subject) -> Tested {
-    let mut life = Life::start_as("check", subject, |setup| {
+    let mut life = ProgramLife::start_as("check", subject, |setup| {
         setup["tomorrow"] = serde_json::json!({"unit": "s", "list": [1, null]});
         setup["host"] = "41.0.0".into();
     })?;

@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::plugin::check::instruments::arbitrary::Arbitrary;
 use crate::plugin::check::instruments::rules;
 use crate::plugin::check::instruments::session::told;
-use crate::plugin::check::program::life::Life;
+use crate::plugin::check::program::life::ProgramLife;
 use crate::plugin::check::subject::Subject;
 use crate::plugin::check::test::{CREATE, FUZZED, LOAD, Test};
-use crate::plugin::check::verdict::{Outcome, Tested, Verdict, failed, passed, skipped};
+use crate::plugin::check::verdict::{TestOutcome, Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{Failure, Fault, Hello, Mode};
 
 /// How long a first line is waited for. It may take so long, for interpreters and busy machines are slow.
@@ -39,7 +39,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 fn load(subject: &Subject) -> Tested {
-    let mut life = Life::start(subject)?;
+    let mut life = ProgramLife::start(subject)?;
     let begun = life.begun(REACTION);
     let not_run = |failure: &Failure| failure.message.starts_with("cannot run ");
     match begun {
@@ -48,14 +48,14 @@ fn load(subject: &Subject) -> Tested {
         }
         Ok(_) => passed(),
         // A crash with this configuration is for `create` to tell.
-        Err(verdict) if verdict.outcome == Outcome::Crashed => passed(),
+        Err(verdict) if verdict.outcome == TestOutcome::Crashed => passed(),
         Err(verdict) => Err(verdict),
     }
 }
 
 fn create(subject: &Subject) -> Tested {
     const GIVE: &str = "give one: --config KEY=VALUE, --config-file FILE, or [config] in plugin-check.toml beside the plugin";
-    let mut life = Life::start(subject)?;
+    let mut life = ProgramLife::start(subject)?;
     let begun = life.begun(BEGIN)?;
     // After its hello it may still say that it cannot go on.
     let begun = begun.and_then(|()| {
@@ -85,13 +85,13 @@ fn create(subject: &Subject) -> Tested {
 ///
 /// # Errors
 /// It says none, so that the test is skipped.
-pub fn hello(life: &mut Life) -> Result<Hello, Verdict> {
+pub fn hello(life: &mut ProgramLife) -> Result<Hello, Verdict> {
     life.wait(BEGIN, |words, kept| words.hello.is_some() || words.lines > 3 || kept.accepted > 0);
     life.words().hello.clone().ok_or_else(|| skipped("it says no hello, and need not"))
 }
 
 fn id(subject: &Subject) -> Tested {
-    let hello = hello(&mut Life::start(subject)?)?;
+    let hello = hello(&mut ProgramLife::start(subject)?)?;
     if hello.feed.is_empty() {
         return Err(skipped("its hello has no `feed`"));
     }
@@ -105,7 +105,7 @@ fn id(subject: &Subject) -> Tested {
 }
 
 fn version(subject: &Subject) -> Tested {
-    let hello = hello(&mut Life::start(subject)?)?;
+    let hello = hello(&mut ProgramLife::start(subject)?)?;
     if hello.version.is_empty() {
         return Err(skipped("its hello has no `version`"));
     }
@@ -119,7 +119,7 @@ fn version(subject: &Subject) -> Tested {
 }
 
 fn intervals(subject: &Subject) -> Tested {
-    let hello = hello(&mut Life::start(subject)?)?;
+    let hello = hello(&mut ProgramLife::start(subject)?)?;
     let (default, min) = (hello.default_poll_ms, hello.min_poll_ms);
     match hello.mode {
         Mode::Poll if default != 0 && default < min => Err(failed(
@@ -139,7 +139,7 @@ fn intervals(subject: &Subject) -> Tested {
 /// How the program takes a configuration. None: it goes on. A crash is a verdict.
 fn reaction(subject: &Subject, config: Value, at_most: Duration) -> Result<Option<Failure>, Verdict> {
     let subject = Subject { config, ..subject.clone() };
-    let mut life = Life::start(&subject)?;
+    let mut life = ProgramLife::start(&subject)?;
     // A program that has read its configuration and is well writes a first line.
     life.wait(at_most, |words, _| words.lines > 0);
     life.wait(AFTERWARDS, |words, kept| kept.accepted > 0 || words.fail.is_some());

@@ -17,7 +17,7 @@ use crate::plugin::check::instruments::output;
 use crate::plugin::check::options::{CheckArgs, Work};
 use crate::plugin::check::suite::report::{TestResult, write_report};
 use crate::plugin::check::test::Test;
-use crate::plugin::check::verdict::{Outcome, Verdict, skipped};
+use crate::plugin::check::verdict::{TestOutcome, Verdict, skipped};
 
 /// Most tests that run at once; each is a process.
 const JOBS_MAX: usize = 64;
@@ -129,8 +129,8 @@ impl Suite<'_> {
             let board = self.changed.wait_while(board, waits).unwrap_or_else(PoisonError::into_inner);
             let outcome = board.done.get(&needed_at).map(|needed| needed.verdict.outcome);
             match outcome {
-                Some(Outcome::Ok) => {}
-                Some(Outcome::Skipped) => return Ok(skipped(format!("{needed} was skipped"))),
+                Some(TestOutcome::Ok) => {}
+                Some(TestOutcome::Skipped) => return Ok(skipped(format!("{needed} was skipped"))),
                 _ => return Ok(skipped(format!("it needs {needed} to pass"))),
             }
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::plugin::check::subject::Subject;
 use crate::plugin::check::test::Test;
-use crate::plugin::check::verdict::{Outcome, Verdict};
+use crate::plugin::check::verdict::{TestOutcome, Verdict};
 
 /// One test and its result.
 pub struct TestResult {
@@ -22,7 +22,7 @@ pub struct TestResult {
 }
 
 /// How many tests ended so.
-pub fn count(results: &[TestResult], outcome: Outcome) -> usize {
+pub fn count(results: &[TestResult], outcome: TestOutcome) -> usize {
     results.iter().filter(|result| result.verdict.outcome == outcome).count()
 }
 
@@ -32,10 +32,10 @@ pub fn line(TestResult { test, verdict, took }: &TestResult) -> String {
     let mut text = format!("{:<10}{:<16}", outcome.word(), test.id);
     let pad = " ".repeat(10);
     match outcome {
-        Outcome::Ok if message.is_empty() => {}
-        Outcome::Ok => _ = write!(text, " {message}"),
-        Outcome::Skipped => _ = write!(text, " ({message})"),
-        Outcome::Failed | Outcome::Crashed | Outcome::TimedOut => {
+        TestOutcome::Ok if message.is_empty() => {}
+        TestOutcome::Ok => _ = write!(text, " {message}"),
+        TestOutcome::Skipped => _ = write!(text, " ({message})"),
+        TestOutcome::Failed | TestOutcome::Crashed | TestOutcome::TimedOut => {
             let _ = write!(text, " {message}\n{pad}{}", test.holds);
             if !remedy.is_empty() {
                 let _ = write!(text, "\n{pad}To do: {remedy}");
@@ -57,16 +57,21 @@ pub fn line(TestResult { test, verdict, took }: &TestResult) -> String {
 
 /// The last lines: how many tests ended how. If all tests were wanted (`whole`) and none failed, there is a badge.
 pub fn summary(results: &[TestResult], subject: &Subject, whole: bool) -> String {
-    let counted: Vec<String> =
-        [Outcome::Ok, Outcome::Failed, Outcome::Crashed, Outcome::TimedOut, Outcome::Skipped]
-            .into_iter()
-            .filter_map(|outcome| {
-                let count = count(results, outcome);
-                (count > 0).then(|| format!("{count} {}", outcome.word().to_lowercase()))
-            })
-            .collect();
+    let counted: Vec<String> = [
+        TestOutcome::Ok,
+        TestOutcome::Failed,
+        TestOutcome::Crashed,
+        TestOutcome::TimedOut,
+        TestOutcome::Skipped,
+    ]
+    .into_iter()
+    .filter_map(|outcome| {
+        let count = count(results, outcome);
+        (count > 0).then(|| format!("{count} {}", outcome.word().to_lowercase()))
+    })
+    .collect();
     let mut text = format!("\n{}: {} (seed {})\n", subject.path.display(), counted.join(", "), subject.seed);
-    let passed = count(results, Outcome::Ok);
+    let passed = count(results, TestOutcome::Ok);
     if whole && passed > 0 && !results.iter().any(|result| result.verdict.outcome.is_bad()) {
         let version = env!("CARGO_PKG_VERSION");
         let _ = writeln!(
@@ -107,14 +112,14 @@ pub fn json(results: &[TestResult], subject: &Subject) -> Value {
 pub fn junit(results: &[TestResult], subject: &Subject) -> String {
     let seconds = |took: Duration| format!("{:.3}", took.as_secs_f64());
     let plugin = escaped(&subject.path.display().to_string());
-    let errors = count(results, Outcome::Crashed) + count(results, Outcome::TimedOut);
+    let errors = count(results, TestOutcome::Crashed) + count(results, TestOutcome::TimedOut);
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     let _ = writeln!(
         text,
         "  <testsuite name=\"tickerd plugin check {plugin}\" tests=\"{}\" failures=\"{}\" errors=\"{errors}\" skipped=\"{}\" time=\"{}\">",
         results.len(),
-        count(results, Outcome::Failed),
-        count(results, Outcome::Skipped),
+        count(results, TestOutcome::Failed),
+        count(results, TestOutcome::Skipped),
         seconds(results.iter().map(|result| result.took).sum()),
     );
     for TestResult { test, verdict, took } in results {
@@ -126,10 +131,10 @@ pub fn junit(results: &[TestResult], subject: &Subject) -> String {
         );
         let message = escaped(&verdict.message);
         let element = match verdict.outcome {
-            Outcome::Ok => None,
-            Outcome::Skipped => Some("skipped"),
-            Outcome::Failed => Some("failure"),
-            Outcome::Crashed | Outcome::TimedOut => Some("error"),
+            TestOutcome::Ok => None,
+            TestOutcome::Skipped => Some("skipped"),
+            TestOutcome::Failed => Some("failure"),
+            TestOutcome::Crashed | TestOutcome::TimedOut => Some("error"),
         };
         if let Some(element) = element {
             let body: Vec<&str> = [test.holds, &verdict.remedy]

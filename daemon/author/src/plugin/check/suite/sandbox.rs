@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use crate::plugin::check::subject::Subject;
 use crate::plugin::check::suite::one::TestOrder;
 use crate::plugin::check::test::Test;
-use crate::plugin::check::verdict::{Outcome, Verdict, failed};
+use crate::plugin::check::verdict::{TestOutcome, Verdict, failed};
 use tickerd_host::printable;
 
 /// Most last lines of standard error that are shown with a verdict.
@@ -61,7 +61,7 @@ pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
         let _ = child.kill();
         let _ = child.wait();
         let mut verdict = Verdict::new(
-            Outcome::TimedOut,
+            TestOutcome::TimedOut,
             format!("it did not come to an end within {} s", limit.as_secs()),
         )
         .remedy("give every wait a timeout");
@@ -80,10 +80,10 @@ pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
         (Some(said), None) => return Ok(said),
         (Some(said), Some(_)) if said.outcome.is_bad() => return Ok(said),
         (Some(_), Some(how)) => {
-            Verdict::new(Outcome::Crashed, format!("its process {how} while it ended, when all else was done"))
+            Verdict::new(TestOutcome::Crashed, format!("its process {how} while it ended, when all else was done"))
                 .remedy("look at destructors, exit handlers, and threads that are still running")
         }
-        (None, Some(how)) => Verdict::new(Outcome::Crashed, format!("its process {how}"))
+        (None, Some(how)) => Verdict::new(TestOutcome::Crashed, format!("its process {how}"))
             .remedy("run this test alone under a debugger: gdb --args tickerd plugin check PLUGIN --in-process --only ID"),
         (None, None) => nothing_said("its process ended, without a crash, before the test had"),
     };
@@ -92,7 +92,7 @@ pub fn run(test: &Test, subject: &Subject) -> io::Result<Verdict> {
 }
 
 fn nothing_said(what: &str) -> Verdict {
-    Verdict { outcome: Outcome::Crashed, ..failed(what, "do not end the process: it belongs to tickerd") }
+    Verdict { outcome: TestOutcome::Crashed, ..failed(what, "do not end the process: it belongs to tickerd") }
 }
 
 fn read(line: &[u8]) -> Option<Verdict> {
