@@ -92,12 +92,12 @@ fn hello() -> Report {
     })
 }
 
-/// A gate that says when someone stands before it.
+/// A gate that tells when a write waits before it.
 struct Watched(mpsc::Sender<()>, Gate);
 
 impl Write for Watched {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // Who speaks may have no interest.
+        // The test may not want to know.
         let _ = self.0.send(());
         self.1.write(bytes)
     }
@@ -107,12 +107,12 @@ impl Write for Watched {
     }
 }
 
-/// Everything a sink writes while `speak` lasts, read only afterwards.
+/// Everything that a sink writes while `speak` runs. It is read only afterwards.
 fn written(speak: impl FnOnce(&Arc<LineSink>)) -> Vec<u8> {
     written_while(|sink, _| speak(sink))
 }
 
-/// The same; who speaks can wait until the writer waits for its reader.
+/// The same; `speak` can wait until the writer waits for its reader.
 fn written_while(speak: impl FnOnce(&Arc<LineSink>, &mpsc::Receiver<()>)) -> Vec<u8> {
     let (send, receive) = mpsc::sync_channel(0);
     let (stands, waits) = mpsc::channel();
@@ -144,7 +144,7 @@ fn signs_of_life_are_forwarded_at_a_limited_rate() {
     };
     let began = std::time::Instant::now();
     let mut seen = 0;
-    // As a plugin does that asks in a tight loop whether to stop, and does nothing else.
+    // As from a plugin that only asks, in a tight loop, whether to stop.
     while seen < 3 {
         sink.heartbeat();
         if let Ok(bytes) = receive.try_recv() {
@@ -198,7 +198,7 @@ fn what_goes_with_an_ended_topic_is_counted() {
     assert_eq!(seen + given_up, total);
 }
 
-/// Goal: an instance can end what one before it emitted, once each, and what it emits itself comes behind that.
+/// Goal: an instance can end topics that an earlier one emitted, each once, and its own samples come after that.
 #[test]
 fn topics_of_an_earlier_life_end_before_they_come_back() {
     let bytes = written(|sink| {

@@ -1,4 +1,4 @@
-//! The line protocol, held to its own words and to noise.
+//! The line protocol: lines that are read and written, and lines that make no sense.
 
 use proptest::prelude::*;
 

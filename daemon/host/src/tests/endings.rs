@@ -1,4 +1,4 @@
-//! What follows the end of a life: how often it is tried again, what is told, and how often that is told.
+//! What follows the end of a life: how often the feed is started again, and what is told, and how often.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ fn a_feed_that_says_something_in_each_life_does_not_fail() {
     assert!(bench.states.iter().all(|(_, reason)| !reason.contains("in a row")), "{:?}", bench.states);
 }
 
-/// Goal: whatever it waits for, it is tried at once when someone asks. Method: waits that no test would survive.
+/// Goal: a feed that waits, for whatever reason, is tried at once when someone asks. Method: waits of a day.
 #[test]
 fn a_retry_ends_every_wait() {
     let never = Duration::from_secs(86_400);
@@ -61,7 +61,7 @@ fn a_failure_is_told_once() {
         FeedState::Down,
         "set symbols; waits for a changed configuration, and tries again in 10 min",
     );
-    // Clients are told a moment later, and no more than that.
+    // Clients are told a moment later, and are not told the reason.
     let is_it = |(_, reason): &&(FeedState, String)| reason.starts_with("its configuration is wrong");
     bench.until("clients are told", |bench| bench.states.iter().any(|told| is_it(&told)));
     assert_eq!(bench.states.iter().filter(is_it).count(), 1, "{:?}", bench.states);
@@ -111,7 +111,7 @@ fn a_flood_of_complaints_is_read_and_cut() {
 fn what_the_program_left_running_ends_with_its_life() {
     let dir = scratch();
     let pids = dir.path().join("pids");
-    // Both hold the pipes open, and neither is waited for.
+    // Both processes hold the pipes open, and neither is waited for.
     let script = format!(
         r#"sleep 600 & echo $! >>{0}; (trap '' TERM HUP; sleep 600) & echo $! >>{0}; echo '{{"event":"quote","data":1}}'; exit 1"#,
         pids.display()

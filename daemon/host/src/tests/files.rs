@@ -1,5 +1,5 @@
-//! A plugin's file, apart from swapping it: what is done to it does not reach the code that runs, and one that is not the
-//! pinned one, or that others may write, does not run.
+//! A plugin's file: changes to it do not reach the code that runs, and a file that is not the pinned one, or that others may
+//! write, does not run.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ fn a_library_that_others_may_write_does_not_run() {
     }
 }
 
-/// A library that brings another one along, beside itself.
+/// A library that needs another one, which lies beside it.
 #[test]
 fn libraries_beside_a_plugin_are_found_or_refused() {
     let dir = scratch();

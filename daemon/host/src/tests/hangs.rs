@@ -12,12 +12,12 @@ const HANGING: &str = r#"
     PLUGIN(.mode = 1, .poll = poll)
 "#;
 
-/// For feeds that hang for good, so that nothing is decided by how fast they are.
+/// For feeds that hang for ever, so that the outcome does not depend on how fast the machine is.
 fn impatient(spec: Spec) -> Spec {
     with_limit(spec, Duration::from_millis(200))
 }
 
-/// For feeds that come back in time: the limit is far more than that takes on a busy machine.
+/// For feeds that return in time: the limit is far more than they take, on a busy machine too.
 fn patient(spec: Spec) -> Spec {
     with_limit(spec, Duration::from_secs(4))
 }
@@ -198,8 +198,8 @@ fn a_silent_program_that_promised_signs_of_life_is_killed() {
     );
 }
 
-/// Goal: what hangs in `destroy` or `interrupt` costs a bounded while. Method: a poll that fails for good, so that a new
-/// instance is wanted.
+/// Goal: an instance that hangs in `destroy` or `interrupt` is waited for only a bounded time. Method: a poll that fails for
+/// ever, so that a new instance is started.
 #[test]
 fn a_hanging_destroy_or_interrupt_does_not_keep_the_next_life_away() {
     for call in ["destroy", "interrupt"] {

@@ -8,7 +8,8 @@ use super::{Bench, scratch, spec};
 use crate::{Isolation, Policy, Source, Spec};
 use tickerd_model::lane::FeedState;
 
-/// Writes a script as another process: what this one had open for writing could not be run by its other tests' children.
+/// Writes a script in another process. If this process had it open for writing, children of other tests might inherit the
+/// descriptor, and the script could not be run (ETXTBSY).
 pub fn install(script: &str, path: &Path) {
     let command = format!("printf '%s' \"$0\" > '{0}' && chmod 755 '{0}'", path.display());
     assert!(Command::new("sh").args(["-c", &command, script]).status().unwrap().success());
@@ -19,7 +20,7 @@ fn plugin(folder: &Path, isolation: Isolation, policy: Policy) -> Spec {
     Spec { working_dir: folder.to_owned(), policy, ..spec(source) }
 }
 
-/// Goal: it is run as any program is, which owes no hello.
+/// Goal: it is run like any other program, which need not say hello.
 #[test]
 fn a_program_may_stand_where_a_library_does() {
     let folder = scratch();

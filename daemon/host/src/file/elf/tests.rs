@@ -67,7 +67,7 @@ fn versions_are_ordered_as_numbers() {
     }
 }
 
-/// Goal: a file cannot multiply the work, or the memory, by saying the same thing often. Method: as many segments of
+/// Goal: a file cannot make this use much time or memory by saying the same thing many times. Method: as many segments of
 /// each kind as there can be, each of the whole file.
 #[test]
 fn a_thousand_times_the_same_segment_is_read_once() {

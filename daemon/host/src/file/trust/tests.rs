@@ -95,7 +95,7 @@ fn real_files_and_folders_are_judged() {
     assert!(refused.contains(&format!("`chmod go-w {folder}`")), "{refused}");
 }
 
-/// Goal: neither the folder of a link nor that of the file it leads to lets a stranger in.
+/// Goal: both the folder of a link and the folder of the file that it leads to are judged.
 #[test]
 fn both_ends_of_a_symbolic_link_are_judged() {
     let (dir, path) = placed(0o644, 0o755);
@@ -114,7 +114,7 @@ fn both_ends_of_a_symbolic_link_are_judged() {
     assert!(judged(&link).unwrap_err().contains("(mode 0646)"));
 }
 
-/// Goal: what was opened is judged, whatever its name means by now.
+/// Goal: the open file is judged, even if its name means another file by now.
 #[test]
 fn the_open_file_is_judged_and_not_its_name() {
     let (_dir, path) = placed(0o666, 0o755);
@@ -129,7 +129,7 @@ fn the_open_file_is_judged_and_not_its_name() {
 #[test]
 fn a_strangers_file_is_refused() {
     let (_dir, path) = placed(0o644, 0o755);
-    // Seen by another user: this one's files are a stranger's to it, unless this is root.
+    // To another user, the files of this one are a stranger's, unless this one is root.
     let other = Judge { user: STRANGER, is_private: |_, _| false };
     let verdict = other.judge(&look_at(&path).unwrap(), &path);
     assert_eq!(verdict.is_ok(), geteuid().is_root());
