@@ -219,7 +219,7 @@ unsafe fn bytes<'a>(ptr: *const c_char, len: usize, max: usize) -> Option<&'a [u
 }
 
 /// # Safety
-/// As for [`bytes`].
+/// The same promise as for [`bytes`].
 unsafe fn text(host: &HostTable, ptr: *const c_char, len: usize) -> String {
     // SAFETY: the caller's promise; a shorter prefix is readable too.
     let bytes = unsafe { bytes(ptr, len.min(TEXT_BYTES_MAX), TEXT_BYTES_MAX) }.unwrap_or_default();

@@ -108,7 +108,7 @@ unsafe fn read_head(plugin: *const TkrPlugin) -> Result<PluginHead, DescriptorFa
 /// Reads the first feed type, which is the one that runs.
 ///
 /// # Safety
-/// As for `read_head`.
+/// The same promise as for `read_head`.
 pub unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, DescriptorFault> {
     // SAFETY: the caller's promise.
     let head = unsafe { read_head(plugin) }?;
@@ -125,7 +125,7 @@ pub unsafe fn read_plugin(plugin: *const TkrPlugin) -> Result<FeedType, Descript
 /// Reads all that the plugin says, with every feed type.
 ///
 /// # Safety
-/// As for `read_head`.
+/// The same promise as for `read_head`.
 pub unsafe fn read_info(plugin: *const TkrPlugin) -> Result<PluginInfo, DescriptorFault> {
     // SAFETY: the caller's promise.
     let head = unsafe { read_head(plugin) }?;
@@ -282,7 +282,7 @@ unsafe fn text(text: *const c_char, what: &str) -> Result<String, String> {
 }
 
 /// # Safety
-/// As for `text`.
+/// The same promise as for `text`.
 unsafe fn optional_text(text: *const c_char, what: &str) -> Result<Option<String>, String> {
     if text.is_null() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! A feed's process, seen from tickerd: it is planned, started, read, ordered about, and reaped.
+//! A feed's process, seen from tickerd: it is planned, started, read, given orders, and reaped.
 //!
 //! Read [`plan`] first (what is started, and with what environment), then [`feed_process`] (the running process), which
 //! gives each of the process's streams a thread: [`stdout_reader`] and [`stderr_log`]. [`exit`] waits for the end.

@@ -23,7 +23,7 @@ pub struct StderrLog {
 }
 
 impl StderrLog {
-    /// Of the process `pid`; its lines go to `feed_log`.
+    /// Reads for the process `pid`. Its lines go to `feed_log`.
     pub fn new(pid: u32, feed_log: Arc<FeedLog>) -> StderrLog {
         StderrLog { feed_log, pid, last_lines: Mutex::default() }
     }

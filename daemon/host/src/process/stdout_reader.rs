@@ -53,7 +53,7 @@ struct Held {
 }
 
 impl StdoutReader {
-    /// Of the process `pid`. Values go to `sink`, everything else to `report`. While it is `held`, lines about values wait
+    /// Reads for the process `pid`. Values go to `sink`, everything else to `report`. While it is `held`, lines about values wait
     /// for [`StdoutReader::release`].
     pub fn new(pid: u32, sink: Arc<LaneSink>, report: Reporter, held: bool) -> StdoutReader {
         let state = LineState { held: held.then(Held::default), ..LineState::default() };

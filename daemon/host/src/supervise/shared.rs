@@ -34,7 +34,7 @@ pub struct Shared {
     pub reloads: Requests,
     /// What runs, or ran last: its file, and the SHA-256 of that.
     pub runs: Mutex<Option<(PathBuf, Option<Digest>)>>,
-    /// To the thread.
+    /// What the thread waits for.
     pub events: SyncSender<Event>,
     /// True once the thread is over.
     pub ended: Mutex<bool>,
