@@ -5,25 +5,48 @@
 //! feed as well. What a feed says is checked and counted on the way to its lane; what becomes of it is reported to its
 //! [`Supervisor`], which starts it again, or kills it. All code here blocks and uses plain threads; it knows no socket.
 //!
-//! The folders, each of which knows only folders above it in this list:
-//!
+//! # What is where
+//! - `supervise`: one feed kept alive, life after life.
+//! - `feed`: one feed to run: its settings, whether it may run, and what it runs in.
+//! - `child`: what runs inside a feed's process: `tickerd feed-host` and `feed-exec`.
+//! - `process`: a feed's process, seen from tickerd.
+//! - `library`: a plugin library, driven through the C ABI.
+//! - `file`: a plugin's file before it runs: found, read, judged, copied.
+//! - `schema`: JSON held to the schemas that plugins give.
+//! - `intake`: what a feed says, on its way to its lane.
+//! - `protocol`: the lines between tickerd and a feed's process, in both directions.
+//! - `log`: a feed's way into the log, and text made fit to be read.
 //! - `report`: the words for what becomes of a feed: hello, failure, report.
-//! - `log`: a feed's way into the log, and text made fit to be read. Knows `report`.
-//! - `protocol`: the lines between tickerd and a feed's process, both ways. Knows `report`, `log`.
-//! - `intake`: what a feed says, on its way to its lane. Knows `report`, `log`.
-//! - `schema`: JSON held to the schemas that plugins give. Knows `report`, `log`.
-//! - `file`: a plugin's file before it runs: found, read, judged, copied. Knows `report`, `log`.
-//! - `library`: a plugin library, driven through the C ABI. Knows all of the above but `protocol`.
-//! - `process`: a feed's process, from the outside. Knows `report`, `log`, `protocol`, `intake`, `file`.
-//! - `child`: what runs inside such a process: `tickerd feed-host` and `feed-exec`. Knows all but `schema`.
-//! - `feed`: one feed to run: its settings, whether it may run, and what it runs in. Knows all but `schema` and `child`.
-//! - `supervise`: one feed kept alive, life after life. Knows `report`, `log`, `intake`, `feed`.
 //!
-//! Invariants: a feed can cost its own thread, its process and a bounded lane, never more. Nothing here waits for a feed
-//! without a deadline. A library is never unloaded, and its file may be replaced or written at any time.
+//! # Who may know whom
+//! ```text
+//! supervise → feed, intake, log, report
+//! feed      → file, intake, library, log, process, protocol, report
+//! child     → file, intake, library, log, process, protocol, report
+//! process   → file, intake, log, protocol, report
+//! library   → file, intake, log, report, schema
+//! file      → log, report
+//! schema    → log, report
+//! intake    → log, report
+//! protocol  → log, report
+//! log       → report
+//! report    →
+//! ```
 //!
-//! Unsafe code is in `library` (`c_state`, `host_table`, `instance`, `load`, `raw_descriptor`) and in `file::private_copy`,
-//! and nowhere else: the compiler refuses it.
+//! # Invariants
+//! - A feed can cost its own thread, its process and a bounded lane, never more.
+//! - Nothing here waits for a feed without a deadline.
+//! - A library is never unloaded, and its file may be replaced or written at any time.
+//! - Unsafe code is in `library` (`c_state`, `host_table`, `instance`, `load`, `raw_descriptor`) and in `file::private_copy`,
+//!   and nowhere else: the compiler refuses it.
+//!
+//! # Words of our own
+//! - **Life**: what happens between a start of a feed and its end. A feed has one life after the other.
+//! - **Sign of life**: anything that a feed says. A push feed that promised some and gives none is taken for hung.
+//! - **Admitted**: a feed whose file was found, judged and, if it is a library, copied, so that it may run.
+//! - **Swap**: a new process of a feed takes over from the old one. Until then it is **held**; it is the **successor**.
+//! - **Poor**: a feed that runs, and whose samples are all refused. It is shown as degraded.
+//! - **Dry run**: a feed gets ready and ends, to check its configuration.
 
 #![deny(unsafe_code)]
 

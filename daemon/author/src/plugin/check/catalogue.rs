@@ -1,7 +1,8 @@
 //! All tests there are.
 
+use crate::plugin::check::library;
+use crate::plugin::check::program;
 use crate::plugin::check::test::Test;
-use crate::plugin::check::{library, program};
 
 /// The tests for libraries, or for programs, in the order in which they are reported.
 pub fn all(program: bool) -> Vec<&'static Test> {

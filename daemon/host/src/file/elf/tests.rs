@@ -1,3 +1,5 @@
+//! Real files, files that are wrong by design, and files that are broken by chance.
+
 use super::contents::NAMES_MAX;
 use super::*;
 
