@@ -22,6 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::freshness::Freshness;
 use self::waiting::Waiting;
+use super::health::Health;
 use super::tick::Tick;
 use super::topic::Topic;
 
@@ -35,48 +36,6 @@ pub enum Taken {
     Queued,
     /// It waits, and an earlier tick was merged into it or dropped to make room.
     Coalesced,
-}
-
-/// The state of a feed, as the feed says itself or its supervisor finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FeedState {
-    /// Values come.
-    Up,
-    /// Values come, but not all or not as they should.
-    Degraded,
-    /// No value came for longer than expected.
-    Stale,
-    /// It does not run now and will be started again.
-    Down,
-    /// Its source is closed for now (a market at night); nothing is wrong.
-    Closed,
-}
-
-impl FeedState {
-    /// All states, for metrics.
-    pub const ALL: [FeedState; 5] = [Self::Up, Self::Degraded, Self::Stale, Self::Down, Self::Closed];
-
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Degraded => "degraded",
-            Self::Stale => "stale",
-            Self::Down => "down",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-/// A feed's state, since when, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// The state.
-    pub state: FeedState,
-    /// Since when it has this state, in Unix milliseconds.
-    pub since: u64,
-    /// Why, in words for a person; may be empty.
-    pub reason: String,
 }
 
 /// One thing that waits in a lane.

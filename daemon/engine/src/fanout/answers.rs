@@ -7,7 +7,7 @@ use super::shard::{Shard, Told};
 use super::topics::Slot;
 use crate::exchange::ConnId;
 use crate::exchange::source::meant;
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 use tickerd_model::protocol::command::{Id, Mode};
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event::{self, Failed, PatternGrant, TopicEntry, TopicGrant};

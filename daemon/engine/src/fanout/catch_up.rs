@@ -22,7 +22,7 @@ use super::topics::{SlotId, Topics};
 use crate::exchange::ConnId;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;

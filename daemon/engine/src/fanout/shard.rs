@@ -32,7 +32,7 @@ use tickerd_model::close::CloseCode;
 use tickerd_model::decoder::Decoder;
 use tickerd_model::deflate::Inflater;
 use tickerd_model::encoding::{Encoder, Encoding};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 use tickerd_model::message::Message;
 use tickerd_model::source::SourceId;
 

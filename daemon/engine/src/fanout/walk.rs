@@ -19,7 +19,7 @@ use crate::exchange::beat::Beat;
 use tickerd_model::board::{Change, Due};
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
-use tickerd_model::lane::{FeedState, Health};
+use tickerd_model::health::{FeedState, Health};
 use tickerd_model::message::Message;
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::source::{Source, SourceId};

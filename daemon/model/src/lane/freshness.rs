@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::FeedState;
+use crate::health::Silence;
 
 /// How many polls or pushes may fail to bring news before the feed's topics are stale.
 const PACES: u32 = 3;
 
-/// The ages of one feed, for any thread. The pulse finds out which topics are stale; the supervisor derives the
-/// feed's state from it.
+/// The ages of one feed, for any thread. The pulse finds out which topics are stale; the supervisor reads whether the
+/// feed is silent.
 #[derive(Default)]
 pub struct Freshness {
     /// The greatest ages in microseconds, 0 for none: one as configured, one as the feed's own pace suggests.
@@ -19,7 +19,7 @@ pub struct Freshness {
     suggested: AtomicU64,
     stale: AtomicUsize,
     topics: AtomicUsize,
-    silence: Mutex<Option<(FeedState, String)>>,
+    silence: Mutex<Option<Silence>>,
     on_silence: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -58,23 +58,17 @@ impl Freshness {
         (self.stale.load(Ordering::Relaxed), self.topics.load(Ordering::Relaxed))
     }
 
-    /// Sets the state that an up feed has while all its state topics are stale, and why. `None`: a topic has news
-    /// again.
-    pub fn set_silence(&self, why: Option<(FeedState, String)>) {
-        *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    /// Sets how the feed is silent while no state topic has news. `None`: a topic has news again.
+    pub fn set_silence(&self, silence: Option<Silence>) {
+        *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = silence;
         if let Some(tell) = self.on_silence.get() {
             tell();
         }
     }
 
-    /// Corrects the state that the feed's supervisor sees: a feed that is up and silent gets the state of
-    /// [`Freshness::set_silence`].
-    pub fn judge(&self, state: FeedState, reason: String) -> (FeedState, String) {
-        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match (state, silence) {
-            (FeedState::Up, Some(silence)) => silence,
-            (state, _) => (state, reason),
-        }
+    /// Whether the feed is silent, as the pulse said last.
+    pub fn silence(&self) -> Option<Silence> {
+        *self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `tell` at each [`Freshness::set_silence`] from now on, on the pulse's thread, so it must not block. Only
@@ -114,24 +108,17 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_that_is_up_and_silent_is_stale_and_any_other_is_what_it_is() {
+    fn the_supervisor_looks_again_each_time_that_silence_begins_or_ends() {
         let freshness = Freshness::default();
         let told = Arc::new(AtomicUsize::new(0));
         let count = told.clone();
         freshness.on_silence(move || {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        let judge = |state| freshness.judge(state, "as it is".into());
-        let as_it_is = |state| (state, "as it is".to_owned());
-        assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
-        let silence = (FeedState::Stale, "no news".to_owned());
-        freshness.set_silence(Some(silence.clone()));
-        assert_eq!(judge(FeedState::Up), silence);
-        for state in [FeedState::Degraded, FeedState::Stale, FeedState::Down, FeedState::Closed] {
-            assert_eq!(judge(state), as_it_is(state));
-        }
+        let silence = Some(Silence::NoNews { max_age: Duration::from_secs(3) });
+        freshness.set_silence(silence);
+        assert_eq!(freshness.silence(), silence);
         freshness.set_silence(None);
-        assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
-        assert_eq!(told.load(Ordering::Relaxed), 2, "the supervisor looks again each time");
+        assert_eq!((freshness.silence(), told.load(Ordering::Relaxed)), (None, 2));
     }
 }
