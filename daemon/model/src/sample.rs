@@ -1,4 +1,4 @@
-//! What a feed said, before anything was checked.
+//! A feed's statement before it is checked.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +25,13 @@ impl Class {
 /// One statement of a feed, borrowed for the length of the call that brought it.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
-    /// Relative to the feed's configured name; empty means the feed's name itself.
+    /// The topic, relative to the feed's configured name. Empty means the feed's name itself.
     pub topic: &'a [u8],
     /// The event kind, such as `quote`.
     pub event: &'a [u8],
     /// One JSON value.
     pub value: &'a [u8],
-    /// What the feed declared for this event, if it did; undeclared means [`Class::State`].
+    /// The class that the feed declared for this event. `None` means [`Class::State`].
     pub class: Option<Class>,
     /// The source's own time, Unix milliseconds; 0 means unknown.
     pub src_ts: u64,

@@ -1,9 +1,9 @@
 //! When to beat: fixed intervals on the monotonic clock, in phase with the wall clock.
 //!
-//! Time comes in as two readings taken together: `mono`, microseconds on the monotonic clock, and `wall`, microseconds
-//! since 1970. Beats fall where the wall clock reads a multiple of the interval, as it stood at the start; a later
-//! difference between the clocks is followed gently, at most [`SLEW_PER_STEP`] of a beat's interval a step, so a clock
-//! that jumps neither stops the beats nor doubles them.
+//! Time is passed in as two readings taken together: `mono`, microseconds on the monotonic clock, and `wall`,
+//! microseconds since 1970. Beats fall where the wall clock, as read at the start, is a multiple of the interval. If
+//! the clocks differ later, the beats follow the wall clock slowly (see [`SLEW_PER_STEP`]), so a clock that jumps
+//! neither stops the beats nor doubles them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,35 +14,35 @@ const SLEW_PER_STEP: u64 = 100;
 /// A due interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueBeat {
-    /// Which.
+    /// The interval.
     pub interval: Duration,
-    /// Beats of this interval that were due since the last one and are skipped.
+    /// How many beats of this interval were due since the last one and are skipped.
     pub late: u64,
 }
 
 /// The beats of a set of intervals.
 #[derive(Debug)]
 pub struct Schedule {
-    /// Per interval the number of its next beat: it is due when `mono + offset` reaches number × interval.
+    /// Per interval, the number of its next beat. The beat is due when `mono + offset` reaches number × interval.
     next: BTreeMap<Duration, u64>,
-    /// What is added to the monotonic clock to get the beats' own time.
+    /// Added to the monotonic clock to get the time by which beats fall.
     offset: i128,
     last_mono: u64,
 }
 
 impl Schedule {
-    /// Without intervals.
+    /// A schedule without intervals.
     pub fn new(mono: u64, wall: u64) -> Schedule {
         Schedule { next: BTreeMap::new(), offset: i128::from(wall) - i128::from(mono), last_mono: mono }
     }
 
-    /// From now on this interval beats too; it must be at least a millisecond. The others go on as they are.
+    /// Adds an interval of at least a millisecond. The others go on as they are.
     pub fn add(&mut self, interval: Duration, mono: u64) {
         let now = self.beats_time(mono);
         self.next.entry(interval).or_insert_with(|| now / micros(interval) + 1);
     }
 
-    /// An interval beats no longer.
+    /// Removes an interval.
     pub fn remove(&mut self, interval: Duration) {
         self.next.remove(&interval);
     }
@@ -51,19 +51,21 @@ impl Schedule {
     pub fn slew(&mut self, mono: u64, wall: u64) {
         let most = i128::from(mono.saturating_sub(self.last_mono) / SLEW_PER_STEP);
         let wanted = i128::from(wall) - i128::from(mono);
-        // Half an hour or more is a step, not drift: following it would only tilt the beats for days.
+        // A difference of half an hour or more is a step of the clock, not drift. Following it would only shift the
+        // beats for days.
         let difference = (wanted - self.offset) % i128::from(self.longest());
         self.offset += difference.clamp(-most, most);
         self.last_mono = mono;
     }
 
-    /// The monotonic instant of the next beat, if there are intervals at all.
+    /// The time of the next beat, in microseconds on the monotonic clock. `None` without intervals.
     pub fn next(&self) -> Option<u64> {
         let at = self.next.iter().map(|(interval, number)| i128::from(micros(*interval) * number)).min()?;
         Some(u64::try_from(at - self.offset).unwrap_or(0))
     }
 
-    /// Every interval due at `mono`, the shortest first and each at most once: what was missed is counted, not doubled.
+    /// Appends every interval that is due at `mono`, the shortest first and each at most once. Missed beats are
+    /// counted, not made up for.
     pub fn due(&mut self, mono: u64, due: &mut Vec<DueBeat>) {
         let now = self.beats_time(mono);
         for (interval, next) in &mut self.next {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::protocol::rate::Tiers;
 
-/// Names a source for as long as the process runs. Another source never gets the same.
+/// The id of a source. No other source gets the same id while the process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
 
@@ -22,18 +22,18 @@ pub enum Kind {
     Feed,
     /// Declared topics with one first segment: clients publish to them.
     Room,
-    /// The server, of itself.
+    /// The server's own topics.
     Own,
 }
 
 /// Sources whose history begins anew together, for example those of one process.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Group {
-    /// New whenever the history of these sources begins anew.
+    /// A text that is new whenever the history of these sources begins anew.
     pub epoch: Box<str>,
 }
 
-/// One source, as all know it: whoever keeps something of it goes by its id.
+/// One source. Everyone who keeps state for a source uses its id.
 #[derive(Debug)]
 pub struct Source {
     pub id: SourceId,
@@ -42,17 +42,17 @@ pub struct Source {
     pub name: Box<str>,
     /// Its push interval and the slower tiers.
     pub tiers: Tiers,
-    /// Whether each beat pushes the newest of each topic, changed or not.
+    /// Whether each beat pushes the newest value of each topic, changed or not.
     pub always: bool,
-    /// All topics that it can ever have, sorted; none: whatever it says.
+    /// All topics that it can ever have, sorted. `None`: any topic.
     pub only: Option<Box<[Box<str>]>>,
-    /// Those of them that take messages.
+    /// The topics to which clients may publish.
     pub publish: Box<[Box<str>]>,
     pub group: Arc<Group>,
 }
 
 impl Source {
-    /// A feed, which says what it likes.
+    /// A feed, which may have any topics below its name.
     pub fn feed(id: SourceId, name: &str, tiers: Tiers, group: &Arc<Group>) -> Source {
         Source {
             id,
@@ -66,7 +66,7 @@ impl Source {
         }
     }
 
-    /// Whether `topic`, whose first segment is this one's name, may ever speak.
+    /// Whether this source may ever have `topic`, whose first segment must be this source's name.
     pub fn may_have(&self, topic: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.binary_search_by(|known| (**known).cmp(topic)).is_ok())
     }

@@ -1,6 +1,6 @@
-//! At which of its source's beats a topic is had.
+//! The tier of a subscription: at which of its source's beats ticks are pushed.
 
-/// A source beats at its own interval, and more slowly at each of the configured slower ones.
+/// A tier. A source beats at its own interval, and more slowly at each of the configured slower ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// Every tick, in order, at the source's own beat.

@@ -91,7 +91,7 @@ pub fn check(name: &[u8]) -> Result<&str, GrammarError> {
     for segment in name.split(|b| *b == b'.') {
         check_segment(segment)?;
     }
-    // The alphabet is ASCII, so this cannot fail; the error is the honest one all the same.
+    // All allowed bytes are ASCII, so this cannot fail. It still returns an error rather than panic.
     std::str::from_utf8(name).map_err(|_| GrammarError::BadByte(b'?'))
 }
 
@@ -100,8 +100,8 @@ pub fn first_segment(topic: &str) -> &str {
     topic.split('.').next().unwrap_or(topic)
 }
 
-/// What to write for a name in the manner of MQTT, NATS or a path (`a/+/#`, `a.>`), as the end of a sentence; nothing where
-/// that is not known.
+/// For a name in the style of MQTT, NATS or a path (`a/+/#`, `a.>`), what to write here, as the end of a sentence.
+/// Empty if that is not known.
 pub fn hint(text: &str) -> String {
     let separators = ['.', '/', ':'];
     if text.len() > TOPIC_BYTES_MAX {
@@ -123,7 +123,7 @@ pub fn hint(text: &str) -> String {
     }
 }
 
-/// A pattern of topics. Written without wildcards it is an exact topic, which callers treat apart.
+/// A pattern of topics. Without wildcards it is an exact topic, which callers treat separately.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern(Box<str>);
 
@@ -133,7 +133,7 @@ impl Pattern {
         name.contains('*')
     }
 
-    /// Checks the grammar.
+    /// Reads a pattern, and checks its grammar.
     pub fn parse(text: &str) -> Result<Pattern, GrammarError> {
         check_shape(text.as_bytes())?;
         let mut segments = text.split('.').peekable();
@@ -158,8 +158,8 @@ impl Pattern {
         Some(first_segment(&self.0)).filter(|s| !s.contains('*'))
     }
 
-    /// Whether `topic` is one of those meant. The server's own topics are only meant by a pattern that names them: who
-    /// wants everything wants every feed.
+    /// Whether the pattern matches `topic`. The server's own topics are only matched by a pattern that names
+    /// `tickerd`: `**` means every feed.
     pub fn matches(&self, topic: &str) -> bool {
         if self.feed().is_none() && first_segment(topic) == SERVER_SEGMENT {
             return false;
@@ -186,7 +186,8 @@ impl fmt::Display for Pattern {
 
 /// A topic that has spoken: its name, and the kind and class that its first sample fixed.
 ///
-/// Two are equal only if they are the same appearance of the topic: a retired topic that comes back is another one.
+/// Two topics are equal only if they are the same appearance of the topic. A retired topic that comes back is another
+/// one.
 #[derive(Debug, Clone)]
 pub struct Topic(Arc<Facts>);
 
@@ -198,7 +199,7 @@ struct Facts {
 }
 
 impl Topic {
-    /// `name` and `kind` must have been checked.
+    /// A new topic. `name` and `kind` must have been checked.
     pub fn new(name: &str, kind: &str, class: Class) -> Topic {
         Topic(Arc::new(Facts { name: name.into(), kind: kind.into(), class }))
     }
@@ -219,9 +220,10 @@ impl Topic {
     }
 }
 
-/// Topics as keys. They are hashed by where they lie in memory, which no peer chooses, so a quick hash will do.
+/// A map with topics as keys. They are hashed by their address in memory, which no peer can choose, so a fast hash is
+/// safe.
 pub type TopicMap<V> = HashMap<Topic, V, foldhash::fast::RandomState>;
-/// See [`TopicMap`].
+/// A set of topics, hashed as in [`TopicMap`].
 pub type TopicSet = HashSet<Topic, foldhash::fast::RandomState>;
 
 impl PartialEq for Topic {
@@ -238,7 +240,7 @@ impl Hash for Topic {
     }
 }
 
-/// Dense number of a topic on the board; free again once the topic is retired.
+/// The number of a topic on the board. Numbers stay small: that of a retired topic is given to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TopicId(pub u32);
 
@@ -306,7 +308,7 @@ mod tests {
         }
     }
 
-    /// The grammar once more, as plainly as it can be said.
+    /// The grammar once more, in its simplest form.
     fn is_topic(name: &str) -> bool {
         let segment = |s: &str| {
             (1..=64).contains(&s.len())

@@ -1,6 +1,8 @@
-//! The Origin that a browser names for a page, an app or an extension (RFC 6454), and the ones that are listed.
+//! The Origin that a browser sends for a page, an app or an extension (RFC 6454), and the Origins that an operator
+//! lists.
 //!
-//! The configuration and the server read them with the same code: what a request may have, the configuration may list.
+//! The configuration and the server read them with the same code, so an operator can list whatever a request may
+//! have.
 
 use std::fmt;
 
@@ -9,14 +11,14 @@ use super::host::Host;
 /// What a browser says in the header `Origin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebOrigin {
-    /// `null`: a file, a sandboxed frame, or a page whose origin is nobody's business.
+    /// `null`: a file, a sandboxed frame, or a page whose origin the browser hides.
     Null,
     Site {
         /// In lower case.
         scheme: String,
-        /// None in `file://`.
+        /// `None` in `file://`.
         host: Option<Host>,
-        /// None where the scheme's own port is meant.
+        /// `None` if it is the scheme's own port.
         port: Option<u16>,
     },
 }
@@ -34,7 +36,7 @@ impl WebOrigin {
         }
         let scheme = scheme.to_ascii_lowercase();
         if authority.is_empty() {
-            // A site on the web has a host.
+            // A web page always has a host.
             return (usual_port(&scheme).is_none()).then_some(WebOrigin::Site {
                 scheme,
                 host: None,
@@ -46,8 +48,8 @@ impl WebOrigin {
         Some(WebOrigin::Site { scheme, host: Some(host), port })
     }
 
-    /// Whether the page came from the very host it connects to, by `http` or `https`. Which of the two is left out: behind
-    /// a proxy that ends TLS the page's is https and ours is not.
+    /// Whether the page came from the same host that it connects to, by `http` or `https`. Either scheme counts:
+    /// behind a proxy that ends TLS, the page is https and this server is not.
     pub fn is_of(&self, other: &Host, other_port: Option<u16>) -> bool {
         let WebOrigin::Site { scheme, host: Some(host), port } = self else { return false };
         let Some(usual) = usual_port(scheme) else { return false };
@@ -88,12 +90,12 @@ impl Listed {
         let Some(site) = text.strip_suffix(":*") else {
             return Some(Listed { origin: WebOrigin::parse(text)?, any_port: false });
         };
-        // It must end with a host, and not with a port of its own.
+        // What is before `:*` must be a host without a port.
         Host::parse(site.split_once("://")?.1)?;
         Some(Listed { origin: WebOrigin::parse(site)?, any_port: true })
     }
 
-    /// Whether this Origin is meant.
+    /// Whether the list entry allows this Origin.
     pub fn admits(&self, origin: &WebOrigin) -> bool {
         match (&self.origin, origin) {
             (WebOrigin::Site { scheme, host, .. }, WebOrigin::Site { scheme: other, host: at, .. })
@@ -105,7 +107,7 @@ impl Listed {
         }
     }
 
-    /// Whether it is one site alone, by its name.
+    /// Whether the entry names a single site.
     pub fn is_by_name(&self) -> bool {
         !self.any_port && self.origin != WebOrigin::Null
     }

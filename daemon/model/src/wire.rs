@@ -1,9 +1,10 @@
-//! WebSocket frames as RFC 6455 section 5.2 draws them: opcodes, masks, and how a server writes one. Reading is `decoder`.
+//! WebSocket frames as in RFC 6455 section 5.2: opcodes, masks, and how a server writes a frame. Reading is in
+//! `decoder`.
 
 /// The kind of a frame: the lower four bits of its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opcode {
-    /// More of a message that has begun.
+    /// The continuation of a message that has begun.
     Continuation = 0x0,
     /// A message of text, or its beginning.
     Text = 0x1,
@@ -11,14 +12,14 @@ pub enum Opcode {
     Binary = 0x2,
     /// The end of the connection.
     Close = 0x8,
-    /// A question whether the other side is there.
+    /// Asks whether the other side is there.
     Ping = 0x9,
-    /// The answer to that.
+    /// The answer to a ping.
     Pong = 0xa,
 }
 
 impl Opcode {
-    /// The opcode with these four bits; none for those that RFC 6455 reserves.
+    /// The opcode with these four bits. `None` for those that RFC 6455 reserves.
     pub fn from_bits(bits: u8) -> Option<Opcode> {
         Some(match bits {
             0x0 => Opcode::Continuation,
@@ -37,11 +38,12 @@ impl Opcode {
     }
 }
 
-/// The frame ends its message.
+/// FIN: the frame is the last one of its message.
 const FIN: u8 = 0x80;
-/// RSV1: on the first frame of a message it says that the message is compressed, where that was negotiated.
+/// RSV1: on the first frame of a message it says that the message is compressed, if that was negotiated.
 pub const COMPRESSED: u8 = 0x40;
-/// The WebSocket header of a server's frame: two bytes, and a length where that does not fit into seven bits.
+/// The length of the header of a server's frame, in bytes: 2, or more if the payload's length does not fit into seven
+/// bits.
 pub fn header_bytes(payload: usize) -> usize {
     match payload {
         0..126 => 2,
@@ -50,7 +52,7 @@ pub fn header_bytes(payload: usize) -> usize {
     }
 }
 
-/// Appends one frame of `payload` and answers its header's length.
+/// Appends one frame of `payload` and returns the length of its header.
 pub fn write(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> usize {
     append(0, opcode, payload, out)
 }
@@ -70,7 +72,7 @@ pub fn write_pong(payload: &[u8], out: &mut Vec<u8>) {
     write(Opcode::Pong, payload, out);
 }
 
-/// A server's frame is whole and not masked. RFC 6455 5.2: the length has the shortest form that fits.
+/// A server's frame is never fragmented and never masked. RFC 6455 5.2: the length has the shortest form that fits.
 fn append(reserved: u8, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> usize {
     out.push(FIN | reserved | opcode as u8);
     match payload.len() {
@@ -88,9 +90,10 @@ fn append(reserved: u8, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> us
     header_bytes(payload.len())
 }
 
-/// Takes a client's mask off its payload, in place.
+/// Removes a client's mask from its payload, in place.
 pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
-    // Sixteen bytes at a time, which compilers turn into one instruction; a multiple of four keeps the mask in step.
+    // Sixteen bytes at a time, which compilers turn into one instruction. Sixteen is a multiple of the mask's four
+    // bytes.
     let mut wide = [0; 16];
     wide.chunks_exact_mut(4).for_each(|four| four.copy_from_slice(&mask));
     let mut chunks = payload.chunks_exact_mut(wide.len());

@@ -1,4 +1,4 @@
-//! What clients say: text in, [`Request`] or an error that says what to change out.
+//! Reads what clients say: a text becomes a [`Request`], or an error that says what to change.
 mod complaint;
 mod data;
 mod described;
@@ -24,13 +24,13 @@ pub use terms::{Mode, Terms, terms};
 
 /// Longest text id, in characters.
 const ID_CHARS_MAX: usize = 36;
-/// Values that one `history` answers if it does not say how many.
+/// How many values one `history` answers if it does not say a limit.
 const HISTORY_LIMIT: usize = 100;
 
-/// A command, checked in its form; whether its topics exist is for others to say.
+/// A command whose form was checked. Whether its topics exist is checked elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Upsert of subscriptions.
+    /// Adds subscriptions, or changes existing ones.
     Subscribe { topics: Vec<String>, terms: Terms, snapshot: bool, since: Option<Since> },
     /// Ends subscriptions.
     Unsubscribe { topics: Vec<String> },
@@ -40,18 +40,18 @@ pub enum Command {
     Topics { pattern: String },
     /// Asks for newest values once.
     Get { topics: Vec<String> },
-    /// A message to a declared topic, or to one of those in it; `value` is JSON as it was written.
+    /// A message to a declared topic, or to one user or connection in it. `value` is JSON as it was written.
     Publish { topic: String, value: Box<str>, to: Option<String> },
     /// Asks who is subscribed to a declared topic.
     Presence { topic: String },
     /// Asks for the newest ticks of one topic that are kept.
     History { topic: String, limit: usize },
-    /// Asks for a pong; `t` comes back as it was written.
+    /// Asks for a pong. `t` comes back as it was written.
     Ping { t: Option<Box<str>> },
 }
 
 impl Command {
-    /// The topics and patterns that it names.
+    /// The topics and patterns that it names. Empty for commands without any.
     pub fn topics(&self) -> &[String] {
         match self {
             Command::Subscribe { topics, .. } | Command::Unsubscribe { topics } | Command::Get { topics } => {
@@ -70,13 +70,13 @@ impl Command {
 /// A command and its id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// Without it there is no acknowledgement.
+    /// The client's id for it. Without an id there is no acknowledgement.
     pub id: Option<Id>,
     /// The command.
     pub command: Command,
 }
 
-/// A message that is no command, with its id if one could be read.
+/// A message that is not a command, with its id if one could be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refused {
     /// The id, to be echoed.
@@ -104,7 +104,7 @@ struct IdOnly<'a> {
 const NOT_BUILT: [&str; 2] = ["auth", "token"];
 const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, history, publish, presence, ping";
 
-/// Words of other protocols for ours.
+/// Words of other protocols, and the commands they mean here.
 const ALIASES: [(&str, &str); 14] = [
     ("sub", "subscribe"),
     ("join", "subscribe"),
@@ -122,7 +122,7 @@ const ALIASES: [(&str, &str); 14] = [
     ("heartbeat", "ping"),
 ];
 
-/// A message that could not even be read.
+/// The refusal of a message that could not even be read.
 pub fn refuse(message: impl Into<Cow<'static, str>>) -> Refused {
     Refused { id: None, error: bad(message) }
 }
@@ -136,7 +136,7 @@ pub fn parse(text: &str) -> Result<Request, Refused> {
         )),
     };
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| none(&complaint::of_message(&e)))?;
-    // The parser would also take a list of the values in order.
+    // The parser would also accept a list of the values in order.
     if !is_object(text) {
         return Err(none("it is a list"));
     }
@@ -161,7 +161,7 @@ fn is_object(json: &str) -> bool {
 }
 
 fn read_id(data: &str) -> Result<Option<Id>, ProtocolError> {
-    // A key that is there twice is told by the command's own reading.
+    // A duplicate key is told when the command itself is read.
     let Ok(IdOnly { id: Some(raw) }) = serde_json::from_str::<IdOnly<'_>>(data) else { return Ok(None) };
     if let Ok(number) = serde_json::from_str::<u32>(raw.get()) {
         return Ok(Some(Id::Number(number)));
@@ -248,7 +248,7 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
     }
 }
 
-/// The mode of a `subscribe` that says where its client was: only who gets every tick can have missed some.
+/// The mode of a `subscribe` with `since`. It must be `all`: only a client that gets every tick can have missed some.
 fn mode_since(since: &Since, data: &SubscribeData) -> Result<Mode, ProtocolError> {
     if data.mode == Some(Mode::Latest) {
         return Err(bad(

@@ -1,23 +1,23 @@
-//! What a client did wrong, or what went wrong for it: one table.
+//! The table of errors: what a client did wrong, and what went wrong on the server.
 
 use std::borrow::Cow;
 
 /// The kinds of error, with their stable codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// The message is not what the protocol says.
+    /// The message does not follow the protocol.
     BadRequest = 400,
-    /// Say who you are first.
+    /// The client must authenticate first.
     Unauthenticated = 401,
-    /// Not yours to have.
+    /// The client has no right to this.
     Forbidden = 403,
-    /// No such topic, and no feed that could bring it.
+    /// There is no such topic, and no feed that could have it.
     UnknownTopic = 404,
-    /// No such command, or not built yet.
+    /// There is no such command, or this version does not have it yet.
     UnknownEvent = 405,
-    /// Contradicts what is there.
+    /// It contradicts the present state.
     Conflict = 409,
-    /// Too long.
+    /// The message is too long.
     TooLarge = 413,
     /// The pattern breaks the grammar.
     BadPattern = 422,
@@ -32,7 +32,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// All of them, by number.
+    /// All codes, by number.
     pub const ALL: [Code; 12] = [
         Self::BadRequest,
         Self::Unauthenticated,
@@ -84,7 +84,7 @@ pub struct ProtocolError {
     pub code: Code,
     /// What to change, for a person.
     pub message: Cow<'static, str>,
-    /// When to try again, for those that are temporary.
+    /// In how many milliseconds to try again, for temporary errors.
     pub retry_after_ms: Option<u64>,
 }
 

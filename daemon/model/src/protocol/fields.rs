@@ -1,4 +1,5 @@
-//! Finds the field of an object in which reading failed: the parser tells a place, and a client's author wants a name.
+//! Finds the field of an object whose value could not be read. The parser tells a position, but the author of a
+//! client needs a name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +10,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-/// The name of the field of the object `data` whose value the error is in; none when it is in no value, as for a key of
-/// `data` itself that is missing, unknown or there twice, which the parser names.
+/// The name of the field of the object `data` whose value holds the error. `None` if the error is not in a value: the
+/// parser itself names a key of `data` that is missing, unknown or duplicate.
 pub fn holding(data: &str, error: &serde_json::Error) -> Option<String> {
     let at = offset(data, error.line(), error.column())?;
     let Fields(fields) = serde_json::from_str(data).ok()?;
@@ -21,14 +22,15 @@ pub fn holding(data: &str, error: &serde_json::Error) -> Option<String> {
     Some(name.chars().take(40).collect())
 }
 
-/// Where the next byte is that the parser would have read: the first of a value that it only looked at, or the one behind a
-/// value that it has read. Its lines count from 1, its columns are bytes that it has read of the line.
+/// The offset of the next byte that the parser would have read: the first byte of a value that it only looked at, or
+/// the byte after a value that it read. Its lines count from 1; its columns are the bytes of the line that it has
+/// read.
 fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
     let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
     Some(before + column)
 }
 
-/// Reads an object or nothing. Derived reading would also take a list of its values in order.
+/// Reads an object or nothing. Derived code would also accept a list of its values in order.
 pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -48,7 +50,7 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer.deserialize_any(ObjectVisitor(PhantomData))
 }
 
-/// An object's fields in order, also those that are there twice.
+/// An object's fields in order, including duplicates.
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -109,13 +111,13 @@ mod tests {
             (r#"{"list":[],"part":{}}"#, Some("part")),
             (r#"{"part":{"more":1},"list":[]}"#, Some("part")),
             (r#"{"part":{"some":1,"some":1},"list":[]}"#, Some("part")),
-            // The parser names these.
+            // The parser itself names these.
             (r#"{"flag":true}"#, None),
             (r#"{"flag":true }"#, None),
             (r#"{"part":{"some":1}}"#, None),
             (r#"{"list":[],"more":1}"#, None),
             (r#"{"list":[],"list":[]}"#, None),
-            // And these are no object.
+            // These are not objects.
             ("7", None),
             ("[[],true,1]", None),
             ("{", None),
@@ -125,7 +127,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever a value is and wherever it stands, its own name is found.
+        /// For any value at any place, its own name is found.
         #[test]
         fn a_wrong_value_is_found_anywhere(
             before in "[ \n]{0,3}", after in "[ \n]{0,3}",

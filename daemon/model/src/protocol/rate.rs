@@ -1,13 +1,13 @@
-//! Rates as clients write them, and what they are granted.
+//! Reads and writes the rates of clients, and grants the nearest tier.
 //!
 //! A rate is the shortest time between two pushes of a topic: a whole number with its unit, such as `250ms` or `1s`.
 
 use std::time::Duration;
 
-/// Slowest rate that can be written: an hour.
+/// Slowest rate that can be written.
 const RATE_MAX: Duration = Duration::from_secs(3600);
 
-/// Reads `250ms`, `1s`, `2m` or `1h`; nothing under a millisecond or over an hour.
+/// Reads `250ms`, `1s`, `2m` or `1h`. `None` for anything else, below a millisecond or above an hour.
 pub fn parse(text: &str) -> Option<Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at_checked(digits)?;
@@ -31,35 +31,37 @@ pub fn format(rate: Duration) -> String {
     }
 }
 
-/// The rates at which one feed's topics can be had: its own interval first, then the configured tiers slower than it.
+/// The rates at which one feed's topics can be subscribed: its own interval first, then the configured tiers that are
+/// slower.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tiers(Vec<Duration>);
 
 impl Tiers {
-    /// `configured` ascending.
+    /// The tiers of a feed with this interval. `configured` must be ascending.
     pub fn new(interval: Duration, configured: &[Duration]) -> Tiers {
         let slower = configured.iter().copied().filter(|tier| *tier > interval);
         Tiers(std::iter::once(interval).chain(slower).collect())
     }
 
-    /// The tier granted to who asks for `rate`: the next slower one, or the slowest if none is that slow.
+    /// The tier granted for `rate`: the next slower one, or the slowest if none is that slow. `None` gets the own
+    /// interval.
     pub fn grant(&self, rate: Option<Duration>) -> u8 {
         let rate = rate.unwrap_or_default();
         let at = self.0.iter().position(|tier| *tier >= rate).unwrap_or(self.0.len().saturating_sub(1));
         u8::try_from(at).unwrap_or(u8::MAX)
     }
 
-    /// The slowest that can be had.
+    /// The interval of the slowest tier.
     pub fn slowest(&self) -> Duration {
         self.0.last().copied().unwrap_or_default()
     }
 
-    /// What a tier is.
+    /// The interval of a tier.
     pub fn rate(&self, tier: u8) -> Duration {
         self.0.get(usize::from(tier)).copied().unwrap_or_default()
     }
 
-    /// All of them, the own beat first.
+    /// All intervals, the own one first.
     pub fn all(&self) -> &[Duration] {
         &self.0
     }

@@ -1,4 +1,5 @@
-//! JSON Schemas of the words that several messages share, made of the same constants and tables that check or write them.
+//! JSON Schemas of values that several messages share. They are made from the same constants and tables that check or
+//! write the values.
 
 use std::borrow::Cow;
 
@@ -17,9 +18,9 @@ use crate::topic::{SEGMENT_BYTES_MAX, SEGMENTS_MAX, TOPIC_BYTES_MAX};
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub name: &'static str,
-    /// Tells it from the other shape of that name.
+    /// Tells it from another shape of the same name.
     pub variant: Option<&'static str>,
-    /// Of `data`.
+    /// The schema of `data`.
     pub data: Schema,
 }
 
@@ -42,7 +43,7 @@ pub fn topics(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": topic(generator) })
 }
 
-/// A pattern, or a topic, which is the pattern of itself.
+/// A pattern. A topic counts as a pattern that matches itself.
 pub fn pattern(_: &mut SchemaGenerator) -> Schema {
     let (segment, more) = (segment(), SEGMENTS_MAX - 1);
     json_schema!({
@@ -59,38 +60,38 @@ pub fn list(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": format!("^{one}(,{one})*$") })
 }
 
-/// As [`pattern`], or nothing.
+/// A pattern, or nothing.
 pub fn optional_pattern(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = pattern(generator);
     schema.insert("type".into(), json!(["string", "null"]));
     schema
 }
 
-/// What a command names: topics, and patterns where it takes them.
+/// What a command names: topics, and patterns if it takes them.
 pub fn names(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "minItems": 1, "items": pattern(generator) })
 }
 
-/// What a client calls itself.
+/// A client's name.
 pub fn name(_: &mut SchemaGenerator) -> Schema {
     let segment = segment();
     json_schema!({ "type": "string", "pattern": format!("^{segment}$"), "not": reserved("") })
 }
 
-/// Whom a letter is for.
+/// The address of a letter.
 pub fn addressee(_: &mut SchemaGenerator) -> Schema {
     let segment = segment();
     json_schema!({ "type": "string", "pattern": format!("^(user|conn):{segment}$"), "not": reserved("user:") })
 }
 
-/// The same, or nothing.
+/// The address of a letter, or nothing.
 pub fn optional_addressee(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = addressee(generator);
     schema.insert("type".into(), json!(["string", "null"]));
     schema
 }
 
-/// The names that nobody may have, behind a prefix. Schemas have no way to say that case does not matter.
+/// The reserved names, after a prefix. A schema cannot say that upper and lower case count as the same.
 fn reserved(prefix: &str) -> Value {
     let any_case = |letter: char| format!("[{}{letter}]", letter.to_ascii_uppercase());
     let names = NAMES_RESERVED.map(|name| name.chars().map(any_case).collect::<String>());

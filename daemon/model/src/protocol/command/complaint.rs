@@ -1,12 +1,12 @@
-//! What is wrong with a message, in the message's own words: the parser speaks of sequences, fields and variants, and whoever
-//! writes a client of lists, keys and texts.
+//! Says what is wrong with a message in JSON's own words. The parser speaks of sequences, fields and variants, but
+//! authors of clients speak of lists, keys and texts.
 
 use std::borrow::Cow;
 
 use crate::near::near;
 use crate::protocol::error::{Code, ProtocolError};
 
-/// How much of a client's own text an error shows.
+/// How much of a client's own text an error shows, in characters.
 const SHOWN_CHARS_MAX: usize = 40;
 
 /// A `bad_request` that says what to change.
@@ -14,12 +14,12 @@ pub(super) fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
     ProtocolError::new(Code::BadRequest, message)
 }
 
-/// A client's own text as an error shows it.
+/// A client's own text, shortened for an error.
 pub(super) fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS_MAX).collect()
 }
 
-/// What is wrong with a text that is no message.
+/// What is wrong with a text that is not a message.
 pub fn of_message(error: &serde_json::Error) -> String {
     let said = said(error);
     match said.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, ")) {
@@ -31,7 +31,7 @@ pub fn of_message(error: &serde_json::Error) -> String {
     }
 }
 
-/// What is wrong with the `data` of a command; `field` is the one whose value it is in, if it is in one.
+/// What is wrong with the `data` of a command. `field` is the key whose value holds the error, if it is in one.
 pub fn of_data(event: &str, field: Option<&str>, error: &serde_json::Error) -> String {
     let said = said(error);
     let data = format!("the data of {event}");
@@ -42,7 +42,7 @@ pub fn of_data(event: &str, field: Option<&str>, error: &serde_json::Error) -> S
     }
 }
 
-/// The parser's words, without the place.
+/// The parser's message without its position.
 fn said(error: &serde_json::Error) -> String {
     let said = error.to_string();
     match said.rsplit_once(" at line ") {
@@ -58,13 +58,13 @@ fn place(error: &serde_json::Error) -> String {
     }
 }
 
-/// Of JSON that is not what is expected. `owner` is the object, `field` the key in it.
+/// The text for JSON that is not of the expected shape. `owner` is the object, `field` the key in it.
 fn told(said: &str, owner: &str, field: Option<&str>) -> String {
     let inner = field.map_or_else(|| owner.to_owned(), |field| format!("{owner}: {field}"));
     if let Some((key, known)) = said.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, "))
     {
         let (key, known) = match key.rsplit_once("`, expected ") {
-            // The list of known ones has marks of its own.
+            // The list of known keys has quotation marks of its own.
             Some((key, first)) => (key, format!("{first}`, {known}")),
             None => (key, known.to_owned()),
         };
@@ -80,7 +80,8 @@ fn told(said: &str, owner: &str, field: Option<&str>) -> String {
     if let Some((word, known)) =
         said.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "))
     {
-        // The one key that takes words; behind the last key of an object the parser's place is behind the object.
+        // `mode` is the only key that takes fixed words. After the last key of an object the parser's position is
+        // behind the object, so the key is not found by it.
         let subject = field.unwrap_or("mode");
         return format!("{owner}: {subject} must be {}, not {:?}", known.replace('`', ""), shown(word));
     }
@@ -98,12 +99,12 @@ fn told(said: &str, owner: &str, field: Option<&str>) -> String {
     }
 }
 
-/// The name behind `prefix`, which a mark ends.
+/// The name after `prefix`, up to the closing quotation mark.
 fn quoted(said: &str, prefix: &str) -> Option<String> {
     said.strip_prefix(prefix)?.strip_suffix('`').map(shown)
 }
 
-/// Which key may have been meant, or all there are. `known` has them between marks.
+/// Which key was probably meant, or all keys there are. `known` has them in quotation marks.
 fn meant(key: &str, known: &str) -> String {
     let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
     near(key, known.iter().copied()).map_or_else(
@@ -143,7 +144,7 @@ fn found(seen: &str) -> String {
     }
 }
 
-/// Of what is no JSON.
+/// The text for a message that is not JSON.
 fn syntax(said: &str) -> &str {
     match said {
         _ if said.starts_with("EOF") => "it ends too early",
@@ -169,7 +170,7 @@ fn syntax(said: &str) -> &str {
 mod tests {
     use super::super::parse;
 
-    /// Goal: no word of a parser's reaches a client.
+    /// Goal: no word of the parser reaches a client.
     #[test]
     fn mistakes_are_told_in_words_of_the_message() {
         for (text, says) in [

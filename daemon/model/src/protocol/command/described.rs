@@ -1,4 +1,4 @@
-//! The commands as others may describe them: name, schema, answer, and what each does.
+//! Describes the commands for documents such as AsyncAPI: name, schema, answer, and what each does.
 
 use schemars::SchemaGenerator;
 
@@ -7,7 +7,7 @@ use super::data::{
 };
 use crate::protocol::shape::Shape;
 
-/// A command as others may describe it.
+/// The description of one command.
 #[derive(Debug, Clone)]
 pub struct Described {
     /// Its name and the schema of its data.

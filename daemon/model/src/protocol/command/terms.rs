@@ -1,4 +1,4 @@
-//! On which terms a topic is had: how often, and whether every tick or the newest.
+//! The terms of a subscription: how often ticks come, and whether every tick comes or only the newest.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub enum Mode {
     All,
 }
 
-/// Derived, it would say of what is no text only that some value was expected.
+/// Written by hand: for a value that is not a text, the derived code would only say that some value was expected.
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
         let word: Cow<'de, str> = Deserialize::deserialize(deserializer)?;
@@ -35,14 +35,13 @@ impl<'de> Deserialize<'de> for Mode {
 /// The terms a subscription asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terms {
-    /// Shortest time between two pushes; none: the feed's own. Every tick comes at the feed's own, so it is none with
-    /// [`Mode::All`].
+    /// Shortest time between two pushes. `None`: the feed's own interval, which is always so with [`Mode::All`].
     pub rate: Option<Duration>,
-    /// For state topics; of event topics every tick comes.
+    /// The mode for state topics. Of event topics every tick comes.
     pub mode: Mode,
 }
 
-/// Checks the terms of a subscription, wherever they were written.
+/// Checks the terms of a subscription, whether they came in a command or in a URL.
 pub fn terms(rate: Option<&str>, mode: Option<Mode>) -> Result<Terms, ProtocolError> {
     let rate = match rate {
         None => None,

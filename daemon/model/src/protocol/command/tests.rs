@@ -125,7 +125,7 @@ fn each_mistake_says_what_to_change() {
     }
 }
 
-/// One of each, with all that it can hold.
+/// One of each command, with every key it can have.
 const WELL: [&str; 8] = [
     r#"{"event":"subscribe","data":{"id":2,"topics":["a.b","c.*"],"rate":"1s","mode":"all","snapshot":false}}"#,
     r#"{"event":"unsubscribe","data":{"id":"x","topics":["a.b"]}}"#,
@@ -137,11 +137,11 @@ const WELL: [&str; 8] = [
     r#"{"event":"subscribe","data":{"topics":["a.b","c"],"since":{"epoch":"e","seq":{"c":7}}}}"#,
 ];
 
-/// What holds of every answer: it is bounded, and what was read is a command of the right form.
+/// Checks what must hold for every answer: it is bounded, and what was read is a command of the right form.
 fn judge(text: &str) -> Result<(), proptest::test_runner::TestCaseError> {
     match parse(text) {
         Ok(Request { id, command }) => {
-            // Raw, since a number may be beyond what a double holds.
+            // Raw values, since a number may be beyond the range of a double.
             let seen: BTreeMap<String, &RawValue> = serde_json::from_str(text).expect("a command is JSON");
             let event: String = serde_json::from_str(seen["event"].get()).expect("an event is a text");
             proptest::prop_assert!(BUILT.split(", ").any(|built| built == event), "{}", text);
@@ -184,7 +184,8 @@ proptest::proptest! {
         judge(&String::from_utf8_lossy(&bytes))?;
     }
 
-    /// A command with bytes changed, taken out, put in and moved is one again, or is told why not.
+    /// A command whose bytes were changed, removed, added or moved is either a command again or is refused with the
+    /// reason.
     #[test]
     fn a_command_that_was_changed_is_answered(
         which in 0..WELL.len(),
