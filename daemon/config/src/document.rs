@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Origin, Problem, Source};
 
-/// The table whose values are the plugin's, and never shown.
+/// The table whose values belong to the plugin and are never shown.
 const PRIVATE: &str = "feed.config";
 
 /// A value and where it was written.
@@ -20,10 +20,10 @@ pub(super) struct Node {
 
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    /// From the environment or a flag: whoever reads it decides what it should be.
+    /// A text from the environment or a flag. The reader of the key decides its type.
     Text(String),
     String(String),
-    /// Digits as written with their radix, so that no number is too large to be talked about.
+    /// The digits as written, and their radix. So a number that is too large can still be named in a message.
     Integer(String, u32),
     Float(f64),
     Boolean(bool),
@@ -33,7 +33,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// What it is, for a sentence.
+    /// The kind of value in words, for a message.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Text(_) => "a text",
@@ -48,7 +48,7 @@ impl Value {
     }
 }
 
-/// Keys in the order of the file.
+/// A table, with its keys in the order of the file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table(pub Vec<Entry>);
 
@@ -64,8 +64,8 @@ impl Table {
         self.0.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
-    /// Puts a value at a path, over what is there. A value that is no table is left alone, for its own problem to be
-    /// told.
+    /// Puts a value at a path, over what is there. A value on the way that is not a table stays, so that its own
+    /// problem is told.
     pub fn overlay(&mut self, path: &[&str], node: Node) {
         let Some((key, deeper)) = path.split_first() else { return };
         let at = self.0.iter().position(|entry| entry.key == *key);
@@ -86,8 +86,8 @@ impl Table {
     }
 }
 
-/// Where values stand that must not be shown: those of a feed's own configuration, and those of keys that are not among the
-/// `known` ones, since they may be meant for one.
+/// The places of values that must not be shown: those of a feed's own configuration, and those of keys that are not
+/// `known`, since such a key may be a misspelt one of these.
 pub(super) fn hidden(root: &Table, known: &BTreeSet<String>) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     hide_unknown(root, "", known, &mut hidden);
@@ -123,14 +123,14 @@ fn hide_all(node: &Node, hidden: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Reads TOML. Problems are those of the syntax; the tree is as much as could be read in spite of them.
+/// Reads TOML. Returns as much of the tree as could be read, and the syntax errors.
 pub(super) fn parse(source: &Source, known: &BTreeSet<String>) -> (Table, Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let mut problems: Vec<Problem> = Vec::new();
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
         let problem = syntax_problem(source, known, span, error.message());
-        // One slip often makes the parser stumble several times on the same line: the first is the one to read.
+        // One mistake often causes several errors on the same line. Only the first is kept.
         if !problems.iter().any(|earlier| earlier.line() == problem.line()) {
             problems.push(problem);
         }
@@ -138,8 +138,8 @@ pub(super) fn parse(source: &Source, known: &BTreeSet<String>) -> (Table, Vec<Pr
     (convert_table(table.get_ref()), problems)
 }
 
-/// Whether the rest of the file can be judged in spite of a syntax error: it sits in the value of one line. A broken
-/// header or bracket moves everything below it to a wrong place.
+/// Whether the rest of the file can be checked in spite of a syntax error. It can if the error is in the value of one
+/// line. A broken header or bracket moves everything below it to a wrong place.
 pub(super) fn is_local(source: &Source, problem: &Problem) -> bool {
     let Some(line) = problem.line().and_then(|line| source.text.lines().nth(line - 1)) else { return false };
     line.split_once('=').is_some_and(|(key, value)| {
@@ -148,8 +148,8 @@ pub(super) fn is_local(source: &Source, problem: &Problem) -> bool {
     })
 }
 
-/// What of a line that is not understood must not be shown: all behind its key or header, unless that key is one of the
-/// `known` ones. Where the line belongs is read off the lines above, as there is no tree to ask.
+/// The part of an unreadable line that must not be shown: everything after its key or header, unless that key is one
+/// of the `known` ones. The table it belongs to is found in the lines above, since there is no tree to ask.
 fn hidden_in_line(
     source: &Source,
     known: &BTreeSet<String>,
@@ -163,7 +163,7 @@ fn hidden_in_line(
     }
     let above = source.text.get(..start).unwrap_or_default().lines().rev();
     let is_header = |line: &&str| line.trim_start().starts_with('[');
-    // A value may go on over several lines.
+    // A value may continue over several lines.
     let keyed = std::iter::once(line).chain(above.clone()).take_while(|line| !is_header(line));
     let key = keyed.filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim()).next();
     let family = above
@@ -242,7 +242,7 @@ fn convert(value: &Spanned<DeValue<'_>>) -> Node {
     Node { origin: Origin::File(value.span()), value: converted }
 }
 
-/// The name of a key in a table.
+/// The path of a key in a table: `server` and `listen` give `server.listen`.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

@@ -8,25 +8,25 @@ use super::section::{Checker, nearest};
 
 const PREFIX: &str = "TICKERD_";
 
-/// The tables that can be set from the environment; feeds are a list and live in the file.
+/// The tables that can be set from the environment. Feeds are a list and can only be set in the file.
 const TABLES: [&str; 2] = ["server", "history"];
 
-/// Deepest path that is taken apart; no key lies deeper, so what is longer is unknown anyway.
+/// Deepest path that is split. No key is deeper, so a longer path is unknown in any case.
 const KEYS_MAX: usize = 4;
 
-/// This process's environment, as far as it concerns tickerd. Values that are not Unicode keep what can be shown.
+/// This process's environment. In a value that is not Unicode, the wrong bytes are replaced.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .filter(|(name, _)| name.starts_with(PREFIX))
 }
 
-/// The variable of a key.
+/// The name of a key's environment variable.
 pub(super) fn name_of(path: &str) -> String {
     format!("{PREFIX}{}", path.to_ascii_uppercase().replace('.', "__"))
 }
 
-/// Lays the environment over the file. An empty value counts as not set, as deployment templates write it.
+/// Lays the environment over the file. An empty value counts as not set, since deployment templates write it so.
 pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<String>, name: &str, text: &str) {
     let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !text.is_empty()) else { return };
     let origin = Origin::Environment(name.to_owned());
@@ -38,8 +38,8 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
     };
     let path = rest.to_ascii_lowercase();
     if !path.contains("__") {
-        // Other names are none of our business: Kubernetes sets TICKERD_PORT and TICKERD_SERVER_SERVICE_HOST for a
-        // service of that name. Only a key with one underscore too few is certainly meant for us.
+        // Other names are ignored: Kubernetes sets TICKERD_PORT and TICKERD_SERVER_SERVICE_HOST for a service of that
+        // name. Only a key with one underscore too few is certainly meant for tickerd.
         let settable = |key: &&String| key.contains('.') && !key.starts_with("feed.");
         if let Some(meant) = known.iter().filter(settable).find(|key| key.replace('.', "_") == path) {
             refuse(

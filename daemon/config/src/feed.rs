@@ -1,4 +1,4 @@
-//! `[[feed]]`: which plugin or program says what, how often it is asked and how often that is pushed.
+//! `[[feed]]`: which plugin or program is the source, how often it is asked, and how often its values are pushed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,11 +19,11 @@ const RESERVED_NAME: &str = "tickerd";
 /// One `[[feed]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feed {
-    /// First segment of its topics: 1 to 64 of `A–Z a–z 0–9 _ -`, unique, not `tickerd`.
+    /// First segment of its topics: 1 to 64 characters of `A–Z a–z 0–9 _ -`, unique, not `tickerd`.
     pub name: String,
-    /// What runs: `plugin` or `exec`, one of the two.
+    /// What runs: either `plugin` or `exec`.
     pub source: Source,
-    /// The SHA-256 that the plugin's library must have to be loaded; `None`: any. Only of a `plugin`.
+    /// The SHA-256 that the plugin's library must have to be loaded; `None`: any. Only for a `plugin`.
     ///
     /// 64 hexadecimal digits, as `sha256sum` prints them.
     pub sha256: Option<Digest>,
@@ -41,30 +41,30 @@ pub struct Feed {
     ///
     /// Range 100ms..=168h.
     pub max_age: Option<Duration>,
-    /// A push feed built with the SDK, or one whose hello has the feature `heartbeat`, is taken for hung without a sign of
-    /// life for this long; `None` (`"off"`): never.
+    /// Time without a sign of life after which a push feed counts as hung; `None` (`"off"`): never. It applies to
+    /// feeds built with the SDK and to programs whose hello has the feature `heartbeat`.
     ///
-    /// Range 3s..=24h; default 30s. Below, a sleeping feed would seem silent: it gives a sign each second, and a child
-    /// forwards one each second.
+    /// Range 3s..=24h; default 30s. A sleeping feed gives a sign each second, and a child process forwards one each
+    /// second, so a shorter time would take it for hung.
     pub heartbeat: Option<Duration>,
-    /// Resident memory in bytes above which the feed's process is started anew; `None` (`"off"`): never.
+    /// Resident memory in bytes above which the feed's process is restarted; `None` (`"off"`): never.
     ///
     /// Range 16MiB..=1TiB; default 1GiB.
     pub memory_max: Option<u64>,
-    /// Topics the feed may open; a sample for one more is rejected.
+    /// Most topics the feed may open. A sample for one more is rejected.
     ///
-    /// Range 1..=1_000_000; default 10_000. A topic costs about its newest frame and its history.
+    /// Range 1..=1_000_000; default 10_000. A topic takes about the memory of its newest frame and its history.
     pub topics_max: usize,
-    /// The plugin's own configuration, an object; default empty. Checked by the plugin's schema, not here.
+    /// The plugin's own configuration, an object; default empty. It is checked by the plugin's schema, not here.
     pub config: serde_json::Value,
-    /// What relative paths are relative to: the folder of the configuration file.
+    /// The folder at which relative paths start: that of the configuration file.
     pub base_dir: PathBuf,
 }
 
 /// What runs a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A shared library: a name to be found in the plugin folders, or, with a `/` in it, a path.
+    /// A shared library: a name to look up in the plugin folders, or a path if it has a `/`.
     Plugin { path: PathBuf, isolation: Isolation },
     /// A program that prints lines, and its arguments; never empty.
     Exec(Vec<String>),
@@ -73,20 +73,20 @@ pub enum Source {
 /// Where a plugin's code runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Isolation {
-    /// In a supervised child: a crash is the feed's alone.
+    /// In a supervised child process: a crash ends only the feed.
     #[default]
     Process,
-    /// In the daemon: faster, and a crash is everyone's.
+    /// In the daemon's process: faster, but a crash ends the daemon.
     InProcess,
 }
 
 /// What a beat pushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Emit {
-    /// What differs from the last push.
+    /// Values that differ from the last push.
     #[default]
     OnChange,
-    /// The newest of each topic, changed or not.
+    /// The newest value of each topic, changed or not.
     Always,
 }
 
@@ -95,7 +95,7 @@ const ISOLATIONS: &[(&str, Isolation)] =
 const EMITS: &[(&str, Emit)] = &[("on_change", Emit::OnChange), ("always", Emit::Always)];
 
 impl Feed {
-    /// A plugin of this name or path, with every default; what is relative is so to the working directory.
+    /// A feed with a plugin of this name or path and every default. A relative path starts at the working directory.
     pub fn of_plugin(name: &str, name_or_path: &str) -> Feed {
         Feed {
             name: name.to_owned(),
@@ -113,14 +113,14 @@ impl Feed {
         }
     }
 
-    /// The feeds of a daemon without a configuration file: they need no network.
+    /// The feeds of a daemon without a configuration file. They need no network.
     pub(super) fn built_in() -> Vec<Feed> {
         let quarter = Duration::from_millis(250);
         let sim = Feed { interval: quarter, poll: Some(quarter), ..Feed::bundled("sim") };
         vec![sim, Feed::bundled("host")]
     }
 
-    /// Feeds of real sources that need a network, and neither key nor configuration.
+    /// Feeds of real sources. They need a network, but no key and no configuration.
     pub fn live() -> Vec<Feed> {
         let crypto = Feed {
             interval: Duration::from_millis(250),
@@ -139,7 +139,7 @@ impl Feed {
         Feed::of_plugin(name, &format!("tickerd_feed_{name}"))
     }
 
-    /// Reads every `[[feed]]`; one that is not whole is left out, as its problems end the start anyway.
+    /// Reads every `[[feed]]`. An incomplete one is left out, since its problems end the start in any case.
     pub(super) fn read_all(top: &mut Section<'_>, base_dir: &Path) -> Vec<Feed> {
         let sections = top.sections("feed");
         if let Some((_, header)) = sections.get(FEEDS_MAX) {
@@ -174,7 +174,7 @@ impl Feed {
         let max_age = section.take("max_age", None, |node| duration(ms(100), hours(168))(node).map(Some));
         let heartbeat = or_off(duration(Duration::from_secs(3), hours(24)));
         let memory_max = or_off(size(16 << 20, 1 << 40));
-        // Pushes may be further apart: news count when they come.
+        // Pushes may be further apart than this: a value counts as news when it comes.
         if let Some((node, poll)) =
             section.ask("max_age").zip(poll).filter(|(_, poll)| max_age.is_some_and(|age| age < *poll))
         {

@@ -10,21 +10,24 @@ use super::section::{Refusal, Section};
 /// `[history]`. A topic keeps ticks until any of the three limits is met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// Ticks kept per topic.
+    /// Most ticks kept per topic.
     ///
-    /// Range 0..=65_536; default 256. 0 keeps none: `history` answers empty and `since` never recovers.
+    /// Range 0..=65_536; default 256. With 0, none are kept: the answer to `history` is empty and `since` never
+    /// recovers.
     pub count: usize,
-    /// Age up to which ticks are kept.
+    /// Greatest age of a kept tick.
     ///
-    /// Range 1s..=168h; default 60s: a reconnect after a network change.
+    /// Range 1s..=168h; default 60s, enough to reconnect after a change of network.
     pub age: Duration,
-    /// Bytes of all rings together; over it the oldest go first.
+    /// Most bytes of all topics together. Above it, the oldest ticks are dropped first.
     ///
     /// Range 64KiB..=64GiB; default 64MiB.
     pub bytes: usize,
-    /// File that it is written to, so that it outlives a restart; a relative one starts at the configuration's folder.
+    /// File to which the history is written, so that it survives a restart. A relative path starts at the
+    /// configuration's folder.
     ///
-    /// Default: none, and the past ends with the process. Written once a second; a crash loses what came after.
+    /// Default: none, and the history ends with the process. It is written once a second; a crash loses what came
+    /// after the last write.
     pub path: Option<PathBuf>,
 }
 
@@ -35,7 +38,7 @@ impl Default for History {
 }
 
 impl History {
-    /// `base_dir` is there when there is a file.
+    /// Reads the table. `base_dir` is the folder of the configuration file, if there is a file.
     pub(super) fn read(mut section: Section<'_>, base_dir: Option<&Path>) -> Self {
         let default = History::default();
         let week = Duration::from_secs(168 * 3_600);
@@ -50,7 +53,7 @@ impl History {
     }
 }
 
-/// The name of a file.
+/// Reads the name of a file.
 fn file(node: &Node) -> Result<PathBuf, Vec<Refusal>> {
     let text = string(node)?;
     if text.is_empty() || text.ends_with('/') {

@@ -38,23 +38,23 @@ pub use quantity::read_duration;
 pub use server::{AdminSocket, EchoLimits, Limits, Listen, ListenError, Server};
 pub use topic::Topic;
 
-/// Largest file that is read; people write a few KiB, and what is larger was named by mistake.
+/// Largest file that is read, in bytes. A real configuration has a few KiB; a larger file was named by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Everything the daemon was told.
+/// The checked configuration of the daemon.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub server: Server,
     pub history: History,
-    /// In the order of the file; none is as good as any.
+    /// The feeds, in the order of the file. The list may be empty.
     pub feeds: Vec<Feed>,
     /// Topics that clients publish to.
     pub topics: Vec<Topic>,
-    /// What works and may not be meant.
+    /// Settings that work but may not be meant.
     pub warnings: Vec<Problem>,
 }
 
-/// What the command line says; it wins over everything else.
+/// Settings of the command line. They override everything else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// Replaces `server.listen` as a whole; empty: not given.
@@ -79,11 +79,11 @@ impl Default for Config {
 impl Config {
     /// Reads the file, lays environment and flags over it, and checks all of it.
     ///
-    /// Without a file the feeds are those of [`Config::default`]; a file without `[[feed]]` runs none. For `env`, see
-    /// [`environment()`]; names that do not start with `TICKERD_` are passed over.
+    /// Without a file the feeds are those of [`Config::default`]. A file without `[[feed]]` runs none.
+    /// [`environment()`] gives a suitable `env`; names that do not start with `TICKERD_` are ignored.
     ///
     /// # Errors
-    /// Everything that is wrong, in the order of the file.
+    /// All problems, in the order of the file.
     pub fn load(
         file: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
@@ -97,7 +97,7 @@ impl Config {
         }
     }
 
-    /// Reads a file as [`Config::load`] does, and keeps what could be read although something is wrong with it.
+    /// Reads a file as [`Config::load`] does, and also returns what could be read although something is wrong.
     pub fn read(file: &Path, env: impl Iterator<Item = (String, String)>) -> Reading {
         let name = file.display().to_string();
         match read(file) {
@@ -109,22 +109,23 @@ impl Config {
         }
     }
 
-    /// Reads and checks a text as [`Config::load`] does a file; `name` stands in its place in messages.
+    /// Reads and checks a text as [`Config::load`] does a file. `name` is used as the file's name in messages.
     ///
     /// # Errors
-    /// As [`Config::load`].
+    /// All problems, in the order of the text.
     pub fn from_text(name: &str, text: &str, base_dir: &Path) -> Result<Config, Problems> {
         let source = Text { name: name.to_owned(), text: text.to_owned(), ..Text::default() };
         check(source, Some(base_dir), std::iter::empty(), &Overrides::default())
     }
 }
 
-/// A file as far as it could be read.
+/// What could be read of a file.
 #[derive(Debug)]
 pub struct Reading {
     /// Everything that is wrong with what is written.
     pub problems: Vec<Problem>,
-    /// What is written, with defaults in place of what is wrong, and its places; nothing if the file is no TOML.
+    /// The configuration, with defaults in place of wrong values, and the places of its keys. `None` if the file is
+    /// not TOML.
     pub found: Option<(Config, Places)>,
 }
 
@@ -133,7 +134,7 @@ fn unreadable(name: String, (what, change): (String, &'static str)) -> Problem {
     Problem::new(&source, &Origin::Nowhere, "", &what).change(change)
 }
 
-/// The path of every key there is, `[[feed]]` as `feed` and `[[topic]]` as `topic`, in alphabetical order.
+/// The path of every key, in alphabetical order. `[[feed]]` is written `feed`, and `[[topic]]` is `topic`.
 pub fn known_keys() -> BTreeSet<String> {
     let checker = Checker::new(Text::default());
     let mut root = Table::default();
@@ -157,7 +158,7 @@ fn check(
     }
 }
 
-/// `base_dir` is there when there is a file.
+/// Reads and checks a text. `base_dir` is the folder of the file, if there is a file.
 fn examine(
     source: Text,
     base_dir: Option<&Path>,
@@ -169,7 +170,7 @@ fn examine(
     let hidden = document::hidden(&root, &known);
     let checker = Checker::new(Text { hidden, ..source });
     if syntax.iter().any(|problem| !document::is_local(&checker.source, problem)) {
-        // The rest of the tree is in the wrong places; judging it would only mislead.
+        // The rest of the tree is in the wrong places, so checking it would only mislead.
         return Reading { problems: syntax, found: None };
     }
     let broken: Vec<Option<usize>> = syntax.iter().map(Problem::line).collect();
@@ -180,7 +181,7 @@ fn examine(
     let (server, history, feeds, topics) = walk(&checker, &root, base_dir);
     let source = checker.source.clone();
     let (others, warnings) = checker.finish(&known);
-    // One slip of the syntax is told once.
+    // A syntax error is told once, not also as a wrong value.
     let others = others.into_iter().filter(|problem| syntax.is_empty() || !broken.contains(&problem.line()));
     let problems = others.collect::<Vec<_>>();
     let config = Config { server, history, feeds, topics, warnings };
@@ -219,7 +220,7 @@ fn overlay_flags(root: &mut Table, flags: &Overrides) {
     }
 }
 
-/// The text of a file, or what is wrong and what to change.
+/// The text of a file. The error says what is wrong and what to change.
 fn read(file: &Path) -> Result<String, (String, &'static str)> {
     const NAME_ANOTHER: &str =
         "name another file with --config, or leave it out for the built-in configuration";
@@ -229,7 +230,7 @@ fn read(file: &Path) -> Result<String, (String, &'static str)> {
         return Err(("this is a folder, not a file".to_owned(), "name the file in it, such as tickerd.toml"));
     }
     let mut bytes = Vec::new();
-    // Not by the file's stated length: pipes and devices state none.
+    // The size in the metadata is not used, since pipes and devices have none.
     opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(readable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         let what = format!("the file has more than {FILE_BYTES_MAX} bytes, the most that is read");

@@ -1,31 +1,32 @@
-//! Where in the file something is said, for what others find wrong with it: that a plugin is missing, or a port taken.
+//! Where in the file a setting is written, for problems that are found later: a plugin is missing, or a port is
+//! taken.
 
 use super::document::join;
 use super::document::{Node, Table, Value};
 use super::problem::{Origin, Problem, Source};
 
-/// See the module.
+/// The configuration's text and tree, to find the place of a key.
 #[derive(Debug, Clone)]
 pub struct Places {
     pub(super) source: Source,
     pub(super) root: Table,
 }
 
-/// What is wrong, and what to do.
+/// A problem that was found outside the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Finding {
     /// What is wrong.
     pub what: String,
-    /// What would be right; may be empty.
+    /// What would be right: allowed values, with range and unit. May be empty.
     pub allowed: String,
     /// What to change.
     pub change: String,
-    /// It is about the key, and not about its value.
+    /// Whether the problem is the key itself, and not its value.
     pub is_key: bool,
 }
 
 impl Places {
-    /// The finding at a key, such as `["server", "listen", "0"]`, or at the nearest thing around it that is written.
+    /// The problem at a key, such as `["server", "listen", "0"]`, or at the nearest table around it that is written.
     pub fn problem(&self, path: &[&str], finding: Finding) -> Problem {
         let (origin, key) = self.find(path, finding.is_key);
         Problem::new(&self.source, &origin, &key, &finding.what)
@@ -33,14 +34,14 @@ impl Places {
             .change(finding.change)
     }
 
-    /// The same at a key of the feed of this name.
+    /// The problem at a key of the feed of this name.
     pub fn feed_problem(&self, feed: &str, path: &[&str], finding: Finding) -> Problem {
         let at =
             self.feeds().iter().position(|node| name_of(node) == Some(feed)).unwrap_or_default().to_string();
         self.problem(&[&["feed", &at], path].concat(), finding)
     }
 
-    /// How many `[[feed]]` there are, whole or not.
+    /// How many `[[feed]]` are written, complete or not.
     pub fn feeds_written(&self) -> usize {
         self.feeds().len()
     }
@@ -52,7 +53,7 @@ impl Places {
         }
     }
 
-    /// Where it is written, and its key as people write it.
+    /// Where the key is written, and its path as users write it.
     fn find(&self, path: &[&str], is_key: bool) -> (Origin, String) {
         let mut origin = Origin::Nowhere;
         let mut key = String::new();

@@ -1,15 +1,15 @@
-//! What is wrong with a configuration, said so that it can be put right.
+//! The problems of a configuration, told with what to change.
 
 use std::fmt;
 use std::ops::Range;
 
-/// Longest stretch of a source line that is shown, in characters; longer lines are cut around the caret.
+/// Longest part of a source line that is shown, in characters. Longer lines are cut around the caret.
 const LINE_CHARS_MAX: usize = 120;
 
 /// Longest value that is repeated in a message, in characters.
 const SEEN_CHARS_MAX: usize = 60;
 
-/// Longest sentence, in characters; only one that repeats what was written comes near.
+/// Longest sentence, in characters. Only a sentence that repeats what was written may reach it.
 const TEXT_CHARS_MAX: usize = 240;
 
 /// Where a value came from.
@@ -21,21 +21,21 @@ pub(super) enum Origin {
     Environment(String),
     /// Name of the flag.
     Flag(&'static str),
-    /// Written nowhere: a key that is missing, or the file as a whole.
+    /// Written nowhere: the problem is about a missing key or the file as a whole.
     Nowhere,
 }
 
 /// The text a problem points into.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Source {
-    /// As the user named it; empty when there is no file.
+    /// The file's name as the user wrote it; empty if there is no file.
     pub name: String,
     pub text: String,
-    /// Byte ranges of `text` that are never shown, in order: they may hold a key.
+    /// Byte ranges of `text` that are never shown, in order, since they may hold a secret.
     pub hidden: Vec<Range<usize>>,
 }
 
-/// One thing to put right.
+/// One problem to solve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     place: Place,
@@ -79,7 +79,7 @@ impl Problem {
         }
     }
 
-    /// What is wrong with a variable of the environment that is no key.
+    /// A problem with an environment variable that is not a key.
     pub fn of_variable(name: &str, what: &str, change: &str) -> Self {
         let origin = Origin::Environment(name.to_owned());
         Problem::new(&Source::default(), &origin, "", what).change(change)
@@ -100,7 +100,7 @@ impl Problem {
         self
     }
 
-    /// Line in the file, counted from 1, if it is about a line.
+    /// The line in the file, counted from 1, if the problem is about a line.
     pub fn line(&self) -> Option<usize> {
         match self.place {
             Place::File { line, .. } => Some(line),
@@ -147,7 +147,7 @@ impl fmt::Display for Problem {
 }
 
 impl Source {
-    /// The text of a range, for repeating it; nothing if a part of it must not be shown.
+    /// The text of a range, to repeat it in a message. Empty if a part of it must not be shown.
     pub fn slice(&self, range: &Range<usize>) -> &str {
         if self.hidden.iter().any(|hidden| hidden.start < range.end && range.start < hidden.end) {
             return "";
@@ -155,7 +155,7 @@ impl Source {
         self.text.get(range.clone()).unwrap_or_default()
     }
 
-    /// The characters of a line that are shown, each with its place in the text. A hidden range is one `…`.
+    /// The characters of a line that are shown, each with its place in the text. A hidden range is shown as one `…`.
     fn shown(&self, start: usize, line: &str) -> Vec<(usize, char)> {
         let end = start + line.len();
         let mut hidden =
@@ -172,7 +172,7 @@ impl Source {
                 (has_hidden, behind) = (true, range.end.max(at + c.len_utf8()));
                 shown.push((at, '…'));
             } else if c == '#' && has_hidden {
-                // A remark may be the value that stood there before.
+                // A comment is not shown either: it may hold an earlier value.
                 break;
             } else {
                 shown.push((at, c));
@@ -220,7 +220,8 @@ impl Source {
     }
 }
 
-/// Tabs would move the caret, and control characters could move the cursor.
+/// Replaces characters that cannot be printed in place: tabs would move the caret, and control characters could move
+/// the cursor.
 fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
@@ -229,7 +230,7 @@ fn printable(c: char) -> char {
     }
 }
 
-/// Messages repeat what was written: names, values, whole lists.
+/// Makes text that was written by the user (a name, a value, a whole list) fit for a message.
 fn clean(text: &str) -> String {
     let mut clean: String = text.chars().take(TEXT_CHARS_MAX).map(printable).collect();
     if text.chars().nth(TEXT_CHARS_MAX).is_some() {
@@ -247,12 +248,12 @@ fn shorten(text: &str) -> String {
     short
 }
 
-/// Everything that is wrong, in the order of the file; never empty when it is an error.
+/// All problems, in the order of the file. Never empty as an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// In the order of the file, each once.
+    /// Sorts problems by the order of the file and removes duplicates.
     pub fn sorted(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::rank);
         problems.dedup();

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Units of a duration with their length in milliseconds, largest first.
 const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Units of a size in bytes, largest first; binary and decimal are told apart by the `i`.
+/// Units of a size in bytes, largest first. The `i` tells binary units from decimal ones.
 const SIZE_UNITS: [(&str, u64); 7] = [
     ("GiB", 1 << 30),
     ("GB", 1_000_000_000),
@@ -16,7 +16,7 @@ const SIZE_UNITS: [(&str, u64); 7] = [
     ("B", 1),
 ];
 
-/// What else people write, and the unit it means: (written, unit, factor).
+/// Other spellings, and the unit they mean: (written, unit, factor).
 const DURATION_ALIASES: [(&str, &str, u64); 18] = [
     ("msec", "ms", 1),
     ("millis", "ms", 1),
@@ -51,7 +51,7 @@ const SIZE_ALIASES: [(&str, &str, u64); 10] = [
     ("gb", "GB", 1),
 ];
 
-/// Why a text is no quantity, and what to write in its place if that can be told.
+/// Why a text is not a quantity, and what to write in its place if that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Misread {
     pub what: String,

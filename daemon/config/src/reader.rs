@@ -1,4 +1,4 @@
-//! From a node to a checked value, or to why not. One function per kind of value.
+//! Reads a node as a checked value, or says why it is wrong. One function per kind of value.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -206,7 +206,8 @@ pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&Nod
     }
 }
 
-/// A list; from the environment and flags, split at commas. Every element is read, every problem told.
+/// Reads a list. Texts from the environment and flags are split at commas. Every element is read and every problem
+/// told.
 pub(super) fn list<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<T>> {
     let split: Vec<Node>;
     let items = match &node.value {
@@ -240,7 +241,7 @@ pub(super) fn list<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<
     if refusals.is_empty() { Ok(values) } else { Err(refusals) }
 }
 
-/// Any table, as JSON: what a plugin is given.
+/// Reads any table as JSON, to be given to a plugin.
 pub(super) fn json(node: &Node) -> Read<serde_json::Value> {
     let refuse = |what: &str, change: &str| {
         Err(vec![Refusal::new(node, what).allowed("what JSON can say").change(change)])

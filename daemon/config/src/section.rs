@@ -1,4 +1,4 @@
-//! Reading one table of the configuration: every key is asked for by name, what is left over is unknown.
+//! Reads one table of the configuration. Every key is asked for by name; a key that was not asked for is unknown.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use super::document::{Node, Table, Value, join};
 use super::environment;
 use super::problem::{Origin, Problem, Source};
 
-/// Other daemons' words for our keys.
+/// Names in other daemons' configurations, and the keys they mean here.
 const SYNONYMS: [(&str, &str); 15] = [
     ("bind", "listen"),
     ("address", "listen"),
@@ -26,7 +26,7 @@ const SYNONYMS: [(&str, &str); 15] = [
     ("feeds", "feed"),
 ];
 
-/// Why a value is refused. `at` and `suffix` point into it when it is a list.
+/// Why a value is refused. If the value is a list, `at` and `suffix` point to the element.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub at: Origin,
@@ -63,13 +63,13 @@ impl Refusal {
     }
 }
 
-/// Collects what is wrong while the tree is read.
+/// Collects the problems while the tree is read.
 #[derive(Debug)]
 pub(super) struct Checker {
     pub source: Source,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
-    /// Every key that was asked for, `[[feed]]` as `feed`.
+    /// Every key that was asked for; `[[feed]]` is written `feed`.
     known: RefCell<BTreeSet<String>>,
     unknown: RefCell<Vec<(String, String, Origin)>>,
 }
@@ -89,13 +89,13 @@ impl Checker {
         self.problems.borrow_mut().push(problem);
     }
 
-    /// A problem with the value of a key.
+    /// Adds a problem with the value of a key.
     pub fn refuse(&self, key: &str, refusal: Refusal) {
         let problem = self.problem(key, refusal);
         self.add(problem);
     }
 
-    /// Something that works and may not be meant.
+    /// Adds a warning about a value that works but may not be meant.
     pub fn warn(&self, key: &str, refusal: Refusal) {
         let problem = self.problem(key, refusal);
         self.warnings.borrow_mut().push(problem);
@@ -118,8 +118,7 @@ impl Checker {
         self.known.borrow().clone()
     }
 
-    /// What is wrong, and what works and may not be meant. `known` is every key there is, to tell what was meant by one that
-    /// is not.
+    /// The problems, and the warnings. `known` has every key, to suggest the one that an unknown key may mean.
     pub fn finish(self, known: &BTreeSet<String>) -> (Vec<Problem>, Vec<Problem>) {
         let mut problems = self.problems.into_inner();
         for (section, key, origin) in self.unknown.into_inner() {
@@ -129,14 +128,14 @@ impl Checker {
     }
 }
 
-/// One table while it is read. What nobody asked for by the time it is dropped is unknown.
+/// One table while it is read. When it is dropped, the keys that were not asked for are unknown.
 #[derive(Debug)]
 pub(super) struct Section<'t> {
     checker: &'t Checker,
     table: Option<&'t Table>,
     /// `server.limits`, or `feed[0]`; empty at the top.
     path: String,
-    /// The same without numbers.
+    /// The path without numbers: `feed` for `feed[0]`.
     family: String,
     asked: Vec<&'static str>,
 }
@@ -146,14 +145,14 @@ impl<'t> Section<'t> {
         Section { checker, table: Some(table), path: String::new(), family: String::new(), asked: Vec::new() }
     }
 
-    /// The node of a key, if it is there; the key counts as known from now on.
+    /// The node of a key, if it is written. The key counts as known from now on.
     pub fn ask(&mut self, key: &'static str) -> Option<&'t Node> {
         self.asked.push(key);
         self.checker.known.borrow_mut().insert(join(&self.family, key));
         self.table?.find(key)
     }
 
-    /// The checked value of a key; its default when it is missing or refused.
+    /// The checked value of a key, or its default if it is missing or refused.
     pub fn take<T>(
         &mut self,
         key: &'static str,
@@ -177,7 +176,7 @@ impl<'t> Section<'t> {
         self.checker.warn(&join(&self.path, key), refusal);
     }
 
-    /// A table inside this one; an empty one when it is missing or no table.
+    /// A table inside this one. An empty table if it is missing or not a table.
     pub fn section(&mut self, key: &'static str) -> Section<'t> {
         let node = self.ask(key);
         let table = match node.map(|node| (node, &node.value)) {

@@ -14,20 +14,20 @@ const TOPICS_MAX: usize = 1024;
 /// One `[[topic]]`: a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
-    /// Its whole name; the first segment is no feed's, and the same first segment may have several rooms.
+    /// Its whole name. Its first segment may not be a feed's name; several rooms may share a first segment.
     pub name: String,
-    /// Whether clients may publish to it. Default false: it then has presence alone.
+    /// Whether clients may publish to it. Default false: it then offers presence alone.
     pub publish: bool,
-    /// Whether it tells who is subscribed to it. Default false.
+    /// Whether clients may see who is subscribed to it. Default false.
     pub presence: bool,
-    /// Messages kept, and messages kept for each absent user.
+    /// Messages kept for all, and messages kept for each absent user.
     ///
-    /// Range 0..=65_536; default as `history.count`. Age and bytes are `[history]`'s.
+    /// Range 0..=65_536; default as `history.count`. Their age and bytes are limited by `[history]`.
     pub history: Option<usize>,
 }
 
 impl Topic {
-    /// Reads every `[[topic]]`; one that is not whole is left out, as its problems end the start anyway.
+    /// Reads every `[[topic]]`. An incomplete one is left out, since its problems end the start in any case.
     pub(super) fn read_all(top: &mut Section<'_>, feeds: &[Feed]) -> Vec<Topic> {
         let sections = top.sections("topic");
         if let Some((_, header)) = sections.get(TOPICS_MAX) {

@@ -66,7 +66,7 @@ pub enum Tape {
 }
 
 impl Tape {
-    /// As Alpaca writes it.
+    /// The tape's name at Alpaca.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Tape::Iex => "iex",
@@ -75,7 +75,7 @@ impl Tape {
         }
     }
 
-    /// How old prices are, in seconds.
+    /// How old prices are on this tape, in seconds.
     pub(crate) fn delay_s(self) -> u32 {
         match self {
             Tape::Iex | Tape::Sip => 0,

@@ -1,4 +1,4 @@
-//! Where the feed's two threads meet: the market, how each of them fares, and the end of both.
+//! What the feed's two threads share: the market, the state of each thread, and the end of both.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,16 +12,16 @@ use crate::market::Market;
 /// Longest sleep between two looks at whether the other thread has ended.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// Which of the two threads.
+/// One of the two threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Asks for quotes.
+    /// The thread that asks for quotes.
     Polls,
-    /// Listens to trades.
+    /// The thread that listens to trades.
     Stream,
 }
 
-/// Where the feed's two threads meet.
+/// What the feed's two threads share.
 #[derive(Debug)]
 pub(crate) struct Desk {
     market: Mutex<Market>,
@@ -30,7 +30,7 @@ pub(crate) struct Desk {
     secrets: Vec<Secret>,
 }
 
-/// Ends both parts when the thread that holds it panics, so that the other does not go on as if nothing were.
+/// Ends both threads when the one that holds it panics, so that the other does not go on alone.
 pub(crate) struct Fuse<'a>(pub(crate) &'a Desk);
 
 impl Drop for Fuse<'_> {
@@ -41,13 +41,13 @@ impl Drop for Fuse<'_> {
     }
 }
 
-/// How each part fares, by its last word.
+/// The health of each thread, as it told last.
 #[derive(Debug, Default)]
 struct Fares {
     polls: Option<(Health, String)>,
     stream: Option<(Health, String)>,
     told: Option<(Health, String)>,
-    /// It is over, and that was the last word.
+    /// Whether a refusal has ended the feed, so that nothing more is told.
     is_refused: bool,
 }
 
@@ -56,22 +56,22 @@ impl Desk {
         Desk { market: Mutex::new(market), fares: Mutex::default(), over: AtomicBool::new(false), secrets }
     }
 
-    /// The market; held only while something is taken or told, never while waiting.
+    /// The market. The lock is held only while something is read or told, never while waiting.
     pub(crate) fn market(&self) -> MutexGuard<'_, Market> {
         self.market.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends both parts.
+    /// Ends both threads.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// Whether one part has ended, so that the other is to return.
+    /// Whether one thread has ended, so that the other has to return.
     pub(crate) fn has_ended(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// Begins anew, as an instance may be run again.
+    /// Resets the state, since an instance may be run again.
     pub(crate) fn begin(&self) {
         self.over.store(false, Ordering::Relaxed);
         *self.fares() = Fares::default();
@@ -84,7 +84,7 @@ impl Desk {
     /// Sleeps on the host.
     ///
     /// # Errors
-    /// [`Fault::Stopping`]: the feed or the other part has ended.
+    /// [`Fault::Stopping`]: the feed or the other thread has ended.
     pub(crate) fn wait(&self, host: &Host, time: Duration) -> Result<(), Fault> {
         let mut left = time;
         while !left.is_zero() {
@@ -108,14 +108,14 @@ impl Desk {
         host.log(level, self.clean(text));
     }
 
-    /// Ends both parts for a reason that time does not change. The feed ends with it, which tells operators; clients hear
-    /// of it without detail, so it is no health.
+    /// Ends both threads for a reason that time does not change. The feed ends with it, which tells operators.
+    /// Clients hear of it without details, so it is not told as health.
     pub(crate) fn refuse(&self) {
         self.fares().is_refused = true;
         self.end();
     }
 
-    /// Takes a part's word on how it fares, and tells the host what follows for the whole if that is new.
+    /// Notes the health of one thread, and tells the host the health of the whole if that is new.
     pub(crate) fn tell(&self, host: &Host, part: Part, health: Health, reason: &str) {
         let is_closed = self.market().is_closed();
         let mut fares = self.fares();
@@ -137,7 +137,7 @@ impl Desk {
     }
 }
 
-/// How the whole fares. Each part alone still moves prices, so the feed is down only when both are.
+/// The health of the whole feed. Each thread alone still moves prices, so the feed is down only if both are.
 fn together(
     polls: Option<&(Health, String)>,
     stream: Option<&(Health, String)>,
@@ -147,7 +147,7 @@ fn together(
     let closed = || (Health::Closed, "the US market is closed".to_owned());
     Some(match (polls, stream) {
         (None, None) => return None,
-        // Quotes are about to come, or the reason why not.
+        // Quotes will come soon, or the reason why not.
         (None, Some(stream)) if !is_up(&stream) => return None,
         (Some(polls), None) if is_closed && is_up(&polls) => closed(),
         (Some(one), None) | (None, Some(one)) => one.clone(),

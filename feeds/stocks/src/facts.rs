@@ -1,4 +1,4 @@
-//! What differs between the providers before the first request: where they are, and what they allow.
+//! What differs between the providers before the first request: their addresses, and what they allow.
 
 use tickerd_feed_provider::Period;
 
@@ -9,12 +9,12 @@ pub(crate) struct Facts {
     pub(crate) name: &'static str,
     pub(crate) base_url: &'static str,
     pub(crate) stream_url: Option<&'static str>,
-    /// Most symbols watched: what a round of some minutes can ask for.
+    /// Most symbols that may be watched: as many as a round of some minutes can ask for.
     pub(crate) symbols_max: usize,
     /// Most symbols in one request.
     pub(crate) batch_max: usize,
     pub(crate) every: Period,
-    /// Shortest time between two questions for one symbol.
+    /// Shortest time between two requests for one symbol.
     pub(crate) every_min: Period,
     /// Requests a minute, as the free plan allows.
     pub(crate) per_minute: u32,
@@ -41,7 +41,7 @@ impl Provider {
                 base_url: "https://data.alpaca.markets",
                 stream_url: Some("wss://stream.data.alpaca.markets/v2"),
                 symbols_max: 1_000,
-                // About 600 bytes of URL.
+                // These make about 600 bytes of URL.
                 batch_max: 100,
                 every: Period::secs(15),
                 every_min: Period::secs(1),
@@ -55,7 +55,7 @@ impl Provider {
                 symbols_max: 60,
                 batch_max: 1,
                 every: Period::secs(60),
-                // Its answers hold so long, by their own word.
+                // By their headers, its answers hold this long.
                 every_min: Period::secs(10),
                 per_minute: 30,
                 per_second: None,

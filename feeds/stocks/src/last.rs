@@ -1,6 +1,7 @@
-//! The last price of a symbol: what was asked for, the trades since, and those of them that were cancelled.
+//! The last price of a symbol: from the answers that were asked for, the trades since, and the trades that were
+//! cancelled.
 //!
-//! An answer and a trade come over two ways, each in its own order; the younger of the newest two is the price.
+//! Answers and trades come on two ways, each with its own order. The younger of the newest two gives the price.
 
 use std::collections::VecDeque;
 
@@ -8,9 +9,9 @@ use tickerd_feed_provider::{Digits, Order, Place, Quote};
 
 use crate::quoted::Quoted;
 
-/// So many trades are kept, for the price that stands when the newest are cancelled.
+/// How many trades are kept, for the price that is valid when the newest are cancelled.
 const PRINTS_MAX: usize = 64;
-/// So many cancelled trades are known, for answers that still tell them.
+/// How many cancelled trades are known, for answers that still use one.
 const CANCELLED_MAX: usize = 256;
 
 /// A trade that sets the price.
@@ -18,31 +19,31 @@ const CANCELLED_MAX: usize = 256;
 pub(crate) struct Print {
     pub(crate) id: Option<String>,
     pub(crate) price: Digits,
-    /// The source's time, if it is to be believed.
+    /// The source's time, if it is believed; in Unix milliseconds.
     pub(crate) time_ms: Option<u64>,
 }
 
 /// The last price of a symbol.
 #[derive(Debug, Default)]
 pub(crate) struct Last {
-    /// What was asked for, with what surrounds the price.
+    /// The newest answer, with what surrounds the price.
     asked: Option<Quoted>,
     answers: Order,
     trades: Order,
-    /// Trades by their time, the youngest at the end; whether an answer is younger.
+    /// Trades by their time, the youngest at the end; and whether an answer is younger than the trade.
     prints: VecDeque<(Print, bool)>,
-    /// Ids, and when it was said; an exchange may use a number again the next day.
+    /// Ids of cancelled trades, and when that was told. An exchange may use a number again the next day.
     cancelled: VecDeque<(String, Option<u64>)>,
 }
 
 impl Last {
-    /// Takes an answer whose time is to be believed. `now_ms` is this machine's clock.
+    /// Takes an answer whose time is believed. `now_ms` is this machine's clock.
     pub(crate) fn asked(&mut self, said: Quoted, now_ms: u64) -> Place {
         let place = self.answers.timed(said.order_ms, now_ms);
         match place {
             Place::Late | Place::Again => return place,
             Place::Anew => self.prints.clear(),
-            // A price that stands in for one that does not count may be older than the last.
+            // A price that replaces one that does not count may be older than the last.
             Place::News => {
                 if let Some(known) = self.asked.take_if(|known| is_younger(known.time_ms, said.time_ms)) {
                     let Quoted { quote, time_ms, trade_id: id, .. } = known;
@@ -57,7 +58,7 @@ impl Last {
         place
     }
 
-    /// Takes a trade; answers whether its price is the last one now.
+    /// Takes a trade. Returns whether its price is the last one now.
     pub(crate) fn traded(&mut self, print: Print, now_ms: u64) -> bool {
         if self.trades.timed(print.time_ms, now_ms) == Place::Anew {
             self.prints.clear();
@@ -70,7 +71,7 @@ impl Last {
         self.insert(print, is_old) && !is_old
     }
 
-    /// Puts a trade in its place; answers whether that is the last.
+    /// Puts a trade in its place. Returns whether that is the last.
     fn insert(&mut self, print: Print, is_old: bool) -> bool {
         let at = self.prints.iter().rposition(|(known, _)| !is_younger(known.time_ms, print.time_ms));
         let at = at.map_or(0, |before| before + 1);
@@ -82,7 +83,7 @@ impl Last {
         is_last
     }
 
-    /// A trade is cancelled, or was another: its price stands no longer. `said_ms` is when the source said so.
+    /// Cancels or corrects a trade: its price does not count any more. `said_ms` is when the source told it.
     pub(crate) fn corrected(&mut self, id: &str, by: Option<Print>, said_ms: Option<u64>) {
         if self.cancelled.len() >= CANCELLED_MAX {
             self.cancelled.pop_front();
@@ -92,7 +93,7 @@ impl Last {
         let at = self.prints.iter().position(|(print, _)| is_it(print.id.as_ref()));
         let was_asked = self.asked.as_ref().is_some_and(|asked| is_it(asked.trade_id.as_ref()));
         match (at, by) {
-            // The trade keeps its place.
+            // The corrected trade takes the place of the first.
             (Some(at), Some(by)) => {
                 if let Some((print, _)) = self.prints.get_mut(at) {
                     (print.id, print.price) = (by.id, by.price);
@@ -116,7 +117,7 @@ impl Last {
         self.cancelled.iter().any(|(cancelled, said_ms)| cancelled == id && !is_younger(time_ms, *said_ms))
     }
 
-    /// The quote with the last price; `bare` is one of nothing but a price. None if there is no price.
+    /// The quote with the last price. `bare` makes a quote of nothing but a price. `None` if there is no price.
     pub(crate) fn quote(&self, bare: impl FnOnce(&Digits) -> Quote) -> Option<Quoted> {
         let print = self.prints.back();
         let Some(asked) = &self.asked else {
@@ -136,12 +137,12 @@ impl Last {
     }
 }
 
-/// Whether one time is later than another; no time is never.
+/// Whether one time is later than another. A missing time is never later.
 fn is_younger(time_ms: Option<u64>, than_ms: Option<u64>) -> bool {
     matches!((time_ms, than_ms), (Some(time), Some(than)) if time > than)
 }
 
-/// Puts another price in a quote. The change goes with the old one, of which the source said it.
+/// Puts another price in a quote. The change is removed, since the source gave it for the old price.
 fn move_price(quoted: &mut Quoted, price: &Digits, time_ms: Option<u64>) {
     quoted.time_ms = time_ms;
     if quoted.quote.price.value() != price.value() {

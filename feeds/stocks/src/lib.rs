@@ -1,7 +1,7 @@
 //! Stock quotes and trades from Finnhub, Alpaca or Yahoo.
 //!
-//! Up to two threads share a desk: one asks for quotes in rounds, the other listens to trades. Either alone keeps prices
-//! moving, so the feed is down only when both are; a refusal of the key ends both.
+//! Up to two threads share a desk: one asks for quotes in rounds, the other listens to trades. Each of them alone
+//! keeps prices moving, so the feed is down only if both are. If the key is refused, both end.
 #![deny(missing_docs)]
 
 mod alpaca;
@@ -110,7 +110,7 @@ impl PushFeed for StocksFeed {
                     let listen = || {
                         let _fuse = Fuse(&this.desk);
                         let ended = this.listen(settings, host);
-                        // The other part must end before this one is joined.
+                        // The other thread must end before this one is joined.
                         if ended.is_err() {
                             this.desk.refuse();
                         }
@@ -137,7 +137,7 @@ impl PushFeed for StocksFeed {
 }
 
 impl StocksFeed {
-    /// Asks for quotes until the end, which is what it returns.
+    /// Asks for quotes until the end. Returns the fault that ended it.
     fn ask(&self, host: &Host) -> Fault {
         let (desk, client, every, batch_max) = (&self.desk, &self.client, self.every, self.batch_max);
         match self.asked.clone() {
@@ -160,7 +160,7 @@ impl StocksFeed {
         }
     }
 
-    /// The same, or until the source will not have it though the feed goes on.
+    /// Listens to trades until the end, or until the source refuses the stream although the feed goes on.
     fn listen_to(
         &self,
         settings: &socket::Settings,

@@ -1,4 +1,4 @@
-//! A stream of trades, as far as all sources are alike: who hears of it, what is wrong with it, when it is over.
+//! What the streams of all sources share: where their trades go, what is wrong with them, and when they are over.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,30 +10,30 @@ use tickerd_sdk::{Health, Host, Level};
 use crate::desk::{Desk, Part};
 use crate::market::named;
 
-/// So many connections within [`OFTEN`] are no accident.
+/// This many connections within [`OFTEN`] are not a coincidence.
 const CONNECTIONS_MAX: usize = 3;
-/// See [`CONNECTIONS_MAX`].
+/// The time in which [`CONNECTIONS_MAX`] connections are too many.
 const OFTEN: Duration = Duration::from_secs(180);
 /// Most complaints kept of one connection.
 const COMPLAINTS_MAX: usize = 32;
 
-/// What a source wants to hear, and what it says.
+/// The messages that a source expects, and what its messages mean.
 pub(crate) trait Dialogue {
-    /// How long it is silent at most while it is well.
+    /// How long the source is silent at most while it is well.
     const SILENCE: Duration;
-    /// Whether it must be pinged, as it may be silent while nobody trades.
+    /// Whether the source must be pinged, since it may be silent while nobody trades.
     const PINGS: bool;
-    /// How long after a connection's begin values, or the word that they are current, come at the latest.
+    /// How long after the beginning of a connection values come at the latest, or the message that they are current.
     const PATIENCE: Option<Duration>;
 
-    /// A connection is there: the messages to begin with.
+    /// A connection has begun. Returns the messages to send first.
     fn hello(&self, desk: &Desk) -> Vec<String>;
 
-    /// Takes one message; see [`Stream::hear`].
+    /// Takes one message. Its faults have the same meaning as those of [`Stream::hear`].
     fn hear(&mut self, text: &str, line: &mut Line, host: &Host) -> Result<Heard, Fault>;
 }
 
-/// A dialogue with what surrounds it.
+/// A dialogue and the state of its line.
 pub(crate) struct Listening<'a, D> {
     line: Line<'a>,
     dialogue: D,
@@ -44,7 +44,7 @@ impl<'a, D: Dialogue> Listening<'a, D> {
         Listening { line: Line::new(desk, source), dialogue }
     }
 
-    /// Why there will be no stream, though the feed goes on.
+    /// Why there will be no stream although the feed goes on.
     pub(crate) fn given_up(&self) -> Option<&str> {
         self.line.given_up.as_deref()
     }
@@ -97,16 +97,16 @@ impl<D: Dialogue> Stream for Listening<'_, D> {
     }
 }
 
-/// What surrounds a dialogue.
+/// The state of a stream beside its dialogue.
 pub(crate) struct Line<'a> {
     pub(crate) desk: &'a Desk,
     pub(crate) tally: Tally,
     source: &'static str,
     /// When the newest connections were opened.
     opened: VecDeque<Instant>,
-    /// What the source said is wrong, though the connection goes on.
+    /// Problems that the source reported although the connection goes on.
     complaints: BTreeSet<String>,
-    /// Why there will be no stream, though the feed goes on without.
+    /// Why there will be no stream although the feed goes on without it.
     given_up: Option<String>,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// A connection is there: what was wrong with the last one is over.
+    /// A connection has begun: the problems of the last one are over.
     fn open(&mut self) {
         self.complaints.clear();
         self.opened.push_back(Instant::now());
@@ -131,7 +131,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The source says that something is wrong.
+    /// Notes a problem that the source reported.
     pub(crate) fn complain(&mut self, text: &str, host: &Host) {
         let text = self.desk.clean(&format!("{} says: {text}", self.source));
         if self.complaints.len() < COMPLAINTS_MAX && self.complaints.insert(text.clone()) {
@@ -139,16 +139,17 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// There will be no stream until the feed is started again.
+    /// Notes that there will be no stream until the feed is started again.
     pub(crate) fn give_up(&mut self, why: String) {
         self.given_up = Some(why);
     }
 
-    /// What ended a connection; when that happens again and again, also what is likely behind it.
+    /// The fault that ended a connection. If that happens again and again, its text also says what is probably behind
+    /// it.
     fn explain(&self, fault: Fault) -> Fault {
         let is_cut_often = self.opened.len() == CONNECTIONS_MAX
             && self.opened.front().is_some_and(|first| first.elapsed() < OFTEN);
-        // What streams call base_url in general is another key here.
+        // The key that streams call base_url in general has another name here.
         let fault = fault.map_message(|text| text.replace("base_url", "stream_url"));
         if !is_cut_often {
             return fault;

@@ -13,24 +13,24 @@ pub(crate) struct Listing {
     pub(crate) symbol: String,
     /// What the source calls it.
     pub(crate) source_symbol: String,
-    /// What its prices are in, as far as the configuration says.
+    /// The unit of its prices, as far as the configuration says.
     pub(crate) unit: Unit,
-    /// Where its quotes go.
+    /// The topic of its quotes.
     pub(crate) topic: String,
-    /// Where its trades go.
+    /// The topic of its trades.
     pub(crate) trades_topic: String,
-    /// Where it is told that trades were cancelled or corrected.
+    /// The topic of its cancelled and corrected trades.
     pub(crate) corrections_topic: String,
-    /// Why the source will not serve it; it is not asked for again.
+    /// Why the source refuses it. It is then not asked for again.
     pub(crate) barred: Option<String>,
-    /// Whether it is traded in the US, as far as its name at the source tells.
+    /// Whether it is traded in the US, judged by its name at the source.
     pub(crate) is_us: bool,
     /// Its last price.
     pub(crate) last: Last,
 }
 
 impl Listing {
-    /// A symbol of which nothing is known yet; `currency` counts where its own table says none.
+    /// A symbol without a price yet. `currency` is used if its own table names none.
     pub(crate) fn new(symbol: Symbol, currency: Option<&str>) -> Listing {
         let topic = segment(&symbol.symbol);
         let source_symbol = symbol.source.unwrap_or_else(|| symbol.symbol.clone());
@@ -53,7 +53,7 @@ impl Listing {
         Listing::new(Symbol { symbol: symbol.to_owned(), source: None, currency: None }, currency)
     }
 
-    /// The newest quote of `source`; none without a price.
+    /// The newest quote of `source`. `None` without a price.
     pub(crate) fn newest(&self, source: &'static str) -> Option<Quoted> {
         self.last.quote(|price| {
             let mut quote = Quote::new(&self.symbol, &self.source_symbol, source, price.clone());
@@ -64,8 +64,8 @@ impl Listing {
     }
 }
 
-/// Exchanges elsewhere follow a dot (`VOD.L`), sources of currencies stand before a colon (`OANDA:EUR_USD`); but `BRK.B`
-/// is a class of shares.
+/// Whether the name is that of a US symbol. Exchanges elsewhere follow a dot (`VOD.L`), and sources of currencies
+/// stand before a colon (`OANDA:EUR_USD`); but `BRK.B` is a class of shares.
 fn is_us(source_symbol: &str) -> bool {
     let plain = source_symbol.strip_suffix(".A").or_else(|| source_symbol.strip_suffix(".B"));
     !plain.unwrap_or(source_symbol).contains(['.', ':'])

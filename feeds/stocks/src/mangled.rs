@@ -1,4 +1,4 @@
-//! Every documented answer and message, broken in every way: no panic, and no price that is none.
+//! Every documented answer and message, broken in every way: there must be no panic, and no price of 0.
 
 use serde::de::DeserializeOwned;
 use tickerd_feed_provider::stream::Stream;
@@ -18,7 +18,7 @@ fn is_price(digits: &Digits) -> bool {
     digits.value().is_finite()
 }
 
-/// Reads every broken `text` as an answer of shape `A`, which `quote` takes further.
+/// Reads every broken `text` as an answer of shape `A`, from which `quote` makes a quote.
 fn answers<A: DeserializeOwned>(text: &str, quote: impl Fn(A) -> Result<Quoted, Fault>) {
     let mut quotes = 0;
     mangled(text, &mut |text| {
@@ -32,7 +32,7 @@ fn answers<A: DeserializeOwned>(text: &str, quote: impl Fn(A) -> Result<Quoted, 
     assert!(quotes > 0, "what is broken elsewhere than in the price is a quote still");
 }
 
-/// Hears every broken `text` as a new connection's first message.
+/// Reads every broken `text` as a new connection's first message.
 fn messages(text: &str, dialogue: impl Dialogue) {
     let desk = Desk::new(Market::new(vec![Listing::named("AAPL", None)], "mock", None), Vec::new());
     let mut listening = Listening::new(&desk, "mock", dialogue);

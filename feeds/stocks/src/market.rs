@@ -1,4 +1,4 @@
-//! The symbols that are watched, and what is told of them. Both threads of the feed speak through it.
+//! The symbols that are watched, and what is emitted of them. Both threads of the feed emit through it.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,19 +14,20 @@ use crate::quoted::{Quoted, Traded};
 const NAMED_MAX: usize = 5;
 /// How old a price may be, by the source's own time, while its market is open, in milliseconds.
 const OLD_OPEN_MS: u64 = 24 * 60 * 60 * 1000;
-/// The same while it is closed, or nobody says: longer than any exchange's holidays.
+/// How old a price may be while its market is closed or its hours are not known, in milliseconds: longer than any
+/// exchange's holidays.
 const OLD_MS: u64 = 10 * OLD_OPEN_MS;
 
 /// The symbols that are watched.
 #[derive(Debug)]
 pub(crate) struct Market {
     listings: Vec<Listing>,
-    /// Who says so.
+    /// The `source` of the values.
     source: &'static str,
-    /// How old prices are by the source's rules, in seconds, if it tells.
+    /// How old prices are by the source's rules, in seconds, if the source says so.
     delay_s: Option<u32>,
     by_source: HashMap<String, usize>,
-    /// Where the US market is in its day, if that was asked.
+    /// The US market's session, if that was asked.
     us_session: Option<Session>,
 }
 
@@ -36,7 +37,7 @@ impl Market {
         Market { listings, source, delay_s, by_source, us_session: None }
     }
 
-    /// The symbol that the source calls so.
+    /// The place of the symbol with this name at the source.
     pub(crate) fn find(&self, source_symbol: &str) -> Option<usize> {
         self.by_source.get(source_symbol).copied()
     }
@@ -52,7 +53,7 @@ impl Market {
         open.map(|(place, _)| place).collect()
     }
 
-    /// The same by the source's names.
+    /// The source's names of all symbols that may be asked for.
     pub(crate) fn asked_names(&self) -> Vec<String> {
         let listings = self.asked().into_iter().filter_map(|place| self.listing(place));
         listings.map(|listing| listing.source_symbol.clone()).collect()
@@ -65,7 +66,7 @@ impl Market {
         }
     }
 
-    /// Why symbols are left out, in one line; none if none is.
+    /// Why symbols are left out, in one line. `None` if none is.
     pub(crate) fn barred(&self) -> Option<String> {
         named(self.listings.iter().filter_map(|listing| listing.barred.as_deref()))
     }
@@ -96,7 +97,7 @@ impl Market {
         self.tell(place, host)
     }
 
-    /// Tells what is known already once more: the source says that it still holds.
+    /// Emits the known quote once more: the source says that it still holds.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
@@ -104,7 +105,7 @@ impl Market {
         self.tell(place, host)
     }
 
-    /// Takes a price, and tells the quote that follows from it, unless a younger price is known.
+    /// Takes a price and emits the quote with it, unless a younger price is known.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
@@ -123,7 +124,7 @@ impl Market {
         Ok(())
     }
 
-    /// Takes a trade whose time is to be believed: tells it, and the quote that follows from it.
+    /// Takes a trade whose time is believed. Emits it, and the quote that follows from it.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
@@ -148,7 +149,8 @@ impl Market {
         self.moved(place, print, tally, host)
     }
 
-    /// A trade does not stand: tells so, and the quote that follows from it. `by` is what sets the price in its place.
+    /// Emits that a trade was cancelled or corrected, and the quote that follows from it. `by` is the trade that sets
+    /// the price in its place.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
@@ -167,7 +169,7 @@ impl Market {
         if listing.newest(self.source) == before { Ok(()) } else { self.tell(place, host) }
     }
 
-    /// Takes the US market's session, and tells the quotes again that it changes.
+    /// Takes the US market's session and emits the quotes again that it changes.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
@@ -179,7 +181,7 @@ impl Market {
         us.map(|(place, _)| place).try_for_each(|place| self.tell(place, host))
     }
 
-    /// Why a symbol's price is too old to be news, if it is: what is said of it comes with the source's own time.
+    /// Why a symbol's price is too old to be news, if it is, by the source's own time.
     pub(crate) fn stale(&self, place: usize, now_ms: u64) -> Option<String> {
         let newest = self.newest(place)?;
         let age_ms = now_ms.saturating_sub(newest.time_ms?);
@@ -211,13 +213,13 @@ impl Market {
         emit(host, Sample::new(&listing.topic, "quote", &newest.quote), newest.time_ms)
     }
 
-    /// Whether no prices are due, as every symbol is traded in the US and nobody trades there.
+    /// Whether no prices are due: every symbol is traded in the US, and its market is closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.us_session == Some(Session::Closed) && self.listings.iter().all(|listing| listing.is_us)
     }
 }
 
-/// Emits; a sample that tickerd refuses is in its log and its metrics, and no reason to stop.
+/// Emits a sample. If tickerd refuses it, tickerd logs and counts that, and the feed goes on.
 fn emit<V: Value>(host: &Host, sample: Sample<'_, V>, time_ms: Option<u64>) -> Result<(), Fault> {
     match host.emit(Sample { source_time_ms: time_ms, ..sample }) {
         Err(Error::Stopping) => Err(Fault::Stopping),
@@ -225,7 +227,7 @@ fn emit<V: Value>(host: &Host, sample: Sample<'_, V>, time_ms: Option<u64>) -> R
     }
 }
 
-/// Some texts in one line, and how many more there are; none if there are none.
+/// Some texts in one line, and how many more there are. `None` if there are none.
 pub(crate) fn named<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
     let (mut line, mut more) = (String::new(), 0);
     for (i, text) in texts.enumerate() {

@@ -1,4 +1,4 @@
-//! A configuration that makes sense, with what follows from it.
+//! A checked configuration, with what follows from it.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ use crate::facts::Facts;
 use crate::listing::Listing;
 use crate::{alpaca, finnhub, yahoo};
 
-/// Share of the quota that quotes may use, in percent; the rest is for tries after failures and the market's hours.
+/// Share of the quota that quotes may use, in percent. The rest is for retries and the market's hours.
 const QUOTA_USED_PCT: u64 = 90;
-/// Longest, after which a price is no news.
+/// Longest time between two requests for a symbol. A price would not be news after that.
 const EVERY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Who is asked, with what it takes.
+/// The provider that is asked, with the keys it needs.
 #[derive(Debug, Clone)]
 pub(crate) enum Asked {
     Finnhub { key: Secret },
@@ -35,7 +35,7 @@ impl Asked {
         }
     }
 
-    /// How old prices are by the source's rules, in seconds, where it tells.
+    /// How old prices are by the source's rules, in seconds, if the source says so.
     pub(crate) fn delay_s(&self) -> Option<u32> {
         match self {
             Asked::Alpaca { tape, .. } => Some(tape.delay_s()),
@@ -43,7 +43,7 @@ impl Asked {
         }
     }
 
-    /// Where its stream is, with all that belongs into the URL.
+    /// The URL of its stream, with all that belongs into the URL.
     fn stream_url(&self, base: &str) -> String {
         match self {
             Asked::Finnhub { key } => finnhub::stream::url(base, key),
@@ -53,18 +53,18 @@ impl Asked {
     }
 }
 
-/// What the feed is to do.
+/// What the feed has to do.
 pub(crate) struct Plan {
     pub(crate) asked: Asked,
     pub(crate) source: &'static str,
     pub(crate) listings: Vec<Listing>,
     /// Most symbols in one request.
     pub(crate) batch_max: usize,
-    /// How often each symbol is asked for; the limits hold.
+    /// How often each symbol is asked for, within the limits.
     pub(crate) every: Duration,
     pub(crate) limits: Vec<Limit>,
     pub(crate) base_url: String,
-    /// None: no stream.
+    /// `None`: no stream.
     pub(crate) stream_url: Option<String>,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) user_agent: Option<String>,
@@ -73,7 +73,7 @@ pub(crate) struct Plan {
 }
 
 impl Config {
-    /// Checks it all.
+    /// Checks the whole configuration.
     ///
     /// # Errors
     /// [`Error::Config`] that names the key and what to change.
@@ -110,7 +110,7 @@ impl Config {
             }
         };
 
-        // Alpaca's documented default; Finnhub does not say, and Yahoo says it for each symbol.
+        // USD is Alpaca's documented default. Finnhub does not say, and Yahoo says it for each symbol.
         let currency = self.currency.as_deref().or((provider == Provider::Alpaca).then_some("USD"));
         let listings = listings(self.symbols.into_iter().map(Symbol::from), currency, &facts)?;
 
@@ -147,7 +147,7 @@ impl Config {
         })
     }
 
-    /// Refuses what another provider would understand, so that no setting is without effect.
+    /// Refuses keys that only another provider uses, so that no setting is without effect.
     fn check_fit(&self, provider: Provider) -> Result<(), Error> {
         let is_yahoo = provider == Provider::Yahoo;
         let only = |is_wrong: bool, text: &str| if is_wrong { Err(Error::config(text)) } else { Ok(()) };
@@ -175,7 +175,7 @@ impl Config {
     }
 }
 
-/// Refuses what would send the key for everyone on the way to read. What else may be wrong shows when connecting.
+/// Refuses a URL by which the key would be sent unencrypted. Other mistakes show when connecting.
 fn check_stream_url(url: &str) -> Result<(), Error> {
     let is_here = ["ws://127.", "ws://localhost:", "ws://localhost/", "ws://[::1]"];
     if url.starts_with("wss://") || is_here.iter().any(|start| url.starts_with(start)) {
@@ -236,7 +236,7 @@ fn listings(
         .collect()
 }
 
-/// How often a round of `requests` may be, and what to say if that is not as often as was asked.
+/// How often a round of `requests` may be, and a text for the operator if that is less often than configured.
 fn every(
     asked: Period,
     facts: &Facts,

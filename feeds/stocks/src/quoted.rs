@@ -1,10 +1,10 @@
-//! What a source said at one time, on its way to a topic.
+//! A quote or trade as a source said it, with its time, on the way to a topic.
 
 use serde::Deserialize;
 use tickerd_feed_provider::time::{Epoch, epoch_ms};
 use tickerd_feed_provider::{Digits, Fault, Quote, Trade};
 
-/// Longest piece of a body that is shown to people, in characters.
+/// Longest part of a body that is shown, in characters.
 const SHOWN_MAX: usize = 80;
 
 /// A quote and the source's time of its price, in Unix milliseconds.
@@ -12,16 +12,16 @@ const SHOWN_MAX: usize = 80;
 pub(crate) struct Quoted {
     pub(crate) quote: Quote,
     pub(crate) time_ms: Option<u64>,
-    /// The time that puts answers in order: that of the last trade, also where another price stands in its place.
+    /// The time by which answers are put in order: that of the last trade, even if another price replaces its price.
     pub(crate) order_ms: Option<u64>,
-    /// The id of the trade that the price is of, where the source tells it.
+    /// The id of the trade that made the price, if the source tells it.
     pub(crate) trade_id: Option<String>,
-    /// The price if that trade is cancelled.
+    /// The price that is valid if that trade is cancelled.
     pub(crate) otherwise: Option<Digits>,
 }
 
 impl Quoted {
-    /// A quote whose price is of no trade that could be cancelled.
+    /// A quote whose price is not of a trade that could be cancelled.
     pub(crate) fn new(quote: Quote, time_ms: Option<u64>) -> Quoted {
         Quoted { quote, time_ms, order_ms: time_ms, trade_id: None, otherwise: None }
     }
@@ -32,11 +32,11 @@ impl Quoted {
 pub(crate) struct Traded {
     pub(crate) trade: Trade,
     pub(crate) time_ms: Option<u64>,
-    /// Whether its price is the last one from then on, by its conditions.
+    /// Whether its price becomes the last price, by its conditions.
     pub(crate) sets_price: bool,
 }
 
-/// Reads a body as what it should be.
+/// Reads a body as JSON of shape `T`.
 ///
 /// # Errors
 /// [`Fault::Nonsense`] that shows where it differs and how it begins.
@@ -47,12 +47,13 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a str, wanted: &str) -> Resul
     })
 }
 
-/// A time in Unix seconds, in milliseconds. Sources write a number or a string that holds one; 0 stands for none.
+/// A time in Unix seconds, converted to milliseconds. Sources write a number or a string that holds one; 0 means
+/// none.
 pub(crate) fn seconds(said: Option<&Digits>) -> Option<u64> {
     milliseconds(said?.shifted(3).ok().as_ref())
 }
 
-/// A time in Unix milliseconds, written in the same way.
+/// A time in Unix milliseconds, written as a number or a string; 0 means none.
 pub(crate) fn milliseconds(said: Option<&Digits>) -> Option<u64> {
     epoch_ms(said?.as_str().split('.').next()?.parse().ok()?, Epoch::Millis)
 }

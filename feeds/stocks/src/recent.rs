@@ -1,9 +1,9 @@
-//! What came lately, so that it is not told twice.
+//! Remembers what came lately, so that it is not emitted twice.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// The newest things by their hash; two of them alike in 64 bits do not happen in a feed's life.
+/// The newest things, by their hashes. Two different things with the same 64-bit hash do not occur in a feed's life.
 #[derive(Debug)]
 pub(crate) struct Recent {
     hasher: RandomState,
@@ -13,12 +13,12 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// Remembers the newest `max`.
+    /// Remembers the newest `max` things.
     pub(crate) fn new(max: usize) -> Recent {
         Recent { hasher: RandomState::new(), order: VecDeque::new(), known: HashSet::new(), max }
     }
 
-    /// Whether it did not come lately; from now on it did.
+    /// Whether the thing did not come lately. It is remembered from now on.
     pub(crate) fn is_new(&mut self, thing: impl Hash) -> bool {
         let hash = self.hasher.hash_one(thing);
         if !self.known.insert(hash) {

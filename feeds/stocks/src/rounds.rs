@@ -1,4 +1,4 @@
-//! Asking for quotes, symbol after symbol, so that each has its turn and none stops the others.
+//! Asks for quotes, symbol after symbol, so that each has its turn and none stops the others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -15,48 +15,48 @@ use crate::quoted::Quoted;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest wait between tries.
 const RETRY_MAX: Duration = Duration::from_secs(60);
-/// So many questions in a row that fail are not one symbol's trouble but the source's.
+/// If this many requests in a row fail, the problem is the source and not one symbol.
 const FAILURES_MAX: usize = 3;
 /// How often a symbol is asked for while nobody trades.
 const CLOSED_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How often the market's hours are asked for.
 const HOURS_EVERY_MS: u64 = 60_000;
-/// The same after that failed.
+/// How long to wait after a failed request for the hours, in milliseconds.
 const HOURS_RETRY_MS: u64 = 10 * 60_000;
 
 /// What an answer says of each symbol that was asked for, in the order of the question: a quote, or what is wrong with it.
 pub(crate) type Quotes = Vec<Result<Quoted, Fault>>;
 
-/// How one source is asked for quotes.
+/// Asks one source for quotes.
 pub(crate) trait Source {
-    /// The question for these symbols.
+    /// The request for these symbols.
     fn request(&self, listings: &[&Listing]) -> Request;
 
-    /// What the answer says of each of these symbols, in their order.
+    /// What the answer says of each symbol, in the order of `listings`.
     ///
     /// # Errors
-    /// The answer as a whole is of no use.
+    /// The fault if the whole answer is of no use.
     fn read(&self, body: &Body, listings: &[&Listing], now_ms: u64) -> Result<Quotes, Fault>;
 
-    /// Whether what is wrong with one symbol's answer will not change, so that it is not asked for again.
+    /// Whether the problem with one symbol's answer will not change, so that the symbol is not asked for again.
     fn is_final(&self, fault: &Fault) -> bool {
         matches!(fault, Fault::Unknown { .. })
     }
 
-    /// The question for the market's hours, if the source has one.
+    /// The request for the market's hours, if the source has one.
     fn hours(&self) -> Option<Request> {
         None
     }
 
-    /// What the answer says of the hours.
+    /// The session that an answer about the hours gives.
     ///
     /// # Errors
-    /// It says nothing of them.
+    /// The fault if the answer does not say.
     fn session(&self, _: &Body) -> Result<Option<Session>, Fault> {
         Ok(None)
     }
 
-    /// A refusal of all, with what to change where the source's own words do not say.
+    /// A refusal of the whole feed. Adds what to change if the source's own words do not say it.
     fn refusal(&self, fault: Fault) -> Fault {
         fault
     }
@@ -67,28 +67,28 @@ pub(crate) struct Rounds<'a, S> {
     desk: &'a Desk,
     client: &'a Client,
     source: S,
-    /// Who is asked for with whom, in the order of their turns.
+    /// The symbols of each request, in the order of their turns.
     turns: VecDeque<Vec<usize>>,
     every: Duration,
     /// Whether an answer holds several symbols, so that asking for a missing one again costs nothing.
     is_shared: bool,
-    /// Turns until everyone was asked for once; until then only the limits count.
+    /// How many turns are left until each symbol was asked for once. Until then only the limits set the pace.
     first_round: usize,
     retry: Retry,
     failures: usize,
-    /// Whether an answer was of use already; before that there is nothing good to tell.
+    /// Whether an answer was of use already. Before that, health is not told as good.
     has_answered: bool,
     /// What is wrong with the source as a whole.
     trouble: Option<Fault>,
     /// What is wrong with single symbols, by place.
     troubles: BTreeMap<usize, String>,
     tally: Tally,
-    /// When to ask for the hours; none: never.
+    /// When to ask for the hours, in Unix milliseconds. `None`: never.
     hours_at_ms: Option<u64>,
 }
 
 impl<'a, S: Source> Rounds<'a, S> {
-    /// Rounds of `every`, `batch_max` symbols at once.
+    /// Asks for each symbol every `every`, with up to `batch_max` symbols in a request.
     pub(crate) fn new(
         desk: &'a Desk,
         client: &'a Client,
@@ -116,7 +116,7 @@ impl<'a, S: Source> Rounds<'a, S> {
         }
     }
 
-    /// Asks until the end, which is what it returns: [`Fault::Stopping`], or the refusal that stops it all.
+    /// Asks until the end. Returns what ended it: [`Fault::Stopping`], or the refusal of the whole feed.
     pub(crate) fn run(&mut self, host: &Host) -> Fault {
         loop {
             if let Err(fault) = self.turn(host) {
@@ -149,7 +149,7 @@ impl<'a, S: Source> Rounds<'a, S> {
         self.desk.wait(host, wait)
     }
 
-    /// The time between two questions.
+    /// The time to the next request.
     fn pace(&mut self) -> Duration {
         if self.first_round > 1 {
             self.first_round -= 1;
@@ -196,7 +196,8 @@ impl<'a, S: Source> Rounds<'a, S> {
         step(&self.source, &listings)
     }
 
-    /// One symbol of an answer is of no use. Gives the fault back if it is not the symbol's.
+    /// Notes that one symbol of an answer is of no use. Returns the fault as the error if it concerns the whole
+    /// source.
     fn symbol_failed(&mut self, place: usize, fault: Fault, host: &Host) -> Result<(), Fault> {
         if self.source.is_final(&fault) && !self.is_shared {
             self.bar(place, &fault, host);
@@ -214,7 +215,7 @@ impl<'a, S: Source> Rounds<'a, S> {
         Ok(())
     }
 
-    /// A question failed; answers how long to wait before the next.
+    /// Notes a failed request. Returns how long to wait before the next.
     fn failed(&mut self, places: Vec<usize>, fault: Fault, host: &Host) -> Result<Duration, Fault> {
         match fault {
             Fault::Stopping => return Err(fault),
@@ -226,7 +227,7 @@ impl<'a, S: Source> Rounds<'a, S> {
             _ if self.source.is_final(&fault) => {
                 match *places.as_slice() {
                     [place] => self.bar(place, &fault, host),
-                    // One of them spoils it for the others: halves find out who.
+                    // One symbol spoils the request for the others. It is found by asking for each half.
                     _ => {
                         let (one, other) = places.split_at(places.len() / 2);
                         self.turns.push_front(other.to_vec());
@@ -279,7 +280,7 @@ impl<'a, S: Source> Rounds<'a, S> {
         }
     }
 
-    /// Notes that a symbol's price is old; answers whether it is.
+    /// Notes that a symbol's price is old. Returns whether it is.
     fn note_age(&mut self, place: usize, host: &Host) -> bool {
         let stale = self.desk.market().stale(place, host.now_ms());
         if let Some(stale) = &stale {
@@ -327,7 +328,7 @@ impl<'a, S: Source> Rounds<'a, S> {
         self.desk.tell(host, Part::Polls, health, &reason);
     }
 
-    /// Asks for the market's hours if it is time. They are worth knowing, not worth failing for.
+    /// Asks for the market's hours if it is time. A failure to get them does not stop the feed.
     fn ask_hours(&mut self, host: &Host) -> Result<(), Fault> {
         let (Some(at_ms), now_ms) = (self.hours_at_ms, host.now_ms()) else { return Ok(()) };
         let Some(request) = self.source.hours().filter(|_| now_ms >= at_ms) else { return Ok(()) };
@@ -341,7 +342,7 @@ impl<'a, S: Source> Rounds<'a, S> {
                 self.hours_at_ms = Some(now_ms + HOURS_EVERY_MS);
                 self.desk.market().us_session(session, host)
             }
-            // The key itself is refused, and so would be the question for a quote.
+            // The key itself is refused, and a request for a quote would be too.
             Err(fault @ (Fault::Stopping | Fault::Refused { status: 401 | 451, .. })) => Err(fault),
             Err(Fault::Held { wait }) => {
                 self.hours_at_ms = Some(now_ms + u64::try_from(wait.as_millis()).unwrap_or(HOURS_EVERY_MS));

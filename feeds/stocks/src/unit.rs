@@ -1,21 +1,21 @@
-//! What prices are in, the way from pence to pounds, and what is a price.
+//! The unit of prices, the conversion from pence to pounds, and what counts as a price.
 
 use tickerd_feed_provider::{Digits, Fault};
 
 use crate::minor;
 
-/// What a source's prices are in.
+/// The unit of a source's prices.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unit {
-    /// The major unit; none where nobody says it.
+    /// The major unit. `None` if it is not known.
     pub(crate) currency: Option<String>,
-    /// What the source writes, where that is a minor unit.
+    /// What the source writes, if that is a minor unit.
     pub(crate) source_currency: Option<String>,
     places: i32,
 }
 
 impl Unit {
-    /// The unit behind a code; case counts, for `GBp` are pence and `GBP` pounds.
+    /// The unit of a code. Case matters: `GBp` is pence and `GBP` is pounds.
     pub(crate) fn of(code: Option<&str>) -> Unit {
         let Some(code) = code.map(str::trim).filter(|code| !code.is_empty()) else { return Unit::default() };
         match minor::major(code) {
@@ -26,21 +26,22 @@ impl Unit {
         }
     }
 
-    /// An amount in the major unit; none if it would be too long.
+    /// An amount in the major unit. `None` if it would be too long.
     pub(crate) fn amount(&self, said: Option<Digits>) -> Option<Digits> {
         let said = said?;
         if self.places == 0 { Some(said) } else { said.shifted(self.places).ok() }
     }
 
-    /// A price in the major unit; none if it is 0, as sources write what they do not know. It may be below zero.
+    /// A price in the major unit. `None` if it is 0, which sources write for a price they do not know. It may be
+    /// below zero.
     pub(crate) fn price(&self, said: Option<Digits>) -> Option<Digits> {
         self.amount(said).filter(|price| !price.is_zero())
     }
 
-    /// The price of a trade, without which there is none.
+    /// The price of a trade.
     ///
     /// # Errors
-    /// [`Fault::Nonsense`]: it is missing, or 0.
+    /// [`Fault::Nonsense`] if it is missing or 0.
     pub(crate) fn traded(&self, said: Option<Digits>, source_symbol: &str) -> Result<Digits, Fault> {
         Day::default().last(self, said, source_symbol)
     }
@@ -54,7 +55,8 @@ pub(crate) struct Day {
 }
 
 impl Day {
-    /// The range as a source says it, who writes 0 for what it does not know. A range upside down is none.
+    /// The range as a source says it. The source writes 0 for what it does not know. A range whose low is above its
+    /// high counts as none.
     pub(crate) fn new(low: Option<&Digits>, high: Option<&Digits>) -> Day {
         let is_below = low.is_some_and(|low| low.value() < 0.0);
         let known = |said: Option<&Digits>| said.filter(|said| is_below || !said.is_zero()).cloned();
@@ -64,22 +66,22 @@ impl Day {
         }
     }
 
-    /// A price of that day in the major unit; none if it is 0, unless prices are below zero that day.
+    /// A price of that day in the major unit. `None` if it is 0, unless prices are below zero that day.
     pub(crate) fn price(&self, unit: &Unit, said: Option<Digits>) -> Option<Digits> {
         unit.amount(said).filter(|price| !price.is_zero() || self.is_below_zero())
     }
 
-    /// Whether a price, in the source's unit, is one and lies within the day's range.
+    /// Whether a price, in the source's unit, is a real one and lies within the day's range.
     pub(crate) fn holds(&self, price: &Digits) -> bool {
         (!price.is_zero() || self.is_below_zero())
             && self.low.as_ref().is_none_or(|low| low.value() <= price.value())
             && self.high.as_ref().is_none_or(|high| price.value() <= high.value())
     }
 
-    /// The last price in the major unit, without which there is no quote.
+    /// The last price in the major unit.
     ///
     /// # Errors
-    /// [`Fault::Nonsense`]: it is missing, is 0 on a day whose prices are above, or lies outside the day's range.
+    /// [`Fault::Nonsense`] if it is missing, is 0 on a day whose prices are above 0, or lies outside the day's range.
     pub(crate) fn last(
         &self,
         unit: &Unit,

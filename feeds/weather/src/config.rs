@@ -11,12 +11,13 @@ use tickerd_sdk::Error;
 
 use crate::provider::{Provider, Terms};
 
-/// Who is asked where nothing is configured: the places that the simulated feed has too.
+/// The places that are asked for if none is configured: those that the simulated feed has too.
 const DEFAULT_PLACES: [(&str, f64, f64); 3] =
     [("oslo", 59.91, 10.75), ("lisbon", 38.72, -9.14), ("nairobi", -1.29, 36.82)];
 /// Seconds in a day.
 const DAY_S: f64 = 86_400.0;
-/// What `oldest` may be: no source is quicker than the one, and after the other the weather is another.
+/// The range of `oldest`. No source reports faster than the first value, and after the second the weather has
+/// changed.
 const OLDEST: (Period, Period) = (Period::secs(15 * 60), Period::secs(48 * 3600));
 
 /// The weather feed's configuration.
@@ -58,7 +59,7 @@ pub struct Place {
 }
 
 impl Config {
-    /// The places to ask for: the configured ones, or three cities where there are none at all.
+    /// The places to ask for: the configured ones, or three cities if neither places nor stations are configured.
     pub(crate) fn places(&self) -> Vec<Place> {
         if self.provider == Provider::OpenMeteo && self.places.is_empty() {
             return DEFAULT_PLACES
@@ -83,7 +84,7 @@ impl Config {
         self.oldest.map_or(self.provider.terms().oldest, Period::duration)
     }
 
-    /// Refuses what makes no sense, and what the provider's terms forbid, with what to change.
+    /// Checks what a schema cannot check, and what the provider's terms forbid. The error says what to change.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let (provider, terms) = (self.provider, self.provider.terms());
         self.check_places(&terms)?;
@@ -118,7 +119,7 @@ impl Config {
         if self.oldest.is_some_and(|oldest| !(least..=most).contains(&oldest)) {
             return Err(Error::config(format!("oldest: out of range; use \"{least}\" to \"{most}\"")));
         }
-        // An own instance of the provider's software counts nothing.
+        // At another address (an own instance of the provider's software) no calls are counted.
         if let (Some(a_day), None) = (terms.calls_a_day, &self.base_url) {
             let places = self.places().len() as f64;
             let least_s = (places * DAY_S / a_day).ceil();

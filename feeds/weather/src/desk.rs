@@ -1,4 +1,4 @@
-//! What is kept from round to round: what was told, and who lacks what.
+//! What is kept from round to round: what was told, and which places have no current weather.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use tickerd_sdk::{Health, Host, Level};
 
 use crate::reading::{Oddities, Reading};
 
-/// Places named in a reason; the rest are counted.
+/// Most places named in a reason. The others are counted.
 const NAMED_MAX: usize = 5;
 
 /// What is kept from round to round.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    /// How often everybody is asked.
+    /// How often every place is asked for.
     pub every: Duration,
     /// The greatest age at which an observation is current.
     pub oldest: Duration,
@@ -26,23 +26,24 @@ pub(crate) struct Desk {
     pub orders: HashMap<String, Order>,
     /// What was left out of readings.
     pub oddities: Oddities,
-    /// Who had no current weather in the last round that ended.
+    /// The places without current weather at the end of the last round.
     pub lacks: BTreeMap<String, Lack>,
-    /// Who is asked first in the next round.
+    /// Which place is asked for first in the next round.
     pub turn: usize,
 }
 
 /// What a place lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lack {
-    /// It was not told, for this reason.
+    /// Its weather was not told, for this reason.
     Weather(String),
-    /// What was told of it is not known to be current, for this reason.
+    /// What was told is not known to be current, for this reason.
     News(String),
 }
 
 impl Desk {
-    /// For a feed that asks each `every`, with or without a key, and takes an observation of up to `oldest` as current.
+    /// A desk for a feed that asks each `every`, with or without a key, and takes observations of up to `oldest` as
+    /// current.
     pub fn new(every: Duration, oldest: Duration, keyed: bool) -> Desk {
         Desk {
             every,
@@ -56,11 +57,11 @@ impl Desk {
         }
     }
 
-    /// Logs who went missing since `before`, and who is back.
+    /// Logs which places went missing since `before`, and which are back.
     pub fn tell_changes(&self, host: &Host, before: &BTreeMap<String, Lack>) {
         for (place, lack) in &self.lacks {
             match (before.get(place), lack) {
-                // The age of what is old changes by itself.
+                // Only the age in the reason has changed, which happens by itself.
                 (Some(Lack::News(_)), Lack::News(_)) => {}
                 (Some(before), lack) if before == lack => {}
                 (_, Lack::Weather(why)) => {
@@ -76,7 +77,7 @@ impl Desk {
         }
     }
 
-    /// Says how the values are, of which `told` were told.
+    /// Tells the health of the feed. `told` is how many places were told.
     pub fn tell_health(&self, host: &Host, told: usize) {
         let of = |wanted: fn(&Lack) -> bool| -> Vec<_> {
             self.lacks.iter().filter(|(_, lack)| wanted(lack)).collect()

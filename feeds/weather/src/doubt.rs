@@ -12,16 +12,16 @@ const HOUR_S: u64 = 3600;
 /// Why an observation is not known to be current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// It is as old as this, which is more than its kind allows.
+    /// It is this old, which is more than its kind allows.
     Old(Duration),
-    /// It is dated so far ahead of this machine's clock. The time is wrong; the values may be right.
+    /// It is dated this far ahead of this machine's clock. The time is wrong, but the values may be right.
     Ahead(Duration),
     /// It does not say when it was made.
     Undated,
 }
 
 impl Doubt {
-    /// What is to be doubted of an observation made at `at_ms`, when `oldest` is the greatest age allowed.
+    /// The doubt about an observation made at `at_ms`, if `oldest` is the greatest age allowed.
     pub fn of(at_ms: Option<u64>, now_ms: u64, oldest: Duration) -> Option<Doubt> {
         let Some(at_ms) = at_ms else { return Some(Doubt::Undated) };
         let age = Duration::from_millis(now_ms.saturating_sub(at_ms));
@@ -36,7 +36,7 @@ impl Doubt {
     }
 }
 
-/// Continues “its observation …”.
+/// Displayed as the rest of a sentence that begins with “its observation …”.
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -47,7 +47,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A time in one unit, rounded down. An age that is told again changes once an hour and not at each poll.
+/// A length of time in one unit, rounded down. So the text of an age changes once an hour and not at each poll.
 struct Coarse(Duration);
 
 impl fmt::Display for Coarse {

@@ -1,7 +1,8 @@
 //! Weather observations from Open-Meteo, METAR, NWS or OpenWeatherMap.
 //!
-//! Each provider's answers become one shape, [`Observation`]: metric units, the source's digits where nothing was
-//! converted, and nothing that was not said. A place that fails is named and the others go on; what is old is told to be old.
+//! Each provider's answers become one shape, [`Observation`]: metric units, the source's digits if nothing was
+//! converted, and nothing that the source did not say. A place that fails is named and the others go on. An old
+//! observation is marked as old.
 #![deny(missing_docs)]
 
 mod config;
@@ -58,7 +59,7 @@ impl Feed for Weather {
         let (provider, places, stations) = (config.provider, config.places(), config.stations());
         let base_url = config.base_url.clone().unwrap_or_else(|| provider.base_url().to_owned());
         let mut settings = Settings::new(provider.name(), base_url);
-        // Another address is somebody else's, whose limits nobody knows.
+        // Another address belongs to another operator, whose limits are not known.
         if config.base_url.is_none() {
             settings.limits = limits(provider, places.len());
         }
@@ -108,16 +109,16 @@ impl poll::Ask for Weather {
     }
 }
 
-/// What the providers' terms allow.
+/// The limits that the providers' terms set.
 fn limits(provider: Provider, places: usize) -> Vec<Limit> {
     let round = u32::try_from(places).unwrap_or(u32::MAX);
     match provider {
-        // Each place counts; all of a round may come at once.
+        // Each place counts as a call. All calls of a round may come at once.
         Provider::OpenMeteo => [Limit::per_minute(600), Limit::per_hour(5_000), Limit::per_day(10_000)]
             .map(|limit| limit.burst(round))
             .into(),
         Provider::Metar => vec![Limit::per_minute(1)],
-        // It names no number; this is a client that nobody notices.
+        // NWS names no number. These limits are those of a client that attracts no attention.
         Provider::Nws => vec![Limit::per_minute(60).burst(10)],
         Provider::OpenWeatherMap => vec![Limit::per_minute(60).burst(10)],
     }

@@ -16,7 +16,7 @@ use crate::words;
 /// Seconds in the hour that `precip` is of.
 const HOUR_S: u32 = 3600;
 
-/// The airports' reports, asked for all at once.
+/// Asks for the reports of all airports at once.
 pub(crate) struct Metar {
     stations: Vec<String>,
 }
@@ -35,7 +35,7 @@ impl Metar {
         round.hold(reply.fresh_for());
         let reports: Vec<Box<RawValue>> = match reply {
             Reply::Unchanged { .. } => return round.again(self.stations.iter().map(String::as_str)),
-            // How it says that there is no report at all.
+            // This is the answer if there is no report at all.
             Reply::Empty { .. } => Vec::new(),
             Reply::Body(body) => body.json()?,
         };
@@ -84,7 +84,7 @@ struct Layer {
     cover: Said,
 }
 
-/// Reads an answer for `stations`: a report or more for each that has one, in no order.
+/// Reads an answer for `stations`. It has one or more reports for each station that has any, in no order.
 fn read(reports: &[Box<RawValue>], stations: &[String], now_ms: u64, oddities: &mut Oddities) -> Answer {
     let mut of_station: HashMap<String, Vec<Report>> = HashMap::new();
     for report in reports.iter().filter_map(|raw| serde_json::from_str::<Report>(raw.get()).ok()) {
@@ -99,8 +99,8 @@ fn read(reports: &[Box<RawValue>], stations: &[String], now_ms: u64, oddities: &
     answer
 }
 
-/// The newest report that is an observation. A special report may stand beside the one it follows, a corrected one beside
-/// the one it corrects, and one that is dated ahead counts as the oldest.
+/// The newest report that is an observation. A special report may come beside the report it follows, and a corrected
+/// one beside the one it corrects. A report that is dated ahead counts as the oldest.
 fn newest(
     reports: &[Report],
     station: &str,
@@ -131,7 +131,8 @@ fn read_report(report: &Report, station: &str, oddities: &mut Oddities) -> Resul
     } else {
         reader.measure("wdir", &report.wdir, Quantity::Direction, Ok(Unit::Degree))
     };
-    // The setting stands in every report, the pressure at sea level in some: taking either in turns would jump.
+    // Every report has the altimeter setting, but only some have the pressure at sea level. Using either in turns
+    // would make the value jump.
     let pressure_hpa = match reader.measure("altim", &report.altim, Quantity::Pressure, Ok(Unit::Hectopascal))
     {
         Some(setting) => Some(setting),
@@ -169,7 +170,7 @@ fn read_report(report: &Report, station: &str, oddities: &mut Oddities) -> Resul
     Reading::new(station, at_ms, observation)
 }
 
-/// Visibility in miles, a number or `10+`, `1/2`, `1 1/2`; and whether it is at least that.
+/// Visibility in miles: a number, or `10+`, `1/2`, `1 1/2`. Also returns whether it is at least that.
 fn visibility(said: &Said) -> (Said, bool) {
     let Said::Text(text) = said else { return (said.clone(), false) };
     if let Some(number) = text.trim().strip_suffix('+') {

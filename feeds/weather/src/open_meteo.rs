@@ -16,17 +16,17 @@ use crate::said::{Said, lenient};
 use crate::together::Together;
 use crate::words;
 
-/// What its licence (CC BY 4.0) asks to show beside the values.
+/// The text that its licence (CC BY 4.0) asks to show beside the values.
 pub(crate) const ATTRIBUTION: &str = "Weather data by Open-Meteo.com (CC BY 4.0)";
-/// What is asked for of each place.
+/// The values that are asked for of each place.
 const CURRENT: &str = "temperature_2m,apparent_temperature,dew_point_2m,relative_humidity_2m,wind_speed_10m,\
     wind_gusts_10m,wind_direction_10m,pressure_msl,visibility,cloud_cover,precipitation,weather_code";
-/// Places in one request, so that its URL stays below the 8 KiB that servers take.
+/// Most places in one request, so that its URL stays below the 8 KiB that servers take.
 const PLACES_PER_REQUEST: usize = 100;
 /// Seconds in a day.
 const DAY_S: u64 = 86_400;
 
-/// Open-Meteo, asked for all places at once.
+/// Asks Open-Meteo for all places at once.
 pub(crate) struct OpenMeteo {
     places: Together,
 }
@@ -64,7 +64,7 @@ fn ask_for(round: &mut Round<'_>, places: &[Place]) -> Result<(), Fault> {
     }
 }
 
-/// The same fault with how long to wait, if it is about a limit. That was status 400 before it was 429.
+/// The fault, with how long to wait if it is about a limit. Open-Meteo used status 400 for that before it used 429.
 fn limited(fault: Fault, now_ms: u64) -> Fault {
     match fault {
         Fault::Limited { wait: None, message } => Fault::Limited { wait: window(&message, now_ms), message },
@@ -103,7 +103,7 @@ fn query(places: &[Place]) -> [(&'static str, String); 5] {
     ]
 }
 
-/// An answer: one object for one place, an array in their order for several.
+/// An answer: one object for a single place, or an array in the order of several places.
 #[derive(Debug)]
 struct Locations(Vec<Box<RawValue>>);
 
@@ -121,7 +121,8 @@ impl<'de> Deserialize<'de> for Locations {
 /// Reads the answer for `places`.
 ///
 /// # Errors
-/// How it is none for them, after “answered GET …”. A place of which nothing can be read is among the missing instead.
+/// What is wrong with the answer, as the rest of a sentence that begins with “answered GET …”. A place that cannot be
+/// read does not fail the others; it is among the missing.
 fn read(locations: &Locations, places: &[Place], oddities: &mut Oddities) -> Result<Answer, String> {
     let Locations(locations) = locations;
     if locations.len() != places.len() {
@@ -171,14 +172,15 @@ fn read_location(location: &Location, place: &Place, oddities: &mut Oddities) ->
     };
     settle_wind(&mut observation);
     if observation.precipitation_mm.is_some() {
-        // A sum over the interval that the other values stand for.
+        // The precipitation is a sum over the interval of the other values.
         observation.precipitation_s = field("interval").whole().and_then(|s| u32::try_from(s).ok());
     }
     let at_ms = field("time").whole().and_then(|s| epoch_ms(s, Epoch::Seconds));
     Reading::new(&place.name, at_ms, observation)
 }
 
-/// How long to wait after being told so: the reason for a met limit names its window. None for other reasons.
+/// How long to wait for a reason that Open-Meteo gives: if a limit is met, the reason names its window. `None` for
+/// other reasons.
 fn window(reason: &str, now_ms: u64) -> Option<Duration> {
     let reason = reason.to_ascii_lowercase();
     if !reason.contains("limit exceeded") {
@@ -237,7 +239,8 @@ mod tests {
         );
     }
 
-    /// Several: an array in order; the second in other units, the third without most values, the fourth an error.
+    /// Several places: an array in order. The second has other units, the third lacks most values, the fourth is an
+    /// error.
     #[test]
     fn several_places_come_as_an_array_in_order() {
         let (answer, odd) = read_all(SEVERAL, &["oslo", "lisbon", "nairobi", "nowhere"]);

@@ -10,14 +10,14 @@ use crate::reading::{Oddities, Reader, Reading, settle_wind, shown};
 use crate::round::{Round, Source};
 use crate::said::{Said, lenient};
 
-/// What its licence (ODbL, CC BY-SA 4.0) asks to show beside the values.
+/// The text that its licence (ODbL, CC BY-SA 4.0) asks to show beside the values.
 pub(crate) const ATTRIBUTION: &str = "Weather data provided by OpenWeather";
-/// The most that it tells of visibility, in metres.
+/// The greatest visibility that it tells, in metres.
 const VISIBILITY_MAX_M: f64 = 10_000.0;
 /// Seconds in the hour that `1h` is of.
 const HOUR_S: u32 = 3600;
 
-/// OpenWeatherMap, asked for one place after the other.
+/// Asks OpenWeatherMap for one place after the other.
 pub(crate) struct OpenWeatherMap {
     places: Vec<Place>,
     key: Secret,
@@ -85,7 +85,7 @@ struct Weather {
     message: Said,
 }
 
-/// Temperatures in °C, pressure in hPa, at sea level where `sea_level` is absent.
+/// Temperatures in °C, pressures in hPa. If `sea_level` is absent, `pressure` is the one at sea level.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Main {
@@ -136,11 +136,11 @@ fn query(place: &Place) -> [(&'static str, String); 4] {
     ]
 }
 
-/// What an error under status 200 means: its `cod` is the status, a number or a string of one.
+/// The fault for an error under status 200. Its `cod` is the status, as a number or a string.
 fn fault(weather: &Weather, key: &Secret) -> Option<Fault> {
     let status = weather.cod.whole().filter(|status| *status != 200)?;
     let status = u16::try_from(status).unwrap_or(0);
-    // It may repeat the key.
+    // The message may repeat the key.
     let said = redact(weather.message.text().unwrap_or("nothing"), &[key]);
     let message = format!("openweathermap answered {status} under status 200: {}", shown(&said));
     Some(match status {
@@ -158,7 +158,7 @@ fn fault(weather: &Weather, key: &Secret) -> Option<Fault> {
 /// Reads the answer for `place`.
 ///
 /// # Errors
-/// Why it is no observation.
+/// Why the answer is not an observation.
 fn read(weather: &Weather, place: &Place, oddities: &mut Oddities) -> Result<Reading, String> {
     let metric = [
         ("main.temp", &weather.main.temp, Quantity::Temperature, Unit::Celsius),

@@ -1,35 +1,35 @@
-//! When a round of asking should end before everybody was asked.
+//! Decides when a round should end before every place was asked for.
 
 use std::time::Duration;
 
 use tickerd_feed_provider::Fault;
 
-/// Failures in a row after which a provider that told nothing in this round is taken to be gone. Places that fail are
-/// often neighbours, so it is more than a few.
+/// Failures in a row after which the provider counts as gone, if it told nothing in this round. Places that fail are
+/// often neighbours in the list, so it is more than a few.
 const GONE_FAILURES: u32 = 10;
-/// The same in time: each failure may be a whole timeout.
+/// The time in failed requests after which the provider counts as gone. Each failure may take a whole timeout.
 const GONE_AFTER: Duration = Duration::from_secs(20);
-/// "You ask too much" in a row, without a time to wait, after which it is meant.
+/// Answers in a row that say "you ask too much" without a time to wait, after which the round ends.
 const LIMITED_MAX: u32 = 3;
-/// Refusals of a key in a row after which it is the key and not the place.
+/// Refusals in a row after which the key is the problem and not the place.
 const KEY_REFUSED_MAX: u32 = 2;
 
-/// How a round goes so far. Pure: times come in.
+/// The state of a round so far. Pure: times are passed in.
 #[derive(Debug)]
 pub(crate) struct Patience {
     /// Whether requests carry a key, which a provider refuses for all places at once.
     keyed: bool,
-    /// The longest that failed requests may take in all.
+    /// The longest time that failed requests may take together.
     most: Duration,
     lost: Duration,
     /// Whether any place was told.
     told: bool,
     row: Row,
-    /// The last fault that time may heal.
+    /// The last fault that may end by itself.
     passing: Option<Fault>,
     /// The last refusal.
     refusal: Option<Fault>,
-    /// Whether something else than a refusal came.
+    /// Whether a fault other than a refusal came.
     mixed: bool,
 }
 
@@ -43,7 +43,7 @@ struct Row {
 }
 
 impl Patience {
-    /// For a provider that is asked each `every`.
+    /// Patience with a provider that is asked each `every`.
     pub fn new(keyed: bool, every: Duration) -> Patience {
         Patience {
             keyed,
@@ -57,16 +57,16 @@ impl Patience {
         }
     }
 
-    /// A place has weather.
+    /// Notes that a place has weather.
     pub fn success(&mut self) {
         self.told = true;
         self.row = Row::default();
     }
 
-    /// A request failed after `took`.
+    /// Notes that a request failed after `took`.
     ///
     /// # Errors
-    /// The fault that ends the round: it holds for every place, or it came too often to be one place's.
+    /// The fault that ends the round: it holds for every place, or it came too often to concern one place.
     pub fn failure(&mut self, fault: &Fault, took: Duration) -> Result<(), Fault> {
         self.lost += took;
         self.mixed |= !matches!(fault, Fault::Refused { .. });
@@ -74,7 +74,7 @@ impl Patience {
             Fault::Stopping | Fault::Held { .. } | Fault::Limited { wait: Some(_), .. } => {
                 return Err(fault.clone());
             }
-            // It does not know this place, so it is there.
+            // The provider does not know this place, so the provider itself is there.
             Fault::Unknown { .. } => return Ok(()),
             Fault::Refused { status, .. } => {
                 self.refusal = Some(fault.clone());
@@ -97,7 +97,8 @@ impl Patience {
         Ok(())
     }
 
-    /// What to tell when nothing came. A refusal ends the feed, so it is told as one only where all was refused.
+    /// The fault to tell if nothing came. A refusal ends the feed, so it is told as one only if all requests were
+    /// refused.
     pub fn trouble(&self) -> Option<Fault> {
         let refusal = || match self.refusal.clone()? {
             refusal if !self.mixed => Some(refusal),

@@ -1,4 +1,4 @@
-//! Who can be asked, and what each allows.
+//! The providers, and what each allows.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,9 +30,9 @@ pub(crate) struct Terms {
     pub oldest: Duration,
     pub places_max: usize,
     pub stations_max: usize,
-    /// Calls a day without paying, where each place of each round is one.
+    /// Calls a day that are free of charge. Each place of each round is a call.
     pub calls_a_day: Option<f64>,
-    /// Why it may not be asked more often.
+    /// Why the provider may not be asked more often.
     pub why: &'static str,
 }
 
@@ -63,7 +63,7 @@ impl Provider {
             Provider::OpenMeteo => Terms {
                 every: minutes(15),
                 every_min: minutes(15),
-                // Its values are those of the last quarter of an hour.
+                // Open-Meteo's values are those of the last quarter of an hour.
                 oldest: minutes(60),
                 places_max: 500,
                 stations_max: 0,
@@ -73,7 +73,7 @@ impl Provider {
             Provider::Metar => Terms {
                 every: minutes(5),
                 every_min: minutes(1),
-                // Airports report each hour or half hour, and it takes minutes to get here.
+                // Airports report each hour or half hour, and a report takes minutes to arrive.
                 oldest: minutes(120),
                 places_max: 0,
                 stations_max: 400,
@@ -83,7 +83,7 @@ impl Provider {
             Provider::Nws => Terms {
                 every: minutes(10),
                 every_min: minutes(1),
-                // Stations report each hour at least, and it takes up to 20 minutes to get here.
+                // Stations report at least each hour, and a report takes up to 20 minutes to arrive.
                 oldest: minutes(120),
                 places_max: 100,
                 stations_max: 100,

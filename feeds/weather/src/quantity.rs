@@ -1,4 +1,4 @@
-//! What is measured, in which unit it comes, and what the Earth allows.
+//! The quantities that are measured, the units they come in, and the values that are possible on Earth.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ const MILE_M: f64 = 1609.344;
 /// Metres per second in a knot: 1,852 m an hour.
 const KNOT_MS: f64 = 1852.0 / 3600.0;
 
-/// What is measured. Each has the unit that its name has in an observation.
+/// A measured quantity. Its own unit is the one that its name has in an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quantity {
     /// °C.
@@ -51,17 +51,17 @@ pub(crate) enum Unit {
     Inch,
 }
 
-/// Why a number is no value of its quantity.
+/// Why a number is not a value of its quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Odd {
     /// The unit measures something else.
     Unit,
-    /// There is no such weather.
+    /// No place on Earth has such a value.
     Value,
 }
 
 impl Unit {
-    /// The unit that Open-Meteo's `current_units` name so.
+    /// The unit with this name in Open-Meteo's `current_units`.
     pub(crate) fn open_meteo(name: &str) -> Option<Unit> {
         Some(match name {
             "°C" => Unit::Celsius,
@@ -83,7 +83,7 @@ impl Unit {
         })
     }
 
-    /// The unit that NWS names so: `wmoUnit:degC`, and `unit:degC` in older answers.
+    /// The unit with this code at NWS: `wmoUnit:degC`, or `unit:degC` in older answers.
     pub(crate) fn wmo(code: &str) -> Option<Unit> {
         let name = code.rsplit_once(':').map_or(code, |(_, name)| name);
         Some(match name {
@@ -133,7 +133,8 @@ impl fmt::Display for Unit {
 }
 
 impl Quantity {
-    /// The number in this quantity's own unit: its digits where that is the unit it came in, else to two decimals.
+    /// The number in this quantity's own unit. It keeps its digits if it came in that unit, and is rounded to two
+    /// decimals otherwise.
     ///
     /// # Errors
     /// The unit measures something else, or no place on Earth has such a value.
@@ -146,7 +147,7 @@ impl Quantity {
         if (least..=most).contains(&measure.value()) { Ok(measure) } else { Err(Odd::Value) }
     }
 
-    /// How a number in `unit` becomes one in this quantity's own.
+    /// The conversion from `unit` to this quantity's own unit.
     fn factor(self, unit: Unit) -> Result<Linear, Odd> {
         let by = |factor| Ok(Linear::By { factor, offset: 0.0 });
         match (self, unit) {
@@ -175,10 +176,10 @@ impl Quantity {
         }
     }
 
-    /// The least and the most that is believed: records of the Earth, with room.
+    /// The least and the greatest value that is believed: the records of the Earth and some room.
     fn range(self) -> (f64, f64) {
         match self {
-            // −89.2 °C in the shade and 57; wind and damp make it feel further out.
+            // Records in the shade: −89.2 °C and 57 °C. Felt temperatures lie further out.
             Quantity::Temperature => (-130.0, 100.0),
             Quantity::Share => (0.0, 100.0),
             // 113 m/s is the strongest gust measured; a tornado has about 140.
@@ -246,7 +247,7 @@ mod tests {
         ] {
             assert_eq!(measured(quantity, said, unit), Err(Odd::Value), "{said} {unit:?}");
         }
-        // Saturated air as a float makes it is no more than 100 %.
+        // The humidity of saturated air, computed as a float, must not exceed 100 %.
         assert_eq!(measured(Quantity::Share, "100.00000000000001", Unit::Percent).as_deref(), Ok("100"));
     }
 

@@ -1,4 +1,4 @@
-//! What an answer said of one place, and what it said that cannot be.
+//! What an answer said of one place, and which of its values cannot be right.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,11 +11,11 @@ use crate::doubt::Doubt;
 use crate::quantity::{Odd, Quantity, Unit};
 use crate::said::Said;
 
-/// Oddities remembered so as to be told once; beyond, they are counted alone.
+/// Oddities that are remembered, so that each is logged once. Further ones are only counted.
 const TOLD_MAX: usize = 256;
 /// Longest piece of an answer shown in a log line, in characters.
 const SHOWN_CHARS: usize = 40;
-/// Why an observation is none.
+/// The reason if an answer is not an observation.
 const NO_TEMPERATURE: &str = "it tells no temperature";
 
 /// One place's observation, ready to be emitted.
@@ -30,11 +30,11 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// A reading, if the observation is one: it must tell the temperature, the one thing that every kind tells and
-    /// everybody looks for. One that lacks it stands aside for the next station or source.
+    /// A reading, if the observation has a temperature: every kind of source tells it, and everybody looks for it. An
+    /// observation without it is skipped in favour of the next station or source.
     ///
     /// # Errors
-    /// Why it is none.
+    /// Why it is not an observation.
     pub fn new(topic: &str, at_ms: Option<u64>, observation: Observation) -> Result<Reading, String> {
         if observation.temperature_c.is_none() {
             return Err(NO_TEMPERATURE.to_owned());
@@ -42,21 +42,21 @@ impl Reading {
         Ok(Reading { topic: topic.to_owned(), at_ms, observation })
     }
 
-    /// The same for another place: two may be near one station.
+    /// The same reading for another place, since two places may be near one station.
     pub fn of(mut self, place: &str) -> Reading {
         place.clone_into(&mut self.topic);
         place.clone_into(&mut self.observation.place);
         self
     }
 
-    /// When it was observed, if that can be.
+    /// When it was observed, if that time is possible.
     pub fn believed_ms(&self, now_ms: u64) -> Option<u64> {
         self.at_ms
             .filter(|at_ms| !matches!(Doubt::of(Some(*at_ms), now_ms, Duration::MAX), Some(Doubt::Ahead(_))))
     }
 }
 
-/// What one answer said of the places it was asked for.
+/// What one answer said of the places that it was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     /// The places it told of.
@@ -66,7 +66,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Takes what came of `place`.
+    /// Adds the reading of `place`, or the reason why there is none.
     pub fn add(&mut self, place: &str, came: Result<Reading, String>) {
         match came {
             Ok(reading) => self.readings.push(reading),
@@ -90,7 +90,7 @@ impl fmt::Display for Missing {
     }
 }
 
-/// What was left out of observations: all counted, each told once.
+/// Values that were left out of observations: all are counted, and each is logged once.
 #[derive(Debug, Default)]
 pub(crate) struct Oddities {
     told: HashSet<String>,
@@ -99,7 +99,8 @@ pub(crate) struct Oddities {
 }
 
 impl Oddities {
-    /// Counts one, and keeps it to be told unless the same field of the same place was told before.
+    /// Counts a value that was left out. It is kept for the log unless the same field of the same place was logged
+    /// before.
     pub fn note(&mut self, place: &str, field: &str, why: impl fmt::Display) {
         self.total += 1;
         let which = format!("{place}: {field}");
@@ -135,8 +136,8 @@ impl<'a> Reader<'a> {
         Reader { place, oddities }
     }
 
-    /// The value of `field`, which came in `unit`, or in one unknown by the name given. None when nothing was said, and
-    /// when what was said cannot be, which is noted.
+    /// The value of `field`. `unit` is the unit it came in, or the name of an unknown unit. `None` if the source said
+    /// nothing, or if the value is not possible, which is noted.
     pub fn measure(
         &mut self,
         field: &str,
@@ -177,7 +178,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Makes the wind's direction mean one thing whatever the source: 0 is north, and calm or variable air has none.
+/// Makes the wind's direction mean the same for all sources: 0 is north, and calm or variable wind has no direction.
 pub(crate) fn settle_wind(observation: &mut Observation) {
     let is_calm = observation.wind_ms.as_ref().is_some_and(|wind| wind.value() == 0.0);
     if is_calm || observation.wind_variable {
@@ -187,7 +188,7 @@ pub(crate) fn settle_wind(observation: &mut Observation) {
     }
 }
 
-/// A piece of an answer, short and on one line.
+/// A part of an answer, short and on one line.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! One round of asking: what came is emitted, and who is missing is named.
+//! One round of requests: emits what came and names the places that are missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,16 +17,17 @@ pub(crate) trait Source: Send {
     /// Asks for all places once.
     ///
     /// # Errors
-    /// What ends the round for every place. One place's trouble goes to [`Round::missing`] and [`Round::stumble`].
+    /// The fault that ends the round for every place. A problem of one place goes to [`Round::missing`] and
+    /// [`Round::stumble`].
     fn ask(&mut self, round: &mut Round<'_>) -> Result<(), Fault>;
 }
 
 /// What a round brought.
 #[derive(Debug)]
 pub(crate) struct Came {
-    /// Places told.
+    /// How many places were told.
     pub places: usize,
-    /// How long it all holds, if the provider says so.
+    /// How long the answers hold, if the provider says so.
     pub holds: Option<Duration>,
 }
 
@@ -41,7 +42,7 @@ pub(crate) struct Round<'a> {
     patience: Patience,
     /// When the last request began.
     asked: Instant,
-    /// Whether somebody was left for the next round.
+    /// Whether places were left for the next round.
     cut_short: bool,
 }
 
@@ -61,11 +62,11 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Asks for each of `things` in turn. A round that ends early is gone on with by the next one, so that nobody is
+    /// Asks for each of `things` in turn. If a round ends early, the next one goes on from there, so that no place is
     /// passed over for ever.
     ///
     /// # Errors
-    /// What `ask` says ends the round.
+    /// The fault by which `ask` ends the round.
     pub fn each<T>(
         &mut self,
         things: &mut [T],
@@ -85,7 +86,7 @@ impl<'a> Round<'a> {
             }
             let Some(thing) = things.get_mut(at) else { break };
             let asked = ask(self, thing);
-            // Nothing was sent for one that was held back, so it is still its turn.
+            // Nothing was sent for a place that was held back, so it is still its turn.
             if !matches!(asked, Err(Fault::Held { .. })) {
                 self.desk.turn = (at + 1) % count;
             }
@@ -98,7 +99,7 @@ impl<'a> Round<'a> {
     /// Asks the provider.
     ///
     /// # Errors
-    /// As [`Client::get`].
+    /// The faults of [`Client::get`].
     pub fn get(&mut self, request: &Request) -> Result<Reply, Fault> {
         // A hundred stations are a hundred requests; each is a sign of life.
         self.host.heartbeat();
@@ -106,12 +107,13 @@ impl<'a> Round<'a> {
         self.client.get(request, self.host)
     }
 
-    /// Notes how long an answer holds by its head. Even so it is asked again before it must be old.
+    /// Notes how long an answer holds by its headers. The place is asked for again earlier if the observation would
+    /// be too old by then.
     pub fn hold(&mut self, fresh_for: Option<Duration>) {
         self.holds = self.holds.max(self.believed(fresh_for));
     }
 
-    /// How long an answer is taken to hold by its head.
+    /// How long an answer is used by its headers.
     pub fn believed(&self, fresh_for: Option<Duration>) -> Option<Duration> {
         fresh_for.map(|fresh_for| fresh_for.min(self.desk.oldest))
     }
@@ -125,8 +127,9 @@ impl<'a> Round<'a> {
         Doubt::of(reading.at_ms, self.host.now_ms(), self.desk.oldest)
     }
 
-    /// Whether what was told is better than a reading that is not known to be current: it is current, or it is the newer
-    /// one of two stations'. A station that goes on with older times is followed, as its clock may have been set.
+    /// Whether what was told is better than a reading that is not known to be current: it is current itself, or it is
+    /// newer and from another station. A station that goes on with older times is followed, since its clock may have
+    /// been set.
     fn is_better(&self, told: &Reading, reading: &Reading) -> bool {
         let now_ms = self.host.now_ms();
         let is_newer = told.observation.station != reading.observation.station
@@ -134,7 +137,7 @@ impl<'a> Round<'a> {
         !self.is_current(reading) && (self.is_current(told) || is_newer)
     }
 
-    /// Emits what an answer told, and notes whom it did not tell of.
+    /// Emits the readings of an answer, and notes the places that are missing in it.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
@@ -149,8 +152,8 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Emits one reading, or what was told before if that is better. One that is older than that is left out at first, as a
-    /// source's caches may answer in turns; when nothing newer follows it is told after all.
+    /// Emits one reading, or what was told before if that is better. A reading older than that is skipped at first,
+    /// since a source's caches may answer in turns. If nothing newer follows, it is told after all.
     ///
     /// # Errors
     /// [`Fault::Stopping`].
@@ -188,7 +191,7 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Notes that there is nothing of `place` in this round.
+    /// Notes that `place` has no weather in this round.
     pub fn missing(&mut self, place: &str, why: impl fmt::Display) {
         self.lacks.insert(place.to_owned(), Lack::Weather(why.to_string()));
     }
@@ -196,7 +199,7 @@ impl<'a> Round<'a> {
     /// Notes that a request failed, or brought nothing usable.
     ///
     /// # Errors
-    /// The fault that ends the round, when it is every place's.
+    /// The fault, if it concerns every place and ends the round.
     pub fn stumble(&mut self, fault: &Fault) -> Result<(), Fault> {
         self.patience.failure(fault, self.asked.elapsed())
     }
@@ -207,7 +210,7 @@ impl<'a> Round<'a> {
         observation.stale = doubt.is_some();
         let sample = Sample::new(&reading.topic, "weather", &observation);
         let emitted = match (reading.at_ms, doubt) {
-            // A time that cannot be is not passed on, or what follows would look older.
+            // A time that is not possible is not passed on; later observations would look older than it.
             (None, _) | (_, Some(Doubt::Ahead(_))) => self.host.emit(sample),
             (Some(ms), _) => self.host.emit(sample.source_time_ms(ms)),
         };
@@ -230,10 +233,10 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Ends the round: logs who went missing and who is back, and says how the values are if that changed.
+    /// Ends the round: logs which places went missing and which are back, and tells the health if it changed.
     ///
     /// # Errors
-    /// The provider's trouble, if nothing came for it.
+    /// The provider's fault, if it is why nothing came.
     pub fn end(mut self) -> Result<Came, Fault> {
         self.desk.oddities.tell(self.host);
         let came = Came { places: self.told.len(), holds: self.holds };
@@ -262,8 +265,8 @@ mod tests {
     use tickerd_feed_provider::Settings;
     use tickerd_sdk::testing::TestHost;
 
-    /// Goal: who was left out because others took too long is asked first in the next round, and keeps what is known of
-    /// them. Method: half of two nanoseconds is less than any failure takes.
+    /// Goal: places that were left out because others took too long are asked for first in the next round, and keep
+    /// their last reading. Method: half of two nanoseconds is less than any failure takes.
     #[test]
     fn who_was_left_out_is_asked_first_in_the_next_round() {
         let test = TestHost::new();

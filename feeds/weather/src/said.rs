@@ -1,4 +1,4 @@
-//! One field as a source wrote it: numbers, numbers in strings, nulls, and what should not be there.
+//! One field as a source wrote it: a number, a number in a string, null, or something unexpected.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -8,7 +8,7 @@ use tickerd_feed_provider::Digits;
 /// Longest text kept of one field, in bytes; a whole METAR has about 200.
 const TEXT_BYTES_MAX: usize = 1024;
 
-/// One field of an answer. Reading it never fails, so that one odd field costs nothing but itself.
+/// One field of an answer. Reading it never fails, so an odd field does not spoil the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Said {
     /// Absent, or `null`.
@@ -18,12 +18,12 @@ pub(crate) enum Said {
     Number(Digits),
     /// A string.
     Text(String),
-    /// Something else, or more than anything that belongs there.
+    /// Something else, or a text that is too long.
     Odd,
 }
 
 impl Said {
-    /// The number, also out of a string that holds one.
+    /// The number, also from a string that holds one.
     pub(crate) fn number(&self) -> Option<Digits> {
         match self {
             Said::Number(digits) => Some(digits.clone()),
@@ -55,7 +55,7 @@ impl Said {
 
 impl<'de> Deserialize<'de> for Said {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Said, D::Error> {
-        // The raw text: a float in between would lose digits.
+        // The raw text is used, since a float in between would lose digits.
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let raw = raw.get();
         Ok(match raw.as_bytes().first() {
@@ -68,7 +68,8 @@ impl<'de> Deserialize<'de> for Said {
     }
 }
 
-/// A part that is `null` or has another shape is as good as none, so that it costs nothing but itself.
+/// Reads a part of an answer. A part that is `null` or has another shape counts as missing, so it does not spoil the
+/// rest.
 pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {

@@ -7,29 +7,29 @@ use tickerd_feed_provider::Fault;
 use crate::config::Place;
 use crate::round::Round;
 
-/// Requests that may be taken apart in one round. One place among a hundred is found with seven.
+/// Most requests that may be split in one round. Seven splits find one place among a hundred.
 const SPLITS_MAX: usize = 16;
 
-/// Places, so many to a request.
+/// Places, several of them in each request.
 #[derive(Debug)]
 pub(crate) struct Together {
     places: Vec<Place>,
     most: usize,
-    /// The names of those that the provider did not know. They are asked for one by one.
+    /// The names of places that the provider did not know. They are asked for one by one.
     alone: HashSet<String>,
 }
 
 impl Together {
-    /// At most `most` of the `places` in one request.
+    /// Puts at most `most` of the `places` in one request.
     pub fn new(places: Vec<Place>, most: usize) -> Together {
         Together { places, most, alone: HashSet::new() }
     }
 
-    /// Asks for all of them with as few requests as can be. When the provider does not know what it was asked for, each
-    /// half is asked for by itself, until the place that spoils the request is found.
+    /// Asks for all places with as few requests as possible. If the provider does not know what it was asked for,
+    /// each half is asked for by itself, until the place that spoils the request is found.
     ///
     /// # Errors
-    /// What ends the round.
+    /// The fault that ends the round.
     pub fn ask(
         &mut self,
         round: &mut Round<'_>,

@@ -65,7 +65,8 @@ fn phenomenon(letters: &str) -> Option<&'static str> {
     })
 }
 
-/// A METAR's present weather, such as `-SHRA BR`: `light rain showers, mist`. None when no group of it is known.
+/// A METAR's present weather in words, such as `-SHRA BR`: `light rain showers, mist`. `None` if no group of it is
+/// known.
 pub(crate) fn of_present_weather(groups: &str) -> Option<String> {
     let words: Vec<_> = groups.split_whitespace().filter_map(of_group).collect();
     (!words.is_empty()).then(|| words.join(", "))
@@ -106,7 +107,7 @@ fn of_group(group: &str) -> Option<String> {
     Some(said + nearby)
 }
 
-/// The sky by the cover of its layers (`FEW`, `OVC` …): the thickest one tells.
+/// The sky in words, by the cover of its layers (`FEW`, `OVC` …): the thickest layer counts.
 pub(crate) fn of_sky<'a>(covers: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     let rank = |cover: &str| match cover {
         "SKC" | "CLR" => Some((0, "clear sky")),

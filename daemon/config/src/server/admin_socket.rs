@@ -1,4 +1,4 @@
-//! Where the daemon is commanded from this machine: a unix socket, or nowhere.
+//! Where commands of this machine reach the daemon: a unix socket, or nowhere.
 
 use std::path::PathBuf;
 

@@ -8,7 +8,7 @@ use crate::section::Section;
 
 const KEY: &str = "compression";
 
-/// Reads the key of `[server]`, whichever form it has; none is off.
+/// Reads the key of `[server]` in any of its forms. `None` is off.
 pub(super) fn compression(server: &mut Section<'_>) -> Option<Settings> {
     let default = Settings::default();
     let node = server.ask(KEY);
@@ -24,15 +24,15 @@ pub(super) fn compression(server: &mut Section<'_>) -> Option<Settings> {
     }
     let mut section = server.section(KEY);
     let read = Settings {
-        // A tick is compressed once for all who get it, so that trying harder costs little.
+        // A tick is compressed once for all clients that get it, so a higher level costs little.
         level: section.take("level", default.level, integer(1..=9)),
-        // A smaller window saves clients memory; nobody gains from one that is longer than a message.
+        // A smaller window saves memory in clients. A window longer than a message has no use.
         window_bits: section.take(
             "window_bits",
             default.window_bits,
             integer(WINDOW_BITS_MIN..=WINDOW_BITS_MAX),
         ),
-        // What is shorter than 128 bytes hardly shrinks.
+        // A message shorter than 128 bytes hardly shrinks.
         threshold: section.take("threshold", default.threshold, size(0, 64 << 10)),
     };
     node.map(|_| read)

@@ -1,4 +1,4 @@
-//! `[server.limits]` and `[server.echo_limits]`: how much one peer, and all of them, may take.
+//! `[server.limits]` and `[server.echo_limits]`: how much one peer, and all peers together, may use.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct Limits {
     ///
     /// Range 1KiB..=16MiB; default 64KiB: a subscribe of 1,024 topics at their usual length.
     pub message: usize,
-    /// Exact topics per connection; what patterns match is not counted.
+    /// Exact topics per connection. Topics matched by patterns are not counted.
     ///
     /// Range 1..=65_536; default 1_024.
     pub topics: usize,
@@ -20,24 +20,25 @@ pub struct Limits {
     ///
     /// Range 0..=1_024; default 32.
     pub patterns: usize,
-    /// Commands per second a connection may send for long. As many messages and lists of topics an address may ask for over
-    /// HTTP; loopback and unix peers may ask for more, unless a proxy there names the address (`X-Forwarded-For`).
+    /// Commands per second that a connection may send in the long run. An address may ask for as many messages and
+    /// lists of topics over HTTP; loopback and unix peers may ask for more, unless a proxy there names the address
+    /// (`X-Forwarded-For`).
     ///
     /// Range 1..=10_000; default 10.
     pub commands_per_s: u32,
-    /// The same at once.
+    /// Commands that a connection may send at once.
     ///
     /// Range 1..=100_000, at least `commands_per_s`; default 20.
     pub commands_burst: u32,
-    /// Connections in all; above it 503 with Retry-After.
+    /// Most connections in total. Above it, new ones get 503 with Retry-After.
     ///
-    /// Range 0..=10_000_000; default 0: the descriptor limit less a tenth.
+    /// Range 0..=10_000_000; default 0, which means the descriptor limit less a tenth.
     pub connections: usize,
-    /// Connections from one address; loopback and unix peers are exempt.
+    /// Most connections from one address. Loopback and unix peers are exempt.
     ///
-    /// Range 1..=1_000_000; default 64: an office behind one address.
+    /// Range 1..=1_000_000; default 64, for an office behind one address.
     pub connections_per_address: usize,
-    /// Time a peer has for its request's head and for the handshake.
+    /// Time in which a peer must send its request's head and finish the handshake.
     ///
     /// Range 100ms..=5m; default 10s.
     pub handshake: Duration,
@@ -46,7 +47,7 @@ pub struct Limits {
 /// `[server.echo_limits]`, with `echo = true`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EchoLimits {
-    /// Largest message, in bytes.
+    /// Largest message on `/echo`, in bytes.
     ///
     /// Range 1KiB..=64MiB; default 17MiB: the Autobahn suite sends 16MiB.
     pub message: usize,

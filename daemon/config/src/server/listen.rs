@@ -26,7 +26,7 @@ impl Listen {
         }
     }
 
-    /// Whether both cannot be listened on at once. Ports chosen by the system never clash.
+    /// Whether it is impossible to listen on both at once. Ports chosen by the system never clash.
     pub(super) fn clashes_with(&self, other: &Listen) -> bool {
         match (self, other) {
             (Listen::Tcp(one), Listen::Tcp(two)) => one == two && one.port() != 0,
@@ -44,7 +44,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Why a text is no listening address, and what to write in its place.
+/// Why a text is not a listening address, and what to write in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenError {
     pub what: String,
@@ -87,7 +87,7 @@ fn unix(path: &str) -> Result<Listen, ListenError> {
     Ok(Listen::Unix(PathBuf::from(path)))
 }
 
-/// Names the likely slip: a port alone, no port, a name, a URL.
+/// Names the likely mistake: a port alone, no port, a name, or a URL.
 fn refuse(text: &str) -> ListenError {
     let is_port = |port: &str| port.parse::<u16>().is_ok();
     let (what, change) = if let Some((scheme, rest)) = text.split_once("://") {

@@ -1,4 +1,4 @@
-//! `[server]`: where it listens, how often it pushes, whom it trusts and how much it takes.
+//! `[server]`: where the daemon listens, how often it pushes, which pages it trusts, and how much it accepts.
 
 mod admin_socket;
 mod compression;
@@ -38,55 +38,57 @@ const TIERS_MAX: usize = 8;
 pub struct Server {
     /// Addresses clients connect to; port 0 lets the system choose.
     ///
-    /// 1 to 16, all different; default `127.0.0.1:8425`: a fresh installation is not reachable from elsewhere.
+    /// 1 to 16, all different; default `127.0.0.1:8425`, so that a new installation cannot be reached from elsewhere.
     pub listen: Vec<Listen>,
     /// Address of `/metrics`, health and administration.
     ///
-    /// Default `127.0.0.1:8426`: apart from the clients', so that it can be kept from them.
+    /// Default `127.0.0.1:8426`, separate from the clients' address, so that clients can be kept from it.
     pub admin: Listen,
     /// Where `tickerd feed` reaches this daemon.
     ///
-    /// Default `"auto"`: where only this user and root have access, if there is such a place.
+    /// Default `"auto"`: a place to which only this user and root have access, if there is one.
     pub admin_socket: AdminSocket,
     /// Threads that own client connections.
     ///
-    /// Range 0..=256; default 0: one per core. More than there are cores costs switches and wins nothing.
+    /// Range 0..=256; default 0: one per core. More threads than cores cost switches and bring nothing.
     pub shards: usize,
     /// Slower intervals a client may ask for, ascending.
     ///
-    /// 1 to 8, each 10ms..=1h; default 100ms, 250ms, 1s, 5s. Each costs a timer and a list of dirty topics.
+    /// 1 to 8, each 10ms..=1h; default 100ms, 250ms, 1s, 5s. Each costs a timer and a list of topics that are due.
     pub tiers: Vec<Duration>,
-    /// Browsers' Origins that may connect besides the same host: `https://host[:port]`, `http://host:*` for any port, those of
-    /// apps and extensions such as `capacitor://localhost`, and `null`, which is any file and any sandboxed frame.
+    /// Origins of web pages that may connect besides those of the same host: `https://host[:port]`, `http://host:*`
+    /// for any port, those of apps and extensions such as `capacitor://localhost`, and `null`, which is any file and
+    /// any sandboxed frame.
     ///
     /// At most 64; default none.
     pub origins: Vec<Listed>,
-    /// Names by which the server is reached, besides its own addresses and those of loopback. A listener on loopback answers
-    /// to no others; one elsewhere, or on a unix socket, to all unless some are listed.
+    /// Names by which the server is reached, besides its own addresses and those of loopback. A listener on loopback
+    /// answers to no other names. A listener elsewhere, or on a unix socket, answers to all names unless some are
+    /// listed.
     ///
     /// At most 64, without ports; default none.
     pub hosts: Vec<Host>,
-    /// Whether addresses other machines reach may be served without authentication. Default false.
+    /// Whether addresses that other machines can reach may be served without authentication. Default false.
     pub insecure_public: bool,
-    /// How frames are compressed for clients that offer it; default `None`: they are not.
+    /// How frames are compressed for clients that offer it; default `None`: not at all.
     pub compression: Option<deflate::Settings>,
-    /// Limits of `/echo` if it is served; default `None`: it is for conformance tests and benches.
+    /// Limits of `/echo`, if it is served; default `None`: it is not. It is for conformance tests and benches.
     pub echo: Option<EchoLimits>,
-    /// A connection hears a heartbeat when nothing else was sent for this long.
+    /// Time without any message after which a connection gets a heartbeat.
     ///
-    /// Range 1s..=1h (looked at once a second); default 15s: below the minute after which proxies hang up.
+    /// Range 1s..=1h (checked once a second); default 15s, less than the minute after which proxies hang up.
     pub heartbeat: Duration,
     /// Time between two WebSocket pings to a connection.
     ///
-    /// Range 1s..=1h (looked at once a second); default 20s.
+    /// Range 1s..=1h (checked once a second); default 20s.
     pub ping: Duration,
     /// A connection that answered no ping for this long is closed (4201).
     ///
-    /// Range 1s..=2h, more than `ping`; default 40s: two pings may be lost.
+    /// Range 1s..=2h, more than `ping`; default 40s, so two pings may be lost.
     pub pong_timeout: Duration,
-    /// Time from `closing` to the last connection's end when the daemon stops.
+    /// Time from the event `closing` to the end of the last connection when the daemon stops.
     ///
-    /// Range 0s..=5m; default 2s: enough for clients to hear when to come back.
+    /// Range 0s..=5m; default 2s, enough for clients to hear when to come back.
     pub drain: Duration,
     pub limits: Limits,
 }

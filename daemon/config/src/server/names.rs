@@ -50,7 +50,7 @@ pub(super) fn origins(node: &Node) -> Read<Vec<Listed>> {
     at_most(node, origins, ORIGINS_MAX, "Origins", "put a proxy in front that serves them from one host")
 }
 
-/// What was meant by a scheme that no page has.
+/// The scheme that was probably meant by one that no page has.
 fn misspelt(scheme: &str) -> Option<&'static str> {
     match scheme.to_ascii_lowercase().as_str() {
         "http" | "https" => None,

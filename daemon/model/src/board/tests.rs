@@ -12,7 +12,7 @@ pub const F: SourceId = SourceId(0);
 
 /// A board of the feed `f` with so many tiers.
 pub fn feed(tiers: u64, always: bool, limits: Limits) -> Board {
-    let slower: Vec<Duration> = (1..tiers).map(|tier| Duration::from_secs(tier)).collect();
+    let slower: Vec<Duration> = (1..tiers).map(Duration::from_secs).collect();
     let tiers = Tiers::new(Duration::from_millis(100), &slower);
     let group = Arc::new(Group { epoch: "e".into() });
     let mut board = Board::new(limits);

@@ -47,7 +47,7 @@ impl Freshness {
         Some(self.configured.load(Ordering::Relaxed)).filter(|age| *age > 0).map(Duration::from_micros)
     }
 
-    /// How many topics there are, and how many of them are stale.
+    /// Sets how many topics there are, and how many of them are stale.
     pub fn set_counts(&self, stale: usize, topics: usize) {
         self.stale.store(stale, Ordering::Relaxed);
         self.topics.store(topics, Ordering::Relaxed);

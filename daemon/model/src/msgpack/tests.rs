@@ -129,6 +129,7 @@ fn value() -> impl Strategy<Value = Value> {
 /// Where two decimals are equally near, the even one is printed, as others do, and it is read back as the same
 /// number.
 #[test]
+#[allow(clippy::excessive_precision, reason = "the digits show that the numbers are ties")]
 fn a_tie_is_read_as_others_print_it() {
     for number in [-1_676_396_284_518_765.25, 1_478_777_712_310_346.25, 5e-324, f64::MAX, 1e300, -0.0] {
         let bytes = [&[0xcb][..], &f64::to_be_bytes(number)].concat();

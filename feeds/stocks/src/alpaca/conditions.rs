@@ -1,19 +1,19 @@
-//! Which trades set a symbol's last price, by the marks of the exchanges.
+//! Decides by the marks of the exchanges which trades set a symbol's last price.
 //!
 //! The tables are those of the consolidated tapes: CTA's CTS (tapes A and B) and UTP's UTDF (tape C), column "update
-//! last", as public tables of them stood in 2026-11.
+//! last", as published by 2026-11.
 
 /// Marks that keep a trade from setting the last price: cash sale C, price variation H, odd lot I, official close M,
-/// next day N, prior reference price P, official open Q, seller R, extended hours T and U, contingent V, average price W,
-/// out of sequence Z, derivatively priced 4, qualified contingent 7. P, Z and 4 set one where there is none, which after
-/// the first trade of a symbol's life never is.
+/// next day N, prior reference price P, official open Q, seller R, extended hours T and U, contingent V, average
+/// price W, out of sequence Z, derivatively priced 4, qualified contingent 7. P, Z and 4 do set a price if there is
+/// none yet, which happens only before the first trade ever of a symbol.
 const NEVER: &str = "CHIMNPQRTUVWZ47";
 /// An average price on tapes A and B. On tape C it is a bunched trade, which does set the price.
 const AVERAGE: &str = "B";
 /// A bunched trade that was sold before, on tape C.
 const BUNCHED_SOLD: &str = "G";
 
-/// Whether a trade with these marks on this tape (`A`, `B`, `C`) sets the last price. One without marks does.
+/// Whether a trade with these marks on this tape (`A`, `B`, `C`) sets the last price. A trade without marks does.
 pub(super) fn sets_last_price(conditions: &[String], tape: Option<&str>) -> bool {
     let is_nasdaq = tape == Some("C");
     conditions.iter().map(|mark| mark.trim()).all(|mark| match mark {

@@ -14,19 +14,19 @@ use crate::quoted::{Traded, read};
 /// One of the messages that a text frame holds.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Message {
-    /// The server is there: time to say who we are.
+    /// The server is there. The feed has to authenticate now.
     Connected,
-    /// It knows us: time to subscribe.
+    /// The server accepted the key. The feed has to subscribe now.
     Authenticated,
     /// What is subscribed to now, by the source's names.
     Subscribed(Vec<String>),
     /// One trade.
     Trade(Print),
-    /// A trade does not count, by whoever told it.
+    /// A trade was cancelled, by the exchange or by Alpaca.
     Cancel(Cancel),
-    /// A trade was another.
+    /// A trade was corrected.
     Correct(Correct),
-    /// It refuses something.
+    /// The server refuses something.
     Error { code: u32, message: String },
     /// A kind that was not asked for, or is not documented.
     Other(String),
@@ -53,7 +53,7 @@ pub(crate) struct Print {
     tape: Option<String>,
 }
 
-/// The end of a trade that was cancelled, or was an error.
+/// A trade that was cancelled, or was an error.
 #[derive(Debug, PartialEq, Deserialize)]
 pub(crate) struct Cancel {
     #[serde(rename = "S")]
@@ -101,7 +101,7 @@ pub(crate) struct Correct {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Corrected {
     pub(crate) correction: Correction,
-    /// What sets the price in the trade's place.
+    /// The trade that sets the price in its place.
     pub(crate) by: Option<last::Print>,
     pub(crate) time_ms: Option<u64>,
 }
@@ -148,7 +148,7 @@ impl Correct {
         };
         Corrected {
             correction,
-            // The trade keeps its time.
+            // The corrected trade keeps the time of the first.
             by: by.map(|price| last::Print { id: new_id, price, time_ms: None }),
             time_ms: self.time.as_deref().and_then(rfc3339_ms),
         }
@@ -156,7 +156,7 @@ impl Correct {
 }
 
 impl Print {
-    /// The trade.
+    /// The trade in the shape of all sources.
     ///
     /// # Errors
     /// [`Fault::Nonsense`]: it holds no price.

@@ -14,15 +14,15 @@ use crate::rounds::{Quotes, Source};
 #[cfg(test)]
 pub(crate) use snapshot::Snapshots;
 
-/// How its values are signed.
+/// The `source` of its values.
 pub(crate) const SOURCE: &str = "alpaca";
 
-/// A trade's id: the exchange's letter and number, as `V-10593`. The number alone is one exchange's.
+/// A trade's id: the exchange's letter and number, as `V-10593`. The number alone is unique only at its exchange.
 fn trade_id(exchange: Option<&str>, number: &Digits) -> String {
     exchange.map_or_else(|| number.to_string(), |exchange| format!("{exchange}-{number}"))
 }
 
-/// How Alpaca is asked.
+/// Asks Alpaca for quotes.
 pub(crate) struct Alpaca {
     pub(crate) key: Secret,
     pub(crate) secret: Secret,

@@ -15,10 +15,11 @@ use crate::unit::Day;
 
 /// A minute in milliseconds.
 const MINUTE_MS: u64 = 60_000;
-/// A day in milliseconds. Bars start at midnight in New York, and its clocks change on Sundays, without trading.
+/// A day in milliseconds. Bars start at midnight in New York. Its clocks change on Sundays, when there is no trading,
+/// so each trading day has this length.
 const DAY_MS: u64 = 86_400_000;
 
-/// An answer: what is known of each symbol that was asked for.
+/// An answer: the snapshots of the symbols that were asked for.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Snapshots(BTreeMap<String, Box<RawValue>>);
@@ -80,7 +81,7 @@ impl Bar {
 }
 
 impl Snapshots {
-    /// The answer, if it is one.
+    /// The answer itself, if it holds snapshots.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] if it is an error in words under status 200.
@@ -94,10 +95,10 @@ impl Snapshots {
         }
     }
 
-    /// What it says of one symbol. `now_ms` is this machine's clock, Unix milliseconds.
+    /// The quote of one symbol. `now_ms` is this machine's clock, in Unix milliseconds.
     ///
     /// # Errors
-    /// [`Fault::Unknown`]: nothing. [`Fault::Nonsense`]: it holds no price.
+    /// [`Fault::Unknown`] if the answer says nothing of the symbol; [`Fault::Nonsense`] if it holds no price.
     pub(crate) fn quote(&self, listing: &Listing, tape: Tape, now_ms: u64) -> Result<Quoted, Fault> {
         let source_symbol = &listing.source_symbol;
         let Some(said) = self.0.get(source_symbol).map(|said| said.get()).filter(|said| *said != "null")
@@ -110,8 +111,8 @@ impl Snapshots {
         let snapshot: Snapshot = read(said, "a snapshot")?;
         let trade_ms = snapshot.trade.as_ref().and_then(Last::ms);
         let day_ms = snapshot.day.as_ref().and_then(Bar::ms);
-        // Before the first regular trade of a day, the daily bar is still that of the trading day before. A trade dated
-        // ahead of our clock says nothing of that.
+        // Before the first regular trade of a day, the daily bar is still that of the trading day before. A trade
+        // dated ahead of this machine's clock says nothing about that.
         let traded_ms = trade_ms.filter(|ms| !is_ahead(*ms, now_ms));
         let is_over = matches!((traded_ms, day_ms), (Some(trade), Some(day)) if trade >= day + DAY_MS);
         let (day, day_before) =
@@ -119,7 +120,7 @@ impl Snapshots {
 
         let unit = &listing.unit;
         let range = day.as_ref().map(|day| Day::new(day.l.as_ref(), day.h.as_ref())).unwrap_or_default();
-        // A trade that sets no last price, was cancelled or lies outside the day is not the last price. The bars leave
+        // A trade that does not set the last price, was cancelled or lies outside the day is not used. The bars leave
         // such trades out.
         let traded = snapshot.trade.filter(|trade| {
             let marks = trade.c.as_deref().unwrap_or_default();
@@ -131,7 +132,7 @@ impl Snapshots {
         let bar = day.as_ref().or(day_before.as_ref()).and_then(|day| day.c.clone());
         let (price, time_ms) = match traded {
             Some(trade) => (trade.p, trade_ms),
-            // That bar's last minute is told to its start.
+            // The time is that of the bar's last minute, which is known only to its start.
             None => (bar.clone(), snapshot.minute.as_ref().and_then(Bar::ms).map(|ms| ms + MINUTE_MS)),
         };
         let price = range.last(unit, price, source_symbol)?;

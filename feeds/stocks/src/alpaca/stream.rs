@@ -15,17 +15,17 @@ use crate::listing::Listing;
 use crate::market::Market;
 use crate::recent::Recent;
 
-/// So many trades are remembered, to know one that comes again: some seconds of a busy morning.
+/// How many trades are remembered, to recognise a repeated one: some seconds of a busy morning.
 const TRADES_KNOWN: usize = 16_384;
-/// How long to wait before the only connection that an account may have is tried for again.
+/// How long to wait before connecting again when another client uses the only connection that the account may have.
 const TAKEN_WAIT: Duration = Duration::from_secs(30);
 
-/// Where to connect.
+/// The URL to connect to.
 pub(crate) fn url(stream_url: &str, tape: Tape) -> String {
     format!("{}/{}", stream_url.trim_end_matches('/'), tape.name())
 }
 
-/// Alpaca's trades.
+/// Reads Alpaca's stream of trades.
 pub(crate) struct Trades {
     key: Secret,
     secret: Secret,
@@ -48,7 +48,7 @@ impl Trades {
             line.tally.count("trades without a price");
             return Ok(());
         };
-        // An exchange counts from the start each day, but a trade that comes twice bears one time.
+        // An exchange begins its count anew each day, but a repeated trade has the same time too.
         if said.trade.id.is_some() && !self.recent.is_new((place, &said.trade.id, said.time_ms)) {
             line.tally.count("trades that came twice");
             return Ok(());
@@ -57,7 +57,7 @@ impl Trades {
         market.traded(place, &said, &mut line.tally, host)
     }
 
-    /// Takes a cancel or a correction of a trade in the symbol.
+    /// Applies a cancel or a correction of a trade in the symbol.
     fn correct(
         &mut self,
         source_symbol: &str,
@@ -79,7 +79,7 @@ impl Trades {
     }
 }
 
-/// The symbol that Alpaca calls so, or none and counted.
+/// The symbol with this name at Alpaca. If there is none, it is counted.
 fn find<'a>(market: &'a Market, source_symbol: &str, tally: &mut Tally) -> Option<(usize, &'a Listing)> {
     let found = market.find(source_symbol).and_then(|place| Some((place, market.listing(place)?)));
     if found.is_none() {
@@ -89,13 +89,13 @@ fn find<'a>(market: &'a Market, source_symbol: &str, tally: &mut Tally) -> Optio
 }
 
 impl Dialogue for Trades {
-    /// Nothing comes while nobody trades, so it is pinged after half of this, and must answer.
+    /// Nothing comes while nobody trades. So the feed pings after half of this time, and Alpaca must answer.
     const SILENCE: Duration = Duration::from_secs(60);
     const PINGS: bool = true;
-    /// Until the subscription is confirmed.
+    /// The time until the subscription must be confirmed.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(30));
 
-    /// Alpaca greets first.
+    /// Alpaca sends the first message.
     fn hello(&self, _: &Desk) -> Vec<String> {
         Vec::new()
     }
@@ -115,7 +115,7 @@ impl Dialogue for Trades {
                             .to_string(),
                     );
                 }
-                // From here on silence is because nobody trades.
+                // From here on, silence means that nobody trades.
                 Ok(Message::Subscribed(symbols)) => {
                     has_values = true;
                     subscribed(&symbols, line, host);
@@ -150,7 +150,7 @@ impl Dialogue for Trades {
     }
 }
 
-/// Says what is missing from a confirmed subscription.
+/// Tells which symbols are missing in a confirmed subscription.
 fn subscribed(confirmed: &[String], line: &mut Line, host: &Host) {
     let mut missing = line.desk.market().asked_names();
     missing.retain(|symbol| !confirmed.contains(symbol));

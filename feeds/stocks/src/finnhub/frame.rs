@@ -9,17 +9,17 @@ use crate::quoted::{milliseconds, read};
 /// A text message.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Frame {
-    /// Prices, in the order sent; one that cannot be read does not spoil the others.
+    /// Prices, in the order sent. One that cannot be read does not spoil the others.
     Trades(Vec<Result<Print, Fault>>),
     /// A sign of life.
     Ping,
-    /// An error in words; the stream goes on.
+    /// An error in words. The stream goes on.
     Error(String),
     /// A kind that is not documented.
     Other(String),
 }
 
-/// One trade, or where `size` is 0 a price alone, as for currencies.
+/// One trade; or a price alone if `size` is 0, as for currencies.
 #[derive(Debug, PartialEq, Deserialize)]
 pub(crate) struct Print {
     #[serde(rename = "s")]
@@ -30,7 +30,7 @@ pub(crate) struct Print {
     pub(crate) size: Option<Digits>,
     /// Unix milliseconds.
     t: Option<Digits>,
-    /// Numbers as strings; absent or null for currencies.
+    /// The trade's conditions: numbers as strings. Absent or null for currencies.
     #[serde(rename = "c", default)]
     conditions: Option<Vec<String>>,
 }

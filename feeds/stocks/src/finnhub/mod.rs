@@ -1,4 +1,4 @@
-//! Finnhub: a quote per question, and trades over a WebSocket.
+//! Finnhub: one quote per request, and trades over a WebSocket.
 
 mod frame;
 mod quote;
@@ -13,12 +13,12 @@ use crate::rounds::{Quotes, Source};
 #[cfg(test)]
 pub(crate) use quote::Answer as QuoteAnswer;
 
-/// How its values are signed.
+/// The `source` of its values.
 pub(crate) const SOURCE: &str = "finnhub";
-/// The header that holds the key; in the URL it would be in the logs of whoever stands between.
+/// The header that holds the key. In the URL, the key would be in the logs of every proxy.
 const KEY_HEADER: &str = "X-Finnhub-Token";
 
-/// How Finnhub is asked.
+/// Asks Finnhub for quotes.
 pub(crate) struct Finnhub {
     pub(crate) key: Secret,
 }
@@ -34,7 +34,7 @@ impl Source for Finnhub {
         Ok(listings.first().map(|listing| answer.quote(listing)).into_iter().collect())
     }
 
-    /// 403 is Finnhub's word for a symbol that the plan does not cover; a wrong key is 401.
+    /// Finnhub answers 403 for a symbol that the plan does not cover, and 401 for a wrong key.
     fn is_final(&self, fault: &Fault) -> bool {
         matches!(fault, Fault::Unknown { .. } | Fault::Refused { status: 403, .. })
     }

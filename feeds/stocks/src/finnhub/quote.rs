@@ -26,8 +26,8 @@ impl Answer {
     /// The quote in it.
     ///
     /// # Errors
-    /// [`Fault::Unknown`] for all zeros, which is how Finnhub says that it does not know a symbol; an error in words
-    /// by what they say; [`Fault::Nonsense`] for anything else that holds no price.
+    /// [`Fault::Unknown`] if all values are 0, which is Finnhub's answer for a symbol it does not know. An error in
+    /// words becomes the fault that its words mean. [`Fault::Nonsense`] for anything else that holds no price.
     pub(crate) fn quote(self, listing: &Listing) -> Result<Quoted, Fault> {
         if let Some(error) = self.error {
             return Err(said(&error));
@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-/// An error in words under status 200, sorted by the words it uses under others.
+/// The fault for an error in words under status 200, by the words that Finnhub uses under other statuses.
 fn said(message: &str) -> Fault {
     let lower = message.to_ascii_lowercase();
     let message = format!("Finnhub said `{}`", message.chars().take(200).collect::<String>());

@@ -6,7 +6,7 @@ use tickerd_feed_provider::{Fault, Session};
 /// An answer.
 #[derive(Deserialize)]
 pub(crate) struct Answer {
-    // Told apart: `null` is a closed market, a missing field is not an answer.
+    // `null` and a missing field are told apart: `null` is a closed market, a missing field is not an answer.
     #[serde(default, deserialize_with = "present")]
     session: Option<Option<String>>,
     error: Option<String>,
@@ -17,10 +17,10 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<O
 }
 
 impl Answer {
-    /// Where the exchange is in its day; none where Finnhub uses a word that is not documented.
+    /// The exchange's session. `None` if Finnhub uses a word that is not documented.
     ///
     /// # Errors
-    /// [`Fault::Nonsense`]: it does not say.
+    /// [`Fault::Nonsense`] if the answer does not say.
     pub(crate) fn session(self) -> Result<Option<Session>, Fault> {
         if let Some(error) = self.error {
             let error: String = error.chars().take(200).collect();

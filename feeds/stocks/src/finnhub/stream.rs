@@ -15,17 +15,17 @@ use crate::line::{Dialogue, Line};
 use crate::quoted::Traded;
 use crate::recent::Recent;
 
-/// So many messages are remembered, to know one that comes again. Trades have no number, and two of the same time, price
-/// and size in one message are two; but a whole message that is like another is that one again.
+/// How many messages are remembered, to recognise a repeated one. Trades have no number. Two trades of the same time,
+/// price and size within one message count as two, but a message that equals another is that message again.
 const MESSAGES_KNOWN: usize = 64;
 
-/// Where to connect: the key must stand in the URL, as Finnhub takes no header here.
+/// The URL to connect to. The key must be in the URL, since Finnhub takes no header here.
 pub(crate) fn url(stream_url: &str, key: &Secret) -> String {
     let query = Request::new("/").query("token", key.expose());
     format!("{}{}", stream_url.trim_end_matches('/'), query.shown())
 }
 
-/// Finnhub's trades.
+/// Reads Finnhub's stream of trades.
 pub(crate) struct Trades {
     recent: Recent,
 }
@@ -37,8 +37,8 @@ impl Trades {
 }
 
 impl Dialogue for Trades {
-    /// Finnhub pings each one to two minutes, as its users counted by 2023; two of them missing are a dead connection,
-    /// which they met as well.
+    /// Finnhub pings every one to two minutes, as its users counted by 2023. After two missing pings the connection
+    /// is dead, which its users met as well.
     const SILENCE: Duration = Duration::from_secs(250);
     const PINGS: bool = false;
     const PATIENCE: Option<Duration> = None;
@@ -66,7 +66,7 @@ impl Dialogue for Trades {
                 }
                 Ok(Heard::Values)
             }
-            // There is no answer to a subscription; a ping says that silence is because nobody trades.
+            // Finnhub does not answer a subscription. A ping shows that silence means that nobody trades.
             Frame::Ping => Ok(Heard::Values),
             Frame::Error(words) => {
                 line.complain(&words, host);
@@ -77,7 +77,7 @@ impl Dialogue for Trades {
     }
 }
 
-/// Takes one trade. Its conditions are numbers that Finnhub documents to its customers alone, so none is judged by them.
+/// Takes one trade. Finnhub documents the numbers of conditions only to its customers, so they are not used.
 fn take(mut print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
     line.tally.came();
     let mut market = line.desk.market();
@@ -92,7 +92,7 @@ fn take(mut print: Print, line: &mut Line, host: &Host) -> Result<(), Fault> {
         return Ok(());
     };
     let time_ms = line.tally.believed(print.time_ms(), host.now_ms());
-    // Nothing was traded: a currency's price moved.
+    // Nothing was traded: only a currency's price moved.
     if print.size.as_ref().is_some_and(|size| !size.is_positive()) {
         return market.moved(place, last::Print { id: None, price, time_ms }, &mut line.tally, host);
     }

@@ -1,5 +1,5 @@
-//! Yahoo's answer to `GET /v8/finance/chart/<symbol>`. It has no documentation; shapes as public clients met them by
-//! 2026-11.
+//! Yahoo's answer to `GET /v8/finance/chart/<symbol>`. It is not documented; the shapes are those that public clients
+//! have met by 2026-11.
 
 use serde::Deserialize;
 use tickerd_feed_provider::{Digits, Fault, Quote, Session};
@@ -13,7 +13,7 @@ use crate::unit::{Day, Unit};
 #[derive(Deserialize)]
 pub(crate) struct Answer {
     chart: Option<Body<Chart>>,
-    /// Where refusals come.
+    /// Refusals come in this field.
     finance: Option<Body<serde_json::Value>>,
 }
 
@@ -75,7 +75,7 @@ struct Candles {
 }
 
 impl Answer {
-    /// The quote in it; `now_ms` tells where the market is in the hours that the answer gives.
+    /// The quote in the answer. `now_ms` gives the session within the hours that the answer tells.
     ///
     /// # Errors
     /// [`Fault::Unknown`], [`Fault::Refused`], [`Fault::Limited`] or [`Fault::Unavailable`] as the error in it says;
@@ -98,7 +98,7 @@ impl Answer {
         let day = Day::new(meta.regular_market_day_low.as_ref(), meta.regular_market_day_high.as_ref());
         let (price, time_ms) = match meta.regular_market_price {
             Some(price) if day.holds(&price) => (Some(price), order_ms),
-            // Not the day's, or 0: what stands in its place is the youngest minute's.
+            // The price is not of this day, or 0. The youngest minute's price replaces it.
             said => last_close(indicators, timestamp, &day)
                 .map_or((said, order_ms), |(price, at)| (Some(price), at)),
         };
@@ -135,7 +135,7 @@ fn refused(refusal: &Refusal, source_symbol: &str) -> Fault {
     }
 }
 
-/// The youngest price of the day among the candles, some of which are null.
+/// The youngest price of the day among the candles; some candles are null.
 fn last_close(
     indicators: Option<Indicators>,
     timestamp: Option<Vec<Option<Digits>>>,
@@ -149,7 +149,7 @@ fn last_close(
     })
 }
 
-/// Where `now_ms` is in the hours; none if there are none.
+/// The session at `now_ms`. `None` if there are no hours.
 fn session(periods: &Periods, now_ms: u64) -> Option<Session> {
     let within = |span: &Option<Span>| -> Option<bool> {
         let span = span.as_ref()?;

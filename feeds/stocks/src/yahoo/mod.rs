@@ -1,4 +1,4 @@
-//! Yahoo: a chart per question. Unofficial, and only for who asks for it.
+//! Yahoo: one chart per request. It is unofficial, and used only if the configuration names it.
 
 mod chart;
 
@@ -10,28 +10,29 @@ use crate::rounds::{Quotes, Source};
 #[cfg(test)]
 pub(crate) use chart::Answer as ChartAnswer;
 
-/// How its values are signed.
+/// The `source` of its values.
 pub(crate) const SOURCE: &str = "yahoo";
 
-/// What Yahoo is told that we are: it turns away clients that do not begin like a browser, and this says the rest.
+/// The User-Agent for Yahoo. Yahoo turns away clients whose name does not begin like a browser's; the rest says what
+/// this client is.
 pub(crate) const USER_AGENT: &str = concat!(
     "Mozilla/5.0 (compatible; tickerd/",
     env!("CARGO_PKG_VERSION"),
     "; +https://github.com/tickerd/tickerd)"
 );
 
-/// What the operator is to know before the first request.
+/// What the operator should know before the first request.
 pub(crate) const TERMS: &str = "yahoo has no public interface: this one is undocumented and may change or close any \
     day, and its clients take it to be for personal use alone; read Yahoo's terms of service before you show its values \
     to others";
 
-/// How Yahoo is asked.
+/// Asks Yahoo for quotes.
 pub(crate) struct Yahoo;
 
 impl Source for Yahoo {
     fn request(&self, listings: &[&Listing]) -> Request {
         let symbol = listings.first().map_or("", |listing| &listing.source_symbol);
-        // A slash would be another path.
+        // A slash in the symbol would change the path.
         let path = format!("/v8/finance/chart/{}", symbol.replace('%', "%25").replace('/', "%2F"));
         Request::new(&path).query("interval", "1m").query("range", "1d")
     }

@@ -9,12 +9,13 @@ use crate::quantity::{Quantity, Unit};
 use crate::reading::{Oddities, Reader, Reading, settle_wind};
 use crate::said::{Said, lenient};
 
-/// Stations near a point that are tried in turn: the nearest ones may be silent. Those further away tell another weather.
+/// Stations near a point that are tried in turn, since the nearest ones may be silent. Stations further away have
+/// other weather.
 pub(super) const STATIONS_MAX: usize = 6;
 /// Seconds in the hour that `precipitationLastHour` is of.
 const HOUR_S: u32 = 3600;
 
-/// What `/points/{latitude},{longitude}` says that matters here.
+/// The part of the answer to `/points/{latitude},{longitude}` that matters here.
 #[derive(Deserialize)]
 pub(super) struct Point {
     properties: PointProperties,
@@ -103,7 +104,7 @@ struct Value {
     quality_control: Said,
 }
 
-/// The path that tells which stations are near `place`. More than four decimals would be answered with a redirect.
+/// The path that leads to the stations near `place`. With more than four decimals NWS would answer with a redirect.
 pub(super) fn point_path(place: &Place) -> String {
     let degrees = |value: f64| (value * 10_000.0).round() / 10_000.0 + 0.0;
     format!("/points/{},{}", degrees(place.latitude), degrees(place.longitude))
@@ -114,10 +115,10 @@ pub(super) fn latest_path(station: &str) -> String {
     format!("/stations/{station}/observations/latest")
 }
 
-/// The path of the list of stations near a point. Its host is left out: asked is whom the configuration names.
+/// The path of the list of stations near a point. Its host is left out, since requests go to the configured host.
 ///
 /// # Errors
-/// How it is none, after “answered GET …”.
+/// What is wrong with the answer, as the rest of a sentence that begins with “answered GET …”.
 pub(super) fn read_point(point: &Point) -> Result<String, String> {
     let url = &point.properties.observation_stations;
     let path = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
@@ -128,7 +129,7 @@ pub(super) fn read_point(point: &Point) -> Result<String, String> {
         .ok_or_else(|| "with a point that names no stations".to_owned())
 }
 
-/// The nearest stations, nearest first; none where there are none.
+/// The nearest stations, the nearest first. Empty if there are none.
 pub(super) fn read_stations(stations: &Stations) -> Vec<String> {
     let is_station = |id: &&str| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric());
     let ids = stations.features.iter().filter_map(|station| station.properties.station_identifier.text());
@@ -138,7 +139,7 @@ pub(super) fn read_stations(stations: &Stations) -> Vec<String> {
 /// Reads the latest observation of `station`.
 ///
 /// # Errors
-/// Why it is none.
+/// Why the answer is not an observation.
 pub(super) fn read_latest(
     feature: &Feature,
     station: &str,
@@ -152,10 +153,10 @@ pub(super) fn read_latest(
         let value = geometry.as_ref()?.coordinates.get(at)?.number()?.value();
         (-most..=most).contains(&value).then_some(value)
     };
-    // Here too the altimeter setting comes first: it is what every report has.
+    // As with METAR, the altimeter setting comes first: every report has it.
     let setting = measure("barometricPressure", &said.barometric_pressure, Quantity::Pressure);
     let sea_level = measure("seaLevelPressure", &said.sea_level_pressure, Quantity::Pressure);
-    // Only one of them makes sense at a time, and NWS gives only that one.
+    // Only one of heat index and wind chill makes sense at a time, and NWS gives only that one.
     let heat = measure("heatIndex", &said.heat_index, Quantity::Temperature);
     let chill = measure("windChill", &said.wind_chill, Quantity::Temperature);
     let mut observation = Observation {
@@ -184,7 +185,7 @@ pub(super) fn read_latest(
     Reading::new(station, at_ms, observation)
 }
 
-/// A value that its quality control let pass, converted by its own unit code.
+/// A value that passed its quality control, converted by its own unit code.
 fn measure(
     reader: &mut Reader<'_>,
     field: &str,

@@ -16,17 +16,16 @@ use crate::round::{Round, Source};
 use answer::{Point, Stations};
 use station::Station;
 
-/// How long the stations near a point are taken to be the same, in milliseconds: a day.
+/// How long the list of stations near a point is used, in milliseconds: a day.
 const STATIONS_HOLD_MS: u64 = 24 * 3600 * 1000;
 
-/// NWS, asked for one place after the other.
+/// Asks NWS for one place after the other.
 pub(crate) struct Nws {
     targets: Vec<Target>,
     known: Known,
 }
 
-/// What it answered before, by whom it was asked for. Places may share stations, and an answer that is unchanged is the
-/// same for all of them.
+/// Earlier answers. Places may share stations, and an answer that is unchanged is the same for all of them.
 #[derive(Default)]
 struct Known {
     /// Paths of lists of stations, by the paths of points.
@@ -37,16 +36,16 @@ struct Known {
     stations: HashMap<String, Station>,
 }
 
-/// A topic and how its observation is found.
+/// A topic, and the stations for its observation.
 struct Target {
     topic: String,
     /// Where it is, unless a station was configured.
     place: Option<Place>,
     /// The stations to ask, nearest first.
     stations: Vec<String>,
-    /// Which of them is asked first: the one that had a current observation last time.
+    /// Which station is asked first: the one that had a current observation last time.
     talker: usize,
-    /// Until when `stations` hold, in Unix milliseconds.
+    /// Until when `stations` is used, in Unix milliseconds.
     stations_until_ms: u64,
 }
 
@@ -68,14 +67,14 @@ impl Source for Nws {
 }
 
 impl Target {
-    /// Tells the first current observation of its stations; where none has one, the newest of the others.
+    /// Tells the first current observation of its stations. If no station has one, tells the newest of the others.
     fn ask(&mut self, known: &mut Known, round: &mut Round<'_>) -> Result<(), Fault> {
         if let Err(fault) = self.find_stations(known, round) {
             if self.stations.is_empty() {
                 round.missing(&self.topic, &fault);
                 return round.stumble(&fault);
             }
-            // Without the list of today, that of yesterday serves.
+            // If today's list cannot be had, yesterday's is used.
             round.stumble(&fault)?;
         }
         let (mut spare, mut why) = (None, None);
@@ -92,7 +91,7 @@ impl Target {
                 Err(fault) => {
                     let end = round.stumble(&fault);
                     if end.is_err() {
-                        // The next round goes on with the next station, unless this one was not even asked.
+                        // The next round begins with the next station, unless this one was not even asked.
                         self.talker = if matches!(fault, Fault::Held { .. }) { at } else { (at + 1) % count };
                         self.settle(spare, Some(fault), round)?;
                         return end;
@@ -104,7 +103,7 @@ impl Target {
         self.settle(spare, why, round)
     }
 
-    /// Tells what there is, or why there is nothing.
+    /// Tells the best observation there is, or why there is none.
     fn settle(&self, spare: Option<Reading>, why: Option<Fault>, round: &mut Round<'_>) -> Result<(), Fault> {
         match (spare, why) {
             (Some(reading), _) => return round.tell(reading),
@@ -118,7 +117,7 @@ impl Target {
     fn find_stations(&mut self, known: &mut Known, round: &mut Round<'_>) -> Result<(), Fault> {
         let now_ms = round.host.now_ms();
         let Some(place) = &self.place else { return Ok(()) };
-        // A clock that was set back ends it early rather than late.
+        // If the clock was set back, the list expires early rather than late.
         let holds = now_ms < self.stations_until_ms && self.stations_until_ms - now_ms <= STATIONS_HOLD_MS;
         if holds && !self.stations.is_empty() {
             return Ok(());

@@ -10,16 +10,17 @@ use crate::round::Round;
 /// What a station said last.
 #[derive(Default)]
 pub(super) struct Station {
-    /// None before its first answer, and when that was no observation.
+    /// The last observation. `None` before the first answer, or if the last answer was not an observation.
     last: Option<Reading>,
-    /// Until when its last answer holds by its Cache-Control, in Unix milliseconds.
+    /// Until when the last answer holds by its Cache-Control, in Unix milliseconds.
     fresh_until_ms: u64,
-    /// How long that was, so that a clock which was set back ends it.
+    /// How long the last answer holds in all, in milliseconds. If the clock was set back further than this, the
+    /// answer counts as expired.
     fresh_for_ms: u64,
 }
 
 impl Station {
-    /// Its latest observation: asked for, unless the last answer still holds.
+    /// Its latest observation. NWS is asked for it unless the last answer still holds.
     ///
     /// # Errors
     /// Why there is none.
