@@ -149,7 +149,7 @@ fn redirections_within_the_host_are_followed_and_others_are_not() {
         "/points/1.00001" => Answer::status(301).header("location", "/points/1"),
         "/points/1" => Answer::json(&json!("here")),
         "/loop" => Answer::status(302).header("location", "/loop"),
-        // Starts as this server's own address, and is a user's name at another host.
+        // The text begins like this server's own address, but that part is a user's name at another host.
         "/trick" => Answer::status(302)
             .header("location", &format!("http://{}@{to}/steal", request.header("host").unwrap_or(""))),
         _ => Answer::status(302).header("location", &format!("http://{to}/steal?key=1")),

@@ -10,7 +10,7 @@ use tickerd_feed_provider::{Limit, Secret, Share};
 const CHILD: &str = "TICKERD_TEST_LIMITER";
 const HOST: &str = "provider.example:443";
 
-/// Twenty at once, and then one in more than an hour: what passes within a test is exactly twenty.
+/// Twenty at once, and then one in more than an hour: exactly twenty pass within a test.
 fn limiter(share: &Share) -> Limiter {
     let keys = [Secret::new("c0ffee1234").expect("it is a key")];
     Limiter::open(share, HOST, &keys, vec![Limit::per_day(40).burst(20)])
@@ -35,8 +35,8 @@ fn threads_with_handles_of_their_own_share_one_count() {
     assert_eq!(passed(&limiter(&Share::Alone), 30), 20, "alone, it is another count");
 }
 
-/// Goal: what two processes of one user let through together is what one would. Method: this test's own executable,
-/// twice, with a temporary folder of its own, where the user's counts then are.
+/// Goal: two processes of one user together get through as much as one. Method: this test's own executable runs
+/// twice, with a temporary folder of its own for the user's counts.
 #[test]
 fn processes_share_one_count() {
     let folder = tempfile::tempdir().unwrap();

@@ -236,7 +236,7 @@ fn nobody_there_is_told_in_words() {
 #[test]
 fn a_server_that_does_not_speak_tls_is_told_in_words() {
     let plain = Listener::start(|mut stream, ending| {
-        // Whoever hangs up first need not be told.
+        // The client may hang up first, so errors are ignored.
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         ending.wait();
     });

@@ -70,7 +70,7 @@ fn defaults_give_a_bit_of_everything() {
     }
 }
 
-/// Each start has a walk of its own, and the log says how to have it again.
+/// Each start has different values, and the log says how to have the same ones again.
 #[test]
 fn without_a_seed_no_walk_is_repeated() {
     let walk = |config: &str| {
@@ -106,7 +106,7 @@ fn a_symbol_does_not_depend_on_its_neighbours() {
     assert_eq!(of(&alone), of(&among));
 }
 
-/// The sequence is a promise to whoever recorded it: these lines change only with a reason in the changelog.
+/// Users may have recorded the sequence, so these lines change only with a reason in the changelog.
 #[test]
 fn the_sequence_of_seed_one_is_pinned() {
     let samples = steps(r#"{"seed": 1, "symbols": ["AAPL", "X"], "weather": ["oslo"], "trades": 1}"#, 3);
@@ -168,12 +168,13 @@ fn ten_thousand_symbols_poll_quickly() {
     assert_eq!(test.take_samples().len(), 10_000 + 100 + 3 + 1);
     let start = worked();
     feed.poll().unwrap();
-    // A few milliseconds when optimised; here unoptimised, and the test host parses every value.
+    // An optimised build takes a few milliseconds. This one is not optimised, and the test host parses every value.
     let took = worked() - start;
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
-/// Time that this thread has had a processor, in hundredths: other processes make it no longer. See proc_pid_stat(5).
+/// The time for which this thread had a processor, in hundredths of a second. Other processes do not make it longer.
+/// See proc_pid_stat(5).
 fn worked() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("this is Linux");
     let (_, fields) = stat.rsplit_once(") ").expect("the name stands in parentheses");

@@ -1,10 +1,10 @@
-//! Whatever is written, it is read or refused with a remedy.
+//! Any text is read, or is refused with a remedy.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Words that meet in configurations, so that chance builds something near one.
+/// Words that occur in configurations, so that random texts come near real ones.
 const WORDS: &[&str] = &[
     "[",
     "]",

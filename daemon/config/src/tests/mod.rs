@@ -1,4 +1,4 @@
-//! Behaviour of the whole room: what is read, and from where. Beside it: slips, precedence, chance.
+//! Tests of the whole crate: what is read, and from where. Beside it: mistakes, precedence, random texts, secrets.
 
 mod chance;
 mod precedence;

@@ -1,9 +1,9 @@
-//! What may be a key is never repeated, wherever in the file it was written.
+//! A text that may be a secret is never repeated, wherever in the file it was written.
 
 use super::*;
 
-/// Goal: a message names the place and no value that may be a key. Method: canaries in every part of a file that is not
-/// tickerd's own, in files that are wrong in many ways.
+/// Goal: a message names the place, and no value that may be a secret. Method: marked values in every part of a file
+/// that is not tickerd's own, in files that are wrong in many ways.
 #[test]
 fn a_key_is_told_by_its_place_alone() {
     let feed = "[[feed]]\nname = \"a\"\nplugin = \"p\"\n";
@@ -51,7 +51,7 @@ fn variables_that_are_not_tickerds_keep_their_values() {
     }
 }
 
-/// Own keys are still shown as they were written.
+/// tickerd's own keys are still shown as they were written.
 #[test]
 fn what_is_tickerds_own_is_shown() {
     let text = "[server]\nlisten = [\n  127.0.0.1:80,\n]\n";

@@ -1,9 +1,9 @@
-//! What is refused, and how it is said.
+//! What is refused, and the text of the refusal.
 
 use super::*;
 
-/// Goal: a message is enough to put it right. Method: for each slip, the message holds the place, the marked line, the
-/// value and the remedy.
+/// Goal: a message is enough to solve the problem. Method: for each mistake, the message holds the place, the marked
+/// line, the value and the remedy.
 #[test]
 fn slips_are_told_with_place_and_remedy() {
     let feed = |lines: &str| format!("[[feed]]\nname = \"a\"\nplugin = \"p\"\n{lines}");

@@ -184,7 +184,7 @@ fn a_sequence_that_begins_anew_is_followed() {
         let mut peer = coinbase.accept();
         peer.send(anew(5, "1.1", r#","time":"2026-11-20T12:00:30Z""#));
         peer.send(anew(6, "1.2", r#","time":"2026-11-20T12:00:30.1Z""#));
-        // Once more, without times: after seconds it is believed.
+        // Once more, without times: the new numbers are believed after some seconds.
         peer.send(anew(1, "1.3", ""));
         peer.settle();
         test.advance_ms(6_000);

@@ -8,7 +8,7 @@ use tickerd_sdk::testing::{Captured, START_MS, TestHost};
 use tickerd_sdk::{Error, Feed, Health, PushFeed};
 use tickerd_test_providers::{CRYPTO_START_MS, GUARD, SOON};
 
-/// How long the feed waits for what the provider promises.
+/// The times for which the feed waits.
 pub struct Times {
     pub silence: Duration,
     pub quiet: Duration,
@@ -17,13 +17,13 @@ pub struct Times {
     pub old: Duration,
 }
 
-/// No outcome depends on them.
+/// Times so long that no outcome depends on them.
 pub const PATIENT: Times = Times { silence: GUARD, quiet: GUARD, life: GUARD, old: Duration::MAX };
 
-/// A short time, for what is to be over; long enough for a machine that is busy with other tests.
+/// A short time for something that must end; long enough for a machine that is busy with other tests.
 pub const SHORT: Duration = Duration::from_secs(2);
 
-/// By so much a test's clock is ahead of its provider's when that begins: what comes is some minutes old.
+/// How far a test's clock is ahead of the provider's first values, which are so some minutes old.
 pub const AGE_MS: u64 = 10 * 60 * 1000;
 
 /// A host whose clock shows [`AGE_MS`] after the providers' begin.
@@ -58,7 +58,7 @@ pub fn outcome(
     (result, test)
 }
 
-/// As [`outcome`], for a feed that runs until it is stopped.
+/// Runs the feed while `script` plays the provider, for a feed that runs until it is stopped.
 pub fn play(config: Value, times: &Times, script: impl FnOnce(&TestHost)) -> TestHost {
     let (result, test) = outcome(config, times, script);
     assert_eq!(result, Ok(()));

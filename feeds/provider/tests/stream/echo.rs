@@ -1,4 +1,4 @@
-//! A protocol as small as can be, and the stage it is played on.
+//! A minimal protocol, and the functions that run it against a provider.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tickerd_sdk::testing::TestHost;
 use tickerd_sdk::{Error, Host, Sample};
 use tickerd_test_providers::{GUARD, SOON, Sockets};
 
-/// It emits numbers, obeys `ask` and `bye`, and dislikes all else.
+/// It emits numbers, obeys `ask` and `bye`, and refuses everything else.
 pub struct Echo {
     pub silence: Duration,
     pub patience: Option<Duration>,
@@ -106,7 +106,7 @@ pub fn outcome_at(
     (result, test)
 }
 
-/// As [`outcome`], for a feed that runs until it is stopped.
+/// Runs `echo` while `script` plays the provider, for a feed that runs until it is stopped.
 pub fn play(echo: Echo, script: impl FnOnce(&Sockets, &TestHost)) -> TestHost {
     let (result, test) = outcome(echo, script);
     assert_eq!(result, Ok(()));

@@ -89,7 +89,7 @@ fn a_handshake_that_is_never_answered_ends_and_stops_quickly() {
 
 #[test]
 fn a_connection_that_is_never_taken_ends_and_stops_quickly() {
-    // A queue of one connection, which is taken up: whoever comes next is not answered at all.
+    // A queue for one connection, which is used up: further connections are not answered at all.
     let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     full.listen(0).unwrap();

@@ -1,4 +1,4 @@
-//! What becomes of a connection once it is there.
+//! The life of a connection after the handshake.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tickerd_test_providers::Sockets;
 
 use crate::echo::*;
 
-/// What is to be over soon, and what a busy machine still does within it.
+/// A short time for something that must end, also on a busy machine.
 const SHORT: Duration = Duration::from_secs(2);
 
 #[test]
@@ -137,7 +137,7 @@ fn an_announced_end_is_followed_at_once() {
         let mut peer = server.accept();
         assert_eq!(test.host().now_ms(), before, "no wait");
         assert_eq!(test.health(), Some((Health::Up, String::new())), "no alarm either");
-        // Without values it is a failure like any other, or it would go round and round.
+        // Without values it counts as a failure; otherwise the feed would connect in a loop.
         peer.send("bye");
         peer.gone();
         let _held = server.accept();

@@ -51,7 +51,7 @@ fn a_trade_that_comes_twice_is_told_once() {
             peer.send(trade("AAPL", id, "231.56", NOW));
         }
         peer.send(trade("MSFT", 7, "402.11", NOW));
-        // The exchange counts from the start each day.
+        // The exchange begins its count anew each day.
         peer.send(trade("MSFT", 7, "402.12", "2026-01-01T00:00:00Z"));
         peer.settle();
     });

@@ -113,7 +113,8 @@ fn too_much_is_waited_for_as_long_as_finnhub_asks() {
     finnhub(&server, &["AAPL"]).play(|test| {
         let reason = until_health(test, Health::Degraded);
         assert!(reason.contains("API limit reached") && reason.contains("wait 1.0 s"), "{reason}");
-        // The limiter waits by this machine's clock, and the test's runs ahead meanwhile: the price may be old by it.
+        // The limiter waits by this machine's clock, and the test's clock runs on meanwhile. So the price may be old
+        // by the test's clock.
         newest(test, "AAPL");
         assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
         assert_eq!(asked(&server, "AAPL").min(2), 2);
@@ -158,7 +159,7 @@ fn a_provider_in_trouble_is_down_and_comes_back() {
     });
 }
 
-/// What comes in place of a quote, and what is said of it.
+/// What may come in place of a quote, and what the feed says about it.
 #[test]
 fn what_is_no_quote_is_told_for_what_it_is() {
     let good = || Reply::json_text(r#"{"c":231.50,"t":1767215600}"#);

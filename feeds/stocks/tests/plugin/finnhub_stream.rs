@@ -15,7 +15,7 @@ fn streaming(server: &Server, sockets: &Sockets, symbols: &[&str]) -> Setup {
     setup("finnhub", &server.url(), symbols).streaming(sockets.url())
 }
 
-/// Runs the feed for AAPL while `script` plays the stream, its quotes being asked for meanwhile.
+/// Runs the feed for AAPL while `script` plays the stream. Its quotes are asked for at the same time.
 fn play(script: impl FnOnce(&Sockets, &TestHost)) -> TestHost {
     let (server, sockets) = (start(|_, _| None), Sockets::start());
     streaming(&server, &sockets, &["AAPL"]).play(|test| script(&sockets, test))

@@ -12,7 +12,7 @@ use tickerd_sdk::testing::{Captured, TestHost};
 use tickerd_sdk::{Error, Feed, Health, PushFeed};
 use tickerd_test_providers::{GUARD, SOON, alpaca, finnhub};
 
-/// What must never be read anywhere.
+/// The keys, which must not appear in any text.
 const SECRETS: [&str; 3] = [finnhub::KEY, alpaca::KEY, alpaca::SECRET];
 
 /// A configuration, and the folder of its keys.
@@ -21,7 +21,7 @@ pub struct Setup {
     keys: TempDir,
 }
 
-/// Such a configuration, with keys in files, limits that do not slow a test down, and no stream.
+/// A configuration with keys in files, limits that do not slow a test down, and no stream.
 pub fn setup(provider: &str, base_url: &str, symbols: &[&str]) -> Setup {
     let keys = tempfile::tempdir().expect("a temporary folder");
     let file = |name: &str, text: &str| {
@@ -48,19 +48,19 @@ pub fn setup(provider: &str, base_url: &str, symbols: &[&str]) -> Setup {
 }
 
 impl Setup {
-    /// The same with another setting.
+    /// The configuration with another setting.
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Setup {
         self.config[key] = value.into();
         self
     }
 
-    /// The same with another key.
+    /// The configuration with another key.
     pub fn keyed(self, key: &str) -> Setup {
         std::fs::write(self.keys.path().join("key"), key).expect("the folder can be written to");
         self
     }
 
-    /// The same with a stream.
+    /// The configuration with a stream.
     pub fn streaming(self, url: String) -> Setup {
         self.with("stream", true).with("stream_url", url)
     }
@@ -98,7 +98,7 @@ impl Setup {
         test
     }
 
-    /// Runs a feed that ends because its configuration must change; gives the reason.
+    /// Runs a feed that ends because its configuration must change. Returns the reason.
     pub fn refusal(self, script: impl FnOnce(&TestHost)) -> (String, TestHost) {
         match self.outcome(script, true) {
             (Err(Error::Config(text)), test) => (text, test),
@@ -107,7 +107,7 @@ impl Setup {
     }
 }
 
-/// Waits until it is so.
+/// Waits until `is_so` returns true.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let guard = Instant::now() + GUARD;
     while !is_so() {
@@ -122,11 +122,11 @@ pub fn health(test: &TestHost) -> (Option<Health>, String) {
 }
 
 thread_local! {
-    /// Of which host the last health was waited for, and which of those it told that was.
+    /// The host whose health was waited for last, and the number of that health among those it told.
     static WAITED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
-/// Waits until the feed has told such a health, at the one that was waited for before or later, and gives the reason.
+/// Waits until the feed has told this health, starting with the one that was waited for last. Returns its reason.
 pub fn until_health(test: &TestHost, wanted: Health) -> String {
     let host = test.table() as usize;
     let (known, at) = WAITED.get();
@@ -141,7 +141,7 @@ pub fn until_health(test: &TestHost, wanted: Health) -> String {
     reason
 }
 
-/// Waits until there was a value for `topic`, and gives the newest.
+/// Waits until there is a value for `topic`. Returns the newest.
 pub fn newest(test: &TestHost, topic: &str) -> Captured {
     let find = || test.samples().into_iter().rev().find(|sample| sample.topic == topic);
     until(&format!("there is a value for {topic}"), || find().is_some());

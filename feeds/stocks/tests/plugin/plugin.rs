@@ -48,7 +48,7 @@ fn a_wrong_configuration_says_what_to_change() {
     assert!(text.contains("may not stand in the configuration") && !text.contains(finnhub::KEY), "{text}");
 }
 
-/// What the README shows is read, so that it can be copied.
+/// The examples of the README are valid, so that they can be copied.
 #[test]
 fn the_configurations_in_the_readme_are_read() {
     let readme = include_str!("../../../README.md");

@@ -1,4 +1,4 @@
-//! Old news is not news: what is older than its kind allows, or dated ahead, is told as what it is.
+//! Old observations: one that is older than its kind allows, or is dated ahead, is marked as such.
 
 use serde_json::{Value, json};
 use tickerd_sdk::Health;
@@ -58,7 +58,7 @@ fn where_all_are_old_the_newest_is_told_as_stale_with_its_age() {
     assert!(feed.texts().iter().any(|line| line == "home has weather again"), "{:?}", feed.texts());
 }
 
-/// The time that cannot be is not passed on, and the right one that follows is told.
+/// An impossible time is not passed on, and the right one that follows is told.
 #[test]
 fn an_observation_that_is_dated_ahead_does_not_freeze_what_follows() {
     let (provider, mut feed) = home([IN_ONE_HOUR; 3]);
@@ -77,7 +77,7 @@ fn an_observation_that_is_dated_ahead_does_not_freeze_what_follows() {
     assert_eq!(feed.health(), (Health::Up, String::new()));
 }
 
-/// Airports write the full hour some minutes early: that is taken as it is.
+/// Airports write the full hour some minutes early. Such a time is accepted.
 #[test]
 fn a_few_minutes_ahead_are_nothing() {
     let (_provider, mut feed) = home(["2026-11-23T23:19:00+00:00", THREE_DAYS_AGO, THREE_DAYS_AGO]);
@@ -110,7 +110,7 @@ fn an_older_observation_does_not_replace_a_newer_one() {
     assert_eq!(feed.ask().unwrap()[0].source_time_ms, Some(NOW_MS - 25 * MINUTE_MS));
 }
 
-/// What was told and is still current is better than what others have of yesterday.
+/// An observation that was told and is still current is better than another station's from yesterday.
 #[test]
 fn a_current_observation_stays_where_only_old_ones_follow() {
     let (provider, mut feed) = home(["2026-11-23T22:53:00+00:00", THREE_DAYS_AGO, FIVE_HOURS_AGO]);
@@ -134,7 +134,7 @@ fn a_current_observation_stays_where_only_old_ones_follow() {
     assert_eq!(feed.ask().unwrap()[0].value["station"], "KRNT", "a newer one, old as it is");
 }
 
-/// An answer that is unchanged is as old as it is.
+/// An unchanged answer ages like any other.
 #[test]
 fn an_observation_that_stays_the_same_grows_old() {
     let provider = Nws::start(&["KSEA", "KBFI"], 0);
@@ -167,7 +167,7 @@ fn an_answer_holds_no_longer_than_an_observation_may_be_old() {
     assert_eq!(feed.health().0, Health::Stale);
 }
 
-/// What a feed says of observations that are `age_s` old: whether they are stale, and its health.
+/// What a feed says about observations that are `age_s` seconds old: whether they are stale, and its health.
 fn said(feed: &mut Asked) -> (bool, Health, String) {
     let samples = feed.ask().expect("it is told");
     let (health, reason) = feed.health();
@@ -216,7 +216,7 @@ fn each_provider_has_its_oldest() {
     }
 }
 
-/// Of several reports of one station the newest that can be counts.
+/// Of several reports of one station, the newest with a possible time counts.
 #[test]
 fn a_report_that_is_dated_ahead_does_not_hide_the_others() {
     let provider = Metar::start(&[]);

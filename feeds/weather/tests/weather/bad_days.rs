@@ -1,4 +1,4 @@
-//! What goes wrong with any provider: each is told for what it is, and over with the next good answer.
+//! Failures that any provider may have: each is told with its reason, and is over with the next good answer.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tickerd_test_providers::{Reply, Script, open_weather_map};
 
 use crate::Asked;
 
-/// A bad day, and the kind of fault and the words that tell of it.
+/// A failure, with the kind of fault and the words that tell it.
 fn bad_days() -> Vec<(Reply, &'static str, &'static str)> {
     let json =
         || Reply::json(&json!({"current": {"time": 1, "temperature_2m": 1.0}, "filler": "x".repeat(500)}));
@@ -46,7 +46,8 @@ fn kind(fault: &Fault) -> &'static str {
     }
 }
 
-/// Each bad day with a new feed, as what a provider asks to wait is kept; a provider that still blocks is not asked.
+/// Each failure is tried with a new feed, since the feed keeps the wait that a provider asks for and does not ask a
+/// provider that still blocks.
 fn survives(script: &Script, feed: impl Fn() -> Asked) {
     for (reply, expected, says) in bad_days() {
         let mut feed = feed();
@@ -102,7 +103,7 @@ fn a_bad_day_is_over_with_the_next_answer() {
     }
 }
 
-/// What Open-Meteo says of its limits has no Retry-After: the wait is in its words. Daily ones end at midnight UTC.
+/// Open-Meteo sends no Retry-After with its limits; the wait is in its words. Daily limits end at midnight UTC.
 #[test]
 fn open_meteos_limits_name_how_long_to_wait() {
     // The host's clock says ten past eleven in the evening.

@@ -1,4 +1,4 @@
-//! Who fails keeps nobody else from being asked and told.
+//! A place that fails does not keep the others from being asked and told.
 
 use serde_json::{Value, json};
 use tickerd_feed_provider::Fault;
@@ -67,7 +67,7 @@ fn whatever_a_station_answers_the_next_one_is_asked() {
 #[test]
 fn whatever_three_stations_answer_the_fourth_is_told_in_the_same_round() {
     for failure in failures() {
-        // The limit is meant when it comes three times.
+        // The limit is believed when it comes three times.
         let down = if matches!(&failure, reply if format!("{reply:?}").contains("429")) { 2 } else { 3 };
         let provider = Nws::start(&["K999"], 0);
         let mut stations: Vec<_> = (0..down).map(|n| format!("K{n:03}")).collect();
@@ -87,7 +87,7 @@ fn whatever_three_stations_answer_the_fourth_is_told_in_the_same_round() {
     }
 }
 
-/// Thirty stations are down for good, and one among them is well: it is told after few rounds, and then in each.
+/// Thirty stations are down for good, and one among them works: it is told after a few rounds, and then in each.
 #[test]
 fn a_station_behind_many_that_fail_is_told() {
     let provider = Nws::start(&["K025"], 0);
@@ -110,8 +110,8 @@ fn a_station_behind_many_that_fail_is_told() {
     assert_eq!(asked, stations, "and so was everybody else");
 }
 
-/// A limit is the provider's: with a time to wait nobody else is asked, without one it is believed the third time. The next
-/// round goes on with who was not asked.
+/// A limit concerns the whole provider. With a time to wait, no other place is asked; without one, it is believed the
+/// third time. The next round goes on with the places that were not asked.
 #[test]
 fn a_limit_ends_the_round_and_the_next_one_goes_on_behind_it() {
     let provider = Nws::start(&["K003"], 0);
@@ -209,7 +209,7 @@ fn a_request_that_fails_does_not_stop_the_other_requests() {
 fn a_place_that_spoils_a_request_is_asked_for_alone() {
     let provider = OpenMeteo::start();
     let refused = || Reply::json(&json!({"error": true, "reason": "no data for p37"})).with_status(400);
-    // All seven requests that it is in, from a hundred places down to one.
+    // All seven requests with this place, from a hundred places down to one.
     for _ in 0..7 {
         provider.script().then_to("29.00001", refused());
     }

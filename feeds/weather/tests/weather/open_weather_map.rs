@@ -84,7 +84,8 @@ fn a_place_it_does_not_know_is_named_and_the_other_comes() {
     assert_eq!(feed.topics(), ["paris", "lyon"]);
 }
 
-/// Its limit is the key's. It does not say how long to wait, so the next place is asked before that is believed.
+/// Its limit concerns the key. It does not say how long to wait, so the next place is asked before the limit is
+/// believed.
 #[test]
 fn its_limit_is_told_when_no_place_comes() {
     let provider = open_weather_map::start(KEY);

@@ -1,4 +1,4 @@
-//! The plugin through its C entry, as tickerd calls it, on a clock that runs as fast as it is slept on.
+//! The plugin through its C entry, as tickerd calls it. The clock advances by the time for which the feed sleeps.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::{HOUR_MS, NOW_MS, host};
 
 const ID: &str = "org.tickerd.weather";
 
-/// Runs the feed until it has emitted so many samples; answers when they came, in seconds.
+/// Runs the feed until it has emitted this many samples. Returns when they came, in seconds.
 fn run(test: &TestHost, config: &serde_json::Value, samples: u64) -> Vec<u64> {
     let mut feed = test.load(tickerd_plugin_v1, ID, &config.to_string()).expect("create");
     test.stop_after(samples);
@@ -32,7 +32,7 @@ fn it_asks_every_quarter_of_an_hour() {
     let took = began.elapsed().as_secs() + 1;
     assert_eq!((came[0], came[2], provider.requests().len()), (0, 0, 3));
     for (at, planned) in [(came[3], 900), (came[6], 1800)] {
-        // Asking takes a moment of real time, by which the wait is shorter.
+        // Asking takes some real time, and the wait is shorter by it.
         assert!((planned - took..=planned).contains(&at), "{came:?} in {took} s");
     }
     assert!(test.heartbeats() > 1800 / 5, "a long wait shows signs of life: {}", test.heartbeats());
@@ -86,7 +86,7 @@ fn a_wrong_configuration_says_what_to_change() {
     }
 }
 
-/// The configurations that the README shows are configurations.
+/// The configurations that the README shows are valid.
 #[test]
 fn what_the_readme_shows_can_be_configured() {
     let readme = include_str!("../../../README.md");
@@ -101,7 +101,7 @@ fn what_the_readme_shows_can_be_configured() {
         let test = TestHost::new();
         match test.load(tickerd_plugin_v1, ID, &config.to_string()) {
             Ok(_) => {}
-            // Its key is not on this machine; all else was right.
+            // The key is not on this machine; everything else is right.
             Err((_, text)) => assert!(text.starts_with("file: `/etc/tickerd/openweathermap.key`"), "{text}"),
         }
     }
