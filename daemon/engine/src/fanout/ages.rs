@@ -5,12 +5,13 @@
 
 use std::rc::Rc;
 
-use super::cohorts::{Ask, Cohort, Edit, Moved, What};
 use super::shard::Shard;
 use super::shares::{Shares, TOPICS_MAX};
-use super::topics::{Slot, SlotId, Topics};
 use super::walk::About;
 use crate::exchange::beat::Stale;
+use crate::fanout::table::cohorts::{Ask, Cohort, Edit, Moved, What};
+use crate::fanout::table::ids::SlotId;
+use crate::fanout::table::topics::{Slot, Topics};
 use tickerd_model::board::TopicId;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::protocol::event::{self, Notice};

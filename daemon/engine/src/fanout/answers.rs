@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::cohorts::What;
 use super::shard::{Shard, Told};
-use super::topics::Slot;
 use crate::exchange::ConnId;
 use crate::exchange::source::meant;
+use crate::fanout::table::cohorts::What;
+use crate::fanout::table::ids::CohortId;
+use crate::fanout::table::topics::Slot;
 use tickerd_model::lane::FeedState;
 use tickerd_model::protocol::command::{Id, Mode};
 use tickerd_model::protocol::error::{Code, ProtocolError};
@@ -29,7 +30,7 @@ const ONE_SEGMENT: &str = "* is one whole segment; for all topics write **";
 impl Shard {
     pub(super) fn tell_subscriptions(&mut self, id: ConnId, request: Option<Id>) {
         let cohort = self.connection(id).and_then(|c| c.cohort);
-        let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
+        let asks = cohort.and_then(|c| self.cohorts.held(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
         let (topics, patterns) = self.grants(cohort, asks.iter().map(|ask| ask.what));
         self.tell(id, &event::Subscriptions { id: request, topics, patterns });
     }
@@ -127,11 +128,11 @@ impl Shard {
     /// What a cohort was granted for these asks.
     pub(super) fn grants(
         &self,
-        cohort: Option<u32>,
+        cohort: Option<CohortId>,
         whats: impl Iterator<Item = What>,
     ) -> (Vec<TopicGrant>, Vec<PatternGrant>) {
         let (mut topics, mut patterns) = (Vec::new(), Vec::new());
-        let Some(cohort) = cohort.and_then(|c| self.cohorts.get(c)) else { return (topics, patterns) };
+        let Some(cohort) = cohort.and_then(|c| self.cohorts.held(c)) else { return (topics, patterns) };
         for what in whats {
             let Ok(at) = cohort.asks().binary_search_by_key(&what, |ask| ask.what) else { continue };
             let Some(terms) = cohort.asks().get(at).map(|ask| ask.terms) else { continue };

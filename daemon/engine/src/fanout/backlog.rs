@@ -2,10 +2,9 @@
 //! that it is lost as a whole, and its topics begin anew with a `reset` notice and their newest ticks; nothing is kept per
 //! topic.
 
+use crate::fanout::table::ids::SlotId;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-use super::topics::SlotId;
 use tickerd_model::frame::Frame;
 
 /// Most ticks that wait.
@@ -106,6 +105,7 @@ mod tests {
 
     use super::*;
     use tickerd_model::sample::Class;
+    use tickerd_model::slab::Key;
     use tickerd_model::tick::Tick;
     use tickerd_model::topic::Topic;
 
@@ -129,9 +129,9 @@ mod tests {
     fn op() -> impl Strategy<Value = Op> {
         prop_oneof![
             // Runs of pushes, or the bound would never be met.
-            12 => (0u32..5, prop_oneof![Just(1usize), Just(40_000)]).prop_map(|(s, b)| Op::Push(s, b)),
+            12 => (0u32..5, prop_oneof![Just(1usize), Just(40_000)]).prop_map(|(s, b)| Op::Push(SlotId::new(s), b)),
             2 => (1usize..40).prop_map(Op::Read),
-            1 => (0u32..5).prop_map(Op::Forget),
+            1 => (0u32..5).prop_map(|slot| Op::Forget(SlotId::new(slot))),
             1 => Just(Op::Lose),
         ]
     }

@@ -11,15 +11,16 @@ use std::sync::Arc;
 
 use super::ages;
 use super::backlog::Backlog;
-use super::cohorts::Cohort;
 use super::comings;
 use super::connection::WaitsFor;
 use super::moved::Moved;
 use super::shard::{Shard, Tally};
 use super::shares::TOPICS_MAX;
 use super::stall::{Fresh, Snapshot, Stall};
-use super::topics::{SlotId, Topics};
 use crate::exchange::ConnId;
+use crate::fanout::table::cohorts::Cohort;
+use crate::fanout::table::ids::SlotId;
+use crate::fanout::table::topics::Topics;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
 use tickerd_model::lane::FeedState;
@@ -135,9 +136,9 @@ impl Shard {
     /// Puts the next owed frames into the stall's buffer; false when nothing is owed.
     fn next_chunk(&mut self, id: ConnId, moved: &mut Moved) -> bool {
         let Shard { connections, topics, cohorts, health, tally, encoder, pos, aged_pos, .. } = self;
-        let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return false };
+        let Some(conn) = connections.get_mut(id) else { return false };
         let Some(stall) = &mut conn.stall else { return false };
-        let Some(cohort) = conn.cohort.and_then(|c| cohorts.get(c)) else { return false };
+        let Some(cohort) = conn.cohort.and_then(|c| cohorts.held(c)) else { return false };
         let (fresh, encoding) = (conn.fresh.get_or_insert_default(), conn.encoding);
         if !stall.snapshots.is_empty() {
             let out = &mut Out { bytes: &mut stall.rest, encoding, encoder, tally };
@@ -211,11 +212,11 @@ impl Shard {
     fn end_stall(&mut self, id: ConnId) {
         let until_s = self.now_s + self.slowest_tier_s + 2;
         let Shard { connections, cohorts, .. } = self;
-        let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = connections.get_mut(id) else { return };
         let Some(stall) = conn.stall.take() else { return };
         // At a feed's own beat only newer ticks follow; a slower tier may still bring one that was a snapshot.
         let is_slow = |tier: Tier| tier.is_slow();
-        let cohort = conn.cohort.and_then(|c| cohorts.get(c));
+        let cohort = conn.cohort.and_then(|c| cohorts.held(c));
         let slower = cohort.is_some_and(|c| c.wires.iter().any(|wire| is_slow(wire.tier)));
         match &mut conn.fresh {
             Some(fresh) if slower && !fresh.sent.is_empty() => fresh.until_s = until_s,

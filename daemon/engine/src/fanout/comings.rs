@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::cohorts::{Cohort, What};
-use super::patterns::Patterns;
 use super::shard::Shard;
 use super::shares::{Shares, TOPICS_MAX};
-use super::topics::SlotId;
 use super::walk::About;
+use crate::fanout::table::cohorts::{Cohort, What};
+use crate::fanout::table::ids::{CohortId, SlotId};
+use crate::fanout::table::patterns::Patterns;
 use tickerd_model::board::TopicId;
 use tickerd_model::encoding::Encoder;
 use tickerd_model::message::Message;
@@ -132,7 +132,7 @@ impl Shard {
         }
     }
 
-    fn tell_all(&mut self, cohorts: &[u32], about: About, notice: &Notice<'_>) {
+    fn tell_all(&mut self, cohorts: &[CohortId], about: About, notice: &Notice<'_>) {
         self.pos += 1;
         let item = self.add_notice(self.pos, about, Rc::new(event::message(notice)));
         for cohort in cohorts {

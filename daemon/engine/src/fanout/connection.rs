@@ -2,18 +2,17 @@
 
 use std::rc::Rc;
 
-use tokio::task::AbortHandle;
-
-use super::cohorts::CohortId;
 use super::link::Link;
 use super::stall::{Fresh, Stall};
 use super::wish::Wish;
 use crate::exchange::arrival::{Permit, Share};
+use crate::fanout::table::ids::CohortId;
 use tickerd_model::bucket::Bucket;
 use tickerd_model::close::CloseCode;
 use tickerd_model::decoder::Decoder;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::{self, Id, Refused};
+use tokio::task::AbortHandle;
 
 /// A client. What each beat looks at comes first, together: it is seldom in the caches, and there are thousands.
 #[repr(C)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 
 use super::shard::Shard;
-use super::topics::Slot;
 use crate::exchange::enquiry::{Answer, Ask, Enquiry};
+use crate::fanout::table::topics::Slot;
 use tickerd_model::protocol::event;
 use tickerd_model::topic::Pattern;
 

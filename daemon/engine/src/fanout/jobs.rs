@@ -9,13 +9,14 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::task::{Poll, Waker};
 
-use super::cohorts::{CohortId, Edit, Member};
 use super::connection::{Then, WaitsFor};
-use super::effort::{Effort, STEPS_PER_LOOK};
 use super::shard::Shard;
 use super::wish::Wish;
 use crate::exchange::ConnId;
 use crate::exchange::question::About;
+use crate::fanout::table::cohorts::{Edit, Member};
+use crate::fanout::table::effort::{Effort, STEPS_PER_LOOK};
+use crate::fanout::table::ids::CohortId;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::topic::Pattern;
@@ -227,7 +228,7 @@ impl Shard {
         };
         let (_, from) = self.member(id);
         let has_patterns =
-            from.and_then(|id| self.cohorts.get(id)).is_some_and(|cohort| cohort.has_patterns());
+            from.and_then(|id| self.cohorts.held(id)).is_some_and(|cohort| cohort.has_patterns());
         has_patterns || names.iter().any(|name| Pattern::is_pattern(name))
     }
 
@@ -317,7 +318,7 @@ impl Shard {
 
     /// The event topics of a cohort.
     fn events_of(&self, cohort: Option<CohortId>) -> Vec<Box<str>> {
-        let wires = cohort.and_then(|id| self.cohorts.get(id)).map(|c| &*c.wires).unwrap_or_default();
+        let wires = cohort.and_then(|id| self.cohorts.held(id)).map(|c| &*c.wires).unwrap_or_default();
         let slots = wires.iter().filter_map(|wire| self.topics.slot(wire.slot));
         slots.filter(|slot| slot.is_event()).map(|slot| slot.name.clone()).collect()
     }

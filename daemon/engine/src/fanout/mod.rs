@@ -4,27 +4,28 @@ mod ages;
 mod answers;
 mod backlog;
 mod catch_up;
-mod cohorts;
+
 mod comings;
 mod commands;
 mod connection;
-mod effort;
+
 mod enquiries;
 mod jobs;
 mod joined;
 mod link;
 pub mod metrics;
 mod moved;
-mod names;
+
 mod past;
-mod patterns;
+
 mod reading;
 pub mod rooms;
 mod shard;
 mod shares;
 mod stall;
 mod subscriptions;
-mod topics;
+mod table;
+
 mod walk;
 mod wish;
 

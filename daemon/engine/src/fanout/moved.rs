@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::cohorts::Cohort;
-use super::topics::{SlotId, Topics};
+use crate::fanout::table::cohorts::Cohort;
+use crate::fanout::table::ids::SlotId;
+use crate::fanout::table::topics::Topics;
 use tickerd_model::tier::Tier;
 
 /// Topics that the first look finds: about as many as fill one write.
@@ -38,7 +39,7 @@ impl Moved {
 
     fn look(&mut self, topics: &Topics, cohort: &Cohort, pos: u64) {
         for wire in cohort.wires.iter().filter(|wire| wire.tier != Tier::Every) {
-            let Some(slot) = topics.slot(wire.slot) else { continue };
+            let Some(slot) = topics.held(wire.slot) else { continue };
             let pushed = slot.tier(wire.tier).map_or(0, |tier| tier.pos);
             if pushed > pos && slot.frame(wire.tier).is_some() {
                 self.found.push((pushed, wire.slot, wire.tier));

@@ -6,14 +6,15 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::cohorts::{CohortId, Moved};
 use super::comings::Named;
 use super::connection::Then;
 use super::shard::Shard;
-use super::topics::{Slot, SlotId};
 use super::walk;
 use crate::exchange::ConnId;
 use crate::exchange::question::{About, MEMBERS_MAX, Message as Said, Move, Published};
+use crate::fanout::table::cohorts::Moved;
+use crate::fanout::table::ids::{CohortId, SlotId};
+use crate::fanout::table::topics::Slot;
 use tickerd_model::board::TopicId;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::message::Message;

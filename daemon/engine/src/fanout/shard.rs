@@ -14,25 +14,26 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::Settings;
-use super::cohorts::Cohorts;
 use super::connection::{Budget, Connection};
 use super::enquiries::Waiting;
 use super::jobs::{self, Jobs};
 use super::link::Link;
 use super::metrics::Metrics;
 use super::rooms::Rooms;
-use super::topics::Topics;
 use super::walk::Walk;
 use crate::exchange::ConnId;
 use crate::exchange::arrival::{Arrival, Kind};
 use crate::exchange::enquiry::Enquiry;
 use crate::exchange::question::{Downlink, Uplink};
+use crate::fanout::table::cohorts::Cohorts;
+use crate::fanout::table::topics::Topics;
 use tickerd_model::close::CloseCode;
 use tickerd_model::decoder::Decoder;
 use tickerd_model::deflate::Inflater;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::lane::FeedState;
 use tickerd_model::message::Message;
+use tickerd_model::slab::Slab;
 
 /// Clients taken in between two beats when beats come without a pause.
 const ARRIVALS_PER_BEAT: usize = 256;
@@ -90,8 +91,7 @@ pub struct Shard {
     load: Arc<AtomicUsize>,
     /// Leads to the pulse.
     pub uplink: Uplink,
-    pub connections: Vec<Option<Connection>>,
-    free: Vec<ConnId>,
+    pub connections: Slab<ConnId, Connection>,
     generations: u32,
     pub topics: Topics,
     pub cohorts: Cohorts,
@@ -198,8 +198,7 @@ impl Shard {
             number,
             load,
             uplink,
-            connections: Vec::new(),
-            free: Vec::new(),
+            connections: Slab::default(),
             generations: 0,
             topics: Topics::new(settings.feeds.clone()),
             cohorts,
@@ -230,12 +229,12 @@ impl Shard {
 
     /// A connection by its number.
     pub fn connection(&mut self, id: ConnId) -> Option<&mut Connection> {
-        self.connections.get_mut(id as usize)?.as_mut()
+        self.connections.get_mut(id)
     }
 
     /// How a connection is spoken to; one that is gone is not, so it does not matter.
     pub fn encoding(&self, id: ConnId) -> Encoding {
-        let conn = self.connections.get(id as usize).and_then(Option::as_ref);
+        let conn = self.connections.get(id);
         conn.map_or_else(Encoding::default, |conn| conn.encoding)
     }
 
@@ -260,10 +259,6 @@ impl Shard {
                 return tracing::warn!(%error, "a connection was lost on its way to its shard");
             }
         };
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.connections.push(None);
-            ConnId::try_from(self.connections.len() - 1).unwrap_or(ConnId::MAX)
-        });
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
         let connection = Connection {
@@ -293,9 +288,7 @@ impl Shard {
             budget: Budget::new(self.settings.commands_burst, self.now_ms()),
             _permit: permit,
         };
-        if let Some(slot) = self.connections.get_mut(id as usize) {
-            *slot = Some(connection);
-        }
+        let id = self.connections.insert(connection);
         self.metrics.connections.inc();
         let Some(shard) = self.me.upgrade() else { return };
         tokio::task::spawn_local(async move {

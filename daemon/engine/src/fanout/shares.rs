@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::cohorts::CohortId;
+use crate::fanout::table::ids::CohortId;
 
 /// Topics of one notice: with the longest names some 40 KiB.
 pub const TOPICS_MAX: usize = 256;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::backlog::{Backlog, Waiting};
 use super::comings::Named;
-use super::topics::SlotId;
 use super::walk::{About, Item, Payload};
+use crate::fanout::table::ids::SlotId;
 use tickerd_model::frame::Frame;
 use tickerd_model::message::Message;
 use tickerd_model::tier::Tier;
@@ -214,12 +214,13 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tickerd_model::slab::Key;
 
     #[test]
     fn notices_that_wait_have_a_bound_and_their_loss_is_told() {
         let notice = Rc::new(Message::new(&[b'x'; 20_000], 0));
         let mut roster = Roster::default();
-        let room = Rc::new(Named::Room(0));
+        let room = Rc::new(Named::Room(SlotId::new(0)));
         let topics = Rc::new(Named::Topics { added: Vec::new(), removed: Vec::new() });
         let mut told = |of: &[&Rc<Named>]| {
             of.iter().for_each(|named| roster.push(named, &notice));

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::answers::HINTS_MAX;
-use super::cohorts::{Ask, Edit, Member, Moved, What};
 use super::shard::Shard;
 use super::stall::Snapshot;
-use super::topics::SlotId;
 use super::wish::Wish;
 use crate::exchange::ConnId;
+use crate::fanout::table::cohorts::{Ask, Edit, Member, Moved, What};
+use crate::fanout::table::ids::{CohortId, SlotId};
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::{Id, Terms};
 use tickerd_model::protocol::error::{Code, ProtocolError};
@@ -173,7 +173,7 @@ impl Shard {
     }
 
     /// Changes what a connection asks for.
-    fn edit(&mut self, id: ConnId, from: Option<u32>, edits: &[Edit]) -> Vec<Moved> {
+    fn edit(&mut self, id: ConnId, from: Option<CohortId>, edits: &[Edit]) -> Vec<Moved> {
         let member = Member { id, encoding: self.encoding(id) };
         let (cohort, moved) = self.cohorts.edit(&mut self.topics, member, from, edits);
         if let Some(conn) = self.connection(id) {
@@ -186,7 +186,7 @@ impl Shard {
     /// Which snapshots are owed after a change. A tick that was had at another rate is not sent again.
     fn snapshots_after(&mut self, id: ConnId, moved: &[Moved], wanted: bool) -> Vec<Snapshot> {
         let (mut snapshots, mut had) = (Vec::new(), Vec::new());
-        let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::as_mut) else {
+        let Some(conn) = self.connections.get_mut(id) else {
             return snapshots;
         };
         if let Some(stall) = &mut conn.stall {
@@ -279,13 +279,13 @@ impl Shard {
         }
     }
 
-    fn has_ask(&self, cohort: Option<u32>, what: What) -> bool {
-        let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks()).unwrap_or_default();
+    fn has_ask(&self, cohort: Option<CohortId>, what: What) -> bool {
+        let asks = cohort.and_then(|c| self.cohorts.held(c)).map(|c| c.asks()).unwrap_or_default();
         asks.binary_search_by_key(&what, |ask| ask.what).is_ok()
     }
 
-    fn count_asks(&self, cohort: Option<u32>) -> (usize, usize) {
-        let asks = cohort.and_then(|c| self.cohorts.get(c)).map(|c| c.asks()).unwrap_or_default();
+    fn count_asks(&self, cohort: Option<CohortId>) -> (usize, usize) {
+        let asks = cohort.and_then(|c| self.cohorts.held(c)).map(|c| c.asks()).unwrap_or_default();
         let exact = asks.partition_point(|ask| matches!(ask.what, What::Exact(_)));
         (exact, asks.len() - exact)
     }

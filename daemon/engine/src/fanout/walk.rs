@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::ages::Ages;
-use super::cohorts::{CohortId, Cohorts};
 use super::comings::{Comings, Named};
 use super::joined::{Joined, Sent};
 use super::shard::{Shard, Told};
-use super::topics::{SlotId, Tap};
 use crate::exchange::ConnId;
 use crate::exchange::beat::Beat;
+use crate::fanout::table::cohorts::Cohorts;
+use crate::fanout::table::ids::{CohortId, SlotId};
+use crate::fanout::table::topics::Tap;
 use tickerd_model::board::{Change, Due};
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
@@ -105,7 +106,7 @@ impl Walk {
         }
         let added = from..self.items.len() as u32;
         for tap in taps {
-            if let Some(cohort) = cohorts.get_mut(tap.cohort) {
+            if let Some(cohort) = cohorts.held_mut(tap.cohort) {
                 if cohort.due.is_empty() {
                     self.touched.push(tap.cohort);
                 }
@@ -227,7 +228,7 @@ impl Shard {
 
     /// Makes a cohort due what was added.
     pub(super) fn owe(&mut self, id: CohortId, item: u32) {
-        if let Some(cohort) = self.cohorts.get_mut(id) {
+        if let Some(cohort) = self.cohorts.held_mut(id) {
             if cohort.due.is_empty() {
                 self.walk.touched.push(id);
             }
@@ -311,12 +312,12 @@ impl Shard {
     fn serve(&mut self, id: ConnId, early: bool) {
         let (beat, now_s) = (self.beat, self.now_s);
         let Shard { connections, cohorts, walk, encoder, tally, .. } = self;
-        let Some(conn) = connections.get_mut(id as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = connections.get_mut(id) else { return };
         if conn.beat == beat {
             return;
         }
         conn.beat = beat;
-        let Some(cohort) = conn.cohort.and_then(|c| cohorts.get(c)) else { return };
+        let Some(cohort) = conn.cohort.and_then(|c| cohorts.held(c)) else { return };
         if cohort.due.is_empty() {
             return;
         }

@@ -57,7 +57,7 @@ impl Shard {
 
     /// Ends a connection at once; `code` is for the count.
     pub fn drop_connection(&mut self, id: ConnId, code: u16) {
-        let Some(conn) = self.connections.get_mut(id as usize).and_then(Option::take) else { return };
+        let Some(conn) = self.connections.remove(id) else { return };
         // A task may still wait on the socket: this wakes it, and it finds the connection gone.
         let shut = match &*conn.link {
             Link::Tcp(stream) => {
@@ -82,7 +82,6 @@ impl Shard {
         }
         self.metrics.connections.dec();
         self.load.fetch_sub(1, Ordering::Relaxed);
-        self.free.push(id);
     }
 
     /// Closes with a code of the table.
@@ -123,13 +122,8 @@ impl Shard {
     /// From now on who arrives is closed in place of being greeted. All who were greeted before.
     fn stop_greeting(&mut self) -> Vec<(ConnId, u32)> {
         self.stopping = true;
-        let all = self.connections.iter().zip(0..);
-        let greeted = all.filter_map(|(conn, id)| Some((id, conn.as_ref().filter(|conn| conn.greeted)?)));
+        let greeted = self.connections.iter().filter(|(_, conn)| conn.greeted);
         greeted.map(|(id, conn)| (id, conn.generation)).collect()
-    }
-
-    fn open_connections(&self) -> usize {
-        self.connections.iter().flatten().count()
     }
 }
 
@@ -184,8 +178,8 @@ pub async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration, arrivals: &mut
         step.tick().await;
     }
     let mut shard = shard.borrow_mut();
-    for at in 0..shard.connections.len() {
-        shard.drop_connection(at as ConnId, 1006);
+    for id in shard.connections.keys() {
+        shard.drop_connection(id, 1006);
     }
     let Shard { tally, metrics, .. } = &mut *shard;
     tally.flush(metrics);
@@ -199,5 +193,5 @@ fn take_late(shard: &Rc<RefCell<Shard>>, arrivals: &mut mpsc::Receiver<Arrival>)
             Err(error) => break error == TryRecvError::Disconnected,
         }
     };
-    !is_over || shard.borrow().open_connections() > 0
+    !is_over || !shard.borrow().connections.is_empty()
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Shard;
-use crate::exchange::ConnId;
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding::{self, Encoding};
 use tickerd_model::frame;
@@ -25,8 +24,7 @@ impl Shard {
         let seconds = |d: Duration| d.as_secs().max(1) as u32;
         let (beat_s, ping_s) = (seconds(self.settings.heartbeat), seconds(self.settings.ping));
         let pong_s = seconds(self.settings.pong_timeout);
-        for at in 0..self.connections.len() {
-            let id = at as ConnId;
+        for id in self.connections.keys() {
             let Some(conn) = self.connection(id) else { continue };
             if conn.fresh.as_ref().is_some_and(|fresh| fresh.until_s < now_s) && conn.stall.is_none() {
                 conn.fresh = None;

@@ -93,7 +93,7 @@ impl Bench {
         // It is read once it has been greeted.
         let greeted = || {
             let shard = self.shard.borrow();
-            let newest = shard.connections.iter().flatten().max_by_key(|conn| conn.generation);
+            let newest = shard.connections.values().max_by_key(|conn| conn.generation);
             newest.is_none_or(|conn| conn.reading)
         };
         while !greeted() {

@@ -1,7 +1,7 @@
 //! Commands about many topics are done in turns.
 
 use super::*;
-use crate::fanout::effort::STEPS_PER_LOOK;
+use crate::fanout::table::effort::STEPS_PER_LOOK;
 
 const TOPICS: usize = 6_000;
 /// Each is another cohort, and more than one turn to build.
@@ -53,9 +53,7 @@ fn a_shard_looks_at_its_beats_however_much_is_asked() {
             let all = Some(TOPICS);
             assert_eq!(counts, [all, all, all, all, all], "round {round}");
             drop(clients);
-            while bench.shard.borrow().connections.iter().any(Option::is_some)
-                || bench.shard.borrow().has_work()
-            {
+            while !bench.shard.borrow().connections.is_empty() || bench.shard.borrow().has_work() {
                 bench.turn().await;
             }
             assert_eq!(bench.shard.borrow().cohorts.count(), 0, "nothing is kept for nobody");

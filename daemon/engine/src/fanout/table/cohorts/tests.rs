@@ -265,7 +265,7 @@ impl Bench {
             }
             let holders = self.begun.values().filter(|begun| begun.held == Some(id)).count();
             assert_eq!(cohort.awaited as usize, holders);
-            assert!(!cohort.members.is_empty() || holders > 0, "nobody is in cohort {id}");
+            assert!(!cohort.members.is_empty() || holders > 0, "nobody is in cohort {id:?}");
             assert!(cohort.building.is_none() || cohort.members.is_empty(), "who is in it gets all of it");
             assert!(cohort.members.iter().all(|member| self.in_cohort.get(member) == Some(&id)));
             let alike = cohort.members.iter().all(|member| as_member(*member).encoding == cohort.encoding);

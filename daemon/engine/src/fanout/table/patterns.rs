@@ -3,16 +3,16 @@
 //! They are a tree of segments, so that a topic that appears finds its patterns without a look at the others: it visits at
 //! most two branches per segment, `*` and its own, and the `**` that end on its way.
 
+use super::ids::{CohortId, PatternId};
 use std::collections::HashMap;
-
-use super::cohorts::CohortId;
+use tickerd_model::slab::Slab;
+use tickerd_model::slab_key;
 use tickerd_model::topic::Pattern;
 
-/// Number of a pattern in its shard.
-pub type PatternId = u32;
-type NodeId = u32;
-
-const ROOT: NodeId = 0;
+slab_key!(
+    /// Number of a node of the tree.
+    NodeId
+);
 
 #[derive(Debug)]
 struct Entry {
@@ -33,22 +33,17 @@ struct Node {
 /// See the module.
 #[derive(Debug)]
 pub struct Patterns {
-    entries: Vec<Option<Entry>>,
-    free: Vec<PatternId>,
+    entries: Slab<PatternId, Entry>,
     by_text: HashMap<Pattern, PatternId>,
-    nodes: Vec<Node>,
-    free_nodes: Vec<NodeId>,
+    nodes: Slab<NodeId, Node>,
+    root: NodeId,
 }
 
 impl Default for Patterns {
     fn default() -> Patterns {
-        Patterns {
-            entries: Vec::new(),
-            free: Vec::new(),
-            by_text: HashMap::new(),
-            nodes: vec![Node::default()],
-            free_nodes: Vec::new(),
-        }
+        let mut nodes = Slab::default();
+        let root = nodes.insert(Node::default());
+        Patterns { entries: Slab::default(), by_text: HashMap::new(), nodes, root }
     }
 }
 
@@ -87,16 +82,10 @@ impl Patterns {
         if let Some(id) = self.find(pattern) {
             return id;
         }
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(None);
-            PatternId::try_from(self.entries.len() - 1).unwrap_or(PatternId::MAX)
-        });
-        if let Some(entry) = self.entries.get_mut(id as usize) {
-            *entry = Some(Entry { pattern: pattern.clone(), cohorts: Vec::new(), count: None });
-        }
+        let id = self.entries.insert(Entry { pattern: pattern.clone(), cohorts: Vec::new(), count: None });
         self.by_text.insert(pattern.clone(), id);
-        let end = pattern.as_str().split('.').fold(ROOT, |node, segment| self.below(node, segment));
-        if let Some(node) = self.nodes.get_mut(end as usize) {
+        let end = pattern.as_str().split('.').fold(self.root, |node, segment| self.below(node, segment));
+        if let Some(node) = self.nodes.held_mut(end) {
             node.ends = Some(id);
         }
         id
@@ -104,13 +93,11 @@ impl Patterns {
 
     /// Frees a pattern that no cohort asks for.
     pub fn release(&mut self, id: PatternId) {
-        let Some(slot) = self.entries.get_mut(id as usize) else { return };
-        if slot.as_ref().is_some_and(|entry| entry.cohorts.is_empty())
-            && let Some(entry) = slot.take()
+        if self.entries.get(id).is_some_and(|entry| entry.cohorts.is_empty())
+            && let Some(entry) = self.entries.remove(id)
         {
             self.by_text.remove(&entry.pattern);
-            self.free.push(id);
-            self.cut(ROOT, entry.pattern.as_str());
+            self.cut(self.root, entry.pattern.as_str());
         }
     }
 
@@ -133,41 +120,38 @@ impl Patterns {
     /// The patterns that `topic` matches.
     fn matching(&self, topic: &str) -> Vec<PatternId> {
         let mut found = Vec::new();
-        let mut here = vec![ROOT];
+        let mut here = vec![self.root];
         for segment in topic.split('.') {
             let mut next = Vec::with_capacity(2 * here.len());
-            for node in here.iter().filter_map(|node| self.nodes.get(*node as usize)) {
-                let rest = node.below.get("**").and_then(|end| self.nodes.get(*end as usize)?.ends);
+            for node in here.iter().filter_map(|node| self.nodes.held(*node)) {
+                let rest = node.below.get("**").and_then(|end| self.nodes.held(*end)?.ends);
                 found.extend(rest);
                 next.extend(["*", segment].iter().filter_map(|segment| node.below.get(*segment)));
             }
             here = next;
         }
-        found.extend(here.iter().filter_map(|node| self.nodes.get(*node as usize)?.ends));
+        found.extend(here.iter().filter_map(|node| self.nodes.held(*node)?.ends));
         // What the tree does not know: some topics are meant only by patterns that name them.
         found.retain(|id| self.get(*id).is_some_and(|pattern| pattern.matches(topic)));
         found
     }
 
     fn entry(&self, id: PatternId) -> Option<&Entry> {
-        self.entries.get(id as usize)?.as_ref()
+        self.entries.held(id)
     }
 
     fn entry_mut(&mut self, id: PatternId) -> Option<&mut Entry> {
-        self.entries.get_mut(id as usize)?.as_mut()
+        self.entries.held_mut(id)
     }
 
     /// The node below another, made if need be.
     fn below(&mut self, node: NodeId, segment: &str) -> NodeId {
-        let below = self.nodes.get(node as usize).and_then(|node| node.below.get(segment));
+        let below = self.nodes.held(node).and_then(|node| node.below.get(segment));
         if let Some(below) = below {
             return *below;
         }
-        let new = self.free_nodes.pop().unwrap_or_else(|| {
-            self.nodes.push(Node::default());
-            NodeId::try_from(self.nodes.len() - 1).unwrap_or(NodeId::MAX)
-        });
-        if let Some(node) = self.nodes.get_mut(node as usize) {
+        let new = self.nodes.insert(Node::default());
+        if let Some(node) = self.nodes.held_mut(node) {
             node.below.insert(segment.into(), new);
         }
         new
@@ -179,9 +163,9 @@ impl Patterns {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (rest, None),
         };
-        let below = self.nodes.get(node as usize).and_then(|node| node.below.get(segment)).copied();
+        let below = self.nodes.held(node).and_then(|node| node.below.get(segment)).copied();
         let Some(below) = below else { return false };
-        let is_free = match (rest, self.nodes.get_mut(below as usize)) {
+        let is_free = match (rest, self.nodes.held_mut(below)) {
             (Some(rest), _) => self.cut(below, rest),
             (None, Some(end)) => {
                 end.ends = None;
@@ -189,13 +173,13 @@ impl Patterns {
             }
             (None, None) => false,
         };
-        let Some(here) = self.nodes.get_mut(node as usize) else { return false };
+        let Some(here) = self.nodes.held_mut(node) else { return false };
         if is_free {
             here.below.remove(segment);
-            self.free_nodes.push(below);
+            self.nodes.remove(below);
         }
-        let here = self.nodes.get(node as usize);
-        node != ROOT && here.is_some_and(|here| here.below.is_empty() && here.ends.is_none())
+        let here = self.nodes.held(node);
+        node != self.root && here.is_some_and(|here| here.below.is_empty() && here.ends.is_none())
     }
 }
 
@@ -206,6 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use tickerd_model::slab::Key;
 
     const PATTERNS: [&str; 12] = [
         "**",
@@ -231,16 +216,16 @@ mod tests {
                 let pattern = Pattern::parse(PATTERNS[at]).unwrap();
                 let id = patterns.intern(&pattern);
                 if there.remove(&at) {
-                    patterns.part(id, at as CohortId);
+                    patterns.part(id, CohortId::new(at as u32));
                     patterns.release(id);
                     prop_assert_eq!(patterns.find(&pattern), None);
                 } else {
-                    patterns.join(id, at as CohortId);
+                    patterns.join(id, CohortId::new(at as u32));
                     there.insert(at);
                 }
             }
             for topic in TOPICS {
-                let mut found: Vec<usize> = patterns.asking(topic).map(|(at, _)| at as usize).collect();
+                let mut found: Vec<usize> = patterns.asking(topic).map(|(at, _)| at.place() as usize).collect();
                 found.sort_unstable();
                 let matching = |at: &usize| Pattern::parse(PATTERNS[*at]).unwrap().matches(topic);
                 let all: Vec<usize> = there.iter().copied().filter(matching).collect();
@@ -248,11 +233,11 @@ mod tests {
             }
             for at in there {
                 let id = patterns.intern(&Pattern::parse(PATTERNS[at]).unwrap());
-                patterns.part(id, at as CohortId);
+                patterns.part(id, CohortId::new(at as u32));
                 patterns.release(id);
             }
-            prop_assert_eq!(patterns.nodes.len(), patterns.free_nodes.len() + 1, "only the root is left");
-            prop_assert!(patterns.nodes.iter().all(|node| node.below.is_empty() && node.ends.is_none()));
+            prop_assert_eq!(patterns.nodes.len(), 1, "only the root is left");
+            prop_assert!(patterns.nodes.values().all(|node| node.below.is_empty() && node.ends.is_none()));
         }
     }
 
@@ -263,10 +248,10 @@ mod tests {
         let mut patterns = Patterns::default();
         for n in 0..2048 {
             let id = patterns.intern(&Pattern::parse(&format!("*.*.*.n{n}")).unwrap());
-            patterns.join(id, n);
+            patterns.join(id, CohortId::new(n));
         }
         let id = patterns.intern(&Pattern::parse("g.**").unwrap());
-        patterns.join(id, 9999);
+        patterns.join(id, CohortId::new(9999));
         assert_eq!(patterns.matching("g.a.b.n77").len(), 2);
         assert_eq!(patterns.matching("g.a.b.m").len(), 1);
     }

@@ -12,18 +12,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::building::Building;
 use super::effort::Effort;
-use super::patterns::{PatternId, Patterns};
-use super::topics::{SlotId, Topics};
+use super::ids::{CohortId, PatternId, SlotId};
+use super::patterns::Patterns;
+use super::topics::Topics;
 use crate::exchange::ConnId;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::{Mode, Terms};
+use tickerd_model::slab::Slab;
 use tickerd_model::tier::Tier;
 
 /// Tiers by slot.
 type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;
 
-/// Number of a cohort in its shard.
-pub type CohortId = u32;
 /// A connection, as far as cohorts are concerned.
 #[derive(Debug, Clone, Copy)]
 pub struct Member {
@@ -134,8 +134,7 @@ pub struct Moved {
 /// All cohorts of a shard.
 #[derive(Debug, Default)]
 pub struct Cohorts {
-    cohorts: Vec<Option<Cohort>>,
-    free: Vec<CohortId>,
+    cohorts: Slab<CohortId, Cohort>,
     /// Nobody is in them, and some of their wires are left.
     dead: VecDeque<CohortId>,
     by_key: HashMap<u128, Vec<CohortId>>,
@@ -153,14 +152,26 @@ impl Cohorts {
         Cohorts { every, ..Cohorts::default() }
     }
 
-    /// A cohort by its number.
+    /// A cohort that may be gone.
     pub fn get(&self, id: CohortId) -> Option<&Cohort> {
-        self.cohorts.get(id as usize)?.as_ref()
+        self.cohorts.get(id)
     }
 
-    /// A cohort by its number, to change.
+    /// The same, to change.
     pub fn get_mut(&mut self, id: CohortId) -> Option<&mut Cohort> {
-        self.cohorts.get_mut(id as usize)?.as_mut()
+        self.cohorts.get_mut(id)
+    }
+
+    /// A cohort that is there, since someone is in it, waits for it, or has one of its wires; see [`Slab::held`].
+    #[track_caller]
+    pub fn held(&self, id: CohortId) -> Option<&Cohort> {
+        self.cohorts.held(id)
+    }
+
+    /// The same, to change.
+    #[track_caller]
+    pub fn held_mut(&mut self, id: CohortId) -> Option<&mut Cohort> {
+        self.cohorts.held_mut(id)
     }
 
     /// How many there are.
@@ -170,14 +181,14 @@ impl Cohorts {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (CohortId, &Cohort)> {
-        self.cohorts.iter().zip(0..).filter_map(|(cohort, id)| Some((id, cohort.as_ref()?)))
+        self.cohorts.iter()
     }
 
     /// Whether a cohort gets topics of a feed, or would if they appeared.
     pub fn is_in_feed(&self, topics: &Topics, cohort: &Cohort, feed: usize) -> bool {
         let name = topics.feeds().get(feed).map(|facts| facts.name.as_str());
         cohort.asks.iter().any(|ask| match ask.what {
-            What::Exact(slot) => topics.slot(slot).is_some_and(|slot| slot.feed == feed),
+            What::Exact(slot) => topics.held(slot).is_some_and(|slot| slot.feed == feed),
             // A pattern that begins with a wildcard may be in any feed.
             What::Pattern(id) => self
                 .patterns
@@ -221,7 +232,7 @@ impl Cohorts {
 
     /// Takes a member out for good.
     pub fn leave(&mut self, topics: &mut Topics, member: ConnId, from: CohortId) {
-        let Some(cohort) = self.get_mut(from) else { return };
+        let Some(cohort) = self.held_mut(from) else { return };
         if let Some(at) = cohort.members.iter().position(|m| *m == member) {
             cohort.members.swap_remove(at);
         }
@@ -230,7 +241,7 @@ impl Cohorts {
 
     /// What is asked for after these edits, sorted.
     fn asks_after(&self, from: Option<CohortId>, edits: &[Edit]) -> Vec<Ask> {
-        let mut asks = from.and_then(|id| self.get(id)).map(|c| c.asks.clone()).unwrap_or_default();
+        let mut asks = from.and_then(|id| self.held(id)).map(|c| c.asks.clone()).unwrap_or_default();
         for edit in edits {
             let (what, ask) = match edit {
                 Edit::Set(ask) => (ask.what, Some(*ask)),
@@ -250,7 +261,7 @@ impl Cohorts {
     fn find(&self, asks: &[Ask], member: Member) -> Option<CohortId> {
         let hits = self.by_key.get(&self.key(member.encoding, asks))?;
         let same = |c: &Cohort| c.encoding == member.encoding && c.asks == asks;
-        hits.iter().copied().find(|id| self.get(*id).is_some_and(same))
+        hits.iter().copied().find(|id| self.held(*id).is_some_and(same))
     }
 
     /// Whether a cohort may be changed in place: nobody else is in it, and what changes are topics by name.
@@ -259,7 +270,7 @@ impl Cohorts {
             matches!(edit, Edit::Set(Ask { what: What::Exact(_), .. }) | Edit::Clear(What::Exact(_)))
         };
         let alone = |c: &Cohort| c.members.len() == 1 && c.awaited == 0;
-        from.and_then(|id| self.get(id)).is_some_and(alone) && edits.iter().all(is_exact)
+        from.and_then(|id| self.held(id)).is_some_and(alone) && edits.iter().all(is_exact)
     }
 
     /// Changes exact topics of a cohort in place.
@@ -290,7 +301,7 @@ impl Cohorts {
     }
 
     fn tiers(&self, id: CohortId, slots: &[SlotId]) -> Vec<Option<Tier>> {
-        let Some(cohort) = self.get(id) else { return vec![None; slots.len()] };
+        let Some(cohort) = self.held(id) else { return vec![None; slots.len()] };
         if slots.len() < 16 {
             return slots.iter().map(|slot| cohort.tier_of(*slot)).collect();
         }
@@ -308,10 +319,10 @@ impl Cohorts {
     ) -> Vec<Moved> {
         if let Some(to) = to {
             self.build_on(topics, to, &mut Effort::unlimited());
-            self.get_mut(to).into_iter().for_each(|cohort| cohort.members.push(member.id));
+            self.held_mut(to).into_iter().for_each(|cohort| cohort.members.push(member.id));
         }
         let wires =
-            |id: Option<CohortId>| id.and_then(|id| self.get(id)).map(|c| &*c.wires).unwrap_or_default();
+            |id: Option<CohortId>| id.and_then(|id| self.held(id)).map(|c| &*c.wires).unwrap_or_default();
         let mut before: SlotMap = wires(from).iter().map(|wire| (wire.slot, wire.tier)).collect();
         let mut moved = Vec::new();
         for Wire { slot, tier, .. } in wires(to) {
@@ -337,7 +348,7 @@ impl Cohorts {
 
     /// Gives a cohort its asks, and keeps the counts of who asks for what.
     fn reask(&mut self, topics: &mut Topics, id: CohortId, key: u128, asks: Vec<Ask>) {
-        let Some(cohort) = self.get_mut(id) else { return };
+        let Some(cohort) = self.held_mut(id) else { return };
         let old_key = std::mem::replace(&mut cohort.key, key);
         let old = std::mem::replace(&mut cohort.asks, asks.clone());
         if let Some(ids) = self.by_key.get_mut(&old_key) {
@@ -356,13 +367,13 @@ impl Cohorts {
         let holds = |asks: &[Ask], what: What| asks.binary_search_by_key(&what, |ask| ask.what).is_ok();
         for what in asks.iter().map(|ask| ask.what).filter(|what| !holds(&old, *what)) {
             match what {
-                What::Exact(slot) => topics.slot_mut(slot).into_iter().for_each(|slot| slot.asked += 1),
+                What::Exact(slot) => topics.held_mut(slot).into_iter().for_each(|slot| slot.asked += 1),
                 What::Pattern(pattern) => self.patterns.join(pattern, id),
             }
         }
         for what in old.iter().map(|ask| ask.what).filter(|what| !holds(&asks, *what)) {
             match what {
-                What::Exact(slot) => topics.slot_mut(slot).into_iter().for_each(|slot| slot.asked -= 1),
+                What::Exact(slot) => topics.held_mut(slot).into_iter().for_each(|slot| slot.asked -= 1),
                 What::Pattern(pattern) => self.patterns.part(pattern, id),
             }
         }

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 
 use super::{Ask, Cohort, CohortId, Cohorts, Edit, Member, What};
-use crate::fanout::effort::Effort;
-use crate::fanout::topics::{SlotId, Topics};
+use crate::fanout::table::effort::Effort;
+use crate::fanout::table::ids::{PatternId, SlotId};
+use crate::fanout::table::topics::Topics;
 
 /// Cohorts with no more wires are taken down at once.
 const FEW_WIRES: usize = 64;
@@ -38,7 +39,7 @@ impl Cohorts {
     ) -> bool {
         let target = self.target(topics, member, from, edits);
         if *held != target {
-            if let Some(cohort) = target.and_then(|id| self.get_mut(id)) {
+            if let Some(cohort) = target.and_then(|id| self.held_mut(id)) {
                 cohort.awaited += 1;
             }
             if let Some(old) = std::mem::replace(held, target) {
@@ -50,7 +51,7 @@ impl Cohorts {
 
     /// Nobody waits for it on behalf of one command any more.
     pub fn let_go(&mut self, topics: &mut Topics, id: CohortId) {
-        if let Some(cohort) = self.get_mut(id) {
+        if let Some(cohort) = self.held_mut(id) {
             cohort.awaited = cohort.awaited.saturating_sub(1);
         }
         self.remove_if_unused(topics, id);
@@ -79,7 +80,7 @@ impl Cohorts {
     pub fn cost(&self, topics: &Topics, member: Member, from: Option<CohortId>, edits: &[Edit]) -> usize {
         let asks = self.asks_after(from, edits);
         let found = self.find(&asks, member);
-        let is_whole = |id: CohortId| self.get(id).is_some_and(|cohort| cohort.building.is_none());
+        let is_whole = |id: CohortId| self.held(id).is_some_and(|cohort| cohort.building.is_none());
         if found.is_some_and(is_whole) || asks.is_empty() {
             return self.cost_of_move(from, found);
         }
@@ -98,21 +99,15 @@ impl Cohorts {
 
     /// How much of a turn it costs to move from one cohort to another.
     pub fn cost_of_move(&self, from: Option<CohortId>, to: Option<CohortId>) -> usize {
-        let wires = |id: Option<CohortId>| id.and_then(|id| self.get(id)).map_or(0, |c| c.wires.len());
+        let wires = |id: Option<CohortId>| id.and_then(|id| self.held(id)).map_or(0, |c| c.wires.len());
         (wires(from) + wires(to)).div_ceil(MOVES_PER_STEP)
     }
 
     /// A cohort of nobody yet, of which nothing is wired.
     pub(super) fn begin(&mut self, topics: &mut Topics, member: Member, asks: Vec<Ask>) -> CohortId {
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.cohorts.push(None);
-            CohortId::try_from(self.cohorts.len() - 1).unwrap_or(CohortId::MAX)
-        });
-        if let Some(slot) = self.cohorts.get_mut(id as usize) {
-            let building = Some(Box::default());
-            *slot = Some(Cohort { encoding: member.encoding, building, ..Cohort::default() });
-            self.count += 1;
-        }
+        let building = Some(Box::default());
+        let id = self.cohorts.insert(Cohort { encoding: member.encoding, building, ..Cohort::default() });
+        self.count += 1;
         let key = self.key(member.encoding, &asks);
         self.reask(topics, id, key, asks);
         id
@@ -121,7 +116,7 @@ impl Cohorts {
     /// Wires more of a cohort; whether it is whole.
     pub(super) fn build_on(&mut self, topics: &mut Topics, id: CohortId, effort: &mut Effort) -> bool {
         loop {
-            let Some(cohort) = self.get_mut(id) else { return true };
+            let Some(cohort) = self.held_mut(id) else { return true };
             let per_wire = 1 + cohort.pattern_asks().len();
             let Some(building) = &mut cohort.building else { return true };
             if let Some(slot) = building.left.pop() {
@@ -146,7 +141,7 @@ impl Cohorts {
                 }
                 Some(What::Pattern(pattern)) => {
                     let Some(found) = self.look_up(topics, pattern, effort) else { return false };
-                    let Some(building) = self.get_mut(id).and_then(|cohort| cohort.building.as_mut()) else {
+                    let Some(building) = self.held_mut(id).and_then(|cohort| cohort.building.as_mut()) else {
                         return true;
                     };
                     building.next += 1;
@@ -157,7 +152,7 @@ impl Cohorts {
     }
 
     /// The topics that a pattern matches; none if that is too much for now.
-    fn look_up(&mut self, topics: &Topics, id: u32, effort: &mut Effort) -> Option<Vec<SlotId>> {
+    fn look_up(&mut self, topics: &Topics, id: PatternId, effort: &mut Effort) -> Option<Vec<SlotId>> {
         let Some(pattern) = self.patterns.get(id) else { return Some(Vec::new()) };
         if !effort.take(topics.cost(pattern)) {
             return None;
@@ -169,7 +164,7 @@ impl Cohorts {
 
     /// Takes down a cohort that nobody is in or waits for.
     pub(super) fn remove_if_unused(&mut self, topics: &mut Topics, id: CohortId) {
-        let Some(cohort) = self.get_mut(id) else { return };
+        let Some(cohort) = self.held_mut(id) else { return };
         if !cohort.members.is_empty() || cohort.awaited > 0 || cohort.asks.is_empty() {
             return;
         }
@@ -198,19 +193,16 @@ impl Cohorts {
 
     fn bury_first(&mut self, topics: &mut Topics, effort: &mut Effort) -> bool {
         let Some(id) = self.dead.front().copied() else { return true };
-        while let Some(last) = self.get(id).and_then(|c| c.wires.len().checked_sub(1)) {
+        while let Some(last) = self.held(id).and_then(|c| c.wires.len().checked_sub(1)) {
             if !effort.take(1) {
                 return false;
             }
-            let slot = self.get(id).and_then(|c| c.wires.get(last)).map(|wire| wire.slot);
+            let slot = self.held(id).and_then(|c| c.wires.get(last)).map(|wire| wire.slot);
             self.unwire(topics, id, last);
             slot.into_iter().for_each(|slot| topics.release(slot));
         }
         self.dead.pop_front();
-        if let Some(slot) = self.cohorts.get_mut(id as usize) {
-            *slot = None;
-            self.free.push(id);
-        }
+        self.cohorts.remove(id);
         true
     }
 

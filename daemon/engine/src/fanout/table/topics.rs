@@ -3,23 +3,20 @@
 //! A slot exists while the topic does, or while someone asked for it by name: that is how an exact topic can be had
 //! before its first tick.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
-
-use super::cohorts::CohortId;
+use super::ids::{CohortId, SlotId};
 use super::names::Names;
 use crate::exchange::beat::Stale;
 use crate::exchange::source::{Directory, FeedFacts};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 use tickerd_model::board::{Due, TopicId};
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::sample::Class;
+use tickerd_model::slab::Slab;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::{Pattern, Topic};
-
-/// Number of a slot in its shard.
-pub type SlotId = u32;
 
 /// A cohort that wants a slot at some tier.
 #[derive(Debug, Clone, Copy)]
@@ -136,8 +133,7 @@ impl Slot {
 #[derive(Debug)]
 pub struct Topics {
     sources: Directory,
-    slots: Vec<Option<Slot>>,
-    free: Vec<SlotId>,
+    slots: Slab<SlotId, Slot>,
     by_name: HashMap<Box<str>, SlotId>,
     of_board: Vec<Option<SlotId>>,
     /// Topics that have spoken, by feed.
@@ -152,8 +148,7 @@ impl Topics {
         let spoken = vec![0; feeds.len()];
         Topics {
             sources: Directory::new(feeds),
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slab::default(),
             by_name: HashMap::new(),
             of_board: Vec::new(),
             spoken,
@@ -188,12 +183,24 @@ impl Topics {
 
     /// A slot by its number.
     pub fn slot(&self, id: SlotId) -> Option<&Slot> {
-        self.slots.get(id as usize)?.as_ref()
+        self.slots.get(id)
     }
 
     /// A slot by its number, to change.
     pub fn slot_mut(&mut self, id: SlotId) -> Option<&mut Slot> {
-        self.slots.get_mut(id as usize)?.as_mut()
+        self.slots.get_mut(id)
+    }
+
+    /// A slot that is there, since a wire leads to it or an ask names it; see [`Slab::held`].
+    #[track_caller]
+    pub fn held(&self, id: SlotId) -> Option<&Slot> {
+        self.slots.held(id)
+    }
+
+    /// The same, to change.
+    #[track_caller]
+    pub fn held_mut(&mut self, id: SlotId) -> Option<&mut Slot> {
+        self.slots.held_mut(id)
     }
 
     /// The slot of a topic on the board.
@@ -219,11 +226,7 @@ impl Topics {
             tiers: std::iter::repeat_with(TierSlot::default).take(tiers).collect(),
             stream: TierSlot::default(),
         };
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            SlotId::try_from(self.slots.len() - 1).unwrap_or(SlotId::MAX)
-        });
-        *self.slots.get_mut(id as usize)? = Some(slot);
+        let id = self.slots.insert(slot);
         self.by_name.insert(name.into(), id);
         Some(id)
     }
@@ -251,7 +254,7 @@ impl Topics {
     pub fn vanish(&mut self, board: TopicId) -> Option<SlotId> {
         let id = self.of_board.get_mut(board.0 as usize)?.take()?;
         let Topics { slots, names, spoken, .. } = self;
-        let slot = slots.get_mut(id as usize)?.as_mut()?;
+        let slot = slots.held_mut(id)?;
         if slot.topic.take().is_some() {
             names.remove(id, &slot.name);
             if let Some(count) = spoken.get_mut(slot.feed) {
@@ -270,9 +273,8 @@ impl Topics {
         let unused = self.slot(id).is_some_and(|slot| {
             slot.topic.is_none() && slot.asked == 0 && slot.all_tiers().all(|tier| tier.taps.is_empty())
         });
-        if unused && let Some(slot) = self.slots.get_mut(id as usize).and_then(Option::take) {
+        if unused && let Some(slot) = self.slots.remove(id) {
             self.by_name.remove(&slot.name);
-            self.free.push(id);
         }
     }
 

@@ -4,9 +4,9 @@
 //! at that segment's place, or all topics of its depth. Nothing is looked at to say how many candidates there are, so the
 //! cost of a pattern is known before it is paid.
 
+use super::ids::SlotId;
 use std::collections::HashMap;
-
-use super::topics::SlotId;
+use tickerd_model::slab::Key;
 use tickerd_model::topic::{Pattern, SEGMENTS_MAX};
 
 /// See the module.
@@ -33,7 +33,7 @@ impl Default for Names {
 impl Names {
     /// Adds a topic that is not there.
     pub fn add(&mut self, slot: SlotId, name: &str) {
-        let at = slot as usize;
+        let at = slot.place() as usize;
         if self.places.len() <= at {
             self.places.resize_with(at + 1, Vec::new);
         }
@@ -58,7 +58,7 @@ impl Names {
 
     /// Takes out a topic that is there.
     pub fn remove(&mut self, slot: SlotId, name: &str) {
-        let Some(places) = self.places.get_mut(slot as usize).map(std::mem::take) else { return };
+        let Some(places) = self.places.get_mut(slot.place() as usize).map(std::mem::take) else { return };
         let mut depth = 0;
         for ((segment, lists), place) in name.split('.').zip(&mut self.by_segment).zip(&places) {
             if let Some(list) = lists.get_mut(segment) {
@@ -122,7 +122,7 @@ fn take_out(list: &mut Vec<SlotId>, place: u32, which: usize, places: &mut [Vec<
         list.swap_remove(place as usize);
     }
     if let Some(moved) = list.get(place as usize)
-        && let Some(kept) = places.get_mut(*moved as usize).and_then(|places| places.get_mut(which))
+        && let Some(kept) = places.get_mut(moved.place() as usize).and_then(|places| places.get_mut(which))
     {
         *kept = place;
     }
@@ -159,8 +159,9 @@ mod tests {
             names in prop::collection::vec((0u32..12, name()), 1..60),
             patterns in prop::collection::vec(pattern(), 1..12),
         ) {
-            let (mut index, mut there): (Names, BTreeMap<u32, String>) = Default::default();
+            let (mut index, mut there): (Names, BTreeMap<SlotId, String>) = Default::default();
             for (slot, name) in names {
+                let slot = SlotId::new(slot);
                 match there.remove(&slot) {
                     Some(old) => index.remove(slot, &old),
                     None => {
@@ -190,7 +191,7 @@ mod tests {
     fn a_pattern_costs_what_its_rarest_segment_has() {
         let mut index = Names::default();
         for at in 0..1000 {
-            index.add(at, &format!("g.x{}.n{at}", at % 10));
+            index.add(SlotId::new(at), &format!("g.x{}.n{at}", at % 10));
         }
         let cost = |text: &str| index.cost(&Pattern::parse(text).unwrap());
         assert_eq!(cost("*.*.m"), 0);
