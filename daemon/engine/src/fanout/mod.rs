@@ -1,33 +1,14 @@
 //! Fan-out: shards that own the connections, cohorts of those who asked for the same, one write per connection per beat.
 
-mod ages;
-mod answers;
-mod backlog;
-mod catch_up;
-
-mod comings;
+mod beat;
 mod commands;
 mod connection;
-
-mod enquiries;
-mod jobs;
-mod joined;
-mod link;
 pub mod metrics;
-mod moved;
-
-mod past;
-
-mod reading;
-pub mod rooms;
+mod notices;
+mod outbox;
+mod run;
 mod shard;
-mod shares;
-mod stall;
-mod subscriptions;
 mod table;
-
-mod walk;
-mod wish;
 
 use std::io;
 use std::sync::Arc;
@@ -39,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use self::metrics::Metrics;
-use self::shard::{Inbox, Shard};
+use self::run::Inbox;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::{Asker, ENQUIRIES_MAX, Enquiry, PulseAsker};
 use crate::exchange::outlet::Outlet;
@@ -148,7 +129,7 @@ impl Fanout {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-                LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
+                LocalSet::new().block_on(&runtime, run::run(number, settings, metrics, counted, inbox));
             })?;
             outlet.add(beats_in, asked);
             fanout.ports.push(Port { arrivals: arrivals_in, enquiries: enquiries_in, load, turns });

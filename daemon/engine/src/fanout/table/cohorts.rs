@@ -20,6 +20,7 @@ use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::slab::Slab;
 use tickerd_model::tier::Tier;
+use tickerd_model::topic::Pattern;
 
 /// Tiers by slot.
 type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;
@@ -90,6 +91,14 @@ impl Cohort {
         self.asks.last().is_some_and(|ask| matches!(ask.what, What::Pattern(_)))
     }
 
+    /// The patterns that it asks for.
+    pub fn patterns<'a>(&'a self, patterns: &'a Patterns) -> impl Iterator<Item = &'a Pattern> {
+        self.asks.iter().filter_map(|ask| match ask.what {
+            What::Pattern(id) => patterns.get(id),
+            What::Exact(_) => None,
+        })
+    }
+
     /// What was asked, sorted.
     pub fn asks(&self) -> &[Ask] {
         &self.asks
@@ -122,7 +131,7 @@ pub enum Edit {
 
 /// What an edit did to one topic: its tier before and now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moved {
+pub struct TierChange {
     /// The topic.
     pub slot: SlotId,
     /// The tier at which it was had.
@@ -205,7 +214,7 @@ impl Cohorts {
         member: Member,
         from: Option<CohortId>,
         edits: &[Edit],
-    ) -> (Option<CohortId>, Vec<Moved>) {
+    ) -> (Option<CohortId>, Vec<TierChange>) {
         let asks = self.asks_after(from, edits);
         let found = self.find(&asks, member);
         let (to, mut moved) = match found {
@@ -281,7 +290,7 @@ impl Cohorts {
         asks: Vec<Ask>,
         edits: &[Edit],
         member: Member,
-    ) -> Vec<Moved> {
+    ) -> Vec<TierChange> {
         let Some(id) = id else { return Vec::new() };
         let named = edits.iter().filter_map(|edit| match edit {
             Edit::Set(Ask { what: What::Exact(slot), .. }) | Edit::Clear(What::Exact(slot)) => Some(*slot),
@@ -295,8 +304,11 @@ impl Cohorts {
         self.reask(topics, id, key, asks);
         self.rewire(topics, id, &slots);
         let now = self.tiers(id, &slots);
-        let moved =
-            slots.iter().zip(before).zip(now).map(|((slot, before), now)| Moved { slot: *slot, before, now });
+        let moved = slots.iter().zip(before).zip(now).map(|((slot, before), now)| TierChange {
+            slot: *slot,
+            before,
+            now,
+        });
         moved.filter(|m| m.before != m.now).collect()
     }
 
@@ -316,7 +328,7 @@ impl Cohorts {
         member: Member,
         from: Option<CohortId>,
         to: Option<CohortId>,
-    ) -> Vec<Moved> {
+    ) -> Vec<TierChange> {
         if let Some(to) = to {
             self.build_on(topics, to, &mut Effort::unlimited());
             self.held_mut(to).into_iter().for_each(|cohort| cohort.members.push(member.id));
@@ -328,10 +340,14 @@ impl Cohorts {
         for Wire { slot, tier, .. } in wires(to) {
             let before = before.remove(slot);
             if before != Some(*tier) {
-                moved.push(Moved { slot: *slot, before, now: Some(*tier) });
+                moved.push(TierChange { slot: *slot, before, now: Some(*tier) });
             }
         }
-        moved.extend(before.into_iter().map(|(slot, tier)| Moved { slot, before: Some(tier), now: None }));
+        moved.extend(before.into_iter().map(|(slot, tier)| TierChange {
+            slot,
+            before: Some(tier),
+            now: None,
+        }));
         if let Some(from) = from {
             self.leave(topics, member.id, from);
         }

@@ -1,0 +1,208 @@
+//! Commands about patterns, which may cost more than a shard does between two looks at its beats: they are done piece by
+//! piece, in turns, and whatever their client says meanwhile waits behind them.
+//!
+//! What a command costs is known before it is paid, and is charged before: to the connection, and to the address that it comes
+//! from, so that whoever connects anew brings the debt along.
+
+use crate::exchange::ConnId;
+use crate::exchange::question::About;
+use crate::fanout::connection::phase::WaitsFor;
+use crate::fanout::connection::request::{SubscribeRequest, Then};
+use crate::fanout::shard::Shard;
+use crate::fanout::shard::turns::{Costly, Waiting};
+use crate::fanout::table::cohorts::{Edit, Member};
+use crate::fanout::table::effort::Effort;
+use crate::fanout::table::ids::CohortId;
+use tickerd_model::protocol::error::{Code, ProtocolError};
+use tickerd_model::topic::Pattern;
+
+impl Shard {
+    /// The shard looks at its beats: from now on so much may be done again.
+    pub fn begin_turn(&mut self) {
+        let steps = self.turns.begin();
+        if steps > 0 {
+            self.metrics.pattern_steps.inc_by(steps as u64);
+        }
+    }
+
+    /// Whether something is to be done piece by piece.
+    pub fn has_work(&self) -> bool {
+        !self.turns.is_empty() || self.cohorts.has_dead()
+    }
+
+    /// Goes on with the commands that wait, until one is done that is waited for, or the turn is over. Whose it was.
+    pub fn work_on(&mut self) -> Option<(ConnId, u32)> {
+        while !self.turns.effort.is_spent()
+            && let Some(mut waiting) = self.turns.pop()
+        {
+            if !self.is_waited_for(&waiting) {
+                self.end(waiting);
+                continue;
+            }
+            let (id, generation, names) = (waiting.conn, waiting.generation, waiting.command.names());
+            let is_done = self.go_on(&mut waiting, None);
+            // What it names was read once more. Counted behind it, so that the first of a turn has all of it.
+            self.turns.effort.spend(names);
+            if !is_done {
+                // The next turn begins with the others. To ask each of them now whether it needs less would be work as well.
+                self.turns.push(waiting);
+                return None;
+            }
+            self.end(waiting);
+            return Some((id, generation));
+        }
+        None
+    }
+
+    /// Does a command, at once if that is little and others do not wait, else in turns.
+    pub fn undertake(&mut self, id: ConnId, command: Costly) {
+        if let Err(error) = self.pay(id, &command) {
+            return self.tell_error(id, command.request().cloned(), &error);
+        }
+        self.undertake_paid(id, command);
+    }
+
+    /// The same for what was paid for before.
+    pub fn undertake_paid(&mut self, id: ConnId, command: Costly) {
+        let Some(conn) = self.connection(id) else { return };
+        let mut waiting = Waiting { conn: id, generation: conn.generation, command, cohort: None };
+        if !self.is_about_patterns(id, &waiting.command) {
+            // As much as it names, and no more: it needs no turn.
+            self.go_on(&mut waiting, Some(Effort::unlimited()));
+            return self.end(waiting);
+        }
+        if self.turns.is_empty() && self.go_on(&mut waiting, None) {
+            return self.end(waiting);
+        }
+        if let Some(conn) = self.connection(id) {
+            conn.phase.ask(WaitsFor::Turn);
+            self.turns.push(waiting);
+        }
+    }
+
+    /// Charges what a command will cost.
+    ///
+    /// # Errors
+    /// Its address owes too much already.
+    fn pay(&mut self, id: ConnId, command: &Costly) -> Result<(), ProtocolError> {
+        if !self.is_about_patterns(id, command) {
+            return Ok(());
+        }
+        let edits = self.edits_of(id, command);
+        let cost = match command {
+            Costly::List { pattern, .. } => self.topics.cost(pattern),
+            Costly::Subscribe(_) | Costly::Resume(..) | Costly::Unsubscribe { .. } => {
+                let (member, from) = self.member(id);
+                self.cohorts.cost(&self.topics, member, from, &edits)
+            }
+        };
+        self.forget_all(&edits);
+        // Whoever asks for less may always have it.
+        let may_owe = matches!(command, Costly::Unsubscribe { .. });
+        let owed_ms = self.connection(id).and_then(|conn| conn.share.as_ref()?.owed_ms());
+        if let Some(wait_ms) = owed_ms.filter(|_| !may_owe) {
+            let mut error = ProtocolError::new(
+                Code::RateLimited,
+                "your address has asked for more than its share of work with patterns; wait, name the topics, or keep one \
+                 connection open instead of opening new ones",
+            );
+            error.retry_after_ms = Some(wait_ms);
+            return Err(error);
+        }
+        self.charge_looks(id, cost);
+        if let Some(share) = self.connection(id).and_then(|conn| conn.share.as_ref()) {
+            share.charge(cost);
+        }
+        Ok(())
+    }
+
+    /// Whether it has to do with patterns; what has not costs no more than the topics that it names.
+    fn is_about_patterns(&mut self, id: ConnId, command: &Costly) -> bool {
+        let names = match command {
+            Costly::List { .. } => return true,
+            Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => &wanted.names,
+            Costly::Unsubscribe { names, .. } => names,
+        };
+        let (_, from) = self.member(id);
+        let has_patterns =
+            from.and_then(|id| self.cohorts.held(id)).is_some_and(|cohort| cohort.has_patterns());
+        has_patterns || names.iter().any(|name| Pattern::is_pattern(name))
+    }
+
+    fn is_waited_for(&mut self, waiting: &Waiting) -> bool {
+        let conn = self.same_connection(waiting.conn, waiting.generation);
+        conn.is_some_and(|conn| !conn.phase.is_closing())
+    }
+
+    /// Goes on with a command as far as the turn allows, or `own` effort; whether it is done.
+    fn go_on(&mut self, waiting: &mut Waiting, mut own: Option<Effort>) -> bool {
+        let id = waiting.conn;
+        match &waiting.command {
+            Costly::List { request, pattern } => {
+                if !self.turns.effort.take(self.topics.cost(pattern)) {
+                    return false;
+                }
+                let (request, pattern) = (request.clone(), pattern.clone());
+                self.serve_early(id);
+                self.tell_topics(id, request, &pattern);
+                return true;
+            }
+            Costly::Subscribe(_) | Costly::Resume(..) | Costly::Unsubscribe { .. } => {}
+        }
+        let edits = self.edits_of(id, &waiting.command);
+        let (member, from) = self.member(id);
+        let Shard { cohorts, topics, turns, .. } = self;
+        let effort = own.as_mut().unwrap_or(&mut turns.effort);
+        let is_whole = cohorts.prepare(topics, member, from, &edits, &mut waiting.cohort, effort);
+        if !is_whole || !effort.take(cohorts.cost_of_move(from, waiting.cohort)) {
+            return false;
+        }
+        // What is said now must come after the beat that is on its way.
+        self.serve_early(id);
+        let done = Costly::Unsubscribe { request: None, names: Vec::new() };
+        match std::mem::replace(&mut waiting.command, done) {
+            Costly::Subscribe(wanted) => self.subscribe(id, *wanted),
+            Costly::Resume(wanted, n) => {
+                let events = self.events_of(waiting.cohort);
+                let wanted = Box::new(SubscribeRequest { was_there: true, ..*wanted });
+                self.ask_pulse(
+                    id,
+                    About::Resume { topics: events, n },
+                    Then::Subscribe { wanted, is_paid: true },
+                );
+            }
+            Costly::Unsubscribe { request, names } => self.unsubscribe(id, request, &names),
+            Costly::List { .. } => {}
+        }
+        true
+    }
+
+    fn end(&mut self, waiting: Waiting) {
+        if let Some(held) = waiting.cohort {
+            self.cohorts.let_go(&mut self.topics, held);
+        }
+    }
+
+    fn member(&mut self, id: ConnId) -> (Member, Option<CohortId>) {
+        (Member { id, encoding: self.encoding(id) }, self.connection(id).and_then(|conn| conn.cohort))
+    }
+
+    /// What it changes.
+    fn edits_of(&mut self, id: ConnId, command: &Costly) -> Vec<Edit> {
+        match command {
+            Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => {
+                let (edits, _) = self.edits_for(id, &wanted.names, wanted.terms, false);
+                edits
+            }
+            Costly::Unsubscribe { names, .. } => self.edits_against(id, names),
+            Costly::List { .. } => Vec::new(),
+        }
+    }
+
+    /// The event topics of a cohort.
+    fn events_of(&self, cohort: Option<CohortId>) -> Vec<Box<str>> {
+        let wires = cohort.and_then(|id| self.cohorts.held(id)).map(|c| &*c.wires).unwrap_or_default();
+        let slots = wires.iter().filter_map(|wire| self.topics.slot(wire.slot));
+        slots.filter(|slot| slot.is_event()).map(|slot| slot.name.clone()).collect()
+    }
+}

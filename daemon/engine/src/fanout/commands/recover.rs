@@ -1,0 +1,63 @@
+//! A subscription of a client that was there before: `since`, or the last tick of an event stream. What it missed comes from
+//! the pulse, and then it is a subscription like any other.
+
+use crate::exchange::ConnId;
+use crate::exchange::question::{About, Missed};
+use crate::fanout::connection::request::{SubscribeRequest, Then};
+use crate::fanout::shard::Shard;
+use crate::fanout::shard::turns::Costly;
+use tickerd_model::protocol::command::{Id, Mode, Since, Terms};
+
+/// The terms of one who was there for every tick.
+const EVERY: Terms = Terms { rate: None, mode: Mode::All };
+
+impl Shard {
+    /// Subscribes a client that was there before.
+    pub fn ask_since(
+        &mut self,
+        id: ConnId,
+        request: Option<Id>,
+        topics: Vec<String>,
+        snapshot: bool,
+        since: Since,
+    ) {
+        let wanted = Box::new(SubscribeRequest::of_command(request, topics, EVERY, snapshot));
+        if since.epoch != self.settings.epoch {
+            // Numbers of another history say nothing here.
+            let missed = since.seq.into_keys().map(|topic| (topic, None)).collect();
+            return self.subscribe_to_missed(id, wanted, false, missed);
+        }
+        let seqs = since.seq.into_iter().collect();
+        self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wanted, is_paid: false });
+    }
+
+    /// Subscribes an event stream that was there and of which nothing can be told, since its history was another: that is said
+    /// of all topics of which each tick matters, and of those that were named and have not spoken.
+    pub fn subscribe_anew(&mut self, id: ConnId, topics: Vec<String>, terms: Terms) {
+        let silent = topics.iter().filter(|name| {
+            let slot = self.topics.find(name).and_then(|slot| self.topics.slot(slot));
+            slot.is_none_or(|slot| slot.topic.is_none())
+        });
+        let missed = silent.map(|name| (name.clone(), None)).collect();
+        let wanted =
+            SubscribeRequest { missed, was_there: true, ..SubscribeRequest::of_address(topics, terms) };
+        self.undertake(id, Costly::Subscribe(Box::new(wanted)));
+    }
+
+    /// Subscribes one who was there before, and brings what it missed.
+    pub fn subscribe_to_missed(
+        &mut self,
+        id: ConnId,
+        mut wanted: Box<SubscribeRequest>,
+        is_paid: bool,
+        missed: Vec<Missed>,
+    ) {
+        let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
+        self.charge_looks(id, frames);
+        wanted.missed = missed.into_iter().collect();
+        match is_paid {
+            true => self.undertake_paid(id, Costly::Subscribe(wanted)),
+            false => self.undertake(id, Costly::Subscribe(wanted)),
+        }
+    }
+}

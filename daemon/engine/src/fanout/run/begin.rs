@@ -1,0 +1,118 @@
+//! A beat arrives: what it says is kept, and whoever is due something of it is noted.
+
+use crate::exchange::beat::{Beat, Stale};
+use crate::fanout::notices::stale::StaleNotices;
+use crate::fanout::notices::topics::TopicNotices;
+use crate::fanout::notices::{health, presence};
+use crate::fanout::shard::Shard;
+use crate::fanout::table::ids::SlotId;
+use tickerd_model::board::{Change, Due, TopicId};
+use tickerd_model::lane::Health;
+use tickerd_model::rooms::Turnover;
+use tickerd_model::topic::Topic;
+
+impl Shard {
+    /// Applies a beat and notes who is due what.
+    pub(super) fn begin(&mut self, beat: &Beat) {
+        self.look_at_clock();
+        self.beat += 1;
+        self.counts.skipped += beat.skipped;
+        self.walk.start(self.now);
+        let (mut stale, mut came) = (StaleNotices::default(), TopicNotices::default());
+        for change in &beat.changes {
+            match change {
+                Change::Added(id, topic) => self.add_topic(*id, topic, &mut came),
+                Change::Removed(id) => {
+                    // While its wires still lead to those who were told that it is stale.
+                    self.note_stale(*id, None, &mut stale);
+                    self.remove_topic(*id, &mut came);
+                }
+            }
+        }
+        for (feed, health) in &beat.health {
+            self.tell_health(*feed, health);
+        }
+        for aged in &beat.aged {
+            self.note_stale(aged.topic, aged.stale, &mut stale);
+        }
+        stale.announce(&self.topics).into_iter().for_each(|notice| self.announce(notice));
+        for topic in &beat.resets {
+            let slot = self.topics.of_board(*topic).and_then(|id| self.topics.slot(id));
+            slot.into_iter().for_each(|slot| came.note_reset(slot));
+        }
+        let pos = &mut self.pos;
+        let announcements = came.announce(|| {
+            *pos += 1;
+            *pos
+        });
+        announcements.into_iter().for_each(|notice| self.announce(notice));
+        for (topic, turnover) in &beat.turnovers {
+            self.tell_turnover(*topic, turnover);
+        }
+        self.hand_out(&beat.letters);
+        for due in &beat.due {
+            self.push(due);
+        }
+        if !self.waiters.is_empty() {
+            self.answer_waiting();
+        }
+    }
+
+    fn add_topic(&mut self, id: TopicId, topic: &Topic, came: &mut TopicNotices) {
+        let Some(slot) = self.topics.appear(id, topic) else { return };
+        // A client that is behind may have been told that its namesake, gone meanwhile, is stale.
+        self.pos += 1;
+        let pos = self.pos;
+        self.topics.held_mut(slot).into_iter().for_each(|slot| slot.aged_pos = pos);
+        self.cohorts.appear(&mut self.topics, slot);
+        self.know_room(slot, topic.name());
+        self.note_topic(slot, true, came);
+    }
+
+    fn remove_topic(&mut self, id: TopicId, came: &mut TopicNotices) {
+        let Some(slot) = self.topics.vanish(id) else { return };
+        self.note_topic(slot, false, came);
+        self.cohorts.vanish(&mut self.topics, slot);
+    }
+
+    fn note_topic(&mut self, slot: SlotId, came: bool, notices: &mut TopicNotices) {
+        if let Some(slot) = self.topics.held(slot) {
+            notices.note(&self.cohorts.patterns, slot, came);
+        }
+    }
+
+    /// Keeps whether a topic is stale, and notes who is to be told.
+    fn note_stale(&mut self, topic: TopicId, stale: Option<Stale>, notices: &mut StaleNotices) {
+        if notices.note(&mut self.topics, topic, stale, self.pos + 1) {
+            self.pos += 1;
+            self.stale_pos = self.pos;
+        }
+    }
+
+    /// Keeps a feed's health and makes its notice due to those subscribed in the feed.
+    fn tell_health(&mut self, feed: usize, health: &Health) {
+        let Some(known) = self.health.get_mut(feed) else { return };
+        self.pos += 1;
+        let told = health::announce(known, (feed, health), &self.topics, &self.cohorts, self.pos);
+        self.announce(told);
+    }
+
+    /// Makes due to who is in a declared topic who came and went.
+    fn tell_turnover(&mut self, topic: TopicId, turnover: &Turnover) {
+        let Some(slot) = self.topics.of_board(topic) else { return };
+        if let Some(notice) = presence::announce(&self.topics, slot, turnover, self.pos + 1) {
+            self.pos += 1;
+            self.announce(notice);
+        }
+    }
+
+    /// Keeps what is due of a topic and makes it due to those who want it.
+    fn push(&mut self, due: &Due) {
+        let Shard { topics, cohorts, walk, pos, .. } = self;
+        let Some(id) = topics.of_board(due.topic) else { return };
+        let Some(slot) = topics.held_mut(id) else { return };
+        *pos += due.ticks() as u64;
+        slot.push(due, *pos);
+        walk.push(due, *pos, (id, slot), cohorts);
+    }
+}
