@@ -4,39 +4,39 @@
 //! client sees anything. Running: feeds, pulse, shards, then the server that brings clients. Stopping, the other way
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
+mod feeds;
 mod introduction;
 mod past;
 mod readiness;
 mod reload;
-mod rooms;
+mod sources;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use prometheus::Registry;
-use tickerd_process::Bell;
 
+use self::feeds::{Feed, Feeds, Starter};
+use self::reload::Hangup;
+use self::sources::Sources;
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
 use crate::control::{self, Control};
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::PulseAsker;
-use crate::exchange::source::Directory;
-use crate::exchange::source::FeedFacts;
 use crate::fanout::{self, Fanout};
 use crate::metrics;
 use crate::pulse;
 use crate::server::{self, Server};
 use crate::store::Writer;
 use crate::systemd;
-use readiness::FeedsReady;
-use reload::Hangup;
 use tickerd_config::{self as config, AdminSocket, Config};
-use tickerd_host::{self as host, Spec, Supervisor, Warden};
+use tickerd_host::{self as host, Warden};
 use tickerd_model::decoder::Limits;
 use tickerd_model::deflate;
-use tickerd_model::lane::{LANE_TICKS_MAX, Lane};
+use tickerd_process::Bell;
 
 /// As in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -59,6 +59,7 @@ pub struct App {
     admin: Admin,
     control: Option<Control>,
     process: metrics::Process,
+    program: Option<PathBuf>,
 }
 
 /// A daemon that serves.
@@ -67,10 +68,11 @@ pub struct Running {
     server: server::Running,
     admin: admin::Running,
     control: Option<control::Running>,
-    feeds: Arc<Vec<Supervisor>>,
+    sources: Sources,
+    starter: Starter,
+    feeds: Arc<Feeds>,
     /// The service manager was told that this is ready.
     announced: Arc<AtomicBool>,
-    ready: Arc<FeedsReady>,
     pulse: pulse::Running,
     fanout: Fanout,
 }
@@ -102,88 +104,76 @@ impl App {
             AdminSocket::Auto => Control::bind_usual(),
             AdminSocket::At(path) => Some(Control::bind(path)?),
         };
-        Ok(App { config, registry: Arc::new(registry), server, admin, control, process })
+        Ok(App { config, registry: Arc::new(registry), server, admin, control, process, program: None })
+    }
+
+    /// Has feeds' processes started with this executable of tickerd, and not with the one that runs.
+    pub fn with_program(self, program: PathBuf) -> App {
+        App { program: Some(program), ..self }
     }
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, process } = self;
-        let facts: Arc<[FeedFacts]> = rooms::facts(&config).into();
+        let App { config, registry, server, admin, control, process, program } = self;
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
-        let stats = pulse::Stats::new(fanout_metrics.connections.clone());
-        let (epoch, past) = past::open(&config, &facts, &registry)?;
+        let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
         let store = past.writer.as_ref().map(Writer::standing);
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
-        let wake = Arc::new(move || rung.ring());
-        let (fanout, outlet) = Fanout::start(
-            shards(&config),
-            settings(&config, &epoch, facts.clone()),
-            fanout_metrics.clone(),
-            wake,
-        )?;
+        let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || rung.ring());
+        let (fanout, outlet) =
+            Fanout::start(shards(&config), settings(&config, &epoch), fanout_metrics.clone(), wake.clone())?;
 
-        let lanes: Vec<Arc<Lane>> = config.feeds.iter().map(|_| Arc::new(lane(&bell))).collect();
-        let (aging, counted) = (lanes.clone(), lanes.clone());
-        let listed = config.feeds.iter().map(|feed| feed.name.clone()).zip(lanes.iter().cloned()).collect();
-        for (feed, lane) in config.feeds.iter().zip(&lanes) {
-            feed.max_age.into_iter().for_each(|age| lane.freshness().set_max_age(age));
-        }
-        let always = config.feeds.iter().map(|feed| feed.emit == config::Emit::Always);
-        // What is not a feed's says nothing through a lane.
-        let sources = facts
-            .iter()
-            .zip(lanes.iter().cloned().chain(std::iter::repeat_with(|| Arc::new(lane(&bell)))))
-            .zip(always.chain(std::iter::repeat(false)))
-            .map(|((facts, lane), always)| pulse::Source {
-                name: facts.name.clone(),
-                lane,
-                tiers: facts.tiers.clone(),
-                always,
-            });
-        let pulse_metrics = pulse::Metrics::new(&registry, facts.iter().map(|facts| facts.name.as_str()))?;
-        let rung = bell.clone();
-        let (pulse_asker, asked) = PulseAsker::new(Arc::new(move || rung.ring()));
-        let enquiries = pulse::Enquiries::new(asked, Directory::new(facts.clone()), &epoch);
-        let own = pulse::Own { rooms: rooms::rooms(&config, &facts), stats, enquiries };
-        let pulse = pulse::start(sources.collect(), own, past, outlet, bell, pulse_metrics)?;
-
+        let program = program.map_or_else(std::env::current_exe, Ok)?;
         let feed_metrics = Arc::new(host::Metrics::new());
         feed_metrics.register(&registry)?;
-        let ready = Arc::new(FeedsReady::default());
-        // What comes behind the feeds has nothing to say of itself.
-        let told = facts.get(..config.feeds.len()).unwrap_or_default();
-        let contract = Arc::new(Contract::new(introduction::facts(told, server.addresses())));
-        let program = std::env::current_exe()?;
-        let warden = Arc::new(Warden::new(program.clone()));
-        let mut feeds = Vec::new();
-        for (feed, lane) in config.feeds.iter().zip(lanes) {
-            let (spec, rung) = (Spec::new(feed, &program, &warden), ready.clone());
-            let on_change = Box::new(move || rung.ring());
-            let on_hello = introduction::of(&feed.name, &contract);
-            feeds.push(host::start(spec, lane, feed_metrics.clone(), on_change, on_hello));
+        let starter = Starter {
+            bell: bell.clone(),
+            ready: Arc::default(),
+            metrics: feed_metrics,
+            contract: Arc::new(Contract::new(introduction::facts(server.addresses()))),
+            warden: Arc::new(Warden::new(program.clone())),
+            program,
+        };
+        let sources = Sources::new(&config, &epoch);
+        let openings: Vec<_> =
+            config.feeds.iter().map(|feed| sources.feed(feed, &starter.lane(feed))).collect();
+        let feeds = Arc::new(Feeds::default());
+        let others = sources.rooms(&config.topics).into_iter().chain([sources.own()]);
+        let all: Vec<_> = openings.iter().cloned().chain(others).collect();
+        past.restored = past::restored(saved, &all);
+        let (pulse_asker, asked) = PulseAsker::new(wake);
+        let parts = pulse::Parts {
+            past,
+            stats: pulse::Stats::new(fanout_metrics.connections.clone()),
+            enquiries: pulse::Enquiries::new(asked),
+            outlet,
+            bell,
+            metrics: pulse::Metrics::new(&registry)?,
+        };
+        let pulse = pulse::start(all, parts)?;
+        for (feed, opening) in config.feeds.iter().zip(&openings) {
+            starter.start(feed, opening).into_iter().for_each(|feed| feeds.add(feed));
         }
-        let feeds = Arc::new(feeds);
 
         let judged = feeds.clone();
-        let sources = admin::Sources {
+        let admin = admin.start(admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || readiness::judge(&judged, &aging, store.as_deref())),
-        };
-        let admin = admin.start(sources)?;
-        let commands = reload::commands(&feeds, &config.feeds, counted);
+            readiness: Arc::new(move || readiness::judge(&judged.all(), store.as_deref())),
+        })?;
+        let commands = reload::commands(&feeds);
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
             fanout.asker(pulse_asker),
-            introduction::documents(contract, listed),
+            introduction::documents(starter.contract.clone(), feeds.clone()),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;
-        Ok(Running { drain, server, admin, control, feeds, announced, ready, pulse, fanout })
+        Ok(Running { drain, server, admin, control, sources, starter, feeds, announced, pulse, fanout })
     }
 }
 
@@ -201,22 +191,23 @@ impl Running {
     /// `stopped` ends the wait.
     pub fn announce(&self, stopped: impl Fn() -> bool) {
         let deadline = Instant::now() + FIRST_WORDS;
-        let settled = |feed: &Supervisor| feed.has_spoken() || feed.has_failed();
-        self.ready.wait_until(deadline, || stopped() || self.feeds.iter().all(settled));
-        let spoken = self.feeds.iter().filter(|feed| feed.has_spoken()).count();
+        let settled = |feed: &Arc<Feed>| feed.supervisor.has_spoken() || feed.supervisor.has_failed();
+        self.starter.ready.wait_until(deadline, || stopped() || self.feeds.all().iter().all(settled));
+        let feeds = self.feeds.all();
+        let spoken = feeds.iter().filter(|feed| feed.supervisor.has_spoken()).count();
         // First, so that whoever reloads upon READY is told of it.
         self.announced.store(true, Ordering::Release);
-        systemd::ready(&format!("{spoken} of {} feeds have spoken", self.feeds.len()));
+        systemd::ready(&format!("{spoken} of {} feeds have spoken", feeds.len()));
     }
 
     /// Waits until `stopped`, which is asked whenever [`Running::waker`] is called.
     pub fn wait(&self, stopped: impl Fn() -> bool) {
-        self.ready.wait(stopped);
+        self.starter.ready.wait(stopped);
     }
 
     /// Wakes [`Running::announce`] and [`Running::wait`].
     pub fn waker(&self) -> impl Fn() + Send + use<> {
-        let ready = self.ready.clone();
+        let ready = self.starter.ready.clone();
         move || ready.ring()
     }
 
@@ -252,9 +243,7 @@ impl Running {
     pub fn stop(self) {
         systemd::stopping(self.drain);
         self.server.stop();
-        for feed in self.feeds.iter() {
-            feed.stop();
-        }
+        self.feeds.all().iter().for_each(|feed| feed.supervisor.stop());
         // What the feeds have said goes out; what they say while they stop does not.
         let writer = self.pulse.stop();
         self.fanout.stop();
@@ -262,10 +251,31 @@ impl Running {
         writer.into_iter().for_each(Writer::join);
         let deadline = Instant::now() + FEEDS_STOP;
         drop((self.admin, self.control));
-        match Arc::try_unwrap(self.feeds) {
-            Ok(feeds) => feeds.into_iter().for_each(|feed| feed.join(deadline)),
-            Err(_) => tracing::debug!("someone still asks how the feeds are"),
+        self.feeds.join(deadline);
+    }
+
+    /// Starts one feed more. Those that run, and their subscribers, do not notice it.
+    ///
+    /// # Errors
+    /// A source has that name already.
+    pub fn add_feed(&self, feed: &config::Feed) -> Result<(), StartError> {
+        if self.feeds.find(&feed.name).is_some() {
+            return Err(format!("there is a feed {:?} already", feed.name).into());
         }
+        let opening = self.sources.feed(feed, &self.starter.lane(feed));
+        self.pulse.open(opening.clone());
+        self.starter.start(feed, &opening).into_iter().for_each(|feed| self.feeds.add(feed));
+        Ok(())
+    }
+
+    /// Ends a feed, and its topics with it; its subscribers are told. Whether there was one of that name.
+    pub fn remove_feed(&self, name: &str) -> bool {
+        let Some(feed) = self.feeds.find(name) else { return false };
+        self.feeds.remove(feed.id);
+        feed.supervisor.join(Instant::now() + FEEDS_STOP);
+        self.pulse.close(feed.id);
+        self.starter.forget(name);
+        true
     }
 }
 
@@ -276,11 +286,6 @@ fn listen(listen: &config::Listen) -> server::Listen {
     }
 }
 
-fn lane(bell: &Arc<Bell>) -> Lane {
-    let bell = bell.clone();
-    Lane::new(LANE_TICKS_MAX, Box::new(move || bell.ring()))
-}
-
 fn shards(config: &Config) -> usize {
     match config.server.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -288,21 +293,17 @@ fn shards(config: &Config) -> usize {
     }
 }
 
-fn settings(config: &Config, epoch: &str, feeds: Arc<[FeedFacts]>) -> fanout::Settings {
+fn settings(config: &Config, epoch: &str) -> fanout::Settings {
     let server = &config.server;
     let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
     let echo_limits = server.echo.as_ref().map_or(limits, |echo| Limits {
         message: echo.message,
         fragments: u32::try_from(echo.fragments).unwrap_or(u32::MAX),
     });
-    let published = config.topics.iter().filter(|topic| topic.publish);
     fanout::Settings {
         server: format!("tickerd/{}", VERSION),
         epoch: epoch.into(),
         deflate: server.compression.map(deflate).unwrap_or_default(),
-        feeds,
-        rooms: config.topics.iter().map(|topic| topic.name.as_str().into()).collect(),
-        publish: published.map(|topic| topic.name.as_str().into()).collect(),
         limits,
         echo_limits,
         topics_max: server.limits.topics,

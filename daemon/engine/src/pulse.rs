@@ -5,33 +5,38 @@
 pub(crate) mod answers;
 mod enquiries;
 mod metrics;
-pub mod rooms;
+mod rooms;
 mod stats;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::answers::Desk;
 pub use self::enquiries::Enquiries;
 pub use self::metrics::Metrics;
-use self::rooms::{Room, Rooms};
+use self::rooms::Rooms;
 pub use self::stats::{STATS, Stats};
 use self::watch::Watch;
 use crate::exchange::beat::{Beat, Stale};
 use crate::exchange::outlet::Outlet;
+use crate::exchange::source::Directory;
 use crate::store::Writer;
-use tickerd_model::board::{Board, Group, Restored};
+use tickerd_model::board::{Board, Restored};
 use tickerd_model::history::Limits;
 use tickerd_model::lane::{Entry, Lane};
-use tickerd_model::protocol::rate::Tiers;
-use tickerd_model::schedule::Schedule;
+use tickerd_model::rooms::Declared;
+use tickerd_model::schedule::{DueBeat, Schedule};
+use tickerd_model::source::{Kind, Source, SourceId};
 use tickerd_process::Bell;
 use tickerd_process::clock::{now_unix_ms, now_unix_us};
 
+/// Sources that wait to come or go.
+const ORDERS_MAX: usize = 64;
 /// The pulse looks around at least this often, so that a watchdog can see it live.
 const NAP_MAX: Duration = Duration::from_secs(1);
 /// Time between two batches of the past that are written down: what a crash may lose.
@@ -39,16 +44,14 @@ const SAVE_EVERY_US: u64 = 1_000_000;
 /// How soon a shard that was behind is tried again when no beat comes sooner.
 const RETRY: Duration = Duration::from_millis(5);
 
-/// One feed, as the pulse sees it.
-pub struct Source {
-    /// Its name, for metrics.
-    pub name: String,
-    /// Where its ticks wait.
-    pub lane: Arc<Lane>,
-    /// Its push interval and the slower tiers.
-    pub tiers: Tiers,
-    /// Push at each beat whether or not anything changed.
-    pub always: bool,
+/// A source that comes, with what only the pulse needs of it.
+#[derive(Clone)]
+pub struct Opening {
+    pub source: Arc<Source>,
+    /// Where a feed's ticks wait; of others there is none.
+    pub lane: Option<Arc<Lane>>,
+    /// A room's topics.
+    pub rooms: Vec<Declared>,
 }
 
 /// What is kept of the past, and where.
@@ -63,18 +66,28 @@ pub struct Past {
     pub writer: Option<Writer>,
 }
 
-/// What beats besides feeds.
-pub struct Own {
-    /// Declared topics.
-    pub rooms: Vec<Room>,
+/// What the pulse is made of, besides its sources.
+pub struct Parts {
+    pub past: Past,
     /// What the server says of itself.
     pub stats: Stats,
     /// What HTTP asks.
     pub enquiries: Enquiries,
+    pub outlet: Outlet,
+    /// What the lanes ring.
+    pub bell: Arc<Bell>,
+    pub metrics: Metrics,
+}
+
+/// Sources that are to come and go, one after the other.
+enum Order {
+    Open(Opening),
+    Close(SourceId),
 }
 
 /// The running thread.
 pub struct Running {
+    orders: mpsc::SyncSender<Order>,
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
     turns: Arc<AtomicU64>,
@@ -85,6 +98,25 @@ impl Running {
     /// How often the pulse has looked around; a number that stands still means that it hangs.
     pub fn turns(&self) -> Arc<AtomicU64> {
         self.turns.clone()
+    }
+
+    /// A source comes: with the next beat everyone knows it.
+    pub fn open(&self, opening: Opening) {
+        self.order(Order::Open(opening));
+    }
+
+    /// A source goes, and its topics with it. It must say nothing any more; what it has said until now is dropped.
+    pub fn close(&self, source: SourceId) {
+        self.order(Order::Close(source));
+    }
+
+    /// Waits while [`ORDERS_MAX`] wait.
+    fn order(&self, order: Order) {
+        self.bell.ring();
+        if self.orders.send(order).is_err() {
+            tracing::error!("the pulse has ended: no source comes or goes any more");
+        }
+        self.bell.ring();
     }
 
     /// Sends what still waits as a last beat, and ends. Who writes down the past may have that to write still.
@@ -98,124 +130,156 @@ impl Running {
     }
 }
 
-/// Starts the thread. The last of `sources` is the server's own. `bell` is what the lanes ring.
-pub fn start(
-    sources: Vec<Source>,
-    own: Own,
-    past: Past,
-    outlet: Outlet,
-    bell: Arc<Bell>,
-    metrics: Metrics,
-) -> io::Result<Running> {
+/// Starts the thread, with these sources.
+pub fn start(sources: Vec<Opening>, parts: Parts) -> io::Result<Running> {
     let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (orders, ordered) = mpsc::sync_channel(ORDERS_MAX);
+    let bell = parts.bell.clone();
     let (rung, stopped, counted) = (bell.clone(), stop.clone(), turns.clone());
-    let mut pulse = Pulse::new(sources, own, past, outlet, metrics);
-    // Declared topics, the server's own, and what an earlier run left, are with the shards before any client is.
+    let mut pulse = Pulse::new(sources, parts);
+    // Sources, declared topics, and what an earlier run left, are with the shards before any client is.
     pulse.send();
     let thread = std::thread::Builder::new().name("pulse".into()).spawn(move || {
         while !stopped.load(Ordering::Acquire) {
             counted.fetch_add(1, Ordering::Relaxed);
             rung.wait(pulse.nap());
+            for order in ordered.try_iter() {
+                pulse.obey(order);
+            }
             pulse.turn();
         }
         pulse.last_beat();
         pulse.save_last()
     })?;
-    Ok(Running { bell, stop, turns, thread })
+    Ok(Running { orders, bell, stop, turns, thread })
+}
+
+/// A source, as the pulse follows it.
+struct Followed {
+    source: Arc<Source>,
+    lane: Option<Arc<Lane>>,
+    watch: Watch,
 }
 
 struct Pulse {
-    sources: Vec<Source>,
+    sources: BTreeMap<SourceId, Followed>,
+    directory: Directory,
     outlet: Outlet,
     metrics: Metrics,
     board: Board,
     schedule: Schedule,
-    /// By interval of the schedule: which feed's which tier beats.
-    beats: Vec<Vec<(usize, u8)>>,
-    intervals: Vec<Duration>,
+    /// By interval of the schedule: which source's which tier beats.
+    beats: BTreeMap<Duration, Vec<(SourceId, u8)>>,
     started: Instant,
-    due: Vec<tickerd_model::schedule::DueBeat>,
+    due: Vec<DueBeat>,
     pending: Beat,
-    /// By feed.
-    watches: Vec<Watch>,
     rooms: Rooms,
     enquiries: Enquiries,
     stats: Stats,
-    /// The source of the server's own topics.
-    own: usize,
     writer: Option<Writer>,
     /// When the past may be written down again.
     next_save: u64,
 }
 
 impl Pulse {
-    fn new(sources: Vec<Source>, own: Own, past: Past, outlet: Outlet, metrics: Metrics) -> Pulse {
-        let groups: Vec<Group> = sources
-            .iter()
-            .map(|source| Group { tiers: source.tiers.all().len() as u8, always: source.always })
-            .collect();
-        let mut intervals: Vec<Duration> = sources.iter().flat_map(|s| s.tiers.all()).copied().collect();
-        intervals.sort_unstable();
-        intervals.dedup();
-        let beats = intervals
-            .iter()
-            .map(|interval| {
-                let tiers = sources.iter().enumerate().flat_map(|(feed, source)| {
-                    source.tiers.all().iter().zip(0u8..).map(move |(tier, at)| (feed, *tier, at))
-                });
-                tiers.filter(|(_, tier, _)| tier == interval).map(|(feed, _, at)| (feed, at)).collect()
-            })
-            .collect();
-        for interval in &intervals {
-            metrics.watch_interval(*interval);
-        }
-        let started = Instant::now();
+    fn new(sources: Vec<Opening>, parts: Parts) -> Pulse {
+        let Parts { past, stats, enquiries, outlet, metrics, bell: _ } = parts;
         let Past { limits, restored, n, writer } = past;
         let letters = tickerd_model::rooms::Limits {
             age_ms: u64::try_from(limits.age.as_millis()).unwrap_or(u64::MAX),
             bytes: limits.bytes,
         };
-        let mut board = Board::new(&groups, limits);
+        let mut board = Board::new(limits);
         if writer.is_some() {
             board.keep_ledger();
         }
-        for (feed, source) in sources.iter().enumerate() {
-            let max_age = source.lane.freshness().source_max_age();
-            board.heed_source(feed, max_age.map(|age| age.as_micros() as u64));
-        }
-        let mut pending = Beat::default();
-        if n > 0 {
-            board.restore(restored, n, now_unix_ms(), &mut pending.due);
-        }
-        let Own { rooms, stats, enquiries } = own;
-        // The last: see `Source`.
-        let own = groups.len().saturating_sub(1);
-        let rooms = Rooms::new(rooms, letters, &mut board);
-        stats.declare(own, &mut board);
         let mut pulse = Pulse {
-            watches: sources.iter().map(|_| Watch::default()).collect(),
-            sources,
+            sources: BTreeMap::new(),
+            directory: Directory::default(),
             outlet,
             metrics,
             board,
-            rooms,
+            schedule: Schedule::new(0, now_unix_us()),
+            beats: BTreeMap::new(),
+            started: Instant::now(),
+            due: Vec::new(),
+            pending: Beat::default(),
+            rooms: Rooms::new(letters),
             enquiries,
             stats,
-            own,
-            schedule: Schedule::new(&intervals, 0, now_unix_us()),
-            beats,
-            intervals,
-            started,
-            due: Vec::new(),
-            pending,
             writer,
             next_save: 0,
         };
+        let mut declared = Vec::new();
+        for Opening { source, lane, rooms } in sources {
+            declared.push((source.clone(), rooms));
+            pulse.follow(source, lane);
+        }
+        // What an earlier run left is there before topics are declared: those of them that it had go on.
+        if n > 0 {
+            pulse.board.restore(restored, n, now_unix_ms(), &mut pulse.pending.due);
+        }
+        for (source, rooms) in declared {
+            pulse.declare(&source, rooms);
+        }
         if n > 0 {
             // No age is known of them: they are from before.
             pulse.take_aged(Stale { since: now_unix_ms(), max_age_ms: 0 });
         }
         pulse
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Open(Opening { source, lane, rooms }) => {
+                self.follow(source.clone(), lane);
+                self.declare(&source, rooms);
+            }
+            Order::Close(source) => self.leave(source),
+        }
+    }
+
+    /// From now on a source's ticks are collected and its beats come.
+    fn follow(&mut self, source: Arc<Source>, lane: Option<Arc<Lane>>) {
+        let now = self.mono_us();
+        self.board.open(&source);
+        self.directory.open(&source);
+        self.metrics.open(&source.name);
+        for (interval, tier) in source.tiers.all().iter().zip(0u8..) {
+            self.metrics.watch_interval(*interval);
+            self.schedule.add(*interval, now);
+            self.beats.entry(*interval).or_default().push((source.id, tier));
+        }
+        if let Some(lane) = &lane {
+            let max_age = lane.freshness().source_max_age();
+            self.board.heed_source(source.id, max_age.map(|age| age.as_micros() as u64));
+        }
+        self.sources.insert(source.id, Followed { source, lane, watch: Watch::default() });
+    }
+
+    /// Topics that are there before they have spoken.
+    fn declare(&mut self, source: &Source, rooms: Vec<Declared>) {
+        self.rooms.open(source.id, rooms, &mut self.board);
+        if source.kind == Kind::Own {
+            self.stats.declare(source.id, &mut self.board);
+        }
+    }
+
+    fn leave(&mut self, id: SourceId) {
+        let Some(followed) = self.sources.remove(&id) else { return };
+        // Nobody else's beats move.
+        self.beats.retain(|interval, beats| {
+            beats.retain(|(source, _)| *source != id);
+            if beats.is_empty() {
+                self.schedule.remove(*interval);
+            }
+            !beats.is_empty()
+        });
+        self.rooms.close(id);
+        self.board.close(id);
+        self.directory.close(id);
+        self.pending.health.retain(|(source, _)| *source != id);
+        self.metrics.close(&followed.source.name);
     }
 
     fn mono_us(&self) -> u64 {
@@ -237,19 +301,17 @@ impl Pulse {
         let now = self.mono_us();
         self.schedule.due(now, &mut self.due);
         self.schedule.slew(now, now_unix_us());
-        for due in std::mem::take(&mut self.due) {
-            if due.late > 0
-                && let Some(interval) = self.intervals.get(due.interval)
-            {
-                self.metrics.count_late(*interval, due.late);
+        for DueBeat { interval, late } in std::mem::take(&mut self.due) {
+            if late > 0 {
+                self.metrics.count_late(interval, late);
             }
-            for (feed, tier) in self.beats.get(due.interval).into_iter().flatten() {
-                if *tier == 0 && *feed == self.own {
-                    self.stats.tell(*feed, now_unix_ms(), &mut self.board);
-                }
-                self.board.take_due(*feed, *tier, &mut self.pending.due);
+            for (source, tier) in self.beats.get(&interval).into_iter().flatten() {
                 if *tier == 0 {
-                    self.rooms.beat(*feed, &mut self.pending);
+                    self.stats.tell(*source, now_unix_ms(), &mut self.board);
+                }
+                self.board.take_due(*source, *tier, &mut self.pending.due);
+                if *tier == 0 {
+                    self.rooms.beat(*source, &mut self.pending);
                 }
             }
         }
@@ -257,8 +319,8 @@ impl Pulse {
         self.board.forget();
         self.metrics.set_history(self.board.history());
         // Behind the beat, so that all that was pushed is with the shards.
-        let Pulse { board, rooms, pending, outlet, enquiries, .. } = self;
-        let mut desk = Desk { board, rooms, beat: pending, now_ms: now_unix_ms() };
+        let Pulse { board, rooms, directory, pending, outlet, enquiries, .. } = self;
+        let mut desk = Desk { board, rooms, directory, beat: pending, now_ms: now_unix_ms() };
         outlet.answer(|question| answers::answer(&mut desk, question));
         enquiries.answer(&mut desk);
         self.save(now);
@@ -291,19 +353,17 @@ impl Pulse {
         self.board.want_every(self.outlet.wants_every());
         let moves = self.outlet.moves();
         self.rooms.settle(moves, now_unix_ms(), &mut self.pending);
-        for (feed, source) in self.sources.iter().enumerate() {
-            let drained = source.lane.drain();
+        for (id, Followed { lane, watch, .. }) in &mut self.sources {
+            let Some(drained) = lane.as_ref().map(|lane| lane.drain()) else { continue };
             for entry in drained.entries {
                 match entry {
-                    Entry::Tick(tick) => drop(self.board.offer(feed, tick)),
-                    Entry::Retire(topic) => self.board.retire(feed, &topic),
+                    Entry::Tick(tick) => drop(self.board.offer(*id, tick)),
+                    Entry::Retire(topic) => self.board.retire(*id, &topic),
                 }
             }
             if let Some(health) = drained.health {
-                if let Some(watch) = self.watches.get_mut(feed) {
-                    watch.hear(health.state, feed, &mut self.board);
-                }
-                self.pending.health.push((feed, health));
+                watch.hear(health.state, *id, &mut self.board);
+                self.pending.health.push((*id, health));
             }
         }
     }
@@ -318,11 +378,11 @@ impl Pulse {
             sent = Some(self.outlet.send(std::mem::take(&mut self.pending)));
         }
         self.metrics.count_letters_lost(self.rooms.take_letters_lost());
-        for (feed, source) in self.sources.iter().enumerate() {
+        for (id, Followed { source, .. }) in &self.sources {
             if changed {
-                self.metrics.set_topics(&source.name, self.board.topics(feed));
+                self.metrics.set_topics(&source.name, self.board.topics(*id));
             }
-            self.metrics.count_merged(&source.name, self.board.take_merged(feed));
+            self.metrics.count_merged(&source.name, self.board.take_merged(*id));
         }
         sent
     }
@@ -336,8 +396,8 @@ impl Pulse {
     fn last_beat(&mut self) {
         self.collect();
         self.look_at_ages();
-        for feed in 0..self.sources.len() {
-            self.board.take_due(feed, 0, &mut self.pending.due);
+        for id in self.sources.keys() {
+            self.board.take_due(*id, 0, &mut self.pending.due);
         }
         self.push();
     }

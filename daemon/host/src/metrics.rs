@@ -92,6 +92,17 @@ impl Metrics {
         }
     }
 
+    /// A feed is gone: its series end.
+    pub fn forget(&self, feed: &str) {
+        let feeds = [&self.samples, &self.dropped, &self.restarts];
+        // An error says that there was no such series.
+        feeds.into_iter().for_each(|counter| _ = counter.remove_label_values(&[feed]));
+        let _ = self.resident.remove_label_values(&[feed]);
+        ["swapped", "failed"].iter().for_each(|how| _ = self.reloads.remove_label_values(&[feed, how]));
+        reasons().for_each(|reason| _ = self.rejects.remove_label_values(&[feed, reason]));
+        FeedState::ALL.iter().for_each(|state| _ = self.state.remove_label_values(&[feed, state.as_str()]));
+    }
+
     /// Samples of `feed` that were accepted.
     pub fn samples(&self, feed: &str) -> IntCounter {
         self.samples.with_label_values(&[feed])

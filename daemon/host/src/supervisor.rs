@@ -35,7 +35,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A handle on one supervised feed. Dropping it begins its ordered stop.
 pub struct Supervisor {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -118,7 +118,7 @@ pub fn start(
         shared.failed.store(true, Ordering::Release);
         shared.end();
     }
-    Supervisor { shared, thread: thread.ok() }
+    Supervisor { shared, thread: Mutex::new(thread.ok()) }
 }
 
 impl Supervisor {
@@ -177,7 +177,7 @@ impl Supervisor {
     }
 
     /// Waits for the end. What is not over at `deadline` is killed; a hung thread of this process is left behind.
-    pub fn join(mut self, deadline: Instant) {
+    pub fn join(&self, deadline: Instant) {
         self.stop();
         if !self.shared.await_end(deadline) {
             self.shared.hurrying.store(true, Ordering::Release);
@@ -186,7 +186,8 @@ impl Supervisor {
                 return;
             }
         }
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
             // It has ended, or is about to; a panic in it has been printed already.
             let _ = thread.join();
         }

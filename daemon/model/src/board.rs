@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::frame::Frame;
 use super::history::{Batch, History, Limits};
 use super::sample::Class;
+use super::source::{Source, SourceId};
 use super::tick::Tick;
 use super::tier::Tier;
 use super::topic::{Topic, TopicMap};
@@ -34,28 +35,23 @@ const LEFT_OVER_MAX: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TopicId(pub u32);
 
-/// A change in which topics there are, to be applied in order.
+/// A change in which sources and topics there are, to be applied in order.
 #[derive(Debug, Clone)]
 pub enum Change {
+    /// A source came. It has no topics yet.
+    Opened(Arc<Source>),
+    /// A source went. Its topics were removed before.
+    Closed(SourceId),
     /// A topic spoke for the first time.
     Added(TopicId, Topic),
     /// It was retired; its number may be given again.
     Removed(TopicId),
 }
 
-/// How the board treats one feed's topics.
-#[derive(Debug, Clone, Copy)]
-pub struct Group {
-    /// How many tiers its topics have, the own beat included.
-    pub tiers: u8,
-    /// Push the newest at each own beat whether or not it changed.
-    pub always: bool,
-}
-
 #[derive(Debug)]
 struct Place {
     topic: Topic,
-    /// Where it is in its group's list of topics.
+    /// Where it is in its source's list of topics.
     at: usize,
     seq: u64,
     /// Bit per tier: due at that tier's next beat.
@@ -74,9 +70,10 @@ struct Place {
     is_restored: bool,
 }
 
+/// What the board keeps of a source.
 #[derive(Debug)]
-struct GroupState {
-    group: Group,
+struct SourceState {
+    source: Arc<Source>,
     /// Per tier, the topics that may be due there; which of them are is what their own marks say.
     dirty: Vec<Vec<TopicId>>,
     /// All its topics, for `always`.
@@ -87,14 +84,16 @@ struct GroupState {
     ages: Ages,
 }
 
-/// See the module.
+/// Every topic there is, with its newest tick and its past.
 #[derive(Debug)]
 pub struct Board {
     places: Vec<Option<Place>>,
     free: Vec<TopicId>,
     by_topic: TopicMap<TopicId>,
     by_name: HashMap<Box<str>, TopicId>,
-    groups: Vec<GroupState>,
+    sources: HashMap<SourceId, SourceState, foldhash::fast::RandomState>,
+    /// A source was closed, or there were topics that nothing is known of: new sources begin above every number that was given.
+    closed_any: bool,
     changes: Vec<Change>,
     aged: Vec<Aged>,
     history: History,
@@ -105,25 +104,15 @@ pub struct Board {
 }
 
 impl Board {
-    /// A board for these groups; a tick's group is its feed's index here.
-    pub fn new(groups: &[Group], limits: Limits) -> Board {
-        let groups = groups
-            .iter()
-            .map(|group| GroupState {
-                group: *group,
-                dirty: vec![Vec::new(); usize::from(group.tiers)],
-                topics: Vec::new(),
-                retired_any: false,
-                merged: 0,
-                ages: Ages::default(),
-            })
-            .collect();
+    /// A board without sources, which keeps so much of the past.
+    pub fn new(limits: Limits) -> Board {
         Board {
             places: Vec::new(),
             free: Vec::new(),
             by_topic: TopicMap::default(),
             by_name: HashMap::new(),
-            groups,
+            sources: HashMap::default(),
+            closed_any: false,
             changes: Vec::new(),
             aged: Vec::new(),
             history: History::new(limits),
@@ -133,24 +122,55 @@ impl Board {
         }
     }
 
-    /// Puts a topic on the board that has not spoken yet, so that who subscribes has it.
-    pub fn declare(&mut self, group: usize, topic: &Topic) -> TopicId {
+    /// A source comes. What is said for one that is not there is dropped.
+    pub fn open(&mut self, source: &Arc<Source>) {
+        let state = SourceState {
+            source: source.clone(),
+            dirty: vec![Vec::new(); source.tiers.all().len()],
+            topics: Vec::new(),
+            retired_any: self.closed_any,
+            merged: 0,
+            ages: Ages::default(),
+        };
+        self.sources.insert(source.id, state);
+        self.changes.push(Change::Opened(source.clone()));
+    }
+
+    /// A source goes, and its topics with it.
+    pub fn close(&mut self, source: SourceId) {
+        let Some(state) = self.sources.get(&source) else { return };
+        for id in state.topics.clone() {
+            if let Some(topic) =
+                self.places.get(id.0 as usize).and_then(Option::as_ref).map(|p| p.topic.clone())
+            {
+                self.retire(source, &topic);
+            }
+        }
+        self.closed_any = true;
+        self.sources.remove(&source);
+        self.changes.push(Change::Closed(source));
+    }
+
+    /// Puts a topic of a source that is there on the board before it has spoken, so that who subscribes has it.
+    pub fn declare(&mut self, source: SourceId, topic: &Topic) -> TopicId {
+        debug_assert!(self.sources.contains_key(&source), "{source} is not there");
         match self.by_topic.get(topic) {
             Some(id) => *id,
-            None => self.adopt(group, topic).unwrap_or_else(|| self.introduce(group, topic)),
+            None => self.adopt(source, topic).unwrap_or_else(|| self.introduce(source, topic)),
         }
     }
 
     /// Numbers a tick and makes it the newest of its topic. Answers its number.
-    pub fn offer(&mut self, group: usize, mut tick: Tick) -> u64 {
+    pub fn offer(&mut self, source: SourceId, mut tick: Tick) -> u64 {
         let id = match self.by_topic.get(&tick.topic) {
             Some(id) => *id,
-            None => self.adopt(group, &tick.topic).unwrap_or_else(|| self.introduce(group, &tick.topic)),
+            None if !self.sources.contains_key(&source) => return 0,
+            None => self.adopt(source, &tick.topic).unwrap_or_else(|| self.introduce(source, &tick.topic)),
         };
         let advance = 1 + tick.merged;
         self.n += advance;
         let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { return 0 };
-        let Some(state) = self.groups.get_mut(group) else { return 0 };
+        let Some(state) = self.sources.get_mut(&source) else { return 0 };
         place.seq += advance;
         tick.seq = place.seq;
         tick.n = self.n;
@@ -200,11 +220,11 @@ impl Board {
     }
 
     /// Takes a topic off the board.
-    pub fn retire(&mut self, group: usize, topic: &Topic) {
+    pub fn retire(&mut self, source: SourceId, topic: &Topic) {
         let Some(id) = self.by_topic.remove(topic) else { return };
         self.by_name.remove(topic.name());
         let place = self.places.get_mut(id.0 as usize).and_then(Option::take);
-        if let (Some(place), Some(state)) = (place, self.groups.get_mut(group)) {
+        if let (Some(place), Some(state)) = (place, self.sources.get_mut(&source)) {
             state.retired_any = true;
             state.ages.states -= usize::from(topic.class() == Class::State);
             state.ages.stale -= usize::from(place.is_stale);
@@ -231,24 +251,24 @@ impl Board {
         self.changes.push(Change::Removed(id));
     }
 
-    /// Everything of `group` that is due at `tier` now, into `due`; with tier 0 also what [`Tier::Every`] carries. Once it is pushed
+    /// Everything of `source` that is due at `tier` now, into `due`; with tier 0 also what [`Tier::Every`] carries. Once it is pushed
     /// it is to be remembered, see [`Board::remember`].
     ///
     /// The slower tiers pass on what the own beat has pushed, and nothing else: then each of them carries a part of one
     /// sequence, and who changes tiers or had a snapshot neither misses a tick nor gets one twice.
-    pub fn take_due(&mut self, group: usize, tier: u8, due: &mut Vec<Due>) {
-        let Board { groups, places, .. } = self;
-        let Some(GroupState { group, dirty, topics, .. }) = groups.get_mut(group) else { return };
+    pub fn take_due(&mut self, source: SourceId, tier: u8, due: &mut Vec<Due>) {
+        let Board { sources, places, .. } = self;
+        let Some(SourceState { source, dirty, topics, .. }) = sources.get_mut(&source) else { return };
         let Some((own, slower)) = dirty.split_first_mut() else { return };
         let Some(at) = tier.checked_sub(1) else {
-            let walk = if group.always { topics.as_slice() } else { own.as_slice() };
+            let walk = if source.always { topics.as_slice() } else { own.as_slice() };
             for id in walk {
                 let Some(Some(place)) = places.get_mut(id.0 as usize) else { continue };
                 if let Some(frame) = place.ticks.pop_back() {
                     let earlier = (!place.ticks.is_empty()).then(|| place.ticks.drain(..).collect());
-                    let is_newest = place.push(*id, &frame, group.always, slower);
+                    let is_newest = place.push(*id, &frame, source.always, slower);
                     due.push(Due { topic: *id, tier: Tier::Every, frame, earlier, is_newest });
-                } else if group.always {
+                } else if source.always {
                     due.extend(place.pushed.iter().map(|frame| Due::newest(*id, 0, frame)));
                 }
             }
@@ -317,18 +337,18 @@ impl Board {
         self.by_topic.len()
     }
 
-    /// How many topics a group has.
-    pub fn topics(&self, group: usize) -> usize {
-        self.groups.get(group).map_or(0, |g| g.topics.len())
+    /// How many topics a source has.
+    pub fn topics(&self, source: SourceId) -> usize {
+        self.sources.get(&source).map_or(0, |g| g.topics.len())
     }
 
-    /// Ticks of a group that were merged into newer ones before they were pushed, since the last call.
-    pub fn take_merged(&mut self, group: usize) -> u64 {
-        self.groups.get_mut(group).map_or(0, |g| std::mem::take(&mut g.merged))
+    /// Ticks of a source that were merged into newer ones before they were pushed, since the last call.
+    pub fn take_merged(&mut self, source: SourceId) -> u64 {
+        self.sources.get_mut(&source).map_or(0, |g| std::mem::take(&mut g.merged))
     }
 
-    fn introduce(&mut self, group: usize, topic: &Topic) -> TopicId {
-        let state = self.groups.get_mut(group);
+    fn introduce(&mut self, source: SourceId, topic: &Topic) -> TopicId {
+        let state = self.sources.get_mut(&source);
         let seq = if state.as_ref().is_some_and(|s| s.retired_any) { self.n } else { 0 };
         let at = state.as_ref().map_or(0, |s| s.topics.len());
         let place = Place {

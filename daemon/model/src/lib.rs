@@ -25,6 +25,7 @@ pub mod rooms;
 pub mod sample;
 pub mod schedule;
 pub mod slab;
+pub mod source;
 pub mod tick;
 pub mod tier;
 pub mod topic;

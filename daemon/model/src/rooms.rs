@@ -152,19 +152,28 @@ struct Room {
     letters: u64,
 }
 
-/// See the module.
+/// Every room, and the letters that wait in them.
 #[derive(Debug)]
 pub struct Rooms {
-    rooms: Vec<Room>,
+    /// By number. A number is not given again.
+    rooms: BTreeMap<usize, Room>,
+    count: usize,
     by_name: HashMap<Box<str>, usize>,
     mail: Mail,
 }
 
 impl Rooms {
-    /// With nobody in them.
-    pub fn new(declared: Vec<Declared>, limits: Limits) -> Rooms {
-        let by_name = declared.iter().enumerate().map(|(at, room)| (room.name.clone(), at)).collect();
-        let rooms = declared.into_iter().map(|declared| Room {
+    /// None yet; letters are kept within these limits.
+    pub fn new(limits: Limits) -> Rooms {
+        Rooms { rooms: BTreeMap::new(), count: 0, by_name: HashMap::new(), mail: Mail::new(limits) }
+    }
+
+    /// A topic is declared, with nobody in it. Answers its number.
+    pub fn open(&mut self, declared: Declared) -> usize {
+        let number = self.count;
+        self.count += 1;
+        self.by_name.insert(declared.name.clone(), number);
+        let room = Room {
             declared,
             members: BTreeMap::new(),
             moved: BTreeMap::new(),
@@ -172,13 +181,19 @@ impl Rooms {
             at_ms: 0,
             fairness: Fairness::default(),
             letters: 0,
-        });
-        Rooms { rooms: rooms.collect(), by_name, mail: Mail::new(limits) }
+        };
+        self.rooms.insert(number, room);
+        number
     }
 
-    /// The declared topics, by number.
-    pub fn declared(&self) -> impl Iterator<Item = &Declared> {
-        self.rooms.iter().map(|room| &room.declared)
+    /// A topic is declared no longer. Letters that wait in it are given up.
+    pub fn close(&mut self, room: usize) {
+        if let Some(closed) = self.rooms.remove(&room) {
+            if self.find(&closed.declared.name) == Some(room) {
+                self.by_name.remove(&closed.declared.name);
+            }
+            self.mail.give_up_all(room);
+        }
     }
 
     /// The number of a declared topic.
@@ -188,7 +203,7 @@ impl Rooms {
 
     /// A connection subscribed. What waits for it is had by [`Rooms::collect`], once all who came with it are in.
     pub fn join(&mut self, room: usize, seat: Seat, person: Person) {
-        let Some(state) = self.rooms.get_mut(room) else { return };
+        let Some(state) = self.rooms.get_mut(&room) else { return };
         if state.members.insert(seat, person.clone()).is_none() {
             state.turn(seat, person, false);
         }
@@ -197,7 +212,7 @@ impl Rooms {
     /// Takes out what waits for a user, oldest first, for each of their connections that are there; if none is any more, it
     /// goes on waiting. Of very many connections some get it: [`COLLECTED_MAX`].
     pub fn collect(&mut self, room: usize, name: &str, now_ms: u64) -> Vec<(Seat, Letter)> {
-        let Some(state) = self.rooms.get(room).filter(|_| self.mail.waits(room, name)) else {
+        let Some(state) = self.rooms.get(&room).filter(|_| self.mail.waits(room, name)) else {
             return Vec::new();
         };
         let named = state.members.iter().filter(|(_, person)| person.name.as_deref() == Some(name));
@@ -213,7 +228,7 @@ impl Rooms {
 
     /// A connection unsubscribed or is gone.
     pub fn leave(&mut self, room: usize, seat: Seat) {
-        if let Some(state) = self.rooms.get_mut(room)
+        if let Some(state) = self.rooms.get_mut(&room)
             && let Some(person) = state.members.remove(&seat)
         {
             state.turn(seat, person, true);
@@ -233,7 +248,7 @@ impl Rooms {
         now_ms: u64,
     ) -> Result<Sent, ProtocolError> {
         let refuse = |code, what: String| Err(ProtocolError::new(code, what));
-        let Some((room, state)) = self.find(topic).and_then(|room| Some((room, self.rooms.get_mut(room)?)))
+        let Some((room, state)) = self.find(topic).and_then(|room| Some((room, self.rooms.get_mut(&room)?)))
         else {
             let what = "this is no topic that was declared; the operator may add it as a [[topic]]";
             return refuse(Code::UnknownTopic, what.into());
@@ -284,7 +299,7 @@ impl Rooms {
 
     /// Who came and went in a room since the last call; nothing when nobody did, or when the room does not tell.
     pub fn take_turnover(&mut self, room: usize) -> Option<Turnover> {
-        let state = self.rooms.get_mut(room)?;
+        let state = self.rooms.get_mut(&room)?;
         let moved = std::mem::take(&mut state.moved);
         if !state.declared.presence {
             return None;
@@ -306,7 +321,7 @@ impl Rooms {
     /// # Errors
     /// There is no such room, or it does not tell.
     pub fn who(&self, topic: &str, max: usize) -> Result<(usize, Vec<Person>), ProtocolError> {
-        let Some(state) = self.find(topic).and_then(|room| self.rooms.get(room)) else {
+        let Some(state) = self.find(topic).and_then(|room| self.rooms.get(&room)) else {
             let what = "this is no topic that was declared, so nobody is counted there";
             return Err(ProtocolError::new(Code::UnknownTopic, what));
         };

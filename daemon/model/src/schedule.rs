@@ -5,6 +5,7 @@
 //! difference between the clocks is followed gently, at most [`SLEW_PER_STEP`] of a beat's interval a step, so a clock
 //! that jumps neither stops the beats nor doubles them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A hundredth of the time that passed may go into following the wall clock.
@@ -13,8 +14,8 @@ const SLEW_PER_STEP: u64 = 100;
 /// A due interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueBeat {
-    /// Index of the interval, as given to [`Schedule::new`].
-    pub interval: usize,
+    /// Which.
+    pub interval: Duration,
     /// Beats of this interval that were due since the last one and are skipped.
     pub late: u64,
 }
@@ -22,20 +23,28 @@ pub struct DueBeat {
 /// The beats of a set of intervals.
 #[derive(Debug)]
 pub struct Schedule {
-    intervals: Vec<u64>,
-    /// Number of the next beat of each interval: it is due when `mono + offset` reaches number × interval.
-    next: Vec<u64>,
+    /// Per interval the number of its next beat: it is due when `mono + offset` reaches number × interval.
+    next: BTreeMap<Duration, u64>,
     /// What is added to the monotonic clock to get the beats' own time.
     offset: i128,
     last_mono: u64,
 }
 
 impl Schedule {
-    /// Intervals must be at least a millisecond; order is kept.
-    pub fn new(intervals: &[Duration], mono: u64, wall: u64) -> Schedule {
-        let intervals: Vec<u64> = intervals.iter().map(|i| (i.as_micros() as u64).max(1_000)).collect();
-        let next = intervals.iter().map(|interval| wall / interval + 1).collect();
-        Schedule { intervals, next, offset: i128::from(wall) - i128::from(mono), last_mono: mono }
+    /// Without intervals.
+    pub fn new(mono: u64, wall: u64) -> Schedule {
+        Schedule { next: BTreeMap::new(), offset: i128::from(wall) - i128::from(mono), last_mono: mono }
+    }
+
+    /// From now on this interval beats too; it must be at least a millisecond. The others go on as they are.
+    pub fn add(&mut self, interval: Duration, mono: u64) {
+        let now = self.beats_time(mono);
+        self.next.entry(interval).or_insert_with(|| now / micros(interval) + 1);
+    }
+
+    /// An interval beats no longer.
+    pub fn remove(&mut self, interval: Duration) {
+        self.next.remove(&interval);
     }
 
     /// Follows the wall clock by a little; call it once per beat or so.
@@ -50,26 +59,33 @@ impl Schedule {
 
     /// The monotonic instant of the next beat, if there are intervals at all.
     pub fn next(&self) -> Option<u64> {
-        let beats = self.intervals.iter().zip(&self.next);
-        let at = beats.map(|(interval, number)| i128::from(interval * number)).min()?;
+        let at = self.next.iter().map(|(interval, number)| i128::from(micros(*interval) * number)).min()?;
         Some(u64::try_from(at - self.offset).unwrap_or(0))
     }
 
-    /// Every interval due at `mono`, each at most once: what was missed is counted, not doubled.
+    /// Every interval due at `mono`, the shortest first and each at most once: what was missed is counted, not doubled.
     pub fn due(&mut self, mono: u64, due: &mut Vec<DueBeat>) {
-        let now = u64::try_from(i128::from(mono) + self.offset).unwrap_or(0);
-        for (index, (interval, next)) in self.intervals.iter().zip(&mut self.next).enumerate() {
-            let passed = now / interval;
+        let now = self.beats_time(mono);
+        for (interval, next) in &mut self.next {
+            let passed = now / micros(*interval);
             if passed >= *next {
-                due.push(DueBeat { interval: index, late: passed - *next });
+                due.push(DueBeat { interval: *interval, late: passed - *next });
                 *next = passed + 1;
             }
         }
     }
 
-    fn longest(&self) -> u64 {
-        self.intervals.iter().copied().max().unwrap_or(1)
+    fn beats_time(&self, mono: u64) -> u64 {
+        u64::try_from(i128::from(mono) + self.offset).unwrap_or(0)
     }
+
+    fn longest(&self) -> u64 {
+        self.next.last_key_value().map_or(1, |(interval, _)| micros(*interval))
+    }
+}
+
+fn micros(interval: Duration) -> u64 {
+    (interval.as_micros() as u64).max(1_000)
 }
 
 #[cfg(test)]
@@ -82,7 +98,13 @@ mod tests {
         Duration::from_millis(n)
     }
 
-    fn run(schedule: &mut Schedule, from: u64, to: u64, wall: impl Fn(u64) -> u64) -> Vec<(u64, usize)> {
+    fn schedule(intervals: &[Duration], mono: u64, wall: u64) -> Schedule {
+        let mut schedule = Schedule::new(mono, wall);
+        intervals.iter().for_each(|interval| schedule.add(*interval, mono));
+        schedule
+    }
+
+    fn run(schedule: &mut Schedule, from: u64, to: u64, wall: impl Fn(u64) -> u64) -> Vec<(u64, Duration)> {
         let mut beats = Vec::new();
         let mut due = Vec::new();
         loop {
@@ -98,24 +120,27 @@ mod tests {
 
     #[test]
     fn beats_fall_on_multiples_of_the_wall_clock() {
-        let mut schedule = Schedule::new(&[ms(250), ms(1000)], 5_000_000, WALL);
+        let mut schedule = schedule(&[ms(250), ms(1000)], 5_000_000, WALL);
         let beats = run(&mut schedule, 5_000_000, 8_000_000, |m| WALL + m - 5_000_000);
         for (at, interval) in &beats {
             let wall = WALL + at - 5_000_000;
-            assert_eq!(wall % [250_000, 1_000_000][*interval], 0);
+            assert_eq!(wall % micros(*interval), 0);
         }
-        assert_eq!(beats.iter().filter(|b| b.1 == 0).count(), 12);
-        assert_eq!(beats.iter().filter(|b| b.1 == 1).count(), 3);
-        let seconds: Vec<_> = beats.iter().filter(|b| b.1 == 1).map(|b| b.0).collect();
-        assert!(seconds.iter().all(|s| beats.contains(&(*s, 0))), "what falls together is due together");
+        assert_eq!(beats.iter().filter(|b| b.1 == ms(250)).count(), 12);
+        assert_eq!(beats.iter().filter(|b| b.1 == ms(1000)).count(), 3);
+        let seconds: Vec<_> = beats.iter().filter(|b| b.1 == ms(1000)).map(|b| b.0).collect();
+        assert!(
+            seconds.iter().all(|s| beats.contains(&(*s, ms(250)))),
+            "what falls together is due together"
+        );
     }
 
     #[test]
     fn a_missed_beat_is_counted_and_not_doubled() {
-        let mut schedule = Schedule::new(&[ms(100)], 0, 0);
+        let mut schedule = schedule(&[ms(100)], 0, 0);
         let mut due = Vec::new();
         schedule.due(1_050_000, &mut due);
-        assert_eq!(due, [DueBeat { interval: 0, late: 9 }]);
+        assert_eq!(due, [DueBeat { interval: ms(100), late: 9 }]);
         due.clear();
         schedule.due(1_060_000, &mut due);
         assert!(due.is_empty());
@@ -125,7 +150,7 @@ mod tests {
     #[test]
     fn a_clock_step_neither_stops_nor_doubles_beats() {
         for step in [-3_600_000_000i64, -40_000, 40_000, 3_600_000_000] {
-            let mut schedule = Schedule::new(&[ms(100)], 0, WALL);
+            let mut schedule = schedule(&[ms(100)], 0, WALL);
             let wall = |m: u64| (WALL + m).wrapping_add_signed(if m > 1_000_000 { step } else { 0 });
             let beats = run(&mut schedule, 0, 20_000_000, wall);
             let gaps: Vec<_> = beats.windows(2).map(|w| w[1].0 - w[0].0).collect();
@@ -133,5 +158,27 @@ mod tests {
             let (last, _) = beats[beats.len() - 1];
             assert!(wall(last) % 100_000 < 1_000 || wall(last) % 100_000 > 99_000, "{step}: back in phase");
         }
+    }
+
+    #[test]
+    fn an_interval_that_comes_or_goes_moves_no_other() {
+        let beats_of = |changes: bool| {
+            let mut schedule = schedule(&[ms(100), ms(250)], 0, WALL);
+            let wall = |m: u64| WALL + m + m / 1_000;
+            let mut beats = run(&mut schedule, 0, 1_000_000, wall);
+            if changes {
+                schedule.add(ms(70), 1_000_000);
+                schedule.add(ms(100), 1_000_000);
+            }
+            beats.extend(run(&mut schedule, 1_000_000, 2_000_000, wall));
+            if changes {
+                assert!(beats.iter().filter(|(_, interval)| *interval == ms(70)).count() >= 14);
+                schedule.remove(ms(70));
+            }
+            beats.extend(run(&mut schedule, 2_000_000, 3_000_000, wall));
+            beats.retain(|(_, interval)| *interval != ms(70));
+            beats.iter().map(|(_, interval)| *interval).collect::<Vec<_>>()
+        };
+        assert_eq!(beats_of(true), beats_of(false));
     }
 }

@@ -125,6 +125,11 @@ impl<K: Key, T> Slab<K, T> {
         self.keys().zip(&self.places).filter_map(|(key, value)| Some((key, value.as_ref()?)))
     }
 
+    /// The same, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut T)> {
+        self.keys().zip(&mut self.places).filter_map(|(key, value)| Some((key, value.as_mut()?)))
+    }
+
     /// The values alone.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.places.iter().flatten()

@@ -26,11 +26,8 @@ fn look(document: &Value, value: &Value) {
 }
 
 fuzz_target!(|schema: &str| {
-    let contract = Contract::new(Facts {
-        version: "0".into(),
-        address: "localhost".into(),
-        feeds: vec![FeedFacts { name: "f".into(), rates: vec!["1s".into()] }],
-    });
+    let contract = Contract::new(Facts { version: "0".into(), address: "localhost".into() });
+    contract.open(FeedFacts { name: "f".into(), rates: vec!["1s".into()] });
     let event = EventSaid {
         name: "e".into(),
         class: Class::State,

@@ -6,30 +6,35 @@ use std::sync::Arc;
 
 use hyper::header::HeaderValue;
 
+use super::VERSION;
+use super::feeds::{Feed, Feeds};
 use crate::contract::{self, Contract, EventSaid, Said};
-use crate::exchange::source::FeedFacts;
 use crate::server::{Document, Documents, FEEDS, Listen};
 use tickerd_host::{Hello, OnHello};
-use tickerd_model::lane::{FeedState, Health, Lane};
-use tickerd_model::protocol::event::{FeedEntry, Feeds};
+use tickerd_model::lane::{FeedState, Health};
+use tickerd_model::protocol::event::{self, FeedEntry};
 use tickerd_model::protocol::rate;
+use tickerd_model::source::Source;
 use tickerd_process::clock::now_unix_ms;
 
-/// What is known before any feed has spoken.
-pub fn facts(feeds: &[FeedFacts], addresses: &[Listen]) -> contract::Facts {
+/// What is known before any feed is there.
+pub fn facts(addresses: &[Listen]) -> contract::Facts {
     let address = addresses.iter().find_map(|listen| match listen {
         Listen::Tcp(address) => Some(address.to_string()),
         Listen::Unix(_) => None,
     });
-    let feed = |feed: &FeedFacts| contract::FeedFacts {
-        name: feed.name.clone(),
-        rates: feed.tiers.all().iter().map(|tier| rate::format(*tier)).collect(),
-    };
     contract::Facts {
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: VERSION.into(),
         // A unix socket's clients are told the name that their HTTP libraries use.
         address: address.unwrap_or_else(|| "localhost".into()),
-        feeds: feeds.iter().map(feed).collect(),
+    }
+}
+
+/// What the configuration says of a feed.
+pub fn facts_of(source: &Source) -> contract::FeedFacts {
+    contract::FeedFacts {
+        name: (*source.name).to_owned(),
+        rates: source.tiers.all().iter().map(|tier| rate::format(*tier)).collect(),
     }
 }
 
@@ -39,14 +44,11 @@ pub fn of(feed: &str, contract: &Arc<Contract>) -> OnHello {
     Box::new(move |hello| contract.hear(&feed, said(hello)))
 }
 
-/// A feed's name, and where it is told how the feed is.
-pub type Listed = (String, Arc<Lane>);
-
 /// The contract's documents, and the list of feeds, as the server asks for them.
-pub fn documents(contract: Arc<Contract>, feeds: Vec<Listed>) -> Documents {
+pub fn documents(contract: Arc<Contract>, feeds: Arc<Feeds>) -> Documents {
     Arc::new(move |path| {
         if path == FEEDS {
-            return list(&feeds);
+            return list(&feeds.all());
         }
         let document = contract.document(path)?;
         // Hexadecimal digits in quotes.
@@ -56,14 +58,14 @@ pub fn documents(contract: Arc<Contract>, feeds: Vec<Listed>) -> Documents {
 }
 
 /// How each feed is, as clients may know it: nothing that was not told to them.
-fn list(feeds: &[Listed]) -> Option<Document> {
-    let told: Vec<Health> = feeds.iter().map(|(_, lane)| lane.told().unwrap_or_else(starting)).collect();
-    let entries = feeds
-        .iter()
-        .zip(&told)
-        .map(|((name, lane), health)| FeedEntry::new(name, health, lane.freshness().counts(), lane.tally()));
+fn list(feeds: &[Arc<Feed>]) -> Option<Document> {
+    let told: Vec<Health> = feeds.iter().map(|feed| feed.lane.told().unwrap_or_else(starting)).collect();
+    let entries = feeds.iter().zip(&told).map(|(feed, health)| {
+        let (name, lane) = (&feed.configured.name, &feed.lane);
+        FeedEntry::new(name, health, lane.freshness().counts(), lane.tally())
+    });
     let feeds = entries.collect();
-    let bytes = serde_json::to_vec(&Feeds { feeds }).ok()?;
+    let bytes = serde_json::to_vec(&event::Feeds { feeds }).ok()?;
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     let etag = HeaderValue::from_str(&format!("\"{:016x}\"", hasher.finish())).ok()?;

@@ -8,30 +8,42 @@ use tickerd_process::clock::now_unix_ms;
 use prometheus::Registry;
 
 use super::StartError;
-use crate::exchange::source::FeedFacts;
-use crate::pulse::Past;
+use crate::pulse::{self, Past};
 use crate::store::{self, SavedTopic, Store};
 use tickerd_config::Config;
 use tickerd_model::board::Restored;
 use tickerd_model::history::Limits;
+use tickerd_model::source::SourceId;
 use tickerd_model::topic::{SERVER_SEGMENT, first_segment};
 
 /// Topics that nobody spoke of for longer are not brought back, however long the past is kept.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3_600);
 
-/// Opens what is configured; the epoch, and what the pulse is to begin with.
-pub fn open(config: &Config, facts: &[FeedFacts], registry: &Registry) -> Result<(String, Past), StartError> {
+/// What an earlier run left, and what the pulse is to begin with.
+pub struct Opened {
+    pub epoch: String,
+    /// Topics that come back.
+    pub saved: Vec<SavedTopic>,
+    pub past: Past,
+}
+
+/// Opens what is configured.
+pub fn open(config: &Config, registry: &Registry) -> Result<Opened, StartError> {
     let history = &config.history;
     let limits = Limits { count: history.count, age: history.age, bytes: history.bytes };
     let Some(path) = &history.path else {
-        return Ok((new_epoch(), Past { limits, restored: Vec::new(), n: 0, writer: None }));
+        return Ok(Opened {
+            epoch: new_epoch(),
+            saved: Vec::new(),
+            past: Past { limits, restored: Vec::new(), n: 0, writer: None },
+        });
     };
     let (store, saved) = Store::open(path)?;
     let whole = saved.epoch.filter(|_| saved.is_whole);
-    let restored = restore(config, facts, saved.topics, now_unix_ms());
+    let saved_topics = wanted_of(config, saved.topics, now_unix_ms());
     let wanted = whole.clone().unwrap_or_else(new_epoch);
     let (epoch, writer) = store.start(wanted, new_epoch, store::Metrics::new(registry)?)?;
-    let topics = restored.len();
+    let topics = saved_topics.len();
     match &whole {
         Some(whole) if *whole == epoch => tracing::info!(epoch, topics, "the past of the last run goes on"),
         Some(_) => tracing::warn!(
@@ -44,30 +56,45 @@ pub fn open(config: &Config, facts: &[FeedFacts], registry: &Registry) -> Result
         ),
         None => {}
     }
-    Ok((epoch, Past { limits, restored, n: saved.n, writer: Some(writer) }))
+    let past = Past { limits, restored: Vec::new(), n: saved.n, writer: Some(writer) };
+    Ok(Opened { epoch, saved: saved_topics, past })
 }
 
 /// The topics of feeds that are still configured, those that were heard of last first, as many as each may have; and those
 /// that are still declared, or the server's own.
-fn restore(config: &Config, facts: &[FeedFacts], mut topics: Vec<SavedTopic>, now_ms: u64) -> Vec<Restored> {
+fn wanted_of(config: &Config, mut topics: Vec<SavedTopic>, now_ms: u64) -> Vec<SavedTopic> {
     let oldest_ms = now_ms.saturating_sub(config.history.age.max(FORGOTTEN).as_millis() as u64);
-    let feeds: HashMap<&str, usize> = facts.iter().zip(0..).map(|(f, at)| (f.name.as_str(), at)).collect();
     let declared: HashSet<&str> = config.topics.iter().map(|topic| topic.name.as_str()).collect();
-    let mut left: Vec<usize> = config.feeds.iter().map(|feed| feed.topics_max).collect();
-    left.resize(facts.len(), declared.len() + OWN_TOPICS_MAX);
+    let mut left: HashMap<&str, usize> =
+        config.feeds.iter().map(|feed| (feed.name.as_str(), feed.topics_max)).collect();
+    left.insert(SERVER_SEGMENT, OWN_TOPICS_MAX);
     topics.sort_by_key(|topic| std::cmp::Reverse(topic.newest.n));
-    let restored = topics.into_iter().filter_map(|SavedTopic { newest, floor, past }| {
-        let first = first_segment(newest.topic.name());
-        let group = *feeds.get(first)?;
-        let is_feeds = group < config.feeds.len();
-        if !is_feeds && first != SERVER_SEGMENT && !declared.contains(newest.topic.name()) {
-            return None;
+    topics.retain(|SavedTopic { newest, .. }| {
+        let name = newest.topic.name();
+        if newest.ts < oldest_ms {
+            return false;
         }
-        let left = left.get_mut(group).filter(|left| **left > 0 && newest.ts >= oldest_ms)?;
-        *left -= 1;
-        Some(Restored { group, newest, floor, past })
+        match left.get_mut(first_segment(name)) {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => declared.contains(name),
+        }
     });
-    restored.collect()
+    topics
+}
+
+/// Whose each of them is.
+pub fn restored(saved: Vec<SavedTopic>, sources: &[pulse::Opening]) -> Vec<Restored> {
+    let by_name: HashMap<&str, SourceId> =
+        sources.iter().map(|opening| (&*opening.source.name, opening.source.id)).collect();
+    let of = |SavedTopic { newest, floor, past }| {
+        let source = *by_name.get(first_segment(newest.topic.name()))?;
+        Some(Restored { source, newest, floor, past })
+    };
+    saved.into_iter().filter_map(of).collect()
 }
 
 /// Topics that the server may have of its own.
@@ -83,8 +110,11 @@ fn new_epoch() -> String {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::app::sources::Sources;
+    use tickerd_model::lane::Lane;
     use tickerd_model::sample::Class;
     use tickerd_model::tick::Tick;
     use tickerd_model::topic::Topic;
@@ -120,8 +150,14 @@ mod tests {
             topic("r.b", 8, day_ms),
             topic("tickerd.stats", 9, day_ms),
         ];
-        let restored = restore(&config, &crate::app::rooms::facts(&config), saved, 2 * day_ms);
-        let names: Vec<_> = restored.iter().map(|r| (r.group, r.newest.topic.name())).collect();
+        let wanted = wanted_of(&config, saved, 2 * day_ms);
+        let sources = Sources::new(&config, "e");
+        let lane = Arc::new(Lane::new(1, Box::new(|| {})));
+        let mut all: Vec<_> = config.feeds.iter().map(|feed| sources.feed(feed, &lane)).collect();
+        all.extend(sources.rooms(&config.topics));
+        all.push(sources.own());
+        let restored = restored(wanted, &all);
+        let names: Vec<_> = restored.iter().map(|r| (r.source.0, r.newest.topic.name())).collect();
         assert_eq!(names, [(3, "tickerd.stats"), (2, "r.a"), (1, "g.new"), (0, "f.c"), (0, "f.b")]);
     }
 }

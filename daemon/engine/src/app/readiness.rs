@@ -3,10 +3,10 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::feeds::Feed;
 use crate::admin::{Check, Readiness};
 use crate::store::{Standing, Trouble};
-use tickerd_host::Supervisor;
-use tickerd_model::lane::{FeedState, Health, Lane, Tally};
+use tickerd_model::lane::{FeedState, Health, Tally};
 use tickerd_process::clock::utc;
 
 /// Rung whenever a feed's state changes.
@@ -45,17 +45,16 @@ impl FeedsReady {
 }
 
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
-/// none of them has ever spoken. Nor does a past that is not written to disk. `lanes` are those of the feeds; `store` is
-/// there where `history.path` is set.
-pub fn judge(feeds: &[Supervisor], lanes: &[Arc<Lane>], store: Option<&Standing>) -> Readiness {
-    let spoken = feeds.is_empty() || feeds.iter().any(Supervisor::has_spoken);
+/// none of them has ever spoken. Nor does a past that is not written to disk. `store` is there where `history.path` is set.
+pub fn judge(feeds: &[Arc<Feed>], store: Option<&Standing>) -> Readiness {
+    let spoken = feeds.is_empty() || feeds.iter().any(|feed| feed.supervisor.has_spoken());
     let mut checks = vec![Check { name: "listeners".into(), ok: true, detail: String::new() }];
     checks.extend(store.map(|store| of_store(store.trouble())));
-    for (feed, lane) in feeds.iter().zip(lanes) {
-        let health = feed.health();
+    for feed in feeds {
+        let (lane, health) = (&feed.lane, feed.supervisor.health());
         let ok = matches!(health.state, FeedState::Up | FeedState::Closed);
         let detail = describe(&health, lane.freshness().counts(), lane.tally());
-        checks.push(Check { name: format!("feed {}", feed.name()), ok, detail });
+        checks.push(Check { name: format!("feed {}", feed.configured.name), ok, detail });
     }
     Readiness { ready: spoken, checks }
 }

@@ -6,88 +6,69 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::feeds::{Feed, Feeds};
 use crate::control::{Commands, FeedRow, RELOAD_MAX, ReloadRow, Reloading};
 use crate::systemd;
 use tickerd_config::{self as config, Isolation};
-use tickerd_host::{Reloaded, Supervisor};
-use tickerd_model::lane::{Lane, Tally};
-
-/// A feed as it was configured: its name, what it runs, and where.
-struct Configured {
-    feed: String,
-    plugin: String,
-    isolation: &'static str,
-}
+use tickerd_host::Reloaded;
 
 /// What the admin socket commands.
-pub fn commands(
-    feeds: &Arc<Vec<Supervisor>>,
-    configured: &[config::Feed],
-    lanes: Vec<Arc<Lane>>,
-) -> Commands {
-    let configured: Vec<Configured> = configured.iter().map(Configured::of).collect();
+pub fn commands(feeds: &Arc<Feeds>) -> Commands {
     let (listed, reloaded) = (Arc::downgrade(feeds), Arc::downgrade(feeds));
     Commands {
         list: Arc::new(move || {
             let feeds = listed.upgrade();
-            let feeds = feeds.iter().flat_map(|feeds| feeds.iter());
-            let all = feeds.zip(&configured).zip(&lanes);
-            all.map(|((feed, configured), lane)| row(feed, configured, lane.tally())).collect()
+            feeds.iter().flat_map(|feeds| feeds.all()).map(|feed| row(&feed)).collect()
         }),
         reload: Arc::new(move |name| {
             let feeds = reloaded.upgrade().ok_or("tickerd is stopping")?;
-            begin(&feeds, name)
+            begin(&feeds.all(), name)
         }),
     }
 }
 
-impl Configured {
-    fn of(feed: &config::Feed) -> Configured {
-        let (plugin, isolation) = match &feed.source {
-            config::Source::Plugin { path, isolation: Isolation::InProcess } => {
-                (path.display().to_string(), "in-process")
-            }
-            config::Source::Plugin { path, .. } => (path.display().to_string(), "process"),
-            config::Source::Exec(argv) => (argv.first().cloned().unwrap_or_default(), "process"),
-        };
-        Configured { feed: feed.name.clone(), plugin, isolation }
-    }
-}
-
-fn row(feed: &Supervisor, configured: &Configured, tally: Tally) -> FeedRow {
-    let health = feed.health();
-    let runs = feed.runs();
+fn row(feed: &Feed) -> FeedRow {
+    let Feed { configured, lane, supervisor, .. } = feed;
+    let health = supervisor.health();
+    let tally = lane.tally();
+    let runs = supervisor.runs();
     let plugin = runs.as_ref().map(|(path, _)| path.display().to_string());
+    let (wanted, isolation) = match &configured.source {
+        config::Source::Plugin { path, isolation: Isolation::InProcess } => {
+            (path.display().to_string(), "in-process")
+        }
+        config::Source::Plugin { path, .. } => (path.display().to_string(), "process"),
+        config::Source::Exec(argv) => (argv.first().cloned().unwrap_or_default(), "process"),
+    };
     FeedRow {
-        feed: configured.feed.clone(),
+        feed: configured.name.clone(),
         state: health.state.as_str().to_owned(),
         since: health.since,
         reason: health.reason,
-        isolation: configured.isolation.to_owned(),
-        plugin: plugin.unwrap_or_else(|| configured.plugin.clone()),
+        isolation: isolation.to_owned(),
+        plugin: plugin.unwrap_or(wanted),
         samples: tally.accepted,
         refused: tally.refused,
-        version: feed.hello().map(|hello| hello.version).unwrap_or_default(),
+        version: supervisor.hello().map(|hello| hello.version).unwrap_or_default(),
         sha256: runs.and_then(|(_, digest)| digest).map(|digest| digest.to_string()),
     }
 }
 
-fn begin(feeds: &[Supervisor], name: Option<&str>) -> Result<Vec<Reloading>, String> {
-    let wanted: Vec<&Supervisor> =
-        feeds.iter().filter(|feed| name.is_none_or(|name| name == feed.name())).collect();
-    if let (true, Some(name)) = (wanted.is_empty(), name) {
-        let known: Vec<&str> = feeds.iter().map(Supervisor::name).collect();
+fn begin(feeds: &[Arc<Feed>], name: Option<&str>) -> Result<Vec<Reloading>, String> {
+    let names = || feeds.iter().map(|feed| feed.configured.name.as_str());
+    if let Some(name) = name.filter(|name| !names().any(|known| known == *name)) {
+        let known: Vec<&str> = names().collect();
         return Err(format!("there is no feed {name:?}; the feeds are: {}", known.join(", ")));
     }
+    let wanted = feeds.iter().filter(|feed| name.is_none_or(|name| name == feed.configured.name));
     Ok(wanted
-        .into_iter()
         .map(|feed| {
             let (tell, told) = oneshot::channel();
-            let answered = feed.name().to_owned();
+            let (reloading, answered) = (feed.configured.name.clone(), feed.configured.name.clone());
             // Nobody may wait for it any more.
             let answer = move |reloaded: Reloaded| drop(tell.send(outcome(answered, &reloaded)));
-            feed.reload(name.is_some(), Box::new(answer));
-            (feed.name().to_owned(), told)
+            feed.supervisor.reload(name.is_some(), Box::new(answer));
+            (reloading, told)
         })
         .collect())
 }
@@ -99,7 +80,7 @@ fn outcome(feed: String, reloaded: &Reloaded) -> ReloadRow {
 
 /// What SIGHUP does. Several that come while one is obeyed are one more.
 pub struct Hangup {
-    feeds: Weak<Vec<Supervisor>>,
+    feeds: Weak<Feeds>,
     announced: Arc<AtomicBool>,
     /// How many are obeyed or wait to be: 0, 1 or 2.
     pending: AtomicU8,
@@ -107,7 +88,7 @@ pub struct Hangup {
 
 impl Hangup {
     /// `announced`: whether the service manager was told that this is ready.
-    pub fn new(feeds: &Arc<Vec<Supervisor>>, announced: &Arc<AtomicBool>) -> Arc<Hangup> {
+    pub fn new(feeds: &Arc<Feeds>, announced: &Arc<AtomicBool>) -> Arc<Hangup> {
         let (feeds, announced) = (Arc::downgrade(feeds), announced.clone());
         Arc::new(Hangup { feeds, announced, pending: AtomicU8::new(0) })
     }
@@ -146,11 +127,11 @@ impl Hangup {
         let (tell, told) = mpsc::channel();
         let mut waiting = 0;
         // Not held while it waits, so that the daemon can stop meanwhile.
-        for feed in self.feeds.upgrade().iter().flat_map(|feeds| feeds.iter()) {
+        for feed in self.feeds.upgrade().iter().flat_map(|feeds| feeds.all()) {
             let tell = tell.clone();
-            feed.retry();
+            feed.supervisor.retry();
             // The supervisor logs what becomes of it.
-            feed.reload(false, Box::new(move |_| _ = tell.send(())));
+            feed.supervisor.reload(false, Box::new(move |_| _ = tell.send(())));
             waiting += 1;
         }
         drop(tell);

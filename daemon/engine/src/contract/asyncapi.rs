@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::messages::{Message, Messages};
 use super::value_schema::DEFINITIONS;
-use super::{Facts, Spoken, SpokenEvent};
+use super::{Facts, FeedFacts, Spoken, SpokenEvent};
 use tickerd_model::close::{self, Advice};
 use tickerd_model::protocol::error::Code;
 use tickerd_model::protocol::shape;
@@ -24,7 +24,7 @@ const DEFLATE: &str = "RFC 7692, where the client offers it and the server is co
                        takeover on either side, in a window of 9 to 15 bits; short messages go plain.";
 
 /// The whole document.
-pub fn document(facts: &Facts, feeds: &BTreeMap<String, Spoken>) -> Value {
+pub fn document(facts: &Facts, configured: &[FeedFacts], feeds: &BTreeMap<String, Spoken>) -> Value {
     let mut fixed = Messages::new();
     let mut schemas = std::mem::take(&mut fixed.definitions);
     let mut messages = Map::new();
@@ -84,7 +84,7 @@ pub fn document(facts: &Facts, feeds: &BTreeMap<String, Spoken>) -> Value {
         "components": { "messages": messages, "schemas": schemas },
         "x-closes": closes(),
         "x-errors": errors(),
-        "x-feeds": facts.feeds.iter().map(|feed| feed_facts(feed, feeds.get(&feed.name))).collect::<Vec<_>>(),
+        "x-feeds": configured.iter().map(|feed| feed_facts(feed, feeds.get(&feed.name))).collect::<Vec<_>>(),
     })
 }
 
@@ -171,7 +171,7 @@ fn tick(feed: &str, event: &SpokenEvent) -> Value {
     })
 }
 
-fn feed_facts(feed: &super::FeedFacts, spoken: Option<&Spoken>) -> Value {
+fn feed_facts(feed: &FeedFacts, spoken: Option<&Spoken>) -> Value {
     let mut facts = json!({ "name": feed.name, "rates": feed.rates, "spoken": spoken.is_some() });
     let Some((facts_now, spoken)) = facts.as_object_mut().zip(spoken) else { return facts };
     facts_now.insert("type".into(), spoken.said.id.as_str().into());

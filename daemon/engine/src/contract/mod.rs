@@ -37,8 +37,6 @@ pub struct Facts {
     pub version: String,
     /// Where clients connect, as `host:port`; a proxy's clients know better.
     pub address: String,
-    /// Every configured feed.
-    pub feeds: Vec<FeedFacts>,
 }
 
 /// What the configuration says of a feed.
@@ -101,7 +99,7 @@ struct SpokenEvent {
     schema: Option<String>,
 }
 
-/// See the module.
+/// Both documents, and what is known of the feeds.
 #[derive(Debug)]
 pub struct Contract {
     facts: Facts,
@@ -111,16 +109,34 @@ pub struct Contract {
 
 #[derive(Debug, Default)]
 struct State {
+    /// In the order they came.
+    configured: Vec<FeedFacts>,
     feeds: BTreeMap<String, Spoken>,
     /// None once a feed said something new.
     asyncapi: Option<Document>,
 }
 
 impl Contract {
-    /// Of a server whose feeds have not spoken.
+    /// Of a server without feeds.
     pub fn new(facts: Facts) -> Contract {
         let openapi = Document::new(&openapi::document(&facts));
         Contract { facts, openapi, state: Mutex::default() }
+    }
+
+    /// A feed is configured.
+    pub fn open(&self, feed: FeedFacts) {
+        let mut state = self.state();
+        state.configured.retain(|other| other.name != feed.name);
+        state.configured.push(feed);
+        state.asyncapi = None;
+    }
+
+    /// A feed is configured no longer.
+    pub fn close(&self, feed: &str) {
+        let mut state = self.state();
+        state.configured.retain(|other| other.name != feed);
+        state.feeds.remove(feed);
+        state.asyncapi = None;
     }
 
     /// A feed said who it is. What it said before does not hold any more. Answers what was left out and why.
@@ -149,8 +165,8 @@ impl Contract {
         match path {
             ASYNCAPI => {
                 let mut state = self.state();
-                let State { feeds, asyncapi } = &mut *state;
-                let made = || Document::new(&asyncapi::document(&self.facts, feeds));
+                let State { configured, feeds, asyncapi } = &mut *state;
+                let made = || Document::new(&asyncapi::document(&self.facts, configured, feeds));
                 Some(asyncapi.get_or_insert_with(made).clone())
             }
             OPENAPI => Some(self.openapi.clone()),

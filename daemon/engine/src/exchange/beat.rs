@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tickerd_model::board::{Change, Due, TopicId};
 use tickerd_model::lane::Health;
 use tickerd_model::rooms::{Letter, Seat, Turnover};
+use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
 
 /// Ticks of the stream that are kept for a shard that is behind, in all; over that only each topic's newest is.
@@ -45,8 +46,8 @@ pub struct Beat {
     pub resets: Vec<TopicId>,
     /// Frames due; those of the stream in order, of the other tiers at most one per topic.
     pub due: Vec<Due>,
-    /// Feeds whose health changed, by their place in the configuration.
-    pub health: Vec<(usize, Health)>,
+    /// Sources whose health changed.
+    pub health: Vec<(SourceId, Health)>,
     /// Who came to declared topics and left them.
     pub turnovers: Vec<(TopicId, Arc<Turnover>)>,
     /// Messages to some connections alone.
@@ -75,7 +76,7 @@ impl Beat {
             .iter()
             .filter_map(|change| match change {
                 Change::Removed(id) => Some(*id),
-                Change::Added(..) => None,
+                Change::Opened(_) | Change::Closed(_) | Change::Added(..) => None,
             })
             .collect();
         if !removed.is_empty() {
@@ -154,7 +155,8 @@ fn ticks(due: &[Due]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickerd_model::board::{Board, Group};
+    use crate::exchange::source::tests::{F, board_of_f};
+    use tickerd_model::board::Board;
     use tickerd_model::history::Limits;
     use tickerd_model::sample::Class;
     use tickerd_model::tick::Tick;
@@ -164,7 +166,7 @@ mod tests {
         for topic in topics {
             let value = value.as_bytes().into();
             board.offer(
-                0,
+                F,
                 Tick {
                     topic: (*topic).clone(),
                     seq: 0,
@@ -178,13 +180,13 @@ mod tests {
             );
         }
         let mut beat = Beat { changes: board.take_changes(), ..Beat::default() };
-        board.take_due(0, 0, &mut beat.due);
+        board.take_due(F, 0, &mut beat.due);
         beat
     }
 
     #[test]
     fn a_shard_that_was_behind_gets_the_newest_of_all() {
-        let mut board = Board::new(&[Group { tiers: 1, always: false }], Limits::NONE);
+        let mut board = board_of_f(Limits::NONE);
         let (a, b) = (Topic::new("f.a", "q", Class::State), Topic::new("f.b", "q", Class::State));
         let mut missed = beat(&mut board, &[&a, &b], "1");
         missed.absorb(&beat(&mut board, &[&a], "2"));
@@ -193,7 +195,7 @@ mod tests {
         let (a1, b1, a2) = (("f.a".into(), 1, false), ("f.b".into(), 1, true), ("f.a".into(), 2, true));
         assert_eq!(missed.due.iter().map(said).collect::<Vec<_>>(), [a1, b1, a2]);
         assert_eq!((missed.skipped, missed.changes.len()), (1, 2));
-        board.retire(0, &b);
+        board.retire(F, &b);
         missed.absorb(&beat(&mut board, &[], "3"));
         assert_eq!(missed.due.len(), 2, "what was retired is not due any more");
         assert_eq!(missed.changes.len(), 3);
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_shard_that_was_behind_gets_every_tick_it_missed_or_a_reset() {
-        let mut board = Board::new(&[Group { tiers: 1, always: false }], Limits::NONE);
+        let mut board = board_of_f(Limits::NONE);
         let (state, event) = (Topic::new("f.s", "q", Class::State), Topic::new("f.e", "t", Class::Event));
         let mut missed = beat(&mut board, &[&state, &event, &event], "1");
         missed.absorb(&beat(&mut board, &[&event, &state], "2"));
@@ -245,7 +247,7 @@ mod tests {
         let mut resets: Vec<_> = missed.resets.iter().map(|id| id.0).collect();
         resets.sort_unstable();
         assert_eq!(resets, [0, 1], "nothing was missed of the quiet one");
-        board.retire(0, &event);
+        board.retire(F, &event);
         missed.absorb(&beat(&mut board, &[], "5"));
         assert_eq!((missed.resets.len(), newest_of(&missed, &event)), (1, None));
     }

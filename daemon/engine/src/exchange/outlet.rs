@@ -112,10 +112,11 @@ mod tests {
     use super::*;
     use crate::exchange::question::{self, Client, Uplink};
     use tickerd_model::lane::{FeedState, Health};
+    use tickerd_model::source::SourceId;
 
     fn beat(since: u64) -> Beat {
         let health = Health { state: FeedState::Up, since, reason: String::new() };
-        Beat { health: vec![(0, health)], ..Beat::default() }
+        Beat { health: vec![(SourceId(0), health)], ..Beat::default() }
     }
 
     fn port(beats: usize) -> (OutPort, mpsc::Receiver<Downlink>, Uplink) {

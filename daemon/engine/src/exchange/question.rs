@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::ConnId;
 use super::beat::Beat;
+use tickerd_model::board::TopicId;
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
@@ -69,8 +70,8 @@ pub struct Message {
 /// A connection came to a declared topic, or left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
-    /// The topic's number among the declared ones.
-    pub room: usize,
+    /// Which topic.
+    pub room: TopicId,
     /// Which connection.
     pub seat: Seat,
     /// Who has it; none: it left.

@@ -25,7 +25,6 @@ use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::{Asker, ENQUIRIES_MAX, Enquiry, PulseAsker};
 use crate::exchange::outlet::Outlet;
 use crate::exchange::question::Uplink;
-use crate::exchange::source::FeedFacts;
 use tickerd_model::decoder::Limits;
 use tickerd_model::deflate;
 
@@ -43,12 +42,6 @@ pub struct Settings {
     pub epoch: String,
     /// How messages are compressed for those who negotiated it.
     pub deflate: deflate::Settings,
-    /// The configured feeds, in order; behind them those of declared topics, and the server's own.
-    pub feeds: Arc<[FeedFacts]>,
-    /// The declared topics, in order.
-    pub rooms: Arc<[Box<str>]>,
-    /// Those of them that take messages.
-    pub publish: Arc<[Box<str>]>,
     /// What a client may say at once.
     pub limits: Limits,
     /// The same for `/echo`.

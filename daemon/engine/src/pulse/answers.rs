@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::rooms::Rooms;
 use crate::exchange::beat::Beat;
 use crate::exchange::question::{About, Answer, Found, Missed, Past, Question};
+use crate::exchange::source::Directory;
 use tickerd_model::board::Board;
 use tickerd_model::frame::Frame;
 
@@ -23,6 +24,8 @@ pub struct Desk<'a> {
     pub board: &'a mut Board,
     /// Where messages go.
     pub rooms: &'a mut Rooms,
+    /// The sources there are.
+    pub directory: &'a Directory,
     /// What is told next.
     pub beat: &'a mut Beat,
     /// Unix milliseconds.
@@ -31,7 +34,7 @@ pub struct Desk<'a> {
 
 /// Looks up what is asked, or does it.
 pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
-    let Desk { board, rooms, beat, now_ms } = desk;
+    let Desk { board, rooms, beat, now_ms, .. } = desk;
     let Question { from: to, about } = question;
     let found = match about {
         About::History { topic, limit } => Found::History(history(board, &topic, limit)),
@@ -94,15 +97,24 @@ fn past<'a>(newest: impl DoubleEndedIterator<Item = &'a Arc<Frame>>) -> Past {
 #[cfg(test)]
 pub fn look_up(board: &mut Board, question: Question) -> Answer {
     let limits = tickerd_model::rooms::Limits { age_ms: 1, bytes: 1 };
-    let mut rooms = Rooms::new(Vec::new(), limits, board);
-    answer(&mut Desk { board, rooms: &mut rooms, beat: &mut Beat::default(), now_ms: 0 }, question)
+    let mut rooms = Rooms::new(limits);
+    answer(
+        &mut Desk {
+            board,
+            rooms: &mut rooms,
+            directory: &Directory::default(),
+            beat: &mut Beat::default(),
+            now_ms: 0,
+        },
+        question,
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::exchange::question::Client;
-    use tickerd_model::board::Group;
+    use crate::exchange::source::tests::F;
     use tickerd_model::history::Limits;
     use tickerd_model::sample::Class;
     use tickerd_model::tick::Tick;
@@ -110,11 +122,11 @@ mod tests {
 
     fn board(values: &[(&Topic, usize)]) -> Board {
         let limits = Limits { count: 1_000, age: std::time::Duration::from_secs(1), bytes: usize::MAX };
-        let mut board = Board::new(&[Group { tiers: 1, always: false }], limits);
+        let mut board = crate::exchange::source::tests::board_of_f(limits);
         for (topic, bytes) in values {
             let value = vec![b'1'; *bytes].into();
             board.offer(
-                0,
+                F,
                 Tick {
                     topic: (*topic).clone(),
                     seq: 0,
@@ -127,7 +139,7 @@ mod tests {
                 },
             );
             let mut due = Vec::new();
-            board.take_due(0, 0, &mut due);
+            board.take_due(F, 0, &mut due);
             board.remember(&due);
         }
         board
@@ -182,7 +194,7 @@ mod tests {
             missed(&mut board, &[("f.b", 150), ("f.b", 151), ("f.d", 0), ("f.d", 1)]),
             [Some(0), None, Some(0), None]
         );
-        board.retire(0, &c);
+        board.retire(F, &c);
         assert_eq!(missed(&mut board, &[("f.c", 1), ("f.c", 0)]), [None, None], "what it said is gone");
     }
 }

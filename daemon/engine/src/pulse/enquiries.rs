@@ -4,7 +4,6 @@ use tokio::sync::mpsc;
 
 use super::answers::{self, Desk};
 use crate::exchange::enquiry::{Answer, ENQUIRIES_MAX, PulseAsk, PulseEnquiry};
-use crate::exchange::source::Directory;
 
 /// Enquiries that are answered in one turn. Each takes some microseconds.
 const ANSWERED_MAX: usize = 64;
@@ -14,14 +13,12 @@ const ANSWERED_MAX: usize = 64;
 pub struct Enquiries {
     asked: mpsc::Receiver<PulseEnquiry>,
     waiting: Vec<PulseEnquiry>,
-    directory: Directory,
-    epoch: Box<str>,
 }
 
 impl Enquiries {
-    /// Answers what comes from `asked`. `epoch` is the history's.
-    pub fn new(asked: mpsc::Receiver<PulseEnquiry>, directory: Directory, epoch: &str) -> Enquiries {
-        Enquiries { asked, waiting: Vec::new(), directory, epoch: epoch.into() }
+    /// Answers what comes from `asked`.
+    pub fn new(asked: mpsc::Receiver<PulseEnquiry>) -> Enquiries {
+        Enquiries { asked, waiting: Vec::new() }
     }
 
     /// Whether some are left for the next turn.
@@ -50,13 +47,13 @@ impl Enquiries {
     fn found(&self, desk: &mut Desk<'_>, what: PulseAsk) -> Result<Answer, PulseAsk> {
         match what {
             PulseAsk::Publish(message) => {
-                let checked = self.directory.check_room(&message.topic);
+                let checked = desk.directory.check_room(&message.topic);
                 let published =
                     checked.and_then(|()| desk.rooms.publish(message, desk.now_ms, desk.board, desk.beat));
                 Ok(published.map_or_else(Answer::Refused, Answer::Published))
             }
             PulseAsk::History { topic, limit, least } => {
-                if let Err(error) = self.directory.check(&topic, true) {
+                if let Err(error) = desk.directory.check(&topic, true) {
                     return Ok(Answer::Refused(error));
                 }
                 let id = desk.board.find(&topic);
@@ -64,7 +61,10 @@ impl Enquiries {
                     return Err(PulseAsk::History { topic, limit, least });
                 }
                 Ok(match answers::history(desk.board, &topic, limit) {
-                    Some(past) => Answer::History { topic, epoch: self.epoch.clone(), past },
+                    Some(past) => {
+                        let epoch = desk.directory.of(&topic).map(|source| source.group.epoch.clone());
+                        Answer::History { topic, epoch: epoch.unwrap_or_default(), past }
+                    }
                     None => Answer::Silent,
                 })
             }

@@ -20,8 +20,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Makes and registers them; the feeds' names are the labels.
-    pub fn new<'a>(registry: &Registry, feeds: impl Iterator<Item = &'a str>) -> prometheus::Result<Metrics> {
+    /// Makes and registers them; the sources' names are the labels.
+    pub fn new(registry: &Registry) -> prometheus::Result<Metrics> {
         let merged = IntCounterVec::new(
             Opts::new(
                 "tickerd_ticks_merged_total",
@@ -57,12 +57,22 @@ impl Metrics {
         registry.register(Box::new(topics.clone()))?;
         registry.register(Box::new(stale.clone()))?;
         registry.register(Box::new(late.clone()))?;
-        for feed in feeds {
-            merged.with_label_values(&[feed]);
-            topics.with_label_values(&[feed]);
-            stale.with_label_values(&[feed]);
-        }
         Ok(Metrics { merged, topics, stale, late, history_ticks, history_bytes, letters_lost })
+    }
+
+    /// A source came. Its series are there from the start: what appears with its first increase looks like no increase.
+    pub(super) fn open(&self, feed: &str) {
+        self.merged.with_label_values(&[feed]);
+        self.topics.with_label_values(&[feed]);
+        self.stale.with_label_values(&[feed]);
+    }
+
+    /// A source went.
+    pub(super) fn close(&self, feed: &str) {
+        // An error says that there was no such series.
+        let _ = self.merged.remove_label_values(&[feed]);
+        let _ = self.topics.remove_label_values(&[feed]);
+        let _ = self.stale.remove_label_values(&[feed]);
     }
 
     pub(super) fn watch_interval(&self, interval: Duration) {

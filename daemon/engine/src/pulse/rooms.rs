@@ -1,6 +1,6 @@
 //! Declared topics, as the pulse keeps them: who is where, what is published, and the letters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::exchange::beat::Beat;
 use crate::exchange::question::{MEMBERS_MAX, Message, Move, Published};
@@ -8,43 +8,50 @@ use tickerd_model::board::{Board, TopicId};
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::rooms::{self, Declared, KIND, Limits, Person, Sent};
 use tickerd_model::sample::Class;
+use tickerd_model::source::SourceId;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::Topic;
 
-/// A declared topic and the source that beats for it.
-#[derive(Debug, Clone)]
-pub struct Room {
-    /// What was declared.
-    pub declared: Declared,
-    /// Which of the pulse's sources its first segment is.
-    pub source: usize,
-}
-
-/// See the module.
+/// The declared topics of all sources, with the board's topics that carry their messages.
 #[derive(Debug)]
 pub struct Rooms {
     model: rooms::Rooms,
-    /// By number.
-    places: Vec<Place>,
+    places: HashMap<TopicId, Place>,
 }
 
+/// A declared topic: its number in the model, and what beats for it.
 #[derive(Debug)]
 struct Place {
-    source: usize,
+    number: usize,
+    source: SourceId,
     topic: Topic,
-    id: TopicId,
 }
 
 impl Rooms {
-    /// Puts the declared topics on the board.
-    pub fn new(rooms: Vec<Room>, limits: Limits, board: &mut Board) -> Rooms {
-        let place = |room: &Room| {
-            let topic = Topic::new(&room.declared.name, KIND, Class::Event);
-            Place { source: room.source, id: board.declare(room.source, &topic), topic }
-        };
-        let places = rooms.iter().map(place).collect();
-        let declared = rooms.into_iter().map(|room| room.declared).collect();
-        Rooms { model: rooms::Rooms::new(declared, limits), places }
+    /// None yet. What waits for users is kept within these limits.
+    pub fn new(limits: Limits) -> Rooms {
+        Rooms { model: rooms::Rooms::new(limits), places: HashMap::new() }
+    }
+
+    /// A source's topics are declared, and on the board.
+    pub fn open(&mut self, source: SourceId, declared: Vec<Declared>, board: &mut Board) {
+        for declared in declared {
+            let topic = Topic::new(&declared.name, KIND, Class::Event);
+            let id = board.declare(source, &topic);
+            let number = self.model.open(declared);
+            self.places.insert(id, Place { number, source, topic });
+        }
+    }
+
+    /// A source's topics are declared no longer.
+    pub fn close(&mut self, source: SourceId) {
+        self.places.retain(|_, place| {
+            let stays = place.source != source;
+            if !stays {
+                self.model.close(place.number);
+            }
+            stays
+        });
     }
 
     /// Takes reports of who moved. Who came, and is there once all of them are taken, gets what waited for them with the next
@@ -53,6 +60,8 @@ impl Rooms {
         let mut came: BTreeSet<(usize, Box<str>)> = BTreeSet::new();
         let is_mail = self.model.letters_waiting() > 0;
         for Move { room, seat, person } in moves {
+            // One that was closed meanwhile has nobody in it.
+            let Some(room) = self.places.get(&room).map(|place| place.number) else { continue };
             match person {
                 Some(person) => {
                     came.extend(person.name.clone().filter(|_| is_mail).map(|name| (room, name)));
@@ -67,9 +76,12 @@ impl Rooms {
     }
 
     /// Tells of who came and went in the topics of a source that beats.
-    pub fn beat(&mut self, source: usize, beat: &mut Beat) {
-        for (room, place) in self.places.iter().enumerate().filter(|(_, place)| place.source == source) {
-            beat.turnovers.extend(self.model.take_turnover(room).map(|turnover| (place.id, turnover.into())));
+    pub fn beat(&mut self, source: SourceId, beat: &mut Beat) {
+        let mut beating: Vec<_> = self.places.iter().filter(|(_, place)| place.source == source).collect();
+        beating.sort_unstable_by_key(|(_, place)| place.number);
+        for (id, place) in beating {
+            let turnover = self.model.take_turnover(place.number);
+            beat.turnovers.extend(turnover.map(|turnover| (*id, turnover.into())));
         }
     }
 
@@ -99,7 +111,7 @@ impl Rooms {
     }
 
     fn say(&self, topic: &str, from: &str, value: Box<[u8]>, ts: u64, board: &mut Board) -> u64 {
-        let Some(place) = self.model.find(topic).and_then(|room| self.places.get(room)) else { return 0 };
+        let Some(place) = board.find(topic).and_then(|id| self.places.get(&id)) else { return 0 };
         let topic = place.topic.clone();
         let tick = Tick { topic, seq: 0, n: 0, ts, src_ts: 0, from: Some(from.into()), value, merged: 0 };
         board.offer(place.source, tick)
@@ -119,7 +131,7 @@ impl Rooms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickerd_model::board::Group;
+    use crate::exchange::source::tests::{F, board_of_f};
     use tickerd_model::history;
     use tickerd_model::rooms::{Person, Seat, To};
 
@@ -132,15 +144,16 @@ mod tests {
 
     fn went(conn: u32) -> Move {
         // Connections of one user are on several shards.
-        Move { room: 0, seat: Seat { shard: conn % 2, conn, generation: 1 }, person: None }
+        Move { room: TopicId(0), seat: Seat { shard: conn % 2, conn, generation: 1 }, person: None }
     }
 
     /// Two letters for bob, who is not there; then these moves at once. Which connections get which values.
     fn collected(moves: Vec<Move>) -> (Vec<(u32, String)>, usize) {
-        let mut board = Board::new(&[Group { tiers: 1, always: false }], history::Limits::NONE);
+        let mut board = board_of_f(history::Limits::NONE);
         let declared = Declared { name: "rooms.a".into(), publish: true, presence: true, letters_max: 8 };
         let limits = Limits { age_ms: 60_000, bytes: 1 << 20 };
-        let mut rooms = Rooms::new(vec![Room { declared, source: 0 }], limits, &mut board);
+        let mut rooms = Rooms::new(limits);
+        rooms.open(F, vec![declared], &mut board);
         for value in ["1", "2"] {
             let message = Message {
                 topic: "rooms.a".into(),

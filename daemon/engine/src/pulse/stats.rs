@@ -4,6 +4,7 @@ use prometheus::IntGauge;
 
 use tickerd_model::board::Board;
 use tickerd_model::sample::Class;
+use tickerd_model::source::SourceId;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::Topic;
 
@@ -12,27 +13,33 @@ pub const STATS: &str = "tickerd.stats";
 /// The kind of its ticks.
 const KIND: &str = "stats";
 
-/// See the module.
+/// How many clients and topics there are, as a topic.
 #[derive(Debug)]
 pub struct Stats {
     topic: Topic,
     clients: IntGauge,
+    /// Whose topic it is, once it is declared.
+    source: Option<SourceId>,
     told: (i64, usize),
 }
 
 impl Stats {
     /// `clients` counts the open connections.
     pub fn new(clients: IntGauge) -> Stats {
-        Stats { topic: Topic::new(STATS, KIND, Class::State), clients, told: (-1, 0) }
+        Stats { topic: Topic::new(STATS, KIND, Class::State), clients, source: None, told: (-1, 0) }
     }
 
     /// Puts the topic on the board, so that it is there before it has spoken.
-    pub fn declare(&self, source: usize, board: &mut Board) {
+    pub fn declare(&mut self, source: SourceId, board: &mut Board) {
+        self.source = Some(source);
         board.declare(source, &self.topic);
     }
 
-    /// Offers a tick when something has changed since the last one.
-    pub fn tell(&mut self, source: usize, ts: u64, board: &mut Board) {
+    /// Its `source` beats: offers a tick when something has changed since the last one.
+    pub fn tell(&mut self, source: SourceId, ts: u64, board: &mut Board) {
+        if self.source != Some(source) {
+            return;
+        }
         let now = (self.clients.get(), board.count());
         if std::mem::replace(&mut self.told, now) == now {
             return;

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::Pulse;
+use super::{Followed, Pulse};
 use crate::exchange::beat::{Aged, Stale};
 use tickerd_model::board::Board;
 use tickerd_model::lane::FeedState;
 use tickerd_model::protocol::rate;
+use tickerd_model::source::SourceId;
 use tickerd_process::clock::now_unix_ms;
 
 /// What the pulse knows of one feed besides its topics.
@@ -33,10 +34,10 @@ enum Silence {
 
 impl Watch {
     /// The feed's state changed. When its source opens, its topics have their whole age to go before they are stale.
-    pub fn hear(&mut self, state: FeedState, feed: usize, board: &mut Board) {
+    pub fn hear(&mut self, state: FeedState, source: SourceId, board: &mut Board) {
         let was_closed = std::mem::replace(&mut self.is_closed, state == FeedState::Closed);
         if was_closed && !self.is_closed {
-            board.forgive(feed);
+            board.forgive(source);
         }
     }
 }
@@ -44,36 +45,34 @@ impl Watch {
 impl Pulse {
     /// When an age has to be looked at.
     pub(super) fn next_look(&self) -> Option<u64> {
-        let feeds = (0..self.sources.len()).filter(|feed| self.max_age(*feed).is_some());
-        feeds.filter_map(|feed| self.board.next_look(feed)).min()
-    }
-
-    /// The age at which a feed's topics get stale now.
-    fn max_age(&self, feed: usize) -> Option<Duration> {
-        self.watches.get(feed).filter(|watch| !watch.is_closed)?;
-        self.sources.get(feed)?.lane.freshness().max_age()
+        let aging = self.sources.iter().filter(|(_, followed)| followed.max_age().is_some());
+        aging.filter_map(|(id, _)| self.board.next_look(*id)).min()
     }
 
     /// Looks for what has become stale, and tells that and what had news again. Ticks that wait must have been collected.
     pub(super) fn look_at_ages(&mut self) {
         // What is found by one look is stale since then, so that it can be told in one notice.
         let since = now_unix_ms();
-        for feed in 0..self.sources.len() {
-            let Some(max_age) = self.max_age(feed) else { continue };
-            self.board.look(feed, micros(max_age));
+        let aging = self.sources.iter().filter_map(|(id, followed)| Some((*id, followed.max_age()?)));
+        for (id, max_age) in aging.collect::<Vec<_>>() {
+            self.board.look(id, micros(max_age));
             let stale = Stale { since, max_age_ms: max_age.as_millis() as u64 };
             self.take_aged(stale);
         }
         self.take_aged(Stale::default());
-        for (feed, (source, watch)) in self.sources.iter().zip(&mut self.watches).enumerate() {
-            let counts = (self.board.stale(feed), self.board.topics(feed));
-            if std::mem::replace(&mut watch.told, counts) != counts {
+        for (id, Followed { source, lane, watch }) in &mut self.sources {
+            let counts = (self.board.stale(*id), self.board.topics(*id));
+            let is_new = std::mem::replace(&mut watch.told, counts) != counts;
+            if is_new {
                 self.metrics.set_stale(&source.name, counts.0);
-                source.lane.freshness().set_counts(counts.0, counts.1);
             }
-            let max_age = source.lane.freshness().max_age().unwrap_or_default();
-            let old_news = self.board.old_news(feed, micros(max_age));
-            let silence = match (self.board.is_silent(feed), old_news) {
+            let Some(freshness) = lane.as_ref().map(|lane| lane.freshness()) else { continue };
+            if is_new {
+                freshness.set_counts(counts.0, counts.1);
+            }
+            let max_age = freshness.max_age().unwrap_or_default();
+            let old_news = self.board.old_news(*id, micros(max_age));
+            let silence = match (self.board.is_silent(*id), old_news) {
                 (false, _) => Silence::None,
                 (true, Some(_)) => Silence::OldNews,
                 (true, None) => Silence::NoNews,
@@ -82,7 +81,7 @@ impl Pulse {
                 continue;
             }
             let max_age = rate::format(max_age);
-            source.lane.freshness().set_silence(match silence {
+            freshness.set_silence(match silence {
                 Silence::None => None,
                 Silence::OldNews => {
                     let age = shown(Duration::from_micros(old_news.unwrap_or_default()));
@@ -98,12 +97,20 @@ impl Pulse {
         }
     }
 
-    /// What just went stale did so as `stale` says.
+    /// Tells the shards which topics went stale or had news, since the last call. Those that went stale are so since
+    /// `stale.since`, for an age of `stale.max_age_ms`.
     pub(super) fn take_aged(&mut self, stale: Stale) {
         let aged = self.board.take_aged().into_iter();
         self.pending
             .aged
             .extend(aged.map(|aged| Aged { topic: aged.topic, stale: aged.is_stale.then_some(stale) }));
+    }
+}
+
+impl Followed {
+    /// The age at which its topics get stale now.
+    fn max_age(&self) -> Option<Duration> {
+        self.lane.as_ref().filter(|_| !self.watch.is_closed)?.freshness().max_age()
     }
 }
 

@@ -7,9 +7,10 @@
 
 use super::{Board, Place, TopicId};
 use crate::sample::Class;
+use crate::source::SourceId;
 use crate::tick::Tick;
 
-/// Looks at a group's ages within one of its greatest: how late, as a part of it, a stale topic may be told at most.
+/// Looks at a source's ages within one of its greatest: how late, as a part of it, a stale topic may be told at most.
 const LOOKS: u64 = 4;
 
 /// A topic that went stale, or had news again.
@@ -21,7 +22,7 @@ pub struct Aged {
     pub is_stale: bool,
 }
 
-/// What one group's topics are like.
+/// What one source's topics are like.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
     /// Its state topics.
@@ -50,8 +51,8 @@ impl Board {
 
     /// Makes stale what had no news for `max_age` microseconds. Cheap while nothing can have got that old: the topics are
     /// only looked at when the oldest of the last look may be, and at most [`LOOKS`] times within `max_age`.
-    pub fn look(&mut self, group: usize, max_age: u64) {
-        let Some(state) = self.groups.get_mut(group) else { return };
+    pub fn look(&mut self, source: SourceId, max_age: u64) {
+        let Some(state) = self.sources.get_mut(&source) else { return };
         for id in std::mem::take(&mut state.ages.old) {
             let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
             // It may have ended, or been heard of since.
@@ -86,30 +87,30 @@ impl Board {
         state.ages.next_look = now + (max_age - oldest).max(max_age / LOOKS);
     }
 
-    /// When [`Board::look`] has something to do for a group; `None` while all that can be stale is.
-    pub fn next_look(&self, group: usize) -> Option<u64> {
-        let ages = &self.groups.get(group)?.ages;
+    /// When [`Board::look`] has something to do for a source; `None` while all that can be stale is.
+    pub fn next_look(&self, source: SourceId) -> Option<u64> {
+        let ages = &self.sources.get(&source)?.ages;
         (ages.stale < ages.states).then_some(ages.next_look)
     }
 
-    /// No topic of the group is older than now, whenever it was heard: its source was closed until now, say. What is stale
+    /// No topic of the source is older than now, whenever it was heard: it was closed until now, say. What is stale
     /// stays so until its news.
-    pub fn forgive(&mut self, group: usize) {
-        if let Some(state) = self.groups.get_mut(group) {
+    pub fn forgive(&mut self, source: SourceId) {
+        if let Some(state) = self.sources.get_mut(&source) {
             state.ages.floor = Some(self.now);
         }
     }
 
-    /// From now on ticks of a group that were this old by their source's time when they came, in microseconds, are no news.
-    pub fn heed_source(&mut self, group: usize, max_age: Option<u64>) {
-        if let Some(state) = self.groups.get_mut(group) {
+    /// From now on ticks of a source that were this old by its own time when they came, in microseconds, are no news.
+    pub fn heed_source(&mut self, source: SourceId, max_age: Option<u64>) {
+        if let Some(state) = self.sources.get_mut(&source) {
             state.ages.source_max_age = max_age;
         }
     }
 
-    /// How old the newest value of a group is by its source's time, in microseconds, if ticks came within the last `max_age`.
-    pub fn old_news(&self, group: usize, max_age: u64) -> Option<u64> {
-        let ages = &self.groups.get(group)?.ages;
+    /// How old the newest value of a source is by its own time, in microseconds, if ticks came within the last `max_age`.
+    pub fn old_news(&self, source: SourceId, max_age: u64) -> Option<u64> {
+        let ages = &self.sources.get(&source)?.ages;
         let comes = ages.source_max_age.is_some() && self.now.saturating_sub(ages.came) < max_age;
         comes.then(|| since(ages.newest, self.now))
     }
@@ -119,14 +120,14 @@ impl Board {
         std::mem::take(&mut self.aged)
     }
 
-    /// How many topics of a group are stale.
-    pub fn stale(&self, group: usize) -> usize {
-        self.groups.get(group).map_or(0, |g| g.ages.stale)
+    /// How many topics of a source are stale.
+    pub fn stale(&self, source: SourceId) -> usize {
+        self.sources.get(&source).map_or(0, |g| g.ages.stale)
     }
 
-    /// Whether a group has state topics, and each of them is stale.
-    pub fn is_silent(&self, group: usize) -> bool {
-        self.groups.get(group).is_some_and(|g| {
+    /// Whether a source has state topics, and each of them is stale.
+    pub fn is_silent(&self, source: SourceId) -> bool {
+        self.sources.get(&source).is_some_and(|g| {
             let Ages { states, stale, restored, .. } = g.ages;
             states > restored && stale == states
         })
@@ -171,7 +172,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::board::Group;
+    use crate::board::tests::{F, feed};
     use crate::history::Limits;
     use crate::tick::Tick;
     use crate::topic::Topic;
@@ -179,7 +180,7 @@ mod tests {
     const MAX_AGE: u64 = 1_000;
 
     fn board() -> Board {
-        Board::new(&[Group { tiers: 1, always: false }], Limits::NONE)
+        feed(1, false, Limits::NONE)
     }
 
     fn topic(name: &str) -> Topic {
@@ -190,14 +191,14 @@ mod tests {
         board.set_clock(now);
         let value = b"1".as_slice().into();
         board.offer(
-            0,
+            F,
             Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 },
         );
     }
 
     fn look(board: &mut Board, now: u64) -> Vec<(u32, bool)> {
         board.set_clock(now);
-        board.look(0, MAX_AGE);
+        board.look(F, MAX_AGE);
         board.take_aged().iter().map(|aged| (aged.topic.0, aged.is_stale)).collect()
     }
 
@@ -210,14 +211,14 @@ mod tests {
         assert_eq!(look(&mut board, 999), []);
         say(&mut board, &b, 999);
         assert_eq!(look(&mut board, 1_249), [(0, true)], "a quarter late at most");
-        assert_eq!((board.stale(0), board.is_silent(0)), (1, false));
+        assert_eq!((board.stale(F), board.is_silent(F)), (1, false));
         assert_eq!(look(&mut board, 1_900), []);
         assert_eq!(look(&mut board, 2_000), [(1, true)]);
-        assert!(board.is_silent(0));
-        assert_eq!(board.next_look(0), None, "nothing is left to go stale");
+        assert!(board.is_silent(F));
+        assert_eq!(board.next_look(F), None, "nothing is left to go stale");
         say(&mut board, &a, 5_000);
         assert_eq!(look(&mut board, 5_000), [(0, false)]);
-        assert_eq!((board.stale(0), board.is_silent(0)), (1, false));
+        assert_eq!((board.stale(F), board.is_silent(F)), (1, false));
     }
 
     #[test]
@@ -226,11 +227,11 @@ mod tests {
         let (event, state) = (Topic::new("f.e", "t", Class::Event), topic("f.s"));
         say(&mut board, &event, 0);
         assert_eq!(look(&mut board, 9_000), []);
-        assert!(!board.is_silent(0), "a feed of events alone is never silent");
+        assert!(!board.is_silent(F), "a feed of events alone is never silent");
         say(&mut board, &state, 10_000);
         say(&mut board, &event, 11_000);
         assert_eq!(look(&mut board, 11_000), [(1, true)]);
-        assert!(board.is_silent(0));
+        assert!(board.is_silent(F));
     }
 
     #[test]
@@ -239,8 +240,8 @@ mod tests {
         let a = topic("f.a");
         say(&mut board, &a, 0);
         assert_eq!(look(&mut board, 1_000), [(0, true)]);
-        board.retire(0, &a);
-        assert_eq!((board.stale(0), board.is_silent(0)), (0, false));
+        board.retire(F, &a);
+        assert_eq!((board.stale(F), board.is_silent(F)), (0, false));
         say(&mut board, &a, 2_000);
         assert_eq!(look(&mut board, 2_000), [], "it begins anew");
         assert_eq!(look(&mut board, 3_000), [(0, true)]);
@@ -251,7 +252,7 @@ mod tests {
         board.set_clock(now);
         let ts = 1_800_000_000_000;
         let (src_ts, value) = (ts - age / 1_000, b"1".as_slice().into());
-        board.offer(0, Tick { topic: topic.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
+        board.offer(F, Tick { topic: topic.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
     }
 
     #[test]
@@ -261,37 +262,37 @@ mod tests {
         let (a, b) = (topic("f.a"), topic("f.b"));
         let look = |board: &mut Board, now: u64| -> Vec<(u32, bool)> {
             board.set_clock(now);
-            board.look(0, MAX);
+            board.look(F, MAX);
             board.take_aged().iter().map(|aged| (aged.topic.0, aged.is_stale)).collect()
         };
         say_old(&mut heedless, &a, 1, 3_600_000_000);
         assert_eq!(look(&mut heedless, 1), [], "nobody wants to know");
-        board.heed_source(0, Some(MAX));
+        board.heed_source(F, Some(MAX));
         say_old(&mut board, &a, 2, 3_600_000_000);
         say_old(&mut board, &b, 2, 50_000_000);
         assert_eq!(look(&mut board, 2), [(0, true)], "at once, though the clock has just begun");
-        assert_eq!(board.old_news(0, MAX), Some(50_000_000));
+        assert_eq!(board.old_news(F, MAX), Some(50_000_000));
         say_old(&mut board, &a, 3, 3_600_000_000);
         assert_eq!(look(&mut board, 3), [], "it stays so");
-        let due = board.next_look(0).unwrap();
+        let due = board.next_look(F).unwrap();
         assert!(due <= 25_000_000, "{due}");
         assert_eq!(
             look(&mut board, 25_000_000),
             [(1, true)],
             "ten seconds after it came, and a part of the age"
         );
-        assert!(board.is_silent(0));
+        assert!(board.is_silent(F));
         say_old(&mut board, &a, 26_000_000, 0);
         assert_eq!(look(&mut board, 26_000_000), [(0, false)]);
         // A time in the future, in seconds, or none at all, says nothing.
         for src_ts in [1_900_000_000_000, 1_800_000_000, 0] {
             let (ts, value) = (1_800_000_000_000, b"1".as_slice().into());
-            board.offer(0, Tick { topic: b.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
-            assert_eq!(board.stale(0), 0, "{src_ts}");
+            board.offer(F, Tick { topic: b.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
+            assert_eq!(board.stale(F), 0, "{src_ts}");
         }
-        assert_eq!(board.old_news(0, 1), Some(0));
+        assert_eq!(board.old_news(F, 1), Some(0));
         board.set_clock(26_000_000 + MAX);
-        assert_eq!(board.old_news(0, MAX), None, "now nothing comes at all");
+        assert_eq!(board.old_news(F, MAX), None, "now nothing comes at all");
     }
 
     #[test]
@@ -302,10 +303,10 @@ mod tests {
         assert_eq!(look(&mut board, 1_000), [(0, true)]);
         say(&mut board, &b, 1_500);
         board.set_clock(50_000);
-        board.forgive(0);
+        board.forgive(F);
         assert_eq!(look(&mut board, 50_999), [], "nor is what was stale before fresh");
         assert_eq!(look(&mut board, 51_250), [(1, true)]);
-        assert_eq!(board.stale(0), 2);
+        assert_eq!(board.stale(F), 2);
     }
 
     #[derive(Debug, Clone)]
@@ -339,13 +340,13 @@ mod tests {
                         if let Some(id) = board.by_topic.get(&topics[usize::from(at)]) {
                             told.remove(&id.0);
                         }
-                        board.retire(0, &topics[usize::from(at)]);
+                        board.retire(F, &topics[usize::from(at)]);
                         heard.remove(&at);
                     }
                     Op::Pass(time) => {
                         let until = now + time;
                         // The pulse wakes at each look that is due, and no earlier look does anything.
-                        while let Some(due) = board.next_look(0).filter(|due| *due <= until) {
+                        while let Some(due) = board.next_look(F).filter(|due| *due <= until) {
                             now = due.max(now);
                             for (id, is_stale) in look(&mut board, now) {
                                 told.insert(id, is_stale);
@@ -369,7 +370,7 @@ mod tests {
                     let id = board.by_topic[&topics[usize::from(**at)]];
                     told.get(&id.0) == Some(&true)
                 });
-                prop_assert_eq!(stale.count(), board.stale(0));
+                prop_assert_eq!(stale.count(), board.stale(F));
                 began = began.min(now);
             }
             prop_assert!(looks <= (now - began) / (MAX_AGE / LOOKS) + 2, "{looks} looks in {now}");

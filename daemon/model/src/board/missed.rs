@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Board;
 use crate::frame::Frame;
 use crate::sample::Class;
+use crate::topic::first_segment;
 
 impl Board {
     /// Every tick of a topic that was pushed after `seq`, in order; `None` if some of them are gone, or may be.
@@ -12,7 +13,11 @@ impl Board {
         match self.find(name) {
             Some(topic) => Some(self.history.since(topic, seq)?.cloned().collect()),
             // It has not spoken, or it has ended and what it said is gone.
-            None => (seq == 0 && !self.groups.iter().any(|group| group.retired_any)).then(Vec::new),
+            None => {
+                let first = first_segment(name);
+                let source = self.sources.values().find(|state| *state.source.name == *first);
+                (seq == 0 && source.is_some_and(|state| !state.retired_any)).then(Vec::new)
+            }
         }
     }
 

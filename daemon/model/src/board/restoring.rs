@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Aged, Board, Due};
 use crate::frame::Frame;
 use crate::sample::Class;
+use crate::source::SourceId;
 use crate::tick::Tick;
 use crate::tier::Tier;
 use crate::topic::Topic;
@@ -13,8 +14,8 @@ use crate::topic::Topic;
 /// A topic as an earlier run left it.
 #[derive(Debug, Clone)]
 pub struct Restored {
-    /// Its feed's place in the configuration.
-    pub group: usize,
+    /// Whose it is.
+    pub source: SourceId,
     /// Its newest tick, numbered.
     pub newest: Tick,
     /// Ticks up to this number are gone.
@@ -29,14 +30,15 @@ impl Board {
     pub fn restore(&mut self, restored: Vec<Restored>, n: u64, now_ms: u64, due: &mut Vec<Due>) {
         self.n = n;
         // A topic that is not among them may have been there: new ones begin above every number that was given.
-        self.groups.iter_mut().for_each(|group| group.retired_any = true);
+        self.sources.values_mut().for_each(|source| source.retired_any = true);
+        self.closed_any = true;
         let (mut past, mut waiting) = (Vec::new(), HashMap::new());
-        for Restored { group, newest, floor, past: ticks } in restored {
-            if group >= self.groups.len() || self.by_name.contains_key(newest.topic.name()) {
+        for Restored { source, newest, floor, past: ticks } in restored {
+            if !self.sources.contains_key(&source) || self.by_name.contains_key(newest.topic.name()) {
                 continue;
             }
             let topic = newest.topic.clone();
-            let id = self.introduce(group, &topic);
+            let id = self.introduce(source, &topic);
             let mut frames: Vec<Arc<Frame>> =
                 ticks.into_iter().map(|tick| Arc::new(Frame::new(tick))).collect();
             let newest = match frames.pop_if(|frame| frame.tick().seq == newest.seq) {
@@ -49,7 +51,7 @@ impl Board {
             waiting.insert(id, (floor, newest.clone()));
             past.extend(frames.into_iter().map(|frame| (id, frame)));
             let (Some(Some(place)), Some(state)) =
-                (self.places.get_mut(id.0 as usize), self.groups.get_mut(group))
+                (self.places.get_mut(id.0 as usize), self.sources.get_mut(&source))
             else {
                 continue;
             };
@@ -85,12 +87,12 @@ impl Board {
     }
 
     /// The topic of an earlier run that a feed speaks of now, as `topic`. One of another kind is another topic.
-    pub(super) fn adopt(&mut self, group: usize, topic: &Topic) -> Option<super::TopicId> {
+    pub(super) fn adopt(&mut self, source: SourceId, topic: &Topic) -> Option<super::TopicId> {
         let id = self.find(topic.name())?;
         let place = self.places.get(id.0 as usize)?.as_ref().filter(|place| place.is_restored)?;
         let old = place.topic.clone();
         if (old.kind(), old.class()) != (topic.kind(), topic.class()) {
-            self.retire(group, &old);
+            self.retire(source, &old);
             return None;
         }
         self.by_topic.remove(&old);

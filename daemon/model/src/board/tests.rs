@@ -1,9 +1,23 @@
 //! Numbering, merging, tiers, and topics that come and go.
 
 use super::*;
+use crate::protocol::rate::Tiers;
+use crate::source::Group;
 use crate::tier::Tier;
+use std::time::Duration;
 
-const STATE: Group = Group { tiers: 3, always: false };
+pub const F: SourceId = SourceId(0);
+
+/// A board of the feed `f` with so many tiers.
+pub fn feed(tiers: u64, always: bool, limits: Limits) -> Board {
+    let slower: Vec<Duration> = (1..tiers).map(|tier| Duration::from_secs(tier)).collect();
+    let tiers = Tiers::new(Duration::from_millis(100), &slower);
+    let group = Arc::new(Group { epoch: "e".into() });
+    let mut board = Board::new(limits);
+    board.open(&Arc::new(Source { always, ..Source::feed(F, "f", tiers, &group) }));
+    board.take_changes();
+    board
+}
 
 fn tick(topic: &Topic, value: &str, merged: u64) -> Tick {
     Tick {
@@ -24,7 +38,7 @@ fn topic(name: &str) -> Topic {
 
 fn pushed(board: &mut Board, tier: u8) -> Vec<Due> {
     let mut due = Vec::new();
-    board.take_due(0, tier, &mut due);
+    board.take_due(F, tier, &mut due);
     board.remember(&due);
     due
 }
@@ -45,43 +59,43 @@ fn streamed(board: &mut Board) -> Vec<(u64, u64)> {
 
 #[test]
 fn newest_wins_and_is_pushed_once_per_tier() {
-    let mut board = Board::new(&[STATE], Limits::NONE);
+    let mut board = feed(3, false, Limits::NONE);
     let a = topic("f.a");
-    board.offer(0, tick(&a, "1", 0));
-    board.offer(0, tick(&a, "2", 3));
+    board.offer(F, tick(&a, "1", 0));
+    board.offer(F, tick(&a, "2", 3));
     assert_eq!(due(&mut board, 0), [(5, 5)]);
     assert_eq!(due(&mut board, 0), []);
     assert_eq!(due(&mut board, 2), [(5, 5)], "a slower tier has its own mark");
-    assert_eq!(board.take_merged(0), 4, "one on the board and three in the lane");
-    assert_eq!(board.take_merged(0), 0);
+    assert_eq!(board.take_merged(F), 4, "one on the board and three in the lane");
+    assert_eq!(board.take_merged(F), 0);
 }
 
 #[test]
 fn on_change_compares_with_the_last_push() {
-    let mut board = Board::new(&[STATE], Limits::NONE);
+    let mut board = feed(3, false, Limits::NONE);
     let a = topic("f.a");
-    board.offer(0, tick(&a, "1", 0));
+    board.offer(F, tick(&a, "1", 0));
     assert_eq!(due(&mut board, 0), [(1, 1)]);
-    board.offer(0, tick(&a, "1", 0));
+    board.offer(F, tick(&a, "1", 0));
     assert_eq!(due(&mut board, 0), []);
-    board.offer(0, tick(&a, "2", 0));
+    board.offer(F, tick(&a, "2", 0));
     assert_eq!(due(&mut board, 0), [(3, 3)]);
 }
 
 #[test]
 fn slower_tiers_pass_on_what_the_own_beat_pushed() {
-    let mut board = Board::new(&[STATE], Limits::NONE);
+    let mut board = feed(3, false, Limits::NONE);
     let a = topic("f.a");
-    board.offer(0, tick(&a, "1", 0));
+    board.offer(F, tick(&a, "1", 0));
     assert_eq!(due(&mut board, 1), [], "not pushed yet");
     assert_eq!(due(&mut board, 0), [(1, 1)]);
     assert_eq!(due(&mut board, 1), [(1, 1)]);
     // There and back between two beats of the tier: a snapshot in between was "2", so "1" must come again.
     for value in ["2", "1"] {
-        board.offer(0, tick(&a, value, 0));
+        board.offer(F, tick(&a, value, 0));
         due(&mut board, 0);
     }
-    board.offer(0, tick(&a, "9", 0));
+    board.offer(F, tick(&a, "9", 0));
     assert_eq!(due(&mut board, 1), [(3, 3)]);
     assert_eq!(due(&mut board, 1), []);
     assert_eq!(due(&mut board, 0), [(4, 4)]);
@@ -90,36 +104,36 @@ fn slower_tiers_pass_on_what_the_own_beat_pushed() {
 
 #[test]
 fn always_repeats_the_newest() {
-    let mut board = Board::new(&[Group { tiers: 1, always: true }], Limits::NONE);
-    board.offer(0, tick(&topic("f.a"), "1", 0));
+    let mut board = feed(1, true, Limits::NONE);
+    board.offer(F, tick(&topic("f.a"), "1", 0));
     assert_eq!(due(&mut board, 0), [(1, 1)]);
     assert_eq!(due(&mut board, 0), [(1, 1)]);
 }
 
 #[test]
 fn all_go_in_order_within_their_bound() {
-    let mut board = Board::new(&[STATE], Limits::NONE);
+    let mut board = feed(3, false, Limits::NONE);
     let a = Topic::new("f.a", "t", Class::Event);
     for i in 0..3 {
-        board.offer(0, tick(&a, &i.to_string(), 0));
+        board.offer(F, tick(&a, &i.to_string(), 0));
     }
     assert_eq!(streamed(&mut board), [(1, 1), (2, 2), (3, 3)]);
     assert_eq!((due(&mut board, 0), due(&mut board, 1)), (vec![], vec![]), "and nowhere else");
     for i in 0..TICKS_PER_BEAT_MAX + 2 {
-        board.offer(0, tick(&a, &i.to_string(), 0));
+        board.offer(F, tick(&a, &i.to_string(), 0));
     }
     let got = streamed(&mut board);
     assert_eq!((got.len(), got[0].0), (TICKS_PER_BEAT_MAX, 6));
-    assert_eq!(board.take_merged(0), 2);
+    assert_eq!(board.take_merged(F), 2);
     for (is_wanted, most) in [(true, TICKS_PER_BEAT_MAX), (false, UNASKED_PER_BEAT_MAX)] {
         let b = topic(&format!("f.{is_wanted}"));
         board.want_every(is_wanted);
         for i in 0..most + 2 {
-            board.offer(0, tick(&b, &i.to_string(), 0));
+            board.offer(F, tick(&b, &i.to_string(), 0));
         }
         let got = streamed(&mut board);
         assert_eq!((got.len(), got[0].0), (most, 3));
-        assert_eq!(board.take_merged(0), most as u64 + 1, "all but one, for who takes the newest");
+        assert_eq!(board.take_merged(F), most as u64 + 1, "all but one, for who takes the newest");
     }
 }
 
@@ -127,17 +141,17 @@ fn all_go_in_order_within_their_bound() {
 #[test]
 fn the_stream_carries_every_tick_and_the_others_the_newest() {
     for always in [false, true] {
-        let mut board = Board::new(&[Group { always, ..STATE }], Limits::NONE);
+        let mut board = feed(3, always, Limits::NONE);
         let a = topic("f.a");
         for value in ["1", "2", "2"] {
-            board.offer(0, tick(&a, value, 0));
+            board.offer(F, tick(&a, value, 0));
         }
         let mut got = Vec::new();
-        board.take_due(0, 0, &mut got);
+        board.take_due(F, 0, &mut got);
         let [got] = got.as_slice() else { panic!("one topic is due once: {got:?}") };
         let seqs: Vec<_> = got.frames().map(|frame| frame.tick().seq).collect();
         assert_eq!((got.tier, seqs, got.is_newest), (Tier::Every, vec![1, 2, 3], true));
-        board.offer(0, tick(&a, "2", 4));
+        board.offer(F, tick(&a, "2", 4));
         assert_eq!(streamed(&mut board), [(8, 8)], "what was merged before shows in its number");
         assert_eq!(streamed(&mut board), []);
         assert_eq!(due(&mut board, 1), [if always { (8, 8) } else { (3, 3) }]);
@@ -147,14 +161,14 @@ fn the_stream_carries_every_tick_and_the_others_the_newest() {
 #[test]
 fn what_was_pushed_is_the_past_and_goes_with_its_topic() {
     let limits = Limits { count: 2, age: std::time::Duration::from_secs(1), bytes: usize::MAX };
-    let mut board = Board::new(&[STATE], limits);
+    let mut board = feed(3, false, limits);
     let a = topic("f.a");
     let past = |board: &Board| -> Vec<u64> {
         let id = board.find("f.a");
         id.iter().flat_map(|id| board.history().newest(*id, 9)).map(|f| f.tick().seq).collect()
     };
     for value in ["1", "2", "3"] {
-        board.offer(0, tick(&a, value, 0));
+        board.offer(F, tick(&a, value, 0));
     }
     assert!(past(&board).is_empty(), "not pushed yet");
     due(&mut board, 0);
@@ -162,43 +176,43 @@ fn what_was_pushed_is_the_past_and_goes_with_its_topic() {
     board.set_clock(1_000_001);
     board.forget();
     assert!(past(&board).is_empty());
-    board.retire(0, &a);
+    board.retire(F, &a);
     assert_eq!(board.find("f.a"), None);
 }
 
 #[test]
 fn topics_that_come_and_go_leave_short_lists() {
-    let mut board = Board::new(&[STATE], Limits::NONE);
+    let mut board = feed(3, false, Limits::NONE);
     for _ in 0..5 * LEFT_OVER_MAX {
         let a = topic("f.a");
-        board.offer(0, tick(&a, "1", 0));
+        board.offer(F, tick(&a, "1", 0));
         due(&mut board, 0);
-        board.retire(0, &a);
+        board.retire(F, &a);
     }
-    assert!(board.groups[0].dirty.iter().all(|list| list.len() <= LEFT_OVER_MAX + 1));
+    assert!(board.sources[&F].dirty.iter().all(|list| list.len() <= LEFT_OVER_MAX + 1));
 }
 
 /// A number that was due when it was retired, given again and due again, is due once.
 #[test]
 fn a_number_given_again_is_due_once() {
-    let mut board = Board::new(&[STATE], Limits::NONE);
+    let mut board = feed(3, false, Limits::NONE);
     let (a, b, c) = (topic("f.a"), topic("f.b"), topic("f.c"));
     for name in [&a, &b, &c] {
-        board.offer(0, tick(name, "1", 0));
+        board.offer(F, tick(name, "1", 0));
     }
     due(&mut board, 0);
-    board.offer(0, tick(&a, "2", 0));
-    board.retire(0, &a);
-    board.retire(0, &c);
-    assert_eq!(board.topics(0), 1);
-    board.offer(0, tick(&b, "2", 0));
+    board.offer(F, tick(&a, "2", 0));
+    board.retire(F, &a);
+    board.retire(F, &c);
+    assert_eq!(board.topics(F), 1);
+    board.offer(F, tick(&b, "2", 0));
     for name in ["f.a", "f.c"] {
-        board.offer(0, tick(&topic(name), "3", 0));
+        board.offer(F, tick(&topic(name), "3", 0));
     }
-    assert_eq!(board.topics(0), 3);
+    assert_eq!(board.topics(F), 3);
     let names = |board: &mut Board, tier| {
         let mut due = Vec::new();
-        board.take_due(0, tier, &mut due);
+        board.take_due(F, tier, &mut due);
         let mut names: Vec<_> = due.iter().map(|d| d.frame.tick().topic.name().to_owned()).collect();
         names.sort_unstable();
         names
@@ -209,15 +223,15 @@ fn a_number_given_again_is_due_once() {
 
 #[test]
 fn a_topic_that_comes_back_counts_on() {
-    let mut board = Board::new(&[STATE], Limits::NONE);
+    let mut board = feed(3, false, Limits::NONE);
     let a = topic("f.a");
     for i in 0..5 {
-        board.offer(0, tick(&a, &i.to_string(), 0));
+        board.offer(F, tick(&a, &i.to_string(), 0));
     }
-    board.retire(0, &a);
+    board.retire(F, &a);
     assert_eq!(due(&mut board, 0), [], "a retired topic is not due");
     let again = topic("f.a");
-    board.offer(0, tick(&again, "9", 0));
+    board.offer(F, tick(&again, "9", 0));
     let got = due(&mut board, 0);
     assert_eq!(got.len(), 1);
     assert!(got[0].0 > 5, "{got:?}");
@@ -230,18 +244,20 @@ fn a_topic_that_comes_back_counts_on() {
 
 fn names(changes: &[Change]) -> Vec<String> {
     let name = |change: &Change| match change {
+        Change::Opened(source) => format!("{}", source.id),
+        Change::Closed(id) => format!("{id}"),
         Change::Added(_, topic) => topic.name().to_owned(),
         Change::Removed(_) => "-".to_owned(),
     };
     changes.iter().map(name).collect()
 }
 
-fn restored(group: usize, topic: &Topic, seqs: std::ops::RangeInclusive<u64>, now_ms: u64) -> Restored {
-    numbered(group, topic, seqs, now_ms, 100)
+fn restored(source: SourceId, topic: &Topic, seqs: std::ops::RangeInclusive<u64>, now_ms: u64) -> Restored {
+    numbered(source, topic, seqs, now_ms, 100)
 }
 
 fn numbered(
-    group: usize,
+    source: SourceId,
     topic: &Topic,
     seqs: std::ops::RangeInclusive<u64>,
     ts: u64,
@@ -249,7 +265,7 @@ fn numbered(
 ) -> Restored {
     let numbered = |seq: u64| Tick { seq, n: base + seq, ts, ..tick(topic, &seq.to_string(), 0) };
     let (floor, last) = (seqs.start() - 1, *seqs.end());
-    Restored { group, newest: numbered(last), floor, past: seqs.map(numbered).collect() }
+    Restored { source, newest: numbered(last), floor, past: seqs.map(numbered).collect() }
 }
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -257,11 +273,11 @@ const MINUTE: Limits = Limits { count: 9, age: std::time::Duration::from_secs(60
 
 #[test]
 fn a_topic_of_an_earlier_run_counts_on_and_is_stale_until_it_is_heard_of() {
-    let mut board = Board::new(&[STATE], MINUTE);
+    let mut board = feed(3, false, MINUTE);
     let (a, e) = (topic("f.a"), Topic::new("f.e", "t", Class::Event));
     let mut now = Vec::new();
     board.restore(
-        vec![restored(0, &a, 3..=5, NOW_MS), restored(0, &e, 7..=7, NOW_MS)],
+        vec![restored(F, &a, 3..=5, NOW_MS), restored(F, &e, 7..=7, NOW_MS)],
         200,
         NOW_MS,
         &mut now,
@@ -271,7 +287,7 @@ fn a_topic_of_an_earlier_run_counts_on_and_is_stale_until_it_is_heard_of() {
     assert_eq!(now, [("f.a", 5, true), ("f.e", 7, false)]);
     assert_eq!(names(&board.take_changes()), ["f.a", "f.e"]);
     assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [true]);
-    assert!(!board.is_silent(0), "nothing is known of its feed yet");
+    assert!(!board.is_silent(F), "nothing is known of its feed yet");
     assert_eq!(due(&mut board, 1), [(5, 105)], "the slower tiers learn of it too");
     let since = |board: &Board, seq| -> Option<Vec<u64>> {
         board.since("f.a", seq).map(|frames| frames.iter().map(|f| f.tick().seq).collect())
@@ -279,38 +295,38 @@ fn a_topic_of_an_earlier_run_counts_on_and_is_stale_until_it_is_heard_of() {
     assert_eq!((since(&board, 1), since(&board, 2)), (None, Some(vec![3, 4, 5])));
     // The feed's own topic is another object of the same name.
     let again = topic("f.a");
-    board.offer(0, tick(&again, "6", 0));
+    board.offer(F, tick(&again, "6", 0));
     assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [false]);
     assert_eq!(streamed(&mut board), [(6, 201)]);
     assert_eq!(since(&board, 4), Some(vec![5, 6]));
     assert!(board.take_changes().is_empty(), "it is the same topic");
-    board.offer(0, tick(&topic("f.new"), "1", 0));
+    board.offer(F, tick(&topic("f.new"), "1", 0));
     assert_eq!(streamed(&mut board), [(202, 202)], "whoever may have been there before has lower numbers");
-    board.retire(0, &again);
+    board.retire(F, &again);
     assert_eq!(board.find("f.a"), None);
-    assert_eq!((board.topics(0), board.stale(0)), (2, 0));
+    assert_eq!((board.topics(F), board.stale(F)), (2, 0));
 }
 
 #[test]
 fn a_topic_that_changed_its_kind_is_another() {
-    let mut board = Board::new(&[STATE], MINUTE);
-    board.restore(vec![restored(0, &topic("f.a"), 1..=2, NOW_MS)], 2, NOW_MS, &mut Vec::new());
+    let mut board = feed(3, false, MINUTE);
+    board.restore(vec![restored(F, &topic("f.a"), 1..=2, NOW_MS)], 2, NOW_MS, &mut Vec::new());
     board.take_changes();
-    board.offer(0, tick(&Topic::new("f.a", "other", Class::State), "1", 0));
+    board.offer(F, tick(&Topic::new("f.a", "other", Class::State), "1", 0));
     assert_eq!(names(&board.take_changes()), ["-", "f.a"]);
     assert_eq!(streamed(&mut board), [(3, 3)]);
-    assert_eq!((board.topics(0), board.stale(0)), (1, 0));
+    assert_eq!((board.topics(F), board.stale(F)), (1, 0));
     assert!(board.since("f.a", 1).is_none());
 }
 
 #[test]
 fn the_past_of_an_earlier_run_ages_on() {
-    let mut board = Board::new(&[STATE], MINUTE);
+    let mut board = feed(3, false, MINUTE);
     let (old, new) = (topic("f.old"), topic("f.new"));
     let restored =
-        vec![restored(0, &old, 1..=2, NOW_MS - 61_000), numbered(0, &new, 1..=2, NOW_MS - 59_000, 150)];
+        vec![restored(F, &old, 1..=2, NOW_MS - 61_000), numbered(F, &new, 1..=2, NOW_MS - 59_000, 150)];
     board.restore(restored, 200, NOW_MS, &mut Vec::new());
-    assert_eq!((board.history().ticks(), board.topics(0)), (2, 2), "the newest stays, however old");
+    assert_eq!((board.history().ticks(), board.topics(F)), (2, 2), "the newest stays, however old");
     assert!(board.since("f.old", 1).is_none() && board.since("f.old", 2).is_some());
     board.set_clock(1_100_000);
     board.forget();
@@ -330,20 +346,56 @@ fn who_was_there_learns_what_each_event_topic_said() {
     };
     let said = |name: &str, seqs: Option<&[u64]>| (name.to_owned(), seqs.map(<[u64]>::to_vec));
 
-    let mut board = Board::new(&[STATE], limits);
+    let mut board = feed(3, false, limits);
     let (a, b) = (event("f.a"), event("f.b"));
     for (topic, value) in [(&a, "1"), (&b, "1"), (&b, "2"), (&b, "3"), (&event("f.unwanted"), "1")] {
-        board.offer(0, tick(topic, value, 0));
+        board.offer(F, tick(topic, value, 0));
         pushed(&mut board, 0);
     }
-    board.offer(0, tick(&topic("f.state"), "1", 0));
+    board.offer(F, tick(&topic("f.state"), "1", 0));
     assert_eq!(missed(&board, 1), [said("f.a", Some(&[])), said("f.b", None)]);
     assert_eq!(missed(&board, 2), [said("f.a", Some(&[])), said("f.b", Some(&[2, 3]))]);
     assert_eq!(missed(&board, 9), [said("f.a", None), said("f.b", None)], "nobody knows when that was");
 
-    let mut board = Board::new(&[STATE], MINUTE);
-    let earlier = vec![restored(0, &a, 1..=1, NOW_MS), restored(0, &b, 3..=5, NOW_MS)];
+    let mut board = feed(3, false, MINUTE);
+    let earlier = vec![restored(F, &a, 1..=1, NOW_MS), restored(F, &b, 3..=5, NOW_MS)];
     board.restore(earlier, 200, NOW_MS, &mut Vec::new());
     assert_eq!(missed(&board, 101), [said("f.a", Some(&[])), said("f.b", None)], "1 and 2 may be of later");
     assert_eq!(missed(&board, 103), [said("f.a", Some(&[])), said("f.b", Some(&[4, 5]))]);
+}
+
+#[test]
+fn sources_come_and_go_and_the_others_go_on() {
+    let mut board = feed(1, false, MINUTE);
+    let (a, b) = (topic("f.a"), topic("g.b"));
+    let tiers = Tiers::new(Duration::from_secs(1), &[]);
+    let group = Arc::new(Group { epoch: "e".into() });
+    let g = |id| Arc::new(Source::feed(SourceId(id), "g", tiers.clone(), &group));
+    board.offer(F, tick(&a, "1", 0));
+    board.offer(SourceId(1), tick(&b, "1", 0));
+    assert_eq!(names(&board.take_changes()), ["f.a"], "nobody knows whose the other is");
+    board.open(&g(1));
+    board.offer(SourceId(1), tick(&b, "2", 0));
+    pushed_of(&mut board, SourceId(1));
+    assert_eq!(names(&board.take_changes()), ["source 1", "g.b"]);
+    assert_eq!(board.since("g.b", 0).map(|past| past.len()), Some(1));
+    board.close(SourceId(1));
+    board.close(SourceId(1));
+    assert_eq!(names(&board.take_changes()), ["-", "source 1"]);
+    assert_eq!((board.count(), board.topics(F), board.find("g.b")), (1, 1, None));
+    board.offer(F, tick(&a, "2", 0));
+    assert_eq!(pushed(&mut board, 0).iter().map(|due| due.frame.tick().seq).collect::<Vec<_>>(), [2]);
+
+    // Its namesake begins above every number that the first may have given.
+    board.open(&g(2));
+    assert!(board.since("g.b", 0).is_none(), "what the first said is gone");
+    let seq = board.offer(SourceId(2), tick(&b, "3", 0));
+    assert!(seq > 1, "{seq}");
+    assert_eq!(board.since("f.other", 0).map(|past| past.len()), Some(0), "of others nothing is gone");
+}
+
+fn pushed_of(board: &mut Board, source: SourceId) {
+    let mut due = Vec::new();
+    board.take_due(source, 0, &mut due);
+    board.remember(&due);
 }

@@ -172,6 +172,16 @@ impl Mail {
         false
     }
 
+    /// Gives up all that waits in a room.
+    pub(super) fn give_up_all(&mut self, room: usize) {
+        let all: Vec<Whose> = self.boxes.keys().filter(|(other, _)| *other == room).cloned().collect();
+        for whose in all {
+            while self.boxes.contains_key(&whose) {
+                self.give_up(&whose);
+            }
+        }
+    }
+
     fn give_up(&mut self, whose: &Whose) {
         let Some(waiting) = self.boxes.get_mut(whose) else { return };
         if let Some((_, letter)) = waiting.pop_front() {

@@ -5,7 +5,11 @@ use super::*;
 fn rooms(letters_max: usize, bytes: usize) -> Rooms {
     let room = |name: &str, publish, presence| Declared { name: name.into(), publish, presence, letters_max };
     let declared = vec![room("rooms.lobby", true, true), room("rooms.quiet", false, false)];
-    Rooms::new(declared, Limits { age_ms: 60_000, bytes })
+    {
+        let mut rooms = Rooms::new(Limits { age_ms: 60_000, bytes });
+        declared.into_iter().for_each(|declared| _ = rooms.open(declared));
+        rooms
+    }
 }
 
 fn seat(conn: u32) -> Seat {

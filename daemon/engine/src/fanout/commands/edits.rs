@@ -123,7 +123,7 @@ impl Shard {
             ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}{}", topic::hint(name)))
         })?;
         if let Some(feed) = pattern.feed() {
-            self.topics.feed_of(feed).ok_or_else(|| self.topics.sources().unknown(feed, hinted))?;
+            self.topics.sources().of(feed).ok_or_else(|| self.topics.sources().unknown(feed, hinted))?;
         }
         Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
     }

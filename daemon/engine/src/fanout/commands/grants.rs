@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::exchange::ConnId;
 use crate::exchange::source::meant;
-use crate::fanout::notices::health::FeedHealth;
+use crate::fanout::notices::health::SourceHealth;
 use crate::fanout::shard::Shard;
 use crate::fanout::table::cohorts::What;
 use crate::fanout::table::ids::CohortId;
@@ -28,12 +28,12 @@ const ONE_SEGMENT: &str = "* is one whole segment; for all topics write **";
 impl Shard {
     /// Whether a topic is none that its feed has, as far as that is known: the feed runs, and has spoken of others.
     fn is_missing(&self, slot: &Slot) -> bool {
-        let is_open = self.topics.feeds().get(slot.feed).is_some_and(|feed| feed.only.is_none());
-        let runs = |told: &FeedHealth| !matches!(told.state, FeedState::Down | FeedState::Closed);
+        let is_open = self.topics.source_of(slot).is_some_and(|source| source.only.is_none());
+        let runs = |told: &SourceHealth| !matches!(told.state, FeedState::Down | FeedState::Closed);
         slot.topic.is_none()
             && is_open
-            && self.topics.has_spoken(slot.feed)
-            && self.health.get(slot.feed).is_some_and(runs)
+            && slot.source.is_some_and(|source| self.topics.has_spoken(source))
+            && slot.source.and_then(|source| self.health.get(&source)).is_some_and(runs)
     }
 
     /// Says of topics that are missing what may have been meant. Each is held against all that its feed has, which the client's
@@ -98,9 +98,9 @@ impl Shard {
 
     /// The slowest rate at which anything can be had that a pattern matches.
     fn slowest(&self, pattern: &Pattern) -> Duration {
-        let of_feed = pattern.feed().and_then(|feed| self.topics.feed_of(feed));
-        let feeds =
-            self.topics.feeds().iter().enumerate().filter(|(at, _)| of_feed.is_none_or(|feed| feed == *at));
-        feeds.map(|(_, feed)| feed.tiers.slowest()).max().unwrap_or_default()
+        let of_feed = pattern.feed();
+        let sources =
+            self.topics.sources().all().filter(|source| of_feed.is_none_or(|feed| *source.name == *feed));
+        sources.map(|source| source.tiers.slowest()).max().unwrap_or_default()
     }
 }

@@ -29,7 +29,7 @@ impl Shard {
             return self.tell_error(id, request, &error);
         };
         self.charge_looks(id, past.frames.len());
-        let settings = self.settings.clone();
-        self.tell(id, &past.told(request, topic, &settings.epoch));
+        let epoch = self.topics.sources().epoch_of(topic).unwrap_or_default().to_owned();
+        self.tell(id, &past.told(request, topic, &epoch));
     }
 }

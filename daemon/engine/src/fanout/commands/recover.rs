@@ -21,14 +21,17 @@ impl Shard {
         snapshot: bool,
         since: Since,
     ) {
-        let wanted = Box::new(SubscribeRequest::of_command(request, topics, EVERY, snapshot));
-        if since.epoch != self.settings.epoch {
-            // Numbers of another history say nothing here.
-            let missed = since.seq.into_keys().map(|topic| (topic, None)).collect();
-            return self.subscribe_to_missed(id, wanted, false, missed);
+        let mut wanted = Box::new(SubscribeRequest::of_command(request, topics, EVERY, snapshot));
+        let is_known = |topic: &String| self.topics.sources().epoch_of(topic) == Some(&*since.epoch);
+        let (seqs, other): (Vec<_>, Vec<_>) = since.seq.into_iter().partition(|(topic, _)| is_known(topic));
+        // Numbers of another history say nothing here.
+        wanted.missed = other.into_iter().map(|(topic, _)| (topic, None)).collect();
+        match seqs.is_empty() {
+            true => self.subscribe_to_missed(id, wanted, false, Vec::new()),
+            false => {
+                self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wanted, is_paid: false });
+            }
         }
-        let seqs = since.seq.into_iter().collect();
-        self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wanted, is_paid: false });
     }
 
     /// Subscribes an event stream that was there and of which nothing can be told, since its history was another: that is said
@@ -54,7 +57,7 @@ impl Shard {
     ) {
         let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
         self.charge_looks(id, frames);
-        wanted.missed = missed.into_iter().collect();
+        wanted.missed.extend(missed);
         match is_paid {
             true => self.undertake_paid(id, Costly::Subscribe(wanted)),
             false => self.undertake(id, Costly::Subscribe(wanted)),

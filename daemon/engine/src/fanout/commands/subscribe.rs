@@ -1,6 +1,6 @@
 //! `subscribe`: says what was granted, and sends what comes with it: snapshots, what was missed, and how feeds and topics are.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::exchange::ConnId;
@@ -14,6 +14,7 @@ use crate::fanout::table::ids::SlotId;
 use crate::fanout::table::topics::Topics;
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::event::{self, Notice, TopicGrant};
+use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::Pattern;
 
@@ -40,7 +41,7 @@ impl Shard {
         if request.is_some() || always_told || !failed.is_empty() {
             self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut bytes);
         }
-        health::append_not_up(&self.health, self.feeds_of(&edits), encoding, &self.encoder, &mut bytes);
+        health::append_not_up(&self.health, &self.sources_of(&edits), encoding, &self.encoder, &mut bytes);
         stale::append_asked(&self.topics, &edits, &changes, (encoding, &self.encoder), &mut bytes);
         for names in resets.chunks(TOPICS_MAX) {
             let topics = names.iter().map(String::as_str).collect();
@@ -49,23 +50,24 @@ impl Shard {
         self.send_answer(id, Answer { bytes, snapshots, replay });
     }
 
-    fn feeds_of(&self, edits: &[Edit]) -> Vec<usize> {
-        let mut feeds = Vec::new();
+    fn sources_of(&self, edits: &[Edit]) -> BTreeSet<SourceId> {
+        let mut sources = BTreeSet::new();
         for edit in edits {
             match edit {
                 Edit::Set(Ask { what: What::Exact(slot), .. }) => {
-                    feeds.extend(self.topics.slot(*slot).map(|slot| slot.feed));
+                    sources.extend(self.topics.slot(*slot).and_then(|slot| slot.source));
                 }
                 Edit::Set(Ask { what: What::Pattern(id), .. }) => {
+                    let all = self.topics.sources();
                     match self.cohorts.patterns.get(*id).and_then(Pattern::feed) {
-                        Some(feed) => feeds.extend(self.topics.feed_of(feed)),
-                        None => feeds.extend(0..self.topics.feeds().len()),
+                        Some(feed) => sources.extend(all.of(feed).map(|source| source.id)),
+                        None => sources.extend(all.all().map(|source| source.id)),
                     }
                 }
                 Edit::Clear(_) => {}
             }
         }
-        feeds
+        sources
     }
 }
 

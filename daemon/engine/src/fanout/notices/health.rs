@@ -1,5 +1,6 @@
-//! How feeds are: told when it changes, to those who subscribe while a feed is not up, and to those who catch up.
+//! How sources are: told when it changes, to those who subscribe while one is not up, and to those who catch up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::{Announcement, WhenLate};
@@ -10,10 +11,13 @@ use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::lane::{FeedState, Health};
 use tickerd_model::message::Message;
 use tickerd_model::protocol::event::{self, Notice};
+use tickerd_model::source::SourceId;
 
-/// What was last told of a feed.
+/// What was last told of a source.
 #[derive(Debug)]
-pub struct FeedHealth {
+pub struct SourceHealth {
+    /// First segment of its topics.
+    pub name: Box<str>,
     /// Its state.
     pub state: FeedState,
     /// When, on the shard's count of pushes.
@@ -22,40 +26,38 @@ pub struct FeedHealth {
     pub notice: Rc<Message>,
 }
 
-impl FeedHealth {
-    /// Of a feed of which nothing was told yet.
-    pub fn up() -> FeedHealth {
-        FeedHealth { state: FeedState::Up, pos: 0, notice: Rc::new(Message::new(b"", 0)) }
+impl SourceHealth {
+    /// Of a source of which nothing was told yet.
+    pub fn up(name: &str) -> SourceHealth {
+        let notice = Rc::new(Message::new(b"", 0));
+        SourceHealth { name: name.into(), state: FeedState::Up, pos: 0, notice }
+    }
+
+    /// Keeps a source's new health, and makes its notice to those subscribed in the source.
+    pub fn announce(
+        &mut self,
+        health: &Health,
+        topics: &Topics,
+        cohorts: &Cohorts,
+        pos: u64,
+    ) -> Announcement {
+        let message = Rc::new(event::message(&Notice::feed(&self.name, health)));
+        (self.state, self.pos, self.notice) = (health.state, pos, message.clone());
+        let interested = cohorts.iter().filter(|(_, cohort)| cohorts.is_in_feed(topics, cohort, &self.name));
+        let to: Vec<CohortId> = interested.map(|(id, _)| id).collect();
+        Announcement { pos, when_late: WhenLate::Drop, message, to: to.into() }
     }
 }
 
-/// The notice of a feed's new health, which is kept as `known`, to those subscribed in the feed.
-pub fn announce(
-    known: &mut FeedHealth,
-    (feed, health): (usize, &Health),
-    topics: &Topics,
-    cohorts: &Cohorts,
-    pos: u64,
-) -> Announcement {
-    let name = topics.feeds().get(feed).map_or("", |f| f.name.as_str());
-    let message = Rc::new(event::message(&Notice::feed(name, health)));
-    *known = FeedHealth { state: health.state, pos, notice: message.clone() };
-    let interested = cohorts.iter().filter(|(_, cohort)| cohorts.is_in_feed(topics, cohort, feed));
-    let to: Vec<CohortId> = interested.map(|(id, _)| id).collect();
-    Announcement { pos, when_late: WhenLate::Drop, message, to: to.into() }
-}
-
-/// Appends the notices of those of `feeds` that are not up.
+/// Appends the notices of those of `sources` that are not up.
 pub fn append_not_up(
-    health: &[FeedHealth],
-    mut feeds: Vec<usize>,
+    health: &BTreeMap<SourceId, SourceHealth>,
+    sources: &BTreeSet<SourceId>,
     encoding: Encoding,
     encoder: &Encoder,
     out: &mut Vec<u8>,
 ) {
-    feeds.sort_unstable();
-    feeds.dedup();
-    for told in feeds.iter().filter_map(|feed| health.get(*feed)) {
+    for told in sources.iter().filter_map(|source| health.get(source)) {
         if told.state != FeedState::Up {
             out.extend_from_slice(told.notice.bytes(encoding, encoder));
         }

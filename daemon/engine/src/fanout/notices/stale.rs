@@ -14,6 +14,7 @@ use crate::fanout::table::topics::{Slot, Topics};
 use tickerd_model::board::TopicId;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::protocol::event::{self, Notice};
+use tickerd_model::source::SourceId;
 
 /// Which topics went stale in one beat, or had news again.
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ pub struct StaleNotices {
 struct Word {
     /// When it was told, on the shard's count of pushes.
     pos: u64,
-    feed: usize,
+    source: Option<SourceId>,
     /// None: it had news.
     stale: Option<Stale>,
     topic: Rc<str>,
@@ -35,7 +36,7 @@ struct Word {
 
 impl Word {
     fn of(slot: &Slot) -> Word {
-        Word { pos: slot.aged_pos, feed: slot.feed, stale: slot.stale, topic: Rc::from(&*slot.name) }
+        Word { pos: slot.aged_pos, source: slot.source, stale: slot.stale, topic: Rc::from(&*slot.name) }
     }
 }
 
@@ -87,7 +88,7 @@ pub fn append_asked(
     let had = changes.iter().filter(|change| change.now.is_some()).map(|change| change.slot);
     let stale = |id: SlotId| Some((id, topics.slot(id).filter(|slot| slot.stale.is_some())?));
     let mut slots: Vec<(SlotId, &Slot)> = named.chain(had).filter_map(stale).collect();
-    slots.sort_unstable_by_key(|(id, slot)| (slot.feed, slot.stale, *id));
+    slots.sort_unstable_by_key(|(id, slot)| (slot.source, slot.stale, *id));
     slots.dedup_by_key(|(id, _)| *id);
     let words: Vec<Word> = slots.iter().map(|(_, slot)| Word::of(slot)).collect();
     for notice in runs(&words).filter_map(|run| notice(topics, run)) {
@@ -113,7 +114,7 @@ pub fn append_passed(
     }
     let last = slots.iter().map(|slot| slot.aged_pos).max();
     let mut words: Vec<Word> = slots.into_iter().map(Word::of).collect();
-    words.sort_unstable_by_key(|word| (word.feed, word.stale, word.pos));
+    words.sort_unstable_by_key(|word| (word.source, word.stale, word.pos));
     for notice in runs(&words).filter_map(|run| notice(topics, run)) {
         event::write(&notice, cohort.encoding, encoder, out);
     }
@@ -122,14 +123,15 @@ pub fn append_passed(
 
 /// Words that one notice can say.
 fn runs(words: &[Word]) -> impl Iterator<Item = &[Word]> {
-    let alike = words.chunk_by(|one, next| one.feed == next.feed && one.stale == next.stale);
+    let alike = words.chunk_by(|one, next| one.source == next.source && one.stale == next.stale);
     alike.flat_map(|words| words.chunks(TOPICS_MAX))
 }
 
 /// The notice of one run.
 fn notice<'a>(topics: &'a Topics, run: &'a [Word]) -> Option<Notice<'a>> {
     let first = run.first()?;
-    let feed = topics.feeds().get(first.feed).map_or("", |facts| facts.name.as_str());
+    let source = first.source.and_then(|id| topics.sources().get(id));
+    let feed = source.map_or("", |source| &*source.name);
     let topics = run.iter().map(|word| &*word.topic).collect();
     Some(match first.stale {
         Some(Stale { since, max_age_ms }) => Notice::Stale { feed, topics, since, max_age_ms },

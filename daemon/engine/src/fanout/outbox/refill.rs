@@ -1,6 +1,6 @@
 //! What an outbox sends next, once its bytes are out: one write's worth at a time, as new as it is then.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::ahead::Ahead;
 use super::late_notices::ToTell;
@@ -8,7 +8,7 @@ use super::newest::PushedSince;
 use super::{Outbox, Snapshot};
 use crate::fanout::metrics::Counts;
 use crate::fanout::notices::TOPICS_MAX;
-use crate::fanout::notices::health::FeedHealth;
+use crate::fanout::notices::health::SourceHealth;
 use crate::fanout::notices::stale;
 use crate::fanout::table::cohorts::{Cohort, Cohorts};
 use crate::fanout::table::ids::SlotId;
@@ -16,6 +16,7 @@ use crate::fanout::table::topics::{Slot, Topics};
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::event::{self, Notice};
+use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
 
 /// Bytes gathered for one write while a client catches up.
@@ -26,8 +27,8 @@ const CHUNK_BYTES: usize = 16 * 1024;
 pub struct Current<'a> {
     pub topics: &'a Topics,
     pub cohorts: &'a Cohorts,
-    /// By feed.
-    pub health: &'a [FeedHealth],
+    /// Of each source, and of some that went.
+    pub health: &'a BTreeMap<SourceId, SourceHealth>,
     pub encoder: &'a Encoder,
     /// Pushes so far.
     pub pos: u64,
@@ -106,13 +107,12 @@ impl Outbox {
         !self.bytes.is_empty()
     }
 
-    /// Adds the notices that passed by: of each feed and topic how it is now, and those that wait. They come before the
+    /// Adds the notices that passed by: of each source and topic how it is now, and those that wait. They come before the
     /// frames, since a client that is always behind would never get them otherwise. False when there are none.
     fn add_notices(&mut self, current: Current<'_>, cohort: &Cohort) -> bool {
         let Current { topics, cohorts, health, encoder, pos, stale_pos } = current;
-        let passed = health.iter().enumerate().filter(|(_, told)| told.pos > self.health_pos);
-        for (feed, told) in passed {
-            if cohorts.is_in_feed(topics, cohort, feed) {
+        for told in health.values().filter(|told| told.pos > self.health_pos) {
+            if cohorts.is_in_feed(topics, cohort, &told.name) {
                 self.bytes.extend_from_slice(told.notice.bytes(cohort.encoding, encoder));
             }
         }

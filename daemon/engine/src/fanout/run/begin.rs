@@ -1,15 +1,23 @@
 //! A beat arrives: what it says is kept, and whoever is due something of it is noted.
 
+use std::sync::Arc;
+
 use crate::exchange::beat::{Beat, Stale};
+use crate::fanout::notices::health::SourceHealth;
+use crate::fanout::notices::presence;
 use crate::fanout::notices::stale::StaleNotices;
 use crate::fanout::notices::topics::TopicNotices;
-use crate::fanout::notices::{health, presence};
 use crate::fanout::shard::Shard;
 use crate::fanout::table::ids::SlotId;
 use tickerd_model::board::{Change, Due, TopicId};
-use tickerd_model::lane::Health;
+use tickerd_model::lane::{FeedState, Health};
 use tickerd_model::rooms::Turnover;
+use tickerd_model::source::{Source, SourceId};
 use tickerd_model::topic::Topic;
+use tickerd_process::clock::now_unix_ms;
+
+/// Sources that went and of which clients that catch up are still told.
+const CLOSED_MAX: usize = 64;
 
 impl Shard {
     /// Applies a beat and notes who is due what.
@@ -21,6 +29,8 @@ impl Shard {
         let (mut stale, mut came) = (StaleNotices::default(), TopicNotices::default());
         for change in &beat.changes {
             match change {
+                Change::Opened(source) => self.open_source(source),
+                Change::Closed(id) => self.close_source(*id),
                 Change::Added(id, topic) => self.add_topic(*id, topic, &mut came),
                 Change::Removed(id) => {
                     // While its wires still lead to those who were told that it is stale.
@@ -29,8 +39,8 @@ impl Shard {
                 }
             }
         }
-        for (feed, health) in &beat.health {
-            self.tell_health(*feed, health);
+        for (source, health) in &beat.health {
+            self.tell_health(*source, health);
         }
         for aged in &beat.aged {
             self.note_stale(aged.topic, aged.stale, &mut stale);
@@ -65,13 +75,14 @@ impl Shard {
         let pos = self.pos;
         self.topics.held_mut(slot).into_iter().for_each(|slot| slot.aged_pos = pos);
         self.cohorts.appear(&mut self.topics, slot);
-        self.know_room(slot, topic.name());
+        self.know_room(slot, id, topic.name());
         self.note_topic(slot, true, came);
     }
 
     fn remove_topic(&mut self, id: TopicId, came: &mut TopicNotices) {
         let Some(slot) = self.topics.vanish(id) else { return };
         self.note_topic(slot, false, came);
+        self.forget_room(slot);
         self.cohorts.vanish(&mut self.topics, slot);
     }
 
@@ -89,11 +100,38 @@ impl Shard {
         }
     }
 
-    /// Keeps a feed's health and makes its notice due to those subscribed in the feed.
-    fn tell_health(&mut self, feed: usize, health: &Health) {
-        let Some(known) = self.health.get_mut(feed) else { return };
+    /// A source came: who asked for its topics before has them from now on.
+    fn open_source(&mut self, source: &Arc<Source>) {
+        for slot in self.topics.open(source) {
+            self.cohorts.regrant(&mut self.topics, slot);
+        }
+        self.health.insert(source.id, SourceHealth::up(&source.name));
+        self.note_slowest_tier();
+    }
+
+    /// A source went: those subscribed in it are told, also when they catch up later.
+    fn close_source(&mut self, id: SourceId) {
+        let reason = "it was taken out of the configuration".to_owned();
+        self.tell_health(id, &Health { state: FeedState::Closed, since: now_unix_ms(), reason });
+        self.topics.close(id);
+        self.note_slowest_tier();
+        let gone = self.health.keys().filter(|id| self.topics.sources().get(**id).is_none());
+        let gone: Vec<SourceId> = gone.copied().collect();
+        for old in gone.iter().rev().skip(CLOSED_MAX) {
+            self.health.remove(old);
+        }
+    }
+
+    fn note_slowest_tier(&mut self) {
+        let tiers = self.topics.sources().all().filter_map(|source| source.tiers.all().iter().skip(1).max());
+        self.slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
+    }
+
+    /// Keeps a source's health and makes its notice due to those subscribed in it.
+    fn tell_health(&mut self, id: SourceId, health: &Health) {
+        let Some(known) = self.health.get_mut(&id) else { return };
         self.pos += 1;
-        let told = health::announce(known, (feed, health), &self.topics, &self.cohorts, self.pos);
+        let told = known.announce(health, &self.topics, &self.cohorts, self.pos);
         self.announce(told);
     }
 

@@ -25,7 +25,8 @@ impl Shard {
             }
             Ask::Takes { topic } => match self.topics.sources().check(&topic, true) {
                 Ok(()) => {
-                    Answer::Takes { messages: self.settings.publish.iter().any(|name| **name == *topic) }
+                    let source = self.topics.sources().of(&topic);
+                    Answer::Takes { messages: source.is_some_and(|source| source.takes_messages(&topic)) }
                 }
                 Err(error) => Answer::Refused(error),
             },
@@ -58,7 +59,8 @@ impl Shard {
         let slot = self.topics.find(topic).and_then(|slot| self.topics.slot(slot));
         let frame = slot.and_then(Slot::newest).filter(|frame| frame.tick().seq != seq)?;
         let now = frame.tick().seq;
-        Some((Answer::Value { frame: frame.clone(), tag: format!("{}-{now}", self.settings.epoch) }, now))
+        let epoch = self.topics.sources().epoch_of(topic).unwrap_or(&self.settings.epoch);
+        Some((Answer::Value { frame: frame.clone(), tag: format!("{epoch}-{now}") }, now))
     }
 
     fn list(&self, pattern: &Pattern) -> Vec<u8> {

@@ -21,16 +21,15 @@ use crate::exchange::ConnId;
 use crate::exchange::arrival::{Kind, Opening, Socket};
 use crate::exchange::beat::Beat;
 use crate::exchange::question::{Asked, Question};
-use crate::exchange::source::FeedFacts;
+use crate::exchange::source::tests::{F, board_of_f, feed};
 use crate::fanout::Fanout;
-use tickerd_model::board::{Board, Group};
+use tickerd_model::board::{Board, Change};
 use tickerd_model::close::CloseCode;
 use tickerd_model::decoder;
 use tickerd_model::deflate;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::history::Limits;
 use tickerd_model::protocol::command::{Mode, Terms};
-use tickerd_model::protocol::rate::Tiers;
 use tickerd_model::sample::Class;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::Topic;
@@ -44,17 +43,12 @@ struct Bench {
 }
 
 fn settings(drain: Duration) -> Settings {
-    let tiers = Tiers::new(Duration::from_millis(100), &[]);
-    let feeds = [FeedFacts { name: "f".into(), tiers, only: None }];
     let limits = decoder::Limits { message: 1 << 16, fragments: 16 };
     let second = Duration::from_secs(1);
     Settings {
         server: "tickerd/test".into(),
         epoch: "e".into(),
         deflate: deflate::Settings::default(),
-        feeds: feeds.to_vec().into(),
-        rooms: [].into(),
-        publish: [].into(),
         limits,
         echo_limits: limits,
         topics_max: 100,
@@ -76,7 +70,8 @@ impl Bench {
         let shard = shard(0, Arc::new(settings(Duration::from_secs(1))), metrics, load, uplink);
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
-        let board = Board::new(&[Group { tiers: 1, always: false }], limits);
+        let board = board_of_f(limits);
+        shard.borrow_mut().topics.open(&feed(F.0, "f", &[]));
         Bench { shard, board, topics, questions }
     }
 
@@ -108,10 +103,10 @@ impl Bench {
             let value = value.as_bytes().into();
             let tick =
                 Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts: 0, from: None, value, merged: 0 };
-            self.board.offer(0, tick);
+            self.board.offer(F, tick);
         }
         let mut beat = Beat { changes: self.board.take_changes(), ..Beat::default() };
-        self.board.take_due(0, 0, &mut beat.due);
+        self.board.take_due(F, 0, &mut beat.due);
         self.board.remember(&beat.due);
         beat
     }
@@ -271,6 +266,8 @@ fn the_last_beat_goes_out_before_the_goodbye() {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let (fanout, mut outlet) =
             Fanout::start(1, settings(Duration::from_millis(10)), metrics, Arc::new(|| {})).unwrap();
+        let opened = Change::Opened(feed(F.0, "f", &[]));
+        outlet.send(Beat { changes: vec![opened], ..Beat::default() });
         let (arrival, mut client) = arrival(&["f.0"], Encoding::Json);
         fanout.intake().place(arrival);
         let mut frames = Vec::new();

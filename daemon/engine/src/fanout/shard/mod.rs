@@ -11,6 +11,7 @@ pub mod tasks;
 pub mod turns;
 pub mod waiters;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +25,7 @@ use super::Settings;
 use super::beat::walk::Walk;
 use super::connection::Connection;
 use super::metrics::{Counts, Metrics};
-use super::notices::health::FeedHealth;
+use super::notices::health::SourceHealth;
 use super::outbox::refill::Current;
 use super::table::cohorts::Cohorts;
 use super::table::topics::Topics;
@@ -33,6 +34,7 @@ use crate::exchange::question::Uplink;
 use tickerd_model::deflate::Inflater;
 use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::slab::Slab;
+use tickerd_model::source::SourceId;
 
 /// What one read takes at most.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -57,8 +59,8 @@ pub struct Shard {
     pub rooms: Rooms,
     /// Cohorts that the metrics know of.
     pub cohorts_told: i64,
-    /// By feed.
-    pub health: Vec<FeedHealth>,
+    /// Of each source, and of some that went.
+    pub health: BTreeMap<SourceId, SourceHealth>,
     /// Pushes so far: one per frame that was due, so that "later than" is a comparison.
     pub pos: u64,
     /// When a topic was last told to be stale or not to be, on that count.
@@ -83,7 +85,7 @@ pub struct Shard {
     pub now: Instant,
     /// Seconds since the shard started.
     pub now_s: u32,
-    slowest_tier_s: u32,
+    pub slowest_tier_s: u32,
     /// Its clients are seen off.
     pub is_stopping: bool,
 }
@@ -97,8 +99,6 @@ impl Shard {
         load: Arc<AtomicUsize>,
         (uplink, tasks): (Uplink, Tasks),
     ) -> Shard {
-        let tiers = settings.feeds.iter().flat_map(|feed| feed.tiers.all().iter().skip(1));
-        let slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
         let now = Instant::now();
         let cohorts = Cohorts::counting(uplink.every.clone());
         Shard {
@@ -107,11 +107,11 @@ impl Shard {
             uplink,
             connections: Slab::default(),
             generations: 0,
-            topics: Topics::new(settings.feeds.clone()),
+            topics: Topics::default(),
             cohorts,
             rooms: Rooms::default(),
             cohorts_told: 0,
-            health: settings.feeds.iter().map(|_| FeedHealth::up()).collect(),
+            health: BTreeMap::new(),
             encoder: Rc::new(Encoder::new(&settings.epoch, settings.deflate)),
             settings,
             metrics,
@@ -130,7 +130,7 @@ impl Shard {
             started: now,
             now,
             now_s: 0,
-            slowest_tier_s,
+            slowest_tier_s: 0,
             is_stopping: false,
         }
     }

@@ -11,14 +11,16 @@ use crate::exchange::question::Move;
 use crate::fanout::table::cohorts::TierChange;
 use crate::fanout::table::ids::{CohortId, SlotId};
 use crate::fanout::table::topics::Slot;
+use tickerd_model::board::TopicId;
 use tickerd_model::rooms::{Person, Seat};
+use tickerd_model::source::Kind;
 
 /// Which slots are declared topics, and what is still to be reported of them.
 #[derive(Debug, Default)]
 pub struct Rooms {
-    by_slot: HashMap<SlotId, usize>,
+    by_slot: HashMap<SlotId, TopicId>,
     /// What is to be reported: the latest of each.
-    moves: HashMap<(usize, Seat), Option<Person>>,
+    moves: HashMap<(TopicId, Seat), Option<Person>>,
 }
 
 /// How a connection is told apart by people: what `connected` says.
@@ -41,8 +43,10 @@ impl Shard {
     }
 
     /// Notes that a topic is a declared one, if it is. Clients may have been quicker: who has it already is in it.
-    pub fn know_room(&mut self, at: SlotId, name: &str) {
-        let Some(room) = self.settings.rooms.iter().position(|room| **room == *name) else { return };
+    pub fn know_room(&mut self, at: SlotId, room: TopicId, name: &str) {
+        if self.topics.sources().of(name).is_none_or(|source| source.kind != Kind::Room) {
+            return;
+        }
         self.rooms.by_slot.insert(at, room);
         let taps =
             self.topics.slot(at).into_iter().flat_map(|slot| slot.all_tiers()).flat_map(|tier| &tier.taps);
@@ -54,6 +58,13 @@ impl Shard {
             }
         }
         self.report_moves();
+    }
+
+    /// A topic is declared no longer, if it was.
+    pub fn forget_room(&mut self, at: SlotId) {
+        if let Some(room) = self.rooms.by_slot.remove(&at) {
+            self.rooms.moves.retain(|(moved, _), _| *moved != room);
+        }
     }
 
     /// Notes that a connection came to declared topics, or left them.
@@ -82,7 +93,7 @@ impl Shard {
                 let tiers = self.topics.slot(slot).into_iter().flat_map(Slot::all_tiers);
                 tiers.flat_map(|tier| &tier.taps).any(|tap| tap.cohort == cohort)
             };
-            let left: Vec<usize> =
+            let left: Vec<TopicId> =
                 self.rooms.by_slot.iter().filter(|(slot, _)| has(**slot)).map(|(_, room)| *room).collect();
             self.rooms.moves.extend(left.into_iter().map(|room| ((room, seat), None)));
             self.report_moves();

@@ -20,7 +20,7 @@ use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::slab::Slab;
 use tickerd_model::tier::Tier;
-use tickerd_model::topic::Pattern;
+use tickerd_model::topic::{Pattern, first_segment};
 
 /// Tiers by slot.
 type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;
@@ -194,15 +194,13 @@ impl Cohorts {
     }
 
     /// Whether a cohort gets topics of a feed, or would if they appeared.
-    pub fn is_in_feed(&self, topics: &Topics, cohort: &Cohort, feed: usize) -> bool {
-        let name = topics.feeds().get(feed).map(|facts| facts.name.as_str());
+    pub fn is_in_feed(&self, topics: &Topics, cohort: &Cohort, name: &str) -> bool {
         cohort.asks.iter().any(|ask| match ask.what {
-            What::Exact(slot) => topics.held(slot).is_some_and(|slot| slot.feed == feed),
+            What::Exact(slot) => topics.held(slot).is_some_and(|slot| first_segment(&slot.name) == name),
             // A pattern that begins with a wildcard may be in any feed.
-            What::Pattern(id) => self
-                .patterns
-                .get(id)
-                .is_some_and(|pattern| pattern.feed().is_none_or(|feed| Some(feed) == name)),
+            What::Pattern(id) => {
+                self.patterns.get(id).is_some_and(|pattern| pattern.feed().is_none_or(|feed| feed == name))
+            }
         })
     }
 

@@ -3,20 +3,22 @@
 //! A slot exists while the topic does, or while someone asked for it by name: that is how an exact topic can be had
 //! before its first tick.
 
-use super::ids::{CohortId, SlotId};
-use super::names::Names;
-use crate::exchange::beat::Stale;
-use crate::exchange::source::{Directory, FeedFacts};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use super::ids::{CohortId, SlotId};
+use super::names::Names;
+use crate::exchange::beat::Stale;
+use crate::exchange::source::Directory;
 use tickerd_model::board::{Due, TopicId};
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::sample::Class;
 use tickerd_model::slab::Slab;
+use tickerd_model::source::{Source, SourceId};
 use tickerd_model::tier::Tier;
-use tickerd_model::topic::{Pattern, Topic};
+use tickerd_model::topic::{Pattern, Topic, first_segment};
 
 /// A cohort that wants a slot at some tier.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +45,8 @@ pub struct TierSlot {
 pub struct Slot {
     /// Its full name.
     pub name: Box<str>,
-    /// Its feed's place in the configuration.
-    pub feed: usize,
+    /// Whose it is; none while no source of its first segment is there.
+    pub source: Option<SourceId>,
     /// Present once it has spoken.
     pub topic: Option<Topic>,
     /// How many cohorts asked for it by name.
@@ -130,35 +132,47 @@ impl Slot {
 }
 
 /// All slots of a shard.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Topics {
     sources: Directory,
     slots: Slab<SlotId, Slot>,
     by_name: HashMap<Box<str>, SlotId>,
     of_board: Vec<Option<SlotId>>,
-    /// Topics that have spoken, by feed.
-    spoken: Vec<usize>,
+    /// Topics that have spoken, by source.
+    spoken: HashMap<SourceId, usize>,
     /// Those that have spoken.
     names: Names,
 }
 
 impl Topics {
-    /// None yet.
-    pub fn new(feeds: Arc<[FeedFacts]>) -> Topics {
-        let spoken = vec![0; feeds.len()];
-        Topics {
-            sources: Directory::new(feeds),
-            slots: Slab::default(),
-            by_name: HashMap::new(),
-            of_board: Vec::new(),
-            spoken,
-            names: Names::default(),
+    /// A source came. Names of its topics that someone asked for while there was none are its own now: those slots.
+    pub fn open(&mut self, source: &Arc<Source>) -> Vec<SlotId> {
+        self.sources.open(source);
+        let count = source.tiers.all().len();
+        let mut found = Vec::new();
+        for (id, slot) in self.slots.iter_mut() {
+            if first_segment(&slot.name) != &*source.name {
+                continue;
+            }
+            slot.source = Some(source.id);
+            slot.tiers.resize_with(count.max(slot.tiers.len()), TierSlot::default);
+            found.push(id);
+        }
+        found
+    }
+
+    /// A source went, whose topics have gone before.
+    pub fn close(&mut self, id: SourceId) {
+        self.sources.close(id);
+        self.spoken.remove(&id);
+        for (_, slot) in self.slots.iter_mut().filter(|(_, slot)| slot.source == Some(id)) {
+            slot.source = None;
         }
     }
 
-    /// Whether any topic of a feed has spoken.
-    pub fn has_spoken(&self, feed: usize) -> bool {
-        self.spoken.get(feed).is_some_and(|count| *count > 0)
+    /// Whether any topic of a source has spoken.
+    pub fn has_spoken(&self, source: SourceId) -> bool {
+        self.spoken.get(&source).is_some_and(|count| *count > 0)
     }
 
     /// The sources there are.
@@ -166,14 +180,9 @@ impl Topics {
         &self.sources
     }
 
-    /// The source that `topic` belongs to, by its first segment.
-    pub fn feed_of(&self, topic: &str) -> Option<usize> {
-        self.sources.of(topic)
-    }
-
-    /// The sources there are, by number.
-    pub fn feeds(&self) -> &[FeedFacts] {
-        self.sources.all()
+    /// The source of a slot.
+    pub fn source_of(&self, slot: &Slot) -> Option<&Arc<Source>> {
+        slot.source.and_then(|id| self.sources.get(id))
     }
 
     /// The slot of a name, if there is one.
@@ -214,11 +223,11 @@ impl Topics {
         if let Some(id) = self.find(name) {
             return Some(id);
         }
-        let feed = self.feed_of(name)?;
-        let tiers = self.sources.all().get(feed)?.tiers.all().len();
+        let source = self.sources.of(name)?;
+        let (source, tiers) = (source.id, source.tiers.all().len());
         let slot = Slot {
             name: name.into(),
-            feed,
+            source: Some(source),
             topic: None,
             asked: 0,
             stale: None,
@@ -240,12 +249,10 @@ impl Topics {
         }
         *self.of_board.get_mut(at)? = Some(id);
         let slot = self.slot_mut(id)?;
-        let feed = slot.feed;
+        let source = slot.source;
         if slot.topic.replace(topic.clone()).is_none() {
             self.names.add(id, topic.name());
-            if let Some(count) = self.spoken.get_mut(feed) {
-                *count += 1;
-            }
+            source.into_iter().for_each(|source| *self.spoken.entry(source).or_default() += 1);
         }
         Some(id)
     }
@@ -257,7 +264,7 @@ impl Topics {
         let slot = slots.held_mut(id)?;
         if slot.topic.take().is_some() {
             names.remove(id, &slot.name);
-            if let Some(count) = spoken.get_mut(slot.feed) {
+            if let Some(count) = slot.source.and_then(|source| spoken.get_mut(&source)) {
                 *count -= 1;
             }
         }
@@ -299,7 +306,7 @@ impl Topics {
         if slot.is_event() || terms.mode == Mode::All {
             return Tier::Every;
         }
-        Tier::Newest(self.sources.all().get(slot.feed).map_or(0, |feed| feed.tiers.grant(terms.rate)))
+        Tier::Newest(self.source_of(slot).map_or(0, |source| source.tiers.grant(terms.rate)))
     }
 
     /// What a tier of a slot is.
@@ -308,6 +315,6 @@ impl Topics {
             Tier::Every => 0,
             Tier::Newest(at) => at,
         };
-        self.sources.all().get(slot.feed).map_or(Duration::ZERO, |feed| feed.tiers.rate(tier))
+        self.source_of(slot).map_or(Duration::ZERO, |source| source.tiers.rate(tier))
     }
 }

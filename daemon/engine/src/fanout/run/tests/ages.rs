@@ -98,7 +98,7 @@ fn a_topic_that_ends_is_stale_to_nobody() {
         bench.push(0).await;
         let mut client = bench.client(&["f.*"]).await;
         deliver(&bench.shard, &aged(0..2, true)).await;
-        bench.board.retire(0, &bench.topics[1]);
+        bench.board.retire(F, &bench.topics[1]);
         let changes = bench.board.take_changes();
         deliver(&bench.shard, &Beat { changes, ..Beat::default() }).await;
         let frames = client.read();

@@ -230,7 +230,7 @@ fn comings_reach_one_who_lags() {
         }
         bench.topics.push(Topic::new("f.new", "q", Class::State));
         bench.push(10).await;
-        bench.board.retire(0, &bench.topics[0].clone());
+        bench.board.retire(F, &bench.topics[0].clone());
         let changes = bench.board.take_changes();
         deliver(&bench.shard, &Beat { changes, ..Beat::default() }).await;
         let frames = settle(&bench, &mut client).await;

@@ -2,16 +2,17 @@
 //! know one another, and nothing is kept for nobody.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::exchange::source::FeedFacts;
 use tickerd_model::board::TopicId;
 use tickerd_model::protocol::command::Mode;
 use tickerd_model::protocol::rate::Tiers;
 use tickerd_model::sample::Class;
+use tickerd_model::source::{Group, Source, SourceId};
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::{Pattern, Topic};
 
@@ -80,9 +81,13 @@ fn tiers(topic: &str) -> Tiers {
 
 impl Bench {
     fn new() -> Bench {
-        let feeds = ["f", "g"].map(|name| FeedFacts { name: name.into(), tiers: tiers(name), only: None });
+        let group = Arc::new(Group { epoch: "e".into() });
+        let mut topics = Topics::default();
+        for (id, name) in ["f", "g"].iter().enumerate() {
+            topics.open(&Arc::new(Source::feed(SourceId(id as u32), name, tiers(name), &group)));
+        }
         Bench {
-            topics: Topics::new(feeds.to_vec().into()),
+            topics,
             cohorts: Cohorts::default(),
             in_cohort: BTreeMap::new(),
             asked: BTreeMap::new(),

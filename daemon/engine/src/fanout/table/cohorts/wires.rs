@@ -37,6 +37,13 @@ impl Cohorts {
         }
     }
 
+    /// A topic's source came, or is another: those who asked for it get it at a tier that the source has.
+    pub fn regrant(&mut self, topics: &mut Topics, slot: SlotId) {
+        for (id, at) in tapped(topics, slot) {
+            self.set_wire(topics, id, slot, Some(at));
+        }
+    }
+
     /// A topic was retired: those who had it through a pattern lose the wire, those who named it keep one.
     pub fn vanish(&mut self, topics: &mut Topics, slot: SlotId) {
         if let Some(slot) = topics.held(slot) {

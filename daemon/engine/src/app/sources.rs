@@ -1,0 +1,93 @@
+//! The sources of ticks, as they are configured: feeds, declared topics by their first segment, and the server itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::pulse::{Opening, STATS};
+use tickerd_config::{Config, Emit, Feed, Topic};
+use tickerd_model::lane::Lane;
+use tickerd_model::protocol::rate::Tiers;
+use tickerd_model::rooms::Declared;
+use tickerd_model::source::{Group, Kind, Source, SourceId};
+use tickerd_model::topic::{SERVER_SEGMENT, first_segment};
+
+/// Time between two pushes of what clients publish: short enough to talk, long enough for one write to take many.
+const ROOM_BEAT: Duration = Duration::from_millis(50);
+/// Time between two pushes of the server's own topics.
+const OWN_BEAT: Duration = Duration::from_secs(1);
+
+/// Makes sources of what is configured. Each gets an id of its own.
+#[derive(Debug)]
+pub struct Sources {
+    next: AtomicU32,
+    slower: Vec<Duration>,
+    group: Arc<Group>,
+    letters_max: usize,
+}
+
+impl Sources {
+    /// `epoch` is that of their history.
+    pub fn new(config: &Config, epoch: &str) -> Sources {
+        Sources {
+            next: AtomicU32::new(0),
+            slower: config.server.tiers.clone(),
+            group: Arc::new(Group { epoch: epoch.into() }),
+            letters_max: config.history.count,
+        }
+    }
+
+    fn source(&self, kind: Kind, name: &str, interval: Duration) -> Source {
+        let id = SourceId(self.next.fetch_add(1, Ordering::Relaxed));
+        let tiers = Tiers::new(interval, &self.slower);
+        Source { kind, ..Source::feed(id, name, tiers, &self.group) }
+    }
+
+    /// A feed, whose ticks wait in `lane`.
+    pub fn feed(&self, feed: &Feed, lane: &Arc<Lane>) -> Opening {
+        let source = self.source(Kind::Feed, &feed.name, feed.interval);
+        let source = Source { always: feed.emit == Emit::Always, ..source };
+        Opening { source: source.into(), lane: Some(lane.clone()), rooms: Vec::new() }
+    }
+
+    /// Declared topics: one source for each first segment.
+    pub fn rooms(&self, topics: &[Topic]) -> Vec<Opening> {
+        let mut by_first: BTreeMap<&str, Vec<&Topic>> = BTreeMap::new();
+        for topic in topics {
+            by_first.entry(first_segment(&topic.name)).or_default().push(topic);
+        }
+        let room = |(first, topics): (&str, Vec<&Topic>)| {
+            let names = |wanted: fn(&Topic) -> bool| {
+                let mut names: Vec<Box<str>> = topics
+                    .iter()
+                    .filter(|topic| wanted(topic))
+                    .map(|topic| topic.name.as_str().into())
+                    .collect();
+                names.sort_unstable();
+                names.into_boxed_slice()
+            };
+            let (only, publish) = (Some(names(|_| true)), names(|topic| topic.publish));
+            let source = Source { only, publish, ..self.source(Kind::Room, first, ROOM_BEAT) };
+            let rooms = topics.iter().map(|topic| self.declared(topic)).collect();
+            Opening { source: source.into(), lane: None, rooms }
+        };
+        by_first.into_iter().map(room).collect()
+    }
+
+    /// The server itself.
+    pub fn own(&self) -> Opening {
+        let only = Some([STATS.into()].into());
+        let source = Source { only, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT) };
+        Opening { source: source.into(), lane: None, rooms: Vec::new() }
+    }
+
+    fn declared(&self, topic: &Topic) -> Declared {
+        Declared {
+            name: topic.name.as_str().into(),
+            publish: topic.publish,
+            presence: topic.presence,
+            letters_max: topic.history.unwrap_or(self.letters_max),
+        }
+    }
+}

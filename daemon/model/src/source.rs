@@ -1,0 +1,78 @@
+//! Sources of ticks: feeds, rooms, and the server itself. They come and go while the server runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::protocol::rate::Tiers;
+
+/// Names a source for as long as the process runs. Another source never gets the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "source {}", self.0)
+    }
+}
+
+/// Where a source's ticks come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A configured feed.
+    Feed,
+    /// Declared topics with one first segment: clients publish to them.
+    Room,
+    /// The server, of itself.
+    Own,
+}
+
+/// Sources whose history begins anew together, for example those of one process.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Group {
+    /// New whenever the history of these sources begins anew.
+    pub epoch: Box<str>,
+}
+
+/// One source, as all know it: whoever keeps something of it goes by its id.
+#[derive(Debug)]
+pub struct Source {
+    pub id: SourceId,
+    pub kind: Kind,
+    /// First segment of its topics.
+    pub name: Box<str>,
+    /// Its push interval and the slower tiers.
+    pub tiers: Tiers,
+    /// Whether each beat pushes the newest of each topic, changed or not.
+    pub always: bool,
+    /// All topics that it can ever have, sorted; none: whatever it says.
+    pub only: Option<Box<[Box<str>]>>,
+    /// Those of them that take messages.
+    pub publish: Box<[Box<str>]>,
+    pub group: Arc<Group>,
+}
+
+impl Source {
+    /// A feed, which says what it likes.
+    pub fn feed(id: SourceId, name: &str, tiers: Tiers, group: &Arc<Group>) -> Source {
+        Source {
+            id,
+            kind: Kind::Feed,
+            name: name.into(),
+            tiers,
+            always: false,
+            only: None,
+            publish: Box::default(),
+            group: group.clone(),
+        }
+    }
+
+    /// Whether `topic`, whose first segment is this one's name, may ever speak.
+    pub fn may_have(&self, topic: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.binary_search_by(|known| (**known).cmp(topic)).is_ok())
+    }
+
+    /// Whether clients may publish to `topic`.
+    pub fn takes_messages(&self, topic: &str) -> bool {
+        self.publish.iter().any(|name| **name == *topic)
+    }
+}
