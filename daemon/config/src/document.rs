@@ -7,7 +7,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Origin, Problem, Source};
-use super::section::join;
 
 /// The table whose values are the plugin's, and never shown.
 const PRIVATE: &str = "feed.config";
@@ -241,4 +240,9 @@ fn convert(value: &Spanned<DeValue<'_>>) -> Node {
         DeValue::Table(table) => Value::Table(convert_table(table)),
     };
     Node { origin: Origin::File(value.span()), value: converted }
+}
+
+/// The name of a key in a table.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

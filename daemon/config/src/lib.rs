@@ -35,7 +35,6 @@ use problem::{Origin, Source as Text};
 use section::{Checker, Section};
 
 pub use admin_socket::AdminSocket;
-pub use compression::Compression;
 pub use environment::environment;
 pub use feed::{Emit, Feed, Isolation, Source};
 pub use history::History;

@@ -24,11 +24,11 @@ pub struct Limits {
     /// HTTP; loopback and unix peers may ask for more, unless a proxy there names the address (`X-Forwarded-For`).
     ///
     /// Range 1..=10_000; default 10.
-    pub commands_per_s: usize,
+    pub commands_per_s: u32,
     /// The same at once.
     ///
     /// Range 1..=100_000, at least `commands_per_s`; default 20.
-    pub commands_burst: usize,
+    pub commands_burst: u32,
     /// Connections in all; above it 503 with Retry-After.
     ///
     /// Range 0..=10_000_000; default 0: the descriptor limit less a tenth.
@@ -53,7 +53,7 @@ pub struct EchoLimits {
     /// Most fragments of one message.
     ///
     /// Range 1..=1_000_000; default 70_000: the Autobahn suite sends 4MiB in pieces of 64 bytes.
-    pub fragments: usize,
+    pub fragments: u32,
 }
 
 impl Default for Limits {

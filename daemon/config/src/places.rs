@@ -1,8 +1,8 @@
 //! Where in the file something is said, for what others find wrong with it: that a plugin is missing, or a port taken.
 
+use super::document::join;
 use super::document::{Node, Table, Value};
 use super::problem::{Origin, Problem, Source};
-use super::section::join;
 
 /// See the module.
 #[derive(Debug, Clone)]

@@ -1,6 +1,8 @@
 //! From a node to a checked value, or to why not. One function per kind of value.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::document::{Node, Value};
@@ -27,7 +29,10 @@ pub(super) fn boolean(node: &Node) -> Read<bool> {
 }
 
 /// A whole number within a range.
-pub(super) fn integer(range: RangeInclusive<usize>) -> impl Fn(&Node) -> Read<usize> {
+pub(super) fn integer<N>(range: RangeInclusive<N>) -> impl Fn(&Node) -> Read<N>
+where
+    N: Copy + PartialOrd + fmt::Display + FromStr + TryInto<i128> + TryFrom<i128>,
+{
     move |node| {
         let (min, max) = (*range.start(), *range.end());
         let refuse = |what: String, change: String| {
@@ -37,7 +42,7 @@ pub(super) fn integer(range: RangeInclusive<usize>) -> impl Fn(&Node) -> Read<us
         let (digits, radix) = match &node.value {
             Value::Integer(digits, radix) => (digits.as_str(), *radix),
             Value::Text(text) => (text.as_str(), 10),
-            Value::String(text) if text.parse::<usize>().is_ok_and(|number| range.contains(&number)) => {
+            Value::String(text) if text.parse::<N>().is_ok_and(|number| range.contains(&number)) => {
                 return refuse("a number is written without quotes".to_owned(), format!("write {text}"));
             }
             other => {
@@ -47,11 +52,11 @@ pub(super) fn integer(range: RangeInclusive<usize>) -> impl Fn(&Node) -> Read<us
         };
         let number = i128::from_str_radix(digits, radix);
         let nearest = match number {
-            Ok(number) if usize::try_from(number).is_ok_and(|number| range.contains(&number)) => {
-                return usize::try_from(number).map_err(|_| Vec::new());
-            }
-            Ok(number) if number < i128::try_from(min).unwrap_or(i128::MAX) => min,
-            Ok(_) => max,
+            Ok(number) => match N::try_from(number) {
+                Ok(number) if range.contains(&number) => return Ok(number),
+                _ if min.try_into().is_ok_and(|min| number < min) => min,
+                _ => max,
+            },
             Err(error) if *error.kind() == std::num::IntErrorKind::PosOverflow => max,
             Err(error) if *error.kind() == std::num::IntErrorKind::NegOverflow => min,
             Err(_) => {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::document::{Node, Table, Value};
+use super::document::{Node, Table, Value, join};
 use super::environment;
 use super::problem::{Origin, Problem, Source};
 
@@ -260,10 +260,6 @@ impl Drop for Section<'_> {
             }
         }
     }
-}
-
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn unknown_problem(

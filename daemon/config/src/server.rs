@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::admin_socket::{AdminSocket, admin_socket};
-use super::compression::Compression;
+use super::compression::compression;
 use super::document::{Node, Value};
 use super::limits::{EchoLimits, Limits};
 use super::listen::Listen;
@@ -12,6 +12,7 @@ use super::problem::Origin;
 use super::quantity::write_duration;
 use super::reader::{boolean, duration, integer, list, string};
 use super::section::{Refusal, Section};
+use tickerd_model::deflate;
 use tickerd_model::host::Host;
 use tickerd_model::web_origin::Listed;
 
@@ -58,7 +59,7 @@ pub struct Server {
     /// Whether addresses other machines reach may be served without authentication. Default false.
     pub insecure_public: bool,
     /// How frames are compressed for clients that offer it; default `None`: they are not.
-    pub compression: Option<Compression>,
+    pub compression: Option<deflate::Settings>,
     /// Limits of `/echo` if it is served; default `None`: it is for conformance tests and benches.
     pub echo: Option<EchoLimits>,
     /// A connection hears a heartbeat when nothing else was sent for this long.
@@ -117,7 +118,7 @@ impl Server {
             origins: section.take("origins", default.origins, origins),
             hosts: section.take("hosts", default.hosts, hosts),
             insecure_public,
-            compression: Compression::read(&mut section),
+            compression: compression(&mut section),
             echo: echo(&mut section),
             heartbeat: section.take("heartbeat", default.heartbeat, duration(SECOND, HOUR)),
             ping,

@@ -25,7 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::oneshot;
 
-use crate::server::hosts::{Door, Hosts, Wrong};
+use crate::listen::hosts::{Door, Hosts, Wrong};
 use held::Held;
 use tickerd_model::host::Host;
 

@@ -4,8 +4,9 @@
 //! client sees anything. Running: feeds, pulse, shards, then the server that brings clients. Stopping, the other way
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
+mod documents;
 mod feeds;
-mod introduction;
+mod hello;
 mod past;
 mod readiness;
 mod reload;
@@ -35,7 +36,6 @@ use crate::systemd;
 use tickerd_config::{self as config, AdminSocket, Config};
 use tickerd_host::{self as host, Warden};
 use tickerd_model::decoder::Limits;
-use tickerd_model::deflate;
 use tickerd_process::Bell;
 
 /// As in `Cargo.toml`.
@@ -82,19 +82,7 @@ impl App {
     pub fn build(config: Config, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
-        let settings = server::Settings {
-            listen: config.server.listen.iter().map(listen).collect(),
-            origins: config.server.origins.clone(),
-            hosts: config.server.hosts.clone(),
-            handshake: config.server.limits.handshake,
-            connections: config.server.limits.connections,
-            connections_per_address: config.server.limits.connections_per_address,
-            commands_per_s: u32::try_from(config.server.limits.commands_per_s).unwrap_or(u32::MAX),
-            commands_burst: u32::try_from(config.server.limits.commands_burst).unwrap_or(u32::MAX),
-            echo: config.server.echo.is_some(),
-            deflate: config.server.compression.map(|how| how.window_bits as u8),
-        };
-        let server = Server::bind(settings, Arc::new(server::Metrics::new(&registry)?))?;
+        let server = Server::bind(config.server.clone(), Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
         };
@@ -131,7 +119,7 @@ impl App {
             bell: bell.clone(),
             ready: Arc::default(),
             metrics: feed_metrics,
-            contract: Arc::new(Contract::new(introduction::facts(server.addresses()))),
+            contract: Arc::new(Contract::new(documents::facts(server.addresses()))),
             warden: Arc::new(Warden::new(program.clone())),
             program,
         };
@@ -169,7 +157,7 @@ impl App {
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
             fanout.asker(pulse_asker),
-            introduction::documents(starter.contract.clone(), feeds.clone()),
+            documents::documents(starter.contract.clone(), feeds.clone()),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;
@@ -180,8 +168,8 @@ impl App {
 impl Running {
     /// Where clients connect, and where the admin listener is.
     pub fn addresses(&self) -> (Vec<String>, String) {
-        let shown = |listen: &server::Listen| match listen {
-            server::Listen::Tcp(address) => format!("http://{address}/"),
+        let shown = |listen: &config::Listen| match listen {
+            config::Listen::Tcp(address) => format!("http://{address}/"),
             unix => unix.to_string(),
         };
         (self.server.addresses().iter().map(shown).collect(), format!("http://{}/", self.admin.address()))
@@ -192,7 +180,7 @@ impl Running {
     pub fn announce(&self, stopped: impl Fn() -> bool) {
         let deadline = Instant::now() + FIRST_WORDS;
         let settled = |feed: &Arc<Feed>| feed.supervisor.has_spoken() || feed.supervisor.has_failed();
-        self.starter.ready.wait_until(deadline, || stopped() || self.feeds.all().iter().all(settled));
+        self.starter.ready.wait_until(Some(deadline), || stopped() || self.feeds.all().iter().all(settled));
         let feeds = self.feeds.all();
         let spoken = feeds.iter().filter(|feed| feed.supervisor.has_spoken()).count();
         // First, so that whoever reloads upon READY is told of it.
@@ -202,7 +190,7 @@ impl Running {
 
     /// Waits until `stopped`, which is asked whenever [`Running::waker`] is called.
     pub fn wait(&self, stopped: impl Fn() -> bool) {
-        self.starter.ready.wait(stopped);
+        self.starter.ready.wait_until(None, stopped);
     }
 
     /// Wakes [`Running::announce`] and [`Running::wait`].
@@ -279,13 +267,6 @@ impl Running {
     }
 }
 
-fn listen(listen: &config::Listen) -> server::Listen {
-    match listen {
-        config::Listen::Tcp(address) => server::Listen::Tcp(*address),
-        config::Listen::Unix(path) => server::Listen::Unix(path.clone()),
-    }
-}
-
 fn shards(config: &Config) -> usize {
     match config.server.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -296,29 +277,23 @@ fn shards(config: &Config) -> usize {
 fn settings(config: &Config, epoch: &str) -> fanout::Settings {
     let server = &config.server;
     let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
-    let echo_limits = server.echo.as_ref().map_or(limits, |echo| Limits {
-        message: echo.message,
-        fragments: u32::try_from(echo.fragments).unwrap_or(u32::MAX),
-    });
+    let echo_limits = server
+        .echo
+        .as_ref()
+        .map_or(limits, |echo| Limits { message: echo.message, fragments: echo.fragments });
     fanout::Settings {
         server: format!("tickerd/{}", VERSION),
         epoch: epoch.into(),
-        deflate: server.compression.map(deflate).unwrap_or_default(),
+        deflate: server.compression.unwrap_or_default(),
         limits,
         echo_limits,
         topics_max: server.limits.topics,
         patterns_max: server.limits.patterns,
-        commands_per_s: u32::try_from(server.limits.commands_per_s).unwrap_or(u32::MAX),
-        commands_burst: u32::try_from(server.limits.commands_burst).unwrap_or(u32::MAX),
+        commands_per_s: server.limits.commands_per_s,
+        commands_burst: server.limits.commands_burst,
         heartbeat: server.heartbeat,
         ping: server.ping,
         pong_timeout: server.pong_timeout,
         drain: server.drain,
     }
-}
-
-fn deflate(how: config::Compression) -> deflate::Settings {
-    let config::Compression { level, window_bits, threshold } = how;
-    // Their ranges are the configuration's.
-    deflate::Settings { level: level as u8, window_bits: window_bits as u8, threshold }
 }

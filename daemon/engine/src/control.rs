@@ -24,8 +24,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::listen::socket_file::{self, SocketFile};
 use crate::server::Error as ListenError;
-use crate::server::socket_file::{self, SocketFile};
 
 pub use place::{usual_path, usual_places};
 pub use words::{Answer, Command, FeedRow, ReloadRow, line};

@@ -8,6 +8,7 @@ pub mod contract;
 pub mod control;
 pub mod exchange;
 pub mod fanout;
+pub mod listen;
 pub mod metrics;
 pub mod pulse;
 pub mod server;

@@ -14,6 +14,7 @@ use super::sample::Class;
 use super::source::{Source, SourceId};
 use super::tick::Tick;
 use super::tier::Tier;
+pub use super::topic::TopicId;
 use super::topic::{Topic, TopicMap};
 
 pub use self::ageing::Aged;
@@ -30,10 +31,6 @@ pub const UNASKED_PER_BEAT_MAX: usize = 256;
 
 /// Topics in a list of what may be due that are not, beyond twice as many as there are topics.
 const LEFT_OVER_MAX: usize = 1024;
-
-/// Dense number of a topic on the board; free again once the topic is retired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TopicId(pub u32);
 
 /// A change in which sources and topics there are, to be applied in order.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ mod inbound;
 
 use std::ops::ControlFlow;
 
-use crate::opcode::{Opcode, unmask};
+use crate::wire::{Opcode, unmask};
 
 use crate::close::CloseCode;
 use crate::deflate::Inflater;

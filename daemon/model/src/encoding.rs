@@ -6,11 +6,11 @@
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 
-use crate::opcode::Opcode;
+use crate::wire::Opcode;
 
 use super::deflate::{Deflater, Settings, WINDOW_BITS_MIN};
-use super::frame;
 use super::msgpack;
+use super::wire;
 
 /// A comment, which tells proxies and clients that an event stream is alive.
 pub const SSE_COMMENT: &[u8] = b":\n\n";
@@ -141,10 +141,10 @@ impl Encoder {
     fn write_frame(&self, opcode: Opcode, payload: &[u8], deflate: Option<Window>, out: &mut Vec<u8>) {
         match deflate.filter(|_| payload.len() >= self.deflate.threshold) {
             Some(window) => self.deflate(window, |deflater| match deflater.deflate(payload) {
-                Some(shorter) => frame::write_compressed(opcode, shorter, out),
-                None => frame::write(opcode, payload, out),
+                Some(shorter) => wire::write_compressed(opcode, shorter, out),
+                None => wire::write(opcode, payload, out),
             }),
-            None => frame::write(opcode, payload, out),
+            None => wire::write(opcode, payload, out),
         };
     }
 
@@ -152,10 +152,10 @@ impl Encoder {
     pub fn write_echo(&self, opcode: Opcode, payload: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
         match encoding.deflate() {
             Some(window) => self.deflate(window, |deflater| match deflater.deflate_anyway(payload) {
-                Some(compressed) => frame::write_compressed(opcode, compressed, out),
-                None => frame::write(opcode, payload, out),
+                Some(compressed) => wire::write_compressed(opcode, compressed, out),
+                None => wire::write(opcode, payload, out),
             }),
-            None => frame::write(opcode, payload, out),
+            None => wire::write(opcode, payload, out),
         };
     }
 

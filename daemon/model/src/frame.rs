@@ -9,22 +9,8 @@ use std::sync::OnceLock;
 
 use super::encoding::{Encoder, Encoding};
 use super::message::Message;
-use super::opcode::Opcode;
 use super::tick::Tick;
 
-/// The WebSocket header of a server's frame: two bytes, and a length where that does not fit into seven bits.
-pub fn header_bytes(payload: usize) -> usize {
-    match payload {
-        0..126 => 2,
-        126..0x1_0000 => 4,
-        _ => 10,
-    }
-}
-
-/// The frame ends its message.
-const FIN: u8 = 0x80;
-/// RSV1: on the first frame of a message it says that the message is compressed, where that was negotiated.
-pub const COMPRESSED: u8 = 0x40;
 /// What a frame costs besides its value, about.
 const FRAME_BYTES: usize = 320;
 
@@ -96,50 +82,13 @@ fn write_envelope(tick: &Tick, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
-/// Appends one frame of `payload` and answers its header's length.
-pub fn write(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> usize {
-    append(0, opcode, payload, out)
-}
-
-/// Appends one frame of a payload that permessage-deflate made.
-pub fn write_compressed(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> usize {
-    append(COMPRESSED, opcode, payload, out)
-}
-
-/// Appends a ping without a payload.
-pub fn write_ping(out: &mut Vec<u8>) {
-    write(Opcode::Ping, b"", out);
-}
-
-/// Appends the pong that answers a ping with `payload`, at most 125 bytes.
-pub fn write_pong(payload: &[u8], out: &mut Vec<u8>) {
-    write(Opcode::Pong, payload, out);
-}
-
-/// A server's frame is whole and not masked. RFC 6455 5.2: the length has the shortest form that fits.
-fn append(reserved: u8, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> usize {
-    out.push(FIN | reserved | opcode as u8);
-    match payload.len() {
-        len @ 0..126 => out.push(len as u8),
-        len @ 126..0x1_0000 => {
-            out.push(126);
-            out.extend((len as u16).to_be_bytes());
-        }
-        len => {
-            out.push(127);
-            out.extend((len as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(payload);
-    header_bytes(payload.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::deflate::Settings;
     use crate::sample::Class;
     use crate::topic::Topic;
+    use crate::wire::{header_bytes, write_ping, write_pong};
 
     fn frame(value: &str, src_ts: u64) -> Frame {
         let topic = Topic::new("stocks.AAPL", "quote", Class::State);

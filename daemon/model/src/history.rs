@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::TopicId;
 use super::frame::Frame;
+use super::topic::TopicId;
 
 /// Entries of the order whose tick is gone, beyond as many as there are ticks.
 const LEFT_OVER_MAX: usize = 1024;

@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use crate::opcode::Opcode;
+use crate::wire::Opcode;
 
 use super::encoding::{Encoder, Encoding};
-use super::frame;
+use super::wire;
 
 /// A message's bytes. Ready as a JSON text frame; in other encodings once someone asks.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ impl Message {
     /// `text` is a whole envelope. `n` is the process-wide number of a tick, and 0 for all else.
     pub fn new(text: &[u8], n: u64) -> Message {
         // To the byte: what is kept need not be moved into its size.
-        let mut json = Vec::with_capacity(frame::header_bytes(text.len()) + text.len());
-        let header = frame::write(Opcode::Text, text, &mut json) as u8;
+        let mut json = Vec::with_capacity(wire::header_bytes(text.len()) + text.len());
+        let header = wire::write(Opcode::Text, text, &mut json) as u8;
         Message { json: json.into_boxed_slice(), header, n, others: OnceLock::new() }
     }
 

@@ -238,6 +238,10 @@ impl Hash for Topic {
     }
 }
 
+/// Dense number of a topic on the board; free again once the topic is retired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TopicId(pub u32);
+
 #[cfg(test)]
 mod tests {
     use super::*;

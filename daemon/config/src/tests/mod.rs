@@ -113,7 +113,7 @@ exec = ["./feed.py", ""]
             .into(),
         hosts: ["ticks.example", "192.0.2.7", "[2001:db8::7]"].map(|text| Host::parse(text).unwrap()).into(),
         insecure_public: true,
-        compression: Some(Compression { level: 9, window_bits: 10, threshold: 0 }),
+        compression: Some(tickerd_model::deflate::Settings { level: 9, window_bits: 10, threshold: 0 }),
         echo: Some(EchoLimits { message: 1_000_000, fragments: 7 }),
         heartbeat: Duration::from_secs(60),
         ping: Duration::from_secs(5),

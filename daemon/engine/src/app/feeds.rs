@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::introduction;
-use super::readiness::FeedsReady;
+use super::hello;
 use crate::contract::Contract;
 use crate::pulse::Opening;
 use tickerd_config as config;
@@ -28,7 +27,7 @@ pub struct Feed {
 pub struct Starter {
     pub bell: Arc<Bell>,
     /// Rung when a feed's state changes.
-    pub ready: Arc<FeedsReady>,
+    pub ready: Arc<Bell>,
     pub metrics: Arc<host::Metrics>,
     pub contract: Arc<Contract>,
     /// This executable.
@@ -52,10 +51,10 @@ impl Starter {
     /// Starts a feed that the pulse knows, or will know before its first tick is collected.
     pub fn start(&self, feed: &config::Feed, opening: &Opening) -> Option<Feed> {
         let lane = opening.lane.clone()?;
-        self.contract.open(introduction::facts_of(&opening.source));
+        self.contract.open(hello::facts_of(&opening.source));
         let ready = self.ready.clone();
         let on_change = Box::new(move || ready.ring());
-        let on_hello = introduction::of(&feed.name, &self.contract);
+        let on_hello = hello::on_hello(&feed.name, &self.contract);
         let spec = Spec::new(feed, &self.program, &self.warden);
         let supervisor = host::start(spec, lane.clone(), self.metrics.clone(), on_change, on_hello);
         Some(Feed { id: opening.source.id, configured: feed.clone(), lane, supervisor })

@@ -1,48 +1,12 @@
 //! Whether the daemon is ready, and what each feed has to do with it.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 use super::feeds::Feed;
 use crate::admin::{Check, Readiness};
 use crate::store::{Standing, Trouble};
 use tickerd_model::lane::{FeedState, Health, Tally};
 use tickerd_process::clock::utc;
-
-/// Rung whenever a feed's state changes.
-#[derive(Debug, Default)]
-pub struct FeedsReady {
-    rings: Mutex<u64>,
-    rung: Condvar,
-}
-
-impl FeedsReady {
-    /// Something changed.
-    pub fn ring(&self) {
-        *self.rings.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.rung.notify_all();
-    }
-
-    /// Waits until `done`, which is asked after each ring.
-    pub fn wait(&self, done: impl Fn() -> bool) {
-        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        while !done() {
-            rings = self.rung.wait(rings).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Waits until `done`, which is asked after each ring, or until the deadline.
-    pub fn wait_until(&self, deadline: Instant, done: impl Fn() -> bool) {
-        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        while !done() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            (rings, _) = self.rung.wait_timeout(rings, left).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
 
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
 /// none of them has ever spoken. Nor does a past that is not written to disk. `store` is there where `history.path` is set.

@@ -27,11 +27,11 @@ use tickerd_model::encoding::Encoding;
 
 use super::api::WAIT_MAX;
 use super::budgets::Budgets;
-use super::hosts::Door;
 use super::limits::Limits;
 use super::routes::{Answer, Routes, Visit};
 use super::stop::Stop;
 use super::{CountClose, Place};
+use crate::listen::hosts::Door;
 
 /// Connections over the limit that are told so at the same time; further ones are closed without a word. They take
 /// descriptors beyond the limit, so they are few.

@@ -13,12 +13,12 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::mpsc;
 
 use super::Error;
-use super::Listen;
 use super::connection::{Gate, Transport};
-use super::hosts::Door;
-use super::log_limit::LogLimit;
-use super::socket_file::{self, SocketFile};
 use super::stop::Stop;
+use crate::listen::hosts::Door;
+use crate::listen::log_limit::LogLimit;
+use crate::listen::socket_file::{self, SocketFile};
+use tickerd_config::Listen;
 
 /// Connections the kernel completes while the loop is busy: a reconnect storm fits. `net.core.somaxconn` caps it.
 const BACKLOG: i32 = 4096;

@@ -7,14 +7,11 @@ mod api;
 mod budgets;
 mod connection;
 mod cors;
-mod error;
 mod extensions;
 mod handshake;
-pub(crate) mod hosts;
 mod kept;
 mod limits;
 mod listener;
-mod log_limit;
 mod metrics;
 mod opening;
 mod origin;
@@ -24,13 +21,9 @@ mod posted;
 mod problem;
 mod reply;
 mod routes;
-pub(crate) mod socket_file;
 mod sockets;
 mod stop;
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -40,13 +33,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::Asker;
+use tickerd_config::{self as config, Listen};
 use tickerd_model::close::CloseCode;
-use tickerd_model::host::Host;
-use tickerd_model::web_origin::Listed;
 
+pub use crate::listen::error::Error;
 use budgets::{Budgets, PATTERNS_SHARE};
 use connection::Gate;
-pub use error::Error;
 use listener::Listener;
 pub use metrics::Metrics;
 use routes::Routes;
@@ -62,62 +54,20 @@ pub type Place = Arc<dyn Fn(Arrival) + Send + Sync>;
 /// Counts a close that the server itself has sent.
 pub type CountClose = Arc<dyn Fn(CloseCode) + Send + Sync>;
 
-/// An address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listen {
-    /// Port 0 takes any free port; see [`Server::addresses`].
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listen::Tcp(address) => write!(f, "{address}"),
-            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// What the server is told by the configuration.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    pub listen: Vec<Listen>,
-    /// Browsers' Origins that may connect besides the page's own host, such as `https://dash.example.com`.
-    pub origins: Vec<Listed>,
-    /// Names by which the server is reached, besides its own addresses; see `hosts`.
-    pub hosts: Vec<Host>,
-    /// How long a client may take to send its request's header, and how long an idle HTTP connection is kept.
-    pub handshake: Duration,
-    /// Connections at once, upgraded or not. 0: the descriptor limit less a tenth, which is left for feeds and files.
-    pub connections: usize,
-    /// Connections at once from one IPv4 address or IPv6 /64. 0: no limit. Loopback and unix peers are exempt, unless a proxy
-    /// there says for whom it speaks; see `peer`.
-    pub connections_per_address: usize,
-    /// Messages and lists per second that one address may ask for over HTTP, in the long run; see `budgets`.
-    pub commands_per_s: u32,
-    /// The same at once.
-    pub commands_burst: u32,
-    /// Serves `/echo`.
-    pub echo: bool,
-    /// permessage-deflate's window in bits, if it is agreed on with clients that offer it.
-    pub deflate: Option<u8>,
-}
-
 /// A server that has its addresses and does not serve yet: clients that connect now wait in the backlog.
 pub struct Server {
     listeners: Vec<Listener>,
     addresses: Vec<Listen>,
-    settings: Settings,
+    config: config::Server,
     metrics: Arc<Metrics>,
 }
 
 impl Server {
     /// Binds all addresses, or none.
-    pub fn bind(settings: Settings, metrics: Arc<Metrics>) -> Result<Server, Error> {
-        let listeners = settings.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+    pub fn bind(config: config::Server, metrics: Arc<Metrics>) -> Result<Server, Error> {
+        let listeners = config.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
-        Ok(Server { listeners, addresses, settings, metrics })
+        Ok(Server { listeners, addresses, config, metrics })
     }
 
     /// The actual addresses, in the order of the settings.
@@ -133,23 +83,24 @@ impl Server {
         asker: Asker,
         documents: Documents,
     ) -> Result<Running, Error> {
-        let connections = match self.settings.connections {
+        let limits = &self.config.limits;
+        let connections = match limits.connections {
             0 => descriptors().saturating_sub(descriptors() / 10),
             connections => connections,
         };
-        let [per_s, burst] = [self.settings.commands_per_s, self.settings.commands_burst];
+        let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
         let gate = Arc::new(Gate {
             patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
-            limits: limits::Limits::new(connections, self.settings.connections_per_address),
+            limits: limits::Limits::new(connections, limits.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
-            handshake: self.settings.handshake,
+            handshake: limits.handshake,
             routes: Routes::new(
                 routes::Settings {
-                    hosts: self.settings.hosts,
-                    origins: self.settings.origins,
-                    echo: self.settings.echo,
-                    deflate: self.settings.deflate,
+                    hosts: self.config.hosts,
+                    origins: self.config.origins,
+                    echo: self.config.echo.is_some(),
+                    deflate: self.config.compression.map(|how| how.window_bits),
                 },
                 asker,
                 Budgets::new(per_s, burst),

@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use super::hosts::Target;
-use super::log_limit::LogLimit;
+use crate::listen::hosts::Target;
+use crate::listen::log_limit::LogLimit;
 use tickerd_model::web_origin::{Listed, WebOrigin};
 
 pub struct Origins {

@@ -24,7 +24,6 @@ use super::api::{self, Api, Wanted};
 use super::budgets::Budgets;
 use super::cors::{self, Page};
 use super::handshake::{self, Refusal};
-use super::hosts::{Door, Hosts};
 use super::kept::serve;
 use super::limits::{self, Place};
 use super::metrics::{Metrics, Outcome};
@@ -35,6 +34,7 @@ use super::peer::who;
 use super::problem::problem;
 use super::reply::{self, Looks, Reply};
 use super::stop::Stop;
+use crate::listen::hosts::{Door, Hosts};
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";

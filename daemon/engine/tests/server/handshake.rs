@@ -3,6 +3,7 @@
 use crate::raw::{self, Handshake, Served, handshake, serve};
 use tickerd_engine::exchange::arrival::{Kind, Opening};
 use tickerd_model::close::CloseCode;
+use tickerd_model::deflate;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::host::Host;
 use tickerd_model::protocol::command;
@@ -64,7 +65,10 @@ fn compression_is_agreed_on_when_the_server_has_it_and_the_client_offers_it() {
             Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover"),
         ),
     ] {
-        let server = serve(|settings| settings.deflate = deflate);
+        let server = serve(|settings| {
+            settings.compression =
+                deflate.map(|window_bits| deflate::Settings { window_bits, ..Default::default() })
+        });
         let mut request = handshake();
         if let Some(offered) = offered {
             request = request.with("Sec-WebSocket-Extensions", offered);
@@ -294,7 +298,7 @@ fn a_page_is_told_by_a_close_what_a_program_is_told_by_a_status() {
 
 #[test]
 fn a_page_is_told_that_there_is_no_room() {
-    let full = serve(|settings| settings.connections = 1);
+    let full = serve(|settings| settings.limits.connections = 1);
     full.still_serves();
     let mut holder = full.client();
     holder.say(handshake().bytes());
@@ -306,7 +310,7 @@ fn a_page_is_told_that_there_is_no_room() {
     refused(&full, &handshake(), 503);
     drop(held);
 
-    let server = serve(|settings| settings.connections_per_address = 1);
+    let server = serve(|settings| settings.limits.connections_per_address = 1);
     let proxied = || handshake().and("X-Forwarded-For", "192.0.2.9");
     assert_eq!(server.ask(proxied().bytes()).status(), 101);
     let held = server.arrival();
@@ -360,7 +364,7 @@ fn the_url_may_subscribe() {
 #[test]
 fn echo_is_served_only_when_enabled() {
     assert_eq!(serve(|_| {}).ask(handshake().path("/echo").bytes()).status(), 404);
-    let server = serve(|settings| settings.echo = true);
+    let server = serve(|settings| settings.echo = Some(Default::default()));
     assert_eq!(server.ask(handshake().path("/echo").bytes()).status(), 101);
     assert_eq!(server.arrival().kind, Kind::Echo);
 }

@@ -7,10 +7,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use crate::raw::{self, Client, handshake, serve, try_serve};
+use tickerd_config::{Listen, Server};
 use tickerd_engine::exchange::arrival::Socket;
-use tickerd_engine::server::{Listen, Settings};
 
-fn on_unix(path: &Path) -> impl FnOnce(&mut Settings) {
+fn on_unix(path: &Path) -> impl FnOnce(&mut Server) {
     let listen = vec![Listen::Unix(path.into())];
     move |settings| settings.listen = listen
 }
@@ -94,7 +94,7 @@ fn several_addresses_serve_and_are_told() {
 
 #[test]
 fn a_full_server_says_so_before_the_upgrade_until_a_place_is_free() {
-    let server = serve(|settings| settings.connections = 2);
+    let server = serve(|settings| settings.limits.connections = 2);
     let upgraded = || {
         let reply = server.ask(handshake().bytes());
         assert_eq!(reply.status(), 101);
@@ -118,7 +118,7 @@ fn a_full_server_says_so_before_the_upgrade_until_a_place_is_free() {
 
 #[test]
 fn loopback_has_no_limit_per_address() {
-    let server = serve(|settings| settings.connections_per_address = 1);
+    let server = serve(|settings| settings.limits.connections_per_address = 1);
     let held: Vec<_> = (0..5)
         .map(|_| {
             assert_eq!(server.ask(handshake().bytes()).status(), 101);

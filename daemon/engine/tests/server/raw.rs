@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use prometheus::{Registry, TextEncoder};
+use tickerd_config::{self as config, Limits, Listen};
 use tickerd_engine::exchange::arrival::{Arrival, Socket};
 use tickerd_engine::exchange::enquiry::Asker;
-use tickerd_engine::server::{Error, Listen, Metrics, Running, Server, Settings};
+use tickerd_engine::server::{Error, Metrics, Running, Server};
 use tickerd_model::close::CloseCode;
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
@@ -36,23 +37,14 @@ pub struct Served {
 }
 
 /// Starts a server on a free loopback port; `change` adapts its settings.
-pub fn serve(change: impl FnOnce(&mut Settings)) -> Served {
+pub fn serve(change: impl FnOnce(&mut config::Server)) -> Served {
     try_serve(change).unwrap()
 }
 
-pub fn try_serve(change: impl FnOnce(&mut Settings)) -> Result<Served, Error> {
-    let mut settings = Settings {
-        listen: vec![Listen::Tcp("127.0.0.1:0".parse().unwrap())],
-        origins: vec![],
-        hosts: vec![],
-        handshake: Duration::from_secs(10),
-        connections: 1000,
-        connections_per_address: 64,
-        commands_per_s: 10,
-        commands_burst: 20,
-        echo: false,
-        deflate: None,
-    };
+pub fn try_serve(change: impl FnOnce(&mut config::Server)) -> Result<Served, Error> {
+    let listen = vec![Listen::Tcp("127.0.0.1:0".parse().unwrap())];
+    let limits = Limits { connections: 1000, ..Limits::default() };
+    let mut settings = config::Server { listen, limits, ..config::Server::default() };
     change(&mut settings);
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry).unwrap());

@@ -96,7 +96,7 @@ fn oversized_requests_are_refused_and_closed() {
 fn clients_that_dawdle_over_the_header_are_closed() {
     // Long enough for the others, on a busy machine too.
     let limit = Duration::from_secs(2);
-    let server = serve(|settings| settings.handshake = limit);
+    let server = serve(|settings| settings.limits.handshake = limit);
     let mut silent = server.client();
     let mut dripping: Vec<_> = (0..50).map(|_| server.client()).collect();
     for client in &mut dripping {

@@ -2,8 +2,7 @@
 
 use super::{Limits, Message};
 use crate::close::CloseCode;
-use crate::frame::COMPRESSED;
-use crate::opcode::Opcode;
+use crate::wire::{COMPRESSED, Opcode};
 
 /// The longest header: 2 bytes, 8 of length, 4 of mask.
 pub const HEAD_MAX: usize = 14;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::opcode::Opcode;
+use crate::wire::Opcode;
 
 use crate::close::CloseCode;
 

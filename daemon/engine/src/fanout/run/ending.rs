@@ -14,8 +14,8 @@ use crate::fanout::connection::phase::{EndWatch, Phase};
 use crate::fanout::shard::Shard;
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding;
-use tickerd_model::frame;
 use tickerd_model::protocol::event;
+use tickerd_model::wire;
 
 /// How often is looked whether all are gone.
 const STEP: Duration = Duration::from_millis(5);
@@ -47,7 +47,7 @@ impl Shard {
             return self.send(id, encoding::SSE_COMMENT);
         }
         let mut ping = Vec::new();
-        frame::write_ping(&mut ping);
+        wire::write_ping(&mut ping);
         self.send(id, &ping);
     }
 

@@ -7,10 +7,10 @@ use crate::fanout::shard::Shard;
 use tickerd_model::close::{self, CloseCode};
 use tickerd_model::decoder::Inbound;
 use tickerd_model::encoding::Encoding;
-use tickerd_model::frame;
 use tickerd_model::msgpack;
-use tickerd_model::opcode::Opcode;
 use tickerd_model::protocol::command;
+use tickerd_model::wire;
+use tickerd_model::wire::Opcode;
 
 impl Shard {
     /// Reads what is there; false when the reading task should end.
@@ -76,7 +76,7 @@ impl Shard {
         let deflate = encoding.deflate().map(|_| &mut inflater);
         let outcome = decoder.feed(bytes, limits, deflate, &mut |inbound| match inbound {
             Inbound::Ping(payload) => {
-                frame::write_pong(payload, &mut pongs);
+                wire::write_pong(payload, &mut pongs);
                 ControlFlow::Continue(())
             }
             other => {

@@ -1,5 +1,4 @@
-//! Brings what feeds say of themselves to the contract, and documents to the server: the contract's, and how the feeds are.
-//! These rooms do not know each other.
+//! The documents that the server serves: the contract's, and how the feeds are. The server knows neither.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -8,13 +7,11 @@ use hyper::header::HeaderValue;
 
 use super::VERSION;
 use super::feeds::{Feed, Feeds};
-use crate::contract::{self, Contract, EventSaid, Said};
-use crate::server::{Document, Documents, FEEDS, Listen};
-use tickerd_host::{Hello, OnHello};
+use crate::contract::{self, Contract};
+use crate::server::{Document, Documents, FEEDS};
+use tickerd_config::Listen;
 use tickerd_model::lane::{FeedState, Health};
 use tickerd_model::protocol::event::{self, FeedEntry};
-use tickerd_model::protocol::rate;
-use tickerd_model::source::Source;
 use tickerd_process::clock::now_unix_ms;
 
 /// What is known before any feed is there.
@@ -28,20 +25,6 @@ pub fn facts(addresses: &[Listen]) -> contract::Facts {
         // A unix socket's clients are told the name that their HTTP libraries use.
         address: address.unwrap_or_else(|| "localhost".into()),
     }
-}
-
-/// What the configuration says of a feed.
-pub fn facts_of(source: &Source) -> contract::FeedFacts {
-    contract::FeedFacts {
-        name: (*source.name).to_owned(),
-        rates: source.tiers.all().iter().map(|tier| rate::format(*tier)).collect(),
-    }
-}
-
-/// Takes a feed's hello to the contract.
-pub fn of(feed: &str, contract: &Arc<Contract>) -> OnHello {
-    let (feed, contract) = (feed.to_owned(), contract.clone());
-    Box::new(move |hello| contract.hear(&feed, said(hello)))
 }
 
 /// The contract's documents, and the list of feeds, as the server asks for them.
@@ -74,16 +57,4 @@ fn list(feeds: &[Arc<Feed>]) -> Option<Document> {
 
 fn starting() -> Health {
     Health { state: FeedState::Down, since: now_unix_ms(), reason: "starting".into() }
-}
-
-fn said(hello: &Hello) -> Said {
-    let event = |(name, class): &(String, _)| {
-        let doc = hello.docs.get(name).cloned().unwrap_or_default();
-        EventSaid { name: name.clone(), class: *class, description: doc.description, schema: doc.schema }
-    };
-    Said {
-        id: hello.feed.clone(),
-        version: hello.version.clone(),
-        events: hello.events.iter().map(event).collect(),
-    }
 }

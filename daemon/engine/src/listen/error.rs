@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::Listen;
+use tickerd_config::Listen;
 
 /// Why the server does not serve.
 #[derive(Debug)]

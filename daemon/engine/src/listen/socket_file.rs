@@ -6,7 +6,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Listen};
+use super::error::Error;
+use tickerd_config::Listen;
 
 /// Removes the socket that a killed process left behind. One that answers stays, and binding fails on it.
 pub fn clear_stale(path: &Path) -> Result<(), Error> {
