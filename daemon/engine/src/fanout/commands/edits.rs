@@ -6,7 +6,7 @@ use super::grants::HINTS_MAX;
 use crate::exchange::ConnId;
 use crate::fanout::outbox::Snapshot;
 use crate::fanout::shard::Shard;
-use crate::fanout::table::cohorts::{Ask, Edit, Member, TierChange, What};
+use crate::fanout::table::asks::{Ask, Edit, Member, TierChange, What};
 use crate::fanout::table::ids::CohortId;
 use tickerd_model::protocol::command::Terms;
 use tickerd_model::protocol::error::{Code, ProtocolError};

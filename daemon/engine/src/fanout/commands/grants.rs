@@ -6,7 +6,7 @@ use crate::exchange::ConnId;
 use crate::exchange::source::meant;
 use crate::fanout::notices::health::SourceHealth;
 use crate::fanout::shard::Shard;
-use crate::fanout::table::cohorts::What;
+use crate::fanout::table::asks::What;
 use crate::fanout::table::ids::CohortId;
 use crate::fanout::table::topics::Slot;
 use tickerd_model::lane::FeedState;

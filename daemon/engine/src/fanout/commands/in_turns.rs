@@ -10,7 +10,7 @@ use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::connection::request::{SubscribeRequest, Then};
 use crate::fanout::shard::Shard;
 use crate::fanout::shard::turns::{Costly, Waiting};
-use crate::fanout::table::cohorts::{Edit, Member};
+use crate::fanout::table::asks::{Edit, Member};
 use crate::fanout::table::effort::Effort;
 use crate::fanout::table::ids::CohortId;
 use tickerd_model::protocol::error::{Code, ProtocolError};

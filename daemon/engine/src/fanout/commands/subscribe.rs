@@ -9,7 +9,7 @@ use crate::fanout::connection::request::SubscribeRequest;
 use crate::fanout::notices::{TOPICS_MAX, health, stale};
 use crate::fanout::outbox::{Answer, Snapshot};
 use crate::fanout::shard::Shard;
-use crate::fanout::table::cohorts::{Ask, Edit, TierChange, What};
+use crate::fanout::table::asks::{Ask, Edit, TierChange, What};
 use crate::fanout::table::ids::SlotId;
 use crate::fanout::table::topics::Topics;
 use tickerd_model::frame::Frame;

@@ -3,7 +3,7 @@
 use crate::exchange::ConnId;
 use crate::fanout::outbox::Answer;
 use crate::fanout::shard::Shard;
-use crate::fanout::table::cohorts::{Edit, What};
+use crate::fanout::table::asks::{Edit, What};
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::event;
 

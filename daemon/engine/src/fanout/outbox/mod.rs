@@ -225,3 +225,6 @@ impl Outbox {
         (self.is_lagging && skipped > 0).then(|| Lag { topics: topics.len(), skipped, since: *since })
     }
 }
+
+#[cfg(test)]
+mod tests;

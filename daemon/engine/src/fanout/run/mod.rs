@@ -22,8 +22,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::Settings;
 use super::metrics::Metrics;
+use super::settings::Settings;
 use super::shard::Shard;
 use super::shard::tasks::Tasks;
 use crate::exchange::arrival::Arrival;

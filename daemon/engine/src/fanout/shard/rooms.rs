@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::Shard;
 use crate::exchange::ConnId;
 use crate::exchange::question::Move;
-use crate::fanout::table::cohorts::TierChange;
+use crate::fanout::table::asks::TierChange;
 use crate::fanout::table::ids::{CohortId, SlotId};
 use crate::fanout::table::topics::Slot;
 use tickerd_model::board::TopicId;

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::building::Building;
+use super::asks::{Ask, Edit, Member, TierChange, What};
 use super::effort::Effort;
-use super::ids::{CohortId, PatternId, SlotId};
+use super::ids::{CohortId, SlotId};
 use super::patterns::Patterns;
 use super::topics::Topics;
 use crate::exchange::ConnId;
@@ -25,33 +26,6 @@ use tickerd_model::topic::{Pattern, first_segment};
 /// Tiers by slot.
 type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;
 
-/// A connection, as far as cohorts are concerned.
-#[derive(Debug, Clone, Copy)]
-pub struct Member {
-    /// Which.
-    pub id: ConnId,
-    /// How it is spoken to; that never changes.
-    pub encoding: Encoding,
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum What {
-    /// One topic.
-    Exact(SlotId),
-    /// All that match.
-    Pattern(PatternId),
-}
-
-/// One ask of a cohort.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ask {
-    /// For what.
-    pub what: What,
-    /// On which terms.
-    pub terms: Terms,
-}
-
 /// A topic that a cohort gets, and at which tier.
 #[derive(Debug, Clone, Copy)]
 pub struct Wire {
@@ -63,7 +37,7 @@ pub struct Wire {
     pub tier: Tier,
 }
 
-/// See the module.
+/// Connections that asked for the same, and what they get.
 #[derive(Debug, Default)]
 pub struct Cohort {
     key: u128,
@@ -118,26 +92,6 @@ impl Cohort {
         let at = self.asks.binary_search_by_key(&what, |ask| ask.what).ok()?;
         self.asks.get(at).map(|ask| ask.terms)
     }
-}
-
-/// One change of what a connection asks for.
-#[derive(Debug, Clone, Copy)]
-pub enum Edit {
-    /// Ask, or ask on other terms.
-    Set(Ask),
-    /// Ask no more.
-    Clear(What),
-}
-
-/// What an edit did to one topic: its tier before and now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TierChange {
-    /// The topic.
-    pub slot: SlotId,
-    /// The tier at which it was had.
-    pub before: Option<Tier>,
-    /// The tier at which it is had now.
-    pub now: Option<Tier>,
 }
 
 /// All cohorts of a shard.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use tickerd_model::slab::Key;
 use tickerd_model::topic::{Pattern, SEGMENTS_MAX};
 
-/// See the module.
+/// The topics that have spoken, by their segments.
 #[derive(Debug)]
 pub struct Names {
     /// By place in the name, and then by the segment there.

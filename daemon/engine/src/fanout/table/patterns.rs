@@ -30,7 +30,7 @@ struct Node {
     ends: Option<PatternId>,
 }
 
-/// See the module.
+/// The patterns that cohorts ask for.
 #[derive(Debug)]
 pub struct Patterns {
     entries: Slab<PatternId, Entry>,
