@@ -17,6 +17,8 @@ PROGRAMS := replay
 BUILT ?= target/release
 BUILT_FILES := tickerd $(patsubst %,libtickerd_feed_%.so,$(FEEDS)) $(patsubst %,tickerd-feed-%,$(PROGRAMS))
 SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
+# What is read by those who install it, where the front page links to it.
+DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md feeds/README.md plugins-sdk/README.md systemd/README.md
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
@@ -112,7 +114,7 @@ install:
 	for feed in $(PROGRAMS); do \
 	  install -D -m 755 $(BUILT)/tickerd-feed-$$feed -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
 	install -D -m 644 plugins-sdk/include/tickerd.h $(DESTDIR)$(PREFIX)/include/tickerd.h
-	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/tickerd/README.md
+	for doc in $(DOCS); do install -D -m 644 $$doc $(DESTDIR)$(PREFIX)/share/doc/tickerd/$$doc; done
 	install -D -m 644 systemd/tickerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -e 's|/usr/bin/tickerd|$(PREFIX)/bin/tickerd|' -e 's|/usr/share/doc|$(PREFIX)/share/doc|' systemd/tickerd.service \
@@ -132,7 +134,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/tickerd $(DESTDIR)$(PREFIX)/include/tickerd.h
 	for file in $(BUILT_FILES); do rm -f $(DESTDIR)$(PREFIX)/lib/tickerd/plugins/$$file; done
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
-	rm -f $(DESTDIR)$(PREFIX)/share/doc/tickerd/README.md
+	for doc in $(DOCS); do rm -f $(DESTDIR)$(PREFIX)/share/doc/tickerd/$$doc; done
+	-find $(DESTDIR)$(PREFIX)/share/doc/tickerd -type d -empty -delete
 	@echo "what is yours stays: /etc/tickerd, /var/lib/tickerd, and plugins of your own"
 
 clean:

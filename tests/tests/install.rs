@@ -79,6 +79,7 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
         ("usr/lib/tickerd/plugins/tickerd-feed-replay", 0o755),
         ("usr/include/tickerd.h", 0o644),
         ("usr/share/doc/tickerd/README.md", 0o644),
+        ("usr/share/doc/tickerd/systemd/README.md", 0o644),
         ("usr/lib/systemd/system/tickerd.service", 0o644),
         ("usr/lib/sysusers.d/tickerd.conf", 0o644),
         ("etc/tickerd/tickerd.toml", 0o640),
@@ -97,7 +98,12 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
     assert!(tree.make("uninstall").status.success());
     assert_eq!(std::fs::read_to_string(config).unwrap(), "# mine\n");
     assert!(own.is_file());
-    for gone in ["usr/bin/tickerd", "usr/lib/tickerd/plugins/tickerd-feed-replay", "usr/include/tickerd.h"] {
+    for gone in [
+        "usr/bin/tickerd",
+        "usr/lib/tickerd/plugins/tickerd-feed-replay",
+        "usr/include/tickerd.h",
+        "usr/share/doc/tickerd",
+    ] {
         assert!(!tree.installed(gone).exists(), "{gone}");
     }
 }

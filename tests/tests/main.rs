@@ -33,6 +33,7 @@ mod health;
 mod heartbeat;
 mod host;
 mod hosts;
+mod house;
 mod http;
 mod install;
 mod kinds;

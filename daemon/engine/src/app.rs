@@ -183,7 +183,7 @@ impl Running {
         self.starter.ready.wait_until(Some(deadline), || stopped() || self.feeds.all().iter().all(settled));
         let feeds = self.feeds.all();
         let spoken = feeds.iter().filter(|feed| feed.supervisor.has_spoken()).count();
-        // First, so that whoever reloads upon READY is told of it.
+        // Before READY, since someone may reload as soon as that is told.
         self.announced.store(true, Ordering::Release);
         systemd::ready(&format!("{spoken} of {} feeds have spoken", feeds.len()));
     }
@@ -199,14 +199,14 @@ impl Running {
         move || ready.ring()
     }
 
-    /// Has feeds that wait to be tried again tried now, and plugin files that have changed loaded, and tells the service
-    /// manager as for a reload.
+    /// What SIGHUP does: feeds that wait to be tried again are tried now, and plugin files that have changed are loaded. The
+    /// service manager is told that this reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
         let hangup = Hangup::new(&self.feeds, &self.announced);
         move || hangup.obey()
     }
 
-    /// Feeds the service manager's watchdog for as long as the pulse and every shard turn.
+    /// Tells the service manager's watchdog that all is well, for as long as the pulse and every shard look around.
     pub fn watch(&self) {
         let Some(interval) = systemd::watchdog_interval() else { return };
         let turns: Vec<_> = std::iter::once(self.pulse.turns()).chain(self.fanout.turns()).collect();
@@ -214,7 +214,7 @@ impl Running {
             let mut seen = vec![u64::MAX; turns.len()];
             loop {
                 let now: Vec<u64> = turns.iter().map(|t| t.load(Ordering::Relaxed)).collect();
-                // Each has turned since it was last told, not all within one interval: they need not turn together.
+                // Each has looked around since the watchdog was told last. That need not be within one interval.
                 if now.iter().zip(&seen).all(|(now, seen)| now != seen) {
                     systemd::alive();
                     seen = now;
@@ -227,7 +227,8 @@ impl Running {
         }
     }
 
-    /// Stops in order; takes the drain time and the feeds' grace at most, and what writing down the last of the past takes.
+    /// Stops in order. It takes at most the drain time, the time that feeds have to end, and what writing the last of the
+    /// past to disk takes.
     pub fn stop(self) {
         systemd::stopping(self.drain);
         self.server.stop();

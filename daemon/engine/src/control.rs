@@ -55,7 +55,7 @@ pub type Reload = Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + S
 pub struct Commands {
     /// How each feed is.
     pub list: Arc<dyn Fn() -> Vec<FeedRow> + Send + Sync>,
-    /// See there.
+    /// Begins reloads.
     pub reload: Reload,
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod answers;
 mod enquiries;
 mod metrics;
 mod rooms;
+mod sources;
 mod stats;
 mod watch;
 
@@ -20,18 +21,18 @@ use self::answers::Desk;
 pub use self::enquiries::Enquiries;
 pub use self::metrics::Metrics;
 use self::rooms::Rooms;
+pub use self::sources::Opening;
+use self::sources::{Followed, Order};
 pub use self::stats::{STATS, Stats};
-use self::watch::Watch;
 use crate::exchange::beat::{Beat, Stale};
 use crate::exchange::outlet::Outlet;
 use crate::exchange::source::Directory;
 use crate::store::Writer;
 use tickerd_model::board::{Board, Restored};
 use tickerd_model::history::Limits;
-use tickerd_model::lane::{Entry, Lane};
-use tickerd_model::rooms::Declared;
+use tickerd_model::lane::Entry;
 use tickerd_model::schedule::{DueBeat, Schedule};
-use tickerd_model::source::{Kind, Source, SourceId};
+use tickerd_model::source::SourceId;
 use tickerd_process::Bell;
 use tickerd_process::clock::{now_unix_ms, now_unix_us};
 
@@ -43,16 +44,6 @@ const NAP_MAX: Duration = Duration::from_secs(1);
 const SAVE_EVERY_US: u64 = 1_000_000;
 /// How soon a shard that was behind is tried again when no beat comes sooner.
 const RETRY: Duration = Duration::from_millis(5);
-
-/// A source that comes, with what only the pulse needs of it.
-#[derive(Clone)]
-pub struct Opening {
-    pub source: Arc<Source>,
-    /// Where a feed's ticks wait; of others there is none.
-    pub lane: Option<Arc<Lane>>,
-    /// A room's topics.
-    pub rooms: Vec<Declared>,
-}
 
 /// What is kept of the past, and where.
 pub struct Past {
@@ -77,12 +68,6 @@ pub struct Parts {
     /// What the lanes ring.
     pub bell: Arc<Bell>,
     pub metrics: Metrics,
-}
-
-/// Sources that are to come and go, one after the other.
-enum Order {
-    Open(Opening),
-    Close(SourceId),
 }
 
 /// The running thread.
@@ -119,7 +104,7 @@ impl Running {
         self.bell.ring();
     }
 
-    /// Sends what still waits as a last beat, and ends. Who writes down the past may have that to write still.
+    /// Sends what still waits as a last beat, and ends. The writer that comes back may still have to write the past down.
     pub fn stop(self) -> Option<Writer> {
         self.stop.store(true, Ordering::Release);
         self.bell.ring();
@@ -152,13 +137,6 @@ pub fn start(sources: Vec<Opening>, parts: Parts) -> io::Result<Running> {
         pulse.save_last()
     })?;
     Ok(Running { orders, bell, stop, turns, thread })
-}
-
-/// A source, as the pulse follows it.
-struct Followed {
-    source: Arc<Source>,
-    lane: Option<Arc<Lane>>,
-    watch: Watch,
 }
 
 struct Pulse {
@@ -215,7 +193,7 @@ impl Pulse {
             declared.push((source.clone(), rooms));
             pulse.follow(source, lane);
         }
-        // What an earlier run left is there before topics are declared: those of them that it had go on.
+        // First what an earlier run left: a declared topic that it had goes on with its numbers.
         if n > 0 {
             pulse.board.restore(restored, n, now_unix_ms(), &mut pulse.pending.due);
         }
@@ -223,63 +201,10 @@ impl Pulse {
             pulse.declare(&source, rooms);
         }
         if n > 0 {
-            // No age is known of them: they are from before.
+            // They are from before this run, so their age is not known.
             pulse.take_aged(Stale { since: now_unix_ms(), max_age_ms: 0 });
         }
         pulse
-    }
-
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Open(Opening { source, lane, rooms }) => {
-                self.follow(source.clone(), lane);
-                self.declare(&source, rooms);
-            }
-            Order::Close(source) => self.leave(source),
-        }
-    }
-
-    /// From now on a source's ticks are collected and its beats come.
-    fn follow(&mut self, source: Arc<Source>, lane: Option<Arc<Lane>>) {
-        let now = self.mono_us();
-        self.board.open(&source);
-        self.directory.open(&source);
-        self.metrics.open(&source.name);
-        for (interval, tier) in source.tiers.all().iter().zip(0u8..) {
-            self.metrics.watch_interval(*interval);
-            self.schedule.add(*interval, now);
-            self.beats.entry(*interval).or_default().push((source.id, tier));
-        }
-        if let Some(lane) = &lane {
-            let max_age = lane.freshness().source_max_age();
-            self.board.heed_source(source.id, max_age.map(|age| age.as_micros() as u64));
-        }
-        self.sources.insert(source.id, Followed { source, lane, watch: Watch::default() });
-    }
-
-    /// Topics that are there before they have spoken.
-    fn declare(&mut self, source: &Source, rooms: Vec<Declared>) {
-        self.rooms.open(source.id, rooms, &mut self.board);
-        if source.kind == Kind::Own {
-            self.stats.declare(source.id, &mut self.board);
-        }
-    }
-
-    fn leave(&mut self, id: SourceId) {
-        let Some(followed) = self.sources.remove(&id) else { return };
-        // Nobody else's beats move.
-        self.beats.retain(|interval, beats| {
-            beats.retain(|(source, _)| *source != id);
-            if beats.is_empty() {
-                self.schedule.remove(*interval);
-            }
-            !beats.is_empty()
-        });
-        self.rooms.close(id);
-        self.board.close(id);
-        self.directory.close(id);
-        self.pending.health.retain(|(source, _)| *source != id);
-        self.metrics.close(&followed.source.name);
     }
 
     fn mono_us(&self) -> u64 {
@@ -339,7 +264,7 @@ impl Pulse {
         }
     }
 
-    /// Hands over what is left to be written. Nothing will be told to anyone any more.
+    /// Hands over what is left to be written. No client is told anything after that.
     fn save_last(self) -> Option<Writer> {
         let Pulse { mut board, writer, .. } = self;
         let writer = writer?;

@@ -67,8 +67,8 @@ impl Beat {
             && self.letters.is_empty()
     }
 
-    /// Adds a later beat that found the shard behind: of each topic and tier only the newest frame stays. The stream's
-    /// each matter, so all of them stay if they are not too many.
+    /// Adds a later beat, for a shard that could not take it. Of each topic and slower tier only the newest frame stays. Of
+    /// those who get every tick all stay, if they are not too many.
     pub fn absorb(&mut self, later: &Beat) {
         let before = ticks(&self.due) + ticks(&later.due);
         let removed: HashSet<TopicId> = later
@@ -116,7 +116,7 @@ impl Beat {
         self.skipped += over as u64;
     }
 
-    /// Of too many ticks of the stream, keeps each topic's newest.
+    /// Where too many ticks wait for those who get every one, keeps the newest of each topic.
     fn thin(&mut self) {
         let stream = || self.due.iter().filter(|due| due.tier == Tier::Every);
         let bytes: usize = stream().flat_map(Due::frames).map(|frame| frame.tick().value.len()).sum();
@@ -135,7 +135,7 @@ impl Beat {
                 resets.insert(due.topic);
             }
             if !is_last {
-                // The last one may say the same as this, and then it is no news for those who take the newest.
+                // Those who take the newest still need this one: the last may hold the same value, which is not sent again.
                 due.tier = Tier::OWN;
             }
             is_last || due.is_newest

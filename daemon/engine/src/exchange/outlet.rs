@@ -42,7 +42,7 @@ impl Outlet {
     pub fn send(&mut self, beat: Beat) -> Arc<Beat> {
         let beat = Arc::new(beat);
         for OutPort { beats, missed, .. } in &mut self.ports {
-            // Nobody else sends here, so room that is seen stays; an ended shard's channel takes nothing, and needs nothing.
+            // Only this thread sends here, so there is still room when it sends. A shard that has ended needs no beat.
             if beats.capacity() == 0 {
                 if !beat.is_empty() {
                     self.behind.inc();

@@ -1,4 +1,4 @@
-//! Sources of ticks, as those know them who do not run them.
+//! Which sources of ticks there are, and whether a topic may ever speak.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

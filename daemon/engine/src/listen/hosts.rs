@@ -14,7 +14,7 @@ use hyper::{Request, Version};
 use super::log_limit::LogLimit;
 use tickerd_model::host::Host;
 
-/// See the module.
+/// The names that are answered to. A refusal is logged at most once a second.
 pub struct Hosts {
     listed: Vec<Host>,
     log: LogLimit,

@@ -11,7 +11,7 @@ use tickerd_model::frame::Frame;
 
 /// Bytes of one `history`, about.
 const HISTORY_BYTES_MAX: usize = 1 << 20;
-/// Bytes of values of one recovery: they wait for a client that may read slowly.
+/// Bytes of values of one recovery. They stay in memory until the client has read them.
 const RECOVERY_BYTES_MAX: usize = 8 << 20;
 /// Ticks of one recovery.
 const RECOVERY_TICKS_MAX: usize = 65_536;
@@ -60,7 +60,7 @@ pub fn history(board: &Board, topic: &str, limit: usize) -> Option<Past> {
     board.find(topic).map(|id| past(board.history().newest(id, limit)))
 }
 
-/// All or nothing of each topic, and of all no more than one recovery holds.
+/// Of each topic everything that was missed, or nothing. A topic that would make the recovery too large gets nothing.
 fn bounded(all: impl Iterator<Item = Missed>) -> Vec<Missed> {
     let (mut bytes, mut ticks) = (0, 0);
     let within = |(topic, frames): Missed| {

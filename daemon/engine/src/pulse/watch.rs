@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Followed, Pulse};
+use super::Pulse;
+use super::sources::Followed;
 use crate::exchange::beat::{Aged, Stale};
 use tickerd_model::board::Board;
 use tickerd_model::lane::FeedState;

@@ -25,9 +25,9 @@ use crate::exchange::arrival::{Arrival, Kind, Permit, Socket};
 use tickerd_model::close::CloseCode;
 use tickerd_model::encoding::Encoding;
 
-use super::api::WAIT_MAX;
-use super::budgets::Budgets;
-use super::limits::Limits;
+use super::peers::budgets::Budgets;
+use super::peers::limits::Limits;
+use super::rest::api::WAIT_MAX;
 use super::routes::{Answer, Routes, Visit};
 use super::stop::Stop;
 use super::{CountClose, Place};

@@ -3,26 +3,16 @@
 //!
 //! Runs on one thread of its own, so that neither a handshake storm nor a slow page load takes time from a shard.
 
-mod api;
-mod budgets;
 mod connection;
-mod cors;
-mod extensions;
-mod handshake;
-mod kept;
-mod limits;
 mod listener;
+
 mod metrics;
-mod opening;
-mod origin;
-pub mod page;
-mod peer;
-mod posted;
-mod problem;
-mod reply;
+mod peers;
+mod rest;
 mod routes;
 mod sockets;
 mod stop;
+mod upgrade;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -37,10 +27,10 @@ use tickerd_config::{self as config, Listen};
 use tickerd_model::close::CloseCode;
 
 pub use crate::listen::error::Error;
-use budgets::{Budgets, PATTERNS_SHARE};
 use connection::Gate;
 use listener::Listener;
 pub use metrics::Metrics;
+use peers::budgets::{Budgets, PATTERNS_SHARE};
 use routes::Routes;
 pub use routes::{Document, Documents, FEEDS};
 use stop::Stop;
@@ -92,7 +82,7 @@ impl Server {
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
         let gate = Arc::new(Gate {
             patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
-            limits: limits::Limits::new(connections, limits.connections_per_address),
+            limits: peers::limits::Limits::new(connections, limits.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: limits.handshake,
             routes: Routes::new(

@@ -20,20 +20,20 @@ use tickerd_model::encoding::Encoding;
 use tickerd_model::host::Host;
 use tickerd_model::web_origin::Listed;
 
-use super::api::{self, Api, Wanted};
-use super::budgets::Budgets;
-use super::cors::{self, Page};
-use super::handshake::{self, Refusal};
-use super::kept::serve;
-use super::limits::{self, Place};
 use super::metrics::{Metrics, Outcome};
-use super::opening::{self, Pairs, Query};
-use super::origin::Origins;
-use super::page;
-use super::peer::who;
-use super::problem::problem;
-use super::reply::{self, Looks, Reply};
+use super::peers::budgets::Budgets;
+use super::peers::limits::{self, Place};
+use super::peers::peer::who;
+use super::rest::api::{self, Api, Wanted};
+use super::rest::cors::{self, Page};
+use super::rest::kept::serve;
+use super::rest::opening::{self, Pairs, Query};
+use super::rest::page;
+use super::rest::problem::problem;
+use super::rest::reply::{self, Looks, Reply};
 use super::stop::Stop;
+use super::upgrade::handshake::{self, Refusal};
+use super::upgrade::origin::Origins;
 use crate::listen::hosts::{Door, Hosts};
 
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.

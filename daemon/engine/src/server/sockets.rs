@@ -13,11 +13,11 @@ use crate::exchange::arrival::Kind;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::SUBPROTOCOL_MSGPACK;
 
-use super::extensions::{self, Agreed};
-use super::handshake::{self, Refusal};
 use super::metrics::Outcome;
-use super::reply::Reply;
+use super::rest::reply::Reply;
 use super::routes::{Answer, Routes};
+use super::upgrade::extensions::{self, Agreed};
+use super::upgrade::handshake::{self, Refusal};
 
 impl Routes {
     /// Answers a handshake whose host and page were admitted; `kind` says what else is wrong, or what it is for.

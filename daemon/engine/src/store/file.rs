@@ -46,7 +46,7 @@ impl fmt::Display for FileError {
     }
 }
 
-/// See the module.
+/// An open file of topics and ticks.
 #[derive(Debug)]
 pub struct File {
     database: Database,

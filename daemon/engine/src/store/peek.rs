@@ -12,7 +12,7 @@ use redb::StorageBackend;
 /// What is written is kept in pieces of this size.
 const PIECE: u64 = 4096;
 
-/// See the module.
+/// The file, and what was written over it in memory.
 #[derive(Debug)]
 pub struct Peek {
     file: File,

@@ -49,7 +49,7 @@ pub struct Trouble {
     pub since: u64,
 }
 
-/// See the module.
+/// How the file is now. The writer tells it, readiness asks it.
 #[derive(Debug)]
 pub struct Standing {
     path: PathBuf,

@@ -1,10 +1,12 @@
-//! The number of the last message that was posted to each topic: it is pushed with its room's next beat, and whoever asks over
-//! HTTP before that waits for it, so that what was posted can be read at once.
+//! The number of the last message that was posted to each topic.
+//!
+//! A message is pushed with its room's next beat. Someone who posts and reads at once would not find it before. So a reader
+//! over HTTP waits until the message with this number has been pushed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// See the module. No longer than the list of declared topics: nothing else is taken.
+/// Per topic the last number. It holds no more topics than are declared, since no other takes messages.
 #[derive(Debug, Default)]
 pub struct Posted(Mutex<HashMap<String, u64>>);
 

@@ -1,8 +1,8 @@
 //! What each address may still ask over HTTP of what costs the others something: publishing, and lists of all topics.
 //!
-//! A connection is held to `commands_per_s`. Over HTTP connections are many and short, so there it is the address, by the
-//! same keys; see `peer` for whose that is. What patterns cost is counted by address over WebSockets too, so that a new
-//! connection does not begin without the debt of the last.
+//! A WebSocket is held to `commands_per_s` by itself. HTTP connections are many and short, so there the address is held to
+//! it; `peer` says whose address a request has. What patterns cost is counted by address for WebSockets too: a client that
+//! connects anew keeps the debt of its last connection.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ pub const PATTERNS_SHARE: u32 = 8;
 /// it would have after a few seconds anyway.
 const ADDRESSES_MAX: usize = 16_384;
 
-/// See the module.
+/// One bucket for each address that asked lately.
 pub struct Budgets {
     per_s: u32,
     burst: u32,
@@ -30,7 +30,7 @@ pub struct Budgets {
     known: Mutex<Known>,
 }
 
-/// See [`Budgets::share`].
+/// A connection's part in what its address may ask.
 struct Part {
     budgets: Arc<Budgets>,
     address: IpAddr,

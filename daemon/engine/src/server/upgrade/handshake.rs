@@ -7,11 +7,11 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use tickerd_model::protocol::{SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK};
 
-use super::limits::Full;
-use super::metrics::Outcome;
 use super::origin::Origins;
-use super::problem::problem;
 use crate::listen::hosts::{Target, Wrong};
+use crate::server::metrics::Outcome;
+use crate::server::peers::limits::Full;
+use crate::server::rest::problem::problem;
 use tickerd_model::close::CloseCode;
 use tickerd_model::web_origin::WebOrigin;
 

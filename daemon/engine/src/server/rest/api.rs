@@ -33,7 +33,7 @@ use super::opening::Pairs;
 use super::posted::Posted;
 use super::problem::problem;
 use super::reply::{Reply, busy, refused, reply};
-use super::stop::Stop;
+use crate::server::stop::Stop;
 
 /// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
 const WAITING_MAX: usize = 1024;

@@ -1,0 +1,5 @@
+//! Who is at the other end, and how much one address and all of them may take.
+
+pub mod budgets;
+pub mod limits;
+pub mod peer;
