@@ -1,8 +1,8 @@
 //! `get`: the newest value of each topic that is named.
 
-use super::grants::HINTS_MAX;
 use crate::exchange::ConnId;
 use crate::fanout::shard::Shard;
+use crate::fanout::table::edits::HINTS_MAX;
 use crate::fanout::table::topics::Slot;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::{Code, ProtocolError};
@@ -16,9 +16,13 @@ impl Shard {
     pub fn tell_values(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
         let (mut frames, mut failed, mut bytes) = (Vec::new(), Vec::new(), 0);
         for name in names {
-            let found = self.topics.sources().check(name, failed.len() < HINTS_MAX).and_then(|()| {
-                let newest =
-                    self.topics.find(name).and_then(|slot| self.topics.slot(slot)).and_then(Slot::newest);
+            let found = self.table.topics.sources().check(name, failed.len() < HINTS_MAX).and_then(|()| {
+                let newest = self
+                    .table
+                    .topics
+                    .find(name)
+                    .and_then(|slot| self.table.topics.slot(slot))
+                    .and_then(Slot::newest);
                 newest.cloned().ok_or_else(|| {
                     ProtocolError::new(
                         Code::UnknownTopic,

@@ -7,6 +7,7 @@ use crate::exchange::source::meant;
 use crate::fanout::notices::health::SourceHealth;
 use crate::fanout::shard::Shard;
 use crate::fanout::table::asks::What;
+use crate::fanout::table::edits::HINTS_MAX;
 use crate::fanout::table::ids::CohortId;
 use crate::fanout::table::topics::Slot;
 use tickerd_model::lane::FeedState;
@@ -16,8 +17,6 @@ use tickerd_model::protocol::rate;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::{Pattern, first_segment};
 
-/// Unknown names of one command that are told with what may have been meant: each is held against all that there are.
-pub const HINTS_MAX: usize = 8;
 /// Topics that are looked at for one command's hints: some 2 µs each.
 const HINT_LOOKS_MAX: usize = 2_048;
 /// To compare two names by their letters takes as long as so many looks.
@@ -28,11 +27,11 @@ const ONE_SEGMENT: &str = "* is one whole segment; for all topics write **";
 impl Shard {
     /// Whether a topic is none that its feed has, as far as that is known: the feed runs, and has spoken of others.
     fn is_missing(&self, slot: &Slot) -> bool {
-        let is_open = self.topics.source_of(slot).is_some_and(|source| source.only.is_none());
+        let is_open = self.table.topics.source_of(slot).is_some_and(|source| source.only.is_none());
         let runs = |told: &SourceHealth| !matches!(told.state, FeedState::Down | FeedState::Closed);
         slot.topic.is_none()
             && is_open
-            && slot.source.is_some_and(|source| self.topics.has_spoken(source))
+            && slot.source.is_some_and(|source| self.table.topics.has_spoken(source))
             && slot.source.and_then(|source| self.health.get(&source)).is_some_and(runs)
     }
 
@@ -43,12 +42,12 @@ impl Shard {
         for grant in topics.iter_mut().filter(|grant| grant.known == Some(false)).take(HINTS_MAX) {
             let feed = first_segment(&grant.topic);
             let Ok(all) = Pattern::parse(&format!("{feed}.**")) else { continue };
-            let cost = self.topics.cost(&all);
+            let cost = self.table.topics.cost(&all);
             if looks + cost > HINT_LOOKS_MAX || !self.turns.effort.take(cost * STEPS_PER_COMPARISON) {
                 break;
             }
             looks += cost;
-            let known = self.topics.matching(&all);
+            let known = self.table.topics.matching(&all);
             grant.hint = Some(meant(&grant.topic, feed, || known.iter().map(|(_, slot)| &*slot.name)));
         }
         self.charge_looks(id, looks);
@@ -61,18 +60,18 @@ impl Shard {
         whats: impl Iterator<Item = What>,
     ) -> (Vec<TopicGrant>, Vec<PatternGrant>) {
         let (mut topics, mut patterns) = (Vec::new(), Vec::new());
-        let Some(cohort) = cohort.and_then(|c| self.cohorts.held(c)) else { return (topics, patterns) };
+        let Some(cohort) = cohort.and_then(|c| self.table.cohorts.held(c)) else { return (topics, patterns) };
         for what in whats {
             let Ok(at) = cohort.asks().binary_search_by_key(&what, |ask| ask.what) else { continue };
             let Some(terms) = cohort.asks().get(at).map(|ask| ask.terms) else { continue };
             match what {
                 What::Exact(id) => {
-                    let Some(slot) = self.topics.slot(id) else { continue };
-                    let tier = self.topics.grant(slot, terms);
+                    let Some(slot) = self.table.topics.slot(id) else { continue };
+                    let tier = self.table.topics.grant(slot, terms);
                     topics.push(TopicGrant {
                         topic: slot.name.clone(),
                         seq: slot.newest_at(tier).map_or(0, |frame| frame.tick().seq),
-                        rate: rate::format(self.topics.rate(slot, tier)),
+                        rate: rate::format(self.table.topics.rate(slot, tier)),
                         mode: if tier == Tier::Every { Mode::All } else { Mode::Latest },
                         recovered: None,
                         known: self.is_missing(slot).then_some(false),
@@ -80,9 +79,9 @@ impl Shard {
                     });
                 }
                 What::Pattern(id) => {
-                    let Some(pattern) = self.cohorts.patterns.get(id) else { continue };
-                    let counted = self.cohorts.patterns.count(id);
-                    let count = counted.unwrap_or_else(|| self.topics.matching(pattern).len());
+                    let Some(pattern) = self.table.cohorts.patterns.get(id) else { continue };
+                    let counted = self.table.cohorts.patterns.count(id);
+                    let count = counted.unwrap_or_else(|| self.table.topics.matching(pattern).len());
                     patterns.push(PatternGrant {
                         pattern: pattern.as_str().into(),
                         count,
@@ -99,8 +98,12 @@ impl Shard {
     /// The slowest rate at which anything can be had that a pattern matches.
     fn slowest(&self, pattern: &Pattern) -> Duration {
         let of_feed = pattern.feed();
-        let sources =
-            self.topics.sources().all().filter(|source| of_feed.is_none_or(|feed| *source.name == *feed));
+        let sources = self
+            .table
+            .topics
+            .sources()
+            .all()
+            .filter(|source| of_feed.is_none_or(|feed| *source.name == *feed));
         sources.map(|source| source.tiers.slowest()).max().unwrap_or_default()
     }
 }

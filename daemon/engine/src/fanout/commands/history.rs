@@ -10,7 +10,7 @@ use tickerd_model::protocol::error::{Code, ProtocolError};
 impl Shard {
     /// Asks for the past of a topic.
     pub fn ask_history(&mut self, id: ConnId, request: Option<Id>, topic: String, limit: usize) {
-        match self.topics.sources().check(&topic, true) {
+        match self.table.topics.sources().check(&topic, true) {
             Ok(()) => {
                 let then = Then::TellHistory { request, topic: topic.clone() };
                 self.ask_pulse(id, About::History { topic, limit }, then);
@@ -29,7 +29,7 @@ impl Shard {
             return self.tell_error(id, request, &error);
         };
         self.charge_looks(id, past.frames.len());
-        let epoch = self.topics.sources().epoch_of(topic).unwrap_or_default().to_owned();
+        let epoch = self.table.topics.sources().epoch_of(topic).unwrap_or_default().to_owned();
         self.tell(id, &past.told(request, topic, &epoch));
     }
 }

@@ -10,6 +10,7 @@ use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::connection::request::{SubscribeRequest, Then};
 use crate::fanout::shard::Shard;
 use crate::fanout::shard::turns::{Costly, Waiting};
+use crate::fanout::table::Table;
 use crate::fanout::table::asks::{Edit, Member};
 use crate::fanout::table::effort::Effort;
 use crate::fanout::table::ids::CohortId;
@@ -27,7 +28,7 @@ impl Shard {
 
     /// Whether something is to be done piece by piece.
     pub fn has_work(&self) -> bool {
-        !self.turns.is_empty() || self.cohorts.has_dead()
+        !self.turns.is_empty() || self.table.cohorts.has_dead()
     }
 
     /// Goes on with the commands that wait, until one is done that is waited for, or the turn is over. Whose it was.
@@ -90,13 +91,13 @@ impl Shard {
         }
         let edits = self.edits_of(id, command);
         let cost = match command {
-            Costly::List { pattern, .. } => self.topics.cost(pattern),
+            Costly::List { pattern, .. } => self.table.topics.cost(pattern),
             Costly::Subscribe(_) | Costly::Resume(..) | Costly::Unsubscribe { .. } => {
                 let (member, from) = self.member(id);
-                self.cohorts.cost(&self.topics, member, from, &edits)
+                self.table.cohorts.cost(&self.table.topics, member, from, &edits)
             }
         };
-        self.forget_all(&edits);
+        self.table.forget_all(&edits);
         // Whoever asks for less may always have it.
         let may_owe = matches!(command, Costly::Unsubscribe { .. });
         let owed_ms = self.connection(id).and_then(|conn| conn.share.as_ref()?.owed_ms());
@@ -125,7 +126,7 @@ impl Shard {
         };
         let (_, from) = self.member(id);
         let has_patterns =
-            from.and_then(|id| self.cohorts.held(id)).is_some_and(|cohort| cohort.has_patterns());
+            from.and_then(|id| self.table.cohorts.held(id)).is_some_and(|cohort| cohort.has_patterns());
         has_patterns || names.iter().any(|name| Pattern::is_pattern(name))
     }
 
@@ -139,7 +140,7 @@ impl Shard {
         let id = waiting.conn;
         match &waiting.command {
             Costly::List { request, pattern } => {
-                if !self.turns.effort.take(self.topics.cost(pattern)) {
+                if !self.turns.effort.take(self.table.topics.cost(pattern)) {
                     return false;
                 }
                 let (request, pattern) = (request.clone(), pattern.clone());
@@ -151,7 +152,7 @@ impl Shard {
         }
         let edits = self.edits_of(id, &waiting.command);
         let (member, from) = self.member(id);
-        let Shard { cohorts, topics, turns, .. } = self;
+        let Shard { table: Table { cohorts, topics }, turns, .. } = self;
         let effort = own.as_mut().unwrap_or(&mut turns.effort);
         let is_whole = cohorts.prepare(topics, member, from, &edits, &mut waiting.cohort, effort);
         if !is_whole || !effort.take(cohorts.cost_of_move(from, waiting.cohort)) {
@@ -163,7 +164,7 @@ impl Shard {
         match std::mem::replace(&mut waiting.command, done) {
             Costly::Subscribe(wanted) => self.subscribe(id, *wanted),
             Costly::Resume(wanted, n) => {
-                let events = self.events_of(waiting.cohort);
+                let events = self.table.events_of(waiting.cohort);
                 let wanted = Box::new(SubscribeRequest { was_there: true, ..*wanted });
                 self.ask_pulse(
                     id,
@@ -179,12 +180,12 @@ impl Shard {
 
     fn end(&mut self, waiting: Waiting) {
         if let Some(held) = waiting.cohort {
-            self.cohorts.let_go(&mut self.topics, held);
+            self.table.cohorts.let_go(&mut self.table.topics, held);
         }
     }
 
     fn member(&mut self, id: ConnId) -> (Member, Option<CohortId>) {
-        (Member { id, encoding: self.encoding(id) }, self.connection(id).and_then(|conn| conn.cohort))
+        (Member { id, encoding: self.encoding(id) }, self.cohort_of(id))
     }
 
     /// What it changes.
@@ -194,15 +195,8 @@ impl Shard {
                 let (edits, _) = self.edits_for(id, &wanted.names, wanted.terms, false);
                 edits
             }
-            Costly::Unsubscribe { names, .. } => self.edits_against(id, names),
+            Costly::Unsubscribe { names, .. } => self.table.edits_against(self.cohort_of(id), names),
             Costly::List { .. } => Vec::new(),
         }
-    }
-
-    /// The event topics of a cohort.
-    fn events_of(&self, cohort: Option<CohortId>) -> Vec<Box<str>> {
-        let wires = cohort.and_then(|id| self.cohorts.held(id)).map(|c| &*c.wires).unwrap_or_default();
-        let slots = wires.iter().filter_map(|wire| self.topics.slot(wire.slot));
-        slots.filter(|slot| slot.is_event()).map(|slot| slot.name.clone()).collect()
     }
 }

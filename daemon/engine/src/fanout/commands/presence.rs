@@ -13,7 +13,7 @@ use tickerd_model::rooms::Person;
 impl Shard {
     /// Asks who is there, if the topic is a declared one.
     pub fn ask_members(&mut self, id: ConnId, request: Option<Id>, topic: String) {
-        match self.topics.sources().check_room(&topic) {
+        match self.table.topics.sources().check_room(&topic) {
             Ok(()) => {
                 let then = Then::TellMembers { request, topic: topic.clone() };
                 self.ask_pulse(id, About::Members { topic }, then);

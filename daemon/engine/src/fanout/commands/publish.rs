@@ -15,6 +15,7 @@ impl Shard {
         let share = self.connection(id).and_then(|conn| conn.share.as_ref());
         let origin = Publisher { address: share.map(|share| share.address()), seat: Some(seat) };
         let checked = self
+            .table
             .topics
             .sources()
             .check_room(&topic)

@@ -22,7 +22,7 @@ impl Shard {
         since: Since,
     ) {
         let mut wanted = Box::new(SubscribeRequest::of_command(request, topics, EVERY, snapshot));
-        let is_known = |topic: &String| self.topics.sources().epoch_of(topic) == Some(&*since.epoch);
+        let is_known = |topic: &String| self.table.topics.sources().epoch_of(topic) == Some(&*since.epoch);
         let (seqs, other): (Vec<_>, Vec<_>) = since.seq.into_iter().partition(|(topic, _)| is_known(topic));
         // Numbers of another history say nothing here.
         wanted.missed = other.into_iter().map(|(topic, _)| (topic, None)).collect();
@@ -38,7 +38,7 @@ impl Shard {
     /// of all topics of which each tick matters, and of those that were named and have not spoken.
     pub fn subscribe_anew(&mut self, id: ConnId, topics: Vec<String>, terms: Terms) {
         let silent = topics.iter().filter(|name| {
-            let slot = self.topics.find(name).and_then(|slot| self.topics.slot(slot));
+            let slot = self.table.topics.find(name).and_then(|slot| self.table.topics.slot(slot));
             slot.is_none_or(|slot| slot.topic.is_none())
         });
         let missed = silent.map(|name| (name.clone(), None)).collect();

@@ -1,6 +1,6 @@
 //! `subscribe`: says what was granted, and sends what comes with it: snapshots, what was missed, and how feeds and topics are.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::exchange::ConnId;
@@ -9,14 +9,12 @@ use crate::fanout::connection::request::SubscribeRequest;
 use crate::fanout::notices::{TOPICS_MAX, health, stale};
 use crate::fanout::outbox::{Answer, Snapshot};
 use crate::fanout::shard::Shard;
-use crate::fanout::table::asks::{Ask, Edit, TierChange, What};
+use crate::fanout::table::asks::{Edit, TierChange};
 use crate::fanout::table::ids::SlotId;
 use crate::fanout::table::topics::Topics;
 use tickerd_model::frame::Frame;
 use tickerd_model::protocol::event::{self, Notice, TopicGrant};
-use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
-use tickerd_model::topic::Pattern;
 
 impl Shard {
     /// Subscribes, and says what was granted.
@@ -24,7 +22,7 @@ impl Shard {
         let SubscribeRequest { request, always_told, names, terms, snapshot, missed, was_there } = wanted;
         let (edits, failed) = self.edits_for(id, &names, terms, true);
         let changes = self.edit(id, &edits);
-        let cohort = self.connection(id).and_then(|conn| conn.cohort);
+        let cohort = self.cohort_of(id);
         let whats = edits.iter().filter_map(|edit| match edit {
             Edit::Set(ask) => Some(ask.what),
             Edit::Clear(_) => None,
@@ -34,40 +32,26 @@ impl Shard {
         let snapshots = self.snapshots_after(id, &changes, snapshot);
         let mut recovery = Recovery::new(missed, snapshots, snapshot);
         if let Some(conn) = self.connections.get_mut(id) {
-            recovery.find(&self.topics, conn, &changes, was_there, &mut topics);
+            recovery.find(&self.table.topics, conn, &changes, was_there, &mut topics);
         }
         let Recovery { snapshots, replay, resets, .. } = recovery;
         let (mut bytes, encoding) = (Vec::new(), self.encoding(id));
         if request.is_some() || always_told || !failed.is_empty() {
             self.write(id, &event::Subscribed { id: request, topics, patterns, failed }, &mut bytes);
         }
-        health::append_not_up(&self.health, &self.sources_of(&edits), encoding, &self.encoder, &mut bytes);
-        stale::append_asked(&self.topics, &edits, &changes, (encoding, &self.encoder), &mut bytes);
+        health::append_not_up(
+            &self.health,
+            &self.table.sources_of(&edits),
+            encoding,
+            &self.encoder,
+            &mut bytes,
+        );
+        stale::append_asked(&self.table.topics, &edits, &changes, (encoding, &self.encoder), &mut bytes);
         for names in resets.chunks(TOPICS_MAX) {
             let topics = names.iter().map(String::as_str).collect();
             self.write(id, &Notice::Reset { topics }, &mut bytes);
         }
         self.send_answer(id, Answer { bytes, snapshots, replay });
-    }
-
-    fn sources_of(&self, edits: &[Edit]) -> BTreeSet<SourceId> {
-        let mut sources = BTreeSet::new();
-        for edit in edits {
-            match edit {
-                Edit::Set(Ask { what: What::Exact(slot), .. }) => {
-                    sources.extend(self.topics.slot(*slot).and_then(|slot| slot.source));
-                }
-                Edit::Set(Ask { what: What::Pattern(id), .. }) => {
-                    let all = self.topics.sources();
-                    match self.cohorts.patterns.get(*id).and_then(Pattern::feed) {
-                        Some(feed) => sources.extend(all.of(feed).map(|source| source.id)),
-                        None => sources.extend(all.all().map(|source| source.id)),
-                    }
-                }
-                Edit::Clear(_) => {}
-            }
-        }
-        sources
     }
 }
 

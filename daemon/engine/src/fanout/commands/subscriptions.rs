@@ -8,8 +8,9 @@ use tickerd_model::protocol::event;
 impl Shard {
     /// Tells it.
     pub fn tell_subscriptions(&mut self, id: ConnId, request: Option<Id>) {
-        let cohort = self.connection(id).and_then(|c| c.cohort);
-        let asks = cohort.and_then(|c| self.cohorts.held(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
+        let cohort = self.cohort_of(id);
+        let asks =
+            cohort.and_then(|c| self.table.cohorts.held(c)).map(|c| c.asks().to_vec()).unwrap_or_default();
         let (topics, patterns) = self.grants(cohort, asks.iter().map(|ask| ask.what));
         self.tell(id, &event::Subscriptions { id: request, topics, patterns });
     }

@@ -10,7 +10,7 @@ use tickerd_model::protocol::event;
 impl Shard {
     /// Ends it, and says what ended.
     pub fn unsubscribe(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
-        let edits = self.edits_against(id, names);
+        let edits = self.table.edits_against(self.cohort_of(id), names);
         let mut ended = event::Unsubscribed { id: request, ..Default::default() };
         for what in edits.iter().filter_map(|edit| match edit {
             Edit::Clear(what) => Some(*what),
@@ -18,10 +18,10 @@ impl Shard {
         }) {
             match what {
                 What::Exact(slot) => {
-                    ended.topics.extend(self.topics.slot(slot).map(|slot| String::from(&*slot.name)));
+                    ended.topics.extend(self.table.topics.slot(slot).map(|slot| String::from(&*slot.name)));
                 }
                 What::Pattern(id) => {
-                    ended.patterns.extend(self.cohorts.patterns.get(id).map(|p| p.as_str().to_owned()));
+                    ended.patterns.extend(self.table.cohorts.patterns.get(id).map(|p| p.as_str().to_owned()));
                 }
             }
         }

@@ -8,6 +8,7 @@ use crate::fanout::notices::presence;
 use crate::fanout::notices::stale::StaleNotices;
 use crate::fanout::notices::topics::TopicNotices;
 use crate::fanout::shard::Shard;
+use crate::fanout::table::Table;
 use crate::fanout::table::ids::SlotId;
 use tickerd_model::board::{Change, Due, TopicId};
 use tickerd_model::lane::{FeedState, Health};
@@ -45,9 +46,9 @@ impl Shard {
         for aged in &beat.aged {
             self.note_stale(aged.topic, aged.stale, &mut stale);
         }
-        stale.announce(&self.topics).into_iter().for_each(|notice| self.announce(notice));
+        stale.announce(&self.table.topics).into_iter().for_each(|notice| self.announce(notice));
         for topic in &beat.resets {
-            let slot = self.topics.of_board(*topic).and_then(|id| self.topics.slot(id));
+            let slot = self.table.topics.of_board(*topic).and_then(|id| self.table.topics.slot(id));
             slot.into_iter().for_each(|slot| came.note_reset(slot));
         }
         let pos = &mut self.pos;
@@ -69,32 +70,32 @@ impl Shard {
     }
 
     fn add_topic(&mut self, id: TopicId, topic: &Topic, came: &mut TopicNotices) {
-        let Some(slot) = self.topics.appear(id, topic) else { return };
+        let Some(slot) = self.table.topics.appear(id, topic) else { return };
         // A client that is behind may have been told that its namesake, gone meanwhile, is stale.
         self.pos += 1;
         let pos = self.pos;
-        self.topics.held_mut(slot).into_iter().for_each(|slot| slot.aged_pos = pos);
-        self.cohorts.appear(&mut self.topics, slot);
+        self.table.topics.held_mut(slot).into_iter().for_each(|slot| slot.aged_pos = pos);
+        self.table.cohorts.appear(&mut self.table.topics, slot);
         self.know_room(slot, id, topic.name());
         self.note_topic(slot, true, came);
     }
 
     fn remove_topic(&mut self, id: TopicId, came: &mut TopicNotices) {
-        let Some(slot) = self.topics.vanish(id) else { return };
+        let Some(slot) = self.table.topics.vanish(id) else { return };
         self.note_topic(slot, false, came);
         self.forget_room(slot);
-        self.cohorts.vanish(&mut self.topics, slot);
+        self.table.cohorts.vanish(&mut self.table.topics, slot);
     }
 
     fn note_topic(&mut self, slot: SlotId, came: bool, notices: &mut TopicNotices) {
-        if let Some(slot) = self.topics.held(slot) {
-            notices.note(&self.cohorts.patterns, slot, came);
+        if let Some(slot) = self.table.topics.held(slot) {
+            notices.note(&self.table.cohorts.patterns, slot, came);
         }
     }
 
     /// Keeps whether a topic is stale, and notes who is to be told.
     fn note_stale(&mut self, topic: TopicId, stale: Option<Stale>, notices: &mut StaleNotices) {
-        if notices.note(&mut self.topics, topic, stale, self.pos + 1) {
+        if notices.note(&mut self.table.topics, topic, stale, self.pos + 1) {
             self.pos += 1;
             self.stale_pos = self.pos;
         }
@@ -102,8 +103,8 @@ impl Shard {
 
     /// A source came: who asked for its topics before has them from now on.
     fn open_source(&mut self, source: &Arc<Source>) {
-        for slot in self.topics.open(source) {
-            self.cohorts.regrant(&mut self.topics, slot);
+        for slot in self.table.topics.open(source) {
+            self.table.cohorts.regrant(&mut self.table.topics, slot);
         }
         self.health.insert(source.id, SourceHealth::up(&source.name));
         self.note_slowest_tier();
@@ -113,9 +114,9 @@ impl Shard {
     fn close_source(&mut self, id: SourceId) {
         let reason = "it was taken out of the configuration".to_owned();
         self.tell_health(id, &Health { state: FeedState::Closed, since: now_unix_ms(), reason });
-        self.topics.close(id);
+        self.table.topics.close(id);
         self.note_slowest_tier();
-        let gone = self.health.keys().filter(|id| self.topics.sources().get(**id).is_none());
+        let gone = self.health.keys().filter(|id| self.table.topics.sources().get(**id).is_none());
         let gone: Vec<SourceId> = gone.copied().collect();
         for old in gone.iter().rev().skip(CLOSED_MAX) {
             self.health.remove(old);
@@ -123,7 +124,8 @@ impl Shard {
     }
 
     fn note_slowest_tier(&mut self) {
-        let tiers = self.topics.sources().all().filter_map(|source| source.tiers.all().iter().skip(1).max());
+        let tiers =
+            self.table.topics.sources().all().filter_map(|source| source.tiers.all().iter().skip(1).max());
         self.slowest_tier_s = tiers.max().map_or(0, |tier| tier.as_secs() as u32 + 1);
     }
 
@@ -131,14 +133,14 @@ impl Shard {
     fn tell_health(&mut self, id: SourceId, health: &Health) {
         let Some(known) = self.health.get_mut(&id) else { return };
         self.pos += 1;
-        let told = known.announce(health, &self.topics, &self.cohorts, self.pos);
+        let told = known.announce(health, &self.table.topics, &self.table.cohorts, self.pos);
         self.announce(told);
     }
 
     /// Makes due to who is in a declared topic who came and went.
     fn tell_turnover(&mut self, topic: TopicId, turnover: &Turnover) {
-        let Some(slot) = self.topics.of_board(topic) else { return };
-        if let Some(notice) = presence::announce(&self.topics, slot, turnover, self.pos + 1) {
+        let Some(slot) = self.table.topics.of_board(topic) else { return };
+        if let Some(notice) = presence::announce(&self.table.topics, slot, turnover, self.pos + 1) {
             self.pos += 1;
             self.announce(notice);
         }
@@ -146,7 +148,7 @@ impl Shard {
 
     /// Keeps what is due of a topic and makes it due to those who want it.
     fn push(&mut self, due: &Due) {
-        let Shard { topics, cohorts, walk, pos, .. } = self;
+        let Shard { table: Table { topics, cohorts }, walk, pos, .. } = self;
         let Some(id) = topics.of_board(due.topic) else { return };
         let Some(slot) = topics.held_mut(id) else { return };
         *pos += due.ticks() as u64;

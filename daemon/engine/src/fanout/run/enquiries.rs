@@ -19,18 +19,18 @@ impl Shard {
         let Enquiry { what, answer } = enquiry;
         let answered = match what {
             Ask::Topics(pattern) => {
-                let looks = self.topics.cost(&pattern);
+                let looks = self.table.topics.cost(&pattern);
                 self.turns.effort.spend(looks);
                 Answer::Listed { object: self.list(&pattern), looks }
             }
-            Ask::Takes { topic } => match self.topics.sources().check(&topic, true) {
+            Ask::Takes { topic } => match self.table.topics.sources().check(&topic, true) {
                 Ok(()) => {
-                    let source = self.topics.sources().of(&topic);
+                    let source = self.table.topics.sources().of(&topic);
                     Answer::Takes { messages: source.is_some_and(|source| source.takes_messages(&topic)) }
                 }
                 Err(error) => Answer::Refused(error),
             },
-            Ask::Value { topic, known, .. } => match self.topics.sources().check(&topic, true) {
+            Ask::Value { topic, known, .. } => match self.table.topics.sources().check(&topic, true) {
                 Ok(()) => match self.value(&topic, 0) {
                     Some((Answer::Value { tag, .. }, seq)) if known.contains(&tag) => {
                         Answer::Same { seq, tag }
@@ -51,20 +51,20 @@ impl Shard {
 
     /// The newest `seq` of a topic that was pushed; 0 before the first.
     fn seq(&self, topic: &str) -> u64 {
-        self.topics.find(topic).and_then(|slot| self.topics.slot(slot)).map_or(0, Slot::seq)
+        self.table.topics.find(topic).and_then(|slot| self.table.topics.slot(slot)).map_or(0, Slot::seq)
     }
 
     /// A topic's newest value, unless it has this `seq`.
     fn value(&self, topic: &str, seq: u64) -> Option<(Answer, u64)> {
-        let slot = self.topics.find(topic).and_then(|slot| self.topics.slot(slot));
+        let slot = self.table.topics.find(topic).and_then(|slot| self.table.topics.slot(slot));
         let frame = slot.and_then(Slot::newest).filter(|frame| frame.tick().seq != seq)?;
         let now = frame.tick().seq;
-        let epoch = self.topics.sources().epoch_of(topic).unwrap_or(&self.settings.epoch);
+        let epoch = self.table.topics.sources().epoch_of(topic).unwrap_or(&self.settings.epoch);
         Some((Answer::Value { frame: frame.clone(), tag: format!("{epoch}-{now}") }, now))
     }
 
     fn list(&self, pattern: &Pattern) -> Vec<u8> {
-        let listed = event::Topics { id: None, topics: self.entries(pattern) };
+        let listed = event::Topics { id: None, topics: self.table.entries(pattern) };
         // It is plain data, and a Vec takes all that is written to it.
         serde_json::to_vec(&listed).expect("topics are plain data")
     }

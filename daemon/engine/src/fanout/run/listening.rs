@@ -9,6 +9,7 @@ use crate::exchange::ConnId;
 use crate::exchange::question::Answer;
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::shard::Shard;
+use crate::fanout::table::Table;
 
 impl Shard {
     /// The socket takes bytes again: sends what is owed; false when the waiting task should end.
@@ -51,7 +52,7 @@ impl Shard {
     pub(super) fn work(&mut self) {
         self.look_at_clock();
         let began = self.now;
-        let Shard { cohorts, topics, turns, .. } = self;
+        let Shard { table: Table { cohorts, topics }, turns, .. } = self;
         cohorts.bury(topics, &mut turns.effort);
         while let Some((id, generation)) = self.work_on() {
             self.answered(id, generation, WaitsFor::Turn);

@@ -65,7 +65,7 @@ impl Shard {
             }
         }
         self.forget_gone();
-        let cohorts = self.cohorts.count() as i64;
+        let cohorts = self.table.cohorts.count() as i64;
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;
         self.report_moves();

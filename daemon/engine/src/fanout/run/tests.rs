@@ -71,7 +71,7 @@ impl Bench {
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
         let board = board_of_f(limits);
-        shard.borrow_mut().topics.open(&feed(F.0, "f", &[]));
+        shard.borrow_mut().table.topics.open(&feed(F.0, "f", &[]));
         Bench { shard, board, topics, questions }
     }
 
@@ -252,7 +252,7 @@ fn gauges_come_back_to_nothing() {
             shard.drop_connection(id, 1006);
         }
         assert_eq!((shard.metrics.connections.get(), shard.metrics.connections_lagging.get()), (0, 0));
-        assert_eq!((shard.load.load(Ordering::Relaxed), shard.cohorts.count()), (0, 0));
+        assert_eq!((shard.load.load(Ordering::Relaxed), shard.table.cohorts.count()), (0, 0));
         assert_eq!(shard.metrics.closes.with_label_values(&["1012"]).get(), 2);
         assert_eq!(shard.metrics.closes.with_label_values(&["1006"]).get(), 1);
         drop(clients);

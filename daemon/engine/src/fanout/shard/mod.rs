@@ -27,6 +27,7 @@ use super::metrics::{Counts, Metrics};
 use super::notices::health::SourceHealth;
 use super::outbox::refill::Current;
 use super::settings::Settings;
+use super::table::Table;
 use super::table::cohorts::Cohorts;
 use super::table::topics::Topics;
 use crate::exchange::ConnId;
@@ -53,8 +54,8 @@ pub struct Shard {
     pub connections: Slab<ConnId, Connection>,
     /// Connections so far; they wrap.
     pub generations: u32,
-    pub topics: Topics,
-    pub cohorts: Cohorts,
+    /// Who asked for what, and what that leads to.
+    pub table: Table,
     /// Declared topics, and who came to or left them.
     pub rooms: Rooms,
     /// Cohorts that the metrics know of.
@@ -107,8 +108,7 @@ impl Shard {
             uplink,
             connections: Slab::default(),
             generations: 0,
-            topics: Topics::default(),
-            cohorts,
+            table: Table { topics: Topics::default(), cohorts },
             rooms: Rooms::default(),
             cohorts_told: 0,
             health: BTreeMap::new(),
@@ -173,7 +173,16 @@ impl Shard {
 
     /// The connections, and what there is to send to them.
     fn current(&mut self) -> (&mut Slab<ConnId, Connection>, Current<'_>, &mut Counts) {
-        let Shard { connections, topics, cohorts, health, counts, encoder, pos, stale_pos, .. } = self;
+        let Shard {
+            connections,
+            table: Table { topics, cohorts },
+            health,
+            counts,
+            encoder,
+            pos,
+            stale_pos,
+            ..
+        } = self;
         let current = Current { topics, cohorts, health, encoder, pos: *pos, stale_pos: *stale_pos };
         (connections, current, counts)
     }

@@ -44,13 +44,18 @@ impl Shard {
 
     /// Notes that a topic is a declared one, if it is. Clients may have been quicker: who has it already is in it.
     pub fn know_room(&mut self, at: SlotId, room: TopicId, name: &str) {
-        if self.topics.sources().of(name).is_none_or(|source| source.kind != Kind::Room) {
+        if self.table.topics.sources().of(name).is_none_or(|source| source.kind != Kind::Room) {
             return;
         }
         self.rooms.by_slot.insert(at, room);
-        let taps =
-            self.topics.slot(at).into_iter().flat_map(|slot| slot.all_tiers()).flat_map(|tier| &tier.taps);
-        let cohorts = taps.filter_map(|tap| self.cohorts.get(tap.cohort));
+        let taps = self
+            .table
+            .topics
+            .slot(at)
+            .into_iter()
+            .flat_map(|slot| slot.all_tiers())
+            .flat_map(|tier| &tier.taps);
+        let cohorts = taps.filter_map(|tap| self.table.cohorts.get(tap.cohort));
         let members: Vec<ConnId> = cohorts.flat_map(|cohort| cohort.members.iter().copied()).collect();
         for id in members {
             if let Some((seat, person)) = self.person(id) {
@@ -90,7 +95,7 @@ impl Shard {
             let shard = u32::try_from(self.number).unwrap_or(u32::MAX);
             let seat = Seat { shard, conn: id, generation };
             let has = |slot: SlotId| {
-                let tiers = self.topics.slot(slot).into_iter().flat_map(Slot::all_tiers);
+                let tiers = self.table.topics.slot(slot).into_iter().flat_map(Slot::all_tiers);
                 tiers.flat_map(|tier| &tier.taps).any(|tap| tap.cohort == cohort)
             };
             let left: Vec<TopicId> =
@@ -98,7 +103,7 @@ impl Shard {
             self.rooms.moves.extend(left.into_iter().map(|room| ((room, seat), None)));
             self.report_moves();
         }
-        self.cohorts.leave(&mut self.topics, id, cohort);
+        self.table.cohorts.leave(&mut self.table.topics, id, cohort);
     }
 
     /// Reports who moved; if the pulse has not read earlier reports, at a later time.

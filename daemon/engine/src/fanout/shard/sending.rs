@@ -5,6 +5,7 @@ use super::Shard;
 use crate::exchange::ConnId;
 use crate::fanout::connection::Sent;
 use crate::fanout::outbox::{Answer, Outbox};
+use crate::fanout::table::Table;
 use crate::fanout::table::ids::SlotId;
 use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::Id;
@@ -93,7 +94,7 @@ impl Shard {
     /// the connection ended with it.
     fn end_outbox(&mut self, id: ConnId) -> bool {
         let (now_s, ahead_until_s, pos) = (self.now_s, self.all_tiers_by_s(), self.pos);
-        let Shard { connections, cohorts, .. } = self;
+        let Shard { connections, table: Table { cohorts, .. }, .. } = self;
         let Some(conn) = connections.get_mut(id) else { return false };
         let cohort = conn.cohort.and_then(|id| cohorts.held(id));
         let has_slow_tiers = cohort.is_some_and(|cohort| cohort.wires.iter().any(|wire| wire.tier.is_slow()));

@@ -5,12 +5,13 @@ use crate::exchange::ConnId;
 use crate::fanout::beat::joined::Written;
 use crate::fanout::beat::walk::WRITES_PER_TURN;
 use crate::fanout::notices::Announcement;
+use crate::fanout::table::Table;
 
 impl Shard {
     /// Serves the next members; whether there are more.
     pub fn walk_on(&mut self) -> bool {
         for _ in 0..WRITES_PER_TURN {
-            let Some(member) = self.walk.next_member(&mut self.cohorts, &self.encoder) else {
+            let Some(member) = self.walk.next_member(&mut self.table.cohorts, &self.encoder) else {
                 self.walk.end(&self.metrics);
                 self.counts.flush(&self.metrics);
                 return false;
@@ -29,11 +30,12 @@ impl Shard {
 
     /// Adds a notice to the beat that is on its way.
     pub fn announce(&mut self, announcement: Announcement) {
-        self.walk.announce(announcement, &mut self.cohorts);
+        self.walk.announce(announcement, &mut self.table.cohorts);
     }
 
     fn serve(&mut self, id: ConnId, early: bool) {
-        let Shard { connections, cohorts, walk, encoder, counts, beat, now_s, .. } = self;
+        let Shard { connections, table: Table { cohorts, .. }, walk, encoder, counts, beat, now_s, .. } =
+            self;
         let Some(conn) = connections.get_mut(id) else { return };
         if conn.beat == *beat {
             return;

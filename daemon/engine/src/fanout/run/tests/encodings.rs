@@ -14,7 +14,7 @@ fn each_encoding_of_a_tick_is_built_once_for_all_who_get_it() {
         {
             clients.push((encoding, bench.client_in(encoding, &["f.0"]).await));
         }
-        assert_eq!(bench.shard.borrow().cohorts.count(), 6);
+        assert_eq!(bench.shard.borrow().table.cohorts.count(), 6);
         let built = bench.shard.borrow().encoder.built();
         let beat = bench.beat(300);
         deliver(&bench.shard, &beat).await;

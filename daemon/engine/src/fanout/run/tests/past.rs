@@ -174,7 +174,7 @@ fn a_shard_that_was_behind_tells_who_has_every_tick() {
         bench.push(1).await;
         let (mut every, mut newest) = (bench.client(&[]).await, bench.client(&["f.*"]).await);
         every.say(1, &[r#"{"event":"subscribe","data":{"topics":["f.*"],"mode":"all","snapshot":false}}"#]);
-        while bench.shard.borrow().cohorts.count() < 2 {
+        while bench.shard.borrow().table.cohorts.count() < 2 {
             tokio::task::yield_now().await;
         }
         every.read();
@@ -196,7 +196,7 @@ fn a_reset_reaches_one_who_lags() {
         let mut bench = Bench::new(3);
         let mut client = bench.client(&[]).await;
         client.say(1, &[r#"{"event":"subscribe","data":{"topics":["f.*"],"mode":"all"}}"#]);
-        while bench.shard.borrow().cohorts.count() < 1 {
+        while bench.shard.borrow().table.cohorts.count() < 1 {
             tokio::task::yield_now().await;
         }
         while !bench.is_stalled(0) {
@@ -251,7 +251,7 @@ fn who_lags_is_told_only_of_what_it_still_holds() {
         bench.push(1).await;
         let mut client = bench.client(&[]).await;
         client.say(1, &[r#"{"event":"subscribe","data":{"topics":["f.*","*.kept","f.0","f.1"]}}"#]);
-        while bench.shard.borrow().cohorts.count() < 1 {
+        while bench.shard.borrow().table.cohorts.count() < 1 {
             tokio::task::yield_now().await;
         }
         client.read();

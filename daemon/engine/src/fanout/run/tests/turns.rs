@@ -45,7 +45,7 @@ fn a_shard_looks_at_its_beats_however_much_is_asked() {
             while counts.contains(&None) {
                 bench.turn().await;
                 looks += 1;
-                most_waiting = most_waiting.max(bench.shard.borrow().cohorts.count());
+                most_waiting = most_waiting.max(bench.shard.borrow().table.cohorts.count());
                 for (client, count) in clients.iter_mut().zip(&mut counts) {
                     *count = count.or(client.read().iter().find_map(|frame| subscribed(frame)));
                 }
@@ -56,7 +56,7 @@ fn a_shard_looks_at_its_beats_however_much_is_asked() {
             while !bench.shard.borrow().connections.is_empty() || bench.shard.borrow().has_work() {
                 bench.turn().await;
             }
-            assert_eq!(bench.shard.borrow().cohorts.count(), 0, "nothing is kept for nobody");
+            assert_eq!(bench.shard.borrow().table.cohorts.count(), 0, "nothing is kept for nobody");
         }
         let most = bench.shard.borrow().turns.most;
         let named = ASKED.iter().map(|topics| topics.len()).max().unwrap();
