@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tickerd_author::plugin;
-use tickerd_author::record::{RecordArgs, Recorder};
+use tickerd_author::record::{RecordArgs, Recording};
 use tickerd_config::{self as config, Config};
 use tickerd_engine::app::{App, Running, StartError};
 use tickerd_host::{feed_exec, feed_host, warden};
@@ -96,16 +96,16 @@ fn record(args: &RecordArgs) -> ExitCode {
     if let Err(code) = prepare() {
         return code;
     }
-    let recorder = match Recorder::open(args) {
-        Ok(recorder) => recorder,
+    let recording = match Recording::open(args) {
+        Ok(recording) => recording,
         Err((code, what)) => {
             output::tell(&format!("tickerd record: {what}\n"));
             return ExitCode::from(code);
         }
     };
     let retry = || tracing::info!("SIGHUP: a recording has nothing to read again");
-    match Signals::catch().and_then(|signals| signals.watch(recorder.stopper(), retry)) {
-        Ok(()) => recorder.run(),
+    match Signals::catch().and_then(|signals| signals.watch(recording.stopper(), retry)) {
+        Ok(()) => recording.run(),
         Err(error) => {
             output::tell(&format!("tickerd record: signals cannot be watched: {error}\n"));
             ExitCode::from(EXIT_FAILED)

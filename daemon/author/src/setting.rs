@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-/// Reads `KEY=VALUE`; the value is JSON, or else text. The error says what to write.
+/// Reads `KEY=VALUE`. The value is JSON; if it is not valid JSON, it is a text.
+///
+/// # Errors
+/// What to write instead.
 pub fn read_setting(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as seed=7 or symbols=[\"AAPL\"]")?;
     if key.is_empty() {
@@ -11,7 +14,7 @@ pub fn read_setting(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
 }
 
-/// Sets a key; `a.b` is `b` in the table `a`.
+/// Sets a key of a configuration. `a.b` is the key `b` in the table `a`.
 pub fn set(config: &mut Value, key: &str, value: Value) {
     if !config.is_object() {
         *config = Value::Object(Map::new());

@@ -1,4 +1,4 @@
-//! One feed that runs as the daemon would run it, without a server: what it says is for whoever started it.
+//! One feed that runs as the daemon would run it, without a server. What it says goes to whoever started it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use tickerd_host::{self as host, Failure, Fault, Hello, Metrics, Spec, Superviso
 use tickerd_model::lane::{Drained, FeedState, Health, LANE_TICKS_MAX, Lane};
 use tickerd_process::Bell;
 
-/// Ticks that wait to be taken: more than for a pulse, since here none is to be merged.
+/// Most ticks that wait to be taken. That is more than in the daemon, because here ticks should not be merged.
 const WAITING_TICKS_MAX: usize = 16 * LANE_TICKS_MAX;
-/// Beyond its own grace (2 s to stop, 2 s after SIGTERM) a feed gets this to be reaped.
+/// Longest wait for the end of a feed, which has 2 s to stop and 2 s after SIGTERM.
 const FEED_STOP: Duration = Duration::from_secs(5);
 
-/// See the module. Dropping it begins the feed's ordered stop.
+/// A feed that runs. Dropping this begins the feed's ordered stop.
 pub struct Solo {
     name: String,
     supervisor: Supervisor,
@@ -20,7 +20,7 @@ pub struct Solo {
     metrics: Arc<Metrics>,
 }
 
-/// What is left to say of a feed that was ended.
+/// What is left of a feed that was ended.
 pub struct Ended {
     /// What it said while it ended.
     pub rest: Drained,
@@ -28,12 +28,12 @@ pub struct Ended {
     pub merged: u64,
     /// Samples that were refused, for any reason.
     pub refused: u64,
-    /// Times it was started again.
+    /// How many times it was started again.
     pub restarts: u64,
 }
 
 impl Solo {
-    /// Starts it. `bell` is rung when much waits, and when the feed's state changes.
+    /// Starts the feed. `bell` is rung when many ticks wait, and when the feed's state changes.
     pub fn start(spec: Spec, bell: &Arc<Bell>) -> Solo {
         let metrics = Arc::new(Metrics::new());
         let (half_full, changed) = (bell.clone(), bell.clone());
@@ -50,18 +50,18 @@ impl Solo {
         self.lane.drain()
     }
 
-    /// Who it said it is.
+    /// Its newest hello.
     pub fn hello(&self) -> Option<Hello> {
         self.supervisor.hello()
     }
 
-    /// How it is.
+    /// Its state, as in the daemon.
     pub fn health(&self) -> Health {
         self.supervisor.health()
     }
 
-    /// Whether its last life ended in a way that makes a new start useless. To be asked before [`Solo::drain`], so that
-    /// nothing said before the end is left in the lane.
+    /// Whether its last life ended in a way that makes a new start useless. Ask this before [`Solo::drain`], so that nothing
+    /// that was said before the end is left in the lane.
     pub fn is_over(&self) -> bool {
         self.supervisor.last_end().is_some_and(|end| is_final(&end))
     }
@@ -71,16 +71,16 @@ impl Solo {
         self.supervisor.last_end()?.err()
     }
 
-    /// Whether something of it goes wrong, though it runs.
+    /// Whether it ever failed, even if it runs now.
     pub fn is_failing(&self) -> bool {
         self.supervisor.has_failed()
     }
 
-    /// How it is, with the reason, for people.
+    /// Its state with the reason, for people.
     pub fn reason(&self) -> String {
         let health = self.health();
         match (self.supervisor.last_end(), health.reason) {
-            // Between two lives it says little of why the last one ended.
+            // Between two lives, the health tells more of the next start than of why the last life ended.
             (Some(Err(failure)), _) if health.state == FeedState::Down => {
                 format!("down: {}", failure.message)
             }
@@ -90,7 +90,7 @@ impl Solo {
         }
     }
 
-    /// Ends it in order.
+    /// Stops it in order, and waits for its end.
     pub fn end(self) -> Ended {
         let Solo { name, supervisor, lane, metrics } = self;
         supervisor.join(Instant::now() + FEED_STOP);
@@ -103,13 +103,13 @@ impl Solo {
     }
 }
 
-/// Whether a feed that ended so is not worth a new start: it has said all, or its configuration would have to change,
-/// which it cannot while this runs.
+/// Whether a new start is useless after this end: the feed has said all, or its configuration would have to change, which it
+/// cannot while this process runs.
 fn is_final(end: &Result<(), Failure>) -> bool {
     end.as_ref().map_or_else(|failure| failure.fault == Fault::Config, |()| true)
 }
 
-/// A feed's name for a plugin: `sim` for `tickerd_feed_sim` and `./libtickerd_feed_sim.so`.
+/// The name of a feed for a plugin: `sim` for `tickerd_feed_sim` and `./libtickerd_feed_sim.so`.
 pub fn name_of(plugin: &str) -> String {
     let file = plugin.rsplit('/').next().unwrap_or_default().trim_end_matches(".so");
     let file = file.strip_prefix("lib").unwrap_or(file).replace('-', "_");

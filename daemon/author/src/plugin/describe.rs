@@ -15,11 +15,11 @@ use tickerd_host::elf::{self, ElfError};
 use tickerd_host::{PluginInfo, trust};
 use tickerd_process::exit::EXIT_FAILED;
 
-/// How long a library may take to load and to say what it is; its entry function is pure, so that it needs no time.
+/// How long a library may take to load and to say what it is. Its entry function is pure, and should take no time.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Most that is read of the answer: descriptors hold two schemas per event at the worst.
+/// Longest answer that is read, in bytes. Descriptors may hold a schema for each event.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Most that is shown of what went wrong.
+/// Longest error text that is read, in bytes.
 const REASON_BYTES_MAX: u64 = 8 * 1024;
 
 /// The child: loads the library and prints its [`PluginInfo`] as one line of JSON.
@@ -34,7 +34,7 @@ pub fn run(path: &Path) -> ExitCode {
 }
 
 fn tell(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    // What a plugin prints while it is loaded must not get into the answer.
+    // Text that the plugin prints while it is loaded must not get into the answer.
     let mut answer = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     dup2_stdout(io::stderr())?;
     let mut line = serde_json::to_vec(&tickerd_host::describe(path)?)?;
@@ -43,16 +43,16 @@ fn tell(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What the library at `path` says about itself.
+/// Asks the library at `path` what it says about itself, in a child process.
 ///
 /// # Errors
 /// Why it is not trusted or cannot be loaded, which rule of the ABI it breaks, or how it took its process down.
 pub fn ask(path: &Path) -> Result<PluginInfo, String> {
-    // What a daemon would not run is not run for a look either.
+    // A library that a daemon would not run is not loaded here either.
     if let Ok(file) = trust::look_at(path) {
         trust::judge(&file, path).map_err(|distrust| distrust.to_string())?;
     }
-    // A file that was cut off takes the loader down with it, without a word.
+    // The system's loader crashes on a file that was cut off, without a message.
     if let Err(e @ ElfError::Broken(_)) = elf::read(path) {
         return Err(format!("{} cannot be loaded: {e}", path.display()));
     }
@@ -104,7 +104,7 @@ pub(super) fn reader(from: Option<impl Read + Send + 'static>, most: u64) -> mps
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(from) = from {
-            // What was read before an error is what there is.
+            // On an error, what was read before it is the answer.
             let _ = from.take(most).read_to_end(&mut bytes);
         }
         let _ = done.send(bytes);

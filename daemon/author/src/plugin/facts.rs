@@ -1,4 +1,4 @@
-//! What a plugin file is, by what it says without being run, and what stands in its way on this machine.
+//! What a plugin file is, learnt without running it, and what keeps it from running on this machine.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,14 +16,14 @@ use tickerd_sdk::abi::TKR_ABI_MINOR;
 /// Longest first line of a script that the kernel reads, in bytes.
 const FIRST_LINE_BYTES_MAX: u64 = 256;
 
-/// See the module.
+/// All that is known of a plugin file.
 #[derive(Debug, Serialize)]
 pub struct Facts {
     /// Where it is.
     pub file: PathBuf,
     /// Its size.
     pub bytes: u64,
-    /// Its checksum, in hexadecimal.
+    /// Its SHA-256, in hexadecimal.
     pub sha256: String,
     /// How tickerd would run it.
     pub runs_as: RunsAs,
@@ -31,7 +31,7 @@ pub struct Facts {
     pub executable: bool,
     /// The interpreter in a script's first line.
     pub script: Option<Script>,
-    /// What its ELF file says; none of a script.
+    /// What it says as an ELF file; none of a script.
     pub elf: Option<Elf>,
     /// What its metadata says.
     pub meta: Option<Meta>,
@@ -43,7 +43,7 @@ pub struct Facts {
     pub described: Option<PluginInfo>,
     /// What keeps it from being loaded here, each with what to change.
     pub problems: Vec<Problem>,
-    /// What does not, but is worth a look.
+    /// What does not keep it from being loaded, but is worth knowing.
     pub notes: Vec<String>,
 }
 
@@ -98,7 +98,10 @@ pub struct Script {
 }
 
 impl Facts {
-    /// Of the file of a plugin. Errors when it cannot be read.
+    /// Reads the file of a plugin.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn of(plugin: &Plugin) -> io::Result<Facts> {
         let (path, runs_as) = match plugin {
             Plugin::Library(path) => (path, RunsAs::Library),
@@ -247,7 +250,7 @@ impl Facts {
 
     fn judge_script(&mut self, line: Option<String>) {
         let Some(line) = line else {
-            // The shell's rule, which is not the kernel's.
+            // A shell would run it as a script. The kernel, which runs feeds, does not.
             let what = "it is neither an ELF file nor a script with a #! line".to_owned();
             self.problem(About::FileType, what, "begin the file with a line such as #!/usr/bin/env python3");
             return;

@@ -7,16 +7,17 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::describe;
 use super::facts::{Facts, RunsAs};
-use super::{describe, find};
-use tickerd_host::elf::Names;
+use super::find::find;
+use tickerd_host::elf::{Elf, Names};
 use tickerd_host::{FeedTypeInfo, Mode, Plugin, PluginInfo, printable};
 use tickerd_process::exit::EXIT_FAILED;
 
-/// Names of one list that are shown.
+/// Most names of one list that are shown.
 const SHOWN_MAX: usize = 12;
 
-/// See the module.
+/// `tickerd plugin inspect …`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   tickerd plugin inspect target/release/libmy_feed.so
@@ -40,7 +41,7 @@ pub struct InspectArgs {
 pub fn run(args: &InspectArgs) -> ExitCode {
     match inspect(args) {
         Ok((text, code)) => {
-            // A closed stdout must not change the verdict.
+            // That standard output is closed must not change the verdict.
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
             code
         }
@@ -83,7 +84,7 @@ fn inspect(args: &InspectArgs) -> Result<(String, ExitCode), String> {
 }
 
 fn line(text: &mut String, word: &str, what: &str) {
-    // Much of it is a stranger's words.
+    // Much of this text comes from the plugin.
     let _ = writeln!(text, "{word:<11}{}", printable(what));
 }
 
@@ -110,41 +111,7 @@ fn of_file(facts: &Facts) -> String {
         );
     }
     if let Some(elf) = &facts.elf {
-        if let Some(interpreter) = &elf.head.interpreter {
-            line(&mut text, "loader", interpreter);
-        }
-        if facts.runs_as == RunsAs::Library {
-            line(&mut text, "exports", &list(&elf.exports));
-        }
-        match &facts.libraries {
-            Some(libraries) => {
-                for (n, library) in libraries.iter().enumerate() {
-                    let place = match &library.path {
-                        Some(path) => path.display().to_string(),
-                        None => "not found".to_owned(),
-                    };
-                    line(
-                        &mut text,
-                        if n == 0 { "needs" } else { "" },
-                        &format!("{:<20} {place}", library.name),
-                    );
-                }
-            }
-            None => line(&mut text, "needs", &list(&elf.needed)),
-        }
-        if let Some(runpath) = &elf.runpath {
-            line(&mut text, "run path", runpath);
-        }
-        if let Some(needs) = &elf.glibc_needed {
-            let here = facts.glibc_here.as_ref().map_or("none".to_owned(), ToString::to_string);
-            line(&mut text, "glibc", &format!("{needs} or newer; this machine has {here}"));
-        }
-        line(&mut text, "build id", elf.build_id.as_deref().unwrap_or("-"));
-        line(
-            &mut text,
-            "symbols",
-            if elf.stripped { "stripped" } else { "there, for debuggers and backtraces" },
-        );
+        of_elf(&mut text, facts, elf);
     }
     for note in &facts.notes {
         line(&mut text, "note", note);
@@ -153,6 +120,36 @@ fn of_file(facts: &Facts) -> String {
         line(&mut text, "problem", &format!("{}: {}", problem.what, problem.remedy));
     }
     text
+}
+
+fn of_elf(text: &mut String, facts: &Facts, elf: &Elf) {
+    if let Some(interpreter) = &elf.head.interpreter {
+        line(text, "loader", interpreter);
+    }
+    if facts.runs_as == RunsAs::Library {
+        line(text, "exports", &list(&elf.exports));
+    }
+    match &facts.libraries {
+        Some(libraries) => {
+            for (n, library) in libraries.iter().enumerate() {
+                let place = match &library.path {
+                    Some(path) => path.display().to_string(),
+                    None => "not found".to_owned(),
+                };
+                line(text, if n == 0 { "needs" } else { "" }, &format!("{:<20} {place}", library.name));
+            }
+        }
+        None => line(text, "needs", &list(&elf.needed)),
+    }
+    if let Some(runpath) = &elf.runpath {
+        line(text, "run path", runpath);
+    }
+    if let Some(needs) = &elf.glibc_needed {
+        let here = facts.glibc_here.as_ref().map_or("none".to_owned(), ToString::to_string);
+        line(text, "glibc", &format!("{needs} or newer; this machine has {here}"));
+    }
+    line(text, "build id", elf.build_id.as_deref().unwrap_or("-"));
+    line(text, "symbols", if elf.stripped { "stripped" } else { "there, for debuggers and backtraces" });
 }
 
 fn size(bytes: u64) -> String {
@@ -272,7 +269,7 @@ fn config_keys(schema: &str) -> Vec<Key> {
         .collect()
 }
 
-/// A type in a few words; what is nested deeper is the schema's to tell.
+/// The type of a key in a few words, without what is nested in it.
 fn kind_of(property: &Value, whole: &Value) -> String {
     let target = property["$ref"].as_str().and_then(|target| whole.pointer(target.strip_prefix('#')?));
     let property = target.unwrap_or(property);
@@ -301,7 +298,7 @@ fn kind_of(property: &Value, whole: &Value) -> String {
     }
 }
 
-/// The fields of a value's schema, in one line.
+/// The names of the fields in a value's schema, in one line.
 fn fields(schema: &str) -> Option<String> {
     let schema: Value = serde_json::from_str(schema).ok()?;
     let names: Vec<&str> = schema["properties"].as_object()?.keys().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! `tickerd plugin list`: what is in the plugin folders, and why what is not used is not.
+//! `tickerd plugin list`: the plugins in the plugin folders, and the files there that are not used, with the reason.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use tickerd_host::elf::{self, ENTRY, Kind};
 use tickerd_host::{Meta, Plugin, known_as, plugin_folders};
 
-/// See the module.
+/// `tickerd plugin list …`
 #[derive(Debug, Clone, Args)]
 #[command(
     after_help = "A plugin is used by its name (plugin = \"NAME\" of a [[feed]]); the first folder that has it wins.
@@ -50,7 +50,7 @@ struct Listed {
 struct Skipped {
     file: PathBuf,
     why: String,
-    /// A file in a folder that holds other things as well, so that it is no surprise.
+    /// True in a folder that holds other files as well, where a file that is no plugin is no surprise.
     expected: bool,
 }
 
@@ -73,7 +73,7 @@ pub fn run(args: &ListArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// `beside` is this executable's folder, which holds other things too.
+/// Lists these folders. `beside` is this executable's folder, which holds other files too.
 fn look_in(folders: &[PathBuf], beside: Option<&Path>) -> Listing {
     let mut listing = Listing::default();
     let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
@@ -95,7 +95,7 @@ fn look_in(folders: &[PathBuf], beside: Option<&Path>) -> Listing {
         files.sort();
         let mut found = 0;
         for file in files.into_iter().filter(|file| file.is_file()) {
-            // A build tree has each twice, as one file of two names.
+            // A build tree has each library twice, as hard links to one file.
             let new = std::fs::metadata(&file).is_ok_and(|meta| seen.insert((meta.dev(), meta.ino())));
             if !new {
                 continue;

@@ -1,4 +1,4 @@
-//! Asks the system's loader which libraries a file would get, without running any of its code.
+//! Asks the system's loader which libraries a file would be loaded with, without running any of its code.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,17 +21,17 @@ const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 pub struct Library {
     /// As the file names it.
     pub name: String,
-    /// Where it is; none: not found.
+    /// Its path; none: it is not found.
     pub path: Option<PathBuf>,
 }
 
-/// The libraries of these names that the file at `path` would get; none where the loader cannot be asked.
+/// Where the libraries of these names are that the file at `path` would be loaded with. None: the loader cannot be asked.
 ///
-/// The file is mapped, not run: told to list, ld.so calls no constructor and does not stop at the first library that is
-/// missing (as its `--list` does); ld.so(8). What ldd does too, which may start a program's own interpreter, though.
+/// The file is mapped, and not run. With `LD_TRACE_LOADED_OBJECTS`, ld.so(8) calls no constructors and lists all libraries,
+/// where `--list` would stop at the first that is missing. ldd does the same, but may start a program's own interpreter.
 pub fn libraries(path: &Path, needed: &[String]) -> Option<Vec<Library>> {
     let mut command = Command::new(here()?.interpreter.as_deref()?);
-    // What would have it do more than list.
+    // These variables would make the loader do more than list.
     for name in ["LD_PRELOAD", "LD_AUDIT", "LD_BIND_NOW", "LD_WARN", "LD_DEBUG", "LD_TRACE_PRELINKING"] {
         command.env_remove(name);
     }
@@ -44,11 +44,11 @@ pub fn libraries(path: &Path, needed: &[String]) -> Option<Vec<Library>> {
         .spawn()
         .ok()?;
     let answer = reader(child.stdout.take(), ANSWER_BYTES_MAX).recv_timeout(DEADLINE);
-    // It has answered, or is not going to.
+    // It has answered, or it is too late.
     end(&mut child);
     let answer = answer.ok()?;
     let found = parse(&String::from_utf8_lossy(&answer));
-    // Nothing at all: it is not for this machine, or is no dynamic file.
+    // An empty list means that the file is not for this machine, or is not linked dynamically.
     if found.is_empty() {
         return None;
     }
@@ -56,7 +56,7 @@ pub fn libraries(path: &Path, needed: &[String]) -> Option<Vec<Library>> {
     Some(needed.iter().map(library).collect())
 }
 
-/// Lines such as `libm.so.6 => /lib/libm.so.6 (0x00007f…)`, `libx.so => not found`, `/lib64/ld.so (0x…)`.
+/// Reads lines such as `libm.so.6 => /lib/libm.so.6 (0x00007f…)`, `libx.so => not found`, `/lib64/ld.so (0x…)`.
 fn parse(answer: &str) -> BTreeMap<String, Option<PathBuf>> {
     let mut found = BTreeMap::new();
     for line in answer.lines().map(str::trim) {
@@ -67,7 +67,7 @@ fn parse(answer: &str) -> BTreeMap<String, Option<PathBuf>> {
                 found.insert(name.to_owned(), Some(PathBuf::from(path)));
             }
             None => {
-                // Without an address it is a remark, such as `statically linked`.
+                // A line without an address is a remark, such as `statically linked`.
                 let Some((path, _)) = line.rsplit_once(" (0x") else { continue };
                 if let Some(name) = Path::new(path).file_name() {
                     found.insert(name.to_string_lossy().into_owned(), Some(PathBuf::from(path)));
@@ -78,13 +78,13 @@ fn parse(answer: &str) -> BTreeMap<String, Option<PathBuf>> {
     found
 }
 
-/// What this process's own executable says of the machine.
+/// What the headers of this process's own executable say.
 fn here() -> Option<&'static elf::Head> {
     static HERE: OnceLock<Option<elf::Head>> = OnceLock::new();
     HERE.get_or_init(|| elf::head(Path::new("/proc/self/exe")).ok()).as_ref()
 }
 
-/// The processor that plugins have to be for.
+/// This machine's processor, which plugins have to be for.
 pub fn machine() -> Option<Machine> {
     here().map(|head| head.machine)
 }
@@ -95,7 +95,7 @@ pub fn glibc() -> Option<&'static Glibc> {
     VERSION
         .get_or_init(|| {
             let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-            // proc_pid_maps(5): the path is what follows the fifth column.
+            // proc_pid_maps(5): the path follows the fifth column.
             let path = maps.lines().filter_map(|line| line.get(line.find('/')?..));
             let library = path.into_iter().find(|path| path.ends_with("/libc.so.6"))?;
             elf::read(Path::new(library)).ok()?.glibc_defined

@@ -1,23 +1,27 @@
 //! `tickerd plugin`: what a feed's author needs, without a daemon.
+//!
+//! Each subcommand has a file or folder: [`check`], [`describe`], [`doctor`], [`inspect`], [`list`], [`new`], [`run`]. They
+//! share [`facts`] (what a file says without being run, with [`loader`]), [`find`], [`config_file`] and [`log_listener`].
 
 mod check;
+mod config_file;
 pub mod describe;
 pub mod doctor;
-mod ear;
 mod facts;
+mod find;
 mod inspect;
 mod list;
 mod loader;
+mod log_listener;
 mod new;
 mod run;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use tickerd_host::{FindError, Plugin, find_plugin};
+use crate::on_signal::OnSignal;
 
 /// `tickerd plugin …`
 #[derive(Debug, Clone, Args)]
@@ -59,10 +63,7 @@ struct DescribeArgs {
     path: PathBuf,
 }
 
-/// Has a function called, once, when the process is asked to end (SIGINT, SIGTERM).
-pub type OnSignal<'a> = &'a dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
-
-/// Does what was asked. The process's signals are its owner's, who lends them to commands that run until told to stop.
+/// Runs the subcommand. `on_signal` lets one that runs until told to stop learn of signals.
 pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
     match &args.command {
         PluginCommand::New(args) => new::run(args),
@@ -74,12 +75,4 @@ pub fn run(args: &PluginArgs, on_signal: OnSignal<'_>) -> ExitCode {
         PluginCommand::List(args) => list::run(args),
         PluginCommand::Describe(args) => describe::run(&args.path),
     }
-}
-
-/// The plugin that a person named: an existing file, else a name in the plugin folders.
-///
-/// # Errors
-/// Where it was looked for, and what was near.
-pub fn find(name: &str) -> Result<Plugin, FindError> {
-    find_plugin(name, Path::new("."))
 }

@@ -1,4 +1,4 @@
-//! What `tickerd record` can be told, and the feed that it means.
+//! The arguments of `tickerd record`, and the feed that they mean.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tickerd_config::{Config, Feed, Overrides, environment, read_duration};
 use tickerd_model::topic;
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_USAGE};
 
-/// See the module.
+/// `tickerd record …`
 #[derive(Debug, Clone, Args)]
 pub struct RecordArgs {
     /// Configuration file that has the feed.
@@ -45,7 +45,7 @@ pub struct RecordArgs {
 }
 
 impl RecordArgs {
-    /// The feed to run; or the exit code and what is wrong.
+    /// The feed to run; or the exit code, and what is wrong.
     pub fn find_feed(&self) -> Result<Feed, (u8, String)> {
         let mut feed = match (&self.config, &self.plugin) {
             (_, Some(plugin)) => {

@@ -4,19 +4,19 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// See the module. Every write goes straight to the system, so that a killed process loses none.
+/// The output of one recording. Every write goes straight to the system, so that nothing is lost when the process is killed.
 #[derive(Debug)]
 pub struct Output {
     /// None: standard output.
     path: Option<PathBuf>,
     file: Option<File>,
-    /// This made it, so that this may take it away again.
+    /// True if the file was made here, so that it may be removed again.
     is_new: bool,
 }
 
 impl Output {
-    /// Opens `path`, where `-` is standard output. A file that is there stays as it is until the first write, and is
-    /// refused without `force`.
+    /// Opens `path`, where `-` is standard output. A file that exists is refused without `force`, and keeps its content until
+    /// the first write.
     pub fn open(path: &Path, force: bool) -> Result<Output, String> {
         if path == Path::new("-") {
             return Ok(Output { path: None, file: None, is_new: false });
@@ -25,7 +25,7 @@ impl Output {
         let create = OpenOptions::new().write(true).create_new(true).open(path);
         let (file, is_new) = match create {
             Ok(file) => (file, true),
-            // Pipes and devices lose nothing.
+            // Writing into a pipe or a device destroys nothing.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && (force || !path.is_file()) => {
                 let file = OpenOptions::new().write(true).open(path);
                 (file.map_err(|e| format!("{shown} cannot be written: {e}; name another with -o"))?, false)
@@ -40,7 +40,7 @@ impl Output {
         Ok(Output { path: Some(path.to_owned()), file: Some(file), is_new })
     }
 
-    /// Empties the file; to be called before the first write.
+    /// Empties the file. Call this before the first write.
     pub fn begin(&mut self) -> io::Result<()> {
         match &self.file {
             Some(file) if file.metadata()?.is_file() => file.set_len(0),
@@ -48,7 +48,7 @@ impl Output {
         }
     }
 
-    /// Writes all of it, now.
+    /// Writes all bytes, unbuffered.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.file {
             Some(file) => file.write_all(bytes),
@@ -60,7 +60,7 @@ impl Output {
         }
     }
 
-    /// Takes a file away that was made for nothing.
+    /// Removes the file, if it was made here.
     pub fn discard(self) {
         if let (Some(path), true) = (self.path, self.is_new) {
             let _ = std::fs::remove_file(path);

@@ -1,6 +1,6 @@
-//! What a recording is made of: a header, then one line per sample or end of a topic.
+//! The text of a recording: a header, and then one line per sample or end of a topic.
 //!
-//! The format is told in `feeds/README.md`, section replay.
+//! `feeds/README.md` describes the format in its section on replay.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,18 +13,18 @@ use tickerd_model::topic::Topic;
 /// Version of the format.
 const VERSION: u32 = 1;
 
-/// Lines of one recording, as they are made, and what there is to say of them.
+/// Makes the lines of one recording, and counts them.
 #[derive(Debug)]
 pub struct Tape {
     feed: String,
     started_unix_ms: u64,
     live: HashSet<Topic>,
     line: Vec<u8>,
-    /// When the newest line was said, in milliseconds since the start; lines never go back.
+    /// Time of the newest line, in milliseconds since the start. Times never go back.
     at_ms: u64,
-    /// Samples on it.
+    /// Number of samples.
     pub samples: u64,
-    /// Topics on it; one that ended and came back is two.
+    /// Number of topics. One that ended and came back counts twice.
     pub topics: u64,
 }
 
@@ -51,7 +51,7 @@ impl Tape {
         }
     }
 
-    /// Appends the header. A feed that never said who it is has its configured name there.
+    /// Appends the header. It has the name of the feed's hello, or the configured name if there is none.
     pub fn begin(&self, hello: Option<&Hello>, to: &mut Vec<u8>) {
         let header = Header {
             tickerd_recording: VERSION,
@@ -71,7 +71,8 @@ impl Tape {
         to.push(b'\n');
     }
 
-    /// Appends the line of what came, `at_ms` after the start; one that seems to come before the last is put beside it.
+    /// Appends a line for `entry`, at `at_ms` milliseconds after the start. An earlier time than the last line's is raised to
+    /// that.
     pub fn take(&mut self, entry: &Entry, at_ms: u64, to: &mut Vec<u8>) {
         self.at_ms = self.at_ms.max(at_ms);
         to.extend_from_slice(format!("{{\"at_ms\":{},", self.at_ms).as_bytes());
@@ -83,12 +84,12 @@ impl Tape {
                 self.samples += 1;
                 self.line.clear();
                 write_tick(&mut self.line, relative(&self.feed, &tick.topic), tick);
-                // The line of the protocol as it is, with the time in front.
+                // The line of the protocol, with the time before its other keys.
                 to.extend_from_slice(self.line.strip_prefix(b"{").unwrap_or(&self.line));
             }
             Entry::Retire(topic) => {
                 self.live.remove(topic);
-                // The alphabet of topics needs no escapes.
+                // Topics have no characters that JSON escapes.
                 to.extend_from_slice(
                     format!("\"retire\":\"{}\"}}\n", relative(&self.feed, topic)).as_bytes(),
                 );
@@ -97,7 +98,7 @@ impl Tape {
     }
 }
 
-/// A topic as its feed calls it.
+/// A topic, relative to its feed.
 fn relative<'a>(feed: &str, topic: &'a Topic) -> &'a str {
     topic.name().strip_prefix(feed).map_or("", |rest| rest.strip_prefix('.').unwrap_or(rest))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Violations that are told in a line; more help nobody.
+/// Most violations that are told in one line.
 const TOLD_MAX: usize = 20;
 /// How alike a word and a known one must be to be offered.
 const LIKENESS_MIN: f64 = 0.8;
@@ -10,9 +10,9 @@ const LIKENESS_MIN: f64 = 0.8;
 /// One thing that is wrong with a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Violation {
-    /// The keys and indices that lead to it, of a key that is missing those of its table.
+    /// The keys and indices that lead to it. If a key is missing, those that lead to its table.
     pub path: Vec<String>,
-    /// It is about the last key of the path, and not about its value.
+    /// It is about the last key of the path itself, and not about the key's value.
     pub is_key: bool,
     /// What is wrong; never the value.
     pub what: String,
@@ -39,7 +39,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Violations for a sentence; those that are too many are counted.
+/// Violations in one line, the first 20; the others are counted.
 pub fn in_a_line(violations: &[Violation]) -> String {
     let mut told: Vec<String> = violations.iter().take(TOLD_MAX).map(ToString::to_string).collect();
     if violations.len() > TOLD_MAX {
@@ -48,7 +48,7 @@ pub fn in_a_line(violations: &[Violation]) -> String {
     told.join("; ")
 }
 
-/// Keys and indices as they stand in TOML: `places[0].latitude`.
+/// Keys and indices as TOML writes them: `places[0].latitude`.
 pub fn key_path(keys: &[String]) -> String {
     let mut path = String::new();
     for key in keys {
@@ -64,7 +64,7 @@ pub fn key_path(keys: &[String]) -> String {
     path
 }
 
-/// That there is no such key, and which there are.
+/// The violation of a key that there is none of; `known` are those that there are.
 pub fn no_key(path: Vec<String>, known: &[String]) -> Violation {
     let key = path.last().map(String::as_str).unwrap_or_default();
     let (what, hint) = match near(key, known) {
@@ -75,7 +75,7 @@ pub fn no_key(path: Vec<String>, known: &[String]) -> Violation {
     Violation { path, is_key: true, what, hint, ..Violation::default() }
 }
 
-/// The known word that was most likely meant.
+/// The known word that is most like `key`, if one is like it.
 pub fn near<'a>(key: &str, known: &'a [String]) -> Option<&'a String> {
     let alike = |known: &&String| strsim::jaro_winkler(key, known);
     let best = known.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;

@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use crate::journal::prefix;
+use crate::log::text::prefix;
 
-/// Most that is said of what a schema allows, in bytes.
+/// Most that is said about what a schema allows, in bytes.
 const BYTES_MAX: usize = 240;
-/// References that are followed, and schemas inside schemas that are looked at.
+/// How deep references and schemas inside schemas are followed.
 const DEPTH_MAX: usize = 8;
 /// Keys of a table that are named.
 const KEYS_MAX: usize = 12;
 
-/// What kind of value it is, and nothing of what it says.
+/// The kind of a value, without the value.
 pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
@@ -25,21 +25,21 @@ pub fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// The ways there are to satisfy a schema.
+/// The alternatives that a schema allows.
 #[derive(Debug)]
 pub struct Ways<'s> {
     root: &'s Value,
-    /// Values that are listed, as they are written.
+    /// Single values that are allowed, as they are written.
     literals: Vec<String>,
-    /// Those of them that are texts.
+    /// Those of `literals` that are texts.
     pub texts: Vec<String>,
-    /// Keys of tables of which each has one.
+    /// Keys of the tables that have one key each.
     single_keys: Vec<String>,
     others: Vec<String>,
 }
 
 impl<'s> Ways<'s> {
-    /// Those of the schema `at`, a part of `root`.
+    /// The alternatives of `at`, which is a part of the schema `root`.
     pub fn of(root: &'s Value, at: &Value) -> Ways<'s> {
         let mut ways = Ways {
             root,
@@ -52,7 +52,7 @@ impl<'s> Ways<'s> {
         ways
     }
 
-    /// All of them, for a sentence.
+    /// All alternatives, as part of a sentence.
     pub fn words(self) -> String {
         let mut ways = Vec::new();
         if !self.literals.is_empty() {
@@ -97,7 +97,7 @@ impl<'s> Ways<'s> {
         };
         for name in types {
             let words = match name {
-                // That a key may be left out needs no word: TOML has none for it.
+                // TOML has no null: that the value may be null means that the key may be left out.
                 "null" => continue,
                 "string" => text(schema),
                 "integer" => format!("a whole number{}", range(schema)),
@@ -162,7 +162,7 @@ impl<'s> Ways<'s> {
         format!("a list{of_what}{size}")
     }
 
-    /// Nothing for a table of one key: several such are told together.
+    /// A table in words. None for a table of one key: those are collected, and told together.
     fn keys(&mut self, schema: &Value) -> Option<String> {
         let keys: Vec<String> = schema
             .get("properties")
@@ -215,7 +215,7 @@ fn text(schema: &Value) -> String {
 fn range(schema: &Value) -> String {
     let of = |rule: &str| {
         let limit = schema.get(rule).filter(|limit| limit.is_number())?.to_string();
-        // Limits of fractions are written `5.0`.
+        // A limit that is a fraction may be written `5.0`.
         Some(limit.strip_suffix(".0").map(str::to_owned).unwrap_or(limit))
     };
     match (of("minimum"), of("exclusiveMinimum"), of("maximum"), of("exclusiveMaximum")) {

@@ -1,14 +1,14 @@
-//! What follows the end of a life: how often it is tried again, what is told, and how often that is told.
+//! What follows the end of a life: how often the feed is started again, and what is told, and how often.
 
 use std::time::{Duration, Instant};
 
 use super::{Bench, SOON, process, quick, scratch, shell};
-use crate::{Limits, Spec};
+use crate::{Policy, Spec};
 use tickerd_model::lane::FeedState;
 
 fn fails_soon(spec: Spec) -> Spec {
-    let limits = Limits { failures: 3, failed_retry: Duration::from_millis(50), ..quick() };
-    Spec { limits, ..spec }
+    let policy = Policy { failures: 3, failed_retry: Duration::from_millis(50), ..quick() };
+    Spec { policy, ..spec }
 }
 
 #[test]
@@ -26,11 +26,11 @@ fn a_feed_that_says_something_in_each_life_does_not_fail() {
     assert!(bench.states.iter().all(|(_, reason)| !reason.contains("in a row")), "{:?}", bench.states);
 }
 
-/// Goal: whatever it waits for, it is tried at once when someone asks. Method: waits that no test would survive.
+/// Goal: a feed that waits, for whatever reason, is tried at once when someone asks. Method: waits of a day.
 #[test]
 fn a_retry_ends_every_wait() {
     let never = Duration::from_secs(86_400);
-    let limits = Limits {
+    let policy = Policy {
         restart_first: never,
         restart_max: never,
         failed_retry: never,
@@ -44,7 +44,7 @@ fn a_retry_ends_every_wait() {
             r#"if [ -e {0} ]; then echo '{{"event":"quote","data":1}}'; exec cat; fi; touch {0}; {end}"#,
             mark.display()
         );
-        let mut bench = Bench::start(Spec { limits: Limits { failures, ..limits }, ..shell(&script) });
+        let mut bench = Bench::start(Spec { policy: Policy { failures, ..policy }, ..shell(&script) });
         bench.until_state(FeedState::Down, "again in");
         bench.supervisor().retry();
         bench.until_values(1);
@@ -61,7 +61,7 @@ fn a_failure_is_told_once() {
         FeedState::Down,
         "set symbols; waits for a changed configuration, and tries again in 10 min",
     );
-    // Clients are told a moment later, and no more than that.
+    // Clients are told a moment later, and are not told the reason.
     let is_it = |(_, reason): &&(FeedState, String)| reason.starts_with("its configuration is wrong");
     bench.until("clients are told", |bench| bench.states.iter().any(|told| is_it(&told)));
     assert_eq!(bench.states.iter().filter(is_it).count(), 1, "{:?}", bench.states);
@@ -91,8 +91,8 @@ fn a_program_may_close_its_input_and_needs_no_error_output() {
 fn a_process_that_takes_too_much_memory_is_started_anew() {
     let script = r#"echo '{"event":"quote","data":1}'; exec awk 'BEGIN { s = "x"; while (length(s) < 64 * 1024 * 1024) s = s s;
         while ((getline line) > 0) {} }'"#;
-    let limits = Limits { memory: Some(32 * 1024 * 1024), ..quick() };
-    let mut bench = Bench::start(Spec { limits, ..shell(script) });
+    let policy = Policy { memory: Some(32 * 1024 * 1024), ..quick() };
+    let mut bench = Bench::start(Spec { policy, ..shell(script) });
     bench.until_state(FeedState::Down, "of memory, more than memory_max = 32 MiB; killed; starts again");
 }
 
@@ -111,7 +111,7 @@ fn a_flood_of_complaints_is_read_and_cut() {
 fn what_the_program_left_running_ends_with_its_life() {
     let dir = scratch();
     let pids = dir.path().join("pids");
-    // Both hold the pipes open, and neither is waited for.
+    // Both processes hold the pipes open, and neither is waited for.
     let script = format!(
         r#"sleep 600 & echo $! >>{0}; (trap '' TERM HUP; sleep 600) & echo $! >>{0}; echo '{{"event":"quote","data":1}}'; exit 1"#,
         pids.display()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::process::until_gone;
 use super::{Bench, PATIENCE, SOON, scratch, shell, spec};
 use crate::report::Fault;
-use crate::{Limits, Source, Spec};
+use crate::{Policy, Source, Spec};
 use tickerd_model::lane::{FeedState, LANE_TICKS_MAX};
 use tickerd_model::sample::Class;
 
@@ -146,7 +146,7 @@ fn a_stubborn_process_and_its_children_end_by_force() {
 #[test]
 fn a_join_past_its_deadline_kills() {
     let mut spec = shell(r#"trap '' TERM; echo '{"event":"quote","data":1}'; while :; do sleep 1000; done"#);
-    spec.limits = Limits { stop_grace: PATIENCE, ..Limits::default() };
+    spec.policy = Policy { stop_grace: PATIENCE, ..Policy::default() };
     let mut bench = Bench::start(spec);
     bench.until_values(1);
     let began = Instant::now();

@@ -1,5 +1,5 @@
-//! A plugin's file, apart from swapping it: what is done to it does not reach the code that runs, and one that is not the
-//! pinned one, or that others may write, does not run.
+//! A plugin's file: changes to it do not reach the code that runs, and a file that is not the pinned one, or that others may
+//! write, does not run.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn cutting_or_overwriting_the_file_does_not_reach_what_runs() {
 #[test]
 fn the_pinned_library_runs_and_no_other() {
     let file = Replaceable::new(&version(POLLING, "one"));
-    let good = crate::sealed::hash(&std::fs::File::open(&file.path).unwrap()).unwrap();
+    let good = crate::file::sealed::hash(&std::fs::File::open(&file.path).unwrap()).unwrap();
     for run in [in_process as fn(PathBuf) -> Spec, in_child] {
         let mut bench = Bench::start(Spec { sha256: Some(good), ..run(file.path.clone()) });
         bench.until_values(1);
@@ -57,7 +57,7 @@ fn the_pinned_library_runs_and_no_other() {
     let mut bench = Bench::start(Spec { sha256: Some(good), ..in_child(file.path.clone()) });
     bench.until_values(1);
     file.replace(&version(POLLING, "two"));
-    let found = crate::sealed::hash(&std::fs::File::open(&file.path).unwrap()).unwrap();
+    let found = crate::file::sealed::hash(&std::fs::File::open(&file.path).unwrap()).unwrap();
     let reloaded = bench.reloaded(true);
     let names_both = |text: &str| text.contains(&good.to_string()) && text.contains(&found.to_string());
     assert!(matches!(&reloaded, Reloaded::Failed(text) if names_both(text)), "{reloaded:?}");
@@ -83,7 +83,7 @@ fn a_library_that_others_may_write_does_not_run() {
     }
 }
 
-/// A library that brings another one along, beside itself.
+/// A library that needs another one, which lies beside it.
 #[test]
 fn libraries_beside_a_plugin_are_found_or_refused() {
     let dir = scratch();
@@ -111,7 +111,7 @@ fn libraries_beside_a_plugin_are_found_or_refused() {
     let mut pinned =
         Bench::start(Spec { sha256: Some(tickerd_model::digest::Digest([0; 32])), ..in_child(path.clone()) });
     pinned.until_state(FeedState::Down, "is not the plugin that was pinned");
-    let digest = crate::sealed::hash(&std::fs::File::open(&path).unwrap()).unwrap();
+    let digest = crate::file::sealed::hash(&std::fs::File::open(&path).unwrap()).unwrap();
     let mut pinned = Bench::start(Spec { sha256: Some(digest), ..in_child(path) });
     pinned.until_state(FeedState::Down, "sha256 would pin one file of several");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::plugin::{in_child, in_process, plugin};
 use super::{Bench, SOON, quick, scratch, shell};
-use crate::{Limits, Spec};
+use crate::{Policy, Spec};
 use tickerd_model::lane::FeedState;
 
 const HANGING: &str = r#"
@@ -12,20 +12,20 @@ const HANGING: &str = r#"
     PLUGIN(.mode = 1, .poll = poll)
 "#;
 
-/// For feeds that hang for good, so that nothing is decided by how fast they are.
+/// For feeds that hang for ever, so that the outcome does not depend on how fast the machine is.
 fn impatient(spec: Spec) -> Spec {
     with_limit(spec, Duration::from_millis(200))
 }
 
-/// For feeds that come back in time: the limit is far more than that takes on a busy machine.
+/// For feeds that return in time: the limit is far more than they take, on a busy machine too.
 fn patient(spec: Spec) -> Spec {
     with_limit(spec, Duration::from_secs(4))
 }
 
 fn with_limit(spec: Spec, limit: Duration) -> Spec {
-    let limits =
-        Limits { poll_deadline_min: limit, poll_deadline_max: limit, heartbeat: Some(limit), ..quick() };
-    Spec { limits, ..spec }
+    let policy =
+        Policy { poll_deadline_min: limit, poll_deadline_max: limit, heartbeat: Some(limit), ..quick() };
+    Spec { policy, ..spec }
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_silent_library_child_is_killed_at_the_hello_deadline() {
         (in_child(path.clone()), "it was not ready within 300 ms of its start; killed"),
         (in_process(path), "wedged: it was not ready within 300 ms"),
     ] {
-        spec.limits.hello = Duration::from_millis(300);
+        spec.policy.hello = Duration::from_millis(300);
         Bench::start(spec).until_state(FeedState::Down, says);
     }
 }
@@ -198,8 +198,8 @@ fn a_silent_program_that_promised_signs_of_life_is_killed() {
     );
 }
 
-/// Goal: what hangs in `destroy` or `interrupt` costs a bounded while. Method: a poll that fails for good, so that a new
-/// instance is wanted.
+/// Goal: an instance that hangs in `destroy` or `interrupt` is waited for only a bounded time. Method: a poll that fails for
+/// ever, so that a new instance is started.
 #[test]
 fn a_hanging_destroy_or_interrupt_does_not_keep_the_next_life_away() {
     for call in ["destroy", "interrupt"] {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::plugin::{in_child, in_process, plugin};
 use super::{Bench, SOON, scratch};
-use crate::library;
+use crate::library::load;
 use tickerd_model::lane::FeedState;
 use tickerd_model::sample::Class;
 
@@ -141,7 +141,7 @@ fn libraries_that_are_no_plugins_are_configuration_errors() {
         ),
     ];
     for (path, says) in cases {
-        let error = library::load(&path, None).unwrap_err().to_string();
+        let error = load::load(&path, None).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
     let mut bench = Bench::start(in_process(dir.path().join("missing.so")));
@@ -160,7 +160,7 @@ fn larger_and_smaller_descriptors_load() {
         static const event_type *const mixed[] = { &big.e, &small, 0 };
         PLUGIN(.mode = 1, .poll = p, .events = mixed, .size = 120, .ext = (void *)1, .min_poll = 30)
     "#;
-    let kind = library::load(&plugin(dir.path(), code), None).unwrap();
+    let kind = load::load(&plugin(dir.path(), code), None).unwrap();
     assert_eq!(kind.events, [("trade".into(), Class::Event), ("quote".into(), Class::State)]);
     assert_eq!(
         (kind.id.as_str(), kind.version.as_str(), kind.min_poll_ms),

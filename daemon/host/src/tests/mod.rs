@@ -24,9 +24,9 @@ mod replaceable;
 mod stand_in;
 mod swaps;
 
-/// Ends a wait for what never comes. No outcome depends on its length.
+/// Ends a wait for something that never comes. No outcome depends on its length.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A stop that waits for nothing takes less, on a busy machine too; one that waits for what hangs takes [`PATIENCE`].
+/// A stop takes less, on a busy machine too, unless it waits for something that hangs; that takes [`PATIENCE`].
 const SOON: Duration = Duration::from_secs(20);
 
 /// A feed under test: its supervisor, and everything it told, in order.
@@ -66,7 +66,7 @@ impl Bell {
         *self.rung.lock().unwrap()
     }
 
-    /// Until it rings again, or for a moment: single ticks and counters ring no bell.
+    /// Waits until it rings again, or a moment: single ticks and counters do not ring.
     fn nap(&self, rung: u64) {
         let guard = self.rung.lock().unwrap();
         drop(self.ring.wait_timeout_while(guard, Duration::from_millis(10), |now| *now == rung).unwrap());
@@ -88,7 +88,7 @@ impl Bench {
         self.supervisor.as_ref().unwrap()
     }
 
-    /// Drains the lane until `found` says so. Wakes come at half a lane and at every change; between them, a short nap.
+    /// Drains the lane until `found` is true. The bell rings when the lane is half full and at every change of state.
     fn until(&mut self, what: &str, found: impl Fn(&Bench) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -162,13 +162,13 @@ impl Bench {
     }
 }
 
-fn quick() -> Limits {
-    Limits {
+fn quick() -> Policy {
+    Policy {
         restart_first: Duration::from_millis(20),
         restart_max: Duration::from_millis(100),
         stop_grace: Duration::from_millis(300),
         term_grace: Duration::from_millis(300),
-        ..Limits::default()
+        ..Policy::default()
     }
 }
 
@@ -184,7 +184,7 @@ pub(super) fn spec(source: Source) -> Spec {
         working_dir: std::env::temp_dir(),
         program: stand_in::program(),
         warden: Arc::new(Warden::new(stand_in::program())),
-        limits: quick(),
+        policy: quick(),
     }
 }
 

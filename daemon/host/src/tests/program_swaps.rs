@@ -1,11 +1,11 @@
-//! Programs that are swapped for newer ones: the same as libraries, though they say less about themselves.
+//! Programs that are swapped for newer ones. That works as for libraries, though a program need not say that it is ready.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::programs::install;
 use super::{Bench, SOON, quick, scratch, spec};
-use crate::{Limits, Reloaded, Source, Spec};
+use crate::{Policy, Reloaded, Source, Spec};
 use tickerd_model::lane::FeedState;
 
 /// Puts a script in place of what is there, by renaming.
@@ -48,10 +48,10 @@ fn a_program_that_says_nothing_takes_over_if_it_lives() {
     let path = dir.path().join("feed.sh");
     let write = |body: &str| put(&path, body);
     write(r#"echo '{"event":"quote","data":1}'; exec cat"#);
-    // By then one that does not live has ended, on a busy machine too.
-    let limits = Limits { hello: Duration::from_secs(3), ..quick() };
+    // A process that fails at its start has ended by then, on a busy machine too.
+    let policy = Policy { hello: Duration::from_secs(3), ..quick() };
     let source = Source::Exec(vec![path.display().to_string()]);
-    let mut bench = Bench::start(Spec { limits, ..spec(source) });
+    let mut bench = Bench::start(Spec { policy, ..spec(source) });
     bench.until_values(1);
     bench.until_state(FeedState::Up, "");
     write("echo no luck >&2; exit 3");

@@ -5,21 +5,22 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{Bench, scratch, spec};
-use crate::{Isolation, Limits, Source, Spec};
+use crate::{Isolation, Policy, Source, Spec};
 use tickerd_model::lane::FeedState;
 
-/// Writes a script as another process: what this one had open for writing could not be run by its other tests' children.
+/// Writes a script in another process. If this process had it open for writing, children of other tests might inherit the
+/// descriptor, and the script could not be run (ETXTBSY).
 pub fn install(script: &str, path: &Path) {
     let command = format!("printf '%s' \"$0\" > '{0}' && chmod 755 '{0}'", path.display());
     assert!(Command::new("sh").args(["-c", &command, script]).status().unwrap().success());
 }
 
-fn plugin(folder: &Path, isolation: Isolation, limits: Limits) -> Spec {
+fn plugin(folder: &Path, isolation: Isolation, policy: Policy) -> Spec {
     let source = Source::Plugin { path: "./feed".into(), isolation };
-    Spec { working_dir: folder.to_owned(), limits, ..spec(source) }
+    Spec { working_dir: folder.to_owned(), policy, ..spec(source) }
 }
 
-/// Goal: it is run as any program is, which owes no hello.
+/// Goal: it is run like any other program, which need not say hello.
 #[test]
 fn a_program_may_stand_where_a_library_does() {
     let folder = scratch();
@@ -27,8 +28,8 @@ fn a_program_may_stand_where_a_library_does() {
     let script = format!("#!/bin/sh\n{}\nsleep 0.3\n{}\nexec cat >/dev/null\n", said(1), said(2));
     install(&script, &folder.path().join("feed"));
     let hello = Duration::from_millis(50);
-    let limits = Limits { hello, ..super::quick() };
-    let mut bench = Bench::start(plugin(folder.path(), Isolation::Process, limits));
+    let policy = Policy { hello, ..super::quick() };
+    let mut bench = Bench::start(plugin(folder.path(), Isolation::Process, policy));
     bench.until_values(2);
     assert_eq!(bench.values(), ["1", "2"]);
     assert_eq!(bench.metrics.restarts("f").get(), 0);
@@ -38,8 +39,8 @@ fn a_program_may_stand_where_a_library_does() {
 #[test]
 fn what_is_installed_later_is_found_at_the_next_start() {
     let folder = scratch();
-    let limits = Limits { config_retry: Duration::from_millis(20), ..super::quick() };
-    let mut bench = Bench::start(plugin(folder.path(), Isolation::Process, limits));
+    let policy = Policy { config_retry: Duration::from_millis(20), ..super::quick() };
+    let mut bench = Bench::start(plugin(folder.path(), Isolation::Process, policy));
     bench.until_state(FeedState::Down, "waits for a changed configuration");
     let feed = folder.path().join("feed");
     install(

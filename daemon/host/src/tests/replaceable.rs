@@ -1,4 +1,4 @@
-//! Plugins of several versions, one in place of the other, and what a bench tells of the versions that it saw.
+//! Plugins of which one version replaces another, and what a bench has seen of each version.
 
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -58,7 +58,7 @@ pub fn version(code: &str, version: &str) -> String {
 }
 
 impl Bench {
-    /// Drains while something else is done that takes its time, such as compiling: what nobody takes would be merged.
+    /// Drains the lane while something slow is done, such as compiling. Samples that nobody takes would be merged.
     pub fn while_draining(&mut self, work: impl FnOnce() + Send) {
         std::thread::scope(|scope| {
             let working = scope.spawn(work);
@@ -72,7 +72,7 @@ impl Bench {
         told
     }
 
-    /// Drains until the answer is there, and gives it.
+    /// Drains until the answer is there, and answers it.
     pub fn reloaded(&mut self, always: bool) -> Reloaded {
         let told = self.reload(always);
         let answer = std::cell::OnceCell::new();
@@ -83,7 +83,8 @@ impl Bench {
         answer.into_inner().unwrap()
     }
 
-    /// Every value is the next of its version, and no older version follows a newer one. Gives the versions.
+    /// Checks that every value is the next one of its version, and that no older version follows a newer one. Answers the
+    /// versions.
     pub fn versions(&self) -> Vec<String> {
         let mut versions: Vec<String> = Vec::new();
         let mut next = 1;
@@ -104,7 +105,7 @@ impl Bench {
         versions
     }
 
-    /// Nobody was told that the feed was anything but up, once it was.
+    /// Checks that the feed was always up, once it was.
     pub fn stayed_up(&self) {
         let up = self.states.iter().position(|(state, _)| *state == FeedState::Up).unwrap();
         let after: Vec<_> = self.states[up..].iter().collect();

@@ -8,37 +8,40 @@ use nix::unistd::{close, dup2_stdout};
 
 use clap::Parser;
 
-use crate::feed_exec::{self, FeedExecArgs};
-use crate::feed_host::{self, FeedHostArgs};
-use crate::warden;
+use crate::child::feed_exec::{self, FeedExecArgs};
+use crate::child::feed_host::{self, FeedHostArgs};
+use crate::process::warden;
 
 /// The commands that the supervisor starts.
 #[derive(Parser)]
 enum Command {
-    FeedHost(FeedHostArgs),
-    FeedExec(FeedExecArgs),
-    FeedWarden,
+    #[command(name = "feed-host")]
+    Host(FeedHostArgs),
+    #[command(name = "feed-exec")]
+    Exec(FeedExecArgs),
+    #[command(name = "feed-warden")]
+    Warden,
 }
 
-/// What [`crate::Spec::program`] is here.
+/// The [`crate::Spec::program`] of these tests: a script that runs this test program.
 pub fn program() -> PathBuf {
     concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/tickerd.sh").into()
 }
 
-/// Not a test of its own: what `tickerd.sh` runs, with the command line behind `--`.
+/// Not a test: `tickerd.sh` runs this, with the command line after `--`.
 #[test]
 fn child() {
     let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").collect();
     if words.is_empty() {
         return;
     }
-    // As the script left it. Opened anew, so that what is started does not inherit it.
+    // The script left standard output open as this descriptor. Opened anew, so that processes started here do not inherit it.
     let out: i32 = std::env::var("STAND_IN_OUT").unwrap().parse().unwrap();
     dup2_stdout(File::options().write(true).open(format!("/proc/self/fd/{out}")).unwrap()).unwrap();
     close(out).unwrap();
     match Command::parse_from(words) {
-        Command::FeedHost(args) => feed_host::run(&args),
-        Command::FeedExec(args) => feed_exec::run(&args),
-        Command::FeedWarden => warden::run(),
+        Command::Host(args) => feed_host::run(&args),
+        Command::Exec(args) => feed_exec::run(&args),
+        Command::Warden => warden::run(),
     };
 }

@@ -7,7 +7,7 @@ use super::plugin::{in_child, in_process};
 use super::process::until_gone;
 use super::replaceable::{POLLING, PUSHING, Replaceable, version};
 use super::{Bench, SOON, quick};
-use crate::{Limits, Reloaded, Spec};
+use crate::{Policy, Reloaded, Spec};
 use tickerd_model::lane::FeedState;
 
 fn quickly_polled(path: PathBuf) -> Spec {
@@ -44,7 +44,7 @@ fn a_push_library_is_swapped_without_a_loss() {
     check_swaps(PUSHING);
 }
 
-/// Goal: a process that is to take over waits: what it says before its time comes behind the old one's words.
+/// Goal: what a new process says before it takes over arrives after all that the old one says.
 #[test]
 fn what_create_says_waits_for_its_turn() {
     let code = PUSHING.replace(
@@ -99,7 +99,7 @@ fn one_that_never_gets_ready_is_ended() {
     let file = Replaceable::new(&version(POLLING, "one"));
     let hello = Duration::from_secs(4);
     let spec = quickly_polled(file.path.clone());
-    let mut bench = Bench::start(Spec { limits: Limits { hello, ..quick() }, ..spec });
+    let mut bench = Bench::start(Spec { policy: Policy { hello, ..quick() }, ..spec });
     bench.until_values(1);
     file.replace(
         "static st slow(const host *h, const char *c, size_t n, feed **out) { for (;;) pause(); }
@@ -112,7 +112,7 @@ fn one_that_never_gets_ready_is_ended() {
     assert!(bench.stop() < SOON);
 }
 
-/// Goal: a push feed that hangs when it is asked to end is ended by force, and the new one takes over all the same.
+/// Goal: a push feed that hangs when it is asked to end is killed, and the new process takes over all the same.
 #[test]
 fn an_old_one_that_does_not_end_is_ended() {
     let stubborn =

@@ -1,38 +1,33 @@
 //! `tickerd plugin check`: holds a plugin to its contract, one test per process.
 //!
-//! A test is a value ([`test::Test`]) with an id that is kept for ever. The suite starts this executable anew for each, with
-//! a time limit, so that a crash or a hang is the verdict of one test and ends no other. Inside, a plugin meets the daemon's
-//! own host and runner, with another [`Face`](tickerd_host::Face) where a test wants one.
+//! A test is a value ([`test::Test`]) with an id that is kept for ever. The suite starts this executable anew for each test,
+//! with a time limit, so that a crash or a hang is the verdict of one test and ends no other. In that process a plugin meets
+//! the daemon's own host and runner, with another [`HostProfile`](tickerd_host::HostProfile) where a test wants one.
+//!
+//! `options` says what to run, [`suite`] runs it. The tests are in [`library`], [`program`] and [`trusted`], and `catalogue`
+//! lists them all. They work with the [`instruments`]: a session with a plugin, a recorder of what it says, and so on.
 
-mod arbitrary;
+mod catalogue;
+mod instruments;
 mod library;
-mod one;
 mod options;
-mod output;
 mod program;
-mod recorder;
-mod report;
-mod rules;
-mod sandbox;
-mod session;
 mod subject;
 mod suite;
 mod test;
-mod traces;
 mod trusted;
 mod verdict;
 
-use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::find;
+use crate::plugin::find::find;
 use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 
-pub use one::run as run_one;
 pub use options::CheckArgs;
+pub use suite::one::run as run_one;
 
-/// Checks, and answers 0 only if nothing failed.
+/// Checks a plugin, or lists the tests. The exit code is 0 only if nothing failed.
 pub fn run(args: &CheckArgs) -> ExitCode {
     if args.list {
         return list();
@@ -62,17 +57,11 @@ fn list() -> ExitCode {
     let mut text = String::new();
     for (program, kind) in [(false, "libraries"), (true, "programs")] {
         text.push_str(&format!("For {kind}:\n"));
-        for test in test::all(program) {
+        for test in catalogue::all(program) {
             text.push_str(&format!("  {:<16} {}\n", test.id, test.holds));
         }
     }
     // A closed standard output is the reader's choice.
     let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
-}
-
-/// Writes a report to a file.
-fn write_report(path: &std::path::Path, text: &str) -> io::Result<()> {
-    fs::write(path, text)
-        .map_err(|e| io::Error::other(format!("the report {} cannot be written: {e}", path.display())))
 }

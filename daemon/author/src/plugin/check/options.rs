@@ -1,4 +1,4 @@
-//! What was asked for: flags, and `plugin-check.toml` beside the plugin.
+//! What to check: the flags, and `plugin-check.toml` beside the plugin.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tickerd_sdk::secrets::without_quotations;
 
-use super::subject::{Fuzz, Subject, millis};
-use super::test::{self, Test};
-use crate::plugin::run::not_toml;
+use crate::plugin::check::catalogue;
+use crate::plugin::check::subject::{Fuzz, Subject, millis};
+use crate::plugin::check::test::Test;
+use crate::plugin::config_file::not_toml;
 use crate::setting;
 use tickerd_host::Plugin;
 
-/// The file's name.
+/// The name of the file beside the plugin.
 pub const FILE: &str = "plugin-check.toml";
 
 /// `tickerd plugin check …`
@@ -71,22 +72,22 @@ pub struct CheckArgs {
 /// `plugin-check.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
+struct CheckFile {
     config: Option<Map<String, Value>>,
-    /// Ids with the reason.
+    /// Ids of tests that are skipped, each with the reason.
     skip: BTreeMap<String, String>,
 }
 
-/// What is to be done.
+/// What to do.
 pub struct Work {
-    /// Of what.
+    /// What is tested.
     pub subject: Subject,
-    /// In order, each with the reason why it is not wanted, if so.
+    /// The tests in order, each with the reason why it is skipped, if it is.
     pub tests: Vec<(&'static Test, Option<String>)>,
 }
 
 impl CheckArgs {
-    /// What is to be done with the plugin that was found.
+    /// What to do with the plugin that was found.
     ///
     /// # Errors
     /// What to write instead.
@@ -96,7 +97,7 @@ impl CheckArgs {
             Plugin::Program(path) => (path, true),
         };
         let beside = path.parent().unwrap_or(Path::new("")).join(FILE);
-        let file = if beside.is_file() { read::<File>(&beside)? } else { File::default() };
+        let file = if beside.is_file() { read::<CheckFile>(&beside)? } else { CheckFile::default() };
         let mut configured = file.config.is_some();
         let mut config = Value::Object(file.config.unwrap_or_default());
         if let Some(given) = &self.config_file {
@@ -107,44 +108,14 @@ impl CheckArgs {
             setting::set(&mut config, key, value.clone());
             configured = true;
         }
-        let all = test::all(program);
-        let known = |id: &String| {
-            if all.iter().any(|test| test.id == id) {
-                return Ok(());
-            }
-            let ids: Vec<&str> = all.iter().map(|test| test.id).collect();
-            let near =
-                ids.iter().max_by(|a, b| strsim::jaro_winkler(id, a).total_cmp(&strsim::jaro_winkler(id, b)));
-            let near = near.filter(|near| strsim::jaro_winkler(id, near) > 0.8);
-            // An id of the other kind is no mistake: one file may serve both.
-            if test::all(!program).iter().any(|test| test.id == id) {
-                return Ok(());
-            }
-            Err(match near {
-                Some(near) => format!("there is no test {id:?}; did you mean {near}?"),
-                None => format!("there is no test {id:?}; there are {}", ids.join(", ")),
-            })
-        };
+        let all = catalogue::all(program);
+        let known = |id: &String| check_id(id, program);
         self.only.iter().chain(&self.skip).try_for_each(known)?;
         file.skip.keys().try_for_each(known).map_err(|why| format!("{}: [skip]: {why}", beside.display()))?;
         if let Some((id, _)) = file.skip.iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(format!("{}: [skip]: say why {id} is skipped: {id} = \"reason\"", beside.display()));
         }
-        let mut wanted: Vec<&str> = self.only.iter().map(String::as_str).collect();
-        // What they need is run as well. Needs come before, so one walk from the back finds them all.
-        for test in all.iter().rev() {
-            if wanted.contains(&test.id) {
-                wanted.extend(test.needs);
-            }
-        }
-        let tests = all
-            .iter()
-            .filter(|test| wanted.is_empty() || wanted.contains(&test.id))
-            .map(|test| {
-                let asked = self.skip.iter().any(|id| id == test.id).then(|| "--skip".to_owned());
-                (*test, asked.or_else(|| file.skip.get(test.id).map(|reason| format!("{FILE}: {reason}"))))
-            })
-            .collect();
+        let tests = self.choose(&all, &file.skip);
         let seed = self.seed.unwrap_or_else(|| rand::random::<u32>().into());
         let subject = Subject {
             path,
@@ -157,6 +128,44 @@ impl CheckArgs {
         };
         Ok(Work { subject, tests })
     }
+
+    /// Those of `all` that are wanted, each with the reason why it is skipped, if it is. `skip` is the file's.
+    fn choose(
+        &self,
+        all: &[&'static Test],
+        skip: &BTreeMap<String, String>,
+    ) -> Vec<(&'static Test, Option<String>)> {
+        let mut wanted: Vec<&str> = self.only.iter().map(String::as_str).collect();
+        // Tests that these need run as well. A test comes after those that it needs, so one walk from the back finds them all.
+        for test in all.iter().rev() {
+            if wanted.contains(&test.id) {
+                wanted.extend(test.needs);
+            }
+        }
+        all.iter()
+            .filter(|test| wanted.is_empty() || wanted.contains(&test.id))
+            .map(|test| {
+                let asked = self.skip.iter().any(|id| id == test.id).then(|| "--skip".to_owned());
+                (*test, asked.or_else(|| skip.get(test.id).map(|reason| format!("{FILE}: {reason}"))))
+            })
+            .collect()
+    }
+}
+
+/// Whether there is a test of this id; the error names a similar one, or all.
+fn check_id(id: &str, program: bool) -> Result<(), String> {
+    let is_known = |program| catalogue::all(program).iter().any(|test| test.id == id);
+    // The id of a test for the other kind of plugin is no mistake: one file may serve both.
+    if is_known(program) || is_known(!program) {
+        return Ok(());
+    }
+    let ids: Vec<&str> = catalogue::all(program).iter().map(|test| test.id).collect();
+    let likeness = |known: &&str| strsim::jaro_winkler(id, known);
+    let near = ids.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    Err(match near.filter(|near| likeness(near) > 0.8) {
+        Some(near) => format!("there is no test {id:?}; did you mean {near}?"),
+        None => format!("there is no test {id:?}; there are {}", ids.join(", ")),
+    })
 }
 
 /// Reads TOML, or JSON where the name says so.

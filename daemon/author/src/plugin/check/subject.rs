@@ -1,4 +1,4 @@
-//! What is checked, and how: all that a test's process needs to know.
+//! What is checked, and how. A test's process gets this on its standard input.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,51 +8,51 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tickerd_sdk::secrets::Secrets;
 
-/// How long a number of cases may take.
+/// How long the fuzzed cases may take, when their number is given.
 const CASES_TIME: Duration = Duration::from_secs(20);
 
-/// See the module.
+/// A plugin to be checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Subject {
     /// The plugin's file.
     pub path: PathBuf,
-    /// Whether it is a program that prints lines; else a library.
+    /// Whether it is a program that prints lines. If not, it is a library.
     pub program: bool,
     /// Its configuration.
     pub config: Value,
     /// Whether somebody gave that configuration.
     pub configured: bool,
-    /// Chooses what chance chooses.
+    /// The seed of everything that is chosen by chance.
     pub seed: u64,
-    /// How long chance goes on.
+    /// How many configurations are made up by chance.
     pub fuzz: Fuzz,
     /// How long a push feed may be silent, in milliseconds.
     pub heartbeat_ms: u64,
 }
 
 impl Subject {
-    /// What of its configuration must not be shown.
+    /// The values of its configuration, which must not be shown.
     pub fn secrets(&self) -> Secrets {
         Secrets::of(&self.config)
     }
 }
 
-/// How many configurations chance makes up.
+/// How many configurations are made up by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fuzz {
-    /// So many.
+    /// This number.
     Cases(u64),
-    /// As many as go into so many milliseconds.
+    /// As many as fit into so many milliseconds.
     Millis(u64),
 }
 
 impl Fuzz {
-    /// As many as take a few seconds: for a program each is a process.
+    /// A number that takes a few seconds. It is less for a program, where each case is a process.
     pub fn usual(program: bool) -> Fuzz {
         Fuzz::Cases(if program { 20 } else { 100 })
     }
 
-    /// Most time it takes.
+    /// Longest time it may take.
     pub fn time(self) -> Duration {
         match self {
             Fuzz::Cases(_) => CASES_TIME,
@@ -65,7 +65,7 @@ impl Fuzz {
         matches!(self, Fuzz::Cases(cases) if done < cases)
     }
 
-    /// Most cases.
+    /// Most cases there may be.
     pub fn cases(self) -> u64 {
         match self {
             Fuzz::Cases(cases) => cases,
@@ -85,7 +85,7 @@ impl FromStr for Fuzz {
     }
 }
 
-/// Reads a length of time with its unit, in milliseconds.
+/// Reads a time with its unit, such as `10s`, into milliseconds.
 ///
 /// # Errors
 /// What to write.

@@ -1,8 +1,8 @@
-//! Whether a daemon would let the file run at all: the one test that is about where it lies and who may write it.
+//! Whether a daemon would let the file run: the one test that is about where the file is and who may write it.
 
-use super::subject::Subject;
-use super::test::Test;
-use super::verdict::{Tested, failed, passed};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::Test;
+use crate::plugin::check::verdict::{Tested, failed, passed};
 use tickerd_host::trust;
 
 pub const TESTS: &[Test] = &[Test::new(

@@ -1,4 +1,4 @@
-//! What became of one test, as it goes from the test's process to the one that reports it.
+//! The result of one test, as it goes from the test's process to the one that reports it.
 
 use serde::{Deserialize, Serialize};
 use tickerd_sdk::secrets::Secrets;
@@ -6,51 +6,51 @@ use tickerd_sdk::secrets::Secrets;
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The plugin does as it should.
+pub enum TestOutcome {
+    /// The plugin does what it should.
     Ok,
-    /// It does not.
+    /// The plugin does not do what it should.
     Failed,
     /// Its process was ended by a signal, or ended itself.
     Crashed,
-    /// The time was up.
+    /// It took longer than its limit.
     TimedOut,
-    /// It does not apply, or something is missing for it.
+    /// The test does not apply, or something is missing for it.
     Skipped,
 }
 
-impl Outcome {
+impl TestOutcome {
     /// The word in a line for people.
     pub fn word(self) -> &'static str {
         match self {
-            Outcome::Ok => "ok",
-            Outcome::Failed => "FAILED",
-            Outcome::Crashed => "CRASHED",
-            Outcome::TimedOut => "TIMED OUT",
-            Outcome::Skipped => "skipped",
+            TestOutcome::Ok => "ok",
+            TestOutcome::Failed => "FAILED",
+            TestOutcome::Crashed => "CRASHED",
+            TestOutcome::TimedOut => "TIMED OUT",
+            TestOutcome::Skipped => "skipped",
         }
     }
 
     /// Whether the plugin is at fault.
     pub fn is_bad(self) -> bool {
-        matches!(self, Outcome::Failed | Outcome::Crashed | Outcome::TimedOut)
+        matches!(self, TestOutcome::Failed | TestOutcome::Crashed | TestOutcome::TimedOut)
     }
 }
 
-/// See the module.
+/// The result of one test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// How it ended.
-    pub outcome: Outcome,
-    /// What was seen; for `ok` a remark, perhaps empty.
+    pub outcome: TestOutcome,
+    /// What was seen. If the outcome is ok, a remark, which may be empty.
     pub message: String,
     /// What to change; empty unless it failed.
     pub remedy: String,
-    /// The last lines on standard error, where they may explain it.
+    /// The last lines on standard error, if they may explain the outcome.
     pub last_words: Vec<String>,
 }
 
-/// What a test's function answers: a remark, perhaps empty, or why it is not ok.
+/// What a test's function answers: a remark, which may be empty, or why it is not ok.
 pub type Tested = Result<String, Verdict>;
 
 impl Verdict {
@@ -63,40 +63,40 @@ impl Verdict {
         }
     }
 
-    /// Without a remedy.
-    pub fn new(outcome: Outcome, message: impl Into<String>) -> Verdict {
+    /// A verdict without a remedy.
+    pub fn new(outcome: TestOutcome, message: impl Into<String>) -> Verdict {
         Verdict { outcome, message: message.into(), remedy: String::new(), last_words: Vec::new() }
     }
 
-    /// As `tested`.
+    /// The verdict for what a test's function answered.
     pub fn of(tested: Tested) -> Verdict {
-        tested.map_or_else(|bad| bad, |note| Verdict::new(Outcome::Ok, note)).clipped()
+        tested.map_or_else(|bad| bad, |note| Verdict::new(TestOutcome::Ok, note)).clipped()
     }
 
-    /// With what to change.
+    /// The same, with what to change.
     pub fn remedy(mut self, remedy: impl Into<String>) -> Verdict {
         self.remedy = remedy.into();
         self
     }
 
-    /// Texts hold what a plugin said, and must not grow with it.
+    /// The same, with a bounded text: it may hold what a plugin said.
     fn clipped(mut self) -> Verdict {
         self.message = tickerd_host::printable(&self.message);
         self
     }
 }
 
-/// Passed, without a remark.
+/// The test passed, without a remark.
 pub fn passed() -> Tested {
     Ok(String::new())
 }
 
-/// The plugin is at fault: what was seen, and what to change.
+/// The test failed: what was seen, and what to change.
 pub fn failed(message: impl Into<String>, remedy: impl Into<String>) -> Verdict {
-    Verdict::new(Outcome::Failed, message).remedy(remedy)
+    Verdict::new(TestOutcome::Failed, message).remedy(remedy)
 }
 
-/// It does not apply, and why.
+/// The test does not apply: why.
 pub fn skipped(message: impl Into<String>) -> Verdict {
-    Verdict::new(Outcome::Skipped, message)
+    Verdict::new(TestOutcome::Skipped, message)
 }

@@ -1,31 +1,31 @@
-//! The steps from a name in a configuration to a feed that speaks, each with how it went.
+//! The steps from a name in a configuration to a feed that gives values, each with its result.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Practice;
 use super::finding::{find_program, not_found, remedy_of};
-use super::life::{Sign, first_sign};
+use super::life::{First, Sign, first_sign};
+use super::observer::Observer;
 use super::remedy::{of_failure, of_load};
 use super::step::{Outcome, Step};
 use crate::plugin::describe;
 use crate::plugin::facts::{About, Facts, RunsAs};
 use tickerd_config::{Feed, Source};
 use tickerd_host::{
-    Plugin, PluginInfo, Rehearsed, Schema, Spec, Violation, Warden, find_plugin, in_a_line, rehearse, trust,
+    DryRun, Plugin, PluginInfo, Schema, Spec, Violation, Warden, dry_run, find_plugin, in_a_line, trust,
 };
 
 /// How far an examination goes.
 #[derive(Clone, Copy)]
 pub enum Depth<'p> {
-    /// The file and what its code says of itself; none of its own configuration.
+    /// The file, and what its code says about itself. The feed's own configuration is not looked at.
     Plugin,
-    /// Until it is ready to work, and not a step further.
+    /// Until the feed is ready to work, without any work.
     Ready,
-    /// A short life: it works, and is watched.
-    Life(&'p Practice),
+    /// A short life, in which the feed works.
+    Life(&'p Observer),
 }
 
 /// All steps of one feed.
@@ -33,18 +33,18 @@ pub enum Depth<'p> {
 pub struct Examination {
     /// The feed's name.
     pub feed: String,
-    /// What it is to run, as it is configured.
+    /// What it runs, as it is configured.
     pub runs: String,
-    /// Whether all is well.
+    /// True if no step has a problem.
     pub ok: bool,
-    /// In their order.
+    /// The steps that were taken, in order.
     pub steps: Vec<Step>,
     /// `plugin` or `exec`, whichever names what runs.
     #[serde(skip)]
     source_key: &'static str,
 }
 
-/// The steps that only look at the file, with what each is about.
+/// The steps that only look at the file, each with the problems that belong to it.
 const LOOKS: [(&str, &[About]); 6] = [
     ("file", &[About::FileType]),
     ("machine", &[About::Machine]),
@@ -55,7 +55,7 @@ const LOOKS: [(&str, &[About]); 6] = [
 ];
 
 impl Examination {
-    /// Goes all the way, or as far as it goes.
+    /// Examines a feed, up to `depth` or to the first step that makes the next ones useless.
     pub fn of(feed: &Feed, depth: Depth<'_>) -> Examination {
         let (source_key, runs) = match &feed.source {
             Source::Plugin { path, .. } => ("plugin", format!("plugin {}", path.display())),
@@ -74,8 +74,8 @@ impl Examination {
         }
         match depth {
             Depth::Plugin => {}
-            Depth::Ready => examination.rehearse(feed),
-            Depth::Life(practice) => examination.live(feed, info.as_ref(), practice),
+            Depth::Ready => examination.dry_run(feed),
+            Depth::Life(observer) => examination.live(feed, info.as_ref(), observer),
         }
         examination
     }
@@ -97,7 +97,7 @@ impl Examination {
         self.steps.push(Step { name, outcome, what: what.into(), remedy: remedy.into(), at, violations });
     }
 
-    /// What the step that was added last is about, in detail.
+    /// Adds details to the last step.
     fn detail(&mut self, violations: Vec<Violation>) {
         if let Some(step) = self.steps.last_mut() {
             step.violations = violations;
@@ -140,7 +140,7 @@ impl Examination {
         }
     }
 
-    /// What the file says without being run. None: what follows would fail for the same reason.
+    /// Looks at the file without running it. None: later steps would fail for the same reason.
     fn look(&mut self, feed: &Feed, plugin: &Plugin) -> Option<Facts> {
         let (Plugin::Library(path) | Plugin::Program(path)) = plugin;
         let facts = match Facts::of(plugin) {
@@ -162,7 +162,7 @@ impl Examination {
             {
                 self.step(name, Outcome::Ok, what, "");
             }
-            // What is in a file that is no library cannot be told.
+            // If it is the wrong kind of file, the other steps make no sense.
             if name == "file" && !problems.is_empty() {
                 break;
             }
@@ -182,10 +182,10 @@ impl Examination {
         Some(facts)
     }
 
-    /// Who else could have written it, and whether it is the one that was pinned.
+    /// Whether anybody else could have written the file, and whether it is the one that was pinned.
     fn trust(&mut self, feed: &Feed, facts: &Facts) {
         match &feed.source {
-            // PATH is the operator's word for what may run.
+            // The program is found in PATH, by which the operator says what may run.
             Source::Exec(argv) if argv.first().is_some_and(|program| !program.contains('/')) => {}
             _ => match trust::look_at(&facts.file).map(|file| trust::judge(&file, &facts.file)) {
                 Ok(Ok(())) => self.step("trust", Outcome::Ok, "nobody else can change it", ""),
@@ -258,8 +258,8 @@ impl Examination {
         }
     }
 
-    /// Gets it ready, without any of its work.
-    fn rehearse(&mut self, feed: &Feed) {
+    /// Gets the feed ready, without any work.
+    fn dry_run(&mut self, feed: &Feed) {
         if !self.ok {
             return self.skip("ready");
         }
@@ -268,26 +268,26 @@ impl Examination {
             Err(e) => return self.step("ready", Outcome::Problem, format!("it cannot be started: {e}"), ""),
         };
         let spec = Spec::new(feed, &program, &Arc::new(Warden::new(program.clone())));
-        match rehearse(&spec) {
-            Rehearsed::Ready => self.step("ready", Outcome::Ok, "", ""),
-            Rehearsed::NotBegun => {
+        match dry_run(&spec) {
+            DryRun::Ready => self.step("ready", Outcome::Ok, "", ""),
+            DryRun::NotBegun => {
                 let what = "a program: its own configuration is looked at only when it runs";
                 self.step("ready", Outcome::Skipped, what, "`tickerd plugin doctor` runs it");
             }
-            Rehearsed::Failed(failure) => {
+            DryRun::Failed(failure) => {
                 let remedy = of_failure(&failure, feed);
                 self.step("ready", Outcome::Problem, failure.message, remedy);
             }
-            Rehearsed::Later(failure) => self.step("ready", Outcome::Note, failure.message, ""),
+            DryRun::Later(failure) => self.step("ready", Outcome::Note, failure.message, ""),
         }
     }
 
-    fn live(&mut self, feed: &Feed, info: Option<&PluginInfo>, practice: &Practice) {
+    fn live(&mut self, feed: &Feed, info: Option<&PluginInfo>, observer: &Observer) {
         if !self.ok {
             self.skip("ready");
             return self.skip("first sample");
         }
-        let first = match first_sign(feed, info.is_none(), practice) {
+        let first = match first_sign(feed, info.is_none(), observer) {
             Ok(first) => first,
             Err(e) => return self.step("ready", Outcome::Problem, format!("it cannot be started: {e}"), ""),
         };
@@ -304,6 +304,15 @@ impl Examination {
             let what = format!("after {} ms: {what}", after.as_millis());
             self.step("first sample", Outcome::Ok, what, "");
         }
+        let degraded = first.degraded.clone();
+        self.conclude(feed, first);
+        if let Some(degraded) = degraded {
+            self.step("health", Outcome::Note, degraded, "");
+        }
+    }
+
+    /// The step that ended a life.
+    fn conclude(&mut self, feed: &Feed, first: First) {
         let spoke = first.sample.is_some();
         match first.sign {
             Sign::Steady => self.step("goes on", Outcome::Ok, "it did not fall over", ""),
@@ -343,13 +352,10 @@ impl Examination {
             ),
             Sign::Interrupted => self.step("first sample", Outcome::Skipped, "interrupted", ""),
         }
-        if let Some(degraded) = first.degraded {
-            self.step("health", Outcome::Note, degraded, "");
-        }
     }
 }
 
-/// What is right about it, if that step applies.
+/// What a step without problems has seen. None: the step does not apply to this file.
 fn seen(name: &str, facts: &Facts) -> Option<String> {
     let elf = facts.elf.as_ref();
     match name {

@@ -6,7 +6,7 @@ use nix::unistd::{AccessFlags, access};
 
 use tickerd_host::{FindError, plugin_folders};
 
-/// Where it was looked for, folder by folder.
+/// Says that a plugin is not found, and where it was looked for.
 pub fn not_found(e: &FindError, base_dir: &Path) -> String {
     if let Some(file) = &e.unusable {
         return format!("{} is neither a shared library nor executable", file.display());

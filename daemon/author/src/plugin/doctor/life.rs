@@ -1,52 +1,53 @@
-//! One short life of a feed, as a daemon would start it: until its first sample, or until it is clear that there is none.
+//! One short life of a feed, started as a daemon would start it. It ends soon after the first sample, or when it is clear that
+//! none will come.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Practice;
-use crate::plugin::ear::Heard;
+use super::observer::Observer;
+use crate::plugin::log_listener::FeedEvent;
 use crate::solo::Solo;
 use tickerd_config::Feed;
 use tickerd_host::{Failure, Mode, Spec, Warden, printable};
 use tickerd_model::lane::{Entry, FeedState};
 
-/// How long a feed that is ready may take to its first sample.
+/// How long a feed that is ready may take until its first sample.
 const FIRST_SAMPLE: Duration = Duration::from_secs(10);
-/// Polls that a feed is watched for, so that one which falls over after its first sample is seen.
+/// Number of polls that a feed is watched for, because it may break after its first sample.
 const POLLS: u32 = 2;
 /// How long these may take.
 const POLLS_WAIT: Duration = Duration::from_secs(3);
-/// How long another feed is watched after its first sample.
+/// How long a feed that is not polled is watched after its first sample.
 const STEADY: Duration = Duration::from_secs(1);
-/// How long the whole may take: a plugin has 10 s to get ready, and a poll that hangs as long again.
+/// How long all may take: a plugin has 10 s to get ready, and its first poll as long again.
 const WHOLE: Duration = Duration::from_secs(25);
-/// Time between two looks, when nothing rings.
+/// Time between two looks, when the bell does not ring.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Lines of its log that are shown with a failure.
+/// Most last lines of its log that are shown with a failure.
 const LOG_LINES_MAX: usize = 8;
 
 /// What ended the wait.
 pub enum Sign {
-    /// It spoke, and went on.
+    /// It gave samples, and went on.
     Steady,
     /// It ended, or does not work.
     Failure(Failure),
-    /// What it said was refused.
+    /// A sample was refused.
     Refused(String),
     /// It ended of itself, without an error.
     Over,
-    /// Nothing came.
+    /// No sample came in this time.
     Silence(Duration),
-    /// Someone had enough.
+    /// Someone asked to end.
     Interrupted,
 }
 
-/// What was seen of a life.
+/// What was seen in this life.
 pub struct First {
-    /// When it said that it is ready, after its start.
+    /// When it was ready, after its start.
     pub hello: Option<Duration>,
     /// When its first sample came, and what it was.
     pub sample: Option<(Duration, String)>,
@@ -59,73 +60,17 @@ pub struct First {
 }
 
 /// Starts the feed, waits for its first sample, and ends it in order.
-pub fn first_sign(feed: &Feed, is_program: bool, practice: &Practice) -> io::Result<First> {
+pub fn first_sign(feed: &Feed, is_program: bool, observer: &Observer) -> io::Result<First> {
     let program = std::env::current_exe()?;
     let spec = Spec::new(feed, &program, &Arc::new(Warden::new(program.clone())));
-    let started = Instant::now();
-    let solo = Solo::start(spec, &practice.bell);
-    let mut hello: Option<Instant> = None;
-    let mut sample: Option<(Instant, String)> = None;
-    let (mut log, mut refused, mut polls) = (Vec::new(), None, 0);
-    // What an earlier feed left.
-    practice.ear.take();
+    let mut seen = Seen::new(is_program);
+    let solo = Solo::start(spec, &observer.bell);
+    // What is left of an earlier feed.
+    observer.log.take();
     let sign = loop {
-        practice.bell.wait(LOOK);
-        let (now, failure, is_over) = (Instant::now(), solo.failure(), solo.is_over());
-        hello = hello.or_else(|| solo.hello().map(|_| now));
-        for entry in solo.drain().entries {
-            if let (Entry::Tick(tick), None) = (entry, &sample) {
-                sample = Some((now, format!("{} of {}", tick.topic.kind(), tick.topic.name())));
-            }
-        }
-        for (_, heard) in practice.ear.take().0 {
-            match heard {
-                Heard::Refused { code, why, .. } => drop(refused.get_or_insert(format!("{code}: {why}"))),
-                Heard::Log { text, .. } => {
-                    log.extend(text.lines().map(printable));
-                    log.drain(..log.len().saturating_sub(LOG_LINES_MAX));
-                }
-                Heard::Poll { .. } => polls += 1,
-                Heard::State { .. } => {}
-            }
-        }
-        if let Some(failure) = failure {
-            break Sign::Failure(failure);
-        }
-        let health = solo.health();
-        // A poll that failed: the instance is kept, and asked again.
-        if health.state == FeedState::Degraded && solo.is_failing() {
-            break Sign::Failure(Failure::transient(health.reason));
-        }
-        // It waits for something that its thread cannot be freed from.
-        if health.state == FeedState::Down && health.reason.starts_with("wedged") {
-            break Sign::Failure(Failure::fatal(health.reason));
-        }
-        if let Some(why) = refused {
-            break Sign::Refused(why);
-        }
-        if is_over {
-            break Sign::Over;
-        }
-        let is_polled = solo.hello().is_some_and(|hello| hello.mode == Mode::Poll);
-        if let Some((at, _)) = sample
-            && (polls >= POLLS || now - at >= if is_polled { POLLS_WAIT } else { STEADY })
-        {
-            break Sign::Steady;
-        }
-        if practice.asked.load(Ordering::Acquire) {
-            break Sign::Interrupted;
-        }
-        if sample.is_some() {
-            continue;
-        }
-        let waits_since = hello.map_or(now - started, |hello| now - hello);
-        if (hello.is_some() && waits_since >= FIRST_SAMPLE) || now - started >= WHOLE {
-            break Sign::Silence(waits_since);
-        }
-        // A program says hello only if it likes.
-        if hello.is_none() && is_program && waits_since >= FIRST_SAMPLE {
-            break Sign::Silence(waits_since);
+        observer.bell.wait(LOOK);
+        if let Some(sign) = seen.look(&solo, observer) {
+            break sign;
         }
     };
     let health = solo.health();
@@ -133,6 +78,97 @@ pub fn first_sign(feed: &Feed, is_program: bool, practice: &Practice) -> io::Res
         .then(|| solo.reason())
         .filter(|_| matches!(sign, Sign::Steady | Sign::Silence(_)));
     drop(solo.end());
+    let Seen { started, hello, sample, log, .. } = seen;
     let sample = sample.map(|(at, what)| (at - started, what));
     Ok(First { hello: hello.map(|hello| hello - started), sample, sign, degraded, log })
+}
+
+/// What was seen of a life so far.
+struct Seen {
+    is_program: bool,
+    started: Instant,
+    hello: Option<Instant>,
+    /// When the first sample came, and what it was.
+    sample: Option<(Instant, String)>,
+    /// The last lines of its log.
+    log: Vec<String>,
+    /// Why a sample was refused, the first time.
+    refused: Option<String>,
+    /// Number of polls that have returned.
+    polls: u32,
+}
+
+impl Seen {
+    fn new(is_program: bool) -> Seen {
+        let started = Instant::now();
+        Seen { is_program, started, hello: None, sample: None, log: Vec::new(), refused: None, polls: 0 }
+    }
+
+    /// Takes what has come. `Some`: that is enough to end the life.
+    fn look(&mut self, solo: &Solo, observer: &Observer) -> Option<Sign> {
+        // Asked before the lane is drained, so that nothing that was said before the end is left in it.
+        let (now, failure, is_over) = (Instant::now(), solo.failure(), solo.is_over());
+        self.take(solo, observer, now);
+        if let Some(failure) = failure {
+            return Some(Sign::Failure(failure));
+        }
+        let health = solo.health();
+        // A poll failed. The instance is kept, and will be polled again.
+        if health.state == FeedState::Degraded && solo.is_failing() {
+            return Some(Sign::Failure(Failure::transient(health.reason)));
+        }
+        // Its thread hangs, and cannot be killed.
+        if health.state == FeedState::Down && health.reason.starts_with("wedged") {
+            return Some(Sign::Failure(Failure::fatal(health.reason)));
+        }
+        if let Some(why) = self.refused.take() {
+            return Some(Sign::Refused(why));
+        }
+        if is_over {
+            return Some(Sign::Over);
+        }
+        let is_polled = solo.hello().is_some_and(|hello| hello.mode == Mode::Poll);
+        if let Some((at, _)) = self.sample
+            && (self.polls >= POLLS || now - at >= if is_polled { POLLS_WAIT } else { STEADY })
+        {
+            return Some(Sign::Steady);
+        }
+        if observer.asked.load(Ordering::Acquire) {
+            return Some(Sign::Interrupted);
+        }
+        self.silence(now).map(Sign::Silence)
+    }
+
+    fn take(&mut self, solo: &Solo, observer: &Observer, now: Instant) {
+        self.hello = self.hello.or_else(|| solo.hello().map(|_| now));
+        for entry in solo.drain().entries {
+            if let (Entry::Tick(tick), None) = (entry, &self.sample) {
+                self.sample = Some((now, format!("{} of {}", tick.topic.kind(), tick.topic.name())));
+            }
+        }
+        for (_, event) in observer.log.take().0 {
+            match event {
+                FeedEvent::Refused { code, why, .. } => {
+                    self.refused.get_or_insert(format!("{code}: {why}"));
+                }
+                FeedEvent::Log { text, .. } => {
+                    self.log.extend(text.lines().map(printable));
+                    self.log.drain(..self.log.len().saturating_sub(LOG_LINES_MAX));
+                }
+                FeedEvent::Poll { .. } => self.polls += 1,
+                FeedEvent::State { .. } => {}
+            }
+        }
+    }
+
+    /// How long there was no first sample, if that is too long.
+    fn silence(&self, now: Instant) -> Option<Duration> {
+        if self.sample.is_some() {
+            return None;
+        }
+        let silence = now - self.hello.unwrap_or(self.started);
+        // A program need not say hello.
+        let is_ready = self.hello.is_some() || self.is_program;
+        ((is_ready && silence >= FIRST_SAMPLE) || now - self.started >= WHOLE).then_some(silence)
+    }
 }

@@ -3,6 +3,7 @@
 mod examination;
 mod finding;
 mod life;
+mod observer;
 mod remedy;
 mod step;
 
@@ -16,12 +17,13 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::OnSignal;
-use super::ear::Ear;
-use super::run::read_config;
+use crate::on_signal::OnSignal;
+use crate::plugin::config_file::read_config;
+use crate::plugin::log_listener::LogListener;
 use crate::setting::{read_setting, set};
 use crate::solo::name_of;
 pub use examination::{Depth, Examination};
+use observer::Observer;
 pub use step::{Outcome, Step};
 use tickerd_config::{Config, Feed, Overrides, environment};
 use tickerd_host::printable;
@@ -29,7 +31,7 @@ use tickerd_process::Bell;
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
 use tickerd_process::panics;
 
-/// See the module.
+/// `tickerd plugin doctor …`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   tickerd plugin doctor my_feed                             # a name in the plugin folders
@@ -61,32 +63,24 @@ pub struct DoctorArgs {
     json: bool,
 }
 
-/// What is shared by all examinations.
-pub struct Practice {
-    /// Someone has had enough.
-    asked: Arc<AtomicBool>,
-    bell: Arc<Bell>,
-    ear: Ear,
-}
-
 #[derive(Serialize)]
 struct Findings {
     ok: bool,
     feeds: Vec<Examination>,
 }
 
-/// Does what the arguments say.
+/// Examines the feeds that the arguments mean.
 pub fn run(args: &DoctorArgs, on_signal: OnSignal<'_>) -> ExitCode {
     panics::end_the_process();
     let (asked, bell) = (Arc::<AtomicBool>::default(), Arc::<Bell>::default());
-    let ear = match Ear::open(bell.clone()) {
-        Ok(ear) => ear,
+    let log = match LogListener::open(bell.clone()) {
+        Ok(log) => log,
         Err(what) => {
             eprintln!("tickerd plugin doctor: {what}");
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    let practice = Practice { asked: asked.clone(), bell: bell.clone(), ear };
+    let observer = Observer { asked: asked.clone(), bell: bell.clone(), log };
     let stop = Box::new(move || {
         asked.store(true, Ordering::Release);
         bell.ring();
@@ -108,11 +102,11 @@ pub fn run(args: &DoctorArgs, on_signal: OnSignal<'_>) -> ExitCode {
     }
     let mut findings = Findings { ok: true, feeds: Vec::new() };
     for feed in feeds {
-        if practice.asked.load(Ordering::Acquire) {
+        if observer.asked.load(Ordering::Acquire) {
             eprintln!("tickerd plugin doctor: interrupted");
             return ExitCode::from(EXIT_FAILED);
         }
-        let examination = Examination::of(&feed, Depth::Life(&practice));
+        let examination = Examination::of(&feed, Depth::Life(&observer));
         findings.ok &= examination.ok;
         if !args.json {
             print(&text(&examination));
@@ -126,7 +120,7 @@ pub fn run(args: &DoctorArgs, on_signal: OnSignal<'_>) -> ExitCode {
     ExitCode::from(if findings.ok { 0 } else { EXIT_FAILED })
 }
 
-/// To standard output, whose end must not change the verdict.
+/// Prints a text. That standard output is closed must not change the verdict.
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -171,7 +165,7 @@ fn text(examination: &Examination) -> String {
         let word = if colour { format!("{with}{word}\x1b[0m") } else { word };
         for (n, line) in step.what.lines().enumerate() {
             let (word, name) = if n == 0 { (word.as_str(), step.name) } else { ("        ", "") };
-            // It may be a stranger's words.
+            // The text may come from the plugin.
             text.push_str(&format!("  {word} {name:<14} {}\n", printable(line)));
         }
     }

@@ -1,11 +1,11 @@
-//! What to do about a plugin that does not load, or does not live.
+//! What to do about a plugin that does not load, or a feed that fails.
 
 use std::path::Path;
 
 use tickerd_config::{Feed, Source};
 use tickerd_host::{Failure, Fault};
 
-/// Of what was said when a library was loaded in a child and asked what it is.
+/// What to do when loading a library failed with this message.
 pub fn of_load(why: &str, path: &Path) -> String {
     let path = path.display();
     let has = |text: &str| why.contains(text);
@@ -36,7 +36,7 @@ pub fn of_load(why: &str, path: &Path) -> String {
     }
 }
 
-/// Of how a life ended.
+/// What to do when a life ended with this failure.
 pub fn of_failure(failure: &Failure, feed: &Feed) -> String {
     let plugin = match &feed.source {
         Source::Plugin { path, .. } => path.display().to_string(),

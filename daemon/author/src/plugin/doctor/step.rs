@@ -1,4 +1,4 @@
-//! One step of an examination, and how it went.
+//! One step of an examination, and its result.
 
 use serde::Serialize;
 
@@ -8,11 +8,11 @@ use tickerd_host::Violation;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// As it should.
+    /// All is as it should be.
     Ok,
     /// Not wrong, but worth a look.
     Note,
-    /// This is where a daemon stops.
+    /// A daemon would fail here.
     Problem,
     /// Not looked at.
     Skipped,
@@ -27,12 +27,12 @@ pub struct Step {
     pub outcome: Outcome,
     /// What was seen.
     pub what: String,
-    /// What to change; empty when that is nothing.
+    /// What to change; empty if nothing has to be.
     pub remedy: String,
     /// The key of the `[[feed]]` that it is about.
     #[serde(skip)]
     pub at: Vec<String>,
-    /// What is wrong with its own configuration, one by one.
+    /// What is wrong with the feed's own configuration, one by one.
     #[serde(skip)]
     pub violations: Vec<Violation>,
 }

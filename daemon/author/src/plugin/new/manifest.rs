@@ -1,4 +1,5 @@
-//! The SDK's manifest and lock file outside of tickerd's workspace: what they take from it, written out.
+//! The SDK's `Cargo.toml`, and a project's `Cargo.lock`, outside of tickerd's workspace. What they inherit from it is written
+//! out.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,19 +11,19 @@ const LOCK: &str = include_str!("../../../../../Cargo.lock");
 const SDK: &str = include_str!("../../../../../plugins-sdk/Cargo.toml");
 const SDK_NAME: &str = "tickerd-sdk";
 
-/// These files are part of the executable, and the tests read them as everything here does.
+/// These files are part of the executable, and tests read all that is read here.
 const OURS: &str = "tickerd's own Cargo files are sound";
 
 static PARSED: LazyLock<[Table; 3]> =
     LazyLock::new(|| [WORKSPACE, LOCK, SDK].map(|text| text.parse().expect(OURS)));
 
-/// Where tickerd's source is.
+/// The address of tickerd's repository.
 pub fn repository() -> &'static str {
     let [workspace, ..] = &*PARSED;
     workspace["workspace"]["package"]["repository"].as_str().expect(OURS)
 }
 
-/// `Cargo.toml` of the SDK, which needs nothing around it.
+/// `Cargo.toml` of the SDK, without a workspace around it.
 pub fn sdk() -> String {
     let [workspace, _, sdk] = &*PARSED;
     let shared = &workspace["workspace"];
@@ -42,7 +43,7 @@ pub fn sdk() -> String {
 /// A locked package by name and version.
 type Packages = BTreeMap<(&'static str, &'static str), &'static Table>;
 
-/// `Cargo.lock` of a project that needs the SDK and these crates: the versions that tickerd was tested with.
+/// `Cargo.lock` of a project that needs the SDK and the crates `needs`, with the versions that tickerd was tested with.
 pub fn lock(name: &str, version: &str, needs: &[&str]) -> String {
     let packages = packages();
     let mut blocks: Vec<(String, String)> = packages
@@ -70,7 +71,7 @@ pub fn lock(name: &str, version: &str, needs: &[&str]) -> String {
     )
 }
 
-/// The crates that a project has with the SDK, itself included.
+/// The crates that a project gets with the SDK, and the SDK itself.
 pub fn crates() -> impl Iterator<Item = &'static str> {
     packages().into_keys().map(|(name, _)| name).chain([SDK_NAME])
 }
@@ -79,7 +80,7 @@ fn sdk_needs() -> impl Iterator<Item = &'static str> {
     PARSED[2]["dependencies"].as_table().expect(OURS).keys().map(String::as_str)
 }
 
-/// All that the SDK needs, as tickerd's own lock file has it.
+/// All packages that the SDK needs, in the versions of tickerd's own lock file.
 fn packages() -> Packages {
     let mut found = Packages::new();
     let mut wanted: Vec<&str> = sdk_needs().collect();
@@ -104,7 +105,7 @@ fn needed_by(package: &'static Table) -> impl Iterator<Item = &'static str> {
     package.get("dependencies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// A need as cargo writes it: with a version only where there are two.
+/// A dependency as cargo writes it in a lock file: with a version only if there are several.
 fn shortened<'a>(need: &'a str, packages: &Packages) -> &'a str {
     let name = need.split(' ').next().unwrap_or(need);
     if packages.keys().filter(|(known, _)| *known == name).count() > 1 { need } else { name }
@@ -123,7 +124,7 @@ fn inherited(value: &Value) -> bool {
     value.get("workspace").and_then(Value::as_bool) == Some(true)
 }
 
-/// On one line.
+/// The value on one line of TOML.
 fn inline(value: &Value) -> String {
     match value {
         Value::Table(table) => {

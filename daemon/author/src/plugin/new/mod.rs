@@ -1,8 +1,9 @@
 //! `tickerd plugin new`: a project that builds, is tested and checked, and serves a moving value, in any of seven languages.
 //!
-//! The projects are the SDK's examples (`plugins-sdk/examples`), renamed. What they need of tickerd, the header or the whole
-//! SDK, is written into them, so that neither a checkout nor a network is needed to begin.
+//! The projects are the SDK's examples (`plugins-sdk/examples`), renamed. What they need of tickerd, which is the header or the
+//! whole SDK, is written into them, so that a new project needs neither a checkout nor a network.
 
+mod language;
 mod manifest;
 mod name;
 mod project;
@@ -12,11 +13,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use language::Language;
 use name::Name;
 use project::Project;
 use templates::Template;
+use tickerd_host::Mode;
 use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 
 /// `tickerd plugin new`
@@ -39,54 +42,11 @@ pub struct NewArgs {
     name: String,
 }
 
-/// What a feed can be written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Language {
-    Rust,
-    C,
-    Cpp,
-    Go,
-    Python,
-    Node,
-    Sh,
-}
-
-/// Who begins: tickerd, or the feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Poll,
-    Push,
-}
-
-impl Language {
-    /// Its name as people write it, and the tool its project is built or run with, with where that comes from.
-    fn tool(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Language::Rust => ("Rust", "cargo", "https://rustup.rs"),
-            Language::C => ("C", "cc", "Debian: apt install gcc"),
-            Language::Cpp => ("C++", "c++", "Debian: apt install g++"),
-            Language::Go => ("Go", "go", "Debian: apt install golang-go"),
-            Language::Python => ("Python", "python3", "Debian: apt install python3"),
-            Language::Node => ("JavaScript", "node", "Debian: apt install nodejs"),
-            Language::Sh => ("shell", "awk", "Debian: apt install mawk"),
-        }
-    }
-}
-
-impl Mode {
-    fn word(self) -> &'static str {
-        match self {
-            Mode::Poll => "poll",
-            Mode::Push => "push",
-        }
-    }
-}
-
-/// Writes the project and tells what to do next.
+/// Writes the project, and prints what to do next.
 pub fn run(args: &NewArgs) -> ExitCode {
     match make(args) {
         Ok(next) => {
-            // A closed stdout changes nothing: the project is there.
+            // That standard output is closed is no error: the project is written.
             drop(std::io::Write::write_all(&mut std::io::stdout(), next.as_bytes()));
             ExitCode::SUCCESS
         }
@@ -97,7 +57,7 @@ pub fn run(args: &NewArgs) -> ExitCode {
     }
 }
 
-/// What to tell; or the exit code and what is wrong.
+/// Writes the project. Answers what to print; or the exit code, and what is wrong.
 fn make(args: &NewArgs) -> Result<String, (u8, String)> {
     let name = Name::new(&args.name, args.lang).map_err(|why| (EXIT_USAGE, why))?;
     let asked = match (args.poll, args.push) {
@@ -111,14 +71,14 @@ fn make(args: &NewArgs) -> Result<String, (u8, String)> {
     Ok(next(&template, &name, &folder, std::env::var_os("PATH").as_deref()))
 }
 
-/// The commands from here to a moving value in the browser, and what they lack on this machine.
+/// The commands that lead to a moving value in the browser, and the tools for them that this machine lacks.
 fn next(template: &Template, name: &Name, folder: &Path, path: Option<&std::ffi::OsStr>) -> String {
     let (language, tool, from) = template.language.tool();
     let mut text = format!(
         "{} is a {} feed in {language}, in {}\n\nNext:\n  cd {}\n  make\n  make run\nand open http://127.0.0.1:8425/ in a \
          browser.\n\nThen: make test, make check, and README.md.\n",
         name.as_str(),
-        template.mode.word(),
+        template.mode.as_str(),
         folder.display(),
         quoted(folder)
     );
@@ -140,7 +100,7 @@ fn next(template: &Template, name: &Name, folder: &Path, path: Option<&std::ffi:
     text
 }
 
-/// As a shell reads it.
+/// The path, quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);

@@ -1,21 +1,21 @@
-//! The name of a feed to be: what every language and file it goes into can take.
+//! The name of a new feed: one that every language and file can take in which it appears.
 
-use super::Language;
+use super::language::Language;
 use super::manifest;
 
-/// Longest name: room for `lib…so` and a topic's other segments.
+/// Longest name, in bytes. It leaves room for `lib…so`, and for the other segments of topics.
 const BYTES_MAX: usize = 40;
 
-/// Words that mean something else, in a project's folder or to tickerd.
+/// Words that mean something else in a project's folder, or to tickerd.
 const TAKEN: [&str; 11] =
     ["build", "feed", "make", "makefile", "sdk", "src", "target", "test", "tests", "tickerd", "tickerd-feed"];
 
-/// Words that cannot be crates: Rust's keywords, and crates that are always there.
+/// Words that cannot be names of crates: Rust's keywords, and crates that are always there.
 const RUST: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum extern \
     false final fn for gen if impl in let loop macro match mod move mut override priv proc_macro pub ref return self \
     static std struct super trait true try type typeof unsafe unsized use virtual where while yield";
 
-/// Python looks for modules beside the script first, so that a script called like one takes its place.
+/// Modules of Python. It looks beside the script first, so that a script named like one would replace it.
 const PYTHON: &str = "abc argparse array ast asyncio atexit base64 binascii bisect builtins bz2 calendar cmath cmd code \
     codecs collections compileall concurrent configparser contextlib contextvars copy copyreg csv ctypes curses \
     dataclasses datetime dbm decimal difflib dis doctest email encodings ensurepip enum errno faulthandler fcntl filecmp \
@@ -29,7 +29,7 @@ const PYTHON: &str = "abc argparse array ast asyncio atexit base64 binascii bise
     turtle types typing unicodedata unittest urllib uuid venv warnings wave weakref webbrowser wsgiref xml xmlrpc \
     zipapp zipfile zipimport zlib zoneinfo";
 
-/// A name that passed.
+/// A name that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -37,7 +37,7 @@ impl Name {
     /// Checks a name for a project in this language.
     ///
     /// # Errors
-    /// What is wrong with it, with one that would do where that is near.
+    /// What is wrong with it, and a similar name that would do, if there is one.
     pub fn new(name: &str, language: Language) -> Result<Name, String> {
         let fits = |name: &str| {
             name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -59,18 +59,18 @@ impl Name {
         }
     }
 
-    /// As it was given.
+    /// The name as it was given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// As an identifier: `-` is `_`.
+    /// The name as an identifier, with `_` for `-`.
     pub fn identifier(&self) -> String {
         self.0.replace('-', "_")
     }
 }
 
-/// Whose it is already.
+/// What the name already means, if anything.
 fn taken(name: &str, language: Language) -> Option<String> {
     let identifier = name.replace('-', "_");
     let among = |words: &str| words.split_ascii_whitespace().any(|word| word == identifier);
@@ -90,7 +90,7 @@ fn taken(name: &str, language: Language) -> Option<String> {
     }
 }
 
-/// The same with what does not fit replaced.
+/// A similar name, in which characters that are not allowed are replaced.
 fn near(name: &str) -> String {
     let mut near = String::new();
     for c in name.chars() {

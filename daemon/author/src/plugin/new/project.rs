@@ -1,28 +1,30 @@
-//! A project's files: a template under its own name, with what it needs of tickerd.
+//! A project's files: those of a template, renamed, and what they need of tickerd.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::language::Language;
+use super::manifest;
 use super::name::Name;
-use super::templates::{COMMON, File, GUIDE, HEADER, SDK, Template};
-use super::{Language, manifest};
+use super::templates::{COMMON, GUIDE, HEADER, SDK, Template, TemplateFile};
 
-/// Where the SDK is in a project; in an example it is two folders up.
+/// Where the SDK is in a project; and in an example, where it is two folders up.
 const SDK_FOLDER: &str = "sdk";
 const SDK_OF_EXAMPLES: &str = "../..";
-/// The version a project begins with; as the examples' `Cargo.toml` have it.
+/// The version that a project begins with, which the examples' `Cargo.toml` have.
 const FIRST_VERSION: &str = "0.1.0";
 
-/// Files by their paths in the project's folder.
+/// The files of a project, with their paths in its folder.
 pub struct Project {
     files: Vec<(PathBuf, String)>,
 }
 
 impl Project {
-    /// The template's project under this name.
+    /// A project of this template, with this name.
     pub fn of(template: &Template, name: &Name) -> Project {
-        let stands_in = |file: &&File| !template.instead.iter().any(|instead| instead.path == file.path);
+        let stands_in =
+            |file: &&TemplateFile| !template.instead.iter().any(|instead| instead.path == file.path);
         let own = template.files.iter().filter(stands_in).chain(template.instead);
         let mut files: Vec<(PathBuf, String)> = own
             .map(|file| renamed(file, template.folder, name))
@@ -46,7 +48,7 @@ impl Project {
         Project { files }
     }
 
-    /// Writes it all, or nothing: it is made beside the folder, and then takes its place.
+    /// Writes all files, or none: they are written into a folder beside `folder`, which is then renamed.
     ///
     /// # Errors
     /// What is in the way, and what to do.
@@ -72,7 +74,7 @@ impl Project {
         let made = self.fill(&half).map_err(|(what, error)| failed(&what, error));
         let moved = made.and_then(|()| fs::rename(&half, folder).map_err(|error| failed(folder, error)));
         if moved.is_err() {
-            // What could not be written may not be there; the reason that counts is the first one.
+            // This may fail as well. The reason that counts is the first one.
             drop(fs::remove_dir_all(&half));
         }
         moved
@@ -95,10 +97,10 @@ impl Project {
     }
 }
 
-/// A file of the example in `folder`, which calls itself after its folder.
-fn renamed(file: &File, folder: &str, name: &Name) -> (PathBuf, String) {
+/// A file of the example in `folder`, with the example's name replaced, which is made from its folder's.
+fn renamed(file: &TemplateFile, folder: &str, name: &Name) -> (PathBuf, String) {
     let (dashed, lined) = (format!("example-{folder}"), format!("example_{}", folder.replace('-', "_")));
-    // In one go: what the name itself holds is not renamed again.
+    // In one pass, so that a part of the new name is not replaced again.
     let rename = |text: &str| {
         let parts: Vec<String> =
             text.split(&dashed).map(|part| part.replace(&lined, &name.identifier())).collect();
@@ -109,13 +111,13 @@ fn renamed(file: &File, folder: &str, name: &Name) -> (PathBuf, String) {
         text = text.replace(SDK_OF_EXAMPLES, SDK_FOLDER);
     }
     if file.path == "Cargo.toml" {
-        // A workspace of its own, whatever folder it is put in.
+        // A workspace of its own, so that it may be put into any folder.
         text += "\n[workspace]\n\n[profile.release]\ndebug = \"line-tables-only\"\n";
     }
     (PathBuf::from(rename(file.path)), text)
 }
 
-/// The guide with its links to what is not in the project written out.
+/// The guide. Links to files that are not in the project lead to the repository.
 fn standing_alone(guide: &str, header: bool, source: bool) -> String {
     let repository = manifest::repository();
     let mut text = guide.replace("](../", &format!("]({repository}/blob/main/"));
@@ -133,8 +135,8 @@ fn standing_alone(guide: &str, header: bool, source: bool) -> String {
 mod tests {
     use clap::ValueEnum;
 
-    use super::super::Mode;
     use super::*;
+    use tickerd_host::Mode;
 
     fn project(language: Language, mode: Option<Mode>) -> Project {
         Project::of(&Template::of(language, mode), &Name::new("north-sea", language).unwrap())
@@ -164,10 +166,10 @@ mod tests {
                     let left = text.replace("org.example", "").contains("example") || text.contains("../..");
                     assert!(!left, "{language:?} {mode:?}: {shown}:\n{text}");
                 }
-                let said = format!("\"mode\":\"{}\"", mode.word()).replace('"', "");
+                let said = format!("\"mode\":\"{}\"", mode.as_str()).replace('"', "");
                 let says = |text: &str| text.replace(['"', ' '], "").replace('=', ":").contains(&said);
                 let abi = if mode == Mode::Poll { "TKR_MODE_POLL" } else { "TKR_MODE_PUSH" };
-                let rust = format!("export!({}:", mode.word());
+                let rust = format!("export!({}:", mode.as_str());
                 let own = files.iter().filter(|(path, _)| !path.starts_with("sdk"));
                 assert!(
                     own.into_iter().any(|(_, text)| says(text) || text.contains(abi) || text.contains(&rust)),

@@ -1,78 +1,83 @@
-//! The examples of the SDK as the executable carries them. Listed by name, so that what lands in a folder by accident is
-//! written into nobody's project.
+//! The examples of the SDK, which are part of the executable. Their files are listed by name, so that a file that is in their
+//! folders by accident does not get into projects.
 
-use super::{Language, Mode};
+use super::language::Language;
+use tickerd_host::Mode;
 
 /// A file: its path in the project, and its text.
 #[derive(Debug, Clone, Copy)]
-pub struct File {
+pub struct TemplateFile {
     pub path: &'static str,
     pub text: &'static str,
 }
 
-/// A project to be, called `example-<its folder>`.
+/// An example that a project is made from. Its name is `example-<its folder>`.
 #[derive(Debug, Clone, Copy)]
 pub struct Template {
     pub language: Language,
     pub mode: Mode,
     /// Its folder below `plugins-sdk/examples`.
     pub folder: &'static str,
-    pub files: &'static [File],
-    /// Files that stand in for some of `files`, or are added.
-    pub instead: &'static [File],
+    pub files: &'static [TemplateFile],
+    /// Files that replace some of `files`, or are added.
+    pub instead: &'static [TemplateFile],
 }
 
 macro_rules! files {
     ($folder:literal: $($path:literal)*) => {
-        &[$(File {
+        &[$(TemplateFile {
             path: $path,
             text: include_str!(concat!("../../../../../plugins-sdk/", $folder, "/", $path)),
         }),*]
     };
 }
 
-/// What every project has.
-pub const COMMON: &[File] = files!("examples/common": ".github/workflows/ci.yml" ".gitignore" "LICENSE");
+/// Files that every project has.
+pub const COMMON: &[TemplateFile] =
+    files!("examples/common": ".github/workflows/ci.yml" ".gitignore" "LICENSE");
 
-/// What feeds in C and C++ are compiled with.
-pub const HEADER: File =
-    File { path: "include/tickerd.h", text: include_str!("../../../../../plugins-sdk/include/tickerd.h") };
+/// The header for feeds in C and C++.
+pub const HEADER: TemplateFile = TemplateFile {
+    path: "include/tickerd.h",
+    text: include_str!("../../../../../plugins-sdk/include/tickerd.h"),
+};
 
-/// What tells the contract and the line protocol.
-pub const GUIDE: File =
-    File { path: "README.md", text: include_str!("../../../../../plugins-sdk/README.md") };
+/// The guide, which describes the contract and the line protocol.
+pub const GUIDE: TemplateFile =
+    TemplateFile { path: "README.md", text: include_str!("../../../../../plugins-sdk/README.md") };
 
 /// The SDK's source.
-pub const SDK: &[File] = files!("src":
+pub const SDK: &[TemplateFile] = files!("src":
     "abi.rs" "error.rs" "export.rs" "feed.rs" "host.rs" "info.rs" "lib.rs" "sample.rs" "secrets.rs" "testing/loaded.rs"
     "testing/mod.rs");
 
-const RUST_POLL: &[File] = files!("examples/rust-poll":
+const RUST_POLL: &[TemplateFile] = files!("examples/rust-poll":
     "Cargo.toml" "Makefile" "README.md" "src/lib.rs" "tests/feed.rs" "tickerd.toml");
-const RUST_PUSH: &[File] = files!("examples/rust-push":
+const RUST_PUSH: &[TemplateFile] = files!("examples/rust-push":
     "Cargo.toml" "Makefile" "README.md" "src/lib.rs" "tests/feed.rs" "tickerd.toml");
-const C: &[File] = files!("examples/c": "Makefile" "README.md" "src/feed.c" "tests/feed.c" "tickerd.toml");
-const CPP: &[File] = files!("examples/cpp":
+const C: &[TemplateFile] =
+    files!("examples/c": "Makefile" "README.md" "src/feed.c" "tests/feed.c" "tickerd.toml");
+const CPP: &[TemplateFile] = files!("examples/cpp":
     "Makefile" "README.md" "exports.map" "src/feed.cpp" "tests/feed.cpp" "tickerd.toml");
-const GO: &[File] =
+const GO: &[TemplateFile] =
     files!("examples/go": "Makefile" "README.md" "go.mod" "main.go" "main_test.go" "tickerd.toml");
-const PYTHON: &[File] =
+const PYTHON: &[TemplateFile] =
     files!("examples/python": "Makefile" "README.md" "example-python.py" "tests/test_feed.py" "tickerd.toml");
-const NODE: &[File] =
+const NODE: &[TemplateFile] =
     files!("examples/node": "Makefile" "README.md" "example-node.mjs" "tests/feed.test.mjs" "tickerd.toml");
-const SH: &[File] =
+const SH: &[TemplateFile] =
     files!("examples/sh": "Makefile" "README.md" "example-sh.sh" "tests/feed.sh" "tickerd.toml");
 
-// The other mode of each: the files that differ.
-const C_PUSH: &[File] = files!("examples/c/push": "src/feed.c" "tests/feed.c");
-const CPP_POLL: &[File] = files!("examples/cpp/poll": "src/feed.cpp" "tests/feed.cpp");
-const GO_POLL: &[File] = files!("examples/go/poll": "main.go" "main_test.go");
-const PYTHON_PUSH: &[File] = files!("examples/python/push": "example-python.py" "tests/test_feed.py");
-const NODE_POLL: &[File] = files!("examples/node/poll": "example-node.mjs" "tests/feed.test.mjs");
-const SH_PUSH: &[File] = files!("examples/sh/push": "example-sh.sh" "tests/feed.sh");
+// The files that differ in the other mode of each example.
+const C_PUSH: &[TemplateFile] = files!("examples/c/push": "src/feed.c" "tests/feed.c");
+const CPP_POLL: &[TemplateFile] = files!("examples/cpp/poll": "src/feed.cpp" "tests/feed.cpp");
+const GO_POLL: &[TemplateFile] = files!("examples/go/poll": "main.go" "main_test.go");
+const PYTHON_PUSH: &[TemplateFile] = files!("examples/python/push": "example-python.py" "tests/test_feed.py");
+const NODE_POLL: &[TemplateFile] = files!("examples/node/poll": "example-node.mjs" "tests/feed.test.mjs");
+const SH_PUSH: &[TemplateFile] = files!("examples/sh/push": "example-sh.sh" "tests/feed.sh");
 
 impl Template {
-    /// The project in this language; without a mode, in the one that suits the language best.
+    /// The template for this language. Without a mode, it is of the mode that suits the language best.
     pub fn of(language: Language, mode: Option<Mode>) -> Template {
         let (folder, usual, files, other) = match (language, mode) {
             (Language::Rust, Some(Mode::Push)) => ("rust-push", Mode::Push, RUST_PUSH, NONE),
@@ -89,7 +94,7 @@ impl Template {
     }
 }
 
-const NONE: &[File] = &[];
+const NONE: &[TemplateFile] = &[];
 
 #[cfg(test)]
 mod tests {
@@ -118,7 +123,7 @@ mod tests {
     fn every_file_of_the_sdk_and_its_examples_is_carried() {
         let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins-sdk");
         let mut carried = BTreeSet::from([sdk.join("README.md"), sdk.join("include/tickerd.h")]);
-        let mut carry = |folder: &str, files: &[File]| {
+        let mut carry = |folder: &str, files: &[TemplateFile]| {
             carried.extend(files.iter().map(|file| sdk.join(folder).join(file.path)));
         };
         carry("src", SDK);

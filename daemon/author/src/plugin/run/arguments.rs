@@ -1,22 +1,19 @@
-//! What `tickerd plugin run` can be told, and the feed that it means.
+//! The arguments of `tickerd plugin run`, and the feed that they mean.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
-use tickerd_sdk::secrets::without_quotations;
 
+use crate::plugin::config_file::read_config;
 use crate::setting::{read_setting, set};
 use crate::solo::name_of;
 use tickerd_config::{self as config, Feed, Source, read_duration};
 use tickerd_model::topic;
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_USAGE};
 
-/// Most that is read of a configuration file, in bytes.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// See the module.
+/// `tickerd plugin run …`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   tickerd plugin run target/debug/libmy_feed.so --config 'symbols=[\"AAPL\"]' --poll 500ms
@@ -87,7 +84,7 @@ impl From<IsolationWord> for config::Isolation {
 }
 
 impl RunArgs {
-    /// The feed that is meant, of the plugin at `path`; or the exit code and what is wrong.
+    /// The feed to run, of the plugin at `path`; or the exit code, and what is wrong.
     pub fn feed(&self, path: &Path) -> Result<Feed, (u8, String)> {
         let name = self.name.clone().unwrap_or_else(|| name_of(&self.plugin));
         if topic::check(name.as_bytes()).is_err() || name.contains('.') || name == topic::SERVER_SEGMENT {
@@ -113,95 +110,5 @@ impl RunArgs {
             set(&mut feed.config, key, value.clone());
         }
         Ok(feed)
-    }
-}
-
-/// A feed's own configuration from a file: TOML if its name says so, else JSON, else TOML.
-pub fn read_config(file: &Path) -> Result<Value, String> {
-    use std::io::Read;
-
-    let mut text = String::new();
-    let opened = std::fs::File::open(file).map_err(|e| format!("it cannot be read: {e}"))?;
-    opened
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|e| format!("it cannot be read: {e}"))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("it has more than {FILE_BYTES_MAX} bytes, the most that is read"));
-    }
-    let is_toml = file.extension().is_some_and(|extension| extension == "toml");
-    let config = match serde_json::from_str::<Value>(&text) {
-        Ok(config) if !is_toml => config,
-        Err(e) if file.extension().is_some_and(|extension| extension == "json") => {
-            return Err(format!("it is not JSON: {e}"));
-        }
-        _ => {
-            let table = text.parse::<toml::Table>().map_err(|e| not_toml(&text, &e))?;
-            json(toml::Value::Table(table))?
-        }
-    };
-    if config.is_object() {
-        Ok(config)
-    } else {
-        Err("a table (JSON: an object) of the plugin's keys is needed".into())
-    }
-}
-
-/// What is wrong with a text of TOML, and where. The whole error would show the line, and with it a key.
-pub fn not_toml(text: &str, error: &toml::de::Error) -> String {
-    let what = without_quotations(error.message());
-    match error.span().and_then(|span| text.get(..span.start)) {
-        Some(before) => {
-            format!("line {}: it is not as it should be: {what}", before.matches('\n').count() + 1)
-        }
-        None => format!("it is not as it should be: {what}"),
-    }
-}
-
-fn json(value: toml::Value) -> Result<Value, String> {
-    Ok(match value {
-        toml::Value::String(text) => Value::String(text),
-        toml::Value::Integer(number) => Value::from(number),
-        toml::Value::Float(number) => serde_json::Number::from_f64(number)
-            .map(Value::Number)
-            .ok_or_else(|| format!("JSON has no number {number}; write a finite one, or a text"))?,
-        toml::Value::Boolean(boolean) => Value::Bool(boolean),
-        toml::Value::Datetime(time) => Value::String(time.to_string()),
-        toml::Value::Array(items) => Value::Array(items.into_iter().map(json).collect::<Result<_, _>>()?),
-        toml::Value::Table(table) => {
-            let entries = table.into_iter().map(|(key, value)| Ok((key, json(value)?)));
-            Value::Object(entries.collect::<Result<_, String>>()?)
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(name: &str, text: &str) -> Result<Value, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(name);
-        std::fs::write(&file, text).unwrap();
-        read_config(&file)
-    }
-
-    #[test]
-    fn a_configuration_is_read_from_json_or_toml() {
-        let expected = serde_json::json!({"seed": 7, "at": "2026-01-01", "deep": {"a": [1.5, true]}});
-        let toml = "seed = 7\nat = 2026-01-01\n[deep]\na = [1.5, true]\n";
-        assert_eq!(read("c.toml", toml).unwrap(), expected);
-        assert_eq!(read("c", toml).unwrap(), expected);
-        assert_eq!(read("c.json", &expected.to_string()).unwrap(), expected);
-        assert_eq!(read("c", &expected.to_string()).unwrap(), expected);
-        for (name, text, says) in [
-            ("c.json", "{", "not JSON"),
-            ("c.toml", "a = 1\n{", "line 2: it is not as it should be"),
-            ("c.json", "7", "an object"),
-            ("c.toml", "a = nan", "no number"),
-        ] {
-            assert!(read(name, text).unwrap_err().contains(says), "{name} {text}");
-        }
-        assert!(read_config(Path::new("/nowhere/c.toml")).unwrap_err().contains("cannot be read"));
     }
 }

@@ -1,4 +1,4 @@
-//! A run for programs: envelopes, one JSON object per line, all on standard output.
+//! Shows a run to programs: envelopes, one JSON object per line, all on standard output.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::Level;
 
-use super::super::ear::Heard;
-use super::Printer;
+use super::printer::Printer;
 use super::sum::Figures;
+use crate::plugin::log_listener::FeedEvent;
 use tickerd_host::Hello;
 use tickerd_model::frame::Frame;
 use tickerd_model::tick::Tick;
 
-/// See the module.
+/// The printer of one run.
 #[derive(Default)]
 pub struct Lines {
     feed: String,
@@ -38,7 +38,7 @@ struct Notice<'a> {
 }
 
 impl Lines {
-    /// Of the feed of this name.
+    /// For the feed of this name.
     pub fn new(feed: &str) -> Lines {
         Lines { feed: feed.to_owned(), bytes: Vec::new() }
     }
@@ -80,19 +80,19 @@ impl Printer for Lines {
         self.notice(at, "topics", json!({"added": [], "removed": [topic]}))
     }
 
-    fn heard(&mut self, at: Duration, heard: &Heard) -> io::Result<()> {
-        match heard {
-            Heard::State { text, .. } => {
+    fn event(&mut self, at: Duration, event: &FeedEvent) -> io::Result<()> {
+        match event {
+            FeedEvent::State { text, .. } => {
                 let (state, reason) = text.split_once(": ").unwrap_or((text, ""));
                 self.notice(at, "feed", json!({"state": state, "reason": reason}))
             }
-            Heard::Log { level, text, .. } => {
+            FeedEvent::Log { level, text, .. } => {
                 self.notice(at, "log", json!({"level": word(*level), "message": text}))
             }
-            Heard::Refused { code, why, count } => {
+            FeedEvent::Refused { code, why, count } => {
                 self.notice(at, "refused", json!({"code": code, "message": why, "count": count}))
             }
-            Heard::Poll { poll, took, error } => {
+            FeedEvent::Poll { poll, took, error } => {
                 let took_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
                 self.notice(at, "poll", json!({"poll": poll, "took_ms": took_ms, "error": error}))
             }

@@ -1,7 +1,8 @@
-//! `tickerd plugin run`: runs one plugin as the daemon would, without a daemon, and prints all there is to see of it.
+//! `tickerd plugin run`: runs one plugin as the daemon would, without a daemon, and prints all that it says and does.
 
 mod arguments;
 mod lines;
+mod printer;
 mod screen;
 mod sum;
 mod watch;
@@ -16,52 +17,32 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use super::ear::{Ear, Heard};
-use super::{OnSignal, describe, find};
+use crate::on_signal::OnSignal;
+use crate::plugin::describe;
+use crate::plugin::find::find;
+use crate::plugin::log_listener::{FeedEvent, LogListener};
 use crate::solo::{Ended, Solo};
-use tickerd_host::{Fault, Hello, Plugin, Schema, Spec, Violation, Warden};
+use tickerd_host::{Fault, Plugin, Schema, Spec, Violation, Warden};
 use tickerd_model::lane::{Entry, FeedState};
-use tickerd_model::tick::Tick;
 use tickerd_process::Bell;
 use tickerd_process::clock::now_unix_ms;
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
 use tickerd_process::panics;
 
-pub use arguments::{RunArgs, not_toml, read_config};
+pub use arguments::RunArgs;
 use lines::Lines;
+use printer::Printer;
 use screen::Screen;
-use sum::{Figures, Sum};
+use sum::Sum;
 use watch::{Build, Watch};
 
-/// What came is printed at least this often.
+/// Longest time until what came is printed.
 const DRAIN: Duration = Duration::from_millis(50);
-
-/// How a run is shown. `at` is the time since its start.
-trait Printer {
-    /// It said who it is.
-    fn hello(&mut self, at: Duration, hello: &Hello) -> io::Result<()>;
-    /// These come next; for columns that fit.
-    fn expect(&mut self, _: &Tick) {}
-    /// A numbered tick, so many milliseconds after its topic's last one.
-    fn tick(&mut self, at: Duration, since: Option<u64>, tick: &Tick) -> io::Result<()>;
-    /// A topic ended.
-    fn retire(&mut self, at: Duration, topic: &str) -> io::Result<()>;
-    /// Something was said about the feed.
-    fn heard(&mut self, at: Duration, heard: &Heard) -> io::Result<()>;
-    /// The file changed; what became of it.
-    fn build(&mut self, at: Duration, good: bool, text: &str) -> io::Result<()>;
-    /// So much of what was said about the feed was too much.
-    fn missed(&mut self, at: Duration, count: u64) -> io::Result<()>;
-    /// The end; the verdict is empty when all went well.
-    fn sum(&mut self, figures: &Figures, verdict: &str) -> io::Result<()>;
-    /// Writes what was kept back.
-    fn flush(&mut self) -> io::Result<()>;
-}
 
 /// Does what the arguments say.
 pub fn run(args: &RunArgs, on_signal: OnSignal<'_>) -> ExitCode {
     panics::end_the_process();
-    let runner = match Runner::open(args) {
+    let runner = match Run::open(args) {
         Ok(runner) => runner,
         Err((code, what)) => {
             eprintln!("tickerd plugin run: {what}");
@@ -76,7 +57,7 @@ pub fn run(args: &RunArgs, on_signal: OnSignal<'_>) -> ExitCode {
 }
 
 /// A run that is about to begin.
-struct Runner {
+struct Run {
     spec: Spec,
     path: PathBuf,
     length: Option<Duration>,
@@ -84,7 +65,7 @@ struct Runner {
     warning: Option<String>,
     watch: Option<Watch>,
     printer: Box<dyn Printer>,
-    ear: Ear,
+    log: LogListener,
     bell: Arc<Bell>,
     asked: Arc<AtomicBool>,
     sum: Sum,
@@ -92,11 +73,11 @@ struct Runner {
     started_ms: u64,
 }
 
-/// Why one build of a plugin does not run on.
+/// Why one build of a plugin is stopped.
 enum Stop {
-    /// Told to end, or there is enough, or the feed ended for good.
+    /// The run ends: it was told to, there is enough, or the feed ended for good.
     Done,
-    /// A newer one is there.
+    /// There is a newer build.
     NewBuild,
 }
 
@@ -106,27 +87,27 @@ struct Condition {
     reason: String,
 }
 
-impl Runner {
-    /// Finds the plugin and checks what can be checked before it runs. `Err`: the exit code and what to change.
-    fn open(args: &RunArgs) -> Result<Runner, (u8, String)> {
+impl Run {
+    /// Finds the plugin, and checks what can be checked before it runs. `Err`: the exit code, and what to change.
+    fn open(args: &RunArgs) -> Result<Run, (u8, String)> {
         let failed = |e: io::Error| (EXIT_FAILED, e.to_string());
         let plugin = find(&args.plugin).map_err(|e| (EXIT_FAILED, e.to_string()))?;
         let (Plugin::Library(path) | Plugin::Program(path)) = &plugin;
         let feed = args.feed(path)?;
         let Slips { refused, unnamed } = slips(&plugin, &feed.config);
-        // The next build may take it.
+        // While builds are watched, the next one may accept the configuration.
         if !refused.is_empty() && !args.watch {
             return Err((EXIT_CONFIG, format!("the configuration: {}", refused.join("; "))));
         }
         let slips = [refused, unnamed].concat();
         let bell = Arc::<Bell>::default();
         let program = std::env::current_exe().map_err(failed)?;
-        let ear = Ear::open(bell.clone()).map_err(|what| (EXIT_USAGE, what))?;
+        let log = LogListener::open(bell.clone()).map_err(|what| (EXIT_USAGE, what))?;
         let watch = match args.watch {
             true => Some(Watch::start(path, bell.clone()).map_err(failed)?),
             false => None,
         };
-        Ok(Runner {
+        Ok(Run {
             spec: Spec::new(&feed, &program, &Arc::new(Warden::new(program.clone()))),
             path: path.clone(),
             length: args.length,
@@ -134,7 +115,7 @@ impl Runner {
             warning: (!slips.is_empty()).then(|| format!("the configuration: {}", slips.join("; "))),
             watch,
             printer: if args.json { Box::new(Lines::new(&feed.name)) } else { Box::new(Screen::new()) },
-            ear,
+            log,
             bell,
             asked: Arc::default(),
             sum: Sum::default(),
@@ -143,7 +124,7 @@ impl Runner {
         })
     }
 
-    /// Ends it in order, from any thread.
+    /// A function that ends the run in order, from any thread.
     fn stopper(&self) -> Box<dyn FnOnce() + Send> {
         let (asked, bell) = (self.asked.clone(), self.bell.clone());
         Box::new(move || {
@@ -154,8 +135,8 @@ impl Runner {
 
     fn run(mut self) -> ExitCode {
         if let Some(text) = self.warning.take() {
-            let warning = Heard::Log { level: Level::WARN, pid: None, text };
-            let _ = self.printer.heard(Duration::ZERO, &warning);
+            let warning = FeedEvent::Log { level: Level::WARN, pid: None, text };
+            let _ = self.printer.event(Duration::ZERO, &warning);
         }
         let condition = loop {
             let solo = Solo::start(self.spec.clone(), &self.bell);
@@ -171,7 +152,7 @@ impl Runner {
             match shown {
                 Ok(Stop::NewBuild) => self.sum.begin_anew(),
                 Ok(Stop::Done) => break condition,
-                // Whoever reads it has enough, or nobody can be told.
+                // The output is closed: whoever read it has enough.
                 Err(_) => break condition,
             }
         };
@@ -187,14 +168,14 @@ impl Runner {
         loop {
             let left = self.length.map(|length| length.saturating_sub(self.started.elapsed()));
             self.bell.wait(left.map_or(DRAIN, |left| left.min(DRAIN)));
-            // Asked before the lane is, so that nothing said before the end is left in it. While builds are watched, one
-            // that ended for good waits for the next.
+            // Asked before the lane is drained, so that nothing that was said before the end is left in it. While builds are
+            // watched, the run goes on after the feed ended for good: the next build may come.
             let is_over = self.asked.load(Ordering::Acquire)
                 || (self.watch.is_none() && solo.is_over())
                 || left.is_some_and(|left| left.is_zero());
-            let heard = self.ear.take();
+            let heard = self.log.take();
             let said = solo.drain().entries;
-            // There before its first sample, if it says it at all.
+            // If the feed says hello at all, it is known before its first sample.
             if let Some(hello) = solo.hello().filter(|hello| greeted.as_ref() != Some(hello)) {
                 self.printer.hello(self.started.elapsed(), &hello)?;
                 greeted = Some(hello);
@@ -236,18 +217,18 @@ impl Runner {
     }
 
     fn listen(&mut self) -> io::Result<()> {
-        let heard = self.ear.take();
+        let heard = self.log.take();
         self.tell(heard)
     }
 
-    fn tell(&mut self, (heard, missed): (Vec<(Instant, Heard)>, u64)) -> io::Result<()> {
+    fn tell(&mut self, (heard, missed): (Vec<(Instant, FeedEvent)>, u64)) -> io::Result<()> {
         for (at, heard) in heard {
             match &heard {
-                Heard::Refused { code, count, .. } => self.sum.refuse(code, *count),
-                Heard::Poll { took, error, .. } => self.sum.poll(*took, !error.is_empty()),
-                Heard::State { .. } | Heard::Log { .. } => {}
+                FeedEvent::Refused { code, count, .. } => self.sum.refuse(code, *count),
+                FeedEvent::Poll { took, error, .. } => self.sum.poll(*took, !error.is_empty()),
+                FeedEvent::State { .. } | FeedEvent::Log { .. } => {}
             }
-            self.printer.heard(at.saturating_duration_since(self.started), &heard)?;
+            self.printer.event(at.saturating_duration_since(self.started), &heard)?;
         }
         if missed > 0 {
             self.printer.missed(self.started.elapsed(), missed)?;
@@ -255,7 +236,7 @@ impl Runner {
         self.printer.flush()
     }
 
-    /// Whether a build is there that can take the place of the one that runs.
+    /// Whether there is a new build that can replace the one that runs. Tells about new builds, good or bad.
     fn take_build(&mut self) -> io::Result<bool> {
         let Some(build) = self.watch.as_ref().and_then(Watch::newest) else { return Ok(false) };
         let (path, at) = (self.path.display(), self.started.elapsed());
@@ -289,12 +270,12 @@ impl Condition {
     }
 }
 
-/// What is wrong with a configuration.
+/// Mistakes in a configuration.
 #[derive(Debug, Default)]
 struct Slips {
     /// What the schema forbids.
     refused: Vec<String>,
-    /// Keys that it takes, and does not name.
+    /// Keys that the schema allows, but does not name.
     unnamed: Vec<String>,
 }
 
@@ -302,7 +283,8 @@ fn texts(violations: &[Violation]) -> Vec<String> {
     violations.iter().map(ToString::to_string).collect()
 }
 
-/// Asks a library for its schema; what cannot be asked is told when it runs, and so is what is missing where nothing is given.
+/// Holds a configuration to the schema of a library. If the library cannot be asked, or no configuration is given, running it
+/// will tell what is wrong.
 fn slips(plugin: &Plugin, config: &serde_json::Value) -> Slips {
     let (Plugin::Library(path), Some(false)) = (plugin, config.as_object().map(serde_json::Map::is_empty))
     else {

@@ -1,21 +1,21 @@
-//! A run for people: one aligned line per tick on standard output, everything about the feed on standard error.
+//! Shows a run to people: one aligned line per tick on standard output, and everything else on standard error.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use tracing::Level;
 
-use super::super::ear::Heard;
-use super::Printer;
+use super::printer::Printer;
 use super::sum::Figures;
+use crate::plugin::log_listener::FeedEvent;
 use tickerd_host::{Hello, LINE_FOLLOWS, Mode, printable};
 use tickerd_model::tick::Tick;
 
-/// Columns grow with what comes, up to here, so that one long name does not push everything aside.
+/// Widest columns. They grow with what comes, but one long name should not push everything aside.
 const TOPIC_CHARS_MAX: usize = 40;
 const EVENT_CHARS_MAX: usize = 16;
 
-/// Reasons of refusals that are remembered, so that each is not told at every poll.
+/// Most reasons of refusals that are remembered, so that each is not printed at every poll.
 const REASONS_MAX: usize = 32;
 
 const DIM: &str = "\x1b[2m";
@@ -25,12 +25,12 @@ const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 const RED: &str = "\x1b[31m";
 
-/// See the module.
+/// The printer of one run.
 pub struct Screen {
     text: String,
     colour: bool,
     colour_aside: bool,
-    /// Characters of a line; none where it is no terminal's.
+    /// Width of the terminal, in characters; none: standard output is no terminal.
     width: Option<usize>,
     topic_width: usize,
     event_width: usize,
@@ -42,12 +42,12 @@ struct Refusal {
     /// Its code and reason, without the line that was refused.
     reason: String,
     count: u64,
-    /// It is told again when there are so many.
+    /// It is printed again when there were so many.
     next: u64,
 }
 
 impl Screen {
-    /// Of this process's standard streams.
+    /// Prints to this process's standard streams.
     pub fn new() -> Screen {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let width = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
@@ -62,7 +62,7 @@ impl Screen {
         }
     }
 
-    /// How often there was this reason, if it is to be told: the first time, and at 10, 100, 1,000 … times.
+    /// Counts a refusal. Answers how often there was this reason, if it is to be printed: at 1, 10, 100, 1,000 … times.
     fn times(&mut self, code: &str, why: &str, count: u64) -> Option<u64> {
         let reason = format!("{code}: {}", why.split(LINE_FOLLOWS).next().unwrap_or_default());
         let at = match self.refused.iter().position(|known| known.reason == reason) {
@@ -85,12 +85,12 @@ impl Screen {
         })
     }
 
-    /// Says something about the feed, behind the ticks that came before it.
+    /// Prints something about the feed, after the ticks that came before it.
     fn aside(&mut self, at: Duration, colour: &str, word: &str, text: &str) -> io::Result<()> {
         self.flush()?;
         let paint = |colour: &str, text: &str| painted(self.colour_aside, colour, text);
         let at = paint(DIM, &format!("{:>9.3}", at.as_secs_f64()));
-        // Text of a feed: whatever it holds, it stays one line and moves no cursor.
+        // The text may be the feed's: `printable` keeps it to one line, and without control characters.
         let line = format!("{at}  {} {}\n", paint(colour, &format!("{word:<8}")), printable(text));
         io::stderr().write_all(line.as_bytes())
     }
@@ -145,13 +145,13 @@ impl Printer for Screen {
         self.aside(at, DIM, "ended", topic)
     }
 
-    fn heard(&mut self, at: Duration, heard: &Heard) -> io::Result<()> {
-        match heard {
-            Heard::State { level, text } => {
+    fn event(&mut self, at: Duration, event: &FeedEvent) -> io::Result<()> {
+        match event {
+            FeedEvent::State { level, text } => {
                 let colour = if *level <= Level::WARN { RED } else { GREEN };
                 self.aside(at, colour, "state", text)
             }
-            Heard::Log { level, pid, text } => {
+            FeedEvent::Log { level, pid, text } => {
                 let (colour, word) = match *level {
                     Level::ERROR => (RED, "error"),
                     Level::WARN => (YELLOW, "warn"),
@@ -159,19 +159,19 @@ impl Printer for Screen {
                     Level::DEBUG => (DIM, "debug"),
                     Level::TRACE => (DIM, "trace"),
                 };
-                // Several lines at once are tickerd's own: the last words of a process.
+                // Only tickerd itself logs several lines at once: the last lines of a process.
                 for (n, line) in text.lines().enumerate() {
                     let pid = pid.filter(|_| n == 0).map_or(String::new(), |pid| format!(" (pid {pid})"));
                     self.aside(at, colour, if n == 0 { word } else { "" }, &format!("{line}{pid}"))?;
                 }
                 Ok(())
             }
-            Heard::Refused { code, why, count } => {
+            FeedEvent::Refused { code, why, count } => {
                 let Some(times) = self.times(code, why, *count) else { return Ok(()) };
                 let times = if times > 1 { format!(" ({times} times so far)") } else { String::new() };
                 self.aside(at, RED, "refused", &format!("{code}: {why}{times}"))
             }
-            Heard::Poll { poll, took, error } => {
+            FeedEvent::Poll { poll, took, error } => {
                 let took = format!("{:.1} ms", took.as_secs_f64() * 1e3);
                 if error.is_empty() {
                     self.aside(at, DIM, "poll", &format!("{poll} took {took}"))
@@ -213,7 +213,7 @@ impl Printer for Screen {
     }
 }
 
-/// At most so many characters, the last of which tells that there were more.
+/// The text, cut to so many characters. If it was cut, the last one is `…`.
 fn cut(text: &str, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
         None => text.to_owned(),

@@ -1,4 +1,4 @@
-//! What a run adds up to.
+//! The sum of a run: what it counts, and the figures at its end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ use serde::Serialize;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::Topic;
 
-/// Polls whose time is kept for the percentiles, the newest; 8 bytes each.
+/// Most polls whose duration is kept for the percentiles, the newest ones. Each takes 16 bytes.
 const POLLS_MAX: usize = 65_536;
 
-/// See the module. Bounded by the topics a feed may have, the reasons there are, and [`POLLS_MAX`].
+/// What a run counts. Its size is bounded by the topics that a feed may have, the reasons there are, and [`POLLS_MAX`].
 #[derive(Debug, Default)]
 pub struct Sum {
     /// Samples that were printed.
@@ -21,7 +21,7 @@ pub struct Sum {
     pub failed_polls: u64,
     /// Samples that were merged or dropped on their way here.
     pub merged: u64,
-    /// Times it was started again.
+    /// How many times the feed was started again.
     pub restarts: u64,
     polls: u64,
     took: Vec<Duration>,
@@ -36,7 +36,7 @@ struct Count {
     ts: u64,
 }
 
-/// Its figures.
+/// The figures at the end of a run.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Figures {
     samples: u64,
@@ -53,7 +53,7 @@ pub struct Figures {
 }
 
 impl Sum {
-    /// Numbers a tick as a board would, and answers the milliseconds since its topic's last one.
+    /// Numbers a tick as the daemon would. Answers the time since its topic's last one, in milliseconds.
     pub fn number(&mut self, tick: &mut Tick) -> Option<u64> {
         self.samples += 1;
         let before = self.live.get(&tick.topic).copied();
@@ -68,12 +68,12 @@ impl Sum {
         self.live.remove(topic);
     }
 
-    /// Another life begins: its topics are others, though they may have the same names.
+    /// Another build begins. Its topics are new ones, though they may have the same names.
     pub fn begin_anew(&mut self) {
         self.live.clear();
     }
 
-    /// A poll took so long.
+    /// A poll returned after this time.
     pub fn poll(&mut self, took: Duration, failed: bool) {
         let at = usize::try_from(self.polls).unwrap_or(usize::MAX) % POLLS_MAX;
         match self.took.get_mut(at) {
@@ -84,12 +84,12 @@ impl Sum {
         self.failed_polls += u64::from(failed);
     }
 
-    /// So many samples were refused; the codes are a fixed set.
+    /// So many samples were refused. The codes are a fixed set.
     pub fn refuse(&mut self, code: &str, count: u64) {
         *self.refused.entry(code.to_owned()).or_default() += count;
     }
 
-    /// What it all came to in that time.
+    /// The figures of a run that took this time.
     pub fn figures(&self, ran: Duration) -> Figures {
         let mut took = self.took.clone();
         took.sort_unstable();
@@ -115,12 +115,12 @@ impl Sum {
 }
 
 impl Figures {
-    /// How long it ran.
+    /// How long it ran, in seconds.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// In a few lines.
+    /// The figures in a few lines, for people.
     pub fn text(&self) -> String {
         let s = |count: u64| if count == 1 { "" } else { "s" };
         let Figures { samples, topics, merged, polls, failed_polls, restarts, .. } = self;

@@ -1,8 +1,8 @@
-//! Watches a plugin's file, and tells when another build of it is there.
+//! Watches a plugin's file, and tells when there is another build of it.
 //!
-//! Linkers, package managers and editors replace a file in three ways: they write into it (it is whole when that is
-//! closed), rename another over it, or link another in its place (as cargo does). Each is an event of the folder; no
-//! time is guessed. Whether the file is any good, loading it says.
+//! Linkers, package managers and editors replace a file in three ways: they write into it, after which they close it; they
+//! rename another file over it; or they link another in its place, as cargo does. Each is an event of the folder, so that no
+//! time has to be guessed. Whether a build is good is found out by loading it.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,11 +14,12 @@ use std::sync::mpsc::{self, Receiver};
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
-use crate::plugin::{describe, find};
+use crate::plugin::describe;
+use crate::plugin::find::find;
 use tickerd_host::Plugin;
 use tickerd_process::Bell;
 
-/// What became of the file.
+/// A new build of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Build {
     /// It loads.
@@ -27,7 +28,7 @@ pub enum Build {
     Bad(String),
 }
 
-/// See the module. Its thread ends with the process.
+/// A watch on one file. Its thread ends with the process.
 pub struct Watch {
     builds: Receiver<Build>,
 }
@@ -36,17 +37,20 @@ impl Watch {
     /// Watches the file at `path`, which is absolute. `bell` is rung for each build.
     pub fn start(path: &Path, bell: Arc<Bell>) -> io::Result<Watch> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
-        let mut place =
-            Place { inotify, folder: path.parent().unwrap_or(Path::new("/")).to_owned(), armed: None };
-        place.arm()?;
+        let mut folder = WatchedFolder {
+            inotify,
+            folder: path.parent().unwrap_or(Path::new("/")).to_owned(),
+            armed: None,
+        };
+        folder.arm()?;
         let (tell, builds) = mpsc::channel();
         let path = path.to_owned();
-        // Here, so that what changes from now on is a change.
-        let mut seen = Print::of(&path).map(|print| (print, true));
+        // Taken before the thread starts, so that every later change is seen.
+        let mut seen = Fingerprint::of(&path).map(|fingerprint| (fingerprint, true));
         std::thread::Builder::new().name("build-watch".into()).spawn(move || {
-            while let Ok(events) = place.inotify.read_events() {
-                // In a folder that is another than before, nobody told what is there already.
-                let moved = match place.arm() {
+            while let Ok(events) = folder.inotify.read_events() {
+                // If the folder is another one than before, there was no event for the files that it already has.
+                let moved = match folder.arm() {
                     Ok(moved) => moved,
                     Err(e) => {
                         let what = format!("{} cannot be watched any more: {e}", path.display());
@@ -65,39 +69,40 @@ impl Watch {
         Ok(Watch { builds })
     }
 
-    /// The newest build since the last time; earlier ones are of no more use.
+    /// The newest build since the last call. Earlier ones do not matter any more.
     pub fn newest(&self) -> Option<Build> {
         self.builds.try_iter().last()
     }
 }
 
-/// Where a file lies, or will lie again: build tools delete whole folders, and make them anew.
-struct Place {
+/// The folder of a file. It may be missing for a time: build tools delete whole folders, and make them anew.
+struct WatchedFolder {
     inotify: Inotify,
     folder: PathBuf,
     armed: Option<WatchDescriptor>,
 }
 
-impl Place {
-    /// Watches the folder, or, while it is not there, what of its path is. Says whether it is another than before.
+impl WatchedFolder {
+    /// Watches the folder; while it is missing, the nearest folder above it. Answers whether the folder is another one than
+    /// before.
     fn arm(&mut self) -> io::Result<bool> {
         let changes = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_MOVED_TO
             | AddWatchFlags::IN_CREATE
-            // chmod +x behind the write.
+            // For chmod +x after the write.
             | AddWatchFlags::IN_ATTRIB
             | AddWatchFlags::IN_DELETE_SELF
             | AddWatchFlags::IN_MOVE_SELF;
         let mut nearest: Option<&Path> = None;
         loop {
-            // Asked again, the kernel answers the same number for the same folder.
+            // For a folder that is watched already, the kernel answers the same number.
             match self.inotify.add_watch(&self.folder, changes) {
                 Ok(watch) => return Ok(self.armed.replace(watch).is_some_and(|before| before != watch)),
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {}
                 Err(e) => return Err(e.into()),
             }
             let there = self.folder.ancestors().skip(1).find(|folder| folder.is_dir());
-            // It grew while it was looked at: look again, or its next part would be missed.
+            // The path may have grown meanwhile. Look again until the nearest folder stays the same, so that none is missed.
             if nearest == there {
                 return Ok(false);
             }
@@ -111,9 +116,9 @@ impl Place {
     }
 }
 
-/// What tells one state of a file from another.
+/// What differs between two states of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Print {
+struct Fingerprint {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -121,10 +126,10 @@ struct Print {
     modified: (i64, i64),
 }
 
-impl Print {
-    fn of(path: &Path) -> Option<Print> {
+impl Fingerprint {
+    fn of(path: &Path) -> Option<Fingerprint> {
         let file = std::fs::metadata(path).ok()?;
-        Some(Print {
+        Some(Fingerprint {
             device: file.dev(),
             inode: file.ino(),
             bytes: file.len(),
@@ -134,26 +139,27 @@ impl Print {
     }
 }
 
-/// What these events mean for the file; nothing, if it is not whole yet or is as it was.
+/// What these events mean for the file. None: it is not written completely yet, or is as it was.
 fn judge(
     path: &Path,
     events: &[InotifyEvent],
     moved: bool,
-    seen: &mut Option<(Print, bool)>,
+    seen: &mut Option<(Fingerprint, bool)>,
 ) -> Option<Build> {
     let name = path.file_name().unwrap_or(OsStr::new(""));
-    // The kernel lost some: it may have been any file.
+    // If the kernel lost some events, they may have been about this file.
     let lost = moved || events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW));
     let about = |event: &&InotifyEvent| event.name.as_deref() == Some(name);
     let last = events.iter().rfind(about);
     if last.is_none() && !lost {
         return None;
     }
-    let now = Print::of(path)?;
-    // A file that was created is open for writing, and will be closed, unless it came as a link to one that is whole.
-    // A linker's chmod behind the write of a good library is no other build.
-    let same =
-        seen.is_some_and(|(print, good)| print == now || (good && Print { mode: now.mode, ..print } == now));
+    let now = Fingerprint::of(path)?;
+    // A file that was created is still open for writing, and an event will tell when it is closed; but a link to a complete
+    // file is complete. A linker's chmod after it wrote a good library makes no other build.
+    let same = seen.is_some_and(|(fingerprint, good)| {
+        fingerprint == now || (good && Fingerprint { mode: now.mode, ..fingerprint } == now)
+    });
     let created = last.is_some_and(|event| event.mask.contains(AddWatchFlags::IN_CREATE));
     let link = std::fs::symlink_metadata(path).is_ok_and(|file| file.nlink() > 1 || file.is_symlink());
     if (created && !link) || same {

@@ -1,13 +1,12 @@
-//! What it makes of good configurations and of bad ones.
+//! How a library takes good configurations, and bad ones.
 
 use serde_json::{Value, json};
 
-use super::super::session::{Session, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::LOAD;
-use tickerd_host::{Face, Failure, Fault, FeedTypeInfo, Schema, describe, in_a_line};
+use crate::plugin::check::instruments::session::{Session, told};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{LOAD, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
+use tickerd_host::{Failure, Fault, FeedTypeInfo, HostProfile, Schema, describe, in_a_line};
 
 pub const TESTS: &[Test] = &[
     Test::new("create", "It can be created, with the configuration given or with none.", create)
@@ -43,7 +42,7 @@ fn create(subject: &Subject) -> Tested {
             )));
         }
     }
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     match session.created()? {
         Ok(_) => session.stop().map(|()| String::new()),
         Err(failure) if subject.configured => Err(failed(
@@ -59,13 +58,15 @@ fn create(subject: &Subject) -> Tested {
     }
 }
 
-/// A configuration of the wrong shape, and in what.
+/// A configuration of the wrong shape.
 struct Slip {
+    /// What is wrong with it, for people.
     what: String,
     config: Value,
 }
 
-/// One slip per key of the schema, one key too many, and what is no object.
+/// Wrong configurations: several for each key of the schema, one with a key too many, and some that are no object. Only those
+/// that the schema forbids.
 fn slips(kind: &FeedTypeInfo, good: &Value) -> Vec<Slip> {
     let mut slips: Vec<Slip> = [json!([]), json!("x"), json!(7), json!(null), json!(true)]
         .into_iter()
@@ -99,10 +100,11 @@ fn slips(kind: &FeedTypeInfo, good: &Value) -> Vec<Slip> {
     slips
 }
 
-/// What `create` says to this configuration when nothing has looked at it before.
+/// What `create` answers to a configuration that tickerd has not checked, and the failures that came without a text.
 fn said_to(subject: &Subject, config: &Value) -> Result<(Result<(), Failure>, Vec<String>), Verdict> {
     let subject = Subject { config: config.clone(), ..subject.clone() };
-    let mut session = Session::start(&subject, Face { config_unchecked: true, ..Face::default() })?;
+    let mut session =
+        Session::start(&subject, HostProfile { config_unchecked: true, ..HostProfile::default() })?;
     let created = session.created()?.map(drop);
     if created.is_ok() {
         session.stop()?;
@@ -115,7 +117,7 @@ fn bad_config(subject: &Subject) -> Tested {
     let slips = slips(&kind, &subject.config);
     let mut taken = Vec::new();
     for Slip { what, config } in &slips {
-        // If it crashes, this is the last line that it leaves.
+        // If `create` crashes, this is the last line on standard error.
         eprintln!("create gets {what}");
         match said_to(subject, config)?.0 {
             Ok(()) => taken.push(what.as_str()),
@@ -153,7 +155,7 @@ fn error_text(subject: &Subject) -> Tested {
             return Err(failed(format!("{what}: {mute}"), remedy));
         }
     }
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     if let Ok(hello) = session.created()? {
         failures += u64::from(session.live(&hello, 2)?.is_some());
         session.stop()?;

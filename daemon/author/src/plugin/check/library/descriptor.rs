@@ -1,10 +1,9 @@
-//! What it says about itself.
+//! What a library says about itself.
 
-use super::super::rules;
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::LOAD;
+use crate::plugin::check::instruments::rules;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{LOAD, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{Mode, PluginInfo, Schema, describe};
 
 pub const TESTS: &[Test] = &[

@@ -1,26 +1,25 @@
-//! Whether its calls come back: by themselves, when interrupted, when it is told to stop.
+//! Whether the calls of a library return: by themselves, when they are interrupted, and when the feed is told to stop.
 
 use std::time::{Duration, Instant};
 
-use super::super::session::{POLL, STOP, Session, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, failed, passed, skipped};
-use super::CREATE;
-use super::configuration::feed_type;
-use tickerd_host::{Face, Mode};
+use crate::plugin::check::instruments::session::{POLL, STOP, Session, told};
+use crate::plugin::check::library::configuration::feed_type;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, failed, passed, skipped};
+use tickerd_host::{HostProfile, Mode};
 
-/// Polls that must keep their deadline.
+/// Number of polls that must keep their deadline.
 const POLLS: u64 = 5;
 /// How long `interrupt` may take; it must not block.
 const INTERRUPT: Duration = Duration::from_secs(1);
-/// How long a call has run when it is interrupted or stopped.
+/// How long a call has run before it is interrupted or stopped.
 const BEGUN: Duration = Duration::from_millis(150);
-/// Signs of life that show that it goes on giving them.
+/// Number of signs of life that are waited for.
 const SIGNS: u64 = 2;
-/// Between two of those.
+/// Time between two of those.
 const APART: Duration = Duration::from_millis(100);
-/// Between two looks at what is no event.
+/// Time between two looks at what rings no bell.
 const LOOK: Duration = Duration::from_millis(5);
 
 pub const TESTS: &[Test] = &[
@@ -37,7 +36,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 fn poll_deadline(subject: &Subject) -> Tested {
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     let hello = session.ready()?;
     if hello.mode != Mode::Poll {
         return Err(skipped("it is a push feed"));
@@ -58,7 +57,7 @@ fn poll_deadline(subject: &Subject) -> Tested {
 }
 
 fn signs_of_life(subject: &Subject) -> Tested {
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     let hello = session.ready()?;
     if hello.mode != Mode::Push {
         return Err(skipped("it is a poll feed; see `poll-deadline`"));
@@ -94,7 +93,7 @@ fn interrupt(subject: &Subject) -> Tested {
     if !feed_type(subject)?.interrupts {
         return Err(skipped("it has no interrupt; blocked calls of its are waited for"));
     }
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     let hello = session.ready()?;
     let called = |session: &Session| {
         session.interrupt();
@@ -116,7 +115,7 @@ fn interrupt(subject: &Subject) -> Tested {
             session.order_poll();
             session.sink().wait(BEGUN, |_| false);
             called(&session)?;
-            // What it answers is its own affair.
+            // Any answer will do.
             if session.polled(STOP).is_err() {
                 return Err(failed(
                     format!("poll did not return within {} s after interrupt", STOP.as_secs()),
@@ -129,7 +128,7 @@ fn interrupt(subject: &Subject) -> Tested {
             called(&session)?;
         }
     }
-    // Between calls it finds nothing to end, and may come twice.
+    // Between calls, interrupt finds nothing to end. It may also come twice.
     called(&session)?;
     session.stop()?;
     passed()
@@ -137,11 +136,11 @@ fn interrupt(subject: &Subject) -> Tested {
 
 fn stop(subject: &Subject) -> Tested {
     // Before its first call.
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     session.ready()?;
     session.stop()?;
     // In the middle of a call.
-    let mut session = Session::start(subject, Face::default())?;
+    let mut session = Session::start(subject, HostProfile::default())?;
     let hello = session.ready()?;
     if hello.mode == Mode::Poll {
         session.order_poll();
@@ -151,8 +150,8 @@ fn stop(subject: &Subject) -> Tested {
     session.stop()?;
     let mut longest = start.elapsed();
     if hello.mode == Mode::Poll {
-        // Between two.
-        let mut session = Session::start(subject, Face::default())?;
+        // Between two calls.
+        let mut session = Session::start(subject, HostProfile::default())?;
         session.ready()?;
         drop(session.poll()?);
         let start = Instant::now();

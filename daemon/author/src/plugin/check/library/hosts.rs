@@ -1,4 +1,4 @@
-//! How it does on hosts that are not as today's, and on odd days of today's.
+//! How a library does on hosts other than today's, and when today's host behaves oddly.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -6,30 +6,29 @@ use std::time::Duration;
 
 use tickerd_sdk::abi::{TKR_DROPPED, TKR_ERR_INVALID, TKR_ERR_STOPPING, TkrStatus};
 
-use super::super::session::{POLL, Session, future, hurried, minimal, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
-use tickerd_host::{Answer, Clock, Face, Failure, Hello, Mode};
+use crate::plugin::check::instruments::session::{POLL, Session, future, hurried, minimal, told};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
+use tickerd_host::{EmitAnswer, Failure, Hello, HostProfile, Mode, VirtualClock};
 
 /// Statuses that this tickerd does not know: one that means "carry on", one that means "not now".
 const UNKNOWN_GOOD: TkrStatus = 77;
 const UNKNOWN_BAD: TkrStatus = -77;
-/// How long an emit of the slow host takes, and how many do.
+/// How long an `emit` of the slow host takes, and how many are slow.
 const SLOW: Duration = Duration::from_millis(600);
 const SLOW_MAX: u64 = 2;
-/// How long a stray thread is given to do harm.
+/// How long a stray thread is waited for to do harm.
 const STRAY: Duration = Duration::from_millis(300);
 /// How far the clock is set forward, and then back.
 const FORWARD_MS: i64 = 6 * 3_600_000;
 const BACK_MS: i64 = -3_600_000;
-/// How long a push feed is listened to on either side of a jump.
+/// How long a push feed is listened to before and after a jump of the clock.
 const LISTEN: Duration = Duration::from_millis(300);
-/// How long a first sample is waited for, and that of a second instance once the first has spoken.
+/// How long a first sample is waited for; and how long the other instance's, once one of two has emitted.
 const FIRST: Duration = Duration::from_secs(1);
 const OTHER: Duration = Duration::from_secs(3);
-/// More samples than before by so much, and so many times, are a flood.
+/// It is a flood if there are more samples than so many, and so many times those before.
 const FLOOD_MIN: u64 = 1_000;
 const FLOOD_TIMES: u64 = 10;
 
@@ -53,16 +52,20 @@ pub const TESTS: &[Test] = &[
         .needs(CREATE),
 ];
 
-/// A life on a host with this face; the failure it ended with, if any.
-fn life_on(subject: &Subject, face: Face, polls: u64) -> Result<(Session, Option<Failure>), Verdict> {
-    let mut session = Session::start(subject, face)?;
+/// A short life on a host with this profile. Answers the session, and the failure that ended it, if one did.
+fn life_on(
+    subject: &Subject,
+    profile: HostProfile,
+    polls: u64,
+) -> Result<(Session, Option<Failure>), Verdict> {
+    let mut session = Session::start(subject, profile)?;
     let hello = session.ready()?;
     let failure = session.live(&hello, polls)?;
     session.stop()?;
     Ok((session, failure))
 }
 
-/// How it does without anything odd: it is held to no more.
+/// Whether it works on an ordinary host. On an odd one it need not do better.
 fn on_a_plain_host(subject: &Subject) -> Result<bool, Verdict> {
     Ok(life_on(subject, hurried(), 2)?.1.is_none())
 }
@@ -80,8 +83,8 @@ fn minimal_host(subject: &Subject) -> Tested {
 }
 
 fn future_host(subject: &Subject) -> Tested {
-    let answer: Answer = Arc::new(|status| if status >= 0 { UNKNOWN_GOOD } else { status });
-    let (_, failure) = life_on(subject, Face { answer: Some(answer), ..future() }, 3)?;
+    let answer: EmitAnswer = Arc::new(|status| if status >= 0 { UNKNOWN_GOOD } else { status });
+    let (_, failure) = life_on(subject, HostProfile { answer: Some(answer), ..future() }, 3)?;
     if let Some(failure) = failure
         && on_a_plain_host(subject)?
     {
@@ -90,9 +93,9 @@ fn future_host(subject: &Subject) -> Tested {
             "take any status of 0 or more for success, and accept structs that are larger than yours",
         ));
     }
-    // How it takes this is its own affair, as long as it lives.
-    let answer: Answer = Arc::new(|status| if status >= 0 { UNKNOWN_BAD } else { status });
-    life_on(subject, Face { answer: Some(answer), ..future() }, 3)?;
+    // It may fail here, as long as it does not crash or hang.
+    let answer: EmitAnswer = Arc::new(|status| if status >= 0 { UNKNOWN_BAD } else { status });
+    life_on(subject, HostProfile { answer: Some(answer), ..future() }, 3)?;
     passed()
 }
 
@@ -117,23 +120,24 @@ fn emit_invalid(subject: &Subject) -> Tested {
     Ok(failure.map(|failure| format!("it answers with {}", told(&failure))).unwrap_or_default())
 }
 
-fn answering(status: TkrStatus) -> Face {
-    let answer: Answer = Arc::new(move |truth| if truth >= 0 { status } else { truth });
-    Face { answer: Some(answer), ..hurried() }
+fn answering(status: TkrStatus) -> HostProfile {
+    let answer: EmitAnswer = Arc::new(move |truth| if truth >= 0 { status } else { truth });
+    HostProfile { answer: Some(answer), ..hurried() }
 }
 
 fn emit_stopping(subject: &Subject) -> Tested {
     let (emitted, first) = mpsc::channel();
     let emitted = Mutex::new(emitted);
-    let answer: Answer = Arc::new(move |_| {
+    let answer: EmitAnswer = Arc::new(move |_| {
         let _ = emitted.lock().unwrap_or_else(PoisonError::into_inner).send(());
         TKR_ERR_STOPPING
     });
-    let mut session = Session::start(subject, Face { answer: Some(answer), ..Face::default() })?;
+    let mut session =
+        Session::start(subject, HostProfile { answer: Some(answer), ..HostProfile::default() })?;
     if session.ready()?.mode == Mode::Poll {
         session.order_poll();
     }
-    // Told by emit first, and then in every other way.
+    // The first that tells it to stop is emit; then it is told in every other way.
     if first.recv_timeout(FIRST).is_err() {
         return Err(skipped("it emitted nothing"));
     }
@@ -143,19 +147,20 @@ fn emit_stopping(subject: &Subject) -> Tested {
 
 fn slow_host(subject: &Subject) -> Tested {
     let slowed = AtomicU64::new(0);
-    let answer: Answer = Arc::new(move |status| {
+    let answer: EmitAnswer = Arc::new(move |status| {
         if slowed.fetch_add(1, Ordering::Relaxed) < SLOW_MAX {
             std::thread::sleep(SLOW);
         }
         status
     });
-    life_on(subject, Face { answer: Some(answer), ..Face::default() }, 2)?;
+    life_on(subject, HostProfile { answer: Some(answer), ..HostProfile::default() }, 2)?;
     passed()
 }
 
 fn clock_jump(subject: &Subject) -> Tested {
-    let clock = Arc::new(Clock::default());
-    let mut session = Session::start(subject, Face { clock: Some(clock.clone()), ..Face::default() })?;
+    let clock = Arc::new(VirtualClock::default());
+    let mut session =
+        Session::start(subject, HostProfile { clock: Some(clock.clone()), ..HostProfile::default() })?;
     let hello = session.ready()?;
     let usual = heard_for_a_while(&mut session, &hello)?;
     for (by, how) in [(FORWARD_MS, "6 hours forward"), (BACK_MS, "an hour back")] {
@@ -174,7 +179,7 @@ fn clock_jump(subject: &Subject) -> Tested {
     passed()
 }
 
-/// How much it says in a poll or a moment.
+/// How many samples it emits in one poll, or in a moment.
 fn heard_for_a_while(session: &mut Session, hello: &Hello) -> Result<u64, Verdict> {
     let before = session.sink().kept().accepted;
     match hello.mode {
@@ -190,7 +195,7 @@ fn heard_for_a_while(session: &mut Session, hello: &Hello) -> Result<u64, Verdic
 
 fn after_destroy(subject: &Subject) -> Tested {
     life_on(subject, hurried(), 4)?;
-    // What still calls is told to stop; what touches its freed instance ends the process, and with it this test.
+    // A thread that still calls the host is told to stop. One that touches the freed instance crashes this test's process.
     std::thread::sleep(STRAY);
     passed()
 }
@@ -205,7 +210,7 @@ fn two_instances(subject: &Subject) -> Tested {
     for session in &mut sessions {
         hellos.push(session.ready()?);
     }
-    // Both at once: ordered together, awaited together.
+    // Both work at once: they are polled together, and then waited for together.
     for _ in 0..3 {
         for (session, hello) in sessions.iter_mut().zip(&hellos) {
             if hello.mode == Mode::Poll {
@@ -220,7 +225,7 @@ fn two_instances(subject: &Subject) -> Tested {
         }
     }
     if sessions.iter().any(|session| session.sink().kept().accepted > 0) {
-        // Where one has a source the other has as well, perhaps a moment later.
+        // If one has values, the other should have some too, perhaps a moment later.
         for session in &sessions {
             session.sink().wait(OTHER, |kept| kept.accepted > 0);
         }

@@ -1,19 +1,18 @@
-//! The file itself: it loads, shows one symbol, and does nothing before it is asked to.
+//! The file of a library: it loads, exports one symbol, and does nothing before it is asked to.
 
 use std::time::{Duration, Instant};
 
 use object::{Object, ObjectSymbol};
 
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::traces;
-use super::super::verdict::{Tested, failed, passed};
-use super::LOAD;
+use crate::plugin::check::instruments::traces;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{LOAD, Test};
+use crate::plugin::check::verdict::{Tested, failed, passed};
 use tickerd_host::describe;
 
-/// What asking for the metadata should take, at most; told, but no reason to fail.
+/// Longest time that loading should take. A library that takes longer passes with a remark.
 const QUICK: Duration = Duration::from_millis(100);
-/// The one symbol.
+/// The one symbol that it exports.
 const ENTRY: &str = "tickerd_plugin_v1";
 /// Symbols that are named in a message.
 const NAMED_MAX: usize = 5;

@@ -1,24 +1,23 @@
-//! What is left of it after `destroy`, and what it changed of what belongs to the whole process.
+//! What is left of a library's feed after `destroy`, and what it changed that belongs to the whole process.
 
 use std::time::{Duration, Instant};
 
-use super::super::output;
-use super::super::session::{Session, hurried};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::traces::{self, State};
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
-use tickerd_host::{Face, cstate, describe};
+use crate::plugin::check::instruments::output;
+use crate::plugin::check::instruments::session::{Session, hurried};
+use crate::plugin::check::instruments::traces::{self, State};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
+use tickerd_host::{HostProfile, c_state, describe};
 
-/// Lives of the memory test, and those before, in which allocators find their size.
+/// Number of lives in the memory test, and of those before it, in which allocators reach their size.
 const LIVES: u64 = 100;
 const WARM_UP: u64 = 20;
-/// Least lives from which a growth can be told.
+/// Fewest lives that show whether memory grows.
 const LIVES_MIN: u64 = 20;
-/// How long they may take.
+/// How long all lives may take.
 const LIVES_TIME: Duration = Duration::from_secs(8);
-/// Memory that a life may leave behind, in bytes: an allocator's own waste, and the host's table, which stays for ever.
+/// Memory that one life may leave behind, in bytes: an allocator's own waste, and the host's table, which is never freed.
 const PER_LIFE_BYTES: u64 = 20 * 1024;
 
 pub const TESTS: &[Test] = &[
@@ -34,7 +33,7 @@ pub const TESTS: &[Test] = &[
     .needs(CREATE),
 ];
 
-/// A whole life with some work in it.
+/// A whole life, with some work.
 fn live(subject: &Subject) -> Result<(), Verdict> {
     let mut session = Session::start(subject, hurried())?;
     let hello = session.ready()?;
@@ -42,7 +41,7 @@ fn live(subject: &Subject) -> Result<(), Verdict> {
     session.stop()
 }
 
-/// Loads it, so that what that alone leaves is not taken for a life's: `pure-entry` tells it.
+/// Loads the library, so that what loading leaves behind does not count for a life. `pure-entry` tests that.
 fn loaded(subject: &Subject) -> Result<(), Verdict> {
     describe(&subject.path).map(drop).map_err(|e| failed(e.to_string(), "see the test `load`"))
 }
@@ -69,7 +68,7 @@ fn descriptors(subject: &Subject) -> Tested {
     if first.is_empty() {
         return passed();
     }
-    // What is opened once and kept for the process, as by a resolver, is not the instance's.
+    // A file that is opened once and kept for the process, as a resolver does, is not the instance's.
     let between = traces::descriptors();
     live(subject)?;
     let left = traces::left(&between, traces::descriptors);
@@ -84,7 +83,7 @@ fn descriptors(subject: &Subject) -> Tested {
 
 fn memory(subject: &Subject) -> Tested {
     let life = || {
-        let mut session = Session::start(subject, Face::default())?;
+        let mut session = Session::start(subject, HostProfile::default())?;
         session.ready()?;
         session.stop()
     };
@@ -115,7 +114,7 @@ fn memory(subject: &Subject) -> Tested {
 
 fn stdout(subject: &Subject) -> Tested {
     live(subject)?;
-    cstate::flush_stdio();
+    c_state::flush_stdio();
     let printed =
         output::printed().map_err(|e| skipped(format!("standard output cannot be watched: {e}")))?;
     if printed.is_empty() {

@@ -1,27 +1,26 @@
-//! What it says: whether tickerd would take it, and whether it is what was declared.
+//! What a library emits: whether tickerd would accept it, and whether it is what was declared.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::recorder::Kept;
-use super::super::session::{Session, hurried, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
-use super::configuration::feed_type;
+use crate::plugin::check::instruments::recorder::Kept;
+use crate::plugin::check::instruments::session::{Session, hurried, told};
+use crate::plugin::check::library::configuration::feed_type;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{FeedTypeInfo, Mode, Schema, in_a_line, prefix};
 
-/// Polls that may be without a sample before it is said to have none.
+/// Number of polls without a sample after which it counts as having none.
 const POLLS: u64 = 5;
-/// How long a push feed is waited for, and how long it is then listened to.
+/// How long a push feed's first sample is waited for, and how long the feed is then listened to.
 const FIRST: Duration = Duration::from_secs(3);
 const MORE: Duration = Duration::from_millis(300);
 const ENOUGH: u64 = 200;
-/// A source time below this is no Unix time in milliseconds: it would be of 1973, and in seconds it is of today.
+/// A source time below this is no Unix time in milliseconds: it would be of 1973, but is of today if it is in seconds.
 const SOURCE_TIME_MIN: u64 = 100_000_000_000;
-/// Faults that are named in a message.
+/// Most faults that are named in a message.
 const NAMED_MAX: usize = 3;
 
 pub const TESTS: &[Test] = &[
@@ -42,7 +41,8 @@ pub const TESTS: &[Test] = &[
     .needs(CREATE),
 ];
 
-/// Lets it speak until there are some samples, and shows what was heard.
+/// Runs the feed until there are some samples, and has `judge` look at them. Answers the verdict, and, if there were no
+/// samples, why not.
 fn hear<T>(
     subject: &Subject,
     judge: impl FnOnce(&Session, &Kept) -> Result<T, Verdict>,
@@ -96,7 +96,7 @@ fn schemas(kind: &FeedTypeInfo) -> Vec<(&str, Schema)> {
     kind.events
         .iter()
         .filter_map(|event| {
-            // A broken one is told by `event-types`.
+            // A broken schema is for `event-types` to tell.
             let schema = Schema::parse(event.value_schema.as_deref()?).ok()?;
             Some((event.name.as_str(), schema))
         })

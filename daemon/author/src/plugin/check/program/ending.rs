@@ -1,4 +1,4 @@
-//! How it ends: when it is told to, when nobody listens any more, and what is left then.
+//! How a program ends: when it is told to, and when nobody listens any more; and what is left of it.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -8,20 +8,19 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::traces;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
-use super::life::{GRACE, Life};
+use crate::plugin::check::instruments::traces;
+use crate::plugin::check::program::life::{GRACE, ProgramLife};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 
-/// How long it has run when it is stopped.
+/// How long it runs, at most, before it is stopped.
 const BEGUN: Duration = Duration::from_secs(2);
-/// How long one that talks may take to notice that nobody listens.
+/// How long a program that writes may take to notice that nobody reads.
 const UNHEARD: Duration = Duration::from_secs(3);
-/// How long what it started may take to be gone after it.
+/// How long processes that it started may take to end after it.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Between two looks.
+/// Time between two looks.
 const LOOK: Duration = Duration::from_millis(10);
 
 pub const TESTS: &[Test] = &[
@@ -30,8 +29,8 @@ pub const TESTS: &[Test] = &[
     Test::new("children", "No process that it started is left.", children).needs(CREATE),
 ];
 
-fn begun(subject: &Subject) -> Result<Life, Verdict> {
-    let mut life = Life::start(subject)?;
+fn begun(subject: &Subject) -> Result<ProgramLife, Verdict> {
+    let mut life = ProgramLife::start(subject)?;
     life.wait(BEGUN, |words, _| words.lines > 0);
     Ok(life)
 }
@@ -41,7 +40,7 @@ fn stop(subject: &Subject) -> Tested {
     let start = Instant::now();
     life.order_stop();
     if let Some(status) = life.end(GRACE) {
-        // Whatever the exit code: it was asked to end.
+        // Any exit code will do: it was asked to end.
         return match status.signal() {
             Some(signal) if signal != Signal::SIGPIPE as i32 => {
                 Err(life.judge_end(status).err().unwrap_or_else(|| skipped("it ended by a signal")))
@@ -89,7 +88,7 @@ fn host_gone(subject: &Subject) -> Tested {
 }
 
 fn children(subject: &Subject) -> Tested {
-    // What it leaves behind becomes this process's, and is seen.
+    // Processes that it leaves behind become children of this one, and can be seen.
     set_child_subreaper(true).map_err(|e| skipped(format!("orphans cannot be watched: {e}")))?;
     let before = traces::children();
     let mut life = begun(subject)?;
@@ -102,7 +101,7 @@ fn children(subject: &Subject) -> Tested {
         let left: Vec<(i32, String)> =
             traces::children().into_iter().filter(|child| !before.contains(child)).collect();
         for (pid, _) in &left {
-            // Those that have ended are reaped, and gone at the next look.
+            // If it has ended, it is reaped, and gone at the next look.
             let _ = waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG));
         }
         if left.is_empty() || Instant::now() > until {

@@ -12,69 +12,73 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::super::recorder::{Kept, Recorder};
-use super::super::subject::Subject;
-use super::super::verdict::{Outcome, Verdict, failed, skipped};
+use crate::plugin::check::instruments::recorder::{Kept, Recorder};
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::verdict::{TestOutcome, Verdict, failed, skipped};
 use tickerd_host::{
     EX_CONFIG, Failure, Guest, Hello, Item, LINE_BYTES_MAX, Order, Plan, Said, Setup, Sink, Splitter,
     printable, said,
 };
 
-/// Topics it may have, and how often it is pushed, as by default.
+/// Topics that it may have, and the push interval, as by default in a daemon.
 const TOPICS_MAX: usize = 10_000;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Bad lines, and lines of standard error, that are kept.
+/// Most bad lines, and lines of standard error, that are kept.
 const KEPT_MAX: usize = 12;
-/// Between two looks at whether it has ended.
+/// Time between two looks at whether it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What it said besides its samples.
+/// What the program said besides its samples.
 #[derive(Debug, Default)]
 pub struct Words {
-    /// Who it is.
+    /// Its hello.
     pub hello: Option<Hello>,
-    /// Lines that make no sense: how many, and the first reasons.
+    /// Number of lines that make no sense.
     pub bad_lines: u64,
-    /// The first of the reasons.
+    /// The first reasons why.
     pub bad: Vec<String>,
-    /// Lines of any kind.
+    /// Number of lines of any kind.
     pub lines: u64,
-    /// That it cannot go on.
+    /// Why it cannot go on, if it said so.
     pub fail: Option<Failure>,
-    /// Polls that have returned.
+    /// The polls that have returned.
     pub done: Vec<(u64, Result<(), Failure>)>,
     /// The last lines of standard error.
     pub last: VecDeque<String>,
-    /// Standard output was closed.
+    /// True once standard output was closed.
     pub mute: bool,
 }
 
-/// What the threads that read share with the test.
-struct Ears {
+/// What the reading threads share with the test.
+struct Listener {
     recorder: Recorder,
     words: Mutex<Words>,
     changed: Condvar,
 }
 
-/// See the module. Dropped, all that it started is killed.
-pub struct Life {
+/// A running program. When it is dropped, the program and all that it started is killed.
+pub struct ProgramLife {
     child: Child,
     group: Pid,
     /// None once its standard input was closed.
     orders: Option<Sender<Vec<u8>>>,
-    ears: Arc<Ears>,
+    listener: Arc<Listener>,
     ended: Option<ExitStatus>,
     polls: u64,
 }
 
-impl Life {
-    /// Starts it with the subject's configuration.
-    pub fn start(subject: &Subject) -> Result<Life, Verdict> {
-        Life::start_as("check", subject, |_| {})
+impl ProgramLife {
+    /// Starts the program, with the subject's configuration.
+    pub fn start(subject: &Subject) -> Result<ProgramLife, Verdict> {
+        ProgramLife::start_as("check", subject, |_| {})
     }
 
-    /// Under another name, and with another first line than the daemon's.
-    pub fn start_as(name: &str, subject: &Subject, setup: impl FnOnce(&mut Value)) -> Result<Life, Verdict> {
+    /// Starts it as the feed called `name`. `setup` may change the first line that it gets.
+    pub fn start_as(
+        name: &str,
+        subject: &Subject,
+        setup: impl FnOnce(&mut Value),
+    ) -> Result<ProgramLife, Verdict> {
         let cannot =
             |what: &dyn std::fmt::Display| skipped(format!("no process can be started for it: {what}"));
         let first = Setup::new(name, INTERVAL, TOPICS_MAX, subject.config.clone());
@@ -88,55 +92,55 @@ impl Life {
         };
         let mut child = plan.spawn().map_err(|failure| cannot(&failure.message))?;
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        let ears = Arc::new(Ears {
+        let listener = Arc::new(Listener {
             recorder: Recorder::new(name),
             words: Mutex::default(),
             changed: Condvar::new(),
         });
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         if let Some(stdout) = stdout {
-            let ears = ears.clone();
-            std::thread::spawn(move || ears.listen(stdout));
+            let listener = listener.clone();
+            std::thread::spawn(move || listener.read(stdout));
         }
         if let Some(stderr) = stderr {
-            let ears = ears.clone();
-            std::thread::spawn(move || ears.overhear(stderr));
+            let listener = listener.clone();
+            std::thread::spawn(move || listener.keep_last_lines(stderr));
         }
         let (orders, ordered) = mpsc::channel::<Vec<u8>>();
         if let Some(mut stdin) = stdin {
-            // On a thread of its own: one that never reads would hold up whoever writes more than a pipe takes.
+            // On a thread of its own: a program that never reads blocks whoever writes more than a pipe takes.
             std::thread::spawn(
                 move || while ordered.recv().is_ok_and(|line| stdin.write_all(&line).is_ok()) {},
             );
         }
-        let life = Life { child, group, orders: Some(orders), ears, ended: None, polls: 0 };
+        let life = ProgramLife { child, group, orders: Some(orders), listener, ended: None, polls: 0 };
         life.write(plan.setup);
         Ok(life)
     }
 
-    /// Writes to its standard input. Whether it reads is its own affair.
+    /// Writes to its standard input. It need not read that.
     fn write(&self, line: Vec<u8>) {
         if let Some(orders) = &self.orders {
             let _ = orders.send(line);
         }
     }
 
-    /// A line that no version of tickerd says.
+    /// Writes any text to its standard input.
     pub fn say(&self, line: &str) {
         self.write(line.into());
     }
 
     /// What it said besides its samples.
     pub fn words(&self) -> MutexGuard<'_, Words> {
-        self.ears.words.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listener.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its samples.
+    /// Its samples, and what else was recorded.
     pub fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.ears.recorder.kept()
+        self.listener.recorder.kept()
     }
 
-    /// Waits until it is so of what it said, it ended, or the time is up; whether it is so.
+    /// Waits until `is_so` is true of what it said, it has closed standard output, or the time is up. Answers `is_so`.
     pub fn wait(&mut self, at_most: Duration, is_so: impl Fn(&Words, &Kept) -> bool) -> bool {
         let until = Instant::now() + at_most;
         loop {
@@ -146,14 +150,14 @@ impl Life {
             if so || words.mute || left.is_zero() {
                 return so;
             }
-            drop(self.ears.changed.wait_timeout(words, left).unwrap_or_else(PoisonError::into_inner));
+            drop(self.listener.changed.wait_timeout(words, left).unwrap_or_else(PoisonError::into_inner));
         }
     }
 
-    /// Waits until it has said something that makes sense. `Ok(Err(…))`: it could not, in its own words.
+    /// Waits until it has said something. `Ok(Err(…))`: it said that it cannot go on, or ended.
     pub fn begun(&mut self, at_most: Duration) -> Result<Result<(), Failure>, Verdict> {
         self.wait(at_most, |words, kept| words.lines > 0 || kept.accepted > 0);
-        // A first line may be that it cannot go on, and one behind a hello as well.
+        // It may say that it cannot go on with its first line, or right after a hello.
         if let Some(failure) = self.words().fail.clone() {
             return Ok(Err(failure));
         }
@@ -164,7 +168,7 @@ impl Life {
         self.judge_end(status)
     }
 
-    /// How an end that nobody asked for is to be taken.
+    /// Judges an end that nobody asked for. A crash is a verdict; any other end is a failure in the program's own words.
     pub fn judge_end(&self, status: ExitStatus) -> Result<Result<(), Failure>, Verdict> {
         if let Some(failure) = self.words().fail.clone() {
             return Ok(Err(failure));
@@ -182,18 +186,18 @@ impl Life {
         }
     }
 
-    /// It was ended by a signal that is its own fault.
+    /// The verdict that it crashed, by this signal.
     fn crashed(&self, signal: i32) -> Verdict {
         let name =
             Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |name| name.to_string());
         Verdict {
             last_words: self.words().last.iter().cloned().collect(),
-            ..Verdict::new(Outcome::Crashed, format!("the program was ended by {name}"))
+            ..Verdict::new(TestOutcome::Crashed, format!("the program was ended by {name}"))
                 .remedy("run it by hand, with the first line that tickerd gives on its standard input")
         }
     }
 
-    /// Orders a poll and waits for its end.
+    /// Orders a poll, and waits for its end. None: it has not ended in time.
     pub fn poll(&mut self, at_most: Duration) -> Option<Result<(), Failure>> {
         self.polls += 1;
         let poll = self.polls;
@@ -209,11 +213,11 @@ impl Life {
         self.orders = None;
     }
 
-    /// Closes its standard input without a word, and stops reading what it says.
+    /// Closes its standard input without an order, and stops reading what it says.
     pub fn leave(&mut self) {
         self.orders = None;
         self.words().mute = true;
-        self.ears.changed.notify_all();
+        self.listener.changed.notify_all();
     }
 
     /// SIGTERM to it and all that it started in its group.
@@ -221,7 +225,7 @@ impl Life {
         let _ = killpg(self.group, Signal::SIGTERM);
     }
 
-    /// Waits for its end; none: it goes on.
+    /// Waits for its end. None: it has not ended in time.
     pub fn end(&mut self, at_most: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + at_most;
         while self.ended.is_none() {
@@ -249,9 +253,10 @@ pub const GRACE: Duration = Duration::from_secs(2);
 /// How long a process that has closed its standard output may take to be gone.
 const LAST: Duration = Duration::from_secs(1);
 
-impl Drop for Life {
+impl Drop for ProgramLife {
     fn drop(&mut self) {
-        // While it is not reaped the group's number belongs to nobody else; once it is, only what it left may have it.
+        // Until the program is reaped, its group's number belongs to nobody else. Afterwards, only processes that it left
+        // behind can have it.
         let _ = killpg(self.group, Signal::SIGKILL);
         if self.ended.is_none() {
             let _ = self.child.wait();
@@ -259,12 +264,12 @@ impl Drop for Life {
     }
 }
 
-impl Ears {
+impl Listener {
     fn words(&self) -> MutexGuard<'_, Words> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen(&self, mut stdout: ChildStdout) {
+    fn read(&self, mut stdout: ChildStdout) {
         let mut splitter = Splitter::new(LINE_BYTES_MAX);
         while !self.words().mute && splitter.read_from(&mut stdout).is_ok_and(|n| n > 0) {
             while let Some(item) = splitter.take() {
@@ -322,7 +327,7 @@ impl Ears {
         }
     }
 
-    fn overhear(&self, mut stderr: ChildStderr) {
+    fn keep_last_lines(&self, mut stderr: ChildStderr) {
         let mut splitter = Splitter::new(LINE_BYTES_MAX);
         while splitter.read_from(&mut stderr).is_ok_and(|n| n > 0) {
             while let Some(item) = splitter.take() {
@@ -338,15 +343,15 @@ impl Ears {
     }
 }
 
-/// Why it said nothing, in its own words.
-pub fn excuse(life: &Life) -> String {
+/// Why it emitted nothing, in its own words.
+pub fn excuse(life: &ProgramLife) -> String {
     let excuse =
         life.kept().excuse().or_else(|| life.words().last.back().map(|line| format!("it wrote: {line}")));
     excuse.unwrap_or_else(|| "and gave no reason".into())
 }
 
 /// What is wrong with its lines and samples; none: nothing.
-pub fn faults(life: &Life) -> Option<Verdict> {
+pub fn faults(life: &ProgramLife) -> Option<Verdict> {
     let words = life.words();
     if let Some(first) = words.bad.first() {
         return Some(failed(

@@ -1,24 +1,23 @@
-//! What it says while it runs.
+//! What a program says while it runs.
 
 use std::time::Duration;
 
-use super::super::session::{POLL, told};
-use super::super::subject::Subject;
-use super::super::test::Test;
-use super::super::verdict::{Tested, Verdict, failed, passed, skipped};
-use super::CREATE;
-use super::life::{Life, excuse, faults};
-use super::starting::hello;
+use crate::plugin::check::instruments::session::{POLL, told};
+use crate::plugin::check::program::life::{ProgramLife, excuse, faults};
+use crate::plugin::check::program::starting::hello;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, Test};
+use crate::plugin::check::verdict::{Tested, Verdict, failed, passed, skipped};
 use tickerd_host::Mode;
 
-/// How long a first sample is waited for, and how long it is then listened to.
+/// How long a first sample is waited for, and how long the program is then listened to.
 const FIRST: Duration = Duration::from_secs(5);
 const MORE: Duration = Duration::from_millis(500);
-/// Polls that must keep their deadline.
+/// Number of polls that must keep their deadline.
 const POLLS: usize = 3;
-/// Signs of life that show that it goes on giving them.
+/// Number of signs of life that are waited for.
 const SIGNS: u64 = 2;
-/// A source time below this is no Unix time in milliseconds: it would be of 1973, and in seconds it is of today.
+/// A source time below this is no Unix time in milliseconds: it would be of 1973, but is of today if it is in seconds.
 const SOURCE_TIME_MIN: u64 = 100_000_000_000;
 
 pub const TESTS: &[Test] = &[
@@ -32,14 +31,15 @@ pub const TESTS: &[Test] = &[
     Test::new("future-host", "It passes over what a later tickerd says.", future_host).needs(CREATE),
 ];
 
-/// Lets it speak, polling it if it wants that.
-fn speak(life: &mut Life) {
-    let spoken = |words: &super::life::Words, kept: &super::super::recorder::Kept| {
+/// Waits for some samples, and polls the program if it is a poll feed.
+fn speak(life: &mut ProgramLife) {
+    let spoken = |words: &crate::plugin::check::program::life::Words,
+                  kept: &crate::plugin::check::instruments::recorder::Kept| {
         kept.accepted > 0 || words.bad_lines > 0 || !kept.refused.is_empty()
     };
     life.wait(FIRST, |words, kept| words.hello.is_some() || spoken(words, kept));
     if life.words().hello.as_ref().is_some_and(|hello| hello.mode == Mode::Poll) {
-        // One that is not answered is for `poll-deadline` to tell.
+        // A poll that is not answered is for `poll-deadline` to tell.
         let mut polls = (0..POLLS).map(|_| life.poll(POLL / 5));
         let _ = polls.all(|answer| answer.is_some());
         drop(polls);
@@ -49,8 +49,8 @@ fn speak(life: &mut Life) {
     }
 }
 
-fn heard(subject: &Subject) -> Result<Life, Verdict> {
-    let mut life = Life::start(subject)?;
+fn heard(subject: &Subject) -> Result<ProgramLife, Verdict> {
+    let mut life = ProgramLife::start(subject)?;
     speak(&mut life);
     Ok(life)
 }
@@ -83,7 +83,7 @@ fn source_time(subject: &Subject) -> Tested {
 }
 
 fn poll_deadline(subject: &Subject) -> Tested {
-    let mut life = Life::start(subject)?;
+    let mut life = ProgramLife::start(subject)?;
     if hello(&mut life)?.mode != Mode::Poll {
         return Err(skipped("it is a push feed"));
     }
@@ -104,7 +104,7 @@ fn poll_deadline(subject: &Subject) -> Tested {
 }
 
 fn signs_of_life(subject: &Subject) -> Tested {
-    let mut life = Life::start(subject)?;
+    let mut life = ProgramLife::start(subject)?;
     let hello = hello(&mut life)?;
     if hello.mode != Mode::Push || !hello.beats {
         return Err(skipped("it promises none"));
@@ -127,8 +127,8 @@ fn signs_of_life(subject: &Subject) -> Tested {
 }
 
 fn two_instances(subject: &Subject) -> Tested {
-    let mut first = Life::start_as("first", subject, |_| {})?;
-    let mut second = Life::start_as("second", subject, |_| {})?;
+    let mut first = ProgramLife::start_as("first", subject, |_| {})?;
+    let mut second = ProgramLife::start_as("second", subject, |_| {})?;
     speak(&mut first);
     speak(&mut second);
     for life in [&mut first, &mut second] {
@@ -154,7 +154,7 @@ fn two_instances(subject: &Subject) -> Tested {
 }
 
 fn future_host(subject: &Subject) -> Tested {
-    let mut life = Life::start_as("check", subject, |setup| {
+    let mut life = ProgramLife::start_as("check", subject, |setup| {
         setup["tomorrow"] = serde_json::json!({"unit": "s", "list": [1, null]});
         setup["host"] = "41.0.0".into();
     })?;

@@ -1,4 +1,4 @@
-//! How it starts: with a good configuration, with none, with a bad one.
+//! How a program starts: with a good configuration, with none, and with a bad one.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,20 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use serde_json::{Map, Value, json};
 
-use super::super::arbitrary::Arbitrary;
-use super::super::rules;
-use super::super::session::told;
-use super::super::subject::Subject;
-use super::super::test::{FUZZED, Test};
-use super::super::verdict::{Outcome, Tested, Verdict, failed, passed, skipped};
-use super::life::Life;
-use super::{CREATE, LOAD};
+use crate::plugin::check::instruments::arbitrary::Arbitrary;
+use crate::plugin::check::instruments::rules;
+use crate::plugin::check::instruments::session::told;
+use crate::plugin::check::program::life::ProgramLife;
+use crate::plugin::check::subject::Subject;
+use crate::plugin::check::test::{CREATE, FUZZED, LOAD, Test};
+use crate::plugin::check::verdict::{TestOutcome, Tested, Verdict, failed, passed, skipped};
 use tickerd_host::{Failure, Fault, Hello, Mode};
 
-/// How long a first line is waited for: interpreters and machines that are busy take their time.
+/// How long a first line is waited for. It may take so long, for interpreters and busy machines are slow.
 const BEGIN: Duration = Duration::from_secs(5);
-/// How long after it the news may come that it cannot go on.
+/// How long after its first line it may say that it cannot go on.
 const AFTERWARDS: Duration = Duration::from_millis(150);
-/// How long a program is given to react to a configuration, and to one that chance made up.
+/// How long a program may take to react to a configuration; and to one that was made up by chance.
 const REACTION: Duration = Duration::from_secs(2);
 const FUZZ_REACTION: Duration = Duration::from_millis(300);
 
@@ -40,7 +39,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 fn load(subject: &Subject) -> Tested {
-    let mut life = Life::start(subject)?;
+    let mut life = ProgramLife::start(subject)?;
     let begun = life.begun(REACTION);
     let not_run = |failure: &Failure| failure.message.starts_with("cannot run ");
     match begun {
@@ -48,17 +47,17 @@ fn load(subject: &Subject) -> Tested {
             Err(failed(failure.message, "correct the file, its mode or its first line"))
         }
         Ok(_) => passed(),
-        // Crashes with this configuration are for `create` to tell.
-        Err(verdict) if verdict.outcome == Outcome::Crashed => passed(),
+        // A crash with this configuration is for `create` to tell.
+        Err(verdict) if verdict.outcome == TestOutcome::Crashed => passed(),
         Err(verdict) => Err(verdict),
     }
 }
 
 fn create(subject: &Subject) -> Tested {
     const GIVE: &str = "give one: --config KEY=VALUE, --config-file FILE, or [config] in plugin-check.toml beside the plugin";
-    let mut life = Life::start(subject)?;
+    let mut life = ProgramLife::start(subject)?;
     let begun = life.begun(BEGIN)?;
-    // A hello may be followed by the news that it cannot go on.
+    // After its hello it may still say that it cannot go on.
     let begun = begun.and_then(|()| {
         life.wait(AFTERWARDS, |words, _| words.fail.is_some());
         life.words().fail.clone().map_or(Ok(()), Err)
@@ -82,14 +81,17 @@ fn create(subject: &Subject) -> Tested {
     }
 }
 
-/// What it says of itself, or why that cannot be judged.
-pub fn hello(life: &mut Life) -> Result<Hello, Verdict> {
+/// The program's hello.
+///
+/// # Errors
+/// It says none, so that the test is skipped.
+pub fn hello(life: &mut ProgramLife) -> Result<Hello, Verdict> {
     life.wait(BEGIN, |words, kept| words.hello.is_some() || words.lines > 3 || kept.accepted > 0);
     life.words().hello.clone().ok_or_else(|| skipped("it says no hello, and need not"))
 }
 
 fn id(subject: &Subject) -> Tested {
-    let hello = hello(&mut Life::start(subject)?)?;
+    let hello = hello(&mut ProgramLife::start(subject)?)?;
     if hello.feed.is_empty() {
         return Err(skipped("its hello has no `feed`"));
     }
@@ -103,7 +105,7 @@ fn id(subject: &Subject) -> Tested {
 }
 
 fn version(subject: &Subject) -> Tested {
-    let hello = hello(&mut Life::start(subject)?)?;
+    let hello = hello(&mut ProgramLife::start(subject)?)?;
     if hello.version.is_empty() {
         return Err(skipped("its hello has no `version`"));
     }
@@ -117,7 +119,7 @@ fn version(subject: &Subject) -> Tested {
 }
 
 fn intervals(subject: &Subject) -> Tested {
-    let hello = hello(&mut Life::start(subject)?)?;
+    let hello = hello(&mut ProgramLife::start(subject)?)?;
     let (default, min) = (hello.default_poll_ms, hello.min_poll_ms);
     match hello.mode {
         Mode::Poll if default != 0 && default < min => Err(failed(
@@ -134,11 +136,11 @@ fn intervals(subject: &Subject) -> Tested {
     }
 }
 
-/// How it takes a configuration: whether it goes on, or how it ends. A crash is a verdict.
+/// How the program takes a configuration. None: it goes on. A crash is a verdict.
 fn reaction(subject: &Subject, config: Value, at_most: Duration) -> Result<Option<Failure>, Verdict> {
     let subject = Subject { config, ..subject.clone() };
-    let mut life = Life::start(&subject)?;
-    // Who has read its configuration and is well says hello, or a first thing.
+    let mut life = ProgramLife::start(&subject)?;
+    // A program that has read its configuration and is well writes a first line.
     life.wait(at_most, |words, _| words.lines > 0);
     life.wait(AFTERWARDS, |words, kept| kept.accepted > 0 || words.fail.is_some());
     if let Some(failure) = life.words().fail.clone() {

@@ -1,0 +1,244 @@
+//! tickerd's end of what a feed says: each sample is checked, counted, and put into the feed's lane.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus::IntCounter;
+use tracing::Level;
+
+use crate::intake::acceptance::Acceptance;
+use crate::intake::activity::Activity;
+use crate::intake::metrics::Metrics;
+use crate::intake::refusals::Refusals;
+use crate::intake::sink::{Sink, check_relative};
+use crate::log::feed_log::FeedLog;
+use crate::log::text::printable;
+use crate::log::trace;
+use tickerd_model::lane::{FeedState, Lane, Taken};
+use tickerd_model::normalise::{Normaliser, Reject};
+use tickerd_model::sample::Sample;
+use tickerd_model::topic::GrammarError;
+use tickerd_process::clock::now_unix_ms;
+
+/// Stands between the reason of a refusal and the line that was refused.
+pub const LINE_FOLLOWS: &str = "; the line: ";
+/// A source time below this, in Unix milliseconds, is hardly meant: today in seconds would be read as January 1970.
+const YEAR_2001_MS: u64 = 978_307_200_000;
+
+/// The reason why a feed is down that has not said anything yet.
+pub const STARTING: &str = "starting";
+
+/// Takes what one feed says and hands it to the feed's lane.
+pub struct LaneSink {
+    normaliser: Mutex<Normaliser>,
+    lane: Arc<Lane>,
+    samples: IntCounter,
+    dropped: IntCounter,
+    metrics: Arc<Metrics>,
+    refusals: Mutex<Refusals>,
+    acceptance: Mutex<Acceptance>,
+    /// True while `acceptance` has to be told of accepted samples too.
+    is_refusing: AtomicBool,
+    feed_log: Arc<FeedLog>,
+    activity: Arc<Activity>,
+    /// True once the log has said that the source times are odd.
+    doubted: AtomicBool,
+}
+
+impl LaneSink {
+    /// For the feed of `feed_log`, whose name must be one topic segment. It may have `topics_max` topics.
+    pub fn new(
+        topics_max: usize,
+        lane: Arc<Lane>,
+        metrics: Arc<Metrics>,
+        feed_log: Arc<FeedLog>,
+        activity: Arc<Activity>,
+    ) -> LaneSink {
+        let feed = feed_log.feed();
+        LaneSink {
+            normaliser: Mutex::new(Normaliser::new(feed, topics_max)),
+            lane,
+            samples: metrics.samples(feed),
+            dropped: metrics.dropped(feed),
+            metrics,
+            refusals: Mutex::default(),
+            acceptance: Mutex::default(),
+            is_refusing: AtomicBool::new(false),
+            feed_log,
+            activity,
+            doubted: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes a sample. `merged` is the number of earlier samples of its topic that were merged into it on the way here.
+    ///
+    /// `line` is the line that the sample was read from, if it was: it is logged with the reason of a refusal.
+    ///
+    /// # Errors
+    /// Why the sample is refused; that has been counted and logged.
+    pub fn take(
+        &self,
+        sample: &Sample<'_>,
+        merged: u64,
+        line: Option<&dyn Display>,
+    ) -> Result<Taken, Reject> {
+        let now = now_unix_ms();
+        // Held over the push, so that two threads of one feed cannot swap the order of a topic's samples.
+        let mut normaliser = self.normaliser();
+        let pushed = normaliser.accept(sample, now).map(|mut tick| {
+            tick.merged += merged;
+            self.lane.push(tick)
+        });
+        drop(normaliser);
+        match &pushed {
+            Ok(taken) => {
+                self.samples.inc_by(1 + merged);
+                let lost = merged + u64::from(*taken == Taken::Coalesced);
+                if lost > 0 {
+                    self.dropped.inc_by(lost);
+                }
+                self.activity.note_accepted();
+                if sample.src_ts != 0 && sample.src_ts < YEAR_2001_MS {
+                    self.doubt(sample.src_ts);
+                }
+                self.note_accepted();
+            }
+            Err(reject) => match line {
+                Some(line) => self.refuse(reject.code(), &format_args!("{reject}{LINE_FOLLOWS}{line}")),
+                None => self.refuse(reject.code(), reject),
+            },
+        }
+        pushed
+    }
+
+    /// Logs, once, that a source time can hardly be meant.
+    fn doubt(&self, src_ts: u64) {
+        if !self.doubted.swap(true, Ordering::Relaxed) {
+            let text = format!(
+                "its source time {src_ts} lies before 2001: write Unix milliseconds, and multiply seconds by 1000; the values \
+                 are sent with it as it is"
+            );
+            self.feed_log.tell(Level::WARN, None, &text);
+        }
+    }
+
+    /// Logs refusals that were counted and not logged yet, when it is time. The supervisor calls this now and then.
+    pub fn settle(&self, now: Instant) {
+        let text = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).settle(now);
+        if let Some(text) = text {
+            self.feed_log.tell_refusals(&printable(&text));
+        }
+    }
+
+    /// As [`Sink::refuse`], for `count` samples at once.
+    pub fn refuse_many(&self, code: &'static str, why: &dyn Display, count: u64) {
+        let why: &dyn Display = &self.feed_log.hiding(why);
+        let feed = self.feed_log.feed();
+        self.metrics.rejects(feed, code).inc_by(count);
+        self.lane.refuse(count);
+        trace::refusal(feed, code, why, count);
+        let now = Instant::now();
+        self.is_refusing.store(true, Ordering::Release);
+        if self.acceptance().refuse(code, count, now) {
+            self.activity.wake();
+        }
+        let text = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).note(code, why, count, now);
+        if let Some(text) = text {
+            self.feed_log.tell_refusals(&printable(&text));
+        }
+    }
+
+    /// The feed's state in the light of what is accepted. `state` and `reason` are what the feed or its supervisor say; a
+    /// feed that is up, but whose samples are all refused, is degraded.
+    pub fn judge(&self, state: FeedState, reason: String, now: Instant) -> (FeedState, String) {
+        let mut acceptance = self.acceptance();
+        let poor = acceptance.judge(self.activity.has_accepted(), now).map(str::to_owned);
+        self.is_refusing.store(!acceptance.is_clean(), Ordering::Release);
+        match (state, poor) {
+            (FeedState::Up, Some(poor)) => (FeedState::Degraded, poor),
+            // A program need not say hello; it has started once it has said anything.
+            (FeedState::Down, Some(poor)) if reason == STARTING => (FeedState::Degraded, poor),
+            (state, _) => (state, reason),
+        }
+    }
+
+    /// How long until [`LaneSink::judge`] may answer something else even if nothing comes.
+    pub fn next_look(&self, now: Instant) -> Option<Duration> {
+        let next = self.acceptance().next_look(self.activity.has_accepted())?;
+        Some(next.saturating_duration_since(now))
+    }
+
+    fn note_accepted(&self) {
+        // Read first: this is called for each sample, and a cache line that is only read is shared between cores.
+        if self.is_refusing.load(Ordering::Relaxed) {
+            let mut acceptance = self.acceptance();
+            let is_news = acceptance.accept();
+            self.is_refusing.store(!acceptance.is_clean(), Ordering::Release);
+            drop(acceptance);
+            if is_news {
+                self.activity.wake();
+            }
+        }
+    }
+
+    fn acceptance(&self) -> MutexGuard<'_, Acceptance> {
+        self.acceptance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts samples that the feed's process accepted and then gave up, because their topic ended before they were
+    /// written.
+    pub fn count_given_up(&self, count: u64) {
+        self.samples.inc_by(count);
+        self.dropped.inc_by(count);
+    }
+
+    /// A sign of life, which does not mean that the feed is well.
+    pub fn note_alive(&self) {
+        self.activity.note_alive();
+    }
+
+    /// The feed's log.
+    pub fn feed_log(&self) -> &Arc<FeedLog> {
+        &self.feed_log
+    }
+
+    fn normaliser(&self) -> MutexGuard<'_, Normaliser> {
+        // If a thread panicked while it held the lock, at worst one topic is not known yet; the next sample adds it.
+        self.normaliser.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for LaneSink {
+    fn offer(&self, sample: &Sample<'_>) -> Result<Taken, Reject> {
+        self.take(sample, 0, None)
+    }
+
+    fn refuse(&self, code: &'static str, why: &dyn Display) {
+        self.refuse_many(code, why, 1);
+    }
+
+    fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
+        check_relative(topic)?;
+        self.activity.note_alive();
+        let mut normaliser = self.normaliser();
+        let given_up = normaliser.retire(topic).map_or(0, |topic| self.lane.retire(topic));
+        if given_up > 0 {
+            self.dropped.inc_by(given_up as u64);
+        }
+        Ok(())
+    }
+
+    fn health(&self, state: FeedState, message: &str) {
+        self.activity.note_state(state, &printable(&self.feed_log.hide(message)));
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        self.feed_log.write(level, None, message);
+    }
+
+    fn heartbeat(&self) {
+        self.activity.note_heard();
+    }
+}

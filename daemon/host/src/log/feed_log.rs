@@ -1,0 +1,109 @@
+//! One feed's way into the log. Every line names the feed, is made printable, and holds no value of the feed's
+//! configuration, which may be a key. What the feed itself writes is limited to a rate.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tickerd_sdk::secrets::{Secrets, without_quotations};
+use tracing::Level;
+
+use crate::log::rate_limit::RateLimit;
+use crate::log::text::printable;
+use crate::log::trace;
+
+/// Lines a feed may write at once.
+const LINES_BURST: u32 = 100;
+/// Lines a second that it may write in the long run.
+const LINES_PER_S: u32 = 20;
+
+/// The log of one feed.
+#[derive(Debug)]
+pub struct FeedLog {
+    feed: String,
+    secrets: Secrets,
+    limit: Mutex<RateLimit>,
+}
+
+impl FeedLog {
+    /// For the feed of this name and configuration.
+    pub fn new(feed: &str, config: &serde_json::Value) -> FeedLog {
+        let limit = RateLimit::new(LINES_BURST, LINES_PER_S, Instant::now());
+        FeedLog { feed: feed.into(), secrets: Secrets::of(config), limit: Mutex::new(limit) }
+    }
+
+    /// The feed's name.
+    pub fn feed(&self) -> &str {
+        &self.feed
+    }
+
+    /// The text without the values of the feed's configuration, which it may repeat.
+    pub fn hide(&self, text: &str) -> String {
+        self.secrets.hide(text)
+    }
+
+    /// As [`FeedLog::hide`], for an error: quotations are taken out too, for they may be values that are too short to be
+    /// recognised.
+    pub fn hide_in_error(&self, text: &str) -> String {
+        self.hide(&without_quotations(text))
+    }
+
+    /// As [`FeedLog::hide`], done when the text is written.
+    pub fn hiding<'a>(&'a self, text: &'a dyn fmt::Display) -> impl fmt::Display + 'a {
+        Hiding { feed_log: self, text }
+    }
+
+    /// Writes what the feed said. Lines over its rate are left out, and counted.
+    pub fn write(&self, level: Level, pid: Option<u32>, message: &str) {
+        let allowed = self.limit.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        if let Some(suppressed) = allowed {
+            if suppressed > 0 {
+                self.tell(
+                    Level::WARN,
+                    pid,
+                    &format!("{suppressed} lines of this feed were left out: too many"),
+                );
+            }
+            // Hidden before it is cut: a part of a value would not be recognised.
+            self.tell(level, pid, &printable(&self.hide(message)));
+        }
+    }
+
+    /// Writes what tickerd itself has to say about the feed; the rate does not count.
+    pub fn tell(&self, level: Level, pid: Option<u32>, message: &str) {
+        let (feed, message) = (self.feed.as_str(), self.hide(message));
+        match level {
+            Level::ERROR => tracing::error!(feed, pid, "{message}"),
+            Level::WARN => tracing::warn!(feed, pid, "{message}"),
+            Level::INFO => tracing::info!(feed, pid, "{message}"),
+            Level::DEBUG => tracing::debug!(feed, pid, "{message}"),
+            Level::TRACE => tracing::trace!(feed, pid, "{message}"),
+        }
+    }
+
+    /// Writes the state that the feed is in now, and why.
+    pub fn tell_state(&self, level: Level, message: &str) {
+        let (feed, message) = (self.feed.as_str(), self.hide(message));
+        match level {
+            Level::WARN => tracing::warn!(target: trace::STATE, feed, "{message}"),
+            Level::INFO => tracing::info!(target: trace::STATE, feed, "{message}"),
+            _ => tracing::debug!(target: trace::STATE, feed, "{message}"),
+        }
+    }
+
+    /// Writes a summary of the feed's refused samples.
+    pub fn tell_refusals(&self, message: &str) {
+        tracing::warn!(target: trace::REFUSALS, feed = self.feed, "{message}");
+    }
+}
+
+struct Hiding<'a> {
+    feed_log: &'a FeedLog,
+    text: &'a dyn fmt::Display,
+}
+
+impl fmt::Display for Hiding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.feed_log.hide(&self.text.to_string()))
+    }
+}
