@@ -16,7 +16,7 @@ pub struct Settings {
     pub deflate: deflate::Settings,
     /// What a client may say at once.
     pub limits: Limits,
-    /// The same for `/echo`.
+    /// What a client of `/echo` may say at once.
     pub echo_limits: Limits,
     /// Exact topics per connection.
     pub topics_max: usize,

@@ -55,13 +55,13 @@ impl Shard {
             let (Some(topic), Some(newest)) = (&slot.topic, slot.newest_at(now)) else { continue };
             let n = newest.tick().n;
             let had_at = before.and_then(|tier| slot.frame(tier)).map_or(0, |f| f.tick().n);
-            // Who is behind has not had what was pushed.
+            // A client with an outbox has not got what was pushed.
             let known = conn.outbox.is_none()
                 && (had_at >= n
                     || conn.ahead.as_ref().is_some_and(|ahead| before.is_some() && ahead.has(*at, n)));
             if !known && (wanted || before.is_some()) {
                 snapshots.push(Snapshot { slot: *at, topic: topic.clone(), tier: now });
-                // Who had a topic, left it and comes back gets its snapshot again.
+                // A client that left a topic and comes back gets its snapshot again.
                 if let Some(ahead) = &mut conn.ahead {
                     ahead.sent.remove(at);
                 }

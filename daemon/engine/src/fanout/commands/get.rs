@@ -12,7 +12,7 @@ use tickerd_model::protocol::event::{self, Failed};
 const GET_BYTES_MAX: usize = 1 << 20;
 
 impl Shard {
-    /// Tells them.
+    /// Tells the newest value of each topic.
     pub fn tell_values(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
         let (mut frames, mut failed, mut bytes) = (Vec::new(), Vec::new(), 0);
         for name in names {

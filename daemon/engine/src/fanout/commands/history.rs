@@ -19,7 +19,7 @@ impl Shard {
         }
     }
 
-    /// Tells it.
+    /// Tells the past of a topic.
     pub fn tell_history(&mut self, id: ConnId, request: Option<Id>, topic: &str, past: Option<Past>) {
         let Some(past) = past else {
             let error = ProtocolError::new(

@@ -9,7 +9,7 @@ use crate::exchange::question::About;
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::connection::request::{SubscribeRequest, Then};
 use crate::fanout::shard::Shard;
-use crate::fanout::shard::turns::{Costly, Waiting};
+use crate::fanout::shard::turns::{Costly, QueuedCommand};
 use crate::fanout::table::Table;
 use crate::fanout::table::asks::{Edit, Member};
 use crate::fanout::table::effort::Effort;
@@ -31,25 +31,25 @@ impl Shard {
         !self.turns.is_empty() || self.table.cohorts.has_dead()
     }
 
-    /// Goes on with the commands that wait, until one is done that is waited for, or the turn is over. Whose it was.
+    /// Goes on with the commands in the queue. Returns the connection whose command is done, or `None` at the end of the turn.
     pub fn work_on(&mut self) -> Option<(ConnId, u32)> {
         while !self.turns.effort.is_spent()
-            && let Some(mut waiting) = self.turns.pop()
+            && let Some(mut queued) = self.turns.pop()
         {
-            if !self.is_waited_for(&waiting) {
-                self.end(waiting);
+            if !self.is_waited_for(&queued) {
+                self.end(queued);
                 continue;
             }
-            let (id, generation, names) = (waiting.conn, waiting.generation, waiting.command.names());
-            let is_done = self.go_on(&mut waiting, None);
+            let (id, generation, names) = (queued.conn, queued.generation, queued.command.names());
+            let is_done = self.go_on(&mut queued, None);
             // What it names was read once more. Counted behind it, so that the first of a turn has all of it.
             self.turns.effort.spend(names);
             if !is_done {
                 // The next turn begins with the others. To ask each of them now whether it needs less would be work as well.
-                self.turns.push(waiting);
+                self.turns.push(queued);
                 return None;
             }
-            self.end(waiting);
+            self.end(queued);
             return Some((id, generation));
         }
         None
@@ -63,21 +63,21 @@ impl Shard {
         self.undertake_paid(id, command);
     }
 
-    /// The same for what was paid for before.
+    /// Does a command that was paid for before.
     pub fn undertake_paid(&mut self, id: ConnId, command: Costly) {
         let Some(conn) = self.connection(id) else { return };
-        let mut waiting = Waiting { conn: id, generation: conn.generation, command, cohort: None };
-        if !self.is_about_patterns(id, &waiting.command) {
+        let mut queued = QueuedCommand { conn: id, generation: conn.generation, command, cohort: None };
+        if !self.is_about_patterns(id, &queued.command) {
             // As much as it names, and no more: it needs no turn.
-            self.go_on(&mut waiting, Some(Effort::unlimited()));
-            return self.end(waiting);
+            self.go_on(&mut queued, Some(Effort::unlimited()));
+            return self.end(queued);
         }
-        if self.turns.is_empty() && self.go_on(&mut waiting, None) {
-            return self.end(waiting);
+        if self.turns.is_empty() && self.go_on(&mut queued, None) {
+            return self.end(queued);
         }
         if let Some(conn) = self.connection(id) {
             conn.phase.ask(WaitsFor::Turn);
-            self.turns.push(waiting);
+            self.turns.push(queued);
         }
     }
 
@@ -130,15 +130,15 @@ impl Shard {
         has_patterns || names.iter().any(|name| Pattern::is_pattern(name))
     }
 
-    fn is_waited_for(&mut self, waiting: &Waiting) -> bool {
-        let conn = self.same_connection(waiting.conn, waiting.generation);
+    fn is_waited_for(&mut self, queued: &QueuedCommand) -> bool {
+        let conn = self.same_connection(queued.conn, queued.generation);
         conn.is_some_and(|conn| !conn.phase.is_closing())
     }
 
     /// Goes on with a command as far as the turn allows, or `own` effort; whether it is done.
-    fn go_on(&mut self, waiting: &mut Waiting, mut own: Option<Effort>) -> bool {
-        let id = waiting.conn;
-        match &waiting.command {
+    fn go_on(&mut self, queued: &mut QueuedCommand, mut own: Option<Effort>) -> bool {
+        let id = queued.conn;
+        match &queued.command {
             Costly::List { request, pattern } => {
                 if !self.turns.effort.take(self.table.topics.cost(pattern)) {
                     return false;
@@ -150,21 +150,21 @@ impl Shard {
             }
             Costly::Subscribe(_) | Costly::Resume(..) | Costly::Unsubscribe { .. } => {}
         }
-        let edits = self.edits_of(id, &waiting.command);
+        let edits = self.edits_of(id, &queued.command);
         let (member, from) = self.member(id);
         let Shard { table: Table { cohorts, topics }, turns, .. } = self;
         let effort = own.as_mut().unwrap_or(&mut turns.effort);
-        let is_whole = cohorts.prepare(topics, member, from, &edits, &mut waiting.cohort, effort);
-        if !is_whole || !effort.take(cohorts.cost_of_move(from, waiting.cohort)) {
+        let is_whole = cohorts.prepare(topics, member, from, &edits, &mut queued.cohort, effort);
+        if !is_whole || !effort.take(cohorts.cost_of_move(from, queued.cohort)) {
             return false;
         }
         // What is said now must come after the beat that is on its way.
         self.serve_early(id);
         let done = Costly::Unsubscribe { request: None, names: Vec::new() };
-        match std::mem::replace(&mut waiting.command, done) {
+        match std::mem::replace(&mut queued.command, done) {
             Costly::Subscribe(wanted) => self.subscribe(id, *wanted),
             Costly::Resume(wanted, n) => {
-                let events = self.table.events_of(waiting.cohort);
+                let events = self.table.events_of(queued.cohort);
                 let wanted = Box::new(SubscribeRequest { was_there: true, ..*wanted });
                 self.ask_pulse(
                     id,
@@ -178,8 +178,8 @@ impl Shard {
         true
     }
 
-    fn end(&mut self, waiting: Waiting) {
-        if let Some(held) = waiting.cohort {
+    fn end(&mut self, queued: QueuedCommand) {
+        if let Some(held) = queued.cohort {
             self.table.cohorts.let_go(&mut self.table.topics, held);
         }
     }
@@ -188,7 +188,7 @@ impl Shard {
         (Member { id, encoding: self.encoding(id) }, self.cohort_of(id))
     }
 
-    /// What it changes.
+    /// The edits that a command makes.
     fn edits_of(&mut self, id: ConnId, command: &Costly) -> Vec<Edit> {
         match command {
             Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => {

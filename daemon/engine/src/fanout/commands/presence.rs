@@ -22,7 +22,7 @@ impl Shard {
         }
     }
 
-    /// Tells it.
+    /// Tells who is in a declared topic.
     pub fn tell_members(
         &mut self,
         id: ConnId,

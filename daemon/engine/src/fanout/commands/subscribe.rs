@@ -7,7 +7,7 @@ use crate::exchange::ConnId;
 use crate::fanout::connection::Connection;
 use crate::fanout::connection::request::SubscribeRequest;
 use crate::fanout::notices::{TOPICS_MAX, health, stale};
-use crate::fanout::outbox::{Answer, Snapshot};
+use crate::fanout::outbox::{Reply, Snapshot};
 use crate::fanout::shard::Shard;
 use crate::fanout::table::asks::{Edit, TierChange};
 use crate::fanout::table::ids::SlotId;
@@ -51,7 +51,7 @@ impl Shard {
             let topics = names.iter().map(String::as_str).collect();
             self.write(id, &Notice::Reset { topics }, &mut bytes);
         }
-        self.send_answer(id, Answer { bytes, snapshots, replay });
+        self.send_reply(id, Reply { bytes, snapshots, replay });
     }
 }
 

@@ -6,7 +6,7 @@ use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::event;
 
 impl Shard {
-    /// Tells it.
+    /// Tells a client what it has asked for.
     pub fn tell_subscriptions(&mut self, id: ConnId, request: Option<Id>) {
         let cohort = self.cohort_of(id);
         let asks =

@@ -23,7 +23,7 @@ impl Shard {
         }
     }
 
-    /// Tells them.
+    /// Tells the topics that match.
     pub fn tell_topics(&mut self, id: ConnId, request: Option<Id>, pattern: &Pattern) {
         let topics = self.table.entries(pattern);
         let mut out = Vec::new();

@@ -1,14 +1,14 @@
 //! `unsubscribe`: what a client asked for and does not want any more.
 
 use crate::exchange::ConnId;
-use crate::fanout::outbox::Answer;
+use crate::fanout::outbox::Reply;
 use crate::fanout::shard::Shard;
 use crate::fanout::table::asks::{Edit, What};
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::event;
 
 impl Shard {
-    /// Ends it, and says what ended.
+    /// Ends what the names ask for, and says what ended.
     pub fn unsubscribe(&mut self, id: ConnId, request: Option<Id>, names: &[String]) {
         let edits = self.table.edits_against(self.cohort_of(id), names);
         let mut ended = event::Unsubscribed { id: request, ..Default::default() };
@@ -32,6 +32,6 @@ impl Shard {
         if ended.id.is_some() {
             self.write(id, &ended, &mut bytes);
         }
-        self.send_answer(id, Answer { bytes, snapshots, ..Answer::default() });
+        self.send_reply(id, Reply { bytes, snapshots, ..Reply::default() });
     }
 }

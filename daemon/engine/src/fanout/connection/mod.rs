@@ -15,7 +15,7 @@ use crate::exchange::arrival::{Permit, Share};
 use crate::fanout::metrics::Counts;
 use crate::fanout::outbox::ahead::Ahead;
 use crate::fanout::outbox::newest::PushedSince;
-use crate::fanout::outbox::refill::{Current, Reader};
+use crate::fanout::outbox::refill::{CatchingUp, Current};
 use crate::fanout::outbox::{Lag, Outbox};
 use crate::fanout::table::ids::CohortId;
 use tickerd_model::decoder::Decoder;
@@ -23,7 +23,7 @@ use tickerd_model::encoding::Encoding;
 
 /// Bytes written to one client before others have their turn: about a millisecond.
 const TURN_BYTES: usize = 1 << 20;
-/// The same of a replay: some 60 clients have their turn before the shard looks at what is live again.
+/// Bytes of a replay written to one client in a turn: some 60 clients have their turn before the shard looks at what is live again.
 const REPLAY_TURN_BYTES: usize = 64 * 1024;
 
 /// A client. What each beat looks at comes first, together: it is seldom in the caches, and there are thousands.
@@ -94,7 +94,7 @@ impl Connection {
                 let cohort = self.cohort.and_then(|id| current.cohorts.held(id));
                 let Some(cohort) = cohort else { return Sent::Level };
                 let ahead = self.ahead.get_or_insert_default();
-                if !outbox.refill(current, Reader { cohort, ahead, pushed: &mut pushed, counts }) {
+                if !outbox.refill(current, CatchingUp { cohort, ahead, pushed: &mut pushed, counts }) {
                     return Sent::Level;
                 }
                 continue;

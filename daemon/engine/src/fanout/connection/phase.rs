@@ -101,7 +101,7 @@ impl Phase {
 pub struct EndWatch(AbortHandle);
 
 impl EndWatch {
-    /// Of this task.
+    /// Ends this task with the connection.
     pub fn new(task: AbortHandle) -> EndWatch {
         EndWatch(task)
     }

@@ -35,7 +35,7 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// One of this event.
+    /// A notice that says this event.
     pub fn new<T: Event>(pos: u64, when_late: WhenLate, event: &T, to: Rc<[CohortId]>) -> Announcement {
         Announcement { pos, when_late, message: Rc::new(event::message(event)), to }
     }

@@ -1,7 +1,7 @@
 //! Which topics are stale: told to those who hold them, when it changes, when they come, and when they catch up.
 //!
 //! A notice names at most [`TOPICS_MAX`] topics of one feed, and is built once for all cohorts that hold the same of them.
-//! Telling a state twice does no harm, so who may have missed it is told again.
+//! To tell a state twice does no harm, so a client that may have missed it is told again.
 
 use std::rc::Rc;
 
@@ -20,13 +20,13 @@ use tickerd_model::source::SourceId;
 /// Which topics went stale in one beat, or had news again.
 #[derive(Debug, Default)]
 pub struct StaleNotices {
-    words: Vec<Word>,
+    words: Vec<TopicState>,
     shares: Shares,
 }
 
 /// One topic's state.
 #[derive(Debug, Clone)]
-struct Word {
+struct TopicState {
     /// When it was told, on the shard's count of pushes.
     pos: u64,
     source: Option<SourceId>,
@@ -35,9 +35,14 @@ struct Word {
     topic: Rc<str>,
 }
 
-impl Word {
-    fn of(slot: &Slot) -> Word {
-        Word { pos: slot.aged_pos, source: slot.source, stale: slot.stale, topic: Rc::from(&*slot.name) }
+impl TopicState {
+    fn of(slot: &Slot) -> TopicState {
+        TopicState {
+            pos: slot.aged_pos,
+            source: slot.source,
+            stale: slot.stale,
+            topic: Rc::from(&*slot.name),
+        }
     }
 }
 
@@ -53,7 +58,7 @@ impl StaleNotices {
         for tap in slot.all_tiers().flat_map(|tier| &tier.taps) {
             self.shares.add(tap.cohort, at);
         }
-        self.words.push(Word::of(slot));
+        self.words.push(TopicState::of(slot));
         true
     }
 
@@ -62,7 +67,7 @@ impl StaleNotices {
         let StaleNotices { words, shares } = self;
         let mut announcements = Vec::new();
         for (set, cohorts) in shares.sets() {
-            let its: Vec<Word> = set.iter().filter_map(|at| words.get(*at as usize)).cloned().collect();
+            let its: Vec<TopicState> = set.iter().filter_map(|at| words.get(*at as usize)).cloned().collect();
             for run in runs(&its) {
                 let (Some(first), Some(notice)) = (run.first(), notice(topics, run)) else { continue };
                 // At its first word's place: a notice that does not get through is owed with all its words.
@@ -91,7 +96,7 @@ pub fn append_asked(
     let mut slots: Vec<(SlotId, &Slot)> = named.chain(had).filter_map(stale).collect();
     slots.sort_unstable_by_key(|(id, slot)| (slot.source, slot.stale, *id));
     slots.dedup_by_key(|(id, _)| *id);
-    let words: Vec<Word> = slots.iter().map(|(_, slot)| Word::of(slot)).collect();
+    let words: Vec<TopicState> = slots.iter().map(|(_, slot)| TopicState::of(slot)).collect();
     for notice in runs(&words).filter_map(|run| notice(topics, run)) {
         event::write(&notice, encoding, encoder, out);
     }
@@ -114,7 +119,7 @@ pub fn append_passed(
         slots.truncate(TOPICS_MAX);
     }
     let last = slots.iter().map(|slot| slot.aged_pos).max();
-    let mut words: Vec<Word> = slots.into_iter().map(Word::of).collect();
+    let mut words: Vec<TopicState> = slots.into_iter().map(TopicState::of).collect();
     words.sort_unstable_by_key(|word| (word.source, word.stale, word.pos));
     for notice in runs(&words).filter_map(|run| notice(topics, run)) {
         event::write(&notice, cohort.encoding, encoder, out);
@@ -123,13 +128,13 @@ pub fn append_passed(
 }
 
 /// Words that one notice can say.
-fn runs(words: &[Word]) -> impl Iterator<Item = &[Word]> {
+fn runs(words: &[TopicState]) -> impl Iterator<Item = &[TopicState]> {
     let alike = words.chunk_by(|one, next| one.source == next.source && one.stale == next.stale);
     alike.flat_map(|words| words.chunks(TOPICS_MAX))
 }
 
 /// The notice of one run.
-fn notice<'a>(topics: &'a Topics, run: &'a [Word]) -> Option<Notice<'a>> {
+fn notice<'a>(topics: &'a Topics, run: &'a [TopicState]) -> Option<Notice<'a>> {
     let first = run.first()?;
     let source = first.source.and_then(|id| topics.sources().get(id));
     let feed = source.map_or("", |source| &*source.name);

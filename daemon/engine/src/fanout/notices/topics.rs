@@ -13,7 +13,7 @@ use tickerd_model::protocol::event::Notice;
 /// Which topics came and went in one beat, and of which the shard missed ticks.
 #[derive(Debug, Default)]
 pub struct TopicNotices {
-    words: Vec<Word>,
+    words: Vec<CameOrWent>,
     shares: Shares,
     /// Topics of which the shard missed ticks.
     resets: Vec<Rc<str>>,
@@ -21,7 +21,7 @@ pub struct TopicNotices {
 }
 
 #[derive(Debug, Clone)]
-struct Word {
+struct CameOrWent {
     name: Rc<str>,
     came: bool,
 }
@@ -36,7 +36,7 @@ impl TopicNotices {
             is_told = true;
         }
         if is_told {
-            self.words.push(Word { name: Rc::from(&*slot.name), came });
+            self.words.push(CameOrWent { name: Rc::from(&*slot.name), came });
         }
     }
 
@@ -54,7 +54,7 @@ impl TopicNotices {
         let TopicNotices { words, shares, resets, reset_shares } = self;
         let mut announcements = Vec::new();
         for (set, cohorts) in shares.sets() {
-            let set: Vec<&Word> = set.iter().filter_map(|at| words.get(*at as usize)).collect();
+            let set: Vec<&CameOrWent> = set.iter().filter_map(|at| words.get(*at as usize)).collect();
             for notice in notices(&set) {
                 let when_late = WhenLate::Keep(Rc::new(Subject::of(&notice)));
                 announcements.push(Announcement::new(next_pos(), when_late, &notice, cohorts.clone()));
@@ -74,7 +74,7 @@ impl TopicNotices {
 
 /// What is told of a beat. A topic that came and went within it is not told of. A topic that went and came back is told as
 /// removed and as added: it is another one, which begins anew.
-fn notices<'a>(words: &[&'a Word]) -> Vec<Notice<'a>> {
+fn notices<'a>(words: &[&'a CameOrWent]) -> Vec<Notice<'a>> {
     let (mut added, mut removed): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     let mut there: HashSet<&str> = HashSet::new();
     for word in words {
@@ -102,8 +102,8 @@ mod tests {
     use super::*;
 
     fn told(words: &[(&str, bool)]) -> Vec<(Vec<String>, Vec<String>)> {
-        let words: Vec<Word> =
-            words.iter().map(|(name, came)| Word { name: Rc::from(*name), came: *came }).collect();
+        let words: Vec<CameOrWent> =
+            words.iter().map(|(name, came)| CameOrWent { name: Rc::from(*name), came: *came }).collect();
         let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
         let told = notices(&words.iter().collect::<Vec<_>>());
         told.iter()

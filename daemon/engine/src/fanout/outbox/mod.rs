@@ -41,7 +41,7 @@ pub struct Snapshot {
 
 /// An answer to a client: bytes that are whole frames, and what follows them.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Reply {
     pub bytes: Vec<u8>,
     /// Topics whose newest tick follows.
     pub snapshots: Vec<Snapshot>,
@@ -49,7 +49,7 @@ pub struct Answer {
     pub replay: Vec<(SlotId, Vec<Arc<Frame>>)>,
 }
 
-impl Answer {
+impl Reply {
     /// Whether nothing follows the bytes.
     pub fn is_only_bytes(&self) -> bool {
         self.snapshots.is_empty() && self.replay.is_empty()
@@ -65,9 +65,9 @@ pub struct Outbox {
     out: usize,
     /// The last push it got whole, on the shard's count: whatever was pushed later is owed, in its newest form.
     pos: u64,
-    /// The same for notices of feeds' health.
+    /// The last push up to which it was told how sources are.
     health_pos: u64,
-    /// The same for topics that went stale or had news.
+    /// The last push up to which it was told which topics are stale.
     stale_pos: u64,
     snapshots: Vec<Snapshot>,
     /// Ticks it missed before it subscribed, in order.
@@ -222,7 +222,7 @@ impl Outbox {
     pub fn lag(&self) -> Option<Lag> {
         let Passed { since, missed, caught_up, topics } = &self.passed;
         let skipped = missed.saturating_sub(*caught_up);
-        (self.is_lagging && skipped > 0).then(|| Lag { topics: topics.len(), skipped, since: *since })
+        (self.is_lagging && skipped > 0).then_some(Lag { topics: topics.len(), skipped, since: *since })
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Current<'a> {
 
 /// A client that catches up.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct CatchingUp<'a> {
     pub cohort: &'a Cohort,
     /// What it has beyond the last beat.
     pub ahead: &'a mut Ahead,
@@ -49,8 +49,8 @@ pub struct Reader<'a> {
 
 impl Outbox {
     /// Puts the next bytes in, where none are left; false when nothing is owed any more.
-    pub fn refill(&mut self, current: Current<'_>, reader: Reader<'_>) -> bool {
-        let Reader { cohort, ahead, pushed, counts } = reader;
+    pub fn refill(&mut self, current: Current<'_>, client: CatchingUp<'_>) -> bool {
+        let CatchingUp { cohort, ahead, pushed, counts } = client;
         if !self.snapshots.is_empty() {
             self.add_snapshots(current, cohort.encoding, ahead, counts);
             return true;
@@ -58,7 +58,7 @@ impl Outbox {
         self.add_replay(current, cohort.encoding, counts)
             || self.add_notices(current, cohort)
             || cohort.streams > 0 && self.add_backlog(current, cohort, ahead, counts)
-            || self.add_newest(current, Reader { cohort, ahead, pushed, counts })
+            || self.add_newest(current, CatchingUp { cohort, ahead, pushed, counts })
     }
 
     fn has_room(&self) -> bool {
@@ -194,8 +194,8 @@ impl Outbox {
     }
 
     /// Adds the newest ticks of topics that moved meanwhile; false when none did.
-    fn add_newest(&mut self, current: Current<'_>, reader: Reader<'_>) -> bool {
-        let Reader { cohort, ahead, pushed, counts } = reader;
+    fn add_newest(&mut self, current: Current<'_>, client: CatchingUp<'_>) -> bool {
+        let CatchingUp { cohort, ahead, pushed, counts } = client;
         let mut has_moved = false;
         while self.has_room()
             && let Some((pos, id, tier)) = pushed.next(current.topics, cohort, self.pos)

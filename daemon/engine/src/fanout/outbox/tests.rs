@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::ahead::Ahead;
 use super::newest::PushedSince;
-use super::refill::{Current, Reader};
+use super::refill::{CatchingUp, Current};
 use super::*;
 use crate::exchange::source::tests::{F, feed};
 use crate::fanout::metrics::Counts;
@@ -136,7 +136,7 @@ impl Bench {
                 let Bench { topics, cohorts, encoder, ahead, counts, pos, .. } = self;
                 let cohort = cohorts.get(self.cohort).unwrap();
                 let current = Current { topics, cohorts, health: &health, encoder, pos: *pos, stale_pos: 0 };
-                if !self.outbox.refill(current, Reader { cohort, ahead, pushed: &mut pushed, counts }) {
+                if !self.outbox.refill(current, CatchingUp { cohort, ahead, pushed: &mut pushed, counts }) {
                     self.ahead = Ahead::default();
                     self.outbox = Outbox::new(self.pos, Vec::new(), 0);
                     return true;

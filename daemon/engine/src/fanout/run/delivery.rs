@@ -10,8 +10,8 @@ use crate::fanout::shard::Shard;
 /// Answers taken between two turns of the shard's other work.
 const ANSWERS_PER_TURN: usize = 16;
 
-/// What comes from the pulse, with turns for reading in between. Who is sent its past waits until it is through: many may
-/// be, and what is live goes before that.
+/// Takes what comes from the pulse, with turns for reading in between. Replays wait until all of it is through: many clients
+/// may be sent what they missed, and what is live goes first.
 pub async fn take(shard: &Rc<RefCell<Shard>>, item: Downlink) {
     let is_beat = matches!(item, Downlink::Beat(_));
     shard.borrow_mut().is_taking = true;

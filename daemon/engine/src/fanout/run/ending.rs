@@ -24,8 +24,8 @@ const STEP: Duration = Duration::from_millis(5);
 const LATE_MAX: Duration = Duration::from_millis(1_500);
 
 impl Shard {
-    /// The client says nothing more. It may listen all the same, and keeps what it has. Something is sent at once: when it is
-    /// gone, its system answers that.
+    /// The client has shut its sending side. It may still listen, and keeps its subscriptions. A ping is sent at once: if the
+    /// client is gone, its system answers with a reset, which ends the connection.
     pub(super) fn hear_end(&mut self, id: ConnId) {
         let Some(shard) = self.tasks.shard() else { return };
         let Some(conn) = self.connection(id) else { return };
@@ -51,7 +51,7 @@ impl Shard {
         self.send(id, &ping);
     }
 
-    /// From now on who arrives is closed in place of being greeted. All who were greeted before.
+    /// From now on a connection that arrives is closed instead of greeted. Returns all that were greeted before.
     fn stop_greeting(&mut self) -> Vec<(ConnId, u32)> {
         self.is_stopping = true;
         let greeted = self.connections.iter().filter(|(_, conn)| !conn.phase.is_arriving());
@@ -64,7 +64,7 @@ pub async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration, arrivals: &mut
     let half = drain / 2;
     let closing =
         event::message(&event::Closing { in_ms: half.as_millis() as u64, reconnect_ms: [500, 5000] });
-    // From here on who is not greeted yet is not greeted any more.
+    // A connection that is not greeted by now will not be.
     let everyone = shard.borrow_mut().stop_greeting();
     let is_there =
         |shard: &mut Shard, (id, generation): (ConnId, u32)| shard.same_connection(id, generation).is_some();
@@ -116,7 +116,7 @@ pub async fn see_off(shard: &Rc<RefCell<Shard>>, drain: Duration, arrivals: &mut
     counts.flush(metrics);
 }
 
-/// Takes in who was on the way. Whether there is still someone to wait for: a connection, or one who may yet arrive.
+/// Takes in the connections that were on their way. Returns whether there is still one to wait for, here or on its way.
 fn take_late(shard: &Rc<RefCell<Shard>>, arrivals: &mut mpsc::Receiver<Arrival>) -> bool {
     let is_over = loop {
         match arrivals.try_recv() {

@@ -32,7 +32,7 @@ impl Shard {
             }
             let encoding = conn.encoding;
             let is_sse = encoding == Encoding::Sse;
-            // Who has shut its sending side cannot answer.
+            // A client that has shut its sending side cannot answer a ping.
             let is_mute = is_sse || conn.phase.is_mute();
             let silent_s = now_s.saturating_sub(conn.heard_s);
             let stuck_s = conn.outbox.as_ref().map(|outbox| now_s.saturating_sub(outbox.progress_s()));

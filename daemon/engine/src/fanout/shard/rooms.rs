@@ -42,7 +42,7 @@ impl Shard {
         Some((seat, Person { conn: told_as(seat).into(), name }))
     }
 
-    /// Notes that a topic is a declared one, if it is. Clients may have been quicker: who has it already is in it.
+    /// Notes that a topic is a declared one, if it is. Clients may have subscribed to it before: they are in it from now on.
     pub fn know_room(&mut self, at: SlotId, room: TopicId, name: &str) {
         if self.table.topics.sources().of(name).is_none_or(|source| source.kind != Kind::Room) {
             return;

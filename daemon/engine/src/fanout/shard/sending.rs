@@ -4,7 +4,7 @@
 use super::Shard;
 use crate::exchange::ConnId;
 use crate::fanout::connection::Sent;
-use crate::fanout::outbox::{Answer, Outbox};
+use crate::fanout::outbox::{Outbox, Reply};
 use crate::fanout::table::Table;
 use crate::fanout::table::ids::SlotId;
 use tickerd_model::encoding::Encoding;
@@ -16,19 +16,19 @@ impl Shard {
     /// Sends bytes that are whole frames.
     pub fn send(&mut self, id: ConnId, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.send_bytes(id, bytes, Answer::default());
+            self.send_bytes(id, bytes, Reply::default());
         }
     }
 
-    /// Sends an answer, with what follows it.
-    pub fn send_answer(&mut self, id: ConnId, mut answer: Answer) {
-        let bytes = std::mem::take(&mut answer.bytes);
-        if !bytes.is_empty() || !answer.is_only_bytes() {
-            self.send_bytes(id, &bytes, answer);
+    /// Sends an answer and what follows it.
+    pub fn send_reply(&mut self, id: ConnId, mut reply: Reply) {
+        let bytes = std::mem::take(&mut reply.bytes);
+        if !bytes.is_empty() || !reply.is_only_bytes() {
+            self.send_bytes(id, &bytes, reply);
         }
     }
 
-    fn send_bytes(&mut self, id: ConnId, bytes: &[u8], rest: Answer) {
+    fn send_bytes(&mut self, id: ConnId, bytes: &[u8], rest: Reply) {
         let (pos, now_s) = (self.pos, self.now_s);
         let Some(conn) = self.connection(id) else { return };
         if let Some(outbox) = &mut conn.outbox {

@@ -14,8 +14,8 @@ use tickerd_model::topic::Pattern;
 #[derive(Debug)]
 pub enum Costly {
     Subscribe(Box<SubscribeRequest>),
-    /// The same for an event stream that has had all up to the tick with this process-wide number: first the pulse is asked for
-    /// what it missed.
+    /// A subscription of an event stream that had all ticks up to the one with this process-wide number. First the pulse is
+    /// asked what it missed.
     Resume(Box<SubscribeRequest>, u64),
     Unsubscribe {
         request: Option<Id>,
@@ -48,7 +48,7 @@ impl Costly {
 
 /// One command on its way.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct QueuedCommand {
     pub conn: ConnId,
     pub generation: u32,
     pub command: Costly,
@@ -59,7 +59,7 @@ pub struct Waiting {
 /// The commands on their way.
 #[derive(Debug)]
 pub struct Turns {
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<QueuedCommand>,
     /// What may be done before the next look at the beats.
     pub effort: Effort,
     /// The shard, while it has nothing of this kind to do.
@@ -88,13 +88,13 @@ impl Turns {
     }
 
     /// The next command.
-    pub fn pop(&mut self) -> Option<Waiting> {
+    pub fn pop(&mut self) -> Option<QueuedCommand> {
         self.queue.pop_front()
     }
 
     /// A command waits behind the others, and the shard is woken for it.
-    pub fn push(&mut self, waiting: Waiting) {
-        self.queue.push_back(waiting);
+    pub fn push(&mut self, queued: QueuedCommand) {
+        self.queue.push_back(queued);
         if let Some(idle) = self.idle.take() {
             idle.wake();
         }

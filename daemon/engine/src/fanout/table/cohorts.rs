@@ -110,7 +110,7 @@ pub struct Cohorts {
 }
 
 impl Cohorts {
-    /// None yet; `every` counts their asks for every tick.
+    /// No cohorts yet. `every` counts how many of their asks are for every tick.
     pub fn counting(every: Arc<AtomicUsize>) -> Cohorts {
         Cohorts { every, ..Cohorts::default() }
     }
@@ -137,7 +137,7 @@ impl Cohorts {
         self.cohorts.held_mut(id)
     }
 
-    /// How many there are.
+    /// How many cohorts someone is in or waits for.
     pub fn count(&self) -> usize {
         self.count
     }

@@ -1,5 +1,5 @@
 //! Cohorts that come and go piece by piece: one that gets many topics is built, and taken down, in as many turns as its wires
-//! need. Who waits for it stays where it is until it is whole, and then moves at once.
+//! need. A connection that waits for a cohort stays in its old one until the new one is whole, and then moves at once.
 
 use std::collections::HashSet;
 

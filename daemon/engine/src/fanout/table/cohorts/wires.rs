@@ -86,7 +86,7 @@ impl Cohorts {
         self.tier_for(topics, cohort, id, matching)
     }
 
-    /// The same, given which of the cohort's patterns match. Exact beats pattern; among patterns every tick beats the newest,
+    /// The tier at which a cohort gets a slot, given which of its patterns match. Exact beats pattern; among patterns every tick beats the newest,
     /// and then the fastest wins.
     fn tier_for(
         &self,
