@@ -66,7 +66,7 @@ impl Shard {
             let Some(terms) = cohort.asks().get(at).map(|ask| ask.terms) else { continue };
             match what {
                 What::Exact(id) => {
-                    let Some(slot) = self.table.topics.slot(id) else { continue };
+                    let Some(slot) = self.table.topics.held(id) else { continue };
                     let tier = self.table.topics.grant(slot, terms);
                     topics.push(TopicGrant {
                         topic: slot.name.clone(),

@@ -13,7 +13,7 @@ use tickerd_model::rooms::{Person, Turnover};
 /// The notice of a turnover.
 pub fn announce(topics: &Topics, at: SlotId, turnover: &Turnover, pos: u64) -> Option<Announcement> {
     let slot = topics.slot(at)?;
-    let mut to: Vec<CohortId> = slot.all_tiers().flat_map(|tier| &tier.taps).map(|tap| tap.cohort).collect();
+    let mut to: Vec<CohortId> = slot.taps().map(|tap| tap.cohort).collect();
     to.sort_unstable();
     to.dedup();
     if to.is_empty() {

@@ -55,7 +55,7 @@ impl StaleNotices {
         }
         (slot.stale, slot.aged_pos) = (stale, pos);
         let at = self.words.len() as u32;
-        for tap in slot.all_tiers().flat_map(|tier| &tier.taps) {
+        for tap in slot.taps() {
             self.shares.add(tap.cohort, at);
         }
         self.words.push(TopicState::of(slot));

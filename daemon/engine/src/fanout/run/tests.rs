@@ -1,10 +1,10 @@
 //! One shard with real sockets, driven step by step.
 
-mod ages;
 mod client;
 mod encodings;
 mod many;
-mod past;
+mod recovery;
+mod stale;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -116,7 +116,7 @@ impl Bench {
         deliver(&self.shard, &beat).await;
     }
 
-    fn is_stalled(&self, id: ConnId) -> bool {
+    fn has_outbox(&self, id: ConnId) -> bool {
         self.shard.borrow_mut().connection(id).is_some_and(|conn| conn.outbox.is_some())
     }
 }
@@ -159,21 +159,21 @@ fn run(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, test);
 }
 
-/// A beat is on its way when a stalled client gets level: what it catches up with is not brought again by the walk.
+/// A beat is on its way when a client that lags gets level: what it catches up with is not brought again by the walk.
 #[test]
 fn who_gets_level_during_a_beat_gets_each_seq_once() {
     run(async {
         let mut bench = Bench::new(20);
         let mut client = bench.client(&["f.**"]).await;
         bench.push(0).await;
-        while !bench.is_stalled(0) {
+        while !bench.has_outbox(0) {
             bench.push(4_000).await;
         }
         bench.push(4_000).await;
         let last = bench.beat(10);
         bench.shard.borrow_mut().begin(&last);
         let mut frames = Vec::new();
-        while bench.is_stalled(0) {
+        while bench.has_outbox(0) {
             frames.extend(client.read());
             tokio::task::yield_now().await;
         }
@@ -240,7 +240,7 @@ fn gauges_come_back_to_nothing() {
         let mut bench = Bench::new(20);
         let clients = [bench.client(&["f.**"]).await, bench.client(&["f.1"]).await, bench.client(&[]).await];
         bench.push(0).await;
-        while !bench.is_stalled(0) {
+        while !bench.has_outbox(0) {
             bench.push(4_000).await;
         }
         let mut shard = bench.shard.borrow_mut();

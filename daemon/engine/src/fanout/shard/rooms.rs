@@ -48,14 +48,8 @@ impl Shard {
             return;
         }
         self.rooms.by_slot.insert(at, room);
-        let taps = self
-            .table
-            .topics
-            .slot(at)
-            .into_iter()
-            .flat_map(|slot| slot.all_tiers())
-            .flat_map(|tier| &tier.taps);
-        let cohorts = taps.filter_map(|tap| self.table.cohorts.get(tap.cohort));
+        let taps = self.table.topics.held(at).into_iter().flat_map(Slot::taps);
+        let cohorts = taps.filter_map(|tap| self.table.cohorts.held(tap.cohort));
         let members: Vec<ConnId> = cohorts.flat_map(|cohort| cohort.members.iter().copied()).collect();
         for id in members {
             if let Some((seat, person)) = self.person(id) {
@@ -95,8 +89,8 @@ impl Shard {
             let shard = u32::try_from(self.number).unwrap_or(u32::MAX);
             let seat = Seat { shard, conn: id, generation };
             let has = |slot: SlotId| {
-                let tiers = self.table.topics.slot(slot).into_iter().flat_map(Slot::all_tiers);
-                tiers.flat_map(|tier| &tier.taps).any(|tap| tap.cohort == cohort)
+                let mut taps = self.table.topics.held(slot).into_iter().flat_map(Slot::taps);
+                taps.any(|tap| tap.cohort == cohort)
             };
             let left: Vec<TopicId> =
                 self.rooms.by_slot.iter().filter(|(slot, _)| has(**slot)).map(|(_, room)| *room).collect();

@@ -4,7 +4,7 @@
 use super::Shard;
 use crate::exchange::ConnId;
 use crate::fanout::connection::Sent;
-use crate::fanout::outbox::{Outbox, Reply};
+use crate::fanout::outbox::{Lag, Outbox, Reply};
 use crate::fanout::table::Table;
 use crate::fanout::table::ids::SlotId;
 use tickerd_model::encoding::Encoding;
@@ -59,7 +59,7 @@ impl Shard {
         self.counts.bytes += written as u64;
     }
 
-    /// Sends what a connection is owed, as far as its socket takes it and its turn goes. Whether it is level.
+    /// Sends what a connection is owed, as far as its socket takes it and its turn goes. Returns whether it has got level.
     pub fn send_owed(&mut self, id: ConnId) -> bool {
         loop {
             let now_s = self.now_s;
@@ -72,7 +72,7 @@ impl Shard {
                     if self.end_outbox(id) {
                         return true;
                     }
-                    // What it is told of its lag is owed as well, and sent with the next round.
+                    // The notice of its lag is owed as well, and is sent in the next round.
                 }
                 Sent::Lags => {
                     self.begin_lag(id);
@@ -90,34 +90,35 @@ impl Shard {
         }
     }
 
-    /// Ends an outbox of which all is out. False if there is a new one, with the notice of what the client did not get; or if
-    /// the connection ended with it.
+    /// Ends an outbox of which all is out. Returns false if the client is owed something again, the notice of what it did not
+    /// get, or if the connection ended.
     fn end_outbox(&mut self, id: ConnId) -> bool {
         let (now_s, ahead_until_s, pos) = (self.now_s, self.all_tiers_by_s(), self.pos);
-        let Shard { connections, table: Table { cohorts, .. }, .. } = self;
+        let Shard { connections, table: Table { cohorts, .. }, metrics, counts, encoder, .. } = self;
         let Some(conn) = connections.get_mut(id) else { return false };
         let cohort = conn.cohort.and_then(|id| cohorts.held(id));
         let has_slow_tiers = cohort.is_some_and(|cohort| cohort.wires.iter().any(|wire| wire.tier.is_slow()));
         let (lagged, lag) = conn.end_outbox(has_slow_tiers, ahead_until_s, now_s);
         if lagged {
-            self.metrics.connections_lagging.dec();
+            metrics.connections_lagging.dec();
         }
-        let Some(conn) = self.connections.get_mut(id) else { return false };
-        if conn.phase.is_closing() {
-            self.counts.skipped += lag.map_or(0, |lag| lag.skipped);
-            if conn.phase.is_mute() {
-                self.drop_connection(id, 1006);
-                return false;
+        counts.skipped += lag.as_ref().map_or(0, |lag| lag.skipped);
+        match lag {
+            _ if conn.phase.is_closing() => {
+                let has_ended = conn.phase.is_mute();
+                if has_ended {
+                    self.drop_connection(id, 1006);
+                }
+                !has_ended
             }
-            return true;
+            None => true,
+            Some(Lag { topics, skipped, since }) => {
+                let mut bytes = Vec::new();
+                event::write(&Notice::Lag { topics, skipped, since }, conn.encoding, encoder, &mut bytes);
+                conn.outbox = Some(Box::new(Outbox::new(pos, bytes, now_s)));
+                false
+            }
         }
-        let Some(lag) = lag else { return true };
-        self.counts.skipped += lag.skipped;
-        let notice = Notice::Lag { topics: lag.topics, skipped: lag.skipped, since: lag.since };
-        let mut bytes = Vec::new();
-        event::write(&notice, conn.encoding, &self.encoder, &mut bytes);
-        conn.outbox = Some(Box::new(Outbox::new(pos, bytes, now_s)));
-        false
     }
 
     /// The socket refused bytes: a task waits until it takes them again.

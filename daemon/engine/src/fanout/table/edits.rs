@@ -142,7 +142,7 @@ impl Table {
     /// The event topics of a cohort.
     pub fn events_of(&self, cohort: Option<CohortId>) -> Vec<Box<str>> {
         let wires = cohort.and_then(|id| self.cohorts.held(id)).map(|c| &*c.wires).unwrap_or_default();
-        let slots = wires.iter().filter_map(|wire| self.topics.slot(wire.slot));
+        let slots = wires.iter().filter_map(|wire| self.topics.held(wire.slot));
         slots.filter(|slot| slot.is_event()).map(|slot| slot.name.clone()).collect()
     }
 }

@@ -109,6 +109,11 @@ impl Slot {
         self.tiers.iter().chain([&self.stream])
     }
 
+    /// Who wants it, at any tier.
+    pub fn taps(&self) -> impl Iterator<Item = &Tap> {
+        self.all_tiers().flat_map(|tier| &tier.taps)
+    }
+
     /// The newest pushed frame as one who has the topic at `tier` sees it: every other tier is slower than the feed's own
     /// beat, and the stream may be ahead of it by ticks that say the same again.
     pub fn newest_at(&self, tier: Tier) -> Option<&Arc<Frame>> {

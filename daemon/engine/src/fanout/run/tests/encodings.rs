@@ -35,13 +35,13 @@ fn a_slow_event_stream_skips_to_the_newest() {
     run(async {
         let mut bench = Bench::new(20);
         let mut stream = bench.client_in(Encoding::Sse, &["f.**"]).await;
-        while !bench.is_stalled(0) {
+        while !bench.has_outbox(0) {
             bench.push(4_000).await;
         }
         let last = bench.beat(10);
         deliver(&bench.shard, &last).await;
         let mut pieces = Vec::new();
-        while bench.is_stalled(0) {
+        while bench.has_outbox(0) {
             stream.read_all(&mut pieces);
             tokio::task::yield_now().await;
         }

@@ -12,14 +12,14 @@ fn who_was_behind_gets_each_topic_once_and_in_order() {
         let mut bench = Bench::new(TOPICS);
         let mut client = bench.client(&["f.**"]).await;
         bench.push(0).await;
-        while !bench.is_stalled(0) {
+        while !bench.has_outbox(0) {
             bench.push(200).await;
         }
         bench.topics.rotate_left(TOPICS / 2);
         let last = bench.beat(200);
         deliver(&bench.shard, &last).await;
         let mut frames = Vec::new();
-        while bench.is_stalled(0) {
+        while bench.has_outbox(0) {
             frames.extend(client.read());
             tokio::task::yield_now().await;
         }

@@ -152,7 +152,7 @@ impl Cohorts {
 
 /// Who has a slot, sorted, and where each keeps its wire.
 fn tapped(topics: &Topics, slot: SlotId) -> Vec<(CohortId, usize)> {
-    let taps = topics.held(slot).into_iter().flat_map(Slot::all_tiers).flat_map(|tier| &tier.taps);
+    let taps = topics.held(slot).into_iter().flat_map(Slot::taps);
     let mut tapped: Vec<_> = taps.map(|tap| (tap.cohort, tap.wire as usize)).collect();
     tapped.sort_unstable();
     tapped

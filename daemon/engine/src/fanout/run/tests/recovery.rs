@@ -19,7 +19,7 @@ async fn settle(bench: &Bench, client: &mut Client) -> Vec<String> {
         tokio::task::yield_now().await;
         frames.extend(client.read());
     }
-    while bench.is_stalled(0) {
+    while bench.has_outbox(0) {
         tokio::task::yield_now().await;
         frames.extend(client.read());
     }
@@ -106,7 +106,7 @@ fn replays_wait_for_what_is_live() {
         let (mut first, meanwhile) = watch.await.unwrap();
         assert_eq!(kinds(&meanwhile), ["connected", "subscribed"], "the first of forty was answered");
         assert_eq!(seqs(&settle(&bench, &mut first).await).len(), 2);
-        while (1..40).any(|id| bench.is_stalled(id)) {
+        while (1..40).any(|id| bench.has_outbox(id)) {
             tokio::task::yield_now().await;
         }
         for mut client in clients {
@@ -131,7 +131,7 @@ fn a_long_replay_comes_in_turns_and_is_no_lag() {
         }
         answer(&mut bench).await;
         let (mut frames, mut turns) = (Vec::new(), 0);
-        while bench.is_stalled(0) {
+        while bench.has_outbox(0) {
             let blocked =
                 |shard: &mut Shard| shard.connection(0)?.outbox.as_ref().map(|outbox| outbox.is_lagging());
             assert_eq!(blocked(&mut bench.shard.borrow_mut()), Some(false));
@@ -199,7 +199,7 @@ fn a_reset_reaches_one_who_lags() {
         while bench.shard.borrow().table.cohorts.count() < 1 {
             tokio::task::yield_now().await;
         }
-        while !bench.is_stalled(0) {
+        while !bench.has_outbox(0) {
             bench.push(4_000).await;
         }
         bench.push(4_000).await;
@@ -220,12 +220,12 @@ fn a_reset_reaches_one_who_lags() {
 
 /// Notices of topics that come while a client lags wait for it, up to a bound.
 #[test]
-fn comings_reach_one_who_lags() {
+fn topic_notices_reach_one_who_lags() {
     run(async {
         let mut bench = Bench::new(2);
         bench.push(1).await;
         let mut client = bench.client(&["f.**"]).await;
-        while !bench.is_stalled(0) {
+        while !bench.has_outbox(0) {
             bench.push(4_000).await;
         }
         bench.topics.push(Topic::new("f.new", "q", Class::State));
@@ -269,7 +269,7 @@ fn who_lags_is_told_only_of_what_it_still_holds() {
         let text = r#"{"event":"unsubscribe","data":{"id":1,"topics":["f.*","f.0"]}}"#;
         let head = [0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
         bench.shard.borrow_mut().hear(0, &mut [&head, text.as_bytes()].concat());
-        assert!(bench.is_stalled(0));
+        assert!(bench.has_outbox(0));
         while bench.shard.borrow_mut().walk_on() {}
         let frames = settle(&bench, &mut client).await;
         let with = |text: &str| frames.iter().filter(|frame| frame.contains(text)).collect::<Vec<_>>();

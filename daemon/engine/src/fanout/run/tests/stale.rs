@@ -51,7 +51,7 @@ fn names(topics: std::ops::Range<usize>) -> BTreeSet<String> {
 
 async fn read_on(bench: &Bench, client: &mut Client) -> Vec<String> {
     let mut frames = client.read();
-    while bench.is_stalled(0) {
+    while bench.has_outbox(0) {
         tokio::task::yield_now().await;
         frames.extend(client.read());
     }
@@ -121,7 +121,7 @@ fn who_was_behind_is_told_how_it_is() {
         let mut bench = Bench::new(TOPICS);
         let mut client = bench.client(&["f.**"]).await;
         let mut pushes = 0;
-        while !bench.is_stalled(0) {
+        while !bench.has_outbox(0) {
             bench.push(1_000).await;
             pushes += 1;
         }
@@ -147,7 +147,7 @@ fn notices_that_do_not_get_through_are_owed() {
             bench.push(0).await;
             let mut client = bench.client(&["f.**"]).await;
             let mut is_stale = last;
-            while !bench.is_stalled(0) || is_stale != last {
+            while !bench.has_outbox(0) || is_stale != last {
                 is_stale = !is_stale;
                 deliver(&bench.shard, &aged(0..TOPICS, is_stale)).await;
             }
