@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tickerd_host::{self as host, Failure, Fault, Hello, Metrics, Spec, Supervisor};
-use tickerd_model::lane::{Drained, FeedState, Health, LANE_TICKS_MAX, Lane};
+use tickerd_model::health::{FeedState, Health};
+use tickerd_model::lane::{Drained, LANE_TICKS_MAX, Lane};
 use tickerd_process::Bell;
 
 /// Most ticks that wait to be taken. That is more than in the daemon, because here ticks should not be merged.

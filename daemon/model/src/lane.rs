@@ -21,6 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::freshness::Freshness;
 use self::waiting::Waiting;
+use super::health::Health;
 use super::tick::Tick;
 use super::topic::Topic;
 
@@ -34,48 +35,6 @@ pub enum Taken {
     Queued,
     /// It waits, and an earlier tick was merged into it or dropped for it.
     Coalesced,
-}
-
-/// How a feed is, as it says itself or its supervisor sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FeedState {
-    /// Values come.
-    Up,
-    /// Values come, but not all or not as they should.
-    Degraded,
-    /// No value came for longer than expected.
-    Stale,
-    /// It does not run; it will be started again.
-    Down,
-    /// Its source is closed for now (a market at night); nothing is wrong.
-    Closed,
-}
-
-impl FeedState {
-    /// All of them, for metrics.
-    pub const ALL: [FeedState; 5] = [Self::Up, Self::Degraded, Self::Stale, Self::Down, Self::Closed];
-
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Degraded => "degraded",
-            Self::Stale => "stale",
-            Self::Down => "down",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-/// A feed's state, since when, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// The state.
-    pub state: FeedState,
-    /// Since when, Unix milliseconds.
-    pub since: u64,
-    /// Why, in words for a person; empty when there is nothing to say.
-    pub reason: String,
 }
 
 /// One thing that waits in a lane.

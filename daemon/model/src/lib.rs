@@ -11,6 +11,7 @@ pub mod deflate;
 pub mod digest;
 pub mod encoding;
 pub mod frame;
+pub mod health;
 pub mod history;
 pub mod host;
 pub mod json;

@@ -10,7 +10,7 @@ use super::feeds::{Feed, Feeds};
 use crate::contract::{self, Contract};
 use crate::server::{Document, Documents, FEEDS};
 use tickerd_config::Listen;
-use tickerd_model::lane::{FeedState, Health};
+use tickerd_model::health::{FeedState, Health};
 use tickerd_model::protocol::event::{self, FeedEntry};
 use tickerd_process::clock::now_unix_ms;
 

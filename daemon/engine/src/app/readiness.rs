@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::feeds::Feed;
 use crate::admin::{Check, Readiness};
 use crate::store::{Standing, Trouble};
-use tickerd_model::lane::{FeedState, Health, Tally};
+use tickerd_model::health::{FeedState, Health};
+use tickerd_model::lane::Tally;
 use tickerd_process::clock::utc;
 
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tickerd_model::board::{Change, Due, TopicId};
-use tickerd_model::lane::Health;
+use tickerd_model::health::Health;
 use tickerd_model::rooms::{Letter, Seat, Turnover};
 use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;

@@ -111,7 +111,7 @@ impl Outlet {
 mod tests {
     use super::*;
     use crate::exchange::question::{self, Client, Uplink};
-    use tickerd_model::lane::{FeedState, Health};
+    use tickerd_model::health::{FeedState, Health};
     use tickerd_model::source::SourceId;
 
     fn beat(since: u64) -> Beat {

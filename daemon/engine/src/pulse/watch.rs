@@ -7,8 +7,7 @@ use super::Pulse;
 use super::sources::Followed;
 use crate::exchange::beat::{Aged, Stale};
 use tickerd_model::board::Board;
-use tickerd_model::lane::FeedState;
-use tickerd_model::protocol::rate;
+use tickerd_model::health::{FeedState, Silence};
 use tickerd_model::source::SourceId;
 use tickerd_process::clock::now_unix_ms;
 
@@ -17,20 +16,10 @@ use tickerd_process::clock::now_unix_ms;
 pub(super) struct Watch {
     /// Its source is closed for now: its topics do not age.
     is_closed: bool,
-    silence: Silence,
+    /// As last told to the feed's supervisor.
+    silence: Option<Silence>,
     /// (stale, all) as last told.
     told: (usize, usize),
-}
-
-/// Whether a feed brings news.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Silence {
-    #[default]
-    None,
-    /// Values come, and all of them are old by their source's time.
-    OldNews,
-    /// Nothing comes.
-    NoNews,
 }
 
 impl Watch {
@@ -73,28 +62,19 @@ impl Pulse {
             }
             let max_age = freshness.max_age().unwrap_or_default();
             let old_news = self.board.old_news(*id, micros(max_age));
-            let silence = match (self.board.is_silent(*id), old_news) {
-                (false, _) => Silence::None,
-                (true, Some(_)) => Silence::OldNews,
-                (true, None) => Silence::NoNews,
-            };
-            if std::mem::replace(&mut watch.silence, silence) == silence {
-                continue;
-            }
-            let max_age = rate::format(max_age);
-            freshness.set_silence(match silence {
-                Silence::None => None,
-                Silence::OldNews => {
-                    let age = shown(Duration::from_micros(old_news.unwrap_or_default()));
-                    let why = format!(
-                        "its newest value is {age} old by its source's own time; max_age is {max_age}"
-                    );
-                    Some((FeedState::Degraded, why))
-                }
-                Silence::NoNews => {
-                    Some((FeedState::Stale, format!("no topic has had news for {max_age}, its max_age")))
-                }
+            let silence = self.board.is_silent(*id).then(|| match old_news {
+                Some(age) => Silence::OldNews { age: Duration::from_micros(age), max_age },
+                None => Silence::NoNews { max_age },
             });
+            // The age of old news grows all the time; what it was at first is told.
+            let is_alike = match (watch.silence, silence) {
+                (Some(Silence::OldNews { .. }), Some(Silence::OldNews { .. })) => true,
+                (before, now) => before == now,
+            };
+            if !is_alike {
+                watch.silence = silence;
+                freshness.set_silence(silence);
+            }
         }
     }
 
@@ -117,13 +97,4 @@ impl Followed {
 
 fn micros(age: Duration) -> u64 {
     u64::try_from(age.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// An age as people say it: `3 h`, `5 min`, `12 s`.
-fn shown(age: Duration) -> String {
-    match age.as_secs() {
-        s if s < 120 => format!("{s} s"),
-        s if s < 7_200 => format!("{} min", s / 60),
-        s => format!("{} h", s / 3_600),
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::report::Hello;
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 
 /// The activity of one feed, over all its lives.
 pub struct Activity {

@@ -16,7 +16,8 @@ use crate::intake::sink::{Sink, check_relative};
 use crate::log::feed_log::FeedLog;
 use crate::log::text::printable;
 use crate::log::trace;
-use tickerd_model::lane::{FeedState, Lane, Taken};
+use tickerd_model::health::FeedState;
+use tickerd_model::lane::{Lane, Taken};
 use tickerd_model::normalise::{Normaliser, Reject};
 use tickerd_model::sample::Sample;
 use tickerd_model::topic::GrammarError;
@@ -26,9 +27,6 @@ use tickerd_process::clock::now_unix_ms;
 pub const LINE_FOLLOWS: &str = "; the line: ";
 /// A source time below this, in Unix milliseconds, is hardly meant: today in seconds would be read as January 1970.
 const YEAR_2001_MS: u64 = 978_307_200_000;
-
-/// The reason why a feed is down that has not said anything yet.
-pub const STARTING: &str = "starting";
 
 /// Takes what one feed says and hands it to the feed's lane.
 pub struct LaneSink {
@@ -150,21 +148,15 @@ impl LaneSink {
         }
     }
 
-    /// The feed's state in the light of what is accepted. `state` and `reason` are what the feed or its supervisor say; a
-    /// feed that is up, but whose samples are all refused, is degraded.
-    pub fn judge(&self, state: FeedState, reason: String, now: Instant) -> (FeedState, String) {
+    /// Why the feed brings nothing usable, if all of its samples are refused.
+    pub fn refused(&self, now: Instant) -> Option<String> {
         let mut acceptance = self.acceptance();
         let poor = acceptance.judge(self.activity.has_accepted(), now).map(str::to_owned);
         self.is_refusing.store(!acceptance.is_clean(), Ordering::Release);
-        match (state, poor) {
-            (FeedState::Up, Some(poor)) => (FeedState::Degraded, poor),
-            // A program need not say hello; it has started once it has said anything.
-            (FeedState::Down, Some(poor)) if reason == STARTING => (FeedState::Degraded, poor),
-            (state, _) => (state, reason),
-        }
+        poor
     }
 
-    /// How long until [`LaneSink::judge`] may answer something else even if nothing comes.
+    /// How long until [`LaneSink::refused`] may answer something else even if nothing comes.
     pub fn next_look(&self, now: Instant) -> Option<Duration> {
         let next = self.acceptance().next_look(self.activity.has_accepted())?;
         Some(next.saturating_duration_since(now))

@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 use tickerd_model::normalise::Reject;
 
 /// Reasons of the plugin host, besides those of the normaliser.

@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use tracing::Level;
 
-use tickerd_model::lane::{FeedState, Taken};
+use tickerd_model::health::FeedState;
+use tickerd_model::lane::Taken;
 use tickerd_model::normalise::Reject;
 use tickerd_model::sample::Sample;
 use tickerd_model::topic::{self, GrammarError};

@@ -13,7 +13,7 @@ use crate::protocol::bad_line::LineError;
 use crate::protocol::sample_line::{ClassWord, SampleLine};
 use crate::report::event_doc::{EventDoc, EventDocs};
 use crate::report::{Failure, Fault, Hello, Mode};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 use tickerd_model::sample::Class;
 use tickerd_model::tick::Tick;
 

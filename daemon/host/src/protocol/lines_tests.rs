@@ -6,7 +6,7 @@ use crate::protocol::lines::*;
 use crate::protocol::sample_line::SampleLine;
 use crate::report::event_doc::{EventDoc, EventDocs};
 use crate::report::{Failure, Fault, Hello, Mode};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 use tickerd_model::normalise::Normaliser;
 use tickerd_model::sample::Class;
 

@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use tracing::Level;
 
-use crate::intake::lane_sink::{LaneSink, STARTING};
+use crate::intake::lane_sink::LaneSink;
 use crate::intake::metrics::Metrics;
 use crate::log::feed_log::FeedLog;
 use crate::log::rate_limit::RateLimit;
 use crate::log::text::printable;
 use crate::supervise::shared::Shared;
-use tickerd_model::lane::{FeedState, Health, Lane};
+use tickerd_model::health::{Facts, FeedState, Health, STARTING};
+use tickerd_model::lane::Lane;
 use tickerd_process::clock::now_unix_ms;
 
 /// Called on the supervisor's thread when a feed's state changes, and at its first sample and first failure.
@@ -65,12 +66,13 @@ impl HealthNotices {
     ///
     /// What is wrong with the configuration (`is_config`) is for operators alone.
     pub fn show(&mut self, state: FeedState, reason: String, is_config: bool, now: Instant) -> bool {
-        let (judged, reason) = self.sink.judge(state, reason, now);
-        if judged != state {
+        let (refused, silence) = (self.sink.refused(now), self.lane.freshness().silence());
+        let facts = Facts { own: (state, reason), refused, silence };
+        if facts.is_refused() {
             // Whoever waits for the feed's first sample need not wait any longer.
             self.shared.note_failure();
         }
-        let (state, reason) = self.lane.freshness().judge(judged, reason);
+        let (state, reason) = facts.judge();
         let health = self.shared.health.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = health.state == state && health.reason == reason;
         drop(health);

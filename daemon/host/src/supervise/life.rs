@@ -10,7 +10,6 @@ use crate::feed::policy::Policy;
 use crate::feed::running::Running;
 use crate::feed::spec::Spec;
 use crate::intake::activity::Activity;
-use crate::intake::lane_sink::STARTING;
 use crate::log::feed_log::FeedLog;
 use crate::log::figures::seconds;
 use crate::log::trace;
@@ -19,7 +18,8 @@ use crate::supervise::memory_watch::MemoryWatch;
 use crate::supervise::polling::{Due, Polling};
 use crate::supervise::watchdog::{Alarm, Watchdog};
 use tickerd_config::Source;
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
+use tickerd_model::health::STARTING;
 use tickerd_process::clock;
 
 /// How a life ended: `Ok` when it ended of itself.

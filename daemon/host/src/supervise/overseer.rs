@@ -21,7 +21,8 @@ use crate::supervise::recovery::{LifeRecord, Recovery};
 use crate::supervise::reload::{Reloaded, Request};
 use crate::supervise::shared::{Event, Shared};
 use crate::supervise::swap::{NextStep, Successor, Swap};
-use tickerd_model::lane::{FeedState, Lane};
+use tickerd_model::health::FeedState;
+use tickerd_model::lane::Lane;
 
 /// Called when a feed has said hello, on the thread that brings its samples and before any of them. The answer is remarks
 /// for the feed's author, which go into the feed's log.

@@ -12,7 +12,7 @@ use crate::report::{Failure, Report};
 use crate::supervise::life::End;
 use crate::supervise::reload::Requests;
 use tickerd_model::digest::Digest;
-use tickerd_model::lane::Health;
+use tickerd_model::health::Health;
 
 /// The state of one feed that both look at.
 pub struct Shared {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::feed::spec::Spec;
 use crate::intake::activity::Activity;
-use crate::intake::lane_sink::{LaneSink, STARTING};
+use crate::intake::lane_sink::LaneSink;
 use crate::intake::metrics::Metrics;
 use crate::log::feed_log::FeedLog;
 use crate::report::{Failure, Hello};
@@ -18,7 +18,9 @@ use crate::supervise::overseer::{OnHello, Overseer};
 use crate::supervise::reload::{OnReloaded, Requests};
 use crate::supervise::shared::{Event, Shared};
 use tickerd_model::digest::Digest;
-use tickerd_model::lane::{FeedState, Health, Lane};
+use tickerd_model::health::STARTING;
+use tickerd_model::health::{FeedState, Health};
+use tickerd_model::lane::Lane;
 use tickerd_process::clock::now_unix_ms;
 
 /// Reports that wait for the supervisor's thread. That thread never waits for whoever sends them, so the two cannot wait for

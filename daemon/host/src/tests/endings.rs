@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Bench, SOON, process, quick, scratch, shell};
 use crate::{Policy, Spec};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 
 fn fails_soon(spec: Spec) -> Spec {
     let policy = Policy { failures: 3, failed_retry: Duration::from_millis(50), ..quick() };

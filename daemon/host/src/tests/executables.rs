@@ -6,7 +6,8 @@ use super::process::until_gone;
 use super::{Bench, PATIENCE, SOON, scratch, shell, spec};
 use crate::report::Fault;
 use crate::{Policy, Source, Spec};
-use tickerd_model::lane::{FeedState, LANE_TICKS_MAX};
+use tickerd_model::health::FeedState;
+use tickerd_model::lane::LANE_TICKS_MAX;
 use tickerd_model::sample::Class;
 
 #[test]

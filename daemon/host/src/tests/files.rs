@@ -9,7 +9,7 @@ use super::plugin::{in_child, in_process};
 use super::replaceable::{POLLING, Replaceable, version};
 use super::{Bench, scratch};
 use crate::{Reloaded, Spec};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 
 /// Goal: nothing that is done to the file reaches the code that runs. Method: pages that were never touched would be read
 /// from the file, so a function of some pages is called for the first time after the file has been cut.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::plugin::{in_child, in_process, plugin};
 use super::{Bench, SOON, quick, scratch, shell};
 use crate::{Policy, Spec};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 
 const HANGING: &str = r#"
     static st poll(feed *f) { say(f->h, "a", "quote", "1"); for (;;) pause(); }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::plugin::{in_child, in_process, plugin};
 use super::{Bench, SOON, scratch};
 use crate::library::load;
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 use tickerd_model::sample::Class;
 
 const COUNTING: &str = r#"

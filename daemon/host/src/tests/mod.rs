@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::*;
-use tickerd_model::lane::{Entry, FeedState, LANE_TICKS_MAX, Lane};
+use tickerd_model::health::FeedState;
+use tickerd_model::lane::{Entry, LANE_TICKS_MAX, Lane};
 use tickerd_model::sample::Class;
 
 mod endings;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::programs::install;
 use super::{Bench, SOON, quick, scratch, spec};
 use crate::{Policy, Reloaded, Source, Spec};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 
 /// Puts a script in place of what is there, by renaming.
 fn put(path: &Path, body: &str) {

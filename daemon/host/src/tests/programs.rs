@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Bench, scratch, spec};
 use crate::{Isolation, Policy, Source, Spec};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 
 /// Writes a script in another process. If this process had it open for writing, children of other tests might inherit the
 /// descriptor, and the script could not be run (ETXTBSY).

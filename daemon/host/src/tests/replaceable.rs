@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::plugin::plugin;
 use super::{Bench, scratch};
 use crate::Reloaded;
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 
 /// Counts, as fast as it is asked, and says which version it is.
 pub const POLLING: &str = r#"

@@ -8,7 +8,7 @@ use super::process::until_gone;
 use super::replaceable::{POLLING, PUSHING, Replaceable, version};
 use super::{Bench, SOON, quick};
 use crate::{Policy, Reloaded, Spec};
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 
 fn quickly_polled(path: PathBuf) -> Spec {
     Spec { interval: Duration::from_millis(5), ..in_child(path) }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::FeedState;
+use crate::health::Silence;
 
 /// Times a poll or a push may fail to bring news before that means something.
 const PACES: u32 = 3;
@@ -18,7 +18,7 @@ pub struct Freshness {
     suggested: AtomicU64,
     stale: AtomicUsize,
     topics: AtomicUsize,
-    silence: Mutex<Option<(FeedState, String)>>,
+    silence: Mutex<Option<Silence>>,
     on_silence: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -57,21 +57,17 @@ impl Freshness {
         (self.stale.load(Ordering::Relaxed), self.topics.load(Ordering::Relaxed))
     }
 
-    /// No state topic has news any more: the state that an up feed has then, and why; none: one has again.
-    pub fn set_silence(&self, why: Option<(FeedState, String)>) {
-        *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    /// No state topic has news any more; none: one has again.
+    pub fn set_silence(&self, silence: Option<Silence>) {
+        *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = silence;
         if let Some(tell) = self.on_silence.get() {
             tell();
         }
     }
 
-    /// A feed's state, as its supervisor sees it, in the light of its news: one that is up and silent is not.
-    pub fn judge(&self, state: FeedState, reason: String) -> (FeedState, String) {
-        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match (state, silence) {
-            (FeedState::Up, Some(silence)) => silence,
-            (state, _) => (state, reason),
-        }
+    /// Whether the feed is silent, as the pulse said last.
+    pub fn silence(&self) -> Option<Silence> {
+        *self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `tell` at each [`Freshness::set_silence`] from now on, on the pulse's thread; it must not block. The first
@@ -111,24 +107,17 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_that_is_up_and_silent_is_stale_and_any_other_is_what_it_is() {
+    fn the_supervisor_looks_again_each_time_that_silence_begins_or_ends() {
         let freshness = Freshness::default();
         let told = Arc::new(AtomicUsize::new(0));
         let count = told.clone();
         freshness.on_silence(move || {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        let judge = |state| freshness.judge(state, "as it is".into());
-        let as_it_is = |state| (state, "as it is".to_owned());
-        assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
-        let silence = (FeedState::Stale, "no news".to_owned());
-        freshness.set_silence(Some(silence.clone()));
-        assert_eq!(judge(FeedState::Up), silence);
-        for state in [FeedState::Degraded, FeedState::Stale, FeedState::Down, FeedState::Closed] {
-            assert_eq!(judge(state), as_it_is(state));
-        }
+        let silence = Some(Silence::NoNews { max_age: Duration::from_secs(3) });
+        freshness.set_silence(silence);
+        assert_eq!(freshness.silence(), silence);
         freshness.set_silence(None);
-        assert_eq!(judge(FeedState::Up), as_it_is(FeedState::Up));
-        assert_eq!(told.load(Ordering::Relaxed), 2, "the supervisor looks again each time");
+        assert_eq!((freshness.silence(), told.load(Ordering::Relaxed)), (None, 2));
     }
 }

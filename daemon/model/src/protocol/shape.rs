@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::Code;
 use super::words::RESERVED_EVENTS;
-use crate::lane::FeedState;
+use crate::health::FeedState;
 use crate::normalise::KIND_BYTES_MAX;
 use crate::rooms::{KIND, NAMES_RESERVED};
 use crate::sample::Class;

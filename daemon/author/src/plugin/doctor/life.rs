@@ -11,7 +11,8 @@ use crate::plugin::log_listener::FeedEvent;
 use crate::solo::Solo;
 use tickerd_config::Feed;
 use tickerd_host::{Failure, Mode, Spec, Warden, printable};
-use tickerd_model::lane::{Entry, FeedState};
+use tickerd_model::health::FeedState;
+use tickerd_model::lane::Entry;
 
 /// How long a feed that is ready may take until its first sample.
 const FIRST_SAMPLE: Duration = Duration::from_secs(10);

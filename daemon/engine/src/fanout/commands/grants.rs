@@ -10,7 +10,7 @@ use crate::fanout::table::asks::What;
 use crate::fanout::table::edits::HINTS_MAX;
 use crate::fanout::table::ids::CohortId;
 use crate::fanout::table::topics::Slot;
-use tickerd_model::lane::FeedState;
+use tickerd_model::health::FeedState;
 use tickerd_model::protocol::command::Mode;
 use tickerd_model::protocol::event::{PatternGrant, TopicGrant};
 use tickerd_model::protocol::rate;

@@ -8,7 +8,7 @@ use crate::fanout::table::cohorts::Cohorts;
 use crate::fanout::table::ids::CohortId;
 use crate::fanout::table::topics::Topics;
 use tickerd_model::encoding::{Encoder, Encoding};
-use tickerd_model::lane::{FeedState, Health};
+use tickerd_model::health::{FeedState, Health};
 use tickerd_model::message::Message;
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::source::SourceId;

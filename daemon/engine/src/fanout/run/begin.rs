@@ -11,7 +11,7 @@ use crate::fanout::shard::Shard;
 use crate::fanout::table::Table;
 use crate::fanout::table::ids::SlotId;
 use tickerd_model::board::{Change, Due, TopicId};
-use tickerd_model::lane::{FeedState, Health};
+use tickerd_model::health::{FeedState, Health};
 use tickerd_model::rooms::Turnover;
 use tickerd_model::source::{Source, SourceId};
 use tickerd_model::topic::Topic;

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::lane::{Health, Tally};
+use crate::health::Health;
+use crate::lane::Tally;
 use crate::protocol::shape;
 
 /// Every configured feed, in the configured order.

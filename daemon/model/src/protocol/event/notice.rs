@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::lane::Health;
+use crate::health::Health;
 use crate::protocol::shape;
 
 /// Something worth knowing; clients ignore types they do not know.
@@ -66,7 +66,7 @@ impl<'a> Notice<'a> {
 mod tests {
     use super::super::text;
     use super::*;
-    use crate::lane::FeedState;
+    use crate::health::FeedState;
 
     #[test]
     fn notices_are_written_as_promised() {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tracing::Level;
 
 use tickerd_host::{Sink, printable};
-use tickerd_model::lane::{FeedState, Taken};
+use tickerd_model::health::FeedState;
+use tickerd_model::lane::Taken;
 use tickerd_model::normalise::{Normaliser, Reject};
 use tickerd_model::sample::Sample;
 use tickerd_model::topic::{self, GrammarError};
