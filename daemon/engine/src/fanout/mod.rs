@@ -4,16 +4,16 @@
 //!
 //! Each knows those above it in this list, and none of those below.
 //!
-//! - [`table`]: who asks for what, and which topics that leads to. No connection and no socket.
-//! - [`notices`]: what the server says besides ticks and answers: health, stale topics, topics that came and went, people.
-//! - [`outbox`]: what one connection is owed. Pure: bytes come out, and it is told how many the socket took.
-//! - [`connection`]: one client: its socket, its phase, its outbox, its budget.
-//! - [`beat`]: one beat on its way: what each cohort is due, joined so that one write takes it.
-//! - [`shard`]: all that one thread owns, and how to send, to end a connection, to start a task.
-//! - [`commands`]: what clients ask for, one file per command.
-//! - [`run`]: the loop. What happens in which order, and what follows when a client has got level.
+//! - `table`: who asks for what, and which topics that leads to. No connection and no socket.
+//! - `notices`: what the server says besides ticks and answers: health, stale topics, topics that came and went, people.
+//! - `outbox`: what one connection is owed. Pure: bytes come out, and it is told how many the socket took.
+//! - `connection`: one client: its socket, its phase, its outbox, its budget.
+//! - `beat`: one beat on its way: what each cohort is due, joined so that one write takes it.
+//! - `shard`: all that one thread owns, and how to send, to end a connection, to start a task.
+//! - `commands`: what clients ask for, one file per command.
+//! - `run`: the loop. What happens in which order, and what follows when a client has got level.
 //!
-//! Beside them stand [`settings`] and [`metrics`]. This file starts the threads.
+//! Beside them stand `settings` and `metrics`. This file starts the threads.
 //!
 //! # Words
 //!

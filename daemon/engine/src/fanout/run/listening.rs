@@ -12,7 +12,8 @@ use crate::fanout::shard::Shard;
 use crate::fanout::table::Table;
 
 impl Shard {
-    /// The socket takes bytes again: sends what is owed; false when the waiting task should end.
+    /// The socket takes bytes again: sends what is owed, and listens to the client once it has got level. Returns false when
+    /// the waiting task should end.
     pub(super) fn resume(&mut self, id: ConnId, generation: u32) -> bool {
         self.look_at_clock();
         let is_taking = self.is_taking;
@@ -60,7 +61,8 @@ impl Shard {
         self.metrics.pattern_turn_seconds.observe(began.elapsed().as_secs_f64());
     }
 
-    /// A command that waited for this is done: its client is listened to again, unless it waits for something else now.
+    /// A command that waited for `waited_for` is done: its client is listened to again, unless the command waits for something
+    /// else now.
     fn answered(&mut self, id: ConnId, generation: u32, waited_for: WaitsFor) {
         let Some(conn) = self.same_connection(id, generation) else { return };
         let Some(asking) = conn.phase.asking_mut() else { return };
@@ -89,7 +91,7 @@ impl Shard {
                 conn.phase.ask(WaitsFor::WayOut);
             }
             if let Some(asking) = conn.phase.asking_mut() {
-                // Once more the rest has to wait.
+                // The rest waits for the answer to this command.
                 asking.said.extend(said);
                 break;
             }

@@ -1,7 +1,9 @@
 //! What a shard's clients ask for, and what that leads to. No socket and no connection is known here.
 //!
-//! [`Table`] is all of it. Read [`topics`] first (each topic's newest frames), then [`cohorts`] (who asked for the same, and the wires from topics to
-//! them). [`names`] and [`patterns`] find one by the other; [`effort`] counts what that costs.
+//! [`Table`] is all of it. Read [`topics`] first: each topic's newest frames. Then [`cohorts`]: who asked for the same, and the
+//! wires from topics to them. [`asks`] and [`edits`] say what a connection asks for, and how a command changes that. [`names`]
+//! finds the topics that a pattern may match, [`patterns`] finds the patterns that a topic matches, and [`effort`] counts the
+//! cost.
 
 pub mod asks;
 pub mod cohorts;
