@@ -6,15 +6,10 @@
 
 #![forbid(unsafe_code)]
 
-mod admin_socket;
-mod compression;
 mod document;
 mod environment;
 mod feed;
 mod history;
-mod limits;
-mod listen;
-mod names;
 mod places;
 mod problem;
 mod quantity;
@@ -34,16 +29,13 @@ use document::{Node, Table, Value};
 use problem::{Origin, Source as Text};
 use section::{Checker, Section};
 
-pub use admin_socket::AdminSocket;
 pub use environment::environment;
 pub use feed::{Emit, Feed, Isolation, Source};
 pub use history::History;
-pub use limits::{EchoLimits, Limits};
-pub use listen::{Listen, ListenError};
 pub use places::{Finding, Places};
 pub use problem::{Problem, Problems};
 pub use quantity::read_duration;
-pub use server::Server;
+pub use server::{AdminSocket, EchoLimits, Limits, Listen, ListenError, Server};
 pub use topic::Topic;
 
 /// Largest file that is read; people write a few KiB, and what is larger was named by mistake.

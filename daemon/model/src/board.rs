@@ -1,9 +1,9 @@
 //! The board: every topic's newest tick, numbered, and what is due at which beat.
 //!
-//! A topic belongs to a group (its feed's place in the configuration) and may be due at several tiers: tier 0 is the
-//! feed's own beat, the others are the configured slower ones. They carry the newest tick of a state topic. [`Tier::Every`] is
-//! due with tier 0 and carries every tick, of state topics and event topics, and what it carried is the topic's history.
-//! The board hands out frames, so that all who need a tick share one.
+//! A topic belongs to a source and may be due at several tiers. Tier 0 is the source's own beat; the others are the
+//! slower beats that are configured. These tiers carry the newest tick of a state topic. [`Tier::Every`] is due
+//! together with tier 0. It carries every tick, of state topics and event topics, and what it carried becomes the
+//! topic's history. The board hands out frames, so that everyone who needs a tick shares one.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,18 +18,21 @@ pub use super::topic::TopicId;
 use super::topic::{Topic, TopicMap};
 
 pub use self::ageing::Aged;
-use self::ageing::Ages;
 pub use self::due::Due;
 pub use self::restoring::Restored;
 
-/// Most ticks of one topic that wait for one beat, as many as a lane holds; over that the oldest go. It shows in `seq`, and
-/// is counted.
+use self::ageing::Ages;
+use self::place::Place;
+
+/// Most ticks of one topic that wait for one beat, as many as a lane holds. Above that the oldest are dropped. The
+/// gap shows in `seq`, and the dropped ticks are counted as merged.
 pub const TICKS_PER_BEAT_MAX: usize = 1024;
-/// The same for a state topic while nobody asks for every tick of anything: what a feed says above that is put away for
-/// nobody, and the others' beats would wait for it.
+/// Most ticks of one state topic that wait for one beat while no client asks for every tick of any topic. More of
+/// them would be kept for nobody, and other sources' beats would have to wait for the work.
 pub const UNASKED_PER_BEAT_MAX: usize = 256;
 
-/// Topics in a list of what may be due that are not, beyond twice as many as there are topics.
+/// A source's list of topics that may be due is cleaned when it has more entries than twice the source's topics plus
+/// this number.
 const LEFT_OVER_MAX: usize = 1024;
 
 /// A change in which sources and topics there are, to be applied in order.
@@ -39,43 +42,23 @@ pub enum Change {
     Opened(Arc<Source>),
     /// A source went. Its topics were removed before.
     Closed(SourceId),
-    /// A topic spoke for the first time.
+    /// A topic had its first tick, or was declared.
     Added(TopicId, Topic),
-    /// It was retired; its number may be given again.
+    /// A topic was retired. Its number may be given to another topic.
     Removed(TopicId),
-}
-
-#[derive(Debug)]
-struct Place {
-    topic: Topic,
-    /// Where it is in its source's list of topics.
-    at: usize,
-    seq: u64,
-    /// Bit per tier: due at that tier's next beat.
-    dirty: u16,
-    /// What was last pushed at the own beat: what `on_change` compares with, what `always` pushes again, and what the slower
-    /// tiers pass on.
-    pushed: Option<Arc<Frame>>,
-    /// All since the last own beat.
-    ticks: VecDeque<Arc<Frame>>,
-    /// When there was news last, on the board's clock: when the newest tick came, or as much earlier as it was old by its
-    /// source's time, if that is heeded. May lie before the clock's start.
-    heard: i64,
-    /// Told to be without news for too long.
-    is_stale: bool,
-    /// Of an earlier run, and not heard of in this one.
-    is_restored: bool,
 }
 
 /// What the board keeps of a source.
 #[derive(Debug)]
 struct SourceState {
     source: Arc<Source>,
-    /// Per tier, the topics that may be due there; which of them are is what their own marks say.
+    /// Per tier, the topics that may be due there. A topic is due only if its own mark ([`Place::dirty`]) says so
+    /// too.
     dirty: Vec<Vec<TopicId>>,
-    /// All its topics, for `always`.
+    /// All its topics. With `always` each beat pushes all of them.
     topics: Vec<TopicId>,
-    /// Whether a topic was ever retired: new ones then start at the process's count, above any number they had.
+    /// Whether a topic was ever retired. Then the `seq` of a new topic starts at the process-wide count, which is
+    /// above every number that a retired topic of the same name had.
     retired_any: bool,
     merged: u64,
     ages: Ages,
@@ -89,19 +72,20 @@ pub struct Board {
     by_topic: TopicMap<TopicId>,
     by_name: HashMap<Box<str>, TopicId>,
     sources: HashMap<SourceId, SourceState, foldhash::fast::RandomState>,
-    /// A source was closed, or there were topics that nothing is known of: new sources begin above every number that was given.
+    /// Whether a source was closed, or an earlier run had topics that this run does not know. Then the topics of a
+    /// new source start above every number that was given.
     closed_any: bool,
     changes: Vec<Change>,
     aged: Vec<Aged>,
     history: History,
     n: u64,
-    /// Microseconds on the monotonic clock, as it was last told; see [`Board::set_clock`].
+    /// Microseconds on the monotonic clock, as given to [`Board::set_clock`] last.
     now: u64,
     is_every_wanted: bool,
 }
 
 impl Board {
-    /// A board without sources, which keeps so much of the past.
+    /// A board without sources. `limits` says how much of the past it keeps.
     pub fn new(limits: Limits) -> Board {
         Board {
             places: Vec::new(),
@@ -119,36 +103,8 @@ impl Board {
         }
     }
 
-    /// A source comes. What is said for one that is not there is dropped.
-    pub fn open(&mut self, source: &Arc<Source>) {
-        let state = SourceState {
-            source: source.clone(),
-            dirty: vec![Vec::new(); source.tiers.all().len()],
-            topics: Vec::new(),
-            retired_any: self.closed_any,
-            merged: 0,
-            ages: Ages::default(),
-        };
-        self.sources.insert(source.id, state);
-        self.changes.push(Change::Opened(source.clone()));
-    }
-
-    /// A source goes, and its topics with it.
-    pub fn close(&mut self, source: SourceId) {
-        let Some(state) = self.sources.get(&source) else { return };
-        for id in state.topics.clone() {
-            if let Some(topic) =
-                self.places.get(id.0 as usize).and_then(Option::as_ref).map(|p| p.topic.clone())
-            {
-                self.retire(source, &topic);
-            }
-        }
-        self.closed_any = true;
-        self.sources.remove(&source);
-        self.changes.push(Change::Closed(source));
-    }
-
-    /// Puts a topic of a source that is there on the board before it has spoken, so that who subscribes has it.
+    /// Puts a topic on the board before its first tick, so that a client can subscribe to it. The source must be
+    /// open.
     pub fn declare(&mut self, source: SourceId, topic: &Topic) -> TopicId {
         debug_assert!(self.sources.contains_key(&source), "{source} is not there");
         match self.by_topic.get(topic) {
@@ -157,7 +113,8 @@ impl Board {
         }
     }
 
-    /// Numbers a tick and makes it the newest of its topic. Answers its number.
+    /// Numbers a tick, makes it the newest of its topic and returns its number. Returns 0, and drops the tick, if the
+    /// source is not open.
     pub fn offer(&mut self, source: SourceId, mut tick: Tick) -> u64 {
         let id = match self.by_topic.get(&tick.topic) {
             Some(id) => *id,
@@ -174,7 +131,7 @@ impl Board {
         state.merged += tick.merged;
         let is_old = place.hear(&tick, self.now, &mut state.ages);
         if tick.topic != place.topic {
-            // To all downstream it is the one that was restored.
+            // Everyone downstream knows the topic as the object that was restored.
             tick.topic = place.topic.clone();
         }
         if std::mem::take(&mut place.is_restored) {
@@ -195,7 +152,8 @@ impl Board {
             };
         state.merged += u64::from(match class {
             Class::Event => is_full,
-            // For those who take the newest; whether the others lost one too is not told apart.
+            // Counts for clients that take the newest tick. A tick that clients of every tick lost too is not counted
+            // apart.
             Class::State => !place.ticks.is_empty(),
         });
         if is_full {
@@ -211,7 +169,7 @@ impl Board {
         place.seq
     }
 
-    /// Says whether anyone asks for every tick of anything, from the next tick on.
+    /// Says whether any client asks for every tick of any topic. Holds from the next tick on.
     pub fn want_every(&mut self, is_wanted: bool) {
         self.is_every_wanted = is_wanted;
     }
@@ -226,14 +184,15 @@ impl Board {
             state.ages.states -= usize::from(topic.class() == Class::State);
             state.ages.stale -= usize::from(place.is_stale);
             state.ages.restored -= usize::from(place.is_restored && topic.class() == Class::State);
-            // The last moves into the gap. The lists of what may be due need no search: no mark, not due.
+            // The last topic moves into the gap. The lists of topics that may be due are not searched: an entry
+            // without a mark is not due.
             state.topics.swap_remove(place.at);
             let moved =
                 state.topics.get(place.at).and_then(|id| self.places.get_mut(id.0 as usize)?.as_mut());
             if let Some(moved) = moved {
                 moved.at = place.at;
             }
-            // Topics that come and go between two slow beats would make those lists long.
+            // Without this, topics that come and go between two slow beats would make the lists long.
             let most = 2 * state.topics.len() + LEFT_OVER_MAX;
             for (list, tier) in state.dirty.iter_mut().zip(0u8..).filter(|(list, _)| list.len() > most) {
                 list.sort_unstable_by_key(|id| id.0);
@@ -248,11 +207,11 @@ impl Board {
         self.changes.push(Change::Removed(id));
     }
 
-    /// Everything of `source` that is due at `tier` now, into `due`; with tier 0 also what [`Tier::Every`] carries. Once it is pushed
-    /// it is to be remembered, see [`Board::remember`].
+    /// Appends to `due` everything of `source` that is due at `tier` now. With tier 0 this includes what
+    /// [`Tier::Every`] carries. After pushing it, the caller passes it to [`Board::remember`].
     ///
-    /// The slower tiers pass on what the own beat has pushed, and nothing else: then each of them carries a part of one
-    /// sequence, and who changes tiers or had a snapshot neither misses a tick nor gets one twice.
+    /// The slower tiers pass on only what the own beat has pushed. So each tier carries a part of one sequence: a
+    /// client that changes tiers, or that had a snapshot, neither misses a tick nor gets one twice.
     pub fn take_due(&mut self, source: SourceId, tier: u8, due: &mut Vec<Due>) {
         let Board { sources, places, .. } = self;
         let Some(SourceState { source, dirty, topics, .. }) = sources.get_mut(&source) else { return };
@@ -283,7 +242,8 @@ impl Board {
         }
     }
 
-    /// What was due has been pushed: it is the past of its topics. Apart, since nobody who waits for it needs to wait for this.
+    /// Adds what was pushed to the history of its topics. This is a call of its own, so that clients do not wait for
+    /// it.
     pub fn remember(&mut self, due: &[Due]) {
         let now = i64::try_from(self.now).unwrap_or(i64::MAX);
         for Due { topic, frame, earlier, .. } in due.iter().filter(|due| due.tier == Tier::Every) {
@@ -296,12 +256,12 @@ impl Board {
         &self.history
     }
 
-    /// The number of the topic of this name, if it has spoken.
+    /// The number of the topic of this name, if it is on the board.
     pub fn find(&self, name: &str) -> Option<TopicId> {
         self.by_name.get(name).copied()
     }
 
-    /// The `seq` of a topic up to which all is pushed.
+    /// The `seq` up to which all ticks of a topic have been pushed. 0 for a topic that is not on the board.
     pub fn pushed(&self, id: TopicId) -> u64 {
         let place = self.places.get(id.0 as usize).and_then(Option::as_ref);
         place.map_or(0, |place| {
@@ -309,22 +269,22 @@ impl Board {
         })
     }
 
-    /// From now on what changes of the past is noted for [`Board::take_unsaved`].
+    /// From now on, notes what changes in the history, for [`Board::take_unsaved`].
     pub fn keep_ledger(&mut self) {
         self.history.keep_ledger();
     }
 
-    /// What has to be written down since the last call, or `all` there is.
+    /// What changed since the last call and has to be saved. With `all`, everything there is.
     pub fn take_unsaved(&mut self, all: bool) -> Batch {
         Batch { n: self.n, ..self.history.take_unsaved(all) }
     }
 
-    /// Gives up the past that is too old.
+    /// Drops ticks of the history that are too old.
     pub fn forget(&mut self) {
         self.history.expire(i64::try_from(self.now).unwrap_or(i64::MAX));
     }
 
-    /// The topics that came and went since the last call.
+    /// The sources and topics that came and went since the last call, in order.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
@@ -332,16 +292,6 @@ impl Board {
     /// How many topics there are.
     pub fn count(&self) -> usize {
         self.by_topic.len()
-    }
-
-    /// How many topics a source has.
-    pub fn topics(&self, source: SourceId) -> usize {
-        self.sources.get(&source).map_or(0, |g| g.topics.len())
-    }
-
-    /// Ticks of a source that were merged into newer ones before they were pushed, since the last call.
-    pub fn take_merged(&mut self, source: SourceId) -> u64 {
-        self.sources.get_mut(&source).map_or(0, |g| std::mem::take(&mut g.merged))
     }
 
     fn introduce(&mut self, source: SourceId, topic: &Topic) -> TopicId {
@@ -382,36 +332,11 @@ impl Board {
     }
 }
 
-impl Place {
-    /// The own beat has come, and `frame` is the newest: whether it is pushed to those who take the newest. If so, it is owed
-    /// to the `slower` tiers too.
-    fn push(
-        &mut self,
-        topic: TopicId,
-        frame: &Arc<Frame>,
-        always: bool,
-        slower: &mut [Vec<TopicId>],
-    ) -> bool {
-        self.dirty &= !1;
-        let differs = || self.pushed.as_ref().is_none_or(|old| old.tick().value != frame.tick().value);
-        if self.topic.class() == Class::Event || !always && !differs() {
-            return false;
-        }
-        self.pushed = Some(frame.clone());
-        for (list, tier) in slower.iter_mut().zip(1..) {
-            let bit = 1 << tier;
-            if self.dirty & bit == 0 {
-                self.dirty |= bit;
-                list.push(topic);
-            }
-        }
-        true
-    }
-}
-
 mod ageing;
 mod due;
 mod missed;
+mod place;
 mod restoring;
+mod sources;
 #[cfg(test)]
 mod tests;

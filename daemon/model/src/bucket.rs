@@ -1,11 +1,12 @@
-//! A token bucket: so many a second in the long run, and so many at once. What it counts, and against whom, is its owner's.
+//! A token bucket: a rate in tokens per second, and a burst that may be taken at once. The owner decides what a token
+//! stands for.
 
-/// Topics, or ticks, that may be looked at for one token. That many take about half a millisecond.
+/// Topics or ticks that may be looked at for one token. Looking at that many takes about half a millisecond.
 const LOOKS_PER_TOKEN: f32 = 5_000.0;
-/// A debt is forgiven beyond what comes in in so many seconds.
+/// A debt is at most the tokens that come in within this many seconds.
 const DEBT_S: f32 = 60.0;
 
-/// See the module. Its milliseconds are the owner's; they may wrap, since only differences are taken.
+/// The tokens of one peer. The owner passes the time in milliseconds; it may wrap, since only differences are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bucket {
     tokens: f32,
@@ -13,15 +14,15 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket: `burst` tokens at `now_ms`.
     pub fn new(burst: u32, now_ms: u32) -> Bucket {
         Bucket { tokens: burst as f32, at_ms: now_ms }
     }
 
-    /// Takes one out; if there is none, the milliseconds until there is.
+    /// Takes one token out.
     ///
     /// # Errors
-    /// There is none.
+    /// The milliseconds until there is a token, if there is none.
     pub fn take(&mut self, per_s: u32, burst: u32, now_ms: u32) -> Result<(), u64> {
         let passed = now_ms.wrapping_sub(self.at_ms) as f32;
         self.tokens = (self.tokens + passed * per_s as f32 / 1000.0).min(burst as f32);
@@ -33,14 +34,14 @@ impl Bucket {
         Err(((1.0 - self.tokens) * 1000.0 / per_s.max(1) as f32).ceil() as u64)
     }
 
-    /// Takes out what looking at so much costs, whether it is there or not. A debt is at most what comes in in a minute at
-    /// `per_s` a second.
+    /// Takes out the tokens that looking at `looks` topics or ticks costs, also if there are not enough. The debt is
+    /// at most what comes in within a minute at `per_s` tokens a second.
     pub fn charge_looks(&mut self, looks: usize, per_s: u32) {
         let debt_max = DEBT_S * per_s as f32;
         self.tokens = (self.tokens - looks as f32 / LOOKS_PER_TOKEN).max(-debt_max);
     }
 
-    /// If nothing is left, in how many milliseconds there is something again.
+    /// If the bucket is empty, the milliseconds until there is a token again.
     pub fn owed_ms(&mut self, per_s: u32, burst: u32, now_ms: u32) -> Option<u64> {
         let mut looked_at = *self;
         let waits = looked_at.take(per_s, burst, now_ms).err();

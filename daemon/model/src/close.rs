@@ -1,9 +1,9 @@
 //! The one table of close codes: why a connection is ended, in words, and what the client should do next.
 
-/// What a client should do after a close; the code's range says it too, so that clients need no table.
+/// What a client should do after a close. The range of the code says the same, so clients need no table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
-    /// Do not reconnect before something was changed (40xx, and what RFC 6455 calls the client's fault).
+    /// Do not reconnect before something was changed (40xx, and the codes that RFC 6455 has for a client's fault).
     Stop,
     /// Reconnect, with exponential back-off and jitter (41xx).
     BackOff,
@@ -108,7 +108,7 @@ impl CloseCode {
         self.frame_saying(self.text())
     }
 
-    /// The same with another text, which is cut where a close frame ends.
+    /// The close frame with another text. A text that does not fit into a close frame is cut.
     pub fn frame_saying(self, text: &str) -> Vec<u8> {
         let mut reason = format!("{}: {text}", self.name());
         if reason.len() > REASON_BYTES_MAX {
@@ -132,7 +132,7 @@ impl CloseCode {
 
 /// A control frame carries at most 125 bytes (RFC 6455 5.5), of which the code has two.
 const REASON_BYTES_MAX: usize = 123;
-/// Stands where a reason was cut.
+/// Marks the end of a reason that was cut.
 const CUT: &str = "…";
 
 /// The close frame that answers a client's own close: its code again (RFC 6455 5.5.1), or none where it gave none.
@@ -143,7 +143,7 @@ pub fn reply(code: Option<u16>) -> Vec<u8> {
     frame
 }
 
-/// FIN and opcode 8, then the length: a control frame carries at most 125 bytes, so one byte always says it.
+/// FIN and opcode 8, then the length. A control frame carries at most 125 bytes, so the length is always one byte.
 fn close_head(payload: usize) -> Vec<u8> {
     let mut frame = Vec::with_capacity(2 + payload);
     frame.extend_from_slice(&[0x88, payload as u8]);
@@ -165,7 +165,7 @@ mod tests {
                 code => assert!((1000..1016).contains(&code)),
             }
         }
-        // A new variant without a row would make `row()` panic; this match fails to compile instead of to run.
+        // A new variant without a row would make `row()` panic at run time. This match makes it a compile error.
         for code in TABLE.map(|row| row.code) {
             use CloseCode::*;
             match code {

@@ -23,13 +23,14 @@ pub use inbound::Inbound;
 /// How much one client may make the server hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of one message, over all its fragments, and of what a compressed one is inflated to.
+    /// Most bytes of one message: over all its fragments, and of the inflated text if it is compressed.
     pub message: usize,
-    /// Frames of one message. Without it, empty fragments cost the client six bytes each and never end.
+    /// Most frames of one message. Without this limit a client could send empty fragments for ever, at six bytes
+    /// each.
     pub fragments: u32,
 }
 
-/// The decoder of one connection. 16 bytes while nothing is cut.
+/// The decoder of one connection. It takes 16 bytes while no frame or message is cut.
 #[derive(Debug, Default)]
 pub struct Decoder {
     partial: Option<Box<Partial>>,
@@ -44,9 +45,9 @@ struct Partial {
     head_len: usize,
     /// A frame whose header is known and whose payload is not whole yet.
     frame: Option<Frame>,
-    /// The message that is open: a fragment came and FIN has not, or its only frame was cut.
+    /// The open message: a fragment came without FIN, or its only frame was cut.
     message: Option<Message>,
-    /// The payload so far of a control frame that was cut; these may stand between a message's fragments.
+    /// The payload so far of a control frame that was cut. Control frames may stand between a message's fragments.
     control: Vec<u8>,
 }
 
@@ -66,7 +67,8 @@ impl Decoder {
     }
 
     /// Decodes `bytes`, which it unmasks in place, and calls `on` for each message and control frame, in order.
-    /// `inflater`, if permessage-deflate was negotiated without context takeover: it keeps nothing between messages.
+    /// `inflater` is given if permessage-deflate was negotiated, without context takeover: it keeps nothing between
+    /// messages.
     ///
     /// # Errors
     /// The code to close with: the client broke the protocol or a limit, or `on` broke with a code of its own. After an
@@ -106,7 +108,7 @@ impl Decoder {
         self.partial = None;
     }
 
-    /// One frame, or as much of it as is there; the bytes behind it.
+    /// Decodes one frame, or as much of it as has come. Returns the bytes behind it.
     fn step<'b>(
         &mut self,
         bytes: &'b mut [u8],
@@ -145,7 +147,7 @@ impl Decoder {
         Ok(rest)
     }
 
-    /// The next frame's header and how many of `bytes` it took; a cut one is kept, and took them all.
+    /// The next frame's header and how many of `bytes` it took. A header that was cut is kept and took all bytes.
     fn head(
         &mut self,
         bytes: &[u8],
@@ -173,7 +175,7 @@ impl Decoder {
                 }
                 Ok((Some(frame), used - stored))
             }
-            // A header is at most HEAD_MAX bytes, so all that came fitted.
+            // A header is at most HEAD_MAX bytes, so there was room for all that came.
             None => Ok((None, bytes.len())),
         }
     }
@@ -238,8 +240,9 @@ impl Message {
         Message { text: opcode == Opcode::Text, compressed, data: Vec::new(), checked: 0, fragments: 1 }
     }
 
-    /// Grows with what arrived, by doubling, and never by more than `to_come`: what the message can still bring, by its
-    /// last frame's length or by the limit. The header check saw to it that `payload` is no longer than that.
+    /// Grows the buffer with what arrived, by doubling, and never by more than `to_come`: the bytes that the message
+    /// can still bring, by the length of its last frame or by the limit. The check of the header ensures that
+    /// `payload` is not longer than that.
     fn append(&mut self, payload: &[u8], to_come: usize) -> Result<(), CloseCode> {
         if self.data.capacity() - self.data.len() < payload.len() {
             self.data.reserve_exact(payload.len().max(self.data.len()).min(to_come));
@@ -248,7 +251,7 @@ impl Message {
         if self.text && !self.compressed {
             match std::str::from_utf8(&self.data[self.checked..]) {
                 Ok(_) => self.checked = self.data.len(),
-                // A code point that may still be completed.
+                // The text ends within a code point, which the next bytes may complete.
                 Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
                 Err(_) => return Err(CloseCode::InvalidData),
             }

@@ -1,8 +1,8 @@
 //! permessage-deflate's payloads (RFC 7692 7.2), both ways.
 //!
-//! Neither way keeps anything between two messages: what is sent is negotiated with `server_no_context_takeover`, so that
-//! one compressed message serves all, and what comes with `client_no_context_takeover`, so that one inflater per shard
-//! serves all and an idle connection costs nothing.
+//! Neither direction keeps anything between two messages. What the server sends is negotiated with
+//! `server_no_context_takeover`, so one compressed message serves all connections. What clients send is negotiated
+//! with `client_no_context_takeover`, so one inflater per shard serves all, and an idle connection costs nothing.
 
 use std::fmt;
 
@@ -10,26 +10,26 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 use super::close::CloseCode;
 
-/// What each message ends with before it is cut off (RFC 7692 7.2.1): an empty stored block's length.
+/// The end of each message, which is cut off before it is sent (RFC 7692 7.2.1): the length of an empty stored block.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-/// The same, and an empty last block: a message whose own last block is whole ends exactly with it.
+/// [`TAIL`] and an empty last block. A message whose own last block is complete ends exactly with it.
 const TAIL_AND_END: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
-/// What an inflater keeps of its buffer after a message that was longer.
+/// How many bytes of its buffer an inflater keeps after a longer message.
 const KEPT_BYTES: usize = 64 * 1024;
 
-/// The smallest window in bits that can be had; RFC 7692 allows 8, and zlib has no raw stream of it.
+/// The smallest window, in bits. RFC 7692 also allows 8, but zlib has no raw stream with it.
 pub const WINDOW_BITS_MIN: u8 = 9;
-/// The largest.
+/// The largest window, in bits.
 pub const WINDOW_BITS_MAX: u8 = 15;
 
 /// How messages are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// 1 (fast) to 9 (small).
+    /// Compression level, 1 (fast) to 9 (small).
     pub level: u8,
-    /// How far back a repetition may be, as a power of two: 9 to 15.
+    /// How far back a repetition may be, in bytes, as a power of two: 9 to 15.
     pub window_bits: u8,
-    /// Shorter messages are sent as they are.
+    /// Messages with fewer bytes than this are sent uncompressed.
     pub threshold: usize,
 }
 
@@ -39,23 +39,23 @@ impl Default for Settings {
     }
 }
 
-/// Compresses whole messages, one by one. Some 270 KiB with the largest window.
+/// Compresses whole messages, one by one. Takes some 270 KiB with the largest window.
 pub struct Deflater {
     state: Compress,
     out: Vec<u8>,
 }
 
 impl Deflater {
-    /// Values out of range are taken to the nearest that is in it.
+    /// `level` is 1 to 9 and `window_bits` is 9 to 15; a value out of range is replaced by the nearest in range.
     pub fn new(level: u8, window_bits: u8) -> Deflater {
         let level = Compression::new(u32::from(level.clamp(1, 9)));
         let window_bits = window_bits.clamp(WINDOW_BITS_MIN, WINDOW_BITS_MAX);
         Deflater { state: Compress::new_with_window_bits(level, false, window_bits), out: Vec::new() }
     }
 
-    /// The compressed payload, or none if it would not be shorter than `text`.
+    /// The compressed payload. `None` if it would not be shorter than `text`.
     pub fn deflate(&mut self, text: &[u8]) -> Option<&[u8]> {
-        // The tail is cut off again, so as much room as this is never used up by what is worth sending.
+        // The tail is cut off again. So a message that is worth sending compressed always fits into this room.
         self.run(text, text.len() + TAIL.len()).filter(|payload| payload.len() < text.len())
     }
 
@@ -83,7 +83,8 @@ impl fmt::Debug for Deflater {
     }
 }
 
-/// Inflates what clients send, one whole message at a time. Makes its state (some 40 KiB) when it is first needed.
+/// Inflates what clients send, one whole message at a time. Allocates its state (some 40 KiB) when it is first
+/// needed.
 #[derive(Debug, Default)]
 pub struct Inflater {
     state: Option<Decompress>,
@@ -94,7 +95,8 @@ impl Inflater {
     /// The message that was compressed into `payload`.
     ///
     /// # Errors
-    /// 1009 as soon as it has more than `limit` bytes; 1007 if it is no deflate data, or cut short.
+    /// 1009 as soon as the message has more than `limit` bytes. 1007 if `payload` is not deflate data or is cut
+    /// short.
     pub fn inflate(&mut self, payload: &[u8], limit: usize) -> Result<&[u8], CloseCode> {
         self.out.clear();
         self.out.shrink_to(KEPT_BYTES);
@@ -102,7 +104,7 @@ impl Inflater {
         state.reset(false);
         let (left, ended) = run(state, payload, &mut self.out, limit)?;
         debug_assert!(left.is_empty(), "all is taken unless it is refused");
-        // RFC 7692 7.2.3.4: a last block may be marked as such; then nothing has to follow.
+        // RFC 7692 7.2.3.4: a block may be marked as the last one. Then no tail has to follow.
         if !ended {
             let (left, ended) = run(state, &TAIL_AND_END, &mut self.out, limit)?;
             if !ended || !left.is_empty() {
@@ -113,7 +115,8 @@ impl Inflater {
     }
 }
 
-/// Inflates `input` behind what is in `out`; what is left of it, and whether it ended with a last block.
+/// Inflates `input` and appends the result to `out`. Returns the rest of `input`, and whether the stream ended with a
+/// last block.
 fn run<'i>(
     state: &mut Decompress,
     mut input: &'i [u8],
@@ -126,7 +129,7 @@ fn run<'i>(
             return Err(CloseCode::MessageTooBig);
         }
         if out.len() == out.capacity() {
-            // One byte over the limit shows that there is more.
+            // The buffer may grow one byte over the limit, which shows that the message is longer.
             out.reserve_exact((limit + 1 - out.len()).min(out.len().max(1024)));
         }
         let (before_in, before_out) = (state.total_in(), out.len());
@@ -139,7 +142,7 @@ fn run<'i>(
         }
         ended = match status {
             Status::StreamEnd => {
-                // Another stream may follow, and if nothing does the message is whole.
+                // Another stream may follow. If none does, the message is complete.
                 state.reset(false);
                 true
             }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How many digits one has.
+/// The number of hexadecimal digits of a digest.
 pub const DIGITS: usize = 64;
 
 /// 32 bytes; written and read as hexadecimal digits.
@@ -25,9 +25,9 @@ impl fmt::Debug for Digest {
 /// Why a text is no digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DigestError {
-    /// So many characters, and not 64.
+    /// The text has this number of characters instead of 64.
     Length(usize),
-    /// A character that is no hexadecimal digit.
+    /// The text has this character, which is not a hexadecimal digit.
     Digit(char),
 }
 

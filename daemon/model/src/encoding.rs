@@ -1,7 +1,7 @@
-//! How a connection's messages are put into bytes, and what puts them there.
+//! How a connection's messages are encoded into bytes, and the encoder that does it.
 //!
-//! A message is one JSON text, a tick's envelope or the server's own words. Each encoding is a pure function of that text
-//! (and a tick's number), so one set of bytes serves all connections of the same encoding.
+//! A message is one JSON text: a tick's envelope, or an event of the server's own. Each encoding is a pure function
+//! of that text (and of a tick's number), so one set of bytes serves all connections of the same encoding.
 
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
@@ -25,7 +25,7 @@ pub enum Encoding {
     JsonDeflated,
     /// The same, compressed in the smallest window, for those whose own is smaller than the configured one.
     JsonNarrow,
-    /// A WebSocket binary frame of the same in MessagePack.
+    /// A WebSocket binary frame of the message in MessagePack.
     Msgpack,
     /// The same, compressed in the configured window.
     MsgpackDeflated,
@@ -35,20 +35,20 @@ pub enum Encoding {
     Sse,
 }
 
-/// How far back a compressed message may refer.
+/// The window in which messages are compressed: how far back they may refer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
-    /// As configured.
+    /// The configured window.
     Wide,
-    /// [`WINDOW_BITS_MIN`].
+    /// The smallest window, [`WINDOW_BITS_MIN`].
     Narrow,
 }
 
 impl Encoding {
-    /// How many there are.
+    /// The number of encodings.
     pub const COUNT: usize = 7;
 
-    /// The same with compressed messages; where there is no such, itself.
+    /// The same encoding with compressed messages. Server-sent events have none and stay as they are.
     pub fn deflated(self, window: Window) -> Encoding {
         match (self, window) {
             (Encoding::Json, Window::Wide) => Encoding::JsonDeflated,
@@ -59,7 +59,8 @@ impl Encoding {
         }
     }
 
-    /// In which window its messages are compressed, if they are; then the peer's may be too.
+    /// The window in which the server compresses its messages; the client may then compress its own too. `None`: no
+    /// compression.
     pub fn deflate(self) -> Option<Window> {
         match self {
             Encoding::JsonDeflated | Encoding::MsgpackDeflated => Some(Window::Wide),
@@ -73,11 +74,12 @@ impl Encoding {
         matches!(self, Encoding::Msgpack | Encoding::MsgpackDeflated | Encoding::MsgpackNarrow)
     }
 
-    /// The encoding whose bytes are the same for a message of JSON text this long, and which more connections have.
+    /// The encoding, this one or another, that gives the same bytes for a message whose JSON text has `text` bytes
+    /// and that most connections use. So more connections share the bytes.
     pub fn settle(self, text: usize, settings: &Settings) -> Encoding {
         match self {
             Encoding::JsonDeflated | Encoding::JsonNarrow if text < settings.threshold => Encoding::Json,
-            // Nothing in it is further back than the smallest window.
+            // No byte of the message is further back than the smallest window.
             Encoding::JsonNarrow if text <= 1 << WINDOW_BITS_MIN => Encoding::JsonDeflated,
             other => other,
         }
@@ -89,7 +91,7 @@ impl Encoding {
 pub struct Encoder {
     epoch: Box<str>,
     deflate: Settings,
-    /// Made when they are first needed.
+    /// The deflaters are made when they are first needed.
     wide: RefCell<Option<Deflater>>,
     narrow: RefCell<Option<Deflater>>,
     built: Cell<u64>,
@@ -102,17 +104,17 @@ impl Encoder {
         Encoder { epoch: epoch.into(), deflate, wide, narrow, built: Cell::new(0) }
     }
 
-    /// How many messages it has put into bytes.
+    /// How many messages were encoded.
     pub fn built(&self) -> u64 {
         self.built.get()
     }
 
-    /// How it compresses.
+    /// The settings of its compression.
     pub fn settings(&self) -> &Settings {
         &self.deflate
     }
 
-    /// Appends one message of JSON `text`; `n` is the process-wide number of a tick, and 0 for all else.
+    /// Appends one message of JSON `text`. `n` is the process-wide number of a tick, or 0 for any other message.
     pub fn write(&self, encoding: Encoding, text: &[u8], n: u64, out: &mut Vec<u8>) {
         self.built.set(self.built.get() + 1);
         match encoding {
@@ -129,7 +131,7 @@ impl Encoder {
                     let written = writeln!(out, "id: {}-{n}", self.epoch);
                     debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
                 }
-                // Neither an envelope nor any JSON string holds a raw line end, so one line holds it all.
+                // JSON text has no raw line end, neither in an envelope nor in a string. So one line holds it all.
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(text);
                 out.extend_from_slice(b"\n\n");
@@ -137,7 +139,8 @@ impl Encoder {
         }
     }
 
-    /// Appends one text or binary frame, compressed if `deflate` says so and it gets shorter by it.
+    /// Appends one text or binary frame. It is compressed if `deflate` names a window and the frame gets shorter by
+    /// it.
     fn write_frame(&self, opcode: Opcode, payload: &[u8], deflate: Option<Window>, out: &mut Vec<u8>) {
         match deflate.filter(|_| payload.len() >= self.deflate.threshold) {
             Some(window) => self.deflate(window, |deflater| match deflater.deflate(payload) {
@@ -148,7 +151,8 @@ impl Encoder {
         };
     }
 
-    /// Appends one frame that sends a client's message back: compressed where that was agreed on, shorter or not.
+    /// Appends one frame that sends a client's message back. It is compressed whenever compression was negotiated,
+    /// even if it does not get shorter.
     pub fn write_echo(&self, opcode: Opcode, payload: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
         match encoding.deflate() {
             Some(window) => self.deflate(window, |deflater| match deflater.deflate_anyway(payload) {
@@ -202,7 +206,7 @@ mod tests {
         assert_eq!(text, Ok(vec![b'x'; 128]));
     }
 
-    /// What a form is settled to must be the very bytes that the form itself has.
+    /// An encoding and the one it is settled to must give the same bytes.
     #[test]
     fn forms_that_are_the_same_are_shared() {
         let settings = Settings::default();

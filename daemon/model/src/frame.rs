@@ -1,7 +1,7 @@
-//! The bytes of a tick on the wire, built at most once per encoding and shared by all who get it.
+//! The bytes of a tick on the wire, built at most once per encoding and shared by all connections that get it.
 //!
-//! A data frame depends on the tick alone, never on the connection, the subscription or a token: that is what lets all
-//! share it. Key order is fixed.
+//! A data frame depends on the tick alone, never on the connection, the subscription or a token. That is why all
+//! connections can share it. The order of its keys is fixed.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -11,10 +11,10 @@ use super::encoding::{Encoder, Encoding};
 use super::message::Message;
 use super::tick::Tick;
 
-/// What a frame costs besides its value, about.
+/// About how many bytes a frame takes besides its value.
 const FRAME_BYTES: usize = 320;
 
-/// A numbered tick and, once someone needs them, its bytes.
+/// A numbered tick, and its encoded bytes once a connection needs them.
 #[derive(Debug)]
 pub struct Frame {
     tick: Tick,
@@ -22,7 +22,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The board's: the tick must be numbered.
+    /// Wraps a tick. The board must have numbered it.
     pub fn new(tick: Tick) -> Frame {
         debug_assert!(tick.seq > 0, "the board numbers a tick before it is framed");
         Frame { tick, message: OnceLock::new() }
@@ -33,12 +33,12 @@ impl Frame {
         &self.tick
     }
 
-    /// About what it costs to keep: its value as it came and in its bytes, and what lies around.
+    /// About how many bytes it takes in memory: its value, its encoded bytes and the structures around them.
     pub fn weight(&self) -> usize {
         2 * self.tick.value.len() + FRAME_BYTES
     }
 
-    /// The whole message as connections of this encoding get it.
+    /// The whole message in this encoding.
     pub fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
         self.message().bytes(encoding, encoder)
     }
@@ -73,7 +73,7 @@ fn write_envelope(tick: &Tick, out: &mut Vec<u8>) {
         debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
     }
     if let Some(from) = from {
-        // An addressee's grammar, like a topic's, holds nothing that JSON would escape.
+        // An address, like a topic, has no character that JSON would escape.
         let written = write!(out, r#""from":"{from}","#);
         debug_assert!(written.is_ok(), "a Vec takes all that is written to it");
     }

@@ -1,13 +1,13 @@
 //! How a feed is, and the one place where that is judged.
 //!
-//! Three find something out: the supervisor knows what the feed says of itself and whether it runs, the way into the lane
-//! knows whether its samples are accepted, and the pulse knows whether there is news. [`Facts::judge`] makes one state of it.
+//! The supervisor knows what the feed says of itself and whether it runs. The entry to the lane knows whether its
+//! samples are accepted. The pulse knows whether there is news. [`Facts::judge`] makes one state of these.
 
 use std::time::Duration;
 
 use super::protocol::rate;
 
-/// How a feed is. On the wire it is one word.
+/// The state of a feed; one word on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FeedState {
     /// Values come.
@@ -16,14 +16,14 @@ pub enum FeedState {
     Degraded,
     /// No value came for longer than expected.
     Stale,
-    /// It does not run; it will be started again.
+    /// It does not run now and will be started again.
     Down,
     /// Its source is closed for now (a market at night); nothing is wrong.
     Closed,
 }
 
 impl FeedState {
-    /// All of them, for metrics.
+    /// All states, for metrics.
     pub const ALL: [FeedState; 5] = [Self::Up, Self::Degraded, Self::Stale, Self::Down, Self::Closed];
 
     /// The word on the wire.
@@ -43,19 +43,19 @@ impl FeedState {
 pub struct Health {
     /// The state.
     pub state: FeedState,
-    /// Since when, Unix milliseconds.
+    /// Since when it has this state, in Unix milliseconds.
     pub since: u64,
-    /// Why, in words for a person; empty when there is nothing to say.
+    /// Why, in words for a person; may be empty.
     pub reason: String,
 }
 
-/// Why a feed is down of which nothing has come yet.
+/// The reason of a feed that is down because nothing has come from it yet.
 pub const STARTING: &str = "starting";
 
-/// How a feed is silent that runs.
+/// How a running feed is silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Silence {
-    /// Values come, and the newest of them is `age` old by its source's own time; `max_age` is the most that is no silence.
+    /// Values come, and the newest is `age` old by its source's own time, which is more than `max_age`.
     OldNews { age: Duration, max_age: Duration },
     /// No topic has had a value for `max_age`.
     NoNews { max_age: Duration },
@@ -66,21 +66,21 @@ pub enum Silence {
 pub struct Facts {
     /// What the feed says of itself, or its supervisor of its process.
     pub own: (FeedState, String),
-    /// Why it brings nothing usable, if all of its samples are refused.
+    /// Why none of its samples is accepted, if all of them are refused.
     pub refused: Option<String>,
-    /// Whether it brings no news.
+    /// How it is silent, if it brings no news.
     pub silence: Option<Silence>,
 }
 
 impl Facts {
-    /// Whether refused samples are what is wrong with it: it runs, as far as it knows itself.
+    /// Whether refused samples are the feed's problem: it runs, as far as it knows itself.
     pub fn is_refused(&self) -> bool {
-        // A program need not say hello; it has started once it has said anything.
+        // A program need not say hello: it counts as started once it has said anything.
         let (state, reason) = &self.own;
         self.refused.is_some() && (*state == FeedState::Up || *state == FeedState::Down && reason == STARTING)
     }
 
-    /// The state to show, and why. What a feed says of itself goes first, unless it says that it is up.
+    /// The state to show, and why. What the feed says of itself counts first, unless it says that it is up.
     pub fn judge(self) -> (FeedState, String) {
         let is_refused = self.is_refused();
         match (self.own, self.refused, self.silence) {
@@ -100,7 +100,7 @@ impl Facts {
     }
 }
 
-/// An age as people say it: `3 h`, `5 min`, `12 s`.
+/// An age in words for people: `3 h`, `5 min`, `12 s`.
 fn in_words(age: Duration) -> String {
     match age.as_secs() {
         s if s < 120 => format!("{s} s"),

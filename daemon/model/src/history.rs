@@ -1,7 +1,7 @@
-//! What is kept of the past: of each topic its last pushed ticks, in order, within a count, an age and a number of bytes.
+//! The history: of each topic the last pushed ticks, in order, within a count, an age and a number of bytes.
 //!
-//! A ring holds what was pushed and nothing else, so that what follows its newest tick is live. It knows up to which
-//! number ticks are gone; who saw less than that cannot be brought level by it, and is told so: never a partial recovery.
+//! A ring holds only ticks that were pushed, so what follows its newest tick is live. A ring knows up to which number
+//! ticks are gone. A client that saw less than that is told so; it never gets a partial recovery.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use std::time::Duration;
 use super::frame::Frame;
 use super::topic::TopicId;
 
-/// Entries of the order whose tick is gone, beyond as many as there are ticks.
+/// The list of all ticks is cleaned when it has more entries than twice the kept ticks plus this number.
 const LEFT_OVER_MAX: usize = 1024;
 
-/// How much is kept; whichever limit is met first.
+/// How much is kept. Ticks go as soon as any of the limits is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Ticks per topic.
+    /// Most ticks per topic.
     pub count: usize,
-    /// Age of a tick, since it was pushed.
+    /// Greatest age of a tick, counted from its push.
     pub age: Duration,
-    /// Bytes of all topics together; the oldest go first.
+    /// Most bytes of all topics together. The oldest ticks go first.
     pub bytes: usize,
 }
 
@@ -29,58 +29,58 @@ impl Limits {
     pub const NONE: Limits = Limits { count: 0, age: Duration::ZERO, bytes: 0 };
 }
 
-/// Names of topics that ended and wait to be saved; over that everything is saved anew.
+/// Most names of retired topics that wait to be saved. Above that, everything is saved anew.
 const GONE_MAX: usize = 65_536;
 
 /// What is kept of one topic.
 #[derive(Debug, Default)]
 struct Ring {
-    /// Each with its place among all pushes.
+    /// The kept ticks, each with its place among all pushes.
     frames: VecDeque<(u64, Arc<Frame>)>,
-    /// Ticks up to this number are gone, or were never here.
+    /// Ticks with a `seq` up to this number are gone, or were never here.
     floor: u64,
-    /// The place of the newest tick that is gone; 0 if none is.
+    /// The place of the newest tick that is gone; 0 if none is gone.
     gone: u64,
-    /// The newest number that was pushed.
+    /// The newest `seq` that was pushed.
     last: u64,
-    /// That tick, while the ring is empty: also what is too old for it is not forgotten.
+    /// The newest tick while the ring is empty. It is still needed for saving when it is too old for the ring.
     outlived: Option<Arc<Frame>>,
-    /// Ticks up to this number were handed out to be saved.
+    /// Ticks with a `seq` up to this number were handed out to be saved.
     saved: u64,
-    /// It is among those that are not saved as they are.
+    /// Whether it changed since it was last saved.
     is_unsaved: bool,
 }
 
-/// What has to be written down of one topic, for it to be as it is here.
+/// What has to be saved of one topic.
 #[derive(Debug, Clone)]
 pub struct Unsaved {
     /// Its newest tick.
     pub newest: Arc<Frame>,
     /// Ticks up to this number are gone.
     pub floor: u64,
-    /// Ticks that were not written down yet, in order.
+    /// Ticks that are not saved yet, in order.
     pub frames: Vec<Arc<Frame>>,
 }
 
-/// What has to be written down.
+/// What has to be saved.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// What was written down earlier goes first, all of it.
+    /// Whether everything that was saved earlier is to be deleted first.
     pub all: bool,
-    /// Topics that ended; they go before `topics`, where one of the same name may be.
+    /// Names of retired topics. Delete them before saving `topics`, which may have a new topic of the same name.
     pub gone: Vec<Box<str>>,
-    /// Topics that are not as they were written down.
+    /// Topics that changed since they were saved.
     pub topics: Vec<Unsaved>,
     /// The process-wide number of the newest tick.
     pub n: u64,
 }
 
-/// Topics whose state is to be saved, if anything is.
+/// The topics that changed since the last batch. Kept only if batches are taken.
 #[derive(Debug, Default)]
 struct Ledger {
     topics: Vec<TopicId>,
     gone: Vec<Box<str>>,
-    /// Too much went on between two batches.
+    /// Whether more topics ended between two batches than are noted.
     is_lost: bool,
 }
 
@@ -95,7 +95,7 @@ impl Ring {
         self.frames.range(from..).map(|(_, frame)| frame)
     }
 
-    /// A tick with this place is gone.
+    /// Notes that the tick with this place is gone.
     fn lose(&mut self, place: u64, frame: &Arc<Frame>) {
         (self.floor, self.gone) = (frame.tick().seq, place);
         if self.frames.is_empty() {
@@ -104,41 +104,42 @@ impl Ring {
     }
 }
 
-/// A tick in the order of all.
+/// An entry in the list of all ticks.
 #[derive(Debug, Clone, Copy)]
 struct Kept {
-    /// When it was pushed, on the board's clock; before its start for those of an earlier run.
+    /// When it was pushed, in microseconds on the board's clock. A tick of an earlier run may be before the clock's
+    /// start.
     at: i64,
-    /// How many were pushed until then.
+    /// How many ticks were pushed until then: its place.
     place: u64,
     n: u64,
     topic: TopicId,
 }
 
-/// See the module.
+/// The rings of all topics.
 #[derive(Debug)]
 pub struct History {
     limits: Limits,
     /// By the topic's number.
     rings: Vec<Option<Ring>>,
-    /// Oldest first. A tick that its ring gave up for itself is still named here until it is its turn.
+    /// All ticks, oldest first. A tick that its ring has dropped stays in this list until it is the oldest.
     order: VecDeque<Kept>,
     /// Ticks pushed so far.
     pushes: u64,
     ticks: usize,
     bytes: usize,
-    /// Present if someone takes batches.
+    /// Present if the caller takes batches.
     ledger: Option<Ledger>,
 }
 
 impl History {
-    /// An empty one.
+    /// An empty history.
     pub fn new(limits: Limits) -> History {
         let (rings, order) = (Vec::new(), VecDeque::new());
         History { limits, rings, order, pushes: 0, ticks: 0, bytes: 0, ledger: None }
     }
 
-    /// A topic begins, whose first tick gets a number above `floor`.
+    /// Begins a topic. Its first tick will have a number above `floor`.
     pub fn open(&mut self, topic: TopicId, floor: u64) {
         let at = topic.0 as usize;
         if self.rings.len() <= at {
@@ -149,10 +150,11 @@ impl History {
         }
     }
 
-    /// A topic of an earlier run begins again, whose past is pushed next. What of it is gone may have been pushed until now.
+    /// Begins a topic of an earlier run; the caller pushes its kept ticks next. Ticks of it that are gone count as
+    /// pushed just now, since their time is not known.
     pub fn reopen(&mut self, topic: TopicId, floor: u64, newest: Arc<Frame>) {
         self.open(topic, floor);
-        // They have a place as if they were one more push.
+        // Together, the ticks that are gone have one place, like one more push.
         self.pushes += u64::from(floor > 0);
         let gone = if floor > 0 { self.pushes } else { 0 };
         if let Some(ring) = self.ring_mut(topic) {
@@ -162,17 +164,17 @@ impl History {
         self.note(topic);
     }
 
-    /// From now on what changes is noted for [`History::take_unsaved`].
+    /// From now on, notes what changes, for [`History::take_unsaved`].
     pub fn keep_ledger(&mut self) {
         self.ledger = Some(Ledger { is_lost: true, ..Ledger::default() });
     }
 
-    /// Whether anything changed since it was last taken.
+    /// Whether anything changed since the last batch.
     pub fn has_unsaved(&self) -> bool {
         self.ledger.as_ref().is_some_and(|l| l.is_lost || !l.topics.is_empty() || !l.gone.is_empty())
     }
 
-    /// What changed since the last call, or all there is.
+    /// What changed since the last call. With `all`, everything there is.
     pub fn take_unsaved(&mut self, all: bool) -> Batch {
         let ledger = self.ledger.take().unwrap_or_default();
         self.ledger = Some(Ledger::default());
@@ -194,7 +196,7 @@ impl History {
         batch
     }
 
-    /// Notes that a topic is not as it was saved.
+    /// Notes that a topic changed since it was saved.
     fn note(&mut self, topic: TopicId) {
         let Some(ledger) = &mut self.ledger else { return };
         let Some(ring) = self.rings.get_mut(topic.0 as usize).and_then(Option::as_mut) else { return };
@@ -203,7 +205,7 @@ impl History {
         }
     }
 
-    /// A topic ends, and its past with it.
+    /// Ends a topic and drops its ticks.
     pub fn close(&mut self, topic: TopicId) {
         let Some(ring) = self.rings.get_mut(topic.0 as usize).and_then(Option::take) else { return };
         if let (Some(ledger), Some(newest)) = (&mut self.ledger, ring.newest()) {
@@ -217,7 +219,8 @@ impl History {
         self.tidy();
     }
 
-    /// Ticks of a topic were pushed, `newest` behind those `earlier`, at `at` microseconds on the board's clock.
+    /// Adds ticks that were pushed: those in `earlier`, then `newest`. `at` is the time in microseconds on the
+    /// board's clock.
     pub fn push(&mut self, topic: TopicId, earlier: &[Arc<Frame>], newest: &Arc<Frame>, at: i64) {
         let count = self.limits.count;
         let Some(had) = self.ring(topic).map(|ring| ring.frames.len()) else { return };
@@ -227,7 +230,7 @@ impl History {
         }
         let History { rings, order, pushes, ticks, bytes, .. } = self;
         let Some(ring) = rings.get_mut(topic.0 as usize).and_then(Option::as_mut) else { return };
-        // What those behind it would push out at once need not go in.
+        // The newer ticks would push these out at once, so these do not go in.
         let passed = come.saturating_sub(count);
         for (frame, nth) in earlier.iter().chain([newest]).zip(0..) {
             *pushes += 1;
@@ -247,7 +250,7 @@ impl History {
         self.tidy();
     }
 
-    /// Gives up what is too old `now`.
+    /// Drops what is too old at `now`, in microseconds on the board's clock.
     pub fn expire(&mut self, now: i64) {
         let age = i64::try_from(self.limits.age.as_micros()).unwrap_or(i64::MAX);
         while self.order.front().is_some_and(|kept| now.saturating_sub(kept.at) > age) {
@@ -255,7 +258,8 @@ impl History {
         }
     }
 
-    /// Every tick after `seq`, in order; `None` if some of them are gone, or if `seq` is none that was ever pushed.
+    /// Every tick after `seq`, in order. `None` if some of them are gone, or if no tick with the number `seq` was
+    /// ever pushed.
     pub fn since(&self, topic: TopicId, seq: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Frame>>> {
         let ring = self.ring(topic)?;
         if seq < ring.floor || seq > ring.last {
@@ -264,20 +268,20 @@ impl History {
         Some(ring.above(seq))
     }
 
-    /// Where among all pushes the tick with the process-wide number `n` is; `None` if that is not known any more. Feeds beat at
-    /// different times, so ticks are not pushed in the order of their numbers.
+    /// The place among all pushes of the tick with the process-wide number `n`. `None` if it is no longer known.
+    /// Feeds beat at different times, so ticks are not pushed in the order of their numbers.
     pub fn place(&self, n: u64) -> Option<u64> {
         self.order.iter().rev().find(|kept| kept.n == n).map(|kept| kept.place)
     }
 
-    /// Every tick of a topic that was pushed after that place, in order; `None` if some of them are gone.
+    /// Every tick of a topic that was pushed after `place`, in order. `None` if some of them are gone.
     pub fn after(&self, topic: TopicId, place: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Frame>>> {
         let ring = self.ring(topic).filter(|ring| ring.gone <= place)?;
         let from = ring.frames.partition_point(|(at, _)| *at <= place);
         Some(ring.frames.range(from..).map(|(_, frame)| frame))
     }
 
-    /// The newest ticks, `limit` at most, in order.
+    /// The newest ticks, at most `limit`, in order.
     pub fn newest(&self, topic: TopicId, limit: usize) -> impl DoubleEndedIterator<Item = &Arc<Frame>> {
         let ring = self.ring(topic);
         let frames =
@@ -290,7 +294,7 @@ impl History {
         self.ticks
     }
 
-    /// What they cost, about.
+    /// About how many bytes they take.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -303,7 +307,7 @@ impl History {
         self.rings.get_mut(topic.0 as usize)?.as_mut()
     }
 
-    /// Gives up the oldest of all; false when there is none.
+    /// Drops the oldest of all ticks. Returns false if there is none.
     fn pop(&mut self) -> bool {
         let Some(Kept { place, topic, .. }) = self.order.pop_front() else { return false };
         let oldest = self.ring(topic).and_then(|ring| ring.frames.front());
@@ -322,13 +326,14 @@ impl History {
         self.bytes -= frame.weight();
     }
 
-    /// Keeps the order about as long as there are ticks.
+    /// Keeps the list of all ticks about as long as there are ticks.
     fn tidy(&mut self) {
         if self.order.len() <= 2 * self.ticks + LEFT_OVER_MAX {
             return;
         }
         let History { order, rings, .. } = self;
-        // What is older than its topic's oldest is gone; the same holds where the topic has another's number.
+        // An entry that is older than its topic's oldest tick is gone. The same holds if the number now belongs to
+        // another topic.
         order.retain(|kept| {
             let ring = rings.get(kept.topic.0 as usize).and_then(Option::as_ref);
             ring.and_then(|ring| ring.frames.front()).is_some_and(|(oldest, _)| *oldest <= kept.place)

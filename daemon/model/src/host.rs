@@ -16,7 +16,7 @@ pub enum Host {
 impl Host {
     /// Reads `name`, `192.0.2.1` or `[2001:db8::1]`.
     ///
-    /// `None`: it is no host. Names have letters, digits and `-._~`; others stand in URLs as `xn--…`.
+    /// `None` if the text is not a host. A name has letters, digits and `-._~`; URLs write other names as `xn--…`.
     pub fn parse(text: &str) -> Option<Host> {
         if let Some(v6) = text.strip_prefix('[') {
             let v6: Ipv6Addr = v6.strip_suffix(']')?.parse().ok()?;
@@ -33,7 +33,7 @@ impl Host {
         }
     }
 
-    /// Reads `host` or `host:port`; a port that is empty is none.
+    /// Reads `host` or `host:port`. An empty port is `None`.
     pub fn with_port(text: &str) -> Option<(Host, Option<u16>)> {
         // The colons of an IPv6 address are inside its brackets.
         let after = text.rfind(']').unwrap_or(0);
@@ -48,7 +48,8 @@ impl Host {
         Some((Host::parse(host)?, port))
     }
 
-    /// Whether it is this machine, whoever is asked: `localhost`, what is below it (RFC 6761 6.3), 127.0.0.0/8 or `::1`.
+    /// Whether it is this machine on every machine: `localhost`, a name below it (RFC 6761 6.3), 127.0.0.0/8 or
+    /// `::1`.
     pub fn is_loopback(&self) -> bool {
         match self {
             Host::Name(name) => name == "localhost" || name.ends_with(".localhost"),
@@ -62,7 +63,7 @@ impl Host {
     }
 }
 
-/// As it stands in a URL.
+/// Written as in a URL: an IPv6 address is in brackets.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

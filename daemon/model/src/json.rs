@@ -1,8 +1,8 @@
 //! One JSON value, checked and stripped of the whitespace between its tokens in one pass.
 //!
-//! Not `serde_json`: a feed's digits must stay as they are, depth and Unicode (lone surrogates in escapes included) must be
-//! judged, and the text must lose its whitespace, all of it for each sample. `serde_json` reads what this accepts; a
-//! property test holds the two to the same verdict. Grammar: RFC 8259, read 2026-11.
+//! This is not done by `serde_json`. A feed's digits must stay as they are, the depth and the Unicode (also lone
+//! surrogates in escapes) must be checked, and the whitespace must be removed, for each sample. `serde_json` reads
+//! everything that this accepts; a property test holds both to the same verdict. Grammar: RFC 8259, read 2026-11.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub enum What {
     Ended,
     /// A byte that cannot stand there.
     Unexpected,
-    /// What other languages print for no number, or for one beyond all: this word.
+    /// A word that other languages print for a value that is not a number or is infinite, such as `NaN`.
     NoNumber(&'static str),
     /// A control character inside a string.
     Control,
@@ -59,7 +59,7 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// The same, in the word that stands there, if it is one that many print.
+    /// Names the word at the fault, if it is one that other languages print for such a value.
     fn named(self, text: &[u8]) -> Fault {
         let near = self.at.saturating_sub(2)..=self.at;
         let found = near.rev().find_map(|at| Some((at, no_number_at(text, at)?)));
@@ -70,14 +70,15 @@ impl Fault {
     }
 }
 
-/// The word for no number, or for one beyond all, that begins at this byte. The longest first.
+/// The word for "not a number" or for infinity that begins at this byte, such as `NaN` or `-Infinity`. Longer words
+/// are tried first.
 pub fn no_number_at(text: &[u8], at: usize) -> Option<&'static str> {
     const WORDS: [&str; 10] =
         ["-Infinity", "Infinity", "-infinity", "infinity", "-inf", "inf", "-NaN", "NaN", "-nan", "nan"];
     let starts = |rest: &[u8], word: &str| rest.starts_with(word.as_bytes());
     let rest = text.get(at..)?;
     let preceded = at.checked_sub(1).and_then(|before| text.get(before));
-    // Not in the middle of a word, and with its sign.
+    // The word must not begin in the middle of another, and it includes its sign.
     if preceded.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
         return None;
     }
@@ -117,7 +118,8 @@ enum Expect {
 
 impl Scan<'_> {
     fn document(&mut self, depth_max: usize) -> Result<(), Fault> {
-        // One bit per level, set for an object; depth_max is at most 64, so a word is enough and nothing recurses.
+        // One bit per level, set for an object. `depth_max` is at most 64, so one 64-bit word is enough and no
+        // function calls itself.
         debug_assert!(depth_max <= 64);
         let mut objects: u64 = 0;
         let mut depth = 0usize;
@@ -366,7 +368,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// The independent parser agrees on what is JSON, up to numbers that do not fit its types.
+        /// The independent parser agrees on what is JSON, except for numbers that do not fit its types.
         #[test]
         fn agrees_with_serde_json(input in r#"[\[\]{}:,"\\u0-9a-fd8e.\-+ tr]{0,24}"#) {
             let ours = compact(input.as_bytes(), 64);

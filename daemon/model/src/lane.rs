@@ -1,14 +1,15 @@
 //! The bounded queue between one feed and the pulse.
 //!
-//! Up to its capacity it keeps every tick in order. Over that a tick of a state topic takes the place of the waiting one
-//! of its topic, and an event topic's tick pushes out the oldest waiting event tick; what is lost is counted, and travels
-//! with the topic's next tick (`Tick::merged`), so that `seq` shows the gap. A state topic always keeps its newest tick.
+//! Up to its capacity the lane keeps every tick in order. Above it, a tick of a state topic replaces the waiting tick
+//! of its topic, and a tick of an event topic pushes out the oldest waiting event tick. What is lost is counted and
+//! travels with the topic's next tick (`Tick::merged`), so that `seq` shows the gap. A state topic always keeps its
+//! newest tick.
 //!
-//! A topic that is retired ends behind what waits of it. Over the capacity what waits of it goes too, events as well, and
-//! is counted: the board would not push what a topic said just before its end either. If nobody downstream ever saw the
-//! topic, nothing of it stays; otherwise its end does, once. So the lane holds at most its capacity, one tick per state
-//! topic, one event, and one end per topic known downstream, whatever the feed does. (In memory up to twice that: ticks
-//! that are gone are swept out together.)
+//! A retired topic ends after its waiting ticks. Above the capacity its waiting ticks are dropped too, events as
+//! well, and are counted: the board would not push them either, since the topic ends right after. If nobody
+//! downstream ever saw the topic, nothing of it stays; otherwise its end is told once. So the lane holds at most its
+//! capacity, one tick per state topic, one event, and one end per topic known downstream, whatever the feed does. (In
+//! memory up to twice that: dropped ticks are removed many at a time.)
 
 mod freshness;
 mod waiting;
@@ -25,15 +26,15 @@ use super::health::Health;
 use super::tick::Tick;
 use super::topic::Topic;
 
-/// Ticks a lane holds before it coalesces.
+/// Ticks that a lane holds before it merges ticks of one topic.
 pub const LANE_TICKS_MAX: usize = 1024;
 
-/// What became of a pushed tick.
+/// What [`Lane::push`] did with a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// It waits in order.
     Queued,
-    /// It waits, and an earlier tick was merged into it or dropped for it.
+    /// It waits, and an earlier tick was merged into it or dropped to make room.
     Coalesced,
 }
 
@@ -55,11 +56,12 @@ pub struct Drained {
     pub health: Option<Health>,
     /// Ticks merged or dropped since the last drain.
     pub lost: u64,
-    /// Samples that went with topics that ended, those merged into them before included: no tick's count tells of them.
+    /// Samples that were dropped because their topic ended, including those merged into them earlier. No tick's
+    /// `merged` tells of them.
     pub given_up: u64,
 }
 
-/// See the module.
+/// The queue of one feed, shared by the feed's thread and the pulse.
 pub struct Lane {
     inner: Mutex<Inner>,
     capacity: usize,
@@ -79,19 +81,20 @@ struct Inner {
 /// What became of a feed's samples, since the process began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Taken, those that were merged into others included.
+    /// Accepted samples, including those that were merged into others.
     pub accepted: u64,
-    /// Refused, for any reason.
+    /// Refused samples, for any reason.
     pub refused: u64,
 }
 
 impl Lane {
-    /// `wake` is called, on the feed's thread, when the lane gets half full or a health is told.
+    /// A lane for `capacity` ticks. It calls `wake` on the feed's thread when the lane becomes half full or a health
+    /// is told.
     pub fn new(capacity: usize, wake: Box<dyn Fn() + Send + Sync>) -> Lane {
         Lane { inner: Mutex::default(), capacity: capacity.max(2), wake, freshness: Freshness::default() }
     }
 
-    /// Never blocks for longer than another push or drain takes.
+    /// Adds a tick. Blocks at most as long as another push or drain takes.
     pub fn push(&self, tick: Tick) -> Taken {
         let mut inner = self.lock();
         inner.tally.accepted += 1 + tick.merged;
@@ -110,9 +113,9 @@ impl Lane {
         taken
     }
 
-    /// The topic ends after what waits already. Answers how many waiting ticks were given up for it.
+    /// Ends the topic after its waiting ticks. Returns how many waiting ticks were dropped for it.
     ///
-    /// No tick of this `Topic` may follow; one of the same name that comes back is another.
+    /// No tick of this `Topic` may follow. A topic of the same name that comes back is another `Topic`.
     pub fn retire(&self, topic: Topic) -> usize {
         let mut inner = self.lock();
         let given_up = if inner.waiting.len() < self.capacity {
@@ -130,23 +133,24 @@ impl Lane {
         given_up
     }
 
-    /// Ends a topic of which nothing was ever pushed here, however full the lane is: the caller bounds how many there are.
+    /// Ends a topic of which no tick was ever pushed here, however full the lane is. The caller bounds how many such
+    /// topics there are.
     pub fn end(&self, topic: Topic) {
         self.lock().waiting.end(topic);
         (self.wake)();
     }
 
-    /// Samples of the feed were refused: none of them comes here.
+    /// Counts samples of the feed that were refused. They do not enter the lane.
     pub fn refuse(&self, count: u64) {
         self.lock().tally.refused += count;
     }
 
-    /// What became of the feed's samples.
+    /// How many samples of the feed were accepted and refused.
     pub fn tally(&self) -> Tally {
         self.lock().tally
     }
 
-    /// Tells the feed's state to clients, which read the reason; only the newest is kept.
+    /// Tells the feed's state to clients, which read the reason. Only the newest state is kept.
     pub fn report(&self, health: Health) {
         let mut inner = self.lock();
         inner.told = Some(health.clone());
@@ -155,12 +159,12 @@ impl Lane {
         (self.wake)();
     }
 
-    /// The state that clients were told last, if any was.
+    /// The state that clients were told last, if there was one.
     pub fn told(&self) -> Option<Health> {
         self.lock().told.clone()
     }
 
-    /// How old its news may get, and are.
+    /// How old the feed's news may get, and how many of its topics are stale.
     pub fn freshness(&self) -> &Freshness {
         &self.freshness
     }
@@ -170,14 +174,14 @@ impl Lane {
         let mut inner = self.lock();
         let load = inner.waiting.take();
         let (health, lost) = (inner.health.take(), std::mem::take(&mut inner.lost));
-        // Nobody has to wait while it is put in order.
+        // The lock is released first, so that nobody waits while the ticks are put in order.
         drop(inner);
         let given_up = load.given_up;
         Drained { entries: load.in_order(), health, lost, given_up }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A feed's thread that panicked inside a push left at worst one tick out.
+        // A thread that panicked inside a push left out at most one tick.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! What tickerd computes, without a socket, a thread or a clock.
 //!
-//! Pure rooms: no tokio, no sockets, no clock. Bytes and `now` come in, values go out.
+//! All modules are pure: they use no tokio, no sockets and no clock. Bytes and `now` come in, values go out.
 #![forbid(unsafe_code)]
 
 pub mod board;

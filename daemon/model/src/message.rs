@@ -1,4 +1,5 @@
-//! One message in all its encodings, each built at most once, by whoever needs it first, and shared by all who get it.
+//! One message in all its encodings. Each encoding is built at most once, by the first one that needs it, and is
+//! shared by all connections that get it.
 
 use std::sync::OnceLock;
 
@@ -7,25 +8,26 @@ use crate::wire::Opcode;
 use super::encoding::{Encoder, Encoding};
 use super::wire;
 
-/// A message's bytes. Ready as a JSON text frame; in other encodings once someone asks.
+/// A message's bytes. The JSON text frame is built at once, other encodings when they are first asked for.
 #[derive(Debug)]
 pub struct Message {
     /// A whole WebSocket text frame.
     json: Box<[u8]>,
-    /// How much of it is its header.
+    /// The length of the header in `json`, in bytes.
     header: u8,
-    /// The process-wide number of a tick, 0 for all else.
+    /// The process-wide number of a tick; 0 for any other message.
     n: u64,
     others: OnceLock<Box<Others>>,
 }
 
-/// Apart, since most messages are only ever wanted as JSON.
+/// The other encodings. They are in a box of their own, since most messages are only needed as JSON.
 type Others = [OnceLock<Box<[u8]>>; Encoding::COUNT];
 
 impl Message {
-    /// `text` is a whole envelope. `n` is the process-wide number of a tick, and 0 for all else.
+    /// Makes a message of `text`, a whole envelope. `n` is the process-wide number of a tick, or 0 for any other
+    /// message.
     pub fn new(text: &[u8], n: u64) -> Message {
-        // To the byte: what is kept need not be moved into its size.
+        // The exact capacity, so that the vector becomes a boxed slice without a copy.
         let mut json = Vec::with_capacity(wire::header_bytes(text.len()) + text.len());
         let header = wire::write(Opcode::Text, text, &mut json) as u8;
         Message { json: json.into_boxed_slice(), header, n, others: OnceLock::new() }
@@ -36,7 +38,7 @@ impl Message {
         self.json.get(usize::from(self.header)..).unwrap_or_default()
     }
 
-    /// The whole message as a connection of this encoding gets it.
+    /// The whole message in this encoding.
     pub fn bytes(&self, encoding: Encoding, encoder: &Encoder) -> &[u8] {
         let encoding = encoding.settle(self.text().len(), encoder.settings());
         if encoding == Encoding::Json {

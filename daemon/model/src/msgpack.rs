@@ -3,10 +3,10 @@
 //! What is written comes from JSON that was checked before; what is read comes from clients and is checked here.
 //! <https://github.com/msgpack/msgpack/blob/master/spec.md>, read in November 2026.
 //!
-//! Numbers: a whole number that fits 64 bits, signed or not, is an integer; any other is a float64 if that holds it, which
-//! is to say that its shortest decimal form is the same number. One with more digits or a greater exponent than that is
-//! a text of its JSON digits, so that nothing is rounded silently. Zeros at the end of a fraction (`189.30`) are no
-//! part of a number: a feed that wants them kept writes a text.
+//! Numbers: a whole number that fits into 64 bits, signed or unsigned, becomes an integer. Any other number becomes a
+//! float64 if that holds it exactly, that is, if its shortest decimal form is the same number. A number with more
+//! digits or a greater exponent becomes a text of its JSON digits, so that nothing is rounded silently. Zeros at the
+//! end of a fraction (`189.30`) are not part of a number; a feed that wants to keep them writes a text.
 
 mod read;
 
@@ -27,7 +27,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn peek(&self) -> u8 {
-        // The text is whole JSON, so this is asked within it.
+        // The text is valid JSON, so there is a byte here.
         self.text.get(self.at).copied().unwrap_or_default()
     }
 
@@ -97,7 +97,7 @@ impl Writer<'_> {
         self.at += 1;
         let quoted = self.text.get(start..self.at).unwrap_or_default();
         if escaped {
-            // It is a valid JSON string, by the caller's promise.
+            // This is a valid JSON string, since the caller passes valid JSON.
             let text: String = serde_json::from_slice(quoted).unwrap_or_default();
             write_str(text.as_bytes(), self.out);
         } else {
@@ -131,7 +131,7 @@ fn write_str(text: &[u8], out: &mut Vec<u8>) {
 }
 
 fn write_number(digits: &str, out: &mut Vec<u8>) {
-    // A minus zero is no integer.
+    // MessagePack has no integer for minus zero.
     if digits != "-0" {
         if let Ok(number) = digits.parse::<u64>() {
             return write_unsigned(number, out);
@@ -149,13 +149,14 @@ fn write_number(digits: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether who reads a number sees these digits again.
+/// Whether a reader of the float sees these digits again.
 fn is_shown_as(number: f64, digits: &str) -> bool {
     shown(number).is_some_and(|shown| decimal(&shown) == decimal(digits))
 }
 
-/// The shortest decimal that is this number, as other languages print it; none for what JSON cannot say. Where two are
-/// equally near, they print the even one (…346.2 for …346.25), Rust's own format does not: so it is not used here.
+/// The shortest decimal of this number, as other languages print it. `None` for what JSON cannot say. Where two
+/// decimals are equally near, other languages print the even one (…346.2 for …346.25). Rust's own format does not, so
+/// it is not used here.
 fn shown(number: f64) -> Option<String> {
     serde_json::Number::from_f64(number).map(|number| number.to_string())
 }
@@ -197,8 +198,8 @@ fn write_negative(number: i64, out: &mut Vec<u8>) {
     }
 }
 
-/// A decimal number as its sign, its digits without zeros at either end, and the power of ten of the last; none for what
-/// has an exponent beyond any that matters.
+/// A decimal number as its sign, its digits without zeros at either end, and the power of ten of the last digit.
+/// `None` if its exponent is beyond any that matters.
 fn decimal(text: &str) -> Option<(bool, String, i64)> {
     let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

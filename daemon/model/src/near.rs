@@ -1,13 +1,14 @@
-//! The name that may have been meant by another.
+//! Finds the known name that was probably meant by a mistyped one.
 
-/// Letters that may differ; of a short name not all.
+/// How many letters may differ. In a short name fewer may.
 const DISTANCE_MAX: usize = 2;
 
-/// The one of `known` that is so near to what was seen that it may be meant.
+/// The name of `known` that is so near to `seen` that it was probably meant.
 pub fn near<'a>(seen: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // More letters than may differ cannot be made up for, and counting differences is dear.
+    // Names whose lengths differ by more than that cannot be near. They are left out first, since comparing letters
+    // takes long.
     let alike = known.filter(|name| name.len().abs_diff(seen.len()) <= DISTANCE_MAX);
-    // Capital letters make no other name.
+    // Upper and lower case count as the same name.
     let distance = |name: &str| match name.eq_ignore_ascii_case(seen) {
         true => 0,
         false => strsim::damerau_levenshtein(name, seen),

@@ -1,7 +1,7 @@
 //! From a [`Sample`] to a [`Tick`], or to the reason why not.
 //!
-//! Runs on the feed's own thread, so its cost lands on the feed that causes it. It knows one feed's topics: the first
-//! accepted sample of a topic fixes its kind and class.
+//! Runs on the feed's own thread, so its cost falls on the feed that causes it. It knows one feed's topics: the first
+//! accepted sample of a topic fixes the topic's kind and class.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::sample::{Class, Sample};
 use super::tick::Tick;
 use super::topic::{self, GrammarError, Topic};
 
-/// Longest value, in bytes, as the feed wrote it: with its envelope it stays under a 64 KiB message.
+/// Longest value, in bytes, as the feed wrote it. With its envelope it stays below a 64 KiB message.
 pub const VALUE_BYTES_MAX: usize = 48 * 1024;
 /// Deepest nesting of a value.
 pub const VALUE_DEPTH_MAX: usize = 64;
@@ -39,7 +39,7 @@ pub enum Reject {
 }
 
 impl Reject {
-    /// Every code, for metrics that must exist before the first reject.
+    /// Every code, for metrics that must exist before the first refusal.
     pub const CODES: [&'static str; 7] = [
         "bad_json",
         "too_large",
@@ -102,17 +102,18 @@ impl std::error::Error for Reject {}
 pub struct Normaliser {
     feed: Box<str>,
     topics_max: usize,
-    /// By the name that the feed uses, which saves building the full one per sample.
+    /// The topics by the name that the feed uses. This saves building the full name for each sample.
     topics: HashMap<Box<[u8]>, Topic>,
 }
 
 impl Normaliser {
-    /// For the feed configured under `feed`, which must be one topic segment.
+    /// A normaliser for the feed configured under the name `feed`, which must be one topic segment. The feed may have
+    /// at most `topics_max` topics.
     pub fn new(feed: &str, topics_max: usize) -> Normaliser {
         Normaliser { feed: feed.into(), topics_max, topics: HashMap::new() }
     }
 
-    /// Checks one sample; `now` is Unix milliseconds.
+    /// Checks one sample and makes it a tick. `now` is the time in Unix milliseconds.
     pub fn accept(&mut self, sample: &Sample<'_>, now: u64) -> Result<Tick, Reject> {
         if sample.value.len() > VALUE_BYTES_MAX {
             return Err(Reject::TooLarge(sample.value.len()));
@@ -139,7 +140,7 @@ impl Normaliser {
         Ok(Tick { topic, seq: 0, n: 0, ts: now, src_ts: sample.src_ts, from: None, value, merged: 0 })
     }
 
-    /// Takes a topic off the feed's list; it may come back with another kind.
+    /// Takes a topic off the feed's list. It may come back with another kind.
     pub fn retire(&mut self, topic: &[u8]) -> Option<Topic> {
         self.topics.remove(topic)
     }

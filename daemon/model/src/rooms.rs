@@ -1,11 +1,14 @@
-//! Rooms: declared topics that clients publish to. Who is in which, and the letters that wait for who is not.
+//! Rooms: declared topics that clients publish to. This knows who is in which room, and keeps letters for users who
+//! are absent.
 //!
-//! A room's own messages are ticks of its topic and go the way of all ticks. Here is what goes beside them: presence, and
-//! letters, messages from one to one. A letter goes to each connection of its addressee that is subscribed to the room. A
-//! user without one finds it there upon subscribing, with all connections that come at the same time, as long as the limits keep it; a connection that is gone does not come
-//! back, so what is for one is refused then.
+//! A message to a whole room is a tick of its topic and is pushed like any tick. This file handles what goes beside
+//! the ticks: presence, and letters, which are messages to one user or connection. A letter goes to each connection
+//! of its addressee that is subscribed to the room. A user who has none gets it when they subscribe, on all
+//! connections that subscribe at the same time, as long as the limits keep it. A letter to a single connection that
+//! is gone is refused, since a connection does not come back.
 //!
-//! Everything is bounded: members by connections, news of who came and went by members, letters by count, age and bytes.
+//! Everything is bounded: members by the limit of connections, news of who came and went by the members, letters by
+//! count, age and bytes.
 
 mod fairness;
 mod mail;
@@ -21,40 +24,41 @@ use super::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use super::protocol::error::{Code, ProtocolError};
 use super::topic::SEGMENT_BYTES_MAX;
 
-/// The kind of what clients publish.
+/// The event kind of messages that clients publish.
 pub const KIND: &str = "message";
-/// Messages a room takes per second in the long run, from all its publishers together.
+/// Messages that a room takes per second in the long run, from all its publishers together.
 pub const MESSAGES_PER_S: u64 = 100;
-/// Messages a room takes at once.
+/// Messages that a room takes at once.
 pub const MESSAGES_BURST: u64 = 200;
-/// What nobody may call himself, in any case of letters: it would look like the server.
+/// Names that no client may use, in upper or lower case: they would look like the server.
 pub const NAMES_RESERVED: [&str; 4] = ["tickerd", "server", "system", "admin"];
 
-/// Letters that are given out at once where a user has many connections; each gets all or none, and one gets all in any case.
+/// Letters that are delivered at once where a user has many connections. Each connection gets all of them or none,
+/// and at least one connection gets all.
 pub const COLLECTED_MAX: usize = 16_384;
 
-/// A connection: which shard's, which of its, and which appearance of that number.
+/// A connection, by its shard, its number there and its generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seat {
     /// The shard's number.
     pub shard: u32,
     /// The connection's number there.
     pub conn: u32,
-    /// Tells it from a later one of the same number.
+    /// Tells this connection from a later one with the same number.
     pub generation: u32,
 }
 
-/// Who has a seat.
+/// The person on a seat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// The connection's name, as it was told in `connected`.
+    /// The connection's name, as the client was told in `connected`.
     pub conn: Box<str>,
     /// What the client calls itself.
     pub name: Option<Box<str>>,
 }
 
 impl Person {
-    /// How others address it: `user:NAME`, else `conn:CONN`.
+    /// How others address this person: `user:NAME`, or `conn:CONN` without a name.
     pub fn address(&self) -> Box<str> {
         match &self.name {
             Some(name) => format!("user:{name}").into(),
@@ -63,12 +67,12 @@ impl Person {
     }
 }
 
-/// Whether a client may call itself so: 1 to 64 of `A–Z a–z 0–9 _ -`, and not like the server.
+/// Whether a client may use this name: 1 to 64 characters of `A–Z a–z 0–9 _ -`, and none of [`NAMES_RESERVED`].
 pub fn is_name(name: &str) -> bool {
     is_plain(name) && !NAMES_RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
-/// As a segment of a topic.
+/// Whether it has the form of a topic's segment.
 fn is_plain(name: &str) -> bool {
     let fits = (1..=SEGMENT_BYTES_MAX).contains(&name.len());
     fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
@@ -77,7 +81,7 @@ fn is_plain(name: &str) -> bool {
 /// Whom a letter is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum To {
-    /// All connections of that name.
+    /// All connections of the user with this name.
     User(Box<str>),
     /// One connection.
     Conn(Box<str>),
@@ -87,7 +91,7 @@ impl To {
     /// Reads `user:NAME` or `conn:CONN`.
     ///
     /// # Errors
-    /// What to write.
+    /// The text is not an address; the error says what to write.
     pub fn parse(text: &str) -> Result<To, ProtocolError> {
         let shown = || text.chars().take(80).collect::<String>();
         let refuse = |what: String| Err(ProtocolError::new(Code::BadRequest, what));
@@ -109,31 +113,31 @@ pub struct Declared {
     pub name: Box<str>,
     /// Whether clients may publish.
     pub publish: bool,
-    /// Whether it tells who is there.
+    /// Whether clients may see who is there.
     pub presence: bool,
-    /// Letters kept for each absent user.
+    /// Most letters kept for each absent user.
     pub letters_max: usize,
 }
 
-/// Who came and went since it was last told.
+/// Who came and went since the last call of [`Rooms::take_turnover`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Turnover {
-    /// Who is there now and was not.
+    /// Those who are there now and were not.
     pub joined: Vec<Person>,
-    /// Who was there and is not.
+    /// Those who were there and are not now.
     pub left: Vec<Person>,
     /// How many are there.
     pub count: usize,
 }
 
-/// What became of a message.
+/// What the caller has to do with a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
-    /// It is the room's: offer it to the board.
+    /// It is for the whole room: offer it to the board.
     ToAll,
-    /// It goes to these seats.
+    /// Send the letter to these seats.
     ToSeats(Vec<Seat>, Letter),
-    /// Its addressee is not there, and will find it.
+    /// Nothing: the addressee is absent, and the letter is kept.
     Kept(Letter),
 }
 
@@ -141,21 +145,21 @@ pub enum Sent {
 struct Room {
     declared: Declared,
     members: BTreeMap<Seat, Person>,
-    /// Who moved since it was last told, and whether that was a member then.
+    /// Who joined or left since the last telling, and whether they were members at that time.
     moved: BTreeMap<Seat, (Person, bool)>,
-    /// Messages that may still be taken, in thousandths, as of `at_ms`.
+    /// Messages that the room may still take, in thousandths, as of `at_ms`.
     budget: u64,
     at_ms: u64,
-    /// Whose turn it is while that is little.
+    /// Decides whose messages are taken while the budget is small.
     fairness: Fairness,
-    /// Letters so far.
+    /// How many letters were sent so far.
     letters: u64,
 }
 
 /// Every room, and the letters that wait in them.
 #[derive(Debug)]
 pub struct Rooms {
-    /// By number. A number is not given again.
+    /// The rooms by their numbers. A number is not used again.
     rooms: BTreeMap<usize, Room>,
     count: usize,
     by_name: HashMap<Box<str>, usize>,
@@ -163,12 +167,12 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// None yet; letters are kept within these limits.
+    /// No rooms yet. Letters are kept within `limits`.
     pub fn new(limits: Limits) -> Rooms {
         Rooms { rooms: BTreeMap::new(), count: 0, by_name: HashMap::new(), mail: Mail::new(limits) }
     }
 
-    /// A topic is declared, with nobody in it. Answers its number.
+    /// Adds a declared topic with nobody in it. Returns its number.
     pub fn open(&mut self, declared: Declared) -> usize {
         let number = self.count;
         self.count += 1;
@@ -186,7 +190,7 @@ impl Rooms {
         number
     }
 
-    /// A topic is declared no longer. Letters that wait in it are given up.
+    /// Removes a declared topic. Letters that wait in it are dropped.
     pub fn close(&mut self, room: usize) {
         if let Some(closed) = self.rooms.remove(&room) {
             if self.find(&closed.declared.name) == Some(room) {
@@ -201,7 +205,8 @@ impl Rooms {
         self.by_name.get(topic).copied()
     }
 
-    /// A connection subscribed. What waits for it is had by [`Rooms::collect`], once all who came with it are in.
+    /// A connection subscribed. The caller gets the letters that wait for it from [`Rooms::collect`], after all
+    /// connections that came at the same time have joined.
     pub fn join(&mut self, room: usize, seat: Seat, person: Person) {
         let Some(state) = self.rooms.get_mut(&room) else { return };
         if state.members.insert(seat, person.clone()).is_none() {
@@ -209,8 +214,9 @@ impl Rooms {
         }
     }
 
-    /// Takes out what waits for a user, oldest first, for each of their connections that are there; if none is any more, it
-    /// goes on waiting. Of very many connections some get it: [`COLLECTED_MAX`].
+    /// Takes out the letters that wait for a user, oldest first, for each of their connections that are there. If
+    /// none is there any more, the letters go on waiting. If there are very many connections, only some get them:
+    /// [`COLLECTED_MAX`].
     pub fn collect(&mut self, room: usize, name: &str, now_ms: u64) -> Vec<(Seat, Letter)> {
         let Some(state) = self.rooms.get(&room).filter(|_| self.mail.waits(room, name)) else {
             return Vec::new();
@@ -235,10 +241,10 @@ impl Rooms {
         }
     }
 
-    /// Takes a message. `value` has been checked; the letter carries it, if it is one.
+    /// Takes a message. `value` must have been checked; a letter carries it.
     ///
     /// # Errors
-    /// There is no such room, it takes none, too many came, or nobody can get it.
+    /// The room does not exist, takes no messages, or got too many of them; or nobody can get the letter.
     pub fn publish(
         &mut self,
         topic: &str,
@@ -297,7 +303,7 @@ impl Rooms {
         }
     }
 
-    /// Who came and went in a room since the last call; nothing when nobody did, or when the room does not tell.
+    /// Who came and went in a room since the last call. `None` if nobody did, or if the room does not tell.
     pub fn take_turnover(&mut self, room: usize) -> Option<Turnover> {
         let state = self.rooms.get_mut(&room)?;
         let moved = std::mem::take(&mut state.moved);
@@ -309,7 +315,7 @@ impl Rooms {
             match (was_there, state.members.contains_key(&seat)) {
                 (false, true) => turnover.joined.push(person),
                 (true, false) => turnover.left.push(person),
-                // Back before anyone was told.
+                // The person came back, or left again, before anyone was told.
                 _ => {}
             }
         }
@@ -319,7 +325,7 @@ impl Rooms {
     /// How many are in a room, and the first `max` of them.
     ///
     /// # Errors
-    /// There is no such room, or it does not tell.
+    /// The room does not exist, or does not tell who is there.
     pub fn who(&self, topic: &str, max: usize) -> Result<(usize, Vec<Person>), ProtocolError> {
         let Some(state) = self.find(topic).and_then(|room| self.rooms.get(&room)) else {
             let what = "this is no topic that was declared, so nobody is counted there";
@@ -332,12 +338,12 @@ impl Rooms {
         Ok((state.members.len(), state.members.values().take(max).cloned().collect()))
     }
 
-    /// Letters that wait, over all rooms.
+    /// How many letters wait, in all rooms together.
     pub fn letters_waiting(&self) -> usize {
         self.mail.len()
     }
 
-    /// Letters that were given up to a limit since the last call.
+    /// How many letters were dropped because of a limit since the last call.
     pub fn take_letters_lost(&mut self) -> u64 {
         self.mail.take_lost()
     }
@@ -348,7 +354,8 @@ impl Room {
         self.moved.entry(seat).or_insert((person, was_there));
     }
 
-    /// Takes one message out of the budget, or tells for how many milliseconds there is none for this publisher.
+    /// Takes one message out of the budget. If this publisher has none left, the error is the milliseconds until it
+    /// has.
     fn spend(&mut self, publisher: Publisher, now_ms: u64) -> Result<(), u64> {
         let passed = now_ms.saturating_sub(self.at_ms);
         self.at_ms = self.at_ms.max(now_ms);
@@ -363,7 +370,7 @@ impl Room {
     }
 }
 
-/// A value as a feed's would be checked.
+/// Checks a value by the rules for a feed's values.
 ///
 /// # Errors
 /// What is wrong with it.

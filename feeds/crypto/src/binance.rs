@@ -1,9 +1,9 @@
 //! Binance's market data: combined streams `<symbol>@ticker` and `<symbol>@trade`.
 //!
 //! Shapes: developers.binance.com, Spot WebSocket streams, July 2026. Numbers are in strings. `@ticker` comes each
-//! second and holds price, bid and ask of one moment, which `@miniTicker` and `@bookTicker` do not. The streams are in
-//! the URL, so that nothing is sent and its limit of five messages a second is far; symbols it does not know are
-//! silent. A connection lives for 24 hours.
+//! second and holds price, bid and ask of one moment, which `@miniTicker` and `@bookTicker` do not. The streams are
+//! named in the URL, so the feed sends nothing and stays far below Binance's limit of five messages a second. For a
+//! symbol that it does not know Binance sends nothing. A connection lives for 24 hours.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use tickerd_sdk::Host;
 use crate::book::{Book, When};
 use crate::field;
 
-/// Where it is: the address for market data alone.
+/// Binance's address for market data alone.
 pub(crate) const BASE_URL: &str = "wss://data-stream.binance.vision";
-/// It pings each 20 s; this is two of them missed.
+/// Binance pings each 20 s; this is two missed pings.
 pub(crate) const SILENCE: Duration = Duration::from_secs(50);
-/// It cuts connections after 24 hours; half an hour ahead of that they are renewed.
+/// Binance cuts connections after 24 hours. They are renewed half an hour before that.
 pub(crate) const LIFE: Duration = Duration::from_secs(23 * 60 * 60 + 30 * 60);
 
-/// It allows 300 connections in five minutes, by address.
+/// Binance allows 300 connections in five minutes per address.
 pub(crate) fn connections() -> Limit {
     Limit::new(300, Duration::from_secs(5 * 60))
 }
@@ -95,7 +95,7 @@ struct Traded {
     size: Option<Digits>,
     #[serde(rename = "T", default, deserialize_with = "field::whole")]
     at: Option<u64>,
-    /// Whether the buyer's was the offer that was taken.
+    /// Whether the buyer's offer was the one that was taken.
     #[serde(rename = "m", default)]
     buyer_made: Option<bool>,
 }
@@ -105,7 +105,7 @@ impl Binance {
         Binance { book, trades, silence: SILENCE, life: LIFE }
     }
 
-    /// What follows the base URL: the streams.
+    /// The part of the URL after the base: the streams.
     pub fn path(&self) -> String {
         let symbols = self.book.wanted();
         let streams =

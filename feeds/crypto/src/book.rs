@@ -1,4 +1,4 @@
-//! The symbols of a feed: what was said of each, what of it is news, and what they are emitted as.
+//! The symbols of a feed: which of what the provider says is news, and how it is emitted.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -13,9 +13,10 @@ use tickerd_sdk::{Error, Host, Sample};
 /// How long after connecting a symbol without a quote is named as missing. All three providers send a first one within
 /// seconds, and for a name it does not know Binance sends nothing at all.
 const QUIET: Duration = Duration::from_secs(60);
-/// How old a quote may be, by the provider's own time, when it comes. What never closes is quoted all the time.
+/// How old a quote may be, by the provider's own time, when it comes. These markets never close, so they are quoted
+/// all the time.
 const OLD: Duration = Duration::from_secs(60 * 60);
-/// What is counted of trades whose numbers were passed over.
+/// The reason under which trades are counted whose numbers were skipped.
 const NEVER_CAME: &str = "trades that never came";
 
 /// One symbol.
@@ -27,14 +28,14 @@ pub(crate) struct Pair {
     pub source_symbol: String,
     /// `BTC-USD`.
     pub topic: String,
-    /// What it is priced in.
+    /// The currency it is priced in.
     pub currency: String,
     trades_topic: String,
     quotes: Order,
     trades: Numbers,
     /// How old the last quote was when it came, in milliseconds, if that is too old.
     old_ms: Option<u64>,
-    /// Why the provider does not give it.
+    /// Why the provider refused it, if it did.
     refused: Option<String>,
     /// Whether there was a quote on this connection.
     heard: bool,
@@ -57,12 +58,12 @@ impl Pair {
     }
 }
 
-/// Where in its order a value stands, by the provider.
+/// The number and time that the provider gives a value, by which values are put in order.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct When {
-    /// The provider's number of it.
+    /// The provider's number of the value.
     pub number: Option<u64>,
-    /// The provider's time of it, Unix milliseconds.
+    /// The provider's time of the value, in Unix milliseconds.
     pub ms: Option<u64>,
 }
 
@@ -72,9 +73,9 @@ pub(crate) struct Book {
     pairs: Vec<Pair>,
     by_source: HashMap<String, usize>,
     begun: Instant,
-    /// How long a symbol may be quiet; see [`QUIET`].
+    /// How long a symbol may be without a quote; default [`QUIET`].
     quiet: Duration,
-    /// How old a quote may be; see [`OLD`].
+    /// How old a quote may be when it comes; default [`OLD`].
     old: Duration,
     pub tally: Tally,
 }
@@ -99,12 +100,14 @@ impl Book {
         self.old = old;
     }
 
-    /// How long to wait for any quote at all: until those that are missing can be named.
+    /// How long a connection may be without any quote: a little longer than it takes until missing symbols can be
+    /// named.
     pub fn patience(&self) -> Duration {
         self.quiet + self.quiet / 4
     }
 
-    /// A connection begins: its first quotes are the newest, whatever those before were; trades go on being counted.
+    /// Begins a connection. Its first quotes count as the newest, whatever came before. The numbers of trades are
+    /// kept.
     pub fn begin(&mut self) {
         self.begun = Instant::now();
         for pair in &mut self.pairs {
@@ -120,15 +123,16 @@ impl Book {
         self.pairs.iter().filter(|pair| pair.refused.is_none()).map(|p| p.source_symbol.as_str()).collect()
     }
 
-    /// Whether trades came before, so that a new connection has something to join on to.
+    /// Whether trades came before, so that a gap before the new connection can be seen.
     pub fn has_trades(&self) -> bool {
         self.pairs.iter().any(|pair| pair.trades.has_begun())
     }
 
-    /// The provider does not give the symbol it calls `name`. False if that is none of ours.
+    /// Notes that the provider does not give the symbol it calls `name`. Returns false if the feed has no such
+    /// symbol.
     ///
     /// # Errors
-    /// [`Fault::Refused`] when it gives none of them.
+    /// [`Fault::Refused`] when the provider gives none of the symbols.
     pub fn refuse(&mut self, name: &str, why: &str) -> Result<bool, Fault> {
         let Some(pair) = self.by_source.get(name).and_then(|i| self.pairs.get_mut(*i)) else {
             return Ok(false);
@@ -145,7 +149,7 @@ impl Book {
         Err(Fault::Refused { status: 0, message })
     }
 
-    /// Which symbols there are no values of, or old ones alone, and why.
+    /// The symbols without values, or with old values alone, and why.
     pub fn missing(&self) -> Option<String> {
         let is_late = self.begun.elapsed() >= self.quiet;
         let mut missing = self.pairs.iter().filter_map(|pair| match &pair.refused {
@@ -162,7 +166,8 @@ impl Book {
         Some(missing.fold(first, |all, next| format!("{all}, {next}")))
     }
 
-    /// Emits a quote of the symbol that the provider calls `name`, unless it is old. Whether it was current.
+    /// Emits a quote of the symbol that the provider calls `name`, unless it is older than the last. Returns whether
+    /// it was current.
     pub fn quote(
         &mut self,
         host: &Host,
@@ -207,7 +212,8 @@ impl Book {
         Ok(true)
     }
 
-    /// Emits a trade of the symbol that the provider calls `name`, unless it came before. Whether it was current.
+    /// Emits a trade of the symbol that the provider calls `name`, unless it came before. Returns whether it was
+    /// current.
     pub fn trade(
         &mut self,
         host: &Host,
@@ -251,7 +257,7 @@ impl Book {
         Ok(true)
     }
 
-    /// Notes a trade from before the connection, so that a hole after it shows. Emits nothing.
+    /// Notes a trade from before the connection, so that a gap after it is seen. Emits nothing.
     pub fn note_trade(&mut self, host: &Host, name: &str, when: When) {
         if let (Some(pair), Some(number)) =
             (self.by_source.get(name).and_then(|i| self.pairs.get_mut(*i)), when.number)
@@ -260,7 +266,8 @@ impl Book {
         }
     }
 
-    /// Whether a trade of the symbol, told from memory after a break, is from before the first that was told live.
+    /// Whether a past trade of the symbol, which the provider repeats after a break, is older than the first trade
+    /// that came live.
     pub fn is_history(&self, name: &str, when: When) -> bool {
         let pair = self.by_source.get(name).and_then(|i| self.pairs.get(*i));
         pair.is_some_and(|pair| {
@@ -269,20 +276,20 @@ impl Book {
         })
     }
 
-    /// A message that is not what it should be.
+    /// The fault for a message that cannot be read.
     pub fn nonsense(&self, text: &str, why: impl Display) -> Fault {
         Fault::Nonsense {
             message: format!("{} sent what cannot be read ({why}): {}", self.source, excerpt(text)),
         }
     }
 
-    /// What the provider said went wrong.
+    /// The fault for an error that the provider reported.
     pub fn unavailable(&self, said: &str) -> Fault {
         Fault::Unavailable { message: format!("{} says: {}", self.source, excerpt(said)) }
     }
 }
 
-/// How long ago something was, in milliseconds, for people.
+/// An age in milliseconds, displayed for people.
 struct Age(u64);
 
 impl Display for Age {
@@ -292,7 +299,7 @@ impl Display for Age {
     }
 }
 
-/// A price other than 0, or none and counted.
+/// The price, if there is one other than 0. Otherwise `None`, and it is counted.
 fn checked(price: Option<Digits>, tally: &mut Tally) -> Option<Digits> {
     match price {
         Some(price) if !price.is_zero() => Some(price),

@@ -1,7 +1,7 @@
 //! Coinbase Exchange's feed: channels `ticker`, `matches` and `heartbeat`.
 //!
-//! Shapes: docs.cdp.coinbase.com, Exchange WebSocket feed, September 2026. Numbers are in strings. A product it does not
-//! know makes it refuse the whole subscription, so that is sent again without it.
+//! Shapes: docs.cdp.coinbase.com, Exchange WebSocket feed, September 2026. Numbers are in strings. For a product that
+//! it does not know, Coinbase refuses the whole subscription, so the feed subscribes again without that product.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use tickerd_sdk::Host;
 use crate::book::{Book, When};
 use crate::field;
 
-/// Where it is.
+/// Coinbase's address.
 pub(crate) const BASE_URL: &str = "wss://ws-feed.exchange.coinbase.com";
 /// A heartbeat comes each second for each product.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
-/// It allows eight connections a second, by address.
+/// Coinbase allows eight connections a second per address.
 pub(crate) fn connections() -> Limit {
     Limit::per_second(8)
 }
@@ -32,7 +32,7 @@ pub(crate) struct Coinbase {
     pub silence: Duration,
 }
 
-/// Every message's fields: what one type does not have is none.
+/// The fields of all messages. Those that a type of message does not have are `None`.
 #[derive(Deserialize)]
 struct Message {
     #[serde(rename = "type")]
@@ -108,14 +108,15 @@ impl Coinbase {
     fn matched(&mut self, matched: Message, host: &Host) -> Result<bool, Fault> {
         let when = When { number: matched.trade_id, ms: matched.ms() };
         let name = matched.product_id.unwrap_or_default();
-        // The last trade before the subscription: after a break perhaps one that was missed, at first old news.
+        // The last trade before the subscription. After a break it may be one that was missed; at the first
+        // connection it is old.
         if matched.kind == "last_match" && self.book.is_history(&name, when) {
             self.book.note_trade(host, &name, when);
             return Ok(true);
         }
         self.book.trade(host, &name, when, matched.price, |trade| {
             trade.size = matched.size;
-            // The side of the offer that was taken: whoever took it is on the other.
+            // The message has the side of the offer that was taken. The one who took it is on the other side.
             trade.side = match matched.side.as_deref() {
                 Some("sell") => Some(Side::Buy),
                 Some("buy") => Some(Side::Sell),
@@ -154,7 +155,8 @@ impl Stream for Coinbase {
             "ticker" => self.ticker(message, host)?,
             "match" | "last_match" if self.trades => self.matched(message, host)?,
             "error" => return self.refused(&message),
-            // Heartbeats, confirmations, and what will be invented: it says that clients should ignore those.
+            // Heartbeats, confirmations, and types that do not exist yet: Coinbase says that clients should ignore
+            // those.
             _ => false,
         };
         Ok(if current { Heard::Values } else { Heard::Talk })

@@ -56,7 +56,7 @@ impl Default for Config {
 }
 
 impl Provider {
-    /// What it is called in values and messages.
+    /// The provider's name in values and messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Provider::Kraken => "kraken",
@@ -65,7 +65,7 @@ impl Provider {
         }
     }
 
-    /// What it calls `base` priced in `quote`.
+    /// The provider's name for `base` priced in `quote`.
     fn source(self, base: &str, quote: &str) -> String {
         match self {
             Provider::Kraken => format!("{base}/{quote}"),
@@ -76,7 +76,7 @@ impl Provider {
 }
 
 impl Config {
-    /// The symbols with everything that follows from them.
+    /// The symbols, with their topics and the provider's names.
     ///
     /// # Errors
     /// [`Error::Config`] with what to change.
@@ -138,8 +138,8 @@ impl Config {
     }
 }
 
-/// Binance prices in stablecoins, which are no dollars; nobody should get one for the other without having said so.
-/// Where it does have dollars (in another country, by `base_url`), the symbol says so at its end.
+/// Binance prices in stablecoins, which are not dollars; a user should not get one for the other without having said
+/// so. Where Binance does have dollars (in another country, by `base_url`), the symbol ends in `USD`.
 fn no_dollars_in_disguise(base: &str, source: Option<&str>) -> Result<(), Error> {
     if source.is_some_and(|source| source.to_ascii_uppercase().ends_with("USD")) {
         return Ok(());

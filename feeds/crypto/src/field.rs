@@ -1,4 +1,5 @@
-//! Fields that may be missing, null, or something else than they should: then they are left out, and the rest counts.
+//! Readers of fields that may be missing, null or of the wrong kind. Such a field is left out, and the rest of the
+//! message counts.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;

@@ -1,7 +1,7 @@
 //! Kraken's WebSocket API v2: channels `ticker`, `trade`, `status` and `heartbeat`.
 //!
-//! Shapes: docs.kraken.com, Spot WebSocket v2, and one recorded session, September 2026. Digits are numbers with
-//! zeros that count (`1.00000`). The symbols are the world's own: `BTC/USD`, not `XBT/USD`.
+//! Shapes: docs.kraken.com, Spot WebSocket v2, and one recorded session, September 2026. Digits are JSON numbers
+//! whose trailing zeros count (`1.00000`). Symbols have their usual names: `BTC/USD`, not `XBT/USD`.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use tickerd_sdk::Host;
 use crate::book::{Book, When};
 use crate::field;
 
-/// Where it is.
+/// Kraken's address.
 pub(crate) const BASE_URL: &str = "wss://ws.kraken.com";
-/// Behind it.
+/// The path behind the address.
 pub(crate) const PATH: &str = "/v2";
-/// With nothing else to say it sends a heartbeat each second.
+/// Kraken sends a heartbeat each second if there is nothing else to send.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
-/// It allows 150 connections in ten minutes, by address.
+/// Kraken allows 150 connections in ten minutes per address.
 pub(crate) fn connections() -> Limit {
     Limit::new(150, Duration::from_secs(10 * 60))
 }
@@ -34,7 +34,7 @@ pub(crate) struct Kraken {
     pub book: Book,
     pub trades: bool,
     pub silence: Duration,
-    /// What the exchange says of itself, unless that is `online`.
+    /// The status that the exchange reports, unless it is `online`.
     status: Option<String>,
 }
 
@@ -107,7 +107,7 @@ impl Kraken {
         Kraken { book, trades, silence: SILENCE, status: None }
     }
 
-    /// Takes each item by itself, so that one that cannot be read does not take the others with it. Whether any was
+    /// Reads each item by itself, so that one that cannot be read does not spoil the others. Returns whether any was
     /// current.
     fn items<T: for<'de> Deserialize<'de>>(
         &mut self,
@@ -157,7 +157,7 @@ impl Kraken {
         }
         self.book.trade(host, &traded.symbol, when, traded.price, |trade| {
             trade.size = traded.qty;
-            // The side of whoever took the other's offer.
+            // The side of the one who took the other's offer.
             trade.side = match traded.side.as_deref() {
                 Some("buy") => Some(Side::Buy),
                 Some("sell") => Some(Side::Sell),
@@ -189,7 +189,8 @@ impl Stream for Kraken {
         let symbols = self.book.wanted();
         let ticker = json!({"method": "subscribe", "req_id": 1, "params":
             {"channel": "ticker", "symbol": symbols, "event_trigger": "trades", "snapshot": true}});
-        // The snapshot is the last 50 trades: after a break it closes most gaps, at first it would be old news.
+        // The snapshot is the last 50 trades. After a break it closes most gaps; at the first connection it would be
+        // old.
         let trade = json!({"method": "subscribe", "req_id": 2, "params":
             {"channel": "trade", "symbol": symbols, "snapshot": self.book.has_trades()}});
         let mut hello = vec![ticker.to_string()];
@@ -213,7 +214,7 @@ impl Stream for Kraken {
             _ if message.success == Some(false) => {
                 self.refused(message.error.as_deref().unwrap_or("no"), message.symbol.as_deref())
             }
-            // Heartbeats, confirmations, and what will be invented.
+            // Heartbeats, confirmations, and types that do not exist yet.
             _ => Ok(Heard::Talk),
         }
     }

@@ -1,7 +1,7 @@
 //! Crypto quotes and trades from Kraken, Coinbase or Binance, over a WebSocket, without a key.
 //!
-//! One room per provider holds its protocol; the book keeps what they have in common: the symbols, which of what was
-//! said is news, and the shapes it is emitted in. Connecting, health and back-off are the provider crate's.
+//! Each provider has a file with its protocol. The book holds what they share: the symbols, which values are news,
+//! and the shapes they are emitted in. The provider crate connects, tells health and waits between tries.
 #![deny(missing_docs)]
 
 mod binance;
@@ -32,7 +32,7 @@ pub struct Crypto {
     protocol: Protocol,
 }
 
-/// Whose language is spoken.
+/// The protocol of the configured provider.
 enum Protocol {
     Kraken(Kraken),
     Coinbase(Coinbase),
@@ -85,8 +85,8 @@ impl PushFeed for Crypto {
 }
 
 impl Crypto {
-    /// Shorter times than the providers' own, for tests: silence that is death, a symbol's quiet that is trouble, a
-    /// connection's life; and how old a quote may be.
+    /// Shorter times for tests: the silence after which a connection is given up, the time after which a symbol
+    /// without quotes is told, the life of a connection, and the age from which a quote is old.
     #[doc(hidden)]
     #[must_use]
     pub fn hurried(mut self, silence: Duration, quiet: Duration, life: Duration, old: Duration) -> Crypto {

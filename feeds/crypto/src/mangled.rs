@@ -13,7 +13,8 @@ fn book(source: &'static str, names: [&str; 2]) -> Book {
     Book::new(source, names.map(pair).into())
 }
 
-/// Hears `text` as a new connection's first message. No panic, no fault that ends the feed, no price that is none.
+/// Reads `text` as a new connection's first message. There must be no panic, no fault that ends the feed, and no
+/// price of 0.
 fn hear(stream: &mut impl Stream, text: &str) {
     let test = test_host();
     stream.hello();

@@ -1,9 +1,9 @@
-//! Counters that only grow, and what their growth is per second.
+//! The growth per second of counters that only grow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Two readings nearer than this say more about the clock than about the counter.
+/// Shortest time between two readings. Of nearer readings the clock's error is a large part.
 const APART_MIN: Duration = Duration::from_millis(50);
 
 /// The last reading of `N` counters for each of several names.
@@ -19,8 +19,8 @@ struct Reading<const N: usize> {
 }
 
 impl<const N: usize> Counters<N> {
-    /// Growth per second since the last reading; `None` for the first one, for one that follows too soon, and when a
-    /// counter went backwards: it wrapped or was reset, and what it counted is unknown.
+    /// Growth per second since the last reading. `None` for the first reading, for one that follows too soon, and
+    /// when a counter went backwards: it wrapped or was reset, so its growth is unknown.
     pub(crate) fn rates(&mut self, name: &str, counts: [u64; N], at: Duration) -> Option<[f64; N]> {
         let Some(last) = self.last.get_mut(name) else {
             self.last.insert(name.to_owned(), Reading { counts, at });
@@ -42,7 +42,7 @@ impl<const N: usize> Counters<N> {
         grown.then_some(rates)
     }
 
-    /// Forgets the names that are gone and answers them.
+    /// Forgets the names that are gone and returns them.
     pub(crate) fn forget(&mut self, is_there: impl Fn(&str) -> bool) -> Vec<String> {
         let gone: Vec<String> = self.last.keys().filter(|name| !is_there(name)).cloned().collect();
         for name in &gone {

@@ -61,12 +61,12 @@ fn parse(text: &str) -> Result<BTreeMap<String, Times>, Trouble> {
     if all.contains_key("cpu") { Ok(all) } else { Err(malformed("a line `cpu …`", text)) }
 }
 
-/// What happened between two readings; `None` if nothing did or a counter was reset.
+/// How the time between two readings was spent. `None` if no time passed or a counter was reset.
 fn between(before: Times, now: Times) -> Option<Cpu> {
     let user = now.user.checked_sub(before.user)? as f64;
     let system = now.system.checked_sub(before.system)? as f64;
     let steal = now.steal.checked_sub(before.steal)? as f64;
-    // proc(5): iowait may go down, and idle does on processors that come and go. That is no reset.
+    // proc(5): iowait may decrease, and idle does on processors that come and go. That is not a reset.
     let idle = now.idle.saturating_sub(before.idle) as f64;
     let iowait = now.iowait.saturating_sub(before.iowait) as f64;
     let busy = user + system + steal;

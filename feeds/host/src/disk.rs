@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tickerd_sdk::{Host, Sample};
 
-use crate::config::Names;
 use crate::counters::Counters;
+use crate::names::Names;
 use crate::round::{percent, tenth};
 use crate::source::{Source, Trouble, malformed, segment};
 
-/// The kernel counts in sectors of this size, whatever the disk's own is.
+/// The kernel counts in sectors of this size, whatever the disk's own sector size is.
 const SECTOR_BYTES: u64 = 512;
 
 /// A disk's traffic since the last value.
@@ -32,7 +32,7 @@ pub struct Disk {
 /// Reads, sectors read, writes, sectors written, milliseconds busy.
 type Counts = [u64; 5];
 
-/// Counts by name. A line without all of them (a partition on old kernels) is left out.
+/// Counters by name of the disk. A line without all of them (a partition on old kernels) is left out.
 fn parse(text: &str) -> Result<Vec<(&str, Counts)>, Trouble> {
     let mut all = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {

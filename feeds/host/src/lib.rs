@@ -10,6 +10,7 @@ mod cpu;
 mod disk;
 mod load;
 mod memory;
+mod names;
 mod net;
 mod round;
 mod source;
@@ -20,11 +21,12 @@ use std::time::{Duration, Instant};
 
 use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Health, Host, PollFeed};
 
-pub use config::{Config, Names, What};
+pub use config::{Config, What};
 pub use cpu::Cpu;
 pub use disk::Disk;
 pub use load::Load;
 pub use memory::Memory;
+pub use names::Names;
 pub use net::Net;
 pub use uptime::Uptime;
 
@@ -35,7 +37,7 @@ pub struct HostFeed {
     proc: PathBuf,
     sources: Vec<Box<dyn Source>>,
     started: Instant,
-    /// What is wrong now; told when it changes.
+    /// The health message that was told last. A new one is told when it differs.
     told: String,
 }
 
@@ -78,8 +80,8 @@ impl PollFeed for HostFeed {
 }
 
 impl HostFeed {
-    /// Reads every source, `at` that time on any steady clock. What cannot be read is told as health, and the rest
-    /// goes on.
+    /// Reads every source. `at` is the time on any steady clock. A source that cannot be read is told as health, and
+    /// the others go on.
     fn poll_at(&mut self, host: &Host, at: Duration) -> Result<(), Error> {
         let mut troubles = Vec::new();
         for source in &mut self.sources {

@@ -37,7 +37,7 @@ fn parse(text: &str) -> Result<Memory, Trouble> {
         Ok(kib.saturating_mul(1024))
     };
     let total = bytes("MemTotal")?;
-    // Kernels before 3.14 have no MemAvailable; what is free or cached comes near it.
+    // Kernels before 3.14 have no MemAvailable. The sum of what is free or cached comes near it.
     let available = bytes("MemAvailable").or_else(|_| -> Result<u64, Trouble> {
         Ok(bytes("MemFree")?.saturating_add(bytes("Buffers")?).saturating_add(bytes("Cached")?))
     })?;

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tickerd_sdk::{Host, Sample};
 
-use crate::config::Names;
 use crate::counters::Counters;
+use crate::names::Names;
 use crate::round::tenth;
 use crate::source::{Source, Trouble, malformed, segment};
 
@@ -37,7 +37,7 @@ fn parse(text: &str) -> Result<Vec<(&str, Counts)>, Trouble> {
         return Err(malformed("the heading `Inter-| …`", text.lines().next().unwrap_or_default()));
     }
     for line in text.lines().skip(2).filter(|line| !line.trim().is_empty()) {
-        // An alias has a colon of its own (`eth0:1`), so the last one ends the name.
+        // An alias has a colon of its own (`eth0:1`), so the name ends at the last colon.
         let (name, rest) = line.rsplit_once(':').ok_or_else(|| malformed("`name: counters`", line))?;
         let counts: Vec<u64> = rest.split_ascii_whitespace().map_while(|word| word.parse().ok()).collect();
         // received: bytes packets errs drop fifo frame compressed multicast; sent: the same eight, nearly

@@ -1,6 +1,6 @@
-//! Figures to one decimal: more would only be noise on the wire.
+//! Rounds figures to one decimal; more would only be noise on the wire.
 
-/// To one decimal, and never `-0.0`.
+/// Rounds to one decimal, and never gives `-0.0`.
 pub(crate) fn tenth(value: f64) -> f64 {
     (value * 10.0).round() / 10.0 + 0.0
 }

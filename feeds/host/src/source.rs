@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tickerd_sdk::{Error, Host};
 
-/// Why a reading gave nothing.
+/// Why a reading gave no samples.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// The file is missing or not as expected; others are still good.
     Malformed(String),
-    /// tickerd took no sample.
+    /// tickerd did not take the sample.
     Host(Error),
 }
 
@@ -24,17 +24,17 @@ pub(crate) trait Source: Send {
     /// Its path below /proc.
     fn file(&self) -> &'static str;
 
-    /// Emits what `text`, read `at` that time on a steady clock, says.
+    /// Emits what `text` says. `at` is the time of reading on a steady clock.
     fn step(&mut self, text: &str, at: Duration, host: &Host) -> Result<(), Trouble>;
 }
 
-/// A malformed file: what was looked for, and what was there instead.
+/// The trouble of a malformed file: what was expected, and what was found instead.
 pub(crate) fn malformed(wanted: &str, got: &str) -> Trouble {
     let got: String = got.chars().take(60).collect();
     Trouble::Malformed(format!("expected {wanted}, found `{got}`"))
 }
 
-/// A name as a topic segment: what a topic may not contain becomes `_`.
+/// A name as a topic segment: each character that a topic may not contain becomes `_`.
 pub(crate) fn segment(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     name.chars().take(64).map(|c| if fits(c) { c } else { '_' }).collect()

@@ -29,7 +29,7 @@ impl fmt::Display for BadPeriod {
 impl std::error::Error for BadPeriod {}
 
 impl Period {
-    /// So many seconds; for defaults.
+    /// A period of `secs` seconds, for defaults.
     pub const fn secs(secs: u64) -> Period {
         Period(Duration::from_secs(secs))
     }
@@ -71,7 +71,7 @@ impl From<Period> for Duration {
     }
 }
 
-/// Up to the next whole millisecond, so that a period made from a limit never breaks it.
+/// Rounds up to the next whole millisecond, so that a period made from a limit never breaks the limit.
 impl From<Duration> for Period {
     fn from(duration: Duration) -> Period {
         let ms = duration.as_nanos().div_ceil(1_000_000);

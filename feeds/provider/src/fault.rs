@@ -1,4 +1,4 @@
-//! What went wrong with a provider, sorted by what helps.
+//! What went wrong with a provider, sorted by what a feed should do next.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,36 +8,38 @@ use tickerd_sdk::{Error, Health};
 /// What went wrong with a provider. The texts are for the operator and hold no key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Our own limiter says wait: nothing was sent.
+    /// The feed's own limiter says to wait. Nothing was sent.
     Held {
-        /// Until it lets one through.
+        /// How long until the limiter lets a request through.
         wait: Duration,
     },
-    /// The provider says we ask too much (429, or words to that effect under another status).
+    /// The provider says that the feed asks too often (429, or words to that effect under another status).
     Limited {
-        /// How long the provider wants us to wait, if it said so.
+        /// How long the provider wants the feed to wait, if it said so.
         wait: Option<Duration>,
         /// What it said.
         message: String,
     },
-    /// It will not serve us (401, 403, 451): trying again changes nothing, a person must.
+    /// The provider refuses to serve the feed (401, 403, 451). Trying again does not help; a person has to change
+    /// something.
     Refused {
         /// The status, or 0 where the refusal came over a socket.
         status: u16,
         /// What it said and what to change.
         message: String,
     },
-    /// It does not know what was asked for.
+    /// The provider does not know what was asked for.
     Unknown {
         /// What it said.
         message: String,
     },
-    /// It could not be reached, or not in time, or it has troubles of its own (5xx, a reset, half an answer).
+    /// The provider could not be reached, or not in time, or has troubles of its own (5xx, a reset connection, half
+    /// an answer).
     Unavailable {
         /// What happened.
         message: String,
     },
-    /// It answered with something else than its documented shape, such as HTML under status 200.
+    /// The provider answered with something other than its documented shape, such as HTML under status 200.
     Nonsense {
         /// What came instead.
         message: String,
@@ -91,7 +93,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// For leaving `run`: a refusal waits for a changed configuration, all else for time.
+/// Makes a fault the end of `run`: a refusal waits for a changed configuration, all other faults for time.
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Error {
         match fault {

@@ -1,12 +1,12 @@
-//! What the feeds of real sources share: manners towards a provider, and the shapes of what it says.
+//! What the feeds of real sources share: good behaviour towards a provider, and the shapes of what it says.
 //!
-//! One shape per kind, whatever the source: [`Quote`], [`Trade`], [`Correction`], [`Observation`]. Digits pass through untouched
-//! ([`Digits`]); what a source does not say is left out, never guessed.
+//! There is one shape per kind, whatever the source: [`Quote`], [`Trade`], [`Correction`], [`Observation`]. Digits
+//! pass through unchanged ([`Digits`]). What a source does not say is left out, never guessed.
 //!
 //! # Manners
 //!
 //! A feed makes a [`Client`] from [`Settings`], implements [`poll::Ask`] with it, and calls [`poll::run`] from the
-//! `run` of its `PushFeed`; [`Client::interrupter`] is its interrupter. What it gets for that:
+//! `run` of its `PushFeed`. [`Client::interrupter`] is its interrupter. The feed then behaves as follows:
 //!
 //! | a provider | what happens |
 //! |---|---|
@@ -23,50 +23,41 @@
 //! | sends more than it should | a body ends at 8 MiB after decompression, a request after 8 s in all |
 //! | is slow when the feed is to stop | [`Client::interrupter`] ends a request and a name's lookup at once, connecting within 4 s; without it, the request's 8 s |
 //!
-//! A feed that is told instead of asking implements [`stream::Stream`] and calls [`stream::run`] with
-//! [`socket::Settings`]. Refusals, limits and keys are as above; [`stream`] says what becomes of a connection.
-//! [`Order`] tells what of a source's states is news and [`Numbers`] which of its events, whatever its clock, count and
-//! order do; [`Tally`] counts what is not, and tells it.
+//! A feed that listens instead of asking implements [`stream::Stream`] and calls [`stream::run`] with
+//! [`socket::Settings`]. Refusals, limits and keys are handled as above; [`stream`] describes the life of a
+//! connection. [`Order`] decides which of a source's states are news, and [`Numbers`] which of its events, even if
+//! the source's clock, count or order is wrong. [`Tally`] counts what is not news and tells it.
 #![deny(missing_docs)]
 
-mod digits;
 mod duration;
 mod fault;
 mod http;
 pub mod limiter;
-mod measure;
 mod numbers;
-mod observation;
 mod order;
 pub mod poll;
-mod quote;
 mod redact;
 mod retry;
 mod secret;
+mod shapes;
 pub mod socket;
 pub mod stream;
-mod symbol;
 mod tally;
 pub mod time;
 pub mod tls;
-mod trade;
-mod upgrade;
-mod wire;
 
-pub use digits::{BadDigits, Digits};
 pub use duration::{BadPeriod, Period};
 pub use fault::Fault;
 pub use http::{Body, Client, Reply, Request, Settings, Share, excerpt};
 pub use limiter::Limit;
-pub use measure::Measure;
 pub use numbers::{Came, Numbers};
-pub use observation::Observation;
 pub use order::{AHEAD_MAX_MS, Order, Place, is_ahead};
-pub use quote::{Quote, Session};
 pub use redact::redact;
 pub use retry::Retry;
 pub use secret::{Secret, SecretSource};
+pub use shapes::{
+    Action, BadDigits, Correction, Digits, Measure, Observation, Quote, Session, Side, Symbol, SymbolEntry,
+    Trade, segment,
+};
 pub use socket::Socket;
-pub use symbol::{Symbol, SymbolEntry, segment};
 pub use tally::Tally;
-pub use trade::{Action, Correction, Side, Trade};

@@ -1,29 +1,29 @@
-//! Which of a source's numbered events came: each counts once, in whatever order they come.
+//! Decides which of a source's numbered events are new. Each counts once, in whatever order they come.
 
 use crate::order::{is_ahead, is_later};
 
-/// Most holes that are remembered; the oldest is closed then.
+/// Most gaps that are remembered. Above that, the oldest one counts as filled.
 const RANGES_MAX: usize = 64;
 
 /// Where a numbered event stands among those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Came {
-    /// It is next, or the first.
+    /// It is the next one, or the first of all.
     Next,
-    /// It is newer, but as many between it and the newest have not come so far.
+    /// It is newer, and this number of events between it and the newest have not come so far.
     After(u64),
-    /// It is one of those that had not come.
+    /// It fills a gap: it was missing so far.
     Filling,
     /// It is older than all that came.
     Early,
     /// It came before.
     Again,
-    /// Its number is lower or came before, but it is later: the source has begun to count anew.
+    /// Its number is lower or came before, but its time is later: the source has begun to count anew.
     Anew,
 }
 
 impl Came {
-    /// Whether it did not come before.
+    /// Whether the event is new.
     pub fn is_new(self) -> bool {
         self != Came::Again
     }
@@ -32,14 +32,14 @@ impl Came {
 /// The numbers of one symbol's events of one kind, such as trades, which the source numbers without holes.
 #[derive(Debug, Clone, Default)]
 pub struct Numbers {
-    /// What came, as ranges, rising and apart. Both ends came.
+    /// The numbers that came, as ranges in rising order that do not touch. Both ends are included.
     ranges: Vec<(u64, u64)>,
-    /// The latest time that was believed, Unix milliseconds.
+    /// The latest source time that was believed, in Unix milliseconds.
     newest_ms: Option<u64>,
 }
 
 impl Numbers {
-    /// Places an event, and remembers it. Times are Unix milliseconds, `now_ms` is this machine's clock.
+    /// Places an event and remembers it. `now_ms` is this machine's clock; times are in Unix milliseconds.
     pub fn came(&mut self, number: u64, source_ms: Option<u64>, now_ms: u64) -> Came {
         let ms = source_ms.filter(|ms| !is_ahead(*ms, now_ms));
         let came = self.place(number, ms);
@@ -53,12 +53,13 @@ impl Numbers {
         came
     }
 
-    /// Whether there was any.
+    /// Whether any event came.
     pub fn has_begun(&self) -> bool {
         !self.ranges.is_empty()
     }
 
-    /// Whether an event is older than all that came, by its number and its time, so that it was before our time.
+    /// Whether an event is older than all that came, by its number and its time: it happened before the feed began to
+    /// listen.
     pub fn is_before(&self, number: u64, source_ms: Option<u64>) -> bool {
         let is_lower = self.ranges.first().is_some_and(|(first, _)| number < *first);
         is_lower && !is_later(source_ms, self.newest_ms)
@@ -76,7 +77,7 @@ impl Numbers {
         }
         let did_come = self.ranges.iter().any(|(from, to)| (from..=to).contains(&&number));
         match (did_come, number < *first) {
-            // One that comes again bears its old time.
+            // An event that is repeated has its old time.
             (true, _) | (_, true) if is_later(ms, self.newest_ms) => Came::Anew,
             (true, _) => Came::Again,
             (_, true) => Came::Early,
@@ -87,7 +88,7 @@ impl Numbers {
     fn insert(&mut self, number: u64) {
         let at = self.ranges.partition_point(|(from, _)| *from <= number);
         self.ranges.insert(at, (number, number));
-        // The neighbours that it touches become one with it.
+        // Merges the range with neighbours that it touches.
         self.ranges.dedup_by(|next, before| {
             let touches = before.1.checked_add(1) == Some(next.0);
             if touches {
@@ -159,7 +160,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every number is told to be new exactly once.
+        /// Every number counts as new exactly once.
         #[test]
         fn new_is_new_once(order in proptest::collection::vec(0u64..100, 1..400)) {
             let mut numbers = Numbers::default();

@@ -1,19 +1,23 @@
-//! The one rule of order: what of a source's data is news, whatever its clock, its count and its order do.
+//! The rule of order for all feeds: which of a source's data are news, even if its clock, its count or its order is
+//! wrong.
 //!
 //! A source's times and numbers put its data in order, but they are never trusted alone:
-//! - A time ahead of this machine's clock is not believed ([`is_ahead`]). Its value counts in the order in which it came.
-//! - What is older than the newest is late. What is late comes within seconds of what overtook it; when a source goes on
-//!   with older times or lower numbers for longer, its clock was set or its count began anew, and it is followed.
+//! - A time ahead of this machine's clock is not believed ([`is_ahead`]). Its value counts in the order in which it
+//!   came.
+//! - A value older than the newest is late. Late values come within seconds of the newer one. If a source goes on
+//!   with older times or lower numbers for longer, its clock was set or its count began anew, and the new order is
+//!   followed.
 //!
-//! [`Order`] is for states, where the newest replaces the rest. [`Numbers`](crate::Numbers) is for events, each of which
-//! counts.
+//! [`Order`] is for states, where the newest replaces the rest. [`Numbers`](crate::Numbers) is for events, where each
+//! one counts.
 
-/// How far ahead of this machine's clock a time is still believed, in milliseconds: clocks that are kept in time differ
-/// by less than a second, and requests last some.
+/// How far ahead of this machine's clock a time is still believed, in milliseconds. Synchronised clocks differ by
+/// less than a second, and a request may take some seconds.
 pub const AHEAD_MAX_MS: u64 = 5_000;
-/// So long, in milliseconds, may a source send nothing but what is late. After that it has begun anew.
+/// How long a source may send only late values, in milliseconds. After that it counts as begun anew.
 const LATE_MAX_MS: u64 = 5_000;
-/// A lower number whose time is later by so many milliseconds is a new count; clocks of one source differ by less.
+/// A lower number whose time is later by at least this many milliseconds belongs to a new count. Clocks of one source
+/// differ by less.
 pub(crate) const ANEW_MS: u64 = 1_000;
 
 /// Whether a source's time lies too far ahead of this machine's clock to be believed. Both are Unix milliseconds.
@@ -28,14 +32,14 @@ pub enum Place {
     News,
     /// It is the newest, though older by its time or number: the source has begun anew.
     Anew,
-    /// It is the last one again.
+    /// It is the last one, repeated.
     Again,
     /// It is older than the newest.
     Late,
 }
 
 impl Place {
-    /// Whether it is to be passed on.
+    /// Whether it should be passed on.
     pub fn is_news(self) -> bool {
         matches!(self, Place::News | Place::Anew)
     }
@@ -44,17 +48,17 @@ impl Place {
 /// The newest of one symbol's states of one kind, from one channel of its source.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Order {
-    /// Its time or number.
+    /// The newest state's time or number.
     newest: Option<u64>,
-    /// Its time, if it is ordered by a number.
+    /// The newest state's time, if states are ordered by a number.
     newest_ms: Option<u64>,
-    /// Since when, by this machine's clock, nothing came but what is late.
+    /// Since when only late states came, by this machine's clock in Unix milliseconds.
     late_since: Option<u64>,
 }
 
 impl Order {
-    /// Places a state by its time. Two of one time are both news, and so is one without a time. `now_ms` is this
-    /// machine's clock; all times are Unix milliseconds.
+    /// Places a state by its time. Two states of the same time are both news, and so is one without a time. `now_ms`
+    /// is this machine's clock; all times are Unix milliseconds.
     pub fn timed(&mut self, source_ms: Option<u64>, now_ms: u64) -> Place {
         match source_ms.filter(|ms| !is_ahead(*ms, now_ms)) {
             Some(ms) if self.newest.is_some_and(|newest| ms < newest) => {
@@ -68,8 +72,8 @@ impl Order {
         }
     }
 
-    /// Places a state by a number that grows, with holes, such as that of a change to an order book. Its time, where it
-    /// is known, tells a new count at once.
+    /// Places a state by a number that grows, with gaps, such as that of a change to an order book. If its time is
+    /// known, a new count is recognised at once.
     pub fn sequenced(&mut self, number: u64, source_ms: Option<u64>, now_ms: u64) -> Place {
         let ms = source_ms.filter(|ms| !is_ahead(*ms, now_ms));
         let Some(newest) = self.newest.filter(|newest| number <= *newest) else {
@@ -82,12 +86,12 @@ impl Order {
         self.late(place, number, ms, now_ms)
     }
 
-    /// Whether there was any.
+    /// Whether any state came.
     pub fn has_begun(&self) -> bool {
         self.newest.is_some()
     }
 
-    /// Forgets what was, as when a new connection begins with a snapshot.
+    /// Forgets all states, for example when a new connection begins with a snapshot.
     pub fn forget(&mut self) {
         *self = Order::default();
     }
@@ -98,7 +102,7 @@ impl Order {
     }
 
     fn late(&mut self, place: Place, key: u64, ms: Option<u64>, now_ms: u64) -> Place {
-        // This machine's clock may be set back, too.
+        // This machine's clock may be set back as well.
         let since = self.late_since.filter(|since| *since <= now_ms).unwrap_or(now_ms);
         self.late_since = Some(since);
         if now_ms - since < LATE_MAX_MS { place } else { self.news(Place::Anew, key, ms) }
@@ -154,9 +158,9 @@ mod tests {
             })
             .collect();
         assert_eq!(places, [Late, Late, Late, Anew, News]);
-        // One straggler after a long silence is late, however long the silence was.
+        // A single late value after a long silence is late, however long the silence was.
         assert_eq!(order.timed(Some(1), NOW + 600_000), Late);
-        // With our own clock set back, waiting begins again.
+        // If this machine's clock is set back, the waiting begins again.
         assert_eq!(order.timed(Some(1), NOW - 500_000), Late);
         assert_eq!(order.timed(Some(1), NOW - 500_000 + LATE_MAX_MS), Anew);
     }
@@ -199,8 +203,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever times and numbers a source sends, and whatever our clock does: nothing is held up for longer than
-        /// seconds of what comes.
+        /// For any times and numbers of a source, and any steps of this machine's clock, values are held up for
+        /// seconds at most.
         #[test]
         fn nothing_freezes(
             keys in proptest::collection::vec((any::<u64>(), proptest::option::of(any::<u64>())), 1..50),

@@ -6,26 +6,27 @@ use tickerd_sdk::{Error, Health, Host};
 
 use crate::{Fault, Retry};
 
-/// Longest the host is slept on at once: each sleep is a sign of life.
+/// Longest single sleep on the host. Each sleep is a sign of life.
 const SLICE: Duration = Duration::from_secs(5);
 /// Wait after a first failure, at most.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
-/// Longest wait between tries, unless the interval is longer: then it, up to the second.
+/// Longest wait between tries. If the interval is longer than the first value, the interval counts, up to the second
+/// value.
 const RETRY_MAX: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(5 * 60));
 
-/// A wait for our own limiter from which on subscribers are told.
+/// Subscribers are told of a wait for the feed's own limiter from this length on.
 const HELD_TOLD: Duration = Duration::from_secs(30);
 
-/// Who asks.
+/// A feed that asks its provider.
 pub trait Ask {
-    /// Asks once and emits what came. Answers how long that holds, if the provider says so: the next time comes no
-    /// sooner.
+    /// Asks once and emits what came. Returns how long the answer holds, if the provider says so: [`run`] asks again
+    /// no sooner.
     ///
     /// # Errors
-    /// What [`run`] tells the host, and waits accordingly.
+    /// What went wrong. [`run`] tells it to the host and waits accordingly.
     fn ask(&mut self, host: &Host) -> Result<Option<Duration>, Fault>;
 
-    /// Tells how the values are, after the first answer that follows a fault.
+    /// Tells the health of the values after the first answer that follows a fault.
     fn recovered(&mut self, host: &Host) {
         host.health(Health::Up, "");
     }
@@ -33,8 +34,9 @@ pub trait Ask {
 
 /// Asks every `every`, or less often when an answer holds longer, until the feed is stopped.
 ///
-/// A fault is told as health once, waited for as [`Retry`] says, and told to be over after the next answer. A refusal is no
-/// health: it ends the feed, and tickerd tells operators why and clients that the configuration is wrong.
+/// A fault is told as health once, waited for as [`Retry`] says, and told to be over after the next answer. A refusal
+/// is not told as health: it ends the feed. tickerd then tells operators the reason, and clients that the
+/// configuration is wrong.
 ///
 /// # Errors
 /// [`Error::Stopping`] when the feed should end, [`Error::Config`] when the provider refuses.
@@ -44,7 +46,7 @@ pub fn run(host: &Host, every: Duration, ask: &mut impl Ask) -> Result<(), Error
     loop {
         let started = Instant::now();
         let answer = ask.ask(host);
-        // Ending with it says it to operators; clients hear of it without detail.
+        // Ending the run tells a refusal to operators; clients hear of it without details.
         if let Err(refused @ Fault::Refused { .. }) = answer {
             return Err(refused.into());
         }
@@ -64,24 +66,24 @@ pub fn run(host: &Host, every: Duration, ask: &mut impl Ask) -> Result<(), Error
     }
 }
 
-/// What the host was told last, so that it is told changes alone. Pure.
+/// What the host was told last, so that only changes are told. Pure.
 #[derive(Debug, Default)]
 struct Told(Option<(Health, String)>);
 
 impl Told {
-    /// What to tell after an answer without or with a fault.
+    /// What to tell after an answer (`None`) or a fault.
     fn change(&mut self, fault: Option<&Fault>) -> Option<(Health, String)> {
         let now = match fault {
             None => None,
-            // The end of the run tells a refusal: as a matter of configuration, whose details are the operator's alone.
+            // The end of the run tells a refusal as a matter of configuration, whose details only the operator sees.
             Some(Fault::Stopping | Fault::Refused { .. }) => return None,
-            // A short wait for our own limiter is how it should be. Of a long one somebody else knows the reason, as
-            // when another feed was told to wait; it is told unless there was worse.
+            // A short wait for the feed's own limiter is normal. A long one may have a reason that only another feed
+            // knows, for example that it was told to wait. It is told unless something worse was told before.
             Some(fault @ Fault::Held { wait }) => match (&self.0, *wait >= HELD_TOLD) {
                 (None, true) => Some((Health::Degraded, fault.to_string())),
                 _ => return None,
             },
-            // Without the time to wait, which is another each time.
+            // The time to wait is left out, since it differs each time.
             Some(Fault::Limited { message, .. }) => Some((Health::Degraded, message.clone())),
             Some(fault) => Some((fault.health(), fault.to_string())),
         };
@@ -93,7 +95,7 @@ impl Told {
     }
 }
 
-/// Sleeps on the host, in slices so that it sees the feed is alive.
+/// Sleeps on the host, in slices, so that the host sees that the feed is alive.
 ///
 /// # Errors
 /// [`Error::Stopping`] when the feed should end.
@@ -115,7 +117,7 @@ mod tests {
     use std::collections::VecDeque;
     use tickerd_sdk::testing::{START_MS, TestHost};
 
-    /// Answers as planned, notes when it was asked, and stops the feed after the last.
+    /// Answers as planned, notes when it was asked, and stops the feed after the last answer.
     struct Plan<'a> {
         answers: VecDeque<Result<Option<Duration>, Fault>>,
         asked_s: Vec<u64>,
@@ -152,7 +154,7 @@ mod tests {
         let holds = |s| Ok(Some(Duration::from_secs(s)));
         let (end, asked) = run_plan(&test, 10, vec![Ok(None), holds(3), holds(60), Ok(None)]);
         assert_eq!((end, test.health()), (Err(Error::Stopping), None));
-        // Asking takes a moment of real time, by which each wait is shorter.
+        // Asking takes some real time, and each wait is shorter by it.
         for (asked, planned) in asked.iter().zip([0, 10, 20, 80]) {
             assert!(asked.abs_diff(planned) <= 1, "{asked} s, planned {planned} s");
         }

@@ -1,21 +1,21 @@
-//! Takes keys out of texts.
+//! Removes keys from texts.
 
 use tickerd_sdk::secrets::end_in;
 
 use crate::Secret;
 use crate::secret::HIDDEN;
 
-/// So much of a key at the end of a text that was cut is taken for it; fewer characters may be anything.
+/// A part of a key at the end of a cut text is hidden from this many characters on. Fewer characters may be anything.
 const PART_MIN: usize = 4;
 
-/// `text` without the keys, also where they are percent-encoded, escaped, or in another case.
+/// `text` without the keys. They are also found if they are percent-encoded, escaped or written in another case.
 pub fn redact(text: &str, secrets: &[&Secret]) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let ends = secrets.iter().filter_map(|secret| end_in(secret.expose(), rest.as_bytes(), PART_MIN));
         let end = ends.max();
-        // A match is ASCII from end to end, so it ends at a character.
+        // A match is all ASCII, so it ends at a character.
         let (shown, len) = match end.filter(|end| *end > 0) {
             Some(end) => (HIDDEN, end),
             None => (&rest[..first.len_utf8()], first.len_utf8()),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     proptest! {
-        /// The key goes, and all else stays as it is.
+        /// The key is removed, and everything else stays as it is.
         #[test]
         fn redaction_removes_the_key_alone(before in "[ 0-9é]{0,20}", secret in "[!a-z]{1,30}", after in "[ 0-9é]{0,20}") {
             let secret = key(&secret);

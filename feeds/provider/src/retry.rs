@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use crate::Fault;
 
-/// First wait, in a row of them, after the provider said "too much" without saying for how long.
+/// First of a row of waits after the provider said "too much" without saying for how long.
 const LIMITED_FIRST: Duration = Duration::from_secs(10);
-/// First wait after nonsense: a page instead of data does not go away within seconds, and asking feeds its suspicion.
+/// First wait after nonsense. A web page in place of data does not go away within seconds, and a provider that
+/// suspects abuse becomes more suspicious with each request.
 const NONSENSE_FIRST: Duration = Duration::from_secs(60);
 /// Longest wait after nonsense or an unexplained "too much".
 const LONG_MAX: Duration = Duration::from_secs(15 * 60);
 /// Shortest wait after any failure.
 const WAIT_MIN: Duration = Duration::from_millis(100);
-/// What a Retry-After is prolonged by at most, so that all who were told the same do not come back at once.
+/// A Retry-After is prolonged by up to this, so that clients that were told the same time do not come back at once.
 const LATE_MAX: Duration = Duration::from_secs(5);
 
-/// Waits between tries: exponential with full jitter, longer where the fault asks for it. Pure: chance comes in.
+/// Waits between tries: exponential with full jitter, longer if the fault asks for it. Pure: the random number is
+/// passed in.
 #[derive(Debug, Clone)]
 pub struct Retry {
     first: Duration,
@@ -29,7 +31,7 @@ impl Retry {
         Retry { first, max: max.max(first), failures: 0 }
     }
 
-    /// How long to wait after `fault`, or none when trying again changes nothing: a refusal, or the feed's end.
+    /// How long to wait after `fault`. `None` if trying again does not help: after a refusal, or at the feed's end.
     ///
     /// `jitter` is a random number, 0 to 1.
     pub fn next(&mut self, fault: &Fault, jitter: f64) -> Option<Duration> {
@@ -44,7 +46,8 @@ impl Retry {
             Fault::Limited { wait: Some(wait), .. } => {
                 Some(*wait + WAIT_MIN + (*wait / 10).min(LATE_MAX).mul_f64(jitter))
             }
-            // Half of it is certain: with full jitter the next try could be at once, which is what was complained of.
+            // At least half of the wait is fixed. With full jitter the next try could come at once, which the
+            // provider complained about.
             Fault::Limited { wait: None, .. } => {
                 Some(upper_half(grown(LIMITED_FIRST, step, LONG_MAX), jitter))
             }
@@ -58,7 +61,7 @@ impl Retry {
         }
     }
 
-    /// It went well: the next failure is a first one.
+    /// Notes a success: the next failure is a first one.
     pub fn success(&mut self) {
         self.failures = 0;
     }
@@ -131,7 +134,7 @@ mod tests {
     }
 
     proptest! {
-        /// However many failures and whatever the chance, a wait is there, is above nothing, and has a bound.
+        /// After any number of failures and for any random number there is a wait; it is above zero and bounded.
         #[test]
         fn waits_are_bounded(failures in 0u32..200, jitter in any::<f64>(), kind in 0..4) {
             let message = String::new();

@@ -1,4 +1,4 @@
-//! Keys: where they come from, and that they end in no text.
+//! Keys: where they come from, and how they are kept out of texts.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,7 +15,7 @@ use tickerd_sdk::Error;
 
 /// Longest key taken, in bytes; the longest in use are tokens of about 2,000.
 const BYTES_MAX: u64 = 8 * 1024;
-/// What stands in a key's place.
+/// The text shown in place of a key.
 pub(crate) const HIDDEN: &str = "***";
 /// What to do instead of writing a key into the configuration, where logs and `--help` texts would find it.
 const REMEDY: &str = "put the key into a file of its own and name that: { file = \"/etc/tickerd/finnhub.key\" }, \
@@ -42,7 +42,7 @@ impl SecretSource {
         self.read_with(|name| std::env::var_os(name))
     }
 
-    /// [`SecretSource::read`] with the environment given.
+    /// Reads the key, with `env` in place of the process's environment.
     fn read_with(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Secret, Error> {
         match self {
             SecretSource::Credential(name) => {
@@ -61,7 +61,7 @@ impl SecretSource {
             }
             SecretSource::File(path) => Secret::of_file(path, "file"),
             SecretSource::Env(name) => {
-                // Whoever writes the key where its name belongs must not find it in the log.
+                // A user who writes the key itself in place of its name must not find it in the log.
                 let shown =
                     if name.starts_with("TICKERD_") { format!("`{name}`") } else { "that name".into() };
                 let value = env(name).ok_or_else(|| {
@@ -89,7 +89,8 @@ impl<'de> Deserialize<'de> for SecretSource {
     }
 }
 
-/// Reads the one key of the table. By hand, as an error of the derived code would quote a key that stands in its place.
+/// Reads the table with its one key. This is written by hand, since an error of the derived code would quote a secret
+/// that stands in its place.
 struct SourceVisitor;
 
 impl<'de> Visitor<'de> for SourceVisitor {
@@ -119,7 +120,7 @@ impl<'de> Visitor<'de> for SourceVisitor {
     }
 }
 
-/// A key. It shows as `***`; only [`Secret::expose`] tells it.
+/// A key. It is displayed as `***`; only [`Secret::expose`] gives the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     text: Arc<str>,
@@ -127,7 +128,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// A key at hand, as in tests.
+    /// Makes a key of `text`, for example in tests.
     ///
     /// # Errors
     /// Says what is wrong with it: empty, too long, or not of visible ASCII characters.
@@ -135,12 +136,12 @@ impl Secret {
         Secret::checked(text).map_err(|fault| Error::config(format!("the key {fault}")))
     }
 
-    /// The key, for the request alone.
+    /// The text of the key. Use it in the request only.
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// What the operator should know about how it is kept: that others may read its file.
+    /// A warning for the operator about how the key is kept, for example that other users may read its file.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
@@ -153,7 +154,7 @@ impl Secret {
         if text.len() as u64 > BYTES_MAX {
             return Err("is longer than any key");
         }
-        // Anything else would not pass as a header's value, and is a file of something else.
+        // Other bytes are not allowed in a header's value, and mean that the file holds something else.
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("holds more than one word of visible characters");
         }
@@ -167,7 +168,7 @@ impl Secret {
                 "{key}: `{shown}` {fault}; it must hold the key alone, readable by tickerd's user"
             ))
         };
-        // Asked first, because opening a pipe would wait for its writer.
+        // The kind of file is checked first, because opening a pipe would wait for its writer.
         let meta = fs::metadata(path).map_err(|e| wrong(&format_args!("cannot be read: {e}")))?;
         if !meta.is_file() {
             return Err(wrong(&"is not a file"));

@@ -1,37 +1,38 @@
-//! The life of a feed that listens to a provider over a WebSocket: connect, say hello, hear, and again.
+//! The life of a feed that listens to a provider over a WebSocket: connect, say hello, listen, and again.
 //!
 //! What it promises, whatever the provider does:
 //! - Four times a second it asks whether to stop, and says that it is alive.
 //! - Health is up once values flow (degraded if [`Stream::trouble`] names some that do not), stale when a connection
 //!   that had values is lost, down when there is none to be had; always with the reason.
 //! - A connection on which nothing comes for [`Stream::silence`], or no value within [`Stream::patience`], is given up.
-//! - Connections are tried again with [`Retry`]'s waits, at once where the provider announced the end; never after a
-//!   refusal, which ends `run` as a configuration error. A good minute makes the next failure a first one.
+//! - Connections are tried again with [`Retry`]'s waits, and at once if the provider announced the end. A refusal is
+//!   never tried again: it ends `run` as a configuration error. After a minute of values the next failure counts as a
+//!   first one.
 //! - What a break may have cost is said: in the log, and as the reason beside "up" when values flow again.
 //! - Messages that cannot be read are counted; ten in a row end the connection.
-//! - What of the values is of no use is told in the log, and health is degraded while it is half of them or more.
+//! - Values that are of no use are told in the log. Health is degraded while they are half of all values or more.
 
 use std::time::{Duration, Instant};
 
 use tickerd_sdk::{Error, Health, Host, Level};
 
 use crate::limiter::{Limiter, boot_time};
-use crate::socket::Settings;
-use crate::wire::{SLICE, Whom};
+use crate::socket::{SLICE, Settings, Whom};
 use crate::{Fault, Retry, Share, Socket, Tally};
 
 /// The wait after a first failure is random, up to this.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 /// The longest wait between two tries.
 const RETRY_MAX: Duration = Duration::from_secs(60);
-/// A connection that held this long was good: the next failure is a first one.
+/// After a connection of this length the next failure counts as a first one.
 const GOOD: Duration = Duration::from_secs(60);
-/// So many messages in a row that cannot be read end the connection.
+/// This many messages in a row that cannot be read end the connection.
 const UNREADABLE_MAX: u32 = 10;
 
-/// A provider's protocol over a WebSocket: what to say, and what is heard.
+/// A provider's protocol over a WebSocket: what to send, and how to read what comes.
 pub trait Stream {
-    /// A connection is there: the messages to begin with. What belonged to the one before is to be forgotten.
+    /// A connection has begun. Returns the messages to send first. What belonged to the connection before must be
+    /// forgotten.
     fn hello(&mut self) -> Vec<String>;
 
     /// Takes one message, and emits what it holds.
@@ -44,54 +45,57 @@ pub trait Stream {
     /// How long a healthy provider is silent at most, pings included.
     fn silence(&self) -> Duration;
 
-    /// How long after the hello values come at the latest; none where a closed market may be silent for hours.
+    /// How long after the hello values come at the latest. `None` if there may be none for hours, as with a closed
+    /// market.
     fn patience(&self) -> Option<Duration> {
         Some(Duration::from_secs(30))
     }
 
-    /// How long the provider lets a connection live; it is renewed ahead of that.
+    /// How long the provider lets a connection live. It is renewed before that.
     fn life(&self) -> Option<Duration> {
         None
     }
 
-    /// What of the feed is missing now, though the rest flows: symbols that the provider refused.
+    /// What of the feed is missing now although the rest flows, such as symbols that the provider refused.
     fn trouble(&self) -> Option<String> {
         None
     }
 
-    /// What is lost for good in a break, for people: `trades`. None where a newest value is all there is.
+    /// What a break loses for good, in words for people: `trades`. `None` if the newest values are all that matters.
     fn lost_in_a_break(&self) -> Option<&'static str> {
         None
     }
 
-    /// Whether a quiet provider is pinged for a sign of life, where its silence alone says nothing.
+    /// Whether a quiet provider is pinged. Used if its silence alone says nothing.
     fn pings(&self) -> bool {
         false
     }
 
-    /// Whether to end though the host does not ask for it, as when the feed's other thread has ended.
+    /// Whether to end although the host does not ask for it, for example when the feed's other thread has ended.
     fn is_over(&self) -> bool {
         false
     }
 
-    /// What ended a connection, with what the feed knows beyond it.
+    /// The fault that ended a connection, with what the feed knows about it.
     fn explain(&self, fault: Fault) -> Fault {
         fault
     }
 
-    /// Says how values are. A feed with other ways to them than this connection tells the host what follows for all.
+    /// Tells the health of the values. A feed that also gets values another way tells the host the health of both
+    /// together.
     fn tell(&mut self, host: &Host, health: Health, reason: &str) {
         host.health(health, reason);
     }
 
-    /// What was dropped so far.
+    /// The counts of what was dropped.
     fn tally(&mut self) -> &mut Tally;
 }
 
-/// What a message was.
+/// What kind of message came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
-    /// Talk: a heartbeat, a confirmation, a type of message not known. The provider is there; values may be or not.
+    /// A heartbeat, a confirmation, or a message of an unknown type. The provider is there, but this says nothing
+    /// about values.
     Talk,
     /// Values, or the provider's word that they are current.
     Values,
@@ -129,7 +133,7 @@ fn limiter(settings: &Settings) -> Result<Option<Limiter>, Fault> {
         return Ok(None);
     }
     let (whom, _) = Whom::parse(settings.source, &settings.url)?;
-    // Nobody's quota is spent on this machine, and a test's port may be another's tomorrow.
+    // A provider on this machine has no quota to share, and another test may use the same port later.
     let share = match &settings.share {
         Share::User if whom.is_loopback() => &Share::Alone,
         share => share,
@@ -144,7 +148,7 @@ struct Listener<'a, S> {
     stream: &'a mut S,
     /// The health last told.
     told: Option<(Health, String)>,
-    /// Since when there are no values, though there had been some.
+    /// Since when there are no values, if there had been some.
     lost: Option<Instant>,
     retry: Retry,
 }
@@ -159,7 +163,7 @@ struct Course {
 
 /// Why a connection ended.
 enum End {
-    /// The provider said that it would, or its time is over.
+    /// The provider announced the end, or the connection's lifetime is over.
     Expected(String),
     Fault(Fault),
 }
@@ -190,7 +194,7 @@ impl<S: Stream> Listener<'_, S> {
                         .log(Level::Info, format_args!("{}: {why}; connecting anew", self.settings.source));
                     continue;
                 }
-                // Without values it would be a circle as fast as the network.
+                // Without values, reconnecting at once would be a loop as fast as the network.
                 End::Expected(message) => self.settings.clean(Fault::Unavailable { message }),
                 // A provider may repeat the URL, and with it the key.
                 End::Fault(fault) => self.settings.clean(self.stream.explain(fault)),
@@ -202,7 +206,7 @@ impl<S: Stream> Listener<'_, S> {
         }
     }
 
-    /// Takes a connection's turn.
+    /// Waits until the limits allow another connection.
     fn take_turn(&self) -> Result<(), Fault> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         let turn = limiter.try_take(1, boot_time()).map_err(|wait| Fault::Held { wait });
@@ -212,17 +216,17 @@ impl<S: Stream> Listener<'_, S> {
         turn
     }
 
-    /// Tells of `fault` and waits as long as it asks for; gives back a fault that ends the feed.
+    /// Tells `fault` and waits as long as it asks for. Returns a fault that ends the feed as the error.
     fn wait_after(&mut self, fault: &Fault, had_values: bool) -> Result<(), Fault> {
         if let (Fault::Limited { wait: Some(wait), .. }, Some(limiter)) = (fault, &self.limiter) {
             limiter.block(*wait, boot_time());
         }
         let Some(wait) = self.retry.next(fault, rand::random()) else {
-            // Ending with a refusal says it to operators; clients hear of it without detail.
+            // Ending the run tells a refusal to operators; clients hear of it without details.
             return Err(fault.clone());
         };
         if matches!(fault, Fault::Held { .. }) {
-            // Nothing is wrong but that time goes by; what was told stands, unless it was that all is well.
+            // Nothing is wrong; time has to pass. What was told stays, unless it was that all is well.
             if self.lost.is_some() && self.told.as_ref().is_some_and(|(health, _)| *health == Health::Up) {
                 self.tell(Health::Stale, fault.to_string());
             }
@@ -341,7 +345,7 @@ impl<S: Stream> Listener<'_, S> {
         Ok(None)
     }
 
-    /// Values flow: says so once, and what the break before may have cost.
+    /// Tells once that values flow, and what the break before may have cost.
     fn tell_values(&mut self) {
         let back = self.lost.take().map(|since| {
             let lost = self.stream.lost_in_a_break();
@@ -355,7 +359,7 @@ impl<S: Stream> Listener<'_, S> {
         match (trouble, back, &self.told) {
             (Some(trouble), ..) => self.tell(Health::Degraded, trouble),
             (None, Some(back), _) => self.tell(Health::Up, back),
-            // Up already, perhaps with a word on the last break.
+            // Health is up already, perhaps with a word about the last break.
             (None, None, Some((Health::Up, _))) => {}
             (None, None, _) => self.tell(Health::Up, String::new()),
         }

@@ -1,4 +1,4 @@
-//! What was dropped, and why: counted always, told in the log now and then, and as health when it is much.
+//! Counts what was dropped, and why. New counts are logged now and then, and told as health when they are many.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use tickerd_sdk::{Host, Level};
 
 use crate::is_ahead;
 
-/// The shortest time between two tellings, and the time of which the share is judged.
+/// The shortest time between two log entries, and the length of time over which the share is judged.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// Counts what a feed drops, by reason. Reasons are words in the code, so there are few.
+/// Counts what a feed drops, by reason. Reasons are fixed texts in the code, so there are few.
 #[derive(Debug, Default)]
 pub struct Tally {
     counts: BTreeMap<&'static str, u64>,
@@ -20,7 +20,7 @@ pub struct Tally {
     trouble: Option<String>,
 }
 
-/// What came since the share was judged last.
+/// What came since the share was last judged.
 #[derive(Debug, Default)]
 struct Minute {
     since: Option<Instant>,
@@ -29,18 +29,18 @@ struct Minute {
 }
 
 impl Tally {
-    /// Counts a value that came, good or bad: the whole of which [`trouble`](Tally::trouble) tells the share.
+    /// Counts a value that came, good or bad. [`trouble`](Tally::trouble) tells the share of these.
     pub fn came(&mut self) {
         self.minute.came = self.minute.came.saturating_add(1);
     }
 
-    /// Counts a value that came and is of no use, or not as it is; `what` is a plural: `duplicate trades`.
+    /// Counts a value that came and is of no use, or not as it is. `what` is a plural: `duplicate trades`.
     pub fn count(&mut self, what: &'static str) {
         self.add(what, 1);
         *self.minute.odd.entry(what).or_default() += 1;
     }
 
-    /// Counts `n` of `what` that are no values that came.
+    /// Counts `n` of `what` that are not values that came, such as trades that never came.
     pub fn add(&mut self, what: &'static str, n: u64) {
         if n > 0 {
             let count = self.counts.entry(what).or_default();
@@ -49,14 +49,15 @@ impl Tally {
         }
     }
 
-    /// Takes one of `what` back: it came after all.
+    /// Counts one less of `what`, since it came after all.
     pub fn less(&mut self, what: &'static str) {
         if let Some(count) = self.counts.get_mut(what) {
             *count = count.saturating_sub(1);
         }
     }
 
-    /// A source's time, or none and counted if it lies ahead of `now_ms`, this machine's clock; see [`is_ahead`].
+    /// A source's time, if it is to be believed. A time that [`is_ahead`] of `now_ms`, this machine's clock, gives
+    /// `None` and is counted.
     pub fn believed(&mut self, source_ms: Option<u64>, now_ms: u64) -> Option<u64> {
         let believed = source_ms.filter(|ms| !is_ahead(*ms, now_ms));
         if believed != source_ms {
@@ -70,13 +71,13 @@ impl Tally {
         self.counts.get(what).copied().unwrap_or(0)
     }
 
-    /// What to tell as health: the share and the reasons, if half or more of what came in the last minute that was
-    /// judged was of no use. [`tell`](Tally::tell) judges.
+    /// What to tell as health: the share and the reasons, if half or more of the values were of no use in the last
+    /// minute that was judged. [`tell`](Tally::tell) judges.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// Tells the log what is new, the first at once, further ones once a minute; and judges each minute.
+    /// Logs new counts: the first at once, further ones once a minute. Also judges the share once a minute.
     pub fn tell(&mut self, host: &Host, now: Instant) {
         let since = *self.minute.since.get_or_insert(now);
         if now.saturating_duration_since(since) >= TOLD_EVERY {
@@ -87,7 +88,7 @@ impl Tally {
         }
     }
 
-    /// Tells the log what is new, now.
+    /// Logs all new counts now.
     pub fn tell_all(&mut self, host: &Host, now: Instant) {
         if self.counts.values().all(|n| *n == 0) {
             return;
@@ -103,7 +104,7 @@ impl Tally {
             std::mem::replace(&mut self.minute, Minute { since: Some(now), came: 0, odd: BTreeMap::new() });
         let bad: u64 = odd.values().sum();
         let came = came.max(bad);
-        // A minute in which nothing came says nothing.
+        // A minute in which nothing came is not judged.
         if came > 0 {
             self.trouble = (bad * 2 >= came).then(|| {
                 format!(
@@ -121,7 +122,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// Counts in a row, without those that are none.
+/// The counts in one line, without those that are 0.
 struct Listed<'a>(&'a BTreeMap<&'static str, u64>);
 
 impl std::fmt::Display for Listed<'_> {

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-/// 2000-01-01 and 2100-01-01 in Unix milliseconds: a time outside is a unit mistaken for another, or nonsense.
+/// 2000-01-01 and 2100-01-01 in Unix milliseconds. A time outside was read in a wrong unit, or is nonsense.
 const SANE_MS: std::ops::Range<u64> = 946_684_800_000..4_102_444_800_000;
 
-/// What a number counts since 1970.
+/// The unit in which a number counts time since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epoch {
     /// Seconds.
@@ -18,9 +18,10 @@ pub enum Epoch {
     Nanos,
 }
 
-/// Unix milliseconds of an RFC 3339 time of any offset and precision; none if it is not one, or not of this century.
+/// Unix milliseconds of an RFC 3339 time of any offset and precision. `None` if it is not one, or not of this
+/// century.
 pub fn rfc3339_ms(text: &str) -> Option<u64> {
-    // Longer ones are only more digits after the point than any clock has.
+    // A longer text only has more digits after the point than any clock gives.
     if text.len() > 64 {
         return None;
     }
@@ -28,7 +29,7 @@ pub fn rfc3339_ms(text: &str) -> Option<u64> {
     sane(u64::try_from(time.as_millisecond()).ok()?)
 }
 
-/// Unix milliseconds of a number counted in `unit`; none if that is not a time of this century.
+/// Unix milliseconds of a number counted in `unit`. `None` if that is not a time of this century.
 pub fn epoch_ms(number: u64, unit: Epoch) -> Option<u64> {
     sane(match unit {
         Epoch::Seconds => number.checked_mul(1000)?,

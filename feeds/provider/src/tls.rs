@@ -1,4 +1,4 @@
-//! Whom to trust: the machine's own store, and an authority of the operator's.
+//! Which certificates to trust: the machine's own store, and an authority of the operator's.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) fn crypto() -> Arc<CryptoProvider> {
 /// The certificates of the machine's trust store, and those in `ca_file`. Never empty.
 ///
 /// # Errors
-/// [`Error::Config`] when `ca_file` holds none, or when there are none at all.
+/// [`Error::Config`] when `ca_file` holds no certificate, or when there is none at all.
 pub fn roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Error> {
     let mut roots = rustls_native_certs::load_native_certs().certs;
     if let Some(path) = ca_file {
@@ -49,10 +49,10 @@ fn own(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     }
 }
 
-/// How a client meets a server over TLS 1.2 or 1.3; see [`roots`].
+/// The configuration of a client for TLS 1.2 and 1.3 that trusts [`roots`].
 ///
 /// # Errors
-/// As for [`roots`].
+/// [`Error::Config`] when `ca_file` holds no certificate, or when there is none at all.
 pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Error> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots(ca_file)?);
@@ -74,7 +74,7 @@ pub fn words(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         if let Some(found) = at.downcast_ref::<rustls::Error>() {
             break found;
         }
-        // An io::Error tells what it wraps, not only what caused that.
+        // An `io::Error` gives the error that it wraps only by `get_ref`; `source` skips it.
         let wrapped = at.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         error = wrapped.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| at.source());
     };

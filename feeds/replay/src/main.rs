@@ -5,8 +5,8 @@
 //! samples of the recording when their time has come, a heartbeat when there is nothing else to say, and `closed` at
 //! the end.
 //!
-//! What is said depends on the file and the settings alone; the clock decides only when. [`player`] is that part, given
-//! `now`; this room waits and writes.
+//! What is said depends on the file and the settings alone; the clock decides only when. [`player`] computes both,
+//! given `now`; this file waits and writes.
 #![deny(missing_docs)]
 
 mod pattern;
@@ -28,18 +28,18 @@ use crate::recording::Recording;
 use crate::settings::Settings;
 use crate::trouble::Trouble;
 
-/// How long a write that nobody reads may hold up the end.
+/// How long a write that is not read may delay the end.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// What comes on standard input.
 enum Order {
     /// The first line.
     Setup(String),
-    /// Stop, or an interrupt, or the end of whoever gave orders.
+    /// An order to stop, an interrupt, or the end of standard input.
     End,
 }
 
-/// An order behind the setup; other keys are of no interest here, or of a later tickerd.
+/// An order after the setup. Other keys are ignored: this feed does not need them, or they are of a later tickerd.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Wire {
@@ -55,14 +55,14 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     }
     let (send, orders) = mpsc::sync_channel(8);
-    // Not joined: it may wait for input for as long as this process lives.
+    // The thread is not joined: it may wait for input for as long as this process lives.
     std::thread::spawn(move || listen(&send));
     let mut out = Vec::new();
     let played = play(&orders, &mut out);
     if let Err(trouble) = &played {
         say::fail(&mut out, trouble);
     }
-    // A closed pipe is the end of whoever read it.
+    // A closed pipe means that the reader has ended.
     let _ = write(&mut out);
     match played {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,7 +99,7 @@ fn write(out: &mut Vec<u8>) -> io::Result<()> {
     written
 }
 
-/// Reads orders to their end, and sees to it that the end comes.
+/// Reads orders until the input ends, then makes sure that the process ends.
 fn listen(orders: &SyncSender<Order>) {
     let mut lines = io::stdin().lock().lines().map_while(Result::ok);
     if let Some(setup) = lines.next()
@@ -112,6 +112,6 @@ fn listen(orders: &SyncSender<Order>) {
     }
     let _ = orders.send(Order::End);
     std::thread::sleep(STOP_GRACE);
-    // Still here: standard output is full, and nobody reads it any more.
+    // The process is still running: standard output is full, and nothing reads it any more.
     std::process::exit(1)
 }

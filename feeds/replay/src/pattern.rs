@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-/// See the module. A topic without `*` is a pattern of itself.
+/// A pattern of topics. A topic without `*` is a pattern that matches only itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Pattern(Vec<String>);
 
 impl Pattern {
-    /// Whether a topic, relative to its feed, is one of those meant.
+    /// Whether the pattern matches a topic, given relative to its feed.
     pub fn matches(&self, topic: &str) -> bool {
         let mut segments = topic.split('.');
         for wanted in &self.0 {

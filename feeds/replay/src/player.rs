@@ -1,7 +1,7 @@
-//! What is said when: a pure core, given `now`.
+//! Computes what is said when: a pure core, given `now`.
 //!
-//! The order is the file's, whatever the time. When something is due is computed from the start, so that no lateness
-//! adds up; what is late is said at once.
+//! Lines are said in the order of the file, whatever the time. The time of each is computed from the start, so that
+//! delays do not add up. A late line is said at once.
 
 use std::io::{BufRead, Seek};
 use std::time::Duration;
@@ -11,26 +11,26 @@ use crate::say;
 use crate::settings::Settings;
 use crate::trouble::Trouble;
 
-/// Bytes gathered for one write; what a pipe holds on Linux.
+/// Bytes gathered for one write: the size of a pipe on Linux.
 const BATCH_BYTES: usize = 64 * 1024;
-/// With nothing else to say, something is said this often.
+/// The time after which a heartbeat is said if there is nothing else to say.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Between the last sample and the first of the next round, in recorded time.
 const ROUND_GAP_MS: u64 = 1_000;
 
-/// See the module.
+/// Plays a recording.
 pub struct Player<R> {
     recording: Recording<R>,
     settings: Settings,
     /// The next line, and when it is due.
     next: Option<(Duration, Vec<u8>)>,
-    /// Played before this round, in recorded milliseconds.
+    /// Recorded time played before this round, in milliseconds.
     before_ms: u64,
-    /// Where in the recording this round is, in milliseconds; never goes back.
+    /// Position of this round in the recording, in milliseconds. It never goes back.
     at_ms: u64,
-    /// Lines of this round that are played.
+    /// How many lines of this round can be played.
     playable: u64,
-    /// Lines that could not be read, told of in the first round alone.
+    /// How many lines could not be read. They are told only in the first round.
     damaged: u64,
     is_first_round: bool,
     has_ended: bool,
@@ -38,7 +38,7 @@ pub struct Player<R> {
 }
 
 impl<R: BufRead + Seek> Player<R> {
-    /// At the start of its recording.
+    /// A player at the start of its recording.
     pub fn new(recording: Recording<R>, settings: Settings) -> Self {
         Player {
             recording,
@@ -54,8 +54,8 @@ impl<R: BufRead + Seek> Player<R> {
         }
     }
 
-    /// Appends what is due `now`, counted from the start. Answers how long there is nothing more to say; zero: there is
-    /// more already, once this is written.
+    /// Appends what is due at `now`, counted from the start. Returns how long there is nothing more to say; zero
+    /// means that there is more already, to be asked for after this is written.
     pub fn play(&mut self, now: Duration, out: &mut Vec<u8>) -> Result<Duration, Trouble> {
         while out.len() < BATCH_BYTES {
             if self.next.is_none() && !self.has_ended {
@@ -84,7 +84,7 @@ impl<R: BufRead + Seek> Player<R> {
         Ok(Duration::ZERO)
     }
 
-    /// Reads on to the next line that is to be played. `None`: a round has ended.
+    /// Reads on to the next line to be played. `None`: a round has ended.
     fn seek(&mut self, out: &mut Vec<u8>) -> Result<Option<(Duration, Vec<u8>)>, Trouble> {
         let from_ms = self.settings.from.ms;
         loop {
@@ -176,7 +176,7 @@ mod tests {
         Player::new(recording, settings)
     }
 
-    /// Plays in virtual time until `until`, never late; each line with the moment it was said at.
+    /// Plays in virtual time until `until`, never late. Returns each line with the time at which it was said.
     fn played(player: &mut Player<Cursor<Vec<u8>>>, until: Duration) -> Vec<(u128, String)> {
         let (mut now, mut seen, mut out) = (Duration::ZERO, Vec::new(), Vec::new());
         while now <= until {
@@ -211,7 +211,7 @@ mod tests {
         }
     }
 
-    /// Goal: lateness neither adds up nor changes what is said. Method: look rarely, and late.
+    /// Goal: delays neither add up nor change what is said. Method: ask rarely, and late.
     #[test]
     fn lateness_neither_adds_up_nor_reorders() {
         let lines: Vec<String> = (0..1_000).map(|n| sample(n * 10, "a", n)).collect();

@@ -1,6 +1,6 @@
-//! The file: a header line, then one line per sample or end of a topic, in the order they came.
+//! Reads the file: a header line, then one line per sample or end of a topic, in the order in which they came.
 //!
-//! Read a line at a time, so that a recording may be larger than memory.
+//! The file is read a line at a time, so that a recording may be larger than memory.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,9 +13,9 @@ use serde_json::value::RawValue;
 
 use crate::trouble::Trouble;
 
-/// The version of the format that is read here.
+/// The version of the format that this reads.
 const VERSION: u32 = 1;
-/// Longest line; the longest value that tickerd takes fits several times.
+/// Longest line, in bytes. The longest value that tickerd takes fits several times.
 const LINE_BYTES_MAX: usize = 256 * 1024;
 
 /// Whether a topic's values replace one another or each matter.
@@ -24,7 +24,7 @@ const LINE_BYTES_MAX: usize = 256 * 1024;
 pub enum Class {
     /// A value replaces the last.
     State,
-    /// Each matters.
+    /// Each value matters.
     Event,
 }
 
@@ -37,20 +37,20 @@ pub struct Header {
     pub events: BTreeMap<String, Class>,
 }
 
-/// A sample, as it is written and said again.
+/// A sample, as it is written in the file and said again.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Sample<'a> {
     /// When it was recorded, in milliseconds since the start.
     #[serde(skip_serializing)]
     at_ms: u64,
-    /// Relative to the feed.
+    /// The topic, relative to the feed.
     #[serde(borrow, default)]
     pub topic: Cow<'a, str>,
     #[serde(borrow)]
     event: Cow<'a, str>,
     #[serde(borrow)]
     data: &'a RawValue,
-    /// The source's time, Unix milliseconds.
+    /// The source's own time, in Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ struct Retire<'a> {
     retire: Cow<'a, str>,
 }
 
-/// What a line has that is none of the two: something of one, or nothing that is known here.
+/// A line that is neither of the two: it has some of their keys, or none that is known.
 #[derive(Deserialize)]
 struct Other<'a> {
     #[serde(borrow)]
@@ -93,17 +93,17 @@ pub enum Said<'a> {
 pub enum Item<'a> {
     /// A line, and when it was recorded, in milliseconds since the start.
     Said(u64, Said<'a>),
-    /// A line that cannot be read, by its number, counted from 1, and why.
+    /// A line that cannot be read: its number, counted from 1, and why.
     Damaged(u64, String),
-    /// A line of a later version, of which this one knows nothing.
+    /// A line of a later version, which this version does not know.
     Unknown,
-    /// The last line has no end: whoever recorded was cut off.
+    /// The last line is incomplete: the recording was cut off.
     Cut,
     /// The end of the file.
     End,
 }
 
-/// See the module.
+/// A recording that is read a line at a time.
 pub struct Recording<R> {
     path: PathBuf,
     from: R,
@@ -130,7 +130,7 @@ impl Recording<BufReader<File>> {
 }
 
 impl<R: BufRead + Seek> Recording<R> {
-    /// Reads the header of what is in `from`; `path` names it.
+    /// Reads the header of `from`. `path` names it in messages.
     pub fn new(path: &Path, from: R) -> Result<Self, Trouble> {
         let header = Header { tickerd_recording: 0, events: BTreeMap::new() };
         let mut recording = Recording { path: path.to_owned(), from, line: Vec::new(), number: 0, header };
@@ -169,7 +169,7 @@ impl<R: BufRead + Seek> Recording<R> {
         })
     }
 
-    /// Back to the first line behind the header.
+    /// Goes back to the first line after the header.
     pub fn rewind(&mut self) -> Result<(), Trouble> {
         self.from.rewind().map_err(|e| self.unreadable(&e))?;
         self.number = 0;
@@ -198,7 +198,7 @@ impl<R: BufRead + Seek> Recording<R> {
         Ok(header)
     }
 
-    /// Reads one line into `self.line`, without its end. What is too long for it is passed over.
+    /// Reads one line into `self.line`, without its end. A line that is too long is skipped.
     fn read_line(&mut self) -> Result<Raw, Trouble> {
         self.line.clear();
         let mut length = 0;
@@ -252,7 +252,7 @@ mod tests {
         Recording::new(Path::new("/x/day.ndjson"), Cursor::new(text.as_bytes().to_vec()))
     }
 
-    /// Each item in a few words; a sample as it is said again.
+    /// Each item in a few words. A sample is shown as it is said again.
     fn items(text: &str) -> Vec<String> {
         let mut recording = of(&format!("{HEADER}\n{text}")).unwrap();
         let mut seen = Vec::new();

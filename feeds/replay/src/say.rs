@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::recording::{Class, Sample};
 use crate::trouble::Trouble;
 
-/// Who this is, and what it will say.
+/// A hello: the feed's name and its events.
 pub fn hello(out: &mut Vec<u8>, events: &BTreeMap<String, Class>) {
     let hello = json!({
         "tfp": 1,
@@ -20,7 +20,7 @@ pub fn hello(out: &mut Vec<u8>, events: &BTreeMap<String, Class>) {
     line(out, &hello);
 }
 
-/// A sample as it was recorded: the value's bytes are those of the file.
+/// A sample as it was recorded. The value has the same bytes as in the file.
 pub fn sample(out: &mut Vec<u8>, sample: &Sample<'_>) {
     append(out, sample);
 }
@@ -30,22 +30,22 @@ pub fn retire(out: &mut Vec<u8>, topic: &str) {
     line(out, &json!({ "retire": topic }));
 }
 
-/// Alive, with nothing else to say.
+/// A heartbeat: the feed is alive and has nothing else to say.
 pub fn heartbeat(out: &mut Vec<u8>) {
     line(out, &json!({"heartbeat": true}));
 }
 
-/// How the values are.
+/// The health of the values.
 pub fn health(out: &mut Vec<u8>, state: &str, message: &str) {
     line(out, &json!({"health": state, "msg": message}));
 }
 
-/// For the log.
+/// A line for the log.
 pub fn log(out: &mut Vec<u8>, level: &str, message: &str) {
     line(out, &json!({"log": level, "msg": message}));
 }
 
-/// It cannot go on.
+/// The last line of a feed that cannot go on.
 pub fn fail(out: &mut Vec<u8>, trouble: &Trouble) {
     line(out, &json!({"fail": trouble.word(), "msg": trouble.message()}));
 }

@@ -14,20 +14,20 @@ const SPEEDS: std::ops::RangeInclusive<f64> = 0.001..=1_000_000.0;
 /// Units of a length of time, in milliseconds.
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
-/// The part of the setup line that is wanted here.
+/// The part of the setup line that this feed uses.
 #[derive(Deserialize)]
 struct Setup {
     config: Value,
-    /// Nothing is to be played: only whether it could be is asked.
+    /// Whether the feed should only check that it could play, and then end.
     #[serde(default)]
     check: bool,
 }
 
-/// See the module.
+/// What to play, and how.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The recording; relative to the configuration's folder, which is where this process runs.
+    /// The recording's file. A relative path starts at the configuration's folder, in which this process runs.
     pub file: PathBuf,
     /// How many recorded seconds pass in one; default 1.0.
     #[serde(default)]
@@ -44,7 +44,7 @@ pub struct Settings {
     /// Topics to play; default all.
     #[serde(default)]
     pub only: Vec<Pattern>,
-    /// Whether to end once the recording was opened. Of the setup, and no key.
+    /// Whether to end as soon as the recording was opened. It comes from the setup and is not a key.
     #[serde(skip)]
     pub checks_only: bool,
 }
@@ -69,7 +69,7 @@ impl Settings {
             ));
         }
         settings.checks_only = setup.check;
-        // Named in full wherever it is told of.
+        // Messages show the full path.
         settings.file = std::path::absolute(&settings.file).unwrap_or(settings.file);
         Ok(settings)
     }
@@ -79,11 +79,11 @@ impl Settings {
         self.only.is_empty() || self.only.iter().any(|pattern| pattern.matches(topic))
     }
 
-    /// When something this far into the playing is due.
+    /// When to say a line that is this far into the playing, in milliseconds of recorded time.
     pub fn due(&self, played_ms: u64) -> Duration {
         match self.speed {
             Speed::Max => Duration::ZERO,
-            // To the nanosecond for as long as a float of milliseconds is exact, some 285,000 years.
+            // Exact to the nanosecond as long as a float of milliseconds is exact, some 285,000 years.
             Speed::Times(speed) => {
                 Duration::try_from_secs_f64(played_ms as f64 / 1_000.0 / speed).unwrap_or(Duration::MAX)
             }
@@ -96,11 +96,11 @@ impl Settings {
     }
 }
 
-/// How fast.
+/// How fast to play.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(try_from = "Value")]
 pub enum Speed {
-    /// So many times as fast as it was.
+    /// This many times the recorded speed.
     Times(f64),
     /// Without a pause.
     Max,
@@ -132,7 +132,7 @@ impl TryFrom<Value> for Speed {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct Length {
-    /// In milliseconds.
+    /// The length in milliseconds.
     pub ms: u64,
 }
 

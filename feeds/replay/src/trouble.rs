@@ -1,8 +1,8 @@
-//! Why it cannot go on, and whose move it is.
+//! Why the feed cannot go on, and who has to act.
 
 use std::path::Path;
 
-/// See the module.
+/// The reason for which the feed ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
     /// A person has to change the configuration or the file.
@@ -12,12 +12,12 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Something about the file that a person has to change.
+    /// A problem of the file that a person has to solve.
     pub fn file(path: &Path, what: impl std::fmt::Display) -> Trouble {
         Trouble::Config(format!("{}: {what}", path.display()))
     }
 
-    /// The word of a `fail` line.
+    /// The word for it in a `fail` line.
     pub fn word(&self) -> &'static str {
         match self {
             Trouble::Config(_) => "config",
@@ -32,7 +32,7 @@ impl Trouble {
         }
     }
 
-    /// What the process ends with: 78 is `EX_CONFIG` of sysexits.h.
+    /// The exit code of the process: 78 is `EX_CONFIG` of sysexits.h.
     pub fn exit_code(&self) -> u8 {
         match self {
             Trouble::Config(_) => 78,

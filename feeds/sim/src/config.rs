@@ -81,7 +81,7 @@ pub enum Symbols {
 }
 
 impl Config {
-    /// Refuses what makes no sense, with what to change.
+    /// Checks the values that a schema cannot check. The error says what to change.
     pub(crate) fn check(&self) -> Result<(), Error> {
         within("volatility", self.volatility, 0.0, 5.0)?;
         within("drift", self.drift, -5.0, 5.0)?;

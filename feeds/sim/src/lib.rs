@@ -1,7 +1,8 @@
 //! Simulated quotes, trades, weather and a sine: data for a first look, for demos without a network, and for load.
 //!
-//! What step `n` emits depends on the seed, the rest of the configuration and `n`, never on the clock, so a seed replays its
-//! sequence. Where none is configured, chance chooses one at each start. Every value says that it is simulated.
+//! What step `n` emits depends on the seed, the rest of the configuration and `n`, never on the clock. So a seed
+//! replays its sequence. If no seed is configured, a random one is used at each start. Every value says that it is
+//! simulated.
 #![deny(missing_docs)]
 
 mod config;
@@ -25,7 +26,7 @@ use market::Market;
 use sine::Wave;
 use weather::Station;
 
-/// Seeds that chance chooses from: few enough that one can be copied by hand, and all can stand in a TOML file.
+/// Random seeds are below this: short enough to copy by hand, and any of them can be written in a TOML file.
 const SEEDS: u64 = 1_000_000_000;
 
 /// The simulated feed.

@@ -13,7 +13,7 @@ use crate::origin::Origin;
 const DAY_S: f64 = 6.5 * 3_600.0;
 /// Trading days of a year, for annual volatility and drift.
 const YEAR_DAYS: f64 = 252.0;
-/// Prices stay within these, in cents: at least one tick, and exact as `f64`.
+/// Prices stay within these bounds, in cents: at least one tick, and exact as `f64`.
 const CENTS: std::ops::RangeInclusive<i64> = 2..=1_000_000_000_000;
 
 /// A symbol's last price and what surrounds it.
@@ -91,7 +91,7 @@ pub enum Side {
 pub(crate) struct Market {
     symbols: Vec<Symbol>,
     noise: Noise,
-    /// Log-return per step: mean, already with Itô's correction, and standard deviation.
+    /// Log-return per step: its mean, which includes Itô's correction, and its standard deviation.
     mean: f64,
     deviation: f64,
     activity: f64,
@@ -145,7 +145,7 @@ struct Symbol {
     name: String,
     trades_topic: String,
     noise: Noise,
-    /// The walk itself, in cents; unrounded, or small steps would be lost.
+    /// The price, in cents. It is not rounded, since rounding would lose small steps.
     price: f64,
     open: i64,
     high: i64,

@@ -1,17 +1,18 @@
-//! Repeatable chance: one generator per simulated thing, seeded with the seed and the thing's name, so that adding a
-//! symbol changes nothing for the others.
+//! Repeatable random numbers. Each simulated thing has a generator of its own, seeded with the seed and the thing's
+//! name, so that adding a symbol changes nothing for the others.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 
-/// A stream of chance. xoshiro256++ is a named, portable generator: its numbers are the same everywhere, for ever.
+/// A stream of random numbers. xoshiro256++ is a named, portable generator: its numbers are the same on every machine
+/// and in every version.
 #[derive(Debug, Clone)]
 pub(crate) struct Noise(Xoshiro256PlusPlus);
 
 impl Noise {
     /// The stream of `name` under `seed`.
     pub(crate) fn new(seed: u64, name: &str) -> Self {
-        // FNV-1a; std's hasher may change between releases.
+        // FNV-1a is used, since the standard library's hasher may change between releases.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });

@@ -1,4 +1,4 @@
-//! Who says so: the simulator, in every value, so that nobody takes one for real.
+//! The origin of every value of this feed: the simulator, so that no value is taken for a real one.
 
 use schemars::JsonSchema;
 use serde::Serialize;

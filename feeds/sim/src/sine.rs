@@ -1,4 +1,4 @@
-//! A sine over the steps: known in advance, so a reader can tell at a glance whether anything is lost.
+//! A sine over the steps. Its values are known in advance, so a reader sees at a glance whether any is lost.
 
 use std::f64::consts::TAU;
 

@@ -9,10 +9,10 @@ use tickerd_sdk::{Error, Host, Sample};
 use crate::noise::Noise;
 use crate::origin::Origin;
 
-/// Steps of a simulated day; short, so that somebody watching sees it.
+/// Steps of a simulated day. A day is short, so that a viewer sees it pass.
 const DAY_STEPS: u64 = 1_440;
 
-/// Mean temperatures of the stations that are there by default, so that their weather surprises nobody.
+/// Mean temperatures of the default stations, in degrees Celsius, so that their weather is plausible.
 const CLIMATES: [(&str, i64); 3] = [("lisbon", 17), ("nairobi", 19), ("oslo", 6)];
 
 /// A station's weather, to one decimal.

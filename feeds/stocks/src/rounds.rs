@@ -24,6 +24,9 @@ const HOURS_EVERY_MS: u64 = 60_000;
 /// The same after that failed.
 const HOURS_RETRY_MS: u64 = 10 * 60_000;
 
+/// What an answer says of each symbol that was asked for, in the order of the question: a quote, or what is wrong with it.
+pub(crate) type Quotes = Vec<Result<Quoted, Fault>>;
+
 /// How one source is asked for quotes.
 pub(crate) trait Source {
     /// The question for these symbols.
@@ -33,12 +36,7 @@ pub(crate) trait Source {
     ///
     /// # Errors
     /// The answer as a whole is of no use.
-    fn read(
-        &self,
-        body: &Body,
-        listings: &[&Listing],
-        now_ms: u64,
-    ) -> Result<Vec<Result<Quoted, Fault>>, Fault>;
+    fn read(&self, body: &Body, listings: &[&Listing], now_ms: u64) -> Result<Quotes, Fault>;
 
     /// Whether what is wrong with one symbol's answer will not change, so that it is not asked for again.
     fn is_final(&self, fault: &Fault) -> bool {

@@ -69,11 +69,24 @@ fn module(file: &str) -> Module {
     path.split('/').map(str::to_owned).collect()
 }
 
-/// The text without comments, and without a last part that is for tests alone.
+/// The text without comments, and without the items that are for tests alone.
 fn product(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut kept = Vec::new();
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push(line);
+            continue;
+        }
+        // The item ends with the line that stands as far left as it began and closes it.
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let is_last = |line: &str| {
+            let rest = line.strip_prefix(indent).filter(|rest| !rest.starts_with(' '));
+            rest.is_some_and(|rest| rest.ends_with([';', '}']))
+        };
+        lines.find(|line| is_last(line));
+    }
+    kept.join("\n")
 }
 
 /// Every path that is imported or named from `crate`, in full.
@@ -94,6 +107,9 @@ fn paths(text: &str, module: &Module, modules: &BTreeSet<&Module>) -> Vec<Module
     for (at, _) in text.match_indices("crate::") {
         let path: String =
             text[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':').collect();
+        if text[at + path.len()..].starts_with('{') {
+            continue; // the head of a `use crate::{…}`: its leaves were found above, and it is no import of lib.rs
+        }
         let path: Vec<String> = path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
         found.extend(full(&path, module, modules));
     }

@@ -1,61 +1,68 @@
-//! How old the newest ticks are: state topics without news for too long are stale, until the next news.
+//! How old the newest ticks are. A state topic without news for too long is stale until the next news.
 //!
-//! News are ticks, with the same value or another. Event topics never age: nothing happening is nothing wrong. Ages are
-//! taken on the clock that the board is given, which is monotonic, so a step of the wall clock neither ages a topic nor
-//! hides its age. Where the source's own time is heeded, a tick that was old when it came is as old as that: such a topic is
-//! stale though ticks keep coming.
+//! Every tick is news, also one with the same value. Event topics never age, since it is normal that nothing happens.
+//! Ages are measured on the monotonic clock that the board is given, so a step of the wall clock neither ages a topic
+//! nor hides its age. If the source's own time is heeded, a tick that was old when it came counts as old: such a
+//! topic is stale although ticks keep coming.
 
-use super::{Board, Place, TopicId};
+use super::place::Place;
+use super::{Board, TopicId};
 use crate::sample::Class;
 use crate::source::SourceId;
 use crate::tick::Tick;
 
-/// Looks at a source's ages within one of its greatest: how late, as a part of it, a stale topic may be told at most.
+/// How often a source's ages are looked at within its greatest age. With 4, a stale topic is told at most a quarter
+/// of that age too late.
 const LOOKS: u64 = 4;
 
-/// A topic that went stale, or had news again.
+/// A topic that became stale, or that had news again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aged {
-    /// Which.
+    /// The topic.
     pub topic: TopicId,
     /// Whether it is stale now.
     pub is_stale: bool,
 }
 
-/// What one source's topics are like.
+/// Counts and times of one source's topics.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
-    /// Its state topics.
+    /// How many state topics it has.
     pub states: usize,
-    /// Those of them that are stale.
+    /// How many of them are stale.
     pub stale: usize,
-    /// Those of an earlier run that were not heard of in this one. They are stale, and say nothing of their feed.
+    /// How many of them are of an earlier run and had no tick in this one. They are stale, but this says nothing
+    /// about the feed.
     pub restored: usize,
-    /// Topics whose newest tick was too old when it came, and that were not told to be stale yet; some may be twice.
+    /// Topics whose newest tick was too old when it came and that are not told as stale yet. A topic may be listed
+    /// twice.
     pub old: Vec<TopicId>,
-    /// The age by the source's time at which a tick is too old, in microseconds; none: that time is not heeded.
+    /// The age by the source's own time, in microseconds, from which a tick is too old. `None`: the source's time is
+    /// not heeded.
     source_max_age: Option<u64>,
-    /// When a tick of a state topic came last, and when the newest of their values was by its source's time.
+    /// When the last tick of a state topic came. `newest` is the latest time of any of their values, by the source's
+    /// own time.
     came: u64,
     newest: i64,
-    /// Topics count as heard at this time if they were heard earlier.
+    /// A topic that was heard before this time counts as heard at this time.
     floor: Option<u64>,
     next_look: u64,
 }
 
 impl Board {
-    /// Says how late it is, in microseconds on the monotonic clock. Ticks that are offered from now on came now.
+    /// Sets the time, in microseconds on the monotonic clock. Ticks offered after this call came at this time.
     pub fn set_clock(&mut self, now: u64) {
         self.now = now;
     }
 
-    /// Makes stale what had no news for `max_age` microseconds. Cheap while nothing can have got that old: the topics are
-    /// only looked at when the oldest of the last look may be, and at most [`LOOKS`] times within `max_age`.
+    /// Marks as stale each state topic that had no news for `max_age` microseconds. Cheap while no topic can be that
+    /// old: the topics are looked at only when the oldest one of the last look may have become stale, and at most
+    /// [`LOOKS`] times within `max_age`.
     pub fn look(&mut self, source: SourceId, max_age: u64) {
         let Some(state) = self.sources.get_mut(&source) else { return };
         for id in std::mem::take(&mut state.ages.old) {
             let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { continue };
-            // It may have ended, or been heard of since.
+            // The topic may have ended or had news since.
             if !place.is_stale
                 && place.topic.class() == Class::State
                 && place.age(self.now, &state.ages) >= max_age
@@ -87,35 +94,38 @@ impl Board {
         state.ages.next_look = now + (max_age - oldest).max(max_age / LOOKS);
     }
 
-    /// When [`Board::look`] has something to do for a source; `None` while all that can be stale is.
+    /// When [`Board::look`] has something to do for a source, in microseconds on the monotonic clock. `None` while
+    /// every topic that can be stale is stale.
     pub fn next_look(&self, source: SourceId) -> Option<u64> {
         let ages = &self.sources.get(&source)?.ages;
         (ages.stale < ages.states).then_some(ages.next_look)
     }
 
-    /// No topic of the source is older than now, whenever it was heard: it was closed until now, say. What is stale
-    /// stays so until its news.
+    /// Counts all topics of the source as heard now, for example after a market was closed. A topic that is stale
+    /// stays stale until its next tick.
     pub fn forgive(&mut self, source: SourceId) {
         if let Some(state) = self.sources.get_mut(&source) {
             state.ages.floor = Some(self.now);
         }
     }
 
-    /// From now on ticks of a source that were this old by its own time when they came, in microseconds, are no news.
+    /// From now on, a tick that was at least `max_age` microseconds old by its source's own time when it came is no
+    /// news. `None`: the source's time is not heeded.
     pub fn heed_source(&mut self, source: SourceId, max_age: Option<u64>) {
         if let Some(state) = self.sources.get_mut(&source) {
             state.ages.source_max_age = max_age;
         }
     }
 
-    /// How old the newest value of a source is by its own time, in microseconds, if ticks came within the last `max_age`.
+    /// How old the newest value of a source is by its own time, in microseconds. `None` if no tick came within the
+    /// last `max_age` microseconds, or if the source's time is not heeded.
     pub fn old_news(&self, source: SourceId, max_age: u64) -> Option<u64> {
         let ages = &self.sources.get(&source)?.ages;
         let comes = ages.source_max_age.is_some() && self.now.saturating_sub(ages.came) < max_age;
         comes.then(|| since(ages.newest, self.now))
     }
 
-    /// The topics that went stale or had news again since the last call; those that ended meanwhile may be among them.
+    /// The topics that became stale or had news since the last call. Topics that have ended since may be among them.
     pub fn take_aged(&mut self) -> Vec<Aged> {
         std::mem::take(&mut self.aged)
     }
@@ -125,7 +135,7 @@ impl Board {
         self.sources.get(&source).map_or(0, |g| g.ages.stale)
     }
 
-    /// Whether a source has state topics, and each of them is stale.
+    /// Whether a source has state topics that were heard in this run, and all its state topics are stale.
     pub fn is_silent(&self, source: SourceId) -> bool {
         self.sources.get(&source).is_some_and(|g| {
             let Ages { states, stale, restored, .. } = g.ages;
@@ -135,7 +145,7 @@ impl Board {
 }
 
 impl Place {
-    /// A tick came. Whether it was too old by its source's time to be news.
+    /// Notes that a tick came. Returns whether the tick was too old by its source's time to be news.
     pub(super) fn hear(&mut self, tick: &Tick, now: u64, ages: &mut Ages) -> bool {
         let age = match ages.source_max_age {
             Some(_) => tick.source_age_ms().saturating_mul(1_000),
@@ -150,7 +160,7 @@ impl Place {
         ages.source_max_age.is_some_and(|max_age| age >= max_age)
     }
 
-    /// How long there was no news, in microseconds.
+    /// How long the topic had no news, in microseconds.
     fn age(&self, now: u64, ages: &Ages) -> u64 {
         let heard = ages.floor.map_or(self.heard, |floor| self.heard.max(signed(floor)));
         since(heard, now)
@@ -284,7 +294,7 @@ mod tests {
         assert!(board.is_silent(F));
         say_old(&mut board, &a, 26_000_000, 0);
         assert_eq!(look(&mut board, 26_000_000), [(0, false)]);
-        // A time in the future, in seconds, or none at all, says nothing.
+        // A source time that is in the future, is written in seconds, or is absent says nothing.
         for src_ts in [1_900_000_000_000, 1_800_000_000, 0] {
             let (ts, value) = (1_800_000_000_000, b"1".as_slice().into());
             board.offer(F, Tick { topic: b.clone(), seq: 0, n: 0, ts, src_ts, from: None, value, merged: 0 });
@@ -321,8 +331,8 @@ mod tests {
     }
 
     proptest! {
-        /// Who follows what is told knows which topics are stale: none too early, none later than a quarter of the age,
-        /// if someone looks when it is time.
+        /// A client that follows the notices knows which topics are stale. No topic is told too early, and none later
+        /// than a quarter of the age if the board is looked at when it says.
         #[test]
         fn what_is_told_is_how_it_is(ops in prop::collection::vec(op(), 1..200)) {
             let mut board = board();

@@ -9,25 +9,25 @@ use crate::tier::Tier;
 /// One frame that is due.
 #[derive(Debug, Clone)]
 pub struct Due {
-    /// Whose.
+    /// The topic it is of.
     pub topic: TopicId,
-    /// For whom: those who have it at this tier.
+    /// Who gets it: the clients that have the topic at this tier.
     pub tier: Tier,
     /// What to send.
     pub frame: Arc<Frame>,
-    /// At [`Tier::Every`], what comes before it, in order; most often nothing.
+    /// At [`Tier::Every`], the ticks before `frame`, in order. Most often there are none.
     pub earlier: Option<Arc<[Arc<Frame>]>>,
-    /// At [`Tier::Every`], whether `frame` is due at [`Tier::OWN`] as well: of a state topic it most often is.
+    /// At [`Tier::Every`], whether `frame` is due at [`Tier::OWN`] as well. For a state topic it most often is.
     pub is_newest: bool,
 }
 
 impl Due {
-    /// All of it, in order.
+    /// All its frames, in order.
     pub fn frames(&self) -> impl Iterator<Item = &Arc<Frame>> {
         self.earlier.iter().flat_map(|frames| frames.iter()).chain([&self.frame])
     }
 
-    /// How many ticks that are.
+    /// How many frames there are, at least 1.
     pub fn ticks(&self) -> usize {
         1 + self.earlier.as_ref().map_or(0, |frames| frames.len())
     }

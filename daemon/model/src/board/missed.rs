@@ -1,4 +1,4 @@
-//! What someone missed who was there before: all of it, or the word that some is gone.
+//! What a client missed while it was away: all of it, or the answer that some of it is gone.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use crate::sample::Class;
 use crate::topic::first_segment;
 
 impl Board {
-    /// Every tick of a topic that was pushed after `seq`, in order; `None` if some of them are gone, or may be.
+    /// Every tick of a topic that was pushed after `seq`, in order. `None` if some of them are gone, or may be.
     pub fn since(&self, name: &str, seq: u64) -> Option<Vec<Arc<Frame>>> {
         match self.find(name) {
             Some(topic) => Some(self.history.since(topic, seq)?.cloned().collect()),
-            // It has not spoken, or it has ended and what it said is gone.
+            // The topic had no tick yet, or it was retired and its ticks are gone.
             None => {
                 let first = first_segment(name);
                 let source = self.sources.values().find(|state| *state.source.name == *first);
@@ -21,8 +21,9 @@ impl Board {
         }
     }
 
-    /// What each of these event topics said after the tick with the process-wide number `n` was pushed; `None` where some of that
-    /// is gone, and for all of them if it is not known when that was. Of a name that is none there is nothing.
+    /// For each of these event topics, the ticks pushed after the tick with the process-wide number `n`. `None` for a
+    /// topic of which some are gone; `None` for all topics if the place of `n` is not known. A name that is not an
+    /// event topic on the board is left out.
     pub fn missed_after<'a>(
         &self,
         n: u64,

@@ -1,4 +1,5 @@
-//! Topics of an earlier run: they are there with their newest tick and their past, and stale until news come.
+//! Topics of an earlier run. They begin with the newest tick and the history that were saved, and are stale until
+//! their next tick.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,22 +15,24 @@ use crate::topic::Topic;
 /// A topic as an earlier run left it.
 #[derive(Debug, Clone)]
 pub struct Restored {
-    /// Whose it is.
+    /// The source it belongs to.
     pub source: SourceId,
     /// Its newest tick, numbered.
     pub newest: Tick,
-    /// Ticks up to this number are gone.
+    /// Ticks with a `seq` up to this number are gone.
     pub floor: u64,
     /// The ticks above it that are kept, numbered and in order.
     pub past: Vec<Tick>,
 }
 
 impl Board {
-    /// Puts topics of an earlier run on a board that is empty, and what is due of them into `due`; that is remembered. `n` is the number of
-    /// that run's newest tick; `now_ms` is the wall clock's time, in Unix milliseconds.
+    /// Puts topics of an earlier run on an empty board, and appends what is due of them to `due`. The history has
+    /// these ticks already, so the caller does not pass them to [`Board::remember`]. `n` is the process-wide number
+    /// of that run's newest tick; `now_ms` is the wall clock's time, in Unix milliseconds.
     pub fn restore(&mut self, restored: Vec<Restored>, n: u64, now_ms: u64, due: &mut Vec<Due>) {
         self.n = n;
-        // A topic that is not among them may have been there: new ones begin above every number that was given.
+        // The earlier run may have had topics that were not saved. So new topics begin above every number that was
+        // given.
         self.sources.values_mut().for_each(|source| source.retired_any = true);
         self.closed_any = true;
         let (mut past, mut waiting) = (Vec::new(), HashMap::new());
@@ -67,7 +70,7 @@ impl Board {
             let is_newest = place.push(id, &newest, false, slower);
             due.push(Due { topic: id, tier: Tier::Every, frame: newest, earlier: None, is_newest });
         }
-        // The order of all rings is that in which they were pushed, as far as it is known.
+        // Ticks go into the rings in the order in which they were pushed, as far as it is known.
         past.sort_by_key(|(_, frame)| frame.tick().n);
         let now = i64::try_from(self.now).unwrap_or(i64::MAX);
         let mut at = i64::MIN;
@@ -86,7 +89,8 @@ impl Board {
         self.history.expire(now);
     }
 
-    /// The topic of an earlier run that a feed speaks of now, as `topic`. One of another kind is another topic.
+    /// The restored topic of the same name that a feed now speaks of as `topic`. If it has another kind or class, the
+    /// restored topic is retired and there is none.
     pub(super) fn adopt(&mut self, source: SourceId, topic: &Topic) -> Option<super::TopicId> {
         let id = self.find(topic.name())?;
         let place = self.places.get(id.0 as usize)?.as_ref().filter(|place| place.is_restored)?;

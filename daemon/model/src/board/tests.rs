@@ -6,6 +6,8 @@ use crate::source::Group;
 use crate::tier::Tier;
 use std::time::Duration;
 
+mod restoring;
+
 pub const F: SourceId = SourceId(0);
 
 /// A board of the feed `f` with so many tiers.
@@ -43,14 +45,14 @@ fn pushed(board: &mut Board, tier: u8) -> Vec<Due> {
     due
 }
 
-/// What is due at a tier; with the own beat, what the stream alone carries is left out.
+/// What is due at a tier, without what only clients of every tick get.
 fn due(board: &mut Board, tier: u8) -> Vec<(u64, u64)> {
     let due = pushed(board, tier);
     let due = due.iter().filter(|due| due.tier == Tier::Newest(tier) || tier == 0 && due.is_newest);
     due.map(|due| (due.frame.tick().seq, due.frame.tick().n)).collect()
 }
 
-/// What the stream carries at the own beat.
+/// What clients of every tick get at the own beat.
 fn streamed(board: &mut Board) -> Vec<(u64, u64)> {
     let due = pushed(board, 0);
     let due = due.iter().filter(|due| due.tier == Tier::Every);
@@ -90,7 +92,8 @@ fn slower_tiers_pass_on_what_the_own_beat_pushed() {
     assert_eq!(due(&mut board, 1), [], "not pushed yet");
     assert_eq!(due(&mut board, 0), [(1, 1)]);
     assert_eq!(due(&mut board, 1), [(1, 1)]);
-    // There and back between two beats of the tier: a snapshot in between was "2", so "1" must come again.
+    // The value goes to "2" and back between two beats of the tier. A snapshot taken in between had "2", so "1" must
+    // be sent again.
     for value in ["2", "1"] {
         board.offer(F, tick(&a, value, 0));
         due(&mut board, 0);
@@ -137,7 +140,7 @@ fn all_go_in_order_within_their_bound() {
     }
 }
 
-/// The same value again is news to those who want every tick, and to nobody else.
+/// A repeated value is sent to clients that want every tick, and to no other.
 #[test]
 fn the_stream_carries_every_tick_and_the_others_the_newest() {
     for always in [false, true] {
@@ -192,7 +195,7 @@ fn topics_that_come_and_go_leave_short_lists() {
     assert!(board.sources[&F].dirty.iter().all(|list| list.len() <= LEFT_OVER_MAX + 1));
 }
 
-/// A number that was due when it was retired, given again and due again, is due once.
+/// A topic was due when it was retired. Its number is given to another topic, which is then due once.
 #[test]
 fn a_number_given_again_is_due_once() {
     let mut board = feed(3, false, Limits::NONE);
@@ -252,117 +255,7 @@ fn names(changes: &[Change]) -> Vec<String> {
     changes.iter().map(name).collect()
 }
 
-fn restored(source: SourceId, topic: &Topic, seqs: std::ops::RangeInclusive<u64>, now_ms: u64) -> Restored {
-    numbered(source, topic, seqs, now_ms, 100)
-}
-
-fn numbered(
-    source: SourceId,
-    topic: &Topic,
-    seqs: std::ops::RangeInclusive<u64>,
-    ts: u64,
-    base: u64,
-) -> Restored {
-    let numbered = |seq: u64| Tick { seq, n: base + seq, ts, ..tick(topic, &seq.to_string(), 0) };
-    let (floor, last) = (seqs.start() - 1, *seqs.end());
-    Restored { source, newest: numbered(last), floor, past: seqs.map(numbered).collect() }
-}
-
-const NOW_MS: u64 = 1_700_000_000_000;
 const MINUTE: Limits = Limits { count: 9, age: std::time::Duration::from_secs(60), bytes: usize::MAX };
-
-#[test]
-fn a_topic_of_an_earlier_run_counts_on_and_is_stale_until_it_is_heard_of() {
-    let mut board = feed(3, false, MINUTE);
-    let (a, e) = (topic("f.a"), Topic::new("f.e", "t", Class::Event));
-    let mut now = Vec::new();
-    board.restore(
-        vec![restored(F, &a, 3..=5, NOW_MS), restored(F, &e, 7..=7, NOW_MS)],
-        200,
-        NOW_MS,
-        &mut now,
-    );
-    let now: Vec<_> =
-        now.iter().map(|d| (d.frame.tick().topic.name(), d.frame.tick().seq, d.is_newest)).collect();
-    assert_eq!(now, [("f.a", 5, true), ("f.e", 7, false)]);
-    assert_eq!(names(&board.take_changes()), ["f.a", "f.e"]);
-    assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [true]);
-    assert!(!board.is_silent(F), "nothing is known of its feed yet");
-    assert_eq!(due(&mut board, 1), [(5, 105)], "the slower tiers learn of it too");
-    let since = |board: &Board, seq| -> Option<Vec<u64>> {
-        board.since("f.a", seq).map(|frames| frames.iter().map(|f| f.tick().seq).collect())
-    };
-    assert_eq!((since(&board, 1), since(&board, 2)), (None, Some(vec![3, 4, 5])));
-    // The feed's own topic is another object of the same name.
-    let again = topic("f.a");
-    board.offer(F, tick(&again, "6", 0));
-    assert_eq!(board.take_aged().iter().map(|aged| aged.is_stale).collect::<Vec<_>>(), [false]);
-    assert_eq!(streamed(&mut board), [(6, 201)]);
-    assert_eq!(since(&board, 4), Some(vec![5, 6]));
-    assert!(board.take_changes().is_empty(), "it is the same topic");
-    board.offer(F, tick(&topic("f.new"), "1", 0));
-    assert_eq!(streamed(&mut board), [(202, 202)], "whoever may have been there before has lower numbers");
-    board.retire(F, &again);
-    assert_eq!(board.find("f.a"), None);
-    assert_eq!((board.topics(F), board.stale(F)), (2, 0));
-}
-
-#[test]
-fn a_topic_that_changed_its_kind_is_another() {
-    let mut board = feed(3, false, MINUTE);
-    board.restore(vec![restored(F, &topic("f.a"), 1..=2, NOW_MS)], 2, NOW_MS, &mut Vec::new());
-    board.take_changes();
-    board.offer(F, tick(&Topic::new("f.a", "other", Class::State), "1", 0));
-    assert_eq!(names(&board.take_changes()), ["-", "f.a"]);
-    assert_eq!(streamed(&mut board), [(3, 3)]);
-    assert_eq!((board.topics(F), board.stale(F)), (1, 0));
-    assert!(board.since("f.a", 1).is_none());
-}
-
-#[test]
-fn the_past_of_an_earlier_run_ages_on() {
-    let mut board = feed(3, false, MINUTE);
-    let (old, new) = (topic("f.old"), topic("f.new"));
-    let restored =
-        vec![restored(F, &old, 1..=2, NOW_MS - 61_000), numbered(F, &new, 1..=2, NOW_MS - 59_000, 150)];
-    board.restore(restored, 200, NOW_MS, &mut Vec::new());
-    assert_eq!((board.history().ticks(), board.topics(F)), (2, 2), "the newest stays, however old");
-    assert!(board.since("f.old", 1).is_none() && board.since("f.old", 2).is_some());
-    board.set_clock(1_100_000);
-    board.forget();
-    assert_eq!(board.history().ticks(), 0);
-}
-
-/// All of what an event topic said meanwhile, or the word that some of it is gone; never a part.
-#[test]
-fn who_was_there_learns_what_each_event_topic_said() {
-    let limits = Limits { count: 2, ..MINUTE };
-    let event = |name| Topic::new(name, "t", Class::Event);
-    let missed = |board: &Board, n| -> Vec<(String, Option<Vec<u64>>)> {
-        let seqs = |frames: &[Arc<Frame>]| frames.iter().map(|frame| frame.tick().seq).collect();
-        let wanted = ["f.a", "f.b", "f.state", "f.gone"].into_iter();
-        let missed = board.missed_after(n, wanted).into_iter();
-        missed.map(|(name, frames)| (name.to_owned(), frames.as_deref().map(seqs))).collect()
-    };
-    let said = |name: &str, seqs: Option<&[u64]>| (name.to_owned(), seqs.map(<[u64]>::to_vec));
-
-    let mut board = feed(3, false, limits);
-    let (a, b) = (event("f.a"), event("f.b"));
-    for (topic, value) in [(&a, "1"), (&b, "1"), (&b, "2"), (&b, "3"), (&event("f.unwanted"), "1")] {
-        board.offer(F, tick(topic, value, 0));
-        pushed(&mut board, 0);
-    }
-    board.offer(F, tick(&topic("f.state"), "1", 0));
-    assert_eq!(missed(&board, 1), [said("f.a", Some(&[])), said("f.b", None)]);
-    assert_eq!(missed(&board, 2), [said("f.a", Some(&[])), said("f.b", Some(&[2, 3]))]);
-    assert_eq!(missed(&board, 9), [said("f.a", None), said("f.b", None)], "nobody knows when that was");
-
-    let mut board = feed(3, false, MINUTE);
-    let earlier = vec![restored(F, &a, 1..=1, NOW_MS), restored(F, &b, 3..=5, NOW_MS)];
-    board.restore(earlier, 200, NOW_MS, &mut Vec::new());
-    assert_eq!(missed(&board, 101), [said("f.a", Some(&[])), said("f.b", None)], "1 and 2 may be of later");
-    assert_eq!(missed(&board, 103), [said("f.a", Some(&[])), said("f.b", Some(&[4, 5]))]);
-}
 
 #[test]
 fn sources_come_and_go_and_the_others_go_on() {
@@ -386,7 +279,7 @@ fn sources_come_and_go_and_the_others_go_on() {
     board.offer(F, tick(&a, "2", 0));
     assert_eq!(pushed(&mut board, 0).iter().map(|due| due.frame.tick().seq).collect::<Vec<_>>(), [2]);
 
-    // Its namesake begins above every number that the first may have given.
+    // A new source of the same name begins above every number that the first may have given.
     board.open(&g(2));
     assert!(board.since("g.b", 0).is_none(), "what the first said is gone");
     let seq = board.offer(SourceId(2), tick(&b, "3", 0));

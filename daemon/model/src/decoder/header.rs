@@ -6,9 +6,9 @@ use crate::wire::{COMPRESSED, Opcode};
 
 /// The longest header: 2 bytes, 8 of length, 4 of mask.
 pub const HEAD_MAX: usize = 14;
-/// RSV1 to RSV3: what no negotiated extension uses.
+/// RSV1 to RSV3: the bits of extensions, of which none of these is negotiated.
 const RESERVED: u8 = 0x70;
-/// RFC 6455 5.5: a control frame's payload.
+/// The longest payload of a control frame (RFC 6455 5.5).
 const CONTROL_MAX: u64 = 125;
 
 /// A frame whose header has come, and how much of its payload.
@@ -22,7 +22,7 @@ pub struct Frame {
     pub done: usize,
 }
 
-/// One header: the frame and the header's length, `None` while bytes are missing.
+/// Parses one header. Returns the frame and the header's length, or `None` while bytes are missing.
 ///
 /// Checks go byte by byte in the order of the wire, so that how the bytes were split cannot change which one fails.
 pub fn parse_head(
@@ -56,7 +56,7 @@ pub fn parse_head(
     if !masked || (opcode.is_control() && short > CONTROL_MAX) {
         return Err(ProtocolError);
     }
-    // RFC 6455 5.2: the shortest form that fits, and the top bit clear.
+    // RFC 6455 5.2: the length must have the shortest form that fits, and its top bit must be clear.
     let (len, at, least, most) = match short {
         126 => match bytes.get(2..4) {
             Some(two) => (two.iter().fold(0, shift), 4, 126, u64::from(u16::MAX)),

@@ -38,7 +38,8 @@ pub fn deliver(
         Opcode::Ping => Inbound::Ping(payload),
         Opcode::Pong => Inbound::Pong(payload),
         Opcode::Close => close(payload)?,
-        // `parse_head` lets it pass only while a message is open, and then the payload goes there.
+        // `parse_head` accepts a continuation only while a message is open, and its payload then goes to that
+        // message.
         Opcode::Continuation => return Err(CloseCode::ProtocolError),
     };
     let told = if opcode == Opcode::Close { Told::Close } else { Told::Other };
@@ -52,7 +53,7 @@ fn text(payload: &[u8]) -> Result<&str, CloseCode> {
     std::str::from_utf8(payload).map_err(|_| CloseCode::InvalidData)
 }
 
-/// RFC 6455 5.5.1 and 7.4: empty, or a code that may be sent and a reason in UTF-8.
+/// Reads a close (RFC 6455 5.5.1 and 7.4): empty, or a code that may be sent and a reason in UTF-8.
 fn close(payload: &[u8]) -> Result<Inbound<'_>, CloseCode> {
     match payload {
         [] => Ok(Inbound::Close { code: None, reason: "" }),

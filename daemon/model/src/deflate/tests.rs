@@ -1,4 +1,4 @@
-//! Both ways against a library of its own, against any bytes, and against those who mean harm.
+//! Both directions against another library, against any bytes, and against hostile clients.
 
 use proptest::prelude::*;
 
@@ -44,11 +44,11 @@ fn the_examples_of_the_rfc_are_read() {
         assert_eq!(inflater.inflate(payload, LIMIT), Ok(&b"Hello"[..]), "{payload:x?}");
     }
     assert_eq!(inflater.inflate(&[0x00], LIMIT), Ok(&b""[..]));
-    // 7.2.3.2: what leans on the message before is refused, since nobody may send it here.
+    // 7.2.3.2: a message that refers to the one before is refused, since no client may send it to this server.
     assert_eq!(inflater.inflate(&[0xf2, 0x00, 0x11, 0x00, 0x00], LIMIT), Err(CloseCode::InvalidData));
 }
 
-/// Deflate has no checksum, so not every cut can show; these all do.
+/// Deflate has no checksum, so not every cut can be noticed. All of these can.
 #[test]
 fn what_is_cut_short_is_refused() {
     let whole = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
@@ -126,7 +126,7 @@ proptest! {
         prop_assert_eq!(inflate(&payload), expected);
     }
 
-    /// Also that one message leaves nothing behind for the next.
+    /// Also checks that one message leaves nothing behind for the next.
     #[test]
     fn what_is_cut_or_changed_harms_nobody(
         text in text(),

@@ -27,7 +27,7 @@ fn what_was_missed_is_whole_or_nothing() {
     let since = |history: &History, seq| history.since(A, seq).map(seqs);
     assert_eq!(since(&history, 0), Some(vec![]), "nothing was said, so nothing was missed");
     assert_eq!(since(&history, 1), None, "from the future");
-    // Two were merged on their way: whoever was there did not get them either.
+    // Two ticks were merged before they were pushed. A client that was connected did not get them either.
     for (seq, at) in [(1, 0), (4, 10), (5, 20)] {
         history.push(A, &[], &frame(0, seq, seq, 1), at);
     }
@@ -142,7 +142,7 @@ fn check_after(history: &History, n: u64, pushed: &[Told], is_kept: bool) -> Res
         let after = pushed[from..].iter().filter(|told| told.topic == topic);
         let after: Vec<u64> = after.map(|told| told.seq).collect();
         let is_whole = seqs(history.newest(TopicId(topic), usize::MAX)).ends_with(&after);
-        // A topic that has ended has nothing to tell.
+        // A retired topic has no ticks to give.
         let got = history.after(TopicId(topic), place).map(seqs).or((after.is_empty()).then(Vec::new));
         prop_assert_eq!(got, is_whole.then_some(after), "{} after {}", topic, n);
     }
@@ -161,7 +161,7 @@ proptest! {
         let mut told: Vec<Told> = Vec::new();
         // The same, with all that is gone, of topics as they are.
         let mut pushed: Vec<Told> = Vec::new();
-        // Per topic: every number since it began, and what it began after.
+        // Per topic: every number since it began, and the number after which it began.
         let mut said: [Option<(u64, Vec<u64>)>; 4] = Default::default();
         let (mut now, mut n) = (0, 0);
         history.keep_ledger();

@@ -1,5 +1,5 @@
-//! How old a feed's news may get and how old they are: what the feed's supervisor, the pulse and whoever asks tell each
-//! other beside the ticks.
+//! How old a feed's news may get, and how old they are. The feed's supervisor, the pulse and the admin interface
+//! share this beside the ticks.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use crate::health::Silence;
 
-/// Times a poll or a push may fail to bring news before that means something.
+/// How many polls or pushes may fail to bring news before the feed's topics are stale.
 const PACES: u32 = 3;
 
-/// One feed's; from any thread. The pulse finds out what is stale, and the supervisor makes the feed's state of it.
+/// The ages of one feed, for any thread. The pulse finds out which topics are stale; the supervisor reads whether the
+/// feed is silent.
 #[derive(Default)]
 pub struct Freshness {
-    /// Microseconds, 0 for none: as configured, and as the feed's own pace suggests.
+    /// The greatest ages in microseconds, 0 for none: one as configured, one as the feed's own pace suggests.
     configured: AtomicU64,
     suggested: AtomicU64,
     stale: AtomicUsize,
@@ -23,25 +24,25 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// As configured: a state topic without news for so long is stale.
+    /// Sets the configured greatest age: a state topic without news for this long is stale.
     pub fn set_max_age(&self, max_age: Duration) {
         self.configured.store(micros(max_age), Ordering::Relaxed);
     }
 
-    /// The feed has news every `pace`, as it says itself: then three times that is the greatest age, unless one is
-    /// configured.
+    /// Says that the feed has news every `pace`. Three times that is the greatest age, unless one is configured.
     pub fn set_pace(&self, pace: Duration) {
         self.suggested.store(micros(pace.saturating_mul(PACES)), Ordering::Relaxed);
     }
 
-    /// A state topic without news for so long is stale; none: never.
+    /// The age at which a state topic without news is stale. `None`: never.
     pub fn max_age(&self) -> Option<Duration> {
         let ages = [&self.configured, &self.suggested].map(|age| age.load(Ordering::Relaxed));
         ages.into_iter().find(|age| *age > 0).map(Duration::from_micros)
     }
 
-    /// The age by the source's own time at which a value is stale though it has just come; none: the source's time is not
-    /// looked at. As configured alone: a feed's pace says nothing about how old its source's values are by nature.
+    /// The age by the source's own time at which a value is stale although it has just come. `None`: the source's
+    /// time is not looked at. Only the configured age counts: a feed's pace says nothing about how old its source's
+    /// values usually are.
     pub fn source_max_age(&self) -> Option<Duration> {
         Some(self.configured.load(Ordering::Relaxed)).filter(|age| *age > 0).map(Duration::from_micros)
     }
@@ -52,12 +53,12 @@ impl Freshness {
         self.topics.store(topics, Ordering::Relaxed);
     }
 
-    /// (stale, all): the two may be of different moments.
+    /// How many topics are stale, and how many there are. The two numbers may be of different moments.
     pub fn counts(&self) -> (usize, usize) {
         (self.stale.load(Ordering::Relaxed), self.topics.load(Ordering::Relaxed))
     }
 
-    /// No state topic has news any more; none: one has again.
+    /// Sets how the feed is silent while no state topic has news. `None`: a topic has news again.
     pub fn set_silence(&self, silence: Option<Silence>) {
         *self.silence.lock().unwrap_or_else(PoisonError::into_inner) = silence;
         if let Some(tell) = self.on_silence.get() {
@@ -70,10 +71,10 @@ impl Freshness {
         *self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `tell` at each [`Freshness::set_silence`] from now on, on the pulse's thread; it must not block. The first
-    /// one that is given stays.
+    /// Calls `tell` at each [`Freshness::set_silence`] from now on, on the pulse's thread, so it must not block. Only
+    /// the first `tell` is kept; later ones are ignored.
     pub fn on_silence(&self, tell: impl Fn() + Send + Sync + 'static) {
-        // Each feed has one supervisor, for ever.
+        // Each feed has one supervisor for its whole life, so this is set once.
         let _ = self.on_silence.set(Box::new(tell));
     }
 }

@@ -82,7 +82,7 @@ fn over_it_events_drop_their_oldest_and_owe_it_to_the_next() {
         lane.push(tick(&a, value));
     }
     lane.push(tick(&b, "1"));
-    // a: 1 and 2 are gone, 3 carries both; b: whole.
+    // Of a, ticks 1 and 2 are gone and 3 counts both. Of b, none is gone.
     assert_eq!(seen(&lane), [("f.a".into(), "3".into(), 2), ("f.b".into(), "1".into(), 0)]);
     for value in ["4", "5"] {
         lane.push(tick(&a, value));
@@ -158,8 +158,8 @@ fn topics_that_come_and_go_do_not_fill_it() {
 }
 
 proptest::proptest! {
-    /// Whatever comes, each topic's ticks and losses add up to what was pushed, and the newest is never older than
-    /// what came before it.
+    /// For any sequence of ticks, each topic's ticks and losses add up to what was pushed, and its newest tick is
+    /// never older than the ones before.
     #[test]
     fn nothing_is_lost_uncounted(pushes in proptest::collection::vec((0usize..5, proptest::bool::ANY), 1..200)) {
         let (lane, _) = lane(8);
@@ -193,8 +193,8 @@ proptest::proptest! {
         }
     }
 
-    /// Whatever is said and ended, and whenever someone looks: the lane stays within its bound, who follows its entries
-    /// knows exactly the topics there are, each end is told once, and every tick is delivered or counted.
+    /// For any sequence of ticks and ends, drained at any time: the lane stays within its bound, a reader of its
+    /// entries knows exactly which topics there are, each end is told once, and every tick is delivered or counted.
     #[test]
     fn ends_are_told_and_nothing_grows(ops in proptest::collection::vec((0usize..6, 0u8..8), 1..400)) {
         const CAPACITY: usize = 8;
@@ -226,7 +226,8 @@ proptest::proptest! {
                     }
                     Entry::Retire(topic) => {
                         let at = downstream.iter().position(|(known, _)| *known == topic);
-                        // Under the capacity the last event of a topic may have been pushed out before its end.
+                        // Below the capacity, the last event of a topic may have been pushed out before the topic's
+                        // end.
                         assert!(at.is_some() || topic.class() == Class::Event);
                         at.map(|at| downstream.remove(at));
                     }

@@ -1,8 +1,9 @@
 //! What waits in a lane: plain data, for one thread at a time.
 //!
-//! Event ticks wait apart from the rest, so that the oldest of them is at hand; a count of arrivals puts both rows in
-//! order again when they are taken out. Each operation costs a constant time on average: the index is built once per
-//! overflow, and what a retired topic leaves behind is swept out when it is half of what waits.
+//! Event ticks wait in a queue of their own, so that the oldest is found at once. Each entry has its number of
+//! arrival, by which the two queues are merged again when they are taken out. Each operation takes constant time on
+//! average: the index is built once per overflow, and what a retired topic leaves behind is removed when it is half
+//! of what waits.
 
 use std::collections::VecDeque;
 
@@ -11,25 +12,27 @@ use crate::sample::Class;
 use crate::tick::Tick;
 use crate::topic::{Topic, TopicMap, TopicSet};
 
-/// See the module.
+/// The two queues of a lane.
 #[derive(Default)]
 pub struct Waiting {
     /// State ticks and ends of topics, each with its number of arrival.
     kept: VecDeque<(u64, Entry)>,
-    /// Event ticks, likewise.
+    /// Event ticks, each with its number of arrival.
     events: VecDeque<(u64, Tick)>,
     arrivals: u64,
     /// What waits of each topic; filled only while there is more than the lane's capacity.
     index: Option<TopicMap<Share>>,
-    /// Topics that were retired over the capacity: their ticks still lie in the rows, and are as good as gone.
+    /// Topics that were retired while the lane was above its capacity. Their ticks are still in the queues, but count
+    /// as dropped.
     gone: TopicSet,
-    /// How many ticks that are.
+    /// How many ticks of these topics are still in the queues.
     gone_ticks: usize,
-    /// Losses of event topics, owed to the topic's next tick.
+    /// Lost ticks of event topics, which the topic's next tick has to count.
     owed: TopicMap<u64>,
-    /// Samples that went with their topic, those merged into them earlier included, since the last take.
+    /// Samples that were dropped because their topic ended since the last take, including those merged into them
+    /// earlier.
     given_up: u64,
-    /// Topics of which a tick was taken out, so that their end has to be told.
+    /// Topics of which a tick was taken out. Their end has to be told.
     told: TopicSet,
 }
 
@@ -37,9 +40,9 @@ pub struct Waiting {
 #[derive(Default)]
 struct Share {
     ticks: usize,
-    /// Where the newest of a state topic lies in `kept`.
+    /// The position in `kept` of a state topic's newest tick.
     newest: usize,
-    /// What was merged into its ticks.
+    /// How many samples were merged into its ticks.
     merged: u64,
 }
 
@@ -50,23 +53,23 @@ impl Share {
     }
 }
 
-/// What was taken out. Putting it in order needs no lock.
+/// What was taken out. It can be put in order without the lock.
 #[derive(Default)]
 pub struct Load {
     kept: VecDeque<(u64, Entry)>,
     events: VecDeque<(u64, Tick)>,
     gone: TopicSet,
-    /// Samples that went with their topic.
+    /// Samples that were dropped because their topic ended.
     pub given_up: u64,
 }
 
 impl Waiting {
-    /// How much waits, what is gone and not swept out included.
+    /// How many entries wait, including dropped ones that are not removed yet.
     pub fn len(&self) -> usize {
         self.kept.len() + self.events.len()
     }
 
-    /// Takes a tick in, in order.
+    /// Adds a tick at the end.
     pub fn append(&mut self, tick: Tick) {
         self.arrivals += 1;
         if let Some(index) = &mut self.index {
@@ -80,7 +83,7 @@ impl Waiting {
         }
     }
 
-    /// Takes a tick in, at the cost of one that waits if its class has one to give.
+    /// Adds a tick, and drops or merges a waiting one of its class if there is one.
     pub fn squeeze(&mut self, mut tick: Tick) -> Taken {
         let taken = match tick.topic.class() {
             Class::State => {
@@ -97,7 +100,7 @@ impl Waiting {
                 }
                 Taken::Queued
             }
-            // Only state ticks wait: the event still gets its place, the next one will push it out.
+            // Only state ticks wait. The event is added all the same; the next event will push it out.
             Class::Event if self.events.is_empty() => Taken::Queued,
             Class::Event => self.drop_oldest_event(),
         };
@@ -105,13 +108,13 @@ impl Waiting {
         taken
     }
 
-    /// Ends a topic behind what waits of it.
+    /// Ends a topic after its waiting ticks.
     pub fn end(&mut self, topic: Topic) {
         self.arrivals += 1;
         self.kept.push_back((self.arrivals, Entry::Retire(topic)));
     }
 
-    /// Ends a topic, and what waits of it; says how many ticks that were.
+    /// Ends a topic and drops its waiting ticks. Returns how many they were.
     pub fn cut(&mut self, topic: Topic) -> usize {
         self.build_index();
         let share = self.index.as_mut().and_then(|index| index.remove(&topic)).unwrap_or_default();
@@ -154,7 +157,7 @@ impl Waiting {
             match entry {
                 Entry::Tick(tick) if self.told.contains(&tick.topic) || load.gone.contains(&tick.topic) => {}
                 Entry::Tick(tick) => drop(self.told.insert(tick.topic.clone())),
-                // Behind all of its ticks: those of events were seen to above.
+                // The end comes after all ticks of its topic; event ticks were handled above.
                 Entry::Retire(topic) => {
                     self.told.remove(topic);
                     self.given_up += self.owed.remove(topic).unwrap_or(0);
@@ -168,7 +171,7 @@ impl Waiting {
     fn drop_oldest_event(&mut self) -> Taken {
         let Some((_, old)) = self.events.pop_front() else { return Taken::Queued };
         if self.gone.contains(&old.topic) {
-            // Its loss was told when its topic was cut.
+            // Its loss was counted when its topic was cut.
             self.gone_ticks -= 1;
             return Taken::Queued;
         }
@@ -207,7 +210,7 @@ impl Waiting {
 }
 
 impl Load {
-    /// In the order it came.
+    /// The entries in the order in which they came.
     pub fn in_order(self) -> VecDeque<Entry> {
         let Load { kept, events, gone, .. } = self;
         let mut entries = VecDeque::with_capacity(kept.len() + events.len());

@@ -1,27 +1,27 @@
-//! What clients send: one MessagePack value to the JSON text that says the same, within bounds.
+//! What clients send: one MessagePack value, turned into the JSON text that says the same, within limits.
 
 use std::fmt;
 use std::io::Write as _;
 
 use super::shown;
 
-/// Commands nest three deep; a published value may nest as deep as a feed's.
+/// Deepest nesting. Commands nest three levels deep, but a published value may nest as deep as a feed's.
 const DEPTH_MAX: usize = 64;
 
-/// Why bytes are no message, in words for the client's author.
+/// Why bytes are not a message, in words for the client's author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It ends before its value does.
+    /// The bytes end before the value does.
     CutShort,
-    /// Something follows the value.
+    /// More bytes follow the value.
     MoreThanOne,
-    /// A map's key is no text.
+    /// A map's key is not a text.
     Key,
     /// A text is not UTF-8.
     NotUtf8,
     /// A kind of value that JSON does not have.
     Kind(u8),
-    /// A float that is no number.
+    /// A float that is not a number or is infinite.
     NotANumber,
     /// Nested deeper than any message.
     TooDeep,
@@ -52,14 +52,14 @@ impl fmt::Display for Unreadable {
 /// The JSON text of a whole MessagePack value, at most `limit` bytes long.
 ///
 /// # Errors
-/// Why there is none.
+/// What is wrong with the bytes.
 pub fn to_json(bytes: &[u8], limit: usize) -> Result<String, Unreadable> {
     let mut reader = Reader { rest: bytes, out: Vec::with_capacity(bytes.len() * 2), limit };
     reader.value(0)?;
     if !reader.rest.is_empty() {
         return Err(Unreadable::MoreThanOne);
     }
-    // Only whole texts in UTF-8 and ASCII went in.
+    // Only complete UTF-8 texts and ASCII were written.
     String::from_utf8(reader.out).map_err(|_| Unreadable::NotUtf8)
 }
 
@@ -80,12 +80,12 @@ impl<'a> Reader<'a> {
         self.take(1).map(|taken| taken.first().copied().unwrap_or_default())
     }
 
-    /// A big-endian number of so many bytes.
+    /// A big-endian unsigned number of `len` bytes.
     fn unsigned(&mut self, len: usize) -> Result<u64, Unreadable> {
         Ok(self.take(len)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
-    /// The same, signed.
+    /// A big-endian signed number of `len` bytes.
     fn signed(&mut self, len: usize) -> Result<i64, Unreadable> {
         let spare = 64 - 8 * len as u32;
         Ok((self.unsigned(len)? << spare) as i64 >> spare)
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
             0xc3 => self.say("true"),
             0xca => {
                 let number = f32::from_bits(self.unsigned(4)? as u32);
-                // An f32's own digits: 0.1 is not 0.10000000149011612.
+                // The shortest digits of the f32: 0.1, not 0.10000000149011612.
                 if number.is_finite() {
                     self.say(format_args!("{number:?}"))
                 } else {
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         self.say("")
     }
 
-    // A count that was announced and does not come costs nothing: each entry takes a byte of the input.
+    // An announced count that does not come costs nothing: each entry takes at least one byte of the input.
 
     fn array(&mut self, count: u64, depth: usize) -> Result<(), Unreadable> {
         self.say("[")?;

@@ -1,4 +1,4 @@
-//! Both ways against a library of its own, and against any bytes.
+//! Both directions against another library, and against any bytes.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn written(text: &str) -> Vec<u8> {
     out
 }
 
-/// As another library reads it.
+/// The value as another library reads it.
 fn read(bytes: &[u8]) -> Value {
     rmp_serde::from_slice(bytes).unwrap()
 }
@@ -126,7 +126,8 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Where two decimals are equally near, the even one is what others print, and it comes back as the number that it was.
+/// Where two decimals are equally near, the even one is printed, as others do, and it is read back as the same
+/// number.
 #[test]
 fn a_tie_is_read_as_others_print_it() {
     for number in [-1_676_396_284_518_765.25, 1_478_777_712_310_346.25, 5e-324, f64::MAX, 1e300, -0.0] {

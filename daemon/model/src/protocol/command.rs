@@ -5,10 +5,9 @@ mod described;
 mod terms;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{Code, ProtocolError};
@@ -16,38 +15,17 @@ use super::fields;
 use crate::near::near;
 use crate::topic::Pattern;
 
+use complaint::{bad, shown};
 use data::{HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData};
 
+pub use data::{Id, Since};
 pub use described::{Described, described};
 pub use terms::{Mode, Terms, terms};
 
 /// Longest text id, in characters.
 const ID_CHARS_MAX: usize = 36;
-/// How much of a client's own text an error shows.
-const SHOWN_CHARS_MAX: usize = 40;
-
-/// A client's name for its command, echoed in the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Id {
-    /// A number.
-    Number(u32),
-    /// At most 36 characters.
-    Text(#[schemars(length(max = 36))] Box<str>),
-}
-
 /// Values that one `history` answers if it does not say how many.
 const HISTORY_LIMIT: usize = 100;
-
-/// Where a client was when it went away.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Since {
-    /// Of which history, as `connected` told.
-    pub epoch: String,
-    /// By exact topic, the number of the last tick it had; 0 is none.
-    pub seq: BTreeMap<String, u64>,
-}
 
 /// A command, checked in its form; whether its topics exist is for others to say.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,10 +122,6 @@ const ALIASES: [(&str, &str); 14] = [
     ("heartbeat", "ping"),
 ];
 
-fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
-    ProtocolError::new(Code::BadRequest, message)
-}
-
 /// A message that could not even be read.
 pub fn refuse(message: impl Into<Cow<'static, str>>) -> Refused {
     Refused { id: None, error: bad(message) }
@@ -184,11 +158,6 @@ pub fn parse(text: &str) -> Result<Request, Refused> {
 /// Whether a JSON text is an object.
 fn is_object(json: &str) -> bool {
     json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
-}
-
-/// A client's own text as an error shows it.
-fn shown(text: &str) -> String {
-    text.chars().take(SHOWN_CHARS_MAX).collect()
 }
 
 fn read_id(data: &str) -> Result<Option<Id>, ProtocolError> {

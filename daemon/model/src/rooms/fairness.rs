@@ -1,28 +1,29 @@
-//! Whose message a busy room takes: each address has the same share of it, and each publisher at an address the same share of
-//! that. While the room is not busy, whoever speaks is heard.
+//! Decides whose messages a busy room takes. Each address has the same share of the room, and each publisher at an
+//! address has the same share of that address's share. While the room is not busy, every message is taken.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::{MESSAGES_BURST, MESSAGES_PER_S, Seat};
 
-/// Who publishes, as far as fairness is concerned. What a client calls itself is no matter: names cost nothing.
+/// Who publishes, as far as fairness is concerned. The client's name is not used, since anyone can take any number of
+/// names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Publisher {
-    /// Where it is; none: on this machine.
+    /// Its address. `None`: on this machine.
     pub address: Option<IpAddr>,
-    /// Its connection; none: it publishes over HTTP.
+    /// Its connection. `None`: it publishes over HTTP.
     pub seat: Option<Seat>,
 }
 
-/// Whoever has not tried for so long leaves its share to the others.
+/// A publisher that has not tried for this long leaves its share to the others.
 const ACTIVE_MS: u64 = 5_000;
-/// Publishers that are told apart. More than so many share one share.
+/// Publishers that are told apart. All further ones share one share.
 const PUBLISHERS_MAX: usize = 4_096;
-/// Of what the room takes in the long run, so much is shared out: a little less than all, so that a room that was flooded
-/// becomes able to take bursts again.
+/// The part of the room's rate that is shared out, in messages per millisecond. It is a little less than all, so that
+/// a room that was flooded becomes able to take bursts again.
 const SHARED_PER_MS: f64 = 0.9 * MESSAGES_PER_S as f64 / 1_000.0;
-/// Half of what a room takes at once is kept for those who have not used up their share.
+/// Messages kept for publishers that have not used up their share: half of what a room takes at once.
 pub const KEPT: u64 = MESSAGES_BURST / 2;
 
 /// What a publisher may still say while the room is busy, in messages, as of `at_ms`.
@@ -32,7 +33,7 @@ struct Share {
     at_ms: u64,
 }
 
-/// See the module.
+/// The shares of all publishers of one room.
 #[derive(Debug, Default)]
 pub struct Fairness {
     by_address: HashMap<Option<IpAddr>, HashMap<Option<Seat>, Share>>,
@@ -41,10 +42,10 @@ pub struct Fairness {
 }
 
 impl Fairness {
-    /// Takes one message out of a publisher's share. `is_busy`: only who has some left may speak.
+    /// Takes one message out of a publisher's share. With `is_busy`, it is refused if nothing of the share is left.
     ///
     /// # Errors
-    /// It has none: after how many milliseconds it has.
+    /// The milliseconds until the publisher has one, if it has none left.
     pub fn take(&mut self, who: Publisher, is_busy: bool, now_ms: u64) -> Result<(), u64> {
         self.sweep(now_ms);
         let is_known = self.by_address.get(&who.address).is_some_and(|known| known.contains_key(&who.seat));
@@ -55,7 +56,7 @@ impl Fairness {
         let sharers = addresses * others;
         let part = 1.0 / sharers as f64;
         let first = (KEPT as f64 * part).max(1.0);
-        // One more, so that who tries now and then loses nothing of what comes in between.
+        // At least 2, so that a publisher that tries now and then loses nothing of what comes in between.
         let most = first.max(2.0);
         let share = neighbours.entry(who.seat).or_insert_with(|| {
             self.publishers += 1;
@@ -74,7 +75,7 @@ impl Fairness {
         Ok(())
     }
 
-    /// Once a second, forgets who is not active.
+    /// Once a second, forgets publishers that are not active.
     fn sweep(&mut self, now_ms: u64) {
         if now_ms.abs_diff(self.swept_ms) < 1_000 {
             return;
@@ -100,8 +101,8 @@ mod tests {
         Publisher { address: Some(IpAddr::from([192, 0, 2, last])), ..seat(conn) }
     }
 
-    /// Each of the loud tries 50 times a second, for ten seconds, as long as the room is busy; how many of its messages, one
-    /// every half second, the quiet one got through, and how many the room took of all.
+    /// For ten seconds each loud publisher tries 50 times a second, and the quiet one says one message every half
+    /// second. Returns how many messages of the quiet one were taken, and how many of all.
     fn heard(loud: &[Publisher], quiet: Publisher) -> (usize, usize) {
         let (mut fairness, mut heard, mut all) = (Fairness::default(), 0, 0);
         for now_ms in (0..10_000).step_by(20) {

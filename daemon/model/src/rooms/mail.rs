@@ -1,4 +1,4 @@
-//! Letters that wait for users who are not there.
+//! Letters that wait for absent users.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use super::To;
 /// How many letters wait, for how long, and of what size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// A letter older than this is not delivered any more.
+    /// Greatest age of a letter, in milliseconds. An older one is not delivered.
     pub age_ms: u64,
-    /// All letters together; over it the oldest go.
+    /// Most bytes of all letters together. Above that the oldest are dropped.
     pub bytes: usize,
 }
 
-/// A message from one to one. Cheap to clone: all its addressee's connections share it.
+/// A message to one addressee. It is cheap to clone: all connections of the addressee share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter(Arc<Text>);
 
@@ -43,17 +43,17 @@ impl Letter {
         &self.0.topic
     }
 
-    /// Who sent it, as an addressee.
+    /// The sender's address, such as `user:NAME`.
     pub fn from(&self) -> &str {
         &self.0.from
     }
 
-    /// Whom it is for.
+    /// The address it is for, such as `user:NAME`.
     pub fn to(&self) -> &str {
         &self.0.to
     }
 
-    /// Counts the room's letters from 1.
+    /// The number of the letter among the room's letters, from 1.
     pub fn seq(&self) -> u64 {
         self.0.seq
     }
@@ -68,7 +68,7 @@ impl Letter {
         &self.0.value
     }
 
-    /// What it costs to keep.
+    /// About how many bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let text = &self.0;
         size_of::<Text>() + text.topic.len() + text.from.len() + text.to.len() + text.value.len()
@@ -78,12 +78,13 @@ impl Letter {
 /// A room's number and a user's name.
 type Whose = (usize, Box<str>);
 
-/// See the module.
+/// All letters that wait, in all rooms.
 #[derive(Debug)]
 pub(super) struct Mail {
     limits: Limits,
     boxes: HashMap<Whose, VecDeque<(u64, Letter)>>,
-    /// Every letter in the order it came, also such as are gone: its number, and whose it is.
+    /// Every letter in the order in which they came: its number, the room and the user. Letters that are gone may
+    /// still be listed.
     order: VecDeque<(u64, Whose)>,
     count: u64,
     len: usize,
@@ -96,7 +97,7 @@ impl Mail {
         Mail { limits, boxes: HashMap::new(), order: VecDeque::new(), count: 0, len: 0, bytes: 0, lost: 0 }
     }
 
-    /// Keeps a letter for `name`, who has at most `most` in this room.
+    /// Keeps a letter for `name`, who has at most `most` letters in this room.
     pub(super) fn keep(&mut self, room: usize, name: &str, letter: Letter, most: usize, now_ms: u64) {
         self.age(now_ms);
         self.count += 1;
@@ -111,7 +112,7 @@ impl Mail {
             self.give_up(&whose);
         }
         while self.bytes > self.limits.bytes && self.drop_oldest() {}
-        // What was delivered meanwhile must not make the order long.
+        // Entries of delivered letters must not make the order long.
         if self.order.len() > 2 * self.len + 64 {
             let boxes = &self.boxes;
             self.order.retain(|(number, whose)| {
@@ -120,12 +121,12 @@ impl Mail {
         }
     }
 
-    /// Whether something waits for `name`, perhaps for too long.
+    /// Whether a letter waits for `name`; it may be too old already.
     pub(super) fn waits(&self, room: usize, name: &str) -> bool {
         self.len > 0 && self.boxes.contains_key(&(room, name.into()))
     }
 
-    /// Takes out what waits for `name`, oldest first.
+    /// Takes out the letters that wait for `name`, oldest first.
     pub(super) fn take(&mut self, room: usize, name: &str, now_ms: u64) -> Vec<Letter> {
         if self.len == 0 {
             return Vec::new();
@@ -155,13 +156,13 @@ impl Mail {
                     }
                     self.drop_oldest();
                 }
-                // Delivered, or given up before.
+                // The letter was delivered or dropped before.
                 _ => drop(self.order.pop_front()),
             }
         }
     }
 
-    /// Gives up the oldest letter of all; false when there is none.
+    /// Drops the oldest of all letters. Returns false if there is none.
     fn drop_oldest(&mut self) -> bool {
         while let Some((number, whose)) = self.order.pop_front() {
             if self.boxes.get(&whose).and_then(VecDeque::front).is_some_and(|(first, _)| *first == number) {
@@ -172,7 +173,7 @@ impl Mail {
         false
     }
 
-    /// Gives up all that waits in a room.
+    /// Drops all letters that wait in a room.
     pub(super) fn give_up_all(&mut self, room: usize) {
         let all: Vec<Whose> = self.boxes.keys().filter(|(other, _)| *other == room).cloned().collect();
         for whose in all {

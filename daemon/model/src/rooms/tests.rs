@@ -1,3 +1,5 @@
+//! Who is announced in a room, and that no subscriber is left out.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -136,7 +138,8 @@ fn names_are_plain_and_not_the_servers() {
 }
 
 proptest! {
-    /// Method: letters for few users come and are fetched at random; what waits is held to a list of all of them.
+    /// Method: letters for a few users come and are fetched at random. What waits is compared with a plain list of
+    /// all of them.
     #[test]
     fn letters_wait_within_their_limits(
         steps in proptest::collection::vec((0u8..4, 0usize..3, 0u64..40_000, 1usize..400), 1..120),

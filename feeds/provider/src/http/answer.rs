@@ -1,4 +1,4 @@
-//! What a status means: whose fault, and what helps.
+//! What a status means: whose fault it is and what to do.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use ureq::http::StatusCode;
 use super::body::{excerpt, start, web_page};
 use crate::Fault;
 
-/// Where providers put their words in an error of theirs, the most telling first.
+/// The keys under which providers put the text of an error, the most informative first.
 const MESSAGE_KEYS: [&str; 11] = [
     "message",
     "msg",
@@ -22,22 +22,22 @@ const MESSAGE_KEYS: [&str; 11] = [
     "title",
     "Information",
 ];
-/// How deep such words are looked for: `{"chart":{"error":{"description":…}}}`.
+/// How deep these keys are looked for: `{"chart":{"error":{"description":…}}}`.
 const MESSAGE_DEPTH: usize = 4;
 
-/// An answer under a status that does not say it went well.
+/// An answer under a status of failure.
 pub(crate) struct Failure<'a> {
     pub status: StatusCode,
     /// How long the provider asks to wait.
     pub wait: Option<Duration>,
     pub content_type: &'a str,
     pub body: &'a [u8],
-    /// Who answered what.
+    /// The provider and the request: `mock answered GET /x`.
     pub subject: &'a str,
 }
 
 impl Failure<'_> {
-    /// What it means. The text may still hold a key.
+    /// The fault that it means. Its text may still hold a key.
     pub fn fault(&self) -> Fault {
         let status = self.status.as_u16();
         let said = self.said();
@@ -65,7 +65,7 @@ impl Failure<'_> {
         }
     }
 
-    /// What the provider says to it in its own words, if any.
+    /// The provider's own words about the failure, if any.
     fn said(&self) -> String {
         if let Some(title) = web_page(self.body, self.content_type) {
             return format!(" (a web page {})", excerpt(&title));

@@ -16,12 +16,12 @@ const MESSAGE_MAX: usize = 600;
 /// How much of a body is looked at for an excerpt, a title or a message, in bytes.
 const LOOKED_AT_MAX: usize = 16 * 1024;
 
-/// A provider's answer under a status that says it went well.
+/// A provider's answer under a status of success.
 #[derive(Debug)]
 pub enum Reply {
-    /// There is something to read.
+    /// An answer with a body.
     Body(Body),
-    /// There is nothing: 204, or a body of no bytes.
+    /// An answer without a body: 204, or a body of no bytes.
     Empty {
         /// How long this holds, if it says so.
         fresh_for: Option<Duration>,
@@ -34,7 +34,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// How long the answer may be taken as it is, at most a day; none when it does not say.
+    /// How long the answer may be used as it is, at most a day. `None` if the answer does not say.
     pub fn fresh_for(&self) -> Option<Duration> {
         match self {
             Reply::Body(body) => body.fresh_for(),
@@ -43,20 +43,22 @@ impl Reply {
     }
 }
 
-/// What can be read of an answer.
+/// The body of an answer.
 #[derive(Debug)]
 pub struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) content_type: String,
-    /// Its end was marked; otherwise the connection's end was taken for it, and may have come too soon.
+    /// Whether the end of the body was marked. Otherwise the end of the connection was taken for it, and may have
+    /// come too soon.
     pub(super) delimited: bool,
     pub(super) fresh_for: Option<Duration>,
-    /// Who answered what: `open-meteo answered GET /v1/forecast?…`.
+    /// The provider and the request: `open-meteo answered GET /v1/forecast?…`.
     pub(super) subject: String,
     pub(super) keeper: Keeper,
 }
 
-/// Lets a body forget the marks it came with, so that what could not be read is asked for again in full.
+/// Forgets the validators (ETag, Last-Modified) of a body that could not be read, so that it is asked for again in
+/// full.
 #[derive(Debug, Clone)]
 pub(super) struct Keeper {
     pub validators: Arc<Mutex<Validators>>,
@@ -65,13 +67,13 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// `text` without keys. To be done before it is cut, as half a key is no key.
+    /// `text` without keys. This must be done before the text is cut, since half a key is not recognised.
     pub fn clean(&self, text: &str) -> String {
         let secrets: Vec<&Secret> = self.secrets.iter().collect();
         redact(text, &secrets)
     }
 
-    /// A fault's text without keys, on one line and not long.
+    /// A fault's text without keys, on one line and shortened.
     pub fn message(&self, text: &str) -> String {
         line(&self.clean(text), MESSAGE_MAX)
     }
@@ -82,10 +84,10 @@ impl Keeper {
 }
 
 impl Body {
-    /// Reads it as JSON of that shape.
+    /// Reads the body as JSON of the shape `T`.
     ///
     /// # Errors
-    /// [`Fault::Nonsense`] that names what came instead, such as a web page, with a short excerpt, or
+    /// [`Fault::Nonsense`] that names what came instead, such as a web page, with a short excerpt; or
     /// [`Fault::Unavailable`] when the connection may have ended too soon. The next request is then answered in full,
     /// not by [`Reply::Unchanged`].
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
@@ -102,7 +104,7 @@ impl Body {
                     format!("with {} instead of JSON: {}", self.kind(), self.excerpt())
                 }
                 None => {
-                    // It may quote a value of any length.
+                    // The error may quote a value of any length.
                     let reason: String = e.to_string().chars().take(LOOKED_AT_MAX).collect();
                     let reason = line(&self.keeper.clean(&reason), EXCERPT_MAX);
                     format!("with JSON of another shape than it promises ({reason}): {}", self.excerpt())
@@ -112,18 +114,18 @@ impl Body {
         })
     }
 
-    /// The provider's own words, without keys, if this is an error it sent as JSON under a status that says it went
-    /// well: what stands under `message`, `error`, `reason` or the like.
+    /// The provider's own words, without keys, if the body is an error in JSON although the status says success: the
+    /// text under `message`, `error`, `reason` or a similar key.
     pub fn own_words(&self) -> Option<String> {
         own_words(&self.bytes).map(|words| excerpt(&self.keeper.clean(&words)))
     }
 
-    /// The bytes.
+    /// The bytes of the body, decompressed.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The bytes as text.
+    /// The body as text.
     ///
     /// # Errors
     /// [`Fault::Nonsense`] when they are a web page or not UTF-8.
@@ -134,23 +136,23 @@ impl Body {
         std::str::from_utf8(&self.bytes).map_err(|_| self.nonsense("with bytes that are no text"))
     }
 
-    /// How long it may be taken as it is, at most a day; none when it does not say.
+    /// How long the body may be used as it is, at most a day. `None` if the answer does not say.
     pub fn fresh_for(&self) -> Option<Duration> {
         self.fresh_for
     }
 
-    /// A fault for a body whose shape is right and whose content makes no sense: `…answered GET /x {instead}`.
+    /// A fault for a body whose shape is right but whose content makes no sense: `…answered GET /x {instead}`.
     pub fn nonsense(&self, instead: &str) -> Fault {
         self.keeper.forget();
         Fault::Nonsense { message: self.keeper.message(&format!("{} {instead}", self.subject)) }
     }
 
-    /// The start of it on one line, without keys, in quotes.
+    /// The start of the body on one line, without keys, in quotes.
     pub fn excerpt(&self) -> String {
         excerpt(&self.keeper.clean(&start(&self.bytes)))
     }
 
-    /// What to say if it is a web page.
+    /// A description of the body if it is a web page.
     fn page(&self) -> Option<String> {
         let title = self.keeper.clean(&web_page(&self.bytes, &self.content_type)?);
         let title = if title.is_empty() { String::new() } else { format!(" titled {}", excerpt(&title)) };
@@ -166,17 +168,18 @@ impl Body {
     }
 }
 
-/// The start of `bytes` as text. Longer than what is shown, so that a key at its end is seen as a whole.
+/// The start of `bytes` as text. It is longer than what is shown, so that a key at the end of the shown part is seen
+/// as a whole.
 pub(super) fn start(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..LOOKED_AT_MAX).unwrap_or(bytes)).into_owned()
 }
 
-/// `text` on one line, printable, in quotes and not long.
+/// `text` on one line, printable, in quotes and shortened.
 pub fn excerpt(text: &str) -> String {
     format!("“{}”", line(text, EXCERPT_MAX))
 }
 
-/// `text` on one line, printable, of at most `max` characters and the `…` that says it was cut.
+/// `text` on one line, printable, of at most `max` characters and a `…` if it was cut.
 pub(super) fn line(text: &str, max: usize) -> String {
     let mut words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let mut line = words.next().unwrap_or("").to_owned();
@@ -198,11 +201,11 @@ fn looks_like_json(bytes: &[u8]) -> bool {
     matches!(first, Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
 }
 
-/// The title, perhaps empty, if this is a web page: its start counts more than what it is called.
+/// The title, which may be empty, if the body is a web page. The start of the body counts more than its content type.
 pub(super) fn web_page(bytes: &[u8], content_type: &str) -> Option<String> {
     let text = start(bytes);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    // ASCII lower case keeps every offset.
+    // Lower case of ASCII keeps every offset.
     let lower = text.to_ascii_lowercase();
     let is_html = content_type.starts_with("text/html") || content_type.starts_with("application/xhtml");
     let starts_so = ["<!doctype html", "<html", "<head", "<body", "<script", "<title"]

@@ -27,17 +27,17 @@ use crate::{Fault, Secret, poll, tls};
 
 /// Most redirections followed, all within the same host.
 const REDIRECTS_MAX: usize = 3;
-/// Longest it may take to connect, TLS included: a lost first packet is sent again after 1 s and 3 s.
+/// Longest time for connecting, TLS included. A lost first packet is sent again after 1 s and after 3 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// Most of a URL that is shown, in characters: lists of symbols make long ones.
+/// Longest part of a URL that is shown, in characters. Lists of symbols make long URLs.
 const URL_MAX: usize = 120;
 /// How much of an error's body is read.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Asks one provider over HTTP: within its limits, conditionally where it can, and without a key in any text.
+/// Asks one provider over HTTP: within its limits, conditionally where possible, and without a key in any text.
 ///
-/// Blocking, for the feed's own thread. A request ends after [`Settings::timeout`] whatever happens, and at once when
-/// the [`Client::interrupter`] is called, save that the kernel's connecting is not cut short: it ends within 4 s.
+/// Blocks the calling thread. A request ends after [`Settings::timeout`] in any case. It ends at once when the
+/// [`Client::interrupter`] is called, except while the kernel connects: that ends within 4 s.
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
@@ -47,7 +47,7 @@ pub struct Client {
     agent: Arc<Mutex<Agent>>,
     limiter: Limiter,
     validators: Arc<Mutex<Validators>>,
-    /// What the operator should know, told with the first request.
+    /// What the operator should know; logged with the first request.
     warnings: Mutex<Vec<String>>,
 }
 
@@ -60,7 +60,8 @@ impl Client {
         let base = Base::parse(&settings.base_url, !settings.secrets.is_empty())?;
         let mut config = Agent::config_builder()
             .timeout_global(Some(settings.timeout))
-            // So that what took too long can be named. A silent name server is given up after 5 s for the next one.
+            // Shorter than the whole request, so that the error can name the lookup. A silent name server is given up
+            // after 5 s for the next one.
             .timeout_resolve(Some(settings.timeout * 3 / 4))
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .user_agent(settings.user_agent()?)
@@ -68,7 +69,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // A proxy named in the environment would see what is not meant for it; feeds have no such environment.
+            // A proxy named in the environment would see requests that are not meant for it. Feeds do not use one.
             .proxy(None);
         if base.tls {
             let roots = tls::roots(settings.ca_file.as_deref())?;
@@ -81,7 +82,7 @@ impl Client {
             );
         }
         let config = config.build();
-        // Nobody's quota is spent on this machine, and a test's port may be another's tomorrow.
+        // A provider on this machine has no quota to share, and another test may use the same port later.
         let share = match &settings.share {
             Share::User if base.loopback => &Share::Alone,
             share => share,
@@ -101,7 +102,7 @@ impl Client {
         })
     }
 
-    /// Makes a request that is under way fail at once, from any thread; later ones go on as before.
+    /// Makes the request that is under way fail at once, from any thread. Later requests work as before.
     pub fn interrupter(&self) -> Interrupter {
         let (agent, config, lookup) = (self.agent.clone(), self.config.clone(), self.lookup.clone());
         Box::new(move || {
@@ -112,16 +113,18 @@ impl Client {
         })
     }
 
-    /// Lets no feed with this key ask for `time`, at most a day: for a provider that says so in words of its own.
+    /// Stops all feeds with this key from asking for `time`, at most a day. For a provider that asks to wait in words
+    /// of its own.
     pub fn hold_back(&self, time: Duration) {
         self.limiter.block(time, boot_time());
     }
 
-    /// Asks. Waits for its turn first, up to [`Settings::patience`], asleep on the host. A sign of life by itself.
+    /// Sends the request. Waits for its turn first, up to [`Settings::patience`], asleep on the host. Counts as a
+    /// sign of life.
     ///
     /// # Errors
-    /// [`Fault`], sorted by what helps; what the provider asks to wait is kept by the limiter, so that all feeds with
-    /// this key wait.
+    /// [`Fault`], sorted by what a feed should do next. The limiter keeps the wait that the provider asks for, so all
+    /// feeds with this key wait.
     pub fn get(&self, request: &Request, host: &Host) -> Result<Reply, Fault> {
         let turn = self.take_turn(request.units(), host);
         self.tell(host);
@@ -134,14 +137,14 @@ impl Client {
         };
         let result = self.ask(request, &keeper);
         match result {
-            // However it ended: it was because of the stop.
+            // Whatever the error is, the stop caused it.
             Err(_) if host.should_stop() => Err(Fault::Stopping),
             Err(fault) => Err(fault.map_message(|message| keeper.message(message))),
             reply => reply,
         }
     }
 
-    /// Logs what the operator should know, each once.
+    /// Logs what the operator should know, each text once.
     fn tell(&self, host: &Host) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in warnings.drain(..).chain(self.limiter.warning()) {
@@ -156,7 +159,7 @@ impl Client {
                 return Err(Fault::Stopping);
             }
             let Err(wait) = self.limiter.try_take(units, boot_time()) else { return Ok(()) };
-            // Whole milliseconds, as the host sleeps no less.
+            // Rounded up, since the host sleeps whole milliseconds.
             let wait = wait + Duration::from_millis(1);
             if wait > patience {
                 return Err(Fault::Held { wait });
@@ -210,7 +213,7 @@ impl Client {
         agent.run(head).map_err(|e| self.trouble(&e, Stage::Asking))
     }
 
-    /// Where the answer sends us, within the same host.
+    /// The target of a redirection, if it is within the same host.
     fn redirected(&self, response: &Response<ureq::Body>, keeper: &Keeper) -> Result<Option<String>, Fault> {
         if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
@@ -268,7 +271,7 @@ impl Client {
         if let (Some(wait), 429 | 503) = (wait, head.status.as_u16()) {
             self.limiter.block(wait, boot_time());
         }
-        // What it says to its error is worth having, not worth failing for.
+        // The text of the error is useful, but failing to read it is no failure of its own.
         let body = self.read(body, ERROR_BODY_BYTES_MAX).unwrap_or_default();
         let content_type = content_type(&head.headers);
         Err(Failure {

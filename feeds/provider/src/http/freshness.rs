@@ -1,4 +1,4 @@
-//! What an answer's head says about time: how long it holds, and when to come again.
+//! What an answer's headers say about time: how long the answer holds, and when to ask again.
 //!
 //! RFC 9111 (caching) 5.2.2 and 5.3, RFC 9110 10.2.3 (Retry-After), read in November 2026.
 
@@ -13,14 +13,14 @@ use crate::limiter::BLOCK_MAX;
 const FRESH_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Shortest wait a Retry-After can ask for: `0` and a date just past mean "soon", not "at once".
 const WAIT_MIN: Duration = Duration::from_secs(1);
-/// A number in a rate limit's reset above this is a Unix time, below it a number of seconds.
+/// A number in a rate limit's reset is a Unix time from this value on, and a number of seconds below it.
 const UNIX_SECONDS_MIN: u64 = 1_000_000_000;
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     Some(headers.get(name)?.to_str().ok()?.trim())
 }
 
-/// How long the answer may be taken as it is, if it says so.
+/// How long the answer may be used as it is, if it says so.
 pub(super) fn fresh_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let directives = || {
         let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
@@ -46,7 +46,8 @@ pub(super) fn fresh_for(headers: &HeaderMap, now: SystemTime) -> Option<Duration
 
 /// How long the provider asks to wait, 1 s to 24 h, if it says so.
 ///
-/// Retry-After in seconds or as a date; else the reset of a rate limit, as Alpaca and Finnhub send it.
+/// Read from Retry-After, in seconds or as a date; without it, from the reset of a rate limit as Alpaca and Finnhub
+/// send it.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let unix = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
     let until = |at: SystemTime| at.duration_since(now).unwrap_or(Duration::ZERO);

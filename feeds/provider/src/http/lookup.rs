@@ -1,7 +1,8 @@
-//! Looks up a provider's address without holding up a stop.
+//! Looks up a provider's address in a way that can be interrupted.
 //!
-//! The C library's lookup cannot be cut short and takes as long as the machine's name servers are silent. It runs on a
-//! thread of its own, one at a time, which whoever is interrupted leaves behind and the next one to ask finds again.
+//! The C library's lookup cannot be interrupted and takes as long as the machine's name servers are silent. So it
+//! runs on a thread of its own, one at a time. A caller that is interrupted leaves it running, and the next caller
+//! for the same name waits for the same lookup.
 
 use std::fmt;
 use std::io;
@@ -16,7 +17,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Longest a lookup is waited for where the request has no timeout of its own.
+/// Longest time to wait for a lookup if the request has no timeout of its own.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Most addresses taken: as many as ureq tries.
 const ADDRESSES_MAX: usize = 16;
@@ -24,7 +25,7 @@ const ADDRESSES_MAX: usize = 16;
 /// How a name is looked up.
 pub(super) type Find = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// Looks up one client's names. Clones are the same one.
+/// Looks up one client's names. Clones share their state.
 #[derive(Clone)]
 pub(super) struct Lookup {
     find: Arc<Find>,
@@ -41,7 +42,7 @@ struct Shared {
 struct State {
     /// The name that is being looked up.
     running: Option<String>,
-    /// The name that was, and what came of it; taken by who waits for it.
+    /// The name that was looked up, and the result. The caller that waits for it takes it out.
     found: Option<(String, io::Result<Vec<SocketAddr>>)>,
     interrupts: u64,
 }
@@ -53,23 +54,23 @@ impl Shared {
 }
 
 impl Lookup {
-    /// Asks the machine, as all programs do.
+    /// Uses the machine's resolver, as all programs do.
     pub fn new() -> Lookup {
         Lookup::with(|name| Ok(name.to_socket_addrs()?.take(ADDRESSES_MAX).collect()))
     }
 
-    /// Asks `find`.
+    /// Uses `find` in place of the machine's resolver.
     pub fn with(find: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Lookup {
         Lookup { find: Arc::new(find), shared: Arc::default() }
     }
 
-    /// Makes whoever waits for a lookup fail at once.
+    /// Makes a caller that waits for a lookup fail at once.
     pub fn interrupt(&self) {
         self.shared.state().interrupts += 1;
         self.shared.changed.notify_all();
     }
 
-    /// The addresses of `name` (`host:port`), or none in time.
+    /// The addresses of `name` (`host:port`). `None` if they did not come in time.
     fn addresses(&self, name: &str, timeout: Duration) -> io::Result<Option<Vec<SocketAddr>>> {
         // An address needs no lookup, and no thread.
         if let Ok(address) = name.parse() {
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!(waiting.join().unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         assert_eq!(lookup.addresses(NAME, Duration::from_millis(1)).unwrap(), None);
         release.send(()).unwrap();
-        // Either it is found under way, or it has ended and another is made.
+        // Either the lookup is still under way, or it has ended and another one is made.
         release.send(()).unwrap();
         assert_eq!(lookup.addresses(NAME, LONG).unwrap(), Some(vec![address()]));
         assert!(starts.try_iter().count() <= 1);

@@ -1,10 +1,10 @@
-//! One question to a provider.
+//! One request to a provider.
 
 use std::fmt::Write as _;
 
 use crate::Secret;
 
-/// One GET. What is secret in it is sent and never shown.
+/// One GET. Keys in it are sent, but never shown.
 #[derive(Debug, Clone)]
 pub struct Request {
     path: String,
@@ -39,7 +39,7 @@ impl Request {
         self
     }
 
-    /// Adds a key to the query; prefer [`Request::secret_header`] where the provider takes one, as proxies log URLs.
+    /// Adds a key to the query. Prefer [`Request::secret_header`] if the provider takes one, since proxies log URLs.
     #[must_use]
     pub fn secret_query(mut self, name: &str, secret: &Secret) -> Request {
         self.secret_query.push((name.to_owned(), secret.clone()));
@@ -60,21 +60,21 @@ impl Request {
         self
     }
 
-    /// The media type asked for; `application/json` otherwise.
+    /// Sets the media type asked for. Default: `application/json`.
     #[must_use]
     pub fn accept(mut self, media_type: &'static str) -> Request {
         self.accept = media_type;
         self
     }
 
-    /// How many of the limits' units it uses, such as the places it asks for; 1 otherwise.
+    /// Sets how many of the limits' units the request uses, such as the number of places it asks for. Default: 1.
     #[must_use]
     pub fn cost(mut self, cost: u32) -> Request {
         self.cost = cost.max(1);
         self
     }
 
-    /// Path and query as they may be shown: without keys.
+    /// Path and query without keys, for messages.
     pub fn shown(&self) -> String {
         self.target(&[])
     }
@@ -105,13 +105,13 @@ impl Request {
         std::iter::once(("accept", self.accept, false)).chain(plain).chain(secret)
     }
 
-    /// Its keys.
+    /// The keys in the request.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let query = self.secret_query.iter().map(|(_, secret)| secret);
         query.chain(self.secret_headers.iter().map(|(_, secret)| secret))
     }
 
-    /// Its cost.
+    /// How many of the limits' units the request uses.
     pub(crate) fn units(&self) -> u32 {
         self.cost
     }

@@ -19,11 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Who shares a limiter's count.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Share {
-    /// Every process of this user, through files in `<temporary folder>/tickerd-<uid>/limits`; a provider on loopback
-    /// is not counted between processes.
+    /// Every process of this user, through files in `<temporary folder>/tickerd-<uid>/limits`. For a provider on
+    /// loopback the count is not shared.
     #[default]
     User,
-    /// Every process that names the same folder, which must be this user's alone.
+    /// Every process that names the same folder. The folder must belong to this user alone.
     Folder(PathBuf),
     /// This client alone.
     Alone,
@@ -34,11 +34,11 @@ pub enum Share {
 pub struct Settings {
     /// What the provider is called in texts: `finnhub`.
     pub source: &'static str,
-    /// What every request's path is appended to: `https://finnhub.io/api/v1`. No query, no user.
+    /// The URL to which every request's path is appended: `https://finnhub.io/api/v1`. It has no query and no user.
     pub base_url: String,
-    /// What the provider allows, all of which hold; none: as much as one likes.
+    /// The provider's limits, which hold together. Empty: no limit.
     pub limits: Vec<Limit>,
-    /// The keys in use: what they are counted by, and what is removed from every text.
+    /// The keys in use. Requests are counted by them, and they are removed from every text.
     pub secrets: Vec<Secret>,
     /// PEM certificates to trust besides the machine's own store.
     pub ca_file: Option<PathBuf>,
@@ -46,11 +46,11 @@ pub struct Settings {
     pub contact: Option<String>,
     /// The whole User-Agent, for a provider that serves no other; default: tickerd's own.
     pub user_agent: Option<String>,
-    /// Longest a request may take from first to last, so that a slow drip ends too; default 8 s.
+    /// Longest time for a whole request, so that a body that drips in ends too; default 8 s.
     pub timeout: Duration,
     /// Largest body, after decompression; default 8 MiB.
     pub body_bytes_max: usize,
-    /// How long a request waits for its turn by the limiter, asleep on the host, before it answers
+    /// How long a request waits for its turn by the limiter, asleep on the host, before it fails with
     /// [`Fault::Held`](crate::Fault::Held); default 5 s.
     pub patience: Duration,
     /// Who shares the limiter's count.
@@ -58,7 +58,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A provider without limits and keys, and the defaults for all else.
+    /// Settings for a provider without limits and keys, and defaults for everything else.
     pub fn new(source: &'static str, base_url: impl Into<String>) -> Settings {
         Settings {
             source,
@@ -75,7 +75,7 @@ impl Settings {
         }
     }
 
-    /// What tickerd calls itself.
+    /// The User-Agent that is sent.
     pub(crate) fn user_agent(&self) -> Result<String, Error> {
         let own = || {
             let contact = self.contact.as_deref().map(|contact| format!("; {contact}")).unwrap_or_default();
@@ -91,7 +91,7 @@ impl Settings {
     }
 }
 
-/// A base URL taken apart.
+/// The parts of a base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base {
     /// `https://host:port`, as it was written.
@@ -107,7 +107,7 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    /// Checks `url`, which is to be asked `keyed` or not.
+    /// Checks `url`. `keyed` says whether requests carry keys.
     pub fn parse(url: &str, keyed: bool) -> Result<Base, Error> {
         let wrong = |fault: &str| {
             Error::config(format!(

@@ -1,10 +1,10 @@
-//! Words for what goes wrong between here and a provider.
+//! Words for what goes wrong between this machine and a provider.
 
 use std::io::ErrorKind;
 
 use crate::{Fault, tls};
 
-/// How far a request came.
+/// How far a request came before the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The answer's head was not there yet.
@@ -13,7 +13,8 @@ pub(crate) enum Stage {
     Reading,
 }
 
-/// What `error` means for someone who knows no TCP. `host` is who was asked; the text may still hold a key.
+/// What `error` means, for a reader who does not know TCP. `host` is the provider's host. The text may still hold a
+/// key.
 pub(super) fn fault(error: &ureq::Error, stage: Stage, source: &str, host: &str, seconds: u64) -> Fault {
     let message = match error {
         ureq::Error::HostNotFound => no_such_host(host),
@@ -39,7 +40,7 @@ pub(super) fn fault(error: &ureq::Error, stage: Stage, source: &str, host: &str,
     Fault::Unavailable { message: format!("{source}: {message}") }
 }
 
-/// The error itself, or the one of TLS within it.
+/// The error itself, or the TLS error within it.
 fn error_of(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
     match error {
         ureq::Error::Rustls(inner) => inner,
@@ -47,7 +48,7 @@ fn error_of(error: &ureq::Error) -> &(dyn std::error::Error + 'static) {
     }
 }
 
-/// The words for a name that nobody knows.
+/// The words for a name that does not exist.
 pub(crate) fn no_such_host(host: &str) -> String {
     format!("there is no address for {host}: is there a network, and is base_url right?")
 }

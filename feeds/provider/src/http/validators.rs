@@ -1,16 +1,16 @@
-//! What an answer said about itself, for asking whether it still holds.
+//! An answer's validators (ETag, Last-Modified), for asking whether it still holds.
 
 use std::collections::HashMap;
 
 use ureq::http::HeaderMap;
 use ureq::http::header::{ETAG, LAST_MODIFIED};
 
-/// Most answers remembered; the one used longest ago goes first.
+/// Most answers remembered. The one used longest ago is forgotten first.
 const KEPT_MAX: usize = 256;
 /// Longest validator kept, in bytes: providers' are below 100.
 const BYTES_MAX: usize = 1024;
 
-/// An answer's marks.
+/// An answer's validators.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Validator {
     /// Sent back as If-None-Match.
@@ -20,7 +20,7 @@ pub(crate) struct Validator {
 }
 
 impl Validator {
-    /// The marks in an answer's head, if it has any.
+    /// The validators in an answer's headers, if it has any.
     pub fn of(headers: &HeaderMap) -> Option<Validator> {
         let text = |name| {
             let value = headers.get(name)?.to_str().ok()?;
@@ -31,7 +31,7 @@ impl Validator {
     }
 }
 
-/// The marks of the newest answer per URL.
+/// The validators of the newest answer to each URL.
 #[derive(Debug, Default)]
 pub(crate) struct Validators {
     kept: HashMap<String, (Validator, u64)>,
@@ -39,7 +39,7 @@ pub(crate) struct Validators {
 }
 
 impl Validators {
-    /// The marks for `url`.
+    /// The validators for `url`.
     pub fn find(&mut self, url: &str) -> Option<Validator> {
         self.uses += 1;
         let (validator, used) = self.kept.get_mut(url)?;
@@ -47,7 +47,7 @@ impl Validators {
         Some(validator.clone())
     }
 
-    /// Keeps an answer's marks, or forgets the last ones when it has none.
+    /// Keeps an answer's validators, or forgets the last ones when it has none.
     pub fn keep(&mut self, url: &str, validator: Option<Validator>) {
         let Some(validator) = validator else {
             self.forget(url);
@@ -61,7 +61,7 @@ impl Validators {
         }
     }
 
-    /// Asks for the whole answer next time.
+    /// Forgets the validators for `url`, so that the next request asks for the whole answer.
     pub fn forget(&mut self, url: &str) {
         self.kept.remove(url);
     }

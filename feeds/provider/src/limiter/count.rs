@@ -1,23 +1,23 @@
-//! How much was asked: the generic cell rate algorithm, several windows at once. Pure: time comes in.
+//! Counts requests by the generic cell rate algorithm, for several windows at once. Pure: the time is passed in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Limit;
 
-/// Most windows in a count: a file may hold more than it should.
+/// Most windows in a count, since a shared file may hold more than it should.
 pub(super) const WINDOWS_MAX: usize = 16;
 
-/// For each window the time up to which its units are spent, and until when nothing may pass.
+/// For each window, the time up to which its units are spent; and the time until which nothing may pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Count {
-    /// By the window's length in milliseconds.
+    /// By the length of the window in milliseconds.
     pub spent_until: BTreeMap<u64, Duration>,
     pub blocked_until: Duration,
 }
 
 impl Count {
-    /// See [`super::Limiter::try_take`].
+    /// Takes `cost` units of every limit, or none of any. The error is how long until it would succeed.
     pub fn try_take(&mut self, limits: &[Limit], cost: u32, now: Duration) -> Result<(), Duration> {
         let spent_until =
             |limit: &Limit| self.spent_until.get(&limit.window_ms()).map_or(now, |at| now.max(*at));
@@ -38,7 +38,7 @@ impl Count {
         Ok(())
     }
 
-    /// Lets nothing pass before that time.
+    /// Lets nothing pass before `until`.
     pub fn block(&mut self, until: Duration) {
         self.blocked_until = self.blocked_until.max(until);
     }
@@ -118,8 +118,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whenever it is asked, no window of the limit's length lets more through than the quota, and a wait that is
-        /// told is enough.
+        /// At any sequence of requests, no window lets more through than its quota, and after the wait that is told
+        /// the request succeeds.
         #[test]
         fn no_window_passes_the_quota(
             quota in 1u32..50,
@@ -144,7 +144,7 @@ mod tests {
                     widest = widest.max(cost);
                 }
             }
-            // A request may cost more than the burst; then it is what comes at once.
+            // A request may cost more than the burst. Then its cost is what comes at once.
             let over = widest.saturating_sub(burst.min(quota / 2).max(1));
             for (i, (from, _)) in passed.iter().enumerate() {
                 let end = *from + Duration::from_millis(per_ms);
@@ -153,7 +153,7 @@ mod tests {
             }
         }
 
-        /// Counts that were merged never allow what one of them alone would hold back.
+        /// A merged count never allows what one of its parts would hold back.
         #[test]
         fn merging_only_holds_back_more(a in 0u64..10_000, b in 0u64..10_000, block in 0u64..10_000) {
             let limits = [Limit::per_second(5)];

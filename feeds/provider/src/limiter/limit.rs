@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// At most so many requests in any stretch of time of a given length.
+/// A limit of requests in any stretch of time of a given length.
 ///
-/// A tenth of them may come at once; the rest are spread over the window, so that the whole stays below the quota
-/// wherever a window begins.
+/// A tenth of the requests may come at once. The rest are spread over the window, so that the total stays below the
+/// quota wherever a window begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     quota: u32,
@@ -41,7 +41,8 @@ impl Limit {
         Limit::new(quota, Duration::from_secs(24 * 60 * 60))
     }
 
-    /// How many may come at once, 1 to half of the quota; the more, the fewer are left for the rest of the window.
+    /// Sets how many requests may come at once, 1 to half of the quota. The larger the burst, the fewer are left for
+    /// the rest of the window.
     #[must_use]
     pub fn burst(self, burst: u32) -> Limit {
         Limit { burst: burst.clamp(1, (self.quota / 2).max(1)), ..self }
@@ -52,19 +53,20 @@ impl Limit {
         u64::try_from(self.per.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The time one unit takes: after a full burst, `quota - burst` more fit into what is left of the window.
+    /// The time that one unit takes. After a full burst, `quota - burst` more units fit into the rest of the window.
     pub(super) fn interval(&self) -> Duration {
         let fit = u128::from(self.quota - self.burst) + 1;
         Duration::from_nanos(u64::try_from(self.per.as_nanos().div_ceil(fit)).unwrap_or(u64::MAX))
     }
 
-    /// The time a request of `cost` takes; at most two windows, as nothing can cost more than the quota.
+    /// The time that a request of `cost` takes. It is at most two windows, since no request may cost more than the
+    /// quota.
     pub(super) fn price(&self, cost: u32) -> Duration {
         self.interval().saturating_mul(cost.min(self.quota))
     }
 
-    /// How far ahead of time units may be taken for a request of `cost`. One that is costlier than the burst waits
-    /// until all before it is paid for.
+    /// How far ahead of time units may be taken for a request of `cost`. A request that costs more than the burst
+    /// waits until all before it are paid for.
     pub(super) fn ahead(&self, cost: u32) -> Duration {
         self.interval().saturating_mul(self.burst - cost.min(self.burst))
     }

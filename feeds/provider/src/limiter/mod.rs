@@ -1,7 +1,9 @@
-//! Not asking more than a provider allows: one count per host and key, shared by every process of this user.
+//! Keeps requests within a provider's limits. There is one count per host and key, shared by every process of this
+//! user.
 //!
-//! Each feed is a process of its own, so the counts live in small files; see [`Share`]. Time is the
-//! machine's time since boot: setting the clock changes nothing, and a suspended machine's time counts.
+//! Each feed is a process of its own, so the counts are in small files; [`Share`] says where. The clock is the
+//! machine's time since boot. Setting the wall clock does not change it, and time in which the machine is suspended
+//! counts.
 
 mod count;
 mod limit;
@@ -17,7 +19,7 @@ pub use limit::Limit;
 use count::Count;
 use shelf::Shelf;
 
-/// Longest a provider's wish to wait is followed; what asks for more is no wait but a refusal.
+/// Longest wait that is followed if a provider asks for it. A longer one counts as a refusal.
 pub(crate) const BLOCK_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Counts what is asked of one host with one set of keys.
@@ -28,7 +30,7 @@ pub struct Limiter {
     own: Mutex<Own>,
 }
 
-/// What this process knows; it holds also where the shared file is out of reach.
+/// What this process counted. It holds even if the shared file is out of reach.
 #[derive(Debug, Default)]
 struct Own {
     count: Count,
@@ -45,8 +47,8 @@ impl Own {
 }
 
 impl Limiter {
-    /// A limiter for `host` (`name:port`) and these keys. It works alone where sharing is impossible, and says so
-    /// through [`Limiter::warning`].
+    /// A limiter for `host` (`name:port`) and these keys. If sharing is impossible it counts alone, and
+    /// [`Limiter::warning`] says why.
     pub fn open(share: &Share, host: &str, keys: &[Secret], limits: Vec<Limit>) -> Limiter {
         let mut own = Own::default();
         let shelf = match share {
@@ -61,7 +63,7 @@ impl Limiter {
     /// Takes `cost` units of every limit, or none of any.
     ///
     /// # Errors
-    /// How long until it would succeed if nobody else asks.
+    /// How long until it would succeed if no other feed asks.
     pub fn try_take(&self, cost: u32, now: Duration) -> Result<(), Duration> {
         self.counted(now, |count| count.try_take(&self.limits, cost, now))
     }
@@ -71,7 +73,7 @@ impl Limiter {
         self.counted(now, |count| count.block(now + time.min(BLOCK_MAX)));
     }
 
-    /// Takes what the operator should know once: that the count is not shared, and why.
+    /// Takes the text that the operator should see once: that the count is not shared, and why.
     pub fn warning(&self) -> Option<String> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).warning.take()
     }
@@ -104,7 +106,7 @@ fn alone(reason: &dyn std::fmt::Display) -> String {
     )
 }
 
-/// The machine's time since boot, suspended time included; set clocks do not touch it.
+/// The machine's time since boot, including suspended time. Setting the wall clock does not change it.
 pub fn boot_time() -> Duration {
     use nix::time::{ClockId, clock_gettime};
 

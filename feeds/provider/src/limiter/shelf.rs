@@ -13,24 +13,24 @@ use nix::unistd::geteuid;
 use super::count::{Count, WINDOWS_MAX};
 use crate::Secret;
 
-/// First word of a file; another is from another version and is not read.
+/// First word of a file. A file with another word is of another version and is not read.
 const FORMAT: &str = "tickerd-limits-1";
 /// Longest file read, in bytes: a head, a block and 16 windows are below 1,000.
 const BYTES_MAX: u64 = 4096;
-/// A time further ahead than this is no count: the longest block is a day, the dearest request two of the longest
-/// windows of a day.
+/// A time further ahead than this is not a real count: the longest block is a day, and the most expensive request
+/// takes two of the longest windows, of a day each.
 const AHEAD_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
-/// How often and how long apart a file in use is tried; its owner holds it for microseconds unless it was stopped, or waits
-/// for a processor on a busy machine.
+/// How often, and how long apart, a locked file is tried. Its owner holds the lock for microseconds, unless it was
+/// stopped or waits for a processor on a busy machine.
 const TRIES: (u32, Duration) = (500, Duration::from_millis(2));
-/// How long a count that holds nobody back is kept.
+/// How long a count is kept after it stops holding requests back.
 const KEPT: Duration = Duration::from_secs(60 * 60);
 /// A file's name: 128 bits of a digest in hexadecimal digits.
 const NAME_LEN: usize = 32;
 /// Most files looked at when tidying up.
 const TIDIED_MAX: usize = 256;
 
-/// Where the count of one host and key is.
+/// The file with the count of one host and key.
 #[derive(Debug)]
 pub(super) struct Shelf {
     path: PathBuf,
@@ -53,7 +53,7 @@ impl Shelf {
         Shelf::open(&own.join("limits"), host, keys)
     }
 
-    /// The count in `folder`, which is made if it is not there. Old counts in it are removed.
+    /// The count in `folder`, which is created if needed. Old counts in it are removed.
     pub fn open(folder: &Path, host: &str, keys: &[Secret]) -> io::Result<Shelf> {
         private_folder(folder)?;
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
@@ -61,12 +61,13 @@ impl Shelf {
         Ok(Shelf { path: folder.join(name(host, keys)), boot })
     }
 
-    /// Locks the file and reads it. What is not a count of this boot counts nothing.
+    /// Locks the file and reads it. A file without a valid count of this boot reads as an empty count.
     pub fn lock(&self, now: Duration) -> io::Result<Book<'_>> {
         let mut file = own_file(&self.path)?;
         lock(&file).map_err(|e| named(&self.path, &e))?;
         if file.metadata()?.nlink() == 0 {
-            // Tidied away between opening and locking; what is opened next is locked by nobody who tidies.
+            // The file was removed by a tidying process between opening and locking. The file that is opened next is
+            // not locked by that process.
             file = own_file(&self.path)?;
             lock(&file).map_err(|e| named(&self.path, &e))?;
         }
@@ -76,12 +77,13 @@ impl Shelf {
 }
 
 impl Book<'_> {
-    /// What the file says.
+    /// The count in the file.
     pub fn count(&self) -> &Count {
         &self.count
     }
 
-    /// Replaces what the file says. A process that dies on the way leaves a broken file, which counts nothing.
+    /// Replaces the count in the file. If the process dies on the way, the file is broken and reads as an empty
+    /// count.
     pub fn write(&mut self, count: &Count) -> io::Result<()> {
         let mut text = format!("{FORMAT} {}\nblocked {}\n", self.boot, count.blocked_until.as_nanos());
         for (window, at) in &count.spent_until {
@@ -94,7 +96,7 @@ impl Book<'_> {
     }
 }
 
-/// The file's name: a digest, so that a list of the folder tells no key.
+/// The file's name: a digest, so that a listing of the folder shows no key.
 fn name(host: &str, keys: &[Secret]) -> String {
     let mut text = format!("tickerd limits\n{host}\n").into_bytes();
     for key in keys {
@@ -114,7 +116,7 @@ fn named(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
     io::Error::other(format!("{}: {error}", path.display()))
 }
 
-/// Makes a folder that only this user may enter, or checks that it is one. Never follows a link.
+/// Creates a folder that only this user may enter, or checks that an existing one is. Never follows a link.
 fn private_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(named(path, &e)),
@@ -130,7 +132,7 @@ fn private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens or makes a file of this user's, which is no link.
+/// Opens or creates a file of this user. A link is refused.
 fn own_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -149,7 +151,7 @@ fn own_file(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Locks the file, unless whoever holds it does not let go.
+/// Locks the file. Fails if its owner does not release it.
 fn lock(file: &File) -> io::Result<()> {
     for _ in 0..TRIES.0 {
         match file.try_lock() {
@@ -190,7 +192,7 @@ fn parse(text: &str, boot: &str, now: Duration) -> Option<Count> {
     Some(count)
 }
 
-/// Removes counts that hold nobody back any more.
+/// Removes counts that no longer hold requests back.
 fn tidy(folder: &Path, boot: &str, now: Duration) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.take(TIDIED_MAX).flatten() {
@@ -200,14 +202,14 @@ fn tidy(folder: &Path, boot: &str, now: Duration) {
             continue;
         }
         let Ok(file) = own_file(&path) else { continue };
-        // An empty one was made this moment.
+        // An empty file was created just now by another process.
         if file.metadata().is_ok_and(|meta| meta.len() == 0) || file.try_lock().is_err() {
             continue;
         }
         let Ok(count) = read(&file, boot, now) else { continue };
         let last = count.map(|c| c.spent_until.values().copied().fold(c.blocked_until, Duration::max));
         if last.is_none_or(|last| last + KEPT < now) {
-            // An error leaves it for the next time.
+            // After an error the file stays until the next tidying.
             let _ = std::fs::remove_file(&path);
         }
     }

@@ -9,8 +9,7 @@ use tickerd_feed_provider::{Body, Digits, Fault, Request, Secret};
 
 use crate::config::Tape;
 use crate::listing::Listing;
-use crate::quoted::Quoted;
-use crate::rounds::Source;
+use crate::rounds::{Quotes, Source};
 
 #[cfg(test)]
 pub(crate) use snapshot::Snapshots;
@@ -40,12 +39,7 @@ impl Source for Alpaca {
             .secret_header("APCA-API-SECRET-KEY", &self.secret)
     }
 
-    fn read(
-        &self,
-        body: &Body,
-        listings: &[&Listing],
-        now_ms: u64,
-    ) -> Result<Vec<Result<Quoted, Fault>>, Fault> {
+    fn read(&self, body: &Body, listings: &[&Listing], now_ms: u64) -> Result<Quotes, Fault> {
         let snapshots = body.json::<snapshot::Snapshots>()?.checked()?;
         Ok(listings.iter().map(|listing| snapshots.quote(listing, self.tape, now_ms)).collect())
     }

@@ -8,8 +8,7 @@ pub(crate) mod stream;
 use tickerd_feed_provider::{Body, Fault, Request, Secret, Session};
 
 use crate::listing::Listing;
-use crate::quoted::Quoted;
-use crate::rounds::Source;
+use crate::rounds::{Quotes, Source};
 
 #[cfg(test)]
 pub(crate) use quote::Answer as QuoteAnswer;
@@ -30,7 +29,7 @@ impl Source for Finnhub {
         Request::new("/quote").query("symbol", symbol).secret_header(KEY_HEADER, &self.key)
     }
 
-    fn read(&self, body: &Body, listings: &[&Listing], _: u64) -> Result<Vec<Result<Quoted, Fault>>, Fault> {
+    fn read(&self, body: &Body, listings: &[&Listing], _: u64) -> Result<Quotes, Fault> {
         let answer = body.json::<quote::Answer>()?;
         Ok(listings.first().map(|listing| answer.quote(listing)).into_iter().collect())
     }

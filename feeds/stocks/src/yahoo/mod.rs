@@ -5,8 +5,7 @@ mod chart;
 use tickerd_feed_provider::{Body, Fault, Request};
 
 use crate::listing::Listing;
-use crate::quoted::Quoted;
-use crate::rounds::Source;
+use crate::rounds::{Quotes, Source};
 
 #[cfg(test)]
 pub(crate) use chart::Answer as ChartAnswer;
@@ -37,12 +36,7 @@ impl Source for Yahoo {
         Request::new(&path).query("interval", "1m").query("range", "1d")
     }
 
-    fn read(
-        &self,
-        body: &Body,
-        listings: &[&Listing],
-        now_ms: u64,
-    ) -> Result<Vec<Result<Quoted, Fault>>, Fault> {
+    fn read(&self, body: &Body, listings: &[&Listing], now_ms: u64) -> Result<Quotes, Fault> {
         let answer = body.json::<chart::Answer>()?;
         Ok(listings.first().map(|listing| answer.quote(listing, now_ms)).into_iter().collect())
     }

@@ -3,8 +3,21 @@
 
 use std::borrow::Cow;
 
-use super::shown;
 use crate::near::near;
+use crate::protocol::error::{Code, ProtocolError};
+
+/// How much of a client's own text an error shows.
+const SHOWN_CHARS_MAX: usize = 40;
+
+/// A `bad_request` that says what to change.
+pub(super) fn bad(message: impl Into<Cow<'static, str>>) -> ProtocolError {
+    ProtocolError::new(Code::BadRequest, message)
+}
+
+/// A client's own text as an error shows it.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}
 
 /// What is wrong with a text that is no message.
 pub fn of_message(error: &serde_json::Error) -> String {

@@ -1,11 +1,33 @@
 //! What stands in the `data` of each command, as it is written. The same types give the schemas that others read.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Id, Mode, Since};
+use super::terms::Mode;
 use crate::protocol::{fields, shape};
+
+/// A client's name for its command, echoed in the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Id {
+    /// A number.
+    Number(u32),
+    /// At most 36 characters.
+    Text(#[schemars(length(max = 36))] Box<str>),
+}
+
+/// Where a client was when it went away.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Since {
+    /// Of which history, as `connected` told.
+    pub epoch: String,
+    /// By exact topic, the number of the last tick it had; 0 is none.
+    pub seq: BTreeMap<String, u64>,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{bad, shown};
+use super::complaint::{bad, shown};
 use crate::protocol::error::ProtocolError;
 use crate::protocol::rate;
 

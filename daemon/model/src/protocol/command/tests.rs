@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use schemars::SchemaGenerator;
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn code(text: &str) -> (u16, Option<Id>, String) {

@@ -12,15 +12,17 @@ use tickerd_sdk::Host;
 use tungstenite::http::Uri;
 
 use crate::http::{Stage, io_words, no_such_host};
-use crate::socket::Settings;
 use crate::{Fault, tls};
 
-/// The longest time without asking whether the feed should stop.
+use super::settings::Settings;
+
+/// The longest time between two checks whether the feed should stop.
 pub(crate) const SLICE: Duration = Duration::from_millis(250);
-/// The longest wait for a peer that takes no bytes. What a feed says fits any socket's buffer, so such a peer is dead.
+/// The longest wait for a peer that takes no bytes. What a feed sends fits into any socket's buffer, so such a peer
+/// is dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// TCP whose reads answer `WouldBlock` from a set time on, however slowly bytes drip in.
+/// A TCP stream whose reads return `WouldBlock` from a set time on, however slowly bytes come.
 pub(crate) struct Timed {
     tcp: TcpStream,
     until: Instant,
@@ -34,7 +36,7 @@ impl Read for Timed {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             match self.tcp.read(buf) {
-                // A signal, such as the daemon's own timers.
+                // A signal came, such as one of the daemon's own timers.
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 read => return read,
             }
@@ -59,10 +61,10 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// Connects to `whom`, trying each of its addresses, and prepares TLS if it is to be spoken; its handshake is part
-    /// of the first write.
+    /// Connects to `whom`, trying each of its addresses, and prepares TLS if the URL asks for it. The TLS handshake
+    /// is part of the first write.
     pub(crate) fn connect(settings: &Settings, whom: &Whom, host: &Host) -> Result<Wire, Fault> {
-        // The trust store first: a wrong `ca_file` should be told on a machine without a network, too.
+        // The trust store is read first, so that a wrong `ca_file` is told even on a machine without a network.
         let tls = whom.tls.then(|| tls::client_config(settings.ca_file.as_deref())).transpose();
         let tls = tls.map_err(|e| Fault::Refused { status: 0, message: e.to_string() })?;
         let tcp = dial(whom, settings.connect, host)?;
@@ -76,16 +78,16 @@ impl Wire {
         Ok(Wire::Tls(Box::new(StreamOwned::new(tls, timed))))
     }
 
-    /// Lets reads wait for at most `wait` from now, all together.
+    /// Lets reads wait for at most `wait` from now, in total.
     pub(crate) fn allow(&mut self, wait: Duration) -> io::Result<()> {
         let timed = match self {
             Wire::Plain(timed) => timed,
             Wire::Tls(tls) => &mut tls.sock,
         };
-        // Zero would mean for ever.
+        // A timeout of zero would mean no timeout.
         let wait = wait.max(Duration::from_millis(1));
         timed.until = Instant::now() + wait;
-        // Whole milliseconds, so that waits of one length are one setting.
+        // Rounded to whole milliseconds, so that waits of about the same length need only one call to the kernel.
         let timeout = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX) + 1);
         if timed.timeout != timeout {
             timed.tcp.set_read_timeout(Some(timeout))?;
@@ -120,12 +122,12 @@ impl Write for Wire {
     }
 }
 
-/// Who is spoken to.
+/// The provider that is connected to.
 #[derive(Debug, Clone)]
 pub(crate) struct Whom {
-    /// The provider.
+    /// Its name in messages: `kraken`.
     pub source: &'static str,
-    /// Its name or address.
+    /// Its host name or address.
     pub name: String,
     pub port: u16,
     /// Whether TLS is spoken.
@@ -133,10 +135,10 @@ pub(crate) struct Whom {
 }
 
 impl Whom {
-    /// Takes the URL apart.
+    /// Reads the parts of a URL.
     ///
     /// # Errors
-    /// [`Fault::Refused`] with what to change; it does not hold the URL, which may hold a key.
+    /// [`Fault::Refused`] with what to change. The text does not hold the URL, which may hold a key.
     pub(crate) fn parse(source: &'static str, url: &str) -> Result<(Whom, Uri), Fault> {
         let wrong = |why: &str| Fault::Refused {
             status: 0,
@@ -161,7 +163,7 @@ impl Whom {
         Ok((Whom { source, name, port, tls }, uri))
     }
 
-    /// Name and port.
+    /// `name:port`.
     pub(crate) fn host(&self) -> String {
         format!("{}:{}", self.name, self.port)
     }
@@ -171,7 +173,7 @@ impl Whom {
         self.name == "localhost" || self.name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// It is not there, or not well: `what` it did.
+    /// The fault for a provider that cannot be reached or has troubles: `what` says what it did.
     pub(crate) fn unavailable(&self, what: &dyn Display) -> Fault {
         Fault::Unavailable { message: format!("{self} {what}") }
     }
@@ -190,15 +192,15 @@ impl Display for Whom {
 
 /// Looks the name up and connects to the first of its addresses that answers, all within `within`.
 ///
-/// On a thread of its own, for neither the resolver nor a connect can be interrupted. One that still waits when this
-/// has given up ends by itself, within the resolver's own limit, and holds nothing.
+/// This runs on a thread of its own, since neither the resolver nor a connect can be interrupted. A thread that is
+/// still waiting when this has given up ends by itself, within the resolver's own limit, and holds nothing.
 fn dial(whom: &Whom, within: Duration, host: &Host) -> Result<TcpStream, Fault> {
     let until = Instant::now() + within;
     let (give, take) = mpsc::sync_channel(1);
     let target = whom.clone();
     let thread = std::thread::Builder::new().name("dial".into());
     let spawned = thread.spawn(move || {
-        // Nobody waits for it any more: the connection closes.
+        // If the caller has given up, sending fails and the connection closes.
         let _ = give.send(dial_each(&target, until));
     });
     spawned
@@ -227,7 +229,7 @@ fn dial_each(whom: &Whom, until: Instant) -> Result<TcpStream, Fault> {
         (whom.name.as_str(), whom.port).to_socket_addrs().map_err(|_| unknown())?.collect();
     let mut last = unknown();
     for (i, address) in addresses.iter().enumerate() {
-        // A dead address must not eat up the time of those after it.
+        // A dead address must not use up the time of the addresses after it.
         let share = u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
         let left = until.saturating_duration_since(Instant::now()) / share;
         match TcpStream::connect_timeout(address, left.max(Duration::from_millis(1))) {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Measure;
+use super::measure::Measure;
 
 /// What the weather is at a place. Numbers in the units of their names; what the source does not say is left out.
 ///

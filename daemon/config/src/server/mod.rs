@@ -1,20 +1,30 @@
 //! `[server]`: where it listens, how often it pushes, whom it trusts and how much it takes.
 
+mod admin_socket;
+mod compression;
+mod limits;
+mod listen;
+mod names;
+
 use std::time::Duration;
 
-use super::admin_socket::{AdminSocket, admin_socket};
-use super::compression::compression;
-use super::document::{Node, Value};
-use super::limits::{EchoLimits, Limits};
-use super::listen::Listen;
-use super::names::{hosts, origins};
-use super::problem::Origin;
-use super::quantity::write_duration;
-use super::reader::{boolean, duration, integer, list, string};
-use super::section::{Refusal, Section};
 use tickerd_model::deflate;
 use tickerd_model::host::Host;
 use tickerd_model::web_origin::Listed;
+
+use crate::document::{Node, Value};
+use crate::problem::Origin;
+use crate::quantity::write_duration;
+use crate::reader::{boolean, duration, integer, list, string};
+use crate::section::{Refusal, Section};
+
+pub use admin_socket::AdminSocket;
+pub use limits::{EchoLimits, Limits};
+pub use listen::{Listen, ListenError};
+
+use admin_socket::admin_socket;
+use compression::compression;
+use names::{hosts, origins};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,10 +1,11 @@
 //! `origins` and `hosts` of `[server]`: which pages may connect, and by which names the server is reached.
 
-use super::document::Node;
-use super::reader::{Read, list, string};
-use super::section::Refusal;
 use tickerd_model::host::Host;
 use tickerd_model::web_origin::Listed;
+
+use crate::document::Node;
+use crate::reader::{Read, list, string};
+use crate::section::Refusal;
 
 const ORIGINS_MAX: usize = 64;
 const HOSTS_MAX: usize = 64;

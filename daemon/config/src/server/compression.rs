@@ -1,9 +1,10 @@
 //! `compression` in `[server]`: false, true, or how.
 
-use super::document::Value;
-use super::reader::{boolean, integer, size};
-use super::section::Section;
 use tickerd_model::deflate::{Settings, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
+
+use crate::document::Value;
+use crate::reader::{boolean, integer, size};
+use crate::section::Section;
 
 const KEY: &str = "compression";
 

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::document::Node;
+use crate::document::Node;
+use crate::reader::string;
+use crate::section::Refusal;
+
 use super::listen::Listen;
-use super::reader::string;
-use super::section::Refusal;
 
 /// `server.admin_socket`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

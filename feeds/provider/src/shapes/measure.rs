@@ -6,9 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser};
 use serde_json::value::RawValue;
 
-use crate::Digits;
+use super::digits::Digits;
 
-/// Decimals that no weather instrument reads: what has so many was a float's noise, as in `17.800000000000011`.
+/// A number with at least this many decimals has noise of a float, as in `17.800000000000011`. No weather instrument
+/// reads so many.
 const DECIMALS_NOISE: usize = 5;
 
 /// A measured number. In JSON a number, with the digits of its source where nothing was converted.
@@ -25,14 +26,14 @@ impl Measure {
         if decimals >= DECIMALS_NOISE {
             return Measure::converted(digits.value());
         }
-        // JSON knows no leading zeros; a source that writes its numbers in strings may.
+        // JSON has no leading zeros, but a source that writes its numbers in strings may have them.
         let (sign, unsigned) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
         let bare = unsigned.trim_start_matches('0');
         let zero = if bare.is_empty() || bare.starts_with('.') { "0" } else { "" };
         Measure(format!("{sign}{zero}{bare}").into())
     }
 
-    /// A number that was worked out, to two decimals; never `-0`. It must be finite: [`Digits`] are.
+    /// A converted number, rounded to two decimals and never `-0`. `value` must be finite; [`Digits`] always are.
     pub fn converted(value: f64) -> Measure {
         let rounded = (value * 100.0).round() / 100.0 + 0.0;
         Measure(rounded.to_string().into())

@@ -1,7 +1,7 @@
 //! The handshake that turns a byte stream into a WebSocket, with the provider's own words when it refuses.
 //!
-//! Done here rather than by tungstenite, which drops the connection on a refusal before its body is there.
-//! RFC 6455, section 4.1.
+//! tungstenite could do this too, but it drops the connection on a refusal before the body has come. RFC 6455,
+//! section 4.1.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,18 +16,20 @@ use tungstenite::http::{StatusCode, Uri};
 
 use crate::Fault;
 use crate::http::{Failure, Stage, excerpt, retry_after};
-use crate::wire::{SLICE, Whom, Wire};
 
-/// Who we are, as providers ask clients to say.
+use super::wire::{SLICE, Whom, Wire};
+
+/// The User-Agent, which providers ask clients to send.
 const AGENT: &str = concat!("tickerd/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")");
 /// The longest head of an answer; those of real providers have about 1 KiB.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How much of a refusal's body is read for its words.
 const BODY_BYTES_MAX: usize = 4 * 1024;
-/// How long that may take.
+/// How long reading it may take.
 const BODY_WAIT: Duration = Duration::from_secs(2);
 
-/// Asks for the upgrade and waits for the answer until `until`. What came behind it is the socket's first bytes.
+/// Asks for the upgrade and waits for the answer until `until`. Returns the bytes behind the answer, which are the
+/// socket's first.
 pub(crate) fn upgrade(
     wire: &mut Wire,
     uri: &Uri,
@@ -36,7 +38,7 @@ pub(crate) fn upgrade(
     host: &Host,
 ) -> Result<Vec<u8>, Fault> {
     let mut asking = Asking { wire, whom, until, host };
-    // Without its words, which may hold the URL.
+    // The error's own text is left out, since it may hold the URL.
     let unusable =
         |_| Fault::Refused { status: 0, message: "base_url: no handshake can be made of it".into() };
     let mut request = uri.clone().into_client_request().map_err(unusable)?;
@@ -95,7 +97,7 @@ impl Asking<'_> {
         self.patiently(self.until, Wire::flush)
     }
 
-    /// Adds what comes to `bytes`; false at the end.
+    /// Appends what comes to `bytes`. Returns false at the end.
     fn read(&mut self, until: Instant, bytes: &mut Vec<u8>) -> Result<bool, Fault> {
         let mut buf = [0; 2048];
         let n = self.patiently(until, |wire| wire.read(&mut buf))?;
@@ -123,7 +125,7 @@ impl Asking<'_> {
         }
     }
 
-    /// What an answer other than 101 means, with as much of its body as comes soon.
+    /// The fault for an answer other than 101, with as much of its body as comes soon.
     fn refusal(&mut self, response: &Response, mut body: Vec<u8>) -> Fault {
         let headers = response.headers();
         let length = text(headers, "content-length").and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);

@@ -1,7 +1,10 @@
 //! A WebSocket to a provider, as a feed's thread uses it: blocking, in short waits.
 
+mod settings;
+mod upgrade;
+mod wire;
+
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tickerd_sdk::Host;
@@ -10,59 +13,20 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Error as WsError, Message, WebSocket};
 
 use crate::http::Stage;
-use crate::upgrade::upgrade;
-use crate::wire::{Whom, Wire};
-use crate::{Fault, Limit, Secret, Share, excerpt, redact};
+use crate::{Fault, excerpt};
 
-/// How a provider is reached. Start from [`Settings::new`]. Holds no `Debug`, for a URL may hold a key.
-#[derive(Clone)]
-pub struct Settings {
-    /// Who it is, in messages: `kraken`.
-    pub source: &'static str,
-    /// `ws://` or `wss://`. Never shown beyond its host, for it may hold a key.
-    pub url: String,
-    /// How often connecting is allowed, all of which hold; none: as often as one likes.
-    pub limits: Vec<Limit>,
-    /// The keys in use: what connections are counted by, and what is removed from every text.
-    pub secrets: Vec<Secret>,
-    /// Who shares the count of connections.
-    pub share: Share,
-    /// PEM certificates to trust besides the machine's own store.
-    pub ca_file: Option<PathBuf>,
-    /// The longest time for looking up and connecting, and again for the handshakes; default 10 s.
-    pub connect: Duration,
-    /// The longest message taken, in bytes; default 1 MiB, about a hundred times what providers send.
-    pub message_bytes_max: usize,
-}
+pub use settings::Settings;
+pub(crate) use wire::{SLICE, Whom};
 
-impl Settings {
-    /// The defaults for `source` at `url`.
-    pub fn new(source: &'static str, url: impl Into<String>) -> Settings {
-        Settings {
-            source,
-            url: url.into(),
-            limits: Vec::new(),
-            secrets: Vec::new(),
-            share: Share::default(),
-            ca_file: None,
-            connect: Duration::from_secs(10),
-            message_bytes_max: 1024 * 1024,
-        }
-    }
+use upgrade::upgrade;
+use wire::Wire;
 
-    /// The fault without the keys.
-    pub(crate) fn clean(&self, fault: Fault) -> Fault {
-        let secrets: Vec<_> = self.secrets.iter().collect();
-        fault.map_message(|message| redact(message, &secrets))
-    }
-}
-
-/// A WebSocket to a provider. Answers pings while it is read, and takes leave when dropped.
+/// A WebSocket to a provider. It answers pings while it is read, and closes politely when dropped.
 pub struct Socket {
     ws: WebSocket<Wire>,
     whom: Whom,
     heard: Instant,
-    /// A ping is out, and nothing came since.
+    /// Whether a ping was sent and nothing came since.
     pinged: bool,
 }
 
@@ -71,9 +35,9 @@ impl Socket {
     /// [`Settings::limits`]; [`stream::run`](crate::stream::run) does.
     ///
     /// # Errors
-    /// [`Fault::Refused`] for a bad URL or `ca_file` and for 401, 403 and 451, [`Fault::Limited`] for 429,
-    /// [`Fault::Unavailable`] when it cannot be reached or is not well, [`Fault::Nonsense`] when something else than
-    /// a WebSocket answers, [`Fault::Stopping`].
+    /// [`Fault::Refused`] for a bad URL or `ca_file` and for 401, 403 and 451; [`Fault::Limited`] for 429;
+    /// [`Fault::Unavailable`] when the provider cannot be reached or has troubles of its own; [`Fault::Nonsense`]
+    /// when something other than a WebSocket answers; [`Fault::Stopping`].
     pub fn connect(settings: &Settings, host: &Host) -> Result<Socket, Fault> {
         Socket::try_connect(settings, host).map_err(|fault| settings.clean(fault))
     }
@@ -103,7 +67,8 @@ impl Socket {
     ///
     /// # Errors
     /// [`Fault::Unavailable`] when the connection ends, with the provider's code and reason if it gave them;
-    /// [`Fault::Nonsense`] for what is no WebSocket, no UTF-8 or too long. The socket is of no more use then.
+    /// [`Fault::Nonsense`] if what comes is not a WebSocket frame, not UTF-8 or too long. The socket cannot be used
+    /// after that.
     pub fn read(&mut self, wait: Duration) -> Result<Option<String>, Fault> {
         let until = Instant::now() + wait;
         loop {
@@ -116,7 +81,7 @@ impl Socket {
                     Err(_) => return Err(self.nonsense("a binary message that is no text")),
                 },
                 Ok(Message::Close(frame)) => return Err(self.closed(frame)),
-                // The next read sends the pong; the one after the last would come too late.
+                // The next read sends the pong. After the last read nothing would, so it is flushed here.
                 Ok(_) => {
                     self.live();
                     self.flush()?;
@@ -130,10 +95,10 @@ impl Socket {
         }
     }
 
-    /// Pings once if the provider has said nothing for `silence`: it must answer, if it is there.
+    /// Pings once if the provider has said nothing for `silence`. A provider that is alive must answer.
     ///
     /// # Errors
-    /// As for [`Socket::send`].
+    /// [`Fault::Unavailable`] when the connection is gone, or the provider has taken nothing for two seconds.
     pub fn ping_after(&mut self, silence: Duration) -> Result<(), Fault> {
         if self.pinged || self.silent_for() < silence {
             return Ok(());
@@ -165,7 +130,7 @@ impl Socket {
     }
 
     fn closed(&mut self, frame: Option<CloseFrame>) -> Fault {
-        // The answer to a close; whether it arrives is the other side's concern.
+        // This sends the answer to a close. Whether it arrives does not matter here.
         let _ = self.ws.flush();
         let with = frame.map(|frame| match frame.reason.as_str() {
             "" => format!(" with code {}", u16::from(frame.code)),
@@ -194,7 +159,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Polite, and no more: a provider that is gone does not hear it.
+        // Only politeness: a provider that is gone does not hear it, so errors are ignored.
         let _ = self.ws.close(None);
         let _ = self.ws.flush();
     }

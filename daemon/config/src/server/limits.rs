@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::reader::{duration, integer, size};
-use super::section::{Refusal, Section};
+use crate::reader::{duration, integer, size};
+use crate::section::{Refusal, Section};
 
 /// `[server.limits]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -94,12 +94,12 @@ impl Digits {
         !self.0.starts_with('-') && !self.is_zero()
     }
 
-    /// Whether it is zero, which is how sources write what they do not know.
+    /// Whether it is zero, which many sources write for a value they do not know.
     pub fn is_zero(&self) -> bool {
         !self.0.bytes().any(|b| (b'1'..=b'9').contains(&b))
     }
 
-    /// The nearest float, for comparing and converting units; never to be sent in the number's place.
+    /// The nearest float, for comparing and for converting units. Never send it in place of the number.
     pub fn value(&self) -> f64 {
         self.0.parse().unwrap_or(f64::NAN)
     }
@@ -119,7 +119,7 @@ impl Serialize for Digits {
 
 impl<'de> Deserialize<'de> for Digits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digits, D::Error> {
-        // The raw text: a float in between would lose digits.
+        // The raw text is used, since a float in between would lose digits.
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = raw.get();
         let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     proptest! {
-        /// Shifting there and back is the same number, and no digit is lost on the way.
+        /// Shifting there and back gives the same number, and no digit is lost.
         #[test]
         fn a_shift_loses_nothing(whole in 0u64..1_000_000, fraction in "[0-9]{1,8}", places in -20i32..20) {
             let digits = Digits::parse(&format!("{whole}.{fraction}")).unwrap();

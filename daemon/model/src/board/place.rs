@@ -1,0 +1,58 @@
+//! A topic's place on the board: its number, its newest ticks, and where they are due.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::frame::Frame;
+use crate::sample::Class;
+use crate::topic::{Topic, TopicId};
+
+/// One topic on the board.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) topic: Topic,
+    /// Its position in its source's list of topics.
+    pub(super) at: usize,
+    pub(super) seq: u64,
+    /// One bit per tier: the topic is due at that tier's next beat.
+    pub(super) dirty: u16,
+    /// What was last pushed at the own beat. `on_change` compares new values with it, `always` pushes it again, and
+    /// the slower tiers pass it on.
+    pub(super) pushed: Option<Arc<Frame>>,
+    /// All ticks since the last own beat, oldest first.
+    pub(super) ticks: VecDeque<Arc<Frame>>,
+    /// When the topic had news last, in microseconds on the board's clock. A tick that was old by its source's time
+    /// counts as that much earlier, if that time is heeded; so this may lie before the clock's start.
+    pub(super) heard: i64,
+    /// Whether the topic was told to be stale.
+    pub(super) is_stale: bool,
+    /// Whether the topic is of an earlier run and had no tick in this one.
+    pub(super) is_restored: bool,
+}
+
+impl Place {
+    /// The own beat has come, and `frame` is the newest tick. Returns whether it is pushed to clients that take the
+    /// newest. If so, the `slower` tiers have to push it too.
+    pub(super) fn push(
+        &mut self,
+        topic: TopicId,
+        frame: &Arc<Frame>,
+        always: bool,
+        slower: &mut [Vec<TopicId>],
+    ) -> bool {
+        self.dirty &= !1;
+        let differs = || self.pushed.as_ref().is_none_or(|old| old.tick().value != frame.tick().value);
+        if self.topic.class() == Class::Event || !always && !differs() {
+            return false;
+        }
+        self.pushed = Some(frame.clone());
+        for (list, tier) in slower.iter_mut().zip(1..) {
+            let bit = 1 << tier;
+            if self.dirty & bit == 0 {
+                self.dirty |= bit;
+                list.push(topic);
+            }
+        }
+        true
+    }
+}

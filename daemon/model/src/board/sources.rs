@@ -1,0 +1,48 @@
+//! Sources that come and go at run time, and what is counted of each.
+
+use std::sync::Arc;
+
+use super::ageing::Ages;
+use super::{Board, Change, SourceState};
+use crate::source::{Source, SourceId};
+
+impl Board {
+    /// Opens a source. Ticks of a source that is not open are dropped.
+    pub fn open(&mut self, source: &Arc<Source>) {
+        let state = SourceState {
+            source: source.clone(),
+            dirty: vec![Vec::new(); source.tiers.all().len()],
+            topics: Vec::new(),
+            retired_any: self.closed_any,
+            merged: 0,
+            ages: Ages::default(),
+        };
+        self.sources.insert(source.id, state);
+        self.changes.push(Change::Opened(source.clone()));
+    }
+
+    /// Closes a source and retires its topics.
+    pub fn close(&mut self, source: SourceId) {
+        let Some(state) = self.sources.get(&source) else { return };
+        for id in state.topics.clone() {
+            if let Some(topic) =
+                self.places.get(id.0 as usize).and_then(Option::as_ref).map(|p| p.topic.clone())
+            {
+                self.retire(source, &topic);
+            }
+        }
+        self.closed_any = true;
+        self.sources.remove(&source);
+        self.changes.push(Change::Closed(source));
+    }
+
+    /// How many topics a source has.
+    pub fn topics(&self, source: SourceId) -> usize {
+        self.sources.get(&source).map_or(0, |g| g.topics.len())
+    }
+
+    /// Ticks of a source that were merged into newer ones before they were pushed, since the last call.
+    pub fn take_merged(&mut self, source: SourceId) -> u64 {
+        self.sources.get_mut(&source).map_or(0, |g| std::mem::take(&mut g.merged))
+    }
+}
