@@ -24,6 +24,7 @@ pub mod protocol;
 pub mod rooms;
 pub mod sample;
 pub mod schedule;
+pub mod slab;
 pub mod source;
 pub mod tick;
 pub mod tier;

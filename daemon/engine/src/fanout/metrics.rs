@@ -4,6 +4,23 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 
 use tickerd_model::close;
 
+/// What a shard counted since it last added to the metrics.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub frames: u64,
+    pub bytes: u64,
+    pub skipped: u64,
+}
+
+impl Counts {
+    /// Adds them to the metrics.
+    pub fn flush(&mut self, metrics: &Metrics) {
+        metrics.frames_sent.inc_by(std::mem::take(&mut self.frames));
+        metrics.sent_bytes.inc_by(std::mem::take(&mut self.bytes));
+        metrics.ticks_skipped.inc_by(std::mem::take(&mut self.skipped));
+    }
+}
+
 /// The fan-out's metrics.
 #[derive(Debug)]
 pub struct Metrics {

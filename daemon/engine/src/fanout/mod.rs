@@ -1,86 +1,69 @@
 //! Fan-out: shards that own the connections, cohorts of those who asked for the same, one write per connection per beat.
+//!
+//! # The parts, from below
+//!
+//! Each knows those above it in this list, and none of those below.
+//!
+//! - `table`: who asks for what, and which topics that leads to. No connection and no socket.
+//! - `notices`: what the server says besides ticks and answers: health, stale topics, topics that came and went, people.
+//! - `outbox`: what one connection is owed. Pure: bytes come out, and it is told how many the socket took.
+//! - `connection`: one client: its socket, its phase, its outbox, its budget.
+//! - `beat`: one beat on its way: what each cohort is due, joined so that one write takes it.
+//! - `shard`: all that one thread owns, and how to send, to end a connection, to start a task.
+//! - `commands`: what clients ask for, one file per command.
+//! - `run`: the loop. What happens in which order, and what follows when a client has got level.
+//!
+//! Beside them stand `settings` and `metrics`. This file starts the threads.
+//!
+//! # Words
+//!
+//! - *Shard*: one thread with its own runtime, and the connections that it owns outright. Shards share nothing.
+//! - *Beat*: everything that is due at one instant, as the pulse sends it to each shard.
+//! - *Slot*: a shard's place for one topic, with its newest frames. It is there while the topic is, or someone names the topic.
+//! - *Tier*: how often a topic is had: at its feed's own beat, at a slower rate, or every tick.
+//! - *Cohort*: the connections that asked for the same in the same encoding. What it gets is joined once for all of them.
+//! - *Wire* and *tap*: the two ends of "this cohort gets this topic at this tier". The cohort keeps the wire, the slot the tap.
+//! - *Walk*: a beat's way through the cohorts and their members.
+//! - *Push*, *pos*: each frame that was due counts as one push; its number on the shard's count is its `pos`.
+//! - *Phase*: how far a connection is: arriving, open, asking, mute, closing.
+//! - *Outbox*: what a connection is owed that its socket has not taken. A connection without one is *level*.
+//! - *Lag*: the time in which a socket refuses bytes. An outbox alone is no lag: it may be an answer on its way.
+//! - *Ahead*: ticks that a connection got before the beat that would bring them, for example as a snapshot.
+//! - *Backlog*: ticks that wait for a client that has a topic with mode `all`.
+//! - *Replay*: ticks that a client missed before it subscribed with `since`.
+//! - *Turn*, *step*, *effort*: commands about patterns are done in turns of so many steps; a step is a look at one topic.
 
-mod ages;
-mod answers;
-mod backlog;
-mod catch_up;
-mod cohorts;
-mod comings;
+mod beat;
 mod commands;
 mod connection;
-mod effort;
-mod enquiries;
-mod jobs;
-mod joined;
-mod link;
 pub mod metrics;
-mod moved;
-mod names;
-mod past;
-mod patterns;
-mod reading;
-pub mod rooms;
+mod notices;
+mod outbox;
+mod run;
+mod settings;
 mod shard;
-mod shares;
-mod stall;
-mod subscriptions;
-mod topics;
-mod walk;
-mod wish;
+mod table;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use self::metrics::Metrics;
-use self::shard::{Inbox, Shard};
+use self::run::Inbox;
+pub use self::settings::Settings;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::{Asker, ENQUIRIES_MAX, Enquiry, PulseAsker};
 use crate::exchange::outlet::Outlet;
 use crate::exchange::question::Uplink;
-use tickerd_model::decoder::Limits;
-use tickerd_model::deflate;
 
 /// Beats that wait for a shard before it counts as behind.
 const BEATS_MAX: usize = 4;
 /// Upgraded sockets that wait for a shard.
 const ARRIVALS_MAX: usize = 4096;
-
-/// What all shards know.
-#[derive(Debug)]
-pub struct Settings {
-    /// `tickerd/0.1.0`, for `connected`.
-    pub server: String,
-    /// New whenever history is.
-    pub epoch: String,
-    /// How messages are compressed for those who negotiated it.
-    pub deflate: deflate::Settings,
-    /// What a client may say at once.
-    pub limits: Limits,
-    /// The same for `/echo`.
-    pub echo_limits: Limits,
-    /// Exact topics per connection.
-    pub topics_max: usize,
-    /// Patterns per connection.
-    pub patterns_max: usize,
-    /// Commands per second and connection, in the long run.
-    pub commands_per_s: u32,
-    /// Commands at once.
-    pub commands_burst: u32,
-    /// A heartbeat comes when nothing else did for so long.
-    pub heartbeat: Duration,
-    /// A ping goes out when nothing was heard for so long.
-    pub ping: Duration,
-    /// A connection is closed when nothing was heard for so long.
-    pub pong_timeout: Duration,
-    /// From `closing` to the end.
-    pub drain: Duration,
-}
 
 /// The running shards.
 pub struct Fanout {
@@ -140,7 +123,7 @@ impl Fanout {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (settings, metrics, counted) = (settings.clone(), metrics.clone(), load.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-                LocalSet::new().block_on(&runtime, Shard::run(number, settings, metrics, counted, inbox));
+                LocalSet::new().block_on(&runtime, run::run(number, settings, metrics, counted, inbox));
             })?;
             outlet.add(beats_in, asked);
             fanout.ports.push(Port { arrivals: arrivals_in, enquiries: enquiries_in, load, turns });

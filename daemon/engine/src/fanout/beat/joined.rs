@@ -1,0 +1,80 @@
+//! What is due at once, joined so that one write takes it all.
+
+use crate::fanout::connection::Connection;
+use crate::fanout::outbox::Outbox;
+use crate::fanout::outbox::item::{Item, Payload};
+use tickerd_model::encoding::{Encoder, Encoding};
+
+/// Items of a beat as one cohort, or one connection, gets them.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Where each ends, and the item's number in the walk.
+    ends: Vec<(usize, u32)>,
+    /// How many of them, the first, are notices.
+    notices: usize,
+}
+
+/// What a write did.
+#[derive(Debug)]
+pub enum Written {
+    /// Nothing was to be written.
+    Nothing,
+    /// Everything is out.
+    All { frames: u64, bytes: u64 },
+    /// The socket took less, and there is an outbox now; frames counts the one that was cut.
+    Part { frames: u64, bytes: u64 },
+    /// The peer is gone.
+    Gone,
+}
+
+impl Joined {
+    /// Nothing again; the memory stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.notices = 0;
+    }
+
+    /// Adds an item, `at` its number in the walk. Notices come first.
+    pub fn push(&mut self, at: u32, item: &Item, encoding: Encoding, encoder: &Encoder) {
+        self.bytes.extend_from_slice(item.bytes(encoding, encoder));
+        self.ends.push((self.bytes.len(), at));
+        self.notices += usize::from(matches!(item.payload, Payload::Notice(..)));
+    }
+
+    fn all(&self) -> Written {
+        Written::All { frames: (self.ends.len() - self.notices) as u64, bytes: self.bytes.len() as u64 }
+    }
+
+    /// One write of all of it. What did not fit makes an outbox: the rest of the frame that was cut is kept, what comes after
+    /// it is owed. `items` are the walk's.
+    pub fn write(&self, conn: &mut Connection, items: &[Item], now_s: u32) -> Written {
+        let written = match conn.link.try_write(&self.bytes) {
+            Ok(n) if n == self.bytes.len() => {
+                conn.sent_s = now_s;
+                return self.all();
+            }
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
+            Err(_) => return Written::Gone,
+        };
+        let whole = self.ends.partition_point(|(end, _)| *end <= written);
+        let start = whole.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(0, |(end, _)| *end);
+        let item = |at: u32| items.get(at as usize);
+        let Some((end, Some(first))) = self.ends.get(whole).map(|(end, at)| (*end, item(*at))) else {
+            return self.all();
+        };
+        let cut = written > start;
+        let rest = if cut { self.bytes.get(written..end).unwrap_or_default() } else { &[] };
+        let pos = if cut { first.pos } else { first.pos.saturating_sub(1) };
+        let frames = whole + usize::from(cut);
+        let mut outbox = Box::new(Outbox::lagging(pos, rest.to_vec(), now_s));
+        for item in self.ends.iter().skip(frames).filter_map(|(_, at)| item(*at)) {
+            outbox.pass(item);
+        }
+        conn.outbox = Some(outbox);
+        Written::Part { frames: frames.saturating_sub(self.notices) as u64, bytes: written as u64 }
+    }
+}

@@ -1,0 +1,47 @@
+//! The first words on a connection.
+
+use crate::exchange::ConnId;
+use crate::exchange::arrival::{Opening, TickId};
+use crate::fanout::connection::request::SubscribeRequest;
+use crate::fanout::shard::Shard;
+use crate::fanout::shard::rooms::told_as;
+use crate::fanout::shard::turns::Costly;
+use tickerd_model::protocol::VERSION;
+use tickerd_model::protocol::event;
+
+impl Shard {
+    /// The first words on a connection, and the subscription that its address asked for.
+    pub fn greet(&mut self, id: ConnId, opening: Option<Opening>) {
+        // Generations are a shard's own count.
+        let conn = self.seat(id).map(told_as).unwrap_or_default();
+        let settings = self.settings.clone();
+        let connected = event::Connected {
+            v: VERSION,
+            server: &settings.server,
+            conn: &conn,
+            epoch: &settings.epoch,
+            heartbeat_ms: settings.heartbeat.as_millis() as u64,
+            limits: event::Limits {
+                topics: settings.topics_max,
+                patterns: settings.patterns_max,
+                message_bytes: settings.limits.message,
+            },
+        };
+        if self.is_sse(id) {
+            // Those who lose the server at the same moment come back one by one.
+            let retry = format!("retry: {}\n\n", rand::random_range(500..=5000));
+            self.send(id, retry.as_bytes());
+        }
+        self.tell(id, &connected);
+        let Some(opening) = opening else { return };
+        let Opening { topics, terms, last } = opening;
+        let command = match last {
+            Some(TickId { epoch, n }) if epoch == settings.epoch => {
+                Costly::Resume(Box::new(SubscribeRequest::of_address(topics, terms)), n)
+            }
+            Some(_) => return self.subscribe_anew(id, topics, terms),
+            None => Costly::Subscribe(Box::new(SubscribeRequest::of_address(topics, terms))),
+        };
+        self.undertake(id, command);
+    }
+}

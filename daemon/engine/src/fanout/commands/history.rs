@@ -1,0 +1,35 @@
+//! `history`: asks the pulse for the past of a topic.
+
+use crate::exchange::ConnId;
+use crate::exchange::question::{About, Past};
+use crate::fanout::connection::request::Then;
+use crate::fanout::shard::Shard;
+use tickerd_model::protocol::command::Id;
+use tickerd_model::protocol::error::{Code, ProtocolError};
+
+impl Shard {
+    /// Asks for the past of a topic.
+    pub fn ask_history(&mut self, id: ConnId, request: Option<Id>, topic: String, limit: usize) {
+        match self.table.topics.sources().check(&topic, true) {
+            Ok(()) => {
+                let then = Then::TellHistory { request, topic: topic.clone() };
+                self.ask_pulse(id, About::History { topic, limit }, then);
+            }
+            Err(error) => self.tell_error(id, request, &error),
+        }
+    }
+
+    /// Tells the past of a topic.
+    pub fn tell_history(&mut self, id: ConnId, request: Option<Id>, topic: &str, past: Option<Past>) {
+        let Some(past) = past else {
+            let error = ProtocolError::new(
+                Code::UnknownTopic,
+                "the topic has not spoken yet; subscribe to wait for it",
+            );
+            return self.tell_error(id, request, &error);
+        };
+        self.charge_looks(id, past.frames.len());
+        let epoch = self.table.topics.sources().epoch_of(topic).unwrap_or_default().to_owned();
+        self.tell(id, &past.told(request, topic, &epoch));
+    }
+}

@@ -1,0 +1,66 @@
+//! A subscription of a client that was there before: `since`, or the last tick of an event stream. What it missed comes from
+//! the pulse, and then it is a subscription like any other.
+
+use crate::exchange::ConnId;
+use crate::exchange::question::{About, Missed};
+use crate::fanout::connection::request::{SubscribeRequest, Then};
+use crate::fanout::shard::Shard;
+use crate::fanout::shard::turns::Costly;
+use tickerd_model::protocol::command::{Id, Mode, Since, Terms};
+
+/// The terms of one who was there for every tick.
+const EVERY: Terms = Terms { rate: None, mode: Mode::All };
+
+impl Shard {
+    /// Subscribes a client that was there before.
+    pub fn ask_since(
+        &mut self,
+        id: ConnId,
+        request: Option<Id>,
+        topics: Vec<String>,
+        snapshot: bool,
+        since: Since,
+    ) {
+        let mut wanted = Box::new(SubscribeRequest::of_command(request, topics, EVERY, snapshot));
+        let is_known = |topic: &String| self.table.topics.sources().epoch_of(topic) == Some(&*since.epoch);
+        let (seqs, other): (Vec<_>, Vec<_>) = since.seq.into_iter().partition(|(topic, _)| is_known(topic));
+        // Numbers of another history say nothing here.
+        wanted.missed = other.into_iter().map(|(topic, _)| (topic, None)).collect();
+        match seqs.is_empty() {
+            true => self.subscribe_to_missed(id, wanted, false, Vec::new()),
+            false => {
+                self.ask_pulse(id, About::Since { seqs }, Then::Subscribe { wanted, is_paid: false });
+            }
+        }
+    }
+
+    /// Subscribes an event stream that was there and of which nothing can be told, since its history was another: that is said
+    /// of all topics of which each tick matters, and of those that were named and have not spoken.
+    pub fn subscribe_anew(&mut self, id: ConnId, topics: Vec<String>, terms: Terms) {
+        let silent = topics.iter().filter(|name| {
+            let slot = self.table.topics.find(name).and_then(|slot| self.table.topics.slot(slot));
+            slot.is_none_or(|slot| slot.topic.is_none())
+        });
+        let missed = silent.map(|name| (name.clone(), None)).collect();
+        let wanted =
+            SubscribeRequest { missed, was_there: true, ..SubscribeRequest::of_address(topics, terms) };
+        self.undertake(id, Costly::Subscribe(Box::new(wanted)));
+    }
+
+    /// Subscribes one who was there before, and brings what it missed.
+    pub fn subscribe_to_missed(
+        &mut self,
+        id: ConnId,
+        mut wanted: Box<SubscribeRequest>,
+        is_paid: bool,
+        missed: Vec<Missed>,
+    ) {
+        let frames = missed.iter().filter_map(|(_, frames)| frames.as_ref()).map(Vec::len).sum();
+        self.charge_looks(id, frames);
+        wanted.missed.extend(missed);
+        match is_paid {
+            true => self.undertake_paid(id, Costly::Subscribe(wanted)),
+            false => self.undertake(id, Costly::Subscribe(wanted)),
+        }
+    }
+}

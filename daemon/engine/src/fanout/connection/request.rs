@@ -1,0 +1,75 @@
+//! What a client has asked for and waits for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tickerd_model::frame::Frame;
+use tickerd_model::protocol::command::{Id, Terms};
+
+/// A subscription that is asked for.
+#[derive(Debug)]
+pub struct SubscribeRequest {
+    /// The command's id.
+    pub request: Option<Id>,
+    /// The answer comes even without an id.
+    pub always_told: bool,
+    /// Topics and patterns.
+    pub names: Vec<String>,
+    pub terms: Terms,
+    /// Whether snapshots are wanted.
+    pub snapshot: bool,
+    /// Of topics that the client had before: every tick since, or `None` if that cannot be told.
+    pub missed: HashMap<String, Option<Vec<Arc<Frame>>>>,
+    /// The client was there before, and of event topics that are not in `missed` nothing can be told.
+    pub was_there: bool,
+}
+
+impl SubscribeRequest {
+    /// One of a command, of a client that was not there before.
+    pub fn of_command(
+        request: Option<Id>,
+        names: Vec<String>,
+        terms: Terms,
+        snapshot: bool,
+    ) -> SubscribeRequest {
+        SubscribeRequest {
+            request,
+            always_told: false,
+            names,
+            terms,
+            snapshot,
+            missed: HashMap::new(),
+            was_there: false,
+        }
+    }
+
+    /// One of an address, which is answered without an id.
+    pub fn of_address(names: Vec<String>, terms: Terms) -> SubscribeRequest {
+        SubscribeRequest { always_told: true, ..SubscribeRequest::of_command(None, names, terms, true) }
+    }
+}
+
+/// What a shard does with the pulse's answer.
+#[derive(Debug)]
+pub enum Then {
+    /// Tells a topic's past.
+    TellHistory { request: Option<Id>, topic: String },
+    /// Subscribes, and brings what was missed. `is_paid`: the client's budget has paid for it.
+    Subscribe { wanted: Box<SubscribeRequest>, is_paid: bool },
+    /// Tells what became of a message.
+    TellPublished { request: Option<Id> },
+    /// Tells who is in a topic.
+    TellMembers { request: Option<Id>, topic: String },
+}
+
+impl Then {
+    /// The id of the command that it answers.
+    pub fn request(&self) -> Option<&Id> {
+        match self {
+            Then::Subscribe { wanted, .. } => wanted.request.as_ref(),
+            Then::TellHistory { request, .. }
+            | Then::TellPublished { request }
+            | Then::TellMembers { request, .. } => request.as_ref(),
+        }
+    }
+}

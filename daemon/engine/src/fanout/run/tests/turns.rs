@@ -1,0 +1,73 @@
+//! Commands about many topics are done in turns.
+
+use super::*;
+use crate::fanout::table::effort::STEPS_PER_LOOK;
+
+const TOPICS: usize = 6_000;
+/// Each is another cohort, and more than one turn to build.
+const ASKED: [&[&str]; 5] = [
+    &["**", "*.*", "f.*", "f.**"],
+    &["**", "*.*", "f.*"],
+    &["**", "f.*", "f.**"],
+    &["*.*", "f.**", "f.1"],
+    &["**", "f.no"],
+];
+
+impl Bench {
+    /// The shard looks at its beats, and then does what there is to do.
+    async fn turn(&self) {
+        self.shard.borrow_mut().begin_turn();
+        if self.shard.borrow().has_work() {
+            self.shard.borrow_mut().work();
+        }
+        tokio::task::yield_now().await;
+    }
+
+    fn come(&self, topics: &[&str]) -> Client {
+        let (arrival, client) = arrival(topics, Encoding::Json);
+        self.shard.borrow().load.fetch_add(1, Ordering::Relaxed);
+        self.shard.borrow_mut().arrive(arrival);
+        client
+    }
+}
+
+/// Goal: whatever is asked for at once, the shard looks at its beats after [`STEPS_PER_LOOK`] steps. Method: clients that no
+/// budget limits come again and again, all at once; the steps are counted.
+#[test]
+fn a_shard_looks_at_its_beats_however_much_is_asked() {
+    run(async {
+        let mut bench = Bench::new(TOPICS);
+        bench.push(1).await;
+        let (mut looks, mut most_waiting) = (0, 0);
+        for round in 0..3 {
+            let mut clients: Vec<Client> = ASKED.iter().map(|topics| bench.come(topics)).collect();
+            let mut counts = vec![None; clients.len()];
+            while counts.contains(&None) {
+                bench.turn().await;
+                looks += 1;
+                most_waiting = most_waiting.max(bench.shard.borrow().table.cohorts.count());
+                for (client, count) in clients.iter_mut().zip(&mut counts) {
+                    *count = count.or(client.read().iter().find_map(|frame| subscribed(frame)));
+                }
+            }
+            let all = Some(TOPICS);
+            assert_eq!(counts, [all, all, all, all, all], "round {round}");
+            drop(clients);
+            while !bench.shard.borrow().connections.is_empty() || bench.shard.borrow().has_work() {
+                bench.turn().await;
+            }
+            assert_eq!(bench.shard.borrow().table.cohorts.count(), 0, "nothing is kept for nobody");
+        }
+        let most = bench.shard.borrow().turns.most;
+        let named = ASKED.iter().map(|topics| topics.len()).max().unwrap();
+        assert!(most <= STEPS_PER_LOOK + named, "{most} steps between two looks");
+        assert!(looks > 30 && most > STEPS_PER_LOOK / 2, "it took turns: {looks}, the longest of {most}");
+    });
+}
+
+/// The number of topics that the first pattern of `subscribed` matches.
+fn subscribed(frame: &str) -> Option<usize> {
+    let told: serde_json::Value = serde_json::from_str(frame).ok()?;
+    let count = (told["event"] == "subscribed").then(|| told["data"]["patterns"][0]["count"].as_u64())?;
+    Some(count? as usize)
+}

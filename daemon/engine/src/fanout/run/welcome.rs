@@ -1,0 +1,84 @@
+//! How connections begin: a socket is taken in, and its client is greeted once it takes bytes.
+
+use std::rc::Rc;
+
+use crate::exchange::ConnId;
+use crate::exchange::arrival::{Arrival, Kind};
+use crate::fanout::connection::Connection;
+use crate::fanout::connection::budget::Budget;
+use crate::fanout::connection::link::Link;
+use crate::fanout::connection::phase::Phase;
+use crate::fanout::shard::Shard;
+use tickerd_model::close::CloseCode;
+use tickerd_model::decoder::Decoder;
+
+impl Shard {
+    /// Takes in a connection whose handshake is done.
+    pub(super) fn arrive(&mut self, arrival: Arrival) {
+        self.look_at_clock();
+        let Arrival { socket, read_buf, kind, encoding, permit, share } = arrival;
+        let link = match Link::new(socket) {
+            Ok(link) => Rc::new(link),
+            Err(error) => {
+                self.lose_load();
+                return tracing::warn!(%error, "a connection was lost on its way to its shard");
+            }
+        };
+        self.generations = self.generations.wrapping_add(1);
+        let generation = self.generations;
+        let id = self.connections.insert(Connection {
+            link: link.clone(),
+            beat: self.beat,
+            outbox: None,
+            ahead: None,
+            cohort: None,
+            sent_s: self.now_s,
+            encoding,
+            pinged: false,
+            is_read: false,
+            is_awaited: false,
+            echo: matches!(kind, Kind::Echo),
+            heard_s: self.now_s,
+            generation,
+            phase: Phase::Arriving,
+            budget: Budget::new(self.settings.commands_burst, self.now_ms()),
+            decoder: Decoder::new(),
+            share,
+            name: match &kind {
+                Kind::Ticker { name, .. } => name.clone(),
+                Kind::Echo => None,
+            },
+            _permit: permit,
+        });
+        self.metrics.connections.inc();
+        let Some(shard) = self.tasks.shard() else { return };
+        tokio::task::spawn_local(async move {
+            // The runtime learns that a new socket takes bytes when it first looks; before that every write seems refused.
+            // An error shows again at the first write.
+            drop(link.writable().await);
+            shard.borrow_mut().welcome(id, generation, kind, &read_buf);
+        });
+    }
+
+    /// Says the first words to a new connection and hears what came with its handshake. When the shard is about to stop the
+    /// first words are the last.
+    fn welcome(&mut self, id: ConnId, generation: u32, kind: Kind, read_buf: &[u8]) {
+        self.look_at_clock();
+        let is_stopping = self.is_stopping;
+        let Some(conn) = self.same_connection(id, generation) else { return };
+        conn.phase = Phase::Open;
+        if is_stopping {
+            self.close(id, CloseCode::ServiceRestart);
+            return self.start_reading(id);
+        }
+        // A beat may have begun since it arrived, and snapshots hold that already.
+        self.serve_early(id);
+        if let Kind::Ticker { opening, .. } = kind {
+            self.greet(id, opening);
+        }
+        if !read_buf.is_empty() {
+            self.hear(id, &mut read_buf.to_vec());
+        }
+        self.start_reading(id);
+    }
+}

@@ -1,0 +1,189 @@
+//! What a shard holds, and the few things that all above it do with that: send, end a connection, change what it asks for.
+//! No locks and no atomics per message.
+//!
+//! Whatever decides what happens next (the loop, the commands) lies above and is not known here.
+
+mod ending;
+pub mod rooms;
+mod sending;
+mod serving;
+pub mod tasks;
+pub mod turns;
+pub mod waiters;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use self::rooms::Rooms;
+use self::tasks::Tasks;
+use self::turns::Turns;
+use self::waiters::Waiters;
+use super::beat::walk::Walk;
+use super::connection::Connection;
+use super::metrics::{Counts, Metrics};
+use super::notices::health::SourceHealth;
+use super::outbox::refill::Current;
+use super::settings::Settings;
+use super::table::Table;
+use super::table::cohorts::Cohorts;
+use super::table::topics::Topics;
+use crate::exchange::ConnId;
+use crate::exchange::question::Uplink;
+use tickerd_model::deflate::Inflater;
+use tickerd_model::encoding::{Encoder, Encoding};
+use tickerd_model::slab::Slab;
+use tickerd_model::source::SourceId;
+
+/// What one read takes at most.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// One thread's connections, and all that is needed to serve them.
+pub struct Shard {
+    /// Which of the shards.
+    pub number: usize,
+    pub settings: Arc<Settings>,
+    pub metrics: Arc<Metrics>,
+    pub encoder: Rc<Encoder>,
+    /// Connections of this shard, also those on their way to it.
+    pub load: Arc<AtomicUsize>,
+    /// Leads to the pulse.
+    pub uplink: Uplink,
+    pub connections: Slab<ConnId, Connection>,
+    /// Connections so far; they wrap.
+    pub generations: u32,
+    /// Who asked for what, and what that leads to.
+    pub table: Table,
+    /// Declared topics, and who came to or left them.
+    pub rooms: Rooms,
+    /// Cohorts that the metrics know of.
+    pub cohorts_told: i64,
+    /// Of each source, and of some that went.
+    pub health: BTreeMap<SourceId, SourceHealth>,
+    /// Pushes so far: one per frame that was due, so that "later than" is a comparison.
+    pub pos: u64,
+    /// When a topic was last told to be stale or not to be, on that count.
+    pub stale_pos: u64,
+    /// Beats so far.
+    pub beat: u64,
+    /// Whether what the pulse says is being taken: then replays wait, however many want to go on.
+    pub is_taking: bool,
+    /// Some did since the last beat.
+    pub has_held_back: bool,
+    pub walk: Walk,
+    pub scratch: Vec<u8>,
+    pub inflater: Inflater,
+    /// HTTP requests that wait for a value.
+    pub waiters: Waiters,
+    /// Commands that are done piece by piece.
+    pub turns: Turns,
+    pub counts: Counts,
+    /// Starts what waits for a socket.
+    pub tasks: Tasks,
+    started: Instant,
+    pub now: Instant,
+    /// Seconds since the shard started.
+    pub now_s: u32,
+    pub slowest_tier_s: u32,
+    /// Its clients are seen off.
+    pub is_stopping: bool,
+}
+
+impl Shard {
+    /// A shard without connections.
+    pub fn new(
+        number: usize,
+        settings: Arc<Settings>,
+        metrics: Arc<Metrics>,
+        load: Arc<AtomicUsize>,
+        (uplink, tasks): (Uplink, Tasks),
+    ) -> Shard {
+        let now = Instant::now();
+        let cohorts = Cohorts::counting(uplink.every.clone());
+        Shard {
+            number,
+            load,
+            uplink,
+            connections: Slab::default(),
+            generations: 0,
+            table: Table { topics: Topics::default(), cohorts },
+            rooms: Rooms::default(),
+            cohorts_told: 0,
+            health: BTreeMap::new(),
+            encoder: Rc::new(Encoder::new(&settings.epoch, settings.deflate)),
+            settings,
+            metrics,
+            pos: 0,
+            stale_pos: 0,
+            beat: 0,
+            is_taking: false,
+            has_held_back: false,
+            walk: Walk::default(),
+            scratch: vec![0; SCRATCH_BYTES],
+            inflater: Inflater::default(),
+            waiters: Waiters::default(),
+            turns: Turns::default(),
+            counts: Counts::default(),
+            tasks,
+            started: now,
+            now,
+            now_s: 0,
+            slowest_tier_s: 0,
+            is_stopping: false,
+        }
+    }
+
+    /// A connection by its number.
+    pub fn connection(&mut self, id: ConnId) -> Option<&mut Connection> {
+        self.connections.get_mut(id)
+    }
+
+    /// The connection of this number, if it is still that one and not a later one.
+    pub fn same_connection(&mut self, id: ConnId, generation: u32) -> Option<&mut Connection> {
+        self.connection(id).filter(|conn| conn.generation == generation)
+    }
+
+    /// How a connection is spoken to; one that is gone is not, so it does not matter.
+    pub fn encoding(&self, id: ConnId) -> Encoding {
+        self.connections.get(id).map_or_else(Encoding::default, |conn| conn.encoding)
+    }
+
+    /// Reads the clock once, for all that happens now.
+    pub fn look_at_clock(&mut self) {
+        self.now = Instant::now();
+        self.now_s = self.now.duration_since(self.started).as_secs() as u32;
+    }
+
+    /// Milliseconds since the shard started; they wrap after 49 days, and only differences are taken.
+    pub fn now_ms(&self) -> u32 {
+        self.now.duration_since(self.started).as_millis() as u32
+    }
+
+    /// When each tier has beaten once from now on, in the shard's seconds.
+    pub fn all_tiers_by_s(&self) -> u32 {
+        self.now_s + self.slowest_tier_s + 2
+    }
+
+    /// One connection fewer is here or on its way.
+    pub fn lose_load(&self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The connections, and what there is to send to them.
+    fn current(&mut self) -> (&mut Slab<ConnId, Connection>, Current<'_>, &mut Counts) {
+        let Shard {
+            connections,
+            table: Table { topics, cohorts },
+            health,
+            counts,
+            encoder,
+            pos,
+            stale_pos,
+            ..
+        } = self;
+        let current = Current { topics, cohorts, health, encoder, pos: *pos, stale_pos: *stale_pos };
+        (connections, current, counts)
+    }
+}

@@ -1,0 +1,67 @@
+//! The small tasks that wait on sockets. What each does when its socket is ready is given by the loop above.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use super::Shard;
+use crate::exchange::ConnId;
+use crate::fanout::connection::Connection;
+
+/// What is done when a connection's socket is ready: its number and generation. Whether the task goes on waiting.
+pub type OnReady = fn(&mut Shard, ConnId, u32) -> bool;
+
+/// Starts tasks for connections.
+#[derive(Clone)]
+pub struct Tasks {
+    shard: Weak<RefCell<Shard>>,
+    on_readable: OnReady,
+    on_writable: OnReady,
+}
+
+impl Tasks {
+    /// For the connections of `shard`.
+    pub fn new(shard: Weak<RefCell<Shard>>, on_readable: OnReady, on_writable: OnReady) -> Tasks {
+        Tasks { shard, on_readable, on_writable }
+    }
+
+    /// The shard, while it runs.
+    pub fn shard(&self) -> Option<Rc<RefCell<Shard>>> {
+        self.shard.upgrade()
+    }
+
+    /// Starts the task that waits for the client to speak, unless it runs or must not now.
+    pub fn read(&self, id: ConnId, conn: &mut Connection) {
+        let Some(shard) = self.shard.upgrade() else { return };
+        if conn.is_read || !conn.may_be_read() {
+            return;
+        }
+        conn.is_read = true;
+        let (link, generation, on_readable) = (conn.link.clone(), conn.generation, self.on_readable);
+        tokio::task::spawn_local(async move {
+            while link.readable().await.is_ok() {
+                if !on_readable(&mut shard.borrow_mut(), id, generation) {
+                    return;
+                }
+                // Waiting for what is ready already does not yield, and who talks without a pause would be alone here.
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// Starts the task that waits until the client's socket takes bytes again, unless it runs.
+    pub fn await_writable(&self, id: ConnId, conn: &mut Connection) {
+        let Some(shard) = self.shard.upgrade() else { return };
+        if std::mem::replace(&mut conn.is_awaited, true) {
+            return;
+        }
+        let (link, generation, on_writable) = (conn.link.clone(), conn.generation, self.on_writable);
+        tokio::task::spawn_local(async move {
+            while link.writable().await.is_ok() {
+                if !on_writable(&mut shard.borrow_mut(), id, generation) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+}

@@ -1,0 +1,118 @@
+//! Commands about patterns that wait for their turns: one per connection at most.
+
+use std::collections::VecDeque;
+use std::task::{Context, Waker};
+
+use crate::exchange::ConnId;
+use crate::fanout::connection::request::SubscribeRequest;
+use crate::fanout::table::effort::{Effort, STEPS_PER_LOOK};
+use crate::fanout::table::ids::CohortId;
+use tickerd_model::protocol::command::Id;
+use tickerd_model::topic::Pattern;
+
+/// A command that may be about patterns, and then may cost more than one turn.
+#[derive(Debug)]
+pub enum Costly {
+    Subscribe(Box<SubscribeRequest>),
+    /// A subscription of an event stream that had all ticks up to the one with this process-wide number. First the pulse is
+    /// asked what it missed.
+    Resume(Box<SubscribeRequest>, u64),
+    Unsubscribe {
+        request: Option<Id>,
+        names: Vec<String>,
+    },
+    List {
+        request: Option<Id>,
+        pattern: Pattern,
+    },
+}
+
+impl Costly {
+    /// How many topics and patterns it names.
+    pub fn names(&self) -> usize {
+        match self {
+            Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => wanted.names.len(),
+            Costly::Unsubscribe { names, .. } => names.len(),
+            Costly::List { .. } => 1,
+        }
+    }
+
+    /// The command's id.
+    pub fn request(&self) -> Option<&Id> {
+        match self {
+            Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => wanted.request.as_ref(),
+            Costly::Unsubscribe { request, .. } | Costly::List { request, .. } => request.as_ref(),
+        }
+    }
+}
+
+/// One command on its way.
+#[derive(Debug)]
+pub struct QueuedCommand {
+    pub conn: ConnId,
+    pub generation: u32,
+    pub command: Costly,
+    /// The cohort that is built for it.
+    pub cohort: Option<CohortId>,
+}
+
+/// The commands on their way.
+#[derive(Debug)]
+pub struct Turns {
+    queue: VecDeque<QueuedCommand>,
+    /// What may be done before the next look at the beats.
+    pub effort: Effort,
+    /// The shard, while it has nothing of this kind to do.
+    idle: Option<Waker>,
+    /// Most steps between two looks.
+    #[cfg(test)]
+    pub most: usize,
+}
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns {
+            queue: VecDeque::new(),
+            effort: Effort::of(STEPS_PER_LOOK),
+            idle: None,
+            #[cfg(test)]
+            most: 0,
+        }
+    }
+}
+
+impl Turns {
+    /// Whether no command waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The next command.
+    pub fn pop(&mut self) -> Option<QueuedCommand> {
+        self.queue.pop_front()
+    }
+
+    /// A command waits behind the others, and the shard is woken for it.
+    pub fn push(&mut self, queued: QueuedCommand) {
+        self.queue.push_back(queued);
+        if let Some(idle) = self.idle.take() {
+            idle.wake();
+        }
+    }
+
+    /// The shard has nothing to do; it is woken when it has.
+    pub fn wait(&mut self, context: &Context<'_>) {
+        self.idle = Some(context.waker().clone());
+    }
+
+    /// The shard looks at its beats: so much may be done again. Answers the steps that were taken since the last look.
+    pub fn begin(&mut self) -> usize {
+        let spent = self.effort.spent();
+        #[cfg(test)]
+        (self.most = self.most.max(spent));
+        if spent > 0 {
+            self.effort = Effort::of(STEPS_PER_LOOK);
+        }
+        spent
+    }
+}
