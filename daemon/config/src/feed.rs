@@ -8,7 +8,7 @@ use super::problem::Origin;
 use super::quantity::write_duration;
 use super::reader::{duration, integer, json, list, or_off, size, string, word};
 use super::section::{Refusal, Section};
-use tickerd_model::digest::{DIGITS, Digest};
+use tickerd_model::basics::digest::{DIGITS, Digest};
 
 const FEEDS_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 64;
@@ -315,7 +315,7 @@ fn read_plugin(node: &Node) -> Result<String, Vec<Refusal>> {
 }
 
 fn read_digest(node: &Node) -> Result<Digest, Vec<Refusal>> {
-    string(node)?.parse().map_err(|error: tickerd_model::digest::DigestError| {
+    string(node)?.parse().map_err(|error: tickerd_model::basics::digest::DigestError| {
         vec![
             Refusal::new(node, error.to_string())
                 .allowed(format!("{DIGITS} hexadecimal digits"))

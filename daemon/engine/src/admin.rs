@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::listen::hosts::{Door, Hosts, Wrong};
 use held::Held;
-use tickerd_model::host::Host;
+use tickerd_model::web::host::Host;
 
 /// For a request's header, and between two requests of one connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -35,7 +35,7 @@ use crate::store::Writer;
 use crate::systemd;
 use tickerd_config::{self as config, AdminSocket, Config};
 use tickerd_host::{self as host, Warden};
-use tickerd_model::decoder::Limits;
+use tickerd_model::wire::decoder::Limits;
 use tickerd_process::Bell;
 
 /// As in `Cargo.toml`.

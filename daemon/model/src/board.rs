@@ -8,14 +8,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::frame::Frame;
-use super::history::{Batch, History, Limits};
-use super::sample::Class;
-use super::source::{Source, SourceId};
-use super::tick::Tick;
-use super::tier::Tier;
-pub use super::topic::TopicId;
-use super::topic::{Topic, TopicMap};
+use crate::history::{Batch, History, Limits};
+use crate::sample::Class;
+use crate::source::{Source, SourceId};
+use crate::tick::Tick;
+use crate::tier::Tier;
+pub use crate::topic::TopicId;
+use crate::topic::{Topic, TopicMap};
+use crate::wire::frame::Frame;
 
 pub use self::ageing::Aged;
 pub use self::due::Due;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::protocol::rate;
+use crate::protocol::rate;
 
 /// The state of a feed; one word on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

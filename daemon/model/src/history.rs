@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::frame::Frame;
-use super::topic::TopicId;
+use crate::topic::TopicId;
+use crate::wire::frame::Frame;
 
 /// The list of all ticks is cleaned when it has more entries than twice the kept ticks plus this number.
 const LEFT_OVER_MAX: usize = 1024;

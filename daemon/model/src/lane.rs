@@ -22,9 +22,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::freshness::Freshness;
 use self::waiting::Waiting;
-use super::health::Health;
-use super::tick::Tick;
-use super::topic::Topic;
+use crate::health::Health;
+use crate::tick::Tick;
+use crate::topic::Topic;
 
 /// Ticks that a lane holds before it merges ticks of one topic.
 pub const LANE_TICKS_MAX: usize = 1024;

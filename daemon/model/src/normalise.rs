@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::json;
-use super::protocol::words;
-use super::sample::{Class, Sample};
-use super::tick::Tick;
-use super::topic::{self, GrammarError, Topic};
+use crate::protocol::words;
+use crate::sample::{Class, Sample};
+use crate::tick::Tick;
+use crate::topic::{self, GrammarError, Topic};
+use crate::wire::json;
 
 /// Longest value, in bytes, as the feed wrote it. With its envelope it stays below a 64 KiB message.
 pub const VALUE_BYTES_MAX: usize = 48 * 1024;

@@ -19,10 +19,10 @@ pub use self::fairness::Publisher;
 use self::fairness::{Fairness, KEPT};
 use self::mail::Mail;
 pub use self::mail::{Letter, Limits};
-use super::json;
-use super::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
-use super::protocol::error::{Code, ProtocolError};
-use super::topic::SEGMENT_BYTES_MAX;
+use crate::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
+use crate::protocol::error::{Code, ProtocolError};
+use crate::topic::SEGMENT_BYTES_MAX;
+use crate::wire::json;
 
 /// The event kind of messages that clients publish.
 pub const KIND: &str = "message";

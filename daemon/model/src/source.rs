@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::protocol::rate::Tiers;
+use crate::protocol::rate::Tiers;
 
 /// The id of a source. No other source gets the same id while the process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::topic::Topic;
+use crate::topic::Topic;
 
 /// One accepted value of one topic.
 #[derive(Debug, Clone)]

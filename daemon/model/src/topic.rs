@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::sample::Class;
+use crate::sample::Class;
 
 /// Longest topic or pattern, in bytes.
 pub const TOPIC_BYTES_MAX: usize = 160;

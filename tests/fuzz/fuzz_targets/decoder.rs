@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use libfuzzer_sys::fuzz_target;
-use tickerd_model::decoder::{Decoder, Inbound, Limits};
-use tickerd_model::deflate::Inflater;
+use tickerd_model::wire::decoder::{Decoder, Inbound, Limits};
+use tickerd_model::wire::deflate::Inflater;
 
 const LIMITS: Limits = Limits { message: 4096, fragments: 16 };
 

@@ -12,9 +12,9 @@ use cap::Cap;
 use libfuzzer_sys::fuzz_target;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush, MZStatus};
-use tickerd_model::close::CloseCode;
-use tickerd_model::decoder::{Decoder, Inbound, Limits};
-use tickerd_model::deflate::{Deflater, Inflater};
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::decoder::{Decoder, Inbound, Limits};
+use tickerd_model::wire::deflate::{Deflater, Inflater};
 
 /// Counts what is allocated, and ends the process where a test sets a limit and it is passed.
 #[global_allocator]

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tickerd_model::frame::Frame;
-use tickerd_model::json::{self, What};
+use tickerd_model::wire::frame::Frame;
+use tickerd_model::wire::json::{self, What};
 use tickerd_model::normalise::{Normaliser, VALUE_DEPTH_MAX};
 use tickerd_model::sample::{Class, Sample};
 

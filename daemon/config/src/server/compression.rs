@@ -1,6 +1,6 @@
 //! `compression` in `[server]`: false, true, or how.
 
-use tickerd_model::deflate::{Settings, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
+use tickerd_model::wire::deflate::{Settings, WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 
 use crate::document::Value;
 use crate::reader::{boolean, integer, size};

@@ -8,9 +8,9 @@ mod names;
 
 use std::time::Duration;
 
-use tickerd_model::deflate;
-use tickerd_model::host::Host;
-use tickerd_model::web_origin::Listed;
+use tickerd_model::web::host::Host;
+use tickerd_model::web::origin::Listed;
+use tickerd_model::wire::deflate;
 
 use crate::document::{Node, Value};
 use crate::problem::Origin;

@@ -1,7 +1,7 @@
 //! `origins` and `hosts` of `[server]`: which pages may connect, and by which names the server is reached.
 
-use tickerd_model::host::Host;
-use tickerd_model::web_origin::Listed;
+use tickerd_model::web::host::Host;
+use tickerd_model::web::origin::Listed;
 
 use crate::document::Node;
 use crate::reader::{Read, list, string};

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use tickerd_model::host::Host;
-use tickerd_model::web_origin::Listed;
+use tickerd_model::web::host::Host;
+use tickerd_model::web::origin::Listed;
 
 fn load(text: &str) -> Result<Config, Problems> {
     Config::from_text("t.toml", text, Path::new("/etc/tickerd"))
@@ -113,7 +113,7 @@ exec = ["./feed.py", ""]
             .into(),
         hosts: ["ticks.example", "192.0.2.7", "[2001:db8::7]"].map(|text| Host::parse(text).unwrap()).into(),
         insecure_public: true,
-        compression: Some(tickerd_model::deflate::Settings { level: 9, window_bits: 10, threshold: 0 }),
+        compression: Some(tickerd_model::wire::deflate::Settings { level: 9, window_bits: 10, threshold: 0 }),
         echo: Some(EchoLimits { message: 1_000_000, fragments: 7 }),
         heartbeat: Duration::from_secs(60),
         ping: Duration::from_secs(5),

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use super::messages::{Message, Messages};
 use super::value_schema::DEFINITIONS;
 use super::{Facts, FeedFacts, Spoken, SpokenEvent};
-use tickerd_model::close::{self, Advice};
 use tickerd_model::protocol::error::Code;
 use tickerd_model::protocol::shape;
 use tickerd_model::protocol::{SUBPROTOCOLS, VERSION};
+use tickerd_model::wire::close::{self, Advice};
 
 /// The protocol's description for people.
 pub const HANDBOOK: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/daemon/PROTOCOL.md");

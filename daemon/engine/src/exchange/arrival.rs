@@ -5,8 +5,8 @@ use std::os::unix::net::UnixStream;
 
 use bytes::Bytes;
 
-use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::Terms;
+use tickerd_model::wire::encoding::Encoding;
 
 /// One upgraded connection. The 101 is on the wire; nothing was read or written since.
 pub struct Arrival {
@@ -56,7 +56,7 @@ pub struct TickId {
 }
 
 impl TickId {
-    /// Reads what [`tickerd_model::encoding`] writes.
+    /// Reads what [`tickerd_model::wire::encoding`] writes.
     pub fn parse(text: &str) -> Option<TickId> {
         let (epoch, n) = text.rsplit_once('-')?;
         Some(TickId { epoch: epoch.to_owned(), n: n.parse().ok()? })

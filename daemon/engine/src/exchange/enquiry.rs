@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use super::question::{Message, Past, Published};
-use tickerd_model::frame::Frame;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::topic::Pattern;
+use tickerd_model::wire::frame::Frame;
 
 /// Enquiries that wait for a shard.
 pub const ENQUIRIES_MAX: usize = 1024;

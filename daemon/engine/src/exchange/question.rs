@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use super::ConnId;
 use super::beat::Beat;
 use tickerd_model::board::TopicId;
-use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::protocol::event;
 use tickerd_model::rooms::{Person, Publisher, Seat, To};
+use tickerd_model::wire::frame::Frame;
 
 /// Most people that one event names.
 pub const MEMBERS_MAX: usize = 256;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tickerd_model::near::near;
+use tickerd_model::basics::near::near;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::source::{Source, SourceId};
 use tickerd_model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};

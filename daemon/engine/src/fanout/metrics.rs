@@ -2,7 +2,7 @@
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use tickerd_model::close;
+use tickerd_model::wire::close;
 
 /// What a shard counted since it last added to the metrics.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tickerd_model::decoder::Limits;
-use tickerd_model::deflate;
+use tickerd_model::wire::decoder::Limits;
+use tickerd_model::wire::deflate;
 
 /// The same for all shards, from the configuration.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Request, Version};
 
 use super::log_limit::LogLimit;
-use tickerd_model::host::Host;
+use tickerd_model::web::host::Host;
 
 /// The names that are answered to. A refusal is logged at most once a second.
 pub struct Hosts {

@@ -7,7 +7,7 @@ use crate::exchange::beat::Beat;
 use crate::exchange::question::{About, Answer, Found, Missed, Past, Question};
 use crate::exchange::source::Directory;
 use tickerd_model::board::Board;
-use tickerd_model::frame::Frame;
+use tickerd_model::wire::frame::Frame;
 
 /// Bytes of one `history`, about.
 const HISTORY_BYTES_MAX: usize = 1 << 20;

@@ -22,8 +22,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::exchange::arrival::{Arrival, Kind, Permit, Socket};
-use tickerd_model::close::CloseCode;
-use tickerd_model::encoding::Encoding;
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::encoding::Encoding;
 
 use super::peers::budgets::Budgets;
 use super::peers::limits::Limits;

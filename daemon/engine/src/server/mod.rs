@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::Asker;
 use tickerd_config::{self as config, Listen};
-use tickerd_model::close::CloseCode;
+use tickerd_model::wire::close::CloseCode;
 
 pub use crate::listen::error::Error;
 use connection::Gate;

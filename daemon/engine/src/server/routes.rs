@@ -15,10 +15,10 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::exchange::arrival::{Kind, Opening, TickId};
 use crate::exchange::enquiry::Asker;
-use tickerd_model::close::CloseCode;
-use tickerd_model::encoding::Encoding;
-use tickerd_model::host::Host;
-use tickerd_model::web_origin::Listed;
+use tickerd_model::web::host::Host;
+use tickerd_model::web::origin::Listed;
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::encoding::Encoding;
 
 use super::metrics::{Metrics, Outcome};
 use super::peers::budgets::Budgets;

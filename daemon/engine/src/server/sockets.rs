@@ -10,8 +10,8 @@ use hyper::Request;
 use hyper::header::{self, HeaderValue};
 
 use crate::exchange::arrival::Kind;
-use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::SUBPROTOCOL_MSGPACK;
+use tickerd_model::wire::encoding::Encoding;
 
 use super::metrics::Outcome;
 use super::rest::reply::Reply;

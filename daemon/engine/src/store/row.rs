@@ -2,12 +2,12 @@
 //!
 //! What is read is judged as strictly as what a feed says: nobody knows who wrote the file.
 
-use tickerd_model::json;
 use tickerd_model::normalise::{VALUE_BYTES_MAX, VALUE_DEPTH_MAX, check_kind};
 use tickerd_model::rooms::KIND;
 use tickerd_model::sample::Class;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::{self, Topic};
+use tickerd_model::wire::json;
 
 /// Longest name of a publisher.
 const FROM_BYTES_MAX: usize = 128;

@@ -6,10 +6,10 @@ use prometheus::Registry;
 
 use super::writer::Keeping;
 use super::*;
-use tickerd_model::frame::Frame;
 use tickerd_model::history::{Batch, Unsaved};
 use tickerd_model::sample::Class;
 use tickerd_model::topic::Topic;
+use tickerd_model::wire::frame::Frame;
 
 fn frames(topic: &Topic, seqs: std::ops::RangeInclusive<u64>) -> Vec<Arc<Frame>> {
     let tick = |seq: u64| {

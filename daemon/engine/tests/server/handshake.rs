@@ -2,12 +2,12 @@
 
 use crate::raw::{self, Handshake, Served, handshake, serve};
 use tickerd_engine::exchange::arrival::{Kind, Opening};
-use tickerd_model::close::CloseCode;
-use tickerd_model::deflate;
-use tickerd_model::encoding::Encoding;
-use tickerd_model::host::Host;
 use tickerd_model::protocol::command;
-use tickerd_model::web_origin::Listed;
+use tickerd_model::web::host::Host;
+use tickerd_model::web::origin::Listed;
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::deflate;
+use tickerd_model::wire::encoding::Encoding;
 
 fn listed(origins: &[&str]) -> Vec<Listed> {
     origins.iter().map(|text| Listed::parse(text).expect("an Origin")).collect()

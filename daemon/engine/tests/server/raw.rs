@@ -17,7 +17,7 @@ use tickerd_config::{self as config, Limits, Listen};
 use tickerd_engine::exchange::arrival::{Arrival, Socket};
 use tickerd_engine::exchange::enquiry::Asker;
 use tickerd_engine::server::{Error, Metrics, Running, Server};
-use tickerd_model::close::CloseCode;
+use tickerd_model::wire::close::CloseCode;
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
 pub const GUARD: Duration = Duration::from_secs(60);

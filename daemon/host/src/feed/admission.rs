@@ -11,7 +11,7 @@ use crate::file::sealed::{self, Sealed};
 use crate::file::trust;
 use crate::report::Failure;
 use tickerd_config::{Isolation, Source};
-use tickerd_model::digest::Digest;
+use tickerd_model::basics::digest::Digest;
 
 /// Largest program that is hashed, in bytes. A larger one counts as unchanged.
 const PROGRAM_BYTES_MAX: u64 = 256 << 20;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tickerd_config::{Feed, Source};
-use tickerd_model::digest::Digest;
+use tickerd_model::basics::digest::Digest;
 
 use crate::feed::policy::Policy;
 use crate::process::warden::Warden;

@@ -20,7 +20,7 @@ use crate::file::load_error::LoadError;
 use crate::file::private_copy::{self, path_of};
 use crate::file::trust::{self, Distrust};
 use crate::report::Failure;
-use tickerd_model::digest::Digest;
+use tickerd_model::basics::digest::Digest;
 
 /// Largest library that is copied. The largest that are known, with all their symbols, have a tenth of this.
 const BYTES_MAX: u64 = 1 << 30;

@@ -15,7 +15,7 @@ use crate::file::sealed::Sealed;
 use crate::library::descriptor::PluginInfo;
 use crate::library::feed_type::FeedType;
 use crate::library::raw_descriptor::{read_info, read_plugin};
-use tickerd_model::digest::Digest;
+use tickerd_model::basics::digest::Digest;
 
 /// Keeps the library mapped whatever happens. glibc and musl agree on the value (`bits/dlfcn.h`).
 const RTLD_NODELETE: c_int = 0x1000;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tickerd_model::bucket::Bucket;
+use tickerd_model::basics::bucket::Bucket;
 
 /// A token bucket on the monotonic clock that counts what it refused.
 #[derive(Debug)]

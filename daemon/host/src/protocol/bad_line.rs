@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::log::feed_log::FeedLog;
 use crate::log::text::printable;
-use tickerd_model::json::no_number_at;
+use tickerd_model::wire::json::no_number_at;
 
 /// Most characters of a line that are shown.
 const SHOWN_CHARS_MAX: usize = 120;

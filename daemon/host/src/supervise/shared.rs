@@ -11,7 +11,7 @@ use crate::intake::activity::Activity;
 use crate::report::{Failure, Report};
 use crate::supervise::life::End;
 use crate::supervise::reload::Requests;
-use tickerd_model::digest::Digest;
+use tickerd_model::basics::digest::Digest;
 use tickerd_model::health::Health;
 
 /// The state of one feed that both look at.

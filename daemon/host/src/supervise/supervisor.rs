@@ -17,7 +17,7 @@ use crate::supervise::health_notices::{HealthNotices, OnChange};
 use crate::supervise::overseer::{OnHello, Overseer};
 use crate::supervise::reload::{OnReloaded, Requests};
 use crate::supervise::shared::{Event, Shared};
-use tickerd_model::digest::Digest;
+use tickerd_model::basics::digest::Digest;
 use tickerd_model::health::STARTING;
 use tickerd_model::health::{FeedState, Health};
 use tickerd_model::lane::Lane;

@@ -108,8 +108,10 @@ fn libraries_beside_a_plugin_are_found_or_refused() {
     assert_eq!(bench.values()[0], "7");
     let mut inside = Bench::start(in_process(path.clone()));
     inside.until_state(FeedState::Down, "has libraries of its own beside it ($ORIGIN)");
-    let mut pinned =
-        Bench::start(Spec { sha256: Some(tickerd_model::digest::Digest([0; 32])), ..in_child(path.clone()) });
+    let mut pinned = Bench::start(Spec {
+        sha256: Some(tickerd_model::basics::digest::Digest([0; 32])),
+        ..in_child(path.clone())
+    });
     pinned.until_state(FeedState::Down, "is not the plugin that was pinned");
     let digest = crate::file::sealed::hash(&std::fs::File::open(&path).unwrap()).unwrap();
     let mut pinned = Bench::start(Spec { sha256: Some(digest), ..in_child(path) });

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::TopicId;
-use crate::frame::Frame;
 use crate::tier::Tier;
+use crate::wire::frame::Frame;
 
 /// One frame that is due.
 #[derive(Debug, Clone)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Board;
-use crate::frame::Frame;
 use crate::sample::Class;
 use crate::topic::first_segment;
+use crate::wire::frame::Frame;
 
 impl Board {
     /// Every tick of a topic that was pushed after `seq`, in order. `None` if some of them are gone, or may be.

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::frame::Frame;
 use crate::sample::Class;
 use crate::topic::{Topic, TopicId};
+use crate::wire::frame::Frame;
 
 /// One topic on the board.
 #[derive(Debug)]

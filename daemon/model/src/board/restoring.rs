@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Aged, Board, Due};
-use crate::frame::Frame;
 use crate::sample::Class;
 use crate::source::SourceId;
 use crate::tick::Tick;
 use crate::tier::Tier;
 use crate::topic::Topic;
+use crate::wire::frame::Frame;
 
 /// A topic as an earlier run left it.
 #[derive(Debug, Clone)]

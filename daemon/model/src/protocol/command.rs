@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Code, ProtocolError};
 use super::fields;
-use crate::near::near;
+use crate::basics::near::near;
 use crate::topic::Pattern;
 
 use complaint::{bad, shown};

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::shape::{self, Shape};
-use crate::encoding::{Encoder, Encoding};
-use crate::message::Message;
+use crate::wire::encoding::{Encoder, Encoding};
+use crate::wire::message::Message;
 
 pub use feeds::{FeedEntry, Feeds};
 pub use notice::Notice;

@@ -153,7 +153,7 @@ pub fn envelopes(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": generator.subschema_for::<Envelope>() })
 }
 
-/// The envelope of any tick; [`crate::frame`] writes it.
+/// The envelope of any tick; [`crate::wire::frame`] writes it.
 pub struct Envelope;
 
 impl JsonSchema for Envelope {

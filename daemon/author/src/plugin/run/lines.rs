@@ -11,8 +11,8 @@ use super::printer::Printer;
 use super::sum::Figures;
 use crate::plugin::log_listener::FeedEvent;
 use tickerd_host::Hello;
-use tickerd_model::frame::Frame;
 use tickerd_model::tick::Tick;
+use tickerd_model::wire::frame::Frame;
 
 /// The printer of one run.
 #[derive(Default)]

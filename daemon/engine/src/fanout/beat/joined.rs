@@ -3,7 +3,7 @@
 use crate::fanout::connection::Connection;
 use crate::fanout::outbox::Outbox;
 use crate::fanout::outbox::item::{Item, Payload};
-use tickerd_model::encoding::{Encoder, Encoding};
+use tickerd_model::wire::encoding::{Encoder, Encoding};
 
 /// Items of a beat as one cohort, or one connection, gets them.
 #[derive(Debug, Default)]

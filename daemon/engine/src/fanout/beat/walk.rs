@@ -17,9 +17,9 @@ use crate::fanout::table::cohorts::{Cohort, Cohorts};
 use crate::fanout::table::ids::{CohortId, SlotId};
 use crate::fanout::table::topics::{Slot, Tap};
 use tickerd_model::board::Due;
-use tickerd_model::encoding::Encoder;
-use tickerd_model::frame::Frame;
 use tickerd_model::tier::Tier;
+use tickerd_model::wire::encoding::Encoder;
+use tickerd_model::wire::frame::Frame;
 use tickerd_process::clock::now_unix_ms;
 
 /// Writes between two turns of the shard's other work: about a millisecond at 4 µs each.

@@ -26,10 +26,10 @@ use super::connection::request::SubscribeRequest;
 use super::shard::Shard;
 use super::shard::turns::Costly;
 use crate::exchange::ConnId;
-use tickerd_model::close::CloseCode;
 use tickerd_model::protocol::command::{self, Command, Id, Refused, Request};
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event;
+use tickerd_model::wire::close::CloseCode;
 use tickerd_process::clock::now_unix_ms;
 
 /// Bytes of answers that may wait for a client before its next command is refused; one more answer fits over it.

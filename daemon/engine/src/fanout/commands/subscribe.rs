@@ -12,9 +12,9 @@ use crate::fanout::shard::Shard;
 use crate::fanout::table::asks::{Edit, TierChange};
 use crate::fanout::table::ids::SlotId;
 use crate::fanout::table::topics::Topics;
-use tickerd_model::frame::Frame;
 use tickerd_model::protocol::event::{self, Notice, TopicGrant};
 use tickerd_model::tier::Tier;
+use tickerd_model::wire::frame::Frame;
 
 impl Shard {
     /// Subscribes, and says what was granted.

@@ -1,7 +1,7 @@
 //! What a client may still ask of its connection.
 
-use tickerd_model::bucket::Bucket;
-use tickerd_model::close::CloseCode;
+use tickerd_model::basics::bucket::Bucket;
+use tickerd_model::wire::close::CloseCode;
 
 /// A token bucket for commands and a window for mistakes, in the shard's milliseconds.
 #[derive(Debug, Clone, Copy, Default)]

@@ -18,8 +18,8 @@ use crate::fanout::outbox::newest::PushedSince;
 use crate::fanout::outbox::refill::{CatchingUp, Current};
 use crate::fanout::outbox::{Lag, Outbox};
 use crate::fanout::table::ids::CohortId;
-use tickerd_model::decoder::Decoder;
-use tickerd_model::encoding::Encoding;
+use tickerd_model::wire::decoder::Decoder;
+use tickerd_model::wire::encoding::Encoding;
 
 /// Bytes written to one client before others have their turn: about a millisecond.
 const TURN_BYTES: usize = 1 << 20;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::{Id, Terms};
+use tickerd_model::wire::frame::Frame;
 
 /// A subscription that is asked for.
 #[derive(Debug)]

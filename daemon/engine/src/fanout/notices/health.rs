@@ -7,11 +7,11 @@ use super::{Announcement, WhenLate};
 use crate::fanout::table::cohorts::Cohorts;
 use crate::fanout::table::ids::CohortId;
 use crate::fanout::table::topics::Topics;
-use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::health::{FeedState, Health};
-use tickerd_model::message::Message;
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::source::SourceId;
+use tickerd_model::wire::encoding::{Encoder, Encoding};
+use tickerd_model::wire::message::Message;
 
 /// What was last told of a source.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use std::rc::Rc;
 
 use self::subject::Subject;
 use super::table::ids::CohortId;
-use tickerd_model::message::Message;
 use tickerd_model::protocol::event::{self, Event};
+use tickerd_model::wire::message::Message;
 
 /// Topics of one notice: with the longest names some 40 KiB.
 pub const TOPICS_MAX: usize = 256;

@@ -13,9 +13,9 @@ use crate::fanout::table::cohorts::Cohort;
 use crate::fanout::table::ids::SlotId;
 use crate::fanout::table::topics::{Slot, Topics};
 use tickerd_model::board::TopicId;
-use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::source::SourceId;
+use tickerd_model::wire::encoding::{Encoder, Encoding};
 
 /// Which topics went stale in one beat, or had news again.
 #[derive(Debug, Default)]

@@ -3,9 +3,9 @@
 use crate::fanout::table::cohorts::Cohort;
 use crate::fanout::table::ids::SlotId;
 use crate::fanout::table::patterns::Patterns;
-use tickerd_model::encoding::Encoder;
-use tickerd_model::message::Message;
 use tickerd_model::protocol::event::{self, Notice};
+use tickerd_model::wire::encoding::Encoder;
+use tickerd_model::wire::message::Message;
 
 /// What a notice is about.
 #[derive(Debug)]

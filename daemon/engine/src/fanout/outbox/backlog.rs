@@ -5,7 +5,7 @@
 use crate::fanout::table::ids::SlotId;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tickerd_model::frame::Frame;
+use tickerd_model::wire::frame::Frame;
 
 /// Most ticks that wait.
 pub const FRAMES_MAX: usize = 256;
@@ -104,8 +104,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use tickerd_model::basics::slab::Key;
     use tickerd_model::sample::Class;
-    use tickerd_model::slab::Key;
     use tickerd_model::tick::Tick;
     use tickerd_model::topic::Topic;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::fanout::notices::WhenLate;
 use crate::fanout::table::ids::SlotId;
-use tickerd_model::encoding::{Encoder, Encoding};
-use tickerd_model::frame::Frame;
-use tickerd_model::message::Message;
+use tickerd_model::wire::encoding::{Encoder, Encoding};
+use tickerd_model::wire::frame::Frame;
+use tickerd_model::wire::message::Message;
 
 /// One thing that is due.
 #[derive(Debug)]

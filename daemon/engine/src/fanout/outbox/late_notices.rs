@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::fanout::notices::subject::Subject;
-use tickerd_model::message::Message;
+use tickerd_model::wire::message::Message;
 
 /// Most bytes of notices that wait for one client.
 const BYTES_MAX: usize = 64 * 1024;
@@ -60,7 +60,7 @@ impl LateNotices {
 mod tests {
     use super::*;
     use crate::fanout::table::ids::SlotId;
-    use tickerd_model::slab::Key;
+    use tickerd_model::basics::slab::Key;
 
     #[test]
     fn notices_that_wait_have_a_bound_and_their_loss_is_told() {

@@ -23,9 +23,9 @@ use self::late_notices::LateNotices;
 use self::replay::Replay;
 use crate::fanout::notices::WhenLate;
 use crate::fanout::table::ids::SlotId;
-use tickerd_model::frame::Frame;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::Topic;
+use tickerd_model::wire::frame::Frame;
 use tickerd_process::clock::now_unix_ms;
 
 /// A snapshot that is owed.

@@ -13,11 +13,11 @@ use crate::fanout::notices::stale;
 use crate::fanout::table::cohorts::{Cohort, Cohorts};
 use crate::fanout::table::ids::SlotId;
 use crate::fanout::table::topics::{Slot, Topics};
-use tickerd_model::encoding::{Encoder, Encoding};
-use tickerd_model::frame::Frame;
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
+use tickerd_model::wire::encoding::{Encoder, Encoding};
+use tickerd_model::wire::frame::Frame;
 
 /// Bytes gathered for one write while a client catches up.
 const CHUNK_BYTES: usize = 16 * 1024;

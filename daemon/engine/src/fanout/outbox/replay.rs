@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::fanout::table::ids::SlotId;
-use tickerd_model::frame::Frame;
+use tickerd_model::wire::frame::Frame;
 
 /// The ticks that are still to be sent, in order.
 #[derive(Debug, Default)]

@@ -17,11 +17,11 @@ use crate::fanout::table::cohorts::Cohorts;
 use crate::fanout::table::ids::CohortId;
 use crate::fanout::table::topics::Topics;
 use tickerd_model::board::{Due, TopicId};
-use tickerd_model::deflate;
-use tickerd_model::encoding::{Encoder, Encoding};
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::sample::Class;
 use tickerd_model::tick::Tick;
+use tickerd_model::wire::deflate;
+use tickerd_model::wire::encoding::{Encoder, Encoding};
 
 /// Had by their newest tick, and then by every tick.
 const LATEST: usize = 3;

@@ -1,9 +1,9 @@
 //! Messages to some connections alone.
 
 use crate::fanout::shard::Shard;
-use tickerd_model::message::Message;
 use tickerd_model::protocol::event;
 use tickerd_model::rooms::{Letter, Seat};
+use tickerd_model::wire::message::Message;
 
 /// Bytes of answers and direct messages that may wait for a client; further ones are passed over, and told as skipped.
 const WAITING_BYTES_MAX: usize = 1 << 20;

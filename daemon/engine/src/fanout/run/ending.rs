@@ -12,10 +12,10 @@ use crate::exchange::arrival::Arrival;
 use crate::fanout::beat::walk::WRITES_PER_TURN;
 use crate::fanout::connection::phase::{EndWatch, Phase};
 use crate::fanout::shard::Shard;
-use tickerd_model::close::CloseCode;
-use tickerd_model::encoding;
 use tickerd_model::protocol::event;
-use tickerd_model::wire;
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::encoding;
+use tickerd_model::wire::websocket;
 
 /// How often is looked whether all are gone.
 const STEP: Duration = Duration::from_millis(5);
@@ -47,7 +47,7 @@ impl Shard {
             return self.send(id, encoding::SSE_COMMENT);
         }
         let mut ping = Vec::new();
-        wire::write_ping(&mut ping);
+        websocket::write_ping(&mut ping);
         self.send(id, &ping);
     }
 

@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 
 use crate::exchange::ConnId;
 use crate::fanout::shard::Shard;
-use tickerd_model::close::{self, CloseCode};
-use tickerd_model::decoder::Inbound;
-use tickerd_model::encoding::Encoding;
-use tickerd_model::msgpack;
 use tickerd_model::protocol::command;
-use tickerd_model::wire;
-use tickerd_model::wire::Opcode;
+use tickerd_model::wire::close::{self, CloseCode};
+use tickerd_model::wire::decoder::Inbound;
+use tickerd_model::wire::encoding::Encoding;
+use tickerd_model::wire::msgpack;
+use tickerd_model::wire::websocket;
+use tickerd_model::wire::websocket::Opcode;
 
 impl Shard {
     /// Reads what is there; false when the reading task should end.
@@ -76,7 +76,7 @@ impl Shard {
         let deflate = encoding.deflate().map(|_| &mut inflater);
         let outcome = decoder.feed(bytes, limits, deflate, &mut |inbound| match inbound {
             Inbound::Ping(payload) => {
-                wire::write_pong(payload, &mut pongs);
+                websocket::write_pong(payload, &mut pongs);
                 ControlFlow::Continue(())
             }
             other => {

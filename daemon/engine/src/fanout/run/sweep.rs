@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::fanout::connection::phase::Phase;
 use crate::fanout::shard::Shard;
-use tickerd_model::close::CloseCode;
-use tickerd_model::encoding::{self, Encoding};
 use tickerd_model::protocol::event;
-use tickerd_model::wire;
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::encoding::{self, Encoding};
+use tickerd_model::wire::websocket;
 use tickerd_process::clock::now_unix_ms;
 
 /// How long a connection may take no byte at all before it is closed, in seconds.
@@ -21,7 +21,7 @@ impl Shard {
         let heartbeat = event::message(&event::Heartbeat { ts: now_unix_ms() });
         let encoder = self.encoder.clone();
         let mut ping = Vec::new();
-        wire::write_ping(&mut ping);
+        websocket::write_ping(&mut ping);
         let seconds = |d: Duration| d.as_secs().max(1) as u32;
         let (beat_s, ping_s) = (seconds(self.settings.heartbeat), seconds(self.settings.ping));
         let pong_s = seconds(self.settings.pong_timeout);

@@ -24,15 +24,15 @@ use crate::exchange::question::{Asked, Question};
 use crate::exchange::source::tests::{F, board_of_f, feed};
 use crate::fanout::Fanout;
 use tickerd_model::board::{Board, Change};
-use tickerd_model::close::CloseCode;
-use tickerd_model::decoder;
-use tickerd_model::deflate;
-use tickerd_model::encoding::Encoding;
 use tickerd_model::history::Limits;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::sample::Class;
 use tickerd_model::tick::Tick;
 use tickerd_model::topic::Topic;
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::decoder;
+use tickerd_model::wire::deflate;
+use tickerd_model::wire::encoding::Encoding;
 
 /// A shard of one feed `f`, and the board that fills its beats.
 struct Bench {

@@ -9,8 +9,8 @@ use crate::fanout::connection::budget::Budget;
 use crate::fanout::connection::link::Link;
 use crate::fanout::connection::phase::Phase;
 use crate::fanout::shard::Shard;
-use tickerd_model::close::CloseCode;
-use tickerd_model::decoder::Decoder;
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::decoder::Decoder;
 
 impl Shard {
     /// Takes in a connection whose handshake is done.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Shard;
 use crate::exchange::ConnId;
 use crate::fanout::connection::link::Link;
-use tickerd_model::close::CloseCode;
+use tickerd_model::wire::close::CloseCode;
 
 /// How long a closed connection may take to close its side, in seconds.
 const CLOSING_S: u32 = 5;

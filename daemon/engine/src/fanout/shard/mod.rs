@@ -32,10 +32,10 @@ use super::table::cohorts::Cohorts;
 use super::table::topics::Topics;
 use crate::exchange::ConnId;
 use crate::exchange::question::Uplink;
-use tickerd_model::deflate::Inflater;
-use tickerd_model::encoding::{Encoder, Encoding};
-use tickerd_model::slab::Slab;
+use tickerd_model::basics::slab::Slab;
 use tickerd_model::source::SourceId;
+use tickerd_model::wire::deflate::Inflater;
+use tickerd_model::wire::encoding::{Encoder, Encoding};
 
 /// What one read takes at most.
 const SCRATCH_BYTES: usize = 64 * 1024;

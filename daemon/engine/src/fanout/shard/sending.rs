@@ -7,10 +7,10 @@ use crate::fanout::connection::Sent;
 use crate::fanout::outbox::{Lag, Outbox, Reply};
 use crate::fanout::table::Table;
 use crate::fanout::table::ids::SlotId;
-use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::protocol::event::{self, Event, Notice};
+use tickerd_model::wire::encoding::Encoding;
 
 impl Shard {
     /// Sends bytes that are whole frames.

@@ -2,9 +2,9 @@
 
 use super::ids::{PatternId, SlotId};
 use crate::exchange::ConnId;
-use tickerd_model::encoding::Encoding;
 use tickerd_model::protocol::command::Terms;
 use tickerd_model::tier::Tier;
+use tickerd_model::wire::encoding::Encoding;
 
 /// A connection, as far as cohorts are concerned.
 #[derive(Debug, Clone, Copy)]

@@ -17,11 +17,11 @@ use super::ids::{CohortId, SlotId};
 use super::patterns::Patterns;
 use super::topics::Topics;
 use crate::exchange::ConnId;
-use tickerd_model::encoding::Encoding;
+use tickerd_model::basics::slab::Slab;
 use tickerd_model::protocol::command::{Mode, Terms};
-use tickerd_model::slab::Slab;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::{Pattern, first_segment};
+use tickerd_model::wire::encoding::Encoding;
 
 /// Tiers by slot.
 type SlotMap = HashMap<SlotId, Tier, foldhash::fast::RandomState>;

@@ -6,7 +6,7 @@
 
 use super::ids::SlotId;
 use std::collections::HashMap;
-use tickerd_model::slab::Key;
+use tickerd_model::basics::slab::Key;
 use tickerd_model::topic::{Pattern, SEGMENTS_MAX};
 
 /// The topics that have spoken, by their segments.

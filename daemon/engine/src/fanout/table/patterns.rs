@@ -5,7 +5,7 @@
 
 use super::ids::{CohortId, PatternId};
 use std::collections::HashMap;
-use tickerd_model::slab::Slab;
+use tickerd_model::basics::slab::Slab;
 use tickerd_model::slab_key;
 use tickerd_model::topic::Pattern;
 
@@ -190,7 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use tickerd_model::slab::Key;
+    use tickerd_model::basics::slab::Key;
 
     const PATTERNS: [&str; 12] = [
         "**",

@@ -11,14 +11,14 @@ use super::ids::{CohortId, SlotId};
 use super::names::Names;
 use crate::exchange::beat::Stale;
 use crate::exchange::source::Directory;
+use tickerd_model::basics::slab::Slab;
 use tickerd_model::board::{Due, TopicId};
-use tickerd_model::frame::Frame;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::sample::Class;
-use tickerd_model::slab::Slab;
 use tickerd_model::source::{Source, SourceId};
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::{Pattern, Topic, first_segment};
+use tickerd_model::wire::frame::Frame;
 
 /// A cohort that wants a slot at some tier.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,7 @@ use hyper::header::HeaderMap;
 
 use super::peer::who;
 use crate::exchange::arrival::{AddressShare, Share};
-use tickerd_model::bucket::Bucket;
+use tickerd_model::basics::bucket::Bucket;
 
 /// How many connections' worth of work with patterns one address may ask for. A whole office behind one address comes back at
 /// once; 8 connections' worth is 2 % of a core in the long run.

@@ -4,7 +4,7 @@
 //! over would be a subscription to nothing.
 
 use crate::exchange::arrival::Opening;
-use tickerd_model::near::near;
+use tickerd_model::basics::near::near;
 use tickerd_model::protocol::command::{self, Mode};
 use tickerd_model::rooms;
 

@@ -6,8 +6,8 @@
 
 use hyper::header::{self, HeaderMap};
 
-use tickerd_model::deflate::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
-use tickerd_model::encoding::Window;
+use tickerd_model::wire::deflate::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
+use tickerd_model::wire::encoding::Window;
 
 const NAME: &str = "permessage-deflate";
 

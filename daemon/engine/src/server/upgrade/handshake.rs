@@ -12,8 +12,8 @@ use crate::listen::hosts::{Target, Wrong};
 use crate::server::metrics::Outcome;
 use crate::server::peers::limits::Full;
 use crate::server::rest::problem::problem;
-use tickerd_model::close::CloseCode;
-use tickerd_model::web_origin::WebOrigin;
+use tickerd_model::web::origin::WebOrigin;
+use tickerd_model::wire::close::CloseCode;
 
 /// Why a request is refused, and how that is answered.
 #[derive(Debug)]
@@ -207,7 +207,7 @@ fn is_key(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickerd_model::host::Host;
+    use tickerd_model::web::host::Host;
 
     fn handshake() -> hyper::http::request::Builder {
         Request::get("/ws")

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::listen::hosts::Target;
 use crate::listen::log_limit::LogLimit;
-use tickerd_model::web_origin::{Listed, WebOrigin};
+use tickerd_model::web::origin::{Listed, WebOrigin};
 
 pub struct Origins {
     listed: Vec<Listed>,
@@ -48,7 +48,7 @@ impl Origins {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickerd_model::host::Host;
+    use tickerd_model::web::host::Host;
 
     fn origins(listed: &[&str]) -> Origins {
         Origins::new(listed.iter().map(|text| Listed::parse(text).unwrap()).collect())

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::near::near;
+use crate::basics::near::near;
 use crate::protocol::error::{Code, ProtocolError};
 
 /// How much of a client's own text an error shows, in characters.

@@ -3,10 +3,10 @@
 
 use std::sync::OnceLock;
 
-use crate::wire::Opcode;
+use crate::wire::websocket::Opcode;
 
-use super::encoding::{Encoder, Encoding};
-use super::wire;
+use crate::wire::encoding::{Encoder, Encoding};
+use crate::wire::websocket;
 
 /// A message's bytes. The JSON text frame is built at once, other encodings when they are first asked for.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ impl Message {
     /// message.
     pub fn new(text: &[u8], n: u64) -> Message {
         // The exact capacity, so that the vector becomes a boxed slice without a copy.
-        let mut json = Vec::with_capacity(wire::header_bytes(text.len()) + text.len());
-        let header = wire::write(Opcode::Text, text, &mut json) as u8;
+        let mut json = Vec::with_capacity(websocket::header_bytes(text.len()) + text.len());
+        let header = websocket::write(Opcode::Text, text, &mut json) as u8;
         Message { json: json.into_boxed_slice(), header, n, others: OnceLock::new() }
     }
 
@@ -57,7 +57,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deflate::Settings;
+    use crate::wire::deflate::Settings;
 
     #[test]
     fn a_form_is_built_once_and_shared() {

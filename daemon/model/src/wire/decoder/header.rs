@@ -1,8 +1,8 @@
 //! The header of one frame, RFC 6455 5.2: refused at the first byte that breaks a rule.
 
 use super::{Limits, Message};
-use crate::close::CloseCode;
-use crate::wire::{COMPRESSED, Opcode};
+use crate::wire::close::CloseCode;
+use crate::wire::websocket::{COMPRESSED, Opcode};
 
 /// The longest header: 2 bytes, 8 of length, 4 of mask.
 pub const HEAD_MAX: usize = 14;

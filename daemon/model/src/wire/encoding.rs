@@ -6,11 +6,11 @@
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 
-use crate::wire::Opcode;
+use crate::wire::websocket::Opcode;
 
-use super::deflate::{Deflater, Settings, WINDOW_BITS_MIN};
-use super::msgpack;
-use super::wire;
+use crate::wire::deflate::{Deflater, Settings, WINDOW_BITS_MIN};
+use crate::wire::msgpack;
+use crate::wire::websocket;
 
 /// A comment, which tells proxies and clients that an event stream is alive.
 pub const SSE_COMMENT: &[u8] = b":\n\n";
@@ -144,10 +144,10 @@ impl Encoder {
     fn write_frame(&self, opcode: Opcode, payload: &[u8], deflate: Option<Window>, out: &mut Vec<u8>) {
         match deflate.filter(|_| payload.len() >= self.deflate.threshold) {
             Some(window) => self.deflate(window, |deflater| match deflater.deflate(payload) {
-                Some(shorter) => wire::write_compressed(opcode, shorter, out),
-                None => wire::write(opcode, payload, out),
+                Some(shorter) => websocket::write_compressed(opcode, shorter, out),
+                None => websocket::write(opcode, payload, out),
             }),
-            None => wire::write(opcode, payload, out),
+            None => websocket::write(opcode, payload, out),
         };
     }
 
@@ -156,10 +156,10 @@ impl Encoder {
     pub fn write_echo(&self, opcode: Opcode, payload: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
         match encoding.deflate() {
             Some(window) => self.deflate(window, |deflater| match deflater.deflate_anyway(payload) {
-                Some(compressed) => wire::write_compressed(opcode, compressed, out),
-                None => wire::write(opcode, payload, out),
+                Some(compressed) => websocket::write_compressed(opcode, compressed, out),
+                None => websocket::write(opcode, payload, out),
             }),
-            None => wire::write(opcode, payload, out),
+            None => websocket::write(opcode, payload, out),
         };
     }
 
@@ -176,7 +176,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deflate::Inflater;
+    use crate::wire::deflate::Inflater;
 
     fn write(encoding: Encoding, text: &[u8], n: u64) -> Vec<u8> {
         let mut out = Vec::new();

@@ -1,7 +1,7 @@
 //! Compressed messages among the others.
 
 use super::*;
-use crate::deflate::Deflater;
+use crate::wire::deflate::Deflater;
 
 /// A client's frame whose payload is compressed, or a part of it.
 fn compressed(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {

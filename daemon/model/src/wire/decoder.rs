@@ -10,10 +10,10 @@ mod inbound;
 
 use std::ops::ControlFlow;
 
-use crate::wire::{Opcode, unmask};
+use crate::wire::websocket::{Opcode, unmask};
 
-use crate::close::CloseCode;
-use crate::deflate::Inflater;
+use crate::wire::close::CloseCode;
+use crate::wire::deflate::Inflater;
 
 use header::{Frame, HEAD_MAX, parse_head};
 use inbound::{Told, deliver};

@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::sync::OnceLock;
 
-use super::encoding::{Encoder, Encoding};
-use super::message::Message;
-use super::tick::Tick;
+use crate::tick::Tick;
+use crate::wire::encoding::{Encoder, Encoding};
+use crate::wire::message::Message;
 
 /// About how many bytes a frame takes besides its value.
 const FRAME_BYTES: usize = 320;
@@ -85,10 +85,10 @@ fn write_envelope(tick: &Tick, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deflate::Settings;
     use crate::sample::Class;
     use crate::topic::Topic;
-    use crate::wire::{header_bytes, write_ping, write_pong};
+    use crate::wire::deflate::Settings;
+    use crate::wire::websocket::{header_bytes, write_ping, write_pong};
 
     fn frame(value: &str, src_ts: u64) -> Frame {
         let topic = Topic::new("stocks.AAPL", "quote", Class::State);

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::host::Host;
+use crate::web::host::Host;
 
 /// What a browser says in the header `Origin`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::fmt;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::close::CloseCode;
+use crate::wire::close::CloseCode;
 
 /// The end of each message, which is cut off before it is sent (RFC 7692 7.2.1): the length of an empty stored block.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

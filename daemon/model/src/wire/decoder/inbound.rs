@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use crate::wire::Opcode;
+use crate::wire::websocket::Opcode;
 
-use crate::close::CloseCode;
+use crate::wire::close::CloseCode;
 
 /// One thing a client said.
 #[derive(Debug, PartialEq, Eq)]

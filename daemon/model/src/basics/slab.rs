@@ -29,7 +29,7 @@ macro_rules! slab_key {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         $vis struct $name(u32);
 
-        impl $crate::slab::Key for $name {
+        impl $crate::basics::slab::Key for $name {
             fn new(place: u32) -> Self {
                 $name(place)
             }

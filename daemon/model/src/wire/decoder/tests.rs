@@ -5,7 +5,7 @@ mod deflate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::COMPRESSED;
+use crate::wire::websocket::COMPRESSED;
 
 const LIMITS: Limits = Limits { message: 4096, fragments: 16 };
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
