@@ -293,9 +293,17 @@ impl Client {
     /// Waits until this client's shard knows all that the script has said, and gives the ticks that came meanwhile.
     pub async fn catch_up(&mut self, script: &Script) -> Vec<Event> {
         let topic = script.topic("fence");
-        self.subscribe(json!({"topics": [topic], "snapshot": false})).await;
+        self.send(
+            json!({"event": "subscribe", "data": {"id": "fence", "topics": [topic], "snapshot": false}}),
+        )
+        .await;
+        // What comes before the answer counts too.
+        let mut events = Vec::new();
+        while events.last().is_none_or(|event: &Event| event.name != "subscribed") {
+            events.push(self.next().await);
+        }
         let fence = script.fence("fence").await;
-        let mut events = self.fence(&topic, fence).await;
+        events.extend(self.fence(&topic, fence).await);
         self.send(json!({"event": "unsubscribe", "data": {"topics": [topic]}})).await;
         events.extend(self.sync().await);
         events.retain(|event| event.is_tick() && event.topic() != topic);

@@ -156,6 +156,8 @@ impl Shard {
         let effort = own.as_mut().unwrap_or(&mut turns.effort);
         let is_whole = cohorts.prepare(topics, member, from, &edits, &mut queued.cohort, effort);
         if !is_whole || !effort.take(cohorts.cost_of_move(from, queued.cohort)) {
+            // What it names is found again in the next turn. Its client may be gone by then, and nobody would free it.
+            self.table.forget_all(&edits);
             return false;
         }
         // What is said now must come after the beat that is on its way.
