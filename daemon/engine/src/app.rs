@@ -157,6 +157,7 @@ impl App {
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
             fanout.asker(pulse_asker),
+            None,
             documents::documents(starter.contract.clone(), feeds.clone()),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
@@ -295,6 +296,7 @@ fn settings(config: &Config, epoch: &str) -> fanout::Settings {
         heartbeat: server.heartbeat,
         ping: server.ping,
         pong_timeout: server.pong_timeout,
+        access: None,
         drain: server.drain,
     }
 }

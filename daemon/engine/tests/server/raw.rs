@@ -57,8 +57,13 @@ pub fn try_serve(change: impl FnOnce(&mut config::Server)) -> Result<Served, Err
     let closes = Arc::new(Mutex::new(Vec::new()));
     let counted = closes.clone();
     let count_close = Arc::new(move |code: CloseCode| counted.lock().unwrap().push(code));
-    let running =
-        Server::bind(settings, metrics)?.start(place, count_close, Asker::default(), Arc::new(|_| None))?;
+    let running = Server::bind(settings, metrics)?.start(
+        place,
+        count_close,
+        Asker::default(),
+        None,
+        Arc::new(|_, _| None),
+    )?;
     Ok(Served { running, arrivals, closes, registry })
 }
 

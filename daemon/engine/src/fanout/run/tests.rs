@@ -23,6 +23,7 @@ use crate::exchange::beat::Beat;
 use crate::exchange::question::{Asked, Question};
 use crate::exchange::source::tests::{F, board_of_f, feed};
 use crate::fanout::Fanout;
+use tickerd_model::access::identity::Identity;
 use tickerd_model::board::{Board, Change};
 use tickerd_model::history::Limits;
 use tickerd_model::protocol::command::{Mode, Terms};
@@ -58,6 +59,7 @@ fn settings(drain: Duration) -> Settings {
         heartbeat: second * 15,
         ping: second * 20,
         pong_timeout: second * 40,
+        access: None,
         drain,
     }
 }
@@ -136,6 +138,7 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
             opening: Some(opening).filter(|opening| !opening.topics.is_empty()),
             name: None,
         },
+        who: Arc::new(Identity::anyone()),
         encoding,
         permit: Box::new(()),
         share: None,

@@ -3,7 +3,7 @@
 use schemars::SchemaGenerator;
 
 use super::data::{
-    HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData,
+    AuthData, HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData,
 };
 use crate::protocol::shape::Shape;
 
@@ -30,7 +30,9 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
         (generator.subschema_for::<PublishData<'_>>(), generator.subschema_for::<TopicData>());
     let (matching, ping) =
         (generator.subschema_for::<MatchData>(), generator.subschema_for::<PingData<'_>>());
+    let auth = generator.subschema_for::<AuthData>();
     vec![
+        of("auth", auth, "authenticated", "Says who the client is, or renews that before it ends."),
         of("subscribe", subscribe, "subscribed", "Subscribes, or changes the rate of subscriptions."),
         of("unsubscribe", topics.clone(), "unsubscribed", "Ends subscriptions."),
         of("subscriptions", nothing, "subscriptions", "Lists this connection's subscriptions."),
