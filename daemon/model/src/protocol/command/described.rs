@@ -32,7 +32,6 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
         (generator.subschema_for::<MatchData>(), generator.subschema_for::<PingData<'_>>());
     let auth = generator.subschema_for::<AuthData>();
     vec![
-        of("auth", auth, "authenticated", "Says who the client is, or renews that before it ends."),
         of("subscribe", subscribe, "subscribed", "Subscribes, or changes the rate of subscriptions."),
         of("unsubscribe", topics.clone(), "unsubscribed", "Ends subscriptions."),
         of("subscriptions", nothing, "subscriptions", "Lists this connection's subscriptions."),
@@ -42,5 +41,6 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
         of("publish", publish, "published", "Says something in a declared topic, to all there or to one."),
         of("presence", topic, "presence", "Asks who is subscribed to a declared topic."),
         of("ping", ping, "pong", "Asks for a sign of life."),
+        of("auth", auth, "authenticated", "Says who the client is, or renews that before it ends."),
     ]
 }
