@@ -15,7 +15,7 @@ use tickerd_process::clock::now_unix_ms;
 /// How long a connection may take no byte at all before it is closed, in seconds.
 const STUCK_S: u32 = 30;
 /// How long a client may stay after its token has ended, to bring a new one.
-const GRACE_MS: u64 = 25_000;
+pub(super) const GRACE_MS: u64 = 25_000;
 /// A client is told that its token ends so long before, and up to 30 s earlier.
 const WARN_MS: u64 = 30_000;
 
@@ -25,7 +25,7 @@ impl Shard {
         let (now_s, must_say) = (self.now_s, self.must_say_who(id));
         let Some(judge) = self.settings.access.clone() else { return false };
         let Some(conn) = self.connection(id).filter(|conn| !conn.phase.is_closing()) else { return false };
-        if must_say && u64::from(now_s - conn.born_s) >= judge.deadline().as_secs().max(1) {
+        if must_say && u64::from(now_s.wrapping_sub(conn.born_s)) >= judge.deadline().as_secs().max(1) {
             self.close(id, CloseCode::AuthTimeout);
             return true;
         }

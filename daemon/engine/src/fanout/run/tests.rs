@@ -1,5 +1,6 @@
 //! One shard with real sockets, driven step by step.
 
+mod access;
 mod client;
 mod encodings;
 mod many;
@@ -18,6 +19,7 @@ use self::client::Client;
 use super::delivery::{deliver, take};
 use super::*;
 use crate::exchange::ConnId;
+use crate::exchange::access::{Judge, anyone};
 use crate::exchange::arrival::{Kind, Opening, Socket};
 use crate::exchange::beat::Beat;
 use crate::exchange::question::{Asked, Question};
@@ -66,10 +68,15 @@ fn settings(drain: Duration) -> Settings {
 
 impl Bench {
     fn new(topics: usize) -> Bench {
+        Bench::with(topics, None)
+    }
+
+    fn with(topics: usize, access: Option<Arc<dyn Judge>>) -> Bench {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
         let (uplink, Asked { questions, .. }) = Uplink::new(Arc::new(|| {}));
-        let shard = shard(0, Arc::new(settings(Duration::from_secs(1))), metrics, load, uplink);
+        let settings = Settings { access, ..settings(Duration::from_secs(1)) };
+        let shard = shard(0, Arc::new(settings), metrics, load, uplink);
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
         let board = board_of_f(limits);
@@ -83,7 +90,8 @@ impl Bench {
     }
 
     async fn client_in(&self, encoding: Encoding, topics: &[&str]) -> Client {
-        let (arrival, client) = arrival(topics, encoding);
+        let (mut arrival, client) = arrival(topics, encoding);
+        arrival.who = anyone(self.shard.borrow().settings.access.as_deref());
         self.shard.borrow().load.fetch_add(1, Ordering::Relaxed);
         self.shard.borrow_mut().arrive(arrival);
         // It is read once it has been greeted.
@@ -143,7 +151,7 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
         permit: Box::new(()),
         share: None,
     };
-    (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new() })
+    (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new(), later: Vec::new() })
 }
 
 /// (topic, seq) of each data frame.
