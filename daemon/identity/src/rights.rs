@@ -54,9 +54,4 @@ impl Kept {
         }
         rights
     }
-
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
 }
