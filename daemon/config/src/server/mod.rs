@@ -5,13 +5,16 @@ mod compression;
 mod limits;
 mod listen;
 mod names;
+mod signing;
 
+use std::path::Path;
 use std::time::Duration;
 
 use tickerd_model::web::host::Host;
 use tickerd_model::web::origin::Listed;
 use tickerd_model::wire::deflate;
 
+use crate::auth::SecretSource;
 use crate::document::{Node, Value};
 use crate::problem::Origin;
 use crate::quantity::write_duration;
@@ -90,6 +93,8 @@ pub struct Server {
     ///
     /// Range 0s..=5m; default 2s, enough for clients to hear when to come back.
     pub drain: Duration,
+    /// The key that ticks are signed with, a PKCS#8 PEM of Ed25519; default `None`: no tick is signed.
+    pub signing: Option<SecretSource>,
     pub limits: Limits,
 }
 
@@ -110,13 +115,14 @@ impl Default for Server {
             ping: 20 * SECOND,
             pong_timeout: 40 * SECOND,
             drain: 2 * SECOND,
+            signing: None,
             limits: Limits::default(),
         }
     }
 }
 
 impl Server {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
+    pub(super) fn read(mut section: Section<'_>, base_dir: Option<&Path>) -> Self {
         let default = Server::default();
         let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
         let (listen, admin) = addresses(&mut section, insecure_public);
@@ -136,6 +142,7 @@ impl Server {
             ping,
             pong_timeout,
             drain: section.take("drain", default.drain, duration(Duration::ZERO, 300 * SECOND)),
+            signing: signing::read(&mut section, base_dir),
             limits: Limits::read(section.section("limits")),
         }
     }
