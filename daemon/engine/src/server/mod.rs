@@ -38,7 +38,7 @@ use peers::budgets::{Budgets, PATTERNS_SHARE};
 pub use routes::FEEDS;
 use routes::Routes;
 use stop::Stop;
-use upgrade::credentials::Ways;
+pub use upgrade::credentials::Ways;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.
 const GRACE: Duration = Duration::from_secs(1);
@@ -76,6 +76,7 @@ impl Server {
         place: Place,
         count_close: CountClose,
         asker: Asker,
+        ways: Ways,
         judge: Option<Arc<dyn Judge>>,
         documents: Documents,
     ) -> Result<Running, Error> {
@@ -96,7 +97,7 @@ impl Server {
                     hosts: self.config.hosts,
                     origins: self.config.origins,
                     echo: self.config.echo.is_some(),
-                    ways: Ways { cookie: None, query_token: false },
+                    ways,
                     deflate: self.config.compression.map(|how| how.window_bits),
                 },
                 asker,

@@ -1,12 +1,13 @@
 //! Where a request says who it is: `Authorization`, a subprotocol, the address, a cookie. The first that is there counts.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::Request;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::handshake::{Refusal, items};
 use crate::server::rest::cors::Page;
 use tickerd_model::access::secret::Secret;
-use tickerd_model::basics::base64url;
 
 /// What stands before the token in a subprotocol, which has no other way to carry one.
 pub const BEARER: &[u8] = b"bearer.";
@@ -45,7 +46,7 @@ pub fn find<B>(
     if let Some(encoded) =
         items(headers, header::SEC_WEBSOCKET_PROTOCOL).find_map(|item| item.strip_prefix(BEARER))
     {
-        let decoded = std::str::from_utf8(encoded).ok().and_then(base64url::decode);
+        let decoded = std::str::from_utf8(encoded).ok().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         return match decoded.map(String::from_utf8) {
             Some(Ok(token)) => Ok(Some(Secret::new(token))),
             _ => Err(Refusal::bad_request(
