@@ -1,12 +1,13 @@
 //! Judges one token, from its bytes to an identity. Nothing here waits.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal;
 
 use crate::jwt::{Claims, Parts};
-use crate::keys::KeySet;
+use crate::keys::{Key, KeySet, Looked};
 use crate::rights::Kept;
 use crate::settled::{KeysOf, Settled};
 
@@ -21,9 +22,9 @@ pub(crate) enum Verdict {
     Wait,
 }
 
-/// Judges a token. `now_ms` is in Unix milliseconds.
-pub(crate) fn judge(settled: &Settled, kept: &Kept, token: &str, now_ms: u64) -> Verdict {
-    match try_judge(settled, kept, token, now_ms) {
+/// Judges a token. `now_ms` is in Unix milliseconds; `since` is when the token was first looked at.
+pub(crate) fn judge(settled: &Settled, kept: &Kept, token: &str, now_ms: u64, since: Instant) -> Verdict {
+    match try_judge(settled, kept, token, now_ms, since) {
         Ok(Some(identity)) => Verdict::Done(Ok(identity)),
         Ok(None) => Verdict::Wait,
         Err(refusal) => Verdict::Done(Err(refusal)),
@@ -35,6 +36,7 @@ fn try_judge(
     kept: &Kept,
     token: &str,
     now_ms: u64,
+    since: Instant,
 ) -> Result<Option<Arc<Identity>>, Refusal> {
     if token.is_empty() {
         return Err(Refusal::Missing);
@@ -56,7 +58,12 @@ fn try_judge(
     }
     match &issuer.keys {
         KeysOf::Fixed(set) => verify(set, &parts)?,
-        KeysOf::Remote => return Ok(None),
+        KeysOf::Remote(remote) => match remote.look(parts.kid.as_deref(), parts.algorithm, since) {
+            Looked::Found(set) => verify(&set, &parts)?,
+            Looked::Missing => return Err(Refusal::Key),
+            Looked::Busy => return Err(Refusal::Busy),
+            Looked::Wait => return Ok(None),
+        },
     }
     let claims = Claims::read(&parts.claims, &issuer.rules, now_ms / 1_000)?;
     let rights = settled.rights(&claims.user, &claims.groups, claims.rights);
@@ -76,7 +83,6 @@ fn verify(set: &KeySet, parts: &Parts<'_>) -> Result<(), Refusal> {
     if keys.is_empty() {
         return Err(Refusal::Key);
     }
-    let is_signed =
-        |key: &&crate::keys::Key| key.verify(parts.algorithm, parts.signed.as_bytes(), &parts.signature);
+    let is_signed = |key: &&Key| key.verify(parts.algorithm, parts.signed.as_bytes(), &parts.signature);
     keys.iter().any(is_signed).then_some(()).ok_or(Refusal::Signature)
 }

@@ -10,13 +10,19 @@ mod error;
 mod judge;
 mod jwt;
 mod keys;
+mod revocations;
 mod rights;
 mod secrets;
 mod settled;
+pub mod signing;
+mod tickets;
 mod tokens;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::Authenticator;
+pub use authenticator::{Authenticator, KeyTrouble};
 pub use error::Error;
+pub use revocations::Revocation;
+pub use tickets::TicketPlace;

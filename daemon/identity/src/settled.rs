@@ -9,7 +9,7 @@ use tickerd_model::access::rights::{Rights, Verb};
 
 use crate::error::Error;
 use crate::jwt::Rules;
-use crate::keys::KeySet;
+use crate::keys::{KeySet, Remote};
 use crate::rights::{Kept, add_group};
 use crate::secrets;
 use crate::tokens::Tokens;
@@ -42,17 +42,23 @@ pub(crate) struct Trusted {
 pub(crate) enum KeysOf {
     /// Read when the configuration was.
     Fixed(KeySet),
-    /// To be fetched.
-    Remote,
+    /// Fetched from an address.
+    Remote(Arc<Remote>),
 }
 
 impl Settled {
-    /// Reads everything that the configuration names.
-    pub fn read(auth: &Auth, kept: &Kept) -> Result<Settled, Error> {
+    /// Reads everything that the configuration names. Keys that are fetched go on from `old`, or are begun by `begin`, which
+    /// gets the address and the issuer's number.
+    pub fn read(
+        auth: &Auth,
+        kept: &Kept,
+        old: Option<&Settled>,
+        begin: &dyn Fn(&str, usize) -> Result<Remote, Error>,
+    ) -> Result<Settled, Error> {
         let tokens = Tokens::read(&auth.tokens)?;
         let mut issuers = HashMap::new();
         for (at, issuer) in auth.issuers.iter().enumerate() {
-            issuers.insert(issuer.issuer.clone(), trusted(issuer, at)?);
+            issuers.insert(issuer.issuer.clone(), trusted(issuer, at, old, begin)?);
         }
         let mut open = Rights::none();
         auth.anonymous.iter().for_each(|pattern| open.grant(Verb::Subscribe, pattern.clone()));
@@ -114,8 +120,13 @@ impl Settled {
     }
 }
 
-fn trusted(issuer: &Issuer, at: usize) -> Result<Trusted, Error> {
-    let at = at.to_string();
+fn trusted(
+    issuer: &Issuer,
+    number: usize,
+    old: Option<&Settled>,
+    begin: &dyn Fn(&str, usize) -> Result<Remote, Error>,
+) -> Result<Trusted, Error> {
+    let at = number.to_string();
     let placed = |key: &'static str| {
         let at = at.clone();
         move |error: Error| error.at(&["auth", "issuer", &at, key])
@@ -137,7 +148,17 @@ fn trusted(issuer: &Issuer, at: usize) -> Result<Trusted, Error> {
             })?;
             KeysOf::Fixed(set)
         }
-        Keys::Url(_) => KeysOf::Remote,
+        Keys::Url(url) => {
+            let earlier =
+                old.and_then(|old| old.issuers.get(&issuer.issuer)).and_then(|old| match &old.keys {
+                    KeysOf::Remote(remote) if remote.url == *url => Some(remote.clone()),
+                    _ => None,
+                });
+            KeysOf::Remote(match earlier {
+                Some(remote) => remote,
+                None => Arc::new(begin(url, number).map_err(placed("keys"))?),
+            })
+        }
     };
     debug_assert!(
         issuer.algorithms.iter().all(|algorithm| {

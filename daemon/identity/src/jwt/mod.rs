@@ -6,5 +6,5 @@ mod claims;
 mod json;
 mod parts;
 
-pub(crate) use claims::{Claims, Rules};
+pub(crate) use claims::{Claims, LIFE_MAX_S, Rules};
 pub(crate) use parts::Parts;
