@@ -4,6 +4,7 @@
 //! client sees anything. Running: feeds, pulse, shards, then the server that brings clients. Stopping, the other way
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
+mod access;
 mod documents;
 mod feeds;
 mod hello;
@@ -19,18 +20,21 @@ use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 
+use self::access::Keeper;
 use self::feeds::{Feed, Feeds, Starter};
 use self::reload::Hangup;
 use self::sources::Sources;
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
 use crate::control::{self, Control};
+use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::PulseAsker;
 use crate::fanout::{self, Fanout};
 use crate::metrics;
 use crate::pulse;
-use crate::server::{self, Server};
+use crate::server::{self, Server, Ways};
+
 use crate::store::Writer;
 use crate::systemd;
 use tickerd_config::{self as config, AdminSocket, Config};
@@ -58,6 +62,7 @@ pub struct App {
     server: Server,
     admin: Admin,
     control: Option<Control>,
+    keeper: Option<Arc<Keeper>>,
     process: metrics::Process,
     program: Option<PathBuf>,
 }
@@ -82,6 +87,7 @@ impl App {
     pub fn build(config: Config, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
+        let keeper = access::open(&config, &registry)?;
         let server = Server::bind(config.server.clone(), Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
@@ -92,7 +98,16 @@ impl App {
             AdminSocket::Auto => Control::bind_usual(),
             AdminSocket::At(path) => Some(Control::bind(path)?),
         };
-        Ok(App { config, registry: Arc::new(registry), server, admin, control, process, program: None })
+        Ok(App {
+            config,
+            registry: Arc::new(registry),
+            server,
+            admin,
+            control,
+            keeper,
+            process,
+            program: None,
+        })
     }
 
     /// Has feeds' processes started with this executable of tickerd, and not with the one that runs.
@@ -102,15 +117,20 @@ impl App {
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, process, program } = self;
+        let App { config, registry, server, admin, control, keeper, process, program } = self;
+        let judge = keeper.map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
         let store = past.writer.as_ref().map(Writer::standing);
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || rung.ring());
-        let (fanout, outlet) =
-            Fanout::start(shards(&config), settings(&config, &epoch), fanout_metrics.clone(), wake.clone())?;
+        let (fanout, outlet) = Fanout::start(
+            shards(&config),
+            settings(&config, &epoch, judge.clone()),
+            fanout_metrics.clone(),
+            wake.clone(),
+        )?;
 
         let program = program.map_or_else(std::env::current_exe, Ok)?;
         let feed_metrics = Arc::new(host::Metrics::new());
@@ -153,10 +173,17 @@ impl App {
         let commands = reload::commands(&feeds);
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
+        let auth = config.auth.as_ref();
+        let ways = Ways {
+            cookie: auth.and_then(|auth| auth.cookie.clone()),
+            query_token: auth.is_some_and(|auth| auth.query_token),
+        };
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
             fanout.asker(pulse_asker),
+            ways,
+            judge,
             documents::documents(starter.contract.clone(), feeds.clone()),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
@@ -275,7 +302,7 @@ fn shards(config: &Config) -> usize {
     }
 }
 
-fn settings(config: &Config, epoch: &str) -> fanout::Settings {
+fn settings(config: &Config, epoch: &str, access: Option<Arc<dyn Judge>>) -> fanout::Settings {
     let server = &config.server;
     let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
     let echo_limits = server
@@ -295,6 +322,7 @@ fn settings(config: &Config, epoch: &str) -> fanout::Settings {
         heartbeat: server.heartbeat,
         ping: server.ping,
         pong_timeout: server.pong_timeout,
+        access,
         drain: server.drain,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::rights::Rights;
+use super::rights::{Rights, Verb};
+use crate::protocol::error::{Code, ProtocolError};
 
 /// Who a client is. It is found once, and shared by all that the client does.
 #[derive(Debug, Clone)]
@@ -44,6 +45,37 @@ impl Identity {
             proof: Proof::None,
             info: None,
             subscribe: Box::default(),
+        }
+    }
+
+    /// Anyone, where nobody is asked: there is no `[auth]`.
+    pub fn anyone() -> Identity {
+        Identity::anonymous(Arc::new(Rights::open()))
+    }
+
+    /// Whether it may do this with one topic. All ways in ask this.
+    ///
+    /// # Errors
+    /// It may not: 401 for who has not said who it is, 403 for who has.
+    pub fn check(&self, verb: Verb, topic: &str) -> Result<(), ProtocolError> {
+        match self.rights.allow(verb, topic) {
+            true => Ok(()),
+            false => Err(self.refusal(verb)),
+        }
+    }
+
+    /// What it is told that it may not do.
+    pub fn refusal(&self, verb: Verb) -> ProtocolError {
+        let word = verb.word();
+        match self.is_anonymous() {
+            true => ProtocolError::new(
+                Code::Unauthenticated,
+                format!("to {word} here, say who you are: send auth with a token"),
+            ),
+            false => ProtocolError::new(
+                Code::Forbidden,
+                format!("your token does not grant {word} here; ask the operator for the right"),
+            ),
         }
     }
 

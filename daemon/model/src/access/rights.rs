@@ -47,7 +47,7 @@ pub enum Cover {
 }
 
 /// What one client may do. Equal rights are equal, whatever order they were granted in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rights {
     /// Whether everything is granted: there is no `[auth]`.
     is_open: bool,
@@ -92,6 +92,11 @@ impl Rights {
         self.is_open
     }
 
+    /// Whether nothing is granted.
+    pub fn is_nothing(&self) -> bool {
+        !self.is_open && self.grants.is_empty()
+    }
+
     /// Adds all that other rights grant and deny.
     pub fn unite(&mut self, other: &Rights) {
         self.is_open |= other.is_open;
@@ -110,6 +115,19 @@ impl Rights {
         self.is_open
             || self.granted(verb).any(|granted| granted.matches(topic))
                 && !self.denied.iter().any(|denied| denied.matches(topic))
+    }
+
+    /// Whether it may do this with any topic of a source that there could be.
+    pub fn reaches(&self, verb: Verb, source: &str) -> bool {
+        let is_in = |pattern: &Pattern| match pattern.feed() {
+            Some(feed) => feed == source,
+            None => source != SERVER_SEGMENT,
+        };
+        let is_all_denied = |denied: &Pattern| {
+            denied.as_str() == "**" && source != SERVER_SEGMENT
+                || denied.as_str().strip_suffix(".**") == Some(source)
+        };
+        self.is_open || self.granted(verb).any(is_in) && !self.denied.iter().any(is_all_denied)
     }
 
     /// How much of what a pattern matches it may do this with.

@@ -36,6 +36,25 @@ pub fn segment(name: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Whether a text is what [`segment`] makes of a user's name.
+pub fn is_segment(text: &str) -> bool {
+    let mut name = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let hex =
+            |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16)).map(|digit| digit as u8);
+        name.push(match byte {
+            b'%' => match (hex(bytes.next()), hex(bytes.next())) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => return false,
+            },
+            byte => byte,
+        });
+    }
+    // Another way to write the same name would be another address.
+    std::str::from_utf8(&name).is_ok_and(|name| is_user(name) && segment(name) == text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +75,11 @@ mod tests {
         assert_eq!(segment("auth0|5f7"), "auth0%7C5f7");
         assert_eq!(segment("a%7C"), "a%257C");
         assert_eq!(segment("a.b*"), "a%2Eb%2A");
+        for name in ["ann", "auth0|5f7", "a%7C", "Ünal", "a.b"] {
+            assert!(is_segment(&segment(name)), "{name}");
+        }
+        for other in ["", "a|b", "a%7c", "%41", "%", "%4", "%FF", "a%20b"] {
+            assert!(!is_segment(other), "{other}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! business.
 
 mod asking;
+mod auth;
 mod edits;
 mod get;
 mod grants;
@@ -86,6 +87,7 @@ impl Shard {
             return self.tell_error(id, request, &ProtocolError::new(Code::TooLarge, message));
         }
         match command {
+            Command::Auth { token } => self.authenticate(id, request, token),
             Command::Subscribe { topics, terms, snapshot, since: None } => {
                 let wanted = SubscribeRequest::of_command(request, topics, terms, snapshot);
                 self.undertake(id, Costly::Subscribe(Box::new(wanted)));
