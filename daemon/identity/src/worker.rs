@@ -88,7 +88,12 @@ impl Shared {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        parked.into_iter().for_each(|job| (job.then)(Err(Refusal::Busy)));
+        // Whoever still waits is told.
+        let queued = received.try_iter().filter_map(|message| match message {
+            Message::Judge(_, then) => Some(then),
+            _ => None,
+        });
+        parked.into_iter().map(|job| job.then).chain(queued).for_each(|then| then(Err(Refusal::Busy)));
     }
 
     /// Looks at a token, and gives it back if it has to wait.

@@ -1,3 +1,12 @@
-//! Tests of the whole crate.
+//! Tests of the whole crate: tokens in, identities out. The keys in `keys/` are for these tests alone.
 
-mod basics;
+mod canaries;
+mod chance;
+mod claims;
+mod fetched;
+mod kit;
+mod revoked;
+mod server;
+mod statics;
+mod table;
+mod tickets;
