@@ -10,13 +10,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate of the daemon may depend on, of those of this workspace.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("tickerd", &["author", "config", "engine", "host", "process"]),
-    ("tickerd-engine", &["config", "host", "model", "process"]),
+    ("tickerd-engine", &["config", "host", "model", "process", "tls"]),
     ("tickerd-author", &["config", "host", "model", "process", "sdk"]),
     ("tickerd-host", &["config", "model", "process", "sdk"]),
     ("tickerd-config", &["model"]),
     ("tickerd-process", &[]),
+    ("tickerd-tls", &["config"]),
     ("tickerd-model", &["sdk"]),
 ];
 /// What computes knows none of these, also not through others.

@@ -35,7 +35,7 @@ pub use history::History;
 pub use places::{Finding, Places};
 pub use problem::{Problem, Problems};
 pub use quantity::read_duration;
-pub use server::{AdminSocket, EchoLimits, Limits, Listen, ListenError, Server};
+pub use server::{AdminSocket, EchoLimits, Limits, Listen, ListenError, Listener, Server, Tls};
 pub use topic::Topic;
 
 /// Largest file that is read, in bytes. A real configuration has a few KiB; a larger file was named by mistake.
@@ -195,7 +195,7 @@ fn walk(
     base_dir: Option<&Path>,
 ) -> (Server, History, Vec<Feed>, Vec<Topic>) {
     let mut top = Section::top(checker, root);
-    let server = Server::read(top.section("server"));
+    let server = Server::read(top.section("server"), base_dir);
     let history = History::read(top.section("history"), base_dir);
     let feeds = match base_dir {
         Some(base_dir) => Feed::read_all(&mut top, base_dir),

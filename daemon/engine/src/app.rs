@@ -65,6 +65,7 @@ pub struct App {
 /// A daemon that serves.
 pub struct Running {
     drain: Duration,
+    renewal: Option<Arc<server::Renewal>>,
     server: server::Running,
     admin: admin::Running,
     control: Option<control::Running>,
@@ -145,10 +146,15 @@ impl App {
         }
 
         let judged = feeds.clone();
+        let renewal = server.renewal();
+        let certificate = renewal.clone();
         let admin = admin.start(admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || readiness::judge(&judged.all(), store.as_deref())),
+            readiness: Arc::new(move || {
+                let certificate = certificate.as_ref().map(|renewal| renewal.standing());
+                readiness::judge(&judged.all(), store.as_deref(), certificate)
+            }),
         })?;
         let commands = reload::commands(&feeds);
         let control = control.map(|control| control.start(commands)).transpose()?;
@@ -161,18 +167,29 @@ impl App {
         )?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;
-        Ok(Running { drain, server, admin, control, sources, starter, feeds, announced, pulse, fanout })
+        Ok(Running {
+            drain,
+            renewal,
+            server,
+            admin,
+            control,
+            sources,
+            starter,
+            feeds,
+            announced,
+            pulse,
+            fanout,
+        })
     }
 }
 
 impl Running {
     /// Where clients connect, and where the admin listener is.
     pub fn addresses(&self) -> (Vec<String>, String) {
-        let shown = |listen: &config::Listen| match listen {
-            config::Listen::Tcp(address) => format!("http://{address}/"),
-            unix => unix.to_string(),
-        };
-        (self.server.addresses().iter().map(shown).collect(), format!("http://{}/", self.admin.address()))
+        (
+            self.server.addresses().iter().map(ToString::to_string).collect(),
+            format!("http://{}/", self.admin.address()),
+        )
     }
 
     /// Waits until every feed has spoken or failed, or [`FIRST_WORDS`] are over, then tells the service manager.
@@ -199,10 +216,11 @@ impl Running {
         move || ready.ring()
     }
 
-    /// What SIGHUP does: feeds that wait to be tried again are tried now, and plugin files that have changed are loaded. The
+    /// What SIGHUP does: feeds that wait to be tried again are tried now, the TLS certificate is read again if it has
+    /// changed, and plugin files that have changed are loaded. The
     /// service manager is told that this reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
-        let hangup = Hangup::new(&self.feeds, &self.announced);
+        let hangup = Hangup::new(&self.feeds, &self.announced, self.renewal.clone());
         move || hangup.obey()
     }
 

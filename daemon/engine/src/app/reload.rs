@@ -1,4 +1,4 @@
-//! Plugin files read again while the daemon runs: on SIGHUP, and for the admin socket.
+//! Plugin files, and the TLS certificate, read again while the daemon runs: on SIGHUP, and plugins for the admin socket.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Weak, mpsc};
@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::feeds::{Feed, Feeds};
 use crate::control::{Commands, FeedRow, RELOAD_MAX, ReloadRow, Reloading};
+use crate::server::Renewal;
 use crate::systemd;
 use tickerd_config::{self as config, Isolation};
 use tickerd_host::Reloaded;
@@ -82,15 +83,20 @@ fn outcome(feed: String, reloaded: &Reloaded) -> ReloadRow {
 pub struct Hangup {
     feeds: Weak<Feeds>,
     announced: Arc<AtomicBool>,
+    renewal: Option<Arc<Renewal>>,
     /// How many are obeyed or wait to be: 0, 1 or 2.
     pending: AtomicU8,
 }
 
 impl Hangup {
     /// `announced`: whether the service manager was told that this is ready.
-    pub fn new(feeds: &Arc<Feeds>, announced: &Arc<AtomicBool>) -> Arc<Hangup> {
+    pub fn new(
+        feeds: &Arc<Feeds>,
+        announced: &Arc<AtomicBool>,
+        renewal: Option<Arc<Renewal>>,
+    ) -> Arc<Hangup> {
         let (feeds, announced) = (Arc::downgrade(feeds), announced.clone());
-        Arc::new(Hangup { feeds, announced, pending: AtomicU8::new(0) })
+        Arc::new(Hangup { feeds, announced, renewal, pending: AtomicU8::new(0) })
     }
 
     /// Returns at once: a thread of its own waits for what becomes of it, so that the next signal is heard.
@@ -124,6 +130,7 @@ impl Hangup {
             "SIGHUP: feeds that wait to be tried again are tried now, and plugin files that have changed are loaded; the \
              configuration is not read again before a restart"
         );
+        self.renewal.iter().for_each(|renewal| renewal.look());
         let (tell, told) = mpsc::channel();
         let mut waiting = 0;
         // Not held while it waits, so that the daemon can stop meanwhile.

@@ -12,6 +12,8 @@ use tickerd_process::clock::now_unix_ms;
 
 /// How long a connection may take no byte at all before it is closed, in seconds.
 const STUCK_S: u32 = 30;
+/// How long a client may leave a TLS record unfinished, in seconds.
+const UNFINISHED_S: u8 = 10;
 
 impl Shard {
     /// Looks at every connection, and adds to the metrics.
@@ -36,7 +38,12 @@ impl Shard {
             let is_mute = is_sse || conn.phase.is_mute();
             let silent_s = now_s.saturating_sub(conn.heard_s);
             let stuck_s = conn.outbox.as_ref().map(|outbox| now_s.saturating_sub(outbox.progress_s()));
-            if matches!(conn.phase, Phase::Closing { until_s, .. } if until_s < now_s) {
+            // Nobody reads it meanwhile, so that it may be whole already.
+            let is_read = conn.outbox.is_none() && conn.phase.asking().is_none();
+            let unfinished_s = if is_read { conn.link.count_unfinished_s() } else { 0 };
+            if unfinished_s >= UNFINISHED_S
+                || matches!(conn.phase, Phase::Closing { until_s, .. } if until_s < now_s)
+            {
                 self.drop_connection(id, 1006);
             } else if stuck_s.is_some_and(|s| s >= STUCK_S) {
                 self.drop_connection(id, CloseCode::TooSlow.code());
