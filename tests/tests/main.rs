@@ -63,4 +63,5 @@ mod stale_crowd;
 mod stalled_log;
 mod subscribe;
 mod systemd;
+mod tls;
 mod unknown_names;

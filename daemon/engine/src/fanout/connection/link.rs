@@ -9,7 +9,7 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::secured::Secured;
+use super::secured::{Carrier, Secured};
 use crate::exchange::arrival::Socket;
 
 /// A nonblocking stream socket.
@@ -138,10 +138,10 @@ impl Link {
     }
 }
 
-impl Raw {
-    /// Writes what the kernel takes now. The kernel is asked straight away, since nearly always it takes all; only a refusal
-    /// is the runtime's business, which waits for the end of it.
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+impl Carrier for Raw {
+    /// The kernel is asked straight away, since nearly always it takes all; only a refusal is the runtime's business, which
+    /// waits for the end of it.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.socket().send(bytes) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => match self {
                 Raw::Tcp(stream) => stream.try_write(bytes),
@@ -151,14 +151,15 @@ impl Raw {
         }
     }
 
-    /// Reads what is there now; 0 is the end.
-    pub fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+    fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Raw::Tcp(stream) => stream.try_read(into),
             Raw::Unix(stream) => stream.try_read(into),
         }
     }
+}
 
+impl Raw {
     fn socket(&self) -> SockRef<'_> {
         match self {
             Raw::Tcp(stream) => SockRef::from(stream),

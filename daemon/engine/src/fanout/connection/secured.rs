@@ -5,11 +5,18 @@
 use std::cell::RefCell;
 use std::io;
 
-use super::link::Raw;
 use tickerd_tls::{PLAIN_MAX, SEALED_MAX, Session};
 
 /// Room for the largest record, and for what is read behind it.
 const RECORDS_BYTES: usize = 48 * 1024;
+
+/// What carries sealed bytes: takes and gives what it can now.
+pub trait Carrier {
+    /// Takes what it can of these; it would block if it takes none.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Gives what there is; 0 is the end.
+    fn try_read(&self, into: &mut [u8]) -> io::Result<usize>;
+}
 
 /// A session, and what is on its way.
 #[derive(Debug)]
@@ -57,7 +64,7 @@ impl Secured {
     }
 
     /// Seals and sends, at most [`PLAIN_MAX`] ahead of what the socket takes. Says how many of `plain` are sealed.
-    pub fn write(&mut self, raw: &Raw, plain: &[u8]) -> io::Result<usize> {
+    pub fn write(&mut self, raw: &impl Carrier, plain: &[u8]) -> io::Result<usize> {
         if self.owes() {
             self.flush(raw)?;
             if self.owes() {
@@ -78,7 +85,7 @@ impl Secured {
     }
 
     /// Sends what is sealed, and keeps what the socket does not take. Whether it took all.
-    fn send(&mut self, raw: &Raw, sealed: &[u8]) -> io::Result<bool> {
+    fn send(&mut self, raw: &impl Carrier, sealed: &[u8]) -> io::Result<bool> {
         let sent = match raw.try_write(sealed) {
             Ok(sent) => sent,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
@@ -90,7 +97,7 @@ impl Secured {
     }
 
     /// Sends of what is sealed as much as the socket takes now.
-    pub fn flush(&mut self, raw: &Raw) -> io::Result<usize> {
+    pub fn flush(&mut self, raw: &impl Carrier) -> io::Result<usize> {
         if self.unsent.is_empty() {
             return Ok(0);
         }
@@ -102,7 +109,7 @@ impl Secured {
     }
 
     /// Reads and opens what is there now; 0 is the end. Where nothing is whole, it would block.
-    pub fn read(&mut self, raw: &Raw, into: &mut [u8]) -> io::Result<usize> {
+    pub fn read(&mut self, raw: &impl Carrier, into: &mut [u8]) -> io::Result<usize> {
         if self.is_end {
             return Ok(0);
         }
@@ -148,7 +155,7 @@ impl Secured {
 
     /// Says that nothing more will be written, the first time. Whether the socket has taken all; a peer that is gone is told
     /// nothing.
-    pub fn say_farewell(&mut self, raw: &Raw) -> bool {
+    pub fn say_farewell(&mut self, raw: &impl Carrier) -> bool {
         let said = SCRATCH.with_borrow_mut(|scratch| {
             if let Ok(count) = self.session.farewell(&mut scratch.sealed) {
                 self.unsent.extend_from_slice(scratch.sealed.get(..count).unwrap_or_default());
@@ -174,3 +181,6 @@ impl Secured {
         self.unfinished_s
     }
 }
+
+#[cfg(test)]
+mod tests;
