@@ -6,7 +6,7 @@ use crate::section::{Refusal, Section};
 
 use super::group::Group;
 use super::name::{at_most, groups, name};
-use super::placed;
+use super::placed::placed;
 
 const CERTIFICATES_MAX: usize = 1_024;
 const ALLOWED: &str = "\"URI:…\", \"DNS:…\" or \"EMAIL:…\"";

@@ -8,7 +8,7 @@ use crate::section::{Refusal, Section, nearest};
 
 use super::algorithm::{Algorithm, Family, WORDS};
 use super::name::at_most;
-use super::placed;
+use super::placed::placed;
 use super::secret::{SecretSource, read_source};
 
 const ISSUERS_MAX: usize = 16;

@@ -5,6 +5,7 @@ mod certificate;
 mod group;
 mod issuer;
 mod name;
+mod placed;
 mod secret;
 mod token;
 
@@ -14,7 +15,6 @@ use std::time::Duration;
 use tickerd_model::topic::Pattern;
 
 use crate::document::Node;
-use crate::problem::Origin;
 use crate::reader::{Read, boolean, duration, string};
 use crate::section::{Refusal, Section};
 
@@ -101,16 +101,4 @@ fn cookie(node: &Node) -> Read<String> {
         .allowed("1 to 64 of A-Z a-z 0-9 and !#$%&'*+-.^_`|~")
         .change("write cookie = \"tickerd\"");
     Err(vec![refusal])
-}
-
-/// A problem at the header of a table, or at a list's item too many.
-fn placed(at: &Origin, what: impl Into<String>) -> Refusal {
-    Refusal {
-        at: at.clone(),
-        suffix: String::new(),
-        seen: Some(String::new()),
-        what: what.into(),
-        allowed: String::new(),
-        change: String::new(),
-    }
 }

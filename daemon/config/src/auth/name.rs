@@ -6,7 +6,7 @@ use crate::reader::{Read, list, string};
 use crate::section::{Refusal, Section, nearest};
 
 use super::group::Group;
-use super::placed;
+use super::placed::placed;
 
 const NAME_BYTES_MAX: usize = 64;
 const ALLOWED: &str = "1 to 64 of A-Z a-z 0-9 _ - .";

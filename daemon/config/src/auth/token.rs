@@ -12,7 +12,7 @@ use crate::section::{Refusal, Section};
 
 use super::group::Group;
 use super::name::{at_most, groups, name};
-use super::placed;
+use super::placed::placed;
 use super::secret::{SecretSource, read_source};
 
 const TOKENS_MAX: usize = 1_024;
