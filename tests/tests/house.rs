@@ -12,7 +12,7 @@ use serde_json::Value;
 /// What each crate of the daemon may depend on, of those of this workspace.
 const CRATES: [(&str, &[&str]); 8] = [
     ("tickerd", &["author", "config", "engine", "host", "process"]),
-    ("tickerd-engine", &["config", "host", "model", "process"]),
+    ("tickerd-engine", &["config", "host", "identity", "model", "process"]),
     ("tickerd-author", &["config", "host", "model", "process", "sdk"]),
     ("tickerd-host", &["config", "model", "process", "sdk"]),
     ("tickerd-identity", &["config", "model"]),

@@ -4,9 +4,8 @@ use crate::document::Node;
 use crate::reader::{Read, string};
 use crate::section::{Refusal, Section};
 
-use super::group::Group;
-use super::name::{at_most, groups, name};
-use super::placed::placed;
+use super::group::{Group, groups};
+use super::name::{at_most, name, placed};
 
 const CERTIFICATES_MAX: usize = 1_024;
 const ALLOWED: &str = "\"URI:…\", \"DNS:…\" or \"EMAIL:…\"";

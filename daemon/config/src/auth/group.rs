@@ -4,7 +4,7 @@ use tickerd_model::topic::{self, Pattern};
 
 use crate::document::Node;
 use crate::reader::{Read, boolean, list, string};
-use crate::section::{Refusal, Section};
+use crate::section::{Refusal, Section, nearest};
 
 use super::name::{at_most, name};
 
@@ -124,4 +124,23 @@ fn misread(item: &Node, text: &str, error: &topic::GrammarError) -> Vec<Refusal>
         hint => hint.trim_start_matches([';', ',', ' ']).to_owned(),
     };
     vec![Refusal::new(item, what).allowed("segments joined by dots, with * and ** for any").change(change)]
+}
+
+/// Reads `groups`: names of `[[auth.group]]` that are there.
+pub(super) fn groups(section: &mut Section<'_>, known: &[Group]) -> Vec<String> {
+    section.take("groups", Vec::new(), |node| {
+        list(node, |item| {
+            let name = string(item)?;
+            if known.iter().any(|group| group.name == name) {
+                return Ok(name);
+            }
+            let names = || known.iter().map(|group| group.name.as_str());
+            let change = match nearest(&name, names()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "add an [[auth.group]] of this name, or name another".to_owned(),
+            };
+            let refusal = Refusal::new(item, "there is no group of this name");
+            Err(vec![refusal.allowed(names().collect::<Vec<_>>().join(", ")).change(change)])
+        })
+    })
 }

@@ -7,8 +7,7 @@ use crate::reader::{Read, boolean, list, string};
 use crate::section::{Refusal, Section, nearest};
 
 use super::algorithm::{Algorithm, Family, WORDS};
-use super::name::at_most;
-use super::placed::placed;
+use super::name::{at_most, placed};
 use super::secret::{SecretSource, read_source};
 
 const ISSUERS_MAX: usize = 16;

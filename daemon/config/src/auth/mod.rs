@@ -5,7 +5,6 @@ mod certificate;
 mod group;
 mod issuer;
 mod name;
-mod placed;
 mod secret;
 mod token;
 

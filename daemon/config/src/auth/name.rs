@@ -2,11 +2,8 @@
 
 use crate::document::Node;
 use crate::problem::Origin;
-use crate::reader::{Read, list, string};
-use crate::section::{Refusal, Section, nearest};
-
-use super::group::Group;
-use super::placed::placed;
+use crate::reader::{Read, string};
+use crate::section::{Refusal, Section};
 
 const NAME_BYTES_MAX: usize = 64;
 const ALLOWED: &str = "1 to 64 of A-Z a-z 0-9 _ - .";
@@ -60,30 +57,23 @@ fn judge(node: &Node, name: String, kind: &str, earlier: &[String]) -> Read<Stri
     Ok(name)
 }
 
-/// Reads `groups`: names of `[[auth.group]]` that are there.
-pub(super) fn groups(section: &mut Section<'_>, known: &[Group]) -> Vec<String> {
-    section.take("groups", Vec::new(), |node| {
-        list(node, |item| {
-            let name = string(item)?;
-            if known.iter().any(|group| group.name == name) {
-                return Ok(name);
-            }
-            let names = || known.iter().map(|group| group.name.as_str());
-            let change = match nearest(&name, names()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "add an [[auth.group]] of this name, or name another".to_owned(),
-            };
-            let refusal = Refusal::new(item, "there is no group of this name");
-            Err(vec![refusal.allowed(names().collect::<Vec<_>>().join(", ")).change(change)])
-        })
-    })
-}
-
 /// Refuses all items of a list behind the most that is read.
 pub(super) fn at_most(parent: &Section<'_>, key: &str, max: usize, header: Option<&Origin>) {
     if let Some(header) = header {
         let refusal =
             placed(header, format!("this is one more than {max}")).allowed(format!("at most {max}"));
         parent.refuse(key, refusal.change("delete those that nobody uses, or use an issuer of tokens"));
+    }
+}
+
+/// A problem at the header of a table, or at a list's item too many.
+pub(super) fn placed(at: &Origin, what: impl Into<String>) -> Refusal {
+    Refusal {
+        at: at.clone(),
+        suffix: String::new(),
+        seen: Some(String::new()),
+        what: what.into(),
+        allowed: String::new(),
+        change: String::new(),
     }
 }

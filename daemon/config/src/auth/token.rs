@@ -10,9 +10,8 @@ use crate::document::Node;
 use crate::reader::{Read, string};
 use crate::section::{Refusal, Section};
 
-use super::group::Group;
-use super::name::{at_most, groups, name};
-use super::placed::placed;
+use super::group::{Group, groups};
+use super::name::{at_most, name, placed};
 use super::secret::{SecretSource, read_source};
 
 const TOKENS_MAX: usize = 1_024;

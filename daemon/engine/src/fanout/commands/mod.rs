@@ -1,25 +1,20 @@
 //! What a client asks its shard to do: one file per command, each in the order check, do, tell.
 //!
-//! [`Shard::obey`] is where all of them begin. Commands that may be about patterns go through [`in_turns`] ([`subscribe`],
-//! [`unsubscribe`], [`topics`]); those that the pulse answers ([`history`], [`publish`], [`presence`], and a `subscribe` with
-//! `since` through [`recover`]) go through [`asking`]. No command calls another: what a client said meanwhile is the loop's
+//! [`Shard::obey`] is where all of them begin. Commands that may be about patterns go through [`in_turns`] ([`subscriptions`],
+//! [`topics`]); those that the pulse answers ([`history`], [`publish`], [`presence`], and a `subscribe` with
+//! `since` through [`subscriptions`]) go through [`asking`]. No command calls another: what a client said meanwhile is the loop's
 //! business.
 
 mod asking;
 mod auth;
-mod edits;
 mod get;
-mod grants;
 mod greet;
 mod history;
 mod in_turns;
 mod presence;
 mod publish;
-mod recover;
-mod subscribe;
 mod subscriptions;
 mod topics;
-mod unsubscribe;
 
 use std::ops::ControlFlow;
 

@@ -31,6 +31,11 @@ impl Scope {
         Scope { pattern, within: None }
     }
 
+    #[cfg(test)]
+    pub fn of(text: &str) -> Scope {
+        Scope::whole(Pattern::parse(text).unwrap())
+    }
+
     /// What a pattern matches and these rights grant.
     pub fn within(pattern: Pattern, rights: &Arc<Rights>) -> Scope {
         Scope { pattern, within: Some(rights.clone()) }
@@ -253,10 +258,6 @@ mod tests {
     ];
     const TOPICS: [&str; 8] = ["a", "b", "a.b", "b.b", "a.b.c", "b.b.c.d", "tickerd.stats", "a.stats"];
 
-    fn whole(text: &str) -> Scope {
-        Scope::whole(Pattern::parse(text).unwrap())
-    }
-
     /// Each pattern, and then each once more for one who may have a part.
     fn scope(at: usize) -> Scope {
         let pattern = Pattern::parse(PATTERNS[at % PATTERNS.len()]).unwrap();
@@ -308,10 +309,10 @@ mod tests {
     fn a_topic_looks_at_few_patterns() {
         let mut patterns = Patterns::default();
         for n in 0..2048 {
-            let id = patterns.intern(&whole(&format!("*.*.*.n{n}")));
+            let id = patterns.intern(&Scope::of(&format!("*.*.*.n{n}")));
             patterns.join(id, CohortId::new(n));
         }
-        let id = patterns.intern(&whole("g.**"));
+        let id = patterns.intern(&Scope::of("g.**"));
         patterns.join(id, CohortId::new(9999));
         assert_eq!(patterns.matching("g.a.b.n77").len(), 2);
         assert_eq!(patterns.matching("g.a.b.m").len(), 1);
