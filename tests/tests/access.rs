@@ -293,3 +293,44 @@ async fn without_auth_everyone_may_do_everything() {
     script.tick("a", json!(1)).await;
     client.until_tick("s.a").await;
 }
+
+/// `tickerd disconnect` sees off whom it names, keeps them out also after a restart, and leaves others alone.
+#[tokio::test]
+async fn a_revoked_token_is_seen_off_and_stays_out() {
+    let state = tempfile::tempdir().unwrap();
+    let socket = state.path().join("admin.sock");
+    let started = || {
+        closed()
+            .server(&format!("admin_socket = \"unix:{}\"", socket.display()))
+            .env("STATE_DIRECTORY", state.path().to_str().unwrap())
+            .run()
+    };
+    let mut daemon = started().await;
+    let (mut reader, mut writer) = (identified(&daemon, READER).await, identified(&daemon, WRITER).await);
+    let disconnect = async |arguments: &[&str]| {
+        let mut command = tickerd_tests::daemon::command();
+        command.arg("disconnect").args(arguments).arg("--socket").arg(&socket);
+        within("tickerd disconnect", command.output()).await.unwrap()
+    };
+    let done = disconnect(&["--token", "reader"]).await;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (code, reason) = reader.closed().await;
+    assert!(code == 4001 && reason.contains("token_revoked"), "{code} {reason}");
+    writer.send(json!({"event": "ping", "data": {"id": 5}})).await;
+    writer.expect("pong").await;
+    for again in 0..2 {
+        let mut back = daemon.connected().await;
+        back.send(json!({"event": "auth", "data": {"token": READER}})).await;
+        let error = back.expect("error").await;
+        assert!(error.data["message"].as_str().unwrap().starts_with("token_revoked"), "{again}: {error:?}");
+        assert_eq!(back.closed().await.0, 4001);
+        identified(&daemon, WRITER).await;
+        if again == 0 {
+            daemon.signal(nix::sys::signal::Signal::SIGTERM);
+            daemon.exit().await;
+            daemon = started().await;
+        }
+    }
+    let wrong = disconnect(&["--user", "a", "--jti", "b"]).await;
+    assert_eq!(wrong.status.code(), Some(64), "one of them");
+}

@@ -15,6 +15,7 @@ mod routes;
 mod sockets;
 mod stop;
 mod tls;
+mod transport;
 mod upgrade;
 
 use std::sync::Arc;
