@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -91,9 +92,13 @@ pub enum Incoming {
     End,
 }
 
+/// What a client is connected by.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
+
 /// See the module.
 pub struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Stream>>,
     /// Read by [`Client::sync`] and not looked at yet.
     waiting: VecDeque<Event>,
     syncs: u64,
@@ -104,6 +109,12 @@ impl Client {
     /// Opens `ws://{address}{path}` over a connected socket.
     pub async fn open(stream: TcpStream, path: &str) -> Client {
         let url = format!("ws://{}{path}", stream.peer_addr().unwrap());
+        Client::over(stream, &url).await
+    }
+
+    /// The same over any stream, such as one with TLS.
+    pub async fn over(stream: impl Stream + 'static, url: &str) -> Client {
+        let stream: Box<dyn Stream> = Box::new(stream);
         let opened = within("the handshake", tokio_tungstenite::client_async(url, stream)).await;
         let (socket, _) = opened.unwrap_or_else(|e| panic!("the handshake failed: {e}"));
         Client { socket, waiting: VecDeque::new(), syncs: 0, contract: None }

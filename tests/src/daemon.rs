@@ -131,8 +131,10 @@ impl Builder {
     /// The whole configuration file.
     pub fn toml(&self) -> String {
         let Builder { listen, server, limits, rest, .. } = self;
+        // One with more than an address is a table.
+        let listen = if listen.starts_with('{') { listen.clone() } else { format!("\"{listen}\"") };
         format!(
-            "[server]\nlisten = [\"{listen}\"]\nadmin = \"127.0.0.1:0\"\n{server}\n[server.limits]\n{limits}\n{rest}"
+            "[server]\nlisten = [{listen}]\nadmin = \"127.0.0.1:0\"\n{server}\n[server.limits]\n{limits}\n{rest}"
         )
     }
 
@@ -186,10 +188,10 @@ impl Daemon {
     /// Waits until it serves, and learns its addresses from its stdout.
     pub async fn serves(&mut self) {
         let address = |line: String| {
-            let url = line.rsplit("http://").next().map(|rest| rest.trim_end_matches('/').to_owned());
+            let url = line.rsplit("://").next().map(|rest| rest.trim_end_matches('/').to_owned());
             url.and_then(|url| url.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"))
         };
-        self.address = Some(address(self.out.line(&["listening on http://"]).await));
+        self.address = Some(address(self.out.line(&["listening on http"]).await));
         self.admin = Some(address(self.out.line(&["admin on "]).await));
     }
 

@@ -64,4 +64,5 @@ mod stale_crowd;
 mod stalled_log;
 mod subscribe;
 mod systemd;
+mod tls;
 mod unknown_names;

@@ -243,6 +243,13 @@ impl<'t> Section<'t> {
         sections
     }
 
+    /// A table in a list that holds other things too: `listen[1]`.
+    pub fn item(&self, key: &'static str, at: usize, table: Option<&'t Table>) -> Section<'t> {
+        let mut section = self.inside(key, table);
+        section.path = join(&self.path, &format!("{key}[{at}]"));
+        section
+    }
+
     fn inside(&self, key: &str, table: Option<&'t Table>) -> Section<'t> {
         Section {
             checker: self.checker,

@@ -70,6 +70,8 @@ pub struct App {
 /// A daemon that serves.
 pub struct Running {
     drain: Duration,
+    renewal: Option<Arc<server::Renewal>>,
+    keeper: Option<Arc<Keeper>>,
     server: server::Running,
     admin: admin::Running,
     control: Option<control::Running>,
@@ -118,7 +120,7 @@ impl App {
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
         let App { config, registry, server, admin, control, keeper, process, program } = self;
-        let judge = keeper.map(|keeper| keeper as Arc<dyn Judge>);
+        let judge = keeper.clone().map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
         let store = past.writer.as_ref().map(Writer::standing);
@@ -165,12 +167,17 @@ impl App {
         }
 
         let judged = feeds.clone();
+        let renewal = server.renewal();
+        let certificate = renewal.clone();
         let admin = admin.start(admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || readiness::judge(&judged.all(), store.as_deref())),
+            readiness: Arc::new(move || {
+                let certificate = certificate.as_ref().map(|renewal| renewal.standing());
+                readiness::judge(&judged.all(), store.as_deref(), certificate)
+            }),
         })?;
-        let commands = reload::commands(&feeds);
+        let commands = reload::commands(&feeds, keeper.clone());
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
         let auth = config.auth.as_ref();
@@ -188,18 +195,30 @@ impl App {
         )?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;
-        Ok(Running { drain, server, admin, control, sources, starter, feeds, announced, pulse, fanout })
+        Ok(Running {
+            drain,
+            renewal,
+            keeper,
+            server,
+            admin,
+            control,
+            sources,
+            starter,
+            feeds,
+            announced,
+            pulse,
+            fanout,
+        })
     }
 }
 
 impl Running {
     /// Where clients connect, and where the admin listener is.
     pub fn addresses(&self) -> (Vec<String>, String) {
-        let shown = |listen: &config::Listen| match listen {
-            config::Listen::Tcp(address) => format!("http://{address}/"),
-            unix => unix.to_string(),
-        };
-        (self.server.addresses().iter().map(shown).collect(), format!("http://{}/", self.admin.address()))
+        (
+            self.server.addresses().iter().map(ToString::to_string).collect(),
+            format!("http://{}/", self.admin.address()),
+        )
     }
 
     /// Waits until every feed has spoken or failed, or [`FIRST_WORDS`] are over, then tells the service manager.
@@ -226,10 +245,11 @@ impl Running {
         move || ready.ring()
     }
 
-    /// What SIGHUP does: feeds that wait to be tried again are tried now, and plugin files that have changed are loaded. The
+    /// What SIGHUP does: feeds that wait to be tried again are tried now, the TLS certificate is read again if it has
+    /// changed, and plugin files that have changed are loaded. The
     /// service manager is told that this reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
-        let hangup = Hangup::new(&self.feeds, &self.announced);
+        let hangup = Hangup::new(&self.feeds, &self.announced, self.renewal.clone(), self.keeper.clone());
         move || hangup.obey()
     }
 

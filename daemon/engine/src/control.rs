@@ -50,6 +50,9 @@ pub type Reloading = (String, oneshot::Receiver<ReloadRow>);
 /// Begins the reload of one feed, or of all whose file has changed; `Err`: why there is none to begin.
 pub type Reload = Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + Send + Sync>;
 
+/// Withdraws someone's right to be here; `Err`: why not. It gets the command as it was said.
+pub type Disconnect = Arc<dyn Fn(Command) -> Result<(), String> + Send + Sync>;
+
 /// What the socket commands.
 #[derive(Clone)]
 pub struct Commands {
@@ -57,6 +60,8 @@ pub struct Commands {
     pub list: Arc<dyn Fn() -> Vec<FeedRow> + Send + Sync>,
     /// Begins reloads.
     pub reload: Reload,
+    /// Withdraws someone's right to be here.
+    pub disconnect: Disconnect,
 }
 
 /// Why the admin socket does not serve.
@@ -274,6 +279,10 @@ impl Commands {
                 Ok(reloading) => Answer { reloads: Some(outcomes(reloading).await), ..Answer::default() },
                 Err(why) => Answer::refused(why),
             },
+            disconnect @ Command::Disconnect { .. } => match (self.disconnect)(disconnect) {
+                Ok(()) => Answer { disconnected: Some(true), ..Answer::default() },
+                Err(why) => Answer::refused(why),
+            },
         }
     }
 }
@@ -327,7 +336,9 @@ mod tests {
             drop(tell.send(ReloadRow { feed: "sim".into(), result, done: true, detail }));
             Ok(vec![("sim".to_owned(), told), ("gone".to_owned(), never)])
         };
-        let commands = Commands { list: Arc::new(move || vec![row.clone()]), reload: Arc::new(reload) };
+        let list = Arc::new(move || vec![row.clone()]);
+        let disconnect = Arc::new(|_| Ok(()));
+        let commands = Commands { list, reload: Arc::new(reload), disconnect };
         (Control::bind(&path).unwrap().start(commands).unwrap(), path)
     }
 

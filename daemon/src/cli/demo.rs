@@ -37,7 +37,7 @@ impl DemoArgs {
         // An address that was asked for is meant: if it is taken, that is told and nothing starts.
         if self.listen.is_empty() && config.server.listen == usual.listen {
             for listen in &mut config.server.listen {
-                moved.extend(make_way(listen));
+                moved.extend(make_way(&mut listen.address));
             }
         }
         if self.admin.is_none() && config.server.admin == usual.admin {

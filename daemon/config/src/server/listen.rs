@@ -17,6 +17,35 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+/// A listening address and what is spoken there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    pub address: Listen,
+    /// TLS, with the certificate of `[server.tls]`. Default false.
+    pub tls: bool,
+    /// A header of the PROXY protocol comes first, from a proxy that knows the client's address. Default false.
+    pub proxy: bool,
+}
+
+/// Plain, as a text in `listen` is.
+impl From<Listen> for Listener {
+    fn from(address: Listen) -> Listener {
+        Listener { address, tls: false, proxy: false }
+    }
+}
+
+impl fmt::Display for Listener {
+    /// As a client would write it: `https://127.0.0.1:8443/`, or the address of a unix socket.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.address, self.tls) {
+            (Listen::Tcp(address), true) => write!(f, "https://{address}/"),
+            (Listen::Tcp(address), false) => write!(f, "http://{address}/"),
+            (unix, true) => write!(f, "{unix} (TLS)"),
+            (unix, false) => write!(f, "{unix}"),
+        }
+    }
+}
+
 impl Listen {
     /// Whether another machine could connect.
     pub fn is_public(&self) -> bool {

@@ -1,11 +1,13 @@
 //! `[server]`: where the daemon listens, how often it pushes, which pages it trusts, and how much it accepts.
 
+mod addresses;
 mod admin_socket;
 mod compression;
 mod limits;
 mod listen;
 mod names;
 mod signing;
+mod tls;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,16 +18,16 @@ use tickerd_model::wire::deflate;
 
 use crate::auth::SecretSource;
 use crate::document::{Node, Value};
-use crate::problem::Origin;
 use crate::quantity::write_duration;
-use crate::reader::{boolean, duration, integer, list, string};
+use crate::reader::{boolean, duration, integer, list};
 use crate::section::{Refusal, Section};
 
 pub use admin_socket::AdminSocket;
 pub use limits::{EchoLimits, Limits};
-pub use listen::{Listen, ListenError};
+pub use listen::{Listen, ListenError, Listener};
+pub use tls::Tls;
 
-use admin_socket::admin_socket;
+use addresses::{addresses, own_socket};
 use compression::compression;
 use names::{hosts, origins};
 
@@ -33,7 +35,6 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-const LISTENERS_MAX: usize = 16;
 const TIERS_MAX: usize = 8;
 
 /// `[server]`.
@@ -42,7 +43,9 @@ pub struct Server {
     /// Addresses clients connect to; port 0 lets the system choose.
     ///
     /// 1 to 16, all different; default `127.0.0.1:8425`, so that a new installation cannot be reached from elsewhere.
-    pub listen: Vec<Listen>,
+    pub listen: Vec<Listener>,
+    /// The certificate of listeners with `tls = true`; there is one if any of them has it.
+    pub tls: Option<Tls>,
     /// Address of `/metrics`, health and administration.
     ///
     /// Default `127.0.0.1:8426`, separate from the clients' address, so that clients can be kept from it.
@@ -101,7 +104,8 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Server {
-            listen: vec![Listen::Tcp(([127, 0, 0, 1], 8425).into())],
+            listen: vec![Listen::Tcp(([127, 0, 0, 1], 8425).into()).into()],
+            tls: None,
             admin: Listen::Tcp(([127, 0, 0, 1], 8426).into()),
             admin_socket: AdminSocket::default(),
             shards: 0,
@@ -122,14 +126,18 @@ impl Default for Server {
 }
 
 impl Server {
+    /// Reads the table. `base_dir` is the folder of the configuration file, if there is a file.
     pub(super) fn read(mut section: Section<'_>, base_dir: Option<&Path>) -> Self {
         let default = Server::default();
         let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
         let (listen, admin) = addresses(&mut section, insecure_public);
+        let tls = Tls::read(&mut section, &listen, base_dir);
+        let listen: Vec<Listener> = listen.into_iter().map(|(one, _)| one).collect();
         let (ping, pong_timeout) = pings(&mut section);
         Server {
             admin_socket: own_socket(&mut section, &listen),
             listen,
+            tls,
             admin,
             shards: section.take("shards", default.shards, integer(0..=256)),
             tiers: section.take("tiers", default.tiers, tiers),
@@ -148,20 +156,6 @@ impl Server {
     }
 }
 
-fn own_socket(section: &mut Section<'_>, listen: &[Listen]) -> AdminSocket {
-    let socket = section.take("admin_socket", AdminSocket::default(), admin_socket);
-    if let AdminSocket::At(path) = &socket
-        && let Some(node) = section.ask("admin_socket")
-        && let Some(at) = listen.iter().position(|one| *one == Listen::Unix(path.clone()))
-    {
-        let refusal = Refusal::new(node, format!("admin_socket and listen[{at}] are the same socket"))
-            .allowed("a socket of its own for admin_socket")
-            .change("give one of them another path");
-        section.refuse("admin_socket", refusal);
-    }
-    socket
-}
-
 fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {
     let served = section.take("echo", false, boolean);
     let header = section.ask("echo_limits").filter(|node| matches!(node.value, Value::Table(_)));
@@ -172,74 +166,6 @@ fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {
     }
     let limits = EchoLimits::read(section.section("echo_limits"));
     served.then_some(limits)
-}
-
-fn addresses(section: &mut Section<'_>, insecure_public: bool) -> (Vec<Listen>, Listen) {
-    let default = Server::default();
-    let default_listen = default.listen.into_iter().map(|listen| (listen, Origin::Nowhere)).collect();
-    let listen = section.take("listen", default_listen, |node| {
-        let addresses = list(node, address)?;
-        if addresses.is_empty() || addresses.len() > LISTENERS_MAX {
-            let what = format!("this is a list of {} addresses", addresses.len());
-            let refusal = Refusal::new(node, what)
-                .allowed(format!("1 to {LISTENERS_MAX} addresses"))
-                .change("write listen = [\"127.0.0.1:8425\"]");
-            return Err(vec![refusal]);
-        }
-        Ok(addresses)
-    });
-    let (admin, admin_origin) = section.take("admin", (default.admin, Origin::Nowhere), address);
-
-    let placed = |at: &Origin, seen: &Listen, what: String| Refusal {
-        at: at.clone(),
-        suffix: String::new(),
-        seen: Some(format!("\"{seen}\"")),
-        what,
-        allowed: String::new(),
-        change: String::new(),
-    };
-    for (at, (one, origin)) in listen.iter().enumerate() {
-        if let Some(earlier) = listen[..at].iter().position(|(other, _)| one.clashes_with(other)) {
-            let refusal = placed(origin, one, format!("this is the same address as listen[{earlier}]"))
-                .allowed("each address once")
-                .change("delete one of the two");
-            section.refuse(&format!("listen[{at}]"), refusal);
-        }
-    }
-    if let Some(at) = listen.iter().position(|(one, _)| one.clashes_with(&admin)) {
-        let origin = if admin_origin == Origin::Nowhere { &listen[at].1 } else { &admin_origin };
-        let refusal = placed(origin, &admin, format!("admin and listen[{at}] are the same address"))
-            .allowed("an address of its own for admin")
-            .change("give one of them another port; admin is \"127.0.0.1:8426\" unless set");
-        section.refuse("admin", refusal);
-    }
-    let everywhere =
-        listen.iter().enumerate().map(|(at, (one, origin))| (format!("listen[{at}]"), one, origin));
-    for (key, one, origin) in everywhere.chain([("admin".to_owned(), &admin, &admin_origin)]) {
-        if one.is_public() && !insecure_public {
-            let what = "other machines reach this address, and this version has no authentication: \
-                        whoever connects may read everything";
-            let refusal = placed(origin, one, what.to_owned())
-                .allowed("loopback (127.0.0.1, [::1]) and unix: addresses, unless insecure_public = true")
-                .change(
-                    "listen on 127.0.0.1 behind a proxy that authenticates, \
-                     or write insecure_public = true in [server] if everyone may read it",
-                );
-            section.refuse(&key, refusal);
-        }
-    }
-    (listen.into_iter().map(|(one, _)| one).collect(), admin)
-}
-
-fn address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {
-    match string(node)?.parse::<Listen>() {
-        Ok(listen) => Ok((listen, node.origin.clone())),
-        Err(error) => Err(vec![
-            Refusal::new(node, error.what)
-                .allowed("\"ADDRESS:PORT\", \"[ADDRESS]:PORT\" or \"unix:/PATH\"")
-                .change(error.change),
-        ]),
-    }
 }
 
 fn pings(section: &mut Section<'_>) -> (Duration, Duration) {

@@ -37,7 +37,7 @@ fn without_a_file_two_feeds_run() {
     assert_eq!(config, Config::default());
     let names: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
     assert_eq!(names, ["sim", "host"]);
-    assert_eq!(config.server.listen, [tcp("127.0.0.1:8425")]);
+    assert_eq!(config.server.listen, [tcp("127.0.0.1:8425").into()]);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn every_key_is_read() {
     let config = load(
         r#"
 [server]
-listen = ["0.0.0.0:0", "unix:/run/t.sock"]
+listen = ["0.0.0.0:0", "unix:/run/t.sock", { address = "[::]:0", tls = true, proxy = true }]
 admin = "[::1]:9"
 admin_socket = "unix:/run/admin.sock"
 shards = 3
@@ -65,6 +65,11 @@ heartbeat = "1m"
 ping = "5s"
 pong_timeout = "11s"
 drain = "0s"
+[server.tls]
+certificate = "tls/chain.pem"
+key = "/run/key.pem"
+client_ca = "clients.pem"
+client_required = true
 [server.echo_limits]
 message = "1MB"
 fragments = 7
@@ -107,7 +112,17 @@ exec = ["./feed.py", ""]
     )
     .unwrap();
     let expected = Server {
-        listen: vec![tcp("0.0.0.0:0"), tcp("unix:/run/t.sock")],
+        listen: vec![
+            tcp("0.0.0.0:0").into(),
+            tcp("unix:/run/t.sock").into(),
+            Listener { address: tcp("[::]:0"), tls: true, proxy: true },
+        ],
+        tls: Some(Tls {
+            certificate: "/etc/tickerd/tls/chain.pem".into(),
+            key: "/run/key.pem".into(),
+            client_ca: Some("/etc/tickerd/clients.pem".into()),
+            client_required: true,
+        }),
         admin: tcp("[::1]:9"),
         admin_socket: AdminSocket::At("/run/admin.sock".into()),
         shards: 3,
@@ -210,7 +225,7 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
-    let server = 17 + 3 + 2 + 8 + 4;
+    let server = 17 + 3 + 2 + 8 + 4 + 3 + 4;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }
 

@@ -15,7 +15,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
     ];
     let flags = Overrides { listen: vec![tcp("127.0.0.1:21")], admin: None };
     let config = with_env(text, &env, &flags).unwrap();
-    assert_eq!(config.server.listen, [tcp("127.0.0.1:21")]);
+    assert_eq!(config.server.listen, [tcp("127.0.0.1:21").into()]);
     assert_eq!(config.server.admin, tcp("127.0.0.1:12"));
     assert_eq!((config.server.shards, config.server.limits.topics), (3, 7));
     assert_eq!(config.server.tiers, [Duration::from_secs(1), Duration::from_secs(2)]);
@@ -25,7 +25,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
 
     let config =
         with_env(text, &env, &Overrides { admin: Some(tcp("[::1]:3")), ..Overrides::default() }).unwrap();
-    assert_eq!(config.server.listen, [tcp("127.0.0.1:11"), tcp("[::1]:11")]);
+    assert_eq!(config.server.listen, [tcp("127.0.0.1:11").into(), tcp("[::1]:11").into()]);
     assert_eq!(config.server.admin, tcp("[::1]:3"));
 }
 

@@ -61,6 +61,41 @@ fn slips_are_told_with_place_and_remedy() {
         ("feed = [3]".into(), &["feed[0] = 3: this is an integer, not a table"]),
         ("[server]\nlisten = \"127.0.0.1:1\"".into(), &["write [\"127.0.0.1:1\"]"]),
         ("[server]\nlisten = []".into(), &["1 to 16 addresses"]),
+        (
+            "[server]\nlisten = [{ address = \"127.0.0.1:1\", tls = true }]".into(),
+            &[
+                "t.toml:2:23: server.listen[0]: this listener speaks TLS",
+                "[server.tls]",
+                "certificate = ",
+                "key = ",
+            ],
+        ),
+        (
+            "[server]\nlisten = [\"127.0.0.1:1\", { tls = true }]".into(),
+            &[
+                "server.listen[1].address",
+                "this listener has no address",
+                "{ address = \"0.0.0.0:8443\", tls = true }",
+            ],
+        ),
+        (
+            "[server]\nlisten = [{ address = \"127.0.0.1\", tsl = true }]".into(),
+            &[
+                "server.listen[0].address = \"127.0.0.1\": the port is missing",
+                "server.listen[0].tsl",
+                "did you mean `tls`?",
+            ],
+        ),
+        ("[server]\nlisten = [{ address = \"127.0.0.1:1\", tls = 1 }]".into(), &["server.listen[0].tls = 1"]),
+        (
+            "[server]\nlisten = [{ address = \"127.0.0.1:1\", tls = true }]\n[server.tls]\nkey = \"k\""
+                .into(),
+            &["server.tls.certificate: [server.tls] has no certificate", "add certificate = "],
+        ),
+        (
+            "[server.tls]\ncertificate = \"c\"\nkey = \"\"\nclient_required = true".into(),
+            &["this names no file", "server.tls.client_required", "write client_ca = "],
+        ),
         ("[server]\nadmin_socket = \"on\"".into(), &["this is no unix socket", "\"auto\""]),
         ("[server]\nadmin_socket = \"/run/a\"".into(), &["write \"unix:/run/a\""]),
         ("[server]\nadmin_socket = \"127.0.0.1:8427\"".into(), &["known by a unix socket alone"]),

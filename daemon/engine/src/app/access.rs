@@ -11,7 +11,7 @@ use prometheus::{IntCounterVec, Opts, Registry};
 use super::StartError;
 use crate::exchange::access::{Judge, Then, TicketPlace};
 use tickerd_config::{Auth, Config};
-use tickerd_identity::Authenticator;
+use tickerd_identity::{Authenticator, Revocation};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::secret::Secret;
@@ -23,7 +23,7 @@ const OK: &str = "ok";
 /// Judges as the configuration says.
 pub struct Keeper {
     authenticator: Arc<Authenticator>,
-    deadline: Duration,
+    auth: Auth,
     judged: IntCounterVec,
     /// How often something was revoked since the start.
     revocations: AtomicU64,
@@ -42,12 +42,7 @@ pub fn open(config: &Config, registry: &Registry) -> Result<Option<Arc<Keeper>>,
     registry.register(Box::new(judged.clone()))?;
     let Some(auth) = &config.auth else { return Ok(None) };
     let authenticator = Authenticator::start(auth, revocations(config), now_unix_ms)?;
-    Ok(Some(Arc::new(Keeper {
-        authenticator,
-        deadline: auth.deadline,
-        judged,
-        revocations: AtomicU64::new(0),
-    })))
+    Ok(Some(Arc::new(Keeper { authenticator, auth: auth.clone(), judged, revocations: AtomicU64::new(0) })))
 }
 
 /// Where revocations are kept: in the service's folder, or beside the past. Without either a restart forgets them.
@@ -58,12 +53,22 @@ fn revocations(config: &Config) -> Option<PathBuf> {
 }
 
 impl Keeper {
-    /// Reads secrets and keys again.
+    /// Reads secrets and keys again. If one of them cannot be read, those before stay at work.
+    pub fn reload(&self) {
+        match self.authenticator.reload(&self.auth) {
+            Ok(()) => tracing::info!("the secrets and keys of [auth] were read again"),
+            Err(error) => tracing::error!(%error, "[auth] goes on with the secrets and keys from before"),
+        }
+    }
+
+    /// Withdraws a right to be here: who has it is seen off within a second.
     ///
     /// # Errors
-    /// One of them cannot be read: those before stay at work.
-    pub fn reload(&self, auth: &Auth) -> Result<(), StartError> {
-        Ok(self.authenticator.reload(auth)?)
+    /// It cannot be kept.
+    pub fn revoke(&self, revocation: Revocation) -> Result<(), String> {
+        let kept = self.authenticator.revoke(revocation);
+        self.revocations.fetch_add(1, Ordering::Release);
+        kept.map_err(|error| error.to_string())
     }
 }
 
@@ -73,7 +78,7 @@ impl Judge for Keeper {
     }
 
     fn deadline(&self) -> Duration {
-        self.deadline
+        self.auth.deadline
     }
 
     fn judge(&self, token: Secret, then: Then) {

@@ -9,22 +9,24 @@ use super::VERSION;
 use super::feeds::{Feed, Feeds};
 use crate::contract::{self, Contract};
 use crate::server::{Document, Documents, FEEDS};
-use tickerd_config::Listen;
+use tickerd_config::{Listen, Listener};
 use tickerd_model::access::rights::{Rights, Verb};
 use tickerd_model::health::{FeedState, Health};
 use tickerd_model::protocol::event::{self, FeedEntry};
 use tickerd_process::clock::now_unix_ms;
 
 /// What is known before any feed is there.
-pub fn facts(addresses: &[Listen]) -> contract::Facts {
-    let address = addresses.iter().find_map(|listen| match listen {
-        Listen::Tcp(address) => Some(address.to_string()),
+pub fn facts(addresses: &[Listener]) -> contract::Facts {
+    let address = addresses.iter().find_map(|listener| match &listener.address {
+        Listen::Tcp(address) => Some((address.to_string(), listener.tls)),
         Listen::Unix(_) => None,
     });
+    let is_tls = address.as_ref().is_some_and(|(_, is_tls)| *is_tls);
     contract::Facts {
         version: VERSION.into(),
         // A unix socket's clients are told the name that their HTTP libraries use.
-        address: address.unwrap_or_else(|| "localhost".into()),
+        address: address.map_or_else(|| "localhost".into(), |(address, _)| address),
+        is_tls,
     }
 }
 

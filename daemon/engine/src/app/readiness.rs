@@ -7,13 +7,19 @@ use crate::admin::{Check, Readiness};
 use crate::store::{Standing, Trouble};
 use tickerd_model::health::{FeedState, Health};
 use tickerd_model::lane::Tally;
-use tickerd_process::clock::utc;
+use tickerd_process::clock::{now_unix_ms, utc};
 
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
 /// none of them has ever spoken. Nor does a past that is not written to disk. `store` is there where `history.path` is set.
-pub fn judge(feeds: &[Arc<Feed>], store: Option<&Standing>) -> Readiness {
+/// `certificate` is there where TLS is spoken: one that could not be replaced is told, and served.
+pub fn judge(
+    feeds: &[Arc<Feed>],
+    store: Option<&Standing>,
+    certificate: Option<tickerd_tls::Standing>,
+) -> Readiness {
     let spoken = feeds.is_empty() || feeds.iter().any(|feed| feed.supervisor.has_spoken());
     let mut checks = vec![Check { name: "listeners".into(), ok: true, detail: String::new() }];
+    checks.extend(certificate.map(|certificate| of_certificate(&certificate, now_unix_ms())));
     checks.extend(store.map(|store| of_store(store.trouble())));
     for feed in feeds {
         let (lane, health) = (&feed.lane, feed.supervisor.health());
@@ -22,6 +28,18 @@ pub fn judge(feeds: &[Arc<Feed>], store: Option<&Standing>) -> Readiness {
         checks.push(Check { name: format!("feed {}", feed.configured.name), ok, detail });
     }
     Readiness { ready: spoken, checks }
+}
+
+fn of_certificate(certificate: &tickerd_tls::Standing, now_ms: u64) -> Check {
+    let not_after_ms = certificate.not_after.saturating_mul(1_000);
+    let expiry = utc(not_after_ms);
+    let has_expired = not_after_ms <= now_ms;
+    let detail = match &certificate.refused {
+        Some(why) => format!("degraded: the one before is used, until {expiry}: {why}"),
+        None if has_expired => format!("degraded: it has expired at {expiry}; write a new one"),
+        None => format!("until {expiry}"),
+    };
+    Check { name: "certificate".into(), ok: certificate.refused.is_none() && !has_expired, detail }
 }
 
 fn of_store(trouble: Option<Trouble>) -> Check {

@@ -100,7 +100,7 @@ pub fn info(facts: &Facts, title: &str, about: &str) -> Value {
 
 fn server(facts: &Facts) -> Value {
     json!({
-        "host": "{address}", "protocol": "ws", "protocolVersion": "13",
+        "host": "{address}", "protocol": if facts.is_tls { "wss" } else { "ws" }, "protocolVersion": "13",
         "description": "This daemon. Behind a proxy it has the proxy's address, and wss where that speaks TLS.",
         "variables": { "address": { "default": facts.address, "description": "host:port" } },
     })

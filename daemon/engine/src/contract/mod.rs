@@ -37,6 +37,8 @@ pub struct Facts {
     pub version: String,
     /// Where clients connect, as `host:port`; a proxy's clients know better.
     pub address: String,
+    /// Whether TLS is spoken there.
+    pub is_tls: bool,
 }
 
 /// What the configuration says of a feed.

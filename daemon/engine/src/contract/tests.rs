@@ -9,7 +9,8 @@ use tickerd_model::rooms;
 
 fn contract(feeds: &[&str]) -> Contract {
     let feed = |name: &&str| FeedFacts { name: (*name).into(), rates: vec!["250ms".into(), "1s".into()] };
-    let contract = Contract::new(Facts { version: "0.1.0".into(), address: "127.0.0.1:8425".into() });
+    let contract =
+        Contract::new(Facts { version: "0.1.0".into(), address: "127.0.0.1:8425".into(), is_tls: false });
     feeds.iter().map(feed).for_each(|feed| contract.open(feed));
     contract
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tickerd_model::access::identity::Identity;
 use tickerd_model::protocol::command::Terms;
 use tickerd_model::wire::encoding::Encoding;
+use tickerd_tls::Session;
 
 /// One upgraded connection. The 101 is on the wire; nothing was read or written since.
 pub struct Arrival {
@@ -31,6 +32,19 @@ pub struct Arrival {
 pub enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// One of the others, with the TLS that is spoken on it.
+    Tls(Box<Secured>),
+}
+
+/// A socket on which TLS is spoken.
+#[derive(Debug)]
+pub struct Secured {
+    pub socket: Socket,
+    pub session: Session,
+    /// The beginning of a record of which the rest is still to be read.
+    pub unfinished: Vec<u8>,
+    /// Sealed, and to be sent before anything else.
+    pub unsent: Vec<u8>,
 }
 
 /// What the connection is for.

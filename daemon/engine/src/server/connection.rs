@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http_body_util::Either;
 use hyper::Request;
 use hyper::body::{Body, Frame, Incoming};
@@ -28,10 +29,11 @@ use tickerd_model::wire::encoding::Encoding;
 
 use super::answer::{Answer, Visit};
 use super::peers::budgets::Budgets;
-use super::peers::limits::Limits;
+use super::peers::limits::{self, Limits};
 use super::rest::api::WAIT_MAX;
 use super::routes::Routes;
 use super::stop::Stop;
+use super::tls::{PLAIN_HTTP, Tls};
 use super::{CountClose, Place};
 use crate::listen::hosts::Door;
 
@@ -58,6 +60,8 @@ pub struct Gate {
     pub refusals: Semaphore,
     pub handshake: Duration,
     pub routes: Routes,
+    /// There if a listener speaks TLS.
+    pub tls: Option<Tls>,
     pub place: Place,
     pub count_close: CountClose,
 }
@@ -72,24 +76,31 @@ enum Becomes {
 
 /// A byte stream that can be given away as a plain socket.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    fn into_socket(self) -> io::Result<Socket>;
+    /// The socket, and what HTTP has not read: `read_buf`, and what comes behind it.
+    fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)>;
 }
 
 impl Transport for TcpStream {
-    fn into_socket(self) -> io::Result<Socket> {
-        self.into_std().map(Socket::Tcp)
+    fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)> {
+        Ok((Socket::Tcp(self.into_std()?), read_buf))
     }
 }
 
 impl Transport for UnixStream {
-    fn into_socket(self) -> io::Result<Socket> {
-        self.into_std().map(Socket::Unix)
+    fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)> {
+        Ok((Socket::Unix(self.into_std()?), read_buf))
     }
 }
 
 impl Gate {
     /// Serves one connection; `peer` is `None` for unix peers.
-    pub async fn pass<T: Transport>(&self, io: T, peer: Option<IpAddr>, door: Door, stop: Stop) {
+    pub async fn pass<T: Transport>(
+        &self,
+        io: T,
+        (peer, door): (Option<IpAddr>, Door),
+        is_tls: bool,
+        stop: Stop,
+    ) {
         let admitted = self.limits.admit(peer);
         // Those without a place are told so, few at a time.
         let _refusal = match admitted.is_err().then(|| self.refusals.try_acquire()) {
@@ -97,6 +108,24 @@ impl Gate {
             Some(Ok(refusal)) => Some(refusal),
             Some(Err(_)) => return,
         };
+        if !is_tls {
+            return self.serve(io, (peer, door), admitted, stop).await;
+        }
+        let Some(tls) = &self.tls else { return };
+        match tls.shake_hands(io, self.handshake, stop.clone()).await {
+            Ok(stream) => self.serve(stream, (peer, door), admitted, stop).await,
+            Err(Some(plain)) => self.say_last(plain, PLAIN_HTTP, stop).await,
+            Err(None) => {}
+        }
+    }
+
+    async fn serve<T: Transport>(
+        &self,
+        io: T,
+        (peer, door): (Option<IpAddr>, Door),
+        admitted: Result<limits::Place, limits::Full>,
+        stop: Stop,
+    ) {
         let asked = stop.clone();
         let share = Mutex::new(None);
         let spoken = {
@@ -105,15 +134,16 @@ impl Gate {
             self.speak_http(io, &visit, &share, stop.clone()).await
         };
         match (spoken, admitted) {
-            (Some((io, read_buf, Becomes::Client(kind, who, encoding))), Ok(place)) => match io.into_socket()
-            {
-                Ok(socket) => {
-                    let permit: Permit = Box::new(place);
-                    let share = share.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-                    (self.place)(Arrival { socket, read_buf, kind, who, encoding, permit, share });
+            (Some((io, read_buf, Becomes::Client(kind, who, encoding))), Ok(place)) => {
+                match io.into_socket(read_buf) {
+                    Ok((socket, read_buf)) => {
+                        let permit: Permit = Box::new(place);
+                        let share = share.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+                        (self.place)(Arrival { socket, read_buf, kind, who, encoding, permit, share });
+                    }
+                    Err(error) => tracing::warn!(%error, "could not hand an upgraded connection over"),
                 }
-                Err(error) => tracing::warn!(%error, "could not hand an upgraded connection over"),
-            },
+            }
             (Some((io, _, Becomes::Closed(code, detail))), _) => {
                 (self.count_close)(code);
                 self.say_last(io, &code.frame_saying(&detail), stop).await;
@@ -146,7 +176,7 @@ impl Gate {
         visit: &Visit<'_>,
         share: &Mutex<Option<Share>>,
         mut stop: Stop,
-    ) -> Option<(T, bytes::Bytes, Becomes)> {
+    ) -> Option<(T, Bytes, Becomes)> {
         let upgrade = Mutex::new(None);
         let born = Instant::now();
         let upgrade_into = &upgrade;
@@ -225,13 +255,13 @@ impl Gate {
 struct Unsized;
 
 impl Body for Unsized {
-    type Data = bytes::Bytes;
+    type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(None)
     }
 }

@@ -18,7 +18,7 @@ use super::stop::Stop;
 use crate::listen::hosts::Door;
 use crate::listen::log_limit::LogLimit;
 use crate::listen::socket_file::{self, SocketFile};
-use tickerd_config::Listen;
+use tickerd_config::{self as config, Listen};
 
 /// Connections the kernel completes while the loop is busy: a reconnect storm fits. `net.core.somaxconn` caps it.
 const BACKLOG: i32 = 4096;
@@ -31,7 +31,7 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// A bound address.
 pub struct Listener {
-    address: Listen,
+    address: config::Listener,
     socket: Bound,
 }
 
@@ -41,7 +41,8 @@ enum Bound {
 }
 
 impl Listener {
-    pub fn bind(listen: &Listen) -> Result<Listener, Error> {
+    pub fn bind(wanted: &config::Listener) -> Result<Listener, Error> {
+        let listen = &wanted.address;
         let bound = match listen {
             Listen::Tcp(address) => bind_tcp(*address),
             Listen::Unix(path) => {
@@ -49,27 +50,29 @@ impl Listener {
                 bind_unix(path)
             }
         };
-        bound.map_err(|source| match source.kind() {
+        let (address, socket) = bound.map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => Error::Taken { listen: listen.clone() },
             _ => Error::Bind { listen: listen.clone(), source },
-        })
+        })?;
+        Ok(Listener { address: config::Listener { address, ..wanted.clone() }, socket })
     }
 
-    /// The actual address.
-    pub fn address(&self) -> &Listen {
+    /// The actual address, and what is spoken there.
+    pub fn address(&self) -> &config::Listener {
         &self.address
     }
 
     /// Accepts until told to stop, then closes the socket and removes its file.
     pub async fn accept(self, gate: Arc<Gate>, mut stop: Stop, alive: mpsc::Sender<()>) {
+        let is_tls = self.address.tls;
         let failed = |error: io::Error| tracing::error!(%error, listen = %self.address, "cannot serve");
         match self.socket {
             Bound::Tcp(socket) => match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => accept_all(socket, gate, &mut stop, alive).await,
+                Ok(socket) => accept_all(socket, is_tls, gate, &mut stop, alive).await,
                 Err(error) => failed(error),
             },
             Bound::Unix(socket, _file) => match tokio::net::UnixListener::from_std(socket) {
-                Ok(socket) => accept_all(socket, gate, &mut stop, alive).await,
+                Ok(socket) => accept_all(socket, is_tls, gate, &mut stop, alive).await,
                 Err(error) => failed(error),
             },
         }
@@ -105,7 +108,13 @@ impl Accept for tokio::net::UnixListener {
     }
 }
 
-async fn accept_all(socket: impl Accept, gate: Arc<Gate>, stop: &mut Stop, alive: mpsc::Sender<()>) {
+async fn accept_all(
+    socket: impl Accept,
+    is_tls: bool,
+    gate: Arc<Gate>,
+    stop: &mut Stop,
+    alive: mpsc::Sender<()>,
+) {
     let mut nap = NAP_MIN;
     let log = LogLimit::default();
     while let Some(accepted) = stop.until(socket.next()).await {
@@ -115,7 +124,7 @@ async fn accept_all(socket: impl Accept, gate: Arc<Gate>, stop: &mut Stop, alive
                 let (gate, stop, alive) = (gate.clone(), stop.clone(), alive.clone());
                 tokio::spawn(async move {
                     let _alive = alive;
-                    gate.pass(io, peer, door, stop).await;
+                    gate.pass(io, (peer, door), is_tls, stop).await;
                 });
             }
             Err(error) if is_one_connections(&error) => {}
@@ -138,7 +147,7 @@ fn is_one_connections(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+fn bind_tcp(address: SocketAddr) -> io::Result<(Listen, Bound)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // So that a restart is not kept waiting by connections of the last run that are in TIME_WAIT.
     socket.set_reuse_address(true)?;
@@ -146,10 +155,10 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     let socket = TcpListener::from(socket);
-    Ok(Listener { address: Listen::Tcp(socket.local_addr()?), socket: Bound::Tcp(socket) })
+    Ok((Listen::Tcp(socket.local_addr()?), Bound::Tcp(socket)))
 }
 
-fn bind_unix(path: &Path) -> io::Result<Listener> {
+fn bind_unix(path: &Path) -> io::Result<(Listen, Bound)> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
@@ -157,5 +166,5 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     // Before listening, so that nobody connects under the umask's mode.
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     socket.listen(BACKLOG)?;
-    Ok(Listener { address: Listen::Unix(path.into()), socket: Bound::Unix(UnixListener::from(socket), file) })
+    Ok((Listen::Unix(path.into()), Bound::Unix(UnixListener::from(socket), file)))
 }

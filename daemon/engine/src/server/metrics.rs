@@ -1,6 +1,6 @@
 //! What the server counts.
 
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// How a handshake ended; the label of `tickerd_handshakes_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,38 @@ impl Outcome {
     }
 }
 
+/// How a TLS handshake ended; the label of `tickerd_tls_handshakes_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    Ok,
+    Resumed,
+    PlainHttp,
+    NotTls,
+    Failed,
+    Timeout,
+    Gone,
+}
+
+impl Handshake {
+    const ALL: [(Handshake, &'static str); 7] = [
+        (Handshake::Ok, "ok"),
+        (Handshake::Resumed, "resumed"),
+        (Handshake::PlainHttp, "plain_http"),
+        (Handshake::NotTls, "not_tls"),
+        (Handshake::Failed, "failed"),
+        (Handshake::Timeout, "timeout"),
+        (Handshake::Gone, "gone"),
+    ];
+
+    fn as_str(self) -> &'static str {
+        Handshake::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, name)| name)
+    }
+}
+
 pub struct Metrics {
+    tls_handshakes: IntCounterVec,
+    tls_reloads: IntCounterVec,
+    tls_not_after: IntGaugeVec,
     handshakes: IntCounterVec,
     requests_refused: IntCounter,
 }
@@ -83,7 +114,39 @@ impl Metrics {
             "HTTP requests to publish or to list topics that were over the limit of their address.",
         )?;
         registry.register(Box::new(requests_refused.clone()))?;
-        Ok(Metrics { handshakes, requests_refused })
+        let counted = |name: &str, help: &str, results: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), &["result"])?;
+            registry.register(Box::new(counter.clone()))?;
+            results.iter().for_each(|result| drop(counter.with_label_values(&[result])));
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let ends = Handshake::ALL.map(|(_, name)| name);
+        let tls_handshakes =
+            counted("tickerd_tls_handshakes_total", "TLS handshakes, by how they ended.", &ends)?;
+        let tls_reloads = counted(
+            "tickerd_tls_reload_total",
+            "Times that the files of the TLS certificate had changed, by whether the new one is used.",
+            &["ok", "refused"],
+        )?;
+        // Without TLS it has no value, since 0 would mean a certificate that expired long ago.
+        let tls_not_after = IntGaugeVec::new(
+            Opts::new("tickerd_tls_not_after_seconds", "When the TLS certificate expires, in Unix seconds."),
+            &[],
+        )?;
+        registry.register(Box::new(tls_not_after.clone()))?;
+        Ok(Metrics { tls_handshakes, tls_reloads, tls_not_after, handshakes, requests_refused })
+    }
+
+    pub(super) fn tls_handshake(&self, ended: Handshake) {
+        self.tls_handshakes.with_label_values(&[ended.as_str()]).inc();
+    }
+
+    pub(super) fn tls_reload(&self, is_used: bool) {
+        self.tls_reloads.with_label_values(&[if is_used { "ok" } else { "refused" }]).inc();
+    }
+
+    pub(super) fn tls_expires(&self, unix_s: u64) {
+        self.tls_not_after.with_label_values::<&str>(&[]).set(i64::try_from(unix_s).unwrap_or(i64::MAX));
     }
 
     pub(super) fn refuse_request(&self) {

@@ -14,6 +14,7 @@ mod rest;
 mod routes;
 mod sockets;
 mod stop;
+mod tls;
 mod upgrade;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::Asker;
-use tickerd_config::{self as config, Listen};
+use tickerd_config as config;
 use tickerd_model::wire::close::CloseCode;
 
 pub use crate::listen::error::Error;
@@ -38,6 +39,9 @@ use peers::budgets::{Budgets, PATTERNS_SHARE};
 pub use routes::FEEDS;
 use routes::Routes;
 use stop::Stop;
+use tickerd_tls::Acceptor;
+pub use tls::Renewal;
+use tls::Tls;
 pub use upgrade::credentials::Ways;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.
@@ -52,7 +56,8 @@ pub type CountClose = Arc<dyn Fn(CloseCode) + Send + Sync>;
 /// A server that has its addresses and does not serve yet: clients that connect now wait in the backlog.
 pub struct Server {
     listeners: Vec<Listener>,
-    addresses: Vec<Listen>,
+    addresses: Vec<config::Listener>,
+    tls: Option<(Arc<Renewal>, Acceptor)>,
     config: config::Server,
     metrics: Arc<Metrics>,
 }
@@ -61,13 +66,22 @@ impl Server {
     /// Binds all addresses, or none.
     pub fn bind(config: config::Server, metrics: Arc<Metrics>) -> Result<Server, Error> {
         let listeners = config.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        let tls = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls));
+        let tls = tls.map(|tls| Renewal::load(tls, metrics.clone())).transpose();
+        let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
+        let tls = tls.map(|(renewal, acceptor)| (Arc::new(renewal), acceptor));
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
-        Ok(Server { listeners, addresses, config, metrics })
+        Ok(Server { listeners, addresses, tls, config, metrics })
     }
 
     /// The actual addresses, in the order of the settings.
-    pub fn addresses(&self) -> &[Listen] {
+    pub fn addresses(&self) -> &[config::Listener] {
         &self.addresses
+    }
+
+    /// The certificate, if a listener speaks TLS.
+    pub fn renewal(&self) -> Option<Arc<Renewal>> {
+        self.tls.as_ref().map(|(renewal, _)| renewal.clone())
     }
 
     /// Serves on a thread of its own until [`Running::stop`].
@@ -87,7 +101,9 @@ impl Server {
         };
         let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
+        let (renewal, acceptor) = self.tls.unzip();
         let gate = Arc::new(Gate {
+            tls: acceptor.map(|acceptor| Tls::new(acceptor, self.metrics.clone())),
             patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
             limits: peers::limits::Limits::new(connections, limits.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
@@ -109,13 +125,17 @@ impl Server {
             place,
             count_close,
         });
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("handshake")
+            .max_blocking_threads(tls::THREADS)
+            .build()
+            .map_err(Error::Start)?;
         let (stop, stopped) = watch::channel(false);
         let listeners = self.listeners;
         let thread = thread::Builder::new()
             .name("server".into())
-            .spawn(move || runtime.block_on(serve(listeners, gate, Stop::new(stopped))))
+            .spawn(move || runtime.block_on(serve(listeners, gate, renewal, Stop::new(stopped))))
             .map_err(Error::Start)?;
         Ok(Running { addresses: self.addresses, stop, thread: Some(thread) })
     }
@@ -123,14 +143,14 @@ impl Server {
 
 /// A server that serves. Dropping it stops it.
 pub struct Running {
-    addresses: Vec<Listen>,
+    addresses: Vec<config::Listener>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// The actual addresses, in the order of the settings.
-    pub fn addresses(&self) -> &[Listen] {
+    pub fn addresses(&self) -> &[config::Listener] {
         &self.addresses
     }
 
@@ -159,7 +179,10 @@ impl Drop for Running {
     }
 }
 
-async fn serve(listeners: Vec<Listener>, gate: Arc<Gate>, mut stop: Stop) {
+async fn serve(listeners: Vec<Listener>, gate: Arc<Gate>, renewal: Option<Arc<Renewal>>, mut stop: Stop) {
+    if let Some(renewal) = renewal {
+        tokio::spawn(tls::look_again(renewal, stop.clone()));
+    }
     // Every task holds a sender and nobody sends: the channel ends when the last task has.
     let (alive, mut tasks) = mpsc::channel::<()>(1);
     for listener in listeners {

@@ -11,7 +11,7 @@ use tickerd_config::{Listen, Server};
 use tickerd_engine::exchange::arrival::Socket;
 
 fn on_unix(path: &Path) -> impl FnOnce(&mut Server) {
-    let listen = vec![Listen::Unix(path.into())];
+    let listen = vec![Listen::Unix(path.into()).into()];
     move |settings| settings.listen = listen
 }
 
@@ -71,7 +71,7 @@ fn a_file_in_the_way_of_a_unix_socket_stays() {
 fn a_taken_port_is_named_with_the_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = try_serve(|settings| settings.listen = vec![Listen::Tcp(address)]).err().unwrap();
+    let error = try_serve(|settings| settings.listen = vec![Listen::Tcp(address).into()]).err().unwrap();
     let error = error.to_string();
     assert!(error.contains(&address.to_string()) && error.contains("--listen"), "{error}");
 }
@@ -81,8 +81,11 @@ fn several_addresses_serve_and_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tickerd.sock");
     let free = || Listen::Tcp("127.0.0.1:0".parse().unwrap());
-    let server = serve(|settings| settings.listen = vec![free(), Listen::Unix(path.clone()), free()]);
-    let [Listen::Tcp(first), Listen::Unix(second), Listen::Tcp(third)] = server.running.addresses() else {
+    let server = serve(|settings| {
+        settings.listen = vec![free().into(), Listen::Unix(path.clone()).into(), free().into()]
+    });
+    let addresses: Vec<_> = server.running.addresses().iter().map(|one| &one.address).collect();
+    let [Listen::Tcp(first), Listen::Unix(second), Listen::Tcp(third)] = addresses[..] else {
         panic!("{:?}", server.running.addresses());
     };
     assert!(first.port() != 0 && third.port() != 0 && first != third);

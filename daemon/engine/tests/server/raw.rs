@@ -42,7 +42,7 @@ pub fn serve(change: impl FnOnce(&mut config::Server)) -> Served {
 }
 
 pub fn try_serve(change: impl FnOnce(&mut config::Server)) -> Result<Served, Error> {
-    let listen = vec![Listen::Tcp("127.0.0.1:0".parse().unwrap())];
+    let listen = vec![Listen::Tcp("127.0.0.1:0".parse().unwrap()).into()];
     let limits = Limits { connections: 1000, ..Limits::default() };
     let mut settings = config::Server { listen, limits, ..config::Server::default() };
     change(&mut settings);
@@ -70,7 +70,7 @@ pub fn try_serve(change: impl FnOnce(&mut config::Server)) -> Result<Served, Err
 
 impl Served {
     pub fn address(&self) -> SocketAddr {
-        match &self.running.addresses()[0] {
+        match &self.running.addresses()[0].address {
             Listen::Tcp(address) => *address,
             Listen::Unix(path) => panic!("{path:?} is no TCP address"),
         }
@@ -261,6 +261,7 @@ pub fn write(socket: &mut Socket, bytes: &[u8]) {
     match socket {
         Socket::Tcp(stream) => stream.write_all(bytes).unwrap(),
         Socket::Unix(stream) => stream.write_all(bytes).unwrap(),
+        Socket::Tls(_) => panic!("nobody spoke TLS"),
     }
 }
 
@@ -268,6 +269,7 @@ pub fn write(socket: &mut Socket, bytes: &[u8]) {
 pub fn read(socket: &mut Socket, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     match socket {
+        Socket::Tls(_) => panic!("nobody spoke TLS"),
         Socket::Tcp(stream) => {
             stream.set_nonblocking(false).unwrap();
             stream.set_read_timeout(Some(GUARD)).unwrap();

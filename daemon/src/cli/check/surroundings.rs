@@ -32,7 +32,13 @@ enum Holder {
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
     if !report.is_refused("server.listen") {
         for (at, listen) in config.server.listen.iter().enumerate() {
-            address(report, places, &["server", "listen", &at.to_string()], listen, "/v1/openapi.json");
+            address(
+                report,
+                places,
+                &["server", "listen", &at.to_string()],
+                &listen.address,
+                "/v1/openapi.json",
+            );
         }
     }
     if !report.is_refused("server.admin") {

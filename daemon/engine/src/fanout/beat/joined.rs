@@ -52,7 +52,7 @@ impl Joined {
     /// it is owed. `items` are the walk's.
     pub fn write(&self, conn: &mut Connection, items: &[Item], now_s: u32) -> Written {
         let written = match conn.link.try_write(&self.bytes) {
-            Ok(n) if n == self.bytes.len() => {
+            Ok(n) if n == self.bytes.len() && !conn.link.owes() => {
                 conn.sent_s = now_s;
                 return self.all();
             }
@@ -64,7 +64,13 @@ impl Joined {
         let start = whole.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(0, |(end, _)| *end);
         let item = |at: u32| items.get(at as usize);
         let Some((end, Some(first))) = self.ends.get(whole).map(|(end, at)| (*end, item(*at))) else {
-            return self.all();
+            // All of it is sealed, and only a rest of that is still to be sent.
+            let pos = self.ends.last().and_then(|(_, at)| item(*at)).map_or(0, |last| last.pos);
+            conn.outbox = Some(Box::new(Outbox::lagging(pos, Vec::new(), now_s)));
+            return match self.all() {
+                Written::All { frames, bytes } => Written::Part { frames, bytes },
+                other => other,
+            };
         };
         let cut = written > start;
         let rest = if cut { self.bytes.get(written..end).unwrap_or_default() } else { &[] };

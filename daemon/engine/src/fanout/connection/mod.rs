@@ -4,6 +4,7 @@ pub mod budget;
 pub mod link;
 pub mod phase;
 pub mod request;
+mod secured;
 
 use std::io;
 use std::rc::Rc;
@@ -100,6 +101,24 @@ impl Connection {
         let mut left = if is_replay { REPLAY_TURN_BYTES } else { TURN_BYTES };
         let mut pushed = PushedSince::default();
         loop {
+            // What is sealed goes before all that is not.
+            if self.link.owes() {
+                let flushed = match left {
+                    0 => Err(io::ErrorKind::WouldBlock.into()),
+                    _ => self.link.flush(),
+                };
+                match flushed {
+                    Ok(n) => {
+                        left = left.saturating_sub(n);
+                        outbox.progressed(now_s);
+                        continue;
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                        return if outbox.refused() { Sent::Lags } else { Sent::Waits };
+                    }
+                    Err(_) => return Sent::Gone,
+                }
+            }
             if outbox.unsent().is_empty() {
                 let cohort = self.cohort.and_then(|id| current.cohorts.held(id));
                 let Some(cohort) = cohort else { return Sent::Level };
@@ -145,9 +164,6 @@ impl Connection {
         match &mut self.ahead {
             Some(ahead) if has_slow_tiers && !ahead.sent.is_empty() => ahead.until_s = ahead_until_s,
             ahead => *ahead = None,
-        }
-        if self.phase.is_closing() {
-            self.link.finish();
         }
         if outbox.is_lagging() {
             // Nobody listened to it meanwhile, so its silence said nothing.

@@ -189,6 +189,11 @@ impl Outbox {
         }
     }
 
+    /// The socket took something that came before all of this.
+    pub fn progressed(&mut self, now_s: u32) {
+        self.progress_s = now_s;
+    }
+
     /// The socket takes nothing now. Whether that is the first time.
     pub fn refused(&mut self) -> bool {
         // What is out already need not be kept, least of all for long.

@@ -29,7 +29,9 @@ impl Shard {
             conn.is_read = false;
             return false;
         }
-        match conn.link.try_read(scratch) {
+        let read = conn.link.try_read(scratch);
+        self.owe_answer(id);
+        match read {
             Ok(0) => {
                 self.hear_end(id);
                 false

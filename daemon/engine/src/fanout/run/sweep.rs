@@ -18,6 +18,8 @@ const STUCK_S: u32 = 30;
 pub(super) const GRACE_MS: u64 = 25_000;
 /// A client is told that its token ends so long before, and up to 30 s earlier.
 const WARN_MS: u64 = 30_000;
+/// How long a client may leave a TLS record unfinished, in seconds.
+const UNFINISHED_S: u8 = 10;
 
 impl Shard {
     /// Whether a client may stay for who it is; tells it before its token ends. True if it is seen off.
@@ -82,7 +84,12 @@ impl Shard {
             let is_mute = is_sse || conn.phase.is_mute();
             let silent_s = now_s.saturating_sub(conn.heard_s);
             let stuck_s = conn.outbox.as_ref().map(|outbox| now_s.saturating_sub(outbox.progress_s()));
-            if matches!(conn.phase, Phase::Closing { until_s, .. } if until_s < now_s) {
+            // Nobody reads it meanwhile, so that it may be whole already.
+            let is_read = conn.outbox.is_none() && conn.phase.asking().is_none();
+            let unfinished_s = if is_read { conn.link.count_unfinished_s() } else { 0 };
+            if unfinished_s >= UNFINISHED_S
+                || matches!(conn.phase, Phase::Closing { until_s, .. } if until_s < now_s)
+            {
                 self.drop_connection(id, 1006);
             } else if stuck_s.is_some_and(|s| s >= STUCK_S) {
                 self.drop_connection(id, CloseCode::TooSlow.code());

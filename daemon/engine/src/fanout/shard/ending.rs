@@ -1,10 +1,8 @@
 //! How one connection ends: dropped at once, or closed with a code.
 
-use std::time::Duration;
-
 use super::Shard;
 use crate::exchange::ConnId;
-use crate::fanout::connection::link::Link;
+use crate::fanout::outbox::Outbox;
 use tickerd_model::wire::close::CloseCode;
 
 /// How long a closed connection may take to close its side, in seconds.
@@ -14,18 +12,8 @@ impl Shard {
     /// Ends a connection at once; `code` is for the count.
     pub fn drop_connection(&mut self, id: ConnId, code: u16) {
         let Some(conn) = self.connections.remove(id) else { return };
-        // A task may still wait on the socket: this wakes it, and it finds the connection gone.
-        let shut = match &*conn.link {
-            Link::Tcp(stream) => {
-                if code == CloseCode::TooSlow.code() {
-                    // What the kernel holds for a peer that takes nothing is not worth keeping.
-                    drop(socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)));
-                }
-                socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both)
-            }
-            Link::Unix(stream) => socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both),
-        };
-        drop(shut);
+        // What the kernel holds for a peer that takes nothing is not worth keeping.
+        conn.link.end(code == CloseCode::TooSlow.code());
         if let Some(cohort) = conn.cohort {
             self.leave_cohort(id, conn.generation, cohort);
         }
@@ -46,7 +34,8 @@ impl Shard {
 
     /// Sends a close frame (an event stream has none, and only ends) and waits for the peer to close its side, for a while.
     pub fn close_with(&mut self, id: ConnId, frame: &[u8], code: u16) {
-        let until_s = self.now_s + CLOSING_S;
+        let (pos, now_s) = (self.pos, self.now_s);
+        let until_s = now_s + CLOSING_S;
         let Some(conn) = self.connection(id) else { return };
         if !conn.phase.close(until_s) {
             return;
@@ -66,8 +55,10 @@ impl Shard {
         if let Some(conn) = self.connection(id)
             && conn.outbox.is_none()
         {
-            conn.link.finish();
-            if conn.phase.is_mute() {
+            if !conn.link.finish() {
+                conn.outbox = Some(Box::new(Outbox::new(pos, Vec::new(), now_s)));
+                self.send_owed(id);
+            } else if conn.phase.is_mute() {
                 // Its own end came before, and nothing is left to wait for.
                 self.drop_connection(id, code);
             }

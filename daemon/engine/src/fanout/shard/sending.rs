@@ -43,7 +43,7 @@ impl Shard {
         };
         conn.sent_s = now_s;
         let unsent = bytes.get(written..).unwrap_or_default();
-        let is_whole = unsent.is_empty() && rest.is_only_bytes();
+        let is_whole = unsent.is_empty() && rest.is_only_bytes() && !conn.link.owes();
         if !is_whole {
             let mut outbox = Box::new(Outbox::new(pos, unsent.to_vec(), now_s));
             outbox.push_rest(rest.snapshots, rest.replay);
@@ -96,6 +96,10 @@ impl Shard {
         let (now_s, ahead_until_s, pos) = (self.now_s, self.all_tiers_by_s(), self.pos);
         let Shard { connections, table: Table { cohorts, .. }, metrics, counts, encoder, .. } = self;
         let Some(conn) = connections.get_mut(id) else { return false };
+        if conn.phase.is_closing() && !conn.link.finish() {
+            // What TLS says at the end is owed too.
+            return false;
+        }
         let cohort = conn.cohort.and_then(|id| cohorts.held(id));
         let has_slow_tiers = cohort.is_some_and(|cohort| cohort.wires.iter().any(|wire| wire.tier.is_slow()));
         let (lagged, lag) = conn.end_outbox(has_slow_tiers, ahead_until_s, now_s);
@@ -118,6 +122,18 @@ impl Shard {
                 conn.outbox = Some(Box::new(Outbox::new(pos, bytes, now_s)));
                 false
             }
+        }
+    }
+
+    /// Where reading led to an answer that the socket did not take at once, that is owed like all else.
+    pub fn owe_answer(&mut self, id: ConnId) {
+        let (pos, now_s) = (self.pos, self.now_s);
+        if let Some(conn) = self.connection(id)
+            && conn.link.owes()
+            && conn.outbox.is_none()
+        {
+            conn.outbox = Some(Box::new(Outbox::new(pos, Vec::new(), now_s)));
+            self.send_owed(id);
         }
     }
 

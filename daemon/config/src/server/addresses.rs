@@ -1,0 +1,146 @@
+//! The addresses of `[server]`: `listen`, `admin` and `admin_socket`, and that no two of them are the same.
+
+use crate::document::{Node, Value};
+use crate::problem::Origin;
+use crate::reader::{boolean, list, string};
+use crate::section::{Refusal, Section};
+
+use super::Server;
+use super::admin_socket::{AdminSocket, admin_socket};
+use super::listen::{Listen, Listener};
+
+const LISTENERS_MAX: usize = 16;
+
+/// `admin_socket`, which must not be a listener's.
+pub(super) fn own_socket(section: &mut Section<'_>, listen: &[Listener]) -> AdminSocket {
+    let socket = section.take("admin_socket", AdminSocket::default(), admin_socket);
+    if let AdminSocket::At(path) = &socket
+        && let Some(node) = section.ask("admin_socket")
+        && let Some(at) = listen.iter().position(|one| one.address == Listen::Unix(path.clone()))
+    {
+        let refusal = Refusal::new(node, format!("admin_socket and listen[{at}] are the same socket"))
+            .allowed("a socket of its own for admin_socket")
+            .change("give one of them another path");
+        section.refuse("admin_socket", refusal);
+    }
+    socket
+}
+
+/// The listeners with where each is written, and `admin`.
+pub(super) fn addresses(
+    section: &mut Section<'_>,
+    insecure_public: bool,
+) -> (Vec<(Listener, Origin)>, Listen) {
+    let default = Server::default();
+    let default_listen = default.listen.into_iter().map(|listen| (listen, Origin::Nowhere)).collect();
+    let listen = listeners(section, default_listen);
+    let (admin, admin_origin) = section.take("admin", (default.admin, Origin::Nowhere), address);
+
+    let placed = |at: &Origin, seen: &Listen, what: String| Refusal {
+        at: at.clone(),
+        suffix: String::new(),
+        seen: Some(format!("\"{seen}\"")),
+        what,
+        allowed: String::new(),
+        change: String::new(),
+    };
+    for (at, (one, origin)) in listen.iter().enumerate() {
+        if let Some(earlier) =
+            listen[..at].iter().position(|(other, _)| one.address.clashes_with(&other.address))
+        {
+            let refusal =
+                placed(origin, &one.address, format!("this is the same address as listen[{earlier}]"))
+                    .allowed("each address once")
+                    .change("delete one of the two");
+            section.refuse(&format!("listen[{at}]"), refusal);
+        }
+    }
+    if let Some(at) = listen.iter().position(|(one, _)| one.address.clashes_with(&admin)) {
+        let origin = if admin_origin == Origin::Nowhere { &listen[at].1 } else { &admin_origin };
+        let refusal = placed(origin, &admin, format!("admin and listen[{at}] are the same address"))
+            .allowed("an address of its own for admin")
+            .change("give one of them another port; admin is \"127.0.0.1:8426\" unless set");
+        section.refuse("admin", refusal);
+    }
+    let everywhere =
+        listen.iter().enumerate().map(|(at, (one, origin))| (format!("listen[{at}]"), &one.address, origin));
+    for (key, one, origin) in everywhere.chain([("admin".to_owned(), &admin, &admin_origin)]) {
+        if one.is_public() && !insecure_public {
+            let what = "other machines reach this address, and this version has no authentication: \
+                        whoever connects may read everything";
+            let refusal = placed(origin, one, what.to_owned())
+                .allowed("loopback (127.0.0.1, [::1]) and unix: addresses, unless insecure_public = true")
+                .change(
+                    "listen on 127.0.0.1 behind a proxy that authenticates, \
+                     or write insecure_public = true in [server] if everyone may read it",
+                );
+            section.refuse(&key, refusal);
+        }
+    }
+    (listen, admin)
+}
+
+fn address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {
+    match string(node)?.parse::<Listen>() {
+        Ok(listen) => Ok((listen, node.origin.clone())),
+        Err(error) => Err(vec![
+            Refusal::new(node, error.what)
+                .allowed("\"ADDRESS:PORT\", \"[ADDRESS]:PORT\" or \"unix:/PATH\"")
+                .change(error.change),
+        ]),
+    }
+}
+
+/// Reads `listen`: each is an address alone, or a table such as `{ address = "0.0.0.0:8443", tls = true }`.
+fn listeners<'t>(section: &mut Section<'t>, default: Vec<(Listener, Origin)>) -> Vec<(Listener, Origin)> {
+    // Known also where no table is written.
+    listener(section.item("listen", 0, None), &Origin::Nowhere);
+    let node = section.ask("listen");
+    let read = section.take("listen", None, |node| {
+        let listed = list(node, |item| match &item.value {
+            Value::Table(_) => Ok(None),
+            _ => address(item).map(|(address, origin)| Some((Listener::from(address), origin))),
+        })?;
+        if listed.is_empty() || listed.len() > LISTENERS_MAX {
+            let what = format!("this is a list of {} addresses", listed.len());
+            let refusal = Refusal::new(node, what)
+                .allowed(format!("1 to {LISTENERS_MAX} addresses"))
+                .change("write listen = [\"127.0.0.1:8425\"]");
+            return Err(vec![refusal]);
+        }
+        Ok(Some(listed))
+    });
+    let items: &'t [Node] = match node.map(|node| &node.value) {
+        Some(Value::Array(items)) => items,
+        _ => &[],
+    };
+    let table = |at: usize| match items.get(at).map(|item| (&item.value, &item.origin)) {
+        Some((Value::Table(table), origin)) => listener(section.item("listen", at, Some(table)), origin),
+        _ => None,
+    };
+    let Some(read) = read else {
+        // What is wrong in the tables is told all the same.
+        (0..items.len()).for_each(|at| drop(table(at)));
+        return default;
+    };
+    read.into_iter().enumerate().filter_map(|(at, one)| one.or_else(|| table(at))).collect()
+}
+
+/// Reads one table of `listen`; none if it has no right address, which is told.
+fn listener(mut section: Section<'_>, origin: &Origin) -> Option<(Listener, Origin)> {
+    let is_written = section.has("address");
+    let address = section.take("address", None, |node| address(node).map(Some));
+    let (tls, proxy) = (section.take("tls", false, boolean), section.take("proxy", false, boolean));
+    if !is_written && *origin != Origin::Nowhere {
+        let refusal = Refusal {
+            at: origin.clone(),
+            suffix: String::new(),
+            seen: None,
+            what: "this listener has no address".to_owned(),
+            allowed: "address, tls, proxy".to_owned(),
+            change: "write { address = \"0.0.0.0:8443\", tls = true }".to_owned(),
+        };
+        section.refuse("address", refusal);
+    }
+    address.map(|(address, origin)| (Listener { address, tls, proxy }, origin))
+}

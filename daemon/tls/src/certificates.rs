@@ -1,0 +1,199 @@
+//! The server's certificate and key, read again when their files change. A pair that does not fit leaves the old one at
+//! work, which is told.
+
+use std::fmt;
+use std::fs;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::names;
+
+/// A certificate chain has a few KiB. A larger file was named by mistake.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Why a certificate and its key cannot be used, and what to change. It holds no part of the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable(String);
+
+impl Unusable {
+    pub(crate) fn new(why: String) -> Unusable {
+        Unusable(why)
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+/// How the certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// When the one that is used expires, in Unix seconds.
+    pub not_after: u64,
+    /// Why the files as they are now are not used; the one from before is.
+    pub refused: Option<Unusable>,
+}
+
+/// The certificate that handshakes use. An ended file is no certificate: [`Certificates::look`] keeps the one from before.
+pub struct Certificates {
+    certificate: PathBuf,
+    key: PathBuf,
+    used: ArcSwap<CertifiedKey>,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    files: Option<u64>,
+    standing: Standing,
+}
+
+impl Certificates {
+    /// Reads both files.
+    pub fn load(tls: &tickerd_config::Tls) -> Result<Certificates, Unusable> {
+        let (files, certificate, key) = read(&tls.certificate, &tls.key)?;
+        let (pair, not_after) = pair(&certificate, &key, &tls.certificate, &tls.key, now_s())?;
+        let standing = Standing { not_after, refused: None };
+        Ok(Certificates {
+            certificate: tls.certificate.clone(),
+            key: tls.key.clone(),
+            used: ArcSwap::from_pointee(pair),
+            seen: Mutex::new(Seen { files: Some(files), standing }),
+        })
+    }
+
+    /// Reads the files again. None if they are as before.
+    pub fn look(&self) -> Option<Result<(), Unusable>> {
+        let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let looked = read(&self.certificate, &self.key).map(|(files, certificate, key)| {
+            let found = || pair(&certificate, &key, &self.certificate, &self.key, now_s());
+            (files, (seen.files != Some(files)).then(found))
+        });
+        let (files, found) = match looked {
+            Ok((_, None)) => return None,
+            Ok((files, Some(found))) => (Some(files), found),
+            Err(unreadable) => (None, Err(unreadable)),
+        };
+        let before = std::mem::replace(&mut seen.files, files);
+        let result = match found {
+            Ok((pair, not_after)) => {
+                self.used.store(Arc::new(pair));
+                seen.standing = Standing { not_after, refused: None };
+                Ok(())
+            }
+            Err(unusable) => {
+                let again = before.is_none() && files.is_none();
+                if again && seen.standing.refused.as_ref() == Some(&unusable) {
+                    return None;
+                }
+                seen.standing.refused = Some(unusable.clone());
+                Err(unusable)
+            }
+        };
+        Some(result)
+    }
+
+    /// How it is now.
+    pub fn standing(&self) -> Standing {
+        self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).standing.clone()
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.used.load_full())
+    }
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A hash of both files, and what they hold.
+fn read(certificate: &Path, key: &Path) -> Result<(u64, Vec<u8>, Vec<u8>), Unusable> {
+    let read = |name: &str, path: &Path| {
+        let mut bytes = Vec::new();
+        let read = fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
+        read.map(|_| bytes).map_err(|error| {
+            let shown = path.display();
+            Unusable(format!(
+                "{name} {shown} cannot be read: {error}; let tickerd's user read it, or change {name} in [server.tls]"
+            ))
+        })
+    };
+    let (certificate, key) = (read("certificate", certificate)?, read("key", key)?);
+    let mut hasher = DefaultHasher::new();
+    for bytes in [&certificate, &key] {
+        hasher.write_usize(bytes.len());
+        hasher.write(bytes);
+    }
+    Ok((hasher.finish(), certificate, key))
+}
+
+/// The pair, if the key fits the certificate and that has not expired; and when it does.
+fn pair(
+    certificate: &[u8],
+    key: &[u8],
+    certificate_path: &Path,
+    key_path: &Path,
+    now_s: u64,
+) -> Result<(CertifiedKey, u64), Unusable> {
+    let (certificate_shown, key_shown) = (certificate_path.display(), key_path.display());
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
+        Unusable(format!(
+            "certificate {certificate_shown} holds no whole certificate in PEM; write the server's there first, then those \
+             between it and its authority"
+        ))
+    })?;
+    // Its own words could show a part of the key.
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+        Unusable(format!("key {key_shown} holds no private key in PEM that is not encrypted; write it there"))
+    })?;
+    let key = default_provider().key_provider.load_private_key(key).map_err(|_| {
+        Unusable(format!("key {key_shown} is of no kind that is known; use an ECDSA, Ed25519 or RSA key"))
+    })?;
+    let first = chain.first().map(|first| names::validity(first)).unwrap_or_default();
+    let pair = CertifiedKey::new(chain, key);
+    if let Err(error) = pair.keys_match() {
+        return Err(Unusable(match error {
+            rustls::Error::InconsistentKeys(_) => format!(
+                "key {key_shown} does not fit certificate {certificate_shown}; write the key for which it was made"
+            ),
+            _ => format!("certificate {certificate_shown} cannot be read as one; write another"),
+        }));
+    }
+    let Some((not_before, not_after)) = first else {
+        return Err(Unusable(format!(
+            "certificate {certificate_shown} does not say when it expires; write another"
+        )));
+    };
+    if not_after <= now_s {
+        return Err(Unusable(format!("certificate {certificate_shown} has expired; write a new one there")));
+    }
+    if not_before > now_s {
+        return Err(Unusable(format!(
+            "certificate {certificate_shown} is not valid yet; write another, or set the clock"
+        )));
+    }
+    Ok((pair, not_after))
+}
