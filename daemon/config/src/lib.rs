@@ -207,7 +207,8 @@ fn examine(
 
 fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> Config {
     let mut top = Section::top(checker, root);
-    let server = Server::read(top.section("server"), base_dir);
+    let has_auth = top.has("auth");
+    let server = Server::read(top.section("server"), has_auth, base_dir);
     let auth = Auth::read(&mut top, base_dir);
     let history = History::read(top.section("history"), base_dir);
     let feeds = match base_dir {

@@ -89,6 +89,7 @@ impl App {
     pub fn build(config: Config, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
+        not_built(&config)?;
         let keeper = access::open(&config, &registry)?;
         let server = Server::bind(config.server.clone(), Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
@@ -312,6 +313,26 @@ impl Running {
         self.pulse.close(feed.id);
         self.starter.forget(name);
         true
+    }
+}
+
+/// What can be written and has no effect in this version yet: a setting that is passed over would be believed.
+fn not_built(config: &Config) -> Result<(), StartError> {
+    let server = &config.server;
+    let auth = config.auth.as_ref();
+    let settings = [
+        ("proxy = true in server.listen", server.listen.iter().any(|listener| listener.proxy)),
+        ("[server.signing]", server.signing.is_some()),
+        ("sign = true of [[feed]]", config.feeds.iter().any(|feed| feed.sign)),
+        ("[[auth.certificate]]", auth.is_some_and(|auth| !auth.certificates.is_empty())),
+        (
+            "admin = true of [[auth.group]]",
+            auth.is_some_and(|auth| auth.groups.iter().any(|group| group.admin)),
+        ),
+    ];
+    match settings.iter().find(|(_, is_set)| *is_set) {
+        Some((setting, _)) => Err(format!("{setting} is not built yet; delete it").into()),
+        None => Ok(()),
     }
 }
 

@@ -127,10 +127,10 @@ impl Default for Server {
 
 impl Server {
     /// Reads the table. `base_dir` is the folder of the configuration file, if there is a file.
-    pub(super) fn read(mut section: Section<'_>, base_dir: Option<&Path>) -> Self {
+    pub(super) fn read(mut section: Section<'_>, has_auth: bool, base_dir: Option<&Path>) -> Self {
         let default = Server::default();
         let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
-        let (listen, admin) = addresses(&mut section, insecure_public);
+        let (listen, admin) = addresses(&mut section, insecure_public, has_auth);
         let tls = Tls::read(&mut section, &listen, base_dir);
         let listen: Vec<Listener> = listen.into_iter().map(|(one, _)| one).collect();
         let (ping, pong_timeout) = pings(&mut section);

@@ -228,28 +228,3 @@ fn known_keys_are_those_of_the_design() {
     let server = 17 + 3 + 2 + 8 + 4 + 3 + 4;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }
-
-/// The operators' reference shows each key, with a value, under its table.
-#[test]
-fn the_reference_names_every_key() {
-    let text = include_str!("../../../../systemd/tickerd.toml");
-    let mut table = String::new();
-    let mut shown = std::collections::BTreeSet::new();
-    for line in text.lines().map(|line| line.strip_prefix('#').unwrap_or(line)) {
-        if line.starts_with('[') {
-            table = line.trim_matches(['[', ']']).to_owned();
-            shown.insert(table.clone());
-        } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.contains(' ')) {
-            shown.insert(format!("{table}.{key}"));
-        }
-    }
-    for key in known_keys() {
-        // The places of a secret are alternatives, explained once.
-        let is_place = ["file", "credential", "env", "sha256"].iter().any(|place| {
-            ["auth.token.token", "auth.issuer.secret", "server.signing.key"]
-                .iter()
-                .any(|secret| key == format!("{secret}.{place}"))
-        });
-        assert!(shown.contains(&key) || is_place, "{key} is not in systemd/tickerd.toml");
-    }
-}
