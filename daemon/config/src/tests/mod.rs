@@ -225,6 +225,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
-    let server = 17 + 3 + 2 + 8 + 4 + 4;
+    let server = 17 + 3 + 2 + 8 + 4 + 4 + 4;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }
