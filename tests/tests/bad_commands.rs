@@ -88,7 +88,7 @@ fn large(key: &str) -> Vec<Value> {
         "topic" => vec![json!("x".repeat(65)), json!("s.".repeat(81)), json!("é".repeat(20_000))],
         "value" => vec![json!("x".repeat(50_000))],
         "to" => vec![
-            json!(format!("user:{}", "x".repeat(65))),
+            json!(format!("user:{}", "x".repeat(129))),
             json!(format!("conn:{}", "x".repeat(65))),
             json!("é".repeat(20_000)),
         ],
@@ -139,7 +139,8 @@ impl Tester {
         let document = self.contract.document();
         let messages = document["components"]["messages"].as_object().unwrap();
         let command = |(key, message): (&String, &Value)| {
-            let name = key.strip_prefix("command.")?.to_owned();
+            // What is wrong with `auth` is not named: it may be the token. The parser's own tests hold it to that.
+            let name = key.strip_prefix("command.").filter(|name| *name != "auth")?.to_owned();
             let data = message["payload"]["properties"]["data"]["$ref"].as_str().unwrap();
             Some(Command { name, schema: document.pointer(&data[1..]).unwrap().clone() })
         };
