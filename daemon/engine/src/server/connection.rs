@@ -17,12 +17,11 @@ use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::ReadBuf;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::exchange::arrival::{Arrival, Kind, Permit, Socket};
+use crate::exchange::arrival::{Arrival, Kind, Permit};
 use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::encoding::Encoding;
 
@@ -32,6 +31,7 @@ use super::rest::api::WAIT_MAX;
 use super::routes::{Answer, Routes, Visit};
 use super::stop::Stop;
 use super::tls::{PLAIN_HTTP, Tls};
+use super::transport::Transport;
 use super::{CountClose, Place};
 use crate::listen::hosts::Door;
 
@@ -70,24 +70,6 @@ enum Becomes {
     Client(Kind, Encoding),
     /// One that is told why it is none.
     Closed(CloseCode, String),
-}
-
-/// A byte stream that can be given away as a plain socket.
-pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// The socket, and what HTTP has not read: `read_buf`, and what comes behind it.
-    fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)>;
-}
-
-impl Transport for TcpStream {
-    fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)> {
-        Ok((Socket::Tcp(self.into_std()?), read_buf))
-    }
-}
-
-impl Transport for UnixStream {
-    fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)> {
-        Ok((Socket::Unix(self.into_std()?), read_buf))
-    }
 }
 
 impl Gate {

@@ -13,8 +13,9 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::mpsc;
 
 use super::Error;
-use super::connection::{Gate, Transport};
+use super::connection::Gate;
 use super::stop::Stop;
+use super::transport::Transport;
 use crate::listen::hosts::Door;
 use crate::listen::log_limit::LogLimit;
 use crate::listen::socket_file::{self, SocketFile};

@@ -13,6 +13,7 @@ mod routes;
 mod sockets;
 mod stop;
 mod tls;
+mod transport;
 mod upgrade;
 
 use std::sync::Arc;

@@ -14,9 +14,9 @@ use crate::listen::log_limit::LogLimit;
 use tickerd_config as config;
 use tickerd_tls::{Acceptor, Certificates, Failed, Flight, Standing, Stream, Unusable, acceptor};
 
-use super::connection::Transport;
 use super::metrics::{Handshake, Metrics};
 use super::stop::Stop;
+use super::transport::Transport;
 
 /// Handshakes that are computed, or wait for a thread to do so. More wait in their own tasks, until their deadline.
 const COMPUTING_MAX: usize = 256;
