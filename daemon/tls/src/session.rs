@@ -22,6 +22,8 @@ pub struct Session {
     rustls: Box<UnbufferedServerConnection>,
     is_done: bool,
     has_said_farewell: bool,
+    /// Nothing can be said or heard any more.
+    is_broken: bool,
 }
 
 /// What came of the bytes that were given to [`Session::open`].
@@ -55,7 +57,7 @@ impl Session {
     /// A session of which nothing was said yet.
     pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Session, Broken> {
         let rustls = UnbufferedServerConnection::new(config).map_err(|e| Broken(e.to_string()))?;
-        Ok(Session { rustls: Box::new(rustls), is_done: false, has_said_farewell: false })
+        Ok(Session { rustls: Box::new(rustls), is_done: false, has_said_farewell: false, is_broken: false })
     }
 
     /// Whether the handshake is done.
@@ -82,6 +84,9 @@ impl Session {
         plain: &mut Vec<u8>,
         answer: &mut Vec<u8>,
     ) -> Result<Opened, Broken> {
+        if self.is_broken {
+            return Err(broken());
+        }
         let mut opened = Opened::default();
         loop {
             let rest = records.get_mut(opened.used..).unwrap_or_default();
@@ -111,6 +116,7 @@ impl Session {
                 Ok(ConnectionState::Closed) => (opened.is_end, is_waiting) = (true, true),
                 Ok(_) => return Err(Broken("early data, which was not offered".into())),
                 Err(error) => {
+                    self.is_broken = true;
                     self.say_why(answer);
                     return Err(Broken(error.to_string()));
                 }
@@ -122,11 +128,14 @@ impl Session {
         }
     }
 
-    /// After an error: the alert that tells the peer.
+    /// After an error: the alert that tells the peer. rustls is asked only if it has one, since it would go on reading
+    /// otherwise, and fail again.
     fn say_why(&mut self, answer: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-            self.rustls.process_tls_records(&mut []).state
-        {
+        while self.rustls.wants_write() {
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = self.rustls.process_tls_records(&mut []).state
+            else {
+                return;
+            };
             let encoded = append(answer, |room| {
                 data.encode(room).map_err(|error| match error {
                     EncodeError::InsufficientSize(size) => Some(size),
@@ -141,11 +150,15 @@ impl Session {
 
     /// Seals plain bytes, at most [`PLAIN_MAX`], and says how many bytes of `into` they take. It has [`SEALED_MAX`] bytes.
     /// What is sealed must be sent, whole and in order: the peer takes nothing else any more.
-    pub fn seal(&mut self, plain: &[u8], into: &mut [u8]) -> Result<usize, Broken> {
+    /// `unfinished` is what [`Session::open`] has not used up, since rustls may point into it.
+    pub fn seal(&mut self, unfinished: &mut [u8], plain: &[u8], into: &mut [u8]) -> Result<usize, Broken> {
         let mut sealed = 0;
+        if self.is_broken {
+            return Err(broken());
+        }
         loop {
             let room = into.get_mut(sealed..).unwrap_or_default();
-            match self.rustls.process_tls_records(&mut []).state {
+            match self.rustls.process_tls_records(unfinished).state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     return match traffic.encrypt(plain, room) {
                         Ok(more) => Ok(sealed + more),
@@ -166,14 +179,15 @@ impl Session {
     }
 
     /// Says, once, that nothing more comes. How many bytes of `into` that takes.
-    pub fn farewell(&mut self, into: &mut [u8]) -> Result<usize, Broken> {
-        if std::mem::replace(&mut self.has_said_farewell, true) || !self.is_done {
+    /// `unfinished` is as for [`Session::seal`].
+    pub fn farewell(&mut self, unfinished: &mut [u8], into: &mut [u8]) -> Result<usize, Broken> {
+        if std::mem::replace(&mut self.has_said_farewell, true) || !self.is_done || self.is_broken {
             return Ok(0);
         }
         let mut said = 0;
         loop {
             let room = into.get_mut(said..).unwrap_or_default();
-            match self.rustls.process_tls_records(&mut []).state {
+            match self.rustls.process_tls_records(unfinished).state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     let more = traffic.queue_close_notify(room);
                     return more.map(|more| said + more).map_err(|error| Broken(error.to_string()));
@@ -188,6 +202,10 @@ impl Session {
             }
         }
     }
+}
+
+fn broken() -> Broken {
+    Broken("it has failed before".into())
 }
 
 /// Adds to `out` what `write` says, which names the room that it needs if there is too little.
@@ -210,6 +228,59 @@ fn append(
             Err(_) => {
                 out.truncate(end);
                 return Err(Broken("a record could not be written".into()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::server::ResolvesServerCertUsingSni;
+
+    use super::*;
+
+    fn session() -> Session {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let none = Arc::new(ResolvesServerCertUsingSni::new());
+        Session::new(Arc::new(builder.unwrap().with_no_client_auth().with_cert_resolver(none))).unwrap()
+    }
+
+    /// A whole record with the beginning of a message: rustls keeps its place in what was not used up.
+    #[test]
+    fn a_message_that_is_not_whole_is_no_reason_to_fail() {
+        let (mut plain, mut answer, mut room) = (Vec::new(), Vec::new(), vec![0; SEALED_MAX]);
+        let mut session = session();
+        let mut records = b"\x16\x03\x01\x00\x05\x01\x00\x10\x00\x00".to_vec();
+        let opened = session.open(&mut records, &mut plain, &mut answer).unwrap();
+        records.drain(..opened.used);
+        assert!(session.seal(&mut records, b"x", &mut room).is_err(), "before the handshake is done");
+        assert_eq!(session.farewell(&mut records, &mut room), Ok(0));
+        records.extend_from_slice(b"\x17\x03\x03\x00\x01x");
+        assert!(session.open(&mut records, &mut plain, &mut answer).is_err());
+        assert!(session.open(&mut [], &mut plain, &mut answer).is_err());
+        assert!(session.seal(&mut [], b"x", &mut room).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_are_read(
+            pieces in proptest::collection::vec(proptest::collection::vec(0u8..32, 0..40), 1..8),
+            cuts in proptest::collection::vec(1usize..60, 1..8),
+        ) {
+            let mut session = session();
+            let mut bytes = Vec::new();
+            for piece in &pieces {
+                bytes.extend_from_slice(&[0x16, 3, 3, 0, piece.len() as u8]);
+                bytes.extend_from_slice(piece);
+            }
+            let (mut plain, mut answer, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
+            let mut cuts = cuts.into_iter().cycle();
+            while !bytes.is_empty() {
+                let cut = cuts.next().unwrap_or(1).min(bytes.len());
+                unfinished.extend(bytes.drain(..cut));
+                let Ok(opened) = session.open(&mut unfinished, &mut plain, &mut answer) else { break };
+                unfinished.drain(..opened.used);
             }
         }
     }

@@ -155,12 +155,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
 
     fn seal(
         &mut self,
-        write: impl FnOnce(&mut Session, &mut [u8]) -> Result<usize, Broken>,
+        write: impl FnOnce(&mut Session, &mut [u8], &mut [u8]) -> Result<usize, Broken>,
     ) -> io::Result<()> {
         let end = self.sealed.len();
         self.sealed.resize(end + RECORD + (SEALED_MAX - PLAIN_MAX), 0);
         let room = self.sealed.get_mut(end..).unwrap_or_default();
-        let written = write(&mut self.session, room);
+        let written = write(&mut self.session, &mut self.unfinished, room);
         self.sealed.truncate(end + written.as_ref().copied().unwrap_or(0));
         written.map(drop).map_err(io::Error::other)
     }
@@ -233,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_sealed(cx))?;
         let part = bytes.get(..bytes.len().min(RECORD)).unwrap_or_default();
-        self.seal(|session, room| session.seal(part, room))?;
+        self.seal(|session, unfinished, room| session.seal(unfinished, part, room))?;
         // What is sealed is said. If the socket takes less, the next call or a flush goes on.
         match self.poll_sealed(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

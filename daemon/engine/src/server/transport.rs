@@ -1,4 +1,4 @@
-//! The byte streams that HTTP is spoken over, and that become a client's socket.
+//! What HTTP is spoken over, and how the socket below is given away afterwards.
 
 use std::io;
 

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use tickerd_config::{Config, Finding, Places, Problem, Problems, Reading, environment};
+use tickerd_config::{Config, Finding, Listener, Places, Problem, Problems, Reading, environment};
 use tickerd_process::exit::EXIT_CONFIG;
 use tickerd_process::log;
 
@@ -108,6 +108,10 @@ fn summary(config: &Config) -> String {
         1 => "1 feed".to_owned(),
         count => format!("{count} feeds"),
     };
-    let listen: Vec<String> = config.server.listen.iter().map(ToString::to_string).collect();
+    let shown = |listener: &Listener| match listener.tls {
+        true => format!("{} (TLS)", listener.address),
+        false => listener.address.to_string(),
+    };
+    let listen: Vec<String> = config.server.listen.iter().map(shown).collect();
     format!("{feeds}, listens on {}, admin on {}", listen.join(", "), config.server.admin)
 }

@@ -74,7 +74,10 @@ impl Secured {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut done = 0;
             for part in plain.chunks(PLAIN_MAX) {
-                let count = self.session.seal(part, &mut scratch.sealed).map_err(io::Error::other)?;
+                let count = self
+                    .session
+                    .seal(&mut self.unfinished, part, &mut scratch.sealed)
+                    .map_err(io::Error::other)?;
                 done += part.len();
                 if !self.send(raw, scratch.sealed.get(..count).unwrap_or_default())? {
                     break;
@@ -157,7 +160,7 @@ impl Secured {
     /// nothing.
     pub fn say_farewell(&mut self, raw: &impl Carrier) -> bool {
         let said = SCRATCH.with_borrow_mut(|scratch| {
-            if let Ok(count) = self.session.farewell(&mut scratch.sealed) {
+            if let Ok(count) = self.session.farewell(&mut self.unfinished, &mut scratch.sealed) {
                 self.unsent.extend_from_slice(scratch.sealed.get(..count).unwrap_or_default());
             }
             self.flush(raw)
