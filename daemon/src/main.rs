@@ -46,6 +46,7 @@ fn obey(command: Command) -> ExitCode {
         Command::Demo(args) => demo(&args),
         Command::Record(args) => record(&args),
         Command::Feed(args) => cli::feed::run(&args),
+        Command::Disconnect(args) => cli::disconnect::run(args),
         Command::Plugin(args) => plugin::run(&args, &on_signal),
         Command::Check(args) => cli::check::run(&args.file),
         Command::FeedHost(args) => feed_host::run(&args),

@@ -127,7 +127,13 @@ fn shipped_configuration_names_every_key() {
             named.insert(format!("{table}.{key}"));
         }
     }
-    assert_eq!(named, known_keys());
+    // What stands in braces is explained where it stands: the places of a secret, and the entries of listen.
+    let in_braces = |key: &String| {
+        let owners = ["server.listen.", "server.signing.key.", "auth.token.token.", "auth.issuer.secret."];
+        owners.iter().any(|owner| key.starts_with(owner))
+    };
+    let known: BTreeSet<String> = known_keys().into_iter().filter(|key| !in_braces(key)).collect();
+    assert_eq!(named, known);
 }
 
 #[test]

@@ -37,7 +37,6 @@ async fn an_unknown_event_is_told_with_what_there_is() {
     for (event, says) in [
         ("subscrbe", "did you mean subscribe?"),
         ("sub", "did you mean subscribe?"),
-        ("auth", "not built yet"),
         ("quote", "there is no"),
     ] {
         client.send(json!({"event": event, "data": {"id": 3}})).await;
@@ -46,6 +45,10 @@ async fn an_unknown_event_is_told_with_what_there_is() {
         let message = error["message"].as_str().unwrap();
         assert!(message.contains(says) && message.contains("subscribe, unsubscribe"), "{message}");
     }
+    client.send(json!({"event": "auth", "data": {"id": 4, "token": "x"}})).await;
+    let error = client.expect("error").await.data;
+    assert_eq!((&error["code"], &error["id"]), (&json!(405), &json!(4)));
+    assert!(error["message"].as_str().unwrap().contains("has no [auth]"), "{error}");
 }
 
 #[tokio::test]

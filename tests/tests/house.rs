@@ -10,11 +10,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate of the daemon may depend on, of those of this workspace.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("tickerd", &["author", "config", "engine", "host", "process"]),
-    ("tickerd-engine", &["config", "host", "model", "process", "tls"]),
+    ("tickerd-engine", &["config", "host", "identity", "model", "process", "tls"]),
     ("tickerd-author", &["config", "host", "model", "process", "sdk"]),
     ("tickerd-host", &["config", "model", "process", "sdk"]),
+    ("tickerd-identity", &["config", "model"]),
     ("tickerd-config", &["model"]),
     ("tickerd-process", &[]),
     ("tickerd-tls", &["config"]),

@@ -3,6 +3,7 @@
 
 mod abi_golden;
 mod abi_host;
+mod access;
 mod authors;
 mod bad_commands;
 mod check;

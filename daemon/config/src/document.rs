@@ -8,8 +8,16 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Origin, Problem, Source};
 
-/// The table whose values belong to the plugin and are never shown.
-const PRIVATE: &str = "feed.config";
+/// What is never shown: the values of the plugin's own table, and what stands where a secret's place is named.
+const PRIVATE: [&str; 4] = ["feed.config", "auth.token.token", "auth.issuer.secret", "server.signing.key"];
+/// Tables that hold these. A text that stands in their place may be a secret.
+const HOLDERS: [&str; 4] = ["auth", "auth.token", "auth.issuer", "server.signing"];
+
+fn is_private(path: &str) -> bool {
+    PRIVATE.iter().any(|private| {
+        path.strip_prefix(private).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]
@@ -98,7 +106,7 @@ pub(super) fn hidden(root: &Table, known: &BTreeSet<String>) -> Vec<Range<usize>
 fn hide_unknown(table: &Table, family: &str, known: &BTreeSet<String>, hidden: &mut Vec<Range<usize>>) {
     for Entry { key, node, .. } in &table.0 {
         let path = join(family, key);
-        if path == PRIVATE || !known.contains(&path) {
+        if is_private(&path) || !known.contains(&path) {
             hide_all(node, hidden);
             continue;
         }
@@ -107,8 +115,10 @@ fn hide_unknown(table: &Table, family: &str, known: &BTreeSet<String>, hidden: &
             _ => std::slice::from_ref(node),
         };
         for node in tables {
-            if let Value::Table(table) = &node.value {
-                hide_unknown(table, &path, known, hidden);
+            match &node.value {
+                Value::Table(table) => hide_unknown(table, &path, known, hidden),
+                _ if HOLDERS.contains(&path.as_str()) => hide_all(node, hidden),
+                _ => {}
             }
         }
     }
@@ -172,7 +182,8 @@ fn hidden_in_line(
         .unwrap_or_default()
         .trim_matches(|c: char| c.is_whitespace() || "[]".contains(c));
     let path = join(family, key.unwrap_or_default());
-    if path != PRIVATE && known.contains(&path) && !family.starts_with(PRIVATE) {
+    if !is_private(&path) && !HOLDERS.contains(&path.as_str()) && known.contains(&path) && !is_private(family)
+    {
         return None;
     }
     let shown = line.find('=').map_or(0, |at| at + 1);

@@ -40,7 +40,11 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
     if !path.contains("__") {
         // Other names are ignored: Kubernetes sets TICKERD_PORT and TICKERD_SERVER_SERVICE_HOST for a service of that
         // name. Only a key with one underscore too few is certainly meant for tickerd.
-        let settable = |key: &&String| key.contains('.') && !key.starts_with("feed.");
+        // A name such as TICKERD_AUTH_TOKEN may be that of a secret, as { env = "…" } says it.
+        let settable = |key: &&String| {
+            let is_secret = key.starts_with("auth.") || key.starts_with("server.signing");
+            key.contains('.') && !key.starts_with("feed.") && !is_secret
+        };
         if let Some(meant) = known.iter().filter(settable).find(|key| key.replace('.', "_") == path) {
             refuse(
                 "a single underscore does not separate tables and keys".to_owned(),
@@ -58,6 +62,12 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
         refuse(
             "feeds cannot be set from the environment".to_owned(),
             "write a [[feed]] in the file".to_owned(),
+        );
+    } else if table == "auth" {
+        refuse(
+            "who may connect cannot be set from the environment".to_owned(),
+            "write [auth] in the file; token = { env = \"NAME\" } reads a secret from a variable of another name"
+                .to_owned(),
         );
     } else {
         let change = match nearest(table, TABLES.into_iter()) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::document::{Node, Value};
 use super::problem::Origin;
 use super::quantity::write_duration;
-use super::reader::{duration, integer, json, list, or_off, size, string, word};
+use super::reader::{boolean, duration, integer, json, list, or_off, size, string, word};
 use super::section::{Refusal, Section};
 use tickerd_model::basics::digest::{DIGITS, Digest};
 
@@ -55,6 +55,8 @@ pub struct Feed {
     ///
     /// Range 1..=1_000_000; default 10_000. A topic takes about the memory of its newest frame and its history.
     pub topics_max: usize,
+    /// Whether its ticks are signed with the key of `[server.signing]`. Default false.
+    pub sign: bool,
     /// The plugin's own configuration, an object; default empty. It is checked by the plugin's schema, not here.
     pub config: serde_json::Value,
     /// The folder at which relative paths start: that of the configuration file.
@@ -108,6 +110,7 @@ impl Feed {
             heartbeat: Some(HEARTBEAT_DEFAULT),
             memory_max: Some(MEMORY_MAX_DEFAULT as u64),
             topics_max: TOPICS_MAX_DEFAULT,
+            sign: false,
             config: empty_config(),
             base_dir: PathBuf::from("."),
         }
@@ -140,7 +143,7 @@ impl Feed {
     }
 
     /// Reads every `[[feed]]`. An incomplete one is left out, since its problems end the start in any case.
-    pub(super) fn read_all(top: &mut Section<'_>, base_dir: &Path) -> Vec<Feed> {
+    pub(super) fn read_all(top: &mut Section<'_>, base_dir: &Path, has_key: bool) -> Vec<Feed> {
         let sections = top.sections("feed");
         if let Some((_, header)) = sections.get(FEEDS_MAX) {
             let refusal = placed(header, format!("this is one feed more than {FEEDS_MAX}"))
@@ -153,6 +156,14 @@ impl Feed {
         for (mut section, header) in sections {
             let name = read_name(&mut section, &header, &mut names);
             let feed = Feed::read(&mut section, &header, name.clone().unwrap_or_default(), base_dir);
+            if let Some(node) =
+                section.ask("sign").filter(|_| !has_key && feed.as_ref().is_some_and(|feed| feed.sign))
+            {
+                let refusal =
+                    Refusal::new(node, "there is no key to sign with").allowed("sign with [server.signing]");
+                let change = "add [server.signing] with key = { file = \"/PATH\" }, or delete the line";
+                section.refuse("sign", refusal.change(change));
+            }
             feeds.extend(name.and(feed));
         }
         feeds
@@ -195,6 +206,7 @@ impl Feed {
                 .take("memory_max", Some(MEMORY_MAX_DEFAULT), memory_max)
                 .map(|max| max as u64),
             topics_max: section.take("topics_max", TOPICS_MAX_DEFAULT, integer(1..=1_000_000)),
+            sign: section.take("sign", false, boolean),
             config: section.take("config", empty_config(), read_config),
             base_dir: base_dir.to_owned(),
             source: source?,

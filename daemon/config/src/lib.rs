@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod auth;
 mod document;
 mod environment;
 mod feed;
@@ -29,6 +30,10 @@ use document::{Node, Table, Value};
 use problem::{Origin, Source as Text};
 use section::{Checker, Section};
 
+pub use auth::{
+    Algorithm, Auth, Certificate, Family, Group, Issuer, Keys, SecretSource, StaticToken, Template,
+    TokenSource,
+};
 pub use environment::environment;
 pub use feed::{Emit, Feed, Isolation, Source};
 pub use history::History;
@@ -45,6 +50,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub server: Server,
+    /// Who may connect and do what. `None`: everyone may do everything.
+    pub auth: Option<Auth>,
     pub history: History,
     /// The feeds, in the order of the file. The list may be empty.
     pub feeds: Vec<Feed>,
@@ -68,6 +75,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             server: Server::default(),
+            auth: None,
             history: History::default(),
             feeds: Feed::built_in(),
             topics: Vec::new(),
@@ -134,13 +142,21 @@ fn unreadable(name: String, (what, change): (String, &'static str)) -> Problem {
     Problem::new(&source, &Origin::Nowhere, "", &what).change(change)
 }
 
-/// The path of every key, in alphabetical order. `[[feed]]` is written `feed`, and `[[topic]]` is `topic`.
+/// The path of every key, in alphabetical order. `[[feed]]` is written `feed`, and `[[auth.token]]` is `auth.token`.
 pub fn known_keys() -> BTreeSet<String> {
     let checker = Checker::new(Text::default());
     let mut root = Table::default();
-    for list in ["feed", "topic"] {
+    let lists: [&[&str]; 6] = [
+        &["feed"],
+        &["topic"],
+        &["auth", "token"],
+        &["auth", "issuer"],
+        &["auth", "certificate"],
+        &["auth", "group"],
+    ];
+    for list in lists {
         let item = Node { origin: Origin::Nowhere, value: Value::Table(Table::default()) };
-        root.overlay(&[list], Node { origin: Origin::Nowhere, value: Value::Array(vec![item]) });
+        root.overlay(list, Node { origin: Origin::Nowhere, value: Value::Array(vec![item]) });
     }
     walk(&checker, &root, Some(Path::new(".")));
     checker.known()
@@ -178,31 +194,29 @@ fn examine(
         environment::overlay(&checker, &mut root, &known, &name, &value);
     }
     overlay_flags(&mut root, flags);
-    let (server, history, feeds, topics) = walk(&checker, &root, base_dir);
+    let walked = walk(&checker, &root, base_dir);
     let source = checker.source.clone();
     let (others, warnings) = checker.finish(&known);
     // A syntax error is told once, not also as a wrong value.
     let others = others.into_iter().filter(|problem| syntax.is_empty() || !broken.contains(&problem.line()));
     let problems = others.collect::<Vec<_>>();
-    let config = Config { server, history, feeds, topics, warnings };
+    let config = Config { warnings, ..walked };
     let problems = syntax.into_iter().chain(problems).collect();
     Reading { problems, found: Some((config, Places { source, root })) }
 }
 
-fn walk(
-    checker: &Checker,
-    root: &Table,
-    base_dir: Option<&Path>,
-) -> (Server, History, Vec<Feed>, Vec<Topic>) {
+fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> Config {
     let mut top = Section::top(checker, root);
-    let server = Server::read(top.section("server"), base_dir);
+    let has_auth = top.has("auth");
+    let server = Server::read(top.section("server"), has_auth, base_dir);
+    let auth = Auth::read(&mut top, base_dir);
     let history = History::read(top.section("history"), base_dir);
     let feeds = match base_dir {
-        Some(base_dir) => Feed::read_all(&mut top, base_dir),
+        Some(base_dir) => Feed::read_all(&mut top, base_dir, server.signing.is_some()),
         None => Feed::built_in(),
     };
     let topics = Topic::read_all(&mut top, &feeds);
-    (server, history, feeds, topics)
+    Config { server, auth, history, feeds, topics, warnings: Vec::new() }
 }
 
 fn overlay_flags(root: &mut Table, flags: &Overrides) {

@@ -184,7 +184,10 @@ impl<'t> Section<'t> {
             Some((_, Value::Table(table))) => Some(table),
             Some((node, value)) => {
                 let path = join(&self.path, key);
-                let refusal = Refusal::new(node, format!("{key} is a table, and this is {}", value.kind()));
+                let mut refusal =
+                    Refusal::new(node, format!("{key} is a table, and this is {}", value.kind()));
+                // What stands in the place of a table is not known, and may be a secret.
+                refusal.seen = refusal.seen.map(|_| String::new());
                 let change = match &node.origin {
                     Origin::Environment(name) => format!("set its keys one by one, as {name}__KEY"),
                     _ => format!("write [{path}] on a line of its own and its keys below"),
@@ -204,10 +207,11 @@ impl<'t> Section<'t> {
     /// The tables of a `[[key]]` list, each with the origin of its header.
     pub fn sections(&mut self, key: &'static str) -> Vec<(Section<'t>, Origin)> {
         let Some(node) = self.ask(key) else { return Vec::new() };
+        let header = join(&self.family, key);
         let not_tables = |node: &Node, what: String| {
             Refusal::new(node, what)
-                .allowed(format!("[[{key}]] headers, one for each"))
-                .change(format!("write [[{key}]] on a line of its own and its keys below"))
+                .allowed(format!("[[{header}]] headers, one for each"))
+                .change(format!("write [[{header}]] on a line of its own and its keys below"))
         };
         let Value::Array(items) = &node.value else {
             let what = match &node.value {
@@ -275,7 +279,8 @@ fn unknown_problem(
     key: &str,
     origin: &Origin,
 ) -> Problem {
-    let family: String = section.split('[').next().unwrap_or_default().to_owned();
+    let family: String =
+        section.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect();
     let here: Vec<&str> = known
         .iter()
         .filter_map(|path| match family.as_str() {

@@ -4,6 +4,7 @@
 //! client sees anything. Running: feeds, pulse, shards, then the server that brings clients. Stopping, the other way
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
+mod access;
 mod documents;
 mod feeds;
 mod hello;
@@ -19,18 +20,21 @@ use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 
+use self::access::Keeper;
 use self::feeds::{Feed, Feeds, Starter};
 use self::reload::Hangup;
 use self::sources::Sources;
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
 use crate::control::{self, Control};
+use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::PulseAsker;
 use crate::fanout::{self, Fanout};
 use crate::metrics;
 use crate::pulse;
-use crate::server::{self, Server};
+use crate::server::{self, Server, Ways};
+
 use crate::store::Writer;
 use crate::systemd;
 use tickerd_config::{self as config, AdminSocket, Config};
@@ -58,6 +62,7 @@ pub struct App {
     server: Server,
     admin: Admin,
     control: Option<Control>,
+    keeper: Option<Arc<Keeper>>,
     process: metrics::Process,
     program: Option<PathBuf>,
 }
@@ -66,6 +71,7 @@ pub struct App {
 pub struct Running {
     drain: Duration,
     renewal: Option<Arc<server::Renewal>>,
+    keeper: Option<Arc<Keeper>>,
     server: server::Running,
     admin: admin::Running,
     control: Option<control::Running>,
@@ -83,6 +89,8 @@ impl App {
     pub fn build(config: Config, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
+        not_built(&config)?;
+        let keeper = access::open(&config, &registry)?;
         let server = Server::bind(config.server.clone(), Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
@@ -93,7 +101,16 @@ impl App {
             AdminSocket::Auto => Control::bind_usual(),
             AdminSocket::At(path) => Some(Control::bind(path)?),
         };
-        Ok(App { config, registry: Arc::new(registry), server, admin, control, process, program: None })
+        Ok(App {
+            config,
+            registry: Arc::new(registry),
+            server,
+            admin,
+            control,
+            keeper,
+            process,
+            program: None,
+        })
     }
 
     /// Has feeds' processes started with this executable of tickerd, and not with the one that runs.
@@ -103,15 +120,20 @@ impl App {
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, process, program } = self;
+        let App { config, registry, server, admin, control, keeper, process, program } = self;
+        let judge = keeper.clone().map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
         let store = past.writer.as_ref().map(Writer::standing);
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || rung.ring());
-        let (fanout, outlet) =
-            Fanout::start(shards(&config), settings(&config, &epoch), fanout_metrics.clone(), wake.clone())?;
+        let (fanout, outlet) = Fanout::start(
+            shards(&config),
+            settings(&config, &epoch, judge.clone()),
+            fanout_metrics.clone(),
+            wake.clone(),
+        )?;
 
         let program = program.map_or_else(std::env::current_exe, Ok)?;
         let feed_metrics = Arc::new(host::Metrics::new());
@@ -156,13 +178,20 @@ impl App {
                 readiness::judge(&judged.all(), store.as_deref(), certificate)
             }),
         })?;
-        let commands = reload::commands(&feeds);
+        let commands = reload::commands(&feeds, keeper.clone());
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
+        let auth = config.auth.as_ref();
+        let ways = Ways {
+            cookie: auth.and_then(|auth| auth.cookie.clone()),
+            query_token: auth.is_some_and(|auth| auth.query_token),
+        };
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
             fanout.asker(pulse_asker),
+            ways,
+            judge,
             documents::documents(starter.contract.clone(), feeds.clone()),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
@@ -170,6 +199,7 @@ impl App {
         Ok(Running {
             drain,
             renewal,
+            keeper,
             server,
             admin,
             control,
@@ -220,7 +250,7 @@ impl Running {
     /// changed, and plugin files that have changed are loaded. The
     /// service manager is told that this reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
-        let hangup = Hangup::new(&self.feeds, &self.announced, self.renewal.clone());
+        let hangup = Hangup::new(&self.feeds, &self.announced, self.renewal.clone(), self.keeper.clone());
         move || hangup.obey()
     }
 
@@ -286,6 +316,26 @@ impl Running {
     }
 }
 
+/// What can be written and has no effect in this version yet: a setting that is passed over would be believed.
+fn not_built(config: &Config) -> Result<(), StartError> {
+    let server = &config.server;
+    let auth = config.auth.as_ref();
+    let settings = [
+        ("proxy = true in server.listen", server.listen.iter().any(|listener| listener.proxy)),
+        ("[server.signing]", server.signing.is_some()),
+        ("sign = true of [[feed]]", config.feeds.iter().any(|feed| feed.sign)),
+        ("[[auth.certificate]]", auth.is_some_and(|auth| !auth.certificates.is_empty())),
+        (
+            "admin = true of [[auth.group]]",
+            auth.is_some_and(|auth| auth.groups.iter().any(|group| group.admin)),
+        ),
+    ];
+    match settings.iter().find(|(_, is_set)| *is_set) {
+        Some((setting, _)) => Err(format!("{setting} is not built yet; delete it").into()),
+        None => Ok(()),
+    }
+}
+
 fn shards(config: &Config) -> usize {
     match config.server.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -293,7 +343,7 @@ fn shards(config: &Config) -> usize {
     }
 }
 
-fn settings(config: &Config, epoch: &str) -> fanout::Settings {
+fn settings(config: &Config, epoch: &str, access: Option<Arc<dyn Judge>>) -> fanout::Settings {
     let server = &config.server;
     let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
     let echo_limits = server
@@ -313,6 +363,7 @@ fn settings(config: &Config, epoch: &str) -> fanout::Settings {
         heartbeat: server.heartbeat,
         ping: server.ping,
         pong_timeout: server.pong_timeout,
+        access,
         drain: server.drain,
     }
 }

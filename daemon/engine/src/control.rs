@@ -4,6 +4,7 @@
 //! for each, so that whoever connects can hold nobody up; what takes its time is waited for and not done here. Like the
 //! admin listener it knows nothing of what it commands: it is given closures.
 
+mod commands;
 mod place;
 mod words;
 
@@ -27,6 +28,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::listen::socket_file::{self, SocketFile};
 use crate::server::Error as ListenError;
 
+pub use commands::{Commands, Disconnect, RELOAD_MAX, Reload, Reloading};
 pub use place::{usual_path, usual_places};
 pub use words::{Answer, Command, FeedRow, ReloadRow, line};
 
@@ -37,27 +39,10 @@ const BACKLOG: i32 = 64;
 const COMMAND_BYTES_MAX: u64 = 4096;
 /// For a whole command to arrive, and for its answer to be taken.
 const PEER_MAX: Duration = Duration::from_secs(5);
-/// For feeds to be reloaded: a plugin may take 10 s to be ready, and the old one's last poll 20 s and its end 4 s.
-pub const RELOAD_MAX: Duration = Duration::from_secs(60);
 /// After a failing accept, which is mostly a lack of descriptors.
 const NAP: Duration = Duration::from_millis(100);
 /// Its file is its owner's alone; root needs no permission.
 const SOCKET_MODE: u32 = 0o600;
-
-/// What becomes of a feed's reload, when it has; dropped when the feed is stopped before that.
-pub type Reloading = (String, oneshot::Receiver<ReloadRow>);
-
-/// Begins the reload of one feed, or of all whose file has changed; `Err`: why there is none to begin.
-pub type Reload = Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + Send + Sync>;
-
-/// What the socket commands.
-#[derive(Clone)]
-pub struct Commands {
-    /// How each feed is.
-    pub list: Arc<dyn Fn() -> Vec<FeedRow> + Send + Sync>,
-    /// Begins reloads.
-    pub reload: Reload,
-}
 
 /// Why the admin socket does not serve.
 #[derive(Debug)]
@@ -266,36 +251,6 @@ async fn command(stream: &mut UnixStream) -> Result<Command, Answer> {
     serde_json::from_slice(&text).map_err(|error| Answer::refused(format!("this is no command: {error}")))
 }
 
-impl Commands {
-    async fn obey(&self, command: Command) -> Answer {
-        match command {
-            Command::FeedList {} => Answer { feeds: Some((self.list)()), ..Answer::default() },
-            Command::FeedReload { feed } => match (self.reload)(feed.as_deref()) {
-                Ok(reloading) => Answer { reloads: Some(outcomes(reloading).await), ..Answer::default() },
-                Err(why) => Answer::refused(why),
-            },
-        }
-    }
-}
-
-/// What became of all, or of those that are over in time.
-async fn outcomes(reloading: Vec<Reloading>) -> Vec<ReloadRow> {
-    let until = tokio::time::Instant::now() + RELOAD_MAX;
-    let mut rows = Vec::new();
-    for (feed, outcome) in reloading {
-        let failed = |detail: &str| {
-            let (result, detail) = ("failed".to_owned(), detail.to_owned());
-            ReloadRow { feed: feed.clone(), result, done: false, detail }
-        };
-        rows.push(match tokio::time::timeout_at(until, outcome).await {
-            Ok(Ok(row)) => row,
-            Ok(Err(_)) => failed("the feed is being stopped"),
-            Err(_) => failed("it is not over yet; `tickerd feed list` and the log tell how it goes on"),
-        });
-    }
-    rows
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, Write};
@@ -327,7 +282,9 @@ mod tests {
             drop(tell.send(ReloadRow { feed: "sim".into(), result, done: true, detail }));
             Ok(vec![("sim".to_owned(), told), ("gone".to_owned(), never)])
         };
-        let commands = Commands { list: Arc::new(move || vec![row.clone()]), reload: Arc::new(reload) };
+        let list = Arc::new(move || vec![row.clone()]);
+        let disconnect = Arc::new(|_| Ok(()));
+        let commands = Commands { list, reload: Arc::new(reload), disconnect };
         (Control::bind(&path).unwrap().start(commands).unwrap(), path)
     }
 

@@ -3,6 +3,7 @@
 //! All modules are pure: they use no tokio, no sockets and no clock. Bytes and `now` come in, values go out.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod basics;
 pub mod board;
 pub mod health;

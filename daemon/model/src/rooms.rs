@@ -19,6 +19,7 @@ pub use self::fairness::Publisher;
 use self::fairness::{Fairness, KEPT};
 use self::mail::Mail;
 pub use self::mail::{Letter, Limits};
+use crate::access::user;
 use crate::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use crate::protocol::error::{Code, ProtocolError};
 use crate::topic::SEGMENT_BYTES_MAX;
@@ -69,7 +70,11 @@ impl Person {
 
 /// Whether a client may use this name: 1 to 64 characters of `A–Z a–z 0–9 _ -`, and none of [`NAMES_RESERVED`].
 pub fn is_name(name: &str) -> bool {
-    is_plain(name) && !NAMES_RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word))
+    is_plain(name) && !is_reserved(name)
+}
+
+fn is_reserved(name: &str) -> bool {
+    NAMES_RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
 /// Whether it has the form of a topic's segment.
@@ -96,7 +101,7 @@ impl To {
         let shown = || text.chars().take(80).collect::<String>();
         let refuse = |what: String| Err(ProtocolError::new(Code::BadRequest, what));
         match text.split_once(':') {
-            Some(("user", name)) if is_name(name) => Ok(To::User(name.into())),
+            Some(("user", name)) if user::is_segment(name) && !is_reserved(name) => Ok(To::User(name.into())),
             Some(("conn", conn)) if is_plain(conn) => Ok(To::Conn(conn.into())),
             _ => refuse(format!(
                 "{:?} is no addressee: write \"user:NAME\", or \"conn:\" and what the other was told in connected",

@@ -84,7 +84,7 @@ fn failed(why: &str) -> ExitCode {
 }
 
 /// The socket that was named, or the first that is there.
-fn find(named: Option<&Path>) -> Result<PathBuf, String> {
+pub fn find(named: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(named) = named {
         return Ok(named.strip_prefix("unix:").unwrap_or(named).to_owned());
     }
@@ -99,7 +99,7 @@ fn find(named: Option<&Path>) -> Result<PathBuf, String> {
     })
 }
 
-fn ask(path: &Path, command: &Command) -> Result<Answer, String> {
+pub fn ask(path: &Path, command: &Command) -> Result<Answer, String> {
     let at = path.display();
     let connected = UnixStream::connect(path).map_err(|error| {
         let change = match error.kind() {

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod disconnect;
 pub mod feed;
 mod unknown;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::version::{COMMIT, VERSION};
 use demo::DemoArgs;
+use disconnect::DisconnectArgs;
 use feed::FeedArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
@@ -55,6 +57,8 @@ pub enum Command {
     Record(RecordArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
+    /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
+    Disconnect(DisconnectArgs),
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),
     /// Say whether a daemon would run with this configuration file here, and each of its feeds too.

@@ -4,9 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
+use tickerd_model::normalise::VALUE_DEPTH_MAX;
 use tickerd_model::wire::json;
 use tickerd_model::wire::msgpack::{to_json, write};
-use tickerd_model::normalise::VALUE_DEPTH_MAX;
 
 const LIMIT: usize = 4096;
 

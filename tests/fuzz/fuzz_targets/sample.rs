@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tickerd_model::wire::frame::Frame;
-use tickerd_model::wire::json::{self, What};
 use tickerd_model::normalise::{Normaliser, VALUE_DEPTH_MAX};
 use tickerd_model::sample::{Class, Sample};
+use tickerd_model::wire::frame::Frame;
+use tickerd_model::wire::json::{self, What};
 
 fuzz_target!(|input: &[u8]| {
     let mut lines = input.splitn(3, |byte| *byte == b'\n');

@@ -47,6 +47,7 @@ impl World {
         let feeds = BTreeMap::from(["stocks", "weather"].map(|name| (name, Script::new(name))));
         let mut stocks = feeds["stocks"].feed().set("interval = \"250ms\"");
         let mut builder = daemon().server("shards = 1");
+        let (mut auth, mut entries) = (String::new(), String::new());
         for setting in lines.iter().filter_map(|line| line.strip_prefix("with ")) {
             match setting.split_once(' ').unwrap() {
                 ("server", line) => builder = builder.server(line),
@@ -58,8 +59,18 @@ impl World {
                     }
                     builder = builder.config(line);
                 }
+                ("auth", line) => auth += &format!("{line}\n"),
+                (table @ ("auth.token" | "auth.group"), line) => {
+                    if line.starts_with("name ") {
+                        entries += &format!("[[{table}]]\n");
+                    }
+                    entries += &format!("{line}\n");
+                }
                 other => panic!("line {at}: there is no table {other:?}"),
             }
+        }
+        if !auth.is_empty() {
+            builder = builder.config(&format!("[auth]\n{auth}{entries}"));
         }
         let daemon = builder.feed(stocks).feed(feeds["weather"].feed()).run().await;
         for (name, script) in &feeds {

@@ -30,6 +30,7 @@ pub(super) fn own_socket(section: &mut Section<'_>, listen: &[Listener]) -> Admi
 pub(super) fn addresses(
     section: &mut Section<'_>,
     insecure_public: bool,
+    has_auth: bool,
 ) -> (Vec<(Listener, Origin)>, Listen) {
     let default = Server::default();
     let default_listen = default.listen.into_iter().map(|listen| (listen, Origin::Nowhere)).collect();
@@ -62,16 +63,27 @@ pub(super) fn addresses(
             .change("give one of them another port; admin is \"127.0.0.1:8426\" unless set");
         section.refuse("admin", refusal);
     }
-    let everywhere =
-        listen.iter().enumerate().map(|(at, (one, origin))| (format!("listen[{at}]"), &one.address, origin));
-    for (key, one, origin) in everywhere.chain([("admin".to_owned(), &admin, &admin_origin)]) {
-        if one.is_public() && !insecure_public {
-            let what = "other machines reach this address, and this version has no authentication: \
-                        whoever connects may read everything";
+    // Who connects over TLS has to say who it is, and nobody reads along.
+    let everywhere = listen
+        .iter()
+        .enumerate()
+        .map(|(at, (one, origin))| (format!("listen[{at}]"), &one.address, origin, has_auth && one.tls));
+    for (key, one, origin, is_safe) in everywhere.chain([("admin".to_owned(), &admin, &admin_origin, false)])
+    {
+        if one.is_public() && !is_safe && !insecure_public {
+            let what = match has_auth {
+                true => {
+                    "other machines reach this address, and what they say and hear can be read on the way"
+                }
+                false => {
+                    "other machines reach this address, and without [auth] there is no authentication: whoever connects \
+                     may read everything"
+                }
+            };
             let refusal = placed(origin, one, what.to_owned())
                 .allowed("loopback (127.0.0.1, [::1]) and unix: addresses, unless insecure_public = true")
                 .change(
-                    "listen on 127.0.0.1 behind a proxy that authenticates, \
+                    "have it speak TLS (tls = true) and write [auth], listen on 127.0.0.1 behind a proxy that authenticates, \
                      or write insecure_public = true in [server] if everyone may read it",
                 );
             section.refuse(&key, refusal);

@@ -6,6 +6,7 @@ mod compression;
 mod limits;
 mod listen;
 mod names;
+mod signing;
 mod tls;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use tickerd_model::web::host::Host;
 use tickerd_model::web::origin::Listed;
 use tickerd_model::wire::deflate;
 
+use crate::auth::SecretSource;
 use crate::document::{Node, Value};
 use crate::quantity::write_duration;
 use crate::reader::{boolean, duration, integer, list};
@@ -94,6 +96,8 @@ pub struct Server {
     ///
     /// Range 0s..=5m; default 2s, enough for clients to hear when to come back.
     pub drain: Duration,
+    /// The key that ticks are signed with, a PKCS#8 PEM of Ed25519; default `None`: no tick is signed.
+    pub signing: Option<SecretSource>,
     pub limits: Limits,
 }
 
@@ -115,6 +119,7 @@ impl Default for Server {
             ping: 20 * SECOND,
             pong_timeout: 40 * SECOND,
             drain: 2 * SECOND,
+            signing: None,
             limits: Limits::default(),
         }
     }
@@ -122,10 +127,10 @@ impl Default for Server {
 
 impl Server {
     /// Reads the table. `base_dir` is the folder of the configuration file, if there is a file.
-    pub(super) fn read(mut section: Section<'_>, base_dir: Option<&Path>) -> Self {
+    pub(super) fn read(mut section: Section<'_>, has_auth: bool, base_dir: Option<&Path>) -> Self {
         let default = Server::default();
         let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
-        let (listen, admin) = addresses(&mut section, insecure_public);
+        let (listen, admin) = addresses(&mut section, insecure_public, has_auth);
         let tls = Tls::read(&mut section, &listen, base_dir);
         let listen: Vec<Listener> = listen.into_iter().map(|(one, _)| one).collect();
         let (ping, pong_timeout) = pings(&mut section);
@@ -145,6 +150,7 @@ impl Server {
             ping,
             pong_timeout,
             drain: section.take("drain", default.drain, duration(Duration::ZERO, 300 * SECOND)),
+            signing: signing::read(&mut section, base_dir),
             limits: Limits::read(section.section("limits")),
         }
     }

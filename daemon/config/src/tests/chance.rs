@@ -60,6 +60,15 @@ const WORDS: &[&str] = &[
     "max_age",
     "\"1h\"",
     "emit",
+    "auth",
+    "[auth]\n",
+    "[[auth.token]]\n",
+    "[[auth.issuer]]\n",
+    "[[auth.group]]\n",
+    "token",
+    "file",
+    "algorithms",
+    "subscribe",
 ];
 
 proptest! {
@@ -82,7 +91,7 @@ proptest! {
 
     /// Every key with every kind of value is read or refused with a remedy.
     #[test]
-    fn any_value_of_any_key_is_read_or_refused(at in 0usize..64, value in prop::sample::select(VALUES), env: bool) {
+    fn any_value_of_any_key_is_read_or_refused(at in 0usize..128, value in prop::sample::select(VALUES), env: bool) {
         let keys: Vec<String> = known_keys().into_iter().collect();
         let key = &keys[at % keys.len()];
         let result = match key.rsplit_once('.') {
@@ -90,7 +99,9 @@ proptest! {
                 let name = environment::name_of(&format!("{table}.{key}"));
                 with_env("", &[(&name, value)], &Overrides::default())
             }
-            Some(("feed", key)) => load(&format!("[[feed]]\n{key} = {value}\n")),
+            Some((list @ ("feed" | "auth.token" | "auth.issuer" | "auth.certificate" | "auth.group"), key)) => {
+                load(&format!("[[{list}]]\n{key} = {value}\n"))
+            }
             Some((table, key)) => load(&format!("[{table}]\n{key} = {value}\n")),
             None => load(&format!("{key} = {value}\n")),
         };

@@ -1,5 +1,6 @@
 //! Tests of the whole crate: what is read, and from where. Beside it: mistakes, precedence, random texts, secrets.
 
+mod auth;
 mod chance;
 mod precedence;
 mod secrets;
@@ -81,6 +82,8 @@ commands_burst = 0x64
 connections = 9
 connections_per_address = 8
 handshake = "200ms"
+[server.signing]
+key = { file = "ed25519.pem" }
 [history]
 count = 0
 age = "1h"
@@ -98,6 +101,7 @@ max_age = "6s"
 heartbeat = "2m"
 memory_max = "off"
 topics_max = 5
+sign = true
 [feed.config]
 symbols = ["AAPL"]
 deep = { n = 1, f = 1.5, on = true, day = 2026-01-01, big = 18446744073709551615 }
@@ -144,6 +148,7 @@ exec = ["./feed.py", ""]
             connections_per_address: 8,
             handshake: Duration::from_millis(200),
         },
+        signing: Some(SecretSource::File("/etc/tickerd/ed25519.pem".into())),
     };
     assert_eq!(config.server, expected);
     let path = Some(Path::new("/etc/tickerd/past/history").to_owned());
@@ -160,6 +165,7 @@ exec = ["./feed.py", ""]
         heartbeat: Some(Duration::from_secs(120)),
         memory_max: None,
         topics_max: 5,
+        sign: true,
         config: serde_json::json!({
             "symbols": ["AAPL"],
             "deep": {"n": 1, "f": 1.5, "on": true, "day": "2026-01-01", "big": u64::MAX},
@@ -218,5 +224,7 @@ fn known_keys_are_those_of_the_design() {
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    assert_eq!(keys.len(), 4 + 17 + 3 + 4 + 3 + 2 + 8 + 4 + 13 + 4, "{keys:?}");
+    let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
+    let server = 17 + 3 + 2 + 8 + 4 + 3 + 4;
+    assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }

@@ -10,6 +10,7 @@ use super::feeds::{Feed, Feeds};
 use crate::contract::{self, Contract};
 use crate::server::{Document, Documents, FEEDS};
 use tickerd_config::{Listen, Listener};
+use tickerd_model::access::rights::{Rights, Verb};
 use tickerd_model::health::{FeedState, Health};
 use tickerd_model::protocol::event::{self, FeedEntry};
 use tickerd_process::clock::now_unix_ms;
@@ -31,9 +32,9 @@ pub fn facts(addresses: &[Listener]) -> contract::Facts {
 
 /// The contract's documents, and the list of feeds, as the server asks for them.
 pub fn documents(contract: Arc<Contract>, feeds: Arc<Feeds>) -> Documents {
-    Arc::new(move |path| {
+    Arc::new(move |path, rights| {
         if path == FEEDS {
-            return list(&feeds.all());
+            return list(&feeds.all(), rights);
         }
         let document = contract.document(path)?;
         // Hexadecimal digits in quotes.
@@ -43,7 +44,9 @@ pub fn documents(contract: Arc<Contract>, feeds: Arc<Feeds>) -> Documents {
 }
 
 /// How each feed is, as clients may know it: nothing that was not told to them.
-fn list(feeds: &[Arc<Feed>]) -> Option<Document> {
+fn list(feeds: &[Arc<Feed>], rights: &Rights) -> Option<Document> {
+    let shown = |feed: &&Arc<Feed>| rights.reaches(Verb::Subscribe, &feed.configured.name);
+    let feeds: Vec<_> = feeds.iter().filter(shown).collect();
     let told: Vec<Health> = feeds.iter().map(|feed| feed.lane.told().unwrap_or_else(starting)).collect();
     let entries = feeds.iter().zip(&told).map(|(feed, health)| {
         let (name, lane) = (&feed.configured.name, &feed.lane);

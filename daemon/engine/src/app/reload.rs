@@ -6,15 +6,17 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::access::Keeper;
 use super::feeds::{Feed, Feeds};
-use crate::control::{Commands, FeedRow, RELOAD_MAX, ReloadRow, Reloading};
+use crate::control::{Command, Commands, FeedRow, RELOAD_MAX, ReloadRow, Reloading};
 use crate::server::Renewal;
 use crate::systemd;
 use tickerd_config::{self as config, Isolation};
 use tickerd_host::Reloaded;
+use tickerd_identity::Revocation;
 
 /// What the admin socket commands.
-pub fn commands(feeds: &Arc<Feeds>) -> Commands {
+pub fn commands(feeds: &Arc<Feeds>, keeper: Option<Arc<Keeper>>) -> Commands {
     let (listed, reloaded) = (Arc::downgrade(feeds), Arc::downgrade(feeds));
     Commands {
         list: Arc::new(move || {
@@ -25,6 +27,25 @@ pub fn commands(feeds: &Arc<Feeds>) -> Commands {
             let feeds = reloaded.upgrade().ok_or("tickerd is stopping")?;
             begin(&feeds.all(), name)
         }),
+        disconnect: Arc::new(move |said| {
+            let keeper =
+                keeper.as_ref().ok_or("this tickerd has no [auth], so that nobody says who they are")?;
+            keeper.revoke(revocation(said)?)
+        }),
+    }
+}
+
+/// What is revoked by a command.
+fn revocation(said: Command) -> Result<Revocation, String> {
+    let Command::Disconnect { user, token, jti, issued_before } = said else {
+        return Err("this is no disconnect".to_owned());
+    };
+    match (user, token, jti, issued_before) {
+        (Some(user), None, None, None) => Ok(Revocation::User(user)),
+        (None, Some(token), None, None) => Ok(Revocation::Token(token)),
+        (None, None, Some(jti), None) => Ok(Revocation::Jti(jti)),
+        (None, None, None, Some(before)) => Ok(Revocation::IssuedBefore(before)),
+        _ => Err("say one of user, token, jti and issued_before".to_owned()),
     }
 }
 
@@ -84,6 +105,7 @@ pub struct Hangup {
     feeds: Weak<Feeds>,
     announced: Arc<AtomicBool>,
     renewal: Option<Arc<Renewal>>,
+    keeper: Option<Arc<Keeper>>,
     /// How many are obeyed or wait to be: 0, 1 or 2.
     pending: AtomicU8,
 }
@@ -94,9 +116,10 @@ impl Hangup {
         feeds: &Arc<Feeds>,
         announced: &Arc<AtomicBool>,
         renewal: Option<Arc<Renewal>>,
+        keeper: Option<Arc<Keeper>>,
     ) -> Arc<Hangup> {
         let (feeds, announced) = (Arc::downgrade(feeds), announced.clone());
-        Arc::new(Hangup { feeds, announced, renewal, pending: AtomicU8::new(0) })
+        Arc::new(Hangup { feeds, announced, renewal, keeper, pending: AtomicU8::new(0) })
     }
 
     /// Returns at once: a thread of its own waits for what becomes of it, so that the next signal is heard.
@@ -131,6 +154,7 @@ impl Hangup {
              configuration is not read again before a restart"
         );
         self.renewal.iter().for_each(|renewal| renewal.look());
+        self.keeper.iter().for_each(|keeper| keeper.reload());
         let (tell, told) = mpsc::channel();
         let mut waiting = 0;
         // Not held while it waits, so that the daemon can stop meanwhile.

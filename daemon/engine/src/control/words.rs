@@ -13,9 +13,22 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         feed: Option<String>,
     },
+    /// Withdraw someone's right to be here. One of the four is there.
+    Disconnect {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// The name of a static token, never the token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jti: Option<String>,
+        /// In Unix seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issued_before: Option<u64>,
+    },
 }
 
-/// What is answered. One of the three is there.
+/// What is answered. One of the four is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// In the configured order.
@@ -24,6 +37,9 @@ pub struct Answer {
     /// In the configured order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reloads: Option<Vec<ReloadRow>>,
+    /// It is withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disconnected: Option<bool>,
     /// Why nothing was done, and what to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use tickerd_model::access::identity::Identity;
 use tickerd_model::protocol::command::Terms;
 use tickerd_model::wire::encoding::Encoding;
 use tickerd_tls::Session;
@@ -15,6 +17,8 @@ pub struct Arrival {
     /// What the client sent right behind its request, still masked and unread: decode it before the socket's bytes.
     pub read_buf: Bytes,
     pub kind: Kind,
+    /// Whom it speaks for, as far as its handshake said.
+    pub who: Arc<Identity>,
     /// How it is spoken to.
     pub encoding: Encoding,
     /// Dropped when the connection has ended, and not before.

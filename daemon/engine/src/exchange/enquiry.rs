@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use super::question::{Message, Past, Published};
+use tickerd_model::access::rights::Rights;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::topic::Pattern;
 use tickerd_model::wire::frame::Frame;
@@ -31,8 +32,8 @@ pub enum Ask {
     /// The first value of a topic whose `seq` is another than this; 0 for a topic that has none yet. Answered when
     /// there is one, so the asker brings its own patience, and keeps its number within bounds.
     Next { topic: String, seq: u64 },
-    /// The topics that match.
-    Topics(Pattern),
+    /// The topics that match, as far as these rights show them.
+    Topics(Pattern, Arc<Rights>),
     /// What a topic takes.
     Takes { topic: String },
 }

@@ -1,5 +1,6 @@
 //! What the engine's rooms hand each other. It knows none of them: the server, the pulse and the fan-out meet here alone.
 
+pub mod access;
 pub mod arrival;
 pub mod beat;
 pub mod enquiry;

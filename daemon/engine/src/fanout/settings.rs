@@ -1,7 +1,9 @@
 //! What all shards know.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::exchange::access::Judge;
 use tickerd_model::wire::decoder::Limits;
 use tickerd_model::wire::deflate;
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub ping: Duration,
     /// A connection is closed when nothing was heard for so long.
     pub pong_timeout: Duration,
+    /// Who judges tokens; none without `[auth]`.
+    pub access: Option<Arc<dyn Judge>>,
     /// From `closing` to the end.
     pub drain: Duration,
 }

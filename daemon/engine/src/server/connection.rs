@@ -21,14 +21,16 @@ use tokio::io::ReadBuf;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::exchange::arrival::{Arrival, Kind, Permit};
+use crate::exchange::arrival::{Arrival, Kind, Permit, Share};
+use tickerd_model::access::identity::Identity;
 use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::encoding::Encoding;
 
+use super::answer::{Answer, Visit};
 use super::peers::budgets::Budgets;
 use super::peers::limits::{self, Limits};
 use super::rest::api::WAIT_MAX;
-use super::routes::{Answer, Routes, Visit};
+use super::routes::Routes;
 use super::stop::Stop;
 use super::tls::{PLAIN_HTTP, Tls};
 use super::transport::Transport;
@@ -67,7 +69,7 @@ pub struct Gate {
 /// What a connection becomes when it has spoken HTTP.
 enum Becomes {
     /// A client of the fan-out's.
-    Client(Kind, Encoding),
+    Client(Kind, Arc<Identity>, Encoding),
     /// One that is told why it is none.
     Closed(CloseCode, String),
 }
@@ -110,20 +112,16 @@ impl Gate {
         let share = Mutex::new(None);
         let spoken = {
             let place = admitted.as_ref().map_err(|full| *full);
-            let answer = |request: Request<Incoming>| {
-                let its = self.patterns.share(peer, request.headers());
-                *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
-                self.routes.answer(request, &Visit { peer, door, place, stop: &asked })
-            };
-            self.speak_http(io, answer, stop.clone()).await
+            let visit = Visit { peer, door, place, stop: &asked };
+            self.speak_http(io, &visit, &share, stop.clone()).await
         };
         match (spoken, admitted) {
-            (Some((io, read_buf, Becomes::Client(kind, encoding))), Ok(place)) => {
+            (Some((io, read_buf, Becomes::Client(kind, who, encoding))), Ok(place)) => {
                 match io.into_socket(read_buf) {
                     Ok((socket, read_buf)) => {
                         let permit: Permit = Box::new(place);
                         let share = share.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-                        (self.place)(Arrival { socket, read_buf, kind, encoding, permit, share });
+                        (self.place)(Arrival { socket, read_buf, kind, who, encoding, permit, share });
                     }
                     Err(error) => tracing::warn!(%error, "could not hand an upgraded connection over"),
                 }
@@ -157,31 +155,30 @@ impl Gate {
     async fn speak_http<T: Transport>(
         &self,
         io: T,
-        answer: impl Fn(Request<Incoming>) -> Answer + Send + Sync,
+        visit: &Visit<'_>,
+        share: &Mutex<Option<Share>>,
         mut stop: Stop,
     ) -> Option<(T, Bytes, Becomes)> {
         let upgrade = Mutex::new(None);
         let born = Instant::now();
+        let upgrade_into = &upgrade;
         let service = service_fn(|request: Request<Incoming>| {
-            let answer = answer(request);
-            let mut is_stream = false;
-            let (response, becomes) = match answer {
-                Answer::Upgrade(response, kind, encoding) => {
-                    is_stream = encoding == Encoding::Sse;
-                    (Ok(response), Some(Becomes::Client(kind, encoding)))
-                }
-                Answer::Close(response, code, detail) => (Ok(response), Some(Becomes::Closed(code, detail))),
-                Answer::Now(response) => (Ok(response), None),
-                Answer::Later(response) => (Err(response), None),
-            };
-            if becomes.is_some() {
-                *upgrade.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = becomes;
-            }
+            let its = self.patterns.share(visit.peer, request.headers());
+            *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
             Box::pin(async move {
-                let mut response = match response {
-                    Ok(response) => response,
-                    Err(later) => later.await,
+                let mut is_stream = false;
+                let (mut response, becomes) = match self.routes.answer(request, visit).await {
+                    Answer::Upgrade(response, kind, who, encoding) => {
+                        is_stream = encoding == Encoding::Sse;
+                        (response, Some(Becomes::Client(kind, who, encoding)))
+                    }
+                    Answer::Close(response, code, detail) => (response, Some(Becomes::Closed(code, detail))),
+                    Answer::Now(response) => (response, None),
+                    Answer::Later(response) => (response.await, None),
                 };
+                if becomes.is_some() {
+                    *upgrade_into.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = becomes;
+                }
                 if born.elapsed() > HTTP_LAST {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }

@@ -17,10 +17,14 @@ pub enum Outcome {
     OverCapacity,
     AddressLimit,
     Stopping,
+    /// Its token is refused, or it has none and needs one.
+    Unauthenticated,
+    /// Its token does not grant it.
+    Forbidden,
 }
 
 impl Outcome {
-    const ALL: [Outcome; 12] = [
+    const ALL: [Outcome; 14] = [
         Outcome::Ok,
         Outcome::BadRequest,
         Outcome::Method,
@@ -33,6 +37,8 @@ impl Outcome {
         Outcome::OverCapacity,
         Outcome::AddressLimit,
         Outcome::Stopping,
+        Outcome::Unauthenticated,
+        Outcome::Forbidden,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -49,6 +55,8 @@ impl Outcome {
             Outcome::OverCapacity => "over_capacity",
             Outcome::AddressLimit => "address_limit",
             Outcome::Stopping => "stopping",
+            Outcome::Unauthenticated => "unauthenticated",
+            Outcome::Forbidden => "forbidden",
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Runs on one thread of its own, so that neither a handshake storm nor a slow page load takes time from a shard.
 
+mod access;
+mod answer;
 mod connection;
 mod listener;
 
@@ -23,22 +25,25 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::Asker;
 use tickerd_config as config;
 use tickerd_model::wire::close::CloseCode;
 
 pub use crate::listen::error::Error;
+pub use answer::{Document, Documents};
 use connection::Gate;
 use listener::Listener;
 pub use metrics::Metrics;
 use peers::budgets::{Budgets, PATTERNS_SHARE};
+pub use routes::FEEDS;
 use routes::Routes;
-pub use routes::{Document, Documents, FEEDS};
 use stop::Stop;
 use tickerd_tls::Acceptor;
 pub use tls::Renewal;
 use tls::Tls;
+pub use upgrade::credentials::Ways;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.
 const GRACE: Duration = Duration::from_secs(1);
@@ -86,6 +91,8 @@ impl Server {
         place: Place,
         count_close: CountClose,
         asker: Asker,
+        ways: Ways,
+        judge: Option<Arc<dyn Judge>>,
         documents: Documents,
     ) -> Result<Running, Error> {
         let limits = &self.config.limits;
@@ -107,10 +114,12 @@ impl Server {
                     hosts: self.config.hosts,
                     origins: self.config.origins,
                     echo: self.config.echo.is_some(),
+                    ways,
                     deflate: self.config.compression.map(|how| how.window_bits),
                 },
                 asker,
                 Budgets::new(per_s, burst),
+                access::Access::new(judge),
                 self.metrics,
                 documents,
             ),

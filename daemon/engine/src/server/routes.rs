@@ -4,7 +4,6 @@
 //! page learns nothing but that.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,11 +14,15 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::exchange::arrival::{Kind, Opening, TickId};
 use crate::exchange::enquiry::Asker;
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::refusal::Refusal::Missing;
+use tickerd_model::access::rights::Verb;
 use tickerd_model::web::host::Host;
 use tickerd_model::web::origin::Listed;
-use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::encoding::Encoding;
 
+use super::access::{Access, TICKET_METHODS};
+use super::answer::{Answer, Document, Documents, Visit, finished, secure};
 use super::metrics::{Metrics, Outcome};
 use super::peers::budgets::Budgets;
 use super::peers::limits::{self, Place};
@@ -31,21 +34,21 @@ use super::rest::opening::{self, Pairs, Query};
 use super::rest::page;
 use super::rest::problem::problem;
 use super::rest::reply::{self, Looks, Reply};
-use super::stop::Stop;
+use super::upgrade::credentials::Ways;
 use super::upgrade::handshake::{self, Refusal};
 use super::upgrade::origin::Origins;
-use crate::listen::hosts::{Door, Hosts};
+use crate::listen::hosts::Hosts;
 
-/// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
 /// Where the feeds are listed.
 pub const FEEDS: &str = "/v1/feeds";
+/// Where who has said who it is gets a ticket for a page's WebSocket.
+const TICKET: &str = "/v1/ticket";
 /// The type of documents.
 const JSON: &str = "application/json";
 /// What an event stream answers to.
 const STREAM_METHODS: &str = "GET, OPTIONS";
 /// What a query of `/v1/sse` may say. The last is what libraries write that cannot send the header.
-const STREAM: [&str; 5] = ["topics", "rate", "mode", "name", "lastEventId"];
+const STREAM: [&str; 7] = ["topics", "rate", "mode", "name", "lastEventId", "token", "ticket"];
 
 pub struct Routes {
     pub(super) settings: Settings,
@@ -53,6 +56,7 @@ pub struct Routes {
     origins: Origins,
     api: Api,
     budgets: Arc<Budgets>,
+    access: Access,
     pub(super) metrics: Arc<Metrics>,
     documents: Documents,
 }
@@ -65,45 +69,8 @@ pub struct Settings {
     pub echo: bool,
     /// permessage-deflate's window in bits, if it is to be had.
     pub deflate: Option<u8>,
-}
-
-/// What a request comes with, besides itself.
-pub struct Visit<'a> {
-    /// `None` for unix peers.
-    pub peer: Option<IpAddr>,
-    pub door: Door,
-    /// The connection's place, or why it has none.
-    pub place: Result<&'a Place, limits::Full>,
-    pub stop: &'a Stop,
-}
-
-/// Finds what is made while the server runs: the document at a path. Called on the server's thread; must not block.
-pub type Documents = Arc<dyn Fn(&str) -> Option<Document> + Send + Sync>;
-
-/// JSON that is served as it is.
-#[derive(Debug, Clone)]
-pub struct Document {
-    pub bytes: Bytes,
-    /// Quotes included; new whenever the bytes are.
-    pub etag: HeaderValue,
-}
-
-/// What a request gets.
-pub enum Answer {
-    /// A response.
-    Now(Reply),
-    /// A response's head, and what the connection becomes once it is sent.
-    Upgrade(Reply, Kind, Encoding),
-    /// The head of an upgrade after which nothing comes but this close, with what there is to say.
-    Close(Reply, CloseCode, String),
-    /// A response, once a shard has been asked.
-    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
-}
-
-impl From<Reply> for Answer {
-    fn from(response: Reply) -> Answer {
-        Answer::Now(response)
-    }
+    /// How tokens may come.
+    pub ways: Ways,
 }
 
 /// Where a request goes. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
@@ -115,6 +82,8 @@ enum Way {
     Topics,
     /// The list of feeds.
     Feeds,
+    /// Where tickets are to be had.
+    Ticket,
     /// The page and documents.
     Other,
 }
@@ -124,6 +93,7 @@ impl Routes {
         settings: Settings,
         asker: Asker,
         budgets: Budgets,
+        access: Access,
         metrics: Arc<Metrics>,
         documents: Documents,
     ) -> Routes {
@@ -133,19 +103,21 @@ impl Routes {
             settings,
             api: Api::new(asker),
             budgets: Arc::new(budgets),
+            access,
             metrics,
             documents,
         }
     }
 
     /// Answers one request.
-    pub fn answer(&self, mut request: Request<Incoming>, visit: &Visit<'_>) -> Answer {
+    pub async fn answer(&self, mut request: Request<Incoming>, visit: &Visit<'_>) -> Answer {
         let way = match request.uri().path() {
             "/ws" => Way::Socket,
             "/echo" if self.settings.echo => Way::Echo,
             "/v1/sse" => Way::Stream,
             path if path.starts_with("/v1/topics") => Way::Topics,
             FEEDS => Way::Feeds,
+            TICKET => Way::Ticket,
             _ => Way::Other,
         };
         let page = match self.admit(&request, way, visit) {
@@ -153,6 +125,11 @@ impl Routes {
             Err(refusal) => return finished(self.refuse(refusal, way), secure),
         };
         let is_socket = matches!(way, Way::Socket | Way::Echo);
+        // Who has no place costs no look at a token.
+        let who = match visit.place {
+            Ok(_) => self.identify(&request, way, page.as_ref(), visit).await,
+            Err(full) => Err(full.into()),
+        };
         let answer = match (way, visit.place) {
             // Who has no place learns nothing else, and only a page's handshake is told it by a close.
             (way, Err(full)) if page.is_none() || !is_socket || handshake::check(&request).is_err() => {
@@ -168,15 +145,27 @@ impl Routes {
                         Kind::Ticker { opening, name }
                     }
                 };
+                let who = who?;
+                self.access.check_name(&who, &kind)?;
                 count(place, request, visit)?;
-                Ok(kind)
+                Ok((kind, who))
             }),
-            (Way::Stream, _) => self.stream(&request, visit),
-            (Way::Topics, _) => self.topics(request, page.is_some(), visit),
-            (Way::Feeds, _) => self.feeds(&request),
-            (Way::Other, _) => self.kept(&request),
+            (way, _) => match who {
+                // A browser asks in advance without saying for whom.
+                _ if way != Way::Other && *request.method() == Method::OPTIONS => {
+                    self.options(&request, way, page.is_some())
+                }
+                Err(refusal) => self.refuse(refusal, way),
+                Ok(who) => match way {
+                    Way::Stream => self.stream(&request, who, visit),
+                    Way::Topics => self.topics(request, who, visit),
+                    Way::Feeds => self.feeds(&request, &who),
+                    Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.peer),
+                    Way::Socket | Way::Echo | Way::Other => self.kept(&request, &who),
+                },
+            },
         };
-        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds);
+        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds | Way::Ticket);
         finished(answer, move |response| {
             if has_pages {
                 cors::allow(page.as_ref(), response);
@@ -208,27 +197,61 @@ impl Routes {
         refusal.into_response().into()
     }
 
+    /// Who asks, as its token says; who brings none is anonymous.
+    async fn identify<B>(
+        &self,
+        request: &Request<B>,
+        way: Way,
+        page: Option<&Page>,
+        visit: &Visit<'_>,
+    ) -> Result<Arc<Identity>, Refusal> {
+        if way == Way::Other && page::asset(request.uri().path()).is_some() {
+            return Ok(self.access.anyone());
+        }
+        self.access.identify(request, &self.settings.ways, page, visit.peer).await
+    }
+
+    /// Answers OPTIONS.
+    fn options(&self, request: &Request<Incoming>, way: Way, is_page: bool) -> Answer {
+        match way {
+            Way::Stream => cors::options(STREAM_METHODS).into(),
+            Way::Ticket => cors::options(TICKET_METHODS).into(),
+            // What then comes is told why it is refused, which a page can only read behind this. With [auth] nothing is said
+            // of a topic to who may not have it.
+            Way::Topics if self.access.is_closed() || is_page && cors::is_preflight(request) => {
+                cors::options(api::TOPIC_METHODS).into()
+            }
+            Way::Topics => Answer::Later(Box::pin(self.api.methods(request))),
+            _ => cors::options(cors::METHODS).into(),
+        }
+    }
+
     /// The page, or a document.
-    fn kept<B>(&self, request: &Request<B>) -> Answer {
+    fn kept<B>(&self, request: &Request<B>, who: &Identity) -> Answer {
         let path = request.uri().path();
-        match (page::asset(path), (self.documents)(path)) {
+        match (page::asset(path), (self.documents)(path, &who.rights)) {
             (Some(asset), _) => {
                 let (etag, bytes) = (HeaderValue::from_static(asset.etag), Bytes::from_static(asset.bytes));
                 serve(bytes, asset.content_type, etag, request).into()
             }
-            (None, Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
+            (None, Some(Document { bytes, etag })) => match self.access.is_shut_to(who) {
+                true => reply::refused(&who.refusal(Verb::Subscribe)).into(),
+                false => serve(bytes, JSON, etag, request).into(),
+            },
             (None, None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
         }
     }
 
     /// The list of feeds.
-    fn feeds<B>(&self, request: &Request<B>) -> Answer {
+    fn feeds<B>(&self, request: &Request<B>, who: &Identity) -> Answer {
         match *request.method() {
             Method::GET | Method::HEAD => {}
-            Method::OPTIONS => return cors::options(cors::METHODS).into(),
             _ => return api::not_allowed(cors::METHODS).into(),
         }
-        match (Pairs::read(request.uri().query(), &[]), (self.documents)(FEEDS)) {
+        if self.access.is_shut_to(who) {
+            return reply::refused(&who.refusal(Verb::Subscribe)).into();
+        }
+        match (Pairs::read(request.uri().query(), &[]), (self.documents)(FEEDS, &who.rights)) {
             (Err(why), _) => problem(StatusCode::BAD_REQUEST, &why).into(),
             (Ok(_), Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
             (Ok(_), None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
@@ -236,25 +259,25 @@ impl Routes {
     }
 
     /// Answers what is asked of topics.
-    fn topics(&self, request: Request<Incoming>, is_page: bool, visit: &Visit<'_>) -> Answer {
+    fn topics(&self, request: Request<Incoming>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
         match *request.method() {
-            Method::GET | Method::HEAD => self.value(&request, visit),
+            Method::GET | Method::HEAD => self.value(&request, who, visit),
             Method::POST => {
                 let paid = self.afford(visit.peer, &request);
-                match paid.and_then(|whose| Ok((whose, Api::read_post(&request)?))) {
+                let is_closed = self.access.is_closed();
+                match paid.and_then(|whose| Ok((whose, Api::read_post(&request, &who, is_closed)?))) {
                     Ok((whose, to)) => {
-                        Answer::Later(Box::pin(self.api.publish(to, whose, request.into_body())))
+                        Answer::Later(Box::pin(self.api.publish(&who, to, whose, request.into_body())))
                     }
                     Err(response) => (*response).into(),
                 }
             }
-            // What then comes is told why it is refused, which a page can only read behind this.
-            _ if is_page && cors::is_preflight(&request) => cors::options(api::TOPIC_METHODS).into(),
+            _ if self.access.is_closed() => api::not_allowed(api::TOPIC_METHODS).into(),
             _ => Answer::Later(Box::pin(self.api.methods(&request))),
         }
     }
 
-    fn value<B>(&self, request: &Request<B>, visit: &Visit<'_>) -> Answer {
+    fn value<B>(&self, request: &Request<B>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
         let wanted = Api::read(request).and_then(|wanted| {
             // A list is a look at all topics; all else is answered from what is at hand.
             let is_list = matches!(wanted, Wanted::Topics { .. });
@@ -263,7 +286,7 @@ impl Routes {
         });
         match wanted {
             Ok((wanted, whose)) => {
-                let answered = self.api.answer(wanted, visit.stop.clone());
+                let answered = self.api.answer(wanted, who, visit.stop.clone());
                 let budgets = self.budgets.clone();
                 Answer::Later(Box::pin(async move {
                     let mut response = answered.await;
@@ -286,10 +309,9 @@ impl Routes {
     }
 
     /// Answers who asks for an event stream.
-    fn stream<B>(&self, request: &Request<B>, visit: &Visit<'_>) -> Answer {
+    fn stream<B>(&self, request: &Request<B>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
         match *request.method() {
             Method::GET => {}
-            Method::OPTIONS => return cors::options(STREAM_METHODS).into(),
             _ => {
                 self.metrics.handshake(Outcome::Method);
                 return api::not_allowed(STREAM_METHODS).into();
@@ -297,6 +319,10 @@ impl Routes {
         }
         let kind = self.check_room(visit).and_then(|()| {
             let kind = events(request).map_err(Refusal::bad_request)?;
+            if self.access.is_shut_to(&who) {
+                return Err(Missing.into());
+            }
+            self.access.check_name(&who, &kind)?;
             count(visit.place, request, visit)?;
             Ok(kind)
         });
@@ -317,7 +343,7 @@ impl Routes {
         // It ends with the connection. hyper says so in a response of HTTP/1.0 alone; in one of 1.1 it would cut what
         // shards write into chunks.
         *response.version_mut() = Version::HTTP_10;
-        Answer::Upgrade(response, kind, Encoding::Sse)
+        Answer::Upgrade(response, kind, who, Encoding::Sse)
     }
 
     /// Whether there is room for one more, here and now.
@@ -350,41 +376,4 @@ fn events<B>(request: &Request<B>) -> Result<Kind, String> {
     };
     let last = last.filter(|id| !id.is_empty()).map(|id| TickId::parse(id).unwrap_or_default());
     Ok(Kind::Ticker { opening: Some(Opening { last, ..opening }), name: pairs.name()? })
-}
-
-/// Completes whatever is answered.
-fn finished(answer: Answer, finish: impl FnOnce(&mut Reply) + Send + 'static) -> Answer {
-    match answer {
-        Answer::Now(mut response) => {
-            finish(&mut response);
-            Answer::Now(response)
-        }
-        Answer::Upgrade(mut response, kind, encoding) => {
-            finish(&mut response);
-            Answer::Upgrade(response, kind, encoding)
-        }
-        Answer::Close(mut response, code, detail) => {
-            finish(&mut response);
-            Answer::Close(response, code, detail)
-        }
-        Answer::Later(response) => Answer::Later(Box::pin(async {
-            let mut response = response.await;
-            finish(&mut response);
-            response
-        })),
-    }
-}
-
-/// Headers of every response but the 101, which browsers read none of.
-fn secure(response: &mut Reply) {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return;
-    }
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
 }

@@ -4,18 +4,22 @@
 //! word (WHATWG websockets, "fail the WebSocket connection"). So a page that may come in gets its WebSocket, and on it
 //! nothing but a close that says why.
 
+use std::sync::Arc;
+
 use fastwebsockets::upgrade;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{self, HeaderValue};
 
 use crate::exchange::arrival::Kind;
+use tickerd_model::access::identity::Identity;
 use tickerd_model::protocol::SUBPROTOCOL_MSGPACK;
 use tickerd_model::wire::encoding::Encoding;
 
+use super::answer::Answer;
 use super::metrics::Outcome;
 use super::rest::reply::Reply;
-use super::routes::{Answer, Routes};
+use super::routes::Routes;
 use super::upgrade::extensions::{self, Agreed};
 use super::upgrade::handshake::{self, Refusal};
 
@@ -25,7 +29,7 @@ impl Routes {
         &self,
         request: &mut Request<B>,
         is_page: bool,
-        kind: impl FnOnce(&Request<B>) -> Result<Kind, Refusal>,
+        kind: impl FnOnce(&Request<B>) -> Result<(Kind, Arc<Identity>), Refusal>,
     ) -> Answer {
         let judged = handshake::check(request).and_then(|()| {
             let kind = kind(request).and_then(|kind| Ok((kind, handshake::subprotocol(request.headers())?)));
@@ -47,7 +51,7 @@ impl Routes {
         &self,
         request: &Request<B>,
         mut response: Reply,
-        kind: Kind,
+        (kind, who): (Kind, Arc<Identity>),
         protocol: Option<&'static str>,
     ) -> Answer {
         let mut encoding = match protocol {
@@ -66,7 +70,7 @@ impl Routes {
             response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, value);
         }
         self.metrics.handshake(Outcome::Ok);
-        Answer::Upgrade(response, kind, encoding)
+        Answer::Upgrade(response, kind, who, encoding)
     }
 
     fn close<B>(&self, request: &Request<B>, mut response: Reply, refusal: &Refusal) -> Answer {

@@ -1,4 +1,4 @@
-//! What HTTP is spoken over, and how the socket below is given away afterwards.
+//! The byte streams that HTTP is spoken over, and that become a client's socket.
 
 use std::io;
 

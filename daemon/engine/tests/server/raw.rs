@@ -16,7 +16,7 @@ use prometheus::{Registry, TextEncoder};
 use tickerd_config::{self as config, Limits, Listen};
 use tickerd_engine::exchange::arrival::{Arrival, Socket};
 use tickerd_engine::exchange::enquiry::Asker;
-use tickerd_engine::server::{Error, Metrics, Running, Server};
+use tickerd_engine::server::{Error, Metrics, Running, Server, Ways};
 use tickerd_model::wire::close::CloseCode;
 
 /// Ends a test that waits for what never comes. No outcome depends on its length.
@@ -57,8 +57,14 @@ pub fn try_serve(change: impl FnOnce(&mut config::Server)) -> Result<Served, Err
     let closes = Arc::new(Mutex::new(Vec::new()));
     let counted = closes.clone();
     let count_close = Arc::new(move |code: CloseCode| counted.lock().unwrap().push(code));
-    let running =
-        Server::bind(settings, metrics)?.start(place, count_close, Asker::default(), Arc::new(|_| None))?;
+    let running = Server::bind(settings, metrics)?.start(
+        place,
+        count_close,
+        Asker::default(),
+        Ways::default(),
+        None,
+        Arc::new(|_, _| None),
+    )?;
     Ok(Served { running, arrivals, closes, registry })
 }
 

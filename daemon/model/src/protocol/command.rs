@@ -12,11 +12,14 @@ use serde_json::value::RawValue;
 
 use super::error::{Code, ProtocolError};
 use super::fields;
+use crate::access::secret::Secret;
 use crate::basics::near::near;
 use crate::topic::Pattern;
 
 use complaint::{bad, shown};
-use data::{HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData};
+use data::{
+    AuthData, HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData,
+};
 
 pub use data::{Id, Since};
 pub use described::{Described, described};
@@ -30,6 +33,8 @@ const HISTORY_LIMIT: usize = 100;
 /// A command whose form was checked. Whether its topics exist is checked elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
+    /// Says who the client is, or renews that.
+    Auth { token: Secret },
     /// Adds subscriptions, or changes existing ones.
     Subscribe { topics: Vec<String>, terms: Terms, snapshot: bool, since: Option<Since> },
     /// Ends subscriptions.
@@ -58,7 +63,8 @@ impl Command {
                 topics
             }
             Command::History { topic, .. } => std::slice::from_ref(topic),
-            Command::Subscriptions
+            Command::Auth { .. }
+            | Command::Subscriptions
             | Command::Topics { .. }
             | Command::Publish { .. }
             | Command::Presence { .. }
@@ -100,12 +106,18 @@ struct IdOnly<'a> {
     id: Option<&'a RawValue>,
 }
 
-/// Commands of the protocol that this version does not answer yet.
-const NOT_BUILT: [&str; 2] = ["auth", "token"];
-const BUILT: &str = "subscribe, unsubscribe, subscriptions, topics, get, history, publish, presence, ping";
+/// What may hold a token, and is never shown in an error.
+const AUTH: &str = "auth";
+/// The same, in a shorter form: the data is the token.
+const TOKEN: &str = "token";
+const BUILT: &str =
+    "subscribe, unsubscribe, subscriptions, topics, get, history, publish, presence, ping, auth";
 
 /// Words of other protocols, and the commands they mean here.
-const ALIASES: [(&str, &str); 14] = [
+const ALIASES: [(&str, &str); 17] = [
+    ("authenticate", "auth"),
+    ("login", "auth"),
+    ("connect", "auth"),
     ("sub", "subscribe"),
     ("join", "subscribe"),
     ("listen", "subscribe"),
@@ -141,6 +153,14 @@ pub fn parse(text: &str) -> Result<Request, Refused> {
         return Err(none("it is a list"));
     }
     let data = envelope.data.map_or("{}", RawValue::get);
+    if envelope.event == TOKEN {
+        return match serde_json::from_str::<String>(data) {
+            Ok(token) => Ok(Request { id: None, command: Command::Auth { token: Secret::new(token) } }),
+            Err(_) => {
+                Err(refuse(r#"the data of token is the token, as a text: {"event":"token","data":"…"}"#))
+            }
+        };
+    }
     if !is_object(data) {
         let event = shown(&envelope.event);
         return Err(Refused {
@@ -177,6 +197,11 @@ fn read_id(data: &str) -> Result<Option<Id>, ProtocolError> {
 
 fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
     match event {
+        AUTH => match serde_json::from_str::<AuthData>(data) {
+            Ok(AuthData { token, .. }) => Ok(Command::Auth { token: Secret::new(token) }),
+            // The parser's words could hold a part of the token.
+            Err(_) => Err(bad(r#"the data of auth is {"token":"…"}, and an "id" if you want one"#)),
+        },
         "subscribe" => {
             let data: SubscribeData = read(event, data)?;
             let mode = match &data.since {
@@ -231,10 +256,6 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
                 t => Ok(Command::Ping { t: t.map(Into::into) }),
             }
         }
-        other if NOT_BUILT.contains(&other) => Err(ProtocolError::new(
-            Code::UnknownEvent,
-            format!("{other} is not built yet; this version answers {BUILT}"),
-        )),
         other => {
             let shown = shown(other);
             let alias = ALIASES.iter().find(|(word, _)| *word == other).map(|(_, command)| *command);

@@ -17,8 +17,8 @@ use crate::wire::message::Message;
 pub use feeds::{FeedEntry, Feeds};
 pub use notice::Notice;
 pub use reply::{
-    Error, Failed, History, Member, Members, PatternGrant, Pong, Published, Subscribed, Subscriptions,
-    TopicEntry, TopicGrant, Topics, Unsubscribed, Values, error,
+    Authenticated, Error, Failed, History, Member, Members, PatternGrant, Pong, Published, Subscribed,
+    Subscriptions, TopicEntry, TopicGrant, Topics, Unsubscribed, Values, error,
 };
 
 /// First on every connection.
@@ -108,6 +108,7 @@ macro_rules! events {
 
 events! {
     Connected<'_> => "connected",
+    Authenticated<'_> => "authenticated",
     Subscribed => "subscribed",
     Unsubscribed => "unsubscribed",
     Subscriptions => "subscriptions",

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::Code;
 use super::words::RESERVED_EVENTS;
+use crate::access::user::USER_BYTES_MAX;
 use crate::health::FeedState;
 use crate::normalise::KIND_BYTES_MAX;
 use crate::rooms::{KIND, NAMES_RESERVED};
@@ -81,7 +82,9 @@ pub fn name(_: &mut SchemaGenerator) -> Schema {
 /// The address of a letter.
 pub fn addressee(_: &mut SchemaGenerator) -> Schema {
     let segment = segment();
-    json_schema!({ "type": "string", "pattern": format!("^(user|conn):{segment}$"), "not": reserved("user:") })
+    let user = format!("([A-Za-z0-9_-]|%[0-9A-F]{{2}}){{1,{USER_BYTES_MAX}}}");
+    let pattern = format!("^(user:{user}|conn:{segment})$");
+    json_schema!({ "type": "string", "pattern": pattern, "not": reserved("user:") })
 }
 
 /// The address of a letter, or nothing.
@@ -180,7 +183,7 @@ impl JsonSchema for Envelope {
 
 fn from() -> Value {
     json!({
-        "type": "string", "maxLength": 69,
+        "type": "string", "maxLength": "user:".len() + 3 * USER_BYTES_MAX,
         "description": "Who published it: user:NAME or conn:CONN, or http where it came over HTTP without a name.",
     })
 }

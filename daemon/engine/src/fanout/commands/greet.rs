@@ -1,5 +1,6 @@
 //! The first words on a connection.
 
+use super::auth::expires_in_ms;
 use crate::exchange::ConnId;
 use crate::exchange::arrival::{Opening, TickId};
 use crate::fanout::connection::request::SubscribeRequest;
@@ -7,7 +8,11 @@ use crate::fanout::shard::Shard;
 use crate::fanout::shard::rooms::told_as;
 use crate::fanout::shard::turns::Costly;
 use tickerd_model::protocol::VERSION;
+use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::protocol::event;
+
+/// As each topic's class says.
+const AS_EACH_IS: Terms = Terms { rate: None, mode: Mode::Latest };
 
 impl Shard {
     /// The first words on a connection, and the subscription that its address asked for.
@@ -33,7 +38,29 @@ impl Shard {
             self.send(id, retry.as_bytes());
         }
         self.tell(id, &connected);
+        let who = self.who(id);
+        if let Some(user) = &who.user {
+            self.tell(id, &event::Authenticated { id: None, user, expires_in_ms: expires_in_ms(&who) });
+        }
+        if self.must_say_who(id) {
+            // Until then nothing could be granted.
+            if let Some(conn) = self.connection(id) {
+                conn.opening = opening.map(Box::new);
+            }
+            return;
+        }
+        self.open(id, opening);
+    }
+
+    /// Subscribes what the address asked for, and what the token says.
+    pub fn open(&mut self, id: ConnId, opening: Option<Opening>) {
+        let who = self.who(id);
+        if !who.subscribe.is_empty() {
+            let wanted = SubscribeRequest::of_address(who.subscribe.to_vec(), AS_EACH_IS);
+            self.undertake(id, Costly::Subscribe(Box::new(wanted)));
+        }
         let Some(opening) = opening else { return };
+        let settings = self.settings.clone();
         let Opening { topics, terms, last } = opening;
         let command = match last {
             Some(TickId { epoch, n }) if epoch == settings.epoch => {

@@ -4,13 +4,16 @@ use crate::exchange::ConnId;
 use crate::exchange::question::{About, Past};
 use crate::fanout::connection::request::Then;
 use crate::fanout::shard::Shard;
+use tickerd_model::access::rights::Verb;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 
 impl Shard {
     /// Asks for the past of a topic.
     pub fn ask_history(&mut self, id: ConnId, request: Option<Id>, topic: String, limit: usize) {
-        match self.table.topics.sources().check(&topic, true) {
+        let who = self.who(id);
+        let granted = who.check(Verb::History, &topic);
+        match granted.and_then(|()| self.table.topics.sources().check(&topic, who.rights.is_open())) {
             Ok(()) => {
                 let then = Then::TellHistory { request, topic: topic.clone() };
                 self.ask_pulse(id, About::History { topic, limit }, then);

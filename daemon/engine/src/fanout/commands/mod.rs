@@ -1,24 +1,20 @@
 //! What a client asks its shard to do: one file per command, each in the order check, do, tell.
 //!
-//! [`Shard::obey`] is where all of them begin. Commands that may be about patterns go through [`in_turns`] ([`subscribe`],
-//! [`unsubscribe`], [`topics`]); those that the pulse answers ([`history`], [`publish`], [`presence`], and a `subscribe` with
-//! `since` through [`recover`]) go through [`asking`]. No command calls another: what a client said meanwhile is the loop's
+//! [`Shard::obey`] is where all of them begin. Commands that may be about patterns go through [`in_turns`] ([`subscriptions`],
+//! [`topics`]); those that the pulse answers ([`history`], [`publish`], [`presence`], and a `subscribe` with
+//! `since` through [`subscriptions`]) go through [`asking`]. No command calls another: what a client said meanwhile is the loop's
 //! business.
 
 mod asking;
-mod edits;
+mod auth;
 mod get;
-mod grants;
 mod greet;
 mod history;
 mod in_turns;
 mod presence;
 mod publish;
-mod recover;
-mod subscribe;
 mod subscriptions;
 mod topics;
-mod unsubscribe;
 
 use std::ops::ControlFlow;
 
@@ -86,6 +82,7 @@ impl Shard {
             return self.tell_error(id, request, &ProtocolError::new(Code::TooLarge, message));
         }
         match command {
+            Command::Auth { token } => self.authenticate(id, request, token),
             Command::Subscribe { topics, terms, snapshot, since: None } => {
                 let wanted = SubscribeRequest::of_command(request, topics, terms, snapshot);
                 self.undertake(id, Costly::Subscribe(Box::new(wanted)));

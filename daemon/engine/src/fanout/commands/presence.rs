@@ -5,6 +5,7 @@ use crate::exchange::question::About;
 use crate::fanout::connection::request::Then;
 use crate::fanout::notices::presence::member;
 use crate::fanout::shard::Shard;
+use tickerd_model::access::rights::Verb;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::protocol::event;
@@ -13,7 +14,8 @@ use tickerd_model::rooms::Person;
 impl Shard {
     /// Asks who is there, if the topic is a declared one.
     pub fn ask_members(&mut self, id: ConnId, request: Option<Id>, topic: String) {
-        match self.table.topics.sources().check_room(&topic) {
+        let granted = self.who(id).check(Verb::Presence, &topic);
+        match granted.and_then(|()| self.table.topics.sources().check_room(&topic)) {
             Ok(()) => {
                 let then = Then::TellMembers { request, topic: topic.clone() };
                 self.ask_pulse(id, About::Members { topic }, then);

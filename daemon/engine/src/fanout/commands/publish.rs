@@ -4,6 +4,7 @@ use crate::exchange::ConnId;
 use crate::exchange::question::{About, Message, Published};
 use crate::fanout::connection::request::Then;
 use crate::fanout::shard::Shard;
+use tickerd_model::access::rights::Verb;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::rooms::{Publisher, To, checked_value};
@@ -15,10 +16,9 @@ impl Shard {
         let share = self.connection(id).and_then(|conn| conn.share.as_ref());
         let origin = Publisher { address: share.map(|share| share.address()), seat: Some(seat) };
         let checked = self
-            .table
-            .topics
-            .sources()
-            .check_room(&topic)
+            .who(id)
+            .check(Verb::Publish, &topic)
+            .and_then(|()| self.table.topics.sources().check_room(&topic))
             .and_then(|()| checked_value(value.as_bytes()))
             .and_then(|value| Ok((value, to.map(To::parse).transpose()?)));
         match checked {

@@ -25,7 +25,8 @@ impl Shard {
 
     /// Tells the topics that match.
     pub fn tell_topics(&mut self, id: ConnId, request: Option<Id>, pattern: &Pattern) {
-        let topics = self.table.entries(pattern);
+        let who = self.who(id);
+        let topics = self.table.entries(&who.rights, pattern);
         let mut out = Vec::new();
         self.write(id, &event::Topics { id: request, topics }, &mut out);
         self.send(id, &out);

@@ -8,17 +8,19 @@ mod secured;
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use self::budget::Budget;
 use self::link::Link;
 use self::phase::Phase;
-use crate::exchange::arrival::{Permit, Share};
+use crate::exchange::arrival::{Opening, Permit, Share};
 use crate::fanout::metrics::Counts;
 use crate::fanout::outbox::ahead::Ahead;
 use crate::fanout::outbox::newest::PushedSince;
 use crate::fanout::outbox::refill::{CatchingUp, Current};
 use crate::fanout::outbox::{Lag, Outbox};
 use crate::fanout::table::ids::CohortId;
+use tickerd_model::access::identity::Identity;
 use tickerd_model::wire::decoder::Decoder;
 use tickerd_model::wire::encoding::Encoding;
 
@@ -64,7 +66,15 @@ pub struct Connection {
     pub decoder: Decoder,
     /// What its address may still ask of all shards; none where addresses have no limit.
     pub share: Option<Share>,
-    /// What its client calls itself.
+    /// Whom it speaks for, and so what it may do.
+    pub who: Arc<Identity>,
+    /// Whether its client was told that its token ends soon.
+    pub is_warned: bool,
+    /// When it came, in the shard's seconds.
+    pub born_s: u32,
+    /// What its address asked for, until its client has said who it is.
+    pub opening: Option<Box<Opening>>,
+    /// What its client calls itself. With `[auth]` that must be its user, and nothing else is told to others.
     pub name: Option<Box<str>>,
     /// Counts the connection for as long as it lives.
     pub _permit: Permit,

@@ -131,6 +131,8 @@ pub enum WaitsFor {
     /// The pulse answers.
     #[default]
     Pulse,
+    /// A token is judged.
+    Judgement,
     /// The shard has a turn for it.
     Turn,
     /// The answer is there, and on its way out.

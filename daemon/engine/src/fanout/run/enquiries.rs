@@ -4,6 +4,7 @@ use crate::exchange::enquiry::{Answer, Ask, Enquiry};
 use crate::fanout::shard::Shard;
 use crate::fanout::shard::waiters::Waiter;
 use crate::fanout::table::topics::Slot;
+use tickerd_model::access::rights::Rights;
 use tickerd_model::protocol::event;
 use tickerd_model::topic::Pattern;
 
@@ -18,10 +19,10 @@ impl Shard {
         }
         let Enquiry { what, answer } = enquiry;
         let answered = match what {
-            Ask::Topics(pattern) => {
+            Ask::Topics(pattern, rights) => {
                 let looks = self.table.topics.cost(&pattern);
                 self.turns.effort.spend(looks);
-                Answer::Listed { object: self.list(&pattern), looks }
+                Answer::Listed { object: self.list(&rights, &pattern), looks }
             }
             Ask::Takes { topic } => match self.table.topics.sources().check(&topic, true) {
                 Ok(()) => {
@@ -63,8 +64,8 @@ impl Shard {
         Some((Answer::Value { frame: frame.clone(), tag: format!("{epoch}-{now}") }, now))
     }
 
-    fn list(&self, pattern: &Pattern) -> Vec<u8> {
-        let listed = event::Topics { id: None, topics: self.table.entries(pattern) };
+    fn list(&self, rights: &Rights, pattern: &Pattern) -> Vec<u8> {
+        let listed = event::Topics { id: None, topics: self.table.entries(rights, pattern) };
         // It is plain data, and a Vec takes all that is written to it.
         serde_json::to_vec(&listed).expect("topics are plain data")
     }

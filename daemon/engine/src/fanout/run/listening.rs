@@ -4,12 +4,16 @@
 //! afterwards, and decides.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::exchange::ConnId;
 use crate::exchange::question::Answer;
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::shard::Shard;
 use crate::fanout::table::Table;
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::refusal::Refusal;
+use tickerd_model::protocol::command::Id;
 
 impl Shard {
     /// The socket takes bytes again: sends what is owed, and listens to the client once it has got level. Returns false when
@@ -46,6 +50,24 @@ impl Shard {
         let then = conn.phase.asking_mut().and_then(|asking| asking.then.take());
         self.answer(id, then, answer.found);
         self.answered(id, generation, WaitsFor::Pulse);
+    }
+
+    /// Takes the judgement of a client's token, and listens to the client again once it is told.
+    pub(super) fn take_judgement(
+        &mut self,
+        id: ConnId,
+        generation: u32,
+        request: Option<Id>,
+        judgement: Result<Arc<Identity>, Refusal>,
+    ) {
+        self.look_at_clock();
+        let Some(conn) = self.same_connection(id, generation) else { return };
+        if conn.phase.is_closing() {
+            return self.start_reading(id);
+        }
+        self.serve_early(id);
+        self.tell_judgement(id, request, judgement);
+        self.answered(id, generation, WaitsFor::Judgement);
     }
 
     /// Does some of what is to be done piece by piece. What is no longer needed is cleared away first, so that it cannot pile

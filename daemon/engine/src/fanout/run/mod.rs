@@ -54,7 +54,7 @@ fn shard(
     uplink: Uplink,
 ) -> Rc<RefCell<Shard>> {
     Rc::new_cyclic(|me| {
-        let tasks = Tasks::new(me.clone(), Shard::read, Shard::resume);
+        let tasks = Tasks::new(me.clone(), Shard::read, Shard::resume, Shard::take_judgement);
         RefCell::new(Shard::new(number, settings, metrics, load, (uplink, tasks)))
     })
 }

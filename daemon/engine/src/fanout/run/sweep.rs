@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::exchange::ConnId;
 use crate::fanout::connection::phase::Phase;
 use crate::fanout::shard::Shard;
-use tickerd_model::protocol::event;
+use tickerd_model::access::refusal::Refusal;
+use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::encoding::{self, Encoding};
 use tickerd_model::wire::websocket;
@@ -12,10 +14,47 @@ use tickerd_process::clock::now_unix_ms;
 
 /// How long a connection may take no byte at all before it is closed, in seconds.
 const STUCK_S: u32 = 30;
+/// How long a client may stay after its token has ended, to bring a new one.
+pub(super) const GRACE_MS: u64 = 25_000;
+/// A client is told that its token ends so long before, and up to 30 s earlier.
+const WARN_MS: u64 = 30_000;
 /// How long a client may leave a TLS record unfinished, in seconds.
 const UNFINISHED_S: u8 = 10;
 
 impl Shard {
+    /// Whether a client may stay for who it is; tells it before its token ends. True if it is seen off.
+    fn look_at_identity(&mut self, id: ConnId, wall_ms: u64, has_revoked: bool) -> bool {
+        let (now_s, must_say) = (self.now_s, self.must_say_who(id));
+        let Some(judge) = self.settings.access.clone() else { return false };
+        let Some(conn) = self.connection(id).filter(|conn| !conn.phase.is_closing()) else { return false };
+        if must_say && u64::from(now_s.wrapping_sub(conn.born_s)) >= judge.deadline().as_secs().max(1) {
+            self.close(id, CloseCode::AuthTimeout);
+            return true;
+        }
+        if has_revoked && judge.is_revoked(&conn.who) {
+            let refusal = Refusal::Revoked;
+            let frame = CloseCode::Unauthenticated.frame_saying(&format!("{}: {refusal}", refusal.code()));
+            self.close_with(id, &frame, CloseCode::Unauthenticated.code());
+            return true;
+        }
+        let Some(ends_ms) = conn.who.ends_ms else { return false };
+        // Nobody can renew the token of an event stream.
+        let is_sse = conn.encoding == Encoding::Sse;
+        if wall_ms >= ends_ms + if is_sse { 0 } else { GRACE_MS } {
+            self.close(id, CloseCode::TokenExpired);
+            return true;
+        }
+        // Those who came together are not told together.
+        let warn_ms = WARN_MS + 1000 * u64::from(conn.generation % 31);
+        if !is_sse && !conn.is_warned && wall_ms + warn_ms >= ends_ms {
+            conn.is_warned = true;
+            let in_ms = ends_ms.saturating_sub(wall_ms);
+            self.serve_early(id);
+            self.tell(id, &Notice::AuthExpiring { in_ms });
+        }
+        false
+    }
+
     /// Looks at every connection, and adds to the metrics.
     pub(super) fn sweep(&mut self) {
         self.look_at_clock();
@@ -27,11 +66,18 @@ impl Shard {
         let seconds = |d: Duration| d.as_secs().max(1) as u32;
         let (beat_s, ping_s) = (seconds(self.settings.heartbeat), seconds(self.settings.ping));
         let pong_s = seconds(self.settings.pong_timeout);
+        let wall_ms = now_unix_ms();
+        let revocations = self.settings.access.as_ref().map_or(0, |judge| judge.revocations());
+        let has_revoked = std::mem::replace(&mut self.revocations_seen, revocations) != revocations;
         for id in self.connections.keys() {
             let Some(conn) = self.connection(id) else { continue };
             if conn.ahead.as_ref().is_some_and(|ahead| ahead.until_s < now_s) && conn.outbox.is_none() {
                 conn.ahead = None;
             }
+            if self.settings.access.is_some() && self.look_at_identity(id, wall_ms, has_revoked) {
+                continue;
+            }
+            let Some(conn) = self.connection(id) else { continue };
             let encoding = conn.encoding;
             let is_sse = encoding == Encoding::Sse;
             // A client that has shut its sending side cannot answer a ping.

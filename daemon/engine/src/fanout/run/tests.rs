@@ -1,5 +1,6 @@
 //! One shard with real sockets, driven step by step.
 
+mod access;
 mod client;
 mod encodings;
 mod many;
@@ -18,11 +19,13 @@ use self::client::Client;
 use super::delivery::{deliver, take};
 use super::*;
 use crate::exchange::ConnId;
+use crate::exchange::access::{Judge, anyone};
 use crate::exchange::arrival::{Kind, Opening, Socket};
 use crate::exchange::beat::Beat;
 use crate::exchange::question::{Asked, Question};
 use crate::exchange::source::tests::{F, board_of_f, feed};
 use crate::fanout::Fanout;
+use tickerd_model::access::identity::Identity;
 use tickerd_model::board::{Board, Change};
 use tickerd_model::history::Limits;
 use tickerd_model::protocol::command::{Mode, Terms};
@@ -58,16 +61,22 @@ fn settings(drain: Duration) -> Settings {
         heartbeat: second * 15,
         ping: second * 20,
         pong_timeout: second * 40,
+        access: None,
         drain,
     }
 }
 
 impl Bench {
     fn new(topics: usize) -> Bench {
+        Bench::with(topics, None)
+    }
+
+    fn with(topics: usize, access: Option<Arc<dyn Judge>>) -> Bench {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
         let (uplink, Asked { questions, .. }) = Uplink::new(Arc::new(|| {}));
-        let shard = shard(0, Arc::new(settings(Duration::from_secs(1))), metrics, load, uplink);
+        let settings = Settings { access, ..settings(Duration::from_secs(1)) };
+        let shard = shard(0, Arc::new(settings), metrics, load, uplink);
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
         let board = board_of_f(limits);
@@ -81,7 +90,8 @@ impl Bench {
     }
 
     async fn client_in(&self, encoding: Encoding, topics: &[&str]) -> Client {
-        let (arrival, client) = arrival(topics, encoding);
+        let (mut arrival, client) = arrival(topics, encoding);
+        arrival.who = anyone(self.shard.borrow().settings.access.as_deref());
         self.shard.borrow().load.fetch_add(1, Ordering::Relaxed);
         self.shard.borrow_mut().arrive(arrival);
         // It is read once it has been greeted.
@@ -136,11 +146,12 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
             opening: Some(opening).filter(|opening| !opening.topics.is_empty()),
             name: None,
         },
+        who: Arc::new(Identity::anyone()),
         encoding,
         permit: Box::new(()),
         share: None,
     };
-    (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new() })
+    (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new(), later: Vec::new() })
 }
 
 /// (topic, seq) of each data frame.

@@ -16,7 +16,7 @@ impl Shard {
     /// Takes in a connection whose handshake is done.
     pub(super) fn arrive(&mut self, arrival: Arrival) {
         self.look_at_clock();
-        let Arrival { socket, read_buf, kind, encoding, permit, share } = arrival;
+        let Arrival { socket, read_buf, kind, who, encoding, permit, share } = arrival;
         let link = match Link::new(socket) {
             Ok(link) => Rc::new(link),
             Err(error) => {
@@ -44,6 +44,10 @@ impl Shard {
             budget: Budget::new(self.settings.commands_burst, self.now_ms()),
             decoder: Decoder::new(),
             share,
+            who,
+            is_warned: false,
+            born_s: self.now_s,
+            opening: None,
             name: match &kind {
                 Kind::Ticker { name, .. } => name.clone(),
                 Kind::Echo => None,

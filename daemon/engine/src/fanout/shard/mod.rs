@@ -30,8 +30,9 @@ use super::settings::Settings;
 use super::table::Table;
 use super::table::cohorts::Cohorts;
 use super::table::topics::Topics;
-use crate::exchange::ConnId;
 use crate::exchange::question::Uplink;
+use crate::exchange::{ConnId, access};
+use tickerd_model::access::identity::Identity;
 use tickerd_model::basics::slab::Slab;
 use tickerd_model::source::SourceId;
 use tickerd_model::wire::deflate::Inflater;
@@ -45,6 +46,8 @@ pub struct Shard {
     /// Which of the shards.
     pub number: usize,
     pub settings: Arc<Settings>,
+    /// Who has not said who it is.
+    anyone: Arc<Identity>,
     pub metrics: Arc<Metrics>,
     pub encoder: Rc<Encoder>,
     /// Connections of this shard, also those on their way to it.
@@ -87,6 +90,8 @@ pub struct Shard {
     /// Seconds since the shard started.
     pub now_s: u32,
     pub slowest_tier_s: u32,
+    /// How often someone's right to be here was withdrawn, when it was last looked at.
+    pub revocations_seen: u64,
     /// Its clients are seen off.
     pub is_stopping: bool,
 }
@@ -113,6 +118,8 @@ impl Shard {
             cohorts_told: 0,
             health: BTreeMap::new(),
             encoder: Rc::new(Encoder::new(&settings.epoch, settings.deflate)),
+            anyone: access::anyone(settings.access.as_deref()),
+            revocations_seen: 0,
             settings,
             metrics,
             pos: 0,
@@ -143,6 +150,11 @@ impl Shard {
     /// The connection of this number, if it is still that one and not a later one.
     pub fn same_connection(&mut self, id: ConnId, generation: u32) -> Option<&mut Connection> {
         self.connection(id).filter(|conn| conn.generation == generation)
+    }
+
+    /// Whom a connection speaks for; one that is gone for nobody in particular.
+    pub fn who(&self, id: ConnId) -> Arc<Identity> {
+        self.connections.get(id).map_or_else(|| self.anyone.clone(), |conn| conn.who.clone())
     }
 
     /// How a connection is spoken to; one that is gone is not, so it does not matter.

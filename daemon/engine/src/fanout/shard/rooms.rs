@@ -11,6 +11,7 @@ use crate::exchange::question::Move;
 use crate::fanout::table::asks::TierChange;
 use crate::fanout::table::ids::{CohortId, SlotId};
 use crate::fanout::table::topics::Slot;
+use tickerd_model::access::user;
 use tickerd_model::board::TopicId;
 use tickerd_model::rooms::{Person, Seat};
 use tickerd_model::source::Kind;
@@ -38,8 +39,26 @@ impl Shard {
 
     pub fn person(&mut self, id: ConnId) -> Option<(Seat, Person)> {
         let seat = self.seat(id)?;
-        let name = self.connection(id).and_then(|conn| conn.name.clone());
+        let has_auth = self.settings.access.is_some();
+        let name = self.connection(id).and_then(|conn| match has_auth {
+            // A name is a fact then.
+            true => conn.who.user.as_deref().map(|user| user::segment(user).into()),
+            false => conn.name.clone(),
+        });
         Some((seat, Person { conn: told_as(seat).into(), name }))
+    }
+
+    /// A connection has said who it is: in the declared topics that it has it goes by that from now on.
+    pub fn rename(&mut self, id: ConnId) {
+        let cohort = self.connection(id).and_then(|conn| conn.cohort);
+        let (Some(cohort), Some((seat, person))) = (cohort, self.person(id)) else { return };
+        for (slot, room) in &self.rooms.by_slot {
+            let mut taps = self.table.topics.held(*slot).into_iter().flat_map(Slot::taps);
+            if taps.any(|tap| tap.cohort == cohort) {
+                self.rooms.moves.insert((*room, seat), Some(person.clone()));
+            }
+        }
+        self.report_moves();
     }
 
     /// Notes that a topic is a declared one, if it is. Clients may have subscribed to it before: they are in it from now on.

@@ -2,13 +2,24 @@
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
 
 use super::Shard;
 use crate::exchange::ConnId;
+use crate::exchange::access::Judge;
 use crate::fanout::connection::Connection;
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::refusal::Refusal;
+use tickerd_model::access::secret::Secret;
+use tickerd_model::protocol::command::Id;
 
 /// What is done when a connection's socket is ready: its number and generation. Whether the task goes on waiting.
 pub type OnReady = fn(&mut Shard, ConnId, u32) -> bool;
+
+/// What is done with the judgement of a connection's token, and the id of the command that brought it.
+pub type OnJudged = fn(&mut Shard, ConnId, u32, Option<Id>, Result<Arc<Identity>, Refusal>);
 
 /// Starts tasks for connections.
 #[derive(Clone)]
@@ -16,12 +27,18 @@ pub struct Tasks {
     shard: Weak<RefCell<Shard>>,
     on_readable: OnReady,
     on_writable: OnReady,
+    on_judged: OnJudged,
 }
 
 impl Tasks {
     /// For the connections of `shard`.
-    pub fn new(shard: Weak<RefCell<Shard>>, on_readable: OnReady, on_writable: OnReady) -> Tasks {
-        Tasks { shard, on_readable, on_writable }
+    pub fn new(
+        shard: Weak<RefCell<Shard>>,
+        on_readable: OnReady,
+        on_writable: OnReady,
+        on_judged: OnJudged,
+    ) -> Tasks {
+        Tasks { shard, on_readable, on_writable, on_judged }
     }
 
     /// The shard, while it runs.
@@ -45,6 +62,24 @@ impl Tasks {
                 // Waiting for what is ready already does not yield, and who talks without a pause would be alone here.
                 tokio::task::yield_now().await;
             }
+        });
+    }
+
+    /// Has a connection's token judged.
+    pub fn judge(
+        &self,
+        judge: &dyn Judge,
+        token: Secret,
+        (id, generation): (ConnId, u32),
+        request: Option<Id>,
+    ) {
+        let Some(shard) = self.shard.upgrade() else { return };
+        let (judged, on_judged) = (oneshot::channel(), self.on_judged);
+        judge.judge(token, Box::new(|judgement| drop(judged.0.send(judgement))));
+        tokio::task::spawn_local(async move {
+            // A judge that ends without a word is about to stop.
+            let judgement = judged.1.await.unwrap_or(Err(Refusal::Busy));
+            on_judged(&mut shard.borrow_mut(), id, generation, request, judgement);
         });
     }
 

@@ -14,13 +14,13 @@ use self::building::Building;
 use super::asks::{Ask, Edit, Member, TierChange, What};
 use super::effort::Effort;
 use super::ids::{CohortId, SlotId};
-use super::patterns::Patterns;
+use super::patterns::{Patterns, Scope};
 use super::topics::Topics;
 use crate::exchange::ConnId;
 use tickerd_model::basics::slab::Slab;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::tier::Tier;
-use tickerd_model::topic::{Pattern, first_segment};
+use tickerd_model::topic::first_segment;
 use tickerd_model::wire::encoding::Encoding;
 
 /// Tiers by slot.
@@ -66,7 +66,7 @@ impl Cohort {
     }
 
     /// The patterns that it asks for.
-    pub fn patterns<'a>(&'a self, patterns: &'a Patterns) -> impl Iterator<Item = &'a Pattern> {
+    pub fn patterns<'a>(&'a self, patterns: &'a Patterns) -> impl Iterator<Item = &'a Scope> {
         self.asks.iter().filter_map(|ask| match ask.what {
             What::Pattern(id) => patterns.get(id),
             What::Exact(_) => None,
@@ -152,9 +152,7 @@ impl Cohorts {
         cohort.asks.iter().any(|ask| match ask.what {
             What::Exact(slot) => topics.held(slot).is_some_and(|slot| first_segment(&slot.name) == name),
             // A pattern that begins with a wildcard may be in any feed.
-            What::Pattern(id) => {
-                self.patterns.get(id).is_some_and(|pattern| pattern.feed().is_none_or(|feed| feed == name))
-            }
+            What::Pattern(id) => self.patterns.get(id).is_some_and(|scope| scope.reaches(name)),
         })
     }
 

@@ -5,6 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use super::Table;
 use super::asks::{Ask, Edit, What};
 use super::ids::CohortId;
+use super::patterns::Scope;
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::rights::{Cover, Verb};
 use tickerd_model::protocol::command::Terms;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event::Failed;
@@ -22,11 +25,11 @@ pub struct AsksMax {
 }
 
 impl Table {
-    /// What it takes to subscribe to these names, and which of them cannot be had; `hinted`: says what may have been meant.
+    /// What it takes for `who` to subscribe to these names, and which of them cannot be had; `hinted`: says what may have been meant.
     /// What it names is kept only by an edit: do one at once, or forget it.
     pub fn edits_for(
         &mut self,
-        from: Option<CohortId>,
+        (who, from): (&Identity, Option<CohortId>),
         (names, terms): (&[String], Terms),
         most: AsksMax,
         hinted: bool,
@@ -36,7 +39,7 @@ impl Table {
         let mut named = HashSet::with_capacity(names.len());
         for name in names {
             let hinted = hinted && failed.len() < HINTS_MAX;
-            let asked = self.ask(name, terms, hinted).and_then(|ask| {
+            let asked = self.ask(who, name, terms, hinted).and_then(|ask| {
                 let new = !named.contains(&ask.what) && !self.has_ask(from, ask.what);
                 let (count, max, of) = match ask.what {
                     What::Exact(_) => (&mut exact, most.topics, "topics"),
@@ -63,8 +66,15 @@ impl Table {
     /// What it takes to unsubscribe from those of these names that are subscribed to.
     pub fn edits_against(&self, from: Option<CohortId>, names: &[String]) -> Vec<Edit> {
         let mut named = HashSet::new();
+        let asks = from.and_then(|id| self.cohorts.held(id)).map(|cohort| cohort.asks()).unwrap_or_default();
+        let is_so = |what: &What, name: &str| match what {
+            What::Pattern(id) => {
+                self.cohorts.patterns.get(*id).is_some_and(|scope| scope.pattern().as_str() == name)
+            }
+            What::Exact(_) => false,
+        };
         let what = |name: &String| match Pattern::is_pattern(name) {
-            true => Some(What::Pattern(self.cohorts.patterns.find(&Pattern::parse(name).ok()?)?)),
+            true => asks.iter().map(|ask| ask.what).find(|what| is_so(what, name)),
             false => self.topics.find(name).map(What::Exact),
         };
         let whats = names.iter().filter_map(what);
@@ -72,8 +82,11 @@ impl Table {
     }
 
     /// One name of a `subscribe`, as an ask that can be granted.
-    fn ask(&mut self, name: &str, terms: Terms, hinted: bool) -> Result<Ask, ProtocolError> {
+    fn ask(&mut self, who: &Identity, name: &str, terms: Terms, hinted: bool) -> Result<Ask, ProtocolError> {
+        // What may have been meant could be something that this client may not know of.
+        let hinted = hinted && who.rights.is_open();
         if !Pattern::is_pattern(name) {
+            who.check(Verb::Subscribe, name)?;
             self.topics.sources().check(name, hinted)?;
             let slot = self.topics.intern(name);
             let slot = slot.ok_or_else(|| self.topics.sources().unknown(first_segment(name), hinted))?;
@@ -83,10 +96,23 @@ impl Table {
         let pattern = Pattern::parse(name).map_err(|why| {
             ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}{}", topic::hint(name)))
         })?;
-        if let Some(feed) = pattern.feed() {
+        let scope = Table::scope(who, pattern)?;
+        if let Some(feed) = scope.pattern().feed() {
             self.topics.sources().of(feed).ok_or_else(|| self.topics.sources().unknown(feed, hinted))?;
         }
-        Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&pattern)), terms })
+        Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&scope)), terms })
+    }
+
+    /// What of a pattern someone may have.
+    ///
+    /// # Errors
+    /// Nothing of it.
+    pub fn scope(who: &Identity, pattern: Pattern) -> Result<Scope, ProtocolError> {
+        match who.rights.cover(Verb::Subscribe, &pattern) {
+            Cover::All => Ok(Scope::whole(pattern)),
+            Cover::Part => Ok(Scope::within(pattern, &who.rights)),
+            Cover::Nothing => Err(who.refusal(Verb::Subscribe)),
+        }
     }
 
     /// Frees what edits name and nobody asks for after all.
@@ -128,10 +154,9 @@ impl Table {
                 }
                 Edit::Set(Ask { what: What::Pattern(id), .. }) => {
                     let all = self.topics.sources();
-                    match self.cohorts.patterns.get(*id).and_then(Pattern::feed) {
-                        Some(feed) => sources.extend(all.of(feed).map(|source| source.id)),
-                        None => sources.extend(all.all().map(|source| source.id)),
-                    }
+                    let Some(scope) = self.cohorts.patterns.get(*id) else { continue };
+                    let reached = all.all().filter(|source| scope.reaches(&source.name));
+                    sources.extend(reached.map(|source| source.id));
                 }
                 Edit::Clear(_) => {}
             }

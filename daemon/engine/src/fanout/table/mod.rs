@@ -16,6 +16,7 @@ pub mod topics;
 
 use self::cohorts::Cohorts;
 use self::topics::Topics;
+use tickerd_model::access::rights::{Rights, Verb};
 use tickerd_model::protocol::event::TopicEntry;
 use tickerd_model::tier::Tier;
 use tickerd_model::topic::Pattern;
@@ -28,9 +29,10 @@ pub struct Table {
 }
 
 impl Table {
-    /// The topics that match, by name.
-    pub fn entries(&self, pattern: &Pattern) -> Vec<TopicEntry<'_>> {
+    /// The topics that match and that these rights show, by name.
+    pub fn entries(&self, rights: &Rights, pattern: &Pattern) -> Vec<TopicEntry<'_>> {
         let matching = self.topics.matching(pattern).into_iter();
+        let matching = matching.filter(|(_, slot)| rights.allow(Verb::Subscribe, &slot.name));
         let mut topics: Vec<TopicEntry<'_>> = matching
             .filter_map(|(_, slot)| {
                 let topic = slot.topic.as_ref()?;

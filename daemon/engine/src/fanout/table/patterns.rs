@@ -5,6 +5,8 @@
 
 use super::ids::{CohortId, PatternId};
 use std::collections::HashMap;
+use std::sync::Arc;
+use tickerd_model::access::rights::{Rights, Verb};
 use tickerd_model::basics::slab::Slab;
 use tickerd_model::slab_key;
 use tickerd_model::topic::Pattern;
@@ -14,9 +16,56 @@ slab_key!(
     NodeId
 );
 
+/// A pattern as someone asks for it. Where their rights hold only a part of what it can match, each topic is judged when it
+/// comes to the pattern, which is never per tick.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    pattern: Pattern,
+    /// None: all that it can match is granted, and it is shared by all who may have that.
+    within: Option<Arc<Rights>>,
+}
+
+impl Scope {
+    /// All that a pattern matches.
+    pub fn whole(pattern: Pattern) -> Scope {
+        Scope { pattern, within: None }
+    }
+
+    #[cfg(test)]
+    pub fn of(text: &str) -> Scope {
+        Scope::whole(Pattern::parse(text).unwrap())
+    }
+
+    /// What a pattern matches and these rights grant.
+    pub fn within(pattern: Pattern, rights: &Arc<Rights>) -> Scope {
+        Scope { pattern, within: Some(rights.clone()) }
+    }
+
+    /// The pattern, as it was asked for.
+    pub fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// Whether a topic is in it.
+    pub fn matches(&self, topic: &str) -> bool {
+        self.pattern.matches(topic) && self.grants(topic)
+    }
+
+    /// Whether a topic that the pattern matches is in it.
+    pub fn grants(&self, topic: &str) -> bool {
+        self.within.as_ref().is_none_or(|rights| rights.allow(Verb::Subscribe, topic))
+    }
+
+    /// Whether it holds topics of a source, or could.
+    pub fn reaches(&self, source: &str) -> bool {
+        self.pattern.feed().is_none_or(|feed| feed == source)
+            && self.within.as_ref().is_none_or(|rights| rights.reaches(Verb::Subscribe, source))
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
-    pattern: Pattern,
+    scope: Scope,
     cohorts: Vec<CohortId>,
     /// How many topics it matches, once someone has counted.
     count: Option<usize>,
@@ -26,15 +75,15 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Node {
     below: HashMap<Box<str>, NodeId>,
-    /// The pattern that ends here.
-    ends: Option<PatternId>,
+    /// The patterns that end here: one, and one more for each of the rights that hold a part of it.
+    ends: Vec<PatternId>,
 }
 
 /// The patterns that cohorts ask for.
 #[derive(Debug)]
 pub struct Patterns {
     entries: Slab<PatternId, Entry>,
-    by_text: HashMap<Pattern, PatternId>,
+    by_scope: HashMap<Scope, PatternId>,
     nodes: Slab<NodeId, Node>,
     root: NodeId,
 }
@@ -43,19 +92,19 @@ impl Default for Patterns {
     fn default() -> Patterns {
         let mut nodes = Slab::default();
         let root = nodes.insert(Node::default());
-        Patterns { entries: Slab::default(), by_text: HashMap::new(), nodes, root }
+        Patterns { entries: Slab::default(), by_scope: HashMap::new(), nodes, root }
     }
 }
 
 impl Patterns {
     /// The pattern of a number.
-    pub fn get(&self, id: PatternId) -> Option<&Pattern> {
-        self.entry(id).map(|entry| &entry.pattern)
+    pub fn get(&self, id: PatternId) -> Option<&Scope> {
+        self.entry(id).map(|entry| &entry.scope)
     }
 
     /// The number of a pattern, if any cohort asks for it.
-    pub fn find(&self, pattern: &Pattern) -> Option<PatternId> {
-        self.by_text.get(pattern).copied()
+    pub fn find(&self, scope: &Scope) -> Option<PatternId> {
+        self.by_scope.get(scope).copied()
     }
 
     /// How many topics it matches, if that was counted.
@@ -78,15 +127,16 @@ impl Patterns {
     }
 
     /// The number of a pattern; follow with an edit that asks for it, or [`Patterns::release`].
-    pub fn intern(&mut self, pattern: &Pattern) -> PatternId {
-        if let Some(id) = self.find(pattern) {
+    pub fn intern(&mut self, scope: &Scope) -> PatternId {
+        if let Some(id) = self.find(scope) {
             return id;
         }
-        let id = self.entries.insert(Entry { pattern: pattern.clone(), cohorts: Vec::new(), count: None });
-        self.by_text.insert(pattern.clone(), id);
-        let end = pattern.as_str().split('.').fold(self.root, |node, segment| self.below(node, segment));
+        let id = self.entries.insert(Entry { scope: scope.clone(), cohorts: Vec::new(), count: None });
+        self.by_scope.insert(scope.clone(), id);
+        let segments = scope.pattern.as_str().split('.');
+        let end = segments.fold(self.root, |node, segment| self.below(node, segment));
         if let Some(node) = self.nodes.held_mut(end) {
-            node.ends = Some(id);
+            node.ends.push(id);
         }
         id
     }
@@ -96,8 +146,8 @@ impl Patterns {
         if self.entries.get(id).is_some_and(|entry| entry.cohorts.is_empty())
             && let Some(entry) = self.entries.remove(id)
         {
-            self.by_text.remove(&entry.pattern);
-            self.cut(self.root, entry.pattern.as_str());
+            self.by_scope.remove(&entry.scope);
+            self.cut(self.root, entry.scope.pattern.as_str(), id);
         }
     }
 
@@ -124,15 +174,15 @@ impl Patterns {
         for segment in topic.split('.') {
             let mut next = Vec::with_capacity(2 * here.len());
             for node in here.iter().filter_map(|node| self.nodes.held(*node)) {
-                let rest = node.below.get("**").and_then(|end| self.nodes.held(*end)?.ends);
-                found.extend(rest);
+                let rest = node.below.get("**").and_then(|end| self.nodes.held(*end));
+                found.extend(rest.into_iter().flat_map(|end| &end.ends));
                 next.extend(["*", segment].iter().filter_map(|segment| node.below.get(*segment)));
             }
             here = next;
         }
-        found.extend(here.iter().filter_map(|node| self.nodes.held(*node)?.ends));
-        // What the tree does not know: some topics are meant only by patterns that name them.
-        found.retain(|id| self.get(*id).is_some_and(|pattern| pattern.matches(topic)));
+        found.extend(here.iter().filter_map(|node| self.nodes.held(*node)).flat_map(|node| &node.ends));
+        // What the tree does not know: some topics are meant only by patterns that name them, and rights.
+        found.retain(|id| self.get(*id).is_some_and(|scope| scope.matches(topic)));
         found
     }
 
@@ -158,7 +208,7 @@ impl Patterns {
     }
 
     /// Takes a pattern out below `node`, with the nodes that nothing else needs; whether `node` is one of them.
-    fn cut(&mut self, node: NodeId, rest: &str) -> bool {
+    fn cut(&mut self, node: NodeId, rest: &str, id: PatternId) -> bool {
         let (segment, rest) = match rest.split_once('.') {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (rest, None),
@@ -166,10 +216,10 @@ impl Patterns {
         let below = self.nodes.held(node).and_then(|node| node.below.get(segment)).copied();
         let Some(below) = below else { return false };
         let is_free = match (rest, self.nodes.held_mut(below)) {
-            (Some(rest), _) => self.cut(below, rest),
+            (Some(rest), _) => self.cut(below, rest, id),
             (None, Some(end)) => {
-                end.ends = None;
-                end.below.is_empty()
+                end.ends.retain(|other| *other != id);
+                end.ends.is_empty() && end.below.is_empty()
             }
             (None, None) => false,
         };
@@ -179,7 +229,7 @@ impl Patterns {
             self.nodes.remove(below);
         }
         let here = self.nodes.held(node);
-        node != self.root && here.is_some_and(|here| here.below.is_empty() && here.ends.is_none())
+        node != self.root && here.is_some_and(|here| here.below.is_empty() && here.ends.is_empty())
     }
 }
 
@@ -208,12 +258,24 @@ mod tests {
     ];
     const TOPICS: [&str; 8] = ["a", "b", "a.b", "b.b", "a.b.c", "b.b.c.d", "tickerd.stats", "a.stats"];
 
+    /// Each pattern, and then each once more for one who may have a part.
+    fn scope(at: usize) -> Scope {
+        let pattern = Pattern::parse(PATTERNS[at % PATTERNS.len()]).unwrap();
+        if at < PATTERNS.len() {
+            return Scope::whole(pattern);
+        }
+        let mut rights = Rights::none();
+        rights.grant(Verb::Subscribe, Pattern::parse("a.**").unwrap());
+        rights.deny(Pattern::parse("a.b.c").unwrap());
+        Scope::within(pattern, &Arc::new(rights))
+    }
+
     proptest! {
         #[test]
-        fn a_topic_finds_the_patterns_that_it_matches(toggled in prop::collection::vec(0..PATTERNS.len(), 0..40)) {
+        fn a_topic_finds_the_patterns_that_it_matches(toggled in prop::collection::vec(0..2 * PATTERNS.len(), 0..60)) {
             let (mut patterns, mut there): (Patterns, BTreeSet<usize>) = Default::default();
             for at in toggled {
-                let pattern = Pattern::parse(PATTERNS[at]).unwrap();
+                let pattern = scope(at);
                 let id = patterns.intern(&pattern);
                 if there.remove(&at) {
                     patterns.part(id, CohortId::new(at as u32));
@@ -227,17 +289,17 @@ mod tests {
             for topic in TOPICS {
                 let mut found: Vec<usize> = patterns.asking(topic).map(|(at, _)| at.place() as usize).collect();
                 found.sort_unstable();
-                let matching = |at: &usize| Pattern::parse(PATTERNS[*at]).unwrap().matches(topic);
+                let matching = |at: &usize| scope(*at).matches(topic);
                 let all: Vec<usize> = there.iter().copied().filter(matching).collect();
                 prop_assert_eq!(found, all, "{}", topic);
             }
             for at in there {
-                let id = patterns.intern(&Pattern::parse(PATTERNS[at]).unwrap());
+                let id = patterns.intern(&scope(at));
                 patterns.part(id, CohortId::new(at as u32));
                 patterns.release(id);
             }
             prop_assert_eq!(patterns.nodes.len(), 1, "only the root is left");
-            prop_assert!(patterns.nodes.values().all(|node| node.below.is_empty() && node.ends.is_none()));
+            prop_assert!(patterns.nodes.values().all(|node| node.below.is_empty() && node.ends.is_empty()));
         }
     }
 
@@ -247,10 +309,10 @@ mod tests {
     fn a_topic_looks_at_few_patterns() {
         let mut patterns = Patterns::default();
         for n in 0..2048 {
-            let id = patterns.intern(&Pattern::parse(&format!("*.*.*.n{n}")).unwrap());
+            let id = patterns.intern(&Scope::of(&format!("*.*.*.n{n}")));
             patterns.join(id, CohortId::new(n));
         }
-        let id = patterns.intern(&Pattern::parse("g.**").unwrap());
+        let id = patterns.intern(&Scope::of("g.**"));
         patterns.join(id, CohortId::new(9999));
         assert_eq!(patterns.matching("g.a.b.n77").len(), 2);
         assert_eq!(patterns.matching("g.a.b.m").len(), 1);

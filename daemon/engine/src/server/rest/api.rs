@@ -15,13 +15,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::exchange::enquiry::{Answer, Ask, Asker, PulseAsk};
 use crate::exchange::question::{Message, Published};
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::rights::Verb;
+use tickerd_model::access::user;
 use tickerd_model::normalise::VALUE_BYTES_MAX;
 use tickerd_model::protocol::WAIT_MAX_S;
 use tickerd_model::rooms::checked_value;
@@ -33,6 +36,7 @@ use super::opening::Pairs;
 use super::posted::Posted;
 use super::problem::problem;
 use super::reply::{Reply, busy, refused, reply};
+use super::spot::{Spot, seconds, tags, whole};
 use crate::server::stop::Stop;
 
 /// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
@@ -45,8 +49,6 @@ const HISTORY_LIMIT_DEFAULT: usize = 100;
 const UNNAMED: &str = "http";
 /// What a topic's own path answers to.
 pub const TOPIC_METHODS: &str = "GET, HEAD, POST, OPTIONS";
-/// Tags of `If-None-Match` that are looked at.
-const TAGS_MAX: usize = 16;
 
 pub struct Api {
     asker: Asker,
@@ -111,15 +113,23 @@ impl Api {
     ///
     /// # Errors
     /// The response that says why it goes nowhere.
-    pub fn read_post<B>(request: &Request<B>) -> Result<Envelope, Box<Reply>> {
+    pub fn read_post<B>(
+        request: &Request<B>,
+        who: &Identity,
+        has_auth: bool,
+    ) -> Result<Envelope, Box<Reply>> {
         let topic = match Spot::at(request.uri().path()).ok_or_else(nothing)? {
             Spot::Topic(topic) => topic,
             Spot::List | Spot::History(_) => return Err(Box::new(not_allowed(METHODS))),
         };
         let pairs = Pairs::read(request.uri().query(), &["name", "to"]).map_err(bad)?;
-        let publisher = match pairs.name().map_err(bad)? {
-            Some(name) => format!("user:{name}").into(),
-            None => UNNAMED.into(),
+        let said = pairs.name().map_err(bad)?;
+        let publisher = match (&who.user, said) {
+            (Some(user), Some(said)) if *user != said => return Err(Box::new(other_user())),
+            (Some(user), _) => format!("user:{}", user::segment(user)).into(),
+            (None, Some(_)) if has_auth => return Err(Box::new(other_user())),
+            (None, Some(said)) => format!("user:{said}").into(),
+            (None, None) => UNNAMED.into(),
         };
         let to = pairs.only("to").map_err(bad)?;
         let to = to.map(To::parse).transpose().map_err(|error| bad(error.message.into_owned()))?;
@@ -154,6 +164,7 @@ impl Api {
     /// Publishes a body, one JSON value. Owns all it needs.
     pub fn publish<B>(
         &self,
+        who: &Identity,
         to: Envelope,
         address: Option<IpAddr>,
         body: B,
@@ -163,7 +174,11 @@ impl Api {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (asker, posted) = (self.asker.clone(), self.posted.clone());
+        let granted = who.check(Verb::Publish, &to.topic);
         async move {
+            if let Err(error) = granted {
+                return refused(&error);
+            }
             let Envelope { topic, publisher, to } = to;
             let body = match Limited::new(body, VALUE_BYTES_MAX).collect().await {
                 Ok(body) => body.to_bytes(),
@@ -190,16 +205,33 @@ impl Api {
     }
 
     /// Asks, and waits if that is wanted. Owns all it needs.
-    pub fn answer(&self, wanted: Wanted, stop: Stop) -> impl Future<Output = Reply> + Send + use<> {
+    pub fn answer(
+        &self,
+        wanted: Wanted,
+        who: Arc<Identity>,
+        stop: Stop,
+    ) -> impl Future<Output = Reply> + Send + use<> {
         let (asker, waiting) = (self.asker.clone(), self.waiting.clone());
         let least = match &wanted {
             Wanted::Topics { .. } => 0,
             Wanted::Value { topic, .. } | Wanted::History { topic, .. } => self.posted.last(topic),
         };
+        // A list shows what may be seen; all else is granted, or refused before anything is looked up.
+        let granted = match &wanted {
+            Wanted::Topics { .. } if who.is_anonymous() && who.rights.is_nothing() => {
+                Err(who.refusal(Verb::Subscribe))
+            }
+            Wanted::Topics { .. } => Ok(()),
+            Wanted::Value { topic, .. } => who.check(Verb::Subscribe, topic),
+            Wanted::History { topic, .. } => who.check(Verb::History, topic),
+        };
         async move {
+            if let Err(error) = granted {
+                return refused(&error);
+            }
             match wanted {
                 Wanted::Topics { pattern } => match Pattern::parse(&pattern) {
-                    Ok(pattern) => reply(ask(asker.ask(Ask::Topics(pattern))).await),
+                    Ok(pattern) => reply(ask(asker.ask(Ask::Topics(pattern, who.rights.clone()))).await),
                     Err(why) => {
                         let detail = format!("match is not a pattern: {why}{}", topic::hint(&pattern));
                         problem(StatusCode::UNPROCESSABLE_ENTITY, &detail)
@@ -250,24 +282,9 @@ async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
     asked?.await.ok()
 }
 
-/// What a path below `/v1/topics` names.
-#[derive(Debug)]
-enum Spot<'a> {
-    List,
-    Topic(&'a str),
-    History(&'a str),
-}
-
-impl Spot<'_> {
-    fn at(path: &str) -> Option<Spot<'_>> {
-        let rest = path.strip_prefix("/v1/topics")?;
-        let Some(rest) = rest.strip_prefix('/') else { return rest.is_empty().then_some(Spot::List) };
-        match rest.split_once('/') {
-            None if !rest.is_empty() => Some(Spot::Topic(rest)),
-            Some((topic, "history")) => Some(Spot::History(topic)),
-            _ => None,
-        }
-    }
+/// Who says another name than its token does.
+fn other_user() -> Reply {
+    problem(StatusCode::CONFLICT, "name is not the token's user; leave name out of the address")
 }
 
 fn nothing() -> Box<Reply> {
@@ -284,25 +301,6 @@ pub fn not_allowed(methods: &'static str) -> Reply {
     let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &format!("this path answers {methods}"));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     response
-}
-
-fn whole(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn seconds(text: &str) -> Option<Duration> {
-    whole(text).map(Duration::from_secs).filter(|seconds| *seconds <= WAIT_MAX)
-}
-
-/// The tags a client has, without quotes and the mark of weak ones (RFC 9110 13.1.2: they compare alike here).
-fn tags(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::IF_NONE_MATCH).into_iter();
-    let items = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
-    let tags = items.filter_map(|item| {
-        let tag = item.strip_prefix(b"W/").unwrap_or(item).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        String::from_utf8(tag.to_vec()).ok()
-    });
-    tags.take(TAGS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -325,7 +323,7 @@ mod tests {
             let (_running, stopped) = tokio::sync::watch::channel(false);
             let poll = || {
                 let wanted = Wanted::Value { topic: "f.a".into(), known: vec![], wait: WAIT_MAX };
-                tokio::spawn(api.answer(wanted, Stop::new(stopped.clone())))
+                tokio::spawn(api.answer(wanted, Arc::new(Identity::anyone()), Stop::new(stopped.clone())))
             };
             let first = poll();
             let silent = questions.recv().await.unwrap();
@@ -347,7 +345,7 @@ mod tests {
         let nobody = Api::new(Asker::default());
         let (_running, stopped) = tokio::sync::watch::channel(false);
         let wanted = Wanted::Topics { pattern: "**".into() };
-        let busy = runtime.block_on(nobody.answer(wanted, Stop::new(stopped)));
+        let busy = runtime.block_on(nobody.answer(wanted, Arc::new(Identity::anyone()), Stop::new(stopped)));
         assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 

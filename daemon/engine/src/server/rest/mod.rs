@@ -8,3 +8,4 @@ pub mod page;
 mod posted;
 pub mod problem;
 pub mod reply;
+pub mod spot;

@@ -9,7 +9,7 @@ use tickerd_model::protocol::command::{self, Mode};
 use tickerd_model::rooms;
 
 /// What a query of `/ws` or `/v1/sse` may say.
-pub const OPENING: [&str; 4] = ["topics", "rate", "mode", "name"];
+pub const OPENING: [&str; 6] = ["topics", "rate", "mode", "name", "token", "ticket"];
 
 /// The decoded pairs of a query, in order.
 #[derive(Debug, Default)]
@@ -37,6 +37,21 @@ impl Pairs {
                 return Err(unknown(&key, known));
             }
             pairs.push((key, decode(value)?));
+        }
+        Ok(Pairs(pairs))
+    }
+
+    /// Reads these keys of a query, and passes over all others.
+    ///
+    /// # Errors
+    /// What is wrong, for the client's author.
+    pub fn read_known(query: Option<&str>, wanted: &[&str]) -> Result<Pairs, String> {
+        let mut pairs = Vec::new();
+        for pair in query.unwrap_or_default().split('&') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if wanted.contains(&key) {
+                pairs.push((key.to_owned(), decode(value)?));
+            }
         }
         Ok(Pairs(pairs))
     }
@@ -198,7 +213,7 @@ mod tests {
             ("rate=5", "with its unit"),
             ("mode=every", "latest"),
             ("topic=sim.AAPL", "did you mean topics?"),
-            ("topics=a&foo=1", "it has topics, rate, mode, name"),
+            ("topics=a&foo=1", "it has topics, rate, mode, name, token, ticket"),
             ("=1", "no key \"\""),
             ("Topics=a", "did you mean topics?"),
         ] {

@@ -73,12 +73,17 @@ pub fn refused(error: &ProtocolError) -> Reply {
     let status = match error.code {
         Code::BadRequest => StatusCode::BAD_REQUEST,
         Code::BadPattern => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::Conflict => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::NOT_FOUND,
     };
     let mut response = problem(status, &error.message);
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if let Some(wait_ms) = error.retry_after_ms {
         retry_after(&mut response, wait_ms);
     }

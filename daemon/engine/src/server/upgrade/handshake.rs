@@ -7,11 +7,13 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use tickerd_model::protocol::{SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK};
 
+use super::credentials::BEARER;
 use super::origin::Origins;
 use crate::listen::hosts::{Target, Wrong};
 use crate::server::metrics::Outcome;
 use crate::server::peers::limits::Full;
 use crate::server::rest::problem::problem;
+use tickerd_model::access;
 use tickerd_model::web::origin::WebOrigin;
 use tickerd_model::wire::close::CloseCode;
 
@@ -22,6 +24,28 @@ pub struct Refusal {
     pub status: StatusCode,
     pub detail: String,
     header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// What a client is told whose token is refused, or that has none where one is needed (RFC 6750 3).
+impl From<access::refusal::Refusal> for Refusal {
+    fn from(refusal: access::refusal::Refusal) -> Refusal {
+        use access::refusal::Refusal as Why;
+        let detail = format!("{}: {refusal}", refusal.code());
+        match refusal {
+            Why::Busy => Refusal::new(Outcome::Stopping, StatusCode::SERVICE_UNAVAILABLE, detail)
+                .with(header::RETRY_AFTER, "2"),
+            Why::Missing => Refusal::new(Outcome::Unauthenticated, StatusCode::UNAUTHORIZED, detail)
+                .with(header::WWW_AUTHENTICATE, "Bearer"),
+            _ => {
+                let mut refused = Refusal::new(Outcome::Unauthenticated, StatusCode::UNAUTHORIZED, detail);
+                let challenge =
+                    format!("Bearer error=\"invalid_token\", error_description=\"{}\"", refusal.code());
+                refused.header =
+                    HeaderValue::try_from(challenge).ok().map(|value| (header::WWW_AUTHENTICATE, value));
+                refused
+            }
+        }
+    }
 }
 
 impl Refusal {
@@ -44,6 +68,8 @@ impl Refusal {
             Outcome::OverCapacity => CloseCode::OverCapacity,
             Outcome::AddressLimit => CloseCode::ConnectionLimit,
             Outcome::Stopping => CloseCode::ServiceRestart,
+            Outcome::Unauthenticated => CloseCode::Unauthenticated,
+            Outcome::Forbidden => CloseCode::Forbidden,
             _ => CloseCode::BadRequest,
         }
     }
@@ -160,12 +186,15 @@ pub fn check_origin(
 
 /// The first subprotocol that a client offers. A browser takes no answer that names none of those it offered.
 pub fn first_offered(headers: &HeaderMap) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(items(headers, header::SEC_WEBSOCKET_PROTOCOL).next()?).ok()
+    let mut offered = items(headers, header::SEC_WEBSOCKET_PROTOCOL);
+    // One that holds a token is not sent back.
+    HeaderValue::from_bytes(offered.find(|name| !name.starts_with(BEARER))?).ok()
 }
 
 /// The subprotocol to name in the answer, if the client offers any.
 pub fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
-    let mut offered = items(headers, header::SEC_WEBSOCKET_PROTOCOL).peekable();
+    let offered = items(headers, header::SEC_WEBSOCKET_PROTOCOL);
+    let mut offered = offered.filter(|name| !name.starts_with(BEARER)).peekable();
     if offered.peek().is_none() {
         return Ok(None);
     }
@@ -186,7 +215,7 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
 }
 
 /// The items of a comma-separated header, over all its lines; empty ones are left out (RFC 9110 5.6.1).
-fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+pub fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(name).into_iter();
     let items = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     items.map(<[u8]>::trim_ascii).filter(|item| !item.is_empty())

@@ -31,6 +31,16 @@ pub struct Since {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub struct AuthData {
+    #[serde(rename = "id")]
+    #[schemars(with = "Option<Id>")]
+    _id: Option<serde::de::IgnoredAny>,
+    /// A JWT, or a token that the operator gave out.
+    pub token: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SubscribeData {
     #[serde(rename = "id")]
     #[schemars(with = "Option<Id>")]

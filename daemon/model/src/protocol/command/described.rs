@@ -3,7 +3,7 @@
 use schemars::SchemaGenerator;
 
 use super::data::{
-    HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData,
+    AuthData, HistoryData, MatchData, NoData, PingData, PublishData, SubscribeData, TopicData, TopicsData,
 };
 use crate::protocol::shape::Shape;
 
@@ -30,6 +30,7 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
         (generator.subschema_for::<PublishData<'_>>(), generator.subschema_for::<TopicData>());
     let (matching, ping) =
         (generator.subschema_for::<MatchData>(), generator.subschema_for::<PingData<'_>>());
+    let auth = generator.subschema_for::<AuthData>();
     vec![
         of("subscribe", subscribe, "subscribed", "Subscribes, or changes the rate of subscriptions."),
         of("unsubscribe", topics.clone(), "unsubscribed", "Ends subscriptions."),
@@ -40,5 +41,6 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
         of("publish", publish, "published", "Says something in a declared topic, to all there or to one."),
         of("presence", topic, "presence", "Asks who is subscribed to a declared topic."),
         of("ping", ping, "pong", "Asks for a sign of life."),
+        of("auth", auth, "authenticated", "Says who the client is, or renews that before it ends."),
     ]
 }

@@ -109,7 +109,7 @@ fn each_mistake_says_what_to_change() {
         (r#"{"event":"history","data":{"id":"h"}}"#, 400, Some(Id::Text("h".into())), "lacks \"topic\""),
         (r#"{"event":"history","data":{"topic":"a","limit":0}}"#, 400, None, "at least 1"),
         (r#"{"event":"history","data":{"topic":"a","limit":-3}}"#, 400, None, "must be a whole number"),
-        (r#"{"event":"auth","data":{"id":"h"}}"#, 405, Some(Id::Text("h".into())), "not built yet"),
+        (r#"{"event":"auth","data":{"id":"h"}}"#, 400, Some(Id::Text("h".into())), "the data of auth is"),
         (r#"{"event":"publish","data":{"topic":"r.a"}}"#, 400, None, "lacks \"value\""),
         (r#"{"event":"publish","data":{"value":1}}"#, 400, None, "lacks \"topic\""),
         (r#"{"event":"publish","data":{"topic":"r.a","value":1,"to":7}}"#, 400, None, "to must be a text"),
@@ -210,5 +210,29 @@ proptest::proptest! {
         data in r#"[\[\]{}:,"a-z0-9]{0,40}"#,
     ) {
         let _ = parse(&format!(r#"{{"event":"{event}","data":{data}}}"#));
+    }
+}
+
+#[test]
+fn a_token_is_read_and_never_shown() {
+    for (text, id) in [
+        (r#"{"event":"auth","data":{"token":"s3cret","id":1}}"#, Some(Id::Number(1))),
+        (r#"{"event":"token","data":"s3cret"}"#, None),
+    ] {
+        let token = Secret::new("s3cret");
+        assert_eq!(parse(text), Ok(Request { id, command: Command::Auth { token } }));
+        assert!(!format!("{:?}", parse(text)).contains("s3cret"));
+    }
+    for text in [
+        r#"{"event":"auth","data":{"s3cret":1}}"#,
+        r#"{"event":"auth","data":{"token":["s3cret"]}}"#,
+        r#"{"event":"auth","data":"s3cret"}"#,
+        r#"{"event":"auth","data":{"token":"x","tokn":"s3cret"}}"#,
+        r#"{"event":"token","data":{"s3cret":1}}"#,
+        r#"{"event":"token","data":["s3cret"]}"#,
+    ] {
+        let refused = parse(text).unwrap_err();
+        assert_eq!(refused.error.code, Code::BadRequest, "{text}");
+        assert!(!refused.error.message.contains("s3cret"), "{text}");
     }
 }

@@ -53,6 +53,13 @@ pub enum Notice<'a> {
         #[schemars(schema_with = "shape::topics")]
         topics: Vec<&'a str>,
     },
+    /// The client's token ends soon: send `auth` with a new one, or the connection is closed with 4103.
+    AuthExpiring { in_ms: u64 },
+    /// A new token does not grant these topics and patterns any more: the subscriptions ended.
+    Revoked {
+        #[schemars(schema_with = "shape::names")]
+        topics: Vec<&'a str>,
+    },
 }
 
 impl<'a> Notice<'a> {
@@ -93,6 +100,8 @@ mod tests {
                 Notice::Topics { added: vec!["a.b"], removed: vec![], missed: false },
                 r#"{"type":"topics","added":["a.b"],"removed":[]}"#,
             ),
+            (Notice::AuthExpiring { in_ms: 30000 }, r#"{"type":"auth_expiring","in_ms":30000}"#),
+            (Notice::Revoked { topics: vec!["a.*"] }, r#"{"type":"revoked","topics":["a.*"]}"#),
             (Notice::Reset { topics: vec!["a.b"] }, r#"{"type":"reset","topics":["a.b"]}"#),
         ] {
             let json = format!(r#"{{"event":"notice","data":{data}}}"#);

@@ -8,6 +8,18 @@ use crate::protocol::command::{Id, Mode};
 use crate::protocol::error::ProtocolError;
 use crate::protocol::shape;
 
+/// Answers `auth`, and comes unasked behind `connected` where the handshake said who the client is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Authenticated<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    /// Whom the server takes the client for.
+    pub user: &'a str,
+    /// When that ends; absent where it lasts as long as the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
+}
+
 /// A subscription to an exact topic, as granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TopicGrant {

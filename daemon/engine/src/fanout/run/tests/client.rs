@@ -9,6 +9,8 @@ pub struct Client {
     pub unread: Vec<u8>,
     /// All that came.
     pub all: Vec<u8>,
+    /// Read, and not looked at yet.
+    pub later: Vec<String>,
 }
 
 impl Client {
@@ -27,7 +29,7 @@ impl Client {
             self.unread.extend_from_slice(&scratch[..n]);
             self.all.extend_from_slice(&scratch[..n]);
         }
-        let mut frames = Vec::new();
+        let mut frames = std::mem::take(&mut self.later);
         loop {
             let (head, len) = match self.unread.as_slice() {
                 [_, 126, high, low, ..] => (4, usize::from(*high) << 8 | usize::from(*low)),

@@ -91,7 +91,7 @@ impl Cohorts {
             What::Pattern(id) => self.patterns.get(id),
             What::Exact(_) => None,
         });
-        let costs: Vec<usize> = patterns.map(|pattern| topics.cost(pattern)).collect();
+        let costs: Vec<usize> = patterns.map(|scope| topics.cost(scope.pattern())).collect();
         let looks: usize = costs.iter().sum();
         let wires = looks.min(topics.present_count()) + asks.len() - costs.len();
         looks + wires * (1 + costs.len()) + self.cost_of_move(from, None)
@@ -153,11 +153,13 @@ impl Cohorts {
 
     /// The topics that a pattern matches; none if that is too much for now.
     fn look_up(&mut self, topics: &Topics, id: PatternId, effort: &mut Effort) -> Option<Vec<SlotId>> {
-        let Some(pattern) = self.patterns.get(id) else { return Some(Vec::new()) };
-        if !effort.take(topics.cost(pattern)) {
+        let Some(scope) = self.patterns.get(id) else { return Some(Vec::new()) };
+        if !effort.take(topics.cost(scope.pattern())) {
             return None;
         }
-        let found: Vec<SlotId> = topics.matching(pattern).into_iter().map(|(slot, _)| slot).collect();
+        let matching = topics.matching(scope.pattern()).into_iter();
+        let found: Vec<SlotId> =
+            matching.filter(|(_, slot)| scope.grants(&slot.name)).map(|(slot, _)| slot).collect();
         self.patterns.set_count(id, found.len());
         Some(found)
     }

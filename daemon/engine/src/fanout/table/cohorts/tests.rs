@@ -118,9 +118,7 @@ impl Bench {
                 let names: Vec<_> =
                     names.iter().map(|at| NAMES[*at]).filter(|n| asked.contains_key(n)).collect();
                 let what = |name: &&str| match Pattern::is_pattern(name) {
-                    true => {
-                        What::Pattern(self.cohorts.patterns.find(&Pattern::parse(name).unwrap()).unwrap())
-                    }
+                    true => What::Pattern(self.cohorts.patterns.find(&Scope::of(name)).unwrap()),
                     false => What::Exact(self.topics.find(name).unwrap()),
                 };
                 let edits: Vec<Edit> = names.iter().map(what).map(Edit::Clear).collect();
@@ -156,7 +154,7 @@ impl Bench {
 
     fn edits_for(&mut self, names: &[&'static str], terms: Terms) -> Vec<Edit> {
         let mut what = |name: &'static str| match Pattern::is_pattern(name) {
-            true => What::Pattern(self.cohorts.patterns.intern(&Pattern::parse(name).unwrap())),
+            true => What::Pattern(self.cohorts.patterns.intern(&Scope::of(name))),
             false => What::Exact(self.topics.intern(name).unwrap()),
         };
         names.iter().map(|name| Edit::Set(Ask { what: what(name), terms })).collect()
@@ -251,7 +249,9 @@ impl Bench {
                 .flat_map(|c| c.asks())
                 .map(|ask| match ask.what {
                     What::Exact(slot) => (&*self.topics.slot(slot).unwrap().name, ask.terms),
-                    What::Pattern(id) => (self.cohorts.patterns.get(id).unwrap().as_str(), ask.terms),
+                    What::Pattern(id) => {
+                        (self.cohorts.patterns.get(id).unwrap().pattern().as_str(), ask.terms)
+                    }
                 })
                 .collect();
             assert_eq!(asks, self.asked.get(&member).cloned().unwrap_or_default(), "what {member} asked");
@@ -324,7 +324,7 @@ impl Bench {
         }
         assert_eq!(taps, wires, "each tap has its wire");
         for name in NAMES.into_iter().filter(|name| Pattern::is_pattern(name)) {
-            let pattern = Pattern::parse(name).unwrap();
+            let pattern = Scope::of(name);
             let kept = self.cohorts.patterns.find(&pattern);
             let asks = self.cohorts.iter().flat_map(|(_, cohort)| cohort.asks());
             let wanted = asks.into_iter().any(|ask| Some(ask.what) == kept.map(What::Pattern));
@@ -383,7 +383,7 @@ fn a_pattern_over_many_topics_comes_and_goes_in_linear_time() {
     for at in 0..10_000 {
         bench.topics.appear(TopicId(at), &Topic::new(&format!("f.{at}"), "q", Class::State));
     }
-    let pattern = Pattern::parse("**").unwrap();
+    let pattern = Scope::of("**");
     let mut cohort = None;
     for round in 0..50 {
         let what = What::Pattern(bench.cohorts.patterns.intern(&pattern));

@@ -10,6 +10,7 @@ use crate::fanout::table::asks::What;
 use crate::fanout::table::edits::HINTS_MAX;
 use crate::fanout::table::ids::CohortId;
 use crate::fanout::table::topics::Slot;
+use tickerd_model::access::rights::Verb;
 use tickerd_model::health::FeedState;
 use tickerd_model::protocol::command::Mode;
 use tickerd_model::protocol::event::{PatternGrant, TopicGrant};
@@ -38,6 +39,7 @@ impl Shard {
     /// Says of topics that are missing what may have been meant. Each is held against all that its feed has, which the client's
     /// budget pays for, until that is too much for it or for the shard's turn: a hint is given where there is time.
     pub fn hint(&mut self, id: ConnId, topics: &mut [TopicGrant]) {
+        let who = self.who(id);
         let mut looks = 0;
         for grant in topics.iter_mut().filter(|grant| grant.known == Some(false)).take(HINTS_MAX) {
             let feed = first_segment(&grant.topic);
@@ -48,7 +50,9 @@ impl Shard {
             }
             looks += cost;
             let known = self.table.topics.matching(&all);
-            grant.hint = Some(meant(&grant.topic, feed, || known.iter().map(|(_, slot)| &*slot.name)));
+            let may_have = |name: &&str| who.rights.allow(Verb::Subscribe, name);
+            let names = || known.iter().map(|(_, slot)| &*slot.name).filter(may_have);
+            grant.hint = Some(meant(&grant.topic, feed, names));
         }
         self.charge_looks(id, looks);
     }
@@ -79,9 +83,13 @@ impl Shard {
                     });
                 }
                 What::Pattern(id) => {
-                    let Some(pattern) = self.table.cohorts.patterns.get(id) else { continue };
+                    let Some(scope) = self.table.cohorts.patterns.get(id) else { continue };
+                    let pattern = scope.pattern();
                     let counted = self.table.cohorts.patterns.count(id);
-                    let count = counted.unwrap_or_else(|| self.table.topics.matching(pattern).len());
+                    let count = counted.unwrap_or_else(|| {
+                        let matching = self.table.topics.matching(pattern);
+                        matching.iter().filter(|(_, slot)| scope.grants(&slot.name)).count()
+                    });
                     patterns.push(PatternGrant {
                         pattern: pattern.as_str().into(),
                         count,

@@ -25,8 +25,8 @@ impl Shard {
         hinted: bool,
     ) -> (Vec<Edit>, Vec<Failed>) {
         let most = AsksMax { topics: self.settings.topics_max, patterns: self.settings.patterns_max };
-        let from = self.cohort_of(id);
-        self.table.edits_for(from, (names, terms), most, hinted)
+        let (who, from) = (self.who(id), self.cohort_of(id));
+        self.table.edits_for((&who, from), (names, terms), most, hinted)
     }
 
     /// Changes what a connection asks for.

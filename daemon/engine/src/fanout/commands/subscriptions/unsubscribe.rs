@@ -21,7 +21,9 @@ impl Shard {
                     ended.topics.extend(self.table.topics.slot(slot).map(|slot| String::from(&*slot.name)));
                 }
                 What::Pattern(id) => {
-                    ended.patterns.extend(self.table.cohorts.patterns.get(id).map(|p| p.as_str().to_owned()));
+                    ended
+                        .patterns
+                        .extend(self.table.cohorts.patterns.get(id).map(|scope| scope.pattern().to_string()));
                 }
             }
         }

@@ -1,0 +1,72 @@
+//! `[[auth.certificate]]`: whom a client certificate speaks for.
+
+use crate::document::Node;
+use crate::reader::{Read, string};
+use crate::section::{Refusal, Section};
+
+use super::group::{Group, groups};
+use super::name::{at_most, name, placed};
+
+const CERTIFICATES_MAX: usize = 1_024;
+const ALLOWED: &str = "\"URI:…\", \"DNS:…\" or \"EMAIL:…\"";
+
+/// One `[[auth.certificate]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The user, and the name in the log: 1 to 64 characters of `A–Z a–z 0–9 _ - .`, unique.
+    pub name: String,
+    /// A subject alternative name that the certificate must have: `URI:spiffe://example.org/wall`, `DNS:…`, `EMAIL:…`.
+    /// The kind is in capitals, and names of hosts are in small letters.
+    pub san: String,
+    /// What it may do; default nothing but what is anonymous.
+    pub groups: Vec<String>,
+}
+
+impl Certificate {
+    pub(super) fn read_all(parent: &mut Section<'_>, known: &[Group]) -> Vec<Self> {
+        let sections = parent.sections("certificate");
+        let header = sections.get(CERTIFICATES_MAX).map(|(_, header)| header);
+        at_most(parent, "certificate", CERTIFICATES_MAX, header);
+        let (mut names, mut sans): (_, Vec<String>) = (Vec::new(), Vec::new());
+        let mut certificates = Vec::new();
+        for (mut section, header) in sections {
+            let name = name(&mut section, &header, "certificate", &mut names);
+            let san = section.take("san", None, |node| san(node, &sans).map(Some));
+            if !section.has("san") {
+                let refusal = placed(&header, "this names no certificate").allowed(ALLOWED);
+                section.refuse("san", refusal.change("add san = \"URI:…\", as it stands in the certificate"));
+            }
+            let groups = groups(&mut section, known);
+            if let Some((name, san)) = name.zip(san) {
+                sans.push(san.clone());
+                certificates.push(Certificate { name, san, groups });
+            }
+        }
+        certificates
+    }
+}
+
+fn san(node: &Node, earlier: &[String]) -> Read<String> {
+    let text = string(node)?;
+    let refuse =
+        |what: &str, change: String| Err(vec![Refusal::new(node, what).allowed(ALLOWED).change(change)]);
+    let split = text.split_once(':').filter(|(_, name)| !name.is_empty() && name.len() <= 1_024);
+    let Some((kind, name)) = split else {
+        return refuse("this is no subject alternative name", format!("write \"DNS:{text}\" or \"URI:…\""));
+    };
+    let san = match kind.to_ascii_uppercase().as_str() {
+        "URI" => format!("URI:{name}"),
+        "DNS" => format!("DNS:{}", name.to_ascii_lowercase()),
+        "EMAIL" => format!("EMAIL:{name}"),
+        _ => {
+            return refuse(
+                "names of this kind are not compared",
+                format!("write \"URI:{text}\" if it is one"),
+            );
+        }
+    };
+    if earlier.contains(&san) {
+        return refuse("another certificate has this name", "delete one of the two".to_owned());
+    }
+    Ok(san)
+}

@@ -1,0 +1,20 @@
+//! `[server.signing]`: the key that ticks are signed with.
+
+use std::path::Path;
+
+use crate::auth::{SecretSource, read_source};
+use crate::document::Value;
+use crate::section::{Refusal, Section};
+
+/// Reads the table. `base_dir` is the folder of the configuration file, if there is a file.
+pub(super) fn read(parent: &mut Section<'_>, base_dir: Option<&Path>) -> Option<SecretSource> {
+    let header = parent.ask("signing").filter(|node| matches!(node.value, Value::Table(_)));
+    let mut section = parent.section("signing");
+    if let Some(node) = header.filter(|_| !section.has("key")) {
+        let mut refusal = Refusal::new(node, "this says of no key where it is read from");
+        refusal.seen = Some(String::new());
+        let allowed = "key = { file = \"/PATH\" }, or credential or env in place of file";
+        section.refuse("key", refusal.allowed(allowed).change("add key = { file = \"/PATH\" }"));
+    }
+    read_source(&mut section, "key", base_dir, |source| source, None)
+}

@@ -1,0 +1,118 @@
+//! `[auth]` at work: judges tokens for the server and the shards, and counts how that went.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use prometheus::{IntCounterVec, Opts, Registry};
+
+use super::StartError;
+use crate::exchange::access::{Judge, Then, TicketPlace};
+use tickerd_config::{Auth, Config};
+use tickerd_identity::{Authenticator, Revocation};
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::refusal::Refusal;
+use tickerd_model::access::secret::Secret;
+use tickerd_process::clock::now_unix_ms;
+
+/// The label of a token that was accepted.
+const OK: &str = "ok";
+
+/// Judges as the configuration says.
+pub struct Keeper {
+    authenticator: Arc<Authenticator>,
+    auth: Auth,
+    judged: IntCounterVec,
+    /// How often something was revoked since the start.
+    revocations: AtomicU64,
+}
+
+/// Starts to judge, if there is `[auth]`.
+///
+/// # Errors
+/// A secret or a key cannot be read.
+pub fn open(config: &Config, registry: &Registry) -> Result<Option<Arc<Keeper>>, StartError> {
+    let opts = Opts::new("tickerd_auth_total", "Tokens that were judged, by how that ended.");
+    let judged = IntCounterVec::new(opts, &["result"])?;
+    for result in Refusal::ALL.map(Refusal::code).into_iter().chain([OK]) {
+        judged.with_label_values(&[result]);
+    }
+    registry.register(Box::new(judged.clone()))?;
+    let Some(auth) = &config.auth else { return Ok(None) };
+    let authenticator = Authenticator::start(auth, revocations(config), now_unix_ms)?;
+    Ok(Some(Arc::new(Keeper { authenticator, auth: auth.clone(), judged, revocations: AtomicU64::new(0) })))
+}
+
+/// Where revocations are kept: in the service's folder, or beside the past. Without either a restart forgets them.
+fn revocations(config: &Config) -> Option<PathBuf> {
+    let state = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    let beside = || config.history.path.as_ref()?.parent().map(PathBuf::from);
+    Some(state.or_else(beside)?.join("revocations.json"))
+}
+
+impl Keeper {
+    /// Reads secrets and keys again. If one of them cannot be read, those before stay at work.
+    pub fn reload(&self) {
+        match self.authenticator.reload(&self.auth) {
+            Ok(()) => tracing::info!("the secrets and keys of [auth] were read again"),
+            Err(error) => tracing::error!(%error, "[auth] goes on with the secrets and keys from before"),
+        }
+    }
+
+    /// Withdraws a right to be here: who has it is seen off within a second.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    pub fn revoke(&self, revocation: Revocation) -> Result<(), String> {
+        let kept = self.authenticator.revoke(revocation);
+        self.revocations.fetch_add(1, Ordering::Release);
+        kept.map_err(|error| error.to_string())
+    }
+}
+
+impl Judge for Keeper {
+    fn anonymous(&self) -> Arc<Identity> {
+        self.authenticator.anonymous()
+    }
+
+    fn deadline(&self) -> Duration {
+        self.auth.deadline
+    }
+
+    fn judge(&self, token: Secret, then: Then) {
+        let judged = self.judged.clone();
+        self.authenticator.judge(token, move |judgement| {
+            let result = judgement.as_ref().map_or_else(|refusal| refusal.code(), |_| OK);
+            judged.with_label_values(&[result]).inc();
+            then(judgement);
+        });
+    }
+
+    fn ticket(&self, who: &Arc<Identity>, place: TicketPlace) -> Result<Secret, Refusal> {
+        self.authenticator.ticket(who, ticket_place(place))
+    }
+
+    fn redeem(&self, ticket: &Secret, place: &TicketPlace) -> Result<Arc<Identity>, Refusal> {
+        self.authenticator.redeem(ticket, &ticket_place(place.clone()))
+    }
+
+    fn is_revoked(&self, who: &Identity) -> bool {
+        self.authenticator.is_revoked(who)
+    }
+
+    fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::Acquire)
+    }
+}
+
+fn ticket_place(place: TicketPlace) -> tickerd_identity::TicketPlace {
+    tickerd_identity::TicketPlace { origin: place.origin, address: place.address }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keeper")
+    }
+}

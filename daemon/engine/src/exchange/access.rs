@@ -1,0 +1,57 @@
+//! Who judges tokens, as the server and the shards ask for it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::refusal::Refusal;
+use tickerd_model::access::secret::Secret;
+
+/// What is done with a judgement. It may be called on another thread.
+pub type Then = Box<dyn FnOnce(Result<Arc<Identity>, Refusal>) + Send>;
+
+/// Where a ticket is good: for pages of one Origin, or for programs, in one network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketPlace {
+    /// The page's Origin; none for a program.
+    pub origin: Option<String>,
+    /// Whoever asks; compared as /24 or /64. None for a unix socket.
+    pub address: Option<IpAddr>,
+}
+
+/// Judges tokens. Nothing here waits for anything.
+pub trait Judge: Send + Sync + fmt::Debug {
+    /// Who has not said who it is.
+    fn anonymous(&self) -> Arc<Identity>;
+
+    /// How long a client may take to say who it is, if it may do nothing before.
+    fn deadline(&self) -> Duration;
+
+    /// Judges a token; `then` is called in any case, soon.
+    fn judge(&self, token: Secret, then: Then);
+
+    /// Gives out a ticket.
+    ///
+    /// # Errors
+    /// Too many are out.
+    fn ticket(&self, who: &Arc<Identity>, place: TicketPlace) -> Result<Secret, Refusal>;
+
+    /// Takes a ticket back, once.
+    ///
+    /// # Errors
+    /// It is none, was used, or is of another place.
+    fn redeem(&self, ticket: &Secret, place: &TicketPlace) -> Result<Arc<Identity>, Refusal>;
+
+    /// Whether somebody's right to be here was withdrawn.
+    fn is_revoked(&self, who: &Identity) -> bool;
+
+    /// How often that was done so far: while it stands still, nobody has to be looked at again.
+    fn revocations(&self) -> u64;
+}
+
+/// Who has not said who it is. Without `[auth]` that is anyone, who may do anything.
+pub fn anyone(judge: Option<&dyn Judge>) -> Arc<Identity> {
+    judge.map_or_else(|| Arc::new(Identity::anyone()), Judge::anonymous)
+}

@@ -1,0 +1,153 @@
+//! Who asks over HTTP: finds the token of a request, has it judged, and gives out tickets.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::answer::Answer;
+use super::rest::api;
+use super::rest::cors::Page;
+use super::rest::opening::Pairs;
+use super::rest::problem::problem;
+use super::upgrade::credentials::{self, Ways};
+use super::upgrade::handshake::Refusal;
+use crate::exchange::access::{self, Judge, TicketPlace};
+use crate::exchange::arrival::Kind;
+use crate::server::metrics::Outcome;
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::refusal::Refusal as Why;
+use tickerd_model::access::secret::Secret;
+
+/// What the path of tickets answers to.
+pub const TICKET_METHODS: &str = "POST, OPTIONS";
+
+/// Who may come in, and as whom.
+pub struct Access {
+    judge: Option<Arc<dyn Judge>>,
+    anyone: Arc<Identity>,
+}
+
+impl Access {
+    /// Without a judge everyone may do everything.
+    pub fn new(judge: Option<Arc<dyn Judge>>) -> Access {
+        Access { anyone: access::anyone(judge.as_deref()), judge }
+    }
+
+    /// Who has not said who it is.
+    pub fn anyone(&self) -> Arc<Identity> {
+        self.anyone.clone()
+    }
+
+    /// Whether there is `[auth]`, so that not everyone may do everything.
+    pub fn is_closed(&self) -> bool {
+        self.judge.is_some()
+    }
+
+    /// Whether someone has not said who it is, and may see nothing before that.
+    pub fn is_shut_to(&self, who: &Identity) -> bool {
+        who.is_anonymous() && who.rights.is_nothing()
+    }
+
+    /// Who asks. The judge may take a while, if keys are to be had first.
+    ///
+    /// # Errors
+    /// What is wrong with the token; never a part of it.
+    pub async fn identify<B>(
+        &self,
+        request: &Request<B>,
+        ways: &Ways,
+        page: Option<&Page>,
+        peer: Option<IpAddr>,
+    ) -> Result<Arc<Identity>, Refusal> {
+        let Some(judge) = &self.judge else { return Ok(self.anyone()) };
+        let said = Said::read(request.uri().query());
+        let found = credentials::find(request, ways, page, (said.token.as_deref(), said.ticket.as_deref()))?;
+        let Some(token) = found else { return Ok(self.anyone()) };
+        if said.ticket.is_some_and(|ticket| ticket == token.expose()) {
+            return Ok(judge.redeem(&token, &place(page, peer))?);
+        }
+        Ok(judged(&**judge, token).await?)
+    }
+
+    /// Holds the name of an address against the token's.
+    ///
+    /// # Errors
+    /// They differ.
+    pub fn check_name(&self, who: &Identity, kind: &Kind) -> Result<(), Refusal> {
+        let Kind::Ticker { name: Some(name), .. } = kind else { return Ok(()) };
+        match who.user.as_deref() {
+            Some(user) if user != &**name => {
+                let detail = "name is not the token's user; leave name out of the address";
+                Err(Refusal::new(Outcome::Forbidden, StatusCode::CONFLICT, detail))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives out a ticket: it is good for one connection of the same page and network, for 30 s.
+    pub fn ticket<B>(
+        &self,
+        request: &Request<B>,
+        who: &Arc<Identity>,
+        page: Option<&Page>,
+        peer: Option<IpAddr>,
+    ) -> Answer {
+        if *request.method() != Method::POST {
+            return api::not_allowed(TICKET_METHODS).into();
+        }
+        let Some(judge) = &self.judge else {
+            return problem(StatusCode::NOT_FOUND, "this server asks nobody who they are: it has no [auth]")
+                .into();
+        };
+        if who.is_anonymous() {
+            return Refusal::from(Why::Missing).into_response().into();
+        }
+        match judge.ticket(who, place(page, peer)) {
+            Ok(ticket) => {
+                let body = json!({ "ticket": ticket.expose(), "expires_in_ms": 30_000 }).to_string();
+                let mut response = Response::new(bytes::Bytes::from(body).into());
+                let headers = response.headers_mut();
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                Answer::Now(response)
+            }
+            Err(why) => Refusal::from(why).into_response().into(),
+        }
+    }
+}
+
+/// Where a request comes from, as far as a ticket is bound to it.
+fn place(page: Option<&Page>, peer: Option<IpAddr>) -> TicketPlace {
+    let origin = page.and_then(|page| page.origin.to_str().ok()).map(str::to_owned);
+    TicketPlace { origin, address: peer }
+}
+
+async fn judged(judge: &dyn Judge, token: Secret) -> Result<Arc<Identity>, Why> {
+    let (tell, told) = oneshot::channel();
+    judge.judge(token, Box::new(|judgement| drop(tell.send(judgement))));
+    // A judge that ends without a word is about to stop.
+    told.await.unwrap_or(Err(Why::Busy))
+}
+
+/// What an address says of who asks. What else is in it is read, and refused, by each path.
+#[derive(Default)]
+struct Said {
+    token: Option<String>,
+    ticket: Option<String>,
+}
+
+impl Said {
+    fn read(query: Option<&str>) -> Said {
+        Pairs::read_known(query, &["token", "ticket"]).map_or_else(
+            |_| Said::default(),
+            |pairs| {
+                let one = |key| pairs.one(key).ok().flatten().map(str::to_owned);
+                Said { token: one("token"), ticket: one("ticket") }
+            },
+        )
+    }
+}

@@ -1,0 +1,97 @@
+//! What a request comes with, what it gets, and what every response carries.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
+
+use super::peers::limits::{self, Place};
+use super::rest::reply::Reply;
+use super::stop::Stop;
+use crate::exchange::arrival::Kind;
+use crate::listen::hosts::Door;
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::rights::Rights;
+use tickerd_model::wire::close::CloseCode;
+use tickerd_model::wire::encoding::Encoding;
+
+/// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
+/// What a request comes with, besides itself.
+pub struct Visit<'a> {
+    /// `None` for unix peers.
+    pub peer: Option<IpAddr>,
+    pub door: Door,
+    /// The connection's place, or why it has none.
+    pub place: Result<&'a Place, limits::Full>,
+    pub stop: &'a Stop,
+}
+
+/// Finds what is made while the server runs: the document at a path, as far as these rights show it. Called on the server's thread; must not block.
+pub type Documents = Arc<dyn Fn(&str, &Rights) -> Option<Document> + Send + Sync>;
+
+/// JSON that is served as it is.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub bytes: Bytes,
+    /// Quotes included; new whenever the bytes are.
+    pub etag: HeaderValue,
+}
+
+/// What a request gets.
+pub enum Answer {
+    /// A response.
+    Now(Reply),
+    /// A response's head, and what the connection becomes once it is sent.
+    Upgrade(Reply, Kind, Arc<Identity>, Encoding),
+    /// The head of an upgrade after which nothing comes but this close, with what there is to say.
+    Close(Reply, CloseCode, String),
+    /// A response, once a shard has been asked.
+    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+}
+
+impl From<Reply> for Answer {
+    fn from(response: Reply) -> Answer {
+        Answer::Now(response)
+    }
+}
+
+/// Completes whatever is answered.
+pub fn finished(answer: Answer, finish: impl FnOnce(&mut Reply) + Send + 'static) -> Answer {
+    match answer {
+        Answer::Now(mut response) => {
+            finish(&mut response);
+            Answer::Now(response)
+        }
+        Answer::Upgrade(mut response, kind, who, encoding) => {
+            finish(&mut response);
+            Answer::Upgrade(response, kind, who, encoding)
+        }
+        Answer::Close(mut response, code, detail) => {
+            finish(&mut response);
+            Answer::Close(response, code, detail)
+        }
+        Answer::Later(response) => Answer::Later(Box::pin(async {
+            let mut response = response.await;
+            finish(&mut response);
+            response
+        })),
+    }
+}
+
+/// Headers of every response but the 101, which browsers read none of.
+pub fn secure(response: &mut Reply) {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+}

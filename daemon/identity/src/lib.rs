@@ -1,0 +1,28 @@
+//! Who a client is: static tokens, JWTs, client certificates, one-time tickets; what was revoked; and the signatures of ticks.
+//!
+//! What comes in is a token, what goes out is an [`Identity`](tickerd_model::access::identity::Identity) or a
+//! [`Refusal`](tickerd_model::access::refusal::Refusal). Tokens are looked at on a thread of their own, so that no signature
+//! is verified on a thread that serves.
+#![forbid(unsafe_code)]
+
+mod authenticator;
+mod error;
+mod judge;
+mod jwt;
+mod keys;
+mod revocations;
+mod rights;
+mod secrets;
+mod settled;
+pub mod signing;
+mod tickets;
+mod tokens;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use authenticator::{Authenticator, KeyTrouble};
+pub use error::Error;
+pub use revocations::Revocation;
+pub use tickets::TicketPlace;

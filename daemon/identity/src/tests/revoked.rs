@@ -1,0 +1,91 @@
+//! What is revoked stays so, also over a restart.
+
+use serde_json::json;
+use tickerd_config::{SecretSource, StaticToken, TokenSource};
+use tickerd_model::access::refusal::Refusal;
+
+use super::kit::{House, NOW_S, RING, SECRET, ask, claims_with, wall};
+use crate::{Authenticator, Revocation};
+
+fn token(sub: &str, jti: &str, iat: Option<u64>) -> String {
+    let others = json!({"sub": sub, "jti": jti, "iat": iat});
+    RING.token("EdDSA", r#"{"alg":"EdDSA"}"#, &claims_with("ed", &others))
+}
+
+fn house() -> House {
+    let mut house = House::new();
+    let source = TokenSource::Secret(SecretSource::File(house.write("wall", SECRET)));
+    house.auth.tokens =
+        vec![StaticToken { name: "wall".into(), token: source, groups: Vec::new(), user: "screen".into() }];
+    house
+}
+
+#[test]
+fn each_kind_is_refused_and_others_are_not() {
+    let house = house();
+    let file = house.folder.path().join("revoked");
+    let open = || Authenticator::start(&house.auth, Some(file.clone()), wall).unwrap();
+    let tokens = [
+        (SECRET.to_owned(), Revocation::Token("wall".into())),
+        (token("ann", "j1", Some(NOW_S - 9)), Revocation::Jti("j1".into())),
+        (token("bob", "j2", Some(NOW_S)), Revocation::User("bob".into())),
+        (token("cat", "j3", Some(NOW_S - 100)), Revocation::IssuedBefore(NOW_S - 50)),
+    ];
+    for (at, (token, revocation)) in tokens.iter().enumerate() {
+        let front = open();
+        let who = ask(&front, token).unwrap();
+        assert!(!front.is_revoked(&who));
+        front.revoke(revocation.clone()).unwrap();
+        assert!(front.is_revoked(&who), "{revocation:?}");
+        drop(front);
+        let front = open();
+        for (later, (token, _)) in tokens.iter().enumerate() {
+            match later <= at {
+                true => assert_eq!(ask(&front, token).unwrap_err(), Refusal::Revoked, "over a restart"),
+                false => assert!(ask(&front, token).is_ok()),
+            }
+        }
+    }
+    let front = open();
+    assert!(ask(&front, &token("ann", "j4", Some(NOW_S - 50))).is_ok());
+    assert_eq!(ask(&front, &token("ann", "j4", None)).unwrap_err(), Refusal::Revoked, "it says not when");
+    assert!(ask(&front, &token("bob", "j5", Some(NOW_S + 1))).is_ok(), "who signs in again is let in");
+    assert!(!front.is_revoked(&front.anonymous()));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(SECRET) && !text.contains("eyJ"), "names, and no token");
+    assert!(!house.folder.path().join("revoked.new").exists());
+}
+
+#[test]
+fn the_list_is_bounded_and_forgets_what_cannot_live() {
+    let house = house();
+    let file = house.write("revoked", "");
+    let line = |revoked, at: u64| json!({"revoked": revoked, "at": at});
+    let old = NOW_S - 401 * 86_400;
+    let lines: Vec<_> = (0..10_000).map(|at| line(json!({"jti": format!("j{at}")}), old)).collect();
+    std::fs::write(&file, json!(lines).to_string()).unwrap();
+    let front = Authenticator::start(&house.auth, Some(file.clone()), wall).unwrap();
+    assert!(ask(&front, &token("ann", "j1", None)).is_ok(), "such a token is over long since");
+    let lines: Vec<_> = (0..10_000).map(|at| line(json!({"jti": format!("j{at}")}), NOW_S)).collect();
+    std::fs::write(&file, json!(lines).to_string()).unwrap();
+    let front = Authenticator::start(&house.auth, Some(file), wall).unwrap();
+    assert_eq!(ask(&front, &token("ann", "j1", None)).unwrap_err(), Refusal::Revoked);
+    assert!(front.revoke(Revocation::Jti("new".into())).unwrap_err().to_string().contains("10000"));
+    assert!(front.revoke(Revocation::Jti("j1".into())).is_ok());
+    assert!(front.revoke(Revocation::User(String::new())).is_err());
+}
+
+#[test]
+fn a_broken_file_stops_the_start_and_a_full_disk_is_told() {
+    let house = house();
+    for text in ["", "CANARY", "[{\"revoked\":{\"usr\":\"CANARY\"},\"at\":1}]"] {
+        let file = house.write("revoked", text);
+        let told = Authenticator::start(&house.auth, Some(file), wall).unwrap_err().to_string();
+        assert!(told.contains("no list of revocations") && !told.contains("CANARY"), "{told}");
+    }
+    let nowhere = house.folder.path().join("nowhere/revoked");
+    let front = Authenticator::start(&house.auth, Some(nowhere), wall).unwrap();
+    let told = front.revoke(Revocation::Token("wall".into())).unwrap_err().to_string();
+    assert!(told.contains("the revocation holds") && told.contains("cannot be written"), "{told}");
+    assert_eq!(ask(&front, SECRET).unwrap_err(), Refusal::Revoked);
+}

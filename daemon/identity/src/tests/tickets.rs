@@ -1,0 +1,66 @@
+//! Tickets are good once, for half a minute, in one place.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tickerd_model::access::refusal::Refusal;
+use tickerd_model::access::secret::Secret;
+
+use super::kit::{House, RING, ask, wall};
+use crate::{Authenticator, Revocation, TicketPlace};
+
+fn place(origin: Option<&str>, address: Option<&str>) -> TicketPlace {
+    TicketPlace { origin: origin.map(str::to_owned), address: address.map(|text| text.parse().unwrap()) }
+}
+
+#[test]
+fn a_ticket_is_used_once_and_at_its_place() {
+    let front = House::new().open();
+    let ann = ask(&front, &RING.good("EdDSA", "d1", "ed")).unwrap();
+    let here = place(Some("https://a.example"), Some("192.0.2.7"));
+    for (other, is_same) in [
+        (here.clone(), true),
+        (place(Some("https://a.example"), Some("192.0.2.250")), true),
+        (place(Some("https://a.example"), Some("::ffff:192.0.2.9")), true),
+        (place(Some("https://a.example"), Some("192.0.3.7")), false),
+        (place(Some("https://b.example"), Some("192.0.2.7")), false),
+        (place(None, Some("192.0.2.7")), false),
+        (place(Some("https://a.example"), None), false),
+    ] {
+        let ticket = front.ticket(&ann, here.clone()).unwrap();
+        assert!(Authenticator::is_ticket(&ticket));
+        let redeemed = front.redeem(&ticket, &other);
+        match is_same {
+            true => assert_eq!(redeemed.unwrap().user, ann.user),
+            false => assert_eq!(redeemed.unwrap_err(), Refusal::Ticket, "{other:?}"),
+        }
+        assert_eq!(front.redeem(&ticket, &here).unwrap_err(), Refusal::Ticket, "it is used up");
+    }
+    let six = place(None, Some("2001:db8:0:1::7"));
+    let ticket = front.ticket(&ann, six.clone()).unwrap();
+    assert!(front.redeem(&ticket, &place(None, Some("2001:db8:0:1:ffff::"))).is_ok());
+    let ticket = front.ticket(&ann, six).unwrap();
+    assert!(front.redeem(&ticket, &place(None, Some("2001:db8:0:2::7"))).is_err());
+    let made_up = Secret::new("tkt_AAAAAAAAAAAAAAAAAAAAAA");
+    assert_eq!(front.redeem(&made_up, &here).unwrap_err(), Refusal::Ticket);
+    assert_eq!(front.ticket(&front.anonymous(), here).unwrap_err(), Refusal::Missing);
+}
+
+#[test]
+fn a_ticket_ends_and_their_number_is_bounded() {
+    static NOW_MS: AtomicU64 = AtomicU64::new(0);
+    NOW_MS.store(wall(), Ordering::Relaxed);
+    let house = House::new();
+    let front = Authenticator::start(&house.auth, None, || NOW_MS.load(Ordering::Relaxed)).unwrap();
+    let ann = ask(&front, &RING.good("EdDSA", "d1", "ed")).unwrap();
+    let here = place(None, None);
+    let tickets: Vec<Secret> = (0..4_096).map(|_| front.ticket(&ann, here.clone()).unwrap()).collect();
+    assert_eq!(front.ticket(&ann, here.clone()).unwrap_err(), Refusal::Busy);
+    NOW_MS.fetch_add(29_999, Ordering::Relaxed);
+    assert!(front.redeem(&tickets[0], &here).is_ok());
+    NOW_MS.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(front.redeem(&tickets[1], &here).unwrap_err(), Refusal::Ticket);
+    let ticket = front.ticket(&ann, here.clone()).expect("those that are over make room");
+    front.revoke(Revocation::User("ann".into())).unwrap();
+    assert_eq!(front.redeem(&ticket, &here).unwrap_err(), Refusal::Revoked);
+    assert_eq!(front.ticket(&ann, here).unwrap_err(), Refusal::Revoked);
+}

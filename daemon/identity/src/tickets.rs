@@ -1,0 +1,82 @@
+//! One-time tickets, for clients that cannot send a token: 128 random bits that stand for an identity for half a minute.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom, SystemRandom};
+use tickerd_model::access::identity::Identity;
+use tickerd_model::access::refusal::Refusal;
+use tickerd_model::access::secret::Secret;
+
+use crate::tokens::sha256;
+
+/// How every ticket begins.
+pub(crate) const PREFIX: &str = "tkt_";
+/// How long a ticket is good for, in milliseconds.
+const LIFE_MS: u64 = 30_000;
+/// Most tickets that are out at once.
+const TICKETS_MAX: usize = 4_096;
+
+/// Where a ticket was given out, and where it is shown: both must be the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketPlace {
+    /// The page's Origin; `None` for who is no page.
+    pub origin: Option<String>,
+    /// The client's address, compared as /24 or /64, since phones and offices change it within; `None` on unix sockets.
+    pub address: Option<IpAddr>,
+}
+
+impl TicketPlace {
+    fn network(&self) -> Option<IpAddr> {
+        self.address.map(|address| match address.to_canonical() {
+            IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & !0xff)),
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        })
+    }
+
+    fn is_same(&self, other: &TicketPlace) -> bool {
+        self.origin == other.origin && self.network() == other.network()
+    }
+}
+
+struct Ticket {
+    who: Arc<Identity>,
+    place: TicketPlace,
+    ends_ms: u64,
+}
+
+/// The tickets that are out, by their SHA-256.
+#[derive(Default)]
+pub(crate) struct Tickets(Mutex<HashMap<[u8; 32], Ticket>>);
+
+impl Tickets {
+    /// Makes a ticket.
+    pub fn give(&self, who: &Arc<Identity>, place: TicketPlace, now_ms: u64) -> Result<Secret, Refusal> {
+        let mut bits = [0; 16];
+        SystemRandom::new().fill(&mut bits).map_err(|_| Refusal::Busy)?;
+        let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bits));
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tickets.len() >= TICKETS_MAX {
+            tickets.retain(|_, ticket| now_ms < ticket.ends_ms);
+        }
+        if tickets.len() >= TICKETS_MAX {
+            return Err(Refusal::Busy);
+        }
+        let ticket = Ticket { who: who.clone(), place, ends_ms: now_ms.saturating_add(LIFE_MS) };
+        tickets.insert(sha256(text.as_bytes()), ticket);
+        Ok(Secret::new(text))
+    }
+
+    /// Takes a ticket back, whose it is. It is used up, even if it is shown in the wrong place.
+    pub fn take(&self, text: &Secret, place: &TicketPlace, now_ms: u64) -> Result<Arc<Identity>, Refusal> {
+        let digest = sha256(text.expose().as_bytes());
+        let ticket = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+        match ticket {
+            Some(ticket) if now_ms < ticket.ends_ms && ticket.place.is_same(place) => Ok(ticket.who),
+            _ => Err(Refusal::Ticket),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `tickerd disconnect`: withdraws someone's right to be connected to a daemon that runs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+
+use super::feed::{ask, find};
+use tickerd_engine::control::{Answer, Command};
+use tickerd_host::printable;
+
+#[derive(Debug, Args)]
+pub struct DisconnectArgs {
+    #[command(flatten)]
+    whom: Whom,
+    /// The daemon's admin socket; by default the first that is there of those where it usually is
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whom {
+    /// All that this user has now; a JWT that is issued later is good
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// The static token of this name in [[auth.token]]; never the token itself
+    #[arg(long, value_name = "NAME")]
+    token: Option<String>,
+    /// One JWT, by its jti
+    #[arg(long, value_name = "ID")]
+    jti: Option<String>,
+    /// All JWTs that were issued before: now, Unix seconds, or such as 2026-11-29T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    issued_before: Option<u64>,
+}
+
+/// Asks the daemon, and says how that went.
+pub fn run(args: DisconnectArgs) -> ExitCode {
+    let Whom { user, token, jti, issued_before } = args.whom;
+    let command = Command::Disconnect { user, token, jti, issued_before };
+    let answer = find(args.socket.as_deref()).and_then(|path| ask(&path, &command));
+    match answer {
+        Ok(Answer { error: None, .. }) => {
+            println!(
+                "revoked: whoever came with it is disconnected within a second, and does not get in again"
+            );
+            ExitCode::SUCCESS
+        }
+        Ok(Answer { error: Some(why), .. }) | Err(why) => {
+            eprintln!("tickerd disconnect: {}", printable(&why));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads a time as Unix seconds.
+fn time(text: &str) -> Result<u64, String> {
+    if text == "now" {
+        return Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()));
+    }
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let read = text.parse::<jiff::Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok());
+    read.ok_or_else(|| "write now, Unix seconds, or a time such as 2026-11-29T08:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_three_ways() {
+        assert_eq!(time("1767225600"), Ok(1_767_225_600));
+        assert_eq!(time("2026-01-01T00:00:00Z"), Ok(1_767_225_600));
+        assert!(time("now").unwrap() > 1_767_225_600);
+        for bad in ["", "yesterday", "-5", "2026-01-01"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+}
