@@ -29,7 +29,7 @@ async fn a_good_file_is_summed_up() {
     let feed = "[[feed]]\nname = \"s\"\nexec = [\"/bin/cat\", \"/dev/null\"]\n";
     let (code, out, err) = check(&format!("{server}{feed}")).await;
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.ends_with(": ok (1 feed, listens on http://127.0.0.1:0/, admin on 127.0.0.1:0)\n"), "{out}");
+    assert!(out.ends_with(": ok (1 feed, listens on 127.0.0.1:0, admin on 127.0.0.1:0)\n"), "{out}");
 }
 
 #[tokio::test]
