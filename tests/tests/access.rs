@@ -333,4 +333,61 @@ async fn a_revoked_token_is_seen_off_and_stays_out() {
     }
     let wrong = disconnect(&["--user", "a", "--jti", "b"]).await;
     assert_eq!(wrong.status.code(), Some(64), "one of them");
+    // Where it cannot be kept, that is said.
+    let alone = closed().server(&format!("admin_socket = \"unix:{}2\"", socket.display())).run().await;
+    let mut command = tickerd_tests::daemon::command();
+    let socket = format!("{}2", socket.display());
+    command.args(["disconnect", "--user", "reader", "--socket", &socket]);
+    let told = within("tickerd disconnect", command.output()).await.unwrap();
+    let warning = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.status.success() && warning.contains("forgets it"), "{warning}");
+    drop(alone);
+}
+
+/// What is not built yet is not passed over: `check` names it, and the daemon does not start.
+#[tokio::test]
+async fn what_is_not_built_is_refused() {
+    for (lines, says) in [
+        ("listen = [{ address = \"127.0.0.1:0\", proxy = true }]", "proxy = true"),
+        ("[[auth.group]]\nname = \"a\"\nadmin = true", "admin = true"),
+        ("[[auth.certificate]]\nname = \"a\"\nsan = \"DNS:a.example\"", "[[auth.certificate]]"),
+        ("[server.signing]\nkey = { env = \"KEY\" }", "[server.signing]"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tickerd.toml");
+        std::fs::write(&file, format!("[server]\nadmin = \"127.0.0.1:0\"\n{lines}\n")).unwrap();
+        let path = file.to_str().unwrap();
+        for arguments in [vec!["check", path], vec!["--config", path]] {
+            let mut command = tickerd_tests::daemon::command();
+            let output = within("a refusal", command.args(&arguments).output()).await.unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && said.contains(says) && said.contains("not built"), "{said}");
+        }
+    }
+}
+
+/// Past ticks of a topic that is not granted do not come with `since` either, nor is anything said of it.
+#[tokio::test]
+async fn since_brings_nothing_that_is_not_granted() {
+    let (script, daemon) = closed_with_feed().await;
+    let mut reader = daemon.connected().await;
+    let epoch = {
+        reader.send(json!({"event": "auth", "data": {"token": READER}})).await;
+        reader.expect("authenticated").await;
+        reader.subscribe(json!({"topics": ["s.a"]})).await;
+        reader.until_tick("s.a").await;
+        reader.send(json!({"event": "unsubscribe", "data": {"id": 7, "topics": ["s.a"]}})).await;
+        reader.until("unsubscribed").await;
+        let mut other = daemon.client("/ws").await;
+        other.expect("connected").await.data["epoch"].as_str().unwrap().to_owned()
+    };
+    let since = json!({"epoch": epoch, "seq": {"s.a": 0, "s.secret": 0}});
+    let granted = reader.subscribe(json!({"topics": ["s.a", "s.secret"], "since": since})).await;
+    assert_eq!(granted["topics"].as_array().unwrap().len(), 1, "{granted}");
+    assert_eq!(granted["failed"][0]["code"], 403, "{granted}");
+    script.tick("secret", json!(2)).await;
+    script.tick("a", json!(2)).await;
+    for _ in 0..2 {
+        assert_eq!(reader.tick().await.topic(), "s.a");
+    }
 }

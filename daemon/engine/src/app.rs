@@ -89,7 +89,9 @@ impl App {
     pub fn build(config: Config, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
-        not_built(&config)?;
+        if let Some((path, setting)) = not_built(&config).first() {
+            return Err(format!("{}: {setting} is not built yet; delete it", path.join(".")).into());
+        }
         let keeper = access::open(&config, &registry)?;
         let server = Server::bind(config.server.clone(), Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
@@ -316,24 +318,27 @@ impl Running {
     }
 }
 
-/// What can be written and has no effect in this version yet: a setting that is passed over would be believed.
-fn not_built(config: &Config) -> Result<(), StartError> {
+/// What is written and has no effect in this version yet, by the path of its key: a setting that is passed over would be
+/// believed.
+pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
     let server = &config.server;
     let auth = config.auth.as_ref();
-    let settings = [
-        ("proxy = true in server.listen", server.listen.iter().any(|listener| listener.proxy)),
-        ("[server.signing]", server.signing.is_some()),
-        ("sign = true of [[feed]]", config.feeds.iter().any(|feed| feed.sign)),
-        ("[[auth.certificate]]", auth.is_some_and(|auth| !auth.certificates.is_empty())),
+    let settings: [(&[&str], &str, bool); 5] = [
+        (&["server", "listen"], "proxy = true", server.listen.iter().any(|listener| listener.proxy)),
+        (&["server", "signing"], "[server.signing]", server.signing.is_some()),
+        (&["feed"], "sign = true", config.feeds.iter().any(|feed| feed.sign)),
         (
-            "admin = true of [[auth.group]]",
+            &["auth", "certificate"],
+            "[[auth.certificate]]",
+            auth.is_some_and(|auth| !auth.certificates.is_empty()),
+        ),
+        (
+            &["auth", "group"],
+            "admin = true",
             auth.is_some_and(|auth| auth.groups.iter().any(|group| group.admin)),
         ),
     ];
-    match settings.iter().find(|(_, is_set)| *is_set) {
-        Some((setting, _)) => Err(format!("{setting} is not built yet; delete it").into()),
-        None => Ok(()),
-    }
+    settings.into_iter().filter(|(.., is_set)| *is_set).map(|(path, setting, _)| (path, setting)).collect()
 }
 
 fn shards(config: &Config) -> usize {

@@ -283,7 +283,7 @@ mod tests {
             Ok(vec![("sim".to_owned(), told), ("gone".to_owned(), never)])
         };
         let list = Arc::new(move || vec![row.clone()]);
-        let disconnect = Arc::new(|_| Ok(()));
+        let disconnect = Arc::new(|_| Ok(true));
         let commands = Commands { list, reload: Arc::new(reload), disconnect };
         (Control::bind(&path).unwrap().start(commands).unwrap(), path)
     }

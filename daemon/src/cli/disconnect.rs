@@ -42,10 +42,16 @@ pub fn run(args: DisconnectArgs) -> ExitCode {
     let command = Command::Disconnect { user, token, jti, issued_before };
     let answer = find(args.socket.as_deref()).and_then(|path| ask(&path, &command));
     match answer {
-        Ok(Answer { error: None, .. }) => {
+        Ok(Answer { error: None, disconnected, .. }) => {
             println!(
                 "revoked: whoever came with it is disconnected within a second, and does not get in again"
             );
+            if disconnected == Some(false) {
+                eprintln!(
+                    "tickerd disconnect: warning: this daemon forgets it when it ends; give it a folder with STATE_DIRECTORY \
+                     or history.path"
+                );
+            }
             ExitCode::SUCCESS
         }
         Ok(Answer { error: Some(why), .. }) | Err(why) => {

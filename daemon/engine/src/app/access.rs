@@ -27,6 +27,8 @@ pub struct Keeper {
     judged: IntCounterVec,
     /// How often something was revoked since the start.
     revocations: AtomicU64,
+    /// Whether they are kept over a restart.
+    is_kept: bool,
 }
 
 /// Starts to judge, if there is `[auth]`.
@@ -41,13 +43,23 @@ pub fn open(config: &Config, registry: &Registry) -> Result<Option<Arc<Keeper>>,
     }
     registry.register(Box::new(judged.clone()))?;
     let Some(auth) = &config.auth else { return Ok(None) };
-    let authenticator = Authenticator::start(auth, revocations(config), now_unix_ms)?;
-    Ok(Some(Arc::new(Keeper { authenticator, auth: auth.clone(), judged, revocations: AtomicU64::new(0) })))
+    let file = revocations(config);
+    let is_kept = file.is_some();
+    let authenticator = Authenticator::start(auth, file, now_unix_ms)?;
+    Ok(Some(Arc::new(Keeper {
+        authenticator,
+        auth: auth.clone(),
+        judged,
+        revocations: AtomicU64::new(0),
+        is_kept,
+    })))
 }
 
 /// Where revocations are kept: in the service's folder, or beside the past. Without either a restart forgets them.
 fn revocations(config: &Config) -> Option<PathBuf> {
-    let state = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    // systemd joins several with colons; the first is the service's own.
+    let state = std::env::var_os("STATE_DIRECTORY");
+    let state = state.as_ref().and_then(|folders| std::env::split_paths(folders).next());
     let beside = || config.history.path.as_ref()?.parent().map(PathBuf::from);
     Some(state.or_else(beside)?.join("revocations.json"))
 }
@@ -61,14 +73,14 @@ impl Keeper {
         }
     }
 
-    /// Withdraws a right to be here: who has it is seen off within a second.
+    /// Withdraws a right to be here: who has it is seen off within a second. Answers whether that outlives a restart.
     ///
     /// # Errors
     /// It cannot be kept.
-    pub fn revoke(&self, revocation: Revocation) -> Result<(), String> {
+    pub fn revoke(&self, revocation: Revocation) -> Result<bool, String> {
         let kept = self.authenticator.revoke(revocation);
         self.revocations.fetch_add(1, Ordering::Release);
-        kept.map_err(|error| error.to_string())
+        kept.map(|()| self.is_kept).map_err(|error| error.to_string())
     }
 }
 

@@ -15,8 +15,8 @@ pub type Reloading = (String, oneshot::Receiver<ReloadRow>);
 /// Begins the reload of one feed, or of all whose file has changed; `Err`: why there is none to begin.
 pub type Reload = Arc<dyn Fn(Option<&str>) -> Result<Vec<Reloading>, String> + Send + Sync>;
 
-/// Withdraws someone's right to be here; `Err`: why not. It gets the command as it was said.
-pub type Disconnect = Arc<dyn Fn(Command) -> Result<(), String> + Send + Sync>;
+/// Withdraws someone's right to be here, and answers whether that outlives a restart; `Err`: why not. It gets the command as it was said.
+pub type Disconnect = Arc<dyn Fn(Command) -> Result<bool, String> + Send + Sync>;
 
 /// What the socket commands.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Commands {
                 Err(why) => Answer::refused(why),
             },
             disconnect @ Command::Disconnect { .. } => match (self.disconnect)(disconnect) {
-                Ok(()) => Answer { disconnected: Some(true), ..Answer::default() },
+                Ok(is_kept) => Answer { disconnected: Some(is_kept), ..Answer::default() },
                 Err(why) => Answer::refused(why),
             },
         }

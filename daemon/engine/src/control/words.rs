@@ -37,7 +37,7 @@ pub struct Answer {
     /// In the configured order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reloads: Option<Vec<ReloadRow>>,
-    /// It is withdrawn.
+    /// It is withdrawn: for good, or only until this daemon ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected: Option<bool>,
     /// Why nothing was done, and what to change.
