@@ -37,6 +37,7 @@ mod hosts;
 mod house;
 mod http;
 mod install;
+mod issuers;
 mod kinds;
 mod metrics;
 mod openapi;

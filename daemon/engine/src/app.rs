@@ -171,13 +171,14 @@ impl App {
 
         let judged = feeds.clone();
         let renewal = server.renewal();
-        let certificate = renewal.clone();
+        let (certificate, issuers) = (renewal.clone(), keeper.clone());
         let admin = admin.start(admin::Sources {
             registry,
             refresh: Arc::new(move || process.refresh()),
             readiness: Arc::new(move || {
                 let certificate = certificate.as_ref().map(|renewal| renewal.standing());
-                readiness::judge(&judged.all(), store.as_deref(), certificate)
+                let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
+                readiness::judge(&judged.all(), store.as_deref(), certificate, issuers)
             }),
         })?;
         let commands = reload::commands(&feeds, keeper.clone());

@@ -11,7 +11,7 @@ use prometheus::{IntCounterVec, Opts, Registry};
 use super::StartError;
 use crate::exchange::access::{Judge, Then, TicketPlace};
 use tickerd_config::{Auth, Config};
-use tickerd_identity::{Authenticator, Revocation};
+use tickerd_identity::{Authenticator, KeyTrouble, Revocation};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::secret::Secret;
@@ -74,6 +74,11 @@ impl Keeper {
             Ok(()) => tracing::info!("the secrets and keys of [auth] were read again"),
             Err(error) => tracing::error!(%error, "[auth] goes on with the secrets and keys from before"),
         }
+    }
+
+    /// The issuers whose keys cannot be had now.
+    pub fn trouble(&self) -> Vec<KeyTrouble> {
+        self.authenticator.health()
     }
 
     /// Withdraws a right to be here: who has it is seen off within a second. Answers whether that outlives a restart.

@@ -5,21 +5,25 @@ use std::sync::Arc;
 use super::feeds::Feed;
 use crate::admin::{Check, Readiness};
 use crate::store::{Standing, Trouble};
+use tickerd_identity::KeyTrouble;
 use tickerd_model::health::{FeedState, Health};
 use tickerd_model::lane::Tally;
 use tickerd_process::clock::{now_unix_ms, utc};
 
 /// Serving what there is beats refusing all: a feed that is down is told, and does not make the daemon unready unless
 /// none of them has ever spoken. Nor does a past that is not written to disk. `store` is there where `history.path` is set.
-/// `certificate` is there where TLS is spoken: one that could not be replaced is told, and served.
+/// `certificate` is there where TLS is spoken: one that could not be replaced is told, and served. `issuers` are those whose
+/// keys cannot be had now.
 pub fn judge(
     feeds: &[Arc<Feed>],
     store: Option<&Standing>,
     certificate: Option<tickerd_tls::Standing>,
+    issuers: Vec<KeyTrouble>,
 ) -> Readiness {
     let spoken = feeds.is_empty() || feeds.iter().any(|feed| feed.supervisor.has_spoken());
     let mut checks = vec![Check { name: "listeners".into(), ok: true, detail: String::new() }];
     checks.extend(certificate.map(|certificate| of_certificate(&certificate, now_unix_ms())));
+    checks.extend(issuers.into_iter().map(of_issuer));
     checks.extend(store.map(|store| of_store(store.trouble())));
     for feed in feeds {
         let (lane, health) = (&feed.lane, feed.supervisor.health());
@@ -40,6 +44,15 @@ fn of_certificate(certificate: &tickerd_tls::Standing, now_ms: u64) -> Check {
         None => format!("until {expiry}"),
     };
     Check { name: "certificate".into(), ok: certificate.refused.is_none() && !has_expired, detail }
+}
+
+fn of_issuer(KeyTrouble { issuer, what, has_keys }: KeyTrouble) -> Check {
+    let then = if has_keys { "the keys from before are used" } else { "its tokens are refused" };
+    Check {
+        name: format!("issuer {issuer}"),
+        ok: false,
+        detail: format!("degraded: its keys cannot be had, {then}: {what}"),
+    }
 }
 
 fn of_store(trouble: Option<Trouble>) -> Check {
