@@ -217,7 +217,7 @@ async fn bad_tokens_are_refused_by_name() {
         ("exp as text", key.sign(&header, &with("exp", json!("9999999999"))), "wrong_claims"),
         ("to come", key.sign(&header, &with("nbf", json!(now_s() + 600))), "token_not_yet_valid"),
         ("another audience", key.sign(&header, &with("aud", json!("other"))), "wrong_audience"),
-        ("no audience", key.sign(&header, &with("aud", Value::Null)), "wrong_claims"),
+        ("no audience", key.sign(&header, &with("aud", Value::Null)), "wrong_audience"),
         ("another issuer", key.sign(&header, &with("iss", json!("https://evil.example/"))), "wrong_issuer"),
         ("no issuer", key.sign(&header, &with("iss", Value::Null)), "wrong_issuer"),
         ("no user", key.sign(&header, &with("sub", Value::Null)), "wrong_claims"),

@@ -143,10 +143,8 @@ fn of_daemon(id: Id, load: &Load, terms: Terms, options: &Options) -> Result<Cos
     let setup = Setup { feed: Some(feed), tls, auth: terms.rights.is_some(), ..Setup::default() };
     let daemon = Daemon::start(options, setup)?;
     let proxy = (terms.link == Link::Nginx).then(|| Nginx::start(daemon.address)).transpose()?;
-    let (address, mut pids) = proxy
-        .as_ref()
-        .map_or_else(|| (daemon.address, Vec::new()), |nginx| (nginx.address, nginx.pids.clone()));
-    pids.push(daemon.pid());
+    let address = proxy.as_ref().map_or(daemon.address, |nginx| nginx.address);
+    let pids: Vec<u32> = proxy.iter().map(Nginx::pid).chain([daemon.pid()]).collect();
     let mut topics = load.choose();
     let mut swarm = Swarm::new(address, Until::Subscribed)?.speaking(terms.dialect);
     if terms.link != Link::Plain {

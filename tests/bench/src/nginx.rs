@@ -18,8 +18,7 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 /// Dropping it ends it.
 pub struct Nginx {
     pub address: SocketAddr,
-    pub pids: Vec<u32>,
-    _server: Server,
+    server: Server,
     _folder: TempDir,
 }
 
@@ -29,7 +28,11 @@ impl Nginx {
         PATHS.iter().any(|path| Path::new(path).is_file())
     }
 
-    /// Starts one worker, which passes everything on to `daemon`.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Starts it as one process, which passes everything on to `daemon`.
     pub fn start(daemon: SocketAddr) -> Result<Self, Error> {
         let folder = TempDir::new().map_err(Error::io("a scratch folder"))?;
         tls::write(folder.path())?;
@@ -50,9 +53,7 @@ impl Nginx {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        let mut pids = server.children()?;
-        pids.push(server.pid());
-        Ok(Self { address, pids, _server: server, _folder: folder })
+        Ok(Self { address, server, _folder: folder })
     }
 }
 
@@ -61,7 +62,7 @@ fn configuration(folder: &Path, address: SocketAddr, daemon: SocketAddr) -> Stri
     let temporary: String =
         temporary.iter().map(|name| format!("    {name}_temp_path {}/{name};\n", folder.display())).collect();
     format!(
-        "daemon off;\nworker_processes 1;\nworker_rlimit_nofile 20000;\nerror_log stderr;\npid {}/nginx.pid;\n\
+        "daemon off;\nmaster_process off;\nworker_rlimit_nofile 20000;\nerror_log stderr;\npid {}/nginx.pid;\n\
          events {{ worker_connections 10000; }}\n\
          http {{\n    access_log off;\n{temporary}    server {{\n        listen {address} ssl backlog=4096;\n\
          \x20       ssl_certificate chain.pem;\n        ssl_certificate_key key.pem;\n        ssl_protocols TLSv1.3;\n\

@@ -73,22 +73,6 @@ impl Server {
         }
     }
 
-    /// The processes that this one has started.
-    pub fn children(&self) -> Result<Vec<u32>, Error> {
-        let all = std::fs::read_dir("/proc").map_err(Error::io("listing processes"))?;
-        let is_child = |pid: &u32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // Behind the name, which may hold anything, come the state and the parent.
-            let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
-            parent == Some(self.pid())
-        };
-        Ok(all
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(is_child)
-            .collect())
-    }
-
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
