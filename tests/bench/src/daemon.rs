@@ -106,9 +106,11 @@ impl Daemon {
 }
 
 fn configuration(Setup { feed, flood, kept }: Setup, own: &Path, plugin: &Path) -> String {
-    // Compression is for those who offer it, so the others do not notice.
-    let mut text =
-        String::from("[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
+    // Compression is for those who offer it, so the others do not notice. The crowd of a bench comes in without a wait.
+    let mut text = String::from(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\ncompression = true\n\
+         [server.limits]\nhandshakes_per_s = 1000000\n",
+    );
     if let Some(kept) = kept {
         text += &format!("[history]\ncount = {kept}\nage = \"1h\"\nbytes = \"1GiB\"\n");
     }

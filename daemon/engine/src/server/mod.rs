@@ -7,12 +7,13 @@ mod access;
 mod answer;
 mod connection;
 mod listener;
-
+mod memory;
 mod metrics;
 mod peers;
 mod rest;
 mod routes;
 mod sockets;
+mod spare;
 mod stop;
 mod tls;
 mod transport;
@@ -28,6 +29,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::Asker;
+use crate::exchange::limit::Tally;
 use tickerd_config as config;
 use tickerd_model::wire::close::CloseCode;
 
@@ -61,18 +63,19 @@ pub struct Server {
     tls: Option<(Arc<Renewal>, Acceptor)>,
     config: config::Server,
     metrics: Arc<Metrics>,
+    tally: Arc<Tally>,
 }
 
 impl Server {
     /// Binds all addresses, or none.
-    pub fn bind(config: config::Server, metrics: Arc<Metrics>) -> Result<Server, Error> {
+    pub fn bind(config: config::Server, metrics: Arc<Metrics>, tally: Arc<Tally>) -> Result<Server, Error> {
         let listeners = config.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let tls = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls));
         let tls = tls.map(|tls| Renewal::load(tls, metrics.clone())).transpose();
         let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
         let tls = tls.map(|(renewal, acceptor)| (Arc::new(renewal), acceptor));
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
-        Ok(Server { listeners, addresses, tls, config, metrics })
+        Ok(Server { listeners, addresses, tls, config, metrics, tally })
     }
 
     /// The actual addresses, in the order of the settings.
@@ -96,17 +99,14 @@ impl Server {
         documents: Documents,
     ) -> Result<Running, Error> {
         let limits = &self.config.limits;
-        let connections = match limits.connections {
-            0 => descriptors().saturating_sub(descriptors() / 10),
-            connections => connections,
-        };
+        let connections = descriptors().saturating_sub(descriptors() / 10);
         let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
         let (renewal, acceptor) = self.tls.unzip();
         let gate = Arc::new(Gate {
             tls: acceptor.map(|acceptor| Tls::new(acceptor, self.metrics.clone())),
             patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
-            limits: peers::limits::Limits::new(connections, limits.connections_per_address),
+            limits: peers::limits::Limits::new(connections, limits, self.tally.clone()),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: limits.handshake,
             routes: Routes::new(
@@ -116,6 +116,7 @@ impl Server {
                     echo: self.config.echo.is_some(),
                     ways,
                     deflate: self.config.compression.map(|how| how.window_bits),
+                    tally: self.tally,
                 },
                 asker,
                 Budgets::new(per_s, burst),
@@ -133,10 +134,18 @@ impl Server {
             .build()
             .map_err(Error::Start)?;
         let (stop, stopped) = watch::channel(false);
+        let stopped = Stop::new(stopped);
+        let memory =
+            limits.memory.map(|percent| memory::watch(percent, gate.limits.clone(), stopped.clone()));
         let listeners = self.listeners;
         let thread = thread::Builder::new()
             .name("server".into())
-            .spawn(move || runtime.block_on(serve(listeners, gate, renewal, Stop::new(stopped))))
+            .spawn(move || {
+                runtime.block_on(async {
+                    memory.map(tokio::spawn);
+                    serve(listeners, gate, renewal, stopped).await;
+                });
+            })
             .map_err(Error::Start)?;
         Ok(Running { addresses: self.addresses, stop, thread: Some(thread) })
     }
