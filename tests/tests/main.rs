@@ -38,6 +38,7 @@ mod house;
 mod http;
 mod install;
 mod kinds;
+mod limits;
 mod metrics;
 mod openapi;
 mod patterns;
