@@ -90,7 +90,10 @@ async fn a_user_has_its_share_whichever_way_it_says_who_it_is() {
     let stream = "GET /v1/sse?topics=tickerd.stats HTTP/1.1\r\nHost: localhost\r\n\r\n";
     refused(&daemon, stream, &[&own], 429, "connections_per_user").await;
     let (code, reason) = closed_page(&daemon, &[&own]).await;
-    assert!(code == 4101 && reason.starts_with("connection_limit: this user has too many"), "{code} {reason}");
+    assert!(
+        code == 4101 && reason.starts_with("connection_limit: this user has too many"),
+        "{code} {reason}"
+    );
     let mut later = daemon.connected().await;
     later.send(auth.clone()).await;
     let error = later.expect("error").await;
@@ -198,7 +201,8 @@ async fn what_one_client_does_is_counted() {
     socket.connect(&daemon.address().into()).unwrap();
     socket.set_nonblocking(true).unwrap();
     let mut lazy = Raw::new(TcpStream::from_std(socket.into()).unwrap());
-    let question = |n| Frame::text(&format!(r#"{{"event":"get","data":{{"id":{n},"topics":["s.a"]}}}}"#)).bytes();
+    let question =
+        |n| Frame::text(&format!(r#"{{"event":"get","data":{{"id":{n},"topics":["s.a"]}}}}"#)).bytes();
     let questions: Vec<u8> = (0..400).flat_map(question).collect();
     lazy.say([Raw::handshake("/ws").into_bytes(), questions].concat()).await;
     lazy.head().await;
@@ -334,7 +338,12 @@ impl Group {
     /// `None` where this process may make none.
     fn new() -> Option<Group> {
         let name = format!("tickerd-test-{}", std::process::id());
-        let v1 = ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ");
+        let v1 = (
+            "/sys/fs/cgroup/memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file ",
+        );
         let v2 = ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file ");
         [v1, v2].into_iter().find_map(|(top, limit, used, droppable)| {
             let top = std::path::Path::new(top);
