@@ -7,7 +7,6 @@ mod access;
 mod answer;
 mod connection;
 mod listener;
-mod memory;
 mod metrics;
 mod peers;
 mod rest;
@@ -135,7 +134,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let stopped = Stop::new(stopped);
         let memory =
-            limits.memory.map(|percent| memory::watch(percent, gate.limits.clone(), stopped.clone()));
+            limits.memory.map(|percent| peers::memory::watch(percent, gate.limits.clone(), stopped.clone()));
         let listeners = self.listeners;
         let thread = thread::Builder::new()
             .name("server".into())

@@ -387,11 +387,11 @@ mod tests {
         }
     }
 
-    /// Goal: an attacker with a million networks fills no table.
+    /// Goal: an attacker with very many networks fills no table.
     #[test]
     fn only_addresses_and_users_with_a_connection_are_remembered() {
         let limits = limits(|_| {});
-        for n in 0..1_000_000_u32 {
+        for n in 0..100_000_u32 {
             let network = std::net::Ipv6Addr::from(u128::from(0x2001_0db8_u32) << 96 | u128::from(n) << 64);
             let place = limits.admit(Some(network.into())).ok().unwrap();
             place.count_for_user("ann").unwrap();

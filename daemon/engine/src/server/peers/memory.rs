@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::peers::limits::Limits;
-use super::stop::Stop;
+use super::limits::Limits;
+use crate::server::stop::Stop;
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -2,4 +2,5 @@
 
 pub mod budgets;
 pub mod limits;
+pub mod memory;
 pub mod peer;
