@@ -1,15 +1,13 @@
-//! How many connections there may be: in all, from one address, of one user, and of those who have not said who they are;
-//! and how many new ones in a second.
+//! How many connections there may be: in all, from one address, of one user, and of those who have not said who they are.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::{Duration, Instant};
 
 use tickerd_config as config;
-use tickerd_model::basics::bucket::Bucket;
 
+use super::pace::Pace;
 use super::peer::outside;
 use crate::exchange::arrival::{self, UserFull};
 use crate::exchange::limit::{Limit, Tally};
@@ -40,12 +38,9 @@ pub struct Limits {
     per_address: usize,
     per_user: usize,
     unidentified: usize,
-    handshakes_per_s: u32,
     tally: Arc<Tally>,
     open: Mutex<Open>,
-    /// For new connections.
-    handshakes: Mutex<Bucket>,
-    started: Instant,
+    pace: Pace,
     is_memory_short: AtomicBool,
 }
 
@@ -67,11 +62,9 @@ impl Limits {
             per_address: limits.connections_per_address,
             per_user: limits.connections_per_user,
             unidentified: limits.connections_unidentified,
-            handshakes_per_s: limits.handshakes_per_s,
             tally,
             open: Mutex::default(),
-            handshakes: Mutex::new(Bucket::new(limits.handshakes_per_s, 0)),
-            started: Instant::now(),
+            pace: Pace::new(limits.handshakes_per_s),
             is_memory_short: AtomicBool::new(false),
         })
     }
@@ -97,22 +90,9 @@ impl Limits {
         Ok(place)
     }
 
-    /// Done when a new connection may be served. More than so many in a second wait here, and those behind them in the
-    /// kernel's queue: a crowd that comes back at once is served in order, and costs nothing before its turn.
+    /// Done when a new connection may be served; see [`Pace`].
     pub async fn turn(&self) {
-        let mut is_counted = false;
-        while let Err(wait_ms) = self.take_turn(self.started.elapsed().as_millis() as u32) {
-            if !is_counted && !self.tally.enforce(Limit::HandshakesPerS) {
-                return;
-            }
-            is_counted = true;
-            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        }
-    }
-
-    fn take_turn(&self, now_ms: u32) -> Result<(), u64> {
-        let mut bucket = self.handshakes.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        bucket.take(self.handshakes_per_s, self.handshakes_per_s, now_ms)
+        self.pace.turn(&self.tally).await;
     }
 
     /// Counts a connection that was accepted only to be told that there are no descriptors left.
@@ -360,31 +340,6 @@ mod tests {
         assert_eq!(limits.admit(None).err(), Some(Full::Memory));
         limits.set_memory_short(false);
         assert!(limits.admit(None).is_ok());
-    }
-
-    #[test]
-    fn a_crowd_takes_turns_and_waits_no_longer_than_it_must() {
-        let limits = limits(|limits| limits.handshakes_per_s = 100);
-        let (mut now_ms, mut turns) = (0, 0);
-        while turns < 1_000 {
-            match limits.take_turn(now_ms) {
-                Ok(()) => turns += 1,
-                Err(wait_ms) => now_ms += wait_ms as u32,
-            }
-        }
-        assert!((9_000..9_100).contains(&now_ms), "100 at once, then 100 a second: {now_ms} ms");
-    }
-
-    #[tokio::test]
-    async fn nobody_waits_in_a_dry_run() {
-        let limits = limits(|limits| {
-            limits.handshakes_per_s = 1;
-            limits.dry_run = vec!["handshakes_per_s"];
-        });
-        // They would take a day.
-        for _ in 0..86_400 {
-            limits.turn().await;
-        }
     }
 
     /// Goal: an attacker with very many networks fills no table.

@@ -3,4 +3,5 @@
 pub mod budgets;
 pub mod limits;
 pub mod memory;
+mod pace;
 pub mod peer;
