@@ -137,7 +137,7 @@ impl Routes {
             (way, Err(full)) if page.is_none() || !is_socket || handshake::check(&request).is_err() => {
                 self.refuse(full.into(), way)
             }
-            (Way::Socket | Way::Echo, place) => self.upgrade(&mut request, page.is_some(), |request| {
+            (Way::Socket | Way::Echo, _) => self.upgrade(&mut request, page.is_some(), |request| {
                 self.check_room(visit)?;
                 let kind = match way {
                     Way::Echo => Kind::Echo,
@@ -149,13 +149,9 @@ impl Routes {
                 };
                 let who = who?;
                 self.access.check_name(&who, &kind)?;
-                let place = count(place, request, visit)?;
-                match &who.user {
-                    Some(user) => place.count_for_user(user).map_err(limits::Full::from)?,
-                    None if kind != Kind::Echo && self.access.is_shut_to(&who) => {
-                        place.count_unidentified()?
-                    }
-                    None => {}
+                let place = count(request, visit, &who)?;
+                if kind != Kind::Echo && self.access.is_shut_to(&who) {
+                    place.count_unidentified()?;
                 }
                 Ok((kind, who))
             }),
@@ -337,11 +333,7 @@ impl Routes {
                 return Err(Missing.into());
             }
             self.access.check_name(&who, &kind)?;
-            let place = count(visit.place, request, visit)?;
-            who.user
-                .as_deref()
-                .map_or(Ok(()), |user| place.count_for_user(user))
-                .map_err(limits::Full::from)?;
+            count(request, visit, &who)?;
             Ok(kind)
         });
         let kind = match kind {
@@ -374,14 +366,14 @@ impl Routes {
     }
 }
 
-/// Counts a connection that will stay for whom it is.
-fn count<'p, B>(
-    place: Result<&'p Place, limits::Full>,
-    request: &Request<B>,
-    visit: &Visit<'_>,
-) -> Result<&'p Place, Refusal> {
-    place?.count_for(who(visit.peer, request.headers()))?;
-    Ok(place?)
+/// Counts a connection that will stay for whom it is: an address, and a user.
+fn count<'p, B>(request: &Request<B>, visit: &Visit<'p>, is: &Identity) -> Result<&'p Place, Refusal> {
+    let place = visit.place?;
+    place.count_for(who(visit.peer, request.headers()))?;
+    if let Some(user) = &is.user {
+        place.count_for_user(user).map_err(limits::Full::from)?;
+    }
+    Ok(place)
 }
 
 /// What an event stream is to bring, and to whom.
