@@ -160,6 +160,7 @@ async fn in_a_dry_run_limits_are_counted_and_nobody_is_refused() {
     let names: Vec<&str> = LIMITS.into_iter().chain(["commands_per_s"]).collect();
     let lines = format!("{lines}commands_per_s = 1\ncommands_burst = 1\ndry_run = {}", json!(names));
     let daemon = closed(&lines).run().await;
+    daemon.logged("not enforced, since they stand in dry_run: connections, ").await;
     let mut held = Vec::new();
     for _ in 0..10 {
         let forwarded = "X-Forwarded-For: 192.0.2.9";

@@ -97,6 +97,10 @@ impl Server {
         documents: Documents,
     ) -> Result<Running, Error> {
         let limits = &self.config.limits;
+        if !limits.dry_run.is_empty() {
+            let dry = limits.dry_run.join(", ");
+            tracing::warn!("these limits are counted and not enforced, since they stand in dry_run: {dry}");
+        }
         let connections = descriptors().saturating_sub(descriptors() / 10);
         let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
