@@ -176,6 +176,8 @@ fn serve(running: Running, signals: Signals, greet: impl FnOnce(&[String], &str)
 
 fn start_log() -> Result<(), String> {
     let filter = log::filter(std::env::var("TICKERD_LOG").ok().as_deref())?;
+    // Its descriptor and its thread are had now. When the first line is about a lack of them, there may be none.
+    output::stderr();
     let lines = tracing_subscriber::fmt::layer().with_writer(output::stderr).with_ansi(
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none(),
     );

@@ -65,7 +65,15 @@ pub fn target() -> PathBuf {
 
 /// A command of the daemon's executable, with no configuration from the environment.
 pub fn command() -> Command {
-    let mut command = Command::new(program());
+    clean(Command::new(program()))
+}
+
+/// A shell's, with no configuration of the daemon from the environment.
+pub fn shell() -> Command {
+    clean(Command::new("sh"))
+}
+
+fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TICKERD_") {
             command.env_remove(name);

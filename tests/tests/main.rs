@@ -39,6 +39,7 @@ mod http;
 mod install;
 mod issuers;
 mod kinds;
+mod limits;
 mod metrics;
 mod openapi;
 mod patterns;

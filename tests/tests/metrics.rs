@@ -8,11 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 /// The names that are promised, with their labels.
-const PROMISED: [(&str, &[&str]); 23] = [
+const PROMISED: [(&str, &[&str]); 24] = [
     ("tickerd_build_info", &["commit", "version"]),
     ("tickerd_feed_samples_total", &["feed"]),
     ("tickerd_feed_rejects_total", &["feed", "reason"]),
     ("tickerd_lane_dropped_total", &["feed"]),
+    ("tickerd_limit_total", &["action", "limit"]),
     ("tickerd_ticks_merged_total", &["feed"]),
     ("tickerd_topics", &["feed"]),
     ("tickerd_topics_stale", &["feed"]),

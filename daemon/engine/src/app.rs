@@ -30,6 +30,7 @@ use crate::control::{self, Control};
 use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::PulseAsker;
+use crate::exchange::limit::Tally;
 use crate::fanout::{self, Fanout};
 use crate::metrics;
 use crate::pulse;
@@ -63,6 +64,7 @@ pub struct App {
     admin: Admin,
     control: Option<Control>,
     keeper: Option<Arc<Keeper>>,
+    tally: Arc<Tally>,
     process: metrics::Process,
     program: Option<PathBuf>,
 }
@@ -93,7 +95,9 @@ impl App {
             return Err(format!("{}: {setting} is not built yet; delete it", path.join(".")).into());
         }
         let keeper = access::open(&config, &registry)?;
-        let server = Server::bind(config.server.clone(), Arc::new(server::Metrics::new(&registry)?))?;
+        let tally = Arc::new(Tally::new(&registry, &config.server.limits.dry_run)?);
+        let metrics = Arc::new(server::Metrics::new(&registry)?);
+        let server = Server::bind(config.server.clone(), metrics, tally.clone())?;
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
         };
@@ -110,6 +114,7 @@ impl App {
             admin,
             control,
             keeper,
+            tally,
             process,
             program: None,
         })
@@ -122,7 +127,7 @@ impl App {
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, keeper, process, program } = self;
+        let App { config, registry, server, admin, control, keeper, tally, process, program } = self;
         let judge = keeper.clone().map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
@@ -132,7 +137,7 @@ impl App {
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || rung.ring());
         let (fanout, outlet) = Fanout::start(
             shards(&config),
-            settings(&config, &epoch, judge.clone()),
+            settings(&config, &epoch, judge.clone(), tally),
             fanout_metrics.clone(),
             wake.clone(),
         )?;
@@ -344,7 +349,12 @@ fn shards(config: &Config) -> usize {
     }
 }
 
-fn settings(config: &Config, epoch: &str, access: Option<Arc<dyn Judge>>) -> fanout::Settings {
+fn settings(
+    config: &Config,
+    epoch: &str,
+    access: Option<Arc<dyn Judge>>,
+    tally: Arc<Tally>,
+) -> fanout::Settings {
     let server = &config.server;
     let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
     let echo_limits = server
@@ -361,6 +371,8 @@ fn settings(config: &Config, epoch: &str, access: Option<Arc<dyn Judge>>) -> fan
         patterns_max: server.limits.patterns,
         commands_per_s: server.limits.commands_per_s,
         commands_burst: server.limits.commands_burst,
+        pending: server.limits.pending,
+        tally,
         heartbeat: server.heartbeat,
         ping: server.ping,
         pong_timeout: server.pong_timeout,

@@ -120,11 +120,12 @@ impl Daemon {
 fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
     let Setup { feed, flood, kept, tls, .. } = setup;
     let listen = if tls { "{ address = \"127.0.0.1:0\", tls = true }" } else { "\"127.0.0.1:0\"" };
-    // Compression is for those who offer it, so the others do not notice.
+    // Compression is for those who offer it, so the others do not notice. The crowd of a bench comes in without a wait.
     let mut text = format!("[server]\nlisten = [{listen}]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
     if tls {
         text += "[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n";
     }
+    text += "[server.limits]\nhandshakes_per_s = 1000000\n";
     if let Some(kept) = kept {
         text += &format!("[history]\ncount = {kept}\nage = \"1h\"\nbytes = \"1GiB\"\n");
     }

@@ -2,8 +2,20 @@
 
 use std::time::Duration;
 
-use crate::reader::{duration, integer, size};
+use crate::document::{Node, Value};
+use crate::reader::{Read, duration, integer, list, or_off, size, word};
 use crate::section::{Refusal, Section};
+
+/// The limits that may stand in `dry_run`. The others bound what the daemon keeps in memory.
+pub const DRY_RUN: [&str; 7] = [
+    "connections",
+    "connections_per_address",
+    "connections_per_user",
+    "connections_unidentified",
+    "handshakes_per_s",
+    "commands_per_s",
+    "memory",
+];
 
 /// `[server.limits]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +50,31 @@ pub struct Limits {
     ///
     /// Range 1..=1_000_000; default 64, for an office behind one address.
     pub connections_per_address: usize,
+    /// Most WebSockets and event streams of one user, on all addresses together. Needs `[auth]`.
+    ///
+    /// Range 1..=1_000_000; default 64.
+    pub connections_per_user: usize,
+    /// Most WebSockets whose clients may do nothing before they have said who they are. Needs `[auth]`.
+    ///
+    /// Range 1..=10_000_000; default 1_000.
+    pub connections_unidentified: usize,
+    /// New connections per second in the long run, and at once after a quiet second. Above it, new ones wait in the
+    /// kernel's queue.
+    ///
+    /// Range 1..=1_000_000; default 500: with 4,096 in the queue, the last of them waits for 8 s.
+    pub handshakes_per_s: u32,
+    /// Part of the cgroup's memory limit from which on new connections get 503 with Retry-After, in percent. `None`:
+    /// memory is not looked at, as when there is no such limit.
+    ///
+    /// Range 10%..=99%; default 90%.
+    pub memory: Option<u8>,
+    /// Bytes that may wait for a client which does not read: of answers and direct messages, and of ticks that it gets
+    /// every one of.
+    ///
+    /// Range 64KiB..=64MiB; default 1MiB.
+    pub pending: usize,
+    /// Limits that are counted and not enforced, each one of [`DRY_RUN`]; default none.
+    pub dry_run: Vec<&'static str>,
     /// Time in which a peer must send its request's head and finish the handshake.
     ///
     /// Range 100ms..=5m; default 10s.
@@ -67,6 +104,12 @@ impl Default for Limits {
             commands_burst: 20,
             connections: 0,
             connections_per_address: 64,
+            connections_per_user: 64,
+            connections_unidentified: 1_000,
+            handshakes_per_s: 500,
+            memory: Some(90),
+            pending: 1 << 20,
+            dry_run: Vec::new(),
             handshake: Duration::from_secs(10),
         }
     }
@@ -104,6 +147,24 @@ impl Limits {
                 default.connections_per_address,
                 integer(1..=1_000_000),
             ),
+            connections_per_user: section.take(
+                "connections_per_user",
+                default.connections_per_user,
+                integer(1..=1_000_000),
+            ),
+            connections_unidentified: section.take(
+                "connections_unidentified",
+                default.connections_unidentified,
+                integer(1..=10_000_000),
+            ),
+            handshakes_per_s: section.take(
+                "handshakes_per_s",
+                default.handshakes_per_s,
+                integer(1..=1_000_000),
+            ),
+            memory: section.take("memory", default.memory, or_off(percent)),
+            pending: section.take("pending", default.pending, size(64 << 10, 64 << 20)),
+            dry_run: section.take("dry_run", default.dry_run, |node| list(node, dry_run)),
             handshake: section.take(
                 "handshake",
                 default.handshake,
@@ -121,4 +182,45 @@ impl EchoLimits {
             fragments: section.take("fragments", default.fragments, integer(1..=1_000_000)),
         }
     }
+}
+
+/// A limit that may stand in `dry_run`.
+fn dry_run(node: &Node) -> Read<&'static str> {
+    static WORDS: [(&str, &str); DRY_RUN.len()] = words();
+    word(&WORDS)(node)
+}
+
+const fn words() -> [(&'static str, &'static str); DRY_RUN.len()] {
+    let mut words = [("", ""); DRY_RUN.len()];
+    let mut at = 0;
+    while at < DRY_RUN.len() {
+        words[at] = (DRY_RUN[at], DRY_RUN[at]);
+        at += 1;
+    }
+    words
+}
+
+/// `"90%"`: a whole number from 10 to 99.
+fn percent(node: &Node) -> Read<u8> {
+    let text = match &node.value {
+        Value::String(text) | Value::Text(text) => text.trim(),
+        Value::Integer(digits, 10) => digits,
+        _ => "",
+    };
+    let number = text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
+    if let Some(number) = number.filter(|number| (10..=99).contains(number)) {
+        return Ok(number);
+    }
+    let bare = text.trim_end_matches(['%', ' ']).parse::<u8>().ok();
+    let instead = bare.map_or(90, |number| number.clamp(10, 99));
+    let what = match (number, bare) {
+        (Some(_), _) => "this is not between 10% and 99%",
+        (None, Some(_)) => "a part of the memory limit carries its unit, with no space",
+        (None, None) => "this is no part of the memory limit",
+    };
+    Err(vec![
+        Refusal::new(node, what)
+            .allowed("a whole number of percent from \"10%\" to \"99%\"")
+            .change(format!("write \"{instead}%\"")),
+    ])
 }

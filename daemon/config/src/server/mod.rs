@@ -23,7 +23,7 @@ use crate::reader::{boolean, duration, integer, list};
 use crate::section::{Refusal, Section};
 
 pub use admin_socket::AdminSocket;
-pub use limits::{EchoLimits, Limits};
+pub use limits::{DRY_RUN, EchoLimits, Limits};
 pub use listen::{Listen, ListenError, Listener};
 pub use tls::Tls;
 

@@ -82,6 +82,12 @@ commands_per_s = 100
 commands_burst = 0x64
 connections = 9
 connections_per_address = 8
+connections_per_user = 7
+connections_unidentified = 6
+handshakes_per_s = 5
+memory = "75%"
+pending = "64KiB"
+dry_run = ["connections_per_user", "memory"]
 handshake = "200ms"
 [server.signing]
 key = { file = "ed25519.pem" }
@@ -148,6 +154,12 @@ exec = ["./feed.py", ""]
             commands_burst: 100,
             connections: 9,
             connections_per_address: 8,
+            connections_per_user: 7,
+            connections_unidentified: 6,
+            handshakes_per_s: 5,
+            memory: Some(75),
+            pending: 64 << 10,
+            dry_run: vec!["connections_per_user", "memory"],
             handshake: Duration::from_millis(200),
         },
         signing: Some(SecretSource::File("/etc/tickerd/ed25519.pem".into())),
@@ -227,6 +239,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
-    let server = 17 + 3 + 2 + 8 + 5 + 4 + 4;
+    let server = 17 + 3 + 2 + 14 + 5 + 4 + 4;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }

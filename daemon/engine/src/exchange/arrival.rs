@@ -94,5 +94,22 @@ pub trait AddressShare: Send {
 /// A connection's part in the share of its address.
 pub type Share = Box<dyn AddressShare>;
 
-/// Holds the connection's place in the server's limits.
-pub type Permit = Box<dyn Send>;
+/// A connection's place in the server's limits. It is free again when this is dropped.
+pub trait Place: Send {
+    /// Counts the connection among those of this user, unless it is counted already.
+    ///
+    /// # Errors
+    /// The user has as many as it may have.
+    fn count_for_user(&self, user: &str) -> Result<(), UserFull>;
+}
+
+/// A user has as many connections as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserFull;
+
+/// What a user is told that has too many connections.
+pub const USER_FULL: &str = "this user has too many connections; close some, or ask the operator for more \
+                             (connections_per_user)";
+
+/// Holds the connection's place.
+pub type Permit = Box<dyn Place>;

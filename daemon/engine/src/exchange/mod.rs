@@ -4,6 +4,7 @@ pub mod access;
 pub mod arrival;
 pub mod beat;
 pub mod enquiry;
+pub mod limit;
 pub mod outlet;
 pub mod question;
 pub mod source;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exchange::access::Judge;
+use crate::exchange::limit::Tally;
 use tickerd_model::wire::decoder::Limits;
 use tickerd_model::wire::deflate;
 
@@ -28,6 +29,10 @@ pub struct Settings {
     pub commands_per_s: u32,
     /// Commands at once.
     pub commands_burst: u32,
+    /// Bytes that may wait for a client which does not read: of answers, and of ticks that it gets every one of.
+    pub pending: usize,
+    /// Counts who meets a limit.
+    pub tally: Arc<Tally>,
     /// A heartbeat comes when nothing else did for so long.
     pub heartbeat: Duration,
     /// A ping goes out when nothing was heard for so long.

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::Error;
 use super::connection::Gate;
+use super::spare::{self, Spare};
 use super::stop::Stop;
 use super::transport::Transport;
 use crate::listen::hosts::Door;
@@ -118,10 +119,15 @@ async fn accept_all(
 ) {
     let mut nap = NAP_MIN;
     let log = LogLimit::default();
+    let mut spare = Spare::new();
     while let Some(accepted) = stop.until(socket.next()).await {
         match accepted {
             Ok((io, peer, door)) => {
                 nap = NAP_MIN;
+                spare.take();
+                if stop.until(gate.limits.turn()).await.is_none() {
+                    return;
+                }
                 let (gate, stop, alive) = (gate.clone(), stop.clone(), alive.clone());
                 tokio::spawn(async move {
                     let _alive = alive;
@@ -133,10 +139,20 @@ async fn accept_all(
                 if let Some(suppressed) = log.pass(Instant::now()) {
                     tracing::warn!(%error, suppressed, "cannot accept; raise the descriptor limit (LimitNOFILE=)");
                 }
+                // Who waits first is told, if that can be; then the next is tried at once.
+                if spare.give(&error) {
+                    if let Some(Ok((io, ..))) = spare::once(socket.next()).await {
+                        gate.limits.count_no_descriptors();
+                        spare::say_full(io, is_tls).await;
+                    }
+                    spare.take();
+                    continue;
+                }
                 if stop.until(tokio::time::sleep(nap)).await.is_none() {
                     return;
                 }
                 nap = (nap * 2).min(NAP_MAX);
+                spare.take();
             }
         }
     }

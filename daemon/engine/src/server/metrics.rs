@@ -16,6 +16,7 @@ pub enum Outcome {
     Subprotocol,
     OverCapacity,
     AddressLimit,
+    UserLimit,
     Stopping,
     /// Its token is refused, or it has none and needs one.
     Unauthenticated,
@@ -24,7 +25,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 14] = [
+    const ALL: [Outcome; 15] = [
         Outcome::Ok,
         Outcome::BadRequest,
         Outcome::Method,
@@ -36,6 +37,7 @@ impl Outcome {
         Outcome::Subprotocol,
         Outcome::OverCapacity,
         Outcome::AddressLimit,
+        Outcome::UserLimit,
         Outcome::Stopping,
         Outcome::Unauthenticated,
         Outcome::Forbidden,
@@ -54,6 +56,7 @@ impl Outcome {
             Outcome::Subprotocol => "subprotocol",
             Outcome::OverCapacity => "over_capacity",
             Outcome::AddressLimit => "address_limit",
+            Outcome::UserLimit => "user_limit",
             Outcome::Stopping => "stopping",
             Outcome::Unauthenticated => "unauthenticated",
             Outcome::Forbidden => "forbidden",

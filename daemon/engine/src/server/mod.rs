@@ -7,12 +7,12 @@ mod access;
 mod answer;
 mod connection;
 mod listener;
-
 mod metrics;
 mod peers;
 mod rest;
 mod routes;
 mod sockets;
+mod spare;
 mod stop;
 mod tls;
 mod transport;
@@ -28,6 +28,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::Asker;
+use crate::exchange::limit::Tally;
 use tickerd_config as config;
 use tickerd_model::wire::close::CloseCode;
 
@@ -60,18 +61,19 @@ pub struct Server {
     tls: Option<Arc<Renewal>>,
     config: config::Server,
     metrics: Arc<Metrics>,
+    tally: Arc<Tally>,
 }
 
 impl Server {
     /// Binds all addresses, or none.
-    pub fn bind(config: config::Server, metrics: Arc<Metrics>) -> Result<Server, Error> {
+    pub fn bind(config: config::Server, metrics: Arc<Metrics>, tally: Arc<Tally>) -> Result<Server, Error> {
         let listeners = config.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let tls = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls));
         let tls = tls.map(|tls| Renewal::load(tls, metrics.clone())).transpose();
         let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
         let tls = tls.map(Arc::new);
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
-        Ok(Server { listeners, addresses, tls, config, metrics })
+        Ok(Server { listeners, addresses, tls, config, metrics, tally })
     }
 
     /// The actual addresses, in the order of the settings.
@@ -95,17 +97,18 @@ impl Server {
         documents: Documents,
     ) -> Result<Running, Error> {
         let limits = &self.config.limits;
-        let connections = match limits.connections {
-            0 => descriptors().saturating_sub(descriptors() / 10),
-            connections => connections,
-        };
+        if !limits.dry_run.is_empty() {
+            let dry = limits.dry_run.join(", ");
+            tracing::warn!("these limits are counted and not enforced, since they stand in dry_run: {dry}");
+        }
+        let connections = descriptors().saturating_sub(descriptors() / 10);
         let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
         let renewal = self.tls;
         let gate = Arc::new(Gate {
             tls: renewal.as_ref().map(|renewal| Tls::new(renewal.certificates(), self.metrics.clone())),
             patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
-            limits: peers::limits::Limits::new(connections, limits.connections_per_address),
+            limits: peers::limits::Limits::new(connections, limits, self.tally.clone()),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: limits.handshake,
             routes: Routes::new(
@@ -115,6 +118,7 @@ impl Server {
                     echo: self.config.echo.is_some(),
                     ways,
                     deflate: self.config.compression.map(|how| how.window_bits),
+                    tally: self.tally,
                 },
                 asker,
                 Budgets::new(per_s, burst),
@@ -132,10 +136,18 @@ impl Server {
             .build()
             .map_err(Error::Start)?;
         let (stop, stopped) = watch::channel(false);
+        let stopped = Stop::new(stopped);
+        let memory =
+            limits.memory.map(|percent| peers::memory::watch(percent, gate.limits.clone(), stopped.clone()));
         let listeners = self.listeners;
         let thread = thread::Builder::new()
             .name("server".into())
-            .spawn(move || runtime.block_on(serve(listeners, gate, renewal, Stop::new(stopped))))
+            .spawn(move || {
+                runtime.block_on(async {
+                    memory.map(tokio::spawn);
+                    serve(listeners, gate, renewal, stopped).await;
+                });
+            })
             .map_err(Error::Start)?;
         Ok(Running { addresses: self.addresses, stop, thread: Some(thread) })
     }

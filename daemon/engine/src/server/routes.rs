@@ -12,8 +12,9 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
-use crate::exchange::arrival::{Kind, Opening, TickId};
+use crate::exchange::arrival::{Kind, Opening, Place as _, TickId};
 use crate::exchange::enquiry::Asker;
+use crate::exchange::limit::{Limit, Tally};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal::Missing;
 use tickerd_model::access::rights::Verb;
@@ -71,6 +72,7 @@ pub struct Settings {
     pub deflate: Option<u8>,
     /// How tokens may come.
     pub ways: Ways,
+    pub tally: Arc<Tally>,
 }
 
 /// Where a request goes. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
@@ -135,7 +137,7 @@ impl Routes {
             (way, Err(full)) if page.is_none() || !is_socket || handshake::check(&request).is_err() => {
                 self.refuse(full.into(), way)
             }
-            (Way::Socket | Way::Echo, place) => self.upgrade(&mut request, page.is_some(), |request| {
+            (Way::Socket | Way::Echo, _) => self.upgrade(&mut request, page.is_some(), |request| {
                 self.check_room(visit)?;
                 let kind = match way {
                     Way::Echo => Kind::Echo,
@@ -147,7 +149,10 @@ impl Routes {
                 };
                 let who = who?;
                 self.access.check_name(&who, &kind)?;
-                count(place, request, visit)?;
+                let place = count(request, visit, &who)?;
+                if kind != Kind::Echo && self.access.is_shut_to(&who) {
+                    place.count_unidentified()?;
+                }
                 Ok((kind, who))
             }),
             (way, _) => match who {
@@ -190,7 +195,9 @@ impl Routes {
     /// Refuses whatever was asked.
     fn refuse(&self, refusal: Refusal, way: Way) -> Answer {
         let is_handshake = matches!(way, Way::Socket | Way::Echo | Way::Stream);
-        if is_handshake || matches!(refusal.outcome, Outcome::OverCapacity | Outcome::AddressLimit) {
+        if is_handshake
+            || matches!(refusal.outcome, Outcome::OverCapacity | Outcome::AddressLimit | Outcome::UserLimit)
+        {
             tracing::debug!(?refusal, "refused a handshake");
             self.metrics.handshake(refusal.outcome);
         }
@@ -302,9 +309,12 @@ impl Routes {
 
     /// Takes a request out of its address's share. Whose that is, if anyone's.
     fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<Option<IpAddr>, Box<Reply>> {
-        self.budgets.take(peer, request.headers()).map_err(|(wait_ms, why)| {
+        self.budgets.take(peer, request.headers()).or_else(|(wait_ms, why)| {
+            if !self.settings.tally.enforce(Limit::CommandsPerS) {
+                return Ok(None);
+            }
             self.metrics.refuse_request();
-            Box::new(reply::limited(&why, wait_ms))
+            Err(Box::new(reply::limited(&why, wait_ms)))
         })
     }
 
@@ -323,7 +333,7 @@ impl Routes {
                 return Err(Missing.into());
             }
             self.access.check_name(&who, &kind)?;
-            count(visit.place, request, visit)?;
+            count(request, visit, &who)?;
             Ok(kind)
         });
         let kind = match kind {
@@ -356,13 +366,14 @@ impl Routes {
     }
 }
 
-/// Counts a connection that will stay for whom it is.
-fn count<B>(
-    place: Result<&Place, limits::Full>,
-    request: &Request<B>,
-    visit: &Visit<'_>,
-) -> Result<(), Refusal> {
-    Ok(place?.count_for(who(visit.peer, request.headers()))?)
+/// Counts a connection that will stay for whom it is: an address, and a user.
+fn count<'p, B>(request: &Request<B>, visit: &Visit<'p>, is: &Identity) -> Result<&'p Place, Refusal> {
+    let place = visit.place?;
+    place.count_for(who(visit.peer, request.headers()))?;
+    if let Some(user) = &is.user {
+        place.count_for_user(user).map_err(limits::Full::from)?;
+    }
+    Ok(place)
 }
 
 /// What an event stream is to bring, and to whom.

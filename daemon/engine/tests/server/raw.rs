@@ -16,6 +16,7 @@ use prometheus::{Registry, TextEncoder};
 use tickerd_config::{self as config, Limits, Listen};
 use tickerd_engine::exchange::arrival::{Arrival, Socket};
 use tickerd_engine::exchange::enquiry::Asker;
+use tickerd_engine::exchange::limit::Tally;
 use tickerd_engine::server::{Error, Metrics, Running, Server, Ways};
 use tickerd_model::wire::close::CloseCode;
 
@@ -57,7 +58,8 @@ pub fn try_serve(change: impl FnOnce(&mut config::Server)) -> Result<Served, Err
     let closes = Arc::new(Mutex::new(Vec::new()));
     let counted = closes.clone();
     let count_close = Arc::new(move |code: CloseCode| counted.lock().unwrap().push(code));
-    let running = Server::bind(settings, metrics)?.start(
+    let tally = Arc::new(Tally::new(&registry, &settings.limits.dry_run).unwrap());
+    let running = Server::bind(settings, metrics, tally)?.start(
         place,
         count_close,
         Asker::default(),

@@ -69,8 +69,8 @@ impl Joined {
     }
 
     /// One write of all of it. What did not fit makes an outbox: the rest of the frame that was cut is kept, what comes after
-    /// it is owed. `items` are the walk's.
-    pub fn write(&self, conn: &mut Connection, items: &[Item], now_s: u32) -> Written {
+    /// it is owed. `items` are the walk's, and `pending` is what may wait of ticks.
+    pub fn write(&self, conn: &mut Connection, items: &[Item], pending: usize, now_s: u32) -> Written {
         let written = match conn.link.try_write(self.bytes()) {
             Ok(n) if n == self.bytes().len() && !conn.link.owes() => {
                 conn.sent_s = now_s;
@@ -98,7 +98,7 @@ impl Joined {
         let frames = whole + usize::from(cut);
         let mut outbox = Box::new(Outbox::lagging(pos, rest.to_vec(), now_s));
         for item in self.ends.iter().skip(frames).filter_map(|(_, at)| item(*at)) {
-            outbox.pass(item);
+            outbox.pass(item, pending);
         }
         conn.outbox = Some(outbox);
         Written::Part { frames: frames.saturating_sub(self.notices) as u64, bytes: written as u64 }

@@ -42,9 +42,16 @@ pub struct Walk {
     own: Joined,
     started: Option<Instant>,
     oldest_ts: u64,
+    /// Bytes that may wait for a connection of the ticks that it gets every one of.
+    pending: usize,
 }
 
 impl Walk {
+    /// No beat is on its way; `pending` bytes of ticks may wait for a connection that gets every one.
+    pub fn new(pending: usize) -> Walk {
+        Walk { pending, ..Walk::default() }
+    }
+
     /// Whether a beat is on its way.
     pub fn is_on(&self) -> bool {
         self.started.is_some()
@@ -165,7 +172,7 @@ impl Walk {
             let looked_at = if cohort.streams == 0 { notices } else { cohort.due.len() };
             outbox.miss((cohort.due.len() - looked_at) as u64);
             for item in cohort.due.iter().take(looked_at).filter_map(|at| self.items.get(*at as usize)) {
-                outbox.pass(item);
+                outbox.pass(item, self.pending);
             }
             return Written::Nothing;
         }
@@ -178,7 +185,7 @@ impl Walk {
         if joined.bytes().is_empty() {
             return Written::Nothing;
         }
-        joined.write(conn, &self.items, now_s)
+        joined.write(conn, &self.items, self.pending, now_s)
     }
 
     /// Joins what one member is due, without what it has already.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::exchange::ConnId;
+use crate::exchange::arrival::USER_FULL;
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::notices::TOPICS_MAX;
 use crate::fanout::outbox::Reply;
@@ -19,6 +20,9 @@ use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::wire::close::CloseCode;
 use tickerd_process::clock::now_unix_ms;
+
+/// When a user with too many connections may try again: by then one of them may have ended.
+const USER_FULL_RETRY_MS: u64 = 5_000;
 
 /// In how many milliseconds an identity ends.
 pub fn expires_in_ms(who: &Identity) -> Option<u64> {
@@ -52,8 +56,11 @@ impl Shard {
             Err((error, is_final)) => {
                 self.tell_error(id, request, &error);
                 if must_say && is_final {
-                    let frame = CloseCode::Unauthenticated.frame_saying(&error.message);
-                    self.close_with(id, &frame, CloseCode::Unauthenticated.code());
+                    let code = match error.code {
+                        Code::RateLimited => CloseCode::ConnectionLimit,
+                        _ => CloseCode::Unauthenticated,
+                    };
+                    self.close_with(id, &code.frame_saying(&error.message), code.code());
                 }
             }
         }
@@ -69,6 +76,13 @@ impl Shard {
         }
         if conn.name.is_some() && conn.name.as_deref() != who.user.as_deref() {
             return conflict("name is not the token's user; leave name out of the address");
+        }
+        if let Some(user) = &who.user
+            && conn.permit.count_for_user(user).is_err()
+        {
+            let mut error = ProtocolError::new(Code::RateLimited, USER_FULL);
+            error.retry_after_ms = Some(USER_FULL_RETRY_MS);
+            return Err(error);
         }
         conn.who = who;
         conn.is_warned = false;

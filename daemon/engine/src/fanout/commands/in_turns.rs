@@ -5,6 +5,7 @@
 //! from, so that whoever connects anew brings the debt along.
 
 use crate::exchange::ConnId;
+use crate::exchange::limit::Limit;
 use crate::exchange::question::About;
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::connection::request::{SubscribeRequest, Then};
@@ -101,7 +102,8 @@ impl Shard {
         // Whoever asks for less may always have it.
         let may_owe = matches!(command, Costly::Unsubscribe { .. });
         let owed_ms = self.connection(id).and_then(|conn| conn.share.as_ref()?.owed_ms());
-        if let Some(wait_ms) = owed_ms.filter(|_| !may_owe) {
+        let is_refused = |_: &u64| !may_owe && self.settings.tally.enforce(Limit::CommandsPerS);
+        if let Some(wait_ms) = owed_ms.filter(is_refused) {
             let mut error = ProtocolError::new(
                 Code::RateLimited,
                 "your address has asked for more than its share of work with patterns; wait, name the topics, or keep one \

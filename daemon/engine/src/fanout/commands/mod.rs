@@ -19,17 +19,16 @@ mod topics;
 use std::ops::ControlFlow;
 
 use super::connection::request::SubscribeRequest;
+use super::settings::Settings;
 use super::shard::Shard;
 use super::shard::turns::Costly;
 use crate::exchange::ConnId;
+use crate::exchange::limit::Limit;
 use tickerd_model::protocol::command::{self, Command, Id, Refused, Request};
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event;
 use tickerd_model::wire::close::CloseCode;
 use tickerd_process::clock::now_unix_ms;
-
-/// Bytes of answers that may wait for a client before its next command is refused; one more answer fits over it.
-const ANSWERS_BYTES_MAX: usize = 1 << 20;
 
 impl Shard {
     /// Does what a message says.
@@ -43,10 +42,19 @@ impl Shard {
         }
         let waiting = conn.outbox.as_ref().map_or(0, |outbox| outbox.answers());
         let allowed = conn.budget.take(per_s, burst, now_ms);
+        let Settings { pending, tally, .. } = &*self.settings;
+        let allowed = allowed.or_else(|wait_ms| match tally.enforce(Limit::CommandsPerS) {
+            true => Err(wait_ms),
+            false => Ok(()),
+        });
         let is_too_often = allowed.is_err();
         let refusal = match allowed {
-            Ok(()) if waiting <= ANSWERS_BYTES_MAX => None,
-            Ok(()) => Some(("read the answers to your earlier commands first".into(), 1000)),
+            // One more answer fits over it.
+            Ok(()) if waiting <= *pending => None,
+            Ok(()) => {
+                tally.enforce(Limit::Pending);
+                Some(("read the answers to your earlier commands first".into(), 1000))
+            }
             Err(wait_ms) => {
                 let limit = format!("at most {per_s} commands a second, {burst} at once");
                 Some((format!("{limit}; name many topics in one command, and list them rarely"), wait_ms))

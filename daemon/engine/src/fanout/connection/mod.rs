@@ -77,7 +77,7 @@ pub struct Connection {
     /// What its client calls itself. With `[auth]` that must be its user, and nothing else is told to others.
     pub name: Option<Box<str>>,
     /// Counts the connection for as long as it lives.
-    pub _permit: Permit,
+    pub permit: Permit,
 }
 
 /// What a turn of sending came to.

@@ -9,8 +9,6 @@ use tickerd_model::wire::frame::Frame;
 
 /// Most ticks that wait.
 pub const FRAMES_MAX: usize = 256;
-/// Most bytes of values that wait.
-pub const BYTES_MAX: usize = 1 << 20;
 
 /// A tick that waits.
 #[derive(Debug, Clone)]
@@ -39,13 +37,14 @@ impl Backlog {
         Backlog { pos, ..Backlog::default() }
     }
 
-    /// A tick has to wait. Answers how many are lost with it, itself included; 0 if it waits.
-    pub fn push(&mut self, waiting: Waiting) -> u64 {
+    /// A tick has to wait, with those before at most `bytes_max` bytes of values. Answers how many are lost with it, itself
+    /// included; 0 if it waits.
+    pub fn push(&mut self, waiting: Waiting, bytes_max: usize) -> u64 {
         if self.is_lost {
             return 1;
         }
         let bytes = waiting.frame.tick().value.len();
-        if self.waiting.len() == FRAMES_MAX || self.bytes + bytes > BYTES_MAX {
+        if self.waiting.len() == FRAMES_MAX || self.bytes + bytes > bytes_max {
             return self.lose() + 1;
         }
         self.bytes += bytes;
@@ -109,6 +108,8 @@ mod tests {
     use tickerd_model::tick::Tick;
     use tickerd_model::topic::Topic;
 
+    const BYTES_MAX: usize = 1 << 20;
+
     fn frame(seq: u64, bytes: usize) -> Arc<Frame> {
         let topic = Topic::new("f.a", "q", Class::State);
         let value = vec![b'1'; bytes].into();
@@ -155,7 +156,7 @@ mod tests {
                         let seq = *said.entry(slot).and_modify(|seq| *seq += 1).or_insert(1);
                         newest.insert(slot, (pos, seq));
                         next.entry(slot).or_insert(seq);
-                        lost += backlog.push(Waiting { pos, slot, frame: frame(seq, bytes) });
+                        lost += backlog.push(Waiting { pos, slot, frame: frame(seq, bytes) }, BYTES_MAX);
                         prop_assert!(backlog.waiting.len() <= FRAMES_MAX && backlog.bytes <= BYTES_MAX);
                     },
                     Op::Read(ticks) => {

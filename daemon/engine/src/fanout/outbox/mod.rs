@@ -141,13 +141,13 @@ impl Outbox {
         self.replay.extend(replay);
     }
 
-    /// Takes note of an item that is due and cannot go out now.
-    pub fn pass(&mut self, item: &Item) {
+    /// Takes note of an item that is due and cannot go out now. Of ticks that cannot be left out, `pending` bytes may wait.
+    pub fn pass(&mut self, item: &Item, pending: usize) {
         match &item.payload {
             Payload::Newest(..) => self.passed.missed += 1,
             Payload::Every(slot, frame) => {
                 let waiting = Waiting { pos: item.pos, slot: *slot, frame: frame.clone() };
-                self.passed.missed += self.backlog.push(waiting);
+                self.passed.missed += self.backlog.push(waiting, pending);
             }
             Payload::Notice(WhenLate::Drop, _) => {}
             Payload::Notice(WhenLate::Keep(subject), notice) => self.late_notices.push(subject, notice),

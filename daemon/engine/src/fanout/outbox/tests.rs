@@ -124,7 +124,7 @@ impl Bench {
             true => Payload::Newest(id, due.frame),
             false => Payload::Every(id, due.frame),
         };
-        self.outbox.pass(&Item { pos: self.pos, payload });
+        self.outbox.pass(&Item { pos: self.pos, payload }, 1 << 20);
     }
 
     /// The socket takes so many bytes at most; whether the client is level.
@@ -172,7 +172,7 @@ impl Bench {
                 ));
                 self.pos += 1;
                 let payload = Payload::Notice(WhenLate::LoseBacklog, notice);
-                self.outbox.pass(&Item { pos: self.pos, payload });
+                self.outbox.pass(&Item { pos: self.pos, payload }, 1 << 20);
             }
         }
     }

@@ -1,22 +1,22 @@
 //! Messages to some connections alone.
 
+use crate::exchange::limit::Limit;
 use crate::fanout::shard::Shard;
 use tickerd_model::protocol::event;
 use tickerd_model::rooms::{Letter, Seat};
 use tickerd_model::wire::message::Message;
 
-/// Bytes of answers and direct messages that may wait for a client; further ones are passed over, and told as skipped.
-const WAITING_BYTES_MAX: usize = 1 << 20;
-
 impl Shard {
-    /// Sends direct messages to those of this shard's connections that they are for.
+    /// Sends direct messages to those of this shard's connections that they are for. Where too much waits for a client, they
+    /// are passed over, and told as skipped.
     pub(super) fn hand_out(&mut self, messages: &[(Seat, Letter)]) {
         let mut written: Option<(&Letter, Message)> = None;
-        let number = self.number;
+        let (number, pending) = (self.number, self.settings.pending);
         for (to, letter) in messages.iter().filter(|(to, _)| to.shard as usize == number) {
             let Some(conn) = self.same_connection(to.conn, to.generation) else { continue };
-            if let Some(outbox) = conn.outbox.as_mut().filter(|outbox| outbox.answers() > WAITING_BYTES_MAX) {
+            if let Some(outbox) = conn.outbox.as_mut().filter(|outbox| outbox.answers() > pending) {
                 outbox.miss(1);
+                self.settings.tally.enforce(Limit::Pending);
                 continue;
             }
             if conn.phase.is_closing() {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::exchange::ConnId;
+use crate::exchange::limit::Limit;
 use crate::fanout::shard::Shard;
 use tickerd_model::protocol::command;
 use tickerd_model::wire::close::{self, CloseCode};
@@ -90,7 +91,11 @@ impl Shard {
         self.send(id, &pongs);
         if let Some(conn) = self.same_connection(id, generation) {
             conn.decoder = decoder;
+            let is_echo = conn.echo;
             if let Err(code) = outcome {
+                if code == CloseCode::MessageTooBig && !is_echo {
+                    settings.tally.enforce(Limit::Message);
+                }
                 self.close(id, code);
             }
         }

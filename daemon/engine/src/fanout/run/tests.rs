@@ -20,8 +20,9 @@ use super::delivery::{deliver, take};
 use super::*;
 use crate::exchange::ConnId;
 use crate::exchange::access::{Judge, anyone};
-use crate::exchange::arrival::{Kind, Opening, Socket};
+use crate::exchange::arrival::{Kind, Opening, Place, Socket, UserFull};
 use crate::exchange::beat::Beat;
+use crate::exchange::limit::Tally;
 use crate::exchange::question::{Asked, Question};
 use crate::exchange::source::tests::{F, board_of_f, feed};
 use crate::fanout::Fanout;
@@ -45,6 +46,15 @@ struct Bench {
     questions: mpsc::Receiver<Question>,
 }
 
+/// A place for a connection whose user may have any number of them, unless it is `full`.
+struct Free;
+
+impl Place for Free {
+    fn count_for_user(&self, user: &str) -> Result<(), UserFull> {
+        if user == "full" { Err(UserFull) } else { Ok(()) }
+    }
+}
+
 fn settings(drain: Duration) -> Settings {
     let limits = decoder::Limits { message: 1 << 16, fragments: 16 };
     let second = Duration::from_secs(1);
@@ -58,6 +68,8 @@ fn settings(drain: Duration) -> Settings {
         patterns_max: 4,
         commands_per_s: 10,
         commands_burst: 20,
+        pending: 1 << 20,
+        tally: Arc::new(Tally::new(&Registry::new(), &[]).unwrap()),
         heartbeat: second * 15,
         ping: second * 20,
         pong_timeout: second * 40,
@@ -148,7 +160,7 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
         },
         who: Arc::new(Identity::anyone()),
         encoding,
-        permit: Box::new(()),
+        permit: Box::new(Free),
         share: None,
     };
     (arrival, Client { socket: theirs, unread: Vec::new(), all: Vec::new(), later: Vec::new() })

@@ -52,7 +52,7 @@ impl Shard {
                 Kind::Ticker { name, .. } => name.clone(),
                 Kind::Echo => None,
             },
-            _permit: permit,
+            permit,
         });
         self.metrics.connections.inc();
         let Some(shard) = self.tasks.shard() else { return };

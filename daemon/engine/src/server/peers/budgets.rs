@@ -186,4 +186,20 @@ mod tests {
         assert!(budgets.take(nth(last), &none).is_err(), "it is remembered");
         assert!(budgets.take(nth(0), &none).is_ok(), "it is forgotten");
     }
+
+    /// Goal: an attacker with a million networks takes a bounded place. Each of them is one /64, whichever of its addresses
+    /// asks.
+    #[test]
+    fn a_million_networks_take_a_bounded_place() {
+        let budgets = Arc::new(Budgets::new(REFILL, 2));
+        let none = headers(&[]);
+        for n in 0..1_000_000_u128 {
+            let address = std::net::Ipv6Addr::from(0x2001_0db8_u128 << 96 | n << 64 | n);
+            let share = budgets.share(Some(address.into()), &none).unwrap();
+            share.charge(1);
+        }
+        let known = budgets.known();
+        assert!(known.recent.len() + known.before.len() <= ADDRESSES_MAX);
+        assert!(known.recent.capacity() + known.before.capacity() <= 4 * ADDRESSES_MAX);
+    }
 }

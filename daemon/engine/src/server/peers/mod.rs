@@ -2,4 +2,6 @@
 
 pub mod budgets;
 pub mod limits;
+pub mod memory;
+mod pace;
 pub mod peer;

@@ -9,6 +9,7 @@ use tickerd_model::protocol::{SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK};
 
 use super::credentials::BEARER;
 use super::origin::Origins;
+use crate::exchange::arrival::USER_FULL;
 use crate::listen::hosts::{Target, Wrong};
 use crate::server::metrics::Outcome;
 use crate::server::peers::limits::Full;
@@ -66,7 +67,7 @@ impl Refusal {
     pub fn close(&self) -> CloseCode {
         match self.outcome {
             Outcome::OverCapacity => CloseCode::OverCapacity,
-            Outcome::AddressLimit => CloseCode::ConnectionLimit,
+            Outcome::AddressLimit | Outcome::UserLimit => CloseCode::ConnectionLimit,
             Outcome::Stopping => CloseCode::ServiceRestart,
             Outcome::Unauthenticated => CloseCode::Unauthenticated,
             Outcome::Forbidden => CloseCode::Forbidden,
@@ -100,17 +101,21 @@ impl Refusal {
 /// What a connection is answered that has no place.
 impl From<Full> for Refusal {
     fn from(full: Full) -> Refusal {
-        let (outcome, status, detail) = match full {
-            Full::Server => (
-                Outcome::OverCapacity,
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the server is full; try again later",
-            ),
-            Full::Address => (
-                Outcome::AddressLimit,
-                StatusCode::TOO_MANY_REQUESTS,
-                "too many connections from this address; close some",
-            ),
+        let (outcome, status) = match full {
+            Full::Server | Full::Memory | Full::Unidentified => {
+                (Outcome::OverCapacity, StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Full::Address => (Outcome::AddressLimit, StatusCode::TOO_MANY_REQUESTS),
+            Full::User => (Outcome::UserLimit, StatusCode::TOO_MANY_REQUESTS),
+        };
+        let detail = match full {
+            Full::Server => "the server is full; try again later",
+            Full::Memory => "the server is short of memory; try again later",
+            Full::Address => "too many connections from this address; close some",
+            Full::User => USER_FULL,
+            Full::Unidentified => {
+                "too many clients are still to say who they are; send the token with the handshake, or try again later"
+            }
         };
         Refusal::new(outcome, status, detail).with(header::RETRY_AFTER, "5")
     }

@@ -293,3 +293,24 @@ fn a_token_that_ends_is_told_of_and_closed_after_a_grace_unless_renewed() {
         assert!(bob.read().is_empty());
     });
 }
+
+#[test]
+fn who_has_too_many_connections_is_told_and_closed_unless_it_may_stay_as_nobody() {
+    run(async {
+        let (bench, words) = bench(1, &[]);
+        let mut client = bench.client(&[]).await;
+        client.say(1, &[&auth("full f.0 900000")]);
+        let (_, error) = bench.told(&mut client, "error").await;
+        assert_eq!((&error["code"], &error["temporary"]), (&json!(429), &json!(true)), "{error}");
+        assert!(error["message"].as_str().unwrap().contains("connections_per_user"), "{error}");
+        assert!(bench.closed(&mut client).await.contains("connection_limit"));
+        *words.anonymous.lock().unwrap() = vec!["f.*"];
+        let (bench, _) = self::bench(1, &["f.*"]);
+        let mut anyone = bench.client(&["f.0"]).await;
+        bench.told(&mut anyone, "subscribed").await;
+        anyone.say(1, &[&auth("full f.0 900000"), r#"{"event":"ping","data":{"id":1}}"#]);
+        bench.told(&mut anyone, "error").await;
+        bench.told(&mut anyone, "pong").await;
+        assert!(bench.shard.borrow().who(0).is_anonymous());
+    });
+}
