@@ -47,6 +47,7 @@ mod plugin_inspect;
 mod plugin_run;
 mod posting;
 mod protocol_md;
+mod proxied;
 mod rates;
 mod readme_blocks;
 mod record;

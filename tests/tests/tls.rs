@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tickerd_tests::{Builder, Client, Daemon, Script, daemon, json, within};
@@ -17,14 +17,16 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// An authority of its own, and the files that it made.
-struct Authority {
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // OpenSSL takes a certificate for its own issuer's if their names are the same.
+        params.distinguished_name.push(DnType::CommonName, "an authority of these tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Authority { issuer, folder: TempDir::new().unwrap() }
@@ -39,12 +41,12 @@ impl Authority {
         (certificate.pem(), key, certificate.der().clone())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes the server's files; gives what a client then sees.
-    fn renew(&self) -> CertificateDer<'static> {
+    pub fn renew(&self) -> CertificateDer<'static> {
         let (pem, key, der) = self.pair(SanType::DnsName("localhost".try_into().unwrap()));
         std::fs::write(self.path("chain.pem"), pem).unwrap();
         std::fs::write(self.path("key.pem"), key.serialize_pem()).unwrap();
@@ -53,7 +55,7 @@ impl Authority {
     }
 
     /// A daemon whose clients come over TLS; `more` is added to `[server.tls]`.
-    fn daemon(&self, more: &str) -> Builder {
+    pub fn daemon(&self, more: &str) -> Builder {
         self.renew();
         let folder = self.folder.path().display();
         daemon().listen("{ address = \"127.0.0.1:0\", tls = true }").config(&format!(
@@ -72,11 +74,11 @@ impl Authority {
         builder.unwrap().with_root_certificates(roots)
     }
 
-    async fn over(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn over(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         shake(self.client().with_no_client_auth(), stream).await
     }
 
-    async fn connect(&self, daemon: &Daemon) -> TlsStream<TcpStream> {
+    pub async fn connect(&self, daemon: &Daemon) -> TlsStream<TcpStream> {
         self.over(daemon.connect().await).await.unwrap()
     }
 

@@ -31,6 +31,7 @@ use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::PulseAsker;
 use crate::fanout::{self, Fanout};
+pub use crate::listen::passed::Passed;
 use crate::metrics;
 use crate::pulse;
 use crate::server::{self, Server, Ways};
@@ -86,14 +87,14 @@ pub struct Running {
 
 impl App {
     /// Binds what is configured. `commit` is what this was built from.
-    pub fn build(config: Config, commit: &str) -> Result<App, StartError> {
+    pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
         if let Some((path, setting)) = not_built(&config).first() {
             return Err(format!("{}: {setting} is not built yet; delete it", path.join(".")).into());
         }
         let keeper = access::open(&config, &registry)?;
-        let server = Server::bind(config.server.clone(), Arc::new(server::Metrics::new(&registry)?))?;
+        let server = Server::bind(config.server.clone(), passed, Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
         };
@@ -323,8 +324,7 @@ impl Running {
 pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
     let server = &config.server;
     let auth = config.auth.as_ref();
-    let settings: [(&[&str], &str, bool); 5] = [
-        (&["server", "listen"], "proxy = true", server.listen.iter().any(|listener| listener.proxy)),
+    let settings: [(&[&str], &str, bool); 4] = [
         (&["server", "signing"], "[server.signing]", server.signing.is_some()),
         (&["feed"], "sign = true", config.feeds.iter().any(|feed| feed.sign)),
         (

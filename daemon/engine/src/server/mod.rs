@@ -32,11 +32,14 @@ use tickerd_config as config;
 use tickerd_model::wire::close::CloseCode;
 
 pub use crate::listen::error::Error;
+use crate::listen::passed::Passed;
 pub use answer::{Document, Documents};
 use connection::Gate;
 use listener::Listener;
 pub use metrics::Metrics;
 use peers::budgets::{Budgets, PATTERNS_SHARE};
+use peers::introduction::Introductions;
+use peers::peer::Trust;
 pub use routes::FEEDS;
 use routes::Routes;
 use stop::Stop;
@@ -64,9 +67,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds all addresses, or none.
-    pub fn bind(config: config::Server, metrics: Arc<Metrics>) -> Result<Server, Error> {
-        let listeners = config.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+    /// Binds all addresses, or none. Sockets that were passed are taken in place of binding their addresses.
+    pub fn bind(config: config::Server, mut passed: Passed, metrics: Arc<Metrics>) -> Result<Server, Error> {
+        let listeners = config.listen.iter().map(|listen| Listener::bind(listen, &mut passed));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        passed.finish()?;
         let tls = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls));
         let tls = tls.map(|tls| Renewal::load(tls, metrics.clone())).transpose();
         let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
@@ -103,7 +108,10 @@ impl Server {
         let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
         let (renewal, acceptor) = self.tls.unzip();
+        let trust = Arc::new(Trust::new(self.config.trusted));
         let gate = Arc::new(Gate {
+            introductions: Introductions::new(trust.clone(), self.metrics.clone()),
+            trust,
             tls: acceptor.map(|acceptor| Tls::new(acceptor, self.metrics.clone())),
             patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
             limits: peers::limits::Limits::new(connections, limits.connections_per_address),
@@ -113,6 +121,7 @@ impl Server {
                 routes::Settings {
                     hosts: self.config.hosts,
                     origins: self.config.origins,
+                    dev: self.config.dev,
                     echo: self.config.echo.is_some(),
                     ways,
                     deflate: self.config.compression.map(|how| how.window_bits),

@@ -25,8 +25,7 @@ use super::access::{Access, TICKET_METHODS};
 use super::answer::{Answer, Document, Documents, Visit, finished, secure};
 use super::metrics::{Metrics, Outcome};
 use super::peers::budgets::Budgets;
-use super::peers::limits::{self, Place};
-use super::peers::peer::who;
+use super::peers::peer::outside;
 use super::rest::api::{self, Api, Wanted};
 use super::rest::cors::{self, Page};
 use super::rest::kept::serve;
@@ -66,6 +65,8 @@ pub struct Routes {
 pub struct Settings {
     pub hosts: Vec<Host>,
     pub origins: Vec<Listed>,
+    /// Whether pages of every loopback Origin may connect.
+    pub dev: bool,
     pub echo: bool,
     /// permessage-deflate's window in bits, if it is to be had.
     pub deflate: Option<u8>,
@@ -99,7 +100,7 @@ impl Routes {
     ) -> Routes {
         Routes {
             hosts: Hosts::new(settings.hosts.clone()),
-            origins: Origins::new(settings.origins.clone()),
+            origins: Origins::new(settings.origins.clone(), settings.dev),
             settings,
             api: Api::new(asker),
             budgets: Arc::new(budgets),
@@ -135,7 +136,7 @@ impl Routes {
             (way, Err(full)) if page.is_none() || !is_socket || handshake::check(&request).is_err() => {
                 self.refuse(full.into(), way)
             }
-            (Way::Socket | Way::Echo, place) => self.upgrade(&mut request, page.is_some(), |request| {
+            (Way::Socket | Way::Echo, _) => self.upgrade(&mut request, page.is_some(), |request| {
                 self.check_room(visit)?;
                 let kind = match way {
                     Way::Echo => Kind::Echo,
@@ -147,7 +148,7 @@ impl Routes {
                 };
                 let who = who?;
                 self.access.check_name(&who, &kind)?;
-                count(place, request, visit)?;
+                count(visit)?;
                 Ok((kind, who))
             }),
             (way, _) => match who {
@@ -160,7 +161,7 @@ impl Routes {
                     Way::Stream => self.stream(&request, who, visit),
                     Way::Topics => self.topics(request, who, visit),
                     Way::Feeds => self.feeds(&request, &who),
-                    Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.peer),
+                    Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.client),
                     Way::Socket | Way::Echo | Way::Other => self.kept(&request, &who),
                 },
             },
@@ -208,7 +209,7 @@ impl Routes {
         if way == Way::Other && page::asset(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
         }
-        self.access.identify(request, &self.settings.ways, page, visit.peer).await
+        self.access.identify(request, &self.settings.ways, page, visit.client).await
     }
 
     /// Answers OPTIONS.
@@ -263,7 +264,7 @@ impl Routes {
         match *request.method() {
             Method::GET | Method::HEAD => self.value(&request, who, visit),
             Method::POST => {
-                let paid = self.afford(visit.peer, &request);
+                let paid = self.afford(visit.client);
                 let is_closed = self.access.is_closed();
                 match paid.and_then(|whose| Ok((whose, Api::read_post(&request, &who, is_closed)?))) {
                     Ok((whose, to)) => {
@@ -281,7 +282,7 @@ impl Routes {
         let wanted = Api::read(request).and_then(|wanted| {
             // A list is a look at all topics; all else is answered from what is at hand.
             let is_list = matches!(wanted, Wanted::Topics { .. });
-            let whose = if is_list { self.afford(visit.peer, request)? } else { None };
+            let whose = if is_list { self.afford(visit.client)? } else { None };
             Ok((wanted, whose))
         });
         match wanted {
@@ -301,8 +302,8 @@ impl Routes {
     }
 
     /// Takes a request out of its address's share. Whose that is, if anyone's.
-    fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<Option<IpAddr>, Box<Reply>> {
-        self.budgets.take(peer, request.headers()).map_err(|(wait_ms, why)| {
+    fn afford(&self, client: Option<IpAddr>) -> Result<Option<IpAddr>, Box<Reply>> {
+        self.budgets.take(client).map_err(|(wait_ms, why)| {
             self.metrics.refuse_request();
             Box::new(reply::limited(&why, wait_ms))
         })
@@ -323,7 +324,7 @@ impl Routes {
                 return Err(Missing.into());
             }
             self.access.check_name(&who, &kind)?;
-            count(visit.place, request, visit)?;
+            count(visit)?;
             Ok(kind)
         });
         let kind = match kind {
@@ -357,12 +358,8 @@ impl Routes {
 }
 
 /// Counts a connection that will stay for whom it is.
-fn count<B>(
-    place: Result<&Place, limits::Full>,
-    request: &Request<B>,
-    visit: &Visit<'_>,
-) -> Result<(), Refusal> {
-    Ok(place?.count_for(who(visit.peer, request.headers()))?)
+fn count(visit: &Visit<'_>) -> Result<(), Refusal> {
+    Ok(visit.place?.count_for(visit.client.and_then(outside))?)
 }
 
 /// What an event stream is to bring, and to whom.

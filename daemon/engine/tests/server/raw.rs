@@ -57,7 +57,7 @@ pub fn try_serve(change: impl FnOnce(&mut config::Server)) -> Result<Served, Err
     let closes = Arc::new(Mutex::new(Vec::new()));
     let counted = closes.clone();
     let count_close = Arc::new(move |code: CloseCode| counted.lock().unwrap().push(code));
-    let running = Server::bind(settings, metrics)?.start(
+    let running = Server::bind(settings, tickerd_engine::app::Passed::default(), metrics)?.start(
         place,
         count_close,
         Asker::default(),
