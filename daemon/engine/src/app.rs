@@ -324,14 +324,9 @@ impl Running {
 pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
     let server = &config.server;
     let auth = config.auth.as_ref();
-    let settings: [(&[&str], &str, bool); 4] = [
+    let settings: [(&[&str], &str, bool); 3] = [
         (&["server", "signing"], "[server.signing]", server.signing.is_some()),
         (&["feed"], "sign = true", config.feeds.iter().any(|feed| feed.sign)),
-        (
-            &["auth", "certificate"],
-            "[[auth.certificate]]",
-            auth.is_some_and(|auth| !auth.certificates.is_empty()),
-        ),
         (
             &["auth", "group"],
             "admin = true",

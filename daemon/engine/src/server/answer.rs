@@ -26,6 +26,8 @@ pub struct Visit<'a> {
     /// Who asks: the peer, or whom it speaks for. `None` for unix peers.
     pub client: Option<IpAddr>,
     pub door: Door,
+    /// The names in the client's certificate, if it has shown one.
+    pub names: &'a [String],
     /// The connection's place, or why it has none.
     pub place: Result<&'a Place, limits::Full>,
     pub stop: &'a Stop,

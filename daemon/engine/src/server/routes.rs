@@ -209,7 +209,7 @@ impl Routes {
         if way == Way::Other && page::asset(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
         }
-        self.access.identify(request, &self.settings.ways, page, visit.client).await
+        self.access.identify(request, &self.settings.ways, page, visit).await
     }
 
     /// Answers OPTIONS.
