@@ -95,8 +95,9 @@ fn binary(start: &[u8]) -> Result<Read, Wrong> {
 fn line(start: &[u8]) -> Result<Read, Wrong> {
     if let Some(end) = start.iter().position(|byte| *byte == b'\n') {
         let header = v1::Header::try_from(start).map_err(|_| Wrong::Malformed)?;
-        // Whoever keeps to `More` has nothing behind it.
-        if end + 1 != start.len() || header.header.len() != start.len() {
+        // Whoever keeps to `More` has nothing behind it. After UNKNOWN the library takes a space and a line feed too.
+        let is_whole = end + 1 == start.len() && header.header.len() == start.len();
+        if !is_whole || !start.ends_with(b"\r\n") {
             return Err(Wrong::Malformed);
         }
         return Ok(Read::Whole(match header.addresses {
@@ -205,6 +206,8 @@ mod tests {
             (b"PROXY\tTCP4 1.2.3.4 1.2.3.4 1 2\r\n", Wrong::Missing),
             (b"PROXY TCP4 192.0.2.1 127.0.0.1 4711 80\n", Wrong::Malformed),
             (b"PROXY TCP4 192.0.2.1 127.0.0.1 4711\r\n", Wrong::Malformed),
+            (b"PROXY UNKNOWN a \n", Wrong::Malformed),
+            (b"PROXY UNKNOWN\n\n", Wrong::Malformed),
             (b"PROXY TCP4 192.0.2.1 127.0.0.1 4711 65536\r\n", Wrong::Malformed),
             (b"PROXY TCP4 192.0.2.1 127.0.0.1 4711 80 x\r\n", Wrong::Malformed),
             (b"PROXY TCP4 192.0.2 127.0.0.1 4711 80\r\n", Wrong::Malformed),
