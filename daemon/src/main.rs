@@ -69,6 +69,11 @@ fn run(args: &RunArgs) -> ExitCode {
         }
     };
     let newcomer = args.config.is_none();
+    if args.dev {
+        tracing::warn!(
+            "--dev: pages of every loopback origin may connect; leave it out where others use this server"
+        );
+    }
     start(config, passed.map_err(Into::into), |listening, _| {
         if let (true, Some(address)) = (newcomer, listening.first()) {
             tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");

@@ -32,7 +32,7 @@ for at, place in enumerate(places):
     print("holds " + where, flush=True)
 with open(folder + "/tickerd.toml", "w") as file:
     file.write(config)
-for _ in range(2):
+for number in (1, 2):
     child = os.fork()
     if child == 0:
         # First out of the way of the numbers that they will have.
@@ -43,7 +43,7 @@ for _ in range(2):
         names = ":".join(["tickerd.socket"] * len(high))
         os.environ.update(LISTEN_FDS=str(len(high)), LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES=names)
         os.execv(command[0], command + [folder + "/tickerd.toml"])
-    print("daemon", child, flush=True)
+    print("daemon %d: %d" % (number, child), flush=True)
     _, status = os.waitpid(child, 0)
     print("ended", os.waitstatus_to_exitcode(status), flush=True)
     signal.sigwait([signal.SIGUSR1])
@@ -66,9 +66,9 @@ fn manager(places: &str, config: &Builder) -> Daemon {
 struct Child(Pid);
 
 impl Child {
-    async fn of(manager: &mut Daemon) -> Child {
-        let line = manager.printed("daemon ").await;
-        Child(Pid::from_raw(line["daemon ".len()..].parse().unwrap()))
+    async fn of(manager: &mut Daemon, number: u8) -> Child {
+        let line = manager.printed(&format!("daemon {number}: ")).await;
+        Child(Pid::from_raw(line["daemon 1: ".len()..].parse().unwrap()))
     }
 }
 
@@ -90,7 +90,7 @@ async fn who_connects_while_the_daemon_restarts_waits() {
     let mut manager = manager("tcp,unix", &daemon().listen(listen));
     let tcp = manager.printed("holds ").await["holds ".len()..].to_owned();
     let unix = manager.printed("holds unix:").await["holds unix:".len()..].to_owned();
-    let first = Child::of(&mut manager).await;
+    let first = Child::of(&mut manager, 1).await;
     manager.printed(&format!("listening on http://{tcp}/")).await;
     manager.printed(&format!("listening on unix:{unix}")).await;
     manager.printed("admin on ").await;
@@ -102,7 +102,7 @@ async fn who_connects_while_the_daemon_restarts_waits() {
     // Nobody is there, and nobody is refused.
     let waiting = (TcpStream::connect(&tcp).await.unwrap(), UnixStream::connect(&unix).await.unwrap());
     manager.signal(Signal::SIGUSR1);
-    let _second = Child::of(&mut manager).await;
+    let _second = Child::of(&mut manager, 2).await;
     greeted(waiting.0).await;
     greeted(waiting.1).await;
 }

@@ -352,13 +352,10 @@ async fn haproxy_passes_everything_on_with_the_proxy_protocol_and_by_http() {
     let (authority, folder) = (Authority::new(), TempDir::new().unwrap());
     let listen = "{ address = \"127.0.0.1:0\", tls = true, proxy = true }, \"127.0.0.1:0\"";
     let (script, mut daemon) = behind(&authority, listen, "\"127.0.0.1\"");
-    let address = |line: String| {
-        let url = line.rsplit("://").next().unwrap().to_owned();
-        url.split('/').next().unwrap().to_owned()
-    };
-    let raw = address(daemon.printed("(PROXY protocol)").await);
-    let plain = address(daemon.printed("listening on http://").await);
-    daemon.printed("admin on ").await;
+    daemon.serves().await;
+    let raw = daemon.address();
+    let plain = daemon.printed("listening on http://").await;
+    let plain = plain["listening on http://".len()..].trim_end_matches('/').to_owned();
     let both = folder.path().join("both.pem");
     let pem =
         ["chain.pem", "key.pem"].map(|name| std::fs::read_to_string(authority.path(name)).unwrap()).concat();
@@ -382,4 +379,6 @@ async fn haproxy_passes_everything_on_with_the_proxy_protocol_and_by_http() {
     tcp.walk(&script, "198.51.100", "a").await;
     http.walk(&script, "192.0.2", "b").await;
     see_off(&authority, &[&tcp, &http]).await;
+    // Its checks speak for nobody.
+    daemon.metric_until("tickerd_proxy_headers_total{result=\"local\"}", |count| count > 0.0).await;
 }

@@ -83,19 +83,20 @@ impl Introductions {
 /// Reads a header. The outer error is the connection's end.
 async fn header<T: Transport>(io: &mut T) -> io::Result<Result<Source, Wrong>> {
     let mut header = Vec::new();
-    let mut scratch = [0; HEADER_BYTES_MAX];
     loop {
         let more = match read(&header) {
             Ok(Read::Whole(source)) => return Ok(Ok(source)),
             Ok(Read::More(more)) => more.min(HEADER_BYTES_MAX),
             Err(wrong) => return Ok(Err(wrong)),
         };
-        let mut buf = ReadBuf::new(&mut scratch);
-        let mut buf = buf.take(more);
+        let had = header.len();
+        header.resize(had + more, 0);
+        let mut buf = ReadBuf::new(header.get_mut(had..).unwrap_or_default());
         poll_fn(|cx| Pin::new(&mut *io).poll_read(cx, &mut buf)).await?;
-        match buf.filled() {
-            [] => return Err(io::ErrorKind::UnexpectedEof.into()),
-            some => header.extend_from_slice(some),
+        let came = buf.filled().len();
+        header.truncate(had + came);
+        if came == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
 }
