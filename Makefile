@@ -18,7 +18,8 @@ BUILT ?= target/release
 BUILT_FILES := tickerd $(patsubst %,libtickerd_feed_%.so,$(FEEDS)) $(patsubst %,tickerd-feed-%,$(PROGRAMS))
 SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
 # What is read by those who install it, where the front page links to it.
-DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md feeds/README.md plugins-sdk/README.md systemd/README.md
+DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md feeds/README.md plugins-sdk/README.md systemd/README.md \
+        systemd/nginx.conf.example systemd/haproxy.cfg.example
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
@@ -119,7 +120,8 @@ install:
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed -e 's|/usr/bin/tickerd|$(PREFIX)/bin/tickerd|' -e 's|/usr/share/doc|$(PREFIX)/share/doc|' systemd/tickerd.service \
 	  > $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service
+	sed -e 's|/usr/share/doc|$(PREFIX)/share/doc|' systemd/tickerd.socket > $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.socket
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.socket
 	install -d -m 750 $(DESTDIR)/etc/tickerd/secrets
 	if [ ! -e $(DESTDIR)/etc/tickerd/tickerd.toml ]; then \
 	  install -D -m 640 systemd/tickerd.toml $(DESTDIR)/etc/tickerd/tickerd.toml; fi
@@ -133,7 +135,8 @@ install:
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/tickerd $(DESTDIR)$(PREFIX)/include/tickerd.h
 	for file in $(BUILT_FILES); do rm -f $(DESTDIR)$(PREFIX)/lib/tickerd/plugins/$$file; done
-	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.socket
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
 	for doc in $(DOCS); do rm -f $(DESTDIR)$(PREFIX)/share/doc/tickerd/$$doc; done
 	-find $(DESTDIR)$(PREFIX)/share/doc/tickerd -type d -empty -delete
 	@echo "what is yours stays: /etc/tickerd, /var/lib/tickerd, and plugins of your own"

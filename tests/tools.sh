@@ -2,9 +2,12 @@
 # Installs what the tests need and this machine lacks: with apt when run as root, else it says what is missing.
 set -euo pipefail
 
+# Where servers are, which is not in everyone's PATH.
+PATH="$PATH:/usr/sbin:/sbin"
 declare -A package_of=(
   [cc]=gcc [node]=nodejs [npm]=npm [chromium]=chromium [promtool]=prometheus [systemd-analyze]=systemd [curl]=curl
   [python3]=python3 [c++]=g++ [go]=golang-go [objcopy]=binutils [flock]=util-linux [setsid]=util-linux
+  [nginx]=nginx [haproxy]=haproxy
 )
 missing=()
 for tool in "${!package_of[@]}"; do
@@ -15,8 +18,20 @@ python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
+  # The tests start nginx, haproxy and prometheus themselves: the packages must start none, neither now nor at the next boot.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  if command -v systemctl >/dev/null; then
+    for service in nginx haproxy; do
+      case " ${missing[*]} " in *" $service "*) systemctl disable --quiet "$service" 2>/dev/null || true ;; esac
+    done
+  fi
 else
   echo "the tests need these packages (Debian's names): ${missing[*]}" >&2
   exit 1

@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tickerd_author::plugin;
 use tickerd_author::record::{RecordArgs, Recording};
 use tickerd_config::{self as config, Config};
-use tickerd_engine::app::{App, Running, StartError};
+use tickerd_engine::app::{App, Passed, Running, StartError};
 use tickerd_host::{feed_exec, feed_host, warden};
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
 use tickerd_process::log::{self, JournalLines};
@@ -56,6 +56,8 @@ fn obey(command: Command) -> ExitCode {
 }
 
 fn run(args: &RunArgs) -> ExitCode {
+    // Before the log's thread begins, for this changes the environment.
+    let passed = Passed::from_env();
     if let Err(code) = prepare() {
         return code;
     }
@@ -67,7 +69,12 @@ fn run(args: &RunArgs) -> ExitCode {
         }
     };
     let newcomer = args.config.is_none();
-    start(config, |listening, _| {
+    if args.dev {
+        tracing::warn!(
+            "--dev: pages of every loopback origin may connect; leave it out where others use this server"
+        );
+    }
+    start(config, passed.map_err(Into::into), |listening, _| {
         if let (true, Some(address)) = (newcomer, listening.first()) {
             tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");
         }
@@ -86,7 +93,7 @@ fn demo(args: &DemoArgs) -> ExitCode {
         }
     };
     output::print(&moved.iter().map(|line| format!("{line}\n")).collect::<String>());
-    start(config, |listening, admin| {
+    start(config, Ok(Passed::default()), |listening, admin| {
         if let Some(page) = listening.iter().find(|address| address.starts_with("http://")) {
             output::print(&next_steps(page, admin, args.live));
         }
@@ -129,14 +136,18 @@ fn prepare() -> Result<(), ExitCode> {
 }
 
 /// Serves until told to stop. `greet` gets the addresses clients and operators connect to.
-fn start(config: Config, greet: impl FnOnce(&[String], &str)) -> ExitCode {
+fn start(
+    config: Config,
+    passed: Result<Passed, StartError>,
+    greet: impl FnOnce(&[String], &str),
+) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
     match Signals::catch()
         .map_err(Into::into)
-        .and_then(|signals| Ok((signals, App::build(config, version::COMMIT)?.start()?)))
+        .and_then(|signals| Ok((signals, App::build(config, passed?, version::COMMIT)?.start()?)))
     {
         Ok((signals, running)) => serve(running, signals, greet),
         Err(error) => {

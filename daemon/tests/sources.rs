@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tickerd_config::{Config, Feed};
-use tickerd_engine::app::{App, Running};
+use tickerd_engine::app::{App, Passed, Running};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -155,7 +155,7 @@ async fn come_and_go(running: &Running, address: &str, admin: &str) {
 
 #[test]
 fn sources_come_and_go_and_the_clients_of_others_do_not_notice() {
-    let app = App::build(config(), "test").unwrap();
+    let app = App::build(config(), Passed::default(), "test").unwrap();
     let running = app.with_program(env!("CARGO_BIN_EXE_tickerd").into()).start().unwrap();
     let (addresses, admin) = running.addresses();
     let address = addresses[0].clone();

@@ -54,6 +54,23 @@ fn unit_verifies_without_a_word() {
     assert!(output.status.success() && said(&output).trim().is_empty(), "{}", said(&output));
 }
 
+/// The socket's unit is sound beside the service's, and holds what a new installation listens on.
+#[test]
+fn socket_verifies_and_is_the_default_listener() {
+    let text = shipped_text("tickerd.socket");
+    let held: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("ListenStream=")).collect();
+    let listen: Vec<String> =
+        Config::default().server.listen.iter().map(|listener| listener.address.to_string()).collect();
+    assert_eq!(held, listen);
+    let folder = tempfile::tempdir().unwrap();
+    unit_in(folder.path());
+    let socket = folder.path().join("tickerd.socket");
+    fs::copy(shipped("tickerd.socket"), &socket).expect("the folder is writable");
+    let args = ["verify", "--man=no", socket.to_str().expect("temporary folders have plain names")];
+    let Some(output) = run("systemd-analyze", &args) else { return };
+    assert!(output.status.success() && said(&output).trim().is_empty(), "{}", said(&output));
+}
+
 #[test]
 fn unit_is_hardened() {
     let folder = tempfile::tempdir().unwrap();

@@ -196,7 +196,10 @@ impl Daemon {
     /// Waits until it serves, and learns its addresses from its stdout.
     pub async fn serves(&mut self) {
         let address = |line: String| {
-            let url = line.rsplit("://").next().map(|rest| rest.trim_end_matches('/').to_owned());
+            let url = line
+                .rsplit("://")
+                .next()
+                .map(|rest| rest.split(' ').next().unwrap_or_default().trim_end_matches('/').to_owned());
             url.and_then(|url| url.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"))
         };
         self.address = Some(address(self.out.line(&["listening on http"]).await));

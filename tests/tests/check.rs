@@ -236,6 +236,27 @@ async fn who_holds_an_address_is_told() {
     }
     assert!(checked.out.contains("a tickerd listens there now; if it is the one"), "{checked:?}");
 
+    // Where it speaks something else than HTTP, it is known all the same; where it hears its proxy alone, it may be it.
+    let authority = crate::tls::Authority::new();
+    for (speaks, more, says) in [
+        ("tls = true", "", "a tickerd listens there now"),
+        ("proxy = true", "", "a tickerd listens there now"),
+        ("tls = true, proxy = true", "", "a tickerd listens there now"),
+        (
+            "proxy = true",
+            "trusted = [\"10.0.0.1\"]",
+            "a program listens there now that answers its proxy alone",
+        ),
+    ] {
+        let on = |port: u16| format!("{{ address = \"127.0.0.1:{port}\", {speaks} }}");
+        let running = authority.daemon("").server(more).listen(on(0)).run().await;
+        let again = authority.daemon("").server(more).listen(on(running.address().port()));
+        let file = folder.path().join("again.toml");
+        std::fs::write(&file, again.toml()).unwrap();
+        let checked = check_file(&file, &[("TICKERD_SERVER__LISTEN", "")]).await;
+        assert!(checked.code == 0 && checked.out.contains(says), "{speaks} {more}: {checked:?}");
+    }
+
     let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = stranger.local_addr().unwrap().to_string();
     std::thread::spawn(move || {

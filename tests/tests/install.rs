@@ -81,6 +81,9 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
         ("usr/share/doc/tickerd/README.md", 0o644),
         ("usr/share/doc/tickerd/systemd/README.md", 0o644),
         ("usr/lib/systemd/system/tickerd.service", 0o644),
+        ("usr/lib/systemd/system/tickerd.socket", 0o644),
+        ("usr/share/doc/tickerd/systemd/nginx.conf.example", 0o644),
+        ("usr/share/doc/tickerd/systemd/haproxy.cfg.example", 0o644),
         ("usr/lib/sysusers.d/tickerd.conf", 0o644),
         ("etc/tickerd/tickerd.toml", 0o640),
         ("etc/tickerd/secrets", 0o750),
@@ -103,6 +106,7 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
         "usr/lib/tickerd/plugins/tickerd-feed-replay",
         "usr/include/tickerd.h",
         "usr/share/doc/tickerd",
+        "usr/lib/systemd/system/tickerd.socket",
     ] {
         assert!(!tree.installed(gone).exists(), "{gone}");
     }

@@ -4,6 +4,7 @@
 mod abi_golden;
 mod abi_host;
 mod access;
+mod activation;
 mod authors;
 mod bad_commands;
 mod check;
@@ -49,6 +50,8 @@ mod plugin_inspect;
 mod plugin_run;
 mod posting;
 mod protocol_md;
+mod proxied;
+mod proxies;
 mod rates;
 mod readme_blocks;
 mod record;

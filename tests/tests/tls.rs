@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, date_time_ymd,
 };
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
@@ -23,14 +23,16 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 const WALL: &str = "spiffe://example.org/wall";
 
 /// An authority of its own, and the files that it made.
-struct Authority {
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // OpenSSL takes a certificate for its own issuer's if their names are the same.
+        params.distinguished_name.push(DnType::CommonName, "an authority of these tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -46,12 +48,12 @@ impl Authority {
         (certificate.pem(), key, certificate.der().clone())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes the server's files; gives what a client then sees.
-    fn renew(&self) -> CertificateDer<'static> {
+    pub fn renew(&self) -> CertificateDer<'static> {
         let (pem, key, der) = self.pair(SanType::DnsName("localhost".try_into().unwrap()));
         std::fs::write(self.path("chain.pem"), pem).unwrap();
         std::fs::write(self.path("key.pem"), key.serialize_pem()).unwrap();
@@ -60,7 +62,7 @@ impl Authority {
     }
 
     /// A daemon whose clients come over TLS; `more` is added to `[server.tls]`.
-    fn daemon(&self, more: &str) -> Builder {
+    pub fn daemon(&self, more: &str) -> Builder {
         self.renew();
         let folder = self.folder.path().display();
         daemon().listen("{ address = \"127.0.0.1:0\", tls = true }").config(&format!(
@@ -86,11 +88,11 @@ impl Authority {
         self.client().with_client_auth_cert(vec![der], key).unwrap()
     }
 
-    async fn over(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn over(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         shake(self.client().with_no_client_auth(), stream).await
     }
 
-    async fn connect(&self, daemon: &Daemon) -> TlsStream<TcpStream> {
+    pub async fn connect(&self, daemon: &Daemon) -> TlsStream<TcpStream> {
         self.over(daemon.connect().await).await.unwrap()
     }
 

@@ -68,6 +68,8 @@ pub struct Overrides {
     pub listen: Vec<Listen>,
     /// Replaces `server.admin`.
     pub admin: Option<Listen>,
+    /// Sets `server.dev`, which no file can.
+    pub dev: bool,
 }
 
 impl Default for Config {
@@ -200,7 +202,8 @@ fn examine(
     // A syntax error is told once, not also as a wrong value.
     let others = others.into_iter().filter(|problem| syntax.is_empty() || !broken.contains(&problem.line()));
     let problems = others.collect::<Vec<_>>();
-    let config = Config { warnings, ..walked };
+    let server = Server { dev: flags.dev, ..walked.server };
+    let config = Config { warnings, server, ..walked };
     let problems = syntax.into_iter().chain(problems).collect();
     Reading { problems, found: Some((config, Places { source, root })) }
 }

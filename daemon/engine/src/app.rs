@@ -32,6 +32,7 @@ use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::PulseAsker;
 use crate::exchange::limit::Tally;
 use crate::fanout::{self, Fanout};
+pub use crate::listen::passed::Passed;
 use crate::metrics;
 use crate::pulse;
 use crate::server::{self, Server, Ways};
@@ -88,7 +89,7 @@ pub struct Running {
 
 impl App {
     /// Binds what is configured. `commit` is what this was built from.
-    pub fn build(config: Config, commit: &str) -> Result<App, StartError> {
+    pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
         if let Some((path, setting)) = not_built(&config).first() {
@@ -97,7 +98,7 @@ impl App {
         let keeper = access::open(&config, &registry)?;
         let tally = Arc::new(Tally::new(&registry, &config.server.limits.dry_run)?);
         let metrics = Arc::new(server::Metrics::new(&registry)?);
-        let server = Server::bind(config.server.clone(), metrics, tally.clone())?;
+        let server = Server::bind(config.server.clone(), passed, metrics, tally.clone())?;
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
         };
@@ -329,8 +330,7 @@ impl Running {
 pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
     let server = &config.server;
     let auth = config.auth.as_ref();
-    let settings: [(&[&str], &str, bool); 4] = [
-        (&["server", "listen"], "proxy = true", server.listen.iter().any(|listener| listener.proxy)),
+    let settings: [(&[&str], &str, bool); 3] = [
         (&["server", "signing"], "[server.signing]", server.signing.is_some()),
         (&["feed"], "sign = true", config.feeds.iter().any(|feed| feed.sign)),
         (

@@ -12,7 +12,7 @@
 //! # Who may know whom
 //! What rooms hand each other is in `exchange`, below all of them. A test holds this table to the imports.
 //! ```text
-//! app      → admin, contract, control, exchange, fanout, metrics, pulse, server, store, systemd
+//! app      → admin, contract, control, exchange, fanout, listen, metrics, pulse, server, store, systemd
 //! admin    → listen
 //! control  → listen
 //! server   → exchange, listen

@@ -27,7 +27,7 @@ impl DemoArgs {
     /// # Errors
     /// What is wrong with the flags and the environment.
     pub fn configure(&self) -> Result<(Config, Vec<String>), Problems> {
-        let overrides = Overrides { listen: self.listen.clone(), admin: self.admin.clone() };
+        let overrides = Overrides { listen: self.listen.clone(), admin: self.admin.clone(), dev: false };
         let mut config = Config::load(None, environment(), &overrides)?;
         if self.live {
             config.feeds.extend(Feed::live());

@@ -88,6 +88,9 @@ pub struct RunArgs {
     /// Address of metrics and administration, in place of server.admin.
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<Listen>,
+    /// Let pages of every loopback origin connect, such as http://localhost:5173. They get no cookies and no credentials.
+    #[arg(long)]
+    pub dev: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -125,7 +128,7 @@ impl Cli {
 impl RunArgs {
     /// What the flags set over environment and file.
     pub fn overrides(&self) -> Overrides {
-        Overrides { listen: self.listen.clone(), admin: self.admin.clone() }
+        Overrides { listen: self.listen.clone(), admin: self.admin.clone(), dev: self.dev }
     }
 }
 
@@ -162,6 +165,7 @@ mod tests {
             assert_eq!(args.overrides().admin, "[::1]:0".parse().ok());
         }
         assert_eq!(run("tickerd").overrides(), Overrides::default());
+        assert!(run("tickerd --dev").overrides().dev && run("tickerd run --dev").overrides().dev);
     }
 
     #[test]

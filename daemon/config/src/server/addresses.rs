@@ -63,11 +63,10 @@ pub(super) fn addresses(
             .change("give one of them another port; admin is \"127.0.0.1:8426\" unless set");
         section.refuse("admin", refusal);
     }
-    // Who connects over TLS has to say who it is, and nobody reads along.
-    let everywhere = listen
-        .iter()
-        .enumerate()
-        .map(|(at, (one, origin))| (format!("listen[{at}]"), &one.address, origin, has_auth && one.tls));
+    // Who connects has to say who it is, and over TLS nobody reads along; a proxy in front does TLS itself, or passes it on.
+    let everywhere = listen.iter().enumerate().map(|(at, (one, origin))| {
+        (format!("listen[{at}]"), &one.address, origin, has_auth && (one.tls || one.proxy))
+    });
     for (key, one, origin, is_safe) in everywhere.chain([("admin".to_owned(), &admin, &admin_origin, false)])
     {
         if one.is_public() && !is_safe && !insecure_public {
@@ -83,7 +82,7 @@ pub(super) fn addresses(
             let refusal = placed(origin, one, what.to_owned())
                 .allowed("loopback (127.0.0.1, [::1]) and unix: addresses, unless insecure_public = true")
                 .change(
-                    "have it speak TLS (tls = true) and write [auth], listen on 127.0.0.1 behind a proxy that authenticates, \
+                    "have it speak TLS (tls = true) or stand behind a proxy (proxy = true) and write [auth], listen on 127.0.0.1, \
                      or write insecure_public = true in [server] if everyone may read it",
                 );
             section.refuse(&key, refusal);

@@ -35,14 +35,16 @@ impl From<Listen> for Listener {
 }
 
 impl fmt::Display for Listener {
-    /// As a client would write it: `https://127.0.0.1:8443/`, or the address of a unix socket.
+    /// As a client would write it: `https://127.0.0.1:8443/`, or the address of a unix socket. Only a proxy can use one with
+    /// the PROXY protocol, which is said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.address, self.tls) {
             (Listen::Tcp(address), true) => write!(f, "https://{address}/"),
             (Listen::Tcp(address), false) => write!(f, "http://{address}/"),
             (unix, true) => write!(f, "{unix} (TLS)"),
             (unix, false) => write!(f, "{unix}"),
-        }
+        }?;
+        f.write_str(if self.proxy { " (PROXY protocol)" } else { "" })
     }
 }
 

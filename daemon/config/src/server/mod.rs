@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tickerd_model::web::host::Host;
+use tickerd_model::web::network::Trusted;
 use tickerd_model::web::origin::Listed;
 use tickerd_model::wire::deflate;
 
@@ -29,7 +30,7 @@ pub use tls::Tls;
 
 use addresses::{addresses, own_socket};
 use compression::compression;
-use names::{hosts, origins};
+use names::{hosts, origins, trusted};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -74,6 +75,13 @@ pub struct Server {
     ///
     /// At most 64, without ports; default none.
     pub hosts: Vec<Host>,
+    /// Proxies that may say for whom they ask: by `X-Forwarded-For`, and on listeners with `proxy = true` by the PROXY protocol.
+    ///
+    /// At most 64. Default `None`: of `X-Forwarded-For` the last address, from loopback and unix peers; of the PROXY protocol
+    /// everyone who reaches the listener.
+    pub trusted: Option<Trusted>,
+    /// Whether pages of every loopback Origin may connect, for who develops one. `--dev` alone sets it.
+    pub dev: bool,
     /// Whether addresses that other machines can reach may be served without authentication. Default false.
     pub insecure_public: bool,
     /// How frames are compressed for clients that offer it; default `None`: not at all.
@@ -112,6 +120,8 @@ impl Default for Server {
             tiers: [100, 250, 1_000, 5_000].map(Duration::from_millis).to_vec(),
             origins: Vec::new(),
             hosts: Vec::new(),
+            trusted: None,
+            dev: false,
             insecure_public: false,
             compression: None,
             echo: None,
@@ -134,6 +144,7 @@ impl Server {
         let tls = Tls::read(&mut section, &listen, base_dir);
         let listen: Vec<Listener> = listen.into_iter().map(|(one, _)| one).collect();
         let (ping, pong_timeout) = pings(&mut section);
+        let trusted = proxies(&mut section, &listen);
         Server {
             admin_socket: own_socket(&mut section, &listen),
             listen,
@@ -143,6 +154,8 @@ impl Server {
             tiers: section.take("tiers", default.tiers, tiers),
             origins: section.take("origins", default.origins, origins),
             hosts: section.take("hosts", default.hosts, hosts),
+            trusted,
+            dev: default.dev,
             insecure_public,
             compression: compression(&mut section),
             echo: echo(&mut section),
@@ -154,6 +167,20 @@ impl Server {
             limits: Limits::read(section.section("limits")),
         }
     }
+}
+
+/// `trusted`. A listener that everyone reaches and where everyone may say who it is gets a warning.
+fn proxies(section: &mut Section<'_>, listen: &[Listener]) -> Option<Trusted> {
+    let proxies = section.take("trusted", None, trusted);
+    let open = listen.iter().position(|one| one.proxy && one.address.is_public());
+    if let (None, Some(at), Some(node)) = (&proxies, open, section.ask("listen")) {
+        let what = format!("whoever reaches listen[{at}] may say in its PROXY header that it is anyone");
+        let refusal = Refusal::new(node, what).allowed("trusted, the addresses of the proxies").change(
+            "write trusted = [\"ADDRESS\"] in [server], with the address that the proxy connects from",
+        );
+        section.warn("listen", refusal);
+    }
+    proxies
 }
 
 fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {

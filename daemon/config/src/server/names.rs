@@ -1,6 +1,8 @@
-//! `origins` and `hosts` of `[server]`: which pages may connect, and by which names the server is reached.
+//! `origins`, `hosts` and `trusted` of `[server]`: which pages may connect, by which names the server is reached, and which
+//! proxies may say for whom they ask.
 
 use tickerd_model::web::host::Host;
+use tickerd_model::web::network::{Network, Trusted, WrongNetwork};
 use tickerd_model::web::origin::Listed;
 
 use crate::document::Node;
@@ -9,6 +11,7 @@ use crate::section::Refusal;
 
 const ORIGINS_MAX: usize = 64;
 const HOSTS_MAX: usize = 64;
+const TRUSTED_MAX: usize = 64;
 
 pub(super) fn origins(node: &Node) -> Read<Vec<Listed>> {
     let origins = list(node, |item| {
@@ -93,6 +96,38 @@ pub(super) fn hosts(node: &Node) -> Read<Vec<Host>> {
         }
     })?;
     at_most(node, hosts, HOSTS_MAX, "hosts", "have the proxy in front send Host: localhost")
+}
+
+pub(super) fn trusted(node: &Node) -> Read<Option<Trusted>> {
+    let peers = list(node, |item| {
+        let text = &*string(item)?;
+        if text == "unix" {
+            return Ok(None);
+        }
+        let refuse = |what: String, change: String| {
+            let allowed = "\"ADDRESS\", \"ADDRESS/BITS\" or \"unix\"";
+            Err(vec![Refusal::new(item, what).allowed(allowed).change(change)])
+        };
+        match Network::parse(text) {
+            Ok(network) => Ok(Some(network)),
+            Err(WrongNetwork::Inside(network)) => refuse(
+                "this is an address inside a network, and not the network's first one".to_owned(),
+                format!("write \"{network}\" for the network, or the address without its bits"),
+            ),
+            Err(WrongNetwork::Malformed) if text.starts_with("unix") => refuse(
+                "every unix socket that is listened on is meant, so none is named here".to_owned(),
+                "write \"unix\"".to_owned(),
+            ),
+            Err(WrongNetwork::Malformed) => refuse(
+                "this is no address and no network".to_owned(),
+                "write the address that the proxy connects from, such as \"127.0.0.1\" or \"10.0.0.0/8\""
+                    .to_owned(),
+            ),
+        }
+    })?;
+    let peers = at_most(node, peers, TRUSTED_MAX, "proxies", "write the network that they are in")?;
+    let unix = peers.contains(&None);
+    Ok(Some(Trusted { unix, networks: peers.into_iter().flatten().collect() }))
 }
 
 fn at_most<T>(node: &Node, values: Vec<T>, max: usize, what: &str, change: &str) -> Read<Vec<T>> {

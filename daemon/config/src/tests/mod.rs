@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::*;
 use tickerd_model::web::host::Host;
+use tickerd_model::web::network::{Network, Trusted};
 use tickerd_model::web::origin::Listed;
 
 fn load(text: &str) -> Result<Config, Problems> {
@@ -58,6 +59,7 @@ shards = 3
 tiers = ["50ms", "2s"]
 origins = ["https://Dash.Example", "http://a.example:8080"]
 hosts = ["Ticks.Example.", "192.0.2.7", "2001:db8::7"]
+trusted = ["unix", "10.0.0.0/8", "2001:db8::1"]
 insecure_public = true
 compression = { level = 9, window_bits = 10, threshold = "0B" }
 echo = true
@@ -139,6 +141,11 @@ exec = ["./feed.py", ""]
             .map(|text| Listed::parse(text).unwrap())
             .into(),
         hosts: ["ticks.example", "192.0.2.7", "[2001:db8::7]"].map(|text| Host::parse(text).unwrap()).into(),
+        trusted: Some(Trusted {
+            unix: true,
+            networks: ["10.0.0.0/8", "2001:db8::1"].map(|text| Network::parse(text).unwrap()).into(),
+        }),
+        dev: false,
         insecure_public: true,
         compression: Some(tickerd_model::wire::deflate::Settings { level: 9, window_bits: 10, threshold: 0 }),
         echo: Some(EchoLimits { message: 1_000_000, fragments: 7 }),
@@ -205,6 +212,28 @@ fn warnings_do_not_stop_the_start() {
     assert!(warnings.iter().any(|warning| warning.contains("max_age = \"15s\" or more")), "{warnings:?}");
 }
 
+/// With `[auth]`, a proxy may be anywhere. That everyone may then say who it is, is said.
+#[test]
+fn a_public_listener_behind_a_proxy_needs_to_know_which() {
+    let public = "[server]\nlisten = [{ address = \"0.0.0.0:1\", proxy = true }]\n";
+    let warnings = |lines: &str| -> Vec<String> {
+        load(&format!("{lines}[auth]\n")).unwrap().warnings.iter().map(ToString::to_string).collect()
+    };
+    let said = warnings(public);
+    assert!(
+        said.iter().any(|said| said.contains("whoever reaches listen[0]") && said.contains("trusted = [")),
+        "{said:?}"
+    );
+    for quiet in [
+        format!("{public}trusted = [\"10.0.0.1\"]\n"),
+        format!("{public}trusted = []\n"),
+        public.replace("0.0.0.0", "127.0.0.1"),
+    ] {
+        let said = warnings(&quiet);
+        assert!(!said.iter().any(|said| said.contains("PROXY")), "{said:?}");
+    }
+}
+
 #[test]
 fn files_that_cannot_be_read_are_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -239,6 +268,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
-    let server = 17 + 3 + 2 + 14 + 5 + 4 + 4;
+    let server = 18 + 3 + 2 + 14 + 5 + 4 + 4;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }

@@ -13,7 +13,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
         ("TICKERD_SERVER__ECHO", "true"),
         ("TICKERD_HISTORY__AGE", "5s"),
     ];
-    let flags = Overrides { listen: vec![tcp("127.0.0.1:21")], admin: None };
+    let flags = Overrides { listen: vec![tcp("127.0.0.1:21")], admin: None, dev: false };
     let config = with_env(text, &env, &flags).unwrap();
     assert_eq!(config.server.listen, [tcp("127.0.0.1:21").into()]);
     assert_eq!(config.server.admin, tcp("127.0.0.1:12"));
@@ -91,7 +91,7 @@ fn environment_of_others_is_passed_over() {
 
 #[test]
 fn a_public_flag_is_refused_by_name() {
-    let flags = Overrides { listen: vec![tcp("0.0.0.0:0")], admin: None };
+    let flags = Overrides { listen: vec![tcp("0.0.0.0:0")], admin: None, dev: false };
     let message = with_env("", &[], &flags).unwrap_err().to_string();
     assert!(message.starts_with("flag --listen: server.listen[0] = \"0.0.0.0:0\": "), "{message}");
     assert!(with_env("", &[("TICKERD_SERVER__INSECURE_PUBLIC", "true")], &flags).is_ok());

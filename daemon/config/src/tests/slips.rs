@@ -153,6 +153,17 @@ fn slips_are_told_with_place_and_remedy() {
         ("[server]\norigins = [\"htps://a.example\"]".into(), &["write \"https://a.example\""]),
         ("[server]\norigins = [\"http://a:80:81\"]".into(), &["this is no host"]),
         ("[server]\norigins = [\"http://*.a\"]".into(), &["this is no host"]),
+        (
+            "[server]\ntrusted = [\"10.1.2.3/8\"]".into(),
+            &["server.trusted[0]", "write \"10.0.0.0/8\" for the network"],
+        ),
+        ("[server]\ntrusted = [\"unix:/run/t.sock\"]".into(), &["every unix socket", "write \"unix\""]),
+        (
+            "[server]\ntrusted = [\"proxy.example\", \"::/200\"]".into(),
+            &["no address and no network", "2 problems"],
+        ),
+        (format!("[server]\ntrusted = {:?}", vec!["unix"; 65]), &["a list of 65 proxies", "at most 64"]),
+        ("[server]\nlisten = [{ address = \"0.0.0.0:1\", proxy = true }]".into(), &["without [auth]"]),
         ("[server]\nhosts = [\"https://A.example:8425/x\"]".into(), &["every port", "write \"a.example\""]),
         ("[server]\nhosts = [\"*.a.example\"]".into(), &["not a pattern", "Host: localhost"]),
         ("[server]\nhosts = [\"börse.example\"]".into(), &["xn--"]),

@@ -17,10 +17,12 @@ use tickerd_process::clock::now_unix_ms;
 
 /// What is known before any feed is there.
 pub fn facts(addresses: &[Listener]) -> contract::Facts {
-    let address = addresses.iter().find_map(|listener| match &listener.address {
-        Listen::Tcp(address) => Some((address.to_string(), listener.tls)),
-        Listen::Unix(_) => None,
-    });
+    // Those with the PROXY protocol are for proxies alone.
+    let address =
+        addresses.iter().filter(|listener| !listener.proxy).find_map(|listener| match &listener.address {
+            Listen::Tcp(address) => Some((address.to_string(), listener.tls)),
+            Listen::Unix(_) => None,
+        });
     let is_tls = address.as_ref().is_some_and(|(_, is_tls)| *is_tls);
     contract::Facts {
         version: VERSION.into(),

@@ -15,6 +15,8 @@ pub enum Error {
     Bind { listen: Listen, source: io::Error },
     /// Something that is not a socket has the path of a unix socket.
     NotASocket { path: PathBuf },
+    /// What the service manager passed does not fit.
+    Passed(String),
     /// The certificate cannot be used.
     Tls(String),
     /// The system gave no thread or no event queue.
@@ -50,7 +52,7 @@ impl fmt::Display for Error {
                  (--listen)",
                 path.display()
             ),
-            Error::Tls(why) => f.write_str(why),
+            Error::Tls(why) | Error::Passed(why) => f.write_str(why),
             Error::Start(source) => {
                 write!(f, "cannot start the server: {source}; see the limits of this process")
             }
@@ -62,7 +64,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Bind { source, .. } | Error::Start(source) => Some(source),
-            Error::Taken { .. } | Error::NotASocket { .. } | Error::Tls(_) => None,
+            Error::Taken { .. } | Error::NotASocket { .. } | Error::Tls(_) | Error::Passed(_) => None,
         }
     }
 }

@@ -74,7 +74,7 @@ impl Access {
             return Ok(by_certificate.unwrap_or_else(|| self.anyone()));
         };
         if said.ticket.is_some_and(|ticket| ticket == token.expose()) {
-            return Ok(judge.redeem(&token, &place(page, visit.peer))?);
+            return Ok(judge.redeem(&token, &place(page, visit.client))?);
         }
         Ok(judged(&**judge, token).await?)
     }
@@ -100,7 +100,7 @@ impl Access {
         request: &Request<B>,
         who: &Arc<Identity>,
         page: Option<&Page>,
-        peer: Option<IpAddr>,
+        client: Option<IpAddr>,
     ) -> Answer {
         if *request.method() != Method::POST {
             return api::not_allowed(TICKET_METHODS).into();
@@ -112,7 +112,7 @@ impl Access {
         if who.is_anonymous() {
             return Refusal::from(Why::Missing).into_response().into();
         }
-        match judge.ticket(who, place(page, peer)) {
+        match judge.ticket(who, place(page, client)) {
             Ok(ticket) => {
                 let body = json!({ "ticket": ticket.expose(), "expires_in_ms": 30_000 }).to_string();
                 let mut response = Response::new(bytes::Bytes::from(body).into());
@@ -127,9 +127,9 @@ impl Access {
 }
 
 /// Where a request comes from, as far as a ticket is bound to it.
-fn place(page: Option<&Page>, peer: Option<IpAddr>) -> TicketPlace {
+fn place(page: Option<&Page>, client: Option<IpAddr>) -> TicketPlace {
     let origin = page.and_then(|page| page.origin.to_str().ok()).map(str::to_owned);
-    TicketPlace { origin, address: peer }
+    TicketPlace { origin, address: client }
 }
 
 async fn judged(judge: &dyn Judge, token: Secret) -> Result<Arc<Identity>, Why> {

@@ -21,9 +21,10 @@ use tickerd_model::wire::encoding::Encoding;
 /// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
 /// What a request comes with, besides itself.
+#[derive(Clone, Copy)]
 pub struct Visit<'a> {
-    /// `None` for unix peers.
-    pub peer: Option<IpAddr>,
+    /// Who asks: the peer, or whom it speaks for. `None` for unix peers.
+    pub client: Option<IpAddr>,
     pub door: Door,
     /// The names in the client's certificate, if it has shown one.
     pub names: &'a [String],

@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::ReadBuf;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::exchange::arrival::{Arrival, Kind, Permit, Share};
@@ -28,7 +28,9 @@ use tickerd_model::wire::encoding::Encoding;
 
 use super::answer::{Answer, Visit};
 use super::peers::budgets::Budgets;
+use super::peers::introduction::Introductions;
 use super::peers::limits::{self, Limits};
+use super::peers::peer::{Trust, outside};
 use super::rest::api::WAIT_MAX;
 use super::routes::Routes;
 use super::stop::Stop;
@@ -54,6 +56,9 @@ const LINGER_BYTES: usize = 2 << 20;
 
 /// What every connection passes.
 pub struct Gate {
+    /// Who may say for whom it asks.
+    pub trust: Arc<Trust>,
+    pub introductions: Introductions,
     pub limits: Arc<Limits>,
     /// What each address may ask of patterns.
     pub patterns: Arc<Budgets>,
@@ -64,6 +69,13 @@ pub struct Gate {
     pub tls: Option<Tls>,
     pub place: Place,
     pub count_close: CountClose,
+}
+
+/// What is spoken on a listener's connections before HTTP: first the header of the PROXY protocol, then TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    pub proxy: bool,
+    pub tls: bool,
 }
 
 /// What a connection becomes when it has spoken HTTP.
@@ -78,19 +90,29 @@ impl Gate {
     /// Serves one connection; `peer` is `None` for unix peers.
     pub async fn pass<T: Transport>(
         &self,
-        io: T,
-        (peer, door): (Option<IpAddr>, Door),
-        is_tls: bool,
+        mut io: T,
+        (mut peer, door): (Option<IpAddr>, Door),
+        before: Before,
         stop: Stop,
     ) {
-        let admitted = self.limits.admit(peer);
-        // Those without a place are told so, few at a time.
-        let _refusal = match admitted.is_err().then(|| self.refusals.try_acquire()) {
-            None => None,
-            Some(Ok(refusal)) => Some(refusal),
-            Some(Err(_)) => return,
-        };
-        if !is_tls {
+        let mut admitted = self.admit(if before.proxy { None } else { peer });
+        let Some(mut refusal) = self.may_refuse(&admitted) else { return };
+        if before.proxy {
+            let said = self.introductions.hear(&mut io, peer, self.handshake, stop.clone()).await;
+            let Some(client) = said else { return };
+            peer = client;
+            if let Ok(place) = &admitted
+                && let Err(full) = self.count(place, peer)
+            {
+                admitted = Err(full);
+                refusal = match self.may_refuse(&admitted) {
+                    Some(refusal) => refusal,
+                    None => return,
+                };
+            }
+        }
+        let _refusal = refusal;
+        if !before.tls {
             return self.serve(io, (peer, door), admitted, stop).await;
         }
         let Some(tls) = &self.tls else { return };
@@ -98,6 +120,30 @@ impl Gate {
             Ok(stream) => self.serve(stream, (peer, door), admitted, stop).await,
             Err(Some(plain)) => self.say_last(plain, PLAIN_HTTP, stop).await,
             Err(None) => {}
+        }
+    }
+
+    /// A place for a connection, counted for its peer unless a request is to say for whom it is.
+    fn admit(&self, peer: Option<IpAddr>) -> Result<limits::Place, limits::Full> {
+        self.limits.admit(peer.filter(|_| !self.trust.speaks_for_others(peer)))
+    }
+
+    /// The same for a place that is there already.
+    fn count(&self, place: &limits::Place, peer: Option<IpAddr>) -> Result<(), limits::Full> {
+        match self.trust.speaks_for_others(peer) {
+            true => Ok(()),
+            false => place.count_for(peer.and_then(outside)),
+        }
+    }
+
+    /// Those without a place are told so, few at a time. Nothing if this one is not.
+    fn may_refuse(
+        &self,
+        admitted: &Result<limits::Place, limits::Full>,
+    ) -> Option<Option<SemaphorePermit<'_>>> {
+        match admitted {
+            Ok(_) => Some(None),
+            Err(_) => self.refusals.try_acquire().ok().map(Some),
         }
     }
 
@@ -113,7 +159,7 @@ impl Gate {
         let names = io.peer_names();
         let spoken = {
             let place = admitted.as_ref().map_err(|full| *full);
-            let visit = Visit { peer, door, names: &names, place, stop: &asked };
+            let visit = Visit { client: peer, door, names: &names, place, stop: &asked };
             self.speak_http(io, &visit, &share, stop.clone()).await
         };
         match (spoken, admitted) {
@@ -164,11 +210,13 @@ impl Gate {
         let born = Instant::now();
         let upgrade_into = &upgrade;
         let service = service_fn(|request: Request<Incoming>| {
-            let its = self.patterns.share(visit.peer, request.headers());
+            let client = self.trust.client(visit.client, request.headers());
+            let visit = Visit { client, ..*visit };
+            let its = self.patterns.share(client);
             *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
             Box::pin(async move {
                 let mut is_stream = false;
-                let (mut response, becomes) = match self.routes.answer(request, visit).await {
+                let (mut response, becomes) = match self.routes.answer(request, &visit).await {
                     Answer::Upgrade(response, kind, who, encoding) => {
                         is_stream = encoding == Encoding::Sse;
                         (response, Some(Becomes::Client(kind, who, encoding)))

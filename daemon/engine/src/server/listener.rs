@@ -13,12 +13,13 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::mpsc;
 
 use super::Error;
-use super::connection::Gate;
+use super::connection::{Before, Gate};
 use super::spare::{self, Spare};
 use super::stop::Stop;
 use super::transport::Transport;
 use crate::listen::hosts::Door;
 use crate::listen::log_limit::LogLimit;
+use crate::listen::passed::{self, Passed};
 use crate::listen::socket_file::{self, SocketFile};
 use tickerd_config::{self as config, Listen};
 
@@ -39,12 +40,21 @@ pub struct Listener {
 
 enum Bound {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    /// The file of one that was passed stays.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 impl Listener {
-    pub fn bind(wanted: &config::Listener) -> Result<Listener, Error> {
+    /// Binds the address, unless the service manager has passed a socket that is bound to it.
+    pub fn bind(wanted: &config::Listener, passed: &mut Passed) -> Result<Listener, Error> {
         let listen = &wanted.address;
+        if let Some(socket) = passed.take(listen) {
+            let socket = match socket {
+                passed::Socket::Tcp(socket) => Bound::Tcp(socket),
+                passed::Socket::Unix(socket) => Bound::Unix(socket, None),
+            };
+            return Ok(Listener { address: wanted.clone(), socket });
+        }
         let bound = match listen {
             Listen::Tcp(address) => bind_tcp(*address),
             Listen::Unix(path) => {
@@ -66,15 +76,15 @@ impl Listener {
 
     /// Accepts until told to stop, then closes the socket and removes its file.
     pub async fn accept(self, gate: Arc<Gate>, mut stop: Stop, alive: mpsc::Sender<()>) {
-        let is_tls = self.address.tls;
+        let before = Before { proxy: self.address.proxy, tls: self.address.tls };
         let failed = |error: io::Error| tracing::error!(%error, listen = %self.address, "cannot serve");
         match self.socket {
             Bound::Tcp(socket) => match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => accept_all(socket, is_tls, gate, &mut stop, alive).await,
+                Ok(socket) => accept_all(socket, before, gate, &mut stop, alive).await,
                 Err(error) => failed(error),
             },
             Bound::Unix(socket, _file) => match tokio::net::UnixListener::from_std(socket) {
-                Ok(socket) => accept_all(socket, is_tls, gate, &mut stop, alive).await,
+                Ok(socket) => accept_all(socket, before, gate, &mut stop, alive).await,
                 Err(error) => failed(error),
             },
         }
@@ -112,7 +122,7 @@ impl Accept for tokio::net::UnixListener {
 
 async fn accept_all(
     socket: impl Accept,
-    is_tls: bool,
+    before: Before,
     gate: Arc<Gate>,
     stop: &mut Stop,
     alive: mpsc::Sender<()>,
@@ -131,7 +141,7 @@ async fn accept_all(
                 let (gate, stop, alive) = (gate.clone(), stop.clone(), alive.clone());
                 tokio::spawn(async move {
                     let _alive = alive;
-                    gate.pass(io, (peer, door), is_tls, stop).await;
+                    gate.pass(io, (peer, door), before, stop).await;
                 });
             }
             Err(error) if is_one_connections(&error) => {}
@@ -143,7 +153,7 @@ async fn accept_all(
                 if spare.give(&error) {
                     if let Some(Ok((io, ..))) = spare::once(socket.next()).await {
                         gate.limits.count_no_descriptors();
-                        spare::say_full(io, is_tls).await;
+                        spare::say_full(io, before.tls || before.proxy).await;
                     }
                     spare.take();
                     continue;
@@ -183,5 +193,5 @@ fn bind_unix(path: &Path) -> io::Result<(Listen, Bound)> {
     // Before listening, so that nobody connects under the umask's mode.
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     socket.listen(BACKLOG)?;
-    Ok((Listen::Unix(path.into()), Bound::Unix(UnixListener::from(socket), file)))
+    Ok((Listen::Unix(path.into()), Bound::Unix(UnixListener::from(socket), Some(file))))
 }

@@ -92,7 +92,40 @@ impl Handshake {
     }
 }
 
+/// How the PROXY header of a connection was; the label of `tickerd_proxy_headers_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Introduced {
+    /// It names a client.
+    Ok,
+    /// It names none: the proxy connects for itself.
+    Local,
+    Missing,
+    Malformed,
+    TooLong,
+    Untrusted,
+    Timeout,
+    Gone,
+}
+
+impl Introduced {
+    const ALL: [(Introduced, &'static str); 8] = [
+        (Introduced::Ok, "ok"),
+        (Introduced::Local, "local"),
+        (Introduced::Missing, "missing"),
+        (Introduced::Malformed, "malformed"),
+        (Introduced::TooLong, "too_long"),
+        (Introduced::Untrusted, "untrusted"),
+        (Introduced::Timeout, "timeout"),
+        (Introduced::Gone, "gone"),
+    ];
+
+    pub(super) fn as_str(self) -> &'static str {
+        Introduced::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, name)| name)
+    }
+}
+
 pub struct Metrics {
+    proxy_headers: IntCounterVec,
     tls_handshakes: IntCounterVec,
     tls_reloads: IntCounterVec,
     tls_not_after: IntGaugeVec,
@@ -131,17 +164,34 @@ impl Metrics {
             "Times that the files of the TLS certificate had changed, by whether the new one is used.",
             &["ok", "refused"],
         )?;
+        let headers = Introduced::ALL.map(|(_, name)| name);
+        let proxy_headers = counted(
+            "tickerd_proxy_headers_total",
+            "Connections on listeners with proxy = true, by how their PROXY header was.",
+            &headers,
+        )?;
         // Without TLS it has no value, since 0 would mean a certificate that expired long ago.
         let tls_not_after = IntGaugeVec::new(
             Opts::new("tickerd_tls_not_after_seconds", "When the TLS certificate expires, in Unix seconds."),
             &[],
         )?;
         registry.register(Box::new(tls_not_after.clone()))?;
-        Ok(Metrics { tls_handshakes, tls_reloads, tls_not_after, handshakes, requests_refused })
+        Ok(Metrics {
+            proxy_headers,
+            tls_handshakes,
+            tls_reloads,
+            tls_not_after,
+            handshakes,
+            requests_refused,
+        })
     }
 
     pub(super) fn tls_handshake(&self, ended: Handshake) {
         self.tls_handshakes.with_label_values(&[ended.as_str()]).inc();
+    }
+
+    pub(super) fn introduced(&self, how: Introduced) {
+        self.proxy_headers.with_label_values(&[how.as_str()]).inc();
     }
 
     pub(super) fn tls_reload(&self, is_used: bool) {

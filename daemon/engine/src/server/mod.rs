@@ -33,11 +33,14 @@ use tickerd_config as config;
 use tickerd_model::wire::close::CloseCode;
 
 pub use crate::listen::error::Error;
+use crate::listen::passed::Passed;
 pub use answer::{Document, Documents};
 use connection::Gate;
 use listener::Listener;
 pub use metrics::Metrics;
 use peers::budgets::{Budgets, PATTERNS_SHARE};
+use peers::introduction::Introductions;
+use peers::peer::Trust;
 pub use routes::FEEDS;
 use routes::Routes;
 use stop::Stop;
@@ -65,9 +68,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds all addresses, or none.
-    pub fn bind(config: config::Server, metrics: Arc<Metrics>, tally: Arc<Tally>) -> Result<Server, Error> {
-        let listeners = config.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+    /// Binds all addresses, or none. Sockets that were passed are taken in place of binding their addresses.
+    pub fn bind(
+        config: config::Server,
+        mut passed: Passed,
+        metrics: Arc<Metrics>,
+        tally: Arc<Tally>,
+    ) -> Result<Server, Error> {
+        let listeners = config.listen.iter().map(|listen| Listener::bind(listen, &mut passed));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        passed.finish()?;
         let tls = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls));
         let tls = tls.map(|tls| Renewal::load(tls, metrics.clone())).transpose();
         let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
@@ -104,8 +114,11 @@ impl Server {
         let connections = descriptors().saturating_sub(descriptors() / 10);
         let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
+        let trust = Arc::new(Trust::new(self.config.trusted));
         let renewal = self.tls;
         let gate = Arc::new(Gate {
+            introductions: Introductions::new(trust.clone(), self.metrics.clone()),
+            trust,
             tls: renewal.as_ref().map(|renewal| Tls::new(renewal.certificates(), self.metrics.clone())),
             patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
             limits: peers::limits::Limits::new(connections, limits, self.tally.clone()),
@@ -115,6 +128,7 @@ impl Server {
                 routes::Settings {
                     hosts: self.config.hosts,
                     origins: self.config.origins,
+                    dev: self.config.dev,
                     echo: self.config.echo.is_some(),
                     ways,
                     deflate: self.config.compression.map(|how| how.window_bits),

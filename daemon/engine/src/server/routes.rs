@@ -27,7 +27,7 @@ use super::answer::{Answer, Document, Documents, Visit, finished, secure};
 use super::metrics::{Metrics, Outcome};
 use super::peers::budgets::Budgets;
 use super::peers::limits::{self, Place};
-use super::peers::peer::who;
+use super::peers::peer::outside;
 use super::rest::api::{self, Api, Wanted};
 use super::rest::cors::{self, Page};
 use super::rest::kept::serve;
@@ -67,6 +67,8 @@ pub struct Routes {
 pub struct Settings {
     pub hosts: Vec<Host>,
     pub origins: Vec<Listed>,
+    /// Whether pages of every loopback Origin may connect.
+    pub dev: bool,
     pub echo: bool,
     /// permessage-deflate's window in bits, if it is to be had.
     pub deflate: Option<u8>,
@@ -101,7 +103,7 @@ impl Routes {
     ) -> Routes {
         Routes {
             hosts: Hosts::new(settings.hosts.clone()),
-            origins: Origins::new(settings.origins.clone()),
+            origins: Origins::new(settings.origins.clone(), settings.dev),
             settings,
             api: Api::new(asker),
             budgets: Arc::new(budgets),
@@ -149,7 +151,7 @@ impl Routes {
                 };
                 let who = who?;
                 self.access.check_name(&who, &kind)?;
-                let place = count(request, visit, &who)?;
+                let place = count(visit, &who)?;
                 if kind != Kind::Echo && self.access.is_shut_to(&who) {
                     place.count_unidentified()?;
                 }
@@ -165,7 +167,7 @@ impl Routes {
                     Way::Stream => self.stream(&request, who, visit),
                     Way::Topics => self.topics(request, who, visit),
                     Way::Feeds => self.feeds(&request, &who),
-                    Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.peer),
+                    Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.client),
                     Way::Socket | Way::Echo | Way::Other => self.kept(&request, &who),
                 },
             },
@@ -270,7 +272,7 @@ impl Routes {
         match *request.method() {
             Method::GET | Method::HEAD => self.value(&request, who, visit),
             Method::POST => {
-                let paid = self.afford(visit.peer, &request);
+                let paid = self.afford(visit.client);
                 let is_closed = self.access.is_closed();
                 match paid.and_then(|whose| Ok((whose, Api::read_post(&request, &who, is_closed)?))) {
                     Ok((whose, to)) => {
@@ -288,7 +290,7 @@ impl Routes {
         let wanted = Api::read(request).and_then(|wanted| {
             // A list is a look at all topics; all else is answered from what is at hand.
             let is_list = matches!(wanted, Wanted::Topics { .. });
-            let whose = if is_list { self.afford(visit.peer, request)? } else { None };
+            let whose = if is_list { self.afford(visit.client)? } else { None };
             Ok((wanted, whose))
         });
         match wanted {
@@ -308,8 +310,8 @@ impl Routes {
     }
 
     /// Takes a request out of its address's share. Whose that is, if anyone's.
-    fn afford<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Result<Option<IpAddr>, Box<Reply>> {
-        self.budgets.take(peer, request.headers()).or_else(|(wait_ms, why)| {
+    fn afford(&self, client: Option<IpAddr>) -> Result<Option<IpAddr>, Box<Reply>> {
+        self.budgets.take(client).or_else(|(wait_ms, why)| {
             if !self.settings.tally.enforce(Limit::CommandsPerS) {
                 return Ok(None);
             }
@@ -333,7 +335,7 @@ impl Routes {
                 return Err(Missing.into());
             }
             self.access.check_name(&who, &kind)?;
-            count(request, visit, &who)?;
+            count(visit, &who)?;
             Ok(kind)
         });
         let kind = match kind {
@@ -367,9 +369,9 @@ impl Routes {
 }
 
 /// Counts a connection that will stay for whom it is: an address, and a user.
-fn count<'p, B>(request: &Request<B>, visit: &Visit<'p>, is: &Identity) -> Result<&'p Place, Refusal> {
+fn count<'p>(visit: &Visit<'p>, is: &Identity) -> Result<&'p Place, Refusal> {
     let place = visit.place?;
-    place.count_for(who(visit.peer, request.headers()))?;
+    place.count_for(visit.client.and_then(outside))?;
     if let Some(user) = &is.user {
         place.count_for_user(user).map_err(limits::Full::from)?;
     }

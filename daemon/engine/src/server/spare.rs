@@ -55,9 +55,10 @@ pub async fn once<T>(work: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// Says that there is no room, and hangs up. With TLS nothing can be said before a handshake, so that it only hangs up.
-pub async fn say_full<T: Transport>(mut io: T, is_tls: bool) {
-    if is_tls {
+/// Says that there is no room, and hangs up. Where TLS or a proxy's header comes first, nothing can be said before that, and it
+/// only hangs up.
+pub async fn say_full<T: Transport>(mut io: T, has_more_before: bool) {
+    if has_more_before {
         return;
     }
     let said = async {

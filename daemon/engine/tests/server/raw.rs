@@ -59,7 +59,8 @@ pub fn try_serve(change: impl FnOnce(&mut config::Server)) -> Result<Served, Err
     let counted = closes.clone();
     let count_close = Arc::new(move |code: CloseCode| counted.lock().unwrap().push(code));
     let tally = Arc::new(Tally::new(&registry, &settings.limits.dry_run).unwrap());
-    let running = Server::bind(settings, metrics, tally)?.start(
+    let passed = tickerd_engine::app::Passed::default();
+    let running = Server::bind(settings, passed, metrics, tally)?.start(
         place,
         count_close,
         Asker::default(),

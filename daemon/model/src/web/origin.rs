@@ -57,6 +57,14 @@ impl WebOrigin {
     }
 }
 
+impl WebOrigin {
+    /// Whether it is a page that this machine serves, by `http` or `https`.
+    pub fn is_loopback(&self) -> bool {
+        let WebOrigin::Site { scheme, host: Some(host), .. } = self else { return false };
+        usual_port(scheme).is_some() && host.is_loopback()
+    }
+}
+
 impl fmt::Display for WebOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let WebOrigin::Site { scheme, host, port } = self else { return f.write_str("null") };

@@ -110,9 +110,11 @@ fn summary(config: &Config) -> String {
         1 => "1 feed".to_owned(),
         count => format!("{count} feeds"),
     };
-    let shown = |listener: &Listener| match listener.tls {
-        true => format!("{} (TLS)", listener.address),
-        false => listener.address.to_string(),
+    let shown = |listener: &Listener| match (listener.proxy, listener.tls) {
+        (true, true) => format!("{} (PROXY protocol, TLS)", listener.address),
+        (true, false) => format!("{} (PROXY protocol)", listener.address),
+        (false, true) => format!("{} (TLS)", listener.address),
+        (false, false) => listener.address.to_string(),
     };
     let listen: Vec<String> = config.server.listen.iter().map(shown).collect();
     format!("{feeds}, listens on {}, admin on {}", listen.join(", "), config.server.admin)

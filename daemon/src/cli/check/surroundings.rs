@@ -12,7 +12,7 @@ use nix::unistd::{AccessFlags, access};
 use socket2::{Domain, Socket, Type};
 
 use super::Report;
-use tickerd_config::{AdminSocket, Config, Listen, Places};
+use tickerd_config::{AdminSocket, Config, Listen, Listener, Places};
 
 /// How long whoever holds an address may take to say who it is.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -21,11 +21,25 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// Folders that tickerd's unit makes when it starts, so that they may be missing before.
 const UNIT_FOLDERS: [&str; 2] = ["/run/tickerd", "/var/lib/tickerd"];
 
+/// What is asked first of a listener with the PROXY protocol, which says that this is no client.
+const NO_CLIENT: &str = "PROXY UNKNOWN\r\n";
+/// Words by which tickerd is known: those of a page that only it has, and what it says to HTTP where TLS is spoken.
+const WORDS: [&[u8]; 2] = [b"tickerd", b"This port speaks TLS: write https://"];
+
 /// Who has an address.
 enum Holder {
     Nobody,
     Tickerd,
+    /// Someone who ends connections without a word, as tickerd does with those who are not its proxy.
+    Silent,
     Another,
+}
+
+/// How a listener is asked who it is.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    proxy: bool,
+    path: &'a str,
 }
 
 /// Adds what is wrong with addresses and folders. What was refused already is not looked at.
@@ -35,17 +49,11 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
     }
     if !report.is_refused("server.listen") {
         for (at, listen) in config.server.listen.iter().enumerate() {
-            address(
-                report,
-                places,
-                &["server", "listen", &at.to_string()],
-                &listen.address,
-                "/v1/openapi.json",
-            );
+            address(report, places, &["server", "listen", &at.to_string()], listen, "/v1/openapi.json");
         }
     }
     if !report.is_refused("server.admin") {
-        address(report, places, &["server", "admin"], &config.server.admin, "/metrics");
+        address(report, places, &["server", "admin"], &config.server.admin.clone().into(), "/metrics");
     }
     if let AdminSocket::At(path) = &config.server.admin_socket
         && !report.is_refused("server.admin_socket")
@@ -59,13 +67,14 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
     }
 }
 
-fn address(report: &mut Report, places: &Places, key: &[&str], listen: &Listen, path: &str) {
-    match listen {
+fn address(report: &mut Report, places: &Places, key: &[&str], listen: &Listener, path: &str) {
+    let question = Question { proxy: listen.proxy, path };
+    match &listen.address {
         Listen::Unix(file) => {
             let ask = || match UnixStream::connect(file) {
                 Ok(stream) => {
                     let _ = stream.set_read_timeout(Some(ANSWER));
-                    who(stream, "localhost", path)
+                    who(stream, "localhost", question)
                 }
                 Err(_) => Holder::Nobody,
             };
@@ -75,7 +84,7 @@ fn address(report: &mut Report, places: &Places, key: &[&str], listen: &Listen, 
         Listen::Tcp(address) => match bind(*address) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
-                held(report, places, key, ask_tcp(*address, path));
+                held(report, places, key, ask_tcp(*address, question));
             }
             Err(e) => {
                 let change = match e.kind() {
@@ -110,6 +119,12 @@ fn held(report: &mut Report, places: &Places, key: &[&str], holder: Holder) {
             "a tickerd listens there now; if it is the one that is to run with this file, that is as it should be",
             "nothing, or use another address for a second one",
         ),
+        Holder::Silent => report.warn(
+            places,
+            key,
+            "a program listens there now that answers its proxy alone, as a tickerd with this file does",
+            "nothing if it is that tickerd (`ss -ltnp` names it), or use another address",
+        ),
         Holder::Another => report.problem(
             places,
             key,
@@ -119,7 +134,7 @@ fn held(report: &mut Report, places: &Places, key: &[&str], holder: Holder) {
     }
 }
 
-fn ask_tcp(address: SocketAddr, path: &str) -> Holder {
+fn ask_tcp(address: SocketAddr, question: Question<'_>) -> Holder {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -129,7 +144,7 @@ fn ask_tcp(address: SocketAddr, path: &str) -> Holder {
     match TcpStream::connect_timeout(&address, ANSWER) {
         Ok(stream) => {
             let _ = stream.set_read_timeout(Some(ANSWER));
-            who(stream, &address.to_string(), path)
+            who(stream, &address.to_string(), question)
         }
         // Bound, and not listened on.
         Err(_) => Holder::Another,
@@ -137,24 +152,26 @@ fn ask_tcp(address: SocketAddr, path: &str) -> Holder {
 }
 
 /// Asks for a page that only tickerd has.
-fn who(mut stream: impl Read + Write, host: &str, path: &str) -> Holder {
+fn who(mut stream: impl Read + Write, host: &str, Question { proxy, path }: Question<'_>) -> Holder {
     let until = Instant::now() + ANSWER;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let first = if proxy { NO_CLIENT } else { "" };
+    let request = format!("{first}GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
     let mut chunk = [0; 16 * 1024];
+    let nothing = if proxy { Holder::Silent } else { Holder::Another };
     if stream.write_all(request.as_bytes()).is_err() {
-        return Holder::Another;
+        return nothing;
     }
     while answer.len() < ANSWER_BYTES_MAX && Instant::now() < until {
         match stream.read(&mut chunk) {
             Ok(0) | Err(_) => break,
             Ok(n) => answer.extend_from_slice(chunk.get(..n).unwrap_or_default()),
         }
-        if answer.windows(7).any(|word| word == b"tickerd") {
+        if WORDS.iter().any(|word| answer.windows(word.len()).any(|part| part == *word)) {
             return Holder::Tickerd;
         }
     }
-    Holder::Another
+    if answer.is_empty() && Instant::now() < until { nothing } else { Holder::Another }
 }
 
 /// A unix socket's file. `ask` says who holds it, if somebody answers there.

@@ -9,9 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hyper::header::HeaderMap;
-
-use super::peer::who;
+use super::peer::outside;
 use crate::exchange::arrival::{AddressShare, Share};
 use tickerd_model::basics::bucket::Bucket;
 
@@ -65,12 +63,12 @@ impl Budgets {
         Budgets { per_s, burst, started: Instant::now(), known: Mutex::default() }
     }
 
-    /// Takes one out of the share of who asks; `peer` is `None` for unix peers. Whose share it is, if anyone's.
+    /// Takes one out of the share of who asks; `client` is `None` if that is a unix peer. Whose share it is, if anyone's.
     ///
     /// # Errors
     /// There is nothing left: after how many milliseconds there is, and what the limit is.
-    pub fn take(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Option<IpAddr>, (u64, String)> {
-        let Some(address) = who(peer, headers) else { return Ok(None) };
+    pub fn take(&self, client: Option<IpAddr>) -> Result<Option<IpAddr>, (u64, String)> {
+        let Some(address) = client.and_then(outside) else { return Ok(None) };
         let now_ms = self.now_ms();
         let taken = self.known().of(address, self.burst, now_ms).take(self.per_s, self.burst, now_ms);
         taken.map(|()| Some(address)).map_err(|wait_ms| {
@@ -88,8 +86,8 @@ impl Budgets {
     }
 
     /// A connection's part in the share of its address; none if it has no limit.
-    pub fn share(self: &Arc<Budgets>, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<Share> {
-        let address = who(peer, headers)?;
+    pub fn share(self: &Arc<Budgets>, client: Option<IpAddr>) -> Option<Share> {
+        let address = client.and_then(outside)?;
         Some(Box::new(Part { budgets: self.clone(), address }))
     }
 
@@ -124,40 +122,34 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
-    fn headers(forwarded: &[&str]) -> HeaderMap {
-        forwarded.iter().map(|value| ("x-forwarded-for".parse().unwrap(), value.parse().unwrap())).collect()
-    }
-
     #[test]
     fn each_address_has_its_share() {
         let budgets = Budgets::new(REFILL, 2);
-        let none = headers(&[]);
         let first = address("192.0.2.1");
-        assert!(budgets.take(first, &none).is_ok() && budgets.take(first, &none).is_ok());
-        let (wait_ms, why) = budgets.take(first, &none).unwrap_err();
+        assert!(budgets.take(first).is_ok() && budgets.take(first).is_ok());
+        let (wait_ms, why) = budgets.take(first).unwrap_err();
         assert!((1..=1000).contains(&wait_ms) && why.contains("at most 0 "), "{wait_ms} {why}");
-        assert!(budgets.take(address("::ffff:192.0.2.1"), &none).is_err(), "the same");
-        assert!(budgets.take(address("192.0.2.2"), &none).is_ok());
+        assert!(budgets.take(address("::ffff:192.0.2.1")).is_err(), "the same");
+        assert!(budgets.take(address("192.0.2.2")).is_ok());
         for peer in [None, address("127.0.0.1"), address("::1"), address("::ffff:127.0.0.9")] {
-            assert!((0..10).all(|_| budgets.take(peer, &none).is_ok()), "{peer:?} is this machine");
-            assert!(budgets.take(peer, &headers(&["192.0.2.1"])).is_err(), "{peer:?} speaks for it");
+            assert!((0..10).all(|_| budgets.take(peer).is_ok()), "{peer:?} is this machine");
         }
     }
 
     #[test]
     fn a_list_of_very_many_costs_more() {
         let budgets = Budgets::new(REFILL, 3);
-        let (none, peer) = (headers(&[]), address("192.0.2.1"));
-        let whose = budgets.take(peer, &none).unwrap().unwrap();
+        let peer = address("192.0.2.1");
+        let whose = budgets.take(peer).unwrap().unwrap();
         budgets.charge_looks(whose, 10_000);
-        assert!(budgets.take(peer, &none).is_err());
-        assert_eq!(budgets.take(None, &none), Ok(None), "nobody's");
+        assert!(budgets.take(peer).is_err());
+        assert_eq!(budgets.take(None), Ok(None), "nobody's");
     }
 
     #[test]
     fn who_connects_anew_brings_the_debt_of_its_address_along() {
-        let (budgets, none) = (Arc::new(Budgets::new(1, 2)), headers(&[]));
-        let share = |peer| budgets.share(address(peer), &none).expect("it has a limit");
+        let budgets = Arc::new(Budgets::new(1, 2));
+        let share = |peer| budgets.share(address(peer)).expect("it has a limit");
         let first = share("192.0.2.1");
         assert_eq!(first.owed_ms(), None);
         first.charge(30_000);
@@ -165,26 +157,21 @@ mod tests {
         let owed_ms = share("192.0.2.1").owed_ms().unwrap();
         assert!((3_000..=5_000).contains(&owed_ms), "{owed_ms}");
         assert_eq!(share("192.0.2.2").owed_ms(), None);
-        assert!(budgets.share(None, &none).is_none() && budgets.share(address("127.0.0.1"), &none).is_none());
-        assert!(
-            budgets.share(None, &headers(&["192.0.2.1"])).unwrap().owed_ms().is_some(),
-            "a proxy speaks for it"
-        );
+        assert!(budgets.share(None).is_none() && budgets.share(address("127.0.0.1")).is_none());
     }
 
     #[test]
     fn addresses_that_are_remembered_have_a_bound_and_the_oldest_go() {
         let budgets = Budgets::new(REFILL, 1);
-        let none = headers(&[]);
         let nth = |n: u32| Some(IpAddr::from((0x0a00_0000 + n).to_be_bytes()));
         for n in 0..3 * ADDRESSES_MAX as u32 {
-            assert!(budgets.take(nth(n), &none).is_ok());
+            assert!(budgets.take(nth(n)).is_ok());
             let known = budgets.known.lock().unwrap();
             assert!(known.recent.len() + known.before.len() <= ADDRESSES_MAX);
         }
         let last = 3 * ADDRESSES_MAX as u32 - 1;
-        assert!(budgets.take(nth(last), &none).is_err(), "it is remembered");
-        assert!(budgets.take(nth(0), &none).is_ok(), "it is forgotten");
+        assert!(budgets.take(nth(last)).is_err(), "it is remembered");
+        assert!(budgets.take(nth(0)).is_ok(), "it is forgotten");
     }
 
     /// Goal: an attacker with a million networks takes a bounded place. Each of them is one /64, whichever of its addresses

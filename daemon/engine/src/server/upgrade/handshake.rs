@@ -262,7 +262,7 @@ mod tests {
     fn an_origin_is_there_once_and_is_one() {
         let judge = |values: &[&str]| {
             let headers = values.iter().map(|value| (header::ORIGIN, value.parse().unwrap()));
-            let origins = Origins::new(vec![]);
+            let origins = Origins::new(vec![], false);
             check_origin(&headers.collect(), &origins, &Host::with_port("localhost:80")).map_err(|r| r.status)
         };
         assert_eq!(judge(&[]), Ok(None));

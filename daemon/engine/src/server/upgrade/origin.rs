@@ -9,18 +9,22 @@ use tickerd_model::web::origin::{Listed, WebOrigin};
 
 pub struct Origins {
     listed: Vec<Listed>,
+    /// Whether pages of every loopback Origin may connect.
+    dev: bool,
     log: LogLimit,
 }
 
 impl Origins {
-    pub fn new(listed: Vec<Listed>) -> Origins {
-        Origins { listed, log: LogLimit::default() }
+    pub fn new(listed: Vec<Listed>, dev: bool) -> Origins {
+        Origins { listed, dev, log: LogLimit::default() }
     }
 
     /// Whether a page of `origin` may connect to `target`. A refusal is logged with its remedy.
     pub fn admit(&self, origin: &WebOrigin, target: &Target) -> bool {
         let is_own = target.as_ref().is_some_and(|(host, port)| origin.is_of(host, *port));
-        let admitted = is_own || self.listed.iter().any(|listed| listed.admits(origin));
+        let admitted = is_own
+            || self.dev && origin.is_loopback()
+            || self.listed.iter().any(|listed| listed.admits(origin));
         if !admitted && let Some(suppressed) = self.log.pass(Instant::now()) {
             let (origin, line) = (origin.to_string(), self.remedy(origin));
             tracing::warn!(
@@ -51,7 +55,7 @@ mod tests {
     use tickerd_model::web::host::Host;
 
     fn origins(listed: &[&str]) -> Origins {
-        Origins::new(listed.iter().map(|text| Listed::parse(text).unwrap()).collect())
+        Origins::new(listed.iter().map(|text| Listed::parse(text).unwrap()).collect(), false)
     }
 
     fn origin(text: &str) -> WebOrigin {
@@ -75,6 +79,22 @@ mod tests {
             assert!(!origins(&[]).admit(&origin(text), &target), "{text}");
         }
         assert!(!origins(&[]).admit(&origin("http://localhost:8425"), &None));
+    }
+
+    #[test]
+    fn who_develops_has_pages_of_this_machine_let_in_and_trusts_none() {
+        let (dev, target) = (Origins::new(Vec::new(), true), Host::with_port("127.0.0.1:8425"));
+        for text in
+            ["http://localhost:5173", "https://127.0.0.1", "http://[::1]:8080", "http://app.localhost"]
+        {
+            assert!(dev.admit(&origin(text), &target), "{text}");
+            assert!(!dev.trusts(&origin(text)), "{text}");
+        }
+        for text in
+            ["null", "file://", "http://evil.example", "http://localhost.evil.example", "app://localhost"]
+        {
+            assert!(!dev.admit(&origin(text), &target), "{text}");
+        }
     }
 
     /// What the log advises is what the configuration takes: both are read by [`Listed::parse`].
