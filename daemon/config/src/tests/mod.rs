@@ -84,6 +84,7 @@ connections_per_address = 8
 handshake = "200ms"
 [server.signing]
 key = { file = "ed25519.pem" }
+previous = { env = "BEFORE" }
 [history]
 count = 0
 age = "1h"
@@ -148,7 +149,10 @@ exec = ["./feed.py", ""]
             connections_per_address: 8,
             handshake: Duration::from_millis(200),
         },
-        signing: Some(SecretSource::File("/etc/tickerd/ed25519.pem".into())),
+        signing: Some(Signing {
+            key: SecretSource::File("/etc/tickerd/ed25519.pem".into()),
+            previous: Some(SecretSource::Env("BEFORE".into())),
+        }),
     };
     assert_eq!(config.server, expected);
     let path = Some(Path::new("/etc/tickerd/past/history").to_owned());
@@ -225,6 +229,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
-    let server = 17 + 3 + 2 + 8 + 4 + 4 + 4;
+    let server = 17 + 3 + 2 + 8 + 4 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }
