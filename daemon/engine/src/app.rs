@@ -39,7 +39,9 @@ use crate::store::Writer;
 use crate::systemd;
 use tickerd_config::{self as config, AdminSocket, Config};
 use tickerd_host::{self as host, Warden};
+use tickerd_identity::Keyring;
 use tickerd_model::wire::decoder::Limits;
+use tickerd_model::wire::signature::Sign;
 use tickerd_process::Bell;
 
 /// As in `Cargo.toml`.
@@ -63,6 +65,7 @@ pub struct App {
     admin: Admin,
     control: Option<Control>,
     keeper: Option<Arc<Keeper>>,
+    keyring: Option<Arc<Keyring>>,
     process: metrics::Process,
     program: Option<PathBuf>,
 }
@@ -72,6 +75,7 @@ pub struct Running {
     drain: Duration,
     renewal: Option<Arc<server::Renewal>>,
     keeper: Option<Arc<Keeper>>,
+    keyring: Option<Arc<Keyring>>,
     server: server::Running,
     admin: admin::Running,
     control: Option<control::Running>,
@@ -93,6 +97,7 @@ impl App {
             return Err(format!("{}: {setting} is not built yet; delete it", path.join(".")).into());
         }
         let keeper = access::open(&config, &registry)?;
+        let keyring = config.server.signing.as_ref().map(Keyring::open).transpose()?.map(Arc::new);
         let server = Server::bind(config.server.clone(), Arc::new(server::Metrics::new(&registry)?))?;
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
@@ -110,6 +115,7 @@ impl App {
             admin,
             control,
             keeper,
+            keyring,
             process,
             program: None,
         })
@@ -122,7 +128,7 @@ impl App {
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, keeper, process, program } = self;
+        let App { config, registry, server, admin, control, keeper, keyring, process, program } = self;
         let judge = keeper.clone().map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
@@ -148,7 +154,8 @@ impl App {
             warden: Arc::new(Warden::new(program.clone())),
             program,
         };
-        let sources = Sources::new(&config, &epoch);
+        let signer = keyring.clone().map(|keyring| keyring as Arc<dyn Sign>);
+        let sources = Sources::new(&config, &epoch, signer);
         let openings: Vec<_> =
             config.feeds.iter().map(|feed| sources.feed(feed, &starter.lane(feed))).collect();
         let feeds = Arc::new(Feeds::default());
@@ -194,7 +201,7 @@ impl App {
             fanout.asker(pulse_asker),
             ways,
             judge,
-            documents::documents(starter.contract.clone(), feeds.clone()),
+            documents::documents(starter.contract.clone(), feeds.clone(), keyring.clone()),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;
@@ -202,6 +209,7 @@ impl App {
             drain,
             renewal,
             keeper,
+            keyring,
             server,
             admin,
             control,
@@ -248,11 +256,11 @@ impl Running {
         move || ready.ring()
     }
 
-    /// What SIGHUP does: feeds that wait to be tried again are tried now, the TLS certificate is read again if it has
-    /// changed, and plugin files that have changed are loaded. The
-    /// service manager is told that this reloads, and that it is ready again.
+    /// What SIGHUP does: feeds that wait to be tried again are tried now, the TLS certificate, secrets and keys are read
+    /// again if they have changed, and plugin files that have changed are loaded. The service manager is told that this reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
-        let hangup = Hangup::new(&self.feeds, &self.announced, self.renewal.clone(), self.keeper.clone());
+        let Running { feeds, announced, renewal, keeper, keyring, .. } = self;
+        let hangup = Hangup::new(feeds, announced, renewal.clone(), keeper.clone(), keyring.clone());
         move || hangup.obey()
     }
 
@@ -323,10 +331,8 @@ impl Running {
 pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
     let server = &config.server;
     let auth = config.auth.as_ref();
-    let settings: [(&[&str], &str, bool); 5] = [
+    let settings: [(&[&str], &str, bool); 3] = [
         (&["server", "listen"], "proxy = true", server.listen.iter().any(|listener| listener.proxy)),
-        (&["server", "signing"], "[server.signing]", server.signing.is_some()),
-        (&["feed"], "sign = true", config.feeds.iter().any(|feed| feed.sign)),
         (
             &["auth", "certificate"],
             "[[auth.certificate]]",

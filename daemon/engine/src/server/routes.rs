@@ -41,6 +41,8 @@ use crate::listen::hosts::Hosts;
 
 /// Where the feeds are listed.
 pub const FEEDS: &str = "/v1/feeds";
+/// Where the keys are by which signed ticks are verified.
+pub const KEYS: &str = "/v1/keys";
 /// Where who has said who it is gets a ticket for a page's WebSocket.
 const TICKET: &str = "/v1/ticket";
 /// The type of documents.
@@ -82,6 +84,8 @@ enum Way {
     Topics,
     /// The list of feeds.
     Feeds,
+    /// The keys of signatures.
+    Keys,
     /// Where tickets are to be had.
     Ticket,
     /// The page and documents.
@@ -117,6 +121,7 @@ impl Routes {
             "/v1/sse" => Way::Stream,
             path if path.starts_with("/v1/topics") => Way::Topics,
             FEEDS => Way::Feeds,
+            KEYS => Way::Keys,
             TICKET => Way::Ticket,
             _ => Way::Other,
         };
@@ -159,13 +164,13 @@ impl Routes {
                 Ok(who) => match way {
                     Way::Stream => self.stream(&request, who, visit),
                     Way::Topics => self.topics(request, who, visit),
-                    Way::Feeds => self.feeds(&request, &who),
+                    Way::Feeds | Way::Keys => self.listed(&request, &who, way),
                     Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.peer),
                     Way::Socket | Way::Echo | Way::Other => self.kept(&request, &who),
                 },
             },
         };
-        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds | Way::Ticket);
+        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds | Way::Keys | Way::Ticket);
         finished(answer, move |response| {
             if has_pages {
                 cors::allow(page.as_ref(), response);
@@ -205,7 +210,8 @@ impl Routes {
         page: Option<&Page>,
         visit: &Visit<'_>,
     ) -> Result<Arc<Identity>, Refusal> {
-        if way == Way::Other && page::asset(request.uri().path()).is_some() {
+        // Whoever gets a signed tick may verify it, so the keys are for all, as the page is.
+        if way == Way::Keys || way == Way::Other && page::asset(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
         }
         self.access.identify(request, &self.settings.ways, page, visit.peer).await
@@ -242,19 +248,24 @@ impl Routes {
         }
     }
 
-    /// The list of feeds.
-    fn feeds<B>(&self, request: &Request<B>, who: &Identity) -> Answer {
+    /// The list of feeds, or of keys.
+    fn listed<B>(&self, request: &Request<B>, who: &Identity, way: Way) -> Answer {
         match *request.method() {
             Method::GET | Method::HEAD => {}
             _ => return api::not_allowed(cors::METHODS).into(),
         }
-        if self.access.is_shut_to(who) {
+        let is_keys = way == Way::Keys;
+        if !is_keys && self.access.is_shut_to(who) {
             return reply::refused(&who.refusal(Verb::Subscribe)).into();
         }
-        match (Pairs::read(request.uri().query(), &[]), (self.documents)(FEEDS, &who.rights)) {
+        let path = if is_keys { KEYS } else { FEEDS };
+        match (Pairs::read(request.uri().query(), &[]), (self.documents)(path, &who.rights)) {
             (Err(why), _) => problem(StatusCode::BAD_REQUEST, &why).into(),
             (Ok(_), Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
-            (Ok(_), None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
+            (Ok(_), None) => {
+                let detail = "this server signs no ticks: its configuration has no [server.signing]";
+                problem(StatusCode::NOT_FOUND, detail).into()
+            }
         }
     }
 
