@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// What each crate of the daemon may depend on, of those of this workspace.
 const CRATES: [(&str, &[&str]); 9] = [
-    ("tickerd", &["author", "config", "engine", "host", "process"]),
+    ("tickerd", &["author", "config", "engine", "host", "identity", "process", "tls"]),
     ("tickerd-engine", &["config", "host", "identity", "model", "process", "tls"]),
     ("tickerd-author", &["config", "host", "model", "process", "sdk"]),
     ("tickerd-host", &["config", "model", "process", "sdk"]),

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, date_time_ymd,
+};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tickerd_tests::{Builder, Client, Daemon, Script, daemon, json, within};
@@ -15,6 +18,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// The name in the certificates of clients.
+const WALL: &str = "spiffe://example.org/wall";
 
 /// An authority of its own, and the files that it made.
 struct Authority {
@@ -26,6 +32,7 @@ impl Authority {
     fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Authority { issuer, folder: TempDir::new().unwrap() }
     }
@@ -72,6 +79,13 @@ impl Authority {
         builder.unwrap().with_root_certificates(roots)
     }
 
+    /// A client that shows a certificate with this name, made by `of`.
+    fn showing(&self, of: &Authority, name: SanType) -> ClientConfig {
+        let (_, key, der) = of.pair(name);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        self.client().with_client_auth_cert(vec![der], key).unwrap()
+    }
+
     async fn over(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         shake(self.client().with_no_client_auth(), stream).await
     }
@@ -101,8 +115,12 @@ fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     stream.get_ref().1.peer_certificates().unwrap()[0].clone()
 }
 
-async fn get(mut stream: TlsStream<TcpStream>, path: &str) -> String {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+async fn get(stream: TlsStream<TcpStream>, path: &str) -> String {
+    get_with(stream, path, "").await
+}
+
+async fn get_with(mut stream: TlsStream<TcpStream>, path: &str, headers: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // It ends with a farewell: an end without one would be an error here.
@@ -229,11 +247,7 @@ async fn clients_show_certificates_where_they_are_asked_to() {
     let ca = format!("client_ca = \"{}/clients.pem\"", authority.folder.path().display());
     let optional = authority.daemon(&ca).run().await;
     let required = authority.daemon(&format!("{ca}\nclient_required = true")).run().await;
-    let with = |of: &Authority| {
-        let (_, key, der) = of.pair(SanType::URI("spiffe://example.org/wall".try_into().unwrap()));
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        authority.client().with_client_auth_cert(vec![der], key).unwrap()
-    };
+    let with = |of: &Authority| authority.showing(of, SanType::URI(WALL.try_into().unwrap()));
     // With a certificate of the authority, both let in; without, only where it is optional.
     for daemon in [&optional, &required] {
         greeted(shake(with(&authority), daemon.connect().await).await.unwrap()).await;
@@ -252,6 +266,107 @@ async fn clients_show_certificates_where_they_are_asked_to() {
         }
     }
     required.metric_until("tickerd_tls_handshakes_total{result=\"failed\"}", |count| count == 2.0).await;
+}
+
+/// A certificate says who a client is. Whom another page sends gets nothing of it, and what was revoked is refused.
+#[tokio::test]
+async fn a_certificate_says_who_a_client_is() {
+    let authority = Authority::new();
+    let script = Script::new("s");
+    let client_ca = format!("client_ca = \"{}/clients.pem\"", authority.folder.path().display());
+    let socket = authority.path("admin.sock");
+    let daemon = authority
+        .daemon(&client_ca)
+        .config(&format!(
+            "[[auth.certificate]]\nname = \"wall\"\nsan = \"URI:{WALL}\"\ngroups = [\"desk\"]\n\
+             [[auth.group]]\nname = \"desk\"\nsubscribe = [\"s.a\"]"
+        ))
+        .server(&format!(
+            "admin_socket = \"unix:{}\"\norigins = [\"https://dash.example\", \"null\"]",
+            socket.display()
+        ))
+        .feed(script.feed())
+        .run()
+        .await;
+    script.tick("a", json!(1)).await;
+    let wall = || async {
+        let config = authority.showing(&authority, SanType::URI(WALL.try_into().unwrap()));
+        shake(config, daemon.connect().await).await.unwrap()
+    };
+    let mut client = greeted(wall().await).await;
+    let granted = client.subscribe(json!({"topics": ["s.a", "s.b"]})).await;
+    assert_eq!(granted["failed"][0]["topic"], "s.b", "{granted}");
+    assert_eq!(client.tick().await.topic(), "s.a");
+    for (headers, status) in [
+        ("", "200"),
+        ("Sec-Fetch-Site: same-origin\r\n", "200"),
+        ("Sec-Fetch-Site: none\r\n", "200"),
+        ("Sec-Fetch-Site: cross-site\r\n", "401"),
+        ("Origin: https://dash.example\r\nSec-Fetch-Site: cross-site\r\n", "200"),
+        ("Origin: null\r\n", "401"),
+        ("Origin: https://other.example\r\n", "403"),
+        ("Authorization: Bearer wrong\r\n", "401"),
+    ] {
+        let answer = get_with(wall().await, "/v1/topics/s.a", headers).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{headers}: {answer}");
+    }
+    // Another name of the same authority is nobody.
+    let other = authority.showing(&authority, SanType::URI("spiffe://example.org/other".try_into().unwrap()));
+    let answer = get(shake(other, daemon.connect().await).await.unwrap(), "/v1/topics/s.a").await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+
+    let mut command = tickerd_tests::daemon::command();
+    command.args(["disconnect", "--user", "wall", "--socket", socket.to_str().unwrap()]);
+    assert!(within("tickerd disconnect", command.output()).await.unwrap().status.success());
+    assert_eq!(client.closed().await.0, 4001);
+    let answer = get(wall().await, "/v1/topics/s.a").await;
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("token_revoked"), "{answer}");
+}
+
+/// Whose certificate its authority has revoked does not get in, as soon as the list is read.
+#[tokio::test]
+async fn a_list_of_revoked_certificates_is_read_again() {
+    let authority = Authority::new();
+    let list = |serials: &[u64]| {
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2099, 1, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        write(&authority.path("clients.crl"), &params.signed_by(&authority.issuer).unwrap().pem().unwrap());
+    };
+    list(&[]);
+    let folder = authority.folder.path().display();
+    let files = format!(
+        "client_ca = \"{folder}/clients.pem\"\nclient_crl = \"{folder}/clients.crl\"\nclient_required = true"
+    );
+    let daemon = authority.daemon(&files).run().await;
+    let mut params = CertificateParams::new(vec!["wall".to_owned()]).unwrap();
+    params.serial_number = Some(7_u64.into());
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority.issuer).unwrap().der().clone();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = authority.client().with_client_auth_cert(vec![certificate], key).unwrap();
+    // One configuration for both: it has the ticket of the session that worked.
+    let before = get(shake(config.clone(), daemon.connect().await).await.unwrap(), "/").await;
+    assert!(before.starts_with("HTTP/1.1 200 "), "{before}");
+    list(&[6, 7]);
+    daemon.signal(Signal::SIGHUP);
+    daemon.metric_until("tickerd_tls_reload_total{result=\"ok\"}", |count| count == 1.0).await;
+    if let Ok(mut stream) = shake(config, daemon.connect().await).await {
+        let read = within("an alert", stream.read(&mut [0; 64])).await;
+        assert!(read.is_err(), "{read:?}");
+    }
+    daemon.metric_until("tickerd_tls_handshakes_total{result=\"failed\"}", |count| count == 1.0).await;
 }
 
 #[tokio::test]

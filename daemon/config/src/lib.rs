@@ -209,7 +209,8 @@ fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> Config {
     let mut top = Section::top(checker, root);
     let has_auth = top.has("auth");
     let server = Server::read(top.section("server"), has_auth, base_dir);
-    let auth = Auth::read(&mut top, base_dir);
+    let asks_clients = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let auth = Auth::read(&mut top, base_dir, asks_clients);
     let history = History::read(top.section("history"), base_dir);
     let feeds = match base_dir {
         Some(base_dir) => Feed::read_all(&mut top, base_dir, server.signing.is_some()),

@@ -331,13 +331,8 @@ impl Running {
 pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
     let server = &config.server;
     let auth = config.auth.as_ref();
-    let settings: [(&[&str], &str, bool); 3] = [
+    let settings: [(&[&str], &str, bool); 2] = [
         (&["server", "listen"], "proxy = true", server.listen.iter().any(|listener| listener.proxy)),
-        (
-            &["auth", "certificate"],
-            "[[auth.certificate]]",
-            auth.is_some_and(|auth| !auth.certificates.is_empty()),
-        ),
         (
             &["auth", "group"],
             "admin = true",

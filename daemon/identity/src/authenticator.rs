@@ -108,10 +108,14 @@ impl Authenticator {
         }
     }
 
-    /// Whom a client certificate speaks for, unless that was revoked. `names` are its subject alternative names, such as
+    /// Whom a client certificate speaks for, if anyone. `names` are its subject alternative names, such as
     /// `URI:spiffe://example.org/wall`, `DNS:wall.example.org` or `EMAIL:ann@example.org`; the first that is configured counts.
-    pub fn of_certificate(&self, names: &[String]) -> Option<Arc<Identity>> {
-        self.shared.settled().of_certificate(names).filter(|who| !self.is_revoked(who))
+    ///
+    /// # Errors
+    /// That was revoked.
+    pub fn of_certificate(&self, names: &[String]) -> Result<Option<Arc<Identity>>, Refusal> {
+        let found = self.shared.settled().of_certificate(names);
+        found.map(|who| self.check(&who).map(|()| who)).transpose()
     }
 
     /// Makes a ticket: whoever shows it at this place within 30 seconds, once, is who asked for it.
@@ -188,6 +192,15 @@ impl Authenticator {
         troubled.sort_by(|one, other| one.issuer.cmp(&other.issuer));
         troubled
     }
+}
+
+/// Reads all secrets and keys of the configuration, but for those of an address, and starts nothing.
+///
+/// # Errors
+/// The first key of the configuration that cannot be used.
+pub fn check(auth: &Auth) -> Result<(), Error> {
+    let begin = |url: &str, _| Ok(Remote::idle(url, Pace::default(), || ()));
+    Settled::read(auth, &Kept::default(), None, &begin).map(drop)
 }
 
 fn begin_keys(queue: &SyncSender<Message>, pace: Pace, url: &str, number: usize) -> Result<Remote, Error> {

@@ -22,7 +22,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{Authenticator, KeyTrouble};
+pub use authenticator::{Authenticator, KeyTrouble, check};
 pub use error::Error;
 pub use revocations::Revocation;
 pub use signing::Keyring;

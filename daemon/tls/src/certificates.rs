@@ -1,22 +1,24 @@
-//! The server's certificate and key, read again when their files change. A pair that does not fit leaves the old one at
-//! work, which is told.
+//! The files of `[server.tls]`, read again when they change. Where one of them cannot be used, what was there before stays
+//! at work, and that is told.
 
 use std::fmt;
 use std::fs;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use crate::names;
+use crate::session::{Broken, Session};
+use crate::settings::{Clients, settings};
 
 /// A certificate chain has a few KiB. A larger file was named by mistake.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -48,11 +50,10 @@ pub struct Standing {
     pub refused: Option<Unusable>,
 }
 
-/// The certificate that handshakes use. An ended file is no certificate: [`Certificates::look`] keeps the one from before.
+/// What handshakes use. A file that ends early is no certificate: [`Certificates::look`] keeps the one from before.
 pub struct Certificates {
-    certificate: PathBuf,
-    key: PathBuf,
-    used: ArcSwap<CertifiedKey>,
+    tls: tickerd_config::Tls,
+    used: ArcSwap<ServerConfig>,
     seen: Mutex<Seen>,
 }
 
@@ -62,35 +63,36 @@ struct Seen {
 }
 
 impl Certificates {
-    /// Reads both files.
+    /// Reads the files.
     pub fn load(tls: &tickerd_config::Tls) -> Result<Certificates, Unusable> {
-        let (files, certificate, key) = read(&tls.certificate, &tls.key)?;
-        let (pair, not_after) = pair(&certificate, &key, &tls.certificate, &tls.key, now_s())?;
+        let files = Files::read(tls)?;
+        let (settings, not_after) = files.settings(tls)?;
         let standing = Standing { not_after, refused: None };
         Ok(Certificates {
-            certificate: tls.certificate.clone(),
-            key: tls.key.clone(),
-            used: ArcSwap::from_pointee(pair),
-            seen: Mutex::new(Seen { files: Some(files), standing }),
+            tls: tls.clone(),
+            used: ArcSwap::from_pointee(settings),
+            seen: Mutex::new(Seen { files: Some(files.hash()), standing }),
         })
     }
 
-    /// Reads the files again. None if they are as before.
+    /// A new session.
+    pub fn begin(&self) -> Result<Session, Broken> {
+        Session::new(self.used.load_full())
+    }
+
+    /// Reads the files again. None if they are as before. Sessions from before are then not taken up again, so that a
+    /// client's certificate is judged by the new files.
     pub fn look(&self) -> Option<Result<(), Unusable>> {
         let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let looked = read(&self.certificate, &self.key).map(|(files, certificate, key)| {
-            let found = || pair(&certificate, &key, &self.certificate, &self.key, now_s());
-            (files, (seen.files != Some(files)).then(found))
-        });
-        let (files, found) = match looked {
-            Ok((_, None)) => return None,
-            Ok((files, Some(found))) => (Some(files), found),
+        let (files, found) = match Files::read(&self.tls) {
+            Ok(files) if seen.files == Some(files.hash()) => return None,
+            Ok(files) => (Some(files.hash()), files.settings(&self.tls)),
             Err(unreadable) => (None, Err(unreadable)),
         };
         let before = std::mem::replace(&mut seen.files, files);
         let result = match found {
-            Ok((pair, not_after)) => {
-                self.used.store(Arc::new(pair));
+            Ok((settings, not_after)) => {
+                self.used.store(Arc::new(settings));
                 seen.standing = Standing { not_after, refused: None };
                 Ok(())
             }
@@ -114,13 +116,7 @@ impl Certificates {
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificates").field("certificate", &self.certificate).finish_non_exhaustive()
-    }
-}
-
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.used.load_full())
+        f.debug_struct("Certificates").field("certificate", &self.tls.certificate).finish_non_exhaustive()
     }
 }
 
@@ -128,25 +124,52 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A hash of both files, and what they hold.
-fn read(certificate: &Path, key: &Path) -> Result<(u64, Vec<u8>, Vec<u8>), Unusable> {
-    let read = |name: &str, path: &Path| {
-        let mut bytes = Vec::new();
-        let read = fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
-        read.map(|_| bytes).map_err(|error| {
-            let shown = path.display();
-            Unusable(format!(
-                "{name} {shown} cannot be read: {error}; let tickerd's user read it, or change {name} in [server.tls]"
-            ))
+/// What the files hold.
+struct Files {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+    client_crl: Option<Vec<u8>>,
+}
+
+impl Files {
+    fn read(tls: &tickerd_config::Tls) -> Result<Files, Unusable> {
+        let maybe = |name, path: &Option<_>| path.as_deref().map(|path| read(name, path)).transpose();
+        Ok(Files {
+            certificate: read("certificate", &tls.certificate)?,
+            key: read("key", &tls.key)?,
+            client_ca: maybe("client_ca", &tls.client_ca)?,
+            client_crl: maybe("client_crl", &tls.client_crl)?,
         })
-    };
-    let (certificate, key) = (read("certificate", certificate)?, read("key", key)?);
-    let mut hasher = DefaultHasher::new();
-    for bytes in [&certificate, &key] {
-        hasher.write_usize(bytes.len());
-        hasher.write(bytes);
     }
-    Ok((hasher.finish(), certificate, key))
+
+    fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.certificate, &self.key, &self.client_ca, &self.client_crl).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// What rustls is to do with them, and when the certificate expires.
+    fn settings(&self, tls: &tickerd_config::Tls) -> Result<(ServerConfig, u64), Unusable> {
+        let (pair, not_after) = pair(&self.certificate, &self.key, &tls.certificate, &tls.key, now_s())?;
+        let clients = tls.client_ca.as_deref().zip(self.client_ca.as_deref()).map(|authority| Clients {
+            authority,
+            revoked: tls.client_crl.as_deref().zip(self.client_crl.as_deref()),
+            are_required: tls.client_required,
+        });
+        Ok((settings(pair, clients)?, not_after))
+    }
+}
+
+fn read(name: &str, path: &Path) -> Result<Vec<u8>, Unusable> {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(|error| {
+        let shown = path.display();
+        Unusable(format!(
+            "{name} {shown} cannot be read: {error}; let tickerd's user read it, or change {name} in [server.tls]"
+        ))
+    })
 }
 
 /// The pair, if the key fits the certificate and that has not expired; and when it does.

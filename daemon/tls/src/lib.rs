@@ -11,5 +11,4 @@ mod stream;
 
 pub use certificates::{Certificates, Standing, Unusable};
 pub use session::{Broken, Opened, PLAIN_MAX, SEALED_MAX, Session};
-pub use settings::{Acceptor, acceptor};
 pub use stream::{Failed, Flight, Parts, Stream};

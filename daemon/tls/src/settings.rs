@@ -1,64 +1,63 @@
-//! rustls put together: which versions, which certificates, whose clients.
+//! rustls put together: which versions, which certificate, whose clients.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring::{Ticketer, default_provider};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 
-use crate::certificates::{Certificates, Unusable};
-use crate::session::{Broken, Session};
+use crate::certificates::Unusable;
 
-/// Begins sessions, all with the same settings.
-#[derive(Clone)]
-pub struct Acceptor(Arc<ServerConfig>);
-
-impl Acceptor {
-    /// A new session.
-    pub fn begin(&self) -> Result<Session, Broken> {
-        Session::new(self.0.clone())
-    }
+/// Which clients' certificates are accepted. Each file comes with its path, for messages.
+pub struct Clients<'a> {
+    pub authority: (&'a Path, &'a [u8]),
+    pub revoked: Option<(&'a Path, &'a [u8])>,
+    pub are_required: bool,
 }
 
-/// What `[server.tls]` says: TLS 1.2 and 1.3, HTTP/1.1, sessions that are taken up again, no early data. The certificate is
-/// read again when [`Certificates::look`] is called; `client_ca` is not.
-pub fn acceptor(tls: &tickerd_config::Tls, certificates: Arc<Certificates>) -> Result<Acceptor, Unusable> {
+/// TLS 1.2 and 1.3, HTTP/1.1, sessions that are taken up again, no early data.
+pub fn settings(pair: CertifiedKey, clients: Option<Clients<'_>>) -> Result<ServerConfig, Unusable> {
     let bad = |what: &dyn std::fmt::Display| Unusable::new(format!("TLS cannot be set up: {what}"));
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|error| bad(&error))?;
-    let builder = match &tls.client_ca {
+    let builder = match clients {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
-            let verifier = match tls.client_required {
-                true => verifier,
-                false => verifier.allow_unauthenticated(),
-            };
+        Some(clients) => {
+            let roots = Arc::new(roots(clients.authority)?);
+            let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+            if let Some(revoked) = clients.revoked {
+                // A list is there for the certificates of its own authority. Others need none, and only the client's own
+                // certificate is looked up.
+                verifier = verifier
+                    .with_crls(lists(revoked)?)
+                    .allow_unknown_revocation_status()
+                    .only_check_end_entity_revocation();
+            }
+            if !clients.are_required {
+                verifier = verifier.allow_unauthenticated();
+            }
             builder.with_client_cert_verifier(verifier.build().map_err(|error| bad(&error))?)
         }
     };
-    let mut config = builder.with_cert_resolver(certificates);
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ticketer = Ticketer::new().map_err(|error| bad(&error))?;
     config.send_tls13_tickets = 1;
     config.max_early_data_size = 0;
-    Ok(Acceptor(Arc::new(config)))
+    Ok(config)
 }
 
-fn roots(path: &Path) -> Result<rustls::RootCertStore, Unusable> {
+fn roots((path, bytes): (&Path, &[u8])) -> Result<rustls::RootCertStore, Unusable> {
     let shown = path.display();
-    let bytes = fs::read(path).map_err(|error| {
-        Unusable::new(format!("client_ca {shown} cannot be read: {error}; change client_ca in [server.tls]"))
-    })?;
     let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&bytes) {
+    for certificate in CertificateDer::pem_slice_iter(bytes) {
         let added = certificate
             .map_err(|_| "no PEM".to_owned())
             .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
@@ -71,4 +70,17 @@ fn roots(path: &Path) -> Result<rustls::RootCertStore, Unusable> {
         )));
     }
     Ok(roots)
+}
+
+fn lists(
+    (path, bytes): (&Path, &[u8]),
+) -> Result<impl Iterator<Item = CertificateRevocationListDer<'static>> + use<>, Unusable> {
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(bytes).collect();
+    let lists = lists.ok().filter(|lists| !lists.is_empty());
+    lists.map(Vec::into_iter).ok_or_else(|| {
+        Unusable::new(format!(
+            "client_crl {} holds no whole revocation list in PEM; write the list of the authority there",
+            path.display()
+        ))
+    })
 }

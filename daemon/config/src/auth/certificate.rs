@@ -23,8 +23,15 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    pub(super) fn read_all(parent: &mut Section<'_>, known: &[Group]) -> Vec<Self> {
+    /// Reads all; `asks_clients`: clients are asked for certificates.
+    pub(super) fn read_all(parent: &mut Section<'_>, known: &[Group], asks_clients: bool) -> Vec<Self> {
         let sections = parent.sections("certificate");
+        if let Some((_, header)) = sections.first().filter(|_| !asks_clients) {
+            let what = "clients are asked for no certificate, since [server.tls] has no client_ca";
+            let change = "add client_ca = \"/etc/tickerd/tls/clients.pem\" to [server.tls], or delete this";
+            let refusal = placed(header, what).allowed("[[auth.certificate]] with client_ca").change(change);
+            parent.refuse("certificate", refusal);
+        }
         let header = sections.get(CERTIFICATES_MAX).map(|(_, header)| header);
         at_most(parent, "certificate", CERTIFICATES_MAX, header);
         let (mut names, mut sans): (_, Vec<String>) = (Vec::new(), Vec::new());

@@ -69,8 +69,9 @@ impl Default for Auth {
 }
 
 impl Auth {
-    /// Reads the table. `base_dir` is the folder of the configuration file, if there is a file.
-    pub(super) fn read(top: &mut Section<'_>, base_dir: Option<&Path>) -> Option<Self> {
+    /// Reads the table. `base_dir` is the folder of the configuration file, if there is a file. `asks_clients`: clients are
+    /// asked for certificates.
+    pub(super) fn read(top: &mut Section<'_>, base_dir: Option<&Path>, asks_clients: bool) -> Option<Self> {
         let is_there = top.has("auth");
         let mut section = top.section("auth");
         let default = Auth::default();
@@ -83,7 +84,7 @@ impl Auth {
             cookie: section.take("cookie", default.cookie, |node| cookie(node).map(Some)),
             tokens: StaticToken::read_all(&mut section, &groups, base_dir),
             issuers: Issuer::read_all(&mut section, base_dir),
-            certificates: Certificate::read_all(&mut section, &groups),
+            certificates: Certificate::read_all(&mut section, &groups, asks_clients),
             groups,
         };
         is_there.then_some(auth)

@@ -19,6 +19,10 @@ pub struct Tls {
     ///
     /// Default: none, and clients are asked for no certificate.
     pub client_ca: Option<PathBuf>,
+    /// Lists of clients' certificates that their authority has revoked, in PEM (CRL). It needs `client_ca`.
+    ///
+    /// Default: none.
+    pub client_crl: Option<PathBuf>,
     /// Whether clients without a certificate of `client_ca` are refused. Default false.
     pub client_required: bool,
 }
@@ -43,6 +47,16 @@ impl Tls {
         let certificate = section.take("certificate", None, path);
         let key = section.take("key", None, path);
         let client_ca = section.take("client_ca", None, path);
+        let client_crl = section.take("client_crl", None, path);
+        if let Some(node) = section.ask("client_crl").filter(|_| client_crl.is_some() && client_ca.is_none())
+        {
+            let what = "without client_ca no client's certificate is accepted, and none needs to be revoked";
+            let refusal = Refusal::new(node, what).allowed("client_crl with client_ca");
+            section.refuse(
+                "client_crl",
+                refusal.change("write client_ca = \"clients.pem\", or delete this line"),
+            );
+        }
         let client_required = section.take("client_required", false, boolean);
         if let Some(node) = section.ask("client_required").filter(|_| client_required && client_ca.is_none())
         {
@@ -81,7 +95,7 @@ impl Tls {
                 );
             server.warn("tls", refusal);
         }
-        Some(Tls { certificate: certificate?, key: key?, client_ca, client_required })
+        Some(Tls { certificate: certificate?, key: key?, client_ca, client_crl, client_required })
     }
 }
 

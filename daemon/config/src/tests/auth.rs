@@ -10,6 +10,9 @@ const ISSUER: &str = "[[auth.issuer]]\nissuer = \"https://login.example.org/\"\n
 fn every_key_of_auth_is_read() {
     let config = load(
         r#"
+[server]
+listen = [{ address = "127.0.0.1:0", tls = true }]
+tls = { certificate = "chain.pem", key = "key.pem", client_ca = "clients.pem" }
 [auth]
 anonymous = ["sim.**"]
 deadline = "5s"
@@ -165,6 +168,10 @@ fn slips_of_auth_are_told_with_the_remedy() {
         (
             "[[auth.issuer]]\nissuer = \"a\"".into(),
             &["this issuer has no audience", "add audience = \"tickerd\""],
+        ),
+        (
+            "[[auth.certificate]]\nname = \"a\"\nsan = \"DNS:a.example\"".into(),
+            &["auth.certificate", "asked for no certificate", "add client_ca = "],
         ),
         ("[[auth.certificate]]\nname = \"a\"".into(), &["names no certificate"]),
         ("[[auth.certificate]]\nname = \"a\"\nsan = \"wall\"".into(), &["write \"DNS:wall\""]),

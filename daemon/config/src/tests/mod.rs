@@ -69,6 +69,7 @@ drain = "0s"
 certificate = "tls/chain.pem"
 key = "/run/key.pem"
 client_ca = "clients.pem"
+client_crl = "clients.crl"
 client_required = true
 [server.echo_limits]
 message = "1MB"
@@ -122,6 +123,7 @@ exec = ["./feed.py", ""]
             certificate: "/etc/tickerd/tls/chain.pem".into(),
             key: "/run/key.pem".into(),
             client_ca: Some("/etc/tickerd/clients.pem".into()),
+            client_crl: Some("/etc/tickerd/clients.crl".into()),
             client_required: true,
         }),
         admin: tcp("[::1]:9"),
@@ -229,6 +231,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
-    let server = 17 + 3 + 2 + 8 + 4 + 4 + 8;
+    let server = 17 + 3 + 2 + 8 + 5 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }

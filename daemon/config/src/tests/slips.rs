@@ -93,8 +93,14 @@ fn slips_are_told_with_place_and_remedy() {
             &["server.tls.certificate: [server.tls] has no certificate", "add certificate = "],
         ),
         (
-            "[server.tls]\ncertificate = \"c\"\nkey = \"\"\nclient_required = true".into(),
-            &["this names no file", "server.tls.client_required", "write client_ca = "],
+            "[server.tls]\ncertificate = \"c\"\nkey = \"\"\nclient_required = true\nclient_crl = \"l\""
+                .into(),
+            &[
+                "this names no file",
+                "server.tls.client_required",
+                "server.tls.client_crl",
+                "write client_ca = ",
+            ],
         ),
         ("[server]\nadmin_socket = \"on\"".into(), &["this is no unix socket", "\"auto\""]),
         ("[server]\nadmin_socket = \"/run/a\"".into(), &["write \"unix:/run/a\""]),

@@ -36,7 +36,10 @@ pub struct Keeper {
 /// # Errors
 /// A secret or a key cannot be read.
 pub fn open(config: &Config, registry: &Registry) -> Result<Option<Arc<Keeper>>, StartError> {
-    let opts = Opts::new("tickerd_auth_total", "Tokens that were judged, by how that ended.");
+    let opts = Opts::new(
+        "tickerd_auth_total",
+        "Tokens and client certificates that were judged, by how that ended.",
+    );
     let judged = IntCounterVec::new(opts, &["result"])?;
     for result in Refusal::ALL.map(Refusal::code).into_iter().chain([OK]) {
         judged.with_label_values(&[result]);
@@ -100,6 +103,17 @@ impl Judge for Keeper {
             judged.with_label_values(&[result]).inc();
             then(judgement);
         });
+    }
+
+    fn of_certificate(&self, names: &[String]) -> Result<Option<Arc<Identity>>, Refusal> {
+        let found = self.authenticator.of_certificate(names);
+        let result = match &found {
+            Ok(None) => return found,
+            Ok(Some(_)) => OK,
+            Err(refusal) => refusal.code(),
+        };
+        self.judged.with_label_values(&[result]).inc();
+        found
     }
 
     fn ticket(&self, who: &Arc<Identity>, place: TicketPlace) -> Result<Secret, Refusal> {

@@ -32,6 +32,12 @@ pub trait Judge: Send + Sync + fmt::Debug {
     /// Judges a token; `then` is called in any case, soon.
     fn judge(&self, token: Secret, then: Then);
 
+    /// Whom a client certificate with these names speaks for, if anyone.
+    ///
+    /// # Errors
+    /// That was revoked.
+    fn of_certificate(&self, names: &[String]) -> Result<Option<Arc<Identity>>, Refusal>;
+
     /// Gives out a ticket.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::answer::Answer;
+use super::answer::{Answer, Visit};
 use super::rest::api;
 use super::rest::cors::Page;
 use super::rest::opening::Pairs;
@@ -52,23 +52,29 @@ impl Access {
         who.is_anonymous() && who.rights.is_nothing()
     }
 
-    /// Who asks. The judge may take a while, if keys are to be had first.
+    /// Who asks: a token counts, and without one the certificate. The judge may take a while, if keys are to be had first.
     ///
     /// # Errors
-    /// What is wrong with the token; never a part of it.
+    /// What is wrong with the token; never a part of it. That whom the certificate names was revoked.
     pub async fn identify<B>(
         &self,
         request: &Request<B>,
         ways: &Ways,
         page: Option<&Page>,
-        peer: Option<IpAddr>,
+        visit: &Visit<'_>,
     ) -> Result<Arc<Identity>, Refusal> {
         let Some(judge) = &self.judge else { return Ok(self.anyone()) };
         let said = Said::read(request.uri().query());
         let found = credentials::find(request, ways, page, (said.token.as_deref(), said.ticket.as_deref()))?;
-        let Some(token) = found else { return Ok(self.anyone()) };
+        let Some(token) = found else {
+            let by_certificate = match credentials::may_bring_certificate(request.headers(), page) {
+                true => judge.of_certificate(visit.names)?,
+                false => None,
+            };
+            return Ok(by_certificate.unwrap_or_else(|| self.anyone()));
+        };
         if said.ticket.is_some_and(|ticket| ticket == token.expose()) {
-            return Ok(judge.redeem(&token, &place(page, peer))?);
+            return Ok(judge.redeem(&token, &place(page, visit.peer))?);
         }
         Ok(judged(&**judge, token).await?)
     }

@@ -25,6 +25,8 @@ pub struct Visit<'a> {
     /// `None` for unix peers.
     pub peer: Option<IpAddr>,
     pub door: Door,
+    /// The names in the client's certificate, if it has shown one.
+    pub names: &'a [String],
     /// The connection's place, or why it has none.
     pub place: Result<&'a Place, limits::Full>,
     pub stop: &'a Stop,

@@ -40,7 +40,6 @@ use peers::budgets::{Budgets, PATTERNS_SHARE};
 use routes::Routes;
 pub use routes::{FEEDS, KEYS};
 use stop::Stop;
-use tickerd_tls::Acceptor;
 pub use tls::Renewal;
 use tls::Tls;
 pub use upgrade::credentials::Ways;
@@ -58,7 +57,7 @@ pub type CountClose = Arc<dyn Fn(CloseCode) + Send + Sync>;
 pub struct Server {
     listeners: Vec<Listener>,
     addresses: Vec<config::Listener>,
-    tls: Option<(Arc<Renewal>, Acceptor)>,
+    tls: Option<Arc<Renewal>>,
     config: config::Server,
     metrics: Arc<Metrics>,
 }
@@ -70,7 +69,7 @@ impl Server {
         let tls = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls));
         let tls = tls.map(|tls| Renewal::load(tls, metrics.clone())).transpose();
         let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
-        let tls = tls.map(|(renewal, acceptor)| (Arc::new(renewal), acceptor));
+        let tls = tls.map(Arc::new);
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         Ok(Server { listeners, addresses, tls, config, metrics })
     }
@@ -82,7 +81,7 @@ impl Server {
 
     /// The certificate, if a listener speaks TLS.
     pub fn renewal(&self) -> Option<Arc<Renewal>> {
-        self.tls.as_ref().map(|(renewal, _)| renewal.clone())
+        self.tls.clone()
     }
 
     /// Serves on a thread of its own until [`Running::stop`].
@@ -102,9 +101,9 @@ impl Server {
         };
         let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
-        let (renewal, acceptor) = self.tls.unzip();
+        let renewal = self.tls;
         let gate = Arc::new(Gate {
-            tls: acceptor.map(|acceptor| Tls::new(acceptor, self.metrics.clone())),
+            tls: renewal.as_ref().map(|renewal| Tls::new(renewal.certificates(), self.metrics.clone())),
             patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
             limits: peers::limits::Limits::new(connections, limits.connections_per_address),
             refusals: Semaphore::new(connection::REFUSALS_MAX),

@@ -214,7 +214,7 @@ impl Routes {
         if way == Way::Keys || way == Way::Other && page::asset(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
         }
-        self.access.identify(request, &self.settings.ways, page, visit.peer).await
+        self.access.identify(request, &self.settings.ways, page, visit).await
     }
 
     /// Answers OPTIONS.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::exchange::arrival::{Secured, Socket};
 use crate::listen::log_limit::LogLimit;
 use tickerd_config as config;
-use tickerd_tls::{Acceptor, Certificates, Failed, Flight, Standing, Stream, Unusable, acceptor};
+use tickerd_tls::{Certificates, Failed, Flight, Standing, Stream, Unusable};
 
 use super::metrics::{Handshake, Metrics};
 use super::stop::Stop;
@@ -32,15 +32,15 @@ Connection: close\r\n\r\nThis port speaks TLS: write https:// for http://, and w
 
 /// Shakes hands.
 pub struct Tls {
-    acceptor: Acceptor,
+    certificates: Arc<Certificates>,
     computing: Semaphore,
     metrics: Arc<Metrics>,
     log: LogLimit,
 }
 
 impl Tls {
-    pub fn new(acceptor: Acceptor, metrics: Arc<Metrics>) -> Tls {
-        Tls { acceptor, computing: Semaphore::new(COMPUTING_MAX), metrics, log: LogLimit::default() }
+    pub fn new(certificates: Arc<Certificates>, metrics: Arc<Metrics>) -> Tls {
+        Tls { certificates, computing: Semaphore::new(COMPUTING_MAX), metrics, log: LogLimit::default() }
     }
 
     /// Shakes hands within `deadline`. An error holds the socket of a client that speaks plain HTTP, to be told so.
@@ -50,7 +50,7 @@ impl Tls {
         deadline: Duration,
         mut stop: Stop,
     ) -> Result<Stream<T>, Option<T>> {
-        let session = self.acceptor.begin().map_err(|error| {
+        let session = self.certificates.begin().map_err(|error| {
             self.refuse(Handshake::Failed, &error);
             None
         })?;
@@ -100,6 +100,10 @@ impl Tls {
 }
 
 impl<S: Transport> Transport for Stream<S> {
+    fn peer_names(&self) -> Vec<String> {
+        self.session().peer_names()
+    }
+
     fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)> {
         let parts = self.into_parts();
         let (socket, _) = parts.io.into_socket(Bytes::new())?;
@@ -120,12 +124,16 @@ pub struct Renewal {
 }
 
 impl Renewal {
-    /// Reads the certificate of `[server.tls]` for the first time.
-    pub fn load(tls: &config::Tls, metrics: Arc<Metrics>) -> Result<(Renewal, Acceptor), Unusable> {
+    /// Reads the files of `[server.tls]` for the first time.
+    pub fn load(tls: &config::Tls, metrics: Arc<Metrics>) -> Result<Renewal, Unusable> {
         let certificates = Arc::new(Certificates::load(tls)?);
-        let acceptor = acceptor(tls, certificates.clone())?;
         metrics.tls_expires(certificates.standing().not_after);
-        Ok((Renewal { certificates, metrics }, acceptor))
+        Ok(Renewal { certificates, metrics })
+    }
+
+    /// What handshakes begin with.
+    pub fn certificates(&self) -> Arc<Certificates> {
+        self.certificates.clone()
     }
 
     /// Reads the files again if they have changed, and says in the log what came of it.
@@ -137,12 +145,12 @@ impl Renewal {
                 let not_after = self.certificates.standing().not_after;
                 self.metrics.tls_expires(not_after);
                 tracing::info!(
-                    "the TLS certificate was read again; it expires at {}",
+                    "the files of [server.tls] were read again; the certificate expires at {}",
                     tickerd_process::clock::utc(not_after.saturating_mul(1_000))
                 );
             }
             Err(error) => {
-                tracing::error!(%error, "the new TLS certificate is not used, and the one before stays");
+                tracing::error!(%error, "the new files of [server.tls] are not used, and those before stay");
             }
         }
     }

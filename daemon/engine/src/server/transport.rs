@@ -12,6 +12,11 @@ use crate::exchange::arrival::Socket;
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The socket, and what HTTP has not read: `read_buf`, and what comes behind it.
     fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)>;
+
+    /// The names in the client's certificate, if it has shown one.
+    fn peer_names(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl Transport for TcpStream {

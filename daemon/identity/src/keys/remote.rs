@@ -62,14 +62,8 @@ impl Remote {
         pace: Pace,
         told: impl Fn() + Send + Sync + 'static,
     ) -> Result<Remote, Error> {
-        let shared = Arc::new(Shared {
-            url: url.to_owned(),
-            pace,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            told: Box::new(told),
-        });
-        let fetching = shared.clone();
+        let remote = Remote::idle(url, pace, told);
+        let fetching = remote.shared.clone();
         let spawned =
             std::thread::Builder::new().name(format!("keys-{number}")).spawn(move || fetching.run());
         spawned.map_err(|error| {
@@ -78,7 +72,19 @@ impl Remote {
                 "raise the limit of threads",
             )
         })?;
-        Ok(Remote { url: url.to_owned(), shared })
+        Ok(remote)
+    }
+
+    /// Has no keys, and fetches none.
+    pub fn idle(url: &str, pace: Pace, told: impl Fn() + Send + Sync + 'static) -> Remote {
+        let shared = Arc::new(Shared {
+            url: url.to_owned(),
+            pace,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            told: Box::new(told),
+        });
+        Remote { url: url.to_owned(), shared }
     }
 
     /// Looks for a key. `since` is when the token was first looked at.

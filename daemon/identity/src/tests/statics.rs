@@ -7,6 +7,7 @@ use tickerd_model::access::rights::Verb;
 
 use super::kit::{House, RING, SECRET, ask, wall};
 use crate::Authenticator;
+use crate::revocations::Revocation;
 use crate::tokens::sha256;
 
 fn token(name: &str, token: TokenSource) -> StaticToken {
@@ -94,15 +95,18 @@ fn a_certificate_speaks_for_whom_it_is_configured() {
     let front = house.open();
     let of = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        front.of_certificate(&names).and_then(|who| who.user.clone())
+        front.of_certificate(&names).map(|who| who.and_then(|who| who.user.clone()))
     };
-    assert_eq!(of(&["DNS:x", "URI:spiffe://example.org/wall"]).as_deref(), Some("wall"));
-    assert_eq!(of(&["dns:A.example.ORG"]).as_deref(), Some("host"));
+    assert_eq!(of(&["DNS:x", "URI:spiffe://example.org/wall"]), Ok(Some("wall".into())));
+    assert_eq!(of(&["dns:A.example.ORG"]), Ok(Some("host".into())));
     assert_eq!(
         of(&["URI:spiffe://example.org/WALL", "spiffe://example.org/wall", "URI:a.example.org"]),
-        None
+        Ok(None)
     );
-    assert_eq!(of(&[]), None);
+    assert_eq!(of(&[]), Ok(None));
+    front.revoke(Revocation::User("wall".into())).unwrap();
+    assert_eq!(of(&["URI:spiffe://example.org/wall"]), Err(Refusal::Revoked));
+    assert_eq!(of(&["DNS:a.example.org"]), Ok(Some("host".into())));
 }
 
 #[test]

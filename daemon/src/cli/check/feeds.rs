@@ -13,7 +13,7 @@ use tickerd_host::Violation;
 /// Feeds that are looked at at once.
 const AT_ONCE: usize = 4;
 /// Where systemd puts the files of `LoadCredential=`.
-const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+pub const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// Adds what is wrong with each feed.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {

@@ -4,6 +4,7 @@
 //! loaded and made ready in processes of their own, but do none of their work. Nothing is listened on and no source asked.
 
 mod feeds;
+mod identities;
 mod surroundings;
 
 use std::io::Write;
@@ -51,6 +52,7 @@ impl Report {
         report.warnings.clone_from(&config.warnings);
         report.summary = summary(&config);
         surroundings::look(&mut report, &config, &places);
+        identities::look(&mut report, &config, &places);
         feeds::look(&mut report, &config, &places);
         report
     }

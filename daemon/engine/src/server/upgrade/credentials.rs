@@ -72,15 +72,23 @@ pub fn find<B>(
     Ok(cookie(headers, name).map(Secret::new))
 }
 
-/// Whether a cookie counts: a browser sends it whatever page asks, so the page must be one that is trusted.
+/// Whether a cookie counts: a browser sends it whatever page asks, so the page must be one that is trusted. The server's own
+/// page is, as the browser says; the GET of its EventSource has no Origin.
 fn may_bring_cookies(headers: &HeaderMap, page: Option<&Page>) -> bool {
+    page.is_some_and(|page| page.trusted) || site(headers).is_some_and(|site| site == "same-origin")
+}
+
+/// Whether the client's certificate counts. A browser shows it whatever page asks, as with cookies. A program says nothing of
+/// a site, and who typed the address says `none`.
+pub fn may_bring_certificate(headers: &HeaderMap, page: Option<&Page>) -> bool {
     match page {
-        Some(page) => page.trusted,
-        // The GET of an EventSource on the server's own page has no Origin.
-        None => {
-            headers.get(SEC_FETCH_SITE).is_some_and(|site| site == HeaderValue::from_static("same-origin"))
-        }
+        Some(_) => may_bring_cookies(headers, page),
+        None => site(headers).is_none_or(|site| site == "same-origin" || site == "none"),
     }
+}
+
+fn site(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(SEC_FETCH_SITE)
 }
 
 /// The value of a cookie. Of two with the same name the first counts, which browsers send for the longer path.
@@ -130,13 +138,38 @@ mod tests {
             (vec![cookie], Some(false)),
             (vec![cookie], None),
             (vec![cookie, ("Sec-Fetch-Site", "cross-site")], None),
-            (vec![cookie, ("Sec-Fetch-Site", "same-origin")], Some(false)),
+            (vec![cookie, ("Sec-Fetch-Site", "same-site")], Some(false)),
+            (vec![cookie, ("Sec-Fetch-Site", "none")], None),
         ] {
             assert_eq!(found(&headers, &named, trusted), Ok(None), "{headers:?} {trusted:?}");
         }
         let own = [cookie, ("Sec-Fetch-Site", "same-origin")];
         assert_eq!(found(&own, &named, None), Ok(Some("abc".into())));
+        assert_eq!(found(&own, &named, Some(false)), Ok(Some("abc".into())), "the server's own page");
         assert_eq!(found(&own, &ways(None, false), None), Ok(None));
+    }
+
+    #[test]
+    fn a_certificate_counts_for_programs_and_trusted_pages() {
+        for (site, trusted, counts) in [
+            (None, None, true),
+            (None, Some(true), true),
+            (None, Some(false), false),
+            (Some("none"), None, true),
+            (Some("none"), Some(false), false),
+            (Some("same-origin"), None, true),
+            (Some("same-origin"), Some(false), true),
+            (Some("same-site"), None, false),
+            (Some("cross-site"), None, false),
+            (Some("cross-site"), Some(false), false),
+            (Some("cross-site"), Some(true), true),
+        ] {
+            let headers = site.map(|site| (SEC_FETCH_SITE.parse().unwrap(), HeaderValue::from_static(site)));
+            let page = trusted
+                .map(|trusted| Page { origin: HeaderValue::from_static("https://a.example"), trusted });
+            let found = may_bring_certificate(&headers.into_iter().collect(), page.as_ref());
+            assert_eq!(found, counts, "{site:?} {trusted:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 use tickerd_config as config;
-use tickerd_tls::{Acceptor, Certificates, acceptor};
+use tickerd_tls::Certificates;
 
 use super::*;
 
@@ -58,22 +58,22 @@ struct Pair {
     client: ClientConnection,
 }
 
-fn settings() -> (Acceptor, Arc<RootCertStore>) {
+fn settings() -> (Certificates, Arc<RootCertStore>) {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (certificate, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let tls = config::Tls { certificate, key, client_ca: None, client_required: false };
-    let certificates = Arc::new(Certificates::load(&tls).unwrap());
+    let tls = config::Tls { certificate, key, client_ca: None, client_crl: None, client_required: false };
+    let certificates = Certificates::load(&tls).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
-    (acceptor(&tls, certificates).unwrap(), Arc::new(roots))
+    (certificates, Arc::new(roots))
 }
 
 impl Pair {
     fn new(version: &'static SupportedProtocolVersion) -> Pair {
-        let (acceptor, roots) = settings();
+        let (certificates, roots) = settings();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[version])
@@ -82,7 +82,7 @@ impl Pair {
             .with_no_client_auth();
         let name = ServerName::try_from("localhost").unwrap();
         let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut session = acceptor.begin().unwrap();
+        let mut session = certificates.begin().unwrap();
         let (mut plain, mut answer, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
         while client.is_handshaking() || !session.is_done() {
             while client.wants_write() {
