@@ -1,6 +1,6 @@
 //! `sign = true`: every delivery of a tick has one text, which verifies with the keys at `/v1/keys`.
 
-mod kit;
+pub mod kit;
 
 use std::collections::BTreeMap;
 

@@ -2,23 +2,27 @@
 
 const TEXT: &str = include_str!("../../../daemon/PROTOCOL.md");
 
-/// The blocks of the page, with the line on which each begins.
+/// What other blocks are in: `tests/clients/signed.py` runs those.
+const ELSEWHERE: &str = "python";
+
+/// The examples of the page, with the line on which each begins.
 pub fn blocks() -> Vec<(usize, Vec<&'static str>)> {
-    let (mut blocks, mut open): (Vec<(usize, Vec<&str>)>, bool) = (Vec::new(), false);
+    let (mut blocks, mut open): (Vec<(usize, &str, Vec<&str>)>, bool) = (Vec::new(), false);
     for (at, line) in TEXT.lines().enumerate() {
         match line.strip_prefix("```") {
             Some(mark) if !open => {
-                assert_eq!(mark, "session", "line {}: an example that is not run may be untrue", at + 1);
-                blocks.push((at + 1, Vec::new()));
+                let known = mark == "session" || mark == ELSEWHERE;
+                assert!(known, "line {}: an example that is not run may be untrue", at + 1);
+                blocks.push((at + 1, mark, Vec::new()));
                 open = true;
             }
             Some(_) => open = false,
-            None if open => blocks.last_mut().unwrap().1.push(line),
+            None if open => blocks.last_mut().unwrap().2.push(line),
             None => {}
         }
     }
     assert!(!open, "the last block has no end");
-    blocks
+    blocks.into_iter().filter(|(_, mark, _)| *mark == "session").map(|(at, _, lines)| (at, lines)).collect()
 }
 
 /// The rows of the first table behind a line that contains this, if one begins before the next heading.
