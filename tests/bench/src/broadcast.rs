@@ -1,30 +1,55 @@
-//! Scenarios a to d, what a delivered message costs in CPU time, daemon beside floor; and i to k, what it costs in another
-//! encoding, beside the same as JSON in text frames.
+//! What a delivered message costs in CPU time: in scenarios a to d, n and o beside the floor; in another encoding (i to k)
+//! beside the same as JSON in text frames; with the daemon's own TLS beside nginx (q); with many sets of rights beside one (r).
 
 use std::{
     env,
+    ffi::OsString,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::index};
+use tempfile::TempDir;
 
 use crate::{
     daemon::{Daemon, FEED, Feed, Setup},
     dialect::Dialect,
     error::Error,
+    nginx::Nginx,
     options::Options,
     report::{Report, Row},
+    rights,
     scenario::Id,
     server::Server,
     subscriber::{Habit, Until},
     swarm::Swarm,
+    tls,
     window::{self, Cost},
 };
 
 /// Subscriptions are random, but the same in every run.
 const SEED: u64 = 8_425;
 const CHURN_EVERY: Duration = Duration::from_millis(5);
+
+/// What carries the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Link {
+    #[default]
+    Plain,
+    /// The daemon's own TLS.
+    Tls,
+    /// nginx speaks TLS, and plainly with the daemon. Its cost counts too.
+    Nginx,
+}
+
+/// On what terms subscribers come.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    pub dialect: Dialect,
+    pub link: Link,
+    /// They have tokens, with so many different sets of rights.
+    pub rights: Option<usize>,
+}
 
 /// What is delivered to whom, and how often.
 #[derive(Debug)]
@@ -51,21 +76,23 @@ impl Load {
     }
 }
 
-pub fn run(id: Id, load: &Load, options: &Options, report: &mut Report) -> Result<(), Error> {
+/// Beside the floor, which encrypts if the daemon does.
+pub fn run(id: Id, load: &Load, link: Link, options: &Options, report: &mut Report) -> Result<(), Error> {
+    let terms = Terms { link, ..Terms::default() };
     let (mut daemon, mut floor) = (Vec::new(), Vec::new());
     // The floor sends what the daemon was seen to send, so the daemon comes first; later repeats take turns.
     let mut size = None;
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
         if let Some(bytes) = size.filter(|_| repeat % 2 == 1) {
-            floor.push(of_floor(load, bytes, options)?);
+            floor.push(of_floor(load, bytes, link, options)?);
         }
-        let cost = of_daemon(id, load, Dialect::Json, options)?;
+        let cost = of_daemon(id, load, terms, options)?;
         let bytes = cost.tick_bytes as f64 / cost.ticks.max(1) as f64 * load.per_client() as f64;
         size = Some(bytes.round() as usize);
         daemon.push(cost);
         if floor.len() < daemon.len() {
-            floor.push(of_floor(load, bytes.round() as usize, options)?);
+            floor.push(of_floor(load, bytes.round() as usize, link, options)?);
         }
     }
     let figures = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect::<Vec<_>>();
@@ -80,58 +107,67 @@ pub fn run(id: Id, load: &Load, options: &Options, report: &mut Report) -> Resul
     Ok(())
 }
 
-/// The same load, spoken as `dialect` and plainly, in turns.
-pub fn encoded(
+/// The same load on two terms, in turns.
+pub fn compare(
     id: Id,
     load: &Load,
-    dialect: Dialect,
+    [terms, reference]: [Terms; 2],
     options: &Options,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let (mut encoded, mut plain) = (Vec::new(), Vec::new());
+    let (mut costs, mut references) = (Vec::new(), Vec::new());
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
         if repeat % 2 == 1 {
-            plain.push(of_daemon(id, load, Dialect::Json, options)?);
+            references.push(of_daemon(id, load, reference, options)?);
         }
-        encoded.push(of_daemon(id, load, dialect, options)?);
-        if plain.len() < encoded.len() {
-            plain.push(of_daemon(id, load, Dialect::Json, options)?);
+        costs.push(of_daemon(id, load, terms, options)?);
+        if references.len() < costs.len() {
+            references.push(of_daemon(id, load, reference, options)?);
         }
     }
     let figures = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect::<Vec<_>>();
-    let row = Row::new(id, "CPU per message", "ns", figures(&encoded, Cost::ns_per_message));
-    let row = row.beside(figures(&plain, Cost::ns_per_message));
+    let beside = |what, unit, figure: fn(&Cost) -> f64| {
+        Row::new(id, what, unit, figures(&costs, figure)).beside(figures(&references, figure))
+    };
+    let row = beside("CPU per message", "ns", Cost::ns_per_message);
     report.add(load.ratio_at_most.into_iter().fold(row, Row::ratio_at_most));
-    let bytes = |cost: &Cost| cost.tick_bytes as f64 / cost.ticks.max(1) as f64;
-    report
-        .add(Row::new(id, "bytes per message", "B", figures(&encoded, bytes)).beside(figures(&plain, bytes)));
-    report
-        .add(Row::new(id, "memory", "MiB", figures(&encoded, Cost::mib)).beside(figures(&plain, Cost::mib)));
+    report.add(beside("bytes per message", "B", |cost| cost.tick_bytes as f64 / cost.ticks.max(1) as f64));
+    report.add(beside("memory", "MiB", Cost::mib));
     Ok(())
 }
 
-fn of_daemon(id: Id, load: &Load, dialect: Dialect, options: &Options) -> Result<Cost, Error> {
+fn of_daemon(id: Id, load: &Load, terms: Terms, options: &Options) -> Result<Cost, Error> {
     let feed = Feed { topics: load.topics, interval: load.interval };
-    let daemon = Daemon::start(options, Setup { feed: Some(feed), ..Setup::default() })?;
+    let tls = terms.link == Link::Tls;
+    let setup = Setup { feed: Some(feed), tls, auth: terms.rights.is_some(), ..Setup::default() };
+    let daemon = Daemon::start(options, setup)?;
+    let proxy = (terms.link == Link::Nginx).then(|| Nginx::start(daemon.address)).transpose()?;
+    let (address, mut pids) = proxy
+        .as_ref()
+        .map_or_else(|| (daemon.address, Vec::new()), |nginx| (nginx.address, nginx.pids.clone()));
+    pids.push(daemon.pid());
     let mut topics = load.choose();
-    let mut swarm = Swarm::new(daemon.address, Until::Subscribed)?.speaking(dialect);
+    let mut swarm = Swarm::new(address, Until::Subscribed)?.speaking(terms.dialect);
+    if terms.link != Link::Plain {
+        swarm = swarm.over_tls()?;
+    }
     swarm.join(load.clients, Habit::Reads, |client| {
         let topics = topics.get(client).map(Vec::as_slice).unwrap_or_default();
         let names: Vec<_> = topics.iter().map(|topic| format!("{FEED}.T{topic}")).collect();
-        format!("?topics={}", names.join(","))
+        let token = terms.rights.map(|sets| format!("&token={}", rights::token(client, sets)));
+        format!("?topics={}{}", names.join(","), token.unwrap_or_default())
     })?;
     let late = |daemon: &Daemon| daemon.metric("tickerd_beats_late_total");
     let before = late(&daemon)?;
     let mut churn = Churn::new(load, &mut topics);
-    let interval = load.interval;
-    let mut cost = window::measure(daemon.pid(), &mut swarm, interval, options, |swarm| churn.next(swarm))?;
+    let mut cost = window::measure(&pids, &mut swarm, load.interval, options, |swarm| churn.next(swarm))?;
     cost.late_beats = late(&daemon)? - before;
     cost.check(id, load.clients * load.per_client(), options)?;
     Ok(cost)
 }
 
-fn of_floor(load: &Load, bytes: usize, options: &Options) -> Result<Cost, Error> {
+fn of_floor(load: &Load, bytes: usize, link: Link, options: &Options) -> Result<Cost, Error> {
     let own = env::current_exe().map_err(Error::io("finding this program"))?;
     let arguments = [
         ("--clients", load.clients),
@@ -140,12 +176,20 @@ fn of_floor(load: &Load, bytes: usize, options: &Options) -> Result<Cost, Error>
         ("--interval-ms", load.interval.as_millis() as usize),
     ];
     let arguments = arguments.iter().flat_map(|(name, value)| [(*name).into(), value.to_string().into()]);
-    let arguments: Vec<_> = ["floor".into()].into_iter().chain(arguments).collect();
+    let mut arguments: Vec<OsString> = ["floor".into()].into_iter().chain(arguments).collect();
+    let folder = TempDir::new().map_err(Error::io("a scratch folder"))?;
+    if link == Link::Tls {
+        tls::write(folder.path())?;
+        arguments.extend(["--tls".into(), folder.path().into()]);
+    }
     let mut floor = Server::start("floor", &own, &arguments)?;
     let address: SocketAddr = floor.announced("listening on ")?;
     let mut swarm = Swarm::new(address, Until::Upgraded)?;
+    if link == Link::Tls {
+        swarm = swarm.over_tls()?;
+    }
     swarm.join(load.clients, Habit::Reads, |_| String::new())?;
-    window::measure(floor.pid(), &mut swarm, load.interval, options, |_| Ok(None))
+    window::measure(&[floor.pid()], &mut swarm, load.interval, options, |_| Ok(None))
 }
 
 /// Clients that exchange one of their topics for another, at a steady rate.

@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{error::Error, options::Options, server::Server};
+use crate::{error::Error, options::Options, rights, server::Server, tls};
 
 /// What the one feed delivers.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,10 @@ pub struct Setup {
     pub flood: Option<Flood>,
     /// Ticks of each topic that are kept, whatever their age; the daemon's default when not given.
     pub kept: Option<usize>,
+    /// It speaks TLS.
+    pub tls: bool,
+    /// Subscribers have tokens.
+    pub auth: bool,
 }
 
 /// How a flood's samples reach the daemon.
@@ -76,7 +80,15 @@ impl Daemon {
         }
         let folder = TempDir::new().map_err(Error::io("a scratch folder"))?;
         let file = folder.path().join("tickerd.toml");
-        fs::write(&file, configuration(setup, &own, &plugin))
+        if setup.tls {
+            tls::write(folder.path())?;
+        }
+        let secret = folder.path().join("secret");
+        if setup.auth {
+            fs::write(&secret, rights::SECRET).map_err(Error::io("writing the issuer's secret"))?;
+        }
+        let auth = setup.auth.then(|| rights::configuration(&secret.to_string_lossy()));
+        fs::write(&file, configuration(setup, &own, &plugin) + &auth.unwrap_or_default())
             .map_err(Error::io("writing the configuration"))?;
         let mut server = Server::start("daemon", &program, &["--config".into(), file.into()])?;
         let address = server.announced("listening on ")?;
@@ -105,10 +117,14 @@ impl Daemon {
     }
 }
 
-fn configuration(Setup { feed, flood, kept }: Setup, own: &Path, plugin: &Path) -> String {
+fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
+    let Setup { feed, flood, kept, tls, .. } = setup;
+    let listen = if tls { "{ address = \"127.0.0.1:0\", tls = true }" } else { "\"127.0.0.1:0\"" };
     // Compression is for those who offer it, so the others do not notice.
-    let mut text =
-        String::from("[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
+    let mut text = format!("[server]\nlisten = [{listen}]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
+    if tls {
+        text += "[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n";
+    }
     if let Some(kept) = kept {
         text += &format!("[history]\ncount = {kept}\nage = \"1h\"\nbytes = \"1GiB\"\n");
     }

@@ -1,17 +1,26 @@
 //! The floor: the least a server can do that hands the same bytes to the same sockets at the same times.
 //!
-//! One thread, one ready buffer, one `send` per socket and beat; it parses nothing, keeps nothing and knows no topics.
+//! One thread, one ready buffer, one `send` per socket and beat; it parses nothing, keeps nothing and knows no topics. With
+//! TLS it encrypts the buffer for each socket, as it must.
 
 use std::{
     io::{self, Read, Write},
     iter,
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::ExitCode,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{error::Error, options::Floor, wall};
+use rustls::ServerConfig;
+
+use crate::{
+    error::Error,
+    options::Floor,
+    sealed::{self, Sealed},
+    wall,
+};
 
 /// The client checks the status alone.
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -26,28 +35,47 @@ pub fn run(floor: &Floor) -> Result<ExitCode, Error> {
 
 fn serve(listener: &TcpListener, floor: &Floor) -> io::Result<()> {
     println!("listening on http://{}/", listener.local_addr()?);
-    let mut sockets: Vec<TcpStream> = Vec::with_capacity(floor.clients);
+    let settings = floor.tls.as_deref().map(sealed::settings).transpose()?;
+    let mut sockets = Vec::with_capacity(floor.clients);
     while sockets.len() < floor.clients {
-        sockets.push(accept(listener)?);
+        sockets.push(accept(listener, settings.as_ref())?);
     }
+    let mut scratch = Vec::new();
     let buffer = ready_buffer(floor.frames, floor.bytes);
     let interval = Duration::from_millis(floor.interval_ms.max(1));
     let mut beat = Instant::now() + wall::until(wall::now(), interval, 0.0);
     loop {
         thread::sleep(beat.saturating_duration_since(Instant::now()));
-        for socket in &mut sockets {
-            socket.write_all(&buffer)?;
+        for (socket, sealed) in &mut sockets {
+            match sealed {
+                None => socket.write_all(&buffer)?,
+                Some(sealed) => {
+                    let size = sealed.seal(&buffer, &mut scratch)?;
+                    socket.write_all(scratch.get(..size).unwrap_or_default())?;
+                }
+            }
         }
         beat += interval;
     }
 }
 
-fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+fn accept(
+    listener: &TcpListener,
+    settings: Option<&Arc<ServerConfig>>,
+) -> io::Result<(TcpStream, Option<Sealed>)> {
     let (mut socket, _) = listener.accept()?;
     socket.set_nodelay(true)?;
+    let is_whole = |request: &[u8]| request.ends_with(b"\r\n\r\n");
+    if let Some(settings) = settings {
+        let mut sealed = Sealed::accept(&mut socket, settings, is_whole)?;
+        let mut scratch = Vec::new();
+        let size = sealed.seal(ANSWER, &mut scratch)?;
+        socket.write_all(scratch.get(..size).unwrap_or_default())?;
+        return Ok((socket, Some(sealed)));
+    }
     let mut request = Vec::new();
     let mut piece = [0; 4096];
-    while !request.ends_with(b"\r\n\r\n") {
+    while !is_whole(&request) {
         let read = socket.read(&mut piece)?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -55,7 +83,7 @@ fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
         request.extend_from_slice(piece.get(..read).unwrap_or_default());
     }
     socket.write_all(ANSWER)?;
-    Ok(socket)
+    Ok((socket, None))
 }
 
 /// `frames` text frames, together of `bytes` bytes, that look like ticks.

@@ -1,4 +1,4 @@
-//! Scenario e: what a connection that receives nothing costs in memory.
+//! Scenarios e and p: what a connection that receives nothing costs in memory, plain and with TLS.
 
 use std::time::Instant;
 
@@ -13,12 +13,15 @@ use crate::{
     swarm::Swarm,
 };
 
-pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Result<(), Error> {
+pub fn run(id: Id, clients: usize, tls: bool, options: &Options, report: &mut Report) -> Result<(), Error> {
     let mut kib = Vec::new();
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
-        let daemon = Daemon::start(options, Setup::default())?;
+        let daemon = Daemon::start(options, Setup { tls, ..Setup::default() })?;
         let mut swarm = Swarm::new(daemon.address, Until::Connected)?;
+        if tls {
+            swarm = swarm.over_tls()?;
+        }
         // The first connection makes the daemon set up what all share.
         swarm.join(1, Habit::Reads, |_| String::new())?;
         let before = resident_bytes(daemon.pid())?;
@@ -27,6 +30,6 @@ pub fn run(id: Id, clients: usize, options: &Options, report: &mut Report) -> Re
         let after = resident_bytes(daemon.pid())?;
         kib.push(after.saturating_sub(before) as f64 / 1_024.0 / clients.max(1) as f64);
     }
-    report.add(Row::new(id, "memory per connection", "KiB", kib).at_most(2.2));
+    report.add(Row::new(id, "memory per connection", "KiB", kib).at_most(if tls { 2.6 } else { 2.2 }));
     Ok(())
 }

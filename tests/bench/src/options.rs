@@ -13,7 +13,7 @@ pub struct Options {
     #[command(subcommand)]
     pub part: Option<Part>,
 
-    /// Scenarios to run, of a to m; all when not given.
+    /// Scenarios to run, of a to s; all when not given.
     #[arg(long, value_delimiter = ',')]
     scenario: Vec<Id>,
 
@@ -65,6 +65,9 @@ pub struct Floor {
     pub bytes: usize,
     #[arg(long)]
     pub interval_ms: u64,
+    /// The folder of its certificate; it speaks TLS if there is one.
+    #[arg(long)]
+    pub tls: Option<PathBuf>,
 }
 
 /// The feed: one line per topic and interval, printed in the middle between two beats; as many as the reader takes for

@@ -171,7 +171,7 @@ fn measure(id: Id, asks: Asks, load: Load, idle: f64, options: &Options) -> Resu
     let [sum, count, short] = [sum - turned[0], count - turned[1], short - turned[2]];
 
     let late = daemon.metric("tickerd_beats_late_total")?;
-    let mut beat = window::measure(daemon.pid(), &mut swarm, interval, options, |_| Ok(None))?;
+    let mut beat = window::measure(&[daemon.pid()], &mut swarm, interval, options, |_| Ok(None))?;
     beat.late_beats = daemon.metric("tickerd_beats_late_total")? - late;
     beat.check(id, clients * topics, options)?;
     Ok(Figures {

@@ -14,7 +14,8 @@ arrived. a to d: the reference is the floor, one thread that sends a ready buffe
 each socket at each beat. f: the reference is the same daemon before the stalled clients came; g: a daemon without
 the flooding feed; ages count from the beat until a reader has read. h: one feed says all it can, nobody subscribes.
 i to k: the same daemon with the same load in JSON text frames. l: so many times what a quarter, or half, of the topics
-cost. m: the same clients without recoveries. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
+cost. m: the same clients without recoveries. n, o: the floor encrypts too. q: nginx with TLS in front of the daemon, both
+counted. r: all with the same rights. s: the same clients while nobody comes. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
 ";
 
 /// One thing measured, once per repeat.

@@ -1,19 +1,23 @@
-//! The thirteen scenarios: their sizes and their targets.
+//! The nineteen scenarios: their sizes and their targets.
 
 use std::{fmt, time::Duration};
 
 use clap::ValueEnum;
 
 use crate::{
-    broadcast::{self, Load},
+    broadcast::{self, Link, Load, Terms},
     dialect::Dialect,
     error::Error,
     idle, intake, neighbour,
+    nginx::Nginx,
     options::Options,
     patterns, recovery,
     report::Report,
-    stall,
+    stall, storm,
 };
+
+/// What costs the same may differ by so much.
+const NOISE: f64 = 1.05;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Id {
@@ -30,10 +34,16 @@ pub enum Id {
     K,
     L,
     M,
+    N,
+    O,
+    P,
+    Q,
+    R,
+    S,
 }
 
 impl Id {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::A,
         Self::B,
         Self::C,
@@ -47,6 +57,12 @@ impl Id {
         Self::K,
         Self::L,
         Self::M,
+        Self::N,
+        Self::O,
+        Self::P,
+        Self::Q,
+        Self::R,
+        Self::S,
     ];
 
     pub fn letter(self) -> char {
@@ -64,6 +80,12 @@ impl Id {
             Self::K => 'k',
             Self::L => 'l',
             Self::M => 'm',
+            Self::N => 'n',
+            Self::O => 'o',
+            Self::P => 'p',
+            Self::Q => 'q',
+            Self::R => 'r',
+            Self::S => 's',
         }
     }
 }
@@ -87,20 +109,33 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
         ratio_at_most,
     };
     match id {
-        // One topic, 20 times a second.
-        Id::A => broadcast::run(id, &load(size(2_000, 40), 1, None, ms(50), 0, Some(1.15)), options, report),
-        // 100 topics, 10 times a second, to all.
-        Id::B => broadcast::run(id, &load(size(500, 10), 100, None, ms(100), 0, Some(1.3)), options, report),
+        // One topic, 20 times a second; plain, and with TLS.
+        Id::A | Id::N => {
+            let (link, ratio) = if id == Id::N { (Link::Tls, 1.2) } else { (Link::Plain, 1.15) };
+            broadcast::run(id, &load(size(2_000, 40), 1, None, ms(50), 0, Some(ratio)), link, options, report)
+        }
+        // 100 topics, 10 times a second, to all; plain, and with TLS.
+        Id::B | Id::O => {
+            let (link, ratio) = if id == Id::O { (Link::Tls, 1.2) } else { (Link::Plain, 1.3) };
+            broadcast::run(
+                id,
+                &load(size(500, 10), 100, None, ms(100), 0, Some(ratio)),
+                link,
+                options,
+                report,
+            )
+        }
         // The same, to each its own 20.
         Id::C => {
-            broadcast::run(id, &load(size(500, 10), 100, Some(20), ms(100), 0, Some(1.5)), options, report)
+            let load = load(size(500, 10), 100, Some(20), ms(100), 0, Some(1.5));
+            broadcast::run(id, &load, Link::Plain, options, report)
         }
         // 10,000 topics once a second, to each its own 50, and 1,000 of those exchanged every second.
         Id::D => {
             let load = load(size(10_000, 100), size(10_000, 200), Some(50), ms(1_000), size(1_000, 20), None);
-            broadcast::run(id, &load, options, report)
+            broadcast::run(id, &load, Link::Plain, options, report)
         }
-        Id::E => idle::run(id, size(10_000, 200), options, report),
+        Id::E | Id::P => idle::run(id, size(10_000, 200), id == Id::P, options, report),
         Id::F => stall::run(id, size(5_000, 100), options, report),
         Id::G => neighbour::run(id, size(200, 10), options, report),
         Id::H => intake::run(id, options, report),
@@ -112,7 +147,8 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
                 _ => (Dialect::Events, None),
             };
             let load = load(size(2_000, 40), 1, None, ms(50), 0, ratio_at_most);
-            broadcast::encoded(id, &load, dialect, options, report)
+            let terms = Terms { dialect, ..Terms::default() };
+            broadcast::compare(id, &load, [terms, Terms::default()], options, report)
         }
         // 10,000 topics once a second, and fewer, all of them to all.
         Id::L => {
@@ -122,5 +158,22 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
         }
         // 20 topics, 10 times a second, and all who recover at once.
         Id::M => recovery::run(id, [size(500, 10), size(2_000, 20)], size(256, 8), options, report),
+        // One topic, 20 times a second, with the daemon's TLS and with nginx's.
+        Id::Q if !Nginx::is_there() => {
+            eprintln!("scenario q is left out: nginx is not installed");
+            Ok(())
+        }
+        Id::Q => {
+            let load = load(size(2_000, 40), 1, None, ms(50), 0, Some(1.0));
+            let terms = |link| Terms { link, ..Terms::default() };
+            broadcast::compare(id, &load, [terms(Link::Tls), terms(Link::Nginx)], options, report)
+        }
+        // 100 topics, 10 times a second, to clients with as many different rights as there are clients, and with the same.
+        Id::R => {
+            let load = load(size(1_000, 10), 100, None, ms(100), 0, Some(NOISE));
+            let terms = |sets| Terms { rights: Some(sets), ..Terms::default() };
+            broadcast::compare(id, &load, [terms(load.clients), terms(1)], options, report)
+        }
+        Id::S => storm::run(id, [size(500, 10), size(5_000, 40)], options, report),
     }
 }

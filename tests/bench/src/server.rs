@@ -61,10 +61,32 @@ impl Server {
                 Err(_) => return Err(self.not_ready(format!("it never said \"{words}\""))),
             };
             if let Some(rest) = line.strip_prefix(words) {
-                let address = rest.trim().trim_start_matches("http://").split('/').next().unwrap_or_default();
+                let address = rest
+                    .trim()
+                    .trim_start_matches("https://")
+                    .trim_start_matches("http://")
+                    .split('/')
+                    .next()
+                    .unwrap_or_default();
                 return address.parse().map_err(|_| self.not_ready(format!("it said {line:?}")));
             }
         }
+    }
+
+    /// The processes that this one has started.
+    pub fn children(&self) -> Result<Vec<u32>, Error> {
+        let all = std::fs::read_dir("/proc").map_err(Error::io("listing processes"))?;
+        let is_child = |pid: &u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // Behind the name, which may hold anything, come the state and the parent.
+            let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+            parent == Some(self.pid())
+        };
+        Ok(all
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(is_child)
+            .collect())
     }
 
     pub fn pid(&self) -> u32 {

@@ -1,16 +1,19 @@
 //! One subscriber: a socket, how far its stream was read, and whether it has been served.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Read},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::Arc,
     time::Duration,
 };
 
 use mio::net::TcpStream;
+use rustls::ClientConfig;
 use socket2::{Domain, Socket, Type};
 
 use crate::{
     dialect::{Dialect, Lines},
+    line::Line,
     replay::Replay,
     swarm::Tally,
     walker::{Seen, Walker},
@@ -37,9 +40,8 @@ pub enum Habit {
     Stalls,
 }
 
-#[derive(Debug)]
 pub struct Subscriber {
-    pub stream: TcpStream,
+    pub line: Line,
     walker: Walker,
     /// Ticks and data of an event stream.
     lines: [Lines; 2],
@@ -64,7 +66,7 @@ impl Subscriber {
     pub fn connect(
         server: SocketAddr,
         index: usize,
-        dialect: Dialect,
+        (dialect, trust): (Dialect, Option<Arc<ClientConfig>>),
         query: &str,
         habit: Habit,
     ) -> io::Result<Self> {
@@ -79,14 +81,14 @@ impl Subscriber {
         }
         socket.connect_timeout(&server.into(), Duration::from_secs(10))?;
         socket.set_tcp_nodelay(true)?;
-        let mut stream = std::net::TcpStream::from(socket);
-        // In one piece: a handshake is one segment.
-        stream.write_all(dialect.request(server, query).as_bytes())?;
+        let stream = std::net::TcpStream::from(socket);
         stream.set_nonblocking(true)?;
-        let stream = TcpStream::from_std(stream);
+        let mut line = Line::over(TcpStream::from_std(stream), trust)?;
+        // In one piece: a handshake is one segment.
+        line.say(dialect.request(server, query).as_bytes())?;
         let lines = [Lines::new(b"\nid: "), Lines::new(b"\ndata: ")];
         let phase = Phase::Asked(Vec::new());
-        Ok(Self { stream, walker: Walker::default(), lines, dialect, phase, replay: None })
+        Ok(Self { line, walker: Walker::default(), lines, dialect, phase, replay: None })
     }
 
     /// Keeps to the numbers of its topic, the only one that it asks for.
@@ -117,7 +119,7 @@ impl Subscriber {
             let kept = self.walker.resume(scratch);
             let room = scratch.get_mut(kept..).unwrap_or_default();
             let size = room.len();
-            let read = match self.stream.read(room) {
+            let read = match self.line.read(room) {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
@@ -132,7 +134,7 @@ impl Subscriber {
             tally.reads += 1;
             self.take(filled, until, tally)?;
             // A short read has emptied the socket, and the next arrival is a new event.
-            if read < size && !closing {
+            if read < size && !closing && !self.line.holds_back() {
                 return Ok(true);
             }
         }
@@ -211,7 +213,7 @@ impl Subscriber {
         }
         frame.extend(MASK);
         frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        self.stream.write_all(&frame)
+        self.line.say(&frame)
     }
 }
 

@@ -3,17 +3,20 @@
 use std::{
     io,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use mio::{Events, Interest, Poll, Token};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustls::ClientConfig;
 
 use crate::{
     dialect::Dialect,
     error::Error,
     latency::Latency,
     subscriber::{Habit, Subscriber, Until},
+    tls,
     walker::Seen,
 };
 
@@ -65,6 +68,7 @@ pub struct Swarm {
     server: SocketAddr,
     until: Until,
     dialect: Dialect,
+    trust: Option<Arc<ClientConfig>>,
     follows: bool,
     poll: Poll,
     events: Events,
@@ -80,13 +84,20 @@ impl Swarm {
         let (events, tally) = (Events::with_capacity(1_024), Tally::default());
         let dialect = Dialect::default();
         let subscribers = Vec::new();
-        Ok(Self { server, until, dialect, follows: false, poll, events, scratch, subscribers, tally })
+        let trust = None;
+        Ok(Self { server, until, dialect, trust, follows: false, poll, events, scratch, subscribers, tally })
     }
 
     /// How those who join from here on are spoken to.
     pub fn speaking(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
         self
+    }
+
+    /// Those who join from here on speak TLS.
+    pub fn over_tls(mut self) -> Result<Self, Error> {
+        self.trust = Some(tls::client()?);
+        Ok(self)
     }
 
     /// Those who join from here on, each to one topic, keep to its numbers.
@@ -103,13 +114,19 @@ impl Swarm {
         while self.tally.served < wanted {
             while self.subscribers.len() < wanted && self.subscribers.len() - self.tally.served < UNDER_WAY {
                 let index = self.subscribers.len();
-                let joined = Subscriber::connect(self.server, index, self.dialect, &query(index), habit);
+                let joined = Subscriber::connect(
+                    self.server,
+                    index,
+                    (self.dialect, self.trust.clone()),
+                    &query(index),
+                    habit,
+                );
                 let mut subscriber = joined.map_err(Error::io("connecting a subscriber"))?;
                 if self.follows {
                     subscriber.follow();
                 }
                 let registry = self.poll.registry();
-                let added = registry.register(&mut subscriber.stream, Token(index), Interest::READABLE);
+                let added = registry.register(&mut subscriber.line.socket, Token(index), Interest::READABLE);
                 added.map_err(Error::io("adding a subscriber to epoll"))?;
                 self.subscribers.push(subscriber);
             }
@@ -159,7 +176,7 @@ impl Swarm {
     /// From here on the subscribers `from..` are never read again.
     pub fn stall(&mut self, from: usize) -> Result<(), Error> {
         for subscriber in self.subscribers.iter_mut().skip(from) {
-            let removed = self.poll.registry().deregister(&mut subscriber.stream);
+            let removed = self.poll.registry().deregister(&mut subscriber.line.socket);
             removed.map_err(Error::io("removing a subscriber from epoll"))?;
         }
         Ok(())

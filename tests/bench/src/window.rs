@@ -1,4 +1,4 @@
-//! What one window costs a server: CPU time, messages and memory, over whole beats.
+//! What one window costs a server, of one process or several: CPU time, messages and memory, over whole beats.
 
 use std::time::{Duration, Instant};
 
@@ -50,13 +50,14 @@ impl Cost {
 /// Warms up, then counts CPU time and messages over whole beats. `churn` is what clients say meanwhile;
 /// it answers when they will have more to say.
 pub fn measure(
-    pid: u32,
+    pids: &[u32],
     swarm: &mut Swarm,
     interval: Duration,
     options: &Options,
     mut churn: impl FnMut(&mut Swarm) -> Result<Option<Instant>, Error>,
 ) -> Result<Cost, Error> {
-    let clock = CpuClock::of(pid)?;
+    let clocks = pids.iter().map(|pid| CpuClock::of(*pid)).collect::<Result<Vec<_>, _>>()?;
+    let spent = || clocks.iter().map(|clock| clock.now()).sum::<Result<Duration, Error>>();
     let mut run_until = |swarm: &mut Swarm, deadline: Instant| -> Result<(), Error> {
         while Instant::now() < deadline {
             let next = churn(swarm)?.unwrap_or(deadline);
@@ -74,14 +75,14 @@ pub fn measure(
     run_until(swarm, opens)?;
 
     let beats = (options.window().as_nanos() / interval.as_nanos().max(1)).max(1) as u32;
-    let (cpu, ticks, tick_bytes) = (clock.now()?, swarm.tally.ticks, swarm.tally.tick_bytes);
+    let (cpu, ticks, tick_bytes) = (spent()?, swarm.tally.ticks, swarm.tally.tick_bytes);
     run_until(swarm, opens + interval * beats)?;
     Ok(Cost {
-        cpu: clock.now()?.saturating_sub(cpu),
+        cpu: spent()?.saturating_sub(cpu),
         ticks: swarm.tally.ticks - ticks,
         tick_bytes: swarm.tally.tick_bytes - tick_bytes,
         beats: beats.into(),
-        resident_bytes: resident_bytes(pid)?,
+        resident_bytes: pids.iter().map(|pid| resident_bytes(*pid)).sum::<Result<u64, Error>>()?,
         late_beats: 0.0,
     })
 }
