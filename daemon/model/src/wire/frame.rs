@@ -44,8 +44,22 @@ impl Frame {
 
     /// About how many bytes it takes in memory: its value, its encoded bytes and the structures around them.
     pub fn weight(&self) -> usize {
-        let signature = if self.signer.is_some() { signature::BYTES } else { 0 };
-        2 * self.tick.value.len() + FRAME_BYTES + signature
+        2 * self.tick.value.len() + FRAME_BYTES + self.signature_bytes()
+    }
+
+    /// Whether it is signed.
+    pub fn is_signed(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    /// About how many bytes its signature takes in its envelope.
+    pub fn signature_bytes(&self) -> usize {
+        if self.is_signed() { signature::BYTES } else { 0 }
+    }
+
+    /// Writes and signs the envelope now, unless that was done.
+    pub fn prepare(&self) {
+        self.message();
     }
 
     /// The whole message in this encoding.
