@@ -5,11 +5,15 @@ use crate::fanout::outbox::Outbox;
 use crate::fanout::outbox::item::{Item, Payload};
 use tickerd_model::wire::encoding::{Encoder, Encoding};
 
+/// Unused bytes before the first item. Many processors copy slowly to an address whose lowest 12 bits are a little above those
+/// of the source. Large memory begins on a page, and so does that into which TLS copies: this keeps the two apart.
+const LEAD: usize = 1024;
+
 /// Items of a beat as one cohort, or one connection, gets them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Joined {
-    /// All of it.
-    pub bytes: Vec<u8>,
+    /// All of it, behind [`LEAD`].
+    led: Vec<u8>,
     /// Where each ends, and the item's number in the walk.
     ends: Vec<(usize, u32)>,
     /// How many of them, the first, are notices.
@@ -29,30 +33,46 @@ pub enum Written {
     Gone,
 }
 
+impl Default for Joined {
+    fn default() -> Joined {
+        Joined { led: vec![0; LEAD], ends: Vec::new(), notices: 0 }
+    }
+}
+
 impl Joined {
+    /// All of it.
+    pub fn bytes(&self) -> &[u8] {
+        self.led.get(LEAD..).unwrap_or_default()
+    }
+
     /// Nothing again; the memory stays.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.led.truncate(LEAD);
         self.ends.clear();
         self.notices = 0;
     }
 
+    /// Gives memory back beyond so many bytes.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        self.led.shrink_to(bytes);
+    }
+
     /// Adds an item, `at` its number in the walk. Notices come first.
     pub fn push(&mut self, at: u32, item: &Item, encoding: Encoding, encoder: &Encoder) {
-        self.bytes.extend_from_slice(item.bytes(encoding, encoder));
-        self.ends.push((self.bytes.len(), at));
+        self.led.extend_from_slice(item.bytes(encoding, encoder));
+        self.ends.push((self.bytes().len(), at));
         self.notices += usize::from(matches!(item.payload, Payload::Notice(..)));
     }
 
     fn all(&self) -> Written {
-        Written::All { frames: (self.ends.len() - self.notices) as u64, bytes: self.bytes.len() as u64 }
+        Written::All { frames: (self.ends.len() - self.notices) as u64, bytes: self.bytes().len() as u64 }
     }
 
     /// One write of all of it. What did not fit makes an outbox: the rest of the frame that was cut is kept, what comes after
     /// it is owed. `items` are the walk's.
     pub fn write(&self, conn: &mut Connection, items: &[Item], now_s: u32) -> Written {
-        let written = match conn.link.try_write(&self.bytes) {
-            Ok(n) if n == self.bytes.len() && !conn.link.owes() => {
+        let written = match conn.link.try_write(self.bytes()) {
+            Ok(n) if n == self.bytes().len() && !conn.link.owes() => {
                 conn.sent_s = now_s;
                 return self.all();
             }
@@ -73,7 +93,7 @@ impl Joined {
             };
         };
         let cut = written > start;
-        let rest = if cut { self.bytes.get(written..end).unwrap_or_default() } else { &[] };
+        let rest = if cut { self.bytes().get(written..end).unwrap_or_default() } else { &[] };
         let pos = if cut { first.pos } else { first.pos.saturating_sub(1) };
         let frames = whole + usize::from(cut);
         let mut outbox = Box::new(Outbox::lagging(pos, rest.to_vec(), now_s));

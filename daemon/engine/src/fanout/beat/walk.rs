@@ -175,7 +175,7 @@ impl Walk {
         } else {
             &self.joined
         };
-        if joined.bytes.is_empty() {
+        if joined.bytes().is_empty() {
             return Written::Nothing;
         }
         joined.write(conn, &self.items, now_s)
@@ -215,7 +215,7 @@ impl Walk {
         self.begun = 0;
         self.joined.clear();
         // A beat much larger than usual does not keep its memory for good.
-        self.joined.bytes.shrink_to(1 << 20);
+        self.joined.shrink_to(1 << 20);
     }
 
     /// How many frames and notices it has.
