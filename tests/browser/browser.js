@@ -18,13 +18,14 @@ const ARGS = [
 /** How long a test waits for what must come: long, as a busy machine is slow, and never for time to pass. */
 const WAIT_MS = 60_000;
 
-/** Opens a browser; `close` also removes its profile. */
-export async function openBrowser() {
+/** Opens a browser; `close` also removes its profile. `options` are the context's. */
+export async function openBrowser(options = {}) {
   const profile = await mkdtemp(join(tmpdir(), "tickerd-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ARGS,
     viewport: { width: 1360, height: 860 },
+    ...options,
   });
   context.setDefaultTimeout(WAIT_MS);
   return {

@@ -45,8 +45,8 @@ async function enter(name) {
 }
 
 async function say(page, text) {
-  await page.fill("input", text);
-  await page.click("form button");
+  await page.fill("#talk input", text);
+  await page.click("#talk button");
 }
 
 function hears(page, text) {

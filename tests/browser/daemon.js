@@ -19,9 +19,9 @@ function binary() {
   return path;
 }
 
-/** Starts a daemon and waits until it listens; `url` ends in a slash. */
+/** Starts a daemon and waits until it listens; `url` ends in a slash. With `listen: null` its configuration says where. */
 export async function startDaemon({ listen = "127.0.0.1:0", config } = {}) {
-  const args = ["run", "--listen", listen, "--admin", "127.0.0.1:0", ...(config ? ["--config", config] : [])];
+  const args = ["run", ...(listen ? ["--listen", listen] : []), "--admin", "127.0.0.1:0", ...(config ? ["--config", config] : [])];
   // Its admin socket is its own as well.
   const runtime = mkdtempSync(join(tmpdir(), "tickerd-runtime-"));
   const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
@@ -33,7 +33,7 @@ export async function startDaemon({ listen = "127.0.0.1:0", config } = {}) {
   const ended = once(child, "exit");
   const listening = new Promise((resolve) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const url = /^listening\b.*?(http:\/\/[^\s/]+)/.exec(line)?.[1];
+      const url = /^listening\b.*?(https?:\/\/[^\s/]+)/.exec(line)?.[1];
       if (url) resolve(`${url}/`);
     });
   });

@@ -61,6 +61,7 @@ mod restart;
 mod rooms;
 mod secrets;
 mod shutdown;
+mod signed;
 mod sim;
 mod slow_client;
 mod sources;

@@ -13,7 +13,10 @@ async fn paths_answer_as_the_openapi_document_tells() {
 [[topic]]\nname = \"rooms.board\"\npresence = true";
     let script = Script::new("s");
     let limits = "commands_per_s = 1\ncommands_burst = 4";
-    let daemon = daemon().server("shards = 1").limits(limits).feed(script.feed()).config(ROOMS).run().await;
+    let signing = "[server.signing]\nkey = { env = \"KEY\" }";
+    let daemon =
+        daemon().server("shards = 1").limits(limits).feed(script.feed()).config(ROOMS).config(signing);
+    let daemon = daemon.env("KEY", &crate::signed::kit::pem(1)).run().await;
     let mut client = daemon.connected().await;
     client.subscribe(json!({"topics": ["s.a"]})).await;
     script.tick("a", json!(1)).await;
@@ -37,6 +40,7 @@ async fn paths_answer_as_the_openapi_document_tells() {
     let two = "Host: a\r\nHost: b\r\n";
     let tag = format!("If-None-Match: {}\r\n", tag(&daemon, "/v1/topics/s.a").await);
     let feeds = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/feeds").await);
+    let keys = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/keys").await);
     let (topics, topic, past) = ("/v1/topics", "/v1/topics/{topic}", "/v1/topics/{topic}/history");
     let long = "1".repeat(70_000);
     for (template, request, headers, body, status) in [
@@ -109,6 +113,16 @@ async fn paths_answer_as_the_openapi_document_tells() {
         ("/v1/feeds", "OPTIONS /v1/feeds", two, "", 400),
         ("/v1/feeds", "OPTIONS /v1/feeds", evil, "", 403),
         ("/v1/feeds", "OPTIONS /v1/feeds", two, "", 400),
+        ("/v1/keys", "GET /v1/keys", "", "", 200),
+        ("/v1/keys", "HEAD /v1/keys", "", "", 200),
+        ("/v1/keys", "GET /v1/keys", evil, "", 403),
+        ("/v1/keys", "GET /v1/keys", two, "", 400),
+        ("/v1/keys", "DELETE /v1/keys", "", "", 405),
+        ("/v1/keys", "GET /v1/keys", &keys, "", 304),
+        ("/v1/keys", "HEAD /v1/keys", &keys, "", 304),
+        ("/v1/keys", "OPTIONS /v1/keys", "", "", 204),
+        ("/v1/keys", "OPTIONS /v1/keys", two, "", 400),
+        ("/v1/keys", "OPTIONS /v1/keys", evil, "", 403),
         ("/v1/sse", "GET /v1/sse", "", "", 400),
         ("/v1/sse", "GET /v1/sse?topics=s.a", evil, "", 403),
         ("/v1/sse", "POST /v1/sse?topics=s.a", "", "", 405),
@@ -120,6 +134,10 @@ async fn paths_answer_as_the_openapi_document_tells() {
     ] {
         let (method, path) = request.split_once(' ').unwrap();
         seen.insert(judged(&daemon, &document, method, path, template, headers, body, status).await);
+    }
+    let unsigned = tickerd_tests::daemon().run().await;
+    for method in ["GET", "HEAD"] {
+        seen.insert(judged(&unsigned, &document, method, "/v1/keys", "/v1/keys", "", "", 404).await);
     }
     // One address has few at once and one more each second, so that it is soon refused. That answer is the one judged:
     // the next might be let through again.

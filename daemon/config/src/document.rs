@@ -9,7 +9,13 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Origin, Problem, Source};
 
 /// What is never shown: the values of the plugin's own table, and what stands where a secret's place is named.
-const PRIVATE: [&str; 4] = ["feed.config", "auth.token.token", "auth.issuer.secret", "server.signing.key"];
+const PRIVATE: [&str; 5] = [
+    "feed.config",
+    "auth.token.token",
+    "auth.issuer.secret",
+    "server.signing.key",
+    "server.signing.previous",
+];
 /// Tables that hold these. A text that stands in their place may be a secret.
 const HOLDERS: [&str; 4] = ["auth", "auth.token", "auth.issuer", "server.signing"];
 

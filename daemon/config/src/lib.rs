@@ -40,7 +40,9 @@ pub use history::History;
 pub use places::{Finding, Places};
 pub use problem::{Problem, Problems};
 pub use quantity::read_duration;
-pub use server::{AdminSocket, DRY_RUN, EchoLimits, Limits, Listen, ListenError, Listener, Server, Tls};
+pub use server::{
+    AdminSocket, DRY_RUN, EchoLimits, Limits, Listen, ListenError, Listener, Server, Signing, Tls,
+};
 pub use topic::Topic;
 
 /// Largest file that is read, in bytes. A real configuration has a few KiB; a larger file was named by mistake.

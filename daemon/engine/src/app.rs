@@ -41,7 +41,9 @@ use crate::store::Writer;
 use crate::systemd;
 use tickerd_config::{self as config, AdminSocket, Config};
 use tickerd_host::{self as host, Warden};
+use tickerd_identity::Keyring;
 use tickerd_model::wire::decoder::Limits;
+use tickerd_model::wire::signature::Sign;
 use tickerd_process::Bell;
 
 /// As in `Cargo.toml`.
@@ -66,6 +68,7 @@ pub struct App {
     control: Option<Control>,
     keeper: Option<Arc<Keeper>>,
     tally: Arc<Tally>,
+    keyring: Option<Arc<Keyring>>,
     process: metrics::Process,
     program: Option<PathBuf>,
 }
@@ -75,6 +78,7 @@ pub struct Running {
     drain: Duration,
     renewal: Option<Arc<server::Renewal>>,
     keeper: Option<Arc<Keeper>>,
+    keyring: Option<Arc<Keyring>>,
     server: server::Running,
     admin: admin::Running,
     control: Option<control::Running>,
@@ -96,6 +100,7 @@ impl App {
             return Err(format!("{}: {setting} is not built yet; delete it", path.join(".")).into());
         }
         let keeper = access::open(&config, &registry)?;
+        let keyring = config.server.signing.as_ref().map(Keyring::open).transpose()?.map(Arc::new);
         let tally = Arc::new(Tally::new(&registry, &config.server.limits.dry_run)?);
         let metrics = Arc::new(server::Metrics::new(&registry)?);
         let server = Server::bind(config.server.clone(), passed, metrics, tally.clone())?;
@@ -116,6 +121,7 @@ impl App {
             control,
             keeper,
             tally,
+            keyring,
             process,
             program: None,
         })
@@ -128,7 +134,7 @@ impl App {
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, keeper, tally, process, program } = self;
+        let App { config, registry, server, admin, control, keeper, tally, keyring, process, program } = self;
         let judge = keeper.clone().map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
@@ -154,7 +160,8 @@ impl App {
             warden: Arc::new(Warden::new(program.clone())),
             program,
         };
-        let sources = Sources::new(&config, &epoch);
+        let signer = keyring.clone().map(|keyring| keyring as Arc<dyn Sign>);
+        let sources = Sources::new(&config, &epoch, signer);
         let openings: Vec<_> =
             config.feeds.iter().map(|feed| sources.feed(feed, &starter.lane(feed))).collect();
         let feeds = Arc::new(Feeds::default());
@@ -201,7 +208,7 @@ impl App {
             fanout.asker(pulse_asker),
             ways,
             judge,
-            documents::documents(starter.contract.clone(), feeds.clone()),
+            documents::documents(starter.contract.clone(), feeds.clone(), keyring.clone()),
         )?;
         let announced = Arc::new(AtomicBool::new(false));
         let drain = config.server.drain;
@@ -209,6 +216,7 @@ impl App {
             drain,
             renewal,
             keeper,
+            keyring,
             server,
             admin,
             control,
@@ -255,11 +263,11 @@ impl Running {
         move || ready.ring()
     }
 
-    /// What SIGHUP does: feeds that wait to be tried again are tried now, the TLS certificate is read again if it has
-    /// changed, and plugin files that have changed are loaded. The
-    /// service manager is told that this reloads, and that it is ready again.
+    /// What SIGHUP does: feeds that wait to be tried again are tried now, the TLS certificate, secrets and keys are read
+    /// again if they have changed, and plugin files that have changed are loaded. The service manager is told that this reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
-        let hangup = Hangup::new(&self.feeds, &self.announced, self.renewal.clone(), self.keeper.clone());
+        let Running { feeds, announced, renewal, keeper, keyring, .. } = self;
+        let hangup = Hangup::new(feeds, announced, renewal.clone(), keeper.clone(), keyring.clone());
         move || hangup.obey()
     }
 
@@ -328,18 +336,8 @@ impl Running {
 /// What is written and has no effect in this version yet, by the path of its key: a setting that is passed over would be
 /// believed.
 pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
-    let server = &config.server;
-    let auth = config.auth.as_ref();
-    let settings: [(&[&str], &str, bool); 3] = [
-        (&["server", "signing"], "[server.signing]", server.signing.is_some()),
-        (&["feed"], "sign = true", config.feeds.iter().any(|feed| feed.sign)),
-        (
-            &["auth", "group"],
-            "admin = true",
-            auth.is_some_and(|auth| auth.groups.iter().any(|group| group.admin)),
-        ),
-    ];
-    settings.into_iter().filter(|(.., is_set)| *is_set).map(|(path, setting, _)| (path, setting)).collect()
+    let is_admin = config.auth.iter().flat_map(|auth| &auth.groups).any(|group| group.admin);
+    is_admin.then_some((&["auth", "group"][..], "admin = true")).into_iter().collect()
 }
 
 fn shards(config: &Config) -> usize {

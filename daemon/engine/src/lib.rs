@@ -37,7 +37,8 @@
 //! - A thread has a name. If it panics, the process ends, so that the service manager starts it anew: see `tickerd-process`'s
 //!   `panics`. Only a feed's own threads (`feed-…`) are caught, and supervised.
 //! - A shard owns what it works on. It shares with others only the bytes of a tick, which the first who needs them writes
-//!   (`model::frame`), and counters.
+//!   (`model::frame`), and counters. A signed tick is signed when its bytes are written, so once. The pulse's thread `signing` does that
+//!   ahead of the shards, as far as it gets.
 //!
 //! # Words of our own
 //! - **Sample**: what a feed said. **Tick**: a sample that was accepted; the board gives it its `seq`. **Frame**: a tick with

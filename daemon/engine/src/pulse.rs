@@ -6,6 +6,7 @@ pub(crate) mod answers;
 mod enquiries;
 mod metrics;
 mod rooms;
+mod signing;
 mod sources;
 mod stats;
 mod watch;
@@ -21,6 +22,7 @@ use self::answers::Desk;
 pub use self::enquiries::Enquiries;
 pub use self::metrics::Metrics;
 use self::rooms::Rooms;
+use self::signing::Ahead;
 pub use self::sources::Opening;
 use self::sources::{Followed, Order};
 pub use self::stats::{STATS, Stats};
@@ -154,6 +156,8 @@ struct Pulse {
     rooms: Rooms,
     enquiries: Enquiries,
     stats: Stats,
+    /// There once a source is signed.
+    ahead: Option<Ahead>,
     writer: Option<Writer>,
     /// When the past may be written down again.
     next_save: u64,
@@ -185,6 +189,7 @@ impl Pulse {
             rooms: Rooms::new(letters),
             enquiries,
             stats,
+            ahead: None,
             writer,
             next_save: 0,
         };
@@ -300,6 +305,7 @@ impl Pulse {
         let changed = !changes.is_empty();
         self.pending.changes = changes;
         if !self.pending.is_empty() || self.outlet.owes() {
+            self.ahead.iter().for_each(|ahead| ahead.hand(&self.pending.due));
             sent = Some(self.outlet.send(std::mem::take(&mut self.pending)));
         }
         self.metrics.count_letters_lost(self.rooms.take_letters_lost());

@@ -159,7 +159,7 @@ impl Board {
         if is_full {
             place.ticks.pop_front();
         }
-        place.ticks.push_back(Arc::new(Frame::new(tick)));
+        place.ticks.push_back(Arc::new(Frame::of(tick, state.source.signer.as_ref())));
         if place.dirty & 1 == 0
             && let Some(list) = state.dirty.first_mut()
         {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::protocol::rate::Tiers;
+use crate::wire::signature::Sign;
 
 /// The id of a source. No other source gets the same id while the process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +50,8 @@ pub struct Source {
     /// The topics to which clients may publish.
     pub publish: Box<[Box<str>]>,
     pub group: Arc<Group>,
+    /// Signs its ticks. `None`: they are not signed.
+    pub signer: Option<Arc<dyn Sign>>,
 }
 
 impl Source {
@@ -63,6 +66,7 @@ impl Source {
             only: None,
             publish: Box::default(),
             group: group.clone(),
+            signer: None,
         }
     }
 

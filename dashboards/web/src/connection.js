@@ -22,7 +22,7 @@ const PROBE_MS = 5_000;
 
 /**
  * `unopened` counts the tries in a row that did not even open: a browser does not tell a page why.
- * @typedef {{name: "connecting"} | {name: "live"} | {name: "waiting", until: number, reason: string, unopened: number}
+ * @typedef {{name: "connecting"} | {name: "live"} | {name: "waiting", until: number, code: number, reason: string, unopened: number}
  *   | {name: "stopped", code: number, reason: string}} State
  */
 export class Connection {
@@ -70,6 +70,15 @@ export class Connection {
   /** Connects at once if waiting or stopped. */
   retryNow() {
     if (this.state.name === "waiting" || this.state.name === "stopped") this.#connect();
+  }
+
+  /** Leaves the connection, if there is one, and connects anew. */
+  again() {
+    if (this.#socket) {
+      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+      this.#socket.close();
+    }
+    this.#connect();
   }
 
   /** Something woke the page: do not wait out a back-off, and do not trust an old socket. */
@@ -158,7 +167,7 @@ export class Connection {
         : backOffMs(this.#attempt, maxMs);
     this.#attempt += 1;
     this.#retryTimer = setTimeout(() => this.#connect(), delay);
-    this.#become({ name: "waiting", until: performance.now() + delay, reason, unopened: this.#unopened });
+    this.#become({ name: "waiting", until: performance.now() + delay, code, reason, unopened: this.#unopened });
   }
 
   #become(state) {

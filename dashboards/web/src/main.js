@@ -1,12 +1,14 @@
 // Builds the page and joins its rooms: what the connection says goes to the topics, and from there to what is drawn.
 import { Charts } from "./charts.js";
 import { firstChoice } from "./choice.js";
+import { closeWords, wantsToken } from "./closes.js";
 import { Connection } from "./connection.js";
 import { themes } from "./ink.js";
 import { Notices } from "./notices.js";
 import { Outage } from "./outage.js";
 import { Status } from "./status.js";
 import { Table } from "./table.js";
+import { TokenBox } from "./token.js";
 import { Topics } from "./topics.js";
 import uPlot from "../vendor/uplot.js";
 
@@ -19,6 +21,7 @@ const RELIST_MS = 5_000;
 const UNOPENED = 3;
 const LIST_ID = 1;
 const SUBSCRIBE_ID = 2;
+const AUTH_ID = 3;
 
 const element = (id) => document.getElementById(id);
 const url = new URL("ws", location.href);
@@ -42,6 +45,13 @@ const outage = new Outage({
   what: element("outage-what"),
   next: element("outage-next"),
 });
+const box = new TokenBox({
+  box: element("token-box"),
+  form: element("token-form"),
+  input: element("token"),
+  why: element("token-why"),
+  open: element("token-open"),
+});
 const connection = new Connection(url);
 const feeds = new Map();
 
@@ -52,6 +62,10 @@ let liveSince = 0;
 let choosing = true;
 let frame = 0;
 let listing = 0;
+/** Whether this connection was asked for what the page shows. */
+let begun = false;
+/** Whether the server shows nothing without a token. */
+let isShut = false;
 
 const serverNow = () => Date.now() + skewMs;
 const isLive = (name) =>
@@ -88,13 +102,17 @@ const answers = {
     status.server = String(server ?? "");
     forgetFeeds("up");
     for (const topic of topics.all()) age(topic, 0);
+    begun = false;
     pinged = Date.now();
     connection.send("ping", { t: pinged });
-    connection.send("topics", { id: LIST_ID, match: PATTERN });
-    connection.send("subscribe", { id: SUBSCRIBE_ID, topics: [PATTERN] });
-    charts.refill();
-    listFeeds();
+    if (box.token) sayWho();
+    else begin();
     liveSince = performance.now();
+  },
+  authenticated() {
+    box.done();
+    isShut = false;
+    begin();
   },
   pong({ t, ts }) {
     if (t === pinged && Number.isFinite(ts)) skewMs = ts - (pinged + Date.now()) / 2;
@@ -112,7 +130,8 @@ const answers = {
   },
   subscribed({ failed }) {
     for (const { topic, pattern, code, message } of failed ?? []) {
-      notices.error({ code, name: topic ?? pattern, message });
+      if (code === 401) needToken();
+      else notices.error({ code, name: topic ?? pattern, message });
     }
   },
   history: (data) => charts.history(data),
@@ -121,13 +140,46 @@ const answers = {
     else if (data.type === "lag") notices.lag(data);
     else if (data.type === "stale") for (const name of data.topics ?? []) age(topics.ensure(name), data.since);
     else if (data.type === "fresh") for (const name of data.topics ?? []) age(topics.ensure(name), 0);
+    else if (data.type === "auth_expiring") box.ask(expiring(data));
+    else if (data.type === "revoked") notices.error({ name: "revoked", message: "the new token shows less than the one before" });
     else if (data.type === "topics") for (const name of data.removed ?? []) forget(name?.topic ?? name);
     draw();
   },
   error(data) {
-    if (!charts.owns(data)) notices.error(data);
+    const owned = charts.owns(data);
+    if (data.id === AUTH_ID) refused(data);
+    else if (data.code === 401) needToken();
+    else if (!owned) notices.error(data);
   },
 };
+
+/** Asks for all that the page shows. */
+function begin() {
+  begun = true;
+  connection.send("topics", { id: LIST_ID, match: PATTERN });
+  connection.send("subscribe", { id: SUBSCRIBE_ID, topics: [PATTERN] });
+  charts.refill();
+  listFeeds();
+}
+
+function sayWho() {
+  connection.send("auth", { id: AUTH_ID, token: box.token });
+}
+
+function needToken() {
+  isShut = true;
+  if (!box.token) box.ask("This server shows what it has to those who have a token.");
+}
+
+const expiring = ({ in_ms: ms }) =>
+  `The token ends ${ms > 0 ? `in ${Math.ceil(ms / 1000)} s` : "soon"}. Enter a new one, and nothing is interrupted.`;
+
+/** The token was not taken. One of another user begins a connection of its own. */
+function refused({ code, message }) {
+  if (code === 409) return connection.again();
+  box.refused(message ?? "The server did not accept the token.");
+  if (!begun) begin(); // what there is for those without one
+}
 
 /** Every connection tells anew which feeds are in trouble; until one does, nothing is known. */
 function forgetFeeds(state) {
@@ -149,9 +201,10 @@ function feedSays(notice) {
 async function listFeeds() {
   const asked = (listing += 1);
   const stale = () => asked !== listing || connection.state.name !== "live";
+  const headers = box.token ? { Authorization: `Bearer ${box.token}` } : {};
   try {
-    const answer = await fetch(new URL("v1/feeds", location.href), { cache: "no-store" });
-    if (answer.status === 404) return; // a server that has no such list
+    const answer = await fetch(new URL("v1/feeds", location.href), { cache: "no-store", headers });
+    if (answer.status === 404 || answer.status === 401) return; // a server that has no such list, or not for this reader
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const { feeds: listed } = await answer.json();
     if (stale()) return;
@@ -207,6 +260,7 @@ connection.onState = (state) => {
   status.link(state);
   outage.link(state);
   if (state.unopened >= UNOPENED) findCause();
+  if (wantsToken(state.code)) box.refused(`${closeWords(state.code)}. Enter a token.`);
   if (state.name !== "waiting" && state.name !== "stopped") return;
   charts.gap();
   forgetFeeds("unknown");
@@ -222,7 +276,7 @@ table.onCount = (left, all) => {
       : "No topics yet. They appear here with their feed's first tick.";
 };
 charts.onFull = (sentence) => notices.full(sentence);
-charts.onAsk = (event, data) => connection.state.name === "live" && connection.send(event, data);
+charts.onAsk = (event, data) => connection.state.name === "live" && !isShut && connection.send(event, data);
 charts.onChange = (names) => {
   choosing = false;
   table.choose(names);
@@ -238,6 +292,7 @@ element("span").addEventListener("change", ({ target }) => {
   charts.spanSeconds = Number(target.value);
   draw();
 });
+box.onToken = () => (connection.state.name === "live" ? sayWho() : connection.retryNow());
 element("retry").addEventListener("click", () => connection.retryNow());
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea"))

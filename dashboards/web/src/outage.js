@@ -1,4 +1,5 @@
 // An outage that is seen from across the room: a banner, the values dimmed, and another title and icon of the page.
+import { closeWords } from "./closes.js";
 import * as format from "./format.js";
 
 /** A connection that is back sooner is told by the header alone: a banner that comes and goes makes the page jump. */
@@ -47,7 +48,7 @@ export class Outage {
     if (!shown) return;
     const { what, next } = this.#parts;
     set(what, stopped ? refusal(this.#state) : this.#loss());
-    set(next, stopped ? "It does not try again by itself." : `${this.#hint} ${this.#next(now)}`.trim());
+    set(next, stopped ? "It does not try again by itself." : `${this.#hint} ${this.#why()} ${this.#next(now)}`.replaceAll("  ", " ").trim());
     document.title = `⚠ ${stopped ? "Refused" : "No connection"} · ${this.#title}`;
   }
 
@@ -67,6 +68,11 @@ export class Outage {
     return `The connection was lost at ${format.time(this.#since)}. The values below are from then.`;
   }
 
+  #why() {
+    const words = this.#state.name === "waiting" ? closeWords(this.#state.code) : "";
+    return words && `${words}.`;
+  }
+
   #next(now) {
     if (this.#state.name !== "waiting") return "Trying now.";
     return `Trying again in ${Math.max(0, Math.ceil((this.#state.until - now) / 1000))} s.`;
@@ -74,8 +80,10 @@ export class Outage {
 }
 
 function refusal({ code, reason }) {
+  const words = closeWords(code);
+  if (words && !reason) return `${words} (${code}).`;
   return reason
-    ? `The server refused this page: ${reason} (${code}).`
+    ? `${words || "The server refused this page"}: ${reason} (${code}).`
     : `The server refused this page with ${code} and gave no reason.`;
 }
 

@@ -2,22 +2,33 @@
 
 const TEXT: &str = include_str!("../../../daemon/PROTOCOL.md");
 
-/// The blocks of the page, with the line on which each begins.
+/// What other blocks are in: `tests/clients/signed.py` runs those.
+const ELSEWHERE: &str = "python";
+
+/// The examples of the page, with the line on which each begins.
 pub fn blocks() -> Vec<(usize, Vec<&'static str>)> {
-    let (mut blocks, mut open): (Vec<(usize, Vec<&str>)>, bool) = (Vec::new(), false);
+    // `None` outside of blocks, `Some(false)` within one that is not of ours.
+    let (mut blocks, mut open): (Vec<(usize, Vec<&str>)>, Option<bool>) = (Vec::new(), None);
     for (at, line) in TEXT.lines().enumerate() {
-        match line.strip_prefix("```") {
-            Some(mark) if !open => {
-                assert_eq!(mark, "session", "line {}: an example that is not run may be untrue", at + 1);
-                blocks.push((at + 1, Vec::new()));
-                open = true;
+        match (line.strip_prefix("```"), open) {
+            (Some(mark), None) => {
+                let is_ours = mark == "session";
+                assert!(
+                    is_ours || mark == ELSEWHERE,
+                    "line {}: an example that is not run may be untrue",
+                    at + 1
+                );
+                if is_ours {
+                    blocks.push((at + 1, Vec::new()));
+                }
+                open = Some(is_ours);
             }
-            Some(_) => open = false,
-            None if open => blocks.last_mut().unwrap().1.push(line),
-            None => {}
+            (Some(_), Some(_)) => open = None,
+            (None, Some(true)) => blocks.last_mut().unwrap().1.push(line),
+            (None, _) => {}
         }
     }
-    assert!(!open, "the last block has no end");
+    assert!(open.is_none(), "the last block has no end");
     blocks
 }
 

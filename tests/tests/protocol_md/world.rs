@@ -9,6 +9,8 @@ use nix::sys::signal::Signal;
 use tickerd_tests::contract::Contract;
 use tickerd_tests::{Client, Daemon, Event, Raw, Script, Value, daemon, json, within};
 
+use crate::signed::kit::pem;
+
 use super::likeness::{fits, matches};
 use super::page::{plain, table_after};
 use super::visitor::{Visitor, bytes_of};
@@ -58,6 +60,9 @@ impl World {
                         builder = builder.config("[[topic]]");
                     }
                     builder = builder.config(line);
+                }
+                ("server.signing", line) => {
+                    builder = builder.config(&format!("[server.signing]\n{line}")).env("KEY", &pem(1));
                 }
                 ("auth", line) => auth += &format!("{line}\n"),
                 (table @ ("auth.token" | "auth.group"), line) => {

@@ -17,7 +17,6 @@ use tickerd_model::web::network::Trusted;
 use tickerd_model::web::origin::Listed;
 use tickerd_model::wire::deflate;
 
-use crate::auth::SecretSource;
 use crate::document::{Node, Value};
 use crate::quantity::write_duration;
 use crate::reader::{boolean, duration, integer, list};
@@ -26,6 +25,7 @@ use crate::section::{Refusal, Section};
 pub use admin_socket::AdminSocket;
 pub use limits::{DRY_RUN, EchoLimits, Limits};
 pub use listen::{Listen, ListenError, Listener};
+pub use signing::Signing;
 pub use tls::Tls;
 
 use addresses::{addresses, own_socket};
@@ -105,7 +105,7 @@ pub struct Server {
     /// Range 0s..=5m; default 2s, enough for clients to hear when to come back.
     pub drain: Duration,
     /// The key that ticks are signed with, a PKCS#8 PEM of Ed25519; default `None`: no tick is signed.
-    pub signing: Option<SecretSource>,
+    pub signing: Option<Signing>,
     pub limits: Limits,
 }
 

@@ -224,6 +224,8 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
         "[server.signing]\nkey = CANARY\n",
         "[server]\nsigning = \"CANARY\"\n",
         "[server]\nsigning = { key = CANARY }\n",
+        "[server.signing]\nprevious = \"CANARY\"\n",
+        "[server.signing]\nprevious = CANARY\n",
     ] {
         let message = message(text);
         assert!(!message.contains("CANARY"), "{text}\nis told as\n{message}");

@@ -93,6 +93,7 @@ dry_run = ["connections_per_user", "memory"]
 handshake = "200ms"
 [server.signing]
 key = { file = "ed25519.pem" }
+previous = { env = "BEFORE" }
 [history]
 count = 0
 age = "1h"
@@ -169,7 +170,10 @@ exec = ["./feed.py", ""]
             dry_run: vec!["connections_per_user", "memory"],
             handshake: Duration::from_millis(200),
         },
-        signing: Some(SecretSource::File("/etc/tickerd/ed25519.pem".into())),
+        signing: Some(Signing {
+            key: SecretSource::File("/etc/tickerd/ed25519.pem".into()),
+            previous: Some(SecretSource::Env("BEFORE".into())),
+        }),
     };
     assert_eq!(config.server, expected);
     let path = Some(Path::new("/etc/tickerd/past/history").to_owned());
@@ -268,6 +272,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
-    let server = 18 + 3 + 2 + 14 + 5 + 4 + 4;
+    let server = 18 + 3 + 2 + 14 + 5 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }

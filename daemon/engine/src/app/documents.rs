@@ -8,8 +8,9 @@ use hyper::header::HeaderValue;
 use super::VERSION;
 use super::feeds::{Feed, Feeds};
 use crate::contract::{self, Contract};
-use crate::server::{Document, Documents, FEEDS};
+use crate::server::{Document, Documents, FEEDS, KEYS};
 use tickerd_config::{Listen, Listener};
+use tickerd_identity::Keyring;
 use tickerd_model::access::rights::{Rights, Verb};
 use tickerd_model::health::{FeedState, Health};
 use tickerd_model::protocol::event::{self, FeedEntry};
@@ -32,11 +33,13 @@ pub fn facts(addresses: &[Listener]) -> contract::Facts {
     }
 }
 
-/// The contract's documents, and the list of feeds, as the server asks for them.
-pub fn documents(contract: Arc<Contract>, feeds: Arc<Feeds>) -> Documents {
+/// The contract's documents, the list of feeds and the keys of signatures, as the server asks for them.
+pub fn documents(contract: Arc<Contract>, feeds: Arc<Feeds>, keyring: Option<Arc<Keyring>>) -> Documents {
     Arc::new(move |path, rights| {
-        if path == FEEDS {
-            return list(&feeds.all(), rights);
+        match path {
+            FEEDS => return list(&feeds.all(), rights),
+            KEYS => return tagged(keyring.as_ref()?.jwk_set().into_bytes()),
+            _ => {}
         }
         let document = contract.document(path)?;
         // Hexadecimal digits in quotes.
@@ -55,7 +58,11 @@ fn list(feeds: &[Arc<Feed>], rights: &Rights) -> Option<Document> {
         FeedEntry::new(name, health, lane.freshness().counts(), lane.tally())
     });
     let feeds = entries.collect();
-    let bytes = serde_json::to_vec(&event::Feeds { feeds }).ok()?;
+    tagged(serde_json::to_vec(&event::Feeds { feeds }).ok()?)
+}
+
+/// Bytes with a tag that is new whenever they are.
+fn tagged(bytes: Vec<u8>) -> Option<Document> {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     let etag = HeaderValue::from_str(&format!("\"{:016x}\"", hasher.finish())).ok()?;

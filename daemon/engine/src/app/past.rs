@@ -151,7 +151,7 @@ mod tests {
             topic("tickerd.stats", 9, day_ms),
         ];
         let wanted = wanted_of(&config, saved, 2 * day_ms);
-        let sources = Sources::new(&config, "e");
+        let sources = Sources::new(&config, "e", None);
         let lane = Arc::new(Lane::new(1, Box::new(|| {})));
         let mut all: Vec<_> = config.feeds.iter().map(|feed| sources.feed(feed, &lane)).collect();
         all.extend(sources.rooms(&config.topics));

@@ -13,7 +13,7 @@ use crate::server::Renewal;
 use crate::systemd;
 use tickerd_config::{self as config, Isolation};
 use tickerd_host::Reloaded;
-use tickerd_identity::Revocation;
+use tickerd_identity::{Keyring, Revocation};
 
 /// What the admin socket commands.
 pub fn commands(feeds: &Arc<Feeds>, keeper: Option<Arc<Keeper>>) -> Commands {
@@ -100,12 +100,25 @@ fn outcome(feed: String, reloaded: &Reloaded) -> ReloadRow {
     ReloadRow { feed, result, done: reloaded.is_done(), detail: reloaded.to_string() }
 }
 
+/// Reads the key of signatures again.
+fn reread(keyring: &Keyring) {
+    match keyring.reload() {
+        Ok(false) => {}
+        Ok(true) => tracing::info!(
+            kid = keyring.kid(),
+            "ticks are signed with another key from now on; the one before stays listed at /v1/keys until a restart"
+        ),
+        Err(error) => tracing::error!(%error, "ticks go on being signed with the key from before"),
+    }
+}
+
 /// What SIGHUP does. Several that come while one is obeyed are one more.
 pub struct Hangup {
     feeds: Weak<Feeds>,
     announced: Arc<AtomicBool>,
     renewal: Option<Arc<Renewal>>,
     keeper: Option<Arc<Keeper>>,
+    keyring: Option<Arc<Keyring>>,
     /// How many are obeyed or wait to be: 0, 1 or 2.
     pending: AtomicU8,
 }
@@ -117,9 +130,10 @@ impl Hangup {
         announced: &Arc<AtomicBool>,
         renewal: Option<Arc<Renewal>>,
         keeper: Option<Arc<Keeper>>,
+        keyring: Option<Arc<Keyring>>,
     ) -> Arc<Hangup> {
         let (feeds, announced) = (Arc::downgrade(feeds), announced.clone());
-        Arc::new(Hangup { feeds, announced, renewal, keeper, pending: AtomicU8::new(0) })
+        Arc::new(Hangup { feeds, announced, renewal, keeper, keyring, pending: AtomicU8::new(0) })
     }
 
     /// Returns at once: a thread of its own waits for what becomes of it, so that the next signal is heard.
@@ -155,6 +169,7 @@ impl Hangup {
         );
         self.renewal.iter().for_each(|renewal| renewal.look());
         self.keeper.iter().for_each(|keeper| keeper.reload());
+        self.keyring.iter().for_each(|keyring| reread(keyring));
         let (tell, told) = mpsc::channel();
         let mut waiting = 0;
         // Not held while it waits, so that the daemon can stop meanwhile.

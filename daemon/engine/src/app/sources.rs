@@ -12,6 +12,7 @@ use tickerd_model::protocol::rate::Tiers;
 use tickerd_model::rooms::Declared;
 use tickerd_model::source::{Group, Kind, Source, SourceId};
 use tickerd_model::topic::{SERVER_SEGMENT, first_segment};
+use tickerd_model::wire::signature::Sign;
 
 /// Time between two pushes of what clients publish: short enough to talk, long enough for one write to take many.
 const ROOM_BEAT: Duration = Duration::from_millis(50);
@@ -25,16 +26,19 @@ pub struct Sources {
     slower: Vec<Duration>,
     group: Arc<Group>,
     letters_max: usize,
+    /// Signs the ticks of feeds with `sign = true`.
+    signer: Option<Arc<dyn Sign>>,
 }
 
 impl Sources {
-    /// `epoch` is that of their history.
-    pub fn new(config: &Config, epoch: &str) -> Sources {
+    /// `epoch` is that of their history. `signer` signs for the feeds that are signed.
+    pub fn new(config: &Config, epoch: &str, signer: Option<Arc<dyn Sign>>) -> Sources {
         Sources {
             next: AtomicU32::new(0),
             slower: config.server.tiers.clone(),
             group: Arc::new(Group { epoch: epoch.into() }),
             letters_max: config.history.count,
+            signer,
         }
     }
 
@@ -47,7 +51,8 @@ impl Sources {
     /// A feed, whose ticks wait in `lane`.
     pub fn feed(&self, feed: &Feed, lane: &Arc<Lane>) -> Opening {
         let source = self.source(Kind::Feed, &feed.name, feed.interval);
-        let source = Source { always: feed.emit == Emit::Always, ..source };
+        let signer = self.signer.clone().filter(|_| feed.sign);
+        let source = Source { always: feed.emit == Emit::Always, signer, ..source };
         Opening { source: source.into(), lane: Some(lane.clone()), rooms: Vec::new() }
     }
 

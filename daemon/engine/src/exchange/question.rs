@@ -1,10 +1,12 @@
 //! What clients ask of the pulse, which keeps the past and the rooms: the question from a shard to the pulse, and the
 //! answer, which comes back in line with the beats, so that what follows it is live.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::ConnId;
@@ -14,6 +16,7 @@ use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
 use tickerd_model::protocol::event;
 use tickerd_model::rooms::{Person, Publisher, Seat, To};
+use tickerd_model::wire::encoding::Encoding;
 use tickerd_model::wire::frame::Frame;
 
 /// Most people that one event names.
@@ -135,11 +138,30 @@ pub struct Past {
 
 impl Past {
     /// What is said of it.
-    pub fn told<'a>(&'a self, id: Option<Id>, topic: &'a str, epoch: &'a str) -> event::History<'a> {
+    pub fn told<'a>(
+        &self,
+        id: Option<Id>,
+        topic: &'a str,
+        epoch: &'a str,
+        quotes: &'a Quotes<'a>,
+    ) -> event::History<'a> {
+        event::History { id, topic, epoch, values: quotes.values(), truncated: self.truncated }
+    }
+}
+
+/// Ticks as they stand inside an answer.
+pub struct Quotes<'a>(Vec<Cow<'a, [u8]>>);
+
+impl<'a> Quotes<'a> {
+    /// These, in an answer in this encoding.
+    pub fn of(frames: &'a [Arc<Frame>], encoding: Encoding) -> Quotes<'a> {
+        Quotes(frames.iter().map(|frame| frame.quoted(encoding)).collect())
+    }
+
+    /// Their texts.
+    pub fn values(&self) -> Vec<&RawValue> {
         // Envelopes are JSON by construction, so none is left out here.
-        let values =
-            self.frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
-        event::History { id, topic, epoch, values, truncated: self.truncated }
+        self.0.iter().filter_map(|text| serde_json::from_slice(text).ok()).collect()
     }
 }
 

@@ -82,7 +82,7 @@ fn past<'a>(newest: impl DoubleEndedIterator<Item = &'a Arc<Frame>>) -> Past {
     let mut past = Past::default();
     let mut bytes = 0;
     for frame in newest.rev() {
-        bytes += frame.tick().value.len() + ENVELOPE_BYTES;
+        bytes += frame.tick().value.len() + ENVELOPE_BYTES + frame.signature_bytes();
         if bytes > HISTORY_BYTES_MAX {
             past.truncated = true;
             break;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Pulse;
+use super::signing::Ahead;
 use super::watch::Watch;
 use tickerd_model::lane::Lane;
 use tickerd_model::rooms::Declared;
@@ -56,6 +57,9 @@ impl Pulse {
         if let Some(lane) = &lane {
             let max_age = lane.freshness().source_max_age();
             self.board.heed_source(source.id, max_age.map(|age| age.as_micros() as u64));
+        }
+        if source.signer.is_some() && self.ahead.is_none() {
+            self.ahead = Ahead::start();
         }
         self.sources.insert(source.id, Followed { source, lane, watch: Watch::default() });
     }

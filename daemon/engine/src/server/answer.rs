@@ -18,8 +18,10 @@ use tickerd_model::access::rights::Rights;
 use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::encoding::Encoding;
 
-/// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'";
+/// `connect-src` names the schemes because not every browser counts ws: of the same host as 'self'. No other page may show
+/// this one in a frame, where a reader could be led to type a token; and no form is sent, so no token gets into an address.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
 /// What a request comes with, besides itself.
 #[derive(Clone, Copy)]
 pub struct Visit<'a> {
@@ -93,6 +95,7 @@ pub fn secure(response: &mut Reply) {
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

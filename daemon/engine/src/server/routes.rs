@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
-use crate::exchange::arrival::{Kind, Opening, Place as _, TickId};
+use crate::exchange::arrival::{Kind, Place as _};
 use crate::exchange::enquiry::Asker;
 use crate::exchange::limit::{Limit, Tally};
 use tickerd_model::access::identity::Identity;
@@ -42,14 +42,14 @@ use crate::listen::hosts::Hosts;
 
 /// Where the feeds are listed.
 pub const FEEDS: &str = "/v1/feeds";
+/// Where the keys are by which signed ticks are verified.
+pub const KEYS: &str = "/v1/keys";
 /// Where who has said who it is gets a ticket for a page's WebSocket.
 const TICKET: &str = "/v1/ticket";
 /// The type of documents.
 const JSON: &str = "application/json";
 /// What an event stream answers to.
 const STREAM_METHODS: &str = "GET, OPTIONS";
-/// What a query of `/v1/sse` may say. The last is what libraries write that cannot send the header.
-const STREAM: [&str; 7] = ["topics", "rate", "mode", "name", "lastEventId", "token", "ticket"];
 
 pub struct Routes {
     pub(super) settings: Settings,
@@ -86,6 +86,8 @@ enum Way {
     Topics,
     /// The list of feeds.
     Feeds,
+    /// The keys of signatures.
+    Keys,
     /// Where tickets are to be had.
     Ticket,
     /// The page and documents.
@@ -121,6 +123,7 @@ impl Routes {
             "/v1/sse" => Way::Stream,
             path if path.starts_with("/v1/topics") => Way::Topics,
             FEEDS => Way::Feeds,
+            KEYS => Way::Keys,
             TICKET => Way::Ticket,
             _ => Way::Other,
         };
@@ -166,13 +169,13 @@ impl Routes {
                 Ok(who) => match way {
                     Way::Stream => self.stream(&request, who, visit),
                     Way::Topics => self.topics(request, who, visit),
-                    Way::Feeds => self.feeds(&request, &who),
+                    Way::Feeds | Way::Keys => self.listed(&request, &who, way),
                     Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.client),
                     Way::Socket | Way::Echo | Way::Other => self.kept(&request, &who),
                 },
             },
         };
-        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds | Way::Ticket);
+        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds | Way::Keys | Way::Ticket);
         finished(answer, move |response| {
             if has_pages {
                 cors::allow(page.as_ref(), response);
@@ -214,7 +217,8 @@ impl Routes {
         page: Option<&Page>,
         visit: &Visit<'_>,
     ) -> Result<Arc<Identity>, Refusal> {
-        if way == Way::Other && page::asset(request.uri().path()).is_some() {
+        // Whoever gets a signed tick may verify it, so the keys are for all, as the page is.
+        if way == Way::Keys || way == Way::Other && page::asset(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
         }
         self.access.identify(request, &self.settings.ways, page, visit).await
@@ -251,19 +255,24 @@ impl Routes {
         }
     }
 
-    /// The list of feeds.
-    fn feeds<B>(&self, request: &Request<B>, who: &Identity) -> Answer {
+    /// The list of feeds, or of keys.
+    fn listed<B>(&self, request: &Request<B>, who: &Identity, way: Way) -> Answer {
         match *request.method() {
             Method::GET | Method::HEAD => {}
             _ => return api::not_allowed(cors::METHODS).into(),
         }
-        if self.access.is_shut_to(who) {
+        let is_keys = way == Way::Keys;
+        if !is_keys && self.access.is_shut_to(who) {
             return reply::refused(&who.refusal(Verb::Subscribe)).into();
         }
-        match (Pairs::read(request.uri().query(), &[]), (self.documents)(FEEDS, &who.rights)) {
+        let path = if is_keys { KEYS } else { FEEDS };
+        match (Pairs::read(request.uri().query(), &[]), (self.documents)(path, &who.rights)) {
             (Err(why), _) => problem(StatusCode::BAD_REQUEST, &why).into(),
             (Ok(_), Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
-            (Ok(_), None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
+            (Ok(_), None) => {
+                let detail = "this server signs no ticks: its configuration has no [server.signing]";
+                problem(StatusCode::NOT_FOUND, detail).into()
+            }
         }
     }
 
@@ -330,7 +339,7 @@ impl Routes {
             }
         }
         let kind = self.check_room(visit).and_then(|()| {
-            let kind = events(request).map_err(Refusal::bad_request)?;
+            let kind = opening::events(request).map_err(Refusal::bad_request)?;
             if self.access.is_shut_to(&who) {
                 return Err(Missing.into());
             }
@@ -376,17 +385,4 @@ fn count<'p>(visit: &Visit<'p>, is: &Identity) -> Result<&'p Place, Refusal> {
         place.count_for_user(user).map_err(limits::Full::from)?;
     }
     Ok(place)
-}
-
-/// What an event stream is to bring, and to whom.
-fn events<B>(request: &Request<B>) -> Result<Kind, String> {
-    let pairs = Pairs::read(request.uri().query(), &STREAM)?;
-    let opening = pairs.opening()?.ok_or("name the topics: /v1/sse?topics=feed.name,feed.*")?;
-    // What is no id of this server's is an id of another, whose past is not had here either.
-    let last = match request.headers().get("last-event-id") {
-        Some(id) => Some(id.to_str().unwrap_or("?")),
-        None => pairs.one("lastEventId")?,
-    };
-    let last = last.filter(|id| !id.is_empty()).map(|id| TickId::parse(id).unwrap_or_default());
-    Ok(Kind::Ticker { opening: Some(Opening { last, ..opening }), name: pairs.name()? })
 }

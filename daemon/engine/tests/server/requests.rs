@@ -47,7 +47,12 @@ fn the_page_is_served_with_its_tag_and_policy() {
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
-    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'self'; connect-src"));
+    assert_eq!(page.header("x-frame-options"), Some("DENY"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'self'; connect-src"), "{policy}");
+    for part in ["; form-action 'none'", "; frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
     assert!(page.header("cache-control").is_some());
     assert!(!page.body.is_empty());
 

@@ -73,7 +73,8 @@ fn twenty_canaries_are_in_no_text() {
     seen.push(format!("{error} {error:?}"));
     // As a signing key and as an issuer's answer.
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", canary(18));
-    let error = crate::signing::Signer::read(&SecretSource::File(house.write("pem", &pem))).unwrap_err();
+    let key = SecretSource::File(house.write("pem", &pem));
+    let error = crate::Keyring::open(&tickerd_config::Signing { key, previous: None }).unwrap_err();
     seen.push(format!("{error} {error:?}"));
     let server = super::server::Server::start(|_, _| (200, String::new(), format!("[{}", "CANARY19")));
     house.auth.issuers = vec![issuer("far", &["EdDSA"], Keys::Url(server.url("/keys")))];

@@ -42,14 +42,15 @@ impl Board {
             }
             let topic = newest.topic.clone();
             let id = self.introduce(source, &topic);
-            let mut frames: Vec<Arc<Frame>> =
-                ticks.into_iter().map(|tick| Arc::new(Frame::new(tick))).collect();
+            let signer = self.sources.get(&source).and_then(|state| state.source.signer.clone());
+            let framed = |tick| Arc::new(Frame::of(tick, signer.as_ref()));
+            let mut frames: Vec<Arc<Frame>> = ticks.into_iter().map(framed).collect();
             let newest = match frames.pop_if(|frame| frame.tick().seq == newest.seq) {
                 Some(frame) => {
                     frames.push(frame.clone());
                     frame
                 }
-                None => Arc::new(Frame::new(newest)),
+                None => framed(newest),
             };
             waiting.insert(id, (floor, newest.clone()));
             past.extend(frames.into_iter().map(|frame| (id, frame)));

@@ -218,6 +218,7 @@ pub fn stats() -> Schema {
 /// The envelope of a tick whose parts are known more closely.
 pub fn envelope(about: &str, event: Value, topic: Value, value: Value) -> Schema {
     let count = |about: &str, least: u8| json!({ "type": "integer", "minimum": least, "description": about });
+    let text = |about: &str| json!({ "type": "string", "minLength": 1, "description": about });
     json_schema!({
         "description": about,
         "type": "object",
@@ -234,6 +235,8 @@ pub fn envelope(about: &str, event: Value, topic: Value, value: Value) -> Schema
                     "ts": count("When the server took the value, Unix milliseconds.", 0),
                     "src_ts": count("The source's own time, Unix milliseconds, where it is known.", 0),
                     "value": value,
+                    "sig": text("The Ed25519 signature of the message without sig and kid, in base64url; in JSON, of a signed feed."),
+                    "kid": text("The name of the key at /v1/keys that verifies sig."),
                 },
             },
         },

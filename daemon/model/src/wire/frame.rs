@@ -3,13 +3,15 @@
 //! A data frame depends on the tick alone, never on the connection, the subscription or a token. That is why all
 //! connections can share it. The order of its keys is fixed.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::tick::Tick;
 use crate::wire::encoding::{Encoder, Encoding};
 use crate::wire::message::Message;
+use crate::wire::signature::{self, Sign};
 
 /// About how many bytes a frame takes besides its value.
 const FRAME_BYTES: usize = 320;
@@ -18,14 +20,21 @@ const FRAME_BYTES: usize = 320;
 #[derive(Debug)]
 pub struct Frame {
     tick: Tick,
+    /// Who signs it. `None`: it is not signed.
+    signer: Option<Arc<dyn Sign>>,
     message: OnceLock<Message>,
 }
 
 impl Frame {
     /// Wraps a tick. The board must have numbered it.
     pub fn new(tick: Tick) -> Frame {
+        Frame::of(tick, None)
+    }
+
+    /// Wraps a tick that `signer` signs, if there is one. It is signed when its bytes are first needed, so once at most.
+    pub fn of(tick: Tick, signer: Option<&Arc<dyn Sign>>) -> Frame {
         debug_assert!(tick.seq > 0, "the board numbers a tick before it is framed");
-        Frame { tick, message: OnceLock::new() }
+        Frame { tick, signer: signer.cloned(), message: OnceLock::new() }
     }
 
     /// The tick it carries.
@@ -35,7 +44,22 @@ impl Frame {
 
     /// About how many bytes it takes in memory: its value, its encoded bytes and the structures around them.
     pub fn weight(&self) -> usize {
-        2 * self.tick.value.len() + FRAME_BYTES
+        2 * self.tick.value.len() + FRAME_BYTES + self.signature_bytes()
+    }
+
+    /// Whether it is signed.
+    pub fn is_signed(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    /// About how many bytes its signature takes in its envelope.
+    pub fn signature_bytes(&self) -> usize {
+        if self.is_signed() { signature::BYTES } else { 0 }
+    }
+
+    /// Writes and signs the envelope now, unless that was done.
+    pub fn prepare(&self) {
+        self.message();
     }
 
     /// The whole message in this encoding.
@@ -48,6 +72,12 @@ impl Frame {
         self.message().text()
     }
 
+    /// The envelope as it stands inside an answer in this encoding. MessagePack changes the text, so there it has no
+    /// signature.
+    pub fn quoted(&self, encoding: Encoding) -> Cow<'_, [u8]> {
+        self.message().quoted(encoding)
+    }
+
     fn message(&self) -> &Message {
         thread_local! {
             static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -56,7 +86,13 @@ impl Frame {
             SCRATCH.with_borrow_mut(|envelope| {
                 envelope.clear();
                 write_envelope(&self.tick, envelope);
-                Message::new(envelope, self.tick.n)
+                match &self.signer {
+                    None => Message::new(envelope, self.tick.n),
+                    Some(signer) => {
+                        let suffix = signature::append(&**signer, envelope);
+                        Message::signed(envelope, self.tick.n, suffix)
+                    }
+                }
             })
         })
     }

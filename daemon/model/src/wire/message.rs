@@ -1,11 +1,13 @@
 //! One message in all its encodings. Each encoding is built at most once, by the first one that needs it, and is
 //! shared by all connections that get it.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use crate::wire::websocket::Opcode;
 
 use crate::wire::encoding::{Encoder, Encoding};
+use crate::wire::signature;
 use crate::wire::websocket;
 
 /// A message's bytes. The JSON text frame is built at once, other encodings when they are first asked for.
@@ -15,6 +17,8 @@ pub struct Message {
     json: Box<[u8]>,
     /// The length of the header in `json`, in bytes.
     header: u8,
+    /// The length of the signature in the text, in bytes; 0 if it has none.
+    signature: u8,
     /// The process-wide number of a tick; 0 for any other message.
     n: u64,
     others: OnceLock<Box<Others>>,
@@ -27,15 +31,30 @@ impl Message {
     /// Makes a message of `text`, a whole envelope. `n` is the process-wide number of a tick, or 0 for any other
     /// message.
     pub fn new(text: &[u8], n: u64) -> Message {
+        Message::signed(text, n, 0)
+    }
+
+    /// The same of a text whose signature, with its keys, has `signature` bytes.
+    pub fn signed(text: &[u8], n: u64, signature: usize) -> Message {
+        let signature = u8::try_from(signature).unwrap_or(u8::MAX);
         // The exact capacity, so that the vector becomes a boxed slice without a copy.
         let mut json = Vec::with_capacity(websocket::header_bytes(text.len()) + text.len());
         let header = websocket::write(Opcode::Text, text, &mut json) as u8;
-        Message { json: json.into_boxed_slice(), header, n, others: OnceLock::new() }
+        Message { json: json.into_boxed_slice(), header, signature, n, others: OnceLock::new() }
     }
 
     /// The envelope alone: `{"event":…,"data":…}`.
     pub fn text(&self) -> &[u8] {
         self.json.get(usize::from(self.header)..).unwrap_or_default()
+    }
+
+    /// The envelope as it stands in this encoding: MessagePack changes the text, so there it has no signature.
+    pub fn quoted(&self, encoding: Encoding) -> Cow<'_, [u8]> {
+        match self.signature {
+            0 => Cow::Borrowed(self.text()),
+            _ if !encoding.is_msgpack() => Cow::Borrowed(self.text()),
+            bytes => Cow::Owned(signature::without(self.text(), usize::from(bytes))),
+        }
     }
 
     /// The whole message in this encoding.
@@ -48,7 +67,7 @@ impl Message {
         let Some(form) = others.get(encoding as usize) else { return &[] };
         form.get_or_init(|| {
             let mut bytes = Vec::with_capacity(self.json.len() + 64);
-            encoder.write(encoding, self.text(), self.n, &mut bytes);
+            encoder.write(encoding, &self.quoted(encoding), self.n, &mut bytes);
             bytes.into_boxed_slice()
         })
     }

@@ -9,4 +9,5 @@ pub mod frame;
 pub mod json;
 pub mod message;
 pub mod msgpack;
+pub mod signature;
 pub mod websocket;

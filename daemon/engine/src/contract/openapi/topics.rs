@@ -23,6 +23,7 @@ pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value
         ("/v1/topics/{topic}/history", json!([topic]), history(generator)),
         ("/v1/sse", json!([]), stream(generator, rate)),
         ("/v1/feeds", json!([]), feeds(generator)),
+        ("/v1/keys", json!([]), keys()),
     ] {
         methods.insert("parameters".into(), parameters);
         methods.insert("options".into(), options(path));
@@ -150,16 +151,44 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
 
 fn feeds(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let schema = generator.subschema_for::<Feeds<'_>>().to_value();
+    let about = "Every configured feed, in the configured order, from the start on.";
+    kept("feeds", "How each feed is.", about, &schema)
+}
+
+/// JSON with a tag.
+fn kept(id: &str, summary: &str, about: &str, schema: &Value) -> Map<String, Value> {
     let parameters = json!([header("If-None-Match", false, json!({ "type": "string" }))]);
     let etag = json!({ "ETag": { "schema": { "type": "string" }, "description": "For If-None-Match." } });
     let mut responses = Map::new();
-    let about = "Every configured feed, in the configured order, from the start on.";
-    responses.insert("200".into(), answer(about, &schema, etag.clone()));
-    let mut same = answer("As before.", &schema, etag);
+    responses.insert("200".into(), answer(about, schema, etag.clone()));
+    let mut same = answer("As before.", schema, etag);
     same.as_object_mut().map(|same| same.remove("content"));
     responses.insert("304".into(), same);
     problems(&mut responses, &["400", "403", "405", "429", "503"]);
-    both("feeds", "How each feed is.", &parameters, &responses)
+    both(id, summary, &parameters, &responses)
+}
+
+fn keys() -> Map<String, Value> {
+    let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+    let key = json!({
+        "type": "object",
+        "required": ["kty", "crv", "x", "kid", "use", "alg"],
+        "properties": {
+            "kty": { "const": "OKP" }, "crv": { "const": "Ed25519" }, "use": { "const": "sig" }, "alg": { "const": "EdDSA" },
+            "x": text("^[A-Za-z0-9_-]{43}$"), "kid": text("^[A-Za-z0-9_-]{43}$"),
+        },
+    });
+    let keys = json!({ "type": "array", "minItems": 1, "items": key });
+    let schema = json!({ "type": "object", "required": ["keys"], "properties": { "keys": keys } });
+    let about = "The public keys of signed ticks, as a JWK set. The first one signs now. No token is needed.";
+    let mut methods = kept("keys", "The keys that verify signed ticks.", about, &schema);
+    for method in ["get", "head"] {
+        let told = methods.get_mut(method).and_then(|method| method.get_mut("responses"));
+        if let Some(responses) = told.and_then(Value::as_object_mut) {
+            problems(responses, &["404"]);
+        }
+    }
+    methods
 }
 
 /// A 200 of JSON that is kept and asked for again each time.

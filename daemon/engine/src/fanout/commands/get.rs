@@ -1,6 +1,7 @@
 //! `get`: the newest value of each topic that is named.
 
 use crate::exchange::ConnId;
+use crate::exchange::question::Quotes;
 use crate::fanout::shard::Shard;
 use crate::fanout::table::edits::HINTS_MAX;
 use crate::fanout::table::topics::Slot;
@@ -50,9 +51,7 @@ impl Shard {
                 Err(error) => failed.push(Failed::new(name, &error)),
             }
         }
-        // Envelopes are JSON by construction, so none is left out here.
-        let values =
-            frames.iter().filter_map(|frame| serde_json::from_slice(frame.envelope()).ok()).collect();
-        self.tell(id, &event::Values { id: request, values, failed });
+        let quotes = Quotes::of(&frames, self.encoding(id));
+        self.tell(id, &event::Values { id: request, values: quotes.values(), failed });
     }
 }

@@ -1,7 +1,7 @@
 //! `history`: asks the pulse for the past of a topic.
 
 use crate::exchange::ConnId;
-use crate::exchange::question::{About, Past};
+use crate::exchange::question::{About, Past, Quotes};
 use crate::fanout::connection::request::Then;
 use crate::fanout::shard::Shard;
 use tickerd_model::access::rights::Verb;
@@ -33,6 +33,7 @@ impl Shard {
         };
         self.charge_looks(id, past.frames.len());
         let epoch = self.table.topics.sources().epoch_of(topic).unwrap_or_default().to_owned();
-        self.tell(id, &past.told(request, topic, &epoch));
+        let quotes = Quotes::of(&past.frames, self.encoding(id));
+        self.tell(id, &past.told(request, topic, &epoch, &quotes));
     }
 }

@@ -3,13 +3,18 @@
 //! Each path knows its keys. One that it does not know is refused, as one of a command is: a misspelt key that was passed
 //! over would be a subscription to nothing.
 
-use crate::exchange::arrival::Opening;
+use hyper::Request;
+
+use crate::exchange::arrival::{Kind, Opening, TickId};
 use tickerd_model::basics::near::near;
 use tickerd_model::protocol::command::{self, Mode};
 use tickerd_model::rooms;
 
 /// What a query of `/ws` or `/v1/sse` may say.
 pub const OPENING: [&str; 6] = ["topics", "rate", "mode", "name", "token", "ticket"];
+
+/// What a query of `/v1/sse` may say. The last but two is what libraries write that cannot send the header.
+const STREAM: [&str; 7] = ["topics", "rate", "mode", "name", "lastEventId", "token", "ticket"];
 
 /// The decoded pairs of a query, in order.
 #[derive(Debug, Default)]
@@ -161,6 +166,19 @@ fn decode(text: &str) -> Result<String, &'static str> {
 
 fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// What an event stream is to bring, and to whom.
+pub fn events<B>(request: &Request<B>) -> Result<Kind, String> {
+    let pairs = Pairs::read(request.uri().query(), &STREAM)?;
+    let opening = pairs.opening()?.ok_or("name the topics: /v1/sse?topics=feed.name,feed.*")?;
+    // What is no id of this server's is an id of another, whose past is not had here either.
+    let last = match request.headers().get("last-event-id") {
+        Some(id) => Some(id.to_str().unwrap_or("?")),
+        None => pairs.one("lastEventId")?,
+    };
+    let last = last.filter(|id| !id.is_empty()).map(|id| TickId::parse(id).unwrap_or_default());
+    Ok(Kind::Ticker { opening: Some(Opening { last, ..opening }), name: pairs.name()? })
 }
 
 #[cfg(test)]

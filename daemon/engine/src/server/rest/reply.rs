@@ -7,7 +7,9 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::exchange::enquiry::Answer;
+use crate::exchange::question::Quotes;
 use tickerd_model::protocol::error::{Code, ProtocolError};
+use tickerd_model::wire::encoding::Encoding;
 
 use super::problem::problem;
 
@@ -30,7 +32,10 @@ pub fn reply(answer: Option<Answer>) -> Reply {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             (response, Some(tag))
         }
-        Some(Answer::History { topic, epoch, past }) => (plain(&past.told(None, &topic, &epoch)), None),
+        Some(Answer::History { topic, epoch, past }) => {
+            let quotes = Quotes::of(&past.frames, Encoding::Json);
+            (plain(&past.told(None, &topic, &epoch, &quotes)), None)
+        }
         Some(Answer::Published(published)) => (plain(&published.told(None)), None),
         Some(Answer::Listed { object, looks }) => {
             let mut response = json(Bytes::from(object));
