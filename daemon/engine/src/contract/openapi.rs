@@ -51,7 +51,13 @@ pub fn document(facts: &Facts) -> Value {
             } },
             "/ws": { "get": socket },
         },
+        // Only servers with [auth] ask for it.
+        "security": [{}, { "token": [] }],
         "components": {
+            "securitySchemes": { "token": {
+                "type": "http", "scheme": "bearer",
+                "description": "A static token or a JWT, on servers with [auth].",
+            } },
             "schemas": schemas,
             "responses": {
                 "Problem": {
@@ -88,7 +94,7 @@ fn cached(about: &str, content_type: &str, schema: Value) -> Value {
     let mut responses = Map::new();
     responses.insert("200".into(), json!({ "description": about, "headers": headers, "content": content }));
     responses.insert("304".into(), json!({ "description": "As before.", "headers": headers }));
-    problems(&mut responses, &["400", "403", "405", "429", "503"]);
+    problems(&mut responses, &["400", "401", "403", "405", "429", "503"]);
     responses.into()
 }
 
@@ -107,7 +113,7 @@ fn socket(generator: &mut SchemaGenerator, rate: &Value) -> Value {
             },
         }),
     );
-    problems(&mut responses, &["400", "403", "405", "426", "429", "503", "505"]);
+    problems(&mut responses, &["400", "401", "403", "405", "426", "429", "503", "505"]);
     json!({
         "operationId": "connect",
         "summary": "Opens a WebSocket.",
@@ -118,6 +124,7 @@ fn socket(generator: &mut SchemaGenerator, rate: &Value) -> Value {
             query("rate", "Shortest time between two pushes of a topic.", rate.clone()),
             mode(),
             name(generator),
+            ticket_of(),
             header("Upgrade", true, json!({ "type": "string", "pattern": "^[Ww]eb[Ss]ocket$" })),
             header("Connection", true, json!({ "type": "string", "pattern": "^[Uu]pgrade$" })),
             header("Sec-WebSocket-Version", true, json!({ "type": "string", "const": "13" })),
@@ -128,6 +135,15 @@ fn socket(generator: &mut SchemaGenerator, rate: &Value) -> Value {
         ],
         "responses": responses,
     })
+}
+
+/// What says who a client is that can send no header.
+fn ticket_of() -> Value {
+    query(
+        "ticket",
+        "A ticket of /v1/ticket, on servers with [auth].",
+        json!({ "type": "string", "pattern": "^tkt_" }),
+    )
 }
 
 fn mode() -> Value {
