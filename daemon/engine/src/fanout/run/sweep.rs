@@ -31,12 +31,10 @@ impl Shard {
             self.close(id, CloseCode::AuthTimeout);
             return true;
         }
-        if has_revoked && judge.is_revoked(&conn.who) {
-            let refusal = Refusal::Revoked;
-            let frame = CloseCode::Unauthenticated.frame_saying(&format!("{}: {refusal}", refusal.code()));
-            self.close_with(id, &frame, CloseCode::Unauthenticated.code());
+        if has_revoked && self.see_off_revoked(id) {
             return true;
         }
+        let Some(conn) = self.connection(id) else { return false };
         let Some(ends_ms) = conn.who.ends_ms else { return false };
         // Nobody can renew the token of an event stream.
         let is_sse = conn.encoding == Encoding::Sse;
@@ -53,6 +51,18 @@ impl Shard {
             self.tell(id, &Notice::AuthExpiring { in_ms });
         }
         false
+    }
+
+    /// Closes a connection whose right to be here was withdrawn. Whether it was.
+    pub(super) fn see_off_revoked(&mut self, id: ConnId) -> bool {
+        let Some(judge) = self.settings.access.clone() else { return false };
+        if !self.connection(id).is_some_and(|conn| judge.is_revoked(&conn.who)) {
+            return false;
+        }
+        let refusal = Refusal::Revoked;
+        let frame = CloseCode::Unauthenticated.frame_saying(&format!("{}: {refusal}", refusal.code()));
+        self.close_with(id, &frame, CloseCode::Unauthenticated.code());
+        true
     }
 
     /// Looks at every connection, and adds to the metrics.
