@@ -312,6 +312,9 @@ async fn a_revoked_token_is_seen_off_and_stays_out() {
         command.arg("disconnect").args(arguments).arg("--socket").arg(&socket);
         within("tickerd disconnect", command.output()).await.unwrap()
     };
+    let unknown = disconnect(&["--token", "raeder-CANARY"]).await;
+    let told = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(!unknown.status.success() && told.contains("reader") && !told.contains("CANARY"), "{told}");
     let done = disconnect(&["--token", "reader"]).await;
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let (code, reason) = reader.closed().await;
