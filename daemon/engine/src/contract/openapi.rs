@@ -43,11 +43,11 @@ pub fn document(facts: &Facts) -> Value {
             } },
             ASYNCAPI: { "get": {
                 "operationId": "asyncapi", "summary": "The WebSocket protocol with the events of this server's feeds.",
-                "responses": cached("An AsyncAPI 3.0 document.", JSON, described("asyncapi")),
+                "responses": description("An AsyncAPI 3.0 document.", "asyncapi"),
             } },
             OPENAPI: { "get": {
                 "operationId": "openapi", "summary": "This document.",
-                "responses": cached("An OpenAPI 3.1 document.", JSON, described("openapi")),
+                "responses": description("An OpenAPI 3.1 document.", "openapi"),
             } },
             "/ws": { "get": socket },
         },
@@ -80,6 +80,15 @@ pub fn document(facts: &Facts) -> Value {
     document
 }
 
+/// The same of a description, which is shown to who may see anything.
+fn description(about: &str, version: &str) -> Value {
+    let mut responses = cached(about, JSON, described(version));
+    if let Some(responses) = responses.as_object_mut() {
+        problems(responses, &["401"]);
+    }
+    responses
+}
+
 fn described(version: &str) -> Value {
     json!({ "type": "object", "required": [version, "info"] })
 }
@@ -94,7 +103,7 @@ fn cached(about: &str, content_type: &str, schema: Value) -> Value {
     let mut responses = Map::new();
     responses.insert("200".into(), json!({ "description": about, "headers": headers, "content": content }));
     responses.insert("304".into(), json!({ "description": "As before.", "headers": headers }));
-    problems(&mut responses, &["400", "401", "403", "405", "429", "503"]);
+    problems(&mut responses, &["400", "403", "405", "429", "503"]);
     responses.into()
 }
 

@@ -154,7 +154,19 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
 fn feeds(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let schema = generator.subschema_for::<Feeds<'_>>().to_value();
     let about = "Every configured feed, in the configured order, from the start on.";
-    kept("feeds", "How each feed is.", about, &schema)
+    let mut methods = kept("feeds", "How each feed is.", about, &schema);
+    also(&mut methods, "401");
+    methods
+}
+
+/// One error more, of GET and HEAD.
+fn also(methods: &mut Map<String, Value>, status: &str) {
+    for method in ["get", "head"] {
+        let told = methods.get_mut(method).and_then(|method| method.get_mut("responses"));
+        if let Some(responses) = told.and_then(Value::as_object_mut) {
+            problems(responses, &[status]);
+        }
+    }
 }
 
 /// JSON with a tag.
@@ -166,7 +178,7 @@ fn kept(id: &str, summary: &str, about: &str, schema: &Value) -> Map<String, Val
     let mut same = answer("As before.", schema, etag);
     same.as_object_mut().map(|same| same.remove("content"));
     responses.insert("304".into(), same);
-    problems(&mut responses, &["400", "401", "403", "405", "429", "503"]);
+    problems(&mut responses, &["400", "403", "405", "429", "503"]);
     both(id, summary, &parameters, &responses)
 }
 
@@ -184,12 +196,7 @@ fn keys() -> Map<String, Value> {
     let schema = json!({ "type": "object", "required": ["keys"], "properties": { "keys": keys } });
     let about = "The public keys of signed ticks, as a JWK set. The first one signs now. No token is needed.";
     let mut methods = kept("keys", "The keys that verify signed ticks.", about, &schema);
-    for method in ["get", "head"] {
-        let told = methods.get_mut(method).and_then(|method| method.get_mut("responses"));
-        if let Some(responses) = told.and_then(Value::as_object_mut) {
-            problems(responses, &["404"]);
-        }
-    }
+    also(&mut methods, "404");
     methods
 }
 
