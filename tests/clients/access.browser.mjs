@@ -1,5 +1,6 @@
 // A browser's WebSocket, EventSource and fetch over TLS, and the daemon's own page; see access.py.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { openBrowser, openPage } from "../browser/browser.js";
 import { come, leave } from "./member.mjs";
 
@@ -33,10 +34,12 @@ await page.evaluate(
           if (source.readyState === EventSource.CLOSED) resolve();
         };
       });
+      const refused = ended.then(() => Promise.reject(new Error(`${path.split("&")[0]} is refused`)));
+      refused.catch(() => {});
       const tick = async (from = 0) => {
         while (!events.slice(from).some(({ event }) => event === "quote")) await new Promise((resolve) => (wake = resolve));
       };
-      await tick();
+      await Promise.race([tick(), refused]);
       return { source, events, ended, tick };
     };
     const { ticket } = globalThis.member;
@@ -56,6 +59,15 @@ await page.evaluate(
   },
   { user, wall },
 );
+// What the guide for dashboards shows does what it says.
+const guide = readFileSync(new URL("../../dashboards/README.md", import.meta.url), "utf8");
+const [, section] = guide.split("\n## With a token\n");
+const [bySocket, byStream] = [...section.split("\n## ")[0].matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
+const within = (code) => `(async () => { const token = ${JSON.stringify(wall)}; ${code.replace("ticks.example.org:8443", host)} })()`;
+const told = page.waitForEvent("console", (message) => message.text().startsWith("not for you:"));
+await page.evaluate(within(bySocket));
+await told;
+await page.evaluate(within(`${byStream}\nawait new Promise((resolve) => (stream.onmessage = resolve)); stream.close();`));
 console.log("ready");
 
 const { ends, back, statuses } = await page.evaluate(leave, { user });
