@@ -319,6 +319,7 @@ async fn a_revoked_token_is_seen_off_and_stays_out() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let (code, reason) = reader.closed().await;
     assert!(code == 4001 && reason.contains("token_revoked"), "{code} {reason}");
+    daemon.logged("revoked over the admin socket").await;
     writer.send(json!({"event": "ping", "data": {"id": 5}})).await;
     writer.expect("pong").await;
     for again in 0..2 {

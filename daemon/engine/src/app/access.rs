@@ -99,6 +99,14 @@ impl Keeper {
             };
             return Err(format!("this tickerd has no [[auth.token]] of that name; {known}"));
         }
+        // Whom it names is not told: it may be a token by mistake.
+        let kind = match &revocation {
+            Revocation::User(_) => "user",
+            Revocation::Token(_) => "token",
+            Revocation::Jti(_) => "jti",
+            Revocation::IssuedBefore(_) => "issued_before",
+        };
+        tracing::info!(kind, "revoked over the admin socket; connections that came with it end");
         let kept = self.authenticator.revoke(revocation);
         self.revocations.fetch_add(1, Ordering::Release);
         kept.map(|()| self.is_kept).map_err(|error| error.to_string())
