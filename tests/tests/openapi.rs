@@ -139,6 +139,36 @@ async fn paths_answer_as_the_openapi_document_tells() {
     for method in ["GET", "HEAD"] {
         seen.insert(judged(&unsigned, &document, method, "/v1/keys", "/v1/keys", "", "", 404).await);
     }
+    // Without a token nothing is to be had where there is [auth].
+    let closed = tickerd_tests::daemon().env("ANN", ANN).config(
+        "[[auth.token]]\nname = \"ann\"\ntoken = { env = \"ANN\" }\ngroups = [\"all\"]\n\
+         [[auth.group]]\nname = \"all\"\nsubscribe = [\"**\"]",
+    );
+    let closed = closed.server("origins = [\"https://dash.example\"]").run().await;
+    let ann = format!("Authorization: Bearer {ANN}\r\n");
+    for (template, request, headers, status) in [
+        ("/v1/asyncapi.json", "GET /v1/asyncapi.json", "", 401),
+        ("/v1/openapi.json", "GET /v1/openapi.json", "", 401),
+        ("/v1/feeds", "GET /v1/feeds", "", 401),
+        (topics, "GET /v1/topics", "", 401),
+        (topic, "GET /v1/topics/s.a", "", 401),
+        (topic, "POST /v1/topics/s.a", "", 401),
+        (past, "GET /v1/topics/s.a/history", "", 401),
+        ("/v1/sse", "GET /v1/sse?topics=s.a", "", 401),
+        ("/ws", "GET /ws", &*format!("{SOCKET}Authorization: Bearer wrong\r\n"), 401),
+        ("/v1/ticket", "POST /v1/ticket", "", 401),
+        ("/v1/ticket", "POST /v1/ticket", &ann, 200),
+        ("/v1/ticket", "POST /v1/ticket", evil, 403),
+        ("/v1/ticket", "POST /v1/ticket", two, 400),
+        ("/v1/ticket", "GET /v1/ticket", "", 405),
+        ("/v1/ticket", "OPTIONS /v1/ticket", "", 204),
+        ("/v1/ticket", "OPTIONS /v1/ticket", two, 400),
+        ("/v1/ticket", "OPTIONS /v1/ticket", evil, 403),
+    ] {
+        let (method, path) = request.split_once(' ').unwrap();
+        seen.insert(judged(&closed, &document, method, path, template, headers, "", status).await);
+    }
+    seen.insert(judged(&unsigned, &document, "POST", "/v1/ticket", "/v1/ticket", "", "", 404).await);
     // One address has few at once and one more each second, so that it is soon refused. That answer is the one judged:
     // the next might be let through again.
     let loud = "X-Forwarded-For: 192.0.2.1\r\n";
@@ -190,6 +220,7 @@ async fn a_full_server_answers_every_path_as_the_document_tells() {
     }
 }
 
+const ANN: &str = "ANN-0123456789-0123456789-0123456789";
 const SOCKET: &str =
     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
@@ -222,7 +253,8 @@ fn held(
     // What no method is told of is told of GET, as its 405.
     let methods = &document["paths"][template];
     let method = Some(method.to_lowercase()).filter(|method| methods.get(method).is_some());
-    let method = method.unwrap_or_else(|| "get".into());
+    let usual = if methods.get("get").is_some() { "get" } else { "post" };
+    let method = method.unwrap_or_else(|| usual.into());
     let mut told = &methods[&method]["responses"][status.to_string()];
     assert!(told.is_object(), "{place} answers {status}, of which nothing is told");
     if let Some(reference) = told["$ref"].as_str() {

@@ -113,4 +113,11 @@ async fn the_tables_are_the_daemon_s_own() {
         kinds.map(|kind| kind["properties"]["type"]["const"].as_str().unwrap()).collect();
     let told = table_after("## Notices");
     assert_eq!(told.iter().map(|row| plain(&row[0])).collect::<BTreeSet<_>>(), kinds);
+
+    // Why a token is refused.
+    let metrics = daemon.metrics().await;
+    let results = metrics.lines().filter_map(|line| line.strip_prefix("tickerd_auth_total{result=\""));
+    let counted: BTreeSet<&str> = results.filter_map(|rest| rest.split('"').next()).collect();
+    let codes = table_after("### A token that is refused");
+    assert_eq!(codes.iter().map(|row| plain(&row[0])).chain(["ok"]).collect::<BTreeSet<_>>(), counted);
 }

@@ -156,6 +156,31 @@ async fn websocket_pages_and_documents_come_over_tls() {
     assert!(daemon.metric("tickerd_tls_not_after_seconds").await > Some(1_700_000_000.0));
 }
 
+/// The admin listener speaks it too where that is asked for, and its client certificates count there.
+#[tokio::test]
+async fn metrics_come_over_tls() {
+    let authority = Authority::new();
+    let ca = authority.path("clients.pem");
+    let builder =
+        authority.daemon(&format!("admin = true\nclient_ca = \"{}\"\nclient_required = true", ca.display()));
+    let mut daemon = builder.spawn();
+    let told = daemon.printed("admin on https://").await;
+    let address = told.trim().rsplit("https://").next().unwrap().trim_end_matches('/').to_owned();
+    let config = || authority.showing(&authority, SanType::URI(WALL.try_into().unwrap()));
+    let connect = || async { TcpStream::connect(&address).await.unwrap() };
+    let answer = get(shake(config(), connect().await).await.unwrap(), "/metrics").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("tickerd_build_info"), "{answer}");
+    if let Ok(mut stream) = authority.over(connect().await).await {
+        let read = within("an alert", stream.read(&mut [0; 64])).await;
+        assert!(read.is_err(), "without a certificate: {read:?}");
+    }
+    let mut plain = connect().await;
+    plain.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut said = Vec::new();
+    drop(within("the end", plain.read_to_end(&mut said)).await);
+    assert!(!String::from_utf8_lossy(&said).contains("tickerd_build_info"));
+}
+
 #[tokio::test]
 async fn event_streams_come_over_tls() {
     let authority = Authority::new();

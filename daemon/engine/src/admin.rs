@@ -23,11 +23,14 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Registry, TextEncoder};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::listen::hosts::{Door, Hosts, Wrong};
 use held::Held;
 use tickerd_model::web::host::Host;
+use tickerd_tls::{Certificates, Stream};
 
 /// For a request's header, and between two requests of one connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -99,16 +102,23 @@ pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
     hosts: Hosts,
+    /// There if it speaks TLS.
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Admin {
-    /// Binds; port 0 takes any free port. It answers to the same names as the public listeners.
-    pub fn bind(address: SocketAddr, hosts: Vec<Host>) -> Result<Admin, Error> {
+    /// Binds; port 0 takes any free port. It answers to the same names as the public listeners, and speaks TLS if there are
+    /// `certificates`.
+    pub fn bind(
+        address: SocketAddr,
+        hosts: Vec<Host>,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Result<Admin, Error> {
         let failed = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Admin { listener, address, hosts: Hosts::new(hosts) })
+        Ok(Admin { listener, address, hosts: Hosts::new(hosts), certificates })
     }
 
     /// The actual address.
@@ -121,23 +131,66 @@ impl Admin {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
         let (stop, stopped) = oneshot::channel::<Infallible>();
+        let (address, is_tls) = (self.address, self.certificates.is_some());
         let thread = thread::Builder::new()
             .name("admin".into())
             .spawn(move || {
                 runtime.block_on(async {
-                    tokio::spawn(accept(self.listener, self.address, self.hosts, sources));
+                    tokio::spawn(self.accept(sources));
                     // Ends when the sender is dropped, and the runtime ends all tasks.
                     let _ = stopped.await;
                 });
             })
             .map_err(Error::Start)?;
-        Ok(Running { address: self.address, stop: Some(stop), thread: Some(thread) })
+        Ok(Running { address, is_tls, stop: Some(stop), thread: Some(thread) })
+    }
+
+    async fn accept(self, sources: Sources) {
+        let Admin { listener, address, hosts, certificates } = self;
+        let listener = match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "the admin listener cannot serve"),
+        };
+        let (held, hosts) = (Arc::new(Held::default()), Arc::new(hosts));
+        for number in 0.. {
+            let stream = loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => break stream,
+                    Err(error) => {
+                        tracing::debug!(%error, "the admin listener cannot accept");
+                        tokio::time::sleep(NAP).await;
+                    }
+                }
+            };
+            let local = stream.local_addr().map_or(address, |local| local).ip();
+            let door = Door::Tcp { bound: address.ip(), local };
+            let visit =
+                Visit { number, door, place: held.clone(), hosts: hosts.clone(), sources: sources.clone() };
+            let certificates = certificates.clone();
+            let task = tokio::spawn(async move {
+                let served = async {
+                    match certificates {
+                        None => visit.serve(stream).await,
+                        Some(certificates) => match shake_hands(&certificates, stream).await {
+                            Some(stream) => visit.serve(stream).await,
+                            None => tracing::debug!("a TLS handshake with the admin listener failed"),
+                        },
+                    }
+                };
+                if tokio::time::timeout(CONNECTION_MAX, served).await.is_err() {
+                    tracing::debug!("an admin connection took too long");
+                }
+                visit.place.remove(number);
+            });
+            held.add(number, task.abort_handle());
+        }
     }
 }
 
 /// An admin listener that serves. Dropping it ends it.
 pub struct Running {
     address: SocketAddr,
+    is_tls: bool,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -146,6 +199,11 @@ impl Running {
     /// The actual address.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same for people.
+    pub fn url(&self) -> String {
+        format!("http{}://{}/", if self.is_tls { "s" } else { "" }, self.address)
     }
 }
 
@@ -158,52 +216,47 @@ impl Drop for Running {
     }
 }
 
-async fn accept(listener: TcpListener, address: SocketAddr, hosts: Hosts, sources: Sources) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "the admin listener cannot serve"),
-    };
-    let (held, hosts) = (Arc::new(Held::default()), Arc::new(hosts));
-    for number in 0.. {
-        let stream = loop {
-            match listener.accept().await {
-                Ok((stream, _)) => break stream,
-                Err(error) => {
-                    tracing::debug!(%error, "the admin listener cannot accept");
-                    tokio::time::sleep(NAP).await;
+/// Shakes hands. Few come here, so that this thread does the computing itself.
+async fn shake_hands(certificates: &Certificates, stream: TcpStream) -> Option<Stream<TcpStream>> {
+    let session = certificates.begin().ok()?;
+    let shaken = Stream::new(stream, session).shake_hands(|flight| ready(Some(flight.answer())));
+    tokio::time::timeout(HEADER_TIMEOUT, shaken).await.ok()?.ok()
+}
+
+/// One connection.
+struct Visit {
+    number: u64,
+    door: Door,
+    place: Arc<Held>,
+    hosts: Arc<Hosts>,
+    sources: Sources,
+}
+
+impl Visit {
+    async fn serve(&self, io: impl AsyncRead + AsyncWrite + Unpin) {
+        let asks = |request: Request<Incoming>| {
+            self.place.asks(self.number);
+            let answer = match self.hosts.check(&request, self.door) {
+                Ok(_) => self.sources.answer(&request),
+                Err(wrong) => {
+                    let status = match wrong {
+                        Wrong::Malformed => StatusCode::BAD_REQUEST,
+                        Wrong::Foreign(_) => StatusCode::FORBIDDEN,
+                    };
+                    text(status, format!("{}\n", wrong.detail()))
                 }
-            }
-        };
-        let local = stream.local_addr().map_or(address, |local| local).ip();
-        let door = Door::Tcp { bound: address.ip(), local };
-        let (sources, hosts, place) = (sources.clone(), hosts.clone(), held.clone());
-        let task = tokio::spawn(async move {
-            let asks = |request: Request<Incoming>| {
-                place.asks(number);
-                let answer = match hosts.check(&request, door) {
-                    Ok(_) => sources.answer(&request),
-                    Err(wrong) => {
-                        let status = match wrong {
-                            Wrong::Malformed => StatusCode::BAD_REQUEST,
-                            Wrong::Foreign(_) => StatusCode::FORBIDDEN,
-                        };
-                        text(status, format!("{}\n", wrong.detail()))
-                    }
-                };
-                ready(Ok::<_, Infallible>(answer))
             };
-            let http = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .half_close(true)
-                .header_read_timeout(HEADER_TIMEOUT)
-                .max_buf_size(16 * 1024)
-                .serve_connection(TokioIo::new(stream), service_fn(asks));
-            if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_MAX, http).await {
-                tracing::debug!(%error, "an admin connection ended badly");
-            }
-            place.remove(number);
-        });
-        held.add(number, task.abort_handle());
+            ready(Ok::<_, Infallible>(answer))
+        };
+        let http = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .half_close(true)
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(16 * 1024)
+            .serve_connection(TokioIo::new(io), service_fn(asks));
+        if let Err(error) = http.await {
+            tracing::debug!(%error, "an admin connection ended badly");
+        }
     }
 }
 

@@ -107,7 +107,10 @@ impl App {
         let config::Listen::Tcp(address) = &config.server.admin else {
             return Err("server.admin must be an address and a port, such as 127.0.0.1:8426".into());
         };
-        let admin = Admin::bind(*address, config.server.hosts.clone())?;
+        let certificates =
+            server.renewal().filter(|_| config.server.tls.as_ref().is_some_and(|tls| tls.admin));
+        let certificates = certificates.map(|renewal| renewal.certificates());
+        let admin = Admin::bind(*address, config.server.hosts.clone(), certificates)?;
         let control = match &config.server.admin_socket {
             AdminSocket::Off => None,
             AdminSocket::Auto => Control::bind_usual(),
@@ -233,10 +236,7 @@ impl App {
 impl Running {
     /// Where clients connect, and where the admin listener is.
     pub fn addresses(&self) -> (Vec<String>, String) {
-        (
-            self.server.addresses().iter().map(ToString::to_string).collect(),
-            format!("http://{}/", self.admin.address()),
-        )
+        (self.server.addresses().iter().map(ToString::to_string).collect(), self.admin.url())
     }
 
     /// Waits until every feed has spoken or failed, or [`FIRST_WORDS`] are over, then tells the service manager.

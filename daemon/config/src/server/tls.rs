@@ -25,6 +25,8 @@ pub struct Tls {
     pub client_crl: Option<PathBuf>,
     /// Whether clients without a certificate of `client_ca` are refused. Default false.
     pub client_required: bool,
+    /// Whether the admin listener speaks TLS too, on the same terms. Default false.
+    pub admin: bool,
 }
 
 const EXAMPLE: &str = "write [server.tls] on a line of its own, and below it certificate = \"/etc/tickerd/tls/chain.pem\" \
@@ -58,6 +60,7 @@ impl Tls {
             );
         }
         let client_required = section.take("client_required", false, boolean);
+        let admin = section.take("admin", false, boolean);
         if let Some(node) = section.ask("client_required").filter(|_| client_required && client_ca.is_none())
         {
             let what = "without client_ca there is nothing to judge a client's certificate by";
@@ -88,14 +91,14 @@ impl Tls {
                 section.refuse(key, refusal.allowed("the path of a PEM file").change(change));
             }
         }
-        if wanted.is_none() {
+        if wanted.is_none() && !admin {
             let refusal = placed(&header.origin, "no listener speaks TLS, so this certificate is not used")
                 .change(
                     "write listen = [{ address = \"0.0.0.0:8443\", tls = true }], or delete [server.tls]",
                 );
             server.warn("tls", refusal);
         }
-        Some(Tls { certificate: certificate?, key: key?, client_ca, client_crl, client_required })
+        Some(Tls { certificate: certificate?, key: key?, client_ca, client_crl, client_required, admin })
     }
 }
 

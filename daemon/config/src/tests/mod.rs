@@ -73,6 +73,7 @@ key = "/run/key.pem"
 client_ca = "clients.pem"
 client_crl = "clients.crl"
 client_required = true
+admin = true
 [server.echo_limits]
 message = "1MB"
 fragments = 7
@@ -133,6 +134,7 @@ exec = ["./feed.py", ""]
             client_ca: Some("/etc/tickerd/clients.pem".into()),
             client_crl: Some("/etc/tickerd/clients.crl".into()),
             client_required: true,
+            admin: true,
         }),
         admin: tcp("[::1]:9"),
         admin_socket: AdminSocket::At("/run/admin.sock".into()),
@@ -272,6 +274,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
-    let server = 18 + 3 + 2 + 14 + 5 + 4 + 8;
+    let server = 18 + 3 + 2 + 14 + 6 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
 }

@@ -15,7 +15,7 @@ fn start(readiness: impl Fn() -> Readiness + Send + Sync + 'static) -> (Running,
     registry.register(Box::new(scrapes.clone())).unwrap();
     let refresh = Arc::new(move || scrapes.inc());
     let sources = Sources { registry, refresh, readiness: Arc::new(readiness) };
-    let admin = Admin::bind("127.0.0.1:0".parse().unwrap(), vec![]).unwrap();
+    let admin = Admin::bind("127.0.0.1:0".parse().unwrap(), vec![], None).unwrap();
     (admin.start(sources.clone()).unwrap(), sources)
 }
 
@@ -139,8 +139,8 @@ fn strange_hosts_are_refused_and_told_apart() {
 fn a_taken_address_is_named_with_the_remedy_and_dropping_frees_it() {
     let (admin, sources) = start(ok);
     let address = admin.address();
-    let error = Admin::bind(address, vec![]).err().unwrap().to_string();
+    let error = Admin::bind(address, vec![], None).err().unwrap().to_string();
     assert!(error.contains(&address.to_string()) && error.contains("--admin"), "{error}");
     drop(admin);
-    assert!(Admin::bind(address, vec![]).and_then(|admin| admin.start(sources)).is_ok());
+    assert!(Admin::bind(address, vec![], None).and_then(|admin| admin.start(sources)).is_ok());
 }

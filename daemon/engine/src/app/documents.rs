@@ -41,7 +41,7 @@ pub fn documents(contract: Arc<Contract>, feeds: Arc<Feeds>, keyring: Option<Arc
             KEYS => return tagged(keyring.as_ref()?.jwk_set().into_bytes()),
             _ => {}
         }
-        let document = contract.document(path)?;
+        let document = contract.document(path, |feed| rights.reaches(Verb::Subscribe, feed))?;
         // Hexadecimal digits in quotes.
         let etag = HeaderValue::from_str(&document.etag).ok()?;
         Some(Document { bytes: document.bytes, etag })

@@ -24,7 +24,7 @@ const DEFLATE: &str = "RFC 7692, where the client offers it and the server is co
                        takeover on either side, in a window of 9 to 15 bits; short messages go plain.";
 
 /// The whole document.
-pub fn document(facts: &Facts, configured: &[FeedFacts], feeds: &BTreeMap<String, Spoken>) -> Value {
+pub fn document(facts: &Facts, configured: &[&FeedFacts], feeds: &BTreeMap<&str, &Spoken>) -> Value {
     let mut fixed = Messages::new();
     let mut schemas = std::mem::take(&mut fixed.definitions);
     let mut messages = Map::new();
@@ -84,7 +84,7 @@ pub fn document(facts: &Facts, configured: &[FeedFacts], feeds: &BTreeMap<String
         "components": { "messages": messages, "schemas": schemas },
         "x-closes": closes(),
         "x-errors": errors(),
-        "x-feeds": configured.iter().map(|feed| feed_facts(feed, feeds.get(&feed.name))).collect::<Vec<_>>(),
+        "x-feeds": configured.iter().map(|feed| feed_facts(feed, feeds.get(feed.name.as_str()).copied())).collect::<Vec<_>>(),
     })
 }
 

@@ -30,6 +30,9 @@ const EVENTS_MAX: usize = 256;
 /// Schemas of all feeds together, in bytes; those of a feed that comes after are left out.
 const SCHEMA_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Editions of the AsyncAPI document that are kept: clients with other rights are shown other feeds.
+const KEPT_MAX: usize = 16;
+
 /// What is known before any feed has spoken.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -114,8 +117,8 @@ struct State {
     /// In the order they came.
     configured: Vec<FeedFacts>,
     feeds: BTreeMap<String, Spoken>,
-    /// None once a feed said something new.
-    asyncapi: Option<Document>,
+    /// By the feeds that are shown. None of them once a feed said something new.
+    asyncapi: Vec<(Vec<String>, Document)>,
 }
 
 impl Contract {
@@ -130,7 +133,7 @@ impl Contract {
         let mut state = self.state();
         state.configured.retain(|other| other.name != feed.name);
         state.configured.push(feed);
-        state.asyncapi = None;
+        state.asyncapi.clear();
     }
 
     /// A feed is configured no longer.
@@ -138,7 +141,7 @@ impl Contract {
         let mut state = self.state();
         state.configured.retain(|other| other.name != feed);
         state.feeds.remove(feed);
-        state.asyncapi = None;
+        state.asyncapi.clear();
     }
 
     /// A feed said who it is. What it said before does not hold any more. Answers what was left out and why.
@@ -158,18 +161,32 @@ impl Contract {
             ));
         }
         state.feeds.insert(feed.to_owned(), spoken);
-        state.asyncapi = None;
+        state.asyncapi.clear();
         remarks
     }
 
-    /// The document at that path, if one is there.
-    pub fn document(&self, path: &str) -> Option<Document> {
+    /// The document at that path, if one is there. Feeds that are not `shown` do not stand in it.
+    pub fn document(&self, path: &str, shown: impl Fn(&str) -> bool) -> Option<Document> {
         match path {
             ASYNCAPI => {
                 let mut state = self.state();
                 let State { configured, feeds, asyncapi } = &mut *state;
-                let made = || Document::new(&asyncapi::document(&self.facts, configured, feeds));
-                Some(asyncapi.get_or_insert_with(made).clone())
+                let configured: Vec<_> = configured.iter().filter(|feed| shown(&feed.name)).collect();
+                let feeds: BTreeMap<_, _> = feeds
+                    .iter()
+                    .map(|(name, spoken)| (name.as_str(), spoken))
+                    .filter(|(name, _)| shown(name))
+                    .collect();
+                let names: Vec<String> = configured.iter().map(|feed| feed.name.clone()).collect();
+                if let Some((_, made)) = asyncapi.iter().find(|(of, _)| *of == names) {
+                    return Some(made.clone());
+                }
+                let made = Document::new(&asyncapi::document(&self.facts, &configured, &feeds));
+                if asyncapi.len() >= KEPT_MAX {
+                    asyncapi.clear();
+                }
+                asyncapi.push((names, made.clone()));
+                Some(made)
             }
             OPENAPI => Some(self.openapi.clone()),
             _ => None,

@@ -43,15 +43,21 @@ pub fn document(facts: &Facts) -> Value {
             } },
             ASYNCAPI: { "get": {
                 "operationId": "asyncapi", "summary": "The WebSocket protocol with the events of this server's feeds.",
-                "responses": cached("An AsyncAPI 3.0 document.", JSON, described("asyncapi")),
+                "responses": description("An AsyncAPI 3.0 document.", "asyncapi"),
             } },
             OPENAPI: { "get": {
                 "operationId": "openapi", "summary": "This document.",
-                "responses": cached("An OpenAPI 3.1 document.", JSON, described("openapi")),
+                "responses": description("An OpenAPI 3.1 document.", "openapi"),
             } },
             "/ws": { "get": socket },
         },
+        // Only servers with [auth] ask for it.
+        "security": [{}, { "token": [] }],
         "components": {
+            "securitySchemes": { "token": {
+                "type": "http", "scheme": "bearer",
+                "description": "A static token or a JWT, on servers with [auth].",
+            } },
             "schemas": schemas,
             "responses": {
                 "Problem": {
@@ -72,6 +78,15 @@ pub fn document(facts: &Facts) -> Value {
         paths.extend(topics);
     }
     document
+}
+
+/// The same of a description, which is shown to who may see anything.
+fn description(about: &str, version: &str) -> Value {
+    let mut responses = cached(about, JSON, described(version));
+    if let Some(responses) = responses.as_object_mut() {
+        problems(responses, &["401"]);
+    }
+    responses
 }
 
 fn described(version: &str) -> Value {
@@ -107,7 +122,7 @@ fn socket(generator: &mut SchemaGenerator, rate: &Value) -> Value {
             },
         }),
     );
-    problems(&mut responses, &["400", "403", "405", "426", "429", "503", "505"]);
+    problems(&mut responses, &["400", "401", "403", "405", "426", "429", "503", "505"]);
     json!({
         "operationId": "connect",
         "summary": "Opens a WebSocket.",
@@ -118,6 +133,7 @@ fn socket(generator: &mut SchemaGenerator, rate: &Value) -> Value {
             query("rate", "Shortest time between two pushes of a topic.", rate.clone()),
             mode(),
             name(generator),
+            ticket_of(),
             header("Upgrade", true, json!({ "type": "string", "pattern": "^[Ww]eb[Ss]ocket$" })),
             header("Connection", true, json!({ "type": "string", "pattern": "^[Uu]pgrade$" })),
             header("Sec-WebSocket-Version", true, json!({ "type": "string", "const": "13" })),
@@ -128,6 +144,15 @@ fn socket(generator: &mut SchemaGenerator, rate: &Value) -> Value {
         ],
         "responses": responses,
     })
+}
+
+/// What says who a client is that can send no header.
+fn ticket_of() -> Value {
+    query(
+        "ticket",
+        "A ticket of /v1/ticket, on servers with [auth].",
+        json!({ "type": "string", "pattern": "^tkt_" }),
+    )
 }
 
 fn mode() -> Value {

@@ -26,7 +26,7 @@ fn said(events: &[(&str, Option<Value>)]) -> Said {
 }
 
 fn read(contract: &Contract, path: &str) -> Value {
-    serde_json::from_slice(&contract.document(path).unwrap().bytes).unwrap()
+    serde_json::from_slice(&contract.document(path, |_| true).unwrap().bytes).unwrap()
 }
 
 /// Every reference of the document, where it is data of no schema's.
@@ -67,19 +67,41 @@ fn every_reference_leads_somewhere_and_no_definition_is_left_over() {
 }
 
 #[test]
+fn a_feed_that_is_not_shown_stands_nowhere() {
+    let contract = contract(&["stocks", "secret"]);
+    for feed in ["stocks", "secret"] {
+        contract.hear(feed, said(&[("quote", Some(json!({"title": feed})))]));
+    }
+    let shown = |feed: &'static str| contract.document(ASYNCAPI, move |name| name == feed).unwrap();
+    let of_stocks = shown("stocks");
+    let text = String::from_utf8_lossy(&of_stocks.bytes);
+    assert!(text.contains("tick.stocks.quote") && !text.contains("secret"), "{text}");
+    assert_ne!(of_stocks.etag, shown("secret").etag);
+    assert_eq!(of_stocks.etag, shown("stocks").etag);
+    let all = read(&contract, ASYNCAPI);
+    assert_eq!(all["x-feeds"].as_array().unwrap().len(), 2);
+    // However many kinds of rights there are, few editions are kept.
+    for feeds in 0..100 {
+        contract.open(FeedFacts { name: format!("f{feeds}"), rates: Vec::new() });
+        contract.document(ASYNCAPI, |name| name.len() % 7 < feeds % 7).unwrap();
+        assert!(contract.state().asyncapi.len() <= KEPT_MAX);
+    }
+}
+
+#[test]
 fn the_document_follows_what_feeds_say() {
     let contract = contract(&["stocks", "sim"]);
-    let silent = contract.document(ASYNCAPI).unwrap();
-    assert_eq!(contract.document(ASYNCAPI).unwrap().etag, silent.etag);
+    let silent = contract.document(ASYNCAPI, |_| true).unwrap();
+    assert_eq!(contract.document(ASYNCAPI, |_| true).unwrap().etag, silent.etag);
     let first = said(&[("quote", Some(json!({"type": "object"})))]);
     contract.hear("stocks", first.clone());
-    let spoken = contract.document(ASYNCAPI).unwrap();
+    let spoken = contract.document(ASYNCAPI, |_| true).unwrap();
     assert_ne!(spoken.etag, silent.etag);
     let messages = read(&contract, ASYNCAPI)["components"]["messages"].clone();
     let data = &messages["tick.stocks.quote"]["payload"]["properties"]["data"];
     assert_eq!(data["properties"]["value"]["$ref"], "#/components/schemas/stocks.quote");
     contract.hear("stocks", first);
-    let again = contract.document(ASYNCAPI).unwrap();
+    let again = contract.document(ASYNCAPI, |_| true).unwrap();
     assert_eq!(again.bytes.as_ptr(), spoken.bytes.as_ptr(), "what is said again costs nothing");
     contract.hear("stocks", said(&[("trade", None)]));
     let document = read(&contract, ASYNCAPI);
@@ -87,7 +109,7 @@ fn the_document_follows_what_feeds_say() {
     assert!(document["components"]["schemas"].get("stocks.quote").is_none());
     assert_eq!(document["x-feeds"][0]["events"], json!({"trade": "state"}));
     assert_eq!(document["x-feeds"][1], json!({"name": "sim", "rates": ["250ms", "1s"], "spoken": false}));
-    assert!(contract.document("/v1/other.json").is_none());
+    assert!(contract.document("/v1/other.json", |_| true).is_none());
 }
 
 #[test]
@@ -113,7 +135,7 @@ fn schemas_of_all_feeds_together_are_bounded() {
         refused += contract.hear(name, said(&[("quote", Some(long.clone()))])).len();
     }
     assert!(refused > 0, "200 × 32,000 bytes are over the limit");
-    assert!(contract.document(ASYNCAPI).unwrap().bytes.len() < SCHEMA_BYTES_MAX + 1024 * 1024);
+    assert!(contract.document(ASYNCAPI, |_| true).unwrap().bytes.len() < SCHEMA_BYTES_MAX + 1024 * 1024);
 }
 
 /// A command, an event or an answer that one of them names and the other lacks would be a hole in the contract.

@@ -78,7 +78,8 @@ impl Server {
         let listeners = config.listen.iter().map(|listen| Listener::bind(listen, &mut passed));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         passed.finish()?;
-        let tls = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls));
+        let tls =
+            config.tls.as_ref().filter(|tls| tls.admin || config.listen.iter().any(|listen| listen.tls));
         let tls = tls.map(|tls| Renewal::load(tls, metrics.clone())).transpose();
         let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
         let tls = tls.map(Arc::new);

@@ -53,7 +53,9 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
         }
     }
     if !report.is_refused("server.admin") {
-        address(report, places, &["server", "admin"], &config.server.admin.clone().into(), "/metrics");
+        let tls = config.server.tls.as_ref().is_some_and(|tls| tls.admin);
+        let admin = Listener { tls, ..config.server.admin.clone().into() };
+        address(report, places, &["server", "admin"], &admin, "/metrics");
     }
     if let AdminSocket::At(path) = &config.server.admin_socket
         && !report.is_refused("server.admin_socket")

@@ -3,7 +3,7 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::{JSON, header, mode, name, problems, query};
+use super::{JSON, header, mode, name, problems, query, ticket_of};
 use tickerd_model::protocol::WAIT_MAX_S;
 use tickerd_model::protocol::event::{Feeds, History, Published, Topics};
 use tickerd_model::protocol::shape::{self, Envelope};
@@ -24,6 +24,7 @@ pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value
         ("/v1/sse", json!([]), stream(generator, rate)),
         ("/v1/feeds", json!([]), feeds(generator)),
         ("/v1/keys", json!([]), keys()),
+        ("/v1/ticket", json!([]), ticket()),
     ] {
         methods.insert("parameters".into(), parameters);
         methods.insert("options".into(), options(path));
@@ -50,7 +51,7 @@ fn listing(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let parameters = json!([query("match", about, shape::pattern(generator).to_value())]);
     let mut responses = Map::new();
     responses.insert("200".into(), answer("The topics that have spoken.", &schema, json!({})));
-    problems(&mut responses, &["400", "403", "405", "422", "429", "503"]);
+    problems(&mut responses, &["400", "401", "403", "405", "422", "429", "503"]);
     both("topics", "Lists topics.", &parameters, &responses)
 }
 
@@ -72,7 +73,7 @@ fn value(generator: &mut SchemaGenerator) -> Map<String, Value> {
         answer("No other value than the one of If-None-Match, also after the wait.", &schema, etag);
     same.as_object_mut().map(|same| same.remove("content"));
     responses.insert("304".into(), same);
-    problems(&mut responses, &["400", "403", "404", "405", "422", "429", "503"]);
+    problems(&mut responses, &["400", "401", "403", "404", "405", "422", "429", "503"]);
     let mut methods = both("value", "The newest value of a topic, or its next one.", &parameters, &responses);
     methods.insert("post".into(), post(generator));
     methods
@@ -82,7 +83,7 @@ fn post(generator: &mut SchemaGenerator) -> Value {
     let schema = generator.subschema_for::<Published<'_>>().to_value();
     let mut responses = Map::new();
     responses.insert("200".into(), answer("It was taken.", &schema, json!({})));
-    problems(&mut responses, &["400", "403", "404", "413", "422", "429", "503"]);
+    problems(&mut responses, &["400", "401", "403", "404", "413", "422", "429", "503"]);
     json!({
         "operationId": "publish",
         "summary": "Publishes to a declared topic, to all who are there or to one.",
@@ -105,7 +106,7 @@ fn history(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let mut responses = Map::new();
     responses
         .insert("200".into(), answer("The newest ticks that are kept, oldest first.", &schema, json!({})));
-    problems(&mut responses, &["400", "403", "404", "405", "422", "429", "503"]);
+    problems(&mut responses, &["400", "401", "403", "404", "405", "422", "429", "503"]);
     both("history", "The newest ticks of a topic.", &parameters, &responses)
 }
 
@@ -132,7 +133,7 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
             "content": { "text/event-stream": {} },
         }),
     );
-    problems(&mut responses, &["400", "403", "405", "429", "503"]);
+    problems(&mut responses, &["400", "401", "403", "405", "429", "503"]);
     let get = json!({
         "operationId": "stream",
         "summary": "Ticks as an event stream.",
@@ -143,6 +144,7 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
             name(generator),
             last,
             query("lastEventId", "The same, from libraries that cannot send the header.", json!({ "type": "string" })),
+            ticket_of(),
         ],
         "responses": responses,
     });
@@ -152,7 +154,19 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
 fn feeds(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let schema = generator.subschema_for::<Feeds<'_>>().to_value();
     let about = "Every configured feed, in the configured order, from the start on.";
-    kept("feeds", "How each feed is.", about, &schema)
+    let mut methods = kept("feeds", "How each feed is.", about, &schema);
+    also(&mut methods, "401");
+    methods
+}
+
+/// One error more, of GET and HEAD.
+fn also(methods: &mut Map<String, Value>, status: &str) {
+    for method in ["get", "head"] {
+        let told = methods.get_mut(method).and_then(|method| method.get_mut("responses"));
+        if let Some(responses) = told.and_then(Value::as_object_mut) {
+            problems(responses, &[status]);
+        }
+    }
 }
 
 /// JSON with a tag.
@@ -182,12 +196,7 @@ fn keys() -> Map<String, Value> {
     let schema = json!({ "type": "object", "required": ["keys"], "properties": { "keys": keys } });
     let about = "The public keys of signed ticks, as a JWK set. The first one signs now. No token is needed.";
     let mut methods = kept("keys", "The keys that verify signed ticks.", about, &schema);
-    for method in ["get", "head"] {
-        let told = methods.get_mut(method).and_then(|method| method.get_mut("responses"));
-        if let Some(responses) = told.and_then(Value::as_object_mut) {
-            problems(responses, &["404"]);
-        }
-    }
+    also(&mut methods, "404");
     methods
 }
 
@@ -197,6 +206,33 @@ fn answer(about: &str, schema: &Value, headers: Value) -> Value {
     let fresh = json!({ "required": true, "schema": { "const": "no-cache" } });
     headers.as_object_mut().map(|headers| headers.insert("Cache-Control".into(), fresh));
     json!({ "description": about, "headers": headers, "content": { JSON: { "schema": schema } } })
+}
+
+fn ticket() -> Map<String, Value> {
+    let schema = json!({
+        "type": "object",
+        "required": ["ticket", "expires_in_ms"],
+        "properties": {
+            "ticket": { "type": "string", "description": "For `?ticket=` of `/ws` or `/v1/sse`." },
+            "expires_in_ms": { "type": "integer", "minimum": 0 },
+        },
+    });
+    let stored = json!({ "required": true, "schema": { "const": "no-store" } });
+    let mut responses = Map::new();
+    responses.insert(
+        "200".into(),
+        json!({
+            "description": "A ticket: good once, for 30 s, from the same page and network.",
+            "headers": { "Cache-Control": stored }, "content": { JSON: { "schema": schema } },
+        }),
+    );
+    problems(&mut responses, &["400", "401", "403", "404", "405", "429", "503"]);
+    let post = json!({
+        "operationId": "ticket",
+        "summary": "Gives who has said who it is a ticket, for clients that can send no header.",
+        "responses": responses,
+    });
+    Map::from_iter([("post".into(), post)])
 }
 
 /// GET, and HEAD, which is the same without a body.
@@ -218,6 +254,7 @@ fn options(path: &str) -> Value {
     let methods: &[&str] = match path {
         "/v1/topics/{topic}" => &["GET, HEAD, OPTIONS", "GET, HEAD, POST, OPTIONS"],
         "/v1/sse" => &["GET, OPTIONS"],
+        "/v1/ticket" => &["POST, OPTIONS"],
         _ => &["GET, HEAD, OPTIONS"],
     };
     let allow = json!({

@@ -64,7 +64,14 @@ fn settings() -> (Certificates, Arc<RootCertStore>) {
     let (certificate, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let tls = config::Tls { certificate, key, client_ca: None, client_crl: None, client_required: false };
+    let tls = config::Tls {
+        certificate,
+        key,
+        client_ca: None,
+        client_crl: None,
+        client_required: false,
+        admin: false,
+    };
     let certificates = Certificates::load(&tls).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
