@@ -78,7 +78,7 @@ test-rust: test-tools $(PAGE_DEPS)
 
 # Bad input, as the table in tests/README.md has it, to the daemon that users run.
 ROWS := rows:: handshake:: frames:: floods:: compression:: slow_client:: half_close:: heartbeat:: http:: errors:: bad_commands:: \
-        metrics:: limits:: recovery:: tls:: access:: issuers:: proxied:: stalled_log:: disk::
+        metrics::what_clients limits:: recovery:: tls:: access:: issuers:: proxied:: stalled_log:: disk::
 
 test-release: test-tools build
 	TICKERD_BIN=$(CURDIR)/target/release/tickerd $(CARGO) test --locked -p tickerd-tests --test behaviour -- $(ROWS)
