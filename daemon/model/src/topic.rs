@@ -1,7 +1,8 @@
 //! Topic names, patterns, and the grammar both share.
 //!
-//! `topic = seg *("." seg)`, `seg = 1*64(A-Z a-z 0-9 _ -)`, at most 8 segments and 160 bytes. In a pattern `*` stands for one
-//! whole segment and `**`, last only, for one or more. Patterns are resolved when someone subscribes and when a topic
+//! `topic = seg *("." seg)`, `seg = 1*64(A-Z a-z 0-9 _ - %XX)`, at most 8 segments and 160 bytes. `%XX` is a byte of a user's name
+//! that has no other place here, in capital hexadecimal digits: `users.auth0%7C5f7`. It is compared as it stands. In a pattern
+//! `*` stands for one whole segment and `**`, last only, for one or more. Patterns are resolved when someone subscribes and when a topic
 //! appears, never per tick.
 
 use std::collections::{HashMap, HashSet};
@@ -50,7 +51,11 @@ impl fmt::Display for GrammarError {
                 write!(f, "a segment is longer than {SEGMENT_BYTES_MAX} bytes; shorten it")
             }
             Self::BadByte(b) => {
-                write!(f, "{:?} is not allowed; segments use A-Z a-z 0-9 _ -", char::from(*b))
+                write!(
+                    f,
+                    "{:?} is not allowed; segments use A-Z a-z 0-9 _ - and %XX, in capitals",
+                    char::from(*b)
+                )
             }
             Self::BadWildcard => write!(f, "* stands for one whole segment, and ** for the rest, last only"),
         }
@@ -66,10 +71,19 @@ fn check_segment(segment: &[u8]) -> Result<(), GrammarError> {
     if segment.len() > SEGMENT_BYTES_MAX {
         return Err(GrammarError::SegmentTooLong);
     }
-    match segment.iter().find(|b| !(b.is_ascii_alphanumeric() || **b == b'_' || **b == b'-')) {
-        Some(b) => Err(GrammarError::BadByte(*b)),
-        None => Ok(()),
+    let mut rest = segment;
+    loop {
+        rest = match rest {
+            [] => return Ok(()),
+            [b'%', high, low, rest @ ..] if is_hex(*high) && is_hex(*low) => rest,
+            [b, rest @ ..] if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-') => rest,
+            [b, ..] => return Err(GrammarError::BadByte(*b)),
+        };
     }
+}
+
+fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'A'..=b'F')
 }
 
 fn check_shape(name: &[u8]) -> Result<(), GrammarError> {
@@ -310,9 +324,11 @@ mod tests {
 
     /// The grammar once more, in its simplest form.
     fn is_topic(name: &str) -> bool {
+        let hex: Vec<String> = (0..256).map(|byte| format!("%{byte:02X}")).collect();
         let segment = |s: &str| {
+            let plain = hex.iter().fold(s.to_owned(), |text, byte| text.replace(byte.as_str(), "x"));
             (1..=64).contains(&s.len())
-                && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+                && plain.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
         };
         name.len() <= 160 && name.split('.').count() <= 8 && name.split('.').all(segment)
     }
@@ -340,7 +356,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn the_grammar_is_what_it_says(name in r"([ab]|A|0|_|-|\.|\*|\*\*| |é|/|[a-z]{63}){0,12}") {
+        fn the_grammar_is_what_it_says(name in r"([ab]|A|0|_|-|\.|\*|\*\*| |é|/|%7C|%7c|%|[a-z]{63}){0,12}") {
             proptest::prop_assert_eq!(check(name.as_bytes()).is_ok(), is_topic(&name), "{}", name);
             proptest::prop_assert_eq!(Pattern::parse(&name).is_ok(), is_pattern(&name), "{}", name);
         }

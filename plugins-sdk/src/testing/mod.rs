@@ -282,11 +282,14 @@ unsafe fn checked(sample: &TkrSample, seen: &Seen) -> Result<Captured, String> {
     })
 }
 
-/// Empty, or segments of `A–Z a–z 0–9 _ -`, 1 to 64 long, at most 7 (the feed's name is the first of 8).
+/// Empty, or segments of `A–Z a–z 0–9 _ - %XX`, 1 to 64 long, at most 7 (the feed's name is the first of 8).
 fn is_relative_topic(topic: &str) -> bool {
-    let segment = |s: &str| {
-        (1..=64).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'A'..=b'F');
+    let escapes = |s: &str| {
+        s.split('%').skip(1).all(|rest| matches!(rest.as_bytes(), [high, low, ..] if hex(*high) && hex(*low)))
     };
+    let alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'%');
+    let segment = |s: &str| (1..=64).contains(&s.len()) && s.bytes().all(alphabet) && escapes(s);
     topic.is_empty() || topic.len() <= 160 && topic.split('.').count() <= 7 && topic.split('.').all(segment)
 }
 

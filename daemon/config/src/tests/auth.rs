@@ -90,7 +90,8 @@ deny = ["stocks.secret.**"]
     assert_eq!(auth.certificates[0].san, "URI:spiffe://example.org/wall");
     let desk = &auth.groups[0];
     assert_eq!(desk.subscribe[1].filled("ann"), Pattern::parse("users.ann.**").ok());
-    assert_eq!(desk.subscribe[1].filled("a%7Cb"), None, "no topic can have that segment");
+    assert_eq!(desk.subscribe[1].filled("auth0%7C5f7"), Pattern::parse("users.auth0%7C5f7.**").ok());
+    assert_eq!(desk.subscribe[1].filled(&"x".repeat(65)), None, "no topic can have that segment");
     assert_eq!(desk.deny[0].as_str(), "stocks.secret.**");
     assert!(desk.admin && desk.publish.len() + desk.presence.len() + desk.history.len() == 3);
 }

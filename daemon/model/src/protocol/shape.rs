@@ -25,8 +25,14 @@ pub struct Shape {
     pub data: Schema,
 }
 
-fn segment() -> String {
+/// A name that a client gives itself.
+fn word() -> String {
     format!("[A-Za-z0-9_-]{{1,{SEGMENT_BYTES_MAX}}}")
+}
+
+/// A segment of a topic. Its bytes are counted one by one, those of `%XX` too, which a pattern cannot say.
+fn segment() -> String {
+    format!("([A-Za-z0-9_-]|%[0-9A-F]{{2}}){{1,{SEGMENT_BYTES_MAX}}}")
 }
 
 /// An exact topic.
@@ -75,15 +81,15 @@ pub fn names(generator: &mut SchemaGenerator) -> Schema {
 
 /// A client's name.
 pub fn name(_: &mut SchemaGenerator) -> Schema {
-    let segment = segment();
-    json_schema!({ "type": "string", "pattern": format!("^{segment}$"), "not": reserved("") })
+    let word = word();
+    json_schema!({ "type": "string", "pattern": format!("^{word}$"), "not": reserved("") })
 }
 
 /// The address of a letter.
 pub fn addressee(_: &mut SchemaGenerator) -> Schema {
-    let segment = segment();
+    let word = word();
     let user = format!("([A-Za-z0-9_-]|%[0-9A-F]{{2}}){{1,{USER_BYTES_MAX}}}");
-    let pattern = format!("^(user:{user}|conn:{segment})$");
+    let pattern = format!("^(user:{user}|conn:{word})$");
     json_schema!({ "type": "string", "pattern": pattern, "not": reserved("user:") })
 }
 
