@@ -9,7 +9,7 @@ use std::time::Duration;
 use prometheus::{IntCounterVec, Opts, Registry};
 
 use super::StartError;
-use crate::exchange::access::{Judge, Then, TicketPlace};
+use crate::exchange::access::{Judge, Shown, Then, TicketPlace};
 use tickerd_config::{Auth, Config};
 use tickerd_identity::{Authenticator, KeyTrouble, Revocation};
 use tickerd_model::access::identity::Identity;
@@ -131,8 +131,8 @@ impl Judge for Keeper {
         });
     }
 
-    fn of_certificate(&self, names: &[String]) -> Result<Option<Arc<Identity>>, Refusal> {
-        let found = self.authenticator.of_certificate(names);
+    fn of_certificate(&self, shown: &Shown) -> Result<Option<Arc<Identity>>, Refusal> {
+        let found = self.authenticator.of_certificate(&shown.names, shown.until_ms);
         let result = match &found {
             Ok(None) => return found,
             Ok(Some(_)) => OK,

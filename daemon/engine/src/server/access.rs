@@ -55,7 +55,7 @@ impl Access {
     /// Who asks: a token counts, and without one the certificate. The judge may take a while, if keys are to be had first.
     ///
     /// # Errors
-    /// What is wrong with the token; never a part of it. That whom the certificate names was revoked.
+    /// What is wrong with the token; never a part of it. That whom the certificate names was revoked, or that it has expired.
     pub async fn identify<B>(
         &self,
         request: &Request<B>,
@@ -68,7 +68,7 @@ impl Access {
         let found = credentials::find(request, ways, page, (said.token.as_deref(), said.ticket.as_deref()))?;
         let Some(token) = found else {
             let by_certificate = match credentials::may_bring_certificate(request.headers(), page) {
-                true => judge.of_certificate(visit.names)?,
+                true => judge.of_certificate(visit.shown)?,
                 false => None,
             };
             return Ok(by_certificate.unwrap_or_else(|| self.anyone()));

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::exchange::access::Shown;
 use crate::exchange::arrival::Socket;
 
 /// A byte stream that can be given away as a plain socket.
@@ -13,9 +14,9 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The socket, and what HTTP has not read: `read_buf`, and what comes behind it.
     fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)>;
 
-    /// The names in the client's certificate, if it has shown one.
-    fn peer_names(&self) -> Vec<String> {
-        Vec::new()
+    /// The client's certificate, if it has shown one.
+    fn shown(&self) -> Shown {
+        Shown::default()
     }
 }
 

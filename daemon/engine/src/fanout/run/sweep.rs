@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::exchange::ConnId;
 use crate::fanout::connection::phase::Phase;
 use crate::fanout::shard::Shard;
+use tickerd_model::access::identity::Proof;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::wire::close::CloseCode;
@@ -36,9 +37,10 @@ impl Shard {
         }
         let Some(conn) = self.connection(id) else { return false };
         let Some(ends_ms) = conn.who.ends_ms else { return false };
-        // Nobody can renew the token of an event stream.
+        // Nobody can renew the token of an event stream, or a certificate.
         let is_sse = conn.encoding == Encoding::Sse;
-        if wall_ms >= ends_ms + if is_sse { 0 } else { GRACE_MS } {
+        let is_last = is_sse || matches!(conn.who.proof, Proof::Certificate(_));
+        if wall_ms >= ends_ms + if is_last { 0 } else { GRACE_MS } {
             self.close(id, CloseCode::TokenExpired);
             return true;
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::exchange::access::{Judge, Then, TicketPlace};
+use crate::exchange::access::{Judge, Shown, Then, TicketPlace};
 use crate::fanout::run::sweep::GRACE_MS;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::rights::{Rights, Verb};
@@ -50,7 +50,7 @@ impl Judge for Words {
         then(Ok(Arc::new(who)));
     }
 
-    fn of_certificate(&self, _: &[String]) -> Result<Option<Arc<Identity>>, Refusal> {
+    fn of_certificate(&self, _: &Shown) -> Result<Option<Arc<Identity>>, Refusal> {
         Ok(None)
     }
 
