@@ -75,7 +75,7 @@ pub fn find<B>(
 /// Whether a cookie counts: a browser sends it whatever page asks, so the page must be one that is trusted. The server's own
 /// page is, as the browser says; the GET of its EventSource has no Origin.
 fn may_bring_cookies(headers: &HeaderMap, page: Option<&Page>) -> bool {
-    page.is_some_and(|page| page.trusted) || site(headers).is_some_and(|site| site == "same-origin")
+    page.is_some_and(|page| page.trusted) || site(headers) == Some(b"same-origin")
 }
 
 /// Whether the client's certificate counts. A browser shows it whatever page asks, as with cookies. A program says nothing of
@@ -83,12 +83,16 @@ fn may_bring_cookies(headers: &HeaderMap, page: Option<&Page>) -> bool {
 pub fn may_bring_certificate(headers: &HeaderMap, page: Option<&Page>) -> bool {
     match page {
         Some(_) => may_bring_cookies(headers, page),
-        None => site(headers).is_none_or(|site| site == "same-origin" || site == "none"),
+        None => site(headers).is_none_or(|site| site == b"same-origin" || site == b"none"),
     }
 }
 
-fn site(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(SEC_FETCH_SITE)
+/// What the browser says of the page's site. A browser says it once: of two of them none counts, so the answer is empty, which
+/// is no site that is let in.
+fn site(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut said = headers.get_all(SEC_FETCH_SITE).iter().map(HeaderValue::as_bytes);
+    let first = said.next()?;
+    Some(if said.next().is_some() { b"" } else { first })
 }
 
 /// The value of a cookie. Of two with the same name the first counts, which browsers send for the longer path.
@@ -147,6 +151,20 @@ mod tests {
         assert_eq!(found(&own, &named, None), Ok(Some("abc".into())));
         assert_eq!(found(&own, &named, Some(false)), Ok(Some("abc".into())), "the server's own page");
         assert_eq!(found(&own, &ways(None, false), None), Ok(None));
+    }
+
+    #[test]
+    fn of_two_sites_none_counts() {
+        let named = ways(Some("tickerd"), false);
+        for sites in [["same-origin", "cross-site"], ["cross-site", "same-origin"], ["same-origin"; 2]] {
+            let [first, second] = sites.map(|site| (SEC_FETCH_SITE, site));
+            assert_eq!(found(&[("Cookie", "tickerd=abc"), first, second], &named, None), Ok(None), "{sites:?}");
+            let mut headers = HeaderMap::new();
+            for site in sites {
+                headers.append(SEC_FETCH_SITE, HeaderValue::from_static(site));
+            }
+            assert!(!may_bring_certificate(&headers, None), "{sites:?}");
+        }
     }
 
     #[test]
