@@ -203,7 +203,7 @@ impl Routes {
         if is_handshake
             || matches!(refusal.outcome, Outcome::OverCapacity | Outcome::AddressLimit | Outcome::UserLimit)
         {
-            tracing::debug!(?refusal, "refused a handshake");
+            refusal.log();
             self.metrics.handshake(refusal.outcome);
         }
         refusal.into_response().into()

@@ -158,7 +158,11 @@ mod tests {
         let named = ways(Some("tickerd"), false);
         for sites in [["same-origin", "cross-site"], ["cross-site", "same-origin"], ["same-origin"; 2]] {
             let [first, second] = sites.map(|site| (SEC_FETCH_SITE, site));
-            assert_eq!(found(&[("Cookie", "tickerd=abc"), first, second], &named, None), Ok(None), "{sites:?}");
+            assert_eq!(
+                found(&[("Cookie", "tickerd=abc"), first, second], &named, None),
+                Ok(None),
+                "{sites:?}"
+            );
             let mut headers = HeaderMap::new();
             for site in sites {
                 headers.append(SEC_FETCH_SITE, HeaderValue::from_static(site));

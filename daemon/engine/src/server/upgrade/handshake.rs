@@ -63,6 +63,12 @@ impl Refusal {
         self
     }
 
+    /// Writes it to the log. What a bad request's detail quotes may be a token in the wrong place, so it is left out.
+    pub fn log(&self) {
+        let detail = if self.outcome == Outcome::BadRequest { "" } else { &self.detail };
+        tracing::debug!(outcome = ?self.outcome, status = self.status.as_u16(), detail, "refused a handshake");
+    }
+
     /// What a page is told, which cannot read the status of a handshake.
     pub fn close(&self) -> CloseCode {
         match self.outcome {
