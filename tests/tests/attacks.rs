@@ -20,6 +20,25 @@ fn closed() -> Builder {
     daemon().config(AUTH).env("ANN", ANN)
 }
 
+/// Sends a request with these header lines and no body, and leaves it to be answered.
+async fn sent(daemon: &Daemon, request: &str, headers: &[&str]) -> Raw {
+    let mut raw = daemon.raw().await;
+    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    raw.say(format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n")).await;
+    raw
+}
+
+/// The same, and the whole answer.
+async fn ask(daemon: &Daemon, request: &str, headers: &[&str]) -> (u16, String) {
+    let answer = String::from_utf8(sent(daemon, request, headers).await.rest().await).unwrap();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("{request}: {answer}")), answer)
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
 /// A token that was pasted as a key or a value of the address is in no log, whatever is logged.
 #[tokio::test]
 async fn a_token_in_the_wrong_place_of_an_address_is_not_logged() {
@@ -34,4 +53,38 @@ async fn a_token_in_the_wrong_place_of_an_address_is_not_logged() {
     }
     daemon.logged("refused a handshake").await;
     assert!(!daemon.log().contains(FEATHER), "{}", daemon.log());
+}
+
+/// Goal: a stolen ticket is not good for longer than its 30 s. It buys no other, and is not used up by the try.
+#[tokio::test]
+async fn a_ticket_buys_no_other_ticket() {
+    let daemon = closed().run().await;
+    let (status, answer) = ask(&daemon, "POST /v1/ticket", &[&bearer(ANN)]).await;
+    assert_eq!(status, 200, "{answer}");
+    let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let ticket = body["ticket"].as_str().unwrap();
+    for headers in [vec![], vec![bearer(ANN)]] {
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let (status, answer) = ask(&daemon, &format!("POST /v1/ticket?ticket={ticket}"), &headers).await;
+        assert!(status == 400 && answer.contains("send the token") && !answer.contains("tkt_"), "{answer}");
+    }
+    let mut client = daemon.client(&format!("/ws?ticket={ticket}")).await;
+    assert_eq!(client.until("authenticated").await.data["user"], "ann");
+}
+
+/// An address gets tickets at the pace of its other requests.
+#[tokio::test]
+async fn an_address_cannot_ask_for_tickets_without_end() {
+    let daemon = closed().limits("commands_per_s = 1\ncommands_burst = 3").run().await;
+    let loud = [&*bearer(ANN), "X-Forwarded-For: 192.0.2.1"];
+    let answers = async |headers: &[&str]| ask(&daemon, "POST /v1/ticket", headers).await;
+    let mut last = answers(&loud).await;
+    for _ in 0..100 {
+        if last.0 != 200 {
+            break;
+        }
+        last = answers(&loud).await;
+    }
+    assert!(last.0 == 429 && last.1.to_lowercase().contains("\r\nretry-after: "), "{}", last.1);
+    assert_eq!(answers(&[&bearer(ANN), "X-Forwarded-For: 192.0.2.2"]).await.0, 200);
 }

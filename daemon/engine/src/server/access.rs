@@ -126,6 +126,19 @@ impl Access {
     }
 }
 
+/// Checks that who asks for a ticket brings a token. A ticket that bought the next one would be good for ever.
+///
+/// # Errors
+/// It brings a ticket, which is not used up.
+pub fn check_no_ticket<B>(request: &Request<B>) -> Result<(), Refusal> {
+    match Said::read(request.uri().query()).ticket {
+        Some(_) => Err(Refusal::bad_request(
+            "a ticket buys no other ticket; send the token, as Authorization: Bearer TOKEN",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Where a request comes from, as far as a ticket is bound to it.
 fn place(page: Option<&Page>, client: Option<IpAddr>) -> TicketPlace {
     let origin = page.and_then(|page| page.origin.to_str().ok()).map(str::to_owned);

@@ -22,7 +22,7 @@ use tickerd_model::web::host::Host;
 use tickerd_model::web::origin::Listed;
 use tickerd_model::wire::encoding::Encoding;
 
-use super::access::{Access, TICKET_METHODS};
+use super::access::{self, Access, TICKET_METHODS};
 use super::answer::{Answer, Document, Documents, Visit, finished, secure};
 use super::metrics::{Metrics, Outcome};
 use super::peers::budgets::Budgets;
@@ -170,7 +170,10 @@ impl Routes {
                     Way::Stream => self.stream(&request, who, visit),
                     Way::Topics => self.topics(request, who, visit),
                     Way::Feeds | Way::Keys => self.listed(&request, &who, way),
-                    Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.client),
+                    Way::Ticket => match self.afford(visit.client) {
+                        Ok(_) => self.access.ticket(&request, &who, page.as_ref(), visit.client),
+                        Err(response) => (*response).into(),
+                    },
                     Way::Socket | Way::Echo | Way::Other => self.kept(&request, &who),
                 },
             },
@@ -220,6 +223,9 @@ impl Routes {
         // Whoever gets a signed tick may verify it, so the keys are for all, as the page is.
         if way == Way::Keys || way == Way::Other && page::asset(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
+        }
+        if way == Way::Ticket {
+            access::check_no_ticket(request)?;
         }
         self.access.identify(request, &self.settings.ways, page, visit).await
     }
