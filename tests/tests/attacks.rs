@@ -9,15 +9,24 @@ anonymous = ["open.**"]
 name = "ann"
 token = { env = "ANN" }
 groups = ["all"]
+[[auth.token]]
+name = "bob"
+token = { env = "BOB" }
+groups = ["all"]
 [[auth.group]]
 name = "all"
 subscribe = ["**"]
+publish = ["rooms.*"]
+[[topic]]
+name = "rooms.desk"
+publish = true
 "#;
 const ANN: &str = "ANN-CANARY-0123456789-0123456789";
+const BOB: &str = "BOB-CANARY-0123456789-0123456789";
 const FEATHER: &str = "CANARY";
 
 fn closed() -> Builder {
-    daemon().config(AUTH).env("ANN", ANN)
+    daemon().config(AUTH).env("ANN", ANN).env("BOB", BOB)
 }
 
 /// Sends a request with these header lines and no body, and leaves it to be answered.
@@ -37,6 +46,13 @@ async fn ask(daemon: &Daemon, request: &str, headers: &[&str]) -> (u16, String) 
 
 fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
+}
+
+async fn ticket(daemon: &Daemon, token: &str) -> String {
+    let (status, answer) = ask(daemon, "POST /v1/ticket", &[&bearer(token)]).await;
+    assert_eq!(status, 200, "{answer}");
+    let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    body["ticket"].as_str().unwrap().to_owned()
 }
 
 /// A token that was pasted as a key or a value of the address is in no log, whatever is logged.
@@ -59,10 +75,7 @@ async fn a_token_in_the_wrong_place_of_an_address_is_not_logged() {
 #[tokio::test]
 async fn a_ticket_buys_no_other_ticket() {
     let daemon = closed().run().await;
-    let (status, answer) = ask(&daemon, "POST /v1/ticket", &[&bearer(ANN)]).await;
-    assert_eq!(status, 200, "{answer}");
-    let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    let ticket = body["ticket"].as_str().unwrap();
+    let ticket = ticket(&daemon, ANN).await;
     for headers in [vec![], vec![bearer(ANN)]] {
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
         let (status, answer) = ask(&daemon, &format!("POST /v1/ticket?ticket={ticket}"), &headers).await;
@@ -87,4 +100,44 @@ async fn an_address_cannot_ask_for_tickets_without_end() {
     }
     assert!(last.0 == 429 && last.1.to_lowercase().contains("\r\nretry-after: "), "{}", last.1);
     assert_eq!(answers(&[&bearer(ANN), "X-Forwarded-For: 192.0.2.2"]).await.0, 200);
+}
+
+/// A long poll whose token is revoked while it waits gets 401 and not the value, and a body that comes late is not published.
+#[tokio::test]
+async fn a_request_does_not_outlive_its_token() {
+    let state = tempfile::tempdir().unwrap();
+    let socket = state.path().join("admin.sock");
+    let script = Script::new("s");
+    let builder = closed().server(&format!("admin_socket = \"unix:{}\"", socket.display()));
+    let daemon = builder.feed(script.feed()).run().await;
+    script.tick("a", json!(1)).await;
+    let mut watcher =
+        daemon.client(&format!("/ws?topics=s.a,rooms.desk&ticket={}", ticket(&daemon, BOB).await)).await;
+    watcher.until_tick("s.a").await;
+
+    let mut poll = sent(&daemon, "GET /v1/topics/s.never?wait=30", &[&bearer(ANN)]).await;
+    let mut post = daemon.raw().await;
+    let head = format!(
+        "POST /v1/topics/rooms.desk HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}",
+        bearer(ANN)
+    );
+    post.say(format!("{head}\r\nContent-Length: 2\r\n\r\n1")).await;
+    // Requests are read in order: once this one is answered, both of them are judged.
+    assert_eq!(ask(&daemon, "GET /v1/topics/s.a", &[&bearer(ANN)]).await.0, 200);
+
+    let mut command = tickerd_tests::daemon::command();
+    command.args(["disconnect", "--user", "ann", "--socket", socket.to_str().unwrap()]);
+    assert!(within("tickerd disconnect", command.output()).await.unwrap().status.success());
+    script.tick("never", json!("CANARY")).await;
+    post.say("2").await;
+    for raw in [&mut poll, &mut post] {
+        let answer = String::from_utf8(raw.rest().await).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("token_revoked"), "{answer}");
+        assert!(!answer.contains(FEATHER), "{answer}");
+    }
+    let mut post = daemon.raw().await;
+    let head = head.replace(ANN, BOB);
+    post.say(format!("{head}\r\nContent-Length: 1\r\n\r\n7")).await;
+    assert!(post.head().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(watcher.until("message").await.data["value"], 7, "ann's did not get there");
 }

@@ -291,7 +291,9 @@ impl Routes {
                 let is_closed = self.access.is_closed();
                 match paid.and_then(|whose| Ok((whose, Api::read_post(&request, &who, is_closed)?))) {
                     Ok((whose, to)) => {
-                        Answer::Later(Box::pin(self.api.publish(&who, to, whose, request.into_body())))
+                        let standing = self.access.standing(&who);
+                        let body = request.into_body();
+                        Answer::Later(Box::pin(self.api.publish(&who, to, whose, standing, body)))
                     }
                     Err(response) => (*response).into(),
                 }
@@ -310,6 +312,7 @@ impl Routes {
         });
         match wanted {
             Ok((wanted, whose)) => {
+                let standing = self.access.standing(&who);
                 let answered = self.api.answer(wanted, who, visit.stop.clone());
                 let budgets = self.budgets.clone();
                 Answer::Later(Box::pin(async move {
@@ -317,7 +320,7 @@ impl Routes {
                     if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
                         budgets.charge_looks(address, looks);
                     }
-                    response
+                    standing().unwrap_or(response)
                 }))
             }
             Err(response) => (*response).into(),
