@@ -141,3 +141,47 @@ async fn a_request_does_not_outlive_its_token() {
     assert!(post.head().await.starts_with("HTTP/1.1 200 "));
     assert_eq!(watcher.until("message").await.data["value"], 7, "ann's did not get there");
 }
+
+/// Goal: one client behind a proxy cannot take all places of those who wait, nor can one user with many addresses.
+#[tokio::test]
+async fn long_polls_are_counted_for_their_client_and_user() {
+    let script = Script::new("open");
+    let limits = "connections_per_address = 2\nconnections_per_user = 3";
+    let daemon = closed().limits(limits).feed(script.feed()).run().await;
+    let poll = "GET /v1/topics/open.next?wait=30";
+    let from = |n: u8| format!("X-Forwarded-For: 192.0.2.{n}");
+    let (ann, bob) = (bearer(ANN), bearer(BOB));
+    let mut polls = Vec::new();
+    for (n, who) in [(1, None), (1, None), (1, None), (2, None)] {
+        polls.push((sent(&daemon, poll, &[&from(n)]).await, who));
+    }
+    for (n, who) in [(3, &ann), (4, &ann), (5, &ann), (6, &ann), (7, &bob)] {
+        polls.push((sent(&daemon, poll, &[&from(n), who]).await, Some(who)));
+    }
+    // One of the first three is too many, and one of ann's four; which of them is not said.
+    for limit in ["connections_per_address", "connections_per_user"] {
+        let series = format!("tickerd_limit_total{{action=\"enforced\",limit=\"{limit}\"}}");
+        daemon.metric_until(&series, |count| count == 1.0).await;
+    }
+    // Who does not wait is not counted.
+    assert_eq!(ask(&daemon, "GET /v1/topics/open.next", &[&from(1)]).await.0, 404);
+    script.tick("next", json!(7)).await;
+    let mut refused = Vec::new();
+    for (raw, who) in &mut polls {
+        let answer = String::from_utf8(raw.rest().await).unwrap();
+        if answer.starts_with("HTTP/1.1 429 ") {
+            assert!(answer.to_lowercase().contains("\r\nretry-after: "), "{answer}");
+            let says = if who.is_some() { "connections_per_user" } else { "from this address" };
+            assert!(answer.contains(says), "{answer}");
+            refused.push(*who);
+        } else {
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""value":7"#), "{answer}");
+        }
+    }
+    assert_eq!(refused, [None, Some(&ann)]);
+    // Their places are free again.
+    for headers in [vec![from(1)], vec![from(1), bearer(ANN)]] {
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        assert_eq!(ask(&daemon, poll, &headers).await.0, 200);
+    }
+}

@@ -3,7 +3,6 @@
 //! Every request is judged in one order: the host it is for, the page it comes from, and then the rest. A strange host or
 //! page learns nothing but that.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::exchange::arrival::{Kind, Place as _};
 use crate::exchange::enquiry::Asker;
-use crate::exchange::limit::{Limit, Tally};
+use crate::exchange::limit::Tally;
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal::Missing;
 use tickerd_model::access::rights::Verb;
@@ -28,13 +27,13 @@ use super::metrics::{Metrics, Outcome};
 use super::peers::budgets::Budgets;
 use super::peers::limits::{self, Place};
 use super::peers::peer::outside;
-use super::rest::api::{self, Api, Wanted};
+use super::rest::api::{self, Api};
 use super::rest::cors::{self, Page};
 use super::rest::kept::serve;
 use super::rest::opening::{self, Pairs, Query};
 use super::rest::page;
 use super::rest::problem::problem;
-use super::rest::reply::{self, Looks, Reply};
+use super::rest::reply;
 use super::upgrade::credentials::Ways;
 use super::upgrade::handshake::{self, Refusal};
 use super::upgrade::origin::Origins;
@@ -55,9 +54,9 @@ pub struct Routes {
     pub(super) settings: Settings,
     hosts: Hosts,
     origins: Origins,
-    api: Api,
-    budgets: Arc<Budgets>,
-    access: Access,
+    pub(super) api: Api,
+    pub(super) budgets: Arc<Budgets>,
+    pub(super) access: Access,
     pub(super) metrics: Arc<Metrics>,
     documents: Documents,
 }
@@ -79,7 +78,7 @@ pub struct Settings {
 
 /// Where a request goes. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Socket,
     Echo,
     Stream,
@@ -201,7 +200,7 @@ impl Routes {
     }
 
     /// Refuses whatever was asked.
-    fn refuse(&self, refusal: Refusal, way: Way) -> Answer {
+    pub(super) fn refuse(&self, refusal: Refusal, way: Way) -> Answer {
         let is_handshake = matches!(way, Way::Socket | Way::Echo | Way::Stream);
         if is_handshake
             || matches!(refusal.outcome, Outcome::OverCapacity | Outcome::AddressLimit | Outcome::UserLimit)
@@ -280,62 +279,6 @@ impl Routes {
                 problem(StatusCode::NOT_FOUND, detail).into()
             }
         }
-    }
-
-    /// Answers what is asked of topics.
-    fn topics(&self, request: Request<Incoming>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
-        match *request.method() {
-            Method::GET | Method::HEAD => self.value(&request, who, visit),
-            Method::POST => {
-                let paid = self.afford(visit.client);
-                let is_closed = self.access.is_closed();
-                match paid.and_then(|whose| Ok((whose, Api::read_post(&request, &who, is_closed)?))) {
-                    Ok((whose, to)) => {
-                        let standing = self.access.standing(&who);
-                        let body = request.into_body();
-                        Answer::Later(Box::pin(self.api.publish(&who, to, whose, standing, body)))
-                    }
-                    Err(response) => (*response).into(),
-                }
-            }
-            _ if self.access.is_closed() => api::not_allowed(api::TOPIC_METHODS).into(),
-            _ => Answer::Later(Box::pin(self.api.methods(&request))),
-        }
-    }
-
-    fn value<B>(&self, request: &Request<B>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
-        let wanted = Api::read(request).and_then(|wanted| {
-            // A list is a look at all topics; all else is answered from what is at hand.
-            let is_list = matches!(wanted, Wanted::Topics { .. });
-            let whose = if is_list { self.afford(visit.client)? } else { None };
-            Ok((wanted, whose))
-        });
-        match wanted {
-            Ok((wanted, whose)) => {
-                let standing = self.access.standing(&who);
-                let answered = self.api.answer(wanted, who, visit.stop.clone());
-                let budgets = self.budgets.clone();
-                Answer::Later(Box::pin(async move {
-                    let mut response = answered.await;
-                    if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
-                        budgets.charge_looks(address, looks);
-                    }
-                    standing().unwrap_or(response)
-                }))
-            }
-            Err(response) => (*response).into(),
-        }
-    }
-
-    /// Takes a request out of its address's share. Whose that is, if anyone's.
-    fn afford(&self, client: Option<IpAddr>) -> Result<Option<IpAddr>, Box<Reply>> {
-        self.budgets.take(client).or_else(|(wait_ms, why)| {
-            if !self.settings.tally.enforce(Limit::CommandsPerS) {
-                return Ok(None);
-            }
-            self.metrics.refuse_request();
-            Err(Box::new(reply::limited(&why, wait_ms)))
-        })
     }
 
     /// Answers who asks for an event stream.
