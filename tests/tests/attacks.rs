@@ -123,7 +123,7 @@ async fn a_request_does_not_outlive_its_token() {
     );
     post.say(format!("{head}\r\nContent-Length: 2\r\n\r\n1")).await;
     // Requests are read in order: once this one is answered, both of them are judged.
-    assert_eq!(ask(&daemon, "GET /v1/topics/s.a", &[&bearer(ANN)]).await.0, 200);
+    assert_eq!(ask(&daemon, "GET /v1/topics", &[&bearer(ANN)]).await.0, 200);
 
     let mut command = tickerd_tests::daemon::command();
     command.args(["disconnect", "--user", "ann", "--socket", socket.to_str().unwrap()]);
@@ -184,4 +184,72 @@ async fn long_polls_are_counted_for_their_client_and_user() {
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
         assert_eq!(ask(&daemon, poll, &headers).await.0, 200);
     }
+}
+
+/// A connection that a proxy has opened for this client.
+async fn behind(daemon: &Daemon, client: &str) -> Raw {
+    let mut raw = daemon.raw().await;
+    raw.say(format!("PROXY TCP4 {client} 203.0.113.254 4711 443\r\n")).await;
+    raw
+}
+
+const LIST: &str = "GET /v1/keys HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+async fn waited(daemon: &Daemon) -> f64 {
+    let series = "tickerd_limit_total{action=\"enforced\",limit=\"handshakes_per_s\"}";
+    daemon.metric(series).await.unwrap()
+}
+
+/// Goal: who connects and says nothing, or more often than it may, takes no turn of others.
+#[tokio::test]
+async fn connections_without_a_word_take_no_turns() {
+    let limits = "handshakes_per_s = 1\nconnections_per_address = 1000";
+    let direct = daemon().limits(limits).run().await;
+    let proxied = daemon().limits(limits).listen("{ address = \"127.0.0.1:0\", proxy = true }").run().await;
+    let mut held = Vec::new();
+    for n in 0..200 {
+        let (one, mut other) = (direct.raw().await, behind(&proxied, "192.0.2.1").await);
+        if n % 2 == 0 {
+            held.push(one);
+            held.push(other);
+        } else {
+            // It is accepted and gone, so that the server has seen it.
+            drop(one);
+            tokio::io::AsyncWriteExt::shutdown(&mut other.stream).await.unwrap();
+            other.rest().await;
+        }
+    }
+    for (daemon, mut raw) in [(&direct, direct.raw().await), (&proxied, behind(&proxied, "192.0.2.2").await)]
+    {
+        raw.say(LIST).await;
+        assert!(raw.head().await.starts_with("HTTP/1.1 404 "));
+        assert_eq!(waited(daemon).await, 0.0, "nobody waits behind them");
+    }
+}
+
+/// Goal: one address that opens and asks all the time has its tenth, and others are served at once. Method: what it has
+/// opened takes longer than the others could ever wait.
+#[tokio::test]
+async fn one_address_cannot_take_the_turns_of_others() {
+    let limits = "handshakes_per_s = 100\nconnections_per_address = 200";
+    let daemon = daemon().limits(limits).listen("{ address = \"127.0.0.1:0\", proxy = true }").run().await;
+    let mut loud = Vec::new();
+    for _ in 0..200 {
+        let mut raw = behind(&daemon, "192.0.2.1").await;
+        raw.say(LIST).await;
+        loud.push(raw);
+    }
+    daemon
+        .metric_until("tickerd_limit_total{action=\"enforced\",limit=\"handshakes_per_s\"}", |count| {
+            count > 150.0
+        })
+        .await;
+    for n in 2..12 {
+        let mut raw = behind(&daemon, &format!("192.0.2.{n}")).await;
+        raw.say(LIST).await;
+        assert!(raw.head().await.starts_with("HTTP/1.1 404 "));
+    }
+    // It has 10 a second, so its last is 19 s away.
+    let last = loud.last().unwrap();
+    assert_eq!(last.stream.try_read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }

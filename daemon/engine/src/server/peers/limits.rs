@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tickerd_config as config;
 
-use super::pace::Pace;
+use super::pace::{Pace, TooLong};
 use super::peer::outside;
 use crate::exchange::arrival::{self, UserFull};
 use crate::exchange::limit::{Limit, Tally};
@@ -25,6 +25,8 @@ pub enum Full {
     User,
     /// Too many have not said who they are.
     Unidentified,
+    /// Too many wait for their turn.
+    Pace,
 }
 
 impl From<UserFull> for Full {
@@ -85,9 +87,17 @@ impl Limits {
         Ok(place)
     }
 
-    /// Done when a new connection may be served; see [`Pace`].
-    pub async fn turn(&self) {
-        self.pace.turn(&self.tally).await;
+    /// Done when a new connection of this client may be served; see [`Pace`].
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub async fn turn(&self, client: Option<IpAddr>) -> Result<(), Full> {
+        self.pace.turn(client.and_then(outside), &self.tally).await.map_err(|TooLong| Full::Pace)
+    }
+
+    /// Whether a connection without a place is told so. Of one address not all are, if there are very many.
+    pub fn may_be_told(&self, client: Option<IpAddr>) -> bool {
+        self.pace.may_be_told(client.and_then(outside), &self.tally)
     }
 
     /// Counts a connection that was accepted only to be told that there are no descriptors left.
