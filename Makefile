@@ -24,11 +24,12 @@ PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-clients test-browser test-contract flaky conformance lint bench install uninstall clean rust
+.PHONY: help run build test test-tools test-rust test-release test-clients test-browser test-contract flaky conformance lint bench install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
 	@echo "make test         everything: format, lints, Rust tests, browser tests"
+	@echo "make test-release the tests of bad input again, on the release build"
 	@echo "make flaky        which tests fail by chance: many runs on a busy machine"
 	@echo "make lint         format and lints alone"
 	@echo "make conformance  /echo held to the 517 cases of the Autobahn suite; Python 3.10"
@@ -74,6 +75,13 @@ lint: rust
 test-rust: test-tools $(PAGE_DEPS)
 	$(CARGO) build --locked --workspace
 	$(CARGO) test --locked --workspace
+
+# Bad input, as the table in tests/README.md has it, to the daemon that users run.
+ROWS := rows:: handshake:: frames:: floods:: compression:: slow_client:: half_close:: heartbeat:: http:: errors:: bad_commands:: \
+        metrics::what_clients limits:: recovery:: tls:: access:: issuers:: proxied:: stalled_log:: disk::
+
+test-release: test-tools build
+	TICKERD_BIN=$(CURDIR)/target/release/tickerd $(CARGO) test --locked -p tickerd-tests --test behaviour -- $(ROWS)
 
 # Python's websockets and msgpack, Node's and a browser's own clients, and curl.
 test-clients: test-tools $(BROWSER_DEPS)

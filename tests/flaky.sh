@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 waits=(
   # tests/tests
   contract:: demo:: errors:: every_tick:: feed_ floods:: handshake:: heartbeat:: http:: metrics:: openapi:: plugin_run::
-  posting:: protocol_md:: rates:: record:: recovery:: restart:: rooms:: shutdown:: slow_client:: stale systemd:: subscribe::
+  posting:: protocol_md:: rates:: record:: recovery:: restart:: rooms:: rows:: shutdown:: slow_client:: stale systemd:: subscribe::
   # daemon
   endings:: executables:: hangs:: program_swaps:: programs:: swaps:: line_sink_tests:: watch::
   clients_that_dawdle oversized_requests who_arrives_during

@@ -7,7 +7,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 declare -A package_of=(
   [cc]=gcc [node]=nodejs [npm]=npm [chromium]=chromium [promtool]=prometheus [systemd-analyze]=systemd [curl]=curl
   [python3]=python3 [c++]=g++ [go]=golang-go [objcopy]=binutils [flock]=util-linux [setsid]=util-linux
-  [nginx]=nginx [haproxy]=haproxy
+  [nginx]=nginx [haproxy]=haproxy [openssl]=openssl [strace]=strace
 )
 missing=()
 for tool in "${!package_of[@]}"; do

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import re
+import ssl
 import subprocess
 import tempfile
 
@@ -15,7 +16,7 @@ import websockets
 GUARD = 60
 CONFIG = """
 [server]
-listen = ["127.0.0.1:0"]
+listen = [{listen}]
 admin = "127.0.0.1:0"
 {server}
 [[feed]]
@@ -27,10 +28,12 @@ poll = "100ms"
 
 
 class Daemon:
-    """A daemon for the length of a `with`."""
+    """A daemon for the length of a `with`; with the file of an authority it speaks TLS."""
 
-    def __init__(self, server="", more=""):
-        self.config = CONFIG.format(server=server) + more
+    def __init__(self, server="", more="", authority=None):
+        listen = '{ address = "127.0.0.1:0", tls = true }' if authority else '"127.0.0.1:0"'
+        self.config = CONFIG.format(listen=listen, server=server) + more
+        self.authority = authority
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -39,12 +42,12 @@ class Daemon:
             file.write(self.config)
         # The daemon's environment is ours alone: a TICKERD_ variable of the caller would be configuration.
         env = {name: value for name, value in os.environ.items() if not name.startswith("TICKERD_")}
-        env["XDG_RUNTIME_DIR"] = self.folder.name
+        self.env = env = {**env, "XDG_RUNTIME_DIR": self.folder.name}
         command = [os.environ["TICKERD_BIN"], "run", "--config", path]
         self.log = open(os.path.join(self.folder.name, "log"), "w+")
         self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.process.stdout.readline()
-        found = re.search(r"http://([^/]+)/", line)
+        found = re.search(r"https?://([^/]+)/", line)
         if not found:
             self.log.seek(0)
             raise AssertionError(f"no address in {line!r}: {self.log.read()}")
@@ -60,11 +63,22 @@ class Daemon:
 
     def ws(self, path="/ws", queue=None, **options):
         # With a bounded queue it stops reading while ticks come, and does not read the server's close behind them.
-        return websockets.connect(f"ws://{self.address}{path}", max_queue=queue, **options)
+        if self.authority:
+            options["ssl"] = ssl.create_default_context(cafile=self.authority)
+        return websockets.connect(f"{'wss' if self.authority else 'ws'}://{self.address}{path}", max_queue=queue, **options)
+
+    def curl_command(self, path, *options):
+        trusted = ["--cacert", self.authority] if self.authority else []
+        url = f"{'https' if self.authority else 'http'}://{self.address}{path}"
+        return ["curl", "-sS", "--noproxy", "*", "--max-time", str(GUARD), *trusted, *options, url]
 
     def curl(self, path, *options):
-        command = ["curl", "-sS", "--noproxy", "*", "--max-time", str(GUARD), *options, f"http://{self.address}{path}"]
-        return subprocess.run(command, capture_output=True, check=False)
+        return subprocess.run(self.curl_command(path, *options), capture_output=True, check=False)
+
+    def disconnect(self, *whom):
+        """`tickerd disconnect`, as the operator says it."""
+        command = [os.environ["TICKERD_BIN"], "disconnect", *whom]
+        return subprocess.run(command, env=self.env, capture_output=True, check=True, text=True)
 
 
 def run(test):

@@ -217,16 +217,16 @@ async fn a_token_comes_in_many_ways() {
         assert!(!head.contains("bearer."), "{head}");
         assert_eq!(raw.until("authenticated").await.data["user"], "reader", "{path} {headers:?}");
     }
-    // An event stream on the server's own page has no Origin.
+    // An event stream on the server's own page has no Origin, also if the ticket was fetched with one.
     let cookie = format!("Cookie: tickerd={READER}");
-    let mut stream = daemon.raw().await;
-    stream
-        .say(format!(
-            "GET /v1/sse?topics=s.a HTTP/1.1\r\nHost: {address}\r\n{cookie}\r\nSec-Fetch-Site: same-origin\r\n\r\n"
-        ))
-        .await;
-    let head = stream.head().await;
-    assert!(head.contains(" 200 "), "{head}");
+    let (of_page, site) = (ticket(&[&own]).await, "Sec-Fetch-Site: same-origin");
+    for (path, header) in [("", cookie.as_str()), (&*format!("&ticket={of_page}"), "X-None: 1")] {
+        let mut stream = daemon.raw().await;
+        let request = format!("GET /v1/sse?topics=s.a{path} HTTP/1.1\r\nHost: {address}");
+        stream.say(format!("{request}\r\n{header}\r\n{site}\r\n\r\n")).await;
+        let head = stream.head().await;
+        assert!(head.contains(" 200 "), "{path}: {head}");
+    }
     // Used, stolen by another page, made up, switched off, foreign: each is refused, and a program reads why.
     let stolen = ticket(&[&own]).await;
     for (path, headers, says) in [
@@ -312,10 +312,14 @@ async fn a_revoked_token_is_seen_off_and_stays_out() {
         command.arg("disconnect").args(arguments).arg("--socket").arg(&socket);
         within("tickerd disconnect", command.output()).await.unwrap()
     };
+    let unknown = disconnect(&["--token", "raeder-CANARY"]).await;
+    let told = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(!unknown.status.success() && told.contains("reader") && !told.contains("CANARY"), "{told}");
     let done = disconnect(&["--token", "reader"]).await;
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let (code, reason) = reader.closed().await;
     assert!(code == 4001 && reason.contains("token_revoked"), "{code} {reason}");
+    daemon.logged("revoked over the admin socket").await;
     writer.send(json!({"event": "ping", "data": {"id": 5}})).await;
     writer.expect("pong").await;
     for again in 0..2 {

@@ -1,6 +1,7 @@
 //! The rules of the house, held to the sources: who may know whom, and how large things get.
 
 mod imports;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -60,6 +60,7 @@ mod recovery;
 mod replay;
 mod restart;
 mod rooms;
+mod rows;
 mod secrets;
 mod shutdown;
 mod signed;

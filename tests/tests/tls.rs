@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 use rcgen::{
@@ -17,7 +18,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{
+    ClientConfig, DEFAULT_VERSIONS, HandshakeKind, RootCertStore, SupportedProtocolVersion, version,
+};
 
 /// The name in the certificates of clients.
 const WALL: &str = "spiffe://example.org/wall";
@@ -74,10 +77,18 @@ impl Authority {
         &self,
     ) -> tokio_rustls::rustls::ConfigBuilder<ClientConfig, tokio_rustls::rustls::client::WantsClientCert>
     {
+        self.client_of(DEFAULT_VERSIONS)
+    }
+
+    fn client_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> tokio_rustls::rustls::ConfigBuilder<ClientConfig, tokio_rustls::rustls::client::WantsClientCert>
+    {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
         builder.unwrap().with_root_certificates(roots)
     }
 
@@ -119,6 +130,16 @@ fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
 
 async fn get(stream: TlsStream<TcpStream>, path: &str) -> String {
     get_with(stream, path, "").await
+}
+
+/// The answer, unless the server ends the connection without one.
+async fn try_to_get(config: &ClientConfig, daemon: &Daemon, path: &str) -> Option<String> {
+    let mut stream = shake(config.clone(), daemon.connect().await).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    within("an answer", stream.read_to_end(&mut answer)).await.ok()?;
+    Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
 async fn get_with(mut stream: TlsStream<TcpStream>, path: &str, headers: &str) -> String {
@@ -348,6 +369,47 @@ async fn a_certificate_says_who_a_client_is() {
     assert_eq!(client.closed().await.0, 4001);
     let answer = get(wall().await, "/v1/topics/s.a").await;
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("token_revoked"), "{answer}");
+}
+
+/// Who a client is ends with its certificate, and a session that is taken up again does not bring an expired one back.
+#[tokio::test]
+async fn a_certificate_is_nobodys_once_it_has_expired() {
+    let authority = Authority::new();
+    let client_ca = format!("client_ca = \"{}/clients.pem\"", authority.folder.path().display());
+    let certificate = format!("[[auth.certificate]]\nname = \"wall\"\nsan = \"URI:{WALL}\"");
+    let daemon = authority.daemon(&client_ca).config(&certificate).run().await;
+
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.subject_alt_names.push(SanType::URI(WALL.try_into().unwrap()));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(now.as_secs() + 6);
+    let der = params.signed_by(&key, &authority.issuer).unwrap().der().clone();
+    let (mut configs, mut clients) = (Vec::new(), Vec::new());
+    for version in [&version::TLS12, &version::TLS13] {
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = authority.client_of(&[version]).with_client_auth_cert(vec![der.clone()], key).unwrap();
+        // The first makes a session, which those after it take up.
+        let connect = || async { shake(config.clone(), daemon.connect().await).await };
+        let first = get(connect().await.unwrap(), "/v1/topics").await;
+        assert!(first.starts_with("HTTP/1.1 200 "), "{first}");
+        let resumed = connect().await.unwrap();
+        assert_eq!(resumed.get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed));
+        configs.push(config);
+        clients.push(greeted(resumed).await);
+    }
+    for client in &mut clients {
+        client.expect("authenticated").await;
+        client.notice("auth_expiring").await;
+        assert_eq!(client.closed().await.0, 4103);
+    }
+    for config in configs {
+        // In the second in which it expires, TLS takes it still.
+        while let Some(answer) = try_to_get(&config, &daemon, "/v1/topics").await {
+            assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("token_expired"), "{answer}");
+        }
+    }
+    daemon.metric_until("tickerd_tls_handshakes_total{result=\"failed\"}", |count| count >= 2.0).await;
 }
 
 /// Whose certificate its authority has revoked does not get in, as soon as the list is read.

@@ -109,12 +109,14 @@ impl Authenticator {
     }
 
     /// Whom a client certificate speaks for, if anyone. `names` are its subject alternative names, such as
-    /// `URI:spiffe://example.org/wall`, `DNS:wall.example.org` or `EMAIL:ann@example.org`; the first that is configured counts.
+    /// `URI:spiffe://example.org/wall`, `DNS:wall.example.org` or `EMAIL:ann@example.org`; the first that is configured counts. Who it is ends with it: at
+    /// `until_ms`, in Unix milliseconds.
     ///
     /// # Errors
-    /// That was revoked.
-    pub fn of_certificate(&self, names: &[String]) -> Result<Option<Arc<Identity>>, Refusal> {
+    /// That was revoked, or the certificate has expired.
+    pub fn of_certificate(&self, names: &[String], until_ms: u64) -> Result<Option<Arc<Identity>>, Refusal> {
         let found = self.shared.settled().of_certificate(names);
+        let found = found.map(|who| Arc::new(Identity { ends_ms: Some(until_ms), ..(*who).clone() }));
         found.map(|who| self.check(&who).map(|()| who)).transpose()
     }
 

@@ -31,8 +31,6 @@ pub const KIND: &str = "message";
 pub const MESSAGES_PER_S: u64 = 100;
 /// Messages that a room takes at once.
 pub const MESSAGES_BURST: u64 = 200;
-/// Names that no client may use, in upper or lower case: they would look like the server.
-pub const NAMES_RESERVED: [&str; 4] = ["tickerd", "server", "system", "admin"];
 
 /// Letters that are delivered at once where a user has many connections. Each connection gets all of them or none,
 /// and at least one connection gets all.
@@ -68,13 +66,9 @@ impl Person {
     }
 }
 
-/// Whether a client may use this name: 1 to 64 characters of `A–Z a–z 0–9 _ -`, and none of [`NAMES_RESERVED`].
+/// Whether a client may use this name: 1 to 64 characters of `A–Z a–z 0–9 _ -`, and none of [`user::NAMES_RESERVED`].
 pub fn is_name(name: &str) -> bool {
-    is_plain(name) && !is_reserved(name)
-}
-
-fn is_reserved(name: &str) -> bool {
-    NAMES_RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word))
+    is_plain(name) && !user::is_reserved(name)
 }
 
 /// Whether it has the form of a topic's segment.
@@ -101,7 +95,7 @@ impl To {
         let shown = || text.chars().take(80).collect::<String>();
         let refuse = |what: String| Err(ProtocolError::new(Code::BadRequest, what));
         match text.split_once(':') {
-            Some(("user", name)) if user::is_segment(name) && !is_reserved(name) => Ok(To::User(name.into())),
+            Some(("user", name)) if user::is_segment(name) => Ok(To::User(name.into())),
             Some(("conn", conn)) if is_plain(conn) => Ok(To::Conn(conn.into())),
             _ => refuse(format!(
                 "{:?} is no addressee: write \"user:NAME\", or \"conn:\" and what the other was told in connected",

@@ -51,11 +51,7 @@ impl fmt::Display for GrammarError {
                 write!(f, "a segment is longer than {SEGMENT_BYTES_MAX} bytes; shorten it")
             }
             Self::BadByte(b) => {
-                write!(
-                    f,
-                    "{:?} is not allowed; segments use A-Z a-z 0-9 _ - and %XX, in capitals",
-                    char::from(*b)
-                )
+                write!(f, "{:?} is not allowed; segments use A-Z a-z 0-9 _ - %XX", char::from(*b))
             }
             Self::BadWildcard => write!(f, "* stands for one whole segment, and ** for the rest, last only"),
         }
@@ -75,15 +71,11 @@ fn check_segment(segment: &[u8]) -> Result<(), GrammarError> {
     loop {
         rest = match rest {
             [] => return Ok(()),
-            [b'%', high, low, rest @ ..] if is_hex(*high) && is_hex(*low) => rest,
+            [b'%', b'0'..=b'9' | b'A'..=b'F', b'0'..=b'9' | b'A'..=b'F', rest @ ..] => rest,
             [b, rest @ ..] if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-') => rest,
             [b, ..] => return Err(GrammarError::BadByte(*b)),
         };
     }
-}
-
-fn is_hex(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'A'..=b'F')
 }
 
 fn check_shape(name: &[u8]) -> Result<(), GrammarError> {

@@ -76,6 +76,25 @@ impl Session {
         certificate.map(|certificate| names::alternative_names(certificate)).unwrap_or_default()
     }
 
+    /// Until when the client's certificate is valid, in Unix seconds; 0 if that cannot be read. `None`: it has shown none.
+    pub fn peer_until_s(&self) -> Option<u64> {
+        let certificate = self.rustls.peer_certificates().and_then(|chain| chain.first())?;
+        Some(names::validity(certificate).map_or(0, |(_, until_s)| until_s))
+    }
+
+    /// A session that is taken up again brings its client's certificate along, which nobody judges anew.
+    ///
+    /// # Errors
+    /// It has expired.
+    pub(crate) fn check_peer(&self, now_s: u64) -> Result<(), Broken> {
+        match self.peer_until_s() {
+            Some(until_s) if until_s < now_s => {
+                Err(Broken("the client's certificate has expired; it needs a new one".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes what the peer sent. Plain bytes are added to `plain`, and what must be answered to `answer`, which is to be sent
     /// also if this fails: then it says why.
     pub fn open(

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustls::pki_types::UnixTime;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::session::{Broken, PLAIN_MAX, SEALED_MAX, Session};
@@ -102,7 +103,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
                 (Ok(is_end), Ok(())) => self.is_end = is_end,
             }
             if self.session.is_done() {
-                return Ok(self);
+                return match self.session.check_peer(UnixTime::now().as_secs()) {
+                    Ok(()) => Ok(self),
+                    Err(broken) => Err((self.io, Failed::Refused(broken))),
+                };
             }
             if self.is_end {
                 return Err((self.io, Failed::Gone));

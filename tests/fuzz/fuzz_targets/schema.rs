@@ -38,7 +38,7 @@ fuzz_target!(|schema: &str| {
     assert!(remarks.iter().all(|remark| remark.chars().count() < 600), "{remarks:?}");
     // The parts that are the same in every document take most of the time; without a schema there is nothing new.
     if remarks.is_empty() {
-        let bytes = contract.document(ASYNCAPI).expect("it is there").bytes;
+        let bytes = contract.document(ASYNCAPI, |_| true).expect("it is there").bytes;
         let document: Value = serde_json::from_slice(&bytes).expect("it is JSON");
         look(&document, &document["components"]["schemas"]);
     }

@@ -5,7 +5,7 @@ use crate::reader::{Read, string};
 use crate::section::{Refusal, Section};
 
 use super::group::{Group, groups};
-use super::name::{at_most, name, placed};
+use super::name::{at_most, name, placed, refuse_reserved};
 
 const CERTIFICATES_MAX: usize = 1_024;
 const ALLOWED: &str = "\"URI:…\", \"DNS:…\" or \"EMAIL:…\"";
@@ -38,6 +38,8 @@ impl Certificate {
         let mut certificates = Vec::new();
         for (mut section, header) in sections {
             let name = name(&mut section, &header, "certificate", &mut names);
+            let user = name.as_deref().unwrap_or_default();
+            refuse_reserved(&mut section, &header, user, "choose another name");
             let san = section.take("san", None, |node| san(node, &sans).map(Some));
             if !section.has("san") {
                 let refusal = placed(&header, "this names no certificate").allowed(ALLOWED);

@@ -1,5 +1,7 @@
 //! Names in `[auth]`, and lists of them.
 
+use tickerd_model::access::user::{NAMES_RESERVED, is_reserved};
+
 use crate::document::Node;
 use crate::problem::Origin;
 use crate::reader::{Read, string};
@@ -55,6 +57,15 @@ fn judge(node: &Node, name: String, kind: &str, earlier: &[String]) -> Read<Stri
         );
     }
     Ok(name)
+}
+
+/// Refuses a name that is also the user's, if no user can be called so.
+pub(super) fn refuse_reserved(section: &mut Section<'_>, header: &Origin, name: &str, change: &str) {
+    if is_reserved(name) {
+        let what = format!("no user may be called {name}: it would look like the server");
+        let allowed = format!("{ALLOWED}, and none of {}", NAMES_RESERVED.join(", "));
+        section.refuse("name", placed(header, what).allowed(allowed).change(change));
+    }
 }
 
 /// Refuses all items of a list behind the most that is read.

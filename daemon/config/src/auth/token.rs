@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use tickerd_model::access::user::is_user;
+use tickerd_model::access::user::{NAMES_RESERVED, is_user};
 use tickerd_model::basics::digest::{DIGITS, Digest};
 
 use crate::document::Node;
@@ -11,7 +11,7 @@ use crate::reader::{Read, string};
 use crate::section::{Refusal, Section};
 
 use super::group::{Group, groups};
-use super::name::{at_most, name, placed};
+use super::name::{at_most, name, placed, refuse_reserved};
 use super::secret::{SecretSource, read_source};
 
 const TOKENS_MAX: usize = 1_024;
@@ -69,6 +69,10 @@ impl StaticToken {
                 section.refuse("token", refusal.change("add token = { file = \"/PATH\" }"));
             }
             let groups = groups(&mut section, known);
+            if !section.has("user") {
+                let name = name.as_deref().unwrap_or_default();
+                refuse_reserved(&mut section, &header, name, "add user = \"…\", or choose another name");
+            }
             let user = section.take("user", None, |node| user(node).map(Some));
             if let Some((name, token)) = name.zip(token) {
                 tokens.push(StaticToken { user: user.unwrap_or_else(|| name.clone()), name, token, groups });
@@ -83,7 +87,8 @@ fn user(node: &Node) -> Read<String> {
     if is_user(&name) {
         return Ok(name);
     }
-    let refusal = Refusal::new(node, "no user can be called so").allowed("1 to 128 bytes of visible text");
+    let refusal = Refusal::new(node, "no user can be called so")
+        .allowed(format!("1 to 128 bytes of visible text, and none of {}", NAMES_RESERVED.join(", ")));
     Err(vec![refusal.change("write one such as \"wall\" or \"ann@example.org\"")])
 }
 

@@ -132,6 +132,18 @@ fn slips_of_auth_are_told_with_the_remedy() {
         ),
         (token(&format!("{file}group = [\"desk\"]")), &["did you mean `groups`?"]),
         (token(&format!("{file}user = \"a b\"")), &["no user can be called so"]),
+        (
+            token(&format!("{file}user = \"Admin\"")),
+            &["no user can be called so", "tickerd, server, system, admin"],
+        ),
+        (
+            format!("[[auth.token]]\nname = \"ADMIN\"\n{file}"),
+            &["auth.token[0].name", "no user may be called ADMIN", "add user = "],
+        ),
+        (
+            "[[auth.certificate]]\nname = \"system\"\nsan = \"DNS:a.example\"".into(),
+            &["auth.certificate[0].name", "no user may be called system", "choose another name"],
+        ),
         (token(&format!("{file}{}", token(file))), &["t.toml:5:8", "another token has this name"]),
         ("[[auth.token]]\nname = \"a b\"".into(), &["' ' has no place", "write \"a_b\""]),
         (format!("[[auth.token]]\n{file}"), &["this token has no name"]),

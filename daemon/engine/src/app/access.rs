@@ -9,7 +9,7 @@ use std::time::Duration;
 use prometheus::{IntCounterVec, Opts, Registry};
 
 use super::StartError;
-use crate::exchange::access::{Judge, Then, TicketPlace};
+use crate::exchange::access::{Judge, Shown, Then, TicketPlace};
 use tickerd_config::{Auth, Config};
 use tickerd_identity::{Authenticator, KeyTrouble, Revocation};
 use tickerd_model::access::identity::Identity;
@@ -17,6 +17,8 @@ use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::secret::Secret;
 use tickerd_process::clock::now_unix_ms;
 
+/// Most names of static tokens that a message lists.
+const NAMES_MAX: usize = 16;
 /// The label of a token that was accepted.
 const OK: &str = "ok";
 
@@ -84,8 +86,27 @@ impl Keeper {
     /// Withdraws a right to be here: who has it is seen off within a second. Answers whether that outlives a restart.
     ///
     /// # Errors
-    /// It cannot be kept.
+    /// It cannot be kept, or there is no static token of this name. The name is not repeated: it may be the token itself.
     pub fn revoke(&self, revocation: Revocation) -> Result<bool, String> {
+        if let Revocation::Token(name) = &revocation
+            && !self.auth.tokens.iter().any(|token| token.name == *name)
+        {
+            let names: Vec<&str> =
+                self.auth.tokens.iter().take(NAMES_MAX).map(|token| token.name.as_str()).collect();
+            let known = match &names[..] {
+                [] => "it has none".to_owned(),
+                names => format!("write one that is there, such as {}", names.join(", ")),
+            };
+            return Err(format!("this tickerd has no [[auth.token]] of that name; {known}"));
+        }
+        // Whom it names is not told: it may be a token by mistake.
+        let kind = match &revocation {
+            Revocation::User(_) => "user",
+            Revocation::Token(_) => "token",
+            Revocation::Jti(_) => "jti",
+            Revocation::IssuedBefore(_) => "issued_before",
+        };
+        tracing::info!(kind, "revoked over the admin socket; connections that came with it end");
         let kept = self.authenticator.revoke(revocation);
         self.revocations.fetch_add(1, Ordering::Release);
         kept.map(|()| self.is_kept).map_err(|error| error.to_string())
@@ -110,8 +131,8 @@ impl Judge for Keeper {
         });
     }
 
-    fn of_certificate(&self, names: &[String]) -> Result<Option<Arc<Identity>>, Refusal> {
-        let found = self.authenticator.of_certificate(names);
+    fn of_certificate(&self, shown: &Shown) -> Result<Option<Arc<Identity>>, Refusal> {
+        let found = self.authenticator.of_certificate(&shown.names, shown.until_ms);
         let result = match &found {
             Ok(None) => return found,
             Ok(Some(_)) => OK,

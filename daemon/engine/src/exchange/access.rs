@@ -21,6 +21,15 @@ pub struct TicketPlace {
     pub address: Option<IpAddr>,
 }
 
+/// What a client certificate says of who shows it. Without one: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The names of its owner, such as `URI:spiffe://example.org/wall`.
+    pub names: Vec<String>,
+    /// Until when it is valid, in Unix milliseconds.
+    pub until_ms: u64,
+}
+
 /// Judges tokens. Nothing here waits for anything.
 pub trait Judge: Send + Sync + fmt::Debug {
     /// Who has not said who it is.
@@ -32,11 +41,11 @@ pub trait Judge: Send + Sync + fmt::Debug {
     /// Judges a token; `then` is called in any case, soon.
     fn judge(&self, token: Secret, then: Then);
 
-    /// Whom a client certificate with these names speaks for, if anyone.
+    /// Whom a client certificate speaks for, if anyone: until it expires.
     ///
     /// # Errors
-    /// That was revoked.
-    fn of_certificate(&self, names: &[String]) -> Result<Option<Arc<Identity>>, Refusal>;
+    /// That was revoked, or it has expired.
+    fn of_certificate(&self, shown: &Shown) -> Result<Option<Arc<Identity>>, Refusal>;
 
     /// Gives out a ticket.
     ///

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -56,7 +56,7 @@ impl Access {
     /// Who asks: a token counts, and without one the certificate. The judge may take a while, if keys are to be had first.
     ///
     /// # Errors
-    /// What is wrong with the token; never a part of it. That whom the certificate names was revoked.
+    /// What is wrong with the token; never a part of it. That whom the certificate names was revoked, or that it has expired.
     pub async fn identify<B>(
         &self,
         request: &Request<B>,
@@ -69,13 +69,13 @@ impl Access {
         let found = credentials::find(request, ways, page, (said.token.as_deref(), said.ticket.as_deref()))?;
         let Some(token) = found else {
             let by_certificate = match credentials::may_bring_certificate(request.headers(), page) {
-                true => judge.of_certificate(visit.names)?,
+                true => judge.of_certificate(visit.shown)?,
                 false => None,
             };
             return Ok(by_certificate.unwrap_or_else(|| self.anyone()));
         };
         if said.ticket.is_some_and(|ticket| ticket == token.expose()) {
-            return Ok(judge.redeem(&token, &place(page, visit.client))?);
+            return Ok(judge.redeem(&token, &place(request.headers(), page, visit.client))?);
         }
         Ok(judged(&**judge, token).await?)
     }
@@ -126,7 +126,7 @@ impl Access {
         if who.is_anonymous() {
             return Refusal::from(Why::Missing).into_response().into();
         }
-        match judge.ticket(who, place(page, client)) {
+        match judge.ticket(who, place(request.headers(), page, client)) {
             Ok(ticket) => {
                 let body = json!({ "ticket": ticket.expose(), "expires_in_ms": 30_000 }).to_string();
                 let mut response = Response::new(bytes::Bytes::from(body).into());
@@ -153,9 +153,19 @@ pub fn check_no_ticket<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
 }
 
-/// Where a request comes from, as far as a ticket is bound to it.
-fn place(page: Option<&Page>, client: Option<IpAddr>) -> TicketPlace {
-    let origin = page.and_then(|page| page.origin.to_str().ok()).map(str::to_owned);
+/// Where a request comes from, as far as a ticket is bound to it. A page of this server sends an Origin when it asks for the
+/// ticket, and none when its EventSource shows it; so its place is the host, whichever of the two comes.
+fn place(headers: &HeaderMap, page: Option<&Page>, client: Option<IpAddr>) -> TicketPlace {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let own = host.map(|host| format!("//{}", host.to_ascii_lowercase()));
+    let origin = match page.and_then(|page| page.origin.to_str().ok()) {
+        Some(origin) => {
+            let origin = origin.to_ascii_lowercase();
+            let rest = origin.strip_prefix("https:").or_else(|| origin.strip_prefix("http:"));
+            Some(own.filter(|own| rest == Some(own)).unwrap_or(origin))
+        }
+        None => own.filter(|_| credentials::is_of_own_page(headers)),
+    };
     TicketPlace { origin, address: client }
 }
 
@@ -182,5 +192,38 @@ impl Said {
                 Said { token: one("token"), ticket: one("ticket") }
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_this_server_is_one_place_with_and_without_an_origin() {
+        let at = |origin: Option<&'static str>, site: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("Ticks.example:8443"));
+            if let Some(site) = site {
+                headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+            }
+            let page = origin.map(|origin| Page { origin: HeaderValue::from_static(origin), trusted: true });
+            place(&headers, page.as_ref(), None).origin
+        };
+        let own = at(Some("https://ticks.example:8443"), Some("same-origin"));
+        assert!(own.is_some());
+        assert_eq!(at(None, Some("same-origin")), own);
+        for (origin, site) in [
+            (None, None),
+            (None, Some("none")),
+            (None, Some("cross-site")),
+            (None, Some("same-site")),
+            (Some("https://other.example"), Some("cross-site")),
+            (Some("https://ticks.example"), Some("same-site")),
+            (Some("capacitor://ticks.example:8443"), None),
+            (Some("null"), None),
+        ] {
+            assert_ne!(at(origin, site), own, "{origin:?} {site:?}");
+        }
     }
 }

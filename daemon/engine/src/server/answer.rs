@@ -11,6 +11,7 @@ use hyper::header::{self, HeaderValue};
 use super::peers::limits::{self, Place};
 use super::rest::reply::Reply;
 use super::stop::Stop;
+use crate::exchange::access::Shown;
 use crate::exchange::arrival::Kind;
 use crate::listen::hosts::Door;
 use tickerd_model::access::identity::Identity;
@@ -28,8 +29,8 @@ pub struct Visit<'a> {
     /// Who asks: the peer, or whom it speaks for. `None` for unix peers.
     pub client: Option<IpAddr>,
     pub door: Door,
-    /// The names in the client's certificate, if it has shown one.
-    pub names: &'a [String],
+    /// The client's certificate, if it has shown one.
+    pub shown: &'a Shown,
     /// The connection's place, or why it has none.
     pub place: Result<&'a Place, limits::Full>,
     pub stop: &'a Stop,

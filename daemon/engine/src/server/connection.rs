@@ -199,10 +199,10 @@ impl Gate {
     ) {
         let asked = stop.clone();
         let share = Mutex::new(None);
-        let names = io.peer_names();
+        let shown = io.shown();
         let spoken = {
             let place = admitted.as_ref().map_err(|full| *full);
-            let visit = Visit { client: peer, door, names: &names, place, stop: &asked };
+            let visit = Visit { client: peer, door, shown: &shown, place, stop: &asked };
             self.speak_http(io, &visit, &share, has_turn, stop.clone()).await
         };
         match (spoken, admitted) {

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::exchange::access::Shown;
 use crate::exchange::arrival::{Secured, Socket};
 use crate::listen::log_limit::LogLimit;
 use tickerd_config as config;
@@ -105,8 +106,9 @@ impl Tls {
 }
 
 impl<S: Transport> Transport for Stream<S> {
-    fn peer_names(&self) -> Vec<String> {
-        self.session().peer_names()
+    fn shown(&self) -> Shown {
+        let until_s = self.session().peer_until_s().unwrap_or_default();
+        Shown { names: self.session().peer_names(), until_ms: until_s.saturating_mul(1_000) }
     }
 
     fn into_socket(self, read_buf: Bytes) -> io::Result<(Socket, Bytes)> {

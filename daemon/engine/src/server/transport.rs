@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::exchange::access::Shown;
 use crate::exchange::arrival::Socket;
 
 /// A byte stream that can be given away as a plain socket.
@@ -19,9 +20,9 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         ready(true)
     }
 
-    /// The names in the client's certificate, if it has shown one.
-    fn peer_names(&self) -> Vec<String> {
-        Vec::new()
+    /// The client's certificate, if it has shown one.
+    fn shown(&self) -> Shown {
+        Shown::default()
     }
 }
 

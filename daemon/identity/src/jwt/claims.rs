@@ -55,6 +55,11 @@ impl Claims {
         if time(claims, "nbf")?.is_some_and(|begins_s| begins_s > now_s.saturating_add(LEEWAY_S)) {
             return Err(Refusal::NotYetValid);
         }
+        // Revocations compare this with their own time.
+        let issued_s = time(claims, "iat")?;
+        if issued_s.is_some_and(|issued_s| issued_s > now_s.saturating_add(LEEWAY_S)) {
+            return Err(Refusal::NotYetValid);
+        }
         let ends_s = match time(claims, "expire_at")? {
             Some(0) => None,
             Some(ends_s) if ends_s.saturating_add(LEEWAY_S) <= now_s => return Err(Refusal::Expired),
@@ -76,7 +81,7 @@ impl Claims {
             user: user.to_owned(),
             // A token is accepted for the leeway, so what it proves lasts as long.
             ends_ms: ends_s.map(|ends_s| ends_s.saturating_add(LEEWAY_S).saturating_mul(1_000)),
-            proof: Proof::Jwt { jti, issued_s: time(claims, "iat")? },
+            proof: Proof::Jwt { jti, issued_s },
             info: claims.get("info").filter(|info| !info.is_null()).map(|info| info.to_string().into()),
             subscribe: if rules.auto_subscribe { centrifugo::subscriptions(claims)? } else { Vec::new() },
             rights,

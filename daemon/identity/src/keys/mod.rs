@@ -9,4 +9,6 @@ mod remote;
 pub(crate) use jwk::KeySet;
 pub(crate) use key::Key;
 pub(crate) use pace::Pace;
+#[cfg(test)]
+pub(crate) use remote::MISSING_MAX;
 pub(crate) use remote::{Looked, Remote};

@@ -11,8 +11,8 @@ use super::fetch::fetch;
 use super::pace::Pace;
 use crate::error::Error;
 
-/// Most names of keys that are remembered as missing.
-const MISSING_MAX: usize = 1_000;
+/// Most names of keys that are remembered as missing. A further one waits for the next fetch each time.
+pub(crate) const MISSING_MAX: usize = 1_000;
 
 /// Keys that are fetched. The thread ends with it.
 pub(crate) struct Remote {
@@ -113,9 +113,7 @@ impl Remote {
                     }
                     return Looked::Missing;
                 }
-                if state.missing.len() >= MISSING_MAX {
-                    return Looked::Missing;
-                }
+                // Also where no more names are remembered: this one may be new, and fetches are far enough apart.
             }
             (None, _) => {}
         }

@@ -14,7 +14,7 @@ use tickerd_model::access::secret::Secret;
 use super::kit::{House, RING, Ring, ask, issuer, quick, wall};
 use super::server::Server;
 use crate::Authenticator;
-use crate::keys::Pace;
+use crate::keys::{MISSING_MAX, Pace};
 
 fn set(keys: &[Value]) -> (u16, String, String) {
     (200, String::new(), json!({"keys": keys}).to_string())
@@ -113,6 +113,36 @@ fn ten_thousand_unknown_names_do_not_make_many_fetches() {
     assert_eq!(answers.len(), 10_000);
     assert!(answers.iter().all(|answer| matches!(answer, Err(Refusal::Busy | Refusal::Key))));
     assert_eq!(server.requests(), 1);
+}
+
+/// Whoever fills the list of missing names with its own shuts out no key that the issuer has since.
+#[test]
+fn a_new_key_is_found_when_no_more_names_are_remembered() {
+    let is_rotated = Arc::new(AtomicBool::new(false));
+    let rotated = is_rotated.clone();
+    let server = Server::start(move |_, _| match rotated.load(Ordering::SeqCst) {
+        false => set(&[RING.jwk("EdDSA", "k1")]),
+        true => set(&[RING.jwk("EdDSA", "k2")]),
+    });
+    let front = open(server.url("/"), quick());
+    let good = RING.good("EdDSA", "k1", "web");
+    assert!(ask(&front, &good).is_ok());
+    let rest = good.split_once('.').unwrap().1;
+    // As many as may wait at once, until more names than are remembered were asked for.
+    for round in 0..MISSING_MAX / 200 + 1 {
+        let (tell, told) = channel();
+        for at in 0..200 {
+            let header = super::kit::encode(format!(r#"{{"alg":"EdDSA","kid":"x{round}-{at}"}}"#));
+            let tell = tell.clone();
+            let then = move |result: Result<_, _>| tell.send(result.map(drop)).unwrap();
+            front.judge(Secret::new(format!("{header}.{rest}")), then);
+        }
+        drop(tell);
+        assert!(told.iter().all(|answer| answer == Err(Refusal::Key)));
+    }
+    is_rotated.store(true, Ordering::SeqCst);
+    assert!(ask(&front, &RING.good("EdDSA", "k2", "web")).is_ok());
+    assert_eq!(ask(&front, &good).unwrap_err(), Refusal::Key, "what is gone is still told so");
 }
 
 #[test]

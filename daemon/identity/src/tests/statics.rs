@@ -95,7 +95,10 @@ fn a_certificate_speaks_for_whom_it_is_configured() {
     let front = house.open();
     let of = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        front.of_certificate(&names).map(|who| who.and_then(|who| who.user.clone()))
+        front.of_certificate(&names, wall() + 1).map(|who| {
+            assert!(who.as_ref().is_none_or(|who| who.ends_ms == Some(wall() + 1)));
+            who.and_then(|who| who.user.clone())
+        })
     };
     assert_eq!(of(&["DNS:x", "URI:spiffe://example.org/wall"]), Ok(Some("wall".into())));
     assert_eq!(of(&["dns:A.example.ORG"]), Ok(Some("host".into())));
@@ -104,6 +107,8 @@ fn a_certificate_speaks_for_whom_it_is_configured() {
         Ok(None)
     );
     assert_eq!(of(&[]), Ok(None));
+    let expired = front.of_certificate(&["DNS:a.example.org".to_owned()], wall());
+    assert_eq!(expired.map(drop), Err(Refusal::Expired));
     front.revoke(Revocation::User("wall".into())).unwrap();
     assert_eq!(of(&["URI:spiffe://example.org/wall"]), Err(Refusal::Revoked));
     assert_eq!(of(&["DNS:a.example.org"]), Ok(Some("host".into())));

@@ -104,8 +104,10 @@ impl Refusal {
             Refusal::Claims => {
                 "a claim of the token is missing or has the wrong shape; exp, aud and the user are needed"
             }
-            Refusal::User => "the token's user must be 1 to 128 bytes of visible text",
-            Refusal::Revoked => "the token was revoked; sign in again",
+            Refusal::User => {
+                "the token's user must be 1 to 128 bytes of visible text, and not called as the server is"
+            }
+            Refusal::Revoked => "the token was revoked; sign in again, or ask the operator for another",
             Refusal::Ticket => {
                 "the ticket was used, has expired, or is for another page or network; get a new one"
             }

@@ -3,9 +3,10 @@
 //! Grants of several groups and of a token are united; their order never matters. A denial comes from the configuration alone,
 //! and wins. A subscription is judged once, when it is made, or when a topic appears that its pattern matches; never per tick.
 
-use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::topic::{Pattern, SERVER_SEGMENT, first_segment};
+use super::pattern_set::PatternSet;
+use crate::topic::Pattern;
 
 /// What can be granted for topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,13 +48,24 @@ pub enum Cover {
 }
 
 /// What one client may do. Equal rights are equal, whatever order they were granted in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rights {
+    /// Made of all grants and denials, so that rights are hashed without a look at each. It stands first: it tells most apart.
+    digest: u64,
     /// Whether everything is granted: there is no `[auth]`.
     is_open: bool,
-    grants: BTreeSet<(Verb, Pattern)>,
-    denied: BTreeSet<Pattern>,
+    subscribe: PatternSet,
+    publish: PatternSet,
+    presence: PatternSet,
+    history: PatternSet,
+    denied: PatternSet,
     admin: bool,
+}
+
+impl Hash for Rights {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.digest, self.is_open, self.admin).hash(state);
+    }
 }
 
 impl Rights {
@@ -64,17 +76,32 @@ impl Rights {
 
     /// Nothing. Grants are added to it.
     pub fn none() -> Rights {
-        Rights { is_open: false, grants: BTreeSet::new(), denied: BTreeSet::new(), admin: false }
+        Rights {
+            digest: 0,
+            is_open: false,
+            subscribe: PatternSet::default(),
+            publish: PatternSet::default(),
+            presence: PatternSet::default(),
+            history: PatternSet::default(),
+            denied: PatternSet::default(),
+            admin: false,
+        }
     }
 
     /// Adds a grant.
     pub fn grant(&mut self, verb: Verb, pattern: Pattern) {
-        self.grants.insert((verb, pattern));
+        let digest = digest(Some(verb), &pattern);
+        if self.granted_mut(verb).insert(pattern) {
+            self.digest ^= digest;
+        }
     }
 
     /// Denies what would be granted, for every verb.
     pub fn deny(&mut self, pattern: Pattern) {
-        self.denied.insert(pattern);
+        let digest = digest(None, &pattern);
+        if self.denied.insert(pattern) {
+            self.digest ^= digest;
+        }
     }
 
     /// Lets it do what the administrator's socket does.
@@ -94,104 +121,120 @@ impl Rights {
 
     /// Whether nothing is granted.
     pub fn is_nothing(&self) -> bool {
-        !self.is_open && self.grants.is_empty()
+        !self.is_open && Verb::ALL.into_iter().all(|verb| self.granted(verb).is_empty())
     }
 
     /// Adds all that other rights grant and deny.
     pub fn unite(&mut self, other: &Rights) {
         self.is_open |= other.is_open;
         self.admin |= other.admin;
-        self.grants.extend(other.grants.iter().cloned());
-        self.denied.extend(other.denied.iter().cloned());
+        for verb in Verb::ALL {
+            other.granted(verb).iter().for_each(|pattern| self.grant(verb, pattern.clone()));
+        }
+        other.denied.iter().for_each(|pattern| self.deny(pattern.clone()));
     }
 
-    /// The patterns that are granted for a verb.
-    pub fn granted(&self, verb: Verb) -> impl Iterator<Item = &Pattern> {
-        self.grants.iter().filter(move |(granted, _)| *granted == verb).map(|(_, pattern)| pattern)
+    fn granted(&self, verb: Verb) -> &PatternSet {
+        match verb {
+            Verb::Subscribe => &self.subscribe,
+            Verb::Publish => &self.publish,
+            Verb::Presence => &self.presence,
+            Verb::History => &self.history,
+        }
     }
 
-    /// Whether it may do this with one topic.
+    fn granted_mut(&mut self, verb: Verb) -> &mut PatternSet {
+        match verb {
+            Verb::Subscribe => &mut self.subscribe,
+            Verb::Publish => &mut self.publish,
+            Verb::Presence => &mut self.presence,
+            Verb::History => &mut self.history,
+        }
+    }
+
+    /// Whether it may do this with one topic. It costs the same with few grants and with many.
     pub fn allow(&self, verb: Verb, topic: &str) -> bool {
-        self.is_open
-            || self.granted(verb).any(|granted| granted.matches(topic))
-                && !self.denied.iter().any(|denied| denied.matches(topic))
+        self.is_open || self.granted(verb).contains(topic) && !self.denied.contains(topic)
     }
 
     /// Whether it may do this with any topic of a source that there could be.
     pub fn reaches(&self, verb: Verb, source: &str) -> bool {
-        let is_in = |pattern: &Pattern| match pattern.feed() {
-            Some(feed) => feed == source,
-            None => source != SERVER_SEGMENT,
-        };
-        let is_all_denied = |denied: &Pattern| {
-            denied.as_str() == "**" && source != SERVER_SEGMENT
-                || denied.as_str().strip_suffix(".**") == Some(source)
-        };
-        self.is_open || self.granted(verb).any(is_in) && !self.denied.iter().any(is_all_denied)
+        self.is_open || self.granted(verb).reaches(source) && !self.denied.holds_source(source)
     }
 
-    /// How much of what a pattern matches it may do this with.
+    /// How much of what a pattern matches it may do this with. [`Cover::Part`] may also be nothing, or all, where to know it would
+    /// mean to look at very many grants.
     pub fn cover(&self, verb: Verb, pattern: &Pattern) -> Cover {
         if self.is_open {
             return Cover::All;
         }
-        let is_denied = self.denied.iter().any(|denied| contains(denied, pattern));
-        if is_denied || !self.granted(verb).any(|granted| overlap(granted, pattern)) {
+        let (granted, asked) = (self.granted(verb), pattern.as_str());
+        if self.denied.contains(asked) || !granted.may_overlap(asked) {
             return Cover::Nothing;
         }
-        let is_touched = self.denied.iter().any(|denied| overlap(denied, pattern));
-        match !is_touched && self.granted(verb).any(|granted| contains(granted, pattern)) {
+        match granted.contains(asked) && !self.denied.may_overlap(asked) {
             true => Cover::All,
             false => Cover::Part,
         }
     }
 }
 
-/// Whether a pattern without a first name reaches into the server's own topics, which it never does.
-fn is_kept_out(wide: &Pattern, narrow: &Pattern) -> bool {
-    wide.feed().is_none() && first_segment(narrow.as_str()) == SERVER_SEGMENT
-}
-
-/// Whether `wide` matches every topic that `narrow` matches. Both may be exact topics.
-pub fn contains(wide: &Pattern, narrow: &Pattern) -> bool {
-    if is_kept_out(wide, narrow) {
-        return false;
-    }
-    let (mut wide, mut narrow) = (wide.as_str().split('.'), narrow.as_str().split('.'));
-    loop {
-        match (wide.next(), narrow.next()) {
-            (None, None) => return true,
-            (Some("**"), Some(_)) => return true,
-            (None, Some(_)) | (Some(_), None) | (Some(_), Some("**")) => return false,
-            (Some("*"), Some(_)) => {}
-            (Some(exact), Some(other)) if exact == other => {}
-            _ => return false,
-        }
-    }
-}
-
-/// Whether some topic could match both.
-pub fn overlap(one: &Pattern, other: &Pattern) -> bool {
-    if is_kept_out(one, other) || is_kept_out(other, one) {
-        return false;
-    }
-    let (mut one, mut other) = (one.as_str().split('.'), other.as_str().split('.'));
-    loop {
-        match (one.next(), other.next()) {
-            (None, None) => return true,
-            (Some("**"), Some(_)) | (Some(_), Some("**")) => return true,
-            (None, Some(_)) | (Some(_), None) => return false,
-            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
-            (Some(a), Some(b)) if a == b => {}
-            _ => return false,
-        }
-    }
+/// One grant's part of [`Rights::digest`]. No verb: it denies.
+fn digest(verb: Option<Verb>, pattern: &Pattern) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (verb, pattern).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::topic::{SERVER_SEGMENT, first_segment};
+
+    // What a set of patterns answers, one by one: the model that it is held against.
+
+    /// Whether a pattern without a first name reaches into the server's own topics, which it never does.
+    fn is_kept_out(wide: &Pattern, narrow: &Pattern) -> bool {
+        wide.feed().is_none() && first_segment(narrow.as_str()) == SERVER_SEGMENT
+    }
+
+    /// Whether `wide` matches every topic that `narrow` matches. Both may be exact topics.
+    fn contains(wide: &Pattern, narrow: &Pattern) -> bool {
+        if is_kept_out(wide, narrow) {
+            return false;
+        }
+        let (mut wide, mut narrow) = (wide.as_str().split('.'), narrow.as_str().split('.'));
+        loop {
+            match (wide.next(), narrow.next()) {
+                (None, None) => return true,
+                (Some("**"), Some(_)) => return true,
+                (None, Some(_)) | (Some(_), None) | (Some(_), Some("**")) => return false,
+                (Some("*"), Some(_)) => {}
+                (Some(exact), Some(other)) if exact == other => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// Whether some topic could match both.
+    fn overlap(one: &Pattern, other: &Pattern) -> bool {
+        if is_kept_out(one, other) || is_kept_out(other, one) {
+            return false;
+        }
+        let (mut one, mut other) = (one.as_str().split('.'), other.as_str().split('.'));
+        loop {
+            match (one.next(), other.next()) {
+                (None, None) => return true,
+                (Some("**"), Some(_)) | (Some(_), Some("**")) => return true,
+                (None, Some(_)) | (Some(_), None) => return false,
+                (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+                (Some(a), Some(b)) if a == b => {}
+                _ => return false,
+            }
+        }
+    }
 
     fn pattern(text: &str) -> Pattern {
         Pattern::parse(text).unwrap()
@@ -276,6 +319,44 @@ mod tests {
                     Cover::Part => {}
                 }
             }
+        }
+
+        /// The answers are those of a look at each grant and denial.
+        #[test]
+        fn the_index_agrees_with_a_look_at_each(
+            granted in prop::collection::vec(some_pattern(), 0..8),
+            denied in prop::collection::vec(some_pattern(), 0..5),
+            asked in some_pattern(),
+            topics in prop::collection::vec(name(), 1..40),
+        ) {
+            let mut rights = Rights::none();
+            granted.iter().for_each(|pattern| rights.grant(Verb::Subscribe, pattern.clone()));
+            denied.iter().for_each(|pattern| rights.deny(pattern.clone()));
+            for topic in &topics {
+                let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(topic));
+                prop_assert_eq!(rights.allow(Verb::Subscribe, topic), any(&granted) && !any(&denied), "{}", topic);
+            }
+            for source in ["a", "b", "tickerd"] {
+                let is_in = |pattern: &Pattern| pattern.feed().map_or(source != "tickerd", |feed| feed == source);
+                let is_all = |pattern: &Pattern| {
+                    pattern.as_str() == "**" && source != "tickerd" || *pattern.as_str() == format!("{source}.**")
+                };
+                let expected = granted.iter().any(is_in) && !denied.iter().any(is_all);
+                prop_assert_eq!(rights.reaches(Verb::Subscribe, source), expected, "{}", source);
+            }
+            let held = |patterns: &[Pattern]| patterns.iter().any(|wide| contains(wide, &asked));
+            let met = |patterns: &[Pattern]| patterns.iter().any(|other| overlap(other, &asked));
+            let expected = match () {
+                () if held(&denied) || !met(&granted) => Cover::Nothing,
+                () if held(&granted) && !met(&denied) => Cover::All,
+                () => Cover::Part,
+            };
+            prop_assert_eq!(rights.cover(Verb::Subscribe, &asked), expected, "{}", asked);
+            let mut other = Rights::none();
+            denied.iter().rev().for_each(|pattern| other.deny(pattern.clone()));
+            granted.iter().rev().for_each(|pattern| other.grant(Verb::Subscribe, pattern.clone()));
+            other.unite(&rights);
+            prop_assert!(other == rights && other.digest == rights.digest);
         }
 
         /// Containment and overlap hold for every topic that is tried.

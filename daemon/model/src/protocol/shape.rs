@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::error::Code;
 use super::words::RESERVED_EVENTS;
+use crate::access::user::NAMES_RESERVED;
 use crate::access::user::USER_BYTES_MAX;
 use crate::health::FeedState;
 use crate::normalise::KIND_BYTES_MAX;
-use crate::rooms::{KIND, NAMES_RESERVED};
+use crate::rooms::KIND;
 use crate::sample::Class;
 use crate::topic::{SEGMENT_BYTES_MAX, SEGMENTS_MAX, TOPIC_BYTES_MAX};
 

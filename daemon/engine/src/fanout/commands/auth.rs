@@ -69,8 +69,12 @@ impl Shard {
     /// Gives a connection its identity. Answers whom it spoke for before.
     fn accept(&mut self, id: ConnId, who: Arc<Identity>) -> Result<Arc<Identity>, ProtocolError> {
         let before = self.who(id);
-        let Some(conn) = self.connection(id) else { return Ok(before) };
         let conflict = |message: &'static str| Err(ProtocolError::new(Code::Conflict, message));
+        // Since it was judged it may have been withdrawn.
+        if self.settings.access.as_ref().is_some_and(|judge| judge.is_revoked(&who)) {
+            return Err(refused(Refusal::Revoked));
+        }
+        let Some(conn) = self.connection(id) else { return Ok(before) };
         if before.user.is_some() && before.user != who.user {
             return conflict("this connection is another user's; connect anew for this token");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::exchange::ConnId;
 use crate::fanout::connection::phase::Phase;
 use crate::fanout::shard::Shard;
+use tickerd_model::access::identity::Proof;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::protocol::event::{self, Notice};
 use tickerd_model::wire::close::CloseCode;
@@ -31,16 +32,15 @@ impl Shard {
             self.close(id, CloseCode::AuthTimeout);
             return true;
         }
-        if has_revoked && judge.is_revoked(&conn.who) {
-            let refusal = Refusal::Revoked;
-            let frame = CloseCode::Unauthenticated.frame_saying(&format!("{}: {refusal}", refusal.code()));
-            self.close_with(id, &frame, CloseCode::Unauthenticated.code());
+        if has_revoked && self.see_off_revoked(id) {
             return true;
         }
+        let Some(conn) = self.connection(id) else { return false };
         let Some(ends_ms) = conn.who.ends_ms else { return false };
-        // Nobody can renew the token of an event stream.
+        // Nobody can renew the token of an event stream, or a certificate.
         let is_sse = conn.encoding == Encoding::Sse;
-        if wall_ms >= ends_ms + if is_sse { 0 } else { GRACE_MS } {
+        let is_last = is_sse || matches!(conn.who.proof, Proof::Certificate(_));
+        if wall_ms >= ends_ms + if is_last { 0 } else { GRACE_MS } {
             self.close(id, CloseCode::TokenExpired);
             return true;
         }
@@ -53,6 +53,18 @@ impl Shard {
             self.tell(id, &Notice::AuthExpiring { in_ms });
         }
         false
+    }
+
+    /// Closes a connection whose right to be here was withdrawn. Whether it was.
+    pub(super) fn see_off_revoked(&mut self, id: ConnId) -> bool {
+        let Some(judge) = self.settings.access.clone() else { return false };
+        if !self.connection(id).is_some_and(|conn| judge.is_revoked(&conn.who)) {
+            return false;
+        }
+        let refusal = Refusal::Revoked;
+        let frame = CloseCode::Unauthenticated.frame_saying(&format!("{}: {refusal}", refusal.code()));
+        self.close_with(id, &frame, CloseCode::Unauthenticated.code());
+        true
     }
 
     /// Looks at every connection, and adds to the metrics.

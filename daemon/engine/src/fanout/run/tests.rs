@@ -102,8 +102,13 @@ impl Bench {
     }
 
     async fn client_in(&self, encoding: Encoding, topics: &[&str]) -> Client {
+        let who = anyone(self.shard.borrow().settings.access.as_deref());
+        self.client_of(who, encoding, topics).await
+    }
+
+    async fn client_of(&self, who: Arc<Identity>, encoding: Encoding, topics: &[&str]) -> Client {
         let (mut arrival, client) = arrival(topics, encoding);
-        arrival.who = anyone(self.shard.borrow().settings.access.as_deref());
+        arrival.who = who;
         self.shard.borrow().load.fetch_add(1, Ordering::Relaxed);
         self.shard.borrow_mut().arrive(arrival);
         // It is read once it has been greeted.

@@ -75,6 +75,10 @@ impl Shard {
             self.close(id, CloseCode::ServiceRestart);
             return self.start_reading(id);
         }
+        // It may have waited for its first bytes to be taken while its right to be here was withdrawn.
+        if self.see_off_revoked(id) {
+            return self.start_reading(id);
+        }
         // A beat may have begun since it arrived, and snapshots hold that already.
         self.serve_early(id);
         if let Kind::Ticker { opening, .. } = kind {

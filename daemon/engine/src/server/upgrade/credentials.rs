@@ -75,7 +75,12 @@ pub fn find<B>(
 /// Whether a cookie counts: a browser sends it whatever page asks, so the page must be one that is trusted. The server's own
 /// page is, as the browser says; the GET of its EventSource has no Origin.
 fn may_bring_cookies(headers: &HeaderMap, page: Option<&Page>) -> bool {
-    page.is_some_and(|page| page.trusted) || site(headers) == Some(b"same-origin")
+    page.is_some_and(|page| page.trusted) || is_of_own_page(headers)
+}
+
+/// Whether a browser says that a page of this very server asks.
+pub fn is_of_own_page(headers: &HeaderMap) -> bool {
+    site(headers) == Some(b"same-origin")
 }
 
 /// Whether the client's certificate counts. A browser shows it whatever page asks, as with cookies. A program says nothing of

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::exchange::access::{Judge, Then, TicketPlace};
+use crate::exchange::access::{Judge, Shown, Then, TicketPlace};
 use crate::fanout::run::sweep::GRACE_MS;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::rights::{Rights, Verb};
@@ -50,7 +50,7 @@ impl Judge for Words {
         then(Ok(Arc::new(who)));
     }
 
-    fn of_certificate(&self, _: &[String]) -> Result<Option<Arc<Identity>>, Refusal> {
+    fn of_certificate(&self, _: &Shown) -> Result<Option<Arc<Identity>>, Refusal> {
         Ok(None)
     }
 
@@ -291,6 +291,15 @@ fn a_token_that_ends_is_told_of_and_closed_after_a_grace_unless_renewed() {
         bench.pass(0);
         assert!(bench.closed(&mut ann).await.contains("token_revoked"));
         assert!(bob.read().is_empty());
+        // Who was judged before that and comes after the look at everyone is seen off too.
+        let mut late = bench.client(&[]).await;
+        late.say(1, &[&auth("ann f.0 900000")]);
+        let (_, error) = bench.told(&mut late, "error").await;
+        assert!(error["message"].as_str().unwrap().starts_with("token_revoked"), "{error}");
+        assert!(bench.closed(&mut late).await.contains("token_revoked"));
+        let ann = Identity { user: Some("ann".into()), ..Identity::anonymous(rights(["f.0"])) };
+        let mut late = bench.client_of(Arc::new(ann), Encoding::Json, &["f.0"]).await;
+        assert!(bench.closed(&mut late).await.contains("token_revoked"));
     });
 }
 
