@@ -1,6 +1,6 @@
 //! One-time tickets, for clients that cannot send a token: 128 random bits that stand for an identity for half a minute.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +19,8 @@ pub(crate) const PREFIX: &str = "tkt_";
 const LIFE_MS: u64 = 30_000;
 /// Most tickets that are out at once.
 const TICKETS_MAX: usize = 4_096;
+/// Most tickets of one user that are out at once. When it asks for one more, its oldest is good no longer.
+const TICKETS_PER_USER_MAX: usize = 16;
 
 /// Where a ticket was given out, and where it is shown: both must be the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +50,17 @@ struct Ticket {
     ends_ms: u64,
 }
 
-/// The tickets that are out, by their SHA-256.
+/// The tickets that are out.
 #[derive(Default)]
-pub(crate) struct Tickets(Mutex<HashMap<[u8; 32], Ticket>>);
+pub(crate) struct Tickets(Mutex<Out>);
+
+#[derive(Default)]
+struct Out {
+    /// By their SHA-256.
+    all: HashMap<[u8; 32], Ticket>,
+    /// The same by user, the oldest first.
+    by_user: HashMap<Box<str>, VecDeque<[u8; 32]>>,
+}
 
 impl Tickets {
     /// Makes a ticket.
@@ -58,15 +68,12 @@ impl Tickets {
         let mut bits = [0; 16];
         SystemRandom::new().fill(&mut bits).map_err(|_| Refusal::Busy)?;
         let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bits));
-        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tickets.len() >= TICKETS_MAX {
-            tickets.retain(|_, ticket| now_ms < ticket.ends_ms);
-        }
-        if tickets.len() >= TICKETS_MAX {
-            return Err(Refusal::Busy);
-        }
-        let ticket = Ticket { who: who.clone(), place, ends_ms: now_ms.saturating_add(LIFE_MS) };
-        tickets.insert(sha256(text.as_bytes()), ticket);
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        out.make_room(who, now_ms)?;
+        let digest = sha256(text.as_bytes());
+        out.by_user.entry(user(who).into()).or_default().push_back(digest);
+        let ends_ms = now_ms.saturating_add(LIFE_MS);
+        out.all.insert(digest, Ticket { who: who.clone(), place, ends_ms });
         Ok(Secret::new(text))
     }
 
@@ -79,4 +86,41 @@ impl Tickets {
             _ => Err(Refusal::Ticket),
         }
     }
+}
+
+impl Out {
+    /// Makes room for one more of this user's.
+    fn make_room(&mut self, who: &Identity, now_ms: u64) -> Result<(), Refusal> {
+        let own = self.by_user.get(user(who));
+        if let Some(oldest) = own.filter(|own| own.len() >= TICKETS_PER_USER_MAX).and_then(|own| own.front())
+        {
+            let oldest = *oldest;
+            self.remove(&oldest);
+        }
+        if self.all.len() >= TICKETS_MAX {
+            let Out { all, by_user } = self;
+            all.retain(|_, ticket| now_ms < ticket.ends_ms);
+            by_user.retain(|_, own| {
+                own.retain(|digest| all.contains_key(digest));
+                !own.is_empty()
+            });
+        }
+        if self.all.len() < TICKETS_MAX { Ok(()) } else { Err(Refusal::Busy) }
+    }
+
+    fn remove(&mut self, digest: &[u8; 32]) -> Option<Ticket> {
+        let ticket = self.all.remove(digest)?;
+        if let Some(own) = self.by_user.get_mut(user(&ticket.who)) {
+            own.retain(|other| other != digest);
+            if own.is_empty() {
+                self.by_user.remove(user(&ticket.who));
+            }
+        }
+        Some(ticket)
+    }
+}
+
+/// Whose a ticket is. Who is anonymous gets none.
+fn user(who: &Identity) -> &str {
+    who.user.as_deref().unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::answer::{Answer, Visit};
-use super::rest::api;
+use super::rest::api::{self, Standing};
 use super::rest::cors::Page;
 use super::rest::opening::Pairs;
 use super::rest::problem::problem;
@@ -21,6 +21,7 @@ use crate::server::metrics::Outcome;
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal as Why;
 use tickerd_model::access::secret::Secret;
+use tickerd_process::clock::now_unix_ms;
 
 /// What the path of tickets answers to.
 pub const TICKET_METHODS: &str = "POST, OPTIONS";
@@ -79,6 +80,19 @@ impl Access {
         Ok(judged(&**judge, token).await?)
     }
 
+    /// Asks again, later, whether this identity has ended or was revoked. A long poll or a body that comes slowly takes a while.
+    pub fn standing(&self, who: &Arc<Identity>) -> Standing {
+        let (judge, who) = (self.judge.clone(), who.clone());
+        Box::new(move || {
+            let why = match &judge {
+                Some(judge) if judge.is_revoked(&who) => Why::Revoked,
+                Some(_) if who.has_ended(now_unix_ms()) => Why::Expired,
+                _ => return None,
+            };
+            Some(Refusal::from(why).into_response())
+        })
+    }
+
     /// Holds the name of an address against the token's.
     ///
     /// # Errors
@@ -123,6 +137,19 @@ impl Access {
             }
             Err(why) => Refusal::from(why).into_response().into(),
         }
+    }
+}
+
+/// Checks that who asks for a ticket brings a token. A ticket that bought the next one would be good for ever.
+///
+/// # Errors
+/// It brings a ticket, which is not used up.
+pub fn check_no_ticket<B>(request: &Request<B>) -> Result<(), Refusal> {
+    match Said::read(request.uri().query()).ticket {
+        Some(_) => Err(Refusal::bad_request(
+            "a ticket buys no other ticket; send the token, as Authorization: Bearer TOKEN",
+        )),
+        None => Ok(()),
     }
 }
 

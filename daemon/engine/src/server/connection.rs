@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -111,16 +112,57 @@ impl Gate {
                 };
             }
         }
+        // Whoever speaks for others says in its request for whom, and takes its turn then.
+        let speaks = self.trust.speaks_for_others(peer);
+        let client = peer.filter(|_| !speaks);
+        let has_turn = before.tls || !speaks;
+        if admitted.is_ok() && has_turn {
+            match self.turn(&mut io, client, before.tls, stop.clone()).await {
+                Some(Ok(())) => {}
+                Some(Err(full)) => {
+                    admitted = Err(full);
+                    refusal = match self.may_refuse(&admitted) {
+                        Some(refusal) => refusal,
+                        None => return,
+                    };
+                }
+                None => return,
+            }
+        } else if admitted.is_err() && !self.limits.may_be_told(client) {
+            return;
+        }
         let _refusal = refusal;
         if !before.tls {
-            return self.serve(io, (peer, door), admitted, stop).await;
+            return self.serve(io, (peer, door), admitted, has_turn, stop).await;
         }
         let Some(tls) = &self.tls else { return };
         match tls.shake_hands(io, self.handshake, stop.clone()).await {
-            Ok(stream) => self.serve(stream, (peer, door), admitted, stop).await,
+            Ok(stream) => self.serve(stream, (peer, door), admitted, has_turn, stop).await,
             Err(Some(plain)) => self.say_last(plain, PLAIN_HTTP, stop).await,
             Err(None) => {}
         }
+    }
+
+    /// Waits for a connection's turn, once it has sent something: who sends nothing takes no turn. Nothing if it never does.
+    async fn turn<T: Transport>(
+        &self,
+        io: &mut T,
+        client: Option<IpAddr>,
+        is_tls: bool,
+        mut stop: Stop,
+    ) -> Option<Result<(), limits::Full>> {
+        stop.until(async {
+            let spoken = timeout(self.handshake, io.has_spoken()).await.map_err(drop);
+            if spoken == Ok(true) {
+                return Some(self.limits.turn(client).await);
+            }
+            if let Some(tls) = self.tls.as_ref().filter(|_| is_tls) {
+                tls.count_silent(spoken.is_err());
+            }
+            None
+        })
+        .await
+        .flatten()
     }
 
     /// A place for a connection, counted for its peer unless a request is to say for whom it is.
@@ -152,6 +194,7 @@ impl Gate {
         io: T,
         (peer, door): (Option<IpAddr>, Door),
         admitted: Result<limits::Place, limits::Full>,
+        has_turn: bool,
         stop: Stop,
     ) {
         let asked = stop.clone();
@@ -160,7 +203,7 @@ impl Gate {
         let spoken = {
             let place = admitted.as_ref().map_err(|full| *full);
             let visit = Visit { client: peer, door, shown: &shown, place, stop: &asked };
-            self.speak_http(io, &visit, &share, stop.clone()).await
+            self.speak_http(io, &visit, &share, has_turn, stop.clone()).await
         };
         match (spoken, admitted) {
             (Some((io, read_buf, Becomes::Client(kind, who, encoding))), Ok(place)) => {
@@ -204,17 +247,23 @@ impl Gate {
         io: T,
         visit: &Visit<'_>,
         share: &Mutex<Option<Share>>,
+        has_turn: bool,
         mut stop: Stop,
     ) -> Option<(T, Bytes, Becomes)> {
         let upgrade = Mutex::new(None);
         let born = Instant::now();
         let upgrade_into = &upgrade;
+        let had_turn = AtomicBool::new(has_turn);
         let service = service_fn(|request: Request<Incoming>| {
             let client = self.trust.client(visit.client, request.headers());
-            let visit = Visit { client, ..*visit };
+            let mut visit = Visit { client, ..*visit };
+            let is_due = !had_turn.swap(true, Ordering::Relaxed) && visit.place.is_ok();
             let its = self.patterns.share(client);
             *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
             Box::pin(async move {
+                if is_due && let Some(Err(full)) = visit.stop.clone().until(self.limits.turn(client)).await {
+                    visit.place = Err(full);
+                }
                 let mut is_stream = false;
                 let (mut response, becomes) = match self.routes.answer(request, &visit).await {
                     Answer::Upgrade(response, kind, who, encoding) => {

@@ -135,9 +135,6 @@ async fn accept_all(
             Ok((io, peer, door)) => {
                 nap = NAP_MIN;
                 spare.take();
-                if stop.until(gate.limits.turn()).await.is_none() {
-                    return;
-                }
                 let (gate, stop, alive) = (gate.clone(), stop.clone(), alive.clone());
                 tokio::spawn(async move {
                     let _alive = alive;

@@ -5,6 +5,7 @@
 
 mod access;
 mod answer;
+mod asked;
 mod connection;
 mod listener;
 mod metrics;

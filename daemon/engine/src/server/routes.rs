@@ -3,7 +3,6 @@
 //! Every request is judged in one order: the host it is for, the page it comes from, and then the rest. A strange host or
 //! page learns nothing but that.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::exchange::arrival::{Kind, Place as _};
 use crate::exchange::enquiry::Asker;
-use crate::exchange::limit::{Limit, Tally};
+use crate::exchange::limit::Tally;
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal::Missing;
 use tickerd_model::access::rights::Verb;
@@ -22,19 +21,19 @@ use tickerd_model::web::host::Host;
 use tickerd_model::web::origin::Listed;
 use tickerd_model::wire::encoding::Encoding;
 
-use super::access::{Access, TICKET_METHODS};
+use super::access::{self, Access, TICKET_METHODS};
 use super::answer::{Answer, Document, Documents, Visit, finished, secure};
 use super::metrics::{Metrics, Outcome};
 use super::peers::budgets::Budgets;
 use super::peers::limits::{self, Place};
 use super::peers::peer::outside;
-use super::rest::api::{self, Api, Wanted};
+use super::rest::api::{self, Api};
 use super::rest::cors::{self, Page};
 use super::rest::kept::serve;
 use super::rest::opening::{self, Pairs, Query};
 use super::rest::page;
 use super::rest::problem::problem;
-use super::rest::reply::{self, Looks, Reply};
+use super::rest::reply;
 use super::upgrade::credentials::Ways;
 use super::upgrade::handshake::{self, Refusal};
 use super::upgrade::origin::Origins;
@@ -55,9 +54,9 @@ pub struct Routes {
     pub(super) settings: Settings,
     hosts: Hosts,
     origins: Origins,
-    api: Api,
-    budgets: Arc<Budgets>,
-    access: Access,
+    pub(super) api: Api,
+    pub(super) budgets: Arc<Budgets>,
+    pub(super) access: Access,
     pub(super) metrics: Arc<Metrics>,
     documents: Documents,
 }
@@ -79,7 +78,7 @@ pub struct Settings {
 
 /// Where a request goes. The path is compared as it stands: nothing is decoded or normalised, so nothing traverses.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Socket,
     Echo,
     Stream,
@@ -170,7 +169,10 @@ impl Routes {
                     Way::Stream => self.stream(&request, who, visit),
                     Way::Topics => self.topics(request, who, visit),
                     Way::Feeds | Way::Keys => self.listed(&request, &who, way),
-                    Way::Ticket => self.access.ticket(&request, &who, page.as_ref(), visit.client),
+                    Way::Ticket => match self.afford(visit.client) {
+                        Ok(_) => self.access.ticket(&request, &who, page.as_ref(), visit.client),
+                        Err(response) => (*response).into(),
+                    },
                     Way::Socket | Way::Echo | Way::Other => self.kept(&request, &who),
                 },
             },
@@ -198,12 +200,12 @@ impl Routes {
     }
 
     /// Refuses whatever was asked.
-    fn refuse(&self, refusal: Refusal, way: Way) -> Answer {
+    pub(super) fn refuse(&self, refusal: Refusal, way: Way) -> Answer {
         let is_handshake = matches!(way, Way::Socket | Way::Echo | Way::Stream);
         if is_handshake
             || matches!(refusal.outcome, Outcome::OverCapacity | Outcome::AddressLimit | Outcome::UserLimit)
         {
-            tracing::debug!(?refusal, "refused a handshake");
+            refusal.log();
             self.metrics.handshake(refusal.outcome);
         }
         refusal.into_response().into()
@@ -220,6 +222,9 @@ impl Routes {
         // Whoever gets a signed tick may verify it, so the keys are for all, as the page is.
         if way == Way::Keys || way == Way::Other && page::asset(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
+        }
+        if way == Way::Ticket {
+            access::check_no_ticket(request)?;
         }
         self.access.identify(request, &self.settings.ways, page, visit).await
     }
@@ -274,59 +279,6 @@ impl Routes {
                 problem(StatusCode::NOT_FOUND, detail).into()
             }
         }
-    }
-
-    /// Answers what is asked of topics.
-    fn topics(&self, request: Request<Incoming>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
-        match *request.method() {
-            Method::GET | Method::HEAD => self.value(&request, who, visit),
-            Method::POST => {
-                let paid = self.afford(visit.client);
-                let is_closed = self.access.is_closed();
-                match paid.and_then(|whose| Ok((whose, Api::read_post(&request, &who, is_closed)?))) {
-                    Ok((whose, to)) => {
-                        Answer::Later(Box::pin(self.api.publish(&who, to, whose, request.into_body())))
-                    }
-                    Err(response) => (*response).into(),
-                }
-            }
-            _ if self.access.is_closed() => api::not_allowed(api::TOPIC_METHODS).into(),
-            _ => Answer::Later(Box::pin(self.api.methods(&request))),
-        }
-    }
-
-    fn value<B>(&self, request: &Request<B>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
-        let wanted = Api::read(request).and_then(|wanted| {
-            // A list is a look at all topics; all else is answered from what is at hand.
-            let is_list = matches!(wanted, Wanted::Topics { .. });
-            let whose = if is_list { self.afford(visit.client)? } else { None };
-            Ok((wanted, whose))
-        });
-        match wanted {
-            Ok((wanted, whose)) => {
-                let answered = self.api.answer(wanted, who, visit.stop.clone());
-                let budgets = self.budgets.clone();
-                Answer::Later(Box::pin(async move {
-                    let mut response = answered.await;
-                    if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
-                        budgets.charge_looks(address, looks);
-                    }
-                    response
-                }))
-            }
-            Err(response) => (*response).into(),
-        }
-    }
-
-    /// Takes a request out of its address's share. Whose that is, if anyone's.
-    fn afford(&self, client: Option<IpAddr>) -> Result<Option<IpAddr>, Box<Reply>> {
-        self.budgets.take(client).or_else(|(wait_ms, why)| {
-            if !self.settings.tally.enforce(Limit::CommandsPerS) {
-                return Ok(None);
-            }
-            self.metrics.refuse_request();
-            Err(Box::new(reply::limited(&why, wait_ms)))
-        })
     }
 
     /// Answers who asks for an event stream.

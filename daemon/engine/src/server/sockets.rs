@@ -42,7 +42,7 @@ impl Routes {
             Ok((Err(refusal), response)) if is_page => return self.close(request, response, &refusal),
             Ok((Err(refusal), _)) | Err(refusal) => refusal,
         };
-        tracing::debug!(?refusal, "refused a handshake");
+        refusal.log();
         self.metrics.handshake(refusal.outcome);
         refusal.into_response().into()
     }
@@ -74,7 +74,7 @@ impl Routes {
     }
 
     fn close<B>(&self, request: &Request<B>, mut response: Reply, refusal: &Refusal) -> Answer {
-        tracing::debug!(?refusal, "refused a page's handshake with a close");
+        refusal.log();
         self.metrics.handshake(refusal.outcome);
         if let Some(protocol) = handshake::first_offered(request.headers()) {
             response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);

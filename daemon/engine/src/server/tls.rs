@@ -92,6 +92,11 @@ impl Tls {
         }
     }
 
+    /// Counts a client that has said nothing: until the deadline, or before it hung up.
+    pub fn count_silent(&self, is_late: bool) {
+        self.metrics.tls_handshake(if is_late { Handshake::Timeout } else { Handshake::Gone });
+    }
+
     fn refuse(&self, outcome: Handshake, error: &tickerd_tls::Broken) {
         self.metrics.tls_handshake(outcome);
         if let Some(suppressed) = self.log.pass(Instant::now()) {

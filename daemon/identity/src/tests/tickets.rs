@@ -1,7 +1,9 @@
 //! Tickets are good once, for half a minute, in one place.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::secret::Secret;
 
@@ -53,8 +55,22 @@ fn a_ticket_ends_and_their_number_is_bounded() {
     let front = Authenticator::start(&house.auth, None, || NOW_MS.load(Ordering::Relaxed)).unwrap();
     let ann = ask(&front, &RING.good("EdDSA", "d1", "ed")).unwrap();
     let here = place(None, None);
-    let tickets: Vec<Secret> = (0..4_096).map(|_| front.ticket(&ann, here.clone()).unwrap()).collect();
-    assert_eq!(front.ticket(&ann, here.clone()).unwrap_err(), Refusal::Busy);
+    let of = |user: String| Arc::new(Identity { user: Some(user.into()), ..Identity::clone(&ann) });
+    let first = front.ticket(&ann, here.clone()).unwrap();
+    let tickets: Vec<Secret> = (0..16).map(|_| front.ticket(&ann, here.clone()).unwrap()).collect();
+    assert_eq!(
+        front.redeem(&first, &here).unwrap_err(),
+        Refusal::Ticket,
+        "a user has 16, and the oldest goes"
+    );
+    for n in 0..255 {
+        let user = of(format!("user-{n}"));
+        assert!((0..16).all(|_| front.ticket(&user, here.clone()).is_ok()), "{n}");
+    }
+    assert_eq!(front.ticket(&of("late".into()), here.clone()).unwrap_err(), Refusal::Busy);
+    let again = front.ticket(&ann, here.clone()).expect("who has tickets makes room for its own");
+    assert_eq!(front.redeem(&tickets[0], &here).unwrap_err(), Refusal::Ticket);
+    let tickets = [again, tickets[1].clone()];
     NOW_MS.fetch_add(29_999, Ordering::Relaxed);
     assert!(front.redeem(&tickets[0], &here).is_ok());
     NOW_MS.fetch_add(1, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tickerd_config as config;
 
-use super::pace::Pace;
+use super::pace::{Pace, TooLong};
 use super::peer::outside;
 use crate::exchange::arrival::{self, UserFull};
 use crate::exchange::limit::{Limit, Tally};
@@ -25,6 +25,8 @@ pub enum Full {
     User,
     /// Too many have not said who they are.
     Unidentified,
+    /// Too many wait for their turn.
+    Pace,
 }
 
 impl From<UserFull> for Full {
@@ -80,19 +82,22 @@ impl Limits {
         }
         open.all += 1;
         drop(open);
-        let place = Place {
-            limits: self.clone(),
-            address: OnceLock::new(),
-            user: OnceLock::new(),
-            is_unidentified: AtomicBool::new(false),
-        };
+        let place = Place::new(self.clone(), true);
         place.count_for(peer.and_then(outside))?;
         Ok(place)
     }
 
-    /// Done when a new connection may be served; see [`Pace`].
-    pub async fn turn(&self) {
-        self.pace.turn(&self.tally).await;
+    /// Done when a new connection of this client may be served; see [`Pace`].
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub async fn turn(&self, client: Option<IpAddr>) -> Result<(), Full> {
+        self.pace.turn(client.and_then(outside), &self.tally).await.map_err(|TooLong| Full::Pace)
+    }
+
+    /// Whether a connection without a place is told so. Of one address not all are, if there are very many.
+    pub fn may_be_told(&self, client: Option<IpAddr>) -> bool {
+        self.pace.may_be_told(client.and_then(outside), &self.tally)
     }
 
     /// Counts a connection that was accepted only to be told that there are no descriptors left.
@@ -119,9 +124,38 @@ pub struct Place {
     user: OnceLock<Arc<str>>,
     /// Whether it is counted among those that have not said who they are.
     is_unidentified: AtomicBool,
+    /// Whether it is counted among all connections.
+    is_connection: bool,
 }
 
 impl Place {
+    fn new(limits: Arc<Limits>, is_connection: bool) -> Place {
+        Place {
+            limits,
+            address: OnceLock::new(),
+            user: OnceLock::new(),
+            is_unidentified: AtomicBool::new(false),
+            is_connection,
+        }
+    }
+
+    /// A place for a long poll on this connection, for as long as it waits: it counts like a connection of its client and its
+    /// user. A proxy's connection brings requests of many clients, so that it cannot be counted for one of them itself.
+    ///
+    /// # Errors
+    /// The client or the user has its share.
+    pub fn long_poll(&self, client: Option<IpAddr>, user: Option<&str>) -> Result<Place, Full> {
+        let place = Place::new(self.limits.clone(), false);
+        // A connection that is counted for its address already has one long poll at most.
+        if self.address.get().is_none() {
+            place.count_for(client)?;
+        }
+        if let Some(user) = user {
+            arrival::Place::count_for_user(&place, user)?;
+        }
+        Ok(place)
+    }
+
     /// Counts it among the connections of an address, unless it is counted already.
     ///
     /// # Errors
@@ -186,7 +220,7 @@ impl arrival::Place for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.limits.open();
-        open.all -= 1;
+        open.all -= usize::from(self.is_connection);
         if self.is_unidentified.load(Ordering::Relaxed) {
             open.unidentified -= 1;
         }
@@ -210,149 +244,4 @@ fn leave<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, whose: &K) {
 }
 
 #[cfg(test)]
-mod tests {
-    use prometheus::Registry;
-
-    use super::*;
-    use crate::exchange::arrival::Place as _;
-
-    fn limits(change: impl FnOnce(&mut config::Limits)) -> Arc<Limits> {
-        let mut limits = config::Limits { connections: 100, ..config::Limits::default() };
-        change(&mut limits);
-        let tally = Tally::new(&Registry::new(), &limits.dry_run).unwrap();
-        Limits::new(100, &limits, Arc::new(tally))
-    }
-
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
-    }
-
-    #[test]
-    fn the_server_is_full_at_its_limit_and_has_room_when_a_place_is_dropped() {
-        let limits = limits(|limits| limits.connections = 2);
-        let first = limits.admit(None);
-        let _second = limits.admit(address("127.0.0.1"));
-        assert_eq!(limits.admit(None).err(), Some(Full::Server));
-        drop(first);
-        assert!(limits.admit(None).is_ok());
-    }
-
-    #[test]
-    fn an_address_has_its_share_and_leaves_no_trace() {
-        let limits = limits(|limits| limits.connections_per_address = 2);
-        let held: Vec<_> = (0..2).map(|_| limits.admit(address("192.0.2.1")).ok().unwrap()).collect();
-        assert_eq!(limits.admit(address("192.0.2.1")).err(), Some(Full::Address));
-        assert_eq!(limits.admit(address("::ffff:192.0.2.1")).err(), Some(Full::Address));
-        assert!(limits.admit(address("192.0.2.2")).is_ok());
-        drop(held);
-        assert!(limits.admit(address("192.0.2.1")).is_ok());
-        assert!(limits.open().by_address.is_empty());
-        assert_eq!(limits.open().all, 0);
-    }
-
-    #[test]
-    fn one_ipv6_network_is_one_address() {
-        let limits = limits(|limits| limits.connections_per_address = 1);
-        let _held = limits.admit(address("2001:db8:1:2::1"));
-        assert_eq!(limits.admit(address("2001:db8:1:2:ffff::9")).err(), Some(Full::Address));
-        assert!(limits.admit(address("2001:db8:1:3::1")).is_ok());
-    }
-
-    #[test]
-    fn loopback_and_unix_peers_have_no_share() {
-        let limits = limits(|limits| limits.connections_per_address = 1);
-        for peer in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
-            let held: Vec<_> = (0..3).map(|_| limits.admit(address(peer))).collect();
-            assert!(held.iter().all(Result::is_ok), "{peer}");
-        }
-        let held: Vec<_> = (0..3).map(|_| limits.admit(None)).collect();
-        assert!(held.iter().all(Result::is_ok));
-    }
-
-    #[test]
-    fn a_place_behind_a_proxy_counts_for_whom_it_speaks() {
-        let limits = limits(|limits| limits.connections_per_address = 1);
-        let places: Vec<_> = (0..3).map(|_| limits.admit(address("127.0.0.1")).ok().unwrap()).collect();
-        assert_eq!(places[0].count_for(address("192.0.2.1")), Ok(()));
-        assert_eq!(places[0].count_for(address("192.0.2.1")), Ok(()), "once");
-        assert_eq!(places[1].count_for(address("192.0.2.1")), Err(Full::Address));
-        assert_eq!(places[1].count_for(address("192.0.2.2")), Ok(()));
-        assert_eq!(places[2].count_for(None), Ok(()));
-        assert_eq!(limits.admit(address("192.0.2.1")).err(), Some(Full::Address));
-        drop(places);
-        assert!(limits.open().by_address.is_empty());
-    }
-
-    #[test]
-    fn a_user_has_its_share_however_it_was_named_and_leaves_no_trace() {
-        let limits = limits(|limits| limits.connections_per_user = 2);
-        let places: Vec<_> = (0..4).map(|_| limits.admit(None).ok().unwrap()).collect();
-        assert_eq!(places[0].count_for_user("ann"), Ok(()));
-        assert_eq!(places[0].count_for_user("ann"), Ok(()), "once");
-        assert_eq!(places[1].count_for_user("ann"), Ok(()));
-        assert_eq!(places[2].count_for_user("ann"), Err(UserFull));
-        assert_eq!(places[3].count_for_user("bob"), Ok(()));
-        assert_eq!(limits.open().by_user.len(), 2);
-        drop(places);
-        assert!(limits.open().by_user.is_empty());
-    }
-
-    #[test]
-    fn who_says_who_it_is_makes_room_for_another() {
-        let limits = limits(|limits| (limits.connections_unidentified, limits.connections_per_user) = (2, 1));
-        let place = || limits.admit(None).ok().unwrap();
-        let (first, second, third) = (place(), place(), place());
-        assert_eq!((first.count_unidentified(), first.count_unidentified()), (Ok(()), Ok(())), "once");
-        assert_eq!(second.count_unidentified(), Ok(()));
-        assert_eq!(third.count_unidentified(), Err(Full::Unidentified));
-        assert_eq!(first.count_for_user("ann"), Ok(()));
-        assert_eq!(third.count_unidentified(), Ok(()));
-        assert_eq!(second.count_for_user("ann"), Err(UserFull), "it is still to say who it is");
-        drop((second, third));
-        assert_eq!(limits.open().unidentified, 0);
-        drop(first);
-        assert_eq!(limits.open().all, 0);
-    }
-
-    #[test]
-    fn nobody_is_refused_in_a_dry_run_and_all_are_counted() {
-        let limits = limits(|limits| {
-            limits.connections = 1;
-            limits.connections_per_address = 1;
-            limits.connections_per_user = 1;
-            limits.connections_unidentified = 1;
-            limits.dry_run = config::DRY_RUN.to_vec();
-        });
-        limits.set_memory_short(true);
-        let places: Vec<_> = (0..3).map(|_| limits.admit(address("192.0.2.1")).ok().unwrap()).collect();
-        assert!(places.iter().all(|place| place.count_unidentified().is_ok()));
-        assert!(places.iter().all(|place| place.count_for_user("ann").is_ok()));
-        assert_eq!(limits.open().by_user.values().sum::<usize>(), 3);
-        drop(places);
-        let open = limits.open();
-        assert_eq!(open.all + open.unidentified, 0);
-    }
-
-    #[test]
-    fn nobody_comes_in_while_memory_is_short() {
-        let limits = limits(|_| {});
-        limits.set_memory_short(true);
-        assert_eq!(limits.admit(None).err(), Some(Full::Memory));
-        limits.set_memory_short(false);
-        assert!(limits.admit(None).is_ok());
-    }
-
-    /// Goal: an attacker with very many networks fills no table.
-    #[test]
-    fn only_addresses_and_users_with_a_connection_are_remembered() {
-        let limits = limits(|_| {});
-        for n in 0..100_000_u32 {
-            let network = std::net::Ipv6Addr::from(u128::from(0x2001_0db8_u32) << 96 | u128::from(n) << 64);
-            let place = limits.admit(Some(network.into())).ok().unwrap();
-            place.count_for_user("ann").unwrap();
-        }
-        let open = limits.open();
-        assert!(open.by_address.is_empty() && open.by_user.is_empty());
-        assert!(open.by_address.capacity() < 1_000, "{}", open.by_address.capacity());
-    }
-}
+mod tests;

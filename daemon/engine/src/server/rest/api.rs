@@ -50,6 +50,9 @@ const UNNAMED: &str = "http";
 /// What a topic's own path answers to.
 pub const TOPIC_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
+/// Says whether who asked is still who it was when it asked: the refusal, if its token has ended or was revoked since.
+pub type Standing = Box<dyn Fn() -> Option<Reply> + Send>;
+
 pub struct Api {
     asker: Asker,
     waiting: Arc<Semaphore>,
@@ -161,12 +164,13 @@ impl Api {
         }
     }
 
-    /// Publishes a body, one JSON value. Owns all it needs.
+    /// Publishes a body, one JSON value, if `standing` does not refuse who sends it once the body is there. Owns all it needs.
     pub fn publish<B>(
         &self,
         who: &Identity,
         to: Envelope,
         address: Option<IpAddr>,
+        standing: Standing,
         body: B,
     ) -> impl Future<Output = Reply> + Send + use<B>
     where
@@ -189,6 +193,9 @@ impl Api {
                 }
                 Err(_) => return problem(StatusCode::BAD_REQUEST, "the body did not come whole"),
             };
+            if let Some(refused) = standing() {
+                return refused;
+            }
             match checked_value(&body) {
                 Ok(value) => {
                     let origin = Publisher { address, seat: None };
@@ -304,90 +311,4 @@ pub fn not_allowed(methods: &'static str) -> Reply {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(method: &str, uri: &str) -> Result<Wanted, u16> {
-        let request = Request::builder().method(method).uri(uri).header("If-None-Match", "W/\"e-7\", \"x\"");
-        Api::read(&request.body(()).unwrap()).map_err(|response| response.status().as_u16())
-    }
-
-    /// Answers that nobody will give, for as long as the test wants.
-    #[test]
-    fn who_waits_is_bounded_and_told_when_to_come_back() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let (sender, mut questions) = tokio::sync::mpsc::channel(8);
-            let waiting = Arc::new(Semaphore::new(1));
-            let api = Api { asker: Asker::new([sender], None), waiting, posted: Arc::default() };
-            let (_running, stopped) = tokio::sync::watch::channel(false);
-            let poll = || {
-                let wanted = Wanted::Value { topic: "f.a".into(), known: vec![], wait: WAIT_MAX };
-                tokio::spawn(api.answer(wanted, Arc::new(Identity::anyone()), Stop::new(stopped.clone())))
-            };
-            let first = poll();
-            let silent = questions.recv().await.unwrap();
-            silent.answer.send(Answer::Silent).unwrap();
-            let waits = questions.recv().await.unwrap();
-            assert!(matches!(waits.what, Ask::Next { seq: 0, .. }));
-
-            let second = poll();
-            questions.recv().await.unwrap().answer.send(Answer::Silent).unwrap();
-            let busy = second.await.unwrap();
-            assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
-            assert!(busy.headers().contains_key(header::RETRY_AFTER));
-
-            first.abort();
-            assert!(first.await.is_err());
-            assert!(waits.answer.is_closed(), "who lost patience is known to have");
-            assert_eq!(api.waiting.available_permits(), 1);
-        });
-        let nobody = Api::new(Asker::default());
-        let (_running, stopped) = tokio::sync::watch::channel(false);
-        let wanted = Wanted::Topics { pattern: "**".into() };
-        let busy = runtime.block_on(nobody.answer(wanted, Arc::new(Identity::anyone()), Stop::new(stopped)));
-        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
-    }
-
-    #[test]
-    fn requests_are_read() {
-        let value = |topic: &str, wait| {
-            let known = vec!["e-7".to_owned(), "x".to_owned()];
-            Ok(Wanted::Value { topic: topic.into(), known, wait: Duration::from_secs(wait) })
-        };
-        let history = |limit| Ok(Wanted::History { topic: "sim.AAPL".into(), limit });
-        let topics = |pattern: &str| Ok(Wanted::Topics { pattern: pattern.into() });
-        for (method, uri, expected) in [
-            ("GET", "/v1/topics", topics("**")),
-            ("HEAD", "/v1/topics?match=sim.%2A", topics("sim.*")),
-            ("GET", "/v1/topics?match=a&match=a", Err(400)),
-            ("GET", "/v1/topics?match=a&match=b", Err(400)),
-            ("GET", "/v1/topics?mach=a", Err(400)),
-            ("GET", "/v1/topics?values=1", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL?mode=all", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL/history?since=1", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL/history?limit=+1", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL", value("sim.AAPL", 0)),
-            ("GET", "/v1/topics/sim.AAPL?wait=25", value("sim.AAPL", 25)),
-            ("GET", "/v1/topics/sim.AAPL?wait=30", value("sim.AAPL", 30)),
-            ("GET", "/v1/topics/sim.AAPL?wait=31", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL?wait=-1", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL?wait=+1", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL?wait=", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL?wait=1&wait=2", Err(400)),
-            ("GET", "/v1/topics?match=%", Err(400)),
-            ("GET", "/v1/topics/", Err(404)),
-            ("GET", "/v1/topics/a/b", Err(404)),
-            ("GET", "/v1/topics/a/history/", Err(404)),
-            ("GET", "/v1/topicsx", Err(404)),
-            ("GET", "/v1/topics/sim.AAPL/history", history(100)),
-            ("GET", "/v1/topics/sim.AAPL/history?limit=7", history(7)),
-            ("GET", "/v1/topics/sim.AAPL/history?limit=0", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL/history?limit=x", Err(400)),
-            ("GET", "/v1/topics/sim.AAPL/past", Err(404)),
-            ("GET", "/v1/", Err(404)),
-        ] {
-            assert_eq!(read(method, uri), expected, "{method} {uri}");
-        }
-    }
-}
+mod tests;

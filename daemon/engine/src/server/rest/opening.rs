@@ -135,15 +135,13 @@ pub fn parse(query: Option<&str>) -> Result<Query, String> {
     Ok(Query { opening: pairs.opening()?, name: pairs.name()? })
 }
 
-/// Shown of a key that is not known.
-const SHOWN_CHARS_MAX: usize = 40;
-
+/// What to say of a key that is not known. It is repeated only if it is nearly a known one: a token that was pasted in the wrong
+/// place would otherwise get into logs.
 fn unknown(key: &str, known: &[&str]) -> String {
-    let shown: String = key.chars().take(SHOWN_CHARS_MAX).collect();
-    match near(&shown, known.iter().copied()) {
-        Some(name) => format!("the query has no key {shown:?}; did you mean {name}?"),
-        None if known.is_empty() => format!("the query has no key {shown:?}; this path takes no query"),
-        None => format!("the query has no key {shown:?}; it has {}", known.join(", ")),
+    match near(key, known.iter().copied()) {
+        Some(name) => format!("the query has no key {key:?}; did you mean {name}?"),
+        None if known.is_empty() => "the query has a key, and this path takes no query".to_owned(),
+        None => format!("the query has a key that is not known; it has {}", known.join(", ")),
     }
 }
 
@@ -232,7 +230,7 @@ mod tests {
             ("mode=every", "latest"),
             ("topic=sim.AAPL", "did you mean topics?"),
             ("topics=a&foo=1", "it has topics, rate, mode, name, token, ticket"),
-            ("=1", "no key \"\""),
+            ("=1", "a key that is not known"),
             ("Topics=a", "did you mean topics?"),
         ] {
             let why = parse(Some(query)).unwrap_err();
@@ -241,6 +239,18 @@ mod tests {
         assert!(Pairs::read(Some("x=1"), &[]).unwrap_err().contains("no query"));
         let long = format!("{}=1", "x".repeat(4000));
         assert!(parse(Some(&long)).unwrap_err().len() < 200);
+    }
+
+    #[test]
+    fn a_token_in_the_place_of_a_key_is_not_repeated() {
+        for query in
+            ["CANARY", "CANARY=1", "topics=a&CANARY-0123456789-0123456789", "%43ANARY", "token_CANARY=1"]
+        {
+            for known in [&OPENING[..], &STREAM, &["wait"], &[]] {
+                let why = Pairs::read(Some(query), known).unwrap_err();
+                assert!(!why.contains("CANARY"), "{query}: {why}");
+            }
+        }
     }
 
     proptest! {

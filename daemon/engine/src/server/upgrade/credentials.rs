@@ -80,7 +80,7 @@ fn may_bring_cookies(headers: &HeaderMap, page: Option<&Page>) -> bool {
 
 /// Whether a browser says that a page of this very server asks.
 pub fn is_of_own_page(headers: &HeaderMap) -> bool {
-    site(headers).is_some_and(|site| site == "same-origin")
+    site(headers) == Some(b"same-origin")
 }
 
 /// Whether the client's certificate counts. A browser shows it whatever page asks, as with cookies. A program says nothing of
@@ -88,12 +88,16 @@ pub fn is_of_own_page(headers: &HeaderMap) -> bool {
 pub fn may_bring_certificate(headers: &HeaderMap, page: Option<&Page>) -> bool {
     match page {
         Some(_) => may_bring_cookies(headers, page),
-        None => site(headers).is_none_or(|site| site == "same-origin" || site == "none"),
+        None => site(headers).is_none_or(|site| site == b"same-origin" || site == b"none"),
     }
 }
 
-fn site(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(SEC_FETCH_SITE)
+/// What the browser says of the page's site. A browser says it once: of two of them none counts, so the answer is empty, which
+/// is no site that is let in.
+fn site(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut said = headers.get_all(SEC_FETCH_SITE).iter().map(HeaderValue::as_bytes);
+    let first = said.next()?;
+    Some(if said.next().is_some() { b"" } else { first })
 }
 
 /// The value of a cookie. Of two with the same name the first counts, which browsers send for the longer path.
@@ -152,6 +156,24 @@ mod tests {
         assert_eq!(found(&own, &named, None), Ok(Some("abc".into())));
         assert_eq!(found(&own, &named, Some(false)), Ok(Some("abc".into())), "the server's own page");
         assert_eq!(found(&own, &ways(None, false), None), Ok(None));
+    }
+
+    #[test]
+    fn of_two_sites_none_counts() {
+        let named = ways(Some("tickerd"), false);
+        for sites in [["same-origin", "cross-site"], ["cross-site", "same-origin"], ["same-origin"; 2]] {
+            let [first, second] = sites.map(|site| (SEC_FETCH_SITE, site));
+            assert_eq!(
+                found(&[("Cookie", "tickerd=abc"), first, second], &named, None),
+                Ok(None),
+                "{sites:?}"
+            );
+            let mut headers = HeaderMap::new();
+            for site in sites {
+                headers.append(SEC_FETCH_SITE, HeaderValue::from_static(site));
+            }
+            assert!(!may_bring_certificate(&headers, None), "{sites:?}");
+        }
     }
 
     #[test]

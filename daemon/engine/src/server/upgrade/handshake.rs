@@ -63,6 +63,12 @@ impl Refusal {
         self
     }
 
+    /// Writes it to the log. What a bad request's detail quotes may be a token in the wrong place, so it is left out.
+    pub fn log(&self) {
+        let detail = if self.outcome == Outcome::BadRequest { "" } else { &self.detail };
+        tracing::debug!(outcome = ?self.outcome, status = self.status.as_u16(), detail, "refused a handshake");
+    }
+
     /// What a page is told, which cannot read the status of a handshake.
     pub fn close(&self) -> CloseCode {
         match self.outcome {
@@ -102,7 +108,7 @@ impl Refusal {
 impl From<Full> for Refusal {
     fn from(full: Full) -> Refusal {
         let (outcome, status) = match full {
-            Full::Server | Full::Memory | Full::Unidentified => {
+            Full::Server | Full::Memory | Full::Unidentified | Full::Pace => {
                 (Outcome::OverCapacity, StatusCode::SERVICE_UNAVAILABLE)
             }
             Full::Address => (Outcome::AddressLimit, StatusCode::TOO_MANY_REQUESTS),
@@ -113,6 +119,7 @@ impl From<Full> for Refusal {
             Full::Memory => "the server is short of memory; try again later",
             Full::Address => "too many connections from this address; close some",
             Full::User => USER_FULL,
+            Full::Pace => "too many new connections at once; try again in some seconds",
             Full::Unidentified => {
                 "too many clients are still to say who they are; send the token with the handshake, or try again later"
             }

@@ -1,0 +1,85 @@
+//! What is asked of topics over HTTP: who may ask that often, and who may wait for the answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request};
+
+use super::answer::{Answer, Visit};
+use super::peers::peer::outside;
+use super::rest::api::{self, Api, Wanted};
+use super::rest::reply::{self, Looks, Reply};
+use super::routes::{Routes, Way};
+use crate::exchange::limit::Limit;
+use tickerd_model::access::identity::Identity;
+
+impl Routes {
+    /// Answers what is asked of topics.
+    pub(super) fn topics(&self, request: Request<Incoming>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
+        match *request.method() {
+            Method::GET | Method::HEAD => self.value(&request, who, visit),
+            Method::POST => {
+                let paid = self.afford(visit.client);
+                let is_closed = self.access.is_closed();
+                match paid.and_then(|whose| Ok((whose, Api::read_post(&request, &who, is_closed)?))) {
+                    Ok((whose, to)) => {
+                        let standing = self.access.standing(&who);
+                        let body = request.into_body();
+                        Answer::Later(Box::pin(self.api.publish(&who, to, whose, standing, body)))
+                    }
+                    Err(response) => (*response).into(),
+                }
+            }
+            _ if self.access.is_closed() => api::not_allowed(api::TOPIC_METHODS).into(),
+            _ => Answer::Later(Box::pin(self.api.methods(&request))),
+        }
+    }
+
+    fn value<B>(&self, request: &Request<B>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
+        let wanted = Api::read(request).and_then(|wanted| {
+            // A list is a look at all topics; all else is answered from what is at hand.
+            let is_list = matches!(wanted, Wanted::Topics { .. });
+            let whose = if is_list { self.afford(visit.client)? } else { None };
+            Ok((wanted, whose))
+        });
+        match wanted {
+            Ok((wanted, whose)) => {
+                let waits = matches!(&wanted, Wanted::Value { wait, .. } if !wait.is_zero());
+                let counted = match (waits, visit.place) {
+                    (true, Ok(place)) => {
+                        place.long_poll(visit.client.and_then(outside), who.user.as_deref()).map(Some)
+                    }
+                    _ => Ok(None),
+                };
+                let counted = match counted {
+                    Ok(counted) => counted,
+                    Err(full) => return self.refuse(full.into(), Way::Topics),
+                };
+                let standing = self.access.standing(&who);
+                let answered = self.api.answer(wanted, who, visit.stop.clone());
+                let budgets = self.budgets.clone();
+                Answer::Later(Box::pin(async move {
+                    let mut response = answered.await;
+                    drop(counted);
+                    if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
+                        budgets.charge_looks(address, looks);
+                    }
+                    standing().unwrap_or(response)
+                }))
+            }
+            Err(response) => (*response).into(),
+        }
+    }
+
+    /// Takes a request out of its address's share. Whose that is, if anyone's.
+    pub(super) fn afford(&self, client: Option<IpAddr>) -> Result<Option<IpAddr>, Box<Reply>> {
+        self.budgets.take(client).or_else(|(wait_ms, why)| {
+            if !self.settings.tally.enforce(Limit::CommandsPerS) {
+                return Ok(None);
+            }
+            self.metrics.refuse_request();
+            Err(Box::new(reply::limited(&why, wait_ms)))
+        })
+    }
+}
