@@ -51,6 +51,10 @@ async fn closed_with_feed() -> (Script, Daemon) {
     for topic in ["a", "secret"] {
         script.tick(topic, json!(1)).await;
     }
+    // The daemon has read it once someone has it.
+    let mut reader = identified(&daemon, READER).await;
+    reader.subscribe(json!({"topics": ["s.a"]})).await;
+    assert_eq!(reader.tick().await.topic(), "s.a");
     (script, daemon)
 }
 

@@ -1,10 +1,11 @@
 //! TLS for tickerd's sockets. `session` is rustls without its buffers: bytes in, bytes out. `stream` puts one under HTTP,
 //! and gives it away afterwards. `certificates` reads the files, again when they change. `settings` puts rustls together.
-//! `names` reads the few things of a certificate that rustls does not show.
+//! `names` reads the few things of a certificate that rustls does not show, and `peer` those of a client's.
 #![forbid(unsafe_code)]
 
 mod certificates;
 mod names;
+mod peer;
 mod session;
 mod settings;
 mod stream;

@@ -10,8 +10,6 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
 };
 
-use crate::names;
-
 /// Most plain bytes that [`Session::seal`] takes at once.
 pub const PLAIN_MAX: usize = 64 * 1024;
 /// Room for these once they are sealed: five records, a change of keys, and a farewell.
@@ -37,7 +35,7 @@ pub struct Opened {
 
 /// Why a session cannot go on. It is for logs: it holds nothing that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken(String);
+pub struct Broken(pub(crate) String);
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,29 +68,9 @@ impl Session {
         self.rustls.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
 
-    /// The names in the client's certificate, if it has one that was verified: `URI:spiffe://…`, `DNS:…`, `email:…`.
-    pub fn peer_names(&self) -> Vec<String> {
-        let certificate = self.rustls.peer_certificates().and_then(|chain| chain.first());
-        certificate.map(|certificate| names::alternative_names(certificate)).unwrap_or_default()
-    }
-
-    /// Until when the client's certificate is valid, in Unix seconds; 0 if that cannot be read. `None`: it has shown none.
-    pub fn peer_until_s(&self) -> Option<u64> {
-        let certificate = self.rustls.peer_certificates().and_then(|chain| chain.first())?;
-        Some(names::validity(certificate).map_or(0, |(_, until_s)| until_s))
-    }
-
-    /// A session that is taken up again brings its client's certificate along, which nobody judges anew.
-    ///
-    /// # Errors
-    /// It has expired.
-    pub(crate) fn check_peer(&self, now_s: u64) -> Result<(), Broken> {
-        match self.peer_until_s() {
-            Some(until_s) if until_s < now_s => {
-                Err(Broken("the client's certificate has expired; it needs a new one".into()))
-            }
-            _ => Ok(()),
-        }
+    /// The client's certificate, if it has shown one that was verified.
+    pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
+        self.rustls.peer_certificates().and_then(|chain| chain.first()).map(|certificate| &**certificate)
     }
 
     /// Takes what the peer sent. Plain bytes are added to `plain`, and what must be answered to `answer`, which is to be sent
