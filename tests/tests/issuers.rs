@@ -185,6 +185,47 @@ async fn keys_are_fetched_and_change_while_users_come() {
     assert_eq!(client.until("authenticated").await.data["user"], "bob");
 }
 
+/// What a token says of its user to others comes with presence.
+#[tokio::test]
+async fn presence_shows_what_a_token_says_of_its_user() {
+    let (issuer, key) = (Issuer::new().await, Key::new("k"));
+    issuer.publish(&[&key]);
+    let room = "[[topic]]\nname = \"rooms.desk\"\npresence = true\npublish = true\n";
+    let daemon = configured(&issuer.url).config(room).run().await;
+    let token = |user: &str, info: Value| {
+        let mut claims = claims(user);
+        claims["info"] = info;
+        claims["tickerd"] = json!({"subscribe": ["rooms.*"], "presence": ["rooms.*"]});
+        key.sign(&key.header(), &claims)
+    };
+    let join = |token: String| {
+        let daemon = &daemon;
+        async move {
+            let mut client = daemon.connected().await;
+            client.send(json!({"event": "auth", "data": {"token": token}})).await;
+            client.until("authenticated").await;
+            client.subscribe(json!({"topics": ["rooms.desk"]})).await;
+            client
+        }
+    };
+    let shown = json!({"title": "Ann", "age": 1.5});
+    let mut ann = join(token("ann", shown.clone())).await;
+    assert_eq!(ann.until("presence").await.data["joined"][0]["info"], shown);
+    let mut bob = join(token("bob", Value::Null)).await;
+    bob.send(json!({"event": "presence", "data": {"id": 1, "topic": "rooms.desk"}})).await;
+    let members = loop {
+        let told = bob.until("presence").await.data;
+        if told["id"] == 1 {
+            break told["members"].as_array().unwrap().clone();
+        }
+    };
+    let of = |name: &str| members.iter().find(|member| member["name"] == name).unwrap().clone();
+    assert_eq!(of("ann")["info"], shown);
+    assert!(of("bob").get("info").is_none());
+    let (status, answer) = ask(&daemon, &token("ann", json!("x".repeat(600)))).await;
+    assert!(status == 401 && answer.contains("wrong_claims"), "{answer}");
+}
+
 /// Each kind of bad token has its own code, over HTTP and in a page's close.
 #[tokio::test]
 async fn bad_tokens_are_refused_by_name() {

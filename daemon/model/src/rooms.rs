@@ -14,6 +14,7 @@ mod fairness;
 mod mail;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 pub use self::fairness::Publisher;
 use self::fairness::{Fairness, KEPT};
@@ -54,6 +55,8 @@ pub struct Person {
     pub conn: Box<str>,
     /// What the client calls itself.
     pub name: Option<Box<str>>,
+    /// What its token says of it to others, as JSON.
+    pub info: Option<Arc<str>>,
 }
 
 impl Person {

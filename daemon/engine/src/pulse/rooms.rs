@@ -138,7 +138,7 @@ mod tests {
     const BOB: &str = "bob";
 
     fn came(conn: u32) -> Move {
-        let person = Person { conn: format!("0-{conn}").into(), name: Some(BOB.into()) };
+        let person = Person { conn: format!("0-{conn}").into(), name: Some(BOB.into()), info: None };
         Move { person: Some(person), ..went(conn) }
     }
 

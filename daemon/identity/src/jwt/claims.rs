@@ -1,5 +1,7 @@
 //! What the claims of a verified token mean.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use tickerd_model::access::identity::Proof;
 use tickerd_model::access::refusal::Refusal;
@@ -13,6 +15,9 @@ use super::centrifugo;
 const LEEWAY_S: u64 = 5;
 /// Longest life of a token, in seconds. A revocation is kept as long.
 pub(crate) const LIFE_MAX_S: u64 = 400 * 86_400;
+
+/// Longest `info`, in bytes of JSON: everyone in a room gets that of everyone.
+const INFO_BYTES_MAX: usize = 512;
 
 /// What an issuer's tokens must say, and where.
 pub(crate) struct Rules {
@@ -28,7 +33,7 @@ pub(crate) struct Claims {
     pub user: String,
     pub ends_ms: Option<u64>,
     pub proof: Proof,
-    pub info: Option<Box<str>>,
+    pub info: Option<Arc<str>>,
     pub subscribe: Vec<String>,
     /// What the token grants by itself.
     pub rights: Rights,
@@ -82,11 +87,20 @@ impl Claims {
             // A token is accepted for the leeway, so what it proves lasts as long.
             ends_ms: ends_s.map(|ends_s| ends_s.saturating_add(LEEWAY_S).saturating_mul(1_000)),
             proof: Proof::Jwt { jti, issued_s },
-            info: claims.get("info").filter(|info| !info.is_null()).map(|info| info.to_string().into()),
+            info: info(claims)?,
             subscribe: if rules.auto_subscribe { centrifugo::subscriptions(claims)? } else { Vec::new() },
             rights,
             groups,
         })
+    }
+}
+
+/// What presence shows of a user.
+fn info(claims: &Map<String, Value>) -> Result<Option<Arc<str>>, Refusal> {
+    let info = claims.get("info").filter(|info| !info.is_null()).map(Value::to_string);
+    match info {
+        Some(long) if long.len() > INFO_BYTES_MAX => Err(Refusal::Claims),
+        info => Ok(info.map(Arc::from)),
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Identity {
     /// What it was proved by.
     pub proof: Proof,
     /// JSON that presence shows beside the name.
-    pub info: Option<Box<str>>,
+    pub info: Option<Arc<str>>,
     /// Topics and patterns that are subscribed as soon as the connection stands.
     pub subscribe: Box<[String]>,
 }

@@ -19,7 +19,7 @@ fn seat(conn: u32) -> Seat {
 }
 
 fn person(conn: u32, name: Option<&str>) -> Person {
-    Person { conn: format!("0-{conn}").into(), name: name.map(Into::into) }
+    Person { conn: format!("0-{conn}").into(), name: name.map(Into::into), info: None }
 }
 
 fn by(name: &str) -> (&str, Publisher) {

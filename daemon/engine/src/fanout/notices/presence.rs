@@ -33,5 +33,5 @@ pub fn announce(topics: &Topics, at: SlotId, turnover: &Turnover, pos: u64) -> O
 
 /// A person as events name them.
 pub fn member(person: Person) -> Member {
-    Member { conn: person.conn, name: person.name }
+    Member { conn: person.conn, name: person.name, info: person.info }
 }

@@ -45,7 +45,8 @@ impl Shard {
             true => conn.who.user.as_deref().map(|user| user::segment(user).into()),
             false => conn.name.clone(),
         });
-        Some((seat, Person { conn: told_as(seat).into(), name }))
+        let info = self.connection(id).and_then(|conn| conn.who.info.clone());
+        Some((seat, Person { conn: told_as(seat).into(), name, info }))
     }
 
     /// A connection has said who it is: in the declared topics that it has it goes by that from now on.

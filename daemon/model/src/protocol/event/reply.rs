@@ -1,7 +1,9 @@
 //! What answers a command: each carries the `id` that the command had.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::protocol::command::{Id, Mode};
@@ -179,6 +181,16 @@ pub struct Member {
     pub conn: Box<str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Box<str>>,
+    /// What its token says of it (`info`): any JSON.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_json")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub info: Option<Arc<str>>,
+}
+
+/// Writes JSON as it stands.
+fn as_json<S: Serializer>(text: &Option<Arc<str>>, to: S) -> Result<S::Ok, S::Error> {
+    let raw = text.as_deref().map(serde_json::from_str::<&RawValue>).transpose();
+    raw.map_err(serde::ser::Error::custom)?.serialize(to)
 }
 
 /// Answers `presence`: who is there, not more than fits.

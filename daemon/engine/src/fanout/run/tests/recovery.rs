@@ -262,7 +262,7 @@ fn who_lags_is_told_only_of_what_it_still_holds() {
             bench.topics.push(Topic::new(name, "q", Class::State));
         }
         let mut beat = bench.beat(1);
-        let people = vec![Person { conn: "0-9".into(), name: None }];
+        let people = vec![Person { conn: "0-9".into(), name: None, info: None }];
         let turnover = Arc::new(Turnover { joined: people, left: Vec::new(), count: 1 });
         beat.turnovers = vec![(TopicId(0), turnover.clone()), (TopicId(1), turnover)];
         bench.shard.borrow_mut().begin(&beat);
