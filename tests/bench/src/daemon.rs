@@ -39,6 +39,8 @@ pub struct Setup {
     pub tls: bool,
     /// Subscribers have tokens.
     pub auth: bool,
+    /// Clients come at the daemon's default pace.
+    pub paced: bool,
 }
 
 /// How a flood's samples reach the daemon.
@@ -125,7 +127,10 @@ fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
     if tls {
         text += "[server.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"\n";
     }
-    text += "[server.limits]\nhandshakes_per_s = 1000000\n";
+    // Else a crowd would wait for its turns, as it does with the default.
+    if !setup.paced {
+        text += "[server.limits]\nhandshakes_per_s = 1000000\n";
+    }
     if let Some(kept) = kept {
         text += &format!("[history]\ncount = {kept}\nage = \"1h\"\nbytes = \"1GiB\"\n");
     }

@@ -23,12 +23,28 @@ const RATIO: f64 = 2.0;
 
 /// `readers` read live ticks over TLS while `size` clients come over TLS.
 pub fn run(id: Id, [readers, size]: [usize; 2], options: &Options, report: &mut Report) -> Result<(), Error> {
+    for paced in [true, false] {
+        storm(id, [readers, size], paced, options, report)?;
+    }
+    Ok(())
+}
+
+/// At the daemon's default pace, or as fast as they can. The goal is for the first.
+fn storm(
+    id: Id,
+    [readers, size]: [usize; 2],
+    paced: bool,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let pace = if paced { "" } else { ", unpaced" };
     let (mut with, mut without) = (Vec::new(), Vec::new());
     let (mut took, mut late) = (Vec::new(), Vec::new());
     for repeat in 0..options.repeats() {
         report.progress(id, repeat);
         let feed = Feed { topics: TOPICS, interval: INTERVAL };
-        let daemon = Daemon::start(options, Setup { feed: Some(feed), tls: true, ..Setup::default() })?;
+        let daemon =
+            Daemon::start(options, Setup { feed: Some(feed), tls: true, paced, ..Setup::default() })?;
         let mut reading = Swarm::new(daemon.address, Until::Subscribed)?.over_tls()?;
         let names: Vec<_> = (0..TOPICS).map(|topic| format!("{FEED}.T{topic}")).collect();
         reading.join(readers, Habit::Reads, |_| format!("?topics={}", names.join(",")))?;
@@ -46,11 +62,11 @@ pub fn run(id: Id, [readers, size]: [usize; 2], options: &Options, report: &mut 
     for (at, what, target) in
         [(0, "others' median after the beat", None), (1, "others' p99 after the beat", Some(RATIO))]
     {
-        let row = Row::new(id, what, "ms", of(&with, at)).beside(of(&without, at));
-        report.add(target.into_iter().fold(row, Row::ratio_at_most));
+        let row = Row::new(id, format!("{what}{pace}"), "ms", of(&with, at)).beside(of(&without, at));
+        report.add(target.filter(|_| paced).into_iter().fold(row, Row::ratio_at_most));
     }
-    report.add(Row::new(id, "until all are in", "ms", took));
-    report.add(Row::new(id, "late beats", "", late).at_most(0.0));
+    report.add(Row::new(id, format!("until all are in{pace}"), "ms", took));
+    report.add(Row::new(id, format!("late beats{pace}"), "", late).at_most(0.0));
     Ok(())
 }
 
