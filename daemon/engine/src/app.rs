@@ -264,7 +264,8 @@ impl Running {
     }
 
     /// What SIGHUP does: feeds that wait to be tried again are tried now, the TLS certificate, secrets and keys are read
-    /// again if they have changed, and plugin files that have changed are loaded. The service manager is told that this reloads, and that it is ready again.
+    /// again if they have changed, and plugin files that have changed are loaded. The service manager is told that this
+    /// reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
         let Running { feeds, announced, renewal, keeper, keyring, .. } = self;
         let hangup = Hangup::new(feeds, announced, renewal.clone(), keeper.clone(), keyring.clone());
