@@ -109,8 +109,8 @@ impl Authenticator {
     }
 
     /// Whom a client certificate speaks for, if anyone. `names` are its subject alternative names, such as
-    /// `URI:spiffe://example.org/wall`, `DNS:wall.example.org` or `EMAIL:ann@example.org`; the first that is configured counts. Who it is ends with it: at
-    /// `until_ms`, in Unix milliseconds.
+    /// `URI:spiffe://example.org/wall`, `DNS:wall.example.org` or `EMAIL:ann@example.org`; the first that is configured counts.
+    /// Who it is ends with it: at `until_ms`, in Unix milliseconds.
     ///
     /// # Errors
     /// That was revoked, or the certificate has expired.
