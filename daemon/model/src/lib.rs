@@ -6,6 +6,7 @@
 pub mod access;
 pub mod basics;
 pub mod board;
+pub mod fields;
 pub mod health;
 pub mod history;
 pub mod lane;
