@@ -7,6 +7,7 @@ pub mod access;
 pub mod bars;
 pub mod basics;
 pub mod board;
+pub mod fields;
 pub mod health;
 pub mod history;
 pub mod lane;
