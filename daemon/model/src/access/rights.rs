@@ -2,11 +2,14 @@
 //!
 //! Grants of several groups and of a token are united; their order never matters. A denial comes from the configuration alone,
 //! and wins. A subscription is judged once, when it is made, or when a topic appears that its pattern matches; never per tick.
+//!
+//! Bars have no rights of their own: whoever may have a topic may have its bars, and its past is theirs too. Nobody publishes them,
+//! and nobody is seen there. A grant or denial that names bars means nothing.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::pattern_set::PatternSet;
-use crate::topic::Pattern;
+use crate::topic::{Pattern, SERVER_SEGMENT, bar};
 
 /// What can be granted for topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,6 +36,11 @@ impl Verb {
             Verb::Presence => "presence",
             Verb::History => "history",
         }
+    }
+
+    /// Whether it can be granted for bars at all.
+    fn is_of_bars(self) -> bool {
+        matches!(self, Verb::Subscribe | Verb::History)
     }
 }
 
@@ -90,6 +98,9 @@ impl Rights {
 
     /// Adds a grant.
     pub fn grant(&mut self, verb: Verb, pattern: Pattern) {
+        if bar::is_among_bars(pattern.as_str()) {
+            return;
+        }
         let digest = digest(Some(verb), &pattern);
         if self.granted_mut(verb).insert(pattern) {
             self.digest ^= digest;
@@ -98,6 +109,9 @@ impl Rights {
 
     /// Denies what would be granted, for every verb.
     pub fn deny(&mut self, pattern: Pattern) {
+        if bar::is_among_bars(pattern.as_str()) {
+            return;
+        }
         let digest = digest(None, &pattern);
         if self.denied.insert(pattern) {
             self.digest ^= digest;
@@ -154,12 +168,22 @@ impl Rights {
 
     /// Whether it may do this with one topic. It costs the same with few grants and with many.
     pub fn allow(&self, verb: Verb, topic: &str) -> bool {
-        self.is_open || self.granted(verb).contains(topic) && !self.denied.contains(topic)
+        if self.is_open || !bar::is_among_bars(topic) {
+            return self.is_open || self.holds(verb, topic);
+        }
+        verb.is_of_bars() && bar::behind(topic).is_some_and(|behind| self.holds(verb, behind.topic))
     }
 
     /// Whether it may do this with any topic of a source that there could be.
     pub fn reaches(&self, verb: Verb, source: &str) -> bool {
-        self.is_open || self.granted(verb).reaches(source) && !self.denied.holds_source(source)
+        let granted = self.granted(verb);
+        let has_bars = || {
+            source == SERVER_SEGMENT
+                && verb.is_of_bars()
+                && granted.iter().any(|pattern| pattern.feed() != Some(SERVER_SEGMENT))
+                && !self.denied.contains("**")
+        };
+        self.is_open || granted.reaches(source) && !self.denied.holds_source(source) || has_bars()
     }
 
     /// How much of what a pattern matches it may do this with. [`Cover::Part`] may also be nothing, or all, where to know it would
@@ -168,7 +192,27 @@ impl Rights {
         if self.is_open {
             return Cover::All;
         }
-        let (granted, asked) = (self.granted(verb), pattern.as_str());
+        let asked = pattern.as_str();
+        let others = (!bar::is_among_bars(asked)).then(|| self.cover_of(verb, asked));
+        let bars = pattern.bars().map(|reach| match verb.is_of_bars() {
+            true => self.cover_of(verb, reach.topics),
+            false => Cover::Nothing,
+        });
+        match (others, bars) {
+            (Some(one), Some(other)) if one != other => Cover::Part,
+            (Some(cover), _) | (None, Some(cover)) => cover,
+            (None, None) => Cover::Nothing,
+        }
+    }
+
+    /// [`Rights::allow`] for a topic that is none of bars.
+    fn holds(&self, verb: Verb, topic: &str) -> bool {
+        self.granted(verb).contains(topic) && !self.denied.contains(topic)
+    }
+
+    /// [`Rights::cover`] of what a pattern matches besides bars.
+    fn cover_of(&self, verb: Verb, asked: &str) -> Cover {
+        let granted = self.granted(verb);
         if self.denied.contains(asked) || !granted.may_overlap(asked) {
             return Cover::Nothing;
         }

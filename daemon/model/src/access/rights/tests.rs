@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::topic::{SERVER_SEGMENT, first_segment};
+use crate::topic::first_segment;
 
 // What a set of patterns answers, one by one: the model that it is held against.
 
@@ -87,6 +87,42 @@ fn a_pattern_is_covered_whole_in_part_or_not() {
 }
 
 #[test]
+fn bars_are_had_by_whoever_has_the_topic_behind() {
+    let desk = rights(&["stocks.**", "tickerd.bars.1m.sim.A", "tickerd.bar.**"], &["stocks.secret.**"]);
+    let allow = |topic: &str| desk.allow(Verb::Subscribe, topic);
+    assert!(allow("tickerd.bars.1m.stocks.AAPL") && allow("tickerd.bar.7z.stocks.AAPL"));
+    assert!(!allow("tickerd.bars.1m.stocks.secret.X"), "a denial is the topic's");
+    assert!(!allow("tickerd.bars.1m.sim.A") && !allow("tickerd.bar.1m.sim.A"), "such a grant means nothing");
+    assert!(!allow("tickerd.bars.1m") && !allow("tickerd.bars.1m.tickerd.bars.1m.stocks.AAPL"));
+    assert!(!desk.allow(Verb::History, "tickerd.bars.1m.stocks.AAPL"));
+    let cover = |text: &str| desk.cover(Verb::Subscribe, &pattern(text));
+    assert_eq!(cover("tickerd.bars.1m.stocks.*"), Cover::All);
+    assert_eq!(cover("tickerd.*.*.stocks.*"), Cover::Part, "it may also match other topics of the server's");
+    assert_eq!(cover("tickerd.bars.*.stocks.**"), Cover::Part);
+    assert_eq!(cover("tickerd.bars.**"), Cover::Part);
+    assert_eq!(cover("tickerd.**"), Cover::Part);
+    assert_eq!(cover("tickerd.*"), Cover::Nothing);
+    assert_eq!(cover("tickerd.bars.1m.sim.*"), Cover::Nothing);
+    assert_eq!(cover("tickerd.bars.*"), Cover::Nothing);
+    assert!(desk.reaches(Verb::Subscribe, "tickerd") && !desk.reaches(Verb::Publish, "tickerd"));
+    let all = rights(&["**"], &["stocks.**"]);
+    assert_eq!(all.cover(Verb::Subscribe, &pattern("tickerd.bars.1m.sim.**")), Cover::All);
+    assert_eq!(all.cover(Verb::Subscribe, &pattern("tickerd.bars.1m.*.AAPL")), Cover::Part);
+    assert_eq!(rights(&["**"], &[]).cover(Verb::Subscribe, &pattern("tickerd.bar.**")), Cover::All);
+    assert_eq!(rights(&["tickerd.**"], &[]).cover(Verb::Subscribe, &pattern("tickerd.**")), Cover::Part);
+    assert_eq!(rights(&["tickerd.**", "**"], &[]).cover(Verb::Subscribe, &pattern("tickerd.**")), Cover::All);
+    let said = |verb| {
+        let mut rights = Rights::none();
+        rights.grant(verb, pattern("**"));
+        let cover = rights.cover(verb, &pattern("tickerd.bars.1m.**"));
+        (rights.allow(verb, "tickerd.bars.1m.a.b"), cover)
+    };
+    assert_eq!([Verb::Subscribe, Verb::History].map(said), [(true, Cover::All); 2]);
+    assert_eq!([Verb::Publish, Verb::Presence].map(said), [(false, Cover::Nothing); 2]);
+    assert!(rights(&["tickerd.bars.1m.sim.A"], &[]).is_nothing());
+}
+
+#[test]
 fn order_and_repetition_do_not_matter() {
     let mut one = rights(&["a.*", "b.*"], &["c"]);
     one.unite(&rights(&["a.*"], &[]));
@@ -95,9 +131,39 @@ fn order_and_repetition_do_not_matter() {
     assert_eq!(one, other);
 }
 
+/// What is before the topic behind, or nothing.
+fn prefix() -> impl Strategy<Value = String> {
+    prop_oneof![2 => Just(String::new()), 1 => r"tickerd\.(bars|bar|stats)\.(1m|a|1M)\."]
+}
+
 fn name() -> impl Strategy<Value = String> {
     let segment = prop_oneof![2 => "[ab]", 1 => Just("tickerd".to_owned())];
-    prop::collection::vec(segment, 1..5).prop_map(|segments| segments.join("."))
+    (prefix(), prop::collection::vec(segment, 1..5)).prop_map(|(prefix, topic)| prefix + &topic.join("."))
+}
+
+/// What a topic is judged by, in its simplest form; none if nobody may have it.
+fn judged_by(topic: &str) -> Option<&str> {
+    match topic.split('.').collect::<Vec<_>>()[..] {
+        ["tickerd", "bars" | "bar", "1m" | "a", first, ..] if first != "tickerd" => {
+            topic.splitn(4, '.').nth(3)
+        }
+        ["tickerd", "bars" | "bar", ..] => None,
+        _ => Some(topic),
+    }
+}
+
+/// The same for a pattern: what it is judged by besides bars, and for bars.
+fn both_judged_by(pattern: &str) -> (Option<Pattern>, Option<Pattern>) {
+    let segments: Vec<&str> = pattern.split('.').collect();
+    let bars = match segments[..] {
+        ["tickerd", "**"] | ["tickerd", "bars" | "bar" | "*", "**"] => Some("**"),
+        ["tickerd", "bars" | "bar" | "*", "1m" | "a" | "b" | "*", first, ..] if first != "tickerd" => {
+            pattern.splitn(4, '.').nth(3)
+        }
+        _ => None,
+    };
+    let is_of_bars = matches!(segments[..], ["tickerd", "bars" | "bar", ..]);
+    ((!is_of_bars).then(|| self::pattern(pattern)), bars.map(self::pattern))
 }
 
 fn some_pattern() -> impl Strategy<Value = Pattern> {
@@ -133,16 +199,20 @@ proptest! {
     /// The answers are those of a look at each grant and denial.
     #[test]
     fn the_index_agrees_with_a_look_at_each(
-        granted in prop::collection::vec(some_pattern(), 0..8),
-        denied in prop::collection::vec(some_pattern(), 0..5),
+        mut granted in prop::collection::vec(some_pattern(), 0..8),
+        mut denied in prop::collection::vec(some_pattern(), 0..5),
         asked in some_pattern(),
         topics in prop::collection::vec(name(), 1..40),
     ) {
         let mut rights = Rights::none();
         granted.iter().for_each(|pattern| rights.grant(Verb::Subscribe, pattern.clone()));
         denied.iter().for_each(|pattern| rights.deny(pattern.clone()));
+        // What names bars means nothing.
+        granted.retain(|pattern| both_judged_by(pattern.as_str()).0.is_some());
+        denied.retain(|pattern| both_judged_by(pattern.as_str()).0.is_some());
         for topic in &topics {
-            let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(topic));
+            let judged_by = judged_by(topic);
+            let any = |patterns: &[Pattern]| judged_by.is_some_and(|topic| patterns.iter().any(|pattern| pattern.matches(topic)));
             prop_assert_eq!(rights.allow(Verb::Subscribe, topic), any(&granted) && !any(&denied), "{}", topic);
         }
         for source in ["a", "b", "tickerd"] {
@@ -150,16 +220,25 @@ proptest! {
             let is_all = |pattern: &Pattern| {
                 pattern.as_str() == "**" && source != "tickerd" || *pattern.as_str() == format!("{source}.**")
             };
-            let expected = granted.iter().any(is_in) && !denied.iter().any(is_all);
+            let is_of_feeds = |pattern: &Pattern| pattern.feed() != Some("tickerd");
+            let is_wide = |pattern: &Pattern| pattern.as_str() == "**";
+            let has_bars = source == "tickerd" && granted.iter().any(is_of_feeds) && !denied.iter().any(is_wide);
+            let expected = granted.iter().any(is_in) && !denied.iter().any(is_all) || has_bars;
             prop_assert_eq!(rights.reaches(Verb::Subscribe, source), expected, "{}", source);
         }
-        let held = |patterns: &[Pattern]| patterns.iter().any(|wide| contains(wide, &asked));
-        let met = |patterns: &[Pattern]| patterns.iter().any(|other| overlap(other, &asked));
-        let expected = match () {
-            () if held(&denied) || !met(&granted) => Cover::Nothing,
-            () if held(&granted) && !met(&denied) => Cover::All,
-            () => Cover::Part,
+        let of = |asked: &Pattern| {
+            let held = |patterns: &[Pattern]| patterns.iter().any(|wide| contains(wide, asked));
+            let met = |patterns: &[Pattern]| patterns.iter().any(|other| overlap(other, asked));
+            match () {
+                () if held(&denied) || !met(&granted) => Cover::Nothing,
+                () if held(&granted) && !met(&denied) => Cover::All,
+                () => Cover::Part,
+            }
         };
+        let (others, bars) = both_judged_by(asked.as_str());
+        let mut covers = others.iter().chain(&bars).map(of);
+        let first = covers.next().unwrap_or(Cover::Nothing);
+        let expected = if covers.all(|cover| cover == first) { first } else { Cover::Part };
         prop_assert_eq!(rights.cover(Verb::Subscribe, &asked), expected, "{}", asked);
         let mut other = Rights::none();
         denied.iter().rev().for_each(|pattern| other.deny(pattern.clone()));
