@@ -155,7 +155,7 @@ mod tests {
         let lane = Arc::new(Lane::new(1, Box::new(|| {})));
         let mut all: Vec<_> = config.feeds.iter().map(|feed| sources.feed(feed, &lane)).collect();
         all.extend(sources.rooms(&config.topics));
-        all.push(sources.own());
+        all.push(sources.own(&[]));
         let restored = restored(wanted, &all);
         let names: Vec<_> = restored.iter().map(|r| (r.source.0, r.newest.topic.name())).collect();
         assert_eq!(names, [(3, "tickerd.stats"), (2, "r.a"), (1, "g.new"), (0, "f.c"), (0, "f.b")]);

@@ -19,6 +19,9 @@ const ROOM_BEAT: Duration = Duration::from_millis(50);
 /// Time between two pushes of the server's own topics.
 const OWN_BEAT: Duration = Duration::from_secs(1);
 
+/// The periods of the bars that are kept, the shortest first.
+pub const PERIODS: [&str; 2] = ["10s", "1m"];
+
 /// Makes sources of what is configured. Each gets an id of its own.
 #[derive(Debug)]
 pub struct Sources {
@@ -80,10 +83,11 @@ impl Sources {
         by_first.into_iter().map(room).collect()
     }
 
-    /// The server itself.
-    pub fn own(&self) -> Opening {
+    /// The server itself, which keeps bars of these periods.
+    pub fn own(&self, periods: &[&str]) -> Opening {
         let only = Some([STATS.into()].into());
-        let source = Source { only, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT) };
+        let periods = periods.iter().map(|period| Box::from(*period)).collect();
+        let source = Source { only, periods, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT) };
         Opening { source: source.into(), lane: None, rooms: Vec::new() }
     }
 

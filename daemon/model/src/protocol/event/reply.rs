@@ -73,7 +73,7 @@ pub struct Failed {
 impl Failed {
     /// The topic's name is cut where no real one could reach.
     pub fn new(topic: &str, error: &ProtocolError) -> Failed {
-        let topic = topic.chars().take(crate::topic::TOPIC_BYTES_MAX).collect();
+        let topic = topic.chars().take(crate::topic::NAME_BYTES_MAX).collect();
         Failed { topic, code: error.code.number(), message: error.message.to_string() }
     }
 }
