@@ -73,6 +73,8 @@ pub struct Batch {
     pub topics: Vec<Unsaved>,
     /// The process-wide number of the newest tick.
     pub n: u64,
+    /// What has to be saved of the bars.
+    pub bars: crate::bars::saving::Batch,
 }
 
 /// The topics that changed since the last batch. Kept only if batches are taken.
