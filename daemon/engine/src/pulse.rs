@@ -10,6 +10,7 @@ mod rooms;
 mod signing;
 mod sources;
 mod stats;
+pub mod wants;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use self::signing::Ahead;
 pub use self::sources::Opening;
 use self::sources::{Followed, Order};
 pub use self::stats::{STATS, Stats};
+use self::wants::Wants;
 use crate::exchange::beat::{Beat, Stale};
 use crate::exchange::outlet::Outlet;
 use crate::exchange::source::Directory;
@@ -162,6 +164,8 @@ struct Pulse {
     rooms: Rooms,
     enquiries: Enquiries,
     stats: Stats,
+    /// Which bars anyone asks for.
+    wants: Wants,
     /// There once a source is signed.
     ahead: Option<Ahead>,
     writer: Option<Writer>,
@@ -184,6 +188,8 @@ impl Pulse {
             board.keep_ledger();
             bars.keep_ledger();
         }
+        let periods = sources.iter().flat_map(|opening| &opening.source.periods);
+        let wants = Wants::new(periods.map(|period| &**period));
         let mut pulse = Pulse {
             sources: BTreeMap::new(),
             directory: Directory::default(),
@@ -199,6 +205,7 @@ impl Pulse {
             rooms: Rooms::new(letters),
             enquiries,
             stats,
+            wants,
             ahead: None,
             writer,
             next_save: 0,
@@ -294,6 +301,7 @@ impl Pulse {
         self.board.set_clock(self.mono_us());
         self.board.want_every(self.outlet.wants_every());
         self.look_at_fields();
+        self.wants.take_in(self.outlet.wants());
         let moves = self.outlet.moves();
         self.rooms.settle(moves, now_unix_ms(), &mut self.pending);
         for (id, Followed { lane, watch, .. }) in &mut self.sources {
