@@ -5,6 +5,7 @@
 pub(crate) mod answers;
 mod bars;
 mod enquiries;
+mod live;
 mod metrics;
 mod rooms;
 mod signing;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use self::answers::Desk;
 pub use self::bars::plan;
 pub use self::enquiries::Enquiries;
+use self::live::{Live, Stage};
 pub use self::metrics::Metrics;
 use self::rooms::Rooms;
 use self::signing::Ahead;
@@ -166,6 +168,7 @@ struct Pulse {
     stats: Stats,
     /// Which bars anyone asks for.
     wants: Wants,
+    live: Live,
     /// There once a source is signed.
     ahead: Option<Ahead>,
     writer: Option<Writer>,
@@ -206,6 +209,7 @@ impl Pulse {
             enquiries,
             stats,
             wants,
+            live: Live::default(),
             ahead: None,
             writer,
             next_save: 0,
@@ -255,7 +259,10 @@ impl Pulse {
             }
             for (source, tier) in self.beats.get(&interval).into_iter().flatten() {
                 if *tier == 0 {
-                    self.stats.tell(*source, now_unix_ms(), &mut self.board);
+                    let now_ms = now_unix_ms();
+                    self.stats.tell(*source, now_ms, &mut self.board);
+                    let mut stage = Stage { bars: &mut self.bars, board: &mut self.board, now_ms };
+                    self.live.beat(*source, &mut self.wants, &mut stage);
                 }
                 self.board.take_due(*source, *tier, &mut self.pending.due);
                 if *tier == 0 {
@@ -268,8 +275,9 @@ impl Pulse {
         self.metrics.set_history(self.board.history());
         self.tend_bars(now);
         // Behind the beat, so that all that was pushed is with the shards.
-        let Pulse { board, rooms, directory, pending, outlet, enquiries, .. } = self;
-        let mut desk = Desk { board, rooms, directory, beat: pending, now_ms: now_unix_ms() };
+        let Pulse { board, bars, live, rooms, directory, pending, outlet, enquiries, .. } = self;
+        let now_ms = now_unix_ms();
+        let mut desk = Desk { board, bars, live, rooms, directory, beat: pending, now_ms };
         outlet.answer(|question| answers::answer(&mut desk, question));
         enquiries.answer(&mut desk);
         self.save(now);

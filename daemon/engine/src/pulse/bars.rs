@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pulse;
+use super::answers::Desk;
+use crate::exchange::past_bars::{Found, PastBars, Span};
 use tickerd_config::{self as config, FeedBars};
 use tickerd_model::bars::member::Member;
 use tickerd_model::bars::plan::{Period, Plan};
 use tickerd_model::bars::{Spec, Specs};
 use tickerd_model::fields::Role;
 use tickerd_model::lane::Lane;
+use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::rate::period_name;
 use tickerd_process::clock::now_unix_ms;
 
@@ -62,6 +65,43 @@ impl Fields {
                 size: volume.as_deref().map(Member::new),
             })),
         })
+    }
+}
+
+impl Desk<'_> {
+    /// The bars of a topic; or why there are none.
+    pub fn bars(&mut self, topic: String, span: &Span) -> Found {
+        let Desk { bars, board, .. } = self;
+        let plan = bars.plan();
+        let Some(period) = find_period(plan, &span.period) else {
+            return Err(ProtocolError::new(Code::BadRequest, not_kept(plan, &span.period)));
+        };
+        let name = plan.periods().get(period).map(|period| period.name.clone()).unwrap_or_default();
+        if let Some(past) = bars.past(&topic, period, span.limit, span.before) {
+            return Ok(PastBars { topic, period: name, past });
+        }
+        let why = match board.find(&topic) {
+            None => "the topic has not spoken yet".to_owned(),
+            Some(_) => format!(
+                "no bars are kept of {topic}: the schema of its kind marks no main field; a feed's bars can name one: \
+                 bars = {{ field = \"price\" }}"
+            ),
+        };
+        Err(ProtocolError::new(Code::UnknownTopic, why))
+    }
+}
+
+/// The period of this name, or of this length: `60s` is `1m`.
+fn find_period(plan: &Plan, text: &str) -> Option<usize> {
+    plan.find(text).or_else(|| plan.find(&period_name(config::read_duration(text).ok()?)))
+}
+
+fn not_kept(plan: &Plan, text: &str) -> String {
+    let text: String = text.chars().take(20).collect();
+    let kept: Vec<&str> = plan.periods().iter().map(|period| &*period.name).collect();
+    match kept.is_empty() {
+        true => "this server keeps no bars".to_owned(),
+        false => format!("bars of {text:?} are not kept here; the periods are {}", kept.join(", ")),
     }
 }
 

@@ -75,6 +75,7 @@ impl Pulse {
         self.rooms.open(source.id, rooms, &mut self.board);
         if source.kind == Kind::Own {
             self.stats.declare(source.id, &mut self.board);
+            self.live.open(source.id);
         }
     }
 

@@ -114,6 +114,8 @@ pub struct Bars {
     clock: Clock,
     counts: Counts,
     closed: Vec<Closed>,
+    /// Topics that got a book since they were taken, if anyone takes them.
+    opened: Vec<Arc<str>>,
     saving: Option<store::Ledger>,
     next_number: u32,
 }
@@ -134,6 +136,7 @@ impl Bars {
             clock: Clock::default(),
             counts: Counts::default(),
             closed: Vec::new(),
+            opened: Vec::new(),
             saving: None,
             next_number: 1,
         }
@@ -251,6 +254,7 @@ impl Bars {
             is_named: number.is_some(),
         };
         let id = self.books.insert(kept);
+        self.opened.push(name.clone());
         self.by_name.insert(name, id);
         id
     }
@@ -291,6 +295,11 @@ impl Bars {
         let Some(kept) = books.get_mut(id).filter(|kept| kept.book.next_end <= clock.wall()) else { return };
         kept.advance(plan, clock.wall(), closed, total);
         saving.iter_mut().for_each(|ledger| ledger.note(id, kept));
+    }
+
+    /// The topics that got bars since the last call.
+    pub fn take_opened(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.opened)
     }
 
     /// The bars that closed since the last call, of topics whose closed bars are watched, in order.
