@@ -1,6 +1,7 @@
 //! One shard with real sockets, driven step by step.
 
 mod access;
+mod bars;
 mod client;
 mod encodings;
 mod many;
