@@ -135,21 +135,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use tickerd_model::topic::SEGMENTS_MAX;
 
     const SEGMENTS: [&str; 4] = ["a", "b", "c", "d"];
 
     fn name() -> impl Strategy<Value = String> {
-        prop::collection::vec(prop::sample::select(SEGMENTS.to_vec()), 1..=NAME_SEGMENTS_MAX)
-            .prop_map(|segments| segments.join("."))
+        let segments = prop::collection::vec(prop::sample::select(SEGMENTS.to_vec()), 1..=SEGMENTS_MAX);
+        let before = prop::sample::select(vec!["", "", "tickerd.bars.1m."]);
+        (before, segments).prop_map(|(before, segments)| before.to_owned() + &segments.join("."))
     }
 
     fn pattern() -> impl Strategy<Value = String> {
+        let before = prop::sample::select(vec!["", "", "tickerd.bars.1m.", "tickerd.*.*."]);
         let segments =
-            prop::collection::vec(prop::sample::select(vec!["a", "b", "x", "*", "*"]), 0..NAME_SEGMENTS_MAX);
-        (segments, prop::sample::select(vec!["*", "**", "a"])).prop_map(|(mut segments, last)| {
-            segments.push(last);
-            segments.join(".")
-        })
+            prop::collection::vec(prop::sample::select(vec!["a", "b", "x", "*", "*"]), 0..SEGMENTS_MAX);
+        (before, segments, prop::sample::select(vec!["*", "**", "a"])).prop_map(
+            |(before, mut segments, last)| {
+                segments.push(last);
+                before.to_owned() + &segments.join(".")
+            },
+        )
     }
 
     proptest! {
