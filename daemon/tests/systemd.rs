@@ -148,6 +148,7 @@ fn shipped_configuration_names_every_key() {
     let in_braces = |key: &String| {
         let owners = [
             "server.listen.",
+            "feed.bars.",
             "server.signing.key.",
             "server.signing.previous.",
             "auth.token.token.",

@@ -280,6 +280,8 @@ async fn what_runs_here_is_ok() {
     let checked = check_file(&shipped, &[]).await;
     assert_eq!((checked.code, checked.err.as_str()), (0, ""), "{checked:?}");
     assert!(!checked.out.contains("warning") && checked.out.contains(": ok (2 feeds, "), "{checked:?}");
+    let bars = "bars: 256MiB hold 10s for 1h and 1m for 24h of at least 2,330 topics\n";
+    assert!(checked.out.contains(bars), "{checked:?}");
 
     // A source that cannot be reached, and one that waits, are no mistakes: nobody asks them.
     let folder = TempDir::new().unwrap();
@@ -295,4 +297,33 @@ async fn what_runs_here_is_ok() {
         "{checked:?}"
     );
     assert!(checked.out.contains("its credentials are there only inside tickerd's unit"), "{checked:?}");
+}
+
+/// Goal: whoever names how many topics there are hears whether the bars' limit suffices.
+#[tokio::test]
+async fn a_limit_of_bars_that_does_not_suffice_is_told() {
+    let folder = TempDir::new().unwrap();
+    program(folder.path(), "feed.sh", "#!/bin/sh\n");
+    let feed =
+        |lines: &str| format!("[[feed]]\nname = \"a\"\nexec = [\"./feed.sh\"]\ntopics_max = 5000\n{lines}");
+    let told = check_in(folder.path(), &feed("[bars]\nbytes = \"256MiB\"\n"), &[]).await;
+    assert_eq!(told.code, 0, "{told:?}");
+    for part in [
+        "warning: ",
+        "t.toml:6:9: bars.bytes: its 256MiB hold 10s for 1h and 1m for 24h of at least 2,330 topics",
+        "may open 5,000 (topics_max)",
+        "change:  write bytes = \"550MiB\" or more",
+    ] {
+        assert!(told.out.contains(part), "lacks {part}: {told:?}");
+    }
+    for quiet in [
+        feed("bars = false\n"),
+        feed("[bars]\nkeep = {}\n"),
+        feed("[bars]\nbytes = \"1GiB\"\n"),
+        feed("").replace("topics_max = 5000", ""),
+    ] {
+        let told = check_in(folder.path(), &quiet, &[]).await;
+        assert!(told.code == 0 && !told.out.contains("warning"), "{quiet}\n{told:?}");
+        assert_eq!(told.out.contains("bars: "), !quiet.contains("{}"), "{quiet}\n{told:?}");
+    }
 }

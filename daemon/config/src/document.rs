@@ -19,6 +19,9 @@ const PRIVATE: [&str; 5] = [
 /// Tables that hold these. A text that stands in their place may be a secret.
 const HOLDERS: [&str; 4] = ["auth", "auth.token", "auth.issuer", "server.signing"];
 
+/// Tables whose keys are not of a fixed set, and no secrets.
+const FREE: [&str; 1] = ["bars.keep"];
+
 fn is_private(path: &str) -> bool {
     PRIVATE.iter().any(|private| {
         path.strip_prefix(private).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -116,6 +119,9 @@ fn hide_unknown(table: &Table, family: &str, known: &BTreeSet<String>, hidden: &
             hide_all(node, hidden);
             continue;
         }
+        if FREE.contains(&path.as_str()) {
+            continue;
+        }
         let tables = match &node.value {
             Value::Array(items) => items.as_slice(),
             _ => std::slice::from_ref(node),
@@ -188,8 +194,8 @@ fn hidden_in_line(
         .unwrap_or_default()
         .trim_matches(|c: char| c.is_whitespace() || "[]".contains(c));
     let path = join(family, key.unwrap_or_default());
-    if !is_private(&path) && !HOLDERS.contains(&path.as_str()) && known.contains(&path) && !is_private(family)
-    {
+    let is_known = known.contains(&path) || FREE.contains(&family);
+    if !is_private(&path) && !HOLDERS.contains(&path.as_str()) && is_known && !is_private(family) {
         return None;
     }
     let shown = line.find('=').map_or(0, |at| at + 1);

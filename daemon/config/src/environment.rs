@@ -9,7 +9,7 @@ use super::section::{Checker, nearest};
 const PREFIX: &str = "TICKERD_";
 
 /// The tables that can be set from the environment. Feeds are a list and can only be set in the file.
-const TABLES: [&str; 2] = ["server", "history"];
+const TABLES: [&str; 3] = ["server", "history", "bars"];
 
 /// Deepest path that is split. No key is deeper, so a longer path is unknown in any case.
 const KEYS_MAX: usize = 4;

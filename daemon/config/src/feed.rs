@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::bars::FeedBars;
 use super::document::{Node, Value};
 use super::problem::Origin;
 use super::quantity::write_duration;
@@ -57,6 +58,8 @@ pub struct Feed {
     pub topics_max: usize,
     /// Whether its ticks are signed with the key of `[server.signing]`. Default false.
     pub sign: bool,
+    /// Of which field its topics have bars; default [`FeedBars::Auto`].
+    pub bars: FeedBars,
     /// The plugin's own configuration, an object; default empty. It is checked by the plugin's schema, not here.
     pub config: serde_json::Value,
     /// The folder at which relative paths start: that of the configuration file.
@@ -111,6 +114,7 @@ impl Feed {
             memory_max: Some(MEMORY_MAX_DEFAULT as u64),
             topics_max: TOPICS_MAX_DEFAULT,
             sign: false,
+            bars: FeedBars::default(),
             config: empty_config(),
             base_dir: PathBuf::from("."),
         }
@@ -207,6 +211,7 @@ impl Feed {
                 .map(|max| max as u64),
             topics_max: section.take("topics_max", TOPICS_MAX_DEFAULT, integer(1..=1_000_000)),
             sign: section.take("sign", false, boolean),
+            bars: FeedBars::read(section),
             config: section.take("config", empty_config(), read_config),
             base_dir: base_dir.to_owned(),
             source: source?,

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod bars;
 mod document;
 mod environment;
 mod feed;
@@ -34,12 +35,13 @@ pub use auth::{
     Algorithm, Auth, Certificate, Family, Group, Issuer, Keys, SecretSource, StaticToken, Template,
     TokenSource,
 };
+pub use bars::{BAR_BYTES, BARS_MAX, Bars, FeedBars, Keep};
 pub use environment::environment;
 pub use feed::{Emit, Feed, Isolation, Source};
 pub use history::History;
 pub use places::{Finding, Places};
 pub use problem::{Problem, Problems};
-pub use quantity::read_duration;
+pub use quantity::{read_duration, write_duration, write_size};
 pub use server::{
     AdminSocket, DRY_RUN, EchoLimits, Limits, Listen, ListenError, Listener, Server, Signing, Tls,
 };
@@ -55,6 +57,7 @@ pub struct Config {
     /// Who may connect and do what. `None`: everyone may do everything.
     pub auth: Option<Auth>,
     pub history: History,
+    pub bars: Bars,
     /// The feeds, in the order of the file. The list may be empty.
     pub feeds: Vec<Feed>,
     /// Topics that clients publish to.
@@ -81,6 +84,7 @@ impl Default for Config {
             server: Server::default(),
             auth: None,
             history: History::default(),
+            bars: Bars::default(),
             feeds: Feed::built_in(),
             topics: Vec::new(),
             warnings: Vec::new(),
@@ -217,12 +221,13 @@ fn walk(checker: &Checker, root: &Table, base_dir: Option<&Path>) -> Config {
     let asks_clients = server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     let auth = Auth::read(&mut top, base_dir, asks_clients);
     let history = History::read(top.section("history"), base_dir);
+    let bars = Bars::read(top.section("bars"));
     let feeds = match base_dir {
         Some(base_dir) => Feed::read_all(&mut top, base_dir, server.signing.is_some()),
         None => Feed::built_in(),
     };
     let topics = Topic::read_all(&mut top, &feeds);
-    Config { server, auth, history, feeds, topics, warnings: Vec::new() }
+    Config { server, auth, history, bars, feeds, topics, warnings: Vec::new() }
 }
 
 fn overlay_flags(root: &mut Table, flags: &Overrides) {

@@ -41,6 +41,14 @@ impl Places {
         self.problem(&[&["feed", &at], path].concat(), finding)
     }
 
+    /// Whether a key of the feed of this name is written.
+    pub fn is_in_feed(&self, feed: &str, key: &str) -> bool {
+        self.feeds()
+            .iter()
+            .find(|node| name_of(node) == Some(feed))
+            .is_some_and(|node| matches!(&node.value, Value::Table(table) if table.find(key).is_some()))
+    }
+
     /// How many `[[feed]]` are written, complete or not.
     pub fn feeds_written(&self) -> usize {
         self.feeds().len()

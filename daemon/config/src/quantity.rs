@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 /// Units of a duration with their length in milliseconds, largest first.
-const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const DURATION_UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Those that messages are written in.
+const WRITTEN_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Units of a size in bytes, largest first. The `i` tells binary units from decimal ones.
 const SIZE_UNITS: [(&str, u64); 7] = [
@@ -17,7 +21,7 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 ];
 
 /// Other spellings, and the unit they mean: (written, unit, factor).
-const DURATION_ALIASES: [(&str, &str, u64); 18] = [
+const DURATION_ALIASES: [(&str, &str, u64); 17] = [
     ("msec", "ms", 1),
     ("millis", "ms", 1),
     ("milliseconds", "ms", 1),
@@ -33,7 +37,6 @@ const DURATION_ALIASES: [(&str, &str, u64); 18] = [
     ("hrs", "h", 1),
     ("hour", "h", 1),
     ("hours", "h", 1),
-    ("d", "h", 24),
     ("day", "h", 24),
     ("days", "h", 24),
 ];
@@ -77,12 +80,12 @@ pub(super) fn parse_size(text: &str) -> Result<u64, Misread> {
 }
 
 /// The shortest exact way to write a duration of whole milliseconds.
-pub(super) fn write_duration(duration: Duration) -> String {
-    write(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), &DURATION_UNITS, "0s")
+pub fn write_duration(duration: Duration) -> String {
+    write(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), &WRITTEN_UNITS, "0s")
 }
 
 /// The shortest exact way to write a size.
-pub(super) fn write_size(bytes: u64) -> String {
+pub fn write_size(bytes: u64) -> String {
     write(bytes, &SIZE_UNITS, "0B")
 }
 
@@ -172,7 +175,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_unit() {
-        for (text, ms) in [("250ms", 250), ("1s", 1_000), ("2m", 120_000), ("1h", 3_600_000), ("0s", 0)] {
+        for (text, ms) in
+            [("250ms", 250), ("1s", 1_000), ("2m", 120_000), ("1h", 3_600_000), ("2d", 172_800_000)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
     }

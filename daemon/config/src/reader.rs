@@ -79,7 +79,7 @@ pub(super) fn duration(min: Duration, max: Duration) -> impl Fn(&Node) -> Read<D
             noun: "duration",
             min: quantity::write_duration(min),
             max: quantity::write_duration(max),
-            units: "ms, s, m, h",
+            units: "ms, s, m, h, d",
             guess: &|number| quantity::guess_duration(number, min, max),
         };
         quantity_within(node, &kind, quantity::parse_duration, min, max)

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod bars;
 pub mod basics;
 pub mod board;
 pub mod fields;

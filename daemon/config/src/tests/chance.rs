@@ -69,6 +69,11 @@ const WORDS: &[&str] = &[
     "file",
     "algorithms",
     "subscribe",
+    "[bars]\n",
+    "[bars.keep]\n",
+    "bars",
+    "keep",
+    "10s = ",
 ];
 
 proptest! {

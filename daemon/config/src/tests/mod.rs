@@ -1,6 +1,7 @@
 //! Tests of the whole crate: what is read, and from where. Beside it: mistakes, precedence, random texts, secrets.
 
 mod auth;
+mod bars;
 mod chance;
 mod precedence;
 mod secrets;
@@ -100,6 +101,9 @@ count = 0
 age = "1h"
 bytes = "1MiB"
 path = "past/history"
+[bars]
+keep = { "1h" = "31d", "15s" = "1h" }
+bytes = "64MiB"
 [[feed]]
 name = "stocks"
 plugin = "tickerd_feed_stocks"
@@ -113,6 +117,7 @@ heartbeat = "2m"
 memory_max = "off"
 topics_max = 5
 sign = true
+bars = { field = "price", volume = "size" }
 [feed.config]
 symbols = ["AAPL"]
 deep = { n = 1, f = 1.5, on = true, day = 2026-01-01, big = 18446744073709551615 }
@@ -181,6 +186,9 @@ exec = ["./feed.py", ""]
     let path = Some(Path::new("/etc/tickerd/past/history").to_owned());
     let history = History { count: 0, age: Duration::from_secs(3_600), bytes: 1 << 20, path };
     assert_eq!(config.history, history);
+    let keep = [(15, 3_600), (3_600, 31 * 86_400)]
+        .map(|(period, age)| Keep { period: Duration::from_secs(period), age: Duration::from_secs(age) });
+    assert_eq!(config.bars, Bars { keep: keep.into(), bytes: 64 << 20 });
     let stocks = Feed {
         name: "stocks".to_owned(),
         source: Source::Plugin { path: "tickerd_feed_stocks".into(), isolation: Isolation::InProcess },
@@ -193,6 +201,7 @@ exec = ["./feed.py", ""]
         memory_max: None,
         topics_max: 5,
         sign: true,
+        bars: FeedBars::Field { field: "price".to_owned(), volume: Some("size".to_owned()) },
         config: serde_json::json!({
             "symbols": ["AAPL"],
             "deep": {"n": 1, "f": 1.5, "on": true, "day": "2026-01-01", "big": u64::MAX},
@@ -269,11 +278,13 @@ fn known_keys_are_those_of_the_design() {
         "server.compression.level",
         "history.bytes",
         "history.path",
+        "bars.keep",
+        "feed.bars.volume",
         "feed.exec",
     ] {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
-    let (top, auth) = (5, 8 + 8 + 11 + 3 + 7);
+    let (top, auth) = (6, 8 + 8 + 11 + 3 + 7);
     let server = 18 + 3 + 2 + 14 + 6 + 4 + 8;
-    assert_eq!(keys.len(), top + auth + server + 4 + 14 + 4, "{keys:#?}");
+    assert_eq!(keys.len(), top + auth + server + 4 + 2 + 14 + 3 + 4, "{keys:#?}");
 }

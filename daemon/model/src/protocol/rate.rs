@@ -31,6 +31,14 @@ pub fn format(rate: Duration) -> String {
     }
 }
 
+/// Writes the period of bars in its largest whole unit, which is its name on the wire: `10s`, `1m`, `24h`.
+pub fn period_name(period: Duration) -> String {
+    match period.as_millis() {
+        ms if ms > 0 && ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        _ => format(period),
+    }
+}
+
 /// The rates at which one feed's topics can be subscribed: its own interval first, then the configured tiers that are
 /// slower.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +89,15 @@ mod tests {
         }
         for (ms, text) in [(250, "250ms"), (1_000, "1s"), (1_500, "1500ms"), (120_000, "2m")] {
             assert_eq!(format(Duration::from_millis(ms)), text);
+        }
+    }
+
+    #[test]
+    fn a_period_has_the_shortest_name() {
+        for (s, name) in
+            [(1, "1s"), (60, "1m"), (90, "90s"), (900, "15m"), (3_600, "1h"), (5_400, "90m"), (86_400, "24h")]
+        {
+            assert_eq!(period_name(Duration::from_secs(s)), name);
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod feeds;
 mod identities;
+mod past;
 mod surroundings;
 
 use std::io::Write;
@@ -32,6 +33,8 @@ struct Report {
     warnings: Vec<Problem>,
     /// What was not looked at, and why.
     notes: Vec<String>,
+    /// What follows from the file, a line each.
+    facts: Vec<String>,
     /// One line about what the file describes, if it could be read.
     summary: String,
 }
@@ -52,6 +55,7 @@ impl Report {
         report.warnings.clone_from(&config.warnings);
         report.summary = summary(&config);
         surroundings::look(&mut report, &config, &places);
+        past::look(&mut report, &config, &places);
         identities::look(&mut report, &config, &places);
         feeds::look(&mut report, &config, &places);
         report
@@ -93,7 +97,8 @@ impl Report {
         let notes: String = self.notes.iter().map(|note| format!("note: {note}\n")).collect();
         if self.problems.is_empty() {
             let verdict = format!("{}: ok ({})\n", file.display(), self.summary);
-            return (0, format!("{warnings}{notes}{verdict}"), String::new());
+            let facts: String = self.facts.iter().map(|fact| format!("{fact}\n")).collect();
+            return (0, format!("{warnings}{notes}{facts}{verdict}"), String::new());
         }
         let problems = Problems::sorted(self.problems);
         (EXIT_CONFIG, String::new(), format!("{warnings}{notes}{problems}\n"))

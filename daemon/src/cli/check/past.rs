@@ -1,0 +1,60 @@
+//! How much of the past fits into the limits of a file.
+
+use super::Report;
+use tickerd_config::{Bars, Config, FeedBars, Places, write_duration, write_size};
+
+/// Adds for how many topics the limits suffice, and warns of what does not fit.
+pub fn look(report: &mut Report, config: &Config, places: &Places) {
+    if !report.is_refused("bars") {
+        bars(report, config, places);
+    }
+}
+
+fn bars(report: &mut Report, config: &Config, places: &Places) {
+    let Bars { keep, bytes } = &config.bars;
+    let Some(topics) = config.bars.topics() else { return };
+    let kept: Vec<String> =
+        keep.iter().map(|keep| format!("{} for {}", keep.name(), write_duration(keep.age))).collect();
+    let (bytes, kept) = (write_size(*bytes as u64), and(&kept));
+    report.facts.push(format!("bars: {bytes} hold {kept} of at least {} topics", grouped(topics)));
+    // A limit that nobody wrote says nothing of how many topics there are.
+    let limited = config
+        .feeds
+        .iter()
+        .filter(|feed| feed.bars != FeedBars::Off && places.is_in_feed(&feed.name, "topics_max"));
+    let most: u64 = limited.map(|feed| feed.topics_max as u64).sum();
+    if most > topics {
+        let what = format!(
+            "its {bytes} hold {kept} of at least {} topics, and the feeds may open {} (topics_max): above that the oldest \
+             bars of the shortest period are dropped",
+            grouped(topics),
+            grouped(most)
+        );
+        let needed = config.bars.bytes_of(most);
+        let change = format!(
+            "write bytes = \"{}\" or more, keep fewer bars, or write bars = false below a [[feed]] that needs none",
+            write_size(needed.div_ceil(1 << 20) << 20)
+        );
+        report.warn(places, &["bars", "bytes"], what, change);
+    }
+}
+
+fn and(parts: &[String]) -> String {
+    match parts {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        parts => parts.concat(),
+    }
+}
+
+/// A number with commas: 2,330.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
