@@ -84,6 +84,7 @@ topics = 1
 patterns = 0
 commands_per_s = 100
 commands_burst = 0x64
+history_bytes_per_s = "1MiB"
 connections = 9
 connections_per_address = 8
 connections_per_user = 7
@@ -167,6 +168,7 @@ exec = ["./feed.py", ""]
             patterns: 0,
             commands_per_s: 100,
             commands_burst: 100,
+            history_bytes_per_s: 1 << 20,
             connections: 9,
             connections_per_address: 8,
             connections_per_user: 7,
