@@ -59,6 +59,7 @@ mod record;
 mod recovery;
 mod replay;
 mod restart;
+mod room_history;
 mod rooms;
 mod rows;
 mod secrets;

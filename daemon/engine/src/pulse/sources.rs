@@ -36,6 +36,7 @@ impl Pulse {
     pub(super) fn obey(&mut self, order: Order) {
         match order {
             Order::Open(Opening { source, lane, rooms }) => {
+                self.limit(&rooms);
                 self.follow(source.clone(), lane);
                 self.declare(&source, rooms);
             }
@@ -62,6 +63,13 @@ impl Pulse {
             self.ahead = Ahead::start();
         }
         self.sources.insert(source.id, Followed { source, lane, watch: Watch::default() });
+    }
+
+    /// How much of the past is kept of these topics, before they are on the board.
+    pub(super) fn limit(&mut self, rooms: &[Declared]) {
+        for Declared { name, depth, .. } in rooms {
+            self.board.limit(name, *depth);
+        }
     }
 
     /// Topics that are there before they have spoken.
