@@ -168,7 +168,7 @@ impl App {
         let openings: Vec<_> =
             config.feeds.iter().map(|feed| sources.feed(feed, &starter.lane(feed))).collect();
         let feeds = Arc::new(Feeds::default());
-        let others = sources.rooms(&config.topics).into_iter().chain([sources.own()]);
+        let others = sources.rooms(&config.topics).into_iter().chain([sources.own(&config.bars)]);
         let all: Vec<_> = openings.iter().cloned().chain(others).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);

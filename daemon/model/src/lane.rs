@@ -11,6 +11,7 @@
 //! capacity, one tick per state topic, one event, and one end per topic known downstream, whatever the feed does. (In
 //! memory up to twice that: dropped ticks are removed many at a time.)
 
+mod described;
 mod freshness;
 mod waiting;
 
@@ -18,10 +19,13 @@ mod waiting;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::described::Described;
+pub use self::described::FieldsByKind;
 pub use self::freshness::Freshness;
 use self::waiting::Waiting;
+use crate::fields::Fields;
 use crate::health::Health;
 use crate::tick::Tick;
 use crate::topic::Topic;
@@ -67,6 +71,7 @@ pub struct Lane {
     capacity: usize,
     wake: Box<dyn Fn() + Send + Sync>,
     freshness: Freshness,
+    described: Described,
 }
 
 #[derive(Default)]
@@ -91,7 +96,8 @@ impl Lane {
     /// A lane for `capacity` ticks. It calls `wake` on the feed's thread when the lane becomes half full or a health
     /// is told.
     pub fn new(capacity: usize, wake: Box<dyn Fn() + Send + Sync>) -> Lane {
-        Lane { inner: Mutex::default(), capacity: capacity.max(2), wake, freshness: Freshness::default() }
+        let (freshness, described) = (Freshness::default(), Described::default());
+        Lane { inner: Mutex::default(), capacity: capacity.max(2), wake, freshness, described }
     }
 
     /// Adds a tick. Blocks at most as long as another push or drain takes.
@@ -167,6 +173,26 @@ impl Lane {
     /// How old the feed's news may get, and how many of its topics are stale.
     pub fn freshness(&self) -> &Freshness {
         &self.freshness
+    }
+
+    /// Says what the fields of the feed's values mean, by kind. What was said before does not hold any more.
+    pub fn set_fields(&self, fields: FieldsByKind) {
+        self.described.set(fields);
+    }
+
+    /// What the fields of a kind mean, if the feed has a schema for it.
+    pub fn fields(&self, kind: &str) -> Option<Arc<Fields>> {
+        self.described.of(kind)
+    }
+
+    /// What the fields of all kinds mean.
+    pub fn all_fields(&self) -> FieldsByKind {
+        self.described.all()
+    }
+
+    /// Another number once [`Lane::set_fields`] said something else. It costs one load.
+    pub fn fields_generation(&self) -> u64 {
+        self.described.generation()
     }
 
     /// Takes everything out.

@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod bars;
 pub mod basics;
 pub mod board;
+pub mod fields;
 pub mod health;
 pub mod history;
 pub mod lane;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::protocol::rate::Tiers;
+use crate::topic::bar;
 use crate::wire::signature::Sign;
 
 /// The id of a source. No other source gets the same id while the process runs.
@@ -45,10 +46,12 @@ pub struct Source {
     pub tiers: Tiers,
     /// Whether each beat pushes the newest value of each topic, changed or not.
     pub always: bool,
-    /// All topics that it can ever have, sorted. `None`: any topic.
+    /// All topics that it can ever have besides bars, sorted. `None`: any topic.
     pub only: Option<Box<[Box<str>]>>,
     /// The topics to which clients may publish.
     pub publish: Box<[Box<str>]>,
+    /// The periods of which it may have bars, the shortest first. Only the server's own source has any.
+    pub periods: Box<[Box<str>]>,
     pub group: Arc<Group>,
     /// Signs its ticks. `None`: they are not signed.
     pub signer: Option<Arc<dyn Sign>>,
@@ -65,13 +68,25 @@ impl Source {
             always: false,
             only: None,
             publish: Box::default(),
+            periods: Box::default(),
             group: group.clone(),
             signer: None,
         }
     }
 
-    /// Whether this source may ever have `topic`, whose first segment must be this source's name.
+    /// Whether it keeps bars of this period.
+    pub fn keeps(&self, period: &str) -> bool {
+        self.periods.iter().any(|kept| **kept == *period)
+    }
+
+    /// Whether this source may ever have `topic`, whose first segment must be this source's name. Of bars, it says nothing about the
+    /// topic behind.
     pub fn may_have(&self, topic: &str) -> bool {
+        if self.kind == Kind::Own
+            && let Some(behind) = bar::behind(topic)
+        {
+            return self.keeps(behind.period);
+        }
         self.only.as_ref().is_none_or(|only| only.binary_search_by(|known| (**known).cmp(topic)).is_ok())
     }
 

@@ -3,19 +3,27 @@
 //! `topic = seg *("." seg)`, `seg = 1*64(A-Z a-z 0-9 _ - %XX)`, at most 8 segments and 160 bytes. `%XX` is a byte of a user's name
 //! that has no other place here, in capital hexadecimal digits: `users.auth0%7C5f7`. It is compared as it stands. In a pattern
 //! `*` stands for one whole segment and `**`, last only, for one or more. Patterns are resolved when someone subscribes and when a topic
-//! appears, never per tick.
+//! appears, never per tick. Names of bars ([`bar`]) may be longer by what stands before the topic that they are of.
+
+pub mod bar;
+mod pattern;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+pub use self::pattern::Pattern;
 use crate::sample::Class;
 
-/// Longest topic or pattern, in bytes.
+/// Longest topic or pattern, in bytes, but for bars.
 pub const TOPIC_BYTES_MAX: usize = 160;
-/// Most segments of a topic or pattern.
+/// Most segments of a topic or pattern, but for bars.
 pub const SEGMENTS_MAX: usize = 8;
+/// Longest topic or pattern of all, in bytes.
+pub const NAME_BYTES_MAX: usize = TOPIC_BYTES_MAX + bar::PREFIX_BYTES_MAX;
+/// Most segments of any topic or pattern.
+pub const NAME_SEGMENTS_MAX: usize = SEGMENTS_MAX + bar::PREFIX_SEGMENTS;
 /// Longest segment, in bytes.
 pub const SEGMENT_BYTES_MAX: usize = 64;
 /// The first segment that belongs to the server.
@@ -79,6 +87,10 @@ fn check_segment(segment: &[u8]) -> Result<(), GrammarError> {
 }
 
 fn check_shape(name: &[u8]) -> Result<(), GrammarError> {
+    let is_own = name.starts_with(SERVER_SEGMENT.as_bytes());
+    let reach = is_own.then_some(name).and_then(|name| std::str::from_utf8(name).ok()).and_then(bar::reach);
+    // Of bars, it is the topic behind that has a limit.
+    let name = reach.map_or(name, |reach| reach.topics.as_bytes());
     if name.is_empty() {
         return Err(GrammarError::Empty);
     }
@@ -110,7 +122,7 @@ pub fn first_segment(topic: &str) -> &str {
 /// Empty if that is not known.
 pub fn hint(text: &str) -> String {
     let separators = ['.', '/', ':'];
-    if text.len() > TOPIC_BYTES_MAX {
+    if text.len() > NAME_BYTES_MAX {
         return String::new();
     }
     let mut segments: Vec<&str> = text.trim_matches(separators).split(separators).collect();
@@ -126,67 +138,6 @@ pub fn hint(text: &str) -> String {
     match Pattern::parse(&meant) {
         Ok(_) if meant != text => format!("; did you mean {meant}?"),
         _ => String::new(),
-    }
-}
-
-/// A pattern of topics. Without wildcards it is an exact topic, which callers treat separately.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Pattern(Box<str>);
-
-impl Pattern {
-    /// Whether `name` holds a wildcard at all.
-    pub fn is_pattern(name: &str) -> bool {
-        name.contains('*')
-    }
-
-    /// Reads a pattern, and checks its grammar.
-    pub fn parse(text: &str) -> Result<Pattern, GrammarError> {
-        check_shape(text.as_bytes())?;
-        let mut segments = text.split('.').peekable();
-        while let Some(segment) = segments.next() {
-            match segment {
-                "*" => {}
-                "**" if segments.peek().is_none() => {}
-                other if other.contains('*') => return Err(GrammarError::BadWildcard),
-                other => check_segment(other.as_bytes())?,
-            }
-        }
-        Ok(Pattern(text.into()))
-    }
-
-    /// The pattern as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The first segment, if it names one feed.
-    pub fn feed(&self) -> Option<&str> {
-        Some(first_segment(&self.0)).filter(|s| !s.contains('*'))
-    }
-
-    /// Whether the pattern matches `topic`. The server's own topics are only matched by a pattern that names
-    /// `tickerd`: `**` means every feed.
-    pub fn matches(&self, topic: &str) -> bool {
-        if self.feed().is_none() && first_segment(topic) == SERVER_SEGMENT {
-            return false;
-        }
-        let mut topic = topic.split('.');
-        for segment in self.0.split('.') {
-            match (segment, topic.next()) {
-                (_, None) => return false,
-                ("**", Some(_)) => return true,
-                ("*", Some(_)) => {}
-                (exact, Some(seen)) if exact == seen => {}
-                _ => return false,
-            }
-        }
-        topic.next().is_none()
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -251,148 +202,4 @@ impl Hash for Topic {
 pub struct TopicId(pub u32);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_follow_the_grammar() {
-        for good in ["a", "stocks.AAPL", "a-b_c.0", &["x"; 8].join("."), &"x".repeat(64)] {
-            assert_eq!(check(good.as_bytes()), Ok(good), "{good}");
-        }
-        let deep = ["x"; 9].join(".");
-        let long = ["x".repeat(60), "y".repeat(60), "z".repeat(60)].join(".");
-        for (bad, why) in [
-            ("", GrammarError::Empty),
-            (".a", GrammarError::EmptySegment),
-            ("a..b", GrammarError::EmptySegment),
-            ("a.", GrammarError::EmptySegment),
-            ("a b", GrammarError::BadByte(b' ')),
-            ("a.*", GrammarError::BadByte(b'*')),
-            (&"x".repeat(65), GrammarError::SegmentTooLong),
-            (&deep, GrammarError::TooDeep),
-            (&long, GrammarError::TooLong),
-        ] {
-            assert_eq!(check(bad.as_bytes()), Err(why), "{bad}");
-        }
-    }
-
-    #[test]
-    fn what_other_protocols_write_is_told_in_our_words() {
-        for (text, meant) in [
-            ("sim.#", "sim.**"),
-            ("sim>", "sim.**"),
-            ("sim.>", "sim.**"),
-            ("#", "**"),
-            (">", "**"),
-            ("sim/+/x", "sim.*.x"),
-            ("/sim/AAPL", "sim.AAPL"),
-            ("sim:AAPL", "sim.AAPL"),
-            ("sim.AAPL.", "sim.AAPL"),
-        ] {
-            assert_eq!(hint(text), format!("; did you mean {meant}?"), "{text}");
-        }
-        for text in ["", "a b", "a..b", "a.#.b", "é", "a.**.b", &"a/".repeat(200)] {
-            assert_eq!(hint(text), "", "{text}");
-        }
-    }
-
-    #[test]
-    fn patterns_match_whole_segments() {
-        let matches = |p: &str, t: &str| Pattern::parse(p).unwrap().matches(t);
-        assert!(matches("*", "sim"));
-        assert!(!matches("*", "sim.AAPL"));
-        assert!(matches("sim.*", "sim.AAPL"));
-        assert!(!matches("sim.*", "sim"));
-        assert!(!matches("sim.*", "sim.a.b"));
-        assert!(matches("**", "sim.a.b"));
-        assert!(matches("sim.**", "sim.a.b"));
-        assert!(!matches("sim.**", "sim"));
-        assert!(matches("*.trades.*", "crypto.trades.BTC-USD"));
-        assert!(!matches("*.trades.*", "crypto.quotes.BTC-USD"));
-        for bad in ["a*", "**.a", "a.**.b", "***", "a..*", ""] {
-            assert!(Pattern::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    /// The grammar once more, in its simplest form.
-    fn is_topic(name: &str) -> bool {
-        let hex: Vec<String> = (0..256).map(|byte| format!("%{byte:02X}")).collect();
-        let segment = |s: &str| {
-            let plain = hex.iter().fold(s.to_owned(), |text, byte| text.replace(byte.as_str(), "x"));
-            (1..=64).contains(&s.len())
-                && plain.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-        };
-        name.len() <= 160 && name.split('.').count() <= 8 && name.split('.').all(segment)
-    }
-
-    fn is_pattern(name: &str) -> bool {
-        let segments: Vec<&str> = name.split('.').collect();
-        let starred = segments.iter().enumerate().map(|(at, segment)| match *segment {
-            "*" => "a",
-            "**" if at + 1 == segments.len() => "aa",
-            other => other,
-        });
-        // A star takes no more room than what stands for it here.
-        is_topic(&starred.collect::<Vec<_>>().join("."))
-    }
-
-    fn is_match(pattern: &[&str], topic: &[&str]) -> bool {
-        match (pattern, topic) {
-            ([], []) => true,
-            (["**"], [_, ..]) => true,
-            (["*", pattern @ ..], [_, topic @ ..]) => is_match(pattern, topic),
-            ([exact, pattern @ ..], [seen, topic @ ..]) => exact == seen && is_match(pattern, topic),
-            _ => false,
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn the_grammar_is_what_it_says(name in r"([ab]|A|0|_|-|\.|\*|\*\*| |é|/|%7C|%7c|%|[a-z]{63}){0,12}") {
-            proptest::prop_assert_eq!(check(name.as_bytes()).is_ok(), is_topic(&name), "{}", name);
-            proptest::prop_assert_eq!(Pattern::parse(&name).is_ok(), is_pattern(&name), "{}", name);
-        }
-
-        /// Few segments from few words, so that about as many match as do not.
-        #[test]
-        fn patterns_match_as_a_naive_matcher_says(
-            pattern in proptest::collection::vec("(a|b|\\*)", 1..5), rest in proptest::bool::ANY,
-            topic in proptest::collection::vec("(a|b)", 1..6),
-        ) {
-            let mut pattern: Vec<&str> = pattern.iter().map(String::as_str).collect();
-            if rest {
-                pattern.push("**");
-            }
-            let parts: Vec<&str> = topic.iter().map(String::as_str).collect();
-            let parsed = Pattern::parse(&pattern.join(".")).unwrap();
-            proptest::prop_assert_eq!(parsed.matches(&topic.join(".")), is_match(&pattern, &parts));
-        }
-
-        #[test]
-        fn any_bytes_are_judged_without_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-            if let Ok(name) = check(&bytes) {
-                proptest::prop_assert!(is_topic(name));
-            }
-        }
-
-        /// A topic is matched by itself, by itself with any one segment starred, and by `**`.
-        #[test]
-        fn a_starred_topic_still_matches(segments in proptest::collection::vec("[A-Za-z0-9_-]{1,12}", 1..8), at in 0usize..8) {
-            let topic = segments.join(".");
-            proptest::prop_assert!(check(topic.as_bytes()).is_ok());
-            let mut starred = segments.clone();
-            let at = at % starred.len();
-            starred[at] = "*".into();
-            proptest::prop_assert!(Pattern::parse(&starred.join(".")).unwrap().matches(&topic));
-            proptest::prop_assert!(Pattern::parse("**").unwrap().matches(&topic));
-            let longer = format!("{topic}.x");
-            proptest::prop_assert!(!Pattern::parse(&starred.join(".")).unwrap().matches(&longer));
-        }
-
-        #[test]
-        fn any_text_is_judged_without_panic(text in "\\PC{0,200}") {
-            let _ = check(text.as_bytes());
-            let _ = Pattern::parse(&text).map(|p| p.matches(&text));
-        }
-    }
-}
+mod tests;

@@ -54,7 +54,7 @@ impl Starter {
         self.contract.open(hello::facts_of(&opening.source));
         let ready = self.ready.clone();
         let on_change = Box::new(move || ready.ring());
-        let on_hello = hello::on_hello(&feed.name, &self.contract);
+        let on_hello = hello::on_hello(&feed.name, &self.contract, &lane);
         let spec = Spec::new(feed, &self.program, &self.warden);
         let supervisor = host::start(spec, lane.clone(), self.metrics.clone(), on_change, on_hello);
         Some(Feed { id: opening.source.id, configured: feed.clone(), lane, supervisor })

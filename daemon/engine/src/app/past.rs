@@ -11,6 +11,7 @@ use super::StartError;
 use crate::pulse::{self, Past};
 use crate::store::{self, SavedTopic, Store};
 use tickerd_config::Config;
+use tickerd_model::bars::Bars;
 use tickerd_model::board::Restored;
 use tickerd_model::history::{Depth, Limits};
 use tickerd_model::source::SourceId;
@@ -30,13 +31,14 @@ pub struct Opened {
 /// Opens what is configured.
 pub fn open(config: &Config, registry: &Registry) -> Result<Opened, StartError> {
     let history = &config.history;
+    let mut bars = Bars::new(pulse::plan(&config.bars), config.bars.bytes);
     let Depth { count, age } = history.depth();
     let limits = Limits { count, age, bytes: history.bytes };
     let Some(path) = &history.path else {
         return Ok(Opened {
             epoch: new_epoch(),
             saved: Vec::new(),
-            past: Past { limits, restored: Vec::new(), n: 0, writer: None },
+            past: Past { limits, restored: Vec::new(), n: 0, writer: None, bars },
         });
     };
     let (store, saved) = Store::open(path)?;
@@ -57,7 +59,8 @@ pub fn open(config: &Config, registry: &Registry) -> Result<Opened, StartError> 
         ),
         None => {}
     }
-    let past = Past { limits, restored: Vec::new(), n: saved.n, writer: Some(writer) };
+    bars.restore(saved.bars);
+    let past = Past { limits, restored: Vec::new(), n: saved.n, writer: Some(writer), bars };
     Ok(Opened { epoch, saved: saved_topics, past })
 }
 
@@ -162,7 +165,7 @@ mod tests {
         let lane = Arc::new(Lane::new(1, Box::new(|| {})));
         let mut all: Vec<_> = config.feeds.iter().map(|feed| sources.feed(feed, &lane)).collect();
         all.extend(sources.rooms(&config.topics));
-        all.push(sources.own());
+        all.push(sources.own(&config.bars));
         let restored = restored(wanted, &all);
         let names: Vec<_> = restored.iter().map(|r| (r.source.0, r.newest.topic.name())).collect();
         assert_eq!(

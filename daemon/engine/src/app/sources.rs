@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::pulse::{Opening, STATS};
-use tickerd_config::{Config, Emit, Feed, History, Topic};
+use tickerd_config::{self as config, Config, Emit, Feed, FeedBars, History, Topic};
 use tickerd_model::lane::Lane;
-use tickerd_model::protocol::rate::Tiers;
+use tickerd_model::protocol::rate::{Tiers, period_name};
 use tickerd_model::rooms::Declared;
 use tickerd_model::source::{Group, Kind, Source, SourceId};
 use tickerd_model::topic::{SERVER_SEGMENT, first_segment};
@@ -53,7 +53,8 @@ impl Sources {
         let source = self.source(Kind::Feed, &feed.name, feed.interval);
         let signer = self.signer.clone().filter(|_| feed.sign);
         let source = Source { always: feed.emit == Emit::Always, signer, ..source };
-        Opening { source: source.into(), lane: Some(lane.clone()), rooms: Vec::new() }
+        let bars = feed.bars.clone();
+        Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new() }
     }
 
     /// Declared topics: one source for each first segment.
@@ -75,16 +76,17 @@ impl Sources {
             let (only, publish) = (Some(names(|_| true)), names(|topic| topic.publish));
             let source = Source { only, publish, ..self.source(Kind::Room, first, ROOM_BEAT) };
             let rooms = topics.iter().map(|topic| self.declared(topic)).collect();
-            Opening { source: source.into(), lane: None, rooms }
+            Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms }
         };
         by_first.into_iter().map(room).collect()
     }
 
-    /// The server itself.
-    pub fn own(&self) -> Opening {
+    /// The server itself, which keeps bars of these periods.
+    pub fn own(&self, bars: &config::Bars) -> Opening {
         let only = Some([STATS.into()].into());
-        let source = Source { only, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT) };
-        Opening { source: source.into(), lane: None, rooms: Vec::new() }
+        let periods = bars.keep.iter().map(|keep| period_name(keep.period).into()).collect();
+        let source = Source { only, periods, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT) };
+        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms: Vec::new() }
     }
 
     fn declared(&self, topic: &Topic) -> Declared {

@@ -7,7 +7,7 @@ use prometheus::IntCounter;
 use tokio::sync::mpsc;
 
 use super::beat::Beat;
-use super::question::{Answer, Asked, Downlink, Move, Question};
+use super::question::{Answer, Asked, Downlink, Move, Question, Want};
 
 /// Room that is left for beats when a shard's questions are answered.
 const BEATS_ROOM: usize = 2;
@@ -97,10 +97,19 @@ impl Outlet {
 
     /// Who came to declared topics and left them, by shard in order.
     pub fn moves(&mut self) -> Vec<Move> {
+        self.reports(|asked| &mut asked.moves)
+    }
+
+    /// Which bars are asked for and which no more, by shard in order.
+    pub fn wants(&mut self) -> Vec<Want> {
+        self.reports(|asked| &mut asked.wants)
+    }
+
+    fn reports<T>(&mut self, of: fn(&mut Asked) -> &mut mpsc::Receiver<Vec<T>>) -> Vec<T> {
         let mut all = Vec::new();
         for port in &mut self.ports {
-            while let Ok(moves) = port.asked.moves.try_recv() {
-                all.extend(moves);
+            while let Ok(report) = of(&mut port.asked).try_recv() {
+                all.extend(report);
             }
         }
         all

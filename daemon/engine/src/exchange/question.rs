@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::ConnId;
 use super::beat::Beat;
+use super::past_bars::{self, Span};
 use tickerd_model::board::TopicId;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
@@ -45,6 +46,8 @@ pub struct Question {
 pub enum About {
     /// The newest ticks of a topic, `limit` at most.
     History { topic: String, limit: usize },
+    /// The bars of a topic.
+    Bars { topic: String, span: Span },
     /// Whatever these topics said after the tick with that `seq`.
     Since { seqs: Vec<(String, u64)> },
     /// Whatever these topics said after the tick with the process-wide number `n`.
@@ -81,6 +84,15 @@ pub struct Move {
     pub person: Option<Person>,
 }
 
+/// Whether anyone on a shard asks for bars by this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// A topic of bars, or a pattern that may match some, as it was asked for.
+    pub name: Box<str>,
+    /// Whether it is asked for from now on, or no more.
+    pub is_wanted: bool,
+}
+
 /// The answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -95,6 +107,7 @@ impl Answer {
     pub fn weight(&self) -> usize {
         match &self.found {
             Found::History(past) => past.as_ref().map_or(1, |past| 1 + past.frames.len()),
+            Found::Bars(found) => found.as_ref().map_or(1, |found| found.past.weight()),
             Found::Missed(missed) => {
                 missed.iter().map(|(_, frames)| 1 + frames.as_ref().map_or(0, Vec::len)).sum()
             }
@@ -108,6 +121,8 @@ impl Answer {
 pub enum Found {
     /// The ticks of the topic, in order; none if it has not spoken.
     History(Option<Past>),
+    /// The bars of the topic.
+    Bars(past_bars::Found),
     /// What was missed of each topic.
     Missed(Vec<Missed>),
     /// What became of the message.
@@ -194,7 +209,7 @@ pub enum Downlink {
 }
 
 /// Reports of one shard that wait for the pulse. What comes on top is put together by the shard, so that no more is needed.
-const MOVES_MAX: usize = 4;
+const REPORTS_MAX: usize = 4;
 
 /// The pulse's end of [`Uplink`].
 pub struct Asked {
@@ -202,6 +217,8 @@ pub struct Asked {
     pub questions: mpsc::Receiver<Question>,
     /// Who came and went.
     pub moves: mpsc::Receiver<Vec<Move>>,
+    /// Which bars are asked for, and which no more.
+    pub wants: mpsc::Receiver<Vec<Want>>,
     /// How often every tick of something is asked for.
     pub every: Arc<AtomicUsize>,
 }
@@ -211,6 +228,7 @@ pub struct Asked {
 pub struct Uplink {
     questions: mpsc::Sender<Question>,
     moves: mpsc::Sender<Vec<Move>>,
+    wants: mpsc::Sender<Vec<Want>>,
     /// Where the shard keeps count of how often every tick of something is asked for.
     pub every: Arc<AtomicUsize>,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -229,16 +247,26 @@ impl Uplink {
     /// `wake` makes the pulse look for questions.
     pub fn new(wake: Arc<dyn Fn() + Send + Sync>) -> (Uplink, Asked) {
         let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
-        let (moves, moved) = mpsc::channel(MOVES_MAX);
+        let (moves, moved) = mpsc::channel(REPORTS_MAX);
+        let (wants, wanted) = mpsc::channel(REPORTS_MAX);
         let every = Arc::new(AtomicUsize::new(0));
-        let uplink = Uplink { questions, moves, every: every.clone(), wake };
-        (uplink, Asked { questions: asked, moves: moved, every })
+        let uplink = Uplink { questions, moves, wants, every: every.clone(), wake };
+        (uplink, Asked { questions: asked, moves: moved, wants: wanted, every })
     }
 
     /// Reports who came and went; gives it back when earlier reports have not been read yet.
     pub fn report(&self, moves: Vec<Move>) -> Result<(), Vec<Move>> {
-        self.moves.try_send(moves).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(moves) => moves,
+        self.send(&self.moves, moves)
+    }
+
+    /// Reports which bars are asked for, and which no more; gives it back as [`Uplink::report`] does.
+    pub fn report_wants(&self, wants: Vec<Want>) -> Result<(), Vec<Want>> {
+        self.send(&self.wants, wants)
+    }
+
+    fn send<T>(&self, to: &mpsc::Sender<Vec<T>>, report: Vec<T>) -> Result<(), Vec<T>> {
+        to.try_send(report).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(report) => report,
             // Nobody counts any more.
             mpsc::error::TrySendError::Closed(_) => Vec::new(),
         })?;

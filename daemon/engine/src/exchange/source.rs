@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tickerd_model::basics::near::near;
 use tickerd_model::protocol::error::{Code, ProtocolError};
-use tickerd_model::source::{Source, SourceId};
-use tickerd_model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};
+use tickerd_model::source::{Kind, Source, SourceId};
+use tickerd_model::topic::{self, Pattern, SERVER_SEGMENT, bar, first_segment};
 
 /// Names that are listed when none of them is near.
 const LISTED_MAX: usize = 20;
@@ -64,8 +64,41 @@ impl Directory {
         })?;
         match self.of(name) {
             None => Err(self.unknown(first_segment(name), hinted)),
-            Some(source) if source.may_have(name) => Ok(()),
+            Some(source) if source.may_have(name) => match bar::behind(name) {
+                Some(behind) => self.check_behind(behind.topic, hinted),
+                None => Ok(()),
+            },
             Some(source) => Err(undeclared(source, name, hinted)),
+        }
+    }
+
+    /// Checks that a pattern may ever match something, as far as its names say.
+    pub fn check_pattern(&self, pattern: &Pattern, hinted: bool) -> Result<(), ProtocolError> {
+        let Some(feed) = pattern.feed() else { return Ok(()) };
+        let source = self.of(feed).ok_or_else(|| self.unknown(feed, hinted))?;
+        if !bar::is_among_bars(pattern.as_str()) {
+            return Ok(());
+        }
+        match pattern.bars() {
+            Some(reach) if reach.period.is_none_or(|period| source.keeps(period)) => {
+                match Pattern::is_pattern(first_segment(reach.topics)) {
+                    true => Ok(()),
+                    false => self.check_behind(reach.topics, hinted),
+                }
+            }
+            _ => Err(undeclared(source, pattern.as_str(), hinted)),
+        }
+    }
+
+    /// Checks that there may be bars of a topic, or of topics that match a pattern, whose first segment is known.
+    fn check_behind(&self, topic: &str, hinted: bool) -> Result<(), ProtocolError> {
+        let source = self.of(topic).ok_or_else(|| self.unknown(first_segment(topic), hinted))?;
+        match source.kind {
+            Kind::Feed => Ok(()),
+            Kind::Room | Kind::Own => {
+                let message = format!("{topic:?} has no bars; only topics of feeds have");
+                Err(ProtocolError::new(Code::UnknownTopic, message))
+            }
         }
     }
 
@@ -102,6 +135,9 @@ impl Directory {
 
 /// Why a topic that was not declared is none, where only declared ones are.
 fn undeclared(source: &Source, name: &str, hinted: bool) -> ProtocolError {
+    if source.kind == Kind::Own && bar::is_among_bars(name) {
+        return ProtocolError::new(Code::UnknownTopic, no_bars(source, name));
+    }
     let what = match &*source.name {
         SERVER_SEGMENT => format!("{name:?} is no topic of the server's own"),
         _ => format!("{name:?} is no topic that was declared ([[topic]])"),
@@ -112,6 +148,21 @@ fn undeclared(source: &Source, name: &str, hinted: bool) -> ProtocolError {
         false => String::new(),
     };
     ProtocolError::new(Code::UnknownTopic, format!("{what}{hint}"))
+}
+
+/// Why a name that begins as those of bars do is none. The periods are no secret.
+fn no_bars(source: &Source, name: &str) -> String {
+    let kept = source.periods.join(", ");
+    match bar::reach(name).and_then(|reach| reach.period) {
+        _ if source.periods.is_empty() => "this server keeps no bars".to_owned(),
+        Some(period) if !source.keeps(period) => {
+            format!("bars of {period} are not kept here; the periods are {kept}")
+        }
+        _ => format!(
+            "{name:?} names no bars; write tickerd.bars.PERIOD.TOPIC, or tickerd.bar.PERIOD.TOPIC for the open one, with the \
+             topic of a feed and one of the periods {kept}"
+        ),
+    }
 }
 
 /// The name that is near to what was seen, else some of those that `owner` has.
@@ -152,5 +203,60 @@ pub mod tests {
         board.open(&feed(F.0, "f", &[]));
         board.take_changes();
         board
+    }
+
+    /// What is wrong with each name, and whether it is one at all.
+    #[test]
+    fn bars_are_of_kept_periods_and_of_feeds() {
+        let own = |only: &[&str], kind, name: &str| {
+            let only: Box<[Box<str>]> = only.iter().map(|name| (*name).into()).collect();
+            let feed = Arc::into_inner(feed(1, name, &[])).unwrap();
+            Source { id: SourceId(kind as u32 + 1), kind, only: Some(only), ..feed }
+        };
+        let mut directory = Directory::default();
+        directory.open(&feed(0, "f", &[]));
+        directory.open(&Arc::new(own(&["r.a"], Kind::Room, "r")));
+        let server = own(&["tickerd.stats"], Kind::Own, "tickerd");
+        directory.open(&Arc::new(Source { periods: ["10s".into(), "1m".into()].into(), ..server }));
+        let said = |name: &str| {
+            let checked = match Pattern::parse(name) {
+                Ok(pattern) if Pattern::is_pattern(name) => directory.check_pattern(&pattern, true),
+                _ => directory.check(name, true),
+            };
+            checked.err().map(|error| (error.code, error.message.into_owned()))
+        };
+        for name in [
+            "tickerd.bars.1m.f.a.b",
+            "tickerd.bar.10s.f.a",
+            "tickerd.stats",
+            "tickerd.bars.1m.*",
+            "tickerd.bars.1m.f.*",
+            "tickerd.bars.*.f.a",
+            "tickerd.*.5m.f.a",
+            "tickerd.bar.**",
+            "tickerd.**",
+        ] {
+            assert_eq!(said(name), None, "{name}");
+        }
+        for (name, why) in [
+            ("tickerd.bars.5m.f.a", "the periods are 10s, 1m"),
+            ("tickerd.bars.5m.f.*", "the periods are 10s, 1m"),
+            ("tickerd.bars.1m.g.a", "there is no feed \"g\""),
+            ("tickerd.bars.1m.g.*", "there is no feed \"g\""),
+            ("tickerd.bars.1m.r.a", "only topics of feeds"),
+            ("tickerd.bars.1m.r.*", "only topics of feeds"),
+            ("tickerd.bars.1m", "names no bars"),
+            ("tickerd.bars.*", "names no bars"),
+            ("tickerd.bars.1M.f.a", "names no bars"),
+            ("tickerd.bars.1m.tickerd.stats", "names no bars"),
+            ("tickerd.bars.1m.tickerd.bars.1m.f.a", "names no bars"),
+            ("tickerd.bars.1m.tickerd.*", "names no bars"),
+            ("tickerd.stat", "did you mean tickerd.stats?"),
+        ] {
+            let (code, message) = said(name).unwrap_or_else(|| panic!("{name} is taken"));
+            assert!(code == Code::UnknownTopic && message.contains(why), "{name}: {message}");
+        }
+        directory.open(&Arc::new(own(&[], Kind::Own, "tickerd")));
+        assert!(directory.check("tickerd.bars.1m.f.a", false).is_err_and(|e| e.message.contains("no bars")));
     }
 }

@@ -37,6 +37,11 @@ impl PatternSet {
         }
     }
 
+    /// Takes one out; whether it was there.
+    pub fn remove(&mut self, pattern: &Pattern) -> bool {
+        self.exact.remove(pattern) || self.wild.remove(pattern)
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Pattern> {
         self.exact.iter().chain(&self.wild)

@@ -265,3 +265,19 @@ proptest::proptest! {
         look(&live, pushed, &lane);
     }
 }
+
+#[test]
+fn fields_are_of_the_newest_hello_and_the_same_again_is_no_change() {
+    let lane = Lane::new(4, Box::new(|| {}));
+    let kinds = |main: &str| {
+        let fields = Fields { main: Some(main.into()), ..Fields::default() };
+        FieldsByKind::from([("quote".into(), Arc::new(fields))])
+    };
+    assert_eq!((lane.fields("quote"), lane.fields_generation()), (None, 0));
+    lane.set_fields(kinds("price"));
+    lane.set_fields(kinds("price"));
+    assert_eq!(lane.fields_generation(), 1);
+    assert_eq!(lane.fields("quote").unwrap().main.as_deref(), Some("price"));
+    lane.set_fields(FieldsByKind::new());
+    assert_eq!((lane.fields("quote"), lane.fields_generation()), (None, 2));
+}

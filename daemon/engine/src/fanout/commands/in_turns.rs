@@ -185,6 +185,7 @@ impl Shard {
     fn end(&mut self, queued: QueuedCommand) {
         if let Some(held) = queued.cohort {
             self.table.cohorts.let_go(&mut self.table.topics, held);
+            self.report_wants();
         }
     }
 

@@ -134,6 +134,7 @@ impl Shard {
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;
         self.report_moves();
+        self.report_wants();
         self.counts.flush(&self.metrics);
     }
 }

@@ -1,12 +1,14 @@
 //! One shard with real sockets, driven step by step.
 
 mod access;
+mod bars;
 mod client;
 mod encodings;
 mod many;
 mod recovery;
 mod stale;
 mod turns;
+mod wants;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -23,7 +25,7 @@ use crate::exchange::access::{Judge, anyone};
 use crate::exchange::arrival::{Kind, Opening, Place, Socket, UserFull};
 use crate::exchange::beat::Beat;
 use crate::exchange::limit::Tally;
-use crate::exchange::question::{Asked, Question};
+use crate::exchange::question::{Asked, Question, Want};
 use crate::exchange::source::tests::{F, board_of_f, feed};
 use crate::fanout::Fanout;
 use tickerd_model::access::identity::Identity;
@@ -44,6 +46,7 @@ struct Bench {
     board: Board,
     topics: Vec<Topic>,
     questions: mpsc::Receiver<Question>,
+    wants: Option<mpsc::Receiver<Vec<Want>>>,
 }
 
 /// A place for a connection whose user may have any number of them, unless it is `full`.
@@ -86,14 +89,14 @@ impl Bench {
     fn with(topics: usize, access: Option<Arc<dyn Judge>>) -> Bench {
         let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
         let load = Arc::new(AtomicUsize::new(0));
-        let (uplink, Asked { questions, .. }) = Uplink::new(Arc::new(|| {}));
+        let (uplink, Asked { questions, wants, .. }) = Uplink::new(Arc::new(|| {}));
         let settings = Settings { access, ..settings(Duration::from_secs(1)) };
         let shard = shard(0, Arc::new(settings), metrics, load, uplink);
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
         let board = board_of_f(limits);
         shard.borrow_mut().table.topics.open(&feed(F.0, "f", &[]));
-        Bench { shard, board, topics, questions }
+        Bench { shard, board, topics, questions, wants: Some(wants) }
     }
 
     /// A client that asked for `topics` with its address and was greeted; it is connection 0, 1, and so on.

@@ -10,6 +10,7 @@ mod serving;
 pub mod tasks;
 pub mod turns;
 pub mod waiters;
+mod wants;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

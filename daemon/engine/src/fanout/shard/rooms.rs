@@ -118,6 +118,7 @@ impl Shard {
             self.report_moves();
         }
         self.table.cohorts.leave(&mut self.table.topics, id, cohort);
+        self.report_wants();
     }
 
     /// Reports who moved; if the pulse has not read earlier reports, at a later time.

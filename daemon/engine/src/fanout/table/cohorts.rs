@@ -16,6 +16,7 @@ use super::effort::Effort;
 use super::ids::{CohortId, SlotId};
 use super::patterns::{Patterns, Scope};
 use super::topics::Topics;
+use super::wants::Wants;
 use crate::exchange::ConnId;
 use tickerd_model::basics::slab::Slab;
 use tickerd_model::protocol::command::{Mode, Terms};
@@ -107,6 +108,8 @@ pub struct Cohorts {
     count: usize,
     /// How many asks of cohorts are for every tick.
     every: Arc<AtomicUsize>,
+    /// Which bars they ask for.
+    pub wants: Wants,
 }
 
 impl Cohorts {
@@ -333,14 +336,28 @@ impl Cohorts {
         let holds = |asks: &[Ask], what: What| asks.binary_search_by_key(&what, |ask| ask.what).is_ok();
         for what in asks.iter().map(|ask| ask.what).filter(|what| !holds(&old, *what)) {
             match what {
-                What::Exact(slot) => topics.held_mut(slot).into_iter().for_each(|slot| slot.asked += 1),
-                What::Pattern(pattern) => self.patterns.join(pattern, id),
+                What::Exact(slot) => topics.held_mut(slot).into_iter().for_each(|slot| {
+                    slot.asked += 1;
+                    self.wants.begin(&slot.name);
+                }),
+                What::Pattern(pattern) => {
+                    self.patterns.join(pattern, id);
+                    let scope = self.patterns.get(pattern).into_iter();
+                    scope.for_each(|scope| self.wants.begin(scope.pattern().as_str()));
+                }
             }
         }
         for what in old.iter().map(|ask| ask.what).filter(|what| !holds(&asks, *what)) {
             match what {
-                What::Exact(slot) => topics.held_mut(slot).into_iter().for_each(|slot| slot.asked -= 1),
-                What::Pattern(pattern) => self.patterns.part(pattern, id),
+                What::Exact(slot) => topics.held_mut(slot).into_iter().for_each(|slot| {
+                    slot.asked -= 1;
+                    self.wants.end(&slot.name);
+                }),
+                What::Pattern(pattern) => {
+                    self.patterns.part(pattern, id);
+                    let scope = self.patterns.get(pattern).into_iter();
+                    scope.for_each(|scope| self.wants.end(scope.pattern().as_str()));
+                }
             }
         }
     }

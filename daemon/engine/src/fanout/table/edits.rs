@@ -97,9 +97,7 @@ impl Table {
             ProtocolError::new(Code::BadPattern, format!("not a pattern: {why}{}", topic::hint(name)))
         })?;
         let scope = Table::scope(who, pattern)?;
-        if let Some(feed) = scope.pattern().feed() {
-            self.topics.sources().of(feed).ok_or_else(|| self.topics.sources().unknown(feed, hinted))?;
-        }
+        self.topics.sources().check_pattern(scope.pattern(), hinted)?;
         Ok(Ask { what: What::Pattern(self.cohorts.patterns.intern(&scope)), terms })
     }
 

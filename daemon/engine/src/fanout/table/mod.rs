@@ -2,8 +2,8 @@
 //!
 //! [`Table`] is all of it. Read [`topics`] first: each topic's newest frames. Then [`cohorts`]: who asked for the same, and the
 //! wires from topics to them. [`asks`] and [`edits`] say what a connection asks for, and how a command changes that. [`names`]
-//! finds the topics that a pattern may match, [`patterns`] finds the patterns that a topic matches, and [`effort`] counts the
-//! cost.
+//! finds the topics that a pattern may match, [`patterns`] finds the patterns that a topic matches, [`effort`] counts the
+//! cost, and [`wants`] who asks for bars.
 
 pub mod asks;
 pub mod cohorts;
@@ -13,6 +13,7 @@ pub mod ids;
 mod names;
 pub mod patterns;
 pub mod topics;
+pub mod wants;
 
 use self::cohorts::Cohorts;
 use self::topics::Topics;

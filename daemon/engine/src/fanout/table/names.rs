@@ -7,15 +7,15 @@
 use super::ids::SlotId;
 use std::collections::HashMap;
 use tickerd_model::basics::slab::Key;
-use tickerd_model::topic::{Pattern, SEGMENTS_MAX};
+use tickerd_model::topic::{NAME_SEGMENTS_MAX, Pattern};
 
 /// The topics that have spoken, by their segments.
 #[derive(Debug)]
 pub struct Names {
     /// By place in the name, and then by the segment there.
-    by_segment: [HashMap<Box<str>, Vec<SlotId>>; SEGMENTS_MAX],
+    by_segment: [HashMap<Box<str>, Vec<SlotId>>; NAME_SEGMENTS_MAX],
     /// By the number of segments, less one.
-    by_depth: [Vec<SlotId>; SEGMENTS_MAX],
+    by_depth: [Vec<SlotId>; NAME_SEGMENTS_MAX],
     /// By slot: where it is in each of its lists, that of its depth last.
     places: Vec<Vec<u32>>,
 }
@@ -37,7 +37,7 @@ impl Names {
         if self.places.len() <= at {
             self.places.resize_with(at + 1, Vec::new);
         }
-        let mut places = Vec::with_capacity(SEGMENTS_MAX + 1);
+        let mut places = Vec::with_capacity(NAME_SEGMENTS_MAX + 1);
         for (segment, lists) in name.split('.').zip(&mut self.by_segment) {
             if !lists.contains_key(segment) {
                 lists.insert(segment.into(), Vec::with_capacity(1));
@@ -135,21 +135,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use tickerd_model::topic::SEGMENTS_MAX;
 
     const SEGMENTS: [&str; 4] = ["a", "b", "c", "d"];
 
     fn name() -> impl Strategy<Value = String> {
-        prop::collection::vec(prop::sample::select(SEGMENTS.to_vec()), 1..=SEGMENTS_MAX)
-            .prop_map(|segments| segments.join("."))
+        let segments = prop::collection::vec(prop::sample::select(SEGMENTS.to_vec()), 1..=SEGMENTS_MAX);
+        let before = prop::sample::select(vec!["", "", "tickerd.bars.1m."]);
+        (before, segments).prop_map(|(before, segments)| before.to_owned() + &segments.join("."))
     }
 
     fn pattern() -> impl Strategy<Value = String> {
+        let before = prop::sample::select(vec!["", "", "tickerd.bars.1m.", "tickerd.*.*."]);
         let segments =
             prop::collection::vec(prop::sample::select(vec!["a", "b", "x", "*", "*"]), 0..SEGMENTS_MAX);
-        (segments, prop::sample::select(vec!["*", "**", "a"])).prop_map(|(mut segments, last)| {
-            segments.push(last);
-            segments.join(".")
-        })
+        (before, segments, prop::sample::select(vec!["*", "**", "a"])).prop_map(
+            |(before, mut segments, last)| {
+                segments.push(last);
+                before.to_owned() + &segments.join(".")
+            },
+        )
     }
 
     proptest! {

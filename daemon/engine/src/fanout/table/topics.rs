@@ -17,6 +17,7 @@ use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::sample::Class;
 use tickerd_model::source::{Source, SourceId};
 use tickerd_model::tier::Tier;
+use tickerd_model::topic::bar::{self, Form};
 use tickerd_model::topic::{Pattern, Topic, first_segment};
 use tickerd_model::wire::frame::Frame;
 
@@ -130,9 +131,10 @@ impl Slot {
         self.newest().map_or(0, |frame| frame.tick().seq)
     }
 
-    /// Whether each of its ticks matters.
+    /// Whether each of its ticks matters. Of bars their name says so, before they are there.
     pub fn is_event(&self) -> bool {
-        self.topic.as_ref().is_some_and(|topic| topic.class() == Class::Event)
+        let is_closed_bars = || bar::behind(&self.name).is_some_and(|bars| bars.form == Form::Closed);
+        self.topic.as_ref().map_or_else(is_closed_bars, |topic| topic.class() == Class::Event)
     }
 }
 

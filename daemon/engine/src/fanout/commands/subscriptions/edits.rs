@@ -38,6 +38,7 @@ impl Shard {
             conn.cohort = cohort;
         }
         self.note_moves(id, &changes);
+        self.report_wants();
         changes
     }
 

@@ -16,13 +16,13 @@ use tickerd_process::clock::now_unix_ms;
 
 /// A token is `user pattern,pattern lifetime-in-ms`.
 #[derive(Debug, Default)]
-struct Words {
-    anonymous: Mutex<Vec<&'static str>>,
+pub(super) struct Words {
+    pub(super) anonymous: Mutex<Vec<&'static str>>,
     revoked: Mutex<Option<Box<str>>>,
     revocations: AtomicU64,
 }
 
-fn rights<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Arc<Rights> {
+pub(super) fn rights<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Arc<Rights> {
     let mut rights = Rights::none();
     for pattern in patterns.into_iter().filter(|pattern| !pattern.is_empty()) {
         rights.grant(Verb::Subscribe, Pattern::parse(pattern).unwrap());

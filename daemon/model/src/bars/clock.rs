@@ -1,0 +1,139 @@
+//! The time by which bars get too old, and the times of which nothing is known.
+//!
+//! The wall clock may be wrong for a while. A clock that is an hour ahead must not end an hour of bars: so the time by which
+//! bars get too old runs at most twice as fast as real time.
+
+use std::collections::VecDeque;
+
+/// The wall clock may run ahead of real time by so much between two looks, in milliseconds. If it runs ahead further, this
+/// computer slept or the clock was set: nothing is known of the time between.
+const AHEAD_MAX_MS: u64 = 10_000;
+/// Most times that are noted; over that the oldest go.
+const UNKNOWN_MAX: usize = 256;
+
+/// A time of which nothing is known, in Unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unknown {
+    pub from: u64,
+    pub to: u64,
+}
+
+/// What is known of the time. All in milliseconds; `wall` is Unix time, `mono` a clock that is never set.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    wall: u64,
+    mono: u64,
+    /// The time by which bars get too old.
+    ageing: u64,
+    /// Since when something is known; 0: not begun.
+    began: u64,
+    has_looked: bool,
+    unknown: VecDeque<Unknown>,
+}
+
+impl Clock {
+    /// A clock of a process that goes on where an earlier one ended: that one knew times since `began`, except the `unknown`
+    /// ones, until `until`.
+    pub fn resume(began: u64, until: u64, unknown: impl IntoIterator<Item = Unknown>) -> Clock {
+        let unknown = unknown.into_iter().collect();
+        // The first look finds the time between.
+        Clock { wall: until, mono: 0, ageing: until, began, has_looked: false, unknown }
+    }
+
+    /// It is this late now.
+    pub fn look(&mut self, mono: u64, wall: u64) {
+        let passed = mono.saturating_sub(self.mono);
+        let slack = if std::mem::replace(&mut self.has_looked, true) { AHEAD_MAX_MS } else { 0 };
+        match self.began {
+            0 => (self.began, self.ageing) = (wall, wall),
+            _ if wall > self.wall.saturating_add(passed).saturating_add(slack) => {
+                self.unknown.push_back(Unknown { from: self.wall, to: wall });
+                if self.unknown.len() > UNKNOWN_MAX {
+                    self.unknown.pop_front();
+                }
+            }
+            // It was ahead: what was noted of the future is no time at all.
+            _ if wall < self.wall => {
+                self.unknown.retain_mut(|time| {
+                    time.to = time.to.min(wall);
+                    time.from < time.to
+                });
+                self.began = self.began.min(wall);
+            }
+            _ => {}
+        }
+        self.ageing = wall.min(self.ageing.saturating_add(passed.saturating_mul(2)));
+        (self.wall, self.mono) = (wall, mono);
+    }
+
+    /// The wall clock at the last look.
+    pub fn wall(&self) -> u64 {
+        self.wall
+    }
+
+    /// The time by which bars get too old.
+    pub fn ageing(&self) -> u64 {
+        self.ageing
+    }
+
+    /// Since when something is known.
+    pub fn began(&self) -> u64 {
+        self.began
+    }
+
+    /// The times of which nothing is known, in order.
+    pub fn unknown(&self) -> impl Iterator<Item = Unknown> + '_ {
+        self.unknown.iter().copied()
+    }
+
+    /// Forgets what ended before `before`.
+    pub fn forget(&mut self, before: u64) {
+        self.unknown.retain(|time| time.to > before);
+        self.began = self.began.max(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: u64 = 1_800_000_000_000;
+    const HOUR: u64 = 3_600_000;
+
+    #[test]
+    fn a_computer_that_slept_knows_that_it_does_not_know() {
+        let mut clock = Clock::default();
+        clock.look(0, NOON);
+        clock.look(1_000, NOON + 1_000);
+        clock.look(2_000, NOON + HOUR);
+        clock.look(3_000, NOON + HOUR + 1_000);
+        let slept = Unknown { from: NOON + 1_000, to: NOON + HOUR };
+        assert_eq!(clock.unknown().collect::<Vec<_>>(), [slept]);
+        assert_eq!((clock.began(), clock.wall()), (NOON, NOON + HOUR + 1_000));
+        clock.forget(NOON + HOUR);
+        assert_eq!((clock.unknown().count(), clock.began()), (0, NOON + HOUR));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_ends_nothing() {
+        let mut clock = Clock::default();
+        clock.look(0, NOON);
+        clock.look(1_000, NOON + 1_000 * HOUR);
+        assert_eq!(clock.ageing(), NOON + 2_000, "twice as fast at most");
+        clock.look(2_000, NOON + 2_000);
+        assert_eq!((clock.ageing(), clock.wall()), (NOON + 2_000, NOON + 2_000));
+        assert_eq!(clock.unknown().map(|time| time.to - time.from).collect::<Vec<_>>(), [2_000]);
+        clock.look(3_000, NOON - HOUR);
+        assert_eq!((clock.unknown().count(), clock.ageing(), clock.began()), (0, NOON - HOUR, NOON - HOUR));
+    }
+
+    #[test]
+    fn another_run_goes_on_where_the_first_ended() {
+        let before = Unknown { from: NOON - 5 * HOUR, to: NOON - 4 * HOUR };
+        let mut clock = Clock::resume(NOON - 9 * HOUR, NOON - HOUR, [before]);
+        clock.look(0, NOON);
+        let down = Unknown { from: NOON - HOUR, to: NOON };
+        assert_eq!(clock.unknown().collect::<Vec<_>>(), [before, down]);
+        assert_eq!((clock.began(), clock.ageing()), (NOON - 9 * HOUR, NOON - HOUR));
+    }
+}
