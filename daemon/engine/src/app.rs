@@ -23,7 +23,7 @@ use prometheus::Registry;
 use self::access::Keeper;
 use self::feeds::{Feed, Feeds, Starter};
 use self::reload::Hangup;
-use self::sources::{PERIODS, Sources};
+use self::sources::Sources;
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
 use crate::control::{self, Control};
@@ -168,7 +168,7 @@ impl App {
         let openings: Vec<_> =
             config.feeds.iter().map(|feed| sources.feed(feed, &starter.lane(feed))).collect();
         let feeds = Arc::new(Feeds::default());
-        let others = sources.rooms(&config.topics).into_iter().chain([sources.own(&PERIODS)]);
+        let others = sources.rooms(&config.topics).into_iter().chain([sources.own(&config.bars)]);
         let all: Vec<_> = openings.iter().cloned().chain(others).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);

@@ -3,7 +3,9 @@
 //! It never touches a socket and never waits for a shard; a shard that is behind gets the newest of what it missed.
 
 pub(crate) mod answers;
+mod bars;
 mod enquiries;
+mod live;
 mod metrics;
 mod rooms;
 mod signing;
@@ -20,7 +22,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::answers::Desk;
+pub use self::bars::plan;
 pub use self::enquiries::Enquiries;
+use self::live::{Live, Stage};
 pub use self::metrics::Metrics;
 use self::rooms::Rooms;
 use self::signing::Ahead;
@@ -32,8 +36,9 @@ use crate::exchange::beat::{Beat, Stale};
 use crate::exchange::outlet::Outlet;
 use crate::exchange::source::Directory;
 use crate::store::Writer;
+use tickerd_model::bars::Bars;
 use tickerd_model::board::{Board, Restored};
-use tickerd_model::history::Limits;
+use tickerd_model::history::{Batch, Limits};
 use tickerd_model::lane::Entry;
 use tickerd_model::schedule::{DueBeat, Schedule};
 use tickerd_model::source::SourceId;
@@ -59,6 +64,8 @@ pub struct Past {
     pub n: u64,
     /// Writes it down.
     pub writer: Option<Writer>,
+    /// The bars, and what an earlier run left of them.
+    pub bars: Bars,
 }
 
 /// What the pulse is made of, besides its sources.
@@ -149,6 +156,7 @@ struct Pulse {
     outlet: Outlet,
     metrics: Metrics,
     board: Board,
+    bars: Bars,
     schedule: Schedule,
     /// By interval of the schedule: which source's which tier beats.
     beats: BTreeMap<Duration, Vec<(SourceId, u8)>>,
@@ -160,17 +168,20 @@ struct Pulse {
     stats: Stats,
     /// Which bars anyone asks for.
     wants: Wants,
+    live: Live,
     /// There once a source is signed.
     ahead: Option<Ahead>,
     writer: Option<Writer>,
     /// When the past may be written down again.
     next_save: u64,
+    /// When bars that are too old are looked for.
+    next_expiry: u64,
 }
 
 impl Pulse {
     fn new(sources: Vec<Opening>, parts: Parts) -> Pulse {
         let Parts { past, stats, enquiries, outlet, metrics, bell: _ } = parts;
-        let Past { limits, restored, n, writer } = past;
+        let Past { limits, restored, n, writer, mut bars } = past;
         let letters = tickerd_model::rooms::Limits {
             age_ms: u64::try_from(limits.age.as_millis()).unwrap_or(u64::MAX),
             bytes: limits.bytes,
@@ -178,6 +189,7 @@ impl Pulse {
         let mut board = Board::new(limits);
         if writer.is_some() {
             board.keep_ledger();
+            bars.keep_ledger();
         }
         let periods = sources.iter().flat_map(|opening| &opening.source.periods);
         let wants = Wants::new(periods.map(|period| &**period));
@@ -187,6 +199,7 @@ impl Pulse {
             outlet,
             metrics,
             board,
+            bars,
             schedule: Schedule::new(0, now_unix_us()),
             beats: BTreeMap::new(),
             started: Instant::now(),
@@ -196,14 +209,16 @@ impl Pulse {
             enquiries,
             stats,
             wants,
+            live: Live::default(),
             ahead: None,
             writer,
             next_save: 0,
+            next_expiry: 0,
         };
         let mut declared = Vec::new();
-        for Opening { source, lane, rooms } in sources {
+        for Opening { source, lane, bars, rooms } in sources {
             declared.push((source.clone(), rooms));
-            pulse.follow(source, lane);
+            pulse.follow(source, lane, bars);
         }
         // First what an earlier run left: a declared topic that it had goes on with its numbers.
         if n > 0 {
@@ -244,7 +259,10 @@ impl Pulse {
             }
             for (source, tier) in self.beats.get(&interval).into_iter().flatten() {
                 if *tier == 0 {
-                    self.stats.tell(*source, now_unix_ms(), &mut self.board);
+                    let now_ms = now_unix_ms();
+                    self.stats.tell(*source, now_ms, &mut self.board);
+                    let mut stage = Stage { bars: &mut self.bars, board: &mut self.board, now_ms };
+                    self.live.beat(*source, &mut self.wants, &mut stage);
                 }
                 self.board.take_due(*source, *tier, &mut self.pending.due);
                 if *tier == 0 {
@@ -255,9 +273,11 @@ impl Pulse {
         self.push();
         self.board.forget();
         self.metrics.set_history(self.board.history());
+        self.tend_bars(now);
         // Behind the beat, so that all that was pushed is with the shards.
-        let Pulse { board, rooms, directory, pending, outlet, enquiries, .. } = self;
-        let mut desk = Desk { board, rooms, directory, beat: pending, now_ms: now_unix_ms() };
+        let Pulse { board, bars, live, rooms, directory, pending, outlet, enquiries, .. } = self;
+        let now_ms = now_unix_ms();
+        let mut desk = Desk { board, bars, live, rooms, directory, beat: pending, now_ms };
         outlet.answer(|question| answers::answer(&mut desk, question));
         enquiries.answer(&mut desk);
         self.save(now);
@@ -270,24 +290,25 @@ impl Pulse {
             return;
         };
         let all = writer.take_failure();
-        if all || self.board.history().has_unsaved() {
-            writer.write(self.board.take_unsaved(all));
+        if all || self.board.history().has_unsaved() || self.bars.has_unsaved() {
+            writer.write(Batch { bars: self.bars.take_unsaved(all), ..self.board.take_unsaved(all) });
             self.next_save = now + SAVE_EVERY_US;
         }
     }
 
     /// Hands over what is left to be written. No client is told anything after that.
     fn save_last(self) -> Option<Writer> {
-        let Pulse { mut board, writer, .. } = self;
+        let Pulse { mut board, mut bars, writer, .. } = self;
         let writer = writer?;
         let all = writer.take_failure();
-        writer.write_last(board.take_unsaved(all));
+        writer.write_last(Batch { bars: bars.take_unsaved(all), ..board.take_unsaved(all) });
         Some(writer)
     }
 
     fn collect(&mut self) {
         self.board.set_clock(self.mono_us());
         self.board.want_every(self.outlet.wants_every());
+        self.look_at_fields();
         self.wants.take_in(self.outlet.wants());
         let moves = self.outlet.moves();
         self.rooms.settle(moves, now_unix_ms(), &mut self.pending);
@@ -295,8 +316,14 @@ impl Pulse {
             let Some(drained) = lane.as_ref().map(|lane| lane.drain()) else { continue };
             for entry in drained.entries {
                 match entry {
-                    Entry::Tick(tick) => drop(self.board.offer(*id, tick)),
-                    Entry::Retire(topic) => self.board.retire(*id, &topic),
+                    Entry::Tick(tick) => {
+                        self.bars.take(*id, &tick);
+                        self.board.offer(*id, tick);
+                    }
+                    Entry::Retire(topic) => {
+                        self.bars.retire(&topic);
+                        self.board.retire(*id, &topic);
+                    }
                 }
             }
             if let Some(health) = drained.health {

@@ -113,8 +113,21 @@ impl Board {
         }
     }
 
-    /// Numbers a tick, makes it the newest of its topic and returns its number. Returns 0, and drops the tick, if the
-    /// source is not open.
+    /// Puts a topic on the board that is not saved, since it can be made anew. With `seq` the caller numbers its ticks, and the
+    /// first one is above it.
+    pub fn declare_passing(&mut self, source: SourceId, topic: &Topic, seq: Option<u64>) {
+        debug_assert!(self.sources.contains_key(&source), "{source} is not there");
+        if self.by_topic.contains_key(topic) {
+            return;
+        }
+        let id = self.introduce(source, topic);
+        let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { return };
+        place.seq = seq.unwrap_or(place.seq);
+        self.history.open_passing(id, place.seq);
+    }
+
+    /// Numbers a tick that has no number yet, makes it the newest of its topic and returns its number. Returns 0, and drops the
+    /// tick, if the source is not open.
     pub fn offer(&mut self, source: SourceId, mut tick: Tick) -> u64 {
         let id = match self.by_topic.get(&tick.topic) {
             Some(id) => *id,
@@ -125,7 +138,8 @@ impl Board {
         self.n += advance;
         let Some(Some(place)) = self.places.get_mut(id.0 as usize) else { return 0 };
         let Some(state) = self.sources.get_mut(&source) else { return 0 };
-        place.seq += advance;
+        // A number that the caller gave holds, unless there was a greater one.
+        place.seq = tick.seq.max(place.seq + advance);
         tick.seq = place.seq;
         tick.n = self.n;
         state.merged += tick.merged;
@@ -282,6 +296,11 @@ impl Board {
     /// Drops ticks of the history that are too old.
     pub fn forget(&mut self) {
         self.history.expire(i64::try_from(self.now).unwrap_or(i64::MAX));
+    }
+
+    /// The process-wide number of the newest tick.
+    pub fn n(&self) -> u64 {
+        self.n
     }
 
     /// The sources and topics that came and went since the last call, in order.

@@ -49,6 +49,8 @@ struct Ring {
     saved: u64,
     /// Whether it changed since it was last saved.
     is_unsaved: bool,
+    /// Whether it is never saved.
+    is_passing: bool,
 }
 
 /// What has to be saved of one topic.
@@ -73,6 +75,8 @@ pub struct Batch {
     pub topics: Vec<Unsaved>,
     /// The process-wide number of the newest tick.
     pub n: u64,
+    /// What has to be saved of the bars.
+    pub bars: crate::bars::saving::Batch,
 }
 
 /// The topics that changed since the last batch. Kept only if batches are taken.
@@ -150,6 +154,12 @@ impl History {
         }
     }
 
+    /// Begins a topic that is not saved.
+    pub fn open_passing(&mut self, topic: TopicId, floor: u64) {
+        self.open(topic, floor);
+        self.ring_mut(topic).into_iter().for_each(|ring| ring.is_passing = true);
+    }
+
     /// Begins a topic of an earlier run; the caller pushes its kept ticks next. Ticks of it that are gone count as
     /// pushed just now, since their time is not known.
     pub fn reopen(&mut self, topic: TopicId, floor: u64, newest: Arc<Frame>) {
@@ -185,7 +195,7 @@ impl History {
         };
         let mut batch = Batch { all, gone: ledger.gone, ..Batch::default() };
         for topic in topics {
-            let Some(ring) = self.ring_mut(topic) else { continue };
+            let Some(ring) = self.ring_mut(topic).filter(|ring| !ring.is_passing) else { continue };
             ring.is_unsaved = false;
             let Some(newest) = ring.newest().cloned() else { continue };
             let from = if all { 0 } else { ring.saved };
@@ -200,7 +210,7 @@ impl History {
     fn note(&mut self, topic: TopicId) {
         let Some(ledger) = &mut self.ledger else { return };
         let Some(ring) = self.rings.get_mut(topic.0 as usize).and_then(Option::as_mut) else { return };
-        if !std::mem::replace(&mut ring.is_unsaved, true) {
+        if !ring.is_passing && !std::mem::replace(&mut ring.is_unsaved, true) {
             ledger.topics.push(topic);
         }
     }
@@ -208,7 +218,7 @@ impl History {
     /// Ends a topic and drops its ticks.
     pub fn close(&mut self, topic: TopicId) {
         let Some(ring) = self.rings.get_mut(topic.0 as usize).and_then(Option::take) else { return };
-        if let (Some(ledger), Some(newest)) = (&mut self.ledger, ring.newest()) {
+        if let (Some(ledger), Some(newest), false) = (&mut self.ledger, ring.newest(), ring.is_passing) {
             if ledger.gone.len() == GONE_MAX {
                 (ledger.gone, ledger.is_lost) = (Vec::new(), true);
             }

@@ -185,6 +185,11 @@ impl Lane {
         self.described.of(kind)
     }
 
+    /// What the fields of all kinds mean.
+    pub fn all_fields(&self) -> FieldsByKind {
+        self.described.all()
+    }
+
     /// Another number once [`Lane::set_fields`] said something else. It costs one load.
     pub fn fields_generation(&self) -> u64 {
         self.described.generation()

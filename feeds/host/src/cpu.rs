@@ -14,14 +14,22 @@ use crate::source::{Source, Trouble, malformed};
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Cpu {
     /// Everything but idling and waiting for disks.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-unit" = "%",
+        "x-tickerd-decimals" = 1
+    ))]
     pub busy_pct: f64,
     /// Programs, guests and niced ones included.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "%", "x-tickerd-decimals" = 1))]
     pub user_pct: f64,
     /// The kernel, interrupts included.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "%", "x-tickerd-decimals" = 1))]
     pub system_pct: f64,
     /// Idle with a disk request under way.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "%", "x-tickerd-decimals" = 1))]
     pub iowait_pct: f64,
     /// Taken by the hypervisor for others.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "%", "x-tickerd-decimals" = 1))]
     pub steal_pct: f64,
 }
 

@@ -18,14 +18,22 @@ const SECTOR_BYTES: u64 = 512;
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Disk {
     /// Bytes read per second.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "By/s", "x-tickerd-decimals" = 1))]
     pub read_bytes_per_s: f64,
     /// Bytes written per second.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "By/s", "x-tickerd-decimals" = 1))]
     pub write_bytes_per_s: f64,
     /// Reads finished per second.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "{reads}/s", "x-tickerd-decimals" = 1))]
     pub reads_per_s: f64,
     /// Writes finished per second.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "{writes}/s", "x-tickerd-decimals" = 1))]
     pub writes_per_s: f64,
     /// Share of the time in which a request was under way.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-unit" = "%",
+        "x-tickerd-decimals" = 1
+    ))]
     pub busy_pct: f64,
 }
 

@@ -12,14 +12,22 @@ use crate::source::{Source, Trouble, malformed};
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Load {
     /// Over one minute.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-unit" = "{tasks}",
+        "x-tickerd-decimals" = 2
+    ))]
     pub load_1m: f64,
     /// Over five minutes.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "{tasks}", "x-tickerd-decimals" = 2))]
     pub load_5m: f64,
     /// Over fifteen minutes.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "{tasks}", "x-tickerd-decimals" = 2))]
     pub load_15m: f64,
     /// Tasks that can run now.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "{tasks}", "x-tickerd-decimals" = 0))]
     pub runnable: u64,
     /// All tasks, threads included.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "{tasks}", "x-tickerd-decimals" = 0))]
     pub tasks: u64,
 }
 

@@ -13,16 +13,25 @@ use crate::source::{Source, Trouble, malformed};
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Memory {
     /// All memory.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "By", "x-tickerd-decimals" = 0))]
     pub total_bytes: u64,
     /// What programs could still get without swapping.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "By", "x-tickerd-decimals" = 0))]
     pub available_bytes: u64,
     /// The rest.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "By", "x-tickerd-decimals" = 0))]
     pub used_bytes: u64,
     /// The rest in percent of all.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-unit" = "%",
+        "x-tickerd-decimals" = 1
+    ))]
     pub used_pct: f64,
     /// All swap.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "By", "x-tickerd-decimals" = 0))]
     pub swap_total_bytes: u64,
     /// Swap in use.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "By", "x-tickerd-decimals" = 0))]
     pub swap_used_bytes: u64,
 }
 

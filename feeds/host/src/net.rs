@@ -15,16 +15,33 @@ use crate::source::{Source, Trouble, malformed, segment};
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Net {
     /// Bytes received.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-unit" = "By/s",
+        "x-tickerd-decimals" = 1
+    ))]
     pub rx_bytes_per_s: f64,
     /// Bytes sent.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "By/s", "x-tickerd-decimals" = 1))]
     pub tx_bytes_per_s: f64,
     /// Packets received.
+    #[schemars(extend(
+        "x-tickerd-role" = "gauge", "x-tickerd-unit" = "{packets}/s", "x-tickerd-decimals" = 1
+    ))]
     pub rx_packets_per_s: f64,
     /// Packets sent.
+    #[schemars(extend(
+        "x-tickerd-role" = "gauge", "x-tickerd-unit" = "{packets}/s", "x-tickerd-decimals" = 1
+    ))]
     pub tx_packets_per_s: f64,
     /// Packets that arrived damaged.
+    #[schemars(extend(
+        "x-tickerd-role" = "gauge", "x-tickerd-unit" = "{packets}/s", "x-tickerd-decimals" = 1
+    ))]
     pub rx_errors_per_s: f64,
     /// Packets that could not be sent.
+    #[schemars(extend(
+        "x-tickerd-role" = "gauge", "x-tickerd-unit" = "{packets}/s", "x-tickerd-decimals" = 1
+    ))]
     pub tx_errors_per_s: f64,
 }
 

@@ -12,6 +12,10 @@ use crate::source::{Source, Trouble, malformed};
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Uptime {
     /// Seconds since boot, sleep included.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "counter", "x-tickerd-unit" = "s",
+        "x-tickerd-decimals" = 2
+    ))]
     pub uptime_s: f64,
 }
 

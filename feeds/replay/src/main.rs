@@ -74,7 +74,7 @@ fn play(orders: &Receiver<Order>, out: &mut Vec<u8>) -> Result<(), Trouble> {
     let Ok(Order::Setup(setup)) = orders.recv() else { return Ok(()) };
     let settings = Settings::of_setup(&setup)?;
     let recording = Recording::open(&settings.file)?;
-    say::hello(out, &recording.header().events);
+    say::hello(out, recording.header());
     if settings.checks_only {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::trouble::Trouble;
@@ -35,6 +36,18 @@ pub struct Header {
     /// The events of the recorded feed, with their class.
     #[serde(default)]
     pub events: BTreeMap<String, Class>,
+    /// What it said of their values, such as their JSON Schemas. Older recordings have none.
+    #[serde(default)]
+    pub docs: BTreeMap<String, Doc>,
+}
+
+/// What a feed said of the values of one event.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Doc {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Value>,
 }
 
 /// A sample, as it is written in the file and said again.
@@ -132,7 +145,7 @@ impl Recording<BufReader<File>> {
 impl<R: BufRead + Seek> Recording<R> {
     /// Reads the header of `from`. `path` names it in messages.
     pub fn new(path: &Path, from: R) -> Result<Self, Trouble> {
-        let header = Header { tickerd_recording: 0, events: BTreeMap::new() };
+        let header = Header { tickerd_recording: 0, events: BTreeMap::new(), docs: BTreeMap::new() };
         let mut recording = Recording { path: path.to_owned(), from, line: Vec::new(), number: 0, header };
         recording.header = recording.read_header()?;
         Ok(recording)

@@ -1,21 +1,20 @@
 //! The lines of the protocol that this feed says, each appended with its newline.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use crate::recording::{Class, Sample};
+use crate::recording::{Header, Sample};
 use crate::trouble::Trouble;
 
-/// A hello: the feed's name and its events.
-pub fn hello(out: &mut Vec<u8>, events: &BTreeMap<String, Class>) {
+/// A hello: the feed's name, and what the recorded feed said of its events.
+pub fn hello(out: &mut Vec<u8>, header: &Header) {
     let hello = json!({
         "tfp": 1,
         "feed": "org.tickerd.replay",
         "version": env!("CARGO_PKG_VERSION"),
         "mode": "push",
         "features": ["heartbeat"],
-        "events": events,
+        "events": header.events,
+        "docs": header.docs,
     });
     line(out, &hello);
 }

@@ -18,42 +18,76 @@ const CENTS: std::ops::RangeInclusive<i64> = 2..=1_000_000_000_000;
 
 /// A symbol's last price and what surrounds it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(extend("x-tickerd-simulated" = true))]
 pub struct Quote<'a> {
     /// Last price.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "price", "x-tickerd-unit" = "{field:currency}",
+        "x-tickerd-decimals" = 2
+    ))]
     pub price: Hundredths,
     /// Difference to the day's opening price.
+    #[schemars(extend(
+        "x-tickerd-role" = "change", "x-tickerd-unit" = "{field:currency}", "x-tickerd-decimals" = 2
+    ))]
     pub change: Hundredths,
     /// The same in percent.
+    #[schemars(extend("x-tickerd-role" = "change_pct", "x-tickerd-unit" = "%", "x-tickerd-decimals" = 2))]
     pub change_pct: Hundredths,
     /// Best price to sell at.
+    #[schemars(extend(
+        "x-tickerd-role" = "bid", "x-tickerd-unit" = "{field:currency}", "x-tickerd-decimals" = 2
+    ))]
     pub bid: Hundredths,
     /// Best price to buy at.
+    #[schemars(extend(
+        "x-tickerd-role" = "ask", "x-tickerd-unit" = "{field:currency}", "x-tickerd-decimals" = 2
+    ))]
     pub ask: Hundredths,
     /// The day's first price.
+    #[schemars(extend(
+        "x-tickerd-role" = "open", "x-tickerd-unit" = "{field:currency}", "x-tickerd-decimals" = 2
+    ))]
     pub open: Hundredths,
     /// The day's highest price.
+    #[schemars(extend(
+        "x-tickerd-role" = "high", "x-tickerd-unit" = "{field:currency}", "x-tickerd-decimals" = 2
+    ))]
     pub high: Hundredths,
     /// The day's lowest price.
+    #[schemars(extend(
+        "x-tickerd-role" = "low", "x-tickerd-unit" = "{field:currency}", "x-tickerd-decimals" = 2
+    ))]
     pub low: Hundredths,
     /// Shares traded today.
+    #[schemars(extend("x-tickerd-role" = "volume", "x-tickerd-decimals" = 0))]
     pub volume: Whole,
     /// Which instrument, and in what.
     #[serde(flatten)]
     pub instrument: Instrument<'a>,
     /// `24x7`: the simulated market never closes, and begins a new day after 6.5 hours.
+    #[schemars(extend("x-tickerd-role" = "text"))]
     pub session: &'static str,
 }
 
 /// One trade.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(extend("x-tickerd-simulated" = true))]
 pub struct Trade<'a> {
     /// Counts the trades of this feed, from 1.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub id: Whole,
     /// Price of one share.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "price", "x-tickerd-unit" = "{field:currency}",
+        "x-tickerd-decimals" = 2
+    ))]
     pub price: Hundredths,
     /// Shares.
+    #[schemars(extend("x-tickerd-role" = "size", "x-tickerd-decimals" = 0))]
     pub size: Whole,
     /// Who crossed the spread.
+    #[schemars(extend("x-tickerd-role" = "side"))]
     pub side: Side,
     /// Which instrument, and in what.
     #[serde(flatten)]
@@ -64,12 +98,16 @@ pub struct Trade<'a> {
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct Instrument<'a> {
     /// The symbol.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub symbol: &'a str,
     /// The same: the simulator has no other names.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub source_symbol: &'a str,
     /// ISO 4217 code.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub currency: &'static str,
     /// How old prices are, in seconds: they are never late.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "s"))]
     pub delay_s: u32,
     /// Who says so.
     #[serde(flatten)]

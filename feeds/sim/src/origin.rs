@@ -7,9 +7,10 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Origin {
     /// Who says so: `sim`.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     source: &'static str,
     /// Always true: the value is made up.
-    #[schemars(extend("const" = true))]
+    #[schemars(extend("const" = true, "x-tickerd-role" = "text"))]
     simulated: bool,
 }
 

@@ -10,10 +10,13 @@ use crate::origin::Origin;
 
 /// A sine's value at one step.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(extend("x-tickerd-simulated" = true))]
 pub struct Sine {
     /// -1 to 1, to six decimals.
+    #[schemars(extend("x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-decimals" = 6))]
     pub value: f64,
     /// Counts the steps, from 0.
+    #[schemars(extend("x-tickerd-role" = "counter", "x-tickerd-decimals" = 0))]
     pub step: u64,
     /// Who says so.
     #[serde(flatten)]

@@ -17,16 +17,25 @@ const CLIMATES: [(&str, i64); 3] = [("lisbon", 17), ("nairobi", 19), ("oslo", 6)
 
 /// A station's weather, to one decimal.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(extend("x-tickerd-simulated" = true))]
 pub struct Weather<'a> {
     /// Air temperature in degrees Celsius.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-unit" = "Cel",
+        "x-tickerd-decimals" = 1
+    ))]
     pub temperature_c: f64,
     /// Relative humidity in percent.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "%", "x-tickerd-decimals" = 1))]
     pub humidity_pct: f64,
     /// Wind speed in metres per second.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "m/s", "x-tickerd-decimals" = 1))]
     pub wind_ms: f64,
     /// Air pressure in hectopascal.
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "hPa", "x-tickerd-decimals" = 1))]
     pub pressure_hpa: f64,
     /// The station as configured.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub place: &'a str,
     /// Who says so.
     #[serde(flatten)]

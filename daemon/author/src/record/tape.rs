@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use tickerd_host::{Hello, write_tick};
+use tickerd_host::{EventDoc, Hello, write_tick};
 use tickerd_model::lane::Entry;
 use tickerd_model::topic::Topic;
 
@@ -35,6 +36,17 @@ struct Header<'a> {
     version: &'a str,
     started: u64,
     events: BTreeMap<&'a str, &'static str>,
+    /// What the feed says of their values: a bounded text, since its hello was.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    docs: BTreeMap<&'a str, Doc<'a>>,
+}
+
+#[derive(Serialize)]
+struct Doc<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<&'a RawValue>,
 }
 
 impl Tape {
@@ -65,6 +77,11 @@ impl Tape {
                 .into_iter()
                 .flat_map(|hello| &hello.events)
                 .map(|(name, class)| (name.as_str(), class.as_str()))
+                .collect(),
+            docs: hello
+                .into_iter()
+                .flat_map(|hello| &hello.docs)
+                .map(|(name, doc)| (name.as_str(), Doc::of(doc)))
                 .collect(),
         };
         serde_json::to_writer(&mut *to, &header).expect("strings and numbers always serialise into memory");
@@ -98,6 +115,14 @@ impl Tape {
     }
 }
 
+impl Doc<'_> {
+    fn of(doc: &EventDoc) -> Doc<'_> {
+        // A hello has no other schemas than such as are JSON.
+        let schema = doc.schema.as_deref().and_then(|schema| serde_json::from_str(schema).ok());
+        Doc { description: &doc.description, schema }
+    }
+}
+
 /// A topic, relative to its feed.
 fn relative<'a>(feed: &str, topic: &'a Topic) -> &'a str {
     topic.name().strip_prefix(feed).map_or("", |rest| rest.strip_prefix('.').unwrap_or(rest))
@@ -112,6 +137,30 @@ mod tests {
     fn tick(topic: &Topic, value: &str, src_ts: u64, merged: u64) -> Entry {
         let value = value.as_bytes().into();
         Entry::Tick(Tick { topic: topic.clone(), seq: 0, n: 0, ts: 0, src_ts, from: None, value, merged })
+    }
+
+    #[test]
+    fn a_header_has_what_the_feed_says_of_its_values() {
+        let schema = r#"{"properties":{"price":{"x-tickerd-main":true}}}"#;
+        let doc = |description: &str, schema: Option<&str>| EventDoc {
+            description: description.into(),
+            schema: schema.map(str::to_owned),
+        };
+        let hello = Hello {
+            feed: "org.example.x".into(),
+            version: "1".into(),
+            mode: tickerd_host::Mode::Push,
+            beats: false,
+            events: vec![("quote".into(), Class::State)],
+            docs: [("quote".into(), doc("", Some(schema))), ("note".into(), doc("Words.", None))].into(),
+            default_poll_ms: 0,
+            min_poll_ms: 0,
+        };
+        let mut text = Vec::new();
+        Tape::new("f", 1).begin(Some(&hello), &mut text);
+        let docs = r#""docs":{"note":{"description":"Words."},"quote":{"schema":{"properties":{"price":{"x-tickerd-main":true}}}}}"#;
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.ends_with(&format!(r#""events":{{"quote":"state"}},{docs}}}{}"#, "\n")), "{text}");
     }
 
     #[test]

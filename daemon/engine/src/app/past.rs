@@ -11,6 +11,7 @@ use super::StartError;
 use crate::pulse::{self, Past};
 use crate::store::{self, SavedTopic, Store};
 use tickerd_config::Config;
+use tickerd_model::bars::Bars;
 use tickerd_model::board::Restored;
 use tickerd_model::history::Limits;
 use tickerd_model::source::SourceId;
@@ -30,12 +31,13 @@ pub struct Opened {
 /// Opens what is configured.
 pub fn open(config: &Config, registry: &Registry) -> Result<Opened, StartError> {
     let history = &config.history;
+    let mut bars = Bars::new(pulse::plan(&config.bars), config.bars.bytes);
     let limits = Limits { count: history.count, age: history.age, bytes: history.bytes };
     let Some(path) = &history.path else {
         return Ok(Opened {
             epoch: new_epoch(),
             saved: Vec::new(),
-            past: Past { limits, restored: Vec::new(), n: 0, writer: None },
+            past: Past { limits, restored: Vec::new(), n: 0, writer: None, bars },
         });
     };
     let (store, saved) = Store::open(path)?;
@@ -56,7 +58,8 @@ pub fn open(config: &Config, registry: &Registry) -> Result<Opened, StartError> 
         ),
         None => {}
     }
-    let past = Past { limits, restored: Vec::new(), n: saved.n, writer: Some(writer) };
+    bars.restore(saved.bars);
+    let past = Past { limits, restored: Vec::new(), n: saved.n, writer: Some(writer), bars };
     Ok(Opened { epoch, saved: saved_topics, past })
 }
 
@@ -155,7 +158,7 @@ mod tests {
         let lane = Arc::new(Lane::new(1, Box::new(|| {})));
         let mut all: Vec<_> = config.feeds.iter().map(|feed| sources.feed(feed, &lane)).collect();
         all.extend(sources.rooms(&config.topics));
-        all.push(sources.own(&[]));
+        all.push(sources.own(&config.bars));
         let restored = restored(wanted, &all);
         let names: Vec<_> = restored.iter().map(|r| (r.source.0, r.newest.topic.name())).collect();
         assert_eq!(names, [(3, "tickerd.stats"), (2, "r.a"), (1, "g.new"), (0, "f.c"), (0, "f.b")]);

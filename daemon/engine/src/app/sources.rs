@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::pulse::{Opening, STATS};
-use tickerd_config::{Config, Emit, Feed, Topic};
+use tickerd_config::{self as config, Config, Emit, Feed, FeedBars, Topic};
 use tickerd_model::lane::Lane;
-use tickerd_model::protocol::rate::Tiers;
+use tickerd_model::protocol::rate::{Tiers, period_name};
 use tickerd_model::rooms::Declared;
 use tickerd_model::source::{Group, Kind, Source, SourceId};
 use tickerd_model::topic::{SERVER_SEGMENT, first_segment};
@@ -18,9 +18,6 @@ use tickerd_model::wire::signature::Sign;
 const ROOM_BEAT: Duration = Duration::from_millis(50);
 /// Time between two pushes of the server's own topics.
 const OWN_BEAT: Duration = Duration::from_secs(1);
-
-/// The periods of the bars that are kept, the shortest first.
-pub const PERIODS: [&str; 2] = ["10s", "1m"];
 
 /// Makes sources of what is configured. Each gets an id of its own.
 #[derive(Debug)]
@@ -56,7 +53,8 @@ impl Sources {
         let source = self.source(Kind::Feed, &feed.name, feed.interval);
         let signer = self.signer.clone().filter(|_| feed.sign);
         let source = Source { always: feed.emit == Emit::Always, signer, ..source };
-        Opening { source: source.into(), lane: Some(lane.clone()), rooms: Vec::new() }
+        let bars = feed.bars.clone();
+        Opening { source: source.into(), lane: Some(lane.clone()), bars, rooms: Vec::new() }
     }
 
     /// Declared topics: one source for each first segment.
@@ -78,17 +76,17 @@ impl Sources {
             let (only, publish) = (Some(names(|_| true)), names(|topic| topic.publish));
             let source = Source { only, publish, ..self.source(Kind::Room, first, ROOM_BEAT) };
             let rooms = topics.iter().map(|topic| self.declared(topic)).collect();
-            Opening { source: source.into(), lane: None, rooms }
+            Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms }
         };
         by_first.into_iter().map(room).collect()
     }
 
     /// The server itself, which keeps bars of these periods.
-    pub fn own(&self, periods: &[&str]) -> Opening {
+    pub fn own(&self, bars: &config::Bars) -> Opening {
         let only = Some([STATS.into()].into());
-        let periods = periods.iter().map(|period| Box::from(*period)).collect();
+        let periods = bars.keep.iter().map(|keep| period_name(keep.period).into()).collect();
         let source = Source { only, periods, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT) };
-        Opening { source: source.into(), lane: None, rooms: Vec::new() }
+        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms: Vec::new() }
     }
 
     fn declared(&self, topic: &Topic) -> Declared {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::past_bars::{self, Span};
 use super::question::{Message, Past, Published};
 use tickerd_model::access::rights::Rights;
 use tickerd_model::protocol::error::ProtocolError;
@@ -50,6 +51,8 @@ pub struct PulseEnquiry {
 pub enum PulseAsk {
     /// The newest ticks of a topic, and none before the one with the number `least`, as of a value.
     History { topic: String, limit: usize, least: u64 },
+    /// The bars of some topics.
+    Bars { topics: Vec<String>, span: Span },
     /// A message to a declared topic.
     Publish(Message),
 }
@@ -69,6 +72,8 @@ pub enum Answer {
     Refused(ProtocolError),
     /// The ticks of a topic.
     History { topic: String, epoch: Box<str>, past: Past },
+    /// The bars of each topic that was asked for, in that order, under which epoch they go, and what its source is.
+    Bars { epochs: Vec<Box<str>>, found: Vec<(String, past_bars::Found)> },
     /// A message was taken.
     Published(Published),
     /// A list of topics as a JSON object, for which so many were looked at.

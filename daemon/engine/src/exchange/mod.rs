@@ -6,6 +6,7 @@ pub mod beat;
 pub mod enquiry;
 pub mod limit;
 pub mod outlet;
+pub mod past_bars;
 pub mod question;
 pub mod source;
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::ConnId;
 use super::beat::Beat;
+use super::past_bars::{self, Span};
 use tickerd_model::board::TopicId;
 use tickerd_model::protocol::command::Id;
 use tickerd_model::protocol::error::ProtocolError;
@@ -45,6 +46,8 @@ pub struct Question {
 pub enum About {
     /// The newest ticks of a topic, `limit` at most.
     History { topic: String, limit: usize },
+    /// The bars of a topic.
+    Bars { topic: String, span: Span },
     /// Whatever these topics said after the tick with that `seq`.
     Since { seqs: Vec<(String, u64)> },
     /// Whatever these topics said after the tick with the process-wide number `n`.
@@ -104,6 +107,7 @@ impl Answer {
     pub fn weight(&self) -> usize {
         match &self.found {
             Found::History(past) => past.as_ref().map_or(1, |past| 1 + past.frames.len()),
+            Found::Bars(found) => found.as_ref().map_or(1, |found| found.past.weight()),
             Found::Missed(missed) => {
                 missed.iter().map(|(_, frames)| 1 + frames.as_ref().map_or(0, Vec::len)).sum()
             }
@@ -117,6 +121,8 @@ impl Answer {
 pub enum Found {
     /// The ticks of the topic, in order; none if it has not spoken.
     History(Option<Past>),
+    /// The bars of the topic.
+    Bars(past_bars::Found),
     /// What was missed of each topic.
     Missed(Vec<Missed>),
     /// What became of the message.

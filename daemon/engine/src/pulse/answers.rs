@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use super::live::{Live, Stage};
 use super::rooms::Rooms;
 use crate::exchange::beat::Beat;
 use crate::exchange::question::{About, Answer, Found, Missed, Past, Question};
 use crate::exchange::source::Directory;
+use tickerd_model::bars::Bars;
 use tickerd_model::board::Board;
+use tickerd_model::topic::bar;
 use tickerd_model::wire::frame::Frame;
 
 /// Bytes of one `history`, about.
@@ -22,6 +25,10 @@ const ENVELOPE_BYTES: usize = 200;
 pub struct Desk<'a> {
     /// Where topics and their past are.
     pub board: &'a mut Board,
+    /// Where bars are.
+    pub bars: &'a mut Bars,
+    /// Which of them are topics.
+    pub live: &'a mut Live,
     /// Where messages go.
     pub rooms: &'a mut Rooms,
     /// The sources there are.
@@ -34,13 +41,18 @@ pub struct Desk<'a> {
 
 /// Looks up what is asked, or does it.
 pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
-    let Desk { board, rooms, beat, now_ms, .. } = desk;
+    let Desk { board, bars, live, rooms, beat, now_ms, .. } = desk;
     let Question { from: to, about } = question;
     let found = match about {
         About::History { topic, limit } => Found::History(history(board, &topic, limit)),
+        About::Bars { topic, span } => Found::Bars(desk.bars(topic, &span)),
         About::Since { seqs } => {
+            let mut stage = Stage { bars, board, now_ms: *now_ms };
             let since = seqs.into_iter().map(|(topic, seq)| {
-                let frames = board.since(&topic, seq);
+                let frames = match bar::is_among_bars(&topic) {
+                    true => live.missed(&topic, seq, &mut stage),
+                    false => stage.board.since(&topic, seq),
+                };
                 (topic, frames)
             });
             Found::Missed(bounded(since))
@@ -101,6 +113,8 @@ pub fn look_up(board: &mut Board, question: Question) -> Answer {
     answer(
         &mut Desk {
             board,
+            bars: &mut Bars::new(Default::default(), 0),
+            live: &mut Live::default(),
             rooms: &mut rooms,
             directory: &Directory::default(),
             beat: &mut Beat::default(),

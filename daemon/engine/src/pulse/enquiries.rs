@@ -52,6 +52,16 @@ impl Enquiries {
                     checked.and_then(|()| desk.rooms.publish(message, desk.now_ms, desk.board, desk.beat));
                 Ok(published.map_or_else(Answer::Refused, Answer::Published))
             }
+            PulseAsk::Bars { topics, span } => {
+                let epoch = |topic: &String| desk.directory.epoch_of(topic).unwrap_or_default().into();
+                let epochs = topics.iter().map(epoch).collect();
+                let found = topics.into_iter().map(|topic| {
+                    let checked = desk.directory.check(&topic, true);
+                    let found = checked.and_then(|()| desk.bars(topic.clone(), &span));
+                    (topic, found)
+                });
+                Ok(Answer::Bars { epochs, found: found.collect() })
+            }
             PulseAsk::History { topic, limit, least } => {
                 if let Err(error) = desk.directory.check(&topic, true) {
                     return Ok(Answer::Refused(error));

@@ -1,9 +1,12 @@
 //! What the pulse counts.
 
+mod bars;
+
 use std::time::Duration;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use self::bars::BarsMetrics;
 use tickerd_model::history::History;
 use tickerd_model::protocol::rate;
 
@@ -17,6 +20,7 @@ pub struct Metrics {
     history_ticks: IntGauge,
     history_bytes: IntGauge,
     letters_lost: IntCounter,
+    pub(super) bars: BarsMetrics,
 }
 
 impl Metrics {
@@ -57,7 +61,8 @@ impl Metrics {
         registry.register(Box::new(topics.clone()))?;
         registry.register(Box::new(stale.clone()))?;
         registry.register(Box::new(late.clone()))?;
-        Ok(Metrics { merged, topics, stale, late, history_ticks, history_bytes, letters_lost })
+        let bars = BarsMetrics::new(registry)?;
+        Ok(Metrics { merged, topics, stale, late, history_ticks, history_bytes, letters_lost, bars })
     }
 
     /// A source came. Its series are there from the start: what appears with its first increase looks like no increase.
@@ -65,6 +70,7 @@ impl Metrics {
         self.merged.with_label_values(&[feed]);
         self.topics.with_label_values(&[feed]);
         self.stale.with_label_values(&[feed]);
+        self.bars.open(feed);
     }
 
     /// A source went.
@@ -73,6 +79,7 @@ impl Metrics {
         let _ = self.merged.remove_label_values(&[feed]);
         let _ = self.topics.remove_label_values(&[feed]);
         let _ = self.stale.remove_label_values(&[feed]);
+        self.bars.close(feed);
     }
 
     pub(super) fn watch_interval(&self, interval: Duration) {

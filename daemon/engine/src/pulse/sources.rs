@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::Pulse;
+use super::bars::Fields;
 use super::signing::Ahead;
 use super::watch::Watch;
+use tickerd_config::FeedBars;
 use tickerd_model::lane::Lane;
 use tickerd_model::rooms::Declared;
 use tickerd_model::source::{Kind, Source, SourceId};
@@ -15,6 +17,8 @@ pub struct Opening {
     pub source: Arc<Source>,
     /// Where a feed's ticks wait; of others there is none.
     pub lane: Option<Arc<Lane>>,
+    /// Of which field a feed's topics have bars.
+    pub bars: FeedBars,
     /// A room's topics.
     pub rooms: Vec<Declared>,
 }
@@ -30,13 +34,14 @@ pub(super) struct Followed {
     pub source: Arc<Source>,
     pub lane: Option<Arc<Lane>>,
     pub watch: Watch,
+    pub fields: Fields,
 }
 
 impl Pulse {
     pub(super) fn obey(&mut self, order: Order) {
         match order {
-            Order::Open(Opening { source, lane, rooms }) => {
-                self.follow(source.clone(), lane);
+            Order::Open(Opening { source, lane, bars, rooms }) => {
+                self.follow(source.clone(), lane, bars);
                 self.declare(&source, rooms);
             }
             Order::Close(source) => self.leave(source),
@@ -44,7 +49,7 @@ impl Pulse {
     }
 
     /// From now on a source's ticks are collected and its beats come.
-    pub(super) fn follow(&mut self, source: Arc<Source>, lane: Option<Arc<Lane>>) {
+    pub(super) fn follow(&mut self, source: Arc<Source>, lane: Option<Arc<Lane>>, bars: FeedBars) {
         let now = self.mono_us();
         self.board.open(&source);
         self.directory.open(&source);
@@ -61,7 +66,8 @@ impl Pulse {
         if source.signer.is_some() && self.ahead.is_none() {
             self.ahead = Ahead::start();
         }
-        self.sources.insert(source.id, Followed { source, lane, watch: Watch::default() });
+        let fields = Fields::new(bars);
+        self.sources.insert(source.id, Followed { source, lane, watch: Watch::default(), fields });
     }
 
     /// Topics that are there before they have spoken.
@@ -69,6 +75,7 @@ impl Pulse {
         self.rooms.open(source.id, rooms, &mut self.board);
         if source.kind == Kind::Own {
             self.stats.declare(source.id, &mut self.board);
+            self.live.open(source.id);
         }
     }
 
@@ -84,6 +91,7 @@ impl Pulse {
         });
         self.rooms.close(id);
         self.board.close(id);
+        self.bars.close(id);
         self.directory.close(id);
         self.pending.health.retain(|(source, _)| *source != id);
         self.metrics.close(&followed.source.name);

@@ -50,7 +50,7 @@ impl Pulse {
             self.take_aged(stale);
         }
         self.take_aged(Stale::default());
-        for (id, Followed { source, lane, watch }) in &mut self.sources {
+        for (id, Followed { source, lane, watch, .. }) in &mut self.sources {
             let counts = (self.board.stale(*id), self.board.topics(*id));
             let is_new = std::mem::replace(&mut watch.told, counts) != counts;
             if is_new {

@@ -10,7 +10,7 @@ use redb::{
 };
 
 use super::row::{self, TopicRow};
-use super::{Saved, SavedTopic};
+use super::{Saved, SavedTopic, bars};
 use tickerd_model::history::Batch;
 
 /// Memory for the file's pages.
@@ -110,6 +110,7 @@ impl File {
             }
             saved.topics.push(SavedTopic { newest, floor, past });
         }
+        saved.bars = bars::load(&read).map_err(why)?.map_err(FileError::Damaged)?;
         Ok(saved)
     }
 
@@ -162,6 +163,7 @@ impl File {
             numbers.insert("n", batch.n)?;
             numbers.insert("whole", u64::from(is_last))?;
         }
+        bars::put(&write, &batch.bars)?;
         Ok(write.commit()?)
     }
 }

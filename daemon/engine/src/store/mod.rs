@@ -9,6 +9,7 @@
 //! memory, and written again once that is possible. [`Standing`] says how it is. The epoch is another then: what is told
 //! meanwhile may never get to disk.
 
+mod bars;
 mod file;
 mod peek;
 mod row;
@@ -50,6 +51,8 @@ pub struct Saved {
     pub n: u64,
     /// What was there.
     pub topics: Vec<SavedTopic>,
+    /// Its bars.
+    pub bars: tickerd_model::bars::saving::Saved,
 }
 
 /// Why the daemon must not start.

@@ -41,6 +41,28 @@ pub struct Spec {
     pub size: Option<Member>,
 }
 
+/// What the bars of a source are made of.
+#[derive(Debug, Clone)]
+pub enum Specs {
+    /// By kind. Topics of other kinds have none.
+    ByKind(HashMap<Box<str>, Arc<Spec>>),
+    /// The same for topics of every kind.
+    All(Arc<Spec>),
+}
+
+impl Specs {
+    fn of(&self, kind: &str) -> Option<&Arc<Spec>> {
+        match self {
+            Specs::ByKind(specs) => specs.get(kind),
+            Specs::All(spec) => Some(spec),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Specs::ByKind(specs) if specs.is_empty())
+    }
+}
+
 crate::slab_key!(/** A topic's place among the bars. */ pub BookId);
 
 /// A topic on the board.
@@ -84,14 +106,16 @@ pub struct Bars {
     books: crate::basics::slab::Slab<BookId, Kept>,
     by_name: HashMap<Arc<str>, BookId>,
     attached: TopicMap<Attached>,
-    /// What the bars of a source's kinds are made of.
-    specs: HashMap<(SourceId, Box<str>), Arc<Spec>>,
+    /// What the bars of a source's topics are made of.
+    specs: HashMap<SourceId, Specs>,
     /// By period: how long bars are kept as long as room is scarce, in milliseconds.
     spans: Box<[u64]>,
     total: Total,
     clock: Clock,
     counts: Counts,
     closed: Vec<Closed>,
+    /// Topics that got a book since they were taken, if anyone takes them.
+    opened: Vec<Arc<str>>,
     saving: Option<store::Ledger>,
     next_number: u32,
 }
@@ -112,6 +136,7 @@ impl Bars {
             clock: Clock::default(),
             counts: Counts::default(),
             closed: Vec::new(),
+            opened: Vec::new(),
             saving: None,
             next_number: 1,
         }
@@ -122,11 +147,11 @@ impl Bars {
         &self.plan
     }
 
-    /// Says what the bars of a source's topics are made of, by kind. What was said of this source before does not hold any more.
-    pub fn specify(&mut self, source: SourceId, specs: impl IntoIterator<Item = (Box<str>, Arc<Spec>)>) {
+    /// Says what the bars of a source's topics are made of. What was said of this source before does not hold any more.
+    pub fn specify(&mut self, source: SourceId, specs: Specs) {
         self.forget_specs(source);
-        if !self.plan.periods().is_empty() {
-            self.specs.extend(specs.into_iter().map(|(kind, spec)| ((source, kind), spec)));
+        if !self.plan.periods().is_empty() && !specs.is_empty() {
+            self.specs.insert(source, specs);
         }
     }
 
@@ -136,7 +161,7 @@ impl Bars {
     }
 
     fn forget_specs(&mut self, source: SourceId) {
-        self.specs.retain(|(of, _), _| *of != source);
+        self.specs.remove(&source);
         let Bars { attached, books, .. } = self;
         attached.retain(|_, topic| {
             if topic.source == source {
@@ -185,7 +210,7 @@ impl Bars {
     }
 
     fn attach(&mut self, source: SourceId, topic: &Topic) {
-        let spec = self.specs.get(&(source, topic.kind().into())).cloned();
+        let spec = self.specs.get(&source).and_then(|specs| specs.of(topic.kind())).cloned();
         let book = spec.and_then(|spec| Some((self.open_book(topic, &spec)?, spec)));
         self.attached.insert(topic.clone(), Attached { source, book });
     }
@@ -229,6 +254,7 @@ impl Bars {
             is_named: number.is_some(),
         };
         let id = self.books.insert(kept);
+        self.opened.push(name.clone());
         self.by_name.insert(name, id);
         id
     }
@@ -269,6 +295,11 @@ impl Bars {
         let Some(kept) = books.get_mut(id).filter(|kept| kept.book.next_end <= clock.wall()) else { return };
         kept.advance(plan, clock.wall(), closed, total);
         saving.iter_mut().for_each(|ledger| ledger.note(id, kept));
+    }
+
+    /// The topics that got bars since the last call.
+    pub fn take_opened(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.opened)
     }
 
     /// The bars that closed since the last call, of topics whose closed bars are watched, in order.

@@ -67,6 +67,11 @@ impl Bars {
         self.books.get(*self.by_name.get(topic)?)?.book.open(&self.plan, period)
     }
 
+    /// Whether a topic has bars.
+    pub fn has(&self, topic: &str) -> bool {
+        self.by_name.contains_key(topic)
+    }
+
     /// The topics that have bars.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.by_name.keys()

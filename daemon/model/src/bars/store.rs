@@ -57,6 +57,12 @@ impl Bars {
         self.saving = Some(Ledger { is_lost: true, ..Ledger::default() });
     }
 
+    /// Whether anything changed since the last batch.
+    pub fn has_unsaved(&self) -> bool {
+        let is_so = |ledger: &Ledger| ledger.is_lost || !(ledger.books.is_empty() && ledger.gone.is_empty());
+        self.saving.as_ref().is_some_and(is_so)
+    }
+
     /// What changed since the last call. With `all`, everything there is.
     pub fn take_unsaved(&mut self, all: bool) -> Batch {
         let Some(ledger) = self.saving.take() else { return Batch::default() };

@@ -32,9 +32,13 @@ fn spec() -> Arc<Spec> {
     Arc::new(Spec { main: Member::new("price"), size: Some(Member::new("size")) })
 }
 
+fn quotes(spec: Arc<Spec>) -> Specs {
+    Specs::ByKind([("quote".into(), spec)].into())
+}
+
 fn bars(plan: Plan) -> Bars {
     let mut bars = Bars::new(plan, 1 << 20);
-    bars.specify(F, [("quote".into(), spec())]);
+    bars.specify(F, quotes(spec()));
     bars
 }
 
@@ -104,7 +108,7 @@ fn a_topic_that_comes_back_goes_on_unless_it_is_another() {
     let again = topic("f.a");
     bars.take(F, &tick(&again, r#"{"price":2}"#, NOON + 1));
     assert!(text(&mut bars, "f.a", "1m").contains(r#""open":1,"high":2"#));
-    bars.specify(F, [("quote".into(), Arc::new(Spec { main: Member::new("bid"), size: None }))]);
+    bars.specify(F, quotes(Arc::new(Spec { main: Member::new("bid"), size: None })));
     bars.take(F, &tick(&again, r#"{"bid":3}"#, NOON + 2));
     assert!(text(&mut bars, "f.a", "1m").contains(r#""open":3,"high":3"#));
     // An open bar each of 10 s, 15 s; the others are made of them.
@@ -115,7 +119,7 @@ fn a_topic_that_comes_back_goes_on_unless_it_is_another() {
 fn where_room_is_scarce_the_shortest_period_goes_first_and_alike_for_all() {
     let kept = plan(&[("1s", 1, 3_600), ("1m", 60, 86_400)]);
     let mut bars = Bars::new(kept, 80_000);
-    bars.specify(F, [("quote".into(), spec())]);
+    bars.specify(F, quotes(spec()));
     let topics: Vec<Topic> = (0..10).map(|at| topic(&format!("f.{at}"))).collect();
     for second in 0..2_000 {
         bars.look(second * 1_000, NOON + second * 1_000);
@@ -137,7 +141,7 @@ fn where_room_is_scarce_the_shortest_period_goes_first_and_alike_for_all() {
 #[test]
 fn topics_that_come_and_go_are_bounded() {
     let mut bars = Bars::new(usual(), 64 << 10);
-    bars.specify(F, [("quote".into(), spec())]);
+    bars.specify(F, quotes(spec()));
     for at in 0..5_000u64 {
         bars.look(at * 1_000, NOON + at * 1_000);
         let topic = topic(&format!("f.{at}"));
@@ -326,7 +330,7 @@ proptest! {
                     bars = Bars::new(plan.clone(), 1 << 20);
                     bars.keep_ledger();
                     bars.restore(disk.read());
-                    bars.specify(F, [("quote".into(), spec())]);
+                    bars.specify(F, quotes(spec()));
                     topics = (0..3).map(|at| topic(&format!("f.{at}"))).collect();
                     mono = 0;
                 }

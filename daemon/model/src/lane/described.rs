@@ -33,6 +33,11 @@ impl Described {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
     }
 
+    /// The fields of all kinds.
+    pub fn all(&self) -> FieldsByKind {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Another number once something else was said.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)

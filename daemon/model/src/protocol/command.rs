@@ -29,6 +29,8 @@ pub use terms::{Mode, Terms, terms};
 const ID_CHARS_MAX: usize = 36;
 /// How many values one `history` answers if it does not say a limit.
 const HISTORY_LIMIT: usize = 100;
+/// How many bars one `history` with a period answers if it does not say a limit: a day of trade has 390 minutes.
+pub const BARS_LIMIT: usize = 500;
 
 /// A command whose form was checked. Whether its topics exist is checked elsewhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +53,8 @@ pub enum Command {
     Presence { topic: String },
     /// Asks for the newest ticks of one topic that are kept.
     History { topic: String, limit: usize },
+    /// Asks for the newest bars of one topic that begin before `before`, in Unix milliseconds.
+    Bars { topic: String, period: String, limit: usize, before: u64 },
     /// Asks for a pong. `t` comes back as it was written.
     Ping { t: Option<Box<str>> },
 }
@@ -62,7 +66,7 @@ impl Command {
             Command::Subscribe { topics, .. } | Command::Unsubscribe { topics } | Command::Get { topics } => {
                 topics
             }
-            Command::History { topic, .. } => std::slice::from_ref(topic),
+            Command::History { topic, .. } | Command::Bars { topic, .. } => std::slice::from_ref(topic),
             Command::Auth { .. }
             | Command::Subscriptions
             | Command::Topics { .. }
@@ -228,12 +232,20 @@ fn read_command(event: &str, data: &str) -> Result<Command, ProtocolError> {
         }
         "history" => {
             let data: HistoryData = read(event, data)?;
-            match data.limit {
-                Some(0) => Err(bad("the data of history: limit must be at least 1; leave it out for 100")),
-                limit => Ok(Command::History {
-                    topic: data.topic,
-                    limit: limit.map_or(HISTORY_LIMIT, |limit| limit as usize),
-                }),
+            let HistoryData { topic, limit, period, before, .. } = data;
+            let limit_or = |default| limit.map_or(default, |limit| limit as usize);
+            match (limit, period, before) {
+                (Some(0), ..) => {
+                    Err(bad("the data of history: limit must be at least 1; leave it out for 100"))
+                }
+                (_, None, Some(_)) => {
+                    Err(bad("the data of history: before is for bars; add period, such as \"1m\""))
+                }
+                (_, None, None) => Ok(Command::History { topic, limit: limit_or(HISTORY_LIMIT) }),
+                (_, Some(period), before) => {
+                    let (limit, before) = (limit_or(BARS_LIMIT), before.unwrap_or(u64::MAX));
+                    Ok(Command::Bars { topic, period, limit, before })
+                }
             }
         }
         "topics" => {

@@ -17,8 +17,8 @@ use crate::wire::message::Message;
 pub use feeds::{FeedEntry, Feeds};
 pub use notice::Notice;
 pub use reply::{
-    Authenticated, Error, Failed, History, Member, Members, PatternGrant, Pong, Published, Subscribed,
-    Subscriptions, TopicEntry, TopicGrant, Topics, Unsubscribed, Values, error,
+    Authenticated, Bars, Error, Failed, History, Member, Members, PatternGrant, Pong, Published, Subscribed,
+    Subscriptions, TopicEntry, TopicGrant, Topics, Unknown, Unsubscribed, Values, error,
 };
 
 /// First on every connection.
@@ -115,6 +115,7 @@ events! {
     Topics<'_> => "topics",
     Values<'_> => "values",
     History<'_> => "history",
+    Bars<'_> => "history" / "bars",
     Published<'_> => "published",
     LetterTo<'_> => "message",
     Members<'_> => "presence",

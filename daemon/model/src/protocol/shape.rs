@@ -167,6 +167,27 @@ pub fn class(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": words })
 }
 
+/// Bars, oldest first.
+pub fn bars(_: &mut SchemaGenerator) -> Schema {
+    let figure = |about: &str| json!({ "type": ["number", "string"], "description": about });
+    let count = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
+    let bar = json!({
+        "type": "object",
+        "required": ["start", "open", "high", "low", "close", "count", "merged"],
+        "properties": {
+            "start": count("When it begins, in Unix milliseconds: a multiple of the period."),
+            "open": figure("The first figure, with the digits of its source; a decimal number also where it is a string."),
+            "high": figure("The greatest figure."),
+            "low": figure("The least figure."),
+            "close": figure("The last figure."),
+            "count": count("Ticks that it is made of, at least 1."),
+            "merged": count("Samples that were merged into those ticks, and whose figures are not known."),
+            "volume": figure("The sum of the ticks' sizes, exact; left out where none is known."),
+        },
+    });
+    json_schema!({ "type": "array", "items": bar })
+}
+
 /// Whole envelopes of ticks.
 pub fn envelopes(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": generator.subschema_for::<Envelope>() })

@@ -21,30 +21,42 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Trade {
     /// The canonical symbol: `AAPL`, `BTC/USD`.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub symbol: String,
     /// The same at the source: `BTCUSDT`, `BTC-USD`.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub source_symbol: String,
     /// Who says so: `kraken`.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub source: &'static str,
     /// The source's number of the trade, unique for the symbol there.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub id: Option<String>,
     /// The price, in units of `currency`, with the source's digits. It may be below zero.
+    #[schemars(extend(
+        "x-tickerd-main" = true, "x-tickerd-role" = "price", "x-tickerd-unit" = "{field:currency}"
+    ))]
     pub price: Digits,
     /// How much was traded.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "size"))]
     pub size: Option<Digits>,
     /// Who took the other's offer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "side"))]
     pub side: Option<Side>,
     /// What the price is in, ISO 4217 where it has a code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub currency: Option<String>,
     /// How old it is by the source's rules, in seconds; 0 is real time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "gauge", "x-tickerd-unit" = "s"))]
     pub delay_s: Option<u32>,
     /// The exchange's own marks, such as `odd lot`, as the source writes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-tickerd-role" = "text"))]
     pub conditions: Vec<String>,
 }
 
@@ -65,31 +77,42 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Correction {
     /// The canonical symbol: `AAPL`, `BTC/USD`.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub symbol: String,
     /// The same at the source: `BTCUSDT`, `BTC-USD`.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub source_symbol: String,
     /// Who says so: `alpaca`.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub source: &'static str,
     /// What became of the trade.
+    #[schemars(extend("x-tickerd-role" = "text"))]
     pub action: Action,
     /// The trade's number, as it was told.
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub id: String,
     /// The trade's price, in units of `currency`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "price", "x-tickerd-unit" = "{field:currency}"))]
     pub price: Option<Digits>,
     /// How much was traded.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "size"))]
     pub size: Option<Digits>,
     /// The number of the trade that stands in its place. It is told here alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub new_id: Option<String>,
     /// Its price.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "price", "x-tickerd-unit" = "{field:currency}"))]
     pub new_price: Option<Digits>,
     /// How much was traded in it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "size"))]
     pub new_size: Option<Digits>,
     /// What prices are in, ISO 4217 where it has a code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-tickerd-role" = "identity"))]
     pub currency: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! `history`: asks the pulse for the past of a topic.
 
 use crate::exchange::ConnId;
+use crate::exchange::past_bars::{self, BARS_BYTES_MAX, Span};
 use crate::exchange::question::{About, Past, Quotes};
 use crate::fanout::connection::request::Then;
 use crate::fanout::shard::Shard;
@@ -20,6 +21,28 @@ impl Shard {
             }
             Err(error) => self.tell_error(id, request, &error),
         }
+    }
+
+    /// Asks for the bars of a topic.
+    pub fn ask_bars(&mut self, id: ConnId, request: Option<Id>, topic: String, span: Span) {
+        let who = self.who(id);
+        let granted = who.check(Verb::History, &topic);
+        match granted.and_then(|()| self.table.topics.sources().check(&topic, who.rights.is_open())) {
+            Ok(()) => self.ask_pulse(id, About::Bars { topic, span }, Then::TellBars { request }),
+            Err(error) => self.tell_error(id, request, &error),
+        }
+    }
+
+    /// Tells the bars of a topic.
+    pub fn tell_bars(&mut self, id: ConnId, request: Option<Id>, found: past_bars::Found) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return self.tell_error(id, request, &error),
+        };
+        self.charge_looks(id, found.past.weight());
+        let epoch = self.table.topics.sources().epoch_of(&found.topic).unwrap_or_default().to_owned();
+        let (bars, is_truncated) = found.text(BARS_BYTES_MAX);
+        self.tell(id, &found.told(request, &epoch, &bars, is_truncated));
     }
 
     /// Tells the past of a topic.

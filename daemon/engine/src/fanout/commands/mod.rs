@@ -24,6 +24,7 @@ use super::shard::Shard;
 use super::shard::turns::Costly;
 use crate::exchange::ConnId;
 use crate::exchange::limit::Limit;
+use crate::exchange::past_bars::Span;
 use tickerd_model::protocol::command::{self, Command, Id, Refused, Request};
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::event;
@@ -99,6 +100,9 @@ impl Shard {
                 self.ask_since(id, request, topics, snapshot, since);
             }
             Command::History { topic, limit } => self.ask_history(id, request, topic, limit),
+            Command::Bars { topic, period, limit, before } => {
+                self.ask_bars(id, request, topic, Span { period, limit, before });
+            }
             Command::Unsubscribe { topics: names } => {
                 self.undertake(id, Costly::Unsubscribe { request, names });
             }

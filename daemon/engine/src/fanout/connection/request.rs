@@ -54,6 +54,8 @@ impl SubscribeRequest {
 pub enum Then {
     /// Tells a topic's past.
     TellHistory { request: Option<Id>, topic: String },
+    /// Tells a topic's bars.
+    TellBars { request: Option<Id> },
     /// Subscribes, and brings what was missed. `is_paid`: the client's budget has paid for it.
     Subscribe { wanted: Box<SubscribeRequest>, is_paid: bool },
     /// Tells what became of a message.
@@ -68,6 +70,7 @@ impl Then {
         match self {
             Then::Subscribe { wanted, .. } => wanted.request.as_ref(),
             Then::TellHistory { request, .. }
+            | Then::TellBars { request }
             | Then::TellPublished { request }
             | Then::TellMembers { request, .. } => request.as_ref(),
         }

@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::exchange::enquiry::{Answer, Ask, Asker, PulseAsk};
+use crate::exchange::past_bars::Span;
 use crate::exchange::question::{Message, Published};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::rights::Verb;
@@ -31,12 +32,13 @@ use tickerd_model::rooms::checked_value;
 use tickerd_model::rooms::{Publisher, To};
 use tickerd_model::topic::{self, Pattern};
 
+use super::bars;
 use super::cors::{self, METHODS};
 use super::opening::Pairs;
 use super::posted::Posted;
 use super::problem::problem;
 use super::reply::{Reply, busy, refused, reply};
-use super::spot::{Spot, seconds, tags, whole};
+use super::spot::{Spot, limit, seconds, tags};
 use crate::server::stop::Stop;
 
 /// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
@@ -62,9 +64,25 @@ pub struct Api {
 /// A request that a shard has to answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wanted {
-    Topics { pattern: String },
-    Value { topic: String, known: Vec<String>, wait: Duration },
-    History { topic: String, limit: usize },
+    Topics {
+        pattern: String,
+    },
+    Value {
+        topic: String,
+        known: Vec<String>,
+        wait: Duration,
+    },
+    History {
+        topic: String,
+        limit: usize,
+    },
+    /// `is_one`: the path names the topic.
+    Bars {
+        topics: Vec<String>,
+        span: Span,
+        is_one: bool,
+        known: Vec<String>,
+    },
 }
 
 /// Where a body goes.
@@ -92,12 +110,26 @@ impl Api {
                 let pattern = pairs.only("match").map_err(bad)?;
                 Ok(Wanted::Topics { pattern: pattern.unwrap_or("**").to_owned() })
             }
+            Spot::Bars(topic) => {
+                let span = bars::span(&query(&bars::KEYS)?).map_err(bad)?;
+                let (topics, known) = (vec![topic.to_owned()], tags(request.headers()));
+                Ok(Wanted::Bars { topics, span, is_one: true, known })
+            }
+            Spot::BarsOfMany => {
+                let (topics, span) = bars::topics(request).map_err(bad)?;
+                Ok(Wanted::Bars { topics, span, is_one: false, known: tags(request.headers()) })
+            }
             Spot::History(topic) => {
-                let pairs = query(&["limit"])?;
-                let limit = pairs.only("limit").map_err(bad)?;
-                let limit = limit.map_or(Some(HISTORY_LIMIT_DEFAULT as u64), whole);
-                let limit = limit.filter(|limit| (1..=u64::from(u32::MAX)).contains(limit));
-                let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+                let pairs = query(&bars::KEYS)?;
+                if pairs.only("period").map_err(bad)?.is_some() {
+                    let span = bars::span(&pairs).map_err(bad)?;
+                    let (topics, known) = (vec![topic.to_owned()], tags(request.headers()));
+                    return Ok(Wanted::Bars { topics, span, is_one: true, known });
+                }
+                if pairs.only("before").map_err(bad)?.is_some() {
+                    return Err(bad("before is for bars; add period, such as period=1m".into()));
+                }
+                let limit = limit(pairs.only("limit").map_err(bad)?, HISTORY_LIMIT_DEFAULT);
                 let limit = limit.ok_or_else(|| bad("limit must be a whole number, at least 1".into()))?;
                 Ok(Wanted::History { topic: topic.to_owned(), limit })
             }
@@ -123,7 +155,9 @@ impl Api {
     ) -> Result<Envelope, Box<Reply>> {
         let topic = match Spot::at(request.uri().path()).ok_or_else(nothing)? {
             Spot::Topic(topic) => topic,
-            Spot::List | Spot::History(_) => return Err(Box::new(not_allowed(METHODS))),
+            Spot::List | Spot::History(_) | Spot::Bars(_) | Spot::BarsOfMany => {
+                return Err(Box::new(not_allowed(METHODS)));
+            }
         };
         let pairs = Pairs::read(request.uri().query(), &["name", "to"]).map_err(bad)?;
         let said = pairs.name().map_err(bad)?;
@@ -148,9 +182,9 @@ impl Api {
             let takes = async |topic: &str| ask(asker.ask(Ask::Takes { topic: topic.to_owned() })).await;
             let (takes, is_value) = match Spot::at(&path) {
                 None => return *nothing(),
-                Some(Spot::List) => (Some(Answer::Takes { messages: false }), false),
+                Some(Spot::List | Spot::BarsOfMany) => (Some(Answer::Takes { messages: false }), false),
                 Some(Spot::Topic(topic)) => (takes(topic).await, true),
-                Some(Spot::History(topic)) => (takes(topic).await, false),
+                Some(Spot::History(topic) | Spot::Bars(topic)) => (takes(topic).await, false),
             };
             let methods = match &takes {
                 Some(Answer::Takes { messages: true }) if is_value => TOPIC_METHODS,
@@ -220,7 +254,7 @@ impl Api {
     ) -> impl Future<Output = Reply> + Send + use<> {
         let (asker, waiting) = (self.asker.clone(), self.waiting.clone());
         let least = match &wanted {
-            Wanted::Topics { .. } => 0,
+            Wanted::Topics { .. } | Wanted::Bars { .. } => 0,
             Wanted::Value { topic, .. } | Wanted::History { topic, .. } => self.posted.last(topic),
         };
         // A list shows what may be seen; all else is granted, or refused before anything is looked up.
@@ -231,6 +265,13 @@ impl Api {
             Wanted::Topics { .. } => Ok(()),
             Wanted::Value { topic, .. } => who.check(Verb::Subscribe, topic),
             Wanted::History { topic, .. } => who.check(Verb::History, topic),
+            Wanted::Bars { topics, is_one: true, .. } => {
+                topics.iter().try_for_each(|topic| who.check(Verb::History, topic))
+            }
+            Wanted::Bars { .. } if who.is_anonymous() && who.rights.is_nothing() => {
+                Err(who.refusal(Verb::History))
+            }
+            Wanted::Bars { .. } => Ok(()),
         };
         async move {
             if let Err(error) = granted {
@@ -244,6 +285,13 @@ impl Api {
                         problem(StatusCode::UNPROCESSABLE_ENTITY, &detail)
                     }
                 },
+                Wanted::Bars { topics, span, is_one, known } => {
+                    // Each topic is granted or not; those that are not are told one by one.
+                    let (topics, refused) =
+                        topics.into_iter().partition(|topic| who.rights.allow(Verb::History, topic));
+                    let answer = ask(asker.ask_pulse(PulseAsk::Bars { topics, span })).await;
+                    bars::reply(bars::and_refused(answer, refused, &who), is_one, &known).await
+                }
                 Wanted::History { topic, limit } => {
                     reply(ask(asker.ask_pulse(PulseAsk::History { topic, limit, least })).await)
                 }

@@ -1,5 +1,7 @@
 //! What HTTP is answered: an answer of the shards as a response, and the refusals that say when to come back.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderValue};
@@ -47,8 +49,8 @@ pub fn reply(answer: Option<Answer>) -> Reply {
             (problem(StatusCode::NOT_FOUND, detail), None)
         }
         Some(Answer::Refused(error)) => (refused(&error), None),
-        // `Api::methods` makes its own answer of it.
-        Some(Answer::Takes { .. }) => {
+        // Those who ask for these make their own answer of it.
+        Some(Answer::Takes { .. } | Answer::Bars { .. }) => {
             (problem(StatusCode::NOT_FOUND, "nothing is served at this path"), None)
         }
         None => (busy("the server has too much to do; try again"), None),
@@ -65,6 +67,26 @@ pub fn reply(answer: Option<Answer>) -> Reply {
 fn plain(data: &impl Serialize) -> Reply {
     // It is plain data, and a Vec takes all that is written to it.
     json(serde_json::to_vec(data).expect("an answer is plain data").into())
+}
+
+/// JSON with a tag that is new whenever it is; to who knows it already, that it is the same.
+pub fn tagged(body: Vec<u8>, known: &[String]) -> Reply {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    let tag = format!("{:016x}", hasher.finish());
+    let mut response = match known.contains(&tag) {
+        true => {
+            let mut same = Response::new(Full::default());
+            *same.status_mut() = StatusCode::NOT_MODIFIED;
+            same
+        }
+        false => json(body.into()),
+    };
+    if let Ok(value) = HeaderValue::try_from(format!("\"{tag}\"")) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }
 
 fn json(body: Bytes) -> Reply {

@@ -9,25 +9,42 @@ use super::api::WAIT_MAX;
 /// Tags of `If-None-Match` that are looked at.
 const TAGS_MAX: usize = 16;
 
+/// Where bars of several topics are.
+pub const BARS: &str = "/v1/bars";
+
 /// What a path below `/v1/topics` names.
 #[derive(Debug)]
 pub enum Spot<'a> {
     List,
     Topic(&'a str),
     History(&'a str),
+    Bars(&'a str),
+    /// `/v1/bars`: bars of several topics.
+    BarsOfMany,
 }
 
 impl Spot<'_> {
     /// Reads a path.
     pub fn at(path: &str) -> Option<Spot<'_>> {
+        if path == BARS {
+            return Some(Spot::BarsOfMany);
+        }
         let rest = path.strip_prefix("/v1/topics")?;
         let Some(rest) = rest.strip_prefix('/') else { return rest.is_empty().then_some(Spot::List) };
         match rest.split_once('/') {
             None if !rest.is_empty() => Some(Spot::Topic(rest)),
             Some((topic, "history")) => Some(Spot::History(topic)),
+            Some((topic, "bars")) => Some(Spot::Bars(topic)),
             _ => None,
         }
     }
+}
+
+/// A number of ticks or bars: at least 1.
+pub fn limit(text: Option<&str>, default: usize) -> Option<usize> {
+    let limit = text.map_or(Some(default as u64), whole);
+    let limit = limit.filter(|limit| (1..=u64::from(u32::MAX)).contains(limit));
+    limit.and_then(|limit| usize::try_from(limit).ok())
 }
 
 /// A whole number, of digits alone.

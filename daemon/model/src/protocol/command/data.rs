@@ -79,9 +79,13 @@ pub struct HistoryData {
     _id: Option<serde::de::IgnoredAny>,
     #[schemars(schema_with = "shape::topic")]
     pub topic: String,
-    /// How many of the newest at most; none: 100.
+    /// How many of the newest at most; none: 100 ticks, or 500 bars.
     #[schemars(range(min = 1))]
     pub limit: Option<u32>,
+    /// Asks for bars of this length instead of ticks, such as `1m`.
+    pub period: Option<String>,
+    /// Of bars: those that begin before this time alone, in Unix milliseconds.
+    pub before: Option<u64>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -155,6 +155,36 @@ pub struct History<'a> {
     pub truncated: bool,
 }
 
+/// Answers `history` with a `period`: the bars of a topic, oldest first, the open one last. Over HTTP also
+/// `/v1/topics/{topic}/bars`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Bars<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    #[schemars(schema_with = "shape::topic")]
+    pub topic: &'a str,
+    /// Length of each bar, such as `1m`.
+    pub period: &'a str,
+    pub epoch: &'a str,
+    /// Bars that begin before this time are not known. Unix milliseconds.
+    pub since: u64,
+    #[schemars(schema_with = "shape::bars")]
+    pub bars: &'a RawValue,
+    /// Times after `since` of which nothing is known, since the server did not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Unknown>,
+    /// Whether older ones that were asked for and are kept were left out, because one answer holds no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// A time of which nothing is known, in Unix milliseconds.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Unknown {
+    pub from: u64,
+    pub to: u64,
+}
+
 /// Answers `publish`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Published<'a> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::plugin::check::instruments::marks::Marks;
 use crate::plugin::check::instruments::recorder::Kept;
 use crate::plugin::check::instruments::session::{Session, hurried, told};
 use crate::plugin::check::library::configuration::feed_type;
@@ -31,6 +32,8 @@ pub const TESTS: &[Test] = &[
     )
     .needs(CREATE),
     Test::new("value-schema", "Its values are as the schemas of their events say.", value_schema)
+        .needs(CREATE),
+    Test::new("marks", "The marks in its schemas are known, and its values have their main fields.", marks)
         .needs(CREATE),
     Test::new("source-time", "Its source times are Unix milliseconds.", source_time).needs(CREATE),
     Test::new(
@@ -139,6 +142,17 @@ fn value_schema(subject: &Subject) -> Tested {
         Some(why) => Err(skipped(why)),
         None => Ok(format!("{checked} values fit")),
     }
+}
+
+fn marks(subject: &Subject) -> Tested {
+    let kind = feed_type(subject)?;
+    let schemas =
+        kind.events.iter().filter_map(|event| Some((event.name.as_str(), event.value_schema.as_deref()?)));
+    let marks = Marks::of(schemas);
+    let told = marks.judge()?;
+    // Marks can be right without samples.
+    hear(subject, |_, kept| marks.judge_samples(&kept.samples))?;
+    Ok(told)
 }
 
 fn source_time(subject: &Subject) -> Tested {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::plugin::check::instruments::marks::Marks;
 use crate::plugin::check::instruments::session::{POLL, told};
 use crate::plugin::check::program::life::{ProgramLife, excuse, faults};
 use crate::plugin::check::program::starting::hello;
@@ -22,6 +23,8 @@ const SOURCE_TIME_MIN: u64 = 100_000_000_000;
 
 pub const TESTS: &[Test] = &[
     Test::new("samples", "Its lines are JSON, and its samples are such as tickerd takes.", samples)
+        .needs(CREATE),
+    Test::new("marks", "The marks in its schemas are known, and its values have their main fields.", marks)
         .needs(CREATE),
     Test::new("source-time", "Its source times are Unix milliseconds.", source_time).needs(CREATE),
     Test::new("poll-deadline", "Each poll is answered in time.", poll_deadline).needs(CREATE),
@@ -65,6 +68,17 @@ fn samples(subject: &Subject) -> Tested {
         accepted => return Ok(format!("{accepted} taken")),
     }
     Err(skipped(format!("it emitted nothing in {} s, {}", FIRST.as_secs(), excuse(&life))))
+}
+
+fn marks(subject: &Subject) -> Tested {
+    let mut life = ProgramLife::start(subject)?;
+    let hello = hello(&mut life)?;
+    let schemas = hello.docs.iter().filter_map(|(event, doc)| Some((event.as_str(), doc.schema.as_deref()?)));
+    let marks = Marks::of(schemas);
+    let told = marks.judge()?;
+    speak(&mut life);
+    marks.judge_samples(&life.kept().samples)?;
+    Ok(told)
 }
 
 fn source_time(subject: &Subject) -> Tested {

@@ -1,0 +1,139 @@
+//! Bars in the pulse: which fields they are made of, when they get too old, and what is told of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Pulse;
+use super::answers::Desk;
+use crate::exchange::past_bars::{Found, PastBars, Span};
+use tickerd_config::{self as config, FeedBars};
+use tickerd_model::bars::member::Member;
+use tickerd_model::bars::plan::{Period, Plan};
+use tickerd_model::bars::{Spec, Specs};
+use tickerd_model::fields::Role;
+use tickerd_model::lane::Lane;
+use tickerd_model::protocol::error::{Code, ProtocolError};
+use tickerd_model::protocol::rate::period_name;
+use tickerd_process::clock::now_unix_ms;
+
+/// How often bars that are too old are looked for, in microseconds.
+const EXPIRE_EVERY_US: u64 = 20_000_000;
+
+/// The periods that are configured.
+pub fn plan(bars: &config::Bars) -> Plan {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let period = |keep: &config::Keep| Period {
+        name: period_name(keep.period).into(),
+        ms: ms(keep.period),
+        keep_ms: ms(keep.age),
+    };
+    Plan::new(bars.keep.iter().map(period).collect())
+}
+
+/// What a feed's bars are made of, as it is configured and as the feed said.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    configured: FeedBars,
+    /// See [`Lane::fields_generation`]; none: never looked at.
+    seen: Option<u64>,
+}
+
+impl Fields {
+    pub fn new(configured: FeedBars) -> Fields {
+        Fields { configured, seen: None }
+    }
+
+    /// What bars are made of, if that is new.
+    fn look(&mut self, lane: &Lane) -> Option<Specs> {
+        let generation = lane.fields_generation();
+        if self.seen.replace(generation) == Some(generation) {
+            return None;
+        }
+        let by_kind = || {
+            let all = lane.all_fields();
+            let spec = |fields: &tickerd_model::fields::Fields| {
+                let size = fields.by_role(Role::Size).map(|field| Member::new(&field.name));
+                Some(Arc::new(Spec { main: Member::new(fields.main.as_deref()?), size }))
+            };
+            all.iter().filter_map(|(kind, fields)| Some((kind.clone(), spec(fields)?))).collect()
+        };
+        Some(match &self.configured {
+            FeedBars::Auto => Specs::ByKind(by_kind()),
+            FeedBars::Off => Specs::ByKind(Default::default()),
+            FeedBars::Field { field, volume } => Specs::All(Arc::new(Spec {
+                main: Member::new(field),
+                size: volume.as_deref().map(Member::new),
+            })),
+        })
+    }
+}
+
+impl Desk<'_> {
+    /// The bars of a topic; or why there are none.
+    pub fn bars(&mut self, topic: String, span: &Span) -> Found {
+        let Desk { bars, board, .. } = self;
+        let plan = bars.plan();
+        let Some(period) = find_period(plan, &span.period) else {
+            return Err(ProtocolError::new(Code::BadRequest, not_kept(plan, &span.period)));
+        };
+        let name = plan.periods().get(period).map(|period| period.name.clone()).unwrap_or_default();
+        if let Some(past) = bars.past(&topic, period, span.limit, span.before) {
+            return Ok(PastBars { topic, period: name, past });
+        }
+        let why = match board.find(&topic) {
+            None => "the topic has not spoken yet".to_owned(),
+            Some(_) => format!(
+                "no bars are kept of {topic}: the schema of its kind marks no main field; a feed's bars can name one: \
+                 bars = {{ field = \"price\" }}"
+            ),
+        };
+        Err(ProtocolError::new(Code::UnknownTopic, why))
+    }
+}
+
+/// The period of this name, or of this length: `60s` is `1m`.
+fn find_period(plan: &Plan, text: &str) -> Option<usize> {
+    plan.find(text).or_else(|| plan.find(&period_name(config::read_duration(text).ok()?)))
+}
+
+fn not_kept(plan: &Plan, text: &str) -> String {
+    let text: String = text.chars().take(20).collect();
+    let kept: Vec<&str> = plan.periods().iter().map(|period| &*period.name).collect();
+    match kept.is_empty() {
+        true => "this server keeps no bars".to_owned(),
+        false => format!("bars of {text:?} are not kept here; the periods are {}", kept.join(", ")),
+    }
+}
+
+impl Pulse {
+    /// Looks at the clock, and at what feeds said of their fields. To be called before ticks are taken.
+    pub(super) fn look_at_fields(&mut self) {
+        self.bars.look(self.mono_us() / 1_000, now_unix_ms());
+        for (id, followed) in &mut self.sources {
+            let Some(lane) = &followed.lane else { continue };
+            if let Some(specs) = followed.fields.look(lane) {
+                self.bars.specify(*id, specs);
+            }
+        }
+    }
+
+    /// Drops bars that are too old, now and then, and counts what was lost.
+    pub(super) fn tend_bars(&mut self, now: u64) {
+        if now >= self.next_expiry {
+            self.next_expiry = now + EXPIRE_EVERY_US;
+            self.bars.expire();
+        }
+        self.metrics.bars.set(&self.bars);
+        let counts = self.bars.take_counts();
+        for ((source, why), ticks) in &counts.unusable {
+            if let Some(followed) = self.sources.get(source) {
+                self.metrics.bars.count_unusable(&followed.source.name, *why, *ticks);
+            }
+        }
+        if counts.ahead > 0 {
+            let bars = counts.ahead;
+            tracing::warn!(bars, "the clock was set back: bars that lie ahead of it are dropped");
+        }
+        self.metrics.bars.count(&counts);
+    }
+}

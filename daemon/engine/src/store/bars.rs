@@ -1,0 +1,144 @@
+//! Bars on disk: rows by period, time and topic, so that new ones come at one end and old ones go at the other.
+
+use std::collections::HashMap;
+
+use redb::{Error, ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+
+use tickerd_model::bars::clock::Unknown;
+use tickerd_model::bars::saving::{Batch, Key, Named, Saved, Times, read_row};
+use tickerd_model::normalise::check_kind;
+use tickerd_model::topic;
+
+/// By the topic's number: its name, kind and field, each after its length.
+const NAMES: TableDefinition<u32, &[u8]> = TableDefinition::new("bar_topics");
+/// By period in seconds, slot, and the topic's number.
+const BARS: TableDefinition<(u32, u64, u32), &[u8]> = TableDefinition::new("bars");
+/// What is known of the time. A time of which nothing is known has its end under its start.
+const TIMES: TableDefinition<&str, u64> = TableDefinition::new("bar_times");
+/// See [`TIMES`].
+const UNKNOWN: TableDefinition<u64, u64> = TableDefinition::new("bar_unknown");
+
+/// Longest name of a field.
+const FIELD_BYTES_MAX: usize = 255;
+/// Unix milliseconds above this are of no clock.
+const TIME_MAX: u64 = 1 << 53;
+
+/// Everything there is; rows that nobody could have written are an error that says so.
+pub fn load(read: &ReadTransaction) -> Result<Result<Saved, String>, Error> {
+    let names = match read.open_table(NAMES) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Ok(Saved::default())),
+        names => names?,
+    };
+    let mut saved = Saved::default();
+    let mut by_number = HashMap::new();
+    for found in names.iter()? {
+        let (number, bytes) = found?;
+        let Some(named) = read_name(number.value(), bytes.value()) else {
+            return Ok(Err(format!("what it says of the topic {} of bars is not usable", number.value())));
+        };
+        by_number.insert(named.number, saved.names.len());
+        saved.names.push(named);
+    }
+    let bars = read.open_table(BARS)?;
+    for found in bars.iter()? {
+        let (key, row) = found?;
+        let (period_s, slot, topic) = key.value();
+        // What a topic that went has left gets too old by itself.
+        if !by_number.contains_key(&topic) {
+            continue;
+        }
+        let is_time = u64::from(period_s).checked_mul(1_000).and_then(|ms| slot.checked_mul(ms));
+        match read_row(slot, row.value()).filter(|_| is_time.is_some_and(|ms| ms <= TIME_MAX)) {
+            Some(bar) => saved.rows.push((Key { period_s, slot, topic }, bar)),
+            None => return Ok(Err(format!("its bar {slot} of {period_s} s is not usable"))),
+        }
+    }
+    let times = read.open_table(TIMES)?;
+    let time = |key| times.get(key).map(|found| found.map_or(0, |time| time.value()).min(TIME_MAX));
+    saved.times = Times { began: time("began")?, until: time("until")?, unknown: Vec::new() };
+    for found in read.open_table(UNKNOWN)?.iter()? {
+        let (from, to) = found?;
+        saved.times.unknown.push(Unknown { from: from.value().min(TIME_MAX), to: to.value().min(TIME_MAX) });
+    }
+    Ok(Ok(saved))
+}
+
+/// Writes what changed.
+pub fn put(write: &WriteTransaction, batch: &Batch) -> Result<(), Error> {
+    if batch.times.began == 0 {
+        return Ok(());
+    }
+    if batch.all {
+        write.delete_table(NAMES)?;
+        write.delete_table(BARS)?;
+    }
+    let mut names = write.open_table(NAMES)?;
+    let mut bars = write.open_table(BARS)?;
+    for Key { period_s, slot, topic } in &batch.cuts {
+        bars.retain_in((*period_s, *slot, 0)..=(*period_s, u64::MAX, u32::MAX), |key, _| key.2 != *topic)?;
+    }
+    for number in &batch.gone {
+        names.remove(number)?;
+    }
+    for named in &batch.names {
+        names.insert(named.number, write_name(named).as_slice())?;
+    }
+    for (Key { period_s, slot, topic }, row) in &batch.rows {
+        bars.insert((*period_s, *slot, *topic), row.as_slice())?;
+    }
+    for (period_s, slot) in batch.floors.iter().filter(|(_, slot)| *slot > 0) {
+        bars.retain_in((*period_s, 0, 0)..(*period_s, *slot, 0), |_, _| false)?;
+    }
+    let mut times = write.open_table(TIMES)?;
+    times.insert("began", batch.times.began)?;
+    times.insert("until", batch.times.until)?;
+    write.delete_table(UNKNOWN)?;
+    let mut unknown = write.open_table(UNKNOWN)?;
+    for time in &batch.times.unknown {
+        unknown.insert(time.from, time.to)?;
+    }
+    Ok(())
+}
+
+fn write_name(named: &Named) -> Vec<u8> {
+    let field = named.field.get(..FIELD_BYTES_MAX).unwrap_or(&named.field);
+    let mut row = Vec::new();
+    for text in [&*named.topic, &*named.kind, field] {
+        row.push(text.len() as u8);
+        row.extend_from_slice(text.as_bytes());
+    }
+    row
+}
+
+/// Reads what [`write_name`] wrote; `None` if nobody could have.
+fn read_name(number: u32, row: &[u8]) -> Option<Named> {
+    let mut left = row;
+    let mut text = || {
+        let (length, rest) = left.split_first()?;
+        let (text, rest) = rest.split_at_checked(usize::from(*length))?;
+        left = rest;
+        std::str::from_utf8(text).ok()
+    };
+    let (topic, kind, field) = (text()?, text()?, text()?);
+    topic::check(topic.as_bytes()).ok()?;
+    check_kind(kind.as_bytes()).ok()?;
+    let named = Named { number, topic: topic.into(), kind: kind.into(), field: field.into() };
+    left.is_empty().then_some(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_were_written() {
+        let named = Named { number: 7, topic: "f.a".into(), kind: "quote".into(), field: "price".into() };
+        let row = write_name(&named);
+        assert_eq!(read_name(7, &row), Some(named.clone()));
+        for bytes in 0..row.len() {
+            assert_eq!(read_name(7, &row[..bytes]), None, "cut at {bytes}");
+        }
+        assert_eq!(read_name(7, &write_name(&Named { topic: "f..a".into(), ..named.clone() })), None);
+        assert_eq!(read_name(7, &write_name(&Named { kind: "Q".into(), ..named })), None);
+    }
+}
