@@ -60,6 +60,7 @@ mod record;
 mod recovery;
 mod replay;
 mod restart;
+mod room_history;
 mod rooms;
 mod rows;
 mod secrets;
