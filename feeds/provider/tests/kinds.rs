@@ -35,14 +35,15 @@ fn the_readme_tells_every_field_and_no_other() {
 
 /// A value with all its fields is as the kind's schema says, and has every field of it.
 fn keeps_to(kind: &str, schema: &str, value: &impl serde::Serialize) {
-    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
-    let value = serde_json::to_value(value).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(schema).expect("a kind is JSON");
+    let value = serde_json::to_value(value).expect("a value is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a kind is a schema");
     let wrong: Vec<_> =
         validator.iter_errors(&value).map(|e| format!("{e} at {}", e.instance_path())).collect();
     assert_eq!(wrong, Vec::<String>::new(), "{kind}: {value}");
-    let fields =
-        |object: &serde_json::Value| object.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let fields = |object: &serde_json::Value| {
+        object.as_object().expect("a table of fields").keys().cloned().collect::<BTreeSet<_>>()
+    };
     let mut left = fields(&schema["properties"]);
     left.remove("simulated");
     assert_eq!(fields(&value), left, "{kind}");
@@ -50,7 +51,7 @@ fn keeps_to(kind: &str, schema: &str, value: &impl serde::Serialize) {
 
 #[test]
 fn every_field_is_as_the_schema_of_its_kind_says() {
-    let digits = |text: &str| Digits::parse(text).unwrap();
+    let digits = |text: &str| Digits::parse(text).expect("digits");
     let some = |text: &str| Some(digits(text));
     let text = |text: &str| Some(text.to_owned());
     let quote = Quote {
