@@ -217,6 +217,7 @@ impl Pulse {
         };
         let mut declared = Vec::new();
         for Opening { source, lane, bars, rooms } in sources {
+            pulse.limit(&rooms);
             declared.push((source.clone(), rooms));
             pulse.follow(source, lane, bars);
         }
