@@ -42,6 +42,7 @@ mod install;
 mod issuers;
 mod kinds;
 mod limits;
+mod marks;
 mod metrics;
 mod openapi;
 mod patterns;

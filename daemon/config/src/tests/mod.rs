@@ -84,6 +84,7 @@ topics = 1
 patterns = 0
 commands_per_s = 100
 commands_burst = 0x64
+history_bytes_per_s = "1MiB"
 connections = 9
 connections_per_address = 8
 connections_per_user = 7
@@ -181,6 +182,7 @@ age = "1h"
             patterns: 0,
             commands_per_s: 100,
             commands_burst: 100,
+            history_bytes_per_s: 1 << 20,
             connections: 9,
             connections_per_address: 8,
             connections_per_user: 7,
@@ -309,6 +311,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (6, 8 + 8 + 11 + 3 + 7);
-    let server = 18 + 3 + 2 + 14 + 6 + 4 + 8;
+    let server = 18 + 3 + 2 + 15 + 6 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + 4 + 2 + 14 + 3 + 4 + 2, "{keys:#?}");
 }

@@ -173,6 +173,11 @@ impl<'a> Quotes<'a> {
         Quotes(frames.iter().map(|frame| frame.quoted(encoding)).collect())
     }
 
+    /// How many bytes they have together.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|text| text.len()).sum()
+    }
+
     /// Their texts.
     pub fn values(&self) -> Vec<&RawValue> {
         // Envelopes are JSON by construction, so none is left out here.
