@@ -78,3 +78,4 @@ mod subscribe;
 mod systemd;
 mod tls;
 mod unknown_names;
+mod values;
