@@ -38,8 +38,8 @@ impl Routes {
 
     fn value<B>(&self, request: &Request<B>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
         let wanted = Api::read(request).and_then(|wanted| {
-            // A list is a look at all topics; all else is answered from what is at hand.
-            let is_list = matches!(wanted, Wanted::Topics { .. });
+            // A list is a look at all topics, as are the values of patterns; all else is answered from what is at hand.
+            let is_list = matches!(wanted, Wanted::Topics { .. } | Wanted::Values { .. });
             let whose = if is_list { self.afford(visit.client)? } else { None };
             let is_past = matches!(wanted, Wanted::History { .. } | Wanted::Bars { .. });
             let whose_past = if is_past { self.afford_past(visit.client)? } else { None };

@@ -34,7 +34,7 @@ use super::rest::opening::{self, Pairs, Query};
 use super::rest::page;
 use super::rest::problem::problem;
 use super::rest::reply;
-use super::rest::spot::BARS;
+use super::rest::spot::{BARS, VALUES};
 use super::upgrade::credentials::Ways;
 use super::upgrade::handshake::{self, Refusal};
 use super::upgrade::origin::Origins;
@@ -125,7 +125,7 @@ impl Routes {
             "/ws" => Way::Socket,
             "/echo" if self.settings.echo => Way::Echo,
             "/v1/sse" => Way::Stream,
-            path if path.starts_with("/v1/topics") || path == BARS => Way::Topics,
+            path if path.starts_with("/v1/topics") || path == BARS || path == VALUES => Way::Topics,
             FEEDS => Way::Feeds,
             KEYS => Way::Keys,
             TICKET => Way::Ticket,
