@@ -149,6 +149,7 @@ fn shipped_configuration_names_every_key() {
         let owners = [
             "server.listen.",
             "feed.bars.",
+            "topic.history.",
             "server.signing.key.",
             "server.signing.previous.",
             "auth.token.token.",

@@ -26,6 +26,11 @@ const SCHEMAS = {
   broken: { type: "objct" },
   named: { properties: { $ref: { type: "string" } } },
   data: { const: { $ref: "#/nowhere" } },
+  marked: {
+    "x-tickerd-simulated": true,
+    properties: { price: { $ref: "#/$defs/Digits", "x-tickerd-main": true, "x-tickerd-unit": "{field:currency}" } },
+    $defs: { Digits: { type: "string", "x-tickerd-decimals": 2 } },
+  },
   outside: { $ref: "https://example.invalid/quote.json" },
 };
 
@@ -91,9 +96,11 @@ test("what a feed says badly is left out, and the rest is there", async () => {
   const { components } = await document("/v1/asyncapi.json");
   const value = (event) => components.messages[`tick.odd-one.${event}`].payload.properties.data.properties.value;
   for (const event of ["broken", "named", "data", "outside"]) assert.equal(value(event).$ref, undefined, event);
-  for (const event of ["tree", "pair", "any", "never"]) {
+  for (const event of ["tree", "pair", "any", "never", "marked"]) {
     assert.equal(value(event).$ref, `#/components/schemas/odd-one.${event}`);
   }
+  const { price } = components.schemas["odd-one.marked"].properties;
+  assert.deepEqual([price["x-tickerd-main"], price["x-tickerd-unit"]], [true, "{field:currency}"], "marks stay");
   const { next } = components.schemas["odd-one.tree.Tree_node"].properties;
   assert.equal(next.$ref, "#/components/schemas/odd-one.tree.Tree_node");
 });

@@ -327,3 +327,32 @@ async fn a_limit_of_bars_that_does_not_suffice_is_told() {
         assert_eq!(told.out.contains("bars: "), !quiet.contains("{}"), "{quiet}\n{told:?}");
     }
 }
+
+/// Goal: rooms that are to keep more than there is memory for are told, with both figures.
+#[tokio::test]
+async fn a_rooms_history_that_cannot_be_reached_is_told() {
+    let folder = TempDir::new().unwrap();
+    let rooms = |history: &str, bytes: &str| {
+        let room = |name: &str| format!("[[topic]]\nname = \"rooms.{name}\"\npublish = true\n{history}\n");
+        format!("{}{}[history]\nbytes = \"{bytes}\"\n", room("a"), room("b"))
+    };
+    let told =
+        check_in(folder.path(), &rooms("history = { count = 50000, age = \"24h\" }", "16MiB"), &[]).await;
+    assert_eq!(told.code, 0, "{told:?}");
+    for part in [
+        "warning: ",
+        "t.toml:4:11: topic[0].history: the 2 rooms' 100,000 messages take 31MiB at least",
+        "history.bytes of all topics is 16MiB",
+        "change:  write bytes = \"62MiB\" or more in [history]",
+    ] {
+        assert!(told.out.contains(part), "lacks {part}: {told:?}");
+    }
+    for (history, bytes) in [
+        ("history = { count = 50000, age = \"24h\" }", "64MiB"),
+        ("history = { age = \"168h\" }", "64KiB"),
+        ("", "64KiB"),
+    ] {
+        let told = check_in(folder.path(), &rooms(history, bytes), &[]).await;
+        assert!(told.code == 0 && !told.out.contains("warning"), "{history} {bytes}\n{told:?}");
+    }
+}

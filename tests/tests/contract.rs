@@ -54,6 +54,10 @@ async fn all_that_the_daemon_says_is_in_its_document_and_the_other_way_round() {
             json!({"event": "subscribe", "data": {"id": 10, "topics": ["rooms.lobby", "tickerd.stats"]}}),
             "subscribed",
         ),
+        (
+            json!({"event": "subscribe", "data": {"id": 14, "topics": ["tickerd.bars.1m.s.a.b.c.d.e.f.g", "tickerd.*.10s.s.*.*.*.*.*.*.**"]}}),
+            "subscribed",
+        ),
         (json!({"event": "presence", "data": {"id": 11, "topic": "rooms.lobby"}}), "presence"),
         (json!({"event": "publish", "data": {"id": 12, "topic": "rooms.lobby", "value": [1]}}), "published"),
         (

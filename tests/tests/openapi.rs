@@ -41,6 +41,8 @@ async fn paths_answer_as_the_openapi_document_tells() {
     let tag = format!("If-None-Match: {}\r\n", tag(&daemon, "/v1/topics/s.a").await);
     let feeds = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/feeds").await);
     let keys = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/keys").await);
+    let kept = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/values?topics=s.a").await);
+    let values = "/v1/values";
     let (topics, topic, past) = ("/v1/topics", "/v1/topics/{topic}", "/v1/topics/{topic}/history");
     let long = "1".repeat(70_000);
     for (template, request, headers, body, status) in [
@@ -102,6 +104,17 @@ async fn paths_answer_as_the_openapi_document_tells() {
         (past, "OPTIONS /v1/topics/s.*/history", "", "", 422),
         (past, "OPTIONS /v1/topics/nobody.a/history", "", "", 404),
         (past, "OPTIONS /v1/topics/s.a/history", evil, "", 403),
+        (values, "GET /v1/values?topics=s.a,s.*,s.none,a.**.b", "", "", 200),
+        (values, "HEAD /v1/values?topics=s.a", "", "", 200),
+        (values, "GET /v1/values?topics=s.a", &kept, "", 304),
+        (values, "HEAD /v1/values?topics=s.a", &kept, "", 304),
+        (values, "GET /v1/values", "", "", 400),
+        (values, "GET /v1/values?topics=s.a", evil, "", 403),
+        (values, "POST /v1/values?topics=s.a", "", "1", 405),
+        (values, "DELETE /v1/values?topics=s.a", "", "", 405),
+        (values, "OPTIONS /v1/values", "", "", 204),
+        (values, "OPTIONS /v1/values", two, "", 400),
+        (values, "OPTIONS /v1/values", evil, "", 403),
         ("/v1/feeds", "GET /v1/feeds", "", "", 200),
         ("/v1/feeds", "HEAD /v1/feeds", "", "", 200),
         ("/v1/feeds", "GET /v1/feeds", evil, "", 403),
@@ -152,6 +165,7 @@ async fn paths_answer_as_the_openapi_document_tells() {
         ("/v1/feeds", "GET /v1/feeds", "", 401),
         (topics, "GET /v1/topics", "", 401),
         (topic, "GET /v1/topics/s.a", "", 401),
+        (values, "GET /v1/values?topics=s.a", "", 401),
         (topic, "POST /v1/topics/s.a", "", 401),
         (past, "GET /v1/topics/s.a/history", "", 401),
         ("/v1/sse", "GET /v1/sse?topics=s.a", "", 401),

@@ -79,25 +79,26 @@ async fn bundled_feeds_pass() {
     let library = |name: &str| target().join(format!("libtickerd_feed_{name}.so"));
     let document = passes(&library("sim"), &[], &SPOKEN).await;
     assert_eq!(with(&document, "skipped"), ["signs-of-life"], "all that a poll feed can be held to");
-    passes(&library("host"), &[], &SPOKEN).await;
+    passes(&library("host"), &[], &[&SPOKEN[..], &["marks"]].concat()).await;
     let provider = OpenMeteo::start();
     let place = format!("base_url={}", provider.url());
     passes(
         &library("weather"),
         &["--config", &place],
-        &[&SPOKEN[..], &["value-schema", "signs-of-life"]].concat(),
+        &[&SPOKEN[..], &["value-schema", "marks", "signs-of-life"]].concat(),
     )
     .await;
     let provider = yahoo::start(|_, _| None);
     let url = format!("base_url={}", provider.url());
     let stocks = ["--config", "provider=yahoo", "--config", "symbols=[\"AAPL\"]", "--config", &url];
-    passes(&library("stocks"), &stocks, &["create", "stop", "threads", "descriptors", "memory"]).await;
+    passes(&library("stocks"), &stocks, &["create", "marks", "stop", "threads", "descriptors", "memory"])
+        .await;
     // Nobody answers there: a feed without a source keeps to its contract too.
     let crypto = ["--config", "symbols=[\"BTC/USD\"]", "--config", "base_url=ws://127.0.0.1:9"];
     passes(
         &library("crypto"),
         &crypto,
-        &["create", "stop", "threads", "descriptors", "memory", "signs-of-life"],
+        &["create", "marks", "stop", "threads", "descriptors", "memory", "signs-of-life"],
     )
     .await;
 }

@@ -54,6 +54,49 @@ async fn a_name_that_nobody_declared_is_refused_with_what_was_meant() {
     while !stream.block().await.contains("did you mean rooms.lobby?") {}
 }
 
+/// Bars are there for whom asks, of periods that are kept and of topics of feeds; `subscribed` and HTTP say which others are none.
+#[tokio::test]
+async fn bars_that_cannot_be_are_refused_with_the_reason() {
+    let daemon = daemon().feed(sim(7)).config(ROOMS).chatty().run().await;
+    let mut client = daemon.connected().await;
+    let asked = [
+        ("tickerd.bars.1m.sim.sine", ""),
+        ("tickerd.bar.10s.sim.not.yet", ""),
+        ("tickerd.*.1m.sim.*", ""),
+        ("tickerd.bars.5m.sim.sine", "the periods are 10s, 1m"),
+        ("tickerd.bars.5m.**", "the periods are 10s, 1m"),
+        ("tickerd.bars.1m.nofeed.x", "there is no feed \"nofeed\""),
+        ("tickerd.bars.1m.rooms.lobby", "only topics of feeds"),
+        ("tickerd.bars.1m.tickerd.stats", "names no bars"),
+        ("tickerd.bars.1m.tickerd.bars.1m.sim.sine", "names no bars"),
+        ("tickerd.bars", "names no bars"),
+    ];
+    let names = asked.map(|(name, _)| name);
+    let granted = client.subscribe(json!({"topics": names, "snapshot": false})).await;
+    let refused = asked.iter().filter(|(_, why)| !why.is_empty());
+    let failed = granted["failed"].as_array().unwrap();
+    assert_eq!(failed.len(), refused.clone().count(), "{granted}");
+    for (failed, (name, why)) in failed.iter().zip(refused) {
+        assert_eq!((&failed["topic"], &failed["code"]), (&json!(name), &json!(404)));
+        assert!(failed["message"].as_str().unwrap().contains(why), "{failed}");
+        if !name.contains('*') {
+            let (status, body) =
+                tickerd_tests::daemon::http(daemon.address(), &format!("/v1/topics/{name}")).await;
+            assert_eq!(status, 404, "{name}: {body}");
+            assert!(body.contains(&why.replace('"', "\\\"")), "{name}: {body}");
+        }
+    }
+    let topics: Vec<_> = granted["topics"].as_array().unwrap().iter().collect();
+    assert_eq!(topics.iter().map(|topic| &topic["mode"]).collect::<Vec<_>>(), ["all", "latest"]);
+    assert!(topics.iter().all(|topic| topic["seq"] == 0), "{granted}");
+    for (event, value) in [("publish", Some(json!(1))), ("presence", None)] {
+        let mut data = json!({"topic": "tickerd.bars.1m.sim.sine"});
+        value.into_iter().for_each(|value| data["value"] = value);
+        let refused = ask(&mut client, event, data).await.data;
+        assert_eq!(refused["code"], 404, "{event}: {refused}");
+    }
+}
+
 #[tokio::test]
 async fn the_servers_own_topic_is_there_from_the_first_moment() {
     let daemon = run().await;

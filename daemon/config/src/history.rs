@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::Node;
-use super::reader::{duration, integer, size, string};
+use super::reader::{Read, duration, integer, size, string};
 use super::section::{Refusal, Section};
+use tickerd_model::history::Depth;
 
 /// `[history]`. A topic keeps ticks until any of the three limits is met.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +42,28 @@ impl History {
     /// Reads the table. `base_dir` is the folder of the configuration file, if there is a file.
     pub(super) fn read(mut section: Section<'_>, base_dir: Option<&Path>) -> Self {
         let default = History::default();
-        let week = Duration::from_secs(168 * 3_600);
         History {
-            count: section.take("count", default.count, integer(0..=65_536)),
-            age: section.take("age", default.age, duration(Duration::from_secs(1), week)),
+            count: section.take("count", default.count, count()),
+            age: section.take("age", default.age, age()),
             bytes: section.take("bytes", default.bytes, size(64 << 10, 64 << 30)),
             path: section
                 .take("path", None, |node| file(node).map(Some))
                 .map(|path| base_dir.map_or_else(|| path.clone(), |dir| dir.join(&path))),
         }
     }
+
+    /// How much is kept of a topic that does not say it itself.
+    pub fn depth(&self) -> Depth {
+        Depth { count: self.count, age: self.age }
+    }
+}
+
+pub(super) fn count() -> impl Fn(&Node) -> Read<usize> {
+    integer(0..=65_536)
+}
+
+pub(super) fn age() -> impl Fn(&Node) -> Read<Duration> {
+    duration(Duration::from_secs(1), Duration::from_secs(168 * 3_600))
 }
 
 /// Reads the name of a file.

@@ -1,15 +1,22 @@
 //! `[[topic]]`: topics that clients publish to, and what else they offer.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::document::Node;
+use super::document::{Node, Value};
 use super::feed::Feed;
+use super::history::{self, History};
 use super::problem::Origin;
-use super::reader::{boolean, integer, string};
+use super::quantity::write_duration;
+use super::reader::{boolean, string};
 use super::section::{Refusal, Section};
+use tickerd_model::history::Depth;
 use tickerd_model::topic::{self, Pattern, SERVER_SEGMENT, first_segment};
+use tickerd_model::wire::frame::WEIGHT_MIN;
 
 const TOPICS_MAX: usize = 1024;
+/// Most different ages of rooms. The pulse looks at each of them when it drops what is too old.
+const AGES_MAX: usize = 16;
 
 /// One `[[topic]]`: a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +29,25 @@ pub struct Topic {
     pub presence: bool,
     /// Messages kept for all, and messages kept for each absent user.
     ///
-    /// Range 0..=65_536; default as `history.count`. Their age and bytes are limited by `[history]`.
-    pub history: Option<usize>,
+    /// Range 0..=65_536; default as `history.count`. The bytes of all are limited by `[history]`.
+    pub count: Option<usize>,
+    /// Greatest age of a message that is kept for all. `[history]` limits the age of those for absent users.
+    ///
+    /// Range 1s..=168h, at most 16 different ones; default as `history.age`.
+    pub age: Option<Duration>,
 }
 
 impl Topic {
+    /// How much is kept of its messages.
+    pub fn depth(&self, history: &History) -> Depth {
+        Depth { count: self.count.unwrap_or(history.count), age: self.age.unwrap_or(history.age) }
+    }
+
+    /// The memory of as many messages as are kept, if none is longer than a digit.
+    pub fn bytes_min(&self, history: &History) -> u64 {
+        self.depth(history).count as u64 * WEIGHT_MIN as u64
+    }
+
     /// Reads every `[[topic]]`. An incomplete one is left out, since its problems end the start in any case.
     pub(super) fn read_all(top: &mut Section<'_>, feeds: &[Feed]) -> Vec<Topic> {
         let sections = top.sections("topic");
@@ -36,19 +57,57 @@ impl Topic {
             top.refuse("topic", refusal.change("let a feed say what has more topics"));
         }
         let mut names = BTreeSet::new();
-        let mut topics = Vec::new();
+        let mut topics: Vec<Topic> = Vec::new();
         for (mut section, header) in sections {
             let name = read_name(&mut section, &header, feeds, &mut names);
             let publish = section.take("publish", false, boolean);
             let presence = section.take("presence", false, boolean);
-            let history = section.take("history", None, |node| integer(0..=65_536)(node).map(Some));
+            let (count, age) = read_history(&mut section, &topics);
             if let Some(name) = name {
-                topics.push(Topic { name, publish, presence, history });
+                topics.push(Topic { name, publish, presence, count, age });
             }
         }
         topics
     }
 }
+
+/// Reads `history = 100`, or `history = { count = 100, age = "24h" }`.
+fn read_history(topic: &mut Section<'_>, earlier: &[Topic]) -> (Option<usize>, Option<Duration>) {
+    match topic.ask("history").map(|node| (node, &node.value)) {
+        None | Some((_, Value::Table(_))) => {}
+        Some((node, Value::String(text))) if history::age()(node).is_ok() => {
+            let refusal = Refusal::new(node, "an age stands in a table").allowed(HISTORY);
+            topic.refuse("history", refusal.change(format!("write history = {{ age = {text:?} }}")));
+            return (None, None);
+        }
+        Some(_) => {
+            let count = topic.take("history", None, |node| {
+                history::count()(node).map(Some).map_err(|mut refusals| {
+                    refusals.iter_mut().for_each(|refusal| refusal.allowed = HISTORY.to_owned());
+                    refusals
+                })
+            });
+            return (count, None);
+        }
+    }
+    let mut section = topic.section("history");
+    let count = section.take("count", None, |node| history::count()(node).map(Some));
+    let age = section.take("age", None, |node| history::age()(node).map(Some));
+    let ages: BTreeSet<Duration> = earlier.iter().filter_map(|topic| topic.age).collect();
+    if let Some((node, age)) = section.ask("age").zip(age)
+        && ages.len() >= AGES_MAX
+        && !ages.contains(&age)
+    {
+        let near = ages.iter().min_by_key(|other| other.abs_diff(age)).copied().unwrap_or(age);
+        let what = format!("this is one more age than {AGES_MAX} of other topics");
+        let refusal = Refusal::new(node, what).allowed(format!("at most {AGES_MAX} different ages"));
+        section.refuse("age", refusal.change(format!("write \"{}\", as others do", write_duration(near))));
+        return (count, None);
+    }
+    (count, age)
+}
+
+const HISTORY: &str = "a whole number from 0 to 65536, or { count = 100, age = \"24h\" }";
 
 fn placed(at: &Origin, what: String) -> Refusal {
     Refusal {

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::history::{Batch, History, Limits};
+use crate::history::{Batch, Depth, History, Limits};
 use crate::sample::Class;
 use crate::source::{Source, SourceId};
 use crate::tick::Tick;
@@ -78,6 +78,8 @@ pub struct Board {
     changes: Vec<Change>,
     aged: Vec<Aged>,
     history: History,
+    /// By name, the topics of which another part of the past is kept than of others.
+    depths: HashMap<Box<str>, Depth>,
     n: u64,
     /// Microseconds on the monotonic clock, as given to [`Board::set_clock`] last.
     now: u64,
@@ -97,10 +99,16 @@ impl Board {
             changes: Vec::new(),
             aged: Vec::new(),
             history: History::new(limits),
+            depths: HashMap::new(),
             n: 0,
             now: 0,
             is_every_wanted: true,
         }
+    }
+
+    /// Says how much of the past is kept of the topic of this name. Holds from the moment it comes to the board.
+    pub fn limit(&mut self, name: &str, depth: Depth) {
+        self.depths.insert(name.into(), depth);
     }
 
     /// Puts a topic on the board before its first tick, so that a client can subscribe to it. The source must be
@@ -343,7 +351,7 @@ impl Board {
         if let Some(slot) = self.places.get_mut(id.0 as usize) {
             *slot = Some(place);
         }
-        self.history.open(id, seq);
+        self.history.open(id, seq, self.depths.get(topic.name()).copied());
         self.by_topic.insert(topic.clone(), id);
         self.by_name.insert(topic.name().into(), id);
         self.changes.push(Change::Added(id, topic.clone()));

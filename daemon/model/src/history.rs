@@ -10,8 +10,7 @@ use std::time::Duration;
 use crate::topic::TopicId;
 use crate::wire::frame::Frame;
 
-/// The list of all ticks is cleaned when it has more entries than twice the kept ticks plus this number.
-const LEFT_OVER_MAX: usize = 1024;
+use self::order::{Kept, Order};
 
 /// How much is kept. Ticks go as soon as any of the limits is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +26,21 @@ pub struct Limits {
 impl Limits {
     /// Keeps nothing.
     pub const NONE: Limits = Limits { count: 0, age: Duration::ZERO, bytes: 0 };
+
+    /// What is kept of a topic that has no limits of its own.
+    pub fn depth(&self) -> Depth {
+        Depth { count: self.count, age: self.age }
+    }
+}
+
+/// How much is kept of one topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Most ticks.
+    pub count: usize,
+    /// Greatest age of a tick, counted from its push. There should be few different ages, since the ticks of each are
+    /// kept apart.
+    pub age: Duration,
 }
 
 /// Most names of retired topics that wait to be saved. Above that, everything is saved anew.
@@ -35,6 +49,10 @@ const GONE_MAX: usize = 65_536;
 /// What is kept of one topic.
 #[derive(Debug, Default)]
 struct Ring {
+    /// Most ticks it keeps.
+    count: usize,
+    /// The queue that has its ticks.
+    queue: usize,
     /// The kept ticks, each with its place among all pushes.
     frames: VecDeque<(u64, Arc<Frame>)>,
     /// Ticks with a `seq` up to this number are gone, or were never here.
@@ -108,26 +126,13 @@ impl Ring {
     }
 }
 
-/// An entry in the list of all ticks.
-#[derive(Debug, Clone, Copy)]
-struct Kept {
-    /// When it was pushed, in microseconds on the board's clock. A tick of an earlier run may be before the clock's
-    /// start.
-    at: i64,
-    /// How many ticks were pushed until then: its place.
-    place: u64,
-    n: u64,
-    topic: TopicId,
-}
-
 /// The rings of all topics.
 #[derive(Debug)]
 pub struct History {
     limits: Limits,
     /// By the topic's number.
     rings: Vec<Option<Ring>>,
-    /// All ticks, oldest first. A tick that its ring has dropped stays in this list until it is the oldest.
-    order: VecDeque<Kept>,
+    order: Order,
     /// Ticks pushed so far.
     pushes: u64,
     ticks: usize,
@@ -139,36 +144,38 @@ pub struct History {
 impl History {
     /// An empty history.
     pub fn new(limits: Limits) -> History {
-        let (rings, order) = (Vec::new(), VecDeque::new());
+        let (rings, order) = (Vec::new(), Order::default());
         History { limits, rings, order, pushes: 0, ticks: 0, bytes: 0, ledger: None }
     }
 
-    /// Begins a topic. Its first tick will have a number above `floor`.
-    pub fn open(&mut self, topic: TopicId, floor: u64) {
+    /// Begins a topic. Its first tick will have a number above `floor`. `depth` says how much is kept of it, if that is
+    /// not what is kept of others.
+    pub fn open(&mut self, topic: TopicId, floor: u64, depth: Option<Depth>) {
+        let Depth { count, age } = depth.unwrap_or(self.limits.depth());
+        let queue = self.order.queue_of(age);
         let at = topic.0 as usize;
         if self.rings.len() <= at {
             self.rings.resize_with(at + 1, || None);
         }
         if let Some(ring) = self.rings.get_mut(at) {
-            *ring = Some(Ring { floor, last: floor, saved: floor, ..Ring::default() });
+            *ring = Some(Ring { count, queue, floor, last: floor, saved: floor, ..Ring::default() });
         }
     }
 
     /// Begins a topic that is not saved.
     pub fn open_passing(&mut self, topic: TopicId, floor: u64) {
-        self.open(topic, floor);
+        self.open(topic, floor, None);
         self.ring_mut(topic).into_iter().for_each(|ring| ring.is_passing = true);
     }
 
-    /// Begins a topic of an earlier run; the caller pushes its kept ticks next. Ticks of it that are gone count as
-    /// pushed just now, since their time is not known.
+    /// Says that an open topic is of an earlier run; the caller pushes its kept ticks next. Ticks of it that are gone
+    /// count as pushed just now, since their time is not known.
     pub fn reopen(&mut self, topic: TopicId, floor: u64, newest: Arc<Frame>) {
-        self.open(topic, floor);
         // Together, the ticks that are gone have one place, like one more push.
         self.pushes += u64::from(floor > 0);
         let gone = if floor > 0 { self.pushes } else { 0 };
         if let Some(ring) = self.ring_mut(topic) {
-            ring.gone = gone;
+            (ring.floor, ring.saved, ring.gone) = (floor, floor, gone);
             (ring.last, ring.outlived) = (newest.tick().seq, Some(newest));
         }
         self.note(topic);
@@ -232,8 +239,8 @@ impl History {
     /// Adds ticks that were pushed: those in `earlier`, then `newest`. `at` is the time in microseconds on the
     /// board's clock.
     pub fn push(&mut self, topic: TopicId, earlier: &[Arc<Frame>], newest: &Arc<Frame>, at: i64) {
-        let count = self.limits.count;
-        let Some(had) = self.ring(topic).map(|ring| ring.frames.len()) else { return };
+        let Some(ring) = self.ring(topic) else { return };
+        let (count, queue, had) = (ring.count, ring.queue, ring.frames.len());
         let come = earlier.len() + 1;
         for _ in 0..(had + come).saturating_sub(count).min(had) {
             self.drop_oldest(topic);
@@ -250,21 +257,24 @@ impl History {
             }
             *ticks += 1;
             *bytes += frame.weight();
-            order.push_back(Kept { at, place: *pushes, n: frame.tick().n, topic });
+            order.push(queue, Kept { at, place: *pushes, n: frame.tick().n, topic });
             ring.frames.push_back((*pushes, frame.clone()));
             ring.outlived = None;
         }
         ring.last = newest.tick().seq;
         self.note(topic);
-        while self.bytes > self.limits.bytes && self.pop() {}
+        while self.bytes > self.limits.bytes
+            && let Some(oldest) = self.order.pop()
+        {
+            self.drop_kept(oldest);
+        }
         self.tidy();
     }
 
     /// Drops what is too old at `now`, in microseconds on the board's clock.
     pub fn expire(&mut self, now: i64) {
-        let age = i64::try_from(self.limits.age.as_micros()).unwrap_or(i64::MAX);
-        while self.order.front().is_some_and(|kept| now.saturating_sub(kept.at) > age) {
-            self.pop();
+        while let Some(old) = self.order.pop_expired(now) {
+            self.drop_kept(old);
         }
     }
 
@@ -281,7 +291,7 @@ impl History {
     /// The place among all pushes of the tick with the process-wide number `n`. `None` if it is no longer known.
     /// Feeds beat at different times, so ticks are not pushed in the order of their numbers.
     pub fn place(&self, n: u64) -> Option<u64> {
-        self.order.iter().rev().find(|kept| kept.n == n).map(|kept| kept.place)
+        self.order.place(n)
     }
 
     /// Every tick of a topic that was pushed after `place`, in order. `None` if some of them are gone.
@@ -317,15 +327,13 @@ impl History {
         self.rings.get_mut(topic.0 as usize)?.as_mut()
     }
 
-    /// Drops the oldest of all ticks. Returns false if there is none.
-    fn pop(&mut self) -> bool {
-        let Some(Kept { place, topic, .. }) = self.order.pop_front() else { return false };
+    /// Drops a tick that was taken out of the order, unless its ring has dropped it before.
+    fn drop_kept(&mut self, Kept { place, topic, .. }: Kept) {
         let oldest = self.ring(topic).and_then(|ring| ring.frames.front());
         if oldest.is_some_and(|(at, _)| *at == place) {
             self.drop_oldest(topic);
             self.note(topic);
         }
-        true
     }
 
     fn drop_oldest(&mut self, topic: TopicId) {
@@ -336,20 +344,18 @@ impl History {
         self.bytes -= frame.weight();
     }
 
-    /// Keeps the list of all ticks about as long as there are ticks.
+    /// Keeps the order about as long as there are ticks.
     fn tidy(&mut self) {
-        if self.order.len() <= 2 * self.ticks + LEFT_OVER_MAX {
-            return;
-        }
-        let History { order, rings, .. } = self;
+        let History { order, rings, ticks, .. } = self;
         // An entry that is older than its topic's oldest tick is gone. The same holds if the number now belongs to
         // another topic.
-        order.retain(|kept| {
+        order.tidy(*ticks, |kept| {
             let ring = rings.get(kept.topic.0 as usize).and_then(Option::as_ref);
             ring.and_then(|ring| ring.frames.front()).is_some_and(|(oldest, _)| *oldest <= kept.place)
         });
     }
 }
 
+mod order;
 #[cfg(test)]
 mod tests;

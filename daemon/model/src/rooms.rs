@@ -21,6 +21,7 @@ use self::fairness::{Fairness, KEPT};
 use self::mail::Mail;
 pub use self::mail::{Letter, Limits};
 use crate::access::user;
+use crate::history::Depth;
 use crate::normalise::{Reject, VALUE_BYTES_MAX, VALUE_DEPTH_MAX};
 use crate::protocol::error::{Code, ProtocolError};
 use crate::topic::SEGMENT_BYTES_MAX;
@@ -117,8 +118,8 @@ pub struct Declared {
     pub publish: bool,
     /// Whether clients may see who is there.
     pub presence: bool,
-    /// Most letters kept for each absent user.
-    pub letters_max: usize,
+    /// How much is kept of its messages. As many letters are kept for each absent user.
+    pub depth: Depth,
 }
 
 /// Who came and went since the last call of [`Rooms::take_turnover`].
@@ -282,7 +283,7 @@ impl Rooms {
         };
         let seats: Vec<Seat> =
             state.members.iter().filter(|(_, person)| is_meant(person)).map(|(seat, _)| *seat).collect();
-        let letters_max = state.declared.letters_max;
+        let letters_max = state.declared.depth.count;
         let seq = state.letters + 1;
         let letter = Letter::new(topic, from, to, seq, now_ms, value);
         if !seats.is_empty() {

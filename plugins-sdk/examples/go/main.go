@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// level is what a value looks like; x-tickerd-main marks the figure to show and to chart.
+const level = `{"type":"object","required":["level_m"],"properties":{"level_m":{"type":"number","x-tickerd-main":true,"x-tickerd-role":"gauge","x-tickerd-unit":"m"}}}`
+
 // config is the feed's own table in tickerd's configuration.
 type config struct {
 	RangeM  float64 `json:"range_m"`
@@ -81,7 +84,7 @@ func run(stdin io.Reader, stdout io.Writer) int {
 		fmt.Fprintf(stdout, "{\"fail\":\"config\",\"msg\":%s}\n", why)
 		return 78 // EX_CONFIG: someone has to change something
 	}
-	fmt.Fprintln(stdout, `{"tfp":1,"feed":"org.example.example-go","version":"0.1.0","mode":"push","events":{"tide":"state"}}`)
+	fmt.Fprintln(stdout, `{"tfp":1,"feed":"org.example.example-go","version":"0.1.0","mode":"push","events":{"tide":"state"},"docs":{"tide":{"description":"How high the water is.","schema":`+level+`}}}`)
 	stop := make(chan struct{})
 	go heed(in, stop)
 	every := time.NewTicker(time.Duration(first.IntervalMs) * time.Millisecond)

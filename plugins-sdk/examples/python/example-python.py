@@ -9,6 +9,10 @@ import math
 import sys
 import time
 
+# What a value looks like; x-tickerd-main marks the figure to show and to chart.
+LEVEL = {"type": "object", "required": ["level_m"], "properties": {
+    "level_m": {"type": "number", "x-tickerd-main": True, "x-tickerd-role": "gauge", "x-tickerd-unit": "m"}}}
+
 
 class ConfigError(Exception):
     """The configuration is wrong; the text says what to change."""
@@ -63,7 +67,7 @@ def main():
         say(fail="config", msg=str(error))
         return 78  # EX_CONFIG: someone has to change something
     say(tfp=1, feed="org.example.example-python", version="0.1.0", mode="poll", default_poll_ms=250, min_poll_ms=50,
-        events={"tide": "state"})
+        events={"tide": "state"}, docs={"tide": {"description": "How high the water is.", "schema": LEVEL}})
     # The end of input ends the loop, and so the feed.
     for order in orders():
         if order.get("stop"):

@@ -38,7 +38,9 @@ poll() {
   }'
 }
 
-echo '{"tfp":1,"feed":"org.example.example-sh","version":"0.1.0","mode":"poll","default_poll_ms":1000,"min_poll_ms":250,"events":{"tide":"state"}}'
+# What a value looks like; x-tickerd-main marks the figure to show and to chart.
+schema='{"type":"object","required":["level_m"],"properties":{"level_m":{"type":"number","x-tickerd-main":true,"x-tickerd-role":"gauge","x-tickerd-unit":"m"}}}'
+echo '{"tfp":1,"feed":"org.example.example-sh","version":"0.1.0","mode":"poll","default_poll_ms":1000,"min_poll_ms":250,"events":{"tide":"state"},"docs":{"tide":{"description":"How high the water is.","schema":'"$schema"'}}}'
 # One order a line; the end of input ends the loop, and so the feed.
 while IFS= read -r order; do
   case $order in

@@ -80,6 +80,8 @@ async fn a_broken_use_of_configurations_and_words_is_found_out() {
         ("fuzzed_config", &[("fuzzed-config", "crashed")], &[]),
         ("samples", &[("samples", "failed")], &[]),
         ("value_schema", &[("value-schema", "failed")], &[]),
+        ("marks", &[("marks", "failed")], &[]),
+        ("marks_main", &[("marks", "failed")], &[]),
         ("source_time", &[("source-time", "failed")], &[]),
         ("text_utf8", &[("text-utf8", "failed")], &[]),
     ])
@@ -130,6 +132,7 @@ async fn a_broken_program_is_found_out() {
         ("program_bad_config", &[("bad-config", "failed")], &[]),
         ("program_fuzzed_config", &[("fuzzed-config", "crashed")], &[]),
         ("program_samples", &[("samples", "failed")], &[]),
+        ("program_marks", &[("marks", "failed")], &[]),
         ("program_source_time", &[("source-time", "failed")], &[]),
         ("program_poll_deadline", &[("poll-deadline", "failed")], &[]),
         ("program_signs_of_life", &[("signs-of-life", "failed")], &["--heartbeat", "1s"]),

@@ -7,13 +7,14 @@ use crate::reader::{Read, duration, integer, list, or_off, size, word};
 use crate::section::{Refusal, Section};
 
 /// The limits that may stand in `dry_run`. The others bound what the daemon keeps in memory.
-pub const DRY_RUN: [&str; 7] = [
+pub const DRY_RUN: [&str; 8] = [
     "connections",
     "connections_per_address",
     "connections_per_user",
     "connections_unidentified",
     "handshakes_per_s",
     "commands_per_s",
+    "history_bytes_per_s",
     "memory",
 ];
 
@@ -42,6 +43,11 @@ pub struct Limits {
     ///
     /// Range 1..=100_000, at least `commands_per_s`; default 20.
     pub commands_burst: u32,
+    /// Bytes of history and bars that one address may fetch per second in the long run, over HTTP and WebSockets
+    /// together, and ten times as many after a while without. Loopback and unix peers are exempt.
+    ///
+    /// Range 64KiB..=1GiB; default 8MiB.
+    pub history_bytes_per_s: usize,
     /// Most connections in total. Above it, new ones get 503 with Retry-After.
     ///
     /// Range 0..=10_000_000; default 0, which means the descriptor limit less a tenth.
@@ -102,6 +108,7 @@ impl Default for Limits {
             patterns: 32,
             commands_per_s: 10,
             commands_burst: 20,
+            history_bytes_per_s: 8 << 20,
             connections: 0,
             connections_per_address: 64,
             connections_per_user: 64,
@@ -141,6 +148,11 @@ impl Limits {
             patterns: section.take("patterns", default.patterns, integer(0..=1_024)),
             commands_per_s,
             commands_burst,
+            history_bytes_per_s: section.take(
+                "history_bytes_per_s",
+                default.history_bytes_per_s,
+                size(64 << 10, 1 << 30),
+            ),
             connections: section.take("connections", default.connections, integer(0..=10_000_000)),
             connections_per_address: section.take(
                 "connections_per_address",

@@ -84,6 +84,7 @@ topics = 1
 patterns = 0
 commands_per_s = 100
 commands_burst = 0x64
+history_bytes_per_s = "1MiB"
 connections = 9
 connections_per_address = 8
 connections_per_user = 7
@@ -124,6 +125,20 @@ deep = { n = 1, f = 1.5, on = true, day = 2026-01-01, big = 18446744073709551615
 [[feed]]
 name = "lines"
 exec = ["./feed.py", ""]
+[[topic]]
+name = "rooms.a"
+publish = true
+presence = true
+[[topic]]
+name = "rooms.b"
+history = 0
+[[topic]]
+name = "rooms.c"
+history = { count = 500, age = "24h" }
+[[topic]]
+name = "rooms.d"
+[topic.history]
+age = "1h"
 "#,
     )
     .unwrap();
@@ -167,6 +182,7 @@ exec = ["./feed.py", ""]
             patterns: 0,
             commands_per_s: 100,
             commands_burst: 100,
+            history_bytes_per_s: 1 << 20,
             connections: 9,
             connections_per_address: 8,
             connections_per_user: 7,
@@ -211,6 +227,16 @@ exec = ["./feed.py", ""]
     assert_eq!(config.feeds[0], stocks);
     assert_eq!(config.feeds[1].source, Source::Exec(vec!["./feed.py".to_owned(), String::new()]));
     assert_eq!(config.feeds[1].config, serde_json::json!({}));
+    let hour = Some(Duration::from_secs(3_600));
+    let depths = config.topics.iter().map(|topic| (topic.count, topic.age));
+    assert_eq!(
+        depths.collect::<Vec<_>>(),
+        [(None, None), (Some(0), None), (Some(500), Some(Duration::from_secs(86_400))), (None, hour)]
+    );
+    let [none, _, both, _] = config.topics.as_slice() else { panic!("{:?}", config.topics) };
+    assert!(none.publish && none.presence && !both.publish);
+    assert_eq!(none.depth(&config.history), config.history.depth());
+    assert_eq!(both.depth(&config.history).count, 500);
     assert_eq!(config.warnings, []);
 }
 
@@ -285,6 +311,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (6, 8 + 8 + 11 + 3 + 7);
-    let server = 18 + 3 + 2 + 14 + 6 + 4 + 8;
-    assert_eq!(keys.len(), top + auth + server + 4 + 2 + 14 + 3 + 4, "{keys:#?}");
+    let server = 18 + 3 + 2 + 15 + 6 + 4 + 8;
+    assert_eq!(keys.len(), top + auth + server + 4 + 2 + 14 + 3 + 4 + 2, "{keys:#?}");
 }

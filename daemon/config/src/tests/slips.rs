@@ -2,6 +2,19 @@
 
 use super::*;
 
+/// Each age is looked at with every beat.
+#[test]
+fn rooms_have_few_different_ages() {
+    let room =
+        |nth: u32, age: u32| format!("[[topic]]\nname = \"r.{nth}\"\nhistory = {{ age = \"{age}h\" }}\n");
+    let many: String = (1..=100).map(|nth| room(nth, 1 + nth % 16)).collect();
+    assert_eq!(load(&many).unwrap().topics.len(), 100);
+    let message = message(&(many + &room(101, 30)));
+    for part in ["topic[100].history.age", "one more age than 16", "write \"16h\", as others do"] {
+        assert!(message.contains(part), "lacks: {part}\n{message}");
+    }
+}
+
 /// Goal: a message is enough to solve the problem. Method: for each mistake, the message holds the place, the marked
 /// line, the value and the remedy.
 #[test]
@@ -56,6 +69,20 @@ fn slips_are_told_with_place_and_remedy() {
         (feed("[[topic]]\nname = \"a.chat\"\n"), &["those of the feed", "rooms.…"]),
         ("[[topic]]\nname = \"r.a\"\n[[topic]]\nname = \"r.a\"".into(), &["declared twice", "t.toml:4:8"]),
         ("[[topic]]\nname = \"r.a\"\npresense = true".into(), &["did you mean `presence`?"]),
+        ("[[topic]]\nname = \"r.a\"\nhistory = -1".into(), &["below the least, 0", "or { count = 100"]),
+        (
+            "[[topic]]\nname = \"r.a\"\nhistory = \"24h\"".into(),
+            &["topic[0].history", "write history = { age = \"24h\" }"],
+        ),
+        (
+            "[[topic]]\nname = \"r.a\"\nhistory = { count = 65537, age = \"1h\" }".into(),
+            &["topic[0].history.count", "above the most, 65536"],
+        ),
+        (
+            "[[topic]]\nname = \"r.a\"\nhistory = { age = \"8d\" }".into(),
+            &["topic[0].history.age", "more than the most, 168h"],
+        ),
+        ("[[topic]]\nname = \"r.a\"\nhistory = { ages = \"8d\" }".into(), &["did you mean `age`?"]),
         ("[feed]\nname = \"a\"".into(), &["this is one table", "write [[feed]]"]),
         ("feed = 3".into(), &["write [[feed]]"]),
         ("feed = [3]".into(), &["feed[0] = 3: this is an integer, not a table"]),

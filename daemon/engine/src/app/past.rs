@@ -1,6 +1,6 @@
 //! What is kept of the past, and under which epoch it goes on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tickerd_process::clock::now_unix_ms;
@@ -13,7 +13,7 @@ use crate::store::{self, SavedTopic, Store};
 use tickerd_config::Config;
 use tickerd_model::bars::Bars;
 use tickerd_model::board::Restored;
-use tickerd_model::history::Limits;
+use tickerd_model::history::{Depth, Limits};
 use tickerd_model::source::SourceId;
 use tickerd_model::topic::{SERVER_SEGMENT, first_segment};
 
@@ -32,7 +32,8 @@ pub struct Opened {
 pub fn open(config: &Config, registry: &Registry) -> Result<Opened, StartError> {
     let history = &config.history;
     let mut bars = Bars::new(pulse::plan(&config.bars), config.bars.bytes);
-    let limits = Limits { count: history.count, age: history.age, bytes: history.bytes };
+    let Depth { count, age } = history.depth();
+    let limits = Limits { count, age, bytes: history.bytes };
     let Some(path) = &history.path else {
         return Ok(Opened {
             epoch: new_epoch(),
@@ -66,15 +67,20 @@ pub fn open(config: &Config, registry: &Registry) -> Result<Opened, StartError> 
 /// The topics of feeds that are still configured, those that were heard of last first, as many as each may have; and those
 /// that are still declared, or the server's own.
 fn wanted_of(config: &Config, mut topics: Vec<SavedTopic>, now_ms: u64) -> Vec<SavedTopic> {
-    let oldest_ms = now_ms.saturating_sub(config.history.age.max(FORGOTTEN).as_millis() as u64);
-    let declared: HashSet<&str> = config.topics.iter().map(|topic| topic.name.as_str()).collect();
+    let oldest_ms = |age: Duration| now_ms.saturating_sub(age.max(FORGOTTEN).as_millis() as u64);
+    let oldest_of_feeds_ms = oldest_ms(config.history.age);
+    let declared: HashMap<&str, u64> = config
+        .topics
+        .iter()
+        .map(|topic| (topic.name.as_str(), oldest_ms(topic.depth(&config.history).age)))
+        .collect();
     let mut left: HashMap<&str, usize> =
         config.feeds.iter().map(|feed| (feed.name.as_str(), feed.topics_max)).collect();
     left.insert(SERVER_SEGMENT, OWN_TOPICS_MAX);
     topics.sort_by_key(|topic| std::cmp::Reverse(topic.newest.n));
     topics.retain(|SavedTopic { newest, .. }| {
         let name = newest.topic.name();
-        if newest.ts < oldest_ms {
+        if newest.ts < declared.get(name).copied().unwrap_or(oldest_of_feeds_ms) {
             return false;
         }
         match left.get_mut(first_segment(name)) {
@@ -83,7 +89,7 @@ fn wanted_of(config: &Config, mut topics: Vec<SavedTopic>, now_ms: u64) -> Vec<S
                 *left -= 1;
                 true
             }
-            None => declared.contains(name),
+            None => declared.contains_key(name),
         }
     });
     topics
@@ -125,7 +131,7 @@ mod tests {
     #[test]
     fn what_comes_back_is_of_todays_feeds_and_not_forgotten() {
         let text = "[[feed]]\nname = \"f\"\nexec = [\"x\"]\ntopics_max = 2\n[[feed]]\nname = \"g\"\nexec = [\"x\"]\n\
-            [[topic]]\nname = \"r.a\"\n";
+            [[topic]]\nname = \"r.a\"\n[[topic]]\nname = \"r.long\"\nhistory = { age = \"48h\" }\n";
         let config = Config::from_text("test", text, Path::new(".")).unwrap();
         let day_ms = 24 * 3_600_000;
         let topic = |name: &str, n: u64, ts: u64| {
@@ -151,6 +157,7 @@ mod tests {
             topic("gone.a", 6, 2 * day_ms),
             topic("r.a", 7, day_ms),
             topic("r.b", 8, day_ms),
+            topic("r.long", 0, 1),
             topic("tickerd.stats", 9, day_ms),
         ];
         let wanted = wanted_of(&config, saved, 2 * day_ms);
@@ -161,6 +168,9 @@ mod tests {
         all.push(sources.own(&config.bars));
         let restored = restored(wanted, &all);
         let names: Vec<_> = restored.iter().map(|r| (r.source.0, r.newest.topic.name())).collect();
-        assert_eq!(names, [(3, "tickerd.stats"), (2, "r.a"), (1, "g.new"), (0, "f.c"), (0, "f.b")]);
+        assert_eq!(
+            names,
+            [(3, "tickerd.stats"), (2, "r.a"), (1, "g.new"), (0, "f.c"), (0, "f.b"), (2, "r.long")]
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::pulse::{Opening, STATS};
-use tickerd_config::{self as config, Config, Emit, Feed, FeedBars, Topic};
+use tickerd_config::{self as config, Config, Emit, Feed, FeedBars, History, Topic};
 use tickerd_model::lane::Lane;
 use tickerd_model::protocol::rate::{Tiers, period_name};
 use tickerd_model::rooms::Declared;
@@ -25,7 +25,7 @@ pub struct Sources {
     next: AtomicU32,
     slower: Vec<Duration>,
     group: Arc<Group>,
-    letters_max: usize,
+    history: History,
     /// Signs the ticks of feeds with `sign = true`.
     signer: Option<Arc<dyn Sign>>,
 }
@@ -37,7 +37,7 @@ impl Sources {
             next: AtomicU32::new(0),
             slower: config.server.tiers.clone(),
             group: Arc::new(Group { epoch: epoch.into() }),
-            letters_max: config.history.count,
+            history: config.history.clone(),
             signer,
         }
     }
@@ -94,7 +94,7 @@ impl Sources {
             name: topic.name.as_str().into(),
             publish: topic.publish,
             presence: topic.presence,
-            letters_max: topic.history.unwrap_or(self.letters_max),
+            depth: topic.depth(&self.history),
         }
     }
 }

@@ -89,6 +89,10 @@ pub trait AddressShare: Send {
     fn owed_ms(&self) -> Option<u64>;
     /// Takes out what looking at so many topics costs.
     fn charge(&self, looks: usize);
+    /// If the address has fetched too much of the past: in how many milliseconds it may fetch more.
+    fn owed_past_ms(&self) -> Option<u64>;
+    /// Takes out what an answer with so many bytes of the past costs.
+    fn charge_past(&self, bytes: usize);
 }
 
 /// A connection's part in the share of its address.

@@ -9,13 +9,20 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::past_bars::{self, Span};
 use super::question::{Message, Past, Published};
+use tickerd_model::access::identity::Identity;
 use tickerd_model::access::rights::Rights;
 use tickerd_model::protocol::error::ProtocolError;
+use tickerd_model::protocol::event::Failed;
 use tickerd_model::topic::Pattern;
 use tickerd_model::wire::frame::Frame;
 
 /// Enquiries that wait for a shard.
 pub const ENQUIRIES_MAX: usize = 1024;
+
+/// Values that one answer about patterns holds at most.
+pub const VALUES_MAX: usize = 10_000;
+/// Patterns of one question for values.
+pub const GET_PATTERNS_MAX: usize = 32;
 
 /// One enquiry, and where its answer goes. The asker may lose interest.
 #[derive(Debug)]
@@ -35,6 +42,8 @@ pub enum Ask {
     Next { topic: String, seq: u64 },
     /// The topics that match, as far as these rights show them.
     Topics(Pattern, Arc<Rights>),
+    /// The newest values of topics and of what patterns match, as far as this client may have them.
+    Values { names: Vec<String>, who: Arc<Identity> },
     /// What a topic takes.
     Takes { topic: String },
 }
@@ -76,6 +85,8 @@ pub enum Answer {
     Bars { epochs: Vec<Box<str>>, found: Vec<(String, past_bars::Found)> },
     /// A message was taken.
     Published(Published),
+    /// Newest values, for which so many topics were looked at; `truncated`: there are more than one answer holds.
+    Values { frames: Vec<Arc<Frame>>, failed: Vec<Failed>, truncated: bool, looks: usize },
     /// A list of topics as a JSON object, for which so many were looked at.
     Listed { object: Vec<u8>, looks: usize },
 }

@@ -2,6 +2,10 @@
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
+/// What an address is told that has fetched too much of the past.
+pub const PAST_SPENT: &str =
+    "your address has fetched as much of the past as it may for now; wait, or ask for fewer ticks or bars";
+
 /// A limit that someone can meet. `tickerd_limit_total` has a series of each from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
@@ -11,6 +15,7 @@ pub enum Limit {
     ConnectionsUnidentified,
     HandshakesPerS,
     CommandsPerS,
+    HistoryBytesPerS,
     Memory,
     /// The descriptors that the system gives this process.
     Descriptors,
@@ -21,13 +26,14 @@ pub enum Limit {
 }
 
 impl Limit {
-    const ALL: [Limit; 10] = [
+    const ALL: [Limit; 11] = [
         Limit::Connections,
         Limit::ConnectionsPerAddress,
         Limit::ConnectionsPerUser,
         Limit::ConnectionsUnidentified,
         Limit::HandshakesPerS,
         Limit::CommandsPerS,
+        Limit::HistoryBytesPerS,
         Limit::Memory,
         Limit::Descriptors,
         Limit::Message,
@@ -43,6 +49,7 @@ impl Limit {
             Limit::ConnectionsUnidentified => "connections_unidentified",
             Limit::HandshakesPerS => "handshakes_per_s",
             Limit::CommandsPerS => "commands_per_s",
+            Limit::HistoryBytesPerS => "history_bytes_per_s",
             Limit::Memory => "memory",
             Limit::Descriptors => "descriptors",
             Limit::Message => "message",

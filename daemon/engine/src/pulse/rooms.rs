@@ -132,6 +132,7 @@ impl Rooms {
 mod tests {
     use super::*;
     use crate::exchange::source::tests::{F, board_of_f};
+    use std::time::Duration;
     use tickerd_model::history;
     use tickerd_model::rooms::{Person, Seat, To};
 
@@ -150,7 +151,8 @@ mod tests {
     /// Two letters for bob, who is not there; then these moves at once. Which connections get which values.
     fn collected(moves: Vec<Move>) -> (Vec<(u32, String)>, usize) {
         let mut board = board_of_f(history::Limits::NONE);
-        let declared = Declared { name: "rooms.a".into(), publish: true, presence: true, letters_max: 8 };
+        let depth = history::Depth { count: 8, age: Duration::from_secs(60) };
+        let declared = Declared { name: "rooms.a".into(), publish: true, presence: true, depth };
         let limits = Limits { age_ms: 60_000, bytes: 1 << 20 };
         let mut rooms = Rooms::new(limits);
         rooms.open(F, vec![declared], &mut board);

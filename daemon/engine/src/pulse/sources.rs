@@ -41,6 +41,7 @@ impl Pulse {
     pub(super) fn obey(&mut self, order: Order) {
         match order {
             Order::Open(Opening { source, lane, bars, rooms }) => {
+                self.limit(&rooms);
                 self.follow(source.clone(), lane, bars);
                 self.declare(&source, rooms);
             }
@@ -68,6 +69,13 @@ impl Pulse {
         }
         let fields = Fields::new(bars);
         self.sources.insert(source.id, Followed { source, lane, watch: Watch::default(), fields });
+    }
+
+    /// How much of the past is kept of these topics, before they are on the board.
+    pub(super) fn limit(&mut self, rooms: &[Declared]) {
+        for Declared { name, depth, .. } in rooms {
+            self.board.limit(name, *depth);
+        }
     }
 
     /// Topics that are there before they have spoken.

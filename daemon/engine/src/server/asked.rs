@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::{Method, Request};
 
 use super::answer::{Answer, Visit};
@@ -11,7 +11,7 @@ use super::peers::peer::outside;
 use super::rest::api::{self, Api, Wanted};
 use super::rest::reply::{self, Looks, Reply};
 use super::routes::{Routes, Way};
-use crate::exchange::limit::Limit;
+use crate::exchange::limit::{self, Limit};
 use tickerd_model::access::identity::Identity;
 
 impl Routes {
@@ -38,13 +38,15 @@ impl Routes {
 
     fn value<B>(&self, request: &Request<B>, who: Arc<Identity>, visit: &Visit<'_>) -> Answer {
         let wanted = Api::read(request).and_then(|wanted| {
-            // A list is a look at all topics; all else is answered from what is at hand.
-            let is_list = matches!(wanted, Wanted::Topics { .. });
+            // A list is a look at all topics, as are the values of patterns; all else is answered from what is at hand.
+            let is_list = matches!(wanted, Wanted::Topics { .. } | Wanted::Values { .. });
             let whose = if is_list { self.afford(visit.client)? } else { None };
-            Ok((wanted, whose))
+            let is_past = matches!(wanted, Wanted::History { .. } | Wanted::Bars { .. });
+            let whose_past = if is_past { self.afford_past(visit.client)? } else { None };
+            Ok((wanted, whose, whose_past))
         });
         match wanted {
-            Ok((wanted, whose)) => {
+            Ok((wanted, whose, whose_past)) => {
                 let waits = matches!(&wanted, Wanted::Value { wait, .. } if !wait.is_zero());
                 let counted = match (waits, visit.place) {
                     (true, Ok(place)) => {
@@ -58,17 +60,33 @@ impl Routes {
                 };
                 let standing = self.access.standing(&who);
                 let answered = self.api.answer(wanted, who, visit.stop.clone());
-                let budgets = self.budgets.clone();
+                let (budgets, past) = (self.budgets.clone(), self.past.clone());
                 Answer::Later(Box::pin(async move {
                     let mut response = answered.await;
                     drop(counted);
                     if let (Some(address), Some(Looks(looks))) = (whose, response.extensions_mut().remove()) {
                         budgets.charge_looks(address, looks);
                     }
+                    if let Some(address) = whose_past {
+                        let bytes = response.body().size_hint().exact().unwrap_or(0);
+                        past.charge_past(address, usize::try_from(bytes).unwrap_or(usize::MAX));
+                    }
                     standing().unwrap_or(response)
                 }))
             }
             Err(response) => (*response).into(),
+        }
+    }
+
+    /// Whose share of the past a request is to be taken from, if anyone's.
+    fn afford_past(&self, client: Option<IpAddr>) -> Result<Option<IpAddr>, Box<Reply>> {
+        let Some(address) = client.and_then(outside) else { return Ok(None) };
+        match self.past.owed_ms(address).filter(|_| self.settings.tally.enforce(Limit::HistoryBytesPerS)) {
+            None => Ok(Some(address)),
+            Some(wait_ms) => {
+                self.metrics.refuse_request();
+                Err(Box::new(reply::limited(limit::PAST_SPENT, wait_ms)))
+            }
         }
     }
 

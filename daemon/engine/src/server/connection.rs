@@ -28,7 +28,7 @@ use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::encoding::Encoding;
 
 use super::answer::{Answer, Visit};
-use super::peers::budgets::Budgets;
+use super::peers::budgets::Shared;
 use super::peers::introduction::Introductions;
 use super::peers::limits::{self, Limits};
 use super::peers::peer::{Trust, outside};
@@ -61,8 +61,8 @@ pub struct Gate {
     pub trust: Arc<Trust>,
     pub introductions: Introductions,
     pub limits: Arc<Limits>,
-    /// What each address may ask of patterns.
-    pub patterns: Arc<Budgets>,
+    /// What the connections of each address may ask together.
+    pub shared: Shared,
     pub refusals: Semaphore,
     pub handshake: Duration,
     pub routes: Routes,
@@ -258,7 +258,7 @@ impl Gate {
             let client = self.trust.client(visit.client, request.headers());
             let mut visit = Visit { client, ..*visit };
             let is_due = !had_turn.swap(true, Ordering::Relaxed) && visit.place.is_ok();
-            let its = self.patterns.share(client);
+            let its = self.shared.part(client);
             *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
             Box::pin(async move {
                 if is_due && let Some(Err(full)) = visit.stop.clone().until(self.limits.turn(client)).await {

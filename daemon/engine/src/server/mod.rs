@@ -39,7 +39,7 @@ pub use answer::{Document, Documents};
 use connection::Gate;
 use listener::Listener;
 pub use metrics::Metrics;
-use peers::budgets::{Budgets, PATTERNS_SHARE};
+use peers::budgets::{Budgets, PATTERNS_SHARE, Shared};
 use peers::introduction::Introductions;
 use peers::peer::Trust;
 use routes::Routes;
@@ -116,13 +116,15 @@ impl Server {
         let connections = descriptors().saturating_sub(descriptors() / 10);
         let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
         let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
+        let patterns = Budgets::new(shared(per_s), shared(burst));
+        let shares = Shared::new(patterns, limits.history_bytes_per_s);
         let trust = Arc::new(Trust::new(self.config.trusted));
         let renewal = self.tls;
         let gate = Arc::new(Gate {
             introductions: Introductions::new(trust.clone(), self.metrics.clone()),
             trust,
             tls: renewal.as_ref().map(|renewal| Tls::new(renewal.certificates(), self.metrics.clone())),
-            patterns: Arc::new(Budgets::new(shared(per_s), shared(burst))),
+            shared: shares.clone(),
             limits: peers::limits::Limits::new(connections, limits, self.tally.clone()),
             refusals: Semaphore::new(connection::REFUSALS_MAX),
             handshake: limits.handshake,
@@ -138,6 +140,7 @@ impl Server {
                 },
                 asker,
                 Budgets::new(per_s, burst),
+                shares.past,
                 access::Access::new(judge),
                 self.metrics,
                 documents,

@@ -34,7 +34,7 @@ use super::rest::opening::{self, Pairs, Query};
 use super::rest::page;
 use super::rest::problem::problem;
 use super::rest::reply;
-use super::rest::spot::BARS;
+use super::rest::spot::{BARS, VALUES};
 use super::upgrade::credentials::Ways;
 use super::upgrade::handshake::{self, Refusal};
 use super::upgrade::origin::Origins;
@@ -57,6 +57,8 @@ pub struct Routes {
     origins: Origins,
     pub(super) api: Api,
     pub(super) budgets: Arc<Budgets>,
+    /// Bytes of the past by address.
+    pub(super) past: Arc<Budgets>,
     pub(super) access: Access,
     pub(super) metrics: Arc<Metrics>,
     documents: Documents,
@@ -99,6 +101,7 @@ impl Routes {
         settings: Settings,
         asker: Asker,
         budgets: Budgets,
+        past: Arc<Budgets>,
         access: Access,
         metrics: Arc<Metrics>,
         documents: Documents,
@@ -109,6 +112,7 @@ impl Routes {
             settings,
             api: Api::new(asker),
             budgets: Arc::new(budgets),
+            past,
             access,
             metrics,
             documents,
@@ -121,7 +125,7 @@ impl Routes {
             "/ws" => Way::Socket,
             "/echo" if self.settings.echo => Way::Echo,
             "/v1/sse" => Way::Stream,
-            path if path.starts_with("/v1/topics") || path == BARS => Way::Topics,
+            path if path.starts_with("/v1/topics") || path == BARS || path == VALUES => Way::Topics,
             FEEDS => Way::Feeds,
             KEYS => Way::Keys,
             TICKET => Way::Ticket,

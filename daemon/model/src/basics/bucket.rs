@@ -37,8 +37,13 @@ impl Bucket {
     /// Takes out the tokens that looking at `looks` topics or ticks costs, also if there are not enough. The debt is
     /// at most what comes in within a minute at `per_s` tokens a second.
     pub fn charge_looks(&mut self, looks: usize, per_s: u32) {
+        self.charge(looks as f32 / LOOKS_PER_TOKEN, per_s);
+    }
+
+    /// Takes out so many tokens, also if there are not enough. The debt has the same bound.
+    pub fn charge(&mut self, tokens: f32, per_s: u32) {
         let debt_max = DEBT_S * per_s as f32;
-        self.tokens = (self.tokens - looks as f32 / LOOKS_PER_TOKEN).max(-debt_max);
+        self.tokens = (self.tokens - tokens).max(-debt_max);
     }
 
     /// If the bucket is empty, the milliseconds until there is a token again.

@@ -23,7 +23,7 @@ const A: TopicId = TopicId(0);
 #[test]
 fn what_was_missed_is_whole_or_nothing() {
     let mut history = History::new(LIMITS);
-    history.open(A, 0);
+    history.open(A, 0, None);
     let since = |history: &History, seq| history.since(A, seq).map(seqs);
     assert_eq!(since(&history, 0), Some(vec![]), "nothing was said, so nothing was missed");
     assert_eq!(since(&history, 1), None, "from the future");
@@ -48,11 +48,11 @@ fn what_was_missed_is_whole_or_nothing() {
 #[test]
 fn a_topic_that_came_back_has_no_past() {
     let mut history = History::new(LIMITS);
-    history.open(A, 0);
+    history.open(A, 0, None);
     history.push(A, &[], &frame(0, 1, 1, 1), 0);
     history.close(A);
     assert!(history.since(A, 0).is_none());
-    history.open(A, 7);
+    history.open(A, 7, None);
     history.push(A, &[], &frame(0, 8, 8, 1), 1);
     assert!(history.since(A, 1).is_none(), "its number is of another life");
     assert_eq!(history.since(A, 7).map(seqs), Some(vec![8]));
@@ -62,7 +62,7 @@ fn a_topic_that_came_back_has_no_past() {
 #[test]
 fn nothing_is_kept_of_nothing() {
     let mut history = History::new(Limits { count: 0, ..LIMITS });
-    history.open(A, 0);
+    history.open(A, 0, None);
     for seq in 1..100 {
         history.push(A, &[], &frame(0, seq, seq, 1), 0);
     }
@@ -74,15 +74,60 @@ fn nothing_is_kept_of_nothing() {
 #[test]
 fn a_busy_topic_leaves_a_short_order_behind_a_quiet_one() {
     let mut history = History::new(Limits { count: 4, age: Duration::from_secs(1), bytes: usize::MAX });
-    history.open(A, 0);
-    history.open(TopicId(1), 0);
+    history.open(A, 0, None);
+    history.open(TopicId(1), 0, None);
     history.push(A, &[], &frame(0, 1, 1, 1), 0);
     for seq in 1..50_000 {
         history.push(TopicId(1), &[], &frame(1, seq, seq + 1, 1), 0);
-        assert!(history.order.len() <= LEFT_OVER_MAX + 2 * history.ticks());
+        assert!(history.order.len() <= order::LEFT_OVER_MAX + 2 * history.ticks());
     }
     assert_eq!(seqs(history.newest(A, 1)), [1]);
     assert_eq!(seqs(history.newest(TopicId(1), 2)), [49_998, 49_999]);
+}
+
+#[test]
+fn each_topic_has_its_own_depth() {
+    let mut history = History::new(LIMITS);
+    let [short, long, b] = [TopicId(1), TopicId(2), TopicId(3)];
+    history.open(A, 0, None);
+    history.open(b, 0, None);
+    history.open(short, 0, Some(Depth { count: 1, age: Duration::from_micros(10) }));
+    history.open(long, 0, Some(Depth { count: 9, age: Duration::from_micros(1_000) }));
+    for seq in 1..=5 {
+        for topic in [long, A, short, b] {
+            history.push(topic, &[], &frame(topic.0, seq, 10 * seq + u64::from(topic.0), 1), 0);
+        }
+    }
+    let kept = |history: &History| [A, short, long].map(|topic| seqs(history.newest(topic, usize::MAX)));
+    assert_eq!(kept(&history), [vec![3, 4, 5], vec![5], vec![1, 2, 3, 4, 5]]);
+    history.expire(50);
+    assert_eq!(kept(&history), [vec![3, 4, 5], vec![], vec![1, 2, 3, 4, 5]]);
+    history.expire(500);
+    assert_eq!(
+        kept(&history),
+        [vec![], vec![], vec![1, 2, 3, 4, 5]],
+        "the oldest of all keeps nobody's alive"
+    );
+    assert!(history.place(12).is_some() && history.place(50).is_none());
+    history.expire(1_001);
+    assert_eq!((kept(&history), history.order.len()), ([vec![], vec![], vec![]], 0));
+}
+
+/// Whatever their ages, the bytes of all are one limit, and the oldest of all go first.
+#[test]
+fn the_oldest_of_all_make_room() {
+    let weight = frame(0, 1, 1, 1).weight();
+    let mut history = History::new(Limits { bytes: 3 * weight, ..LIMITS });
+    let long = TopicId(1);
+    history.open(A, 0, None);
+    history.open(long, 0, Some(Depth { count: 9, age: Duration::from_secs(9) }));
+    for seq in 1..=2 {
+        history.push(long, &[], &frame(1, seq, seq, 1), 0);
+        history.push(A, &[], &frame(0, seq, 10 + seq, 1), 0);
+    }
+    assert_eq!([A, long].map(|topic| seqs(history.newest(topic, 9))), [vec![1, 2], vec![2]]);
+    history.push(long, &[], &frame(1, 3, 3, 1), 0);
+    assert_eq!([A, long].map(|topic| seqs(history.newest(topic, 9))), [vec![2], vec![2, 3]]);
 }
 
 /// What a store would hold after these batches: by name, the floor, the newest and the ticks above the floor.
@@ -121,6 +166,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Some topics have limits of their own. Two ages are the same for several.
+fn depth() -> impl Strategy<Value = Depth> {
+    (0usize..9, prop::sample::select(vec![30, 100, 250, 250, 1_000_000]))
+        .prop_map(|(count, age)| Depth { count, age: Duration::from_micros(age) })
+}
+
 /// One tick as the model keeps it.
 #[derive(Debug, Clone)]
 struct Told {
@@ -155,7 +206,9 @@ proptest! {
         ops in prop::collection::vec(op(), 1..120),
         count in 0usize..6,
         kib in 1usize..5,
+        depths in prop::array::uniform4(prop::option::of(depth())),
     ) {
+        let of = |topic: u32| depths[topic as usize].unwrap_or(Depth { count, age: Duration::from_micros(100) });
         let limits = Limits { count, age: Duration::from_micros(100), bytes: kib * 1024 };
         let mut history = History::new(limits);
         let mut told: Vec<Told> = Vec::new();
@@ -174,7 +227,7 @@ proptest! {
                     for _ in 0..*ticks {
                         n += skip + 1;
                         let (floor, numbers) = said[*topic as usize].get_or_insert_with(|| {
-                            history.open(TopicId(*topic), n - 1);
+                            history.open(TopicId(*topic), n - 1, depths[*topic as usize]);
                             (n - 1, Vec::new())
                         });
                         let seq = numbers.last().copied().unwrap_or(*floor) + skip + 1;
@@ -188,7 +241,7 @@ proptest! {
                     pushed.extend_from_slice(&told[told.len() - ticks..]);
                     let (newest, earlier) = frames.split_last().unwrap();
                     history.push(TopicId(*topic), earlier, newest, now);
-                    while told.iter().filter(|t| t.topic == *topic).count() > count {
+                    while told.iter().filter(|t| t.topic == *topic).count() > of(*topic).count {
                         told.remove(told.iter().position(|t| t.topic == *topic).unwrap());
                     }
                     while told.iter().map(|t| t.weight).sum::<usize>() > limits.bytes {
@@ -215,7 +268,7 @@ proptest! {
                 Op::Expire(later) => {
                     now += later;
                     history.expire(now);
-                    told.retain(|t| now - t.at <= 100);
+                    told.retain(|t| now - t.at <= of(t.topic).age.as_micros() as i64);
                 }
             }
             for Told { n, .. } in &pushed {

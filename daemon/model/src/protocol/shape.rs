@@ -14,7 +14,8 @@ use crate::health::FeedState;
 use crate::normalise::KIND_BYTES_MAX;
 use crate::rooms::KIND;
 use crate::sample::Class;
-use crate::topic::{SEGMENT_BYTES_MAX, SEGMENTS_MAX, TOPIC_BYTES_MAX};
+use crate::topic::bar::PERIOD_BYTES_MAX;
+use crate::topic::{NAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENTS_MAX, SERVER_SEGMENT};
 
 /// A schema under its command's or event's name.
 #[derive(Debug, Clone)]
@@ -36,13 +37,25 @@ fn segment() -> String {
     format!("([A-Za-z0-9_-]|%[0-9A-F]{{2}}){{1,{SEGMENT_BYTES_MAX}}}")
 }
 
+/// What may stand before the topic that bars are of, besides `or` in place of the word and of the period. That names of other
+/// topics are shorter, a schema does not say.
+fn before_bars(or: &str) -> String {
+    format!("({SERVER_SEGMENT}\\.(bars?{or})\\.([0-9a-z]{{1,{PERIOD_BYTES_MAX}}}{or})\\.)?")
+}
+
+/// One pattern.
+fn one_pattern() -> String {
+    let (before, segment, more) = (before_bars("|\\*"), segment(), SEGMENTS_MAX - 1);
+    format!("{before}(({segment}|\\*)\\.){{0,{more}}}({segment}|\\*\\*?)")
+}
+
 /// An exact topic.
 pub fn topic(_: &mut SchemaGenerator) -> Schema {
-    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
+    let (before, segment, more) = (before_bars(""), segment(), SEGMENTS_MAX - 1);
     json_schema!({
         "type": "string",
-        "maxLength": TOPIC_BYTES_MAX,
-        "pattern": format!("^{segment}(\\.{segment}){{0,{more}}}$"),
+        "maxLength": NAME_BYTES_MAX,
+        "pattern": format!("^{before}{segment}(\\.{segment}){{0,{more}}}$"),
     })
 }
 
@@ -53,18 +66,14 @@ pub fn topics(generator: &mut SchemaGenerator) -> Schema {
 
 /// A pattern. A topic counts as a pattern that matches itself.
 pub fn pattern(_: &mut SchemaGenerator) -> Schema {
-    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
     json_schema!({
-        "type": "string",
-        "maxLength": TOPIC_BYTES_MAX,
-        "pattern": format!("^(({segment}|\\*)\\.){{0,{more}}}({segment}|\\*\\*?)$"),
+        "type": "string", "maxLength": NAME_BYTES_MAX, "pattern": format!("^{}$", one_pattern()),
     })
 }
 
 /// Topics and patterns, joined by commas.
 pub fn list(_: &mut SchemaGenerator) -> Schema {
-    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
-    let one = format!("(({segment}|\\*)\\.){{0,{more}}}({segment}|\\*\\*?)");
+    let one = one_pattern();
     json_schema!({ "type": "string", "pattern": format!("^{one}(,{one})*$") })
 }
 

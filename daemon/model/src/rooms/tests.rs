@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use std::time::Duration;
 
 fn rooms(letters_max: usize, bytes: usize) -> Rooms {
-    let room = |name: &str, publish, presence| Declared { name: name.into(), publish, presence, letters_max };
+    let depth = Depth { count: letters_max, age: Duration::from_secs(60) };
+    let room = |name: &str, publish, presence| Declared { name: name.into(), publish, presence, depth };
     let declared = vec![room("rooms.lobby", true, true), room("rooms.quiet", false, false)];
     {
         let mut rooms = Rooms::new(Limits { age_ms: 60_000, bytes });

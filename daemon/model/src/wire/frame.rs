@@ -15,6 +15,8 @@ use crate::wire::signature::{self, Sign};
 
 /// About how many bytes a frame takes besides its value.
 const FRAME_BYTES: usize = 320;
+/// The weight of a frame with the shortest value, one digit.
+pub const WEIGHT_MIN: usize = 2 + FRAME_BYTES;
 
 /// A numbered tick, and its encoded bytes once a connection needs them.
 #[derive(Debug)]

@@ -8,6 +8,9 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
     if !report.is_refused("bars") {
         bars(report, config, places);
     }
+    if !report.is_refused("history") && !report.is_refused("topic") {
+        rooms(report, config, places);
+    }
 }
 
 fn bars(report: &mut Report, config: &Config, places: &Places) {
@@ -37,6 +40,29 @@ fn bars(report: &mut Report, config: &Config, places: &Places) {
         );
         report.warn(places, &["bars", "bytes"], what, change);
     }
+}
+
+/// Rooms that ask for more than all topics together may keep.
+fn rooms(report: &mut Report, config: &Config, places: &Places) {
+    let history = &config.history;
+    let rooms = || config.topics.iter().filter(|topic| topic.publish);
+    let needed: u64 = rooms().map(|topic| topic.bytes_min(history)).sum();
+    let wider = config.topics.iter().position(|topic| topic.publish && topic.count > Some(history.count));
+    let Some(at) = wider.filter(|_| needed > history.bytes as u64) else { return };
+    let kept: u64 = rooms().map(|topic| topic.depth(history).count as u64).sum();
+    let whose = match rooms().count() {
+        1 => "the room's".to_owned(),
+        rooms => format!("the {} rooms'", grouped(rooms as u64)),
+    };
+    let up = |bytes: u64| write_size(bytes.div_ceil(1 << 20) << 20);
+    let what = format!(
+        "{whose} {} messages take {} at least, and history.bytes of all topics is {}: above that the oldest are dropped",
+        grouped(kept),
+        up(needed),
+        write_size(history.bytes as u64)
+    );
+    let change = format!("write bytes = \"{}\" or more in [history], or keep fewer messages", up(2 * needed));
+    report.warn(places, &["topic", &at.to_string(), "history"], what, change);
 }
 
 fn and(parts: &[String]) -> String {

@@ -167,7 +167,8 @@ static const tkr_event_type tide = {
     .name = "tide",
     .description = "How high the water is.",
     .value_schema = R"({"type":"object","required":["level_m"],"properties":{
-      "level_m":{"type":"number","description":"Metres above the mean."}}})",
+      "level_m":{"type":"number","description":"Metres above the mean.",
+        "x-tickerd-main":true,"x-tickerd-role":"gauge","x-tickerd-unit":"m"}}})",
 };
 static const tkr_event_type *const events[] = {&tide, nullptr};
 

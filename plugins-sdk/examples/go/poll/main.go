@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// level is what a value looks like; x-tickerd-main marks the figure to show and to chart.
+const level = `{"type":"object","required":["level_m"],"properties":{"level_m":{"type":"number","x-tickerd-main":true,"x-tickerd-role":"gauge","x-tickerd-unit":"m"}}}`
+
 // config is the feed's own table in tickerd's configuration.
 type config struct {
 	RangeM  float64 `json:"range_m"`
@@ -70,7 +73,7 @@ func run(stdin io.Reader, stdout io.Writer) int {
 		fmt.Fprintf(stdout, "{\"fail\":\"config\",\"msg\":%s}\n", why)
 		return 78 // EX_CONFIG: someone has to change something
 	}
-	fmt.Fprintln(stdout, `{"tfp":1,"feed":"org.example.example-go","version":"0.1.0","mode":"poll","default_poll_ms":250,"min_poll_ms":50,"events":{"tide":"state"}}`)
+	fmt.Fprintln(stdout, `{"tfp":1,"feed":"org.example.example-go","version":"0.1.0","mode":"poll","default_poll_ms":250,"min_poll_ms":50,"events":{"tide":"state"},"docs":{"tide":{"description":"How high the water is.","schema":`+level+`}}}`)
 	// The end of input ends the loop, and so the feed.
 	for in.Scan() {
 		var o order

@@ -4,6 +4,11 @@
 import { createInterface } from "node:readline";
 
 const RANGES = { range_m: [0.001, 100], period_s: [1, 1e6] };
+/** What a value looks like; x-tickerd-main marks the figure to show and to chart. */
+const LEVEL = {
+  type: "object", required: ["level_m"],
+  properties: { level_m: { type: "number", "x-tickerd-main": true, "x-tickerd-role": "gauge", "x-tickerd-unit": "m" } },
+};
 
 /** One line, in one write. */
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -59,7 +64,7 @@ input.once("line", (setup) => {
   }
   say({
     tfp: 1, feed: "org.example.example-node", version: "0.1.0", mode: "poll", default_poll_ms: 250, min_poll_ms: 50,
-    events: { tide: "state" },
+    events: { tide: "state" }, docs: { tide: { description: "How high the water is.", schema: LEVEL } },
   });
   input.on("line", (line) => {
     const order = read(line);

@@ -10,6 +10,10 @@ import sys
 import threading
 import time
 
+# What a value looks like; x-tickerd-main marks the figure to show and to chart.
+LEVEL = {"type": "object", "required": ["level_m"], "properties": {
+    "level_m": {"type": "number", "x-tickerd-main": True, "x-tickerd-role": "gauge", "x-tickerd-unit": "m"}}}
+
 
 class ConfigError(Exception):
     """The configuration is wrong; the text says what to change."""
@@ -72,7 +76,8 @@ def main():
     except ConfigError as error:
         say(fail="config", msg=str(error))
         return 78  # EX_CONFIG: someone has to change something
-    say(tfp=1, feed="org.example.example-python", version="0.1.0", mode="push", events={"tide": "state"})
+    say(tfp=1, feed="org.example.example-python", version="0.1.0", mode="push",
+        events={"tide": "state"}, docs={"tide": {"description": "How high the water is.", "schema": LEVEL}})
     stop = threading.Event()
     threading.Thread(target=heed, args=[stop], daemon=True).start()
     every_s = setup.get("interval_ms", 1000) / 1000  # how often tickerd pushes to its clients

@@ -3,8 +3,7 @@
 use std::f64::consts::TAU;
 
 use serde::{Deserialize, Serialize};
-use tickerd_sdk::schemars::{self, JsonSchema};
-use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Host, PollFeed, Sample};
+use tickerd_sdk::{Error, EventInfo, Feed, FeedInfo, Host, PollFeed, Sample, schemars, schemars::JsonSchema};
 
 pub struct Tide(Config);
 
@@ -26,6 +25,7 @@ impl Default for Config {
 #[derive(Serialize, JsonSchema)]
 pub struct Level {
     /// Metres above the mean.
+    #[schemars(extend("x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-unit" = "m"))]
     level_m: f64,
 }
 

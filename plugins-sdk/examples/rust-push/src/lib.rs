@@ -27,6 +27,7 @@ impl Default for Config {
 #[derive(Serialize, JsonSchema)]
 pub struct Level {
     /// Metres above the mean.
+    #[schemars(extend("x-tickerd-main" = true, "x-tickerd-role" = "gauge", "x-tickerd-unit" = "m"))]
     level_m: f64,
 }
 

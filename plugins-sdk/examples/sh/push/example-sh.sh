@@ -38,7 +38,9 @@ tell() {
   }'
 }
 
-echo '{"tfp":1,"feed":"org.example.example-sh","version":"0.1.0","mode":"push","events":{"tide":"state"}}'
+# What a value looks like; x-tickerd-main marks the figure to show and to chart.
+schema='{"type":"object","required":["level_m"],"properties":{"level_m":{"type":"number","x-tickerd-main":true,"x-tickerd-role":"gauge","x-tickerd-unit":"m"}}}'
+echo '{"tfp":1,"feed":"org.example.example-sh","version":"0.1.0","mode":"push","events":{"tide":"state"},"docs":{"tide":{"description":"How high the water is.","schema":'"$schema"'}}}'
 # One process speaks while this one listens; the end of input, or an order to stop, ends both, and the sleep that is under way.
 speak() {
   trap 'kill "${!-}" 2>/dev/null; wait; exit 0' TERM

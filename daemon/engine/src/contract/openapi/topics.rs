@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::{JSON, header, mode, name, problems, query, ticket_of};
 use tickerd_model::protocol::WAIT_MAX_S;
-use tickerd_model::protocol::event::{Feeds, History, Published, Topics};
+use tickerd_model::protocol::event::{Feeds, History, Published, Topics, Values};
 use tickerd_model::protocol::shape::{self, Envelope};
 
 /// Schemas of answers that carry the command's `id` on a WebSocket; HTTP has its own way to tell what answers what.
-const ANSWERS: [&str; 3] = ["Topics", "History", "Published"];
+const ANSWERS: [&str; 4] = ["Topics", "Values", "History", "Published"];
 
 /// The paths by their names.
 pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
@@ -21,6 +21,7 @@ pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value
         ("/v1/topics", json!([]), listing(generator)),
         ("/v1/topics/{topic}", json!([topic]), value(generator)),
         ("/v1/topics/{topic}/history", json!([topic]), history(generator)),
+        ("/v1/values", json!([]), values(generator)),
         ("/v1/sse", json!([]), stream(generator, rate)),
         ("/v1/feeds", json!([]), feeds(generator)),
         ("/v1/keys", json!([]), keys()),
@@ -108,6 +109,24 @@ fn history(generator: &mut SchemaGenerator) -> Map<String, Value> {
         .insert("200".into(), answer("The newest ticks that are kept, oldest first.", &schema, json!({})));
     problems(&mut responses, &["400", "401", "403", "404", "405", "422", "429", "503"]);
     both("history", "The newest ticks of a topic.", &parameters, &responses)
+}
+
+fn values(generator: &mut SchemaGenerator) -> Map<String, Value> {
+    let schema = generator.subschema_for::<Values<'_>>().to_value();
+    let about = "Topics (at most 1,024) and patterns (at most 32), joined by commas.";
+    let mut needed = query("topics", about, json!({ "type": "string", "pattern": "[^,]" }));
+    needed.as_object_mut().map(|needed| needed.insert("required".into(), true.into()));
+    let about =
+        "The newest tick of each topic, those that are named first. At most 10,000 of them and 4 MiB.";
+    let mut methods = kept("values", "The newest values of several topics.", about, &schema);
+    for method in ["get", "head"] {
+        let parameters = methods.get_mut(method).and_then(|method| method.get_mut("parameters"));
+        if let Some(parameters) = parameters.and_then(Value::as_array_mut) {
+            parameters.insert(0, needed.clone());
+        }
+    }
+    also(&mut methods, "401");
+    methods
 }
 
 fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {

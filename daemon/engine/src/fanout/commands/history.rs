@@ -1,6 +1,7 @@
 //! `history`: asks the pulse for the past of a topic.
 
 use crate::exchange::ConnId;
+use crate::exchange::limit::{self, Limit};
 use crate::exchange::past_bars::{self, BARS_BYTES_MAX, Span};
 use crate::exchange::question::{About, Past, Quotes};
 use crate::fanout::connection::request::Then;
@@ -12,9 +13,7 @@ use tickerd_model::protocol::error::{Code, ProtocolError};
 impl Shard {
     /// Asks for the past of a topic.
     pub fn ask_history(&mut self, id: ConnId, request: Option<Id>, topic: String, limit: usize) {
-        let who = self.who(id);
-        let granted = who.check(Verb::History, &topic);
-        match granted.and_then(|()| self.table.topics.sources().check(&topic, who.rights.is_open())) {
+        match self.check_past(id, &topic) {
             Ok(()) => {
                 let then = Then::TellHistory { request, topic: topic.clone() };
                 self.ask_pulse(id, About::History { topic, limit }, then);
@@ -23,11 +22,30 @@ impl Shard {
         }
     }
 
+    /// Whether a client may have the past of a topic now.
+    fn check_past(&mut self, id: ConnId, topic: &str) -> Result<(), ProtocolError> {
+        let who = self.who(id);
+        who.check(Verb::History, topic)?;
+        self.table.topics.sources().check(topic, who.rights.is_open())?;
+        let owed_ms = self.connection(id).and_then(|conn| conn.share.as_ref()?.owed_past_ms());
+        match owed_ms.filter(|_| self.settings.tally.enforce(Limit::HistoryBytesPerS)) {
+            None => Ok(()),
+            owed_ms => {
+                let error = ProtocolError::new(Code::RateLimited, limit::PAST_SPENT);
+                Err(ProtocolError { retry_after_ms: owed_ms, ..error })
+            }
+        }
+    }
+
+    fn charge_past(&mut self, id: ConnId, bytes: usize) {
+        if let Some(share) = self.connection(id).and_then(|conn| conn.share.as_ref()) {
+            share.charge_past(bytes);
+        }
+    }
+
     /// Asks for the bars of a topic.
     pub fn ask_bars(&mut self, id: ConnId, request: Option<Id>, topic: String, span: Span) {
-        let who = self.who(id);
-        let granted = who.check(Verb::History, &topic);
-        match granted.and_then(|()| self.table.topics.sources().check(&topic, who.rights.is_open())) {
+        match self.check_past(id, &topic) {
             Ok(()) => self.ask_pulse(id, About::Bars { topic, span }, Then::TellBars { request }),
             Err(error) => self.tell_error(id, request, &error),
         }
@@ -42,6 +60,7 @@ impl Shard {
         self.charge_looks(id, found.past.weight());
         let epoch = self.table.topics.sources().epoch_of(&found.topic).unwrap_or_default().to_owned();
         let (bars, is_truncated) = found.text(BARS_BYTES_MAX);
+        self.charge_past(id, bars.get().len());
         self.tell(id, &found.told(request, &epoch, &bars, is_truncated));
     }
 
@@ -57,6 +76,7 @@ impl Shard {
         self.charge_looks(id, past.frames.len());
         let epoch = self.table.topics.sources().epoch_of(topic).unwrap_or_default().to_owned();
         let quotes = Quotes::of(&past.frames, self.encoding(id));
+        self.charge_past(id, quotes.bytes());
         self.tell(id, &past.told(request, topic, &epoch, &quotes));
     }
 }

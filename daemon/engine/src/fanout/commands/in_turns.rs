@@ -93,6 +93,7 @@ impl Shard {
         let edits = self.edits_of(id, command);
         let cost = match command {
             Costly::List { pattern, .. } => self.table.topics.cost(pattern),
+            Costly::Get(get) => get.patterns.iter().map(|pattern| self.table.topics.cost(pattern)).sum(),
             Costly::Subscribe(_) | Costly::Resume(..) | Costly::Unsubscribe { .. } => {
                 let (member, from) = self.member(id);
                 self.table.cohorts.cost(&self.table.topics, member, from, &edits)
@@ -123,6 +124,7 @@ impl Shard {
     fn is_about_patterns(&mut self, id: ConnId, command: &Costly) -> bool {
         let names = match command {
             Costly::List { .. } => return true,
+            Costly::Get(get) => return !get.patterns.is_empty(),
             Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => &wanted.names,
             Costly::Unsubscribe { names, .. } => names,
         };
@@ -140,7 +142,8 @@ impl Shard {
     /// Goes on with a command as far as the turn allows, or `own` effort; whether it is done.
     fn go_on(&mut self, queued: &mut QueuedCommand, mut own: Option<Effort>) -> bool {
         let id = queued.conn;
-        match &queued.command {
+        let done = Costly::Unsubscribe { request: None, names: Vec::new() };
+        match &mut queued.command {
             Costly::List { request, pattern } => {
                 if !self.turns.effort.take(self.table.topics.cost(pattern)) {
                     return false;
@@ -148,6 +151,16 @@ impl Shard {
                 let (request, pattern) = (request.clone(), pattern.clone());
                 self.serve_early(id);
                 self.tell_topics(id, request, &pattern);
+                return true;
+            }
+            Costly::Get(get) => {
+                if !self.gather(id, get) {
+                    return false;
+                }
+                self.serve_early(id);
+                if let Costly::Get(get) = std::mem::replace(&mut queued.command, done) {
+                    self.tell_values(id, *get);
+                }
                 return true;
             }
             Costly::Subscribe(_) | Costly::Resume(..) | Costly::Unsubscribe { .. } => {}
@@ -164,7 +177,6 @@ impl Shard {
         }
         // What is said now must come after the beat that is on its way.
         self.serve_early(id);
-        let done = Costly::Unsubscribe { request: None, names: Vec::new() };
         match std::mem::replace(&mut queued.command, done) {
             Costly::Subscribe(wanted) => self.subscribe(id, *wanted),
             Costly::Resume(wanted, n) => {
@@ -177,7 +189,7 @@ impl Shard {
                 );
             }
             Costly::Unsubscribe { request, names } => self.unsubscribe(id, request, &names),
-            Costly::List { .. } => {}
+            Costly::List { .. } | Costly::Get(_) => {}
         }
         true
     }
@@ -201,7 +213,7 @@ impl Shard {
                 edits
             }
             Costly::Unsubscribe { names, .. } => self.table.edits_against(self.cohort_of(id), names),
-            Costly::List { .. } => Vec::new(),
+            Costly::List { .. } | Costly::Get(_) => Vec::new(),
         }
     }
 }

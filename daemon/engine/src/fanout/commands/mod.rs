@@ -1,7 +1,7 @@
 //! What a client asks its shard to do: one file per command, each in the order check, do, tell.
 //!
 //! [`Shard::obey`] is where all of them begin. Commands that may be about patterns go through [`in_turns`] ([`subscriptions`],
-//! [`topics`]); those that the pulse answers ([`history`], [`publish`], [`presence`], and a `subscribe` with
+//! [`topics`], [`get`]); those that the pulse answers ([`history`], [`publish`], [`presence`], and a `subscribe` with
 //! `since` through [`subscriptions`]) go through [`asking`]. No command calls another: what a client said meanwhile is the loop's
 //! business.
 
@@ -108,7 +108,7 @@ impl Shard {
             }
             Command::Subscriptions => self.tell_subscriptions(id, request),
             Command::Topics { pattern } => self.list_topics(id, request, &pattern),
-            Command::Get { topics } => self.tell_values(id, request, &topics),
+            Command::Get { topics } => self.get(id, request, topics),
             Command::Publish { topic, value, to } => self.publish(id, request, topic, &value, to.as_deref()),
             Command::Presence { topic } => self.ask_members(id, request, topic),
             Command::Ping { t } => {

@@ -1,11 +1,13 @@
 //! A shard's answers to what HTTP asks. What cannot be answered yet is kept until it can.
 
-use crate::exchange::enquiry::{Answer, Ask, Enquiry};
+use crate::exchange::enquiry::{Answer, Ask, Enquiry, VALUES_MAX};
 use crate::fanout::shard::Shard;
 use crate::fanout::shard::waiters::Waiter;
+use crate::fanout::table::edits::HINTS_MAX;
 use crate::fanout::table::topics::Slot;
+use tickerd_model::access::identity::Identity;
 use tickerd_model::access::rights::Rights;
-use tickerd_model::protocol::event;
+use tickerd_model::protocol::event::{self, Failed};
 use tickerd_model::topic::Pattern;
 
 impl Shard {
@@ -24,6 +26,7 @@ impl Shard {
                 self.turns.effort.spend(looks);
                 Answer::Listed { object: self.list(&rights, &pattern), looks }
             }
+            Ask::Values { names, who } => self.read_values(&names, &who),
             Ask::Takes { topic } => match self.table.topics.sources().check(&topic, true) {
                 Ok(()) => {
                     let source = self.table.topics.sources().of(&topic);
@@ -62,6 +65,28 @@ impl Shard {
         let now = frame.tick().seq;
         let epoch = self.table.topics.sources().epoch_of(topic).unwrap_or(&self.settings.epoch);
         Some((Answer::Value { frame: frame.clone(), tag: format!("{epoch}-{now}") }, now))
+    }
+
+    /// The newest values of what is named. Who asks names one pattern at a time.
+    fn read_values(&mut self, names: &[String], who: &Identity) -> Answer {
+        let (mut frames, mut failed, mut truncated, mut looks) = (Vec::new(), Vec::new(), false, names.len());
+        for name in names {
+            let hinted = who.rights.is_open() && failed.len() < HINTS_MAX;
+            let found = match Pattern::is_pattern(name) {
+                true => self.table.pattern(who, name, hinted).map(|pattern| {
+                    looks += self.table.topics.cost(&pattern);
+                    let values = self.table.values(who, &pattern);
+                    let room = VALUES_MAX.saturating_sub(frames.len());
+                    truncated |= values.len() > room;
+                    frames.extend(values.into_iter().take(room).map(|(_, frame)| frame.clone()));
+                }),
+                false => self.table.value(who, name, hinted).map(|frame| frames.push(frame)),
+            };
+            failed.extend(found.err().map(|error| Failed::new(name, &error)));
+        }
+        self.turns.effort.spend(looks);
+        looks += frames.len();
+        Answer::Values { frames, failed, truncated, looks }
     }
 
     fn list(&self, rights: &Rights, pattern: &Pattern) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Commands about patterns that wait for their turns: one per connection at most.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::task::{Context, Waker};
 
 use crate::exchange::ConnId;
@@ -8,7 +8,8 @@ use crate::fanout::connection::request::SubscribeRequest;
 use crate::fanout::table::effort::{Effort, STEPS_PER_LOOK};
 use crate::fanout::table::ids::CohortId;
 use tickerd_model::protocol::command::Id;
-use tickerd_model::topic::Pattern;
+use tickerd_model::protocol::event::Failed;
+use tickerd_model::topic::{Pattern, Topic};
 
 /// A command that may be about patterns, and then may cost more than one turn.
 #[derive(Debug)]
@@ -25,6 +26,25 @@ pub enum Costly {
         request: Option<Id>,
         pattern: Pattern,
     },
+    Get(Box<Gathering>),
+}
+
+/// A `get` on its way.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    pub request: Option<Id>,
+    /// The topics that it names.
+    pub names: Vec<String>,
+    pub patterns: Vec<Pattern>,
+    /// The first pattern whose matches were not looked for.
+    pub next: usize,
+    /// Matches, without those that are named.
+    pub found: Vec<Topic>,
+    /// All that is named or found.
+    pub named: HashSet<Box<str>>,
+    pub failed: Vec<Failed>,
+    /// Whether more was found than one answer holds.
+    pub truncated: bool,
 }
 
 impl Costly {
@@ -34,6 +54,7 @@ impl Costly {
             Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => wanted.names.len(),
             Costly::Unsubscribe { names, .. } => names.len(),
             Costly::List { .. } => 1,
+            Costly::Get(get) => get.names.len() + get.patterns.len(),
         }
     }
 
@@ -42,6 +63,7 @@ impl Costly {
         match self {
             Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => wanted.request.as_ref(),
             Costly::Unsubscribe { request, .. } | Costly::List { request, .. } => request.as_ref(),
+            Costly::Get(get) => get.request.as_ref(),
         }
     }
 }

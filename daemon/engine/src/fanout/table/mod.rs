@@ -2,7 +2,7 @@
 //!
 //! [`Table`] is all of it. Read [`topics`] first: each topic's newest frames. Then [`cohorts`]: who asked for the same, and the
 //! wires from topics to them. [`asks`] and [`edits`] say what a connection asks for, and how a command changes that. [`names`]
-//! finds the topics that a pattern may match, [`patterns`] finds the patterns that a topic matches, [`effort`] counts the
+//! finds the topics that a pattern may match, [`values`] their newest values, [`patterns`] finds the patterns that a topic matches, [`effort`] counts the
 //! cost, and [`wants`] who asks for bars.
 
 pub mod asks;
@@ -13,6 +13,7 @@ pub mod ids;
 mod names;
 pub mod patterns;
 pub mod topics;
+mod values;
 pub mod wants;
 
 use self::cohorts::Cohorts;

@@ -1,7 +1,7 @@
 //! What each address may still ask over HTTP of what costs the others something: publishing, and lists of all topics.
 //!
 //! A WebSocket is held to `commands_per_s` by itself. HTTP connections are many and short, so there the address is held to
-//! it; `peer` says whose address a request has. What patterns cost is counted by address for WebSockets too: a client that
+//! it; `peer` says whose address a request has. The bytes of the past that an address fetches are counted over both. What patterns cost is counted by address for WebSockets too: a client that
 //! connects anew keeps the debt of its last connection.
 
 use std::collections::HashMap;
@@ -28,10 +28,39 @@ pub struct Budgets {
     known: Mutex<Known>,
 }
 
+/// What the connections of one address may ask together.
+#[derive(Clone)]
+pub struct Shared {
+    /// Work with patterns.
+    pub patterns: Arc<Budgets>,
+    /// Bytes of the past: a token is one KiB.
+    pub past: Arc<Budgets>,
+}
+
+/// Bytes of one token of [`Shared::past`].
+const PAST_TOKEN_BYTES: f32 = 1024.0;
+/// An address that was quiet may fetch at once what it may fetch in so many seconds.
+const PAST_BURST_S: u32 = 10;
+
 /// A connection's part in what its address may ask.
 struct Part {
-    budgets: Arc<Budgets>,
+    shared: Shared,
     address: IpAddr,
+}
+
+impl Shared {
+    /// `past_per_s` is the bytes of the past that an address may fetch in a second.
+    pub fn new(patterns: Budgets, past_per_s: usize) -> Shared {
+        let tokens = u32::try_from(past_per_s / PAST_TOKEN_BYTES as usize).unwrap_or(u32::MAX).max(1);
+        let past = Budgets::new(tokens, tokens.saturating_mul(PAST_BURST_S));
+        Shared { patterns: Arc::new(patterns), past: Arc::new(past) }
+    }
+
+    /// A connection's part in the share of its address; none if it has no limit.
+    pub fn part(&self, client: Option<IpAddr>) -> Option<Share> {
+        let address = client.and_then(outside)?;
+        Some(Box::new(Part { shared: self.clone(), address }))
+    }
 }
 
 impl AddressShare for Part {
@@ -40,13 +69,19 @@ impl AddressShare for Part {
     }
 
     fn owed_ms(&self) -> Option<u64> {
-        let Budgets { per_s, burst, .. } = *self.budgets;
-        let now_ms = self.budgets.now_ms();
-        self.budgets.known().of(self.address, burst, now_ms).owed_ms(per_s, burst, now_ms)
+        self.shared.patterns.owed_ms(self.address)
     }
 
     fn charge(&self, looks: usize) {
-        self.budgets.charge_looks(self.address, looks);
+        self.shared.patterns.charge_looks(self.address, looks);
+    }
+
+    fn owed_past_ms(&self) -> Option<u64> {
+        self.shared.past.owed_ms(self.address)
+    }
+
+    fn charge_past(&self, bytes: usize) {
+        self.shared.past.charge_past(self.address, bytes);
     }
 }
 
@@ -85,10 +120,17 @@ impl Budgets {
         self.known().of(address, self.burst, now_ms).charge_looks(looks, self.per_s);
     }
 
-    /// A connection's part in the share of its address; none if it has no limit.
-    pub fn share(self: &Arc<Budgets>, client: Option<IpAddr>) -> Option<Share> {
-        let address = client.and_then(outside)?;
-        Some(Box::new(Part { budgets: self.clone(), address }))
+    /// Takes out what an answer with so many bytes of the past cost.
+    pub fn charge_past(&self, address: IpAddr, bytes: usize) {
+        let now_ms = self.now_ms();
+        let tokens = bytes as f32 / PAST_TOKEN_BYTES;
+        self.known().of(address, self.burst, now_ms).charge(tokens, self.per_s);
+    }
+
+    /// If an address has nothing left: after how many milliseconds it has.
+    pub fn owed_ms(&self, address: IpAddr) -> Option<u64> {
+        let now_ms = self.now_ms();
+        self.known().of(address, self.burst, now_ms).owed_ms(self.per_s, self.burst, now_ms)
     }
 
     fn now_ms(&self) -> u32 {
@@ -148,8 +190,8 @@ mod tests {
 
     #[test]
     fn who_connects_anew_brings_the_debt_of_its_address_along() {
-        let budgets = Arc::new(Budgets::new(1, 2));
-        let share = |peer| budgets.share(address(peer)).expect("it has a limit");
+        let budgets = Shared::new(Budgets::new(1, 2), 1 << 20);
+        let share = |peer| budgets.part(address(peer)).expect("it has a limit");
         let first = share("192.0.2.1");
         assert_eq!(first.owed_ms(), None);
         first.charge(30_000);
@@ -157,7 +199,7 @@ mod tests {
         let owed_ms = share("192.0.2.1").owed_ms().unwrap();
         assert!((3_000..=5_000).contains(&owed_ms), "{owed_ms}");
         assert_eq!(share("192.0.2.2").owed_ms(), None);
-        assert!(budgets.share(None).is_none() && budgets.share(address("127.0.0.1")).is_none());
+        assert!(budgets.part(None).is_none() && budgets.part(address("127.0.0.1")).is_none());
     }
 
     #[test]
@@ -178,13 +220,13 @@ mod tests {
     /// asks.
     #[test]
     fn a_million_networks_take_a_bounded_place() {
-        let budgets = Arc::new(Budgets::new(REFILL, 2));
+        let shared = Shared::new(Budgets::new(REFILL, 2), 1 << 20);
         for n in 0..1_000_000_u128 {
             let address = std::net::Ipv6Addr::from(0x2001_0db8_u128 << 96 | n << 64 | n);
-            let share = budgets.share(Some(address.into())).unwrap();
+            let share = shared.part(Some(address.into())).unwrap();
             share.charge(1);
         }
-        let known = budgets.known();
+        let known = shared.patterns.known();
         assert!(known.recent.len() + known.before.len() <= ADDRESSES_MAX);
         assert!(known.recent.capacity() + known.before.capacity() <= 4 * ADDRESSES_MAX);
     }

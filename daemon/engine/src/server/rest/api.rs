@@ -39,6 +39,7 @@ use super::posted::Posted;
 use super::problem::problem;
 use super::reply::{Reply, busy, refused, reply};
 use super::spot::{Spot, limit, seconds, tags};
+use super::values;
 use crate::server::stop::Stop;
 
 /// Long polls that wait at the same time. Each also has a connection, which counts among all connections.
@@ -75,6 +76,10 @@ pub enum Wanted {
     History {
         topic: String,
         limit: usize,
+    },
+    Values {
+        asked: values::Asked,
+        known: Vec<String>,
     },
     /// `is_one`: the path names the topic.
     Bars {
@@ -119,6 +124,10 @@ impl Api {
                 let (topics, span) = bars::topics(request).map_err(bad)?;
                 Ok(Wanted::Bars { topics, span, is_one: false, known: tags(request.headers()) })
             }
+            Spot::Values => {
+                let asked = values::read(request).map_err(bad)?;
+                Ok(Wanted::Values { asked, known: tags(request.headers()) })
+            }
             Spot::History(topic) => {
                 let pairs = query(&bars::KEYS)?;
                 if pairs.only("period").map_err(bad)?.is_some() {
@@ -155,7 +164,7 @@ impl Api {
     ) -> Result<Envelope, Box<Reply>> {
         let topic = match Spot::at(request.uri().path()).ok_or_else(nothing)? {
             Spot::Topic(topic) => topic,
-            Spot::List | Spot::History(_) | Spot::Bars(_) | Spot::BarsOfMany => {
+            Spot::List | Spot::History(_) | Spot::Bars(_) | Spot::BarsOfMany | Spot::Values => {
                 return Err(Box::new(not_allowed(METHODS)));
             }
         };
@@ -182,7 +191,9 @@ impl Api {
             let takes = async |topic: &str| ask(asker.ask(Ask::Takes { topic: topic.to_owned() })).await;
             let (takes, is_value) = match Spot::at(&path) {
                 None => return *nothing(),
-                Some(Spot::List | Spot::BarsOfMany) => (Some(Answer::Takes { messages: false }), false),
+                Some(Spot::List | Spot::BarsOfMany | Spot::Values) => {
+                    (Some(Answer::Takes { messages: false }), false)
+                }
                 Some(Spot::Topic(topic)) => (takes(topic).await, true),
                 Some(Spot::History(topic) | Spot::Bars(topic)) => (takes(topic).await, false),
             };
@@ -254,15 +265,17 @@ impl Api {
     ) -> impl Future<Output = Reply> + Send + use<> {
         let (asker, waiting) = (self.asker.clone(), self.waiting.clone());
         let least = match &wanted {
-            Wanted::Topics { .. } | Wanted::Bars { .. } => 0,
+            Wanted::Topics { .. } | Wanted::Values { .. } | Wanted::Bars { .. } => 0,
             Wanted::Value { topic, .. } | Wanted::History { topic, .. } => self.posted.last(topic),
         };
         // A list shows what may be seen; all else is granted, or refused before anything is looked up.
         let granted = match &wanted {
-            Wanted::Topics { .. } if who.is_anonymous() && who.rights.is_nothing() => {
+            Wanted::Topics { .. } | Wanted::Values { .. }
+                if who.is_anonymous() && who.rights.is_nothing() =>
+            {
                 Err(who.refusal(Verb::Subscribe))
             }
-            Wanted::Topics { .. } => Ok(()),
+            Wanted::Topics { .. } | Wanted::Values { .. } => Ok(()),
             Wanted::Value { topic, .. } => who.check(Verb::Subscribe, topic),
             Wanted::History { topic, .. } => who.check(Verb::History, topic),
             Wanted::Bars { topics, is_one: true, .. } => {
@@ -292,6 +305,7 @@ impl Api {
                     let answer = ask(asker.ask_pulse(PulseAsk::Bars { topics, span })).await;
                     bars::reply(bars::and_refused(answer, refused, &who), is_one, &known).await
                 }
+                Wanted::Values { asked, known } => values::answer(&asker, asked, &who, &known).await,
                 Wanted::History { topic, limit } => {
                     reply(ask(asker.ask_pulse(PulseAsk::History { topic, limit, least })).await)
                 }
@@ -333,7 +347,8 @@ async fn next(
     }
 }
 
-async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
+/// Waits for an answer; none if nobody could be asked.
+pub(super) async fn ask(asked: Option<oneshot::Receiver<Answer>>) -> Option<Answer> {
     asked?.await.ok()
 }
 

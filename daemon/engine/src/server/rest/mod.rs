@@ -10,3 +10,4 @@ mod posted;
 pub mod problem;
 pub mod reply;
 pub mod spot;
+mod values;

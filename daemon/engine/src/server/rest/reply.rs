@@ -50,7 +50,7 @@ pub fn reply(answer: Option<Answer>) -> Reply {
         }
         Some(Answer::Refused(error)) => (refused(&error), None),
         // Those who ask for these make their own answer of it.
-        Some(Answer::Takes { .. } | Answer::Bars { .. }) => {
+        Some(Answer::Takes { .. } | Answer::Bars { .. } | Answer::Values { .. }) => {
             (problem(StatusCode::NOT_FOUND, "nothing is served at this path"), None)
         }
         None => (busy("the server has too much to do; try again"), None),

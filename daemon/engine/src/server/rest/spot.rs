@@ -11,6 +11,8 @@ const TAGS_MAX: usize = 16;
 
 /// Where bars of several topics are.
 pub const BARS: &str = "/v1/bars";
+/// Where values of several topics are.
+pub const VALUES: &str = "/v1/values";
 
 /// What a path below `/v1/topics` names.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub enum Spot<'a> {
     Bars(&'a str),
     /// `/v1/bars`: bars of several topics.
     BarsOfMany,
+    /// `/v1/values`: values of several topics.
+    Values,
 }
 
 impl Spot<'_> {
@@ -28,6 +32,9 @@ impl Spot<'_> {
     pub fn at(path: &str) -> Option<Spot<'_>> {
         if path == BARS {
             return Some(Spot::BarsOfMany);
+        }
+        if path == VALUES {
+            return Some(Spot::Values);
         }
         let rest = path.strip_prefix("/v1/topics")?;
         let Some(rest) = rest.strip_prefix('/') else { return rest.is_empty().then_some(Spot::List) };

@@ -1,6 +1,7 @@
 //! Topics of an earlier run, and what was missed of event topics.
 
 use super::*;
+use crate::history::Depth;
 
 fn restored(source: SourceId, topic: &Topic, seqs: std::ops::RangeInclusive<u64>, now_ms: u64) -> Restored {
     numbered(source, topic, seqs, now_ms, 100)
@@ -79,6 +80,24 @@ fn the_past_of_an_earlier_run_ages_on() {
     board.set_clock(1_100_000);
     board.forget();
     assert_eq!(board.history().ticks(), 0);
+}
+
+#[test]
+fn a_topic_of_an_earlier_run_keeps_what_its_own_limits_say() {
+    let mut board = feed(3, false, MINUTE);
+    board.limit("f.long", Depth { count: 9, age: Duration::from_secs(3_600) });
+    board.limit("f.short", Depth { count: 1, age: Duration::from_secs(1) });
+    let topics = ["f.long", "f.short", "f.a"].map(topic);
+    let restored: Vec<Restored> =
+        (0..).zip(&topics).map(|(nth, topic)| numbered(F, topic, 1..=3, NOW_MS - 500, nth * 10)).collect();
+    board.restore(restored, 200, NOW_MS, &mut Vec::new());
+    let kept = |board: &Board, name| board.since(name, 0).map(|frames| frames.len());
+    assert_eq!(["f.long", "f.short", "f.a"].map(|name| kept(&board, name)), [Some(3), None, Some(3)]);
+    assert_eq!(board.since("f.short", 2).map(|frames| frames.len()), Some(1));
+    board.set_clock(61_000_000);
+    board.forget();
+    assert_eq!(["f.long", "f.a"].map(|name| kept(&board, name)), [Some(3), None]);
+    assert!(board.since("f.short", 2).is_none());
 }
 
 /// A client gets every tick of an event topic that it missed, or is told that some are gone. It never gets a part.

@@ -138,6 +138,9 @@ pub struct Values<'a> {
     #[schemars(schema_with = "shape::envelopes")]
     pub values: Vec<&'a RawValue>,
     pub failed: Vec<Failed>,
+    /// Whether patterns match more, and one answer holds no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// Answers `history`: whole envelopes, in order.
