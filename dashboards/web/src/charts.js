@@ -108,6 +108,11 @@ export class Charts {
     if (!period || this.#isAsking || now < this.#barsDue || this.#charts.size === 0) return;
     this.#barsDue = now + BARS_EVERY_MS;
     this.#isAsking = true;
+    await this.#load(serverNow, period).catch(() => {}); // an answer that is none: as if there were no bars
+    this.#isAsking = false;
+  }
+
+  async #load(serverNow, period) {
     const whole = Math.min(Math.ceil((this.#span * 1000) / period.ms) + BARS_MORE, BARS_MAX);
     const groups = new Map();
     for (const [name, chart] of this.#charts) {
@@ -121,7 +126,6 @@ export class Charts {
       for (const one of answer?.topics ?? []) this.#charts.get(one.topic)?.takeBars(period.ms, one, limit);
       for (const { topic } of answer?.failed ?? []) this.#charts.get(topic)?.takeBars(period.ms, null);
     }
-    this.#isAsking = false;
   }
 
   /** The connection is gone: what follows is not known. */

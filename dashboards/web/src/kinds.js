@@ -127,8 +127,19 @@ export function change(topic, value) {
 const signed = ({ digits, scale }) =>
   (digits < 0n ? "−" : digits > 0n ? "+" : "") + written({ digits: digits < 0n ? -digits : digits, scale });
 
+/** Shares of topics, by their newest tick: a table in order asks for each many times. */
+const shares = new WeakMap();
+
 /** A topic's change as a share of its figure, so that figures of different sizes can be put in order. */
 export function share(topic) {
+  const known = shares.get(topic);
+  if (known?.text === topic.text && known.marks === topic.marks) return known.share;
+  const share = shareOf(topic);
+  shares.set(topic, { text: topic.text, marks: topic.marks, share });
+  return share;
+}
+
+function shareOf(topic) {
   if (topic.figures.length === 0) return 0;
   if (isPrice(topic.kind, topic.figures[0], topic.marks)) {
     const { percent, amount } = ofDay(topic, topic.value) ?? {};

@@ -32,13 +32,8 @@ export class Past {
     return this.#bars.size === 0 ? -Infinity : [...this.#bars.keys()].at(-1);
   }
 
-  /** Start of the oldest bar in seconds, or Infinity. */
-  get oldest() {
-    return this.#bars.size === 0 ? Infinity : this.#bars.keys().next().value / 1000;
-  }
-
   /** Takes the server's answer about the newest `asked` bars of `ms`; those of another period are forgotten. */
-  take(ms, { bars, since, unknown }, asked = 0) {
+  take(ms, { bars, unknown }, asked = 0) {
     if (ms !== this.ms) this.clear();
     this.ms = ms;
     this.asked = Math.max(this.asked, asked);
@@ -46,8 +41,8 @@ export class Past {
       const figures = [open, high, low, close].map(Number);
       if (Number.isFinite(start) && figures.every(Number.isFinite)) this.#bars.set(start, figures);
     }
-    const kept = [...this.#bars].filter(([start]) => start + ms > (since ?? 0)).sort(([a], [b]) => a - b);
-    this.#bars = new Map(kept.slice(-BARS_MAX));
+    // Those that the server has lost since, as after a restart without history, stay.
+    this.#bars = new Map([...this.#bars].sort(([a], [b]) => a - b).slice(-BARS_MAX));
     // An answer about the newest bars tells of all that is kept.
     this.unknown = (unknown ?? []).map(({ from, to }) => [from / 1000, to / 1000]);
   }
