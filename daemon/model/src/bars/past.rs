@@ -61,10 +61,11 @@ impl Bars {
         series.from(series.last()?).next()
     }
 
-    /// The open bar of a topic.
-    pub fn open(&mut self, topic: &str, period: usize) -> Option<Bar> {
+    /// The open bar of a topic; where none is open since one closed, that one.
+    pub fn newest(&mut self, topic: &str, period: usize) -> Option<Bar> {
         self.settle(topic);
-        self.books.get(*self.by_name.get(topic)?)?.book.open(&self.plan, period)
+        let open = self.books.get(*self.by_name.get(topic)?)?.book.open(&self.plan, period);
+        open.or_else(|| self.last_closed(topic, period))
     }
 
     /// Whether a topic has bars.
