@@ -19,6 +19,7 @@ BUILT_FILES := tickerd $(patsubst %,libtickerd_feed_%.so,$(FEEDS)) $(patsubst %,
 SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
 # What is read by those who install it, where the front page links to it.
 DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md feeds/README.md plugins-sdk/README.md systemd/README.md \
+        $(wildcard plugins-sdk/kinds/*.json) \
         systemd/nginx.conf.example systemd/haproxy.cfg.example
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json

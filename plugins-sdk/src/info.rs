@@ -145,7 +145,8 @@ impl EventInfo {
         EventInfo { name, description, class: EventClass::Event, schema: None }
     }
 
-    /// Declares the type of its values, for their schema.
+    /// Declares the type of its values, for their schema. What its fields mean is said by marks in it, such as
+    /// `#[schemars(extend("x-tickerd-main" = true))]`; the README has them under "Say what fields are".
     pub const fn value<T: JsonSchema>(mut self) -> Self {
         self.schema = Some(value_schema_of::<T>);
         self

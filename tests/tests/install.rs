@@ -80,6 +80,7 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
         ("usr/include/tickerd.h", 0o644),
         ("usr/share/doc/tickerd/README.md", 0o644),
         ("usr/share/doc/tickerd/systemd/README.md", 0o644),
+        ("usr/share/doc/tickerd/plugins-sdk/kinds/quote.json", 0o644),
         ("usr/lib/systemd/system/tickerd.service", 0o644),
         ("usr/lib/systemd/system/tickerd.socket", 0o644),
         ("usr/share/doc/tickerd/systemd/nginx.conf.example", 0o644),

@@ -8,6 +8,8 @@ mod activation;
 mod attacks;
 mod authors;
 mod bad_commands;
+mod bars;
+mod bars_live;
 mod check;
 mod cohorts;
 mod commands;

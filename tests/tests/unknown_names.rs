@@ -89,6 +89,12 @@ async fn bars_that_cannot_be_are_refused_with_the_reason() {
     let topics: Vec<_> = granted["topics"].as_array().unwrap().iter().collect();
     assert_eq!(topics.iter().map(|topic| &topic["mode"]).collect::<Vec<_>>(), ["all", "latest"]);
     assert!(topics.iter().all(|topic| topic["seq"] == 0), "{granted}");
+    for (event, value) in [("publish", Some(json!(1))), ("presence", None)] {
+        let mut data = json!({"topic": "tickerd.bars.1m.sim.sine"});
+        value.into_iter().for_each(|value| data["value"] = value);
+        let refused = ask(&mut client, event, data).await.data;
+        assert_eq!(refused["code"], 404, "{event}: {refused}");
+    }
 }
 
 #[tokio::test]

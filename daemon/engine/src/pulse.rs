@@ -51,6 +51,8 @@ const ORDERS_MAX: usize = 64;
 const NAP_MAX: Duration = Duration::from_secs(1);
 /// Time between two batches of the past that are written down: what a crash may lose.
 const SAVE_EVERY_US: u64 = 1_000_000;
+/// Time between two looks for bars that are too old.
+const EXPIRE_EVERY_US: u64 = 20_000_000;
 /// How soon a shard that was behind is tried again when no beat comes sooner.
 const RETRY: Duration = Duration::from_millis(5);
 
@@ -274,7 +276,13 @@ impl Pulse {
         self.push();
         self.board.forget();
         self.metrics.set_history(self.board.history());
-        self.tend_bars(now);
+        if now >= self.next_expiry {
+            self.next_expiry = now + EXPIRE_EVERY_US;
+            self.bars.expire();
+        }
+        let sources = &self.sources;
+        let feed = |id| sources.get(&id).map(|followed| &*followed.source.name);
+        bars::count(&mut self.bars, &self.metrics.bars, feed);
         // Behind the beat, so that all that was pushed is with the shards.
         let Pulse { board, bars, live, rooms, directory, pending, outlet, enquiries, .. } = self;
         let now_ms = now_unix_ms();
@@ -309,7 +317,11 @@ impl Pulse {
     fn collect(&mut self) {
         self.board.set_clock(self.mono_us());
         self.board.want_every(self.outlet.wants_every());
-        self.look_at_fields();
+        self.bars.look(self.mono_us() / 1_000, now_unix_ms());
+        for (id, Followed { lane, fields, .. }) in &mut self.sources {
+            let specs = lane.as_ref().and_then(|lane| fields.look(lane));
+            specs.into_iter().for_each(|specs| self.bars.specify(*id, specs));
+        }
         self.wants.take_in(self.outlet.wants());
         let moves = self.outlet.moves();
         self.rooms.settle(moves, now_unix_ms(), &mut self.pending);

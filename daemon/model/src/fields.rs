@@ -156,9 +156,10 @@ impl Fields {
         self.all.iter().find(|field| &*field.name == name)
     }
 
-    /// The first field that has this role.
+    /// The field that has this role. Of several it is the main one, if that is among them, and else the first by name.
     pub fn by_role(&self, role: Role) -> Option<&Field> {
-        self.all.iter().find(|field| field.role == Some(role))
+        let main = self.main_field().into_iter();
+        main.chain(&self.all).find(|field| field.role == Some(role))
     }
 
     /// The field that is marked as the main one.

@@ -1,6 +1,6 @@
 //! `[[auth.group]]`: what those may do who are in it.
 
-use tickerd_model::topic::{self, Pattern};
+use tickerd_model::topic::{self, Pattern, bar};
 
 use crate::document::Node;
 use crate::reader::{Read, boolean, list, string};
@@ -93,6 +93,7 @@ impl Group {
 fn templates(node: &Node) -> Read<Vec<Template>> {
     let templates = list(node, |item| {
         let text = string(item)?;
+        means_something(item, &text)?;
         Template::parse(&text).map_err(|error| misread(item, &text, &error))
     })?;
     few(node, templates)
@@ -102,9 +103,23 @@ fn templates(node: &Node) -> Read<Vec<Template>> {
 pub(super) fn patterns(node: &Node) -> Read<Vec<Pattern>> {
     let patterns = list(node, |item| {
         let text = string(item)?;
+        means_something(item, &text)?;
         Pattern::parse(&text).map_err(|error| misread(item, &text, &error))
     })?;
     few(node, patterns)
+}
+
+/// Bars have no rights of their own, so that whoever names them means something else.
+fn means_something(item: &Node, text: &str) -> Read<()> {
+    if !bar::is_among_bars(text) {
+        return Ok(());
+    }
+    let change = match bar::reach(text) {
+        Some(reach) => format!("write \"{}\"", reach.topics),
+        None => "name the topics that the bars are of, such as \"stocks.**\"".to_owned(),
+    };
+    let refusal = Refusal::new(item, "rights to bars are the rights to the topics that they are of");
+    Err(vec![refusal.allowed("topics that are none of bars").change(change)])
 }
 
 fn few<T>(node: &Node, patterns: Vec<T>) -> Read<Vec<T>> {

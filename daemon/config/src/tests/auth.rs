@@ -190,6 +190,12 @@ fn slips_of_auth_are_told_with_the_remedy() {
         ("[[auth.certificate]]\nname = \"a\"\nsan = \"wall\"".into(), &["write \"DNS:wall\""]),
         ("[[auth.certificate]]\nname = \"a\"\nsan = \"spiffe://x\"".into(), &["write \"URI:spiffe://x\""]),
         (group("subscribe = [\"stocks.#\"]"), &["auth.group[0].subscribe[0]", "this is no pattern"]),
+        (group("deny = [\"tickerd.bars.1m.stocks.*\"]"), &["auth.group[0].deny[0]", "write \"stocks.*\""]),
+        (group("subscribe = [\"tickerd.bar.**\"]"), &["auth.group[0].subscribe[0]", "write \"**\""]),
+        (
+            "[auth]\nanonymous = [\"tickerd.bars\"]".into(),
+            &["auth.anonymous[0]", "name the topics that the bars are of"],
+        ),
         (group("deny = [\"users.{usb}.**\"]"), &["users.{sub}.**"]),
         (group("admin = \"yes\""), &["write true, without quotes"]),
         (group(&group("")), &["another group has this name"]),

@@ -107,7 +107,7 @@ impl Answer {
     pub fn weight(&self) -> usize {
         match &self.found {
             Found::History(past) => past.as_ref().map_or(1, |past| 1 + past.frames.len()),
-            Found::Bars(found) => found.as_ref().map_or(1, |found| found.past.weight()),
+            Found::Bars(found) => found.as_ref().as_ref().map_or(1, |found| found.past.weight()),
             Found::Missed(missed) => {
                 missed.iter().map(|(_, frames)| 1 + frames.as_ref().map_or(0, Vec::len)).sum()
             }
@@ -122,7 +122,7 @@ pub enum Found {
     /// The ticks of the topic, in order; none if it has not spoken.
     History(Option<Past>),
     /// The bars of the topic.
-    Bars(past_bars::Found),
+    Bars(Box<past_bars::Found>),
     /// What was missed of each topic.
     Missed(Vec<Missed>),
     /// What became of the message.

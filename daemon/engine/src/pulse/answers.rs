@@ -45,7 +45,7 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
     let Question { from: to, about } = question;
     let found = match about {
         About::History { topic, limit } => Found::History(history(board, &topic, limit)),
-        About::Bars { topic, span } => Found::Bars(desk.bars(topic, &span)),
+        About::Bars { topic, span } => Found::Bars(desk.bars(topic, &span).into()),
         About::Since { seqs } => {
             let mut stage = Stage { bars, board, now_ms: *now_ms };
             let since = seqs.into_iter().map(|(topic, seq)| {

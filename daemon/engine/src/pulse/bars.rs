@@ -3,21 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Pulse;
 use super::answers::Desk;
+use super::metrics::BarsMetrics;
 use crate::exchange::past_bars::{Found, PastBars, Span};
 use tickerd_config::{self as config, FeedBars};
 use tickerd_model::bars::member::Member;
 use tickerd_model::bars::plan::{Period, Plan};
-use tickerd_model::bars::{Spec, Specs};
+use tickerd_model::bars::{Bars, Spec, Specs};
 use tickerd_model::fields::Role;
 use tickerd_model::lane::Lane;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 use tickerd_model::protocol::rate::period_name;
-use tickerd_process::clock::now_unix_ms;
-
-/// How often bars that are too old are looked for, in microseconds.
-const EXPIRE_EVERY_US: u64 = 20_000_000;
+use tickerd_model::source::SourceId;
 
 /// The periods that are configured.
 pub fn plan(bars: &config::Bars) -> Plan {
@@ -44,7 +41,7 @@ impl Fields {
     }
 
     /// What bars are made of, if that is new.
-    fn look(&mut self, lane: &Lane) -> Option<Specs> {
+    pub fn look(&mut self, lane: &Lane) -> Option<Specs> {
         let generation = lane.fields_generation();
         if self.seen.replace(generation) == Some(generation) {
             return None;
@@ -105,35 +102,16 @@ fn not_kept(plan: &Plan, text: &str) -> String {
     }
 }
 
-impl Pulse {
-    /// Looks at the clock, and at what feeds said of their fields. To be called before ticks are taken.
-    pub(super) fn look_at_fields(&mut self) {
-        self.bars.look(self.mono_us() / 1_000, now_unix_ms());
-        for (id, followed) in &mut self.sources {
-            let Some(lane) = &followed.lane else { continue };
-            if let Some(specs) = followed.fields.look(lane) {
-                self.bars.specify(*id, specs);
-            }
-        }
+/// Counts what was lost of bars. `feed` names a source.
+pub(super) fn count<'a>(bars: &mut Bars, metrics: &BarsMetrics, feed: impl Fn(SourceId) -> Option<&'a str>) {
+    metrics.set(bars);
+    let counts = bars.take_counts();
+    for ((source, why), ticks) in &counts.unusable {
+        feed(*source).into_iter().for_each(|feed| metrics.count_unusable(feed, *why, *ticks));
     }
-
-    /// Drops bars that are too old, now and then, and counts what was lost.
-    pub(super) fn tend_bars(&mut self, now: u64) {
-        if now >= self.next_expiry {
-            self.next_expiry = now + EXPIRE_EVERY_US;
-            self.bars.expire();
-        }
-        self.metrics.bars.set(&self.bars);
-        let counts = self.bars.take_counts();
-        for ((source, why), ticks) in &counts.unusable {
-            if let Some(followed) = self.sources.get(source) {
-                self.metrics.bars.count_unusable(&followed.source.name, *why, *ticks);
-            }
-        }
-        if counts.ahead > 0 {
-            let bars = counts.ahead;
-            tracing::warn!(bars, "the clock was set back: bars that lie ahead of it are dropped");
-        }
-        self.metrics.bars.count(&counts);
+    if counts.ahead > 0 {
+        let bars = counts.ahead;
+        tracing::warn!(bars, "the clock was set back: bars that lie ahead of it are dropped");
     }
+    metrics.count(&counts);
 }

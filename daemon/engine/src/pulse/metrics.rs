@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use self::bars::BarsMetrics;
+pub(super) use self::bars::BarsMetrics;
 use tickerd_model::history::History;
 use tickerd_model::protocol::rate;
 

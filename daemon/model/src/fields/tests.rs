@@ -54,6 +54,15 @@ fn marks_are_read_where_schemars_and_people_write_them() {
 }
 
 #[test]
+fn of_several_fields_of_a_role_the_main_one_is_meant() {
+    let price = |is_main: bool| json!({"x-tickerd-role": "price", "x-tickerd-main": is_main});
+    let (fields, _) = of(json!({"properties": {"a": price(false), "b": price(true)}}));
+    assert_eq!(&*fields.by_role(Role::Price).unwrap().name, "b");
+    let (fields, _) = of(json!({"properties": {"a": price(false), "b": price(false)}}));
+    assert_eq!(&*fields.by_role(Role::Price).unwrap().name, "a");
+}
+
+#[test]
 fn the_fields_may_be_in_a_definition() {
     let quote = json!({"properties": {"price": {"type": "number", "x-tickerd-main": true}}});
     for root in [

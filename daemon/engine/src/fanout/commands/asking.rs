@@ -41,7 +41,7 @@ impl Shard {
             (Some(Then::TellHistory { request, topic }), Found::History(past)) => {
                 self.tell_history(id, request, &topic, past);
             }
-            (Some(Then::TellBars { request }), Found::Bars(found)) => self.tell_bars(id, request, found),
+            (Some(Then::TellBars { request }), Found::Bars(found)) => self.tell_bars(id, request, *found),
             (Some(Then::Subscribe { wanted, is_paid }), Found::Missed(missed)) => {
                 self.subscribe_to_missed(id, wanted, is_paid, missed);
             }
