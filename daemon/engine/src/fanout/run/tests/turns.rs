@@ -83,10 +83,14 @@ fn values_of_many_patterns_are_looked_for_in_turns() {
         let mut client = bench.client(&[]).await;
         let get = r#"{"event":"get","data":{"id":1,"topics":["**","*.*","f.*","f.**","*.**","f.7","f.no"]}}"#;
         client.say(0x1, &[get]);
+        let mut others = [bench.client(&[]).await, bench.client(&[]).await];
+        others.iter_mut().for_each(|other| other.say(0x1, &[get]));
         let (mut told, mut worked) = (None, 0);
         while told.is_none() {
             worked += usize::from(bench.shard.borrow().has_work());
             bench.turn().await;
+            let begun = bench.shard.borrow().turns.begun();
+            assert!(begun <= 1, "{begun} keep what they found");
             let frames: Vec<serde_json::Value> =
                 client.read().iter().filter_map(|frame| serde_json::from_str(frame).ok()).collect();
             told = frames.into_iter().find(|frame| frame["event"] == "values");
