@@ -179,9 +179,7 @@ async fn many_values_are_charged_to_the_address() {
     let second = ask(&daemon, "GET /v1/values?topics=s.small", &loud(1)).await;
     assert_eq!((first.status(), second.status()), (200, 429));
     assert!(second.header("retry-after").unwrap().parse::<u64>().unwrap() >= 2, "{second:?}");
-    for _ in 0..2 {
-        assert_eq!(ask(&daemon, "GET /v1/values?topics=s.small", &loud(2)).await.status(), 200);
-    }
+    assert_eq!(ask(&daemon, "GET /v1/values?topics=s.small", &loud(2)).await.status(), 200);
     for _ in 0..5 {
         assert_eq!(get(&daemon, "/v1/values?topics=s.big.*").await.status(), 200);
     }
