@@ -67,6 +67,14 @@ test("marks are found behind references and in allOf, and a circle of references
   }
 });
 
+test("a mark that makes no sense is none", () => {
+  const odd = { a: mark({ main: "yes", role: 7, unit: "", decimals: 2.5 }), b: mark({ decimals: 99 }), c: mark({ decimals: "2", unit: 1 }) };
+  assert.ok(marksOf({ properties: odd }, {}).isNone);
+  const two = marksOf({ properties: { x: mark({ main: true }), y: mark({ main: true, simulated: true }) } }, {});
+  assert.deepEqual([two.main, two.isSimulated], ["x", false]);
+  assert.ok(marksOf({ properties: { x: mark({ main: true, simulated: true }) } }, {}).isSimulated);
+});
+
 test("figures have the marked unit and as many decimals", () => {
   const schema = {
     properties: {

@@ -1,5 +1,6 @@
 // What the server says of its feeds' fields and of its bars, in `/v1/asyncapi.json`: nothing is guessed where it is told.
 
+const DECIMALS_MAX = 18;
 /** Steps of `$ref` and `allOf` that are followed. */
 const DEPTH_MAX = 4;
 /** After a kind of which the document says nothing, the time until it is read again: its feed may have said so since. */
@@ -22,7 +23,10 @@ export class Marks {
 
   mark(path, marks) {
     this.#fields.set(path, marks);
-    if (marks.main === true) this.main ??= path;
+    if (marks.main && this.main === null) {
+      this.main = path;
+      this.isSimulated ||= marks.simulated === true;
+    }
     if (marks.role !== undefined && !this.#byRole.has(marks.role)) this.#byRole.set(marks.role, path);
   }
 
@@ -121,16 +125,28 @@ export function marksOf(schema, document) {
     if (part["x-tickerd-main"] === true) found.mark("", marksAt(part, document));
     for (const [name, field] of Object.entries(part.properties ?? {})) {
       const marks = marksAt(field, document);
-      if (Object.values(marks).some((mark) => mark !== undefined)) found.mark(name, marks);
+      if (Object.keys(marks).length > 0) found.mark(name, marks);
     }
   }
   return found;
 }
 
+/** The marks that a feed may give a field, and what they look like. Another word is no mark. */
+const WELL_FORMED = {
+  main: (mark) => mark === true,
+  simulated: (mark) => mark === true,
+  role: (mark) => typeof mark === "string",
+  unit: (mark) => typeof mark === "string" && mark !== "",
+  decimals: (mark) => Number.isInteger(mark) && mark >= 0 && mark <= DECIMALS_MAX,
+};
+
 function marksAt(schema, document) {
   const marks = {};
   for (const part of parts(schema, document)) {
-    for (const mark of ["main", "role", "unit", "decimals"]) marks[mark] ??= part[`x-tickerd-${mark}`];
+    for (const [mark, isWellFormed] of Object.entries(WELL_FORMED)) {
+      const said = part[`x-tickerd-${mark}`];
+      if (isWellFormed(said)) marks[mark] ??= said;
+    }
   }
   return marks;
 }
