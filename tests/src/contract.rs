@@ -86,6 +86,8 @@ impl Contract {
             }
         } else if event.name == "presence" && event.data.get("members").is_none() {
             "event.presence.turnover".to_owned()
+        } else if event.name == "history" && event.data.get("bars").is_some() {
+            "event.history.bars".to_owned()
         } else {
             format!("event.{}", event.name)
         };

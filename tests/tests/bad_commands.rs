@@ -41,15 +41,26 @@ impl Command {
         self.schema["required"].as_array().is_some_and(|keys| keys.iter().any(|needed| needed == key))
     }
 
-    /// All its fields, well filled.
+    /// All its fields, well filled. `before` needs another field.
     fn data(&self) -> Value {
-        self.keys().map(|key| (key.to_owned(), sample(key))).collect::<serde_json::Map<_, _>>().into()
+        let keys = self.keys().filter(|key| *key != "before");
+        let mut data: Value =
+            keys.map(|key| (key.to_owned(), sample(key))).collect::<serde_json::Map<_, _>>().into();
+        if self.name == "history" {
+            // Of rooms there are no bars.
+            data["topic"] = json!("s.a");
+        }
+        data
+    }
+
+    fn data_with(&self, key: &str, value: Value) -> Value {
+        let mut data = self.data();
+        data[key] = value;
+        data
     }
 
     fn with(&self, key: &str, value: Value) -> Value {
-        let mut data = self.data();
-        data[key] = value;
-        json!({"event": self.name, "data": data})
+        json!({"event": self.name, "data": self.data_with(key, value)})
     }
 }
 
@@ -66,6 +77,8 @@ fn sample(key: &str) -> Value {
         "since" => json!(null),
         "topic" => json!("rooms.lobby"),
         "limit" => json!(5),
+        "period" => json!("1m"),
+        "before" => json!(1_900_000_000_000_u64),
         "value" => json!({"text": "hello"}),
         "to" => json!("user:bob"),
         other => {
@@ -93,6 +106,8 @@ fn large(key: &str) -> Vec<Value> {
             json!("é".repeat(20_000)),
         ],
         "limit" => vec![json!(4_294_967_296_u64)],
+        "period" => vec![json!("61m"), json!("99999999999999999999s"), json!("1".repeat(60_000))],
+        "before" => vec![json!(18_446_744_073_709_551_616.0), json!("1".repeat(60_000))],
         "match" => vec![json!("s.".repeat(81)), json!("x".repeat(65)), json!("*.".repeat(20_000))],
         _ => Vec::new(),
     }
@@ -121,7 +136,8 @@ fn types() -> Vec<Value> {
 impl Tester {
     async fn start() -> Tester {
         let script = Script::new("s");
-        let daemon = daemon().chatty().feed(script.feed()).config(ROOM).run().await;
+        let feed = script.feed().set("bars = { field = \"\" }");
+        let daemon = daemon().chatty().feed(feed).config(ROOM).run().await;
         script.line(r#"{"tfp":1}"#).await;
         let contract = Contract::of(&daemon, &["s"]).await;
         let mut client = daemon.connected().await;
@@ -205,6 +221,10 @@ async fn a_missing_field_is_named() {
             }
         }
     }
+    // A field that needs another one.
+    let command = json!({"event": "history", "data": {"id": "mine", "topic": "s.a", "before": 7}});
+    assert!(!tester.contract.allows("command.history", &command));
+    tester.refused(&command.to_string(), "add period", Some(&sample("id"))).await;
     assert!(tester.tried > 12, "{} were tried", tester.tried);
 }
 
@@ -251,7 +271,7 @@ async fn a_field_that_is_there_twice_or_not_known_is_named() {
         let id = sample("id");
         let keys: Vec<String> = command.keys().map(str::to_owned).collect();
         for key in &keys {
-            let (once, value) = (command.data().to_string(), sample(key));
+            let (once, value) = (command.data_with(key, sample(key)).to_string(), sample(key));
             let twice = format!("{},\"{key}\":{value}}}", once.strip_suffix('}').unwrap());
             let text = format!(r#"{{"event":"{}","data":{twice}}}"#, command.name);
             let id = (key != "id").then_some(&id);

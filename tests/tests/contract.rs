@@ -47,6 +47,10 @@ async fn all_that_the_daemon_says_is_in_its_document_and_the_other_way_round() {
         (json!({"event": "ping", "data": {"id": 6, "t": 1.50}}), "pong"),
         (json!({"event": "history", "data": {"id": 8, "topic": "sim.sine", "limit": 3}}), "history"),
         (
+            json!({"event": "history", "data": {"id": 15, "topic": "sim.sine", "period": "1m", "before": 1_900_000_000_000_u64}}),
+            "history",
+        ),
+        (
             json!({"event": "subscribe", "data": {"id": 9, "topics": ["s.b"], "since": {"epoch": "x", "seq": {"s.b": 1}}}}),
             "subscribed",
         ),
@@ -55,7 +59,7 @@ async fn all_that_the_daemon_says_is_in_its_document_and_the_other_way_round() {
             "subscribed",
         ),
         (
-            json!({"event": "subscribe", "data": {"id": 14, "topics": ["tickerd.bars.1m.s.a.b.c.d.e.f.g", "tickerd.*.10s.s.*.*.*.*.*.*.**"]}}),
+            json!({"event": "subscribe", "data": {"id": 14, "topics": ["tickerd.bars.1m.s.a.b.c.d.e.f.g", "tickerd.*.10s.s.*.*.*.*.*.*.**", "tickerd.bar.10s.sim.sine"]}}),
             "subscribed",
         ),
         (json!({"event": "presence", "data": {"id": 11, "topic": "rooms.lobby"}}), "presence"),
@@ -75,12 +79,14 @@ async fn all_that_the_daemon_says_is_in_its_document_and_the_other_way_round() {
     client.send_text("nonsense").await;
     client.until("error").await;
 
-    for kind in ["event.message", "event.presence.turnover", "tick.message", "tick.tickerd.stats"] {
+    for kind in
+        ["event.message", "event.presence.turnover", "tick.message", "tick.tickerd.stats", "tick.tickerd.bar"]
+    {
         while !contract.seen().contains(kind) {
             client.next().await;
         }
     }
-    let left = json!({"topics": ["rooms.lobby", "tickerd.stats"]});
+    let left = json!({"topics": ["rooms.lobby", "tickerd.stats", "tickerd.bar.10s.sim.sine"]});
     client.send(json!({"event": "unsubscribe", "data": left})).await;
 
     // Ticks of every kind: declared with a schema, declared without, not declared at all.

@@ -12,10 +12,10 @@ async fn paths_answer_as_the_openapi_document_tells() {
     const ROOMS: &str = "[[topic]]\nname = \"rooms.lobby\"\npublish = true\npresence = true
 [[topic]]\nname = \"rooms.board\"\npresence = true";
     let script = Script::new("s");
+    let feed = script.feed().set("bars = { field = \"\" }");
     let limits = "commands_per_s = 1\ncommands_burst = 4";
     let signing = "[server.signing]\nkey = { env = \"KEY\" }";
-    let daemon =
-        daemon().server("shards = 1").limits(limits).feed(script.feed()).config(ROOMS).config(signing);
+    let daemon = daemon().server("shards = 1").limits(limits).feed(feed).config(ROOMS).config(signing);
     let daemon = daemon.env("KEY", &crate::signed::kit::pem(1)).run().await;
     let mut client = daemon.connected().await;
     client.subscribe(json!({"topics": ["s.a"]})).await;
@@ -42,7 +42,12 @@ async fn paths_answer_as_the_openapi_document_tells() {
     let feeds = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/feeds").await);
     let keys = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/keys").await);
     let kept = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/values?topics=s.a").await);
-    let values = "/v1/values";
+    let (values, bars, charts) = ("/v1/values", "/v1/topics/{topic}/bars", "/v1/bars");
+    // A bar that moves has another tag, and one from long ago never does.
+    let none = "/v1/topics/s.a/bars?period=1m&before=0";
+    let none = format!("If-None-Match: {}\r\n", self::tag(&daemon, none).await);
+    let none_of_many = "/v1/bars?topics=s.none&period=1m";
+    let none_of_many = format!("If-None-Match: {}\r\n", self::tag(&daemon, none_of_many).await);
     let (topics, topic, past) = ("/v1/topics", "/v1/topics/{topic}", "/v1/topics/{topic}/history");
     let long = "1".repeat(70_000);
     for (template, request, headers, body, status) in [
@@ -104,6 +109,33 @@ async fn paths_answer_as_the_openapi_document_tells() {
         (past, "OPTIONS /v1/topics/s.*/history", "", "", 422),
         (past, "OPTIONS /v1/topics/nobody.a/history", "", "", 404),
         (past, "OPTIONS /v1/topics/s.a/history", evil, "", 403),
+        (past, "GET /v1/topics/s.a/history?period=1m&limit=5&before=1900000000000", "", "", 200),
+        (past, "GET /v1/topics/s.a/history?period=1m&before=0", &none, "", 304),
+        (past, "HEAD /v1/topics/s.a/history?period=1m&before=0", &none, "", 304),
+        (bars, "GET /v1/topics/s.a/bars?period=60s", "", "", 200),
+        (bars, "HEAD /v1/topics/s.a/bars?period=1m", "", "", 200),
+        (bars, "GET /v1/topics/s.a/bars?period=1m&before=0", &none, "", 304),
+        (bars, "HEAD /v1/topics/s.a/bars?period=1m&before=0", &none, "", 304),
+        (bars, "GET /v1/topics/s.a/bars", "", "", 400),
+        (bars, "GET /v1/topics/s.*/bars?period=1m", "", "", 422),
+        (bars, "GET /v1/topics/s.none/bars?period=1m", "", "", 404),
+        (bars, "GET /v1/topics/s.a/bars?period=1m", evil, "", 403),
+        (bars, "DELETE /v1/topics/s.a/bars?period=1m", "", "", 405),
+        (bars, "OPTIONS /v1/topics/s.a/bars", "", "", 204),
+        (bars, "OPTIONS /v1/topics/s..a/bars", "", "", 400),
+        (bars, "OPTIONS /v1/topics/s.*/bars", "", "", 422),
+        (bars, "OPTIONS /v1/topics/nobody.a/bars", "", "", 404),
+        (bars, "OPTIONS /v1/topics/s.a/bars", evil, "", 403),
+        (charts, "GET /v1/bars?topics=s.a,s.none,nobody.a,s.*&period=1m&limit=1", "", "", 200),
+        (charts, "HEAD /v1/bars?topics=s.a&period=1m", "", "", 200),
+        (charts, "GET /v1/bars?topics=s.none&period=1m", &none_of_many, "", 304),
+        (charts, "HEAD /v1/bars?topics=s.none&period=1m", &none_of_many, "", 304),
+        (charts, "GET /v1/bars?topics=s.a", "", "", 400),
+        (charts, "GET /v1/bars?topics=s.a&period=1m", evil, "", 403),
+        (charts, "POST /v1/bars?topics=s.a&period=1m", "", "1", 405),
+        (charts, "OPTIONS /v1/bars", "", "", 204),
+        (charts, "OPTIONS /v1/bars", two, "", 400),
+        (charts, "OPTIONS /v1/bars", evil, "", 403),
         (values, "GET /v1/values?topics=s.a,s.*,s.none,a.**.b", "", "", 200),
         (values, "HEAD /v1/values?topics=s.a", "", "", 200),
         (values, "GET /v1/values?topics=s.a", &kept, "", 304),
@@ -168,6 +200,8 @@ async fn paths_answer_as_the_openapi_document_tells() {
         (values, "GET /v1/values?topics=s.a", "", 401),
         (topic, "POST /v1/topics/s.a", "", 401),
         (past, "GET /v1/topics/s.a/history", "", 401),
+        (bars, "GET /v1/topics/s.a/bars?period=1m", "", 401),
+        (charts, "GET /v1/bars?topics=s.a&period=1m", "", 401),
         ("/v1/sse", "GET /v1/sse?topics=s.a", "", 401),
         ("/ws", "GET /ws", &*format!("{SOCKET}Authorization: Bearer wrong\r\n"), 401),
         ("/v1/ticket", "POST /v1/ticket", "", 401),

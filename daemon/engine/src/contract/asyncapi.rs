@@ -48,9 +48,11 @@ pub fn document(facts: &Facts, configured: &[&FeedFacts], feeds: &BTreeMap<&str,
             "summary": "A tick of a feed that did not say what its values look like, or of any other.",
         }),
     );
-    for (key, name, payload) in
-        [("tick.message", "message", &fixed.published), ("tick.tickerd.stats", "stats", &fixed.stats)]
-    {
+    for (key, name, payload) in [
+        ("tick.message", "message", &fixed.published),
+        ("tick.tickerd.stats", "stats", &fixed.stats),
+        ("tick.tickerd.bar", "bar", &fixed.bar),
+    ] {
         messages.insert(
             key.into(),
             json!({
@@ -59,7 +61,7 @@ pub fn document(facts: &Facts, configured: &[&FeedFacts], feeds: &BTreeMap<&str,
             }),
         );
     }
-    let answers: Vec<&str> = fixed.commands.iter().filter_map(|command| command.answer).collect();
+    let answers: Vec<&str> = fixed.commands.iter().flat_map(|command| command.answers).copied().collect();
     let is_said = |key: &&String| match key.strip_prefix("event.") {
         Some(name) => !answers.contains(&name) || name == "subscribed",
         None => key.starts_with("tick"),
@@ -145,7 +147,7 @@ fn described(message: &Message) -> Value {
 
 fn operation(command: &Message) -> Value {
     let mut answers = vec![on_channel("event.error")];
-    answers.extend(command.answer.map(|answer| on_channel(&format!("event.{answer}"))));
+    answers.extend(command.answers.iter().map(|answer| on_channel(&format!("event.{answer}"))));
     json!({
         "action": "receive", "channel": reference("channels", "ws"), "summary": command.about,
         "messages": [on_channel(&format!("command.{}", command.name))],

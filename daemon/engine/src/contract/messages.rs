@@ -21,8 +21,8 @@ pub struct Message {
     pub about: String,
     /// Schema of the whole message.
     pub payload: Value,
-    /// For commands, the event that answers them.
-    pub answer: Option<&'static str>,
+    /// For commands, the keys of the events that answer them.
+    pub answers: &'static [&'static str],
 }
 
 /// All that is the same on every server.
@@ -38,6 +38,8 @@ pub struct Messages {
     pub published: Value,
     /// What the server says of itself.
     pub stats: Value,
+    /// Bars that are pushed.
+    pub bar: Value,
     /// Schemas that these refer to.
     pub definitions: Map<String, Value>,
 }
@@ -54,6 +56,7 @@ impl Messages {
         messages.tick = writing.subschema_for::<Envelope>().to_value();
         messages.published = shape::published(&mut writing).to_value();
         messages.stats = shape::stats().to_value();
+        messages.bar = shape::bar(&mut writing).to_value();
         // What both directions share, such as ids, is the same in both.
         messages.definitions.extend(writing.take_definitions(true));
         for described in commands {
@@ -62,7 +65,7 @@ impl Messages {
             let needed =
                 resolve(&data, &messages.definitions).is_some_and(|data| data.get("required").is_some());
             let mut message = message(&described.shape, described.about.to_owned(), needed);
-            message.answer = Some(described.answer);
+            message.answers = described.answers;
             messages.commands.push(message);
         }
         for shape in events {
@@ -83,7 +86,7 @@ fn message(shape: &Shape, about: String, data_needed: bool) -> Message {
         "properties": { "event": { "type": "string", "const": shape.name }, "data": shape.data },
     });
     let key = shape.variant.map_or(shape.name.to_owned(), |variant| format!("{}.{variant}", shape.name));
-    Message { name: shape.name.to_owned(), key, about, payload, answer: None }
+    Message { name: shape.name.to_owned(), key, about, payload, answers: &[] }
 }
 
 /// The definition that a schema refers to.

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document (<https://spec.openapis.org/oas/v3.1.1>): every path of the public listeners.
 
+mod bars;
+mod parts;
 mod topics;
 
 use schemars::SchemaGenerator;

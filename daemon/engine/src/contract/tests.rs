@@ -147,9 +147,10 @@ fn schemas_of_all_feeds_together_are_bounded() {
 #[test]
 fn commands_and_their_answers_are_all_there() {
     let messages = messages::Messages::new();
-    let events: BTreeSet<&str> = messages.events.iter().map(|event| event.name.as_str()).collect();
+    let events: BTreeSet<&str> = messages.events.iter().map(|event| event.key.as_str()).collect();
     for command in &messages.commands {
-        assert!(events.contains(command.answer.unwrap()), "{command:?}");
+        assert!(!command.answers.is_empty(), "{command:?}");
+        assert!(command.answers.iter().all(|answer| events.contains(answer)), "{command:?}");
         assert!(!command.about.is_empty());
     }
     for event in &messages.events {

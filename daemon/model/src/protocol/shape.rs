@@ -168,24 +168,61 @@ pub fn class(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Bars, oldest first.
-pub fn bars(_: &mut SchemaGenerator) -> Schema {
-    let figure = |about: &str| json!({ "type": ["number", "string"], "description": about });
-    let count = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
-    let bar = json!({
-        "type": "object",
-        "required": ["start", "open", "high", "low", "close", "count", "merged"],
-        "properties": {
-            "start": count("When it begins, in Unix milliseconds: a multiple of the period."),
-            "open": figure("The first figure, with the digits of its source; a decimal number also where it is a string."),
-            "high": figure("The greatest figure."),
-            "low": figure("The least figure."),
-            "close": figure("The last figure."),
-            "count": count("Ticks that it is made of, at least 1."),
-            "merged": count("Samples that were merged into those ticks, and whose figures are not known."),
-            "volume": figure("The sum of the ticks' sizes, exact; left out where none is known."),
-        },
+pub fn bars(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": generator.subschema_for::<Bar>() })
+}
+
+/// One bar; [`crate::bars::bar::Bar`] writes it.
+pub struct Bar;
+
+impl JsonSchema for Bar {
+    fn schema_name() -> Cow<'static, str> {
+        "Bar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let figure = |about: &str| json!({ "type": ["number", "string"], "description": about });
+        let count =
+            |about: &str, least: u8| json!({ "type": "integer", "minimum": least, "description": about });
+        json_schema!({
+            "description": "The first, greatest, least and last figure that a topic had in a period.",
+            "type": "object",
+            "required": ["start", "open", "high", "low", "close", "count", "merged"],
+            "properties": {
+                "start": count("When it begins, in Unix milliseconds: a multiple of the period.", 0),
+                "open": figure("The first figure, with the digits of its source; a decimal number also where it is a string."),
+                "high": figure("The greatest figure."),
+                "low": figure("The least figure."),
+                "close": figure("The last figure."),
+                "count": count("Ticks that it is made of.", 1),
+                "merged": count("Samples that were merged into those ticks, and whose figures are not known.", 0),
+                "volume": figure("The sum of the ticks' sizes, exact; left out where none is known."),
+            },
+        })
+    }
+}
+
+/// Bars as the server pushes them, in topics of its own.
+pub fn bar(generator: &mut SchemaGenerator) -> Schema {
+    let (segment, more) = (segment(), SEGMENTS_MAX - 1);
+    let about = "A bar: one that closed, in tickerd.bars.PERIOD.TOPIC (class event, seq is its start divided by the period), or the open one, in \
+                 tickerd.bar.PERIOD.TOPIC (class state).";
+    let topic = json!({
+        "type": "string",
+        "maxLength": NAME_BYTES_MAX,
+        "pattern": format!("^{SERVER_SEGMENT}\\.bars?\\.[0-9a-z]{{1,{PERIOD_BYTES_MAX}}}\\.{segment}(\\.{segment}){{0,{more}}}$"),
     });
-    json_schema!({ "type": "array", "items": bar })
+    let value = generator.subschema_for::<Bar>().to_value();
+    let mut bar = envelope(about, json!({ "type": "string", "const": "bar" }), topic, value);
+    if let Some(seq) = bar.pointer_mut("/properties/data/properties/seq/description") {
+        *seq = "Of a closed bar its start divided by the period: a jump is periods without ticks. Of the open one it counts.".into();
+    }
+    bar
+}
+
+/// The length of bars, as a configuration may say it, or nothing. Which of them are kept is the operator's choice.
+pub fn optional_period(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "pattern": "^[0-9]+(ms|s|m|h|d)$" })
 }
 
 /// Whole envelopes of ticks.

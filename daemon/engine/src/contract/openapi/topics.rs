@@ -3,13 +3,15 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
+use super::bars;
+use super::parts::{also, answer, both, if_none_match, kept, needed, tagged};
 use super::{JSON, header, mode, name, problems, query, ticket_of};
 use tickerd_model::protocol::WAIT_MAX_S;
-use tickerd_model::protocol::event::{Feeds, History, Published, Topics, Values};
+use tickerd_model::protocol::event::{Bars, Feeds, History, Published, Topics, Values};
 use tickerd_model::protocol::shape::{self, Envelope};
 
 /// Schemas of answers that carry the command's `id` on a WebSocket; HTTP has its own way to tell what answers what.
-const ANSWERS: [&str; 4] = ["Topics", "Values", "History", "Published"];
+const ANSWERS: [&str; 5] = ["Topics", "Values", "History", "Bars", "Published"];
 
 /// The paths by their names.
 pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
@@ -21,6 +23,8 @@ pub fn paths(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value
         ("/v1/topics", json!([]), listing(generator)),
         ("/v1/topics/{topic}", json!([topic]), value(generator)),
         ("/v1/topics/{topic}/history", json!([topic]), history(generator)),
+        ("/v1/topics/{topic}/bars", json!([topic]), bars::one(generator)),
+        ("/v1/bars", json!([]), bars::many(generator)),
         ("/v1/values", json!([]), values(generator)),
         ("/v1/sse", json!([]), stream(generator, rate)),
         ("/v1/feeds", json!([]), feeds(generator)),
@@ -100,29 +104,37 @@ fn post(generator: &mut SchemaGenerator) -> Value {
     })
 }
 
+/// Ticks, or with a period bars, which have a tag.
 fn history(generator: &mut SchemaGenerator) -> Map<String, Value> {
-    let schema = generator.subschema_for::<History<'_>>().to_value();
-    let limit = json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX, "default": 100 });
-    let parameters = json!([query("limit", "How many at most.", limit)]);
+    let ticks = generator.subschema_for::<History<'_>>().to_value();
+    let bars = generator.subschema_for::<Bars<'_>>().to_value();
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX });
+    let [period, before] = bars::which();
+    let parameters = json!([
+        period,
+        query("limit", "How many at most: 100 ticks or 500 bars, where it is left out.", limit),
+        before,
+        if_none_match(),
+    ]);
     let mut responses = Map::new();
-    responses
-        .insert("200".into(), answer("The newest ticks that are kept, oldest first.", &schema, json!({})));
+    let about =
+        "The newest ticks that are kept, oldest first; with a period the newest bars, which have an ETag.";
+    tagged(&mut responses, about, &json!({ "oneOf": [ticks, bars] }));
     problems(&mut responses, &["400", "401", "403", "404", "405", "422", "429", "503"]);
-    both("history", "The newest ticks of a topic.", &parameters, &responses)
+    both("history", "The newest ticks of a topic, or its bars.", &parameters, &responses)
 }
 
 fn values(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let schema = generator.subschema_for::<Values<'_>>().to_value();
     let about = "Topics (at most 1,024) and patterns (at most 32), joined by commas.";
-    let mut needed = query("topics", about, json!({ "type": "string", "pattern": "[^,]" }));
-    needed.as_object_mut().map(|needed| needed.insert("required".into(), true.into()));
+    let names = needed(query("topics", about, json!({ "type": "string", "pattern": "[^,]" })));
     let about =
         "The newest tick of each topic, those that are named first. At most 10,000 of them and 4 MiB.";
     let mut methods = kept("values", "The newest values of several topics.", about, &schema);
     for method in ["get", "head"] {
         let parameters = methods.get_mut(method).and_then(|method| method.get_mut("parameters"));
         if let Some(parameters) = parameters.and_then(Value::as_array_mut) {
-            parameters.insert(0, needed.clone());
+            parameters.insert(0, names.clone());
         }
     }
     also(&mut methods, "401");
@@ -134,8 +146,7 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
     let topics = json!({ "type": "string", "pattern": "[^,]" });
     let about =
         "Topics and patterns, joined by commas. What cannot be had is told in `failed` of `subscribed`.";
-    let mut needed = query("topics", about, topics);
-    needed.as_object_mut().map(|needed| needed.insert("required".into(), true.into()));
+    let names = needed(query("topics", about, topics));
     let about =
         "The id of the last event of an earlier stream: what was missed follows, if all of it is kept.";
     let mut last = header("Last-Event-ID", false, json!({ "type": "string" }));
@@ -157,7 +168,7 @@ fn stream(generator: &mut SchemaGenerator, rate: &Value) -> Map<String, Value> {
         "operationId": "stream",
         "summary": "Ticks as an event stream.",
         "parameters": [
-            needed,
+            names,
             query("rate", "As in subscribe.", rate.clone()),
             mode(),
             name(generator),
@@ -178,29 +189,6 @@ fn feeds(generator: &mut SchemaGenerator) -> Map<String, Value> {
     methods
 }
 
-/// One error more, of GET and HEAD.
-fn also(methods: &mut Map<String, Value>, status: &str) {
-    for method in ["get", "head"] {
-        let told = methods.get_mut(method).and_then(|method| method.get_mut("responses"));
-        if let Some(responses) = told.and_then(Value::as_object_mut) {
-            problems(responses, &[status]);
-        }
-    }
-}
-
-/// JSON with a tag.
-fn kept(id: &str, summary: &str, about: &str, schema: &Value) -> Map<String, Value> {
-    let parameters = json!([header("If-None-Match", false, json!({ "type": "string" }))]);
-    let etag = json!({ "ETag": { "schema": { "type": "string" }, "description": "For If-None-Match." } });
-    let mut responses = Map::new();
-    responses.insert("200".into(), answer(about, schema, etag.clone()));
-    let mut same = answer("As before.", schema, etag);
-    same.as_object_mut().map(|same| same.remove("content"));
-    responses.insert("304".into(), same);
-    problems(&mut responses, &["400", "403", "405", "429", "503"]);
-    both(id, summary, &parameters, &responses)
-}
-
 fn keys() -> Map<String, Value> {
     let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     let key = json!({
@@ -217,14 +205,6 @@ fn keys() -> Map<String, Value> {
     let mut methods = kept("keys", "The keys that verify signed ticks.", about, &schema);
     also(&mut methods, "404");
     methods
-}
-
-/// A 200 of JSON that is kept and asked for again each time.
-fn answer(about: &str, schema: &Value, headers: Value) -> Value {
-    let mut headers = headers;
-    let fresh = json!({ "required": true, "schema": { "const": "no-cache" } });
-    headers.as_object_mut().map(|headers| headers.insert("Cache-Control".into(), fresh));
-    json!({ "description": about, "headers": headers, "content": { JSON: { "schema": schema } } })
 }
 
 fn ticket() -> Map<String, Value> {
@@ -252,18 +232,6 @@ fn ticket() -> Map<String, Value> {
         "responses": responses,
     });
     Map::from_iter([("post".into(), post)])
-}
-
-/// GET, and HEAD, which is the same without a body.
-fn both(id: &str, about: &str, parameters: &Value, responses: &Map<String, Value>) -> Map<String, Value> {
-    let get =
-        json!({ "operationId": id, "summary": about, "parameters": parameters, "responses": responses });
-    let mut head = get.clone();
-    if let Some(head) = head.as_object_mut() {
-        head.insert("operationId".into(), format!("{id}Head").into());
-        head.insert("summary".into(), format!("{about} Its headers alone.").into());
-    }
-    Map::from_iter([("get".into(), get), ("head".into(), head)])
 }
 
 /// What may be asked of a path. A browser that asks in place of a page (Access-Control-Request-Method) is always answered with

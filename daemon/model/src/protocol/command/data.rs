@@ -73,6 +73,7 @@ pub struct TopicsData {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("dependencies" = { "before": ["period"] }))]
 pub struct HistoryData {
     #[serde(rename = "id")]
     #[schemars(with = "Option<Id>")]
@@ -83,8 +84,11 @@ pub struct HistoryData {
     #[schemars(range(min = 1))]
     pub limit: Option<u32>,
     /// Asks for bars of this length instead of ticks, such as `1m`.
+    #[serde(default)]
+    #[schemars(schema_with = "shape::optional_period")]
     pub period: Option<String>,
     /// Of bars: those that begin before this time alone, in Unix milliseconds.
+    #[schemars(range(max = 9_007_199_254_740_991_u64))]
     pub before: Option<u64>,
 }
 

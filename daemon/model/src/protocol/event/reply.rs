@@ -169,11 +169,11 @@ pub struct Bars<'a> {
     /// Length of each bar, such as `1m`.
     pub period: &'a str,
     pub epoch: &'a str,
-    /// Bars that begin before this time are not known. Unix milliseconds.
+    /// Nothing is known of the time before this: the bar in which it lies may lack ticks. Unix milliseconds.
     pub since: u64,
     #[schemars(schema_with = "shape::bars")]
     pub bars: &'a RawValue,
-    /// Times after `since` of which nothing is known, since the server did not run.
+    /// Times after `since` of which nothing is known: the server did not run, or its computer slept or was set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Unknown>,
     /// Whether older ones that were asked for and are kept were left out, because one answer holds no more.
