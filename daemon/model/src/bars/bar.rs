@@ -4,6 +4,10 @@ use std::io::Write;
 
 use super::decimal::{Decimal, Token, write_scaled};
 
+/// No bar is shorter as JSON, with the comma before it. Who asks for more bars than bytes have room for costs no more work.
+pub(super) const JSON_BYTES_MIN: usize =
+    r#",{"start":0,"open":0,"high":0,"low":0,"close":0,"count":1,"merged":0}"#.len();
+
 /// A bar, open or closed. Its period is known from where it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bar {
@@ -94,8 +98,8 @@ impl Bar {
             self.low = mark.figure.clone();
         }
         self.close = mark.figure.clone();
-        self.count += 1;
-        self.merged += mark.merged;
+        self.count = self.count.saturating_add(1);
+        self.merged = self.merged.saturating_add(mark.merged);
         self.volume = self.volume.plus(mark.size);
     }
 
@@ -108,8 +112,8 @@ impl Bar {
             self.low = later.low.clone();
         }
         self.close = later.close.clone();
-        self.count += later.count;
-        self.merged += later.merged;
+        self.count = self.count.saturating_add(later.count);
+        self.merged = self.merged.saturating_add(later.merged);
         self.volume = self.volume.plus(later.volume);
     }
 

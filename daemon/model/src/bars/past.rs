@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Bars;
-use super::bar::Bar;
+use super::bar::{Bar, JSON_BYTES_MIN};
 use super::clock::Unknown;
-use super::series::Block;
+use super::series::{BLOCK_BARS, Block};
 
 /// Some bars of one topic.
 #[derive(Debug, Clone, Default)]
@@ -45,12 +45,14 @@ impl Bars {
     }
 
     /// The closed bars of a topic after `slot`, in order; `None` if some of them may be gone, or no bar had that slot.
-    pub fn closed_after(&mut self, topic: &str, period: usize, slot: u64) -> Option<Vec<Bar>> {
+    /// Neither if they may be more than `most`.
+    pub fn closed_after(&mut self, topic: &str, period: usize, slot: u64, most: usize) -> Option<Vec<Bar>> {
         self.settle(topic);
         let series = self.books.get(*self.by_name.get(topic)?)?.book.closed(period)?;
         let is_known = series.first().is_some_and(|first| first <= slot)
             && series.last().is_some_and(|last| slot <= last);
-        is_known.then(|| series.from(slot.saturating_add(1)).collect())
+        let after = slot.saturating_add(1);
+        (is_known && series.count_from(after) <= most).then(|| series.from(after).collect())
     }
 
     /// The last closed bar of a topic.
@@ -79,21 +81,30 @@ impl Bars {
 }
 
 impl Past {
-    /// The bars, oldest first, the open one last.
+    #[cfg(test)]
     pub fn bars(&self) -> Vec<Bar> {
-        let closed = self.blocks.iter().flat_map(|block| block.bars());
+        self.newest(usize::MAX)
+    }
+
+    /// The newest bars, at most `most`, oldest first, the open one last.
+    fn newest(&self, most: usize) -> Vec<Bar> {
+        let limit = self.limit.min(most);
+        // The last block may hold bars that were not asked for.
+        let blocks = limit.div_ceil(BLOCK_BARS) + 2;
+        let closed = self.blocks.iter().skip(self.blocks.len().saturating_sub(blocks));
         let mut bars: Vec<Bar> = closed
+            .flat_map(|block| block.bars())
             .chain(self.open.clone())
             .filter(|bar| (self.floor..self.before).contains(&bar.slot))
             .collect();
-        bars.drain(..bars.len().saturating_sub(self.limit));
+        bars.drain(..bars.len().saturating_sub(limit));
         bars
     }
 
     /// Writes the bars as a JSON array, and as many of the newest as `bytes_max` hold. Returns whether some had no room.
     pub fn write(&self, bytes_max: usize, out: &mut Vec<u8>) -> bool {
         let (begin, mut ends) = (out.len(), Vec::new());
-        for bar in self.bars() {
+        for bar in self.newest(bytes_max / JSON_BYTES_MIN + 1) {
             out.push(b',');
             bar.write(self.period_ms, out);
             ends.push(out.len() - begin);
@@ -113,6 +124,6 @@ impl Past {
 
     /// About how many bars it holds: what it costs to put it into words.
     pub fn weight(&self) -> usize {
-        1 + self.limit.min(self.blocks.len() * super::series::BLOCK_BARS + 1)
+        1 + self.limit.min(self.blocks.len() * BLOCK_BARS + 1)
     }
 }
