@@ -1,7 +1,7 @@
 // What the page makes of what it is told, without a daemon behind it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { quote, serveAlone } from "./alone.js";
+import { quote, serveAlone, tick } from "./alone.js";
 import { drawn, linkSays, rowOf } from "./view.js";
 
 let alone, open;
@@ -43,11 +43,11 @@ test("a trend is told by arrow and sign", async () => {
   let talk;
   const page = await open((connection) => (talk = connection));
   await linkSays(page, "Live");
-  talk.sayText(quote("sim.A", 1, '"10.00"'));
-  talk.sayText(quote("sim.A", 2, '"10.25"'));
+  const say = (seq, price) => talk.sayText(tick("quote", "sim.A", seq, `{"price":"${price}","prev_close":"10.00"}`));
+  say(1, "10.25");
   await rowOf(page, "sim.A").getByText("▲ +0.25").waitFor();
-  talk.sayText(quote("sim.A", 3, '"9.00"'));
-  await rowOf(page, "sim.A").getByText("▼ −1.25").waitFor();
+  say(2, "9.00");
+  await rowOf(page, "sim.A").getByText("▼ −1.00").waitFor();
   await page.close();
 });
 

@@ -58,6 +58,11 @@ export async function startDaemon({ listen = "127.0.0.1:0", config } = {}) {
       const [code] = await ended;
       return code;
     },
+    /** SIGKILL: it has no time to save anything. */
+    async kill() {
+      child.kill("SIGKILL");
+      await ended;
+    },
     /** Process ids of the children that run a feed. */
     feedProcesses(feed) {
       return descendants(child.pid).filter((pid) => {

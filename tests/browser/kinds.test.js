@@ -83,12 +83,35 @@ test("a quote's change is the day's, with its source's digits", () => {
   }
 });
 
-test("where no day's change is told, it is the step, and its title says which it is", () => {
-  const stepped = change(topicOf("quote", { price: "10.00" }, { price: "10.25" }));
-  assert.deepEqual(stepped, { text: "▲ +0.25", direction: "up", title: "since the tick before" });
+test("a price whose source tells no change has one since its open, which says so, and else none", () => {
+  const nothing = { text: "", direction: "", title: "" };
+  assert.deepEqual(change(topicOf("quote", { price: "10.00" }, { price: "10.25" })), nothing);
+  assert.deepEqual(change(topicOf("trade", { price: "10.00" }, { price: "9.50" })), nothing);
   assert.match(change(topicOf("quote", QUOTE)).title, /of the day/);
-  const traded = change(topicOf("trade", { price: "10.00" }, { price: "9.50" }));
-  assert.deepEqual([traded.text, traded.direction], ["▼ −0.50", "down"]);
+  const opened = change(topicOf("quote", { price: "0.30", open: "0.10" }));
+  assert.deepEqual([opened.text, opened.direction, opened.since], ["▲ +0.20 (+200.00 %)", "up", "open"]);
+  assert.match(opened.title, /^since open/);
+  const closed = change(topicOf("quote", { price: "9.5", open: "9.00", prev_close: "10.00" }));
+  assert.equal(closed.text, "▼ −0.50 (−5.00 %)");
+  assert.match(closed.title, /^since the previous close/);
+  assert.equal(closed.since, undefined);
+});
+
+test("changes are computed without a rounding but the percent's, which is to the nearest", () => {
+  for (const [price, open, text] of [
+    ["12345678901234567890.3", "12345678901234567890.1", "▲ +0.2 (0.00 %)"],
+    ["0.3", "0.1", "▲ +0.2 (+200.00 %)"],
+    ["100.005", "100", "▲ +0.005 (+0.01 %)"],
+    ["99.995", "100.000", "▼ −0.005 (−0.01 %)"],
+    ["1e3", "1.5e2", "▲ +850 (+566.67 %)"],
+    ["100", "0", "▲ +100"],
+    ["5", "-10", "▲ +15"],
+    ["5", "ten", ""],
+    ["5", true, ""],
+    ["5", null, ""],
+  ]) {
+    assert.equal(change(topicOf("quote", { price, open })).text, text, `${price} after ${open}`);
+  }
 });
 
 test("only where direction means something has it an arrow and a colour", () => {
@@ -104,6 +127,25 @@ test("only where direction means something has it an arrow and a colour", () => 
     assert.deepEqual([shown, direction], [text, ""], kind);
   }
   assert.equal(kinds.step("quote", "volume", 5, 3).direction, "", "more volume is neither good nor bad");
+});
+
+test("a change that is derived from the open says so beside it, in the table and in the chart", async () => {
+  const page = await alone.open(({ sayText }) => {
+    sayText(tick("quote", "t.opened", 1, '{"price":"189.30","open":"187.11"}'));
+    sayText(tick("quote", "t.told", 1, '{"price":"101.00","change":"1.00"}'));
+  }, { hash: "#topics=t.opened,t.told" });
+  for (const [name, text, mark] of [["t.opened", "▲ +2.19 (+1.17 %)", /since/], ["t.told", "▲ +1.00 (+1.00 %)", /^none$/]]) {
+    for (const place of [rowOf(page, name).locator(".change"), page.locator(`.chart[data-topic="${name}"] .step`)]) {
+      await place.filter({ hasText: text }).waitFor();
+      const [said, isWhole] = await place.evaluate((cell) => [
+        getComputedStyle(cell, "::after").content,
+        cell.scrollWidth <= cell.clientWidth,
+      ]);
+      assert.match(said, mark);
+      assert.ok(isWhole, `${name} is cut off`);
+    }
+  }
+  await page.close();
 });
 
 test("changes of different sizes are put in order by their share", () => {

@@ -159,7 +159,7 @@ impl App {
             bell: bell.clone(),
             ready: Arc::default(),
             metrics: feed_metrics,
-            contract: Arc::new(Contract::new(documents::facts(server.addresses()))),
+            contract: Arc::new(Contract::new(documents::facts(server.addresses(), &config.bars))),
             warden: Arc::new(Warden::new(program.clone())),
             program,
         };

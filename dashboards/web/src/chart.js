@@ -2,6 +2,7 @@
 import { at, exact, figures, numeric } from "./fields.js";
 import * as format from "./format.js";
 import * as kinds from "./kinds.js";
+import { Past } from "./past.js";
 import { Plot } from "./plot.js";
 import { Series } from "./series.js";
 
@@ -13,10 +14,15 @@ let ids = 0;
 
 export class Chart {
   series = new Series();
+  /** Bars of the main figure: what was before the ticks, and between. */
+  past = new Past();
 
   #plot = null;
   #topic;
   #path = null;
+  /** The field was chosen, and is kept whatever is found to be the main one. */
+  #isChosen = false;
+  #line = [[], []];
   #parts = {};
   #fields = "";
   #moved = true;
@@ -32,6 +38,7 @@ export class Chart {
   constructor(topic, wanted, uPlot, { onClose, onField }) {
     this.#topic = topic;
     this.#path = wanted;
+    this.#isChosen = wanted !== null;
     this.element = document.createElement("article");
     this.element.className = "chart";
     this.element.dataset.topic = topic.name;
@@ -71,6 +78,7 @@ export class Chart {
     close.addEventListener("click", onClose);
     select.addEventListener("change", () => {
       this.#path = select.value;
+      this.#isChosen = true;
       this.series.clear();
       this.#moved = true;
       this.#wordsAt = -Infinity;
@@ -85,6 +93,25 @@ export class Chart {
 
   get path() {
     return this.#path;
+  }
+
+  /** The fields of its topic may be marked otherwise than was thought. True if it draws another one now. */
+  remark() {
+    this.#moved = true;
+    this.#fields = "";
+    const [main = null] = this.#topic.figures;
+    if (this.#isChosen || main === null || main === this.#path) return false;
+    this.#path = main;
+    this.series.clear();
+    this.tick();
+    return true;
+  }
+
+  /** Takes the newest `asked` bars of periods of `ms`, as the server answers them; null when it has none. */
+  takeBars(ms, answer, asked) {
+    if (answer) this.past.take(ms, answer, asked);
+    else this.past.clear();
+    this.#moved = true;
   }
 
   /** The topic has a new tick. */
@@ -104,7 +131,7 @@ export class Chart {
     const points = [];
     for (const envelope of envelopes) {
       const { ts, value } = envelope?.data ?? {};
-      this.#path ??= figures(value)[0] ?? null;
+      this.#path ??= figures(value, this.#topic.marksOf(envelope?.event ?? ""))[0] ?? null;
       if (this.#path === null) continue;
       const number = numeric(at(value, this.#path));
       if (Number.isFinite(ts) && !Number.isNaN(number)) points.push([ts / 1000, number]);
@@ -117,10 +144,13 @@ export class Chart {
   paint(serverNow, now, spanSeconds, live) {
     const end = serverNow / 1000;
     this.#window = [end - spanSeconds, end];
-    if (this.#moved) this.#figure();
+    if (this.#moved) {
+      this.#figure();
+      this.#line = this.#hasBars ? this.past.join(this.series) : [this.series.times, this.series.numbers];
+    }
     this.#moved = false;
     const { plot, waiting } = this.#parts;
-    const empty = this.series.times.length === 0;
+    const empty = this.#line[0].length === 0;
     waiting.hidden = !empty;
     if (empty)
       waiting.textContent = this.#topic.text
@@ -128,7 +158,7 @@ export class Chart {
         : "Waiting for its first tick.";
     if (this.#plot && !empty) {
       plot.hidden = false;
-      this.#plot.show(this.#data(live), this.#window, this.#path);
+      this.#plot.show(this.#data(live), this.#window, format.shown(this.#topic.marks, this.#path));
     }
     if (now - this.#wordsAt > WORDS_MS) this.#words(now, spanSeconds);
     if (this.#parts.details.open && now - this.#listed > 1_000) this.#list(now);
@@ -143,8 +173,13 @@ export class Chart {
     this.element.remove();
   }
 
+  /** Bars are of the main figure alone. */
+  get #hasBars() {
+    return this.#path !== null && this.#path === (this.#topic.figures[0] ?? this.#path);
+  }
+
   #data(live) {
-    const { times, numbers } = this.series;
+    const [times, numbers] = this.#line;
     const [, end] = this.#window;
     // A topic that is quiet has kept its value; a line that stops short would say that it is unknown.
     if (!live || numbers.at(-1) === null || times.at(-1) >= end) return [times, numbers];
@@ -160,15 +195,16 @@ export class Chart {
     if (!topic.text || this.#path === null) return;
     const value = exact(topic.text).data.value;
     const main = at(value, this.#path);
-    now.textContent = format.leaf(this.#path, main);
-    const { text, direction, title } =
+    now.textContent = format.marked(topic.marks, this.#path, main);
+    const { text, direction, title, since = "" } =
       this.#path === topic.figures[0]
         ? kinds.change(topic, value)
-        : kinds.step(topic.kind, this.#path, main, numeric(main) - this.series.numbers.at(-2));
+        : kinds.step(topic.kind, this.#path, main, numeric(main) - this.series.numbers.at(-2), topic.marks);
     step.textContent = text;
+    step.dataset.since = since;
     step.title = title ?? "since the tick before";
     this.element.dataset.trend = direction;
-    const fields = figures(topic.value);
+    const fields = figures(topic.value, topic.marks);
     if (fields.join() === this.#fields) return;
     this.#fields = fields.join();
     select.replaceChildren(
@@ -180,17 +216,17 @@ export class Chart {
   #words(now, spanSeconds) {
     this.#wordsAt = now;
     const [from] = this.#window;
-    const extent = this.series.extent(from);
-    if (!extent) return;
-    const [low, high] = extent.map((number) => format.figure(this.#path, number));
+    const extents = [this.series.extent(from), this.#hasBars ? this.past.extent(from) : null].filter(Boolean);
+    if (extents.length === 0) return;
+    const extent = [Math.min(...extents.map(([low]) => low)), Math.max(...extents.map(([, high]) => high))];
+    const [low, high] = extent.map((number) => format.marked(this.#topic.marks, this.#path, number));
     const last = this.#parts.now.textContent;
-    const minutes = spanSeconds / 60;
-    const first = this.series.times[0];
+    const first = this.#line[0][0];
     // Where less is known than was chosen, that is said: the line begins within the window.
     const known = first > from ? `, known since ${format.time(first * 1000)}` : "";
     this.#parts.plot.setAttribute(
       "aria-label",
-      `${this.#topic.name}, ${format.label(this.#path)}, last ${minutes} ${minutes === 1 ? "minute" : "minutes"}${known}: lowest ${low}, highest ${high}, now ${last}`,
+      `${this.#topic.name}, ${format.label(this.#path)}, last ${lengthOf(spanSeconds)}${known}: lowest ${low}, highest ${high}, now ${last}`,
     );
   }
 
@@ -204,7 +240,7 @@ export class Chart {
       if (numbers[i] === null) continue;
       const row = document.createElement("tr");
       row.insertCell().textContent = format.time(times[i] * 1000);
-      row.insertCell().textContent = format.figure(this.#path, numbers[i]);
+      row.insertCell().textContent = format.marked(this.#topic.marks, this.#path, numbers[i]);
       rows.push(row);
     }
     tbody.replaceChildren(...rows);
@@ -212,6 +248,12 @@ export class Chart {
 
   #hover(seconds, number) {
     this.#parts.hover.textContent =
-      seconds === undefined ? "" : `${format.time(seconds * 1000)}  ${format.figure(this.#path, number)}`;
+      seconds === undefined ? "" : `${format.time(seconds * 1000)}  ${format.marked(this.#topic.marks, this.#path, number)}`;
   }
+}
+
+/** A window's length in words: `1 minute`, `24 hours`. */
+function lengthOf(seconds) {
+  const [n, unit] = seconds < 3_600 ? [seconds / 60, "minute"] : [seconds / 3_600, "hour"];
+  return `${n} ${unit}${n === 1 ? "" : "s"}`;
 }

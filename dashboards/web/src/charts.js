@@ -1,9 +1,14 @@
 // The chosen topics and their charts. The choice lives in the address, so that a view can be shared as a link.
 import { Chart } from "./chart.js";
+import { BARS_MAX, periodFor } from "./past.js";
 
 /** More than these and each is too small to read. */
 const CHARTS_MAX = 8;
 const HISTORY_POINTS = 256;
+/** Bars are asked for again this often: ticks that a chart drops in time are in them. */
+const BARS_EVERY_MS = 30_000;
+/** Bars asked for beyond those that are missing: the open one, and the one that was open. */
+const BARS_MORE = 2;
 /** The error code of a command that the server does not know. */
 const UNKNOWN_EVENT = 405;
 
@@ -14,6 +19,10 @@ export class Charts {
   onFull = () => {};
   /** Called with a command to send. */
   onAsk = () => {};
+  /** Called with a query for bars of several topics; its promise is the server's answer, or null without one. */
+  onBars = async () => null;
+  /** The periods of which the server keeps bars. */
+  periods = [];
 
   #element;
   #topics;
@@ -21,6 +30,8 @@ export class Charts {
   #charts = new Map();
   #asked = new Map();
   #hasHistory = true;
+  #barsDue = 0;
+  #isAsking = false;
   #ids = 1_000;
   /** As long as the server keeps the past unless it is configured otherwise: a first look finds its window filled. */
   #span = 60;
@@ -33,6 +44,7 @@ export class Charts {
 
   set spanSeconds(seconds) {
     this.#span = seconds;
+    this.#barsDue = 0;
   }
 
   get names() {
@@ -80,6 +92,40 @@ export class Charts {
   /** The connection is back: what happened meanwhile may be in the server's ring. */
   refill() {
     for (const name of this.#charts.keys()) this.#ask(name);
+    this.#barsDue = 0;
+  }
+
+  /** The contract says something new of fields or periods. */
+  remark(periods) {
+    this.periods = periods;
+    for (const [name, chart] of this.#charts) if (chart.remark()) this.#ask(name);
+    this.#barsDue = 0;
+  }
+
+  /** Asks for the bars that charts are without, if any are due. */
+  async keepUp(serverNow, now) {
+    const period = periodFor(this.periods, this.#span * 1000);
+    if (!period || this.#isAsking || now < this.#barsDue || this.#charts.size === 0) return;
+    this.#barsDue = now + BARS_EVERY_MS;
+    this.#isAsking = true;
+    await this.#load(serverNow, period).catch(() => {}); // an answer that is none: as if there were no bars
+    this.#isAsking = false;
+  }
+
+  async #load(serverNow, period) {
+    const whole = Math.min(Math.ceil((this.#span * 1000) / period.ms) + BARS_MORE, BARS_MAX);
+    const groups = new Map();
+    for (const [name, chart] of this.#charts) {
+      const missing = Math.ceil((serverNow - chart.past.newest) / period.ms) + BARS_MORE;
+      const limit = chart.past.ms === period.ms && chart.past.asked >= whole ? Math.min(missing, whole) : whole;
+      groups.set(limit, [...(groups.get(limit) ?? []), name]);
+    }
+    for (const [limit, names] of groups) {
+      const query = new URLSearchParams({ topics: names.join(), period: period.name, limit });
+      const answer = await this.onBars(query);
+      for (const one of answer?.topics ?? []) this.#charts.get(one.topic)?.takeBars(period.ms, one, limit);
+      for (const { topic } of answer?.failed ?? []) this.#charts.get(topic)?.takeBars(period.ms, null);
+    }
   }
 
   /** The connection is gone: what follows is not known. */
@@ -129,6 +175,7 @@ export class Charts {
     this.#charts.set(name, chart);
     this.#element.append(chart.element);
     this.#ask(name);
+    this.#barsDue = 0;
     return chart;
   }
 

@@ -77,12 +77,14 @@ export function at(value, path) {
   return node;
 }
 
-/** The paths of a value's figures, the main one first. */
-export function figures(value) {
+/** The paths of a value's figures, the main one first: the one that is marked so, else a guess. */
+export function figures(value, marks) {
+  const isFigure = (path) => (marks?.role(path) ? marks.isFigure(path) : !NOT_FIGURES.test(path));
   const paths = leaves(value)
-    .filter(([path, leaf]) => Number.isFinite(numeric(leaf)) && !NOT_FIGURES.test(path))
+    .filter(([path, leaf]) => Number.isFinite(numeric(leaf)) && isFigure(path))
     .map(([path]) => path);
   const rank = (path) => {
+    if (path === (marks?.main ?? null)) return -1;
     const name = path.slice(path.lastIndexOf(".") + 1);
     const place = MAIN.indexOf(name);
     return place < 0 ? MAIN.length : place;

@@ -1,4 +1,5 @@
 // How figures, times and ages read. A price's digits are its source's and are never touched.
+import { decimal, rounded, written } from "./decimal.js";
 import { Digits, numeric } from "./fields.js";
 
 // The page speaks English, so its figures do too: a price's own point and our grouping then agree.
@@ -40,8 +41,38 @@ const UNITS_OF_TIME = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 /** Digits after the point beyond which a number that is not a price is noise. */
 const DECIMALS_MAX = 4;
 
+/** Units of the contract that the page writes in its own way: as the names that carry them. */
+const NAMES = { "%": "pct", By: "bytes", "By/s": "bytes_per_s" };
+const WORDS = { Cel: "°C", Fah: "°F", deg: "°" };
+/** A name that says its unit itself: `level [kg]`. */
+const NAMED_UNIT = / \[(.*)\]$/;
+
 /** The unit that follows a measure's number, or undefined. */
-export const measure = (path) => MEASURES.find(([names]) => names.test(path))?.[1];
+export function measure(name) {
+  const [, unit] = NAMED_UNIT.exec(name) ?? [];
+  if (unit !== undefined) return unit === "°" ? unit : ` ${unit}`;
+  return MEASURES.find(([names]) => names.test(name))?.[1];
+}
+
+/** The name by which a field's figures are written: its own, or where its unit is marked, one that says it. */
+export function shown(marks, path) {
+  if (marks.isPrice(path)) return "price";
+  const unit = marks.unit(path);
+  if (unit === undefined || unit.startsWith("{field:")) return path;
+  if (Object.hasOwn(NAMES, unit)) return NAMES[unit];
+  if (unit === "s" && SECONDS.test(path)) return path;
+  return `${path} [${WORDS[unit] ?? unit.replaceAll(/[{}]/g, "")}]`;
+}
+
+/** A leaf of a value, or a number of its field, as the marks say: with their unit, and as many decimals. */
+export function marked(marks, path, value) {
+  const name = shown(marks, path);
+  const places = marks.decimals(path);
+  const number = places === undefined || BYTES.test(name) || SECONDS.test(name) ? null : decimal(value);
+  if (number === null) return leaf(name, value);
+  const text = written(rounded(number, places));
+  return (name === "price" ? text : grouped(text)) + (PERCENT.test(name) ? " %" : (measure(name) ?? ""));
+}
 
 export const count = (n) => whole.format(n);
 export const time = (ms) => clock.format(ms);
@@ -70,6 +101,12 @@ export function figure(path, n) {
   return fine.format(n);
 }
 
+/** Digits with a comma for each thousand. */
+function grouped(text) {
+  const [, sign, integer, fraction = ""] = /^(-?)(\d+)(\.\d+)?$/.exec(text);
+  return sign + whole.format(BigInt(integer)) + fraction;
+}
+
 /** A leaf of a value as a person reads it. */
 export function leaf(path, value) {
   if (value === null || value === undefined) return "–";
@@ -82,11 +119,8 @@ export function leaf(path, value) {
   if (PRICE.test(path)) return source;
   const hasUnit = measure(path) !== undefined || [BYTES, PERCENT, SECONDS].some((unit) => unit.test(path));
   if (hasUnit || /[eE]/.test(source)) return figure(path, number);
-  const [integer, fraction] = source.split(".");
-  if (fraction !== undefined && fraction.length > DECIMALS_MAX) return figure(path, number);
-  const sign = integer.startsWith("-") ? "-" : "";
-  const grouped = sign + whole.format(BigInt(integer.slice(sign.length)));
-  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+  const [, fraction = ""] = source.split(".");
+  return fraction.length > DECIMALS_MAX ? figure(path, number) : grouped(source);
 }
 
 /** Digits after the point in a leaf, for a change to be shown as finely as its figure. */
@@ -110,9 +144,6 @@ export function change(path, delta, places) {
   if (size >= 1e9) return sign + coarse.format(size);
   return sign + (places > 0 && places <= 8 ? size.toFixed(places) : fine.format(size));
 }
-
-/** A change in percent with its sign, as markets write it: `+0.30 %`. */
-export const percent = (n) => `${signOf(n)}${Math.abs(n).toFixed(2)} %`;
 
 /** An age: tenths while it is young, then only as fine as a person cares for. */
 export function age(ms) {

@@ -1,5 +1,7 @@
 // What a reader looks for in a value, by its kind: which fields come first, which are told elsewhere, what its change is.
-import { at, numeric } from "./fields.js";
+import { UNMARKED } from "./contract.js";
+import { decimal, minus, percentOf, rounded, written } from "./decimal.js";
+import { at } from "./fields.js";
 import * as format from "./format.js";
 
 /** Fields that say what the row's topic, feed or badge says already. */
@@ -24,14 +26,18 @@ const KINDS = {
   },
 };
 
+/** Decimals of a change in percent, as markets write it. */
+const PERCENT_PLACES = 2;
+
 const rules = (kind) => (Object.hasOwn(KINDS, kind) ? KINDS[kind] : { first: [], told: [] });
 
 /** The leaves of a value to show beside the one at `main`, in order of interest. */
-export function details(kind, leaves, main) {
+export function details(kind, leaves, main, marks = UNMARKED) {
   const { first, told } = rules(kind);
   const rank = ([path]) => (first.includes(path) ? first.indexOf(path) : first.length);
+  const isTold = (path) => told.includes(path) || (path !== "" && [marks.field("change"), marks.field("change_pct")].includes(path));
   return leaves
-    .filter(([path]) => path !== main && !IDENTITY.includes(path) && !told.includes(path))
+    .filter(([path]) => path !== main && !IDENTITY.includes(path) && !isTold(path))
     .sort((a, b) => rank(a) - rank(b));
 }
 
@@ -42,62 +48,103 @@ export const isSimulated = (value) =>
 /** Whether a value says that its source has no newer one, though one was due. */
 export const isOld = (value) => value !== null && typeof value === "object" && value.stale === true;
 
+/** Whether a kind's figure is a price, of which more is better. */
+const isPrice = (kind, path, marks) =>
+  marks.role(path) !== undefined ? marks.isPrice(path) : rules(kind).directed === true && format.PRICE.test(path);
+
 /** `up` or `down` where that is good or bad news, else "": a processor's load has no colour. */
-function direction(kind, path, delta) {
-  if (!rules(kind).directed || !format.PRICE.test(path)) return "";
-  return delta > 0 ? "up" : delta < 0 ? "down" : "";
+function direction(kind, path, sign, marks) {
+  if (!isPrice(kind, path, marks)) return "";
+  return sign > 0 ? "up" : sign < 0 ? "down" : "";
 }
 
 const ARROWS = { up: "▲ ", down: "▼ ", "": "" };
+const NOTHING = { text: "", direction: "", title: "" };
 
 /** A step of the figure `leaf` at a path, as `{text, direction}`: sign and arrow, so that it does not hang on a colour. */
-export function step(kind, path, leaf, delta) {
+export function step(kind, path, leaf, delta, marks = UNMARKED) {
   if (!Number.isFinite(delta) || delta === 0) return { text: "", direction: "" };
-  const way = direction(kind, path, delta);
-  return { text: ARROWS[way] + format.change(path, delta, format.decimals(path, leaf)), direction: way };
+  const way = direction(kind, path, delta, marks);
+  const name = format.shown(marks, path);
+  const places = marks.decimals(path) ?? format.decimals(name, leaf);
+  return { text: ARROWS[way] + format.change(name, delta, places), direction: way };
 }
 
-/** A quote's change of the day: `amount` and `percent`, NaN where unknown; null when the quote does not tell it. */
-function ofDay({ kind, value, figures: [path], number }) {
-  if (kind !== "quote" || path === undefined || !format.PRICE.test(path)) return null;
-  const close = numeric(at(value, "prev_close"));
-  let amount = numeric(at(value, "change"));
-  let percent = numeric(at(value, "change_pct"));
-  if (Number.isNaN(amount) && Number.isNaN(percent)) amount = number - close;
-  const before = Number.isNaN(close) ? number - amount : close;
-  if (Number.isNaN(percent) && before > 0) percent = (amount / before) * 100;
-  return Number.isNaN(amount) && Number.isNaN(percent) ? null : { amount, percent };
+const OF_DAY = "of the day, as its source tells it";
+const SINCE_CLOSE = "since the previous close: the price less the close that the source tells";
+const SINCE_OPEN = "since open: the price less the session's open that the source tells, which tells no change itself";
+
+/**
+ * The change of a price, computed exactly: `amount` and `percent` as decimals or null, what they are, and whether they are
+ * derived from the session's open. Null where neither a change nor anything to derive it from is told.
+ */
+function ofDay({ kind, marks, figures: [path] }, value) {
+  const told = (role, name) => {
+    const field = marks.isNone ? (kind === "quote" ? name : undefined) : marks.field(role);
+    return field === undefined ? null : decimal(at(value, field));
+  };
+  const price = decimal(at(value, path));
+  let amount = told("change", "change");
+  let percent = told("change_pct", "change_pct");
+  const close = told("previous_close", "prev_close");
+  const open = told("open", "open");
+  const isTold = amount !== null || percent !== null;
+  const from = isTold ? close : (close ?? open);
+  if (!isTold && (price === null || from === null)) return null;
+  if (!isTold) amount = minus(price, from);
+  // What the change is in percent of: a close that is not told is the price less the change.
+  const before = from ?? (price && amount ? minus(price, amount) : null);
+  if (percent === null && before) percent = percentOf(amount, before, PERCENT_PLACES);
+  const isSinceOpen = !isTold && close === null;
+  return { amount, percent, isSinceOpen, title: isTold ? OF_DAY : isSinceOpen ? SINCE_OPEN : SINCE_CLOSE };
 }
 
 /**
- * A topic's change as `{text, direction, title}`: of the day where its value tells that, else since the tick before.
- * `value` is the topic's with its digits, as `exact` gives it.
+ * A topic's change as `{text, direction, title, since}`. Of a price it is the day's, as its source tells it, or derived from the
+ * previous close or the session's open, and nothing where these are not told. Of other figures it is the step since the
+ * tick before. `since` is `open` where it is derived from the session's open, which is to be shown beside it. `value` is the topic's with its digits, as `exact` gives it.
  */
 export function change(topic, value) {
+  const { kind, marks } = topic;
   const [path] = topic.figures;
-  if (path === undefined) return { text: "", direction: "", title: "" };
+  if (path === undefined) return NOTHING;
   const main = at(value, path);
-  const day = ofDay(topic);
-  if (!day) {
-    const since = step(topic.kind, path, main, topic.delta);
+  if (!isPrice(kind, path, marks)) {
+    const since = step(kind, path, main, topic.delta, marks);
     return { ...since, title: since.text && "since the tick before" };
   }
-  const { amount, percent } = day;
-  const way = direction(topic.kind, path, Number.isNaN(amount) ? percent : amount);
-  const told = at(value, "change");
-  const places = Number.isNaN(numeric(told))
-    ? Math.max(format.decimals(path, main), format.decimals("prev_close", at(value, "prev_close")))
-    : format.decimals("price", told);
-  const share = Number.isNaN(percent) ? "" : format.percent(percent);
-  const size = Number.isNaN(amount) ? "" : format.change(path, amount, places);
-  const text = size && share ? `${size} (${share})` : size + share;
-  return { text: ARROWS[way] + text, direction: way, title: "of the day, as its source tells it" };
+  const day = ofDay(topic, value);
+  if (!day) return NOTHING;
+  const { amount, percent, isSinceOpen, title } = day;
+  const way = direction(kind, path, Number((amount ?? percent).digits), marks);
+  const share = percent && `${signed(rounded(percent, PERCENT_PLACES))} %`;
+  const size = amount && signed(amount);
+  const text = size && share ? `${size} (${share})` : (size ?? share);
+  return { text: ARROWS[way] + text, direction: way, title, since: isSinceOpen ? "open" : undefined };
 }
+
+/** A decimal with its sign: `+0.04`, `−1.20`. */
+const signed = ({ digits, scale }) =>
+  (digits < 0n ? "−" : digits > 0n ? "+" : "") + written({ digits: digits < 0n ? -digits : digits, scale });
+
+/** Shares of topics, by their newest tick: a table in order asks for each many times. */
+const shares = new WeakMap();
 
 /** A topic's change as a share of its figure, so that figures of different sizes can be put in order. */
 export function share(topic) {
-  const percent = ofDay(topic)?.percent ?? NaN;
-  if (!Number.isNaN(percent)) return percent;
+  const known = shares.get(topic);
+  if (known?.text === topic.text && known.marks === topic.marks) return known.share;
+  const share = shareOf(topic);
+  shares.set(topic, { text: topic.text, marks: topic.marks, share });
+  return share;
+}
+
+function shareOf(topic) {
+  if (topic.figures.length === 0) return 0;
+  if (isPrice(topic.kind, topic.figures[0], topic.marks)) {
+    const { percent, amount } = ofDay(topic, topic.value) ?? {};
+    return percent ? Number(written(percent)) : amount ? Math.sign(Number(amount.digits)) : 0;
+  }
   const relative = (topic.delta / Math.abs(topic.number - topic.delta)) * 100;
   return Number.isFinite(relative) ? relative : Math.sign(topic.delta);
 }

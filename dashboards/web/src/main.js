@@ -3,6 +3,7 @@ import { Charts } from "./charts.js";
 import { firstChoice } from "./choice.js";
 import { closeWords, wantsToken } from "./closes.js";
 import { Connection } from "./connection.js";
+import { Contract } from "./contract.js";
 import { themes } from "./ink.js";
 import { Notices } from "./notices.js";
 import { Outage } from "./outage.js";
@@ -28,7 +29,8 @@ const url = new URL("ws", location.href);
 url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 url.hash = "";
 
-const topics = new Topics();
+const contract = new Contract();
+const topics = new Topics(contract);
 const table = new Table(element("topics"));
 const charts = new Charts(element("charts"), topics, uPlot);
 const notices = new Notices(element("notices"));
@@ -89,6 +91,7 @@ function beat() {
   status.paint(now);
   outage.paint(now);
   if (document.hidden) return;
+  if (connection.state.name === "live") charts.keepUp(serverNow(), now);
   table.paintAges(serverNow(), now);
   if (choosing && liveSince > 0) {
     const names = firstChoice(topics.all(), now - liveSince);
@@ -160,6 +163,8 @@ function begin() {
   connection.send("subscribe", { id: SUBSCRIBE_ID, topics: [PATTERN] });
   charts.refill();
   listFeeds();
+  contract.forget();
+  readContract();
 }
 
 function sayWho() {
@@ -195,6 +200,19 @@ function feedSays(notice) {
   table.feed(notice);
   notices.feed(notice);
   status.troubledFeeds = [...feeds.values()].filter((state) => state !== "up" && state !== "closed").length;
+}
+
+/** What the server answers at a path, as this reader; null where it has nothing there for it. */
+async function answerOf(path) {
+  const headers = box.token ? { Authorization: `Bearer ${box.token}` } : {};
+  const answer = await fetch(new URL(path, location.href), { cache: "no-cache", headers });
+  return answer.ok ? answer.json() : null;
+}
+
+/** Reads what the server says of its feeds' fields and of its bars. Without it the page guesses, and has no bars. */
+async function readContract() {
+  const said = await answerOf("v1/asyncapi.json").catch(() => null);
+  if (said) contract.take(said);
 }
 
 /** Lists all configured feeds, as the stream does not name one that has said nothing. What the stream told goes first: it is newer. */
@@ -252,6 +270,13 @@ function forget(name) {
   if (!charts.names.includes(name)) topics.remove(name);
 }
 
+contract.onWant = (ms) => setTimeout(() => connection.state.name === "live" && begun && readContract(), ms);
+contract.onNews = () => {
+  for (const topic of topics.all()) if (topic.remark()) table.touch(topic, false);
+  charts.remark(contract.periods);
+  draw();
+};
+
 connection.onMessage = (event, data, text) => {
   if (Object.hasOwn(answers, event)) answers[event](data);
   else if (typeof data.topic === "string" && "seq" in data) tick(event, data, text);
@@ -277,6 +302,7 @@ table.onCount = (left, all) => {
 };
 charts.onFull = (sentence) => notices.full(sentence);
 charts.onAsk = (event, data) => connection.state.name === "live" && !isShut && connection.send(event, data);
+charts.onBars = (query) => answerOf(`v1/bars?${query}`).catch(() => null);
 charts.onChange = (names) => {
   choosing = false;
   table.choose(names);

@@ -87,16 +87,17 @@ export class Row {
     const all = leaves(value);
     const path = topic.figures[0] ?? all[0]?.[0];
     const main = path === undefined ? undefined : at(value, path);
-    this.#set("value", path === undefined ? "empty" : format.leaf(path, main));
-    const { text, direction, title } = kinds.change(topic, value);
+    this.#set("value", path === undefined ? "empty" : format.marked(topic.marks, path, main));
+    const { text, direction, title, since = "" } = kinds.change(topic, value);
     this.#set("change", text);
+    if ((this.#shown.since ?? "") !== since) this.#cells.change.dataset.since = this.#shown.since = since;
     if (this.#shown.title !== title) this.#cells.change.title = this.#shown.title = title;
-    this.#setDetails(kinds.details(topic.kind, all, path).slice(0, DETAILS_MAX), all);
+    this.#setDetails(kinds.details(topic.kind, all, path, topic.marks).slice(0, DETAILS_MAX), all);
     if (this.#shown.direction !== direction) this.element.dataset.trend = this.#shown.direction = direction;
     if (this.simulated.hidden === topic.simulated) this.simulated.hidden = !topic.simulated;
     const kind = Number.isNaN(topic.number) ? "text" : "figure";
     if (this.#shown.main !== kind) this.element.dataset.main = this.#shown.main = kind;
-    if (this.moved) this.#light(kinds.step(topic.kind, path ?? "", main, topic.delta).direction, now);
+    if (this.moved) this.#light(kinds.step(topic.kind, path ?? "", main, topic.delta, topic.marks).direction, now);
     this.moved = false;
   }
 
@@ -122,8 +123,8 @@ export class Row {
   }
 
   #setDetails(fields, all) {
-    const parts = fields.map(([path, leaf]) => [format.label(path), format.leaf(path, leaf)]);
-    const key = all.map(([path, leaf]) => `${format.name(path)} ${format.leaf(path, leaf)}`).join(" · ");
+    const parts = fields.map(([path, leaf]) => [format.label(path), format.marked(this.topic.marks, path, leaf)]);
+    const key = all.map(([path, leaf]) => `${format.name(path)} ${format.marked(this.topic.marks, path, leaf)}`).join(" · ");
     if (this.#shown.details === key) return;
     this.#shown.details = key;
     const cell = this.#cells.details;

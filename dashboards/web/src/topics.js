@@ -1,4 +1,5 @@
 // The newest tick of every topic, as the page knows it.
+import { UNMARKED } from "./contract.js";
 import { at, credit, figures, numeric } from "./fields.js";
 import { isOld, isSimulated } from "./kinds.js";
 
@@ -23,26 +24,56 @@ export class Topic {
   /** Since when it is told to have had no news for too long, Unix ms; 0 while it has news. A tick alone does not end it. */
   staleSince = 0;
 
-  constructor(name) {
+  /** What its feed says of the fields of its kind. */
+  marks = UNMARKED;
+
+  #contract;
+
+  /** @param contract says how fields are marked, or null where nothing does */
+  constructor(name, contract = null) {
     this.name = name;
     this.feed = name.split(".", 1)[0];
+    this.#contract = contract;
+  }
+
+  /** The marks of a kind's fields, as its feed has them. */
+  marksOf(kind) {
+    return this.#contract?.of(this.feed, kind) ?? UNMARKED;
+  }
+
+  /** The contract says something new: the main figure may be another. True if that changes anything. */
+  remark() {
+    const marks = this.marksOf(this.kind);
+    if (marks === this.marks || this.text === "") return false;
+    this.marks = marks;
+    this.simulated = isSimulated(this.value) || marks.isSimulated;
+    const [main] = this.figures;
+    this.figures = figures(this.value, marks);
+    if (this.figures[0] === main) return true;
+    this.number = this.figures.length ? numeric(at(this.value, this.figures[0])) : NaN;
+    this.delta = 0;
+    return true;
   }
 
   /** Takes a tick; false when it is the one already held, sent again. */
   take(kind, data, text) {
     const again = this.text !== "" && data.seq === this.seq && data.ts === this.ts;
+    if (kind !== this.kind || this.text === "") {
+      this.marks = this.marksOf(kind);
+      this.figures = [];
+    }
     this.kind = kind;
     this.seq = data.seq;
     this.ts = data.ts;
     this.value = data.value;
     this.credit = credit(data.value);
-    this.simulated = isSimulated(data.value);
+    this.simulated = isSimulated(data.value) || this.marks.isSimulated;
     this.isOld = isOld(data.value);
     this.text = text;
     if (again) return false;
     let number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;
     if (Number.isNaN(number)) {
-      this.figures = figures(data.value);
+      this.figures = figures(data.value, this.marks);
       number = this.figures.length ? numeric(at(data.value, this.figures[0])) : NaN;
       this.number = NaN;
     }
@@ -54,6 +85,11 @@ export class Topic {
 
 export class Topics {
   #byName = new Map();
+  #contract;
+
+  constructor(contract = null) {
+    this.#contract = contract;
+  }
 
   get size() {
     return this.#byName.size;
@@ -70,7 +106,7 @@ export class Topics {
   /** The topic of that name, new if need be. */
   ensure(name) {
     let topic = this.#byName.get(name);
-    if (!topic) this.#byName.set(name, (topic = new Topic(name)));
+    if (!topic) this.#byName.set(name, (topic = new Topic(name, this.#contract)));
     return topic;
   }
 

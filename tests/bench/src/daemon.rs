@@ -41,6 +41,8 @@ pub struct Setup {
     pub auth: bool,
     /// Clients come at the daemon's default pace.
     pub paced: bool,
+    /// The feed's prices make bars of these periods, as `[bars] keep` has them; none are made when not given.
+    pub bars: Option<&'static str>,
 }
 
 /// How a flood's samples reach the daemon.
@@ -120,7 +122,7 @@ impl Daemon {
 }
 
 fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
-    let Setup { feed, flood, kept, tls, .. } = setup;
+    let Setup { feed, flood, kept, tls, bars, .. } = setup;
     let listen = if tls { "{ address = \"127.0.0.1:0\", tls = true }" } else { "\"127.0.0.1:0\"" };
     // Compression is for those who offer it, so the others do not notice. The crowd of a bench comes in without a wait.
     let mut text = format!("[server]\nlisten = [{listen}]\nadmin = \"127.0.0.1:0\"\ncompression = true\n");
@@ -149,6 +151,10 @@ fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
             "[[feed]]\nname = \"{FEED}\"\nexec = {exec}\ninterval = \"{interval}ms\"\ntopics_max = {}\n",
             topics.max(1)
         );
+        text += &match bars {
+            Some(keep) => format!("bars = {{ field = \"price\" }}\n[bars]\nkeep = {keep}\n"),
+            None => "bars = false\n".to_owned(),
+        };
     }
     if let Some(Flood { way, per_s }) = flood {
         let topics = FLOOD_TOPICS.to_string();

@@ -1,5 +1,6 @@
 //! `tickerd-bench`: what one delivery costs tickerd, beside the least it could cost.
 
+mod bars;
 mod broadcast;
 mod cpu;
 mod daemon;

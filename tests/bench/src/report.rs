@@ -15,7 +15,8 @@ each socket at each beat. f: the reference is the same daemon before the stalled
 the flooding feed; ages count from the beat until a reader has read. h: one feed says all it can, nobody subscribes.
 i to k: the same daemon with the same load in JSON text frames. l: so many times what a quarter, or half, of the topics
 cost. m: the same clients without recoveries. n, o: the floor encrypts too. q: nginx with TLS in front of the daemon, both
-counted. r: all with the same rights. s: the same clients while nobody comes. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
+counted. r: all with the same rights. s: the same clients while nobody comes.
+t: the same feed without bars. u: the same clients while nobody fetches. Memory is VmRSS, without the kernel's socket buffers. Ratios are per repeat.
 ";
 
 /// One thing measured, once per repeat.

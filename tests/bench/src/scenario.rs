@@ -1,10 +1,11 @@
-//! The nineteen scenarios: their sizes and their targets.
+//! The twenty-one scenarios: their sizes and their targets.
 
 use std::{fmt, time::Duration};
 
 use clap::ValueEnum;
 
 use crate::{
+    bars,
     broadcast::{self, Link, Load, Terms},
     dialect::Dialect,
     error::Error,
@@ -40,10 +41,12 @@ pub enum Id {
     Q,
     R,
     S,
+    T,
+    U,
 }
 
 impl Id {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::A,
         Self::B,
         Self::C,
@@ -63,6 +66,8 @@ impl Id {
         Self::Q,
         Self::R,
         Self::S,
+        Self::T,
+        Self::U,
     ];
 
     pub fn letter(self) -> char {
@@ -86,6 +91,8 @@ impl Id {
             Self::Q => 'q',
             Self::R => 'r',
             Self::S => 's',
+            Self::T => 't',
+            Self::U => 'u',
         }
     }
 }
@@ -175,5 +182,9 @@ pub fn run(id: Id, options: &Options, report: &mut Report) -> Result<(), Error> 
             broadcast::compare(id, &load, [terms(load.clients), terms(1)], options, report)
         }
         Id::S => storm::run(id, [size(500, 10), size(5_000, 40)], options, report),
+        // 10,000 topics with a sample each 100 ms, with bars of four periods and with none.
+        Id::T => bars::made(id, size(10_000, 200), options, report),
+        // 20 topics, and all who fetch 390 bars of each at once.
+        Id::U => bars::fetched(id, [size(200, 10), size(1_000, 20)], options, report),
     }
 }

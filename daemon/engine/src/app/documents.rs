@@ -9,7 +9,7 @@ use super::VERSION;
 use super::feeds::{Feed, Feeds};
 use crate::contract::{self, Contract};
 use crate::server::{Document, Documents, FEEDS, KEYS};
-use tickerd_config::{Listen, Listener};
+use tickerd_config::{Bars, Listen, Listener};
 use tickerd_identity::Keyring;
 use tickerd_model::access::rights::{Rights, Verb};
 use tickerd_model::health::{FeedState, Health};
@@ -17,7 +17,7 @@ use tickerd_model::protocol::event::{self, FeedEntry};
 use tickerd_process::clock::now_unix_ms;
 
 /// What is known before any feed is there.
-pub fn facts(addresses: &[Listener]) -> contract::Facts {
+pub fn facts(addresses: &[Listener], bars: &Bars) -> contract::Facts {
     // Those with the PROXY protocol are for proxies alone.
     let address =
         addresses.iter().filter(|listener| !listener.proxy).find_map(|listener| match &listener.address {
@@ -25,11 +25,16 @@ pub fn facts(addresses: &[Listener]) -> contract::Facts {
             Listen::Unix(_) => None,
         });
     let is_tls = address.as_ref().is_some_and(|(_, is_tls)| *is_tls);
+    let bars = bars.keep.iter().map(|keep| contract::BarFacts {
+        period: keep.name(),
+        keep_ms: u64::try_from(keep.age.as_millis()).unwrap_or(u64::MAX),
+    });
     contract::Facts {
         version: VERSION.into(),
         // A unix socket's clients are told the name that their HTTP libraries use.
         address: address.map_or_else(|| "localhost".into(), |(address, _)| address),
         is_tls,
+        bars: bars.collect(),
     }
 }
 

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_lane_knows_the_fields_and_what_is_wrong_is_told_until_it_is_another() {
-        let facts = Facts { version: "1".into(), address: "127.0.0.1:1".into(), is_tls: false };
+        let facts = Facts { version: "1".into(), address: "127.0.0.1:1".into(), is_tls: false, bars: vec![] };
         let (contract, lane) = (Arc::new(Contract::new(facts)), Arc::new(Lane::new(4, Box::new(|| {}))));
         let on_hello = on_hello("stocks", &contract, &lane);
         let right = r#"{"properties":{"price":{"type":"string","x-tickerd-main":true}}}"#;

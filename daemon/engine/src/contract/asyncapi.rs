@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::messages::{Message, Messages};
 use super::value_schema::DEFINITIONS;
-use super::{Facts, FeedFacts, Spoken, SpokenEvent};
+use super::{BarFacts, Facts, FeedFacts, Spoken, SpokenEvent};
 use tickerd_model::protocol::error::Code;
 use tickerd_model::protocol::shape;
 use tickerd_model::protocol::{SUBPROTOCOLS, VERSION};
@@ -84,6 +84,7 @@ pub fn document(facts: &Facts, configured: &[&FeedFacts], feeds: &BTreeMap<&str,
         "channels": { "ws": channel(on_channel) },
         "operations": operations,
         "components": { "messages": messages, "schemas": schemas },
+        "x-bars": bars(&facts.bars),
         "x-closes": closes(),
         "x-errors": errors(),
         "x-feeds": configured.iter().map(|feed| feed_facts(feed, feeds.get(feed.name.as_str()).copied())).collect::<Vec<_>>(),
@@ -182,6 +183,11 @@ fn feed_facts(feed: &FeedFacts, spoken: Option<&Spoken>) -> Value {
         spoken.events.iter().map(|event| (event.name.clone(), event.class.as_str().into())).collect();
     facts_now.insert("events".into(), events.into());
     facts
+}
+
+/// Of which periods bars can be asked for.
+fn bars(periods: &[BarFacts]) -> Value {
+    periods.iter().map(|bars| json!({ "period": bars.period, "keep_ms": bars.keep_ms })).collect()
 }
 
 /// Why the server ends a connection, and what the client does then.

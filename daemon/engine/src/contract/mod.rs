@@ -42,6 +42,17 @@ pub struct Facts {
     pub address: String,
     /// Whether TLS is spoken there.
     pub is_tls: bool,
+    /// Of which periods bars are kept, shortest first.
+    pub bars: Vec<BarFacts>,
+}
+
+/// A period of which bars are kept.
+#[derive(Debug, Clone)]
+pub struct BarFacts {
+    /// Its name, such as `1m`.
+    pub period: String,
+    /// For how long, in milliseconds.
+    pub keep_ms: u64,
 }
 
 /// What the configuration says of a feed.

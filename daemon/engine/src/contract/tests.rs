@@ -9,8 +9,12 @@ use tickerd_model::rooms;
 
 fn contract(feeds: &[&str]) -> Contract {
     let feed = |name: &&str| FeedFacts { name: (*name).into(), rates: vec!["250ms".into(), "1s".into()] };
-    let contract =
-        Contract::new(Facts { version: "0.1.0".into(), address: "127.0.0.1:8425".into(), is_tls: false });
+    let contract = Contract::new(Facts {
+        version: "0.1.0".into(),
+        address: "127.0.0.1:8425".into(),
+        is_tls: false,
+        bars: vec![BarFacts { period: "1m".into(), keep_ms: 86_400_000 }],
+    });
     feeds.iter().map(feed).for_each(|feed| contract.open(feed));
     contract
 }
@@ -80,6 +84,7 @@ fn a_feed_that_is_not_shown_stands_nowhere() {
     assert_eq!(of_stocks.etag, shown("stocks").etag);
     let all = read(&contract, ASYNCAPI);
     assert_eq!(all["x-feeds"].as_array().unwrap().len(), 2);
+    assert_eq!(all["x-bars"], json!([{"period": "1m", "keep_ms": 86_400_000}]));
     // However many kinds of rights there are, few editions are kept.
     for feeds in 0..100 {
         contract.open(FeedFacts { name: format!("f{feeds}"), rates: Vec::new() });

@@ -43,6 +43,25 @@ impl PastBars {
         (text.unwrap_or_else(|| RawValue::NULL.to_owned()), is_truncated)
     }
 
+    /// Appends what is said of it over HTTP. Many bars are asked for at once there, so they are not read again to be put into
+    /// the object, as [`PastBars::text`] does.
+    pub fn write(&self, epoch: &str, bytes_max: usize, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        const NONE: &[u8] = b"\"bars\":[]";
+        let mut bars = Vec::new();
+        let is_truncated = self.past.write(bytes_max, &mut bars);
+        let none = RawValue::from_string("[]".to_owned())?;
+        let object = serde_json::to_vec(&self.told(None, epoch, &none, is_truncated))?;
+        // What stands before it are names, which have no quote in them.
+        let at = object.windows(NONE.len()).position(|part| part == NONE).unwrap_or(object.len());
+        let (head, rest) = object.split_at(at);
+        let tail = rest.get(NONE.len()..).unwrap_or_default();
+        out.reserve(object.len() + bars.len());
+        for part in [head, b"\"bars\":", &bars, tail] {
+            out.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
     /// What is said of it.
     pub fn told<'a>(
         &'a self,

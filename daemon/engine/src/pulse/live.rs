@@ -187,7 +187,8 @@ impl Live {
                 continue;
             }
             for one in open {
-                if let Some(bar) = stage.bars.open(behind, one.period) {
+                // A beat comes when a period ends, often before the first tick of the next one.
+                if let Some(bar) = stage.bars.newest(behind, one.period) {
                     stage.offer(source, &one.topic, 0, &bar, one.period, &plan);
                 }
             }
@@ -228,7 +229,7 @@ impl Stage<'_> {
     fn say_first(&mut self, source: SourceId, behind: &Arc<str>, form: Form, nth: usize, topic: &Topic) {
         let bar = match form {
             Form::Closed => self.bars.last_closed(behind, nth),
-            Form::Open => self.bars.open(behind, nth),
+            Form::Open => self.bars.newest(behind, nth),
         };
         let plan = self.bars.plan().clone();
         if let Some(bar) = bar {

@@ -1,6 +1,5 @@
 //! The bars of one topic and period that someone asked for. They are put into words where they are sent, not where they are kept.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Bars;
@@ -62,10 +61,11 @@ impl Bars {
         series.from(series.last()?).next()
     }
 
-    /// The open bar of a topic.
-    pub fn open(&mut self, topic: &str, period: usize) -> Option<Bar> {
+    /// The open bar of a topic; where none is open since one closed, that one.
+    pub fn newest(&mut self, topic: &str, period: usize) -> Option<Bar> {
         self.settle(topic);
-        self.books.get(*self.by_name.get(topic)?)?.book.open(&self.plan, period)
+        let open = self.books.get(*self.by_name.get(topic)?)?.book.open(&self.plan, period);
+        open.or_else(|| self.last_closed(topic, period))
     }
 
     /// Whether a topic has bars.
@@ -93,43 +93,27 @@ impl Past {
 
     /// Writes the bars as a JSON array, and as many of the newest as `bytes_max` hold. Returns whether some had no room.
     pub fn write(&self, bytes_max: usize, out: &mut Vec<u8>) -> bool {
-        let mut texts = Vec::new();
-        let mut bytes = 0;
-        let mut is_truncated = false;
-        for bar in self.bars().iter().rev() {
-            let mut text = Vec::with_capacity(128);
-            bar.write(self.period_ms, &mut text);
-            bytes += text.len() + 1;
-            if bytes > bytes_max {
-                is_truncated = true;
-                break;
-            }
-            texts.push(text);
+        let (begin, mut ends) = (out.len(), Vec::new());
+        for bar in self.bars() {
+            out.push(b',');
+            bar.write(self.period_ms, out);
+            ends.push(out.len() - begin);
         }
-        out.push(b'[');
-        for (nth, text) in texts.iter().rev().enumerate() {
-            if nth > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(text);
+        let all = out.len() - begin;
+        // Where the first one is that has room: each is written behind a comma.
+        let passed = ends.partition_point(|end| all - end >= bytes_max);
+        let from = if all <= bytes_max { 0 } else { ends.get(passed).copied().unwrap_or(all) };
+        out.drain(begin..begin + from);
+        match out.get_mut(begin) {
+            Some(comma) => *comma = b'[',
+            None => out.push(b'['),
         }
         out.push(b']');
-        is_truncated
+        from > 0
     }
 
     /// About how many bars it holds: what it costs to put it into words.
     pub fn weight(&self) -> usize {
         1 + self.limit.min(self.blocks.len() * super::series::BLOCK_BARS + 1)
-    }
-
-    /// The times of which nothing is known, as JSON.
-    pub fn unknown_text(&self) -> String {
-        let mut text = String::from("[");
-        for (nth, Unknown { from, to }) in self.unknown.iter().enumerate() {
-            let comma = if nth > 0 { "," } else { "" };
-            let _ = write!(text, r#"{comma}{{"from":{from},"to":{to}}}"#);
-        }
-        text.push(']');
-        text
     }
 }

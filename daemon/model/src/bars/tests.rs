@@ -197,6 +197,27 @@ fn what_closes_is_told_of_watched_topics_once_and_in_order() {
     assert!(bars.take_moved("f.a") && !bars.take_moved("f.a"));
 }
 
+#[test]
+fn an_answer_holds_the_newest_that_fit() {
+    let (mut bars, a) = (bars(usual()), topic("f.a"));
+    bars.look(0, NOON);
+    for at in 0..5 {
+        bars.take(F, &tick(&a, r#"{"price":1}"#, NOON + at * 10_000));
+    }
+    bars.look(45_000, NOON + 45_000);
+    let past = bars.past("f.a", 0, 99, u64::MAX).unwrap();
+    let write = |bytes_max| {
+        let mut out = b"x".to_vec();
+        let is_truncated = past.write(bytes_max, &mut out);
+        let told: Vec<serde_json::Value> = serde_json::from_slice(&out[1..]).unwrap();
+        (told.len(), told.last().map(|bar| bar["start"].as_u64().unwrap() - NOON), is_truncated)
+    };
+    assert_eq!(write(1 << 20), (5, Some(40_000), false));
+    assert_eq!(write(220), (2, Some(40_000), true));
+    assert_eq!(write(10), (0, None, true));
+    assert_eq!(bars.past("f.a", 0, 99, NOON).unwrap().bars(), []);
+}
+
 /// The naive model of one topic.
 #[derive(Debug, Clone, Default)]
 struct Naive {

@@ -46,8 +46,12 @@ impl Shard {
             // What it names was read once more. Counted behind it, so that the first of a turn has all of it.
             self.turns.effort.spend(names);
             if !is_done {
-                // The next turn begins with the others. To ask each of them now whether it needs less would be work as well.
-                self.turns.push(queued);
+                match queued.command {
+                    // What it found so far is kept meanwhile. Only one at a time may have begun.
+                    Costly::Get(_) => self.turns.push_first(queued),
+                    // The next turn begins with the others. To ask each of them now whether it needs less would be work as well.
+                    _ => self.turns.push(queued),
+                }
                 return None;
             }
             self.end(queued);

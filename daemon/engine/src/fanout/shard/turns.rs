@@ -122,6 +122,19 @@ impl Turns {
         }
     }
 
+    /// A command goes on before the others.
+    pub fn push_first(&mut self, queued: QueuedCommand) {
+        self.queue.push_front(queued);
+    }
+
+    /// How many commands keep what they found so far.
+    #[cfg(test)]
+    pub fn begun(&self) -> usize {
+        let is_begun =
+            |queued: &&QueuedCommand| matches!(&queued.command, Costly::Get(get) if !get.found.is_empty());
+        self.queue.iter().filter(is_begun).count()
+    }
+
     /// The shard has nothing to do; it is woken when it has.
     pub fn wait(&mut self, context: &Context<'_>) {
         self.idle = Some(context.waker().clone());

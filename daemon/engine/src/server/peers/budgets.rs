@@ -1,4 +1,4 @@
-//! What each address may still ask over HTTP of what costs the others something: publishing, and lists of all topics.
+//! What each address may still ask over HTTP of what costs the others something: publishing, and lists and values of many topics.
 //!
 //! A WebSocket is held to `commands_per_s` by itself. HTTP connections are many and short, so there the address is held to
 //! it; `peer` says whose address a request has. The bytes of the past that an address fetches are counted over both. What patterns cost is counted by address for WebSockets too: a client that
@@ -109,7 +109,7 @@ impl Budgets {
         taken.map(|()| Some(address)).map_err(|wait_ms| {
             let Budgets { per_s, burst, .. } = self;
             let limit =
-                format!("from one address at most {per_s} messages and lists a second, {burst} at once");
+                format!("from one address at most {per_s} messages, lists and requests for values a second, {burst} at once");
             (wait_ms, format!("{limit}; wait, or hold one WebSocket open"))
         })
     }

@@ -55,8 +55,9 @@ fn one(epochs: &[Box<str>], found: Vec<(String, Found)>, known: &[String]) -> Op
     Some(match found {
         Err(error) => refused(&error),
         Ok(found) => {
-            let (bars, is_truncated) = found.text(BARS_BYTES_MAX);
-            tagged(serde_json::to_vec(&found.told(None, epoch, &bars, is_truncated)).ok()?, known)
+            let mut body = Vec::new();
+            found.write(epoch, BARS_BYTES_MAX, &mut body).ok()?;
+            tagged(body, known)
         }
     })
 }
@@ -70,11 +71,10 @@ async fn many(epochs: Vec<Box<str>>, all: Vec<(String, Found)>, known: &[String]
         match found {
             Err(error) => failed.push(event::Failed::new(&topic, &error)),
             Ok(found) => {
-                let (bars, is_truncated) = found.text(part);
                 if !std::mem::take(&mut is_first) {
                     body.push(b',');
                 }
-                serde_json::to_writer(&mut body, &found.told(None, epoch, &bars, is_truncated)).ok()?;
+                found.write(epoch, part, &mut body).ok()?;
             }
         }
         tokio::task::yield_now().await;

@@ -26,8 +26,8 @@ const PER_TURN: usize = 512;
 /// What is asked for: each once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    names: Vec<String>,
-    patterns: Vec<String>,
+    pub(super) names: Vec<String>,
+    pub(super) patterns: Vec<String>,
 }
 
 /// The topics and patterns that a query names.

@@ -1,5 +1,7 @@
 //! Commands about many topics are done in turns.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::fanout::table::effort::STEPS_PER_LOOK;
 
@@ -70,4 +72,37 @@ fn subscribed(frame: &str) -> Option<usize> {
     let told: serde_json::Value = serde_json::from_str(frame).ok()?;
     let count = (told["event"] == "subscribed").then(|| told["data"]["patterns"][0]["count"].as_u64())?;
     Some(count? as usize)
+}
+
+/// Goal: a `get` with patterns takes turns as well, and tells each topic once. Method: five patterns that match all topics.
+#[test]
+fn values_of_many_patterns_are_looked_for_in_turns() {
+    run(async {
+        let mut bench = Bench::new(TOPICS);
+        bench.push(1).await;
+        let mut client = bench.client(&[]).await;
+        let get = r#"{"event":"get","data":{"id":1,"topics":["**","*.*","f.*","f.**","*.**","f.7","f.no"]}}"#;
+        client.say(0x1, &[get]);
+        let mut others = [bench.client(&[]).await, bench.client(&[]).await];
+        others.iter_mut().for_each(|other| other.say(0x1, &[get]));
+        let (mut told, mut worked) = (None, 0);
+        while told.is_none() {
+            worked += usize::from(bench.shard.borrow().has_work());
+            bench.turn().await;
+            let begun = bench.shard.borrow().turns.begun();
+            assert!(begun <= 1, "{begun} keep what they found");
+            let frames: Vec<serde_json::Value> =
+                client.read().iter().filter_map(|frame| serde_json::from_str(frame).ok()).collect();
+            told = frames.into_iter().find(|frame| frame["event"] == "values");
+        }
+        let told = told.unwrap();
+        let values = told["data"]["values"].as_array().unwrap();
+        let names: BTreeSet<&str> =
+            values.iter().filter_map(|value| value["data"]["topic"].as_str()).collect();
+        assert_eq!((values.len(), names.len()), (TOPICS, TOPICS));
+        assert_eq!(values[0]["data"]["topic"], "f.7", "what is named goes first");
+        assert_eq!(told["data"]["failed"].as_array().map(Vec::len), Some(1));
+        let most = bench.shard.borrow().turns.most;
+        assert!(worked > 1 && most <= STEPS_PER_LOOK + 7, "{most} steps between two looks, {worked} turns");
+    });
 }

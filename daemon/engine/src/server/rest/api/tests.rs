@@ -51,10 +51,20 @@ fn requests_are_read() {
         Ok(Wanted::Value { topic: topic.into(), known, wait: Duration::from_secs(wait) })
     };
     let history = |limit| Ok(Wanted::History { topic: "sim.AAPL".into(), limit });
+    let values = |names: &[&str], patterns: &[&str]| {
+        let known = vec!["e-7".to_owned(), "x".to_owned()];
+        let all = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Wanted::Values { asked: values::Asked { names: all(names), patterns: all(patterns) }, known })
+    };
     let topics = |pattern: &str| Ok(Wanted::Topics { pattern: pattern.into() });
     for (method, uri, expected) in [
         ("GET", "/v1/topics", topics("**")),
         ("HEAD", "/v1/topics?match=sim.%2A", topics("sim.*")),
+        ("GET", "/v1/values?topics=a.b,a.*,,a.b,%2A%2A", values(&["a.b"], &["a.*", "**"])),
+        ("GET", "/v1/values?topics=", Err(400)),
+        ("GET", "/v1/values?topics=a&topics=b", Err(400)),
+        ("GET", "/v1/values", Err(400)),
+        ("GET", "/v1/values/", Err(404)),
         ("GET", "/v1/topics?match=a&match=a", Err(400)),
         ("GET", "/v1/topics?match=a&match=b", Err(400)),
         ("GET", "/v1/topics?mach=a", Err(400)),
