@@ -35,10 +35,11 @@ impl Bars {
         let before = before.div_ceil(period_ms);
         let series = kept.book.closed(period)?;
         let open = kept.book.open(&self.plan, period).filter(|bar| bar.slot < before);
-        let oldest = self.clock.wall().saturating_sub(keep_ms);
-        let floor = oldest / period_ms;
+        let floor = self.clock.wall().saturating_sub(keep_ms) / period_ms;
         let crowded = self.floor_of(period).saturating_mul(period_ms);
-        let since = self.clock.began().max(oldest).max(crowded.min(self.clock.wall()));
+        // It moves on by whole bars, so that an answer stays the same meanwhile.
+        let oldest = floor.saturating_mul(period_ms).max(crowded.min(self.clock.wall()));
+        let since = self.clock.began().max(oldest);
         let blocks = series.newest(limit, before);
         let unknown = self.clock.unknown().filter(|time| time.to > since).collect();
         Some(Past { period_ms, blocks, open, limit, floor, before, since, unknown })

@@ -116,6 +116,24 @@ fn a_topic_that_comes_back_goes_on_unless_it_is_another() {
 }
 
 #[test]
+fn since_moves_on_by_whole_bars() {
+    let (mut bars, a) = (bars(plan(&[("10s", 10, 100), ("1m", 60, 600)])), topic("f.a"));
+    let begins = NOON + 3;
+    bars.look(0, begins);
+    for ms in (0..900_000).step_by(500) {
+        bars.look(ms, begins + ms);
+        bars.take(F, &tick(&a, r#"{"price":1}"#, begins + ms));
+        bars.expire();
+        for (nth, (period, keep)) in [(10_000, 100_000), (60_000, 600_000)].into_iter().enumerate() {
+            let past = bars.past("f.a", nth, 1_000, u64::MAX).unwrap();
+            let oldest = (begins + ms - keep) / period * period;
+            assert_eq!(past.since, oldest.max(begins), "{nth} at {ms}");
+            assert_eq!(past.bars().first().map(|bar| bar.slot * period), Some(oldest.max(NOON)));
+        }
+    }
+}
+
+#[test]
 fn where_room_is_scarce_the_shortest_period_goes_first_and_alike_for_all() {
     let kept = plan(&[("1s", 1, 3_600), ("1m", 60, 86_400)]);
     let mut bars = Bars::new(kept, 80_000);
