@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::Bars;
 use super::bar::Bar;
 use super::clock::Unknown;
-use super::series::Block;
+use super::series::{Block, needed};
+
+/// No bar is shorter as JSON.
+const BAR_BYTES_MIN: usize = 64;
 
 /// Some bars of one topic.
 #[derive(Debug, Clone, Default)]
@@ -85,19 +88,26 @@ impl Bars {
 impl Past {
     /// The bars, oldest first, the open one last.
     pub fn bars(&self) -> Vec<Bar> {
-        let closed = self.blocks.iter().flat_map(|block| block.bars());
+        self.newest(self.limit)
+    }
+
+    fn newest(&self, limit: usize) -> Vec<Bar> {
+        let passed = self.blocks.len() - needed(self.blocks.iter().rev(), limit);
+        let closed = self.blocks.iter().skip(passed).flat_map(|block| block.bars());
         let mut bars: Vec<Bar> = closed
             .chain(self.open.clone())
             .filter(|bar| (self.floor..self.before).contains(&bar.slot))
             .collect();
-        bars.drain(..bars.len().saturating_sub(self.limit));
+        bars.drain(..bars.len().saturating_sub(limit));
         bars
     }
 
     /// Writes the bars as a JSON array, and as many of the newest as `bytes_max` hold. Returns whether some had no room.
     pub fn write(&self, bytes_max: usize, out: &mut Vec<u8>) -> bool {
         let (begin, mut ends) = (out.len(), Vec::new());
-        for bar in self.bars() {
+        // Who asks for a billion is not served more work than room.
+        let most = bytes_max / BAR_BYTES_MIN + 1;
+        for bar in self.newest(self.limit.min(most)) {
             out.push(b',');
             bar.write(self.period_ms, out);
             ends.push(out.len() - begin);
@@ -118,5 +128,49 @@ impl Past {
     /// About how many bars it holds: what it costs to put it into words.
     pub fn weight(&self) -> usize {
         1 + self.limit.min(self.blocks.len() * super::series::BLOCK_BARS + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{F, NOON, bars, plan, tick, topic};
+
+    #[test]
+    fn since_moves_on_by_whole_bars() {
+        let (mut bars, a) = (bars(plan(&[("10s", 10, 100), ("1m", 60, 600)])), topic("f.a"));
+        let begins = NOON + 3;
+        bars.look(0, begins);
+        for ms in (0..900_000).step_by(500) {
+            bars.look(ms, begins + ms);
+            bars.take(F, &tick(&a, r#"{"price":1}"#, begins + ms));
+            bars.expire();
+            for (nth, (period, keep)) in [(10_000, 100_000), (60_000, 600_000)].into_iter().enumerate() {
+                let past = bars.past("f.a", nth, 1_000, u64::MAX).unwrap();
+                let oldest = (begins + ms - keep) / period * period;
+                assert_eq!(past.since, oldest.max(begins), "{nth} at {ms}");
+                assert_eq!(past.bars().first().map(|bar| bar.slot * period), Some(oldest.max(NOON)));
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_holds_the_newest_that_have_room() {
+        let (mut bars, a) = (bars(plan(&[("1s", 1, 3_600)])), topic("f.a"));
+        for second in 0..1_000 {
+            bars.look(second * 1_000, NOON + second * 1_000);
+            bars.take(F, &tick(&a, r#"{"price":0}"#, NOON + second * 1_000));
+        }
+        let past = bars.past("f.a", 0, 1_000_000_000, u64::MAX).unwrap();
+        let (mut all, mut some) = (Vec::new(), Vec::new());
+        assert!(!past.write(1 << 20, &mut all));
+        for bytes_max in [0, 1, 63, 64, 200, 4_000, all.len() - 2, all.len() - 1] {
+            some.clear();
+            assert_eq!(past.write(bytes_max, &mut some), bytes_max < all.len() - 1, "{bytes_max}");
+            assert!(
+                some.len() <= bytes_max + 2 && (some == b"[]" || all.ends_with(&some[1..])),
+                "{bytes_max}"
+            );
+            assert!(some.len() + 100 > bytes_max.min(all.len()), "{bytes_max}: {}", some.len());
+        }
     }
 }

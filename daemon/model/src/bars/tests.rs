@@ -11,10 +11,10 @@ use crate::bars::plan::Period;
 use crate::bars::saving::{Saved, SavedBar, read_row};
 use crate::sample::Class;
 
-const F: SourceId = SourceId(1);
-const NOON: u64 = 1_800_000_000_000;
+pub(super) const F: SourceId = SourceId(1);
+pub(super) const NOON: u64 = 1_800_000_000_000;
 
-fn plan(periods: &[(&str, u64, u64)]) -> Plan {
+pub(super) fn plan(periods: &[(&str, u64, u64)]) -> Plan {
     let period = |(name, s, keep): &(&str, u64, u64)| Period {
         name: (*name).into(),
         ms: s * 1_000,
@@ -36,17 +36,17 @@ fn quotes(spec: Arc<Spec>) -> Specs {
     Specs::ByKind([("quote".into(), spec)].into())
 }
 
-fn bars(plan: Plan) -> Bars {
+pub(super) fn bars(plan: Plan) -> Bars {
     let mut bars = Bars::new(plan, 1 << 20);
     bars.specify(F, quotes(spec()));
     bars
 }
 
-fn topic(name: &str) -> Topic {
+pub(super) fn topic(name: &str) -> Topic {
     Topic::new(name, "quote", Class::State)
 }
 
-fn tick(topic: &Topic, value: &str, ts: u64) -> Tick {
+pub(super) fn tick(topic: &Topic, value: &str, ts: u64) -> Tick {
     let (topic, value) = (topic.clone(), value.as_bytes().into());
     Tick { topic, seq: 0, n: 0, ts, src_ts: 0, from: None, value, merged: 0 }
 }
@@ -113,24 +113,6 @@ fn a_topic_that_comes_back_goes_on_unless_it_is_another() {
     assert!(text(&mut bars, "f.a", "1m").contains(r#""open":3,"high":3"#));
     // An open bar each of 10 s, 15 s; the others are made of them.
     assert_eq!(bars.take_counts().replaced, 2);
-}
-
-#[test]
-fn since_moves_on_by_whole_bars() {
-    let (mut bars, a) = (bars(plan(&[("10s", 10, 100), ("1m", 60, 600)])), topic("f.a"));
-    let begins = NOON + 3;
-    bars.look(0, begins);
-    for ms in (0..900_000).step_by(500) {
-        bars.look(ms, begins + ms);
-        bars.take(F, &tick(&a, r#"{"price":1}"#, begins + ms));
-        bars.expire();
-        for (nth, (period, keep)) in [(10_000, 100_000), (60_000, 600_000)].into_iter().enumerate() {
-            let past = bars.past("f.a", nth, 1_000, u64::MAX).unwrap();
-            let oldest = (begins + ms - keep) / period * period;
-            assert_eq!(past.since, oldest.max(begins), "{nth} at {ms}");
-            assert_eq!(past.bars().first().map(|bar| bar.slot * period), Some(oldest.max(NOON)));
-        }
-    }
 }
 
 #[test]

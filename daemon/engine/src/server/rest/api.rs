@@ -4,7 +4,10 @@
 //! |---|---|
 //! | `/v1/topics?match=` | the topics there are |
 //! | `/v1/topics/{topic}?wait=` | the newest value's envelope, or its next one |
-//! | `/v1/topics/{topic}/history?limit=` | the newest ticks that are kept |
+//! | `/v1/topics/{topic}/history?limit=` | the newest ticks that are kept; with `period=` bars |
+//! | `/v1/topics/{topic}/bars?period=&limit=&before=` | the newest bars |
+//! | `/v1/bars?topics=&period=&limit=&before=` | the newest bars of several topics |
+//! | `/v1/values?topics=` | the newest values of several topics |
 //! | POST `/v1/topics/{topic}?name=&to=` | publishes the body, one JSON value, to a declared topic |
 //! | `/v1/sse?topics=&rate=` | an event stream; see `routes` |
 
