@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 /// The names that are promised, with their labels.
-const PROMISED: [(&str, &[&str]); 24] = [
+const PROMISED: [(&str, &[&str]); 30] = [
     ("tickerd_build_info", &["commit", "version"]),
     ("tickerd_feed_samples_total", &["feed"]),
     ("tickerd_feed_rejects_total", &["feed", "reason"]),
@@ -33,6 +33,12 @@ const PROMISED: [(&str, &[&str]); 24] = [
     ("tickerd_tick_age_seconds_bucket", &["le"]),
     ("tickerd_feed_state", &["feed", "state"]),
     ("tickerd_feed_restarts_total", &["feed"]),
+    ("tickerd_bars", &[]),
+    ("tickerd_bars_bytes", &[]),
+    ("tickerd_bars_topics", &[]),
+    ("tickerd_bars_topics_refused_total", &[]),
+    ("tickerd_bars_unusable_total", &["feed", "reason"]),
+    ("tickerd_bars_dropped_total", &["reason"]),
 ];
 
 /// Every series: its name and its labels, without its value.

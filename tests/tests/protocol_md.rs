@@ -5,7 +5,7 @@
 //!
 //! | line | step |
 //! |---|---|
-//! | `with TABLE KEY = VALUE` | configures; TABLE is `server`, `server.signing`, `limits`, `feed`, `auth…` or `topic`; each `name` begins another |
+//! | `with TABLE KEY = VALUE` | configures; TABLE is `server`, `server.signing`, `limits`, `bars`, `feed`, `auth…` or `topic`; each `name` begins another |
 //! | `connect PATH` | opens a WebSocket; `ann connect PATH` does so for `ann`, whose lines are `ann> TEXT` and `ann< JSON` |
 //! | `Name: VALUE`, then `101` and more of these | headers of that handshake, and of its answer |
 //! | `> TEXT`, `> N × TEXT` | the client sends it, with the daemon's epoch in place of [`world::EPOCH`] |

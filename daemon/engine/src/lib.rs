@@ -46,6 +46,8 @@
 //! - **Source**: where ticks come from: a feed, a room, or the server itself. It has an id for as long as the process runs.
 //! - **Lane**: the bounded queue between a feed and the pulse. **Board**: every topic with its newest tick. **History**: the
 //!   ticks before that, in rings.
+//! - **Bar**: what a topic's figure did in one period: its first, greatest, least and last value. The pulse makes them of ticks
+//!   as it collects them. They are topics of the server's own (`pulse::live`) while someone asks for them.
 //! - **Pulse**: the thread that owns the board. **Beat**: all that is due at one instant, shared by all shards.
 //! - **Tier**: at which of its source's beats a topic is had: every tick, or the newest one at the source's own or a slower
 //!   interval.

@@ -61,6 +61,7 @@ impl World {
                     }
                     builder = builder.config(line);
                 }
+                ("bars", line) => builder = builder.config(&format!("[bars]\n{line}")),
                 ("server.signing", line) => {
                     builder = builder.config(&format!("[server.signing]\n{line}")).env("KEY", &pem(1));
                 }

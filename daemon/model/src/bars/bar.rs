@@ -4,10 +4,6 @@ use std::io::Write;
 
 use super::decimal::{Decimal, Token, write_scaled};
 
-/// No bar is shorter as JSON, with the comma before it. Who asks for more bars than bytes have room for costs no more work.
-pub(super) const JSON_BYTES_MIN: usize =
-    r#",{"start":0,"open":0,"high":0,"low":0,"close":0,"count":1,"merged":0}"#.len();
-
 /// A bar, open or closed. Its period is known from where it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bar {

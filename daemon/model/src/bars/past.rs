@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use super::Bars;
-use super::bar::{Bar, JSON_BYTES_MIN};
+use super::bar::Bar;
 use super::clock::Unknown;
-use super::series::{BLOCK_BARS, Block};
+use super::series::{Block, needed};
+
+/// No bar is shorter as JSON.
+const BAR_BYTES_MIN: usize = 64;
 
 /// Some bars of one topic.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
     period_ms: u64,
+    /// The field that they are made of.
+    pub field: Box<str>,
     /// They may hold more than was asked for, at both ends.
     blocks: Vec<Arc<Block>>,
     open: Option<Bar>,
@@ -35,13 +40,15 @@ impl Bars {
         let before = before.div_ceil(period_ms);
         let series = kept.book.closed(period)?;
         let open = kept.book.open(&self.plan, period).filter(|bar| bar.slot < before);
-        let oldest = self.clock.wall().saturating_sub(keep_ms);
-        let floor = oldest / period_ms;
+        let floor = self.clock.wall().saturating_sub(keep_ms) / period_ms;
         let crowded = self.floor_of(period).saturating_mul(period_ms);
-        let since = self.clock.began().max(oldest).max(crowded.min(self.clock.wall()));
+        // It moves on by whole bars, so that an answer stays the same meanwhile.
+        let oldest = floor.saturating_mul(period_ms).max(crowded.min(self.clock.wall()));
+        let since = self.clock.began().max(oldest);
         let blocks = series.newest(limit, before);
         let unknown = self.clock.unknown().filter(|time| time.to > since).collect();
-        Some(Past { period_ms, blocks, open, limit, floor, before, since, unknown })
+        let field = kept.book.field.clone();
+        Some(Past { period_ms, field, blocks, open, limit, floor, before, since, unknown })
     }
 
     /// The closed bars of a topic after `slot`, in order; `None` if some of them may be gone, or no bar had that slot.
@@ -81,19 +88,15 @@ impl Bars {
 }
 
 impl Past {
-    #[cfg(test)]
+    /// The bars, oldest first, the open one last.
     pub fn bars(&self) -> Vec<Bar> {
-        self.newest(usize::MAX)
+        self.newest(self.limit)
     }
 
-    /// The newest bars, at most `most`, oldest first, the open one last.
-    fn newest(&self, most: usize) -> Vec<Bar> {
-        let limit = self.limit.min(most);
-        // The last block may hold bars that were not asked for.
-        let blocks = limit.div_ceil(BLOCK_BARS) + 2;
-        let closed = self.blocks.iter().skip(self.blocks.len().saturating_sub(blocks));
+    fn newest(&self, limit: usize) -> Vec<Bar> {
+        let passed = self.blocks.len() - needed(self.blocks.iter().rev(), limit);
+        let closed = self.blocks.iter().skip(passed).flat_map(|block| block.bars());
         let mut bars: Vec<Bar> = closed
-            .flat_map(|block| block.bars())
             .chain(self.open.clone())
             .filter(|bar| (self.floor..self.before).contains(&bar.slot))
             .collect();
@@ -104,7 +107,9 @@ impl Past {
     /// Writes the bars as a JSON array, and as many of the newest as `bytes_max` hold. Returns whether some had no room.
     pub fn write(&self, bytes_max: usize, out: &mut Vec<u8>) -> bool {
         let (begin, mut ends) = (out.len(), Vec::new());
-        for bar in self.newest(bytes_max / JSON_BYTES_MIN + 1) {
+        // Who asks for a billion is not served more work than room.
+        let most = bytes_max / BAR_BYTES_MIN + 1;
+        for bar in self.newest(self.limit.min(most)) {
             out.push(b',');
             bar.write(self.period_ms, out);
             ends.push(out.len() - begin);
@@ -124,6 +129,50 @@ impl Past {
 
     /// About how many bars it holds: what it costs to put it into words.
     pub fn weight(&self) -> usize {
-        1 + self.limit.min(self.blocks.len() * BLOCK_BARS + 1)
+        1 + self.limit.min(self.blocks.len() * super::series::BLOCK_BARS + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{F, NOON, bars, plan, tick, topic};
+
+    #[test]
+    fn since_moves_on_by_whole_bars() {
+        let (mut bars, a) = (bars(plan(&[("10s", 10, 100), ("1m", 60, 600)])), topic("f.a"));
+        let begins = NOON + 3;
+        bars.look(0, begins);
+        for ms in (0..900_000).step_by(500) {
+            bars.look(ms, begins + ms);
+            bars.take(F, &tick(&a, r#"{"price":1}"#, begins + ms));
+            bars.expire();
+            for (nth, (period, keep)) in [(10_000, 100_000), (60_000, 600_000)].into_iter().enumerate() {
+                let past = bars.past("f.a", nth, 1_000, u64::MAX).unwrap();
+                let oldest = (begins + ms - keep) / period * period;
+                assert_eq!(past.since, oldest.max(begins), "{nth} at {ms}");
+                assert_eq!(past.bars().first().map(|bar| bar.slot * period), Some(oldest.max(NOON)));
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_holds_the_newest_that_have_room() {
+        let (mut bars, a) = (bars(plan(&[("1s", 1, 3_600)])), topic("f.a"));
+        for second in 0..1_000 {
+            bars.look(second * 1_000, NOON + second * 1_000);
+            bars.take(F, &tick(&a, r#"{"price":0}"#, NOON + second * 1_000));
+        }
+        let past = bars.past("f.a", 0, 1_000_000_000, u64::MAX).unwrap();
+        let (mut all, mut some) = (Vec::new(), Vec::new());
+        assert!(!past.write(1 << 20, &mut all));
+        for bytes_max in [0, 1, 63, 64, 200, 4_000, all.len() - 2, all.len() - 1] {
+            some.clear();
+            assert_eq!(past.write(bytes_max, &mut some), bytes_max < all.len() - 1, "{bytes_max}");
+            assert!(
+                some.len() <= bytes_max + 2 && (some == b"[]" || all.ends_with(&some[1..])),
+                "{bytes_max}"
+            );
+            assert!(some.len() + 100 > bytes_max.min(all.len()), "{bytes_max}: {}", some.len());
+        }
     }
 }

@@ -28,7 +28,9 @@ impl Bars {
                 self.drop_book(id);
             }
         }
-        let longest = self.plan.periods().iter().map(|period| period.keep_ms).max().unwrap_or(0);
+        // The oldest bar began before it was too old by less than its period.
+        let reach = self.plan.periods().iter().map(|period| period.keep_ms.saturating_add(period.ms));
+        let longest = reach.max().unwrap_or(0);
         self.clock.forget(self.clock.ageing().saturating_sub(longest));
         self.make_room_for(0);
         if self.has_much_room() {

@@ -48,6 +48,19 @@ impl Block {
     }
 }
 
+/// How many blocks hold the newest `limit` bars. They come newest first, and the first may hold later bars too, so it does not count.
+pub fn needed<'a>(blocks: impl Iterator<Item = &'a Arc<Block>>, limit: usize) -> usize {
+    let (mut needed, mut count) = (0, 0);
+    for block in blocks {
+        if count >= limit {
+            break;
+        }
+        count += if needed > 0 { block.count } else { 0 };
+        needed += 1;
+    }
+    needed
+}
+
 /// All closed bars that are kept, oldest first.
 #[derive(Debug, Default)]
 pub struct Series {
@@ -104,15 +117,8 @@ impl Series {
     /// The blocks that hold the newest `limit` bars before `before`.
     pub fn newest(&self, limit: usize, before: u64) -> Vec<Arc<Block>> {
         let end = self.blocks.partition_point(|block| block.first < before);
-        let mut count = 0;
-        let mut begin = end;
-        // The last of them may hold later bars too, so it does not count.
-        while begin > 0 && count < limit {
-            begin -= 1;
-            let is_last = begin + 1 == end;
-            count += self.blocks.get(begin).filter(|_| !is_last).map_or(0, |block| block.count);
-        }
-        self.blocks.range(begin..end).cloned().collect()
+        let needed = needed(self.blocks.range(..end).rev(), limit);
+        self.blocks.range(end - needed..end).cloned().collect()
     }
 
     /// The bars from `slot` on, in order.

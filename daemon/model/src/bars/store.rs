@@ -17,7 +17,12 @@ pub(super) struct Ledger {
     gone: Vec<u32>,
     /// Whether too much changed to be noted one by one.
     is_lost: bool,
+    /// The wall clock at the last batch, in Unix milliseconds.
+    until: u64,
 }
+
+/// Where nothing comes, that is saved so often, in milliseconds: after a crash it is known that nothing came.
+const QUIET_MS: u64 = 60_000;
 
 /// Most cuts and topics that went between two batches. Over that, everything is saved anew.
 const NOTED_MAX: usize = 65_536;
@@ -59,14 +64,21 @@ impl Bars {
 
     /// Whether anything changed since the last batch.
     pub fn has_unsaved(&self) -> bool {
-        let is_so = |ledger: &Ledger| ledger.is_lost || !(ledger.books.is_empty() && ledger.gone.is_empty());
+        let is_quiet_for_long = |ledger: &Ledger| {
+            !self.by_name.is_empty() && self.clock.wall() >= ledger.until.saturating_add(QUIET_MS)
+        };
+        let is_so = |ledger: &Ledger| {
+            ledger.is_lost
+                || !(ledger.books.is_empty() && ledger.gone.is_empty())
+                || is_quiet_for_long(ledger)
+        };
         self.saving.as_ref().is_some_and(is_so)
     }
 
     /// What changed since the last call. With `all`, everything there is.
     pub fn take_unsaved(&mut self, all: bool) -> Batch {
         let Some(ledger) = self.saving.take() else { return Batch::default() };
-        self.saving = Some(Ledger::default());
+        self.saving = Some(Ledger { until: self.clock.wall(), ..Ledger::default() });
         let all = all || ledger.is_lost;
         let times = Times {
             began: self.clock.began(),
@@ -146,5 +158,33 @@ impl Kept {
             }
             track.is_open_unsaved = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{F, NOON, bars, plan, tick, topic};
+    use super::*;
+
+    /// Goal: who is away after a quiet night knows that nothing came, and not only since the last tick.
+    #[test]
+    fn that_nothing_came_is_saved_too() {
+        let mut first = bars(plan(&[("1m", 60, 86_400)]));
+        first.keep_ledger();
+        first.look(0, NOON);
+        first.take_unsaved(false);
+        first.look(100_000, NOON + 100_000);
+        assert!(!first.has_unsaved(), "there are no bars");
+        first.take(F, &tick(&topic("f.a"), r#"{"price":1}"#, NOON + 100_000));
+        first.take_unsaved(false);
+        let mut batches = 0;
+        for second in 101..7_000 {
+            first.look(second * 1_000, NOON + second * 1_000);
+            if first.has_unsaved() {
+                batches += 1;
+                assert_eq!(first.take_unsaved(false).times.until, NOON + second * 1_000);
+            }
+        }
+        assert_eq!(batches, 6_900 / 60 - 1);
     }
 }

@@ -13,10 +13,10 @@ use crate::sample::Class;
 
 mod limits;
 
-const F: SourceId = SourceId(1);
-const NOON: u64 = 1_800_000_000_000;
+pub(super) const F: SourceId = SourceId(1);
+pub(super) const NOON: u64 = 1_800_000_000_000;
 
-fn plan(periods: &[(&str, u64, u64)]) -> Plan {
+pub(super) fn plan(periods: &[(&str, u64, u64)]) -> Plan {
     let period = |(name, s, keep): &(&str, u64, u64)| Period {
         name: (*name).into(),
         ms: s * 1_000,
@@ -38,17 +38,17 @@ fn quotes(spec: Arc<Spec>) -> Specs {
     Specs::ByKind([("quote".into(), spec)].into())
 }
 
-fn bars(plan: Plan) -> Bars {
+pub(super) fn bars(plan: Plan) -> Bars {
     let mut bars = Bars::new(plan, 1 << 20);
     bars.specify(F, quotes(spec()));
     bars
 }
 
-fn topic(name: &str) -> Topic {
+pub(super) fn topic(name: &str) -> Topic {
     Topic::new(name, "quote", Class::State)
 }
 
-fn tick(topic: &Topic, value: &str, ts: u64) -> Tick {
+pub(super) fn tick(topic: &Topic, value: &str, ts: u64) -> Tick {
     let (topic, value) = (topic.clone(), value.as_bytes().into());
     Tick { topic, seq: 0, n: 0, ts, src_ts: 0, from: None, value, merged: 0 }
 }

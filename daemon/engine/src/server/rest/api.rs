@@ -4,7 +4,10 @@
 //! |---|---|
 //! | `/v1/topics?match=` | the topics there are |
 //! | `/v1/topics/{topic}?wait=` | the newest value's envelope, or its next one |
-//! | `/v1/topics/{topic}/history?limit=` | the newest ticks that are kept |
+//! | `/v1/topics/{topic}/history?limit=` | the newest ticks that are kept; with `period=` bars |
+//! | `/v1/topics/{topic}/bars?period=&limit=&before=` | the newest bars |
+//! | `/v1/bars?topics=&period=&limit=&before=` | the newest bars of several topics |
+//! | `/v1/values?topics=` | the newest values of several topics |
 //! | POST `/v1/topics/{topic}?name=&to=` | publishes the body, one JSON value, to a declared topic |
 //! | `/v1/sse?topics=&rate=` | an event stream; see `routes` |
 
@@ -30,7 +33,7 @@ use tickerd_model::normalise::VALUE_BYTES_MAX;
 use tickerd_model::protocol::WAIT_MAX_S;
 use tickerd_model::rooms::checked_value;
 use tickerd_model::rooms::{Publisher, To};
-use tickerd_model::topic::{self, Pattern};
+use tickerd_model::topic::{self, Pattern, bar};
 
 use super::bars;
 use super::cors::{self, METHODS};
@@ -313,6 +316,9 @@ impl Api {
                     let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known, least })).await;
                     let seq = match &now {
                         Some(Answer::Same { seq, .. }) => *seq,
+                        Some(Answer::Silent) if bar::is_among_bars(&topic) => {
+                            return bars::not_a_value(&topic);
+                        }
                         Some(Answer::Silent) => 0,
                         _ => return reply(now),
                     };

@@ -58,24 +58,3 @@ fn a_topic_that_found_no_room_has_bars_once_there_is_room() {
     bars.take(F, &tick(&many[39], r#"{"price":1}"#, NOON + HOUR + 20_000));
     assert!(bars.has("f.39"), "{} bytes", bars.bytes());
 }
-
-#[test]
-fn an_answer_holds_as_many_of_the_newest_bars_as_have_room() {
-    let mut bars = bars(plan(&[("10s", 10, 86_400)]));
-    run(&mut bars, &[topic("f.a")], 0, NOON, HOUR);
-    let past = bars.past("f.a", 0, usize::MAX, u64::MAX).unwrap();
-    let write = |bytes_max| {
-        let mut out = Vec::new();
-        let is_truncated = past.write(bytes_max, &mut out);
-        (String::from_utf8(out).unwrap(), is_truncated)
-    };
-    let (all, is_truncated) = write(1 << 20);
-    assert_eq!((all.matches("start").count(), is_truncated), (360, false));
-    for bytes_max in (0..all.len()).step_by(509) {
-        let (text, is_truncated) = write(bytes_max);
-        assert!(is_truncated && text.len() <= bytes_max.max(2), "{bytes_max}");
-        assert!(text == "[]" || all.ends_with(&text[1..]), "{bytes_max}");
-        let next = all[..all.len() - text.len() + 1].rfind('{').unwrap();
-        assert!(all.len() - next + 1 > bytes_max, "{bytes_max} has room for one more");
-    }
-}
