@@ -14,8 +14,8 @@ const SPAN_S = 60;
 /** Bars before the daemon is killed, and seconds for which it is away. */
 const BARS = 6;
 const AWAY_MS = 4_000;
-/** A drawn moment may be off by the line's width, and by the time since the last frame. */
-const SLACK_S = 0.9;
+/** A drawn moment may be off by the line's width. */
+const SLACK_S = 0.6;
 
 let folder, config, daemon, browser;
 /** When the daemon was killed and when another was there, Unix milliseconds. */
@@ -60,7 +60,10 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The times, Unix seconds, at which a chart has ink of the line's colour: one per column of pixels. */
+/**
+ * The columns in which a chart has ink of the line's colour, as seconds from its left edge. When its right edge was is not
+ * asked: a busy browser draws late. Lengths of time do not depend on that.
+ */
 const inked = (page) =>
   page.evaluate(
     ([topic, span]) => {
@@ -79,11 +82,17 @@ const inked = (page) =>
       }
       const plot = canvas.parentElement.querySelector(".u-over");
       const [left, wide] = [plot.offsetLeft * devicePixelRatio, plot.offsetWidth * devicePixelRatio];
-      const end = Date.now() / 1000;
-      return [...columns].sort((a, b) => a - b).map((column) => end - span + ((column - left) / wide) * span);
+      return [...columns].sort((a, b) => a - b).map((column) => ((column - left) / wide) * span);
     },
     [TOPIC, SPAN_S],
   );
+
+/** How long the line is before its widest hole, how wide that is, and how long the line is after; in seconds. */
+function pieces(columns) {
+  const holes = columns.slice(1).map((column, i) => column - columns[i]);
+  const widest = holes.indexOf(Math.max(...holes));
+  return { before: columns[widest] - columns[0], hole: holes[widest], after: columns.at(-1) - columns[widest + 1] };
+}
 
 test("a chart shows what was before a kill -9, a gap while the daemon was away, and what came after", async () => {
   const { bars, unknown, since } = await barsOf();
@@ -92,21 +101,19 @@ test("a chart shows what was before a kill -9, a gap while the daemon was away, 
   assert.ok(unknown?.some(({ from, to }) => to - from > AWAY_MS / 2), JSON.stringify(unknown));
 
   const page = await openPage(browser.context, `${daemon.url}#topics=${TOPIC}`);
-  const opened = Date.now() / 1000;
   await linkSays(page, "Live");
-  const [first, away] = [kept[0].start / 1000, unknown.map(({ from, to }) => [from / 1000, to / 1000]).find(([from, to]) => to - from > AWAY_MS / 2000)];
-  const deadline = Date.now() + 60_000;
-  let drawn = [];
-  const ready = () => drawn.some((at) => at < away[0] - SLACK_S) && drawn.some((at) => at > away[1] + SLACK_S);
-  while (!ready() && Date.now() < deadline) {
-    drawn = await inked(page);
+  const [from, to] = unknown.map(({ from, to }) => [from / 1000, to / 1000]).find(([from, to]) => to - from > AWAY_MS / 2000);
+  const known = from - kept[0].start / 1000;
+  // Drawn are two pieces, with a hole as wide as the time that is unknown, and at most a period more at each end.
+  const isRight = ({ before, hole, after }) =>
+    Math.abs(before - known) < 1 + SLACK_S && hole > to - from - SLACK_S && hole < to - from + 2 + SLACK_S && after > 0;
+  let drawn;
+  for (const deadline = Date.now() + 60_000; ; ) {
+    drawn = pieces(await inked(page));
+    if (isRight(drawn)) break;
+    assert.ok(Date.now() < deadline, `${JSON.stringify(drawn)}; known for ${known} s, then unknown for ${to - from} s`);
     await page.evaluate(() => new Promise(requestAnimationFrame));
   }
-  assert.ok(ready(), `left of the gap and right of it: ${drawn}; away ${away}`);
-  assert.ok(Math.abs(drawn[0] - first) < 1 + SLACK_S, `it begins at ${drawn[0]}, the first bar at ${first}`);
-  assert.ok(drawn[0] < opened, "left of the page's own start");
-  const inGap = drawn.filter((at) => at > away[0] + SLACK_S && at < away[1] - SLACK_S);
-  assert.deepEqual(inGap, [], `away ${away}`);
 
   mkdirSync("out", { recursive: true });
   for (const theme of ["light", "dark"]) {

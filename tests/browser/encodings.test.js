@@ -55,7 +55,7 @@ test("a browser's socket is compressed both ways", async () => {
   assert.match(extensions, /^permessage-deflate; server_no_context_takeover; client_no_context_takeover/);
   const answer = JSON.parse(got.at(-1).text);
   assert.equal(answer.event, "values");
-  assert.equal(answer.data.values.length, 150);
+  assert.equal(answer.data.values.length, 1, "a topic that is named often is answered once");
 });
 
 test("a browser gets binary messages where it asks for them", async () => {

@@ -159,6 +159,8 @@ async fn what_there_are_no_bars_of_is_said() {
         let failed = client.until("subscribed").await.data["failed"][0].clone();
         assert!(failed["message"].as_str().unwrap().contains(says), "{topic}: {failed}");
     }
+    let (status, body) = text(&daemon, "/v1/topics/tickerd.bar.1m.sim.AAPL?wait=25").await;
+    assert!(status == 404 && body.contains("/v1/topics/sim.AAPL/bars?period=1m"), "at once: {body}");
     let grant = client.subscribe(json!({"topics": ["tickerd.bars.1m.sim.NOSUCH"]})).await;
     assert_eq!(grant["topics"][0]["seq"], json!(0), "it may come");
 }

@@ -16,6 +16,8 @@ export class Chart {
   series = new Series();
   /** Bars of the main figure: what was before the ticks, and between. */
   past = new Past();
+  /** The field that the bars are of; null while there are none. */
+  #barsField = null;
 
   #plot = null;
   #topic;
@@ -111,6 +113,7 @@ export class Chart {
   takeBars(ms, answer, asked) {
     if (answer) this.past.take(ms, answer, asked);
     else this.past.clear();
+    this.#barsField = answer?.field ?? null;
     this.#moved = true;
   }
 
@@ -173,9 +176,9 @@ export class Chart {
     this.element.remove();
   }
 
-  /** Bars are of the main figure alone. */
+  /** Bars are of one field alone. */
   get #hasBars() {
-    return this.#path !== null && this.#path === (this.#topic.figures[0] ?? this.#path);
+    return this.#path !== null && this.#path === this.#barsField;
   }
 
   #data(live) {

@@ -51,7 +51,7 @@ impl PastBars {
         let is_truncated = self.past.write(bytes_max, &mut bars);
         let none = RawValue::from_string("[]".to_owned())?;
         let object = serde_json::to_vec(&self.told(None, epoch, &none, is_truncated))?;
-        // What stands before it are names, which have no quote in them.
+        // A quote in a name that stands before it is escaped.
         let at = object.windows(NONE.len()).position(|part| part == NONE).unwrap_or(object.len());
         let (head, rest) = object.split_at(at);
         let tail = rest.get(NONE.len()..).unwrap_or_default();
@@ -75,6 +75,7 @@ impl PastBars {
             id,
             topic: &self.topic,
             period: &self.period,
+            field: &self.past.field,
             epoch,
             since: self.past.since,
             bars,

@@ -7,6 +7,8 @@ use crate::exchange::enquiry::{Answer, ENQUIRIES_MAX, PulseAsk, PulseEnquiry};
 
 /// Enquiries that are answered in one turn. Each takes some microseconds.
 const ANSWERED_MAX: usize = 64;
+/// Topics whose bars are looked up in one turn, about: each takes a microsecond.
+const BARS_MAX: usize = 512;
 
 /// Enquiries on their way, and those of them that wait until a message is pushed.
 #[derive(Debug)]
@@ -30,7 +32,13 @@ impl Enquiries {
     pub(super) fn answer(&mut self, desk: &mut Desk<'_>) {
         let mut left = std::mem::take(&mut self.waiting);
         let room = ENQUIRIES_MAX.saturating_sub(left.len()).min(ANSWERED_MAX);
-        left.extend(std::iter::from_fn(|| self.asked.try_recv().ok()).take(room));
+        let mut bars = 0;
+        let next = || {
+            let next = (bars < BARS_MAX).then(|| self.asked.try_recv().ok()).flatten()?;
+            bars += if let PulseAsk::Bars { topics, .. } = &next.what { topics.len() } else { 0 };
+            Some(next)
+        };
+        left.extend(std::iter::from_fn(next).take(room));
         for PulseEnquiry { what, answer } in left {
             // Who lost interest meanwhile needs no answer.
             if answer.is_closed() {

@@ -1,13 +1,16 @@
 //! The time by which bars get too old, and the times of which nothing is known.
 //!
 //! The wall clock may be wrong for a while. A clock that is an hour ahead must not end an hour of bars: so the time by which
-//! bars get too old runs at most twice as fast as real time.
+//! bars get too old runs at most twice as fast as real time. If the wall clock is still ahead of that after an hour, it is right:
+//! this computer was off, or its clock was wrong before.
 
 use std::collections::VecDeque;
 
 /// The wall clock may run ahead of real time by so much between two looks, in milliseconds. If it runs ahead further, this
 /// computer slept or the clock was set: nothing is known of the time between.
 const AHEAD_MAX_MS: u64 = 10_000;
+/// A wall clock that was ahead for so long is right, in milliseconds.
+const BELIEVED_AFTER_MS: u64 = 3_600_000;
 /// Most times that are noted; over that the oldest go.
 const UNKNOWN_MAX: usize = 256;
 
@@ -25,6 +28,8 @@ pub struct Clock {
     mono: u64,
     /// The time by which bars get too old.
     ageing: u64,
+    /// Since when the wall clock is ahead of that, on the clock that is never set.
+    ahead_since: Option<u64>,
     /// Since when something is known; 0: not begun.
     began: u64,
     has_looked: bool,
@@ -37,7 +42,7 @@ impl Clock {
     pub fn resume(began: u64, until: u64, unknown: impl IntoIterator<Item = Unknown>) -> Clock {
         let unknown = unknown.into_iter().collect();
         // The first look finds the time between.
-        Clock { wall: until, mono: 0, ageing: until, began, has_looked: false, unknown }
+        Clock { wall: until, ageing: until, began, unknown, ..Clock::default() }
     }
 
     /// It is this late now.
@@ -64,6 +69,17 @@ impl Clock {
         }
         self.ageing = wall.min(self.ageing.saturating_add(passed.saturating_mul(2)));
         (self.wall, self.mono) = (wall, mono);
+        if self.ageing == wall {
+            self.ahead_since = None;
+        } else if mono.saturating_sub(*self.ahead_since.get_or_insert(mono)) >= BELIEVED_AFTER_MS {
+            self.believe();
+        }
+    }
+
+    /// Bars get too old by the wall clock from now on. Says whether they did not before.
+    pub fn believe(&mut self) -> bool {
+        self.ahead_since = None;
+        std::mem::replace(&mut self.ageing, self.wall) < self.wall
     }
 
     /// The wall clock at the last look.
@@ -125,6 +141,20 @@ mod tests {
         assert_eq!(clock.unknown().map(|time| time.to - time.from).collect::<Vec<_>>(), [2_000]);
         clock.look(3_000, NOON - HOUR);
         assert_eq!((clock.unknown().count(), clock.ageing(), clock.began()), (0, NOON - HOUR, NOON - HOUR));
+    }
+
+    #[test]
+    fn a_clock_that_stays_ahead_is_right() {
+        let mut clock = Clock::default();
+        clock.look(0, 1_000);
+        for passed in (0..HOUR).step_by(1_000) {
+            clock.look(1_000 + passed, NOON + passed);
+            assert!(clock.ageing() < NOON, "after {passed} ms");
+        }
+        clock.look(1_000 + HOUR, NOON + HOUR);
+        assert_eq!(clock.ageing(), NOON + HOUR);
+        clock.look(2_000 + HOUR, NOON);
+        assert_eq!(clock.ageing(), NOON, "it may be set back again");
     }
 
     #[test]

@@ -71,6 +71,8 @@ struct Attached {
     source: SourceId,
     /// `None`: it has no bars.
     book: Option<(BookId, Arc<Spec>)>,
+    /// It has none because there was no room.
+    is_refused: bool,
 }
 
 /// What was counted since the last look.
@@ -111,6 +113,8 @@ pub struct Bars {
     /// By period: how long bars are kept as long as room is scarce, in milliseconds.
     spans: Box<[u64]>,
     total: Total,
+    /// There was no room the last time, and it is not looked for again below so many bytes.
+    searched_until: usize,
     clock: Clock,
     counts: Counts,
     closed: Vec<Closed>,
@@ -133,6 +137,7 @@ impl Bars {
             specs: HashMap::new(),
             spans,
             total: Total::default(),
+            searched_until: 0,
             clock: Clock::default(),
             counts: Counts::default(),
             closed: Vec::new(),
@@ -204,15 +209,15 @@ impl Bars {
             ledger.note(*id, kept);
             ledger.cut(plan, kept.number, &taken.cuts);
         }
-        if self.total.bytes > self.bytes_max {
-            self.make_room();
-        }
+        self.make_room_for(0);
     }
 
     fn attach(&mut self, source: SourceId, topic: &Topic) {
         let spec = self.specs.get(&source).and_then(|specs| specs.of(topic.kind())).cloned();
+        let is_wanted = spec.is_some();
         let book = spec.and_then(|spec| Some((self.open_book(topic, &spec)?, spec)));
-        self.attached.insert(topic.clone(), Attached { source, book });
+        let is_refused = is_wanted && book.is_none();
+        self.attached.insert(topic.clone(), Attached { source, book, is_refused });
     }
 
     /// The topic's book: the one it had before, if it was of the same kind and field.
@@ -228,10 +233,7 @@ impl Bars {
         }
         let mut book = Book::new(topic.name(), topic.kind(), field, &self.plan);
         book.is_attached = true;
-        if self.total.bytes.saturating_add(book.bytes()) > self.bytes_max {
-            self.make_room();
-        }
-        if self.total.bytes.saturating_add(book.bytes()) > self.bytes_max {
+        if !self.make_room_for(book.bytes()) {
             self.counts.refused += 1;
             return None;
         }

@@ -14,6 +14,8 @@ const BAR_BYTES_MIN: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub struct Past {
     period_ms: u64,
+    /// The field that they are made of.
+    pub field: Box<str>,
     /// They may hold more than was asked for, at both ends.
     blocks: Vec<Arc<Block>>,
     open: Option<Bar>,
@@ -45,7 +47,8 @@ impl Bars {
         let since = self.clock.began().max(oldest);
         let blocks = series.newest(limit, before);
         let unknown = self.clock.unknown().filter(|time| time.to > since).collect();
-        Some(Past { period_ms, blocks, open, limit, floor, before, since, unknown })
+        let field = kept.book.field.clone();
+        Some(Past { period_ms, field, blocks, open, limit, floor, before, since, unknown })
     }
 
     /// The closed bars of a topic after `slot`, in order; `None` if some of them may be gone, or no bar had that slot.

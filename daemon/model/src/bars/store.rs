@@ -133,9 +133,7 @@ impl Bars {
         for (_, kept) in self.books.iter_mut() {
             kept.weigh(&mut self.total);
         }
-        if self.total.bytes > self.bytes_max {
-            self.make_room();
-        }
+        self.make_room_for(0);
     }
 }
 

@@ -11,6 +11,8 @@ use crate::bars::plan::Period;
 use crate::bars::saving::{Saved, SavedBar, read_row};
 use crate::sample::Class;
 
+mod limits;
+
 pub(super) const F: SourceId = SourceId(1);
 pub(super) const NOON: u64 = 1_800_000_000_000;
 

@@ -33,7 +33,7 @@ use tickerd_model::normalise::VALUE_BYTES_MAX;
 use tickerd_model::protocol::WAIT_MAX_S;
 use tickerd_model::rooms::checked_value;
 use tickerd_model::rooms::{Publisher, To};
-use tickerd_model::topic::{self, Pattern};
+use tickerd_model::topic::{self, Pattern, bar};
 
 use super::bars;
 use super::cors::{self, METHODS};
@@ -316,6 +316,9 @@ impl Api {
                     let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known, least })).await;
                     let seq = match &now {
                         Some(Answer::Same { seq, .. }) => *seq,
+                        Some(Answer::Silent) if bar::is_among_bars(&topic) => {
+                            return bars::not_a_value(&topic);
+                        }
                         Some(Answer::Silent) => 0,
                         _ => return reply(now),
                     };

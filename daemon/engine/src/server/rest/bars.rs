@@ -1,8 +1,9 @@
 //! Bars over HTTP: of one topic, or of several at once.
 
-use hyper::Request;
+use hyper::{Request, StatusCode};
 
 use super::opening::Pairs;
+use super::problem::problem;
 use super::reply::{self, Reply, refused, tagged};
 use super::spot::{limit, whole};
 use crate::exchange::enquiry::Answer;
@@ -11,6 +12,7 @@ use tickerd_model::access::identity::Identity;
 use tickerd_model::access::rights::Verb;
 use tickerd_model::protocol::command::BARS_LIMIT;
 use tickerd_model::protocol::event;
+use tickerd_model::topic::bar;
 
 /// Topics of one request.
 pub const TOPICS_MAX: usize = 256;
@@ -83,6 +85,16 @@ async fn many(epochs: Vec<Box<str>>, all: Vec<(String, Found)>, known: &[String]
     serde_json::to_writer(&mut body, &failed).ok()?;
     body.push(b'}');
     Some(tagged(body, known))
+}
+
+/// What is said of a topic of bars that nobody subscribes to: it has no value, also after a wait.
+pub fn not_a_value(name: &str) -> Reply {
+    let instead = match bar::behind(name) {
+        Some(bar::Behind { period, topic, .. }) => format!("; ask /v1/topics/{topic}/bars?period={period}"),
+        None => String::new(),
+    };
+    let detail = format!("bars are a topic only while someone is subscribed to it{instead}");
+    problem(StatusCode::NOT_FOUND, &detail)
 }
 
 /// Adds to an answer the topics that who asks may not have.

@@ -168,6 +168,8 @@ pub struct Bars<'a> {
     pub topic: &'a str,
     /// Length of each bar, such as `1m`.
     pub period: &'a str,
+    /// The member of the topic's values that the figures are of; empty: the value itself.
+    pub field: &'a str,
     pub epoch: &'a str,
     /// Nothing is known of the time before this: the bar in which it lies may lack ticks. Unix milliseconds.
     pub since: u64,
