@@ -164,7 +164,6 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{F, NOON, bars, plan, tick, topic};
-    use super::*;
 
     /// Goal: who is away after a quiet night knows that nothing came, and not only since the last tick.
     #[test]
