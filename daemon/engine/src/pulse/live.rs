@@ -220,13 +220,19 @@ impl Live {
     }
 
     /// The bars that closed after the one with this number and were pushed, as ticks. The topic is on the board then for as long as
-    /// it takes to subscribe to it. None if some are gone, or may be.
-    pub fn missed(&mut self, name: &str, seq: u64, stage: &mut Stage<'_>) -> Option<Vec<Arc<Frame>>> {
+    /// it takes to subscribe to it. None if some are gone, or may be, or if they may be more than `most`.
+    pub fn missed(
+        &mut self,
+        name: &str,
+        seq: u64,
+        most: usize,
+        stage: &mut Stage<'_>,
+    ) -> Option<Vec<Arc<Frame>>> {
         let bar::Behind { form: Form::Closed, period, topic: behind } = bar::behind(name)? else {
             return None;
         };
         let nth = stage.bars.plan().find(period)?;
-        let bars = stage.bars.closed_after(behind, nth, seq)?;
+        let bars = stage.bars.closed_after(behind, nth, seq, most)?;
         let behind: Arc<str> = behind.into();
         let mut shown = self.shown.get_mut(&behind).into_iter().flatten();
         let topic = match shown.find(|one| (one.form, one.period) == (Form::Closed, nth)) {
