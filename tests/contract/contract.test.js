@@ -83,13 +83,17 @@ test("the official parser takes the AsyncAPI document", async () => {
   assert.deepEqual(worse.map((found) => `${found.path.join(".")}: ${found.message}`), []);
   assert.ok(parsed, "there is a document");
   const messages = parsed.allMessages().all().map((message) => message.id());
-  for (const id of ["command.subscribe", "event.subscribed", "tick", "tick.sim.quote", "tick.host.cpu", "tick.odd-one.tree"]) {
+  for (const id of ["command.subscribe", "event.subscribed", "tick", "tick.tickerd.bar", "tick.sim.quote", "tick.host.cpu", "tick.odd-one.tree"]) {
     assert.ok(messages.includes(id), `no ${id} among ${messages}`);
   }
-  const [subscribe] = parsed.allOperations().all().filter((operation) => operation.id() === "subscribe");
-  assert.equal(subscribe.action(), "receive");
-  const replies = subscribe.reply().messages().all().map((message) => message.id());
-  assert.deepEqual(replies.sort(), ["event.error", "event.subscribed"]);
+  for (const [command, answers] of [
+    ["subscribe", ["event.error", "event.subscribed"]],
+    ["history", ["event.error", "event.history", "event.history.bars"]],
+  ]) {
+    const [operation] = parsed.allOperations().all().filter((operation) => operation.id() === command);
+    assert.equal(operation.action(), "receive");
+    assert.deepEqual(operation.reply().messages().all().map((message) => message.id()).sort(), answers);
+  }
 });
 
 test("what a feed says badly is left out, and the rest is there", async () => {

@@ -143,7 +143,13 @@ fn read_name(number: u32, row: &[u8]) -> Option<Named> {
 
 #[cfg(test)]
 mod tests {
+    use redb::ReadableDatabase as _;
+    use redb::backends::InMemoryBackend;
+
     use super::*;
+    use tickerd_model::bars::bar::{Bar, Mark, Volume};
+    use tickerd_model::bars::decimal::Decimal;
+    use tickerd_model::bars::saving::write_row;
 
     use redb::backends::InMemoryBackend;
     use redb::{Database, ReadableDatabase};
@@ -201,5 +207,32 @@ mod tests {
         }
         assert_eq!(read_name(7, &write_name(&Named { topic: "f..a".into(), ..named.clone() })), None);
         assert_eq!(read_name(7, &write_name(&Named { kind: "Q".into(), ..named })), None);
+    }
+
+    /// Rows that nobody could have written are told, and no bar is made of them.
+    #[test]
+    fn rows_that_are_none_are_damage() {
+        let named = Named { number: 7, topic: "f.a".into(), kind: "quote".into(), field: "price".into() };
+        let zero = Decimal::read(b"\"0.10\"").unwrap();
+        let bar = Bar::of(29_000_000, &Mark { figure: zero, size: Volume::None, merged: 0 });
+        let good = write_row(&bar, false);
+        let stored = |slot: u64, row: &[u8]| {
+            let base = redb::Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+            let write = base.begin_write().unwrap();
+            let key = Key { period_s: 60, slot, topic: 7 };
+            let times = Times { began: 1, until: 2, unknown: vec![Unknown { from: 1, to: 2 }] };
+            let rows = vec![(key, row.to_vec())];
+            put(&write, &Batch { names: vec![named.clone()], rows, times, ..Batch::default() }).unwrap();
+            write.commit().unwrap();
+            load(&base.begin_read().unwrap()).unwrap()
+        };
+        let saved = stored(bar.slot, &good).unwrap();
+        assert_eq!(saved.rows.first().map(|(_, saved)| &saved.bar), Some(&bar));
+        assert_eq!((saved.names.as_slice(), saved.times.unknown.len()), (&[named.clone()][..], 1));
+        for row in [&b""[..], b"\x07", &good[..good.len() - 1], &[&good[..], b"x"].concat()] {
+            assert!(stored(bar.slot, row).unwrap_err().contains("is not usable"), "{row:?}");
+        }
+        // Of no clock.
+        assert!(stored(u64::MAX / 2, &good).is_err());
     }
 }
