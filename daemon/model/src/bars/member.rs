@@ -38,21 +38,38 @@ impl Member {
         let may_follow_string = self.name.starts_with([':', ',', '}']);
         if !may_follow_string && memchr::memchr2(b'{', b'[', inside).is_none() {
             let needle = self.finder.needle().len();
-            let place = self.finder.find_iter(value).find(|at| {
+            let is_key = |at: &usize| {
                 matches!(at.checked_sub(1).and_then(|before| value.get(before)), Some(b'{' | b','))
-            })?;
-            return token(value.get(place + needle..)?);
+            };
+            // As JSON libraries do: of two members with one name the last one counts.
+            match self.finder.find_iter(value).filter(is_key).last() {
+                Some(place) => return token(value.get(place + needle..)?),
+                None if memchr::memchr(b'\\', inside).is_none() => return None,
+                // The name may be written with escapes.
+                None => {}
+            }
         }
-        let mut rest = inside;
-        loop {
-            let key = token(rest)?;
+        let (mut rest, mut last) = (inside, None);
+        while let Some(key) = token(rest) {
             let after = rest.get(key.len()..)?.strip_prefix(b":")?;
             let found = token(after)?;
-            if key.strip_prefix(b"\"").is_some() && self.finder.needle().strip_suffix(b":") == Some(key) {
-                return Some(found);
+            if self.is_name(key) {
+                last = Some(found);
             }
-            rest = after.get(found.len()..)?.strip_prefix(b",")?;
+            let Some(next) = after.get(found.len()..)?.strip_prefix(b",") else { break };
+            rest = next;
         }
+        last
+    }
+
+    /// Whether a token is the name, as [`Member::new`] writes it or in another way: `"gr\u00f6\u00dfe"` is `"größe"`.
+    fn is_name(&self, key: &[u8]) -> bool {
+        if !key.starts_with(b"\"") {
+            return false;
+        }
+        self.finder.needle().strip_suffix(b":") == Some(key)
+            || memchr::memchr(b'\\', key).is_some()
+                && serde_json::from_slice::<String>(key).is_ok_and(|name| *name == *self.name)
     }
 }
 
@@ -132,6 +149,13 @@ mod tests {
             assert_eq!(find("price", value).as_deref(), found, "{value}");
         }
         assert_eq!(find("", "12.5").as_deref(), Some("12.5"));
+        for value in [r#"{"price":1,"price":2}"#, r#"{"price":[],"price":2}"#] {
+            assert_eq!(find("price", value).as_deref(), Some("2"), "the last one counts, as elsewhere");
+        }
+        for value in [r#"{"gr\u00f6\u00DFe":1}"#, r#"{"a":{},"größe":1}"#, r#"{"größe":1}"#] {
+            assert_eq!(find("größe", value).as_deref(), Some("1"), "{value}");
+        }
+        assert_eq!(find("größe", r#"{"a":"gr\u00f6\u00dfe"}"#), None);
         assert_eq!(find(":", r#"{",":":1"}"#), None);
         assert_eq!(find(",", r#"{"a":"{",":b":1}"#), None);
         assert_eq!(find("a\"b", r#"{"a\"b":1}"#).as_deref(), Some("1"));
