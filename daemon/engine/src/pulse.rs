@@ -243,7 +243,8 @@ impl Pulse {
 
     /// How long nothing is due.
     fn nap(&self) -> Duration {
-        let most = if self.outlet.owes() || self.enquiries.is_owing() { RETRY } else { NAP_MAX };
+        let owes = self.outlet.owes() || self.enquiries.is_owing() || self.live.is_owing();
+        let most = if owes { RETRY } else { NAP_MAX };
         let next = self.schedule.next().into_iter().chain(self.next_look()).min();
         let Some(next) = next else { return most };
         Duration::from_micros(next.saturating_sub(self.mono_us())).min(most)
@@ -273,6 +274,8 @@ impl Pulse {
                 }
             }
         }
+        let mut stage = Stage { bars: &mut self.bars, board: &mut self.board, now_ms: now_unix_ms() };
+        self.live.work(&self.wants, &mut stage);
         self.push();
         self.board.forget();
         self.metrics.set_history(self.board.history());

@@ -18,6 +18,8 @@ const HISTORY_BYTES_MAX: usize = 1 << 20;
 const RECOVERY_BYTES_MAX: usize = 8 << 20;
 /// Ticks of one recovery.
 const RECOVERY_TICKS_MAX: usize = 65_536;
+/// Bars of one recovery. Unlike ticks they are put into words here.
+const RECOVERY_BARS_MAX: usize = 16_384;
 /// What an envelope is longer than its value, about.
 const ENVELOPE_BYTES: usize = 200;
 
@@ -48,9 +50,14 @@ pub fn answer(desk: &mut Desk<'_>, question: Question) -> Answer {
         About::Bars { topic, span } => Found::Bars(desk.bars(topic, &span).into()),
         About::Since { seqs } => {
             let mut stage = Stage { bars, board, now_ms: *now_ms };
+            let mut bars_left = RECOVERY_BARS_MAX;
             let since = seqs.into_iter().map(|(topic, seq)| {
                 let frames = match bar::is_among_bars(&topic) {
-                    true => live.missed(&topic, seq, &mut stage),
+                    true => {
+                        let frames = live.missed(&topic, seq, bars_left, &mut stage);
+                        bars_left = bars_left.saturating_sub(frames.as_ref().map_or(0, Vec::len));
+                        frames
+                    }
                     false => stage.board.since(&topic, seq),
                 };
                 (topic, frames)

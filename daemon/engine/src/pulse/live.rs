@@ -2,7 +2,7 @@
 //!
 //! They are on the board while someone asks for them, and for a moment after someone asked what it missed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::wants::Wants;
@@ -20,6 +20,8 @@ use tickerd_model::wire::frame::Frame;
 
 /// The kind of their ticks.
 const KIND: &str = "bar";
+/// Topics behind that are looked at in one turn of the pulse, each some 10 µs.
+const ARRANGED_MAX: usize = 128;
 /// Who asked what it missed of a topic subscribes within this many beats.
 const HELD_BEATS: u32 = 10;
 
@@ -30,6 +32,9 @@ pub struct Live {
     source: Option<SourceId>,
     /// By the topic behind.
     shown: HashMap<Arc<str>, Vec<Shown>>,
+    /// Topics behind that are to be looked at, each once.
+    queue: VecDeque<Arc<str>>,
+    queued: HashSet<Arc<str>>,
 }
 
 /// One topic on the board.
@@ -55,46 +60,65 @@ impl Live {
         self.source = Some(source);
     }
 
-    /// The source beats: puts on the board what is asked for and new, and takes off what nobody asks for.
+    /// The source beats: finds what is asked for and new, and what nobody asks for any more; and tells what has moved.
     pub fn beat(&mut self, source: SourceId, wants: &mut Wants, stage: &mut Stage<'_>) {
         if self.source != Some(source) {
             return;
         }
         let (changes, opened) = (wants.take_changes(), stage.bars.take_opened());
-        let mut concerned: HashSet<Arc<str>> = HashSet::new();
-        for change in &changes {
-            self.concern(change, stage.bars, &mut concerned);
-        }
+        self.find(&changes, stage.bars);
         if !wants.is_empty() {
-            concerned.extend(opened);
+            opened.into_iter().for_each(|topic| self.enqueue(topic));
         }
+        let mut over = Vec::new();
         for (topic, shown) in &mut self.shown {
             for one in shown.iter_mut().filter(|one| one.held > 0) {
                 one.held -= 1;
                 if one.held == 0 {
-                    concerned.insert(topic.clone());
+                    over.push(topic.clone());
                 }
             }
         }
-        for topic in concerned {
-            self.arrange(&topic, wants, stage);
-        }
+        over.into_iter().for_each(|topic| self.enqueue(topic));
+        self.work(wants, stage);
         self.tell(stage);
     }
 
-    /// The topics behind that a change may be about.
-    fn concern(&self, Want { name, is_wanted }: &Want, bars: &Bars, concerned: &mut HashSet<Arc<str>>) {
-        let Some(reach) = bar::reach(name) else { return };
-        if !Pattern::is_pattern(reach.topics) {
-            concerned.insert(reach.topics.into());
-            return;
+    /// Puts some of what was found on the board, or takes it off. A pattern may mean thousands of topics, and other sources' beats
+    /// must not wait for all of them.
+    pub fn work(&mut self, wants: &Wants, stage: &mut Stage<'_>) {
+        for _ in 0..ARRANGED_MAX {
+            let Some(topic) = self.queue.pop_front() else { return };
+            self.queued.remove(&topic);
+            self.arrange(&topic, wants, stage);
         }
-        let Ok(pattern) = Pattern::parse(reach.topics) else { return };
-        let matching = |topic: &&Arc<str>| pattern.matches(topic);
-        match is_wanted {
-            true => concerned.extend(bars.names().filter(matching).cloned()),
-            false => concerned.extend(self.shown.keys().filter(matching).cloned()),
+    }
+
+    /// Whether there is more to do.
+    pub fn is_owing(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    fn enqueue(&mut self, topic: Arc<str>) {
+        if self.queued.insert(topic.clone()) {
+            self.queue.push_back(topic);
         }
+    }
+
+    /// Finds the topics behind that changes may be about. Several patterns cost as much as one that means all.
+    fn find(&mut self, changes: &[Want], bars: &Bars) {
+        let reach = |change: &Want| bar::reach(&change.name).map(|reach| reach.topics.to_owned());
+        let (patterns, names): (Vec<String>, Vec<String>) =
+            changes.iter().filter_map(reach).partition(|topics| Pattern::is_pattern(topics));
+        names.into_iter().for_each(|name| self.enqueue(name.into()));
+        let only = match patterns.as_slice() {
+            [] => return,
+            [only] => Pattern::parse(only).ok(),
+            _ => None,
+        };
+        let is_meant = |topic: &&Arc<str>| only.as_ref().is_none_or(|pattern| pattern.matches(topic));
+        let meant: Vec<_> = bars.names().chain(self.shown.keys()).filter(is_meant).cloned().collect();
+        meant.into_iter().for_each(|topic| self.enqueue(topic));
     }
 
     /// Has on the board what is asked for of one topic.
@@ -196,13 +220,19 @@ impl Live {
     }
 
     /// The bars that closed after the one with this number and were pushed, as ticks. The topic is on the board then for as long as
-    /// it takes to subscribe to it. None if some are gone, or may be.
-    pub fn missed(&mut self, name: &str, seq: u64, stage: &mut Stage<'_>) -> Option<Vec<Arc<Frame>>> {
+    /// it takes to subscribe to it. None if some are gone, or may be, or if they may be more than `most`.
+    pub fn missed(
+        &mut self,
+        name: &str,
+        seq: u64,
+        most: usize,
+        stage: &mut Stage<'_>,
+    ) -> Option<Vec<Arc<Frame>>> {
         let bar::Behind { form: Form::Closed, period, topic: behind } = bar::behind(name)? else {
             return None;
         };
         let nth = stage.bars.plan().find(period)?;
-        let bars = stage.bars.closed_after(behind, nth, seq)?;
+        let bars = stage.bars.closed_after(behind, nth, seq, most)?;
         let behind: Arc<str> = behind.into();
         let mut shown = self.shown.get_mut(&behind).into_iter().flatten();
         let topic = match shown.find(|one| (one.form, one.period) == (Form::Closed, nth)) {

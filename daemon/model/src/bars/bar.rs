@@ -94,8 +94,8 @@ impl Bar {
             self.low = mark.figure.clone();
         }
         self.close = mark.figure.clone();
-        self.count += 1;
-        self.merged += mark.merged;
+        self.count = self.count.saturating_add(1);
+        self.merged = self.merged.saturating_add(mark.merged);
         self.volume = self.volume.plus(mark.size);
     }
 
@@ -108,8 +108,8 @@ impl Bar {
             self.low = later.low.clone();
         }
         self.close = later.close.clone();
-        self.count += later.count;
-        self.merged += later.merged;
+        self.count = self.count.saturating_add(later.count);
+        self.merged = self.merged.saturating_add(later.merged);
         self.volume = self.volume.plus(later.volume);
     }
 

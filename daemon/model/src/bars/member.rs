@@ -33,8 +33,10 @@ impl Member {
         }
         let inside = value.strip_prefix(b"{")?;
         // Where nothing is nested, the first place that looks like the member is the member: a quote inside a string would be
-        // escaped, so `,"name":` cannot stand there.
-        if memchr::memchr2(b'{', b'[', inside).is_none() {
+        // escaped, so `,"name":` cannot stand there. Its quote could only be the one behind a string if the name began with what may
+        // follow that.
+        let may_follow_string = self.name.starts_with([':', ',', '}']);
+        if !may_follow_string && memchr::memchr2(b'{', b'[', inside).is_none() {
             let needle = self.finder.needle().len();
             let place = self.finder.find_iter(value).find(|at| {
                 matches!(at.checked_sub(1).and_then(|before| value.get(before)), Some(b'{' | b','))
@@ -130,6 +132,8 @@ mod tests {
             assert_eq!(find("price", value).as_deref(), found, "{value}");
         }
         assert_eq!(find("", "12.5").as_deref(), Some("12.5"));
+        assert_eq!(find(":", r#"{",":":1"}"#), None);
+        assert_eq!(find(",", r#"{"a":"{",":b":1}"#), None);
         assert_eq!(find("a\"b", r#"{"a\"b":1}"#).as_deref(), Some("1"));
     }
 

@@ -52,12 +52,14 @@ impl Bars {
     }
 
     /// The closed bars of a topic after `slot`, in order; `None` if some of them may be gone, or no bar had that slot.
-    pub fn closed_after(&mut self, topic: &str, period: usize, slot: u64) -> Option<Vec<Bar>> {
+    /// Neither if they may be more than `most`.
+    pub fn closed_after(&mut self, topic: &str, period: usize, slot: u64, most: usize) -> Option<Vec<Bar>> {
         self.settle(topic);
         let series = self.books.get(*self.by_name.get(topic)?)?.book.closed(period)?;
         let is_known = series.first().is_some_and(|first| first <= slot)
             && series.last().is_some_and(|last| slot <= last);
-        is_known.then(|| series.from(slot.saturating_add(1)).collect())
+        let after = slot.saturating_add(1);
+        (is_known && series.count_from(after) <= most).then(|| series.from(after).collect())
     }
 
     /// The last closed bar of a topic.

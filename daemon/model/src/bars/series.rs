@@ -127,6 +127,12 @@ impl Series {
         self.blocks.range(from..).flat_map(|block| block.bars()).filter(move |bar| bar.slot >= slot)
     }
 
+    /// How many bars there are from `slot` on, or somewhat more.
+    pub fn count_from(&self, slot: u64) -> usize {
+        let from = self.blocks.partition_point(|block| block.last < slot);
+        self.blocks.range(from..).map(|block| block.count).sum()
+    }
+
     /// The slots of the first bar and of the last.
     pub fn first(&self) -> Option<u64> {
         self.blocks.front().map(|block| block.first)
@@ -206,6 +212,7 @@ mod tests {
             let expected = &expected[expected.len().saturating_sub(limit)..];
             prop_assert!(newest.ends_with(expected), "{} of {}", newest.len(), expected.len());
             let later: Vec<Bar> = series.from(before).collect();
+            prop_assert!((later.len()..later.len() + BLOCK_BARS).contains(&series.count_from(before)));
             prop_assert_eq!(later, list.into_iter().filter(|bar| bar.slot >= before).collect::<Vec<_>>());
         }
     }

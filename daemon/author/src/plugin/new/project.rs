@@ -121,7 +121,9 @@ fn renamed(file: &TemplateFile, folder: &str, name: &Name) -> (PathBuf, String) 
 fn standing_alone(guide: &str, header: bool, source: bool) -> String {
     let repository = manifest::repository();
     let mut text = guide.replace("](../", &format!("]({repository}/blob/main/"));
-    for (folder, here) in [("abi", false), ("examples", false), ("include", header), ("src", source)] {
+    let folders =
+        [("abi", false), ("examples", false), ("include", header), ("kinds", false), ("src", source)];
+    for (folder, here) in folders {
         if here {
             continue;
         }
