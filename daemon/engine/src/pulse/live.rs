@@ -65,6 +65,8 @@ impl Live {
         if self.source != Some(source) {
             return;
         }
+        // What closed is told to those who were there. To who comes now the newest bar is told as the first one.
+        self.tell_closed(stage);
         let (changes, opened) = (wants.take_changes(), stage.bars.take_opened());
         self.find(&changes, stage.bars);
         if !wants.is_empty() {
@@ -81,7 +83,7 @@ impl Live {
         }
         over.into_iter().for_each(|topic| self.enqueue(topic));
         self.work(wants, stage);
-        self.tell(stage);
+        self.tell_open(stage);
     }
 
     /// Puts some of what was found on the board, or takes it off. A pattern may mean thousands of topics, and other sources' beats
@@ -192,8 +194,8 @@ impl Live {
         }
     }
 
-    /// Says what closed and what moved since the last beat.
-    fn tell(&mut self, stage: &mut Stage<'_>) {
+    /// Says what closed since the last beat.
+    fn tell_closed(&mut self, stage: &mut Stage<'_>) {
         let Some(source) = self.source else { return };
         for behind in self.shown.keys() {
             stage.bars.settle(behind);
@@ -205,6 +207,12 @@ impl Live {
                 stage.offer(source, &one.topic, bar.slot, &bar, period, &plan);
             }
         }
+    }
+
+    /// Says what moved since the last beat.
+    fn tell_open(&mut self, stage: &mut Stage<'_>) {
+        let Some(source) = self.source else { return };
+        let plan = stage.bars.plan().clone();
         for (behind, shown) in &self.shown {
             let mut open = shown.iter().filter(|one| one.form == Form::Open).peekable();
             if open.peek().is_none() || !stage.bars.take_moved(behind) {
@@ -280,3 +288,6 @@ fn tick(topic: &Topic, seq: u64, n: u64, bar: &Bar, period_ms: u64, ts: u64) -> 
     bar.write(period_ms, &mut value);
     Tick { topic: topic.clone(), seq, n, ts, src_ts: 0, from: None, value: value.into(), merged: 0 }
 }
+
+#[cfg(test)]
+mod tests;

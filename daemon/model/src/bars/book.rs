@@ -34,6 +34,8 @@ pub struct Book {
     pub kind: Box<str>,
     /// The field that its bars are made of.
     pub field: Box<str>,
+    /// Its ticks before this time, in Unix milliseconds, may be in no bar.
+    pub(super) since: u64,
     /// By period.
     pub(super) tracks: Box<[Track]>,
     /// No tick goes into a bar before this time: it is closed, or later ticks were taken.
@@ -57,7 +59,7 @@ impl Book {
     pub fn new(name: &str, kind: &str, field: &str, plan: &Plan) -> Book {
         let tracks = plan.periods().iter().map(|_| Track::default()).collect();
         let (name, kind, field) = (name.into(), kind.into(), field.into());
-        Book { name, kind, field, tracks, floor: 0, next_end: u64::MAX, is_attached: false }
+        Book { name, kind, field, since: 0, tracks, floor: 0, next_end: u64::MAX, is_attached: false }
     }
 
     /// Takes what a tick brings, which was accepted at `ts` in Unix milliseconds. Bars that close are told to `on_close` with

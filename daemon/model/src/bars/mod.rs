@@ -110,8 +110,14 @@ pub struct Bars {
     attached: TopicMap<Attached>,
     /// What the bars of a source's topics are made of.
     specs: HashMap<SourceId, Specs>,
+    /// By source, since when that is so, in Unix milliseconds.
+    specified: HashMap<SourceId, u64>,
     /// By period: how long bars are kept as long as room is scarce, in milliseconds.
     spans: Box<[u64]>,
+    /// By period: bars before this time, in Unix milliseconds, may be gone, or were never made.
+    lost: Box<[u64]>,
+    /// The same for topics that get bars from now on: earlier ones of theirs went, or had no room.
+    lost_topics: u64,
     total: Total,
     /// There was no room the last time, and it is not looked for again below so many bytes.
     searched_until: usize,
@@ -127,7 +133,7 @@ pub struct Bars {
 impl Bars {
     /// None yet, of these periods, at most [`u16::BITS`] of them.
     pub fn new(plan: Plan, bytes_max: usize) -> Bars {
-        let spans = plan.periods().iter().map(|period| period.keep_ms).collect();
+        let spans: Box<[u64]> = plan.periods().iter().map(|period| period.keep_ms).collect();
         Bars {
             plan,
             bytes_max,
@@ -135,6 +141,9 @@ impl Bars {
             by_name: HashMap::new(),
             attached: TopicMap::default(),
             specs: HashMap::new(),
+            specified: HashMap::new(),
+            lost: spans.iter().map(|_| 0).collect(),
+            lost_topics: 0,
             spans,
             total: Total::default(),
             searched_until: 0,
@@ -157,6 +166,7 @@ impl Bars {
         self.forget_specs(source);
         if !self.plan.periods().is_empty() && !specs.is_empty() {
             self.specs.insert(source, specs);
+            self.specified.insert(source, self.clock.wall());
         }
     }
 
@@ -167,10 +177,12 @@ impl Bars {
 
     fn forget_specs(&mut self, source: SourceId) {
         self.specs.remove(&source);
-        let Bars { attached, books, .. } = self;
+        self.specified.remove(&source);
+        let Bars { attached, books, lost_topics, clock, .. } = self;
         attached.retain(|_, topic| {
             if topic.source == source {
                 detach(books, topic);
+                note_lost(lost_topics, topic, clock);
             }
             topic.source != source
         });
@@ -180,6 +192,7 @@ impl Bars {
     pub fn retire(&mut self, topic: &Topic) {
         if let Some(attached) = self.attached.remove(topic) {
             detach(&mut self.books, &attached);
+            note_lost(&mut self.lost_topics, &attached, &self.clock);
         }
     }
 
@@ -215,13 +228,13 @@ impl Bars {
     fn attach(&mut self, source: SourceId, topic: &Topic) {
         let spec = self.specs.get(&source).and_then(|specs| specs.of(topic.kind())).cloned();
         let is_wanted = spec.is_some();
-        let book = spec.and_then(|spec| Some((self.open_book(topic, &spec)?, spec)));
+        let book = spec.and_then(|spec| Some((self.open_book(source, topic, &spec)?, spec)));
         let is_refused = is_wanted && book.is_none();
         self.attached.insert(topic.clone(), Attached { source, book, is_refused });
     }
 
     /// The topic's book: the one it had before, if it was of the same kind and field.
-    fn open_book(&mut self, topic: &Topic, spec: &Spec) -> Option<BookId> {
+    fn open_book(&mut self, source: SourceId, topic: &Topic, spec: &Spec) -> Option<BookId> {
         let field = spec.main.name();
         if let Some(id) = self.by_name.get(topic.name()).copied() {
             let kept = self.books.get_mut(id)?;
@@ -230,9 +243,11 @@ impl Bars {
                 return Some(id);
             }
             self.counts.replaced += self.drop_book(id) as u64;
+            self.lost_topics = self.clock.wall();
         }
         let mut book = Book::new(topic.name(), topic.kind(), field, &self.plan);
         book.is_attached = true;
+        book.since = self.specified.get(&source).copied().unwrap_or(0).max(self.lost_topics);
         if !self.make_room_for(book.bytes()) {
             self.counts.refused += 1;
             return None;
@@ -333,6 +348,13 @@ impl Bars {
     /// About how many bytes all of it takes.
     pub fn bytes(&self) -> usize {
         self.total.bytes
+    }
+}
+
+/// A topic that has no bars for lack of room goes: it may have some when it comes back.
+fn note_lost(lost_topics: &mut u64, topic: &Attached, clock: &Clock) {
+    if topic.is_refused {
+        *lost_topics = clock.wall();
     }
 }
 

@@ -41,9 +41,9 @@ impl Bars {
         let series = kept.book.closed(period)?;
         let open = kept.book.open(&self.plan, period).filter(|bar| bar.slot < before);
         let floor = self.clock.wall().saturating_sub(keep_ms) / period_ms;
-        let crowded = self.floor_of(period).saturating_mul(period_ms);
+        let lost = self.lost.get(period).copied().unwrap_or(0).max(kept.book.since);
         // It moves on by whole bars, so that an answer stays the same meanwhile.
-        let oldest = floor.saturating_mul(period_ms).max(crowded.min(self.clock.wall()));
+        let oldest = floor.saturating_mul(period_ms).max(lost.min(self.clock.wall()));
         let since = self.clock.began().max(oldest);
         let blocks = series.newest(limit, before);
         let unknown = self.clock.unknown().filter(|time| time.to > since).collect();

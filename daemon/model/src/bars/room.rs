@@ -35,7 +35,11 @@ impl Bars {
         self.make_room_for(0);
         if self.has_much_room() {
             // With their next ticks they have bars.
-            self.attached.retain(|_, topic| !topic.is_refused);
+            let Bars { attached, lost_topics, clock, .. } = self;
+            attached.retain(|_, topic| {
+                super::note_lost(lost_topics, topic, clock);
+                !topic.is_refused
+            });
         }
     }
 
@@ -94,6 +98,7 @@ impl Bars {
                 return;
             }
             self.counts.crowded += self.drop_book(id) as u64;
+            self.lost_topics = self.clock.wall();
         }
     }
 
@@ -106,6 +111,10 @@ impl Bars {
                 let Some(span) = self.spans.get_mut(nth).filter(|span| **span > 0) else { break };
                 *span = span.saturating_sub(step);
                 self.counts.crowded += self.forget(nth) as u64;
+                let floor = self.floor_of(nth).saturating_mul(self.plan.ms(nth));
+                if let Some(lost) = self.lost.get_mut(nth) {
+                    *lost = floor.max(*lost);
+                }
             }
         }
     }

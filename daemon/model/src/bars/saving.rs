@@ -14,6 +14,8 @@ pub struct Named {
     pub topic: Arc<str>,
     pub kind: Box<str>,
     pub field: Box<str>,
+    /// Its ticks before this time may be in no bar.
+    pub since: u64,
 }
 
 /// Where a bar lies on disk. Rows are in the order of time, so that new ones come at one end and old ones go at the other.
@@ -49,6 +51,8 @@ pub struct Times {
     pub began: u64,
     pub until: u64,
     pub unknown: Vec<Unknown>,
+    /// By period that is kept, in seconds: bars before this time may be gone.
+    pub lost: Vec<(u32, u64)>,
 }
 
 /// What an earlier run left.

@@ -84,6 +84,7 @@ impl Bars {
             began: self.clock.began(),
             until: self.clock.wall(),
             unknown: self.clock.unknown().collect(),
+            lost: self.lost.iter().enumerate().map(|(nth, lost)| (seconds(&self.plan, nth), *lost)).collect(),
         };
         let floors = (0..self.plan.periods().len()).map(|nth| (seconds(&self.plan, nth), self.floor_of(nth)));
         let mut batch = Batch { all, floors: floors.collect(), times, ..Batch::default() };
@@ -107,16 +108,22 @@ impl Bars {
 
     /// Puts back what an earlier run left. To be called before the first tick.
     pub fn restore(&mut self, saved: Saved) {
-        let Times { began, until, unknown } = saved.times;
+        let Times { began, until, unknown, lost } = saved.times;
         if began > 0 {
+            for (nth, known) in self.lost.iter_mut().enumerate() {
+                // A period that was not kept has no earlier bars.
+                let was = lost.iter().find(|(period_s, _)| *period_s == seconds(&self.plan, nth));
+                *known = was.map_or(until, |(_, lost)| *lost);
+            }
             self.clock = Clock::resume(began, until, unknown);
         }
         let mut by_number = HashMap::new();
-        for Named { number, topic, kind, field } in saved.names {
+        for Named { number, topic, kind, field, since } in saved.names {
             if self.by_name.contains_key(&topic) {
                 continue;
             }
-            let book = Book::new(&topic, &kind, &field, &self.plan);
+            let mut book = Book::new(&topic, &kind, &field, &self.plan);
+            book.since = since;
             by_number.insert(number, self.insert(book, Some(number)));
         }
         let periods: HashMap<u32, usize> =
@@ -141,9 +148,9 @@ impl Kept {
     fn save(&mut self, plan: &Plan, all: bool, batch: &mut Batch) {
         let Kept { book, number, is_named, .. } = self;
         if all || !std::mem::replace(is_named, true) {
-            let Book { name, kind, field, .. } = &*book;
+            let Book { name, kind, field, since, .. } = &*book;
             let (topic, kind, field) = (name.clone(), kind.clone(), field.clone());
-            batch.names.push(Named { number: *number, topic, kind, field });
+            batch.names.push(Named { number: *number, topic, kind, field, since: *since });
         }
         *is_named = true;
         for (nth, track) in book.tracks.iter_mut().enumerate() {

@@ -32,7 +32,7 @@ fn room_is_made_however_long_the_computer_was_off() {
     bars.specify(F, quotes(spec()));
     let week = 7 * 24 * HOUR;
     let times =
-        crate::bars::saving::Times { began: NOON - 2 * week, until: NOON - week, unknown: Vec::new() };
+        crate::bars::saving::Times { began: NOON - 2 * week, until: NOON - week, ..Default::default() };
     bars.restore(Saved { times, ..Saved::default() });
     let topics: Vec<Topic> = (0..20).map(|at| topic(&format!("f.{at}"))).collect();
     run(&mut bars, &topics, 0, NOON, HOUR);
@@ -57,4 +57,75 @@ fn a_topic_that_found_no_room_has_bars_once_there_is_room() {
     bars.expire();
     bars.take(F, &tick(&many[39], r#"{"price":1}"#, NOON + HOUR + 20_000));
     assert!(bars.has("f.39"), "{} bytes", bars.bytes());
+}
+
+fn since(bars: &mut Bars, topic: &str, period: &str) -> u64 {
+    let nth = bars.plan().find(period).unwrap();
+    bars.past(topic, nth, 1, u64::MAX).unwrap().since
+}
+
+/// What another run finds that goes on with these periods.
+fn restarted(bars: &mut Bars, plan: Plan) -> Bars {
+    let mut disk = Disk::default();
+    disk.write(bars.take_unsaved(true));
+    let mut next = Bars::new(plan, 1 << 20);
+    next.restore(disk.read());
+    next.keep_ledger();
+    next.specify(F, quotes(spec()));
+    next
+}
+
+#[test]
+fn of_a_period_that_was_not_kept_nothing_earlier_is_known() {
+    let minutes = ("1m", 60, 86_400);
+    let mut first = bars(plan(&[minutes]));
+    first.keep_ledger();
+    run(&mut first, &[topic("f.a")], 0, NOON, HOUR);
+    let both = || plan(&[("10s", 10, 86_400), minutes]);
+    let mut second = restarted(&mut first, both());
+    run(&mut second, &[topic("f.a")], 0, NOON + HOUR, HOUR);
+    assert_eq!(since(&mut second, "f.a", "1m"), NOON);
+    assert!(since(&mut second, "f.a", "10s") >= NOON + HOUR - 10_000);
+    let mut third = restarted(&mut second, both());
+    third.look(0, NOON + 2 * HOUR);
+    assert!(since(&mut third, "f.a", "10s") >= NOON + HOUR - 10_000, "it is saved");
+}
+
+#[test]
+fn of_bars_that_went_it_is_said_though_there_is_room_again() {
+    let kept = || plan(&[("10s", 10, 86_400)]);
+    let mut bars = Bars::new(kept(), 64_000);
+    bars.keep_ledger();
+    bars.specify(F, quotes(spec()));
+    let topics: Vec<Topic> = (0..20).map(|at| topic(&format!("f.{at}"))).collect();
+    run(&mut bars, &topics, 0, NOON, HOUR);
+    assert!(bars.take_counts().crowded > 0);
+    let first = since(&mut bars, "f.0", "10s");
+    assert!(first > NOON);
+    bars.bytes_max *= 100;
+    run(&mut bars, &topics, HOUR, NOON + HOUR, HOUR / 4);
+    assert_eq!(since(&mut bars, "f.0", "10s"), first);
+    let mut next = restarted(&mut bars, kept());
+    next.look(0, NOON + HOUR + HOUR / 4);
+    assert_eq!(since(&mut next, "f.0", "10s"), first, "it is saved");
+}
+
+#[test]
+fn of_a_topic_whose_earlier_bars_went_or_were_never_made_nothing_earlier_is_known() {
+    let (mut bars, a, b) = (bars(usual()), topic("f.a"), topic("f.b"));
+    bars.keep_ledger();
+    bars.look(0, NOON);
+    bars.take(F, &tick(&a, r#"{"price":1,"bid":2}"#, NOON));
+    bars.look(HOUR, NOON + HOUR);
+    assert_eq!(since(&mut bars, "f.a", "1m"), NOON);
+    bars.specify(F, quotes(Arc::new(Spec { main: Member::new("bid"), size: None })));
+    bars.look(2 * HOUR, NOON + 2 * HOUR);
+    bars.take(F, &tick(&a, r#"{"price":1,"bid":2}"#, NOON + 2 * HOUR));
+    bars.take(F, &tick(&b, r#"{"price":1,"bid":2}"#, NOON + 2 * HOUR));
+    assert_eq!(since(&mut bars, "f.a", "1m"), NOON + 2 * HOUR, "the bars of another field went");
+    assert!(since(&mut bars, "f.b", "1m") >= NOON + HOUR, "its bid was not known to be the field");
+    bars.look(3 * HOUR, NOON + 3 * HOUR);
+    let mut next = restarted(&mut bars, usual());
+    next.look(0, NOON + 3 * HOUR);
+    assert_eq!(since(&mut next, "f.a", "1m"), NOON + 2 * HOUR, "it is saved");
 }
