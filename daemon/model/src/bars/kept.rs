@@ -24,7 +24,7 @@ pub(super) struct Kept {
     pub weight: Total,
     /// By period, one bit each: closed bars are watched.
     pub watched: u16,
-    /// It changed since it was asked whether it did.
+    /// A tick came since it was asked whether one did. That a bar closes is no news of it.
     pub has_moved: bool,
     pub is_unsaved: bool,
     pub is_named: bool,
@@ -65,7 +65,6 @@ impl Kept {
     pub fn advance(&mut self, plan: &Plan, now: u64, closed: &mut Vec<Closed>, total: &mut Total) {
         let mut over = Vec::new();
         self.book.advance(plan, now, &mut |nth, bar| over.push((nth, bar.clone())));
-        self.has_moved = true;
         self.tell(over, closed);
         self.weigh(total);
     }

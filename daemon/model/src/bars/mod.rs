@@ -324,7 +324,7 @@ impl Bars {
         std::mem::take(&mut self.closed)
     }
 
-    /// The open bar of a topic, if it moved since the last call.
+    /// Whether the open bars of a topic moved since the last call.
     pub fn take_moved(&mut self, topic: &str) -> bool {
         let kept = self.by_name.get(topic).copied().and_then(|id| self.books.get_mut(id));
         kept.is_some_and(|kept| std::mem::take(&mut kept.has_moved))

@@ -138,6 +138,22 @@ mod tests {
     use super::super::tests::{F, NOON, bars, plan, tick, topic};
 
     #[test]
+    fn an_open_bar_moves_with_ticks_alone() {
+        let (mut bars, a) = (bars(plan(&[("10s", 10, 100), ("1m", 60, 600)])), topic("f.a"));
+        bars.look(0, NOON);
+        bars.take(F, &tick(&a, r#"{"price":1}"#, NOON));
+        assert!(bars.take_moved("f.a") && !bars.take_moved("f.a"));
+        for (mono, closed) in [(10_000, 1), (60_000, 2)] {
+            bars.look(mono, NOON + mono);
+            bars.settle("f.a");
+            assert_eq!((bars.count(), bars.take_moved("f.a")), (closed, false));
+            assert_eq!(bars.newest("f.a", 1).map(|bar| bar.count), Some(1));
+        }
+        bars.take(F, &tick(&a, r#"{"price":2}"#, NOON + 60_000));
+        assert!(bars.take_moved("f.a"));
+    }
+
+    #[test]
     fn since_moves_on_by_whole_bars() {
         let (mut bars, a) = (bars(plan(&[("10s", 10, 100), ("1m", 60, 600)])), topic("f.a"));
         let begins = NOON + 3;
