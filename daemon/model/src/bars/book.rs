@@ -13,6 +13,11 @@ use super::series::Series;
 /// further, it was wrong before: bars that lie ahead of it go.
 pub const STEP_BACK_MAX_MS: u64 = 60_000;
 
+/// What a topic takes besides its book, about: its places in tables, and what the allocator adds to what it has.
+const BOOK_BYTES: usize = 400;
+/// What a period of a topic takes besides its blocks, about: their list.
+const TRACK_BYTES: usize = 64;
+
 /// What is kept of one period.
 #[derive(Debug, Default)]
 pub struct Track {
@@ -206,9 +211,9 @@ impl Book {
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
         let tracks = self.tracks.iter().map(|track| {
-            size_of::<Track>() + track.closed.bytes() + track.open.as_ref().map_or(0, Bar::heap)
+            size_of::<Track>() + TRACK_BYTES + track.closed.bytes() + track.open.as_ref().map_or(0, Bar::heap)
         });
-        size_of::<Book>() + 2 * self.name.len() + tracks.sum::<usize>()
+        size_of::<Book>() + BOOK_BYTES + 2 * self.name.len() + tracks.sum::<usize>()
     }
 
     /// How many closed bars it has.
