@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 const AHEAD_MAX_MS: u64 = 10_000;
 /// A wall clock that was ahead for so long is right, in milliseconds.
 const BELIEVED_AFTER_MS: u64 = 3_600_000;
-/// Most times that are noted; over that the oldest go.
+/// Most times that are noted. Over that nothing is known up to the end of the oldest.
 const UNKNOWN_MAX: usize = 256;
 
 /// A time of which nothing is known, in Unix milliseconds.
@@ -53,8 +53,10 @@ impl Clock {
             0 => (self.began, self.ageing) = (wall, wall),
             _ if wall > self.wall.saturating_add(passed).saturating_add(slack) => {
                 self.unknown.push_back(Unknown { from: self.wall, to: wall });
-                if self.unknown.len() > UNKNOWN_MAX {
-                    self.unknown.pop_front();
+                while self.unknown.len() > UNKNOWN_MAX
+                    && let Some(oldest) = self.unknown.pop_front()
+                {
+                    self.began = self.began.max(oldest.to);
                 }
             }
             // It was ahead: what was noted of the future is no time at all.
@@ -155,6 +157,17 @@ mod tests {
         assert_eq!(clock.ageing(), NOON + HOUR);
         clock.look(2_000 + HOUR, NOON);
         assert_eq!(clock.ageing(), NOON, "it may be set back again");
+    }
+
+    #[test]
+    fn times_of_which_nothing_is_known_are_bounded_and_none_becomes_known() {
+        let mut clock = Clock::default();
+        for nth in 0..UNKNOWN_MAX as u64 + 10 {
+            clock.look(nth * 1_000, NOON + nth * HOUR);
+        }
+        assert_eq!(clock.unknown().count(), UNKNOWN_MAX);
+        assert_eq!(clock.unknown().next().map(|time| time.from), Some(clock.began()));
+        assert_eq!(clock.began(), NOON + 9 * HOUR);
     }
 
     #[test]
