@@ -4,7 +4,8 @@ use super::{Bars, BookId};
 
 /// A period's bars go in this many steps when there is too little room.
 const STEPS: u64 = 64;
-/// After a search that did not find enough room, the next one comes when such a part of all bytes more is taken.
+/// A search for room looks for such a part of all bytes more than is needed. If it does not find that, the next search comes when
+/// such a part more is taken. So what a search costs, which is some time per topic, is seldom spent.
 const SEARCH_PART: usize = 64;
 
 impl Bars {
@@ -47,20 +48,25 @@ impl Bars {
         self.total.bytes < self.bytes_max / 4 * 3
     }
 
-    /// Drops bars of one period that are older than is kept now. Returns how many went.
-    fn forget(&mut self, nth: usize) -> usize {
+    /// Drops bars of one period that are older than is kept now. If that is less than configured, it is counted and noted.
+    fn forget(&mut self, nth: usize) {
         let floor = self.floor_of(nth);
-        let Bars { books, total, .. } = self;
+        let Bars { books, total, spans, plan, lost, counts, .. } = self;
         let mut went = 0;
         for (_, kept) in books.iter_mut() {
             let track = kept.book.tracks.get_mut(nth);
             let gone = track.map_or(0, |track| track.closed.forget(floor));
             if gone > 0 {
                 kept.weigh(total);
-                went += gone;
+                went += gone as u64;
             }
         }
-        went
+        let (span, keep) = (spans.get(nth), plan.periods().get(nth).map(|period| &period.keep_ms));
+        if span < keep {
+            counts.crowded += went;
+            let before = floor.saturating_mul(plan.ms(nth));
+            lost.iter_mut().skip(nth).take(1).for_each(|lost| *lost = before.max(*lost));
+        }
     }
 
     /// The first slot of a period that is kept.
@@ -74,10 +80,10 @@ impl Bars {
     pub(super) fn make_room_for(&mut self, more: usize) -> bool {
         let most = self.bytes_max.saturating_sub(more);
         if self.total.bytes > most && self.total.bytes >= self.searched_until {
-            self.make_room(most);
-            let is_enough = self.total.bytes <= most;
-            self.searched_until =
-                if is_enough { 0 } else { self.total.bytes + (self.bytes_max / SEARCH_PART).max(1) };
+            let part = self.bytes_max / SEARCH_PART;
+            let enough = most.saturating_sub(part);
+            self.make_room(enough);
+            self.searched_until = if self.total.bytes <= enough { 0 } else { self.total.bytes + part.max(1) };
         }
         self.total.bytes <= most
     }
@@ -107,14 +113,14 @@ impl Bars {
     fn shorten(&mut self, most: usize) {
         for nth in 0..self.spans.len() {
             let step = (self.plan.periods().get(nth).map_or(0, |period| period.keep_ms) / STEPS).max(1);
+            if self.total.bytes > most {
+                // Time has passed, so that more may be too old.
+                self.forget(nth);
+            }
             while self.total.bytes > most {
                 let Some(span) = self.spans.get_mut(nth).filter(|span| **span > 0) else { break };
                 *span = span.saturating_sub(step);
-                self.counts.crowded += self.forget(nth) as u64;
-                let floor = self.floor_of(nth).saturating_mul(self.plan.ms(nth));
-                if let Some(lost) = self.lost.get_mut(nth) {
-                    *lost = floor.max(*lost);
-                }
+                self.forget(nth);
             }
         }
     }

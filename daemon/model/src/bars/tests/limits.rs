@@ -129,3 +129,35 @@ fn of_a_topic_whose_earlier_bars_went_or_were_never_made_nothing_earlier_is_know
     next.look(0, NOON + 3 * HOUR);
     assert_eq!(since(&mut next, "f.a", "1m"), NOON + 2 * HOUR, "it is saved");
 }
+
+#[test]
+fn room_stays_scarce_and_all_is_said_for_hours() {
+    let most = 64_000;
+    let mut bars = Bars::new(plan(&[("10s", 10, 86_400)]), most);
+    bars.specify(F, quotes(spec()));
+    let topics: Vec<Topic> = (0..30).map(|at| topic(&format!("f.{at}"))).collect();
+    for hour in 0..4 {
+        run(&mut bars, &topics, hour * HOUR, NOON + hour * HOUR, HOUR);
+        let past = bars.past("f.0", 0, 10_000, u64::MAX).unwrap();
+        let first = past.bars().first().map(|bar| bar.slot * 10_000).unwrap();
+        assert!(first <= past.since, "{hour}: of {} nothing is known before {first}", past.since);
+        assert!(bars.bytes() <= most);
+        assert!(bars.take_counts().crowded > 0, "{hour}");
+    }
+}
+
+#[test]
+fn where_there_is_room_for_topics_alone_their_bars_go_at_once() {
+    let most = 64_000;
+    let mut bars = Bars::new(plan(&[("1s", 1, 600)]), most);
+    bars.specify(F, quotes(spec()));
+    let topics: Vec<Topic> = (0..200).map(|at| topic(&format!("f.{at}"))).collect();
+    for second in 0..120 {
+        bars.look(second * 1_000, NOON + second * 1_000);
+        for topic in &topics {
+            bars.take(F, &tick(topic, &format!(r#"{{"price":{second}.25}}"#), NOON + second * 1_000));
+        }
+        assert!(bars.bytes() <= most + most / 16, "{} bytes after {second} s", bars.bytes());
+    }
+    assert!(bars.take_counts().refused > 0);
+}
