@@ -5,6 +5,7 @@ use crate::exchange::question::{About, Client, Found, NotAsked, Question};
 use crate::fanout::connection::phase::WaitsFor;
 use crate::fanout::connection::request::Then;
 use crate::fanout::shard::Shard;
+use crate::fanout::shard::turns::Costly;
 use tickerd_model::protocol::error::{Code, ProtocolError};
 
 impl Shard {
@@ -44,6 +45,15 @@ impl Shard {
             (Some(Then::TellBars { request }), Found::Bars(found)) => self.tell_bars(id, request, *found),
             (Some(Then::Subscribe { wanted, is_paid }), Found::Missed(missed)) => {
                 self.subscribe_to_missed(id, wanted, is_paid, missed);
+            }
+            // Topics came with beats that waited here when it was asked: nobody has asked what was missed of them.
+            (Some(Then::Resume { wanted, n, appeared, tries: tries @ 1.. }), Found::Missed(_))
+                if appeared != self.table.topics.appeared() =>
+            {
+                self.undertake_paid(id, Costly::Resume(wanted, n, tries - 1));
+            }
+            (Some(Then::Resume { wanted, .. }), Found::Missed(missed)) => {
+                self.subscribe_to_missed(id, wanted, true, missed);
             }
             (Some(Then::TellPublished { request }), Found::Published(result)) => {
                 self.tell_published(id, request, result);

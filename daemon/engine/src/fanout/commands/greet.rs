@@ -11,6 +11,8 @@ use tickerd_model::protocol::VERSION;
 use tickerd_model::protocol::command::{Mode, Terms};
 use tickerd_model::protocol::event;
 
+/// How often it is asked again what an event stream missed, because topics came meanwhile.
+const RESUMES_MAX: u8 = 3;
 /// As each topic's class says.
 const AS_EACH_IS: Terms = Terms { rate: None, mode: Mode::Latest };
 
@@ -64,7 +66,7 @@ impl Shard {
         let Opening { topics, terms, last } = opening;
         let command = match last {
             Some(TickId { epoch, n }) if epoch == settings.epoch => {
-                Costly::Resume(Box::new(SubscribeRequest::of_address(topics, terms)), n)
+                Costly::Resume(Box::new(SubscribeRequest::of_address(topics, terms)), n, RESUMES_MAX)
             }
             Some(_) => return self.subscribe_anew(id, topics, terms),
             None => Costly::Subscribe(Box::new(SubscribeRequest::of_address(topics, terms))),

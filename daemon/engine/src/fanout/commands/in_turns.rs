@@ -129,7 +129,7 @@ impl Shard {
         let names = match command {
             Costly::List { .. } => return true,
             Costly::Get(get) => return !get.patterns.is_empty(),
-            Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => &wanted.names,
+            Costly::Subscribe(wanted) | Costly::Resume(wanted, ..) => &wanted.names,
             Costly::Unsubscribe { names, .. } => names,
         };
         let (_, from) = self.member(id);
@@ -183,14 +183,12 @@ impl Shard {
         self.serve_early(id);
         match std::mem::replace(&mut queued.command, done) {
             Costly::Subscribe(wanted) => self.subscribe(id, *wanted),
-            Costly::Resume(wanted, n) => {
+            Costly::Resume(wanted, n, tries) => {
                 let events = self.table.events_of(queued.cohort);
                 let wanted = Box::new(SubscribeRequest { was_there: true, ..*wanted });
-                self.ask_pulse(
-                    id,
-                    About::Resume { topics: events, n },
-                    Then::Subscribe { wanted, is_paid: true },
-                );
+                let appeared = self.table.topics.appeared();
+                let then = Then::Resume { wanted, n, appeared, tries };
+                self.ask_pulse(id, About::Resume { topics: events, n }, then);
             }
             Costly::Unsubscribe { request, names } => self.unsubscribe(id, request, &names),
             Costly::List { .. } | Costly::Get(_) => {}
@@ -212,7 +210,7 @@ impl Shard {
     /// The edits that a command makes.
     fn edits_of(&mut self, id: ConnId, command: &Costly) -> Vec<Edit> {
         match command {
-            Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => {
+            Costly::Subscribe(wanted) | Costly::Resume(wanted, ..) => {
                 let (edits, _) = self.edits_for(id, &wanted.names, wanted.terms, false);
                 edits
             }

@@ -58,6 +58,9 @@ pub enum Then {
     TellBars { request: Option<Id> },
     /// Subscribes, and brings what was missed. `is_paid`: the client's budget has paid for it.
     Subscribe { wanted: Box<SubscribeRequest>, is_paid: bool },
+    /// The same for who was there for the ticks up to the process-wide number `n`. `appeared` topics were known when it was
+    /// asked what was missed, and it may be asked so many times more.
+    Resume { wanted: Box<SubscribeRequest>, n: u64, appeared: u64, tries: u8 },
     /// Tells what became of a message.
     TellPublished { request: Option<Id> },
     /// Tells who is in a topic.
@@ -68,7 +71,7 @@ impl Then {
     /// The id of the command that it answers.
     pub fn request(&self) -> Option<&Id> {
         match self {
-            Then::Subscribe { wanted, .. } => wanted.request.as_ref(),
+            Then::Subscribe { wanted, .. } | Then::Resume { wanted, .. } => wanted.request.as_ref(),
             Then::TellHistory { request, .. }
             | Then::TellBars { request }
             | Then::TellPublished { request }

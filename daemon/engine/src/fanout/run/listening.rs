@@ -88,7 +88,8 @@ impl Shard {
     fn answered(&mut self, id: ConnId, generation: u32, waited_for: WaitsFor) {
         let Some(conn) = self.same_connection(id, generation) else { return };
         let Some(asking) = conn.phase.asking_mut() else { return };
-        if asking.waits_for != waited_for {
+        // It may wait for another answer of the same.
+        if asking.waits_for != waited_for || asking.then.is_some() {
             return;
         }
         asking.waits_for = WaitsFor::WayOut;

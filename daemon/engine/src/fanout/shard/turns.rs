@@ -16,8 +16,8 @@ use tickerd_model::topic::{Pattern, Topic};
 pub enum Costly {
     Subscribe(Box<SubscribeRequest>),
     /// A subscription of an event stream that had all ticks up to the one with this process-wide number. First the pulse is
-    /// asked what it missed.
-    Resume(Box<SubscribeRequest>, u64),
+    /// asked what it missed, and so many times more if topics come meanwhile.
+    Resume(Box<SubscribeRequest>, u64, u8),
     Unsubscribe {
         request: Option<Id>,
         names: Vec<String>,
@@ -51,7 +51,7 @@ impl Costly {
     /// How many topics and patterns it names.
     pub fn names(&self) -> usize {
         match self {
-            Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => wanted.names.len(),
+            Costly::Subscribe(wanted) | Costly::Resume(wanted, ..) => wanted.names.len(),
             Costly::Unsubscribe { names, .. } => names.len(),
             Costly::List { .. } => 1,
             Costly::Get(get) => get.names.len() + get.patterns.len(),
@@ -61,7 +61,7 @@ impl Costly {
     /// The command's id.
     pub fn request(&self) -> Option<&Id> {
         match self {
-            Costly::Subscribe(wanted) | Costly::Resume(wanted, _) => wanted.request.as_ref(),
+            Costly::Subscribe(wanted) | Costly::Resume(wanted, ..) => wanted.request.as_ref(),
             Costly::Unsubscribe { request, .. } | Costly::List { request, .. } => request.as_ref(),
             Costly::Get(get) => get.request.as_ref(),
         }

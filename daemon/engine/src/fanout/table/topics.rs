@@ -149,6 +149,8 @@ pub struct Topics {
     spoken: HashMap<SourceId, usize>,
     /// Those that have spoken.
     names: Names,
+    /// How often a topic spoke for the first time.
+    appeared: u64,
 }
 
 impl Topics {
@@ -258,6 +260,7 @@ impl Topics {
         let slot = self.slot_mut(id)?;
         let source = slot.source;
         if slot.topic.replace(topic.clone()).is_none() {
+            self.appeared += 1;
             self.names.add(id, topic.name());
             source.into_iter().for_each(|source| *self.spoken.entry(source).or_default() += 1);
         }
@@ -290,6 +293,11 @@ impl Topics {
         if unused && let Some(slot) = self.slots.remove(id) {
             self.by_name.remove(&slot.name);
         }
+    }
+
+    /// How often a topic has spoken for the first time: another number once there is a new one.
+    pub fn appeared(&self) -> u64 {
+        self.appeared
     }
 
     /// How many topics have spoken.
