@@ -86,7 +86,7 @@ test-release: test-tools build
 
 # Python's websockets and msgpack, Node's and a browser's own clients, and curl.
 test-clients: test-tools $(BROWSER_DEPS)
-	$(CARGO) build --locked -p tickerd -p tickerd-feed-sim
+	$(CARGO) build --locked --workspace
 	tests/clients/run.sh
 
 test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
