@@ -151,10 +151,10 @@ fn configuration(setup: Setup, own: &Path, plugin: &Path) -> String {
             "[[feed]]\nname = \"{FEED}\"\nexec = {exec}\ninterval = \"{interval}ms\"\ntopics_max = {}\n",
             topics.max(1)
         );
-        text += &match bars {
-            Some(keep) => format!("bars = {{ field = \"price\" }}\n[bars]\nkeep = {keep}\n"),
-            None => "bars = false\n".to_owned(),
-        };
+        // Else nothing says what bars would be made of, so there are none.
+        if let Some(keep) = bars {
+            text += &format!("bars = {{ field = \"price\" }}\n[bars]\nkeep = {keep}\n");
+        }
     }
     if let Some(Flood { way, per_s }) = flood {
         let topics = FLOOD_TOPICS.to_string();
