@@ -324,3 +324,26 @@ async fn an_address_fetches_so_many_bytes_of_the_past() {
         daemon.metric("tickerd_limit_total{action=\"enforced\",limit=\"history_bytes_per_s\"}").await;
     assert!(counted >= Some(3.0), "{counted:?}");
 }
+
+/// Goal: who may have the topics of a feed that is not there learns of no other feed. Method: every way in that names a topic.
+#[tokio::test]
+async fn an_error_names_no_feed_that_one_may_not_have() {
+    const TOKEN: &str = "GHOST-CANARY-0123456789-0123456789";
+    let auth = "[auth]\n[[auth.token]]\nname = \"g\"\ntoken = { env = \"GHOST\" }\ngroups = [\"g\"]\n[[auth.group]]\n\
+        name = \"g\"\nsubscribe = [\"ghost.**\"]\nhistory = [\"ghost.**\"]";
+    let script = Script::new("hidden");
+    let daemon = daemon().feed(priced(&script)).config(auth).env("GHOST", TOKEN).run().await;
+    for path in [
+        "/v1/topics/ghost.a",
+        "/v1/topics/ghost.a/history",
+        "/v1/topics/ghost.a/bars?period=1m",
+        "/v1/bars?topics=ghost.a&period=1m",
+        "/v1/values?topics=ghost.a",
+        "/v1/values?topics=ghost.*",
+    ] {
+        let headers = format!("Authorization: Bearer {TOKEN}\r\n");
+        let answer = ask(&daemon, &format!("GET {path}"), &headers).await;
+        assert!(answer.body.contains("there is no feed"), "{path}: {}", answer.body);
+        assert!(!answer.body.contains("hidden"), "{path}: {}", answer.body);
+    }
+}

@@ -36,7 +36,8 @@ pub struct Enquiry {
 pub enum Ask {
     /// The newest value of a topic, and none before the one with the number `least`: that was published, and may not be
     /// pushed yet. It is the same as one whose tag, `epoch-seq`, is among `known`.
-    Value { topic: String, known: Vec<String>, least: u64 },
+    /// `hinted`: an error may name what else there is.
+    Value { topic: String, known: Vec<String>, least: u64, hinted: bool },
     /// The first value of a topic whose `seq` is another than this; 0 for a topic that has none yet. Answered when
     /// there is one, so the asker brings its own patience, and keeps its number within bounds.
     Next { topic: String, seq: u64 },
@@ -59,9 +60,9 @@ pub struct PulseEnquiry {
 #[derive(Debug)]
 pub enum PulseAsk {
     /// The newest ticks of a topic, and none before the one with the number `least`, as of a value.
-    History { topic: String, limit: usize, least: u64 },
+    History { topic: String, limit: usize, least: u64, hinted: bool },
     /// The bars of some topics.
-    Bars { topics: Vec<String>, span: Span },
+    Bars { topics: Vec<String>, span: Span, hinted: bool },
     /// A message to a declared topic.
     Publish(Message),
 }

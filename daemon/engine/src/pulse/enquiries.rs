@@ -60,23 +60,23 @@ impl Enquiries {
                     checked.and_then(|()| desk.rooms.publish(message, desk.now_ms, desk.board, desk.beat));
                 Ok(published.map_or_else(Answer::Refused, Answer::Published))
             }
-            PulseAsk::Bars { topics, span } => {
+            PulseAsk::Bars { topics, span, hinted } => {
                 let epoch = |topic: &String| desk.directory.epoch_of(topic).unwrap_or_default().into();
                 let epochs = topics.iter().map(epoch).collect();
                 let found = topics.into_iter().map(|topic| {
-                    let checked = desk.directory.check(&topic, true);
+                    let checked = desk.directory.check(&topic, hinted);
                     let found = checked.and_then(|()| desk.bars(topic.clone(), &span));
                     (topic, found)
                 });
                 Ok(Answer::Bars { epochs, found: found.collect() })
             }
-            PulseAsk::History { topic, limit, least } => {
-                if let Err(error) = desk.directory.check(&topic, true) {
+            PulseAsk::History { topic, limit, least, hinted } => {
+                if let Err(error) = desk.directory.check(&topic, hinted) {
                     return Ok(Answer::Refused(error));
                 }
                 let id = desk.board.find(&topic);
                 if id.map_or(0, |id| desk.board.pushed(id)) < least {
-                    return Err(PulseAsk::History { topic, limit, least });
+                    return Err(PulseAsk::History { topic, limit, least, hinted });
                 }
                 Ok(match answers::history(desk.board, &topic, limit) {
                     Some(past) => {

@@ -34,16 +34,18 @@ impl Shard {
                 }
                 Err(error) => Answer::Refused(error),
             },
-            Ask::Value { topic, known, .. } => match self.table.topics.sources().check(&topic, true) {
-                Ok(()) => match self.value(&topic, 0) {
-                    Some((Answer::Value { tag, .. }, seq)) if known.contains(&tag) => {
-                        Answer::Same { seq, tag }
-                    }
-                    Some((value, _)) => value,
-                    None => Answer::Silent,
-                },
-                Err(error) => Answer::Refused(error),
-            },
+            Ask::Value { topic, known, hinted, .. } => {
+                match self.table.topics.sources().check(&topic, hinted) {
+                    Ok(()) => match self.value(&topic, 0) {
+                        Some((Answer::Value { tag, .. }, seq)) if known.contains(&tag) => {
+                            Answer::Same { seq, tag }
+                        }
+                        Some((value, _)) => value,
+                        None => Answer::Silent,
+                    },
+                    Err(error) => Answer::Refused(error),
+                }
+            }
             Ask::Next { topic, seq } => match self.value(&topic, seq) {
                 Some((value, _)) => value,
                 None => return self.waiters.entry(topic).or_default().push(Waiter::Next { seq, answer }),

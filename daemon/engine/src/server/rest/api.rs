@@ -271,6 +271,8 @@ impl Api {
             Wanted::Topics { .. } | Wanted::Values { .. } | Wanted::Bars { .. } => 0,
             Wanted::Value { topic, .. } | Wanted::History { topic, .. } => self.posted.last(topic),
         };
+        // What else there may be is told to who may have all.
+        let hinted = who.rights.is_open();
         // A list shows what may be seen; all else is granted, or refused before anything is looked up.
         let granted = match &wanted {
             Wanted::Topics { .. } | Wanted::Values { .. }
@@ -305,15 +307,15 @@ impl Api {
                     // Each topic is granted or not; those that are not are told one by one.
                     let (topics, refused) =
                         topics.into_iter().partition(|topic| who.rights.allow(Verb::History, topic));
-                    let answer = ask(asker.ask_pulse(PulseAsk::Bars { topics, span })).await;
+                    let answer = ask(asker.ask_pulse(PulseAsk::Bars { topics, span, hinted })).await;
                     bars::reply(bars::and_refused(answer, refused, &who), is_one, &known).await
                 }
                 Wanted::Values { asked, known } => values::answer(&asker, asked, &who, &known).await,
                 Wanted::History { topic, limit } => {
-                    reply(ask(asker.ask_pulse(PulseAsk::History { topic, limit, least })).await)
+                    reply(ask(asker.ask_pulse(PulseAsk::History { topic, limit, least, hinted })).await)
                 }
                 Wanted::Value { topic, known, wait } => {
-                    let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known, least })).await;
+                    let now = ask(asker.ask(Ask::Value { topic: topic.clone(), known, least, hinted })).await;
                     let seq = match &now {
                         Some(Answer::Same { seq, .. }) => *seq,
                         Some(Answer::Silent) if bar::is_among_bars(&topic) => {
