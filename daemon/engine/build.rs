@@ -7,8 +7,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The page's own files beside `src/*.js`. Listed by name: what lands in the folder by accident is not served.
-const OWN: [&str; 4] = ["favicon.svg", "favicon-lost.svg", "index.html", "style.css"];
+/// The page's own files beside its folders. Listed by name: what lands there by accident is not served.
+const OWN: [&str; 3] = ["favicon.svg", "favicon-lost.svg", "index.html"];
+/// Folders of the page, and which files in them and below are served.
+const FOLDERS: [(&str, &str); 2] = [("src", "js"), ("styles", "css")];
 
 /// Files of the chart library: where the package has them, the path they are served at, and what stands in for
 /// each when the package is absent.
@@ -26,15 +28,14 @@ fn main() {
 
     let mut files: Vec<(String, PathBuf)> =
         OWN.iter().map(|name| (format!("/{name}"), web.join(name))).collect();
-    let mut modules: Vec<PathBuf> = fs::read_dir(web.join("src"))
-        .expect("the page's modules are in dashboards/web/src")
-        .map(|entry| entry.expect("the folder can be read").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "js"))
-        .collect();
-    modules.sort();
-    for path in modules {
-        let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
-        files.push((format!("/src/{name}"), path));
+    for (folder, extension) in FOLDERS {
+        let mut found = Vec::new();
+        collect(&web.join(folder), extension, &mut found);
+        found.sort();
+        for path in found {
+            let below = path.strip_prefix(&web).expect("it was found below");
+            files.push((format!("/{}", below.to_str().expect("its name is text")), path));
+        }
     }
     for (source, served, stand_in) in LIBRARY {
         let path = library.join(source);
@@ -66,11 +67,23 @@ fn main() {
     // A watched path that does not exist would run this on every build; so without the library the folder is
     // watched, in which it will appear.
     if library.is_dir() {
-        for name in OWN.into_iter().chain(["src", "node_modules/uplot"]) {
+        for name in OWN.into_iter().chain(["src", "styles", "node_modules/uplot"]) {
             println!("cargo::rerun-if-changed={}", web.join(name).display());
         }
     } else {
         println!("cargo::rerun-if-changed={}", web.display());
+    }
+}
+
+/// All files with this extension, in a folder and below it.
+fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("the folder can be read").path();
+        if path.is_dir() {
+            collect(&path, extension, found);
+        } else if path.extension().is_some_and(|has| has == extension) {
+            found.push(path);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 // The charts' axes and windows, drawn by the chart library on a clock that the test sets.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import * as axis from "../../dashboards/web/src/axis.js";
+import * as axis from "../../dashboards/web/src/chart/axis.js";
 import { quote, serveAlone, tick } from "./alone.js";
 import { drawn, hasLine, linkSays } from "./view.js";
 

@@ -1,8 +1,8 @@
 // When the page's connection tries again, as plain functions: its socket, clock and chance are the test's.
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
-import { Connection } from "../../dashboards/web/src/connection.js";
-import { RETRY_MAX_MS, RETRY_SEEN_MS } from "../../dashboards/web/src/retry.js";
+import { Connection } from "../../dashboards/web/src/link/connection.js";
+import { RETRY_MAX_MS, RETRY_SEEN_MS } from "../../dashboards/web/src/link/retry.js";
 
 const real = { random: Math.random, now: performance.now, setTimeout, clearTimeout };
 let sockets, now, connection;

@@ -1,9 +1,9 @@
 // Quotes, trades, the weather and a machine's gauges, each shown as its readers expect it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { exact, leaves } from "../../dashboards/web/src/fields.js";
-import * as kinds from "../../dashboards/web/src/kinds.js";
-import { Topic } from "../../dashboards/web/src/topics.js";
+import { exact, leaves } from "../../dashboards/web/src/data/fields.js";
+import * as kinds from "../../dashboards/web/src/data/kinds.js";
+import { Topic } from "../../dashboards/web/src/data/topics.js";
 import { quote, serveAlone, tick } from "./alone.js";
 import { linkSays, rowOf } from "./view.js";
 

@@ -1,11 +1,11 @@
 // What the contract says of fields, and how the page shows it; where it says nothing, the page guesses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Contract, marksOf, UNMARKED } from "../../dashboards/web/src/contract.js";
-import { exact, figures } from "../../dashboards/web/src/fields.js";
-import * as format from "../../dashboards/web/src/format.js";
-import * as kinds from "../../dashboards/web/src/kinds.js";
-import { Topics } from "../../dashboards/web/src/topics.js";
+import { Contract, marksOf, UNMARKED } from "../../dashboards/web/src/data/contract.js";
+import { exact, figures } from "../../dashboards/web/src/data/fields.js";
+import * as format from "../../dashboards/web/src/data/format.js";
+import * as kinds from "../../dashboards/web/src/data/kinds.js";
+import { Topics } from "../../dashboards/web/src/data/topics.js";
 
 const mark = (marks) => Object.fromEntries(Object.entries(marks).map(([name, value]) => [`x-tickerd-${name}`, value]));
 

@@ -1,7 +1,7 @@
 // Bars before and between ticks, as one line; and which bars fill a window.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Past, periodFor } from "../../dashboards/web/src/past.js";
+import { Past, periodFor } from "../../dashboards/web/src/chart/past.js";
 
 const bar = (second, figure) => ({ start: second * 1000, open: `${figure}.1`, high: `${figure}.9`, low: `${figure}.0`, close: `${figure}.2` });
 

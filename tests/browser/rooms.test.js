@@ -1,12 +1,12 @@
 // The page's pure rooms, as plain functions.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { firstChoice } from "../../dashboards/web/src/choice.js";
-import { at, credit, figures, leaves, numeric } from "../../dashboards/web/src/fields.js";
-import * as format from "../../dashboards/web/src/format.js";
-import { RETRY_MAX_MS, RETRY_SEEN_MS, backOffMs, verdict, withinMs } from "../../dashboards/web/src/retry.js";
-import { Series } from "../../dashboards/web/src/series.js";
-import { Topic } from "../../dashboards/web/src/topics.js";
+import { firstChoice } from "../../dashboards/web/src/chart/choice.js";
+import { at, credit, figures, leaves, numeric } from "../../dashboards/web/src/data/fields.js";
+import * as format from "../../dashboards/web/src/data/format.js";
+import { RETRY_MAX_MS, RETRY_SEEN_MS, backOffMs, verdict, withinMs } from "../../dashboards/web/src/link/retry.js";
+import { Series } from "../../dashboards/web/src/chart/series.js";
+import { Topic } from "../../dashboards/web/src/data/topics.js";
 
 test("close codes ask for what the protocol says", () => {
   for (const code of [4000, 4001, 4009, 4099]) assert.equal(verdict(code), "stop");

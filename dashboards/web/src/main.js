@@ -1,16 +1,16 @@
 // Builds the page and joins its rooms: what the connection says goes to the topics, and from there to what is drawn.
-import { Charts } from "./charts.js";
-import { firstChoice } from "./choice.js";
-import { closeWords, wantsToken } from "./closes.js";
-import { Connection } from "./connection.js";
-import { Contract } from "./contract.js";
-import { themes } from "./ink.js";
-import { Notices } from "./notices.js";
-import { Outage } from "./outage.js";
-import { Status } from "./status.js";
-import { Table } from "./table.js";
-import { TokenBox } from "./token.js";
-import { Topics } from "./topics.js";
+import { Charts } from "./chart/charts.js";
+import { firstChoice } from "./chart/choice.js";
+import { closeWords, wantsToken } from "./link/closes.js";
+import { Connection } from "./link/connection.js";
+import { Contract } from "./data/contract.js";
+import { themes } from "./look/ink.js";
+import { Notices } from "./head/notices.js";
+import { Outage } from "./head/outage.js";
+import { Status } from "./head/status.js";
+import { Table } from "./table/table.js";
+import { TokenBox } from "./head/token.js";
+import { Topics } from "./data/topics.js";
 import uPlot from "../vendor/uplot.js";
 
 /** Ages and countdowns move by themselves this often. */

@@ -1,7 +1,7 @@
 // One chosen topic, drawn: its figure large, its line, and the numbers behind the line.
-import { at, exact, figures, numeric } from "./fields.js";
-import * as format from "./format.js";
-import * as kinds from "./kinds.js";
+import { at, exact, figures, numeric } from "../data/fields.js";
+import * as format from "../data/format.js";
+import * as kinds from "../data/kinds.js";
 import { Past } from "./past.js";
 import { Plot } from "./plot.js";
 import { Series } from "./series.js";

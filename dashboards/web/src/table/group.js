@@ -1,5 +1,5 @@
 // One feed's rows, under a heading that says how the feed is.
-import * as format from "./format.js";
+import * as format from "../data/format.js";
 
 /** What a feed's state is called, and the tone it is shown in. */
 const TONES = { up: "good", degraded: "warn", stale: "warn", down: "bad", closed: "quiet", unknown: "quiet" };

@@ -1,5 +1,5 @@
 // The labels of a chart's axes: as fine as the step from one to the next, so that each says where it stands.
-import * as format from "./format.js";
+import * as format from "../data/format.js";
 
 const PLACES_MAX = 12;
 /** A label may be off by this share of a step: steps of 1,024 have no short decimals. */

@@ -1,6 +1,6 @@
 // Every topic, live, in one table: a group per feed, a filter, an order, and keys to move and choose with.
 import { Group } from "./group.js";
-import { share } from "./kinds.js";
+import { share } from "../data/kinds.js";
 import { Row } from "./row.js";
 
 const collator = new Intl.Collator("en", { numeric: true });

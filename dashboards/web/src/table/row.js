@@ -1,7 +1,7 @@
 // One topic's row: builds its cells, and changes only the text that differs.
-import { at, exact, leaves } from "./fields.js";
-import * as format from "./format.js";
-import * as kinds from "./kinds.js";
+import { at, exact, leaves } from "../data/fields.js";
+import * as format from "../data/format.js";
+import * as kinds from "../data/kinds.js";
 
 /** A row that moves faster than this is moving, and need not flash each time. */
 const FLASH_GAP_MS = 900;

@@ -1,6 +1,6 @@
 // An outage that is seen from across the room: a banner, the values dimmed, and another title and icon of the page.
-import { closeWords } from "./closes.js";
-import * as format from "./format.js";
+import { closeWords } from "../link/closes.js";
+import * as format from "../data/format.js";
 
 /** A connection that is back sooner is told by the header alone: a banner that comes and goes makes the page jump. */
 const PATIENCE_MS = 1_000;

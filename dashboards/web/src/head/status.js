@@ -1,5 +1,5 @@
 // The header: how the connection is, what the server is, how much moves; and the same in words, now and then.
-import * as format from "./format.js";
+import * as format from "../data/format.js";
 
 /** A polite region that spoke for every change would never be quiet. */
 const WORDS_MS = 10_000;

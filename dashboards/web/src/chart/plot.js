@@ -1,6 +1,6 @@
 // One line on a canvas, by uPlot: its colours from the style sheet, its window moving with the time.
 import * as axis from "./axis.js";
-import { ink } from "./ink.js";
+import { ink } from "../look/ink.js";
 
 const HEIGHT = 120;
 const FONT = "11px system-ui, sans-serif";

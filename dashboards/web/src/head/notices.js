@@ -1,5 +1,5 @@
 // What a reader should know beyond the figures: feeds in trouble, ticks skipped, requests refused.
-import * as format from "./format.js";
+import * as format from "../data/format.js";
 
 /** A passing notice leaves by itself after this long. */
 const PASSING_MS = 15_000;
