@@ -1,0 +1,586 @@
+"""The client: one connection that comes back, and what is asked over it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import json
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import replace
+from ssl import SSLContext
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import websockets
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_socket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from .retry import REFUSED, Backoff, End, Pace, stops, window_of
+from .subscription import TOPICS, Handlers, Subscription, log
+from .topics import Want, commands, milliseconds, union
+from .values import Bars, Feed, Gap, Lag, Status, Tick, TickerdError, tick_of
+
+Token = str | None | Callable[[str], str | None | Awaitable[str | None]]
+TODO = "correct what it says, then retry() or set_identity()"
+OWN = ("tickerd.bars.", "tickerd.bar.")  # here a jump in seq is no loss
+
+
+class _Connect(open_socket):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc  # the token is for this server alone
+
+
+class Client:
+    """A connection that stays. Use it in `async with`, or call `aclose()` at the end."""
+
+    def __init__(self, url: str, token: Token, rate: str | None, name: str | None, ssl: SSLContext | None,
+                 parse_float: Callable[[str], Any] | None) -> None:
+        parts = urlsplit(url)
+        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        if scheme not in ("ws", "wss") or not parts.netloc:
+            raise ValueError(f'the address {url!r} must be such as "http://127.0.0.1:8425" or "wss://HOST/ws"')
+        query = "&".join(part for part in (parts.query, urlencode({"name": name}) if name else "") if part)
+        self._url = urlunsplit((scheme, parts.netloc, "/ws" if parts.path in ("", "/") else parts.path, query, ""))
+        self._given, self._token, self._reason, self._renewed = token, None if callable(token) else token, "connect", False
+        milliseconds(rate)
+        self._rate, self._ssl, self._parse_float = rate, ssl, parse_float
+        self.status, self.user = Status("connecting"), ""
+        self.server: dict[str, Any] = {}
+        self._handlers = Handlers()
+        self._subscriptions: dict[Subscription, None] = {}
+        self._routes: dict[str, list[Subscription]] = {}  # topic → who gets it
+        self._sent: dict[str, Want] = {}  # what this connection has asked for
+        self._named: dict[str, dict[str, Any]] = {}  # what the server said of each name
+        self._extra: dict[str, None] = {}  # topics of patterns, asked for by name to get what was missed
+        self._unsure: set[str] = set()  # topics of which something may have been missed
+        self._events: set[str] = set()  # topics of class event, as far as it is known
+        self._returning: dict[str, int] = {}  # topic → where it was before the connection was lost
+        self._seqs: dict[str, int] = {}
+        self._newest: dict[str, Tick] = {}
+        self._stale: dict[str, int] = {}
+        self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._ids, self._waiting = itertools.count(1), 0
+        self._socket: ClientConnection | None = None
+        self._pace: Pace | None = None
+        self._window: tuple[float, float] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # of this connection
+        self._again, self._dirty, self._changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._epoch, self._heard, self._since, self._heartbeat = "", 0.0, 0.0, 15.0
+
+    # What users call.
+
+    def on(self, event: str, handler: Callable[[Any], object]) -> Callable[[], None]:
+        """Calls `handler` at each status, tick, gap, lag, feed, stale, topics, presence, failed, error, epoch, or message."""
+        return self._handlers.on(event, handler)
+
+    def subscribe(self, topics: str | Iterable[str], *, mode: str = "latest", rate: str | None = None,
+                  queue: int = 1000) -> Subscription:
+        """Ticks of topics and patterns. At most `queue` ticks wait for a loop over it; the oldest go first, and that is told."""
+        if mode not in ("latest", "all"):
+            raise ValueError(f"the mode {mode!r} must be latest or all")
+        milliseconds(rate)
+        names = (topics,) if isinstance(topics, str) else tuple(topics)
+        if not names or queue < 1:
+            raise ValueError("at least one topic and a queue of at least 1 are needed")
+        self._begin()
+        sub = Subscription(self, names, (mode, rate or self._rate), queue)
+        for topic, tick in self._newest.items():
+            if sub.has(topic):
+                sub._push(tick, False)
+        self._subscriptions[sub] = None
+        self._routes.clear()
+        self._dirty.set()
+        sub._told(self._named) if self._socket else None
+        return sub
+
+    def latest(self, topic: str) -> Tick | None:
+        """The newest tick of a topic that is subscribed."""
+        return self._newest.get(topic)
+
+    async def command(self, event: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Any command of the protocol; the data of its answer. Waits until there is a connection, and for its turn."""
+        self._begin()
+        if len(self._pending) + self._waiting >= 1000:
+            raise TickerdError(429, "1000 commands wait for an answer; wait for some of them", True)
+        self._waiting += 1
+        try:
+            socket = await self._turn()
+        finally:
+            self._waiting -= 1
+        number = next(self._ids)
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._pending[number] = answer
+        try:
+            text = json.dumps({"event": event, "data": {"id": number, **(data or {})}}, separators=(",", ":"))
+            self._message(True, event, data or {}, text)
+            await socket.send(text)
+            return await answer
+        except ConnectionClosed:
+            raise TickerdError(1006, "the connection was lost; ask again", True) from None
+        finally:
+            self._pending.pop(number, None)
+            answer.cancel()
+
+    async def topics(self, match: str | None = None) -> list[dict[str, Any]]:
+        """The topics that have had a value."""
+        return list((await self.command("topics", {"match": match} if match else {}))["topics"])
+
+    async def get(self, topics: str | Iterable[str]) -> list[Tick]:
+        """The newest ticks once, without a subscription. What cannot be had is told as `failed`."""
+        answer = await self.command("get", {"topics": [topics] if isinstance(topics, str) else list(topics)})
+        self._failed(answer.get("failed", []))
+        return _ticks(answer)
+
+    async def history(self, topic: str, *, limit: int = 100) -> list[Tick]:
+        """The newest ticks that the server keeps, oldest first."""
+        return _ticks(await self._patient("history", {"topic": topic, "limit": limit}))
+
+    async def bars(self, topic: str, *, period: str, limit: int = 500, before: int | None = None,
+                   hours: float | None = None) -> Bars:
+        """The newest bars, oldest first. `before` pages back: the `start` of the oldest bar that came; `hours` does it by itself."""
+        oldest = (time.time() - hours * 3600) * 1000 if hours is not None else 0
+        pages: list[Bars] = []
+        while True:
+            asked = {"topic": topic, "period": period, "limit": limit} | ({} if before is None else {"before": before})
+            answer = await self._patient("history", asked)
+            page = Bars(**{key: answer[key] for key in Bars.__dataclass_fields__ if key in answer})
+            pages.append(page)
+            if hours is None or not page.bars or page.bars[0]["start"] <= max(oldest, page.since):
+                break
+            before = page.bars[0]["start"]
+        if hours is None:
+            return page
+        bars = [bar for one in reversed(pages) for bar in one.bars if bar["start"] >= oldest]
+        unknown = {(part["from"], part["to"]) for one in pages for part in one.unknown}
+        return replace(page, bars=bars, unknown=[{"from": a, "to": b} for a, b in sorted(unknown)], truncated=False)
+
+    async def publish(self, topic: str, value: Any, *, to: str | None = None) -> dict[str, Any]:
+        """Sends a message to a room, or to one user or connection in it."""
+        return await self.command("publish", {"topic": topic, "value": value} | ({"to": to} if to else {}))
+
+    async def presence(self, topic: str) -> dict[str, Any]:
+        """Who is in a room."""
+        return await self.command("presence", {"topic": topic})
+
+    def retry(self) -> None:
+        """Connects at once if it waits or has stopped."""
+        self._again.set()
+
+    def set_identity(self, token: Token) -> None:
+        """Another user, or nobody: forgets the token, positions and values. Handlers and subscriptions stay."""
+        self._given, self._token, self._reason, self._renewed = token, None if callable(token) else token, "connect", False
+        self._epoch = self.user = ""
+        for known in (self._seqs, self._newest, self._stale, self._events, self._extra, self._unsure):
+            known.clear()
+        for sub in self._subscriptions:
+            sub._queue.clear()
+        if self._task:
+            self._task = asyncio.get_running_loop().create_task(self._run(self._task))
+
+    async def aclose(self) -> None:
+        """Closes the connection. Loops over subscriptions end."""
+        task, self._task = self._task, None
+        self._say(Status("closed", 1000, "the client is closed"))
+        for sub in tuple(self._subscriptions):
+            sub.close()
+        self._changed.set()
+        if task:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def __aenter__(self) -> Client:
+        self._begin()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # The connection.
+
+    def _begin(self) -> None:
+        if self.status.state == "closed":
+            raise TickerdError(1000, "the client is closed")
+        self._task = self._task or asyncio.get_running_loop().create_task(self._run())
+
+    def _say(self, status: Status) -> None:
+        self.status = status
+        self._handlers.tell("status", status)
+
+    async def _run(self, previous: asyncio.Task[None] | None = None) -> None:
+        if previous:
+            previous.cancel()
+            await asyncio.wait([previous])
+        backoff = Backoff()
+        while True:
+            self._again.clear()
+            self._say(Status("connecting"))
+            end = await self._connection()
+            self._renewed = self._renewed and not (end.connected and time.monotonic() - self._since > 5)
+            if stops(end.code) and not self._may_renew(end):
+                backoff.tries = 0
+                self._say(Status("stopped", end.code, end.why, todo=TODO))
+                error = TickerdError(end.code, end.why)
+                log.error("stopped: %s", error)
+                for sub in tuple(self._subscriptions):
+                    sub._stop(error)
+                self._changed.set()
+                await self._again.wait()
+                self._changed.clear()
+                for sub in self._subscriptions:
+                    sub._stop(None)
+                continue
+            seconds = backoff.wait(end)
+            log.warning("not connected (%s %s); trying again in %.1f s", end.code, end.why, seconds)
+            self._say(Status("waiting", end.code, end.why, seconds))
+            try:
+                await asyncio.wait_for(self._again.wait(), seconds)
+            except asyncio.TimeoutError:
+                pass
+
+    def _may_renew(self, end: End) -> bool:
+        """Whether another token is asked for: once until a connection has lasted."""
+        if end.code not in REFUSED or not callable(self._given) or self._renewed or self._reason == "given up":
+            return False
+        self._renewed, self._token, self._reason = True, None, "expired" if end.code == 4103 else "refused"
+        return True
+
+    async def _get_token(self) -> str | None:
+        if self._token is None and callable(self._given):
+            got = self._given(self._reason)
+            self._token = await got if inspect.isawaitable(got) else got
+        return self._token
+
+    async def _connection(self) -> End:
+        try:
+            token = await self._get_token()
+        except Exception as error:
+            return End(4102, f"the token could not be had: {error!r}")
+        if token == "":
+            self._token, self._renewed = None, True
+            return End(4001, "unauthorized: there is no token")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        options: dict[str, Any] = {"ssl": self._ssl} if self._ssl else {}
+        subprotocol = websockets.Subprotocol("tickerd.v1.json")
+        try:
+            async with _Connect(self._url, additional_headers=headers, subprotocols=[subprotocol], max_size=2**25,
+                                ping_interval=None, close_timeout=2, **options) as socket:
+                return await self._converse(socket)
+        except InvalidStatus as refused:
+            return _refused(refused)
+        except InvalidURI as error:
+            return End(4000, str(error))
+        except (OSError, InvalidHandshake, asyncio.TimeoutError, EOFError) as error:
+            return End(1006, str(error) or type(error).__name__)
+
+    async def _converse(self, socket: ClientConnection) -> End:
+        self._heard, self._heartbeat, self._window, connected = time.monotonic(), 15.0, None, False
+        self._start(self._watch(socket))
+        try:
+            async for text in socket:
+                self._heard = time.monotonic()
+                try:
+                    self._read(socket, text if isinstance(text, str) else text.decode())
+                except Exception as error:
+                    self._handlers.tell("error", TickerdError(0, f"a message cannot be used: {error!r}"))
+        except ConnectionClosed:
+            pass
+        finally:
+            connected = self._socket is socket
+            for task in self._tasks:
+                task.cancel()
+            self._socket = None
+            self._changed.clear()
+            self._sent.clear()
+            self._named.clear()
+            lost = TickerdError(socket.close_code or 1006, "the connection was lost before the answer came", True)
+            for answer in self._pending.values():
+                if not answer.done():
+                    answer.set_exception(lost)
+        return End(socket.close_code or 1006, socket.close_reason or "the connection was lost", connected, 0, self._window)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self, socket: ClientConnection) -> None:
+        """Nothing for two heartbeats: the connection is lost."""
+        while (left := self._heard + 2 * self._heartbeat - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+        socket.transport.abort()
+
+    async def _turn(self) -> ClientConnection:
+        """Waits until a command may go out."""
+        while True:
+            while (socket := self._socket) is None or self._pace is None:
+                if self.status.state in ("stopped", "closed"):
+                    raise TickerdError(self.status.code, self.status.why)
+                await self._changed.wait()
+            await asyncio.sleep(self._pace.wait())
+            if self._socket is socket:
+                return socket
+
+    async def _patient(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
+        while True:
+            try:
+                return await self.command(event, data)
+            except TickerdError as error:
+                if error.code != 429 or error.retry_after_ms is None:
+                    raise
+                await asyncio.sleep(error.retry_after_ms / 1000 + 0.05)
+
+    # What is asked for.
+
+    def _drop(self, sub: Subscription) -> None:
+        self._subscriptions.pop(sub, None)
+        self._routes.clear()
+        gone = [topic for topic in self._newest.keys() | self._seqs.keys() if sub.has(topic) and not self._holders(topic)]
+        for topic in gone:
+            self._forget(topic)
+        self._dirty.set()
+
+    def _forget(self, topic: str) -> None:
+        known: tuple[dict[str, Any], ...] = (self._newest, self._seqs, self._stale, self._extra)
+        for values in known:
+            values.pop(topic, None)
+        self._events.discard(topic)
+        self._unsure.discard(topic)
+
+    def _holders(self, topic: str) -> list[Subscription]:
+        route = self._routes.get(topic)
+        if route is None:
+            if len(self._routes) >= TOPICS:
+                self._routes.clear()
+            route = self._routes[topic] = [sub for sub in self._subscriptions if sub.has(topic)]
+        return route
+
+    def _is_kept(self, topic: str) -> bool:
+        """Whether each of its ticks counts."""
+        return topic in self._events or any(sub.want[0] == "all" for sub in self._holders(topic))
+
+    async def _keep_subscribed(self, socket: ClientConnection) -> None:
+        """Tells the server what is wanted now and was not before, in as few commands as there can be."""
+        room = int(self.server.get("limits", {}).get("message_bytes", 65536))
+        while True:
+            self._extra = {topic: None for topic in self._extra if self._is_kept(topic)}
+            wanted = union([*((sub.topics, sub.want) for sub in self._subscriptions), (self._extra, ("all", None))])
+            gone = [name for name in self._sent if name not in wanted]
+            for name in gone:
+                del self._sent[name]
+                self._named.pop(name, None)
+            for part in commands(gone, room):
+                await self._patient("unsubscribe", {"topics": part})
+            groups: dict[tuple[Want, bool], list[str]] = {}
+            for name, want in wanted.items():
+                if self._sent.get(name) != want:
+                    groups.setdefault((want, name in self._returning), []).append(name)
+            for ((mode, rate), returns), names in groups.items():
+                for part in commands(names, room):
+                    self._sent.update((name, (mode, rate)) for name in part)
+                    asked: dict[str, Any] = {"topics": part, "mode": mode} | ({"rate": rate} if rate else {})
+                    if returns:
+                        seqs = {name: self._returning[name] for name in part}
+                        asked |= {"mode": "all", "since": {"epoch": self._epoch, "seq": seqs}}
+                    try:
+                        await self._patient("subscribe", asked)
+                    except TickerdError as error:
+                        if error.code >= 1000:
+                            return  # the connection was lost
+                        said = {"code": error.code, "message": error.message}
+                        self._subscribed({"failed": [{"topic": name, **said} for name in part]})
+            self._dirty.clear()
+            if any(self._sent.get(name) is None for sub in self._subscriptions for name in sub.topics):
+                continue
+            await self._dirty.wait()
+
+    # What comes.
+
+    def _message(self, out: bool, event: Any, data: Any, text: str) -> None:
+        if self._handlers.has("message"):
+            self._handlers.tell("message", {"out": out, "event": event, "data": data, "text": text})
+
+    def _read(self, socket: ClientConnection, text: str) -> None:
+        message = json.loads(text, parse_float=self._parse_float)
+        event, data = message["event"], message["data"]
+        self._message(False, event, data, text)
+        if tick := tick_of(event, data, text):
+            return self._take(tick)
+        if event == "connected":
+            self._connected(socket, data)
+        elif event == "closing":
+            self._window = window_of(data)
+        elif event == "notice":
+            self._notice(data)
+        elif event == "presence" and "id" not in data:
+            self._handlers.tell("presence", data)
+        elif event == "subscribed":
+            self._subscribed(data)
+        elif event == "authenticated":
+            self.user = data["user"]
+        elif event == "error" and data.get("id") not in self._pending:
+            self._handlers.tell("error", _error(data))
+        answer = self._pending.get(data.get("id")) if isinstance(data.get("id"), int) else None
+        if answer and not answer.done():
+            answer.set_exception(_error(data)) if event == "error" else answer.set_result(data)
+
+    def _connected(self, socket: ClientConnection, data: dict[str, Any]) -> None:
+        self.server, epoch = data, str(data["epoch"])
+        self._heartbeat = max(0.1, float(data["heartbeat_ms"]) / 1000)
+        kept = [topic for topic in self._seqs if self._is_kept(topic)]
+        self._extra.clear()
+        if self._epoch and epoch != self._epoch:
+            self._seqs.clear()
+            self._handlers.tell("epoch", epoch)
+            self._gap(Gap(kept, False, "restarted"))
+            kept = []
+        self._epoch = epoch
+        exact = {name for sub in self._subscriptions for name in sub.topics}
+        room = int(data.get("limits", {}).get("topics", 0)) - len(exact)
+        extra = [topic for topic in kept if topic not in exact]
+        self._extra, self._unsure = dict.fromkeys(extra[: max(0, room)]), set(extra[max(0, room) :])
+        self._returning = {topic: self._seqs[topic] for topic in kept if topic not in self._unsure}
+        self._set_stale(list(self._stale), 0)
+        self._socket, self._pace, self._since = socket, Pace(time.monotonic), time.monotonic()
+        self._changed.set()
+        self._say(Status("live"))
+        self._start(self._keep_subscribed(socket))
+
+    def _subscribed(self, data: dict[str, Any]) -> None:
+        recovered, lost = [], []
+        for grant in data.get("topics", []):
+            topic = grant["topic"]
+            self._named[topic] = grant
+            if grant.get("mode") == "all" and self._sent.get(topic, ("all",))[0] == "latest":
+                self._events.add(topic)
+            if grant.get("seq") == 0 and not topic.startswith("tickerd."):
+                self._seqs.setdefault(topic, 0)
+            before = self._returning.pop(topic, None)
+            if grant.get("recovered") is False:
+                lost.append(topic)
+            elif before is not None and grant.get("seq", 0) > before:
+                recovered.append(topic)
+            if hint := grant.get("hint"):
+                log.warning("%s is not known yet: %s", topic, hint)
+        for grant in data.get("patterns", []):
+            self._named[grant["pattern"]] = grant
+        self._named.update((failure["topic"], failure) for failure in data.get("failed", []))
+        self._failed(data.get("failed", []))
+        self._gap(Gap(lost, False, "reconnected"))
+        self._gap(Gap(recovered, True, "reconnected"))
+        for sub in tuple(self._subscriptions):
+            sub._told(self._named)
+
+    def _failed(self, failed: list[dict[str, Any]]) -> None:
+        for failure in failed:
+            self._handlers.tell("failed", failure)
+            if not self._handlers.has("failed"):
+                log.warning("%s: %s", failure.get("topic"), failure.get("message"))
+
+    def _gap(self, gap: Gap, only: Subscription | None = None) -> None:
+        if gap.topics:
+            self._handlers.tell("gap", gap)
+            for sub in (only,) if only else tuple(self._subscriptions):
+                if mine := [topic for topic in gap.topics if sub.has(topic)]:
+                    sub._handlers.tell("gap", replace(gap, topics=mine))
+
+    def _set_stale(self, topics: list[str], since: int) -> None:
+        for topic in topics:
+            self._stale.pop(topic, None)
+            if tick := self._newest.get(topic):
+                self._newest[topic] = replace(tick, stale=since)
+            if since and self._holders(topic):
+                self._stale[topic] = since
+        if topics:
+            self._handlers.tell("stale", {"topics": topics, "since": since})
+
+    def _notice(self, data: dict[str, Any]) -> None:
+        kind = data["type"]
+        if kind == "feed":
+            self._handlers.tell("feed", Feed(data["feed"], data["state"], data["since"], data.get("reason", "")))
+        elif kind in ("stale", "fresh"):
+            self._set_stale(data["topics"], data["since"] if kind == "stale" else 0)
+        elif kind == "lag":
+            self._handlers.tell("lag", Lag("server", data["skipped"]))
+        elif kind == "reset":
+            self._gap(Gap(data["topics"], False, "reset"))
+        elif kind == "topics":
+            told = {"added": data["added"], "removed": data["removed"], "missed": bool(data.get("missed"))}
+            for topic in told["removed"]:
+                self._forget(topic)
+            self._handlers.tell("topics", told)
+        elif kind == "revoked":
+            names = [*data.get("topics", []), *data.get("patterns", [])]
+            self._failed([{"topic": name, "code": 403, "message": "the new token does not grant this"} for name in names])
+        elif kind == "auth_expiring" and callable(self._given):
+            self._start(self._renew())
+
+    async def _renew(self) -> None:
+        self._token, self._reason = None, "expiring"
+        try:
+            if token := await self._get_token():
+                await self.command("auth", {"token": token})
+        except Exception as error:
+            self._token = None
+            self._handlers.tell("error", error)
+            log.warning("the token was not renewed: %r", error)
+
+    def _take(self, tick: Tick) -> None:
+        topic, holders = tick.topic, self._holders(tick.topic)
+        if not holders:
+            return
+        if tick.from_ is not None:
+            self._events.add(topic)
+        if tick.to is None:  # direct messages are numbered apart, and come once
+            last = self._seqs.get(topic)
+            if last is not None:
+                if tick.seq <= last:
+                    return
+                if not topic.startswith(OWN):
+                    tick.skipped = tick.seq - last - 1
+                    if topic in self._unsure and tick.skipped:
+                        self._gap(Gap([topic], False, "reconnected"))
+            self._unsure.discard(topic)
+            self._seqs[topic] = tick.seq
+            tick.stale = self._stale.get(topic, 0)
+            self._newest[topic] = tick
+            if len(self._newest) > TOPICS:
+                self._forget(next(iter(self._newest)))
+        self._handlers.tell("tick", tick)
+        for sub in tuple(holders):
+            sub._push(tick, tick.to is not None or sub.want[0] == "all" or topic in self._events)
+
+
+def _ticks(answer: dict[str, Any]) -> list[Tick]:
+    return [tick for one in answer["values"] if (tick := tick_of(one["event"], one["data"]))]
+
+
+def _error(data: dict[str, Any]) -> TickerdError:
+    after = data.get("retry_after_ms")
+    return TickerdError(int(data["code"]), str(data["message"]), bool(data.get("temporary")), after)
+
+
+def _refused(refused: InvalidStatus) -> End:
+    """How a handshake was refused, by its HTTP status and the body's reason."""
+    response = refused.response
+    try:
+        why = str(json.loads(response.body or b"")["detail"])
+    except (ValueError, KeyError, TypeError):
+        why = response.reason_phrase
+    after = response.headers.get("Retry-After", "0")
+    code = 4001 if response.status_code == 401 else response.status_code
+    return End(code, why, after=min(float(after), 3600.0) if after.isdigit() else 0.0)
+
+
+def connect(url: str, *, token: Token = None, rate: str | None = None, name: str | None = None,
+            ssl: SSLContext | None = None, parse_float: Callable[[str], Any] | None = None) -> Client:
+    """Connects to a server, such as "http://127.0.0.1:8425", and stays connected.
+
+    `token`: a token, or a function that gets one; it is told why: connect, expiring, expired or refused. None connects without,
+    an empty text stops, an error waits and tries again. `rate`: for subscriptions that say none. `name`: in rooms, on a
+    server without `[auth]`. `parse_float`: what reads numbers with a fraction, such as `decimal.Decimal`.
+    """
+    return Client(url, token, rate, name, ssl, parse_float)
