@@ -220,7 +220,7 @@ class Client:
             self._say(Status("connecting"))
             end = await self._connection()
             self._renewed = self._renewed and not (end.connected and time.monotonic() - self._since > 5)
-            if stops(end.code) and not self._may_renew(end):
+            if (stops(end.code) or end.code in REFUSED) and not self._may_renew(end):
                 backoff.tries = 0
                 self._say(Status("stopped", end.code, end.why, todo=TODO))
                 error = TickerdError(end.code, end.why)
@@ -243,7 +243,7 @@ class Client:
 
     def _may_renew(self, end: End) -> bool:
         """Whether another token is asked for: once until a connection has lasted."""
-        if end.code not in REFUSED or not callable(self._given) or self._renewed or self._reason == "given up":
+        if end.code not in REFUSED or not callable(self._given) or self._renewed:
             return False
         self._renewed, self._token, self._reason = True, None, "expired" if end.code == 4103 else "refused"
         return True
@@ -366,6 +366,7 @@ class Client:
         """Tells the server what is wanted now and was not before, in as few commands as there can be."""
         room = int(self.server.get("limits", {}).get("message_bytes", 65536))
         while True:
+            self._dirty.clear()
             self._extra = {topic: None for topic in self._extra if self._is_kept(topic)}
             wanted = union([*((sub.topics, sub.want) for sub in self._subscriptions), (self._extra, ("all", None))])
             gone = [name for name in self._sent if name not in wanted]
@@ -392,9 +393,6 @@ class Client:
                             return  # the connection was lost
                         said = {"code": error.code, "message": error.message}
                         self._subscribed({"failed": [{"topic": name, **said} for name in part]})
-            self._dirty.clear()
-            if any(self._sent.get(name) is None for sub in self._subscriptions for name in sub.topics):
-                continue
             await self._dirty.wait()
 
     # What comes.

@@ -55,7 +55,8 @@ class Subscription:
         self._queue: OrderedDict[Any, Tick] = OrderedDict()
         self._lost: set[str] = set()  # topics whose overflow was told and not yet read past
         self._skipped = self._count = 0
-        self._iterating = self._held = self._closed = False
+        self._held = self._closed = False
+        self._loop: object = None  # who iterates over it now
         self._error: TickerdError | None = None
         self._wake, self._answered = asyncio.Event(), asyncio.Event()
         self._answer: dict[str, list[dict[str, Any]]] = {"topics": [], "patterns": [], "failed": []}
@@ -99,11 +100,11 @@ class Subscription:
         return self._ticks()
 
     async def _ticks(self) -> AsyncGenerator[Tick, None]:
-        if self._iterating:
-            raise RuntimeError("there is a loop over this subscription already; subscribe once more for another")
-        self._iterating = True
+        loop = self._loop = object()
         try:
             while not self._closed:
+                if self._loop is not loop:
+                    raise RuntimeError("another loop over this subscription took its place; subscribe twice for two")
                 if self._queue:
                     _, tick = self._queue.popitem(last=False)
                     self._lost.clear()
@@ -117,25 +118,26 @@ class Subscription:
                     self._wake.clear()
                     await self._wake.wait()
         finally:
-            self._iterating = False
-            if not self._held:
-                self.close()
+            if self._loop is loop:
+                self._loop = None
+                if not self._held:
+                    self.close()
 
     def _push(self, tick: Tick, keep: bool) -> None:
         """Takes a tick. Of a topic whose ticks need not be kept, only the newest waits."""
         self._handlers.tell("tick", tick)
-        if not self._iterating and self._handlers.has("tick"):
+        if not self._loop and self._handlers.has("tick"):
             return
         self._count += 1
         key: Any = self._count if keep else tick.topic
         before = self._queue.pop(key, None)
         if before is not None:
             tick = replace(tick, skipped=tick.skipped + before.skipped + 1)
-            self._skipped += self._iterating
+            self._skipped += bool(self._loop)
         self._queue[key] = tick
         if len(self._queue) > (self._limit if keep else max(self._limit, TOPICS)):
             _, lost = self._queue.popitem(last=False)
-            if self._iterating and lost.topic not in self._lost:
+            if self._loop and lost.topic not in self._lost:
                 self._lost.add(lost.topic)
                 self._client._gap(Gap([lost.topic], False, "overflow"), self)
         self._wake.set()
