@@ -1,6 +1,7 @@
 """Live ticks from tickerd over a WebSocket that stays connected: `async with tickerd.connect(url) as t`."""
 
-from .client import Client, Token, connect
+from .client import Client, connect
+from .connection import Token
 from .subscription import Subscription
 from .topics import matches
 from .values import Bars, Feed, Gap, Lag, Status, Tick, TickerdError

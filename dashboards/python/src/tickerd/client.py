@@ -1,55 +1,34 @@
-"""The client: one connection that comes back, and what is asked over it."""
+"""The client: what is subscribed over a connection, where each topic is, and what was missed."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import itertools
-import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from ssl import SSLContext
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
-import websockets
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as open_socket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-
-from .retry import REFUSED, Backoff, End, Pace, stops, window_of
-from .subscription import TOPICS, Handlers, Subscription, log
+from .connection import Connection, Token
+from .handlers import log
+from .subscription import TOPICS, Subscription
 from .topics import Want, commands, milliseconds, union
-from .values import Bars, Feed, Gap, Lag, Status, Tick, TickerdError, tick_of
+from .values import Bars, Feed, Gap, Lag, Tick, TickerdError, tick_of
 
-Token = str | None | Callable[[str], str | None | Awaitable[str | None]]
-TODO = "correct what it says, then retry() or set_identity()"
 OWN = ("tickerd.bars.", "tickerd.bar.")  # here a jump in seq is no loss
 
 
-class _Connect(open_socket):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc  # the token is for this server alone
+class Client(Connection):
+    """A connection that stays, and its subscriptions. Use it in `async with`, or call `aclose()` at the end.
 
-
-class Client:
-    """A connection that stays. Use it in `async with`, or call `aclose()` at the end."""
+    `on` takes: status, tick, gap, lag, feed, stale, topics, presence, failed, error, epoch.
+    """
 
     def __init__(self, url: str, token: Token, rate: str | None, name: str | None, ssl: SSLContext | None,
                  parse_float: Callable[[str], Any] | None) -> None:
-        parts = urlsplit(url)
-        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-        if scheme not in ("ws", "wss") or not parts.netloc:
-            raise ValueError(f'the address {url!r} must be such as "http://127.0.0.1:8425" or "wss://HOST/ws"')
-        query = "&".join(part for part in (parts.query, urlencode({"name": name}) if name else "") if part)
-        self._url = urlunsplit((scheme, parts.netloc, "/ws" if parts.path in ("", "/") else parts.path, query, ""))
-        self._given, self._token, self._reason, self._renewed = token, None if callable(token) else token, "connect", False
+        super().__init__(url, token, name, ssl, parse_float)
         milliseconds(rate)
-        self._rate, self._ssl, self._parse_float = rate, ssl, parse_float
-        self.status, self.user = Status("connecting"), ""
-        self.server: dict[str, Any] = {}
-        self._handlers = Handlers()
+        self._rate, self._epoch, self._dirty = rate, "", asyncio.Event()
         self._subscriptions: dict[Subscription, None] = {}
         self._routes: dict[str, list[Subscription]] = {}  # topic → who gets it
         self._sent: dict[str, Want] = {}  # what this connection has asked for
@@ -61,21 +40,6 @@ class Client:
         self._seqs: dict[str, int] = {}
         self._newest: dict[str, Tick] = {}
         self._stale: dict[str, int] = {}
-        self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._ids, self._waiting = itertools.count(1), 0
-        self._socket: ClientConnection | None = None
-        self._pace: Pace | None = None
-        self._window: tuple[float, float] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()  # of this connection
-        self._again, self._dirty, self._changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._epoch, self._heard, self._since, self._heartbeat = "", 0.0, 0.0, 15.0
-
-    # What users call.
-
-    def on(self, event: str, handler: Callable[[Any], object]) -> Callable[[], None]:
-        """Calls `handler` at each status, tick, gap, lag, feed, stale, topics, presence, failed, error, epoch, or message."""
-        return self._handlers.on(event, handler)
 
     def subscribe(self, topics: str | Iterable[str], *, mode: str = "latest", rate: str | None = None,
                   queue: int = 1000) -> Subscription:
@@ -100,30 +64,6 @@ class Client:
     def latest(self, topic: str) -> Tick | None:
         """The newest tick of a topic that is subscribed."""
         return self._newest.get(topic)
-
-    async def command(self, event: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Any command of the protocol; the data of its answer. Waits until there is a connection, and for its turn."""
-        self._begin()
-        if len(self._pending) + self._waiting >= 1000:
-            raise TickerdError(429, "1000 commands wait for an answer; wait for some of them", True)
-        self._waiting += 1
-        try:
-            socket = await self._turn()
-        finally:
-            self._waiting -= 1
-        number = next(self._ids)
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._pending[number] = answer
-        try:
-            text = json.dumps({"event": event, "data": {"id": number, **(data or {})}}, separators=(",", ":"))
-            self._message(True, event, data or {}, text)
-            await socket.send(text)
-            return await answer
-        except ConnectionClosed:
-            raise TickerdError(1006, "the connection was lost; ask again", True) from None
-        finally:
-            self._pending.pop(number, None)
-            answer.cancel()
 
     async def topics(self, match: str | None = None) -> list[dict[str, Any]]:
         """The topics that have had a value."""
@@ -166,13 +106,9 @@ class Client:
         """Who is in a room."""
         return await self.command("presence", {"topic": topic})
 
-    def retry(self) -> None:
-        """Connects at once if it waits or has stopped."""
-        self._again.set()
-
     def set_identity(self, token: Token) -> None:
         """Another user, or nobody: forgets the token, positions and values. Handlers and subscriptions stay."""
-        self._given, self._token, self._reason, self._renewed = token, None if callable(token) else token, "connect", False
+        self._identify(token)
         self._epoch = self.user = ""
         for known in (self._seqs, self._newest, self._stale, self._events, self._extra, self._unsure):
             known.clear()
@@ -182,156 +118,9 @@ class Client:
             self._task = asyncio.get_running_loop().create_task(self._run(self._task))
 
     async def aclose(self) -> None:
-        """Closes the connection. Loops over subscriptions end."""
-        task, self._task = self._task, None
-        self._say(Status("closed", 1000, "the client is closed"))
         for sub in tuple(self._subscriptions):
             sub.close()
-        self._changed.set()
-        if task:
-            task.cancel()
-            await asyncio.wait([task])
-
-    async def __aenter__(self) -> Client:
-        self._begin()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    # The connection.
-
-    def _begin(self) -> None:
-        if self.status.state == "closed":
-            raise TickerdError(1000, "the client is closed")
-        self._task = self._task or asyncio.get_running_loop().create_task(self._run())
-
-    def _say(self, status: Status) -> None:
-        self.status = status
-        self._handlers.tell("status", status)
-
-    async def _run(self, previous: asyncio.Task[None] | None = None) -> None:
-        if previous:
-            previous.cancel()
-            await asyncio.wait([previous])
-        backoff = Backoff()
-        while True:
-            self._again.clear()
-            self._say(Status("connecting"))
-            end = await self._connection()
-            self._renewed = self._renewed and not (end.connected and time.monotonic() - self._since > 5)
-            if (stops(end.code) or end.code in REFUSED) and not self._may_renew(end):
-                backoff.tries = 0
-                self._say(Status("stopped", end.code, end.why, todo=TODO))
-                error = TickerdError(end.code, end.why)
-                log.error("stopped: %s", error)
-                for sub in tuple(self._subscriptions):
-                    sub._stop(error)
-                self._changed.set()
-                await self._again.wait()
-                self._changed.clear()
-                for sub in self._subscriptions:
-                    sub._stop(None)
-                continue
-            seconds = backoff.wait(end)
-            log.warning("not connected (%s %s); trying again in %.1f s", end.code, end.why, seconds)
-            self._say(Status("waiting", end.code, end.why, seconds))
-            try:
-                await asyncio.wait_for(self._again.wait(), seconds)
-            except asyncio.TimeoutError:
-                pass
-
-    def _may_renew(self, end: End) -> bool:
-        """Whether another token is asked for: once until a connection has lasted."""
-        if end.code not in REFUSED or not callable(self._given) or self._renewed:
-            return False
-        self._renewed, self._token, self._reason = True, None, "expired" if end.code == 4103 else "refused"
-        return True
-
-    async def _get_token(self) -> str | None:
-        if self._token is None and callable(self._given):
-            got = self._given(self._reason)
-            self._token = await got if inspect.isawaitable(got) else got
-        return self._token
-
-    async def _connection(self) -> End:
-        try:
-            token = await self._get_token()
-        except Exception as error:
-            return End(4102, f"the token could not be had: {error!r}")
-        if token == "":
-            self._token, self._renewed = None, True
-            return End(4001, "unauthorized: there is no token")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        options: dict[str, Any] = {"ssl": self._ssl} if self._ssl else {}
-        subprotocol = websockets.Subprotocol("tickerd.v1.json")
-        try:
-            async with _Connect(self._url, additional_headers=headers, subprotocols=[subprotocol], max_size=2**25,
-                                ping_interval=None, close_timeout=2, **options) as socket:
-                return await self._converse(socket)
-        except InvalidStatus as refused:
-            return _refused(refused)
-        except InvalidURI as error:
-            return End(4000, str(error))
-        except (OSError, InvalidHandshake, asyncio.TimeoutError, EOFError) as error:
-            return End(1006, str(error) or type(error).__name__)
-
-    async def _converse(self, socket: ClientConnection) -> End:
-        self._heard, self._heartbeat, self._window, connected = time.monotonic(), 15.0, None, False
-        self._start(self._watch(socket))
-        try:
-            async for text in socket:
-                self._heard = time.monotonic()
-                try:
-                    self._read(socket, text if isinstance(text, str) else text.decode())
-                except Exception as error:
-                    self._handlers.tell("error", TickerdError(0, f"a message cannot be used: {error!r}"))
-        except ConnectionClosed:
-            pass
-        finally:
-            connected = self._socket is socket
-            for task in self._tasks:
-                task.cancel()
-            self._socket = None
-            self._changed.clear()
-            self._sent.clear()
-            self._named.clear()
-            lost = TickerdError(socket.close_code or 1006, "the connection was lost before the answer came", True)
-            for answer in self._pending.values():
-                if not answer.done():
-                    answer.set_exception(lost)
-        return End(socket.close_code or 1006, socket.close_reason or "the connection was lost", connected, 0, self._window)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _watch(self, socket: ClientConnection) -> None:
-        """Nothing for two heartbeats: the connection is lost."""
-        while (left := self._heard + 2 * self._heartbeat - time.monotonic()) > 0:
-            await asyncio.sleep(left)
-        socket.transport.abort()
-
-    async def _turn(self) -> ClientConnection:
-        """Waits until a command may go out."""
-        while True:
-            while (socket := self._socket) is None or self._pace is None:
-                if self.status.state in ("stopped", "closed"):
-                    raise TickerdError(self.status.code, self.status.why)
-                await self._changed.wait()
-            await asyncio.sleep(self._pace.wait())
-            if self._socket is socket:
-                return socket
-
-    async def _patient(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
-        while True:
-            try:
-                return await self.command(event, data)
-            except TickerdError as error:
-                if error.code != 429 or error.retry_after_ms is None:
-                    raise
-                await asyncio.sleep(error.retry_after_ms / 1000 + 0.05)
+        await super().aclose()
 
     # What is asked for.
 
@@ -362,7 +151,7 @@ class Client:
         """Whether each of its ticks counts."""
         return topic in self._events or any(sub.want[0] == "all" for sub in self._holders(topic))
 
-    async def _keep_subscribed(self, socket: ClientConnection) -> None:
+    async def _keep_subscribed(self) -> None:
         """Tells the server what is wanted now and was not before, in as few commands as there can be."""
         room = int(self.server.get("limits", {}).get("message_bytes", 65536))
         while True:
@@ -397,37 +186,26 @@ class Client:
 
     # What comes.
 
-    def _message(self, out: bool, event: Any, data: Any, text: str) -> None:
-        if self._handlers.has("message"):
-            self._handlers.tell("message", {"out": out, "event": event, "data": data, "text": text})
-
-    def _read(self, socket: ClientConnection, text: str) -> None:
-        message = json.loads(text, parse_float=self._parse_float)
-        event, data = message["event"], message["data"]
-        self._message(False, event, data, text)
+    def _hear(self, event: str, data: dict[str, Any], text: str) -> None:
         if tick := tick_of(event, data, text):
-            return self._take(tick)
-        if event == "connected":
-            self._connected(socket, data)
-        elif event == "closing":
-            self._window = window_of(data)
+            self._take(tick)
         elif event == "notice":
             self._notice(data)
-        elif event == "presence" and "id" not in data:
-            self._handlers.tell("presence", data)
         elif event == "subscribed":
             self._subscribed(data)
-        elif event == "authenticated":
-            self.user = data["user"]
-        elif event == "error" and data.get("id") not in self._pending:
-            self._handlers.tell("error", _error(data))
-        answer = self._pending.get(data.get("id")) if isinstance(data.get("id"), int) else None
-        if answer and not answer.done():
-            answer.set_exception(_error(data)) if event == "error" else answer.set_result(data)
+        elif event == "presence" and "id" not in data:
+            self._handlers.tell("presence", data)
 
-    def _connected(self, socket: ClientConnection, data: dict[str, Any]) -> None:
-        self.server, epoch = data, str(data["epoch"])
-        self._heartbeat = max(0.1, float(data["heartbeat_ms"]) / 1000)
+    def _ended(self) -> None:
+        self._sent.clear()
+        self._named.clear()
+
+    def _stopped(self, error: TickerdError | None) -> None:
+        for sub in tuple(self._subscriptions):
+            sub._stop(error)
+
+    def _connected(self, data: dict[str, Any]) -> None:
+        epoch = str(data["epoch"])
         kept = [topic for topic in self._seqs if self._is_kept(topic)]
         self._extra.clear()
         if self._epoch and epoch != self._epoch:
@@ -442,10 +220,7 @@ class Client:
         self._extra, self._unsure = dict.fromkeys(extra[: max(0, room)]), set(extra[max(0, room) :])
         self._returning = {topic: self._seqs[topic] for topic in kept if topic not in self._unsure}
         self._set_stale(list(self._stale), 0)
-        self._socket, self._pace, self._since = socket, Pace(time.monotonic), time.monotonic()
-        self._changed.set()
-        self._say(Status("live"))
-        self._start(self._keep_subscribed(socket))
+        self._start(self._keep_subscribed())
 
     def _subscribed(self, data: dict[str, Any]) -> None:
         recovered, lost = [], []
@@ -513,18 +288,6 @@ class Client:
         elif kind == "revoked":
             names = [*data.get("topics", []), *data.get("patterns", [])]
             self._failed([{"topic": name, "code": 403, "message": "the new token does not grant this"} for name in names])
-        elif kind == "auth_expiring" and callable(self._given):
-            self._start(self._renew())
-
-    async def _renew(self) -> None:
-        self._token, self._reason = None, "expiring"
-        try:
-            if token := await self._get_token():
-                await self.command("auth", {"token": token})
-        except Exception as error:
-            self._token = None
-            self._handlers.tell("error", error)
-            log.warning("the token was not renewed: %r", error)
 
     def _take(self, tick: Tick) -> None:
         topic, holders = tick.topic, self._holders(tick.topic)
@@ -554,23 +317,6 @@ class Client:
 
 def _ticks(answer: dict[str, Any]) -> list[Tick]:
     return [tick for one in answer["values"] if (tick := tick_of(one["event"], one["data"]))]
-
-
-def _error(data: dict[str, Any]) -> TickerdError:
-    after = data.get("retry_after_ms")
-    return TickerdError(int(data["code"]), str(data["message"]), bool(data.get("temporary")), after)
-
-
-def _refused(refused: InvalidStatus) -> End:
-    """How a handshake was refused, by its HTTP status and the body's reason."""
-    response = refused.response
-    try:
-        why = str(json.loads(response.body or b"")["detail"])
-    except (ValueError, KeyError, TypeError):
-        why = response.reason_phrase
-    after = response.headers.get("Retry-After", "0")
-    code = 4001 if response.status_code == 401 else response.status_code
-    return End(code, why, after=min(float(after), 3600.0) if after.isdigit() else 0.0)
 
 
 def connect(url: str, *, token: Token = None, rate: str | None = None, name: str | None = None,
