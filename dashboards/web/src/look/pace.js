@@ -8,14 +8,13 @@ export class Pace {
   #address;
   #paused = false;
   #missed = 0;
-  #shown = "";
 
   /** Called with true when the drawing is frozen, with false when it goes on. */
   onPause = () => {};
   /** Called with the rate ("" for as fast as it comes) when it is another. */
   onRate = () => {};
 
-  /** @param parts the elements: pause (a button), select (of rates), told (says what is slower than it could be) */
+  /** @param parts the elements: pause (a button), select (of rates); and `signs`, which say what is slower than it could be */
   constructor(parts, address) {
     this.#parts = parts;
     this.#address = address;
@@ -48,7 +47,7 @@ export class Pace {
     if (yes === this.#paused) return;
     this.#paused = yes;
     this.#missed = 0;
-    this.#parts.pause.textContent = yes ? "▶ Resume" : "⏸ Pause";
+    this.#parts.pause.textContent = yes ? "Resume" : "Pause";
     document.documentElement.toggleAttribute("data-paused", yes);
     this.onPause(yes);
     this.paint();
@@ -61,14 +60,11 @@ export class Pace {
 
   /** Called a few times a second. */
   paint() {
-    const parts = [];
-    if (this.#paused) parts.push(`Paused: ${format.count(this.#missed)} ${this.#missed === 1 ? "tick" : "ticks"} not drawn`);
-    if (this.rate) parts.push(`At most one value per ${this.rate.replace("ms", " ms").replace(/(\d)s$/, "$1 s")}`);
-    const text = parts.join(" · ");
-    if (text === this.#shown) return;
-    this.#shown = text;
-    this.#parts.told.textContent = text;
-    this.#parts.told.hidden = text === "";
+    const { signs } = this.#parts;
+    const ticks = `${format.count(this.#missed)} ${this.#missed === 1 ? "tick" : "ticks"}`;
+    signs.put("paused", this.#paused ? `Paused: ${ticks} not drawn` : "");
+    const rate = this.rate.replace(/(\d)(m?s)$/, "$1 $2");
+    signs.put("rate", rate && `Slowed to ${rate}`, "Each topic has at most one value in that time.");
   }
 
   #restore() {
