@@ -25,6 +25,8 @@ export class Ticks {
   /** Topics whose next tick tells whether some were missed while there was no connection. */
   #returning = new Map();
   #missed = new Set();
+  /** Names of which it is not known yet whether each value matters. */
+  #unknown = new Set();
   #waiting = new Set();
   #isDue = false;
   #timer;
@@ -165,20 +167,25 @@ export class Ticks {
     if (isOwn(topic)) return !topic.startsWith("tickerd.bars.");
     const known = this.#classes.get(topic);
     if (known) return known === "state";
-    if (this.#client.wants.granted(topic)) return this.#client.wants.granted(topic).mode === "latest";
-    this.#learn(readers);
+    const granted = this.#client.wants.granted(topic);
+    if (granted?.mode === "latest") return true;
+    if (granted && readers.every(({ mode }) => mode !== "all")) return false;
+    if (readers.every(({ mode }) => mode === "all")) return false;
+    this.#learn(granted ? topic : readers.flatMap(({ topics }) => topics).find((name) => isPattern(name) && matches(name, topic)));
     return false;
   }
 
   /** A pattern does not say of its topics whether each value matters. Until the server has said, none is merged. */
-  async #learn(readers) {
-    const now = performance.now();
-    if (now < this.#listAt) return;
-    this.#listAt = now + LIST_MS;
-    const patterns = new Set(readers.flatMap(({ topics }) => topics.filter(isPattern)));
-    for (const pattern of patterns) {
-      for (const one of await this.#client.list(pattern).catch(() => [])) this.#classes.set(one.topic, one.class);
+  #learn(name) {
+    if (this.#unknown.size === 0) {
+      setTimeout(async () => {
+        this.#listAt = performance.now() + LIST_MS;
+        const names = [...this.#unknown];
+        this.#unknown.clear();
+        for (const one of names) for (const { topic, class: its } of await this.#client.list(one).catch(() => [])) this.#classes.set(topic, its);
+      }, this.#listAt - performance.now());
     }
+    this.#unknown.add(name);
   }
 
   #miss(topic) {
