@@ -205,7 +205,7 @@ export class Ticks {
       this.#missed.clear();
       const unknown = missed.filter((one) => this.#isUnknown(one));
       await Promise.all(unknown.map((one) => this.#learn(one)));
-      const topics = missed.filter((one) => this.#isEvery(one));
+      const topics = missed.filter((one) => this.#isUnknown(one) || this.#isEvery(one));
       if (topics.length > 0) this.gap(topics, false, "reconnected");
     }, GAP_MS);
   }
