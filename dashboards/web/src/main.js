@@ -1,4 +1,5 @@
 // Builds the page and joins its rooms: what the connection says goes to the topics, and from there to what is drawn.
+import { Address } from "./address.js";
 import { Charts } from "./chart/charts.js";
 import { firstChoice } from "./chart/choice.js";
 import { closeWords, wantsToken } from "./link/closes.js";
@@ -32,7 +33,8 @@ url.hash = "";
 const contract = new Contract();
 const topics = new Topics(contract);
 const table = new Table(element("topics"));
-const charts = new Charts(element("charts"), topics, uPlot);
+const address = new Address();
+const charts = new Charts(element("charts"), topics, uPlot, address);
 const notices = new Notices(element("notices"));
 const status = new Status({
   link: element("link"),
@@ -137,7 +139,7 @@ const answers = {
       else notices.error({ code, name: topic ?? pattern, message });
     }
   },
-  history: (data) => charts.history(data),
+  history: (data, text) => charts.history(data, text),
   notice(data) {
     if (data.type === "feed") feedSays(data);
     else if (data.type === "lag") notices.lag(data);
@@ -203,10 +205,10 @@ function feedSays(notice) {
 }
 
 /** What the server answers at a path, as this reader; null where it has nothing there for it. */
-async function answerOf(path) {
+async function answerOf(path, read = (answer) => answer.json()) {
   const headers = box.token ? { Authorization: `Bearer ${box.token}` } : {};
   const answer = await fetch(new URL(path, location.href), { cache: "no-cache", headers });
-  return answer.ok ? answer.json() : null;
+  return answer.ok ? read(answer) : null;
 }
 
 /** Reads what the server says of its feeds' fields and of its bars. Without it the page guesses, and has no bars. */
@@ -278,7 +280,7 @@ contract.onNews = () => {
 };
 
 connection.onMessage = (event, data, text) => {
-  if (Object.hasOwn(answers, event)) answers[event](data);
+  if (Object.hasOwn(answers, event)) answers[event](data, text);
   else if (typeof data.topic === "string" && "seq" in data) tick(event, data, text);
 };
 connection.onState = (state) => {
@@ -302,7 +304,9 @@ table.onCount = (left, all) => {
 };
 charts.onFull = (sentence) => notices.full(sentence);
 charts.onAsk = (event, data) => connection.state.name === "live" && !isShut && connection.send(event, data);
-charts.onBars = (query) => answerOf(`v1/bars?${query}`).catch(() => null);
+// As text: the digits are in it.
+charts.onBars = (query) => answerOf(`v1/bars?${query}`, (answer) => answer.text()).catch(() => null);
+charts.onDraw = draw;
 charts.onChange = (names) => {
   choosing = false;
   table.choose(names);
