@@ -62,7 +62,7 @@ test("no line goes through a time of which nothing is known, neither of bars nor
 
 test("without bars the line is the ticks", () => {
   const ticks = { times: [1, 2, 2.001, 9], numbers: [1, 2, null, 4] };
-  assert.deepEqual(lineOf(new Past(), ticks), [ticks.times, ticks.numbers]);
+  assert.deepEqual(pieces(lineOf(new Past(), ticks)), [[[1, 1], [2, 2]], [[9, 4]]]);
 });
 
 test("bars that come again replace what they were, those of another period stand apart, and what is no figure is none", () => {

@@ -148,9 +148,10 @@ export class Chart {
     this.urge();
   }
 
-  /** Something else has changed than a tick: it is drawn in the next frame. */
-  urge() {
+  /** Something else has changed than a tick: it is drawn in the next frame. `says` renews its words as well. */
+  urge(says = false) {
     this.#moved = this.#isUrgent = true;
+    if (says) this.#wordsAt = -Infinity;
   }
 
   /** The colours have changed. */

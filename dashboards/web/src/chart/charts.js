@@ -3,7 +3,7 @@ import { Chart } from "./chart.js";
 import { read, write } from "./item.js";
 import { envelopes, Loader } from "./loader.js";
 import { View } from "./view.js";
-import { spanOf } from "./words.js";
+import { lengthOf, spanOf } from "./words.js";
 
 /** More than these and nobody reads them all. */
 const CHARTS_MAX = 16;
@@ -70,6 +70,11 @@ export class Charts {
 
   get names() {
     return [...this.#charts.keys()];
+  }
+
+  /** Whether a topic is drawn, in a chart of its own or compared with another. */
+  draws(name) {
+    return this.#traces.some(({ topic }) => topic.name === name);
   }
 
   /** Opens what the address asks for; false when it asks for nothing. */
@@ -238,11 +243,11 @@ export class Charts {
 
   /** Another part of time is shown. */
   #moved() {
-    for (const chart of this.#charts.values()) chart.urge();
+    for (const chart of this.#charts.values()) chart.urge(true);
     const { isPlain, isFollowing, window, span, now } = this.#view;
     this.#window.hidden = isPlain;
     if (!isPlain) {
-      const text = isFollowing ? `The last ${Math.round(span)} s are shown.` : `${spanOf(window, now)} is shown.`;
+      const text = isFollowing ? `Shown: the last ${lengthOf(Math.round(span))}.` : `Shown: ${spanOf(window, now)}.`;
       this.#words.textContent = text;
     }
     this.onDraw();
