@@ -2,7 +2,7 @@
 
 const BODY_SHARE = 0.7;
 /** CSS pixels of the widest body: a few candles in a wide window stay candles. */
-const BODY_MAX = 26;
+const BODY_MAX = 44;
 const VOLUME_ALPHA = 0.35;
 
 /** The chart's data are times (the middle of each candle), opens, highs, lows, closes and volumes. */

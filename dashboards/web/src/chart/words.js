@@ -5,12 +5,14 @@ import * as format from "../data/format.js";
 
 /** Empty parts that are told one by one. */
 const PARTS_MAX = 2;
+/** So many of a unit are still easy to read; of more, the next one is told with a decimal. */
+const COUNT_MAX = 600;
 // prettier-ignore
 const UNITS = [["day", 86_400, 172_800], ["hour", 3_600], ["minute", 60], ["second", 1]];
 
 /** A length of time in words: `1 minute`, `24 hours`, `90 seconds`. */
 export function lengthOf(seconds) {
-  const [unit, size] = UNITS.find(([, size, least = size]) => seconds >= least && seconds % size === 0) ?? UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
+  const [unit, size] = UNITS.find(([, size, least = size]) => seconds >= least && seconds % size === 0 && seconds < size * COUNT_MAX) ?? UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
   const n = Math.round((seconds / size) * 10) / 10;
   return `${n} ${unit}${n === 1 ? "" : "s"}`;
 }
