@@ -97,7 +97,7 @@ export class Ticks {
     const isOther = this.epoch !== undefined && epoch !== this.epoch;
     if (isOther) this.forget();
     this.#returning.clear();
-    if (!isOther) for (const topic of every) if (!this.#client.wants.granted(topic)) this.#returning.set(topic, this.latest.get(topic).seq);
+    if (!isOther) for (const topic of every) if (this.position(topic) === undefined) this.#returning.set(topic, this.latest.get(topic).seq);
     const before = this.epoch;
     this.epoch = epoch;
     if (before !== epoch) this.#client.emit("epoch", epoch);
@@ -131,6 +131,7 @@ export class Ticks {
   }
 
   gap(topics, recovered, why) {
+    this.flush(); // what came before the gap is handed over before it
     const gap = { topics, recovered, why };
     this.#client.emit("gap", gap);
     const own = new Map();
@@ -159,7 +160,7 @@ export class Ticks {
   }
 
   #isUnknown(topic) {
-    return !this.#classes.has(topic) && !this.#client.wants.granted(topic) && !this.#isEvery(topic);
+    return !this.#classes.has(topic) && this.#client.wants.granted(topic)?.mode !== "latest" && !this.#isEvery(topic);
   }
 
   #isEvery(topic) {
@@ -204,7 +205,7 @@ export class Ticks {
       this.#missed.clear();
       const unknown = missed.filter((one) => this.#isUnknown(one));
       await Promise.all(unknown.map((one) => this.#learn(one)));
-      const topics = missed.filter((one) => this.#isEvery(one));
+      const topics = missed.filter((one) => this.#isUnknown(one) || this.#isEvery(one));
       if (topics.length > 0) this.gap(topics, false, "reconnected");
     }, GAP_MS);
   }
