@@ -163,7 +163,7 @@ const answers = {
       else notices.error({ code, name: topic ?? pattern, message });
     }
   },
-  history: (data) => charts.history(data),
+  history: (data, text) => charts.history(data, text),
   notice(data) {
     if (data.type === "feed") feedSays(data);
     else if (data.type === "lag") signs.lag(data.skipped, performance.now());
@@ -233,10 +233,10 @@ function feedSays(notice) {
 }
 
 /** What the server answers at a path, as this reader; null where it has nothing there for it. */
-async function answerOf(path) {
+async function answerOf(path, read = (answer) => answer.json()) {
   const headers = box.token ? { Authorization: `Bearer ${box.token}` } : {};
   const answer = await fetch(new URL(path, location.href), { cache: "no-cache", headers });
-  return answer.ok ? answer.json() : null;
+  return answer.ok ? read(answer) : null;
 }
 
 /** Reads what the server says of its feeds' fields and of its bars. Without it the page guesses, and has no bars. */
@@ -298,7 +298,7 @@ function age(topic, since) {
 /** A topic that its feed has retired; its chart, if any, waits for it to return. */
 function forget(name) {
   table.remove(name);
-  if (!charts.names.includes(name)) topics.remove(name);
+  if (!charts.draws(name)) topics.remove(name);
 }
 
 contract.onWant = (ms) => setTimeout(() => connection.state.name === "live" && begun && readContract(), ms);
@@ -309,7 +309,7 @@ contract.onNews = () => {
 };
 
 connection.onMessage = (event, data, text) => {
-  if (Object.hasOwn(answers, event)) answers[event](data);
+  if (Object.hasOwn(answers, event)) answers[event](data, text);
   else if (typeof data.topic === "string" && "seq" in data) tick(event, data, text);
 };
 connection.onState = (state) => {
@@ -333,7 +333,9 @@ table.onCount = (left, all) => {
 };
 charts.onFull = (sentence) => notices.full(sentence);
 charts.onAsk = (event, data) => connection.state.name === "live" && !isShut && connection.send(event, data);
-charts.onBars = (query) => answerOf(`v1/bars?${query}`).catch(() => null);
+// As text: the digits are in it.
+charts.onBars = (query) => answerOf(`v1/bars?${query}`, (answer) => answer.text()).catch(() => null);
+charts.onDraw = draw;
 charts.onChange = (names) => {
   choosing = false;
   table.choose(names);
