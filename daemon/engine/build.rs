@@ -1,4 +1,5 @@
-//! Collects the page (`dashboards/web`) into one table, so that the daemon serves it without any file beside it.
+//! Collects the page (`dashboards/web`) and the client (`dashboards/client`) into one table, so that the daemon serves
+//! them without any file beside it.
 //!
 //! The chart library is taken from `dashboards/web/node_modules` when `make` has put it there. Without it the build
 //! works all the same, and the page says what is missing.
@@ -9,8 +10,12 @@ use std::path::{Path, PathBuf};
 
 /// The page's own files beside its folders. Listed by name: what lands there by accident is not served.
 const OWN: [&str; 3] = ["favicon.svg", "favicon-lost.svg", "index.html"];
-/// Folders of the page, and which files in them and below are served.
-const FOLDERS: [(&str, &str); 2] = [("src", "js"), ("styles", "css")];
+/// Folders below `dashboards`, what files in them and below are called there and where they are served.
+const FOLDERS: [(&str, &str, &str); 3] =
+    [("web/src", "js", "/src"), ("web/styles", "css", "/styles"), ("client/src", "js", "/client")];
+/// Modules by which pages of other sites load the client, and the module of it that each stands for.
+const ENTRIES: [(&str, &str); 2] =
+    [("/client.js", "/client/index.js"), ("/elements.js", "/client/elements.js")];
 
 /// Files of the chart library: where the package has them, the path they are served at, and what stands in for
 /// each when the package is absent.
@@ -20,50 +25,40 @@ const LIBRARY: [(&str, &str, &str); 3] = [
     ("LICENSE", "/vendor/uplot.LICENSE", "The chart library is not built in.\n"),
 ];
 
+/// Where each file is served, and its bytes.
+type Files = Vec<(String, Vec<u8>)>;
+
 fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let web = manifest.join("../../dashboards/web");
+    let dashboards = manifest.join("../../dashboards");
+    let web = dashboards.join("web");
     let library = web.join("node_modules/uplot");
 
-    let mut files: Vec<(String, PathBuf)> =
-        OWN.iter().map(|name| (format!("/{name}"), web.join(name))).collect();
-    for (folder, extension) in FOLDERS {
+    let mut files: Files = OWN.iter().map(|name| (format!("/{name}"), read(&web.join(name)))).collect();
+    for (folder, extension, served) in FOLDERS {
+        let folder = dashboards.join(folder);
         let mut found = Vec::new();
-        collect(&web.join(folder), extension, &mut found);
+        collect(&folder, extension, &mut found);
         found.sort();
         for path in found {
-            let below = path.strip_prefix(&web).expect("it was found below");
-            files.push((format!("/{}", below.to_str().expect("its name is text")), path));
+            let below = path.strip_prefix(&folder).expect("it was found below");
+            files.push((format!("{served}/{}", below.to_str().expect("its name is text")), read(&path)));
         }
     }
     for (source, served, stand_in) in LIBRARY {
         let path = library.join(source);
-        if path.is_file() {
-            files.push((served.to_owned(), path));
-        } else {
-            let path = out.join(Path::new(served).file_name().expect("a file has a name"));
-            fs::write(&path, stand_in).expect("OUT_DIR can be written");
-            files.push((served.to_owned(), path));
+        files.push((served.to_owned(), if path.is_file() { read(&path) } else { stand_in.into() }));
+    }
+    for (entry, module) in ENTRIES {
+        if let Some(text) = flat(&files, module) {
+            files.push((entry.to_owned(), text.into()));
         }
     }
-
-    let mut table = String::from("&[\n");
-    for (served, path) in &files {
-        let path = path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        writeln!(
-            table,
-            "Asset {{ path: {served:?}, content_type: {:?}, etag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({path:?}) }},",
-            content_type(served),
-            fnv1a(&bytes),
-        )
-        .expect("a string takes any text");
-    }
-    table.push(']');
-    fs::write(out.join("assets.rs"), table).expect("OUT_DIR can be written");
+    write_table(&out, &files);
 
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={}", dashboards.join("client/src").display());
     // A watched path that does not exist would run this on every build; so without the library the folder is
     // watched, in which it will appear.
     if library.is_dir() {
@@ -73,6 +68,28 @@ fn main() {
     } else {
         println!("cargo::rerun-if-changed={}", web.display());
     }
+}
+
+/// Writes what `page.rs` includes: one `Asset` per file, whose bytes lie in files of their own.
+fn write_table(out: &Path, files: &Files) {
+    let mut table = String::from("&[\n");
+    for (at, (served, bytes)) in files.iter().enumerate() {
+        let path = out.join(format!("asset-{at}"));
+        fs::write(&path, bytes).expect("OUT_DIR can be written");
+        writeln!(
+            table,
+            "Asset {{ path: {served:?}, content_type: {:?}, etag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({path:?}) }},",
+            content_type(served),
+            fnv1a(bytes),
+        )
+        .expect("a string takes any text");
+    }
+    table.push(']');
+    fs::write(out.join("assets.rs"), table).expect("OUT_DIR can be written");
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// All files with this extension, in a folder and below it.
@@ -85,6 +102,70 @@ fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+/// A module that says what another does. It names all modules behind that one, so that a browser fetches them at once and
+/// not one after the other. `None` if there is no such module.
+fn flat(files: &Files, module: &str) -> Option<String> {
+    let needed = needed(files, module);
+    let (first, rest) = needed.split_first()?;
+    let mut text = format!("export * from \".{first}\";\n");
+    for path in rest {
+        writeln!(text, "import \".{path}\";").expect("a string takes any text");
+    }
+    Some(text)
+}
+
+/// A module and all that it imports, and that these import. What is imported later, by `import(…)`, is not among them.
+fn needed(files: &Files, module: &str) -> Vec<String> {
+    let mut needed = vec![module.to_owned()];
+    let mut at = 0;
+    while let Some(path) = needed.get(at).cloned() {
+        at += 1;
+        let Some((_, bytes)) = files.iter().find(|(served, _)| *served == path) else {
+            needed.retain(|known| *known != path);
+            at -= 1;
+            continue;
+        };
+        for name in imports(&String::from_utf8_lossy(bytes)) {
+            let target = resolve(&path, &name);
+            if !needed.contains(&target) {
+                needed.push(target);
+            }
+        }
+    }
+    needed
+}
+
+/// The relative names that a module imports from or exports from. They stand at the end of a statement, which may begin
+/// lines above.
+fn imports(text: &str) -> Vec<String> {
+    let is_statement =
+        |line: &str| ["import ", "export ", "} from "].iter().any(|start| line.starts_with(start));
+    let lines = text.lines().filter(|line| is_statement(line.trim_start()));
+    lines
+        .filter_map(|line| {
+            let (before, rest) = line.split_once('"')?;
+            let before = before.trim();
+            (before == "import" || before.ends_with(" from")).then_some(rest.split('"').next()?.to_owned())
+        })
+        .filter(|name| name.starts_with('.'))
+        .collect()
+}
+
+/// Where a relative name leads from a path.
+fn resolve(from: &str, name: &str) -> String {
+    let mut parts: Vec<&str> = from.split('/').collect();
+    parts.pop();
+    for part in name.split('/') {
+        match part {
+            "." => {}
+            ".." if parts.len() > 1 => drop(parts.pop()),
+            ".." => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 fn content_type(served: &str) -> &'static str {

@@ -124,13 +124,15 @@ export interface ClientEvents {
   /** Topics that appeared and ended under a pattern. */
   topics: { added: string[]; removed: string[]; missed: boolean };
   presence: { topic: string; count: number; joined: any[]; left: any[]; more?: boolean };
+  /** The token ends in so many ms. With a function for tokens the next one is fetched without further ado. */
+  expiring: { in_ms: number };
   /** What was asked for and not granted. */
   failed: { topic?: string; pattern?: string; code: number; message: string };
   /** A mistake that no call waits for. */
   error: Error & { code?: number };
   /** Another server, or another history of it: all positions are forgotten. */
   epoch: string;
-  /** Every message in either direction, for consoles and tests. */
+  /** Every message in either direction, for consoles and tests. Tokens are not shown. */
   message: { out: boolean; event: string; data: any; text: string };
 }
 

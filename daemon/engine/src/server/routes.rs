@@ -255,7 +255,11 @@ impl Routes {
         match (page::asset(path), (self.documents)(path, &who.rights)) {
             (Some(asset), _) => {
                 let (etag, bytes) = (HeaderValue::from_static(asset.etag), Bytes::from_static(asset.bytes));
-                serve(bytes, asset.content_type, etag, request).into()
+                let mut response = serve(bytes, asset.content_type, etag, request);
+                if page::is_shared(path) {
+                    cors::share(&mut response);
+                }
+                response.into()
             }
             (None, Some(Document { bytes, etag })) => match self.access.is_shut_to(who) {
                 true => reply::refused(&who.refusal(Verb::Subscribe)).into(),

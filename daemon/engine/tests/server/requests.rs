@@ -73,6 +73,44 @@ fn the_page_is_served_with_its_tag_and_policy() {
 }
 
 #[test]
+fn the_client_is_for_pages_of_every_site() {
+    let server = serve(|_| {});
+    let from = |path: &str, more: &str| {
+        let origin =
+            "Origin: https://elsewhere.example\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: cors\r\n";
+        server.ask(format!("{path} HTTP/1.1\r\nHost: localhost\r\n{origin}{more}Connection: close\r\n\r\n"))
+    };
+    for path in ["/client.js", "/client/index.js"] {
+        if server.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).status() == 404 {
+            continue; // The client is not in this source tree yet.
+        }
+        let module = from(&format!("GET {path}"), "");
+        assert_eq!(module.status(), 200, "{path}");
+        assert_eq!(module.header("content-type"), Some("text/javascript; charset=utf-8"));
+        assert_eq!(module.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(module.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(module.header("access-control-allow-credentials"), None);
+        assert_eq!(module.header("cross-origin-resource-policy"), Some("cross-origin"));
+        assert_eq!(module.header("cache-control"), Some("no-cache"));
+        let known = format!("If-None-Match: {}\r\n", module.header("etag").unwrap());
+        let same = from(&format!("GET {path}"), &known);
+        assert_eq!((same.status(), same.body.len()), (304, 0));
+        assert_eq!(same.header("access-control-allow-origin"), Some("*"));
+        let head = from(&format!("HEAD {path}"), "");
+        assert_eq!((head.status(), head.body.len()), (200, 0));
+        assert_eq!(head.header("content-length"), module.header("content-length"));
+    }
+    // The page's own files are for the page, and what is no file is for nobody.
+    for path in
+        ["/", "/favicon.svg", "/vendor/uplot.js", "/client/none.js", "/client/", "/client/../client.js"]
+    {
+        assert_eq!(from(&format!("GET {path}"), "").header("access-control-allow-origin"), None, "{path}");
+    }
+    let elsewhere = server.ask("GET /client.js HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    assert_eq!((elsewhere.status(), elsewhere.header("access-control-allow-origin")), (403, None));
+}
+
+#[test]
 fn oversized_requests_are_refused_and_closed() {
     let server = serve(|_| {});
     let filler = |size| "x".repeat(size);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 /// What the paths below `/v1` answer to.
@@ -28,6 +28,16 @@ pub fn allow(page: Option<&Page>, response: &mut Response<Full<Bytes>>) {
     if *trusted {
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }
+}
+
+/// Lets pages of every site load this, also those that load nothing which does not agree to it.
+pub fn share(response: &mut Response<Full<Bytes>>) {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    );
 }
 
 /// Whether a browser asks in place of a page what that may ask.

@@ -1,0 +1,22 @@
+// `@tickerd/client`: live ticks from tickerd, in browsers, workers and Node.
+import { Client } from "./client.js";
+import { TickerdError } from "./commands.js";
+import { matches } from "./names.js";
+
+export { TickerdError, matches };
+
+/** @type {any} */
+export const connect = (url, options) => {
+  const isAddress = typeof url === "string" || url instanceof URL;
+  return new Client(addressOf(isAddress ? url : undefined), (isAddress ? options : url) ?? {});
+};
+
+/** Without an address it is the server that this file came from: `https://host/client/index.js` is of `wss://host/ws`. */
+function addressOf(given) {
+  const url = given ? new URL(given, globalThis.location?.href) : new URL("../ws", String(import.meta.url));
+  url.protocol = url.protocol.replace(/^http/, "ws");
+  if (!/^wss?:$/.test(url.protocol)) throw new TickerdError(400, "connect needs a server's address, such as wss://host/ws");
+  if (url.pathname === "/") url.pathname = "/ws";
+  url.hash = "";
+  return url;
+}

@@ -1,0 +1,183 @@
+// One connection, kept alive: connects, notices silence, comes back by itself.
+//
+// Browsers slow the timers of hidden pages down to one a minute, so nothing here beats: a deadline is stored,
+// moved by every message, and a timer that comes late first gives queued messages a chance to be read.
+import { MAX_MS, PROVEN_MS, SEEN_MS, backOffMs, isSentAway, todo, verdict, withinMs } from "./retry.js";
+
+/** Time for the upgrade and `connected` together. */
+const OPEN_MS = 10_000;
+/** A timer later than this was held back by the browser, not by the server. */
+const LATE_MS = 1_000;
+/** After a wake-up, the time a live server has to say anything. */
+const PROBE_MS = 5_000;
+
+const isHidden = () => globalThis.document?.hidden === true;
+
+export class Link {
+  /** @type {any} */
+  status = { state: "connecting" };
+  /** Tries in a row that did not even open: a browser does not tell a page why. */
+  unopened = 0;
+
+  #hooks;
+  #socket = null;
+  /** Grows with each connection, so that a late answer of an older one is known as such. */
+  #turn = 0;
+  #attempt = 0;
+  #opened = false;
+  #liveSince = -1;
+  #silenceMs = OPEN_MS;
+  #deadline = 0;
+  #deadlineTimer;
+  #retryTimer;
+  #window = null;
+
+  /**
+   * @param {{open: () => any, onStatus: (status: any) => void, onMessage: (event: string, data: any, text: string) => void,
+   *   onOut: (event: string, data: any, text: string) => void, judge: (code: number) => number}} hooks
+   *   `open` makes a socket, or says by an error why it cannot: one with a `close` is as if closed with that code.
+   *   `judge` says as which code a close is to be treated: with another token, 4001 is not the end.
+   */
+  constructor(hooks) {
+    this.#hooks = hooks;
+  }
+
+  get turn() {
+    return this.#turn;
+  }
+
+  /** Sends a message; false when there is no open connection to send it on. */
+  send(event, data) {
+    if (this.#socket?.readyState !== 1) return false;
+    const text = JSON.stringify({ event, data });
+    this.#socket.send(text);
+    this.#hooks.onOut(event, data, text);
+    return true;
+  }
+
+  /** Connects at once if it waits or has stopped. */
+  retry() {
+    if (!["connecting", "live"].includes(this.status.state)) this.connect();
+  }
+
+  /** Something woke the page: do not wait out a back-off, and do not trust an old socket. */
+  wake() {
+    const { state } = this.status;
+    if (state === "waiting" || state === "offline") this.connect();
+    else if (state === "live" && this.send("ping", {})) this.#expect(PROBE_MS);
+  }
+
+  /** Leaves the connection, if there is one, and makes another. */
+  async connect() {
+    this.#drop();
+    clearTimeout(this.#retryTimer);
+    const turn = (this.#turn += 1);
+    this.#window = null;
+    this.#opened = false;
+    this.#become({ state: "connecting" });
+    let socket;
+    try {
+      socket = this.#hooks.open();
+      if (typeof socket.then === "function") socket = await socket;
+    } catch (error) {
+      if (turn === this.#turn) this.lost(error.close ?? 1006, error.message);
+      return;
+    }
+    if (turn !== this.#turn) return void socket.close();
+    this.#socket = socket;
+    this.#silenceMs = OPEN_MS;
+    this.#expect(OPEN_MS);
+    socket.onopen = () => (this.#opened = true);
+    socket.onmessage = ({ data }) => this.#received(data);
+    socket.onclose = ({ code, reason }) => this.lost(this.#hooks.judge(code), reason);
+    socket.onerror = () => {}; // `close` follows
+  }
+
+  /** The server has said hello, and who one is has been settled. */
+  live() {
+    this.#become({ state: "live" });
+  }
+
+  /** Ends the connection as if it had been closed with that code. */
+  lost(code, why) {
+    this.#drop();
+    this.#turn += 1;
+    const asked = verdict(code);
+    // `connected` ends the back-off; an open socket alone does not, nor does a server that lets in and sends away.
+    const lived = this.#liveSince < 0 ? -1 : performance.now() - this.#liveSince;
+    if (lived >= (isSentAway(code) ? PROVEN_MS : 0)) this.#attempt = 0;
+    this.#liveSince = -1;
+    this.unopened = this.#opened ? 0 : this.unopened + 1;
+    if (asked === "stop") return this.#become({ state: "stopped", code, why, todo: todo(code) });
+    // A wait that the server asks for is not shortened for who looks at the page.
+    const maxMs = isHidden() || isSentAway(code) ? MAX_MS : SEEN_MS;
+    // "At once" is honoured once; a server that keeps saying it without staying gets the back-off.
+    const once = asked === "at_once" && this.#attempt === 0;
+    const delay = once ? withinMs(this.#window) : backOffMs(this.#attempt, maxMs);
+    this.#attempt += 1;
+    this.#retryTimer = setTimeout(() => this.connect(), delay);
+    if (globalThis.navigator?.onLine === false) this.#become({ state: "offline", code, why });
+    else this.#become({ state: "waiting", until: performance.now() + delay, code, why, unopened: this.unopened });
+  }
+
+  /** Closes, and does not come back until it is woken or told to. */
+  rest(status) {
+    this.#drop();
+    this.#turn += 1;
+    this.#liveSince = -1;
+    clearTimeout(this.#retryTimer);
+    this.#become(status);
+  }
+
+  #drop() {
+    clearTimeout(this.#deadlineTimer);
+    this.#deadlineTimer = undefined;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  #received(text) {
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      // Not ours to repair; the next message stands alone.
+    }
+    const { event, data } = message ?? {};
+    const isMessage = typeof event === "string" && data !== null && typeof data === "object";
+    if (isMessage && event === "connected") {
+      if (data.heartbeat_ms > 0) this.#silenceMs = 2 * data.heartbeat_ms;
+      this.#liveSince = performance.now();
+    }
+    this.#expect(this.#silenceMs);
+    if (!isMessage) return;
+    if (event === "closing") this.#window = data.reconnect_ms;
+    this.#hooks.onMessage(event, data, text);
+  }
+
+  /** Something must arrive within `ms`. Cheap enough to call for every message: it only moves a number. */
+  #expect(ms) {
+    const before = this.#deadline;
+    this.#deadline = performance.now() + ms;
+    if (this.#deadlineTimer === undefined || this.#deadline < before) this.#arm(ms);
+  }
+
+  #arm(ms) {
+    clearTimeout(this.#deadlineTimer);
+    const due = performance.now() + ms;
+    this.#deadlineTimer = setTimeout(() => {
+      const now = performance.now();
+      if (now < this.#deadline) this.#arm(this.#deadline - now);
+      else if (now - due > LATE_MS) this.#arm(LATE_MS);
+      else this.lost(1006, "the server fell silent");
+    }, ms);
+  }
+
+  #become(status) {
+    this.status = status;
+    this.#hooks.onStatus(status);
+  }
+}

@@ -1,0 +1,26 @@
+// Names of topics, patterns, and rates.
+
+export const isPattern = (name) => name.includes("*");
+
+/** Whether a topic is one of a pattern's: `*` is one segment, `**`, as the last, one or more. */
+export function matches(pattern, topic) {
+  const wanted = pattern.split(".");
+  const has = topic.split(".");
+  // A wildcard in the first place means no topic of the server's own, nor does the first behind a bar's period.
+  if (has[0] === "tickerd") {
+    if (wanted[0] !== "tickerd") return false;
+    if (has[1]?.startsWith("bar") && has[3] === "tickerd" && wanted[3]?.startsWith("*")) return false;
+  }
+  const rest = wanted.at(-1) === "**";
+  if (rest) wanted.pop();
+  if (rest ? has.length <= wanted.length : has.length !== wanted.length) return false;
+  return wanted.every((segment, i) => segment === "*" || segment === has[i]);
+}
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** A rate such as `"250ms"` in milliseconds; 0 for none, which is the fastest. */
+export function rateMs(rate) {
+  const [, number, unit] = /^(\d+)(ms|s|m|h)$/.exec(rate ?? "") ?? [];
+  return unit ? number * UNITS[unit] : 0;
+}
