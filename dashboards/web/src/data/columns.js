@@ -45,7 +45,18 @@ export function layoutOf(kind, marks, paths, { main, hasSourceTime = false } = {
   const time = marks.field("time");
   if (hasSourceTime) columns.push(sourceTime());
   else if (time !== undefined && paths.has(time)) columns.push({ ...field(marks, time, { head: "Source time", rank: 8, chars: 9 }), text: (_, value) => clock(at(value, time)) });
-  return { name, columns: columns.filter(Boolean) };
+  return { name, columns: distinct(columns.filter(Boolean)) };
+}
+
+/** Two heads are not called the same: what they count in tells them apart. */
+function distinct(columns) {
+  const count = (head) => columns.filter((column) => column.head === head).length;
+  const twice = columns.filter(({ head }) => count(head) > 1);
+  for (const column of twice) {
+    const path = column.path ?? "";
+    column.head = format.PERCENT.test(path) ? `${column.head} %` : format.BYTES.test(path) ? `${column.head} bytes` : path || column.head;
+  }
+  return columns;
 }
 
 function nameOf(kind, marks, paths, main) {

@@ -137,7 +137,7 @@ export class Row {
     const change = kinds.change(topic, value);
     for (const column of section.columns) {
       const { key } = column;
-      if (!section.shows(key) && !column.isSecond && key !== "value") continue;
+      if (!section.shows(key) && !column.isSecond && key !== "value" && key !== "currency") continue;
       const text = key === "value" ? this.#figure(path, main, all) : (key === "change" ? change.amount : key === "change_pct" ? change.percent : column.text(topic, value)) ?? "";
       this.#set(key, text);
       section.note(column, text);
@@ -195,9 +195,11 @@ export class Row {
 
   #figure(path, main, all) {
     if (path === undefined) return all.length === 0 ? "empty" : `${format.count(all.length)} fields`;
-    const text = format.marked(this.topic.marks, path, main).slice(0, TEXT_MAX);
+    // Another field than the head says is named in the cell.
     const { main: usual } = this.section;
-    return path !== usual && usual !== undefined && path !== "" ? `${format.label(path)} ${text}` : text;
+    const field = path !== usual && path !== "" ? format.label(path) : "";
+    if ((this.#shown.field ?? "") !== field) this.#cells.value.dataset.field = this.#shown.field = field;
+    return format.marked(this.topic.marks, path, main).slice(0, TEXT_MAX);
   }
 
   #paintChange({ title, since = "" }) {
@@ -250,6 +252,7 @@ export class Row {
       .filter(([path]) => !placed.has(path))
       .slice(0, DETAILS_MAX)
       .map(([path, leaf]) => [format.label(path), format.marked(marks, path, leaf).slice(0, TEXT_MAX)]);
+    if (parts.length > 0) this.section.noteMore();
     const cell = this.#cells.details;
     cell.title = key; // everything, also what has no room
     // Same fields as before: only their texts move. The first child says whether the topic is stale.

@@ -43,6 +43,7 @@ export class Section {
   #shown = new Set();
   #hasSourceTime = false;
   #isStale = false;
+  #hasMore = false;
   #needsFit = true;
   #showsIdle = false;
   #order = { key: "topic", down: false };
@@ -124,6 +125,13 @@ export class Section {
     }
   }
 
+  /** A row has fields that have no column. */
+  noteMore() {
+    if (this.#hasMore) return;
+    this.#hasMore = true;
+    this.heads.querySelector(".details").textContent = "More";
+  }
+
   noteStale(text) {
     if (text === "" || this.#isStale) return;
     this.#isStale = true;
@@ -160,7 +168,7 @@ export class Section {
     const idle = [];
     for (const row of this.rows.values()) {
       const { topic } = row;
-      row.wasBusy ||= topic.number !== 0;
+      row.wasBusy ||= topic.text !== "" && topic.number !== 0;
       const isIdle = !row.wasBusy && topic.text !== "" && !row.favourite && DEVICE.test(topic.name.slice(topic.name.lastIndexOf(".") + 1));
       if (isIdle && !row.hidden) idle.push(row);
       else row.idle = false;
@@ -204,7 +212,7 @@ export class Section {
       if (column.index !== undefined) head.classList.add(`c-${column.index}`);
       if (column.isText) head.classList.add("words");
       head.dataset.key = column.key;
-      const words = column.key === "topic" ? this.kind || "topics" : column.head;
+      const words = column.key === "topic" ? this.kind || "topics" : column.key === "details" && !this.#hasMore ? "" : column.head;
       if (column.sort === undefined) head.textContent = words;
       else {
         const button = document.createElement("button");

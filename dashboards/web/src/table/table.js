@@ -21,7 +21,6 @@ const NEW_ROWS_PER_FRAME = 200;
 const CHECKS_PER_BEAT = 2_500;
 /** Beside a name: the star, the arrow that opens, and between them. */
 const NAME_EXTRA_REM = 3.7;
-const PILL_REM = 5.2;
 const NAME_MAX_REM = 26;
 /** What a feed's heading is found by: its name, as if it were a topic of it. */
 const asTopic = (feed) => ({ name: feed, kind: "", feed, value: undefined, figures: [], staleSince: 0 });
@@ -90,7 +89,7 @@ export class Table {
     row.moved ||= moved;
     if (row.visible) this.#dirty.add(row);
     if (this.#query.isLive) this.#unchecked.add(row);
-    if (!row.wasBusy && topic.number !== 0) {
+    if (!row.wasBusy && topic.text !== "" && topic.number !== 0) {
       row.wasBusy = true;
       this.#countNeeded = true;
     }
@@ -123,6 +122,7 @@ export class Table {
     if (query.error !== "") return;
     this.#query = query;
     this.#checkAll();
+    this.onWish();
   }
 
   choose(names) {
@@ -151,11 +151,7 @@ export class Table {
   /** Called once per frame in which something moved. */
   paint(serverNow, now) {
     if (this.#new.size > 0) this.#build(serverNow, now);
-    for (const row of this.#dirty) {
-      row.paint(serverNow, now);
-      this.#cite(row);
-    }
-    this.#dirty.clear();
+    this.#paintDirty(serverNow, now);
     for (const section of this.#sections()) {
       if (!section.settle()) continue;
       for (const row of section.rows.values()) {
@@ -163,9 +159,20 @@ export class Table {
         if (row.visible) this.#dirty.add(row);
       }
     }
+    // Columns that are new have their texts in the same frame.
+    this.#paintDirty(serverNow, now);
     applyRules();
     if (this.#countNeeded) this.#count();
-    return this.#new.size > 0 || this.#dirty.size > 0;
+    return this.#new.size > 0 || [...this.#sections()].some((section) => section.isNew);
+  }
+
+  #paintDirty(serverNow, now) {
+    const rows = [...this.#dirty];
+    this.#dirty.clear();
+    for (const row of rows) {
+      row.paint(serverNow, now);
+      this.#cite(row);
+    }
   }
 
   /** Called a few times a second: what changes by waiting alone. */
@@ -201,7 +208,7 @@ export class Table {
       row.paint(serverNow, now);
       this.#cite(row);
       this.#eye.observe(row.element);
-      widest = Math.max(widest, this.#measure.width(topic.name) + (group.sections.size > 0 && !topic.simulated ? 0 : 0));
+      widest = Math.max(widest, this.#measure.width(topic.name));
     }
     const { rem } = this.#measure;
     const width = Math.min(widest + NAME_EXTRA_REM * rem, NAME_MAX_REM * rem);
@@ -230,7 +237,7 @@ export class Table {
   #group(feed) {
     let group = this.#groups.get(feed);
     if (group) return group;
-    const about = { feed, measure: this.#measure, settings: this.#settings, onSort: (kind, key) => this.#settings.sort(kind, key), onFold: () => this.#fold() };
+    const about = { feed, measure: this.#measure, settings: this.#settings, onSort: (kind, key) => this.#settings.sort(kind, key), onFold: () => this.#count() };
     group = new Group(feed, (kind) => new Section({ ...about, kind }));
     this.#groups.set(feed, group);
     const next = [...this.#groups.values()]
@@ -238,10 +245,6 @@ export class Table {
       .sort((a, b) => collator.compare(a.feed, b.feed))[0];
     this.#table.insertBefore(group.element, next?.element ?? null);
     return group;
-  }
-
-  #fold() {
-    this.#count();
   }
 
   #passes({ topic }) {
@@ -327,7 +330,7 @@ export class Table {
   /** The one row that the Tab key stops at. */
   #point(row) {
     if (this.#current === row) return;
-    for (const button of this.#current ? [this.#current.button] : []) button.tabIndex = -1;
+    if (this.#current) this.#current.button.tabIndex = -1;
     this.#current = row;
     row.button.tabIndex = 0;
   }
