@@ -60,6 +60,7 @@ export class Row {
     this.pill.textContent = "simulated";
     this.pill.hidden = true;
     this.head.append(this.star, this.button, this.pill, this.opener);
+    this.element.append(this.head);
     this.stale = document.createElement("span");
     this.stale.className = "badge";
     this.stale.hidden = true;
@@ -183,7 +184,9 @@ export class Row {
       cells.push(this.#cell(name, cell));
     }
     this.#cells.details.append(this.stale);
-    this.element.replaceChildren(this.head, ...cells, ...(this.#tree ? [this.#tree.element] : []));
+    // The head stays where it is: it may have the focus.
+    while (this.head.nextSibling) this.head.nextSibling.remove();
+    this.element.append(...cells, ...(this.#tree ? [this.#tree.element] : []));
     this.paintAge(NaN);
   }
 

@@ -277,10 +277,13 @@ export class Section {
       return (down ? -by : by) || byName(a, b);
     };
     const wanted = [...this.rows.values()].sort(compare);
+    const focused = document.activeElement;
     let place = this.heads.nextElementSibling;
     for (const { element } of wanted) {
       if (element === place) place = place.nextElementSibling;
       else this.heads.parentElement.insertBefore(element, place);
     }
+    // A row that is moved loses the focus.
+    if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
   }
 }
