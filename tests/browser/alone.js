@@ -25,7 +25,8 @@ async function body(path, charts) {
 export async function serveAlone({ charts = false } = {}) {
   const alone = { feeds: null };
   const server = createServer(async (request, response) => {
-    const path = request.url === "/" ? "/index.html" : request.url;
+    const { pathname } = new URL(request.url, "http://localhost");
+    const path = pathname === "/" ? "/index.html" : pathname;
     try {
       const found = path === "/v1/feeds" && alone.feeds ? JSON.stringify(alone.feeds) : await body(path, charts);
       response.writeHead(200, {

@@ -113,13 +113,15 @@ test("a WebSocket that never opens: the page says what may be the cause", async 
   await page.close();
 });
 
-test("the two lines for a page of one's own name the chosen topics, and what lets that page in", async () => {
+test("the lines for a page of one's own name the chosen topics, and what lets that page in", async () => {
   const page = await open(({ sayText }) => sayText(quote("sim.A", 1, "1.00")), { hash: "#topics=sim.A,sim.B" });
-  await page.click("footer summary");
-  assert.match(await page.textContent("#script"), /ws:\/\/127\.0\.0\.1:\d+\/ws\?topics=sim\.A,sim\.B"/);
+  await page.click("#own summary");
+  const script = await page.textContent("#script");
+  assert.match(script, /^import \{ connect \} from "http:\/\/127\.0\.0\.1:\d+\/client\.js";/);
+  assert.match(script, /subscribe\(\["sim\.A","sim\.B"\]\)/);
   await page.locator("footer").getByText(/origins = \["https:\/\/example\.com"\]/).waitFor();
   for (const name of ["sim.A", "sim.B"]) await page.click(`.chart[data-topic="${name}"] .close`);
-  assert.match(await page.textContent("#script"), /topics=\*\*"/);
+  assert.match(await page.textContent("#script"), /subscribe\(\["\*\*"\]\)/);
   await page.close();
 });
 
@@ -230,8 +232,8 @@ test("feeds in trouble, lag and errors are told; a new topic appears, a retired 
     .waitFor({ state: "detached" });
   talk.say("notice", { type: "lag", topics: 12, skipped: 3400, since: 1 });
   await page
-    .locator("#notices")
-    .getByText(/3,400 ticks over 12 topics skipped/)
+    .locator("#signs")
+    .getByText(/Lagging: 3,400 ticks skipped/)
     .waitFor();
   talk.say("error", { code: 429, name: "rate_limited", message: "send fewer commands", temporary: true });
   await page.locator("#notices").getByText("429 rate_limited: send fewer commands").waitFor();

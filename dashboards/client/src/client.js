@@ -14,14 +14,15 @@ const UPGRADES = 2;
 /** A page hidden for less is not slowed down. */
 const HIDDEN_MS = 5_000;
 
-const DEFAULTS = {
+/** What is not told; looked up when a client is made, as a test or a worker may bring it later than this file. */
+const defaults = () => ({
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,
-  fetch: (...args) => globalThis.fetch(...args),
+  fetch: (url, init) => globalThis.fetch(url, init),
   transport: "auto",
   hiddenRate: "5s",
   flush: globalThis.requestAnimationFrame ? "frame" : "now",
-};
+});
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
@@ -46,7 +47,7 @@ export class Client extends Emitter {
   constructor(url, options) {
     super();
     this.#url = url;
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = { ...defaults(), ...options };
     this.#identity = new Identity(options.token);
     this.#link = new Link({
       open: () => this.#open(),

@@ -1,16 +1,22 @@
 // Builds the page and joins its rooms: what the connection says goes to the topics, and from there to what is drawn.
+import { Address } from "./address.js";
 import { Charts } from "./chart/charts.js";
 import { firstChoice } from "./chart/choice.js";
 import { closeWords, wantsToken } from "./link/closes.js";
 import { Connection } from "./link/connection.js";
 import { Contract } from "./data/contract.js";
 import { themes } from "./look/ink.js";
+import { Kiosk } from "./look/kiosk.js";
 import { Notices } from "./head/notices.js";
 import { Outage } from "./head/outage.js";
+import { Pace } from "./look/pace.js";
+import { share } from "./head/share.js";
+import { Signs } from "./head/signs.js";
 import { Status } from "./head/status.js";
 import { Table } from "./table/table.js";
 import { TokenBox } from "./head/token.js";
 import { Topics } from "./data/topics.js";
+import { Views } from "./look/views.js";
 import uPlot from "../vendor/uplot.js";
 
 /** Ages and countdowns move by themselves this often. */
@@ -20,6 +26,8 @@ const PATTERN = "**";
 const RELIST_MS = 5_000;
 /** Tries in a row that did not open, after which the page looks for the cause. */
 const UNOPENED = 3;
+/** A title from the address is not longer. */
+const TITLE_MAX = 80;
 const LIST_ID = 1;
 const SUBSCRIBE_ID = 2;
 const AUTH_ID = 3;
@@ -29,10 +37,24 @@ const url = new URL("ws", location.href);
 url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 url.hash = "";
 
+const address = new Address();
+const views = new Views(
+  element("views"),
+  {
+    topics: element("view-topics"),
+    board: element("view-board"),
+    feeds: element("view-feeds"),
+    console: element("view-console"),
+  },
+  address,
+);
+const kiosk = new Kiosk(address);
+const signs = new Signs(element("signs"));
+const pace = new Pace({ pause: element("pause"), select: element("pace"), signs }, address);
 const contract = new Contract();
 const topics = new Topics(contract);
 const table = new Table(element("topics"));
-const charts = new Charts(element("charts"), topics, uPlot);
+const charts = new Charts(element("charts"), topics, uPlot, address);
 const notices = new Notices(element("notices"));
 const status = new Status({
   link: element("link"),
@@ -77,11 +99,12 @@ const isLive = (name) =>
 
 /** Collects: however many ticks come, the page is drawn once per frame. */
 function draw() {
-  if (frame === 0) frame = requestAnimationFrame(paint);
+  if (frame === 0 && !pace.isPaused) frame = requestAnimationFrame(paint);
 }
 
 function paint(now) {
   frame = 0;
+  if (views.current !== "topics") return;
   if (table.paint(serverNow(), now)) draw();
   charts.paint(serverNow(), now, isLive);
 }
@@ -90,9 +113,12 @@ function beat() {
   const now = performance.now();
   status.paint(now);
   outage.paint(now);
-  if (document.hidden) return;
+  pace.paint();
+  if (document.hidden || pace.isPaused) return;
+  signs.paint(now, topics.all());
+  if (views.current !== "topics") status.topics = topics.size;
   if (connection.state.name === "live") charts.keepUp(serverNow(), now);
-  table.paintAges(serverNow(), now);
+  if (views.current === "topics") table.paintAges(serverNow(), now);
   if (choosing && liveSince > 0) {
     const names = firstChoice(topics.all(), now - liveSince);
     if (names) charts.open(names);
@@ -140,7 +166,7 @@ const answers = {
   history: (data) => charts.history(data),
   notice(data) {
     if (data.type === "feed") feedSays(data);
-    else if (data.type === "lag") notices.lag(data);
+    else if (data.type === "lag") signs.lag(data.skipped, performance.now());
     else if (data.type === "stale") for (const name of data.topics ?? []) age(topics.ensure(name), data.since);
     else if (data.type === "fresh") for (const name of data.topics ?? []) age(topics.ensure(name), 0);
     else if (data.type === "auth_expiring") box.ask(expiring(data));
@@ -160,11 +186,15 @@ const answers = {
 function begin() {
   begun = true;
   connection.send("topics", { id: LIST_ID, match: PATTERN });
-  connection.send("subscribe", { id: SUBSCRIBE_ID, topics: [PATTERN] });
+  subscribe();
   charts.refill();
   listFeeds();
   contract.forget();
   readContract();
+}
+
+function subscribe() {
+  connection.send("subscribe", { id: SUBSCRIBE_ID, topics: [PATTERN], ...(pace.rate && { rate: pace.rate }) });
 }
 
 function sayWho() {
@@ -250,6 +280,7 @@ function tick(event, data, text) {
   const topic = topics.ensure(data.topic);
   const moved = topic.take(event, data, text);
   status.tick();
+  pace.tick();
   table.touch(topic, moved);
   if (moved) charts.tick(data.topic);
   draw();
@@ -311,6 +342,7 @@ charts.onChange = (names) => {
 };
 
 element("filter").addEventListener("input", ({ target }) => {
+  if (views.current !== "topics") views.go("topics");
   table.filter(target.value);
   draw();
 });
@@ -328,18 +360,37 @@ addEventListener("keydown", (event) => {
 });
 element("unbuilt").hidden = uPlot !== null;
 
-/** Two lines that bring the chosen topics to a page of one's own. */
+/** The lines that bring the chosen topics to a page of one's own. */
 function showScript(names) {
-  const wanted = names.length > 0 ? names.join() : PATTERN;
-  element("script").textContent = `const ticks = new WebSocket("${url}?topics=${wanted}");
-ticks.onmessage = ({ data }) => console.log(JSON.parse(data));`;
+  element("script").textContent = `import { connect } from "${new URL("client.js", location.href)}";
+const ticks = connect().subscribe(${JSON.stringify(names.length > 0 ? names : [PATTERN])});
+ticks.on("tick", ({ topic, value }) => console.log(topic, value));`;
 }
 
+/** A title in the address is the page's. */
+function entitle() {
+  const title = address.get("title")?.slice(0, TITLE_MAX);
+  element("title").textContent = outage.title = title || "tickerd";
+  document.documentElement.toggleAttribute("data-titled", Boolean(title));
+}
+
+entitle();
+address.onChange(entitle);
 showScript([]);
-themes(element("theme"), () => {
+themes(element("theme"), address, () => {
   charts.redraw();
   draw();
 });
+share(element("share"), element("shared"));
+element("kiosk").addEventListener("click", () => kiosk.enter());
+views.onShow = kiosk.onChange = () => {
+  charts.redraw();
+  draw();
+};
+pace.onPause = draw;
+pace.onRate = () => connection.state.name === "live" && begun && subscribe();
 charts.restore();
+views.restore();
+kiosk.restore();
 setInterval(beat, BEAT_MS);
 connection.start();

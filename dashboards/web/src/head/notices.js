@@ -37,18 +37,6 @@ export class Notices {
       );
   }
 
-  /** The server skipped ticks because this page reads too slowly. The newest values still arrive. */
-  lag({ topics, skipped }) {
-    const ticks = `${format.count(skipped)} ${skipped === 1 ? "tick" : "ticks"}`;
-    const over = topics > 0 ? ` over ${format.count(topics)} ${topics === 1 ? "topic" : "topics"}` : "";
-    this.put(
-      "lag",
-      "warn",
-      `This page reads more slowly than the server sends: ${ticks}${over} skipped, newest values kept.`,
-      PASSING_MS,
-    );
-  }
-
   /** Not all that the reader asked for is drawn. */
   full(sentence) {
     this.put("full", "quiet", sentence, PASSING_MS);

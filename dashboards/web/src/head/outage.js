@@ -22,6 +22,12 @@ export class Outage {
     this.#parts = parts;
   }
 
+  /** The page's title while all is well. */
+  set title(text) {
+    this.#title = text;
+    if (!this.#shown) document.title = text;
+  }
+
   /** How the connection is now. */
   link(state) {
     this.#state = state;

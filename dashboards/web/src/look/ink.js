@@ -11,32 +11,37 @@ export function ink(name) {
   return getComputedStyle(probe).color;
 }
 
-/** Lets a button turn through system, light and dark; `onChange` is told to draw again. */
-export function themes(button, onChange) {
-  let theme = "auto";
+/**
+ * Lets a button turn through system, light and dark; `onChange` is told to draw again. A theme in the address goes before the
+ * reader's own.
+ */
+export function themes(button, address, onChange) {
+  let own = "auto";
   try {
-    theme = localStorage.getItem(KEY) ?? "auto";
+    own = localStorage.getItem(KEY) ?? "auto";
   } catch {
     // Storage may be forbidden; then the choice lasts as long as the page.
   }
+  const theme = () => [address.get("theme"), own].find((name) => THEMES.includes(name)) ?? "auto";
   const apply = () => {
-    if (!THEMES.includes(theme)) theme = "auto";
-    document.documentElement.dataset.theme = theme;
-    const [sign, word] = { auto: ["◐", "Auto"], light: ["○", "Light"], dark: ["●", "Dark"] }[theme];
+    document.documentElement.dataset.theme = theme();
+    const [sign, word] = { auto: ["◐", "Auto"], light: ["○", "Light"], dark: ["●", "Dark"] }[theme()];
     button.textContent = `${sign} ${word}`;
     // Its name holds the word that is seen, so that who speaks to the page can say it.
     button.setAttribute("aria-label", `${word} colours`);
     onChange();
   };
   button.addEventListener("click", () => {
-    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    own = THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length];
+    if (address.get("theme") !== null) address.set("theme", own);
     try {
-      localStorage.setItem(KEY, theme);
+      localStorage.setItem(KEY, own);
     } catch {
       // as above
     }
     apply();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", onChange);
+  address.onChange(() => address.get("theme") !== null && apply());
   apply();
 }
