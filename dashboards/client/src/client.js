@@ -14,14 +14,18 @@ const UPGRADES = 2;
 /** A page hidden for less is not slowed down. */
 const HIDDEN_MS = 5_000;
 
-const DEFAULTS = {
+/** What is not told; looked up when a client is made, as a test or a worker may bring it later than this file. */
+const defaults = () => ({
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,
-  fetch: (...args) => globalThis.fetch(...args),
+  fetch: (url, init) => globalThis.fetch(url, init),
   transport: "auto",
   hiddenRate: "5s",
   flush: globalThis.requestAnimationFrame ? "frame" : "now",
-};
+});
+
+/** Tells texts apart, and tells nothing of them. */
+const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16_777_619), 2_166_136_261) >>> 0;
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
@@ -46,7 +50,7 @@ export class Client extends Emitter {
   constructor(url, options) {
     super();
     this.#url = url;
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = { ...defaults(), ...options };
     this.#identity = new Identity(options.token);
     this.#link = new Link({
       open: () => this.#open(),
@@ -95,6 +99,10 @@ export class Client extends Emitter {
     this.#wants.hold(one);
     this.#ticks.hold();
     return one;
+  }
+
+  newest(one) {
+    return one ? this.#ticks.newest(one) : [];
   }
 
   latest(topic) {
@@ -198,9 +206,9 @@ export class Client extends Emitter {
   }
 
   #socket() {
-    const { WebSocket, EventSource, transport, tabs, name } = this.#options;
+    const { WebSocket, EventSource, transport, tabs, name: who } = this.#options;
     const url = new URL(this.#url);
-    if (name) url.searchParams.set("name", name);
+    if (who) url.searchParams.set("name", who);
     const direct = () => {
       const isStream = transport === "sse" || (transport === "auto" && EventSource && (!WebSocket || this.#link.unopened >= UPGRADES));
       if (isStream) {
@@ -211,7 +219,9 @@ export class Client extends Emitter {
       throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });
     };
     if (!tabs || !globalThis.navigator?.locks) return direct();
-    return import("./tabs.js").then(({ share }) => share(url, direct, this.#identity.token));
+    // Tabs of one user share; the name does not tell the token.
+    const name = `${url.href} ${digest(this.#identity.token ?? "")}`;
+    return import("./tabs.js").then(({ share }) => share(name, () => new Client(this.#url, { ...this.#options, tabs: false, flush: "now", signal: undefined })));
   }
 
   /** As which close code a close is to be treated: with a source of tokens, a refused one is not the end. */

@@ -146,13 +146,15 @@ export class Link {
     } catch {
       // Not ours to repair; the next message stands alone.
     }
-    this.#expect(this.#silenceMs);
     const { event, data } = message ?? {};
-    if (typeof event !== "string" || data === null || typeof data !== "object") return;
-    if (event === "connected") {
+    const isMessage = typeof event === "string" && data !== null && typeof data === "object";
+    if (isMessage && event === "connected") {
       if (data.heartbeat_ms > 0) this.#silenceMs = 2 * data.heartbeat_ms;
       this.#liveSince = performance.now();
-    } else if (event === "closing") this.#window = data.reconnect_ms;
+    }
+    this.#expect(this.#silenceMs);
+    if (!isMessage) return;
+    if (event === "closing") this.#window = data.reconnect_ms;
     this.#hooks.onMessage(event, data, text);
   }
 

@@ -33,7 +33,8 @@ export class Subscription {
   /** A handler of ticks begins with the newest that are here already, as with a snapshot. */
   on(event, handler, options) {
     const off = this.#events.on(event, handler, options);
-    if (event === "tick") queueMicrotask(() => this.#events.repeat("tick", handler, this.isClosed ? [] : this.#client.newest(this)));
+    const newest = event === "tick" && !this.isClosed ? this.#client.newest(this) : [];
+    queueMicrotask(() => this.isClosed || this.#events.repeat("tick", handler, newest));
     return off;
   }
 
@@ -46,7 +47,7 @@ export class Subscription {
     this.isClosed = true;
     this.#client.release(this);
     this.#settle.reject(new DOMException("the subscription was closed", "AbortError"));
-    this.outlet.clear();
+    this.outlet.take();
     for (const reader of this.#readers) reader.wake();
   }
 

@@ -25,9 +25,12 @@ export class Ticks {
   /** Topics whose next tick tells whether some were missed while there was no connection. */
   #returning = new Map();
   #missed = new Set();
+  /** Names of which it is not known yet whether each value matters. */
+  #unknown = new Set();
   #waiting = new Set();
   #isDue = false;
   #timer;
+  #learning;
   #listAt = 0;
 
   /** @param {{wants: any, emit: (event: string, data: any) => void, has: (event: string) => boolean, list: (match: string) => Promise<any[]>}} client */
@@ -43,21 +46,20 @@ export class Ticks {
 
   take(event, data, text) {
     const { topic, seq, ts } = data;
+    const readers = this.#route(topic);
+    if (readers.length === 0) return; // it was on its way when the last one left
     const tick = this.made(event, data, text);
     if (data.to === undefined) {
+      const was = this.#returning.get(topic);
+      this.#returning.delete(topic);
+      if (seq > was + 1) this.#miss(topic);
       const before = this.latest.get(topic);
       if (before) {
         if (seq < before.seq || (seq === before.seq && ts === before.ts)) return;
         if (!isOwn(topic)) tick.skipped = Math.max(0, seq - before.seq - 1);
       }
-      const was = this.#returning.get(topic);
-      if (was !== undefined) {
-        this.#returning.delete(topic);
-        if (seq > was + 1) this.#miss(topic);
-      }
       this.latest.set(topic, tick);
     }
-    const readers = this.#route(topic);
     this.#deliver(tick, readers, data.to === undefined && this.#isMerged(topic, readers));
   }
 
@@ -90,13 +92,13 @@ export class Ticks {
 
   /** A new connection, to the history of that name. */
   begin(epoch) {
-    const every = [...this.latest.keys()].filter((topic) => !isOwn(topic) && this.#isEvery(topic));
+    const every = [...this.latest.keys()].filter((topic) => !isOwn(topic) && (this.#isUnknown(topic) || this.#isEvery(topic)));
     this.#stale.clear();
     for (const tick of this.latest.values()) tick.stale = 0;
     const isOther = this.epoch !== undefined && epoch !== this.epoch;
     if (isOther) this.forget();
     this.#returning.clear();
-    if (!isOther) for (const topic of every) if (!this.#client.wants.granted(topic)) this.#returning.set(topic, this.latest.get(topic).seq);
+    if (!isOther) for (const topic of every) if (this.position(topic) === undefined) this.#returning.set(topic, this.latest.get(topic).seq);
     const before = this.epoch;
     this.epoch = epoch;
     if (before !== epoch) this.#client.emit("epoch", epoch);
@@ -130,6 +132,7 @@ export class Ticks {
   }
 
   gap(topics, recovered, why) {
+    this.flush(); // what came before the gap is handed over before it
     const gap = { topics, recovered, why };
     this.#client.emit("gap", gap);
     const own = new Map();
@@ -157,6 +160,10 @@ export class Ticks {
     return found;
   }
 
+  #isUnknown(topic) {
+    return !this.#classes.has(topic) && this.#client.wants.granted(topic)?.mode !== "latest" && !this.#isEvery(topic);
+  }
+
   #isEvery(topic) {
     return this.#classes.get(topic) === "event" || this.#route(topic).some((one) => one.mode === "all");
   }
@@ -165,31 +172,43 @@ export class Ticks {
     if (isOwn(topic)) return !topic.startsWith("tickerd.bars.");
     const known = this.#classes.get(topic);
     if (known) return known === "state";
-    if (this.#client.wants.granted(topic)) return this.#client.wants.granted(topic).mode === "latest";
-    this.#learn(readers);
+    const granted = this.#client.wants.granted(topic);
+    if (granted?.mode === "latest") return true;
+    const all = readers.every(({ mode }) => mode === "all");
+    if (!all && granted && readers.every(({ mode }) => mode !== "all")) return false; // an event, as nobody asked for all
+    const pattern = readers.flatMap(({ topics }) => topics).find((name) => isPattern(name) && matches(name, topic));
+    if (!all) this.#learn(granted ? topic : (pattern ?? topic));
     return false;
   }
 
   /** A pattern does not say of its topics whether each value matters. Until the server has said, none is merged. */
-  async #learn(readers) {
-    const now = performance.now();
-    if (now < this.#listAt) return;
-    this.#listAt = now + LIST_MS;
-    const patterns = new Set(readers.flatMap(({ topics }) => topics.filter(isPattern)));
-    for (const pattern of patterns) {
-      for (const one of await this.#client.list(pattern).catch(() => [])) this.#classes.set(one.topic, one.class);
-    }
+  #learn(name) {
+    this.#unknown.add(name);
+    this.#learning ??= new Promise((resolve) => {
+      setTimeout(async () => {
+        const names = [...this.#unknown];
+        this.#unknown.clear();
+        for (const one of names) for (const { topic, class: its } of await this.#client.list(one).catch(() => [])) this.#classes.set(topic, its);
+        this.#listAt = performance.now() + LIST_MS;
+        this.#learning = undefined;
+        resolve();
+      }, this.#listAt - performance.now());
+    });
+    return this.#learning;
   }
 
+  /** The topic has jumped while there was no connection. That is a gap if each of its values matters. */
   #miss(topic) {
-    if (this.#missed.size === 0) {
-      setTimeout(() => {
-        const topics = [...this.#missed];
-        this.#missed.clear();
-        this.gap(topics, false, "reconnected");
-      }, GAP_MS);
-    }
     this.#missed.add(topic);
+    if (this.#missed.size > 1) return;
+    setTimeout(async () => {
+      const missed = [...this.#missed];
+      this.#missed.clear();
+      const unknown = missed.filter((one) => this.#isUnknown(one));
+      await Promise.all(unknown.map((one) => this.#learn(one)));
+      const topics = missed.filter((one) => this.#isUnknown(one) || this.#isEvery(one));
+      if (topics.length > 0) this.gap(topics, false, "reconnected");
+    }, GAP_MS);
   }
 
   #deliver(tick, readers, isMerged) {

@@ -2,10 +2,16 @@
 import { connect } from "../client/index.js";
 import uPlot from "../vendor/uplot.js";
 import { Address } from "./address.js";
+import { Alerts } from "./board/alerts.js";
+import { Board } from "./board/board.js";
+import { Strip } from "./board/strip.js";
 import { Charts } from "./chart/charts.js";
 import { firstChoice } from "./chart/choice.js";
+import { Console } from "./console/console.js";
 import { Contract } from "./data/contract.js";
 import { Topics } from "./data/topics.js";
+import { FeedList } from "./feeds/list.js";
+import { FeedPage } from "./feeds/page.js";
 import { findCause } from "./head/cause.js";
 import { Notices } from "./head/notices.js";
 import { Outage } from "./head/outage.js";
@@ -42,7 +48,7 @@ const contract = new Contract();
 const topics = new Topics(contract);
 const follower = new Follower(client, topics);
 const feeds = new Feeds(client);
-const table = new Table(element("topics"));
+const table = new Table(element("topics"), { address, input: element("filter") });
 const charts = new Charts(element("charts"), topics, uPlot, address);
 const notices = new Notices(element("notices"));
 const signs = new Signs(element("signs"));
@@ -62,6 +68,19 @@ const views = new Views(
 const kiosk = new Kiosk(address);
 const pace = new Pace({ ...parts({ pause: "pause", select: "pace" }), signs }, address);
 
+const states = feeds.states;
+const alerts = new Alerts({
+  ...parts({ dialog: "alerts-dialog", list: "alerts-list", button: "alerts-open", words: "alert-words" }),
+  ...{ topics, address, feeds: states },
+});
+const strip = new Strip(element("strip"), { topics, address, feeds: states });
+const board = new Board(element("board"), { topics, address, alerts, feeds: states, bars: askBars, periods: () => contract.periods });
+const feedList = new FeedList(element("feed-list"));
+const feedPage = new FeedPage(element("feed-page"), { topics, ask: answerOf, onChart: openChart });
+const consoleRoom = new Console(element("console"), { client, address });
+/** What a text of the server's was before it was parsed: the digits are in it. */
+const texts = new WeakMap();
+
 let liveSince = 0;
 let choosing = true;
 let frame = 0;
@@ -78,9 +97,16 @@ function draw() {
 
 function paint(now) {
   frame = 0;
-  if (views.current !== "topics") return;
-  if (table.paint(client.now(), now)) draw();
-  charts.paint(client.now(), now, isLive);
+  const moment = [client.now(), now, isLive];
+  alerts.paint(...moment);
+  if (views.current === "topics" || views.current === "board") strip.paint(...moment);
+  if (views.current === "topics") {
+    if (table.paint(...moment)) draw();
+    charts.paint(...moment);
+  } else if (views.current === "board") board.paint(...moment);
+  else if (views.current === "console") consoleRoom.paint(now);
+  else if (address.get("feed")) feedPage.paint(...moment);
+  else feedList.paint(...moment);
 }
 
 function beat() {
@@ -88,11 +114,15 @@ function beat() {
   status.paint(now);
   outage.paint(now);
   pace.paint();
+  alerts.beat(client.now(), now);
   if (document.hidden || pace.isPaused) return;
   signs.paint(now, topics.all());
+  strip.beat();
+  board.beat();
   if (isConnected()) charts.keepUp(client.now(), now);
   if (views.current === "topics") table.paintAges(client.now(), now);
   else status.topics = topics.size;
+  if (views.current === "feeds") feeds.keepUp(now);
   if (choosing && liveSince > 0) {
     const names = firstChoice(topics.all(), now - liveSince);
     if (names) charts.open(names);
@@ -113,9 +143,13 @@ function begin() {
 }
 
 /** What the server answers at a path, as this reader; null where it has nothing there for it. */
-async function answerOf(path) {
+async function answerOf(path, read = (answer) => answer.json()) {
   const answer = await client.http(path, { cache: "no-cache" });
-  return answer.ok ? answer.json() : null;
+  return answer.ok ? read(answer) : null;
+}
+
+function askBars(query, read) {
+  return answerOf(`v1/bars?${query}`, read).catch(() => null);
 }
 
 /** Reads what the server says of its feeds' fields and of its bars. Without it the page guesses, and has no bars. */
@@ -137,11 +171,17 @@ client.on("status", (now) => {
   } else if (now.state !== "connecting") {
     charts.gap();
     feeds.forget("unknown");
+    feedList.lose();
+    feedPage.lose();
   }
 });
 client.on("lag", ({ skipped }) => signs.lag(skipped, performance.now()));
 client.on("gap", ({ topics: names, recovered }) => {
   if (!recovered && names.length > 0) notices.gap(names);
+});
+client.on("message", (frame) => {
+  if (frame.event === "history" && !frame.out) texts.set(frame.data, frame.text);
+  consoleRoom.message(frame);
 });
 client.on("error", ({ code, message }) => (code === 401 ? visitor.need() : notices.error({ code, message })));
 visitor.onKnown = begin;
@@ -149,7 +189,7 @@ follower.onTick = (topic, moved) => {
   status.tick();
   pace.tick();
   table.touch(topic, moved);
-  if (moved) charts.tick(topic.name);
+  if (moved) for (const room of [charts, board, strip, alerts]) room.tick(topic.name);
   draw();
 };
 follower.onTopic = (topic) => {
@@ -159,7 +199,7 @@ follower.onTopic = (topic) => {
 };
 follower.onEnd = (name) => {
   table.remove(name);
-  if (!charts.names.includes(name)) topics.remove(name); // else its chart waits for it to return
+  if (!charts.draws(name)) topics.remove(name); // else its chart waits for it to return
   draw();
 };
 follower.onRefused = (what) => (what.code === 401 ? visitor.need() : notices.error(what));
@@ -167,11 +207,15 @@ feeds.onFeed = (notice) => {
   if (notice.state === "down") charts.gapOf(notice.feed);
   table.feed(notice);
   notices.feed(notice);
+  feedList.feed(notice);
+  feedPage.feed(notice);
   status.troubledFeeds = feeds.troubled;
   draw();
 };
-feeds.onList = () => {
-  table.keepFeeds(feeds.names);
+feeds.onList = (list) => {
+  table.keepFeeds(states.keys());
+  feedList.take(list);
+  feedPage.take(list);
   draw();
 };
 feeds.onForget = (state) => {
@@ -193,29 +237,36 @@ table.onCount = (left, all) => {
   status.topics = all;
   element("none").hidden = left > 0;
   element("none").textContent =
-    all > 0 ? "No topic matches the filter." : "No topics yet. They appear here with their feed's first tick.";
+    all > 0 ? "No topic matches the search." : "No topics yet. They appear here with their feed's first tick.";
 };
 charts.onFull = (sentence) => notices.full(sentence);
 charts.onAsk = (event, { id, ...asked }) => {
   if (!isConnected() || visitor.isShut) return false;
   client.command(event, asked).then(
-    (answer) => charts.history({ ...answer, id }),
+    (answer) => charts.history({ ...answer, id }, texts.get(answer)),
     (error) => charts.owns({ id, code: error.code }),
   );
   return true;
 };
-charts.onBars = (query) => answerOf(`v1/bars?${query}`).catch(() => null);
+charts.onBars = (query) => askBars(query, (answer) => answer.text());
+charts.onDraw = draw;
 charts.onChange = (names) => {
   choosing = false;
   table.choose(names);
   showScript(element("script"), names);
   element("no-charts").hidden = names.length > 0;
 };
-element("filter").addEventListener("input", ({ target }) => {
+table.onWish = draw;
+element("filter").addEventListener("input", () => {
   if (views.current !== "topics") views.go("topics");
-  table.filter(target.value);
-  draw();
 });
+board.onOpen = strip.onOpen = openChart;
+alerts.onChange = draw;
+feedList.onOpen = (feed) => {
+  views.go("feeds", { feed });
+  feedPage.focus();
+};
+feedPage.onClose = () => views.go("feeds");
 element("span").addEventListener("change", ({ target }) => {
   charts.spanSeconds = Number(target.value);
   draw();
@@ -231,12 +282,28 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) hiddenAt = performance.now();
   else if (isConnected() && performance.now() - hiddenAt > HIDDEN_MS) charts.refill();
 });
-views.onShow = kiosk.onChange = () => {
-  charts.redraw();
-  draw();
-};
+kiosk.onChange = arrange;
+views.onShow = arrange;
+address.onChange(arrange);
 pace.onPause = draw;
 pace.onRate = (rate) => follower.follow(rate);
+
+/** Brings what is shown in line with the view that is. */
+function arrange() {
+  const feed = views.current === "feeds" ? address.get("feed") : null;
+  feedPage.show(feed);
+  element("feed-list").hidden = feed !== null;
+  consoleRoom.shown = views.current === "console";
+  element("ground").hidden = !["topics", "board"].includes(views.current);
+  charts.redraw();
+  draw();
+}
+
+/** Shows a topic's chart. */
+function openChart(name) {
+  if (!charts.draws(name)) charts.toggle(name);
+  if (views.current !== "topics") views.go("topics");
+}
 
 /** A title in the address is the page's. */
 function entitle() {

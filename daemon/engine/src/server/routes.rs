@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -29,7 +28,7 @@ use super::peers::limits::{self, Place};
 use super::peers::peer::outside;
 use super::rest::api::{self, Api};
 use super::rest::cors::{self, Page};
-use super::rest::kept::serve;
+use super::rest::kept::{nothing, serve, serve_asset};
 use super::rest::opening::{self, Pairs, Query};
 use super::rest::page;
 use super::rest::problem::problem;
@@ -253,19 +252,12 @@ impl Routes {
     fn kept<B>(&self, request: &Request<B>, who: &Identity) -> Answer {
         let path = request.uri().path();
         match (page::asset(path), (self.documents)(path, &who.rights)) {
-            (Some(asset), _) => {
-                let (etag, bytes) = (HeaderValue::from_static(asset.etag), Bytes::from_static(asset.bytes));
-                let mut response = serve(bytes, asset.content_type, etag, request);
-                if page::is_shared(path) {
-                    cors::share(&mut response);
-                }
-                response.into()
-            }
+            (Some(asset), _) => serve_asset(asset, request).into(),
             (None, Some(Document { bytes, etag })) => match self.access.is_shut_to(who) {
                 true => reply::refused(&who.refusal(Verb::Subscribe)).into(),
                 false => serve(bytes, JSON, etag, request).into(),
             },
-            (None, None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
+            (None, None) => nothing().into(),
         }
     }
 

@@ -25,8 +25,9 @@ export class Feeds {
     client.on("feed", (notice) => this.#say(notice));
   }
 
-  get names() {
-    return this.#states.keys();
+  /** What is known: feed → state. */
+  get states() {
+    return this.#states;
   }
 
   /** The state of a feed, as far as it is known. */

@@ -1,0 +1,374 @@
+// Subscriptions: what goes over the wire for all of them together, and what each reader gets.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { FakeSocket, World, settle, tick } from "./world.js";
+
+let world;
+beforeEach(() => (world = new World()));
+afterEach(() => world.end());
+
+const collect = (one) => {
+  const ticks = [];
+  one.on("tick", (it) => ticks.push(it));
+  return ticks;
+};
+const seqs = (ticks) => ticks.map(({ topic, seq }) => `${topic}#${seq}`);
+
+test("what is subscribed before the connection goes out in one command", async () => {
+  const client = world.make();
+  client.subscribe("a.x");
+  client.subscribe(["a.y", "b.*"]);
+  await world.live();
+  assert.deepEqual(world.asked, [{ event: "subscribe", topics: ["a.x", "a.y", "b.*"] }]);
+});
+
+test("the same topic twice is one subscription, and ends with the last holder", async () => {
+  const client = world.make();
+  const [one, two] = [client.subscribe("a.x"), client.subscribe("a.x")];
+  const socket = await world.live();
+  assert.deepEqual(world.asked, [{ event: "subscribe", topics: ["a.x"] }]);
+  const [got1, got2] = [collect(one), collect(two)];
+  tick(socket, "a.x", 1);
+  assert.deepEqual([seqs(got1), seqs(got2)], [["a.x#1"], ["a.x#1"]]);
+  one.close();
+  assert.deepEqual(await world.grant(socket), []);
+  tick(socket, "a.x", 2);
+  assert.deepEqual([seqs(got1), seqs(got2)], [["a.x#1"], ["a.x#1", "a.x#2"]]);
+  two.close();
+  two.close();
+  assert.deepEqual(await world.grant(socket), [{ event: "unsubscribe", topics: ["a.x"] }]);
+});
+
+test("subscribed and ended at once, nothing goes out", async () => {
+  const client = world.make();
+  const socket = await world.live();
+  client.subscribe("a.x").close();
+  assert.deepEqual(await world.grant(socket), []);
+});
+
+test("StrictMode: mount, unmount, mount in one turn is one subscription", async () => {
+  const client = world.make();
+  const socket = await world.live();
+  client.subscribe("a.x").close();
+  client.subscribe("a.x");
+  assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"] }]);
+});
+
+test("the wire has the most demanding mode and rate, and less again when it ends", async () => {
+  const client = world.make({ rate: "5s" });
+  client.subscribe("a.x");
+  const socket = await world.live();
+  assert.deepEqual(world.asked, [{ event: "subscribe", topics: ["a.x"], rate: "5s" }]);
+  const fast = client.subscribe("a.x", { rate: "1s" });
+  assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"], rate: "1s" }]);
+  const all = client.subscribe("a.x", { mode: "all", rate: "1m" });
+  assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"], rate: "1s", mode: "all" }]);
+  all.close();
+  fast.close();
+  assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"], rate: "5s" }]);
+});
+
+test("a topic that a pattern also covers is asked for as the more demanding of both", async () => {
+  const client = world.make();
+  client.subscribe("a.x", { rate: "5s" });
+  const socket = await world.live();
+  const pattern = client.subscribe("a.*", { rate: "1s" });
+  const asked = await world.grant(socket);
+  assert.equal(asked.length, 1);
+  assert.deepEqual([...asked[0].topics].sort(), ["a.*", "a.x"]);
+  assert.equal(asked[0].rate, "1s");
+  pattern.close();
+  assert.deepEqual(await world.grant(socket), [{ event: "unsubscribe", topics: ["a.*"] }, { event: "subscribe", topics: ["a.x"], rate: "5s" }]);
+});
+
+test("a pattern brings its topics, and a topic comes once to whoever holds it twice", async () => {
+  const client = world.make();
+  const one = client.subscribe(["a.*", "a.x"]);
+  const got = collect(one);
+  const socket = await world.live();
+  tick(socket, "a.x", 1);
+  tick(socket, "a.y", 1);
+  tick(socket, "b.x", 1);
+  assert.deepEqual(seqs(got), ["a.x#1", "a.y#1"]);
+  assert.equal(one.latest("a.y").value, 1);
+  assert.equal(client.latest("a.y"), one.latest("a.y"));
+});
+
+test("who comes later begins with the newest", async () => {
+  const client = world.make();
+  client.subscribe("a.x");
+  const socket = await world.live();
+  tick(socket, "a.x", 7);
+  const late = collect(client.subscribe("a.*"));
+  await settle();
+  assert.deepEqual(seqs(late), ["a.x#7"]);
+  tick(socket, "a.x", 7); // the server's snapshot for the pattern
+  tick(socket, "a.x", 8);
+  assert.deepEqual(seqs(late), ["a.x#7", "a.x#8"]);
+});
+
+test("repeats and older ticks are dropped; the same seq later is a feed that repeats itself", async () => {
+  const client = world.make();
+  const got = collect(client.subscribe("a.x"));
+  const socket = await world.live();
+  for (const seq of [3, 3, 2, 4, 1, 4]) tick(socket, "a.x", seq);
+  assert.deepEqual(seqs(got), ["a.x#3", "a.x#4"]);
+  tick(socket, "a.x", 4, { ts: 99_999 });
+  assert.deepEqual(seqs(got), ["a.x#3", "a.x#4", "a.x#4"]);
+});
+
+test("what was merged on the way is counted", async () => {
+  const client = world.make();
+  const got = collect(client.subscribe(["a.x", "tickerd.bars.1m.a.x"]));
+  const socket = await world.live();
+  for (const seq of [3, 4, 9]) tick(socket, "a.x", seq);
+  for (const seq of [100, 105]) tick(socket, "tickerd.bars.1m.a.x", seq); // a jump is a time without ticks
+  assert.deepEqual(got.map(({ skipped }) => skipped), [0, 0, 4, 0, 0]);
+});
+
+test("a direct message is no tick of the room: its seq is its own, and it is not the newest", async () => {
+  const client = world.make();
+  const got = collect(client.subscribe("rooms.l"));
+  const socket = await world.live();
+  const letter = (seq, more) => socket.say("message", { topic: "rooms.l", seq, ts: seq, from: "user:a", value: seq, ...more });
+  letter(5);
+  letter(1, { to: "user:me" });
+  letter(2, { to: "user:me" });
+  letter(6);
+  assert.deepEqual(got.map(({ seq }) => seq), [5, 1, 2, 6]);
+  assert.equal(client.latest("rooms.l").seq, 6);
+});
+
+test("ready tells what was granted; it rejects if nothing was; failed tells it to the client", async () => {
+  const client = world.make();
+  const half = client.subscribe(["a.x", "nobody.x"]);
+  const none = client.subscribe("nobody.y");
+  const socket = await world.greet();
+  const [{ data }] = socket.take();
+  socket.say("subscribed", {
+    id: data.id,
+    topics: [{ topic: "a.x", seq: 3, rate: "1s", mode: "latest" }],
+    patterns: [],
+    failed: [{ topic: "nobody.x", code: 404, message: "there is no feed" }, { topic: "nobody.y", code: 404, message: "there is no feed" }],
+  });
+  const { topics, failed } = await half.ready;
+  assert.deepEqual([topics[0].seq, failed[0].code], [3, 404]);
+  await assert.rejects(none.ready, { code: 404, message: "there is no feed" });
+  assert.deepEqual(world.told("failed").map(({ topic }) => topic), ["nobody.x", "nobody.y"]);
+});
+
+test("a whole command that is refused is told for each of its topics", async () => {
+  const client = world.make();
+  const one = client.subscribe("a..x");
+  const socket = await world.greet();
+  const [{ data }] = socket.take();
+  socket.say("error", { id: data.id, code: 400, name: "bad_request", message: "no", temporary: false });
+  await assert.rejects(one.ready, { code: 400 });
+  assert.equal(world.told("failed")[0].topic, "a..x");
+});
+
+test("what fails on one connection is asked for again on the next", async () => {
+  const client = world.make();
+  client.subscribe("a.x");
+  const socket = await world.greet();
+  const [{ data }] = socket.take();
+  socket.say("subscribed", { id: data.id, topics: [], patterns: [], failed: [{ topic: "a.x", code: 404, message: "not yet" }] });
+  socket.end(1006);
+  await world.pass(400);
+  await world.live();
+  assert.deepEqual(world.asked, [{ event: "subscribe", topics: ["a.x"] }]);
+});
+
+test("three thousand topics go out in parts that a server takes", async () => {
+  const client = world.make();
+  const names = Array.from({ length: 3_000 }, (_, i) => `feed.${"long".repeat(6)}${i}`);
+  const one = client.subscribe(names);
+  await world.live();
+  assert.ok(world.asked.length > 3);
+  assert.deepEqual(world.asked.flatMap(({ topics }) => topics), names);
+  for (const command of world.asked) {
+    assert.ok(command.topics.length <= 1_000);
+    assert.ok(JSON.stringify(command).length < 50_000);
+  }
+  assert.equal((await one.ready).topics.length, 3_000);
+});
+
+test("stale and fresh go by the notice, not by ticks", async () => {
+  const client = world.make();
+  const got = collect(client.subscribe("a.x"));
+  const socket = await world.live();
+  tick(socket, "a.x", 1);
+  socket.say("notice", { type: "stale", feed: "a", topics: ["a.x"], since: 500, max_age_ms: 300 });
+  assert.equal(client.latest("a.x").stale, 500);
+  tick(socket, "a.x", 2);
+  assert.deepEqual(got.map(({ stale }) => stale), [500, 500]);
+  socket.say("notice", { type: "fresh", feed: "a", topics: ["a.x"] });
+  tick(socket, "a.x", 3);
+  assert.equal(got[2].stale, 0);
+  assert.deepEqual(world.told("stale"), [{ topics: ["a.x"], since: 500 }, { topics: ["a.x"], since: 0 }]);
+});
+
+test("a topic that its feed ended is forgotten, and may begin anew", async () => {
+  const client = world.make();
+  const got = collect(client.subscribe("a.*"));
+  const socket = await world.live();
+  tick(socket, "a.x", 5);
+  socket.say("notice", { type: "topics", added: [], removed: ["a.x"] });
+  assert.equal(client.latest("a.x"), undefined);
+  tick(socket, "a.x", 1);
+  assert.deepEqual(seqs(got), ["a.x#5", "a.x#1"]);
+});
+
+test("a loop gets ticks, and its end ends the subscription", async () => {
+  const client = world.make();
+  const one = client.subscribe("a.x", { mode: "all" });
+  const got = [];
+  const loop = (async () => {
+    for await (const it of one) if (got.push(it.seq) === 3) break;
+  })();
+  const socket = await world.live();
+  for (const seq of [1, 2, 3, 4]) tick(socket, "a.x", seq);
+  await loop;
+  assert.deepEqual(got, [1, 2, 3]);
+  assert.equal(one.isClosed, true);
+  assert.deepEqual(await world.grant(socket), [{ event: "unsubscribe", topics: ["a.x"] }]);
+});
+
+test("a loop that is slow gets the newest, and knows how many it missed", async () => {
+  const client = world.make();
+  const loop = client.subscribe("a.x")[Symbol.asyncIterator]();
+  const socket = await world.live();
+  for (const seq of [1, 2, 3, 4]) tick(socket, "a.x", seq);
+  const { value } = await loop.next();
+  assert.deepEqual([value.seq, value.skipped], [4, 3]);
+});
+
+test("a loop that is slow and wants all has room for 10,000; what is more is told", async () => {
+  const client = world.make();
+  const one = client.subscribe("a.x", { mode: "all" });
+  const gaps = [];
+  one.on("gap", (gap) => gaps.push(gap));
+  const loop = one[Symbol.asyncIterator]();
+  const socket = await world.live();
+  for (let seq = 1; seq <= 10_001; seq += 1) tick(socket, "a.x", seq);
+  assert.deepEqual(gaps, [{ topics: ["a.x"], recovered: false, why: "overflow" }]);
+  assert.deepEqual(world.told("lag"), [{ by: "reader", skipped: 5_001 }]);
+  assert.equal((await loop.next()).value.seq, 5_002);
+});
+
+test("closing a subscription ends its loop and its signal ends both", async () => {
+  const client = world.make();
+  const control = new AbortController();
+  const one = client.subscribe("a.x", { signal: control.signal });
+  await world.live();
+  const end = (async () => {
+    for await (const it of one) assert.fail(it.topic);
+  })();
+  control.abort();
+  await end;
+  assert.equal(client.subscribe("a.y", { signal: AbortSignal.abort() }).isClosed, true);
+  await assert.rejects(one.ready.then(() => client.subscribe("a.z", { signal: AbortSignal.abort() }).ready), { name: "AbortError" });
+});
+
+test("a handler that throws stops no other", async () => {
+  const client = world.make();
+  const one = client.subscribe("a.x");
+  const failures = [];
+  const before = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.once("uncaughtException", (error) => failures.push(error.message));
+  one.on("tick", () => {
+    throw new Error("of the program");
+  });
+  const got = collect(one);
+  const socket = await world.live();
+  tick(socket, "a.x", 1);
+  await settle();
+  for (const listener of before) process.on("uncaughtException", listener);
+  assert.equal(got.length, 1);
+  assert.deepEqual(failures, ["of the program"]);
+});
+
+test("a handler ends by its function and by its signal", async () => {
+  const client = world.make();
+  const one = client.subscribe("a.x");
+  const control = new AbortController();
+  let calls = 0;
+  const off = one.on("tick", () => (calls += 1));
+  one.on("tick", () => (calls += 1), { signal: control.signal });
+  const socket = await world.live();
+  tick(socket, "a.x", 1);
+  off();
+  tick(socket, "a.x", 2);
+  control.abort();
+  tick(socket, "a.x", 3);
+  assert.equal(calls, 3);
+});
+
+test("in a page ticks come once per frame: of a state the newest, of events all", async () => {
+  world.page();
+  const client = world.make();
+  const got = collect(client.subscribe(["a.x", "a.trades", "b.*"]));
+  const all = collect(client.subscribe("a.x", { mode: "all" }));
+  const whole = collect(client);
+  const socket = await world.greet();
+  await world.grant(socket, (info) => ({ ...info, mode: info.topic === "a.trades" ? "all" : info.mode }));
+  for (const seq of [1, 2, 3]) for (const topic of ["a.x", "a.trades", "b.s", "b.e"]) tick(socket, topic, seq);
+  // Of a pattern's topics it is not known yet, nor of one that somebody wants all of: so it asks.
+  await world.pass(1);
+  for (const [name, found] of [["a.x", [["a.x", "state"]]], ["b.*", [["b.s", "state"], ["b.e", "event"]]]]) {
+    const [list] = socket.take();
+    assert.deepEqual([list.event, list.data.match], ["topics", name]);
+    socket.say("topics", { id: list.data.id, topics: found.map(([topic, its]) => ({ topic, class: its })) });
+    await settle();
+  }
+  assert.deepEqual(got, []);
+  world.frame();
+  const of = (ticks, topic) => ticks.filter((it) => it.topic === topic).map(({ seq }) => seq);
+  assert.deepEqual([of(got, "a.x"), of(got, "a.trades"), of(got, "b.s"), of(got, "b.e")], [[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]]);
+  assert.deepEqual(of(all, "a.x"), [1, 2, 3]);
+  for (const seq of [4, 5]) for (const topic of ["a.x", "b.s", "b.e"]) tick(socket, topic, seq);
+  world.frame();
+  assert.deepEqual([of(got, "a.x"), of(got, "b.s"), of(got, "b.e")], [[1, 2, 3, 5], [1, 2, 3, 5], [1, 2, 3, 4, 5]]);
+  assert.equal(got.findLast(({ topic }) => topic === "a.x").skipped, 1);
+  assert.deepEqual(of(all, "a.x"), [1, 2, 3, 4, 5]);
+  assert.deepEqual(of(whole, "b.e"), [1, 2, 3, 4, 5]);
+});
+
+test("hidden: once a second, and slower on the wire after a while; shown again at once", async () => {
+  world.page();
+  const client = world.make({ rate: "1s" });
+  const got = collect(client.subscribe("a.x"));
+  client.subscribe("a.all", { mode: "all" });
+  const socket = await world.live();
+  world.hide(true);
+  tick(socket, "a.x", 1);
+  tick(socket, "a.x", 2);
+  await world.pass(1_000);
+  assert.deepEqual(seqs(got), ["a.x#2"]);
+  await world.pass(4_500);
+  assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"], rate: "5s" }]);
+  tick(socket, "a.x", 3);
+  world.hide(false);
+  assert.deepEqual(seqs(got), ["a.x#2", "a.x#3"]);
+  assert.deepEqual(await world.grant(socket), [{ event: "subscribe", topics: ["a.x"], rate: "1s" }]);
+});
+
+test("frames that a browser holds back do not hold ticks back for ever", async () => {
+  world.page();
+  const client = world.make();
+  const got = collect(client.subscribe("a.x"));
+  const socket = await world.live();
+  tick(socket, "a.x", 1);
+  await world.pass(1_000);
+  assert.deepEqual(seqs(got), ["a.x#1"]);
+});
+
+test("closing a client closes its subscriptions", async () => {
+  const client = world.make();
+  const one = client.subscribe("a.x");
+  await world.live();
+  await client[Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]();
+  assert.equal(one.isClosed, true);
+  assert.equal(FakeSocket.last.readyState, 3);
+});
