@@ -46,6 +46,8 @@ export class Ticks {
 
   take(event, data, text) {
     const { topic, seq, ts } = data;
+    const readers = this.#route(topic);
+    if (readers.length === 0) return; // it was on its way when the last one left
     const tick = this.made(event, data, text);
     if (data.to === undefined) {
       const was = this.#returning.get(topic);
@@ -58,7 +60,6 @@ export class Ticks {
       }
       this.latest.set(topic, tick);
     }
-    const readers = this.#route(topic);
     this.#deliver(tick, readers, data.to === undefined && this.#isMerged(topic, readers));
   }
 

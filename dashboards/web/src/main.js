@@ -53,7 +53,7 @@ const signs = new Signs(element("signs"));
 const pace = new Pace({ pause: element("pause"), select: element("pace"), signs }, address);
 const contract = new Contract();
 const topics = new Topics(contract);
-const table = new Table(element("topics"));
+const table = new Table(element("topics"), { address, input: element("filter") });
 const charts = new Charts(element("charts"), topics, uPlot, address);
 const notices = new Notices(element("notices"));
 const status = new Status({
@@ -328,7 +328,7 @@ table.onCount = (left, all) => {
   element("none").hidden = left > 0;
   element("none").textContent =
     all > 0
-      ? "No topic matches the filter."
+      ? "No topic matches the search."
       : "No topics yet. They appear here with their feed's first tick.";
 };
 charts.onFull = (sentence) => notices.full(sentence);
@@ -343,10 +343,9 @@ charts.onChange = (names) => {
   element("no-charts").hidden = names.length > 0;
 };
 
-element("filter").addEventListener("input", ({ target }) => {
+table.onWish = draw;
+element("filter").addEventListener("input", () => {
   if (views.current !== "topics") views.go("topics");
-  table.filter(target.value);
-  draw();
 });
 element("span").addEventListener("change", ({ target }) => {
   charts.spanSeconds = Number(target.value);
