@@ -1,258 +1,274 @@
-// The console: commands from a form or as JSON, the frames that go and come, and the same command as text for elsewhere.
+// The console in a page, with a client in the hands of the test.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { test } from "node:test";
-import { runInNewContext } from "node:vm";
-import { COMMANDS, commandFor, commandOf, dataOf, messageOf, parsed, typedOf } from "../../dashboards/web/src/console/commands.js";
+import { after, before, test } from "node:test";
+import { COMMANDS } from "../../dashboards/web/src/console/commands.js";
 import { FORMS } from "../../dashboards/web/src/console/copy.js";
-import { Frames, LINES_MAX } from "../../dashboards/web/src/console/frames.js";
-import * as quote from "../../dashboards/web/src/console/quote.js";
+import { serveAlone } from "./alone.js";
+import { openBlank } from "./blank.js";
 
-/** Numbers that are the same at each run. */
-function numbers(seed) {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
+let alone;
+before(async () => (alone = await serveAlone()));
+after(() => alone?.close());
 
-// prettier-ignore
-const PIECES = [
-  "'", '"', "\\", "`", "$", "$(id)", "${HOME}", "`id`", "!", "!!", "#", ";", "&", "|", "<", ">", "*", "?", "~", "%", "%s", "%41", "\n", "\r\n",
-  "\t", "\0", "\u0007", "\u2028", "\u2029", "\ud83d", "\udc00", "😀", "é", " ", "a", "B", "0", "-", "--", "{x}", "[1]", "(", ")", "</script>", "<!--",
-  "\\n", "\\u0041", "__proto__", "constructor", "=", ",", "/", "sim.AAPL", "\u007f", "\ufeff", "\x1b[31m",
-];
-
-function textOf(random) {
-  let text = "";
-  for (let n = random(8); n > 0; n -= 1) text += PIECES[random(PIECES.length)];
-  return text;
-}
-
-function valueOf(random, depth = 0) {
-  switch (random(depth < 3 ? 9 : 6)) {
-    case 0:
-      return null;
-    case 1:
-      return random(2) === 1;
-    case 2:
-      return random(2_000_001) - 1_000_000;
-    case 3:
-      return (random(2_000_001) - 1_000_000) / 10 ** random(12);
-    case 4:
-    case 5:
-      return textOf(random);
-    case 6:
-      return Array.from({ length: random(4) }, () => valueOf(random, depth + 1));
-    default:
-      return JSON.parse(`{${Array.from({ length: random(4) }, () => `${JSON.stringify(textOf(random))}:${JSON.stringify(valueOf(random, depth + 1))}`).join()}}`);
-  }
-}
-
-const random = numbers(20_261_129);
-const TEXTS = Array.from({ length: 400 }, () => textOf(random)).concat(PIECES);
-const VALUES = Array.from({ length: 400 }, () => valueOf(random)).concat(TEXTS.slice(0, 100));
-/** What a process can be given: no NUL, and whole characters. JSON has neither. */
-const WORDS = TEXTS.map((text) => text.replaceAll("\0", "").toWellFormed());
-
-test("a word of a shell is that word, whatever stands in it", () => {
-  for (let from = 0; from < WORDS.length; from += 100) {
-    const words = WORDS.slice(from, from + 100);
-    const said = execFileSync("sh", ["-c", `printf '%s\\0' ${words.map(quote.shell).join(" ")}`], { encoding: "utf8" });
-    assert.deepEqual(said.split("\0").slice(0, -1), words);
-  }
-});
-
-test("a value in JavaScript is that value, also in a script of a page", () => {
-  for (const value of VALUES) {
-    const written = quote.javascript(value);
-    assert.equal(JSON.stringify(runInNewContext(`(${written})`)), JSON.stringify(value));
-    assert.doesNotMatch(written, /<\/|<!--/);
-  }
-});
-
-test("a value in Python is that value", () => {
-  const read = "import ast, json, sys\nprint(json.dumps([ast.literal_eval(line) for line in json.load(sys.stdin)]))";
-  const said = execFileSync("python3", ["-c", read], { input: JSON.stringify(VALUES.map(quote.python)), encoding: "utf8" });
-  assert.deepEqual(JSON.parse(said), JSON.parse(JSON.stringify(VALUES)));
-});
-
-test("a part of an address is decoded to what it was, and never fails", () => {
-  for (const text of TEXTS) assert.equal(decodeURIComponent(quote.inAddress(text)), text.toWellFormed());
-  assert.equal(quote.inAddress("users.auth0%7C5f7"), "users.auth0%257C5f7");
-});
-
-const place = { base: "http://127.0.0.1:8425/", token: false };
-const copied = (form, event, data, token = false) => FORMS[form].write({ event, data }, { ...place, token });
-
-test("commands read as a person would write them", () => {
-  const wanted = { topics: ["sim.AAPL", "host.*"], rate: "1s" };
-  const sse = "http://127.0.0.1:8425/v1/sse?topics=sim.AAPL,host.*&rate=1s";
-  assert.equal(copied("curl", "subscribe", wanted), `curl -N '${sse}'`);
-  assert.equal(copied("curl", "subscribe", wanted, true), `curl -N -H "Authorization: Bearer $TOKEN" '${sse}'`);
-  assert.equal(copied("tail", "subscribe", wanted), "tickerd tail 'sim.AAPL' 'host.*' --rate '1s'");
-  assert.equal(copied("websocat", "subscribe", wanted), "websocat 'ws://127.0.0.1:8425/ws?topics=sim.AAPL,host.*&rate=1s'");
-  assert.equal(copied("curl", "get", { topics: ["sim.*"] }), "curl 'http://127.0.0.1:8425/v1/values?topics=sim.*'");
-  assert.equal(copied("curl", "topics", {}), "curl 'http://127.0.0.1:8425/v1/topics'");
-  assert.equal(
-    copied("curl", "history", { topic: "sim.AAPL", period: "1m", limit: 5 }),
-    "curl 'http://127.0.0.1:8425/v1/topics/sim.AAPL/bars?period=1m&limit=5'",
+/** The console in a blank page, with a client that answers as `answers` of the page says. */
+const openConsole = (hash = "") =>
+  openBlank(
+    alone,
+    ["console"],
+    async () => {
+      const [{ Console }, { Address }] = await Promise.all([import("/src/console/console.js"), import("/src/address.js")]);
+      globalThis.sent = [];
+      globalThis.ended = [];
+      globalThis.answers = {};
+      const client = {
+        status: { state: "live" },
+        user: undefined,
+        async command(event, data) {
+          sent.push({ event, data });
+          const id = sent.length;
+          shell.message({ out: true, event, data: { id, ...data }, text: JSON.stringify({ event, data: { id, ...data } }) });
+          const answer = answers[event] ?? { event: "done", data: { id } };
+          if (answer instanceof Error) throw answer;
+          shell.message({ out: false, event: answer.event, data: answer.data, text: JSON.stringify(answer) });
+          return answer.data;
+        },
+        subscribe(topics, options) {
+          sent.push({ subscribe: topics, options });
+          const failed = topics.filter((topic) => topic.startsWith("nobody."));
+          const ready = failed.length === topics.length ? Promise.reject(Object.assign(new Error("there is no feed"), { code: 404 })) : Promise.resolve({ topics, patterns: [], failed: [] });
+          return { topics, ready, close: () => ended.push(topics.join()) };
+        },
+        topics: async () => [{ topic: "sim.AAPL" }, { topic: "sim.MSFT" }, { topic: "host.cpu" }, null],
+        http: async () => ({ ok: true, json: async () => ({ "x-bars": [{ period: "7s" }] }) }),
+      };
+      globalThis.shell = new Console(document.querySelector("main"), { client, address: new Address() });
+      shell.shown = true;
+      globalThis.tick = (topic, seq) => {
+        const data = { topic, seq, ts: 1, value: { price: "1.50" } };
+        shell.message({ out: false, event: "quote", data, text: JSON.stringify({ event: "quote", data }) });
+      };
+      globalThis.frame = () => requestAnimationFrame((now) => (shell.paint(now), frame()));
+      frame();
+    },
+    null,
+    { hash },
   );
-  assert.equal(
-    copied("curl", "publish", { topic: "rooms.lobby", value: "it's", to: "user:ann" }),
-    `curl -H 'Content-Type: application/json' --data-raw '"it'\\''s"' 'http://127.0.0.1:8425/v1/topics/rooms.lobby?to=user%3Aann'`,
-  );
-  assert.equal(
-    copied("javascript", "subscribe", wanted),
-    `import { connect } from "http://127.0.0.1:8425/client.js";
 
-const t = connect("ws://127.0.0.1:8425/ws");
-for await (const tick of t.subscribe(["sim.AAPL", "host.*"], { rate: "1s" })) console.log(tick.topic, tick.value);
-`,
-  );
-  assert.match(copied("javascript", "history", { topic: "a.b", period: "1m" }), /await t\.bars\("a\.b", \{ period: "1m" \}\)/);
-  assert.match(copied("python", "history", { topic: "a.b", limit: 9 }), /await t\.history\("a\.b", limit=9\)/);
-  assert.match(copied("python", "subscribe", { topics: ["sim.*"], mode: "all" }), /async for tick in t\.subscribe\("sim\.\*", mode="all"\):/);
-  assert.match(copied("python", "ping", { t: 1 }, true), /token=os\.environ\["TOKEN"\]/);
-  assert.match(copied("javascript", "ping", { t: 1 }, true), /\{ token: "\$TOKEN" \}/);
+const choose = (page, name) => page.selectOption("#console-command", name);
+const field = (page, key) => page.locator(`[data-key="${key}"]`);
+const send = (page) => page.click(".console-send button");
+const sent = (page) => page.evaluate(() => globalThis.sent);
+const lines = (page) =>
+  page.$$eval(".frame > summary", (all) => all.map((line) => line.textContent.replace(/\d\d:\d\d:\d\d\.\d{3} /, "").replace(/\s+/g, " ").trim()));
+
+test("a command is sent from its form, and its frames are seen in both directions, by arrow and word", async () => {
+  const page = await openConsole();
+  await choose(page, "history");
+  await send(page);
+  assert.equal(await page.textContent(".console-wrong"), "Write topic, for example sim.AAPL.");
+  assert.equal(await field(page, "topic").getAttribute("aria-invalid"), "true");
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.key), "topic");
+  await field(page, "topic").fill("sim.AAPL");
+  await field(page, "limit").fill("3");
+  await page.keyboard.press("Enter");
+  await page.getByText(/history: answered in \d+ ms/).waitFor();
+  assert.deepEqual(await sent(page), [{ event: "history", data: { topic: "sim.AAPL", limit: 3 } }]);
+  await page.locator(".frame").nth(1).waitFor();
+  const [out, back] = await lines(page);
+  assert.match(out, /^→ sent history sim\.AAPL \d+ B \{"event":"history","data":\{"id":1,"topic":"sim\.AAPL","limit":3\}\}$/);
+  assert.match(back, /^← received done \d+ B/);
+  // Opened from the keyboard it shows the whole message.
+  await page.locator(".frame > summary").first().focus();
+  await page.keyboard.press("Enter");
+  await page.locator(".frame pre").first().getByText('"limit": 3').waitFor();
+  assert.deepEqual(page.errors, []);
+  await page.close();
 });
 
-test("every command has a text in every form, whatever it is given, and it is a program of its language", () => {
-  const given = [{}, { topics: [] }, { topics: ["it's", '"', "\n# x", "$(id)"] }, { topic: "a\n'\"b", limit: 3 }, { topic: "r.x", value: VALUES[5], other: null }];
-  given.push({ topics: ["a.b"], since: { epoch: "e'\n", seq: { "a.b": 1 } }, snapshot: false });
-  const python = [];
-  for (const { event } of COMMANDS.concat({ event: "no\nsuch" })) {
-    for (const data of given) {
-      for (const form of Object.keys(FORMS)) {
-        const text = copied(form, event, data, true);
-        assert.equal(typeof text, "string", `${form} of ${event}`);
-        if (form === "python") python.push(text);
-        else if (form === "javascript") {
-          const body = text.replace(/^import .*$/m, "");
-          assert.doesNotThrow(() => new (Object.getPrototypeOf(async () => {}).constructor)(body), text);
-        } else execFileSync("sh", ["-n", "-c", text]);
-      }
+test("every command of the protocol has its form, and what is typed is what is sent and copied", async () => {
+  const page = await openConsole();
+  const typed = { topics: "sim.*", topic: "rooms.lobby", match: "sim.*", value: '{"text":"it\'s"}', period: "1m", limit: "5", rate: "1s", to: "user:ann", t: "7", before: "9" };
+  for (const { name, event, keys } of COMMANDS.filter(({ name }) => !name.endsWith("subscribe"))) {
+    await choose(page, name);
+    for (const key of keys) await field(page, key.name).fill(typed[key.name]);
+    for (const form of Object.keys(FORMS)) {
+      await page.selectOption("#console-copy", form);
+      assert.ok((await page.textContent(".copy-text")).length > 10, `${form} of ${name}`);
     }
+    await send(page);
+    await page.getByText(new RegExp(`^${event}: answered`)).waitFor();
+    const last = (await sent(page)).at(-1);
+    assert.equal(last.event, event);
+    assert.deepEqual(Object.keys(last.data), keys.map((key) => key.name));
   }
-  const check = "import ast, json, sys\nfor text in json.load(sys.stdin): ast.parse(text)";
-  execFileSync("python3", ["-c", check], { input: JSON.stringify(python) });
+  await page.selectOption("#console-copy", "curl");
+  await choose(page, "publish");
+  assert.ok((await page.textContent(".copy-text")).includes(`--data-raw '{"text":"it'\\''s"}'`));
+  await page.check(".copies input[type=checkbox]");
+  assert.match(await page.textContent(".copy-text"), /Bearer \$TOKEN"/);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.click(".copy-bar button");
+  await page.getByText("Copied.").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await page.textContent(".copy-text"));
+  assert.deepEqual(page.errors, []);
+  await page.close();
 });
 
-test("what the shell is given of a command is whole: run with stand-ins for curl and websocat", () => {
-  const said = "curl() { printf '<%s>' \"$@\"; }; websocat() { cat; printf '<%s>' \"$@\"; }; TOKEN='a secret'; ";
-  const run = (text) => execFileSync("sh", ["-c", said + text], { encoding: "utf8" });
-  for (const value of VALUES.slice(0, 150)) {
-    const message = { event: "publish", data: { topic: "rooms.lobby", value } };
-    const sent = run(copied("curl", "publish", message.data, true));
-    assert.ok(sent.includes(`<--data-raw><${JSON.stringify(value)}>`), sent);
-    assert.ok(sent.startsWith("<-H><Authorization: Bearer a secret>"), sent);
-    assert.equal(run(copied("websocat", "publish", message.data)), `${JSON.stringify(message)}\n<-n><ws://127.0.0.1:8425/ws>`);
-  }
+test("subscriptions are held by the client, and end one by one; the page's own go on", async () => {
+  const page = await openConsole();
+  await field(page, "topics").fill("sim.AAPL, sim.MSFT");
+  await field(page, "rate").fill("1s");
+  await send(page);
+  await page.getByText("subscribe: granted.").waitFor();
+  assert.deepEqual(await sent(page), [{ subscribe: ["sim.AAPL", "sim.MSFT"], options: { rate: "1s" } }]);
+  await page.locator(".held").getByText("sim.AAPL sim.MSFT, rate 1s").waitFor();
+  await choose(page, "unsubscribe");
+  await field(page, "topics").fill("sim.AAPL host.cpu");
+  await send(page);
+  await page.getByText("unsubscribe: ended sim.AAPL. host.cpu was not subscribed here. What the page itself shows goes on.").first().waitFor();
+  assert.deepEqual((await sent(page)).at(-1), { subscribe: ["sim.MSFT"], options: { rate: "1s" } });
+  assert.deepEqual(await page.evaluate(() => globalThis.ended), ["sim.AAPL,sim.MSFT"]);
+  await page.getByRole("button", { name: "Unsubscribe sim.MSFT, rate 1s" }).click();
+  assert.deepEqual(await page.evaluate(() => globalThis.ended), ["sim.AAPL,sim.MSFT", "sim.MSFT"]);
+  assert.ok(await page.locator(".held").isHidden());
+
+  await choose(page, "subscribe");
+  await field(page, "topics").fill("nobody.x");
+  await send(page);
+  await page.locator(".console-wrong").getByText("subscribe: 404 there is no feed.").waitFor();
+  await field(page, "topics").fill("sim.AAPL");
+  await field(page, "rate").fill("fast");
+  await send(page);
+  await page.locator(".console-wrong").getByText('rate is a whole number with its unit (ms, s, m, h), for example "1s".').waitFor();
+  assert.equal((await sent(page)).length, 3);
+  await page.close();
 });
 
-test("a form's fields are the command's data, and the other way round", () => {
-  const subscribe = commandOf("subscribe");
-  assert.deepEqual(dataOf(subscribe, { topics: " sim.*, host.cpu ", rate: "", mode: "all" }), {
-    data: { topics: ["sim.*", "host.cpu"], mode: "all" },
-    errors: {},
+test("an error of the server is shown in its words; JSON may be sent as it is written", async () => {
+  const page = await openConsole();
+  await page.evaluate(() => {
+    answers.subscrbe = Object.assign(new Error('there is no command "subscrbe"; did you mean subscribe?'), { code: 405 });
+    answers.get = Object.assign(new Error("send fewer commands"), { code: 429, retryAfterMs: 1_500 });
   });
-  assert.match(dataOf(subscribe, {}).errors.topics, /Write topics, for example/);
-  assert.match(dataOf(commandOf("history"), { topic: "a.b", limit: "ten" }).errors.limit, /whole number/);
-  assert.match(dataOf(commandOf("publish"), { topic: "a.b", value: "hello" }).errors.value, /This is no JSON.*A text stands in quotes/);
-  assert.deepEqual(dataOf(commandOf("publish"), { topic: "a.b", value: "null" }).data, { topic: "a.b", value: null });
-  assert.deepEqual(typedOf(subscribe, { topics: ["a.b", "c.*"], rate: "1s" }), { topics: "a.b c.*", rate: "1s" });
-  assert.equal(typedOf(subscribe, { topics: ["a.b"], since: {} }), null);
-  assert.equal(typedOf(subscribe, { topics: "a.b" }), null);
-  assert.equal(commandFor("history", { period: "1m" }).name, "bars");
-  assert.equal(commandFor("history", {}).name, "history");
-  assert.equal(commandFor("later_word", {}), null);
+  await page.check('input[value="json"]');
+  assert.deepEqual(JSON.parse(await page.inputValue("#console-json")), { event: "subscribe", data: {} });
+  await page.fill("#console-json", '{"event":"subscrbe","data":{"a":[1,2]}}');
+  await page.keyboard.press("Control+Enter");
+  await page.locator(".console-wrong").getByText('subscrbe: 405 there is no command "subscrbe"; did you mean subscribe?').waitFor();
+  assert.deepEqual(await sent(page), [{ event: "subscrbe", data: { a: [1, 2] } }]);
+  await page.check('input[value="fields"]').catch(() => {});
+  await page.getByText("The fields have no place for all of this.").waitFor();
+  await page.fill("#console-json", '{"event":"auth","data":{"token":"s3cret"}}');
+  await page.keyboard.press("Control+Enter");
+  await page.locator(".console-wrong").getByText("A token is not sent from here").waitFor();
+  await page.fill("#console-json", '{"event":"history","data":{"topic":"sim.AAPL","period":"1m"}}');
+  await page.check('input[value="fields"]');
+  assert.equal(await page.inputValue("#console-command"), "bars");
+  assert.equal(await field(page, "period").inputValue(), "1m");
+  await choose(page, "get");
+  await field(page, "topics").fill("sim.*");
+  await send(page);
+  await page.locator(".console-wrong").getByText("get: 429 send fewer commands. It may work in 2 s.").waitFor();
+  assert.doesNotMatch(await page.textContent("main"), /s3cret/);
+  await page.close();
 });
 
-test("JSON that cannot be sent as it stands is refused with what to change", () => {
-  assert.deepEqual(messageOf('{"event":"ping"}'), { event: "ping", data: {} });
-  for (const [text, why] of [
-    ["{", /no JSON/],
-    ["[]", /one object with the keys event and data/],
-    ['{"event":"ping","dat":{}}', /no key "dat"/],
-    ['{"event":"ping","data":[]}', /data must be an object/],
-    ['{"event":"ping","data":{"id":1}}', /Leave id out/],
-    ['{"event":"auth","data":{"token":"x"}}', /token is not sent from here/],
-    ['{"event":"token","data":{}}', /token is not sent from here/],
-    ['{"event":"publish","data":{"value":1e999}}', /more digits/],
-  ]) {
-    assert.throws(() => messageOf(text), why, text);
+test("topics are suggested, also for the last of several, and the periods that the server keeps", async () => {
+  const page = await openConsole();
+  await page.waitForFunction(() => {
+    const input = document.querySelector('[data-key="topics"]');
+    input.dispatchEvent(new Event("focus"));
+    return input.list.options.length > 3;
+  });
+  await field(page, "topics").fill("host.cpu, msf");
+  assert.deepEqual(await page.$eval('[data-key="topics"]', (input) => [...input.list.options].map(({ value }) => value)), ["host.cpu, sim.MSFT"]);
+  await choose(page, "bars");
+  await field(page, "period").fill("");
+  assert.deepEqual(await page.$eval('[data-key="period"]', (input) => [...input.list.options].map(({ value }) => value)), ["7s"]);
+  await page.close();
+});
+
+test("the frames can be filtered, paused and cleared; thousands of ticks are one line", async () => {
+  const page = await openConsole();
+  await page.evaluate(() => {
+    for (let i = 1; i <= 3_000; i += 1) tick(i % 2 ? "sim.AAPL" : "sim.MSFT", i);
+  });
+  await page.getByText("3,000 ticks").waitFor();
+  assert.match((await lines(page))[0], /^← received 3,000 ticks of 2 topics, newest sim\.MSFT/);
+  await page.locator(".frame > summary").click();
+  await page.locator(".frame pre").getByText("The newest of 2 topics:").waitFor();
+  await page.selectOption(".frames-bar select", "each");
+  await page.evaluate(() => {
+    for (let i = 1; i <= 700; i += 1) tick("sim.AAPL", i);
+  });
+  await page.getByText(/^500 lines · 201 older lines dropped$/).waitFor();
+  assert.equal(await page.locator(".frame").count(), 500);
+  await page.fill(".frames-bar input", "aapl");
+  await page.evaluate(() => (tick("sim.MSFT", 1), tick("sim.AAPL", 9_999)));
+  await page.getByText(/1 messages left out/).waitFor();
+  assert.match((await lines(page)).at(-1), /"seq":9999/);
+  await page.click("text=Pause");
+  await page.evaluate(() => tick("sim.AAPL", 10_000));
+  await page.getByText(/Paused: 1 messages not kept/).waitFor();
+  await page.click("text=Go on");
+  await page.getByText("1 messages came meanwhile and were not kept.").first().waitFor();
+  await page.click("text=Clear");
+  await page.getByText("Nothing yet.").waitFor();
+  assert.equal(await page.locator(".frame").count(), 0);
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test("while it is not shown ticks cost nothing and are not kept", async () => {
+  const page = await openConsole();
+  await page.evaluate(() => {
+    shell.shown = false;
+    for (let i = 0; i < 100; i += 1) tick("sim.AAPL", i + 1);
+    shell.message({ out: false, event: "connected", data: {}, text: '{"event":"connected","data":{}}' });
+    shell.shown = true;
+  });
+  await page.locator(".frame").first().waitFor();
+  assert.deepEqual((await lines(page)).map((line) => line.split(" ")[2]), ["connected"]);
+  await page.close();
+});
+
+test("a link has the command in it, and only a person sends it; a cut link does no harm", async () => {
+  const page = await openConsole(`#command=bars&data=${encodeURIComponent('{"topic":"sim.AAPL","period":"1m"}')}`);
+  assert.equal(await page.inputValue("#console-command"), "bars");
+  assert.equal(await field(page, "topic").inputValue(), "sim.AAPL");
+  assert.deepEqual(await sent(page), []);
+  await field(page, "limit").fill("9");
+  await field(page, "limit").blur();
+  assert.deepEqual(await page.evaluate(() => JSON.parse(new URLSearchParams(location.hash.slice(1)).get("data"))), { topic: "sim.AAPL", period: "1m", limit: 9 });
+  await page.close();
+  for (const hash of ["#command=bars&data=%7B", "#command=no%20such&data=7", "#command=&data=null", '#command=later&data={"a":1}']) {
+    const odd = await openConsole(hash);
+    await odd.locator(".console-form").waitFor();
+    assert.deepEqual(odd.errors, [], hash);
+    await odd.close();
   }
-  assert.deepEqual(parsed("[9007199254740992, 0.1, -3]"), [9007199254740992, 0.1, -3]);
 });
 
-const tick = (topic, seq, value = seq) => {
-  const data = { topic, seq, ts: 1, value };
-  return { out: false, event: "quote", data, text: JSON.stringify({ event: "quote", data }) };
-};
-const answer = (event, data) => ({ out: false, event, data, text: JSON.stringify({ event, data }) });
-
-test("the list of frames is bounded in lines and in size, and counts what it leaves out", () => {
-  const frames = new Frames();
-  frames.ticks = "each";
-  for (let i = 1; i <= LINES_MAX + 20; i += 1) frames.take(tick("sim.A", i), i);
-  assert.equal(frames.entries.length, LINES_MAX);
-  assert.equal(frames.dropped, 20);
-  assert.equal(frames.entries[0].at, 21);
-  const large = "x".repeat(1_000_000);
-  for (let i = 0; i < 200; i += 1) frames.take(answer("values", { values: [large] }), i);
-  const kept = frames.entries.reduce((sum, { text }) => sum + text.length, 0);
-  assert.ok(kept <= 4 * 1024 * 1024, `${kept} characters`);
-  assert.ok(frames.entries.at(-1).isCut);
-  assert.ok(frames.entries.at(-1).length > 1_000_000);
-  frames.clear();
-  assert.equal(frames.entries.length + frames.dropped, 0);
-});
-
-test("ticks between two other messages are one line, which tells how many they are", () => {
-  const frames = new Frames();
-  frames.take(answer("subscribed", { id: 1, topics: [], patterns: [], failed: [] }), 1);
-  for (let i = 1; i <= 5_000; i += 1) frames.take(tick(`sim.T${i % 1_500}`, i), i);
-  frames.take(answer("published", { topic: "rooms.lobby", seq: 3 }), 2);
-  frames.take(tick("sim.A", 1), 3);
-  assert.deepEqual(frames.entries.map(({ event, count }) => [event, count]), [["subscribed", undefined], ["quote", 5_000], ["published", undefined], ["quote", 1]]);
-  const [, many] = frames.entries;
-  assert.equal(many.topics.size, 1_000);
-  assert.equal(many.samples.size, 20);
-  assert.equal([...many.samples.keys()].at(-1), "sim.T500");
-  frames.ticks = "none";
-  frames.take(tick("sim.A", 2), 4);
-  assert.equal(frames.entries.length, 4);
-  assert.equal(frames.left, 1);
-});
-
-test("paused it keeps nothing and counts; a filter finds events, topics and texts", () => {
-  const frames = new Frames();
-  frames.ticks = "each";
-  frames.filter = " AAPL ";
-  frames.take(tick("sim.AAPL", 1), 1);
-  frames.take(tick("sim.MSFT", 1), 1);
-  frames.take(tick("sim.MSFT", 2, { like: "aapl" }), 1);
-  frames.note("note", "said by the console", 1);
-  assert.deepEqual(frames.entries.map(({ topic }) => topic), ["sim.AAPL", "sim.MSFT", ""]);
-  assert.equal(frames.left, 1);
-  frames.filter = "nothing";
-  assert.deepEqual(frames.entries.map((line) => frames.shows(line)), [false, false, true]);
-  frames.isPaused = true;
-  frames.filter = "";
-  frames.take(tick("sim.AAPL", 2), 1);
-  assert.equal(frames.missed, 1);
-  assert.equal(frames.entries.length, 3);
-});
-
-test("no token is kept, and no odd message does harm", () => {
-  const frames = new Frames();
-  frames.take({ out: true, event: "auth", data: { id: 1, token: "s3cret" }, text: '{"event":"auth","data":{"id":1,"token":"s3cret"}}' }, 1);
-  frames.take({ out: true, event: "token", data: "s3cret", text: '{"event":"token","data":"s3cret"}' }, 1);
-  assert.doesNotMatch(JSON.stringify(frames.entries), /s3cret/);
-  assert.match(frames.entries[0].text, /"\$TOKEN"/);
-  for (const data of [null, 1, [], { topics: 5 }, { topics: [null, { topic: 3 }] }, { topic: {}, seq: 1 }]) {
-    frames.take({ out: false, event: "odd", data, text: "" }, 1);
+test("the console fits a phone, has a name for each control, and the keyboard reaches all of it", async () => {
+  const page = await openConsole();
+  await field(page, "topics").fill(`sim.${"long".repeat(40)}`);
+  await page.evaluate(() => {
+    for (let i = 1; i <= 20; i += 1) shell.message({ out: false, event: "values", data: { topics: ["sim.AAPL"] }, text: JSON.stringify({ event: "values", data: "x".repeat(2_000) }) });
+  });
+  await page.locator(".frame").nth(19).waitFor();
+  for (const width of [390, 1360, 3840]) {
+    await page.setViewportSize({ width, height: 800 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width} px`);
   }
-  assert.equal(frames.entries.length, 8);
+  const unnamed = await page.$$eval("input, select, textarea, button", (all) => all.filter((element) => !element.labels?.length && !element.ariaLabel && !element.textContent.trim()).length);
+  assert.equal(unnamed, 0);
+  await page.setViewportSize({ width: 1360, height: 800 });
+  const reached = new Set();
+  await page.focus("#console-command");
+  for (let i = 0; i < 14; i += 1) {
+    await page.keyboard.press("Tab");
+    reached.add(await page.evaluate(() => document.activeElement.className || document.activeElement.textContent || document.activeElement.type));
+  }
+  for (const wanted of ["primary", "Copy", "copy-text", "Pause", "Clear", "frames"]) assert.ok([...reached].some((name) => name.includes(wanted)), `${wanted} of ${[...reached]}`);
+  await page.close();
 });

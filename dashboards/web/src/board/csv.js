@@ -2,8 +2,10 @@
 import { at, exact, leaves } from "../data/fields.js";
 import { dayChange, stateOf } from "./tile.js";
 
-const COLUMNS = ["topic", "field", "value", "unit", "change", "time", "state", "simulated", "attribution"];
+const COLUMNS = ["topic", "field", "value", "unit", "change", "change_pct", "change_since", "time", "state", "simulated", "attribution"];
 const NUMBER = /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+/** A change as it is written: an amount, its share, or both. */
+const CHANGE = /^([+-]?[\d.]+)?(?: ?\(?([+-]?[\d.]+) %\)?)?$/;
 
 /** A cell. A text that a spreadsheet would take for a formula begins with an apostrophe. */
 export function cell(text) {
@@ -16,16 +18,15 @@ export function csv(tiles, topics, isLive, isDown) {
   const rows = tiles.map(({ name, path }) => {
     const topic = topics.get(name);
     const state = stateOf(topic, isLive(name), isDown(name)) || "live";
-    if (!topic || topic.text === "") return [name, path ?? "", "", "", "", "", state, "", ""];
+    if (!topic || topic.text === "") return [name, path ?? "", "", "", "", "", "", "", state, "", ""];
     const value = exact(topic.text).data.value;
     const field = path ?? topic.figures[0] ?? leaves(value)[0]?.[0] ?? "";
     const leaf = at(value, field);
     const moved = field === topic.figures[0] ? dayChange(topic, value) : { text: "" };
-    // Without the arrow, which says what the sign says.
-    const change = moved.text.replace(/^[▲▼] /, "").replaceAll("−", "-") + (moved.since ? ` since ${moved.since}` : "");
+    const [, change = "", share = ""] = CHANGE.exec(moved.text.replace(/^[▲▼] /, "").replaceAll("−", "-")) ?? [];
     const time = Number.isFinite(topic.ts) && Math.abs(topic.ts) < 8.64e15 ? new Date(topic.ts).toISOString() : "";
     const simulated = topic.simulated ? "simulated" : "";
-    return [name, field, digits(leaf), topic.marks.unit(field) ?? "", change, time, state, simulated, topic.credit];
+    return [name, field, digits(leaf), topic.marks.unit(field) ?? "", change, share, moved.since ?? "", time, state, simulated, topic.credit];
   });
   return [COLUMNS, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }

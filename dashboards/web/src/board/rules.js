@@ -42,6 +42,7 @@ export function readRule(text) {
   if (text.length > RULE_CHARS) throw new Error(`A rule has at most ${RULE_CHARS} characters`);
   if (text.includes(SEPARATOR)) throw new Error(`Write one rule at a time, without "${SEPARATOR}"`);
   const words = wordsOf(text);
+  if (OPERATORS.includes(words[0])) throw new Error(`A topic is missing in front of ${words[0]}, ${EXAMPLE}`);
   let target;
   try {
     target = readTarget(words.shift());
