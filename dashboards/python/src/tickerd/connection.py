@@ -264,6 +264,8 @@ class Connection:
     def _read(self, socket: ClientConnection, text: str) -> None:
         message = json.loads(text, parse_float=self._parse_float)
         event, data = message["event"], message["data"]
+        if "value" in data:
+            return self._hear(event, data, text)  # a tick
         number = data.get("id")
         answer = self._pending.get(number) if isinstance(number, int) else None
         if event == "connected":
