@@ -146,6 +146,17 @@ class Ticks(unittest.TestCase):
                 await eventually(lambda: not client._sent)
                 self.assertEqual(await said(client), {})
                 self.assertEqual((client._newest, client._seqs), ({}, {}))
+                # Who comes again at once gets a snapshot again, and a second handler the newest.
+                for _ in range(3):
+                    first = client.subscribe("sim.AAPL")
+                    seen, seen_too = [], []
+                    first.on("tick", seen.append)
+                    await eventually(lambda: seen)
+                    other = client.subscribe("sim.AAPL")
+                    other.on("tick", seen_too.append)
+                    await eventually(lambda: seen_too)
+                    first.close()
+                    other.close()
                 for _ in range(3):
                     async with aclosing(client.subscribe("sim.**").__aiter__()) as ticks:
                         self.assertTrue((await ticks.__anext__()).topic.startswith("sim."))
@@ -421,6 +432,9 @@ class Access(unittest.TestCase):
                 client.set_identity(self.issuer.token("mia", ["readers"]))
                 self.assertIsNone(client.latest("sim.AAPL"))
                 await eventually(lambda: client.user == "mia" and client.latest("sim.AAPL"))
+                for user in ("nia", "ria", "sia"):
+                    client.set_identity(self.issuer.token(user, ["readers"]))
+                await eventually(lambda: client.user == "sia" and client.latest("sim.AAPL"))
 
         run(test())
 
