@@ -12,8 +12,7 @@ import threading
 import unittest
 import urllib.parse
 
-from daemon import DASHBOARDS, GUARD, PYTHON_CLIENT, Daemon
-from python_client import Lasting
+from daemon import DASHBOARDS, GUARD, PYTHON_CLIENT, Daemon, Lasting
 
 NODE = os.environ.get("NODE", "node")
 EXAMPLES = os.path.join(DASHBOARDS, "examples")
@@ -97,7 +96,7 @@ class Programs(unittest.TestCase):
             shown.until(r"^\d{4}-\S+Z sim\.AAPL \d+\.\d\d$")
 
     def test_python(self):
-        with Shown(sys.executable, f"{EXAMPLES}/python_client.py", url, "sim.AAPL", "host.load") as shown:
+        with Shown(sys.executable, f"{EXAMPLES}/python.py", url, "sim.AAPL", "host.load") as shown:
             shown.until(r"^sim\.AAPL \d+\.\d\d$")
             shown.until(r"^host\.load \{")
 
@@ -150,7 +149,6 @@ class Grafana(unittest.TestCase):
         with open(f"{DASHBOARDS}/grafana/dashboards/tickerd.json") as file:
             board = json.load(file)
         values = {one["name"]: one["current"]["value"] for one in board["templating"]["list"]}
-        seen = 0
         for panel in board["panels"]:
             for target in panel["targets"]:
                 self.assertEqual(target["datasource"], {"type": "yesoreyeram-infinity-datasource", "uid": "tickerd"})
@@ -160,6 +158,7 @@ class Grafana(unittest.TestCase):
                 rows = json.loads(answer.stdout)[target["root_selector"]]
                 self.assertTrue(rows, path)
                 for column in target["columns"]:
+                    seen = 0
                     for row in rows:
                         for key in column["selector"].split("."):
                             # A feed may have topics without this field, such as those of another kind.

@@ -1,7 +1,7 @@
 """Prints live prices.
 
     pip install PATH/TO/dashboards/python
-    python3 python_client.py http://127.0.0.1:8425 'sim.*'
+    python3 python.py http://127.0.0.1:8425 'sim.*'
 """
 
 import asyncio
