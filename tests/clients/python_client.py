@@ -272,6 +272,18 @@ class SlowReader(unittest.TestCase):
                 self.assertEqual(seqs, sorted(set(seqs)))
                 self.assertGreater(seqs[-1] - seqs[0], 20)
                 self.assertEqual({(gap.topics[0], gap.recovered, gap.why) for gap in gaps}, {("count", False, "overflow")})
+                # So it is with events of a pattern, once the client has learned which they are.
+                seqs.clear()
+                async with client.subscribe("*") as pattern:
+                    await eventually(lambda: "count" in client._events)
+                    async for tick in pattern:
+                        seqs.append(tick.seq)
+                        if len(seqs) > 1:
+                            self.assertEqual(tick.skipped, 0)
+                            await asyncio.sleep(0.05)
+                        if len(seqs) == 12:
+                            break
+                self.assertEqual(seqs[1:], list(range(seqs[1], seqs[1] + 11)))
                 # Of state only the newest waits, and how many it stands for is told.
                 client.on("lag", lags.append)
                 seqs.clear()

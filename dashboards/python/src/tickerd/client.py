@@ -28,7 +28,8 @@ class Client(Connection):
                  parse_float: Callable[[str], Any] | None) -> None:
         super().__init__(url, token, name, ssl, parse_float)
         milliseconds(rate)
-        self._rate, self._epoch, self._dirty = rate, "", asyncio.Event()
+        self._rate, self._epoch = rate, ""
+        self._dirty, self._unlearned = asyncio.Event(), asyncio.Event()
         self._room = 65536  # bytes of one command
         self._subscriptions: dict[Subscription, None] = {}
         self._routes: dict[str, list[Subscription]] = {}  # topic → who gets it
@@ -189,6 +190,20 @@ class Client(Connection):
                         return
             await self._dirty.wait()
 
+    async def _learn(self) -> None:
+        """Learns which topics of patterns are of class event: each tick of these counts."""
+        while True:
+            await self._unlearned.wait()
+            self._unlearned.clear()
+            try:
+                for name in [name for name, want in self._sent.items() if "*" in name and want[0] == "latest"]:
+                    listed = (await self._patient("topics", {"match": name}))["topics"]
+                    events = (one["topic"] for one in listed if one["class"] == "event")
+                    self._events.update(topic for topic in events if self._holders(topic))
+            except (TickerdError, LookupError, TypeError) as error:
+                self._handlers.tell("error", error)
+            await asyncio.sleep(1)
+
     async def _tell_server(self, event: str, asked: dict[str, Any]) -> bool:
         """Tells the server; false when the connection was lost."""
         try:
@@ -238,6 +253,7 @@ class Client(Connection):
         self._returning = {topic: self._seqs[topic] for topic in kept if topic not in self._unsure}
         self._set_stale(list(self._stale), 0)
         self._start(self._keep_subscribed())
+        self._start(self._learn())
 
     def _subscribed(self, data: dict[str, Any]) -> None:
         recovered, lost = [], []
@@ -257,6 +273,7 @@ class Client(Connection):
                 log.warning("%s is not known yet: %s", topic, hint)
         for grant in data.get("patterns", []):
             self._named[grant["pattern"]] = grant
+            self._unlearned.set()
         self._named.update((failure["topic"], failure) for failure in data.get("failed", []))
         self._failed(data.get("failed", []))
         self._gap(Gap(lost, False, "reconnected"))
@@ -301,6 +318,7 @@ class Client(Connection):
             told = {"added": data["added"], "removed": data["removed"], "missed": bool(data.get("missed"))}
             for topic in told["removed"]:
                 self._forget(topic)
+            self._unlearned.set()
             self._handlers.tell("topics", told)
         elif kind == "revoked":
             names = [*data.get("topics", []), *data.get("patterns", [])]
@@ -311,8 +329,8 @@ class Client(Connection):
         topic, holders = tick.topic, self._holders(tick.topic)
         if not holders:
             return
-        if tick.from_ is not None:
-            self._events.add(topic)
+        if tick.from_ is not None or topic.startswith(OWN[0]):
+            self._events.add(topic)  # rooms and closed bars
         if tick.to is None:  # direct messages are numbered apart, and come once
             last = self._seqs.get(topic)
             if last is not None:
