@@ -4,7 +4,8 @@ const AGAIN_MS = 2_000;
 
 const asked = new URLSearchParams(location.search);
 const server = asked.get("server") ?? "ws://127.0.0.1:8425/ws";
-const number = (name, standard) => (asked.get(name) > 0 || asked.get(name) === "0" ? Number(asked.get(name)) : standard);
+const number = (name, standard) =>
+  asked.get(name) > 0 || asked.get(name) === "0" ? Number(asked.get(name)) : standard;
 
 const strip = document.createElement("tickerd-ticker");
 strip.setAttribute("topics", asked.get("topics") ?? "sim.*");
@@ -18,5 +19,11 @@ document.body.append(strip);
 
 const script = new URL("/elements.js", server.replace(/^ws/, "http"));
 // A module that failed to load stays failed, so the daemon is waited for first.
-while (!(await fetch(script).then(({ ok }) => ok, () => false))) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+while (
+  !(await fetch(script).then(
+    ({ ok }) => ok,
+    () => false,
+  ))
+)
+  await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
 await import(script);

@@ -21,7 +21,9 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tickerd-examples-"));
   site = await serveForeign({ folder: EXAMPLES });
   config = join(folder, "tickerd.toml");
-  await writeFile(config, `
+  await writeFile(
+    config,
+    `
 [server]
 origins = ["${site.origin}"]
 [[feed]]
@@ -30,7 +32,8 @@ plugin = "tickerd_feed_sim"
 [[feed]]
 name = "host"
 plugin = "tickerd_feed_host"
-`);
+`,
+  );
   daemon = await startDaemon({ config });
   browser = await openBrowser();
   await mkdir(OUT, { recursive: true });
@@ -53,11 +56,14 @@ async function serve(name) {
 
 test("plain HTML: five lines of script show a price that lives", async () => {
   const page = await openPage(browser.context, await serve("plain.html"));
-  const shows = (other) => page.waitForFunction((other) => /^\d+\.\d\d$/.test(price.textContent) && price.textContent !== other, other);
+  const shows = (other) =>
+    page.waitForFunction((other) => /^\d+\.\d\d$/.test(price.textContent) && price.textContent !== other, other);
   await shows("");
   await shows(await page.textContent("#price"));
   assert.deepEqual(page.errors, []);
-  const [, script] = /<script type="module">\n([^]*?)<\/script>/.exec(await readFile(new URL("plain.html", EXAMPLES), "utf8"));
+  const [, script] = /<script type="module">\n([^]*?)<\/script>/.exec(
+    await readFile(new URL("plain.html", EXAMPLES), "utf8"),
+  );
   assert.equal(script.trim().split("\n").length, 5);
   await page.close();
 });
@@ -65,9 +71,16 @@ test("plain HTML: five lines of script show a price that lives", async () => {
 test("the elements on another origin, under the policy in the page's own head", async () => {
   const page = await openPage(browser.context, await serve("widgets.html"));
   for (const name of ["tickerd-value", "tickerd-ticker", "tickerd-chart"]) {
-    await page.waitForFunction((name) => /\d/.test(document.querySelector(name).shadowRoot?.querySelector("[part=figure]")?.textContent), name);
+    await page.waitForFunction(
+      (name) => /\d/.test(document.querySelector(name).shadowRoot?.querySelector("[part=figure]")?.textContent),
+      name,
+    );
   }
-  await page.waitForFunction(() => /from \d/.test(document.querySelector("tickerd-chart").shadowRoot.querySelector("canvas")?.getAttribute("aria-label")));
+  await page.waitForFunction(() =>
+    /from \d/.test(
+      document.querySelector("tickerd-chart").shadowRoot.querySelector("canvas")?.getAttribute("aria-label"),
+    ),
+  );
   await page.screenshot({ path: new URL("example-widgets.png", OUT).pathname });
   await page.setViewportSize({ width: 390, height: 844 });
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
@@ -95,9 +108,16 @@ test("React: one hook, one subscription for each topic, also where StrictMode mo
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => sent.push(JSON.parse(payload))));
-  const named = (event) => sent.filter((one) => one.event === event).flatMap(({ data }) => data.topics).sort();
+  const named = (event) =>
+    sent
+      .filter((one) => one.event === event)
+      .flatMap(({ data }) => data.topics)
+      .sort();
   await page.goto(`${site.origin}/react.html`);
-  await page.locator("li").getByText(/^sim\.MSFT \d/).waitFor();
+  await page
+    .locator("li")
+    .getByText(/^sim\.MSFT \d/)
+    .waitFor();
   await page.locator("strong").getByText(/^\d/).waitFor();
   const first = await page.textContent("strong");
   await page.waitForFunction((first) => document.querySelector("strong").textContent !== first, first);
@@ -108,7 +128,10 @@ test("React: one hook, one subscription for each topic, also where StrictMode mo
   await until(() => named("unsubscribe").length > 0);
   assert.deepEqual(named("unsubscribe"), ["sim.MSFT"], "what another component shows stays subscribed");
   await page.click("button");
-  await page.locator("li").getByText(/^sim\.MSFT \d/).waitFor();
+  await page
+    .locator("li")
+    .getByText(/^sim\.MSFT \d/)
+    .waitFor();
   assert.deepEqual(named("subscribe"), ["sim.AAPL", "sim.MSFT", "sim.MSFT"]);
   assert.deepEqual(errors, []);
   await page.close();
@@ -123,14 +146,26 @@ test("the overlay: transparent, as its address says, there before the daemon and
   const requests = [];
   page.on("request", (request) => requests.push(request.url()));
   const tried = page.waitForEvent("requestfailed");
-  await page.goto(`${site.origin}/overlay.html?topics=sim.AAPL,sim.MSFT&size=48&position=top&speed=0&theme=light&server=ws://127.0.0.1:${port}/ws`);
+  await page.goto(
+    `${site.origin}/overlay.html?topics=sim.AAPL,sim.MSFT&size=48&position=top&speed=0&theme=light&server=ws://127.0.0.1:${port}/ws`,
+  );
   await tried;
   other = await startDaemon({ listen: `127.0.0.1:${port}`, config });
-  const figures = () => page.$$eval("tickerd-ticker", ([one]) => [...one.shadowRoot.querySelectorAll("[part=strip]:first-child [part=figure]")].map((figure) => figure.textContent).join());
-  const live = (before) => page.waitForFunction((before) => {
-    const all = [...(document.querySelector("tickerd-ticker")?.shadowRoot?.querySelectorAll("[part=strip]:first-child [part=figure]") ?? [])].map((figure) => figure.textContent);
-    return all.length === 2 && all.every((text) => /\d/.test(text)) && all.join() !== before;
-  }, before);
+  const figures = () =>
+    page.$$eval("tickerd-ticker", ([one]) =>
+      [...one.shadowRoot.querySelectorAll("[part=strip]:first-child [part=figure]")]
+        .map((figure) => figure.textContent)
+        .join(),
+    );
+  const live = (before) =>
+    page.waitForFunction((before) => {
+      const all = [
+        ...(document
+          .querySelector("tickerd-ticker")
+          ?.shadowRoot?.querySelectorAll("[part=strip]:first-child [part=figure]") ?? []),
+      ].map((figure) => figure.textContent);
+      return all.length === 2 && all.every((text) => /\d/.test(text)) && all.join() !== before;
+    }, before);
   await live("");
   await live(await figures());
   const look = await page.$eval("tickerd-ticker", (one) => ({
@@ -143,11 +178,22 @@ test("the overlay: transparent, as its address says, there before the daemon and
   await page.screenshot({ path: new URL("example-overlay.png", OUT).pathname, omitBackground: true });
 
   await other.kill();
-  await page.locator("tickerd-ticker [part=state]").getByText(/no connection/).first().waitFor();
+  await page
+    .locator("tickerd-ticker [part=state]")
+    .getByText(/no connection/)
+    .first()
+    .waitFor();
   other = await startDaemon({ listen: `127.0.0.1:${port}`, config });
   await live(await figures());
-  await page.waitForFunction(() => document.querySelector("tickerd-ticker").shadowRoot.querySelector("[part=box] > [part=state]").textContent === "");
-  assert.deepEqual(requests.filter((url) => url.includes("/v1/sse")), [], "a server that was away has its WebSocket back");
+  await page.waitForFunction(
+    () =>
+      document.querySelector("tickerd-ticker").shadowRoot.querySelector("[part=box] > [part=state]").textContent === "",
+  );
+  assert.deepEqual(
+    requests.filter((url) => url.includes("/v1/sse")),
+    [],
+    "a server that was away has its WebSocket back",
+  );
   await page.close();
   await other.stop();
 });

@@ -24,11 +24,17 @@ function App() {
   return (
     <>
       <h1>Ticks in React</h1>
-      <p>AAPL is at <Price topic="sim.AAPL" /></p>
+      <p>
+        AAPL is at <Price topic="sim.AAPL" />
+      </p>
       {isFull && <Table />}
       <button onClick={() => setFull(!isFull)}>{isFull ? "Less" : "More"}</button>
     </>
   );
 }
 
-createRoot(document.getElementById("root")).render(<StrictMode><App /></StrictMode>);
+createRoot(document.getElementById("root")).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);
