@@ -118,16 +118,17 @@ export class Console {
       return;
     }
     const { event, data } = message;
+    const name = this.#form.name;
     const { state, why } = this.#client.status;
-    say(this.#said, state === "live" ? `${event}: waiting for the answer.` : `There is no connection${why ? ` (${why})` : ""}. The command waits for one.`);
+    say(this.#said, state === "live" ? `${name}: waiting for the answer.` : `There is no connection${why ? ` (${why})` : ""}. The command waits for one.`);
     const started = performance.now();
     this.#waiting += 1;
     try {
       const words = await this.#ask(event, data);
-      say(this.#said, words ?? `${event}: answered in ${format.count(Math.max(1, performance.now() - started))} ms.`);
+      say(this.#said, words ?? `${name}: answered in ${format.count(Math.max(1, performance.now() - started))} ms.`);
     } catch (error) {
       say(this.#said, "");
-      say(this.#wrong, complaint(event, error));
+      say(this.#wrong, complaint(name, error));
     } finally {
       this.#waiting -= 1;
     }
@@ -159,10 +160,10 @@ export class Console {
 }
 
 /** What went wrong, with the server's words where it has said something. */
-function complaint(event, error) {
-  if (error?.name === "TimeoutError") return `${event}: no answer came within ${ANSWER_MS / 1000} s. Look whether the page is connected.`;
+function complaint(name, error) {
+  if (error?.name === "TimeoutError") return `${name}: no answer came within ${ANSWER_MS / 1000} s. Look whether the page is connected.`;
   const code = error?.code >= 400 ? ` ${error.code}` : "";
   const later = error?.retryAfterMs > 0 ? ` It may work in ${format.count(Math.ceil(error.retryAfterMs / 1000))} s.` : "";
-  const text = `${event}:${code} ${error?.message ?? error}`;
+  const text = `${name}:${code} ${error?.message ?? error}`;
   return `${text}${/[.!?…]$/.test(text) ? "" : "."}${later}`;
 }

@@ -59,7 +59,7 @@ export class Log {
     if (yes) return;
     const { missed } = this.#frames;
     this.#frames.missed = 0;
-    if (missed > 0) this.#frames.note("paused", `${format.count(missed)} messages came meanwhile and were not kept.`, Date.now());
+    if (missed > 0) this.#frames.note("paused", `${of(missed, "message")} came meanwhile, not kept.`, Date.now());
   }
 
   #follow() {
@@ -107,11 +107,11 @@ export class Log {
   #count() {
     const { entries, left, dropped, missed, isPaused } = this.#frames;
     const shown = this.#lines.size;
-    const parts = [`${format.count(shown)} ${shown === 1 ? "line" : "lines"}`];
+    const parts = [of(shown, "line")];
     if (shown < entries.length) parts.push(`${format.count(entries.length - shown)} hidden by the filter`);
-    if (left > 0) parts.push(`${format.count(left)} messages left out`);
-    if (dropped > 0) parts.push(`${format.count(dropped)} older lines dropped`);
-    if (isPaused) parts.unshift(`Paused: ${format.count(missed)} messages not kept`);
+    if (left > 0) parts.push(`${of(left, "message")} left out`);
+    if (dropped > 0) parts.push(`${of(dropped, "older line")} dropped`);
+    if (isPaused) parts.unshift(`Paused: ${of(missed, "message")} not kept`);
     say(this.#counts, parts.join(" · "));
   }
 
@@ -119,6 +119,9 @@ export class Log {
     this.#lines.get(Number(element.dataset.id))?.unfold();
   }
 }
+
+/** `1 line`, `2 lines`. */
+const of = (n, thing) => `${format.count(n)} ${thing}${n === 1 ? "" : "s"}`;
 
 /** A time of the day with its milliseconds. */
 const clock = (ms) => `${format.time(ms)}.${String(ms % 1000).padStart(3, "0")}`;
