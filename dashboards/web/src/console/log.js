@@ -5,6 +5,10 @@ import { pretty } from "./pretty.js";
 
 /** Lines are drawn this often, however many frames come. */
 const DRAW_MS = 100;
+/** Lines made in one drawing. */
+const FRESH_MAX = 100;
+/** After a drawing that took long, so many times as long is left to the rest of the page. */
+const REST = 8;
 /** Characters of a message in its line. */
 const LINE_MAX = 240;
 /** Nearer to the end than this, the list follows what comes. */
@@ -21,6 +25,8 @@ export class Log {
   #empty = make("p", { className: "sentence" }, "Nothing yet. Messages appear here as they are sent and as they come.");
   #newest = make("button", { type: "button", className: "frames-newest", hidden: true }, "Newest ↓");
   #lines = new Map();
+  /** What the last drawing took, ms. */
+  #cost = 0;
   #drawn = { version: -1, at: -Infinity, filter: "", last: 0 };
 
   constructor(element, frames) {
@@ -71,7 +77,8 @@ export class Log {
   paint(now) {
     const { version, filter, entries, missed, isPaused } = this.#frames;
     if (isPaused && version === this.#drawn.version && missed > 0) this.#count();
-    if (version === this.#drawn.version || now - this.#drawn.at < DRAW_MS) return;
+    if (version === this.#drawn.version || now - this.#drawn.at < Math.max(DRAW_MS, REST * this.#cost)) return;
+    const begun = performance.now();
     const follows = this.#isAtEnd;
     if (filter !== this.#drawn.filter) {
       this.#lines.clear();
@@ -79,7 +86,7 @@ export class Log {
     }
     if (this.#lines.size === 0) this.#list.replaceChildren();
     const { last } = this.#drawn;
-    this.#drawn = { version, at: now, filter, last: entries.at(-1)?.id ?? last };
+    this.#drawn = { version, at: now, filter, last };
     const first = entries[0]?.id ?? Infinity;
     for (const [id, { element }] of this.#lines) {
       if (id >= first) break;
@@ -88,20 +95,25 @@ export class Log {
     }
     const fresh = [];
     for (const entry of entries) {
-      const line = this.#lines.get(entry.id);
-      if (line) line.paint();
-      else if (entry.id > last && this.#frames.shows(entry)) {
-        const made = new Line(entry);
-        this.#lines.set(entry.id, made);
-        fresh.push(made.element);
+      this.#lines.get(entry.id)?.paint();
+      if (entry.id <= last) continue;
+      if (fresh.length === FRESH_MAX) {
+        this.#drawn.version = -1; // the others come with the next drawing
+        break;
       }
+      this.#drawn.last = entry.id;
+      if (!this.#frames.shows(entry)) continue;
+      const line = new Line(entry);
+      this.#lines.set(entry.id, line);
+      fresh.push(line.element);
     }
     this.#list.append(...fresh);
     this.#empty.hidden = this.#lines.size > 0;
     this.#list.hidden = this.#lines.size === 0;
     this.#count();
-    if (follows) this.#follow();
+    if (follows) this.#follow(); // it lays the lines out, so that their cost is known as well
     else this.#newest.hidden = false;
+    this.#cost = performance.now() - begun;
   }
 
   #count() {
