@@ -64,6 +64,7 @@ const lines = (page) =>
 test("a command is sent from its form, and its frames are seen in both directions, by arrow and word", async () => {
   const page = await openConsole();
   await choose(page, "history");
+  assert.equal(await page.textContent(".copy-text"), "Fill in the fields above first.");
   await send(page);
   assert.equal(await page.textContent(".console-wrong"), "Write topic, for example sim.AAPL.");
   assert.equal(await field(page, "topic").getAttribute("aria-invalid"), "true");

@@ -77,7 +77,7 @@ export class Console {
   }
 
   #edited() {
-    this.#copies.show(this.#form.draft, this.#client.user !== undefined);
+    this.#copies.show(this.#form.whole, this.#client.user !== undefined);
   }
 
   /** Puts the command into the address, so that a link has it. It is not sent from there. */

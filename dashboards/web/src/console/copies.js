@@ -51,7 +51,7 @@ export class Copies {
   #paint() {
     const place = { base: this.#base, token: this.#token.checked };
     const text = this.#message ? FORMS[this.#form].write(this.#message, place) : "";
-    say(this.#text, text || "The message above is not whole yet.");
+    say(this.#text, text || "Fill in the fields above first.");
     this.#button.disabled = text === "";
     say(this.#hint, HINTS[this.#form]);
   }

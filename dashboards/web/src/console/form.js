@@ -86,7 +86,13 @@ export class Form {
     return { event: this.#command.event, data };
   }
 
-  /** The message as far as it is written, for the texts that are copied; null where there is none. */
+  /** The message if it is whole, else null. */
+  get whole() {
+    const { errors } = this.#isJson ? { errors: {} } : dataOf(this.#command, this.#typed);
+    return Object.keys(errors).length > 0 ? null : this.draft;
+  }
+
+  /** The message as far as it is written; null where there is none. */
   get draft() {
     try {
       return this.#isJson ? messageOf(this.#json.value) : { event: this.#command.event, data: dataOf(this.#command, this.#typed).data };
