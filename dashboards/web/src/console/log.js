@@ -19,7 +19,13 @@ const encoder = new TextEncoder();
 
 export class Log {
   #frames;
-  #list = make("div", { className: "frames", role: "log", "aria-live": "off", "aria-label": "Messages, newest last", tabIndex: 0 });
+  #list = make("div", {
+    className: "frames",
+    role: "log",
+    "aria-live": "off",
+    "aria-label": "Messages, newest last",
+    tabIndex: 0,
+  });
   #counts = make("p", { className: "small frames-counts" });
   #pause = make("button", { type: "button", "aria-pressed": "false" }, "Pause");
   #empty = make("p", { className: "sentence" }, "Nothing yet. Messages appear here as they are sent and as they come.");
@@ -31,8 +37,17 @@ export class Log {
 
   constructor(element, frames) {
     this.#frames = frames;
-    const filter = make("input", { type: "search", placeholder: "Event, topic or text", autocomplete: "off", spellcheck: false });
-    const ticks = make("select", {}, ...Object.entries(TICKS).map(([value, title]) => make("option", { value }, title)));
+    const filter = make("input", {
+      type: "search",
+      placeholder: "Event, topic or text",
+      autocomplete: "off",
+      spellcheck: false,
+    });
+    const ticks = make(
+      "select",
+      {},
+      ...Object.entries(TICKS).map(([value, title]) => make("option", { value }, title)),
+    );
     const clear = make("button", { type: "button" }, "Clear");
     const bar = make(
       "div",
@@ -42,7 +57,11 @@ export class Log {
       this.#pause,
       clear,
     );
-    element.append(bar, this.#counts, make("div", { className: "frames-frame" }, this.#empty, this.#list, this.#newest));
+    element.append(
+      bar,
+      this.#counts,
+      make("div", { className: "frames-frame" }, this.#empty, this.#list, this.#newest),
+    );
     filter.addEventListener("input", () => (frames.filter = filter.value));
     ticks.addEventListener("change", () => (frames.ticks = ticks.value));
     this.#pause.addEventListener("click", () => this.#setPaused(!frames.isPaused));
@@ -111,7 +130,8 @@ export class Log {
     this.#empty.hidden = this.#lines.size > 0;
     this.#list.hidden = this.#lines.size === 0;
     this.#count();
-    if (follows) this.#follow(); // it lays the lines out, so that their cost is known as well
+    if (follows)
+      this.#follow(); // it lays the lines out, so that their cost is known as well
     else this.#newest.hidden = false;
     this.#cost = performance.now() - begun;
   }
@@ -152,8 +172,27 @@ class Line {
     this.#entry = entry;
     const [arrow, word] = WAYS[entry.way];
     const way = make("span", { className: "frame-way" }, make("span", { "aria-hidden": "true" }, `${arrow} `), word);
-    const summary = make("summary", {}, this.#time, " ", way, " ", this.#event, " ", this.#topic, " ", this.#size, " ", this.#text);
-    this.element = make("details", { className: "frame", data: { id: entry.id, way: entry.way } }, summary, this.#whole);
+    const summary = make(
+      "summary",
+      {},
+      this.#time,
+      " ",
+      way,
+      " ",
+      this.#event,
+      " ",
+      this.#topic,
+      " ",
+      this.#size,
+      " ",
+      this.#text,
+    );
+    this.element = make(
+      "details",
+      { className: "frame", data: { id: entry.id, way: entry.way } },
+      summary,
+      this.#whole,
+    );
     this.paint();
   }
 
@@ -175,9 +214,15 @@ class Line {
     const { text, note, isMany, samples, isCut, length, count } = this.#entry;
     if (note) return say(this.#whole, text);
     if (!isMany || count === 1) {
-      return say(this.#whole, pretty(text) + (isCut ? `\n… cut: this is the beginning of ${format.bytes(length)}` : ""));
+      return say(
+        this.#whole,
+        pretty(text) + (isCut ? `\n… cut: this is the beginning of ${format.bytes(length)}` : ""),
+      );
     }
     const newest = [...samples.values()].reverse().map(pretty);
-    return say(this.#whole, `The newest of ${samples.size === 1 ? "the topic" : `${samples.size} topics`}:\n${newest.join("\n")}`);
+    return say(
+      this.#whole,
+      `The newest of ${samples.size === 1 ? "the topic" : `${samples.size} topics`}:\n${newest.join("\n")}`,
+    );
   }
 }
