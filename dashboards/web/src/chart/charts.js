@@ -263,7 +263,7 @@ export class Charts {
   /** What is shown while the window is not the chosen one, with a button back; and a place for words that are only heard. */
   #bar() {
     const bar = document.createElement("p");
-    bar.className = "window";
+    bar.className = "timebar";
     bar.hidden = true;
     this.#words = bar.appendChild(document.createElement("span"));
     this.#words.setAttribute("role", "status");
