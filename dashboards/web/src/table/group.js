@@ -162,6 +162,11 @@ export class Group {
     return left;
   }
 
+  /** Whether some of its topics are simulated and some are not. */
+  get hasPills() {
+    return this.#simulated > 0 && this.#simulated < this.rows.size;
+  }
+
   /** Said once where it holds for all of them. */
   #paintSimulated() {
     const isAll = this.#simulated > 0 && this.#simulated === this.rows.size;

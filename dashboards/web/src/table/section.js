@@ -10,6 +10,8 @@ import { dropRule, setRule } from "./sheet.js";
 const PATHS_MAX = 64;
 /** A badge that says since when a topic is stale has room. */
 const STALE_CHARS = 22;
+/** A word beside a name: "simulated". */
+const PILL_REM = 5;
 /** Devices that every kernel has, and nobody uses: as long as they do nothing they are folded away. */
 const DEVICE = /^(ifb|zram|loop|ram|dummy|sit|tunl|ip6tnl|gre|gretap|erspan|ip_vti|ip6_vti|ip6gre|teql|nlmon)\d+$/;
 const QUIET_MIN = 2;
@@ -43,6 +45,7 @@ export class Section {
   #shown = new Set();
   #hasSourceTime = false;
   #isStale = false;
+  #isText = false;
   #hasMore = false;
   #needsFit = true;
   #showsIdle = false;
@@ -103,6 +106,7 @@ export class Section {
       const main = topic.figures[0] ?? (leaves.length === 1 && leaves[0][0] === "" ? "" : undefined);
       isNews ||= main !== this.main;
       this.main = main;
+      this.#isText = topic.figures.length === 0;
     }
     for (const [path, leaf] of leaves) {
       if (this.#paths.has(path) || path === "" || this.#paths.size >= PATHS_MAX) continue;
@@ -114,8 +118,9 @@ export class Section {
   }
 
   /** A text that a cell shows: the column is as wide as its longest one. */
-  note({ key }, text) {
-    if (text.length > (this.#seen.get(key) ?? 0) && (this.#seen.get(key) ?? 0) < CHARS_MAX) {
+  note({ key, most = CHARS_MAX }, text) {
+    const seen = this.#seen.get(key) ?? 0;
+    if (text.length > seen && seen < most) {
       this.#seen.set(key, text.length);
       this.#needsFit = true;
     }
@@ -192,7 +197,7 @@ export class Section {
   }
 
   #remake() {
-    const { name, columns } = layoutOf(this.kind, this.#marks, this.#paths, { main: this.main, hasSourceTime: this.#hasSourceTime });
+    const { name, columns } = layoutOf(this.kind, this.#marks, this.#paths, { main: this.main, isText: this.#isText, hasSourceTime: this.#hasSourceTime });
     columns.forEach((column, i) => (column.index = i));
     this.layout = {
       id: this.#id,
@@ -235,7 +240,7 @@ export class Section {
     if (this.#currencies.size < 2) off.add("currency");
     const columns = this.all.map((column) => {
       const seen = this.#seen.get(column.key) ?? 0;
-      if (column === TOPIC) return { ...column, px: Math.min(settings.nameWidth, measure.room * 0.4) };
+      if (column === TOPIC) return { ...column, px: Math.min(settings.nameWidth + (settings.hasPills ? PILL_REM * measure.rem : 0), measure.room * 0.4) };
       if (column.key === "details" && this.#isStale) return { ...column, px: STALE_CHARS * measure.ch };
       return { ...column, seen };
     });

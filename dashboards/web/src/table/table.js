@@ -299,6 +299,11 @@ export class Table {
     this.#countNeeded = false;
     let left = 0;
     const { isEmpty } = this.#query;
+    const hasPills = [...this.#groups.values()].some((group) => group.hasPills);
+    if (hasPills !== this.#settings.hasPills) {
+      this.#settings.hasPills = hasPills;
+      this.#refit();
+    }
     for (const [feed, group] of this.#groups) {
       left += group.count(!this.#settings.favouritesOnly && (isEmpty || this.#query.test(asTopic(feed))));
       if (group.rows.size === 0 && !this.#feeds.has(feed)) {
