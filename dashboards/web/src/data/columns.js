@@ -43,7 +43,7 @@ export const OFF_AT_FIRST = ["kind", "seq"];
  */
 export function layoutOf(kind, marks, paths, { main, isText = false, hasSourceTime = false } = {}) {
   const named = (role, ...names) => marks.field(role) ?? names.find((name) => paths.has(name));
-  const name = nameOf(kind, marks, paths, main);
+  const name = nameOf(kind, marks, paths, isText ? undefined : main);
   const columns = MAKERS[name]({ kind, marks, paths, main, isText, named });
   const time = marks.field("time");
   if (hasSourceTime) columns.push(sourceTime());

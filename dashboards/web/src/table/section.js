@@ -255,7 +255,7 @@ export class Section {
     setRule(this.#id, `#topics tr[data-layout="${this.#id}"] { grid-template-columns: ${tracks}; }\n${hide}`);
     const currency = this.#currencies.size === 1 ? [...this.#currencies][0].slice(0, 8) : "";
     const price = this.heads.querySelector('th[data-key="value"] button');
-    if (currency && price) price.textContent = `${this.layout.columns[0].head} ${currency}`;
+    if (price) price.textContent = `${this.layout.columns[0].head} ${currency}`.trim();
   }
 
   #tellOrder() {

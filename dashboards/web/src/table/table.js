@@ -15,8 +15,10 @@ import { Tools } from "./tools.js";
 const collator = new Intl.Collator("en", { numeric: true });
 /** Orders that the next tick can upset are put right this often: rows that dance cannot be read. */
 const REARRANGE_MS = 2_000;
-/** New rows built per frame: a thousand topics appearing at once do not freeze the page. */
-const NEW_ROWS_PER_FRAME = 200;
+/** New rows are built for so long per frame: a thousand topics appearing at once do not freeze the page. */
+const BUILD_MS = 20;
+/** From so many rows on, one has its cells only once it comes into view. */
+const EAGER_ROWS = 3_000;
 /** Rows whose values are held against the search at once, four times a second: the others' turn comes next. */
 const CHECKS_PER_BEAT = 2_500;
 /** Beside a name: the star, the arrow that opens, and between them. */
@@ -192,10 +194,10 @@ export class Table {
   }
 
   #build(serverNow, now) {
-    let budget = NEW_ROWS_PER_FRAME;
+    const end = performance.now() + BUILD_MS;
     let widest = 0;
     for (const topic of this.#new) {
-      if (budget-- === 0) break;
+      if (performance.now() > end) break;
       this.#new.delete(topic);
       const row = new Row(topic);
       const group = this.#group(topic.feed);
@@ -205,7 +207,7 @@ export class Table {
       this.#rows.set(topic.name, row);
       group.add(row).sort(this.#settings.order(topic.kind));
       group.noteSimulated(row);
-      row.paint(serverNow, now);
+      if (this.#rows.size <= EAGER_ROWS) row.paint(serverNow, now);
       this.#cite(row);
       this.#eye.observe(row.element);
       widest = Math.max(widest, this.#measure.width(topic.name));
