@@ -55,8 +55,13 @@ fn main() {
             files.push((entry.to_owned(), text.into()));
         }
     }
+    let version = version(&files);
+    let page = files.iter().position(|(served, _)| served == "/index.html").expect("the page is named");
+    let text = String::from_utf8(std::mem::take(&mut files[page].1)).expect("the page is text");
+    files[page].1 = referring(&text, &files, &version).into();
     write_table(&out, &files);
 
+    println!("cargo::rustc-env=TICKERD_ASSETS={version}");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", dashboards.join("client/src").display());
     // A watched path that does not exist would run this on every build; so without the library the folder is
@@ -68,6 +73,37 @@ fn main() {
     } else {
         println!("cargo::rerun-if-changed={}", web.display());
     }
+}
+
+/// A name for exactly these files: what is served below it never changes.
+fn version(files: &Files) -> String {
+    let mut all = Vec::new();
+    for (served, bytes) in files {
+        all.extend_from_slice(served.as_bytes());
+        all.extend_from_slice(&fnv1a(bytes).to_be_bytes());
+    }
+    format!("{:016x}", fnv1a(&all))
+}
+
+/// The page, whose source works from a folder as it is, with its references led to the version's files, and with a hint for
+/// each module, so that a browser fetches them at once. Icons keep their place: the page changes them by their plain names.
+fn referring(page: &str, files: &Files, version: &str) -> String {
+    let mut text = page.to_owned();
+    for (served, _) in files {
+        let name = served.trim_start_matches('/');
+        for attribute in ["src", "href"].into_iter().filter(|_| name.contains('/')) {
+            text = text.replace(
+                &format!("{attribute}=\"{name}\""),
+                &format!("{attribute}=\"assets/{version}/{name}\""),
+            );
+        }
+    }
+    let hints: String = needed(files, "/src/main.js")
+        .iter()
+        .map(|module| format!("  <link rel=\"modulepreload\" href=\"assets/{version}{module}\">\n"))
+        .collect();
+    assert!(text.contains("</head>") && text.contains(version), "index.html names its files");
+    text.replace("</head>", &format!("{hints}</head>"))
 }
 
 /// Writes what `page.rs` includes: one `Asset` per file, whose bytes lie in files of their own.

@@ -1,8 +1,8 @@
-// The token box of the page and of the chat: on a server with [auth], whoever has a token is let in, and it stays in memory.
+// The token box of the page: on a server with [auth], whoever has a token is let in, and it stays in memory.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,13 +13,12 @@ import { startDaemon } from "./daemon.js";
 import { linkSays, seqPasses } from "./view.js";
 
 const TOKEN = "a-token-of-the-wall-0123456789-0123456789";
-const CHAT = new URL("../../dashboards/examples/chat.html", import.meta.url);
 let folder, files, origin, config, daemon, browser, alone;
 
 before(async () => {
-  files = createServer(async ({ url }, answer) => {
+  files = createServer((_, answer) => {
     answer.setHeader("content-type", "text/html; charset=utf-8");
-    answer.end(url === "/frame" ? `<iframe src="${daemon.url}"></iframe>` : await readFile(CHAT));
+    answer.end(`<iframe src="${daemon.url}"></iframe>`);
   }).listen(0, "127.0.0.1");
   await once(files, "listening");
   origin = `http://127.0.0.1:${files.address().port}`;
@@ -146,6 +145,7 @@ test("a token that ends is asked for again, on the same connection or on the nex
     last = { socket, say };
     socket.onMessage((text) => heard.push({ connections, ...JSON.parse(text) }));
   });
+  const idOf = () => heard.findLast(({ event }) => event === "auth").data.id;
   const auths = () => heard.filter(({ event }) => event === "auth").map(({ connections, data }) => [connections, data.token]);
   const sent = async (count) => {
     while (auths().length < count) await page.evaluate(() => new Promise(requestAnimationFrame));
@@ -156,17 +156,17 @@ test("a token that ends is asked for again, on the same connection or on the nex
   await why(page, "The token ends in 30 s. Enter a new one, and nothing is interrupted.");
   await enter(page, "second");
   await sent(1);
-  last.say("authenticated", { id: 3, user: "ann" });
+  last.say("authenticated", { id: idOf(), user: "ann" });
   await page.locator("#token-box").waitFor({ state: "hidden" });
 
   // Another user's token begins another connection.
   await page.click("#token-open");
   await enter(page, "of-bob");
   await sent(2);
-  last.say("error", { id: 3, code: 409, name: "conflict", message: "this connection is another user's" });
+  last.say("error", { id: idOf(), code: 409, name: "conflict", message: "this connection is another user's" });
   await sent(3);
   assert.deepEqual(auths(), [[1, "second"], [1, "of-bob"], [2, "of-bob"]]);
-  last.say("authenticated", { id: 3, user: "bob" });
+  last.say("authenticated", { id: idOf(), user: "bob" });
   await page.locator("#token-box").waitFor({ state: "hidden" });
 
   last.socket.close({ code: 4103, reason: "token_expired: the token ended" });
@@ -179,7 +179,7 @@ test("a token that ends is asked for again, on the same connection or on the nex
 test("closes are told in words", async () => {
   for (const [code, reason, words] of [
     [4003, "forbidden: no", "This page may not connect here: forbidden: no (4003)."],
-    [4008, "auth_timeout: say it sooner", "The server waits for a token: auth_timeout: say it sooner (4008)."],
+    [4008, "auth_timeout: say it sooner", "The server needs a valid token: auth_timeout: say it sooner (4001)."],
     [4009, "", "This page sent too much that the server does not understand (4009)."],
     [4100, "over_capacity: come later", "The server is full. Trying"],
     [4101, "", "Your address has too many connections. Trying"],
@@ -188,24 +188,6 @@ test("closes are told in words", async () => {
     await page.locator("#outage").getByText(words).waitFor();
     await page.close();
   }
-});
-
-test("the chat asks for a token too, and one's name is the token's", async () => {
-  const page = await openPage(browser.context, `${origin}/?name=eve&server=ws://127.0.0.1:${daemon.port}/ws`);
-  await page.locator("#why").getByText("The server asks who you are.").waitFor();
-  await enter(page, "of-another-server");
-  await page.locator("#why").getByText("The server needs a valid token.").waitFor();
-  await page.screenshot({ path: new URL("out/chat-token.png", import.meta.url).pathname });
-  await enter(page, TOKEN);
-  await page.waitForFunction(() => document.getElementById("me").textContent === "as wall");
-  await page.waitForFunction(() => document.getElementById("count").textContent === "1");
-  await page.fill("#talk input", "hello");
-  await page.click("#talk button");
-  await page.locator("#said li").getByText("hello").waitFor();
-  assert.equal(await page.textContent("#said li b"), "wall");
-  assert.ok(await page.locator("#ask").isHidden());
-  await isNowhere(page, browser.context);
-  await page.close();
 });
 
 test("no other page shows this one in a frame", async () => {

@@ -1,5 +1,7 @@
 // Commands and their answers: each waits for the connection, keeps the server's pace, and ends.
 
+import { onAbort } from "./emitter.js";
+
 /** What a connection may send at once, and then each second; a little less than the server allows. */
 const BURST = 18;
 const PER_S = 9;
@@ -19,7 +21,7 @@ export class TickerdError extends Error {
 }
 
 export class Commands {
-  #send;
+  #client;
   #isOpen = false;
   #waiting = [];
   #sent = new Map();
@@ -28,21 +30,19 @@ export class Commands {
   #allowedAt = 0;
   #timer;
 
-  /** @param {(event: string, data: any) => boolean} send false when it could not be sent */
-  constructor(send) {
-    this.#send = send;
+  constructor(client) {
+    this.#client = client;
   }
 
   /** Resolves with the data of the answer. */
   ask(event, data = {}, { signal = undefined } = {}) {
     return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
       if (this.#waiting.length >= WAITING_MAX) {
         throw new TickerdError(429, `${WAITING_MAX} commands wait already; wait for their answers`, { temporary: true });
       }
       const command = { id: undefined, event, data, tries: 0, resolve, reject, timer: undefined };
       command.timer = setTimeout(() => this.#end(command, new TickerdError(408, "there was no answer within 30 s", { temporary: true })), ANSWER_MS);
-      signal?.addEventListener("abort", () => this.#end(command, signal.reason), { once: true });
+      onAbort(signal, () => this.#end(command, signal.reason));
       this.#waiting.push(command);
       this.#pump();
     });
@@ -56,18 +56,12 @@ export class Commands {
     this.#pump();
   }
 
-  /** The connection is gone: whether the server did what was sent is not known. What was not sent waits on. */
-  shut() {
+  /** The connection is gone: whether the server did what was sent is not known. What was not sent waits, unless no other comes. */
+  shut({ state, why }) {
     this.#isOpen = false;
-    for (const command of [...this.#sent.values()]) {
-      this.#end(command, new TickerdError(0, "the connection was lost before the answer", { temporary: true }));
-    }
-  }
-
-  /** Nothing waits for a connection that does not come. */
-  fail(message) {
-    this.shut();
-    for (const command of [...this.#waiting]) this.#end(command, new TickerdError(0, message));
+    const lost = new TickerdError(0, "the connection was lost before the answer", { temporary: true });
+    for (const command of [...this.#sent.values()]) this.#end(command, lost);
+    if (state === "stopped") for (const command of [...this.#waiting]) this.#end(command, new TickerdError(0, why));
   }
 
   /** Takes an answer or an error; false when no command waits for it. */
@@ -106,7 +100,7 @@ export class Commands {
     while (this.#waiting.length > 0 && this.#allowance >= 1) {
       const command = this.#waiting[0];
       command.id = this.#ids += 1;
-      if (!this.#send(command.event, { id: command.id, ...command.data })) return;
+      if (!this.#client._link.send(command.event, { id: command.id, ...command.data })) return;
       this.#waiting.shift();
       this.#sent.set(command.id, command);
       this.#allowance -= 1;

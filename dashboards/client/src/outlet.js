@@ -1,52 +1,38 @@
-// Ticks on their way to one reader. Of a state the newest is kept, of the rest all, up to a bound.
+// Ticks on their way to one reader, in order. Of a state the newest is kept, of the rest all, up to a bound.
 
 const KEPT_MAX = 10_000;
 
 export class Outlet {
-  /** Ticks that were dropped since the last `take`, since the reader was too slow, and their topics. */
-  lost = 0;
-  lostTopics = new Set();
+  /** By topic what is merged, by number what is not. */
+  #waiting = new Map();
+  #count = 0;
+  #onLost;
 
-  #newest = new Map();
-  #all = [];
+  /** @param {(lost: number, topics: string[]) => void} onLost called when the reader was too slow */
+  constructor(onLost) {
+    this.#onLost = onLost;
+  }
 
   get size() {
-    return this.#newest.size + this.#all.length;
+    return this.#waiting.size;
   }
 
   add(tick, isMerged) {
-    if (isMerged) {
-      const before = this.#newest.get(tick.topic);
-      if (before) tick = { ...tick, skipped: tick.skipped + before.skipped + 1 };
-      this.#newest.set(tick.topic, tick);
-      return;
-    }
-    if (this.#all.length >= KEPT_MAX) {
-      const half = this.#all.splice(0, KEPT_MAX / 2);
-      this.lost += half.length;
-      for (const { topic } of half) this.lostTopics.add(topic);
-    }
-    this.#all.push(tick);
+    const key = isMerged ? tick.topic : (this.#count += 1);
+    const before = this.#waiting.get(key);
+    if (before) tick = { ...tick, skipped: tick.skipped + before.skipped + 1 };
+    this.#waiting.delete(key);
+    this.#waiting.set(key, tick);
+    if (this.size <= KEPT_MAX || isMerged) return;
+    const old = [...this.#waiting].slice(0, KEPT_MAX / 2);
+    for (const [one] of old) this.#waiting.delete(one);
+    this.#onLost(old.length, [...new Set(old.map(([, { topic }]) => topic))]);
   }
 
-  /** All that waits. */
-  take() {
-    const ticks = [...this.#newest.values(), ...this.#all];
-    this.#newest.clear();
-    this.#all = [];
-    return ticks;
-  }
-
-  /** One of what waits. */
-  shift() {
-    for (const [topic, tick] of this.#newest) {
-      this.#newest.delete(topic);
-      return tick;
-    }
-    return this.#all.shift();
-  }
-
-  clear() {
-    this.take();
+  /** One of what waits, or all of it. */
+  take(most = Infinity) {
+    const taken = [...this.#waiting].slice(0, most);
+    for (const [key] of taken) this.#waiting.delete(key);
+    return taken.map(([, tick]) => tick);
   }
 }

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -29,9 +28,9 @@ use super::peers::limits::{self, Place};
 use super::peers::peer::outside;
 use super::rest::api::{self, Api};
 use super::rest::cors::{self, Page};
-use super::rest::kept::serve;
+use super::rest::kept::{nothing, serve, serve_asset};
 use super::rest::opening::{self, Pairs, Query};
-use super::rest::page;
+use super::rest::page::{self, Found};
 use super::rest::problem::problem;
 use super::rest::reply;
 use super::rest::spot::{BARS, VALUES};
@@ -65,13 +64,13 @@ pub struct Routes {
 }
 
 /// What routes are told by the configuration.
-#[derive(Debug)]
 pub struct Settings {
     pub hosts: Vec<Host>,
     pub origins: Vec<Listed>,
     /// Whether pages of every loopback Origin may connect.
     pub dev: bool,
     pub echo: bool,
+    pub page: page::Page,
     /// permessage-deflate's window in bits, if it is to be had.
     pub deflate: Option<u8>,
     /// How tokens may come.
@@ -225,7 +224,7 @@ impl Routes {
         visit: &Visit<'_>,
     ) -> Result<Arc<Identity>, Refusal> {
         // Whoever gets a signed tick may verify it, so the keys are for all, as the page is.
-        if way == Way::Keys || way == Way::Other && page::asset(request.uri().path()).is_some() {
+        if way == Way::Keys || way == Way::Other && self.settings.page.find(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
         }
         if way == Way::Ticket {
@@ -252,20 +251,19 @@ impl Routes {
     /// The page, or a document.
     fn kept<B>(&self, request: &Request<B>, who: &Identity) -> Answer {
         let path = request.uri().path();
-        match (page::asset(path), (self.documents)(path, &who.rights)) {
-            (Some(asset), _) => {
-                let (etag, bytes) = (HeaderValue::from_static(asset.etag), Bytes::from_static(asset.bytes));
-                let mut response = serve(bytes, asset.content_type, etag, request);
-                if page::is_shared(path) {
-                    cors::share(&mut response);
-                }
-                response.into()
+        match (self.settings.page.find(path), (self.documents)(path, &who.rights)) {
+            (Some(Found::BuiltIn(asset)), _) => serve_asset(asset, request).into(),
+            (Some(Found::InFolder(folder)), _) => {
+                let mut asked = Request::new(());
+                (*asked.method_mut(), *asked.uri_mut()) = (request.method().clone(), request.uri().clone());
+                asked.headers_mut().clone_from(request.headers());
+                Answer::Later(Box::pin(folder.answer(asked)))
             }
             (None, Some(Document { bytes, etag })) => match self.access.is_shut_to(who) {
                 true => reply::refused(&who.refusal(Verb::Subscribe)).into(),
                 false => serve(bytes, JSON, etag, request).into(),
             },
-            (None, None) => problem(StatusCode::NOT_FOUND, "nothing is served at this path").into(),
+            (None, None) => nothing().into(),
         }
     }
 

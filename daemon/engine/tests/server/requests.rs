@@ -72,6 +72,35 @@ fn the_page_is_served_with_its_tag_and_policy() {
     assert_eq!((head.status(), head.body.len()), (200, 0));
 }
 
+/// Goal: a browser that was here before asks for the page alone, and gets no file of another version.
+#[test]
+fn what_the_page_needs_is_kept_by_browsers() {
+    let server = serve(|_| {});
+    let get = |path: &str, more: &str| {
+        server.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}Connection: close\r\n\r\n"))
+    };
+    let page = get("/", "");
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    let text = String::from_utf8_lossy(&page.body).into_owned();
+    let names = text.split("href=\"").chain(text.split("src=\"")).filter_map(|rest| rest.split('"').next());
+    let names: Vec<_> = names.filter(|name| name.starts_with("assets/")).collect();
+    assert!(names.len() > 10, "{text}");
+    for name in &names {
+        let file = get(&format!("/{name}"), "");
+        assert_eq!(file.status(), 200, "{name}");
+        assert_eq!(file.header("cache-control"), Some("public, max-age=31536000, immutable"));
+        assert_eq!(file.header("x-content-type-options"), Some("nosniff"));
+        assert!(file.header("content-security-policy").is_some());
+        assert_eq!(file.header("access-control-allow-origin"), None);
+        let known = format!("If-None-Match: {}\r\n", file.header("etag").unwrap());
+        let same = get(&format!("/{name}"), &known);
+        assert_eq!((same.status(), same.header("cache-control")), (304, file.header("cache-control")));
+    }
+    // Of another version there is nothing, and no cache keeps that for long: it may be the version of a neighbour.
+    let other = format!("/{}", names[0]).replace(&names[0][7..23], "0123456789abcdef");
+    assert_eq!((get(&other, "").status(), get(&other, "").header("cache-control")), (404, Some("no-store")));
+}
+
 #[test]
 fn the_client_is_for_pages_of_every_site() {
     let server = serve(|_| {});
@@ -81,9 +110,6 @@ fn the_client_is_for_pages_of_every_site() {
         server.ask(format!("{path} HTTP/1.1\r\nHost: localhost\r\n{origin}{more}Connection: close\r\n\r\n"))
     };
     for path in ["/client.js", "/client/index.js"] {
-        if server.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).status() == 404 {
-            continue; // The client is not in this source tree yet.
-        }
         let module = from(&format!("GET {path}"), "");
         assert_eq!(module.status(), 200, "{path}");
         assert_eq!(module.header("content-type"), Some("text/javascript; charset=utf-8"));

@@ -5,15 +5,46 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::cors;
+use super::page::Served;
 use super::problem::problem;
 use super::reply::Reply;
+
+/// What is another file as soon as it changes: kept for a year, and never asked for again.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
+/// Answers with a file that is built in.
+pub fn serve_asset<B>(served: Served, request: &Request<B>) -> Reply {
+    let Served { asset, is_forever, is_shared } = served;
+    let etag = HeaderValue::from_static(asset.etag);
+    let mut response = serve(Bytes::from_static(asset.bytes), asset.content_type, etag, request);
+    if is_shared {
+        cors::share(&mut response);
+    }
+    if is_forever && response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(FOREVER));
+    }
+    response
+}
+
+/// Answers every method but GET and HEAD.
+pub fn not_allowed() -> Reply {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+/// Answers what is asked of no path. No cache keeps it: another version, or a neighbour, may serve it.
+pub fn nothing() -> Reply {
+    let mut response = problem(StatusCode::NOT_FOUND, "nothing is served at this path");
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
 
 /// Answers GET and HEAD with these bytes, or with 304 to who has them.
 pub fn serve<B>(bytes: Bytes, content_type: &'static str, etag: HeaderValue, request: &Request<B>) -> Reply {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+        return not_allowed();
     }
     let mut response = Response::new(Full::default());
     if request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag)) {

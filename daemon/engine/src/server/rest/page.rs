@@ -1,5 +1,12 @@
 //! The page at `/` and the client for pages of other sites: files built into the binary, found by looking them up, so no
-//! path reaches a disk.
+//! path reaches a disk. Or a folder of the operator's in the page's place.
+
+pub mod folder;
+mod name;
+
+use std::sync::Arc;
+
+use self::folder::Folder;
 
 /// One file of the page.
 #[derive(Debug)]
@@ -16,16 +23,79 @@ pub struct Asset {
 /// Every file, as `build.rs` collected it.
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The file served at a request's path (without its query), or `None`: `/` is the page itself.
-pub fn asset(path: &str) -> Option<&'static Asset> {
-    let path = if path == "/" { "/index.html" } else { path };
-    // Some seventy short strings: a scan costs less than the rest of a request.
+/// What all of these files are called together: new whenever any of them is.
+const VERSION: &str = env!("TICKERD_ASSETS");
+
+/// A file, and what a browser may do with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Served {
+    pub asset: &'static Asset,
+    /// Whether it is another file below another path as soon as it changes, so that it need never be asked for again.
+    pub is_forever: bool,
+    /// Whether pages of every site may load it: the client. It is code that everyone may read. Which pages may then
+    /// connect is said elsewhere, by `origins`.
+    pub is_shared: bool,
+}
+
+/// What the daemon shows to browsers.
+#[derive(Default)]
+pub struct Page {
+    /// In place of the page that is built in.
+    pub folder: Option<Arc<Folder>>,
+}
+
+/// What is at a path.
+pub enum Found {
+    BuiltIn(Served),
+    /// The folder knows.
+    InFolder(Arc<Folder>),
+}
+
+impl Page {
+    /// What is served at a request's path (without its query), or `None`.
+    pub fn find(&self, path: &str) -> Option<Found> {
+        match &self.folder {
+            Some(_) if is_of_the_daemon(path) => {
+                asset(path).filter(|_| is_shared(path) || path.starts_with("/vendor/")).map(Found::BuiltIn)
+            }
+            Some(folder) => Some(Found::InFolder(folder.clone())),
+            None => asset(path).map(Found::BuiltIn),
+        }
+    }
+}
+
+/// Whether a path is never one of a folder: the client and what it needs stay at their places for every page, and so do the
+/// protocol and what other programs ask for.
+fn is_of_the_daemon(path: &str) -> bool {
+    let names =
+        ["/client.js", "/elements.js", "/echo", "/healthz", "/livez", "/metrics", "/readyz", "/v1", "/ws"];
+    let folders = ["/client/", "/vendor/", "/v1/"];
+    names.contains(&path) || folders.iter().any(|folder| path.starts_with(folder))
+}
+
+/// The file that is built in at a path: `/` is the page itself, and what it needs is below `/assets/VERSION/`. There its
+/// modules find each other, the client and the chart library as they do in the source tree.
+fn asset(path: &str) -> Option<Served> {
+    if let Some(path) = versioned(path) {
+        let asset = find(path).filter(|asset| asset.path != "/index.html")?;
+        return Some(Served { asset, is_forever: true, is_shared: false });
+    }
+    let is_own = path.starts_with("/src/") || path.starts_with("/styles/");
+    let asset = find(if path == "/" { "/index.html" } else { path }).filter(|_| !is_own)?;
+    Some(Served { asset, is_forever: false, is_shared: is_shared(path) })
+}
+
+/// Some seventy short strings: a scan costs less than the rest of a request.
+fn find(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
 }
 
-/// Whether pages of every site may load this: the client. It is code that everyone may read. Which pages may then connect
-/// is said elsewhere, by `origins`.
-pub fn is_shared(path: &str) -> bool {
+/// The path of a file within this version.
+fn versioned(path: &str) -> Option<&str> {
+    path.strip_prefix("/assets/")?.strip_prefix(VERSION).filter(|rest| rest.starts_with('/'))
+}
+
+fn is_shared(path: &str) -> bool {
     path == "/client.js" || path == "/elements.js" || path.starts_with("/client/")
 }
 
@@ -34,15 +104,15 @@ mod tests {
     use super::*;
 
     fn text(path: &str) -> &'static str {
-        std::str::from_utf8(asset(path).expect(path).bytes).unwrap()
+        std::str::from_utf8(find(path).expect(path).bytes).unwrap()
     }
 
     #[test]
     fn root_is_the_page() {
         let page = asset("/").unwrap();
-        assert_eq!(page.path, "/index.html");
-        assert_eq!(page.content_type, "text/html; charset=utf-8");
-        assert!(text("/").starts_with("<!doctype html>"));
+        assert_eq!((page.asset.path, page.is_forever), ("/index.html", false));
+        assert_eq!(page.asset.content_type, "text/html; charset=utf-8");
+        assert!(text("/index.html").starts_with("<!doctype html>"));
     }
 
     #[test]
@@ -61,6 +131,18 @@ mod tests {
             "/node_modules/uplot/package.json",
             "/vendor/uplot.js/",
             "/INDEX.HTML",
+            "/src/main.js",
+            "/styles/page.css",
+            "/assets",
+            "/assets/",
+            "/assets/src/main.js",
+            "/assets/0123456789abcdef/src/main.js",
+            &format!("/assets/{VERSION}"),
+            &format!("/assets/{VERSION}/"),
+            &format!("/assets/{VERSION}/index.html"),
+            &format!("/assets/{VERSION}src/main.js"),
+            &format!("/assets/{VERSION}/assets/{VERSION}/src/main.js"),
+            &format!("/assets/{VERSION}/../client.js"),
         ] {
             assert!(asset(path).is_none(), "{path} is served");
         }
@@ -69,15 +151,29 @@ mod tests {
     /// Whatever the page names is in the table: a module that is missed would show an empty page.
     #[test]
     fn everything_the_page_names_is_served() {
-        for name in quoted_after(text("/"), &["href=\"", "src=\""]) {
+        for name in quoted_after(text("/index.html"), &["href=\"", "src=\""]) {
             assert!(name.starts_with('#') || asset(&format!("/{name}")).is_some(), "index.html names {name}");
         }
         for module in ASSETS.iter().filter(|asset| asset.path.ends_with(".js")) {
             assert_eq!(module.content_type, "text/javascript; charset=utf-8");
             for name in imported(module) {
                 let served = beside(module.path, name);
-                assert!(asset(&served).is_some(), "{} imports {name}", module.path);
+                assert!(find(&served).is_some(), "{} imports {name}", module.path);
             }
+        }
+    }
+
+    /// Goal: a second visit asks for the page alone, and a first one for all files at once.
+    #[test]
+    fn all_but_the_page_and_its_icons_is_kept_and_hinted_at() {
+        let page = text("/index.html");
+        let kept = |name: &str| asset(&format!("/{name}")).unwrap().is_forever;
+        for name in quoted_after(page, &["href=\"", "src=\""]) {
+            assert!(name.starts_with('#') || name.starts_with("favicon") || kept(name), "{name}");
+        }
+        let hints = quoted_after(page, &["rel=\"modulepreload\" href=\""]);
+        for module in needed("/src/main.js") {
+            assert!(hints.contains(&&*format!("assets/{VERSION}{module}")), "no hint at {module}");
         }
     }
 
@@ -85,16 +181,14 @@ mod tests {
     #[test]
     fn the_module_for_other_pages_names_all_that_the_client_needs() {
         for (entry, module) in [("/client.js", "/client/index.js"), ("/elements.js", "/client/elements.js")] {
-            let (Some(entry), Some(module)) = (asset(entry), asset(module)) else {
-                assert_eq!(asset(entry).is_some(), asset(module).is_some(), "{entry} is there with {module}");
+            let (Some(entry), Some(module)) = (find(entry), find(module)) else {
+                assert_eq!(find(entry).is_some(), find(module).is_some(), "{entry} is there with {module}");
                 continue;
             };
             assert!(text(entry.path).starts_with(&format!("export * from \".{}\";\n", module.path)));
             let named: Vec<String> = imported(entry).iter().map(|name| beside(entry.path, name)).collect();
-            for path in &named {
-                for name in imported(asset(path).unwrap()) {
-                    assert!(named.contains(&beside(path, name)), "{} does not name {name}", entry.path);
-                }
+            for path in needed(module.path) {
+                assert!(named.contains(&path), "{} does not name {path}", entry.path);
             }
         }
     }
@@ -115,8 +209,8 @@ mod tests {
     #[test]
     fn chart_library_or_its_stand_in_is_served() {
         assert!(text("/vendor/uplot.js").contains("export"));
-        assert_eq!(asset("/vendor/uplot.css").unwrap().content_type, "text/css; charset=utf-8");
-        assert_eq!(asset("/vendor/uplot.LICENSE").unwrap().content_type, "text/plain; charset=utf-8");
+        assert_eq!(find("/vendor/uplot.css").unwrap().content_type, "text/css; charset=utf-8");
+        assert_eq!(find("/vendor/uplot.LICENSE").unwrap().content_type, "text/plain; charset=utf-8");
     }
 
     #[test]
@@ -132,6 +226,22 @@ mod tests {
     fn imported(module: &Asset) -> Vec<&'static str> {
         let names = quoted_after(text(module.path), &["from \"", "import \""]);
         names.into_iter().filter(|name| name.starts_with('.')).collect()
+    }
+
+    /// A module and all behind it.
+    fn needed(module: &str) -> Vec<String> {
+        let mut needed = vec![module.to_owned()];
+        let mut at = 0;
+        while let Some(module) = needed.get(at).cloned() {
+            for name in imported(find(&module).expect("an imported module is served")) {
+                let path = beside(&module, name);
+                if !needed.contains(&path) {
+                    needed.push(path);
+                }
+            }
+            at += 1;
+        }
+        needed
     }
 
     /// Where a relative name leads from a path.
