@@ -149,8 +149,9 @@ export class Section {
   }
 
   sort(order) {
-    this.#order = order;
     this.isUpset = true;
+    if (order.key === this.#order.key && order.down === this.#order.down) return;
+    this.#order = order;
     this.#tellOrder();
   }
 
@@ -158,10 +159,10 @@ export class Section {
     return this.#order.key === "topic";
   }
 
-  /** Brings columns, heads and order up to date; true if rows must be painted anew. */
-  settle() {
+  /** Brings columns, heads and, where it is due, order up to date; true if rows must be painted anew. */
+  settle(isDue = true) {
     if (this.#needsFit) this.#fit();
-    if (this.isUpset) this.#arrange();
+    if (this.isUpset && isDue) this.#arrange();
     const isNew = this.isNew;
     this.isNew = false;
     return isNew;

@@ -15,7 +15,9 @@ import { Tools } from "./tools.js";
 const collator = new Intl.Collator("en", { numeric: true });
 /** Orders that the next tick can upset are put right this often: rows that dance cannot be read. */
 const REARRANGE_MS = 2_000;
-/** New rows are built for so long per frame: a thousand topics appearing at once do not freeze the page. */
+const SETTLE_MS = 700;
+/** New rows per frame, or as many as this time allows: a thousand topics appearing at once do not freeze the page. */
+const NEW_ROWS_PER_FRAME = 200;
 const BUILD_MS = 20;
 /** From so many rows on, one has its cells only once it comes into view. */
 const EAGER_ROWS = 3_000;
@@ -45,6 +47,7 @@ export class Table {
   /** Rows that have moved since they were held against the search. */
   #unchecked = new Set();
   #arranged = 0;
+  #settled = -Infinity;
   #current = null;
   #countNeeded = false;
   /** Feeds that have a heading also while they have no topic. */
@@ -154,8 +157,11 @@ export class Table {
   paint(serverNow, now) {
     if (this.#new.size > 0) this.#build(serverNow, now);
     this.#paintDirty(serverNow, now);
+    // While thousands of rows come, they are put in order now and then only.
+    const isDue = this.#new.size === 0 || now - this.#settled > SETTLE_MS;
+    if (isDue) this.#settled = now;
     for (const section of this.#sections()) {
-      if (!section.settle()) continue;
+      if (!section.settle(isDue)) continue;
       for (const row of section.rows.values()) {
         row.dirty = true;
         if (row.visible) this.#dirty.add(row);
@@ -164,7 +170,7 @@ export class Table {
     // Columns that are new have their texts in the same frame.
     this.#paintDirty(serverNow, now);
     applyRules();
-    if (this.#countNeeded) this.#count();
+    if (this.#countNeeded && isDue) this.#count();
     return this.#new.size > 0 || [...this.#sections()].some((section) => section.isNew);
   }
 
@@ -196,8 +202,9 @@ export class Table {
   #build(serverNow, now) {
     const end = performance.now() + BUILD_MS;
     let widest = 0;
+    let built = 0;
     for (const topic of this.#new) {
-      if (performance.now() > end) break;
+      if ((built += 1) > NEW_ROWS_PER_FRAME && performance.now() > end) break;
       this.#new.delete(topic);
       const row = new Row(topic);
       const group = this.#group(topic.feed);
