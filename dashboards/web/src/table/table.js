@@ -220,7 +220,8 @@ export class Table {
       widest = Math.max(widest, this.#measure.width(topic.name));
     }
     const { rem } = this.#measure;
-    const width = Math.min(widest + NAME_EXTRA_REM * rem, NAME_MAX_REM * rem);
+    // In whole steps, as each new width lays out all rows anew.
+    const width = Math.min(Math.ceil((widest + NAME_EXTRA_REM * rem) / rem) * rem, NAME_MAX_REM * rem);
     if (width > this.#settings.nameWidth) {
       this.#settings.nameWidth = width;
       this.#refit();
