@@ -316,3 +316,31 @@ for (const width of [390, 1360]) {
     await page.close();
   });
 }
+
+test("two fingers zoom, and one finger is left to the page", async () => {
+  const page = await openBars("#topics=t.A");
+  await hasInk(page, "t.A", "--accent");
+  await chart(page, "t.A").scrollIntoViewIfNeeded();
+  const box = await chart(page, "t.A").locator(".u-over").boundingBox();
+  const cdp = await page.context().newCDPSession(page);
+  const touch = (type, ...shares) =>
+    cdp.send("Input.dispatchTouchEvent", { type, touchPoints: shares.map((share, id) => ({ id, x: box.x + box.width * share, y: box.y + box.height / 2 })) });
+  await touch("touchStart", 0.5);
+  await touch("touchMove", 0.8);
+  await touch("touchEnd");
+  assert.ok(await page.locator(".window").isHidden());
+  await touch("touchStart", 0.4, 0.6);
+  await touch("touchMove", 0.3, 0.7);
+  await touch("touchMove", 0.2, 0.8);
+  await touch("touchEnd");
+  await page.waitForSelector(".window:not([hidden])");
+  assert.match(await page.textContent(".window"), /Shown: 21:04:2\d to 21:04:[34]\d/);
+  await page.close();
+});
+
+test("a stale topic is hatched the other way, and its word says since when", async () => {
+  const since = NOW - 20_000;
+  const page = await openBars("#topics=t.A", { talk: ({ say }) => say("notice", { type: "stale", topics: ["t.A"], since }) });
+  await chart(page, "t.A").getByText("Hatched the other way: stale, no news since 21:04:40.").waitFor();
+  await page.close();
+});
