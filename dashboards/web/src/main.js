@@ -1,5 +1,8 @@
 // Builds the page and joins its rooms: what the connection says goes to the topics, and from there to what is drawn.
 import { Address } from "./address.js";
+import { Alerts } from "./board/alerts.js";
+import { Board } from "./board/board.js";
+import { Strip } from "./board/strip.js";
 import { Charts } from "./chart/charts.js";
 import { firstChoice } from "./chart/choice.js";
 import { closeWords, wantsToken } from "./link/closes.js";
@@ -79,6 +82,26 @@ const box = new TokenBox({
 const connection = new Connection(url);
 const feeds = new Map();
 
+const alerts = new Alerts({
+  dialog: element("alerts-dialog"),
+  list: element("alerts-list"),
+  button: element("alerts-open"),
+  topics,
+  address,
+  words: element("words"),
+  feeds,
+});
+const strip = new Strip(element("strip"), { topics, address, feeds });
+const board = new Board(element("board"), {
+  topics,
+  address,
+  feeds,
+  alerts,
+  bars: (query) => answerOf(`v1/bars?${query}`).catch(() => null),
+  periods: () => contract.periods,
+});
+const boards = [alerts, strip, board];
+
 /** Server's clock less ours, so that ages are right on a machine whose clock is not. */
 let skewMs = 0;
 let pinged = 0;
@@ -104,6 +127,7 @@ function draw() {
 
 function paint(now) {
   frame = 0;
+  for (const one of boards) one.paint(serverNow(), now, isLive);
   if (views.current !== "topics") return;
   if (table.paint(serverNow(), now)) draw();
   charts.paint(serverNow(), now, isLive);
@@ -114,6 +138,7 @@ function beat() {
   status.paint(now);
   outage.paint(now);
   pace.paint();
+  for (const one of boards) one.beat(serverNow(), now);
   if (document.hidden || pace.isPaused) return;
   signs.paint(now, topics.all());
   if (views.current !== "topics") status.topics = topics.size;
@@ -282,7 +307,7 @@ function tick(event, data, text) {
   status.tick();
   pace.tick();
   table.touch(topic, moved);
-  if (moved) charts.tick(data.topic);
+  if (moved) for (const one of [charts, ...boards]) one.tick(data.topic);
   draw();
 }
 
@@ -322,6 +347,10 @@ connection.onState = (state) => {
   forgetFeeds("unknown");
 };
 
+board.onOpen = strip.onOpen = (name) => {
+  views.go("topics");
+  if (!charts.names.includes(name)) charts.toggle(name);
+};
 table.onChoose = (name) => charts.toggle(name);
 table.onCount = (left, all) => {
   status.topics = all;

@@ -7,6 +7,8 @@ import { LEVELS, Spark } from "./spark.js";
 const SVG = "http://www.w3.org/2000/svg";
 /** A figure and the unit behind it. */
 const PARTED = /^([+−-]?[\d.,]+(?:[eE][+-]?\d+)?)(\D*)$/;
+/** A figure's hyphen is a minus to a reader. */
+const NEGATIVE = /^-\d/;
 /** Lengths from which a figure is written smaller. */
 const LONG = [8, 12, 18, 30];
 const PLACES_MAX = 8;
@@ -158,7 +160,7 @@ export class Tile {
     const main = field === undefined ? undefined : at(value, field);
     const text = main === undefined ? "–" : format.marked(topic.marks, field, main);
     const [, figure, unit] = PARTED.exec(text) ?? [text, text, ""];
-    this.#set("figure", figure);
+    this.#set("figure", NEGATIVE.test(figure) ? `−${figure.slice(1)}` : figure);
     this.#set("unit", unit);
     const length = figure.length + unit.length / 2;
     this.#mark("long", String(LONG.filter((chars) => length > chars).length));
