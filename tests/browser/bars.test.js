@@ -40,16 +40,15 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tickerd-bars-"));
   config = join(folder, "tickerd.toml");
   const sim = '[[feed]]\nname = "sim"\nplugin = "tickerd_feed_sim"\ninterval = "100ms"\npoll = "100ms"';
-  const server = '[server]\nlisten = ["127.0.0.1:0"]\nadmin = "127.0.0.1:0"\n';
-  await writeFile(config, `${server}[history]\npath = "${folder}/past"\n[bars]\nkeep = { "1s" = "10m" }\n${sim}\n`);
-  daemon = await startDaemon({ listen: null, config });
+  await writeFile(config, `[history]\npath = "${folder}/past"\n[bars]\nkeep = { "1s" = "10m" }\n${sim}\n`);
+  daemon = await startDaemon({ config });
   browser = await openBrowser();
   await waitForBars(BARS);
   times.killed = Date.now();
   await daemon.kill();
   // Time itself is what is waited for: a time without a daemon, wide enough to be seen.
   await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
-  daemon = await startDaemon({ listen: null, config });
+  daemon = await startDaemon({ config });
   await waitForBars(1);
   times.back = Date.now();
 });

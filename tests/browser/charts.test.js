@@ -166,18 +166,19 @@ test("a window of which little is known is drawn whole, and its words say since 
   await page.close();
 });
 
-test("the ninth chart closes the first, and that is said", async () => {
-  const names = Array.from({ length: 10 }, (_, i) => `t.n${i}`);
+test("the chart that is one too many is refused with words, and none is closed for it", async () => {
+  const names = Array.from({ length: 18 }, (_, i) => `t.n${String(i).padStart(2, "0")}`);
   const page = await openDrawn(({ sayText }) => names.forEach((name) => sayText(quote(name, 1, "1.50"))), {
-    hash: `#topics=${names.slice(0, 8)}`,
+    hash: `#topics=${names.slice(0, 15)}`,
   });
-  assert.deepEqual(await drawn(page), names.slice(0, 8));
+  await page.click(`tr[data-topic="${names[15]}"]`);
+  assert.deepEqual(await drawn(page), names.slice(0, 16));
   assert.ok(await page.locator("#notices").isHidden());
-  await page.click('tr[data-topic="t.n8"]');
-  await page.locator("#notices").getByText("8 charts are the most: that of t.n0 was closed for t.n8.").waitFor();
-  assert.deepEqual(await drawn(page), names.slice(1, 9));
+  await page.click(`tr[data-topic="${names[16]}"]`);
+  await page.locator("#notices").getByText("16 charts are the most. Close one to draw t.n16.").waitFor();
+  assert.deepEqual(await drawn(page), names.slice(0, 16));
   await page.close();
-  const linked = await openDrawn(({ sayText }) => sayText(quote("t.n0", 1, "1.50")), { hash: `#topics=${names}` });
-  await linked.locator("#notices").getByText(/The address names 10 topics; the first 8 are drawn/).waitFor();
+  const linked = await openDrawn(({ sayText }) => sayText(quote("t.n00", 1, "1.50")), { hash: `#topics=${names}` });
+  await linked.locator("#notices").getByText(/The address names 18 topics; the first 16 are drawn/).waitFor();
   await linked.close();
 });

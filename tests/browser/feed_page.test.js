@@ -5,6 +5,7 @@ import { Book, CHANGES_MAX, Feed } from "../../dashboards/web/src/feeds/book.js"
 import { kindsOf } from "../../dashboards/web/src/feeds/kinds.js";
 import * as words from "../../dashboards/web/src/feeds/words.js";
 import { serveAlone } from "./alone.js";
+import { openBlank } from "./blank.js";
 
 const SINCE = new Date(2026, 10, 29, 12, 3, 11).getTime();
 const NOW = SINCE + 200_000;
@@ -135,23 +136,7 @@ let alone;
 before(async () => (alone = await serveAlone()));
 after(() => alone?.close());
 
-/** A blank page with the page's styles, where `script` runs with the page's modules. */
-async function blank(script, given) {
-  const page = await alone.browser.context.newPage();
-  const errors = [];
-  page.on("pageerror", (error) => errors.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-  await page.route("**/blank.html", (route) =>
-    route.fulfill({
-      contentType: "text/html",
-      headers: { "content-security-policy": "default-src 'self'" },
-      body: `<!doctype html><html lang="en"><title>x</title><link rel="icon" href="favicon.svg"><link rel="stylesheet" href="styles/page.css"><link rel="stylesheet" href="styles/feeds.css"><main></main>`,
-    }),
-  );
-  await page.goto(`${alone.url}blank.html`);
-  await page.evaluate(script, given);
-  return Object.assign(page, { errors });
-}
+const blank = (script, given) => openBlank(alone, ["feeds"], script, given);
 
 const FEEDS = [
   listed("host", "up", { topics: 12, samples: 400 }),

@@ -1,6 +1,7 @@
 // Quotes, trades, the weather and a machine's gauges, each shown as its readers expect it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { exact, leaves } from "../../dashboards/web/src/data/fields.js";
 import * as kinds from "../../dashboards/web/src/data/kinds.js";
 import { Topic } from "../../dashboards/web/src/data/topics.js";
@@ -49,6 +50,26 @@ function topicOf(kind, ...values) {
     topic.take(kind, data, JSON.stringify({ event: kind, data }));
   });
   return topic;
+}
+/** What a row shows under its kind's heads, but for its topic, its age and what has no column. */
+const shown = (page, topic) =>
+  page.$eval(`tr[data-topic="${topic}"]`, (row) => {
+    let heads = row;
+    while (!heads.classList.contains("heads")) heads = heads.previousElementSibling;
+    const cells = [...row.children].map((cell, i) => [heads.children[i], cell]);
+    return Object.fromEntries(
+      cells
+        .filter(([, cell]) => cell.localName === "td" && !/details|age/.test(cell.className) && cell.checkVisibility())
+        .map(([head, cell]) => [head.textContent, cell.textContent]),
+    );
+  });
+/** Waits until a row shows just that. */
+async function shows(page, topic, wanted) {
+  const deadline = Date.now() + 15_000;
+  let last;
+  do last = await shown(page, topic);
+  while (!isDeepStrictEqual(last, wanted) && Date.now() < deadline);
+  assert.deepEqual(last, wanted);
 }
 const change = (topic) => kinds.change(topic, exact(topic.text).data.value);
 const names = (kind, value, main) => kinds.details(kind, leaves(value), main).map(([path]) => path);
@@ -134,8 +155,12 @@ test("a change that is derived from the open says so beside it, in the table and
     sayText(tick("quote", "t.opened", 1, '{"price":"189.30","open":"187.11"}'));
     sayText(tick("quote", "t.told", 1, '{"price":"101.00","change":"1.00"}'));
   }, { hash: "#topics=t.opened,t.told" });
-  for (const [name, text, mark] of [["t.opened", "▲ +2.19 (+1.17 %)", /since/], ["t.told", "▲ +1.00 (+1.00 %)", /^none$/]]) {
-    for (const place of [rowOf(page, name).locator(".change"), page.locator(`.chart[data-topic="${name}"] .step`)]) {
+  for (const [name, amount, share, mark] of [["t.opened", "▲ +2.19", "+1.17 %", /since/], ["t.told", "▲ +1.00", "+1.00 %", /^none$/]]) {
+    await rowOf(page, name).getByText(share, { exact: true }).waitFor();
+    for (const [place, text] of [
+      [rowOf(page, name).locator(".change"), amount],
+      [page.locator(`.chart[data-topic="${name}"] .step`), `${amount} (${share})`],
+    ]) {
       await place.filter({ hasText: text }).waitFor();
       const [said, isWhole] = await place.evaluate((cell) => [
         getComputedStyle(cell, "::after").content,
@@ -172,44 +197,73 @@ test("a wide page shows the whole quote, and a busy machine is not red", async (
   });
   await page.setViewportSize({ width: 1920, height: 1000 });
   const row = rowOf(page, "crypto.BTC-USD");
-  await row.getByText("▼ −434.50 (−0.72 %)").waitFor();
+  await row.getByText("▼ −434.50", { exact: true }).waitFor();
   assert.equal(await row.getAttribute("data-trend"), "down");
-  const seen = await row.locator(".details").evaluate((cell) => {
-    const box = cell.getBoundingClientRect();
-    return [...cell.children]
-      .filter((field) => field.checkVisibility() && field.getBoundingClientRect().bottom <= box.bottom + 1)
-      .map((field) => field.textContent);
+  await shows(page, "crypto.BTC-USD", {
+    "Price USD": "60065.50",
+    Change: "▼ −434.50",
+    "Change %": "−0.72 %",
+    Bid: "60065.5",
+    Ask: "60065.6",
+    High: "61000.0",
+    Low: "59000.1",
+    Volume: "1234.5678",
+    Session: "24x7",
   });
-  const wanted = ["bid 60065.5", "ask 60065.6", "high 61000.0", "low 59000.1", "volume 1234.5678", "session 24x7"];
-  assert.deepEqual(seen.slice(0, wanted.length), wanted);
   assert.match(await row.locator(".details").getAttribute("title"), /symbol BTC\/USD.*source kraken/);
   const gauge = rowOf(page, "host.cpu");
-  await gauge.locator(".change").getByText("+85.5", { exact: true }).waitFor();
-  const [colour, muted] = await gauge.locator(".change, .kind").evaluateAll((cells) =>
-    cells.map((cell) => getComputedStyle(cell).color),
-  );
-  assert.equal(colour, muted, "a gauge's change has a colour");
+  await gauge.getByText("95.5 %").waitFor();
+  await shows(page, "host.cpu", { Busy: "95.5 %", User: "8.0 %" });
+  assert.equal(await gauge.getAttribute("data-trend"), "", "a step of a gauge has a direction");
+  assert.equal(await gauge.locator(".value").evaluate((cell) => cell.style.getPropertyValue("--part")), "96%");
   await page.close();
 });
 
 test("a simulated value says so beside its topic and in its chart, and a real one does not", async () => {
-  const page = await alone.open(({ sayText }) => {
-    sayText(tick("quote", "sim.AAPL", 1, '{"price":"189.16","simulated":true}'));
-    sayText(quote("stocks.AAPL", 1, '"189.16"'));
+  let talk;
+  const page = await alone.open((connection) => {
+    talk = connection;
+    connection.sayText(tick("quote", "sim.AAPL", 1, '{"price":"189.16","simulated":true}'));
+    connection.sayText(quote("stocks.AAPL", 1, '"189.16"'));
   }, { hash: "#topics=sim.AAPL,stocks.AAPL" });
   await linkSays(page, "Live");
-  await rowOf(page, "sim.AAPL").getByText("simulated").waitFor();
+  // Where all of a feed's topics are, its heading says so once.
+  await page.locator('tbody[data-feed="sim"] tr.feed').getByText("simulated").waitFor();
+  const mark = rowOf(page, "sim.AAPL").locator(".simulated");
+  assert.ok(await mark.isHidden());
   await page.locator('.chart[data-topic="sim.AAPL"]').getByText("simulated").waitFor();
-  assert.ok(await rowOf(page, "stocks.AAPL").locator(".simulated").isHidden());
+  assert.equal(await page.locator('tbody[data-feed="stocks"] .simulated:not([hidden])').count(), 0);
   assert.ok(await page.locator('.chart[data-topic="stocks.AAPL"] .simulated').isHidden());
   assert.ok(!(await rowOf(page, "sim.AAPL").locator(".details").textContent()).includes("simulated"));
+  talk.sayText(quote("sim.real", 1, '"1.00"'));
+  await mark.waitFor();
+  assert.equal(await page.locator('tbody[data-feed="sim"] tr.feed .simulated').count(), 0);
+  assert.ok(await rowOf(page, "sim.real").locator(".simulated").isHidden());
   await page.setViewportSize({ width: 390, height: 844 });
   const cut = await page.$eval('.chart[data-topic="sim.AAPL"] h3', (name) => name.scrollWidth > name.clientWidth);
   assert.ok(!cut, "the chart's name makes way for the mark");
-  const mark = rowOf(page, "sim.AAPL").locator(".simulated");
   assert.ok(await mark.isVisible());
   const { x, width } = await mark.boundingBox();
   assert.ok(x >= 0 && x + width <= 390);
+  await page.close();
+});
+
+test("the weather is told with its wind's direction, a trade with its side", async () => {
+  const page = await alone.open(({ sayText }) => {
+    sayText(tick("weather", "nws.KSEA", 1, JSON.stringify({ ...WEATHER, wind_deg: 47, feels_like_c: -8, pressure_hpa: 1013.2 })));
+    sayText(tick("trade", "alpaca.AAPL", 1, JSON.stringify(TRADE)));
+  });
+  await page.setViewportSize({ width: 1920, height: 1000 });
+  await rowOf(page, "nws.KSEA").getByText("4.63 m/s ↙ NE").waitFor();
+  await shows(page, "nws.KSEA", {
+    Temperature: "-3.5 °C",
+    Condition: "light snow",
+    Felt: "-8 °C",
+    "Wind from": "4.63 m/s ↙ NE",
+    Humidity: "81.0 %",
+    Pressure: "1,013.2 hPa",
+  });
+  await shows(page, "alpaca.AAPL", { Price: "189.31", Size: "100", Side: "buy" });
   await page.close();
 });
 

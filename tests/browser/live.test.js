@@ -50,15 +50,9 @@ test("a first visit draws charts by itself, and they have lines", async () => {
 });
 
 test("nobody takes the simulated quotes for real ones, nor the machine's figures for simulated ones", async () => {
-  const marks = ".simulated:not([hidden])";
-  await page.fill("#filter", "sim."); // rows out of sight are not painted
-  await page.waitForFunction(
-    (marks) => [...document.querySelectorAll('tr[data-topic^="sim."]')].every((row) => row.querySelector(marks)),
-    marks,
-  );
-  await page.fill("#filter", "");
+  await page.locator('tbody[data-feed="sim"] tr.feed').getByText("simulated", { exact: true }).waitFor();
   await seqPasses(page, "host", 1);
-  assert.equal(await page.locator(`tr[data-topic^="host."] ${marks}`).count(), 0);
+  assert.equal(await page.locator('tbody[data-feed="host"] .simulated:not([hidden])').count(), 0);
 });
 
 test("ages are those of values just come", async () => {
@@ -83,7 +77,7 @@ test("the filter leaves what matches, and says when nothing does", async () => {
   );
   await page.fill("#filter", "nothing-is-called-so");
   await page.waitForSelector("#none:not([hidden])");
-  assert.equal(await page.textContent("#none"), "No topic matches the filter.");
+  assert.equal(await page.textContent("#none"), "No topic matches the search.");
   await page.fill("#filter", "");
   await page.waitForFunction(
     (n) => document.querySelectorAll("tr[data-topic]:not([hidden])").length >= n,
@@ -94,9 +88,13 @@ test("the filter leaves what matches, and says when nothing does", async () => {
 test("keys alone reach a row, draw its chart and take it away again", async () => {
   const before = await drawn(page);
   await page.focus("#filter");
-  // From the filter over the column headings into the table: the rows are one stop.
-  await page.evaluate(() => document.querySelector("thead th.age button").focus());
+  // From a feed's heading over its first kind's heads into the table: the heads are one stop, and so are the rows.
+  await page.focus("tbody .feed button");
   await page.keyboard.press("Tab");
+  assert.ok(await page.evaluate(() => document.activeElement.closest("tr.heads")), "the heads are no stop");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.evaluate(() => document.activeElement.closest("th").dataset.key), "value");
+  await page.keyboard.press("ArrowLeft");
   await page.keyboard.press("Tab");
   const focused = () => page.evaluate(() => document.activeElement.closest("tr[data-topic]")?.dataset.topic);
   const start = await focused();
@@ -111,7 +109,7 @@ test("keys alone reach a row, draw its chart and take it away again", async () =
   }
   await page.keyboard.press("Enter");
   assert.deepEqual(await drawn(page), [...before, topic]);
-  assert.equal(await page.getAttribute(`tr[data-topic="${topic}"] .topic button`, "aria-pressed"), "true");
+  assert.equal(await page.getAttribute(`tr[data-topic="${topic}"] .name`, "aria-pressed"), "true");
   assert.ok(decodeURIComponent(page.url()).includes(topic), "the address does not carry the choice");
   await page.keyboard.press("Space");
   assert.deepEqual(await drawn(page), before);
@@ -125,16 +123,22 @@ test("the address brings the choice back", async () => {
   await other.close();
 });
 
-test("sorting by value orders the rows of a feed", async () => {
-  await page.click("thead th.value button");
-  assert.equal(await page.getAttribute("thead th.value", "aria-sort"), "ascending");
-  assert.equal(await page.getAttribute("thead th.topic", "aria-sort"), null);
-  await page.click("thead th.topic button");
-  await page.click("thead th.topic button");
-  assert.equal(await page.getAttribute("thead th.topic", "aria-sort"), "descending");
-  const names = Object.keys(await column(page, "host", "value"));
-  assert.deepEqual(names, [...names].sort(new Intl.Collator("en", { numeric: true }).compare).reverse());
-  await page.click("thead th.topic button");
+test("sorting by value orders the rows of a kind, and the address keeps it", async () => {
+  const heads = 'tbody[data-feed="sim"] tr.heads[data-kind="quote"]';
+  const names = () => page.$$eval(`${heads} ~ tr[data-topic]`, (rows) => rows.map((row) => row.dataset.topic).filter((name) => !/\.(trades|weather|sine)/.test(name)));
+  const sorted = (names) => [...names].sort(new Intl.Collator("en", { numeric: true }).compare);
+  await page.click(`${heads} [data-key="value"] button`);
+  assert.equal(await page.getAttribute(`${heads} [data-key="value"]`, "aria-sort"), "ascending");
+  assert.equal(await page.getAttribute(`${heads} .topic`, "aria-sort"), null);
+  await page.waitForFunction((heads) => document.querySelector(heads).nextElementSibling.dataset.topic !== "sim.AAPL", heads);
+  assert.match(page.url(), /sort=quote:value/);
+  await page.click(`${heads} .topic button`);
+  await page.click(`${heads} .topic button`);
+  assert.equal(await page.getAttribute(`${heads} .topic`, "aria-sort"), "descending");
+  await page.waitForFunction((heads) => document.querySelector(heads).nextElementSibling.dataset.topic === "sim.TSLA", heads);
+  assert.deepEqual(await names(), sorted(await names()).reverse());
+  await page.click(`${heads} .topic button`);
+  assert.doesNotMatch(page.url(), /sort=/);
 });
 
 test("the table is one to those who cannot see it", async () => {

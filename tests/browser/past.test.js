@@ -1,7 +1,7 @@
 // Bars before and between ticks, as one line; and which bars fill a window.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Past, periodFor } from "../../dashboards/web/src/chart/past.js";
+import { join, Past, periodFor } from "../../dashboards/web/src/chart/past.js";
 
 const bar = (second, figure) => ({ start: second * 1000, open: `${figure}.1`, high: `${figure}.9`, low: `${figure}.0`, close: `${figure}.2` });
 
@@ -20,11 +20,12 @@ function pieces([times, numbers]) {
   return found.filter((piece) => piece.length > 0);
 }
 
+const lineOf = (past, ticks) => join(past.bars, ticks);
 const NO_TICKS = { times: [], numbers: [] };
 
 test("neighbours are joined, and a period without a bar is a gap", () => {
   const past = pastOf([bar(0, 1), bar(10, 2), bar(30, 3)]);
-  assert.deepEqual(pieces(past.join(NO_TICKS)), [
+  assert.deepEqual(pieces(lineOf(past, NO_TICKS)), [
     [[0, 1.1], [10, 1.2], [10, 2.1], [20, 2.2]],
     [[30, 3.1], [40, 3.2]],
   ]);
@@ -33,13 +34,13 @@ test("neighbours are joined, and a period without a bar is a gap", () => {
 test("ticks go on where the bars end, within the open one", () => {
   const past = pastOf([bar(0, 1), bar(10, 2)]);
   const ticks = { times: [14, 15], numbers: [7, 8] };
-  assert.deepEqual(pieces(past.join(ticks)), [[[0, 1.1], [10, 1.2], [10, 2.1], [14, 7], [15, 8]]]);
+  assert.deepEqual(pieces(lineOf(past, ticks)), [[[0, 1.1], [10, 1.2], [10, 2.1], [14, 7], [15, 8]]]);
 });
 
 test("bars fill what was missed between ticks, and what they do not know stays empty", () => {
   const past = pastOf([bar(0, 1), bar(10, 2), bar(20, 3), bar(50, 5)]);
   const ticks = { times: [3, 4, 4.001, 52, 53], numbers: [7, 8, null, 9, 9.5] };
-  assert.deepEqual(pieces(past.join(ticks)), [
+  assert.deepEqual(pieces(lineOf(past, ticks)), [
     [[0, 1.1], [3, 7], [4, 8], [10, 1.2], [10, 2.1], [20, 2.2], [20, 3.1], [30, 3.2]],
     [[50, 5.1], [52, 9], [53, 9.5]],
   ]);
@@ -47,32 +48,33 @@ test("bars fill what was missed between ticks, and what they do not know stays e
 
 test("after the last tick of a lost connection bars go on, and the end is not joined to anything", () => {
   const past = pastOf([bar(0, 1), bar(10, 2)]);
-  const joined = past.join({ times: [3, 3.001], numbers: [7, null] });
+  const joined = lineOf(past, { times: [3, 3.001], numbers: [7, null] });
   assert.deepEqual(pieces(joined), [[[0, 1.1], [3, 7], [10, 1.2], [10, 2.1], [20, 2.2]]]);
   assert.equal(joined[1].at(-1), null);
 });
 
 test("no line goes through a time of which nothing is known, neither of bars nor of ticks", () => {
   const cut = pastOf([bar(0, 1), bar(10, 2)], [[8, 11]]);
-  assert.deepEqual(pieces(cut.join(NO_TICKS)), [[[0, 1.1]], [[10, 1.2]], [[10, 2.1]], [[20, 2.2]]]);
+  assert.deepEqual(pieces(lineOf(cut, NO_TICKS)), [[[0, 1.1]], [[10, 1.2]], [[10, 2.1]], [[20, 2.2]]]);
   const ticks = { times: [1, 2, 9, 10], numbers: [1, 2, 3, 4] };
-  assert.deepEqual(pieces(pastOf([], [[4, 6]]).join(ticks)), [[[1, 1], [2, 2]], [[9, 3], [10, 4]]]);
+  assert.deepEqual(pieces(lineOf(pastOf([], [[4, 6]]), ticks)), [[[1, 1], [2, 2]], [[9, 3], [10, 4]]]);
 });
 
 test("without bars the line is the ticks", () => {
   const ticks = { times: [1, 2, 2.001, 9], numbers: [1, 2, null, 4] };
-  assert.deepEqual(new Past().join(ticks), [ticks.times, ticks.numbers]);
+  assert.deepEqual(pieces(lineOf(new Past(), ticks)), [[[1, 1], [2, 2]], [[9, 4]]]);
 });
 
-test("bars that come again replace what they were, those of another period all, and what is no figure is none", () => {
+test("bars that come again replace what they were, those of another period stand apart, and what is no figure is none", () => {
   const past = pastOf([bar(0, 1), bar(10, 2)]);
   past.take(10_000, { since: 5_000, bars: [bar(10, 4), { start: 20_000, open: "?", high: 1, low: 1, close: 1 }] });
-  assert.deepEqual(pieces(past.join(NO_TICKS)).flat().map(([, number]) => number), [1.1, 1.2, 4.1, 4.2]);
-  assert.deepEqual(past.extent(10), [4, 4.9]);
+  assert.deepEqual(pieces(lineOf(past, NO_TICKS)).flat().map(([, number]) => number), [1.1, 1.2, 4.1, 4.2]);
   past.take(10_000, { since: 10_000, bars: [] });
-  assert.deepEqual(past.extent(0), [1, 4.9], "what the server has forgotten since is known here");
+  assert.equal(past.bars.oldest, 0, "what the server has forgotten since is known here");
   past.take(60_000, { since: 0, bars: [] });
-  assert.ok(past.isEmpty);
+  assert.equal(past.bars.ms, 10_000, "shown until there is another choice");
+  past.show(60_000);
+  assert.ok(past.bars.isEmpty && !past.of(10_000).isEmpty);
 });
 
 test("a window is filled with the shortest bars that are kept for so long and are not too many", () => {

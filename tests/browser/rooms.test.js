@@ -166,14 +166,14 @@ test("a series stays in order, bounded, and its gaps are closed by history alone
   series.gap();
   series.push(20, 2);
   series.push(15, 9);
-  assert.deepEqual(series.times, [10, 10.001, 20]);
+  assert.deepEqual([...series.times], [10, 10.001, 20]);
   series.seed([
     [12, 5],
     [8, 4],
     [10, 1],
   ]);
   assert.deepEqual(
-    [series.times, series.numbers],
+    [[...series.times], [...series.numbers]],
     [
       [8, 10, 12, 20],
       [4, 1, 5, 2],

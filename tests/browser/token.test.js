@@ -1,8 +1,8 @@
-// The token box of the page and of the chat: on a server with [auth], whoever has a token is let in, and it stays in memory.
+// The token box of the page: on a server with [auth], whoever has a token is let in, and it stays in memory.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,13 +13,12 @@ import { startDaemon } from "./daemon.js";
 import { linkSays, seqPasses } from "./view.js";
 
 const TOKEN = "a-token-of-the-wall-0123456789-0123456789";
-const CHAT = new URL("../../dashboards/examples/chat.html", import.meta.url);
 let folder, files, origin, config, daemon, browser, alone;
 
 before(async () => {
-  files = createServer(async ({ url }, answer) => {
+  files = createServer((_, answer) => {
     answer.setHeader("content-type", "text/html; charset=utf-8");
-    answer.end(url === "/frame" ? `<iframe src="${daemon.url}"></iframe>` : await readFile(CHAT));
+    answer.end(`<iframe src="${daemon.url}"></iframe>`);
   }).listen(0, "127.0.0.1");
   await once(files, "listening");
   origin = `http://127.0.0.1:${files.address().port}`;
@@ -188,24 +187,6 @@ test("closes are told in words", async () => {
     await page.locator("#outage").getByText(words).waitFor();
     await page.close();
   }
-});
-
-test("the chat asks for a token too, and one's name is the token's", async () => {
-  const page = await openPage(browser.context, `${origin}/?name=eve&server=ws://127.0.0.1:${daemon.port}/ws`);
-  await page.locator("#why").getByText("The server asks who you are.").waitFor();
-  await enter(page, "of-another-server");
-  await page.locator("#why").getByText("The server needs a valid token.").waitFor();
-  await page.screenshot({ path: new URL("out/chat-token.png", import.meta.url).pathname });
-  await enter(page, TOKEN);
-  await page.waitForFunction(() => document.getElementById("me").textContent === "as wall");
-  await page.waitForFunction(() => document.getElementById("count").textContent === "1");
-  await page.fill("#talk input", "hello");
-  await page.click("#talk button");
-  await page.locator("#said li").getByText("hello").waitFor();
-  assert.equal(await page.textContent("#said li b"), "wall");
-  assert.ok(await page.locator("#ask").isHidden());
-  await isNowhere(page, browser.context);
-  await page.close();
 });
 
 test("no other page shows this one in a frame", async () => {

@@ -14,6 +14,8 @@ import tempfile
 import websockets
 
 GUARD = 60
+DASHBOARDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../dashboards")
+PYTHON_CLIENT = os.path.join(DASHBOARDS, "python/src")
 CONFIG = """
 [server]
 listen = [{listen}]

@@ -23,5 +23,5 @@ if ! cmp -s "$here/requirements.txt" "$work/installed"; then
   cp "$here/requirements.txt" "$work/installed"
 fi
 cd "$here"
-if [[ $# -eq 0 ]]; then set -- clients together signed access operator_guide bars; fi
+if [[ $# -eq 0 ]]; then set -- clients together signed access operator_guide bars python_parts python_client examples; fi
 exec "$work/venv/bin/python" -m unittest "$@"

@@ -24,6 +24,9 @@ const defaults = () => ({
   flush: globalThis.requestAnimationFrame ? "frame" : "now",
 });
 
+/** Tells texts apart, and tells nothing of them. */
+const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16_777_619), 2_166_136_261) >>> 0;
+
 const list = (value) => (Array.isArray(value) ? value : []);
 
 export class Client extends Emitter {
@@ -96,6 +99,10 @@ export class Client extends Emitter {
     this.#wants.hold(one);
     this.#ticks.hold();
     return one;
+  }
+
+  newest(one) {
+    return one ? this.#ticks.newest(one) : [];
   }
 
   latest(topic) {
@@ -199,9 +206,9 @@ export class Client extends Emitter {
   }
 
   #socket() {
-    const { WebSocket, EventSource, transport, tabs, name } = this.#options;
+    const { WebSocket, EventSource, transport, tabs, name: who } = this.#options;
     const url = new URL(this.#url);
-    if (name) url.searchParams.set("name", name);
+    if (who) url.searchParams.set("name", who);
     const direct = () => {
       const isStream = transport === "sse" || (transport === "auto" && EventSource && (!WebSocket || this.#link.unopened >= UPGRADES));
       if (isStream) {
@@ -212,7 +219,9 @@ export class Client extends Emitter {
       throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });
     };
     if (!tabs || !globalThis.navigator?.locks) return direct();
-    return import("./tabs.js").then(({ share }) => share(url, direct, this.#identity.token));
+    // Tabs of one user share; the name does not tell the token.
+    const name = `${url.href} ${digest(this.#identity.token ?? "")}`;
+    return import("./tabs.js").then(({ share }) => share(name, () => new Client(this.#url, { ...this.#options, tabs: false, flush: "now", signal: undefined })));
   }
 
   /** As which close code a close is to be treated: with a source of tokens, a refused one is not the end. */

@@ -47,7 +47,7 @@ export class Subscription {
     this.isClosed = true;
     this.#client.release(this);
     this.#settle.reject(new DOMException("the subscription was closed", "AbortError"));
-    this.outlet.clear();
+    this.outlet.take();
     for (const reader of this.#readers) reader.wake();
   }
 

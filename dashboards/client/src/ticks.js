@@ -46,6 +46,8 @@ export class Ticks {
 
   take(event, data, text) {
     const { topic, seq, ts } = data;
+    const readers = this.#route(topic);
+    if (readers.length === 0) return; // it was on its way when the last one left
     const tick = this.made(event, data, text);
     if (data.to === undefined) {
       const was = this.#returning.get(topic);
@@ -58,7 +60,6 @@ export class Ticks {
       }
       this.latest.set(topic, tick);
     }
-    const readers = this.#route(topic);
     this.#deliver(tick, readers, data.to === undefined && this.#isMerged(topic, readers));
   }
 
@@ -97,7 +98,7 @@ export class Ticks {
     const isOther = this.epoch !== undefined && epoch !== this.epoch;
     if (isOther) this.forget();
     this.#returning.clear();
-    if (!isOther) for (const topic of every) if (!this.#client.wants.granted(topic)) this.#returning.set(topic, this.latest.get(topic).seq);
+    if (!isOther) for (const topic of every) if (this.position(topic) === undefined) this.#returning.set(topic, this.latest.get(topic).seq);
     const before = this.epoch;
     this.epoch = epoch;
     if (before !== epoch) this.#client.emit("epoch", epoch);
@@ -131,6 +132,7 @@ export class Ticks {
   }
 
   gap(topics, recovered, why) {
+    this.flush(); // what came before the gap is handed over before it
     const gap = { topics, recovered, why };
     this.#client.emit("gap", gap);
     const own = new Map();
@@ -159,7 +161,7 @@ export class Ticks {
   }
 
   #isUnknown(topic) {
-    return !this.#classes.has(topic) && !this.#client.wants.granted(topic) && !this.#isEvery(topic);
+    return !this.#classes.has(topic) && this.#client.wants.granted(topic)?.mode !== "latest" && !this.#isEvery(topic);
   }
 
   #isEvery(topic) {
@@ -204,7 +206,7 @@ export class Ticks {
       this.#missed.clear();
       const unknown = missed.filter((one) => this.#isUnknown(one));
       await Promise.all(unknown.map((one) => this.#learn(one)));
-      const topics = missed.filter((one) => this.#isEvery(one));
+      const topics = missed.filter((one) => this.#isUnknown(one) || this.#isEvery(one));
       if (topics.length > 0) this.gap(topics, false, "reconnected");
     }, GAP_MS);
   }

@@ -33,8 +33,9 @@ export class Wants {
     return new Set([...this.#holders.values()].flatMap((set) => [...set]));
   }
 
+  /** What the server granted of a name that is still wanted, on this connection or the one before. */
   granted(name) {
-    return this.#granted.get(name);
+    return this.#holders.has(name) ? this.#granted.get(name) : undefined;
   }
 
   /** The subscriptions that a topic's ticks go to. */
@@ -147,7 +148,8 @@ export class Wants {
     }
     this.#dirty.clear();
     for (const names of split(gone)) this.#ask("unsubscribe", { topics: names }).catch(() => {});
-    for (const [key, positions] of groups) {
+    // Positions first: the newest that a pattern brings would hide what was missed before it.
+    for (const [key, positions] of [...groups].sort(([a], [b]) => b.endsWith("true") - a.endsWith("true"))) {
       const [mode, rate, returns] = key.split(" ");
       for (const topics of split([...positions.keys()])) {
         const since = { epoch: this.#events.epoch(), seq: Object.fromEntries(topics.map((topic) => [topic, positions.get(topic)])) };

@@ -56,7 +56,7 @@ const signs = new Signs(element("signs"));
 const pace = new Pace({ pause: element("pause"), select: element("pace"), signs }, address);
 const contract = new Contract();
 const topics = new Topics(contract);
-const table = new Table(element("topics"));
+const table = new Table(element("topics"), { address, input: element("filter") });
 const charts = new Charts(element("charts"), topics, uPlot, address);
 const notices = new Notices(element("notices"));
 const status = new Status({
@@ -188,7 +188,7 @@ const answers = {
       else notices.error({ code, name: topic ?? pattern, message });
     }
   },
-  history: (data) => charts.history(data),
+  history: (data, text) => charts.history(data, text),
   notice(data) {
     if (data.type === "feed") feedSays(data);
     else if (data.type === "lag") signs.lag(data.skipped, performance.now());
@@ -258,10 +258,10 @@ function feedSays(notice) {
 }
 
 /** What the server answers at a path, as this reader; null where it has nothing there for it. */
-async function answerOf(path) {
+async function answerOf(path, read = (answer) => answer.json()) {
   const headers = box.token ? { Authorization: `Bearer ${box.token}` } : {};
   const answer = await fetch(new URL(path, location.href), { cache: "no-cache", headers });
-  return answer.ok ? answer.json() : null;
+  return answer.ok ? read(answer) : null;
 }
 
 /** Reads what the server says of its feeds' fields and of its bars. Without it the page guesses, and has no bars. */
@@ -323,7 +323,7 @@ function age(topic, since) {
 /** A topic that its feed has retired; its chart, if any, waits for it to return. */
 function forget(name) {
   table.remove(name);
-  if (!charts.names.includes(name)) topics.remove(name);
+  if (!charts.draws(name)) topics.remove(name);
 }
 
 contract.onWant = (ms) => setTimeout(() => connection.state.name === "live" && begun && readContract(), ms);
@@ -334,7 +334,7 @@ contract.onNews = () => {
 };
 
 connection.onMessage = (event, data, text) => {
-  if (Object.hasOwn(answers, event)) answers[event](data);
+  if (Object.hasOwn(answers, event)) answers[event](data, text);
   else if (typeof data.topic === "string" && "seq" in data) tick(event, data, text);
 };
 connection.onState = (state) => {
@@ -357,12 +357,14 @@ table.onCount = (left, all) => {
   element("none").hidden = left > 0;
   element("none").textContent =
     all > 0
-      ? "No topic matches the filter."
+      ? "No topic matches the search."
       : "No topics yet. They appear here with their feed's first tick.";
 };
 charts.onFull = (sentence) => notices.full(sentence);
 charts.onAsk = (event, data) => connection.state.name === "live" && !isShut && connection.send(event, data);
-charts.onBars = (query) => answerOf(`v1/bars?${query}`).catch(() => null);
+// As text: the digits are in it.
+charts.onBars = (query) => answerOf(`v1/bars?${query}`, (answer) => answer.text()).catch(() => null);
+charts.onDraw = draw;
 charts.onChange = (names) => {
   choosing = false;
   table.choose(names);
@@ -370,10 +372,9 @@ charts.onChange = (names) => {
   element("no-charts").hidden = names.length > 0;
 };
 
-element("filter").addEventListener("input", ({ target }) => {
+table.onWish = draw;
+element("filter").addEventListener("input", () => {
   if (views.current !== "topics") views.go("topics");
-  table.filter(target.value);
-  draw();
 });
 element("span").addEventListener("change", ({ target }) => {
   charts.spanSeconds = Number(target.value);

@@ -1,182 +1,222 @@
 // The chosen topics and their charts. The choice lives in the address, so that a view can be shared as a link.
 import { Chart } from "./chart.js";
-import { BARS_MAX, periodFor } from "./past.js";
+import { read, write } from "./item.js";
+import { envelopes, Loader } from "./loader.js";
+import { View } from "./view.js";
+import { lengthOf, spanOf } from "./words.js";
 
-/** More than these and each is too small to read. */
-const CHARTS_MAX = 8;
-const HISTORY_POINTS = 256;
-/** Bars are asked for again this often: ticks that a chart drops in time are in them. */
-const BARS_EVERY_MS = 30_000;
-/** Bars asked for beyond those that are missing: the open one, and the one that was open. */
-const BARS_MORE = 2;
-/** The error code of a command that the server does not know. */
-const UNKNOWN_EVENT = 405;
+/** More than these and nobody reads them all. */
+const CHARTS_MAX = 16;
+/** As long as the server keeps the past unless it is configured otherwise: a first look finds its window filled. */
+const SPAN_S = 60;
 
 export class Charts {
   /** Called with the names when the choice has changed. */
   onChange = () => {};
   /** Called with a sentence when not all that was asked for can be drawn. */
   onFull = () => {};
-  /** Called with a command to send. */
-  onAsk = () => {};
-  /** Called with a query for bars of several topics; its promise is the server's answer, or null without one. */
-  onBars = async () => null;
-  /** The periods of which the server keeps bars. */
-  periods = [];
+  /** Called when something is to be drawn before the next tick. */
+  onDraw = () => {};
 
   #element;
   #topics;
   #uPlot;
+  #address;
   #charts = new Map();
-  #asked = new Map();
-  #hasHistory = true;
-  #barsDue = 0;
-  #isAsking = false;
-  #ids = 1_000;
-  /** As long as the server keeps the past unless it is configured otherwise: a first look finds its window filled. */
-  #span = 60;
+  #loader = new Loader();
+  #view = new View(SPAN_S);
+  #window;
+  #words;
+  #seen;
+  #written = null;
 
-  constructor(element, topics, uPlot) {
+  constructor(element, topics, uPlot, address) {
     this.#element = element;
     this.#topics = topics;
     this.#uPlot = uPlot;
+    this.#address = address;
+    this.#window = this.#bar();
+    this.#view.onChange = () => this.#moved();
+    this.#seen = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          const chart = this.#charts.get(target.dataset.topic);
+          if (!chart || chart.isSeen === isIntersecting) continue;
+          chart.isSeen = isIntersecting;
+          chart.urge();
+          this.onDraw();
+        }
+      },
+      { rootMargin: "100px" },
+    );
+    address.onChange(() => {
+      if ((address.get("topics") ?? "") !== (this.#written ?? "")) this.restore();
+    });
+  }
+
+  /** Called with a command to send; false if it cannot be sent. */
+  set onAsk(send) {
+    this.#loader.onAsk = send;
+  }
+
+  /** Called with a query for bars of several topics; its promise is the answer's text, or the answer parsed, or null. */
+  set onBars(ask) {
+    this.#loader.onBars = ask;
   }
 
   set spanSeconds(seconds) {
-    this.#span = seconds;
-    this.#barsDue = 0;
+    this.#view.choose(seconds);
   }
 
   get names() {
     return [...this.#charts.keys()];
   }
 
+  /** Whether a topic is drawn, in a chart of its own or compared with another. */
+  draws(name) {
+    return this.#traces.some(({ topic }) => topic.name === name);
+  }
+
   /** Opens what the address asks for; false when it asks for nothing. */
   restore() {
-    const wanted = new URLSearchParams(location.hash.slice(1)).get("topics");
+    const wanted = this.#address.get("topics");
     if (wanted === null) return false;
-    const items = wanted.split(",").filter(Boolean);
+    const items = read(wanted);
     if (items.length > CHARTS_MAX) {
       this.onFull(`The address names ${items.length} topics; the first ${CHARTS_MAX} are drawn, which is the most.`);
     }
-    for (const item of items.slice(0, CHARTS_MAX)) {
-      const [name, path = null] = item.split(":");
-      if (!this.#charts.has(name)) this.#open(name, path);
-    }
+    for (const name of this.names) this.#close(name);
+    for (const item of items.slice(0, CHARTS_MAX)) if (!this.#charts.has(item.name)) this.#open(item.name, item);
     this.#changed();
     return true;
   }
 
   open(names) {
-    for (const name of names) if (!this.#charts.has(name)) this.#open(name, null);
+    for (const name of names) if (!this.#charts.has(name) && this.#charts.size < CHARTS_MAX) this.#open(name);
     this.#changed();
   }
 
   toggle(name) {
     if (this.#charts.has(name)) this.#close(name);
-    else {
-      if (this.#charts.size >= CHARTS_MAX) {
-        const [first] = this.names;
-        this.#close(first);
-        this.onFull(`${CHARTS_MAX} charts are the most: that of ${first} was closed for ${name}.`);
-      }
-      this.#reveal(this.#open(name, null).element);
-    }
+    else if (this.#charts.size >= CHARTS_MAX) {
+      this.onFull(`${CHARTS_MAX} charts are the most. Close one to draw ${name}.`);
+      return;
+    } else this.#reveal(this.#open(name).element);
     this.#changed();
   }
 
   tick(name) {
-    this.#charts.get(name)?.tick();
+    for (const chart of this.#charts.values()) if (chart.traces.some(({ topic }) => topic.name === name)) chart.tick(name);
   }
 
   /** The connection is back: what happened meanwhile may be in the server's ring. */
   refill() {
-    for (const name of this.#charts.keys()) this.#ask(name);
-    this.#barsDue = 0;
+    for (const trace of this.#traces) this.#loader.ask(trace);
+    this.#loader.hurry();
   }
 
   /** The contract says something new of fields or periods. */
   remark(periods) {
-    this.periods = periods;
-    for (const [name, chart] of this.#charts) if (chart.remark()) this.#ask(name);
-    this.#barsDue = 0;
+    this.#loader.periods = periods;
+    for (const chart of this.#charts.values()) chart.remark();
+    this.#loader.hurry();
   }
 
   /** Asks for the bars that charts are without, if any are due. */
   async keepUp(serverNow, now) {
-    const period = periodFor(this.periods, this.#span * 1000);
-    if (!period || this.#isAsking || now < this.#barsDue || this.#charts.size === 0) return;
-    this.#barsDue = now + BARS_EVERY_MS;
-    this.#isAsking = true;
-    await this.#load(serverNow, period).catch(() => {}); // an answer that is none: as if there were no bars
-    this.#isAsking = false;
-  }
-
-  async #load(serverNow, period) {
-    const whole = Math.min(Math.ceil((this.#span * 1000) / period.ms) + BARS_MORE, BARS_MAX);
-    const groups = new Map();
-    for (const [name, chart] of this.#charts) {
-      const missing = Math.ceil((serverNow - chart.past.newest) / period.ms) + BARS_MORE;
-      const limit = chart.past.ms === period.ms && chart.past.asked >= whole ? Math.min(missing, whole) : whole;
-      groups.set(limit, [...(groups.get(limit) ?? []), name]);
-    }
-    for (const [limit, names] of groups) {
-      const query = new URLSearchParams({ topics: names.join(), period: period.name, limit });
-      const answer = await this.onBars(query);
-      for (const one of answer?.topics ?? []) this.#charts.get(one.topic)?.takeBars(period.ms, one, limit);
-      for (const { topic } of answer?.failed ?? []) this.#charts.get(topic)?.takeBars(period.ms, null);
-    }
+    this.#view.now = serverNow / 1000;
+    const charts = [...this.#charts.values()];
+    const changed = (trace) => charts.find(({ traces }) => traces.includes(trace))?.urge();
+    await this.#loader.keepUp(this.#traces, this.#view, now, charts.some(({ hasCandles }) => hasCandles), changed);
+    this.onDraw();
   }
 
   /** The connection is gone: what follows is not known. */
   gap() {
-    for (const chart of this.#charts.values()) chart.series.gap();
-    this.#asked.clear();
+    for (const trace of this.#traces) trace.series.gap();
+    this.#loader.forget();
   }
 
   /** A feed is gone, and its topics with it. */
   gapOf(feed) {
-    for (const [name, chart] of this.#charts) if (name.split(".", 1)[0] === feed) chart.series.gap();
+    for (const trace of this.#traces) if (trace.topic.feed === feed) trace.series.gap();
   }
 
-  history({ id, topic, values }) {
-    const name = this.#asked.get(id) ?? topic;
-    this.#asked.delete(id);
-    if (Array.isArray(values)) this.#charts.get(name)?.seed(values);
+  /** An answer to `history`; its text, where there is one, keeps the digits. */
+  history(data, text) {
+    const trace = this.#loader.answered(data.id);
+    const found = this.#traces.includes(trace) ? [trace] : this.#traces.filter(({ topic }) => topic.name === data.topic);
+    const values = found.length > 0 ? envelopes(data, text) : [];
+    for (const one of found) one.seed(values);
+    for (const chart of this.#charts.values()) if (chart.traces.some((one) => found.includes(one))) chart.urge();
   }
 
-  /** Whether an error answers one of our own questions; a chart without history is no news. */
-  owns({ id, code }) {
-    const own = this.#asked.delete(id);
-    // A server without history says so once; asking on would only use up its patience.
-    if (own && code === UNKNOWN_EVENT) this.#hasHistory = false;
-    return own;
+  owns(error) {
+    return this.#loader.owns(error);
   }
 
   paint(serverNow, now, isLive) {
-    for (const [name, chart] of this.#charts) chart.paint(serverNow, now, this.#span, isLive(name));
+    this.#view.now = serverNow / 1000;
+    for (const chart of this.#charts.values()) chart.paint(now, isLive);
   }
 
   redraw() {
     for (const chart of this.#charts.values()) chart.redraw();
   }
 
-  #open(name, path) {
-    const chart = new Chart(this.#topics.ensure(name), path, this.#uPlot, {
-      onClose: () => {
+  get #traces() {
+    return [...this.#charts.values()].flatMap(({ traces }) => traces);
+  }
+
+  #open(name, item = {}) {
+    const chart = new Chart(this.#topics.ensure(name), item, this.#uPlot, this.#view, {
+      close: () => {
         this.#close(name);
         this.#changed();
       },
-      onField: () => {
-        this.#ask(name);
-        this.#changed();
+      change: () => this.#changed(),
+      trace: (trace) => {
+        this.#loader.ask(trace);
+        this.#loader.hurry();
       },
+      compare: (other) => this.#compare(chart, other),
+      full: () => this.#fill(chart),
+      moved: () => this.#ordered(name),
+      names: () => [...this.#topics.all()].filter(({ figures }) => figures.length > 0).map(({ name }) => name),
     });
     this.#charts.set(name, chart);
     this.#element.append(chart.element);
-    this.#ask(name);
-    this.#barsDue = 0;
+    this.#seen.observe(chart.element);
+    for (const trace of chart.traces) this.#loader.ask(trace);
+    if (item.compare) chart.compare(this.#topics.ensure(item.compare.name), item.compare.path);
+    if (item.isFull) this.#fill(chart, true);
+    this.#loader.hurry();
     return chart;
+  }
+
+  /** Compares a chart with another topic; says what is wrong, or "". */
+  #compare(chart, name) {
+    const [{ topic }] = chart.traces;
+    if (name === topic.name) return "Choose another topic than the one that is drawn.";
+    const other = this.#topics.get(name);
+    if (!other) return `There is no topic "${name}". Choose one from the list.`;
+    if (other.figures.length === 0) return `${name} has no figure to draw.`;
+    chart.compare(other);
+    this.#changed();
+    return "";
+  }
+
+  /** One chart fills the page, or none. */
+  #fill(chart, is = !chart.isFull) {
+    for (const one of this.#charts.values()) one.isFull = is && one === chart;
+    this.#changed();
+  }
+
+  #ordered(name) {
+    const names = [...this.#element.querySelectorAll(":scope > .chart")].map(({ dataset }) => dataset.topic);
+    this.#charts = new Map(names.map((one) => [one, this.#charts.get(one)]));
+    this.#say(`${name} is chart ${names.indexOf(name) + 1} of ${names.length}.`);
+    this.#changed();
   }
 
   /** Scrolls the charts, never the page: the reader's place in the table stays. */
@@ -187,20 +227,52 @@ export class Charts {
   }
 
   #close(name) {
-    this.#charts.get(name)?.remove();
+    const chart = this.#charts.get(name);
+    if (!chart) return;
+    this.#seen.unobserve(chart.element);
+    chart.remove();
     this.#charts.delete(name);
   }
 
-  #ask(name) {
-    if (!this.#hasHistory) return;
-    const id = (this.#ids += 1);
-    this.#asked.set(id, name);
-    if (!this.onAsk("history", { id, topic: name, limit: HISTORY_POINTS })) this.#asked.delete(id);
+  #changed() {
+    this.#written = write([...this.#charts.values()].map(({ item }) => item));
+    this.#address.set("topics", this.#written);
+    this.onChange(this.names);
+    this.onDraw();
   }
 
-  #changed() {
-    const items = [...this.#charts].map(([name, { path }]) => (path ? `${name}:${path}` : name));
-    history.replaceState(null, "", `#topics=${items.join(",")}`);
-    this.onChange(this.names);
+  /** Another part of time is shown. */
+  #moved() {
+    for (const chart of this.#charts.values()) chart.urge(true);
+    const { isPlain, isFollowing, window, span, now } = this.#view;
+    this.#window.hidden = isPlain;
+    if (!isPlain) {
+      const text = isFollowing ? `Shown: the last ${lengthOf(Math.round(span))}.` : `Shown: ${spanOf(window, now)}.`;
+      this.#words.textContent = text;
+    }
+    this.onDraw();
+  }
+
+  #say(sentence) {
+    this.#spoken.textContent = sentence;
+  }
+
+  #spoken;
+
+  /** What is shown while the window is not the chosen one, with a button back; and a place for words that are only heard. */
+  #bar() {
+    const bar = document.createElement("p");
+    bar.className = "window";
+    bar.hidden = true;
+    this.#words = bar.appendChild(document.createElement("span"));
+    const back = bar.appendChild(document.createElement("button"));
+    back.type = "button";
+    back.textContent = "Back to now";
+    back.addEventListener("click", () => this.#view.reset());
+    this.#spoken = document.createElement("p");
+    this.#spoken.className = "unseen";
+    this.#spoken.setAttribute("role", "status");
+    this.#element.before(bar, this.#spoken);
+    return bar;
   }
 }

@@ -31,14 +31,17 @@ const PERCENT_PLACES = 2;
 
 const rules = (kind) => (Object.hasOwn(KINDS, kind) ? KINDS[kind] : { first: [], told: [] });
 
+/** Whether a field is told elsewhere in the row, or only says which thing it is. */
+export const isTold = (kind, path, marks = UNMARKED) =>
+  IDENTITY.includes(path) ||
+  rules(kind).told.includes(path) ||
+  (path !== "" && [marks.field("change"), marks.field("change_pct")].includes(path));
+
 /** The leaves of a value to show beside the one at `main`, in order of interest. */
 export function details(kind, leaves, main, marks = UNMARKED) {
-  const { first, told } = rules(kind);
+  const { first } = rules(kind);
   const rank = ([path]) => (first.includes(path) ? first.indexOf(path) : first.length);
-  const isTold = (path) => told.includes(path) || (path !== "" && [marks.field("change"), marks.field("change_pct")].includes(path));
-  return leaves
-    .filter(([path]) => path !== main && !IDENTITY.includes(path) && !isTold(path))
-    .sort((a, b) => rank(a) - rank(b));
+  return leaves.filter(([path]) => path !== main && !isTold(kind, path, marks)).sort((a, b) => rank(a) - rank(b));
 }
 
 /** Whether a value says that it is made up. */
@@ -100,7 +103,7 @@ function ofDay({ kind, marks, figures: [path] }, value) {
 }
 
 /**
- * A topic's change as `{text, direction, title, since}`. Of a price it is the day's, as its source tells it, or derived from the
+ * A topic's change as `{text, direction, title, since}`, for a price also its parts, `amount` and `percent`. Of a price it is the day's, as its source tells it, or derived from the
  * previous close or the session's open, and nothing where these are not told. Of other figures it is the step since the
  * tick before. `since` is `open` where it is derived from the session's open, which is to be shown beside it. `value` is the topic's with its digits, as `exact` gives it.
  */
@@ -120,7 +123,15 @@ export function change(topic, value) {
   const share = percent && `${signed(rounded(percent, PERCENT_PLACES))} %`;
   const size = amount && signed(amount);
   const text = size && share ? `${size} (${share})` : (size ?? share);
-  return { text: ARROWS[way] + text, direction: way, title, since: isSinceOpen ? "open" : undefined };
+  const parts = { amount: size ? ARROWS[way] + size : "", percent: share ? (size ? "" : ARROWS[way]) + share : "" };
+  return { text: ARROWS[way] + text, ...parts, direction: way, title, since: isSinceOpen ? "open" : undefined };
+}
+
+/** A price's change as a number, to put topics in order; where none is told, less than any. */
+export function amount(topic) {
+  if (topic.figures.length === 0 || !isPrice(topic.kind, topic.figures[0], topic.marks)) return -Infinity;
+  const { amount } = ofDay(topic, topic.value) ?? {};
+  return amount ? Number(written(amount)) : -Infinity;
 }
 
 /** A decimal with its sign: `+0.04`, `−1.20`. */

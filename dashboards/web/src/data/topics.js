@@ -7,6 +7,8 @@ export class Topic {
   kind = "";
   seq = 0;
   ts = 0;
+  /** Its source's own time, Unix ms; 0 where that is not told. */
+  sourceTs = 0;
   value = undefined;
   /** The envelope as it came: the digits are in it. */
   text = "";
@@ -65,6 +67,7 @@ export class Topic {
     this.kind = kind;
     this.seq = data.seq;
     this.ts = data.ts;
+    this.sourceTs = Number.isFinite(data.src_ts) ? data.src_ts : 0;
     this.value = data.value;
     this.credit = credit(data.value);
     this.simulated = isSimulated(data.value) || this.marks.isSimulated;

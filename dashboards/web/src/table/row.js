@@ -2,12 +2,16 @@
 import { at, exact, leaves } from "../data/fields.js";
 import * as format from "../data/format.js";
 import * as kinds from "../data/kinds.js";
+import { Tree } from "./tree.js";
 
 /** A row that moves faster than this is moving, and need not flash each time. */
 const FLASH_GAP_MS = 900;
 const FLASH_MS = 700;
-/** Further fields shown beside the main figure. */
+/** An open tree is written anew this often at most: one that dances cannot be read. */
+const TREE_MS = 500;
+/** Further fields shown beside the columns. */
 const DETAILS_MAX = 12;
+const TEXT_MAX = 300;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Row {
@@ -19,11 +23,20 @@ export class Row {
   cited = "";
   /** The change calls for a flash. */
   moved = false;
+  /** Its figure was not zero, once. */
+  wasBusy = false;
+  /** What its group has counted it as. */
+  simulated = false;
+  /** @type {import("./section.js").Section} */
+  section = null;
 
   #cells = {};
   #shown = {};
+  #layout = null;
   #flashed = 0;
   #flash = null;
+  #tree = null;
+  #treed = 0;
 
   constructor(topic) {
     this.topic = topic;
@@ -31,37 +44,40 @@ export class Row {
     this.element.setAttribute("role", "row");
     this.element.dataset.topic = topic.name;
 
-    const head = document.createElement("th");
-    head.scope = "row";
-    head.className = "topic";
-    head.setAttribute("role", "rowheader");
-    this.button = document.createElement("button");
-    this.button.type = "button";
-    this.button.tabIndex = -1;
+    this.head = document.createElement("th");
+    this.head.scope = "row";
+    this.head.className = "topic";
+    this.head.setAttribute("role", "rowheader");
+    this.star = button("star", `Favourite ${topic.name}`);
+    this.star.setAttribute("aria-pressed", "false");
+    this.button = button("name", "");
     this.button.textContent = this.button.title = topic.name;
     this.button.setAttribute("aria-pressed", "false");
-    this.simulated = document.createElement("span");
-    this.simulated.className = "simulated";
-    this.simulated.textContent = "simulated";
-    this.simulated.hidden = true;
-    head.append(this.button, this.simulated);
-    this.element.append(head);
-    for (const name of ["kind", "value", "change", "details", "seq", "age"]) {
-      const cell = document.createElement("td");
-      cell.className = name;
-      cell.setAttribute("role", "cell");
-      this.element.append(cell);
-      this.#cells[name] = cell;
-    }
+    this.opener = button("open", `All fields of ${topic.name}`);
+    this.opener.setAttribute("aria-expanded", "false");
+    this.pill = document.createElement("span");
+    this.pill.className = "simulated";
+    this.pill.textContent = "simulated";
+    this.pill.hidden = true;
+    this.head.append(this.star, this.button, this.pill, this.opener);
+    this.element.append(this.head);
     this.stale = document.createElement("span");
     this.stale.className = "badge";
     this.stale.hidden = true;
-    this.#cells.details.append(this.stale);
   }
 
   set chosen(yes) {
     this.button.setAttribute("aria-pressed", String(yes));
     this.element.classList.toggle("chosen", yes);
+  }
+
+  set favourite(yes) {
+    this.star.setAttribute("aria-pressed", String(yes));
+    this.element.classList.toggle("favourite", yes);
+  }
+
+  get favourite() {
+    return this.element.classList.contains("favourite");
   }
 
   set hidden(yes) {
@@ -72,37 +88,141 @@ export class Row {
     return this.element.hidden;
   }
 
+  /** Folded away with its kind's quiet devices. */
+  set idle(yes) {
+    this.element.classList.toggle("idle", yes);
+  }
+
+  get isOpen() {
+    return this.#tree !== null;
+  }
+
+  /** Whether all of its topic's rows say so, or this one for itself. */
+  set showsSimulated(yes) {
+    this.pill.hidden = !yes;
+  }
+
+  /** Opens all of its value below the row, or closes it. */
+  open(yes, now) {
+    if (yes === this.isOpen) return;
+    this.opener.setAttribute("aria-expanded", String(yes));
+    this.element.classList.toggle("opened", yes);
+    if (yes) {
+      this.#tree = new Tree(this.topic.name);
+      this.element.append(this.#tree.element);
+      this.#treed = 0;
+      this.#paintTree(now);
+    } else {
+      this.#tree.element.remove();
+      this.#tree = null;
+    }
+  }
+
   paint(serverNow, now) {
     this.dirty = false;
-    const { topic } = this;
-    this.#set("kind", topic.kind);
-    this.#set("seq", format.count(topic.seq));
+    const { topic, section } = this;
     this.paintAge(serverNow);
-    this.#paintStale();
     if (topic.text === "") {
+      this.#lay();
       this.#set("value", "–");
+      this.#paintLast();
       return;
     }
     const value = exact(topic.text).data.value;
     const all = leaves(value);
-    const path = topic.figures[0] ?? all[0]?.[0];
+    section.learn(topic, all);
+    this.#lay();
+    this.#paintLast();
+    const path = topic.figures[0] ?? (all.length === 1 ? all[0][0] : undefined);
     const main = path === undefined ? undefined : at(value, path);
-    this.#set("value", path === undefined ? "empty" : format.marked(topic.marks, path, main));
-    const { text, direction, title, since = "" } = kinds.change(topic, value);
-    this.#set("change", text);
-    if ((this.#shown.since ?? "") !== since) this.#cells.change.dataset.since = this.#shown.since = since;
-    if (this.#shown.title !== title) this.#cells.change.title = this.#shown.title = title;
-    this.#setDetails(kinds.details(topic.kind, all, path, topic.marks).slice(0, DETAILS_MAX), all);
-    if (this.#shown.direction !== direction) this.element.dataset.trend = this.#shown.direction = direction;
-    if (this.simulated.hidden === topic.simulated) this.simulated.hidden = !topic.simulated;
+    const change = kinds.change(topic, value);
+    for (const column of section.columns) {
+      const { key } = column;
+      if (!section.shows(key) && !column.isSecond && key !== "value" && key !== "currency") continue;
+      const text = key === "value" ? this.#figure(path, main, all) : (key === "change" ? change.amount : key === "change_pct" ? change.percent : column.text(topic, value)) ?? "";
+      this.#set(key, text);
+      section.note(column, text);
+    }
+    if (this.#cells.change) this.#paintChange(change);
+    this.#bar(main);
+    this.#setDetails(all, path);
+    if (this.#shown.direction !== change.direction) this.element.dataset.trend = this.#shown.direction = change.direction;
     const kind = Number.isNaN(topic.number) ? "text" : "figure";
     if (this.#shown.main !== kind) this.element.dataset.main = this.#shown.main = kind;
     if (this.moved) this.#light(kinds.step(topic.kind, path ?? "", main, topic.delta, topic.marks).direction, now);
     this.moved = false;
+    if (this.#tree) this.#paintTree(now);
   }
 
   paintAge(serverNow) {
-    this.#set("age", this.topic.ts ? format.age(serverNow - this.topic.ts) : "–");
+    if (this.#cells.age) this.#set("age", this.topic.ts ? format.age(serverNow - this.topic.ts) : "–");
+  }
+
+  /** Brings the cells in line with the columns of its kind. */
+  #lay() {
+    const { layout } = this.section;
+    if (this.#layout === layout) return;
+    this.#layout = layout;
+    this.#cells = {};
+    this.#shown = {};
+    this.element.dataset.layout = layout.id;
+    let seconds = 0;
+    const cells = layout.columns.map((column) => {
+      const cell = document.createElement("td");
+      cell.className = `${column.key === "value" || column.key === "change" ? column.key : ""} c-${column.index}`;
+      if (column.isText) cell.classList.add("words");
+      if (column.isSecond && seconds < 2) {
+        seconds += 1;
+        cell.classList.add(`second-${seconds}`);
+        if (layout.name === "figures" || layout.name === "weather") cell.dataset.label = column.head;
+      }
+      return this.#cell(column.key, cell);
+    });
+    for (const name of ["details", "kind", "seq", "age"]) {
+      const cell = document.createElement("td");
+      cell.className = name;
+      cells.push(this.#cell(name, cell));
+    }
+    this.#cells.details.append(this.stale);
+    // The head stays where it is: it may have the focus.
+    while (this.head.nextSibling) this.head.nextSibling.remove();
+    this.element.append(...cells, ...(this.#tree ? [this.#tree.element] : []));
+    this.paintAge(NaN);
+  }
+
+  #cell(name, cell) {
+    cell.setAttribute("role", "cell");
+    this.#cells[name] = cell;
+    return cell;
+  }
+
+  #figure(path, main, all) {
+    if (path === undefined) return all.length === 0 ? "empty" : `${format.count(all.length)} fields`;
+    // Another field than the head says is named in the cell.
+    const { main: usual } = this.section;
+    const field = path !== usual && path !== "" ? format.label(path) : "";
+    if ((this.#shown.field ?? "") !== field) this.#cells.value.dataset.field = this.#shown.field = field;
+    return format.marked(this.topic.marks, path, main).slice(0, TEXT_MAX);
+  }
+
+  #paintChange({ title, since = "" }) {
+    if ((this.#shown.since ?? "") !== since) this.#cells.change.dataset.since = this.#shown.since = since;
+    if (this.#shown.title !== title) this.#cells.change.title = this.#shown.title = title;
+  }
+
+  /** A bar behind a percentage. */
+  #bar(main) {
+    if (!this.section.layout.hasBar) return;
+    const share = Math.max(0, Math.min(100, this.topic.number || 0)).toFixed(0);
+    if (this.#shown.bar === share || main === undefined) return;
+    this.#shown.bar = share;
+    this.#cells.value.style.setProperty("--part", `${share}%`);
+  }
+
+  #paintLast() {
+    this.#set("kind", this.topic.kind);
+    this.#set("seq", format.count(this.topic.seq));
+    this.#paintStale();
   }
 
   /** In words, so that it does not hang on a colour. */
@@ -114,6 +234,7 @@ export class Row {
     this.stale.hidden = text === "";
     this.stale.textContent = text;
     this.element.classList.toggle("stale", text !== "");
+    this.section.noteStale(text);
   }
 
   #set(name, text) {
@@ -122,11 +243,19 @@ export class Row {
     this.#cells[name].textContent = text;
   }
 
-  #setDetails(fields, all) {
-    const parts = fields.map(([path, leaf]) => [format.label(path), format.marked(this.topic.marks, path, leaf)]);
-    const key = all.map(([path, leaf]) => `${format.name(path)} ${format.marked(this.topic.marks, path, leaf)}`).join(" · ");
-    if (this.#shown.details === key) return;
+  #setDetails(all, main) {
+    const { kind, marks } = this.topic;
+    const { placed } = this.section.layout;
+    const key = all.map(([path, leaf]) => `${format.name(path)} ${format.marked(marks, path, leaf)}`.slice(0, TEXT_MAX)).join(" · ");
+    if (this.#shown.details === key && this.#shown.placed === placed) return;
     this.#shown.details = key;
+    this.#shown.placed = placed;
+    const parts = kinds
+      .details(kind, all, main, marks)
+      .filter(([path]) => !placed.has(path))
+      .slice(0, DETAILS_MAX)
+      .map(([path, leaf]) => [format.label(path), format.marked(marks, path, leaf).slice(0, TEXT_MAX)]);
+    if (parts.length > 0) this.section.noteMore();
     const cell = this.#cells.details;
     cell.title = key; // everything, also what has no room
     // Same fields as before: only their texts move. The first child says whether the topic is stale.
@@ -143,6 +272,15 @@ export class Row {
     });
   }
 
+  #paintTree(now) {
+    if (now - this.#treed < TREE_MS || this.topic.text === "") {
+      this.dirty = this.topic.text !== "";
+      return;
+    }
+    this.#treed = now;
+    this.#tree.show(exact(this.topic.text).data.value);
+  }
+
   #light(direction, now) {
     if (this.#flash?.id !== direction) this.#flash?.cancel(); // a light that says the opposite of the arrow
     if (calm.matches || !this.visible || now - this.#flashed < FLASH_GAP_MS) return;
@@ -150,11 +288,16 @@ export class Row {
     const colour = `var(--flash-${direction || "same"})`;
     this.#flash = this.#cells.value.animate(
       [{ backgroundColor: colour }, { backgroundColor: "transparent" }],
-      {
-        duration: FLASH_MS,
-        easing: "ease-out",
-        id: direction,
-      },
+      { duration: FLASH_MS, easing: "ease-out", id: direction },
     );
   }
+}
+
+function button(name, label) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = name;
+  made.tabIndex = -1;
+  if (label !== "") made.ariaLabel = label;
+  return made;
 }

@@ -1,25 +1,29 @@
-// Every topic, live, in one table: a group per feed, a filter, an order, and keys to move and choose with.
+// Every topic, live, in one table: a group per feed, its kinds under their own heads, a search, an order, favourites.
+import { csv } from "../data/csv.js";
+import { Favourites } from "../data/favourites.js";
+import { parse } from "../data/search.js";
 import { Group } from "./group.js";
-import { share } from "../data/kinds.js";
+import { listen, SHOWN } from "./keys.js";
+import { Measure } from "./measure.js";
 import { Row } from "./row.js";
+import { SearchBox } from "./search_box.js";
+import { Section } from "./section.js";
+import { Settings } from "./settings.js";
+import { applyRules } from "./sheet.js";
+import { Tools } from "./tools.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
-const byName = (a, b) => collator.compare(a.topic.name, b.topic.name);
-const ORDERS = {
-  topic: byName,
-  kind: (a, b) => collator.compare(a.topic.kind, b.topic.kind),
-  value: (a, b) => figure(a.topic.number) - figure(b.topic.number),
-  change: (a, b) => share(a.topic) - share(b.topic),
-  seq: (a, b) => a.topic.seq - b.topic.seq,
-  age: (a, b) => b.topic.ts - a.topic.ts,
-};
 /** Orders that the next tick can upset are put right this often: rows that dance cannot be read. */
 const REARRANGE_MS = 2_000;
 /** New rows built per frame: a thousand topics appearing at once do not freeze the page. */
 const NEW_ROWS_PER_FRAME = 200;
-const PAGE_ROWS = 10;
-
-const figure = (number) => (Number.isNaN(number) ? -Infinity : number);
+/** Rows whose values are held against the search at once, four times a second: the others' turn comes next. */
+const CHECKS_PER_BEAT = 2_500;
+/** Beside a name: the star, the arrow that opens, and between them. */
+const NAME_EXTRA_REM = 3.7;
+const NAME_MAX_REM = 26;
+/** What a feed's heading is found by: its name, as if it were a topic of it. */
+const asTopic = (feed) => ({ name: feed, kind: "", feed, value: undefined, figures: [], staleSince: 0 });
 
 export class Table {
   /** Called with a topic's name when its row is chosen. */
@@ -34,28 +38,44 @@ export class Table {
   #visible = new Set();
   #new = new Set();
   #chosen = new Set();
-  #terms = [];
-  #order = { key: "topic", down: false };
+  #text = "";
+  #query = parse("");
+  /** Rows that have moved since they were held against the search. */
+  #unchecked = new Set();
   #arranged = 0;
-  #upset = new Set();
   #current = null;
   #countNeeded = false;
   /** Feeds that have a heading also while they have no topic. */
   #feeds = new Set();
   #eye;
+  #measure;
+  #settings;
+  #tools;
+  #box = null;
 
-  constructor(table) {
+  /**
+   * @param {HTMLTableElement} table
+   * @param {{address?: object, favourites?: Favourites, tools?: HTMLElement, input?: HTMLInputElement}} options where the
+   *   page's state is kept, and where the controls go: before the table unless told otherwise
+   */
+  constructor(table, { address = null, favourites = new Favourites(address), tools, input } = {}) {
     this.#table = table;
+    this.favourites = favourites;
+    table.deleteTHead();
+    this.#measure = new Measure(table);
+    this.#settings = new Settings(address);
+    this.#settings.onChange = () => this.#resettle();
     this.#eye = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "240px 0px" });
+    new ResizeObserver(() => this.#measure.read() && this.#refit()).observe(table);
     table.addEventListener("click", (event) => this.#clicked(event));
-    table.addEventListener("keydown", (event) => this.#pressed(event));
     table.addEventListener("focusin", (event) => {
       const row = this.#rows.get(event.target.closest("tr[data-topic]")?.dataset.topic);
       if (row) this.#point(row);
     });
-    for (const head of table.tHead.querySelectorAll("th[data-key]")) {
-      head.querySelector("button").addEventListener("click", () => this.#sortBy(head.dataset.key));
-    }
+    listen(table, (element) => this.#rows.get(element?.dataset.topic)?.button);
+    this.#tools = new Tools({ table, at: tools, settings: this.#settings, favourites, sections: () => this.#sections(), onExport: () => this.#export() });
+    favourites.onChange = () => this.#mark();
+    if (input) this.#box = new SearchBox(input, { address, onText: (text) => this.filter(text) });
   }
 
   /** A topic has a new tick, or is new itself. */
@@ -68,19 +88,23 @@ export class Table {
     row.dirty = true;
     row.moved ||= moved;
     if (row.visible) this.#dirty.add(row);
+    if (this.#query.isLive) this.#unchecked.add(row);
+    if (!row.wasBusy && topic.text !== "" && topic.number !== 0) {
+      row.wasBusy = true;
+      this.#countNeeded = true;
+    }
+    if (row.section.kind !== topic.kind) this.#move(row);
+    if (this.#groups.get(topic.feed).noteSimulated(row)) this.#countNeeded = true;
   }
 
   remove(name) {
     const row = this.#rows.get(name);
     for (const topic of this.#new) if (topic.name === name) this.#new.delete(topic);
     if (!row) return;
-    const group = this.#groups.get(row.topic.feed);
     this.#eye.unobserve(row.element);
-    row.element.remove();
-    group.rows.delete(name);
+    this.#groups.get(row.topic.feed).drop(row);
     this.#rows.delete(name);
-    this.#dirty.delete(row);
-    this.#visible.delete(row);
+    for (const set of [this.#dirty, this.#visible, this.#unchecked]) set.delete(row);
     if (this.#current === row) this.#current = null;
     this.#countNeeded = true;
   }
@@ -90,10 +114,15 @@ export class Table {
     this.#countNeeded = true;
   }
 
+  /** Leaves the rows that a search asks for. While it has a mistake, the search before it holds. */
   filter(text) {
-    this.#terms = text.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const row of this.#rows.values()) row.hidden = !this.#passes(row);
-    this.#countNeeded = true;
+    this.#text = text;
+    const query = parse(text);
+    this.#box?.say(query.error, text);
+    if (query.error !== "") return;
+    this.#query = query;
+    this.#checkAll();
+    this.onWish();
   }
 
   choose(names) {
@@ -122,47 +151,80 @@ export class Table {
   /** Called once per frame in which something moved. */
   paint(serverNow, now) {
     if (this.#new.size > 0) this.#build(serverNow, now);
-    for (const row of this.#dirty) {
+    this.#paintDirty(serverNow, now);
+    for (const section of this.#sections()) {
+      if (!section.settle()) continue;
+      for (const row of section.rows.values()) {
+        row.dirty = true;
+        if (row.visible) this.#dirty.add(row);
+      }
+    }
+    // Columns that are new have their texts in the same frame.
+    this.#paintDirty(serverNow, now);
+    applyRules();
+    if (this.#countNeeded) this.#count();
+    return this.#new.size > 0 || [...this.#sections()].some((section) => section.isNew);
+  }
+
+  #paintDirty(serverNow, now) {
+    const rows = [...this.#dirty];
+    this.#dirty.clear();
+    for (const row of rows) {
       row.paint(serverNow, now);
       this.#cite(row);
     }
-    this.#dirty.clear();
-    if (this.#upset.size > 0) {
-      const compare = this.#compare();
-      for (const group of this.#upset) group.arrange(compare);
-      this.#upset.clear();
-    }
-    if (this.#countNeeded) this.#count();
-    return this.#new.size > 0;
   }
 
   /** Called a few times a second: what changes by waiting alone. */
   paintAges(serverNow, now) {
-    for (const row of this.#visible) row.paintAge(serverNow);
-    const { key } = this.#order;
-    const settled = key === "topic" || now - this.#arranged < REARRANGE_MS;
-    if (settled || this.#table.contains(document.activeElement?.closest("tbody"))) return;
+    for (const row of this.#visible) {
+      row.paintAge(serverNow);
+      if (row.dirty) this.#dirty.add(row);
+    }
+    this.#check();
+    if (now - this.#arranged < REARRANGE_MS || this.#table.contains(document.activeElement?.closest("tbody"))) return;
     this.#arranged = now;
-    this.#arrangeAll();
+    for (const section of this.#sections()) if (!section.isSettled) section.isUpset = true;
+  }
+
+  *#sections() {
+    for (const group of this.#groups.values()) yield* group.sections.values();
   }
 
   #build(serverNow, now) {
     let budget = NEW_ROWS_PER_FRAME;
+    let widest = 0;
     for (const topic of this.#new) {
       if (budget-- === 0) break;
       this.#new.delete(topic);
       const row = new Row(topic);
       const group = this.#group(topic.feed);
       row.chosen = this.#chosen.has(topic.name);
+      row.favourite = this.favourites.has(topic.name);
       row.hidden = !this.#passes(row);
-      row.paint(serverNow, now);
-      group.rows.set(topic.name, row);
-      this.#cite(row);
-      group.element.append(row.element);
       this.#rows.set(topic.name, row);
-      this.#upset.add(group);
+      group.add(row).sort(this.#settings.order(topic.kind));
+      group.noteSimulated(row);
+      row.paint(serverNow, now);
+      this.#cite(row);
       this.#eye.observe(row.element);
+      widest = Math.max(widest, this.#measure.width(topic.name));
     }
+    const { rem } = this.#measure;
+    const width = Math.min(widest + NAME_EXTRA_REM * rem, NAME_MAX_REM * rem);
+    if (width > this.#settings.nameWidth) {
+      this.#settings.nameWidth = width;
+      this.#refit();
+    }
+    this.#countNeeded = true;
+  }
+
+  /** A topic whose kind is another now. */
+  #move(row) {
+    const group = this.#groups.get(row.topic.feed);
+    group.drop(row);
+    group.add(row).sort(this.#settings.order(row.topic.kind));
+    row.dirty = true;
     this.#countNeeded = true;
   }
 
@@ -175,7 +237,8 @@ export class Table {
   #group(feed) {
     let group = this.#groups.get(feed);
     if (group) return group;
-    group = new Group(feed);
+    const about = { feed, measure: this.#measure, settings: this.#settings, onSort: (kind, key) => this.#settings.sort(kind, key), onFold: () => this.#count() };
+    group = new Group(feed, (kind) => new Section({ ...about, kind }));
     this.#groups.set(feed, group);
     const next = [...this.#groups.values()]
       .filter((other) => other !== group && collator.compare(other.feed, feed) > 0)
@@ -185,28 +248,69 @@ export class Table {
   }
 
   #passes({ topic }) {
-    return this.#matches(`${topic.name} ${topic.kind}`);
+    if (this.#settings.favouritesOnly && !this.favourites.has(topic.name)) return false;
+    return this.#query.isEmpty || this.#query.test(topic, { isFavourite: (name) => this.favourites.has(name) });
   }
 
-  #matches(text) {
-    const hay = text.toLowerCase();
-    return this.#terms.every((term) => hay.includes(term));
+  #checkAll() {
+    this.#unchecked.clear();
+    for (const row of this.#rows.values()) row.hidden = !this.#passes(row);
+    this.#countNeeded = true;
   }
+
+  /** Holds rows that have moved against the search. */
+  #check() {
+    let budget = CHECKS_PER_BEAT;
+    for (const row of this.#unchecked) {
+      if (budget-- === 0) break;
+      this.#unchecked.delete(row);
+      const hidden = !this.#passes(row);
+      if (hidden === row.hidden) continue;
+      row.hidden = hidden;
+      this.#countNeeded = true;
+    }
+  }
+
+  #mark() {
+    for (const [name, row] of this.#rows) {
+      const yes = this.favourites.has(name);
+      if (row.favourite !== yes) row.favourite = yes;
+    }
+    this.#resettle();
+  }
+
+  /** The reader's wishes have changed: columns, order, favourites. */
+  #resettle() {
+    for (const section of this.#sections()) section.sort(this.#settings.order(section.kind));
+    this.#tools.paint();
+    this.#checkAll();
+    this.#refit();
+  }
+
+  #refit() {
+    for (const section of this.#sections()) section.refit();
+    this.onWish();
+  }
+
+  /** Called when there is something to paint though no tick came. */
+  onWish = () => {};
 
   #count() {
     this.#countNeeded = false;
     let left = 0;
+    const { isEmpty } = this.#query;
     for (const [feed, group] of this.#groups) {
-      left += group.count(this.#matches(feed));
+      left += group.count(!this.#settings.favouritesOnly && (isEmpty || this.#query.test(asTopic(feed))));
       if (group.rows.size === 0 && !this.#feeds.has(feed)) {
         group.element.remove();
         this.#groups.delete(feed);
       }
     }
-    if (!this.#current || this.#current.hidden) {
-      const first = this.#table.querySelector("tbody:not([hidden], .folded) tr[data-topic]:not([hidden])");
+    if (!this.#current || this.#current.hidden || !this.#current.element.checkVisibility()) {
+      const first = this.#table.querySelector(SHOWN);
       if (first) this.#point(this.#rows.get(first.dataset.topic));
     }
+    this.#tools.count(left, this.#rows.size);
     this.onCount(left, this.#rows.size);
   }
 
@@ -223,27 +327,6 @@ export class Table {
     }
   }
 
-  #sortBy(key) {
-    const down = this.#order.key === key && !this.#order.down;
-    this.#order = { key, down };
-    for (const head of this.#table.tHead.querySelectorAll("th[data-key]")) {
-      if (head.dataset.key === key) head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      else head.removeAttribute("aria-sort");
-    }
-    this.#arrangeAll();
-  }
-
-  #compare() {
-    const { key, down } = this.#order;
-    const order = ORDERS[key];
-    return (a, b) => (down ? order(b, a) : order(a, b)) || byName(a, b);
-  }
-
-  #arrangeAll() {
-    const compare = this.#compare();
-    for (const group of this.#groups.values()) group.arrange(compare);
-  }
-
   /** The one row that the Tab key stops at. */
   #point(row) {
     if (this.#current === row) return;
@@ -254,29 +337,21 @@ export class Table {
 
   #clicked(event) {
     const element = event.target.closest("tr[data-topic]");
-    if (!element || String(getSelection()) !== "") return;
-    this.#point(this.#rows.get(element.dataset.topic));
-    this.onChoose(element.dataset.topic);
+    const row = this.#rows.get(element?.dataset.topic);
+    if (!row || event.target.closest("td.tree") || String(getSelection()) !== "") return;
+    this.#point(row);
+    if (event.target === row.star) this.#star(row);
+    else if (event.target === row.opener) row.open(!row.isOpen, performance.now());
+    else this.onChoose(row.topic.name);
   }
 
-  #pressed(event) {
-    if (!event.target.closest("tr[data-topic]") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const steps = {
-      ArrowDown: 1,
-      ArrowUp: -1,
-      PageDown: PAGE_ROWS,
-      PageUp: -PAGE_ROWS,
-      Home: -Infinity,
-      End: Infinity,
-    };
-    const step = steps[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
-    const shown = [
-      ...this.#table.querySelectorAll("tbody:not([hidden], .folded) tr[data-topic]:not([hidden])"),
-    ];
-    const from = shown.indexOf(this.#current.element);
-    const to = shown[Math.max(0, Math.min(shown.length - 1, from + step))];
-    this.#rows.get(to?.dataset.topic)?.button.focus();
+  #star(row) {
+    if (!this.favourites.toggle(row.topic.name)) this.#tools.say("There is room for 500 favourites. Take the star off another topic first.");
+  }
+
+  /** The topics that the search left, as the table orders them. */
+  #export() {
+    const topics = [...this.#table.querySelectorAll("tbody tr[data-topic]:not([hidden])")].map(({ dataset }) => this.#rows.get(dataset.topic).topic);
+    return csv(topics);
   }
 }

@@ -1,0 +1,154 @@
+// An event stream that looks like a WebSocket, for networks that let none through. Commands go over HTTP.
+import { rateMs } from "./names.js";
+
+/** Subscriptions that follow each other this closely are one new stream. */
+const GATHER_MS = 30;
+/** A comment of the server's is not seen here, so the server is asked this often. */
+const ALIVE_MS = 20_000;
+
+export class Stream {
+  readyState = 0;
+  onopen;
+  onmessage;
+  onclose;
+
+  #url;
+  #options;
+  #source = null;
+  #wanted = new Map();
+  /** Subscribe commands that wait for their answer: id → names. */
+  #asked = new Map();
+  #lastId = "";
+  #isKnown = false;
+  #closing = false;
+  #timer;
+  #alive;
+
+  constructor(url, options) {
+    this.#url = url;
+    this.#options = options;
+    this.#open();
+    this.#alive = setInterval(() => this.#ping({}), ALIVE_MS);
+  }
+
+  send(text) {
+    const { event, data } = JSON.parse(text);
+    const { id, topics = [], topic, ...rest } = data;
+    if (event === "subscribe") {
+      for (const name of topics) this.#wanted.set(name, rest);
+      this.#asked.set(id, topics);
+      this.#again();
+    } else if (event === "unsubscribe") {
+      for (const name of topics) this.#wanted.delete(name);
+      this.#say("unsubscribed", { id, topics, patterns: [] });
+      this.#again();
+    } else if (event === "auth") {
+      const isNew = this.#options.token !== data.token;
+      this.#options.token = data.token;
+      this.#say("authenticated", { id });
+      if (isNew) this.#again();
+    } else if (event === "ping") this.#ping(data);
+    else if (event === "get") this.#ask("values", id, "v1/values", { topics: topics.join() });
+    else if (event === "topics") this.#ask("topics", id, "v1/topics", rest);
+    else if (event === "history") this.#ask("history", id, `v1/topics/${topic}/history`, rest);
+    else if (event === "publish") this.#ask("published", id, `v1/topics/${topic}`, { to: rest.to, name: this.#url.searchParams.get("name") }, { method: "POST", body: JSON.stringify(rest.value) });
+    else this.#say("error", { id, code: 405, message: `${event} needs a WebSocket`, temporary: false });
+  }
+
+  close() {
+    this.readyState = 3;
+    clearTimeout(this.#timer);
+    clearInterval(this.#alive);
+    this.#source?.close();
+  }
+
+  #again() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#open(), GATHER_MS);
+  }
+
+  async #open() {
+    this.#source?.close();
+    const url = new URL("v1/sse", this.#url);
+    url.protocol = url.protocol.replace("ws", "http");
+    const set = (name, value) => value && url.searchParams.set(name, value);
+    const all = [...this.#wanted.values()];
+    set("topics", [...this.#wanted.keys()].join());
+    set("rate", all.map(({ rate = "" }) => rate).sort((a, b) => rateMs(a) - rateMs(b))[0]);
+    set("mode", all.some(({ mode, since }) => mode === "all" || since) && "all");
+    set("name", this.#url.searchParams.get("name"));
+    set("lastEventId", this.#lastId);
+    try {
+      if (this.#options.token) set("ticket", (await this.#fetch("v1/ticket", { method: "POST" })).ticket);
+    } catch ({ code, message }) {
+      return this.#end(code === 401 ? 4001 : 1006, message);
+    }
+    if (this.readyState === 3) return undefined;
+    const source = new this.#options.EventSource(url.href);
+    this.#source = source;
+    source.onmessage = ({ data, lastEventId }) => source === this.#source && this.#took(data, lastEventId);
+    // It would come back by itself, and faster than the server asks; a ticket is good once, too.
+    source.onerror = () => source === this.#source && this.#end(this.#closing ? 1012 : 1006, "the event stream ended");
+    return undefined;
+  }
+
+  #took(text, id) {
+    if (id) this.#lastId = id;
+    const { event, data } = JSON.parse(text);
+    if (event === "connected") {
+      if (this.#isKnown) return;
+      this.#isKnown = true;
+      this.readyState = 1;
+      this.onopen?.({});
+      this.#say(event, { ...data, heartbeat_ms: 2 * ALIVE_MS });
+    } else if (event === "subscribed") this.#granted(data);
+    else {
+      this.#closing ||= event === "closing";
+      this.onmessage?.({ data: text });
+    }
+  }
+
+  /** One answer for the whole address, told to each command that waits for a part of it. */
+  #granted({ topics, patterns, failed }) {
+    for (const [id, names] of this.#asked) {
+      const of = (list) => list.filter((one) => names.includes(one.topic ?? one.pattern));
+      this.#say("subscribed", { id, topics: of(topics), patterns: of(patterns), failed: of(failed) });
+    }
+    this.#asked.clear();
+  }
+
+  async #ping({ t }) {
+    try {
+      await this.#options.http("v1/keys", { cache: "no-store" });
+      this.#say("pong", { t });
+    } catch (error) {
+      this.#end(1006, error.message);
+    }
+  }
+
+  async #ask(event, id, path, query, init) {
+    const asked = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+    try {
+      this.#say(event, { ...(await this.#fetch(`${path}?${new URLSearchParams(asked)}`, init)), id });
+    } catch ({ code = 0, message }) {
+      this.#say("error", { id, code, message, temporary: code === 0 || code === 429 || code >= 500 });
+    }
+  }
+
+  async #fetch(path, init) {
+    const answer = await this.#options.http(path, init);
+    const said = await answer.json();
+    if (!answer.ok) throw Object.assign(new Error(said.detail ?? said.title), { code: answer.status });
+    return said;
+  }
+
+  #say(event, data) {
+    if (this.readyState !== 3) this.onmessage?.({ data: JSON.stringify({ event, data }) });
+  }
+
+  #end(code, reason) {
+    if (this.readyState === 3) return;
+    this.close();
+    this.onclose?.({ code, reason });
+  }
+}

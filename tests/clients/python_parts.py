@@ -1,0 +1,418 @@
+"""The Python client's parts by themselves, and the client against a server that says what the test wants."""
+
+import asyncio
+import json
+import sys
+import time
+import unittest
+from http import HTTPStatus
+
+import websockets
+
+from daemon import PYTHON_CLIENT, run
+
+sys.path.insert(0, PYTHON_CLIENT)
+import tickerd
+from tickerd.retry import Backoff, End, Pace, stops, window_of
+from tickerd.topics import commands, union
+
+EPOCH = "k3v9q2ta"
+
+
+class Parts(unittest.TestCase):
+    def test_patterns(self):
+        for pattern, topic, wanted in [
+            ("a.b", "a.b", True), ("a.b", "a.b.c", False), ("a.*", "a.b", True), ("a.*", "a.b.c", False), ("a.*", "a", False),
+            ("a.**", "a.b.c", True), ("a.**", "a", False), ("**", "a", True), ("*.b", "a.b", True), ("*", "a.b", False),
+            ("**", "tickerd.stats", False), ("*.stats", "tickerd.stats", False), ("tickerd.*", "tickerd.stats", True),
+            ("tickerd.bars.1m.**", "tickerd.bars.1m.sim.A", True),
+        ]:
+            with self.subTest(pattern=pattern, topic=topic):
+                self.assertEqual(tickerd.matches(pattern, topic), wanted)
+
+    def test_all_wins_then_the_fastest_rate(self):
+        latest, slow, all_ = ("latest", "250ms"), ("latest", "1s"), ("all", "5s")
+        self.assertEqual(union([(["a", "b"], slow), (["a"], latest)]), {"a": latest, "b": slow})
+        self.assertEqual(union([(["a"], latest), (["a"], all_)]), {"a": ("all", "250ms")})
+        self.assertEqual(union([(["a"], slow), (["a"], ("latest", None))]), {"a": ("latest", None)})
+        self.assertEqual(union([(["a"], ("latest", "1m")), (["a"], ("latest", "90s"))]), {"a": ("latest", "1m")})
+
+    def test_commands_fit_into_messages(self):
+        names = [f"sim.{n:0>150}" for n in range(1000)]
+        parts = list(commands(names, 65536))
+        self.assertEqual([name for part in parts for name in part], names)
+        for part in parts:
+            since = {"epoch": EPOCH, "seq": {name: 2**53 for name in part}}
+            self.assertLess(len(json.dumps({"event": "subscribe", "data": {"id": 1, "topics": part, "since": since}})), 65536)
+
+    def test_what_a_close_asks_for(self):
+        for code in (1000, 1002, 1003, 1007, 1009, 4000, 4001, 4003, 4008, 4009, 400, 403, 404, 409):
+            self.assertTrue(stops(code), code)
+        for code in (1001, 1006, 1011, 1012, 4100, 4101, 4102, 4103, 4104, 4200, 4201, 429, 500, 503):
+            self.assertFalse(stops(code), code)
+
+    def test_the_back_off_doubles_until_a_connection_is_let_in(self):
+        backoff = Backoff(lambda least, most: most)
+        waits = [backoff.wait(End(1006, "")) for _ in range(9)]
+        self.assertEqual(waits, [0.5, 1, 2, 4, 8, 16, 30, 30, 30])
+        self.assertEqual(backoff.wait(End(1006, "", connected=True)), 0.5)
+        self.assertEqual(backoff.wait(End(1012, "", connected=True, window=(0.5, 5))), 5)
+        self.assertEqual(backoff.wait(End(4201, "", connected=True)), 0.5)
+        # A server that is about to stop says 1012 to each that comes.
+        self.assertEqual([backoff.wait(End(1012, "")) for _ in range(3)], [0.5, 1, 2])
+        self.assertEqual(backoff.wait(End(503, "", after=7)), 11)
+        waits = {Backoff().wait(End(1006, "")) for _ in range(50)}
+        self.assertGreater(len(waits), 25)
+        self.assertTrue(all(0.25 <= wait <= 0.5 for wait in waits))
+
+    def test_the_window_may_have_any_shape(self):
+        self.assertEqual(window_of({"reconnect_ms": [500, 5000]}), (0.5, 5))
+        for wrong in (None, {}, {"reconnect_ms": 5}, {"reconnect_ms": [1]}, {"reconnect_ms": ["a", "b"]}, {"reconnect_ms": [-1, 2]}):
+            self.assertIsNone(window_of(wrong))
+
+    def test_commands_are_paced(self):
+        now = 0.0
+        pace = Pace(lambda: now)
+        self.assertEqual([pace.wait() for _ in range(18)], [0] * 18)
+        waits = [pace.wait() for _ in range(10)]
+        self.assertEqual(waits, sorted(waits))
+        self.assertGreater(waits[-1], 0.95)
+        now = 60.0
+        self.assertEqual(pace.wait(), 0)
+
+
+class Server:
+    """A server that has the test say each line. `scripts`: one function for each connection; the last one stays."""
+
+    def __init__(self, *scripts, refuse=()):
+        self.scripts, self.refuse, self.heard, self.paths, self.opened = list(scripts), list(refuse), [], [], []
+
+    async def __aenter__(self):
+        self.server = await websockets.serve(self.serve, "127.0.0.1", 0, process_request=self.judge, ping_interval=None)
+        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self.server.close()
+        await self.server.wait_closed()
+
+    def judge(self, connection, request):
+        self.paths.append((request.path, request.headers.get("Authorization")))
+        self.opened.append(time.monotonic())
+        if self.refuse:
+            status, body, headers = self.refuse.pop(0)
+            response = connection.respond(HTTPStatus(status), json.dumps(body))
+            response.headers.update(headers)
+            return response
+
+    async def serve(self, ws):
+        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        try:
+            await script(Line(ws, self))
+        except websockets.ConnectionClosed:
+            pass
+
+
+class Line:
+    def __init__(self, ws, server):
+        self.ws, self.server = ws, server
+
+    async def say(self, event, **data):
+        await self.ws.send(json.dumps({"event": event, "data": data}))
+
+    async def connected(self, epoch=EPOCH, heartbeat=15_000):
+        await self.say("connected", v=1, server="fake", conn="0-1", epoch=epoch, heartbeat_ms=heartbeat,
+                       limits={"topics": 1024, "patterns": 32, "message_bytes": 65536})
+
+    async def hear(self):
+        heard = json.loads(await self.ws.recv())
+        self.server.heard.append(heard)
+        return heard["event"], heard["data"]
+
+    async def grant(self, seq=0, **more):
+        """Grants all of the next subscribe."""
+        event, data = await self.hear()
+        assert event == "subscribe", event
+        topics = [{"topic": name, "seq": seq, "mode": data["mode"], **more} for name in data["topics"] if "*" not in name]
+        patterns = [{"pattern": name, "count": 1} for name in data["topics"] if "*" in name]
+        await self.say("subscribed", id=data["id"], topics=topics, patterns=patterns, failed=[])
+        return data
+
+    async def tick(self, topic, seq, **more):
+        await self.say("quote", topic=topic, seq=seq, ts=1, value=seq, **more)
+
+    async def stay(self):
+        await self.ws.wait_closed()
+
+
+async def eventually(condition):
+    """Waits until it holds; the test's guard ends it."""
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+def serving(*scripts, **options):
+    """Runs a test with such a server and a client of it."""
+
+    def decorate(test):
+        def wrapped(self):
+            async def go():
+                async with Server(*scripts, **options) as server:
+                    await test(self, server)
+
+            run(go())
+
+        return wrapped
+
+    return decorate
+
+
+async def no_more(line):
+    await line.connected()
+    await line.stay()
+
+
+async def silent(line):
+    await line.connected(heartbeat=150)
+    await line.stay()
+
+
+async def odd(line):
+    await line.connected()
+    for text in ("nonsense", "[]", "3", '{"event":7,"data":[]}', '{"event":"notice"}', '{"event":"notice","data":{"type":"stale"}}',
+                 '{"event":"subscribed","data":{"topics":7}}', '{"event":"error","data":{"id":[]}}', "[" * 100_000,
+                 '{"event":"later","data":{"topic":"sim.A","seq":"7","ts":1,"value":1}}', '{"event":"error","data":{"code":"x"}}'):
+        await line.ws.send(text)
+    await line.grant()
+    await line.tick("sim.A", 1)
+    await line.stay()
+
+
+async def returns_first(line):
+    await line.connected()
+    await line.grant()
+    for seq in (5, 6, 6, 5, 7):
+        await line.tick("sim.A", seq)
+    await line.ws.close(1012, "service_restart")
+
+
+async def returns_second(line):
+    await line.connected()
+    await line.grant(seq=9, recovered=True)
+    for seq in (7, 8, 9):
+        await line.tick("sim.A", seq)
+    await line.ws.close(1012, "service_restart")
+
+
+async def returns_third(line):
+    await line.connected()
+    await line.grant(seq=20, recovered=False)
+    await line.tick("sim.A", 20)
+    await line.ws.close(1012, "service_restart")
+
+
+async def returns_fourth(line):
+    await line.connected(epoch="another")
+    await line.grant(seq=1)
+    await line.tick("sim.A", 1)
+    await line.stay()
+
+
+async def pattern_first(line):
+    await line.connected()
+    await line.grant()
+    await line.tick("sim.A", 5)
+    await line.tick("sim.B", 5)
+    await line.ws.close(1012, "")
+
+
+async def pattern_second(line):
+    await line.connected()
+    await line.grant()
+    await line.grant(seq=6, recovered=True)
+    await line.tick("sim.A", 6)
+    await line.stay()
+
+
+async def busy(line):
+    await line.connected()
+    _, data = await line.hear()
+    await line.say("error", id=data["id"], code=429, name="rate_limited", message="at most", temporary=True, retry_after_ms=30)
+    await line.grant()
+    await line.tick("sim.A", 1)
+    await line.stay()
+
+
+async def closing(line):
+    await line.connected()
+    await line.say("closing", in_ms=1000, reconnect_ms=[0, 20])
+    await line.ws.close(1012, "service_restart")
+
+
+async def cut(line):
+    await line.connected()
+    await line.hear()
+    line.ws.transport.abort()
+
+
+def closes(code, reason=""):
+    async def script(line):
+        await line.connected()
+        await line.ws.close(code, reason)
+
+    return script
+
+
+class Fake(unittest.TestCase):
+    @serving(silent, no_more)
+    async def test_silence_is_a_lost_connection(self, server):
+        states = []
+        async with tickerd.connect(server.url) as client:
+            client.on("status", lambda status: states.append(status.state))
+            await eventually(lambda: states.count("live") == 2)
+        self.assertEqual(states[:4], ["connecting", "live", "waiting", "connecting"])
+
+    @serving(odd)
+    async def test_odd_messages_are_told_and_nothing_ends(self, server):
+        errors = []
+        async with tickerd.connect(server.url) as client:
+            client.on("error", errors.append)
+            async for tick in client.subscribe("sim.A"):
+                self.assertEqual((tick.seq, tick.value), (1, 1))
+                break
+        self.assertGreater(len(errors), 5)
+        self.assertEqual(len(server.opened), 1)
+
+    @serving(returns_first, returns_second, returns_third, returns_fourth)
+    async def test_positions_bring_what_was_missed_and_another_epoch_forgets_them(self, server):
+        gaps, epochs, seqs = [], [], []
+        async with tickerd.connect(server.url) as client:
+            client.on("gap", gaps.append)
+            client.on("epoch", epochs.append)
+            async for tick in client.subscribe("sim.A", mode="all"):
+                seqs.append(tick.seq)
+                if tick.seq == 1:
+                    break
+        self.assertEqual(seqs, [5, 6, 7, 8, 9, 20, 1])
+        self.assertEqual([(gap.recovered, gap.why) for gap in gaps],
+                         [(True, "reconnected"), (False, "reconnected"), (False, "restarted")])
+        self.assertEqual(epochs, ["another"])
+        sent = [command["data"].get("since") for command in server.heard]
+        self.assertEqual(sent, [None, *({"epoch": EPOCH, "seq": {"sim.A": seq}} for seq in (7, 9)), None])
+
+    @serving(pattern_first, pattern_second)
+    async def test_topics_of_a_pattern_are_recovered_by_name(self, server):
+        gaps, seqs = [], []
+        async with tickerd.connect(server.url) as client:
+            client.on("gap", gaps.append)
+            async for tick in client.subscribe("sim.*", mode="all"):
+                seqs.append((tick.topic, tick.seq))
+                if tick.seq == 6:
+                    break
+        self.assertEqual(seqs, [("sim.A", 5), ("sim.B", 5), ("sim.A", 6)])
+        self.assertEqual(gaps, [tickerd.Gap(["sim.A", "sim.B"], True, "reconnected")])
+        self.assertEqual(server.heard[2]["data"]["since"]["seq"], {"sim.A": 5, "sim.B": 5})
+
+    @serving(busy)
+    async def test_over_the_limit_it_waits_and_subscribes_again(self, server):
+        async with tickerd.connect(server.url) as client:
+            sub = client.subscribe("sim.A")
+            granted = await sub.ready()
+            self.assertEqual([grant["topic"] for grant in granted["topics"]], ["sim.A"])
+        self.assertEqual([command["event"] for command in server.heard], ["subscribe", "subscribe"])
+
+    @serving(closing, no_more)
+    async def test_a_planned_restart_names_the_window(self, server):
+        statuses = []
+        async with tickerd.connect(server.url) as client:
+            client.on("status", statuses.append)
+            await eventually(lambda: [one.state for one in statuses].count("live") == 2)
+        (waiting,) = [one for one in statuses if one.state == "waiting"]
+        self.assertEqual((waiting.code, waiting.why), (1012, "service_restart"))
+        self.assertLessEqual(waiting.seconds, 0.02)
+
+    @serving(closes(4009, "too_many_errors: ten"))
+    async def test_a_close_that_says_stop_stops_until_retry(self, server):
+        async with tickerd.connect(server.url) as client:
+            sub = client.subscribe("sim.A")
+            for loop in (sub, client.subscribe("sim.B")):
+                with self.assertRaises(tickerd.TickerdError) as stopped:
+                    async for _ in loop:
+                        pass
+                self.assertEqual((stopped.exception.code, client.status.state), (4009, "stopped"))
+            with self.assertRaises(tickerd.TickerdError):
+                await client.get("sim.A")
+            self.assertIn("retry()", client.status.todo)
+            client.retry()
+            await eventually(lambda: len(server.opened) == 2)
+
+    @serving(no_more, refuse=[(503, {"detail": "full"}, {"Retry-After": "1"}), (400, {"detail": "no key"}, {})])
+    async def test_a_refused_handshake_is_read(self, server):
+        statuses = []
+        async with tickerd.connect(server.url + "/ws?x=1", name="ann") as client:
+            client.on("status", statuses.append)
+            await eventually(lambda: client.status.state == "stopped")
+        self.assertEqual([(one.state, one.code, one.why) for one in statuses],
+                         [("connecting", 0, ""), ("waiting", 503, "full"), ("connecting", 0, ""), ("stopped", 400, "no key"),
+                          ("closed", 1000, "the client is closed")])
+        self.assertGreater(statuses[1].seconds, 1)
+        self.assertEqual({path for path, _ in server.paths}, {"/ws?x=1&name=ann"})
+
+    @serving(no_more, refuse=[(302, {}, {"Location": "http://127.0.0.2:1/"})])
+    async def test_the_token_follows_no_redirect(self, server):
+        async with tickerd.connect(server.url, token="secret") as client:
+            await eventually(lambda: client.status.state == "stopped")
+            self.assertEqual(client.status.code, 302)
+        self.assertEqual(server.paths, [("/ws", "Bearer secret")])
+
+    @serving(no_more, refuse=[(401, {"detail": "token_expired: over"}, {})] * 3)
+    async def test_a_token_that_is_refused_is_asked_for_once_more(self, server):
+        async with tickerd.connect(server.url, token="static") as client:
+            await eventually(lambda: client.status.state == "stopped")
+            self.assertEqual((client.status.code, client.status.why), (4001, "token_expired: over"))
+        reasons = []
+
+        async def token(reason):
+            reasons.append(reason)
+            if len(reasons) == 1:
+                raise OSError("the login server is away")
+            return f"token-{len(reasons)}"
+
+        async with tickerd.connect(server.url, token=token) as client:
+            await eventually(lambda: client.status.state == "stopped")
+        self.assertEqual(reasons, ["connect", "connect", "refused"])
+        self.assertEqual([sent for _, sent in server.paths], ["Bearer static", "Bearer token-2", "Bearer token-3"])
+        async with tickerd.connect(server.url, token=lambda reason: "") as client:
+            await eventually(lambda: client.status.state == "stopped")
+            self.assertIn("no token", client.status.why)
+            client.set_identity(None)
+            await eventually(lambda: client.status.state == "live")
+        self.assertEqual(server.paths[-1], ("/ws", None))
+
+    @serving(cut, no_more)
+    async def test_a_command_whose_answer_is_lost_says_so(self, server):
+        async with tickerd.connect(server.url) as client:
+            with self.assertRaises(tickerd.TickerdError) as lost:
+                await client.publish("rooms.a", 1)
+            self.assertTrue(lost.exception.temporary)
+
+    def test_mistakes_are_told_at_once(self):
+        async def test():
+            with self.assertRaisesRegex(ValueError, "must be such as"):
+                tickerd.connect("127.0.0.1:8425")
+            client = tickerd.connect("http://127.0.0.1:9")
+            with self.assertRaisesRegex(ValueError, "with its unit"):
+                client.subscribe("a.b", rate="5")
+            with self.assertRaisesRegex(ValueError, "latest or all"):
+                client.subscribe("a.b", mode="every")
+            with self.assertRaisesRegex(TypeError, "plain function"):
+                client.on("tick", test)
+            await client.aclose()
+            with self.assertRaisesRegex(tickerd.TickerdError, "closed"):
+                client.subscribe("a.b")
+
+        run(test())
+
+
+if __name__ == "__main__":
+    unittest.main()
