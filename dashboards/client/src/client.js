@@ -1,7 +1,6 @@
 // The client: joins the connection, who one is, what is wanted, and where ticks go.
 import { Commands, TickerdError } from "./commands.js";
-import { Emitter } from "./emitter.js";
-import { Identity } from "./identity.js";
+import { Emitter, disposing, onAbort } from "./emitter.js";
 import { Life } from "./life.js";
 import { Link } from "./link.js";
 import { Subscription } from "./subscription.js";
@@ -31,7 +30,6 @@ const list = (value) => (Array.isArray(value) ? value : []);
 
 export class Client extends Emitter {
   server;
-  user;
 
   #url;
   #options;
@@ -39,11 +37,10 @@ export class Client extends Emitter {
   #commands;
   #wants;
   #ticks;
-  #identity;
+  /** Who one is; loaded when there is a token. */
+  #identity = null;
   #skewMs = 0;
   #pinged = 0;
-  /** The `auth` that has no answer yet. */
-  #authId;
   #hiddenTimer;
   #ended = new AbortController();
 
@@ -51,33 +48,36 @@ export class Client extends Emitter {
     super();
     this.#url = url;
     this.#options = { ...defaults(), ...options };
-    this.#identity = new Identity(options.token);
     this.#link = new Link({
       open: () => this.#open(),
-      judge: (code) => this.#judge(code),
+      judge: (code) => this.#identity?.judge(code) ?? code,
       onStatus: (status) => this.#changed(status),
       onMessage: (event, data, text) => this.#received(event, data, text),
       onOut: (event, data, text) => this.#tell(true, event, data, text),
     });
     this.#commands = new Commands((event, data) => this.#link.send(event, data));
+    const emit = (event, data) => this.emit(event, data);
     this.#wants = new Wants(this.#commands, options.rate, {
       position: (name) => this.#ticks.position(name),
       epoch: () => this.#ticks.epoch,
       onGranted: (answer) => this.#ticks.granted(answer),
-      onFailed: (one) => this.emit("failed", one),
+      onFailed: (one) => emit("failed", one),
     });
-    this.#ticks = new Ticks(
-      { wants: this.#wants, emit: (event, data) => this.emit(event, data), has: (event) => this.has(event), list: (match) => this.topics(match) },
-      this.#options.flush === "frame",
-    );
-    options.signal?.addEventListener("abort", () => this.close(), { once: true });
+    const list = (match) => this.topics(match);
+    this.#ticks = new Ticks({ wants: this.#wants, emit, list, has: (event) => this.has(event) }, this.#options.flush === "frame");
     new Life(this.#ended.signal, {
       wake: () => this.#link.wake(),
       rest: () => this.#link.rest({ state: "waiting", until: Infinity, code: 1000, why: "the page was put aside", unopened: 0 }),
       seen: (isSeen) => this.#seen(isSeen),
     });
+    onAbort(options.signal, () => this.close());
     // Handlers that are set right after `connect` miss nothing.
-    queueMicrotask(() => (options.signal?.aborted ? this.close() : this.#isClosed || this.#link.connect()));
+    queueMicrotask(() => this.#isClosed || this.#link.connect());
+  }
+
+  /** The user that the token names. */
+  get user() {
+    return this.#identity?.user;
   }
 
   get status() {
@@ -88,7 +88,8 @@ export class Client extends Emitter {
     this.#alive();
     const hooks = {
       latest: (topic) => this.latest(topic),
-      newest: (one) => this.#ticks.newest(one),
+      newest: (one) => this.newest(one),
+      lost: (skipped, lost) => this.#ticks.lost(skipped, lost),
       release: (one) => {
         this.#wants.release(one);
         this.#ticks.release(one);
@@ -97,7 +98,7 @@ export class Client extends Emitter {
     const one = new Subscription(hooks, topics, options);
     if (one.isClosed) return one;
     this.#wants.hold(one);
-    this.#ticks.hold();
+    this.#ticks.rerouted();
     return one;
   }
 
@@ -144,7 +145,8 @@ export class Client extends Emitter {
     const url = new URL(path, this.#url);
     url.protocol = url.protocol.replace("ws", "http");
     const headers = new Headers(init.headers);
-    const token = await this.#identity.ready();
+    await this.#loading();
+    const token = await this.#identity?.ready();
     if (token) headers.set("Authorization", `Bearer ${token}`);
     return this.#options.fetch(url, { ...init, headers });
   }
@@ -159,23 +161,25 @@ export class Client extends Emitter {
 
   setIdentity(token) {
     this.#alive();
-    this.#identity.set(token);
+    this.#options.token = token;
+    this.#identity?.set(token);
     // A token as text may be the next one of the same user, which interrupts nothing. Of another user the server says 409.
-    if (this.status.state === "live" && token && typeof token === "string") return this.#auth(token);
-    this.#restart();
+    if (this.status.state !== "live" || !token || typeof token === "function") return this.#restart();
+    Promise.resolve(this.#loading()).then(() => this.#identity.say());
+    return undefined;
   }
 
   close() {
     if (this.#isClosed) return;
     this.#ended.abort();
     clearTimeout(this.#hiddenTimer);
-    this.#identity.set(null);
+    this.#identity?.set(null);
     this.#link.rest({ state: "stopped", code: 1000, why: "the client was closed", todo: "connect again" });
     for (const one of this.#wants.subscriptions) one.close();
     this.#ticks.forget();
   }
 
-  async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+  async [disposing]() {
     this.close();
   }
 
@@ -193,16 +197,33 @@ export class Client extends Emitter {
 
   /** Another user: what is here was the one before's. */
   #restart() {
-    this.user = undefined;
+    if (this.#identity) this.#identity.user = undefined;
     this.#ticks.forget();
     this.#wants.forget();
     this.#link.connect();
   }
 
+  /** Loads what is needed for tokens, if there are any; undefined if nothing has to be waited for. */
+  #loading() {
+    if (this.#identity || !this.#options.token) return undefined;
+    return import("./identity.js").then(({ Identity }) => {
+      this.#identity ??= new Identity(
+        {
+          turn: () => this.#link.turn,
+          send: (event, data) => this.#link.send(event, data),
+          known: () => (this.status.state === "live" ? this.#wants.again() : this.#link.live()),
+          restart: () => this.#restart(),
+          lost: (code, why) => this.#link.lost(this.#identity.judge(code), why),
+        },
+        this.#options.token,
+      );
+    });
+  }
+
   /** A socket, or a promise of one where something has to be got first. */
   #open() {
-    const token = this.#identity.ready();
-    return typeof token?.then === "function" ? token.then(() => this.#socket()) : this.#socket();
+    const loading = this.#loading() ?? this.#identity?.ready();
+    return typeof loading?.then === "function" ? loading.then(() => this.#identity.ready()).then(() => this.#socket()) : this.#socket();
   }
 
   #socket() {
@@ -213,21 +234,15 @@ export class Client extends Emitter {
       const isStream = transport === "sse" || (transport === "auto" && EventSource && (!WebSocket || this.#link.unopened >= UPGRADES));
       if (isStream) {
         const http = (path, init) => this.http(path, init);
-        return import("./sse.js").then(({ Stream }) => new Stream(url, { EventSource, http, token: this.#identity.token }));
+        return import("./sse.js").then(({ Stream }) => new Stream(url, { EventSource, http, token: this.#identity?.token }));
       }
       if (WebSocket) return new WebSocket(url.href, SUBPROTOCOL);
       throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });
     };
     if (!tabs || !globalThis.navigator?.locks) return direct();
     // Tabs of one user share; the name does not tell the token.
-    const name = `${url.href} ${digest(this.#identity.token ?? "")}`;
+    const name = `${url.href} ${digest(this.#identity?.token ?? "")}`;
     return import("./tabs.js").then(({ share }) => share(name, () => new Client(this.#url, { ...this.#options, tabs: false, flush: "now", signal: undefined })));
-  }
-
-  /** As which close code a close is to be treated: with a source of tokens, a refused one is not the end. */
-  #judge(code) {
-    if (code === 4001 || code === 4008) return this.#identity.refused("refused");
-    return code === 4103 ? this.#identity.refused("expired") : code;
   }
 
   #changed(status) {
@@ -235,7 +250,6 @@ export class Client extends Emitter {
       this.#commands.open();
       this.#wants.open();
     } else {
-      this.#authId = undefined;
       this.#commands.shut();
       this.#wants.shut();
       if (status.state === "stopped") this.#commands.fail(status.why);
@@ -247,9 +261,8 @@ export class Client extends Emitter {
     this.#tell(false, event, data, text);
     if (typeof data.topic === "string" && "value" in data) return this.#ticks.take(event, data, text);
     if (event === "connected") return this.#hello(data);
-    if (event === "authenticated") return this.#known(data);
+    if (this.#identity?.take(event, data)) return undefined;
     if (event === "notice") return this.#notice(data);
-    if (event === "error" && data.id !== undefined && data.id === this.#authId) return this.#refused(data);
     if (event === "pong" && data.t === this.#pinged && Number.isFinite(data.ts)) this.#skewMs = data.ts - (this.#pinged + Date.now()) / 2;
     if (this.#commands.take(event, data)) return undefined;
     if (event === "error") this.emit("error", new TickerdError(data.code, data.message, data));
@@ -263,30 +276,7 @@ export class Client extends Emitter {
     this.#ticks.begin(data.epoch);
     this.#pinged = Date.now();
     this.#link.send("ping", { t: this.#pinged });
-    if (this.#identity.token) this.#auth(this.#identity.token);
-    else this.#link.live();
-  }
-
-  #auth(token) {
-    this.#authId = `auth-${this.#link.turn}`;
-    this.#link.send("auth", { id: this.#authId, token });
-  }
-
-  #known({ id, user }) {
-    this.user = user;
-    this.#identity.accepted();
-    if (id === undefined || id !== this.#authId) return;
-    this.#authId = undefined;
-    if (this.status.state === "live") this.#wants.again();
-    else this.#link.live();
-  }
-
-  /** The server did not take the token. */
-  #refused({ code, message, temporary }) {
-    this.#authId = undefined;
-    if (code === 409) this.#restart();
-    else if (code === 405) this.#link.live(); // this server asks nobody who they are
-    else this.#link.lost(temporary ? 4103 : this.#identity.refused("refused"), message);
+    if (!this.#identity?.say()) this.#link.live();
   }
 
   #notice(data) {
@@ -300,15 +290,11 @@ export class Client extends Emitter {
     else if (type === "topics") {
       const removed = list(data.removed).map((one) => one?.topic ?? one);
       for (const topic of removed) this.#ticks.remove(topic);
-      this.emit("topics", { added: list(data.added), removed, missed: data.missed === true });
-    } else if (type === "auth_expiring") {
-      const { turn } = this.#link;
-      this.#identity.renew(() => turn === this.#link.turn, (token) => this.#auth(token));
-      this.emit("expiring", { in_ms: data.in_ms });
-    } else if (type === "revoked") {
-      const failed = { code: 403, message: "the new token does not grant this" };
-      for (const topic of names) this.#wants.granting({ failed: [{ topic, ...failed }] });
-      for (const pattern of list(data.patterns)) this.#wants.granting({ failed: [{ pattern, ...failed }] });
+      this.emit(type, { added: list(data.added), removed, missed: data.missed === true });
+    } else if (type === "auth_expiring") this.emit("expiring", data);
+    else if (type === "revoked") {
+      const no = { code: 403, message: "the new token does not grant this" };
+      this.#wants.granting({ failed: [...names.map((topic) => ({ topic, ...no })), ...list(data.patterns).map((pattern) => ({ pattern, ...no }))] });
     }
   }
 

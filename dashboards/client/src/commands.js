@@ -1,5 +1,7 @@
 // Commands and their answers: each waits for the connection, keeps the server's pace, and ends.
 
+import { onAbort } from "./emitter.js";
+
 /** What a connection may send at once, and then each second; a little less than the server allows. */
 const BURST = 18;
 const PER_S = 9;
@@ -36,13 +38,12 @@ export class Commands {
   /** Resolves with the data of the answer. */
   ask(event, data = {}, { signal = undefined } = {}) {
     return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
       if (this.#waiting.length >= WAITING_MAX) {
         throw new TickerdError(429, `${WAITING_MAX} commands wait already; wait for their answers`, { temporary: true });
       }
       const command = { id: undefined, event, data, tries: 0, resolve, reject, timer: undefined };
       command.timer = setTimeout(() => this.#end(command, new TickerdError(408, "there was no answer within 30 s", { temporary: true })), ANSWER_MS);
-      signal?.addEventListener("abort", () => this.#end(command, signal.reason), { once: true });
+      onAbort(signal, () => this.#end(command, signal.reason));
       this.#waiting.push(command);
       this.#pump();
     });

@@ -1,16 +1,35 @@
-// Handlers of events.
+// Handlers of events, and the ends of things.
+
+/** Node 20 has no symbol of that name, but compilers that make `using` out of it look for this one. */
+export const disposing = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
+
+/** Calls it when the signal ends, or at once if it has. */
+export function onAbort(signal, end) {
+  if (signal?.aborted) end();
+  else signal?.addEventListener("abort", end, { once: true });
+}
+
+/** A handler that fails stops no other; it is reported as any error of the page. */
+export function call(handler, data) {
+  try {
+    handler(data);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
 
 export class Emitter {
   #handlers = new Map();
 
   /** Calls `handler` at each `event`, until the function that it returns is called, or `signal` ends it. */
   on(event, handler, { signal = undefined } = {}) {
-    if (signal?.aborted) return () => {};
     const one = { handler };
-    if (!this.#handlers.has(event)) this.#handlers.set(event, new Set());
-    this.#handlers.get(event).add(one);
-    const off = () => this.#handlers.get(event).delete(one);
-    signal?.addEventListener("abort", off, { once: true });
+    const all = this.#handlers.get(event) ?? new Set();
+    this.#handlers.set(event, all.add(one));
+    const off = () => void all.delete(one);
+    onAbort(signal, off);
     return off;
   }
 
@@ -20,21 +39,5 @@ export class Emitter {
 
   emit(event, data) {
     for (const { handler } of this.#handlers.get(event) ?? []) call(handler, data);
-  }
-
-  /** Calls one handler for each of these, if it still listens. */
-  repeat(event, handler, all) {
-    for (const data of all) if ([...(this.#handlers.get(event) ?? [])].some((one) => one.handler === handler)) call(handler, data);
-  }
-}
-
-/** A handler that fails stops no other; it is reported as any error of the page. */
-function call(handler, data) {
-  try {
-    handler(data);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
   }
 }

@@ -1,32 +1,38 @@
-// Who one is: a token, and where to get the next one.
+// Who one is: a token, where to get the next one, and how the server takes it. Loaded when there is a token.
 
 /** After a token that could not be got while the old one is still good. */
 const AGAIN_MS = 5_000;
 /** Tokens refused in a row, after which another one would be refused as well. */
 const REFUSED_MAX = 2;
 
-/** An error with the close code that it is to be treated as. */
-const closing = (close, message) => Object.assign(new Error(message), { close });
-
 export class Identity {
   /** The token in use; undefined until there is one, null where there is none to be had. */
   token;
+  user;
 
+  #hooks;
   #source;
   #reason = "connect";
   #refused = 0;
   /** The one question that is on its way. */
   #asking = null;
   #timer;
+  /** The `auth` that has no answer yet. */
+  #id;
 
-  constructor(source = null) {
+  /**
+   * @param {{turn: () => number, send: (event: string, data: any) => void, known: () => void, restart: () => void,
+   *   lost: (code: number, why: string) => void}} hooks `known` is called when who one is has been settled
+   */
+  constructor(hooks, source) {
+    this.#hooks = hooks;
     this.set(source);
   }
 
   /** Another source. What is on its way from the old one is dropped. */
   set(source) {
     this.#asking?.control.abort();
-    this.#asking = null;
+    this.#asking = this.#id = null;
     clearTimeout(this.#timer);
     this.#source = source;
     this.#reason = "connect";
@@ -39,33 +45,58 @@ export class Identity {
     return this.token === undefined ? this.#ask() : this.token;
   }
 
-  /** The server took it. */
-  accepted() {
-    this.#refused = 0;
-    this.#reason = "connect";
+  /** Says the token on this connection; false if there is none. */
+  say(token = this.token) {
+    if (!token) return false;
+    this.#id = `auth-${this.#hooks.turn()}`;
+    this.#hooks.send("auth", { id: this.#id, token });
+    return true;
   }
 
-  /** The server did not take it, or takes it no longer. The close code that is to follow: to try again with another, or to stop. */
-  refused(reason) {
-    if (reason === "refused") this.#refused += 1;
+  /** Takes what the server says of tokens; true if it was that. */
+  take(event, data) {
+    if (event === "authenticated") {
+      this.user = data.user;
+      this.#refused = 0;
+      this.#reason = "connect";
+      if (data.id === this.#id) this.#hooks.known();
+    } else if (event === "error" && this.#id && data.id === this.#id) this.#error(data);
+    else {
+      if (event === "notice" && data.type === "auth_expiring") this.#renew(this.#hooks.turn());
+      return false;
+    }
+    this.#id = null;
+    return true;
+  }
+
+  /** As which close code a close is to be treated: with a source of tokens, a refused one is not the end. */
+  judge(code) {
+    if (code === 4001 || code === 4008) this.#refused += 1;
+    else if (code !== 4103) return code;
     if (typeof this.#source !== "function" || this.#refused >= REFUSED_MAX) return 4001;
     this.token = undefined;
-    this.#reason = reason;
+    this.#reason = code === 4103 ? "expired" : "refused";
     return 4103;
   }
 
-  /** The token ends soon: `send` gets the next one, if there is one, while `isCurrent` says that it is still of use. */
-  async renew(isCurrent, send) {
+  #error({ code, message, temporary }) {
+    if (code === 409) this.#hooks.restart(); // of another user than the connection
+    else if (code === 405) this.#hooks.known(); // this server asks nobody who they are
+    else this.#hooks.lost(temporary ? 4104 : 4001, message);
+  }
+
+  /** The token ends soon. */
+  async #renew(turn) {
     if (typeof this.#source !== "function") return;
     this.#reason = "expiring";
     const before = this.token;
     try {
-      const token = await this.#ask();
-      if (token && isCurrent()) send(token);
+      await this.#ask();
+      if (turn === this.#hooks.turn()) this.say();
     } catch (error) {
       if (error.name === "AbortError") return;
       this.token = before;
-      this.#timer = setTimeout(() => isCurrent() && this.renew(isCurrent, send), AGAIN_MS);
+      this.#timer = setTimeout(() => turn === this.#hooks.turn() && this.#renew(turn), AGAIN_MS);
     }
   }
 
@@ -78,13 +109,15 @@ export class Identity {
     const answer = (async () => {
       const token = await source({ reason, signal: control.signal });
       control.signal.throwIfAborted();
-      if (token === "") throw closing(4001, "no token was given");
+      if (token === "") throw Object.assign(new Error("no token was given"), { close: 4001 });
       this.token = token ?? null;
       return this.token;
     })();
     const asking = { control, answer };
     this.#asking = asking;
-    const done = () => this.#asking === asking && (this.#asking = null);
+    const done = () => {
+      if (this.#asking === asking) this.#asking = null;
+    };
     answer.then(done, done);
     return answer;
   }

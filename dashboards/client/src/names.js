@@ -19,8 +19,11 @@ export function matches(pattern, topic) {
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
+/** Whether a topic is one of these names'. */
+export const covers = (names, topic) => names.some((name) => name === topic || (isPattern(name) && matches(name, topic)));
+
 /** A rate such as `"250ms"` in milliseconds; 0 for none, which is the fastest. */
 export function rateMs(rate) {
   const [, number, unit] = /^(\d+)(ms|s|m|h)$/.exec(rate ?? "") ?? [];
-  return unit ? number * UNITS[unit] : 0;
+  return unit ? Number(number) * UNITS[unit] : 0;
 }

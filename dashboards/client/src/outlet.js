@@ -3,13 +3,15 @@
 const KEPT_MAX = 10_000;
 
 export class Outlet {
-  /** Ticks that were dropped, since the reader was too slow, and their topics. */
-  lost = 0;
-  lostTopics = new Set();
-
   /** By topic what is merged, by number what is not. */
   #waiting = new Map();
   #count = 0;
+  #onLost;
+
+  /** @param {(lost: number, topics: string[]) => void} onLost called when the reader was too slow */
+  constructor(onLost) {
+    this.#onLost = onLost;
+  }
 
   get size() {
     return this.#waiting.size;
@@ -21,32 +23,16 @@ export class Outlet {
     if (before) tick = { ...tick, skipped: tick.skipped + before.skipped + 1 };
     this.#waiting.delete(key);
     this.#waiting.set(key, tick);
-    if (!isMerged && this.#waiting.size > KEPT_MAX) this.#drop();
+    if (this.size <= KEPT_MAX || isMerged) return;
+    const old = [...this.#waiting].slice(0, KEPT_MAX / 2);
+    for (const [one] of old) this.#waiting.delete(one);
+    this.#onLost(old.length, [...new Set(old.map(([, { topic }]) => topic))]);
   }
 
-  /** One of what waits. */
-  shift() {
-    for (const [key, tick] of this.#waiting) {
-      this.#waiting.delete(key);
-      return tick;
-    }
-    return undefined;
-  }
-
-  /** All that waits. */
-  take() {
-    const ticks = [...this.#waiting.values()];
-    this.#waiting.clear();
-    return ticks;
-  }
-
-  /** The older half goes. */
-  #drop() {
-    for (const [key, { topic }] of this.#waiting) {
-      if (this.#waiting.size <= KEPT_MAX / 2) return;
-      this.#waiting.delete(key);
-      this.lost += 1;
-      this.lostTopics.add(topic);
-    }
+  /** One of what waits, or all of it. */
+  take(most = Infinity) {
+    const taken = [...this.#waiting].slice(0, most);
+    for (const [key] of taken) this.#waiting.delete(key);
+    return taken.map(([, tick]) => tick);
   }
 }

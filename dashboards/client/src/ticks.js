@@ -1,12 +1,10 @@
 // Ticks as they come: the newest of each topic, what was missed, and who gets them.
-import { isPattern, matches } from "./names.js";
 import { Outlet } from "./outlet.js";
+import { covers, isPattern } from "./names.js";
 
-/** While nobody sees the page, ticks are handed over this often; also where frames are held back. */
+/** Ticks are handed over this often while nobody sees the page, and where frames are held back. */
 const FLUSH_MS = 1_000;
 const ROUTES_MAX = 20_000;
-/** Lists of topics are asked for no more often. */
-const LIST_MS = 2_000;
 const GAP_MS = 50;
 
 const isOwn = (topic) => topic.startsWith("tickerd.");
@@ -17,26 +15,23 @@ export class Ticks {
 
   #client;
   #isFramed;
-  #outlet = new Outlet();
   #stale = new Map();
-  /** Topic → `state` or `event`: states are merged, events are not. */
-  #classes = new Map();
+  /** Topic → whether each of its values matters, where that is known. */
+  #events = new Map();
   #routes = new Map();
   /** Topics whose next tick tells whether some were missed while there was no connection. */
   #returning = new Map();
   #missed = new Set();
-  /** Names of which it is not known yet whether each value matters. */
-  #unknown = new Set();
+  #outlet;
   #waiting = new Set();
   #isDue = false;
   #timer;
-  #learning;
-  #listAt = 0;
 
   /** @param {{wants: any, emit: (event: string, data: any) => void, has: (event: string) => boolean, list: (match: string) => Promise<any[]>}} client */
   constructor(client, isFramed) {
     this.#client = client;
     this.#isFramed = isFramed;
+    this.#outlet = new Outlet(() => {}); // its subscriptions tell
   }
 
   /** One as a program gets it. */
@@ -45,14 +40,14 @@ export class Ticks {
   }
 
   take(event, data, text) {
-    const { topic, seq, ts } = data;
+    const { topic, seq, ts, to } = data;
     const readers = this.#route(topic);
     if (readers.length === 0) return; // it was on its way when the last one left
     const tick = this.made(event, data, text);
-    if (data.to === undefined) {
-      const was = this.#returning.get(topic);
+    // A direct message counts apart from its room.
+    if (to === undefined) {
+      if (seq > this.#returning.get(topic) + 1) this.#miss(topic);
       this.#returning.delete(topic);
-      if (seq > was + 1) this.#miss(topic);
       const before = this.latest.get(topic);
       if (before) {
         if (seq < before.seq || (seq === before.seq && ts === before.ts)) return;
@@ -60,12 +55,32 @@ export class Ticks {
       }
       this.latest.set(topic, tick);
     }
-    this.#deliver(tick, readers, data.to === undefined && this.#isMerged(topic, readers));
+    // Of a pattern's topics it is not known whether each value matters, so none is merged. Within a frame there is seldom more than one.
+    const isMerged = to === undefined && this.#isState(topic);
+    let isLate = false;
+    for (const one of readers) {
+      if (!one.take(tick, isMerged, this.#isFramed)) continue;
+      this.#waiting.add(one);
+      isLate = true;
+    }
+    if (this.#client.has("tick")) {
+      this.#outlet.add(tick, isMerged && readers.every(({ mode }) => mode !== "all"));
+      if (this.#isFramed) isLate = true;
+      else this.#whole();
+    }
+    if (isLate && !this.#isDue) this.#schedule();
   }
 
-  /** A subscription begins. */
-  hold() {
+  /** Subscriptions came or went. */
+  rerouted() {
     this.#routes.clear();
+  }
+
+  /** A subscription has ended: what nobody else wants is forgotten. */
+  release(one) {
+    this.rerouted();
+    this.#waiting.delete(one);
+    for (const topic of this.latest.keys()) if (covers(one.topics, topic) && this.#route(topic).length === 0) this.remove(topic);
   }
 
   /** The newest ticks of a subscription's topics. */
@@ -74,35 +89,24 @@ export class Ticks {
     return [...this.latest.values()].filter(({ topic }) => covers(topics, topic));
   }
 
-  /** A subscription has ended: what nobody else wants is forgotten. */
-  release(one) {
-    this.#routes.clear();
-    this.#waiting.delete(one);
-    for (const topic of this.latest.keys()) if (covers(one.topics, topic) && this.#client.wants.route(topic).length === 0) this.remove(topic);
-  }
-
   remove(topic) {
-    for (const map of [this.latest, this.#stale, this.#classes, this.#routes, this.#returning]) map.delete(topic);
+    for (const map of [this.latest, this.#stale, this.#events, this.#returning]) map.delete(topic);
   }
 
   /** All of it: another user, or another history. */
   forget() {
-    for (const map of [this.latest, this.#stale, this.#routes, this.#returning]) map.clear();
+    for (const map of [this.latest, this.#stale, this.#returning]) map.clear();
   }
 
   /** A new connection, to the history of that name. */
   begin(epoch) {
-    const every = [...this.latest.keys()].filter((topic) => !isOwn(topic) && (this.#isUnknown(topic) || this.#isEvery(topic)));
-    this.#stale.clear();
-    for (const tick of this.latest.values()) tick.stale = 0;
-    const isOther = this.epoch !== undefined && epoch !== this.epoch;
-    if (isOther) this.forget();
-    this.#returning.clear();
-    if (!isOther) for (const topic of every) if (this.position(topic) === undefined) this.#returning.set(topic, this.latest.get(topic).seq);
-    const before = this.epoch;
-    this.epoch = epoch;
-    if (before !== epoch) this.#client.emit("epoch", epoch);
+    const every = [...this.latest.keys()].filter((topic) => !isOwn(topic) && this.#isEvery(topic) !== false);
+    const isOther = this.epoch && epoch !== this.epoch;
     if (isOther && every.length > 0) this.gap(every, false, "restarted");
+    if (isOther) this.forget();
+    else for (const topic of every) if (this.position(topic) === undefined) this.#returning.set(topic, this.latest.get(topic).seq);
+    this.stale([...this.#stale.keys()], 0);
+    if (this.epoch !== epoch) this.#client.emit("epoch", (this.epoch = epoch));
   }
 
   /** Where this client is in a topic of which each tick matters; undefined where that is of no use. */
@@ -113,31 +117,35 @@ export class Ticks {
 
   /** What the server granted, and whether it had what was missed. */
   granted({ topics }) {
-    const told = { true: [], false: [] };
-    for (const { topic, mode, recovered } of topics) {
-      if (mode === "all" && !this.#client.wants.route(topic).some((one) => one.mode === "all")) this.#classes.set(topic, "event");
-      if (recovered !== undefined) told[recovered].push(topic);
+    for (const isRecovered of [true, false]) {
+      const names = topics.filter(({ recovered }) => recovered === isRecovered).map(({ topic }) => topic);
+      if (names.length > 0) this.gap(names, isRecovered, "reconnected");
     }
-    for (const [recovered, names] of Object.entries(told)) if (names.length > 0) this.gap(names, recovered === "true", "reconnected");
   }
 
   stale(topics, since) {
     for (const topic of topics) {
-      if (since) this.#stale.set(topic, since);
-      else this.#stale.delete(topic);
+      this.#stale.set(topic, since);
+      if (!since) this.#stale.delete(topic);
       const tick = this.latest.get(topic);
       if (tick) tick.stale = since;
     }
-    this.#client.emit("stale", { topics, since });
+    if (topics.length > 0) this.#client.emit("stale", { topics, since });
   }
 
   gap(topics, recovered, why) {
     this.flush(); // what came before the gap is handed over before it
     const gap = { topics, recovered, why };
     this.#client.emit("gap", gap);
-    const own = new Map();
-    for (const topic of topics) for (const one of this.#route(topic)) own.set(one, [...(own.get(one) ?? []), topic]);
-    for (const [one, its] of own) one.gap({ ...gap, topics: its });
+    for (const one of new Set(topics.flatMap((topic) => this.#route(topic)))) {
+      one.gap({ ...gap, topics: topics.filter((topic) => covers(one.topics, topic)) });
+    }
+  }
+
+  /** A reader was too slow. */
+  lost(skipped, topics) {
+    this.#client.emit("lag", { by: "reader", skipped });
+    queueMicrotask(() => this.gap(topics, false, "overflow"));
   }
 
   /** Hands over all that was collected. */
@@ -147,8 +155,11 @@ export class Ticks {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const one of waiting) one.flush();
+    this.#whole();
+  }
+
+  #whole() {
     for (const tick of this.#outlet.take()) this.#client.emit("tick", tick);
-    for (const one of waiting) this.#losses(one);
   }
 
   #route(topic) {
@@ -160,71 +171,29 @@ export class Ticks {
     return found;
   }
 
-  #isUnknown(topic) {
-    return !this.#classes.has(topic) && this.#client.wants.granted(topic)?.mode !== "latest" && !this.#isEvery(topic);
+  #isState(topic) {
+    return topic.startsWith("tickerd.bar.") || this.#client.wants.granted(topic)?.mode === "latest";
   }
 
+  /** Whether each tick of a topic matters to somebody; undefined where that is not known. */
   #isEvery(topic) {
-    return this.#classes.get(topic) === "event" || this.#route(topic).some((one) => one.mode === "all");
+    if (this.#route(topic).some(({ mode }) => mode === "all")) return true;
+    return this.#isState(topic) ? false : this.#events.get(topic);
   }
 
-  #isMerged(topic, readers) {
-    if (isOwn(topic)) return !topic.startsWith("tickerd.bars.");
-    const known = this.#classes.get(topic);
-    if (known) return known === "state";
-    const granted = this.#client.wants.granted(topic);
-    if (granted?.mode === "latest") return true;
-    const all = readers.every(({ mode }) => mode === "all");
-    if (!all && granted && readers.every(({ mode }) => mode !== "all")) return false; // an event, as nobody asked for all
-    const pattern = readers.flatMap(({ topics }) => topics).find((name) => isPattern(name) && matches(name, topic));
-    if (!all) this.#learn(granted ? topic : (pattern ?? topic));
-    return false;
-  }
-
-  /** A pattern does not say of its topics whether each value matters. Until the server has said, none is merged. */
-  #learn(name) {
-    this.#unknown.add(name);
-    this.#learning ??= new Promise((resolve) => {
-      setTimeout(async () => {
-        const names = [...this.#unknown];
-        this.#unknown.clear();
-        for (const one of names) for (const { topic, class: its } of await this.#client.list(one).catch(() => [])) this.#classes.set(topic, its);
-        this.#listAt = performance.now() + LIST_MS;
-        this.#learning = undefined;
-        resolve();
-      }, this.#listAt - performance.now());
-    });
-    return this.#learning;
-  }
-
-  /** The topic has jumped while there was no connection. That is a gap if each of its values matters. */
+  /** The topic has jumped while there was no connection. That is a gap if each of its values matters, which the server knows. */
   #miss(topic) {
-    this.#missed.add(topic);
-    if (this.#missed.size > 1) return;
+    if (this.#missed.add(topic).size > 1) return;
     setTimeout(async () => {
       const missed = [...this.#missed];
       this.#missed.clear();
-      const unknown = missed.filter((one) => this.#isUnknown(one));
-      await Promise.all(unknown.map((one) => this.#learn(one)));
-      const topics = missed.filter((one) => this.#isUnknown(one) || this.#isEvery(one));
+      const unknown = missed.filter((one) => this.#isEvery(one) === undefined);
+      for (const feed of new Set(unknown.map((one) => one.split(".")[0]))) {
+        for (const one of await this.#client.list(`${feed}.**`).catch(() => [])) this.#events.set(one.topic, one.class === "event");
+      }
+      const topics = missed.filter((one) => this.#isEvery(one) !== false);
       if (topics.length > 0) this.gap(topics, false, "reconnected");
     }, GAP_MS);
-  }
-
-  #deliver(tick, readers, isMerged) {
-    let isLate = false;
-    for (const one of readers) {
-      if (one.take(tick, isMerged, this.#isFramed)) {
-        this.#waiting.add(one);
-        isLate = true;
-      } else if (one.hasLost) this.#losses(one);
-    }
-    if (this.#client.has("tick")) {
-      if (this.#isFramed) this.#outlet.add(tick, isMerged && readers.every(({ mode }) => mode !== "all"));
-      else this.#client.emit("tick", tick);
-      isLate ||= this.#isFramed;
-    }
-    if (isLate && !this.#isDue) this.#schedule();
   }
 
   #schedule() {
@@ -233,13 +202,4 @@ export class Ticks {
     if (!globalThis.document?.hidden) globalThis.requestAnimationFrame?.(run);
     this.#timer = setTimeout(run, FLUSH_MS);
   }
-
-  #losses(one) {
-    const { lost, topics } = one.losses();
-    if (lost === 0) return;
-    this.#client.emit("lag", { by: "reader", skipped: lost });
-    this.gap(topics, false, "overflow");
-  }
 }
-
-const covers = (names, topic) => names.some((name) => name === topic || (isPattern(name) && matches(name, topic)));

@@ -1,9 +1,12 @@
 // A client in a world of its own: a fake clock, fake sockets, and, where asked for, a page.
 import { mock } from "node:test";
+import "../src/identity.js"; // the client loads it when it needs it; here that is to take no time
 import { connect } from "../src/index.js";
 
 /** Lets everything run that waits for nothing but other promises. */
-export const settle = () => new Promise((resolve) => setImmediate(resolve));
+export async function settle() {
+  for (let i = 0; i < 4; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
 
 export class FakeSocket {
   static made = [];
