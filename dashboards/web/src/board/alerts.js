@@ -76,7 +76,7 @@ export class Alerts {
 
   /** Time goes by: what was to hold for a while, what is over, what is stale. */
   beat(serverNow, now) {
-    if (this.#watches.rules.length === 0) return;
+    if (this.#watches.rules.length === 0 && !this.#isDirty) return;
     if (this.#topics.size !== this.#knownTopics) {
       this.#knownTopics = this.#topics.size;
       this.#watches.prune((name) => this.#topics.get(name) !== undefined);
@@ -88,11 +88,17 @@ export class Alerts {
       if (this.#look(watch, this.#topics.get(watch.name), now, serverNow)) fired.push(watch);
     }
     if (fired.length > 0) this.#call(fired, now);
+    // Also while the page is paused, which draws nothing else.
+    if (!document.hidden) this.#paint();
   }
 
   paint(serverNow, _now, isLive) {
     this.#skewMs = serverNow - Date.now();
     this.#isLive = isLive;
+    this.#paint();
+  }
+
+  #paint() {
     if (!this.#isDirty) return;
     this.#isDirty = false;
     this.#paintList();
