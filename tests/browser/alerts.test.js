@@ -94,7 +94,7 @@ test("what fires is listed, marked on its tile and read aloud once; acknowledged
   assert.deepEqual(await listed(page), []);
   await page.evaluate(() => {
     globalThis.words = [];
-    new MutationObserver(() => words.push(document.getElementById("words").textContent)).observe(document.getElementById("words"), { childList: true });
+    new MutationObserver(() => words.push(document.getElementById("alert-words").textContent)).observe(document.getElementById("alert-words"), { childList: true });
   });
   page.line.sayText(quote("sim.A", 2, 201));
   await lists(page, "firing", "sim.A is above 200: 201");

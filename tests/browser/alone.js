@@ -5,6 +5,7 @@ import { extname } from "node:path";
 import { openBrowser } from "./browser.js";
 
 const WEB = new URL("../../dashboards/web/", import.meta.url);
+const CLIENT = new URL("../../dashboards/client/src/", import.meta.url);
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
 /** What build.rs serves of the chart library when it is there, and when it is absent. */
 const LIBRARY = {
@@ -13,6 +14,7 @@ const LIBRARY = {
 };
 
 async function body(path, charts) {
+  if (path.startsWith("/client/")) return readFile(new URL(path.slice("/client/".length), CLIENT));
   const library = LIBRARY[path];
   if (library && !charts) return library.absent;
   return readFile(new URL(library?.file ?? `.${path}`, WEB));

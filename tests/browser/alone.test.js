@@ -236,7 +236,7 @@ test("feeds in trouble, lag and errors are told; a new topic appears, a retired 
     .getByText(/Lagging: 3,400 ticks skipped/)
     .waitFor();
   talk.say("error", { code: 429, name: "rate_limited", message: "send fewer commands", temporary: true });
-  await page.locator("#notices").getByText("429 rate_limited: send fewer commands").waitFor();
+  await page.locator("#notices").getByText("429: send fewer commands").waitFor();
   talk.sayText(quote("stocks.MSFT", 1, "2.00"));
   await rowOf(page, "stocks.MSFT").waitFor();
   talk.say("notice", { type: "topics", added: [], removed: ["stocks.MSFT"] });

@@ -4,8 +4,8 @@
  * Opens one at the server of `serveAlone`, and runs `script` in it with `given`. `styles` are names of style sheets. The page
  * keeps its errors in `errors`.
  */
-export async function openBlank(alone, styles, script, given, { hash = "" } = {}) {
-  const page = await alone.browser.context.newPage();
+export async function openBlank({ browser, url }, styles, script, given, { hash = "" } = {}) {
+  const page = await browser.context.newPage();
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
@@ -18,7 +18,7 @@ export async function openBlank(alone, styles, script, given, { hash = "" } = {}
 <link rel="icon" href="favicon.svg">${links}<main></main>`,
     }),
   );
-  await page.goto(`${alone.url}blank.html${hash}`);
+  await page.goto(`${url}blank.html${hash}`);
   await page.evaluate(script, given);
   return Object.assign(page, { errors });
 }

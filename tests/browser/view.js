@@ -28,7 +28,7 @@ export async function holdBackOff(page) {
   await page.evaluate(() => {
     const { setTimeout } = globalThis;
     globalThis.setTimeout = (wake, ms) => {
-      if (!String(wake).includes("#connect")) return setTimeout(wake, ms);
+      if (!String(wake).includes("this.connect()")) return setTimeout(wake, ms);
       globalThis.isHeld = true;
       return 0;
     };

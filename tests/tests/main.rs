@@ -47,6 +47,7 @@ mod limits;
 mod marks;
 mod metrics;
 mod openapi;
+mod page;
 mod patterns;
 mod plugin_check;
 mod plugin_doctor;

@@ -21,7 +21,7 @@ export class TickerdError extends Error {
 }
 
 export class Commands {
-  #send;
+  #client;
   #isOpen = false;
   #waiting = [];
   #sent = new Map();
@@ -30,9 +30,8 @@ export class Commands {
   #allowedAt = 0;
   #timer;
 
-  /** @param {(event: string, data: any) => boolean} send false when it could not be sent */
-  constructor(send) {
-    this.#send = send;
+  constructor(client) {
+    this.#client = client;
   }
 
   /** Resolves with the data of the answer. */
@@ -57,18 +56,12 @@ export class Commands {
     this.#pump();
   }
 
-  /** The connection is gone: whether the server did what was sent is not known. What was not sent waits on. */
-  shut() {
+  /** The connection is gone: whether the server did what was sent is not known. What was not sent waits, unless no other comes. */
+  shut({ state, why }) {
     this.#isOpen = false;
-    for (const command of [...this.#sent.values()]) {
-      this.#end(command, new TickerdError(0, "the connection was lost before the answer", { temporary: true }));
-    }
-  }
-
-  /** Nothing waits for a connection that does not come. */
-  fail(message) {
-    this.shut();
-    for (const command of [...this.#waiting]) this.#end(command, new TickerdError(0, message));
+    const lost = new TickerdError(0, "the connection was lost before the answer", { temporary: true });
+    for (const command of [...this.#sent.values()]) this.#end(command, lost);
+    if (state === "stopped") for (const command of [...this.#waiting]) this.#end(command, new TickerdError(0, why));
   }
 
   /** Takes an answer or an error; false when no command waits for it. */
@@ -107,7 +100,7 @@ export class Commands {
     while (this.#waiting.length > 0 && this.#allowance >= 1) {
       const command = this.#waiting[0];
       command.id = this.#ids += 1;
-      if (!this.#send(command.event, { id: command.id, ...command.data })) return;
+      if (!this.#client._link.send(command.event, { id: command.id, ...command.data })) return;
       this.#waiting.shift();
       this.#sent.set(command.id, command);
       this.#allowance -= 1;

@@ -10,7 +10,7 @@ export class Identity {
   token;
   user;
 
-  #hooks;
+  #client;
   #source;
   #reason = "connect";
   #refused = 0;
@@ -20,13 +20,9 @@ export class Identity {
   /** The `auth` that has no answer yet. */
   #id;
 
-  /**
-   * @param {{turn: () => number, send: (event: string, data: any) => void, known: () => void, restart: () => void,
-   *   lost: (code: number, why: string) => void}} hooks `known` is called when who one is has been settled
-   */
-  constructor(hooks, source) {
-    this.#hooks = hooks;
-    this.set(source);
+  constructor(client) {
+    this.#client = client;
+    this.set(client._options.token);
   }
 
   /** Another source. What is on its way from the old one is dropped. */
@@ -48,8 +44,8 @@ export class Identity {
   /** Says the token on this connection; false if there is none. */
   say(token = this.token) {
     if (!token) return false;
-    this.#id = `auth-${this.#hooks.turn()}`;
-    this.#hooks.send("auth", { id: this.#id, token });
+    this.#id = `auth-${this.#client._link.turn}`;
+    this.#client._link.send("auth", { id: this.#id, token });
     return true;
   }
 
@@ -59,10 +55,10 @@ export class Identity {
       this.user = data.user;
       this.#refused = 0;
       this.#reason = "connect";
-      if (data.id === this.#id) this.#hooks.known();
+      if (data.id === this.#id) this.#client._known();
     } else if (event === "error" && this.#id && data.id === this.#id) this.#error(data);
     else {
-      if (event === "notice" && data.type === "auth_expiring") this.#renew(this.#hooks.turn());
+      if (event === "notice" && data.type === "auth_expiring") this.#renew(this.#client._link.turn);
       return false;
     }
     this.#id = null;
@@ -80,9 +76,9 @@ export class Identity {
   }
 
   #error({ code, message, temporary }) {
-    if (code === 409) this.#hooks.restart(); // of another user than the connection
-    else if (code === 405) this.#hooks.known(); // this server asks nobody who they are
-    else this.#hooks.lost(temporary ? 4104 : 4001, message);
+    if (code === 409) this.#client._restart(); // of another user than the connection
+    else if (code === 405) this.#client._known(); // this server asks nobody who they are
+    else this.#client._link.lost(temporary ? 4104 : this.judge(4001), message);
   }
 
   /** The token ends soon. */
@@ -92,11 +88,11 @@ export class Identity {
     const before = this.token;
     try {
       await this.#ask();
-      if (turn === this.#hooks.turn()) this.say();
+      if (turn === this.#client._link.turn) this.say();
     } catch (error) {
       if (error.name === "AbortError") return;
       this.token = before;
-      this.#timer = setTimeout(() => turn === this.#hooks.turn() && this.#renew(turn), AGAIN_MS);
+      this.#timer = setTimeout(() => turn === this.#client._link.turn && this.#renew(turn), AGAIN_MS);
     }
   }
 

@@ -18,11 +18,11 @@ export class Link {
   status = { state: "connecting" };
   /** Tries in a row that did not even open: a browser does not tell a page why. */
   unopened = 0;
-
-  #hooks;
-  #socket = null;
   /** Grows with each connection, so that a late answer of an older one is known as such. */
-  #turn = 0;
+  turn = 0;
+
+  #client;
+  #socket = null;
   #attempt = 0;
   #opened = false;
   #liveSince = -1;
@@ -32,18 +32,8 @@ export class Link {
   #retryTimer;
   #window = null;
 
-  /**
-   * @param {{open: () => any, onStatus: (status: any) => void, onMessage: (event: string, data: any, text: string) => void,
-   *   onOut: (event: string, data: any, text: string) => void, judge: (code: number) => number}} hooks
-   *   `open` makes a socket, or says by an error why it cannot: one with a `close` is as if closed with that code.
-   *   `judge` says as which code a close is to be treated: with another token, 4001 is not the end.
-   */
-  constructor(hooks) {
-    this.#hooks = hooks;
-  }
-
-  get turn() {
-    return this.#turn;
+  constructor(client) {
+    this.#client = client;
   }
 
   /** Sends a message; false when there is no open connection to send it on. */
@@ -51,7 +41,7 @@ export class Link {
     if (this.#socket?.readyState !== 1) return false;
     const text = JSON.stringify({ event, data });
     this.#socket.send(text);
-    this.#hooks.onOut(event, data, text);
+    this.#client._tell(true, event, data, text);
     return true;
   }
 
@@ -71,44 +61,39 @@ export class Link {
   async connect() {
     this.#drop();
     clearTimeout(this.#retryTimer);
-    const turn = (this.#turn += 1);
+    const turn = (this.turn += 1);
     this.#window = null;
     this.#opened = false;
-    this.#become({ state: "connecting" });
+    this.become({ state: "connecting" });
     let socket;
     try {
-      socket = this.#hooks.open();
+      socket = this.#client._socket();
       if (typeof socket.then === "function") socket = await socket;
     } catch (error) {
-      if (turn === this.#turn) this.lost(error.close ?? 1006, error.message);
+      if (turn === this.turn) this.lost(error.close ?? 1006, error.message);
       return;
     }
-    if (turn !== this.#turn) return void socket.close();
+    if (turn !== this.turn) return void socket.close();
     this.#socket = socket;
     this.#silenceMs = OPEN_MS;
     this.#expect(OPEN_MS);
     socket.onopen = () => (this.#opened = true);
     socket.onmessage = ({ data }) => this.#received(data);
-    socket.onclose = ({ code, reason }) => this.lost(this.#hooks.judge(code), reason);
+    socket.onclose = ({ code, reason }) => this.lost(this.#client._identity?.judge(code) ?? code, reason);
     socket.onerror = () => {}; // `close` follows
-  }
-
-  /** The server has said hello, and who one is has been settled. */
-  live() {
-    this.#become({ state: "live" });
   }
 
   /** Ends the connection as if it had been closed with that code. */
   lost(code, why) {
     this.#drop();
-    this.#turn += 1;
+    this.turn += 1;
     const asked = verdict(code);
     // `connected` ends the back-off; an open socket alone does not, nor does a server that lets in and sends away.
     const lived = this.#liveSince < 0 ? -1 : performance.now() - this.#liveSince;
     if (lived >= (isSentAway(code) ? PROVEN_MS : 0)) this.#attempt = 0;
     this.#liveSince = -1;
     this.unopened = this.#opened ? 0 : this.unopened + 1;
-    if (asked === "stop") return this.#become({ state: "stopped", code, why, todo: todo(code) });
+    if (asked === "stop") return this.become({ state: "stopped", code, why, todo: todo(code) });
     // A wait that the server asks for is not shortened for who looks at the page.
     const maxMs = isHidden() || isSentAway(code) ? MAX_MS : SEEN_MS;
     // "At once" is honoured once; a server that keeps saying it without staying gets the back-off.
@@ -116,17 +101,17 @@ export class Link {
     const delay = once ? withinMs(this.#window) : backOffMs(this.#attempt, maxMs);
     this.#attempt += 1;
     this.#retryTimer = setTimeout(() => this.connect(), delay);
-    if (globalThis.navigator?.onLine === false) this.#become({ state: "offline", code, why });
-    else this.#become({ state: "waiting", until: performance.now() + delay, code, why, unopened: this.unopened });
+    if (globalThis.navigator?.onLine === false) this.become({ state: "offline", code, why });
+    else this.become({ state: "waiting", until: performance.now() + delay, code, why, unopened: this.unopened });
   }
 
   /** Closes, and does not come back until it is woken or told to. */
   rest(status) {
     this.#drop();
-    this.#turn += 1;
+    this.turn += 1;
     this.#liveSince = -1;
     clearTimeout(this.#retryTimer);
-    this.#become(status);
+    this.become(status);
   }
 
   #drop() {
@@ -155,7 +140,7 @@ export class Link {
     this.#expect(this.#silenceMs);
     if (!isMessage) return;
     if (event === "closing") this.#window = data.reconnect_ms;
-    this.#hooks.onMessage(event, data, text);
+    this.#client._received(event, data, text);
   }
 
   /** Something must arrive within `ms`. Cheap enough to call for every message: it only moves a number. */
@@ -176,8 +161,8 @@ export class Link {
     }, ms);
   }
 
-  #become(status) {
+  become(status) {
     this.status = status;
-    this.#hooks.onStatus(status);
+    this.#client._changed(status);
   }
 }

@@ -19,16 +19,12 @@ export class Subscription {
   #settle;
   #granted = { topics: [], patterns: [], failed: [] };
 
-  /**
-   * @param {{newest: (one: Subscription) => any[], latest: (topic: string) => any, release: (one: Subscription) => void,
-   *   lost: (lost: number, topics: string[]) => void}} client
-   */
   constructor(client, topics, { mode = "latest", rate = undefined, signal = undefined } = {}) {
     this.#client = client;
     this.topics = [...new Set([topics].flat())];
     this.mode = mode;
     this.rate = rate;
-    this.#outlet = new Outlet(client.lost);
+    this.#outlet = new Outlet((...lost) => client._ticks.lost(...lost));
     this.#waiting = new Set(this.topics);
     this.ready = new Promise((...settle) => (this.#settle = settle));
     this.ready.catch(() => {}); // a program that does not look at it is told by `failed`
@@ -53,7 +49,7 @@ export class Subscription {
   close() {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.#client.release(this);
+    this.#client._wants.release(this);
     this.#settle[1](new DOMException("the subscription was closed", "AbortError"));
     this.#outlet.take();
     for (const { wake } of this.#readers) wake();
@@ -65,7 +61,7 @@ export class Subscription {
 
   /** Ticks as they come; the loop's end ends the subscription. */
   [Symbol.asyncIterator]() {
-    const reader = { outlet: new Outlet(this.#client.lost), wake() {} };
+    const reader = { outlet: new Outlet((...lost) => this.#client._ticks.lost(...lost)), wake() {} };
     for (const tick of this.#newest()) reader.outlet.add(tick, true);
     this.#readers.add(reader);
     return {
@@ -115,6 +111,6 @@ export class Subscription {
   }
 
   #newest() {
-    return this.isClosed ? [] : this.#client.newest(this);
+    return this.isClosed ? [] : this.#client._ticks.newest(this);
   }
 }

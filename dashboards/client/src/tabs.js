@@ -68,6 +68,7 @@ function serve(name, client) {
     const isTick = typeof data.topic === "string" && "value" in data;
     if (!out && (isTick || event === "notice" || (event === "presence" && data.id === undefined))) channel.postMessage({ to: "*", text });
   });
+  const newest = (one) => (one ? client._ticks.newest(one) : []);
   const leave = (tab) => {
     for (const one of tabs.get(tab)?.values() ?? []) one.close();
     tabs.delete(tab);
@@ -85,7 +86,7 @@ function serve(name, client) {
     // Positions are one tab's; this connection did not see what that tab missed.
     for (const one of all.topics) if (since?.seq[one.topic] !== undefined) one.recovered = false;
     say(tab, "subscribed", { id, ...all });
-    for (const topic of topics) for (const { text } of client.newest(tabs.get(tab)?.get(topic))) channel.postMessage({ to: tab, text });
+    for (const topic of topics) for (const { text } of newest(tabs.get(tab)?.get(topic))) channel.postMessage({ to: tab, text });
   };
   channel.onmessage = async ({ data: { tab, hello, bye, text } }) => {
     if (bye) leave(tab);

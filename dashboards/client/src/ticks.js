@@ -14,7 +14,6 @@ export class Ticks {
   epoch;
 
   #client;
-  #isFramed;
   #stale = new Map();
   /** Topic → whether each of its values matters, where that is known. */
   #events = new Map();
@@ -22,16 +21,14 @@ export class Ticks {
   /** Topics whose next tick tells whether some were missed while there was no connection. */
   #returning = new Map();
   #missed = new Set();
-  #outlet;
+  /** For handlers of the client's own. Subscriptions tell what is lost. */
+  #outlet = new Outlet(() => {});
   #waiting = new Set();
   #isDue = false;
   #timer;
 
-  /** @param {{wants: any, emit: (event: string, data: any) => void, has: (event: string) => boolean, list: (match: string) => Promise<any[]>}} client */
-  constructor(client, isFramed) {
+  constructor(client) {
     this.#client = client;
-    this.#isFramed = isFramed;
-    this.#outlet = new Outlet(() => {}); // its subscriptions tell
   }
 
   /** One as a program gets it. */
@@ -57,15 +54,16 @@ export class Ticks {
     }
     // Of a pattern's topics it is not known whether each value matters, so none is merged. Within a frame there is seldom more than one.
     const isMerged = to === undefined && this.#isState(topic);
+    const isFramed = this.#client._options.flush === "frame";
     let isLate = false;
     for (const one of readers) {
-      if (!one.take(tick, isMerged, this.#isFramed)) continue;
+      if (!one.take(tick, isMerged, isFramed)) continue;
       this.#waiting.add(one);
       isLate = true;
     }
     if (this.#client.has("tick")) {
       this.#outlet.add(tick, isMerged && readers.every(({ mode }) => mode !== "all"));
-      if (this.#isFramed) isLate = true;
+      if (isFramed) isLate = true;
       else this.#whole();
     }
     if (isLate && !this.#isDue) this.#schedule();
@@ -111,7 +109,7 @@ export class Ticks {
 
   /** Where this client is in a topic of which each tick matters; undefined where that is of no use. */
   position(name) {
-    if (isPattern(name) || this.#client.wants.granted(name)?.mode !== "all") return undefined;
+    if (isPattern(name) || this.#client._wants.granted(name)?.mode !== "all") return undefined;
     return this.latest.get(name)?.seq ?? 0;
   }
 
@@ -166,13 +164,13 @@ export class Ticks {
     let found = this.#routes.get(topic);
     if (!found) {
       if (this.#routes.size >= ROUTES_MAX) this.#routes.clear();
-      this.#routes.set(topic, (found = this.#client.wants.route(topic)));
+      this.#routes.set(topic, (found = this.#client._wants.route(topic)));
     }
     return found;
   }
 
   #isState(topic) {
-    return topic.startsWith("tickerd.bar.") || this.#client.wants.granted(topic)?.mode === "latest";
+    return topic.startsWith("tickerd.bar.") || this.#client._wants.granted(topic)?.mode === "latest";
   }
 
   /** Whether each tick of a topic matters to somebody; undefined where that is not known. */
@@ -189,7 +187,7 @@ export class Ticks {
       this.#missed.clear();
       const unknown = missed.filter((one) => this.#isEvery(one) === undefined);
       for (const feed of new Set(unknown.map((one) => one.split(".")[0]))) {
-        for (const one of await this.#client.list(`${feed}.**`).catch(() => [])) this.#events.set(one.topic, one.class === "event");
+        for (const one of await this.#client.topics(`${feed}.**`).catch(() => [])) this.#events.set(one.topic, one.class === "event");
       }
       const topics = missed.filter((one) => this.#isEvery(one) !== false);
       if (topics.length > 0) this.gap(topics, false, "reconnected");

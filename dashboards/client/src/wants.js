@@ -8,9 +8,7 @@ export class Wants {
   /** The slowest rate that will do while nobody looks, or undefined. */
   floor;
 
-  #commands;
-  #events;
-  #defaultRate;
+  #client;
   /** Name → the subscriptions that hold it. */
   #holders = new Map();
   /** Name → what the server was told on this connection: `mode rate`. */
@@ -22,11 +20,8 @@ export class Wants {
   /** Ends with the connection. */
   #turn = null;
 
-  /** @param {{position: (name: string) => number | undefined, epoch: () => string, onGranted: (answer: any) => void, onFailed: (one: any) => void}} events */
-  constructor(commands, defaultRate, events) {
-    this.#commands = commands;
-    this.#defaultRate = defaultRate;
-    this.#events = events;
+  constructor(client) {
+    this.#client = client;
   }
 
   get subscriptions() {
@@ -48,6 +43,7 @@ export class Wants {
   }
 
   hold(subscription) {
+    this.#client._ticks.rerouted();
     for (const name of subscription.topics) {
       if (!this.#holders.has(name)) this.#holders.set(name, new Set());
       this.#holders.get(name).add(subscription);
@@ -64,13 +60,14 @@ export class Wants {
       if (holders?.size === 0) this.#holders.delete(name);
       this.#mark(name);
     }
+    this.#client._ticks.release(subscription);
   }
 
   /** A new connection: nothing is told yet. */
   open() {
     this.shut();
     this.#turn = new AbortController();
-    for (const name of this.#holders.keys()) this.#mark(name);
+    this.slow(this.floor);
   }
 
   /** The connection is gone. What was granted is known until the next one: recovery needs it. */
@@ -82,17 +79,14 @@ export class Wants {
 
   /** What failed may be granted now, as rights are others. */
   again() {
-    for (const name of this.#holders.keys()) if (!this.#granted.has(name)) this.#told.delete(name);
-    for (const name of this.#holders.keys()) this.#mark(name);
+    for (const name of this.#holders.keys()) {
+      if (!this.#granted.has(name)) this.#told.delete(name);
+      this.#mark(name);
+    }
   }
 
   forget() {
     this.#granted.clear();
-  }
-
-  /** The server took these back. */
-  revoked(name) {
-    this.#granted.delete(name);
   }
 
   slow(floor) {
@@ -120,7 +114,7 @@ export class Wants {
     const others = isPattern(name) ? [] : this.route(name);
     for (const one of new Set([...exact, ...others])) {
       if (one.mode === "all") mode = "all";
-      const own = one.rate ?? this.#defaultRate ?? "";
+      const own = one.rate ?? this.#client._options.rate ?? "";
       if (rate === undefined || rateMs(own) < rateMs(rate)) rate = own;
     }
     if (mode === "latest" && this.floor && rateMs(rate) < rateMs(this.floor)) rate = this.floor;
@@ -140,7 +134,7 @@ export class Wants {
       const wanted = this.#wanted(name).join(" ");
       if (this.#told.get(name) === wanted) continue;
       // On a new connection: where this client was before.
-      const position = this.#told.has(name) ? undefined : this.#events.position(name);
+      const position = this.#told.has(name) ? undefined : this.#client._ticks.position(name);
       this.#told.set(name, wanted);
       const key = `${wanted} ${position !== undefined}`;
       if (!groups.has(key)) groups.set(key, new Map());
@@ -152,7 +146,7 @@ export class Wants {
     for (const [key, positions] of [...groups].sort(([a], [b]) => b.endsWith("true") - a.endsWith("true"))) {
       const [mode, rate, returns] = key.split(" ");
       for (const topics of split([...positions.keys()])) {
-        const since = { epoch: this.#events.epoch(), seq: Object.fromEntries(topics.map((topic) => [topic, positions.get(topic)])) };
+        const since = { epoch: this.#client._ticks.epoch, seq: Object.fromEntries(topics.map((topic) => [topic, positions.get(topic)])) };
         this.#subscribe({ topics, ...(rate && { rate }), ...(mode === "all" && { mode }), ...(returns === "true" && { since }) });
       }
     }
@@ -167,7 +161,7 @@ export class Wants {
       answer = { topics: [], patterns: [], failed: data.topics.map((topic) => ({ topic, code: error.code, message: error.message })) };
     }
     this.granting(answer);
-    this.#events.onGranted(answer);
+    this.#client._ticks.granted(answer);
   }
 
   /** Takes what the server says of subscriptions. */
@@ -178,13 +172,13 @@ export class Wants {
         if (kind === "failed") this.#granted.delete(name);
         else this.#granted.set(name, info);
         for (const one of this.#holders.get(name) ?? []) one.answered(kind, name, info);
-        if (kind === "failed") this.#events.onFailed(info);
+        if (kind === "failed") this.#client.emit("failed", info);
       }
     }
   }
 
   #ask(event, data) {
-    return this.#commands.ask(event, data, { signal: this.#turn.signal });
+    return this.#client._commands.ask(event, data, { signal: this.#turn.signal });
   }
 }
 

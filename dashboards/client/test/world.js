@@ -1,6 +1,8 @@
 // A client in a world of its own: a fake clock, fake sockets, and, where asked for, a page.
 import { mock } from "node:test";
-import "../src/identity.js"; // the client loads it when it needs it; here that is to take no time
+// The client loads these when it needs them; here that is to take no time.
+import "../src/identity.js";
+import "../src/other.js";
 import { connect } from "../src/index.js";
 
 /** Lets everything run that waits for nothing but other promises. */

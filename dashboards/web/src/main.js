@@ -1,124 +1,94 @@
-// Builds the page and joins its rooms: what the connection says goes to the topics, and from there to what is drawn.
+// Builds the page and joins its rooms: what the client brings goes to the topics, and from there to what is drawn.
+import { connect } from "../client/index.js";
+import uPlot from "../vendor/uplot.js";
 import { Address } from "./address.js";
 import { Alerts } from "./board/alerts.js";
 import { Board } from "./board/board.js";
 import { Strip } from "./board/strip.js";
 import { Charts } from "./chart/charts.js";
 import { firstChoice } from "./chart/choice.js";
-import { closeWords, wantsToken } from "./link/closes.js";
-import { Connection } from "./link/connection.js";
+import { Console } from "./console/console.js";
 import { Contract } from "./data/contract.js";
-import { themes } from "./look/ink.js";
-import { Kiosk } from "./look/kiosk.js";
+import { Topics } from "./data/topics.js";
+import { FeedList } from "./feeds/list.js";
+import { FeedPage } from "./feeds/page.js";
+import { findCause } from "./head/cause.js";
 import { Notices } from "./head/notices.js";
 import { Outage } from "./head/outage.js";
-import { Pace } from "./look/pace.js";
+import { showScript } from "./head/own.js";
 import { share } from "./head/share.js";
 import { Signs } from "./head/signs.js";
 import { Status } from "./head/status.js";
-import { Table } from "./table/table.js";
 import { TokenBox } from "./head/token.js";
-import { Topics } from "./data/topics.js";
+import { Feeds } from "./live/feeds.js";
+import { Follower } from "./live/follower.js";
+import { Visitor } from "./live/visitor.js";
+import { themes } from "./look/ink.js";
+import { Kiosk } from "./look/kiosk.js";
+import { Pace } from "./look/pace.js";
 import { Views } from "./look/views.js";
-import uPlot from "../vendor/uplot.js";
+import { Table } from "./table/table.js";
 
 /** Ages and countdowns move by themselves this often. */
 const BEAT_MS = 250;
-const PATTERN = "**";
-/** After a list of feeds that did not come, the time until it is asked for again. */
-const RELIST_MS = 5_000;
 /** Tries in a row that did not open, after which the page looks for the cause. */
 const UNOPENED = 3;
+/** A page hidden for longer has been sent less, and asks for what it missed. */
+const HIDDEN_MS = 5_000;
 /** A title from the address is not longer. */
 const TITLE_MAX = 80;
-const LIST_ID = 1;
-const SUBSCRIBE_ID = 2;
-const AUTH_ID = 3;
 
 const element = (id) => document.getElementById(id);
-const url = new URL("ws", location.href);
-url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-url.hash = "";
+/** The elements of these names. */
+const parts = (names) => Object.fromEntries(Object.entries(names).map(([part, id]) => [part, element(id)]));
 
+const client = connect();
 const address = new Address();
-const views = new Views(
-  element("views"),
-  {
-    topics: element("view-topics"),
-    board: element("view-board"),
-    feeds: element("view-feeds"),
-    console: element("view-console"),
-  },
-  address,
-);
-const kiosk = new Kiosk(address);
-const signs = new Signs(element("signs"));
-const pace = new Pace({ pause: element("pause"), select: element("pace"), signs }, address);
 const contract = new Contract();
 const topics = new Topics(contract);
+const follower = new Follower(client, topics);
+const feeds = new Feeds(client);
 const table = new Table(element("topics"), { address, input: element("filter") });
 const charts = new Charts(element("charts"), topics, uPlot, address);
 const notices = new Notices(element("notices"));
-const status = new Status({
-  link: element("link"),
-  retry: element("retry"),
-  version: element("version"),
-  topics: element("topic-count"),
-  rate: element("rate"),
-  words: element("words"),
-});
-const outage = new Outage({
-  banner: element("outage"),
-  what: element("outage-what"),
-  next: element("outage-next"),
-});
-const box = new TokenBox({
-  box: element("token-box"),
-  form: element("token-form"),
-  input: element("token"),
-  why: element("token-why"),
-  open: element("token-open"),
-});
-const connection = new Connection(url);
-const feeds = new Map();
+const signs = new Signs(element("signs"));
+const status = new Status(
+  parts({ link: "link", retry: "retry", version: "version", topics: "topic-count", rate: "rate", words: "words" }),
+);
+const outage = new Outage(parts({ banner: "outage", what: "outage-what", next: "outage-next" }));
+const visitor = new Visitor(
+  client,
+  new TokenBox(parts({ box: "token-box", form: "token-form", input: "token", why: "token-why", open: "token-open" })),
+);
+const views = new Views(
+  element("views"),
+  parts({ topics: "view-topics", board: "view-board", feeds: "view-feeds", console: "view-console" }),
+  address,
+);
+const kiosk = new Kiosk(address);
+const pace = new Pace({ ...parts({ pause: "pause", select: "pace" }), signs }, address);
 
+const states = feeds.states;
 const alerts = new Alerts({
-  dialog: element("alerts-dialog"),
-  list: element("alerts-list"),
-  button: element("alerts-open"),
-  topics,
-  address,
-  words: element("words"),
-  feeds,
+  ...parts({ dialog: "alerts-dialog", list: "alerts-list", button: "alerts-open", words: "alert-words" }),
+  ...{ topics, address, feeds: states },
 });
-const strip = new Strip(element("strip"), { topics, address, feeds });
-const board = new Board(element("board"), {
-  topics,
-  address,
-  feeds,
-  alerts,
-  bars: (query) => answerOf(`v1/bars?${query}`).catch(() => null),
-  periods: () => contract.periods,
-});
-const boards = [alerts, strip, board];
+const strip = new Strip(element("strip"), { topics, address, feeds: states });
+const board = new Board(element("board"), { topics, address, alerts, feeds: states, bars: askBars, periods: () => contract.periods });
+const feedList = new FeedList(element("feed-list"));
+const feedPage = new FeedPage(element("feed-page"), { topics, ask: answerOf, onChart: openChart });
+const consoleRoom = new Console(element("console"), { client, address });
+/** What a text of the server's was before it was parsed: the digits are in it. */
+const texts = new WeakMap();
 
-/** Server's clock less ours, so that ages are right on a machine whose clock is not. */
-let skewMs = 0;
-let pinged = 0;
 let liveSince = 0;
 let choosing = true;
 let frame = 0;
-let listing = 0;
-/** Whether this connection was asked for what the page shows. */
-let begun = false;
-/** Whether the server shows nothing without a token. */
-let isShut = false;
+let hiddenAt = 0;
 
-const serverNow = () => Date.now() + skewMs;
+const isConnected = () => client.status.state === "live";
 const isLive = (name) =>
-  connection.state.name === "live" &&
-  !topics.get(name)?.staleSince &&
-  !["down", "stale"].includes(feeds.get(name.split(".", 1)[0]));
+  isConnected() && !topics.get(name)?.staleSince && !["down", "stale"].includes(feeds.state(name.split(".", 1)[0]));
 
 /** Collects: however many ticks come, the page is drawn once per frame. */
 function draw() {
@@ -127,10 +97,16 @@ function draw() {
 
 function paint(now) {
   frame = 0;
-  for (const one of boards) one.paint(serverNow(), now, isLive);
-  if (views.current !== "topics") return;
-  if (table.paint(serverNow(), now)) draw();
-  charts.paint(serverNow(), now, isLive);
+  const moment = [client.now(), now, isLive];
+  alerts.paint(...moment);
+  if (views.current === "topics" || views.current === "board") strip.paint(...moment);
+  if (views.current === "topics") {
+    if (table.paint(...moment)) draw();
+    charts.paint(...moment);
+  } else if (views.current === "board") board.paint(...moment);
+  else if (views.current === "console") consoleRoom.paint(now);
+  else if (address.get("feed")) feedPage.paint(...moment);
+  else feedList.paint(...moment);
 }
 
 function beat() {
@@ -138,12 +114,15 @@ function beat() {
   status.paint(now);
   outage.paint(now);
   pace.paint();
-  for (const one of boards) one.beat(serverNow(), now);
+  alerts.beat(client.now(), now);
   if (document.hidden || pace.isPaused) return;
   signs.paint(now, topics.all());
-  if (views.current !== "topics") status.topics = topics.size;
-  if (connection.state.name === "live") charts.keepUp(serverNow(), now);
-  if (views.current === "topics") table.paintAges(serverNow(), now);
+  strip.beat();
+  board.beat();
+  if (isConnected()) charts.keepUp(client.now(), now);
+  if (views.current === "topics") table.paintAges(client.now(), now);
+  else status.topics = topics.size;
+  if (views.current === "feeds") feeds.keepUp(now);
   if (choosing && liveSince > 0) {
     const names = firstChoice(topics.all(), now - liveSince);
     if (names) charts.open(names);
@@ -151,117 +130,26 @@ function beat() {
   draw();
 }
 
-const answers = {
-  connected({ server }) {
-    status.server = String(server ?? "");
-    forgetFeeds("up");
-    for (const topic of topics.all()) age(topic, 0);
-    begun = false;
-    pinged = Date.now();
-    connection.send("ping", { t: pinged });
-    if (box.token) sayWho();
-    else begin();
-    liveSince = performance.now();
-  },
-  authenticated() {
-    box.done();
-    isShut = false;
-    begin();
-  },
-  pong({ t, ts }) {
-    if (t === pinged && Number.isFinite(ts)) skewMs = ts - (pinged + Date.now()) / 2;
-  },
-  topics({ topics: listed }) {
-    const names = new Set();
-    for (const { topic: name, kind, seq, ts } of listed ?? []) {
-      names.add(name);
-      const topic = topics.ensure(name);
-      if (topic.text === "") Object.assign(topic, { kind, seq, ts });
-      table.touch(topic, false);
-    }
-    for (const { name } of [...topics.all()]) if (!names.has(name)) forget(name);
-    draw();
-  },
-  subscribed({ failed }) {
-    for (const { topic, pattern, code, message } of failed ?? []) {
-      if (code === 401) needToken();
-      else notices.error({ code, name: topic ?? pattern, message });
-    }
-  },
-  history: (data, text) => charts.history(data, text),
-  notice(data) {
-    if (data.type === "feed") feedSays(data);
-    else if (data.type === "lag") signs.lag(data.skipped, performance.now());
-    else if (data.type === "stale") for (const name of data.topics ?? []) age(topics.ensure(name), data.since);
-    else if (data.type === "fresh") for (const name of data.topics ?? []) age(topics.ensure(name), 0);
-    else if (data.type === "auth_expiring") box.ask(expiring(data));
-    else if (data.type === "revoked") notices.error({ name: "revoked", message: "the new token shows less than the one before" });
-    else if (data.type === "topics") for (const name of data.removed ?? []) forget(name?.topic ?? name);
-    draw();
-  },
-  error(data) {
-    const owned = charts.owns(data);
-    if (data.id === AUTH_ID) refused(data);
-    else if (data.code === 401) needToken();
-    else if (!owned) notices.error(data);
-  },
-};
-
-/** Asks for all that the page shows. */
+/** Asks for all that the page shows, beside the ticks. */
 function begin() {
-  begun = true;
-  connection.send("topics", { id: LIST_ID, match: PATTERN });
-  subscribe();
+  status.server = String(client.server?.server ?? "");
+  feeds.forget("up");
+  follower.freshen();
+  follower.list();
+  feeds.list();
   charts.refill();
-  listFeeds();
   contract.forget();
   readContract();
 }
 
-function subscribe() {
-  connection.send("subscribe", { id: SUBSCRIBE_ID, topics: [PATTERN], ...(pace.rate && { rate: pace.rate }) });
-}
-
-function sayWho() {
-  connection.send("auth", { id: AUTH_ID, token: box.token });
-}
-
-function needToken() {
-  isShut = true;
-  if (!box.token) box.ask("This server shows what it has to those who have a token.");
-}
-
-const expiring = ({ in_ms: ms }) =>
-  `The token ends ${ms > 0 ? `in ${Math.ceil(ms / 1000)} s` : "soon"}. Enter a new one, and nothing is interrupted.`;
-
-/** The token was not taken. One of another user begins a connection of its own. */
-function refused({ code, message }) {
-  if (code === 409) return connection.again();
-  box.refused(message ?? "The server did not accept the token.");
-  if (!begun) begin(); // what there is for those without one
-}
-
-/** Every connection tells anew which feeds are in trouble; until one does, nothing is known. */
-function forgetFeeds(state) {
-  feeds.clear();
-  table.feeds(state);
-  notices.dropFeeds();
-  status.troubledFeeds = 0;
-}
-
-function feedSays(notice) {
-  feeds.set(notice.feed, notice.state);
-  if (notice.state === "down") charts.gapOf(notice.feed);
-  table.feed(notice);
-  notices.feed(notice);
-  status.troubledFeeds = [...feeds.values()].filter((state) => state !== "up" && state !== "closed").length;
-}
-
 /** What the server answers at a path, as this reader; null where it has nothing there for it. */
 async function answerOf(path, read = (answer) => answer.json()) {
-  const headers = box.token ? { Authorization: `Bearer ${box.token}` } : {};
-  const answer = await fetch(new URL(path, location.href), { cache: "no-cache", headers });
+  const answer = await client.http(path, { cache: "no-cache" });
   return answer.ok ? read(answer) : null;
+}
+
+function askBars(query, read) {
+  return answerOf(`v1/bars?${query}`, read).catch(() => null);
 }
 
 /** Reads what the server says of its feeds' fields and of its bars. Without it the page guesses, and has no bars. */
@@ -270,131 +158,151 @@ async function readContract() {
   if (said) contract.take(said);
 }
 
-/** Lists all configured feeds, as the stream does not name one that has said nothing. What the stream told goes first: it is newer. */
-async function listFeeds() {
-  const asked = (listing += 1);
-  const stale = () => asked !== listing || connection.state.name !== "live";
-  const headers = box.token ? { Authorization: `Bearer ${box.token}` } : {};
-  try {
-    const answer = await fetch(new URL("v1/feeds", location.href), { cache: "no-store", headers });
-    if (answer.status === 404 || answer.status === 401) return; // a server that has no such list, or not for this reader
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { feeds: listed } = await answer.json();
-    if (stale()) return;
-    for (const feed of listed) if (!feeds.has(feed.feed)) feedSays(feed);
-    table.keepFeeds(feeds.keys());
-    draw();
-  } catch {
-    setTimeout(() => stale() || listFeeds(), RELIST_MS);
-  }
-}
+// What comes
 
-/** Looks for the cause of a WebSocket that does not open, of which a browser tells nothing. */
-async function findCause() {
-  let cause = "The server does not answer at all.";
-  try {
-    await fetch(location.href, { method: "HEAD", cache: "no-store" });
-    cause = `The server answers, but its WebSocket does not open. Add "${location.origin}" to origins under [server] in its configuration, or let the proxy in between pass WebSockets on.`;
-  } catch {
-    // as it says
+client.on("status", (now) => {
+  status.link(now);
+  outage.link(now);
+  visitor.link(now);
+  if (now.unopened >= UNOPENED) findCause(client).then((cause) => !isConnected() && (outage.hint = cause));
+  if (now.state === "live") {
+    liveSince = performance.now();
+    begin();
+  } else if (now.state !== "connecting") {
+    charts.gap();
+    feeds.forget("unknown");
+    feedList.lose();
+    feedPage.lose();
   }
-  if (connection.state.name !== "live") outage.hint = cause;
-}
-
-function tick(event, data, text) {
-  const topic = topics.ensure(data.topic);
-  const moved = topic.take(event, data, text);
+});
+client.on("lag", ({ skipped }) => signs.lag(skipped, performance.now()));
+client.on("gap", ({ topics: names, recovered }) => {
+  if (!recovered && names.length > 0) notices.gap(names);
+});
+client.on("message", (frame) => {
+  if (frame.event === "history" && !frame.out) texts.set(frame.data, frame.text);
+  consoleRoom.message(frame);
+});
+client.on("error", ({ code, message }) => (code === 401 ? visitor.need() : notices.error({ code, message })));
+visitor.onKnown = begin;
+follower.onTick = (topic, moved) => {
   status.tick();
   pace.tick();
   table.touch(topic, moved);
-  if (moved) for (const one of [charts, ...boards]) one.tick(data.topic);
+  if (moved) for (const room of [charts, board, strip, alerts]) room.tick(topic.name);
   draw();
-}
-
-/** A topic has had no news since then (or since now, where that is not told), or has news again: 0. */
-function age(topic, since) {
-  const staleSince = since === 0 ? 0 : Number.isFinite(since) ? since : serverNow();
-  if (topic.staleSince === staleSince) return;
-  topic.staleSince = staleSince;
+};
+follower.onTopic = (topic) => {
   table.touch(topic, false);
   table.recount();
-}
-
-/** A topic that its feed has retired; its chart, if any, waits for it to return. */
-function forget(name) {
+  draw();
+};
+follower.onEnd = (name) => {
   table.remove(name);
-  if (!charts.draws(name)) topics.remove(name);
-}
-
-contract.onWant = (ms) => setTimeout(() => connection.state.name === "live" && begun && readContract(), ms);
+  if (!charts.draws(name)) topics.remove(name); // else its chart waits for it to return
+  draw();
+};
+follower.onRefused = (what) => (what.code === 401 ? visitor.need() : notices.error(what));
+feeds.onFeed = (notice) => {
+  if (notice.state === "down") charts.gapOf(notice.feed);
+  table.feed(notice);
+  notices.feed(notice);
+  feedList.feed(notice);
+  feedPage.feed(notice);
+  status.troubledFeeds = feeds.troubled;
+  draw();
+};
+feeds.onList = (list) => {
+  table.keepFeeds(states.keys());
+  feedList.take(list);
+  feedPage.take(list);
+  draw();
+};
+feeds.onForget = (state) => {
+  table.feeds(state);
+  notices.dropFeeds();
+  status.troubledFeeds = 0;
+};
+contract.onWant = (ms) => setTimeout(() => isConnected() && readContract(), ms);
 contract.onNews = () => {
   for (const topic of topics.all()) if (topic.remark()) table.touch(topic, false);
   charts.remark(contract.periods);
   draw();
 };
 
-connection.onMessage = (event, data, text) => {
-  if (Object.hasOwn(answers, event)) answers[event](data, text);
-  else if (typeof data.topic === "string" && "seq" in data) tick(event, data, text);
-};
-connection.onState = (state) => {
-  status.link(state);
-  outage.link(state);
-  if (state.unopened >= UNOPENED) findCause();
-  if (wantsToken(state.code)) box.refused(`${closeWords(state.code)}. Enter a token.`);
-  if (state.name !== "waiting" && state.name !== "stopped") return;
-  charts.gap();
-  forgetFeeds("unknown");
-};
+// What the reader does
 
-board.onOpen = strip.onOpen = (name) => {
-  views.go("topics");
-  if (!charts.names.includes(name)) charts.toggle(name);
-};
 table.onChoose = (name) => charts.toggle(name);
 table.onCount = (left, all) => {
   status.topics = all;
   element("none").hidden = left > 0;
   element("none").textContent =
-    all > 0
-      ? "No topic matches the search."
-      : "No topics yet. They appear here with their feed's first tick.";
+    all > 0 ? "No topic matches the search." : "No topics yet. They appear here with their feed's first tick.";
 };
 charts.onFull = (sentence) => notices.full(sentence);
-charts.onAsk = (event, data) => connection.state.name === "live" && !isShut && connection.send(event, data);
-// As text: the digits are in it.
-charts.onBars = (query) => answerOf(`v1/bars?${query}`, (answer) => answer.text()).catch(() => null);
+charts.onAsk = (event, { id, ...asked }) => {
+  if (!isConnected() || visitor.isShut) return false;
+  client.command(event, asked).then(
+    (answer) => charts.history({ ...answer, id }, texts.get(answer)),
+    (error) => charts.owns({ id, code: error.code }),
+  );
+  return true;
+};
+charts.onBars = (query) => askBars(query, (answer) => answer.text());
 charts.onDraw = draw;
 charts.onChange = (names) => {
   choosing = false;
   table.choose(names);
-  showScript(names);
+  showScript(element("script"), names);
   element("no-charts").hidden = names.length > 0;
 };
-
 table.onWish = draw;
 element("filter").addEventListener("input", () => {
   if (views.current !== "topics") views.go("topics");
 });
+board.onOpen = strip.onOpen = openChart;
+alerts.onChange = draw;
+feedList.onOpen = (feed) => {
+  views.go("feeds", { feed });
+  feedPage.focus();
+};
+feedPage.onClose = () => views.go("feeds");
 element("span").addEventListener("change", ({ target }) => {
   charts.spanSeconds = Number(target.value);
   draw();
 });
-box.onToken = () => (connection.state.name === "live" ? sayWho() : connection.retryNow());
-element("retry").addEventListener("click", () => connection.retryNow());
+element("retry").addEventListener("click", () => client.retry());
+element("kiosk").addEventListener("click", () => kiosk.enter());
 addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea"))
-    return;
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea")) return;
   event.preventDefault();
   element("filter").focus();
 });
-element("unbuilt").hidden = uPlot !== null;
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) hiddenAt = performance.now();
+  else if (isConnected() && performance.now() - hiddenAt > HIDDEN_MS) charts.refill();
+});
+kiosk.onChange = arrange;
+views.onShow = arrange;
+address.onChange(arrange);
+pace.onPause = draw;
+pace.onRate = (rate) => follower.follow(rate);
 
-/** The lines that bring the chosen topics to a page of one's own. */
-function showScript(names) {
-  element("script").textContent = `import { connect } from "${new URL("client.js", location.href)}";
-const ticks = connect().subscribe(${JSON.stringify(names.length > 0 ? names : [PATTERN])});
-ticks.on("tick", ({ topic, value }) => console.log(topic, value));`;
+/** Brings what is shown in line with the view that is. */
+function arrange() {
+  const feed = views.current === "feeds" ? address.get("feed") : null;
+  feedPage.show(feed);
+  element("feed-list").hidden = feed !== null;
+  consoleRoom.shown = views.current === "console";
+  element("ground").hidden = !["topics", "board"].includes(views.current);
+  charts.redraw();
+  draw();
+}
+
+/** Shows a topic's chart. */
+function openChart(name) {
+  if (!charts.draws(name)) charts.toggle(name);
+  if (views.current !== "topics") views.go("topics");
 }
 
 /** A title in the address is the page's. */
@@ -404,23 +312,17 @@ function entitle() {
   document.documentElement.toggleAttribute("data-titled", Boolean(title));
 }
 
+element("unbuilt").hidden = uPlot !== null;
 entitle();
 address.onChange(entitle);
-showScript([]);
+showScript(element("script"), []);
 themes(element("theme"), address, () => {
   charts.redraw();
   draw();
 });
 share(element("share"), element("shared"));
-element("kiosk").addEventListener("click", () => kiosk.enter());
-views.onShow = kiosk.onChange = () => {
-  charts.redraw();
-  draw();
-};
-pace.onPause = draw;
-pace.onRate = () => connection.state.name === "live" && begun && subscribe();
 charts.restore();
 views.restore();
 kiosk.restore();
+follower.follow(pace.rate);
 setInterval(beat, BEAT_MS);
-connection.start();

@@ -9,7 +9,7 @@ mod names;
 mod signing;
 mod tls;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tickerd_model::web::host::Host;
@@ -19,7 +19,7 @@ use tickerd_model::wire::deflate;
 
 use crate::document::{Node, Value};
 use crate::quantity::write_duration;
-use crate::reader::{boolean, duration, integer, list};
+use crate::reader::{boolean, duration, integer, list, string};
 use crate::section::{Refusal, Section};
 
 pub use admin_socket::AdminSocket;
@@ -75,6 +75,13 @@ pub struct Server {
     ///
     /// At most 64, without ports; default none.
     pub hosts: Vec<Host>,
+    /// A folder that is served in place of the page that is built in. It has `index.html`, and all files below it are served,
+    /// but hidden ones. A relative path starts at the folder of the configuration file.
+    ///
+    /// Default `None`: the page that is built in.
+    pub page: Option<PathBuf>,
+    /// Whether the chat of `dashboards/examples` is served at `/chat.html`. `tickerd demo` alone sets it.
+    pub chat: bool,
     /// Proxies that may say for whom they ask: by `X-Forwarded-For`, and on listeners with `proxy = true` by the PROXY protocol.
     ///
     /// At most 64. Default `None`: of `X-Forwarded-For` the last address, from loopback and unix peers; of the PROXY protocol
@@ -120,6 +127,8 @@ impl Default for Server {
             tiers: [100, 250, 1_000, 5_000].map(Duration::from_millis).to_vec(),
             origins: Vec::new(),
             hosts: Vec::new(),
+            page: None,
+            chat: false,
             trusted: None,
             dev: false,
             insecure_public: false,
@@ -154,6 +163,10 @@ impl Server {
             tiers: section.take("tiers", default.tiers, tiers),
             origins: section.take("origins", default.origins, origins),
             hosts: section.take("hosts", default.hosts, hosts),
+            page: section
+                .take("page", None, |node| folder(node).map(Some))
+                .map(|path| base_dir.map_or_else(|| path.clone(), |dir| dir.join(&path))),
+            chat: default.chat,
             trusted,
             dev: default.dev,
             insecure_public,
@@ -214,6 +227,17 @@ fn pings(section: &mut Section<'_>) -> (Duration, Duration) {
         }
     }
     (ping, pong_timeout)
+}
+
+/// Reads the name of a folder.
+fn folder(node: &Node) -> Result<PathBuf, Vec<Refusal>> {
+    let text = string(node)?;
+    if text.is_empty() || text.contains('\0') {
+        let refusal =
+            Refusal::new(node, "this names no folder").allowed("the path of a folder with index.html in it");
+        return Err(vec![refusal.change("write one such as /etc/tickerd/page, or leave page out")]);
+    }
+    Ok(text.into())
 }
 
 fn tiers(node: &Node) -> Result<Vec<Duration>, Vec<Refusal>> {

@@ -60,6 +60,7 @@ shards = 3
 tiers = ["50ms", "2s"]
 origins = ["https://Dash.Example", "http://a.example:8080"]
 hosts = ["Ticks.Example.", "192.0.2.7", "2001:db8::7"]
+page = "page"
 trusted = ["unix", "10.0.0.0/8", "2001:db8::1"]
 insecure_public = true
 compression = { level = 9, window_bits = 10, threshold = "0B" }
@@ -164,6 +165,8 @@ age = "1h"
             .map(|text| Listed::parse(text).unwrap())
             .into(),
         hosts: ["ticks.example", "192.0.2.7", "[2001:db8::7]"].map(|text| Host::parse(text).unwrap()).into(),
+        page: Some("/etc/tickerd/page".into()),
+        chat: false,
         trusted: Some(Trusted {
             unix: true,
             networks: ["10.0.0.0/8", "2001:db8::1"].map(|text| Network::parse(text).unwrap()).into(),
@@ -299,6 +302,7 @@ fn known_keys_are_those_of_the_design() {
     for key in [
         "server.listen",
         "server.hosts",
+        "server.page",
         "server.echo_limits.fragments",
         "server.limits.handshake",
         "server.compression.level",
@@ -311,6 +315,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (6, 8 + 8 + 11 + 3 + 7);
-    let server = 18 + 3 + 2 + 15 + 6 + 4 + 8;
+    let server = 19 + 3 + 2 + 15 + 6 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + 4 + 2 + 14 + 3 + 4 + 2, "{keys:#?}");
 }

@@ -19,6 +19,8 @@ pub enum Error {
     Passed(String),
     /// The certificate cannot be used.
     Tls(String),
+    /// The folder of the page cannot be used.
+    Page(String),
     /// The system gave no thread or no event queue.
     Start(io::Error),
 }
@@ -53,6 +55,7 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Error::Tls(why) | Error::Passed(why) => f.write_str(why),
+            Error::Page(why) => write!(f, "server.page: {why}"),
             Error::Start(source) => {
                 write!(f, "cannot start the server: {source}; see the limits of this process")
             }
@@ -64,7 +67,11 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Bind { source, .. } | Error::Start(source) => Some(source),
-            Error::Taken { .. } | Error::NotASocket { .. } | Error::Tls(_) | Error::Passed(_) => None,
+            Error::Taken { .. }
+            | Error::NotASocket { .. }
+            | Error::Tls(_)
+            | Error::Page(_)
+            | Error::Passed(_) => None,
         }
     }
 }

@@ -19,6 +19,7 @@ mod tls;
 mod transport;
 mod upgrade;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub use metrics::Metrics;
 use peers::budgets::{Budgets, PATTERNS_SHARE, Shared};
 use peers::introduction::Introductions;
 use peers::peer::Trust;
+use rest::page::{Page, folder, folder::Folder};
 use routes::Routes;
 pub use routes::{FEEDS, KEYS};
 use stop::Stop;
@@ -51,6 +53,14 @@ pub use upgrade::credentials::Ways;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Whether a folder can be served in place of the page that is built in.
+///
+/// # Errors
+/// What is wrong with it, and behind `; ` what to change.
+pub fn check_page(folder: &Path) -> Result<(), String> {
+    Folder::open(folder).map(drop)
+}
 
 /// Takes upgraded connections. Called on the server's thread; must not block.
 pub type Place = Arc<dyn Fn(Arrival) + Send + Sync>;
@@ -66,6 +76,7 @@ pub struct Server {
     config: config::Server,
     metrics: Arc<Metrics>,
     tally: Arc<Tally>,
+    page: Page,
 }
 
 impl Server {
@@ -76,6 +87,8 @@ impl Server {
         metrics: Arc<Metrics>,
         tally: Arc<Tally>,
     ) -> Result<Server, Error> {
+        let folder = config.page.as_deref().map(Folder::open).transpose().map_err(Error::Page)?;
+        let page = Page { folder: folder.map(Arc::new) };
         let listeners = config.listen.iter().map(|listen| Listener::bind(listen, &mut passed));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         passed.finish()?;
@@ -85,7 +98,7 @@ impl Server {
         let tls = tls.map_err(|unusable| Error::Tls(unusable.to_string()))?;
         let tls = tls.map(Arc::new);
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
-        Ok(Server { listeners, addresses, tls, config, metrics, tally })
+        Ok(Server { listeners, addresses, tls, config, metrics, tally, page })
     }
 
     /// The actual addresses, in the order of the settings.
@@ -134,6 +147,7 @@ impl Server {
                     origins: self.config.origins,
                     dev: self.config.dev,
                     echo: self.config.echo.is_some(),
+                    page: self.page,
                     ways,
                     deflate: self.config.compression.map(|how| how.window_bits),
                     tally: self.tally,
@@ -151,7 +165,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("handshake")
-            .max_blocking_threads(tls::THREADS)
+            .max_blocking_threads(tls::THREADS + folder::THREADS)
             .build()
             .map_err(Error::Start)?;
         let (stop, stopped) = watch::channel(false);

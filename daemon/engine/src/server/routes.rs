@@ -30,7 +30,7 @@ use super::rest::api::{self, Api};
 use super::rest::cors::{self, Page};
 use super::rest::kept::{nothing, serve, serve_asset};
 use super::rest::opening::{self, Pairs, Query};
-use super::rest::page;
+use super::rest::page::{self, Found};
 use super::rest::problem::problem;
 use super::rest::reply;
 use super::rest::spot::{BARS, VALUES};
@@ -64,13 +64,13 @@ pub struct Routes {
 }
 
 /// What routes are told by the configuration.
-#[derive(Debug)]
 pub struct Settings {
     pub hosts: Vec<Host>,
     pub origins: Vec<Listed>,
     /// Whether pages of every loopback Origin may connect.
     pub dev: bool,
     pub echo: bool,
+    pub page: page::Page,
     /// permessage-deflate's window in bits, if it is to be had.
     pub deflate: Option<u8>,
     /// How tokens may come.
@@ -224,7 +224,7 @@ impl Routes {
         visit: &Visit<'_>,
     ) -> Result<Arc<Identity>, Refusal> {
         // Whoever gets a signed tick may verify it, so the keys are for all, as the page is.
-        if way == Way::Keys || way == Way::Other && page::asset(request.uri().path()).is_some() {
+        if way == Way::Keys || way == Way::Other && self.settings.page.find(request.uri().path()).is_some() {
             return Ok(self.access.anyone());
         }
         if way == Way::Ticket {
@@ -251,8 +251,14 @@ impl Routes {
     /// The page, or a document.
     fn kept<B>(&self, request: &Request<B>, who: &Identity) -> Answer {
         let path = request.uri().path();
-        match (page::asset(path), (self.documents)(path, &who.rights)) {
-            (Some(asset), _) => serve_asset(asset, request).into(),
+        match (self.settings.page.find(path), (self.documents)(path, &who.rights)) {
+            (Some(Found::BuiltIn(asset)), _) => serve_asset(asset, request).into(),
+            (Some(Found::InFolder(folder)), _) => {
+                let mut asked = Request::new(());
+                (*asked.method_mut(), *asked.uri_mut()) = (request.method().clone(), request.uri().clone());
+                asked.headers_mut().clone_from(request.headers());
+                Answer::Later(Box::pin(folder.answer(asked)))
+            }
             (None, Some(Document { bytes, etag })) => match self.access.is_shut_to(who) {
                 true => reply::refused(&who.refusal(Verb::Subscribe)).into(),
                 false => serve(bytes, JSON, etag, request).into(),

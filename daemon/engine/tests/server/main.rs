@@ -3,5 +3,6 @@
 
 mod handshake;
 mod listening;
+mod page;
 mod raw;
 mod requests;

@@ -62,6 +62,13 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
     {
         socket_file(report, places, &["server", "admin_socket"], path, || Holder::Tickerd);
     }
+    if let Some(folder) = &config.server.page
+        && !report.is_refused("server.page")
+        && let Err(text) = tickerd_engine::server::check_page(folder)
+    {
+        let (what, change) = text.split_once("; ").unwrap_or((&text, "name another folder"));
+        report.problem(places, &["server", "page"], what, change);
+    }
     if let Some(path) = &config.history.path
         && !report.is_refused("history.path")
     {

@@ -39,8 +39,15 @@ function paths(value, path, depth, found) {
 const rank = (path) => MAIN.indexOf(path.split(".").at(-1)) + 1 || LEAVES_MAX;
 const mainOf = (value) => paths(value, "", 0, []).sort((a, b) => rank(a) - rank(b))[0];
 
-const fixed = (digits, places, useGrouping = true) =>
-  new Intl.NumberFormat("en", { minimumFractionDigits: places, maximumFractionDigits: places, useGrouping }).format(digits);
+const formats = new Map();
+
+/** A number, or the text of one, with so many decimals. */
+export function fixed(digits, places, useGrouping = true) {
+  const key = `${places} ${useGrouping}`;
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat("en", { minimumFractionDigits: places, maximumFractionDigits: places, useGrouping }));
+  return formats.get(key).format(digits);
+}
+
 const placesOf = (text) => (/\.(\d+)$/.exec(text)?.[1] ?? "").length;
 
 /** A figure as people read it: `[text, unit]`. */

@@ -31,6 +31,8 @@ export class Panel {
   #beat;
   #retry;
   #sizes;
+  #sight;
+  #isSeen = false;
 
   constructor(chart) {
     this.#chart = chart;
@@ -39,6 +41,10 @@ export class Panel {
     this.#canvas = make("canvas", "plot", chart.box, { role: "img", tabindex: "0" });
     this.#readout = make("div", "readout", chart.box, { role: "status" });
     this.#sizes = new ResizeObserver(() => chart.invalidate());
+    this.#sight = new IntersectionObserver(([{ isIntersecting }]) => {
+      this.#isSeen = isIntersecting;
+      chart.invalidate();
+    });
     this.#canvas.onpointermove = ({ offsetX }) => {
       const ms = this.#toTime(offsetX);
       this.#point(this.#past.bars.find(({ start }) => start + this.#past.period > ms));
@@ -50,6 +56,7 @@ export class Panel {
   start() {
     this.stop();
     this.#sizes.observe(this.#canvas);
+    this.#sight.observe(this.#canvas);
     // The window moves on, also when nothing comes.
     this.#beat = setInterval(() => this.#chart.invalidate(), BEAT_MS);
     if (this.#chart.link?.status.state === "live") this.load();
@@ -60,6 +67,7 @@ export class Panel {
     clearInterval(this.#beat);
     clearTimeout(this.#retry);
     this.#sizes.disconnect();
+    this.#sight.disconnect();
   }
 
   take({ topic, event, value }) {
@@ -109,7 +117,7 @@ export class Panel {
     const number = tick?.text && this.#field !== undefined ? numeric(at(exact(tick.text), this.#field)) : NaN;
     const last = Number.isNaN(number) ? undefined : [tick.ts, number];
     const bar = this.#past.bars.find(({ start }) => start === this.#cursor);
-    this.#toTime = plot(this.#canvas, { past: this.#past, from, to, last, isCandles, cursor: this.#cursor });
+    if (this.#isSeen) this.#toTime = plot(this.#canvas, { past: this.#past, from, to, last, isCandles, cursor: this.#cursor });
     const when = bar && time(bar.start, this.#span > DAY_MS);
     const [open, high, low, close] = bar?.texts ?? [];
     say(this.#readout, bar ? (isCandles ? `${when} open ${open}, high ${high}, low ${low}, close ${close}` : `${when} ${close}`) : "");

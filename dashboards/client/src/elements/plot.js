@@ -1,4 +1,5 @@
 // Draws a line or candles on a canvas, with labels right and below.
+import { fixed } from "./figure.js";
 import { numbers, times } from "./scale.js";
 
 const BELOW = 18;
@@ -29,7 +30,7 @@ export function plot(canvas, { past, from, to, last, isCandles, cursor }) {
   const room = (high - low) * 0.06 || Math.abs(high) * 0.001 || 1;
   [low, high] = [low - room, high + room];
   const labels = numbers(low, high, height / NUMBERS_EACH);
-  const texts = labels.at.map((n) => n.toLocaleString("en", { minimumFractionDigits: labels.places, maximumFractionDigits: labels.places }));
+  const texts = labels.at.map((n) => fixed(n, labels.places));
   pen.font = ink.font;
   const right = width - Math.max(...texts.map((text) => pen.measureText(text).width), 0) - 8;
   const bottom = height - BELOW;

@@ -37,8 +37,12 @@ export function places(step) {
   return PLACES_MAX;
 }
 
-const fixed = (n, places) =>
-  n.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
+const formats = Array.from({ length: PLACES_MAX + 1 }, () => null);
+
+function fixed(n, places) {
+  formats[places] ??= new Intl.NumberFormat("en", { minimumFractionDigits: places, maximumFractionDigits: places });
+  return formats[places].format(n);
+}
 
 /** Labels of a field's figures at `ticks`, which are `step` apart: all with the same unit and as many digits. */
 export function figures(path, ticks, step) {

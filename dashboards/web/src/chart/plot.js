@@ -52,7 +52,7 @@ export class Plot {
 
   /** The width of what is drawn, in device pixels. */
   get columns() {
-    return Math.max(60, Math.round((this.#drawn?.bbox.width || this.#element.clientWidth * devicePixelRatio) ?? 0));
+    return Math.max(60, Math.round(this.#drawn?.bbox.width || this.#element.clientWidth * devicePixelRatio));
   }
 
   get canvas() {
@@ -67,7 +67,7 @@ export class Plot {
 
   /** The drawn part's width in CSS pixels. */
   get width() {
-    return this.#drawn?.over.clientWidth || 1;
+    return this.#drawn?.bbox.width / devicePixelRatio || 1; // asking the page would have it laid out again
   }
 
   show(picture) {

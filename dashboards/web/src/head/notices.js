@@ -42,6 +42,12 @@ export class Notices {
     this.put("full", "quiet", sentence, PASSING_MS);
   }
 
+  /** Ticks were missed for good. */
+  gap(names) {
+    const of = names.length > 3 ? `${format.count(names.length)} topics` : names.join(", ");
+    this.put("gap", "warn", `Ticks of ${of} were missed. What is shown is the newest.`, PASSING_MS);
+  }
+
   error({ code, name, message }) {
     const passing = [...this.#items.keys()].filter((key) => key.startsWith("error "));
     if (passing.length >= PASSING_MAX) this.drop(passing[0]);

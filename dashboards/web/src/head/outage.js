@@ -1,5 +1,5 @@
 // An outage that is seen from across the room: a banner, the values dimmed, and another title and icon of the page.
-import { closeWords } from "../link/closes.js";
+import { closeWords } from "./closes.js";
 import * as format from "../data/format.js";
 
 /** A connection that is back sooner is told by the header alone: a banner that comes and goes makes the page jump. */
@@ -10,7 +10,7 @@ export class Outage {
   #parts;
   #icon = document.querySelector('link[rel="icon"]');
   #title = document.title;
-  #state = { name: "connecting" };
+  #status = { state: "connecting" };
   /** When the connection was lost, Unix ms; 0 while it lives. Before the first one, when the first try failed. */
   #since = 0;
   #wasLive = false;
@@ -29,13 +29,13 @@ export class Outage {
   }
 
   /** How the connection is now. */
-  link(state) {
-    this.#state = state;
-    if (state.name === "live") {
+  link(status) {
+    this.#status = status;
+    if (status.state === "live") {
       this.#since = 0;
       this.#wasLive = true;
       this.#hint = "";
-    } else if (this.#since === 0 && state.name !== "connecting") {
+    } else if (this.#since === 0 && status.state !== "connecting") {
       this.#since = Date.now();
     }
     this.paint(performance.now());
@@ -48,12 +48,12 @@ export class Outage {
 
   /** Called a few times a second. */
   paint(now) {
-    const stopped = this.#state.name === "stopped";
+    const stopped = this.#status.state === "stopped";
     const shown = stopped || (this.#since > 0 && Date.now() - this.#since >= PATIENCE_MS);
     if (shown !== this.#shown) this.#show(shown);
     if (!shown) return;
     const { what, next } = this.#parts;
-    set(what, stopped ? refusal(this.#state) : this.#loss());
+    set(what, stopped ? refusal(this.#status) : this.#loss());
     set(next, stopped ? "It does not try again by itself." : `${this.#hint} ${this.#why()} ${this.#next(now)}`.replaceAll("  ", " ").trim());
     document.title = `⚠ ${stopped ? "Refused" : "No connection"} · ${this.#title}`;
   }
@@ -75,21 +75,23 @@ export class Outage {
   }
 
   #why() {
-    const words = this.#state.name === "waiting" ? closeWords(this.#state.code) : "";
+    const words = this.#status.state === "waiting" ? closeWords(this.#status.code) : "";
     return words && `${words}.`;
   }
 
   #next(now) {
-    if (this.#state.name !== "waiting") return "Trying now.";
-    return `Trying again in ${Math.max(0, Math.ceil((this.#state.until - now) / 1000))} s.`;
+    const { state, until } = this.#status;
+    if (state === "offline") return "This device has no network. It connects when there is one.";
+    if (state !== "waiting" || !Number.isFinite(until)) return "Trying now.";
+    return `Trying again in ${Math.max(0, Math.ceil((until - now) / 1000))} s.`;
   }
 }
 
-function refusal({ code, reason }) {
+function refusal({ code, why }) {
   const words = closeWords(code);
-  if (words && !reason) return `${words} (${code}).`;
-  return reason
-    ? `${words || "The server refused this page"}: ${reason} (${code}).`
+  if (words && !why) return `${words} (${code}).`;
+  return why
+    ? `${words || "The server refused this page"}: ${why} (${code}).`
     : `The server refused this page with ${code} and gave no reason.`;
 }
 

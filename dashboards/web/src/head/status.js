@@ -6,9 +6,11 @@ const WORDS_MS = 10_000;
 /** Weight of the newest second in the shown tick rate. */
 const NEWEST = 0.4;
 
+const WORDS = { live: "Live", waiting: "Reconnecting", offline: "No network", stopped: "Stopped", connecting: "Connecting" };
+
 export class Status {
   #parts;
-  #state = { name: "connecting" };
+  #status = { state: "connecting" };
   #ticks = 0;
   #rate = 0;
   #counted = performance.now();
@@ -40,11 +42,11 @@ export class Status {
     this.#troubled = n;
   }
 
-  link(state) {
-    this.#state = state;
-    document.documentElement.dataset.link = state.name;
-    this.#parts.retry.hidden = state.name !== "waiting" && state.name !== "stopped";
-    this.#parts.link.title = state.reason ?? "";
+  link(status) {
+    this.#status = status;
+    document.documentElement.dataset.link = status.state;
+    this.#parts.retry.hidden = !["waiting", "offline", "stopped"].includes(status.state);
+    this.#parts.link.title = status.why ?? "";
     this.paint(performance.now());
   }
 
@@ -64,24 +66,21 @@ export class Status {
   }
 
   #linkText(now) {
-    const state = this.#state;
-    switch (state.name) {
-      case "live":
-        return "Live";
+    const { state, until, code, why } = this.#status;
+    switch (state) {
       case "waiting":
-        return `Reconnecting in ${Math.max(0, Math.ceil((state.until - now) / 1000))} s`;
+        if (!Number.isFinite(until)) return WORDS.waiting;
+        return `Reconnecting in ${Math.max(0, Math.ceil((until - now) / 1000))} s`;
       case "stopped":
-        return `Stopped: ${state.code}${state.reason ? ` ${state.reason}` : ""}`;
+        return `Stopped: ${code}${why ? ` ${why}` : ""}`;
       default:
-        return "Connecting";
+        return WORDS[state];
     }
   }
 
   #say(now) {
     if (now - this.#saidAt < WORDS_MS) return;
-    const link = { live: "Live", waiting: "Reconnecting", stopped: "Stopped", connecting: "Connecting" }[
-      this.#state.name
-    ];
+    const link = WORDS[this.#status.state];
     const feeds = this.#troubled
       ? `, ${this.#troubled} ${this.#troubled === 1 ? "feed" : "feeds"} in trouble`
       : "";

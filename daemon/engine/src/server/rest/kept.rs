@@ -27,6 +27,13 @@ pub fn serve_asset<B>(served: Served, request: &Request<B>) -> Reply {
     response
 }
 
+/// Answers every method but GET and HEAD.
+pub fn not_allowed() -> Reply {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
 /// Answers what is asked of no path. No cache keeps it: another version, or a neighbour, may serve it.
 pub fn nothing() -> Reply {
     let mut response = problem(StatusCode::NOT_FOUND, "nothing is served at this path");
@@ -37,9 +44,7 @@ pub fn nothing() -> Reply {
 /// Answers GET and HEAD with these bytes, or with 304 to who has them.
 pub fn serve<B>(bytes: Bytes, content_type: &'static str, etag: HeaderValue, request: &Request<B>) -> Reply {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+        return not_allowed();
     }
     let mut response = Response::new(Full::default());
     if request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag)) {

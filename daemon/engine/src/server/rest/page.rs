@@ -1,5 +1,12 @@
 //! The page at `/` and the client for pages of other sites: files built into the binary, found by looking them up, so no
-//! path reaches a disk.
+//! path reaches a disk. Or a folder of the operator's in the page's place.
+
+pub mod folder;
+mod name;
+
+use std::sync::Arc;
+
+use self::folder::Folder;
 
 /// One file of the page.
 #[derive(Debug)]
@@ -30,9 +37,45 @@ pub struct Served {
     pub is_shared: bool,
 }
 
-/// The file served at a request's path (without its query), or `None`: `/` is the page itself, and what it needs is below
-/// `/assets/VERSION/`. There its modules find each other, the client and the chart library as they do in the source tree.
-pub fn asset(path: &str) -> Option<Served> {
+/// What the daemon shows to browsers.
+#[derive(Default)]
+pub struct Page {
+    /// In place of the page that is built in.
+    pub folder: Option<Arc<Folder>>,
+}
+
+/// What is at a path.
+pub enum Found {
+    BuiltIn(Served),
+    /// The folder knows.
+    InFolder(Arc<Folder>),
+}
+
+impl Page {
+    /// What is served at a request's path (without its query), or `None`.
+    pub fn find(&self, path: &str) -> Option<Found> {
+        match &self.folder {
+            Some(_) if is_of_the_daemon(path) => {
+                asset(path).filter(|_| is_shared(path) || path.starts_with("/vendor/")).map(Found::BuiltIn)
+            }
+            Some(folder) => Some(Found::InFolder(folder.clone())),
+            None => asset(path).map(Found::BuiltIn),
+        }
+    }
+}
+
+/// Whether a path is never one of a folder: the client and what it needs stay at their places for every page, and so do the
+/// protocol and what other programs ask for.
+fn is_of_the_daemon(path: &str) -> bool {
+    let names =
+        ["/client.js", "/elements.js", "/echo", "/healthz", "/livez", "/metrics", "/readyz", "/v1", "/ws"];
+    let folders = ["/client/", "/vendor/", "/v1/"];
+    names.contains(&path) || folders.iter().any(|folder| path.starts_with(folder))
+}
+
+/// The file that is built in at a path: `/` is the page itself, and what it needs is below `/assets/VERSION/`. There its
+/// modules find each other, the client and the chart library as they do in the source tree.
+fn asset(path: &str) -> Option<Served> {
     if let Some(path) = versioned(path) {
         let asset = find(path).filter(|asset| asset.path != "/index.html")?;
         return Some(Served { asset, is_forever: true, is_shared: false });

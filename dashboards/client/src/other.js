@@ -1,0 +1,20 @@
+// Sockets that are none: an event stream, and the connection of another tab. Loaded where they are used.
+import { Client } from "./client.js";
+
+/** Tells texts apart, and tells nothing of them. */
+const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16_777_619), 2_166_136_261) >>> 0;
+
+/** What looks like a WebSocket to `url`, for this client. */
+export async function socket(client, url) {
+  const { WebSocket, EventSource, tabs, transport } = client._options;
+  const token = client._identity?.token;
+  if (tabs && globalThis.navigator?.locks) {
+    const { share } = await import("./tabs.js");
+    // Tabs of one user share; the name does not tell the token.
+    return share(`${url.href} ${digest(token ?? "")}`, () => new Client(client._url, { ...client._options, tabs: false, flush: "now", signal: undefined }));
+  }
+  const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
+  if (isStream) return new (await import("./sse.js")).Stream(url, { EventSource, token, http: (path, init) => client.http(path, init) });
+  if (WebSocket) return new WebSocket(url.href, "tickerd.v1.json");
+  throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });
+}
