@@ -20,7 +20,9 @@ export async function serveForeign({ pages = {}, folder, policy } = {}) {
       const body = found instanceof URL ? await readFile(found) : found;
       if (body === undefined) throw new Error("no such page");
       const type = TYPES[extname(found instanceof URL ? found.pathname : pathname)] ?? TYPES[".html"];
-      return answer.writeHead(200, { "content-type": type, ...(site.policy && { "content-security-policy": site.policy }) }).end(body);
+      return answer
+        .writeHead(200, { "content-type": type, ...(site.policy && { "content-security-policy": site.policy }) })
+        .end(body);
     } catch {
       return answer.writeHead(404).end();
     }
