@@ -71,7 +71,7 @@ test("who wants no motion has a list that stands still, once", async () => {
 
 test("who listens has a plain list; the line that runs is not read", async () => {
   const page = await open("", [day("sim.A", '"189.30"', "0.5", "0.26"), tick("quote", "sim.B", 1, '{"price":"5","simulated":true}')]);
-  await page.waitForFunction(() => document.querySelector("#strip ul li")?.textContent.startsWith("sim.A: 189.30"));
+  await page.waitForFunction(() => document.querySelector("#strip ul li:nth-child(2)")?.textContent === "sim.B: 5, simulated");
   const items = await page.getByRole("list", { name: "Topics of the ticker strip" }).getByRole("listitem").allTextContents();
   assert.match(items[0], /^sim\.A: 189\.30, ▲ \+0\.5/);
   assert.equal(items[1], "sim.B: 5, simulated");
