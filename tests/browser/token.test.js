@@ -179,7 +179,7 @@ test("a token that ends is asked for again, on the same connection or on the nex
 test("closes are told in words", async () => {
   for (const [code, reason, words] of [
     [4003, "forbidden: no", "This page may not connect here: forbidden: no (4003)."],
-    [4008, "auth_timeout: say it sooner", "The server needs a valid token: auth_timeout: say it sooner (4001)."],
+    [4008, "auth_timeout: say it sooner", "The server waits for a token: auth_timeout: say it sooner (4008)."],
     [4009, "", "This page sent too much that the server does not understand (4009)."],
     [4100, "over_capacity: come later", "The server is full. Trying"],
     [4101, "", "Your address has too many connections. Trying"],

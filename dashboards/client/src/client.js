@@ -7,7 +7,7 @@ import { Subscription } from "./subscription.js";
 import { Ticks } from "./ticks.js";
 import { Wants } from "./wants.js";
 
-/** Upgrades in a row that failed, after which an event stream is taken. */
+/** Upgrades in a row that failed, after which an event stream is tried once, and then upgrades again: the server may have been away. */
 const UPGRADES = 2;
 
 const list = (value) => (Array.isArray(value) ? value : []);
@@ -138,7 +138,7 @@ export class Client extends Emitter {
     const { WebSocket, EventSource, transport, tabs, token, name } = this._options;
     const url = new URL(this._url);
     if (name) url.searchParams.set("name", name);
-    const isPlain = WebSocket && transport !== "sse" && (transport || !EventSource || this._link.unopened < UPGRADES) && !tabs;
+    const isPlain = WebSocket && transport !== "sse" && (transport || !EventSource || this._link.unopened % (UPGRADES + 1) < UPGRADES) && !tabs;
     const make = async () => {
       await this._token();
       return isPlain ? new WebSocket(url.href, "tickerd.v1.json") : (await import("./other.js")).socket(this, url);

@@ -66,6 +66,7 @@ export class Outage {
     if (!shown) {
       document.title = this.#title;
       set(this.#parts.what, "");
+      set(this.#parts.next, "");
     }
   }
 
