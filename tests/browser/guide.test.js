@@ -90,8 +90,7 @@ test("the page with the client is five lines", () => {
 
 test("the first page of the front README shows values", { timeout: 2 * WAIT_MS }, async () => {
   shown = block("First subscription", "html").replaceAll("http://127.0.0.1:8425/", daemon.url);
-  const { page, until } = await open("about:blank");
-  await page.goto(`http://127.0.0.1:${files.address().port}/`);
+  const { page, until } = await open(`http://127.0.0.1:${files.address().port}/`);
   await until(/^sim\.AAPL /, /^host\.load /);
   await page.close();
 });
