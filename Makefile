@@ -18,11 +18,12 @@ BUILT ?= target/release
 BUILT_FILES := tickerd $(patsubst %,libtickerd_feed_%.so,$(FEEDS)) $(patsubst %,tickerd-feed-%,$(PROGRAMS))
 SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
 # What is read by those who install it, where the front page links to it.
-DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md feeds/README.md plugins-sdk/README.md systemd/README.md \
+DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md dashboards/python/README.md feeds/README.md plugins-sdk/README.md systemd/README.md \
         $(wildcard plugins-sdk/kinds/*.json) \
         systemd/nginx.conf.example systemd/haproxy.cfg.example
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
+CLIENT_DEPS := dashboards/client/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
 .PHONY: help run build test test-tools test-rust test-release test-clients test-browser test-contract flaky conformance lint bench install uninstall clean rust
@@ -45,6 +46,9 @@ $(PAGE_DEPS): dashboards/web/package-lock.json
 
 $(BROWSER_DEPS): tests/browser/package-lock.json
 	cd tests/browser && npm ci --no-audit --no-fund
+
+$(CLIENT_DEPS): dashboards/client/package-lock.json
+	cd dashboards/client && npm ci --no-audit --no-fund
 
 $(CONTRACT_DEPS): tests/contract/package-lock.json
 	cd tests/contract && npm ci --no-audit --no-fund
@@ -84,8 +88,8 @@ ROWS := rows:: handshake:: frames:: floods:: compression:: slow_client:: half_cl
 test-release: test-tools build
 	TICKERD_BIN=$(CURDIR)/target/release/tickerd $(CARGO) test --locked -p tickerd-tests --test behaviour -- $(ROWS)
 
-# Python's websockets and msgpack, Node's and a browser's own clients, and curl.
-test-clients: test-tools $(BROWSER_DEPS)
+# Python's websockets and msgpack, Node's and a browser's own clients, curl, and tickerd's own clients in Python and Node.
+test-clients: test-tools $(BROWSER_DEPS) $(CLIENT_DEPS)
 	$(CARGO) build --locked --workspace
 	tests/clients/run.sh
 
@@ -98,11 +102,11 @@ test-contract: test-tools $(CONTRACT_DEPS)
 	cd tests/contract && npm test
 
 # Most of the compression cases of the conformance suite are left out here: they take minutes.
-test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CONTRACT_DEPS) lint test-rust test-clients test-contract test-browser
+test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS) $(CONTRACT_DEPS) lint test-rust test-clients test-contract test-browser
 	tests/conformance/run.sh --quick
 
 # Half an hour and more; see the script for fewer runs, or some tests alone.
-flaky: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CONTRACT_DEPS)
+flaky: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS) $(CONTRACT_DEPS)
 	tests/flaky.sh
 
 conformance:

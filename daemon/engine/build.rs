@@ -17,6 +17,9 @@ const FOLDERS: [(&str, &str, &str); 3] =
 const ENTRIES: [(&str, &str); 2] =
     [("/client.js", "/client/index.js"), ("/elements.js", "/client/elements.js")];
 
+/// The chat, which is served in `tickerd demo` alone.
+const CHAT: [&str; 3] = ["chat.html", "chat.js", "chat.css"];
+
 /// Files of the chart library: where the package has them, the path they are served at, and what stands in for
 /// each when the package is absent.
 const LIBRARY: [(&str, &str, &str); 3] = [
@@ -59,8 +62,14 @@ fn main() {
     let page = files.iter().position(|(served, _)| served == "/index.html").expect("the page is named");
     let text = String::from_utf8(std::mem::take(&mut files[page].1)).expect("the page is text");
     files[page].1 = referring(&text, &files, &version).into();
+    let chat = CHAT.map(|name| (name, dashboards.join("examples").join(name)));
+    let chat: Vec<_> = chat.into_iter().filter(|(_, path)| path.is_file()).collect();
+    files.extend(chat.iter().map(|(name, path)| (format!("/{name}"), read(path))));
     write_table(&out, &files);
 
+    for (_, path) in chat {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
     println!("cargo::rustc-env=TICKERD_ASSETS={version}");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", dashboards.join("client/src").display());

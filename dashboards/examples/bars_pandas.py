@@ -1,60 +1,34 @@
 #!/usr/bin/env python3
 """Reads the bars of a topic into a pandas DataFrame, and plots them as candles to a PNG.
 
-    pip install pandas matplotlib
+    pip install pandas matplotlib PATH/TO/dashboards/python
     python3 bars_pandas.py http://127.0.0.1:8425 sim.AAPL
     python3 bars_pandas.py https://ticks.example.org:8443 stocks.AAPL --period 10s --hours 1 --token-file token.txt
 """
 
 import argparse
-import json
+import asyncio
 import sys
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from decimal import Decimal
 
 import matplotlib
 import pandas as pd
+import tickerd
 
 matplotlib.use("Agg")  # draws to files; needs no screen
 import matplotlib.dates
 import matplotlib.pyplot as plt
 
-PAGE = 500  # bars of one request
 UNITS = {"s": "s", "m": "min", "h": "h", "d": "D"}  # the server's units of a period, and what pandas calls them
 
 
-def ask(url, token=None):
-    """The JSON that the server answers. Numbers keep their digits, as Decimal."""
-    request = urllib.request.Request(url)
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
+async def read(url, topic, period, hours, token=None):
+    """The bars of the last hours, oldest first. Numbers keep their digits, as Decimal."""
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer, parse_float=Decimal)
-    except urllib.error.HTTPError as error:
-        # Errors are application/problem+json; the detail says what to change.
-        if "json" not in error.headers.get("Content-Type", ""):
-            raise
-        raise SystemExit(f"{error.code}: {json.load(error).get('detail', error.reason)}") from None
-
-
-def read(url, topic, period, hours, token=None):
-    """The bars of the last hours, oldest first, read from the newest page to the oldest."""
-    oldest = time.time() * 1000 - hours * 3_600_000
-    path = f"{url.rstrip('/')}/v1/topics/{urllib.parse.quote(topic, safe='')}/bars"
-    bars, before = [], None
-    while True:
-        query = {"period": period, "limit": PAGE} | ({"before": before} if before else {})
-        answer = ask(f"{path}?{urllib.parse.urlencode(query)}", token)
-        page = answer["bars"]
-        bars = page + bars
-        if not page or page[0]["start"] <= max(oldest, answer["since"]):
-            break  # nothing older is kept, or it was not asked for
-        before = page[0]["start"]
-    return [bar for bar in bars if bar["start"] >= oldest]
+        async with tickerd.connect(url, token=token, parse_float=Decimal) as t:
+            return (await t.bars(topic, period=period, hours=hours)).bars
+    except tickerd.TickerdError as error:
+        raise SystemExit(str(error)) from None  # it says what to change
 
 
 def frame(bars, period):
@@ -103,7 +77,7 @@ def main():
     if options.token_file:
         with open(options.token_file) as file:
             token = file.read().strip()
-    bars = read(options.url, options.topic, options.period, options.hours, token)
+    bars = asyncio.run(read(options.url, options.topic, options.period, options.hours, token))
     if not bars:
         sys.exit(f"there are no bars of {options.topic} yet")
     table = frame(bars, options.period)

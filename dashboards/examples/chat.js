@@ -78,7 +78,10 @@ async function load() {
     ({ connect } = await import(new URL("/client.js", from)));
     start();
   } catch (error) {
-    link(`stopped: no daemon at ${server ?? location.origin}. Name one in the address: ?server=ws://127.0.0.1:8425/ws`, true);
+    link(
+      `stopped: no daemon at ${server ?? location.origin}. Name one in the address: ?server=ws://127.0.0.1:8425/ws`,
+      true,
+    );
     console.warn(error);
   }
 }
@@ -153,7 +156,10 @@ function show({ state, code, why, todo, unopened }) {
   if (state === "waiting") {
     if (unopened < UNOPENED) return link(`offline, connecting again${why && `: ${why}`}`, true);
     // A browser does not tell a page why a socket did not open.
-    return link(`offline, connecting again. If the server runs, it may not let this page in: add "${location.origin}" to its origins`, true);
+    return link(
+      `offline, connecting again. If the server runs, add "${location.origin}" to its origins`,
+      true,
+    );
   }
   if ([4001, 4008, 4103].includes(code)) askToken(WHY[code === 4103 ? "expired" : "refused"]);
   return link(`stopped: ${why || "no reason was given"} (${code}). What helps: ${todo}.`, true);
@@ -244,17 +250,20 @@ function drawPeople(count) {
   find("count").textContent = count;
   const addresses = [...new Set(people.values())].sort();
   const focused = document.activeElement?.dataset.address;
-  find("people").replaceChildren(...addresses.map((address) => {
-    const item = document.createElement("li");
-    const button = document.createElement("button");
-    button.textContent = address === me ? `${label(address)} (you)` : label(address);
-    button.setAttribute("aria-pressed", address === to);
-    button.dataset.address = address;
-    button.onclick = () => choose(address === to ? undefined : address);
-    item.append(button);
-    return item;
-  }));
-  if (focused) [...find("people").querySelectorAll("button")].find(({ dataset }) => dataset.address === focused)?.focus();
+  find("people").replaceChildren(
+    ...addresses.map((address) => {
+      const item = document.createElement("li");
+      const button = document.createElement("button");
+      button.textContent = address === me ? `${label(address)} (you)` : label(address);
+      button.setAttribute("aria-pressed", address === to);
+      button.dataset.address = address;
+      button.onclick = () => choose(address === to ? undefined : address);
+      item.append(button);
+      return item;
+    }),
+  );
+  if (focused)
+    [...find("people").querySelectorAll("button")].find(({ dataset }) => dataset.address === focused)?.focus();
 }
 
 function choose(address) {

@@ -22,12 +22,14 @@ test("eight charts with a day of minutes each take less than a fifth of a proces
       await page.setViewportSize({ width: 1_920, height: 4_000 });
       await page.route("**/v1/asyncapi.json", (route) => route.fulfill({ json: { "x-bars": [{ period: "1m", keep_ms: 1_440 * MINUTE }], components: {} } }));
       await page.route("**/v1/bars?*", (route) => {
-        const { topics, limit } = Object.fromEntries(new URL(route.request().url()).searchParams);
+        const { topics, limit, before = Infinity } = Object.fromEntries(new URL(route.request().url()).searchParams);
         const open = Math.floor(Date.now() / MINUTE) * MINUTE;
-        const bars = Array.from({ length: Math.min(Number(limit), 1_441) }, (_, i) => {
-          const start = open - i * MINUTE;
+        const newest = Math.min(open, Number(before) - MINUTE);
+        const count = Math.min(Number(limit), 1_441 - (open - newest) / MINUTE);
+        const bars = Array.from({ length: Math.max(count, 0) }, (_, i) => {
+          const start = newest - i * MINUTE;
           const price = 189 + Math.sin(start / 1e7) * 3;
-          return { start, open: price.toFixed(2), high: (price + 0.3).toFixed(2), low: (price - 0.3).toFixed(2), close: (price + 0.1).toFixed(2), count: 9, merged: 0, volume: 100 };
+          return { start, open: price.toFixed(2), high: (price + 0.3).toFixed(2), low: (price - 0.3).toFixed(2), close: (price + Math.sin(start) / 5).toFixed(2), count: 9, merged: 0, volume: 100 };
         }).reverse();
         const said = topics.split(",").map((topic) => ({ topic, period: "1m", field: "price", epoch: "e", since: open - 1_440 * MINUTE, bars }));
         return route.fulfill({ json: { topics: said, failed: [] } });
@@ -46,7 +48,10 @@ test("eight charts with a day of minutes each take less than a fifth of a proces
     await page.selectOption("#span", "86400");
     assert.deepEqual(await drawn(page), TOPICS);
     // The window is high enough for all eight to be in sight, and drawn.
-    await page.waitForFunction(() => [...document.querySelectorAll(".plot")].filter(({ ariaLabel }) => /last 24 hours/.test(ariaLabel)).length === 8);
+    await page.waitForFunction(() => {
+      const says = (selector, text) => [...document.querySelectorAll(selector)].filter((one) => (one.ariaLabel ?? one.textContent).includes(text)).length;
+      return says(".plot", "last 24 hours") === 8 && says(".note", "Candles of") === 4;
+    });
     const cdp = await page.context().newCDPSession(page);
     await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
     const read = async () => Object.fromEntries((await cdp.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));

@@ -131,7 +131,7 @@ test("a link brings candles back, and a topic without bars says why it has none"
 test("a day of minutes is drawn with fewer, longer candles, and its labels say the day", async () => {
   const page = await openBars("#topics=t.A~candles");
   await page.selectOption("#span", "86400");
-  await chart(page, "t.A").getByText(/Candles of (30 minutes|1 hour|20 minutes)/).waitFor();
+  await chart(page, "t.A").getByText(/Candles of (30 minutes|1 hour)/).waitFor();
   await page.waitForFunction(() => /last 24 hours/.test(document.querySelector(".plot").ariaLabel));
   await point(page, "t.A", 0.1);
   // 27 November, as this browser writes it.
@@ -142,35 +142,35 @@ test("a day of minutes is drawn with fewer, longer candles, and its labels say t
 test("a drag zooms all charts, keys and buttons go on, and the way back is there", async () => {
   const page = await openBars("#topics=t.A,t.B");
   await hasInk(page, "t.B", "--accent");
-  const shown = () => page.textContent(".window");
+  const shown = () => page.textContent(".timebar");
   await drag(page, "t.A", 0.25, 0.75);
-  await page.waitForSelector(".window:not([hidden])");
+  await page.waitForSelector(".timebar:not([hidden])");
   assert.match(await shown(), /Shown: 21:04:1\d to 21:04:4\d\./);
   for (const topic of ["t.A", "t.B"]) await page.waitForFunction((topic) => /21:04:1\d to 21:04:4\d/.test(document.querySelector(`.chart[data-topic="${topic}"] .plot`).ariaLabel), topic);
   // Zoomed, a drag pans: to the right is back in time.
   const before = await shown();
   await drag(page, "t.B", 0.2, 0.6);
-  await page.waitForFunction((before) => document.querySelector(".window").textContent !== before, before);
+  await page.waitForFunction((before) => document.querySelector(".timebar").textContent !== before, before);
   await chart(page, "t.A").locator(".stage").focus();
   await page.keyboard.press("0");
-  await page.waitForSelector(".window", { state: "hidden" });
+  await page.waitForSelector(".timebar", { state: "hidden" });
   await page.keyboard.press("-");
   assert.match(await shown(), /Shown: the last 90 seconds/);
   await page.keyboard.press("+");
-  await page.waitForSelector(".window", { state: "hidden" });
+  await page.waitForSelector(".timebar", { state: "hidden" });
   await page.keyboard.press("ArrowLeft");
   assert.match(await shown(), /21:03:4\d to 21:04:4\d/);
   await page.keyboard.press("Escape");
-  await page.waitForSelector(".window", { state: "hidden" });
+  await page.waitForSelector(".timebar", { state: "hidden" });
   for (const action of ["back", "back", "out"]) await press(page, "t.B", action);
   assert.match(await shown(), /Shown: 21:03:2\d to 21:04:5\d/);
-  await page.locator(".window button").click();
-  await page.waitForSelector(".window", { state: "hidden" });
+  await page.locator(".timebar button").click();
+  await page.waitForSelector(".timebar", { state: "hidden" });
   await point(page, "t.A", 0.5);
   await page.keyboard.down("Control");
   await page.mouse.wheel(0, -200);
   await page.keyboard.up("Control");
-  await page.waitForSelector(".window:not([hidden])");
+  await page.waitForSelector(".timebar:not([hidden])");
   assert.deepEqual(page.errors, []);
   await page.close();
 });
@@ -316,3 +316,31 @@ for (const width of [390, 1360]) {
     await page.close();
   });
 }
+
+test("two fingers zoom, and one finger is left to the page", async () => {
+  const page = await openBars("#topics=t.A");
+  await hasInk(page, "t.A", "--accent");
+  await chart(page, "t.A").scrollIntoViewIfNeeded();
+  const box = await chart(page, "t.A").locator(".u-over").boundingBox();
+  const cdp = await page.context().newCDPSession(page);
+  const touch = (type, ...shares) =>
+    cdp.send("Input.dispatchTouchEvent", { type, touchPoints: shares.map((share, id) => ({ id, x: box.x + box.width * share, y: box.y + box.height / 2 })) });
+  await touch("touchStart", 0.5);
+  await touch("touchMove", 0.8);
+  await touch("touchEnd");
+  assert.ok(await page.locator(".timebar").isHidden());
+  await touch("touchStart", 0.4, 0.6);
+  await touch("touchMove", 0.3, 0.7);
+  await touch("touchMove", 0.2, 0.8);
+  await touch("touchEnd");
+  await page.waitForSelector(".timebar:not([hidden])");
+  assert.match(await page.textContent(".timebar"), /Shown: 21:04:2\d to 21:04:[34]\d/);
+  await page.close();
+});
+
+test("a stale topic is hatched the other way, and its word says since when", async () => {
+  const since = NOW - 20_000;
+  const page = await openBars("#topics=t.A", { talk: ({ say }) => say("notice", { type: "stale", topics: ["t.A"], since }) });
+  await chart(page, "t.A").getByText("Hatched the other way: stale, no news since 21:04:40.").waitFor();
+  await page.close();
+});

@@ -1,6 +1,9 @@
 // The pure parts of the elements, without a browser.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { exact, numeric, read } from "../../dashboards/client/src/elements/figure.js";
 import { marksOf } from "../../dashboards/client/src/elements/marks.js";
 import { Past, barsIn, milliseconds } from "../../dashboards/client/src/elements/past.js";
@@ -38,9 +41,11 @@ test("what is no figure is shown as text, and no shape is too odd", () => {
   assert.equal(shown({ ok: true }, undefined, "ok"), "true");
   assert.equal(shown("x".repeat(500)).length, 80);
   const deep = { a: { b: { c: { d: { e: { f: { g: 1 } } } } } } };
-  for (const odd of [undefined, null, [], {}, { price: null }, { price: {} }, deep, { price: [1] }]) assert.equal(typeof shown(odd), "string");
+  for (const odd of [undefined, null, [], {}, { price: null }, { price: {} }, deep, { price: [1] }])
+    assert.equal(typeof shown(odd), "string");
   assert.equal(shown({ constructor: 1 }, undefined, "toString"), "–");
-  for (const other of ["", " ", "0x10", "1,5", "Infinity", null, true, {}, [], [5]]) assert.ok(Number.isNaN(numeric(other)), JSON.stringify(other));
+  for (const other of ["", " ", "0x10", "1,5", "Infinity", null, true, {}, [], [5]])
+    assert.ok(Number.isNaN(numeric(other)), JSON.stringify(other));
 });
 
 test("a number keeps the digits that it was written in, where the engine tells them", (t) => {
@@ -53,9 +58,21 @@ test("the feed's marks go before names", () => {
   const document = {
     components: {
       schemas: {
-        "x.quote": { allOf: [{ $ref: "#/components/schemas/base" }], properties: { level: { $ref: "#/components/schemas/figure" }, price: { type: "number" }, c: { "x-tickerd-role": "change" } } },
+        "x.quote": {
+          allOf: [{ $ref: "#/components/schemas/base" }],
+          properties: {
+            level: { $ref: "#/components/schemas/figure" },
+            price: { type: "number" },
+            c: { "x-tickerd-role": "change" },
+          },
+        },
         base: { "x-tickerd-simulated": true },
-        figure: { "x-tickerd-main": true, "x-tickerd-unit": "{drops}/s", "x-tickerd-decimals": 1, "x-tickerd-role": "gauge" },
+        figure: {
+          "x-tickerd-main": true,
+          "x-tickerd-unit": "{drops}/s",
+          "x-tickerd-decimals": 1,
+          "x-tickerd-role": "gauge",
+        },
         loop: { $ref: "#/components/schemas/loop" },
       },
     },
@@ -67,7 +84,9 @@ test("the feed's marks go before names", () => {
 });
 
 test("marks that make no sense are none", () => {
-  const schema = { properties: { a: { "x-tickerd-main": "yes", "x-tickerd-unit": 5, "x-tickerd-decimals": 99 }, b: null } };
+  const schema = {
+    properties: { a: { "x-tickerd-main": "yes", "x-tickerd-unit": 5, "x-tickerd-decimals": 99 }, b: null },
+  };
   assert.deepEqual(marksOf({ components: { schemas: { "x.y": schema } } }, "x.y").fields.a, {});
 });
 
@@ -80,7 +99,14 @@ test("bars stay in order, one for each start, the fuller one wins, and they are 
   past.add(bar(30, 4, "1.9"));
   past.add(bar(30, 1, "0.6"));
   for (const odd of [undefined, null, {}, { start: "x" }, { start: 40, open: "NaN" }]) past.add(odd);
-  assert.deepEqual(past.bars.map(({ start, count, texts }) => [start, count, texts[3]]), [[10, 3, "1.0"], [20, 1, "1.0"], [30, 4, "1.9"]]);
+  assert.deepEqual(
+    past.bars.map(({ start, count, texts }) => [start, count, texts[3]]),
+    [
+      [10, 3, "1.0"],
+      [20, 1, "1.0"],
+      [30, 4, "1.9"],
+    ],
+  );
   for (let i = 1; i < 3_000; i += 1) past.add(bar(30 + 10 * i, 1));
   assert.equal(past.bars.length, 2_000);
 });
@@ -89,7 +115,10 @@ test("a line holds where nothing came, breaks where nothing is known, and ends a
   const past = new Past(10);
   past.take({ bars: [bar(100, 1), bar(130, 1), bar(200, 1, "1.5")], unknown: [{ from: 150, to: 190 }], since: 100 });
   assert.deepEqual(past.line(0, 300), [[100, 1], [109, 1], [130, 1], [139, 1], null, [200, 1], [209, 1.5]]);
-  assert.deepEqual(past.line(195, 300, [205, 1.7]), [[200, 1], [205, 1.7]]);
+  assert.deepEqual(past.line(195, 300, [205, 1.7]), [
+    [200, 1],
+    [205, 1.7],
+  ]);
   assert.deepEqual(new Past(10).line(0, 300, [205, 1.7]), [[205, 1.7]]);
   const other = new Past(10);
   other.take({ bars: "no", unknown: "no" });
@@ -97,7 +126,15 @@ test("a line holds where nothing came, breaks where nothing is known, and ends a
 });
 
 test("lengths are read, and the bars that fill them counted", () => {
-  assert.deepEqual(["10s", "15m", "2h", "1d", "x", "", undefined].map(milliseconds), [10_000, 900_000, 7_200_000, 86_400_000, NaN, NaN, NaN]);
+  assert.deepEqual(["10s", "15m", "2h", "1d", "x", "", undefined].map(milliseconds), [
+    10_000,
+    900_000,
+    7_200_000,
+    86_400_000,
+    NaN,
+    NaN,
+    NaN,
+  ]);
   assert.equal(barsIn(900_000, 10_000), 91);
   assert.equal(barsIn(9e12, 10), 2_000);
 });
@@ -107,14 +144,38 @@ test("labels of figures say where they stand", () => {
   assert.deepEqual(numbers(0, 100, 4), { at: [0, 25, 50, 75, 100], places: 0 });
   assert.deepEqual(numbers(5, 5, 4), { at: [5], places: 0 });
   const { at, places } = numbers(0.00011, 0.00019, 4);
-  assert.deepEqual(at.map((n) => n.toFixed(places)), ["0.00012", "0.00014", "0.00016", "0.00018"]);
+  assert.deepEqual(
+    at.map((n) => n.toFixed(places)),
+    ["0.00012", "0.00014", "0.00016", "0.00018"],
+  );
   assert.deepEqual(numbers(-1, 1, 4).at, [-1, -0.5, 0, 0.5, 1]);
 });
 
 test("labels of times stand on whole minutes", () => {
   const from = Date.UTC(2026, 10, 29, 15, 2, 30);
   const found = times(from, from + 900_000, 4);
-  assert.deepEqual(found.map(({ at }) => (at % 300_000)), [0, 0, 0]);
+  assert.deepEqual(
+    found.map(({ at }) => at % 300_000),
+    [0, 0, 0],
+  );
   assert.match(found[0].text, /^\d\d:\d\d$/);
   assert.ok(times(from, from + 86_400_000 * 3, 4).every(({ text }) => /29|30|1|2/.test(text)));
+});
+
+test("they are small: a figure and a strip, and what a chart adds", async () => {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL("../../dashboards/client/src/elements.js", import.meta.url))],
+    bundle: true,
+    minify: true,
+    splitting: true,
+    format: "esm",
+    write: false,
+    outdir: "out",
+    external: ["../index.js", "./marks.js"],
+  });
+  const bytes = (files) => gzipSync(files.map(({ text }) => text).join(""), { level: 9 }).length;
+  const isPanel = ({ path }) => /panel-/.test(path);
+  const [first, panel] = [outputFiles.filter((file) => !isPanel(file)), outputFiles.filter(isPanel)].map(bytes);
+  assert.ok(first <= 6 * 1024, `${first} bytes`);
+  assert.ok(panel <= 3.6 * 1024, `${panel} bytes`);
 });

@@ -22,7 +22,8 @@ before(async () => {
   // The site names the daemon for its scripts and connections, and nothing more.
   const { host } = new URL(daemon.url);
   site.policy = `default-src 'self'; script-src 'self' http://${host}; connect-src http://${host} ws://127.0.0.1:*`;
-  site.pages["/page.css"] = ":root { color-scheme: light dark; } body { background: light-dark(#fff, #101215); font: 16px sans-serif; }";
+  site.pages["/page.css"] =
+    ":root { color-scheme: light dark; } body { background: light-dark(#fff, #101215); font: 16px sans-serif; }";
   browser = await openBrowser();
   await mkdir(OUT, { recursive: true });
 });
@@ -45,7 +46,8 @@ plugin = "tickerd_feed_sim"
 
 /** A page of the site with these elements. */
 function write(path, body, { script = `${daemon.url}elements.js`, head = "" } = {}) {
-  site.pages[path] = `<!doctype html><html lang="en"><head><title>A site</title><meta name="viewport" content="width=device-width">
+  site.pages[path] =
+    `<!doctype html><html lang="en"><head><title>A site</title><meta name="viewport" content="width=device-width">
     <link rel="stylesheet" href="/page.css">${head}<script type="module" src="${script}"></script></head><body><h1>A site</h1>${body}</body></html>`;
   return site.origin + path;
 }
@@ -80,7 +82,8 @@ const reads = (page, selector, part, pattern) =>
     [selector, part, pattern.source],
   );
 
-const textOf = (page, selector, part) => page.$eval(selector, (one, part) => one.shadowRoot.querySelector(`[part="${part}"]`).textContent, part);
+const textOf = (page, selector, part) =>
+  page.$eval(selector, (one, part) => one.shadowRoot.querySelector(`[part="${part}"]`).textContent, part);
 
 /** Waits until a chart has ink of one of its colours: `color` is the line's, the borders are those of candles. */
 const hasInk = (page, selector, property = "color") =>
@@ -92,7 +95,8 @@ const hasInk = (page, selector, property = "color") =>
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       let inked = 0;
       for (let i = 0; i < data.length; i += 4) {
-        if (data[i + 3] > 200 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 30) inked += 1;
+        if (data[i + 3] > 200 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 30)
+          inked += 1;
       }
       return inked > 15;
     },
@@ -100,11 +104,16 @@ const hasInk = (page, selector, property = "color") =>
   );
 
 test("the three elements live on another site under a strict policy, over one connection", async () => {
-  const page = await open(write("/all", `
+  const page = await open(
+    write(
+      "/all",
+      `
     <tickerd-ticker topics="sim.*"></tickerd-ticker>
     <p>Apple is at <tickerd-value topic="sim.AAPL"></tickerd-value>, its volume is <tickerd-value topic="sim.AAPL" field="volume" label="volume"></tickerd-value></p>
     <tickerd-chart topic="sim.AAPL" range="2m"></tickerd-chart>
-    <tickerd-chart id="candles" topic="sim.AAPL" range="2m" type="candles"></tickerd-chart>`));
+    <tickerd-chart id="candles" topic="sim.AAPL" range="2m" type="candles"></tickerd-chart>`,
+    ),
+  );
   await reads(page, "tickerd-value", "figure", /^\d+\.\d\d$/);
   assert.match(await textOf(page, "tickerd-value", "unit"), /^USD$/);
   assert.match(await textOf(page, "tickerd-value", "change"), /^([▲▼] [+−])?[\d.]+ \([+−]?[\d.]+ %\)$/);
@@ -114,15 +123,23 @@ test("the three elements live on another site under a strict policy, over one co
   await reads(page, "tickerd-ticker", "strip", /sim\.MSFT \d+/);
   await hasInk(page, "tickerd-chart");
   const first = await textOf(page, "tickerd-value", "figure");
-  await page.waitForFunction((first) => document.querySelector("tickerd-value").shadowRoot.querySelector("[part=figure]").textContent !== first, first);
+  await page.waitForFunction(
+    (first) => document.querySelector("tickerd-value").shadowRoot.querySelector("[part=figure]").textContent !== first,
+    first,
+  );
   assert.equal(page.sockets.length, 1);
   const names = told(page, "subscribe");
   assert.equal(new Set(names).size, names.length, "each topic is subscribed once");
   assert.ok(names.includes("tickerd.bars.10s.sim.AAPL") && names.includes("sim.AAPL") && names.includes("sim.*"));
-  assert.ok(page.requests.every((url) => url.startsWith(site.origin) || url.startsWith(daemon.url)), page.requests.join());
+  assert.ok(
+    page.requests.every((url) => url.startsWith(site.origin) || url.startsWith(daemon.url)),
+    page.requests.join(),
+  );
   await page.screenshot({ path: new URL("elements-light.png", OUT).pathname });
   await page.emulateMedia({ colorScheme: "dark" });
-  await page.waitForFunction(() => getComputedStyle(document.querySelector("tickerd-value")).color === "rgb(231, 233, 236)");
+  await page.waitForFunction(
+    () => getComputedStyle(document.querySelector("tickerd-value")).color === "rgb(231, 233, 236)",
+  );
   await page.screenshot({ path: new URL("elements-dark.png", OUT).pathname });
   await page.setViewportSize({ width: 390, height: 844 });
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
@@ -136,14 +153,36 @@ test("candles rise hollow and fall filled, and the bar at the pointer or the arr
   const page = await browser.context.newPage();
   const period = 10_000;
   const start = Math.floor(Date.now() / period) * period;
-  const bar = (back, open, close) => ({ start: start - back * period, open, close, high: "110.5", low: "99.5", count: 5, merged: 0 });
-  const past = { topic: "x.A", period: "10s", field: "price", epoch: "e", since: start - 30 * period, bars: [bar(3, "100.0", "110.0"), bar(2, "110.0", "100.0"), bar(1, "100.0", "100.5")] };
+  const bar = (back, open, close) => ({
+    start: start - back * period,
+    open,
+    close,
+    high: "110.5",
+    low: "99.5",
+    count: 5,
+    merged: 0,
+  });
+  const past = {
+    topic: "x.A",
+    period: "10s",
+    field: "price",
+    epoch: "e",
+    since: start - 30 * period,
+    bars: [bar(3, "100.0", "110.0"), bar(2, "110.0", "100.0"), bar(1, "100.0", "100.5")],
+  };
   await page.routeWebSocket(/\/ws/, (socket) => {
     const say = (event, data) => socket.send(JSON.stringify({ event, data }));
     socket.onMessage((text) => {
       const { event, data } = JSON.parse(text);
-      if (event === "subscribe") say("subscribed", { id: data.id, topics: data.topics.map((topic) => ({ topic, seq: 1, mode: "latest" })), patterns: [], failed: [] });
-      if (event === "subscribe") socket.send(`{"event":"quote","data":{"topic":"x.A","seq":1,"ts":${Date.now()},"value":{"price":100.50}}}`);
+      if (event === "subscribe")
+        say("subscribed", {
+          id: data.id,
+          topics: data.topics.map((topic) => ({ topic, seq: 1, mode: "latest" })),
+          patterns: [],
+          failed: [],
+        });
+      if (event === "subscribe")
+        socket.send(`{"event":"quote","data":{"topic":"x.A","seq":1,"ts":${Date.now()},"value":{"price":100.50}}}`);
       if (event === "history") say("history", { id: data.id, ...past });
     });
     say("connected", { v: 1, epoch: "e", heartbeat_ms: 15_000, limits: {} });
@@ -151,7 +190,11 @@ test("candles rise hollow and fall filled, and the bar at the pointer or the arr
   await page.goto(write("/candles", `<tickerd-chart topic="x.A" range="1m" type="candles"></tickerd-chart>`));
   await hasInk(page, "tickerd-chart", "border-top-color");
   await hasInk(page, "tickerd-chart", "border-right-color");
-  await page.waitForFunction(() => /from 100.0 to 100.50, lowest 99.5, highest 110.5/.test(document.querySelector("tickerd-chart").shadowRoot.querySelector("canvas").getAttribute("aria-label")));
+  await page.waitForFunction(() =>
+    /from 100.0 to 100.50, lowest 99.5, highest 110.5/.test(
+      document.querySelector("tickerd-chart").shadowRoot.querySelector("canvas").getAttribute("aria-label"),
+    ),
+  );
   assert.equal(await textOf(page, "tickerd-chart", "figure"), "100.50", "the source's digits");
   const inks = await page.evaluate(() => {
     const canvas = document.querySelector("tickerd-chart").shadowRoot.querySelector("canvas");
@@ -159,7 +202,11 @@ test("candles rise hollow and fall filled, and the bar at the pointer or the arr
     const count = (color) => {
       const [r, g, b] = color.match(/\d+/g).map(Number);
       let n = 0;
-      for (let i = 0; i < data.length; i += 4) n += data[i + 3] > 200 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 30 ? 1 : 0;
+      for (let i = 0; i < data.length; i += 4)
+        n +=
+          data[i + 3] > 200 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 30
+            ? 1
+            : 0;
       return n;
     };
     const style = getComputedStyle(canvas);
@@ -184,7 +231,12 @@ test("candles rise hollow and fall filled, and the bar at the pointer or the arr
 });
 
 test("attributes change at once, moving unsubscribes nothing, and what is removed is unsubscribed", async () => {
-  const page = await open(write("/change", `<div id="a"><tickerd-value topic="sim.AAPL"></tickerd-value></div><div id="b"></div><tickerd-value id="stays" topic="sim.AMZN"></tickerd-value>`));
+  const page = await open(
+    write(
+      "/change",
+      `<div id="a"><tickerd-value topic="sim.AAPL"></tickerd-value></div><div id="b"></div><tickerd-value id="stays" topic="sim.AMZN"></tickerd-value>`,
+    ),
+  );
   await reads(page, "tickerd-value", "figure", /\d/);
   // In the frame after the move the figure is still there.
   const isThere = await page.evaluate(async () => {
@@ -205,13 +257,16 @@ test("attributes change at once, moving unsubscribes nothing, and what is remove
   await until(() => told(page, "unsubscribe").includes("sim.MSFT"));
   assert.deepEqual(told(page, "unsubscribe"), ["sim.AAPL", "sim.MSFT"]);
   // The last one closes the connection.
-  const closed = page.evaluate(() => new Promise((resolve) => {
-    const { close } = WebSocket.prototype;
-    WebSocket.prototype.close = function (...all) {
-      resolve(true);
-      return close.apply(this, all);
-    };
-  }));
+  const closed = page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const { close } = WebSocket.prototype;
+        WebSocket.prototype.close = function (...all) {
+          resolve(true);
+          return close.apply(this, all);
+        };
+      }),
+  );
   await page.evaluate(() => document.getElementById("stays").remove());
   assert.ok(await closed);
   assert.deepEqual([page.sockets.length, page.errors], [1, []]);
@@ -219,19 +274,26 @@ test("attributes change at once, moving unsubscribes nothing, and what is remove
 });
 
 test("what is wrong is told in words beside the figure", async () => {
-  const page = await open(write("/words", `
+  const page = await open(
+    write(
+      "/words",
+      `
     <tickerd-value id="typo" topic="sim.APPL"></tickerd-value>
     <tickerd-value id="none" topic="nosuch.A"></tickerd-value>
     <tickerd-value id="empty"></tickerd-value>
     <tickerd-value id="address" topic="sim.AAPL" server="http:nowhere:x"></tickerd-value>
     <tickerd-ticker topics="nosuch.*"></tickerd-ticker>
-    <tickerd-chart topic="sim.AAPL" period="7s"></tickerd-chart>`));
+    <tickerd-chart topic="sim.AAPL" period="7s"></tickerd-chart>
+    <tickerd-chart id="odd" topic="sim.AAPL" period="often" type="candles"></tickerd-chart>`,
+    ),
+  );
   await reads(page, "#typo", "state", /did you mean sim\.AAPL\?/);
   await reads(page, "#none", "state", /there is no feed "nosuch"/);
   await reads(page, "#empty", "state", /no topic is named/);
   await reads(page, "#address", "state", /is no address; write wss:\/\/host\/ws/);
   await reads(page, "tickerd-ticker", "state", /no feed "nosuch"|no value yet/);
   await reads(page, "tickerd-chart", "state", /bars of "7s" are not kept here; the periods are 10s, 1m/);
+  await reads(page, "#odd", "state", /often/);
   assert.deepEqual(page.errors, []);
   await page.evaluate(() => document.getElementById("typo").setAttribute("topic", "sim.AAPL"));
   await page.evaluate(() => document.querySelector("tickerd-chart").setAttribute("period", "10s"));
@@ -240,12 +302,75 @@ test("what is wrong is told in words beside the figure", async () => {
   await page.close();
 });
 
+test("stale, a feed that is down, delayed, and a refusal with what helps are told in words", async () => {
+  const page = await browser.context.newPage();
+  let talk;
+  await page.routeWebSocket(/\/ws/, (socket) => {
+    const say = (event, data) => socket.send(JSON.stringify({ event, data }));
+    talk = { socket, say };
+    socket.onMessage((text) => {
+      const { event, data } = JSON.parse(text);
+      if (event !== "subscribe") return;
+      const topics = data.topics.map((topic) => ({ topic, seq: 1, mode: "latest" }));
+      say("subscribed", { id: data.id, topics, patterns: [], failed: [] });
+      say("quote", { topic: "x.A", seq: 1, ts: Date.now(), value: { price: "1.50", delay_s: 900 } });
+    });
+    say("connected", { v: 1, epoch: "e", heartbeat_ms: 15_000, limits: {} });
+  });
+  await page.goto(write("/told", `<tickerd-value topic="x.A"></tickerd-value>`));
+  await reads(page, "tickerd-value", "figure", /^1\.50$/);
+  await reads(page, "tickerd-value", "badge", /^delayed 15 min$/);
+  talk.say("notice", { type: "stale", feed: "x", topics: ["x.A"], since: Date.now(), max_age_ms: 1 });
+  await reads(page, "tickerd-value", "state", /^stale since \d/);
+  talk.say("notice", { type: "fresh", feed: "x", topics: ["x.A"] });
+  await reads(page, "tickerd-value", "state", /^$/);
+  talk.say("notice", { type: "feed", feed: "x", state: "down", since: Date.now(), reason: "it ended" });
+  await reads(page, "tickerd-value", "state", /^feed down: it ended$/);
+  talk.say("notice", { type: "feed", feed: "x", state: "up", since: Date.now(), reason: "" });
+  await reads(page, "tickerd-value", "state", /^$/);
+  // Shapes that no server sends.
+  for (const odd of [null, [], { price: {} }, { price: null }])
+    talk.say("quote", { topic: "x.A", seq: 1e6, ts: 2, value: odd });
+  talk.say("quote", { topic: "x.A", seq: 2e6, ts: 3, value: { price: "1.60" } });
+  await reads(page, "tickerd-value", "figure", /^1\.60$/);
+  talk.socket.close({ code: 4003, reason: "forbidden: not from here" });
+  await reads(page, "tickerd-value", "state", /^stopped: forbidden: not from here\. ask the operator/);
+  assert.equal(await textOf(page, "tickerd-value", "figure"), "1.60");
+  await page.close();
+});
+
+test("on the daemon's own origin the feed's marks are read", async () => {
+  const page = await browser.context.newPage();
+  // The document with marks that nobody would guess.
+  await page.route("**/v1/asyncapi.json", async (route) => {
+    const document = await (await route.fetch()).json();
+    const volume = { "x-tickerd-unit": "{barrels}", "x-tickerd-decimals": 3 };
+    document.components.schemas["sim.quote"] = { properties: { volume } };
+    await route.fulfill({ json: document });
+  });
+  await page.goto(daemon.url);
+  await page.evaluate(async () => {
+    await import("/elements.js");
+    document.body.prepend(document.createElement("tickerd-value"));
+    document.querySelector("tickerd-value").setAttribute("topic", "sim.AAPL");
+    document.querySelector("tickerd-value").setAttribute("field", "volume");
+  });
+  await reads(page, "tickerd-value", "unit", /^barrels$/);
+  await reads(page, "tickerd-value", "figure", /^[\d,]+\.000$/);
+  await page.close();
+});
+
 test("a server that ends is told, its last figures stay, and all comes back with it", async () => {
   let other = await startDaemon({ config });
   const { port } = other;
-  const page = await open(write("/ends", `<tickerd-value topic="sim.AAPL" server="ws://127.0.0.1:${port}/ws"></tickerd-value>
+  const page = await open(
+    write(
+      "/ends",
+      `<tickerd-value topic="sim.AAPL" server="ws://127.0.0.1:${port}/ws"></tickerd-value>
     <tickerd-ticker topics="sim.AAPL" server="ws://127.0.0.1:${port}"></tickerd-ticker>
-    <tickerd-chart topic="sim.AAPL" range="1m" server="ws://127.0.0.1:${port}/ws"></tickerd-chart>`));
+    <tickerd-chart topic="sim.AAPL" range="1m" server="ws://127.0.0.1:${port}/ws"></tickerd-chart>`,
+    ),
+  );
   await reads(page, "tickerd-value", "figure", /\d/);
   await other.kill();
   await reads(page, "tickerd-value", "state", /^no connection|^connecting/);
@@ -255,7 +380,11 @@ test("a server that ends is told, its last figures stay, and all comes back with
   other = await startDaemon({ listen: `127.0.0.1:${port}`, config });
   for (const name of ["tickerd-value", "tickerd-chart"]) await reads(page, name, "state", /^$/);
   const before = await textOf(page, "tickerd-value", "figure");
-  await page.waitForFunction((before) => document.querySelector("tickerd-value").shadowRoot.querySelector("[part=figure]").textContent !== before, before);
+  await page.waitForFunction(
+    (before) =>
+      document.querySelector("tickerd-value").shadowRoot.querySelector("[part=figure]").textContent !== before,
+    before,
+  );
   await page.close();
   await other.stop();
 });
@@ -265,7 +394,11 @@ test("a daemon that does not list the site: the element says what to add", async
   await writeFile(strict, '[[feed]]\nname = "sim"\nplugin = "tickerd_feed_sim"\n');
   const other = await startDaemon({ config: strict });
   t.after(() => other.stop());
-  const page = await open(write("/strict", `<tickerd-value topic="sim.AAPL" server="ws://127.0.0.1:${other.port}/ws"></tickerd-value>`, { script: "/src/elements.js" }));
+  const page = await open(
+    write("/strict", `<tickerd-value topic="sim.AAPL" server="ws://127.0.0.1:${other.port}/ws"></tickerd-value>`, {
+      script: "/src/elements.js",
+    }),
+  );
   await reads(page, "tickerd-value", "state", new RegExp(`add "${site.origin}" to its origins`));
   await page.close();
 });
@@ -298,14 +431,21 @@ history = ["sim.**"]
     });
     document.querySelector("#property").token = token;
   `;
-  const page = await open(write("/token", `
+  const page = await open(
+    write(
+      "/token",
+      `
     <div><tickerd-value id="event" data-user="1" topic="sim.AAPL" ${at}></tickerd-value></div>
     <tickerd-value id="shared" topic="sim.MSFT" ${at}></tickerd-value>
-    <tickerd-value id="property" topic="sim.AAPL" ${at}></tickerd-value><script src="/token.js"></script>`));
+    <tickerd-value id="property" topic="sim.AAPL" ${at}></tickerd-value><script src="/token.js"></script>`,
+    ),
+  );
   await reads(page, "#event", "figure", /\d/);
   await reads(page, "#shared", "figure", /\d/);
   await reads(page, "#property", "figure", /\d/);
-  assert.deepEqual(await page.evaluate(() => globalThis.asked), [["event", "connect", `ws://127.0.0.1:${other.port}/ws`]]);
+  assert.deepEqual(await page.evaluate(() => globalThis.asked), [
+    ["event", "connect", `ws://127.0.0.1:${other.port}/ws`],
+  ]);
   assert.equal(page.sockets.length, 2);
   assert.ok([...page.sockets, ...page.requests].every((url) => !url.includes(TOKEN)));
   assert.deepEqual(page.errors, []);
@@ -314,41 +454,73 @@ history = ["sim.**"]
   // Without one it says so, and the token that comes later is taken.
   const late = await open(write("/late", `<tickerd-value topic="sim.AAPL" ${at}></tickerd-value>`));
   await reads(late, "tickerd-value", "state", /./);
-  await late.waitForFunction(() => !/connecting/.test(document.querySelector("tickerd-value").shadowRoot.querySelector("[part=state]").textContent));
+  await late.waitForFunction(
+    () =>
+      !/connecting/.test(document.querySelector("tickerd-value").shadowRoot.querySelector("[part=state]").textContent),
+  );
   await late.evaluate((token) => (document.querySelector("tickerd-value").token = token), TOKEN);
   await reads(late, "tickerd-value", "figure", /\d/);
   await late.close();
 });
 
 test("a site styles them with its own properties and parts", async () => {
-  site.pages["/mine.css"] = "tickerd-value { --tickerd-ink: rgb(1, 2, 3); --tickerd-muted: rgb(4, 5, 6); } tickerd-value::part(figure) { font-size: 40px; } tickerd-value::part(badge) { display: none; }";
-  const page = await open(write("/mine", `<tickerd-value topic="sim.AAPL"></tickerd-value>`, { head: '<link rel="stylesheet" href="/mine.css">' }));
+  site.pages["/mine.css"] =
+    "tickerd-value { --tickerd-ink: rgb(1, 2, 3); --tickerd-muted: rgb(4, 5, 6); } tickerd-value::part(figure) { font-size: 40px; } tickerd-value::part(badge) { display: none; }";
+  const page = await open(
+    write("/mine", `<tickerd-value topic="sim.AAPL"></tickerd-value>`, {
+      head: '<link rel="stylesheet" href="/mine.css">',
+    }),
+  );
   await reads(page, "tickerd-value", "figure", /\d/);
   const style = await page.$eval("tickerd-value", ({ shadowRoot }) =>
-    ["figure", "label", "badge"].map((part) => getComputedStyle(shadowRoot.querySelector(`[part=${part}]`))).map(({ color, fontSize, display }) => ({ color, fontSize, display })));
-  assert.deepEqual([style[0].color, style[0].fontSize, style[1].color, style[2].display], ["rgb(1, 2, 3)", "40px", "rgb(4, 5, 6)", "none"]);
+    ["figure", "label", "badge"]
+      .map((part) => getComputedStyle(shadowRoot.querySelector(`[part=${part}]`)))
+      .map(({ color, fontSize, display }) => ({ color, fontSize, display })),
+  );
+  assert.deepEqual(
+    [style[0].color, style[0].fontSize, style[1].color, style[2].display],
+    ["rgb(1, 2, 3)", "40px", "rgb(4, 5, 6)", "none"],
+  );
   await page.close();
 });
 
 test("a strip that is too wide moves, stops under the pointer and the keyboard, and stands still for who wants that", async () => {
   const page = await open(write("/strip", `<tickerd-ticker topics="sim.*" label="Shares"></tickerd-ticker>`));
-  const motion = () => page.evaluate(() => document.querySelector("tickerd-ticker").shadowRoot.getAnimations().map(({ playState }) => playState));
+  const motion = () =>
+    page.evaluate(() =>
+      document
+        .querySelector("tickerd-ticker")
+        .shadowRoot.getAnimations()
+        .map(({ playState }) => playState),
+    );
   await page.setViewportSize({ width: 390, height: 400 });
   await page.waitForFunction(() => document.querySelector("tickerd-ticker").shadowRoot.getAnimations().length === 1);
   assert.deepEqual(await motion(), ["running"]);
   await page.hover("tickerd-ticker");
-  await page.waitForFunction(() => document.querySelector("tickerd-ticker").shadowRoot.getAnimations()[0].playState === "paused");
+  await page.waitForFunction(
+    () => document.querySelector("tickerd-ticker").shadowRoot.getAnimations()[0].playState === "paused",
+  );
   await page.mouse.move(200, 390);
   await page.keyboard.press("Tab");
-  await page.waitForFunction(() => document.querySelector("tickerd-ticker").shadowRoot.getAnimations()[0].playState === "paused");
-  const box = await page.$eval("tickerd-ticker", ({ shadowRoot }) => shadowRoot.activeElement?.getAttribute("aria-label"));
+  await page.waitForFunction(
+    () => document.querySelector("tickerd-ticker").shadowRoot.getAnimations()[0].playState === "paused",
+  );
+  const box = await page.$eval("tickerd-ticker", ({ shadowRoot }) =>
+    shadowRoot.activeElement?.getAttribute("aria-label"),
+  );
   assert.equal(box, "Shares");
   await page.emulateMedia({ reducedMotion: "reduce" });
   await page.waitForFunction(() => document.querySelector("tickerd-ticker").shadowRoot.getAnimations().length === 0);
   await page.keyboard.press("ArrowRight");
-  await page.waitForFunction(() => document.querySelector("tickerd-ticker").shadowRoot.querySelector("[part=box]").scrollLeft > 0);
+  await page.waitForFunction(
+    () => document.querySelector("tickerd-ticker").shadowRoot.querySelector("[part=box]").scrollLeft > 0,
+  );
   await page.evaluate(() => document.querySelector("tickerd-ticker").setAttribute("topics", "sim.AAPL"));
-  await page.waitForFunction(() => document.querySelector("tickerd-ticker").shadowRoot.querySelectorAll("[part=strip]:first-child [part=row]").length === 1);
+  await page.waitForFunction(
+    () =>
+      document.querySelector("tickerd-ticker").shadowRoot.querySelectorAll("[part=strip]:first-child [part=row]")
+        .length === 1,
+  );
   await page.close();
 });
 
@@ -356,21 +528,33 @@ test("a hundred elements share one connection, and leave the page its time", asy
   const names = ["AAPL", "AMZN", "GOOGL", "META", "MSFT", "NFLX"];
   const body = Array.from({ length: 100 }, (_, i) => {
     const topic = `sim.${names[i % names.length]}`;
-    return i % 4 === 0 ? `<tickerd-chart topic="${topic}" range="1m"></tickerd-chart>` : `<tickerd-value topic="${topic}"></tickerd-value>`;
+    return i % 4 === 0
+      ? `<tickerd-chart topic="${topic}" range="1m"></tickerd-chart>`
+      : `<tickerd-value topic="${topic}"></tickerd-value>`;
   });
   const page = await open(write("/hundred", body.join("\n")));
-  await page.waitForFunction(() => [...document.querySelectorAll("tickerd-value, tickerd-chart")].every(({ shadowRoot }) => /\d/.test(shadowRoot?.querySelector("[part=figure]")?.textContent)));
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll("tickerd-value, tickerd-chart")].every(({ shadowRoot }) =>
+      /\d/.test(shadowRoot?.querySelector("[part=figure]")?.textContent),
+    ),
+  );
   assert.equal(page.sockets.length, 1);
   const subscribed = told(page, "subscribe");
   assert.equal(new Set(subscribed).size, subscribed.length);
   const devtools = await browser.context.newCDPSession(page);
   await devtools.send("Performance.enable");
-  const metrics = async () => Object.fromEntries((await devtools.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
-  const frames = (n) => page.evaluate((n) => new Promise((resolve) => {
-    const from = performance.now();
-    const next = () => (performance.now() - from > n ? resolve() : requestAnimationFrame(next));
-    next();
-  }), n);
+  const metrics = async () =>
+    Object.fromEntries((await devtools.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
+  const frames = (n) =>
+    page.evaluate(
+      (n) =>
+        new Promise((resolve) => {
+          const from = performance.now();
+          const next = () => (performance.now() - from > n ? resolve() : requestAnimationFrame(next));
+          next();
+        }),
+      n,
+    );
   const before = await metrics();
   await frames(4_000);
   const after = await metrics();

@@ -14,13 +14,15 @@ export async function serveForeign({ pages = {}, folder, policy } = {}) {
   const site = { pages, policy };
   const server = createServer(async ({ url }, answer) => {
     const { pathname } = new URL(url, "http://site");
-    if (pathname === "/favicon.ico") return answer.writeHead(204).end();
+    if (pathname.startsWith("/favicon.")) return answer.writeHead(204).end();
     const found = site.pages[pathname] ?? (folder && new URL(`.${pathname}`, folder));
     try {
       const body = found instanceof URL ? await readFile(found) : found;
       if (body === undefined) throw new Error("no such page");
       const type = TYPES[extname(found instanceof URL ? found.pathname : pathname)] ?? TYPES[".html"];
-      return answer.writeHead(200, { "content-type": type, ...(site.policy && { "content-security-policy": site.policy }) }).end(body);
+      return answer
+        .writeHead(200, { "content-type": type, ...(site.policy && { "content-security-policy": site.policy }) })
+        .end(body);
     } catch {
       return answer.writeHead(404).end();
     }

@@ -62,10 +62,12 @@ await page.evaluate(
 // What the guide for dashboards shows does what it says.
 const guide = readFileSync(new URL("../../dashboards/README.md", import.meta.url), "utf8");
 const [, section] = guide.split("\n## With a token\n");
-const [bySocket, byStream] = [...section.split("\n## ")[0].matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
-const within = (code) => `(async () => { const token = ${JSON.stringify(wall)}; ${code.replace("ticks.example.org:8443", host)} })()`;
+const [byClient, byStream] = [...section.split("\n## ")[0].matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
+// A module's import, as a script that is not one does it.
+const imported = (code) => code.replace(/^import (\{.*\}) from (".*");$/m, "const $1 = await import($2);");
+const within = (code) => `(async () => { const token = ${JSON.stringify(wall)}; ${imported(code)} })()`;
 const told = page.waitForEvent("console", (message) => message.text().startsWith("not for you:"));
-await page.evaluate(within(bySocket));
+await page.evaluate(within(byClient));
 await told;
 await page.evaluate(within(`${byStream}\nawait new Promise((resolve) => (stream.onmessage = resolve)); stream.close();`));
 console.log("ready");

@@ -18,7 +18,7 @@ import unittest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import issuer as made
-from daemon import GUARD, Daemon, is_tick, run, until
+from daemon import GUARD, PYTHON_CLIENT, Daemon, is_tick, run, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NODE = os.environ.get("NODE", "node")
@@ -204,7 +204,7 @@ class Python(unittest.TestCase):
         (code,) = re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
         code = code.replace("ticks.example.org:8443", daemon.address).replace("chain.pem", authority.file)
         command = [sys.executable, "-u", "-c", code]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": {**os.environ, "PYTHONPATH": PYTHON_CLIENT}}
         with subprocess.Popen(command, **pipes) as shown:
             guard = threading.Timer(GUARD, shown.kill)
             guard.start()

@@ -83,6 +83,31 @@ class Daemon:
         return subprocess.run(command, env=self.env, capture_output=True, check=True, text=True)
 
 
+class Lasting(Daemon):
+    """A daemon that ends and comes back at the same address."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.config = self.config.replace('listen = ["127.0.0.1:0"]', f'listen = ["{self.address}"]')
+        with open(os.path.join(self.folder.name, "tickerd.toml"), "w") as file:
+            file.write(self.config)
+        return self
+
+    def end(self, how):
+        self.process.send_signal(how)
+        self.process.wait(GUARD)
+
+    def start(self):
+        command = [os.environ["TICKERD_BIN"], "run", "--config", os.path.join(self.folder.name, "tickerd.toml")]
+        self.process.stdout.close()
+        self.process = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        assert self.address in self.process.stdout.readline()
+
+    def restart(self, how):
+        self.end(how)
+        self.start()
+
+
 def run(test):
     async def guarded():
         async with asyncio.timeout(GUARD):

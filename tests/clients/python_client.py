@@ -8,14 +8,13 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 from contextlib import aclosing
 from decimal import Decimal
 
 import issuer as made
-from daemon import DASHBOARDS, GUARD, PYTHON_CLIENT, Daemon, run
+from daemon import DASHBOARDS, GUARD, PYTHON_CLIENT, Daemon, Lasting, run
 
 sys.path.insert(0, PYTHON_CLIENT)
 import tickerd
@@ -53,31 +52,6 @@ subscribe = ["sim.**"]
 history = ["sim.**"]
 deny = ["sim.MSFT"]
 """
-
-
-class Lasting(Daemon):
-    """A daemon that ends and comes back at the same address."""
-
-    def __enter__(self):
-        super().__enter__()
-        self.config = self.config.replace('listen = ["127.0.0.1:0"]', f'listen = ["{self.address}"]')
-        with open(os.path.join(self.folder.name, "tickerd.toml"), "w") as file:
-            file.write(self.config)
-        return self
-
-    def end(self, how):
-        self.process.send_signal(how)
-        self.process.wait(GUARD)
-
-    def start(self):
-        command = [os.environ["TICKERD_BIN"], "run", "--config", os.path.join(self.folder.name, "tickerd.toml")]
-        self.process.stdout.close()
-        self.process = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        assert self.address in self.process.stdout.readline()
-
-    def restart(self, how):
-        self.end(how)
-        self.start()
 
 
 async def eventually(condition):
@@ -146,6 +120,17 @@ class Ticks(unittest.TestCase):
                 await eventually(lambda: not client._sent)
                 self.assertEqual(await said(client), {})
                 self.assertEqual((client._newest, client._seqs), ({}, {}))
+                # Who comes again at once gets a snapshot again, and a second handler the newest.
+                for _ in range(3):
+                    first = client.subscribe("sim.AAPL")
+                    seen, seen_too = [], []
+                    first.on("tick", seen.append)
+                    await eventually(lambda: seen)
+                    other = client.subscribe("sim.AAPL")
+                    other.on("tick", seen_too.append)
+                    await eventually(lambda: seen_too)
+                    first.close()
+                    other.close()
                 for _ in range(3):
                     async with aclosing(client.subscribe("sim.**").__aiter__()) as ticks:
                         self.assertTrue((await ticks.__anext__()).topic.startswith("sim."))
@@ -287,6 +272,18 @@ class SlowReader(unittest.TestCase):
                 self.assertEqual(seqs, sorted(set(seqs)))
                 self.assertGreater(seqs[-1] - seqs[0], 20)
                 self.assertEqual({(gap.topics[0], gap.recovered, gap.why) for gap in gaps}, {("count", False, "overflow")})
+                # So it is with events of a pattern, once the client has learned which they are.
+                seqs.clear()
+                async with client.subscribe("*") as pattern:
+                    await eventually(lambda: "count" in client._events)
+                    async for tick in pattern:
+                        seqs.append(tick.seq)
+                        if len(seqs) > 1:
+                            self.assertEqual(tick.skipped, 0)
+                            await asyncio.sleep(0.05)
+                        if len(seqs) == 12:
+                            break
+                self.assertEqual(seqs[1:], list(range(seqs[1], seqs[1] + 11)))
                 # Of state only the newest waits, and how many it stands for is told.
                 client.on("lag", lags.append)
                 seqs.clear()
@@ -421,6 +418,9 @@ class Access(unittest.TestCase):
                 client.set_identity(self.issuer.token("mia", ["readers"]))
                 self.assertIsNone(client.latest("sim.AAPL"))
                 await eventually(lambda: client.user == "mia" and client.latest("sim.AAPL"))
+                for user in ("nia", "ria", "sia"):
+                    client.set_identity(self.issuer.token(user, ["readers"]))
+                await eventually(lambda: client.user == "sia" and client.latest("sim.AAPL"))
 
         run(test())
 

@@ -234,6 +234,17 @@ async def pattern_second(line):
     await line.stay()
 
 
+async def rarely(line):
+    await line.connected()
+    while True:
+        event, data = await line.hear()
+        if event == "subscribe":
+            await line.say("subscribed", id=data["id"], topics=[{"topic": "sim.A", "seq": 7}], patterns=[], failed=[])
+            await line.tick("sim.A", 7)
+        else:
+            await line.say("unsubscribed", id=data["id"], topics=["sim.A"], patterns=[])
+
+
 async def busy(line):
     await line.connected()
     _, data = await line.hear()
@@ -312,6 +323,20 @@ class Fake(unittest.TestCase):
         self.assertEqual(seqs, [("sim.A", 5), ("sim.B", 5), ("sim.A", 6)])
         self.assertEqual(gaps, [tickerd.Gap(["sim.A", "sim.B"], True, "reconnected")])
         self.assertEqual(server.heard[2]["data"]["since"]["seq"], {"sim.A": 5, "sim.B": 5})
+
+    @serving(rarely)
+    async def test_who_subscribes_again_gets_the_newest_again(self, server):
+        async with tickerd.connect(server.url) as client:
+            for _ in range(3):
+                async for tick in client.subscribe("sim.A"):
+                    self.assertEqual(tick.seq, 7)
+                    break
+            for _ in range(3):
+                seen = []
+                sub = client.subscribe("sim.A")
+                sub.on("tick", seen.append)
+                await eventually(lambda: seen)
+                sub.close()
 
     @serving(busy)
     async def test_over_the_limit_it_waits_and_subscribes_again(self, server):

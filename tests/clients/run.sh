@@ -15,6 +15,7 @@ export TICKERD_BIN=${TICKERD_BIN:-$target/debug/tickerd}
 "${NODE:-node}" -e 'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor < 2010 ? 1 : 0)' ||
   { echo "clients: ${NODE:-node} is missing or older than 20.10: install a newer one, or name it in NODE" >&2; exit 1; }
 [[ -d $here/../browser/node_modules ]] || { echo "clients: run npm ci in tests/browser, for the browser's tests" >&2; exit 1; }
+[[ -d $here/../../dashboards/client/node_modules ]] || { echo "clients: run npm ci in dashboards/client, for the client in Node" >&2; exit 1; }
 mkdir -p "$work"
 if ! cmp -s "$here/requirements.txt" "$work/installed"; then
   rm -rf "$work/venv" "$work/installed"

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use futures_util::StreamExt;
 use tempfile::TempDir;
 use tickerd_tests::daemon::{command, http, program};
-use tickerd_tests::{Daemon, Event, Raw, within};
+use tickerd_tests::{Daemon, Event, Raw, json, within};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::process::Command;
 
@@ -45,6 +45,38 @@ async fn what_it_tells_a_newcomer_to_do_works() {
     }
     demo.printed("tickerd demo --live").await;
     demo.printed("tickerd run --config").await;
+}
+
+/// Goal: two people talk with nothing but `tickerd demo`, and who comes later reads what was said.
+#[tokio::test]
+async fn its_chat_is_served_and_its_rooms_keep_what_is_said() {
+    let mut demo = demo(&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    demo.serves().await;
+    let told = demo.printed("A chat is at ").await;
+    let url = told.split_once("A chat is at ").unwrap().1.split(';').next().unwrap();
+    assert_eq!(url, format!("http://{}/chat.html", demo.address()));
+    let (status, page) = http(demo.address(), "/chat.html").await;
+    assert!(status == 200 && page.contains("chat.js"), "{page}");
+    for path in ["/chat.js", "/chat.css", "/client.js"] {
+        assert_eq!(http(demo.address(), path).await.0, 200, "{path}");
+    }
+    let mut ann = demo.client("/ws?name=ann&topics=rooms.lobby,rooms.news").await;
+    assert_eq!(ann.until("presence").await.data["count"], 1);
+    for room in ["rooms.lobby", "rooms.news"] {
+        ann.send(json!({"event": "publish", "data": {"topic": room, "value": "hello"}})).await;
+        assert_eq!(ann.until("message").await.data["value"], "hello");
+        let (status, past) = http(demo.address(), &format!("/v1/topics/{room}/history?limit=9")).await;
+        assert!(status == 200 && past.contains("hello"), "{past}");
+    }
+}
+
+/// The chat is an example: a daemon that people run does not show it.
+#[tokio::test]
+async fn run_serves_no_chat() {
+    let daemon = tickerd_tests::daemon().run().await;
+    for path in ["/chat.html", "/chat.js", "/chat.css"] {
+        assert_eq!(http(daemon.address(), path).await.0, 404, "{path}");
+    }
 }
 
 #[tokio::test]

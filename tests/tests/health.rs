@@ -50,6 +50,9 @@ async fn a_feed_all_of_whose_samples_are_refused_is_degraded_everywhere() {
     assert_eq!(entry["since"], told["since"]);
     let figures = ["state", "reason", "topics", "samples", "refused"].map(|key| entry[key].clone());
     assert_eq!(figures, [json!("degraded"), json!(reason), json!(0), json!(0), json!(12)]);
+    assert_eq!(entry["refusals"], json!({"bad_event": 12}));
+    let now = json!({"state": "degraded", "since": told["since"], "reason": reason});
+    assert_eq!(entry["changes"][0], now, "{entry}");
     let mut list = command();
     list.args(["feed", "list", "--socket"]).arg(&socket);
     let list = String::from_utf8(within("feed list", list.output()).await.unwrap().stdout).unwrap();
@@ -69,6 +72,8 @@ async fn a_feed_all_of_whose_samples_are_refused_is_degraded_everywhere() {
         line.starts_with("[+]feed s ok: up since") && line.contains("12 of 15 samples refused"),
         "{line}"
     );
+    let changes = listed(&daemon, "s").await["changes"].clone();
+    assert_eq!((&changes[0]["state"], &changes[1]), (&json!("up"), &now), "{changes}");
 }
 
 #[tokio::test]
@@ -132,6 +137,10 @@ async fn the_list_tells_clients_no_more_than_the_notices_do() {
     };
     let entry = listed(&daemon, "s").await;
     assert_eq!((&entry["state"], &entry["reason"]), (&told["state"], &told["reason"]));
+    assert_eq!(
+        entry["changes"][0],
+        json!({"state": told["state"], "since": told["since"], "reason": told["reason"]})
+    );
     assert!(!entry.to_string().contains("hunter2"), "{entry}");
     assert!(readiness(&daemon).await.contains("[-]feed s failed: down: "));
 }

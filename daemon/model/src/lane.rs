@@ -13,6 +13,7 @@
 
 mod described;
 mod freshness;
+mod ledger;
 mod waiting;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::described::Described;
 pub use self::described::FieldsByKind;
 pub use self::freshness::Freshness;
+pub use self::ledger::Ledger;
 use self::waiting::Waiting;
 use crate::fields::Fields;
 use crate::health::Health;
@@ -81,6 +83,7 @@ struct Inner {
     told: Option<Health>,
     lost: u64,
     tally: Tally,
+    ledger: Ledger,
 }
 
 /// What became of a feed's samples, since the process began.
@@ -146,9 +149,16 @@ impl Lane {
         (self.wake)();
     }
 
-    /// Counts samples of the feed that were refused. They do not enter the lane.
-    pub fn refuse(&self, count: u64) {
-        self.lock().tally.refused += count;
+    /// Counts samples of the feed that were refused for this reason. They do not enter the lane.
+    pub fn refuse(&self, code: &'static str, count: u64) {
+        let mut inner = self.lock();
+        inner.tally.refused += count;
+        inner.ledger.refuse(code, count);
+    }
+
+    /// Why samples were refused, and how the feed's state changed, as clients were told.
+    pub fn ledger(&self) -> Ledger {
+        self.lock().ledger.clone()
     }
 
     /// How many samples of the feed were accepted and refused.
@@ -160,6 +170,7 @@ impl Lane {
     pub fn report(&self, health: Health) {
         let mut inner = self.lock();
         inner.told = Some(health.clone());
+        inner.ledger.report(health.clone());
         inner.health = Some(health);
         drop(inner);
         (self.wake)();

@@ -1,10 +1,11 @@
 //! `tickerd demo`: one command, one URL, no configuration.
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use clap::Args;
 
-use tickerd_config::{Config, Feed, Listen, Overrides, Problems, Server, environment};
+use tickerd_config::{Config, Feed, Listen, Overrides, Problems, Server, Topic, environment};
 
 /// What `tickerd demo` can be told.
 #[derive(Debug, Clone, Default, Args)]
@@ -32,6 +33,8 @@ impl DemoArgs {
         if self.live {
             config.feeds.extend(Feed::live());
         }
+        config.topics.extend(rooms());
+        config.server.chat = true;
         let usual = Server::default();
         let mut moved = Vec::new();
         // An address that was asked for is meant: if it is taken, that is told and nothing starts.
@@ -45,6 +48,18 @@ impl DemoArgs {
         }
         Ok((config, moved))
     }
+}
+
+/// The rooms of the chat. Who joins reads what was said today.
+fn rooms() -> [Topic; 2] {
+    let room = |name: &str, presence| Topic {
+        name: name.to_owned(),
+        publish: true,
+        presence,
+        count: Some(200),
+        age: Some(Duration::from_secs(24 * 3_600)),
+    };
+    [room("rooms.lobby", true), room("rooms.news", false)]
 }
 
 /// Lets the system choose the port if this one is taken, and says so.
@@ -76,7 +91,9 @@ pub fn next_steps(page: &str, admin: &str, live: bool) -> String {
     let width = steps.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
     let steps: String =
         steps.iter().map(|(command, what)| format!("  {command:<width$}   {what}\n")).collect();
-    format!("\nOpen {page} in a browser. Then, in another terminal:\n{steps}\n")
+    format!(
+        "\nOpen {page} in a browser. A chat is at {page}chat.html; open it twice.\nThen, in another terminal:\n{steps}\n"
+    )
 }
 
 #[cfg(test)]

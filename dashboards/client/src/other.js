@@ -14,7 +14,18 @@ export async function socket(client, url) {
     return share(`${url.href} ${digest(token ?? "")}`, () => new Client(client._url, { ...client._options, tabs: false, flush: "now", signal: undefined }));
   }
   const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
-  if (isStream) return new (await import("./sse.js")).Stream(url, { EventSource, token, http: (path, init) => client.http(path, init) });
+  if (isStream && (transport === "sse" || !WebSocket || (await hasAnswered(client, url)))) return new (await import("./sse.js")).Stream(url, { EventSource, token, http: (path, init) => client.http(path, init) });
   if (WebSocket) return new WebSocket(url.href, "tickerd.v1.json");
   throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });
+}
+
+/**
+ * Whether the server answered over HTTP before this try and the one before. If so, it is WebSockets that do not get through.
+ * A server that is down refuses them too, and is to have its WebSocket back when it is there again.
+ */
+async function hasAnswered(client, url) {
+  const before = client._hasAnswered;
+  const asked = new URL("healthz", url.href.replace(/^ws/, "http"));
+  client._hasAnswered = await (client._options.fetch ?? fetch)(asked, { mode: "no-cors" }).then(() => true, () => false);
+  return before === true && client._hasAnswered;
 }

@@ -117,7 +117,7 @@ export class Stream {
     this.#asked.clear();
   }
 
-  async #ping({ t }) {
+  async #ping({ t = undefined }) {
     try {
       await this.#options.http("v1/keys", { cache: "no-store" });
       this.#say("pong", { t });

@@ -42,7 +42,8 @@ const element = (id) => document.getElementById(id);
 /** The elements of these names. */
 const parts = (names) => Object.fromEntries(Object.entries(names).map(([part, id]) => [part, element(id)]));
 
-const client = connect();
+// By the page's own address: this module's has the version in it.
+const client = connect(new URL("ws", location.href));
 const address = new Address();
 const contract = new Contract();
 const topics = new Topics(contract);

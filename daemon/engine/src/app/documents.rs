@@ -13,6 +13,7 @@ use tickerd_config::{Bars, Listen, Listener};
 use tickerd_identity::Keyring;
 use tickerd_model::access::rights::{Rights, Verb};
 use tickerd_model::health::{FeedState, Health};
+use tickerd_model::lane::Ledger;
 use tickerd_model::protocol::event::{self, FeedEntry};
 use tickerd_process::clock::now_unix_ms;
 
@@ -58,9 +59,10 @@ fn list(feeds: &[Arc<Feed>], rights: &Rights) -> Option<Document> {
     let shown = |feed: &&Arc<Feed>| rights.reaches(Verb::Subscribe, &feed.configured.name);
     let feeds: Vec<_> = feeds.iter().filter(shown).collect();
     let told: Vec<Health> = feeds.iter().map(|feed| feed.lane.told().unwrap_or_else(starting)).collect();
-    let entries = feeds.iter().zip(&told).map(|(feed, health)| {
+    let ledgers: Vec<Ledger> = feeds.iter().map(|feed| feed.lane.ledger()).collect();
+    let entries = feeds.iter().zip(told.iter().zip(&ledgers)).map(|(feed, (health, ledger))| {
         let (name, lane) = (&feed.configured.name, &feed.lane);
-        FeedEntry::new(name, health, lane.freshness().counts(), lane.tally())
+        FeedEntry::new(name, health, lane.freshness().counts(), lane.tally(), ledger)
     });
     let feeds = entries.collect();
     tagged(serde_json::to_vec(&event::Feeds { feeds }).ok()?)

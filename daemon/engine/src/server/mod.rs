@@ -88,7 +88,7 @@ impl Server {
         tally: Arc<Tally>,
     ) -> Result<Server, Error> {
         let folder = config.page.as_deref().map(Folder::open).transpose().map_err(Error::Page)?;
-        let page = Page { folder: folder.map(Arc::new) };
+        let page = Page { folder: folder.map(Arc::new), chat: config.chat };
         let listeners = config.listen.iter().map(|listen| Listener::bind(listen, &mut passed));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         passed.finish()?;

@@ -135,7 +135,7 @@ impl LaneSink {
         let why: &dyn Display = &self.feed_log.hiding(why);
         let feed = self.feed_log.feed();
         self.metrics.rejects(feed, code).inc_by(count);
-        self.lane.refuse(count);
+        self.lane.refuse(code, count);
         trace::refusal(feed, code, why, count);
         let now = Instant::now();
         self.is_refusing.store(true, Ordering::Release);

@@ -3,8 +3,22 @@ import { join } from "./link.js";
 import { style } from "./sheet.js";
 import { make } from "./view.js";
 
-export class Base extends (globalThis.HTMLElement ?? class {}) {
-  static observedAttributes = ["server", "topic", "topics", "rate", "field", "label", "period", "range", "type", "speed"];
+/** Where there is no page, as on a server that renders one, importing this does nothing. */
+const Parent = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
+
+export class Base extends Parent {
+  static observedAttributes = [
+    "server",
+    "topic",
+    "topics",
+    "rate",
+    "field",
+    "label",
+    "period",
+    "range",
+    "type",
+    "speed",
+  ];
 
   link;
   sub;
@@ -23,6 +37,18 @@ export class Base extends (globalThis.HTMLElement ?? class {}) {
     this.attachShadow({ mode: "open" });
     this.box = make("div", "box", this.shadowRoot);
   }
+
+  // What each element does in its own way.
+  names() {
+    return [];
+  }
+
+  start() {}
+  stop() {}
+  draw() {}
+  onLive() {}
+  onTick(_tick) {}
+  onRemoved(_topics) {}
 
   /** An attribute, or undefined. */
   get(name) {
@@ -93,9 +119,9 @@ export class Base extends (globalThis.HTMLElement ?? class {}) {
     }
     this.#key = key;
     if (link && link !== this.link) link.leave(this);
-    if (!isConnected) return this.stop?.();
-    this.start?.();
-    this.invalidate();
+    if (!isConnected) return this.stop();
+    this.start();
+    return this.invalidate();
   }
 
   #subscribe(names) {
@@ -103,7 +129,7 @@ export class Base extends (globalThis.HTMLElement ?? class {}) {
     this.hints = new Map();
     sub.on("tick", (tick) => {
       this.mistake = "";
-      this.onTick?.(tick);
+      this.onTick(tick);
       this.invalidate();
     });
     const { hints } = this;

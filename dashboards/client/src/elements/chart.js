@@ -1,4 +1,4 @@
-// `<tickerd-chart topic="sim.AAPL" period="10s" range="15m" type="candles">`. What draws it is loaded with the first chart.
+// `<tickerd-chart topic="sim.AAPL" period="10s" range="15m" type="candles">`. Its panel is loaded with the first chart.
 import { Base } from "./base.js";
 
 const PERIOD = "10s";

@@ -22,7 +22,8 @@ class Link {
   #readAt = -Infinity;
 
   constructor(server, token) {
-    Object.assign(this, { server, token });
+    this.server = server;
+    this.token = token;
     this.host = new URL(server || HERE).host;
   }
 
@@ -36,12 +37,12 @@ class Link {
       this.status = status;
       if (status.state !== "live") return;
       this.feeds.clear();
-      for (const element of this.users) element.onLive?.();
+      for (const element of this.users) element.onLive();
     });
     on("feed", (feed) => (feed.state === "up" ? this.feeds.delete(feed.feed) : keep(this.feeds, feed.feed, feed)));
     on("failed", ({ topic, pattern, message }) => keep(this.failed, topic ?? pattern, message));
     on("stale", () => {});
-    on("topics", ({ removed }) => this.users.forEach((element) => element.onRemoved?.(removed)));
+    on("topics", ({ removed }) => this.users.forEach((element) => element.onRemoved(removed)));
   }
 
   #tell() {
@@ -69,7 +70,8 @@ class Link {
     try {
       const { marksOf } = await import("./marks.js");
       const document = await (await this.client.http("v1/asyncapi.json")).json();
-      for (const name of Object.keys(document.components.schemas).slice(0, NAMES_MAX)) this.#marks.set(name, marksOf(document, name));
+      for (const name of Object.keys(document.components.schemas).slice(0, NAMES_MAX))
+        this.#marks.set(name, marksOf(document, name));
       this.#tell();
     } catch {
       // Then fields are guessed by their names.

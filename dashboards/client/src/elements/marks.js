@@ -1,4 +1,4 @@
-// What feeds say of their fields in `/v1/asyncapi.json`: the main one, units, decimals and roles. Loaded where it can be read.
+// What feeds say of their fields in `/v1/asyncapi.json`: the main one, units, decimals and roles. Loaded on use.
 
 const DEPTH_MAX = 4;
 const FIELDS_MAX = 200;
@@ -23,6 +23,7 @@ export function marksOf(document, name) {
   const marks = { roles: {}, fields: {}, isSimulated: schema["x-tickerd-simulated"] === true };
   for (const [path, field] of [["", schema], ...Object.entries(schema.properties ?? {}).slice(0, FIELDS_MAX)]) {
     const said = whole(field, document);
+    /** @type {any} */
     const marked = (marks.fields[path] = {});
     for (const [mark, isWellFormed] of Object.entries(WELL_FORMED)) {
       if (isWellFormed(said[`x-tickerd-${mark}`])) marked[mark] = said[`x-tickerd-${mark}`];

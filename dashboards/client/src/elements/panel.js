@@ -26,7 +26,7 @@ export class Panel {
   #why = "";
   /** Start of the bar that is looked at. */
   #cursor;
-  #toTime = () => NaN;
+  #toTime = (_place) => NaN;
   #summaryAt = -Infinity;
   #beat;
   #retry;
@@ -37,7 +37,7 @@ export class Panel {
   constructor(chart) {
     this.#chart = chart;
     this.#view = new View(chart.box);
-    this.#view.state.setAttribute("role", "status");
+    this.#view.parts.state.setAttribute("role", "status");
     this.#canvas = make("canvas", "plot", chart.box, { role: "img", tabindex: "0" });
     this.#readout = make("div", "readout", chart.box, { role: "status" });
     this.#sizes = new ResizeObserver(() => chart.invalidate());
@@ -98,7 +98,8 @@ export class Panel {
       if (this.#asked !== asked) return;
       this.#why = error.message;
       // 404: the topic has not spoken yet.
-      if (error.temporary || error.code === 404) this.#retry = setTimeout(() => this.load(true), error.retryAfterMs ?? RETRY_MS);
+      if (error.temporary || error.code === 404)
+        this.#retry = setTimeout(() => this.load(true), error.retryAfterMs ?? RETRY_MS);
     }
     this.#chart.invalidate();
   }
@@ -106,9 +107,17 @@ export class Panel {
   draw() {
     const { about: topic, mistake, link, sub } = this.#chart;
     this.#view.topic = topic;
-    if (mistake) return say(this.#view.state, mistake);
+    if (mistake) return say(this.#view.parts.state, mistake);
     const tick = sub.latest(topic);
-    const { text } = this.#view.show(this.#chart, tick, this.#chart.get("label") ?? topic, this.#field, linkWords(link) || this.#why);
+    const { text } = this.#view.show(
+      this.#chart,
+      tick,
+      this.#chart.get("label") ?? topic,
+      this.#field,
+      linkWords(link) || this.#why,
+    );
+    // Before the first answer, and with a period that is none, there is no time to draw.
+    if (!(this.#span > 0)) return undefined;
     const isCandles = this.#chart.get("type") === "candles";
     const now = Math.max(link.client.now(), tick?.ts ?? 0);
     // A candle is drawn whole.
@@ -117,10 +126,14 @@ export class Panel {
     const number = tick?.text && this.#field !== undefined ? numeric(at(exact(tick.text), this.#field)) : NaN;
     const last = Number.isNaN(number) ? undefined : [tick.ts, number];
     const bar = this.#past.bars.find(({ start }) => start === this.#cursor);
-    if (this.#isSeen) this.#toTime = plot(this.#canvas, { past: this.#past, from, to, last, isCandles, cursor: this.#cursor });
+    if (this.#isSeen)
+      this.#toTime = plot(this.#canvas, { past: this.#past, from, to, last, isCandles, cursor: this.#cursor });
     const when = bar && time(bar.start, this.#span > DAY_MS);
     const [open, high, low, close] = bar?.texts ?? [];
-    say(this.#readout, bar ? (isCandles ? `${when} open ${open}, high ${high}, low ${low}, close ${close}` : `${when} ${close}`) : "");
+    say(
+      this.#readout,
+      bar ? (isCandles ? `${when} open ${open}, high ${high}, low ${low}, close ${close}` : `${when} ${close}`) : "",
+    );
     this.#summarize(from, to, text);
     return undefined;
   }
@@ -135,8 +148,12 @@ export class Panel {
     const bars = this.#past.within(from, to);
     const [most, least] = [Math.max(...bars.map(({ high }) => high)), Math.min(...bars.map(({ low }) => low))];
     if (bars.length > 0) this.#summaryAt = Date.now();
-    const words = bars.length > 0 ? `from ${bars[0].texts[0]} to ${text}, lowest ${least}, highest ${most}` : "no values";
-    this.#canvas.setAttribute("aria-label", `Chart of ${this.#chart.about}, since ${time(from, this.#span > DAY_MS)}: ${words}`);
+    const words =
+      bars.length > 0 ? `from ${bars[0].texts[0]} to ${text}, lowest ${least}, highest ${most}` : "no values";
+    this.#canvas.setAttribute(
+      "aria-label",
+      `Chart of ${this.#chart.about}, since ${time(from, this.#span > DAY_MS)}: ${words}`,
+    );
   }
 
   #point(bar) {

@@ -6,7 +6,7 @@ const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Milliseconds of `10s`, `15m`, `2h`; NaN of anything else. */
 export function milliseconds(text) {
   const [, n, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  return n * UNITS[unit];
+  return Number(n) * UNITS[unit];
 }
 
 /** How many bars fill a span. */

@@ -9,7 +9,13 @@ const TIMES_EACH = 80;
 /** Colours and letters, as the sheet sets them on the canvas. */
 function inkOf(canvas) {
   const css = getComputedStyle(canvas);
-  const [line, up, down, grid, text] = ["color", "border-top-color", "border-right-color", "border-bottom-color", "border-left-color"].map((name) => css.getPropertyValue(name));
+  const [line, up, down, grid, text] = [
+    "color",
+    "border-top-color",
+    "border-right-color",
+    "border-bottom-color",
+    "border-left-color",
+  ].map((name) => css.getPropertyValue(name));
   return { line, up, down, grid, text, font: `${css.fontSize} ${css.fontFamily}` };
 }
 

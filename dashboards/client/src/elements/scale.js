@@ -1,9 +1,15 @@
 // The labels of a chart's axes: round numbers, and times of the day.
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800];
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800,
+];
 const DAY = 86_400_000;
 
-const steps = (from, to, step) => Array.from({ length: Math.max(0, Math.floor(to / step + 1e-9) - Math.ceil(from / step - 1e-9) + 1) }, (_, i) => (Math.ceil(from / step - 1e-9) + i) * step);
+const steps = (from, to, step) =>
+  Array.from(
+    { length: Math.max(0, Math.floor(to / step + 1e-9) - Math.ceil(from / step - 1e-9) + 1) },
+    (_, i) => (Math.ceil(from / step - 1e-9) + i) * step,
+  );
 
 /** Round numbers between two, about `count` of them, and the decimals that they need. */
 export function numbers(low, high, count) {
@@ -11,7 +17,10 @@ export function numbers(low, high, count) {
   if (!(rough > 0)) return { at: [low], places: 0 };
   const power = Math.floor(Math.log10(rough));
   const factor = [1, 2, 2.5, 5, 10].find((n) => n * 10 ** power >= rough * 0.999);
-  return { at: steps(low, high, factor * 10 ** power), places: Math.max(0, (factor === 2.5 ? 1 : factor === 10 ? -1 : 0) - power) };
+  return {
+    at: steps(low, high, factor * 10 ** power),
+    places: Math.max(0, (factor === 2.5 ? 1 : factor === 10 ? -1 : 0) - power),
+  };
 }
 
 const clock = (options) => new Intl.DateTimeFormat(undefined, { hourCycle: "h23", ...options });

@@ -1,9 +1,17 @@
 // The elements' style. A sheet that is made here needs no inline style, so a strict policy allows it.
 
 const CSS = `
-:host { display: block; font: var(--tickerd-font, inherit); color: var(--tickerd-ink, light-dark(#1a1d21, #e7e9ec)); font-variant-numeric: tabular-nums;
-  --m: var(--tickerd-muted, light-dark(#5b626c, #9ba3ae)); --u: var(--tickerd-up, light-dark(#0a7245, #58d19a)); --d: var(--tickerd-down, light-dark(#b4281f, #ff8f86)); --w: var(--tickerd-warn, light-dark(#8a5300, #f0b656)); --l: var(--tickerd-line, light-dark(#1d4fd7, #86aeff)); --g: var(--tickerd-grid, light-dark(#e5e6e8, #282c32)); }
-:host([hidden]), span:empty, [part=readout]:empty { display: none; }
+:host {
+  display: block; font: var(--tickerd-font, inherit); font-variant-numeric: tabular-nums;
+  color: var(--tickerd-ink, light-dark(#1a1d21, #e7e9ec));
+  --m: var(--tickerd-muted, light-dark(#5b626c, #9ba3ae));
+  --u: var(--tickerd-up, light-dark(#0a7245, #58d19a));
+  --d: var(--tickerd-down, light-dark(#b4281f, #ff8f86));
+  --w: var(--tickerd-warn, light-dark(#8a5300, #f0b656));
+  --l: var(--tickerd-line, light-dark(#1d4fd7, #86aeff));
+  --g: var(--tickerd-grid, light-dark(#e5e6e8, #282c32));
+}
+:host([hidden]), span:empty { display: none; }
 :host(tickerd-value) { display: inline-block; }
 [part=row] > span { white-space: nowrap; }
 [part=label], [part=unit], [part=readout] { color: var(--m); }
@@ -23,8 +31,16 @@ const CSS = `
 .moves { animation: lap var(--lap) linear infinite; }
 [part=box]:hover .moves, [part=box]:focus .moves, .lost .moves { animation-play-state: paused; }
 @keyframes lap { to { transform: translateX(-50%); } }
-@media (prefers-reduced-motion: reduce) { .moves { animation: none; } [part=box]:has(.moves) { overflow-x: auto !important; } .moves [part=strip] + [part=strip] { display: none; } }
-canvas { display: block; box-sizing: border-box; width: 100%; height: var(--tickerd-height, 12rem); margin-top: 0.4em; font-size: 11px; color: var(--l); border: 0 solid; border-color: var(--u) var(--d) var(--g) var(--m); touch-action: pan-y; }
+@media (prefers-reduced-motion: reduce) {
+  .moves { animation: none; }
+  [part=box]:has(.moves) { overflow-x: auto !important; }
+  .moves [part=strip] + [part=strip] { display: none; }
+}
+canvas {
+  display: block; box-sizing: border-box; width: 100%; height: var(--tickerd-height, 12rem); margin-top: 0.4em;
+  font-size: 11px; color: var(--l); touch-action: pan-y;
+  border: 0 solid; border-color: var(--u) var(--d) var(--g) var(--m);
+}
 [part=readout] { min-height: 1.4em; }
 :focus-visible { outline: 2px solid var(--l); outline-offset: 2px; }
 `;

@@ -36,7 +36,10 @@ export class Ticker extends Base {
 
   onTick({ topic }) {
     if (this.#views.has(topic) || this.#views.size >= TOPICS_MAX) return;
-    this.#views.set(topic, this.#strips.map((strip) => new View(strip, topic)));
+    this.#views.set(
+      topic,
+      this.#strips.map((strip) => new View(strip, topic)),
+    );
   }
 
   onRemoved(topics) {
@@ -48,7 +51,9 @@ export class Ticker extends Base {
 
   draw() {
     const words = this.mistake || linkWords(this.link);
-    const failed = this.names().map((name) => name.includes("*") && this.link?.failed.get(name)).filter(Boolean);
+    const failed = this.names()
+      .map((name) => name.includes("*") && this.link?.failed.get(name))
+      .filter(Boolean);
     say(this.#state, words || failed[0] || (this.#views.size > 0 ? "" : "no value yet"));
     this.box.className = words && "lost";
     for (const [topic, views] of this.link ? this.#views : []) {
@@ -61,7 +66,11 @@ export class Ticker extends Base {
     this.#track.className = isWide && speed > 0 ? "moves" : "";
     this.#track.style.setProperty("--lap", `${width / speed}s`);
     // It can be scrolled, and stopped, with the keyboard too.
-    for (const [name, text] of [["tabindex", "0"], ["role", "group"], ["aria-label", this.get("label") ?? "Ticker"]]) {
+    for (const [name, text] of [
+      ["tabindex", "0"],
+      ["role", "group"],
+      ["aria-label", this.get("label") ?? "Ticker"],
+    ]) {
       if (isWide) this.#track.parentNode.setAttribute(name, text);
       else this.#track.parentNode.removeAttribute(name);
     }

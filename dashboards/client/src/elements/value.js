@@ -13,10 +13,10 @@ export class Value extends Base {
     const [topic] = this.names();
     if (!this.#view) {
       this.#view = new View(this.box);
-      this.#view.state.setAttribute("role", "status");
+      this.#view.parts.state.setAttribute("role", "status");
     }
     this.#view.topic = topic;
-    if (this.mistake) say(this.#view.state, this.mistake);
+    if (this.mistake) say(this.#view.parts.state, this.mistake);
     else this.#view.show(this, this.sub.latest(topic), this.get("label"), this.get("field"));
   }
 }

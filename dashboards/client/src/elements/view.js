@@ -39,11 +39,14 @@ function topicWords({ link, hints }, topic, tick) {
 }
 
 export class View {
-  constructor(parent, topic) {
+  /** @type {Record<string, HTMLElement>} */
+  parts = {};
+
+  constructor(parent, topic = "") {
     this.topic = topic;
     this.row = make("span", "row", parent);
     for (const name of PARTS) {
-      this[name] = make("span", name, this.row);
+      this.parts[name] = make("span", name, this.row);
       this.row.append(" ");
     }
   }
@@ -54,9 +57,16 @@ export class View {
     const shown = read(value, tick && element.link.marks(this.topic, tick.event), field);
     const state = words || topicWords(element, this.topic, tick);
     const { text, unit, change, badge, way } = shown;
-    const texts = { label: label ?? [this.topic, field].filter(Boolean).join(" "), figure: text, unit, change, badge, state };
-    for (const name of PARTS) say(this[name], texts[name]);
-    this.change.className = way;
+    const texts = {
+      label: label ?? [this.topic, field].filter(Boolean).join(" "),
+      figure: text,
+      unit,
+      change,
+      badge,
+      state,
+    };
+    for (const name of PARTS) say(this.parts[name], texts[name]);
+    this.parts.change.className = way;
     this.row.className = state && "lost";
     return shown;
   }

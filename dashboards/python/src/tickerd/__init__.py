@@ -8,5 +8,6 @@ from .values import Bars, Feed, Gap, Lag, Status, Tick, TickerdError
 
 __version__ = "0.1.0"
 __all__ = [
-    "Bars", "Client", "Feed", "Gap", "Lag", "Status", "Subscription", "Tick", "TickerdError", "Token", "connect", "matches",
+    "Bars", "Client", "Feed", "Gap", "Lag", "Status", "Subscription", "Tick", "TickerdError", "Token",
+    "connect", "matches",
 ]

@@ -28,10 +28,13 @@ class Client(Connection):
                  parse_float: Callable[[str], Any] | None) -> None:
         super().__init__(url, token, name, ssl, parse_float)
         milliseconds(rate)
-        self._rate, self._epoch, self._dirty = rate, "", asyncio.Event()
+        self._rate, self._epoch = rate, ""
+        self._dirty, self._unlearned = asyncio.Event(), asyncio.Event()
+        self._room = 65536  # bytes of one command
         self._subscriptions: dict[Subscription, None] = {}
         self._routes: dict[str, list[Subscription]] = {}  # topic → who gets it
         self._sent: dict[str, Want] = {}  # what this connection has asked for
+        self._gone: dict[str, None] = {}  # what nobody wants any more, and the server is still to be told
         self._named: dict[str, dict[str, Any]] = {}  # what the server said of each name
         self._extra: dict[str, None] = {}  # topics of patterns, asked for by name to get what was missed
         self._unsure: set[str] = set()  # topics of which something may have been missed
@@ -43,7 +46,7 @@ class Client(Connection):
 
     def subscribe(self, topics: str | Iterable[str], *, mode: str = "latest", rate: str | None = None,
                   queue: int = 1000) -> Subscription:
-        """Ticks of topics and patterns. At most `queue` ticks wait for a loop over it; the oldest go first, and that is told."""
+        """Ticks of topics and patterns. At most `queue` wait for a loop; the oldest go first, and that is told."""
         if mode not in ("latest", "all"):
             raise ValueError(f"the mode {mode!r} must be latest or all")
         milliseconds(rate)
@@ -81,7 +84,7 @@ class Client(Connection):
 
     async def bars(self, topic: str, *, period: str, limit: int = 500, before: int | None = None,
                    hours: float | None = None) -> Bars:
-        """The newest bars, oldest first. `before` pages back: the `start` of the oldest bar that came; `hours` does it by itself."""
+        """The newest bars, oldest first. `before`, a bar's `start`, pages back; with `hours` that is done here."""
         oldest = (time.time() - hours * 3600) * 1000 if hours is not None else 0
         pages: list[Bars] = []
         while True:
@@ -115,7 +118,8 @@ class Client(Connection):
         for sub in self._subscriptions:
             sub._queue.clear()
         if self._task:
-            self._task = asyncio.get_running_loop().create_task(self._run(self._task))
+            self._task.cancel()
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def aclose(self) -> None:
         for sub in tuple(self._subscriptions):
@@ -127,9 +131,15 @@ class Client(Connection):
     def _drop(self, sub: Subscription) -> None:
         self._subscriptions.pop(sub, None)
         self._routes.clear()
-        gone = [topic for topic in self._newest.keys() | self._seqs.keys() if sub.has(topic) and not self._holders(topic)]
-        for topic in gone:
+        known = self._newest.keys() | self._seqs.keys()
+        for topic in [topic for topic in known if sub.has(topic) and not self._holders(topic)]:
             self._forget(topic)
+        # Who subscribes again at once gets a snapshot again.
+        for name in sub.topics:
+            if name in self._sent and not any(name in other.topics for other in self._subscriptions):
+                del self._sent[name]
+                self._gone[name] = None
+                self._named.pop(name, None)
         self._dirty.set()
 
     def _forget(self, topic: str) -> None:
@@ -153,36 +163,57 @@ class Client(Connection):
 
     async def _keep_subscribed(self) -> None:
         """Tells the server what is wanted now and was not before, in as few commands as there can be."""
-        room = int(self.server.get("limits", {}).get("message_bytes", 65536))
         while True:
             self._dirty.clear()
             self._extra = {topic: None for topic in self._extra if self._is_kept(topic)}
             wanted = union([*((sub.topics, sub.want) for sub in self._subscriptions), (self._extra, ("all", None))])
-            gone = [name for name in self._sent if name not in wanted]
+            self._gone.update((name, None) for name in self._sent if name not in wanted)
+            gone = list(self._gone)
+            self._gone.clear()
             for name in gone:
-                del self._sent[name]
-                self._named.pop(name, None)
-            for part in commands(gone, room):
-                await self._patient("unsubscribe", {"topics": part})
+                self._sent.pop(name, None)
+            for part in commands(gone, self._room):
+                if not await self._tell_server("unsubscribe", {"topics": part}):
+                    return
             groups: dict[tuple[Want, bool], list[str]] = {}
             for name, want in wanted.items():
                 if self._sent.get(name) != want:
                     groups.setdefault((want, name in self._returning), []).append(name)
             for ((mode, rate), returns), names in groups.items():
-                for part in commands(names, room):
+                for part in commands(names, self._room):
                     self._sent.update((name, (mode, rate)) for name in part)
                     asked: dict[str, Any] = {"topics": part, "mode": mode} | ({"rate": rate} if rate else {})
                     if returns:
                         seqs = {name: self._returning[name] for name in part}
                         asked |= {"mode": "all", "since": {"epoch": self._epoch, "seq": seqs}}
-                    try:
-                        await self._patient("subscribe", asked)
-                    except TickerdError as error:
-                        if error.code >= 1000:
-                            return  # the connection was lost
-                        said = {"code": error.code, "message": error.message}
-                        self._subscribed({"failed": [{"topic": name, **said} for name in part]})
+                    if not await self._tell_server("subscribe", asked):
+                        return
             await self._dirty.wait()
+
+    async def _learn(self) -> None:
+        """Learns which topics of patterns are of class event: each tick of these counts."""
+        while True:
+            await self._unlearned.wait()
+            self._unlearned.clear()
+            try:
+                for name in [name for name, want in self._sent.items() if "*" in name and want[0] == "latest"]:
+                    listed = (await self._patient("topics", {"match": name}))["topics"]
+                    events = (one["topic"] for one in listed if one["class"] == "event")
+                    self._events.update(topic for topic in events if self._holders(topic))
+            except (TickerdError, LookupError, TypeError) as error:
+                self._handlers.tell("error", error)
+            await asyncio.sleep(1)
+
+    async def _tell_server(self, event: str, asked: dict[str, Any]) -> bool:
+        """Tells the server; false when the connection was lost."""
+        try:
+            await self._patient(event, asked)
+        except TickerdError as error:
+            if error.code >= 1000:
+                return False
+            said = {"code": error.code, "message": error.message}
+            self._subscribed({"failed": [{"topic": name, **said} for name in asked["topics"]]})
+        return True
 
     # What comes.
 
@@ -197,8 +228,8 @@ class Client(Connection):
             self._handlers.tell("presence", data)
 
     def _ended(self) -> None:
-        self._sent.clear()
-        self._named.clear()
+        for told in (self._sent, self._named, self._gone):
+            told.clear()
 
     def _stopped(self, error: TickerdError | None) -> None:
         for sub in tuple(self._subscriptions):
@@ -215,12 +246,14 @@ class Client(Connection):
             kept = []
         self._epoch = epoch
         exact = {name for sub in self._subscriptions for name in sub.topics}
-        room = int(data.get("limits", {}).get("topics", 0)) - len(exact)
+        limits = data.get("limits", {})
+        self._room, room = int(limits.get("message_bytes", 65536)), int(limits.get("topics", 0)) - len(exact)
         extra = [topic for topic in kept if topic not in exact]
         self._extra, self._unsure = dict.fromkeys(extra[: max(0, room)]), set(extra[max(0, room) :])
         self._returning = {topic: self._seqs[topic] for topic in kept if topic not in self._unsure}
         self._set_stale(list(self._stale), 0)
         self._start(self._keep_subscribed())
+        self._start(self._learn())
 
     def _subscribed(self, data: dict[str, Any]) -> None:
         recovered, lost = [], []
@@ -240,6 +273,7 @@ class Client(Connection):
                 log.warning("%s is not known yet: %s", topic, hint)
         for grant in data.get("patterns", []):
             self._named[grant["pattern"]] = grant
+            self._unlearned.set()
         self._named.update((failure["topic"], failure) for failure in data.get("failed", []))
         self._failed(data.get("failed", []))
         self._gap(Gap(lost, False, "reconnected"))
@@ -284,17 +318,19 @@ class Client(Connection):
             told = {"added": data["added"], "removed": data["removed"], "missed": bool(data.get("missed"))}
             for topic in told["removed"]:
                 self._forget(topic)
+            self._unlearned.set()
             self._handlers.tell("topics", told)
         elif kind == "revoked":
             names = [*data.get("topics", []), *data.get("patterns", [])]
-            self._failed([{"topic": name, "code": 403, "message": "the new token does not grant this"} for name in names])
+            why = {"code": 403, "message": "the new token does not grant this"}
+            self._failed([{"topic": name, **why} for name in names])
 
     def _take(self, tick: Tick) -> None:
         topic, holders = tick.topic, self._holders(tick.topic)
         if not holders:
             return
-        if tick.from_ is not None:
-            self._events.add(topic)
+        if tick.from_ is not None or topic.startswith(OWN[0]):
+            self._events.add(topic)  # rooms and closed bars
         if tick.to is None:  # direct messages are numbered apart, and come once
             last = self._seqs.get(topic)
             if last is not None:
@@ -323,8 +359,8 @@ def connect(url: str, *, token: Token = None, rate: str | None = None, name: str
             ssl: SSLContext | None = None, parse_float: Callable[[str], Any] | None = None) -> Client:
     """Connects to a server, such as "http://127.0.0.1:8425", and stays connected.
 
-    `token`: a token, or a function that gets one; it is told why: connect, expiring, expired or refused. None connects without,
-    an empty text stops, an error waits and tries again. `rate`: for subscriptions that say none. `name`: in rooms, on a
-    server without `[auth]`. `parse_float`: what reads numbers with a fraction, such as `decimal.Decimal`.
+    `token`: a token, or a function that gets one; it is told why: connect, expiring, expired or refused. None connects
+    without, an empty text stops, an error waits and tries again. `rate`: for subscriptions that say none. `name`: in
+    rooms, on a server without `[auth]`. `parse_float`: what reads numbers with a fraction, such as `decimal.Decimal`.
     """
     return Client(url, token, rate, name, ssl, parse_float)

@@ -53,13 +53,14 @@ class Connection:
         self._window: tuple[float, float] | None = None
         self._task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # of this connection
-        self._again, self._changed = asyncio.Event(), asyncio.Event()
+        self._again, self._changed, self._alone = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._heard, self._since, self._heartbeat = 0.0, 0.0, 15.0
         self._given: Token = None
         self._identify(token)
 
     def _identify(self, token: Token) -> None:
-        self._given, self._token, self._reason, self._renewed = token, None if callable(token) else token, "connect", False
+        self._given, self._token = token, None if callable(token) else token
+        self._reason, self._renewed = "connect", False
 
     # What the client of subscriptions does.
 
@@ -74,7 +75,7 @@ class Connection:
     # What users call.
 
     def on(self, event: str, handler: Callable[[Any], object]) -> Callable[[], None]:
-        """Calls `handler` at each status, tick, gap, lag, feed, stale, topics, presence, failed, error, epoch, or message."""
+        """Calls `handler` at each: status, tick, gap, lag, feed, stale, topics, presence, failed, error, epoch."""
         return self._handlers.on(event, handler)
 
     async def command(self, event: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -131,10 +132,11 @@ class Connection:
         self.status = status
         self._handlers.tell("status", status)
 
-    async def _run(self, previous: asyncio.Task[None] | None = None) -> None:
-        if previous:
-            previous.cancel()
-            await asyncio.wait([previous])
+    async def _run(self) -> None:
+        async with self._alone:  # who was before has cleaned up
+            await self._stay()
+
+    async def _stay(self) -> None:
         backoff = Backoff()
         while True:
             self._again.clear()
@@ -190,10 +192,12 @@ class Connection:
                 return await self._converse(socket)
         except InvalidStatus as refused:
             return _refused(refused)
-        except InvalidURI as error:
+        except (InvalidURI, ValueError) as error:
             return End(4000, str(error))
         except (OSError, InvalidHandshake, asyncio.TimeoutError, EOFError) as error:
             return End(1006, str(error) or type(error).__name__)
+        except Exception as error:
+            return End(1011, repr(error))
 
     async def _converse(self, socket: ClientConnection) -> End:
         self._heard, self._heartbeat, self._window, connected = time.monotonic(), 15.0, None, False
@@ -214,11 +218,11 @@ class Connection:
             self._socket = None
             self._changed.clear()
             self._ended()
-            lost = TickerdError(socket.close_code or 1006, "the connection was lost before the answer came", True)
+            code, why = socket.close_code or 1006, socket.close_reason or "the connection was lost"
             for answer in self._pending.values():
                 if not answer.done():
-                    answer.set_exception(lost)
-        return End(socket.close_code or 1006, socket.close_reason or "the connection was lost", connected, 0, self._window)
+                    answer.set_exception(TickerdError(code, "the connection was lost before the answer came", True))
+        return End(code, why, connected, 0, self._window)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -264,6 +268,8 @@ class Connection:
     def _read(self, socket: ClientConnection, text: str) -> None:
         message = json.loads(text, parse_float=self._parse_float)
         event, data = message["event"], message["data"]
+        if "value" in data:
+            return self._hear(event, data, text)  # a tick
         number = data.get("id")
         answer = self._pending.get(number) if isinstance(number, int) else None
         if event == "connected":
@@ -271,6 +277,7 @@ class Connection:
             self._heartbeat = max(0.1, float(data["heartbeat_ms"]) / 1000)
             self._connected(data)
             self._socket, self._pace, self._since = socket, Pace(time.monotonic), time.monotonic()
+            self._reason = "connect"
             self._changed.set()
             self._say(Status("live"))
         elif event == "closing":

@@ -37,7 +37,12 @@ class Subscription:
 
     def on(self, event: str, handler: Callable[[Any], object]) -> Callable[[], None]:
         """Calls `handler` at each `tick` or `gap`, until the function that this returns is called."""
-        return self._handlers.on(event, handler)
+        off = self._handlers.on(event, handler)
+        if event == "tick" and not self._loop:
+            waiting, self._queue = self._queue, OrderedDict()
+            for tick in waiting.values():
+                asyncio.get_running_loop().call_soon(handler, tick)
+        return off
 
     def has(self, topic: str) -> bool:
         return topic in self._exact or any(matches(pattern, topic) for pattern in self._patterns)

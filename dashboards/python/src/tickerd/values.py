@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Tick:
-    """A value of a topic. `skipped` counts the topic's values between the tick before and this one that were not handed over."""
+    """A value of a topic. `skipped` counts the values since the tick before that were not handed over."""
 
     topic: str
     event: str
@@ -40,7 +40,7 @@ class Bars:
 
 @dataclass(slots=True)
 class Status:
-    """`state` is connecting, live, waiting, stopped or closed. Waiting: it connects again in `seconds`. `todo` says what helps."""
+    """`state` is connecting, live, waiting (for `seconds`), stopped or closed. `todo` says what helps."""
 
     state: str
     code: int = 0
@@ -51,7 +51,7 @@ class Status:
 
 @dataclass(slots=True)
 class Gap:
-    """Ticks of `topics` were missed. `recovered`: all that were missed follow. `why`: reset, reconnected, restarted, overflow."""
+    """Ticks of `topics` were missed. `recovered`: all follow. `why`: reset, reconnected, restarted, overflow."""
 
     topics: list[str]
     recovered: bool

@@ -28,7 +28,9 @@ export class Chart {
 
   #traces;
   #view;
+  #uPlot;
   #plot = null;
+  #live = () => false;
   #picture = null;
   #isCandles;
   #isFull = false;
@@ -47,11 +49,12 @@ export class Chart {
    * @param topic the topic drawn, which need not have a tick yet
    * @param item what the address says of the chart: `path`, `isCandles`
    * @param uPlot the chart library, or null when the page was built without it
-   * @param on `close`, `change` (something that the address says), `trace` (one that needs data), `compare`, `full`, `names`, `draw`
+   * @param on `close`, `change` (something that the address says), `trace` (one that needs data), `compare`, `full`, `moved`, `names`, `say` (words to be heard)
    */
   constructor(topic, { path = null, isCandles = false }, uPlot, view, on) {
     this.#traces = [new Trace(topic, path)];
     this.#isCandles = isCandles;
+    this.#uPlot = uPlot;
     this.#view = view;
     this.#on = on;
     this.element = document.createElement("article");
@@ -89,7 +92,9 @@ export class Chart {
     if (uPlot) this.#plot = new Plot(plot, uPlot, (i) => this.#hover(i));
     this.#tools.element.hidden = uPlot === null;
     if (this.#plot) gestures(stage, this.#plot, view);
-    keys(this.element, this.#plot, view, {
+    keys(this.element, view, {
+      ",": () => this.#read(-1),
+      ".": () => this.#read(1),
       f: () => on.full(),
       c: () => this.#toggleCandles(),
       Escape: () => (this.#isFull ? on.full() : view.isPlain ? false : view.reset()),
@@ -191,9 +196,9 @@ export class Chart {
   #draw(now, isLive) {
     this.#isUrgent = false;
     this.#drawnAt = now;
-    const live = (trace) => isLive(trace.topic.name);
+    this.#live = (trace) => isLive(trace.topic.name);
     const { columns } = this.#plot;
-    this.#picture = pictureOf({ traces: this.#traces, isCandles: this.#isCandles, view: this.#view, isLive: live, columns });
+    this.#picture = pictureOf({ traces: this.#traces, isCandles: this.#isCandles, view: this.#view, isLive: this.#live, columns });
     this.#plot.show(this.#picture);
     write(this.#parts.note, words.note(this.#picture, this.#traces));
     const [main] = this.#traces;
@@ -299,6 +304,12 @@ export class Chart {
     );
   }
 
+  /** Moves the crosshair by a point, and says what is there. */
+  #read(by) {
+    this.#plot?.step(by);
+    this.#on.say(this.#parts.hover.textContent);
+  }
+
   #hover(i) {
     write(this.#parts.hover, i === null || !this.#picture ? "" : words.reading(this.#picture, this.#traces, i));
   }
@@ -314,17 +325,30 @@ export class Chart {
       return download(new Blob([text], { type: "text/csv;charset=utf-8" }), name);
     }
     if (!this.#plot?.canvas || !this.#picture) return this.#tools.say("There is no picture yet to save.");
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    const [{ topic, path }] = this.#traces;
-    const days = window.map((seconds) => `${axis.day(seconds * 1000)} ${format.time(seconds * 1000)}`);
-    const year = new Date(window[1] * 1000).getFullYear();
-    const lines = [`${days[0]} to ${days[1]} ${year}, ${zone}`];
+    const lines = [words.zoned(window)];
     if (this.#traces.some(({ topic }) => topic.simulated)) lines.push("simulated");
     if (this.#traces.length > 1) lines.push(`full line: ${names[0]}, dashed: ${names[1]}`);
+    const [{ topic, path }] = this.#traces;
     const feet = [this.#parts.note.textContent, this.#parts.credit.textContent].filter(Boolean);
     const title = this.#traces.length > 1 ? names.join(" and ") : `${topic.name}, ${format.label(path)}: ${this.#parts.now.textContent}`;
     const inks = { sheet: ink("--sheet"), ink: ink("--ink"), muted: ink("--muted") };
-    download(await pngOf(this.#plot.canvas, { title, lines, feet, inks }), name);
+    download(await this.#print((canvas) => pngOf(canvas, { title, lines, feet, inks })), name);
+  }
+
+  /** Draws the chart once more, larger and out of sight, and hands its canvas to `use`. */
+  async #print(use) {
+    const place = this.element.appendChild(document.createElement("div"));
+    place.className = "print";
+    const plot = new Plot(place, this.#uPlot, () => {});
+    try {
+      const columns = place.clientWidth * devicePixelRatio;
+      plot.show(pictureOf({ traces: this.#traces, isCandles: this.#isCandles, view: this.#view, isLive: this.#live, columns }));
+      await new Promise(requestAnimationFrame); // uPlot draws at the end of the task
+      return await use(plot.canvas);
+    } finally {
+      plot.remove();
+      place.remove();
+    }
   }
 }
 

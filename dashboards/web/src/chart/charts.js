@@ -182,6 +182,7 @@ export class Charts {
       compare: (other) => this.#compare(chart, other),
       full: () => this.#fill(chart),
       moved: () => this.#ordered(name),
+      say: (sentence) => this.#say(sentence),
       names: () => [...this.#topics.all()].filter(({ figures }) => figures.length > 0).map(({ name }) => name),
     });
     this.#charts.set(name, chart);
@@ -262,9 +263,10 @@ export class Charts {
   /** What is shown while the window is not the chosen one, with a button back; and a place for words that are only heard. */
   #bar() {
     const bar = document.createElement("p");
-    bar.className = "window";
+    bar.className = "timebar";
     bar.hidden = true;
     this.#words = bar.appendChild(document.createElement("span"));
+    this.#words.setAttribute("role", "status");
     const back = bar.appendChild(document.createElement("button"));
     back.type = "button";
     back.textContent = "Back to now";

@@ -16,8 +16,6 @@ const KEYS = {
   _: ({ view }) => view.zoom(ZOOM),
   0: ({ view }) => view.reset(),
   Home: ({ view }) => view.reset(),
-  ",": ({ plot }) => plot?.step(-1),
-  ".": ({ plot }) => plot?.step(1),
 };
 
 /** Whether a key pressed somewhere is meant for what has the focus there. */
@@ -96,11 +94,11 @@ function fingers(stage, plot, view) {
 }
 
 /** The keys of a chart, wherever in it the focus is. `more` has further keys. */
-export function keys(element, plot, view, more) {
+export function keys(element, view, more) {
   element.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyped(event)) return;
     const wanted = KEYS[event.key] ?? more[event.key];
-    if (!wanted || wanted({ plot, view }, event.shiftKey) === false) return;
+    if (!wanted || wanted({ view }, event.shiftKey) === false) return;
     event.preventDefault();
     event.stopPropagation();
   });

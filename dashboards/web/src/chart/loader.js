@@ -26,6 +26,7 @@ export class Loader {
   #asked = new Map();
   #hasHistory = true;
   #barsDue = 0;
+  #olderDue = 0;
   #isAsking = false;
   #ids = 1_000;
 
@@ -74,11 +75,10 @@ export class Loader {
         const every = hasCandles ? Math.min(Math.max(period.ms, CANDLES_EVERY_MS), BARS_EVERY_MS) : BARS_EVERY_MS;
         this.#barsDue = now + every;
         await this.#newest(traces, view, period, changed);
-      } else await this.#older(traces, view, period, changed);
-    } catch {
-      this.#barsDue = now + RETRY_MS; // no answer, or one that is none: as if there were no bars
+      } else if (now >= this.#olderDue) await this.#older(traces, view, period, changed);
+    } finally {
+      this.#isAsking = false;
     }
-    this.#isAsking = false;
   }
 
   async #newest(traces, view, period, changed) {
@@ -111,19 +111,33 @@ export class Loader {
   async #take(traces, period, limit, more, changed) {
     const names = [...new Set(traces.map(({ topic }) => topic.name))];
     const query = new URLSearchParams({ topics: names.join(), period: period.name, limit, ...more });
-    const came = await this.onBars(query);
-    // Digits are kept where the answer comes as text.
-    const answer = typeof came === "string" ? exact(came) : came;
-    if (answer === null || typeof answer !== "object") throw new Error("no answer");
+    const came = await this.onBars(query).catch(() => null);
+    const answer = read(came);
+    if (answer === null) {
+      this.#barsDue = this.#olderDue = performance.now() + RETRY_MS; // as if there were no bars
+      return;
+    }
     const said = new Map(listOf(answer.topics).map((one) => [one.topic, one]));
     const failed = new Map(listOf(answer.failed).map((one) => [one.topic, one]));
     for (const trace of traces) {
       const { name } = trace.topic;
       if (said.has(name)) trace.takeBars(period.ms, said.get(name), limit);
-      else if (more.before !== undefined) trace.past.of(period.ms).isWhole = true; // it would be asked for again and again
-      else if (failed.has(name)) trace.takeBars(period.ms, null, limit, String(failed.get(name).message ?? "no bars"));
+      else if (more.before === undefined && failed.has(name)) trace.takeBars(period.ms, null, limit, String(failed.get(name).message ?? "no bars"));
+      // An answer without older ones is the last: else it would be asked for again and again.
+      const bars = trace.past.of(period.ms);
+      if (bars?.oldest >= more.before) bars.isWhole = true;
       changed(trace);
     }
+  }
+}
+
+/** An answer, or null where there is none or it is no object. Digits are kept where it comes as text. */
+function read(came) {
+  try {
+    const answer = typeof came === "string" ? exact(came) : came;
+    return answer !== null && typeof answer === "object" ? answer : null;
+  } catch {
+    return null;
   }
 }
 

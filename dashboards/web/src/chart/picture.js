@@ -2,8 +2,8 @@
 import { stepFor, summed } from "./bars.js";
 import { thin } from "./thin.js";
 
-/** CSS pixels of a candle with the gap beside it, at least. */
-const CANDLE_PX = 5;
+/** CSS pixels of a candle with the gap beside it, at least: a narrower body could not be hollow. */
+const CANDLE_PX = 7;
 const UNKNOWN = "unknown";
 const STALE = "stale";
 const LOADING = "loading";

@@ -20,6 +20,16 @@ export function lengthOf(seconds) {
 /** A part of time: `12:00:00 to 12:30:00`, with its days where these matter. */
 export const spanOf = ([from, to], now) => `${axis.moment(from, now)} to ${axis.moment(to, now)}`;
 
+const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+/** A part of time for who was not there: with its day, its year and the time zone. */
+export function zoned(window) {
+  const days = window.map((seconds) => dayFormat.format(seconds * 1000));
+  const [from, to] = window.map((seconds) => format.time(seconds * 1000));
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return `${days[0]}, ${from} to ${days[0] === days[1] ? "" : `${days[1]}, `}${to} (${zone})`;
+}
+
 /** The sentences below a chart: what the hatching means, and what candles are. */
 export function note({ kind, parts, window, now, candle, bases }, traces) {
   const sentences = [];

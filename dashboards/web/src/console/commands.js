@@ -14,7 +14,13 @@ const TOPICS = {
   example: "sim.AAPL host.*",
   help: "Topics and patterns, separated by spaces. * is one whole segment, ** at the end is all that follow.",
 };
-const TOPIC = { name: "topic", type: "topic", required: true, example: "sim.AAPL", help: "One topic, by its exact name." };
+const TOPIC = {
+  name: "topic",
+  type: "topic",
+  required: true,
+  example: "sim.AAPL",
+  help: "One topic, by its exact name.",
+};
 const ROOM = { ...TOPIC, example: "rooms.lobby", help: "A room: a topic that the operator declared for messages." };
 
 /** @type {Command[]} */
@@ -25,8 +31,19 @@ export const COMMANDS = [
     help: "Brings the newest value of each topic, and then each new one. It ends with Unsubscribe, or with this page.",
     keys: [
       TOPICS,
-      { name: "rate", type: "text", example: "1s", choices: ["250ms", "1s", "5s"], help: "The shortest time between two values of a topic. Left out: as fast as the feed." },
-      { name: "mode", type: "choice", choices: ["latest", "all"], help: "latest may skip values on a slow line, all brings every one in order. Left out: latest." },
+      {
+        name: "rate",
+        type: "text",
+        example: "1s",
+        choices: ["250ms", "1s", "5s"],
+        help: "The shortest time between two values of a topic. Left out: as fast as the feed.",
+      },
+      {
+        name: "mode",
+        type: "choice",
+        choices: ["latest", "all"],
+        help: "latest may skip values on a slow line, all brings every one in order. Left out: latest.",
+      },
     ],
   },
   {
@@ -35,7 +52,12 @@ export const COMMANDS = [
     help: "Ends subscriptions that were made here. What this page shows elsewhere goes on.",
     keys: [{ ...TOPICS, help: "The topics and patterns as they were subscribed." }],
   },
-  { name: "subscriptions", event: "subscriptions", help: "Lists what this connection is subscribed to, also for the rest of this page.", keys: [] },
+  {
+    name: "subscriptions",
+    event: "subscriptions",
+    help: "Lists what this connection is subscribed to, also for the rest of this page.",
+    keys: [],
+  },
   {
     name: "topics",
     event: "topics",
@@ -47,7 +69,10 @@ export const COMMANDS = [
     name: "history",
     event: "history",
     help: "Asks for the last values of one topic that the server keeps, oldest first.",
-    keys: [TOPIC, { name: "limit", type: "number", example: "100", help: "How many at most: 1 or more. Left out: 100." }],
+    keys: [
+      TOPIC,
+      { name: "limit", type: "number", example: "100", help: "How many at most: 1 or more. Left out: 100." },
+    ],
   },
   {
     name: "bars",
@@ -55,9 +80,22 @@ export const COMMANDS = [
     help: "Asks for bars: the first, greatest, least and last figure of each period. On the wire it is history with a period.",
     keys: [
       TOPIC,
-      { name: "period", type: "text", required: true, start: "1m", choices: ["10s", "1m"], example: "1m", help: "The length of a bar. The server names the periods that it keeps." },
+      {
+        name: "period",
+        type: "text",
+        required: true,
+        start: "1m",
+        choices: ["10s", "1m"],
+        example: "1m",
+        help: "The length of a bar. The server names the periods that it keeps.",
+      },
       { name: "limit", type: "number", example: "500", help: "How many at most. Left out: 500." },
-      { name: "before", type: "number", example: "1767225600000", help: "Only bars that begin before this time, in Unix milliseconds: the start of the oldest bar that came." },
+      {
+        name: "before",
+        type: "number",
+        example: "1767225600000",
+        help: "Only bars that begin before this time, in Unix milliseconds: the start of the oldest bar that came.",
+      },
     ],
   },
   {
@@ -66,8 +104,20 @@ export const COMMANDS = [
     help: "Sends a message to a room. Everyone in it gets it.",
     keys: [
       ROOM,
-      { name: "value", type: "json", required: true, start: '{"text":"hello"}', example: '{"text":"hello"}', help: "Any JSON. A text stands in quotes." },
-      { name: "to", type: "text", example: "user:ann", help: "For one alone: user:NAME or conn:CONN. Left out: for everyone in the room." },
+      {
+        name: "value",
+        type: "json",
+        required: true,
+        start: '{"text":"hello"}',
+        example: '{"text":"hello"}',
+        help: "Any JSON. A text stands in quotes.",
+      },
+      {
+        name: "to",
+        type: "text",
+        example: "user:ann",
+        help: "For one alone: user:NAME or conn:CONN. Left out: for everyone in the room.",
+      },
     ],
   },
   { name: "presence", event: "presence", help: "Asks who is in a room.", keys: [ROOM] },
@@ -145,7 +195,8 @@ export function typedOf(command, data) {
     const key = command.keys.find((key) => key.name === name);
     if (!key) return null;
     if (key.type === "topics") {
-      if (!Array.isArray(value) || value.some((word) => typeof word !== "string" || words(word).length !== 1)) return null;
+      if (!Array.isArray(value) || value.some((word) => typeof word !== "string" || words(word).length !== 1))
+        return null;
       typed[name] = value.join(" ");
     } else if (key.type === "json") typed[name] = JSON.stringify(value);
     else if (key.type === "number" ? typeof value !== "number" : typeof value !== "string") return null;
@@ -170,9 +221,12 @@ export function messageOf(text) {
   const [other] = Object.keys(others);
   if (other !== undefined) throw new Error(`There is no key "${other}" beside event and data. ${shape}`);
   if (typeof event !== "string" || event === "") throw new Error(shape);
-  if (data === null || typeof data !== "object" || Array.isArray(data)) throw new Error(`data must be an object. ${shape}`);
+  if (data === null || typeof data !== "object" || Array.isArray(data))
+    throw new Error(`data must be an object. ${shape}`);
   if (event === "auth" || event === "token") {
-    throw new Error("A token is not sent from here, so that it stays out of the log below. Choose “Use a token” on this page.");
+    throw new Error(
+      "A token is not sent from here, so that it stays out of the log below. Choose “Use a token” on this page.",
+    );
   }
   if ("id" in data) throw new Error("Leave id out: this page counts its commands itself.");
   return { event, data };

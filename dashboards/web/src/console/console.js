@@ -42,7 +42,10 @@ export class Console {
     this.#form = new Form(write);
     write.append(this.#said, this.#wrong);
     this.#held = new Held(write, client);
-    this.#copies = new Copies(write.appendChild(make("section", { className: "copies", "aria-label": "The command for elsewhere" })), base);
+    this.#copies = new Copies(
+      write.appendChild(make("section", { className: "copies", "aria-label": "The command for elsewhere" })),
+      base,
+    );
     this.#log = new Log(read, this.#frames);
     this.#form.onInput = () => this.#edited();
     this.#form.onChange = () => this.#keep();
@@ -77,7 +80,7 @@ export class Console {
   }
 
   #edited() {
-    this.#copies.show(this.#form.draft, this.#client.user !== undefined);
+    this.#copies.show(this.#form.whole, this.#client.user !== undefined);
   }
 
   /** Puts the command into the address, so that a link has it. It is not sent from there. */
@@ -118,16 +121,22 @@ export class Console {
       return;
     }
     const { event, data } = message;
+    const name = this.#form.name;
     const { state, why } = this.#client.status;
-    say(this.#said, state === "live" ? `${event}: waiting for the answer.` : `There is no connection${why ? ` (${why})` : ""}. The command waits for one.`);
+    say(
+      this.#said,
+      state === "live"
+        ? `${name}: waiting for the answer.`
+        : `There is no connection${why ? ` (${why})` : ""}. The command waits for one.`,
+    );
     const started = performance.now();
     this.#waiting += 1;
     try {
       const words = await this.#ask(event, data);
-      say(this.#said, words ?? `${event}: answered in ${format.count(Math.max(1, performance.now() - started))} ms.`);
+      say(this.#said, words ?? `${name}: answered in ${format.count(Math.max(1, performance.now() - started))} ms.`);
     } catch (error) {
       say(this.#said, "");
-      say(this.#wrong, complaint(event, error));
+      say(this.#wrong, complaint(name, error));
     } finally {
       this.#waiting -= 1;
     }
@@ -147,22 +156,32 @@ export class Console {
     this.#listedAt = now;
     const [topics, contract] = await Promise.all([
       this.#client.topics().catch(() => []),
-      this.#client.http("v1/asyncapi.json").then((answer) => (answer.ok ? answer.json() : null)).catch(() => null),
+      this.#client
+        .http("v1/asyncapi.json")
+        .then((answer) => (answer.ok ? answer.json() : null))
+        .catch(() => null),
     ]);
     const listed = Array.isArray(topics) ? topics.slice(0, TOPICS_MAX) : [];
-    const names = listed.map((one) => one?.topic).filter((name) => typeof name === "string").sort();
+    const names = listed
+      .map((one) => one?.topic)
+      .filter((name) => typeof name === "string")
+      .sort();
     const feeds = [...new Set(names.map((name) => name.split(".", 1)[0]))];
     this.#form.suggestions = ["**", ...feeds.map((feed) => `${feed}.**`), ...names];
     const bars = contract?.["x-bars"];
-    this.#form.periods = (Array.isArray(bars) ? bars : []).map((one) => one?.period).filter((name) => typeof name === "string");
+    this.#form.periods = (Array.isArray(bars) ? bars : [])
+      .map((one) => one?.period)
+      .filter((name) => typeof name === "string");
   }
 }
 
 /** What went wrong, with the server's words where it has said something. */
-function complaint(event, error) {
-  if (error?.name === "TimeoutError") return `${event}: no answer came within ${ANSWER_MS / 1000} s. Look whether the page is connected.`;
+function complaint(name, error) {
+  if (error?.name === "TimeoutError")
+    return `${name}: no answer came within ${ANSWER_MS / 1000} s. Look whether the page is connected.`;
   const code = error?.code >= 400 ? ` ${error.code}` : "";
-  const later = error?.retryAfterMs > 0 ? ` It may work in ${format.count(Math.ceil(error.retryAfterMs / 1000))} s.` : "";
-  const text = `${event}:${code} ${error?.message ?? error}`;
+  const later =
+    error?.retryAfterMs > 0 ? ` It may work in ${format.count(Math.ceil(error.retryAfterMs / 1000))} s.` : "";
+  const text = `${name}:${code} ${error?.message ?? error}`;
   return `${text}${/[.!?…]$/.test(text) ? "" : "."}${later}`;
 }

@@ -26,7 +26,11 @@ export class Copies {
   /** @param base the server's address, which ends in a slash */
   constructor(element, base) {
     this.#base = base;
-    const choice = make("select", { id: "console-copy" }, ...Object.entries(FORMS).map(([value, { title }]) => make("option", { value }, title)));
+    const choice = make(
+      "select",
+      { id: "console-copy" },
+      ...Object.entries(FORMS).map(([value, { title }]) => make("option", { value }, title)),
+    );
     choice.addEventListener("change", () => {
       this.#form = choice.value;
       this.#paint();
@@ -34,7 +38,14 @@ export class Copies {
     this.#token.addEventListener("change", () => this.#paint());
     this.#button.addEventListener("click", () => this.#copy());
     element.append(
-      make("div", { className: "copy-bar" }, make("label", { htmlFor: "console-copy" }, "Copy as"), choice, this.#button, this.#said),
+      make(
+        "div",
+        { className: "copy-bar" },
+        make("label", { htmlFor: "console-copy" }, "Copy as"),
+        choice,
+        this.#button,
+        this.#said,
+      ),
       make("pre", { className: "copy-text", tabIndex: 0, "aria-label": "The command to copy" }, this.#text),
       make("label", { className: "small" }, this.#token, " with a token, from the variable TOKEN"),
       this.#hint,
@@ -51,7 +62,7 @@ export class Copies {
   #paint() {
     const place = { base: this.#base, token: this.#token.checked };
     const text = this.#message ? FORMS[this.#form].write(this.#message, place) : "";
-    say(this.#text, text || "The message above is not whole yet.");
+    say(this.#text, text || "Fill in the fields above first.");
     this.#button.disabled = text === "";
     say(this.#hint, HINTS[this.#form]);
   }

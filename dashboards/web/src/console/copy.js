@@ -44,14 +44,22 @@ const others = (data, known) => Object.keys(data).filter((key) => !known.include
 function path({ event, data }) {
   switch (event) {
     case "subscribe":
-      return `sse${query([["topics", data.topics ?? []], ["rate", data.rate], ["mode", data.mode]])}`;
+      return `sse${query([
+        ["topics", data.topics ?? []],
+        ["rate", data.rate],
+        ["mode", data.mode],
+      ])}`;
     case "topics":
       return `topics${query([["match", data.match]])}`;
     case "get":
       return `values${query([["topics", data.topics ?? []]])}`;
     case "history": {
       const { topic, period, limit, before } = data;
-      return `topics/${inAddress(String(topic))}/${period === undefined ? "history" : "bars"}${query([["period", period], ["limit", limit], ["before", before]])}`;
+      return `topics/${inAddress(String(topic))}/${period === undefined ? "history" : "bars"}${query([
+        ["period", period],
+        ["limit", limit],
+        ["before", before],
+      ])}`;
     }
     case "publish":
       return `topics/${inAddress(String(data.topic))}${query([["to", data.to]])}`;
@@ -60,7 +68,8 @@ function path({ event, data }) {
 
 function curl(message, { base, token }) {
   const found = path(message);
-  if (found === undefined) return `# ${NO_HTTP[message.event] ?? `There is no way over HTTP for ${word(message.event)}.`} Use websocat.`;
+  if (found === undefined)
+    return `# ${NO_HTTP[message.event] ?? `There is no way over HTTP for ${word(message.event)}.`} Use websocat.`;
   const { event, data } = message;
   const head = token ? [`-H ${BEARER}`] : [];
   const url = shell(new URL(`v1/${found}`, base).href);
@@ -126,7 +135,10 @@ const ofJavaScript = (members) => {
 const ofPython = (members) => present(members).map(([key, value]) => `${key}=${python(value)}`);
 
 const isPlainSubscribe = ({ event, data }) =>
-  event === "subscribe" && others(data, ["topics", "rate", "mode"]).length === 0 && Array.isArray(data.topics) && data.topics.length > 0;
+  event === "subscribe" &&
+  others(data, ["topics", "rate", "mode"]).length === 0 &&
+  Array.isArray(data.topics) &&
+  data.topics.length > 0;
 
 function inJavaScript(message, { base, token }) {
   const { event, data } = message;
@@ -170,7 +182,8 @@ function inPython(message, { base, token }) {
         "    print(tick.topic, tick.value)",
       ]
     : [`print(await t.${call(message, python, ofPython)})`];
-  const note = event === "unsubscribe" ? ["# A subscription that was made with subscribe() ends with its close()."] : [];
+  const note =
+    event === "unsubscribe" ? ["# A subscription that was made with subscribe() ends with its close()."] : [];
   return `${imports}
 
 
@@ -184,18 +197,29 @@ asyncio.run(main())
 }
 
 function tail({ event, data }) {
-  if (event !== "subscribe") return "# tickerd tail follows topics, so it is there for subscribe alone. Use curl or websocat.";
+  if (event !== "subscribe")
+    return "# tickerd tail follows topics, so it is there for subscribe alone. Use curl or websocat.";
   const left = others(data, ["topics", "rate"]);
-  const note = left.length > 0 ? `# tickerd tail has no ${left.map(word).join(" and no ")}. Use websocat for that.\n` : "";
+  const note =
+    left.length > 0 ? `# tickerd tail has no ${left.map(word).join(" and no ")}. Use websocat for that.\n` : "";
   const rate = data.rate === undefined ? "" : ` --rate ${shell(String(data.rate))}`;
-  return `${note}tickerd tail ${list(data.topics ?? []).map(shell).join(" ")}${rate}`;
+  return `${note}tickerd tail ${list(data.topics ?? [])
+    .map(shell)
+    .join(" ")}${rate}`;
 }
 
 function websocat(message, { base, token }) {
   const head = token ? `-H=${BEARER} ` : "";
   if (isPlainSubscribe(message)) {
     const { topics, rate, mode } = message.data;
-    return `websocat ${head}${shell(socketOf(base) + query([["topics", topics], ["rate", rate], ["mode", mode]]))}`;
+    return `websocat ${head}${shell(
+      socketOf(base) +
+        query([
+          ["topics", topics],
+          ["rate", rate],
+          ["mode", mode],
+        ]),
+    )}`;
   }
   return `printf '%s\\n' ${shell(json(message))} | websocat -n ${head}${shell(socketOf(base))}`;
 }

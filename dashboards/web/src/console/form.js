@@ -33,15 +33,30 @@ export class Form {
 
   constructor(element) {
     const form = make("form", { className: "console-form", noValidate: true });
-    this.#choice.append(...COMMANDS.map(({ name }) => make("option", { value: name }, name)), make("option", { value: "" }, "another, as JSON"));
+    this.#choice.append(
+      ...COMMANDS.map(({ name }) => make("option", { value: name }, name)),
+      make("option", { value: "" }, "another, as JSON"),
+    );
     const way = (name, title) => {
       this.#ways[name] = make("input", { type: "radio", name: "console-way", value: name });
       this.#ways[name].addEventListener("change", () => this.#turn(name === "json"));
       return make("label", {}, this.#ways[name], ` ${title}`);
     };
-    const ways = make("fieldset", { className: "console-ways" }, make("legend", { className: "unseen" }, "How to write it"), way("fields", "Fields"), way("json", "JSON"));
+    const ways = make(
+      "fieldset",
+      { className: "console-ways" },
+      make("legend", { className: "unseen" }, "How to write it"),
+      way("fields", "Fields"),
+      way("json", "JSON"),
+    );
     form.append(
-      make("div", { className: "console-command" }, make("label", { htmlFor: "console-command" }, "Command"), this.#choice, ways),
+      make(
+        "div",
+        { className: "console-command" },
+        make("label", { htmlFor: "console-command" }, "Command"),
+        this.#choice,
+        ways,
+      ),
       this.#help,
       this.#body,
       make("p", { className: "console-send" }, make("button", { className: "primary" }, "Send")),
@@ -51,7 +66,10 @@ export class Form {
       event.preventDefault();
       this.onSend();
     });
-    form.addEventListener("input", ({ target }) => target !== this.#choice && target.type !== "radio" && this.#edited(target));
+    form.addEventListener(
+      "input",
+      ({ target }) => target !== this.#choice && target.type !== "radio" && this.#edited(target),
+    );
     form.addEventListener("change", () => this.onChange());
     form.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -80,16 +98,25 @@ export class Form {
       }
     }
     const { data, errors } = dataOf(this.#command, this.#typed);
-    for (const [name, text] of Object.entries(errors)) mark(this.#fields.get(name).input, this.#fields.get(name).error, `${text}.`);
+    for (const [name, text] of Object.entries(errors))
+      mark(this.#fields.get(name).input, this.#fields.get(name).error, `${text}.`);
     const [first] = Object.entries(errors);
     if (first) throw Object.assign(new Error(`${first[1]}.`), { field: this.#fields.get(first[0]).input });
     return { event: this.#command.event, data };
   }
 
-  /** The message as far as it is written, for the texts that are copied; null where there is none. */
+  /** The message if it is whole, else null. */
+  get whole() {
+    const { errors } = this.#isJson ? { errors: {} } : dataOf(this.#command, this.#typed);
+    return Object.keys(errors).length > 0 ? null : this.draft;
+  }
+
+  /** The message as far as it is written; null where there is none. */
   get draft() {
     try {
-      return this.#isJson ? messageOf(this.#json.value) : { event: this.#command.event, data: dataOf(this.#command, this.#typed).data };
+      return this.#isJson
+        ? messageOf(this.#json.value)
+        : { event: this.#command.event, data: dataOf(this.#command, this.#typed).data };
     } catch {
       return null;
     }
@@ -134,7 +161,11 @@ export class Form {
       if (typed) this.write(message);
       else {
         this.#ways.json.checked = true;
-        mark(this.#json, this.#jsonError, "The fields have no place for all of this. Choose a command above to begin again.");
+        mark(
+          this.#json,
+          this.#jsonError,
+          "The fields have no place for all of this. Choose a command above to begin again.",
+        );
         return;
       }
     }
@@ -180,13 +211,31 @@ export class Form {
   #field(key) {
     const id = `console-${(ids += 1)}`;
     const { name, type, required, help, example, choices = [], start = "" } = key;
-    const common = { id, required: required === true, data: { key: name, type, error: `${id}-error` }, "aria-describedby": `${id}-help ${id}-error` };
+    const common = {
+      id,
+      required: required === true,
+      data: { key: name, type, error: `${id}-error` },
+      "aria-describedby": `${id}-help ${id}-error`,
+    };
     let input;
-    if (type === "choice") input = make("select", common, make("option", { value: "" }, "not said"), ...choices.map((choice) => make("option", { value: choice }, choice)));
+    if (type === "choice")
+      input = make(
+        "select",
+        common,
+        make("option", { value: "" }, "not said"),
+        ...choices.map((choice) => make("option", { value: choice }, choice)),
+      );
     else if (type === "json") input = make("textarea", { ...common, rows: 4, spellcheck: false });
     else {
       const mode = type === "number" ? "numeric" : "text";
-      input = make("input", { ...common, type: "text", inputMode: mode, autocomplete: "off", spellcheck: false, placeholder: example ?? "" });
+      input = make("input", {
+        ...common,
+        type: "text",
+        inputMode: mode,
+        autocomplete: "off",
+        spellcheck: false,
+        placeholder: example ?? "",
+      });
       input.setAttribute("autocapitalize", "off");
     }
     this.#typed[name] ??= start;
@@ -202,8 +251,21 @@ export class Form {
     }
     const error = make("p", { className: "field-error", id: `${id}-error` });
     this.#fields.set(name, { input, error, list, choices });
-    const label = make("label", { htmlFor: id }, name, required ? "" : make("span", { className: "small" }, " (may be left out)"));
-    return make("div", { className: "field" }, label, input, list, make("p", { className: "small", id: `${id}-help` }, help), error);
+    const label = make(
+      "label",
+      { htmlFor: id },
+      name,
+      required ? "" : make("span", { className: "small" }, " (may be left out)"),
+    );
+    return make(
+      "div",
+      { className: "field" },
+      label,
+      input,
+      list,
+      make("p", { className: "small", id: `${id}-help` }, help),
+      error,
+    );
   }
 
   /** Suggests what fits what is typed. In a list of topics it is the last one that grows. */
@@ -212,7 +274,12 @@ export class Form {
     const { list, choices } = this.#fields.get(key) ?? {};
     if (!list || !input.hasAttribute("list")) return;
     const [, before, typed] = type === "topics" ? /^(.*[\s,])?(\S*)$/s.exec(input.value) : ["", "", input.value];
-    const names = type === "topics" || type === "topic" ? this.suggestions : key === "period" && this.periods.length > 0 ? this.periods : choices;
+    const names =
+      type === "topics" || type === "topic"
+        ? this.suggestions
+        : key === "period" && this.periods.length > 0
+          ? this.periods
+          : choices;
     const wanted = typed.toLowerCase();
     const found = names.filter((name) => name.toLowerCase().includes(wanted)).slice(0, SUGGESTIONS_MAX);
     list.replaceChildren(...found.map((name) => make("option", { value: (before ?? "") + name })));

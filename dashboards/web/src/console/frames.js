@@ -17,7 +17,11 @@ const NO_TICKS = ["published", "history", "presence", "subscribed", "error", "no
 const SECRET = ["auth", "token"];
 
 export const isTick = (event, data) =>
-  data !== null && typeof data === "object" && typeof data.topic === "string" && "seq" in data && !NO_TICKS.includes(event);
+  data !== null &&
+  typeof data === "object" &&
+  typeof data.topic === "string" &&
+  "seq" in data &&
+  !NO_TICKS.includes(event);
 
 /** What one looks for: `filter` is in the event, the topic or the text of a message, in small letters. */
 const has = (filter, event, topic, text) =>

@@ -13,7 +13,12 @@ export class Held {
   #client;
   #held = [];
   #list = make("ul", { className: "held", role: "list" });
-  #section = make("section", { hidden: true, "aria-label": "Subscriptions made here" }, make("p", { className: "small" }, "Subscriptions made here:"), this.#list);
+  #section = make(
+    "section",
+    { hidden: true, "aria-label": "Subscriptions made here" },
+    make("p", { className: "small" }, "Subscriptions made here:"),
+    this.#list,
+  );
 
   constructor(element, client) {
     this.#client = client;
@@ -26,16 +31,22 @@ export class Held {
     if (this.#held.length >= HELD_MAX) throw new Error(`${HELD_MAX} subscriptions are held here. End one first`);
     const left = Object.keys(data).filter((key) => key !== "topics" && !OPTIONS.includes(key));
     if (left.length > 0) {
-      this.onNote("subscribe", `Not sent: ${left.join(", ")}. The page shares one connection, and its client sees to that. The copied command has it.`);
+      this.onNote(
+        "subscribe",
+        `Not sent: ${left.join(", ")}. The page shares one connection, and its client sees to that. The copied command has it.`,
+      );
     }
     if (!["latest", "all", undefined].includes(data.mode)) throw new Error('mode is "latest" or "all"');
-    if (data.rate !== undefined && !RATE.test(data.rate)) throw new Error('rate is a whole number with its unit (ms, s, m, h), for example "1s"');
+    if (data.rate !== undefined && !RATE.test(data.rate))
+      throw new Error('rate is a whole number with its unit (ms, s, m, h), for example "1s"');
     const options = Object.fromEntries(OPTIONS.filter((key) => data[key] !== undefined).map((key) => [key, data[key]]));
     const granted = await this.#hold(topics, options).ready;
     this.onNote("subscribed", JSON.stringify(granted));
     const failed = Array.isArray(granted?.failed) ? granted.failed : [];
     if (failed.length === 0) return `subscribe: granted. The values come in the list.`;
-    const words = failed.slice(0, 5).map(({ topic, pattern, code, message }) => `${topic ?? pattern}: ${code} ${message}`);
+    const words = failed
+      .slice(0, 5)
+      .map(({ topic, pattern, code, message }) => `${topic ?? pattern}: ${code} ${message}`);
     return `subscribe: granted in part. ${words.join("; ")}.`;
   }
 
@@ -50,7 +61,10 @@ export class Held {
     }
     const others = topics.filter((topic) => !ended.includes(topic));
     const words = ended.length > 0 ? [`ended ${ended.join(", ")}.`] : [];
-    if (others.length > 0) words.push(`${others.join(", ")} ${others.length === 1 ? "was" : "were"} not subscribed here. What the page itself shows goes on.`);
+    if (others.length > 0)
+      words.push(
+        `${others.join(", ")} ${others.length === 1 ? "was" : "were"} not subscribed here. What the page itself shows goes on.`,
+      );
     this.onNote("unsubscribed", words.join(" "));
     return `unsubscribe: ${words.join(" ")}`;
   }

@@ -5,6 +5,10 @@ import { pretty } from "./pretty.js";
 
 /** Lines are drawn this often, however many frames come. */
 const DRAW_MS = 100;
+/** Lines made in one drawing. */
+const FRESH_MAX = 100;
+/** After a drawing that took long, so many times as long is left to the rest of the page. */
+const REST = 8;
 /** Characters of a message in its line. */
 const LINE_MAX = 240;
 /** Nearer to the end than this, the list follows what comes. */
@@ -15,18 +19,35 @@ const encoder = new TextEncoder();
 
 export class Log {
   #frames;
-  #list = make("div", { className: "frames", role: "log", "aria-live": "off", "aria-label": "Messages, newest last", tabIndex: 0 });
+  #list = make("div", {
+    className: "frames",
+    role: "log",
+    "aria-live": "off",
+    "aria-label": "Messages, newest last",
+    tabIndex: 0,
+  });
   #counts = make("p", { className: "small frames-counts" });
   #pause = make("button", { type: "button", "aria-pressed": "false" }, "Pause");
   #empty = make("p", { className: "sentence" }, "Nothing yet. Messages appear here as they are sent and as they come.");
   #newest = make("button", { type: "button", className: "frames-newest", hidden: true }, "Newest ↓");
   #lines = new Map();
+  /** What the last drawing took, ms. */
+  #cost = 0;
   #drawn = { version: -1, at: -Infinity, filter: "", last: 0 };
 
   constructor(element, frames) {
     this.#frames = frames;
-    const filter = make("input", { type: "search", placeholder: "Event, topic or text", autocomplete: "off", spellcheck: false });
-    const ticks = make("select", {}, ...Object.entries(TICKS).map(([value, title]) => make("option", { value }, title)));
+    const filter = make("input", {
+      type: "search",
+      placeholder: "Event, topic or text",
+      autocomplete: "off",
+      spellcheck: false,
+    });
+    const ticks = make(
+      "select",
+      {},
+      ...Object.entries(TICKS).map(([value, title]) => make("option", { value }, title)),
+    );
     const clear = make("button", { type: "button" }, "Clear");
     const bar = make(
       "div",
@@ -36,7 +57,11 @@ export class Log {
       this.#pause,
       clear,
     );
-    element.append(bar, this.#counts, make("div", { className: "frames-frame" }, this.#empty, this.#list, this.#newest));
+    element.append(
+      bar,
+      this.#counts,
+      make("div", { className: "frames-frame" }, this.#empty, this.#list, this.#newest),
+    );
     filter.addEventListener("input", () => (frames.filter = filter.value));
     ticks.addEventListener("change", () => (frames.ticks = ticks.value));
     this.#pause.addEventListener("click", () => this.#setPaused(!frames.isPaused));
@@ -59,7 +84,7 @@ export class Log {
     if (yes) return;
     const { missed } = this.#frames;
     this.#frames.missed = 0;
-    if (missed > 0) this.#frames.note("paused", `${format.count(missed)} messages came meanwhile and were not kept.`, Date.now());
+    if (missed > 0) this.#frames.note("paused", `${of(missed, "message")} came meanwhile, not kept.`, Date.now());
   }
 
   #follow() {
@@ -71,7 +96,8 @@ export class Log {
   paint(now) {
     const { version, filter, entries, missed, isPaused } = this.#frames;
     if (isPaused && version === this.#drawn.version && missed > 0) this.#count();
-    if (version === this.#drawn.version || now - this.#drawn.at < DRAW_MS) return;
+    if (version === this.#drawn.version || now - this.#drawn.at < Math.max(DRAW_MS, REST * this.#cost)) return;
+    const begun = performance.now();
     const follows = this.#isAtEnd;
     if (filter !== this.#drawn.filter) {
       this.#lines.clear();
@@ -79,7 +105,7 @@ export class Log {
     }
     if (this.#lines.size === 0) this.#list.replaceChildren();
     const { last } = this.#drawn;
-    this.#drawn = { version, at: now, filter, last: entries.at(-1)?.id ?? last };
+    this.#drawn = { version, at: now, filter, last };
     const first = entries[0]?.id ?? Infinity;
     for (const [id, { element }] of this.#lines) {
       if (id >= first) break;
@@ -88,30 +114,36 @@ export class Log {
     }
     const fresh = [];
     for (const entry of entries) {
-      const line = this.#lines.get(entry.id);
-      if (line) line.paint();
-      else if (entry.id > last && this.#frames.shows(entry)) {
-        const made = new Line(entry);
-        this.#lines.set(entry.id, made);
-        fresh.push(made.element);
+      this.#lines.get(entry.id)?.paint();
+      if (entry.id <= last) continue;
+      if (fresh.length === FRESH_MAX) {
+        this.#drawn.version = -1; // the others come with the next drawing
+        break;
       }
+      this.#drawn.last = entry.id;
+      if (!this.#frames.shows(entry)) continue;
+      const line = new Line(entry);
+      this.#lines.set(entry.id, line);
+      fresh.push(line.element);
     }
     this.#list.append(...fresh);
     this.#empty.hidden = this.#lines.size > 0;
     this.#list.hidden = this.#lines.size === 0;
     this.#count();
-    if (follows) this.#follow();
+    if (follows)
+      this.#follow(); // it lays the lines out, so that their cost is known as well
     else this.#newest.hidden = false;
+    this.#cost = performance.now() - begun;
   }
 
   #count() {
     const { entries, left, dropped, missed, isPaused } = this.#frames;
     const shown = this.#lines.size;
-    const parts = [`${format.count(shown)} ${shown === 1 ? "line" : "lines"}`];
+    const parts = [of(shown, "line")];
     if (shown < entries.length) parts.push(`${format.count(entries.length - shown)} hidden by the filter`);
-    if (left > 0) parts.push(`${format.count(left)} messages left out`);
-    if (dropped > 0) parts.push(`${format.count(dropped)} older lines dropped`);
-    if (isPaused) parts.unshift(`Paused: ${format.count(missed)} messages not kept`);
+    if (left > 0) parts.push(`${of(left, "message")} left out`);
+    if (dropped > 0) parts.push(`${of(dropped, "older line")} dropped`);
+    if (isPaused) parts.unshift(`Paused: ${of(missed, "message")} not kept`);
     say(this.#counts, parts.join(" · "));
   }
 
@@ -119,6 +151,9 @@ export class Log {
     this.#lines.get(Number(element.dataset.id))?.unfold();
   }
 }
+
+/** `1 line`, `2 lines`. */
+const of = (n, thing) => `${format.count(n)} ${thing}${n === 1 ? "" : "s"}`;
 
 /** A time of the day with its milliseconds. */
 const clock = (ms) => `${format.time(ms)}.${String(ms % 1000).padStart(3, "0")}`;
@@ -137,8 +172,27 @@ class Line {
     this.#entry = entry;
     const [arrow, word] = WAYS[entry.way];
     const way = make("span", { className: "frame-way" }, make("span", { "aria-hidden": "true" }, `${arrow} `), word);
-    const summary = make("summary", {}, this.#time, " ", way, " ", this.#event, " ", this.#topic, " ", this.#size, " ", this.#text);
-    this.element = make("details", { className: "frame", data: { id: entry.id, way: entry.way } }, summary, this.#whole);
+    const summary = make(
+      "summary",
+      {},
+      this.#time,
+      " ",
+      way,
+      " ",
+      this.#event,
+      " ",
+      this.#topic,
+      " ",
+      this.#size,
+      " ",
+      this.#text,
+    );
+    this.element = make(
+      "details",
+      { className: "frame", data: { id: entry.id, way: entry.way } },
+      summary,
+      this.#whole,
+    );
     this.paint();
   }
 
@@ -160,9 +214,15 @@ class Line {
     const { text, note, isMany, samples, isCut, length, count } = this.#entry;
     if (note) return say(this.#whole, text);
     if (!isMany || count === 1) {
-      return say(this.#whole, pretty(text) + (isCut ? `\n… cut: this is the beginning of ${format.bytes(length)}` : ""));
+      return say(
+        this.#whole,
+        pretty(text) + (isCut ? `\n… cut: this is the beginning of ${format.bytes(length)}` : ""),
+      );
     }
     const newest = [...samples.values()].reverse().map(pretty);
-    return say(this.#whole, `The newest of ${samples.size === 1 ? "the topic" : `${samples.size} topics`}:\n${newest.join("\n")}`);
+    return say(
+      this.#whole,
+      `The newest of ${samples.size === 1 ? "the topic" : `${samples.size} topics`}:\n${newest.join("\n")}`,
+    );
   }
 }

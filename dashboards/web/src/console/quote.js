@@ -33,7 +33,9 @@ export function python(value) {
   if (value === false) return "False";
   if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
   if (typeof value === "object") {
-    return `{${Object.entries(value).map(([key, member]) => `${python(key)}: ${python(member)}`).join(", ")}}`;
+    return `{${Object.entries(value)
+      .map(([key, member]) => `${python(key)}: ${python(member)}`)
+      .join(", ")}}`;
   }
   return JSON.stringify(value); // its escapes are Python's as well
 }

@@ -13,6 +13,7 @@ import * as kinds from "./kinds.js";
  * @property {(topic: object) => number | string} sort
  * @property {number} rank where there is no room for all, the greatest go first
  * @property {number} chars the least width, in digits
+ * @property {number} [most] the greatest width, in digits
  * @property {boolean} [isText] begins at the left
  * @property {boolean} [isSecond] is also on a phone, in the second line
  * @property {boolean} [isBar] a percentage: the cell has a bar
@@ -20,6 +21,8 @@ import * as kinds from "./kinds.js";
 
 /** Figures of a machine or the like that have columns of their own; the others are told under "More". */
 const FIGURES_MAX = 8;
+/** Where the value is a text, so much of it has room. */
+const WORDS_MAX = 60;
 /** A value of more leaves is no row of figures. */
 const LEAVES_MAX = 16;
 /** The kinds whose columns are named here; a kind that is called otherwise is known by its fields. */
@@ -35,13 +38,13 @@ export const OFF_AT_FIRST = ["kind", "seq"];
  * @param {string} kind
  * @param {import("./contract.js").Marks} marks
  * @param {Map<string, boolean>} paths the fields that were seen, and whether each is a figure; the main one is `main`
- * @param {{main?: string, hasSourceTime?: boolean}} seen
+ * @param {{main?: string, isText?: boolean, hasSourceTime?: boolean}} seen `isText` where it has no figure
  * @returns {{name: string, columns: Column[]}}
  */
-export function layoutOf(kind, marks, paths, { main, hasSourceTime = false } = {}) {
+export function layoutOf(kind, marks, paths, { main, isText = false, hasSourceTime = false } = {}) {
   const named = (role, ...names) => marks.field(role) ?? names.find((name) => paths.has(name));
-  const name = nameOf(kind, marks, paths, main);
-  const columns = MAKERS[name]({ kind, marks, paths, main, named });
+  const name = nameOf(kind, marks, paths, isText ? undefined : main);
+  const columns = MAKERS[name]({ kind, marks, paths, main, isText, named });
   const time = marks.field("time");
   if (hasSourceTime) columns.push(sourceTime());
   else if (time !== undefined && paths.has(time)) columns.push({ ...field(marks, time, { head: "Source time", rank: 8, chars: 9 }), text: (_, value) => clock(at(value, time)) });
@@ -111,7 +114,9 @@ const MAKERS = {
       .map(([path], i) => field(marks, path, { rank: 3 + i, isSecond: i < 2 }));
     return [first, ...others];
   },
-  tree: ({ marks, main }) => [value(marks, main, main === undefined ? "Value" : head(marks, main))],
+  tree: ({ marks, main, isText }) => [
+    { ...value(marks, main, main === undefined ? "Value" : head(marks, main)), isText, most: isText ? WORDS_MAX : undefined },
+  ],
 };
 
 function fields(marks, paths, wanted) {

@@ -83,10 +83,15 @@ export class Feed {
   }
 
   #add(change) {
-    if (change === null || typeof change !== "object" || !STATES.includes(change.state) || change.state === "unknown") return;
+    if (change === null || typeof change !== "object" || !STATES.includes(change.state) || change.state === "unknown")
+      return;
     const { state } = change;
     const [since, reason] = [count(change.since), words(change.reason)];
-    if (since === 0 || this.changes.some((known) => known.since === since && known.state === state && known.reason === reason)) return;
+    if (
+      since === 0 ||
+      this.changes.some((known) => known.since === since && known.state === state && known.reason === reason)
+    )
+      return;
     const place = this.changes.findIndex((known) => known.since <= since);
     this.changes.splice(place < 0 ? this.changes.length : place, 0, { state, since, reason });
     if (this.changes.length > CHANGES_MAX) this.changes.length = CHANGES_MAX;

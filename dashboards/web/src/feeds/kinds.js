@@ -52,7 +52,8 @@ function fieldOf(node, path) {
   const [, of] = /^\{field:(.+)\}$/.exec(unit) ?? [];
   return {
     path: path || "value",
-    unit: of === undefined ? (Object.hasOwn(UNITS, unit) ? UNITS[unit] : unit.replaceAll(/[{}]/g, "")) : `as ${of} says`,
+    unit:
+      of === undefined ? (Object.hasOwn(UNITS, unit) ? UNITS[unit] : unit.replaceAll(/[{}]/g, "")) : `as ${of} says`,
     type: typeOf(node),
     about: text(node.description),
     isMain: node["x-tickerd-main"] === true,
@@ -61,10 +62,15 @@ function fieldOf(node, path) {
 
 /** A type in words; of a field that has a few fixed values, these. */
 function typeOf(node) {
-  const choices = Array.isArray(node.enum) ? node.enum : (Array.isArray(node.oneOf) ? node.oneOf : []).map((part) => part?.const);
+  const choices = Array.isArray(node.enum)
+    ? node.enum
+    : (Array.isArray(node.oneOf) ? node.oneOf : []).map((part) => part?.const);
   const words = choices.filter((choice) => typeof choice === "string");
   if (words.length > 0 && words.length <= CHOICES_MAX) return text(words.join(" or "));
-  return [node.type].flat().filter((type) => typeof type === "string" && type !== "null").join(" or ");
+  return [node.type]
+    .flat()
+    .filter((type) => typeof type === "string" && type !== "null")
+    .join(" or ");
 }
 
 /** A schema with what it refers to and what it is made of; its own words go first. Null where there is none. */
@@ -73,13 +79,17 @@ function resolved(schema, document, depth) {
   const parts = [schema];
   if (typeof schema.$ref === "string") parts.push(resolved(at(schema.$ref, document), document, depth + 1));
   for (const name of ["allOf", "anyOf"]) {
-    for (const part of Array.isArray(schema[name]) ? schema[name].slice(0, 8) : []) parts.push(resolved(part, document, depth + 1));
+    for (const part of Array.isArray(schema[name]) ? schema[name].slice(0, 8) : [])
+      parts.push(resolved(part, document, depth + 1));
   }
   return Object.assign({}, ...parts.filter((part) => part !== null).reverse());
 }
 
 function at(reference, document) {
   if (!reference.startsWith("#/")) return undefined;
-  const keys = reference.slice(2).split("/").map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const keys = reference
+    .slice(2)
+    .split("/")
+    .map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
   return keys.reduce((node, key) => (isObject(node) && Object.hasOwn(node, key) ? node[key] : undefined), document);
 }

@@ -93,7 +93,18 @@ class Row {
     for (const figure of ["topics", "stale", "samples", "refused", "rate"]) parts[figure] = part("feed-figure");
     const open = make("button", { type: "button", className: "feed-open", data: { feed: name } }, name);
     const { topics, stale, samples, refused, rate } = parts;
-    this.element = row([open, make("span", { className: "feed-state" }, parts.badge, " ", parts.since, " ", parts.reason), topics, stale, samples, refused, rate], HEADS);
+    this.element = row(
+      [
+        open,
+        make("span", { className: "feed-state" }, parts.badge, " ", parts.since, " ", parts.reason),
+        topics,
+        stale,
+        samples,
+        refused,
+        rate,
+      ],
+      HEADS,
+    );
     this.element.dataset.feed = name;
     this.#parts = parts;
   }

@@ -57,7 +57,12 @@ export class FeedPage {
     const head = make("header", { className: "feed-head" }, back, parts.name, parts.badge, parts.since);
     element.append(head, parts.absent, parts.whole);
     parts.credit = make("p", { className: "credit", hidden: true });
-    parts.whole.append(parts.alarm, parts.reason, make("p", { className: "feed-todo" }, make("strong", {}, "What to do: "), parts.next), figures);
+    parts.whole.append(
+      parts.alarm,
+      parts.reason,
+      make("p", { className: "feed-todo" }, make("strong", {}, "What to do: "), parts.next),
+      figures,
+    );
     parts.refusals = this.#section("Refused samples, by reason");
     parts.changes = this.#section("How it was");
     parts.topics = this.#section("Topics");
@@ -133,7 +138,12 @@ export class FeedPage {
     if (!feed) {
       say(since, "");
       const names = this.#book.all.map(({ name }) => name).join(", ") || "none";
-      say(absent, this.#book.isListed ? `There is no feed “${this.#name}”. The feeds of this server are: ${names}.` : "Asking the server for its feeds.");
+      say(
+        absent,
+        this.#book.isListed
+          ? `There is no feed “${this.#name}”. The feeds of this server are: ${names}.`
+          : "Asking the server for its feeds.",
+      );
       return;
     }
     paintBadge(badge, feed.state, words.lookOf(feed));
@@ -161,7 +171,8 @@ export class FeedPage {
     const { refusals, changes } = this.#parts;
     refusals.parentElement.hidden = feed.refusals.length === 0;
     const codes = table("feed-rows", "Refused samples, by reason", ["Code", "How many", "What it means"]);
-    for (const [code, n] of feed.refusals) codes.body.append(row([make("code", {}, code), format.count(n), words.codeWords(code)]));
+    for (const [code, n] of feed.refusals)
+      codes.body.append(row([make("code", {}, code), format.count(n), words.codeWords(code)]));
     refusals.replaceChildren(codes.element);
     changes.parentElement.hidden = feed.changes.length === 0;
     const past = table("feed-rows", "Changes of its state, newest first", ["Since", "State", "Reason"]);
@@ -195,7 +206,13 @@ function kind({ kind, className, about, fields }) {
     const meaning = [isMain ? "The main figure." : "", about].filter(Boolean).join(" ");
     list.body.append(row([make("code", {}, path), unit || type, make("span", {}, ...sentence(meaning))]));
   }
-  return make("div", { className: "feed-kind" }, title, make("p", { className: "small" }, ...sentence(about)), list.element);
+  return make(
+    "div",
+    { className: "feed-kind" },
+    title,
+    make("p", { className: "small" }, ...sentence(about)),
+    list.element,
+  );
 }
 
 const sentenceCase = (text) => text[0].toUpperCase() + text.slice(1);

@@ -28,7 +28,11 @@ export class FeedTopics {
 
   /** @param onChart called with a topic's name when its chart is wanted */
   constructor(element, topics, onChart) {
-    const { element: list, body } = table("feed-topics", "Its topics with their newest values, stale ones first", HEADS);
+    const { element: list, body } = table(
+      "feed-topics",
+      "Its topics with their newest values, stale ones first",
+      HEADS,
+    );
     this.#topics = topics;
     this.#body = body;
     element.append(list, this.#rest);
@@ -78,8 +82,14 @@ export class FeedTopics {
     }
     if (held !== document.activeElement && this.#body.contains(held)) held.focus({ preventScroll: true });
     const left = all.length - shown.length;
-    say(this.#rest, all.length === 0 ? "It has no topic yet." : left > 0 ? `And ${format.count(left)} more topics.` : "");
-    this.credits = [...new Set(all.map(({ credit }) => credit).filter((credit) => credit !== ""))].slice(0, CREDITS_MAX);
+    say(
+      this.#rest,
+      all.length === 0 ? "It has no topic yet." : left > 0 ? `And ${format.count(left)} more topics.` : "",
+    );
+    this.credits = [...new Set(all.map(({ credit }) => credit).filter((credit) => credit !== ""))].slice(
+      0,
+      CREDITS_MAX,
+    );
   }
 }
 

@@ -14,8 +14,10 @@ const REFUSED_RANK = 1;
 
 export const look = (state) => LOOKS[state] ?? LOOKS.unknown;
 /** A feed that is up and says nothing usable does not look well. */
-export const lookOf = (feed) => (feed.isAllRefused && feed.state === "up" ? { ...LOOKS.degraded, tone: "bad" } : look(feed.state));
-export const rank = (feed) => (feed.isAllRefused ? Math.min(REFUSED_RANK, look(feed.state).rank) : look(feed.state).rank);
+export const lookOf = (feed) =>
+  feed.isAllRefused && feed.state === "up" ? { ...LOOKS.degraded, tone: "bad" } : look(feed.state);
+export const rank = (feed) =>
+  feed.isAllRefused ? Math.min(REFUSED_RANK, look(feed.state).rank) : look(feed.state).rank;
 /** Whether somebody should look at it. */
 export const isTroubled = (feed) => feed.isAllRefused || ["down", "degraded", "stale"].includes(feed.state);
 
@@ -23,7 +25,8 @@ const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
 const DAY_MS = 86_400_000;
 
 /** A time, with its day if it is long ago. */
-export const when = (ms, now) => (Math.abs(now - ms) < DAY_MS / 2 ? format.time(ms) : `${day.format(ms)}, ${format.time(ms)}`);
+export const when = (ms, now) =>
+  Math.abs(now - ms) < DAY_MS / 2 ? format.time(ms) : `${day.format(ms)}, ${format.time(ms)}`;
 
 /** `since 12:03:11 (3 min)`, or "" where that is not told. */
 export const since = (ms, now) => (ms > 0 ? `since ${when(ms, now)} (${format.age(now - ms)})` : "");
@@ -54,7 +57,8 @@ export function summary(feeds) {
   }
   const states = [...counts].map(([state, n]) => `${format.count(n)} ${state}`).join(", ");
   const mute = feeds.filter((feed) => feed.isAllRefused).length;
-  const refusals = mute > 0 ? ` Of ${mute === 1 ? "one of them" : `${format.count(mute)} of them`} every sample was refused.` : "";
+  const refusals =
+    mute > 0 ? ` Of ${mute === 1 ? "one of them" : `${format.count(mute)} of them`} every sample was refused.` : "";
   return `${format.count(feeds.length)} ${feeds.length === 1 ? "feed" : "feeds"}: ${states}.${refusals}`;
 }
 
@@ -63,11 +67,13 @@ const LOG = "the daemon's log (`journalctl -u tickerd`)";
 /** What an operator does next. Code stands between backticks. */
 export function next(feed) {
   const { name, state, reason } = feed;
-  if (state === "unknown") return "This page has no news of the feed. It will have as soon as the server says how the feed is.";
+  if (state === "unknown")
+    return "This page has no news of the feed. It will have as soon as the server says how the feed is.";
   if (feed.isAllRefused) {
     return `The feed runs, but nothing that it says can be used. ${sentenceCase(LOG)} shows the refused lines and what is wrong with them. In the feed's project, \`tickerd plugin check\` finds the same.`;
   }
-  if (state === "down" && reason === "starting") return `It is starting. If it stays so, look at \`tickerd feed list\` and at ${LOG}.`;
+  if (state === "down" && reason === "starting")
+    return `It is starting. If it stays so, look at \`tickerd feed list\` and at ${LOG}.`;
   if (state === "down" && /configuration/.test(reason)) {
     return "Run `tickerd check` on the server: it names the mistake and its line. Then `systemctl reload tickerd` starts the feed at once.";
   }
@@ -81,8 +87,10 @@ export function next(feed) {
     return `The feed runs, and has had nothing new for too long. Look whether its source has news, then at \`tickerd feed list\` and ${LOG}. A source that is slow by nature needs a longer \`max_age\` in \`[[feed]]\`.`;
   }
   if (state === "closed") return "Its source is closed, as a market at night. There is nothing to do.";
-  if (feed.isListed && feed.topics === 0) return `It is up and has not said anything yet. If it should have, look at \`tickerd feed list\` and at ${LOG}.`;
-  if (feed.refused > 0) return `There is nothing to do now. Some samples were refused: ${LOG} says which. Metrics count them as \`tickerd_feed_rejects_total{feed="${name}"}\`.`;
+  if (feed.isListed && feed.topics === 0)
+    return `It is up and has not said anything yet. If it should have, look at \`tickerd feed list\` and at ${LOG}.`;
+  if (feed.refused > 0)
+    return `There is nothing to do now. Some samples were refused: ${LOG} says which. Metrics count them as \`tickerd_feed_rejects_total{feed="${name}"}\`.`;
   return "There is nothing to do.";
 }
 

@@ -10,7 +10,7 @@ const REST_PX = 24;
 const HEAD_SHARE = 0.95;
 
 /**
- * @param {{key: string, rank: number, chars: number, head: string, seen?: number, px?: number, isRest?: boolean}[]} columns
+ * @param {{key: string, rank: number, chars: number, head: string, seen?: number, most?: number, px?: number, isRest?: boolean}[]} columns
  *   in their order on the page; `seen` is the longest text so far, `px` a width that is settled
  * @param {{room: number, ch: number, rem: number, off: Set<string>}} about the row's width, a digit's, a rem, and what
  *   the reader has hidden
@@ -21,7 +21,7 @@ export function fit(columns, { room, ch, rem, off }) {
   const width = (column) => {
     if (column.isRest) return Math.max(REST_PX, column.px ?? 0);
     if (column.px !== undefined) return Math.ceil(column.px);
-    const chars = Math.max(column.chars, Math.min(CHARS_MAX, column.seen ?? 0) * (column.isText ? 0.95 : 1) + 0.5, column.head.length * HEAD_SHARE + 1);
+    const chars = Math.max(column.chars, Math.min(column.most ?? CHARS_MAX, column.seen ?? 0) * (column.isText ? 0.95 : 1) + (column.isText ? 1.5 : 0.5), column.head.length * HEAD_SHARE + 1);
     return Math.ceil(chars * ch);
   };
   let left = room - 2 * PAD_REM * rem;

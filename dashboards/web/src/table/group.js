@@ -124,8 +124,9 @@ export class Group {
   #explain() {
     const { state, reason } = this.state;
     const told = state !== "up" ? (reason ?? "") : "";
-    const all = this.#samples + this.#refused;
-    const counted = this.#refused === 0 ? "" : this.#samples === 0 ? `all ${format.count(all)} samples refused` : "";
+    // The counts are as old as the list of feeds; a row is newer.
+    const isRefused = this.#refused > 0 && this.#samples === 0 && this.rows.size === 0;
+    const counted = isRefused ? `all ${format.count(this.#refused)} samples refused` : "";
     const nothing = this.rows.size === 0 && counted === "" && state === "up" ? "no value yet" : "";
     const text = told || counted || nothing;
     if (this.reason.textContent !== text) this.reason.textContent = this.reason.title = text;
@@ -160,6 +161,11 @@ export class Group {
     this.#paintSimulated();
     this.#explain();
     return left;
+  }
+
+  /** Whether some of its topics are simulated and some are not. */
+  get hasPills() {
+    return this.#simulated > 0 && this.#simulated < this.rows.size;
   }
 
   /** Said once where it holds for all of them. */

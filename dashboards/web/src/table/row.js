@@ -174,7 +174,7 @@ export class Row {
       if (column.isSecond && seconds < 2) {
         seconds += 1;
         cell.classList.add(`second-${seconds}`);
-        if (layout.name === "figures" || layout.name === "weather") cell.dataset.label = column.head;
+        if (layout.name === "figures") cell.dataset.label = column.head;
       }
       return this.#cell(column.key, cell);
     });

@@ -10,6 +10,8 @@ import { dropRule, setRule } from "./sheet.js";
 const PATHS_MAX = 64;
 /** A badge that says since when a topic is stale has room. */
 const STALE_CHARS = 22;
+/** A word beside a name: "simulated". */
+const PILL_REM = 5;
 /** Devices that every kernel has, and nobody uses: as long as they do nothing they are folded away. */
 const DEVICE = /^(ifb|zram|loop|ram|dummy|sit|tunl|ip6tnl|gre|gretap|erspan|ip_vti|ip6_vti|ip6gre|teql|nlmon)\d+$/;
 const QUIET_MIN = 2;
@@ -43,6 +45,7 @@ export class Section {
   #shown = new Set();
   #hasSourceTime = false;
   #isStale = false;
+  #isText = false;
   #hasMore = false;
   #needsFit = true;
   #showsIdle = false;
@@ -103,6 +106,7 @@ export class Section {
       const main = topic.figures[0] ?? (leaves.length === 1 && leaves[0][0] === "" ? "" : undefined);
       isNews ||= main !== this.main;
       this.main = main;
+      this.#isText = topic.figures.length === 0;
     }
     for (const [path, leaf] of leaves) {
       if (this.#paths.has(path) || path === "" || this.#paths.size >= PATHS_MAX) continue;
@@ -114,8 +118,9 @@ export class Section {
   }
 
   /** A text that a cell shows: the column is as wide as its longest one. */
-  note({ key }, text) {
-    if (text.length > (this.#seen.get(key) ?? 0) && (this.#seen.get(key) ?? 0) < CHARS_MAX) {
+  note({ key, most = CHARS_MAX }, text) {
+    const seen = this.#seen.get(key) ?? 0;
+    if (text.length > seen && seen < most) {
       this.#seen.set(key, text.length);
       this.#needsFit = true;
     }
@@ -129,7 +134,7 @@ export class Section {
   noteMore() {
     if (this.#hasMore) return;
     this.#hasMore = true;
-    this.heads.querySelector(".details").textContent = "More";
+    this.heads.querySelector(".details").classList.remove("blank");
   }
 
   noteStale(text) {
@@ -144,8 +149,9 @@ export class Section {
   }
 
   sort(order) {
-    this.#order = order;
     this.isUpset = true;
+    if (order.key === this.#order.key && order.down === this.#order.down) return;
+    this.#order = order;
     this.#tellOrder();
   }
 
@@ -153,10 +159,10 @@ export class Section {
     return this.#order.key === "topic";
   }
 
-  /** Brings columns, heads and order up to date; true if rows must be painted anew. */
-  settle() {
+  /** Brings columns, heads and, where it is due, order up to date; true if rows must be painted anew. */
+  settle(isDue = true) {
     if (this.#needsFit) this.#fit();
-    if (this.isUpset) this.#arrange();
+    if (this.isUpset && isDue) this.#arrange();
     const isNew = this.isNew;
     this.isNew = false;
     return isNew;
@@ -192,7 +198,7 @@ export class Section {
   }
 
   #remake() {
-    const { name, columns } = layoutOf(this.kind, this.#marks, this.#paths, { main: this.main, hasSourceTime: this.#hasSourceTime });
+    const { name, columns } = layoutOf(this.kind, this.#marks, this.#paths, { main: this.main, isText: this.#isText, hasSourceTime: this.#hasSourceTime });
     columns.forEach((column, i) => (column.index = i));
     this.layout = {
       id: this.#id,
@@ -213,8 +219,10 @@ export class Section {
       if (column.isText) head.classList.add("words");
       head.dataset.key = column.key;
       const words = column.key === "topic" ? this.kind || "topics" : column.key === "details" && !this.#hasMore ? "" : column.head;
-      if (column.sort === undefined) head.textContent = words;
-      else {
+      if (column.sort === undefined) {
+        head.textContent = words || column.head;
+        head.classList.toggle("blank", words === "");
+      } else {
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = words;
@@ -235,7 +243,7 @@ export class Section {
     if (this.#currencies.size < 2) off.add("currency");
     const columns = this.all.map((column) => {
       const seen = this.#seen.get(column.key) ?? 0;
-      if (column === TOPIC) return { ...column, px: Math.min(settings.nameWidth, measure.room * 0.4) };
+      if (column === TOPIC) return { ...column, px: Math.min(settings.nameWidth + (settings.hasPills ? PILL_REM * measure.rem : 0), measure.room * 0.4) };
       if (column.key === "details" && this.#isStale) return { ...column, px: STALE_CHARS * measure.ch };
       return { ...column, seen };
     });
@@ -250,7 +258,7 @@ export class Section {
     setRule(this.#id, `#topics tr[data-layout="${this.#id}"] { grid-template-columns: ${tracks}; }\n${hide}`);
     const currency = this.#currencies.size === 1 ? [...this.#currencies][0].slice(0, 8) : "";
     const price = this.heads.querySelector('th[data-key="value"] button');
-    if (currency && price) price.textContent = `${this.layout.columns[0].head} ${currency}`;
+    if (price) price.textContent = `${this.layout.columns[0].head} ${currency}`.trim();
   }
 
   #tellOrder() {

@@ -13,6 +13,8 @@ export class Settings {
   favourites = "";
   /** The topics' column, in pixels. */
   nameWidth = 0;
+  /** Some topics are simulated in a feed whose others are not. */
+  hasPills = false;
 
   #address;
   #orders = new Map();

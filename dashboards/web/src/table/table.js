@@ -15,8 +15,12 @@ import { Tools } from "./tools.js";
 const collator = new Intl.Collator("en", { numeric: true });
 /** Orders that the next tick can upset are put right this often: rows that dance cannot be read. */
 const REARRANGE_MS = 2_000;
-/** New rows built per frame: a thousand topics appearing at once do not freeze the page. */
+const SETTLE_MS = 700;
+/** New rows per frame, or as many as this time allows: a thousand topics appearing at once do not freeze the page. */
 const NEW_ROWS_PER_FRAME = 200;
+const BUILD_MS = 20;
+/** From so many rows on, one has its cells only once it comes into view. */
+const EAGER_ROWS = 3_000;
 /** Rows whose values are held against the search at once, four times a second: the others' turn comes next. */
 const CHECKS_PER_BEAT = 2_500;
 /** Beside a name: the star, the arrow that opens, and between them. */
@@ -43,6 +47,7 @@ export class Table {
   /** Rows that have moved since they were held against the search. */
   #unchecked = new Set();
   #arranged = 0;
+  #settled = -Infinity;
   #current = null;
   #countNeeded = false;
   /** Feeds that have a heading also while they have no topic. */
@@ -152,8 +157,11 @@ export class Table {
   paint(serverNow, now) {
     if (this.#new.size > 0) this.#build(serverNow, now);
     this.#paintDirty(serverNow, now);
+    // While thousands of rows come, they are put in order now and then only.
+    const isDue = this.#new.size === 0 || now - this.#settled > SETTLE_MS;
+    if (isDue) this.#settled = now;
     for (const section of this.#sections()) {
-      if (!section.settle()) continue;
+      if (!section.settle(isDue)) continue;
       for (const row of section.rows.values()) {
         row.dirty = true;
         if (row.visible) this.#dirty.add(row);
@@ -162,7 +170,7 @@ export class Table {
     // Columns that are new have their texts in the same frame.
     this.#paintDirty(serverNow, now);
     applyRules();
-    if (this.#countNeeded) this.#count();
+    if (this.#countNeeded && isDue) this.#count();
     return this.#new.size > 0 || [...this.#sections()].some((section) => section.isNew);
   }
 
@@ -192,10 +200,11 @@ export class Table {
   }
 
   #build(serverNow, now) {
-    let budget = NEW_ROWS_PER_FRAME;
+    const end = performance.now() + BUILD_MS;
     let widest = 0;
+    let built = 0;
     for (const topic of this.#new) {
-      if (budget-- === 0) break;
+      if ((built += 1) > NEW_ROWS_PER_FRAME && performance.now() > end) break;
       this.#new.delete(topic);
       const row = new Row(topic);
       const group = this.#group(topic.feed);
@@ -205,13 +214,14 @@ export class Table {
       this.#rows.set(topic.name, row);
       group.add(row).sort(this.#settings.order(topic.kind));
       group.noteSimulated(row);
-      row.paint(serverNow, now);
+      if (this.#rows.size <= EAGER_ROWS) row.paint(serverNow, now);
       this.#cite(row);
       this.#eye.observe(row.element);
       widest = Math.max(widest, this.#measure.width(topic.name));
     }
     const { rem } = this.#measure;
-    const width = Math.min(widest + NAME_EXTRA_REM * rem, NAME_MAX_REM * rem);
+    // In whole steps, as each new width lays out all rows anew.
+    const width = Math.min(Math.ceil((widest + NAME_EXTRA_REM * rem) / rem) * rem, NAME_MAX_REM * rem);
     if (width > this.#settings.nameWidth) {
       this.#settings.nameWidth = width;
       this.#refit();
@@ -299,6 +309,11 @@ export class Table {
     this.#countNeeded = false;
     let left = 0;
     const { isEmpty } = this.#query;
+    const hasPills = [...this.#groups.values()].some((group) => group.hasPills);
+    if (hasPills !== this.#settings.hasPills) {
+      this.#settings.hasPills = hasPills;
+      this.#refit();
+    }
     for (const [feed, group] of this.#groups) {
       left += group.count(!this.#settings.favouritesOnly && (isEmpty || this.#query.test(asTopic(feed))));
       if (group.rows.size === 0 && !this.#feeds.has(feed)) {

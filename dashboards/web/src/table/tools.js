@@ -28,7 +28,7 @@ export class Tools {
     this.#sections = sections;
     this.#onExport = onExport;
     const bar = at ?? document.createElement("div");
-    bar.classList.add("tools");
+    bar.classList.add("table-tools");
     if (!at) table.before(bar);
 
     this.#wish.ariaLabel = "Favourites";

@@ -42,6 +42,8 @@ pub struct Served {
 pub struct Page {
     /// In place of the page that is built in.
     pub folder: Option<Arc<Folder>>,
+    /// Whether the chat of the examples is shown too.
+    pub chat: bool,
 }
 
 /// What is at a path.
@@ -55,11 +57,12 @@ impl Page {
     /// What is served at a request's path (without its query), or `None`.
     pub fn find(&self, path: &str) -> Option<Found> {
         match &self.folder {
+            _ if self.chat && is_chat(path) => asset(path).map(Found::BuiltIn),
             Some(_) if is_of_the_daemon(path) => {
                 asset(path).filter(|_| is_shared(path) || path.starts_with("/vendor/")).map(Found::BuiltIn)
             }
             Some(folder) => Some(Found::InFolder(folder.clone())),
-            None => asset(path).map(Found::BuiltIn),
+            None => asset(path).filter(|_| !is_chat(path)).map(Found::BuiltIn),
         }
     }
 }
@@ -77,11 +80,17 @@ fn is_of_the_daemon(path: &str) -> bool {
 /// modules find each other, the client and the chart library as they do in the source tree.
 fn asset(path: &str) -> Option<Served> {
     if let Some(path) = versioned(path) {
-        let asset = find(path).filter(|asset| asset.path != "/index.html")?;
+        let asset = find(path).filter(|asset| asset.path != "/index.html" && !is_chat(path))?;
         return Some(Served { asset, is_forever: true, is_shared: false });
     }
     let is_own = path.starts_with("/src/") || path.starts_with("/styles/");
-    let asset = find(if path == "/" { "/index.html" } else { path }).filter(|_| !is_own)?;
+    let asset = find(match path {
+        "/" => "/index.html",
+        // What browsers ask for on a page that names none, such as a document.
+        "/favicon.ico" => "/favicon.svg",
+        path => path,
+    })
+    .filter(|_| !is_own)?;
     Some(Served { asset, is_forever: false, is_shared: is_shared(path) })
 }
 
@@ -93,6 +102,10 @@ fn find(path: &str) -> Option<&'static Asset> {
 /// The path of a file within this version.
 fn versioned(path: &str) -> Option<&str> {
     path.strip_prefix("/assets/")?.strip_prefix(VERSION).filter(|rest| rest.starts_with('/'))
+}
+
+fn is_chat(path: &str) -> bool {
+    path.starts_with("/chat.")
 }
 
 fn is_shared(path: &str) -> bool {
@@ -203,6 +216,23 @@ mod tests {
             assert!(!is_shared(path), "{path}");
         }
         assert!(ASSETS.iter().all(|asset| !asset.path.ends_with(".d.ts")));
+    }
+
+    #[test]
+    fn the_chat_is_there_when_it_is_asked_for() {
+        let is_there = |page: &Page, path: &str| page.find(path).is_some();
+        let (plain, with_chat) = (Page::default(), Page { chat: true, ..Page::default() });
+        for path in ["/chat.html", "/chat.js", "/chat.css"] {
+            assert!(is_there(&with_chat, path) && !is_there(&plain, path), "{path}");
+            assert!(!is_there(&with_chat, &format!("/assets/{VERSION}{path}")), "{path}");
+        }
+        assert!(is_there(&with_chat, "/") && !is_there(&with_chat, "/chat.none"));
+        for name in quoted_after(text("/chat.html"), &["href=\"", "src=\""]) {
+            assert!(
+                name.starts_with('#') || is_there(&with_chat, &format!("/{name}")),
+                "chat.html names {name}"
+            );
+        }
     }
 
     /// Built without the chart library or with it, the page gets a module to ask and a style sheet to load.
