@@ -92,6 +92,7 @@ test-release: test-tools build
 # Python's websockets and msgpack, Node's and a browser's own clients, curl, and tickerd's own clients in Python and Node.
 test-clients: test-tools $(BROWSER_DEPS) $(CLIENT_DEPS)
 	$(CARGO) build --locked --workspace
+	cd dashboards/client && npm test
 	tests/clients/run.sh
 
 # The pictures in the documents. They are looked at before they are committed.
