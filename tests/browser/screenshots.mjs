@@ -16,7 +16,7 @@ const PICTURES = [
   { name: "page-dark", width: 1200, height: 680, scheme: "dark", hash: "#topics=sim.AAPL,host.cpu", ready: ".chart canvas" },
   { name: "page-phone", width: 390, height: 844, scheme: "light", hash: "#view=board", ready: ".tile .big" },
   { name: "page-wall", width: 3840, height: 2160, scheme: "dark", hash: "#kiosk&view=board&title=Trading%20floor", ready: ".tile .big", scale: 0.333 },
-  { name: "page-candles", width: 1200, height: 560, scheme: "light", hash: "#topics=sim.AAPL~candles,sim.MSFT~candles&span=300", ready: ".chart canvas" },
+  { name: "page-candles", width: 1200, height: 560, scheme: "light", hash: "#topics=sim.AAPL~candles~full&span=300", ready: ".chart canvas" },
   { name: "page-board", width: 1200, height: 760, scheme: "light", hash: "#view=board", ready: ".tile .big" },
 ];
 
