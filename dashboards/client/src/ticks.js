@@ -87,8 +87,10 @@ export class Ticks {
   begin(epoch) {
     const all = [...this.#topics.keys()];
     const every = all.filter((topic) => this.latest(topic) && this.isEvery(topic) !== false);
-    if (epoch === this.epoch) for (const topic of every) this.#topics.get(topic).before = this.latest(topic).seq;
-    else {
+    if (epoch === this.epoch) {
+      // Where the server is told the position, it answers whether it had what was missed. Elsewhere the next tick tells.
+      for (const topic of every) if (this.position(topic) === undefined) this.#topics.get(topic).before = this.latest(topic).seq;
+    } else {
       if (every.length > 0) this.gap(every, false, "restarted");
       this.forget();
       this.#client.emit("epoch", (this.epoch = epoch));
