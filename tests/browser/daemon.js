@@ -20,8 +20,8 @@ function binary() {
 }
 
 /** Starts a daemon and waits until it listens; `url` ends in a slash. With `listen: null` its configuration says where. */
-export async function startDaemon({ listen = "127.0.0.1:0", config } = {}) {
-  const args = ["run", ...(listen ? ["--listen", listen] : []), "--admin", "127.0.0.1:0", ...(config ? ["--config", config] : [])];
+export async function startDaemon({ listen = "127.0.0.1:0", config, command = "run" } = {}) {
+  const args = [command, ...(listen ? ["--listen", listen] : []), "--admin", "127.0.0.1:0", ...(config ? ["--config", config] : [])];
   // Its admin socket is its own as well.
   const runtime = mkdtempSync(join(tmpdir(), "tickerd-runtime-"));
   const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
