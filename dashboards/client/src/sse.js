@@ -124,7 +124,7 @@ export class Stream {
 
   async #ping({ t = undefined }) {
     try {
-      await this.#options.http("client.js", { method: "HEAD",  cache: "no-store" });
+      await this.#options.http("client.js", { method: "HEAD", cache: "no-store" });
       this.#say("pong", { t });
     } catch (error) {
       this.#end(1006, error.message);
@@ -148,7 +148,8 @@ export class Stream {
   }
 
   #say(event, data) {
-    if (this.readyState !== 3) this.onmessage?.({ data: JSON.stringify({ event, data }) });
+    // Later, as from a socket: an answer before `send` has returned would have nobody who waits for it.
+    queueMicrotask(() => this.readyState !== 3 && this.onmessage?.({ data: JSON.stringify({ event, data }) }));
   }
 
   #end(code, reason) {
