@@ -21,7 +21,7 @@ before(async () => {
   daemon = await startDaemon({ config });
   // The site names the daemon for its scripts and connections, and nothing more.
   const { host } = new URL(daemon.url);
-  site.policy = `default-src 'self'; script-src 'self' http://${host}; connect-src http://${host} ws://127.0.0.1:*`;
+  site.policy = `default-src 'self'; script-src 'self' http://${host}; connect-src http://127.0.0.1:* ws://127.0.0.1:*`;
   site.pages["/page.css"] =
     ":root { color-scheme: light dark; } body { background: light-dark(#fff, #101215); font: 16px sans-serif; }";
   browser = await openBrowser();

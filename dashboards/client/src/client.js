@@ -1,18 +1,18 @@
 // The client: what programs call, and what the server's messages lead to. Fields that begin with _ are its rooms', not for programs.
 import { Commands, TickerdError } from "./commands.js";
-import { Emitter, disposing, onAbort } from "./emitter.js";
+import { disposing, onAbort } from "./emitter.js";
 import { lead } from "./life.js";
 import { Link } from "./link.js";
+import { Reader } from "./reader.js";
 import { Subscription } from "./subscription.js";
 import { Ticks } from "./ticks.js";
 import { Wants } from "./wants.js";
 
-/** Upgrades in a row that failed, after which an event stream is tried once, and then upgrades again: the server may have been away. */
-const UPGRADES = 2;
+export const PROTOCOL = "tickerd.v1.json";
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
-export class Client extends Emitter {
+export class Client extends Reader {
   server;
   /** Who one is; loaded when there is a token. */
   _identity;
@@ -26,7 +26,7 @@ export class Client extends Emitter {
   #ended = new AbortController();
 
   constructor(url, options) {
-    super();
+    super((...lost) => this._ticks.lost(...lost));
     this._url = url;
     // Looked up here, as a worker or a test may bring it later than this file.
     const { WebSocket, EventSource, requestAnimationFrame } = globalThis;
@@ -34,7 +34,7 @@ export class Client extends Emitter {
     lead(this, this.#ended.signal);
     onAbort(options.signal, () => this.close());
     // Handlers that are set right after `connect` miss nothing.
-    queueMicrotask(() => this.#isClosed || this._link.connect());
+    queueMicrotask(() => this.isClosed || this._link.connect());
   }
 
   /** The user that the token names. */
@@ -54,7 +54,7 @@ export class Client extends Emitter {
   }
 
   latest(topic) {
-    return this._ticks.latest.get(topic);
+    return this._ticks.latest(topic);
   }
 
   async topics(match) {
@@ -65,11 +65,11 @@ export class Client extends Emitter {
     return this.#made(await this.command("get", { topics: [topics].flat() }));
   }
 
-  async history(topic, { signal = undefined, ...asked } = {}) {
-    return this.#made(await this.command("history", { topic, ...asked }, { signal }));
+  async history(topic, options) {
+    return this.#made(await this.bars(topic, options));
   }
 
-  bars(topic, { signal = undefined, ...asked }) {
+  bars(topic, { signal = undefined, ...asked } = {}) {
     return this.command("history", { topic, ...asked }, { signal });
   }
 
@@ -110,12 +110,13 @@ export class Client extends Emitter {
     this._options.token = token;
     this._identity?.set(token);
     // A token as text may be the next one of the same user, which interrupts nothing. Of another user the server says 409.
-    if (this.status.state !== "live" || !token || typeof token === "function") this._restart();
-    else Promise.resolve(this._token()).then(() => this._identity.say());
+    if (this.status.state === "live" && token && typeof token !== "function") this._token().then(() => this._identity.say());
+    else this._restart();
   }
 
   close() {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.#ended.abort();
     this._identity?.set(null);
     this._link.rest({ state: "stopped", code: 1000, why: "the client was closed", todo: "connect again" });
@@ -127,23 +128,30 @@ export class Client extends Emitter {
     this.close();
   }
 
-  /** The token, or a promise of it where something has to be got first. */
-  _token() {
-    if (this._identity || !this._options.token) return this._identity?.ready();
-    return import("./identity.js").then(({ Identity }) => (this._identity ??= new Identity(this)).ready());
+  async _token() {
+    if (!this._identity && this._options.token) {
+      const { Identity } = await import("./identity.js");
+      this._identity ??= new Identity(this);
+    }
+    return this._identity?.ready();
   }
 
   /** A socket, or a promise of one. */
   _socket() {
-    const { WebSocket, EventSource, transport, tabs, token, name } = this._options;
+    const { WebSocket, transport, tabs, token, name } = this._options;
     const url = new URL(this._url);
     if (name) url.searchParams.set("name", name);
-    const isPlain = WebSocket && transport !== "sse" && (transport || !EventSource || this._link.unopened % (UPGRADES + 1) < UPGRADES) && !tabs;
-    const make = async () => {
-      await this._token();
-      return isPlain ? new WebSocket(url.href, "tickerd.v1.json") : (await import("./other.js")).socket(this, url);
-    };
-    return token || !isPlain ? make() : new WebSocket(url.href, "tickerd.v1.json");
+    const isPlain = WebSocket && !token && !tabs && transport !== "sse" && (transport === "ws" || !this._link.isBarred);
+    const plain = () => new WebSocket(url.href, PROTOCOL);
+    if (isPlain) return plain();
+    return import("./other.js").then(
+      ({ socket }) => socket(this, url),
+      (error) => {
+        // A server that is down has no module either, and some browsers never ask for it again.
+        if (token || !WebSocket) throw error;
+        return plain();
+      },
+    );
   }
 
   /** Another user: what is here was the one before's. */
@@ -189,10 +197,7 @@ export class Client extends Emitter {
   }
 
   _tell(out, event, data, text) {
-    if (!this.has("message")) return;
-    // A token is shown to nobody.
-    if (event === "auth") [data, text] = [{ ...data, token: "…" }, '{"event":"auth","data":{"token":"…"}}'];
-    this.emit("message", { out, event, data, text });
+    if (this.has("message")) this.emit("message", { out, event, data, text });
   }
 
   #notice(data) {
@@ -214,12 +219,8 @@ export class Client extends Emitter {
     }
   }
 
-  get #isClosed() {
-    return this.#ended.signal.aborted;
-  }
-
   #alive() {
-    if (this.#isClosed) throw new TickerdError(0, "the client was closed");
+    if (this.isClosed) throw new TickerdError(0, "the client was closed");
   }
 
   #made({ values }) {

@@ -5,26 +5,28 @@ import { onAbort } from "./emitter.js";
 /** What a connection may send at once, and then each second; a little less than the server allows. */
 const BURST = 18;
 const PER_S = 9;
-/** Commands that may wait. */
-const WAITING_MAX = 256;
+/** Commands that may have no answer yet. */
+const OPEN_MAX = 256;
 const ANSWER_MS = 30_000;
 const TRIES = 4;
 
 export class TickerdError extends Error {
+  name = "TickerdError";
+
   constructor(code, message, { temporary = false, retry_after_ms: retryAfterMs = undefined } = {}) {
     super(message);
-    this.name = "TickerdError";
     this.code = code;
     this.temporary = temporary;
     this.retryAfterMs = retryAfterMs;
   }
 }
 
+const failure = (code, message) => new TickerdError(code, message, { temporary: true });
+
 export class Commands {
   #client;
-  #isOpen = false;
-  #waiting = [];
-  #sent = new Map();
+  /** Id → a command that has no answer yet, in the order in which they were asked. */
+  #open = new Map();
   #ids = 0;
   #allowance = BURST;
   #allowedAt = 0;
@@ -34,23 +36,26 @@ export class Commands {
     this.#client = client;
   }
 
-  /** Resolves with the data of the answer. */
-  ask(event, data = {}, { signal = undefined } = {}) {
+  /** Resolves with the data of the answer. With `isBound` it ends with the connection, also if it was not sent. */
+  ask(event, data = {}, { signal = undefined, isBound = false } = {}) {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.length >= WAITING_MAX) {
-        throw new TickerdError(429, `${WAITING_MAX} commands wait already; wait for their answers`, { temporary: true });
-      }
-      const command = { id: undefined, event, data, tries: 0, resolve, reject, timer: undefined };
-      command.timer = setTimeout(() => this.#end(command, new TickerdError(408, "there was no answer within 30 s", { temporary: true })), ANSWER_MS);
-      onAbort(signal, () => this.#end(command, signal.reason));
-      this.#waiting.push(command);
+      if (this.#open.size >= OPEN_MAX) throw failure(429, `${OPEN_MAX} commands have no answer yet; wait for them`);
+      const id = (this.#ids += 1);
+      const end = (error, answer) => {
+        clearTimeout(timer);
+        this.#open.delete(id);
+        if (error) reject(error);
+        else resolve(answer);
+      };
+      const timer = setTimeout(() => end(failure(408, "no answer within 30 s")), ANSWER_MS);
+      this.#open.set(id, { id, event, data, end, isBound, isSent: false, tries: 0 });
+      onAbort(signal, () => end(signal.reason));
       this.#pump();
     });
   }
 
-  /** The connection takes commands. */
+  /** A new connection takes commands. */
   open() {
-    this.#isOpen = true;
     this.#allowance = BURST;
     this.#allowedAt = performance.now();
     this.#pump();
@@ -58,54 +63,42 @@ export class Commands {
 
   /** The connection is gone: whether the server did what was sent is not known. What was not sent waits, unless no other comes. */
   shut({ state, why }) {
-    this.#isOpen = false;
-    const lost = new TickerdError(0, "the connection was lost before the answer", { temporary: true });
-    for (const command of [...this.#sent.values()]) this.#end(command, lost);
-    if (state === "stopped") for (const command of [...this.#waiting]) this.#end(command, new TickerdError(0, why));
+    for (const { isSent, isBound, end } of [...this.#open.values()]) {
+      if (state === "stopped") end(new TickerdError(0, why));
+      else if (isSent || isBound) end(failure(0, "the connection was lost before the answer"));
+    }
   }
 
   /** Takes an answer or an error; false when no command waits for it. */
   take(event, data) {
-    const command = this.#sent.get(data.id);
-    if (!command) return false;
-    if (event !== "error") this.#end(command, null, data);
+    const command = this.#open.get(data.id);
+    if (!command?.isSent) return false;
+    if (event !== "error") command.end(null, data);
     else if (data.code === 429 && (command.tries += 1) < TRIES) {
-      this.#sent.delete(data.id);
-      // Refused, so not done: it may be sent again.
-      setTimeout(() => {
-        if (command.timer === undefined) return;
-        this.#waiting.push(command);
-        this.#pump();
-      }, data.retry_after_ms ?? 1_000);
-    } else this.#end(command, new TickerdError(data.code, data.message, data));
+      // Refused, so not done: it may be sent again, when the server says.
+      command.isSent = false;
+      this.#allowance = 1 - ((data.retry_after_ms ?? 1_000) * PER_S) / 1_000;
+      this.#allowedAt = performance.now();
+      this.#pump();
+    } else command.end(new TickerdError(data.code, data.message, data));
     return true;
   }
 
-  #end(command, error, data = undefined) {
-    if (command.timer === undefined) return;
-    clearTimeout(command.timer);
-    command.timer = undefined;
-    this.#sent.delete(command.id);
-    const at = this.#waiting.indexOf(command);
-    if (at >= 0) this.#waiting.splice(at, 1);
-    if (error) command.reject(error);
-    else command.resolve(data);
-  }
-
   #pump() {
-    if (!this.#isOpen) return;
     const now = performance.now();
     this.#allowance = Math.min(BURST, this.#allowance + ((now - this.#allowedAt) * PER_S) / 1_000);
     this.#allowedAt = now;
-    while (this.#waiting.length > 0 && this.#allowance >= 1) {
-      const command = this.#waiting[0];
-      command.id = this.#ids += 1;
-      if (!this.#client._link.send(command.event, { id: command.id, ...command.data })) return;
-      this.#waiting.shift();
-      this.#sent.set(command.id, command);
+    clearTimeout(this.#timer);
+    if (this.#client.status.state !== "live") return;
+    for (const command of this.#open.values()) {
+      if (command.isSent) continue;
+      if (this.#allowance < 1) {
+        this.#timer = setTimeout(() => this.#pump(), ((1 - this.#allowance) * 1_000) / PER_S + 1);
+        return;
+      }
+      const { id, event, data } = command;
+      command.isSent = this.#client._link.send(event, { id, ...data });
       this.#allowance -= 1;
     }
-    clearTimeout(this.#timer);
-    if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#pump(), ((1 - this.#allowance) * 1_000) / PER_S + 1);
   }
 }

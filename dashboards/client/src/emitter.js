@@ -10,7 +10,7 @@ export function onAbort(signal, end) {
 }
 
 /** A handler that fails stops no other; it is reported as any error of the page. */
-export function call(handler, data) {
+function call(handler, data) {
   try {
     handler(data);
   } catch (error) {
@@ -20,7 +20,10 @@ export function call(handler, data) {
   }
 }
 
+/** What has handlers, and an end. */
 export class Emitter {
+  isClosed = false;
+
   #handlers = new Map();
 
   /** Calls `handler` at each `event`, until the function that it returns is called, or `signal` ends it. */
@@ -30,7 +33,14 @@ export class Emitter {
     this.#handlers.set(event, all.add(one));
     const off = () => void all.delete(one);
     onAbort(signal, off);
+    const first = this._first(event);
+    if (first.length > 0) queueMicrotask(() => first.forEach((data) => all.has(one) && !this.isClosed && call(handler, data)));
     return off;
+  }
+
+  /** What a new handler begins with. */
+  _first(event) {
+    return [];
   }
 
   has(event) {

@@ -45,7 +45,7 @@ export class Identity {
   say(token = this.token) {
     if (!token) return false;
     this.#id = `auth-${this.#client._link.turn}`;
-    this.#client._link.send("auth", { id: this.#id, token });
+    this.#client._link.send("auth", { id: this.#id, token }, { id: this.#id, token: "…" }); // a token is shown to nobody
     return true;
   }
 

@@ -11,8 +11,6 @@ const LATE_MS = 1_000;
 /** After a wake-up, the time a live server has to say anything. */
 const PROBE_MS = 5_000;
 
-const isHidden = () => globalThis.document?.hidden === true;
-
 export class Link {
   /** @type {any} */
   status = { state: "connecting" };
@@ -25,24 +23,29 @@ export class Link {
   #socket = null;
   #attempt = 0;
   #opened = false;
-  #liveSince = -1;
+  /** When the server let this client in. */
+  #liveSince = Infinity;
   #silenceMs = OPEN_MS;
   #deadline = 0;
   #deadlineTimer;
   #retryTimer;
-  #window = null;
+  #window;
 
   constructor(client) {
     this.#client = client;
   }
 
-  /** Sends a message; false when there is no open connection to send it on. */
-  send(event, data) {
+  /** Sends a message; false when there is no open connection to send it on. Consoles are shown `shown`. */
+  send(event, data, shown = data) {
     if (this.#socket?.readyState !== 1) return false;
-    const text = JSON.stringify({ event, data });
-    this.#socket.send(text);
-    this.#client._tell(true, event, data, text);
+    this.#socket.send(JSON.stringify({ event, data }));
+    this.#client._tell(true, event, shown, JSON.stringify({ event, data: shown }));
     return true;
+  }
+
+  /** Whether the last two tries did not even open. After one of another kind come two more, as the server may be back. */
+  get isBarred() {
+    return this.unopened % 3 === 2;
   }
 
   /** Connects at once if it waits or has stopped. */
@@ -59,16 +62,12 @@ export class Link {
 
   /** Leaves the connection, if there is one, and makes another. */
   async connect() {
-    this.#drop();
-    clearTimeout(this.#retryTimer);
-    const turn = (this.turn += 1);
-    this.#window = null;
-    this.#opened = false;
-    this.become({ state: "connecting" });
+    const turn = this.turn + 1;
+    this.rest({ state: "connecting" });
     let socket;
     try {
       socket = this.#client._socket();
-      if (typeof socket.then === "function") socket = await socket;
+      if (socket.then) socket = await socket;
     } catch (error) {
       if (turn === this.turn) this.lost(error.close ?? 1006, error.message);
       return;
@@ -85,43 +84,38 @@ export class Link {
 
   /** Ends the connection as if it had been closed with that code. */
   lost(code, why) {
-    this.#drop();
-    this.turn += 1;
     const asked = verdict(code);
     // `connected` ends the back-off; an open socket alone does not, nor does a server that lets in and sends away.
-    const lived = this.#liveSince < 0 ? -1 : performance.now() - this.#liveSince;
-    if (lived >= (isSentAway(code) ? PROVEN_MS : 0)) this.#attempt = 0;
-    this.#liveSince = -1;
+    if (performance.now() - this.#liveSince >= (isSentAway(code) ? PROVEN_MS : 0)) this.#attempt = 0;
     this.unopened = this.#opened ? 0 : this.unopened + 1;
-    if (asked === "stop") return this.become({ state: "stopped", code, why, todo: todo(code) });
     // A wait that the server asks for is not shortened for who looks at the page.
-    const maxMs = isHidden() || isSentAway(code) ? MAX_MS : SEEN_MS;
+    const maxMs = globalThis.document?.hidden || isSentAway(code) ? MAX_MS : SEEN_MS;
     // "At once" is honoured once; a server that keeps saying it without staying gets the back-off.
     const once = asked === "at_once" && this.#attempt === 0;
     const delay = once ? withinMs(this.#window) : backOffMs(this.#attempt, maxMs);
+    if (asked === "stop") return this.rest({ state: "stopped", code, why, todo: todo(code) });
     this.#attempt += 1;
-    this.#retryTimer = setTimeout(() => this.connect(), delay);
-    if (globalThis.navigator?.onLine === false) this.become({ state: "offline", code, why });
-    else this.become({ state: "waiting", until: performance.now() + delay, code, why, unopened: this.unopened });
+    const isOffline = globalThis.navigator?.onLine === false;
+    const { unopened } = this;
+    this.rest(isOffline ? { state: "offline", code, why } : { state: "waiting", until: performance.now() + delay, code, why, unopened }, delay);
   }
 
-  /** Closes, and does not come back until it is woken or told to. */
-  rest(status) {
-    this.#drop();
-    this.turn += 1;
-    this.#liveSince = -1;
-    clearTimeout(this.#retryTimer);
-    this.become(status);
-  }
-
-  #drop() {
+  /** Closes, and comes back after `delay`; without one not until it is woken or told to. */
+  rest(status, delay = undefined) {
     clearTimeout(this.#deadlineTimer);
-    this.#deadlineTimer = undefined;
+    clearTimeout(this.#retryTimer);
+    this.#deadlineTimer = this.#window = undefined;
+    this.#liveSince = Infinity;
+    this.#opened = false;
+    this.turn += 1;
     const socket = this.#socket;
     this.#socket = null;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
+    if (delay !== undefined) this.#retryTimer = setTimeout(() => this.connect(), delay);
+    this.become(status);
   }
 
   #received(text) {

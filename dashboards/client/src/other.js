@@ -1,5 +1,5 @@
 // Sockets that are none: an event stream, and the connection of another tab. Loaded where they are used.
-import { Client } from "./client.js";
+import { Client, PROTOCOL } from "./client.js";
 
 /** Tells texts apart, and tells nothing of them. */
 const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16_777_619), 2_166_136_261) >>> 0;
@@ -7,15 +7,19 @@ const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ let
 /** What looks like a WebSocket to `url`, for this client. */
 export async function socket(client, url) {
   const { WebSocket, EventSource, tabs, transport } = client._options;
-  const token = client._identity?.token;
+  const token = await client._token();
   if (tabs && globalThis.navigator?.locks) {
     const { share } = await import("./tabs.js");
     // Tabs of one user share; the name does not tell the token.
-    return share(`${url.href} ${digest(token ?? "")}`, () => new Client(client._url, { ...client._options, tabs: false, flush: "now", signal: undefined }));
+    const options = { ...client._options, tabs: false, flush: "now", signal: undefined };
+    return share(`${url.href} ${digest(token ?? "")}`, () => new Client(client._url, options));
   }
   const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
-  if (isStream && (transport === "sse" || !WebSocket || (await hasAnswered(client, url)))) return new (await import("./sse.js")).Stream(url, { EventSource, token, http: (path, init) => client.http(path, init) });
-  if (WebSocket) return new WebSocket(url.href, "tickerd.v1.json");
+  if (isStream && (transport === "sse" || !WebSocket || (client._link.isBarred && (await hasAnswered(client, url))))) {
+    const { Stream } = await import("./sse.js");
+    return new Stream(url, { EventSource, token, http: (path, init) => client.http(path, init) });
+  }
+  if (WebSocket) return new WebSocket(url.href, PROTOCOL);
   throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });
 }
 
@@ -25,7 +29,8 @@ export async function socket(client, url) {
  */
 async function hasAnswered(client, url) {
   const before = client._hasAnswered;
-  const asked = new URL("healthz", url.href.replace(/^ws/, "http"));
-  client._hasAnswered = await (client._options.fetch ?? fetch)(asked, { mode: "no-cors" }).then(() => true, () => false);
+  const asked = new URL("client.js", url.href.replace(/^ws/, "http"));
+  const init = { method: "HEAD", mode: "no-cors", cache: "no-store" };
+  client._hasAnswered = await (client._options.fetch ?? fetch)(asked, init).then(() => true, () => false);
   return before === true && client._hasAnswered;
 }

@@ -1,45 +1,32 @@
 // What one part of a program wants: topics, how, and where their ticks go.
 import { TickerdError } from "./commands.js";
-import { Emitter, call, disposing, onAbort } from "./emitter.js";
+import { disposing, onAbort } from "./emitter.js";
 import { Outlet } from "./outlet.js";
+import { Reader } from "./reader.js";
 
-export class Subscription {
+export class Subscription extends Reader {
   topics;
   ready;
-  mode;
   rate;
-  isClosed = false;
 
   #client;
-  #events = new Emitter();
-  #outlet;
   /** Loops over its ticks. */
-  #readers = new Set();
-  #waiting;
+  #loops = new Set();
+  /** Names of which the server has said nothing yet. */
+  #unknown;
   #settle;
   #granted = { topics: [], patterns: [], failed: [] };
 
   constructor(client, topics, { mode = "latest", rate = undefined, signal = undefined } = {}) {
+    super((...lost) => client._ticks.lost(...lost));
     this.#client = client;
     this.topics = [...new Set([topics].flat())];
     this.mode = mode;
     this.rate = rate;
-    this.#outlet = new Outlet((...lost) => client._ticks.lost(...lost));
-    this.#waiting = new Set(this.topics);
+    this.#unknown = new Set(this.topics);
     this.ready = new Promise((...settle) => (this.#settle = settle));
     this.ready.catch(() => {}); // a program that does not look at it is told by `failed`
     onAbort(signal, () => this.close());
-  }
-
-  /** A handler of ticks begins with the newest that are here already, as with a snapshot. */
-  on(event, handler, options) {
-    const newest = event === "tick" ? this.#newest() : [];
-    let off = this.#events.on(event, handler, options);
-    queueMicrotask(() => newest.forEach((tick) => off && !this.isClosed && call(handler, tick)));
-    return () => {
-      off?.();
-      off = undefined;
-    };
   }
 
   latest(topic) {
@@ -51,8 +38,8 @@ export class Subscription {
     this.isClosed = true;
     this.#client._wants.release(this);
     this.#settle[1](new DOMException("the subscription was closed", "AbortError"));
-    this.#outlet.take();
-    for (const { wake } of this.#readers) wake();
+    this._outlet.take();
+    for (const { wake } of this.#loops) wake();
   }
 
   async [disposing]() {
@@ -61,56 +48,43 @@ export class Subscription {
 
   /** Ticks as they come; the loop's end ends the subscription. */
   [Symbol.asyncIterator]() {
-    const reader = { outlet: new Outlet((...lost) => this.#client._ticks.lost(...lost)), wake() {} };
-    for (const tick of this.#newest()) reader.outlet.add(tick, true);
-    this.#readers.add(reader);
+    const loop = { outlet: new Outlet((...lost) => this.#client._ticks.lost(...lost)), wake() {} };
+    for (const tick of this._first("tick")) loop.outlet.add(tick, true);
+    this.#loops.add(loop);
     return {
       next: async () => {
-        while (reader.outlet.size === 0 && !this.isClosed) await new Promise((resolve) => (reader.wake = () => resolve(undefined)));
-        const [value] = reader.outlet.take(1);
-        return { value, done: value === undefined };
+        while (loop.outlet.size === 0 && !this.isClosed) await new Promise((resolve) => (loop.wake = () => resolve(undefined)));
+        const [value] = loop.outlet.take(1);
+        return { value, done: !value };
       },
       return: async () => {
-        this.#readers.delete(reader);
+        this.#loops.delete(loop);
         this.close();
         return { value: undefined, done: true };
       },
     };
   }
 
-  /** A tick of one of its topics; true if it waits for the next flush. */
   take(tick, isMerged, isFramed) {
-    const merges = isMerged && this.mode !== "all";
-    for (const { outlet, wake } of this.#readers) {
-      outlet.add(tick, merges);
+    for (const { outlet, wake } of this.#loops) {
+      outlet.add(tick, isMerged && this.mode !== "all");
       wake();
     }
-    if (!this.#events.has("tick")) return false;
-    if (isFramed) this.#outlet.add(tick, merges);
-    else this.#events.emit("tick", tick);
-    return isFramed;
-  }
-
-  /** Hands over what was collected. */
-  flush() {
-    for (const tick of this.#outlet.take()) this.#events.emit("tick", tick);
-  }
-
-  gap(gap) {
-    this.#events.emit("gap", gap);
+    return super.take(tick, isMerged, isFramed);
   }
 
   /** The server has said of one of its names what it grants. */
   answered(kind, name, info) {
-    if (!this.#waiting.delete(name)) return;
+    if (!this.#unknown.delete(name)) return;
     this.#granted[kind].push(info);
-    if (this.#waiting.size > 0) return;
+    if (this.#unknown.size > 0) return;
     const { topics, patterns, failed } = this.#granted;
     if (topics.length + patterns.length > 0) this.#settle[0](this.#granted);
     else this.#settle[1](new TickerdError(failed[0].code, failed[0].message));
   }
 
-  #newest() {
-    return this.isClosed ? [] : this.#client._ticks.newest(this);
+  /** A handler of ticks begins with the newest that are here already, as with a snapshot. */
+  _first(event) {
+    return event === "tick" && !this.isClosed ? this.#client._ticks.newest(this) : [];
   }
 }

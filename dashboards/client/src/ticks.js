@@ -1,31 +1,26 @@
 // Ticks as they come: the newest of each topic, what was missed, and who gets them.
-import { Outlet } from "./outlet.js";
 import { covers, isPattern } from "./names.js";
 
 /** Ticks are handed over this often while nobody sees the page, and where frames are held back. */
 const FLUSH_MS = 1_000;
-const ROUTES_MAX = 20_000;
+/** Jumps that follow each other this closely are told together. */
 const GAP_MS = 50;
 
 const isOwn = (topic) => topic.startsWith("tickerd.");
 
 export class Ticks {
-  latest = new Map();
   epoch;
 
   #client;
-  #stale = new Map();
-  /** Topic → whether each of its values matters, where that is known. */
-  #events = new Map();
-  #routes = new Map();
-  /** Topics whose next tick tells whether some were missed while there was no connection. */
-  #returning = new Map();
-  #missed = new Set();
-  /** For handlers of the client's own. Subscriptions tell what is lost. */
-  #outlet = new Outlet(() => {});
+  /**
+   * Topic → its newest tick, who reads it, whether only its newest matters, since when it is stale, and the last seq
+   * of the connection before while none came on this one.
+   */
+  #topics = new Map();
+  /** Readers that have something for the next flush. */
   #waiting = new Set();
-  #isDue = false;
   #timer;
+  #missed = new Set();
 
   constructor(client) {
     this.#client = client;
@@ -33,88 +28,85 @@ export class Ticks {
 
   /** One as a program gets it. */
   made(event, data, text) {
-    return { event, stale: this.#stale.get(data.topic) ?? 0, skipped: 0, text, ...data };
+    return { event, stale: this.#topics.get(data.topic)?.stale ?? 0, skipped: 0, text, ...data };
+  }
+
+  latest(topic) {
+    return this.#topics.get(topic)?.tick;
   }
 
   take(event, data, text) {
     const { topic, seq, ts, to } = data;
-    const readers = this.#route(topic);
-    if (readers.length === 0) return; // it was on its way when the last one left
+    const state = this.#wanted(topic);
+    if (!state) return; // it was on its way when the last one left
     const tick = this.made(event, data, text);
     // A direct message counts apart from its room.
     if (to === undefined) {
-      if (seq > this.#returning.get(topic) + 1) this.#miss(topic);
-      this.#returning.delete(topic);
-      const before = this.latest.get(topic);
+      const { tick: before, before: last } = state;
+      state.before = undefined;
+      if (seq > last + 1) this.#miss(topic);
       if (before) {
         if (seq < before.seq || (seq === before.seq && ts === before.ts)) return;
         if (!isOwn(topic)) tick.skipped = Math.max(0, seq - before.seq - 1);
       }
-      this.latest.set(topic, tick);
+      state.tick = tick;
     }
-    // Of a pattern's topics it is not known whether each value matters, so none is merged. Within a frame there is seldom more than one.
-    const isMerged = to === undefined && this.#isState(topic);
     const isFramed = this.#client._options.flush === "frame";
-    let isLate = false;
-    for (const one of readers) {
-      if (!one.take(tick, isMerged, isFramed)) continue;
+    for (const one of state.readers) {
+      if (!one.take(tick, state.isState && to === undefined, isFramed)) continue;
+      if (this.#waiting.size === 0) this.#schedule();
       this.#waiting.add(one);
-      isLate = true;
     }
-    if (this.#client.has("tick")) {
-      this.#outlet.add(tick, isMerged && readers.every(({ mode }) => mode !== "all"));
-      if (isFramed) isLate = true;
-      else this.#whole();
-    }
-    if (isLate && !this.#isDue) this.#schedule();
   }
 
-  /** Subscriptions came or went. */
+  /** Subscriptions or what was granted to them changed. */
   rerouted() {
-    this.#routes.clear();
+    for (const state of this.#topics.values()) state.readers = undefined;
   }
 
   /** A subscription has ended: what nobody else wants is forgotten. */
-  release(one) {
-    this.rerouted();
-    this.#waiting.delete(one);
-    for (const topic of this.latest.keys()) if (covers(one.topics, topic) && this.#route(topic).length === 0) this.remove(topic);
+  release({ topics }) {
+    for (const topic of this.#covered(topics)) if (!this.#wanted(topic)) this.remove(topic);
   }
 
   /** The newest ticks of a subscription's topics. */
   newest({ topics }) {
-    if (!topics.some(isPattern)) return topics.map((topic) => this.latest.get(topic)).filter(Boolean);
-    return [...this.latest.values()].filter(({ topic }) => covers(topics, topic));
+    return this.#covered(topics).map((topic) => this.latest(topic)).filter(Boolean);
   }
 
   remove(topic) {
-    for (const map of [this.latest, this.#stale, this.#events, this.#returning]) map.delete(topic);
+    this.#topics.delete(topic);
   }
 
   /** All of it: another user, or another history. */
   forget() {
-    for (const map of [this.latest, this.#stale, this.#returning]) map.clear();
+    this.#topics.clear();
   }
 
   /** A new connection, to the history of that name. */
   begin(epoch) {
-    const every = [...this.latest.keys()].filter((topic) => !isOwn(topic) && this.#isEvery(topic) !== false);
-    const isOther = this.epoch && epoch !== this.epoch;
-    if (isOther && every.length > 0) this.gap(every, false, "restarted");
-    if (isOther) this.forget();
-    else for (const topic of every) if (this.position(topic) === undefined) this.#returning.set(topic, this.latest.get(topic).seq);
-    this.stale([...this.#stale.keys()], 0);
-    if (this.epoch !== epoch) this.#client.emit("epoch", (this.epoch = epoch));
+    const all = [...this.#topics.keys()];
+    const every = all.filter((topic) => this.latest(topic) && this.isEvery(topic) !== false);
+    if (epoch === this.epoch) {
+      // Where the server is told the position, it answers whether it had what was missed. Elsewhere the next tick tells.
+      for (const topic of every) if (this.position(topic) === undefined) this.#topics.get(topic).before = this.latest(topic).seq;
+    } else {
+      if (every.length > 0) this.gap(every, false, "restarted");
+      this.forget();
+      this.#client.emit("epoch", (this.epoch = epoch));
+    }
+    this.stale(all.filter((topic) => this.#topics.get(topic)?.stale), 0);
   }
 
   /** Where this client is in a topic of which each tick matters; undefined where that is of no use. */
   position(name) {
     if (isPattern(name) || this.#client._wants.granted(name)?.mode !== "all") return undefined;
-    return this.latest.get(name)?.seq ?? 0;
+    return this.latest(name)?.seq ?? 0;
   }
 
   /** What the server granted, and whether it had what was missed. */
-  granted({ topics }) {
+  granted(topics) {
+    this.rerouted();
     for (const isRecovered of [true, false]) {
       const names = topics.filter(({ recovered }) => recovered === isRecovered).map(({ topic }) => topic);
       if (names.length > 0) this.gap(names, isRecovered, "reconnected");
@@ -123,10 +115,10 @@ export class Ticks {
 
   stale(topics, since) {
     for (const topic of topics) {
-      this.#stale.set(topic, since);
-      if (!since) this.#stale.delete(topic);
-      const tick = this.latest.get(topic);
-      if (tick) tick.stale = since;
+      const state = this.#wanted(topic);
+      if (!state) continue;
+      state.stale = since;
+      if (state.tick) state.tick.stale = since;
     }
     if (topics.length > 0) this.#client.emit("stale", { topics, since });
   }
@@ -135,8 +127,8 @@ export class Ticks {
     this.flush(); // what came before the gap is handed over before it
     const gap = { topics, recovered, why };
     this.#client.emit("gap", gap);
-    for (const one of new Set(topics.flatMap((topic) => this.#route(topic)))) {
-      one.gap({ ...gap, topics: topics.filter((topic) => covers(one.topics, topic)) });
+    for (const one of new Set(topics.flatMap((topic) => this.#client._wants.route(topic)))) {
+      one.emit("gap", { ...gap, topics: topics.filter((topic) => covers(one.topics, topic)) });
     }
   }
 
@@ -148,55 +140,51 @@ export class Ticks {
 
   /** Hands over all that was collected. */
   flush() {
-    this.#isDue = false;
     clearTimeout(this.#timer);
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const one of waiting) one.flush();
-    this.#whole();
-  }
-
-  #whole() {
-    for (const tick of this.#outlet.take()) this.#client.emit("tick", tick);
-  }
-
-  #route(topic) {
-    let found = this.#routes.get(topic);
-    if (!found) {
-      if (this.#routes.size >= ROUTES_MAX) this.#routes.clear();
-      this.#routes.set(topic, (found = this.#client._wants.route(topic)));
-    }
-    return found;
-  }
-
-  #isState(topic) {
-    return topic.startsWith("tickerd.bar.") || this.#client._wants.granted(topic)?.mode === "latest";
   }
 
   /** Whether each tick of a topic matters to somebody; undefined where that is not known. */
-  #isEvery(topic) {
-    if (this.#route(topic).some(({ mode }) => mode === "all")) return true;
-    return this.#isState(topic) ? false : this.#events.get(topic);
+  isEvery(topic) {
+    const { readers = [], isState } = this.#wanted(topic) ?? {};
+    if (isOwn(topic)) return false;
+    return readers.some(({ mode }) => mode === "all") || (isState ? false : undefined);
   }
 
-  /** The topic has jumped while there was no connection. That is a gap if each of its values matters, which the server knows. */
+  /** The topics here that these names cover. */
+  #covered(names) {
+    return names.some(isPattern) ? [...this.#topics.keys()].filter((topic) => covers(names, topic)) : names;
+  }
+
+  /** What is known of a topic that somebody wants. */
+  #wanted(topic) {
+    let state = this.#topics.get(topic);
+    if (state?.readers) return state;
+    const { _wants } = this.#client;
+    const readers = _wants.route(topic);
+    if (readers.length === 0) return undefined;
+    if (!state) this.#topics.set(topic, (state = { tick: undefined, readers, isState: false, stale: 0, before: undefined }));
+    state.readers = [...readers, this.#client];
+    // Of a pattern's topics it is not known, so none is merged. Within a frame there is seldom more than one.
+    state.isState = topic.startsWith("tickerd.bar.") || _wants.granted(topic)?.mode === "latest";
+    return state;
+  }
+
+  /** The topic has jumped while there was no connection. That is a gap if each of its values matters. */
   #miss(topic) {
     if (this.#missed.add(topic).size > 1) return;
     setTimeout(async () => {
-      const missed = [...this.#missed];
+      const topics = [...this.#missed];
       this.#missed.clear();
-      const unknown = missed.filter((one) => this.#isEvery(one) === undefined);
-      for (const feed of new Set(unknown.map((one) => one.split(".")[0]))) {
-        for (const one of await this.#client.topics(`${feed}.**`).catch(() => [])) this.#events.set(one.topic, one.class === "event");
-      }
-      const topics = missed.filter((one) => this.#isEvery(one) !== false);
-      if (topics.length > 0) this.gap(topics, false, "reconnected");
+      const gaps = await import("./missed.js").then(({ gapsOf }) => gapsOf(this.#client, topics)).catch(() => topics);
+      if (gaps.length > 0) this.gap(gaps, false, "reconnected");
     }, GAP_MS);
   }
 
   #schedule() {
-    this.#isDue = true;
-    const run = () => this.#isDue && this.flush();
+    const run = () => this.flush();
     if (!globalThis.document?.hidden) globalThis.requestAnimationFrame?.(run);
     this.#timer = setTimeout(run, FLUSH_MS);
   }

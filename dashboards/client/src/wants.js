@@ -5,149 +5,135 @@ import { isPattern, matches, rateMs } from "./names.js";
 const NAMES_BYTES = 24_000;
 
 export class Wants {
-  /** The slowest rate that will do while nobody looks, or undefined. */
-  floor;
-
   #client;
-  /** Name → the subscriptions that hold it. */
-  #holders = new Map();
-  /** Name → what the server was told on this connection: `mode rate`. */
-  #told = new Map();
-  /** Name → what the server granted. */
-  #granted = new Map();
+  /**
+   * Name → who holds it, what the server was told of it on this connection (`mode rate`, or nothing), and what it
+   * granted, on this connection or the one before.
+   */
+  #names = new Map();
+  #patterns = new Set();
+  /** Names to look at. */
   #dirty = new Set();
-  #isDue = false;
-  /** Ends with the connection. */
-  #turn = null;
+  /** The slowest rate that will do while nobody looks, or undefined. */
+  #floor;
 
   constructor(client) {
     this.#client = client;
   }
 
   get subscriptions() {
-    return new Set([...this.#holders.values()].flatMap((set) => [...set]));
+    return new Set([...this.#names.values()].flatMap(({ holders }) => [...holders]));
   }
 
-  /** What the server granted of a name that is still wanted, on this connection or the one before. */
   granted(name) {
-    return this.#holders.has(name) ? this.#granted.get(name) : undefined;
+    return this.#names.get(name)?.granted;
   }
 
   /** The subscriptions that a topic's ticks go to. */
   route(topic) {
-    const found = new Set(this.#holders.get(topic));
-    for (const [name, holders] of this.#holders) {
-      if (isPattern(name) && matches(name, topic)) for (const one of holders) found.add(one);
+    const found = new Set(this.#names.get(topic)?.holders);
+    for (const name of this.#patterns) {
+      if (matches(name, topic)) for (const one of this.#names.get(name).holders) found.add(one);
     }
     return [...found];
   }
 
   hold(subscription) {
-    this.#client._ticks.rerouted();
     for (const name of subscription.topics) {
-      if (!this.#holders.has(name)) this.#holders.set(name, new Set());
-      this.#holders.get(name).add(subscription);
-      const info = this.#granted.get(name);
-      if (info && this.#told.has(name)) subscription.answered(isPattern(name) ? "patterns" : "topics", name, info);
-      this.#mark(name);
+      const one = this.#names.get(name) ?? { holders: new Set(), told: "", granted: undefined };
+      this.#names.set(name, one);
+      if (isPattern(name)) this.#patterns.add(name);
+      one.holders.add(subscription);
+      if (one.granted && one.told) subscription.answered(isPattern(name) ? "patterns" : "topics", name, one.granted);
     }
+    this.#look(subscription.topics);
   }
 
   release(subscription) {
-    for (const name of subscription.topics) {
-      const holders = this.#holders.get(name);
-      holders?.delete(subscription);
-      if (holders?.size === 0) this.#holders.delete(name);
-      this.#mark(name);
-    }
+    for (const name of subscription.topics) this.#names.get(name)?.holders.delete(subscription);
+    this.#look(subscription.topics);
     this.#client._ticks.release(subscription);
   }
 
   /** A new connection: nothing is told yet. */
   open() {
-    this.shut();
-    this.#turn = new AbortController();
-    this.slow(this.floor);
+    this.#look(this.#names.keys());
   }
 
   /** The connection is gone. What was granted is known until the next one: recovery needs it. */
   shut() {
-    this.#turn?.abort(new Error("the connection is gone"));
-    this.#turn = null;
-    this.#told.clear();
+    for (const one of this.#names.values()) one.told = "";
   }
 
   /** What failed may be granted now, as rights are others. */
   again() {
-    for (const name of this.#holders.keys()) {
-      if (!this.#granted.has(name)) this.#told.delete(name);
-      this.#mark(name);
-    }
+    for (const one of this.#names.values()) if (!one.granted) one.told = "";
+    this.open();
   }
 
   forget() {
-    this.#granted.clear();
+    for (const one of this.#names.values()) one.granted = undefined;
   }
 
   slow(floor) {
-    this.floor = floor;
-    for (const name of this.#holders.keys()) this.#mark(name);
+    this.#floor = floor;
+    this.open();
   }
 
-  #mark(name) {
-    this.#dirty.add(name);
-    // A topic that a pattern also covers is asked for as the more demanding of the two.
-    if (isPattern(name)) for (const other of this.#holders.keys()) if (!isPattern(other) && matches(name, other)) this.#dirty.add(other);
-    if (this.#isDue) return;
-    this.#isDue = true;
-    queueMicrotask(() => {
-      this.#isDue = false;
-      this.#flush();
-    });
+  /** Compares what is wanted of these names with what the server was told, once for all that a program does in one go. */
+  #look(names) {
+    this.#client._ticks.rerouted();
+    if (this.#dirty.size === 0) queueMicrotask(() => this.#flush());
+    for (const name of names) {
+      // A topic that a pattern also covers is asked for as the more demanding of the two.
+      for (const one of isPattern(name) ? this.#names.keys() : [name]) this.#dirty.add(one);
+    }
   }
 
-  /** The most demanding of what is wanted of a name, as `[mode, rate]`. */
+  /** The most demanding of what is wanted of a name, as `mode rate`. */
   #wanted(name) {
     let mode = "latest";
     let rate;
-    const exact = this.#holders.get(name);
-    const others = isPattern(name) ? [] : this.route(name);
-    for (const one of new Set([...exact, ...others])) {
+    for (const one of this.route(name)) {
       if (one.mode === "all") mode = "all";
       const own = one.rate ?? this.#client._options.rate ?? "";
       if (rate === undefined || rateMs(own) < rateMs(rate)) rate = own;
     }
-    if (mode === "latest" && this.floor && rateMs(rate) < rateMs(this.floor)) rate = this.floor;
-    return [mode, rate];
+    const isSlowed = mode === "latest" && this.#floor && rateMs(rate) < rateMs(this.#floor);
+    return `${mode} ${isSlowed ? this.#floor : rate}`;
   }
 
   #flush() {
-    if (!this.#turn) return;
-    const groups = new Map();
+    const isLive = this.#client.status.state === "live";
+    const { _ticks } = this.#client;
     const gone = [];
+    /** `mode rate` → names of which it is known where this client was before, and all others. */
+    const returning = {};
+    const others = {};
     for (const name of this.#dirty) {
-      if (!this.#holders.has(name)) {
-        this.#granted.delete(name);
-        if (this.#told.delete(name)) gone.push(name);
-        continue;
+      const one = this.#names.get(name);
+      if (one?.holders.size === 0) {
+        if (one.told) gone.push(name);
+        this.#names.delete(name);
+        this.#patterns.delete(name);
+      } else if (one && isLive) {
+        const wanted = this.#wanted(name);
+        if (one.told === wanted) continue;
+        const groups = one.told || _ticks.position(name) === undefined ? others : returning;
+        one.told = wanted;
+        (groups[wanted] ??= []).push(name);
       }
-      const wanted = this.#wanted(name).join(" ");
-      if (this.#told.get(name) === wanted) continue;
-      // On a new connection: where this client was before.
-      const position = this.#told.has(name) ? undefined : this.#client._ticks.position(name);
-      this.#told.set(name, wanted);
-      const key = `${wanted} ${position !== undefined}`;
-      if (!groups.has(key)) groups.set(key, new Map());
-      groups.get(key).set(name, position);
     }
     this.#dirty.clear();
-    for (const names of split(gone)) this.#ask("unsubscribe", { topics: names }).catch(() => {});
+    for (const topics of split(gone)) this.#ask("unsubscribe", { topics }).catch(() => {});
     // Positions first: the newest that a pattern brings would hide what was missed before it.
-    for (const [key, positions] of [...groups].sort(([a], [b]) => b.endsWith("true") - a.endsWith("true"))) {
-      const [mode, rate, returns] = key.split(" ");
-      for (const topics of split([...positions.keys()])) {
-        const since = { epoch: this.#client._ticks.epoch, seq: Object.fromEntries(topics.map((topic) => [topic, positions.get(topic)])) };
-        this.#subscribe({ topics, ...(rate && { rate }), ...(mode === "all" && { mode }), ...(returns === "true" && { since }) });
+    for (const groups of [returning, others]) {
+      for (const [wanted, names] of Object.entries(groups)) {
+        const [mode, rate] = wanted.split(" ");
+        for (const topics of split(names)) {
+          const seq = groups === returning ? Object.fromEntries(topics.map((topic) => [topic, _ticks.position(topic)])) : undefined;
+          this.#subscribe({ topics, rate: rate || undefined, mode: mode === "all" ? mode : undefined, since: seq && { epoch: _ticks.epoch, seq } });
+        }
       }
     }
   }
@@ -156,12 +142,11 @@ export class Wants {
     let answer;
     try {
       answer = await this.#ask("subscribe", data);
-    } catch (error) {
-      if (!error.code) return; // the connection is gone, or nobody wants it any more
-      answer = { topics: [], patterns: [], failed: data.topics.map((topic) => ({ topic, code: error.code, message: error.message })) };
+    } catch ({ code, message }) {
+      if (!code) return; // the connection is gone
+      answer = { failed: data.topics.map((topic) => ({ topic, code, message })) };
     }
     this.granting(answer);
-    this.#client._ticks.granted(answer);
   }
 
   /** Takes what the server says of subscriptions. */
@@ -169,16 +154,17 @@ export class Wants {
     for (const [kind, list] of Object.entries({ topics, patterns, failed })) {
       for (const info of list) {
         const name = info.topic ?? info.pattern;
-        if (kind === "failed") this.#granted.delete(name);
-        else this.#granted.set(name, info);
-        for (const one of this.#holders.get(name) ?? []) one.answered(kind, name, info);
-        if (kind === "failed") this.#client.emit("failed", info);
+        const one = this.#names.get(name);
+        if (one) one.granted = kind === "failed" ? undefined : info;
+        for (const holder of one?.holders ?? []) holder.answered(kind, name, info);
+        if (kind === "failed") this.#client.emit(kind, info);
       }
     }
+    this.#client._ticks.granted(topics);
   }
 
   #ask(event, data) {
-    return this.#client._commands.ask(event, data, { signal: this.#turn.signal });
+    return this.#client._commands.ask(event, data, { isBound: true });
   }
 }
 

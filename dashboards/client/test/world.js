@@ -2,6 +2,7 @@
 import { mock } from "node:test";
 // The client loads these when it needs them; here that is to take no time.
 import "../src/identity.js";
+import "../src/missed.js";
 import "../src/other.js";
 import { connect } from "../src/index.js";
 

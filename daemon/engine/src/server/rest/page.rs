@@ -126,6 +126,7 @@ mod tests {
         assert_eq!((page.asset.path, page.is_forever), ("/index.html", false));
         assert_eq!(page.asset.content_type, "text/html; charset=utf-8");
         assert!(text("/index.html").starts_with("<!doctype html>"));
+        assert_eq!(asset("/favicon.ico").unwrap().asset.content_type, "image/svg+xml");
     }
 
     #[test]
