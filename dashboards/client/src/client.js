@@ -142,7 +142,16 @@ export class Client extends Reader {
     const url = new URL(this._url);
     if (name) url.searchParams.set("name", name);
     const isPlain = WebSocket && !token && !tabs && transport !== "sse" && (transport === "ws" || !this._link.isBarred);
-    return isPlain ? new WebSocket(url.href, PROTOCOL) : import("./other.js").then(({ socket }) => socket(this, url));
+    const plain = () => new WebSocket(url.href, PROTOCOL);
+    if (isPlain) return plain();
+    return import("./other.js").then(
+      ({ socket }) => socket(this, url),
+      (error) => {
+        // A server that is down has no module either, and some browsers never ask for it again.
+        if (token || !WebSocket) throw error;
+        return plain();
+      },
+    );
   }
 
   /** Another user: what is here was the one before's. */
