@@ -132,6 +132,8 @@ test("a page that had the connection crashes: another has it", async () => {
   session.send("Page.crash").catch(() => {});
   await crashed;
   await until("the second's own connection", () => second.sockets === 1);
+  const whys = await second.evaluate(() => seen.statuses.flatMap(({ why }) => why ?? []));
+  assert.deepEqual(whys, ["the tab with the connection has left"], "it found out by silence");
   await stateIs(second, "live");
   await ticksGoOn(second, 2);
 });
@@ -146,6 +148,8 @@ test("two users do not share, and one who logs out has nothing of the one before
   await ann.evaluate(() => client.setIdentity(null));
   await stateIs(ann, "live");
   assert.equal(await ann.evaluate(() => client.user ?? null), null);
+  // One of nobody's, one of bob's: hers has ended with her.
+  await connectionsAre(2);
   await ticksGoOn(ann);
   await ticksGoOn(bob);
 });
