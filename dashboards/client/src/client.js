@@ -1,7 +1,6 @@
 // The client: what programs call, and what the server's messages lead to. Fields that begin with _ are its rooms', not for programs.
 import { Commands, TickerdError } from "./commands.js";
 import { disposing, onAbort } from "./emitter.js";
-import { lead } from "./life.js";
 import { Link } from "./link.js";
 import { Reader } from "./reader.js";
 import { Subscription } from "./subscription.js";
@@ -26,12 +25,12 @@ export class Client extends Reader {
   #ended = new AbortController();
 
   constructor(url, options) {
-    super((...lost) => this._ticks.lost(...lost));
+    super();
     this._url = url;
     // Looked up here, as a worker or a test may bring it later than this file.
     const { WebSocket, EventSource, requestAnimationFrame } = globalThis;
     this._options = { WebSocket, EventSource, hiddenRate: "5s", flush: requestAnimationFrame ? "frame" : "now", ...options };
-    lead(this, this.#ended.signal);
+    if (globalThis.addEventListener) import("./life.js").then(({ lead }) => lead(this, this.#ended.signal));
     onAbort(options.signal, () => this.close());
     // Handlers that are set right after `connect` miss nothing.
     queueMicrotask(() => this.isClosed || this._link.connect());
@@ -88,13 +87,9 @@ export class Client extends Reader {
     return this._commands.ask(event, data, options);
   }
 
-  async http(path, init = {}) {
-    const url = new URL(path, this._url);
-    url.protocol = url.protocol.replace("ws", "http");
-    const headers = new Headers(init.headers);
-    const token = await this._token();
-    if (token) headers.set("Authorization", `Bearer ${token}`);
-    return (this._options.fetch ?? fetch)(url, { ...init, headers });
+  async http(path, init) {
+    const { http } = await import("./http.js");
+    return http(this, path, init);
   }
 
   now() {
@@ -136,13 +131,12 @@ export class Client extends Reader {
     return this._identity?.ready();
   }
 
-  /** A socket, or a promise of one. */
-  _socket() {
+  async _socket() {
     const { WebSocket, transport, tabs, token, name } = this._options;
     const url = new URL(this._url);
     if (name) url.searchParams.set("name", name);
     const isPlain = WebSocket && !token && !tabs && transport !== "sse" && (transport === "ws" || !this._link.isBarred);
-    return isPlain ? new WebSocket(url.href, PROTOCOL) : import("./other.js").then(({ socket }) => socket(this, url));
+    return isPlain ? new WebSocket(url.href, PROTOCOL) : (await import("./other.js")).socket(this, url);
   }
 
   /** Another user: what is here was the one before's. */
@@ -199,14 +193,10 @@ export class Client extends Reader {
     else if (type === "reset") this._ticks.gap(names, false, type);
     else if (type === "stale") this._ticks.stale(names, data.since || this.now());
     else if (type === "fresh") this._ticks.stale(names, 0);
-    else if (type === "auth_expiring") this.emit("expiring", data);
     else if (type === "topics") {
       const removed = list(data.removed).map((one) => one?.topic ?? one);
       for (const topic of removed) this._ticks.remove(topic);
       this.emit(type, { added: list(data.added), removed, missed: data.missed === true });
-    } else if (type === "revoked") {
-      const failed = [...names.map((topic) => ({ topic })), ...list(data.patterns).map((pattern) => ({ pattern }))];
-      this._wants.granting({ failed: failed.map((one) => ({ ...one, code: 403, message: "the new token does not grant this" })) });
     }
   }
 

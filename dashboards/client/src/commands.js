@@ -2,9 +2,9 @@
 
 import { onAbort } from "./emitter.js";
 
-/** What a connection may send at once, and then each second; a little less than the server allows. */
-const BURST = 18;
-const PER_S = 9;
+/** A connection may send 18 commands at once, and then one each 110 ms; a little less than the server allows. */
+const EACH_MS = 110;
+const AHEAD_MS = 17 * EACH_MS;
 /** Commands that may have no answer yet. */
 const OPEN_MAX = 256;
 const ANSWER_MS = 30_000;
@@ -28,8 +28,8 @@ export class Commands {
   /** Id → a command that has no answer yet, in the order in which they were asked. */
   #open = new Map();
   #ids = 0;
-  #allowance = BURST;
-  #allowedAt = 0;
+  /** What was sent takes up the pace until then. */
+  #busyUntil = 0;
   #timer;
 
   constructor(client) {
@@ -56,8 +56,7 @@ export class Commands {
 
   /** A new connection takes commands. */
   open() {
-    this.#allowance = BURST;
-    this.#allowedAt = performance.now();
+    this.#busyUntil = 0;
     this.#pump();
   }
 
@@ -77,28 +76,26 @@ export class Commands {
     else if (data.code === 429 && (command.tries += 1) < TRIES) {
       // Refused, so not done: it may be sent again, when the server says.
       command.isSent = false;
-      this.#allowance = 1 - ((data.retry_after_ms ?? 1_000) * PER_S) / 1_000;
-      this.#allowedAt = performance.now();
+      this.#busyUntil = performance.now() + AHEAD_MS + Math.min(ANSWER_MS, data.retry_after_ms ?? 1_000);
       this.#pump();
     } else command.end(new TickerdError(data.code, data.message, data));
     return true;
   }
 
   #pump() {
-    const now = performance.now();
-    this.#allowance = Math.min(BURST, this.#allowance + ((now - this.#allowedAt) * PER_S) / 1_000);
-    this.#allowedAt = now;
     clearTimeout(this.#timer);
     if (this.#client.status.state !== "live") return;
     for (const command of this.#open.values()) {
       if (command.isSent) continue;
-      if (this.#allowance < 1) {
-        this.#timer = setTimeout(() => this.#pump(), ((1 - this.#allowance) * 1_000) / PER_S + 1);
+      const now = performance.now();
+      const wait = this.#busyUntil - AHEAD_MS - now;
+      if (wait > 0) {
+        this.#timer = setTimeout(() => this.#pump(), wait);
         return;
       }
+      this.#busyUntil = Math.max(now, this.#busyUntil) + EACH_MS;
       const { id, event, data } = command;
       command.isSent = this.#client._link.send(event, { id, ...data });
-      this.#allowance -= 1;
     }
   }
 }

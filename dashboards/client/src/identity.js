@@ -58,7 +58,7 @@ export class Identity {
       if (data.id === this.#id) this.#client._known();
     } else if (event === "error" && this.#id && data.id === this.#id) this.#error(data);
     else {
-      if (event === "notice" && data.type === "auth_expiring") this.#renew(this.#client._link.turn);
+      if (event === "notice") this.#notice(data);
       return false;
     }
     this.#id = null;
@@ -73,6 +73,18 @@ export class Identity {
     this.token = undefined;
     this.#reason = code === 4103 ? "expired" : "refused";
     return 4103;
+  }
+
+  #notice(data) {
+    if (data.type === "auth_expiring") {
+      this.#client.emit("expiring", data);
+      this.#renew(this.#client._link.turn);
+    } else if (data.type === "revoked") {
+      const { topics = [], patterns = [] } = data;
+      const failed = [...topics.map((topic) => ({ topic })), ...patterns.map((pattern) => ({ pattern }))];
+      const why = { code: 403, message: "the new token does not grant this" };
+      this.#client._wants.granting({ failed: failed.map((one) => ({ ...one, ...why })) });
+    }
   }
 
   #error({ code, message, temporary }) {

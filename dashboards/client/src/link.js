@@ -2,10 +2,12 @@
 //
 // Browsers slow the timers of hidden pages down to one a minute, so nothing here beats: a deadline is stored,
 // moved by every message, and a timer that comes late first gives queued messages a chance to be read.
-import { MAX_MS, PROVEN_MS, SEEN_MS, backOffMs, isSentAway, todo, verdict, withinMs } from "./retry.js";
+import { backOffMs, isAtOnce, isFinal, isSentAway, todo, withinMs } from "./retry.js";
 
 /** Time for the upgrade and `connected` together. */
 const OPEN_MS = 10_000;
+/** A server that sends a client away sooner than this after `connected` does so again: the back-off goes on growing. */
+const PROVEN_MS = 5_000;
 /** A timer later than this was held back by the browser, not by the server. */
 const LATE_MS = 1_000;
 /** After a wake-up, the time a live server has to say anything. */
@@ -66,8 +68,7 @@ export class Link {
     this.rest({ state: "connecting" });
     let socket;
     try {
-      socket = this.#client._socket();
-      if (socket.then) socket = await socket;
+      socket = await this.#client._socket();
     } catch (error) {
       if (turn === this.turn) this.lost(error.close ?? 1006, error.message);
       return;
@@ -84,20 +85,16 @@ export class Link {
 
   /** Ends the connection as if it had been closed with that code. */
   lost(code, why) {
-    const asked = verdict(code);
     // `connected` ends the back-off; an open socket alone does not, nor does a server that lets in and sends away.
     if (performance.now() - this.#liveSince >= (isSentAway(code) ? PROVEN_MS : 0)) this.#attempt = 0;
-    this.unopened = this.#opened ? 0 : this.unopened + 1;
-    // A wait that the server asks for is not shortened for who looks at the page.
-    const maxMs = globalThis.document?.hidden || isSentAway(code) ? MAX_MS : SEEN_MS;
+    const unopened = (this.unopened = this.#opened ? 0 : this.unopened + 1);
+    if (isFinal(code)) return this.rest({ state: "stopped", code, why, todo: todo(code) });
     // "At once" is honoured once; a server that keeps saying it without staying gets the back-off.
-    const once = asked === "at_once" && this.#attempt === 0;
-    const delay = once ? withinMs(this.#window) : backOffMs(this.#attempt, maxMs);
-    if (asked === "stop") return this.rest({ state: "stopped", code, why, todo: todo(code) });
+    const delay = isAtOnce(code) && this.#attempt === 0 ? withinMs(this.#window) : backOffMs(this.#attempt, code);
     this.#attempt += 1;
     const isOffline = globalThis.navigator?.onLine === false;
-    const { unopened } = this;
-    this.rest(isOffline ? { state: "offline", code, why } : { state: "waiting", until: performance.now() + delay, code, why, unopened }, delay);
+    const waiting = { state: "waiting", until: performance.now() + delay, code, why, unopened };
+    this.rest(isOffline ? { state: "offline", code, why } : waiting, delay);
   }
 
   /** Closes, and comes back after `delay`; without one not until it is woken or told to. */

@@ -1,7 +1,6 @@
 // What one part of a program wants: topics, how, and where their ticks go.
 import { TickerdError } from "./commands.js";
 import { disposing, onAbort } from "./emitter.js";
-import { Outlet } from "./outlet.js";
 import { Reader } from "./reader.js";
 
 export class Subscription extends Reader {
@@ -9,17 +8,13 @@ export class Subscription extends Reader {
   ready;
   rate;
 
-  #client;
-  /** Loops over its ticks. */
-  #loops = new Set();
   /** Names of which the server has said nothing yet. */
   #unknown;
   #settle;
   #granted = { topics: [], patterns: [], failed: [] };
 
   constructor(client, topics, { mode = "latest", rate = undefined, signal = undefined } = {}) {
-    super((...lost) => client._ticks.lost(...lost));
-    this.#client = client;
+    super(client);
     this.topics = [...new Set([topics].flat())];
     this.mode = mode;
     this.rate = rate;
@@ -30,16 +25,16 @@ export class Subscription extends Reader {
   }
 
   latest(topic) {
-    return this.#client.latest(topic);
+    return this._client.latest(topic);
   }
 
   close() {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.#client._wants.release(this);
+    this._client._wants.release(this);
     this.#settle[1](new DOMException("the subscription was closed", "AbortError"));
     this._outlet.take();
-    for (const { wake } of this.#loops) wake();
+    this.emit("close");
   }
 
   async [disposing]() {
@@ -48,29 +43,26 @@ export class Subscription extends Reader {
 
   /** Ticks as they come; the loop's end ends the subscription. */
   [Symbol.asyncIterator]() {
-    const loop = { outlet: new Outlet((...lost) => this.#client._ticks.lost(...lost)), wake() {} };
-    for (const tick of this._first("tick")) loop.outlet.add(tick, true);
-    this.#loops.add(loop);
+    const outlet = this._newOutlet();
+    let wake;
+    this.on("tick", (tick) => {
+      outlet.add(tick, this._isMerged(tick));
+      wake?.();
+    });
+    this.on("close", () => wake?.());
     return {
       next: async () => {
-        while (loop.outlet.size === 0 && !this.isClosed) await new Promise((resolve) => (loop.wake = () => resolve(undefined)));
-        const [value] = loop.outlet.take(1);
-        return { value, done: !value };
+        for (;;) {
+          const [value] = outlet.take(1);
+          if (value || this.isClosed) return { value, done: !value };
+          await new Promise((resolve) => (wake = resolve));
+        }
       },
       return: async () => {
-        this.#loops.delete(loop);
         this.close();
         return { value: undefined, done: true };
       },
     };
-  }
-
-  take(tick, isMerged, isFramed) {
-    for (const { outlet, wake } of this.#loops) {
-      outlet.add(tick, isMerged && this.mode !== "all");
-      wake();
-    }
-    return super.take(tick, isMerged, isFramed);
   }
 
   /** The server has said of one of its names what it grants. */
@@ -85,6 +77,6 @@ export class Subscription extends Reader {
 
   /** A handler of ticks begins with the newest that are here already, as with a snapshot. */
   _first(event) {
-    return event === "tick" && !this.isClosed ? this.#client._ticks.newest(this) : [];
+    return event === "tick" && !this.isClosed ? this._client._ticks.newest(this) : [];
   }
 }

@@ -51,9 +51,8 @@ export class Ticks {
       }
       state.tick = tick;
     }
-    const isFramed = this.#client._options.flush === "frame";
     for (const one of state.readers) {
-      if (!one.take(tick, state.isState && to === undefined, isFramed)) continue;
+      if (!one.take(tick)) continue;
       if (this.#waiting.size === 0) this.#schedule();
       this.#waiting.add(one);
     }
@@ -86,7 +85,7 @@ export class Ticks {
   /** A new connection, to the history of that name. */
   begin(epoch) {
     const all = [...this.#topics.keys()];
-    const every = all.filter((topic) => this.latest(topic) && this.isEvery(topic) !== false);
+    const every = all.filter((topic) => this.latest(topic) && !isOwn(topic) && !this.isState(topic));
     if (epoch === this.epoch) {
       // Where the server is told the position, it answers whether it had what was missed. Elsewhere the next tick tells.
       for (const topic of every) if (this.position(topic) === undefined) this.#topics.get(topic).before = this.latest(topic).seq;
@@ -146,11 +145,9 @@ export class Ticks {
     for (const one of waiting) one.flush();
   }
 
-  /** Whether each tick of a topic matters to somebody; undefined where that is not known. */
-  isEvery(topic) {
-    const { readers = [], isState } = this.#wanted(topic) ?? {};
-    if (isOwn(topic)) return false;
-    return readers.some(({ mode }) => mode === "all") || (isState ? false : undefined);
+  /** Whether only the newest of a topic matters. Of a pattern's topics that is not known. */
+  isState(topic) {
+    return this.#wanted(topic)?.isState === true;
   }
 
   /** The topics here that these names cover. */
@@ -167,8 +164,8 @@ export class Ticks {
     if (readers.length === 0) return undefined;
     if (!state) this.#topics.set(topic, (state = { tick: undefined, readers, isState: false, stale: 0, before: undefined }));
     state.readers = [...readers, this.#client];
-    // Of a pattern's topics it is not known, so none is merged. Within a frame there is seldom more than one.
-    state.isState = topic.startsWith("tickerd.bar.") || _wants.granted(topic)?.mode === "latest";
+    const isEvery = readers.some(({ mode }) => mode === "all");
+    state.isState = topic.startsWith("tickerd.bar.") || (!isEvery && _wants.granted(topic)?.mode === "latest");
     return state;
   }
 

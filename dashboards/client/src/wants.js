@@ -22,7 +22,7 @@ export class Wants {
   }
 
   get subscriptions() {
-    return new Set([...this.#names.values()].flatMap(({ holders }) => [...holders]));
+    return [...this.#names.values()].flatMap(({ holders }) => [...holders]);
   }
 
   granted(name) {
