@@ -1,6 +1,6 @@
 // The client: what programs call, and what the server's messages lead to. Fields that begin with _ are its rooms', not for programs.
 import { Commands, TickerdError } from "./commands.js";
-import { disposing, onAbort } from "./emitter.js";
+import { onAbort } from "./emitter.js";
 import { Link } from "./link.js";
 import { Reader } from "./reader.js";
 import { Subscription } from "./subscription.js";
@@ -29,11 +29,11 @@ export class Client extends Reader {
     this._url = url;
     // Looked up here, as a worker or a test may bring it later than this file.
     const { WebSocket, EventSource, requestAnimationFrame } = globalThis;
-    this._options = { WebSocket, EventSource, hiddenRate: "5s", flush: requestAnimationFrame ? "frame" : "now", ...options };
+    this._options = { WebSocket, EventSource, flush: requestAnimationFrame ? "frame" : "now", ...options };
     if (globalThis.addEventListener) import("./life.js").then(({ lead }) => lead(this, this.#ended.signal));
     onAbort(options.signal, () => this.close());
     // Handlers that are set right after `connect` miss nothing.
-    queueMicrotask(() => this.isClosed || this._link.connect());
+    queueMicrotask(() => this._link.connect());
   }
 
   /** The user that the token names. */
@@ -46,14 +46,8 @@ export class Client extends Reader {
   }
 
   subscribe(topics, options) {
-    this.#alive();
-    const one = new Subscription(this, topics, options);
-    if (!one.isClosed) this._wants.hold(one);
-    return one;
-  }
-
-  latest(topic) {
-    return this._ticks.latest(topic);
+    if (this.isClosed) throw new TickerdError(0, "the client was closed");
+    return new Subscription(this, topics, options);
   }
 
   async topics(match) {
@@ -68,28 +62,26 @@ export class Client extends Reader {
     return this.#made(await this.bars(topic, options));
   }
 
-  bars(topic, { signal = undefined, ...asked } = {}) {
+  /** @param {any} [options] */
+  bars(topic, options) {
+    const { signal, ...asked } = options ?? {};
     return this.command("history", { topic, ...asked }, { signal });
   }
 
-  publish(topic, value, { to = undefined } = {}) {
-    return this.command("publish", { topic, value, to });
+  publish(topic, value, options) {
+    return this.command("publish", { topic, value, ...options });
   }
 
   presence(topic) {
     return this.command("presence", { topic });
   }
 
-  async command(event, data = undefined, options = undefined) {
-    this.#alive();
-    const { state, why } = this.status;
-    if (state === "stopped") throw new TickerdError(0, why);
+  command(event, data, options) {
     return this._commands.ask(event, data, options);
   }
 
   async http(path, init) {
-    const { http } = await import("./http.js");
-    return http(this, path, init);
+    return (await import("./http.js")).http(this, path, init);
   }
 
   now() {
@@ -101,12 +93,9 @@ export class Client extends Reader {
   }
 
   setIdentity(token) {
-    this.#alive();
     this._options.token = token;
-    this._identity?.set(token);
     // A token as text may be the next one of the same user, which interrupts nothing. Of another user the server says 409.
-    if (this.status.state === "live" && token && typeof token !== "function") this._token().then(() => this._identity.say());
-    else this._restart();
+    if (!this._identity?.set(token)) this._restart();
   }
 
   close() {
@@ -114,13 +103,10 @@ export class Client extends Reader {
     this.isClosed = true;
     this.#ended.abort();
     this._identity?.set(null);
-    this._link.rest({ state: "stopped", code: 1000, why: "the client was closed", todo: "connect again" });
     for (const one of this._wants.subscriptions) one.close();
+    this._link.lost(1000, "the client was closed");
     this._ticks.forget();
-  }
-
-  async [disposing]() {
-    this.close();
+    super.close();
   }
 
   async _token() {
@@ -163,7 +149,7 @@ export class Client extends Reader {
   }
 
   _received(event, data, text) {
-    this._tell(false, event, data, text);
+    if (this.has("message")) this.emit("message", { out: false, event, data, text });
     if (typeof data.topic === "string" && "value" in data) this._ticks.take(event, data, text);
     else if (event === "connected") {
       this.server = data;
@@ -181,10 +167,6 @@ export class Client extends Reader {
     }
   }
 
-  _tell(out, event, data, text) {
-    if (this.has("message")) this.emit("message", { out, event, data, text });
-  }
-
   #notice(data) {
     const { type } = data;
     const names = list(data.topics);
@@ -198,10 +180,6 @@ export class Client extends Reader {
       for (const topic of removed) this._ticks.remove(topic);
       this.emit(type, { added: list(data.added), removed, missed: data.missed === true });
     }
-  }
-
-  #alive() {
-    if (this.isClosed) throw new TickerdError(0, "the client was closed");
   }
 
   #made({ values }) {

@@ -8,7 +8,6 @@ const AHEAD_MS = 17 * EACH_MS;
 /** Commands that may have no answer yet. */
 const OPEN_MAX = 256;
 const ANSWER_MS = 30_000;
-const TRIES = 4;
 
 export class TickerdError extends Error {
   name = "TickerdError";
@@ -36,10 +35,16 @@ export class Commands {
     this.#client = client;
   }
 
-  /** Resolves with the data of the answer. With `isBound` it ends with the connection, also if it was not sent. */
-  ask(event, data = {}, { signal = undefined, isBound = false } = {}) {
+  /**
+   * Resolves with the data of the answer. With `isBound` it ends with the connection, also if it was not sent.
+   * @param {any} [options]
+   */
+  ask(event, data = {}, options = {}) {
+    const { signal, isBound } = options;
     return new Promise((resolve, reject) => {
-      if (this.#open.size >= OPEN_MAX) throw failure(429, `${OPEN_MAX} commands have no answer yet; wait for them`);
+      const { state, why } = this.#client.status;
+      if (state === "stopped") throw new TickerdError(0, why);
+      if (this.#open.size >= OPEN_MAX) throw failure(429, `${OPEN_MAX} commands wait already`);
       const id = (this.#ids += 1);
       const end = (error, answer) => {
         clearTimeout(timer);
@@ -47,8 +52,8 @@ export class Commands {
         if (error) reject(error);
         else resolve(answer);
       };
-      const timer = setTimeout(() => end(failure(408, "no answer within 30 s")), ANSWER_MS);
-      this.#open.set(id, { id, event, data, end, isBound, isSent: false, tries: 0 });
+      const timer = setTimeout(() => end(failure(408, "no answer in time")), ANSWER_MS);
+      this.#open.set(id, { id, event, data, end, isBound, isSent: false });
       onAbort(signal, () => end(signal.reason));
       this.#pump();
     });
@@ -73,7 +78,7 @@ export class Commands {
     const command = this.#open.get(data.id);
     if (!command?.isSent) return false;
     if (event !== "error") command.end(null, data);
-    else if (data.code === 429 && (command.tries += 1) < TRIES) {
+    else if (data.code === 429) {
       // Refused, so not done: it may be sent again, when the server says.
       command.isSent = false;
       this.#busyUntil = performance.now() + AHEAD_MS + Math.min(ANSWER_MS, data.retry_after_ms ?? 1_000);

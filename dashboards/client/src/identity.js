@@ -25,7 +25,7 @@ export class Identity {
     this.set(client._options.token);
   }
 
-  /** Another source. What is on its way from the old one is dropped. */
+  /** Another source. What is on its way from the old one is dropped. True if the connection stays, and is told. */
   set(source) {
     this.#asking?.control.abort();
     this.#asking = this.#id = null;
@@ -34,6 +34,7 @@ export class Identity {
     this.#reason = "connect";
     this.#refused = 0;
     this.token = typeof source === "function" ? undefined : source || null;
+    return this.#client.status.state === "live" && this.say();
   }
 
   /** The token for a new connection. It throws where there is to be no connection, or not yet. */

@@ -14,8 +14,8 @@ export const connect = (url, options) => {
 /** Without an address it is the server that this file came from: `https://host/client/index.js` is of `wss://host/ws`. */
 function addressOf(given) {
   const url = given ? new URL(given, globalThis.location?.href) : new URL("../ws", String(import.meta.url));
-  url.protocol = url.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(url.protocol)) throw new TickerdError(400, "connect needs a server's address, such as wss://host/ws");
+  url.protocol = url.protocol.replace("http", "ws");
+  if (!/^wss?:$/.test(url.protocol)) throw new TickerdError(400, "give an address such as wss://host/ws");
   if (url.pathname === "/") url.pathname = "/ws";
   url.hash = "";
   return url;

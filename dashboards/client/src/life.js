@@ -7,13 +7,14 @@ const HIDDEN_MS = 5_000;
 export function lead({ _link, _ticks, _wants, _options }, signal) {
   if (signal.aborted) return;
   const page = globalThis.document;
+  const { hiddenRate = "5s" } = _options;
   let timer;
   const listen = (target, event, handler) => target?.addEventListener(event, handler, { signal });
   const wake = () => _link.wake();
   const look = () => {
     clearTimeout(timer);
     _ticks.flush();
-    if (page.hidden) timer = setTimeout(() => signal.aborted || _wants.slow(_options.hiddenRate), HIDDEN_MS);
+    if (page.hidden) timer = setTimeout(() => signal.aborted || _wants.slow(hiddenRate), HIDDEN_MS);
     else {
       _wants.slow(undefined);
       wake();

@@ -41,7 +41,7 @@ export class Link {
   send(event, data, shown = data) {
     if (this.#socket?.readyState !== 1) return false;
     this.#socket.send(JSON.stringify({ event, data }));
-    this.#client._tell(true, event, shown, JSON.stringify({ event, data: shown }));
+    this.#client.emit("message", { out: true, event, data: shown, text: JSON.stringify({ event, data: shown }) });
     return true;
   }
 
@@ -64,16 +64,16 @@ export class Link {
 
   /** Leaves the connection, if there is one, and makes another. */
   async connect() {
+    if (this.#client.isClosed) return undefined;
     const turn = this.turn + 1;
     this.rest({ state: "connecting" });
     let socket;
     try {
       socket = await this.#client._socket();
     } catch (error) {
-      if (turn === this.turn) this.lost(error.close ?? 1006, error.message);
-      return;
+      return turn === this.turn && this.lost(error.close ?? 1006, error.message);
     }
-    if (turn !== this.turn) return void socket.close();
+    if (turn !== this.turn) return socket.close();
     this.#socket = socket;
     this.#silenceMs = OPEN_MS;
     this.#expect(OPEN_MS);

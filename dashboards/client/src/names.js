@@ -23,4 +23,4 @@ const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 export const covers = (names, topic) => names.some((name) => name === topic || (isPattern(name) && matches(name, topic)));
 
 /** A rate such as `"250ms"` in milliseconds; 0 for none, which is the fastest. */
-export const rateMs = (rate) => parseInt(rate) * UNITS[rate.replace(/\d+/, "")] || 0;
+export const rateMs = (rate) => parseInt(rate) * UNITS[`${rate}`.replace(/\d+/, "")] || 0;

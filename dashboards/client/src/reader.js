@@ -13,6 +13,10 @@ export class Reader extends Emitter {
     this._client = client ?? this;
   }
 
+  latest(topic) {
+    return this._client._ticks.latest(topic);
+  }
+
   _newOutlet() {
     return new Outlet((skipped, topics) => this._client._ticks.lost(skipped, topics));
   }

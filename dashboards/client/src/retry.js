@@ -7,6 +7,7 @@ const SEEN_MS = 5_000;
 
 const STOP = [1000, 1002, 1003, 1007, 1009];
 const TODO = {
+  1000: "connect again",
   4000: "change the address",
   4001: "give another token",
   4003: "ask the operator",

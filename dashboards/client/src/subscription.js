@@ -1,6 +1,6 @@
 // What one part of a program wants: topics, how, and where their ticks go.
 import { TickerdError } from "./commands.js";
-import { disposing, onAbort } from "./emitter.js";
+import { onAbort } from "./emitter.js";
 import { Reader } from "./reader.js";
 
 export class Subscription extends Reader {
@@ -13,32 +13,24 @@ export class Subscription extends Reader {
   #settle;
   #granted = { topics: [], patterns: [], failed: [] };
 
-  constructor(client, topics, { mode = "latest", rate = undefined, signal = undefined } = {}) {
+  /** @param {any} [options] */
+  constructor(client, topics, options) {
     super(client);
     this.topics = [...new Set([topics].flat())];
-    this.mode = mode;
-    this.rate = rate;
+    this.mode = options?.mode;
+    this.rate = options?.rate;
     this.#unknown = new Set(this.topics);
     this.ready = new Promise((...settle) => (this.#settle = settle));
     this.ready.catch(() => {}); // a program that does not look at it is told by `failed`
-    onAbort(signal, () => this.close());
-  }
-
-  latest(topic) {
-    return this._client.latest(topic);
+    client._wants.hold(this);
+    onAbort(options?.signal, () => this.close());
   }
 
   close() {
     if (this.isClosed) return;
-    this.isClosed = true;
+    super.close();
     this._client._wants.release(this);
     this.#settle[1](new DOMException("the subscription was closed", "AbortError"));
-    this._outlet.take();
-    this.emit("close");
-  }
-
-  async [disposing]() {
-    this.close();
   }
 
   /** Ticks as they come; the loop's end ends the subscription. */

@@ -168,15 +168,15 @@ export class Wants {
   }
 }
 
-/** Parts of a list of names, each fit for one command. */
+/** Parts of a list of names, each fit for one command: of so many bytes, and so fewer than 1,000. */
 function split(names) {
   const parts = [];
-  let bytes = Infinity;
+  let room = 0;
   for (const name of names) {
-    bytes += name.length + 24;
-    if (bytes > NAMES_BYTES || parts.at(-1).length >= 1_000) {
+    room -= name.length + 24;
+    if (room < 0) {
       parts.push([]);
-      bytes = 0;
+      room = NAMES_BYTES;
     }
     parts.at(-1).push(name);
   }
