@@ -22,15 +22,15 @@ export class Client extends Reader {
 
   #skewMs = 0;
   #pinged = 0;
-  #ended = new AbortController();
 
   constructor(url, options) {
     super();
     this._url = url;
     // Looked up here, as a worker or a test may bring it later than this file.
     const { WebSocket, EventSource, requestAnimationFrame } = globalThis;
+    if (options.name) url.searchParams.set("name", options.name);
     this._options = { WebSocket, EventSource, flush: requestAnimationFrame ? "frame" : "now", ...options };
-    if (globalThis.addEventListener) import("./life.js").then(({ lead }) => lead(this, this.#ended.signal));
+    if (globalThis.addEventListener) import("./life.js").then(({ lead }) => lead(this));
     onAbort(options.signal, () => this.close());
     // Handlers that are set right after `connect` miss nothing.
     queueMicrotask(() => this._link.connect());
@@ -101,7 +101,6 @@ export class Client extends Reader {
   close() {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.#ended.abort();
     this._identity?.set(null);
     for (const one of this._wants.subscriptions) one.close();
     this._link.lost(1000, "the client was closed");
@@ -118,11 +117,9 @@ export class Client extends Reader {
   }
 
   async _socket() {
-    const { WebSocket, transport, tabs, token, name } = this._options;
-    const url = new URL(this._url);
-    if (name) url.searchParams.set("name", name);
-    const isPlain = WebSocket && !token && !tabs && transport !== "sse" && (transport === "ws" || !this._link.isBarred);
-    return isPlain ? new WebSocket(url.href, PROTOCOL) : (await import("./other.js")).socket(this, url);
+    const { WebSocket, transport, tabs, token } = this._options;
+    const isPlain = WebSocket && !token && !tabs && transport !== "sse" && !this._link.isBarred;
+    return isPlain ? new WebSocket(this._url.href, PROTOCOL) : (await import("./other.js")).socket(this);
   }
 
   /** Another user: what is here was the one before's. */

@@ -3,9 +3,13 @@
 /** A page hidden for less is not slowed down. */
 const HIDDEN_MS = 5_000;
 
-/** Leads a client through it, until the signal ends. */
-export function lead({ _link, _ticks, _wants, _options }, signal) {
-  if (signal.aborted) return;
+/** Leads a client through it, until it is closed. */
+export function lead(client) {
+  if (client.isClosed) return;
+  const { _link, _ticks, _wants, _options } = client;
+  const ended = new AbortController();
+  const { signal } = ended;
+  client.on("close", () => ended.abort());
   const page = globalThis.document;
   const { hiddenRate = "5s" } = _options;
   let timer;

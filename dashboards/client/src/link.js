@@ -28,7 +28,7 @@ export class Link {
   /** When the server let this client in. */
   #liveSince = Infinity;
   #silenceMs = OPEN_MS;
-  #deadline = 0;
+  #deadline = Infinity;
   #deadlineTimer;
   #retryTimer;
   #window;
@@ -58,8 +58,9 @@ export class Link {
   /** Something woke the page: do not wait out a back-off, and do not trust an old socket. */
   wake() {
     const { state } = this.status;
-    if (state === "waiting" || state === "offline") this.connect();
-    else if (state === "live" && this.send("ping", {})) this.#expect(PROBE_MS);
+    if (state !== "live") return state !== "stopped" && this.retry();
+    this.send("ping", {});
+    this.#expect(PROBE_MS);
   }
 
   /** Leaves the connection, if there is one, and makes another. */
@@ -101,7 +102,8 @@ export class Link {
   rest(status, delay = undefined) {
     clearTimeout(this.#deadlineTimer);
     clearTimeout(this.#retryTimer);
-    this.#deadlineTimer = this.#window = undefined;
+    this.#window = undefined;
+    this.#deadline = Infinity;
     this.#liveSince = Infinity;
     this.#opened = false;
     this.turn += 1;
@@ -138,7 +140,7 @@ export class Link {
   #expect(ms) {
     const before = this.#deadline;
     this.#deadline = performance.now() + ms;
-    if (this.#deadlineTimer === undefined || this.#deadline < before) this.#arm(ms);
+    if (this.#deadline < before) this.#arm(ms);
   }
 
   #arm(ms) {

@@ -4,8 +4,9 @@ import { Client, PROTOCOL } from "./client.js";
 /** Tells texts apart, and tells nothing of them. */
 const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16_777_619), 2_166_136_261) >>> 0;
 
-/** What looks like a WebSocket to `url`, for this client. */
-export async function socket(client, url) {
+/** What looks like a WebSocket to this client's server. */
+export async function socket(client) {
+  const url = client._url;
   const { WebSocket, EventSource, tabs, transport } = client._options;
   const token = await client._token();
   if (tabs && globalThis.navigator?.locks) {

@@ -18,7 +18,10 @@ export class Reader extends Emitter {
   }
 
   _newOutlet() {
-    return new Outlet((skipped, topics) => this._client._ticks.lost(skipped, topics));
+    return new Outlet((skipped, topics) => {
+      this._client.emit("lag", { by: "reader", skipped });
+      queueMicrotask(() => this._client._ticks.gap(topics, false, "overflow"));
+    });
   }
 
   /** Whether a newer tick replaces this one, if it still waits. */

@@ -131,12 +131,6 @@ export class Ticks {
     }
   }
 
-  /** A reader was too slow. */
-  lost(skipped, topics) {
-    this.#client.emit("lag", { by: "reader", skipped });
-    queueMicrotask(() => this.gap(topics, false, "overflow"));
-  }
-
   /** Hands over all that was collected. */
   flush() {
     clearTimeout(this.#timer);
