@@ -46,7 +46,7 @@ export class Client extends Reader {
   }
 
   subscribe(topics, options) {
-    if (this.isClosed) throw new TickerdError(0, "the client was closed");
+    if (this.isClosed) throw new TickerdError(0, this.status.why);
     return new Subscription(this, topics, options);
   }
 
@@ -124,7 +124,6 @@ export class Client extends Reader {
 
   /** Another user: what is here was the one before's. */
   _restart() {
-    if (this._identity) this._identity.user = undefined;
     this._ticks.forget();
     this._wants.forget();
     this._link.connect();

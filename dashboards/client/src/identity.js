@@ -34,7 +34,9 @@ export class Identity {
     this.#reason = "connect";
     this.#refused = 0;
     this.token = typeof source === "function" ? undefined : source || null;
-    return this.#client.status.state === "live" && this.say();
+    const stays = this.#client.status.state === "live" && this.say();
+    if (!stays) this.user = undefined;
+    return stays;
   }
 
   /** The token for a new connection. It throws where there is to be no connection, or not yet. */
@@ -89,8 +91,11 @@ export class Identity {
   }
 
   #error({ code, message, temporary }) {
-    if (code === 409) this.#client._restart(); // of another user than the connection
-    else if (code === 405) this.#client._known(); // this server asks nobody who they are
+    if (code === 409) {
+      // Of another user than the connection.
+      this.user = undefined;
+      this.#client._restart();
+    } else if (code === 405) this.#client._known(); // this server asks nobody who they are
     else this.#client._link.lost(temporary ? 4104 : this.judge(4001), message);
   }
 

@@ -13,9 +13,9 @@ export const connect = (url, options) => {
 
 /** Without an address it is the server that this file came from: `https://host/client/index.js` is of `wss://host/ws`. */
 function addressOf(given) {
-  const url = given ? new URL(given, globalThis.location?.href) : new URL("../ws", String(import.meta.url));
+  const url = new URL(given ?? new URL("../ws", import.meta.url), globalThis.location?.href);
   url.protocol = url.protocol.replace("http", "ws");
-  if (!/^wss?:$/.test(url.protocol)) throw new TickerdError(400, "give an address such as wss://host/ws");
+  if (!url.protocol.startsWith("ws")) throw new TickerdError(400, "give an address such as wss://host/ws");
   if (url.pathname === "/") url.pathname = "/ws";
   url.hash = "";
   return url;

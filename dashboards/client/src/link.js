@@ -93,9 +93,8 @@ export class Link {
     // "At once" is honoured once; a server that keeps saying it without staying gets the back-off.
     const delay = isAtOnce(code) && this.#attempt === 0 ? withinMs(this.#window) : backOffMs(this.#attempt, code);
     this.#attempt += 1;
-    const isOffline = globalThis.navigator?.onLine === false;
-    const waiting = { state: "waiting", until: performance.now() + delay, code, why, unopened };
-    this.rest(isOffline ? { state: "offline", code, why } : waiting, delay);
+    const state = globalThis.navigator?.onLine === false ? "offline" : "waiting";
+    this.rest({ state, until: performance.now() + delay, code, why, unopened }, delay);
   }
 
   /** Closes, and comes back after `delay`; without one not until it is woken or told to. */
@@ -110,7 +109,7 @@ export class Link {
     const socket = this.#socket;
     this.#socket = null;
     if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onmessage = socket.onclose = null;
       socket.close();
     }
     if (delay !== undefined) this.#retryTimer = setTimeout(() => this.connect(), delay);

@@ -5,7 +5,6 @@ const MAX_MS = 20_000;
 /** The longest wait while somebody looks at the page. */
 const SEEN_MS = 5_000;
 
-const STOP = [1000, 1002, 1003, 1007, 1009];
 const TODO = {
   1000: "connect again",
   4000: "change the address",
@@ -15,13 +14,13 @@ const TODO = {
 };
 
 /** Whether a client is to stay away after that close code. */
-export const isFinal = (code) => STOP.includes(code) || (code >= 4000 && code < 4100);
+export const isFinal = (code) => /^(100[02379]|40..)$/.test(code);
 
 /** Whether the server asks to come back at once. */
-export const isAtOnce = (code) => code === 1012 || (code >= 4200 && code < 4300);
+export const isAtOnce = (code) => /^(1012|42..)$/.test(code);
 
 /** Whether a server that is well ended the connection on purpose, and not a fault on the way. */
-export const isSentAway = (code) => isAtOnce(code) || (code >= 4100 && code < 4200);
+export const isSentAway = (code) => /^(1012|4[12]..)$/.test(code);
 
 /** What helps after a close that is final. */
 export const todo = (code) => TODO[code] ?? "change this client";
@@ -37,6 +36,6 @@ export function backOffMs(attempt, code) {
 
 /** A moment inside the window that `closing` named; half a second wide when it named none. */
 export function withinMs(window) {
-  const [from, to] = Array.isArray(window) && window.length === 2 && window.every(Number.isFinite) ? window : [0, 500];
-  return Math.max(0, from) + Math.random() * Math.max(0, to - from);
+  const [from, to] = window?.length === 2 && window.every?.(Number.isFinite) ? window : [0, 500];
+  return from + Math.random() * (to - from);
 }

@@ -30,7 +30,7 @@ export class Subscription extends Reader {
     if (this.isClosed) return;
     super.close();
     this._client._wants.release(this);
-    this.#settle[1](new DOMException("the subscription was closed", "AbortError"));
+    this.#settle[1](AbortSignal.abort().reason);
   }
 
   /** Ticks as they come; the loop's end ends the subscription. */
@@ -42,29 +42,28 @@ export class Subscription extends Reader {
       wake?.();
     });
     this.on("close", () => wake?.());
-    return {
-      next: async () => {
-        for (;;) {
-          const [value] = outlet.take(1);
-          if (value || this.isClosed) return { value, done: !value };
-          await new Promise((resolve) => (wake = resolve));
-        }
-      },
-      return: async () => {
-        this.close();
-        return { value: undefined, done: true };
-      },
+    const next = async () => {
+      const [value] = outlet.take(1);
+      if (value || this.isClosed) return { value, done: !value };
+      await new Promise((resolve) => (wake = resolve));
+      return next();
     };
+    const end = async () => {
+      this.close();
+      return { value: undefined, done: true };
+    };
+    return { next, return: end };
   }
 
-  /** The server has said of one of its names what it grants. */
-  answered(kind, name, info) {
-    if (!this.#unknown.delete(name)) return;
-    this.#granted[kind].push(info);
-    if (this.#unknown.size > 0) return;
+  /** The server has said of one of its names what it grants, or with which code it refuses. */
+  answered(info) {
+    if (!this.#unknown.delete(info.topic ?? info.pattern)) return;
     const { topics, patterns, failed } = this.#granted;
-    if (topics.length + patterns.length > 0) this.#settle[0](this.#granted);
-    else this.#settle[1](new TickerdError(failed[0].code, failed[0].message));
+    const list = info.topic ? topics : patterns;
+    (info.code ? failed : list).push(info);
+    if (this.#unknown.size > 0) return;
+    if (topics[0] ?? patterns[0]) this.#settle[0](this.#granted);
+    else this.#settle[1](new TickerdError(info.code, info.message));
   }
 
   /** A handler of ticks begins with the newest that are here already, as with a snapshot. */

@@ -85,12 +85,12 @@ export class Ticks {
   /** A new connection, to the history of that name. */
   begin(epoch) {
     const all = [...this.#topics.keys()];
-    const every = all.filter((topic) => this.latest(topic) && !isOwn(topic) && !this.isState(topic));
+    const every = all.filter((topic) => !isOwn(topic) && !this.isState(topic));
     if (epoch === this.epoch) {
       // Where the server is told the position, it answers whether it had what was missed. Elsewhere the next tick tells.
-      for (const topic of every) if (this.position(topic) === undefined) this.#topics.get(topic).before = this.latest(topic).seq;
+      for (const topic of every) if (this.position(topic) === undefined) this.#topics.get(topic).before = this.latest(topic)?.seq;
     } else {
-      if (every.length > 0) this.gap(every, false, "restarted");
+      this.gap(every, false, "restarted");
       this.forget();
       this.#client.emit("epoch", (this.epoch = epoch));
     }
@@ -107,8 +107,8 @@ export class Ticks {
   granted(topics) {
     this.rerouted();
     for (const isRecovered of [true, false]) {
-      const names = topics.filter(({ recovered }) => recovered === isRecovered).map(({ topic }) => topic);
-      if (names.length > 0) this.gap(names, isRecovered, "reconnected");
+      const answers = topics.filter(({ recovered }) => recovered === isRecovered);
+      this.gap(answers.map(({ topic }) => topic), isRecovered, "reconnected");
     }
   }
 
@@ -123,6 +123,7 @@ export class Ticks {
   }
 
   gap(topics, recovered, why) {
+    if (topics.length === 0) return;
     this.flush(); // what came before the gap is handed over before it
     const gap = { topics, recovered, why };
     this.#client.emit("gap", gap);
@@ -169,8 +170,8 @@ export class Ticks {
     setTimeout(async () => {
       const topics = [...this.#missed];
       this.#missed.clear();
-      const gaps = await import("./missed.js").then(({ gapsOf }) => gapsOf(this.#client, topics)).catch(() => topics);
-      if (gaps.length > 0) this.gap(gaps, false, "reconnected");
+      const gaps = import("./missed.js").then(({ gapsOf }) => gapsOf(this.#client, topics));
+      this.gap(await gaps.catch(() => topics), false, "reconnected");
     }, GAP_MS);
   }
 

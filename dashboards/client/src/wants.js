@@ -44,7 +44,7 @@ export class Wants {
       this.#names.set(name, one);
       if (isPattern(name)) this.#patterns.add(name);
       one.holders.add(subscription);
-      if (one.granted && one.told) subscription.answered(isPattern(name) ? "patterns" : "topics", name, one.granted);
+      if (one.granted && one.told) subscription.answered(one.granted);
     }
     this.#look(subscription.topics);
   }
@@ -151,14 +151,11 @@ export class Wants {
 
   /** Takes what the server says of subscriptions. */
   granting({ topics = [], patterns = [], failed = [] }) {
-    for (const [kind, list] of Object.entries({ topics, patterns, failed })) {
-      for (const info of list) {
-        const name = info.topic ?? info.pattern;
-        const one = this.#names.get(name);
-        if (one) one.granted = kind === "failed" ? undefined : info;
-        for (const holder of one?.holders ?? []) holder.answered(kind, name, info);
-        if (kind === "failed") this.#client.emit(kind, info);
-      }
+    for (const info of [...topics, ...patterns, ...failed]) {
+      const one = this.#names.get(info.topic ?? info.pattern);
+      if (one) one.granted = info.code ? undefined : info;
+      for (const holder of one?.holders ?? []) holder.answered(info);
+      if (info.code) this.#client.emit("failed", info);
     }
     this.#client._ticks.granted(topics);
   }
