@@ -108,14 +108,6 @@ export class Client extends Reader {
     super.close();
   }
 
-  async _token() {
-    if (!this._identity && this._options.token) {
-      const { Identity } = await import("./identity.js");
-      this._identity ??= new Identity(this);
-    }
-    return this._identity?.ready();
-  }
-
   async _socket() {
     const { WebSocket, transport, tabs, token } = this._options;
     const isPlain = WebSocket && !token && !tabs && transport !== "sse" && !this._link.isBarred;

@@ -12,11 +12,12 @@ const ANSWER_MS = 30_000;
 export class TickerdError extends Error {
   name = "TickerdError";
 
-  constructor(code, message, { temporary = false, retry_after_ms: retryAfterMs = undefined } = {}) {
+  /** @param {any} [more] what the server said besides */
+  constructor(code, message, more) {
     super(message);
     this.code = code;
-    this.temporary = temporary;
-    this.retryAfterMs = retryAfterMs;
+    this.temporary = more?.temporary === true;
+    this.retryAfterMs = more?.retry_after_ms;
   }
 }
 
@@ -39,8 +40,7 @@ export class Commands {
    * Resolves with the data of the answer. With `isBound` it ends with the connection, also if it was not sent.
    * @param {any} [options]
    */
-  ask(event, data = {}, options = {}) {
-    const { signal, isBound } = options;
+  ask(event, data, options) {
     return new Promise((resolve, reject) => {
       const { state, why } = this.#client.status;
       if (state === "stopped") throw new TickerdError(0, why);
@@ -53,8 +53,8 @@ export class Commands {
         else resolve(answer);
       };
       const timer = setTimeout(() => end(failure(408, "no answer in time")), ANSWER_MS);
-      this.#open.set(id, { id, event, data, end, isBound, isSent: false });
-      onAbort(signal, () => end(signal.reason));
+      this.#open.set(id, { event, data: { id, ...data }, end, isBound: options?.isBound, isSent: false });
+      onAbort(options?.signal, () => end(options.signal.reason));
       this.#pump();
     });
   }
@@ -67,9 +67,10 @@ export class Commands {
 
   /** The connection is gone: whether the server did what was sent is not known. What was not sent waits, unless no other comes. */
   shut({ state, why }) {
+    const isOver = state === "stopped";
     for (const { isSent, isBound, end } of [...this.#open.values()]) {
-      if (state === "stopped") end(new TickerdError(0, why));
-      else if (isSent || isBound) end(failure(0, "the connection was lost before the answer"));
+      const message = isSent ? "the connection was lost before the answer" : why;
+      if (isSent || isBound || isOver) end(new TickerdError(0, message, { temporary: !isOver }));
     }
   }
 
@@ -99,8 +100,7 @@ export class Commands {
         return;
       }
       this.#busyUntil = Math.max(now, this.#busyUntil) + EACH_MS;
-      const { id, event, data } = command;
-      command.isSent = this.#client._link.send(event, { id, ...data });
+      command.isSent = this.#client._link.send(command.event, command.data);
     }
   }
 }

@@ -7,7 +7,7 @@ const SEEN_MS = 5_000;
 
 const TODO = {
   1000: "connect again",
-  4000: "change the address",
+  4000: "give another address",
   4001: "give another token",
   4003: "ask the operator",
   4008: "give a token",
