@@ -128,11 +128,8 @@ export class Client extends Reader {
   }
 
   _changed(status) {
-    const isLive = status.state === "live";
-    for (const room of [this._commands, this._wants]) {
-      if (isLive) room.open();
-      else room.shut(status);
-    }
+    const step = status.state === "live" ? "open" : "shut";
+    for (const room of [this._commands, this._wants]) room[step](status);
     this.emit("status", status);
   }
 

@@ -69,7 +69,7 @@ export class Commands {
   shut({ state, why }) {
     const isOver = state === "stopped";
     for (const { isSent, isBound, end } of [...this.#open.values()]) {
-      const message = isSent ? "the connection was lost before the answer" : why;
+      const message = isSent ? "lost before the answer" : why;
       if (isSent || isBound || isOver) end(new TickerdError(0, message, { temporary: !isOver }));
     }
   }

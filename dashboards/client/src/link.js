@@ -124,7 +124,7 @@ export class Link {
       // Not ours to repair; the next message stands alone.
     }
     const { event, data } = message ?? {};
-    const isMessage = typeof event === "string" && data !== null && typeof data === "object";
+    const isMessage = typeof event === "string" && typeof data === "object" && data;
     if (isMessage && event === "connected") {
       if (data.heartbeat_ms > 0) this.#silenceMs = 2 * data.heartbeat_ms;
       this.#liveSince = performance.now();

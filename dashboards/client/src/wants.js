@@ -40,7 +40,8 @@ export class Wants {
 
   hold(subscription) {
     for (const name of subscription.topics) {
-      const one = this.#names.get(name) ?? { holders: new Set(), told: "", granted: undefined };
+      /** @type {any} */
+      const one = this.#names.get(name) ?? { holders: new Set() };
       this.#names.set(name, one);
       if (isPattern(name)) this.#patterns.add(name);
       one.holders.add(subscription);
