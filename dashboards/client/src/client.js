@@ -134,7 +134,7 @@ export class Client extends Reader {
   }
 
   _received(event, data, text) {
-    if (this.has("message")) this.emit("message", { out: false, event, data, text });
+    if (this.has("message")) this.emit("message", { out: false, event, data: { ...data }, text });
     if (typeof data.topic === "string" && "value" in data) this._ticks.take(event, data, text);
     else if (event === "connected") {
       this.server = data;
@@ -168,6 +168,6 @@ export class Client extends Reader {
   }
 
   #made({ values }) {
-    return list(values).map(({ event, data }) => this._ticks.made(event, data, ""));
+    return list(values).map(({ event, data }) => this._ticks.made(event, data, "", this.latest(data.topic)?.stale));
   }
 }

@@ -26,9 +26,13 @@ export class Ticks {
     this.#client = client;
   }
 
-  /** One as a program gets it. */
-  made(event, data, text) {
-    return { event, stale: this.#topics.get(data.topic)?.stale ?? 0, skipped: 0, text, ...data };
+  /** One as a program gets it: the data of the message, and what is known besides. A copy would cost more than all else here. */
+  made(event, data, text, stale = 0) {
+    data.event = event;
+    data.stale = stale;
+    data.skipped = 0;
+    data.text = text;
+    return data;
   }
 
   latest(topic) {
@@ -39,7 +43,7 @@ export class Ticks {
     const { topic, seq, ts, to } = data;
     const state = this.#wanted(topic);
     if (!state) return; // it was on its way when the last one left
-    const tick = this.made(event, data, text);
+    const tick = this.made(event, data, text, state.stale);
     // A direct message counts apart from its room.
     if (to === undefined) {
       const { tick: before, before: last } = state;
