@@ -64,8 +64,7 @@ export class Client extends Reader {
 
   /** @param {any} [options] */
   bars(topic, options) {
-    const { signal, ...asked } = options ?? {};
-    return this.command("history", { topic, ...asked }, { signal });
+    return this.command("history", { topic, ...options, signal: undefined }, options);
   }
 
   publish(topic, value, options) {
@@ -103,7 +102,7 @@ export class Client extends Reader {
     this.isClosed = true;
     this._identity?.set(null);
     for (const one of this._wants.subscriptions) one.close();
-    this._link.lost(1000, "the client was closed");
+    this._link.lost(1000, "closed here");
     this._ticks.forget();
     super.close();
   }
@@ -129,7 +128,8 @@ export class Client extends Reader {
 
   _changed(status) {
     const step = status.state === "live" ? "open" : "shut";
-    for (const room of [this._commands, this._wants]) room[step](status);
+    this._commands[step](status);
+    this._wants[step]();
     this.emit("status", status);
   }
 
@@ -161,7 +161,7 @@ export class Client extends Reader {
     else if (type === "stale") this._ticks.stale(names, data.since || this.now());
     else if (type === "fresh") this._ticks.stale(names, 0);
     else if (type === "topics") {
-      const removed = list(data.removed).map((one) => one?.topic ?? one);
+      const removed = list(data.removed);
       for (const topic of removed) this._ticks.remove(topic);
       this.emit(type, { added: list(data.added), removed, missed: data.missed === true });
     }

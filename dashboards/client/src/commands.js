@@ -44,7 +44,7 @@ export class Commands {
     return new Promise((resolve, reject) => {
       const { state, why } = this.#client.status;
       if (state === "stopped") throw new TickerdError(0, why);
-      if (this.#open.size >= OPEN_MAX) throw failure(429, `${OPEN_MAX} commands wait already`);
+      if (this.#open.size >= OPEN_MAX) throw failure(429, `${OPEN_MAX} commands wait`);
       const id = (this.#ids += 1);
       const end = (error, answer) => {
         clearTimeout(timer);

@@ -37,7 +37,7 @@ export class Emitter {
     const off = () => void all.delete(one);
     onAbort(options?.signal, off);
     const first = this._first(event);
-    if (first[0]) queueMicrotask(() => first.forEach((data) => all.has(one) && call(handler, data)));
+    queueMicrotask(() => first.forEach((data) => all.has(one) && call(handler, data)));
     return off;
   }
 

@@ -50,9 +50,9 @@ export class Link {
     return this.unopened % 3 === 2;
   }
 
-  /** Connects at once if it waits or has stopped. */
+  /** Connects at once if it waits or has stopped, which both have the code of a close. */
   retry() {
-    if (!["connecting", "live"].includes(this.status.state)) this.connect();
+    if (this.status.code) this.connect();
   }
 
   /** Something woke the page: do not wait out a back-off, and do not trust an old socket. */
@@ -97,8 +97,11 @@ export class Link {
     this.rest({ state, until: performance.now() + delay, code, why, unopened }, delay);
   }
 
-  /** Closes, and comes back after `delay`; without one not until it is woken or told to. */
-  rest(status, delay = undefined) {
+  /**
+   * Closes, and comes back after `delay`; without one not until it is woken or told to.
+   * @param {number} [delay]
+   */
+  rest(status, delay) {
     clearTimeout(this.#deadlineTimer);
     clearTimeout(this.#retryTimer);
     this.#window = undefined;
@@ -112,7 +115,7 @@ export class Link {
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    if (delay !== undefined) this.#retryTimer = setTimeout(() => this.connect(), delay);
+    if (delay >= 0) this.#retryTimer = setTimeout(() => this.connect(), delay);
     this.become(status);
   }
 

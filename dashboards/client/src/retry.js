@@ -6,11 +6,10 @@ const MAX_MS = 20_000;
 const SEEN_MS = 5_000;
 
 const TODO = {
-  1000: "connect again",
-  4000: "give another address",
+  4000: "give another URL",
   4001: "give another token",
   4003: "ask the operator",
-  4008: "give a token",
+  4008: "give another token",
 };
 
 /** Whether a client is to stay away after that close code. */

@@ -50,7 +50,7 @@ export class Subscription extends Reader {
     };
     const end = async () => {
       this.close();
-      return { value: undefined, done: true };
+      return { done: true };
     };
     return { next, return: end };
   }

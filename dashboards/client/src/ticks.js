@@ -146,7 +146,7 @@ export class Ticks {
 
   /** Whether only the newest of a topic matters. Of a pattern's topics that is not known. */
   isState(topic) {
-    return this.#wanted(topic)?.isState === true;
+    return this.#wanted(topic)?.isState;
   }
 
   /** The topics here that these names cover. */
