@@ -26,7 +26,7 @@ BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CLIENT_DEPS := dashboards/client/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-release test-clients test-browser test-contract flaky conformance lint bench install uninstall clean rust
+.PHONY: help run build test test-tools test-rust test-release test-clients test-browser screenshots test-contract flaky conformance lint bench install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
@@ -36,6 +36,7 @@ help:
 	@echo "make lint         format and lints alone"
 	@echo "make conformance  /echo held to the 517 cases of the Autobahn suite; Python 3.10"
 	@echo "make bench        speed and memory, as ratios to a floor measured in the same run"
+	@echo "make screenshots  the pictures of the page in the documents"
 	@echo "make build        daemon and feeds in release, for make install"
 	@echo "make install      DESTDIR= PREFIX=/usr/local: daemon, feeds, unit, configuration; needs make build before it"
 	@echo "make uninstall    takes away what install brought, but for the configuration"
@@ -91,7 +92,13 @@ test-release: test-tools build
 # Python's websockets and msgpack, Node's and a browser's own clients, curl, and tickerd's own clients in Python and Node.
 test-clients: test-tools $(BROWSER_DEPS) $(CLIENT_DEPS)
 	$(CARGO) build --locked --workspace
+	cd dashboards/client && npm test
 	tests/clients/run.sh
+
+# The pictures in the documents. They are looked at before they are committed.
+screenshots: rust $(PAGE_DEPS) $(BROWSER_DEPS)
+	$(CARGO) build --locked --workspace
+	cd tests/browser && node screenshots.mjs
 
 test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
 	$(CARGO) build --locked --workspace

@@ -277,6 +277,21 @@ history = ["rooms.*"]
   await page.close();
 });
 
+test("the demo serves the chat itself, under its own strict policy", async (t) => {
+  const demo = await startDaemon({ command: "demo" });
+  t.after(() => demo.stop());
+  const pages = [];
+  for (const name of ["ann", "bob"]) pages.push(await openPage(browser.context, `${demo.url}chat.html?name=${name}`));
+  for (const page of pages) await page.waitForFunction(() => document.getElementById("count").textContent === "2");
+  await say(pages[0], "hello from the demo");
+  await hears(pages[1], "annhello from the demo");
+  for (const page of pages) {
+    assert.deepEqual(page.errors, []);
+    assert.ok(page.requests.every((url) => new URL(url).host === new URL(demo.url).host), page.requests.join());
+    await page.close();
+  }
+});
+
 test("without a daemon the page says what to write into the address", async () => {
   const page = await browser.context.newPage();
   await page.goto(`${site.origin}/chat.html?name=ann&server=ws://127.0.0.1:1/ws`);

@@ -14,7 +14,7 @@ export async function serveForeign({ pages = {}, folder, policy } = {}) {
   const site = { pages, policy };
   const server = createServer(async ({ url }, answer) => {
     const { pathname } = new URL(url, "http://site");
-    if (pathname === "/favicon.ico") return answer.writeHead(204).end();
+    if (pathname.startsWith("/favicon.")) return answer.writeHead(204).end();
     const found = site.pages[pathname] ?? (folder && new URL(`.${pathname}`, folder));
     try {
       const body = found instanceof URL ? await readFile(found) : found;

@@ -10,6 +10,7 @@ import { openBrowser } from "./browser.js";
 import { startDaemon } from "./daemon.js";
 
 const GUIDE = new URL("../../dashboards/README.md", import.meta.url);
+const FRONT = new URL("../../README.md", import.meta.url);
 const WAIT_MS = 60_000;
 let folder, files, daemon, browser, blocks, shown;
 
@@ -30,6 +31,8 @@ const block = (section, kind) => {
 
 before(async () => {
   blocks = sections(await readFile(GUIDE, "utf8"));
+  const front = sections(await readFile(FRONT, "utf8"));
+  blocks.set("First subscription", front.get("First subscription"));
   files = createServer((_, answer) => {
     answer.setHeader("content-type", "text/html; charset=utf-8");
     answer.end(shown);
@@ -83,6 +86,21 @@ for (const [section, about] of [["", "five lines with the client"], ["Without th
 
 test("the page with the client is five lines", () => {
   assert.equal(block("", "html").trimEnd().split("\n").length, 5);
+});
+
+test("the first page of the front README shows values", { timeout: 2 * WAIT_MS }, async () => {
+  shown = block("First subscription", "html").replaceAll("http://127.0.0.1:8425/", daemon.url);
+  const { page, until } = await open(`http://127.0.0.1:${files.address().port}/`);
+  await until(/^sim\.AAPL /, /^host\.load /);
+  await page.close();
+});
+
+test("elements stand on a page of another address", { timeout: 2 * WAIT_MS }, async () => {
+  shown = block("Elements", "html").replaceAll("http://127.0.0.1:8425/", daemon.url);
+  const { page } = await open(`http://127.0.0.1:${files.address().port}/`);
+  for (const tag of ["tickerd-value", "tickerd-ticker"]) await page.locator(tag).getByText(/\d+\.\d\d/).first().waitFor();
+  await page.locator("tickerd-chart canvas").waitFor();
+  await page.close();
 });
 
 for (const [section, ...wanted] of [

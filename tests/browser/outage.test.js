@@ -57,7 +57,7 @@ test("an outage is seen from across the room, on any screen, until it is over", 
   await banner.getByText(/Trying (now|again in \d+ s)\./).waitFor();
   assert.match(await page.title(), /^⚠ No connection/);
   const icon = () => page.getAttribute('link[rel="icon"]', "href");
-  assert.equal(await icon(), "favicon-lost.svg");
+  assert.match(await icon(), /favicon-lost\.svg$/);
   const looks = () =>
     page.$eval("tr[data-topic]", (row) =>
       ["value", "kind"].map((name) => getComputedStyle(row.querySelector(`.${name}`)).color),
@@ -79,7 +79,8 @@ test("an outage is seen from across the room, on any screen, until it is over", 
   daemon = await startDaemon({ listen: `127.0.0.1:${daemon.port}` });
   await linkSays(page, "Live");
   await banner.waitFor({ state: "hidden" });
-  assert.deepEqual([await page.title(), await icon()], [title, "favicon.svg"]);
+  assert.equal(await page.title(), title);
+  assert.match(await icon(), /favicon\.svg$/);
   assert.notEqual(...(await looks()));
   assert.equal((await page.request.get(`${daemon.url}favicon-lost.svg`)).headers()["content-type"], "image/svg+xml");
 });

@@ -94,8 +94,8 @@ test("the page asks for a token, takes the right one, and keeps it in memory alo
   await page.screenshot({ path: new URL("out/token.png", import.meta.url).pathname });
   await enter(page, "of-another-server");
   await why(page, /The server needs a valid token\. Enter a token\./);
-  await linkSays(page, "Stopped: 4001 unauthenticated: token_unknown");
-  await page.getByText(/^The server needs a valid token: unauthenticated: token_unknown.* \(4001\)\.$/).waitFor();
+  await linkSays(page, "Stopped: 4001 token_unknown");
+  await page.getByText(/^The server needs a valid token: token_unknown.* \(4001\)\.$/).waitFor();
   await page.screenshot({ path: new URL("out/token-refused.png", import.meta.url).pathname });
 
   await enter(page, TOKEN);

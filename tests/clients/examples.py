@@ -113,7 +113,7 @@ class Programs(unittest.TestCase):
 
 class Guides(unittest.TestCase):
     def test_the_first_five_lines_of_python(self):
-        for path in ("README.md", "python/README.md"):
+        for path in ("../README.md", "README.md", "python/README.md"):
             code = blocks(path, "python")[0]
             self.assertEqual(code.count("\n"), 5)
             with Shown(sys.executable, "-c", code.replace(URL, url)) as shown:

@@ -185,6 +185,11 @@ async fn pages_of_listed_origins_may_read() {
         assert_eq!(preflight.status(), 204);
         assert_eq!(preflight.header("access-control-allow-methods"), Some("get, head, post, options"));
     }
+    // A generator's page elsewhere reads what is told to machines.
+    for path in ["/v1/asyncapi.json", "/v1/openapi.json"] {
+        let response = ask(&daemon, &format!("GET {path}"), "Origin: https://dash.example\r\n").await;
+        assert_eq!(response.header("access-control-allow-origin"), Some("https://dash.example"), "{path}");
+    }
     assert_eq!(get(&daemon, "/v1/topics").await.header("access-control-allow-origin"), None);
     let evil = ask(&daemon, "GET /v1/sse?topics=s.a", "Origin: https://evil.example\r\n").await;
     assert_eq!(evil.status(), 403);

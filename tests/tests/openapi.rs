@@ -23,6 +23,8 @@ async fn paths_answer_as_the_openapi_document_tells() {
     client.tick().await;
     let document = fetch(&daemon, "/v1/openapi.json").await;
     let mut seen = BTreeSet::new();
+    let evil = "Origin: https://evil.example\r\n";
+    let two = "Host: a\r\nHost: b\r\n";
     for path in ["/", "/v1/asyncapi.json", "/v1/openapi.json"] {
         let tag = tag(&daemon, path).await;
         for (method, headers, status) in [
@@ -35,9 +37,11 @@ async fn paths_answer_as_the_openapi_document_tells() {
         for (hosts, status) in [("Host: a\r\nHost: b\r\n", 400), ("Host: evil.example\r\n", 403)] {
             seen.insert(judged(&daemon, &document, "GET", path, path, hosts, "", status).await);
         }
+        // The page is no document that pages of other sites may read.
+        for (headers, status) in [("", 204), (two, 400), (evil, 403)].into_iter().filter(|_| path != "/") {
+            seen.insert(judged(&daemon, &document, "OPTIONS", path, path, headers, "", status).await);
+        }
     }
-    let evil = "Origin: https://evil.example\r\n";
-    let two = "Host: a\r\nHost: b\r\n";
     let tag = format!("If-None-Match: {}\r\n", tag(&daemon, "/v1/topics/s.a").await);
     let feeds = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/feeds").await);
     let keys = format!("If-None-Match: {}\r\n", self::tag(&daemon, "/v1/keys").await);

@@ -109,8 +109,14 @@ export class Client extends Reader {
 
   async _socket() {
     const { WebSocket, transport, tabs, token } = this._options;
-    const isPlain = WebSocket && !token && !tabs && transport !== "sse" && !this._link.isBarred;
-    return isPlain ? new WebSocket(this._url.href, PROTOCOL) : (await import("./other.js")).socket(this);
+    const plain = { socket: () => new WebSocket(this._url.href, PROTOCOL) };
+    if (WebSocket && !token && !tabs && transport !== "sse" && !this._link.isBarred) return plain.socket();
+    const other = await import("./other.js").catch((error) => {
+      // A server that is down has no module either, and some browsers never ask for it again.
+      if (token) throw error;
+      return plain;
+    });
+    return other.socket(this);
   }
 
   /** Another user: what is here was the one before's. */
@@ -163,7 +169,7 @@ export class Client extends Reader {
     else if (type === "topics") {
       const removed = list(data.removed);
       for (const topic of removed) this._ticks.remove(topic);
-      this.emit(type, { added: list(data.added), removed, missed: data.missed === true });
+      this.emit(type, { added: list(data.added), removed, missed: Boolean(data.missed) });
     }
   }
 

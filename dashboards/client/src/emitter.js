@@ -56,7 +56,7 @@ export class Emitter {
 
   close() {
     this.isClosed = true;
-    this.emit("close", undefined);
+    this.emit("close");
     this.#handlers.clear();
   }
 

@@ -31,7 +31,8 @@ export async function socket(client) {
  */
 async function hasAnswered(client, url) {
   const before = client._hasAnswered;
-  const asked = new URL("healthz", url.href.replace(/^ws/, "http"));
-  client._hasAnswered = await (client._options.fetch ?? fetch)(asked, { mode: "no-cors" }).then(() => true, () => false);
+  const asked = new URL("client.js", url.href.replace(/^ws/, "http"));
+  const init = { method: "HEAD", mode: "no-cors", cache: "no-store" };
+  client._hasAnswered = await (client._options.fetch ?? fetch)(asked, init).then(() => true, () => false);
   return before === true && client._hasAnswered;
 }

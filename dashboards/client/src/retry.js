@@ -8,7 +8,6 @@ const SEEN_MS = 5_000;
 const TODO = {
   4000: "give another URL",
   4001: "give another token",
-  4003: "ask the operator",
   4008: "give another token",
 };
 
@@ -22,7 +21,7 @@ export const isAtOnce = (code) => /^(1012|42..)$/.test(code);
 export const isSentAway = (code) => /^(1012|4[12]..)$/.test(code);
 
 /** What helps after a close that is final. */
-export const todo = (code) => TODO[code] ?? "change this client";
+export const todo = (code) => TODO[code] ?? "ask the operator";
 
 /**
  * Exponential back-off with full jitter: many clients that lost one server do not come back in one instant.

@@ -5,6 +5,8 @@ import { rateMs } from "./names.js";
 const GATHER_MS = 30;
 /** A comment of the server's is not seen here, so the server is asked this often. */
 const ALIVE_MS = 20_000;
+/** A stream has to name a topic, also while nobody wants one. This one never comes. */
+const NOTHING = "tickerd.none";
 
 export class Stream {
   readyState = 0;
@@ -19,6 +21,7 @@ export class Stream {
   /** Subscribe commands that wait for their answer: id → names. */
   #asked = new Map();
   #lastId = "";
+  #turn = 0;
   #isKnown = false;
   #closing = false;
   #timer;
@@ -69,11 +72,12 @@ export class Stream {
 
   async #open() {
     this.#source?.close();
+    const turn = (this.#turn += 1);
     const url = new URL("v1/sse", this.#url);
     url.protocol = url.protocol.replace("ws", "http");
     const set = (name, value) => value && url.searchParams.set(name, value);
     const all = [...this.#wanted.values()];
-    set("topics", [...this.#wanted.keys()].join());
+    set("topics", [...this.#wanted.keys()].join() || NOTHING);
     set("rate", all.map(({ rate = "" }) => rate).sort((a, b) => rateMs(a) - rateMs(b))[0]);
     set("mode", all.some(({ mode, since }) => mode === "all" || since) && "all");
     set("name", this.#url.searchParams.get("name"));
@@ -81,9 +85,10 @@ export class Stream {
     try {
       if (this.#options.token) set("ticket", (await this.#fetch("v1/ticket", { method: "POST" })).ticket);
     } catch ({ code, message }) {
-      return this.#end(code === 401 ? 4001 : 1006, message);
+      // A server without [auth] has none, and asks for none.
+      if (code !== 404) return this.#end(code === 401 ? 4001 : 1006, message);
     }
-    if (this.readyState === 3) return undefined;
+    if (this.readyState === 3 || turn !== this.#turn) return undefined;
     const source = new this.#options.EventSource(url.href);
     this.#source = source;
     source.onmessage = ({ data, lastEventId }) => source === this.#source && this.#took(data, lastEventId);
@@ -119,7 +124,7 @@ export class Stream {
 
   async #ping({ t = undefined }) {
     try {
-      await this.#options.http("v1/keys", { cache: "no-store" });
+      await this.#options.http("client.js", { method: "HEAD", cache: "no-store" });
       this.#say("pong", { t });
     } catch (error) {
       this.#end(1006, error.message);
@@ -143,7 +148,8 @@ export class Stream {
   }
 
   #say(event, data) {
-    if (this.readyState !== 3) this.onmessage?.({ data: JSON.stringify({ event, data }) });
+    // Later, as from a socket: an answer before `send` has returned would have nobody who waits for it.
+    queueMicrotask(() => this.readyState !== 3 && this.onmessage?.({ data: JSON.stringify({ event, data }) }));
   }
 
   #end(code, reason) {

@@ -14,9 +14,12 @@ class TabSocket {
   constructor(name) {
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#took(data);
-    // Held for as long as this tab lives, so that the other one notices its end.
-    navigator.locks.request(this.#tab, () => new Promise((resolve) => (this.#release = resolve)));
-    this.#post({ hello: true });
+    // Held for as long as this tab lives, so that the other one notices its end: it hears of this tab only then.
+    navigator.locks.request(this.#tab, () => {
+      if (this.readyState === 3) return undefined;
+      this.#post({ hello: true });
+      return new Promise((resolve) => (this.#release = resolve));
+    });
   }
 
   send(text) {
@@ -37,8 +40,9 @@ class TabSocket {
 
   #took({ to, text, up, down, why }) {
     if (to !== this.#tab && to !== "*") return;
-    if (up && this.readyState === 0) this.#post({ hello: true });
-    else if (down) {
+    if (up) {
+      if (this.readyState === 0 && this.#release) this.#post({ hello: true });
+    } else if (down) {
       this.close();
       this.onclose?.({ code: down, reason: why });
     } else if (text && (to === this.#tab || this.readyState === 1)) {
@@ -90,7 +94,7 @@ function serve(name, client) {
   };
   channel.onmessage = async ({ data: { tab, hello, bye, text } }) => {
     if (bye) leave(tab);
-    if (hello && client.status.state === "live") {
+    if (hello && !tabs.has(tab) && client.status.state === "live") {
       tabs.set(tab, new Map());
       say(tab, "connected", client.server);
       navigator.locks.request(tab, () => leave(tab));

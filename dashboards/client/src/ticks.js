@@ -129,10 +129,9 @@ export class Ticks {
   gap(topics, recovered, why) {
     if (topics.length === 0) return;
     this.flush(); // what came before the gap is handed over before it
-    const gap = { topics, recovered, why };
-    this.#client.emit("gap", gap);
+    this.#client.emit("gap", { topics, recovered, why });
     for (const one of new Set(topics.flatMap((topic) => this.#client._wants.route(topic)))) {
-      one.emit("gap", { ...gap, topics: topics.filter((topic) => covers(one.topics, topic)) });
+      one.emit("gap", { topics: topics.filter((topic) => covers(one.topics, topic)), recovered, why });
     }
   }
 

@@ -38,11 +38,15 @@ const HIDDEN_MS = 5_000;
 /** A title from the address is not longer. */
 const TITLE_MAX = 80;
 
+/** The charts' window unless the address has another, in seconds. */
+const SPAN = "60";
+
 const element = (id) => document.getElementById(id);
 /** The elements of these names. */
 const parts = (names) => Object.fromEntries(Object.entries(names).map(([part, id]) => [part, element(id)]));
 
-const client = connect();
+// By the page's own address: this module's has the version in it.
+const client = connect(new URL("ws", location.href));
 const address = new Address();
 const contract = new Contract();
 const topics = new Topics(contract);
@@ -268,6 +272,7 @@ feedList.onOpen = (feed) => {
 };
 feedPage.onClose = () => views.go("feeds");
 element("span").addEventListener("change", ({ target }) => {
+  address.set("span", target.value === SPAN ? null : target.value);
   charts.spanSeconds = Number(target.value);
   draw();
 });
@@ -299,6 +304,16 @@ function arrange() {
   draw();
 }
 
+/** The charts' window, as the address has it. */
+function span() {
+  const { options } = element("span");
+  const asked = address.get("span") ?? SPAN;
+  const value = [...options].some((option) => option.value === asked) ? asked : SPAN;
+  if (element("span").value === value) return;
+  element("span").value = value;
+  charts.spanSeconds = Number(value);
+}
+
 /** Shows a topic's chart. */
 function openChart(name) {
   if (!charts.draws(name)) charts.toggle(name);
@@ -315,6 +330,8 @@ function entitle() {
 element("unbuilt").hidden = uPlot !== null;
 entitle();
 address.onChange(entitle);
+span();
+address.onChange(span);
 showScript(element("script"), []);
 themes(element("theme"), address, () => {
   charts.redraw();

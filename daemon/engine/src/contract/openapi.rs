@@ -46,11 +46,11 @@ pub fn document(facts: &Facts) -> Value {
             ASYNCAPI: { "get": {
                 "operationId": "asyncapi", "summary": "The WebSocket protocol with the events of this server's feeds.",
                 "responses": description("An AsyncAPI 3.0 document.", "asyncapi"),
-            } },
+            }, "options": topics::options(ASYNCAPI) },
             OPENAPI: { "get": {
                 "operationId": "openapi", "summary": "This document.",
                 "responses": description("An OpenAPI 3.1 document.", "openapi"),
-            } },
+            }, "options": topics::options(OPENAPI) },
             "/ws": { "get": socket },
         },
         // Only servers with [auth] ask for it.

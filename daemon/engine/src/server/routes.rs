@@ -89,6 +89,8 @@ pub(super) enum Way {
     Feeds,
     /// The keys of signatures.
     Keys,
+    /// What machines read: AsyncAPI and OpenAPI.
+    Contract,
     /// Where tickets are to be had.
     Ticket,
     /// The page and documents.
@@ -127,6 +129,7 @@ impl Routes {
             path if path.starts_with("/v1/topics") || path == BARS || path == VALUES => Way::Topics,
             FEEDS => Way::Feeds,
             KEYS => Way::Keys,
+            "/v1/asyncapi.json" | "/v1/openapi.json" => Way::Contract,
             TICKET => Way::Ticket,
             _ => Way::Other,
         };
@@ -172,7 +175,7 @@ impl Routes {
                 Ok(who) => match way {
                     Way::Stream => self.stream(&request, who, visit),
                     Way::Topics => self.topics(request, who, visit),
-                    Way::Feeds | Way::Keys => self.listed(&request, &who, way),
+                    Way::Feeds | Way::Keys | Way::Contract => self.listed(&request, &who, way),
                     Way::Ticket => match self.afford(visit.client) {
                         Ok(_) => self.access.ticket(&request, &who, page.as_ref(), visit.client),
                         Err(response) => (*response).into(),
@@ -181,7 +184,7 @@ impl Routes {
                 },
             },
         };
-        let has_pages = matches!(way, Way::Stream | Way::Topics | Way::Feeds | Way::Keys | Way::Ticket);
+        let has_pages = !matches!(way, Way::Socket | Way::Echo | Way::Other);
         finished(answer, move |response| {
             if has_pages {
                 cors::allow(page.as_ref(), response);
@@ -267,7 +270,7 @@ impl Routes {
         }
     }
 
-    /// The list of feeds, or of keys.
+    /// The list of feeds, or of keys, or what is told to machines.
     fn listed<B>(&self, request: &Request<B>, who: &Identity, way: Way) -> Answer {
         match *request.method() {
             Method::GET | Method::HEAD => {}
@@ -277,8 +280,8 @@ impl Routes {
         if !is_keys && self.access.is_shut_to(who) {
             return reply::refused(&who.refusal(Verb::Subscribe)).into();
         }
-        let path = if is_keys { KEYS } else { FEEDS };
-        match (Pairs::read(request.uri().query(), &[]), (self.documents)(path, &who.rights)) {
+        let documents = (self.documents)(request.uri().path(), &who.rights);
+        match (Pairs::read(request.uri().query(), &[]), documents) {
             (Err(why), _) => problem(StatusCode::BAD_REQUEST, &why).into(),
             (Ok(_), Some(Document { bytes, etag })) => serve(bytes, JSON, etag, request).into(),
             (Ok(_), None) => {

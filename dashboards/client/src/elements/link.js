@@ -58,10 +58,10 @@ class Link {
     return token;
   }
 
-  /** What a feed says of a kind. Pages of other sites cannot read that, so there it is guessed. */
+  /** What a feed says of a kind; undefined until that was read. */
   marks(topic, kind) {
     const name = `${topic.split(".")[0]}.${kind}`;
-    if (this.host === location.host && !this.#marks.has(name) && Date.now() - this.#readAt > REREAD_MS) this.#read();
+    if (!this.#marks.has(name) && Date.now() - this.#readAt > REREAD_MS) this.#read();
     return this.#marks.get(name);
   }
 

@@ -1,4 +1,4 @@
-// What feeds say of their fields in `/v1/asyncapi.json`: the main one, units, decimals, roles. Loaded where that can be read.
+// What feeds say of their fields in `/v1/asyncapi.json`: the main one, units, decimals and roles. Loaded on use.
 
 const DEPTH_MAX = 4;
 const FIELDS_MAX = 200;

@@ -117,7 +117,7 @@ export class Panel {
       linkWords(link) || this.#why,
     );
     // Before the first answer, and with a period that is none, there is no time to draw.
-    if (!(this.#span > 0)) return undefined;
+    if (!(this.#span > 0 && this.#past.period > 0)) return undefined;
     const isCandles = this.#chart.get("type") === "candles";
     const now = Math.max(link.client.now(), tick?.ts ?? 0);
     // A candle is drawn whole.

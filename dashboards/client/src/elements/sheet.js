@@ -38,7 +38,8 @@ const CSS = `
 }
 canvas {
   display: block; box-sizing: border-box; width: 100%; height: var(--tickerd-height, 12rem); margin-top: 0.4em;
-  font-size: 11px; color: var(--l); border: 0 solid; border-color: var(--u) var(--d) var(--g) var(--m); touch-action: pan-y;
+  font-size: 11px; color: var(--l); touch-action: pan-y;
+  border: 0 solid; border-color: var(--u) var(--d) var(--g) var(--m);
 }
 [part=readout] { min-height: 1.4em; }
 :focus-visible { outline: 2px solid var(--l); outline-offset: 2px; }

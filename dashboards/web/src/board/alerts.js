@@ -27,6 +27,7 @@ export class Alerts {
   #dialog;
   #calls = new Calls();
   #watches = new Watches();
+  #hasRules = false;
   #active = new Set();
   #text = null;
   #flaws = [];
@@ -66,6 +67,7 @@ export class Alerts {
 
   /** A topic moved: its rules are looked at, and no others. */
   tick(name) {
+    if (!this.#hasRules) return;
     const watches = this.#watches.of(name);
     if (watches.length === 0) return;
     const topic = this.#topics.get(name);
@@ -76,7 +78,7 @@ export class Alerts {
 
   /** Time goes by: what was to hold for a while, what is over, what is stale. */
   beat(serverNow, now) {
-    if (this.#watches.rules.length === 0) return;
+    if (!this.#hasRules && !this.#isDirty) return;
     if (this.#topics.size !== this.#knownTopics) {
       this.#knownTopics = this.#topics.size;
       this.#watches.prune((name) => this.#topics.get(name) !== undefined);
@@ -88,11 +90,17 @@ export class Alerts {
       if (this.#look(watch, this.#topics.get(watch.name), now, serverNow)) fired.push(watch);
     }
     if (fired.length > 0) this.#call(fired, now);
+    // Also while the page is paused, which draws nothing else.
+    if (!document.hidden) this.#paint();
   }
 
   paint(serverNow, _now, isLive) {
     this.#skewMs = serverNow - Date.now();
     this.#isLive = isLive;
+    this.#paint();
+  }
+
+  #paint() {
     if (!this.#isDirty) return;
     this.#isDirty = false;
     this.#paintList();
@@ -122,6 +130,7 @@ export class Alerts {
 
   #take(rules) {
     this.#watches.take(rules);
+    this.#hasRules = rules.length > 0;
     this.#knownTopics = -1;
     const kept = new Set(this.#watches.all());
     for (const watch of this.#active) if (!kept.has(watch)) this.#active.delete(watch);

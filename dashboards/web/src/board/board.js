@@ -85,7 +85,7 @@ export class Board {
       if (isBeat) tile.spark.advance(serverNow, isLive(tile.name));
       if (!tile.visible) continue;
       const topic = this.#topics.get(tile.name);
-      if (tile.dirty || isBeat) tile.paint(topic);
+      if (tile.dirty || isBeat) tile.paint(topic, now);
       if (!isBeat) continue;
       tile.paintAge(topic, serverNow, isLive(tile.name), this.#isDown(tile.name), this.#alerts?.of(tile.name));
     }

@@ -7,6 +7,10 @@ import { LEVELS, Spark } from "./spark.js";
 const SVG = "http://www.w3.org/2000/svg";
 /** A figure and the unit behind it. */
 const PARTED = /^([+−-]?[\d.,]+(?:[eE][+-]?\d+)?)(\D*)$/;
+/** A figure's hyphen is a minus to a reader. */
+const NEGATIVE = /^-\d/;
+/** A figure changes at most this often. */
+const DRAWN_EVERY_MS = 150;
 /** Lengths from which a figure is written smaller. */
 const LONG = [8, 12, 18, 30];
 const PLACES_MAX = 8;
@@ -20,6 +24,7 @@ export class Tile {
   /** Whether its past was asked for, and came. */
   isFilled = false;
 
+  #drawn = { at: -Infinity };
   #shown = {};
   #texts = {};
   #parts = {};
@@ -141,10 +146,15 @@ export class Tile {
     this.dirty = true;
   }
 
-  paint(topic) {
-    this.dirty = false;
-    this.#paintValue(topic);
-    this.#paintLine(topic);
+  /** Draws what has changed. A tile that has just been drawn waits, as nobody reads faster; a beat comes soon. */
+  paint(topic, now) {
+    const isOther = this.dirty || topic?.text !== this.#drawn.text || topic?.marks !== this.#drawn.marks;
+    if (isOther && now - this.#drawn.at >= DRAWN_EVERY_MS) {
+      this.dirty = false;
+      this.#drawn = { at: now, text: topic?.text, marks: topic?.marks };
+      this.#paintValue(topic);
+      this.#paintLine(topic);
+    } else if (!isOther) this.#paintLine(topic);
   }
 
   #paintValue(topic) {
@@ -158,7 +168,7 @@ export class Tile {
     const main = field === undefined ? undefined : at(value, field);
     const text = main === undefined ? "–" : format.marked(topic.marks, field, main);
     const [, figure, unit] = PARTED.exec(text) ?? [text, text, ""];
-    this.#set("figure", figure);
+    this.#set("figure", NEGATIVE.test(figure) ? `−${figure.slice(1)}` : figure);
     this.#set("unit", unit);
     const length = figure.length + unit.length / 2;
     this.#mark("long", String(LONG.filter((chars) => length > chars).length));

@@ -4,11 +4,11 @@ import * as format from "../data/format.js";
 
 /** A connection that is back sooner is told by the header alone: a banner that comes and goes makes the page jump. */
 const PATIENCE_MS = 1_000;
-const ICON = { well: "favicon.svg", lost: "favicon-lost.svg" };
 
 export class Outage {
   #parts;
   #icon = document.querySelector('link[rel="icon"]');
+  #well = this.#icon.getAttribute("href");
   #title = document.title;
   #status = { state: "connecting" };
   /** When the connection was lost, Unix ms; 0 while it lives. Before the first one, when the first try failed. */
@@ -62,7 +62,7 @@ export class Outage {
     this.#shown = shown;
     this.#parts.banner.hidden = !shown;
     document.documentElement.toggleAttribute("data-outage", shown);
-    this.#icon.href = shown ? ICON.lost : ICON.well;
+    this.#icon.href = shown ? this.#well.replace("favicon", "favicon-lost") : this.#well;
     if (!shown) {
       document.title = this.#title;
       set(this.#parts.what, "");

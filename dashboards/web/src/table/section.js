@@ -134,7 +134,7 @@ export class Section {
   noteMore() {
     if (this.#hasMore) return;
     this.#hasMore = true;
-    this.heads.querySelector(".details").textContent = "More";
+    this.heads.querySelector(".details").classList.remove("blank");
   }
 
   noteStale(text) {
@@ -219,8 +219,10 @@ export class Section {
       if (column.isText) head.classList.add("words");
       head.dataset.key = column.key;
       const words = column.key === "topic" ? this.kind || "topics" : column.key === "details" && !this.#hasMore ? "" : column.head;
-      if (column.sort === undefined) head.textContent = words;
-      else {
+      if (column.sort === undefined) {
+        head.textContent = words || column.head;
+        head.classList.toggle("blank", words === "");
+      } else {
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = words;

@@ -236,7 +236,7 @@ fn ticket() -> Map<String, Value> {
 
 /// What may be asked of a path. A browser that asks in place of a page (Access-Control-Request-Method) is always answered with
 /// 204: what is wrong is told to the request itself.
-fn options(path: &str) -> Value {
+pub fn options(path: &str) -> Value {
     let is_topic = path.contains("{topic}");
     let methods: &[&str] = match path {
         "/v1/topics/{topic}" => &["GET, HEAD, OPTIONS", "GET, HEAD, POST, OPTIONS"],

@@ -84,7 +84,13 @@ fn asset(path: &str) -> Option<Served> {
         return Some(Served { asset, is_forever: true, is_shared: false });
     }
     let is_own = path.starts_with("/src/") || path.starts_with("/styles/");
-    let asset = find(if path == "/" { "/index.html" } else { path }).filter(|_| !is_own)?;
+    let asset = find(match path {
+        "/" => "/index.html",
+        // What browsers ask for on a page that names none, such as a document.
+        "/favicon.ico" => "/favicon.svg",
+        path => path,
+    })
+    .filter(|_| !is_own)?;
     Some(Served { asset, is_forever: false, is_shared: is_shared(path) })
 }
 
@@ -120,6 +126,7 @@ mod tests {
         assert_eq!((page.asset.path, page.is_forever), ("/index.html", false));
         assert_eq!(page.asset.content_type, "text/html; charset=utf-8");
         assert!(text("/index.html").starts_with("<!doctype html>"));
+        assert_eq!(asset("/favicon.ico").unwrap().asset.content_type, "image/svg+xml");
     }
 
     #[test]

@@ -1,0 +1,102 @@
+// What every scenario needs: a daemon with the bench's feed, a browser, and the reading of what a page costs.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openBrowser } from "../../browser/browser.js";
+import { startDaemon } from "../../browser/daemon.js";
+
+const FEED = fileURLToPath(new URL("feed.js", import.meta.url));
+const TRACE_MAX_MS = 10_000;
+const BLANK = '<!doctype html><html lang="en"><meta charset="utf-8"><title>blank</title><link rel="icon" href="data:,"><main></main></html>';
+
+export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Runs `work({url, browser})` with a daemon whose feed `bench` says `topics` topics, each once in `everyMs`. */
+export async function withFeed({ topics, everyMs }, work) {
+  const folder = await mkdtemp(join(tmpdir(), "tickerd-bench-"));
+  const config = join(folder, "tickerd.toml");
+  const exec = JSON.stringify([process.execPath, FEED, String(topics), String(everyMs)]);
+  await writeFile(config, `[[feed]]\nname = "bench"\nexec = ${exec}\ninterval = "100ms"\ntopics_max = ${topics}\n`);
+  let daemon;
+  let browser;
+  try {
+    daemon = await startDaemon({ config });
+    browser = await openBrowser();
+    return await work({ url: daemon.url, browser });
+  } finally {
+    // A browser that has crashed cannot be closed; why it did is what is told then.
+    await browser?.close().catch(() => {});
+    await daemon?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Opens a page with its debugger's session; `prepare` is called before it loads. */
+export async function open({ browser, url }, hash = "", { prepare = () => {}, size = { width: 1_360, height: 860 } } = {}) {
+  const page = await browser.context.newPage();
+  await page.setViewportSize(size);
+  const cdp = await browser.context.newCDPSession(page);
+  await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
+  await prepare(page);
+  await page.goto(url + hash);
+  return { page, cdp };
+}
+
+/** A page of the daemon's origin with nothing on it. */
+export function openBlank(lab) {
+  const prepare = (page) => page.route("**/blank.html", (route) => route.fulfill({ contentType: "text/html", body: BLANK }));
+  return open(lab, "blank.html", { prepare });
+}
+
+export async function metric(cdp, name) {
+  const { metrics } = await cdp.send("Performance.getMetrics");
+  return metrics.find((one) => one.name === name).value;
+}
+
+/**
+ * What a page costs while it shows what comes, for `ms`: percent of a processor that its main thread takes, the longest
+ * frame and the longest turn of that thread in ms.
+ */
+export async function cost({ page, cdp }, ms) {
+  await page.evaluate(() => {
+    globalThis.benchFrame = { longest: 0, last: performance.now(), count: 0 };
+    const frame = (now) => {
+      const mine = globalThis.benchFrame;
+      if (!mine) return;
+      mine.longest = Math.max(mine.longest, now - mine.last);
+      mine.last = now;
+      mine.count += 1;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  });
+  const [before, begun] = [await metric(cdp, "TaskDuration"), performance.now()];
+  await wait(ms);
+  const busy = ((await metric(cdp, "TaskDuration")) - before) * 1_000 / (performance.now() - begun);
+  const { longest } = await page.evaluate(() => {
+    const mine = globalThis.benchFrame;
+    globalThis.benchFrame = null;
+    return mine;
+  });
+  const tasks = await trace(cdp, Math.min(ms, TRACE_MAX_MS));
+  return { busy: busy * 100, frame: longest, task: Math.max(0, ...tasks.map(({ tdur }) => tdur / 1_000)) };
+}
+
+/** The turns of the page's main thread in that time, with their own CPU time (µs). */
+export async function trace(cdp, work) {
+  const events = [];
+  cdp.on("Tracing.dataCollected", ({ value }) => events.push(...value));
+  const done = new Promise((resolve) => cdp.once("Tracing.tracingComplete", resolve));
+  const categories = ["toplevel", "disabled-by-default-devtools.timeline", "__metadata"];
+  await cdp.send("Tracing.start", { traceConfig: { includedCategories: categories, excludedCategories: ["*"] } });
+  await (typeof work === "number" ? wait(work) : work());
+  await cdp.send("Tracing.end");
+  await done;
+  cdp.removeAllListeners("Tracing.dataCollected");
+  // The renderer's main thread alone; there may be one more renderer that waits for its first page.
+  const mains = new Set(
+    events.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain").map(({ pid, tid }) => `${pid} ${tid}`),
+  );
+  return events.filter(({ name, pid, tid, tdur }) => /RunTask$/.test(name) && tdur > 0 && mains.has(`${pid} ${tid}`));
+}
