@@ -1,13 +1,13 @@
 // What the client weighs, and that its package can be used: from Node, with a bundler, with types.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Loaded on use, with the most that each may weigh: bytes of gzip, without what the core has. */
@@ -70,4 +70,15 @@ test("require works where Node can require a module, and is refused by name else
   const { status, stdout, stderr } = spawnSync(process.execPath, ["d.cjs"], { cwd: folder, encoding: "utf8" });
   if (status === 0) assert.equal(stdout.trim(), "function");
   else assert.match(stderr, /ERR_(PACKAGE_PATH_NOT_EXPORTED|REQUIRE_ESM)/);
+});
+
+test("the README's blocks are programs, and its calls are the client's", async () => {
+  const text = readFileSync(join(ROOT, "README.md"), "utf8");
+  const blocks = [...text.matchAll(/```(?:js|html)\n(.*?)```/gs)].map(([, code]) => code.replace(/<\/?script.*?>/g, ""));
+  assert.ok(blocks.length >= 3);
+  for (const code of blocks) await transform(code, { format: "esm" });
+  const { connect } = await import("../src/index.js");
+  const client = connect("ws://host/ws", { WebSocket: class {} });
+  client.close();
+  for (const [, name] of text.matchAll(/`client\.(\w+)/g)) assert.ok(name in client, name);
 });
