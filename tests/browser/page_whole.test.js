@@ -196,7 +196,9 @@ test("keys alone go through the views, and what has the focus is seen", async ()
   const nameless = [];
   for (const view of ["board", "feeds", "console", "topics"]) {
     let reached = false;
-    await page.evaluate(() => (document.activeElement?.blur(), scrollTo(0, 0)));
+    // From the top of the page, as after a click on nothing.
+    await page.evaluate(() => (document.activeElement?.blur(), document.getSelection().removeAllRanges(), scrollTo(0, 0)));
+    await page.mouse.click(2, 2);
     for (let keys = 0; keys < 40 && !reached; keys += 1) {
       await page.keyboard.press("Tab");
       const now = await focus();

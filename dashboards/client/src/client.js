@@ -2,6 +2,7 @@
 import { Commands, TickerdError } from "./commands.js";
 import { onAbort } from "./emitter.js";
 import { Link } from "./link.js";
+import { list } from "./names.js";
 import { Reader } from "./reader.js";
 import { Subscription } from "./subscription.js";
 import { Ticks } from "./ticks.js";
@@ -9,7 +10,7 @@ import { Wants } from "./wants.js";
 
 export const PROTOCOL = "tickerd.v1.json";
 
-const list = (value) => (Array.isArray(value) ? value : []);
+const named = (value) => list(value).filter((one) => typeof one === "string");
 
 export class Client extends Reader {
   server;
@@ -150,7 +151,7 @@ export class Client extends Reader {
       if (!this._identity?.say()) this._known();
     } else if (!this._identity?.take(event, data)) {
       if (event === "notice") this.#notice(data);
-      if (data.t === this.#pinged && data.ts) this.#skewMs = data.ts - (data.t + Date.now()) / 2;
+      if (data.t === this.#pinged && data.ts > 0) this.#skewMs = data.ts - (data.t + Date.now()) / 2;
       if (this._commands.take(event, data)) return;
       if (event === "error") this.emit(event, new TickerdError(data.code, data.message, data));
       else if (event === "presence") this.emit(event, data);
@@ -160,20 +161,20 @@ export class Client extends Reader {
 
   #notice(data) {
     const { type } = data;
-    const names = list(data.topics);
+    const names = named(data.topics);
     if (type === "feed") this.emit(type, data);
     else if (type === "lag") this.emit(type, { by: "server", skipped: data.skipped ?? 0 });
     else if (type === "reset") this._ticks.gap(names, false, type);
     else if (type === "stale") this._ticks.stale(names, data.since || this.now());
     else if (type === "fresh") this._ticks.stale(names, 0);
     else if (type === "topics") {
-      const removed = list(data.removed);
+      const removed = named(data.removed);
       for (const topic of removed) this._ticks.remove(topic);
       this.emit(type, { added: list(data.added), removed, missed: Boolean(data.missed) });
     }
   }
 
   #made({ values }) {
-    return list(values).map(({ event, data }) => this._ticks.made(event, data, "", this.latest(data.topic)?.stale));
+    return list(values).filter((one) => one.data?.topic).map(({ event, data }) => this._ticks.made(event, data, "", this.latest(data.topic)?.stale));
   }
 }

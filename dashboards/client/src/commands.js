@@ -1,6 +1,7 @@
 // Commands and their answers: each waits for the connection, keeps the server's pace, and ends.
 
 import { onAbort } from "./emitter.js";
+import { clamp } from "./names.js";
 
 /** A connection may send 18 commands at once, and then one each 110 ms; a little less than the server allows. */
 const EACH_MS = 110;
@@ -82,7 +83,7 @@ export class Commands {
     else if (data.code === 429) {
       // Refused, so not done: it may be sent again, when the server says.
       command.isSent = false;
-      this.#busyUntil = performance.now() + AHEAD_MS + Math.min(ANSWER_MS, data.retry_after_ms ?? 1_000);
+      this.#busyUntil = performance.now() + AHEAD_MS + clamp(data.retry_after_ms, 1_000, 0, ANSWER_MS);
       this.#pump();
     } else command.end(new TickerdError(data.code, data.message, data));
     return true;

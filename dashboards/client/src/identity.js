@@ -34,7 +34,8 @@ export class Identity {
     this.#reason = "connect";
     this.#refused = 0;
     this.token = typeof source === "function" ? undefined : source || null;
-    const stays = this.#client.status.state === "live" && this.say();
+    // A shared connection has one token, so another one is another connection.
+    const stays = this.#client.status.state === "live" && !this.#client._options.tabs && this.say();
     if (!stays) this.user = undefined;
     return stays;
   }

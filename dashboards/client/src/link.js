@@ -2,10 +2,14 @@
 //
 // Browsers slow the timers of hidden pages down to one a minute, so nothing here beats: a deadline is stored,
 // moved by every message, and a timer that comes late first gives queued messages a chance to be read.
+import { clamp } from "./names.js";
 import { backOffMs, isAtOnce, isFinal, isSentAway, todo, withinMs } from "./retry.js";
 
 /** Time for the upgrade and `connected` together. */
 const OPEN_MS = 10_000;
+/** Bounds of the time between signs of life that a server may name; timers count no further than a few weeks. */
+const BEAT_MIN_MS = 500;
+const BEAT_MAX_MS = 1_800_000;
 /** A server that sends a client away sooner than this after `connected` does so again: the back-off goes on growing. */
 const PROVEN_MS = 5_000;
 /** A timer later than this was held back by the browser, not by the server. */
@@ -129,13 +133,18 @@ export class Link {
     const { event, data } = message ?? {};
     const isMessage = typeof event === "string" && typeof data === "object" && data;
     if (isMessage && event === "connected") {
-      if (data.heartbeat_ms > 0) this.#silenceMs = 2 * data.heartbeat_ms;
+      this.#silenceMs = 2 * clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
       this.#liveSince = performance.now();
     }
     this.#expect(this.#silenceMs);
     if (!isMessage) return;
     if (event === "closing") this.#window = data.reconnect_ms;
-    this.#client._received(event, data, text);
+    try {
+      this.#client._received(event, data, text);
+    } catch {
+      // Of an odd shape. One message is lost, and the connection goes on.
+      this.#client.emit("error", new Error(`the server's message "${event}" is not understood`));
+    }
   }
 
   /** Something must arrive within `ms`. Cheap enough to call for every message: it only moves a number. */

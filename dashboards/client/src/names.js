@@ -17,6 +17,12 @@ export function matches(pattern, topic) {
   return wanted.every((segment, i) => segment === "*" || segment === has[i]);
 }
 
+/** What is a list of things, whatever a server says. */
+export const list = (value) => (Array.isArray(value) ? value.filter(Boolean) : []);
+
+/** A number within bounds; `otherwise` where it is none. */
+export const clamp = (value, otherwise, least, most) => Math.min(Math.max(Number.isFinite(value) ? value : otherwise, least), most);
+
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** Whether a topic is one of these names'. */

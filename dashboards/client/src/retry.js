@@ -1,10 +1,14 @@
 // When to connect again after a close, and when not to.
 
+import { clamp } from "./names.js";
+
 const MIN_MS = 250;
 const MAX_MS = 20_000;
 /** The longest wait while somebody looks at the page. */
 const SEEN_MS = 5_000;
 
+/** No server keeps a client away for longer. */
+const WINDOW_MAX_MS = 600_000;
 const TODO = {
   4000: "give another URL",
   4001: "give another token",
@@ -35,5 +39,5 @@ export function backOffMs(attempt, code) {
 /** A moment inside the window that `closing` named; half a second wide when it named none. */
 export function withinMs(window) {
   const [from, to] = window?.length === 2 && window.every?.(Number.isFinite) ? window : [0, 500];
-  return from + Math.random() * (to - from);
+  return clamp(from + Math.random() * (to - from), 0, 0, WINDOW_MAX_MS);
 }

@@ -1,5 +1,5 @@
 // What all subscriptions together want, and what the server was told of it: the difference is sent.
-import { isPattern, matches, rateMs } from "./names.js";
+import { isPattern, list, matches, rateMs } from "./names.js";
 
 /** Bytes of names in one command; the server takes 64 KiB, unless configured otherwise. */
 const NAMES_BYTES = 24_000;
@@ -151,14 +151,14 @@ export class Wants {
   }
 
   /** Takes what the server says of subscriptions. */
-  granting({ topics = [], patterns = [], failed = [] }) {
-    for (const info of [...topics, ...patterns, ...failed]) {
+  granting({ topics, patterns, failed }) {
+    for (const info of [topics, patterns, failed].flatMap(list)) {
       const one = this.#names.get(info.topic ?? info.pattern);
       if (one) one.granted = info.code ? undefined : info;
       for (const holder of one?.holders ?? []) holder.answered(info);
       if (info.code) this.#client.emit("failed", info);
     }
-    this.#client._ticks.granted(topics);
+    this.#client._ticks.granted(list(topics));
   }
 
   #ask(event, data) {
