@@ -124,26 +124,26 @@ export class Link {
   }
 
   #received(text) {
+    this.#expect(this.#silenceMs);
     let message;
     try {
       message = JSON.parse(text);
     } catch {
-      // Not ours to repair; the next message stands alone.
+      return; // not ours to repair; the next message stands alone
     }
     const { event, data } = message ?? {};
-    const isMessage = typeof event === "string" && typeof data === "object" && data;
-    if (isMessage && event === "connected") {
+    if (typeof event !== "string" || typeof data !== "object" || !data) return;
+    if (event === "connected") {
       this.#silenceMs = 2 * clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
       this.#liveSince = performance.now();
+      this.#expect(this.#silenceMs);
     }
-    this.#expect(this.#silenceMs);
-    if (!isMessage) return;
     if (event === "closing") this.#window = data.reconnect_ms;
     try {
       this.#client._received(event, data, text);
-    } catch {
+    } catch (error) {
       // Of an odd shape. One message is lost, and the connection goes on.
-      this.#client.emit("error", new Error(`the server's message "${event}" is not understood`));
+      this.#client.emit("error", error);
     }
   }
 
