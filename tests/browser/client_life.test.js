@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { begin, openBare, openEmpty, stateIs, ticksGoOn, until } from "./bare.js";
+import { begin, lags, openBare, openEmpty, stateIs, ticksGoOn, until } from "./bare.js";
 import { openBrowser } from "./browser.js";
 import { startDaemon } from "./daemon.js";
 import { serveForeign } from "./foreign.js";
@@ -176,7 +176,7 @@ test("a slow line: the newest values come, and the client is told how many did n
   const page = await openBare(browser.context, line.url, { topics: ["wide.*"], mode: "latest" });
   await ticksGoOn(page, 20);
   line.stall();
-  await until("a connection that lags", async () => (await daemon.metric("tickerd_connections_lagging")) === 1);
+  await lags(daemon, "wide.t0");
   line.flow();
   await page.waitForFunction(() => seen.lags.length > 0);
   const { lags, gaps, newest } = await page.evaluate(() => ({
