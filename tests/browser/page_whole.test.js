@@ -120,6 +120,11 @@ test("on a wall the kiosk has no controls, large figures, and nothing that is cu
     await page.waitForFunction(() => document.documentElement.hasAttribute("data-kiosk"));
     await settle();
     await page.screenshot({ path: new URL(`whole-kiosk-${view}.png`, OUT).pathname });
+    const controls = await page.$$eval("button, select, input, summary", (all) =>
+      all.filter((one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !one.closest("tr, th, .strip, #strip, .tile, .unseen") && one.offsetWidth > 1).map((one) => `${one.id} ${one.textContent.trim()}`),
+    );
+    assert.deepEqual(controls, [], view);
+    await page.waitForFunction(() => [...document.querySelectorAll(".topic .name")].every((name) => name.scrollWidth <= name.clientWidth + 1 || !name.checkVisibility()));
     assert.ok(await page.locator(".bar .low").isHidden(), "there are controls");
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     const px = await page.evaluate(
