@@ -2,6 +2,7 @@
 import { csv } from "../data/csv.js";
 import { Favourites } from "../data/favourites.js";
 import { parse } from "../data/search.js";
+import { Eye } from "./eye.js";
 import { Group } from "./group.js";
 import { listen, SHOWN } from "./keys.js";
 import { Measure } from "./measure.js";
@@ -70,7 +71,7 @@ export class Table {
     this.#measure = new Measure(table);
     this.#settings = new Settings(address);
     this.#settings.onChange = () => this.#resettle();
-    this.#eye = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "240px 0px" });
+    this.#eye = new Eye((row, isVisible) => this.#seen(row, isVisible), (name) => this.#rows.get(name));
     new ResizeObserver(() => this.#measure.read() && this.#refit()).observe(table);
     table.addEventListener("click", (event) => this.#clicked(event));
     table.addEventListener("focusin", (event) => {
@@ -106,7 +107,6 @@ export class Table {
     const row = this.#rows.get(name);
     for (const topic of this.#new) if (topic.name === name) this.#new.delete(topic);
     if (!row) return;
-    this.#eye.unobserve(row.element);
     this.#groups.get(row.topic.feed).drop(row);
     this.#rows.delete(name);
     for (const set of [this.#dirty, this.#visible, this.#unchecked]) set.delete(row);
@@ -216,7 +216,6 @@ export class Table {
       group.noteSimulated(row);
       if (this.#rows.size <= EAGER_ROWS) row.paint(serverNow, now);
       this.#cite(row);
-      this.#eye.observe(row.element);
       widest = Math.max(widest, this.#measure.width(topic.name));
     }
     const { rem } = this.#measure;
@@ -247,7 +246,7 @@ export class Table {
   #group(feed) {
     let group = this.#groups.get(feed);
     if (group) return group;
-    const about = { feed, measure: this.#measure, settings: this.#settings, onSort: (kind, key) => this.#settings.sort(kind, key), onFold: () => this.#count() };
+    const about = { feed, measure: this.#measure, settings: this.#settings, eye: this.#eye, onSort: (kind, key) => this.#settings.sort(kind, key), onFold: () => this.#count() };
     group = new Group(feed, (kind) => new Section({ ...about, kind }));
     this.#groups.set(feed, group);
     const next = [...this.#groups.values()]
@@ -321,7 +320,8 @@ export class Table {
         this.#groups.delete(feed);
       }
     }
-    if (!this.#current || this.#current.hidden || !this.#current.element.checkVisibility()) {
+    const { folded } = this.#groups.get(this.#current?.topic.feed) ?? {};
+    if (!this.#current || this.#current.hidden || this.#current.isIdle || folded) {
       const first = this.#table.querySelector(SHOWN);
       if (first) this.#point(this.#rows.get(first.dataset.topic));
     }
@@ -329,17 +329,13 @@ export class Table {
     this.onCount(left, this.#rows.size);
   }
 
-  #seen(entries) {
-    for (const { target, isIntersecting } of entries) {
-      const row = this.#rows.get(target.dataset.topic);
-      if (!row) continue;
-      row.visible = isIntersecting;
-      if (isIntersecting) {
-        this.#visible.add(row);
-        row.moved = false;
-        if (row.dirty) this.#dirty.add(row);
-      } else this.#visible.delete(row);
-    }
+  #seen(row, isVisible) {
+    row.visible = isVisible;
+    if (isVisible) {
+      this.#visible.add(row);
+      row.moved = false;
+      if (row.dirty) this.#dirty.add(row);
+    } else this.#visible.delete(row);
   }
 
   /** The one row that the Tab key stops at. */
@@ -356,7 +352,10 @@ export class Table {
     if (!row || event.target.closest("td.tree") || String(getSelection()) !== "") return;
     this.#point(row);
     if (event.target === row.star) this.#star(row);
-    else if (event.target === row.opener) row.open(!row.isOpen, performance.now());
+    else if (event.target === row.opener) {
+      row.open(!row.isOpen, performance.now());
+      row.section.count();
+    }
     else this.onChoose(row.topic.name);
   }
 
