@@ -61,6 +61,20 @@ const sent = (page) => page.evaluate(() => globalThis.sent);
 const lines = (page) =>
   page.$$eval(".frame > summary", (all) => all.map((line) => line.textContent.replace(/\d\d:\d\d:\d\d\.\d{3} /, "").replace(/\s+/g, " ").trim()));
 
+test("an address with a message that cannot be written as code does no harm", async () => {
+  const deep = "[".repeat(50_000) + "]".repeat(50_000);
+  for (const [command, data] of [
+    ["subscribe", '{"topics":[{"toString":1,"valueOf":1}],"rate":{"toString":1}}'],
+    ["history", '{"topic":{"toString":1}}'],
+    ["publish", `{"topic":"a.b","value":${deep}}`],
+  ]) {
+    const page = await openConsole(`#command=${command}&data=${encodeURIComponent(data)}`);
+    for (const form of Object.keys(FORMS)) await page.selectOption("#console-copy", form);
+    assert.deepEqual(await sent(page), [], "nothing is sent from an address");
+    await page.close();
+  }
+});
+
 test("a command is sent from its form, and its frames are seen in both directions, by arrow and word", async () => {
   const page = await openConsole();
   await choose(page, "history");

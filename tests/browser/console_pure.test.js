@@ -87,12 +87,18 @@ test("a part of an address is decoded to what it was, and never fails", () => {
 const place = { base: "http://127.0.0.1:8425/", token: false };
 const copied = (form, event, data, token = false) => FORMS[form].write({ event, data }, { ...place, token });
 
+test("a command that is copied for a shell has no keys of a terminal in it, and options are no topics", () => {
+  const topics = ["--config=/etc/x", "a\u0003id\r\u001b[201~\u007f"];
+  for (const form of ["curl", "tail", "websocat"]) assert.doesNotMatch(copied(form, "subscribe", { topics }), /[\x00-\x09\x0b-\x1f\x7f]/, form);
+  assert.match(copied("tail", "subscribe", { topics }), /^tickerd tail -- '--config/);
+});
+
 test("commands read as a person would write them", () => {
   const wanted = { topics: ["sim.AAPL", "host.*"], rate: "1s" };
   const sse = "http://127.0.0.1:8425/v1/sse?topics=sim.AAPL,host.*&rate=1s";
   assert.equal(copied("curl", "subscribe", wanted), `curl -N '${sse}'`);
   assert.equal(copied("curl", "subscribe", wanted, true), `curl -N -H "Authorization: Bearer $TOKEN" '${sse}'`);
-  assert.equal(copied("tail", "subscribe", wanted), "tickerd tail 'sim.AAPL' 'host.*' --rate '1s'");
+  assert.equal(copied("tail", "subscribe", wanted), "tickerd tail --rate '1s' 'sim.AAPL' 'host.*'");
   assert.equal(copied("websocat", "subscribe", wanted), "websocat 'ws://127.0.0.1:8425/ws?topics=sim.AAPL,host.*&rate=1s'");
   assert.equal(copied("curl", "get", { topics: ["sim.*"] }), "curl 'http://127.0.0.1:8425/v1/values?topics=sim.*'");
   assert.equal(copied("curl", "topics", {}), "curl 'http://127.0.0.1:8425/v1/topics'");

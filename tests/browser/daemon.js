@@ -31,10 +31,13 @@ export async function startDaemon({ listen = "127.0.0.1:0", config, command = "r
   let log = "";
   child.stderr.on("data", (piece) => (log = (log + piece).slice(-8_000)));
   const ended = once(child, "exit");
+  let tellAdmin;
+  const admin = new Promise((resolve) => (tellAdmin = resolve));
   const listening = new Promise((resolve) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const url = /^listening\b.*?(https?:\/\/[^\s/]+)/.exec(line)?.[1];
-      if (url) resolve(`${url}/`);
+      const [, which, url] = /^(listening|admin)\b.*?(https?:\/\/[^\s/]+)/.exec(line) ?? [];
+      if (which === "listening") resolve(`${url}/`);
+      else if (which === "admin") tellAdmin(`${url}/`);
     });
   });
   const url = await Promise.race([
@@ -52,6 +55,12 @@ export async function startDaemon({ listen = "127.0.0.1:0", config, command = "r
   return {
     url,
     port: Number(new URL(url).port),
+    /** The figure of that name in its metrics, summed over labels; 0 where there is none. */
+    async metric(name) {
+      const text = await (await fetch(`${await admin}metrics`)).text();
+      const lines = text.split("\n").filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+      return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+    },
     /** SIGTERM, and wait for the end; the exit code. */
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");

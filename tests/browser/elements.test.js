@@ -524,7 +524,7 @@ test("a strip that is too wide moves, stops under the pointer and the keyboard, 
   await page.close();
 });
 
-test("a hundred elements share one connection, and leave the page its time", async () => {
+test("a hundred elements share one connection", async () => {
   const names = ["AAPL", "AMZN", "GOOGL", "META", "MSFT", "NFLX"];
   const body = Array.from({ length: 100 }, (_, i) => {
     const topic = `sim.${names[i % names.length]}`;
@@ -541,26 +541,6 @@ test("a hundred elements share one connection, and leave the page its time", asy
   assert.equal(page.sockets.length, 1);
   const subscribed = told(page, "subscribe");
   assert.equal(new Set(subscribed).size, subscribed.length);
-  const devtools = await browser.context.newCDPSession(page);
-  await devtools.send("Performance.enable");
-  const metrics = async () =>
-    Object.fromEntries((await devtools.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
-  const frames = (n) =>
-    page.evaluate(
-      (n) =>
-        new Promise((resolve) => {
-          const from = performance.now();
-          const next = () => (performance.now() - from > n ? resolve() : requestAnimationFrame(next));
-          next();
-        }),
-      n,
-    );
-  const before = await metrics();
-  await frames(4_000);
-  const after = await metrics();
-  // Its own processor time, as other programs of the machine are not the page's fault.
-  const busy = (after.ThreadTime - before.ThreadTime) / (after.Timestamp - before.Timestamp);
-  assert.ok(busy < 0.5, `the main thread is ${Math.round(busy * 100)} % busy`);
   assert.deepEqual(page.errors, []);
   await page.close();
 });

@@ -11,6 +11,7 @@ import { Wants } from "./wants.js";
 export const PROTOCOL = "tickerd.v1.json";
 
 const list = (value) => (Array.isArray(value) ? value : []);
+const named = (value) => list(value).filter((one) => typeof one === "string");
 
 export class Client extends Reader {
   server;
@@ -90,7 +91,9 @@ export class Client extends Reader {
 
   async http(path, init = {}) {
     const url = new URL(path, this._url);
-    url.protocol = url.protocol.replace("ws", "http");
+    // A token is for its own server alone.
+    if (!/^(ws|http)/.test(url.protocol) || url.host !== this._url.host) throw new TickerdError(400, `http asks ${this._url.host} alone: write a path such as v1/feeds`);
+    url.protocol = this._url.protocol.replace("ws", "http");
     const headers = new Headers(init.headers);
     const token = await this._token();
     if (token) headers.set("Authorization", `Bearer ${token}`);
@@ -110,7 +113,9 @@ export class Client extends Reader {
     this._options.token = token;
     this._identity?.set(token);
     // A token as text may be the next one of the same user, which interrupts nothing. Of another user the server says 409.
-    if (this.status.state === "live" && token && typeof token !== "function") this._token().then(() => this._identity.say());
+    // A shared connection has one token, so another one is another connection.
+    const isNext = this.status.state === "live" && token && typeof token !== "function" && !this._options.tabs;
+    if (isNext) this._token().then(() => this._identity.say());
     else this._restart();
   }
 
@@ -188,7 +193,7 @@ export class Client extends Reader {
       if (!this._identity?.say()) this._known();
     } else if (!this._identity?.take(event, data)) {
       if (event === "notice") this.#notice(data);
-      if (data.t === this.#pinged && data.ts) this.#skewMs = data.ts - (data.t + Date.now()) / 2;
+      if (data.t === this.#pinged && data.ts > 0) this.#skewMs = data.ts - (data.t + Date.now()) / 2;
       if (this._commands.take(event, data)) return;
       if (event === "error") this.emit(event, new TickerdError(data.code, data.message, data));
       else if (event === "presence") this.emit(event, data);
@@ -202,7 +207,7 @@ export class Client extends Reader {
 
   #notice(data) {
     const { type } = data;
-    const names = list(data.topics);
+    const names = named(data.topics);
     if (type === "feed") this.emit(type, data);
     else if (type === "lag") this.emit(type, { by: "server", skipped: data.skipped ?? 0 });
     else if (type === "reset") this._ticks.gap(names, false, type);
@@ -210,11 +215,11 @@ export class Client extends Reader {
     else if (type === "fresh") this._ticks.stale(names, 0);
     else if (type === "auth_expiring") this.emit("expiring", data);
     else if (type === "topics") {
-      const removed = list(data.removed).map((one) => one?.topic ?? one);
+      const removed = named(list(data.removed).map((one) => one?.topic ?? one));
       for (const topic of removed) this._ticks.remove(topic);
       this.emit(type, { added: list(data.added), removed, missed: data.missed === true });
     } else if (type === "revoked") {
-      const failed = [...names.map((topic) => ({ topic })), ...list(data.patterns).map((pattern) => ({ pattern }))];
+      const failed = [...names.map((topic) => ({ topic })), ...named(data.patterns).map((pattern) => ({ pattern }))];
       this._wants.granting({ failed: failed.map((one) => ({ ...one, code: 403, message: "the new token does not grant this" })) });
     }
   }
@@ -224,6 +229,6 @@ export class Client extends Reader {
   }
 
   #made({ values }) {
-    return list(values).map(({ event, data }) => this._ticks.made(event, data, ""));
+    return list(values).filter((one) => one?.data?.topic).map(({ event, data }) => this._ticks.made(event, data, ""));
   }
 }

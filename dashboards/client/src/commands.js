@@ -77,7 +77,8 @@ export class Commands {
     else if (data.code === 429 && (command.tries += 1) < TRIES) {
       // Refused, so not done: it may be sent again, when the server says.
       command.isSent = false;
-      this.#allowance = 1 - ((data.retry_after_ms ?? 1_000) * PER_S) / 1_000;
+      const afterMs = Number.isFinite(data.retry_after_ms) ? Math.min(Math.max(data.retry_after_ms, 0), ANSWER_MS) : 1_000;
+      this.#allowance = 1 - (afterMs * PER_S) / 1_000;
       this.#allowedAt = performance.now();
       this.#pump();
     } else command.end(new TickerdError(data.code, data.message, data));

@@ -6,6 +6,9 @@ import { MAX_MS, PROVEN_MS, SEEN_MS, backOffMs, isSentAway, todo, verdict, withi
 
 /** Time for the upgrade and `connected` together. */
 const OPEN_MS = 10_000;
+/** Bounds of the silence that a server may ask for; timers count no further than a few weeks. */
+const SILENCE_MIN_MS = 1_000;
+const SILENCE_MAX_MS = 3_600_000;
 /** A timer later than this was held back by the browser, not by the server. */
 const LATE_MS = 1_000;
 /** After a wake-up, the time a live server has to say anything. */
@@ -128,13 +131,19 @@ export class Link {
     const { event, data } = message ?? {};
     const isMessage = typeof event === "string" && data !== null && typeof data === "object";
     if (isMessage && event === "connected") {
-      if (data.heartbeat_ms > 0) this.#silenceMs = 2 * data.heartbeat_ms;
+      const { heartbeat_ms: beatMs } = data;
+      if (Number.isFinite(beatMs)) this.#silenceMs = Math.min(Math.max(2 * beatMs, SILENCE_MIN_MS), SILENCE_MAX_MS);
       this.#liveSince = performance.now();
     }
     this.#expect(this.#silenceMs);
     if (!isMessage) return;
     if (event === "closing") this.#window = data.reconnect_ms;
-    this.#client._received(event, data, text);
+    try {
+      this.#client._received(event, data, text);
+    } catch {
+      // Of an odd shape. One message is lost, and the connection goes on.
+      this.#client.emit("error", new Error(`the server's message "${event}" is not understood`));
+    }
   }
 
   /** Something must arrive within `ms`. Cheap enough to call for every message: it only moves a number. */

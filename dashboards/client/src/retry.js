@@ -6,6 +6,8 @@ export const MAX_MS = 20_000;
 export const SEEN_MS = 5_000;
 /** A server that sends a client away sooner than this after `connected` does so again: the back-off goes on growing. */
 export const PROVEN_MS = 5_000;
+/** No server keeps a client away for longer. */
+const WINDOW_MAX_MS = 600_000;
 
 const STOP = [1000, 1002, 1003, 1007, 1009];
 const TODO = {
@@ -39,5 +41,5 @@ export function backOffMs(attempt, maxMs = MAX_MS, random = Math.random) {
 export function withinMs(window, random = Math.random) {
   const named = Array.isArray(window) && window.length === 2 && window.every(Number.isFinite);
   const [from, to] = named ? window : [0, 500];
-  return Math.max(0, from) + random() * Math.max(0, to - from);
+  return Math.min(WINDOW_MAX_MS, Math.max(0, from) + random() * Math.max(0, to - from));
 }

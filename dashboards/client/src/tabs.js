@@ -1,5 +1,9 @@
 // One connection for all tabs of a site. The tab that holds a Web Lock runs it; a BroadcastChannel carries the rest.
 
+/** A tab that does not come back within this time has no more use for the connection. It waits less long between two tries. */
+const IDLE_MS = 30_000;
+const LEFT = "the tab with the connection has left";
+
 /** The socket of one tab: what it sends goes to the tab with the connection, which answers as the server would. */
 class TabSocket {
   readyState = 0;
@@ -10,13 +14,19 @@ class TabSocket {
   #channel;
   #tab = crypto.randomUUID();
   #release;
+  #left;
 
-  constructor(name) {
+  /** Calls `left` when it is closed. */
+  constructor(name, left) {
+    this.#left = left;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#took(data);
-    // Held for as long as this tab lives, so that the other one notices its end.
-    navigator.locks.request(this.#tab, () => new Promise((resolve) => (this.#release = resolve)));
-    this.#post({ hello: true });
+    // Held for as long as this tab lives, so that the other one notices its end: it hears of this tab only then.
+    navigator.locks.request(this.#tab, () => {
+      if (this.readyState === 3) return undefined;
+      this.#post({ hello: true });
+      return new Promise((resolve) => (this.#release = resolve));
+    });
   }
 
   send(text) {
@@ -29,16 +39,18 @@ class TabSocket {
     this.#post({ bye: true });
     this.#channel.close();
     this.#release?.();
+    this.#left();
   }
 
   #post(message) {
     this.#channel.postMessage({ ...message, tab: this.#tab });
   }
 
-  #took({ to, text, up, down, why }) {
+  #took({ to, text, up, down, why, first }) {
     if (to !== this.#tab && to !== "*") return;
-    if (up && this.readyState === 0) this.#post({ hello: true });
-    else if (down) {
+    if (up) {
+      if (this.readyState === 0 && this.#release) this.#post({ hello: true });
+    } else if (down && !(first && this.readyState === 0)) {
       this.close();
       this.onclose?.({ code: down, reason: why });
     } else if (text && (to === this.#tab || this.readyState === 1)) {
@@ -90,7 +102,7 @@ function serve(name, client) {
   };
   channel.onmessage = async ({ data: { tab, hello, bye, text } }) => {
     if (bye) leave(tab);
-    if (hello && client.status.state === "live") {
+    if (hello && !tabs.has(tab) && client.status.state === "live") {
       tabs.set(tab, new Map());
       say(tab, "connected", client.server);
       navigator.locks.request(tab, () => leave(tab));
@@ -113,27 +125,54 @@ function serve(name, client) {
       );
     }
   };
+  // The tab before may have had no time to say so.
+  channel.postMessage({ to: "*", down: 4200, why: LEFT, first: true });
   up();
   return () => {
-    channel.postMessage({ to: "*", down: 4200, why: "the tab with the connection has left" });
+    channel.postMessage({ to: "*", down: 4200, why: LEFT });
     channel.close();
     client.close();
   };
 }
 
-let leading = null;
+/** The connections that this tab uses, by name. */
+const rooms = new Map();
+
+/** Waits to be the tab that has the connection, for as long as this tab uses it. */
+function join(name, make) {
+  const control = new AbortController();
+  let end = () => {};
+  const lead = () => {
+    const stop = serve(name, make());
+    return new Promise((resolve) => {
+      end = () => {
+        stop();
+        resolve(undefined);
+      };
+    });
+  };
+  navigator.locks.request(name, { signal: control.signal }, lead).catch(() => {}); // it has left before its turn
+  const room = { users: 0, timer: 0, leave };
+  function leave() {
+    clearTimeout(room.timer);
+    rooms.delete(name);
+    control.abort();
+    end();
+  }
+  addEventListener("pagehide", leave, { signal: control.signal });
+  return room;
+}
 
 /** A socket to whichever tab has the connection; this one, if no other has. `make` makes its client. */
 export function share(name, make) {
-  leading ??= navigator.locks.request(name, () => {
-    const end = serve(name, make());
-    return new Promise((resolve) => {
-      addEventListener("pagehide", () => {
-        end();
-        leading = null;
-        resolve(undefined);
-      }, { once: true });
-    });
+  if (!rooms.has(name)) rooms.set(name, join(name, make));
+  const room = rooms.get(name);
+  room.users += 1;
+  clearTimeout(room.timer);
+  // Another user: nothing is done in the name of the one before.
+  for (const other of [...rooms.values()]) if (other.users === 0) other.leave();
+  return new TabSocket(name, () => {
+    room.users -= 1;
+    if (room.users === 0) room.timer = setTimeout(room.leave, IDLE_MS);
   });
-  return new TabSocket(name);
 }

@@ -150,7 +150,8 @@ export class Wants {
   }
 
   /** Takes what the server says of subscriptions. */
-  granting({ topics = [], patterns = [], failed = [] }) {
+  granting(said) {
+    const [topics, patterns, failed] = ["topics", "patterns", "failed"].map((kind) => (Array.isArray(said[kind]) ? said[kind].filter(Boolean) : []));
     for (const [kind, list] of Object.entries({ topics, patterns, failed })) {
       for (const info of list) {
         const name = info.topic ?? info.pattern;

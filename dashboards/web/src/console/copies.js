@@ -61,8 +61,15 @@ export class Copies {
 
   #paint() {
     const place = { base: this.#base, token: this.#token.checked };
-    const text = this.#message ? FORMS[this.#form].write(this.#message, place) : "";
-    say(this.#text, text || "Fill in the fields above first.");
+    let text = "";
+    let why = "Fill in the fields above first.";
+    try {
+      if (this.#message) text = FORMS[this.#form].write(this.#message, place);
+    } catch {
+      // It may come from an address: nested too deeply, or with objects where texts belong.
+      why = "This message has a value that cannot be written here. Change it above.";
+    }
+    say(this.#text, text || why);
     this.#button.disabled = text === "";
     say(this.#hint, HINTS[this.#form]);
   }

@@ -203,9 +203,9 @@ function tail({ event, data }) {
   const note =
     left.length > 0 ? `# tickerd tail has no ${left.map(word).join(" and no ")}. Use websocat for that.\n` : "";
   const rate = data.rate === undefined ? "" : ` --rate ${shell(String(data.rate))}`;
-  return `${note}tickerd tail ${list(data.topics ?? [])
-    .map(shell)
-    .join(" ")}${rate}`;
+  const topics = list(data.topics ?? []);
+  const end = topics.some((topic) => topic.startsWith("-")) ? "-- " : "";
+  return `${note}tickerd tail${rate} ${end}${topics.map(shell).join(" ")}`;
 }
 
 function websocat(message, { base, token }) {

@@ -1,7 +1,12 @@
 // Writes values as text of other languages, so that any topic and any value may stand in copied code.
 
+/** Keys of a terminal: pasted as they are, they would end the quotes, or the line. */
+const KEYS = /[\x01-\x09\x0b-\x1f\x7f]/g;
+const octal = (key) => key.charCodeAt(0).toString(8).padStart(3, "0");
+
 /** As one word of a POSIX shell. */
-export const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+export const shell = (text) =>
+  `'${text.replaceAll("'", `'\\''`).replace(KEYS, (key) => `'"$(printf '\\${octal(key)}')"'`)}'`;
 
 /** As a part of an address. What no address can hold (half of a character) becomes U+FFFD. */
 export const inAddress = (text) => encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, "\ufffd"));
