@@ -167,6 +167,9 @@ export class Link {
 
   become(status) {
     this.status = status;
-    this.#client._changed(status);
+    const step = status.state === "live" ? "open" : "shut";
+    this.#client._commands[step](status);
+    this.#client._wants[step]();
+    this.#client.emit("status", status);
   }
 }
