@@ -167,6 +167,6 @@ export class Client extends Reader {
   }
 
   #made({ values }) {
-    return list(values).filter((one) => one.data?.topic).map(({ event, data }) => this._ticks.made(event, data, "", this.latest(data.topic)?.stale));
+    return list(values).map(({ event, data }) => this._ticks.made(event, data, "", this.latest(data.topic)?.stale));
   }
 }
