@@ -12,7 +12,7 @@ export async function socket(client, url) {
     const { share } = await import("./tabs.js");
     // Tabs of one user share; the name does not tell the token.
     const options = { ...client._options, tabs: false, flush: "now", signal: undefined };
-    return share(`${url.href} ${digest(token ?? "")}`, () => new Client(client._url, options));
+    return share(client, `${url.href} ${digest(token ?? "")}`, () => new Client(client._url, options));
   }
   const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
   if (isStream && (transport === "sse" || !WebSocket || (client._link.isBarred && (await hasAnswered(client, url))))) {

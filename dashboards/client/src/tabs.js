@@ -14,13 +14,18 @@ class TabSocket {
   constructor(name) {
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#took(data);
-    // Held for as long as this tab lives, so that the other one notices its end.
-    navigator.locks.request(this.#tab, () => new Promise((resolve) => (this.#release = resolve)));
-    this.#post({ hello: true });
+    // Held for as long as this tab lives, so that the other one notices its end. It asks for the same lock, so this one is first.
+    navigator.locks.request(this.#tab, () => {
+      if (this.readyState === 3) return undefined;
+      this.#post({ hello: true });
+      return new Promise((resolve) => (this.#release = resolve));
+    });
   }
 
   send(text) {
-    this.#post({ text });
+    const { event, data } = JSON.parse(text);
+    // Who shares this connection has the same token, so it is not told to all of them.
+    this.#post({ text: event === "auth" ? JSON.stringify({ event, data: { id: data.id } }) : text });
   }
 
   close() {
@@ -37,7 +42,7 @@ class TabSocket {
 
   #took({ to, text, up, down, why }) {
     if (to !== this.#tab && to !== "*") return;
-    if (up && this.readyState === 0) this.#post({ hello: true });
+    if (up && this.readyState === 0 && this.#release) this.#post({ hello: true });
     else if (down) {
       this.close();
       this.onclose?.({ code: down, reason: why });
@@ -84,13 +89,13 @@ function serve(name, client) {
       for (const kind of Object.keys(all)) all[kind].push(...(said[kind] ?? []));
     }
     // Positions are one tab's; this connection did not see what that tab missed.
-    for (const one of all.topics) if (since?.seq[one.topic] !== undefined) one.recovered = false;
+    for (const one of all.topics) if (since && Object.hasOwn(since.seq, one.topic)) one.recovered = false;
     say(tab, "subscribed", { id, ...all });
     for (const topic of topics) for (const { text } of newest(tabs.get(tab)?.get(topic))) channel.postMessage({ to: tab, text });
   };
   channel.onmessage = async ({ data: { tab, hello, bye, text } }) => {
     if (bye) leave(tab);
-    if (hello && client.status.state === "live") {
+    if (hello && client.status.state === "live" && !tabs.has(tab)) {
       tabs.set(tab, new Map());
       say(tab, "connected", client.server);
       navigator.locks.request(tab, () => leave(tab));
@@ -121,19 +126,50 @@ function serve(name, client) {
   };
 }
 
-let leading = null;
+/** Name → the clients of this page that use it, and what ends its lead, or its wait for it. */
+const leads = new Map();
 
-/** A socket to whichever tab has the connection; this one, if no other has. `make` makes its client. */
-export function share(name, make) {
-  leading ??= navigator.locks.request(name, () => {
+/** One client of this page wants it no longer. */
+function leave(client, name) {
+  const lead = leads.get(name);
+  if (lead?.clients.delete(client) && lead.clients.size === 0) lead.end();
+}
+
+function begin(name, make) {
+  const control = new AbortController();
+  const lead = { clients: new Set(), end: () => control.abort() };
+  leads.set(name, lead);
+  const options = { signal: control.signal };
+  const led = navigator.locks.request(name, options, () => {
     const end = serve(name, make());
     return new Promise((resolve) => {
-      addEventListener("pagehide", () => {
+      lead.end = () => {
+        removeEventListener("pagehide", lead.end);
+        leads.delete(name);
         end();
-        leading = null;
         resolve(undefined);
-      }, { once: true });
+      };
+      addEventListener("pagehide", lead.end);
     });
   });
+  led.catch(() => leads.get(name) === lead && leads.delete(name));
+  return lead;
+}
+
+/**
+ * A socket to whichever tab has the connection; this one, if no other has. `make` makes its client. A client that has another
+ * name now, as it is of another user, or that has stopped, leaves the one before.
+ */
+export function share(client, name, make) {
+  for (const one of leads.keys()) if (one !== name) leave(client, one);
+  const lead = leads.get(name) ?? begin(name, make);
+  if (!lead.clients.has(client)) {
+    lead.clients.add(client);
+    const off = client.on("status", ({ state }) => {
+      if (state !== "stopped" && lead.clients.has(client)) return;
+      off();
+      leave(client, name);
+    });
+  }
   return new TabSocket(name);
 }
