@@ -171,14 +171,15 @@ test("a tab that gets the token of another user is that user, and the connection
   assert.ok(!told.includes(bobs), "a token stays with who has it");
 });
 
-test("two clients of one page that share with others may be of two servers", async () => {
+test("two clients of one page may share for two users", async () => {
   const page = await open(["sim.AAPL"]);
   await ticksGoOn(page);
-  await page.evaluate(async () => {
+  await page.evaluate(async (token) => {
     const { connect } = await import("/client.js");
-    globalThis.other = connect(`ws://${location.host}/ws?other=1`, { tabs: true });
-  });
-  await page.waitForFunction(() => other.status.state === "live");
+    globalThis.other = connect({ tabs: true, token });
+  }, issuer.token("bob", ["readers"]));
+  await page.waitForFunction(() => other.status.state === "live" && other.user === "bob");
+  assert.equal(await connections(), 2);
   await page.evaluate(() => other.close());
   await connectionsAre(1);
   await ticksGoOn(page);

@@ -42,10 +42,13 @@ class TabSocket {
 
   #took({ to, text, up, down, why }) {
     if (to !== this.#tab && to !== "*") return;
-    if (up && this.readyState === 0 && this.#release) this.#post({ hello: true });
-    else if (down) {
+    // The tab with the connection crashed, if this one was connected to it: another has it now.
+    const end = up && this.readyState === 1 ? 4200 : down;
+    if (end) {
       this.close();
-      this.onclose?.({ code: down, reason: why });
+      this.onclose?.({ code: end, reason: why ?? "another tab has the connection now" });
+    } else if (up) {
+      if (this.#release) this.#post({ hello: true });
     } else if (text && (to === this.#tab || this.readyState === 1)) {
       if (this.readyState === 0) {
         this.readyState = 1;
