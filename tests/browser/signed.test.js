@@ -58,3 +58,37 @@ test("pushed and fetched ticks verify, and one with a changed byte does not", as
   assert.deepEqual(verdicts, [true, true, true, false]);
   assert.deepEqual(page.errors, []);
 });
+
+test("the client's check says yes to what came, no to what was changed or is not signed, and asks for the keys once", async () => {
+  const page = await openPage(browser.context, daemon.url);
+  const { verdicts, events } = await page.evaluate(async () => {
+    const [{ connect }, { verifier }] = await Promise.all([import("/client.js"), import("/client/verify.js")]);
+    const client = connect();
+    const verify = verifier(client);
+    const ticks = [];
+    await new Promise((resolve) => {
+      client.on("tick", (tick) => ticks.push(tick) >= 6 && resolve());
+      client.subscribe(["sim.AAPL", "sim.trades.AAPL", "sim.MSFT"], { mode: "all" });
+    });
+    const came = await Promise.all(ticks.map(verify));
+    const [tick] = ticks;
+    const { text } = tick;
+    const changes = [
+      text.replace(/"seq":(\d+)/, (_, seq) => `"seq":${Number(seq) + 1}`),
+      text.replace(/"sig":"(.)/, (_, letter) => `"sig":"${letter === "A" ? "B" : "A"}`),
+      text.replace(/"kid":"(.)/, (_, letter) => `"kid":"${letter === "A" ? "B" : "A"}`),
+      text.replace(/,"sig":"[^"]*"/, ""),
+      text.replace(/^\{/, "{ "),
+      "",
+      "{}",
+    ];
+    const changed = await Promise.all(changes.map((text) => verify({ ...tick, text })));
+    client.close();
+    return { verdicts: { came, changed }, events: [...new Set(ticks.map(({ event }) => event))] };
+  });
+  assert.ok(verdicts.came.every((verdict) => verdict === true), `${verdicts.came} of ${events}`);
+  assert.ok(verdicts.changed.every((verdict) => verdict === false), `${verdicts.changed}`);
+  assert.equal(page.requests.filter((url) => url.endsWith("/v1/keys")).length, 1);
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});

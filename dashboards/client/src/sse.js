@@ -5,6 +5,9 @@ import { rateMs } from "./names.js";
 const GATHER_MS = 30;
 /** A comment of the server's is not seen here, so the server is asked this often. */
 const ALIVE_MS = 20_000;
+const ENDED = "the event stream ended";
+/** Statuses of a stream that was refused, as the close codes of a WebSocket that was. */
+const REFUSALS = { 400: 4000, 401: 4001, 403: 4003 };
 /** A stream has to name a topic, also while nobody wants one. This one never comes. */
 const NOTHING = "tickerd.none";
 
@@ -91,10 +94,36 @@ export class Stream {
     if (this.readyState === 3 || turn !== this.#turn) return undefined;
     const source = new this.#options.EventSource(url.href);
     this.#source = source;
-    source.onmessage = ({ data, lastEventId }) => source === this.#source && this.#took(data, lastEventId);
+    let isHeard = false;
+    source.onmessage = ({ data, lastEventId }) => {
+      isHeard = true;
+      if (source === this.#source) this.#took(data, lastEventId);
+    };
     // It would come back by itself, and faster than the server asks; a ticket is good once, too.
-    source.onerror = () => source === this.#source && this.#end(this.#closing ? 1012 : 1006, "the event stream ended");
+    source.onerror = () => {
+      if (source !== this.#source) return;
+      source.close();
+      if (isHeard) this.#end(this.#closing ? 1012 : 1006, ENDED);
+      else this.#explain(url);
+    };
     return undefined;
+  }
+
+  /** An EventSource does not tell why it did not open. */
+  async #explain(url) {
+    let close = 1006;
+    let why = ENDED;
+    const control = new AbortController();
+    url.searchParams.delete("ticket");
+    try {
+      const answer = await this.#options.http(url.href, { signal: control.signal });
+      close = REFUSALS[answer.status] ?? close;
+      if (!answer.ok) why = (await answer.json()).detail ?? why;
+    } catch {
+      // The server is not there.
+    }
+    control.abort();
+    this.#end(close, why);
   }
 
   #took(text, id) {
@@ -124,7 +153,7 @@ export class Stream {
 
   async #ping({ t = undefined }) {
     try {
-      await this.#options.http("client.js", { method: "HEAD",  cache: "no-store" });
+      await this.#options.http("client.js", { method: "HEAD", cache: "no-store" });
       this.#say("pong", { t });
     } catch (error) {
       this.#end(1006, error.message);
@@ -148,7 +177,8 @@ export class Stream {
   }
 
   #say(event, data) {
-    if (this.readyState !== 3) this.onmessage?.({ data: JSON.stringify({ event, data }) });
+    // Later, as from a socket: an answer before `send` has returned would have nobody who waits for it.
+    queueMicrotask(() => this.readyState !== 3 && this.onmessage?.({ data: JSON.stringify({ event, data }) }));
   }
 
   #end(code, reason) {

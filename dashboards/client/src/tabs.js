@@ -1,5 +1,9 @@
 // One connection for all tabs of a site. The tab that holds a Web Lock runs it; a BroadcastChannel carries the rest.
 
+/** A tab that does not come back within this time has no more use for the connection. It waits less long between two tries. */
+const IDLE_MS = 30_000;
+const LEFT = "the tab with the connection has left";
+
 /** The socket of one tab: what it sends goes to the tab with the connection, which answers as the server would. */
 class TabSocket {
   readyState = 0;
@@ -10,11 +14,14 @@ class TabSocket {
   #channel;
   #tab = crypto.randomUUID();
   #release;
+  #left;
 
-  constructor(name) {
+  /** Calls `left` when it is closed. */
+  constructor(name, left) {
+    this.#left = left;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#took(data);
-    // Held for as long as this tab lives, so that the other one notices its end. It asks for the same lock, so this one is first.
+    // Held for as long as this tab lives, so that the other one notices its end: it hears of this tab only then.
     navigator.locks.request(this.#tab, () => {
       if (this.readyState === 3) return undefined;
       this.#post({ hello: true });
@@ -34,21 +41,20 @@ class TabSocket {
     this.#post({ bye: true });
     this.#channel.close();
     this.#release?.();
+    this.#left();
   }
 
   #post(message) {
     this.#channel.postMessage({ ...message, tab: this.#tab });
   }
 
-  #took({ to, text, up, down, why }) {
+  #took({ to, text, up, down, why, first }) {
     if (to !== this.#tab && to !== "*") return;
-    // The tab with the connection crashed, if this one was connected to it: another has it now.
-    const end = up && this.readyState === 1 ? 4200 : down;
-    if (end) {
+    if (up) {
+      if (this.readyState === 0 && this.#release) this.#post({ hello: true });
+    } else if (down && !(first && this.readyState === 0)) {
       this.close();
-      this.onclose?.({ code: end, reason: why ?? "another tab has the connection now" });
-    } else if (up) {
-      if (this.#release) this.#post({ hello: true });
+      this.onclose?.({ code: down, reason: why });
     } else if (text && (to === this.#tab || this.readyState === 1)) {
       if (this.readyState === 0) {
         this.readyState = 1;
@@ -98,7 +104,7 @@ function serve(name, client) {
   };
   channel.onmessage = async ({ data: { tab, hello, bye, text } }) => {
     if (bye) leave(tab);
-    if (hello && client.status.state === "live" && !tabs.has(tab)) {
+    if (hello && !tabs.has(tab) && client.status.state === "live") {
       tabs.set(tab, new Map());
       say(tab, "connected", client.server);
       navigator.locks.request(tab, () => leave(tab));
@@ -121,58 +127,54 @@ function serve(name, client) {
       );
     }
   };
+  // The tab before may have had no time to say so.
+  channel.postMessage({ to: "*", down: 4200, why: LEFT, first: true });
   up();
   return () => {
-    channel.postMessage({ to: "*", down: 4200, why: "the tab with the connection has left" });
+    channel.postMessage({ to: "*", down: 4200, why: LEFT });
     channel.close();
     client.close();
   };
 }
 
-/** Name → the clients of this page that use it, and what ends its lead, or its wait for it. */
-const leads = new Map();
+/** The connections that this tab uses, by name. */
+const rooms = new Map();
 
-/** One client of this page wants it no longer. */
-function leave(client, name) {
-  const lead = leads.get(name);
-  if (lead?.clients.delete(client) && lead.clients.size === 0) lead.end();
-}
-
-function begin(name, make) {
+/** Waits to be the tab that has the connection, for as long as this tab uses it. */
+function join(name, make) {
   const control = new AbortController();
-  const lead = { clients: new Set(), end: () => control.abort() };
-  leads.set(name, lead);
-  const options = { signal: control.signal };
-  const led = navigator.locks.request(name, options, () => {
-    const end = serve(name, make());
+  let end = () => {};
+  const lead = () => {
+    const stop = serve(name, make());
     return new Promise((resolve) => {
-      lead.end = () => {
-        removeEventListener("pagehide", lead.end);
-        leads.delete(name);
-        end();
+      end = () => {
+        stop();
         resolve(undefined);
       };
-      addEventListener("pagehide", lead.end);
     });
-  });
-  led.catch(() => leads.get(name) === lead && leads.delete(name));
-  return lead;
+  };
+  navigator.locks.request(name, { signal: control.signal }, lead).catch(() => {}); // it has left before its turn
+  const room = { users: 0, timer: 0, leave };
+  function leave() {
+    clearTimeout(room.timer);
+    rooms.delete(name);
+    control.abort();
+    end();
+  }
+  addEventListener("pagehide", leave, { signal: control.signal });
+  return room;
 }
 
-/**
- * A socket to whichever tab has the connection; this one, if no other has. `make` makes its client. A client that has another
- * name now, as it is of another user, or that has stopped, leaves the one before.
- */
-export function share(client, name, make) {
-  for (const one of leads.keys()) if (one !== name) leave(client, one);
-  const lead = leads.get(name) ?? begin(name, make);
-  if (!lead.clients.has(client)) {
-    lead.clients.add(client);
-    const off = client.on("status", ({ state }) => {
-      if (state !== "stopped" && lead.clients.has(client)) return;
-      off();
-      leave(client, name);
-    });
-  }
-  return new TabSocket(name);
+/** A socket to whichever tab has the connection; this one, if no other has. `make` makes its client. */
+export function share(name, make) {
+  if (!rooms.has(name)) rooms.set(name, join(name, make));
+  const room = rooms.get(name);
+  room.users += 1;
+  clearTimeout(room.timer);
+  // Another user: nothing is done in the name of the one before.
+  for (const other of [...rooms.values()]) if (other.users === 0) other.leave();
+  return new TabSocket(name, () => {
+    room.users -= 1;
+    if (room.users === 0) room.timer = setTimeout(room.leave, IDLE_MS);
+  });
 }
