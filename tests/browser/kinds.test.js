@@ -54,7 +54,7 @@ function topicOf(kind, ...values) {
 /** What a row shows under its kind's heads, but for its topic, its age and what has no column. */
 const shown = (page, topic) =>
   page.$eval(`tr[data-topic="${topic}"]`, (row) => {
-    let heads = row;
+    let heads = row.parentElement;
     while (!heads.classList.contains("heads")) heads = heads.previousElementSibling;
     const cells = [...row.children].map((cell, i) => [heads.children[i], cell]);
     return Object.fromEntries(

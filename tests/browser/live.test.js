@@ -130,12 +130,12 @@ test("sorting by value orders the rows of a kind, and the address keeps it", asy
   await page.click(`${heads} [data-key="value"] button`);
   assert.equal(await page.getAttribute(`${heads} [data-key="value"]`, "aria-sort"), "ascending");
   assert.equal(await page.getAttribute(`${heads} .topic`, "aria-sort"), null);
-  await page.waitForFunction((heads) => document.querySelector(heads).nextElementSibling.dataset.topic !== "sim.AAPL", heads);
+  await page.waitForFunction((heads) => document.querySelector(heads).nextElementSibling.firstChild.dataset.topic !== "sim.AAPL", heads);
   assert.match(page.url(), /sort=quote:value/);
   await page.click(`${heads} .topic button`);
   await page.click(`${heads} .topic button`);
   assert.equal(await page.getAttribute(`${heads} .topic`, "aria-sort"), "descending");
-  await page.waitForFunction((heads) => document.querySelector(heads).nextElementSibling.dataset.topic === "sim.TSLA", heads);
+  await page.waitForFunction((heads) => document.querySelector(heads).nextElementSibling.firstChild.dataset.topic === "sim.TSLA", heads);
   assert.deepEqual(await names(), sorted(await names()).reverse());
   await page.click(`${heads} .topic button`);
   assert.doesNotMatch(page.url(), /sort=/);

@@ -278,7 +278,7 @@ test("a topic whose kind changes goes where that kind is, and values of odd shap
   const { page, say } = await openLive([quote("t.a", 1, "1.00")], { prepare: (page) => page.on("pageerror", (error) => errors.push(String(error))) });
   await rowOf(page, "t.a").waitFor();
   say(tick("note", "t.a", 2, '"calm"'));
-  await page.locator('tr.heads[data-kind="note"] + tr[data-topic="t.a"]').waitFor();
+  await page.locator('tr.heads[data-kind="note"] + .block > tr[data-topic="t.a"]').waitFor();
   assert.equal(await page.locator('tr.heads[data-kind="quote"]').count(), 0);
   const odd = ["null", "[]", "{}", "true", '""', "1e400", '{"price":{"deep":1}}', '{"price":null,"currency":{"a":1},"bid":[1]}', '{"__proto__":{"x":1},"constructor":2}', "[[[[[[[1]]]]]]]"];
   for (const kind of ["quote", "trade", "weather", "cpu", "x"]) odd.forEach((value, i) => say(tick(kind, `odd.${kind}${i}`, 1, value)));

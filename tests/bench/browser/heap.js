@@ -12,7 +12,7 @@ export async function heap({ quick }) {
     await page.evaluate(async () => {
       const { connect } = await import("/client.js");
       globalThis.benchTicks = 0;
-      connect().subscribe("**").on("tick", () => (globalThis.benchTicks += 1));
+      connect(new URL("/ws", location)).subscribe("**").on("tick", () => (globalThis.benchTicks += 1));
     });
     const come = async (n) => {
       while ((await page.evaluate(() => globalThis.benchTicks)) < n) await wait(200);

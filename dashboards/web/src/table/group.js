@@ -91,19 +91,16 @@ export class Group {
       this.element.insertBefore(section.more, place);
     }
     row.section = section;
-    section.rows.set(row.topic.name, row);
-    section.isUpset = true;
     this.rows.set(row.topic.name, row);
-    this.element.insertBefore(row.element, section.more);
+    section.add(row);
     return section;
   }
 
   /** A row leaves, for another kind or for ever. */
   drop(row) {
     const { section } = row;
-    row.element.remove();
     this.rows.delete(row.topic.name);
-    section.rows.delete(row.topic.name);
+    section.drop(row);
     if (row.simulated) this.#simulated -= 1;
     row.simulated = false;
     if (section.rows.size > 0) return;

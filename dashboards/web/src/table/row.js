@@ -27,9 +27,12 @@ export class Row {
   wasBusy = false;
   /** What its group has counted it as. */
   simulated = false;
+  /** Folded away. */
+  isIdle = false;
   /** @type {import("./section.js").Section} */
   section = null;
 
+  #isHidden = false;
   #cells = {};
   #shown = {};
   #layout = null;
@@ -81,15 +84,17 @@ export class Row {
   }
 
   set hidden(yes) {
-    this.element.hidden = yes;
+    if (yes !== this.#isHidden) this.element.hidden = this.#isHidden = yes;
   }
 
   get hidden() {
-    return this.element.hidden;
+    return this.#isHidden;
   }
 
   /** Folded away with its kind's quiet devices. */
   set idle(yes) {
+    if (yes === this.isIdle) return;
+    this.isIdle = yes;
     this.element.classList.toggle("idle", yes);
   }
 
@@ -99,7 +104,7 @@ export class Row {
 
   /** Whether all of its topic's rows say so, or this one for itself. */
   set showsSimulated(yes) {
-    this.pill.hidden = !yes;
+    if (this.pill.hidden === yes) this.pill.hidden = !yes;
   }
 
   /** Opens all of its value below the row, or closes it. */

@@ -3,6 +3,7 @@ import { UNMARKED } from "../data/contract.js";
 import { layoutOf } from "../data/columns.js";
 import { numeric } from "../data/fields.js";
 import * as format from "../data/format.js";
+import { BLOCK_ROWS, Block } from "./block.js";
 import { CHARS_MAX, fit } from "./fit.js";
 import { dropRule, setRule } from "./sheet.js";
 
@@ -50,10 +51,13 @@ export class Section {
   #needsFit = true;
   #showsIdle = false;
   #order = { key: "topic", down: false };
+  #eye;
+  #blocks = [];
 
-  /** @param {{feed: string, kind: string, measure: object, settings: object, onSort: function, onFold: function}} about */
-  constructor({ feed, kind, measure, settings, onSort, onFold }) {
+  /** @param {{feed: string, kind: string, measure: object, settings: object, eye: object, onSort: function, onFold: function}} about */
+  constructor({ feed, kind, measure, settings, eye, onSort, onFold }) {
     this.kind = kind;
+    this.#eye = eye;
     this.measure = measure;
     this.settings = settings;
     this.heads = document.createElement("tr");
@@ -81,6 +85,40 @@ export class Section {
     this.more.append(cell);
     this.more.dataset.of = `${feed} ${kind}`;
     this.#remake();
+  }
+
+  /** A row comes, at the end until all are put in order. */
+  add(row) {
+    this.rows.set(row.topic.name, row);
+    this.isUpset = true;
+    const last = this.#blocks.at(-1);
+    const block = last && last.rows.length < BLOCK_ROWS ? last : this.#grow();
+    block.rows.push(row);
+    block.element.append(row.element);
+    this.#eye.watch(row, block);
+  }
+
+  drop(row) {
+    this.rows.delete(row.topic.name);
+    this.#eye.leave(row);
+    row.element.remove();
+    const block = this.#blocks.find(({ rows }) => rows.includes(row));
+    block?.rows.splice(block.rows.indexOf(row), 1);
+    this.isUpset = true;
+  }
+
+  #grow() {
+    const block = new Block();
+    this.#blocks.push(block);
+    this.more.before(block.element);
+    this.#eye.add(block);
+    return block;
+  }
+
+  #shrink() {
+    const block = this.#blocks.pop();
+    this.#eye.drop(block);
+    block.element.remove();
   }
 
   get columns() {
@@ -182,6 +220,7 @@ export class Section {
     }
     const isFolded = idle.length >= QUIET_MIN && !this.#showsIdle && idle.length < left;
     for (const row of idle) row.idle = isFolded && !row.isOpen;
+    for (const block of this.#blocks) block.count();
     const names = idle.map(({ topic }) => topic.name.slice(topic.name.lastIndexOf(".") + 1)).sort(collator.compare);
     this.more.hidden = idle.length < QUIET_MIN || idle.length === left;
     this.heads.hidden = left === 0;
@@ -193,6 +232,7 @@ export class Section {
 
   remove() {
     dropRule(this.#id);
+    while (this.#blocks.length > 0) this.#shrink();
     this.heads.remove();
     this.more.remove();
   }
@@ -286,12 +326,23 @@ export class Section {
     };
     const wanted = [...this.rows.values()].sort(compare);
     const focused = document.activeElement;
-    let place = this.heads.nextElementSibling;
-    for (const { element } of wanted) {
-      if (element === place) place = place.nextElementSibling;
-      else this.heads.parentElement.insertBefore(element, place);
-    }
+    const size = Math.ceil(wanted.length / BLOCK_ROWS);
+    while (this.#blocks.length < size) this.#grow();
+    for (const [i, block] of this.#blocks.entries()) this.#fill(block, wanted.slice(i * BLOCK_ROWS, (i + 1) * BLOCK_ROWS));
+    while (this.#blocks.length > size) this.#shrink();
     // A row that is moved loses the focus.
     if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
+  }
+  /** Gives a block its rows; those that stand where they should are not touched. */
+  #fill(block, wanted) {
+    const before = new Set(block.rows);
+    block.rows = wanted;
+    let place = block.element.firstElementChild;
+    for (const row of wanted) {
+      if (row.element === place) place = place.nextElementSibling;
+      else block.element.insertBefore(row.element, place);
+      if (!before.has(row)) this.#eye.watch(row, block);
+    }
+    block.count();
   }
 }

@@ -2,6 +2,7 @@
 import { csv } from "../data/csv.js";
 import { Favourites } from "../data/favourites.js";
 import { parse } from "../data/search.js";
+import { Eye } from "./eye.js";
 import { Group } from "./group.js";
 import { listen, SHOWN } from "./keys.js";
 import { Measure } from "./measure.js";
@@ -72,7 +73,7 @@ export class Table {
     this.#measure = new Measure(table);
     this.#settings = new Settings(address);
     this.#settings.onChange = () => this.#resettle();
-    this.#eye = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "240px 0px" });
+    this.#eye = new Eye((row, isVisible) => this.#seen(row, isVisible), (name) => this.#rows.get(name));
     new ResizeObserver(() => {
       if (!this.#measure.read()) return;
       this.#settings.nameWidth = this.#nameWidth(); // letters are as large as the screen is
@@ -112,7 +113,6 @@ export class Table {
     const row = this.#rows.get(name);
     for (const topic of this.#new) if (topic.name === name) this.#new.delete(topic);
     if (!row) return;
-    this.#eye.unobserve(row.element);
     this.#groups.get(row.topic.feed).drop(row);
     this.#rows.delete(name);
     for (const set of [this.#dirty, this.#visible, this.#unchecked]) set.delete(row);
@@ -222,7 +222,6 @@ export class Table {
       group.noteSimulated(row);
       if (this.#rows.size <= EAGER_ROWS) row.paint(serverNow, now);
       this.#cite(row);
-      this.#eye.observe(row.element);
       const px = this.#measure.width(topic.name);
       if (px > widest) [widest, this.#widest] = [px, topic.name];
     }
@@ -252,7 +251,7 @@ export class Table {
   #group(feed) {
     let group = this.#groups.get(feed);
     if (group) return group;
-    const about = { feed, measure: this.#measure, settings: this.#settings, onSort: (kind, key) => this.#settings.sort(kind, key), onFold: () => this.#count() };
+    const about = { feed, measure: this.#measure, settings: this.#settings, eye: this.#eye, onSort: (kind, key) => this.#settings.sort(kind, key), onFold: () => this.#count() };
     group = new Group(feed, (kind) => new Section({ ...about, kind }));
     this.#groups.set(feed, group);
     const next = [...this.#groups.values()]
@@ -332,7 +331,8 @@ export class Table {
         this.#groups.delete(feed);
       }
     }
-    if (!this.#current || this.#current.hidden || !this.#current.element.checkVisibility()) {
+    const { folded } = this.#groups.get(this.#current?.topic.feed) ?? {};
+    if (!this.#current || this.#current.hidden || this.#current.isIdle || folded) {
       const first = this.#table.querySelector(SHOWN);
       if (first) this.#point(this.#rows.get(first.dataset.topic));
     }
@@ -340,17 +340,13 @@ export class Table {
     this.onCount(left, this.#rows.size);
   }
 
-  #seen(entries) {
-    for (const { target, isIntersecting } of entries) {
-      const row = this.#rows.get(target.dataset.topic);
-      if (!row) continue;
-      row.visible = isIntersecting;
-      if (isIntersecting) {
-        this.#visible.add(row);
-        row.moved = false;
-        if (row.dirty) this.#dirty.add(row);
-      } else this.#visible.delete(row);
-    }
+  #seen(row, isVisible) {
+    row.visible = isVisible;
+    if (isVisible) {
+      this.#visible.add(row);
+      row.moved = false;
+      if (row.dirty) this.#dirty.add(row);
+    } else this.#visible.delete(row);
   }
 
   /** The one row that the Tab key stops at. */
@@ -367,7 +363,10 @@ export class Table {
     if (!row || event.target.closest("td.tree") || String(getSelection()) !== "") return;
     this.#point(row);
     if (event.target === row.star) this.#star(row);
-    else if (event.target === row.opener) row.open(!row.isOpen, performance.now());
+    else if (event.target === row.opener) {
+      row.open(!row.isOpen, performance.now());
+      row.section.count();
+    }
     else this.onChoose(row.topic.name);
   }
 
