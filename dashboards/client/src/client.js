@@ -31,7 +31,7 @@ export class Client extends Reader {
     const { WebSocket, EventSource, requestAnimationFrame } = globalThis;
     if (options.name) url.searchParams.set("name", options.name);
     this._options = { WebSocket, EventSource, flush: requestAnimationFrame ? "frame" : "now", ...options };
-    if (globalThis.addEventListener) import("./life.js").then(({ lead }) => lead(this));
+    import("./life.js").then(({ lead }) => lead(this));
     onAbort(options.signal, () => this.close());
     // Handlers that are set right after `connect` miss nothing.
     queueMicrotask(() => this._link.connect());
@@ -104,7 +104,6 @@ export class Client extends Reader {
     this._identity?.set(null);
     for (const one of this._wants.subscriptions) one.close();
     this._link.lost(1000, "closed here");
-    this._ticks.forget();
     super.close();
   }
 
@@ -131,13 +130,6 @@ export class Client extends Reader {
   _known() {
     if (this.status.state === "live") this._wants.again();
     else this._link.become({ state: "live" });
-  }
-
-  _changed(status) {
-    const step = status.state === "live" ? "open" : "shut";
-    this._commands[step](status);
-    this._wants[step]();
-    this.emit("status", status);
   }
 
   _received(event, data, text) {
@@ -175,6 +167,6 @@ export class Client extends Reader {
   }
 
   #made({ values }) {
-    return list(values).filter((one) => one.data?.topic).map(({ event, data }) => this._ticks.made(event, data, "", this.latest(data.topic)?.stale));
+    return list(values).map(({ event, data }) => this._ticks.made(event, data, "", this.latest(data.topic)?.stale));
   }
 }

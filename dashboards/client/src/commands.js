@@ -22,7 +22,8 @@ export class TickerdError extends Error {
   }
 }
 
-const failure = (code, message) => new TickerdError(code, message, { temporary: true });
+/** What may go better another time. */
+const failure = (code, message, temporary = true) => new TickerdError(code, message, { temporary });
 
 export class Commands {
   #client;
@@ -44,8 +45,8 @@ export class Commands {
   ask(event, data, options) {
     return new Promise((resolve, reject) => {
       const { state, why } = this.#client.status;
-      if (state === "stopped") throw new TickerdError(0, why);
-      if (this.#open.size >= OPEN_MAX) throw failure(429, `${OPEN_MAX} commands wait`);
+      if (state === "stopped") throw failure(0, why, false);
+      if (this.#open.size >= OPEN_MAX) throw failure(429, "too many commands wait");
       const id = (this.#ids += 1);
       const end = (error, answer) => {
         clearTimeout(timer);
@@ -71,7 +72,7 @@ export class Commands {
     const isOver = state === "stopped";
     for (const { isSent, isBound, end } of [...this.#open.values()]) {
       const message = isSent ? "lost before the answer" : why;
-      if (isSent || isBound || isOver) end(new TickerdError(0, message, { temporary: !isOver }));
+      if (isSent || isBound || isOver) end(failure(0, message, !isOver));
     }
   }
 

@@ -1,8 +1,5 @@
 // Handlers of events, and the ends of things.
 
-/** Node 20 has no symbol of that name, but compilers that make `using` out of it look for this one. */
-const disposing = Symbol.asyncDispose ?? /** @type {any} */ (Symbol.for("Symbol.asyncDispose"));
-
 /** Calls it when the signal ends, or at once if it has. */
 export function onAbort(signal, end) {
   if (signal?.aborted) end();
@@ -60,7 +57,7 @@ export class Emitter {
     this.#handlers.clear();
   }
 
-  async [disposing]() {
+  async [Symbol.asyncDispose ?? "asyncDispose"]() {
     this.close();
   }
 }

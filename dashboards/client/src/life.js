@@ -1,4 +1,4 @@
-// What a page tells of its life: shown, hidden, put aside, woken, without network. Loaded where there is a page or a worker.
+// What a page tells of its life: shown, hidden, put aside, woken, without network. Elsewhere nothing is told.
 
 /** A page hidden for less is not slowed down. */
 const HIDDEN_MS = 5_000;
@@ -13,7 +13,7 @@ export function lead(client) {
   const page = globalThis.document;
   const { hiddenRate = "5s" } = _options;
   let timer;
-  const listen = (target, event, handler) => target?.addEventListener(event, handler, { signal });
+  const listen = (target, event, handler) => target?.addEventListener?.(event, handler, { signal });
   const wake = () => _link.wake();
   const look = () => {
     clearTimeout(timer);

@@ -161,12 +161,15 @@ export class Link {
       const now = performance.now();
       if (now < this.#deadline) this.#arm(this.#deadline - now);
       else if (now - due > LATE_MS) this.#arm(LATE_MS);
-      else this.lost(1006, "the server fell silent");
+      else this.lost(1006, "silent server");
     }, ms);
   }
 
   become(status) {
     this.status = status;
-    this.#client._changed(status);
+    const step = status.state === "live" ? "open" : "shut";
+    this.#client._commands[step](status);
+    this.#client._wants[step]();
+    this.#client.emit("status", status);
   }
 }
