@@ -26,7 +26,7 @@ async def read(url, topic, period, hours, token=None):
     """The bars of the last hours, oldest first. Numbers keep their digits, as Decimal."""
     try:
         async with tickerd.connect(url, token=token, parse_float=Decimal) as t:
-            return (await t.bars(topic, period=period, hours=hours)).bars
+            return await t.bars(topic, period=period, hours=hours)
     except tickerd.TickerdError as error:
         raise SystemExit(str(error)) from None  # it says what to change
 

@@ -10,7 +10,7 @@ import { hasLine, linkSays } from "./view.js";
 
 const OUT = new URL("out/", import.meta.url);
 const AXE = new URL("node_modules/axe-core/axe.min.js", import.meta.url);
-const REFUSED = "echo '{\"topic\":\"a\",\"event\":\"quote\",\"data\":{\"price\":\"many\"}}'; exec cat";
+const REFUSED = `while echo '{"topic":"a","event":"Bad Event","data":1}'; do read order; done`;
 /** The views, and the address of each with as much in it as a reader has. */
 const VIEWS = {
   topics: "#topics=sim.AAPL,host.cpu",
@@ -30,7 +30,7 @@ before(async () => {
   await writeFile(
     config,
     `[bars]\nkeep = { "1s" = "10m" }\n[[feed]]\nname = "sim"\nplugin = "tickerd_feed_sim"\n[[feed]]\nname = "host"\nplugin = "tickerd_feed_host"
-[[feed]]\nname = "odd"\nexec = ["/bin/sh", "-c", ${JSON.stringify(REFUSED)}]\n`,
+[[feed]]\nname = "odd"\nexec = ["/bin/sh", "-c", ${JSON.stringify(REFUSED)}]\ninterval = "100ms"\n`,
   );
   daemon = await startDaemon({ config });
   browser = await openBrowser();
@@ -120,6 +120,11 @@ test("on a wall the kiosk has no controls, large figures, and nothing that is cu
     await page.waitForFunction(() => document.documentElement.hasAttribute("data-kiosk"));
     await settle();
     await page.screenshot({ path: new URL(`whole-kiosk-${view}.png`, OUT).pathname });
+    const controls = await page.$$eval("button, select, input, summary", (all) =>
+      all.filter((one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !one.closest("tr, th, .strip, #strip, .tile, .unseen") && one.offsetWidth > 1).map((one) => `${one.id} ${one.textContent.trim()}`),
+    );
+    assert.deepEqual(controls, [], view);
+    await page.waitForFunction(() => [...document.querySelectorAll(".topic .name")].every((name) => name.scrollWidth <= name.clientWidth + 1 || !name.checkVisibility()));
     assert.ok(await page.locator(".bar .low").isHidden(), "there are controls");
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     const px = await page.evaluate(
@@ -167,11 +172,10 @@ test("the CSV of the table has its topics, and a chart's PNG a picture", async (
 
 test("a feed whose samples are refused says so in the list and on its own page", async () => {
   await go("feeds");
-  const row = page.locator("#feed-list").getByText(/refused/i).first();
-  await row.waitFor();
+  await page.locator("#feed-list tr", { hasText: "odd" }).getByText(/bad_event|refused/i).first().waitFor();
   await go("a refused feed");
   await page.locator("#feed-page").getByText(/refused/i).first().waitFor();
-  assert.match(await page.innerText("#feed-page"), /price/, "it does not say what was wrong");
+  assert.match(await page.innerText("#feed-page"), /bad_event/, "it does not say what was wrong");
 });
 
 test("keys alone go through the views, and what has the focus is seen", async () => {

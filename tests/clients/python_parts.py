@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 import unittest
 from http import HTTPStatus
+from unittest import mock
 
 import websockets
 
@@ -13,8 +15,7 @@ from daemon import PYTHON_CLIENT, run
 
 sys.path.insert(0, PYTHON_CLIENT)
 import tickerd
-from tickerd.retry import Backoff, End, Pace, stops, window_of
-from tickerd.topics import commands, union
+from tickerd.values import milliseconds, pause, stops
 
 EPOCH = "k3v9q2ta"
 
@@ -30,20 +31,18 @@ class Parts(unittest.TestCase):
             with self.subTest(pattern=pattern, topic=topic):
                 self.assertEqual(tickerd.matches(pattern, topic), wanted)
 
-    def test_all_wins_then_the_fastest_rate(self):
-        latest, slow, all_ = ("latest", "250ms"), ("latest", "1s"), ("all", "5s")
-        self.assertEqual(union([(["a", "b"], slow), (["a"], latest)]), {"a": latest, "b": slow})
-        self.assertEqual(union([(["a"], latest), (["a"], all_)]), {"a": ("all", "250ms")})
-        self.assertEqual(union([(["a"], slow), (["a"], ("latest", None))]), {"a": ("latest", None)})
-        self.assertEqual(union([(["a"], ("latest", "1m")), (["a"], ("latest", "90s"))]), {"a": ("latest", "1m")})
+    def test_the_source_is_at_most_500_lines(self):
+        folder = os.path.join(PYTHON_CLIENT, "tickerd")
+        lines = []
+        for name in os.listdir(folder):
+            if name.endswith(".py"):
+                with open(os.path.join(folder, name)) as file:
+                    lines += file.read().splitlines()
+        self.assertLessEqual(len(lines), 500)
+        self.assertLessEqual(max(map(len, lines)), 120)
 
-    def test_commands_fit_into_messages(self):
-        names = [f"sim.{n:0>150}" for n in range(1000)]
-        parts = list(commands(names, 65536))
-        self.assertEqual([name for part in parts for name in part], names)
-        for part in parts:
-            since = {"epoch": EPOCH, "seq": {name: 2**53 for name in part}}
-            self.assertLess(len(json.dumps({"event": "subscribe", "data": {"id": 1, "topics": part, "since": since}})), 65536)
+    def test_how_long_a_rate_is(self):
+        self.assertEqual([milliseconds(rate) for rate in (None, "250ms", "1s", "90s", "2m", "1h")], [0, 250, 1000, 90_000, 120_000, 3_600_000])
 
     def test_what_a_close_asks_for(self):
         for code in (1000, 1002, 1003, 1007, 1009, 4000, 4001, 4003, 4008, 4009, 400, 403, 404, 409):
@@ -52,33 +51,19 @@ class Parts(unittest.TestCase):
             self.assertFalse(stops(code), code)
 
     def test_the_back_off_doubles_until_a_connection_is_let_in(self):
-        backoff = Backoff(lambda least, most: most)
-        waits = [backoff.wait(End(1006, "")) for _ in range(9)]
-        self.assertEqual(waits, [0.5, 1, 2, 4, 8, 16, 30, 30, 30])
-        self.assertEqual(backoff.wait(End(1006, "", connected=True)), 0.5)
-        self.assertEqual(backoff.wait(End(1012, "", connected=True, window=(0.5, 5))), 5)
-        self.assertEqual(backoff.wait(End(4201, "", connected=True)), 0.5)
-        # A server that is about to stop says 1012 to each that comes.
-        self.assertEqual([backoff.wait(End(1012, "")) for _ in range(3)], [0.5, 1, 2])
-        self.assertEqual(backoff.wait(End(503, "", after=7)), 11)
-        waits = {Backoff().wait(End(1006, "")) for _ in range(50)}
+        lost, restarts = tickerd.TickerdError(1006, ""), tickerd.TickerdError(1012, "")
+        with mock.patch("random.uniform", lambda least, most: most):
+            self.assertEqual([pause(lost, tries, None) for tries in range(1, 10)], [0.5, 1, 2, 4, 8, 16, 30, 30, 30])
+            self.assertEqual(pause(lost, 10**9, None), 30)
+            self.assertEqual(pause(lost, 0, None), 0.5)
+            self.assertEqual(pause(restarts, 0, (0.5, 5)), 5)
+            self.assertEqual(pause(tickerd.TickerdError(4201, ""), 0, None), 0.5)
+            # A server that is about to stop says 1012 to each that comes.
+            self.assertEqual([pause(restarts, tries, None) for tries in (1, 2, 3)], [0.5, 1, 2])
+            self.assertEqual(pause(tickerd.TickerdError(503, "", True, 7000), 4, None), 11)
+        waits = {pause(lost, 1, None) for _ in range(50)}
         self.assertGreater(len(waits), 25)
         self.assertTrue(all(0.25 <= wait <= 0.5 for wait in waits))
-
-    def test_the_window_may_have_any_shape(self):
-        self.assertEqual(window_of({"reconnect_ms": [500, 5000]}), (0.5, 5))
-        for wrong in (None, {}, {"reconnect_ms": 5}, {"reconnect_ms": [1]}, {"reconnect_ms": ["a", "b"]}, {"reconnect_ms": [-1, 2]}):
-            self.assertIsNone(window_of(wrong))
-
-    def test_commands_are_paced(self):
-        now = 0.0
-        pace = Pace(lambda: now)
-        self.assertEqual([pace.wait() for _ in range(18)], [0] * 18)
-        waits = [pace.wait() for _ in range(10)]
-        self.assertEqual(waits, sorted(waits))
-        self.assertGreater(waits[-1], 0.95)
-        now = 60.0
-        self.assertEqual(pace.wait(), 0)
 
 
 class Server:
@@ -228,8 +213,8 @@ async def pattern_first(line):
 
 async def pattern_second(line):
     await line.connected()
-    await line.grant()
     await line.grant(seq=6, recovered=True)
+    await line.grant()
     await line.tick("sim.A", 6)
     await line.stay()
 
@@ -264,6 +249,31 @@ async def cut(line):
     await line.connected()
     await line.hear()
     line.ws.transport.abort()
+
+
+async def oddly_closing(line):
+    await line.connected()
+    for wrong in ({}, {"reconnect_ms": 5}, {"reconnect_ms": [1]}, {"reconnect_ms": ["a", "b"]}, {"reconnect_ms": [1, 2, 3]}):
+        await line.say("closing", **wrong)
+    await line.say("closing", reconnect_ms=[-5, 20])
+    await line.ws.close(1012, "")
+
+
+async def grants_all(line):
+    await line.connected()
+    heard = 0
+    while heard < 1000:
+        heard += len((await line.grant(seq=2**53, recovered=True))["topics"])
+    await line.tick("sim.last", 2**53 + len(line.server.heard))
+    await line.ws.close(1012, "")
+
+
+async def answers_pings(line):
+    await line.connected()
+    while True:
+        _, data = await line.hear()
+        line.server.opened.append(time.monotonic())
+        await line.say("pong", id=data["id"])
 
 
 def closes(code, reason=""):
@@ -322,7 +332,8 @@ class Fake(unittest.TestCase):
                     break
         self.assertEqual(seqs, [("sim.A", 5), ("sim.B", 5), ("sim.A", 6)])
         self.assertEqual(gaps, [tickerd.Gap(["sim.A", "sim.B"], True, "reconnected")])
-        self.assertEqual(server.heard[2]["data"]["since"]["seq"], {"sim.A": 5, "sim.B": 5})
+        self.assertEqual(server.heard[1]["data"]["since"]["seq"], {"sim.A": 5, "sim.B": 5})
+        self.assertEqual(server.heard[2]["data"]["topics"], ["sim.*"])
 
     @serving(rarely)
     async def test_who_subscribes_again_gets_the_newest_again(self, server):
@@ -356,8 +367,37 @@ class Fake(unittest.TestCase):
         self.assertEqual((waiting.code, waiting.why), (1012, "service_restart"))
         self.assertLessEqual(waiting.seconds, 0.02)
 
+    @serving(oddly_closing, no_more)
+    async def test_the_window_may_have_any_shape(self, server):
+        errors, statuses = [], []
+        async with tickerd.connect(server.url) as client:
+            client.on("error", errors.append)
+            client.on("status", statuses.append)
+            await eventually(lambda: [one.state for one in statuses].count("live") == 2)
+        self.assertEqual(len(errors), 5)
+        (waiting,) = [one for one in statuses if one.state == "waiting"]
+        self.assertLessEqual(waiting.seconds, 0.02)
+
+    @serving(grants_all)
+    async def test_many_names_go_in_parts_that_fit_into_messages(self, server):
+        names = ["sim.last", *(f"sim.{n:0>170}" for n in range(999))]
+        async with tickerd.connect(server.url) as client:
+            sub = client.subscribe(names, mode="all")
+            await eventually(lambda: len(server.opened) == 2 and sum(len(heard["data"]["topics"]) for heard in server.heard) == 2000)
+        self.assertEqual([name for heard in server.heard[: len(server.heard) // 2] for name in heard["data"]["topics"]], names)
+        self.assertEqual(server.heard[len(server.heard) // 2]["data"]["since"]["seq"], {"sim.last": 2**53 + len(server.heard) // 2})
+        self.assertLess(max(len(json.dumps(heard)) for heard in server.heard), 65536 / 2)
+
+    @serving(answers_pings)
+    async def test_commands_are_paced(self, server):
+        async with tickerd.connect(server.url) as client:
+            await asyncio.gather(*(client.command("ping") for _ in range(27)))
+        came = [at - server.opened[1] for at in server.opened[1:]]
+        self.assertLess(came[15], 0.5)
+        self.assertGreater(came[26], 0.95)
+
     @serving(closes(4009, "too_many_errors: ten"))
-    async def test_a_close_that_says_stop_stops_until_retry(self, server):
+    async def test_a_close_that_says_stop_stops(self, server):
         async with tickerd.connect(server.url) as client:
             sub = client.subscribe("sim.A")
             for loop in (sub, client.subscribe("sim.B")):
@@ -367,9 +407,6 @@ class Fake(unittest.TestCase):
                 self.assertEqual((stopped.exception.code, client.status.state), (4009, "stopped"))
             with self.assertRaises(tickerd.TickerdError):
                 await client.get("sim.A")
-            self.assertIn("retry()", client.status.todo)
-            client.retry()
-            await eventually(lambda: len(server.opened) == 2)
 
     @serving(no_more, refuse=[(503, {"detail": "full"}, {"Retry-After": "1"}), (400, {"detail": "no key"}, {})])
     async def test_a_refused_handshake_is_read(self, server):
@@ -410,7 +447,7 @@ class Fake(unittest.TestCase):
         async with tickerd.connect(server.url, token=lambda reason: "") as client:
             await eventually(lambda: client.status.state == "stopped")
             self.assertIn("no token", client.status.why)
-            client.set_identity(None)
+        async with tickerd.connect(server.url) as client:
             await eventually(lambda: client.status.state == "live")
         self.assertEqual(server.paths[-1], ("/ws", None))
 
@@ -430,11 +467,9 @@ class Fake(unittest.TestCase):
                 client.subscribe("a.b", rate="5")
             with self.assertRaisesRegex(ValueError, "latest or all"):
                 client.subscribe("a.b", mode="every")
-            with self.assertRaisesRegex(TypeError, "plain function"):
-                client.on("tick", test)
             await client.aclose()
             with self.assertRaisesRegex(tickerd.TickerdError, "closed"):
-                client.subscribe("a.b")
+                await client.subscribe("a.b").ready()
 
         run(test())
 

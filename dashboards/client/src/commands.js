@@ -1,45 +1,52 @@
 // Commands and their answers: each waits for the connection, keeps the server's pace, and ends.
 
 import { onAbort } from "./emitter.js";
+import { clamp } from "./names.js";
 
-/** What a connection may send at once, and then each second; a little less than the server allows. */
-const BURST = 18;
-const PER_S = 9;
+/** A connection may send 18 commands at once, and then one each 110 ms; a little less than the server allows. */
+const EACH_MS = 110;
+const AHEAD_MS = 17 * EACH_MS;
 /** Commands that may have no answer yet. */
 const OPEN_MAX = 256;
 const ANSWER_MS = 30_000;
-const TRIES = 4;
 
 export class TickerdError extends Error {
   name = "TickerdError";
 
-  constructor(code, message, { temporary = false, retry_after_ms: retryAfterMs = undefined } = {}) {
+  /** @param {any} [more] what the server said besides */
+  constructor(code, message, more) {
     super(message);
     this.code = code;
-    this.temporary = temporary;
-    this.retryAfterMs = retryAfterMs;
+    this.temporary = more?.temporary === true;
+    this.retryAfterMs = more?.retry_after_ms;
   }
 }
 
-const failure = (code, message) => new TickerdError(code, message, { temporary: true });
+/** What may go better another time. */
+const failure = (code, message, temporary = true) => new TickerdError(code, message, { temporary });
 
 export class Commands {
   #client;
   /** Id → a command that has no answer yet, in the order in which they were asked. */
   #open = new Map();
   #ids = 0;
-  #allowance = BURST;
-  #allowedAt = 0;
+  /** What was sent takes up the pace until then. */
+  #busyUntil = 0;
   #timer;
 
   constructor(client) {
     this.#client = client;
   }
 
-  /** Resolves with the data of the answer. With `isBound` it ends with the connection, also if it was not sent. */
-  ask(event, data = {}, { signal = undefined, isBound = false } = {}) {
+  /**
+   * Resolves with the data of the answer. With `isBound` it ends with the connection, also if it was not sent.
+   * @param {any} [options]
+   */
+  ask(event, data, options) {
     return new Promise((resolve, reject) => {
-      if (this.#open.size >= OPEN_MAX) throw failure(429, `${OPEN_MAX} commands have no answer yet; wait for them`);
+      const { state, why } = this.#client.status;
+      if (state === "stopped") throw failure(0, why, false);
+      if (this.#open.size >= OPEN_MAX) throw failure(429, "too many commands wait");
       const id = (this.#ids += 1);
       const end = (error, answer) => {
         clearTimeout(timer);
@@ -47,25 +54,25 @@ export class Commands {
         if (error) reject(error);
         else resolve(answer);
       };
-      const timer = setTimeout(() => end(failure(408, "no answer within 30 s")), ANSWER_MS);
-      this.#open.set(id, { id, event, data, end, isBound, isSent: false, tries: 0 });
-      onAbort(signal, () => end(signal.reason));
+      const timer = setTimeout(() => end(failure(408, "no answer in time")), ANSWER_MS);
+      this.#open.set(id, { event, data: { id, ...data }, end, isBound: options?.isBound, isSent: false });
+      onAbort(options?.signal, () => end(options.signal.reason));
       this.#pump();
     });
   }
 
   /** A new connection takes commands. */
   open() {
-    this.#allowance = BURST;
-    this.#allowedAt = performance.now();
+    this.#busyUntil = 0;
     this.#pump();
   }
 
   /** The connection is gone: whether the server did what was sent is not known. What was not sent waits, unless no other comes. */
   shut({ state, why }) {
+    const isOver = state === "stopped";
     for (const { isSent, isBound, end } of [...this.#open.values()]) {
-      if (state === "stopped") end(new TickerdError(0, why));
-      else if (isSent || isBound) end(failure(0, "the connection was lost before the answer"));
+      const message = isSent ? "lost before the answer" : why;
+      if (isSent || isBound || isOver) end(failure(0, message, !isOver));
     }
   }
 
@@ -74,32 +81,28 @@ export class Commands {
     const command = this.#open.get(data.id);
     if (!command?.isSent) return false;
     if (event !== "error") command.end(null, data);
-    else if (data.code === 429 && (command.tries += 1) < TRIES) {
+    else if (data.code === 429) {
       // Refused, so not done: it may be sent again, when the server says.
       command.isSent = false;
-      const afterMs = Number.isFinite(data.retry_after_ms) ? Math.min(Math.max(data.retry_after_ms, 0), ANSWER_MS) : 1_000;
-      this.#allowance = 1 - (afterMs * PER_S) / 1_000;
-      this.#allowedAt = performance.now();
+      this.#busyUntil = performance.now() + AHEAD_MS + clamp(data.retry_after_ms, 1_000, 0, ANSWER_MS);
       this.#pump();
     } else command.end(new TickerdError(data.code, data.message, data));
     return true;
   }
 
   #pump() {
-    const now = performance.now();
-    this.#allowance = Math.min(BURST, this.#allowance + ((now - this.#allowedAt) * PER_S) / 1_000);
-    this.#allowedAt = now;
     clearTimeout(this.#timer);
     if (this.#client.status.state !== "live") return;
     for (const command of this.#open.values()) {
       if (command.isSent) continue;
-      if (this.#allowance < 1) {
-        this.#timer = setTimeout(() => this.#pump(), ((1 - this.#allowance) * 1_000) / PER_S + 1);
+      const now = performance.now();
+      const wait = this.#busyUntil - AHEAD_MS - now;
+      if (wait > 0) {
+        this.#timer = setTimeout(() => this.#pump(), wait);
         return;
       }
-      const { id, event, data } = command;
-      command.isSent = this.#client._link.send(event, { id, ...data });
-      this.#allowance -= 1;
+      this.#busyUntil = Math.max(now, this.#busyUntil) + EACH_MS;
+      command.isSent = this.#client._link.send(command.event, command.data);
     }
   }
 }

@@ -1,8 +1,5 @@
 // Handlers of events, and the ends of things.
 
-/** Node 20 has no symbol of that name, but compilers that make `using` out of it look for this one. */
-export const disposing = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
-
 /** Calls it when the signal ends, or at once if it has. */
 export function onAbort(signal, end) {
   if (signal?.aborted) end();
@@ -26,15 +23,18 @@ export class Emitter {
 
   #handlers = new Map();
 
-  /** Calls `handler` at each `event`, until the function that it returns is called, or `signal` ends it. */
-  on(event, handler, { signal = undefined } = {}) {
+  /**
+   * Calls `handler` at each `event`, until the function that it returns is called, or `signal` ends it.
+   * @param {any} [options]
+   */
+  on(event, handler, options) {
     const one = { handler };
     const all = this.#handlers.get(event) ?? new Set();
     this.#handlers.set(event, all.add(one));
     const off = () => void all.delete(one);
-    onAbort(signal, off);
+    onAbort(options?.signal, off);
     const first = this._first(event);
-    if (first.length > 0) queueMicrotask(() => first.forEach((data) => all.has(one) && !this.isClosed && call(handler, data)));
+    queueMicrotask(() => first.forEach((data) => all.has(one) && call(handler, data)));
     return off;
   }
 
@@ -49,5 +49,15 @@ export class Emitter {
 
   emit(event, data) {
     for (const { handler } of this.#handlers.get(event) ?? []) call(handler, data);
+  }
+
+  close() {
+    this.isClosed = true;
+    this.emit("close");
+    this.#handlers.clear();
+  }
+
+  async [Symbol.asyncDispose ?? "asyncDispose"]() {
+    this.close();
   }
 }

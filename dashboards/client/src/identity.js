@@ -25,7 +25,7 @@ export class Identity {
     this.set(client._options.token);
   }
 
-  /** Another source. What is on its way from the old one is dropped. */
+  /** Another source. What is on its way from the old one is dropped. True if the connection stays, and is told. */
   set(source) {
     this.#asking?.control.abort();
     this.#asking = this.#id = null;
@@ -34,6 +34,10 @@ export class Identity {
     this.#reason = "connect";
     this.#refused = 0;
     this.token = typeof source === "function" ? undefined : source || null;
+    // A shared connection has one token, so another one is another connection.
+    const stays = this.#client.status.state === "live" && !this.#client._options.tabs && this.say();
+    if (!stays) this.user = undefined;
+    return stays;
   }
 
   /** The token for a new connection. It throws where there is to be no connection, or not yet. */
@@ -58,7 +62,7 @@ export class Identity {
       if (data.id === this.#id) this.#client._known();
     } else if (event === "error" && this.#id && data.id === this.#id) this.#error(data);
     else {
-      if (event === "notice" && data.type === "auth_expiring") this.#renew(this.#client._link.turn);
+      if (event === "notice") this.#notice(data);
       return false;
     }
     this.#id = null;
@@ -75,9 +79,24 @@ export class Identity {
     return 4103;
   }
 
+  #notice(data) {
+    if (data.type === "auth_expiring") {
+      this.#client.emit("expiring", data);
+      this.#renew(this.#client._link.turn);
+    } else if (data.type === "revoked") {
+      const { topics = [], patterns = [] } = data;
+      const failed = [...topics.map((topic) => ({ topic })), ...patterns.map((pattern) => ({ pattern }))];
+      const why = { code: 403, message: "the new token does not grant this" };
+      this.#client._wants.granting({ failed: failed.map((one) => ({ ...one, ...why })) });
+    }
+  }
+
   #error({ code, message, temporary }) {
-    if (code === 409) this.#client._restart(); // of another user than the connection
-    else if (code === 405) this.#client._known(); // this server asks nobody who they are
+    if (code === 409) {
+      // Of another user than the connection.
+      this.user = undefined;
+      this.#client._restart();
+    } else if (code === 405) this.#client._known(); // this server asks nobody who they are
     else this.#client._link.lost(temporary ? 4104 : this.judge(4001), message);
   }
 

@@ -53,8 +53,8 @@ export type Status =
   | { state: "live" }
   /** It connects again by itself at `until`, in ms of `performance.now()`. `unopened` tries in a row did not even open. */
   | { state: "waiting"; until: number; code: number; why: string; unopened: number }
-  /** The system says that there is no network. It connects at once when there is. */
-  | { state: "offline"; code: number; why: string }
+  /** The system says that there is no network. It tries on as when it waits, and at once when there is. */
+  | { state: "offline"; until: number; code: number; why: string; unopened: number }
   /** It does not connect again by itself. `todo` says what helps. `retry()` and `setIdentity()` try again. */
   | { state: "stopped"; code: number; why: string; todo: string };
 

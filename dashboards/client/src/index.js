@@ -7,15 +7,15 @@ export { TickerdError, matches };
 
 /** @type {any} */
 export const connect = (url, options) => {
-  const isAddress = typeof url === "string" || url instanceof URL;
-  return new Client(addressOf(isAddress ? url : undefined), (isAddress ? options : url) ?? {});
+  const isOptions = url?.constructor === Object;
+  return new Client(addressOf(isOptions ? undefined : url), (isOptions ? url : options) ?? {});
 };
 
 /** Without an address it is the server that this file came from: `https://host/client/index.js` is of `wss://host/ws`. */
 function addressOf(given) {
-  const url = given ? new URL(given, globalThis.location?.href) : new URL("../ws", String(import.meta.url));
-  url.protocol = url.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(url.protocol)) throw new TickerdError(400, "connect needs a server's address, such as wss://host/ws");
+  const url = new URL(given ?? new URL("../ws", import.meta.url), globalThis.location?.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  if (!url.protocol.startsWith("ws")) throw new TypeError("give wss://host/ws");
   if (url.pathname === "/") url.pathname = "/ws";
   url.hash = "";
   return url;

@@ -3,25 +3,33 @@
 /** A page hidden for less is not slowed down. */
 const HIDDEN_MS = 5_000;
 
-/** Leads a client through it, until the signal ends. */
-export function lead({ _link, _ticks, _wants, _options }, signal) {
+/** Leads a client through it, until it is closed. */
+export function lead(client) {
+  if (client.isClosed) return;
+  const { _link, _ticks, _wants, _options } = client;
+  const ended = new AbortController();
+  const { signal } = ended;
+  client.on("close", () => ended.abort());
   const page = globalThis.document;
+  const { hiddenRate = "5s" } = _options;
   let timer;
   const listen = (target, event, handler) => target?.addEventListener?.(event, handler, { signal });
   const wake = () => _link.wake();
+  const look = () => {
+    clearTimeout(timer);
+    _ticks.flush();
+    if (page.hidden) timer = setTimeout(() => signal.aborted || _wants.slow(hiddenRate), HIDDEN_MS);
+    else {
+      _wants.slow(undefined);
+      wake();
+    }
+  };
   listen(globalThis, "online", wake);
   listen(globalThis, "offline", wake); // an open connection may be fine: it is asked
   listen(globalThis, "pageshow", ({ persisted }) => persisted && wake());
   // A page with an open socket may not rest in the browser's back-forward cache.
   listen(globalThis, "pagehide", () => _link.rest({ state: "waiting", until: Infinity, code: 1000, why: "the page was put aside", unopened: 0 }));
   listen(page, "resume", wake);
-  listen(page, "visibilitychange", () => {
-    clearTimeout(timer);
-    _ticks.flush();
-    if (page.hidden) timer = setTimeout(() => signal.aborted || _wants.slow(_options.hiddenRate), HIDDEN_MS);
-    else {
-      _wants.slow(undefined);
-      wake();
-    }
-  });
+  listen(page, "visibilitychange", look);
+  if (page?.hidden) look();
 }

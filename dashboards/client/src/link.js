@@ -2,13 +2,16 @@
 //
 // Browsers slow the timers of hidden pages down to one a minute, so nothing here beats: a deadline is stored,
 // moved by every message, and a timer that comes late first gives queued messages a chance to be read.
-import { MAX_MS, PROVEN_MS, SEEN_MS, backOffMs, isSentAway, todo, verdict, withinMs } from "./retry.js";
+import { clamp } from "./names.js";
+import { backOffMs, isAtOnce, isFinal, isSentAway, todo, withinMs } from "./retry.js";
 
 /** Time for the upgrade and `connected` together. */
 const OPEN_MS = 10_000;
-/** Bounds of the silence that a server may ask for; timers count no further than a few weeks. */
-const SILENCE_MIN_MS = 1_000;
-const SILENCE_MAX_MS = 3_600_000;
+/** Bounds of the time between signs of life that a server may name; timers count no further than a few weeks. */
+const BEAT_MIN_MS = 500;
+const BEAT_MAX_MS = 1_800_000;
+/** A server that sends a client away sooner than this after `connected` does so again: the back-off goes on growing. */
+const PROVEN_MS = 5_000;
 /** A timer later than this was held back by the browser, not by the server. */
 const LATE_MS = 1_000;
 /** After a wake-up, the time a live server has to say anything. */
@@ -29,7 +32,7 @@ export class Link {
   /** When the server let this client in. */
   #liveSince = Infinity;
   #silenceMs = OPEN_MS;
-  #deadline = 0;
+  #deadline = Infinity;
   #deadlineTimer;
   #retryTimer;
   #window;
@@ -42,7 +45,7 @@ export class Link {
   send(event, data, shown = data) {
     if (this.#socket?.readyState !== 1) return false;
     this.#socket.send(JSON.stringify({ event, data }));
-    this.#client._tell(true, event, shown, JSON.stringify({ event, data: shown }));
+    this.#client.emit("message", { out: true, event, data: shown, text: JSON.stringify({ event, data: shown }) });
     return true;
   }
 
@@ -51,31 +54,31 @@ export class Link {
     return this.unopened % 3 === 2;
   }
 
-  /** Connects at once if it waits or has stopped. */
+  /** Connects at once if it waits or has stopped, which both have the code of a close. */
   retry() {
-    if (!["connecting", "live"].includes(this.status.state)) this.connect();
+    if (this.status.code) this.connect();
   }
 
   /** Something woke the page: do not wait out a back-off, and do not trust an old socket. */
   wake() {
     const { state } = this.status;
-    if (state === "waiting" || state === "offline") this.connect();
-    else if (state === "live" && this.send("ping", {})) this.#expect(PROBE_MS);
+    if (state !== "live") return state !== "stopped" && this.retry();
+    this.send("ping", {});
+    this.#expect(PROBE_MS);
   }
 
   /** Leaves the connection, if there is one, and makes another. */
   async connect() {
+    if (this.#client.isClosed) return undefined;
     const turn = this.turn + 1;
     this.rest({ state: "connecting" });
     let socket;
     try {
-      socket = this.#client._socket();
-      if (socket.then) socket = await socket;
+      socket = await this.#client._socket();
     } catch (error) {
-      if (turn === this.turn) this.lost(error.close ?? 1006, error.message);
-      return;
+      return turn === this.turn && this.lost(error.close ?? 1006, error.message);
     }
-    if (turn !== this.turn) return void socket.close();
+    if (turn !== this.turn) return socket.close();
     this.#socket = socket;
     this.#silenceMs = OPEN_MS;
     this.#expect(OPEN_MS);
@@ -87,62 +90,60 @@ export class Link {
 
   /** Ends the connection as if it had been closed with that code. */
   lost(code, why) {
-    const asked = verdict(code);
     // `connected` ends the back-off; an open socket alone does not, nor does a server that lets in and sends away.
     if (performance.now() - this.#liveSince >= (isSentAway(code) ? PROVEN_MS : 0)) this.#attempt = 0;
-    this.unopened = this.#opened ? 0 : this.unopened + 1;
-    // A wait that the server asks for is not shortened for who looks at the page.
-    const maxMs = globalThis.document?.hidden || isSentAway(code) ? MAX_MS : SEEN_MS;
+    const unopened = (this.unopened = this.#opened ? 0 : this.unopened + 1);
+    if (isFinal(code)) return this.rest({ state: "stopped", code, why, todo: todo(code) });
     // "At once" is honoured once; a server that keeps saying it without staying gets the back-off.
-    const once = asked === "at_once" && this.#attempt === 0;
-    const delay = once ? withinMs(this.#window) : backOffMs(this.#attempt, maxMs);
-    if (asked === "stop") return this.rest({ state: "stopped", code, why, todo: todo(code) });
+    const delay = isAtOnce(code) && this.#attempt === 0 ? withinMs(this.#window) : backOffMs(this.#attempt, code);
     this.#attempt += 1;
-    const isOffline = globalThis.navigator?.onLine === false;
-    const { unopened } = this;
-    this.rest(isOffline ? { state: "offline", code, why } : { state: "waiting", until: performance.now() + delay, code, why, unopened }, delay);
+    const state = globalThis.navigator?.onLine === false ? "offline" : "waiting";
+    this.rest({ state, until: performance.now() + delay, code, why, unopened }, delay);
   }
 
-  /** Closes, and comes back after `delay`; without one not until it is woken or told to. */
-  rest(status, delay = undefined) {
+  /**
+   * Closes, and comes back after `delay`; without one not until it is woken or told to.
+   * @param {number} [delay]
+   */
+  rest(status, delay) {
     clearTimeout(this.#deadlineTimer);
     clearTimeout(this.#retryTimer);
-    this.#deadlineTimer = this.#window = undefined;
+    this.#window = undefined;
+    this.#deadline = Infinity;
     this.#liveSince = Infinity;
     this.#opened = false;
     this.turn += 1;
     const socket = this.#socket;
     this.#socket = null;
     if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    if (delay !== undefined) this.#retryTimer = setTimeout(() => this.connect(), delay);
+    if (delay >= 0) this.#retryTimer = setTimeout(() => this.connect(), delay);
     this.become(status);
   }
 
   #received(text) {
+    this.#expect(this.#silenceMs);
     let message;
     try {
       message = JSON.parse(text);
     } catch {
-      // Not ours to repair; the next message stands alone.
+      return; // not ours to repair; the next message stands alone
     }
     const { event, data } = message ?? {};
-    const isMessage = typeof event === "string" && data !== null && typeof data === "object";
-    if (isMessage && event === "connected") {
-      const { heartbeat_ms: beatMs } = data;
-      if (Number.isFinite(beatMs)) this.#silenceMs = Math.min(Math.max(2 * beatMs, SILENCE_MIN_MS), SILENCE_MAX_MS);
+    if (typeof event !== "string" || typeof data !== "object" || !data) return;
+    if (event === "connected") {
+      this.#silenceMs = 2 * clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
       this.#liveSince = performance.now();
+      this.#expect(this.#silenceMs);
     }
-    this.#expect(this.#silenceMs);
-    if (!isMessage) return;
     if (event === "closing") this.#window = data.reconnect_ms;
     try {
       this.#client._received(event, data, text);
-    } catch {
+    } catch (error) {
       // Of an odd shape. One message is lost, and the connection goes on.
-      this.#client.emit("error", new Error(`the server's message "${event}" is not understood`));
+      this.#client.emit("error", error);
     }
   }
 
@@ -150,7 +151,7 @@ export class Link {
   #expect(ms) {
     const before = this.#deadline;
     this.#deadline = performance.now() + ms;
-    if (this.#deadlineTimer === undefined || this.#deadline < before) this.#arm(ms);
+    if (this.#deadline < before) this.#arm(ms);
   }
 
   #arm(ms) {
@@ -160,12 +161,15 @@ export class Link {
       const now = performance.now();
       if (now < this.#deadline) this.#arm(this.#deadline - now);
       else if (now - due > LATE_MS) this.#arm(LATE_MS);
-      else this.lost(1006, "the server fell silent");
+      else this.lost(1006, "silent server");
     }, ms);
   }
 
   become(status) {
     this.status = status;
-    this.#client._changed(status);
+    const step = status.state === "live" ? "open" : "shut";
+    this.#client._commands[step](status);
+    this.#client._wants[step]();
+    this.#client.emit("status", status);
   }
 }

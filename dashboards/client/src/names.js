@@ -17,13 +17,16 @@ export function matches(pattern, topic) {
   return wanted.every((segment, i) => segment === "*" || segment === has[i]);
 }
 
+/** What is a list of things, whatever a server says. */
+export const list = (value) => (Array.isArray(value) ? value.filter(Boolean) : []);
+
+/** A number within bounds; `otherwise` where it is none. */
+export const clamp = (value, otherwise, least, most) => Math.min(Math.max(Number.isFinite(value) ? value : otherwise, least), most);
+
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** Whether a topic is one of these names'. */
 export const covers = (names, topic) => names.some((name) => name === topic || (isPattern(name) && matches(name, topic)));
 
 /** A rate such as `"250ms"` in milliseconds; 0 for none, which is the fastest. */
-export function rateMs(rate) {
-  const [, number, unit] = /^(\d+)(ms|s|m|h)$/.exec(rate ?? "") ?? [];
-  return unit ? Number(number) * UNITS[unit] : 0;
-}
+export const rateMs = (rate) => parseInt(rate) * UNITS[`${rate}`.replace(/\d+/, "")] || 0;

@@ -1,13 +1,15 @@
 // Sockets that are none: an event stream, and the connection of another tab. Loaded where they are used.
 import { Client, PROTOCOL } from "./client.js";
+import { tokenOf } from "./http.js";
 
 /** Tells texts apart, and tells nothing of them. */
 const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16_777_619), 2_166_136_261) >>> 0;
 
-/** What looks like a WebSocket to `url`, for this client. */
-export async function socket(client, url) {
+/** What looks like a WebSocket to this client's server. */
+export async function socket(client) {
+  const url = client._url;
   const { WebSocket, EventSource, tabs, transport } = client._options;
-  const token = await client._token();
+  const token = await tokenOf(client);
   if (tabs && globalThis.navigator?.locks) {
     const { share } = await import("./tabs.js");
     // Tabs of one user share; the name does not tell the token.

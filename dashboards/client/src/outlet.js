@@ -8,31 +8,32 @@ export class Outlet {
   #count = 0;
   #onLost;
 
-  /** @param {(lost: number, topics: string[]) => void} onLost called when the reader was too slow */
+  /** @param {(skipped: number, topics: string[]) => void} onLost called when the reader was too slow */
   constructor(onLost) {
     this.#onLost = onLost;
-  }
-
-  get size() {
-    return this.#waiting.size;
   }
 
   add(tick, isMerged) {
     const key = isMerged ? tick.topic : (this.#count += 1);
     const before = this.#waiting.get(key);
-    if (before) tick = { ...tick, skipped: tick.skipped + before.skipped + 1 };
-    this.#waiting.delete(key);
+    if (before) {
+      tick = { ...tick, skipped: tick.skipped + before.skipped + 1 };
+      this.#waiting.delete(key);
+    }
     this.#waiting.set(key, tick);
-    if (this.size <= KEPT_MAX || isMerged) return;
-    const old = [...this.#waiting].slice(0, KEPT_MAX / 2);
-    for (const [one] of old) this.#waiting.delete(one);
-    this.#onLost(old.length, [...new Set(old.map(([, { topic }]) => topic))]);
+    if (this.#waiting.size <= KEPT_MAX || isMerged) return;
+    const lost = this.take(KEPT_MAX / 2);
+    this.#onLost(lost.length, [...new Set(lost.map(({ topic }) => topic))]);
   }
 
-  /** One of what waits, or all of it. */
-  take(most = Infinity) {
-    const taken = [...this.#waiting].slice(0, most);
-    for (const [key] of taken) this.#waiting.delete(key);
-    return taken.map(([, tick]) => tick);
+  /** The oldest of what waits. */
+  take(most) {
+    const taken = [];
+    for (const [key, tick] of this.#waiting) {
+      if (taken.length === most) break;
+      taken.push(tick);
+      this.#waiting.delete(key);
+    }
+    return taken;
   }
 }

@@ -4,20 +4,37 @@ import { Outlet } from "./outlet.js";
 
 export class Reader extends Emitter {
   mode;
-  _outlet;
+  _client;
+  _outlet = this._newOutlet();
 
-  /** @param {(skipped: number, topics: string[]) => void} onLost called when ticks are lost, as it was too slow */
-  constructor(onLost) {
+  /** @param {any} [client] the client, unless it is this */
+  constructor(client) {
     super();
-    this._outlet = new Outlet(onLost);
+    this._client = client ?? this;
+  }
+
+  latest(topic) {
+    return this._client._ticks.latest(topic);
+  }
+
+  _newOutlet() {
+    return new Outlet((skipped, topics) => {
+      this._client.emit("lag", { by: "reader", skipped });
+      queueMicrotask(() => this._client._ticks.gap(topics, false, "overflow"));
+    });
+  }
+
+  /** Whether a newer tick replaces this one, if it still waits. */
+  _isMerged({ topic, to }) {
+    return this.mode !== "all" && to === undefined && this._client._ticks.isState(topic);
   }
 
   /** A tick of one of its topics; true if it waits for the next flush. */
-  take(tick, isMerged, isFramed) {
+  take(tick) {
     if (!this.has("tick")) return false;
-    if (isFramed) this._outlet.add(tick, isMerged && this.mode !== "all");
-    else this.emit("tick", tick);
-    return isFramed;
+    if (this._client._options.flush !== "frame") return this.emit("tick", tick);
+    this._outlet.add(tick, this._isMerged(tick));
+    return true;
   }
 
   /** Hands over what was collected. */

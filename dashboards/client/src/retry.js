@@ -1,45 +1,37 @@
 // When to connect again after a close, and when not to.
 
+import { clamp } from "./names.js";
+
 const MIN_MS = 250;
-export const MAX_MS = 20_000;
+const MAX_MS = 20_000;
 /** The longest wait while somebody looks at the page. */
-export const SEEN_MS = 5_000;
-/** A server that sends a client away sooner than this after `connected` does so again: the back-off goes on growing. */
-export const PROVEN_MS = 5_000;
+const SEEN_MS = 5_000;
+
 /** No server keeps a client away for longer. */
 const WINDOW_MAX_MS = 600_000;
+/** Whether a client is to stay away after that close code. */
+export const isFinal = (code) => /^(100[02379]|40..)$/.test(code);
 
-const STOP = [1000, 1002, 1003, 1007, 1009];
-const TODO = {
-  1009: "send smaller messages",
-  4000: "change the address, as the reason says",
-  4001: "give another token",
-  4003: "ask the operator to let you in",
-  4004: "use a client of the server's version",
-  4008: "give a token",
-};
-
-/** What a close code asks of a client: `stop`, `back_off` or `at_once`. */
-export function verdict(code) {
-  if (STOP.includes(code) || (code >= 4000 && code < 4100)) return "stop";
-  return code === 1012 || (code >= 4200 && code < 4300) ? "at_once" : "back_off";
-}
+/** Whether the server asks to come back at once. */
+export const isAtOnce = (code) => /^(1012|42..)$/.test(code);
 
 /** Whether a server that is well ended the connection on purpose, and not a fault on the way. */
-export const isSentAway = (code) => code === 1012 || (code >= 4100 && code < 4300);
+export const isSentAway = (code) => /^(1012|4[12]..)$/.test(code);
 
-/** What helps after a close that says stop. */
-export const todo = (code) => TODO[code] ?? "mend this client, then connect again";
+/** What helps after a close that is final, besides what its reason says. */
+export const todo = (code) => (code === 4001 || code === 4008 ? "give another token" : "ask the operator");
 
-/** Exponential back-off with full jitter: many clients that lost one server do not come back in one instant. */
-export function backOffMs(attempt, maxMs = MAX_MS, random = Math.random) {
-  const ceiling = Math.min(maxMs, MIN_MS * 2 ** Math.min(attempt, 16));
-  return Math.min(maxMs, MIN_MS + random() * ceiling);
+/**
+ * Exponential back-off with full jitter: many clients that lost one server do not come back in one instant.
+ * A wait that the server asks for is not shortened for who looks at the page.
+ */
+export function backOffMs(attempt, code) {
+  const maxMs = globalThis.document?.hidden || isSentAway(code) ? MAX_MS : SEEN_MS;
+  return Math.min(maxMs, MIN_MS + Math.random() * Math.min(maxMs, MIN_MS * 2 ** attempt));
 }
 
 /** A moment inside the window that `closing` named; half a second wide when it named none. */
-export function withinMs(window, random = Math.random) {
-  const named = Array.isArray(window) && window.length === 2 && window.every(Number.isFinite);
-  const [from, to] = named ? window : [0, 500];
-  return Math.min(WINDOW_MAX_MS, Math.max(0, from) + random() * Math.max(0, to - from));
+export function withinMs(window) {
+  const [from, to] = window?.length === 2 && window.every?.(Number.isFinite) ? window : [0, 500];
+  return clamp(from + Math.random() * (to - from), 0, 0, WINDOW_MAX_MS);
 }

@@ -26,9 +26,13 @@ export class Ticks {
     this.#client = client;
   }
 
-  /** One as a program gets it. */
-  made(event, data, text) {
-    return { event, stale: this.#topics.get(data.topic)?.stale ?? 0, skipped: 0, text, ...data };
+  /** One as a program gets it: the data of the message, and what is known besides. A copy would cost more than all else here. */
+  made(event, data, text, stale = 0) {
+    data.event = event;
+    data.stale = stale;
+    data.skipped = 0;
+    data.text = text;
+    return data;
   }
 
   latest(topic) {
@@ -39,7 +43,7 @@ export class Ticks {
     const { topic, seq, ts, to } = data;
     const state = this.#wanted(topic);
     if (!state) return; // it was on its way when the last one left
-    const tick = this.made(event, data, text);
+    const tick = this.made(event, data, text, state.stale);
     // A direct message counts apart from its room.
     if (to === undefined) {
       const { tick: before, before: last } = state;
@@ -51,9 +55,8 @@ export class Ticks {
       }
       state.tick = tick;
     }
-    const isFramed = this.#client._options.flush === "frame";
     for (const one of state.readers) {
-      if (!one.take(tick, state.isState && to === undefined, isFramed)) continue;
+      if (!one.take(tick)) continue;
       if (this.#waiting.size === 0) this.#schedule();
       this.#waiting.add(one);
     }
@@ -86,12 +89,12 @@ export class Ticks {
   /** A new connection, to the history of that name. */
   begin(epoch) {
     const all = [...this.#topics.keys()];
-    const every = all.filter((topic) => this.latest(topic) && this.isEvery(topic) !== false);
+    const every = all.filter((topic) => !isOwn(topic) && !this.isState(topic));
     if (epoch === this.epoch) {
       // Where the server is told the position, it answers whether it had what was missed. Elsewhere the next tick tells.
-      for (const topic of every) if (this.position(topic) === undefined) this.#topics.get(topic).before = this.latest(topic).seq;
+      for (const topic of every) if (this.position(topic) === undefined) this.#topics.get(topic).before = this.latest(topic)?.seq;
     } else {
-      if (every.length > 0) this.gap(every, false, "restarted");
+      this.gap(every, false, "restarted");
       this.forget();
       this.#client.emit("epoch", (this.epoch = epoch));
     }
@@ -108,8 +111,8 @@ export class Ticks {
   granted(topics) {
     this.rerouted();
     for (const isRecovered of [true, false]) {
-      const names = topics.filter(({ recovered }) => recovered === isRecovered).map(({ topic }) => topic);
-      if (names.length > 0) this.gap(names, isRecovered, "reconnected");
+      const answers = topics.filter(({ recovered }) => recovered === isRecovered);
+      this.gap(answers.map(({ topic }) => topic), isRecovered, "reconnected");
     }
   }
 
@@ -124,18 +127,12 @@ export class Ticks {
   }
 
   gap(topics, recovered, why) {
+    if (topics.length === 0) return;
     this.flush(); // what came before the gap is handed over before it
-    const gap = { topics, recovered, why };
-    this.#client.emit("gap", gap);
+    this.#client.emit("gap", { topics, recovered, why });
     for (const one of new Set(topics.flatMap((topic) => this.#client._wants.route(topic)))) {
-      one.emit("gap", { ...gap, topics: topics.filter((topic) => covers(one.topics, topic)) });
+      one.emit("gap", { topics: topics.filter((topic) => covers(one.topics, topic)), recovered, why });
     }
-  }
-
-  /** A reader was too slow. */
-  lost(skipped, topics) {
-    this.#client.emit("lag", { by: "reader", skipped });
-    queueMicrotask(() => this.gap(topics, false, "overflow"));
   }
 
   /** Hands over all that was collected. */
@@ -146,11 +143,9 @@ export class Ticks {
     for (const one of waiting) one.flush();
   }
 
-  /** Whether each tick of a topic matters to somebody; undefined where that is not known. */
-  isEvery(topic) {
-    const { readers = [], isState } = this.#wanted(topic) ?? {};
-    if (isOwn(topic)) return false;
-    return readers.some(({ mode }) => mode === "all") || (isState ? false : undefined);
+  /** Whether only the newest of a topic matters. Of a pattern's topics that is not known. */
+  isState(topic) {
+    return this.#wanted(topic)?.isState;
   }
 
   /** The topics here that these names cover. */
@@ -167,8 +162,8 @@ export class Ticks {
     if (readers.length === 0) return undefined;
     if (!state) this.#topics.set(topic, (state = { tick: undefined, readers, isState: false, stale: 0, before: undefined }));
     state.readers = [...readers, this.#client];
-    // Of a pattern's topics it is not known, so none is merged. Within a frame there is seldom more than one.
-    state.isState = topic.startsWith("tickerd.bar.") || _wants.granted(topic)?.mode === "latest";
+    const isEvery = readers.some(({ mode }) => mode === "all");
+    state.isState = topic.startsWith("tickerd.bar.") || (!isEvery && _wants.granted(topic)?.mode === "latest");
     return state;
   }
 
@@ -178,8 +173,8 @@ export class Ticks {
     setTimeout(async () => {
       const topics = [...this.#missed];
       this.#missed.clear();
-      const gaps = await import("./missed.js").then(({ gapsOf }) => gapsOf(this.#client, topics)).catch(() => topics);
-      if (gaps.length > 0) this.gap(gaps, false, "reconnected");
+      const gaps = import("./missed.js").then(({ gapsOf }) => gapsOf(this.#client, topics));
+      this.gap(await gaps.catch(() => topics), false, "reconnected");
     }, GAP_MS);
   }
 

@@ -1,5 +1,5 @@
 // What all subscriptions together want, and what the server was told of it: the difference is sent.
-import { isPattern, matches, rateMs } from "./names.js";
+import { isPattern, list, matches, rateMs } from "./names.js";
 
 /** Bytes of names in one command; the server takes 64 KiB, unless configured otherwise. */
 const NAMES_BYTES = 24_000;
@@ -22,7 +22,7 @@ export class Wants {
   }
 
   get subscriptions() {
-    return new Set([...this.#names.values()].flatMap(({ holders }) => [...holders]));
+    return [...this.#names.values()].flatMap(({ holders }) => [...holders]);
   }
 
   granted(name) {
@@ -40,11 +40,12 @@ export class Wants {
 
   hold(subscription) {
     for (const name of subscription.topics) {
-      const one = this.#names.get(name) ?? { holders: new Set(), told: "", granted: undefined };
+      /** @type {any} */
+      const one = this.#names.get(name) ?? { holders: new Set() };
       this.#names.set(name, one);
       if (isPattern(name)) this.#patterns.add(name);
       one.holders.add(subscription);
-      if (one.granted && one.told) subscription.answered(isPattern(name) ? "patterns" : "topics", name, one.granted);
+      if (one.granted && one.told) subscription.answered(one.granted);
     }
     this.#look(subscription.topics);
   }
@@ -150,18 +151,14 @@ export class Wants {
   }
 
   /** Takes what the server says of subscriptions. */
-  granting(said) {
-    const [topics, patterns, failed] = ["topics", "patterns", "failed"].map((kind) => (Array.isArray(said[kind]) ? said[kind].filter(Boolean) : []));
-    for (const [kind, list] of Object.entries({ topics, patterns, failed })) {
-      for (const info of list) {
-        const name = info.topic ?? info.pattern;
-        const one = this.#names.get(name);
-        if (one) one.granted = kind === "failed" ? undefined : info;
-        for (const holder of one?.holders ?? []) holder.answered(kind, name, info);
-        if (kind === "failed") this.#client.emit(kind, info);
-      }
+  granting({ topics, patterns, failed }) {
+    for (const info of [topics, patterns, failed].flatMap(list)) {
+      const one = this.#names.get(info.topic ?? info.pattern);
+      if (one) one.granted = info.code ? undefined : info;
+      for (const holder of one?.holders ?? []) holder.answered(info);
+      if (info.code) this.#client.emit("failed", info);
     }
-    this.#client._ticks.granted(topics);
+    this.#client._ticks.granted(list(topics));
   }
 
   #ask(event, data) {
@@ -169,15 +166,15 @@ export class Wants {
   }
 }
 
-/** Parts of a list of names, each fit for one command. */
+/** Parts of a list of names, each fit for one command: of so many bytes, and so fewer than 1,000. */
 function split(names) {
   const parts = [];
-  let bytes = Infinity;
+  let room = 0;
   for (const name of names) {
-    bytes += name.length + 24;
-    if (bytes > NAMES_BYTES || parts.at(-1).length >= 1_000) {
+    room -= name.length + 24;
+    if (room < 0) {
       parts.push([]);
-      bytes = 0;
+      room = NAMES_BYTES;
     }
     parts.at(-1).push(name);
   }

@@ -7,7 +7,7 @@ import { FakeSocket, HELLO, World, settle } from "./world.js";
 const TOPICS = ["a.s1", "a.s2", "a.e1", "b.s1", "b.e1"];
 const isEvent = (topic) => topic.includes(".e");
 const RING = 6;
-const SEEDS = 200;
+const SEEDS = Number(process.env.SEEDS ?? 200);
 const STEPS = 80;
 
 /** A small generator of numbers that come again with the same seed. */

@@ -1,7 +1,9 @@
 // A client in a world of its own: a fake clock, fake sockets, and, where asked for, a page.
 import { mock } from "node:test";
 // The client loads these when it needs them; here that is to take no time.
+import "../src/http.js";
 import "../src/identity.js";
+import "../src/life.js";
 import "../src/missed.js";
 import "../src/other.js";
 import { connect } from "../src/index.js";

@@ -1,105 +1,100 @@
-"""The client: what is subscribed over a connection, where each topic is, and what was missed."""
-
-from __future__ import annotations
+"""The client: one connection that comes back, what is subscribed over it, and what was missed."""
 
 import asyncio
+import inspect
+import json
+import re
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import lru_cache
 from ssl import SSLContext
-from typing import Any
+from typing import Any, Union
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from .connection import Connection, Token
-from .handlers import log
+import websockets
+
 from .subscription import TOPICS, Subscription
-from .topics import Want, commands, milliseconds, union
-from .values import Bars, Feed, Gap, Lag, Tick, TickerdError, tick_of
+from .values import Gap, Handlers, Status, Tick, TickerdError, log, milliseconds, pause, stops, tick_of
 
-OWN = ("tickerd.bars.", "tickerd.bar.")  # here a jump in seq is no loss
+Token = Union[str, None, Callable[[str], Union[str, None, Awaitable[Union[str, None]]]]]
 
+class _Connect(websockets.connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc  # the token is for this server alone
 
-class Client(Connection):
-    """A connection that stays, and its subscriptions. Use it in `async with`, or call `aclose()` at the end.
-
-    `on` takes: status, tick, gap, lag, feed, stale, topics, presence, failed, error, epoch.
+class Client(Handlers, AbstractAsyncContextManager["Client"]):
+    """Connects to a server, such as "http://127.0.0.1:8425", and stays connected. Use it in `async with`.
+    `token`: a token, or a function that gets one; it is told why: connect, expiring, expired or refused. None connects
+    without, an empty text stops, an error waits and tries again. `rate`: for subscriptions that say none. `name`: in
+    rooms, on a server without `[auth]`. `parse_float`: what reads numbers with a fraction, such as `decimal.Decimal`.
+    `on` takes: status, tick, gap, lag, failed, error, epoch, presence, and what notices are about: feed, stale, topics.
     """
 
-    def __init__(self, url: str, token: Token, rate: str | None, name: str | None, ssl: SSLContext | None,
-                 parse_float: Callable[[str], Any] | None) -> None:
-        super().__init__(url, token, name, ssl, parse_float)
-        milliseconds(rate)
-        self._rate, self._epoch = rate, ""
-        self._dirty, self._unlearned = asyncio.Event(), asyncio.Event()
-        self._room = 65536  # bytes of one command
-        self._subscriptions: dict[Subscription, None] = {}
-        self._routes: dict[str, list[Subscription]] = {}  # topic → who gets it
-        self._sent: dict[str, Want] = {}  # what this connection has asked for
-        self._gone: dict[str, None] = {}  # what nobody wants any more, and the server is still to be told
+    def __init__(self, url: str, *, token: Token = None, rate: str | None = None, name: str | None = None,
+                 ssl: SSLContext | None = None, parse_float: Callable[[str], Any] | None = None) -> None:
+        super().__init__()
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https", "ws", "wss") or not parts.netloc:
+            raise ValueError(f'the address {url!r} must be such as "http://127.0.0.1:8425" or "wss://HOST/ws"')
+        query = urlencode(parse_qsl(parts.query) + ([("name", name)] if name else []))
+        self._url = f"{parts.scheme.replace('http', 'ws')}://{parts.netloc}{parts.path.rstrip('/') or '/ws'}?{query}"
+        self._ssl = ssl or self._url.startswith("wss:") or None
+        self._given, self._parse_float, self._rate, _ = token, parse_float, rate, milliseconds(rate)
+        self.status, self.user, self._epoch = Status("connecting", 0, "", 0), "", ""
+        self._over: TickerdError | None = None  # why nothing more comes
+        self._socket: websockets.ClientConnection | None = None  # once the server has let it in
+        self._answers: dict[int, asyncio.Future[dict[str, Any] | TickerdError]] = {}  # those that are still to come
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._holders = lru_cache(TOPICS)(lambda topic: [sub for sub in self._subscriptions if sub.has(topic)])
+        self._sent: dict[str, tuple[str, str | None]] = {}  # the mode and rate that this connection has asked for
         self._named: dict[str, dict[str, Any]] = {}  # what the server said of each name
-        self._extra: dict[str, None] = {}  # topics of patterns, asked for by name to get what was missed
-        self._unsure: set[str] = set()  # topics of which something may have been missed
-        self._events: set[str] = set()  # topics of class event, as far as it is known
-        self._returning: dict[str, int] = {}  # topic → where it was before the connection was lost
-        self._seqs: dict[str, int] = {}
         self._newest: dict[str, Tick] = {}
-        self._stale: dict[str, int] = {}
+        self._before: dict[str, int] = {}  # where topics were before this connection, if each of their ticks counts
+        self._events: set[str] = set()  # topics of class event, as far as it is known
+        self._ids, self._next, self._dirty, self._settled = 0, 0.0, asyncio.Event(), asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []  # of this connection
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
     def subscribe(self, topics: str | Iterable[str], *, mode: str = "latest", rate: str | None = None,
                   queue: int = 1000) -> Subscription:
         """Ticks of topics and patterns. At most `queue` wait for a loop; the oldest go first, and that is told."""
-        if mode not in ("latest", "all"):
-            raise ValueError(f"the mode {mode!r} must be latest or all")
-        milliseconds(rate)
-        names = (topics,) if isinstance(topics, str) else tuple(topics)
-        if not names or queue < 1:
-            raise ValueError("at least one topic and a queue of at least 1 are needed")
-        self._begin()
+        names = [topics] if isinstance(topics, str) else list(topics)
+        if mode not in ("latest", "all") or not names or queue < 1 or milliseconds(rate) < 0:
+            raise ValueError("the mode must be latest or all, with at least one topic and a queue of at least 1")
         sub = Subscription(self, names, (mode, rate or self._rate), queue)
-        for topic, tick in self._newest.items():
-            if sub.has(topic):
-                sub._push(tick, False)
-        self._subscriptions[sub] = None
-        self._routes.clear()
-        self._dirty.set()
-        sub._told(self._named) if self._socket else None
+        self._change(sub, True)
+        for tick in [tick for tick in self._newest.values() if sub.has(tick.topic)]: sub._push(tick, False)
         return sub
 
     def latest(self, topic: str) -> Tick | None:
         """The newest tick of a topic that is subscribed."""
         return self._newest.get(topic)
 
-    async def topics(self, match: str | None = None) -> list[dict[str, Any]]:
+    async def topics(self, match: str = "**") -> list[dict[str, Any]]:
         """The topics that have had a value."""
-        return list((await self.command("topics", {"match": match} if match else {}))["topics"])
+        return list((await self.command("topics", {"match": match}))["topics"])
 
     async def get(self, topics: str | Iterable[str]) -> list[Tick]:
         """The newest ticks once, without a subscription. What cannot be had is told as `failed`."""
         answer = await self.command("get", {"topics": [topics] if isinstance(topics, str) else list(topics)})
-        self._failed(answer.get("failed", []))
-        return _ticks(answer)
+        self._failed(answer["failed"])
+        return [tick_of(one) for one in answer["values"]]
 
     async def history(self, topic: str, *, limit: int = 100) -> list[Tick]:
         """The newest ticks that the server keeps, oldest first."""
-        return _ticks(await self._patient("history", {"topic": topic, "limit": limit}))
+        return [tick_of(one) for one in (await self.command("history", {"topic": topic, "limit": limit}))["values"]]
 
-    async def bars(self, topic: str, *, period: str, limit: int = 500, before: int | None = None,
-                   hours: float | None = None) -> Bars:
-        """The newest bars, oldest first. `before`, a bar's `start`, pages back; with `hours` that is done here."""
-        oldest = (time.time() - hours * 3600) * 1000 if hours is not None else 0
-        pages: list[Bars] = []
+    async def bars(self, topic: str, *, period: str, hours: float | None = None, **page: int) -> list[dict[str, Any]]:
+        """The newest bars, oldest first: those of the last `hours`, or one page of `limit` bars `before` a `start`."""
+        oldest = float("inf") if hours is None else (time.time() - hours * 3600) * 1000
+        bars: list[dict[str, Any]] = []
         while True:
-            asked = {"topic": topic, "period": period, "limit": limit} | ({} if before is None else {"before": before})
-            answer = await self._patient("history", asked)
-            page = Bars(**{key: answer[key] for key in Bars.__dataclass_fields__ if key in answer})
-            pages.append(page)
-            if hours is None or not page.bars or page.bars[0]["start"] <= max(oldest, page.since):
-                break
-            before = page.bars[0]["start"]
-        if hours is None:
-            return page
-        bars = [bar for one in reversed(pages) for bar in one.bars if bar["start"] >= oldest]
-        unknown = {(part["from"], part["to"]) for one in pages for part in one.unknown}
-        return replace(page, bars=bars, unknown=[{"from": a, "to": b} for a, b in sorted(unknown)], truncated=False)
+            answer = await self.command("history", {"topic": topic, "period": period, **page})
+            bars = answer["bars"] + bars
+            if not answer["bars"] or bars[0]["start"] <= max(oldest, answer["since"]):
+                return [bar for bar in bars if hours is None or bar["start"] >= oldest]
+            page["before"] = bars[0]["start"]
 
     async def publish(self, topic: str, value: Any, *, to: str | None = None) -> dict[str, Any]:
         """Sends a message to a room, or to one user or connection in it."""
@@ -109,258 +104,212 @@ class Client(Connection):
         """Who is in a room."""
         return await self.command("presence", {"topic": topic})
 
-    def set_identity(self, token: Token) -> None:
-        """Another user, or nobody: forgets the token, positions and values. Handlers and subscriptions stay."""
-        self._identify(token)
-        self._epoch = self.user = ""
-        for known in (self._seqs, self._newest, self._stale, self._events, self._extra, self._unsure):
-            known.clear()
-        for sub in self._subscriptions:
-            sub._queue.clear()
-        if self._task:
-            self._task.cancel()
-            self._task = asyncio.get_running_loop().create_task(self._run())
+    async def command(self, event: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Any command of the protocol; the data of its answer. Waits until there is a connection, and for its turn."""
+        while not (socket := self._socket):
+            if self._over: raise self._over
+            await self._settled.wait()
+        self._next = max(self._next, time.monotonic() - 1.8) + 0.105  # 17 at once, then not quite 10 a second
+        await asyncio.sleep(self._next - time.monotonic())
+        if socket is not self._socket: return await self.command(event, data)
+        number = self._ids = self._ids + 1
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        try:
+            await socket.send(json.dumps({"event": event, "data": {"id": number, **(data or {})}}))
+            said = await answer
+        except websockets.ConnectionClosed:
+            said = TickerdError(1006, "the connection was lost; ask again", True)
+        finally:
+            del self._answers[number]
+        if isinstance(said, dict): return said
+        if said.code != 429 or said.retry_after_ms is None: raise said
+        await asyncio.sleep(said.retry_after_ms / 1000 + 0.05)
+        return await self.command(event, data)
 
-    async def aclose(self) -> None:
-        for sub in tuple(self._subscriptions):
-            sub.close()
-        await super().aclose()
+    async def aclose(self, *_: object) -> None:
+        """Closes the connection. Loops over subscriptions end."""
+        self._say(Status("closed", 1000, "the client is closed", 0))
+        for sub in self._subscriptions: sub.close()
+        self._task.cancel()
+        await asyncio.wait([self._task])
+    __aexit__ = aclose
 
-    # What is asked for.
+    def _say(self, status: Status) -> None:
+        self.status = status
+        self._over = TickerdError(status.code, status.why) if status.state in ("stopped", "closed") else None
+        (self._settled.set if self._over or self._socket else self._settled.clear)()
+        for sub in self._subscriptions: sub._wake.set()
+        if status.state in ("waiting", "stopped"): log.warning("%s (%s %s)", status.state, status.code, status.why)
+        self._tell("status", status)
 
-    def _drop(self, sub: Subscription) -> None:
-        self._subscriptions.pop(sub, None)
-        self._routes.clear()
-        known = self._newest.keys() | self._seqs.keys()
-        for topic in [topic for topic in known if sub.has(topic) and not self._holders(topic)]:
-            self._forget(topic)
-        # Who subscribes again at once gets a snapshot again.
-        for name in sub.topics:
-            if name in self._sent and not any(name in other.topics for other in self._subscriptions):
-                del self._sent[name]
-                self._gone[name] = None
-                self._named.pop(name, None)
+    async def _run(self) -> None:
+        tries, reason, renewed = 0, "connect", False
+        while True:
+            self._say(Status("connecting", 0, "", 0))
+            self._let_in, self._heartbeat = 0.0, 15.0
+            self._window: tuple[float, float] | None = None
+            end = await self._connect(reason)
+            tries, reason = (0, "connect") if self._let_in else (tries + 1, reason)
+            renewed = renewed and not (self._let_in and time.monotonic() - self._let_in > 5)
+            if end.code in (4001, 4008, 4103) and callable(self._given) and not renewed:
+                renewed, reason = True, "expired" if end.code == 4103 else "refused"
+            elif stops(end.code) or end.code == 4103:
+                return self._say(Status("stopped", end.code, end.message, 0))
+            self._say(Status("waiting", end.code, end.message, pause(end, tries, self._window)))
+            await asyncio.sleep(self.status.seconds)
+
+    async def _token(self, reason: str) -> str | None:
+        got = self._given(reason) if callable(self._given) else self._given
+        return await got if inspect.isawaitable(got) else got
+
+    async def _connect(self, reason: str) -> TickerdError:
+        """One connection, from its token to its end."""
+        try:
+            if (token := await self._token(reason)) == "": return TickerdError(401, "unauthorized: there is no token")
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            async with _Connect(self._url, ssl=self._ssl, additional_headers=headers, max_size=2**25, close_timeout=2,
+                                ping_interval=None, subprotocols=[websockets.Subprotocol("tickerd.v1.json")]) as socket:
+                await self._listen(socket)
+            return TickerdError(socket.close_code or 1006, socket.close_reason or "the connection was lost")
+        except websockets.InvalidStatus as refused:
+            response, code, why = refused.response, refused.response.status_code, refused.response.reason_phrase
+            with suppress(ValueError, LookupError, TypeError): why = str(json.loads(response.body or b"")["detail"])
+            after = re.fullmatch(r"\d{1,4}", response.headers.get("Retry-After", ""))  # seconds
+            return TickerdError(4001 if code == 401 else code, why, True, after and int(after[0]) * 1000)
+        except Exception as error: return TickerdError(1006, f"{type(error).__name__}: {error}")
+
+    async def _listen(self, socket: websockets.ClientConnection) -> None:
+        """Reads until the connection ends. It is lost when nothing comes for two heartbeats."""
+        later = asyncio.get_running_loop().call_later
+        silence = later(2 * self._heartbeat, socket.transport.abort)
+        try:
+            async for text in socket:
+                try:
+                    self._read(socket, text if isinstance(text, str) else text.decode())
+                except Exception as error: self._tell("error", TickerdError(0, f"a message cannot be used: {error!r}"))
+                silence.cancel()
+                silence = later(2 * self._heartbeat, socket.transport.abort)
+        except websockets.ConnectionClosed: pass  # its code says what now
+        finally:
+            silence.cancel()
+            self._socket = None
+            self._settled.clear()
+            while self._tasks: self._tasks.pop().cancel()
+            for answer in [answer for answer in self._answers.values() if not answer.done()]:
+                answer.set_result(TickerdError(1006, "the connection was lost before the answer came", True))
+
+    async def _renew(self) -> None:
+        try:
+            await self.command("auth", {"token": await self._token("expiring")})
+        except Exception as error: self._tell("error", error)
+
+    def _change(self, sub: Subscription, there: bool) -> None:
+        self._subscriptions = (*(one for one in self._subscriptions if one is not sub), *([sub] if there else []))
+        self._holders.cache_clear()
         self._dirty.set()
 
-    def _forget(self, topic: str) -> None:
-        known: tuple[dict[str, Any], ...] = (self._newest, self._seqs, self._stale, self._extra)
-        for values in known:
-            values.pop(topic, None)
-        self._events.discard(topic)
-        self._unsure.discard(topic)
-
-    def _holders(self, topic: str) -> list[Subscription]:
-        route = self._routes.get(topic)
-        if route is None:
-            if len(self._routes) >= TOPICS:
-                self._routes.clear()
-            route = self._routes[topic] = [sub for sub in self._subscriptions if sub.has(topic)]
-        return route
-
-    def _is_kept(self, topic: str) -> bool:
-        """Whether each of its ticks counts."""
+    def _is_kept(self, topic: str) -> bool:  # whether each of its ticks counts
         return topic in self._events or any(sub.want[0] == "all" for sub in self._holders(topic))
 
     async def _keep_subscribed(self) -> None:
-        """Tells the server what is wanted now and was not before, in as few commands as there can be."""
+        """Tells the server what is wanted now and was not before. Mode all wins, then the fastest rate."""
         while True:
             self._dirty.clear()
-            self._extra = {topic: None for topic in self._extra if self._is_kept(topic)}
-            wanted = union([*((sub.topics, sub.want) for sub in self._subscriptions), (self._extra, ("all", None))])
-            self._gone.update((name, None) for name in self._sent if name not in wanted)
-            gone = list(self._gone)
-            self._gone.clear()
-            for name in gone:
-                self._sent.pop(name, None)
-            for part in commands(gone, self._room):
-                if not await self._tell_server("unsubscribe", {"topics": part}):
-                    return
-            groups: dict[tuple[Want, bool], list[str]] = {}
-            for name, want in wanted.items():
-                if self._sent.get(name) != want:
-                    groups.setdefault((want, name in self._returning), []).append(name)
-            for ((mode, rate), returns), names in groups.items():
-                for part in commands(names, self._room):
-                    self._sent.update((name, (mode, rate)) for name in part)
-                    asked: dict[str, Any] = {"topics": part, "mode": mode} | ({"rate": rate} if rate else {})
-                    if returns:
-                        seqs = {name: self._returning[name] for name in part}
-                        asked |= {"mode": "all", "since": {"epoch": self._epoch, "seq": seqs}}
-                    if not await self._tell_server("subscribe", asked):
-                        return
+            for topic in [*self._newest, *self._events]:
+                if not self._holders(topic): self._forget(topic)
+            self._before = {topic: seq for topic, seq in self._before.items() if self._is_kept(topic)}
+            asked: dict[str, list[tuple[str, str | None]]] = {topic: [("all", None)] for topic in self._before}
+            for sub in self._subscriptions:
+                for name in sub.topics: asked.setdefault(name, []).append(sub.want)
+            groups: dict[tuple[bool, Any], list[str]] = {(False, None): [*(self._sent.keys() - asked.keys())]}
+            for name in sorted(asked, key=lambda name: "*" in name):  # patterns last, for they bring the newest
+                want = min(mode for mode, _ in asked[name]), min((rate for _, rate in asked[name]), key=milliseconds)
+                if self._sent.get(name) != want: groups.setdefault(("*" in name, want), []).append(name)
+            for (_, wanted), names in groups.items():
+                for start in range(0, len(names), 100): await self._ask(names[start : start + 100], wanted)
             await self._dirty.wait()
 
-    async def _learn(self) -> None:
-        """Learns which topics of patterns are of class event: each tick of these counts."""
-        while True:
-            await self._unlearned.wait()
-            self._unlearned.clear()
-            try:
-                for name in [name for name, want in self._sent.items() if "*" in name and want[0] == "latest"]:
-                    listed = (await self._patient("topics", {"match": name}))["topics"]
-                    events = (one["topic"] for one in listed if one["class"] == "event")
-                    self._events.update(topic for topic in events if self._holders(topic))
-            except (TickerdError, LookupError, TypeError) as error:
-                self._handlers.tell("error", error)
-            await asyncio.sleep(1)
-
-    async def _tell_server(self, event: str, asked: dict[str, Any]) -> bool:
-        """Tells the server; false when the connection was lost."""
+    async def _ask(self, names: list[str], want: tuple[str, str | None] | None) -> None:
+        since = {name: self._before[name] for name in names if name in self._before and name not in self._sent}
+        for known in (self._named, self._sent):
+            for name in names: known.pop(name, None)
+        self._sent |= dict.fromkeys(names, want) if want else {}
+        asked: dict[str, Any] = {"topics": names, "mode": want and want[0], "rate": want and want[1],
+                                 "since": since and {"epoch": self._epoch, "seq": since}}
         try:
-            await self._patient(event, asked)
+            await self.command("subscribe" if want else "unsubscribe", {key: one for key, one in asked.items() if one})
         except TickerdError as error:
-            if error.code >= 1000:
-                return False
-            said = {"code": error.code, "message": error.message}
-            self._subscribed({"failed": [{"topic": name, **said} for name in asked["topics"]]})
-        return True
+            if error.code < 1000:
+                why = {"code": error.code, "message": error.message}
+                self._subscribed({"failed": [{"topic": name, **why} for name in names]})
 
-    # What comes.
-
-    def _hear(self, event: str, data: dict[str, Any], text: str) -> None:
-        if tick := tick_of(event, data, text):
-            self._take(tick)
-        elif event == "notice":
-            self._notice(data)
-        elif event == "subscribed":
-            self._subscribed(data)
-        elif event == "presence" and "id" not in data:
-            self._handlers.tell("presence", data)
-
-    def _ended(self) -> None:
-        for told in (self._sent, self._named, self._gone):
-            told.clear()
-
-    def _stopped(self, error: TickerdError | None) -> None:
-        for sub in tuple(self._subscriptions):
-            sub._stop(error)
-
-    def _connected(self, data: dict[str, Any]) -> None:
-        epoch = str(data["epoch"])
-        kept = [topic for topic in self._seqs if self._is_kept(topic)]
-        self._extra.clear()
-        if self._epoch and epoch != self._epoch:
-            self._seqs.clear()
-            self._handlers.tell("epoch", epoch)
-            self._gap(Gap(kept, False, "restarted"))
-            kept = []
-        self._epoch = epoch
-        exact = {name for sub in self._subscriptions for name in sub.topics}
-        limits = data.get("limits", {})
-        self._room, room = int(limits.get("message_bytes", 65536)), int(limits.get("topics", 0)) - len(exact)
-        extra = [topic for topic in kept if topic not in exact]
-        self._extra, self._unsure = dict.fromkeys(extra[: max(0, room)]), set(extra[max(0, room) :])
-        self._returning = {topic: self._seqs[topic] for topic in kept if topic not in self._unsure}
-        self._set_stale(list(self._stale), 0)
-        self._start(self._keep_subscribed())
-        self._start(self._learn())
+    def _read(self, socket: websockets.ClientConnection, text: str) -> None:
+        message = json.loads(text, parse_float=self._parse_float)
+        event, data = message["event"], message["data"]
+        answer, said = self._answers.get(data.get("id")), data
+        match event, data.get("type"):
+            case _ if "value" in data: self._take(tick_of(message, text))
+            case "connected", _:
+                self._heartbeat, self._next, self._let_in = max(0.1, data["heartbeat_ms"] / 1000), 0.0, time.monotonic()
+                where = {topic: 0 for topic, one in self._named.items() if one.get("seq") == 0}  # silent until then
+                where |= self._before | {topic: tick.seq for topic, tick in self._newest.items()}
+                self._before = {topic: seq for topic, seq in where.items() if self._is_kept(topic)}
+                if self._epoch not in ("", data["epoch"]):
+                    self._tell("epoch", data["epoch"])
+                    self._gap([*self._before], False, "restarted")
+                    self._newest, self._before = {}, {}
+                self._epoch, self._sent, self._named, self._socket = data["epoch"], {}, {}, socket
+                self._tasks.append(asyncio.create_task(self._keep_subscribed()))
+                self._say(Status("live", 0, "", 0))
+            case "closing", _:
+                first, last = data["reconnect_ms"]
+                self._window = max(0.0, first / 1000), min(60.0, last / 1000)
+            case "authenticated", _: self.user = data["user"]
+            case "subscribed", _: self._subscribed(data)
+            case "error", _:
+                said = TickerdError(data["code"], data["message"], data["temporary"], data.get("retry_after_ms"))
+                if not answer: self._tell("error", said)
+            case "notice", "auth_expiring" if callable(self._given):
+                self._tasks.append(asyncio.create_task(self._renew()))
+            case "notice", "reset": self._gap(data["topics"], False, "reset")
+            case "notice", kind:
+                for topic in data.get("removed", []): self._forget(topic)
+                self._tell(kind, data)
+            case _ if not answer: self._tell(event, data)
+        if answer and not answer.done(): answer.set_result(said)
 
     def _subscribed(self, data: dict[str, Any]) -> None:
-        recovered, lost = [], []
-        for grant in data.get("topics", []):
-            topic = grant["topic"]
-            self._named[topic] = grant
-            if grant.get("mode") == "all" and self._sent.get(topic, ("all",))[0] == "latest":
-                self._events.add(topic)
-            if grant.get("seq") == 0 and not topic.startswith("tickerd."):
-                self._seqs.setdefault(topic, 0)
-            before = self._returning.pop(topic, None)
-            if grant.get("recovered") is False:
-                lost.append(topic)
-            elif before is not None and grant.get("seq", 0) > before:
-                recovered.append(topic)
-            if hint := grant.get("hint"):
-                log.warning("%s is not known yet: %s", topic, hint)
-        for grant in data.get("patterns", []):
-            self._named[grant["pattern"]] = grant
-            self._unlearned.set()
-        self._named.update((failure["topic"], failure) for failure in data.get("failed", []))
-        self._failed(data.get("failed", []))
-        self._gap(Gap(lost, False, "reconnected"))
-        self._gap(Gap(recovered, True, "reconnected"))
-        for sub in tuple(self._subscriptions):
-            sub._told(self._named)
+        granted, failed = data.get("topics", []), data.get("failed", [])
+        self._named |= {one.get("topic") or one["pattern"]: one for one in granted + data.get("patterns", []) + failed}
+        modes = {one["topic"]: (one.get("mode"), self._sent.get(one["topic"], ("all", None))[0]) for one in granted}
+        self._events |= {topic for topic, both in modes.items() if both == ("all", "latest")}
+        self._failed(failed)
+        self._gap([one["topic"] for one in granted if one.get("recovered") is False], False, "reconnected")
+        came = [one for one in granted if one.get("recovered") and one["seq"] > self._before.get(one["topic"], 0)]
+        self._gap([one["topic"] for one in came], True, "reconnected")
+        for sub in self._subscriptions: sub._wake.set()
 
     def _failed(self, failed: list[dict[str, Any]]) -> None:
         for failure in failed:
-            self._handlers.tell("failed", failure)
-            if not self._handlers.has("failed"):
-                log.warning("%s: %s", failure.get("topic"), failure.get("message"))
+            log.warning("%s: %s", failure["topic"], failure["message"])
+            self._tell("failed", failure)
 
-    def _gap(self, gap: Gap, only: Subscription | None = None) -> None:
-        if gap.topics:
-            self._handlers.tell("gap", gap)
-            for sub in (only,) if only else tuple(self._subscriptions):
-                if mine := [topic for topic in gap.topics if sub.has(topic)]:
-                    sub._handlers.tell("gap", replace(gap, topics=mine))
+    def _gap(self, topics: list[str], recovered: bool, why: str) -> None:
+        if topics: self._tell("gap", Gap(topics, recovered, why))
 
-    def _set_stale(self, topics: list[str], since: int) -> None:
-        for topic in topics:
-            self._stale.pop(topic, None)
-            if tick := self._newest.get(topic):
-                self._newest[topic] = replace(tick, stale=since)
-            if since and self._holders(topic):
-                self._stale[topic] = since
-        if topics:
-            self._handlers.tell("stale", {"topics": topics, "since": since})
-
-    def _notice(self, data: dict[str, Any]) -> None:
-        kind = data["type"]
-        if kind == "feed":
-            self._handlers.tell("feed", Feed(data["feed"], data["state"], data["since"], data.get("reason", "")))
-        elif kind in ("stale", "fresh"):
-            self._set_stale(data["topics"], data["since"] if kind == "stale" else 0)
-        elif kind == "lag":
-            self._handlers.tell("lag", Lag("server", data["skipped"]))
-        elif kind == "reset":
-            self._gap(Gap(data["topics"], False, "reset"))
-        elif kind == "topics":
-            told = {"added": data["added"], "removed": data["removed"], "missed": bool(data.get("missed"))}
-            for topic in told["removed"]:
-                self._forget(topic)
-            self._unlearned.set()
-            self._handlers.tell("topics", told)
-        elif kind == "revoked":
-            names = [*data.get("topics", []), *data.get("patterns", [])]
-            why = {"code": 403, "message": "the new token does not grant this"}
-            self._failed([{"topic": name, **why} for name in names])
+    def _forget(self, topic: str) -> None:
+        self._newest.pop(topic, None)
+        self._events.discard(topic)
 
     def _take(self, tick: Tick) -> None:
         topic, holders = tick.topic, self._holders(tick.topic)
-        if not holders:
-            return
-        if tick.from_ is not None or topic.startswith(OWN[0]):
-            self._events.add(topic)  # rooms and closed bars
+        if tick.from_ is not None or topic.startswith("tickerd.bars."): self._events.add(topic)  # rooms and closed bars
         if tick.to is None:  # direct messages are numbered apart, and come once
-            last = self._seqs.get(topic)
-            if last is not None:
-                if tick.seq <= last:
-                    return
-                if not topic.startswith(OWN):
-                    tick.skipped = tick.seq - last - 1
-                    if topic in self._unsure and tick.skipped:
-                        self._gap(Gap([topic], False, "reconnected"))
-            self._unsure.discard(topic)
-            self._seqs[topic] = tick.seq
-            tick.stale = self._stale.get(topic, 0)
+            last = self._newest[topic].seq if topic in self._newest else 0
+            if tick.seq <= last or not (last or holders): return
+            if last and not topic.startswith("tickerd."):  # the server's own may jump
+                tick = tick._replace(skipped=tick.seq - last - 1)
             self._newest[topic] = tick
-            if len(self._newest) > TOPICS:
-                self._forget(next(iter(self._newest)))
-        self._handlers.tell("tick", tick)
-        for sub in tuple(holders):
-            sub._push(tick, tick.to is not None or sub.want[0] == "all" or topic in self._events)
-
-
-def _ticks(answer: dict[str, Any]) -> list[Tick]:
-    return [tick for one in answer["values"] if (tick := tick_of(one["event"], one["data"]))]
-
-
-def connect(url: str, *, token: Token = None, rate: str | None = None, name: str | None = None,
-            ssl: SSLContext | None = None, parse_float: Callable[[str], Any] | None = None) -> Client:
-    """Connects to a server, such as "http://127.0.0.1:8425", and stays connected.
-
-    `token`: a token, or a function that gets one; it is told why: connect, expiring, expired or refused. None connects
-    without, an empty text stops, an error waits and tries again. `rate`: for subscriptions that say none. `name`: in
-    rooms, on a server without `[auth]`. `parse_float`: what reads numbers with a fraction, such as `decimal.Decimal`.
-    """
-    return Client(url, token, rate, name, ssl, parse_float)
+            if len(self._newest) > TOPICS: self._forget(next(iter(self._newest)))
+        self._tell("tick", tick)
+        for sub in holders: sub._push(tick, tick.to is not None or sub.want[0] == "all" or topic in self._events)

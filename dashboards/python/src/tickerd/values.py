@@ -1,16 +1,17 @@
-"""What the client hands out: ticks, bars, and what it says of the connection."""
+"""What the client hands out, the functions that get it, and what topics, rates and closes mean."""
 
-from __future__ import annotations
+import logging
+import random
+import re
+from collections.abc import Callable
+from operator import index
+from typing import Any, NamedTuple
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any
+log = logging.getLogger("tickerd")
+Handler = Callable[[Any], object]
 
-
-@dataclass(slots=True)
-class Tick:
+class Tick(NamedTuple):
     """A value of a topic. `skipped` counts the values since the tick before that were not handed over."""
-
     topic: str
     event: str
     seq: int
@@ -19,76 +20,64 @@ class Tick:
     src_ts: int | None = None  # the source's own time, Unix ms
     from_: str | None = None  # who published it, in rooms
     to: str | None = None  # to whom it was sent alone, in rooms
-    stale: int = 0  # since when its topic has had no news, Unix ms; 0 while it has news
-    skipped: int = 0
     text: str = ""  # the message as it came, for signatures; empty in answers to commands
+    skipped: int = 0
 
+# `state` is connecting, live, waiting (for `seconds`), stopped (for `why`) or closed.
+Status = NamedTuple("Status", [("state", str), ("code", int), ("why", str), ("seconds", float)])
 
-@dataclass(slots=True)
-class Bars:
-    """Bars of one topic, oldest first. Nothing is known of the time before `since`, nor of the times in `unknown`."""
-
-    topic: str
-    period: str
-    field: str
-    epoch: str
-    since: int
-    bars: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    unknown: list[dict[str, int]] = dataclasses.field(default_factory=list)
-    truncated: bool = False
-
-
-@dataclass(slots=True)
-class Status:
-    """`state` is connecting, live, waiting (for `seconds`), stopped or closed. `todo` says what helps."""
-
-    state: str
-    code: int = 0
-    why: str = ""
-    seconds: float = 0
-    todo: str = ""
-
-
-@dataclass(slots=True)
-class Gap:
-    """Ticks of `topics` were missed. `recovered`: all follow. `why`: reset, reconnected, restarted, overflow."""
-
-    topics: list[str]
-    recovered: bool
-    why: str
-
-
-@dataclass(slots=True)
-class Lag:
-    """Values were skipped: by the server since this client read too slowly, or here since a `reader` was too slow."""
-
-    by: str
-    skipped: int
-
-
-@dataclass(slots=True)
-class Feed:
-    """The state of a feed: up, degraded, stale, down or closed."""
-
-    feed: str
-    state: str
-    since: int
-    reason: str
-
+# Ticks of topics were missed. `recovered`: all of them follow. `why`: reset, reconnected, restarted, overflow.
+Gap = NamedTuple("Gap", [("topics", list[str]), ("recovered", bool), ("why", str)])
 
 class TickerdError(Exception):
     """What the server did not do. `code` is 404 and the like, or a close code; the message says what to change."""
-
     def __init__(self, code: int, message: str, temporary: bool = False, retry_after_ms: int | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code, self.message, self.temporary, self.retry_after_ms = code, message, temporary, retry_after_ms
 
+class Handlers:
+    """Functions to call, by what they are called for. One that fails is logged, and the others are called."""
+    def __init__(self) -> None:
+        self._handlers: dict[str, list[Handler]] = {}
 
-def tick_of(event: Any, data: Any, text: str = "") -> Tick | None:
-    """The tick that a message is, or None if it is none."""
-    if not isinstance(event, str) or not isinstance(data, dict) or "value" not in data:
-        return None
-    topic, seq, ts = data.get("topic"), data.get("seq"), data.get("ts")
-    if not isinstance(topic, str) or not isinstance(seq, int) or not isinstance(ts, int):
-        return None
-    return Tick(topic, event, seq, ts, data["value"], data.get("src_ts"), data.get("from"), data.get("to"), text=text)
+    def on(self, event: str, handler: Handler) -> Callable[[], None]:
+        """Calls `handler`, a plain function, at each such event, until the function that this returns is called."""
+        handlers = self._handlers.setdefault(event, [])
+        handlers.append(handler)
+        return lambda: handlers.remove(handler) if handler in handlers else None
+
+    def _tell(self, event: str, data: Any) -> None:
+        for handler in tuple(self._handlers.get(event, ())):
+            try:
+                handler(data)
+            except Exception: log.exception("a handler of %r failed", event)
+
+def tick_of(message: dict[str, Any], text: str = "") -> Tick:
+    data = message["data"]
+    more = data.get("src_ts"), data.get("from"), data.get("to")
+    return Tick(data["topic"], message["event"], index(data["seq"]), data["ts"], data["value"], *more, text)
+
+def matches(pattern: str, topic: str) -> bool:
+    """Whether a topic is one of a pattern's. A wildcard in front means no topic of the server's own."""
+    parts, names = pattern.split("."), topic.split(".")
+    if parts[-1] == "**" and len(names) >= len(parts):
+        parts[-1:] = ["*"] * (len(names) - len(parts) + 1)
+    fits = len(parts) == len(names) and all(part in ("*", name) for part, name in zip(parts, names))
+    return fits and (names[0] != "tickerd" or parts[0] == "tickerd")
+
+def milliseconds(rate: str | None) -> int:
+    """How long a rate is; none is the feed's own, the fastest."""
+    if not (found := re.fullmatch(r"(\d{1,9})(ms|s|m|h)", rate or "0s")):
+        raise ValueError(f'the rate {rate!r} must be a whole number with its unit, such as "1s"')
+    return int(found[1]) * {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}[found[2]]
+
+def stops(code: int) -> bool:
+    """Whether a close, or the status of a refused handshake, means that trying again changes nothing."""
+    refused = 300 <= code < 500 and code not in (408, 425, 429)
+    return refused or 4000 <= code < 4100 or code in (1000, 1002, 1003, 1007, 1009)
+
+def pause(end: TickerdError, tries: int, window: tuple[float, float] | None) -> float:
+    """The seconds until the next try: random, and longer with each of the `tries` that were not let in."""
+    if tries == 0 and (window or end.code == 1012 or 4200 <= end.code < 4300):
+        return random.uniform(*(window or (0, 0.5)))
+    return (end.retry_after_ms or 0) / 1000 + random.uniform(0.25, min(30, 0.5 * 2 ** min(max(0, tries - 1), 10)))

@@ -55,6 +55,8 @@ export class Table {
   #feeds = new Set();
   #eye;
   #measure;
+  /** The topic whose name is the widest. */
+  #widest = "";
   #settings;
   #tools;
   #box = null;
@@ -72,7 +74,11 @@ export class Table {
     this.#settings = new Settings(address);
     this.#settings.onChange = () => this.#resettle();
     this.#eye = new Eye((row, isVisible) => this.#seen(row, isVisible), (name) => this.#rows.get(name));
-    new ResizeObserver(() => this.#measure.read() && this.#refit()).observe(table);
+    new ResizeObserver(() => {
+      if (!this.#measure.read()) return;
+      this.#settings.nameWidth = this.#nameWidth(); // letters are as large as the screen is
+      this.#refit();
+    }).observe(table);
     table.addEventListener("click", (event) => this.#clicked(event));
     table.addEventListener("focusin", (event) => {
       const row = this.#rows.get(event.target.closest("tr[data-topic]")?.dataset.topic);
@@ -201,7 +207,7 @@ export class Table {
 
   #build(serverNow, now) {
     const end = performance.now() + BUILD_MS;
-    let widest = 0;
+    let widest = this.#measure.width(this.#widest);
     let built = 0;
     for (const topic of this.#new) {
       if ((built += 1) > NEW_ROWS_PER_FRAME && performance.now() > end) break;
@@ -216,11 +222,10 @@ export class Table {
       group.noteSimulated(row);
       if (this.#rows.size <= EAGER_ROWS) row.paint(serverNow, now);
       this.#cite(row);
-      widest = Math.max(widest, this.#measure.width(topic.name));
+      const px = this.#measure.width(topic.name);
+      if (px > widest) [widest, this.#widest] = [px, topic.name];
     }
-    const { rem } = this.#measure;
-    // In whole steps, as each new width lays out all rows anew.
-    const width = Math.min(Math.ceil((widest + NAME_EXTRA_REM * rem) / rem) * rem, NAME_MAX_REM * rem);
+    const width = this.#nameWidth();
     if (width > this.#settings.nameWidth) {
       this.#settings.nameWidth = width;
       this.#refit();
@@ -294,6 +299,12 @@ export class Table {
     this.#tools.paint();
     this.#checkAll();
     this.#refit();
+  }
+
+  /** In whole steps, as each new width lays out all rows anew. */
+  #nameWidth() {
+    const { rem } = this.#measure;
+    return Math.min(Math.ceil((this.#measure.width(this.#widest) + NAME_EXTRA_REM * rem) / rem) * rem, NAME_MAX_REM * rem);
   }
 
   #refit() {
