@@ -71,7 +71,7 @@ export async function until(what, holds) {
 }
 
 /** Waits until a connection lags, and then until that topic has had so many more values that some must have been skipped. */
-export async function lags(daemon, topic) {
+export async function fallsBehind(daemon, topic) {
   await until("a connection that lags", async () => (await daemon.metric("tickerd_connections_lagging")) > 0);
   const seq = async () => (await (await fetch(`${daemon.url}v1/topics/${topic}`)).json()).data.seq;
   const before = await seq();

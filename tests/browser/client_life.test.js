@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { begin, lags, openBare, openEmpty, stateIs, ticksGoOn, until } from "./bare.js";
+import { begin, fallsBehind, openBare, openEmpty, stateIs, ticksGoOn, until } from "./bare.js";
 import { openBrowser } from "./browser.js";
 import { startDaemon } from "./daemon.js";
 import { serveForeign } from "./foreign.js";
@@ -184,7 +184,7 @@ test("a slow line: the newest values come, and the client is told how many did n
   const page = await openBare(browser.context, line.url, { topics: ["wide.*"], mode: "latest" });
   await ticksGoOn(page, 20);
   line.stall();
-  await lags(daemon, "wide.t0");
+  await fallsBehind(daemon, "wide.t0");
   line.flow();
   await page.waitForFunction(() => seen.lags.length > 0);
   const { lags, gaps, newest } = await page.evaluate(() => ({

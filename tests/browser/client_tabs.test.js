@@ -153,3 +153,36 @@ test("two users do not share, and one who logs out has nothing of the one before
   await ticksGoOn(ann);
   await ticksGoOn(bob);
 });
+
+test("a tab that gets the token of another user is that user, and the connection of the one before ends", async () => {
+  const page = await open(["sim.AAPL"]);
+  await ticksGoOn(page);
+  await page.evaluate(() => {
+    globalThis.told = [];
+    const { postMessage } = BroadcastChannel.prototype;
+    BroadcastChannel.prototype.postMessage = function (message) {
+      told.push(JSON.stringify(message));
+      return postMessage.call(this, message);
+    };
+  });
+  const bobs = issuer.token("bob", ["readers"]);
+  await page.evaluate((token) => client.setIdentity(token), bobs);
+  await page.waitForFunction(() => client.status.state === "live" && client.user === "bob");
+  await ticksGoOn(page);
+  await connectionsAre(1);
+  const told = await page.evaluate(() => globalThis.told.join());
+  assert.match(told, /"event.*auth/);
+  assert.ok(!told.includes(bobs), "a token stays with who has it");
+});
+
+test("two clients of one page may share for two users", async () => {
+  const page = await open(["sim.AAPL"]);
+  await ticksGoOn(page);
+  await page.evaluate(async (token) => {
+    const { connect } = await import("/client.js");
+    globalThis.other = connect({ tabs: true, token });
+  }, issuer.token("bob", ["readers"]));
+  await page.waitForFunction(() => other.status.state === "live" && other.user === "bob");
+  assert.equal(await connections(), 2);
+  await ticksGoOn(page);
+});

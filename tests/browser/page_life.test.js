@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { lags, until } from "./bare.js";
+import { fallsBehind, until } from "./bare.js";
 import { openBrowser, openPage } from "./browser.js";
 import { startDaemon } from "./daemon.js";
 import { openLine } from "./line.js";
@@ -136,7 +136,7 @@ test("back from another page: the page is as it was left, and live", async () =>
 test("a slow line: the page says that values are skipped, and how many", async () => {
   const page = await open(line.url);
   line.stall();
-  await lags(daemon, "wide.t0");
+  await fallsBehind(daemon, "wide.t0");
   line.flow();
   await page.locator("#signs").getByText(/⚠ Lagging: [\d,]+ ticks? skipped/).waitFor();
   await moves(page);

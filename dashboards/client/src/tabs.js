@@ -30,7 +30,9 @@ class TabSocket {
   }
 
   send(text) {
-    this.#post({ text });
+    const { event, data } = JSON.parse(text);
+    // Who shares this connection has the same token, so it is not told to all of them.
+    this.#post({ text: event === "auth" ? JSON.stringify({ event, data: { id: data.id } }) : text });
   }
 
   close() {
@@ -96,7 +98,7 @@ function serve(name, client) {
       for (const kind of Object.keys(all)) all[kind].push(...(said[kind] ?? []));
     }
     // Positions are one tab's; this connection did not see what that tab missed.
-    for (const one of all.topics) if (since?.seq[one.topic] !== undefined) one.recovered = false;
+    for (const one of all.topics) if (since && Object.hasOwn(since.seq, one.topic)) one.recovered = false;
     say(tab, "subscribed", { id, ...all });
     for (const topic of topics) for (const { text } of newest(tabs.get(tab)?.get(topic))) channel.postMessage({ to: tab, text });
   };

@@ -5,5 +5,4 @@ from .subscription import Subscription
 from .values import Gap, Status, Tick, TickerdError, matches
 
 connect = Client
-__version__ = "0.1.0"
 __all__ = ["Client", "Gap", "Status", "Subscription", "Tick", "TickerdError", "Token", "connect", "matches"]

@@ -5,29 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .values import Handler, Handlers, Tick, TickerdError, matches
 
-if TYPE_CHECKING:
-    from .client import Client
-
 TOPICS = 100_000  # of so many topics the newest tick is kept
-
 
 class Subscription(Handlers):
     """Topics that are asked for. Leaving the loop over it ends it; within `async with`, leaving the block does."""
-
-    def __init__(self, client: Client, names: list[str], want: tuple[str, str | None], limit: int) -> None:
+    def __init__(self, client: Any, names: list[str], want: tuple[str, str | None], limit: int) -> None:
         super().__init__()
         self.topics, self.want, self._client, self._limit = list(dict.fromkeys(names)), want, client, limit
         self._exact, self._patterns = set(names), [name for name in names if "*" in name]
         self._queue: OrderedDict[Any, Tick] = OrderedDict()  # by a number, or by topic where only the newest counts
         self._lost: set[str] = set()  # topics whose ticks did not fit into the queue
-        self._count, self._skipped, self._held = 0, 0, False
-        self._wake = asyncio.Event()
+        self._wake, self._count, self._skipped, self._held, self._ended = asyncio.Event(), 0, 0, False, False
         self._loop: object = None  # who iterates over it now
-        self._ended: TickerdError | None = None
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
         """Calls `handler` at each `tick`, until the function that this returns is called."""
@@ -40,13 +33,12 @@ class Subscription(Handlers):
 
     async def ready(self) -> dict[str, list[dict[str, Any]]]:
         """What was granted and what was not, once the server has said. Raises if nothing was granted."""
-        while not self._client._named.keys() >= self._exact or self._refused():
-            await self._wait()
-        said, kinds = [self._client._named[name] for name in self.topics], {"topics": "seq", "patterns": "pattern", "failed": "code"}
-        return {kind: [one for one in said if key in one] for kind, key in kinds.items()}
+        while not self._client._named.keys() >= self._exact or self._refused(): await self._wait()
+        said, keys = [self._client._named[name] for name in self.topics], ("seq", "pattern", "code")
+        return {kind: [one for one in said if key in one] for kind, key in zip(("topics", "patterns", "failed"), keys)}
 
     def close(self) -> None:
-        self._ended = TickerdError(1000, "the subscription is closed")
+        self._ended = True
         self._client._change(self, False)
         self._wake.set()
 
@@ -65,16 +57,14 @@ class Subscription(Handlers):
                     await self._wait()
                     continue
                 tick = self._queue.popitem(last=False)[1]
-                if self._skipped:
-                    self._client._tell("lag", {"by": "reader", "skipped": self._skipped})
+                if self._skipped: self._client._tell("lag", {"by": "reader", "skipped": self._skipped})
                 self._client._gap(list(self._lost), False, "overflow")
                 self._skipped, self._lost = 0, set()
                 yield tick
         finally:
             if self._loop is loop:
                 self._loop = None
-                if not self._held:
-                    self.close()
+                if not self._held: self.close()
 
     def _refused(self) -> bool:
         return all("code" in self._client._named.get(name, ()) for name in self.topics)
@@ -84,8 +74,8 @@ class Subscription(Handlers):
         if self._refused():
             refusal = self._client._named[self.topics[0]]
             raise TickerdError(refusal["code"], str(refusal.get("message")))
-        if error := self._client._over or self._ended:
-            raise error
+        if self._client._over or self._ended:
+            raise self._client._over or TickerdError(1000, "the subscription is closed")
         self._wake.clear()
         await self._wake.wait()
 

@@ -1,6 +1,5 @@
 """What the client hands out, the functions that get it, and what topics, rates and closes mean."""
 
-import inspect
 import logging
 import random
 import re
@@ -10,7 +9,6 @@ from typing import Any, NamedTuple
 
 log = logging.getLogger("tickerd")
 Handler = Callable[[Any], object]
-
 
 class Tick(NamedTuple):
     """A value of a topic. `skipped` counts the values since the tick before that were not handed over."""
@@ -25,40 +23,25 @@ class Tick(NamedTuple):
     text: str = ""  # the message as it came, for signatures; empty in answers to commands
     skipped: int = 0
 
+# `state` is connecting, live, waiting (for `seconds`), stopped (for `why`) or closed.
+Status = NamedTuple("Status", [("state", str), ("code", int), ("why", str), ("seconds", float)])
 
-class Status(NamedTuple):
-    """`state` is connecting, live, waiting (for `seconds`), stopped (for `why`) or closed."""
-    state: str
-    code: int = 0
-    why: str = ""
-    seconds: float = 0
-
-
-class Gap(NamedTuple):
-    """Ticks of `topics` were missed. `recovered`: all follow. `why`: reset, reconnected, restarted, overflow."""
-    topics: list[str]
-    recovered: bool
-    why: str
-
+# Ticks of topics were missed. `recovered`: all of them follow. `why`: reset, reconnected, restarted, overflow.
+Gap = NamedTuple("Gap", [("topics", list[str]), ("recovered", bool), ("why", str)])
 
 class TickerdError(Exception):
     """What the server did not do. `code` is 404 and the like, or a close code; the message says what to change."""
-
     def __init__(self, code: int, message: str, temporary: bool = False, retry_after_ms: int | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code, self.message, self.temporary, self.retry_after_ms = code, message, temporary, retry_after_ms
 
-
 class Handlers:
     """Functions to call, by what they are called for. One that fails is logged, and the others are called."""
-
     def __init__(self) -> None:
         self._handlers: dict[str, list[Handler]] = {}
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
-        """Calls `handler` at each such event, until the function that this returns is called."""
-        if inspect.iscoroutinefunction(handler):
-            raise TypeError("a handler must be a plain function; start a task in it, or iterate over the subscription")
+        """Calls `handler`, a plain function, at each such event, until the function that this returns is called."""
         handlers = self._handlers.setdefault(event, [])
         handlers.append(handler)
         return lambda: handlers.remove(handler) if handler in handlers else None
@@ -67,15 +50,12 @@ class Handlers:
         for handler in tuple(self._handlers.get(event, ())):
             try:
                 handler(data)
-            except Exception:
-                log.exception("a handler of %r failed", event)
-
+            except Exception: log.exception("a handler of %r failed", event)
 
 def tick_of(message: dict[str, Any], text: str = "") -> Tick:
     data = message["data"]
     more = data.get("src_ts"), data.get("from"), data.get("to")
     return Tick(data["topic"], message["event"], index(data["seq"]), data["ts"], data["value"], *more, text)
-
 
 def matches(pattern: str, topic: str) -> bool:
     """Whether a topic is one of a pattern's. A wildcard in front means no topic of the server's own."""
@@ -85,19 +65,16 @@ def matches(pattern: str, topic: str) -> bool:
     fits = len(parts) == len(names) and all(part in ("*", name) for part, name in zip(parts, names))
     return fits and (names[0] != "tickerd" or parts[0] == "tickerd")
 
-
 def milliseconds(rate: str | None) -> int:
     """How long a rate is; none is the feed's own, the fastest."""
     if not (found := re.fullmatch(r"(\d{1,9})(ms|s|m|h)", rate or "0s")):
         raise ValueError(f'the rate {rate!r} must be a whole number with its unit, such as "1s"')
     return int(found[1]) * {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}[found[2]]
 
-
 def stops(code: int) -> bool:
     """Whether a close, or the status of a refused handshake, means that trying again changes nothing."""
     refused = 300 <= code < 500 and code not in (408, 425, 429)
     return refused or 4000 <= code < 4100 or code in (1000, 1002, 1003, 1007, 1009)
-
 
 def pause(end: TickerdError, tries: int, window: tuple[float, float] | None) -> float:
     """The seconds until the next try: random, and longer with each of the `tries` that were not let in."""
