@@ -162,7 +162,7 @@ export class Client extends Reader {
     else if (type === "topics") {
       const removed = named(data.removed);
       for (const topic of removed) this._ticks.remove(topic);
-      this.emit(type, { added: list(data.added), removed, missed: Boolean(data.missed) });
+      this.emit(type, { added: list(data.added), removed, missed: !!data.missed });
     }
   }
 

@@ -1,9 +1,10 @@
 // Handlers of events, and the ends of things.
 
-/** Calls it when the signal ends, or at once if it has. */
+/** Calls it when the signal ends, or at once if it has. What it returns takes that back: a signal may live long. */
 export function onAbort(signal, end) {
+  signal?.addEventListener("abort", end);
   if (signal?.aborted) end();
-  else signal?.addEventListener("abort", end, { once: true });
+  return () => signal?.removeEventListener("abort", end);
 }
 
 /** A handler that fails stops no other; it is reported as any error of the page. */

@@ -3,7 +3,7 @@
 // Browsers slow the timers of hidden pages down to one a minute, so nothing here beats: a deadline is stored,
 // moved by every message, and a timer that comes late first gives queued messages a chance to be read.
 import { clamp } from "./names.js";
-import { backOffMs, isAtOnce, isFinal, isSentAway, todo, withinMs } from "./retry.js";
+import { backOffMs, isAtOnce, isFinal, todo, withinMs } from "./retry.js";
 
 /** Time for the upgrade and `connected` together. */
 const OPEN_MS = 10_000;
@@ -90,8 +90,8 @@ export class Link {
 
   /** Ends the connection as if it had been closed with that code. */
   lost(code, why) {
-    // `connected` ends the back-off; an open socket alone does not, nor does a server that lets in and sends away.
-    if (performance.now() - this.#liveSince >= (isSentAway(code) ? PROVEN_MS : 0)) this.#attempt = 0;
+    // A connection that lasted ends the back-off; an open socket does not, nor does a server that lets in and sends away.
+    if (performance.now() - this.#liveSince >= PROVEN_MS) this.#attempt = 0;
     const unopened = (this.unopened = this.#opened ? 0 : this.unopened + 1);
     if (isFinal(code)) return this.rest({ state: "stopped", code, why, todo: todo(code) });
     // "At once" is honoured once; a server that keeps saying it without staying gets the back-off.
@@ -161,7 +161,7 @@ export class Link {
       const now = performance.now();
       if (now < this.#deadline) this.#arm(this.#deadline - now);
       else if (now - due > LATE_MS) this.#arm(LATE_MS);
-      else this.lost(1006, "silent server");
+      else this.lost(1006, "silence");
     }, ms);
   }
 

@@ -23,7 +23,7 @@ export class Subscription extends Reader {
     this.ready = new Promise((...settle) => (this.#settle = settle));
     this.ready.catch(() => {}); // a program that does not look at it is told by `failed`
     client._wants.hold(this);
-    onAbort(options?.signal, () => this.close());
+    this.on("close", onAbort(options?.signal, () => this.close()));
   }
 
   close() {

@@ -95,6 +95,18 @@ test("a server that sends away at once is not returned to at once for ever", asy
   assert.deepEqual(waits, [250, 500, 750, 1_250]);
 });
 
+test("a line that breaks again and again is waited for longer", async () => {
+  world.make();
+  const waits = [];
+  for (let i = 0; i < 4; i += 1) {
+    await world.live();
+    FakeSocket.last.end(1006);
+    waits.push(Math.round(world.client.status.until - performance.now()));
+    await world.pass(waits.at(-1));
+  }
+  assert.deepEqual(waits, [375, 500, 750, 1_250]);
+});
+
 test("the window of closing is kept to", async () => {
   world.make();
   const socket = await world.live();
@@ -125,7 +137,7 @@ test("nothing for two heartbeats: the connection is lost", async () => {
   assert.equal(world.client.status.state, "live");
   await world.pass(200);
   assert.equal(world.client.status.state, "waiting");
-  assert.match(world.client.status.why, /silent/);
+  assert.match(world.client.status.why, /silence/);
   assert.equal(socket.readyState, 3, "the old socket stays open");
 });
 

@@ -1,5 +1,6 @@
 // Subscriptions: what goes over the wire for all of them together, and what each reader gets.
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, test } from "node:test";
 import { FakeSocket, World, settle, tick } from "./world.js";
 
@@ -269,6 +270,19 @@ test("closing a subscription ends its loop and its signal ends both", async () =
   await end;
   assert.equal(client.subscribe("a.y", { signal: AbortSignal.abort() }).isClosed, true);
   await assert.rejects(one.ready.then(() => client.subscribe("a.z", { signal: AbortSignal.abort() }).ready), { name: "AbortError" });
+});
+
+test("a signal that lives long keeps nothing of what has ended", async () => {
+  const client = world.make();
+  const socket = await world.live();
+  const { signal } = new AbortController();
+  for (let i = 0; i < 100; i += 1) client.subscribe("a.x", { signal }).close();
+  const asked = client.history("a.x", { signal });
+  await settle();
+  const [{ data }] = socket.take().filter(({ event }) => event === "history");
+  socket.say("history", { id: data.id, topic: "a.x", values: [] });
+  await asked;
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 test("a handler that throws stops no other", async () => {
