@@ -1,7 +1,7 @@
 // One connection, kept alive: connects, notices silence, comes back by itself.
 //
-// Browsers slow the timers of hidden pages down to one a minute, so nothing here beats: a deadline is stored,
-// moved by every message, and a timer that comes late first gives queued messages a chance to be read.
+// A message sets a flag, and a timer looks at it now and then: a clock read for each message would cost as much as the message.
+// Browsers slow the timers of hidden pages down to one a minute. One that comes late first lets queued messages be read.
 import { clamp } from "./names.js";
 import { backOffMs, isAtOnce, isFinal, todo, withinMs } from "./retry.js";
 
@@ -31,9 +31,10 @@ export class Link {
   #opened = false;
   /** When the server let this client in. */
   #liveSince = Infinity;
-  #silenceMs = OPEN_MS;
-  #deadline = Infinity;
-  #deadlineTimer;
+  #beatMs;
+  /** Something came since the timer last looked. */
+  #heard;
+  #watchTimer;
   #retryTimer;
   #window;
 
@@ -64,7 +65,7 @@ export class Link {
     const { state } = this.status;
     if (state !== "live") return state !== "stopped" && this.retry();
     this.send("ping", {});
-    this.#expect(PROBE_MS);
+    this.#watch(PROBE_MS);
   }
 
   /** Leaves the connection, if there is one, and makes another. */
@@ -80,8 +81,8 @@ export class Link {
     }
     if (turn !== this.turn) return socket.close();
     this.#socket = socket;
-    this.#silenceMs = OPEN_MS;
-    this.#expect(OPEN_MS);
+    this.#beatMs = OPEN_MS;
+    this.#watch(OPEN_MS);
     socket.onopen = () => (this.#opened = true);
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => this.lost(this.#client._identity?.judge(code) ?? code, reason);
@@ -106,10 +107,9 @@ export class Link {
    * @param {number} [delay]
    */
   rest(status, delay) {
-    clearTimeout(this.#deadlineTimer);
+    clearTimeout(this.#watchTimer);
     clearTimeout(this.#retryTimer);
     this.#window = undefined;
-    this.#deadline = Infinity;
     this.#liveSince = Infinity;
     this.#opened = false;
     this.turn += 1;
@@ -124,7 +124,7 @@ export class Link {
   }
 
   #received(text) {
-    this.#expect(this.#silenceMs);
+    this.#heard = true;
     let message;
     try {
       message = JSON.parse(text);
@@ -134,9 +134,9 @@ export class Link {
     const { event, data } = message ?? {};
     if (typeof event !== "string" || typeof data !== "object" || !data) return;
     if (event === "connected") {
-      this.#silenceMs = 2 * clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
+      this.#beatMs = clamp(data.heartbeat_ms, OPEN_MS / 2, BEAT_MIN_MS, BEAT_MAX_MS);
       this.#liveSince = performance.now();
-      this.#expect(this.#silenceMs);
+      this.#watch(this.#beatMs, 1);
     }
     if (event === "closing") this.#window = data.reconnect_ms;
     try {
@@ -147,20 +147,15 @@ export class Link {
     }
   }
 
-  /** Something must arrive within `ms`. Cheap enough to call for every message: it only moves a number. */
-  #expect(ms) {
-    const before = this.#deadline;
-    this.#deadline = performance.now() + ms;
-    if (this.#deadline < before) this.#arm(ms);
-  }
-
-  #arm(ms) {
-    clearTimeout(this.#deadlineTimer);
+  /** Something must arrive within `ms`, or within as much again for each one in `spare`. From then on, within two heartbeats. */
+  #watch(ms, spare = 0) {
+    clearTimeout(this.#watchTimer);
+    this.#heard = false;
     const due = performance.now() + ms;
-    this.#deadlineTimer = setTimeout(() => {
-      const now = performance.now();
-      if (now < this.#deadline) this.#arm(this.#deadline - now);
-      else if (now - due > LATE_MS) this.#arm(LATE_MS);
+    this.#watchTimer = setTimeout(() => {
+      if (this.#heard) this.#watch(this.#beatMs, 1);
+      else if (performance.now() - due > LATE_MS) this.#watch(LATE_MS);
+      else if (spare) this.#watch(ms, spare - 1);
       else this.lost(1006, "silence");
     }, ms);
   }
