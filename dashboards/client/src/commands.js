@@ -46,7 +46,7 @@ export class Commands {
     return new Promise((resolve, reject) => {
       const { state, why } = this.#client.status;
       if (state === "stopped") throw failure(0, why, false);
-      if (this.#open.size >= OPEN_MAX) throw failure(429, "too many commands wait");
+      if (this.#open.size >= OPEN_MAX) throw failure(429, "too many commands");
       const id = (this.#ids += 1);
       const end = (error, answer) => {
         clearTimeout(timer);
@@ -54,7 +54,7 @@ export class Commands {
         if (error) reject(error);
         else resolve(answer);
       };
-      const timer = setTimeout(() => end(failure(408, "no answer in time")), ANSWER_MS);
+      const timer = setTimeout(() => end(failure(408, "no answer")), ANSWER_MS);
       this.#open.set(id, { event, data: { id, ...data }, end, isBound: options?.isBound, isSent: false });
       onAbort(options?.signal, () => end(options.signal.reason));
       this.#pump();

@@ -161,7 +161,7 @@ export class Link {
       const now = performance.now();
       if (now < this.#deadline) this.#arm(this.#deadline - now);
       else if (now - due > LATE_MS) this.#arm(LATE_MS);
-      else this.lost(1006, "silent server");
+      else this.lost(1006, "the server fell silent");
     }, ms);
   }
 
