@@ -26,7 +26,7 @@ BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CLIENT_DEPS := dashboards/client/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-release test-clients test-browser screenshots test-contract flaky conformance lint bench install uninstall clean rust
+.PHONY: help run build test test-tools test-rust test-release test-clients test-browser screenshots test-contract flaky conformance lint bench bench-browser install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
@@ -123,6 +123,13 @@ conformance:
 bench: rust $(PAGE_DEPS)
 	$(CARGO) build --release --locked $(SHIPPED) -p tickerd-bench -p tickerd-feed-flood
 	target/release/tickerd-bench $(BENCH_ARGS)
+	@if ! command -v npm >/dev/null; then echo "bench: npm is missing, so the browser's part was left out: install nodejs and npm"; \
+	elif [ ! -x "$${CHROMIUM:-/usr/bin/chromium}" ]; then echo "bench: chromium is missing, so the browser's part was left out"; \
+	else $(MAKE) --no-print-directory bench-browser; fi
+
+# The page, the client and the elements in a browser, with the daemon that `make bench` or `make build` has built.
+bench-browser: $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS)
+	TICKERD_BIN=$(CURDIR)/target/release/tickerd node tests/bench/browser/bench.js $(BENCH_BROWSER_ARGS)
 
 # Nothing is built here, so that root needs no cargo. Group tickerd may read the configuration and the keys; others may not.
 # Into DESTDIR nothing is given to anyone: whoever packages it does that.

@@ -162,6 +162,20 @@ test("labels of times stand on whole minutes", () => {
   assert.ok(times(from, from + 86_400_000 * 3, 4).every(({ text }) => /29|30|1|2/.test(text)));
 });
 
+test("labels of odd figures and of very long times are few, and fail never", () => {
+  for (const [low, high] of [[1e-120, 2e-120], [5e-324, 1e-322], [0, 1e-310], [-1e308, 1e308], [NaN, NaN], [1e300, 1e300]]) {
+    const { at, places } = numbers(low, high, 5);
+    assert.ok(at.length <= 6 && places <= 20, `${low} to ${high}: ${at.length} labels with ${places} decimals`);
+  }
+  for (const days of [4_000, 1e6, 1e8]) assert.ok(times(0, days * 86_400_000, 8).length <= 9, `${days} days`);
+});
+
+test("a unit is a text, whatever it is called", () => {
+  for (const unit of ["constructor", "toString", "__proto__"]) {
+    assert.equal(read({ level: 1 }, { main: "level", fields: { level: { unit } } }).unit, unit);
+  }
+});
+
 test("they are small: a figure and a strip, and what a chart adds", async () => {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL("../../dashboards/client/src/elements.js", import.meta.url))],

@@ -11,7 +11,7 @@ import { startDaemon } from "./daemon.js";
 import { openLine } from "./line.js";
 import { hasLine, holdBackOff, linkSays, seqPasses } from "./view.js";
 
-const KILLS = 20;
+const KILLS = 5;
 const TOPIC = "sim.AAPL";
 const WIDE = fileURLToPath(new URL("feeds/wide.mjs", import.meta.url));
 let folder, config, daemon, browser, line;

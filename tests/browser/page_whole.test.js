@@ -120,9 +120,11 @@ test("on a wall the kiosk has no controls, large figures, and nothing that is cu
     await page.waitForFunction(() => document.documentElement.hasAttribute("data-kiosk"));
     await settle();
     await page.screenshot({ path: new URL(`whole-kiosk-${view}.png`, OUT).pathname });
-    const controls = await page.$$eval("button, select, input, summary", (all) =>
-      all.filter((one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !one.closest("tr, th, .strip, #strip, .tile, .unseen") && one.offsetWidth > 1).map((one) => `${one.id} ${one.textContent.trim()}`),
-    );
+    const controls = await page.$$eval("button, select, input, summary", (all) => {
+      const isShown = (one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && one.offsetWidth > 1;
+      const others = all.filter((one) => isShown(one) && !one.closest("tr, #strip, .tile, .unseen"));
+      return others.map((one) => `${one.id} ${one.textContent.trim()}`);
+    });
     assert.deepEqual(controls, [], view);
     await page.waitForFunction(() => [...document.querySelectorAll(".topic .name")].every((name) => name.scrollWidth <= name.clientWidth + 1 || !name.checkVisibility()));
     assert.ok(await page.locator(".bar .low").isHidden(), "there are controls");
@@ -187,12 +189,13 @@ test("keys alone go through the views, and what has the focus is seen", async ()
       const one = document.activeElement;
       const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one);
       const box = one.getBoundingClientRect();
+      const hasMark = (outlineStyle !== "none" && parseFloat(outlineWidth) >= 1) || boxShadow !== "none";
       const name = one.getAttribute("aria-label") ?? (one.labels?.[0]?.textContent || one.textContent || one.title).trim();
       return {
         view: one.dataset?.view,
         name,
         what: `${one.tagName}#${one.id}.${one.className} ${name.slice(0, 30)}`,
-        isSeen: one === document.body || ((outlineStyle !== "none" && parseFloat(outlineWidth) >= 1) || boxShadow !== "none") && box.width > 0 && box.height > 0,
+        isSeen: one === document.body || (hasMark && box.width > 0 && box.height > 0),
         isBody: one === document.body,
       };
     });

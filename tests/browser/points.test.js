@@ -144,6 +144,9 @@ test("a CSV has the source's digits, ISO times, and no formulas", () => {
   trace.takeBars(10_000, exact(answer), 5);
   assert.match(csvOf([trace], [0, 10], true), /'=x\.A,price,1970-01-01T00:00:00\.000Z,10,-1\.50,2\.00,-1\.50,1e3,3\r\n/);
   assert.equal(csvOf([trace], [100, 110], false), "\r\n");
+  // A field's name is the feed's, or the address's.
+  const odd = { topic, path: "+1+cmd|' /C calc'!A0", series: trace.series, past: trace.past, hasBars: false };
+  assert.match(csvOf([odd], [0, 10], false), /,'\+1\+cmd\|' \/C calc'!A0,/);
 });
 
 test("what is unknown, stale or on its way is told apart", () => {

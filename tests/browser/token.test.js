@@ -152,27 +152,33 @@ test("a token that ends is asked for again, on the same connection or on the nex
   };
   await linkSays(page, "Live");
   assert.ok(await page.locator("#token-box").isHidden(), "nobody asked for one");
-  last.say("notice", { type: "auth_expiring", in_ms: 30_000 });
-  await why(page, "The token ends in 30 s. Enter a new one, and nothing is interrupted.");
-  await enter(page, "second");
+  // The first token begins a connection of its own, a later one of the same user goes on.
+  await page.click("#token-open");
+  await enter(page, "first");
   await sent(1);
+  last.say("authenticated", { id: idOf(), user: "ann" });
+  await page.locator("#token-box").waitFor({ state: "hidden" });
+  last.say("notice", { type: "auth_expiring", in_ms: 30_000 });
+  await why(page, "The token ends in 30 s. Enter a new one.");
+  await enter(page, "second");
+  await sent(2);
   last.say("authenticated", { id: idOf(), user: "ann" });
   await page.locator("#token-box").waitFor({ state: "hidden" });
 
   // Another user's token begins another connection.
   await page.click("#token-open");
   await enter(page, "of-bob");
-  await sent(2);
-  last.say("error", { id: idOf(), code: 409, name: "conflict", message: "this connection is another user's" });
   await sent(3);
-  assert.deepEqual(auths(), [[1, "second"], [1, "of-bob"], [2, "of-bob"]]);
+  last.say("error", { id: idOf(), code: 409, name: "conflict", message: "this connection is another user's" });
+  await sent(4);
+  assert.deepEqual(auths(), [[2, "first"], [2, "second"], [2, "of-bob"], [3, "of-bob"]]);
   last.say("authenticated", { id: idOf(), user: "bob" });
   await page.locator("#token-box").waitFor({ state: "hidden" });
 
   last.socket.close({ code: 4103, reason: "token_expired: the token ended" });
   await why(page, "The token has ended. Enter a token.");
-  while (heard.at(-1)?.connections !== 3) await page.evaluate(() => new Promise(requestAnimationFrame));
-  assert.equal(auths().length, 3, "what has ended is not sent again");
+  while (heard.at(-1)?.connections !== 4) await page.evaluate(() => new Promise(requestAnimationFrame));
+  assert.equal(auths().length, 4, "what has ended is not sent again");
   await page.close();
 });
 

@@ -124,7 +124,7 @@ export interface ClientEvents {
   /** Topics that appeared and ended under a pattern. */
   topics: { added: string[]; removed: string[]; missed: boolean };
   presence: { topic: string; count: number; joined: any[]; left: any[]; more?: boolean };
-  /** The token ends in so many ms. With a function for tokens the next one is fetched without further ado. */
+  /** The token that this client was given ends in so many ms. With a function for tokens the next one is fetched without further ado. */
   expiring: { in_ms: number };
   /** What was asked for and not granted. */
   failed: { topic?: string; pattern?: string; code: number; message: string };

@@ -5,7 +5,6 @@ import { cost, open, wait, withFeed } from "./lab.js";
 const CHARTS = 8;
 const MINUTE = 60_000;
 const DAY = 1_440;
-const WARM_MS = 3_000;
 
 function bar(start) {
   const price = 150 + 20 * Math.sin(start / 1e7);
@@ -24,7 +23,7 @@ function answer(url) {
   return { topics: topics.split(",").map((topic) => ({ topic, ...about })), failed: [] };
 }
 
-export async function charts({ seconds }) {
+export async function charts({ seconds, warmMs }) {
   return withFeed({ topics: CHARTS, everyMs: 250 }, async (lab) => {
     const names = Array.from({ length: CHARTS }, (_, i) => `bench.T${i}${i % 2 ? "~candles" : ""}`);
     const prepare = async (page) => {
@@ -37,7 +36,7 @@ export async function charts({ seconds }) {
       const plots = [...document.querySelectorAll(".plot")].filter(({ ariaLabel }) => ariaLabel?.includes("last 24 hours"));
       return plots.length === n && document.querySelectorAll("canvas").length >= n;
     }, CHARTS);
-    await wait(WARM_MS);
+    await wait(warmMs);
     const { busy, frame, task } = await cost(one, seconds * 1_000);
     return [
       new Row("G", `${CHARTS} charts of a day in minutes at 4/s: main thread busy`, "%", [busy], 20),

@@ -2,13 +2,11 @@
 import { Row } from "./report.js";
 import { cost, open, wait, withFeed } from "./lab.js";
 
-const WARM_MS = 3_000;
-
-export async function lines({ seconds }) {
+export async function lines({ seconds, warmMs }) {
   return withFeed({ topics: 1_000, everyMs: 1_000 }, async (lab) => {
     const one = await open(lab, "#view=console");
     await one.page.waitForSelector("#view-console:not([hidden])");
-    await wait(WARM_MS);
+    await wait(warmMs);
     const { busy, frame, task } = await cost(one, seconds * 1_000);
     return [
       new Row("I", "console at 1,000 ticks/s: main thread busy", "%", [busy], 50),

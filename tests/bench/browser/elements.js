@@ -1,16 +1,15 @@
-// A hundred elements on a foreign page's place: figures, strips and charts, each topic ten times a second.
+// A hundred elements on a page of another site: figures, strips and charts, each topic ten times a second.
 import { Row } from "./report.js";
 import { cost, openBlank, wait, withFeed } from "./lab.js";
 
 const ELEMENTS = 100;
-const WARM_MS = 3_000;
 
-export async function elements({ seconds }) {
+export async function elements({ seconds, warmMs }) {
   return withFeed({ topics: ELEMENTS, everyMs: 100 }, async (lab) => {
     const one = await openBlank(lab);
     await one.page.setViewportSize({ width: 1_920, height: 4_000 });
-    await one.page.evaluate(async (n) => {
-      await import("/elements.js");
+    await one.page.evaluate(async ([n, url]) => {
+      await import(`${url}elements.js`);
       const made = Array.from({ length: n }, (_, i) => {
         // One in ten is a strip, two are charts, the rest are figures.
         const name = i % 10 === 0 ? "tickerd-ticker" : i % 10 < 3 ? "tickerd-chart" : "tickerd-value";
@@ -20,12 +19,12 @@ export async function elements({ seconds }) {
         return element;
       });
       document.querySelector("main").append(...made);
-    }, ELEMENTS);
+    }, [ELEMENTS, lab.url]);
     await one.page.waitForFunction((n) => {
       const all = [...document.querySelectorAll("tickerd-value")];
       return all.length === 0.7 * n && all.every(({ shadowRoot }) => /\d/.test(shadowRoot?.querySelector("[part~=figure]")?.textContent ?? ""));
     }, ELEMENTS);
-    await wait(WARM_MS);
+    await wait(warmMs);
     const { busy, frame, task } = await cost(one, seconds * 1_000);
     return [
       new Row("H", `${ELEMENTS} elements on a page at 10/s: main thread busy`, "%", [busy], 50),

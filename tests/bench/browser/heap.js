@@ -9,11 +9,11 @@ const TOPICS = 1_000;
 export async function heap({ quick }) {
   return withFeed({ topics: TOPICS, everyMs: 100 }, async (lab) => {
     const { page, cdp } = await openBlank(lab);
-    await page.evaluate(async () => {
-      const { connect } = await import("/client.js");
+    await page.evaluate(async (url) => {
+      const { connect } = await import(`${url}client.js`);
       globalThis.benchTicks = 0;
-      connect(new URL("/ws", location)).subscribe("**").on("tick", () => (globalThis.benchTicks += 1));
-    });
+      connect().subscribe("**").on("tick", () => (globalThis.benchTicks += 1));
+    }, lab.url);
     const come = async (n) => {
       while ((await page.evaluate(() => globalThis.benchTicks)) < n) await wait(200);
     };

@@ -1,5 +1,6 @@
 // What every scenario needs: a daemon with the bench's feed, a browser, and the reading of what a page costs.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,22 +13,28 @@ const BLANK = '<!doctype html><html lang="en"><meta charset="utf-8"><title>blank
 
 export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Runs `work({url, browser})` with a daemon whose feed `bench` says `topics` topics, each once in `everyMs`. */
+/** Runs `work({url, browser, blank})` with a daemon whose feed `bench` says `topics` topics, each once in `everyMs`. */
 export async function withFeed({ topics, everyMs }, work) {
   const folder = await mkdtemp(join(tmpdir(), "tickerd-bench-"));
   const config = join(folder, "tickerd.toml");
   const exec = JSON.stringify([process.execPath, FEED, String(topics), String(everyMs)]);
-  await writeFile(config, `[[feed]]\nname = "bench"\nexec = ${exec}\ninterval = "100ms"\ntopics_max = ${topics}\n`);
+  // A site of somebody else, which the daemon lets in.
+  const site = createServer((_, response) => response.writeHead(200, { "content-type": "text/html" }).end(BLANK));
+  await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
+  const blank = `http://127.0.0.1:${site.address().port}`;
+  await writeFile(config, `[server]\norigins = ["${blank}"]\n[[feed]]\nname = "bench"\nexec = ${exec}\ninterval = "100ms"\ntopics_max = ${topics}\n`);
   let daemon;
   let browser;
   try {
     daemon = await startDaemon({ config });
     browser = await openBrowser();
-    return await work({ url: daemon.url, browser });
+    return await work({ url: daemon.url, browser, blank });
   } finally {
     // A browser that has crashed cannot be closed; why it did is what is told then.
     await browser?.close().catch(() => {});
     await daemon?.stop();
+    site.close();
+    site.closeAllConnections();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -43,11 +50,8 @@ export async function open({ browser, url }, hash = "", { prepare = () => {}, si
   return { page, cdp };
 }
 
-/** A page of the daemon's origin with nothing on it. */
-export function openBlank(lab) {
-  const prepare = (page) => page.route("**/blank.html", (route) => route.fulfill({ contentType: "text/html", body: BLANK }));
-  return open(lab, "blank.html", { prepare });
-}
+/** A page of another origin with nothing on it. */
+export const openBlank = ({ browser, blank }) => open({ browser, url: blank });
 
 export async function metric(cdp, name) {
   const { metrics } = await cdp.send("Performance.getMetrics");

@@ -3,7 +3,6 @@ import { Row } from "./report.js";
 import { cost, metric, open, trace, wait, withFeed } from "./lab.js";
 
 const MANY = 10_000;
-const WARM_MS = 3_000;
 
 const rows = (page, n) =>
   page.waitForFunction((n) => document.querySelectorAll("tr[data-topic]").length >= n, n, { timeout: 120_000, polling: 200 });
@@ -12,11 +11,11 @@ const shows = (page, topic) =>
 const longest = (tasks) => Math.max(0, ...tasks.map(({ tdur }) => tdur)) / 1_000;
 
 /** 1,000 topics, ten times a second each. */
-export async function moving({ seconds }) {
+export async function moving({ seconds, warmMs }) {
   return withFeed({ topics: 1_000, everyMs: 100 }, async (lab) => {
     const one = await open(lab);
     await rows(one.page, 1_000);
-    await wait(WARM_MS);
+    await wait(warmMs);
     const { busy, frame, task } = await cost(one, seconds * 1_000);
     return [
       new Row("A", "1,000 topics at 10/s in the table: main thread busy", "%", [busy], 50),
@@ -27,15 +26,15 @@ export async function moving({ seconds }) {
 }
 
 /** 10,000 topics, once a second each: the page fills, moves, searches and is scrolled. */
-export async function many({ seconds, quick }) {
-  const n = quick ? 2_000 : MANY;
+export async function many({ seconds, quick, warmMs }) {
+  const n = quick ? 1_000 : MANY;
   const name = `${n.toLocaleString("en")} rows at 1/s`;
   return withFeed({ topics: n, everyMs: 1_000 }, async (lab) => {
     const one = await open(lab, "", { prepare: (page) => page.addInitScript(() => (globalThis.benchBegan = performance.now())) });
     const { page, cdp } = one;
     const filling = await trace(cdp, () => rows(page, n));
     const filled = (await metric(cdp, "TaskDuration")) * 1_000;
-    await wait(WARM_MS);
+    await wait(warmMs);
     const { busy, frame, task } = await cost(one, seconds * 1_000);
 
     const searching = await trace(cdp, async () => {

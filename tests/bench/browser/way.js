@@ -1,4 +1,5 @@
 // What the client takes for a tick, against `JSON.parse` of the same text alone; in turns, within one run. And how large it is.
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -53,9 +54,16 @@ async function ratios({ connect, ticks, turns }) {
   return found;
 }
 
+/** From whichever of the two has it installed. */
+function esbuild() {
+  const [path] = [new URL("package.json", CLIENT), new URL("../../browser/package.json", import.meta.url)].filter((url) => existsSync(new URL("node_modules/esbuild", url)));
+  if (!path) throw new Error("esbuild is missing: run npm ci in dashboards/client");
+  return createRequire(path)("esbuild");
+}
+
 /** The core, minified and compressed: `index.js` and what it imports at once. What is loaded on demand is not in it. */
 async function size() {
-  const { build } = createRequire(new URL("package.json", CLIENT))("esbuild");
+  const { build } = esbuild();
   const onDemand = {
     name: "on-demand",
     setup: ({ onResolve }) => onResolve({ filter: /./ }, ({ kind, path }) => (kind === "dynamic-import" ? { path, external: true } : undefined)),
@@ -71,7 +79,7 @@ export async function way({ quick }) {
   const inNode = await ratios({ connect, ...about });
   const inBrowser = await withFeed({ topics: 1, everyMs: 1_000 }, async (lab) => {
     const { page } = await openBlank(lab);
-    return page.evaluate(`import("/client.js").then(({ connect }) => (${ratios})({ connect, ticks: ${about.ticks}, turns: ${about.turns} }))`);
+    return page.evaluate(`import("${lab.url}client.js").then(({ connect }) => (${ratios})({ connect, ticks: ${about.ticks}, turns: ${about.turns} }))`);
   });
   return [
     new Row("E", "the client's core, compressed", "bytes", [await size()], 6_144),

@@ -108,7 +108,7 @@ export function read(value, marks = {}, field = undefined) {
   const [, word] = UNIT.exec(path) ?? [];
   const told = code ?? (isPrice ? "{field:currency}" : (word ?? ""));
   const other = /^\{field:(.+)\}$/.exec(told)?.[1];
-  const unit = String(other ? (at(value, other) ?? "") : (UNITS[told] ?? told))
+  const unit = String(other ? (at(value, other) ?? "") : Object.hasOwn(UNITS, told) ? UNITS[told] : told)
     .replace(/[{}]/g, "")
     .slice(0, 16);
   const number = numeric(leaf);

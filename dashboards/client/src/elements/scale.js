@@ -4,6 +4,8 @@ const STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800,
 ];
 const DAY = 86_400_000;
+/** Decimals end here. */
+const STEP_MIN = 1e-18;
 
 const steps = (from, to, step) =>
   Array.from(
@@ -14,7 +16,8 @@ const steps = (from, to, step) =>
 /** Round numbers between two, about `count` of them, and the decimals that they need. */
 export function numbers(low, high, count) {
   const rough = (high - low) / Math.max(1, count);
-  if (!(rough > 0)) return { at: [low], places: 0 };
+  // Steps that are no longer told apart have no labels, as have figures that are none.
+  if (!(rough > STEP_MIN && rough < Infinity)) return { at: [low], places: 0 };
   const power = Math.floor(Math.log10(rough));
   const factor = [1, 2, 2.5, 5, 10].find((n) => n * 10 ** power >= rough * 0.999);
   return {
@@ -32,7 +35,8 @@ export const time = (ms, isLong) => `${isLong ? `${formats[2].format(ms)} ` : ""
 
 /** Round times between two, at most `count` of them, and how they read. */
 export function times(from, to, count) {
-  const step = (STEPS.find((seconds) => (to - from) / (seconds * 1_000) <= count) ?? STEPS.at(-1)) * 1_000;
+  const long = Math.ceil((to - from) / Math.max(1, count) / (STEPS.at(-1) * 1_000)) * STEPS.at(-1);
+  const step = (STEPS.find((seconds) => (to - from) / (seconds * 1_000) <= count) ?? long) * 1_000;
   const zone = new Date(from).getTimezoneOffset() * 60_000;
   const format = formats[step >= DAY ? 2 : step >= 60_000 ? 1 : 0];
   return steps(from - zone, to - zone, step).map((ms) => ({ at: ms + zone, text: format.format(ms + zone) }));

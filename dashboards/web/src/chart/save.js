@@ -1,4 +1,5 @@
 // A chart as a file: CSV with the source's digits, or PNG with its title, its time and its source.
+import { cell } from "../data/csv.js";
 
 /** Columns in the order in which they are written; those without any text are left out. */
 const COLUMNS = ["topic", "field", "time", "seconds", "value", "open", "high", "low", "close", "volume", "count"];
@@ -8,7 +9,7 @@ const PNG = { padding: 16, title: 18, line: 14, gap: 6 };
 export function csvOf(traces, window, isCandles) {
   const rows = traces.flatMap((trace) => rowsOf(trace, window, isCandles));
   const columns = COLUMNS.filter((name) => rows.some((row) => row[name] !== undefined));
-  const lines = [columns, ...rows.map((row) => columns.map((name) => row[name] ?? ""))];
+  const lines = [columns, ...rows.map((row) => columns.map((name) => String(row[name] ?? "")))];
   return lines.map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
 }
 
@@ -30,14 +31,7 @@ function rowsOf(trace, [from, to], isCandles) {
   return rows;
 }
 
-const iso = (ms) => new Date(ms).toISOString();
-
-/** A cell as RFC 4180 has it. A name that a spreadsheet would take for a formula gets an apostrophe; a negative figure does not. */
-function cell(text) {
-  const plain = String(text);
-  const safe = /^[=+@\t\r-]/.test(plain) && !/^[+-]?[\d.]/.test(plain) ? `'${plain}` : plain;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
+const iso = (ms) => (Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : "");
 
 /** A PNG of a canvas with words around it; `lines` are below the title, `feet` below the picture. */
 export function pngOf(drawn, { title, lines, feet, inks }) {

@@ -61,7 +61,7 @@ export function shown(marks, path) {
   if (unit === undefined || unit.startsWith("{field:")) return path;
   if (Object.hasOwn(NAMES, unit)) return NAMES[unit];
   if (unit === "s" && SECONDS.test(path)) return path;
-  return `${path} [${WORDS[unit] ?? unit.replaceAll(/[{}]/g, "")}]`;
+  return `${path} [${(Object.hasOwn(WORDS, unit) && WORDS[unit]) || unit.replaceAll(/[{}]/g, "")}]`;
 }
 
 /** A leaf of a value, or a number of its field, as the marks say: with their unit, and as many decimals. */

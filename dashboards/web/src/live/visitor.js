@@ -21,9 +21,11 @@ export class Visitor {
       this.#hear();
       client.setIdentity(box.token);
     };
-    client.on("expiring", ({ in_ms: ms }) => {
+    // The client's own event is about a token that it was given. One in a cookie ends too.
+    client.on("message", ({ event, data: { type, in_ms: ms } }) => {
+      if (event !== "notice" || type !== "auth_expiring") return;
       const when = ms > 0 ? `in ${Math.ceil(ms / 1000)} s` : "soon";
-      box.ask(`The token ends ${when}. Enter a new one, and nothing is interrupted.`);
+      box.ask(`The token ends ${when}. Enter a new one.`);
     });
   }
 
