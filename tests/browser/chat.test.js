@@ -144,7 +144,7 @@ test("a refusal is told in its words, and not asked for again", async () => {
     tries = connections;
     socket.close({ code: 4000, reason: "bad_request: a name has 1 to 64 of A-Z a-z 0-9 _ -" });
   });
-  await linkIs(page, /^stopped: bad_request: a name has 1 to 64 of A-Z a-z 0-9 _ - \(4000\)\. What helps: ask the operator/);
+  await linkIs(page, /^stopped: bad_request: a name has 1 to 64 of A-Z a-z 0-9 _ - \(4000\)\. What helps: change the address/);
   assert.equal(tries, 1);
   await page.close();
 });

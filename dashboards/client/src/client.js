@@ -10,8 +10,6 @@ import { Wants } from "./wants.js";
 
 export const PROTOCOL = "tickerd.v1.json";
 
-const named = (value) => list(value).filter((one) => typeof one === "string");
-
 export class Client extends Reader {
   server;
   /** Who one is; loaded when there is a token. */
@@ -153,14 +151,14 @@ export class Client extends Reader {
 
   #notice(data) {
     const { type } = data;
-    const names = named(data.topics);
+    const names = list(data.topics);
     if (type === "feed") this.emit(type, data);
     else if (type === "lag") this.emit(type, { by: "server", skipped: data.skipped ?? 0 });
     else if (type === "reset") this._ticks.gap(names, false, type);
     else if (type === "stale") this._ticks.stale(names, data.since || this.now());
     else if (type === "fresh") this._ticks.stale(names, 0);
     else if (type === "topics") {
-      const removed = named(data.removed);
+      const removed = list(data.removed);
       for (const topic of removed) this._ticks.remove(topic);
       this.emit(type, { added: list(data.added), removed, missed: !!data.missed });
     }
