@@ -101,7 +101,7 @@ export class Client extends Reader {
     this.isClosed = true;
     this._identity?.set(null);
     for (const one of this._wants.subscriptions) one.close();
-    this._link.lost(1000, "closed here");
+    this._link.lost(1000, "closed");
     super.close();
   }
 

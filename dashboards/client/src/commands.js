@@ -46,7 +46,7 @@ export class Commands {
     return new Promise((resolve, reject) => {
       const { state, why } = this.#client.status;
       if (state === "stopped") throw failure(0, why, false);
-      if (this.#open.size >= OPEN_MAX) throw failure(429, "too many commands wait");
+      if (this.#open.size >= OPEN_MAX) throw failure(429, "too many");
       const id = (this.#ids += 1);
       let release;
       const end = (error, answer) => {
@@ -73,7 +73,7 @@ export class Commands {
   shut({ state, why }) {
     const isOver = state === "stopped";
     for (const { isSent, isBound, end } of [...this.#open.values()]) {
-      if (isSent || isBound || isOver) end(failure(0, isSent ? "lost unanswered" : why, !isOver));
+      if (isSent || isBound || isOver) end(failure(0, isSent ? "no answer" : why, !isOver));
     }
   }
 

@@ -15,7 +15,7 @@ export const connect = (url, options) => {
 function addressOf(given) {
   const url = new URL(given ?? new URL("../ws", import.meta.url), globalThis.location?.href);
   url.protocol = url.protocol.replace("http", "ws");
-  if (!url.protocol.startsWith("ws")) throw new TypeError("give wss://host/ws");
+  if (!url.protocol.startsWith("ws")) throw new TypeError("no ws: address");
   if (url.pathname === "/") url.pathname = "/ws";
   url.hash = "";
   return url;

@@ -11,10 +11,9 @@ export function matches(pattern, topic) {
     if (wanted[0] !== "tickerd") return false;
     if (has[1]?.startsWith("bar") && has[3] === "tickerd" && wanted[3]?.startsWith("*")) return false;
   }
-  const rest = wanted.at(-1) === "**";
-  if (rest) wanted.pop();
-  if (rest ? has.length <= wanted.length : has.length !== wanted.length) return false;
-  return wanted.every((segment, i) => segment === "*" || segment === has[i]);
+  const isRest = wanted.at(-1) === "**";
+  if (isRest ? has.length < wanted.length : has.length !== wanted.length) return false;
+  return wanted.every((segment, i) => /^\*/.test(segment) || segment === has[i]);
 }
 
 /** What is a list of things, whatever a server says. */

@@ -9,12 +9,6 @@ const SEEN_MS = 5_000;
 
 /** No server keeps a client away for longer. */
 const WINDOW_MAX_MS = 600_000;
-const TODO = {
-  4000: "change the address",
-  4001: "give another token",
-  4008: "give another token",
-};
-
 /** Whether a client is to stay away after that close code. */
 export const isFinal = (code) => /^(100[02379]|40..)$/.test(code);
 
@@ -25,7 +19,7 @@ export const isAtOnce = (code) => /^(1012|42..)$/.test(code);
 export const isSentAway = (code) => /^(1012|4[12]..)$/.test(code);
 
 /** What helps after a close that is final. */
-export const todo = (code) => TODO[code] ?? "ask the operator";
+export const todo = (code) => (code === 4000 ? "change the address" : /^400[18]$/.test(code) ? "give another token" : "ask the operator");
 
 /**
  * Exponential back-off with full jitter: many clients that lost one server do not come back in one instant.

@@ -59,8 +59,8 @@ export class Subscription extends Reader {
   answered(info) {
     if (!this.#unknown.delete(info.topic ?? info.pattern)) return;
     const { topics, patterns, failed } = this.#granted;
-    const list = info.topic ? topics : patterns;
-    (info.code ? failed : list).push(info);
+    const granted = info.topic ? topics : patterns;
+    (info.code ? failed : granted).push(info);
     if (this.#unknown.size > 0) return;
     if (topics[0] ?? patterns[0]) this.#settle[0](this.#granted);
     else this.#settle[1](new TickerdError(info.code, info.message));

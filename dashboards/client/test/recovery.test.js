@@ -125,7 +125,7 @@ test("a command that waits for the connection is sent on it; one that was sent i
   await settle();
   first.take();
   first.end(1006);
-  await assert.rejects(publish, { code: 0, temporary: true, message: "lost unanswered" });
+  await assert.rejects(publish, { code: 0, temporary: true, message: "no answer" });
   const second = await world.greet();
   assert.deepEqual(second.take(), []);
 });
