@@ -94,7 +94,7 @@ export interface Options {
   hiddenRate?: string | null;
   /** Share one connection between all tabs of this site that ask for it. */
   tabs?: boolean;
-  /** `auto`: WebSocket, and event streams after two upgrades in a row that failed. */
+  /** `auto`: WebSocket, and an event stream after upgrades in a row failed while the server answered over HTTP. */
   transport?: "auto" | "ws" | "sse";
   WebSocket?: any;
   EventSource?: any;
