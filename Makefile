@@ -111,7 +111,7 @@ test-contract: test-tools $(CONTRACT_DEPS)
 # Most of the compression cases of the conformance suite are left out here: they take minutes.
 test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS) $(CONTRACT_DEPS) lint test-rust
 	@# They wait for most of their time, so they run beside one another.
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-clients test-contract test-browser
+	$(MAKE) --no-print-directory --jobs=2 test-clients test-contract test-browser
 	tests/conformance/run.sh --quick
 
 # Half an hour and more; see the script for fewer runs, or some tests alone.
