@@ -148,6 +148,9 @@ test("awake after a sleep: a connection that has died meanwhile is noticed and r
   assert.equal(page.sockets, 2);
   await ticksGoOn(page);
   await page.close();
+  // The browser keeps idle connections, and a stalled one would be taken for the next page.
+  line.flow();
+  line.cut();
 });
 
 test("a page is frozen in the back-forward cache without a socket, and is live when it is back", async () => {
