@@ -16,10 +16,8 @@ use tickerd_config::{self as config, Config};
 use tickerd_engine::app::{App, Passed, Running, StartError};
 use tickerd_host::{feed_exec, feed_host, warden};
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
-use tickerd_process::log::{self, JournalLines};
+use tickerd_process::log;
 use tickerd_process::{output, panics};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use cli::demo::{DemoArgs, next_steps};
 use cli::{Cli, Command, RunArgs};
@@ -47,6 +45,7 @@ fn obey(command: Command) -> ExitCode {
         Command::Record(args) => record(&args),
         Command::Feed(args) => cli::feed::run(&args),
         Command::Disconnect(args) => cli::disconnect::run(args),
+        Command::Loglevel(args) => cli::loglevel::run(args),
         Command::Plugin(args) => plugin::run(&args, &on_signal),
         Command::Check(args) => cli::check::run(&args.file),
         Command::FeedHost(args) => feed_host::run(&args),
@@ -58,7 +57,7 @@ fn obey(command: Command) -> ExitCode {
 fn run(args: &RunArgs) -> ExitCode {
     // Before the log's thread begins, for this changes the environment.
     let passed = Passed::from_env();
-    if let Err(code) = prepare() {
+    if let Err(code) = prepare(args.log_format) {
         return code;
     }
     let config = match Config::load(args.config.as_deref(), config::environment(), &args.overrides()) {
@@ -82,7 +81,7 @@ fn run(args: &RunArgs) -> ExitCode {
 }
 
 fn demo(args: &DemoArgs) -> ExitCode {
-    if let Err(code) = prepare() {
+    if let Err(code) = prepare(None) {
         return code;
     }
     let (config, moved) = match args.configure() {
@@ -101,7 +100,7 @@ fn demo(args: &DemoArgs) -> ExitCode {
 }
 
 fn record(args: &RecordArgs) -> ExitCode {
-    if let Err(code) = prepare() {
+    if let Err(code) = prepare(None) {
         return code;
     }
     let recording = match Recording::open(args) {
@@ -126,10 +125,10 @@ fn on_signal(stop: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
     Signals::catch()?.watch(stop, || tracing::info!("SIGHUP: there is no configuration file to read again"))
 }
 
-/// What comes before anything else is done. `Err`: the exit code of what went wrong, which has been told.
-fn prepare() -> Result<(), ExitCode> {
+/// What comes before anything else is done; without `format` the log has that of the environment. `Err`: the exit code of what went wrong, which has been told.
+fn prepare(format: Option<log::Format>) -> Result<(), ExitCode> {
     panics::end_the_process();
-    start_log().map_err(|why| {
+    log::start(format).map_err(|why| {
         output::tell(&format!("tickerd: {why}\n"));
         ExitCode::from(EXIT_USAGE)
     })
@@ -183,21 +182,6 @@ fn serve(running: Running, signals: Signals, greet: impl FnOnce(&[String], &str)
     running.wait(stopped);
     running.stop();
     ExitCode::SUCCESS
-}
-
-fn start_log() -> Result<(), String> {
-    let filter = log::filter(std::env::var("TICKERD_LOG").ok().as_deref())?;
-    // Its descriptor and its thread are had now. When the first line is about a lack of them, there may be none.
-    output::stderr();
-    let lines = tracing_subscriber::fmt::layer().with_writer(output::stderr).with_ansi(
-        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none(),
-    );
-    let registry = tracing_subscriber::registry();
-    match log::is_journal() {
-        true => registry.with(lines.event_format(JournalLines::default())).with(filter).init(),
-        false => registry.with(lines).with(filter).init(),
-    }
-    Ok(())
 }
 
 /// Each connection is a descriptor, and shells start with few.

@@ -46,6 +46,11 @@ impl Script {
         exec(&self.name, ["/bin/cat", self.fifo.to_str().unwrap()])
     }
 
+    /// The FIFO that its lines come through.
+    pub fn fifo(&self) -> &std::path::Path {
+        &self.fifo
+    }
+
     /// The full name of one of its topics.
     pub fn topic(&self, name: &str) -> String {
         format!("{}.{name}", self.name)

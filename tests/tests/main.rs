@@ -44,6 +44,7 @@ mod install;
 mod issuers;
 mod kinds;
 mod limits;
+mod logs;
 mod marks;
 mod metrics;
 mod openapi;

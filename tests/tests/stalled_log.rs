@@ -16,7 +16,7 @@ fn narrow() -> (PipeReader, PipeWriter) {
 /// A feed that writes 7 kB lines to the log: as many at once as it may, and then some more all the time.
 fn noisy() -> tickerd_tests::Feed {
     let script = "x=$(head -c 7000 /dev/zero | tr '\\0' x); n=0; \
-        while :; do echo $x; n=$((n+1)); [ $n -lt 120 ] || sleep 0.05; done >&2";
+        while :; do echo $n$x; n=$((n+1)); [ $n -lt 120 ] || sleep 0.05; done >&2";
     exec("noisy", ["/bin/sh", "-c", script])
 }
 

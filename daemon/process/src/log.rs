@@ -1,23 +1,114 @@
-//! Which lines are logged, and how the journal gets them: each line that reaches it begins with `<3>` to `<7>`, as
-//! sd-daemon(3) says, and with no time, which the journal has. Elsewhere lines stay as they are.
+//! The log: which lines are written, and how. `start` is called once, before anything is logged.
+//!
+//! Lines are text, as tracing-subscriber makes it, or JSON, one object each. The journal's lines begin with `<3>` to `<7>`, as
+//! sd-daemon(3) says. The level can be changed while the process runs. A feed's line that comes again and again is counted.
 
-use std::fmt;
+mod filter;
+mod lines;
+mod repeats;
+
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::format::{Format, Full, Writer};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
-/// What syslog(3) calls an error.
-const ERROR: u8 = 3;
+use crate::output;
 
+pub use filter::filter;
+pub use repeats::settle;
+
+/// How lines are written. `Text` has priorities and no time where the journal reads it, and a time elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+static FORMAT: OnceLock<Format> = OnceLock::new();
+/// The level that is in force, as it was written, and what changes it.
+static LEVEL: Mutex<Option<(String, Handle<Targets, Registry>)>> = Mutex::new(None);
 static TO_JOURNAL: LazyLock<bool> = LazyLock::new(|| {
     let told = std::env::var("JOURNAL_STREAM").ok();
     told.is_some_and(|told| is_stream(&told, std::io::stderr()))
 });
+
+impl std::str::FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Format, String> {
+        match text {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            _ => Err("the log's format is text or json".into()),
+        }
+    }
+}
+
+impl Format {
+    /// As `TICKERD_LOG_FORMAT` says; text without one.
+    ///
+    /// # Errors
+    /// What to write.
+    pub fn from_env() -> Result<Format, String> {
+        match std::env::var_os("TICKERD_LOG_FORMAT") {
+            None => Ok(Format::Text),
+            Some(text) => {
+                text.to_string_lossy().parse().map_err(|_| "TICKERD_LOG_FORMAT: write text or json".into())
+            }
+        }
+    }
+}
+
+/// Begins to log to standard error, as `TICKERD_LOG` and `TICKERD_LOG_FORMAT` say. `format` is over the latter.
+///
+/// # Errors
+/// Which of the two is wrong and what to write.
+pub fn start(format: Option<Format>) -> Result<(), String> {
+    let text = std::env::var("TICKERD_LOG").ok();
+    let targets = filter(text.as_deref())?;
+    let format = format.map_or_else(Format::from_env, Ok)?;
+    let _ = FORMAT.set(format);
+    // Its descriptor and its thread are had now. When the first line is about a lack of them, there may be none.
+    output::stderr();
+    let (targets, handle) = reload::Layer::new(targets);
+    *LEVEL.lock().unwrap_or_else(PoisonError::into_inner) = Some((words(text.as_deref()), handle));
+    let layer = tracing_subscriber::fmt::layer().with_writer(output::stderr);
+    let layer = match (format, is_journal()) {
+        (Format::Json, _) => layer.event_format(lines::Json).with_ansi(false).boxed(),
+        (Format::Text, true) => layer.event_format(lines::Journal::default()).boxed(),
+        (Format::Text, false) => {
+            layer.with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).boxed()
+        }
+    };
+    tracing_subscriber::registry().with(targets).with(repeats::Once::start(layer)).init();
+    Ok(())
+}
+
+/// The level in force, as `TICKERD_LOG` would have it; nothing before [`start`].
+pub fn level() -> Option<String> {
+    LEVEL.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(text, _)| text.clone())
+}
+
+/// Logs from now on what this asks for, written as in `TICKERD_LOG`. Answers what was in force before.
+///
+/// # Errors
+/// Which word is wrong and what to write.
+pub fn set_level(text: &str) -> Result<String, String> {
+    let targets = filter::read(text)?;
+    let mut level = LEVEL.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some((now, handle)) = level.as_mut() else { return Err("this process has no log".into()) };
+    handle.reload(targets).map_err(|error| format!("the level stays as it is: {error}"))?;
+    Ok(std::mem::replace(now, words(Some(text))))
+}
+
+fn words(text: Option<&str>) -> String {
+    text.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("info").to_owned()
+}
 
 /// Whether standard error is the journal's: systemd says so, and it is still the same stream, which a shell may have changed.
 pub fn is_journal() -> bool {
@@ -32,123 +123,18 @@ fn is_stream(told: &str, stream: impl AsFd) -> bool {
     told.is_some() && told == is
 }
 
-/// What an operator is told beside the log, each line of it an error.
+/// What an operator is told beside the log, in the log's format: each line of it is an error.
 pub fn errors(text: &str) -> String {
-    let mut lines = String::new();
-    mark(&mut lines, ERROR, text);
-    lines
-}
-
-/// Every line gets the priority: the journal takes each as an entry of its own.
-fn mark(to: &mut String, priority: u8, text: &str) {
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        to.push_str(&format!("<{priority}>{line}\n"));
+    match (FORMAT.get(), is_journal()) {
+        (Some(Format::Json), _) => lines::json_error(text),
+        (_, true) => lines::journal_errors(text),
+        _ => text.to_owned(),
     }
 }
-
-/// The log's lines as the journal takes them.
-#[derive(Debug)]
-pub struct JournalLines(Format<Full, ()>);
-
-impl Default for JournalLines {
-    fn default() -> JournalLines {
-        JournalLines(Format::default().without_time().with_ansi(false).with_level(false))
-    }
-}
-
-impl<S, N> FormatEvent<S, N> for JournalLines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut to: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let level = *event.metadata().level();
-        let priority = match level {
-            Level::ERROR => ERROR,
-            Level::WARN => 4,
-            Level::INFO => 6,
-            _ => 7,
-        };
-        let mut text = format!("{level} ");
-        self.0.format_event(context, Writer::new(&mut text), event)?;
-        let mut lines = String::new();
-        mark(&mut lines, priority, &text);
-        to.write_str(&lines)
-    }
-}
-
-/// What is logged, from the text of `TICKERD_LOG`: a level for all, or `TARGET=LEVEL` for some, by comma. Everything
-/// else is logged from `info` on.
-///
-/// # Errors
-/// Which word is wrong and what to write.
-pub fn filter(text: Option<&str>) -> Result<Targets, String> {
-    let mut filter = Targets::new().with_default(LevelFilter::INFO);
-    for directive in
-        text.unwrap_or_default().split(',').map(str::trim).filter(|directive| !directive.is_empty())
-    {
-        let (target, level) = match directive.split_once('=') {
-            Some((target, level)) => (Some(target.trim()), level.trim()),
-            None => (None, directive),
-        };
-        let level = LEVELS.iter().find(|(name, _)| level.eq_ignore_ascii_case(name)).map(|(_, level)| *level);
-        filter = match (target, level) {
-            (_, None) => {
-                return Err(format!(
-                    "TICKERD_LOG: `{directive}` is no log level; write one of off, error, warn, info, debug, trace, \
-                     for all or as tickerd=debug"
-                ));
-            }
-            (None, Some(level)) => filter.with_default(level),
-            (Some(target), Some(level)) => {
-                filter.with_target(target, level).with_targets(module(target).map(|module| (module, level)))
-            }
-        };
-    }
-    Ok(filter)
-}
-
-/// Where the lines of a module come from that is named as when the daemon was one crate: `tickerd::feed` is in
-/// `tickerd_host` now.
-fn module(target: &str) -> Option<String> {
-    let inside = target.strip_prefix("tickerd::")?;
-    let (first, rest) = inside.split_at(inside.find("::").unwrap_or(inside.len()));
-    Some(match first {
-        "feed" => format!("tickerd_host{rest}"),
-        "model" | "config" => format!("tickerd_{first}{rest}"),
-        _ => format!("tickerd_engine::{inside}"),
-    })
-}
-
-const LEVELS: [(&str, LevelFilter); 6] = [
-    ("off", LevelFilter::OFF),
-    ("error", LevelFilter::ERROR),
-    ("warn", LevelFilter::WARN),
-    ("info", LevelFilter::INFO),
-    ("debug", LevelFilter::DEBUG),
-    ("trace", LevelFilter::TRACE),
-];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn log_levels_are_read_or_refused() {
-        let some = filter(Some("warn, tickerd::feed=DEBUG, tickerd::server=info")).unwrap();
-        assert!(some.would_enable("tickerd_host::child", &Level::DEBUG));
-        assert!(some.would_enable("tickerd_engine::server::handshake", &Level::INFO));
-        assert!(!some.would_enable("tickerd_engine::pulse", &Level::INFO));
-        assert!(filter(None).unwrap().would_enable("tickerd", &Level::INFO));
-        let all = filter(Some("tickerd=debug")).unwrap();
-        assert!(all.would_enable("hyper", &Level::INFO) && all.would_enable("tickerd_host", &Level::DEBUG));
-        assert!(filter(Some("loud")).unwrap_err().contains("debug"));
-    }
 
     #[test]
     fn the_journal_is_known_by_its_stream() {
@@ -171,7 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn each_line_has_its_priority() {
-        assert_eq!(errors("one\n\n  two\n"), "<3>one\n<3>  two\n");
+    fn formats_are_text_and_json() {
+        assert_eq!(("text".parse(), "json".parse()), (Ok(Format::Text), Ok(Format::Json)));
+        assert!("JSON ".parse::<Format>().unwrap_err().contains("text or json"));
     }
 }

@@ -40,10 +40,7 @@ pub fn stderr() -> &'static Output {
 
 /// Writes what is wrong to standard error, behind what was logged before.
 pub fn tell(text: &str) {
-    match log::is_journal() {
-        true => STDERR.push(log::errors(text).as_bytes()),
-        false => STDERR.push(text.as_bytes()),
-    }
+    STDERR.push(log::errors(text).as_bytes());
 }
 
 /// Writes text to standard output. If that is closed, that is the reader's choice and no reason to end.
@@ -58,6 +55,7 @@ pub fn dropped() -> u64 {
 
 /// Waits until everything is written, but never long for a reader that has stopped. To be called before the process ends.
 pub fn flush() {
+    log::settle();
     STDOUT.flush();
     STDERR.flush();
 }

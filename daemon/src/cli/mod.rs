@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod disconnect;
 pub mod feed;
+pub mod loglevel;
 mod unknown;
 
 use std::ffi::OsString;
@@ -18,12 +19,14 @@ use crate::version::{COMMIT, VERSION};
 use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use feed::FeedArgs;
+use loglevel::LoglevelArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
 use tickerd_config::{Listen, Overrides};
 use tickerd_host::feed_exec::FeedExecArgs;
 use tickerd_host::feed_host::FeedHostArgs;
 use tickerd_process::exit::EXIT_USAGE;
+use tickerd_process::log::Format;
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
 
@@ -36,6 +39,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
 #[command(after_help = "Environment:
   TICKERD_SERVER__LISTEN, …  any key of [server] and [history]; lists by comma
   TICKERD_LOG                log level, such as info, or warn,tickerd=debug
+  TICKERD_LOG_FORMAT         json: each line of the log is an object of JSON
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
 
 Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration.")]
@@ -59,6 +63,8 @@ pub enum Command {
     Feed(FeedArgs),
     /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
     Disconnect(DisconnectArgs),
+    /// Change what a daemon that runs writes to its log.
+    Loglevel(LoglevelArgs),
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),
     /// Say whether a daemon would run with this configuration file here, and each of its feeds too.
@@ -91,6 +97,9 @@ pub struct RunArgs {
     /// Let pages of every loopback origin connect, such as http://localhost:5173. They get no cookies and no credentials.
     #[arg(long)]
     pub dev: bool,
+    /// How the log is written, text or json, in place of TICKERD_LOG_FORMAT.
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<Format>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use tickerd_process::log;
+
 use super::words::{Answer, Command, FeedRow, ReloadRow};
 
 /// For feeds to be reloaded: a plugin may take 10 s to be ready, and the old one's last poll 20 s and its end 4 s.
@@ -40,6 +42,10 @@ impl Commands {
             },
             disconnect @ Command::Disconnect { .. } => match (self.disconnect)(disconnect) {
                 Ok(is_kept) => Answer { disconnected: Some(is_kept), ..Answer::default() },
+                Err(why) => Answer::refused(why),
+            },
+            Command::Loglevel { level } => match level.as_deref().map(log::set_level).transpose() {
+                Ok(_) => Answer { level: log::level(), ..Answer::default() },
                 Err(why) => Answer::refused(why),
             },
         }

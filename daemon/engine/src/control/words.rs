@@ -26,9 +26,14 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         issued_before: Option<u64>,
     },
+    /// Log from now on what this says, as TICKERD_LOG does; without it, only say what is logged.
+    Loglevel {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        level: Option<String>,
+    },
 }
 
-/// What is answered. One of the four is there.
+/// What is answered. One of them is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// In the configured order.
@@ -40,6 +45,9 @@ pub struct Answer {
     /// It is withdrawn: for good, or only until this daemon ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected: Option<bool>,
+    /// What is logged now, as TICKERD_LOG has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
     /// Why nothing was done, and what to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
