@@ -359,7 +359,7 @@ impl Pulse {
             self.ahead.iter().for_each(|ahead| ahead.hand(&self.pending.due));
             sent = Some(self.outlet.send(std::mem::take(&mut self.pending)));
         }
-        self.metrics.count_letters_lost(self.rooms.take_letters_lost());
+        self.metrics.set_rooms(&mut self.rooms);
         for (id, Followed { source, .. }) in &self.sources {
             if changed {
                 self.metrics.set_topics(&source.name, self.board.topics(*id));

@@ -126,6 +126,14 @@ impl Ring {
     }
 }
 
+/// Ticks that were dropped to each of the limits since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evicted {
+    pub count: u64,
+    pub age: u64,
+    pub bytes: u64,
+}
+
 /// The rings of all topics.
 #[derive(Debug)]
 pub struct History {
@@ -137,6 +145,7 @@ pub struct History {
     pushes: u64,
     ticks: usize,
     bytes: usize,
+    evicted: Evicted,
     /// Present if the caller takes batches.
     ledger: Option<Ledger>,
 }
@@ -144,8 +153,8 @@ pub struct History {
 impl History {
     /// An empty history.
     pub fn new(limits: Limits) -> History {
-        let (rings, order) = (Vec::new(), Order::default());
-        History { limits, rings, order, pushes: 0, ticks: 0, bytes: 0, ledger: None }
+        let (rings, order, evicted) = (Vec::new(), Order::default(), Evicted::default());
+        History { limits, rings, order, pushes: 0, ticks: 0, bytes: 0, evicted, ledger: None }
     }
 
     /// Begins a topic. Its first tick will have a number above `floor`. `depth` says how much is kept of it, if that is
@@ -244,6 +253,7 @@ impl History {
         let come = earlier.len() + 1;
         for _ in 0..(had + come).saturating_sub(count).min(had) {
             self.drop_oldest(topic);
+            self.evicted.count += 1;
         }
         let History { rings, order, pushes, ticks, bytes, .. } = self;
         let Some(ring) = rings.get_mut(topic.0 as usize).and_then(Option::as_mut) else { return };
@@ -266,7 +276,7 @@ impl History {
         while self.bytes > self.limits.bytes
             && let Some(oldest) = self.order.pop()
         {
-            self.drop_kept(oldest);
+            self.evicted.bytes += u64::from(self.drop_kept(oldest));
         }
         self.tidy();
     }
@@ -274,7 +284,7 @@ impl History {
     /// Drops what is too old at `now`, in microseconds on the board's clock.
     pub fn expire(&mut self, now: i64) {
         while let Some(old) = self.order.pop_expired(now) {
-            self.drop_kept(old);
+            self.evicted.age += u64::from(self.drop_kept(old));
         }
     }
 
@@ -319,6 +329,11 @@ impl History {
         self.bytes
     }
 
+    /// How many were dropped to the limits so far.
+    pub fn evicted(&self) -> Evicted {
+        self.evicted
+    }
+
     fn ring(&self, topic: TopicId) -> Option<&Ring> {
         self.rings.get(topic.0 as usize)?.as_ref()
     }
@@ -327,13 +342,15 @@ impl History {
         self.rings.get_mut(topic.0 as usize)?.as_mut()
     }
 
-    /// Drops a tick that was taken out of the order, unless its ring has dropped it before.
-    fn drop_kept(&mut self, Kept { place, topic, .. }: Kept) {
+    /// Drops a tick that was taken out of the order, unless its ring has dropped it before. Whether it did.
+    fn drop_kept(&mut self, Kept { place, topic, .. }: Kept) -> bool {
         let oldest = self.ring(topic).and_then(|ring| ring.frames.front());
-        if oldest.is_some_and(|(at, _)| *at == place) {
+        let is_there = oldest.is_some_and(|(at, _)| *at == place);
+        if is_there {
             self.drop_oldest(topic);
             self.note(topic);
         }
+        is_there
     }
 
     fn drop_oldest(&mut self, topic: TopicId) {

@@ -203,6 +203,11 @@ impl Rooms {
         }
     }
 
+    /// How many rooms there are, and how many subscriptions to all of them together.
+    pub fn size(&self) -> (usize, usize) {
+        (self.rooms.len(), self.rooms.values().map(|room| room.members.len()).sum())
+    }
+
     /// The number of a declared topic.
     pub fn find(&self, topic: &str) -> Option<usize> {
         self.by_name.get(topic).copied()

@@ -1,7 +1,12 @@
 //! What the fan-out counts. Shards count for themselves and add here once a beat, so no atomic is touched per message.
 
+pub mod clients;
+pub mod feeds;
+
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use self::clients::{Clients, Subscriptions};
+use self::feeds::Feeds;
 use tickerd_model::wire::close;
 
 /// What a shard counted since it last added to the metrics.
@@ -27,6 +32,9 @@ pub struct Metrics {
     pub frames_sent: IntCounter,
     pub sent_bytes: IntCounter,
     pub connections: IntGauge,
+    pub clients: Clients,
+    pub subscriptions: Subscriptions,
+    pub feeds: Feeds,
     pub connections_lagging: IntGauge,
     pub cohorts: IntGauge,
     pub ticks_skipped: IntCounter,
@@ -80,6 +88,9 @@ impl Metrics {
             closes.with_label_values(&[other]);
         }
         Ok(Metrics {
+            clients: Clients::new(registry)?,
+            subscriptions: Subscriptions::new(registry)?,
+            feeds: Feeds::new(registry)?,
             frames_sent: counter(registry, "tickerd_frames_sent_total", "Data frames written to clients.")?,
             sent_bytes: counter(registry, "tickerd_sent_bytes_total", "Bytes written to clients.")?,
             connections: gauge(

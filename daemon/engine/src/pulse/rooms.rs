@@ -17,6 +17,19 @@ use tickerd_model::topic::Topic;
 pub struct Rooms {
     model: rooms::Rooms,
     places: HashMap<TopicId, Place>,
+    published: PublishCounts,
+    /// How many topics are declared, and how many subscriptions to all of them together.
+    size: (usize, usize),
+}
+
+/// What became of messages since the last call of [`Rooms::take_published`].
+#[derive(Debug, Default)]
+pub struct PublishCounts {
+    /// To everyone in a topic.
+    pub all: u64,
+    /// To one user or connection.
+    pub direct: u64,
+    pub refused: u64,
 }
 
 /// A declared topic: its number in the model, and what beats for it.
@@ -30,7 +43,12 @@ struct Place {
 impl Rooms {
     /// None yet. What waits for users is kept within these limits.
     pub fn new(limits: Limits) -> Rooms {
-        Rooms { model: rooms::Rooms::new(limits), places: HashMap::new() }
+        Rooms {
+            model: rooms::Rooms::new(limits),
+            places: HashMap::new(),
+            published: PublishCounts::default(),
+            size: (0, 0),
+        }
     }
 
     /// A source's topics are declared, and on the board.
@@ -41,6 +59,7 @@ impl Rooms {
             let number = self.model.open(declared);
             self.places.insert(id, Place { number, source, topic });
         }
+        self.size = self.model.size();
     }
 
     /// A source's topics are declared no longer.
@@ -52,11 +71,13 @@ impl Rooms {
             }
             stays
         });
+        self.size = self.model.size();
     }
 
     /// Takes reports of who moved. Who came, and is there once all of them are taken, gets what waited for them with the next
     /// beat.
     pub fn settle(&mut self, moves: Vec<Move>, now_ms: u64, beat: &mut Beat) {
+        let has_moved = !moves.is_empty();
         let mut came: BTreeSet<(usize, Box<str>)> = BTreeSet::new();
         let is_mail = self.model.letters_waiting() > 0;
         for Move { room, seat, person } in moves {
@@ -72,6 +93,9 @@ impl Rooms {
         }
         for (room, name) in came {
             beat.letters.extend(self.model.collect(room, &name, now_ms));
+        }
+        if has_moved {
+            self.size = self.model.size();
         }
     }
 
@@ -95,6 +119,12 @@ impl Rooms {
     ) -> Result<Published, ProtocolError> {
         let Message { topic, publisher, origin, to, value } = message;
         let sent = self.model.publish(&topic, (&publisher, origin), to.as_ref(), &value, now_ms);
+        let PublishCounts { all, direct, refused } = &mut self.published;
+        *match &sent {
+            Ok(Sent::ToAll) => all,
+            Ok(Sent::ToSeats(..) | Sent::Kept(_)) => direct,
+            Err(_) => refused,
+        } += 1;
         sent.map(|sent| {
             let (seq, letter) = match sent {
                 Sent::ToAll => (self.say(&topic, &publisher, value, now_ms, board), None),
@@ -120,6 +150,16 @@ impl Rooms {
     /// Who is in a topic.
     pub fn members(&self, topic: &str) -> Result<(usize, Vec<Person>), ProtocolError> {
         self.model.who(topic, MEMBERS_MAX)
+    }
+
+    /// What became of messages since the last call.
+    pub fn take_published(&mut self) -> PublishCounts {
+        std::mem::take(&mut self.published)
+    }
+
+    /// How many topics are declared, and how many subscriptions to all of them together.
+    pub fn size(&self) -> (usize, usize) {
+        self.size
     }
 
     /// Letters that were given up to a limit since the last call.

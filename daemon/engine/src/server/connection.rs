@@ -264,6 +264,7 @@ impl Gate {
                 if is_due && let Some(Err(full)) = visit.stop.clone().until(self.limits.turn(client)).await {
                     visit.place = Err(full);
                 }
+                let route = self.routes.route(request.uri().path());
                 let mut is_stream = false;
                 let (mut response, becomes) = match self.routes.answer(request, &visit).await {
                     Answer::Upgrade(response, kind, who, encoding) => {
@@ -274,6 +275,7 @@ impl Gate {
                     Answer::Now(response) => (response, None),
                     Answer::Later(response) => (response.await, None),
                 };
+                self.routes.metrics.answered(route, response.status());
                 if becomes.is_some() {
                     *upgrade_into.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = becomes;
                 }

@@ -1,6 +1,22 @@
 //! What the server counts.
 
+use hyper::StatusCode;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+/// The labels of `tickerd_http_requests_total`: what clients write in a path is never one.
+pub const ROUTES: [&str; 11] = [
+    "/ws",
+    "/echo",
+    "/v1/sse",
+    "/v1/topics",
+    "/v1/bars",
+    "/v1/values",
+    "/v1/feeds",
+    "/v1/keys",
+    "/v1/ticket",
+    "/v1/contract",
+    "other",
+];
 
 /// How a handshake ended; the label of `tickerd_handshakes_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +147,7 @@ pub struct Metrics {
     tls_not_after: IntGaugeVec,
     handshakes: IntCounterVec,
     requests_refused: IntCounter,
+    requests: IntCounterVec,
 }
 
 impl Metrics {
@@ -170,6 +187,16 @@ impl Metrics {
             "Connections on listeners with proxy = true, by how their PROXY header was.",
             &headers,
         )?;
+        let opts = Opts::new(
+            "tickerd_http_requests_total",
+            "HTTP requests on the clients' listeners, by route and status code; 101 is a WebSocket's handshake.",
+        );
+        let requests = IntCounterVec::new(opts, &["route", "code"])?;
+        registry.register(Box::new(requests.clone()))?;
+        for route in ROUTES {
+            let well = if matches!(route, "/ws" | "/echo") { "101" } else { "200" };
+            requests.with_label_values(&[route, well]);
+        }
         // Without TLS it has no value, since 0 would mean a certificate that expired long ago.
         let tls_not_after = IntGaugeVec::new(
             Opts::new("tickerd_tls_not_after_seconds", "When the TLS certificate expires, in Unix seconds."),
@@ -183,6 +210,7 @@ impl Metrics {
             tls_not_after,
             handshakes,
             requests_refused,
+            requests,
         })
     }
 
@@ -200,6 +228,11 @@ impl Metrics {
 
     pub(super) fn tls_expires(&self, unix_s: u64) {
         self.tls_not_after.with_label_values::<&str>(&[]).set(i64::try_from(unix_s).unwrap_or(i64::MAX));
+    }
+
+    /// A request was answered; `route` is one of [`ROUTES`].
+    pub(super) fn answered(&self, route: &'static str, code: StatusCode) {
+        self.requests.with_label_values(&[route, code.as_str()]).inc();
     }
 
     pub(super) fn refuse_request(&self) {

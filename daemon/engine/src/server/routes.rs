@@ -122,17 +122,7 @@ impl Routes {
 
     /// Answers one request.
     pub async fn answer(&self, mut request: Request<Incoming>, visit: &Visit<'_>) -> Answer {
-        let way = match request.uri().path() {
-            "/ws" => Way::Socket,
-            "/echo" if self.settings.echo => Way::Echo,
-            "/v1/sse" => Way::Stream,
-            path if path.starts_with("/v1/topics") || path == BARS || path == VALUES => Way::Topics,
-            FEEDS => Way::Feeds,
-            KEYS => Way::Keys,
-            "/v1/asyncapi.json" | "/v1/openapi.json" => Way::Contract,
-            TICKET => Way::Ticket,
-            _ => Way::Other,
-        };
+        let way = self.way(request.uri().path());
         let page = match self.admit(&request, way, visit) {
             Ok(page) => page,
             Err(refusal) => return finished(self.refuse(refusal, way), secure),
@@ -191,6 +181,37 @@ impl Routes {
             }
             secure(response);
         })
+    }
+
+    fn way(&self, path: &str) -> Way {
+        match path {
+            "/ws" => Way::Socket,
+            "/echo" if self.settings.echo => Way::Echo,
+            "/v1/sse" => Way::Stream,
+            path if path.starts_with("/v1/topics") || path == BARS || path == VALUES => Way::Topics,
+            FEEDS => Way::Feeds,
+            KEYS => Way::Keys,
+            "/v1/asyncapi.json" | "/v1/openapi.json" => Way::Contract,
+            TICKET => Way::Ticket,
+            _ => Way::Other,
+        }
+    }
+
+    /// Under which of the metrics' routes a request is counted.
+    pub(super) fn route(&self, path: &str) -> &'static str {
+        match self.way(path) {
+            Way::Socket => "/ws",
+            Way::Echo => "/echo",
+            Way::Stream => "/v1/sse",
+            Way::Topics if path == BARS => BARS,
+            Way::Topics if path == VALUES => VALUES,
+            Way::Topics => "/v1/topics",
+            Way::Feeds => FEEDS,
+            Way::Keys => KEYS,
+            Way::Contract => "/v1/contract",
+            Way::Ticket => TICKET,
+            Way::Other => "other",
+        }
     }
 
     /// Whether a request may come in: the page it is from, if it is from one.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
+use prometheus::local::LocalHistogram;
 use tracing::Level;
 
 use crate::intake::acceptance::Acceptance;
@@ -30,7 +31,7 @@ const YEAR_2001_MS: u64 = 978_307_200_000;
 
 /// Takes what one feed says and hands it to the feed's lane.
 pub struct LaneSink {
-    normaliser: Mutex<Normaliser>,
+    taking: Mutex<Taking>,
     lane: Arc<Lane>,
     samples: IntCounter,
     dropped: IntCounter,
@@ -45,6 +46,18 @@ pub struct LaneSink {
     doubted: AtomicBool,
 }
 
+/// What one sample is taken with at a time.
+struct Taking {
+    normaliser: Normaliser,
+    /// How long after their source time samples came. It is added to the metrics once a second, so that a sample costs no atomic.
+    lag: LocalHistogram,
+    /// When it was last added, Unix milliseconds.
+    told_ms: u64,
+}
+
+/// Time between two additions to the metrics.
+const TELL_LAG_MS: u64 = 1000;
+
 impl LaneSink {
     /// For the feed of `feed_log`, whose name must be one topic segment. It may have `topics_max` topics.
     pub fn new(
@@ -56,7 +69,11 @@ impl LaneSink {
     ) -> LaneSink {
         let feed = feed_log.feed();
         LaneSink {
-            normaliser: Mutex::new(Normaliser::new(feed, topics_max)),
+            taking: Mutex::new(Taking {
+                normaliser: Normaliser::new(feed, topics_max),
+                lag: metrics.source_lag(feed).local(),
+                told_ms: 0,
+            }),
             lane,
             samples: metrics.samples(feed),
             dropped: metrics.dropped(feed),
@@ -84,12 +101,17 @@ impl LaneSink {
     ) -> Result<Taken, Reject> {
         let now = now_unix_ms();
         // Held over the push, so that two threads of one feed cannot swap the order of a topic's samples.
-        let mut normaliser = self.normaliser();
-        let pushed = normaliser.accept(sample, now).map(|mut tick| {
+        let mut taking = self.taking();
+        let pushed = taking.normaliser.accept(sample, now).map(|mut tick| {
             tick.merged += merged;
             self.lane.push(tick)
         });
-        drop(normaliser);
+        if pushed.is_ok() && sample.src_ts >= YEAR_2001_MS {
+            // A source whose clock is ahead has no lag.
+            taking.lag.observe(now.saturating_sub(sample.src_ts) as f64 / 1000.0);
+            taking.tell_lag(now);
+        }
+        drop(taking);
         match &pushed {
             Ok(taken) => {
                 self.samples.inc_by(1 + merged);
@@ -122,8 +144,9 @@ impl LaneSink {
         }
     }
 
-    /// Logs refusals that were counted and not logged yet, when it is time. The supervisor calls this now and then.
+    /// Tells what was counted and not told yet, when it is time: refusals to the log, and lag to the metrics. The supervisor calls this now and then.
     pub fn settle(&self, now: Instant) {
+        self.taking().tell_lag(now_unix_ms());
         let text = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).settle(now);
         if let Some(text) = text {
             self.feed_log.tell_refusals(&printable(&text));
@@ -196,9 +219,18 @@ impl LaneSink {
         &self.feed_log
     }
 
-    fn normaliser(&self) -> MutexGuard<'_, Normaliser> {
+    fn taking(&self) -> MutexGuard<'_, Taking> {
         // If a thread panicked while it held the lock, at worst one topic is not known yet; the next sample adds it.
-        self.normaliser.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taking {
+    fn tell_lag(&mut self, now_ms: u64) {
+        if now_ms.saturating_sub(self.told_ms) >= TELL_LAG_MS {
+            self.told_ms = now_ms;
+            self.lag.flush();
+        }
     }
 }
 
@@ -214,8 +246,8 @@ impl Sink for LaneSink {
     fn retire(&self, topic: &[u8]) -> Result<(), GrammarError> {
         check_relative(topic)?;
         self.activity.note_alive();
-        let mut normaliser = self.normaliser();
-        let given_up = normaliser.retire(topic).map_or(0, |topic| self.lane.retire(topic));
+        let mut taking = self.taking();
+        let given_up = taking.normaliser.retire(topic).map_or(0, |topic| self.lane.retire(topic));
         if given_up > 0 {
             self.dropped.inc_by(given_up as u64);
         }

@@ -1,7 +1,13 @@
 //! The feeds' counters. Labels are bounded: configured feed names, a fixed set of reasons, five states.
 
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use std::time::Duration;
 
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
+
+use crate::log::trace;
+use crate::report::Failure;
 use tickerd_model::health::FeedState;
 use tickerd_model::normalise::Reject;
 
@@ -23,7 +29,15 @@ pub struct Metrics {
     reloads: IntCounterVec,
     state: IntGaugeVec,
     resident: IntGaugeVec,
+    poll_seconds: HistogramVec,
+    polls_failed: IntCounterVec,
+    source_lag: HistogramVec,
 }
+
+/// Upper bounds, in seconds: a poll is a request over the network, or a look at this machine.
+const POLL_SECONDS: [f64; 9] = [0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
+/// Upper bounds, in seconds: a stream of an exchange lags by milliseconds, a delayed quote by a quarter of an hour.
+const LAG_SECONDS: [f64; 11] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 900.0, 3600.0];
 
 impl Default for Metrics {
     fn default() -> Metrics {
@@ -36,6 +50,10 @@ impl Metrics {
     pub fn new() -> Metrics {
         let counter = |name: &str, help: &str, labels: &[&str]| {
             IntCounterVec::new(Opts::new(name, help), labels).expect("name and labels are valid constants")
+        };
+        let seconds = |name: &str, help: &str, bounds: &[f64]| {
+            let opts = HistogramOpts::new(name, help).buckets(bounds.to_vec());
+            HistogramVec::new(opts, &["feed"]).expect("name, bounds and labels are valid constants")
         };
         Metrics {
             samples: counter("tickerd_feed_samples_total", "Samples accepted from feeds", &["feed"]),
@@ -64,6 +82,21 @@ impl Metrics {
                 &["feed"],
             )
             .expect("name and labels are valid constants"),
+            poll_seconds: seconds(
+                "tickerd_feed_poll_seconds",
+                "Time from when a poll of a feed was asked for until it had returned",
+                &POLL_SECONDS,
+            ),
+            polls_failed: counter(
+                "tickerd_feed_polls_failed_total",
+                "Polls of a feed that returned an error",
+                &["feed"],
+            ),
+            source_lag: seconds(
+                "tickerd_feed_source_lag_seconds",
+                "Time from a sample's source time until it was accepted; only of samples that have one",
+                &LAG_SECONDS,
+            ),
         }
     }
 
@@ -78,6 +111,9 @@ impl Metrics {
         registry.register(Box::new(self.restarts.clone()))?;
         registry.register(Box::new(self.reloads.clone()))?;
         registry.register(Box::new(self.state.clone()))?;
+        registry.register(Box::new(self.poll_seconds.clone()))?;
+        registry.register(Box::new(self.polls_failed.clone()))?;
+        registry.register(Box::new(self.source_lag.clone()))?;
         registry.register(Box::new(self.resident.clone()))
     }
 
@@ -90,6 +126,8 @@ impl Metrics {
             self.reloads(feed, swapped);
         }
         self.set_resident(feed, 0);
+        self.source_lag(feed);
+        self.polls(feed);
         for reason in reasons() {
             self.rejects(feed, reason);
         }
@@ -97,8 +135,10 @@ impl Metrics {
 
     /// A feed is gone: its series end.
     pub fn forget(&self, feed: &str) {
-        let feeds = [&self.samples, &self.dropped, &self.restarts];
+        let feeds = [&self.samples, &self.dropped, &self.restarts, &self.polls_failed];
+        let spans = [&self.poll_seconds, &self.source_lag];
         // An error says that there was no such series.
+        spans.into_iter().for_each(|span| _ = span.remove_label_values(&[feed]));
         feeds.into_iter().for_each(|counter| _ = counter.remove_label_values(&[feed]));
         let _ = self.resident.remove_label_values(&[feed]);
         ["swapped", "failed"].iter().for_each(|how| _ = self.reloads.remove_label_values(&[feed, how]));
@@ -126,6 +166,20 @@ impl Metrics {
         self.reloads.with_label_values(&[feed, if swapped { "swapped" } else { "failed" }])
     }
 
+    /// How long after their source time samples of `feed` were accepted.
+    pub fn source_lag(&self, feed: &str) -> Histogram {
+        self.source_lag.with_label_values(&[feed])
+    }
+
+    /// What is counted of the polls of `feed`.
+    pub fn polls(&self, feed: &str) -> Polls {
+        Polls {
+            feed: feed.to_owned(),
+            seconds: self.poll_seconds.with_label_values(&[feed]),
+            failed: self.polls_failed.with_label_values(&[feed]),
+        }
+    }
+
     /// Samples of `feed` that were refused for `reason`.
     pub fn rejects(&self, feed: &str, reason: &'static str) -> IntCounter {
         self.rejects.with_label_values(&[feed, reason])
@@ -146,5 +200,22 @@ impl Metrics {
         for each in FeedState::ALL {
             self.state.with_label_values(&[feed, each.as_str()]).set(i64::from(each == state));
         }
+    }
+}
+
+/// What is counted of one feed's polls.
+#[derive(Debug, Clone)]
+pub struct Polls {
+    feed: String,
+    seconds: Histogram,
+    failed: IntCounter,
+}
+
+impl Polls {
+    /// A poll of this number has returned.
+    pub fn count(&self, poll: u64, took: Duration, result: &Result<(), Failure>) {
+        trace::poll(&self.feed, poll, took, result);
+        self.seconds.observe(took.as_secs_f64());
+        self.failed.inc_by(u64::from(result.is_err()));
     }
 }

@@ -10,16 +10,15 @@ use crate::feed::policy::Policy;
 use crate::feed::running::Running;
 use crate::feed::spec::Spec;
 use crate::intake::activity::Activity;
+use crate::intake::metrics::Polls;
 use crate::log::feed_log::FeedLog;
 use crate::log::figures::seconds;
-use crate::log::trace;
 use crate::report::{Failure, Fault, Hello, Mode, Report};
 use crate::supervise::memory_watch::MemoryWatch;
 use crate::supervise::polling::{Due, Polling};
 use crate::supervise::watchdog::{Alarm, Watchdog};
 use tickerd_config::Source;
-use tickerd_model::health::FeedState;
-use tickerd_model::health::STARTING;
+use tickerd_model::health::{FeedState, STARTING};
 use tickerd_process::clock;
 
 /// How a life ended: `Ok` when it ended of itself.
@@ -34,6 +33,7 @@ pub struct Life {
     /// By when it must say hello; none: it need not, or it has.
     hello_by: Option<Instant>,
     polling: Option<Polling>,
+    polls: Polls,
     watchdog: Option<Watchdog>,
     /// By when its process should have ended, since its standard output has.
     mute_until: Option<Instant>,
@@ -69,6 +69,7 @@ impl Life {
         spec: Arc<Spec>,
         activity: Arc<Activity>,
         feed_log: Arc<FeedLog>,
+        polls: Polls,
         running: Running,
         now: Instant,
     ) -> Life {
@@ -84,6 +85,7 @@ impl Life {
             running,
             hello_by,
             polling: None,
+            polls,
             watchdog: None,
             mute_until: None,
             memory: MemoryWatch::new(now),
@@ -289,7 +291,7 @@ impl Life {
         let Some(began) = polling.returned(poll) else { return };
         self.wedged = None;
         self.activity.note_heard();
-        trace::poll(&self.spec.name, poll, now.duration_since(began), &result);
+        self.polls.count(poll, now.duration_since(began), &result);
         polling.plan(began, result, now, clock::since_1970());
     }
 

@@ -159,7 +159,8 @@ impl Overseer {
     fn life_of(&self, spec: &Spec, admitted: &Admitted, running: Running, now: Instant) -> Life {
         // The feed as it runs: a plugin may have turned out to be a program.
         let spec = Arc::new(Spec { source: admitted.source.clone(), ..spec.clone() });
-        Life::new(spec, self.shared.activity.clone(), self.feed_log().clone(), running, now)
+        let polls = self.metrics.polls(&spec.name);
+        Life::new(spec, self.shared.activity.clone(), self.feed_log().clone(), polls, running, now)
     }
 
     /// The life that ran has ended; its successor takes its place. Answers what the successor reported since it was ready.

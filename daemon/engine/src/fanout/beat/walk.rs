@@ -11,12 +11,14 @@ use super::joined::{Joined, Written};
 use crate::exchange::ConnId;
 use crate::fanout::connection::Connection;
 use crate::fanout::metrics::Metrics;
+use crate::fanout::metrics::feeds::Pushed;
 use crate::fanout::notices::Announcement;
 use crate::fanout::outbox::item::{Item, Payload};
 use crate::fanout::table::cohorts::{Cohort, Cohorts};
 use crate::fanout::table::ids::{CohortId, SlotId};
 use crate::fanout::table::topics::{Slot, Tap};
 use tickerd_model::board::Due;
+use tickerd_model::source::SourceId;
 use tickerd_model::tier::Tier;
 use tickerd_model::wire::encoding::Encoder;
 use tickerd_model::wire::frame::Frame;
@@ -29,6 +31,10 @@ pub const WRITES_PER_TURN: usize = 256;
 #[derive(Debug, Default)]
 pub struct Walk {
     items: Vec<Item>,
+    /// From which on items are of which source, in order; notices are of none.
+    sources: Vec<(u32, SourceId)>,
+    /// What is due to clients, by source.
+    pub pushed: Pushed,
     /// How many of them, the first, are notices.
     notices: u32,
     touched: Vec<CohortId>,
@@ -79,6 +85,10 @@ impl Walk {
 
     /// Adds what is due of a topic, to those who want it at its tier; `pos` is its last push.
     pub fn push(&mut self, due: &Due, pos: u64, (id, slot): (SlotId, &Slot), cohorts: &mut Cohorts) {
+        let last = self.sources.last().map(|(_, source)| *source);
+        if let Some(source) = slot.source.filter(|source| last != Some(*source)) {
+            self.sources.push((self.items.len() as u32, source));
+        }
         if due.tier == Tier::Every && !slot.every().taps.is_empty() {
             let first = pos - due.ticks() as u64 + 1;
             let item =
@@ -147,14 +157,31 @@ impl Walk {
         self.begun += 1;
         self.joined.clear();
         if let Some(cohort) = cohorts.get(*id).filter(|cohort| !cohort.members.is_empty()) {
-            for at in &cohort.due {
+            let members = cohort.members.len() as u64;
+            // Items are in the order of their sources, so what is due of one is counted when the next begins.
+            let ((mut source, mut until), mut begun) = (self.source_at(0), (0, 0));
+            for (nth, at) in (0..).zip(&cohort.due) {
+                if *at >= until {
+                    let now = (nth, self.joined.bytes().len() as u64);
+                    count(&mut self.pushed, source, begun, now, members);
+                    ((source, until), begun) = (self.source_at(*at), now);
+                }
                 if let Some(item) = self.items.get(*at as usize) {
                     self.joined.push(*at, item, cohort.encoding, encoder);
                 }
             }
+            let all = (cohort.due.len() as u64, self.joined.bytes().len() as u64);
+            count(&mut self.pushed, source, begun, all, members);
             self.members_left = cohort.members.len();
         }
         true
+    }
+
+    /// Of which source an item is, and from which item on it is another; none: a notice.
+    fn source_at(&self, at: u32) -> (Option<SourceId>, u32) {
+        let next = self.sources.partition_point(|(from, _)| *from <= at);
+        let source = next.checked_sub(1).and_then(|last| self.sources.get(last)).map(|(_, source)| *source);
+        (source, self.sources.get(next).map_or(u32::MAX, |(from, _)| *from))
     }
 
     /// Serves a member of a cohort its share of the beat; `early`: before its cohort's turn.
@@ -216,6 +243,8 @@ impl Walk {
                 metrics.tick_age_seconds.observe(age as f64 / 1000.0);
             }
         }
+        self.pushed.tell();
+        self.sources.clear();
         self.items.clear();
         self.notices = 0;
         self.touched.clear();
@@ -229,5 +258,12 @@ impl Walk {
     #[cfg(test)]
     pub fn built(&self) -> usize {
         self.items.len()
+    }
+}
+
+/// Counts what was joined from `begun` to `now`, in ticks and bytes, for each of a cohort's members.
+fn count(pushed: &mut Pushed, source: Option<SourceId>, begun: (u64, u64), now: (u64, u64), members: u64) {
+    if let Some(source) = source.filter(|_| now != begun) {
+        pushed.count(source, (now.0 - begun.0) * members, (now.1 - begun.1) * members);
     }
 }

@@ -49,6 +49,11 @@ impl Link {
         Ok(Link { raw, tls: None })
     }
 
+    /// Whether TLS is spoken on it.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Writes what the socket takes now. Says how many of `bytes` are on their way: over TLS that is what is sealed, also if
     /// the socket did not take all of it. The rest of that is [`Link::owes`], and goes first.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {

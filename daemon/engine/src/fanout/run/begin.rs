@@ -107,6 +107,7 @@ impl Shard {
             self.table.cohorts.regrant(&mut self.table.topics, slot);
         }
         self.health.insert(source.id, SourceHealth::up(&source.name));
+        self.walk.pushed.open(source.id, &source.name, &self.metrics.feeds);
         self.note_slowest_tier();
     }
 
@@ -115,6 +116,7 @@ impl Shard {
         let reason = "it was taken out of the configuration".to_owned();
         self.tell_health(id, &Health { state: FeedState::Closed, since: now_unix_ms(), reason });
         self.table.topics.close(id);
+        self.walk.pushed.close(id, &self.metrics.feeds);
         self.note_slowest_tier();
         let gone = self.health.keys().filter(|id| self.table.topics.sources().get(**id).is_none());
         let gone: Vec<SourceId> = gone.copied().collect();

@@ -133,6 +133,9 @@ impl Shard {
         let cohorts = self.table.cohorts.count() as i64;
         self.metrics.cohorts.add(cohorts - self.cohorts_told);
         self.cohorts_told = cohorts;
+        let subscriptions = *self.table.cohorts.subscriptions();
+        self.metrics.subscriptions.change(&self.subscriptions_told, &subscriptions);
+        self.subscriptions_told = subscriptions;
         self.report_moves();
         self.report_wants();
         self.counts.flush(&self.metrics);

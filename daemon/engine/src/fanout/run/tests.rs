@@ -276,6 +276,8 @@ fn gauges_come_back_to_nothing() {
         }
         let mut shard = bench.shard.borrow_mut();
         assert_eq!((shard.metrics.connections.get(), shard.metrics.connections_lagging.get()), (3, 1));
+        assert_eq!(shard.table.cohorts.subscriptions(), &[1, 0, 0, 1, 0, 0]);
+        assert_eq!(shard.metrics.clients.of(Encoding::Json, false).get(), 3);
         shard.close(0, CloseCode::ServiceRestart);
         shard.close(1, CloseCode::ServiceRestart);
         for id in 0..3 {
@@ -283,6 +285,8 @@ fn gauges_come_back_to_nothing() {
             shard.drop_connection(id, 1006);
         }
         assert_eq!((shard.metrics.connections.get(), shard.metrics.connections_lagging.get()), (0, 0));
+        assert_eq!(shard.table.cohorts.subscriptions(), &[0; 6]);
+        assert_eq!(shard.metrics.clients.of(Encoding::Json, false).get(), 0);
         assert_eq!((shard.load.load(Ordering::Relaxed), shard.table.cohorts.count()), (0, 0));
         assert_eq!(shard.metrics.closes.with_label_values(&["1012"]).get(), 2);
         assert_eq!(shard.metrics.closes.with_label_values(&["1006"]).get(), 1);

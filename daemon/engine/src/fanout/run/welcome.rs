@@ -55,6 +55,7 @@ impl Shard {
             permit,
         });
         self.metrics.connections.inc();
+        self.metrics.clients.of(encoding, link.is_tls()).inc();
         let Some(shard) = self.tasks.shard() else { return };
         tokio::task::spawn_local(async move {
             // The runtime learns that a new socket takes bytes when it first looks; before that every write seems refused.

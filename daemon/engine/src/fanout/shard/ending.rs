@@ -24,6 +24,7 @@ impl Shard {
             self.metrics.count_close(code);
         }
         self.metrics.connections.dec();
+        self.metrics.clients.of(conn.encoding, conn.link.is_tls()).dec();
         self.lose_load();
     }
 

@@ -24,6 +24,7 @@ use self::turns::Turns;
 use self::waiters::Waiters;
 use super::beat::walk::Walk;
 use super::connection::Connection;
+use super::metrics::clients::KINDS;
 use super::metrics::{Counts, Metrics};
 use super::notices::health::SourceHealth;
 use super::outbox::refill::Current;
@@ -64,6 +65,8 @@ pub struct Shard {
     pub rooms: Rooms,
     /// Cohorts that the metrics know of.
     pub cohorts_told: i64,
+    /// Subscriptions that they know of.
+    pub subscriptions_told: [i64; KINDS.len()],
     /// Of each source, and of some that went.
     pub health: BTreeMap<SourceId, SourceHealth>,
     /// Pushes so far: one per frame that was due, so that "later than" is a comparison.
@@ -117,6 +120,7 @@ impl Shard {
             table: Table { topics: Topics::default(), cohorts },
             rooms: Rooms::default(),
             cohorts_told: 0,
+            subscriptions_told: Default::default(),
             health: BTreeMap::new(),
             encoder: Rc::new(Encoder::new(&settings.epoch, settings.deflate)),
             anyone: access::anyone(settings.access.as_deref()),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::building::Building;
+use self::kinds::Kinds;
 use super::asks::{Ask, Edit, Member, TierChange, What};
 use super::effort::Effort;
 use super::ids::{CohortId, SlotId};
@@ -46,6 +47,7 @@ pub struct Cohort {
     pub encoding: Encoding,
     /// Sorted by what.
     asks: Vec<Ask>,
+    kinds: Kinds,
     /// What it gets.
     pub wires: Vec<Wire>,
     /// How many of them carry every tick.
@@ -106,6 +108,8 @@ pub struct Cohorts {
     pub patterns: Patterns,
     hashers: (RandomState, RandomState),
     count: usize,
+    /// Of all members together.
+    subscriptions: Kinds,
     /// How many asks of cohorts are for every tick.
     every: Arc<AtomicUsize>,
     /// Which bars they ask for.
@@ -143,6 +147,11 @@ impl Cohorts {
     /// How many cohorts someone is in or waits for.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Subscriptions of all members together, by kind.
+    pub fn subscriptions(&self) -> &Kinds {
+        &self.subscriptions
     }
 
     /// All of them.
@@ -194,9 +203,10 @@ impl Cohorts {
 
     /// Takes a member out for good.
     pub fn leave(&mut self, topics: &mut Topics, member: ConnId, from: CohortId) {
-        let Some(cohort) = self.held_mut(from) else { return };
+        let Some(cohort) = self.cohorts.held_mut(from) else { return };
         if let Some(at) = cohort.members.iter().position(|m| *m == member) {
             cohort.members.swap_remove(at);
+            kinds::add(&mut self.subscriptions, cohort, -1);
         }
         self.remove_if_unused(topics, from);
     }
@@ -284,7 +294,10 @@ impl Cohorts {
     ) -> Vec<TierChange> {
         if let Some(to) = to {
             self.build_on(topics, to, &mut Effort::unlimited());
-            self.held_mut(to).into_iter().for_each(|cohort| cohort.members.push(member.id));
+            if let Some(cohort) = self.cohorts.held_mut(to) {
+                cohort.members.push(member.id);
+                kinds::add(&mut self.subscriptions, cohort, 1);
+            }
         }
         let wires =
             |id: Option<CohortId>| id.and_then(|id| self.held(id)).map(|c| &*c.wires).unwrap_or_default();
@@ -317,9 +330,13 @@ impl Cohorts {
 
     /// Gives a cohort its asks, and keeps the counts of who asks for what.
     fn reask(&mut self, topics: &mut Topics, id: CohortId, key: u128, asks: Vec<Ask>) {
-        let Some(cohort) = self.held_mut(id) else { return };
+        let Some(cohort) = self.cohorts.held_mut(id) else { return };
         let old_key = std::mem::replace(&mut cohort.key, key);
         let old = std::mem::replace(&mut cohort.asks, asks.clone());
+        let members = cohort.members.len() as i64;
+        kinds::add(&mut self.subscriptions, cohort, -members);
+        cohort.kinds = kinds::kinds(&asks);
+        kinds::add(&mut self.subscriptions, cohort, members);
         if let Some(ids) = self.by_key.get_mut(&old_key) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
@@ -367,4 +384,5 @@ impl Cohorts {
 mod tests;
 
 mod building;
+mod kinds;
 mod wires;
