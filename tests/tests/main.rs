@@ -47,6 +47,7 @@ mod limits;
 mod logs;
 mod marks;
 mod metrics;
+mod observability;
 mod openapi;
 mod page;
 mod patterns;
