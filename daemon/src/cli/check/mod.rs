@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use tickerd_config::{Config, Finding, Listener, Places, Problem, Problems, Reading, environment};
+use tickerd_config::{Config, Finding, Listener, Overrides, Places, Problem, Problems, Reading, environment};
 use tickerd_process::exit::EXIT_CONFIG;
 use tickerd_process::log;
 
@@ -41,7 +41,7 @@ struct Report {
 
 impl Report {
     fn of(file: &Path) -> Report {
-        let Reading { problems, found } = Config::read(file, environment());
+        let Reading { problems, found } = Config::read(file, environment(), &Overrides::default());
         let mut report = Report { problems, ..Report::default() };
         // What stands in a broken line is not known, and neither is what it would need.
         let is_broken =
