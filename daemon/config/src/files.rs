@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Origin, Problem, Source};
+use super::problem::{Code, Origin, Problem, Source};
 
 /// The folder beside the configuration file whose files are laid over it.
 const FOLDER: &str = "conf.d";
@@ -80,7 +80,7 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 }
 
 fn unreadable(name: String, (what, change): Unread) -> Problem {
-    Problem::new(&Source::of(name, ""), &Origin::Nowhere, "", &what).change(change)
+    Problem::new(&Source::of(name, ""), &Origin::Nowhere, "", &what).code(Code::UnreadableFile).change(change)
 }
 
 /// The text of a file. The error says what is wrong and what to change.

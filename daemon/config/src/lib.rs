@@ -19,6 +19,7 @@ mod quantity;
 mod reader;
 mod section;
 mod server;
+mod shown;
 mod topic;
 
 #[cfg(test)]
@@ -41,11 +42,12 @@ pub use feed::{Emit, Feed, Isolation, Source};
 pub use files::files_of;
 pub use history::History;
 pub use places::{Finding, Places};
-pub use problem::{Problem, Problems};
+pub use problem::{Code, Place, Problem, Problems, Spot};
 pub use quantity::{read_duration, write_duration, write_size};
 pub use server::{
     AdminSocket, DRY_RUN, EchoLimits, Limits, Listen, ListenError, Listener, Server, Signing, Tls,
 };
+pub use shown::SCHEMA;
 pub use topic::Topic;
 
 /// The checked configuration of the daemon.
@@ -116,6 +118,11 @@ impl Config {
         let mut reading = examine(source, Some(&files::folder_of(file)), env, flags);
         reading.problems.splice(0..0, unread);
         reading
+    }
+
+    /// Reads what runs without a configuration file, as [`Config::read`] does a file.
+    pub fn built_in(env: impl Iterator<Item = (String, String)>) -> Reading {
+        examine(Text::of("built in", shown::BUILT_IN), Some(Path::new(".")), env, &Overrides::default())
     }
 
     /// Reads and checks a text as [`Config::load`] does a file. `name` is used as the file's name in messages.

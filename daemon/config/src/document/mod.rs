@@ -8,7 +8,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::problem::{Origin, Problem, Source};
+use crate::problem::{Code, Origin, Problem, Source};
 
 /// What is never shown: the values of the plugin's own table, and what stands where a secret's place is named.
 const PRIVATE: [&str; 5] = [
@@ -258,6 +258,7 @@ fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>,
             false => (format!("`{text}` is not a TOML value"), text),
         };
         return Problem::new(source, &origin(range), "", &what)
+            .code(Code::NotToml)
             .allowed("texts, durations, sizes and addresses in quotes; numbers, true and false without")
             .change(format!("write {key} = \"{text}\""));
     }
@@ -266,7 +267,9 @@ fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>,
     } else {
         "write it as TOML: key = value, texts in quotes, lists in [ ], tables as [name]"
     };
-    Problem::new(source, &origin(span), "", &format!("this is not TOML: {message}")).change(change)
+    Problem::new(source, &origin(span), "", &format!("this is not TOML: {message}"))
+        .code(Code::NotToml)
+        .change(change)
 }
 
 /// `start` is where the file's text begins.

@@ -1,11 +1,15 @@
 //! The problems of a configuration, told with what to change.
 
+mod code;
 mod source;
 
 use std::fmt;
 
+pub use code::Code;
+
+pub use source::Spot;
+use source::printable;
 pub(super) use source::{Origin, Source};
-use source::{Spot, printable};
 
 /// Longest value that is repeated in a message, in characters.
 const SEEN_CHARS_MAX: usize = 60;
@@ -16,9 +20,12 @@ const TEXT_CHARS_MAX: usize = 240;
 /// One problem to solve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    place: Place,
+    /// Where it is written.
+    pub place: Place,
     /// Path of the key, such as `server.listen[0]`; empty when it is about the file as a whole.
     pub key: String,
+    /// What kind of mistake it is.
+    pub code: Code,
     /// The value as it was written, shortened.
     pub seen: String,
     /// What is wrong.
@@ -29,12 +36,18 @@ pub struct Problem {
     pub change: String,
 }
 
+/// Where a problem is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+pub enum Place {
+    /// In a file.
     File(Spot),
+    /// About a file as a whole.
     WholeFile { name: String },
+    /// An environment variable.
     Environment { name: String },
+    /// A flag of the command line.
     Flag { name: &'static str },
+    /// There is no file.
     Unplaced,
 }
 
@@ -50,6 +63,7 @@ impl Problem {
         Problem {
             place,
             key: clean(key),
+            code: Code::WrongValue,
             seen: String::new(),
             what: clean(what),
             allowed: String::new(),
@@ -58,9 +72,13 @@ impl Problem {
     }
 
     /// A problem with an environment variable that is not a key.
-    pub fn of_variable(name: &str, what: &str, change: &str) -> Self {
+    pub fn of_variable(name: &str, code: Code, what: &str, change: &str) -> Self {
         let origin = Origin::Environment(name.to_owned());
-        Problem::new(&Source::default(), &origin, "", what).change(change)
+        Problem::new(&Source::default(), &origin, "", what).code(code).change(change)
+    }
+
+    pub(super) fn code(self, code: Code) -> Self {
+        Problem { code, ..self }
     }
 
     pub(super) fn seen(mut self, seen: &str) -> Self {
@@ -118,7 +136,7 @@ impl fmt::Display for Problem {
             (false, true) => write!(f, "{}: ", self.key)?,
             (false, false) => write!(f, "{} = {}: ", self.key, self.seen)?,
         }
-        writeln!(f, "{}", self.what)?;
+        writeln!(f, "{} [{}]", self.what, self.code)?;
         if let Place::File(Spot { line, excerpt, caret_at, caret_width, .. }) = &self.place {
             let number = line.to_string();
             writeln!(f, "  {number} | {excerpt}")?;

@@ -39,15 +39,18 @@ struct File {
 
 /// A place in a file, as people look for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spot {
+pub struct Spot {
     /// Which of the files it is, counted from 0.
-    pub file: usize,
+    pub(super) file: usize,
+    /// The file's name.
     pub name: String,
+    /// Counted from 1, as the column is.
     pub line: usize,
     pub column: usize,
     /// The line, or the part of it that is shown.
     pub excerpt: String,
-    pub caret_at: usize,
+    pub(super) caret_at: usize,
+    /// How many characters of it are meant.
     pub caret_width: usize,
 }
 
@@ -109,6 +112,19 @@ impl Source {
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
         (start, self.text[start..end].trim_end_matches('\r'))
+    }
+
+    /// `tickerd.toml:7`, the name of a variable, or of a flag. None for what is written nowhere.
+    pub fn told(&self, origin: &Origin) -> Option<String> {
+        match origin {
+            Origin::File(range) => {
+                let spot = self.locate(range);
+                Some(format!("{}:{}", spot.name, spot.line))
+            }
+            Origin::Environment(name) => Some(name.clone()),
+            Origin::Flag(name) => Some((*name).to_owned()),
+            Origin::Nowhere => None,
+        }
     }
 
     pub(super) fn locate(&self, range: &Range<usize>) -> Spot {

@@ -3,6 +3,7 @@
 mod auth;
 mod bars;
 mod chance;
+mod codes;
 mod folder;
 mod precedence;
 mod secrets;
