@@ -82,12 +82,17 @@ fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
         if name == "configuration" && outcome == Outcome::Note {
             return;
         }
-        let named = if name == "ready" { key_in(&what, &feed.config) } else { Vec::new() };
-        let path: Vec<&str> = at.iter().chain(&named).map(String::as_str).collect();
-        let own = named.first().and_then(|key| plain(&what).strip_prefix(key.as_str())?.strip_prefix(": "));
-        let what = own.unwrap_or(plain(&what)).replace(":\n", ": ").replace('\n', ", ");
         let change = if remedy.is_empty() { "see what it says of it".to_owned() } else { remedy };
-        return list.push(places.feed_problem(&feed.name, &path, finding(code, what, change)));
+        // A plugin may tell several mistakes at once.
+        for what in what.split("; [feed.config]: ") {
+            let named = if name == "ready" { key_in(what, &feed.config) } else { Vec::new() };
+            let path: Vec<&str> = at.iter().chain(&named).map(String::as_str).collect();
+            let own =
+                named.first().and_then(|key| plain(what).strip_prefix(key.as_str())?.strip_prefix(": "));
+            let what = own.unwrap_or(plain(what)).replace(":\n", ": ").replace('\n', ", ");
+            list.push(places.feed_problem(&feed.name, &path, finding(code, what, &change)));
+        }
+        return;
     }
     for violation in violations {
         let Violation { path, is_key, what, allowed, hint } = violation;
