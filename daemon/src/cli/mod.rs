@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod disconnect;
 pub mod feed;
+pub mod reload;
 mod unknown;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use crate::version::{COMMIT, VERSION};
 use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use feed::FeedArgs;
+use reload::ReloadArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
 use tickerd_config::{Listen, Overrides};
@@ -57,6 +59,11 @@ pub enum Command {
     Record(RecordArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
+    /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
+    ///
+    /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
+    /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
+    Reload(ReloadArgs),
     /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
     Disconnect(DisconnectArgs),
     /// Write, run and check feed plugins, without a daemon.

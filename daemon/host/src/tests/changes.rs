@@ -84,7 +84,8 @@ fn one_that_is_down_is_started_as_it_is_configured_now() {
 /// Goal: a feed may have as many topics as it is configured to have now.
 #[test]
 fn the_limit_of_topics_is_that_of_what_runs() {
-    let script = r#"for t in a b c; do echo "{\"topic\":\"$t\",\"event\":\"quote\",\"data\":1}"; done; exec cat"#;
+    let script =
+        r#"for t in a b c; do echo "{\"topic\":\"$t\",\"event\":\"quote\",\"data\":1}"; done; exec cat"#;
     let with = |topics_max| Spec { topics_max, ..shell(&format!("{script} # {topics_max}")) };
     let mut bench = Bench::start(with(1));
     bench.until("two refusals", |bench| bench.rejects("too_many_topics") == 2);
