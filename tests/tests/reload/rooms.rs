@@ -27,7 +27,7 @@ async fn rooms_come_and_go_while_people_are_in_others() {
     assert_eq!((code, keys(&report)), (0, vec!["topic r.b", "topic r.c", "topic r.a"]), "{report}");
     ann.send(say("r.b", "lost")).await;
     let error = within("an error", ann.until("error")).await;
-    assert_eq!(error.data["code"], "unknown_topic", "{}", error.text);
+    assert_eq!(error.data["name"], "unknown_topic", "{}", error.text);
     ann.send(say("r.a", "two")).await;
     assert_eq!(bob.until_tick("r.a").await, 2, "it is the same room");
     bob.send(json!({"event": "presence", "data": {"topic": "r.a"}})).await;
@@ -54,7 +54,7 @@ async fn rooms_come_and_go_while_people_are_in_others() {
     assert_eq!(code, 0);
     ann.send(say("r.a", "nobody")).await;
     let error = ann.until("error").await;
-    assert_eq!(error.data["code"], "unknown_topic", "{}", error.text);
+    assert_eq!(error.data["name"], "unknown_topic", "{}", error.text);
     let (code, _) = bench.reload(|base| base.chatty().config(&room("r.a", ""))).await;
     assert_eq!(code, 0);
     ann.send(say("r.a", "back")).await;
