@@ -77,7 +77,10 @@ impl Works {
             server::check_tls(tls).map_err(|why| format!("[server.tls]: {why}"))?;
         }
         if let Some(auth) = new.auth.as_ref().filter(|auth| old.auth.as_ref() != Some(auth)) {
-            tickerd_identity::check(auth).map_err(|error| format!("[auth]: {error}"))?;
+            tickerd_identity::check(auth).map_err(|errors| {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                format!("[auth]: {}", errors.join("; "))
+            })?;
         }
         let (before, after) = (&old.server.listen, &new.server.listen);
         let added = after.iter().filter(|listener| !before.contains(listener));
