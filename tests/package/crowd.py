@@ -91,7 +91,7 @@ class Client:
             pass
 
     def hear(self, event):
-        if event["event"] == "tick":
+        if "seq" in event["data"]:
             self.ticks += 1
         elif event["event"] == "closing":
             self.closing = event["data"]
