@@ -67,7 +67,7 @@ install_all() {
     sed -e "s|/usr/bin/tickerd|$PREFIX/bin/tickerd|" -e "s|/usr/share/doc|$PREFIX/share/doc|" "systemd/$unit" >"$units/$unit"
     chmod 644 "$units/$unit"
   done
-  install -d -m 750 "$DESTDIR/etc/tickerd/secrets"
+  install -d -m 750 "$DESTDIR/etc/tickerd/secrets" "$DESTDIR/etc/tickerd/conf.d"
   config=$DESTDIR/etc/tickerd/tickerd.toml
   [ -e "$config" ] || install -D -m 640 systemd/tickerd.toml "$config"
   [ -z "$DESTDIR" ] || return 0
@@ -77,7 +77,7 @@ install_all() {
   fi
   getent group tickerd >/dev/null || cat >&2 <<EOF
 there is no group tickerd, so root alone may read /etc/tickerd: make user and group tickerd, then
-  chgrp tickerd /etc/tickerd/tickerd.toml /etc/tickerd/secrets
+  chgrp tickerd /etc/tickerd/tickerd.toml /etc/tickerd/conf.d /etc/tickerd/secrets
 EOF
   if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 }

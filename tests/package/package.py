@@ -81,6 +81,7 @@ class Package(unittest.TestCase):
             "usr/lib/tmpfiles.d/tickerd.conf": 0o644,
             "etc/tickerd/tickerd.toml": 0o640,
             "etc/tickerd/secrets": 0o750,
+            "etc/tickerd/conf.d": 0o750,
             "usr/share/doc/tickerd/README.md": 0o644,
             "usr/share/doc/tickerd/copyright": 0o644,
             "usr/share/doc/tickerd/changelog.gz": 0o644,

@@ -104,6 +104,7 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
         ("usr/share/fish/vendor_completions.d/tickerd.fish", 0o644),
         ("etc/tickerd/tickerd.toml", 0o640),
         ("etc/tickerd/secrets", 0o750),
+        ("etc/tickerd/conf.d", 0o750),
     ] {
         assert_eq!(tree.mode(path), mode, "{path}: {:o}", tree.mode(path));
     }
