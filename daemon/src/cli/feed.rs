@@ -149,7 +149,7 @@ fn cells(cells: Vec<String>) -> Vec<String> {
 }
 
 /// Columns as wide as their widest cell, two spaces apart; the last one as it comes.
-fn table(rows: &[Vec<String>]) -> String {
+pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or_default()).collect();

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod disconnect;
 pub mod explain;
 pub mod feed;
+pub mod remote;
 mod unknown;
 
 use std::ffi::OsString;
@@ -23,6 +24,9 @@ use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
 use feed::FeedArgs;
+use remote::EXIT_CODES;
+use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
+use remote::tail::TailArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
 use tickerd_config::{Listen, Overrides};
@@ -60,6 +64,26 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run one feed without a server, and write what it says to a file; the replay feed plays it back.
     Record(RecordArgs),
+    /// Show ticks as they come, one a line: when, which topic, and what changed. Times are UTC.
+    ///
+    /// It survives restarts of the daemon and goes on where it was. Gaps and notices are told on standard error.
+    #[command(after_help = EXIT_CODES)]
+    Tail(TailArgs),
+    /// Show the newest value of each of these topics, once.
+    #[command(after_help = EXIT_CODES)]
+    Get(GetArgs),
+    /// List topics: kind, class, seq, age, and the shortest time between two pushes.
+    #[command(after_help = EXIT_CODES)]
+    Topics(TopicsArgs),
+    /// Show the newest ticks of a topic that the daemon keeps, oldest first.
+    #[command(after_help = EXIT_CODES)]
+    History(HistoryArgs),
+    /// Show the newest bars of a topic (open, high, low, close), oldest first; the last one is still open.
+    #[command(after_help = EXIT_CODES)]
+    Bars(BarsArgs),
+    /// Send a message to a room.
+    #[command(after_help = EXIT_CODES)]
+    Publish(PublishArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
     /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
