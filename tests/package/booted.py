@@ -116,6 +116,19 @@ class Booted(unittest.TestCase):
         self.box.run("systemctl stop tickerd")
         self.assertEqual(crowd.told(), {"closing": 20, "codes": ["1012"]})
 
+    def test_the_journal_knows_warnings_from_the_rest(self):
+        self.box.write(CONFIG, self.config + '\n[[feed]]\nname = "broken"\nexec = ["/bin/false"]\n')
+        self.box.run("systemctl restart tickerd")
+        lines = until("a warning", lambda: self.lines("warning"))
+        self.assertIn("exited with status 1", "\n".join(lines))
+        self.assertFalse([line for line in lines if re.search(r"\d\d:\d\d:\d\d|^<\d>|INFO", line)], lines)
+        self.assertTrue([line for line in self.lines("info") if "up feed=" in line])
+
+    def lines(self, priority):
+        """What it logged since its last start, of this priority and above."""
+        since = f"--unit tickerd _SYSTEMD_INVOCATION_ID={self.box.show('InvocationID')}"
+        return [line for line in self.box.run(f"journalctl --no-pager --quiet --output=cat {since} --priority={priority}").splitlines()]
+
     def test_the_watchdog_ends_what_hangs_and_it_starts_again(self):
         self.drop_in("[Service]\nWatchdogSec=2s\n")
         self.box.run("systemctl restart tickerd")
