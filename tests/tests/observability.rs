@@ -1,7 +1,7 @@
 //! What an operator sees of a daemon in Prometheus: a real one scrapes a daemon with all that it can do. Each panel of the dashboards
 //! and each alert finds its series there, and the documented list of metrics is what it finds.
 
-mod files;
+pub mod files;
 mod prometheus;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,6 +7,7 @@ pub mod disconnect;
 pub mod explain;
 pub mod feed;
 pub mod loglevel;
+pub mod reload;
 pub mod remote;
 mod unknown;
 
@@ -26,6 +27,7 @@ use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
 use feed::FeedArgs;
 use loglevel::LoglevelArgs;
+use reload::ReloadArgs;
 use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
 use remote::tail::TailArgs;
@@ -51,7 +53,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
   TICKERD_LOG_FORMAT         json: each line of the log is an object of JSON
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
 
-Exit codes: 0 done, 1 failed, 3 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
+Exit codes: 0 done, 1 failed, 2 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -90,6 +92,11 @@ pub enum Command {
     Publish(PublishArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
+    /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
+    ///
+    /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
+    /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
+    Reload(ReloadArgs),
     /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
     Disconnect(DisconnectArgs),
     /// Change what a daemon that runs writes to its log.

@@ -75,6 +75,7 @@ impl Pushed {
     /// A source came.
     pub fn open(&mut self, id: SourceId, name: &str, feeds: &Feeds) {
         if let Some(before) = self.0.insert(id, feeds.open(name)) {
+            before.tell();
             feeds.close(&before.name);
         }
     }

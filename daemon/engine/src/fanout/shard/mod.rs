@@ -28,7 +28,7 @@ use super::metrics::clients::KINDS;
 use super::metrics::{Counts, Metrics};
 use super::notices::health::SourceHealth;
 use super::outbox::refill::Current;
-use super::settings::Settings;
+use super::settings::{Newest, Settings};
 use super::table::Table;
 use super::table::cohorts::Cohorts;
 use super::table::topics::Topics;
@@ -47,7 +47,9 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 pub struct Shard {
     /// Which of the shards.
     pub number: usize,
+    /// As they were when they were looked at last.
     pub settings: Arc<Settings>,
+    newest_settings: Newest,
     /// Who has not said who it is.
     anyone: Arc<Identity>,
     pub metrics: Arc<Metrics>,
@@ -104,12 +106,13 @@ impl Shard {
     /// A shard without connections.
     pub fn new(
         number: usize,
-        settings: Arc<Settings>,
+        newest_settings: Newest,
         metrics: Arc<Metrics>,
         load: Arc<AtomicUsize>,
         (uplink, tasks): (Uplink, Tasks),
     ) -> Shard {
         let now = Instant::now();
+        let settings = newest_settings.get();
         let cohorts = Cohorts::counting(uplink.every.clone());
         Shard {
             number,
@@ -127,6 +130,7 @@ impl Shard {
             revocations_seen: 0,
             walk: Walk::new(settings.pending),
             settings,
+            newest_settings,
             metrics,
             pos: 0,
             stale_pos: 0,
@@ -145,6 +149,14 @@ impl Shard {
             slowest_tier_s: 0,
             is_stopping: false,
         }
+    }
+
+    /// Takes the settings as they are now.
+    pub fn look_at_settings(&mut self) {
+        let Some(settings) = self.newest_settings.other_than(&self.settings) else { return };
+        self.walk.set_pending(settings.pending);
+        self.anyone = access::anyone(settings.access.as_deref());
+        self.settings = settings;
     }
 
     /// A connection by its number.
