@@ -6,6 +6,7 @@ pub mod demo;
 pub mod disconnect;
 pub mod explain;
 pub mod feed;
+pub mod reload;
 pub mod remote;
 mod unknown;
 
@@ -24,6 +25,7 @@ use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
 use feed::FeedArgs;
+use reload::ReloadArgs;
 use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
 use remote::tail::TailArgs;
@@ -86,6 +88,11 @@ pub enum Command {
     Publish(PublishArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
+    /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
+    ///
+    /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
+    /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
+    Reload(ReloadArgs),
     /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
     Disconnect(DisconnectArgs),
     /// Write, run and check feed plugins, without a daemon.
