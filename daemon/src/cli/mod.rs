@@ -49,7 +49,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
   TICKERD_LOG                log level, such as info, or warn,tickerd=debug
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
 
-Exit codes: 0 done, 1 failed, 3 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
+Exit codes: 0 done, 1 failed, 2 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
