@@ -11,6 +11,8 @@ mod bad_commands;
 mod bars;
 mod bars_live;
 mod check;
+mod cli_ask;
+mod cli_tail;
 mod cohorts;
 mod commands;
 mod compression;

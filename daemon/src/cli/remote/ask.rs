@@ -156,6 +156,7 @@ pub fn topics(args: &TopicsArgs) -> ExitCode {
         let raw: Raw<'_> = data(&text)?;
         let shown = match args.how.json {
             true => raw.topics.iter().map(|topic| safe(topic.get()) + "\n").collect(),
+            false if raw.topics.is_empty() => String::new(),
             false => listed(&data::<Topics>(&text)?.topics, now),
         };
         args.how.text(&shown)?;
