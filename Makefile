@@ -18,7 +18,7 @@ BUILT ?= target/release
 BUILT_FILES := tickerd $(patsubst %,libtickerd_feed_%.so,$(FEEDS)) $(patsubst %,tickerd-feed-%,$(PROGRAMS))
 SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
 # What is read by those who install it, where the front page links to it.
-DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md dashboards/python/README.md feeds/README.md plugins-sdk/README.md systemd/README.md \
+DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md dashboards/python/README.md feeds/README.md plugins-sdk/README.md systemd/README.md systemd/codes.md \
         $(wildcard plugins-sdk/kinds/*.json) \
         systemd/nginx.conf.example systemd/haproxy.cfg.example
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json

@@ -1,8 +1,10 @@
 //! The command line: what can be said, and the exit codes it is answered with.
 
 pub mod check;
+pub mod config;
 pub mod demo;
 pub mod disconnect;
+pub mod explain;
 pub mod feed;
 pub mod remote;
 mod unknown;
@@ -16,8 +18,11 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::version::{COMMIT, VERSION};
+use check::CheckArgs;
+use config::ConfigArgs;
 use demo::DemoArgs;
 use disconnect::DisconnectArgs;
+use explain::ExplainArgs;
 use feed::FeedArgs;
 use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
@@ -42,7 +47,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
   TICKERD_LOG                log level, such as info, or warn,tickerd=debug
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
 
-Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration.")]
+Exit codes: 0 done, 1 failed, 3 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -86,10 +91,11 @@ pub enum Command {
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),
     /// Say whether a daemon would run with this configuration file here, and each of its feeds too.
-    ///
-    /// Feeds are loaded and created in processes of their own, and do none of their work. Exit codes: 0 they would (warnings
-    /// may be told), 78 something is wrong.
     Check(CheckArgs),
+    /// Tell more of a code that `check` names, such as unknown-key.
+    Explain(ExplainArgs),
+    /// Show the configuration as it counts, write a first one, or print its JSON Schema for editors.
+    Config(ConfigArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
     #[command(hide = true)]
     FeedHost(FeedHostArgs),
@@ -115,13 +121,6 @@ pub struct RunArgs {
     /// Let pages of every loopback origin connect, such as http://localhost:5173. They get no cookies and no credentials.
     #[arg(long)]
     pub dev: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct CheckArgs {
-    /// Configuration file (TOML).
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
 }
 
 impl Cli {

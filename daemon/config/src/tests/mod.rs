@@ -3,6 +3,8 @@
 mod auth;
 mod bars;
 mod chance;
+mod codes;
+mod folder;
 mod precedence;
 mod secrets;
 mod slips;
@@ -24,9 +26,8 @@ fn message(text: &str) -> String {
 }
 
 fn with_env(text: &str, env: &[(&str, &str)], flags: &Overrides) -> Result<Config, Problems> {
-    let source = Text { name: "t.toml".to_owned(), text: text.to_owned(), ..Text::default() };
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    check(source, Some(Path::new(".")), env, flags)
+    examine(Text::of("t.toml", text), Some(Path::new(".")), env, flags).checked()
 }
 
 fn tcp(text: &str) -> Listen {

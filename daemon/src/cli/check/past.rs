@@ -1,7 +1,7 @@
 //! How much of the past fits into the limits of a file.
 
-use super::Report;
-use tickerd_config::{Bars, Config, FeedBars, Places, write_duration, write_size};
+use super::report::Report;
+use tickerd_config::{Bars, Code, Config, FeedBars, Places, write_duration, write_size};
 
 /// Adds for how many topics the limits suffice, and warns of what does not fit.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
@@ -38,7 +38,7 @@ fn bars(report: &mut Report, config: &Config, places: &Places) {
             "write bytes = \"{}\" or more, keep fewer bars, or write bars = false below a [[feed]] that needs none",
             write_size(needed.div_ceil(1 << 20) << 20)
         );
-        report.warn(places, &["bars", "bytes"], what, change);
+        report.warn(places, &["bars", "bytes"], Code::TooLittleRoom, what, change);
     }
 }
 
@@ -62,7 +62,7 @@ fn rooms(report: &mut Report, config: &Config, places: &Places) {
         write_size(history.bytes as u64)
     );
     let change = format!("write bytes = \"{}\" or more in [history], or keep fewer messages", up(2 * needed));
-    report.warn(places, &["topic", &at.to_string(), "history"], what, change);
+    report.warn(places, &["topic", &at.to_string(), "history"], Code::TooLittleRoom, what, change);
 }
 
 fn and(parts: &[String]) -> String {

@@ -18,7 +18,7 @@ const collator = new Intl.Collator("en", { numeric: true });
 const REARRANGE_MS = 2_000;
 const SETTLE_MS = 700;
 /** New rows per frame, or as many as this time allows: a thousand topics appearing at once do not freeze the page. */
-const NEW_ROWS_PER_FRAME = 200;
+const NEW_ROWS_PER_FRAME = 64;
 const BUILD_MS = 20;
 /** From so many rows on, one has its cells only once it comes into view. */
 const EAGER_ROWS = 3_000;
