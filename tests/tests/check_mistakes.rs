@@ -251,9 +251,27 @@ fn of_the_machine(folder: &Path) -> Vec<Row> {
             "t.toml:7",
             "correct the value",
         ),
-        row(plugin("replay\"\n[feed.config]\nspeed = -1\nloop = 1\nsped = 1"), "", "feed-not-ready", "t.toml:5", ""),
-        row(plugin("replay\"\n[feed.config]\nspeed = -1\nloop = 1\nsped = 1"), "", "feed-not-ready", "t.toml:6", ""),
-        row(plugin("replay\"\n[feed.config]\nspeed = -1\nloop = 1\nsped = 1"), "", "feed-not-ready", "t.toml:7", ""),
+        row(
+            plugin("replay\"\n[feed.config]\nspeed = -1\nloop = 1\nsped = 1"),
+            "",
+            "feed-not-ready",
+            "t.toml:5",
+            "",
+        ),
+        row(
+            plugin("replay\"\n[feed.config]\nspeed = -1\nloop = 1\nsped = 1"),
+            "",
+            "feed-not-ready",
+            "t.toml:6",
+            "",
+        ),
+        row(
+            plugin("replay\"\n[feed.config]\nspeed = -1\nloop = 1\nsped = 1"),
+            "",
+            "feed-not-ready",
+            "t.toml:7",
+            "",
+        ),
         row(plugin("replay\"\n[feed.config]\nfile = \"none.ndjson\""), "", "feed-not-ready", "t.toml:5", ""),
         row(
             plugin(
