@@ -6,7 +6,11 @@ pub mod demo;
 pub mod disconnect;
 pub mod explain;
 pub mod feed;
+<<<<<<< HEAD
 pub mod manual;
+=======
+pub mod reload;
+>>>>>>> main
 pub mod remote;
 mod unknown;
 
@@ -25,7 +29,11 @@ use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
 use feed::FeedArgs;
+<<<<<<< HEAD
 use manual::{CompletionsArgs, ManArgs};
+=======
+use reload::ReloadArgs;
+>>>>>>> main
 use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
 use remote::bench::BenchArgs;
@@ -50,7 +58,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
   TICKERD_LOG                log level, such as info, or warn,tickerd=debug
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
 
-Exit codes: 0 done, 1 failed, 3 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
+Exit codes: 0 done, 1 failed, 2 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -95,6 +103,11 @@ pub enum Command {
     Bench(BenchArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
+    /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
+    ///
+    /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
+    /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
+    Reload(ReloadArgs),
     /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
     Disconnect(DisconnectArgs),
     /// Write, run and check feed plugins, without a daemon.
