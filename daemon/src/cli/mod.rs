@@ -6,7 +6,11 @@ pub mod demo;
 pub mod disconnect;
 pub mod explain;
 pub mod feed;
+<<<<<<< HEAD
+pub mod manual;
+=======
 pub mod reload;
+>>>>>>> main
 pub mod remote;
 mod unknown;
 
@@ -25,9 +29,14 @@ use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
 use feed::FeedArgs;
+<<<<<<< HEAD
+use manual::{CompletionsArgs, ManArgs};
+=======
 use reload::ReloadArgs;
+>>>>>>> main
 use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
+use remote::bench::BenchArgs;
 use remote::tail::TailArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
@@ -86,6 +95,12 @@ pub enum Command {
     /// Send a message to a room.
     #[command(after_help = EXIT_CODES)]
     Publish(PublishArgs),
+    /// Connect many clients, and say how old ticks are when they come: percentiles, ticks a second, what was skipped.
+    ///
+    /// Only a daemon on this machine, unless --yes-i-own-it is written. One thread drives all clients; where that is the limit, a
+    /// warning says so.
+    #[command(after_help = EXIT_CODES)]
+    Bench(BenchArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
     /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
@@ -103,6 +118,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show the configuration as it counts, write a first one, or print its JSON Schema for editors.
     Config(ConfigArgs),
+    /// Print the completions for a shell.
+    Completions(CompletionsArgs),
+    /// Write the manual pages.
+    Man(ManArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
     #[command(hide = true)]
     FeedHost(FeedHostArgs),
