@@ -5,6 +5,7 @@ mod cli;
 mod signals;
 mod version;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +46,10 @@ fn obey(command: Command) -> ExitCode {
         Command::Run(args) => run(&args),
         Command::Demo(args) => demo(&args),
         Command::Record(args) => record(&args),
+        Command::Status(args) => cli::status::run(&args),
         Command::Feed(args) => cli::feed::run(&args),
+        Command::Connections(args) => cli::connections::run(&args),
+        Command::Top(args) => cli::top::run(&args),
         Command::Disconnect(args) => cli::disconnect::run(args),
         Command::Plugin(args) => plugin::run(&args, &on_signal),
         Command::Check(args) => cli::check::run(&args.file),
@@ -74,7 +78,7 @@ fn run(args: &RunArgs) -> ExitCode {
             "--dev: pages of every loopback origin may connect; leave it out where others use this server"
         );
     }
-    start(config, passed.map_err(Into::into), |listening, _| {
+    start(config, args.config.clone(), passed.map_err(Into::into), |listening, _| {
         if let (true, Some(address)) = (newcomer, listening.first()) {
             tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");
         }
@@ -93,7 +97,7 @@ fn demo(args: &DemoArgs) -> ExitCode {
         }
     };
     output::print(&moved.iter().map(|line| format!("{line}\n")).collect::<String>());
-    start(config, Ok(Passed::default()), |listening, admin| {
+    start(config, None, Ok(Passed::default()), |listening, admin| {
         if let Some(page) = listening.iter().find(|address| address.starts_with("http://")) {
             output::print(&next_steps(page, admin, args.live));
         }
@@ -135,9 +139,10 @@ fn prepare() -> Result<(), ExitCode> {
     })
 }
 
-/// Serves until told to stop. `greet` gets the addresses clients and operators connect to.
+/// Serves until told to stop. `file` is where the configuration is from. `greet` gets the addresses clients and operators connect to.
 fn start(
     config: Config,
+    file: Option<PathBuf>,
     passed: Result<Passed, StartError>,
     greet: impl FnOnce(&[String], &str),
 ) -> ExitCode {
@@ -145,10 +150,9 @@ fn start(
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
-    match Signals::catch()
-        .map_err(Into::into)
-        .and_then(|signals| Ok((signals, App::build(config, passed?, version::COMMIT)?.start()?)))
-    {
+    match Signals::catch().map_err(Into::into).and_then(|signals| {
+        Ok((signals, App::build(config, passed?, version::COMMIT)?.with_file(file).start()?))
+    }) {
         Ok((signals, running)) => serve(running, signals, greet),
         Err(error) => {
             let error: StartError = error;

@@ -8,9 +8,12 @@ mod access;
 mod documents;
 mod feeds;
 mod hello;
+mod operator;
 mod past;
+mod rates;
 mod readiness;
 mod reload;
+mod shards;
 mod sources;
 
 use std::path::PathBuf;
@@ -22,6 +25,7 @@ use prometheus::Registry;
 
 use self::access::Keeper;
 use self::feeds::{Feed, Feeds, Starter};
+use self::rates::Rates;
 use self::reload::Hangup;
 use self::sources::Sources;
 use crate::admin::{self, Admin};
@@ -36,21 +40,17 @@ pub use crate::listen::passed::Passed;
 use crate::metrics;
 use crate::pulse;
 use crate::server::{self, Server, Ways};
-
 use crate::store::Writer;
 use crate::systemd;
-use tickerd_config::{self as config, AdminSocket, Config};
+use tickerd_config::{self as config, Config};
 use tickerd_host::{self as host, Warden};
-use tickerd_identity::Keyring;
-use tickerd_model::wire::decoder::Limits;
+use tickerd_identity::{AdminToken, Keyring};
 use tickerd_model::wire::signature::Sign;
 use tickerd_process::Bell;
 
 /// As in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Frames of one client message; a command fits one, and a library that splits it splits it into few.
-const FRAGMENTS_MAX: u32 = 128;
 /// READY waits this long for feeds to speak; one that has not by then is not waited for.
 const FIRST_WORDS: Duration = Duration::from_secs(10);
 /// Beyond their own grace (2 s to stop, 2 s after SIGTERM) feeds get this to be reaped.
@@ -66,17 +66,22 @@ pub struct App {
     server: Server,
     admin: Admin,
     control: Option<Control>,
+    admin_token: Option<Arc<AdminToken>>,
     keeper: Option<Arc<Keeper>>,
     tally: Arc<Tally>,
     keyring: Option<Arc<Keyring>>,
     process: metrics::Process,
     program: Option<PathBuf>,
+    commit: String,
+    /// The configuration file, for people.
+    file: Option<String>,
 }
 
 /// A daemon that serves.
 pub struct Running {
     drain: Duration,
     renewal: Option<Arc<server::Renewal>>,
+    admin_token: Option<Arc<AdminToken>>,
     keeper: Option<Arc<Keeper>>,
     keyring: Option<Arc<Keyring>>,
     server: server::Running,
@@ -96,11 +101,9 @@ impl App {
     pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
-        if let Some((path, setting)) = not_built(&config).first() {
-            return Err(format!("{}: {setting} is not built yet; delete it", path.join(".")).into());
-        }
         let keeper = access::open(&config, &registry)?;
         let keyring = config.server.signing.as_ref().map(Keyring::open).transpose()?.map(Arc::new);
+        let admin_token = config.server.admin_token.as_ref().map(AdminToken::open).transpose()?;
         let tally = Arc::new(Tally::new(&registry, &config.server.limits.dry_run)?);
         let metrics = Arc::new(server::Metrics::new(&registry)?);
         let server = Server::bind(config.server.clone(), passed, metrics, tally.clone())?;
@@ -111,23 +114,27 @@ impl App {
             server.renewal().filter(|_| config.server.tls.as_ref().is_some_and(|tls| tls.admin));
         let certificates = certificates.map(|renewal| renewal.certificates());
         let admin = Admin::bind(*address, config.server.hosts.clone(), certificates)?;
-        let control = match &config.server.admin_socket {
-            AdminSocket::Off => None,
-            AdminSocket::Auto => Control::bind_usual(),
-            AdminSocket::At(path) => Some(Control::bind(path)?),
-        };
+        let control = Control::open(&config.server.admin_socket)?;
         Ok(App {
             config,
             registry: Arc::new(registry),
             server,
             admin,
             control,
+            admin_token: admin_token.map(Arc::new),
             keeper,
             tally,
             keyring,
             process,
             program: None,
+            commit: commit.to_owned(),
+            file: None,
         })
+    }
+
+    /// Says in its status that this is the configuration file.
+    pub fn with_file(self, file: Option<PathBuf>) -> App {
+        App { file: file.as_deref().map(operator::named), ..self }
     }
 
     /// Has feeds' processes started with this executable of tickerd, and not with the one that runs.
@@ -137,7 +144,8 @@ impl App {
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, keeper, tally, keyring, process, program } = self;
+        let App { config, registry, server, admin, control, admin_token, keeper, tally, .. } = self;
+        let App { keyring, process, program, commit, file, .. } = self;
         let judge = keeper.clone().map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
@@ -146,8 +154,8 @@ impl App {
         let rung = bell.clone();
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || rung.ring());
         let (fanout, outlet) = Fanout::start(
-            shards(&config),
-            settings(&config, &epoch, judge.clone(), tally),
+            shards::count(&config),
+            shards::settings(&config, &epoch, judge.clone(), tally),
             fanout_metrics.clone(),
             wake.clone(),
         )?;
@@ -180,24 +188,44 @@ impl App {
             bell,
             metrics: pulse::Metrics::new(&registry)?,
         };
+        let topics = parts.metrics.topics.clone();
         let pulse = pulse::start(all, parts)?;
         for (feed, opening) in config.feeds.iter().zip(&openings) {
             starter.start(feed, opening).into_iter().for_each(|feed| feeds.add(feed));
         }
 
-        let judged = feeds.clone();
-        let renewal = server.renewal();
+        let asker = fanout.asker(pulse_asker);
+        let (judged, renewal) = (feeds.clone(), server.renewal());
         let (certificate, issuers) = (renewal.clone(), keeper.clone());
+        let readiness: Arc<dyn Fn() -> _ + Send + Sync> = Arc::new(move || {
+            let certificate = certificate.as_ref().map(|renewal| renewal.standing());
+            let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
+            readiness::judge(&judged.all(), store.as_deref(), certificate, issuers)
+        });
+        let facts = operator::Facts {
+            commit,
+            epoch,
+            config: file,
+            started: Instant::now(),
+            listen: server.addresses().iter().map(ToString::to_string).collect(),
+            admin: admin.url(),
+            clients: fanout_metrics.connections.clone(),
+            lagging: fanout_metrics.connections_lagging.clone(),
+            topics,
+            readiness: readiness.clone(),
+        };
+        let rates = Arc::new(Rates::default());
+        let commands = operator::commands(&feeds, &rates, keeper.clone(), asker.clone(), facts);
+        let gate =
+            admin::Gate::new(&registry, access::operators(&config, admin_token.clone(), keeper.clone()))?;
         let admin = admin.start(admin::Sources {
             registry,
+            gate: Arc::new(gate),
+            commands: commands.clone(),
             refresh: Arc::new(move || process.refresh()),
-            readiness: Arc::new(move || {
-                let certificate = certificate.as_ref().map(|renewal| renewal.standing());
-                let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
-                readiness::judge(&judged.all(), store.as_deref(), certificate, issuers)
-            }),
+            readiness,
+            each_second: rates.looker(&feeds),
         })?;
-        let commands = reload::commands(&feeds, keeper.clone());
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
         let auth = config.auth.as_ref();
@@ -208,7 +236,7 @@ impl App {
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
-            fanout.asker(pulse_asker),
+            asker,
             ways,
             judge,
             documents::documents(starter.contract.clone(), feeds.clone(), keyring.clone()),
@@ -218,6 +246,7 @@ impl App {
         Ok(Running {
             drain,
             renewal,
+            admin_token,
             keeper,
             keyring,
             server,
@@ -267,8 +296,9 @@ impl Running {
     /// again if they have changed, and plugin files that have changed are loaded. The service manager is told that this
     /// reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
-        let Running { feeds, announced, renewal, keeper, keyring, .. } = self;
-        let hangup = Hangup::new(feeds, announced, renewal.clone(), keeper.clone(), keyring.clone());
+        let Running { feeds, announced, renewal, admin_token, keeper, keyring, .. } = self;
+        let (renewal, admin_token) = (renewal.clone(), admin_token.clone());
+        let hangup = Hangup::new(feeds, announced, renewal, admin_token, keeper.clone(), keyring.clone());
         move || hangup.obey()
     }
 
@@ -331,51 +361,5 @@ impl Running {
         self.pulse.close(feed.id);
         self.starter.forget(name);
         true
-    }
-}
-
-/// What is written and has no effect in this version yet, by the path of its key: a setting that is passed over would be
-/// believed.
-pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
-    let is_admin = config.auth.iter().flat_map(|auth| &auth.groups).any(|group| group.admin);
-    is_admin.then_some((&["auth", "group"][..], "admin = true")).into_iter().collect()
-}
-
-fn shards(config: &Config) -> usize {
-    match config.server.shards {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    }
-}
-
-fn settings(
-    config: &Config,
-    epoch: &str,
-    access: Option<Arc<dyn Judge>>,
-    tally: Arc<Tally>,
-) -> fanout::Settings {
-    let server = &config.server;
-    let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
-    let echo_limits = server
-        .echo
-        .as_ref()
-        .map_or(limits, |echo| Limits { message: echo.message, fragments: echo.fragments });
-    fanout::Settings {
-        server: format!("tickerd/{}", VERSION),
-        epoch: epoch.into(),
-        deflate: server.compression.unwrap_or_default(),
-        limits,
-        echo_limits,
-        topics_max: server.limits.topics,
-        patterns_max: server.limits.patterns,
-        commands_per_s: server.limits.commands_per_s,
-        commands_burst: server.limits.commands_burst,
-        pending: server.limits.pending,
-        tally,
-        heartbeat: server.heartbeat,
-        ping: server.ping,
-        pong_timeout: server.pong_timeout,
-        access,
-        drain: server.drain,
     }
 }

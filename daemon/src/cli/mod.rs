@@ -1,9 +1,13 @@
 //! The command line: what can be said, and the exit codes it is answered with.
 
 pub mod check;
+pub mod connections;
 pub mod demo;
 pub mod disconnect;
 pub mod feed;
+mod operator;
+pub mod status;
+pub mod top;
 mod unknown;
 
 use std::ffi::OsString;
@@ -15,15 +19,18 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::version::{COMMIT, VERSION};
+use connections::ConnectionsArgs;
 use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use feed::FeedArgs;
+use status::StatusArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
 use tickerd_config::{Listen, Overrides};
 use tickerd_host::feed_exec::FeedExecArgs;
 use tickerd_host::feed_host::FeedHostArgs;
 use tickerd_process::exit::EXIT_USAGE;
+use top::TopArgs;
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
 
@@ -55,9 +62,16 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run one feed without a server, and write what it says to a file; the replay feed plays it back.
     Record(RecordArgs),
+    /// Say how a daemon that runs is: ready or not, its clients, topics and feeds.
+    Status(StatusArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
-    /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
+    /// Say who is connected to a daemon that runs: whence, as whom, to what, and how far behind.
+    Connections(ConnectionsArgs),
+    /// Watch a daemon that runs: its feeds, its busiest topics, and the clients that lag.
+    Top(TopArgs),
+    /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens. Or close one
+    /// connection.
     Disconnect(DisconnectArgs),
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),

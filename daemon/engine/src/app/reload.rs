@@ -8,75 +8,14 @@ use tokio::sync::oneshot;
 
 use super::access::Keeper;
 use super::feeds::{Feed, Feeds};
-use crate::control::{Command, Commands, FeedRow, RELOAD_MAX, ReloadRow, Reloading};
+use crate::control::{RELOAD_MAX, ReloadRow, Reloading};
 use crate::server::Renewal;
 use crate::systemd;
-use tickerd_config::{self as config, Isolation};
 use tickerd_host::Reloaded;
-use tickerd_identity::{Keyring, Revocation};
+use tickerd_identity::{AdminToken, Keyring};
 
-/// What the admin socket commands.
-pub fn commands(feeds: &Arc<Feeds>, keeper: Option<Arc<Keeper>>) -> Commands {
-    let (listed, reloaded) = (Arc::downgrade(feeds), Arc::downgrade(feeds));
-    Commands {
-        list: Arc::new(move || {
-            let feeds = listed.upgrade();
-            feeds.iter().flat_map(|feeds| feeds.all()).map(|feed| row(&feed)).collect()
-        }),
-        reload: Arc::new(move |name| {
-            let feeds = reloaded.upgrade().ok_or("tickerd is stopping")?;
-            begin(&feeds.all(), name)
-        }),
-        disconnect: Arc::new(move |said| {
-            let keeper =
-                keeper.as_ref().ok_or("this tickerd has no [auth], so that nobody says who they are")?;
-            keeper.revoke(revocation(said)?)
-        }),
-    }
-}
-
-/// What is revoked by a command.
-fn revocation(said: Command) -> Result<Revocation, String> {
-    let Command::Disconnect { user, token, jti, issued_before } = said else {
-        return Err("this is no disconnect".to_owned());
-    };
-    match (user, token, jti, issued_before) {
-        (Some(user), None, None, None) => Ok(Revocation::User(user)),
-        (None, Some(token), None, None) => Ok(Revocation::Token(token)),
-        (None, None, Some(jti), None) => Ok(Revocation::Jti(jti)),
-        (None, None, None, Some(before)) => Ok(Revocation::IssuedBefore(before)),
-        _ => Err("say one of user, token, jti and issued_before".to_owned()),
-    }
-}
-
-fn row(feed: &Feed) -> FeedRow {
-    let Feed { configured, lane, supervisor, .. } = feed;
-    let health = supervisor.health();
-    let tally = lane.tally();
-    let runs = supervisor.runs();
-    let plugin = runs.as_ref().map(|(path, _)| path.display().to_string());
-    let (wanted, isolation) = match &configured.source {
-        config::Source::Plugin { path, isolation: Isolation::InProcess } => {
-            (path.display().to_string(), "in-process")
-        }
-        config::Source::Plugin { path, .. } => (path.display().to_string(), "process"),
-        config::Source::Exec(argv) => (argv.first().cloned().unwrap_or_default(), "process"),
-    };
-    FeedRow {
-        feed: configured.name.clone(),
-        state: health.state.as_str().to_owned(),
-        since: health.since,
-        reason: health.reason,
-        isolation: isolation.to_owned(),
-        plugin: plugin.unwrap_or(wanted),
-        samples: tally.accepted,
-        refused: tally.refused,
-        version: supervisor.hello().map(|hello| hello.version).unwrap_or_default(),
-        sha256: runs.and_then(|(_, digest)| digest).map(|digest| digest.to_string()),
-    }
-}
-
-fn begin(feeds: &[Arc<Feed>], name: Option<&str>) -> Result<Vec<Reloading>, String> {
+/// Begins reloads, for who commands them.
+pub fn begin(feeds: &[Arc<Feed>], name: Option<&str>) -> Result<Vec<Reloading>, String> {
     let names = || feeds.iter().map(|feed| feed.configured.name.as_str());
     if let Some(name) = name.filter(|name| !names().any(|known| known == *name)) {
         let known: Vec<&str> = names().collect();
@@ -117,6 +56,7 @@ pub struct Hangup {
     feeds: Weak<Feeds>,
     announced: Arc<AtomicBool>,
     renewal: Option<Arc<Renewal>>,
+    admin_token: Option<Arc<AdminToken>>,
     keeper: Option<Arc<Keeper>>,
     keyring: Option<Arc<Keyring>>,
     /// How many are obeyed or wait to be: 0, 1 or 2.
@@ -129,11 +69,13 @@ impl Hangup {
         feeds: &Arc<Feeds>,
         announced: &Arc<AtomicBool>,
         renewal: Option<Arc<Renewal>>,
+        admin_token: Option<Arc<AdminToken>>,
         keeper: Option<Arc<Keeper>>,
         keyring: Option<Arc<Keyring>>,
     ) -> Arc<Hangup> {
         let (feeds, announced) = (Arc::downgrade(feeds), announced.clone());
-        Arc::new(Hangup { feeds, announced, renewal, keeper, keyring, pending: AtomicU8::new(0) })
+        let pending = AtomicU8::new(0);
+        Arc::new(Hangup { feeds, announced, renewal, admin_token, keeper, keyring, pending })
     }
 
     /// Returns at once: a thread of its own waits for what becomes of it, so that the next signal is heard.
@@ -169,6 +111,13 @@ impl Hangup {
         );
         self.renewal.iter().for_each(|renewal| renewal.look());
         self.keeper.iter().for_each(|keeper| keeper.reload());
+        self.admin_token.iter().for_each(|token| match token.reload() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the token of the administration is another one from now on"),
+            Err(error) => {
+                tracing::error!(%error, "the token of the administration stays the one from before")
+            }
+        });
         self.keyring.iter().for_each(|keyring| reread(keyring));
         let (tell, told) = mpsc::channel();
         let mut waiting = 0;

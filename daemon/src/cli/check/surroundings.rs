@@ -44,9 +44,6 @@ struct Question<'a> {
 
 /// Adds what is wrong with addresses and folders. What was refused already is not looked at.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
-    for (path, setting) in tickerd_engine::app::not_built(config) {
-        report.problem(places, path, format!("{setting} is not built yet"), "delete it");
-    }
     if !report.is_refused("server.listen") {
         for (at, listen) in config.server.listen.iter().enumerate() {
             address(report, places, &["server", "listen", &at.to_string()], listen, "/v1/openapi.json");
