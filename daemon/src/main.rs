@@ -2,10 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod file;
 mod signals;
 mod version;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tickerd_author::plugin;
 use tickerd_author::record::{RecordArgs, Recording};
-use tickerd_config::{self as config, Config};
+use tickerd_config::Config;
 use tickerd_engine::app::{App, Passed, Running, StartError};
 use tickerd_host::{feed_exec, feed_host, warden};
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
@@ -24,6 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use cli::demo::{DemoArgs, next_steps};
 use cli::{Cli, Command, RunArgs};
+use file::RunningFile;
 use signals::Signals;
 
 /// Ticks are made on a feed's thread and freed on the pulse's, which the C library's allocator pays for with every heap that
@@ -50,6 +51,7 @@ fn obey(command: Command) -> ExitCode {
         Command::Feed(args) => cli::feed::run(&args),
         Command::Connections(args) => cli::connections::run(&args),
         Command::Top(args) => cli::top::run(&args),
+        Command::Reload(args) => cli::reload::run(&args),
         Command::Disconnect(args) => cli::disconnect::run(args),
         Command::Plugin(args) => plugin::run(&args, &on_signal),
         Command::Check(args) => cli::check::run(&args.file),
@@ -65,8 +67,8 @@ fn run(args: &RunArgs) -> ExitCode {
     if let Err(code) = prepare() {
         return code;
     }
-    let config = match Config::load(args.config.as_deref(), config::environment(), &args.overrides()) {
-        Ok(config) => config,
+    let (config, file) = match file::load(args) {
+        Ok(loaded) => loaded,
         Err(problems) => {
             output::tell(&problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
@@ -78,7 +80,7 @@ fn run(args: &RunArgs) -> ExitCode {
             "--dev: pages of every loopback origin may connect; leave it out where others use this server"
         );
     }
-    start(config, args.config.clone(), passed.map_err(Into::into), |listening, _| {
+    start(config, file, passed.map_err(Into::into), |listening, _| {
         if let (true, Some(address)) = (newcomer, listening.first()) {
             tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");
         }
@@ -142,7 +144,7 @@ fn prepare() -> Result<(), ExitCode> {
 /// Serves until told to stop. `file` is where the configuration is from. `greet` gets the addresses clients and operators connect to.
 fn start(
     config: Config,
-    file: Option<PathBuf>,
+    file: Option<RunningFile>,
     passed: Result<Passed, StartError>,
     greet: impl FnOnce(&[String], &str),
 ) -> ExitCode {
@@ -150,9 +152,15 @@ fn start(
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
-    match Signals::catch().map_err(Into::into).and_then(|signals| {
-        Ok((signals, App::build(config, passed?, version::COMMIT)?.with_file(file).start()?))
-    }) {
+    let build = |signals| {
+        let app = App::build(config, passed?, version::COMMIT)?;
+        let app = match file {
+            Some(RunningFile { file, places, hash }) => app.with_file(file, places, hash),
+            None => app,
+        };
+        Ok((signals, app.start()?))
+    };
+    match Signals::catch().map_err(Into::into).and_then(build) {
         Ok((signals, running)) => serve(running, signals, greet),
         Err(error) => {
             let error: StartError = error;

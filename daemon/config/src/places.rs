@@ -34,6 +34,21 @@ impl Places {
             .change(finding.change)
     }
 
+    /// Where a key that is in no list is written, in short: `tickerd.toml:12`, or that it is not.
+    pub fn place(&self, path: &[&str]) -> String {
+        let mut table = Some(&self.root);
+        for step in path {
+            let Some(node) = table.and_then(|table| table.find(step)) else {
+                return "not written".to_owned();
+            };
+            table = match &node.value {
+                Value::Table(table) => Some(table),
+                _ => None,
+            };
+        }
+        self.problem(path, Finding { is_key: true, ..Finding::default() }).place()
+    }
+
     /// The problem at a key of the feed of this name.
     pub fn feed_problem(&self, feed: &str, path: &[&str], finding: Finding) -> Problem {
         let at =

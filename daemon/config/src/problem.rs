@@ -108,6 +108,17 @@ impl Problem {
         }
     }
 
+    /// Where it is, in short, such as `tickerd.toml:12`; empty if it is nowhere.
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::File { name, line, .. } => format!("{name}:{line}"),
+            Place::WholeFile { name } => name.clone(),
+            Place::Environment { name } => name.clone(),
+            Place::Flag { name } => (*name).to_owned(),
+            Place::Unplaced => String::new(),
+        }
+    }
+
     fn rank(&self) -> (u8, usize, usize) {
         match self.place {
             Place::WholeFile { .. } | Place::Unplaced => (0, 0, 0),

@@ -42,7 +42,7 @@ use tickerd_tls::{Certificates, Stream};
 /// For a request's header, and between two requests of one connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One connection in all, so that a client that never reads cannot keep its place.
-const CONNECTION_MAX: Duration = Duration::from_secs(120);
+const CONNECTION_MAX: Duration = Duration::from_secs(300);
 /// After a failing accept, which is mostly a lack of descriptors.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -51,6 +51,15 @@ const NAP: Duration = Duration::from_millis(100);
 pub struct Readiness {
     pub ready: bool,
     pub checks: Vec<Check>,
+}
+
+impl Readiness {
+    /// With one thing more that is merely reported, if it is there: behind the first.
+    pub fn with(mut self, check: Option<Check>) -> Readiness {
+        let at = self.checks.len().min(1);
+        check.into_iter().for_each(|check| self.checks.insert(at, check));
+        self
+    }
 }
 
 /// One thing readiness depends on, or merely reports.

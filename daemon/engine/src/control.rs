@@ -32,10 +32,12 @@ use crate::server::Error as ListenError;
 use tickerd_config::AdminSocket;
 
 pub use crate::exchange::rows::{ConnectionRow, TopicRow};
-pub use commands::{Commands, Disconnect, RELOAD_MAX, Reload, Reloading};
+pub use commands::{CONFIGURE_MAX, Commands, Configure, Disconnect, RELOAD_MAX, Reload, Reloading};
 pub use lists::Lists;
 pub use place::{check as check_place, usual_path, usual_places};
-pub use words::{Answer, CheckRow, Command, FeedRow, LogLine, ReloadRow, Status, line};
+pub use words::{
+    Answer, ChangeRow, CheckRow, Command, ConfigReload, FeedRow, LogLine, ReloadRow, Status, line,
+};
 
 /// Commands at once; further ones wait in the backlog.
 const CONNECTIONS_MAX: usize = 8;
@@ -308,7 +310,12 @@ mod tests {
             Ok(vec![("sim".to_owned(), told), ("gone".to_owned(), never)])
         };
         let list = Arc::new(move || vec![row.clone()]);
-        let commands = Commands { list, reload: Arc::new(reload), ..Commands::none() };
+        let configure = Arc::new(|| {
+            let (tell, told) = oneshot::channel();
+            drop(tell.send(ConfigReload { outcome: "unchanged".into(), ..ConfigReload::default() }));
+            Ok(told)
+        });
+        let commands = Commands { list, reload: Arc::new(reload), configure, ..Commands::none() };
         (Control::bind(&path).unwrap().start(commands).unwrap(), path)
     }
 
@@ -330,6 +337,8 @@ mod tests {
         let reloads = ask(&path, "{\"command\":\"feed_reload\"}\n").reloads.unwrap();
         let done: Vec<(&str, bool)> = reloads.iter().map(|row| (row.feed.as_str(), row.done)).collect();
         assert_eq!(done, [("sim", true), ("gone", false)]);
+        let reload = ask(&path, "{\"command\":\"reload\"}\n").reload.unwrap();
+        assert_eq!(reload.outcome, "unchanged");
         let refused = ask(&path, "{\"command\":\"feed_reload\",\"feed\":\"nope\"}\n").error.unwrap();
         assert_eq!(refused, "there is no feed nope");
     }

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod disconnect;
 pub mod feed;
 mod operator;
+pub mod reload;
 pub mod status;
 pub mod top;
 mod unknown;
@@ -23,6 +24,7 @@ use connections::ConnectionsArgs;
 use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use feed::FeedArgs;
+use reload::ReloadArgs;
 use status::StatusArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
@@ -66,6 +68,11 @@ pub enum Command {
     Status(StatusArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
+    /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
+    ///
+    /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
+    /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
+    Reload(ReloadArgs),
     /// Say who is connected to a daemon that runs: whence, as whom, to what, and how far behind.
     Connections(ConnectionsArgs),
     /// Watch a daemon that runs: its feeds, its busiest topics, and the clients that lag.

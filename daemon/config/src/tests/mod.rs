@@ -3,6 +3,7 @@
 mod auth;
 mod bars;
 mod chance;
+mod classes;
 mod precedence;
 mod secrets;
 mod slips;
@@ -315,6 +316,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (6, 8 + 8 + 11 + 3 + 7);
-    let server = 19 + 3 + 2 + 15 + 6 + 4 + 8;
+    let server = 19 + 5 + 3 + 2 + 15 + 6 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + 4 + 2 + 14 + 3 + 4 + 2, "{keys:#?}");
 }

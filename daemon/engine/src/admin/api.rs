@@ -25,7 +25,10 @@ const BODY_MAX: Duration = Duration::from_secs(10);
 /// What a path is for.
 enum Route<'a> {
     Read(&'a str),
+    /// A feed.
     Reload(&'a str),
+    /// The configuration.
+    Configure,
     Disconnect,
 }
 
@@ -51,10 +54,10 @@ where
     let route = match path.split('/').collect::<Vec<_>>()[..] {
         [list @ ("status" | "feeds" | "topics" | "connections")] => Route::Read(list),
         ["feeds", feed, "reload"] if !feed.is_empty() => Route::Reload(feed),
+        ["reload"] => Route::Configure,
         ["disconnect"] => Route::Disconnect,
         _ => {
-            let there =
-                "there are GET status, feeds, topics and connections, POST disconnect and feeds/NAME/reload";
+            let there = "there are GET status, feeds, topics and connections, POST disconnect, reload and feeds/NAME/reload";
             return refused(StatusCode::NOT_FOUND, there);
         }
     };
@@ -69,6 +72,7 @@ where
         Route::Reload(feed) => {
             Pairs::read(parts.uri.query(), &[]).map(|_| Command::FeedReload { feed: Some(feed.to_owned()) })
         }
+        Route::Configure => Pairs::read(parts.uri.query(), &[]).map(|_| Command::Reload {}),
         Route::Disconnect => {
             match tokio::time::timeout(BODY_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
                 Ok(Ok(body)) => disconnect(&body.to_bytes()),

@@ -21,13 +21,16 @@ const WRONG_PER_S: u32 = 1;
 /// Addresses that are remembered.
 const ADDRESSES_MAX: usize = 1_024;
 
-/// Judges a token. The answer may take a while, if keys are to be had first.
-pub type Judge = Arc<dyn Fn(Secret) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+/// Judges a token, if there is any that would be good: else nobody may do anything. The answer may take a while, if keys are
+/// to be had first.
+pub type Judge = Arc<dyn Fn(Option<Secret>) -> Option<Judgement> + Send + Sync>;
+
+/// Whether it is good, once that is known.
+pub type Judgement = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// Asks for the token.
 pub struct Gate {
-    /// There if one is configured.
-    judge: Option<Judge>,
+    judge: Judge,
     judged: IntCounterVec,
     started: Instant,
     wrong: Mutex<HashMap<IpAddr, Bucket>>,
@@ -57,11 +60,11 @@ pub enum Password {
 }
 
 impl Gate {
-    /// Without a judge nobody may.
+    /// Asks this judge.
     ///
     /// # Errors
     /// The metric is there already.
-    pub fn new(registry: &Registry, judge: Option<Judge>) -> prometheus::Result<Gate> {
+    pub fn new(registry: &Registry, judge: Judge) -> prometheus::Result<Gate> {
         let opts = Opts::new(
             "tickerd_admin_auth_total",
             "Requests for the administration over HTTP, by what their token came to.",
@@ -75,24 +78,21 @@ impl Gate {
         Ok(Gate { judge, judged, started, wrong, log: LogLimit::default() })
     }
 
-    /// Whether anyone may use the administration.
-    pub fn is_open(&self) -> bool {
-        self.judge.is_some()
-    }
-
     /// Lets in who brings the token.
     ///
     /// # Errors
     /// Why not.
     pub async fn pass(&self, headers: &HeaderMap, peer: IpAddr, password: Password) -> Result<(), Refused> {
-        let Some(judge) = &self.judge else { return Err(Refused::Shut) };
+        if (self.judge)(None).is_none() {
+            return Err(Refused::Shut);
+        }
         let passed = match token(headers) {
             None => Err(Refused::Missing),
             Some((_, true)) if password == Password::NotTaken => Err(Refused::PasswordNotTaken),
             Some(_) if self.owes(peer) => Err(Refused::Limited),
-            Some((token, _)) => match judge(token).await {
-                true => Ok(()),
-                false => Err(Refused::Wrong),
+            Some((token, _)) => match (self.judge)(Some(token)) {
+                Some(judgement) => judgement.await.then_some(()).ok_or(Refused::Wrong),
+                None => Err(Refused::Wrong),
             },
         };
         let result = match passed {
@@ -177,8 +177,11 @@ mod tests {
     }
 
     fn gate() -> Gate {
-        let judge: Judge = Arc::new(|token| Box::pin(async move { token.expose() == "right" }));
-        Gate::new(&Registry::new(), Some(judge)).unwrap()
+        let judge = |token: Option<Secret>| -> Option<Judgement> {
+            let is_right = token.is_some_and(|token| token.expose() == "right");
+            Some(Box::pin(async move { is_right }))
+        };
+        Gate::new(&Registry::new(), Arc::new(judge)).unwrap()
     }
 
     #[tokio::test]
@@ -205,7 +208,7 @@ mod tests {
         ] {
             assert_eq!(gate().pass(&headers(lines), peer, password).await, expected, "{lines:?}");
         }
-        let shut = Gate::new(&Registry::new(), None).unwrap();
+        let shut = Gate::new(&Registry::new(), Arc::new(|_| None)).unwrap();
         assert_eq!(shut.pass(&headers(&["Bearer right"]), peer, Password::Taken).await, Err(Refused::Shut));
     }
 

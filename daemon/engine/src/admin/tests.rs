@@ -15,7 +15,7 @@ fn start(readiness: impl Fn() -> Readiness + Send + Sync + 'static) -> (Running,
     registry.register(Box::new(scrapes.clone())).unwrap();
     let refresh = Arc::new(move || scrapes.inc());
     let each_second = Arc::new(|| {});
-    let gate = Arc::new(Gate::new(&registry, None).unwrap());
+    let gate = Arc::new(Gate::new(&registry, Arc::new(|_| None)).unwrap());
     let sources = Sources {
         registry,
         refresh,

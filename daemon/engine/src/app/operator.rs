@@ -1,7 +1,6 @@
 //! What the operator is told and may command, over the admin socket and the admin listener.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -13,6 +12,7 @@ use super::access::Keeper;
 use super::feeds::{Feed, Feeds};
 use super::rates::Rates;
 use super::reload;
+use super::reloader::Reloader;
 use crate::admin::Readiness;
 use crate::control::{CheckRow, Command, Commands, FeedRow, Lists, LogLine, Status};
 use crate::exchange::enquiry::Asker;
@@ -41,6 +41,7 @@ pub fn commands(
     rates: &Arc<Rates>,
     keeper: Option<Arc<Keeper>>,
     asker: Asker,
+    reloader: &Arc<Reloader>,
     facts: Facts,
 ) -> Commands {
     let (listed, reloaded, counted) = (Arc::downgrade(feeds), Arc::downgrade(feeds), Arc::downgrade(feeds));
@@ -56,6 +57,10 @@ pub fn commands(
             let feeds = reloaded.upgrade().ok_or("tickerd is stopping")?;
             reload::begin(&feeds.all(), name)
         }),
+        configure: {
+            let reloader = reloader.clone();
+            Arc::new(move || reloader.command())
+        },
         disconnect: Arc::new(move |said| {
             let keeper = keeper.as_ref().ok_or(
                 "this tickerd has no [auth], so that nobody says who they are; close single connections by their number",
@@ -153,9 +158,4 @@ fn row(feed: &Feed) -> FeedRow {
         version: supervisor.hello().map(|hello| hello.version).unwrap_or_default(),
         sha256: runs.and_then(|(_, digest)| digest).map(|digest| digest.to_string()),
     }
-}
-
-/// How a file is called in front of people.
-pub fn named(file: &Path) -> String {
-    std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string()
 }

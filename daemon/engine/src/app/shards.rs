@@ -1,4 +1,4 @@
-//! How many shards there are, and what the configuration says to them.
+//! How many shards there are, and what the configuration says to them and to the server.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use super::VERSION;
 use crate::exchange::access::Judge;
 use crate::exchange::limit::Tally;
 use crate::fanout;
+use crate::server::Ways;
 use tickerd_config::Config;
 use tickerd_model::wire::decoder::Limits;
 
@@ -50,5 +51,14 @@ pub fn settings(
         pong_timeout: server.pong_timeout,
         access,
         drain: server.drain,
+    }
+}
+
+/// How clients may bring a token besides a header.
+pub fn ways(config: &Config) -> Ways {
+    let auth = config.auth.as_ref();
+    Ways {
+        cookie: auth.and_then(|auth| auth.cookie.clone()),
+        query_token: auth.is_some_and(|auth| auth.query_token),
     }
 }

@@ -31,6 +31,8 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         feed: Option<String>,
     },
+    /// Read the configuration again, and apply what changed; then what `FeedReload` without a name does.
+    Reload {},
     /// Withdraw someone's right to be here, or close one connection, which may come back. One of the five is there.
     Disconnect {
         /// As `connections` names it.
@@ -69,6 +71,9 @@ pub struct Answer {
     /// Whether there are more topics or connections than one answer holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
+    /// What became of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload: Option<ConfigReload>,
     /// It is withdrawn: for good, or only until this daemon ends. `false` also of a connection, whose client may come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected: Option<bool>,
@@ -169,6 +174,30 @@ pub struct ReloadRow {
     /// Whether what was asked for is so now.
     pub done: bool,
     /// For people.
+    pub detail: String,
+}
+
+/// What became of a configuration that was read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigReload {
+    /// `done`, `unchanged`, `wrong`, `refused` or `failed`.
+    pub outcome: String,
+    /// Why, and what to change, for people; may be empty.
+    pub detail: String,
+    /// The keys that differ from what ran.
+    pub changes: Vec<ChangeRow>,
+    /// Feeds that came, went or changed, and those of which the plugin's file did.
+    pub feeds: Vec<ReloadRow>,
+}
+
+/// One key that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRow {
+    /// Such as `server.hosts`, `feed sim`, `topic rooms.lobby`.
+    pub key: String,
+    /// `live`, `source`, `listener` or `restart`.
+    pub class: String,
+    /// What changed: where the key is written, or `added`, `removed` and the keys of a feed.
     pub detail: String,
 }
 

@@ -75,6 +75,7 @@ fn path(command: &Command) -> Result<(String, Option<String>), Unreached> {
         Command::Connections { user, topic } => {
             (format!("connections?{}", query(&[("user", user), ("topic", topic)])), None)
         }
+        Command::Reload {} => ("reload".to_owned(), Some(String::new())),
         Command::FeedReload { feed: Some(feed) } => (format!("feeds/{feed}/reload"), Some(String::new())),
         Command::Disconnect { .. } => {
             let mut said = serde_json::to_value(command).unwrap_or_default();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{EXIT_AWAY, http};
-use tickerd_engine::control::{Answer, Command, RELOAD_MAX, check_place, line, usual_places};
+use tickerd_engine::control::{Answer, CONFIGURE_MAX, Command, check_place, line, usual_places};
 use tickerd_process::exit::{EXIT_FAILED, EXIT_USAGE};
 
 /// Beyond what the daemon itself waits for its feeds.
@@ -65,7 +65,7 @@ impl Reach {
     /// It is not there, or does not answer.
     pub fn ask(&self, command: &Command) -> Result<Answer, Unreached> {
         let http =
-            |url: &str| http::ask(url, self.admin_token.as_deref(), command, RELOAD_MAX + ANSWER_MARGIN);
+            |url: &str| http::ask(url, self.admin_token.as_deref(), command, CONFIGURE_MAX + ANSWER_MARGIN);
         if let Some(url) = &self.admin {
             return http(url);
         }
@@ -126,7 +126,7 @@ fn connect(path: &Path) -> Result<UnixStream, Unreached> {
 fn say(path: &Path, mut stream: UnixStream, command: &Command) -> Result<Answer, Unreached> {
     let at = path.display();
     let broken = |error: io::Error| Unreached::Away(format!("tickerd at {at} does not answer: {error}"));
-    stream.set_read_timeout(Some(RELOAD_MAX + ANSWER_MARGIN)).map_err(broken)?;
+    stream.set_read_timeout(Some(CONFIGURE_MAX + ANSWER_MARGIN)).map_err(broken)?;
     stream.write_all(&line(command)).map_err(broken)?;
     let mut text = String::new();
     BufReader::new(stream.take(http::ANSWER_BYTES_MAX)).read_line(&mut text).map_err(broken)?;
