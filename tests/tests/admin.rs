@@ -54,7 +54,9 @@ async fn the_daemon_is_found_and_says_how_it_is() {
     let feed = &feeds["feeds"][0];
     assert_eq!((&feed["feed"], &feed["refused"]), (&json!("s"), &json!(1)));
     assert_eq!(feed["refusals"].as_object().unwrap().len(), 1, "{feed}");
-    assert!(feed["log"].as_array().unwrap().iter().any(|line| line["text"].as_str().unwrap().contains("refused")));
+    assert!(
+        feed["log"].as_array().unwrap().iter().any(|line| line["text"].as_str().unwrap().contains("refused"))
+    );
 
     let all = answered(&daemon, &["top"]).await;
     let topics = all["topics"].as_array().unwrap();
@@ -66,7 +68,10 @@ async fn the_daemon_is_found_and_says_how_it_is() {
 
     let connections = answered(&daemon, &["connections", "--user", "ann"]).await;
     let row = &connections["connections"][0];
-    assert_eq!((&row["transport"], &row["encoding"], &row["state"]), (&json!("tcp"), &json!("json"), &json!("open")));
+    assert_eq!(
+        (&row["transport"], &row["encoding"], &row["state"]),
+        (&json!("tcp"), &json!("json"), &json!("open"))
+    );
     assert_eq!((&row["address"], &row["subscriptions"]), (&json!("127.0.0.1"), &json!(2)));
     assert_eq!(row["subscribed"], json!(["s.a", "s.b*"]));
     assert!(row["sent_bytes"].as_u64().unwrap() > 100, "{row}");
@@ -91,10 +96,15 @@ async fn a_thousand_clients_are_listed_and_one_is_closed() {
 
     let all = answered(&daemon, &["connections"]).await;
     let rows = all["connections"].as_array().unwrap();
-    let names: std::collections::BTreeSet<&str> = rows.iter().map(|row| row["conn"].as_str().unwrap()).collect();
+    let names: std::collections::BTreeSet<&str> =
+        rows.iter().map(|row| row["conn"].as_str().unwrap()).collect();
     assert_eq!((rows.len(), names.len()), (1_001, 1_001));
     assert_eq!(rows[0]["subscribed"], json!(["s.big"]));
-    assert!(rows[0]["lag_ms"].as_u64() > Some(0) && rows[0]["waiting_bytes"].as_u64() > Some(0), "{}", rows[0]);
+    assert!(
+        rows[0]["lag_ms"].as_u64() > Some(0) && rows[0]["waiting_bytes"].as_u64() > Some(0),
+        "{}",
+        rows[0]
+    );
     assert_eq!(rows[1]["lag_ms"], 0);
 
     let of_a = answered(&daemon, &["connections", "--topic", "s.a"]).await;
@@ -163,7 +173,13 @@ async fn exit_codes_say_whether_anyone_is_there() {
     let (_script, daemon) = scripted().await;
     let nowhere = daemon.folder().join("none.sock");
     let nowhere = nowhere.to_str().unwrap();
-    for command in [&["status"][..], &["connections"], &["feed", "list"], &["top", "--once"], &["disconnect", "--user", "a"]] {
+    for command in [
+        &["status"][..],
+        &["connections"],
+        &["feed", "list"],
+        &["top", "--once"],
+        &["disconnect", "--user", "a"],
+    ] {
         let output = told(&daemon, &[command, &["--socket", nowhere]].concat()).await;
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{command:?}: {said}");
@@ -177,7 +193,12 @@ async fn exit_codes_say_whether_anyone_is_there() {
         (&["disconnect", "--user", "ann"], 1),
     ] {
         let output = told(&daemon, wrong).await;
-        assert_eq!(output.status.code(), Some(code), "{wrong:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{wrong:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     // Nobody is ready before a feed has spoken: that is a failure for scripts.
     let script = Script::new("late");

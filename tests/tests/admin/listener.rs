@@ -68,7 +68,10 @@ async fn the_token_opens_it_and_nothing_else_does() {
         for (headers, says) in [(&[][..], "send the token"), (&[wrong.as_str()][..], "not the token")] {
             let (status, answer) = ask(&daemon, &format!("GET /admin/v1/{path}"), headers, "").await;
             assert!(status == 401 || status == 429, "{path}: {answer}");
-            assert!(status == 429 || answer.contains(says) && answer.contains("www-authenticate"), "{answer}");
+            assert!(
+                status == 429 || answer.contains(says) && answer.contains("www-authenticate"),
+                "{answer}"
+            );
             assert!(!answer.contains("CANARY"), "{answer}");
         }
     }
@@ -79,7 +82,8 @@ async fn the_token_opens_it_and_nothing_else_does() {
     // On the clients' port there is no such thing, with the token or without.
     let mut raw = daemon.raw().await;
     let host = daemon.address();
-    raw.say(format!("GET /admin/v1/status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{right}\r\n\r\n")).await;
+    raw.say(format!("GET /admin/v1/status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{right}\r\n\r\n"))
+        .await;
     assert!(String::from_utf8(raw.rest().await).unwrap().starts_with("HTTP/1.1 404"));
 }
 
@@ -170,7 +174,8 @@ async fn the_status_page_shows_all_and_runs_nothing() {
     let daemon = with_token().feed(script.feed()).run().await;
     script.tick("a", json!("<script>alert(1)</script>")).await;
     let mut raw = daemon.raw().await;
-    raw.say(Raw::handshake("/ws?topics=s.a").replace("\r\n\r\n", "\r\nUser-Agent: <img src=x>\r\n\r\n")).await;
+    raw.say(Raw::handshake("/ws?topics=s.a").replace("\r\n\r\n", "\r\nUser-Agent: <img src=x>\r\n\r\n"))
+        .await;
     assert!(raw.head().await.starts_with("HTTP/1.1 101 "));
     daemon.connected().await.catch_up(&script).await;
     let (status, answer) = ask(&daemon, "GET /", &[], "").await;
@@ -178,7 +183,9 @@ async fn the_status_page_shows_all_and_runs_nothing() {
     for header in [BASIC, &format!("Authorization: Bearer {TOKEN}")] {
         let (status, page) = ask(&daemon, "GET /?every=5", &[header], "").await;
         assert_eq!(status, 200, "{page}");
-        for says in ["s.a", "&lt;script&gt;", "&lt;img src=x&gt;", "content=5", "default-src 'none'", "text/html"] {
+        for says in
+            ["s.a", "&lt;script&gt;", "&lt;img src=x&gt;", "content=5", "default-src 'none'", "text/html"]
+        {
             assert!(page.contains(says), "{says} is not in {page}");
         }
         assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("CANARY"), "{page}");
@@ -221,9 +228,13 @@ async fn the_commands_ask_the_listener_with_a_token_file() {
     assert!(String::from_utf8_lossy(&without.stderr).contains("--admin-token FILE"));
     let other = folder.path().join("other");
     std::fs::write(&other, OPS).unwrap();
-    let refused = told(&daemon, &["connections", "--admin", &url, "--admin-token", other.to_str().unwrap()]).await;
+    let refused =
+        told(&daemon, &["connections", "--admin", &url, "--admin-token", other.to_str().unwrap()]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(refused.status.code() == Some(1) && said.contains("not the token") && !said.contains("CANARY"), "{said}");
+    assert!(
+        refused.status.code() == Some(1) && said.contains("not the token") && !said.contains("CANARY"),
+        "{said}"
+    );
     std::fs::write(&file, OPS).unwrap();
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
     daemon.logged("the token of the administration is another one").await;
@@ -231,8 +242,9 @@ async fn the_commands_ask_the_listener_with_a_token_file() {
     assert_eq!(status, 200);
     let short = folder.path().join("short");
     std::fs::write(&short, "short-CANARY").unwrap();
-    let mut bad =
-        tickerd_tests::daemon().server(&format!("admin_token = {{ file = \"{}\" }}", short.display())).spawn();
+    let mut bad = tickerd_tests::daemon()
+        .server(&format!("admin_token = {{ file = \"{}\" }}", short.display()))
+        .spawn();
     assert!(!bad.exit().await.success());
     assert!(bad.log().contains("server.admin_token") && !bad.log().contains("CANARY"), "{}", bad.log());
 }

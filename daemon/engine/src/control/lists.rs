@@ -69,7 +69,8 @@ impl Lists {
         let mut topics: BTreeMap<String, TopicRow> = BTreeMap::new();
         for shard in 0..self.asker.shards() {
             let mut from = Some(0);
-            while let Some(place) = from {
+            // One more than is shown tells that there are more.
+            while let Some(place) = from.filter(|_| shard > 0 || topics.len() <= ROWS_MAX) {
                 let rows = self.part(shard, Page::Topics { from: place, pattern: pattern.clone() }).await?;
                 from = rows.next;
                 for row in rows.topics {
