@@ -1,12 +1,14 @@
 //! Collects the page (`dashboards/web`) and the client (`dashboards/client`) into one table, so that the daemon serves
 //! them without any file beside it.
 //!
-//! The chart library is taken from `dashboards/web/node_modules` when `make` has put it there. Without it the build
-//! works all the same, and the page says what is missing.
+//! The chart library and esbuild are taken from `dashboards/web/node_modules` when `make` has put them there. Without
+//! the library the build works all the same, and the page says what is missing. Without esbuild the page loads its
+//! modules one by one.
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The page's own files beside its folders. Listed by name: what lands there by accident is not served.
 const OWN: [&str; 3] = ["favicon.svg", "favicon-lost.svg", "index.html"];
@@ -16,6 +18,10 @@ const FOLDERS: [(&str, &str, &str); 3] =
 /// Modules by which pages of other sites load the client, and the module of it that each stands for.
 const ENTRIES: [(&str, &str); 2] =
     [("/client.js", "/client/index.js"), ("/elements.js", "/client/elements.js")];
+
+/// The page's first module, and the file into which it and all that it imports are joined.
+const MAIN: &str = "/src/main.js";
+const JOINED: &str = "/built/page.js";
 
 /// The chat, which is served in `tickerd demo` alone.
 const CHAT: [&str; 3] = ["chat.html", "chat.js", "chat.css"];
@@ -58,6 +64,8 @@ fn main() {
             files.push((entry.to_owned(), text.into()));
         }
     }
+    let joined = join(&web.join("node_modules/.bin/esbuild"), &out.join("page"), &files);
+    files.extend(joined);
     let version = version(&files);
     let page = files.iter().position(|(served, _)| served == "/index.html").expect("the page is named");
     let text = String::from_utf8(std::mem::take(&mut files[page].1)).expect("the page is text");
@@ -76,7 +84,7 @@ fn main() {
     // A watched path that does not exist would run this on every build; so without the library the folder is
     // watched, in which it will appear.
     if library.is_dir() {
-        for name in OWN.into_iter().chain(["src", "styles", "node_modules/uplot"]) {
+        for name in OWN.into_iter().chain(["src", "styles", "node_modules"]) {
             println!("cargo::rerun-if-changed={}", web.join(name).display());
         }
     } else {
@@ -94,10 +102,53 @@ fn version(files: &Files) -> String {
     format!("{:016x}", fnv1a(&all))
 }
 
-/// The page, whose source works from a folder as it is, with its references led to the version's files, and with a hint for
-/// each module, so that a browser fetches them at once. Icons keep their place: the page changes them by their plain names.
+/// The page's modules as one file, and a map that leads a browser's debugger to the modules, which are served as well.
+/// A browser asks once in place of a hundred times. Nothing where esbuild is not installed.
+fn join(esbuild: &Path, tree: &Path, files: &Files) -> Files {
+    if !esbuild.exists() {
+        return Files::new();
+    }
+    for (served, bytes) in files.iter().filter(|(served, _)| has_extension(served, "js")) {
+        let path = below(tree, served);
+        fs::create_dir_all(path.parent().expect("it is below the folder")).expect("OUT_DIR can be written");
+        fs::write(path, bytes).expect("OUT_DIR can be written");
+    }
+    let ran = Command::new(esbuild)
+        .current_dir(tree)
+        .arg(below(tree, MAIN))
+        .arg(format!("--outfile={}", below(tree, JOINED).display()))
+        .args(["--bundle", "--format=esm", "--minify", "--sourcemap", "--sources-content=false"])
+        .arg("--log-level=warning")
+        .output();
+    match ran {
+        Ok(done) if done.status.success() => {
+            let names = [JOINED.to_owned(), format!("{JOINED}.map")];
+            names.map(|name| (name.clone(), read(&below(tree, &name)))).into()
+        }
+        // A mistake in a module: better found here than by a reader.
+        Ok(done) => panic!("{}: {}", esbuild.display(), String::from_utf8_lossy(&done.stderr)),
+        // Of another machine, or without Node.
+        Err(error) => {
+            println!("cargo::warning={}: {error}; the page loads its modules one by one", esbuild.display());
+            Files::new()
+        }
+    }
+}
+
+/// Where a served path lies in a folder.
+fn below(folder: &Path, served: &str) -> PathBuf {
+    folder.join(served.trim_start_matches('/'))
+}
+
+/// The page, whose source works from a folder as it is, with its references led to the version's files. If its modules are
+/// not joined, it gets a hint for each, so that a browser fetches them at once. Icons keep their place: the page changes them
+/// by their plain names.
 fn referring(page: &str, files: &Files, version: &str) -> String {
     let mut text = page.to_owned();
+    let is_joined = files.iter().any(|(served, _)| served == JOINED);
+    if is_joined {
+        text = text.replace(&format!("\"{}\"", &MAIN[1..]), &format!("\"{}\"", &JOINED[1..]));
+    }
     for (served, _) in files {
         let name = served.trim_start_matches('/');
         for attribute in ["src", "href"].into_iter().filter(|_| name.contains('/')) {
@@ -107,7 +158,8 @@ fn referring(page: &str, files: &Files, version: &str) -> String {
             );
         }
     }
-    let hints: String = needed(files, "/src/main.js")
+    let hinted = if is_joined { Vec::new() } else { needed(files, MAIN) };
+    let hints: String = hinted
         .iter()
         .map(|module| format!("  <link rel=\"modulepreload\" href=\"assets/{version}{module}\">\n"))
         .collect();
@@ -213,12 +265,17 @@ fn resolve(from: &str, name: &str) -> String {
     parts.join("/")
 }
 
+fn has_extension(served: &str, extension: &str) -> bool {
+    Path::new(served).extension().is_some_and(|has| has == extension)
+}
+
 fn content_type(served: &str) -> &'static str {
     match Path::new(served).extension().and_then(|extension| extension.to_str()) {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        Some("map") => "application/json",
         _ => "text/plain; charset=utf-8",
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tickerd_config::{self as config, Config, Places, Problems};
+use tickerd_config::{self as config, Config, Places, Problems, Reading};
 use tickerd_engine::app::ConfigFile;
 
 use crate::cli::RunArgs;
@@ -45,16 +45,23 @@ pub fn load(args: &RunArgs) -> Result<(Config, Option<RunningFile>), Problems> {
 }
 
 fn read(path: &Path, args: &RunArgs) -> Result<(Config, Places), Problems> {
-    let config = Config::load(Some(path), config::environment(), &args.overrides())?;
-    let found = Config::read(path, config::environment()).found;
-    let (_, places) = found.ok_or_else(Problems::default)?;
-    Ok((config, places))
+    let Reading { problems, found } = Config::read(path, config::environment(), &args.overrides());
+    match found {
+        Some(found) if problems.is_empty() => Ok(found),
+        _ => Err(Problems::sorted(problems)),
+    }
 }
 
-/// The beginning of the SHA-256 of what a file holds.
+/// The beginning of the SHA-256 of what a configuration's files hold, each with its name.
 fn hash_of(path: &Path) -> Option<String> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
-    let digest = Sha256::digest(&bytes);
+    let mut hasher = Sha256::new();
+    for file in config::files_of(path) {
+        let mut bytes = Vec::new();
+        std::fs::File::open(&file).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+        hasher.update(file.as_os_str().as_encoded_bytes());
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(&bytes);
+    }
+    let digest = hasher.finalize();
     Some(digest.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect())
 }

@@ -21,15 +21,19 @@ const openConsole = (hash = "") =>
       globalThis.ended = [];
       globalThis.answers = {};
       const client = {
+        on(event, handler) {
+          globalThis.heard = (frame) => (event === "message" || !("value" in frame.data)) && handler(frame);
+          return () => {};
+        },
         status: { state: "live" },
         user: undefined,
         async command(event, data) {
           sent.push({ event, data });
           const id = sent.length;
-          shell.message({ out: true, event, data: { id, ...data }, text: JSON.stringify({ event, data: { id, ...data } }) });
+          heard({ out: true, event, data: { id, ...data }, text: JSON.stringify({ event, data: { id, ...data } }) });
           const answer = answers[event] ?? { event: "done", data: { id } };
           if (answer instanceof Error) throw answer;
-          shell.message({ out: false, event: answer.event, data: answer.data, text: JSON.stringify(answer) });
+          heard({ out: false, event: answer.event, data: answer.data, text: JSON.stringify(answer) });
           return answer.data;
         },
         subscribe(topics, options) {
@@ -45,7 +49,7 @@ const openConsole = (hash = "") =>
       shell.shown = true;
       globalThis.tick = (topic, seq) => {
         const data = { topic, seq, ts: 1, value: { price: "1.50" } };
-        shell.message({ out: false, event: "quote", data, text: JSON.stringify({ event: "quote", data }) });
+        heard({ out: false, event: "quote", data, text: JSON.stringify({ event: "quote", data }) });
       };
       globalThis.frame = () => requestAnimationFrame((now) => (shell.paint(now), frame()));
       frame();
@@ -239,7 +243,7 @@ test("while it is not shown ticks cost nothing and are not kept", async () => {
   await page.evaluate(() => {
     shell.shown = false;
     for (let i = 0; i < 100; i += 1) tick("sim.AAPL", i + 1);
-    shell.message({ out: false, event: "connected", data: {}, text: '{"event":"connected","data":{}}' });
+    heard({ out: false, event: "connected", data: {}, text: '{"event":"connected","data":{}}' });
     shell.shown = true;
   });
   await page.locator(".frame").first().waitFor();
@@ -268,7 +272,7 @@ test("the console fits a phone, has a name for each control, and the keyboard re
   const page = await openConsole();
   await field(page, "topics").fill(`sim.${"long".repeat(40)}`);
   await page.evaluate(() => {
-    for (let i = 1; i <= 20; i += 1) shell.message({ out: false, event: "values", data: { topics: ["sim.AAPL"] }, text: JSON.stringify({ event: "values", data: "x".repeat(2_000) }) });
+    for (let i = 1; i <= 20; i += 1) heard({ out: false, event: "values", data: { topics: ["sim.AAPL"] }, text: JSON.stringify({ event: "values", data: "x".repeat(2_000) }) });
   });
   await page.locator(".frame").nth(19).waitFor();
   for (const width of [390, 1360, 3840]) {

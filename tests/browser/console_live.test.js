@@ -22,6 +22,9 @@ publish = true
 presence = true
 `;
 
+/** The page's own program: its modules joined, or the first of them where the daemon was built without esbuild. */
+const PROGRAM = /\/(built\/page|src\/main)\.js$/;
+
 const errors = [];
 let folder, daemon, browser, page;
 
@@ -34,16 +37,15 @@ before(async () => {
   page = await browser.context.newPage();
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("pageerror", (error) => errors.push(String(error)));
-  await page.route("**/src/main.js", (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
+  await page.route(PROGRAM, (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
   await page.goto(daemon.url);
   await page.evaluate(async () => {
     const { src } = document.querySelector('script[type="module"]');
-    const of = (path) => import(new URL(path, src).href);
+    const of = (path) => import(new URL(`../src/${path}`, src).href);
     const [{ connect }, { Console }, { Address }] = await Promise.all([import("/client.js"), of("console/console.js"), of("address.js")]);
     document.body.replaceChildren(document.createElement("main"));
     const client = connect(new URL("ws", location.href));
     const shell = new Console(document.querySelector("main"), { client, address: new Address() });
-    client.on("message", (frame) => shell.message(frame));
     client.subscribe("sim.AAPL", { rate: "1s" });
     shell.shown = true;
     globalThis.client = client;
@@ -142,7 +144,7 @@ test("the copied JavaScript runs in a page as it is", async () => {
     const lines = [];
     other.on("console", (message) => lines.push(message.text()));
     other.on("pageerror", (error) => lines.push(String(error)));
-    await other.route("**/src/main.js", (route) => route.fulfill({ contentType: "text/javascript", body: text }));
+    await other.route(PROGRAM, (route) => route.fulfill({ contentType: "text/javascript", body: text }));
     const said = other.waitForEvent("console", (message) => message.type() === "log");
     await other.goto(daemon.url);
     await said;

@@ -133,3 +133,17 @@ test("marks that come after the ticks are put to work, and an unknown kind has t
     assert.deepEqual(contract.periods, []);
   }
 });
+
+test("bars and references of an odd shape are left out, and the rest is taken", () => {
+  const good = { period: "10s", keep_ms: 3_600_000 };
+  const document = (bars) => ({ ...documentOf({ a: QUOTE, b: { $ref: "#/%" } }), "x-bars": bars });
+  const contract = new Contract();
+  for (const odd of [null, 7, "10s", { period: "10s" }, { ...good, period: 10 }, { ...good, keep_ms: "long" }]) {
+    contract.take(document([odd, good]));
+    assert.deepEqual(contract.periods, [{ name: "10s", ms: 10_000, keepMs: 3_600_000 }], JSON.stringify(odd));
+    contract.take(document(odd));
+    assert.deepEqual(contract.periods, []);
+  }
+  assert.equal(contract.of("f", "a").main, "last");
+  assert.equal(contract.of("f", "b").isNone, true);
+});

@@ -11,14 +11,15 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate of the daemon may depend on, of those of this workspace.
-const CRATES: [(&str, &[&str]); 9] = [
-    ("tickerd", &["author", "config", "engine", "host", "identity", "process", "tls"]),
+const CRATES: [(&str, &[&str]); 10] = [
+    ("tickerd", &["author", "config", "engine", "host", "identity", "process", "remote", "tls"]),
     ("tickerd-engine", &["config", "host", "identity", "model", "process", "tls"]),
     ("tickerd-author", &["config", "host", "model", "process", "sdk"]),
     ("tickerd-host", &["config", "model", "process", "sdk"]),
     ("tickerd-identity", &["config", "model"]),
     ("tickerd-config", &["model"]),
     ("tickerd-process", &[]),
+    ("tickerd-remote", &[]),
     ("tickerd-tls", &["config"]),
     ("tickerd-model", &["sdk"]),
 ];

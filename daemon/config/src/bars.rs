@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::document::{Node, Value};
-use super::problem::Origin;
+use super::problem::{Code, Origin};
 use super::quantity::write_duration;
 use super::reader::{Read, duration, size, string};
 use super::section::{Refusal, Section};
@@ -114,7 +114,7 @@ impl FeedBars {
                     Value::String(field) => format!("write bars = {{ field = {field:?} }}"),
                     _ => "write bars = false, or bars = { field = \"price\" }".to_owned(),
                 };
-                let refusal = Refusal::new(node, format!("this is {}", value.kind()));
+                let refusal = Refusal::new(node, format!("this is {}", value.kind())).code(Code::WrongType);
                 let allowed = "false, true, or { field = \"NAME\", volume = \"NAME\" }";
                 feed.refuse("bars", refusal.allowed(allowed).change(change));
                 return FeedBars::Auto;
@@ -134,13 +134,16 @@ impl FeedBars {
                 _ => "",
             };
             if !what.is_empty() {
-                section.refuse("volume", Refusal::new(node, what).allowed(FIELD).change(DELETE));
+                let refusal = Refusal::new(node, what).code(Code::Conflict);
+                section.refuse("volume", refusal.allowed(FIELD).change(DELETE));
             }
         }
         match (field, node) {
             (Some(field), _) => FeedBars::Field { field, volume },
             (None, Some(node)) if section.ask("field").is_none() => {
-                let refusal = Refusal::new(node, "this does not say of which field").allowed(FIELD);
+                let refusal = Refusal::new(node, "this does not say of which field")
+                    .code(Code::MissingKey)
+                    .allowed(FIELD);
                 section.refuse("field", refusal.change("add field = \"price\", or write bars = true"));
                 FeedBars::Auto
             }
@@ -166,8 +169,8 @@ fn read_field(node: &Node) -> Read<String> {
 fn read_keep(node: &Node) -> Read<Vec<Keep>> {
     const ALLOWED: &str =
         "at most 8 periods, each with how long it is kept: { \"10s\" = \"1h\", \"1m\" = \"24h\" }";
-    let refuse = |at: &Node, what: String, change: String| {
-        vec![Refusal::new(at, what).allowed(ALLOWED).change(change)]
+    let refuse = |at: &Node, code: Code, what: String, change: String| {
+        vec![Refusal::new(at, what).code(code).allowed(ALLOWED).change(change)]
     };
     let pairs: Vec<(Node, Node)> = match &node.value {
         Value::Table(table) => {
@@ -192,17 +195,18 @@ fn read_keep(node: &Node) -> Read<Vec<Keep>> {
             let pairs: Option<Vec<_>> = text.split(',').map(pair).collect();
             pairs.ok_or_else(|| {
                 let what = "a period and how long it is kept are written with = between them";
-                refuse(node, what.to_owned(), "write 10s=1h,1m=24h".to_owned())
+                refuse(node, Code::WrongValue, what.to_owned(), "write 10s=1h,1m=24h".to_owned())
             })?
         }
         other => {
             let what = format!("a table is needed, and this is {}", other.kind());
-            return Err(refuse(node, what, "write keep = { \"10s\" = \"1h\", \"1m\" = \"24h\" }".to_owned()));
+            let change = "write keep = { \"10s\" = \"1h\", \"1m\" = \"24h\" }".to_owned();
+            return Err(refuse(node, Code::WrongType, what, change));
         }
     };
     if let Some((period, _)) = pairs.get(PERIODS_MAX) {
         let what = format!("this is one period more than {PERIODS_MAX}");
-        return Err(refuse(period, what, "delete one".to_owned()));
+        return Err(refuse(period, Code::TooMany, what, "delete one".to_owned()));
     }
     let mut keep: Vec<Keep> = Vec::new();
     let mut refusals = Vec::new();
@@ -211,7 +215,7 @@ fn read_keep(node: &Node) -> Read<Vec<Keep>> {
             if keep.iter().any(|earlier| earlier.period == period) {
                 let name = period_name(period);
                 let what = format!("the period {name} is there already");
-                return Err(refuse(period_node, what, "delete one of the two".to_owned()));
+                return Err(refuse(period_node, Code::Duplicate, what, "delete one of the two".to_owned()));
             }
             Ok(Keep { period, age: read_age(age_node, period)? })
         });
@@ -251,7 +255,7 @@ fn read_period(node: &Node) -> Read<Duration> {
     };
     let allowed = "a period of which a day is a multiple, such as 10s, 1m, 15m, 1h, 24h";
     let change = format!("write {}", nearest.join(" or "));
-    Err(vec![Refusal::new(node, what).allowed(allowed).change(change)])
+    Err(vec![Refusal::new(node, what).code(Code::OutOfRange).allowed(allowed).change(change)])
 }
 
 fn read_age(node: &Node, period: Duration) -> Read<Duration> {
@@ -263,7 +267,7 @@ fn read_age(node: &Node, period: Duration) -> Read<Duration> {
         let allowed = format!("at most {BARS_MAX} bars of one period");
         let change =
             format!("write \"{}\" or less, or name a longer period for what is older", write_duration(most));
-        return Err(vec![Refusal::new(node, what).allowed(allowed).change(change)]);
+        return Err(vec![Refusal::new(node, what).code(Code::OutOfRange).allowed(allowed).change(change)]);
     }
     Ok(age)
 }

@@ -46,6 +46,13 @@ pub struct Key {
     differs: Option<fn(&Config, &Config) -> bool>,
 }
 
+impl Key {
+    /// Whether it is compared by itself, and not with the key or the list that it stands in.
+    pub fn is_compared(&self) -> bool {
+        self.differs.is_some()
+    }
+}
+
 const fn key(path: &'static str, class: Class, differs: fn(&Config, &Config) -> bool) -> Key {
     Key { path, class, differs: Some(differs) }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::document::{Node, Table, Value};
-use super::problem::{Origin, Problem, Source};
+use super::problem::{Code, Origin, Problem, Source};
 use super::section::{Checker, nearest};
 
 const PREFIX: &str = "TICKERD_";
@@ -32,6 +32,7 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
     let origin = Origin::Environment(name.to_owned());
     let refuse = |what: String, change: String| {
         let problem = Problem::new(&Source::default(), &origin, "", &what)
+            .code(Code::WrongVariable)
             .allowed("TICKERD_SERVER__KEY, TICKERD_SERVER__LIMITS__KEY, TICKERD_HISTORY__KEY")
             .change(change);
         checker.add(problem);

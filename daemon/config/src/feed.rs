@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bars::FeedBars;
 use super::document::{Node, Value};
-use super::problem::Origin;
+use super::problem::{Code, Origin};
 use super::quantity::write_duration;
 use super::reader::{boolean, duration, integer, json, list, or_off, size, string, word};
 use super::section::{Refusal, Section};
@@ -150,7 +150,8 @@ impl Feed {
     pub(super) fn read_all(top: &mut Section<'_>, base_dir: &Path, has_key: bool) -> Vec<Feed> {
         let sections = top.sections("feed");
         if let Some((_, header)) = sections.get(FEEDS_MAX) {
-            let refusal = placed(header, format!("this is one feed more than {FEEDS_MAX}"))
+            let refusal = Refusal::placed(header, format!("this is one feed more than {FEEDS_MAX}"))
+                .code(Code::TooMany)
                 .allowed(format!("at most {FEEDS_MAX} feeds"))
                 .change("let one feed carry several topics");
             top.refuse("feed", refusal);
@@ -163,8 +164,9 @@ impl Feed {
             if let Some(node) =
                 section.ask("sign").filter(|_| !has_key && feed.as_ref().is_some_and(|feed| feed.sign))
             {
-                let refusal =
-                    Refusal::new(node, "there is no key to sign with").allowed("sign with [server.signing]");
+                let refusal = Refusal::new(node, "there is no key to sign with")
+                    .code(Code::MissingKey)
+                    .allowed("sign with [server.signing]");
                 let change = "add [server.signing] with key = { file = \"/PATH\" }, or delete the line";
                 section.refuse("sign", refusal.change(change));
             }
@@ -181,7 +183,7 @@ impl Feed {
         if let Some(node) = section.ask("sha256").filter(|_| matches!(source, Some(Source::Exec(_)))) {
             let what =
                 "a program is opened again by its name when it starts, so that its bytes cannot be pinned";
-            let refusal = Refusal::new(node, what).allowed("sha256 with plugin = \"…\"");
+            let refusal = Refusal::new(node, what).code(Code::Conflict).allowed("sha256 with plugin = \"…\"");
             section.refuse("sha256", refusal.change("delete the line"));
         }
         let interval = section.take("interval", INTERVAL_DEFAULT, duration(ms(10), hours(1)));
@@ -196,7 +198,7 @@ impl Feed {
             let what =
                 format!("its topics are stale between two polls, which are {} apart", write_duration(poll));
             let change = format!("write max_age = \"{}\" or more", write_duration(3 * poll));
-            section.warn("max_age", Refusal::new(node, what).change(change));
+            section.warn("max_age", Refusal::new(node, what).code(Code::StaleBetweenPolls).change(change));
         }
         Some(Feed {
             name,
@@ -228,21 +230,11 @@ fn empty_config() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
 }
 
-fn placed(at: &Origin, what: String) -> Refusal {
-    Refusal {
-        at: at.clone(),
-        suffix: String::new(),
-        seen: Some(String::new()),
-        what,
-        allowed: String::new(),
-        change: String::new(),
-    }
-}
-
 fn read_name(section: &mut Section<'_>, header: &Origin, names: &mut Vec<String>) -> Option<String> {
     const ALLOWED: &str = "1 to 64 of A-Z a-z 0-9 _ -, unlike other feeds', not tickerd";
     let Some(node) = section.ask("name") else {
-        let refusal = placed(header, "this feed has no name".to_owned()).allowed(ALLOWED);
+        let refusal =
+            Refusal::placed(header, "this feed has no name").code(Code::MissingKey).allowed(ALLOWED);
         section.refuse("name", refusal.change("add name = \"…\": the first segment of its topics"));
         return None;
     };
@@ -254,6 +246,7 @@ fn read_name(section: &mut Section<'_>, header: &Origin, names: &mut Vec<String>
         }
     };
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut code = Code::WrongName;
     let what_and_change = if name.is_empty() || name.len() > NAME_BYTES_MAX {
         let change = "give it 1 to 64 characters".to_owned();
         Some((format!("a feed's name is one topic segment, and this has {} bytes", name.len()), change))
@@ -268,13 +261,14 @@ fn read_name(section: &mut Section<'_>, header: &Origin, names: &mut Vec<String>
         Some((what, "choose another name".to_owned()))
     } else if names.contains(&name) {
         let free = (2..).map(|n| format!("{name}{n}")).find(|free| !names.contains(free)).unwrap_or_default();
+        code = Code::Duplicate;
         Some(("another feed has this name".to_owned(), format!("rename one of them, such as \"{free}\"")))
     } else {
         None
     };
     match what_and_change {
         Some((what, change)) => {
-            section.refuse("name", Refusal::new(node, what).allowed(ALLOWED).change(change));
+            section.refuse("name", Refusal::new(node, what).code(code).allowed(ALLOWED).change(change));
             None
         }
         None => {
@@ -290,7 +284,8 @@ fn read_source(section: &mut Section<'_>, header: &Origin) -> Option<Source> {
     let isolation = section.take("isolation", Isolation::default(), word(ISOLATIONS));
     match (plugin, exec) {
         (None, None) => {
-            let refusal = placed(header, "this feed has nothing to run".to_owned())
+            let refusal = Refusal::placed(header, "this feed has nothing to run")
+                .code(Code::MissingKey)
                 .allowed("plugin = \"NAME\" or exec = [\"PROGRAM\", \"ARGUMENT\"]")
                 .change("add one of the two");
             section.refuse("plugin", refusal);
@@ -298,6 +293,7 @@ fn read_source(section: &mut Section<'_>, header: &Origin) -> Option<Source> {
         }
         (Some(_), Some(exec)) => {
             let refusal = Refusal::new(exec, "this feed has both plugin and exec")
+                .code(Code::Conflict)
                 .allowed("one of the two")
                 .change("delete one, or make two feeds of them");
             section.refuse("exec", refusal);
@@ -310,6 +306,7 @@ fn read_source(section: &mut Section<'_>, header: &Origin) -> Option<Source> {
         (None, Some(_)) => {
             if let Some(node) = section.ask("isolation").filter(|_| isolation == Isolation::InProcess) {
                 let refusal = Refusal::new(node, "a program always runs in a process of its own")
+                    .code(Code::Conflict)
                     .allowed("\"process\"")
                     .change("delete the line");
                 section.refuse("isolation", refusal);
@@ -347,6 +344,7 @@ fn read_exec(node: &Node) -> Result<Vec<String>, Vec<Refusal>> {
         let words: Vec<String> = line.split_whitespace().map(|word| format!("{word:?}")).collect();
         return Err(vec![
             Refusal::new(node, "a program and its arguments are a list; no shell takes them apart")
+                .code(Code::WrongType)
                 .allowed(ALLOWED)
                 .change(format!("write exec = [{}]", words.join(", "))),
         ]);
@@ -371,6 +369,7 @@ fn read_config(node: &Node) -> Result<serde_json::Value, Vec<Refusal>> {
         Value::Table(_) => json(node),
         other => Err(vec![
             Refusal::new(node, format!("a table is needed, and this is {}", other.kind()))
+                .code(Code::WrongType)
                 .allowed("a table of the plugin's own keys")
                 .change("write [feed.config] on a line of its own below the feed, and its keys below"),
         ]),

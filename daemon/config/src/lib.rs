@@ -1,8 +1,8 @@
 //! TOML, environment and flags → one checked [`Config`], or every problem at once.
 //!
-//! The text becomes a tree that remembers where each value was written (`document`); the environment and the flags are
-//! laid over it (`environment`); then each table is read key by key (`section`, `reader`). Nothing here opens a socket,
-//! loads a plugin or reads any file but the one it is given.
+//! The texts of the file and of `conf.d` beside it (`files`) become a tree that remembers where each value was written
+//! (`document`); the environment and the flags are laid over it (`environment`); then each table is read key by key
+//! (`section`, `reader`). Nothing here opens a socket, loads a plugin or reads any other file.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ pub mod classes;
 mod document;
 mod environment;
 mod feed;
+mod files;
 mod history;
 mod places;
 mod problem;
@@ -19,14 +20,14 @@ mod quantity;
 mod reader;
 mod section;
 mod server;
+mod shown;
 mod topic;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use document::{Node, Table, Value};
 use problem::{Origin, Source as Text};
@@ -39,17 +40,16 @@ pub use auth::{
 pub use bars::{BAR_BYTES, BARS_MAX, Bars, FeedBars, Keep};
 pub use environment::environment;
 pub use feed::{Emit, Feed, Isolation, Source};
+pub use files::files_of;
 pub use history::History;
 pub use places::{Finding, Places};
-pub use problem::{Problem, Problems};
+pub use problem::{Code, Place, Problem, Problems, Spot};
 pub use quantity::{read_duration, write_duration, write_size};
 pub use server::{
     AdminSocket, DRY_RUN, EchoLimits, Limits, Listen, ListenError, Listener, Server, Signing, Tls,
 };
+pub use shown::SCHEMA;
 pub use topic::Topic;
-
-/// Largest file that is read, in bytes. A real configuration has a few KiB; a larger file was named by mistake.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The checked configuration of the daemon.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,36 +94,36 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file, lays environment and flags over it, and checks all of it.
+    /// Reads the file and those of `conf.d` beside it, lays environment and flags over them, and checks all of it.
     ///
     /// Without a file the feeds are those of [`Config::default`]. A file without `[[feed]]` runs none.
     /// [`environment()`] gives a suitable `env`; names that do not start with `TICKERD_` are ignored.
     ///
     /// # Errors
-    /// All problems, in the order of the file.
+    /// All problems, in the order of the files.
     pub fn load(
         file: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
         flags: &Overrides,
     ) -> Result<Config, Problems> {
-        let Some(file) = file else { return check(Text::default(), None, env, flags) };
-        let name = file.display().to_string();
-        match read(file) {
-            Ok(text) => check(Text { name, text, ..Text::default() }, Some(&folder_of(file)), env, flags),
-            Err(unread) => Err(Problems::sorted(vec![unreadable(name, unread)])),
+        match file {
+            Some(file) => Config::read(file, env, flags).checked(),
+            None => examine(Text::default(), None, env, flags).checked(),
         }
     }
 
-    /// Reads a file as [`Config::load`] does, and also returns what could be read although something is wrong.
-    pub fn read(file: &Path, env: impl Iterator<Item = (String, String)>) -> Reading {
-        let name = file.display().to_string();
-        match read(file) {
-            Ok(text) => {
-                let source = Text { name, text, ..Text::default() };
-                examine(source, Some(&folder_of(file)), env, &Overrides::default())
-            }
-            Err(unread) => Reading { problems: vec![unreadable(name, unread)], found: None },
-        }
+    /// Reads as [`Config::load`] does, and also returns what could be read although something is wrong.
+    pub fn read(file: &Path, env: impl Iterator<Item = (String, String)>, flags: &Overrides) -> Reading {
+        let (source, unread) = files::read_all(file);
+        let Some(source) = source else { return Reading { problems: unread, found: None } };
+        let mut reading = examine(source, Some(&files::folder_of(file)), env, flags);
+        reading.problems.splice(0..0, unread);
+        reading
+    }
+
+    /// Reads what runs without a configuration file, as [`Config::read`] does a file.
+    pub fn built_in(env: impl Iterator<Item = (String, String)>) -> Reading {
+        examine(Text::of("built in", shown::BUILT_IN), Some(Path::new(".")), env, &Overrides::default())
     }
 
     /// Reads and checks a text as [`Config::load`] does a file. `name` is used as the file's name in messages.
@@ -131,12 +131,11 @@ impl Config {
     /// # Errors
     /// All problems, in the order of the text.
     pub fn from_text(name: &str, text: &str, base_dir: &Path) -> Result<Config, Problems> {
-        let source = Text { name: name.to_owned(), text: text.to_owned(), ..Text::default() };
-        check(source, Some(base_dir), std::iter::empty(), &Overrides::default())
+        examine(Text::of(name, text), Some(base_dir), std::iter::empty(), &Overrides::default()).checked()
     }
 }
 
-/// What could be read of a file.
+/// What could be read of a configuration.
 #[derive(Debug)]
 pub struct Reading {
     /// Everything that is wrong with what is written.
@@ -146,24 +145,24 @@ pub struct Reading {
     pub found: Option<(Config, Places)>,
 }
 
-fn unreadable(name: String, (what, change): (String, &'static str)) -> Problem {
-    let source = Text { name, ..Text::default() };
-    Problem::new(&source, &Origin::Nowhere, "", &what).change(change)
+impl Reading {
+    /// The configuration, if nothing is wrong.
+    ///
+    /// # Errors
+    /// All problems, in the order of the files.
+    pub fn checked(self) -> Result<Config, Problems> {
+        match self {
+            Reading { problems, found: Some((config, _)) } if problems.is_empty() => Ok(config),
+            Reading { problems, .. } => Err(Problems::sorted(problems)),
+        }
+    }
 }
 
 /// The path of every key, in alphabetical order. `[[feed]]` is written `feed`, and `[[auth.token]]` is `auth.token`.
 pub fn known_keys() -> BTreeSet<String> {
     let checker = Checker::new(Text::default());
     let mut root = Table::default();
-    let lists: [&[&str]; 6] = [
-        &["feed"],
-        &["topic"],
-        &["auth", "token"],
-        &["auth", "issuer"],
-        &["auth", "certificate"],
-        &["auth", "group"],
-    ];
-    for list in lists {
+    for list in document::LISTS {
         let item = Node { origin: Origin::Nowhere, value: Value::Table(Table::default()) };
         root.overlay(list, Node { origin: Origin::Nowhere, value: Value::Array(vec![item]) });
     }
@@ -171,19 +170,7 @@ pub fn known_keys() -> BTreeSet<String> {
     checker.known()
 }
 
-fn check(
-    source: Text,
-    base_dir: Option<&Path>,
-    env: impl Iterator<Item = (String, String)>,
-    flags: &Overrides,
-) -> Result<Config, Problems> {
-    match examine(source, base_dir, env, flags) {
-        Reading { problems, found: Some((config, _)) } if problems.is_empty() => Ok(config),
-        Reading { problems, .. } => Err(Problems::sorted(problems)),
-    }
-}
-
-/// Reads and checks a text. `base_dir` is the folder of the file, if there is a file.
+/// Reads and checks the texts. `base_dir` is the folder of the file, if there is a file.
 fn examine(
     source: Text,
     base_dir: Option<&Path>,
@@ -191,24 +178,29 @@ fn examine(
     flags: &Overrides,
 ) -> Reading {
     let known = known_keys();
-    let (mut root, syntax) = document::parse(&source, &known);
-    let hidden = document::hidden(&root, &known);
-    let checker = Checker::new(Text { hidden, ..source });
-    if syntax.iter().any(|problem| !document::is_local(&checker.source, problem)) {
+    let mut root = Table::default();
+    let (mut syntax, mut is_misplaced, mut hidden) = (Vec::new(), false, Vec::new());
+    for file in source.ranges() {
+        let (table, errors) = document::parse(&source, file, &known);
+        is_misplaced |= errors.iter().any(|error| !error.is_local);
+        syntax.extend(errors.into_iter().map(|error| error.problem));
+        hidden.extend(document::hidden(&table, &known));
+        root.merge(table, &known);
+    }
+    if is_misplaced {
         // The rest of the tree is in the wrong places, so checking it would only mislead.
         return Reading { problems: syntax, found: None };
     }
-    let broken: Vec<Option<usize>> = syntax.iter().map(Problem::line).collect();
+    let checker = Checker::new(source.hiding(hidden));
     for (name, value) in env {
         environment::overlay(&checker, &mut root, &known, &name, &value);
     }
     overlay_flags(&mut root, flags);
     let walked = walk(&checker, &root, base_dir);
     let source = checker.source.clone();
-    let (others, warnings) = checker.finish(&known);
+    let (mut problems, warnings) = checker.finish(&known);
     // A syntax error is told once, not also as a wrong value.
-    let others = others.into_iter().filter(|problem| syntax.is_empty() || !broken.contains(&problem.line()));
-    let problems = others.collect::<Vec<_>>();
+    problems.retain(|problem| !syntax.iter().any(|error| error.is_on_line_of(problem)));
     let server = Server { dev: flags.dev, ..walked.server };
     let config = Config { warnings, server, ..walked };
     let problems = syntax.into_iter().chain(problems).collect();
@@ -244,32 +236,4 @@ fn overlay_flags(root: &mut Table, flags: &Overrides) {
     if let Some(admin) = &flags.admin {
         root.overlay(&["server", "admin"], node("--admin", admin));
     }
-}
-
-/// The text of a file. The error says what is wrong and what to change.
-fn read(file: &Path) -> Result<String, (String, &'static str)> {
-    const NAME_ANOTHER: &str =
-        "name another file with --config, or leave it out for the built-in configuration";
-    let readable = |error: std::io::Error| (format!("the file cannot be read: {error}"), NAME_ANOTHER);
-    let opened = std::fs::File::open(file).map_err(readable)?;
-    if opened.metadata().map_err(readable)?.is_dir() {
-        return Err(("this is a folder, not a file".to_owned(), "name the file in it, such as tickerd.toml"));
-    }
-    let mut bytes = Vec::new();
-    // The size in the metadata is not used, since pipes and devices have none.
-    opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(readable)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        let what = format!("the file has more than {FILE_BYTES_MAX} bytes, the most that is read");
-        return Err((what, "name a configuration file; data does not belong in it"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
-        (format!("line {line} is not valid UTF-8"), "save the file as UTF-8")
-    })
-}
-
-fn folder_of(file: &Path) -> PathBuf {
-    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    file.parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
 }

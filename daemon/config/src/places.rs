@@ -3,7 +3,7 @@
 
 use super::document::join;
 use super::document::{Node, Table, Value};
-use super::problem::{Origin, Problem, Source};
+use super::problem::{Code, Origin, Place, Problem, Source};
 
 /// The configuration's text and tree, to find the place of a key.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct Places {
 /// A problem that was found outside the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Finding {
+    /// What kind of mistake it is.
+    pub code: Code,
     /// What is wrong.
     pub what: String,
     /// What would be right: allowed values, with range and unit. May be empty.
@@ -30,6 +32,7 @@ impl Places {
     pub fn problem(&self, path: &[&str], finding: Finding) -> Problem {
         let (origin, key) = self.find(path, finding.is_key);
         Problem::new(&self.source, &origin, &key, &finding.what)
+            .code(finding.code)
             .allowed(finding.allowed)
             .change(finding.change)
     }
@@ -46,7 +49,12 @@ impl Places {
                 _ => None,
             };
         }
-        self.problem(path, Finding { is_key: true, ..Finding::default() }).place()
+        match self.problem(path, Finding { is_key: true, ..Finding::default() }).place {
+            Place::File(spot) => format!("{}:{}", spot.name, spot.line),
+            Place::WholeFile { name } | Place::Environment { name } => name,
+            Place::Flag { name } => name.to_owned(),
+            Place::Unplaced => String::new(),
+        }
     }
 
     /// The problem at a key of the feed of this name.
@@ -67,6 +75,16 @@ impl Places {
     /// How many `[[feed]]` are written, complete or not.
     pub fn feeds_written(&self) -> usize {
         self.feeds().len()
+    }
+
+    /// What is written at a key of a table.
+    pub(super) fn at(&self, path: &[&str]) -> Option<&Node> {
+        let (last, tables) = path.split_last()?;
+        let table = tables.iter().try_fold(&self.root, |table, key| match &table.find(key)?.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        })?;
+        table.find(last)
     }
 
     fn feeds(&self) -> &[Node] {

@@ -89,9 +89,12 @@ pub fn write_size(bytes: u64) -> String {
     write(bytes, &SIZE_UNITS, "0B")
 }
 
-/// For a bare number: the likely duration within the range, seconds first.
+/// For a bare number: the likely duration within the range. Seconds first, but a hundred and more are milliseconds where less
+/// than a second is allowed.
 pub(super) fn guess_duration(number: &str, min: Duration, max: Duration) -> Option<String> {
-    ["s", "ms", "m", "h"].into_iter().find_map(|unit| {
+    let is_short = min < Duration::from_secs(1) && number.len() > 2;
+    let units = if is_short { ["ms", "s", "m", "h"] } else { ["s", "ms", "m", "h"] };
+    units.into_iter().find_map(|unit| {
         let text = format!("{number}{unit}");
         parse_duration(&text).ok().filter(|read| (min..=max).contains(read)).map(|_| text)
     })

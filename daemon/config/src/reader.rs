@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::document::{Node, Value};
+use super::problem::Code;
 use super::quantity::{self, Misread};
 use super::section::Refusal;
 
@@ -25,7 +26,7 @@ pub(super) fn boolean(node: &Node) -> Read<bool> {
         _ => "write true or false",
     };
     let what = format!("this is a switch, and the value is {}", node.value.kind());
-    Err(vec![Refusal::new(node, what).allowed("true, false").change(change)])
+    Err(vec![Refusal::new(node, what).code(Code::WrongType).allowed("true, false").change(change)])
 }
 
 /// A whole number within a range.
@@ -35,19 +36,20 @@ where
 {
     move |node| {
         let (min, max) = (*range.start(), *range.end());
-        let refuse = |what: String, change: String| {
+        let refuse = |code: Code, what: String, change: String| {
             let allowed = format!("a whole number from {min} to {max}");
-            Err(vec![Refusal::new(node, what).allowed(allowed).change(change)])
+            Err(vec![Refusal::new(node, what).code(code).allowed(allowed).change(change)])
         };
         let (digits, radix) = match &node.value {
             Value::Integer(digits, radix) => (digits.as_str(), *radix),
             Value::Text(text) => (text.as_str(), 10),
             Value::String(text) if text.parse::<N>().is_ok_and(|number| range.contains(&number)) => {
-                return refuse("a number is written without quotes".to_owned(), format!("write {text}"));
+                let what = "a number is written without quotes".to_owned();
+                return refuse(Code::WrongType, what, format!("write {text}"));
             }
             other => {
                 let what = format!("a whole number is needed, and this is {}", other.kind());
-                return refuse(what, format!("write a number from {min} to {max}"));
+                return refuse(Code::WrongType, what, format!("write a number from {min} to {max}"));
             }
         };
         let number = i128::from_str_radix(digits, radix);
@@ -61,11 +63,12 @@ where
             Err(error) if *error.kind() == std::num::IntErrorKind::NegOverflow => min,
             Err(_) => {
                 let what = "this is not a whole number".to_owned();
-                return refuse(what, format!("write a number from {min} to {max}"));
+                return refuse(Code::WrongType, what, format!("write a number from {min} to {max}"));
             }
         };
         let side = if nearest == min { "below the least" } else { "above the most" };
         refuse(
+            Code::OutOfRange,
             format!("this is {side}, {nearest}"),
             format!("write {nearest}, or another number in the range"),
         )
@@ -98,8 +101,9 @@ pub(super) fn size(min: usize, max: usize) -> impl Fn(&Node) -> Read<usize> {
             guess: &|number| quantity::guess_size(number, min, max),
         };
         let bytes = quantity_within(node, &kind, quantity::parse_size, min, max)?;
-        usize::try_from(bytes)
-            .map_err(|_| vec![kind.refuse(node, "this machine cannot address as much".to_owned(), None)])
+        usize::try_from(bytes).map_err(|_| {
+            vec![kind.refuse(node, Code::OutOfRange, "this machine cannot address as much".to_owned(), None)]
+        })
     }
 }
 
@@ -108,10 +112,23 @@ pub(super) fn or_off<T>(read: impl Fn(&Node) -> Read<T>) -> impl Fn(&Node) -> Re
     move |node| match &node.value {
         Value::String(text) | Value::Text(text) if text == "off" => Ok(None),
         _ => read(node).map(Some).map_err(|mut refusals| {
-            refusals.iter_mut().for_each(|refusal| refusal.allowed += ", or \"off\"");
+            let is_never =
+                matches!(&node.value, Value::String(text) | Value::Text(text) if is_no_limit(text));
+            for refusal in &mut refusals {
+                refusal.allowed += ", or \"off\"";
+                if is_never {
+                    refusal.change = "write \"off\"".to_owned();
+                }
+            }
             refusals
         }),
     }
+}
+
+/// Whether a text says in another way that there is no limit.
+fn is_no_limit(text: &str) -> bool {
+    const WORDS: [&str; 8] = ["never", "none", "no", "false", "disabled", "infinite", "inf", "unlimited"];
+    WORDS.contains(&text.to_ascii_lowercase().as_str())
 }
 
 struct Kind<'k> {
@@ -123,13 +140,14 @@ struct Kind<'k> {
 }
 
 impl Kind<'_> {
-    fn refuse(&self, node: &Node, what: String, instead: Option<String>) -> Refusal {
+    fn refuse(&self, node: &Node, code: Code, what: String, instead: Option<String>) -> Refusal {
         let instead = instead.unwrap_or_else(|| self.min.clone());
         let change = match &node.value {
             Value::Text(_) => format!("write {instead}"),
             _ => format!("write \"{instead}\""),
         };
         Refusal::new(node, what)
+            .code(code)
             .allowed(format!("a {} from \"{}\" to \"{}\" ({})", self.noun, self.min, self.max, self.units))
             .change(change)
     }
@@ -142,25 +160,38 @@ fn quantity_within<T: PartialOrd>(
     min: T,
     max: T,
 ) -> Read<T> {
-    let refuse = |what: String, instead: Option<String>| Err(vec![kind.refuse(node, what, instead)]);
+    let refuse =
+        |code: Code, what: String, instead: Option<String>| Err(vec![kind.refuse(node, code, what, instead)]);
     let text = match &node.value {
         Value::String(text) | Value::Text(text) => text,
         Value::Integer(digits, 10) => {
-            return refuse(format!("a {} carries its unit", kind.noun), (kind.guess)(digits));
+            let what = format!("a {} carries its unit", kind.noun);
+            return refuse(Code::WrongUnit, what, (kind.guess)(digits));
         }
         Value::Float(number) => {
             let instead = parse(&format!("{number}s")).err().and_then(|misread| misread.instead);
-            return refuse(format!("a {} is a whole number and its unit", kind.noun), instead);
+            let what = format!("a {} is a whole number and its unit", kind.noun);
+            return refuse(Code::WrongUnit, what, instead);
         }
-        other => return refuse(format!("a {} is needed, and this is {}", kind.noun, other.kind()), None),
+        other => {
+            let what = format!("a {} is needed, and this is {}", kind.noun, other.kind());
+            return refuse(Code::WrongType, what, None);
+        }
     };
     match parse(text) {
-        Ok(value) if value < min => refuse(format!("this is shorter than the least, {}", kind.min), None),
+        Ok(value) if value < min => {
+            refuse(Code::OutOfRange, format!("this is shorter than the least, {}", kind.min), None)
+        }
         Ok(value) if value > max => {
-            refuse(format!("this is more than the most, {}", kind.max), Some(kind.max.clone()))
+            let what = format!("this is more than the most, {}", kind.max);
+            refuse(Code::OutOfRange, what, Some(kind.max.clone()))
         }
         Ok(value) => Ok(value),
-        Err(misread) => refuse(misread.what, misread.instead.or_else(|| (kind.guess)(text.trim()))),
+        Err(misread) => {
+            let most = || is_no_limit(text).then(|| kind.max.clone());
+            let instead = misread.instead.or_else(|| (kind.guess)(text.trim())).or_else(most);
+            refuse(Code::WrongUnit, misread.what, instead)
+        }
     }
 }
 
@@ -170,7 +201,12 @@ pub(super) fn string(node: &Node) -> Read<String> {
         Value::String(text) | Value::Text(text) => Ok(text.clone()),
         other => {
             let what = format!("a text is needed, and this is {}", other.kind());
-            Err(vec![Refusal::new(node, what).allowed("a text in quotes").change("put it in quotes")])
+            Err(vec![
+                Refusal::new(node, what)
+                    .code(Code::WrongType)
+                    .allowed("a text in quotes")
+                    .change("put it in quotes"),
+            ])
         }
     }
 }
@@ -202,7 +238,7 @@ pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&Nod
             Value::String(_) | Value::Text(_) => "this word is not known here".to_owned(),
             other => format!("a word in quotes is needed, and this is {}", other.kind()),
         };
-        Err(vec![Refusal::new(node, what).allowed(allowed.join(", ")).change(change)])
+        Err(vec![Refusal::new(node, what).code(Code::UnknownWord).allowed(allowed.join(", ")).change(change)])
     }
 }
 
@@ -224,7 +260,9 @@ pub(super) fn list<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<
                 _ => "write it as [\"…\", \"…\"]".to_owned(),
             };
             let what = format!("a list is needed, and this is {}", other.kind());
-            return Err(vec![Refusal::new(node, what).allowed("a list in [ ]").change(change)]);
+            return Err(vec![
+                Refusal::new(node, what).code(Code::WrongType).allowed("a list in [ ]").change(change),
+            ]);
         }
     };
     let mut values = Vec::with_capacity(items.len());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::document::{Node, Table, Value, join};
 use super::environment;
-use super::problem::{Origin, Problem, Source};
+use super::problem::{Code, Origin, Problem, Source};
 
 /// Names in other daemons' configurations, and the keys they mean here.
 const SYNONYMS: [(&str, &str); 15] = [
@@ -31,6 +31,7 @@ const SYNONYMS: [(&str, &str); 15] = [
 pub(super) struct Refusal {
     pub at: Origin,
     pub suffix: String,
+    pub code: Code,
     pub seen: Option<String>,
     pub what: String,
     pub allowed: String,
@@ -42,6 +43,7 @@ impl Refusal {
         Refusal {
             at: node.origin.clone(),
             suffix: String::new(),
+            code: Code::WrongValue,
             seen: match &node.value {
                 Value::Text(text) => Some(text.clone()),
                 _ => None,
@@ -50,6 +52,24 @@ impl Refusal {
             allowed: String::new(),
             change: String::new(),
         }
+    }
+
+    /// One that is about the table or the list at this place, of which nothing is repeated.
+    pub fn placed(at: &Origin, what: impl Into<String>) -> Self {
+        Refusal {
+            at: at.clone(),
+            suffix: String::new(),
+            code: Code::WrongValue,
+            seen: Some(String::new()),
+            what: what.into(),
+            allowed: String::new(),
+            change: String::new(),
+        }
+    }
+
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
     }
 
     pub fn allowed(mut self, allowed: impl Into<String>) -> Self {
@@ -108,6 +128,7 @@ impl Checker {
             (None, _) => "",
         };
         Problem::new(&self.source, &refusal.at, &format!("{key}{}", refusal.suffix), &refusal.what)
+            .code(refusal.code)
             .seen(seen)
             .allowed(refusal.allowed)
             .change(refusal.change)
@@ -192,7 +213,7 @@ impl<'t> Section<'t> {
                     Origin::Environment(name) => format!("set its keys one by one, as {name}__KEY"),
                     _ => format!("write [{path}] on a line of its own and its keys below"),
                 };
-                self.refuse(key, refusal.allowed("a table").change(change));
+                self.refuse(key, refusal.code(Code::WrongType).allowed("a table").change(change));
                 None
             }
         };
@@ -210,6 +231,7 @@ impl<'t> Section<'t> {
         let header = join(&self.family, key);
         let not_tables = |node: &Node, what: String| {
             Refusal::new(node, what)
+                .code(Code::WrongType)
                 .allowed(format!("[[{header}]] headers, one for each"))
                 .change(format!("write [[{header}]] on a line of its own and its keys below"))
         };
@@ -313,6 +335,7 @@ fn unknown_problem(
     };
     let place = if family.is_empty() { "at the top".to_owned() } else { format!("in {family}") };
     Problem::new(source, origin, &join(section, key), &format!("there is no key `{key}` {place}"))
+        .code(Code::UnknownKey)
         .allowed(here.join(", "))
         .change(change)
 }
@@ -325,10 +348,13 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>)
     if let Some(found) = candidates.iter().find(|candidate| Some(**candidate) == synonym) {
         return Some(found);
     }
-    candidates
-        .into_iter()
+    let near = candidates
+        .iter()
         .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.len().max(word.len()) / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .map(|(_, candidate)| *candidate);
+    // `window` may be `window_bits`, if no other key has this part.
+    let mut parts = candidates.iter().filter(|candidate| candidate.split('_').any(|part| part == word));
+    near.or_else(|| parts.next().copied().filter(|_| parts.next().is_none()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::document::{Node, Value};
 use super::feed::Feed;
 use super::history::{self, History};
-use super::problem::Origin;
+use super::problem::{Code, Origin};
 use super::quantity::write_duration;
 use super::reader::{boolean, string};
 use super::section::{Refusal, Section};
@@ -52,7 +52,8 @@ impl Topic {
     pub(super) fn read_all(top: &mut Section<'_>, feeds: &[Feed]) -> Vec<Topic> {
         let sections = top.sections("topic");
         if let Some((_, header)) = sections.get(TOPICS_MAX) {
-            let refusal = placed(header, format!("this is one topic more than {TOPICS_MAX}"))
+            let refusal = Refusal::placed(header, format!("this is one topic more than {TOPICS_MAX}"))
+                .code(Code::TooMany)
                 .allowed(format!("at most {TOPICS_MAX} topics that are declared one by one"));
             top.refuse("topic", refusal.change("let a feed say what has more topics"));
         }
@@ -76,7 +77,8 @@ fn read_history(topic: &mut Section<'_>, earlier: &[Topic]) -> (Option<usize>, O
     match topic.ask("history").map(|node| (node, &node.value)) {
         None | Some((_, Value::Table(_))) => {}
         Some((node, Value::String(text))) if history::age()(node).is_ok() => {
-            let refusal = Refusal::new(node, "an age stands in a table").allowed(HISTORY);
+            let refusal =
+                Refusal::new(node, "an age stands in a table").code(Code::WrongType).allowed(HISTORY);
             topic.refuse("history", refusal.change(format!("write history = {{ age = {text:?} }}")));
             return (None, None);
         }
@@ -100,7 +102,9 @@ fn read_history(topic: &mut Section<'_>, earlier: &[Topic]) -> (Option<usize>, O
     {
         let near = ages.iter().min_by_key(|other| other.abs_diff(age)).copied().unwrap_or(age);
         let what = format!("this is one more age than {AGES_MAX} of other topics");
-        let refusal = Refusal::new(node, what).allowed(format!("at most {AGES_MAX} different ages"));
+        let refusal = Refusal::new(node, what)
+            .code(Code::TooMany)
+            .allowed(format!("at most {AGES_MAX} different ages"));
         section.refuse("age", refusal.change(format!("write \"{}\", as others do", write_duration(near))));
         return (count, None);
     }
@@ -108,17 +112,6 @@ fn read_history(topic: &mut Section<'_>, earlier: &[Topic]) -> (Option<usize>, O
 }
 
 const HISTORY: &str = "a whole number from 0 to 65536, or { count = 100, age = \"24h\" }";
-
-fn placed(at: &Origin, what: String) -> Refusal {
-    Refusal {
-        at: at.clone(),
-        suffix: String::new(),
-        seen: Some(String::new()),
-        what,
-        allowed: String::new(),
-        change: String::new(),
-    }
-}
 
 fn read_name(
     section: &mut Section<'_>,
@@ -128,7 +121,8 @@ fn read_name(
 ) -> Option<String> {
     const ALLOWED: &str = "a topic such as \"rooms.lobby\", whose first segment is no feed's and not tickerd";
     let Some(node) = section.ask("name") else {
-        let refusal = placed(header, "this topic has no name".to_owned()).allowed(ALLOWED);
+        let refusal =
+            Refusal::placed(header, "this topic has no name").code(Code::MissingKey).allowed(ALLOWED);
         section.refuse("name", refusal.change("add name = \"rooms.…\""));
         return None;
     };
@@ -146,37 +140,62 @@ fn read_name(
     }
 }
 
+/// What to write in place of a name with a wrong character, if that can be guessed.
+fn near_topic(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let right: String = name
+        .trim()
+        .chars()
+        .map(|c| match c {
+            ' ' | '.' | '/' | ':' => '.',
+            c if fits(c) => c,
+            _ => '_',
+        })
+        .collect();
+    match topic::check(right.as_bytes()) {
+        Ok(right) => format!("write \"{right}\""),
+        Err(_) => {
+            "write one such as \"rooms.lobby\": A-Z a-z 0-9 _ - with a dot between two segments".to_owned()
+        }
+    }
+}
+
 fn judge(
     node: &Node,
     name: String,
     feeds: &[Feed],
     names: &BTreeSet<String>,
 ) -> Result<String, Vec<Refusal>> {
-    let refuse = |what: String, change: &str| Err(vec![Refusal::new(node, what).change(change)]);
+    let refuse = |code: Code, what: String, change: &str| {
+        Err(vec![Refusal::new(node, what).code(code).change(change)])
+    };
     if Pattern::is_pattern(&name) {
         return refuse(
+            Code::WrongName,
             "a declared topic is one topic, and this is a pattern".into(),
             "declare each by its name",
         );
     }
     if let Err(why) = topic::check(name.as_bytes()) {
-        return refuse(format!("this is no topic: {why}"), "correct it");
+        return refuse(Code::WrongName, format!("this is no topic: {why}"), &near_topic(&name));
     }
     let first = first_segment(&name);
     if first == SERVER_SEGMENT {
         return refuse(
+            Code::WrongName,
             "topics that begin with tickerd are the server's own".into(),
             "choose another first segment",
         );
     }
     if feeds.iter().any(|feed| feed.name == first) {
         return refuse(
+            Code::WrongName,
             format!("topics that begin with {first} are those of the feed"),
             "write rooms.… or the like",
         );
     }
     if names.contains(&name) {
-        return refuse("this topic is declared twice".into(), "delete one of the two");
+        return refuse(Code::Duplicate, "this topic is declared twice".into(), "delete one of the two");
     }
     Ok(name)
 }

@@ -200,10 +200,21 @@ impl Authenticator {
 /// Reads all secrets and keys of the configuration, but for those of an address, and starts nothing.
 ///
 /// # Errors
-/// The first key of the configuration that cannot be used.
-pub fn check(auth: &Auth) -> Result<(), Error> {
+/// Each key of the configuration that cannot be used.
+pub fn check(auth: &Auth) -> Result<(), Vec<Error>> {
     let begin = |url: &str, _| Ok(Remote::idle(url, Pace::default(), || ()));
-    Settled::read(auth, &Kept::default(), None, &begin).map(drop)
+    let read = |auth: &Auth| Settled::read(auth, &Kept::default(), None, &begin).map(drop);
+    let alone = Auth { tokens: Vec::new(), issuers: Vec::new(), ..auth.clone() };
+    let tokens = auth.tokens.iter().map(|token| Auth { tokens: vec![token.clone()], ..alone.clone() });
+    let issuers = auth.issuers.iter().map(|issuer| Auth { issuers: vec![issuer.clone()], ..alone.clone() });
+    let of_each = tokens.enumerate().chain(issuers.enumerate());
+    let errors: Vec<Error> =
+        of_each.filter_map(|(at, one)| read(&one).err().map(|error| error.numbered(at))).collect();
+    if errors.is_empty() {
+        // What is wrong with several of them together.
+        return read(auth).map_err(|error| vec![error]);
+    }
+    Err(errors)
 }
 
 fn begin_keys(queue: &SyncSender<Message>, pace: Pace, url: &str, number: usize) -> Result<Remote, Error> {

@@ -18,6 +18,14 @@ impl Error {
         Error { path: Vec::new(), what: what.into(), change: change.into() }
     }
 
+    /// At the item of this number, in place of the first.
+    pub(crate) fn numbered(mut self, at: usize) -> Error {
+        if let Some(number) = self.path.get_mut(2) {
+            *number = at.to_string();
+        }
+        self
+    }
+
     pub(crate) fn at(mut self, path: &[&str]) -> Error {
         self.path = path.iter().map(|step| (*step).to_owned()).collect();
         self

@@ -1,12 +1,15 @@
 //! The command line: what can be said, and the exit codes it is answered with.
 
 pub mod check;
+pub mod config;
 pub mod connections;
 pub mod demo;
 pub mod disconnect;
+pub mod explain;
 pub mod feed;
 mod operator;
 pub mod reload;
+pub mod remote;
 pub mod status;
 pub mod top;
 mod unknown;
@@ -20,11 +23,17 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::version::{COMMIT, VERSION};
+use check::CheckArgs;
+use config::ConfigArgs;
 use connections::ConnectionsArgs;
 use demo::DemoArgs;
 use disconnect::DisconnectArgs;
+use explain::ExplainArgs;
 use feed::FeedArgs;
 use reload::ReloadArgs;
+use remote::EXIT_CODES;
+use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
+use remote::tail::TailArgs;
 use status::StatusArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
@@ -47,7 +56,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
   TICKERD_LOG                log level, such as info, or warn,tickerd=debug
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
 
-Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration.")]
+Exit codes: 0 done, 1 failed, 2 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -66,6 +75,26 @@ pub enum Command {
     Record(RecordArgs),
     /// Say how a daemon that runs is: ready or not, its clients, topics and feeds.
     Status(StatusArgs),
+    /// Show ticks as they come, one a line: when, which topic, and what changed. Times are UTC.
+    ///
+    /// It survives restarts of the daemon and goes on where it was. Gaps and notices are told on standard error.
+    #[command(after_help = EXIT_CODES)]
+    Tail(TailArgs),
+    /// Show the newest value of each of these topics, once.
+    #[command(after_help = EXIT_CODES)]
+    Get(GetArgs),
+    /// List topics: kind, class, seq, age, and the shortest time between two pushes.
+    #[command(after_help = EXIT_CODES)]
+    Topics(TopicsArgs),
+    /// Show the newest ticks of a topic that the daemon keeps, oldest first.
+    #[command(after_help = EXIT_CODES)]
+    History(HistoryArgs),
+    /// Show the newest bars of a topic (open, high, low, close), oldest first; the last one is still open.
+    #[command(after_help = EXIT_CODES)]
+    Bars(BarsArgs),
+    /// Send a message to a room.
+    #[command(after_help = EXIT_CODES)]
+    Publish(PublishArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
     /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
@@ -83,10 +112,11 @@ pub enum Command {
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),
     /// Say whether a daemon would run with this configuration file here, and each of its feeds too.
-    ///
-    /// Feeds are loaded and created in processes of their own, and do none of their work. Exit codes: 0 they would (warnings
-    /// may be told), 78 something is wrong.
     Check(CheckArgs),
+    /// Tell more of a code that `check` names, such as unknown-key.
+    Explain(ExplainArgs),
+    /// Show the configuration as it counts, write a first one, or print its JSON Schema for editors.
+    Config(ConfigArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
     #[command(hide = true)]
     FeedHost(FeedHostArgs),
@@ -112,13 +142,6 @@ pub struct RunArgs {
     /// Let pages of every loopback origin connect, such as http://localhost:5173. They get no cookies and no credentials.
     #[arg(long)]
     pub dev: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct CheckArgs {
-    /// Configuration file (TOML).
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
 }
 
 impl Cli {

@@ -56,8 +56,8 @@ mod tests {
 
     #[test]
     fn what_there_is_is_listed_and_what_is_hidden_is_not() {
-        let text = of("tickerd tail");
-        assert!(text.starts_with("error: tickerd has no command tail\n"), "{text}");
+        let text = of("tickerd xyzzy");
+        assert!(text.starts_with("error: tickerd has no command xyzzy\n"), "{text}");
         for name in ["run", "demo", "record", "feed", "plugin", "check"] {
             assert!(text.contains(&format!("\n  {name} ")), "{name}: {text}");
         }

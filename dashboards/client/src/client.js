@@ -8,7 +8,7 @@ import { Subscription } from "./subscription.js";
 import { Ticks } from "./ticks.js";
 import { Wants } from "./wants.js";
 
-export const PROTOCOL = "tickerd.v1.json";
+const PROTOCOL = "tickerd.v1.json";
 
 export class Client extends Reader {
   server;
@@ -114,7 +114,7 @@ export class Client extends Reader {
       if (token) throw error;
       return plain;
     });
-    return other.socket(this);
+    return other.socket(this, plain);
   }
 
   /** Another user: what is here was the one before's. */
@@ -131,9 +131,10 @@ export class Client extends Reader {
   }
 
   _received(event, data, text) {
-    if (this.has("message")) this.emit("message", { out: false, event, data: { ...data }, text });
-    if (typeof data.topic === "string" && "value" in data) this._ticks.take(event, data, text);
-    else if (event === "connected") {
+    this.#show("message", event, data, text);
+    if (typeof data.topic === "string" && "value" in data) return this._ticks.take(event, data, text);
+    this.#show("control", event, data, text);
+    if (event === "connected") {
       this.server = data;
       this._ticks.begin(data.epoch);
       this.#pinged = Date.now();
@@ -147,6 +148,11 @@ export class Client extends Reader {
       else if (event === "presence") this.emit(event, data);
       else if (event === "subscribed") this._wants.granting(data);
     }
+  }
+
+  /** A copy, as the data of a tick becomes the tick. */
+  #show(name, event, data, text) {
+    if (this.has(name)) this.emit(name, { out: false, event, data: { ...data }, text });
   }
 
   #notice(data) {

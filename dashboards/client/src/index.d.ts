@@ -111,6 +111,13 @@ export interface SubscribeOptions {
   signal?: AbortSignal;
 }
 
+export interface Message {
+  out: boolean;
+  event: string;
+  data: any;
+  text: string;
+}
+
 export interface ClientEvents {
   status: Status;
   /** Every tick of every subscription. */
@@ -133,7 +140,9 @@ export interface ClientEvents {
   /** Another server, or another history of it: all positions are forgotten. */
   epoch: string;
   /** Every message in either direction, for consoles and tests. Tokens are not shown. */
-  message: { out: boolean; event: string; data: any; text: string };
+  message: Message;
+  /** The same without ticks. A handler of `message` has each tick copied, one of `control` does not. */
+  control: Message;
 }
 
 export interface Subscription extends AsyncIterable<Tick> {

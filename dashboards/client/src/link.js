@@ -46,7 +46,7 @@ export class Link {
   send(event, data, shown = data) {
     if (this.#socket?.readyState !== 1) return false;
     this.#socket.send(JSON.stringify({ event, data }));
-    this.#client.emit("message", { out: true, event, data: shown, text: JSON.stringify({ event, data: shown }) });
+    for (const name of ["message", "control"]) this.#client.emit(name, { out: true, event, data: shown, text: JSON.stringify({ event, data: shown }) });
     return true;
   }
 

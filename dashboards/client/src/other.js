@@ -1,12 +1,11 @@
 // Sockets that are none: an event stream, and the connection of another tab. Loaded where they are used.
-import { Client, PROTOCOL } from "./client.js";
 import { tokenOf } from "./http.js";
 
 /** Tells texts apart, and tells nothing of them. */
 const digest = (text) => [...text].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16_777_619), 2_166_136_261) >>> 0;
 
-/** What looks like a WebSocket to this client's server. */
-export async function socket(client) {
+/** What looks like a WebSocket to this client's server; `plain` makes a real one. */
+export async function socket(client, plain) {
   const url = client._url;
   const { WebSocket, EventSource, tabs, transport } = client._options;
   const token = await tokenOf(client);
@@ -14,14 +13,14 @@ export async function socket(client) {
     const { share } = await import("./tabs.js");
     // Tabs of one user share; the name does not tell the token.
     const options = { ...client._options, tabs: false, flush: "now", signal: undefined };
-    return share(`${url.href} ${digest(token ?? "")}`, () => new Client(client._url, options));
+    return share(`${url.href} ${digest(token ?? "")}`, () => new client.constructor(client._url, options));
   }
   const isStream = EventSource && transport !== "ws" && !(tabs && WebSocket);
   if (isStream && (transport === "sse" || !WebSocket || (client._link.isBarred && (await hasAnswered(client, url))))) {
     const { Stream } = await import("./sse.js");
     return new Stream(url, { EventSource, token, http: (path, init) => client.http(path, init) });
   }
-  if (WebSocket) return new WebSocket(url.href, PROTOCOL);
+  if (WebSocket) return plain.socket();
   throw Object.assign(new Error("there is no WebSocket here: give one, as in connect(url, { WebSocket })"), { close: 4000 });
 }
 

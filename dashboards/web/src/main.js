@@ -82,7 +82,7 @@ const board = new Board(element("board"), { topics, address, alerts, feeds: stat
 const feedList = new FeedList(element("feed-list"));
 const feedPage = new FeedPage(element("feed-page"), { topics, ask: answerOf, onChart: openChart });
 const consoleRoom = new Console(element("console"), { client, address });
-/** What a text of the server's was before it was parsed: the digits are in it. */
+/** The past of a topic → the text that it was parsed from: the digits are in it. */
 const texts = new WeakMap();
 
 let liveSince = 0;
@@ -183,9 +183,8 @@ client.on("lag", ({ skipped }) => signs.lag(skipped, performance.now()));
 client.on("gap", ({ topics: names, recovered }) => {
   if (!recovered && names.length > 0) notices.gap(names);
 });
-client.on("message", (frame) => {
-  if (frame.event === "history" && !frame.out) texts.set(frame.data, frame.text);
-  consoleRoom.message(frame);
+client.on("control", ({ out, event, data, text }) => {
+  if (event === "history" && !out && Array.isArray(data.values)) texts.set(data.values, text);
 });
 client.on("error", ({ code, message }) => (code === 401 ? visitor.need() : notices.error({ code, message })));
 visitor.onKnown = begin;
@@ -247,7 +246,7 @@ charts.onFull = (sentence) => notices.full(sentence);
 charts.onAsk = (event, { id, ...asked }) => {
   if (!isConnected() || visitor.isShut) return false;
   client.command(event, asked).then(
-    (answer) => charts.history({ ...answer, id }, texts.get(answer)),
+    (answer) => charts.history({ ...answer, id }, texts.get(answer.values)),
     (error) => charts.owns({ id, code: error.code }),
   );
   return true;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::pattern::Pattern;
 use crate::trouble::Trouble;
@@ -24,28 +25,23 @@ struct Setup {
 }
 
 /// What to play, and how.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The recording's file. A relative path starts at the configuration's folder, in which this process runs.
     pub file: PathBuf,
     /// How many recorded seconds pass in one; default 1.0.
-    #[serde(default)]
     pub speed: Speed,
     /// Whether to begin again at the end, one recorded second after the last sample; default false.
-    #[serde(default, rename = "loop")]
+    ///
+    /// The key is `loop`.
     pub again: bool,
     /// Where in the recording to begin; default at its start.
-    #[serde(default)]
     pub from: Length,
     /// Where in the recording to end, that moment excluded; default at its end.
-    #[serde(default)]
     pub to: Option<Length>,
     /// Topics to play; default all.
-    #[serde(default)]
     pub only: Vec<Pattern>,
     /// Whether to end as soon as the recording was opened. It comes from the setup and is not a key.
-    #[serde(skip)]
     pub checks_only: bool,
 }
 
@@ -57,21 +53,46 @@ impl Settings {
                 "the first line on standard input is no setup ({e}); tickerd starts this itself"
             ))
         })?;
-        let mut settings: Settings = serde_json::from_value(setup.config).map_err(|e| {
-            Trouble::Config(format!(
-                "[feed.config]: {e}; write file = \"day.ndjson\", and speed, loop, from, to or only where wanted"
-            ))
+        let mut settings = Settings::of_config(setup.config).map_err(|wrong| {
+            let told: Vec<String> = wrong.into_iter().map(|one| format!("[feed.config]: {one}")).collect();
+            Trouble::Config(told.join("; "))
         })?;
-        if settings.to.is_some_and(|to| to.ms <= settings.from.ms) {
-            return Err(Trouble::Config(
-                "[feed.config]: to is not behind from, so that there is nothing to play; raise it or delete it"
-                    .into(),
-            ));
-        }
         settings.checks_only = setup.check;
         // Messages show the full path.
         settings.file = std::path::absolute(&settings.file).unwrap_or(settings.file);
         Ok(settings)
+    }
+
+    /// Reads the keys, or says of each what is wrong with it.
+    fn of_config(config: Value) -> Result<Settings, Vec<String>> {
+        let Value::Object(mut keys) = config else { return Err(vec!["this is no table".into()]) };
+        let mut wrong = Vec::new();
+        if !keys.contains_key("file") {
+            wrong.push("file is missing; write file = \"day.ndjson\"".into());
+        }
+        let file = take(&mut keys, "file", &mut wrong);
+        let (speed, again) = (take(&mut keys, "speed", &mut wrong), take(&mut keys, "loop", &mut wrong));
+        let (from, to) = (take(&mut keys, "from", &mut wrong), take(&mut keys, "to", &mut wrong));
+        let only = take(&mut keys, "only", &mut wrong);
+        wrong.extend(
+            keys.keys().map(|key| format!("{key} is no key; there are file, speed, loop, from, to, only")),
+        );
+        let from: Length = from.unwrap_or_default();
+        if to.is_some_and(|to: Length| to.ms <= from.ms) {
+            wrong.push(
+                "to is not behind from, so that there is nothing to play; raise it or delete it".into(),
+            );
+        }
+        let Some(file) = file.filter(|_| wrong.is_empty()) else { return Err(wrong) };
+        Ok(Settings {
+            file,
+            speed: speed.unwrap_or_default(),
+            again: again.unwrap_or_default(),
+            from,
+            to,
+            only: only.unwrap_or_default(),
+            checks_only: false,
+        })
     }
 
     /// Whether a topic is to be played.
@@ -94,6 +115,16 @@ impl Settings {
     pub fn path(&self) -> &Path {
         &self.file
     }
+}
+
+/// The value of a key. If it is wrong, that is added to `wrong`.
+fn take<T: DeserializeOwned>(keys: &mut Map<String, Value>, key: &str, wrong: &mut Vec<String>) -> Option<T> {
+    let read = serde_json::from_value(keys.remove(key)?);
+    read.map_err(|e| {
+        let what = e.to_string();
+        wrong.push(if what.starts_with(key) { what } else { format!("{key}: {what}") });
+    })
+    .ok()
 }
 
 /// How fast to play.
@@ -186,14 +217,16 @@ mod tests {
     #[test]
     fn mistakes_say_what_to_write() {
         for (config, says) in [
-            ("{}", "missing field `file`"),
-            (r#"{"file":"f","sped":1}"#, "expected one of `file`, `speed`, `loop`"),
+            ("{}", "file is missing"),
+            (r#"{"file":"f","sped":1}"#, "sped is no key; there are file, speed, loop"),
             (r#"{"file":"f","speed":0}"#, "from 0.001 to 1000000 nor \"max\""),
             (r#"{"file":"f","speed":"fast"}"#, "speed is neither"),
             (r#"{"file":"f","from":90}"#, "such as \"90s\""),
             (r#"{"file":"f","from":"90"}"#, "such as \"90s\""),
             (r#"{"file":"f","from":"2m","to":"90s"}"#, "to is not behind from"),
             (r#"{"file":"f","only":["a*"]}"#, "trades.*"),
+            (r#"{"file":7,"from":90,"loop":1}"#, "; [feed.config]: loop: "),
+            (r#"{"file":7,"from":90,"loop":1}"#, "; [feed.config]: from: "),
         ] {
             let trouble = read(config).unwrap_err();
             assert!(trouble.message().contains(says), "{config}: {}", trouble.message());

@@ -1,11 +1,12 @@
 //! `[[auth.certificate]]`: whom a client certificate speaks for.
 
 use crate::document::Node;
+use crate::problem::Code;
 use crate::reader::{Read, string};
 use crate::section::{Refusal, Section};
 
 use super::group::{Group, groups};
-use super::name::{at_most, name, placed, refuse_reserved};
+use super::name::{at_most, name, refuse_reserved};
 
 const CERTIFICATES_MAX: usize = 1_024;
 const ALLOWED: &str = "\"URI:…\", \"DNS:…\" or \"EMAIL:…\"";
@@ -29,7 +30,10 @@ impl Certificate {
         if let Some((_, header)) = sections.first().filter(|_| !asks_clients) {
             let what = "clients are asked for no certificate, since [server.tls] has no client_ca";
             let change = "add client_ca = \"/etc/tickerd/tls/clients.pem\" to [server.tls], or delete this";
-            let refusal = placed(header, what).allowed("[[auth.certificate]] with client_ca").change(change);
+            let refusal = Refusal::placed(header, what)
+                .code(Code::Conflict)
+                .allowed("[[auth.certificate]] with client_ca")
+                .change(change);
             parent.refuse("certificate", refusal);
         }
         let header = sections.get(CERTIFICATES_MAX).map(|(_, header)| header);
@@ -42,7 +46,9 @@ impl Certificate {
             refuse_reserved(&mut section, &header, user, "choose another name");
             let san = section.take("san", None, |node| san(node, &sans).map(Some));
             if !section.has("san") {
-                let refusal = placed(&header, "this names no certificate").allowed(ALLOWED);
+                let refusal = Refusal::placed(&header, "this names no certificate")
+                    .code(Code::MissingKey)
+                    .allowed(ALLOWED);
                 section.refuse("san", refusal.change("add san = \"URI:…\", as it stands in the certificate"));
             }
             let groups = groups(&mut section, known);
@@ -57,8 +63,9 @@ impl Certificate {
 
 fn san(node: &Node, earlier: &[String]) -> Read<String> {
     let text = string(node)?;
-    let refuse =
-        |what: &str, change: String| Err(vec![Refusal::new(node, what).allowed(ALLOWED).change(change)]);
+    let refuse = |what: &str, change: String| {
+        Err(vec![Refusal::new(node, what).code(Code::WrongName).allowed(ALLOWED).change(change)])
+    };
     let split = text.split_once(':').filter(|(_, name)| !name.is_empty() && name.len() <= 1_024);
     let Some((kind, name)) = split else {
         return refuse("this is no subject alternative name", format!("write \"DNS:{text}\" or \"URI:…\""));

@@ -3,6 +3,7 @@
 use tickerd_model::topic::{self, Pattern, bar};
 
 use crate::document::Node;
+use crate::problem::Code;
 use crate::reader::{Read, boolean, list, string};
 use crate::section::{Refusal, Section, nearest};
 
@@ -118,7 +119,8 @@ fn means_something(item: &Node, text: &str) -> Read<()> {
         Some(reach) => format!("write \"{}\"", reach.topics),
         None => "name the topics that the bars are of, such as \"stocks.**\"".to_owned(),
     };
-    let refusal = Refusal::new(item, "rights to bars are the rights to the topics that they are of");
+    let refusal = Refusal::new(item, "rights to bars are the rights to the topics that they are of")
+        .code(Code::WrongName);
     Err(vec![refusal.allowed("topics that are none of bars").change(change)])
 }
 
@@ -126,7 +128,8 @@ fn few<T>(node: &Node, patterns: Vec<T>) -> Read<Vec<T>> {
     if patterns.len() <= PATTERNS_MAX {
         return Ok(patterns);
     }
-    let refusal = Refusal::new(node, format!("this is a list of {} patterns", patterns.len()));
+    let refusal =
+        Refusal::new(node, format!("this is a list of {} patterns", patterns.len())).code(Code::TooMany);
     Err(vec![refusal.allowed(format!("at most {PATTERNS_MAX}")).change("use * and ** in their place")])
 }
 
@@ -138,7 +141,12 @@ fn misread(item: &Node, text: &str, error: &topic::GrammarError) -> Vec<Refusal>
         }
         hint => hint.trim_start_matches([';', ',', ' ']).to_owned(),
     };
-    vec![Refusal::new(item, what).allowed("segments joined by dots, with * and ** for any").change(change)]
+    vec![
+        Refusal::new(item, what)
+            .code(Code::WrongName)
+            .allowed("segments joined by dots, with * and ** for any")
+            .change(change),
+    ]
 }
 
 /// Reads `groups`: names of `[[auth.group]]` that are there.
@@ -154,7 +162,7 @@ pub(super) fn groups(section: &mut Section<'_>, known: &[Group]) -> Vec<String> 
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "add an [[auth.group]] of this name, or name another".to_owned(),
             };
-            let refusal = Refusal::new(item, "there is no group of this name");
+            let refusal = Refusal::new(item, "there is no group of this name").code(Code::UnknownWord);
             Err(vec![refusal.allowed(names().collect::<Vec<_>>().join(", ")).change(change)])
         })
     })

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::document::{Node, Value};
+use crate::problem::Code;
 use crate::reader::{Read, boolean, list, string};
 use crate::section::{Refusal, Section, nearest};
 
 use super::algorithm::{Algorithm, Family, WORDS};
-use super::name::{at_most, placed};
+use super::name::at_most;
 use super::secret::{SecretSource, read_source};
 
 const ISSUERS_MAX: usize = 16;
@@ -53,8 +54,9 @@ impl Issuer {
         for (mut section, header) in sections {
             let mut needed = |key, example: &str| {
                 if !section.has(key) {
-                    let refusal =
-                        placed(&header, format!("this issuer has no {key}")).allowed("a text in quotes");
+                    let refusal = Refusal::placed(&header, format!("this issuer has no {key}"))
+                        .code(Code::MissingKey)
+                        .allowed("a text in quotes");
                     section.refuse(key, refusal.change(format!("add {key} = \"{example}\"")));
                 }
                 section.take(key, None, |node| text(node).map(Some))
@@ -63,13 +65,16 @@ impl Issuer {
             let audience = needed("audience", "tickerd");
             if let Some((name, node)) = issuer.as_ref().zip(section.ask("issuer")) {
                 if earlier.contains(name) {
-                    let refusal = Refusal::new(node, "another [[auth.issuer]] has this issuer");
+                    let refusal =
+                        Refusal::new(node, "another [[auth.issuer]] has this issuer").code(Code::Duplicate);
                     section.refuse("issuer", refusal.allowed("each issuer once").change("join the two"));
                 }
                 earlier.push(name.clone());
             }
             if !section.has("algorithms") {
-                let refusal = placed(&header, "this issuer has no algorithms").allowed(words());
+                let refusal = Refusal::placed(&header, "this issuer has no algorithms")
+                    .code(Code::MissingKey)
+                    .allowed(words());
                 section.refuse("algorithms", refusal.change("add algorithms = [\"RS256\"]"));
             }
             let algorithms = section.take("algorithms", Vec::new(), algorithms);
@@ -128,10 +133,12 @@ fn algorithms(node: &Node) -> Read<Vec<Algorithm>> {
             );
             ("this algorithm is not known here".to_owned(), change)
         };
-        Err(vec![Refusal::new(item, what).allowed(words()).change(change)])
+        Err(vec![Refusal::new(item, what).code(Code::UnknownWord).allowed(words()).change(change)])
     })?;
     let refuse = |what: &str, change: &str| {
-        Err(vec![Refusal::new(node, what).allowed("one or more of one family").change(change)])
+        Err(vec![
+            Refusal::new(node, what).code(Code::Conflict).allowed("one or more of one family").change(change),
+        ])
     };
     let Some(family) = algorithms.first().map(|algorithm| algorithm.family()) else {
         return refuse("without an algorithm no token is valid", "write algorithms = [\"RS256\"]");
@@ -158,7 +165,9 @@ fn keys(
     let is_hmac = family == Some(Family::Hmac);
     match (node, has_secret) {
         (None, false) if is_hmac => {
-            let refusal = placed(header, "HS256, HS384 and HS512 need a secret, and this issuer has none");
+            let refusal =
+                Refusal::placed(header, "HS256, HS384 and HS512 need a secret, and this issuer has none")
+                    .code(Code::MissingKey);
             section.refuse(
                 "secret",
                 refusal.allowed("a secret of 32 bytes or more").change("add secret = { file = \"/PATH\" }"),
@@ -166,7 +175,8 @@ fn keys(
             None
         }
         (None, false) => {
-            let refusal = placed(header, "this issuer has no keys")
+            let refusal = Refusal::placed(header, "this issuer has no keys")
+                .code(Code::MissingKey)
                 .allowed("a file with a JWK set, or its https address");
             section.refuse(
                 "keys",
@@ -175,14 +185,16 @@ fn keys(
             None
         }
         (Some(node), true) => {
-            let refusal =
-                Refusal::new(node, "this issuer has both keys and secret").allowed("one of the two");
+            let refusal = Refusal::new(node, "this issuer has both keys and secret")
+                .code(Code::Conflict)
+                .allowed("one of the two");
             section.refuse("keys", refusal.change("delete one: secret is for HS256, keys for the others"));
             None
         }
         (Some(node), false) if is_hmac => {
             let refusal =
-                Refusal::new(node, "HS256, HS384 and HS512 are verified with a secret, not with public keys");
+                Refusal::new(node, "HS256, HS384 and HS512 are verified with a secret, not with public keys")
+                    .code(Code::Conflict);
             section.refuse(
                 "keys",
                 refusal.allowed("secret").change("write secret = { file = \"/PATH\" } in its place"),
@@ -190,7 +202,9 @@ fn keys(
             None
         }
         (None, true) if family.is_some() && !is_hmac => {
-            let refusal = placed(header, "these algorithms are verified with public keys, not with a secret");
+            let refusal =
+                Refusal::placed(header, "these algorithms are verified with public keys, not with a secret")
+                    .code(Code::Conflict);
             section.refuse("secret", refusal.allowed("keys").change("write keys = \"…\" in its place"));
             None
         }
@@ -202,7 +216,7 @@ fn keys(
 fn place(node: &Node, base_dir: Option<&Path>) -> Read<Keys> {
     let refuse = |what: &str, change: &str| {
         let allowed = "the path of a file, \"https://…\", or \"http://127.0.0.1…\" on this machine";
-        Err(vec![Refusal::new(node, what).allowed(allowed).change(change)])
+        Err(vec![Refusal::new(node, what).code(Code::WrongAddress).allowed(allowed).change(change)])
     };
     if matches!(node.value, Value::Table(_)) {
         return refuse("keys are no secret, and their place is a text", "write keys = \"/PATH\"");

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tickerd_model::topic::Pattern;
 
 use crate::document::Node;
+use crate::problem::Code;
 use crate::reader::{Read, boolean, duration, string};
 use crate::section::{Refusal, Section};
 
@@ -99,6 +100,7 @@ fn cookie(node: &Node) -> Read<String> {
         return Ok(name);
     }
     let refusal = Refusal::new(node, "no cookie can be called so")
+        .code(Code::WrongName)
         .allowed("1 to 64 of A-Z a-z 0-9 and !#$%&'*+-.^_`|~")
         .change("write cookie = \"tickerd\"");
     Err(vec![refusal])

@@ -3,7 +3,7 @@
 use tickerd_model::access::user::{NAMES_RESERVED, is_reserved};
 
 use crate::document::Node;
-use crate::problem::Origin;
+use crate::problem::{Code, Origin};
 use crate::reader::{Read, string};
 use crate::section::{Refusal, Section};
 
@@ -18,7 +18,9 @@ pub(super) fn name(
     earlier: &mut Vec<String>,
 ) -> Option<String> {
     let Some(node) = section.ask("name") else {
-        let refusal = placed(header, format!("this {kind} has no name")).allowed(ALLOWED);
+        let refusal = Refusal::placed(header, format!("this {kind} has no name"))
+            .code(Code::MissingKey)
+            .allowed(ALLOWED);
         section.refuse("name", refusal.change(format!("add name = \"…\", by which the {kind} is known")));
         return None;
     };
@@ -35,23 +37,26 @@ pub(super) fn name(
 }
 
 fn judge(node: &Node, name: String, kind: &str, earlier: &[String]) -> Read<String> {
-    let refuse =
-        |what: String, change: String| Err(vec![Refusal::new(node, what).allowed(ALLOWED).change(change)]);
+    let refuse = |code: Code, what: String, change: String| {
+        Err(vec![Refusal::new(node, what).code(code).allowed(ALLOWED).change(change)])
+    };
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         let what =
             format!("the name of a {kind} has 1 to {NAME_BYTES_MAX} bytes, and this has {}", name.len());
-        return refuse(what, "choose another name".to_owned());
+        return refuse(Code::WrongName, what, "choose another name".to_owned());
     }
     if let Some(wrong) = name.chars().find(|c| !fits(*c)) {
         let right: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
         return refuse(
+            Code::WrongName,
             format!("{wrong:?} has no place in the name of a {kind}"),
             format!("write \"{right}\""),
         );
     }
     if earlier.contains(&name) {
         return refuse(
+            Code::Duplicate,
             format!("another {kind} has this name"),
             "rename one of them, or delete it".to_owned(),
         );
@@ -64,27 +69,19 @@ pub(super) fn refuse_reserved(section: &mut Section<'_>, header: &Origin, name: 
     if is_reserved(name) {
         let what = format!("no user may be called {name}: it would look like the server");
         let allowed = format!("{ALLOWED}, and none of {}", NAMES_RESERVED.join(", "));
-        section.refuse("name", placed(header, what).allowed(allowed).change(change));
+        section.refuse(
+            "name",
+            Refusal::placed(header, what).code(Code::WrongName).allowed(allowed).change(change),
+        );
     }
 }
 
 /// Refuses all items of a list behind the most that is read.
 pub(super) fn at_most(parent: &Section<'_>, key: &str, max: usize, header: Option<&Origin>) {
     if let Some(header) = header {
-        let refusal =
-            placed(header, format!("this is one more than {max}")).allowed(format!("at most {max}"));
+        let refusal = Refusal::placed(header, format!("this is one more than {max}"))
+            .code(Code::TooMany)
+            .allowed(format!("at most {max}"));
         parent.refuse(key, refusal.change("delete those that nobody uses, or use an issuer of tokens"));
-    }
-}
-
-/// A problem at the header of a table, or at a list's item too many.
-pub(super) fn placed(at: &Origin, what: impl Into<String>) -> Refusal {
-    Refusal {
-        at: at.clone(),
-        suffix: String::new(),
-        seen: Some(String::new()),
-        what: what.into(),
-        allowed: String::new(),
-        change: String::new(),
     }
 }

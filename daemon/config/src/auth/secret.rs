@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::document::{Node, Value};
+use crate::problem::Code;
 use crate::reader::{Read, string};
 use crate::section::{Refusal, Section};
 
@@ -36,8 +37,8 @@ pub(crate) fn read_source<T>(
         None => ALLOWED.to_owned(),
     };
     let node = section.ask(key);
-    let refuse = |section: &Section<'_>, node: &Node, what: &str, change: &str| {
-        let mut refusal = Refusal::new(node, what).allowed(allowed.clone()).change(change);
+    let refuse = |section: &Section<'_>, node: &Node, code: Code, what: &str, change: &str| {
+        let mut refusal = Refusal::new(node, what).code(code).allowed(allowed.clone()).change(change);
         refusal.seen = Some(String::new());
         section.refuse(key, refusal);
     };
@@ -46,6 +47,7 @@ pub(crate) fn read_source<T>(
         refuse(
             section,
             node,
+            Code::SecretInFile,
             what,
             &format!("put it into a file of mode 0600, and write {key} = {{ file = \"/PATH\" }}"),
         );
@@ -72,11 +74,18 @@ pub(crate) fn read_source<T>(
         0 => refuse(
             section,
             node,
+            Code::MissingKey,
             "this names no place of a secret",
             &format!("write {key} = {{ file = \"/PATH\" }}"),
         ),
         1 => return found.into_iter().flatten().next(),
-        _ => refuse(section, node, "this names several places of one secret", "keep one of them"),
+        _ => refuse(
+            section,
+            node,
+            Code::Conflict,
+            "this names several places of one secret",
+            "keep one of them",
+        ),
     }
     None
 }

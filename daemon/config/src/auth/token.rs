@@ -7,11 +7,12 @@ use tickerd_model::access::user::{NAMES_RESERVED, is_user};
 use tickerd_model::basics::digest::{DIGITS, Digest};
 
 use crate::document::Node;
+use crate::problem::Code;
 use crate::reader::{Read, string};
 use crate::section::{Refusal, Section};
 
 use super::group::{Group, groups};
-use super::name::{at_most, name, placed, refuse_reserved};
+use super::name::{at_most, name, refuse_reserved};
 use super::secret::{SecretSource, read_source};
 
 const TOKENS_MAX: usize = 1_024;
@@ -64,7 +65,8 @@ impl StaticToken {
                 Some(("sha256", |node| digest(node).map(TokenSource::Sha256))),
             );
             if !is_there {
-                let refusal = placed(&header, "this says of no token where it is read from")
+                let refusal = Refusal::placed(&header, "this says of no token where it is read from")
+                    .code(Code::MissingKey)
                     .allowed("token = { file = \"/PATH\" }, or sha256, credential, env in place of file");
                 section.refuse("token", refusal.change("add token = { file = \"/PATH\" }"));
             }
@@ -88,6 +90,7 @@ fn user(node: &Node) -> Read<String> {
         return Ok(name);
     }
     let refusal = Refusal::new(node, "no user can be called so")
+        .code(Code::WrongName)
         .allowed(format!("1 to 128 bytes of visible text, and none of {}", NAMES_RESERVED.join(", ")));
     Err(vec![refusal.change("write one such as \"wall\" or \"ann@example.org\"")])
 }

@@ -1,7 +1,7 @@
 //! The addresses of `[server]`: `listen`, `admin` and `admin_socket`, and that no two of them are the same.
 
 use crate::document::{Node, Value};
-use crate::problem::Origin;
+use crate::problem::{Code, Origin};
 use crate::reader::{boolean, list, string};
 use crate::section::{Refusal, Section};
 
@@ -19,6 +19,7 @@ pub(super) fn own_socket(section: &mut Section<'_>, listen: &[Listener]) -> Admi
         && let Some(at) = listen.iter().position(|one| one.address == Listen::Unix(path.clone()))
     {
         let refusal = Refusal::new(node, format!("admin_socket and listen[{at}] are the same socket"))
+            .code(Code::Duplicate)
             .allowed("a socket of its own for admin_socket")
             .change("give one of them another path");
         section.refuse("admin_socket", refusal);
@@ -35,30 +36,27 @@ pub(super) fn addresses(
     let default = Server::default();
     let default_listen = default.listen.into_iter().map(|listen| (listen, Origin::Nowhere)).collect();
     let listen = listeners(section, default_listen);
-    let (admin, admin_origin) = section.take("admin", (default.admin, Origin::Nowhere), address);
+    let (admin, admin_origin) = section.take("admin", (default.admin, Origin::Nowhere), admin_address);
 
-    let placed = |at: &Origin, seen: &Listen, what: String| Refusal {
-        at: at.clone(),
-        suffix: String::new(),
+    let placed = |at: &Origin, code: Code, seen: &Listen, what: String| Refusal {
         seen: Some(format!("\"{seen}\"")),
-        what,
-        allowed: String::new(),
-        change: String::new(),
+        ..Refusal::placed(at, what).code(code)
     };
     for (at, (one, origin)) in listen.iter().enumerate() {
         if let Some(earlier) =
             listen[..at].iter().position(|(other, _)| one.address.clashes_with(&other.address))
         {
-            let refusal =
-                placed(origin, &one.address, format!("this is the same address as listen[{earlier}]"))
-                    .allowed("each address once")
-                    .change("delete one of the two");
+            let what = format!("this is the same address as listen[{earlier}]");
+            let refusal = placed(origin, Code::Duplicate, &one.address, what)
+                .allowed("each address once")
+                .change("delete one of the two");
             section.refuse(&format!("listen[{at}]"), refusal);
         }
     }
     if let Some(at) = listen.iter().position(|(one, _)| one.address.clashes_with(&admin)) {
         let origin = if admin_origin == Origin::Nowhere { &listen[at].1 } else { &admin_origin };
-        let refusal = placed(origin, &admin, format!("admin and listen[{at}] are the same address"))
+        let what = format!("admin and listen[{at}] are the same address");
+        let refusal = placed(origin, Code::Duplicate, &admin, what)
             .allowed("an address of its own for admin")
             .change("give one of them another port; admin is \"127.0.0.1:8426\" unless set");
         section.refuse("admin", refusal);
@@ -79,7 +77,7 @@ pub(super) fn addresses(
                      may read everything"
                 }
             };
-            let refusal = placed(origin, one, what.to_owned())
+            let refusal = placed(origin, Code::OpenToAll, one, what.to_owned())
                 .allowed("loopback (127.0.0.1, [::1]) and unix: addresses, unless insecure_public = true")
                 .change(
                     "have it speak TLS (tls = true) or stand behind a proxy (proxy = true) and write [auth], listen on 127.0.0.1, \
@@ -91,11 +89,24 @@ pub(super) fn addresses(
     (listen, admin)
 }
 
+fn admin_address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {
+    match address(node)? {
+        (Listen::Unix(_), _) => Err(vec![
+            Refusal::new(node, "metrics and health are asked for at an address and a port")
+                .code(Code::WrongAddress)
+                .allowed("\"ADDRESS:PORT\" or \"[ADDRESS]:PORT\"")
+                .change("write \"127.0.0.1:8426\"; commands of this machine use admin_socket"),
+        ]),
+        tcp => Ok(tcp),
+    }
+}
+
 fn address(node: &Node) -> Result<(Listen, Origin), Vec<Refusal>> {
     match string(node)?.parse::<Listen>() {
         Ok(listen) => Ok((listen, node.origin.clone())),
         Err(error) => Err(vec![
             Refusal::new(node, error.what)
+                .code(Code::WrongAddress)
                 .allowed("\"ADDRESS:PORT\", \"[ADDRESS]:PORT\" or \"unix:/PATH\"")
                 .change(error.change),
         ]),
@@ -115,6 +126,7 @@ fn listeners<'t>(section: &mut Section<'t>, default: Vec<(Listener, Origin)>) ->
         if listed.is_empty() || listed.len() > LISTENERS_MAX {
             let what = format!("this is a list of {} addresses", listed.len());
             let refusal = Refusal::new(node, what)
+                .code(Code::TooMany)
                 .allowed(format!("1 to {LISTENERS_MAX} addresses"))
                 .change("write listen = [\"127.0.0.1:8425\"]");
             return Err(vec![refusal]);
@@ -143,15 +155,10 @@ fn listener(mut section: Section<'_>, origin: &Origin) -> Option<(Listener, Orig
     let address = section.take("address", None, |node| address(node).map(Some));
     let (tls, proxy) = (section.take("tls", false, boolean), section.take("proxy", false, boolean));
     if !is_written && *origin != Origin::Nowhere {
-        let refusal = Refusal {
-            at: origin.clone(),
-            suffix: String::new(),
-            seen: None,
-            what: "this listener has no address".to_owned(),
-            allowed: "address, tls, proxy".to_owned(),
-            change: "write { address = \"0.0.0.0:8443\", tls = true }".to_owned(),
-        };
-        section.refuse("address", refusal);
+        let refusal = Refusal::placed(origin, "this listener has no address")
+            .code(Code::MissingKey)
+            .allowed("address, tls, proxy");
+        section.refuse("address", refusal.change("write { address = \"0.0.0.0:8443\", tls = true }"));
     }
     address.map(|(address, origin)| (Listener { address, tls, proxy }, origin))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::document::Node;
+use crate::problem::Code;
 use crate::reader::string;
 use crate::section::Refusal;
 
@@ -40,5 +41,5 @@ pub(super) fn admin_socket(node: &Node) -> Result<AdminSocket, Vec<Refusal>> {
             "write \"unix:/run/tickerd/admin.sock\", or \"auto\"".to_owned(),
         ),
     };
-    Err(vec![Refusal::new(node, what).allowed(ALLOWED).change(change)])
+    Err(vec![Refusal::new(node, what).code(Code::WrongAddress).allowed(ALLOWED).change(change)])
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::auth::{TokenSource, digest, read_source};
+use crate::problem::Code;
 use crate::section::{Refusal, Section};
 
 use super::listen::Listen;
@@ -29,6 +30,7 @@ pub(super) fn read(
     {
         let mut refusal = Refusal::new(node, "this token can be read on its way to the admin listener");
         refusal.seen = Some(String::new());
+        let refusal = refusal.code(Code::OpenToAll);
         let change = "write admin = true in [server.tls], or admin = \"127.0.0.1:8426\" in [server]";
         section.warn("admin_token", refusal.allowed("a loopback address, or TLS").change(change));
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::document::{Node, Value};
+use crate::problem::Code;
 use crate::reader::{Read, duration, integer, list, or_off, size, word};
 use crate::section::{Refusal, Section};
 
@@ -138,6 +139,7 @@ impl Limits {
             let what =
                 format!("this is below commands_per_s, {commands_per_s}, which could then never be reached");
             let refusal = Refusal::new(node, what)
+                .code(Code::Conflict)
                 .allowed("commands_per_s or more")
                 .change(format!("write {commands_per_s} or more, or lower commands_per_s"));
             section.refuse("commands_burst", refusal);
@@ -225,6 +227,7 @@ fn percent(node: &Node) -> Read<u8> {
     }
     let bare = text.trim_end_matches(['%', ' ']).parse::<u8>().ok();
     let instead = bare.map_or(90, |number| number.clamp(10, 99));
+    let code = if number.is_some() { Code::OutOfRange } else { Code::WrongUnit };
     let what = match (number, bare) {
         (Some(_), _) => "this is not between 10% and 99%",
         (None, Some(_)) => "a part of the memory limit carries its unit, with no space",
@@ -232,6 +235,7 @@ fn percent(node: &Node) -> Read<u8> {
     };
     Err(vec![
         Refusal::new(node, what)
+            .code(code)
             .allowed("a whole number of percent from \"10%\" to \"99%\"")
             .change(format!("write \"{instead}%\"")),
     ])

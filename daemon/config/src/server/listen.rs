@@ -60,7 +60,14 @@ impl Listen {
     /// Whether it is impossible to listen on both at once. Ports chosen by the system never clash.
     pub(super) fn clashes_with(&self, other: &Listen) -> bool {
         match (self, other) {
-            (Listen::Tcp(one), Listen::Tcp(two)) => one == two && one.port() != 0,
+            (Listen::Tcp(one), Listen::Tcp(two)) => {
+                let covers = |one: &SocketAddr, two: &SocketAddr| {
+                    // [::] takes the IPv4 addresses too, as long as the system is left as it is.
+                    one.ip().is_unspecified() && (one.is_ipv6() || two.is_ipv4())
+                };
+                let is_same = one.ip() == two.ip() || covers(one, two) || covers(two, one);
+                is_same && one.port() == two.port() && one.port() != 0
+            }
             _ => self == other,
         }
     }

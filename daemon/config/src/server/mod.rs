@@ -20,6 +20,7 @@ use tickerd_model::wire::deflate;
 
 use crate::auth::TokenSource;
 use crate::document::{Node, Value};
+use crate::problem::Code;
 use crate::quantity::write_duration;
 use crate::reader::{boolean, duration, integer, list, string};
 use crate::section::{Refusal, Section};
@@ -197,9 +198,12 @@ fn proxies(section: &mut Section<'_>, listen: &[Listener]) -> Option<Trusted> {
     let open = listen.iter().position(|one| one.proxy && one.address.is_public());
     if let (None, Some(at), Some(node)) = (&proxies, open, section.ask("listen")) {
         let what = format!("whoever reaches listen[{at}] may say in its PROXY header that it is anyone");
-        let refusal = Refusal::new(node, what).allowed("trusted, the addresses of the proxies").change(
-            "write trusted = [\"ADDRESS\"] in [server], with the address that the proxy connects from",
-        );
+        let refusal = Refusal::new(node, what)
+            .code(Code::ProxyUnnamed)
+            .allowed("trusted, the addresses of the proxies")
+            .change(
+                "write trusted = [\"ADDRESS\"] in [server], with the address that the proxy connects from",
+            );
         section.warn("listen", refusal);
     }
     proxies
@@ -210,6 +214,7 @@ fn echo(section: &mut Section<'_>) -> Option<EchoLimits> {
     let header = section.ask("echo_limits").filter(|node| matches!(node.value, Value::Table(_)));
     if let Some(node) = header.filter(|_| !served) {
         let refusal = Refusal::new(node, "these limits have no effect, as /echo is not served")
+            .code(Code::NoEffect)
             .change("write echo = true in [server], or delete them");
         section.warn("echo_limits", refusal);
     }
@@ -230,6 +235,7 @@ fn pings(section: &mut Section<'_>) -> (Duration, Duration) {
                 write_duration(ping)
             );
             let refusal = Refusal::new(node, what)
+                .code(Code::Conflict)
                 .allowed("pong_timeout > ping")
                 .change(format!("write pong_timeout = \"{}\", twice the ping", write_duration(2 * ping)));
             section.refuse(key, refusal);
@@ -259,7 +265,7 @@ fn tiers(node: &Node) -> Result<Vec<Duration>, Vec<Refusal>> {
     if tiers.is_empty() || tiers.len() > TIERS_MAX {
         let what = format!("this is a list of {} tiers", tiers.len());
         let change = "write tiers = [\"100ms\", \"250ms\", \"1s\", \"5s\"]".to_owned();
-        return refuse(Refusal::new(node, what), change);
+        return refuse(Refusal::new(node, what).code(Code::TooMany), change);
     }
     for (at, pair) in tiers.windows(2).enumerate() {
         let [(before, _), (after, origin)] = pair else { continue };

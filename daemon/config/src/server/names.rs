@@ -6,6 +6,7 @@ use tickerd_model::web::network::{Network, Trusted, WrongNetwork};
 use tickerd_model::web::origin::Listed;
 
 use crate::document::Node;
+use crate::problem::Code;
 use crate::reader::{Read, list, string};
 use crate::section::Refusal;
 
@@ -19,7 +20,7 @@ pub(super) fn origins(node: &Node) -> Read<Vec<Listed>> {
         let refuse = |what: &str, change: String| {
             let allowed =
                 "\"https://HOST\", \"https://HOST:PORT\", \"http://HOST:*\", \"app://NAME\" or \"null\"";
-            Err(vec![Refusal::new(item, what).allowed(allowed).change(change)])
+            Err(vec![Refusal::new(item, what).code(Code::WrongAddress).allowed(allowed).change(change)])
         };
         if text == "*" {
             let change = "name each site, or put a proxy in front".to_owned();
@@ -68,7 +69,7 @@ pub(super) fn hosts(node: &Node) -> Read<Vec<Host>> {
         let text = &*string(item)?;
         let refuse = |what: &str, change: String| {
             let allowed = "a name or an address, such as \"ticks.example.org\"";
-            Err(vec![Refusal::new(item, what).allowed(allowed).change(change)])
+            Err(vec![Refusal::new(item, what).code(Code::WrongAddress).allowed(allowed).change(change)])
         };
         let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
         let bare = bare.split('/').next().unwrap_or_default();
@@ -106,7 +107,7 @@ pub(super) fn trusted(node: &Node) -> Read<Option<Trusted>> {
         }
         let refuse = |what: String, change: String| {
             let allowed = "\"ADDRESS\", \"ADDRESS/BITS\" or \"unix\"";
-            Err(vec![Refusal::new(item, what).allowed(allowed).change(change)])
+            Err(vec![Refusal::new(item, what).code(Code::WrongAddress).allowed(allowed).change(change)])
         };
         match Network::parse(text) {
             Ok(network) => Ok(Some(network)),
@@ -134,6 +135,7 @@ fn at_most<T>(node: &Node, values: Vec<T>, max: usize, what: &str, change: &str)
     if values.len() <= max {
         return Ok(values);
     }
-    let refusal = Refusal::new(node, format!("this is a list of {} {what}", values.len()));
+    let refusal =
+        Refusal::new(node, format!("this is a list of {} {what}", values.len())).code(Code::TooMany);
     Err(vec![refusal.allowed(format!("at most {max}")).change(change)])
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::auth::{SecretSource, read_source};
 use crate::document::Value;
+use crate::problem::Code;
 use crate::section::{Refusal, Section};
 
 /// The keys of signatures.
@@ -20,8 +21,8 @@ pub(super) fn read(parent: &mut Section<'_>, base_dir: Option<&Path>) -> Option<
     let header = parent.ask("signing").filter(|node| matches!(node.value, Value::Table(_)));
     let mut section = parent.section("signing");
     if let Some(node) = header.filter(|_| !section.has("key")) {
-        let mut refusal = Refusal::new(node, "this says of no key where it is read from");
-        refusal.seen = Some(String::new());
+        let refusal =
+            Refusal::placed(&node.origin, "this says of no key where it is read from").code(Code::MissingKey);
         let allowed = "key = { file = \"/PATH\" }, or credential or env in place of file";
         section.refuse("key", refusal.allowed(allowed).change("add key = { file = \"/PATH\" }"));
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::listen::Listener;
 use crate::document::{Node, Value};
-use crate::problem::Origin;
+use crate::problem::{Code, Origin};
 use crate::reader::{boolean, string};
 use crate::section::{Refusal, Section};
 
@@ -53,7 +53,7 @@ impl Tls {
         if let Some(node) = section.ask("client_crl").filter(|_| client_crl.is_some() && client_ca.is_none())
         {
             let what = "without client_ca no client's certificate is accepted, and none needs to be revoked";
-            let refusal = Refusal::new(node, what).allowed("client_crl with client_ca");
+            let refusal = Refusal::new(node, what).code(Code::Conflict).allowed("client_crl with client_ca");
             section.refuse(
                 "client_crl",
                 refusal.change("write client_ca = \"clients.pem\", or delete this line"),
@@ -65,6 +65,7 @@ impl Tls {
         {
             let what = "without client_ca there is nothing to judge a client's certificate by";
             let refusal = Refusal::new(node, what)
+                .code(Code::Conflict)
                 .allowed("client_required = true with client_ca")
                 .change("write client_ca = \"clients.pem\", or delete this line");
             section.refuse("client_required", refusal);
@@ -73,14 +74,18 @@ impl Tls {
         let Some(header) = header.filter(|node| matches!(node.value, Value::Table(_))) else {
             if let Some((at, (_, origin))) = wanted.and_then(|at| Some((at, listeners.get(at)?))) {
                 let what = "this listener speaks TLS, and there is no certificate for it";
-                let refusal = placed(origin, what).allowed("tls = true with [server.tls]").change(EXAMPLE);
+                let refusal = Refusal::placed(origin, what)
+                    .code(Code::MissingKey)
+                    .allowed("tls = true with [server.tls]")
+                    .change(EXAMPLE);
                 server.refuse(&format!("listen[{at}]"), refusal);
             }
             return None;
         };
         for (key, is_written) in [("certificate", has_certificate), ("key", has_key)] {
             if !is_written {
-                let refusal = placed(&header.origin, &format!("[server.tls] has no {key}"));
+                let refusal = Refusal::placed(&header.origin, format!("[server.tls] has no {key}"))
+                    .code(Code::MissingKey);
                 let change = format!(
                     "add {key} = \"/etc/tickerd/tls/{}.pem\"",
                     match key {
@@ -92,24 +97,15 @@ impl Tls {
             }
         }
         if wanted.is_none() && !admin {
-            let refusal = placed(&header.origin, "no listener speaks TLS, so this certificate is not used")
-                .change(
-                    "write listen = [{ address = \"0.0.0.0:8443\", tls = true }], or delete [server.tls]",
-                );
+            let refusal =
+                Refusal::placed(&header.origin, "no listener speaks TLS, so this certificate is not used")
+                    .code(Code::NoEffect)
+                    .change(
+                        "write listen = [{ address = \"0.0.0.0:8443\", tls = true }], or delete [server.tls]",
+                    );
             server.warn("tls", refusal);
         }
         Some(Tls { certificate: certificate?, key: key?, client_ca, client_crl, client_required, admin })
-    }
-}
-
-fn placed(at: &Origin, what: &str) -> Refusal {
-    Refusal {
-        at: at.clone(),
-        suffix: String::new(),
-        seen: Some(String::new()),
-        what: what.to_owned(),
-        allowed: String::new(),
-        change: String::new(),
     }
 }
 

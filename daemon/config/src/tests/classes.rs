@@ -127,3 +127,21 @@ fn rooms_come_go_and_change_by_name() {
     assert_eq!(changes.topics.added[0].name, "r.c");
     assert_eq!(changes.topics.changed[0].keys, ["topic.publish"]);
 }
+
+/// Goal: the operator's guide says of each key what a reload does with it.
+#[test]
+fn the_guide_has_each_key_in_the_row_of_its_class() {
+    let guide = include_str!("../../../../systemd/README.md");
+    let section = guide.split("\n## Reload\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    for key in keys().filter(|key| key.is_compared()) {
+        let row = format!("\n| {} |", key.class);
+        let row = section.split(row.as_str()).nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        let family = key.path.rsplit_once('.').map(|(table, _)| format!("`{table}.*`")).unwrap_or_default();
+        let is_there = row.contains(&format!("`{}`", key.path)) || row.contains(&family);
+        assert!(
+            is_there,
+            "{} is not in the row {} of systemd/README.md, section Reload",
+            key.path, key.class
+        );
+    }
+}

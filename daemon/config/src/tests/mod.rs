@@ -4,6 +4,8 @@ mod auth;
 mod bars;
 mod chance;
 mod classes;
+mod codes;
+mod folder;
 mod precedence;
 mod secrets;
 mod slips;
@@ -25,9 +27,8 @@ fn message(text: &str) -> String {
 }
 
 fn with_env(text: &str, env: &[(&str, &str)], flags: &Overrides) -> Result<Config, Problems> {
-    let source = Text { name: "t.toml".to_owned(), text: text.to_owned(), ..Text::default() };
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    check(source, Some(Path::new(".")), env, flags)
+    examine(Text::of("t.toml", text), Some(Path::new(".")), env, flags).checked()
 }
 
 fn tcp(text: &str) -> Listen {
@@ -96,6 +97,8 @@ memory = "75%"
 pending = "64KiB"
 dry_run = ["connections_per_user", "memory"]
 handshake = "200ms"
+[server.admin_token]
+credential = "admin"
 [server.signing]
 key = { file = "ed25519.pem" }
 previous = { env = "BEFORE" }
@@ -159,6 +162,7 @@ age = "1h"
             admin: true,
         }),
         admin: tcp("[::1]:9"),
+        admin_token: Some(TokenSource::Secret(SecretSource::Credential("admin".into()))),
         admin_socket: AdminSocket::At("/run/admin.sock".into()),
         shards: 3,
         tiers: vec![Duration::from_millis(50), Duration::from_secs(2)],

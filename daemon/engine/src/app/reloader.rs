@@ -110,6 +110,12 @@ fn work(asked: &Receiver<Ask>, is_hangup_waiting: &AtomicBool, works: &OnceLock<
     while let Ok(ask) = asked.recv() {
         // What is stopping is not reloaded; who waits is told so, since nobody answers.
         let Some(works) = works.get().and_then(Weak::upgrade) else { return };
+        if works.is_stopping.load(Ordering::Acquire) {
+            if let Ask::Command(tell) = ask {
+                let _ = tell.send(ended(Outcome::Refused, "tickerd is stopping".to_owned()));
+            }
+            continue;
+        }
         let announced = parts.announced.load(Ordering::Acquire);
         if announced {
             systemd::reloading();
@@ -140,17 +146,14 @@ fn work(asked: &Receiver<Ask>, is_hangup_waiting: &AtomicBool, works: &OnceLock<
     }
 }
 
+/// A report without rows.
+fn ended(outcome: Outcome, detail: String) -> ConfigReload {
+    ConfigReload { outcome: outcome.as_str().to_owned(), detail, ..ConfigReload::default() }
+}
+
 impl Parts {
     /// The configuration is read, checked, compared and applied.
     fn reload(&self, works: &Works) -> ConfigReload {
-        let ended = |outcome: Outcome, detail: String| ConfigReload {
-            outcome: outcome.as_str().to_owned(),
-            detail,
-            ..ConfigReload::default()
-        };
-        if works.is_stopping.load(Ordering::Acquire) {
-            return ended(Outcome::Refused, "tickerd is stopping".to_owned());
-        }
         let Some(file) = &self.file else {
             let what = "this tickerd was started without a configuration file (--config), so there is none to read again";
             return ended(Outcome::Unchanged, what.to_owned());

@@ -76,8 +76,11 @@ impl Works {
         {
             server::check_tls(tls).map_err(|why| format!("[server.tls]: {why}"))?;
         }
-        if let Some(auth) = &new.auth {
-            tickerd_identity::check(auth).map_err(|error| format!("[auth]: {error}"))?;
+        if let Some(auth) = new.auth.as_ref().filter(|auth| old.auth.as_ref() != Some(auth)) {
+            tickerd_identity::check(auth).map_err(|errors| {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                format!("[auth]: {}", errors.join("; "))
+            })?;
         }
         let (before, after) = (&old.server.listen, &new.server.listen);
         let added = after.iter().filter(|listener| !before.contains(listener));
@@ -118,7 +121,13 @@ impl Works {
         if let (Some(keeper), Some(auth)) = (&self.keeper, &new.auth)
             && old.auth.as_ref() != Some(auth)
         {
-            keeper.change(auth).map_err(|why| format!("[auth]: {why}"))?;
+            keeper.change(auth).map_err(|why| {
+                if let (Some(renewal), Some(before)) = (&self.renewal, &old.server.tls) {
+                    // It was all well a moment ago, so this is seldom; then what is not used is told by readiness.
+                    let _ = renewal.change(before);
+                }
+                format!("[auth]: {why}")
+            })?;
         }
         let now = self.fanout.get();
         self.fanout.set(shards::settings(new, &now.epoch, now.access.clone(), now.tally.clone()));

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::Report;
+use super::report::{Report, finding};
 use tickerd_author::plugin::doctor::{Depth, Examination, Outcome, Step};
-use tickerd_config::{Config, Feed, Finding, Places};
+use tickerd_config::{Code, Config, Feed, Finding, Places};
 use tickerd_host::Violation;
 
 /// Feeds that are looked at at once.
@@ -30,7 +30,11 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
         if lacks_credentials {
             let what = "its credentials are there only inside tickerd's unit, so whether they are right was not looked at";
             let change = format!("set {CREDENTIALS} for this command to look at them as well");
-            report.warnings.push(places.feed_problem(&feed.name, &["config"], super::finding(what, change)));
+            report.warnings.push(places.feed_problem(
+                &feed.name,
+                &["config"],
+                finding(Code::CredentialOutsideUnit, what, change),
+            ));
         }
         examinations.push((feed, is_refused || lacks_credentials));
     }
@@ -63,6 +67,8 @@ fn examine<'f>(feeds: &[(&'f Feed, bool)]) -> Vec<(&'f Feed, Examination)> {
 
 fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
     let Step { name, outcome, what, remedy, at, violations } = step;
+    let code = code_of(name);
+    let what = without_absent(&what);
     let list = match outcome {
         Outcome::Problem => &mut report.problems,
         // That metadata is missing, or too much exported, is for the plugin's author.
@@ -77,12 +83,17 @@ fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
         if name == "configuration" && outcome == Outcome::Note {
             return;
         }
-        let named = if name == "ready" { key_in(&what, &feed.config) } else { Vec::new() };
-        let path: Vec<&str> = at.iter().chain(&named).map(String::as_str).collect();
-        let own = named.first().and_then(|key| plain(&what).strip_prefix(key.as_str())?.strip_prefix(": "));
-        let what = own.unwrap_or(plain(&what)).replace(":\n", ": ").replace('\n', ", ");
         let change = if remedy.is_empty() { "see what it says of it".to_owned() } else { remedy };
-        return list.push(places.feed_problem(&feed.name, &path, super::finding(what, change)));
+        // A plugin may tell several mistakes at once.
+        for what in what.split("; [feed.config]: ") {
+            let named = if name == "ready" { key_in(what, &feed.config) } else { Vec::new() };
+            let path: Vec<&str> = at.iter().chain(&named).map(String::as_str).collect();
+            let own =
+                named.first().and_then(|key| plain(what).strip_prefix(key.as_str())?.strip_prefix(": "));
+            let what = own.unwrap_or(plain(what)).replace(":\n", ": ").replace('\n', ", ");
+            list.push(places.feed_problem(&feed.name, &path, finding(code, what, &change)));
+        }
+        return;
     }
     for violation in violations {
         let Violation { path, is_key, what, allowed, hint } = violation;
@@ -92,8 +103,27 @@ fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
             (true, true) => "delete the line, or use one of its keys".to_owned(),
             (true, false) => "correct the value".to_owned(),
         };
+        let code = if is_key { Code::FeedUnknownKey } else { Code::FeedWrongValue };
         let what = if is_key { format!("this {what}") } else { what };
-        list.push(places.feed_problem(&feed.name, &path, Finding { what, allowed, change, is_key }));
+        list.push(places.feed_problem(&feed.name, &path, Finding { code, what, allowed, change, is_key }));
+    }
+}
+
+/// Without the folders that are not there: the list of those that were looked in is long.
+fn without_absent(what: &str) -> String {
+    let lines: Vec<&str> = what.lines().filter(|line| !line.ends_with(" (is not there)")).collect();
+    lines.join("\n")
+}
+
+/// What kind of mistake a step finds.
+fn code_of(step: &str) -> Code {
+    match step {
+        "found" => Code::PluginNotFound,
+        "trust" => Code::PluginUntrusted,
+        "sha256" => Code::PluginChanged,
+        "configuration" => Code::FeedWrongValue,
+        "ready" => Code::FeedNotReady,
+        _ => Code::PluginUnusable,
     }
 }
 

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use nix::unistd::{AccessFlags, access};
 use socket2::{Domain, Socket, Type};
 
-use super::Report;
-use tickerd_config::{AdminSocket, Config, Listen, Listener, Places};
+use super::past;
+use super::report::Report;
+use tickerd_config::{AdminSocket, Code, Config, Listen, Listener, Places};
 
 /// How long whoever holds an address may take to say who it is.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -64,12 +65,12 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
         && let Err(text) = tickerd_engine::server::check_page(folder)
     {
         let (what, change) = text.split_once("; ").unwrap_or((&text, "name another folder"));
-        report.problem(places, &["server", "page"], what, change);
+        report.problem(places, &["server", "page"], Code::UnusableFile, what, change);
     }
     if let Some(path) = &config.history.path
         && !report.is_refused("history.path")
     {
-        history(report, places, path);
+        past::file(report, places, path);
     }
 }
 
@@ -102,7 +103,8 @@ fn address(report: &mut Report, places: &Places, key: &[&str], listen: &Listener
                     }
                     _ => "use another address or port",
                 };
-                report.problem(places, key, format!("this cannot be listened on: {e}"), change);
+                let what = format!("this cannot be listened on: {e}");
+                report.problem(places, key, Code::AddressUnusable, what, change);
             }
         },
     }
@@ -122,18 +124,21 @@ fn held(report: &mut Report, places: &Places, key: &[&str], holder: Holder) {
         Holder::Tickerd => report.warn(
             places,
             key,
+            Code::AddressOfTickerd,
             "a tickerd listens there now; if it is the one that is to run with this file, that is as it should be",
             "nothing, or use another address for a second one",
         ),
         Holder::Silent => report.warn(
             places,
             key,
+            Code::AddressOfTickerd,
             "a program listens there now that answers its proxy alone, as a tickerd with this file does",
             "nothing if it is that tickerd (`ss -ltnp` names it), or use another address",
         ),
         Holder::Another => report.problem(
             places,
             key,
+            Code::AddressTaken,
             "another program listens there",
             "use another address, or stop that program (`ss -ltnp` names it)",
         ),
@@ -185,7 +190,7 @@ fn socket_file(report: &mut Report, places: &Places, key: &[&str], file: &Path, 
     match fs::symlink_metadata(file) {
         Ok(found) if !found.file_type().is_socket() => {
             let what = "a file that is not a socket is there";
-            report.problem(places, key, what, "remove it, or use another path");
+            report.problem(places, key, Code::UnusableFile, what, "remove it, or use another path");
         }
         // One that nobody listens on was left behind, and is replaced.
         Ok(_) => match UnixStream::connect(file) {
@@ -196,26 +201,8 @@ fn socket_file(report: &mut Report, places: &Places, key: &[&str], file: &Path, 
     }
 }
 
-fn history(report: &mut Report, places: &Places, file: &Path) {
-    const KEY: [&str; 2] = ["history", "path"];
-    let found = fs::metadata(file);
-    if found.as_ref().is_ok_and(fs::Metadata::is_dir) {
-        return report.problem(places, &KEY, "this is a folder", "name a file in it");
-    }
-    if let (Ok(_), Err(e)) = (&found, access(file, AccessFlags::R_OK | AccessFlags::W_OK)) {
-        let what = format!("this file cannot be read and written: {}", e.desc());
-        return report.problem(
-            places,
-            &KEY,
-            what,
-            "let tickerd's user read and write it; check as that user",
-        );
-    }
-    writable_folder(report, places, &KEY, file);
-}
-
 /// Whether a file can be made beside this one.
-fn writable_folder(report: &mut Report, places: &Places, key: &[&str], file: &Path) {
+pub fn writable_folder(report: &mut Report, places: &Places, key: &[&str], file: &Path) {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = folder.display();
     if !folder.is_dir() {
@@ -224,15 +211,26 @@ fn writable_folder(report: &mut Report, places: &Places, key: &[&str], file: &Pa
             true => report.warn(
                 places,
                 key,
+                Code::MissingFolder,
                 what,
                 "nothing under systemd: tickerd's unit makes it when it starts",
             ),
-            false => {
-                report.problem(places, key, what, format!("make it (mkdir -p {shown}), or correct the path"))
-            }
+            false => report.problem(
+                places,
+                key,
+                Code::MissingFolder,
+                what,
+                format!("make it (mkdir -p {shown}), or correct the path"),
+            ),
         }
     } else if let Err(e) = access(folder, AccessFlags::W_OK | AccessFlags::X_OK) {
         let what = format!("no file can be made in the folder {shown}: {}", e.desc());
-        report.problem(places, key, what, "let tickerd's user write there; check as that user");
+        report.problem(
+            places,
+            key,
+            Code::UnusableFile,
+            what,
+            "let tickerd's user write there; check as that user",
+        );
     }
 }

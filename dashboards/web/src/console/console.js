@@ -3,7 +3,7 @@ import * as format from "../data/format.js";
 import { make, say } from "../feeds/make.js";
 import { Copies } from "./copies.js";
 import { Form } from "./form.js";
-import { Frames, isTick } from "./frames.js";
+import { Frames } from "./frames.js";
 import { Log } from "./log.js";
 import { Held } from "./held.js";
 
@@ -26,6 +26,7 @@ export class Console {
   #log;
   #held;
   #shown = false;
+  #unheard;
   #waiting = 0;
   #listedAt = -Infinity;
   #said = make("p", { className: "console-said", role: "status" });
@@ -52,6 +53,7 @@ export class Console {
     this.#form.onSend = () => this.#send();
     this.#form.onWant = () => this.#list();
     this.#held.onNote = (event, text) => this.#frames.note(event, text, Date.now());
+    this.#hear("control");
     address.onChange(() => this.#restore());
     this.#restore();
   }
@@ -62,21 +64,22 @@ export class Console {
 
   /** Whether the page shows the console. While it does not, ticks are not looked at. */
   set shown(yes) {
-    if (yes && !this.#shown) {
-      this.#list();
-      this.#edited();
-    }
+    if (yes === this.#shown) return;
     this.#shown = yes;
-  }
-
-  /** Takes a message of either direction. */
-  message(frame) {
-    if (!this.#shown && !frame.out && isTick(frame.event, frame.data)) return;
-    this.#frames.take(frame, Date.now());
+    this.#hear(yes ? "message" : "control");
+    if (!yes) return;
+    this.#list();
+    this.#edited();
   }
 
   paint(now) {
     if (this.#shown) this.#log.paint(now);
+  }
+
+  /** Takes the messages of either direction that this event of the client tells. */
+  #hear(event) {
+    this.#unheard?.();
+    this.#unheard = this.#client.on(event, (frame) => this.#frames.take(frame, Date.now()));
   }
 
   #edited() {

@@ -97,9 +97,11 @@ export class Contract {
       this.#kinds.set(`${feed} ${event.const}`, marksOf(data?.properties?.value, document));
     }
     this.periods = [];
-    for (const { period: name, keep_ms: keepMs } of document?.["x-bars"] ?? []) {
+    const bars = document?.["x-bars"];
+    for (const bar of Array.isArray(bars) ? bars : []) {
+      const { period: name, keep_ms: keepMs } = bar ?? {};
       const ms = length(name);
-      if (ms > 0) this.periods.push({ name, ms, keepMs });
+      if (ms > 0 && keepMs > 0) this.periods.push({ name, ms, keepMs });
     }
     this.onNews();
   }
@@ -161,6 +163,11 @@ function* parts(schema, document, depth = 0) {
 
 function found(reference, document) {
   if (!reference.startsWith("#/")) return undefined;
-  const keys = decodeURIComponent(reference.slice(2)).split("/");
+  let keys;
+  try {
+    keys = decodeURIComponent(reference.slice(2)).split("/");
+  } catch {
+    return undefined; // a % that is no escape
+  }
   return keys.reduce((node, key) => node?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], document);
 }

@@ -1,6 +1,6 @@
 // The list of all configured feeds: how each is, since when and why, and how much of what it says is usable.
-import * as format from "../data/format.js";
 import { Book } from "./book.js";
+import { arrange, paintBadge, paintFigures } from "./cells.js";
 import { make, row, say, table } from "./make.js";
 import * as words from "./words.js";
 
@@ -65,22 +65,8 @@ export class FeedList {
   #arrange(feeds) {
     if (this.#book.isListed || feeds.length > 0) say(this.#summary, words.summary(feeds));
     this.#element.classList.toggle("troubled", feeds.some(words.isTroubled));
-    const names = new Set(feeds.map(({ name }) => name));
-    for (const [name, { element }] of this.#rows) {
-      if (names.has(name)) continue;
-      element.remove();
-      this.#rows.delete(name);
-    }
-    const held = document.activeElement;
-    let place = this.#body.firstElementChild;
-    for (const { name } of feeds) {
-      if (!this.#rows.has(name)) this.#rows.set(name, new Row(name));
-      const { element } = this.#rows.get(name);
-      if (element === place) place = place.nextElementSibling;
-      else this.#body.insertBefore(element, place);
-    }
-    // A row that is moved loses the focus.
-    if (held !== document.activeElement && this.#body.contains(held)) held.focus({ preventScroll: true });
+    const names = feeds.map(({ name }) => name);
+    arrange(this.#body, this.#rows, names, (name) => new Row(name));
   }
 }
 
@@ -90,16 +76,16 @@ class Row {
   constructor(name) {
     const part = (className) => make("span", { className });
     const parts = { badge: part("badge"), since: part("feed-since"), reason: part("feed-reason") };
-    for (const figure of ["topics", "stale", "samples", "refused", "rate"]) parts[figure] = part("feed-figure");
+    for (const figure of ["topics", "stale", "accepted", "refused", "rate"]) parts[figure] = part("feed-figure");
     const open = make("button", { type: "button", className: "feed-open", data: { feed: name } }, name);
-    const { topics, stale, samples, refused, rate } = parts;
+    const { topics, stale, accepted, refused, rate } = parts;
     this.element = row(
       [
         open,
         make("span", { className: "feed-state" }, parts.badge, " ", parts.since, " ", parts.reason),
         topics,
         stale,
-        samples,
+        accepted,
         refused,
         rate,
       ],
@@ -114,23 +100,7 @@ class Row {
     paintBadge(parts.badge, feed.state, words.lookOf(feed));
     say(parts.since, words.since(feed.since, serverNow));
     say(parts.reason, feed.state === "up" ? "" : feed.reason);
-    const figure = (n) => (feed.isListed ? format.count(n) : "–");
-    say(parts.topics, figure(feed.topics));
-    say(parts.stale, figure(feed.stale));
-    say(parts.samples, figure(feed.samples));
-    say(parts.refused, feed.isListed ? words.refused(feed) : "–");
-    say(parts.rate, words.rate(feed.rate));
-    parts.stale.classList.toggle("warned", feed.stale > 0);
-    parts.refused.classList.toggle("warned", feed.refused > 0 && !feed.isAllRefused);
-    parts.refused.classList.toggle("alarming", feed.isAllRefused);
+    paintFigures(parts, feed);
     this.element.classList.toggle("alarmed", feed.isAllRefused || feed.state === "down");
   }
-}
-
-/** A state as a sign and a word. */
-export function paintBadge(badge, state, { sign, tone } = words.look(state)) {
-  if (badge.dataset.state === state && badge.dataset.tone === tone) return;
-  badge.dataset.state = state;
-  badge.dataset.tone = tone;
-  badge.replaceChildren(make("span", { "aria-hidden": "true" }, sign), ` ${state}`);
 }

@@ -1,8 +1,8 @@
 // One feed's own page: how it is and was, what is refused, what to do next, its topics, and what its values are.
 import * as format from "../data/format.js";
 import { Book } from "./book.js";
+import { paintBadge, paintFigures } from "./cells.js";
 import { kindsOf } from "./kinds.js";
-import { paintBadge } from "./list.js";
 import { make, row, say, sentence, table } from "./make.js";
 import { FeedTopics } from "./topics.js";
 import * as words from "./words.js";
@@ -157,14 +157,7 @@ export class FeedPage {
       next.dataset.text = todo;
       next.replaceChildren(...sentence(todo));
     }
-    const listed = (text) => (feed.isListed ? text : "–");
-    say(this.#figures.accepted, listed(format.count(feed.samples)));
-    say(this.#figures.refused, listed(words.refused(feed)));
-    say(this.#figures.rate, words.rate(feed.rate));
-    say(this.#figures.topics, listed(format.count(feed.topics)));
-    say(this.#figures.stale, listed(format.count(feed.stale)));
-    this.#figures.refused.classList.toggle("alarming", feed.isAllRefused);
-    this.#figures.stale.classList.toggle("warned", feed.stale > 0);
+    paintFigures(this.#figures, feed);
   }
 
   #paintLists(feed, serverNow) {

@@ -1,6 +1,7 @@
 // A feed's topics with their newest values, stale ones first.
 import { at, exact, leaves } from "../data/fields.js";
 import * as format from "../data/format.js";
+import { arrange } from "./cells.js";
 import { make, row, say, table } from "./make.js";
 
 const HEADS = ["Topic", "Value", "Event", "Age"];
@@ -62,25 +63,15 @@ export class FeedTopics {
     for (const topic of this.#topics.all()) if (topic.feed === this.#feed) all.push(topic);
     all.sort((a, b) => isStale(b) - isStale(a) || collator.compare(a.name, b.name));
     const shown = all.slice(0, ROWS_MAX);
-    const names = new Set(shown.map(({ name }) => name));
-    for (const [name, { element }] of this.#rows) {
-      if (names.has(name)) continue;
-      element.remove();
-      this.#rows.delete(name);
-    }
-    const held = document.activeElement;
-    let place = this.#body.firstElementChild;
     for (const topic of shown) {
-      let line = this.#rows.get(topic.name);
-      if (line?.topic !== topic) {
-        line?.element.remove();
-        if (line && place === line.element) place = place.nextElementSibling;
-        this.#rows.set(topic.name, (line = new Line(topic)));
-      }
-      if (line.element === place) place = place.nextElementSibling;
-      else this.#body.insertBefore(line.element, place);
+      const line = this.#rows.get(topic.name);
+      if (line === undefined || line.topic === topic) continue;
+      // It ended, and is back as another one.
+      line.element.remove();
+      this.#rows.delete(topic.name);
     }
-    if (held !== document.activeElement && this.#body.contains(held)) held.focus({ preventScroll: true });
+    const byName = new Map(shown.map((topic) => [topic.name, topic]));
+    arrange(this.#body, this.#rows, [...byName.keys()], (name) => new Line(byName.get(name)));
     const left = all.length - shown.length;
     say(
       this.#rest,

@@ -47,6 +47,7 @@ export class Follower {
   /** Lists the topics that have spoken, and forgets those that are no longer among them. */
   async list() {
     let listed;
+    await null; // the subscription is sent first: values come before names, and a row is built once
     try {
       listed = await this.#client.topics(PATTERN);
     } catch (error) {

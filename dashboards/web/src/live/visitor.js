@@ -22,7 +22,7 @@ export class Visitor {
       client.setIdentity(box.token);
     };
     // The client's own event is about a token that it was given. One in a cookie ends too.
-    client.on("message", ({ event, data: { type, in_ms: ms } }) => {
+    client.on("control", ({ event, data: { type, in_ms: ms } }) => {
       if (event !== "notice" || type !== "auth_expiring") return;
       const when = ms > 0 ? `in ${Math.ceil(ms / 1000)} s` : "soon";
       box.ask(`The token ends ${when}. Enter a new one.`);
@@ -53,7 +53,7 @@ export class Visitor {
   #hear() {
     this.#unheard?.();
     if (this.#client.status.state !== "live") return;
-    this.#unheard = this.#client.on("message", ({ out, event }) => {
+    this.#unheard = this.#client.on("control", ({ out, event }) => {
       if (out || event !== "authenticated") return;
       this.#accepted();
       if (this.#client.status.state === "live") this.onKnown();

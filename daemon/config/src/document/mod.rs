@@ -1,12 +1,14 @@
 //! The configuration as one tree of values that remember where they were written: file, environment or flag.
 
+mod merge;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Origin, Problem, Source};
+use crate::problem::{Code, Origin, Problem, Source};
 
 /// What is never shown: the values of the plugin's own table, and what stands where a secret's place is named.
 const PRIVATE: [&str; 5] = [
@@ -19,10 +21,20 @@ const PRIVATE: [&str; 5] = [
 /// Tables that hold these. A text that stands in their place may be a secret.
 const HOLDERS: [&str; 4] = ["auth", "auth.token", "auth.issuer", "server.signing"];
 
+/// The `[[…]]`.
+pub(super) const LISTS: [&[&str]; 6] = [
+    &["feed"],
+    &["topic"],
+    &["auth", "token"],
+    &["auth", "issuer"],
+    &["auth", "certificate"],
+    &["auth", "group"],
+];
+
 /// Tables whose keys are not of a fixed set, and no secrets.
 const FREE: [&str; 1] = ["bars.keep"];
 
-fn is_private(path: &str) -> bool {
+pub(super) fn is_private(path: &str) -> bool {
     PRIVATE.iter().any(|private| {
         path.strip_prefix(private).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     })
@@ -74,6 +86,8 @@ pub(super) struct Entry {
     pub key: String,
     pub key_origin: Origin,
     pub node: Node,
+    /// Where it was written as well, in files that count less; the latest of them last.
+    pub over: Vec<Origin>,
 }
 
 impl Table {
@@ -90,16 +104,25 @@ impl Table {
             Some(at) => &mut self.0[at],
             None => {
                 let empty = Node { origin: node.origin.clone(), value: Value::Table(Table::default()) };
-                self.0.push(Entry { key: (*key).to_owned(), key_origin: node.origin.clone(), node: empty });
+                let (key, key_origin) = ((*key).to_owned(), node.origin.clone());
+                self.0.push(Entry { key, key_origin, node: empty, over: Vec::new() });
                 self.0.last_mut().expect("just pushed")
             }
         };
         if deeper.is_empty() {
-            entry.key_origin = node.origin.clone();
-            entry.node = node;
+            entry.replace(node.origin.clone(), node);
         } else if let Value::Table(table) = &mut entry.node.value {
             table.overlay(deeper, node);
         }
+    }
+}
+
+impl Entry {
+    /// Puts another value in the place of this one.
+    pub fn replace(&mut self, key_origin: Origin, node: Node) {
+        self.over.extend(Some(self.node.origin.clone()).filter(|origin| *origin != node.origin));
+        self.key_origin = key_origin;
+        self.node = node;
     }
 }
 
@@ -108,7 +131,6 @@ impl Table {
 pub(super) fn hidden(root: &Table, known: &BTreeSet<String>) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     hide_unknown(root, "", known, &mut hidden);
-    hidden.sort_by_key(|range| range.start);
     hidden
 }
 
@@ -145,25 +167,37 @@ fn hide_all(node: &Node, hidden: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Reads TOML. Returns as much of the tree as could be read, and the syntax errors.
-pub(super) fn parse(source: &Source, known: &BTreeSet<String>) -> (Table, Vec<Problem>) {
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
-    let mut problems: Vec<Problem> = Vec::new();
-    for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        let problem = syntax_problem(source, known, span, error.message());
-        // One mistake often causes several errors on the same line. Only the first is kept.
-        if !problems.iter().any(|earlier| earlier.line() == problem.line()) {
-            problems.push(problem);
-        }
-    }
-    (convert_table(table.get_ref()), problems)
+/// What is no TOML.
+#[derive(Debug)]
+pub(super) struct SyntaxError {
+    pub problem: Problem,
+    /// Whether the rest of the file can be checked in spite of it. It can if the error is in the value of one line. A
+    /// broken header or bracket moves everything below it to a wrong place.
+    pub is_local: bool,
 }
 
-/// Whether the rest of the file can be checked in spite of a syntax error. It can if the error is in the value of one
-/// line. A broken header or bracket moves everything below it to a wrong place.
-pub(super) fn is_local(source: &Source, problem: &Problem) -> bool {
-    let Some(line) = problem.line().and_then(|line| source.text.lines().nth(line - 1)) else { return false };
+/// Reads the TOML of one file. Returns as much of the tree as could be read, and the syntax errors.
+pub(super) fn parse(
+    source: &Source,
+    file: Range<usize>,
+    known: &BTreeSet<String>,
+) -> (Table, Vec<SyntaxError>) {
+    let (table, broken) = DeTable::parse_recoverable(source.get(file.clone()));
+    let mut errors: Vec<SyntaxError> = Vec::new();
+    for error in &broken {
+        let span = error.span().unwrap_or(0..0);
+        let span = file.start + span.start..file.start + span.end;
+        let is_local = is_in_value(source.line_at(span.start).1);
+        let problem = syntax_problem(source, known, span, error.message());
+        // One mistake often causes several errors on the same line. Only the first is kept.
+        if !errors.iter().any(|earlier| earlier.problem.is_on_line_of(&problem)) {
+            errors.push(SyntaxError { problem, is_local });
+        }
+    }
+    (convert_table(table.get_ref(), file.start), errors)
+}
+
+fn is_in_value(line: &str) -> bool {
     line.split_once('=').is_some_and(|(key, value)| {
         !key.trim_start().starts_with(['[', '#', '"', '\''])
             && !value.contains(['[', ']', '{', '}', '"', '\''])
@@ -183,7 +217,7 @@ fn hidden_in_line(
         let header = line.rfind(']').map_or(line.len(), |at| at + 1);
         return Some(start + header..start + line.len());
     }
-    let above = source.text.get(..start).unwrap_or_default().lines().rev();
+    let above = source.above(start).lines().rev();
     let is_header = |line: &&str| line.trim_start().starts_with('[');
     // A value may continue over several lines.
     let keyed = std::iter::once(line).chain(above.clone()).take_while(|line| !is_header(line));
@@ -206,7 +240,7 @@ fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>,
     let (start, line) = source.line_at(span.start);
     let hidden = hidden_in_line(source, known, start, line).filter(|range| !range.is_empty());
     let is_hidden = hidden.is_some();
-    let source = &Source { hidden: hidden.into_iter().collect(), ..source.clone() };
+    let source = &source.clone().hiding(hidden.into_iter().collect());
     let value =
         line.split_once('=').map(|(key, value)| (key.len() + 1, value.split('#').next().unwrap_or_default()));
     let unquoted = value.filter(|(_, value)| {
@@ -224,6 +258,7 @@ fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>,
             false => (format!("`{text}` is not a TOML value"), text),
         };
         return Problem::new(source, &origin(range), "", &what)
+            .code(Code::NotToml)
             .allowed("texts, durations, sizes and addresses in quotes; numbers, true and false without")
             .change(format!("write {key} = \"{text}\""));
     }
@@ -232,16 +267,20 @@ fn syntax_problem(source: &Source, known: &BTreeSet<String>, span: Range<usize>,
     } else {
         "write it as TOML: key = value, texts in quotes, lists in [ ], tables as [name]"
     };
-    Problem::new(source, &origin(span), "", &format!("this is not TOML: {message}")).change(change)
+    Problem::new(source, &origin(span), "", &format!("this is not TOML: {message}"))
+        .code(Code::NotToml)
+        .change(change)
 }
 
-fn convert_table(table: &DeTable<'_>) -> Table {
+/// `start` is where the file's text begins.
+fn convert_table(table: &DeTable<'_>, start: usize) -> Table {
     let mut entries: Vec<Entry> = table
         .iter()
         .map(|(key, value)| Entry {
             key: key.get_ref().to_string(),
-            key_origin: Origin::File(key.span()),
-            node: convert(value),
+            key_origin: placed(key.span(), start),
+            node: convert(value, start),
+            over: Vec::new(),
         })
         .collect();
     entries.sort_by_key(|entry| match &entry.key_origin {
@@ -252,17 +291,21 @@ fn convert_table(table: &DeTable<'_>) -> Table {
 }
 
 /// Recursion is bounded: the parser refuses nesting deeper than 80.
-fn convert(value: &Spanned<DeValue<'_>>) -> Node {
+fn convert(value: &Spanned<DeValue<'_>>, start: usize) -> Node {
     let converted = match value.get_ref() {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(integer) => Value::Integer(integer.as_str().to_owned(), integer.radix()),
         DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(boolean) => Value::Boolean(*boolean),
         DeValue::Datetime(datetime) => Value::Datetime(datetime.to_string()),
-        DeValue::Array(array) => Value::Array(array.iter().map(convert).collect()),
-        DeValue::Table(table) => Value::Table(convert_table(table)),
+        DeValue::Array(array) => Value::Array(array.iter().map(|item| convert(item, start)).collect()),
+        DeValue::Table(table) => Value::Table(convert_table(table, start)),
     };
-    Node { origin: Origin::File(value.span()), value: converted }
+    Node { origin: placed(value.span(), start), value: converted }
+}
+
+fn placed(span: Range<usize>, start: usize) -> Origin {
+    Origin::File(start + span.start..start + span.end)
 }
 
 /// The path of a key in a table: `server` and `listen` give `server.listen`.
