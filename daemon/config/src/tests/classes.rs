@@ -137,6 +137,10 @@ fn the_guide_has_each_key_in_the_row_of_its_class() {
         let row = section.split(row.as_str()).nth(1).and_then(|rest| rest.lines().next()).unwrap();
         let family = key.path.rsplit_once('.').map(|(table, _)| format!("`{table}.*`")).unwrap_or_default();
         let is_there = row.contains(&format!("`{}`", key.path)) || row.contains(&family);
-        assert!(is_there, "{} is not in the row {} of systemd/README.md, section Reload", key.path, key.class);
+        assert!(
+            is_there,
+            "{} is not in the row {} of systemd/README.md, section Reload",
+            key.path, key.class
+        );
     }
 }
