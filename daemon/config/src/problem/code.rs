@@ -69,8 +69,6 @@ codes! {
     StaleBetweenPolls = "stale-between-polls",
     /// It asks for more of the past than there is room for.
     TooLittleRoom = "too-little-room",
-    /// A setting of a later version.
-    NotBuilt = "not-built",
     /// `TICKERD_LOG` says nothing.
     WrongLogLevel = "wrong-log-level",
     /// A folder in `TICKERD_PLUGIN_PATH` is not there.
@@ -85,6 +83,8 @@ codes! {
     MissingFolder = "missing-folder",
     /// A file or folder is of another kind, or may not be read or written.
     UnusableFile = "unusable-file",
+    /// Another process has a file.
+    FileInUse = "file-in-use",
     /// A certificate or its key cannot be used.
     WrongCertificate = "wrong-certificate",
     /// A certificate expires soon, or has expired.

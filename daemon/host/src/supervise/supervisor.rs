@@ -11,7 +11,7 @@ use crate::feed::spec::Spec;
 use crate::intake::activity::Activity;
 use crate::intake::lane_sink::LaneSink;
 use crate::intake::metrics::Metrics;
-use crate::log::feed_log::FeedLog;
+use crate::log::feed_log::{FeedLog, Line};
 use crate::report::{Failure, Hello};
 use crate::supervise::health_notices::{HealthNotices, OnChange};
 use crate::supervise::overseer::{OnHello, Overseer};
@@ -32,6 +32,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A handle on one supervised feed. Dropping it begins its ordered stop.
 pub struct Supervisor {
     shared: Arc<Shared>,
+    feed_log: Arc<FeedLog>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -67,7 +68,8 @@ pub fn start(
         on_end: Condvar::new(),
     });
     let feed_log = Arc::new(FeedLog::new(&spec.name, &spec.config));
-    let sink = Arc::new(LaneSink::new(spec.topics_max, lane.clone(), metrics.clone(), feed_log, activity));
+    let sink =
+        Arc::new(LaneSink::new(spec.topics_max, lane.clone(), metrics.clone(), feed_log.clone(), activity));
     let notices = HealthNotices::new(shared.clone(), lane.clone(), metrics.clone(), sink.clone(), on_change);
     let overseer = Overseer {
         shared: shared.clone(),
@@ -77,22 +79,29 @@ pub fn start(
         on_hello: Arc::new(on_hello),
         notices,
         left_behind: false,
+        begins_anew: false,
         lives: 0,
     };
     let name = format!("watch-{}", spec.name);
-    let thread = std::thread::Builder::new().name(name).spawn(move || overseer.run(&spec, &received));
+    let thread =
+        std::thread::Builder::new().name(name).spawn(move || overseer.run(Arc::new(spec), &received));
     if let Err(e) = &thread {
         tracing::error!(feed = shared.name, "cannot start a thread for the feed: {e}");
         shared.note_failure();
         shared.end();
     }
-    Supervisor { shared, thread: Mutex::new(thread.ok()) }
+    Supervisor { shared, feed_log, thread: Mutex::new(thread.ok()) }
 }
 
 impl Supervisor {
     /// The feed's configured name.
     pub fn name(&self) -> &str {
         &self.shared.name
+    }
+
+    /// The last lines of its log that are no mere detail, oldest first.
+    pub fn last_lines(&self) -> Vec<Line> {
+        self.feed_log.recent()
     }
 
     /// How the feed is now.
@@ -119,7 +128,14 @@ impl Supervisor {
     /// Reads the feed's file again, and has a new process take over from the one that runs. Subscribers get everything that
     /// both say, in order. Unless `always`, nothing happens when the file's bytes are those that run.
     pub fn reload(&self, always: bool, answer: OnReloaded) {
-        self.shared.reloads.push(always, answer);
+        self.shared.reloads.push(always, None, answer);
+        let _ = self.shared.events.try_send(Event::Wake);
+    }
+
+    /// Has the feed run as `spec` says from now on. A new process takes over as at a reload, and if it cannot be started
+    /// the old one goes on as before. Code inside tickerd cannot be taken over: it is ended, and started again.
+    pub fn change(&self, spec: Spec, answer: OnReloaded) {
+        self.shared.reloads.push(true, Some(Arc::new(spec)), answer);
         let _ = self.shared.events.try_send(Event::Wake);
     }
 

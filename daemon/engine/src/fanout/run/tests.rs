@@ -22,12 +22,12 @@ use super::delivery::{deliver, take};
 use super::*;
 use crate::exchange::ConnId;
 use crate::exchange::access::{Judge, anyone};
-use crate::exchange::arrival::{Kind, Opening, Place, Socket, UserFull};
+use crate::exchange::arrival::{Caller, Kind, Opening, Place, Socket, UserFull};
 use crate::exchange::beat::Beat;
 use crate::exchange::limit::Tally;
 use crate::exchange::question::{Asked, Question, Want};
 use crate::exchange::source::tests::{F, board_of_f, feed};
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, Settings};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::board::{Board, Change};
 use tickerd_model::history::Limits;
@@ -91,7 +91,7 @@ impl Bench {
         let load = Arc::new(AtomicUsize::new(0));
         let (uplink, Asked { questions, wants, .. }) = Uplink::new(Arc::new(|| {}));
         let settings = Settings { access, ..settings(Duration::from_secs(1)) };
-        let shard = shard(0, Arc::new(settings), metrics, load, uplink);
+        let shard = shard(0, Newest::new(settings), metrics, load, uplink);
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
         let board = board_of_f(limits);
@@ -167,6 +167,7 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
             name: None,
         },
         who: Arc::new(Identity::anyone()),
+        caller: Caller::default(),
         encoding,
         permit: Box::new(Free),
         share: None,
