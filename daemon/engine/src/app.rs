@@ -13,6 +13,7 @@ mod past;
 mod readiness;
 mod reload;
 mod reloader;
+mod settings;
 mod sources;
 mod works;
 
@@ -28,8 +29,10 @@ pub use self::config_file::ConfigFile;
 use self::config_file::Record;
 use self::feeds::{Feed, Feeds, Starter};
 use self::reloader::Reloader;
+pub use self::settings::not_built;
+use self::settings::{fanout_settings, ways};
 use self::sources::Sources;
-use self::works::Works;
+use self::works::{FEEDS_STOP, Works};
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
 use crate::control::{self, Control};
@@ -41,26 +44,21 @@ use crate::fanout::{self, Fanout};
 pub use crate::listen::passed::Passed;
 use crate::metrics;
 use crate::pulse;
-use crate::server::{self, Server, Ways};
+use crate::server::{self, Server};
 
 use crate::store::Writer;
 use crate::systemd;
 use tickerd_config::{self as config, AdminSocket, Config, Places};
 use tickerd_host::{self as host, Warden};
 use tickerd_identity::Keyring;
-use tickerd_model::wire::decoder::Limits;
 use tickerd_model::wire::signature::Sign;
 use tickerd_process::Bell;
 
 /// As in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Frames of one client message; a command fits one, and a library that splits it splits it into few.
-const FRAGMENTS_MAX: u32 = 128;
 /// READY waits this long for feeds to speak; one that has not by then is not waited for.
 const FIRST_WORDS: Duration = Duration::from_secs(10);
-/// Beyond their own grace (2 s to stop, 2 s after SIGTERM) feeds get this to be reaped.
-const FEEDS_STOP: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start, in words that say what to change.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -159,7 +157,7 @@ impl App {
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || rung.ring());
         let (fanout, outlet) = Fanout::start(
             shards(&config),
-            fanout_settings(&config, &epoch, judge.clone(), tally),
+            fanout_settings(&config, &format!("tickerd/{VERSION}"), &epoch, judge.clone(), tally),
             fanout_metrics.clone(),
             wake.clone(),
         )?;
@@ -330,7 +328,7 @@ impl Running {
     /// # Errors
     /// A source has that name already.
     pub fn add_feed(&self, feed: &config::Feed) -> Result<(), StartError> {
-        self.works.add_feed(feed)
+        self.works.add_feed(feed).map_err(Into::into)
     }
 
     /// Ends a feed, and its topics with it; its subscribers are told. Whether there was one of that name.
@@ -339,56 +337,9 @@ impl Running {
     }
 }
 
-/// What is written and has no effect in this version yet, by the path of its key: a setting that is passed over would be
-/// believed.
-pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
-    let is_admin = config.auth.iter().flat_map(|auth| &auth.groups).any(|group| group.admin);
-    is_admin.then_some((&["auth", "group"][..], "admin = true")).into_iter().collect()
-}
-
 fn shards(config: &Config) -> usize {
     match config.server.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
-    }
-}
-
-fn ways(config: &Config) -> Ways {
-    let auth = config.auth.as_ref();
-    Ways {
-        cookie: auth.and_then(|auth| auth.cookie.clone()),
-        query_token: auth.is_some_and(|auth| auth.query_token),
-    }
-}
-
-fn fanout_settings(
-    config: &Config,
-    epoch: &str,
-    access: Option<Arc<dyn Judge>>,
-    tally: Arc<Tally>,
-) -> fanout::Settings {
-    let server = &config.server;
-    let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
-    let echo_limits = server
-        .echo
-        .as_ref()
-        .map_or(limits, |echo| Limits { message: echo.message, fragments: echo.fragments });
-    fanout::Settings {
-        server: format!("tickerd/{}", VERSION),
-        epoch: epoch.into(),
-        deflate: server.compression.unwrap_or_default(),
-        limits,
-        echo_limits,
-        topics_max: server.limits.topics,
-        patterns_max: server.limits.patterns,
-        commands_per_s: server.limits.commands_per_s,
-        commands_burst: server.limits.commands_burst,
-        pending: server.limits.pending,
-        tally,
-        heartbeat: server.heartbeat,
-        ping: server.ping,
-        pong_timeout: server.pong_timeout,
-        access,
-        drain: server.drain,
     }
 }
