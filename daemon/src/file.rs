@@ -34,6 +34,7 @@ pub fn load(args: &RunArgs) -> Result<(Config, Option<RunningFile>), Problems> {
     let (config, places) = read(&path, args)?;
     let (hashed, args) = (path.clone(), args.clone());
     let file = ConfigFile {
+        name: path.display().to_string(),
         read: Arc::new(move || {
             read(&path, &args).map_err(|problems| problems.to_string().trim_end().to_owned())
         }),

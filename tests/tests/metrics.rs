@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 /// The names that are promised, with their labels.
-const PROMISED: [(&str, &[&str]); 36] = [
+const PROMISED: [(&str, &[&str]); 37] = [
     ("tickerd_config_info", &["hash"]),
     ("tickerd_config_file_info", &["hash"]),
     ("tickerd_config_differs", &[]),
@@ -19,6 +19,7 @@ const PROMISED: [(&str, &[&str]); 36] = [
     ("tickerd_feed_samples_total", &["feed"]),
     ("tickerd_feed_rejects_total", &["feed", "reason"]),
     ("tickerd_lane_dropped_total", &["feed"]),
+    ("tickerd_admin_auth_total", &["result"]),
     ("tickerd_limit_total", &["action", "limit"]),
     ("tickerd_ticks_merged_total", &["feed"]),
     ("tickerd_topics", &["feed"]),

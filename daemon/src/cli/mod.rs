@@ -2,12 +2,17 @@
 
 pub mod check;
 pub mod config;
+pub mod connections;
 pub mod demo;
 pub mod disconnect;
 pub mod explain;
 pub mod feed;
+pub mod manual;
+mod operator;
 pub mod reload;
 pub mod remote;
+pub mod status;
+pub mod top;
 mod unknown;
 
 use std::ffi::OsString;
@@ -21,20 +26,25 @@ use clap::{Args, Parser, Subcommand};
 use crate::version::{COMMIT, VERSION};
 use check::CheckArgs;
 use config::ConfigArgs;
+use connections::ConnectionsArgs;
 use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
 use feed::FeedArgs;
+use manual::{CompletionsArgs, ManArgs};
 use reload::ReloadArgs;
 use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
+use remote::bench::BenchArgs;
 use remote::tail::TailArgs;
+use status::StatusArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
 use tickerd_config::{Listen, Overrides};
 use tickerd_host::feed_exec::FeedExecArgs;
 use tickerd_host::feed_host::FeedHostArgs;
 use tickerd_process::exit::EXIT_USAGE;
+use top::TopArgs;
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
 
@@ -66,6 +76,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run one feed without a server, and write what it says to a file; the replay feed plays it back.
     Record(RecordArgs),
+    /// Say how a daemon that runs is: ready or not, its clients, topics and feeds.
+    Status(StatusArgs),
     /// Show ticks as they come, one a line: when, which topic, and what changed. Times are UTC.
     ///
     /// It survives restarts of the daemon and goes on where it was. Gaps and notices are told on standard error.
@@ -86,6 +98,12 @@ pub enum Command {
     /// Send a message to a room.
     #[command(after_help = EXIT_CODES)]
     Publish(PublishArgs),
+    /// Connect many clients, and say how old ticks are when they come: percentiles, ticks a second, what was skipped.
+    ///
+    /// Only a daemon on this machine, unless --yes-i-own-it is written. One thread drives all clients; where that is the limit, a
+    /// warning says so.
+    #[command(after_help = EXIT_CODES)]
+    Bench(BenchArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
     /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
@@ -93,7 +111,12 @@ pub enum Command {
     /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
     /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
     Reload(ReloadArgs),
-    /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
+    /// Say who is connected to a daemon that runs: whence, as whom, to what, and how far behind.
+    Connections(ConnectionsArgs),
+    /// Watch a daemon that runs: its feeds, its busiest topics, and the clients that lag.
+    Top(TopArgs),
+    /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens. Or close one
+    /// connection.
     Disconnect(DisconnectArgs),
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),
@@ -103,6 +126,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show the configuration as it counts, write a first one, or print its JSON Schema for editors.
     Config(ConfigArgs),
+    /// Print the completions for a shell.
+    Completions(CompletionsArgs),
+    /// Write the manual pages.
+    Man(ManArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
     #[command(hide = true)]
     FeedHost(FeedHostArgs),

@@ -24,9 +24,10 @@ fn every_key_has_one_class() {
 }
 
 /// Lines of `[server]`, before and after, and the key that differs.
-const SERVER: [(&str, &str, &str); 21] = [
+const SERVER: [(&str, &str, &str); 22] = [
     ("admin = \"127.0.0.1:1\"", "admin = \"127.0.0.1:2\"", "server.admin"),
     ("admin_socket = \"off\"", "admin_socket = \"auto\"", "server.admin_socket"),
+    ("", "admin_token = { file = \"/t\" }", "server.admin_token"),
     ("", "[server.compression]\nlevel = 2", "server.compression"),
     ("drain = \"1s\"", "", "server.drain"),
     ("", "echo = true", "server.echo"),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::access::Keeper;
 use super::feeds::{Feed, Feeds, Starter};
-use super::settings::{fanout_settings, ways};
+use super::shards;
 use super::sources::{Sources, by_first};
 use crate::control::{RELOAD_MAX, ReloadRow};
 use crate::fanout;
@@ -133,8 +133,8 @@ impl Works {
             })?;
         }
         let now = self.fanout.get();
-        self.fanout.set(fanout_settings(new, &now.server, &now.epoch, now.access.clone(), now.tally.clone()));
-        self.server.change(&new.server, page, ways(new));
+        self.fanout.set(shards::settings(new, &now.epoch, now.access.clone(), now.tally.clone()));
+        self.server.change(&new.server, page, shards::ways(new));
         self.server.listen(fresh, gone.iter());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What of the configuration goes to whom, where it is more than a field.
+//! How many shards there are, and what the configuration says to them and to the server.
 
 use std::sync::Arc;
 
@@ -12,26 +12,17 @@ use tickerd_model::wire::decoder::Limits;
 /// Frames of one client message; a command fits one, and a library that splits it splits it into few.
 const FRAGMENTS_MAX: u32 = 128;
 
-/// What is written and has no effect in this version yet, by the path of its key: a setting that is passed over would be
-/// believed.
-pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
-    let is_admin = config.auth.iter().flat_map(|auth| &auth.groups).any(|group| group.admin);
-    is_admin.then_some((&["auth", "group"][..], "admin = true")).into_iter().collect()
-}
-
-/// How tokens may come.
-pub fn ways(config: &Config) -> Ways {
-    let auth = config.auth.as_ref();
-    Ways {
-        cookie: auth.and_then(|auth| auth.cookie.clone()),
-        query_token: auth.is_some_and(|auth| auth.query_token),
+/// How many shards there are.
+pub fn count(config: &Config) -> usize {
+    match config.server.shards {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
     }
 }
 
-/// What shards know. `server_name` is how it calls itself.
-pub fn fanout_settings(
+/// What they are told.
+pub fn settings(
     config: &Config,
-    server_name: &str,
     epoch: &str,
     access: Option<Arc<dyn Judge>>,
     tally: Arc<Tally>,
@@ -43,7 +34,7 @@ pub fn fanout_settings(
         .as_ref()
         .map_or(limits, |echo| Limits { message: echo.message, fragments: echo.fragments });
     fanout::Settings {
-        server: server_name.to_owned(),
+        server: concat!("tickerd/", env!("CARGO_PKG_VERSION")).to_owned(),
         epoch: epoch.into(),
         deflate: server.compression.unwrap_or_default(),
         limits,
@@ -59,5 +50,14 @@ pub fn fanout_settings(
         pong_timeout: server.pong_timeout,
         access,
         drain: server.drain,
+    }
+}
+
+/// How clients may bring a token besides a header.
+pub fn ways(config: &Config) -> Ways {
+    let auth = config.auth.as_ref();
+    Ways {
+        cookie: auth.and_then(|auth| auth.cookie.clone()),
+        query_token: auth.is_some_and(|auth| auth.query_token),
     }
 }
