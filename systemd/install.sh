@@ -22,6 +22,7 @@ zsh=${ZSH_COMPLETIONS:-share/zsh/site-functions}
 docs="README.md CHANGELOG.md LICENSE daemon/PROTOCOL.md dashboards/README.md dashboards/python/README.md feeds/README.md
   plugins-sdk/README.md systemd/README.md systemd/codes.md systemd/tickerd.toml systemd/tickerd.socket
   systemd/nginx.conf.example systemd/haproxy.cfg.example
+  $(ls THIRD-PARTY.gz 2>/dev/null || true)
   $(find plugins-sdk/kinds dashboards/grafana dashboards/prometheus dashboards/examples -type f ! -name '*.pyc' ! -name .gitignore 2>/dev/null | sort)"
 
 # Where each file of BUILT goes. Man pages and completions are there since the build (`make build`).

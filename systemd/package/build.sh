@@ -12,8 +12,8 @@ BUILT=$(realpath "${BUILT:-target/release}")
 mkdir -p "${OUT:-target/package}"
 OUT=$(realpath "${OUT:-target/package}")
 export BUILT LC_ALL=C TZ=UTC
-for tool in dpkg-deb dpkg-shlibdeps objcopy; do
-  command -v $tool >/dev/null || { echo "package: $tool is missing: install dpkg-dev and binutils" >&2; exit 1; }
+for tool in dpkg-deb dpkg-shlibdeps objcopy python3; do
+  command -v $tool >/dev/null || { echo "package: $tool is missing: install dpkg-dev, binutils and python3" >&2; exit 1; }
 done
 
 # The time of everything in it: the commit's.
@@ -54,6 +54,7 @@ done
 # Debian's own places for these two.
 rm "$doc/LICENSE"
 cp systemd/package/copyright "$doc/copyright"
+python3 systemd/package/notices.py | gzip --best --no-name >"$doc/THIRD-PARTY.gz"
 printf 'tickerd (%s) unstable; urgency=medium\n\n  * What is new is in CHANGELOG.md in this folder.\n\n -- %s  %s\n' \
   "$VERSION" "$(sed -n 's/^Maintainer: //p' systemd/package/control)" "$(date --date="@$SOURCE_DATE_EPOCH" --rfc-email)" |
   gzip --best --no-name >"$doc/changelog.gz"

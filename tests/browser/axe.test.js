@@ -42,7 +42,7 @@ after(async () => {
 async function findings(page, options = {}) {
   // By the debugger: the page's policy lets no script in.
   await page.evaluate(axe);
-  const { violations } = await page.evaluate((options) => globalThis.axe.run(options), options);
+  const { violations } = await page.evaluate((options) => globalThis.axe.run({ resultTypes: ["violations"], ...options }), options);
   return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.slice(0, 3).map(({ target, failureSummary }) => `${target} (${failureSummary.split("\n").at(-1).trim()})`).join("; ")}`);
 }
 

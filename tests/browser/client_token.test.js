@@ -26,11 +26,15 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A page whose client gets its tokens from the test: `lives` are their lengths in seconds, the last one for all that follow. */
-async function open(lives, topics) {
+/**
+ * A page whose client gets its tokens from the test: `lives` are their lengths in seconds, the last one for all that follow.
+ * For the reason `never` there is none.
+ */
+async function open(lives, topics, never) {
   const page = await openEmpty(browser.context, daemon.url);
   const reasons = [];
   await page.exposeFunction("tokenOf", (reason) => {
+    if (reason === never) throw new Error("no tokens today");
     const life = lives[Math.min(reasons.length, lives.length - 1)];
     reasons.push(reason);
     return issuer.token("ann", ["readers"], life);
@@ -56,13 +60,9 @@ describe("tokens", { concurrency: true }, () => {
   });
 
   test("a token that has ended is asked for again, and what was missed is told", async () => {
-    const page = await open([4, 3600], ["sim.MSFT"]);
-    await ticksGoOn(page);
     // The source of the next token is out of order until the one before has ended.
-    await page.evaluate(() => {
-      const next = globalThis.tokenOf;
-      globalThis.tokenOf = (reason) => (reason === "expiring" ? Promise.reject(new Error("no tokens today")) : next(reason));
-    });
+    const page = await open([4, 3600], ["sim.MSFT"], "expiring");
+    await ticksGoOn(page);
     await page.waitForFunction(() => seen.statuses.some(({ state, code }) => state === "waiting" && code === 4103));
     await stateIs(page, "live");
     await ticksGoOn(page);

@@ -99,6 +99,17 @@ test("commands read as a person would write them", () => {
   assert.equal(copied("curl", "subscribe", wanted), `curl -N '${sse}'`);
   assert.equal(copied("curl", "subscribe", wanted, true), `curl -N -H "Authorization: Bearer $TOKEN" '${sse}'`);
   assert.equal(copied("tail", "subscribe", wanted), "tickerd tail --rate '1s' 'sim.AAPL' 'host.*'");
+  assert.equal(copied("tail", "subscribe", { topics: ["sim.*"], mode: "all" }), "tickerd tail --mode 'all' 'sim.*'");
+  assert.equal(copied("tail", "get", { topics: ["sim.*"] }, true), "# The file token.txt holds the token.\ntickerd get --token token.txt 'sim.*'");
+  assert.equal(copied("tail", "topics", {}), "tickerd topics");
+  assert.equal(copied("tail", "history", { topic: "sim.AAPL", limit: 5 }), "tickerd history --limit '5' 'sim.AAPL'");
+  assert.equal(copied("tail", "history", { topic: "sim.AAPL", period: "1m" }), "tickerd bars --period '1m' 'sim.AAPL'");
+  assert.equal(copied("tail", "publish", { topic: "rooms.lobby", value: 1, to: "user:ann" }), "tickerd publish --to 'user:ann' 'rooms.lobby' '1'");
+  assert.equal(
+    FORMS.tail.write({ event: "topics", data: {} }, { base: "https://live.example/", token: false }),
+    "tickerd topics --url 'https://live.example/'",
+  );
+  assert.match(copied("tail", "presence", { topic: "rooms.lobby" }), /^# tickerd has no command for presence/);
   assert.equal(copied("websocat", "subscribe", wanted), "websocat 'ws://127.0.0.1:8425/ws?topics=sim.AAPL,host.*&rate=1s'");
   assert.equal(copied("curl", "get", { topics: ["sim.*"] }), "curl 'http://127.0.0.1:8425/v1/values?topics=sim.*'");
   assert.equal(copied("curl", "topics", {}), "curl 'http://127.0.0.1:8425/v1/topics'");

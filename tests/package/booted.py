@@ -106,15 +106,36 @@ class Booted(unittest.TestCase):
         self.box.write(CONFIG, self.config)
         self.box.run("systemctl start tickerd")
 
-    def test_a_reload_keeps_the_process_and_its_clients(self):
+    def test_a_reload_applies_what_changed_and_keeps_clients(self):
         pid = self.box.show("MainPID")
         crowd = Crowd(self.box, 20)
+        self.box.write("/etc/tickerd/conf.d/10-more.toml", '[[feed]]\nname = "more"\nplugin = "tickerd_feed_sim"\n')
+        self.addCleanup(self.box.run, "rm /etc/tickerd/conf.d/10-more.toml")
         self.box.run("systemctl reload tickerd")
+        self.assertIn('"topic":"more.AAPL"', self.get("8425/v1/topics/more.AAPL?wait=20"))
+        # What is wrong is refused, and said; what runs goes on.
+        self.box.write("/etc/tickerd/conf.d/10-more.toml", "[servr]\n")
+        self.box.fails("systemctl reload tickerd")
+        self.assertIn("10-more.toml", self.box.run("journalctl --no-pager --unit tickerd --boot"))
+        self.assertIn("servr", self.box.run("journalctl --no-pager --unit tickerd --boot"))
         self.assertEqual(self.box.show("MainPID"), pid)
         self.assertEqual(self.box.run("systemctl is-active tickerd"), "active")
-        self.assertIsNone(crowd.process.poll())
+        self.assertIn('"topic":"more.AAPL"', self.get("8425/v1/topics/more.AAPL?wait=20"))
         self.box.run("systemctl stop tickerd")
         self.assertEqual(crowd.told(), {"closing": 20, "codes": ["1012"]})
+
+    def test_the_journal_knows_warnings_from_the_rest(self):
+        self.box.write(CONFIG, self.config + '\n[[feed]]\nname = "broken"\nexec = ["/bin/false"]\n')
+        self.box.run("systemctl restart tickerd")
+        lines = until("a warning", lambda: self.lines("warning"))
+        self.assertIn("exited with status 1", "\n".join(lines))
+        self.assertFalse([line for line in lines if re.search(r"\d\d:\d\d:\d\d|^<\d>|INFO", line)], lines)
+        self.assertTrue([line for line in self.lines("info") if "up feed=" in line])
+
+    def lines(self, priority):
+        """What it logged since its last start, of this priority and above."""
+        start = self.box.show("InvocationID")
+        return self.box.run(f"journalctl --no-pager --quiet --output=cat --priority={priority} _SYSTEMD_INVOCATION_ID={start}").splitlines()
 
     def test_the_watchdog_ends_what_hangs_and_it_starts_again(self):
         self.drop_in("[Service]\nWatchdogSec=2s\n")

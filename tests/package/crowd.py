@@ -5,6 +5,7 @@ as the server says, and the line comes when each has a tick again.
 """
 
 import base64
+import heapq
 import json
 import os
 import random
@@ -116,18 +117,25 @@ def connected(count, port, poll):
     return clients
 
 
-def back(port, poll, closing):
-    """One that comes back within the window that it was told. Refusals while there is no server are counted."""
-    low, high = closing["reconnect_ms"]
-    refused, end = 0, time.monotonic() + 120
-    pause = random.uniform(low, high) / 1000
-    while True:
-        time.sleep(pause)
+def back(clients, port, poll):
+    """Each comes back at a moment of the window that it was told. Refusals, while there is no server, are counted."""
+    begun, end = time.monotonic(), time.monotonic() + 120
+    due = [(begun + random.uniform(*client.closing["reconnect_ms"]) / 1000, at) for at, client in enumerate(clients)]
+    heapq.heapify(due)
+    again, refused = [], 0
+    while due:
+        moment, at = heapq.heappop(due)
+        while (left := moment - time.monotonic()) > 0:
+            for key, _ in poll.select(left):
+                key.data.read()
         try:
-            return Client(port, poll), refused
+            again.append(Client(port, poll))
         except ConnectionRefusedError:
             assert time.monotonic() < end, "nobody listens any more"
-            refused, pause = refused + 1, 0.1
+            refused += 1
+            heapq.heappush(due, (time.monotonic() + 0.1, at))
+    until(again, poll, "a tick after the restart", lambda client: client.ticks > 0)
+    return {"returned": len(again), "refused": refused}
 
 
 def main():
@@ -143,10 +151,7 @@ def main():
         "codes": sorted({str(client.code) for client in clients}),
     }
     if sys.argv[3:] == ["return"]:
-        again = [back(port, poll, client.closing) for client in clients]
-        until([client for client, _ in again], poll, "a tick after the restart", lambda client: client.ticks > 0)
-        told["returned"] = len(again)
-        told["refused"] = sum(refused for _, refused in again)
+        told |= back(clients, port, poll)
     print(json.dumps(told), flush=True)
 
 

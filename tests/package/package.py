@@ -85,6 +85,7 @@ class Package(unittest.TestCase):
             "usr/share/doc/tickerd/README.md": 0o644,
             "usr/share/doc/tickerd/copyright": 0o644,
             "usr/share/doc/tickerd/changelog.gz": 0o644,
+            "usr/share/doc/tickerd/THIRD-PARTY.gz": 0o644,
         }.items():
             self.assertEqual(oct(found.get(path, 0)), oct(mode), path)
         # Dashboards and rules are there whole.
@@ -99,6 +100,12 @@ class Package(unittest.TestCase):
         if BUILT.endswith("/release"):
             size = int(subprocess.check_output(["du", "--summarize", "--block-size=1", self.unpacked], text=True).split()[0])
             self.assertLessEqual(size, INSTALLED_MAX)
+
+    def test_its_unit_is_as_tight_as_the_guide_says(self):
+        unit = os.path.join(self.unpacked, "usr/lib/systemd/system/tickerd.service")
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", unit],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_every_link_of_its_front_page_leads_somewhere(self):
         doc = os.path.join(self.unpacked, "usr/share/doc/tickerd")

@@ -211,6 +211,11 @@ impl Daemon {
         self.out.line(&[text]).await
     }
 
+    /// All lines that it has printed so far.
+    pub fn all_printed(&self) -> Vec<String> {
+        self.out.seen.borrow().clone()
+    }
+
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address.expect("it serves")

@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 pub mod author;
+pub mod cli;
 pub mod client;
 pub mod contract;
 pub mod daemon;

@@ -73,7 +73,7 @@ impl Connection {
         let mut connection =
             Connection { socket, hello, name, silent: Duration::ZERO, commands: 0, window: None };
         while Instant::now() < until {
-            let Some(text) = connection.next()? else { continue };
+            let Some(text) = connection.receive()? else { continue };
             let hello =
                 Message::read(&text).filter(|message| message.event == "connected").and_then(|m| m.data());
             if let Some(hello) = hello {
@@ -88,7 +88,7 @@ impl Connection {
     ///
     /// # Errors
     /// The connection is over.
-    pub fn next(&mut self) -> Result<Option<Utf8Bytes>, Failure> {
+    pub fn receive(&mut self) -> Result<Option<Utf8Bytes>, Failure> {
         match self.socket.read() {
             Ok(tungstenite::Message::Text(text)) => {
                 self.silent = Duration::ZERO;
@@ -164,7 +164,7 @@ impl Connection {
         }
         let until = Instant::now() + ANSWER;
         while Instant::now() < until {
-            let Some(text) = self.next()? else { continue };
+            let Some(text) = self.receive()? else { continue };
             let of: Option<Of> = Message::read(&text).and_then(|message| message.data());
             if of.is_some_and(|of| of.id == id) {
                 return Ok(text);

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub enum Failure {
     /// The command line or a file that it names is wrong.
     Usage(String),
+    /// It fails, and no daemon has said so.
+    Failed(String),
     /// Nothing is there, the connection was lost, or there is no room now.
     Away { why: String, after: Option<Duration> },
     /// The daemon does not do it: the code is one of PROTOCOL.md's errors, or an HTTP status.
@@ -34,7 +36,7 @@ impl Failure {
         match self {
             Failure::Usage(_) => 64,
             Failure::Refused { code: 404, .. } => 4,
-            Failure::Refused { .. } => 1,
+            Failure::Refused { .. } | Failure::Failed(_) => 1,
             Failure::Away { .. } => 3,
             Failure::Closed { .. } if self.then() == Then::Stop => 1,
             Failure::Closed { .. } => 3,
@@ -43,7 +45,7 @@ impl Failure {
 
     pub fn then(&self) -> Then {
         match self {
-            Failure::Usage(_) | Failure::Refused { .. } => Then::Stop,
+            Failure::Usage(_) | Failure::Failed(_) | Failure::Refused { .. } => Then::Stop,
             Failure::Away { .. } => Then::BackOff,
             Failure::Closed { code: 1001 | 1005 | 1006 | 1011 | 4100..=4199, .. } => Then::BackOff,
             Failure::Closed { code: 1012 | 4200..=4299, .. } => Then::AtOnce,
@@ -55,7 +57,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(why) | Failure::Away { why, .. } => f.write_str(why),
+            Failure::Usage(why) | Failure::Failed(why) | Failure::Away { why, .. } => f.write_str(why),
             Failure::Refused { code: 401, why } => {
                 write!(f, "{why} (401); a token is given with --token FILE")
             }

@@ -181,7 +181,7 @@ fn serve(
     place.epoch = epoch;
     let mut answers = Vec::new();
     loop {
-        let Some(text) = connection.next()? else {
+        let Some(text) = connection.receive()? else {
             if on(Happening::Idle).is_break() {
                 return Ok(());
             }

@@ -6,12 +6,14 @@
 //! - `connection`: one WebSocket, blocking: messages come, commands go and are answered.
 //! - `message`: the messages of PROTOCOL.md that are read here.
 //! - `follow`: a subscription that survives restarts of the daemon; `past` finds where it begins.
+//! - `bench`: thousands of clients on one thread, and the figures.
 //! - `failure`: what can go wrong, what to do then, and the exit code for scripts.
 //!
 //! It uses nothing else of tickerd: PROTOCOL.md is all that it knows of a daemon.
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod bench;
 mod connection;
 mod failure;
 mod follow;

@@ -42,13 +42,10 @@ pub(crate) fn begin(
     let mut seqs = BTreeMap::new();
     for topic in topics {
         let seq = match &wish.bars {
-            // Of closed bars `seq` is the number of the period, counted from 1970.
-            Some(Period { ms, .. }) => {
-                u64::try_from(from).unwrap_or_default().div_ceil((*ms).max(1)).saturating_sub(1)
-            }
-            None => before(connection, &topic, from)?,
+            Some(period) => before_bar(connection, &topic, period, from)?,
+            None => Some(before(connection, &topic, from)?),
         };
-        seqs.insert(wish.name(&topic), seq);
+        seqs.extend(seq.map(|seq| (wish.name(&topic), seq)));
     }
     Ok((seqs, more))
 }
@@ -74,6 +71,33 @@ pub(crate) fn list(connection: &mut Connection, pattern: &str) -> Result<Topics,
     let text = connection.ask("topics", json!({"match": pattern}))?;
     let none = Topics { topics: Vec::new() };
     Ok(Message::read(&text).and_then(|message| message.data()).unwrap_or(none))
+}
+
+/// The same of closed bars, of which `seq` is the number of the period, counted from 1970. A daemon goes on only after a bar
+/// that it has: where it has none from before the time, the first one is that. `None`: it has no closed bar.
+fn before_bar(
+    connection: &mut Connection,
+    topic: &str,
+    period: &Period,
+    from: i64,
+) -> Result<Option<u64>, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Bar {
+        start: u64,
+    }
+    let asked = json!({"topic": topic, "period": period.name, "limit": LOOKED_THROUGH});
+    let text = match connection.ask("history", asked) {
+        Err(Failure::Refused { code: 404, .. }) => return Ok(None),
+        text => text?,
+    };
+    let now = u64::try_from(connection.now()?).unwrap_or_default();
+    let from = u64::try_from(from).unwrap_or_default();
+    let past: Option<Past<'_>> = Message::read(&text).and_then(|message| message.data());
+    let bars = past.map(|past| past.bars).unwrap_or_default();
+    let starts = bars.iter().filter_map(|bar| serde_json::from_str(bar.get()).ok()).map(|bar: Bar| bar.start);
+    let closed: Vec<u64> = starts.filter(|start| start + period.ms <= now).collect();
+    let last = closed.iter().rev().find(|start| **start < from).or(closed.first());
+    Ok(last.map(|start| start / period.ms.max(1)))
 }
 
 /// The `seq` before the first tick that is not older than this; 0 for a topic without a value.

@@ -78,7 +78,7 @@ fn failure(error: Error, target: &Target) -> Failure {
         Error::Http(response) => refusal(&response, target),
         error => {
             let address = &target.address;
-            Failure::Refused { code: 502, why: format!("what answers at {address} is no tickerd: {error}") }
+            Failure::Failed(format!("what answers at {address} is no tickerd: {error}"))
         }
     }
 }
@@ -101,10 +101,7 @@ fn refusal(response: &Response, target: &Target) -> Failure {
         Some(said) => said,
         None => {
             let hint = "; is it a tickerd, and not its admin address?";
-            return Failure::Refused {
-                code: 502,
-                why: format!("what answers at {address} says HTTP {status}{hint}"),
-            };
+            return Failure::Failed(format!("what answers at {address} says HTTP {status}{hint}"));
         }
     };
     match status {
@@ -113,9 +110,7 @@ fn refusal(response: &Response, target: &Target) -> Failure {
             after: after.map(std::time::Duration::from_secs),
         },
         // No topic is meant: an address has no such page.
-        StatusCode::NOT_FOUND => {
-            Failure::Refused { code: 502, why: format!("what answers at {address} says HTTP 404: {why}") }
-        }
+        StatusCode::NOT_FOUND => Failure::Failed(format!("what answers at {address} says HTTP 404: {why}")),
         status => Failure::Refused { code: status.as_u16(), why },
     }
 }

@@ -77,7 +77,13 @@ fn make_way(listen: &mut Listen) -> Option<String> {
 
 /// What a newcomer can do next, once it serves: `page` and `admin` are the URLs of the two listeners.
 pub fn next_steps(page: &str, admin: &str, live: bool) -> String {
+    // The usual address need not be said.
+    let url = match page {
+        "http://127.0.0.1:8425/" => String::new(),
+        page => format!(" --url {}", page.trim_end_matches('/')),
+    };
     let mut steps = vec![
+        (format!("tickerd tail{url} 'sim.**'"), "every tick, a line each; get and topics are there too"),
         (format!("curl -N '{page}v1/sse?topics=sim.**'"), "every tick, as any program gets it"),
         (format!("curl {admin}metrics"), "what Prometheus scrapes"),
     ];
@@ -110,8 +116,9 @@ mod tests {
             let text = next_steps(page, admin, false);
             let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("  ")).collect();
             let column = |row: &&str| row.rfind("   ").unwrap() + 3;
-            assert_eq!(rows.len(), 4, "{text}");
+            assert_eq!(rows.len(), 5, "{text}");
             assert!(rows.iter().all(|row| column(row) == column(&rows[0])), "{text}");
+            assert_eq!(text.contains("tickerd tail 'sim.**'"), page == "http://127.0.0.1:8425/", "{text}");
             assert!(!next_steps(page, admin, true).contains("--live"));
         }
     }

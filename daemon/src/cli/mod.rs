@@ -7,6 +7,7 @@ pub mod demo;
 pub mod disconnect;
 pub mod explain;
 pub mod feed;
+pub mod manual;
 mod operator;
 pub mod reload;
 pub mod remote;
@@ -30,9 +31,11 @@ use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
 use feed::FeedArgs;
+use manual::{CompletionsArgs, ManArgs};
 use reload::ReloadArgs;
 use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
+use remote::bench::BenchArgs;
 use remote::tail::TailArgs;
 use status::StatusArgs;
 use tickerd_author::plugin::PluginArgs;
@@ -95,6 +98,12 @@ pub enum Command {
     /// Send a message to a room.
     #[command(after_help = EXIT_CODES)]
     Publish(PublishArgs),
+    /// Connect many clients, and say how old ticks are when they come: percentiles, ticks a second, what was skipped.
+    ///
+    /// Only a daemon on this machine, unless --yes-i-own-it is written. One thread drives all clients; where that is the limit, a
+    /// warning says so.
+    #[command(after_help = EXIT_CODES)]
+    Bench(BenchArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
     /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
@@ -117,6 +126,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Show the configuration as it counts, write a first one, or print its JSON Schema for editors.
     Config(ConfigArgs),
+    /// Print the completions for a shell.
+    Completions(CompletionsArgs),
+    /// Write the manual pages.
+    Man(ManArgs),
     /// Run one feed plugin as a supervised child; the daemon starts this itself.
     #[command(hide = true)]
     FeedHost(FeedHostArgs),

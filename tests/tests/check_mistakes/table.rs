@@ -254,9 +254,9 @@ pub fn of_the_machine(folder: &Path) -> Vec<Row> {
         row(
             plugin("stocks\"\n[feed.config]\nprovider = \"finnhub\"\nsymbols = [\"A\"]\nkey = \"CANARY\""),
             "",
-            "feed-wrong-value",
+            "secret-in-file",
             "t.toml:7",
-            "correct the value",
+            "write key = { file = ",
         ),
         row(
             plugin("replay\"\n[feed.config]\nspeed = -1\nloop = 1\nsped = 1"),

@@ -306,7 +306,12 @@ fn tell(reload: &ConfigReload) {
         .map(|row| format!("{}: {}", row.feed, row.detail))
         .collect();
     match Outcome::of(&reload.outcome) {
-        Some(Outcome::Done) => tracing::info!(changes, "the configuration was reloaded"),
+        Some(Outcome::Done) => {
+            tracing::info!(changes, "the configuration was reloaded");
+            if !reload.detail.is_empty() {
+                tracing::warn!("{}", reload.detail);
+            }
+        }
         Some(Outcome::Unchanged) => {
             tracing::info!(
                 "the configuration is as it was{}",

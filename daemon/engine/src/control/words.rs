@@ -169,7 +169,8 @@ pub struct FeedRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadRow {
     pub feed: String,
-    /// `swapped`, `unchanged`, `started`, `restart_needed` or `failed`.
+    /// `swapped`, `unchanged`, `started`, `restarted`, `restart_needed` or `failed`; when the configuration is read again also
+    /// `added`, `removed` or `changed`.
     pub result: String,
     /// Whether what was asked for is so now.
     pub done: bool,

@@ -1,5 +1,6 @@
 //! Certificates, secrets and keys: read as the daemon would read them.
 
+use std::fs::File;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::feeds::CREDENTIALS;
@@ -38,6 +39,19 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
 
 fn certificate(report: &mut Report, places: &Places, tls: &Tls) {
     const KEY: [&str; 2] = ["server", "tls"];
+    let files = [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref(), tls.client_crl.as_ref()];
+    let mut are_there = true;
+    for (key, file) in FILES.into_iter().zip(files).filter_map(|(key, file)| Some((key, file?))) {
+        if let Err(error) = File::open(file) {
+            are_there = false;
+            let what = format!("{} cannot be read: {error}", file.display());
+            let change = "let tickerd's user read it, or name another file";
+            report.problem(places, &[KEY[0], KEY[1], key], Code::WrongCertificate, what, change);
+        }
+    }
+    if !are_there {
+        return;
+    }
     let certificates = match tickerd_tls::Certificates::load(tls) {
         Ok(certificates) => certificates,
         Err(unusable) => {

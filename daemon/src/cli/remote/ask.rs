@@ -156,6 +156,7 @@ pub fn topics(args: &TopicsArgs) -> ExitCode {
         let raw: Raw<'_> = data(&text)?;
         let shown = match args.how.json {
             true => raw.topics.iter().map(|topic| safe(topic.get()) + "\n").collect(),
+            false if raw.topics.is_empty() => String::new(),
             false => listed(&data::<Topics>(&text)?.topics, now),
         };
         args.how.text(&shown)?;
@@ -254,9 +255,9 @@ fn published(args: &PublishArgs) -> Result<(), Failure> {
 
 /// The data of an answer.
 fn data<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
-    Message::read(text).and_then(|message| message.data()).ok_or_else(|| Failure::Refused {
-        code: 502,
-        why: "the daemon's answer is not as PROTOCOL.md says; is it of another version?".to_owned(),
+    Message::read(text).and_then(|message| message.data()).ok_or_else(|| {
+        let why = "the daemon's answer is not as PROTOCOL.md says; is it of another version?";
+        Failure::Failed(why.to_owned())
     })
 }
 

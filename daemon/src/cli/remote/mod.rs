@@ -1,9 +1,10 @@
 //! The commands that speak with a daemon as its clients do: what they have in common.
 
 pub mod ask;
+pub mod bench;
 mod line;
 mod place;
-mod screen;
+pub mod screen;
 pub mod tail;
 mod value;
 
@@ -40,6 +41,13 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// Takes this address, if there is one, in place of `--url`.
+    fn name(&mut self, url: Option<&str>) {
+        if let Some(url) = url {
+            self.url = Some(url.to_owned());
+        }
+    }
+
     /// The daemon that is meant. A warning is told.
     fn target(&self) -> Result<Target, Failure> {
         let (address, found) = match &self.url {

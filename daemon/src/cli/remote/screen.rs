@@ -82,10 +82,9 @@ fn wants_colour() -> bool {
 /// A failed write as the end of a command: a reader that has gone has what it wanted.
 pub fn written(result: io::Result<()>) -> Result<(), tickerd_remote::Failure> {
     match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(tickerd_remote::Failure::Refused {
-            code: 0,
-            why: format!("standard output cannot be written: {error}"),
-        }),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(tickerd_remote::Failure::Failed(format!("standard output cannot be written: {error}")))
+        }
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-// A command as text for elsewhere: curl, JavaScript, Python, `tickerd tail`, websocat. Only these are pure texts: nothing is
+// A command as text for elsewhere: curl, JavaScript, Python, `tickerd`, websocat. Only these are pure texts: nothing is
 // sent from here. A token is never among them; the variable TOKEN stands for it.
 import { inAddress, javascript, json, python, shell } from "./quote.js";
 
@@ -12,7 +12,7 @@ export const FORMS = {
   curl: { title: "curl", write: curl },
   javascript: { title: "JavaScript", write: inJavaScript },
   python: { title: "Python", write: inPython },
-  tail: { title: "tickerd tail", write: tail },
+  tail: { title: "tickerd", write: ofTickerd },
   websocat: { title: "websocat", write: websocat },
 };
 
@@ -196,16 +196,41 @@ asyncio.run(main())
 `;
 }
 
-function tail({ event, data }) {
-  if (event !== "subscribe")
-    return "# tickerd tail follows topics, so it is there for subscribe alone. Use curl or websocat.";
-  const left = others(data, ["topics", "rate"]);
-  const note =
-    left.length > 0 ? `# tickerd tail has no ${left.map(word).join(" and no ")}. Use websocat for that.\n` : "";
-  const rate = data.rate === undefined ? "" : ` --rate ${shell(String(data.rate))}`;
-  const topics = list(data.topics ?? []);
-  const end = topics.some((topic) => topic.startsWith("-")) ? "-- " : "";
-  return `${note}tickerd tail${rate} ${end}${topics.map(shell).join(" ")}`;
+/** Where `tickerd` looks for a daemon by itself. */
+const USUAL = "http://127.0.0.1:8425/";
+
+/** The command of `tickerd`, what it takes in words, and the keys that it has; or undefined. */
+function commandOfTickerd({ event, data }) {
+  switch (event) {
+    case "subscribe":
+      return { name: "tail", words: list(data.topics ?? []), keys: ["topics", "rate", "mode"] };
+    case "get":
+      return { name: "get", words: list(data.topics ?? []), keys: ["topics"] };
+    case "topics":
+      return { name: "topics", words: data.match === undefined ? [] : [String(data.match)], keys: ["match"] };
+    case "history":
+      return data.period === undefined
+        ? { name: "history", words: [String(data.topic)], keys: ["topic", "limit"] }
+        : { name: "bars", words: [String(data.topic)], keys: ["topic", "period", "limit"] };
+    case "publish":
+      return { name: "publish", words: [String(data.topic), json(data.value)], keys: ["topic", "value", "to"] };
+  }
+}
+
+function ofTickerd(message, { base, token }) {
+  const command = commandOfTickerd(message);
+  if (!command) return `# tickerd has no command for ${word(message.event)}. Use curl or websocat.`;
+  const { data } = message;
+  const left = others(data, command.keys);
+  const notes = left.length > 0 ? [`# tickerd ${command.name} has no ${left.map(word).join(" and no ")}. Use websocat for that.`] : [];
+  if (token) notes.push("# The file token.txt holds the token.");
+  const options = ["rate", "mode", "period", "limit", "to"]
+    .filter((key) => command.keys.includes(key) && data[key] !== undefined)
+    .map((key) => `--${key} ${shell(String(data[key]))}`);
+  if (base !== USUAL) options.push(`--url ${shell(base)}`);
+  if (token) options.push("--token token.txt");
+  if (command.words.some((text) => text.startsWith("-"))) options.push("--");
+  return [...notes, ["tickerd", command.name, ...options, ...command.words.map(shell)].join(" ")].join("\n");
 }
 
 function websocat(message, { base, token }) {

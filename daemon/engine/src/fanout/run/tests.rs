@@ -27,7 +27,7 @@ use crate::exchange::beat::Beat;
 use crate::exchange::limit::Tally;
 use crate::exchange::question::{Asked, Question, Want};
 use crate::exchange::source::tests::{F, board_of_f, feed};
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, Settings};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::board::{Board, Change};
 use tickerd_model::history::Limits;
