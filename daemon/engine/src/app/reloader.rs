@@ -130,11 +130,13 @@ fn work(asked: &Receiver<Ask>, is_hangup_waiting: &AtomicBool, works: &OnceLock<
             );
         }
         let mut reload = parts.reload(&works);
+        parts.record.note(&reload.outcome, &reload.detail);
         reload.feeds.extend(parts.read_again(&works, &reload.feeds));
-        if reload.outcome == Outcome::Done.as_str() && reload.feeds.iter().any(|row| !row.done) {
+        let is_good = Outcome::of(&reload.outcome).is_some_and(Outcome::is_good);
+        if is_good && reload.feeds.iter().any(|row| !row.done) {
+            // A plugin's file is at fault, and not the configuration; who asked is told all the same.
             reload.outcome = Outcome::Failed.as_str().to_owned();
         }
-        parts.record.note(&reload.outcome, &reload.detail);
         tell(&reload);
         if announced && !works.is_stopping.load(Ordering::Acquire) {
             systemd::reloaded(&status(&reload));
