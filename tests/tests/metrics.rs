@@ -8,7 +8,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 /// The names that are promised, with their labels.
-const PROMISED: [(&str, &[&str]); 31] = [
+const PROMISED: [(&str, &[&str]); 37] = [
+    ("tickerd_config_info", &["hash"]),
+    ("tickerd_config_file_info", &["hash"]),
+    ("tickerd_config_differs", &[]),
+    ("tickerd_config_last_reload_successful", &[]),
+    ("tickerd_config_last_reload_timestamp_seconds", &[]),
+    ("tickerd_config_reloads_total", &["outcome"]),
     ("tickerd_build_info", &["commit", "version"]),
     ("tickerd_feed_samples_total", &["feed"]),
     ("tickerd_feed_rejects_total", &["feed", "reason"]),

@@ -3,6 +3,7 @@
 //! Read, check, compare, plan, apply. A file that is wrong changes nothing, nor does one of which a key needs a restart. Then what
 //! the configuration names is read again, whether that changed or not: the certificate, secrets, keys, plugin files.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, OnceLock, Weak};
@@ -10,7 +11,6 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::StartError;
 use super::config_file::{ConfigFile, Outcome, Record};
 use super::works::Works;
 use crate::control::{ChangeRow, ConfigReload, RELOAD_MAX, ReloadRow};
@@ -51,7 +51,7 @@ pub struct Parts {
 
 impl Reloader {
     /// Starts the thread. What is asked for before [`Reloader::begin`] waits for it.
-    pub fn start(parts: Parts) -> Result<(Arc<Reloader>, Begin), StartError> {
+    pub fn start(parts: Parts) -> io::Result<(Arc<Reloader>, Begin)> {
         let (asks, asked) = mpsc::sync_channel(WAITING_MAX);
         let works: Arc<OnceLock<Weak<Works>>> = Arc::default();
         let is_hangup_waiting = Arc::new(AtomicBool::new(false));
