@@ -4,7 +4,7 @@ use super::world::{Odds, World};
 use crate::Era;
 
 /// More of them with `SCHEDULES`; one of them again with `SEED`.
-const SCHEDULES: u64 = 2_500;
+const SCHEDULES: u64 = 1_000;
 
 fn seeds() -> Box<dyn Iterator<Item = u64>> {
     let of = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
