@@ -17,16 +17,12 @@ PROGRAMS := replay
 BUILT ?= target/release
 BUILT_FILES := tickerd $(patsubst %,libtickerd_feed_%.so,$(FEEDS)) $(patsubst %,tickerd-feed-%,$(PROGRAMS))
 SHIPPED := -p tickerd $(patsubst %,-p tickerd-feed-%,$(FEEDS) $(PROGRAMS))
-# What is read by those who install it, where the front page links to it.
-DOCS := README.md CHANGELOG.md daemon/PROTOCOL.md dashboards/README.md dashboards/python/README.md feeds/README.md plugins-sdk/README.md systemd/README.md systemd/codes.md \
-        $(wildcard plugins-sdk/kinds/*.json) \
-        systemd/nginx.conf.example systemd/haproxy.cfg.example
 PAGE_DEPS := dashboards/web/node_modules/.package-lock.json
 BROWSER_DEPS := tests/browser/node_modules/.package-lock.json
 CLIENT_DEPS := dashboards/client/node_modules/.package-lock.json
 CONTRACT_DEPS := tests/contract/node_modules/.package-lock.json
 
-.PHONY: help run build test test-tools test-rust test-release test-clients test-browser screenshots test-contract flaky conformance lint bench bench-browser install uninstall clean rust
+.PHONY: help run build test test-tools test-rust test-release test-clients test-browser screenshots test-contract flaky conformance lint bench bench-browser package test-package install uninstall clean rust
 
 help:
 	@echo "make run          build everything in release and start tickerd, with no configuration"
@@ -38,6 +34,8 @@ help:
 	@echo "make bench        speed and memory, as ratios to a floor measured in the same run"
 	@echo "make screenshots  the pictures of the page in the documents"
 	@echo "make build        daemon and feeds in release, for make install"
+	@echo "make package      a Debian package, and an archive with install.sh, in target/package"
+	@echo "make test-package the package installed, upgraded and removed under a systemd of its own; root, mmdebstrap"
 	@echo "make install      DESTDIR= PREFIX=/usr/local: daemon, feeds, unit, configuration; needs make build before it"
 	@echo "make uninstall    takes away what install brought, but for the configuration"
 
@@ -60,6 +58,7 @@ rust:
 # What others may write is not loaded as a plugin; with umask 002 and a shared group that would be all that is built.
 build: rust $(PAGE_DEPS)
 	umask go-w; $(CARGO) build --release --locked $(SHIPPED)
+	@systemd/package/pages.sh target/release
 
 run: build
 	target/release/tickerd run
@@ -104,6 +103,12 @@ test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/browser && npm test
 
+# The package that `make package` would make of the debug build, or of BUILT: what is in it, and what it does under a systemd that has
+# booted in namespaces of its own. It needs root, mmdebstrap and systemd-nspawn, and says so where one is missing.
+test-package: test-tools
+	$(CARGO) build --locked --workspace
+	tests/package/run.sh
+
 test-contract: test-tools $(CONTRACT_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/contract && npm test
@@ -133,42 +138,18 @@ bench: rust $(PAGE_DEPS)
 bench-browser: $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS)
 	TICKERD_BIN=$(CURDIR)/target/release/tickerd node tests/bench/browser/bench.js $(BENCH_BROWSER_ARGS)
 
-# Nothing is built here, so that root needs no cargo. Group tickerd may read the configuration and the keys; others may not.
-# Into DESTDIR nothing is given to anyone: whoever packages it does that.
+# Nothing is built here, so that root needs no cargo. systemd/install.sh says what goes where.
+export PREFIX DESTDIR
 install:
-	@for file in $(BUILT_FILES); do [ -e $(BUILT)/$$file ] || \
-	  { echo "there is no $(BUILT)/$$file: run \"make build\" first, as yourself" >&2; exit 1; }; done
-	install -D -m 755 $(BUILT)/tickerd $(DESTDIR)$(PREFIX)/bin/tickerd
-	for feed in $(FEEDS); do \
-	  install -D -m 644 $(BUILT)/libtickerd_feed_$$feed.so -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
-	for feed in $(PROGRAMS); do \
-	  install -D -m 755 $(BUILT)/tickerd-feed-$$feed -t $(DESTDIR)$(PREFIX)/lib/tickerd/plugins; done
-	install -D -m 644 plugins-sdk/include/tickerd.h $(DESTDIR)$(PREFIX)/include/tickerd.h
-	for doc in $(DOCS); do install -D -m 644 $$doc $(DESTDIR)$(PREFIX)/share/doc/tickerd/$$doc; done
-	install -D -m 644 systemd/tickerd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed -e 's|/usr/bin/tickerd|$(PREFIX)/bin/tickerd|' -e 's|/usr/share/doc|$(PREFIX)/share/doc|' systemd/tickerd.service \
-	  > $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service
-	sed -e 's|/usr/share/doc|$(PREFIX)/share/doc|' systemd/tickerd.socket > $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.socket
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.socket
-	install -d -m 750 $(DESTDIR)/etc/tickerd/secrets
-	if [ ! -e $(DESTDIR)/etc/tickerd/tickerd.toml ]; then \
-	  install -D -m 640 systemd/tickerd.toml $(DESTDIR)/etc/tickerd/tickerd.toml; fi
-	@if [ -z "$(DESTDIR)" ]; then \
-	  if command -v systemd-sysusers >/dev/null; then systemd-sysusers $(PREFIX)/lib/sysusers.d/tickerd.conf; fi; \
-	  if getent group tickerd >/dev/null; then chgrp tickerd /etc/tickerd/tickerd.toml /etc/tickerd/secrets; \
-	  else echo "there is no group tickerd, so root alone may read /etc/tickerd/tickerd.toml: make the group, then chgrp" >&2; fi; \
-	  if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi; fi
+	@BUILT="$(BUILT)" FILES="$(BUILT_FILES)" systemd/install.sh
 
 # The configuration, the keys and the past in /var/lib/tickerd stay.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/tickerd $(DESTDIR)$(PREFIX)/include/tickerd.h
-	for file in $(BUILT_FILES); do rm -f $(DESTDIR)$(PREFIX)/lib/tickerd/plugins/$$file; done
-	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/tickerd.socket
-	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/tickerd.conf
-	for doc in $(DOCS); do rm -f $(DESTDIR)$(PREFIX)/share/doc/tickerd/$$doc; done
-	-find $(DESTDIR)$(PREFIX)/share/doc/tickerd -type d -empty -delete
-	@echo "what is yours stays: /etc/tickerd, /var/lib/tickerd, and plugins of your own"
+	@BUILT="$(BUILT)" FILES="$(BUILT_FILES)" systemd/install.sh uninstall
+
+# A Debian package and an archive with install.sh, in target/package. Of another build: `make package BUILT=target/debug`.
+package: $(if $(filter target/release,$(BUILT)),build)
+	BUILT="$(BUILT)" FILES="$(BUILT_FILES)" systemd/package/build.sh
 
 clean:
 	$(CARGO) clean

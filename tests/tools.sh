@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: with apt when run as root, else it says what is missing.
+# Installs what the tests need and this machine lacks: with apt when run as root, else it says what is missing. What only some tests
+# need, who say so themselves when they skip, is installed where it can be and not asked for.
 set -euo pipefail
 
 # Where servers are, which is not in everyone's PATH.
@@ -14,9 +15,19 @@ for tool in "${!package_of[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package_of[$tool]}")
 done
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+declare -A wanted=(
+  [lintian]=lintian [mmdebstrap]=mmdebstrap [systemd-nspawn]=systemd-container [dpkg-shlibdeps]=dpkg-dev
+)
+able=0
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  able=1
+  for tool in "${!wanted[@]}"; do
+    command -v "$tool" >/dev/null || missing+=("${wanted[$tool]}")
+  done
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
-if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+if [ $able -eq 1 ]; then
   export DEBIAN_FRONTEND=noninteractive
   # The tests start nginx, haproxy and prometheus themselves: the packages must start none, neither now nor at the next boot.
   policy=/usr/sbin/policy-rc.d

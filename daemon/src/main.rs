@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod file;
 mod signals;
 mod version;
 
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tickerd_author::plugin;
 use tickerd_author::record::{RecordArgs, Recording};
-use tickerd_config::{self as config, Config};
+use tickerd_config::Config;
 use tickerd_engine::app::{App, Passed, Running, StartError};
 use tickerd_host::{feed_exec, feed_host, warden};
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE};
@@ -23,6 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use cli::demo::{DemoArgs, next_steps};
 use cli::{Cli, Command, RunArgs};
+use file::RunningFile;
 use signals::Signals;
 
 /// Ticks are made on a feed's thread and freed on the pulse's, which the C library's allocator pays for with every heap that
@@ -55,6 +57,7 @@ fn obey(command: Command) -> ExitCode {
         Command::Completions(args) => cli::manual::completions(&args),
         Command::Man(args) => cli::manual::man(&args),
         Command::Feed(args) => cli::feed::run(&args),
+        Command::Reload(args) => cli::reload::run(&args),
         Command::Disconnect(args) => cli::disconnect::run(args),
         Command::Plugin(args) => plugin::run(&args, &on_signal),
         Command::Check(args) => cli::check::run(&args),
@@ -72,8 +75,8 @@ fn run(args: &RunArgs) -> ExitCode {
     if let Err(code) = prepare() {
         return code;
     }
-    let config = match Config::load(args.config.as_deref(), config::environment(), &args.overrides()) {
-        Ok(config) => config,
+    let (config, file) = match file::load(args) {
+        Ok(loaded) => loaded,
         Err(problems) => {
             output::tell(&problems.to_string());
             return ExitCode::from(EXIT_CONFIG);
@@ -85,7 +88,7 @@ fn run(args: &RunArgs) -> ExitCode {
             "--dev: pages of every loopback origin may connect; leave it out where others use this server"
         );
     }
-    start(config, passed.map_err(Into::into), |listening, _| {
+    start(config, file, passed.map_err(Into::into), |listening, _| {
         if let (true, Some(address)) = (newcomer, listening.first()) {
             tracing::info!("no configuration, so simulated data and this machine's figures: open {address}");
         }
@@ -104,7 +107,7 @@ fn demo(args: &DemoArgs) -> ExitCode {
         }
     };
     output::print(&moved.iter().map(|line| format!("{line}\n")).collect::<String>());
-    start(config, Ok(Passed::default()), |listening, admin| {
+    start(config, None, Ok(Passed::default()), |listening, admin| {
         if let Some(page) = listening.iter().find(|address| address.starts_with("http://")) {
             output::print(&next_steps(page, admin, args.live));
         }
@@ -149,6 +152,7 @@ fn prepare() -> Result<(), ExitCode> {
 /// Serves until told to stop. `greet` gets the addresses clients and operators connect to.
 fn start(
     config: Config,
+    file: Option<RunningFile>,
     passed: Result<Passed, StartError>,
     greet: impl FnOnce(&[String], &str),
 ) -> ExitCode {
@@ -156,10 +160,15 @@ fn start(
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
-    match Signals::catch()
-        .map_err(Into::into)
-        .and_then(|signals| Ok((signals, App::build(config, passed?, version::COMMIT)?.start()?)))
-    {
+    let build = |signals| {
+        let app = App::build(config, passed?, version::COMMIT)?;
+        let app = match file {
+            Some(RunningFile { file, places, hash }) => app.with_file(file, places, hash),
+            None => app,
+        };
+        Ok((signals, app.start()?))
+    };
+    match Signals::catch().map_err(Into::into).and_then(build) {
         Ok((signals, running)) => serve(running, signals, greet),
         Err(error) => {
             let error: StartError = error;

@@ -9,6 +9,7 @@ import { openBrowser } from "./browser.js";
 import { startDaemon } from "./daemon.js";
 import { makeIssuer } from "./issuer.js";
 import { openLine } from "./line.js";
+import { hurry } from "./view.js";
 
 let folder, daemon, browser, line, config;
 
@@ -97,6 +98,7 @@ test("more topics, fewer, the past, a list, a message and a mistake, as over a W
 test("a daemon that stops and one that is killed: it comes back, and by a WebSocket where one gets through", async () => {
   const page = await openBare(browser.context, line.url, { topics: ["sim.AAPL"] });
   await stateIs(page, "live");
+  await hurry(page);
   for (const [round, end] of ["stop", "kill"].entries()) {
     await daemon[end]();
     await page.waitForFunction(() => client.status.state !== "live");

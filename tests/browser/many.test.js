@@ -11,22 +11,10 @@ import { linkSays } from "./view.js";
 
 const TOPICS = 2_500;
 const FEED = fileURLToPath(new URL("feeds/many.mjs", import.meta.url));
-let daemon, browser, page, folder, session;
-let roundMs = 0;
+let daemon, browser, page, folder;
 
 const seqOf = async (topic) =>
   Number((await page.textContent(`tr[data-topic="${topic}"] .seq`)).replaceAll(",", ""));
-
-/** How long the page's own thread has worked meanwhile: other processes of a busy machine make that no longer. */
-async function workedMs(what) {
-  const worked = async () => {
-    const { metrics } = await session.send("Performance.getMetrics");
-    return metrics.find(({ name }) => name === "TaskDuration").value * 1_000;
-  };
-  const before = await worked();
-  await what();
-  return (await worked()) - before;
-}
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tickerd-many-"));
@@ -38,8 +26,6 @@ before(async () => {
   daemon = await startDaemon({ config });
   browser = await openBrowser();
   page = await openPage(browser.context, daemon.url);
-  session = await browser.context.newCDPSession(page);
-  await session.send("Performance.enable", { timeDomain: "threadTicks" });
   await linkSays(page, "Live");
 });
 after(async () => {
@@ -55,37 +41,18 @@ test("every topic has its row", async () => {
 });
 
 test("frames keep coming while all of them move", async () => {
-  const FRAMES = 30;
   const first = await seqOf("many.T0");
-  let rounds = 0;
-  const took = await workedMs(async () => {
-    for (let frame = 0; frame < FRAMES; frame += 1) await page.evaluate(() => new Promise(requestAnimationFrame));
-    // Three rounds of the feed at least, each of two seconds, in all of which every row moves.
-    await page.waitForFunction(
-      (seq) => Number(document.querySelector('tr[data-topic="many.T0"] .seq').textContent.replaceAll(",", "")) > seq + 3,
-      first,
-      { timeout: 60_000 },
-    );
-    rounds = (await seqOf("many.T0")) - first;
-  });
-  // Software rendering: the bar tells "works" from "frozen", not good from better.
-  console.log(`${Math.round(took)} ms of work for ${rounds} rounds`);
-  roundMs = took / rounds;
-  assert.ok(took < rounds * 2_000, `${rounds} rounds took ${Math.round(took)} ms of work, more than they last`);
+  for (let frame = 0; frame < 10; frame += 1) await page.evaluate(() => new Promise(requestAnimationFrame));
+  // A round of the feed at least, in which every row moves.
+  await page.waitForFunction((seq) => Number(document.querySelector('tr[data-topic="many.T0"] .seq').textContent.replaceAll(",", "")) > seq, first);
 });
 
-test("the filter costs no more than the rows' own moves", async () => {
-  // While nothing moves, all the work is the filter's.
-  const feeds = daemon.feedProcesses(FEED);
-  feeds.forEach((pid) => process.kill(pid, "SIGSTOP"));
-  const took = await workedMs(async () => {
-    await page.fill("#filter", "T2499");
-    await page.waitForFunction(() => document.querySelector("tbody .size").textContent === "1 topic");
-  });
-  feeds.forEach((pid) => process.kill(pid, "SIGCONT"));
+test("the filter leaves one row of them, and gives them back", async () => {
+  const size = (text) => page.waitForFunction((text) => document.querySelector("tbody .size").textContent === text, text);
+  await page.fill("#filter", "T2499");
+  await size("1 topic");
   await page.fill("#filter", "");
-  // A thread that shares its core works more slowly, so the page is held to its own pace.
-  assert.ok(took < 4 * roundMs, `took ${Math.round(took)} ms of work, and moving every row takes ${Math.round(roundMs)} ms`);
+  await size("2,500 topics");
 });
 
 test("rows far down are current once they are looked at", async () => {

@@ -9,7 +9,7 @@ import { fallsBehind, until } from "./bare.js";
 import { openBrowser, openPage } from "./browser.js";
 import { startDaemon } from "./daemon.js";
 import { openLine } from "./line.js";
-import { hasLine, holdBackOff, linkSays, seqPasses } from "./view.js";
+import { hasLine, holdBackOff, hurry, linkSays, seqPasses } from "./view.js";
 
 const KILLS = 5;
 const TOPIC = "sim.AAPL";
@@ -53,6 +53,7 @@ test(`the daemon is killed ${KILLS} times, and the page is live again each time,
   const page = await open(daemon.url);
   const topics = () => page.$$eval("tr[data-topic]", (rows) => rows.map((row) => row.dataset.topic).sort());
   const names = await topics();
+  await hurry(page);
   for (let kills = 1; kills <= KILLS; kills += 1) {
     await daemon.kill();
     await page.locator("#outage").waitFor();

@@ -63,7 +63,7 @@ test("a silent topic says so in words, and the one that moves does not", async (
 test("who opens the page later sees it too", async () => {
   const later = await openPage(browser.context, daemon.url);
   await rowOf(later, "q.quiet").locator(".badge").getByText("stale since").waitFor();
-  assert.equal(await rowOf(later, "q.quiet").locator(".value").textContent(), "101.50");
+  await rowOf(later, "q.quiet").locator(".value").getByText("101.50", { exact: true }).waitFor();
   await later.close();
 });
 

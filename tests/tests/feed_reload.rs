@@ -205,8 +205,7 @@ async fn sighup_loads_what_has_changed_and_nothing_else() {
     bench.put(&raw_c("push_two"));
     write_script("second");
     daemon.signal(Signal::SIGHUP);
-    let line = daemon.logged("SIGHUP: ").await;
-    assert!(line.contains("the configuration is not read again before a restart"), "{line}");
+    daemon.logged("SIGHUP: ").await;
     subscriber.until_version("two").await;
     assert_eq!(words.until("word").await.value(), "second");
     daemon.logged_of("v", "runs in a new process").await;

@@ -29,7 +29,9 @@ impl Tree {
     }
 
     fn build(&self, file: &str) {
-        std::fs::write(self.built.path().join(file), file).unwrap();
+        let file = self.built.path().join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "").unwrap();
     }
 
     fn installed(&self, path: &str) -> PathBuf {
@@ -52,6 +54,14 @@ const BUILT: [&str; 7] = [
     "tickerd-feed-replay",
 ];
 
+/// What the build writes beside them.
+const PAGES: [&str; 4] = [
+    "man/tickerd-check.1",
+    "completions/tickerd.bash",
+    "completions/tickerd.zsh",
+    "completions/tickerd.fish",
+];
+
 #[test]
 fn nothing_is_installed_before_it_was_built() {
     let tree = Tree::new();
@@ -68,7 +78,7 @@ fn nothing_is_installed_before_it_was_built() {
 #[test]
 fn what_is_installed_has_its_modes_and_the_configuration_stays() {
     let tree = Tree::new();
-    for file in BUILT {
+    for file in BUILT.iter().chain(&PAGES) {
         tree.build(file);
     }
     let output = tree.make("install");
@@ -86,8 +96,15 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
         ("usr/share/doc/tickerd/systemd/nginx.conf.example", 0o644),
         ("usr/share/doc/tickerd/systemd/haproxy.cfg.example", 0o644),
         ("usr/lib/sysusers.d/tickerd.conf", 0o644),
+        ("usr/lib/tmpfiles.d/tickerd.conf", 0o644),
+        ("usr/share/doc/tickerd/systemd/tickerd.toml", 0o644),
+        ("usr/share/man/man1/tickerd-check.1", 0o644),
+        ("usr/share/bash-completion/completions/tickerd", 0o644),
+        ("usr/share/zsh/site-functions/_tickerd", 0o644),
+        ("usr/share/fish/vendor_completions.d/tickerd.fish", 0o644),
         ("etc/tickerd/tickerd.toml", 0o640),
         ("etc/tickerd/secrets", 0o750),
+        ("etc/tickerd/conf.d", 0o750),
     ] {
         assert_eq!(tree.mode(path), mode, "{path}: {:o}", tree.mode(path));
     }
@@ -107,6 +124,8 @@ fn what_is_installed_has_its_modes_and_the_configuration_stays() {
         "usr/lib/tickerd/plugins/tickerd-feed-replay",
         "usr/include/tickerd.h",
         "usr/share/doc/tickerd",
+        "usr/share/man/man1/tickerd-check.1",
+        "usr/share/zsh/site-functions/_tickerd",
         "usr/lib/systemd/system/tickerd.socket",
     ] {
         assert!(!tree.installed(gone).exists(), "{gone}");

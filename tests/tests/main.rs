@@ -67,6 +67,7 @@ mod rates;
 mod readme_blocks;
 mod record;
 mod recovery;
+mod reload;
 mod replay;
 mod restart;
 mod room_history;

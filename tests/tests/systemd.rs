@@ -117,7 +117,7 @@ async fn sighup_is_told_as_a_reload_once_it_is_ready() {
     daemon.signal(Signal::SIGHUP);
     let reloading = manager.told().await;
     assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
-    assert_eq!(manager.told().await, "READY=1\n");
+    assert_eq!(manager.told().await, "READY=1\nSTATUS=reloaded; the configuration is as it was\n");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod auth;
 mod bars;
+pub mod classes;
 mod document;
 mod environment;
 mod feed;

@@ -3,7 +3,7 @@
 
 use super::document::join;
 use super::document::{Node, Table, Value};
-use super::problem::{Code, Origin, Problem, Source};
+use super::problem::{Code, Origin, Place, Problem, Source};
 
 /// The configuration's text and tree, to find the place of a key.
 #[derive(Debug, Clone)]
@@ -35,6 +35,26 @@ impl Places {
             .code(finding.code)
             .allowed(finding.allowed)
             .change(finding.change)
+    }
+
+    /// Where a key that is in no list is written, in short: `tickerd.toml:12`, or that it is not.
+    pub fn place(&self, path: &[&str]) -> String {
+        let mut table = Some(&self.root);
+        for step in path {
+            let Some(node) = table.and_then(|table| table.find(step)) else {
+                return "not written".to_owned();
+            };
+            table = match &node.value {
+                Value::Table(table) => Some(table),
+                _ => None,
+            };
+        }
+        match self.problem(path, Finding { is_key: true, ..Finding::default() }).place {
+            Place::File(spot) => format!("{}:{}", spot.name, spot.line),
+            Place::WholeFile { name } | Place::Environment { name } => name,
+            Place::Flag { name } => name.to_owned(),
+            Place::Unplaced => String::new(),
+        }
     }
 
     /// The problem at a key of the feed of this name.

@@ -46,6 +46,15 @@ pub struct Readiness {
     pub checks: Vec<Check>,
 }
 
+impl Readiness {
+    /// With one thing more that is merely reported, if it is there: behind the first.
+    pub fn with(mut self, check: Option<Check>) -> Readiness {
+        let at = self.checks.len().min(1);
+        check.into_iter().for_each(|check| self.checks.insert(at, check));
+        self
+    }
+}
+
 /// One thing readiness depends on, or merely reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {

@@ -5,25 +5,31 @@
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
 mod access;
+mod config_file;
 mod documents;
 mod feeds;
 mod hello;
 mod past;
 mod readiness;
 mod reload;
+mod reloader;
 mod sources;
+mod works;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 
 use self::access::Keeper;
+pub use self::config_file::ConfigFile;
+use self::config_file::Record;
 use self::feeds::{Feed, Feeds, Starter};
-use self::reload::Hangup;
+use self::reloader::Reloader;
 use self::sources::Sources;
+use self::works::Works;
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
 use crate::control::{self, Control};
@@ -39,7 +45,7 @@ use crate::server::{self, Server, Ways};
 
 use crate::store::Writer;
 use crate::systemd;
-use tickerd_config::{self as config, AdminSocket, Config};
+use tickerd_config::{self as config, AdminSocket, Config, Places};
 use tickerd_host::{self as host, Warden};
 use tickerd_identity::Keyring;
 use tickerd_model::wire::decoder::Limits;
@@ -71,20 +77,16 @@ pub struct App {
     keyring: Option<Arc<Keyring>>,
     process: metrics::Process,
     program: Option<PathBuf>,
+    file: Option<(ConfigFile, Places, Option<String>)>,
 }
 
 /// A daemon that serves.
 pub struct Running {
-    drain: Duration,
-    renewal: Option<Arc<server::Renewal>>,
-    keeper: Option<Arc<Keeper>>,
-    keyring: Option<Arc<Keyring>>,
+    works: Arc<Works>,
+    reloader: Arc<Reloader>,
     server: server::Running,
     admin: admin::Running,
     control: Option<control::Running>,
-    sources: Sources,
-    starter: Starter,
-    feeds: Arc<Feeds>,
     /// The service manager was told that this is ready.
     announced: Arc<AtomicBool>,
     pulse: pulse::Running,
@@ -127,6 +129,7 @@ impl App {
             keyring,
             process,
             program: None,
+            file: None,
         })
     }
 
@@ -135,9 +138,18 @@ impl App {
         App { program: Some(program), ..self }
     }
 
+    /// Can read its configuration again. `places` and `hash` are of what it is built of.
+    pub fn with_file(self, file: ConfigFile, places: Places, hash: Option<String>) -> App {
+        App { file: Some((file, places, hash)), ..self }
+    }
+
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, keeper, tally, keyring, process, program } = self;
+        let App { config, registry, server, admin, control, keeper, tally, keyring, process, program, file } =
+            self;
+        let (file, loaded) =
+            file.map_or((None, None), |(file, places, hash)| (Some(file), Some((places, hash))));
+        let record = Arc::new(Record::new(file.clone(), loaded, &registry)?);
         let judge = keeper.clone().map(|keeper| keeper as Arc<dyn Judge>);
         let fanout_metrics = Arc::new(fanout::metrics::Metrics::new(&registry)?);
         let past::Opened { epoch, saved, mut past } = past::open(&config, &registry)?;
@@ -147,7 +159,7 @@ impl App {
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || rung.ring());
         let (fanout, outlet) = Fanout::start(
             shards(&config),
-            settings(&config, &epoch, judge.clone(), tally),
+            fanout_settings(&config, &epoch, judge.clone(), tally),
             fanout_metrics.clone(),
             wake.clone(),
         )?;
@@ -168,7 +180,9 @@ impl App {
         let openings: Vec<_> =
             config.feeds.iter().map(|feed| sources.feed(feed, &starter.lane(feed))).collect();
         let feeds = Arc::new(Feeds::default());
-        let others = sources.rooms(&config.topics).into_iter().chain([sources.own(&config.bars)]);
+        let rooms = sources.rooms(&config.topics);
+        let room_ids = rooms.iter().map(|room| ((*room.source.name).to_owned(), room.source.id)).collect();
+        let others = rooms.into_iter().chain([sources.own(&config.bars)]);
         let all: Vec<_> = openings.iter().cloned().chain(others).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);
@@ -188,48 +202,49 @@ impl App {
         let judged = feeds.clone();
         let renewal = server.renewal();
         let (certificate, issuers) = (renewal.clone(), keeper.clone());
+        let (scraped, asked_record) = (record.clone(), record.clone());
         let admin = admin.start(admin::Sources {
             registry,
-            refresh: Arc::new(move || process.refresh()),
+            refresh: Arc::new(move || {
+                process.refresh();
+                scraped.refresh();
+            }),
             readiness: Arc::new(move || {
                 let certificate = certificate.as_ref().map(|renewal| renewal.standing());
                 let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
-                readiness::judge(&judged.all(), store.as_deref(), certificate, issuers)
+                let readiness = readiness::judge(&judged.all(), store.as_deref(), certificate, issuers);
+                readiness.with(asked_record.check())
             }),
         })?;
-        let commands = reload::commands(&feeds, keeper.clone());
+        let announced = Arc::new(AtomicBool::new(false));
+        let parts = reloader::Parts { file, record, keyring: keyring.clone(), announced: announced.clone() };
+        let (reloader, begin) = Reloader::start(parts)?;
+        let commands = reload::commands(&feeds, keeper.clone(), &reloader);
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
-        let auth = config.auth.as_ref();
-        let ways = Ways {
-            cookie: auth.and_then(|auth| auth.cookie.clone()),
-            query_token: auth.is_some_and(|auth| auth.query_token),
-        };
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
             fanout.asker(pulse_asker),
-            ways,
+            ways(&config),
             judge,
             documents::documents(starter.contract.clone(), feeds.clone(), keyring.clone()),
         )?;
-        let announced = Arc::new(AtomicBool::new(false));
-        let drain = config.server.drain;
-        Ok(Running {
-            drain,
-            renewal,
-            keeper,
-            keyring,
-            server,
-            admin,
-            control,
+        let works = Arc::new(Works {
+            config: Mutex::new(config),
             sources,
             starter,
             feeds,
-            announced,
-            pulse,
-            fanout,
-        })
+            rooms: Mutex::new(room_ids),
+            orders: pulse.orders(),
+            fanout: fanout.settings(),
+            server: server.handle(),
+            keeper,
+            renewal,
+            is_stopping: AtomicBool::new(false),
+        });
+        begin.with(&works);
+        Ok(Running { works, reloader, server, admin, control, announced, pulse, fanout })
     }
 }
 
@@ -244,8 +259,9 @@ impl Running {
     pub fn announce(&self, stopped: impl Fn() -> bool) {
         let deadline = Instant::now() + FIRST_WORDS;
         let settled = |feed: &Arc<Feed>| feed.supervisor.has_spoken() || feed.supervisor.has_failed();
-        self.starter.ready.wait_until(Some(deadline), || stopped() || self.feeds.all().iter().all(settled));
-        let feeds = self.feeds.all();
+        let Works { starter, feeds, .. } = &*self.works;
+        starter.ready.wait_until(Some(deadline), || stopped() || feeds.all().iter().all(settled));
+        let feeds = feeds.all();
         let spoken = feeds.iter().filter(|feed| feed.supervisor.has_spoken()).count();
         // Before READY, since someone may reload as soon as that is told.
         self.announced.store(true, Ordering::Release);
@@ -254,22 +270,21 @@ impl Running {
 
     /// Waits until `stopped`, which is asked whenever [`Running::waker`] is called.
     pub fn wait(&self, stopped: impl Fn() -> bool) {
-        self.starter.ready.wait_until(None, stopped);
+        self.works.starter.ready.wait_until(None, stopped);
     }
 
     /// Wakes [`Running::announce`] and [`Running::wait`].
     pub fn waker(&self) -> impl Fn() + Send + use<> {
-        let ready = self.starter.ready.clone();
+        let ready = self.works.starter.ready.clone();
         move || ready.ring()
     }
 
-    /// What SIGHUP does: feeds that wait to be tried again are tried now, the TLS certificate, secrets and keys are read
-    /// again if they have changed, and plugin files that have changed are loaded. The service manager is told that this
-    /// reloads, and that it is ready again.
+    /// What SIGHUP does: the configuration is read again, and what changed of it is applied; feeds that wait to be tried again
+    /// are tried now; the certificate, secrets, keys and plugin files that have changed are read again. The service manager is
+    /// told that this reloads, and that it is ready again.
     pub fn retrier(&self) -> impl Fn() + Send + use<> {
-        let Running { feeds, announced, renewal, keeper, keyring, .. } = self;
-        let hangup = Hangup::new(feeds, announced, renewal.clone(), keeper.clone(), keyring.clone());
-        move || hangup.obey()
+        let reloader = self.reloader.clone();
+        move || reloader.hangup()
     }
 
     /// Tells the service manager's watchdog that all is well, for as long as the pulse and every shard look around.
@@ -296,9 +311,10 @@ impl Running {
     /// Stops in order. It takes at most the drain time, the time that feeds have to end, and what writing the last of the
     /// past to disk takes.
     pub fn stop(self) {
-        systemd::stopping(self.drain);
+        self.works.is_stopping.store(true, Ordering::Release);
+        systemd::stopping(self.works.config().server.drain);
         self.server.stop();
-        self.feeds.all().iter().for_each(|feed| feed.supervisor.stop());
+        self.works.feeds.all().iter().for_each(|feed| feed.supervisor.stop());
         // What the feeds have said goes out; what they say while they stop does not.
         let writer = self.pulse.stop();
         self.fanout.stop();
@@ -306,7 +322,7 @@ impl Running {
         writer.into_iter().for_each(Writer::join);
         let deadline = Instant::now() + FEEDS_STOP;
         drop((self.admin, self.control));
-        self.feeds.join(deadline);
+        self.works.feeds.join(deadline);
     }
 
     /// Starts one feed more. Those that run, and their subscribers, do not notice it.
@@ -314,23 +330,12 @@ impl Running {
     /// # Errors
     /// A source has that name already.
     pub fn add_feed(&self, feed: &config::Feed) -> Result<(), StartError> {
-        if self.feeds.find(&feed.name).is_some() {
-            return Err(format!("there is a feed {:?} already", feed.name).into());
-        }
-        let opening = self.sources.feed(feed, &self.starter.lane(feed));
-        self.pulse.open(opening.clone());
-        self.starter.start(feed, &opening).into_iter().for_each(|feed| self.feeds.add(feed));
-        Ok(())
+        self.works.add_feed(feed)
     }
 
     /// Ends a feed, and its topics with it; its subscribers are told. Whether there was one of that name.
     pub fn remove_feed(&self, name: &str) -> bool {
-        let Some(feed) = self.feeds.find(name) else { return false };
-        self.feeds.remove(feed.id);
-        feed.supervisor.join(Instant::now() + FEEDS_STOP);
-        self.pulse.close(feed.id);
-        self.starter.forget(name);
-        true
+        self.works.remove_feed(name)
     }
 }
 
@@ -348,7 +353,15 @@ fn shards(config: &Config) -> usize {
     }
 }
 
-fn settings(
+fn ways(config: &Config) -> Ways {
+    let auth = config.auth.as_ref();
+    Ways {
+        cookie: auth.and_then(|auth| auth.cookie.clone()),
+        query_token: auth.is_some_and(|auth| auth.query_token),
+    }
+}
+
+fn fanout_settings(
     config: &Config,
     epoch: &str,
     access: Option<Arc<dyn Judge>>,

@@ -28,9 +28,9 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::listen::socket_file::{self, SocketFile};
 use crate::server::Error as ListenError;
 
-pub use commands::{Commands, Disconnect, RELOAD_MAX, Reload, Reloading};
+pub use commands::{CONFIGURE_MAX, Commands, Configure, Disconnect, RELOAD_MAX, Reload, Reloading};
 pub use place::{usual_path, usual_places};
-pub use words::{Answer, Command, FeedRow, ReloadRow, line};
+pub use words::{Answer, ChangeRow, Command, ConfigReload, FeedRow, ReloadRow, line};
 
 /// Commands at once; further ones wait in the backlog.
 const CONNECTIONS_MAX: usize = 8;
@@ -284,7 +284,12 @@ mod tests {
         };
         let list = Arc::new(move || vec![row.clone()]);
         let disconnect = Arc::new(|_| Ok(true));
-        let commands = Commands { list, reload: Arc::new(reload), disconnect };
+        let configure = Arc::new(|| {
+            let (tell, told) = oneshot::channel();
+            drop(tell.send(ConfigReload { outcome: "unchanged".into(), ..ConfigReload::default() }));
+            Ok(told)
+        });
+        let commands = Commands { list, reload: Arc::new(reload), configure, disconnect };
         (Control::bind(&path).unwrap().start(commands).unwrap(), path)
     }
 
@@ -306,6 +311,8 @@ mod tests {
         let reloads = ask(&path, "{\"command\":\"feed_reload\"}\n").reloads.unwrap();
         let done: Vec<(&str, bool)> = reloads.iter().map(|row| (row.feed.as_str(), row.done)).collect();
         assert_eq!(done, [("sim", true), ("gone", false)]);
+        let reload = ask(&path, "{\"command\":\"reload\"}\n").reload.unwrap();
+        assert_eq!(reload.outcome, "unchanged");
         let refused = ask(&path, "{\"command\":\"feed_reload\",\"feed\":\"nope\"}\n").error.unwrap();
         assert_eq!(refused, "there is no feed nope");
     }

@@ -16,8 +16,8 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,8 @@ use self::live::{Live, Stage};
 pub use self::metrics::Metrics;
 use self::rooms::Rooms;
 use self::signing::Ahead;
-pub use self::sources::Opening;
-use self::sources::{Followed, Order};
+use self::sources::Followed;
+pub use self::sources::{Opening, Orders};
 pub use self::stats::{STATS, Stats};
 use self::wants::Wants;
 use crate::exchange::beat::{Beat, Stale};
@@ -45,8 +45,6 @@ use tickerd_model::source::SourceId;
 use tickerd_process::Bell;
 use tickerd_process::clock::{now_unix_ms, now_unix_us};
 
-/// Sources that wait to come or go.
-const ORDERS_MAX: usize = 64;
 /// The pulse looks around at least this often, so that a watchdog can see it live.
 const NAP_MAX: Duration = Duration::from_secs(1);
 /// Time between two batches of the past that are written down: what a crash may lose.
@@ -85,7 +83,7 @@ pub struct Parts {
 
 /// The running thread.
 pub struct Running {
-    orders: mpsc::SyncSender<Order>,
+    orders: Orders,
     bell: Arc<Bell>,
     stop: Arc<AtomicBool>,
     turns: Arc<AtomicU64>,
@@ -98,23 +96,9 @@ impl Running {
         self.turns.clone()
     }
 
-    /// A source comes: with the next beat everyone knows it.
-    pub fn open(&self, opening: Opening) {
-        self.order(Order::Open(opening));
-    }
-
-    /// A source goes, and its topics with it. It must say nothing any more; what it has said until now is dropped.
-    pub fn close(&self, source: SourceId) {
-        self.order(Order::Close(source));
-    }
-
-    /// Waits while [`ORDERS_MAX`] wait.
-    fn order(&self, order: Order) {
-        self.bell.ring();
-        if self.orders.send(order).is_err() {
-            tracing::error!("the pulse has ended: no source comes or goes any more");
-        }
-        self.bell.ring();
+    /// Through which sources come and go.
+    pub fn orders(&self) -> Orders {
+        self.orders.clone()
     }
 
     /// Sends what still waits as a last beat, and ends. The writer that comes back may still have to write the past down.
@@ -131,8 +115,8 @@ impl Running {
 /// Starts the thread, with these sources.
 pub fn start(sources: Vec<Opening>, parts: Parts) -> io::Result<Running> {
     let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let (orders, ordered) = mpsc::sync_channel(ORDERS_MAX);
     let bell = parts.bell.clone();
+    let (orders, ordered) = Orders::new(&bell);
     let (rung, stopped, counted) = (bell.clone(), stop.clone(), turns.clone());
     let mut pulse = Pulse::new(sources, parts);
     // Sources, declared topics, and what an earlier run left, are with the shards before any client is.

@@ -32,9 +32,9 @@ pub fn reloading() {
     }
 }
 
-/// The reload is done.
-pub fn reloaded() {
-    tell(&[NotifyState::Ready]);
+/// The reload is done, well or not; `status` is the line `systemctl status` shows.
+pub fn reloaded(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
 }
 
 /// The daemon is about to end, within `drain`; the unit's `TimeoutStopSec` is stretched to that if it is shorter.
@@ -90,7 +90,7 @@ mod tests {
         status("2 feeds");
         alive();
         reloading();
-        reloaded();
+        reloaded("as it was");
         stopping(Duration::from_secs(7));
         let expected = std::env::var_os("WATCHDOG_USEC").map(|_| Duration::from_secs(15));
         assert_eq!(watchdog_interval(), expected);
@@ -144,7 +144,7 @@ mod tests {
             "STATUS=2 feeds\n",
             "WATCHDOG=1\n",
             "RELOADING=1\n",
-            "READY=1\n",
+            "READY=1\nSTATUS=as it was\n",
             "STOPPING=1\nEXTEND_TIMEOUT_USEC=12000000\n",
         ];
         assert_eq!(heard, expected);

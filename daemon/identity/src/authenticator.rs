@@ -163,12 +163,13 @@ impl Authenticator {
         self.shared.revocations.add(revocation, (self.shared.wall)() / 1_000)
     }
 
-    /// Whether what an identity was proved by was revoked.
+    /// Whether what an identity was proved by was revoked, or is configured no longer.
     pub fn is_revoked(&self, who: &Identity) -> bool {
-        self.shared.revocations.has(who)
+        self.shared.revocations.has(who) || self.shared.settled().has_lost(who)
     }
 
-    /// Reads the configuration's secrets and keys again. Keys that are fetched from the same address stay.
+    /// Reads the secrets and keys of a configuration, and judges by it from now on. Keys that are fetched from the same address
+    /// stay. A static token or a certificate that is not in it any more is revoked.
     ///
     /// # Errors
     /// The key of the configuration that cannot be used. What was there before stays at work.

@@ -109,6 +109,17 @@ impl Settled {
         own
     }
 
+    /// Whether somebody was proved by a static token or a certificate that is there no longer. Its name counts: a token that was
+    /// given another value is the same one.
+    pub fn has_lost(&self, who: &Identity) -> bool {
+        let is_same = |one: &Arc<Identity>| one.proof == who.proof;
+        match &who.proof {
+            Proof::Token(_) => !self.bearers.iter().any(is_same),
+            Proof::Certificate(_) => !self.certificates.values().any(is_same),
+            Proof::None | Proof::Jwt { .. } => false,
+        }
+    }
+
     /// Whom a client certificate speaks for: the first of its names that is configured, written as `URI:…`, `DNS:…`, `EMAIL:…`.
     pub fn of_certificate(&self, names: &[String]) -> Option<Arc<Identity>> {
         names.iter().find_map(|name| {

@@ -38,7 +38,7 @@ const LEFT_OVER_MAX: usize = 1024;
 /// A change in which sources and topics there are, to be applied in order.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A source came. It has no topics yet.
+    /// A source came, and has no topics yet; or one that is there is another from now on, with the topics that it has.
     Opened(Arc<Source>),
     /// A source went. Its topics were removed before.
     Closed(SourceId),

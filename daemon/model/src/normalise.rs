@@ -113,6 +113,11 @@ impl Normaliser {
         Normaliser { feed: feed.into(), topics_max, topics: HashMap::new() }
     }
 
+    /// From now on the feed may have at most `topics_max` topics. Those that it has stay.
+    pub fn set_topics_max(&mut self, topics_max: usize) {
+        self.topics_max = topics_max;
+    }
+
     /// Checks one sample and makes it a tick. `now` is the time in Unix milliseconds.
     pub fn accept(&mut self, sample: &Sample<'_>, now: u64) -> Result<Tick, Reject> {
         if sample.value.len() > VALUE_BYTES_MAX {

@@ -193,6 +193,13 @@ impl Rooms {
         number
     }
 
+    /// A topic that is declared already is declared so from now on: who is there stays, and letters wait on. Returns how it
+    /// was declared before; `None` if it was not.
+    pub fn redeclare(&mut self, declared: &Declared) -> Option<Declared> {
+        let room = self.find(&declared.name).and_then(|room| self.rooms.get_mut(&room))?;
+        Some(std::mem::replace(&mut room.declared, declared.clone()))
+    }
+
     /// Removes a declared topic. Letters that wait in it are dropped.
     pub fn close(&mut self, room: usize) {
         if let Some(closed) = self.rooms.remove(&room) {

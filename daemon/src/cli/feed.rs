@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use tickerd_engine::control::{Answer, Command, FeedRow, RELOAD_MAX, ReloadRow, line, usual_places};
+use tickerd_engine::control::{Answer, CONFIGURE_MAX, Command, FeedRow, ReloadRow, line, usual_places};
 use tickerd_host::printable;
 use tickerd_process::clock::utc;
 use tickerd_process::exit::EXIT_FAILED;
@@ -112,7 +112,7 @@ pub fn ask(path: &Path, command: &Command) -> Result<Answer, String> {
     });
     let mut stream = connected?;
     let broken = |error: std::io::Error| format!("tickerd at {at} does not answer: {error}");
-    stream.set_read_timeout(Some(RELOAD_MAX + ANSWER_MARGIN)).map_err(broken)?;
+    stream.set_read_timeout(Some(CONFIGURE_MAX + ANSWER_MARGIN)).map_err(broken)?;
     stream.write_all(&line(command)).map_err(broken)?;
     let mut text = String::new();
     BufReader::new(stream.take(ANSWER_BYTES_MAX)).read_line(&mut text).map_err(broken)?;

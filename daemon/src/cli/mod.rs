@@ -7,6 +7,7 @@ pub mod disconnect;
 pub mod explain;
 pub mod feed;
 pub mod manual;
+pub mod reload;
 pub mod remote;
 mod unknown;
 
@@ -26,6 +27,7 @@ use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
 use feed::FeedArgs;
 use manual::{CompletionsArgs, ManArgs};
+use reload::ReloadArgs;
 use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
 use remote::bench::BenchArgs;
@@ -50,7 +52,8 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
   TICKERD_LOG                log level, such as info, or warn,tickerd=debug
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
 
-Exit codes: 0 done, 1 failed, 3 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
+Exit codes: 0 done, 1 failed, 2 warnings that check was told to deny, 3 no daemon can be reached,
+4 no such topic or no value yet, 64 wrong usage, 78 wrong configuration.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -95,6 +98,11 @@ pub enum Command {
     Bench(BenchArgs),
     /// See and reload the feeds of a daemon that runs.
     Feed(FeedArgs),
+    /// Have a daemon that runs read its configuration again and apply what changed; clients stay.
+    ///
+    /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
+    /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
+    Reload(ReloadArgs),
     /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
     Disconnect(DisconnectArgs),
     /// Write, run and check feed plugins, without a daemon.
@@ -235,6 +243,19 @@ mod tests {
         }
         for line in ["tickerd --help", "tickerd --version", "tickerd check --help"] {
             assert_eq!(parse(line).expect_err(line), ExitCode::SUCCESS, "{line}");
+        }
+    }
+
+    /// Goal: a command that the page's console copies is one that there is.
+    #[test]
+    fn what_the_console_copies_is_understood() {
+        let test = include_str!("../../../tests/browser/console_pure.test.js");
+        let texts = test.split('"').filter_map(|text| text.rsplit("\\n").next());
+        let copied: Vec<&str> =
+            texts.filter(|text| text.starts_with("tickerd ") && !text.contains("$")).collect();
+        assert!(copied.len() >= 7, "{copied:?}");
+        for command in copied {
+            assert!(parse(&command.replace('\'', "")).is_ok(), "{command}");
         }
     }
 

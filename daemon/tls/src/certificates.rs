@@ -52,7 +52,7 @@ pub struct Standing {
 
 /// What handshakes use. A file that ends early is no certificate: [`Certificates::look`] keeps the one from before.
 pub struct Certificates {
-    tls: tickerd_config::Tls,
+    tls: ArcSwap<tickerd_config::Tls>,
     used: ArcSwap<ServerConfig>,
     seen: Mutex<Seen>,
 }
@@ -69,7 +69,7 @@ impl Certificates {
         let (settings, not_after) = files.settings(tls)?;
         let standing = Standing { not_after, refused: None };
         Ok(Certificates {
-            tls: tls.clone(),
+            tls: ArcSwap::from_pointee(tls.clone()),
             used: ArcSwap::from_pointee(settings),
             seen: Mutex::new(Seen { files: Some(files.hash()), standing }),
         })
@@ -84,9 +84,10 @@ impl Certificates {
     /// client's certificate is judged by the new files.
     pub fn look(&self) -> Option<Result<(), Unusable>> {
         let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (files, found) = match Files::read(&self.tls) {
+        let tls = self.tls.load_full();
+        let (files, found) = match Files::read(&tls) {
             Ok(files) if seen.files == Some(files.hash()) => return None,
-            Ok(files) => (Some(files.hash()), files.settings(&self.tls)),
+            Ok(files) => (Some(files.hash()), files.settings(&tls)),
             Err(unreadable) => (None, Err(unreadable)),
         };
         let before = std::mem::replace(&mut seen.files, files);
@@ -108,6 +109,17 @@ impl Certificates {
         Some(result)
     }
 
+    /// Reads other files, and uses them from now on. Where one of them cannot be used, those before are looked at further on.
+    pub fn change(&self, tls: &tickerd_config::Tls) -> Result<(), Unusable> {
+        let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let files = Files::read(tls)?;
+        let (settings, not_after) = files.settings(tls)?;
+        self.tls.store(Arc::new(tls.clone()));
+        self.used.store(Arc::new(settings));
+        *seen = Seen { files: Some(files.hash()), standing: Standing { not_after, refused: None } };
+        Ok(())
+    }
+
     /// How it is now.
     pub fn standing(&self) -> Standing {
         self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).standing.clone()
@@ -116,7 +128,9 @@ impl Certificates {
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificates").field("certificate", &self.tls.certificate).finish_non_exhaustive()
+        f.debug_struct("Certificates")
+            .field("certificate", &self.tls.load().certificate)
+            .finish_non_exhaustive()
     }
 }
 

@@ -85,6 +85,8 @@ codes! {
     MissingFolder = "missing-folder",
     /// A file or folder is of another kind, or may not be read or written.
     UnusableFile = "unusable-file",
+    /// Another process has a file.
+    FileInUse = "file-in-use",
     /// A certificate or its key cannot be used.
     WrongCertificate = "wrong-certificate",
     /// A certificate expires soon, or has expired.

@@ -3,6 +3,7 @@
 mod auth;
 mod bars;
 mod chance;
+mod classes;
 mod codes;
 mod folder;
 mod precedence;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use prometheus::{IntCounterVec, Opts, Registry};
 
 use super::StartError;
@@ -25,7 +26,7 @@ const OK: &str = "ok";
 /// Judges as the configuration says.
 pub struct Keeper {
     authenticator: Arc<Authenticator>,
-    auth: Auth,
+    auth: ArcSwap<Auth>,
     judged: IntCounterVec,
     /// How often something was revoked since the start.
     revocations: AtomicU64,
@@ -53,7 +54,7 @@ pub fn open(config: &Config, registry: &Registry) -> Result<Option<Arc<Keeper>>,
     let authenticator = Authenticator::start(auth, file, now_unix_ms)?;
     Ok(Some(Arc::new(Keeper {
         authenticator,
-        auth: auth.clone(),
+        auth: ArcSwap::from_pointee(auth.clone()),
         judged,
         revocations: AtomicU64::new(0),
         is_kept,
@@ -72,10 +73,22 @@ fn revocations(config: &Config) -> Option<PathBuf> {
 impl Keeper {
     /// Reads secrets and keys again. If one of them cannot be read, those before stay at work.
     pub fn reload(&self) {
-        match self.authenticator.reload(&self.auth) {
+        match self.authenticator.reload(&self.auth.load()) {
             Ok(()) => tracing::info!("the secrets and keys of [auth] were read again"),
             Err(error) => tracing::error!(%error, "[auth] goes on with the secrets and keys from before"),
         }
+    }
+
+    /// Judges by this from now on. Connections that came with a token or a certificate that is not in it any more are seen off
+    /// within a second.
+    ///
+    /// # Errors
+    /// A secret or a key of it cannot be used: what was there before stays at work.
+    pub fn change(&self, auth: &Auth) -> Result<(), String> {
+        self.authenticator.reload(auth).map_err(|error| error.to_string())?;
+        self.auth.store(Arc::new(auth.clone()));
+        self.revocations.fetch_add(1, Ordering::Release);
+        Ok(())
     }
 
     /// The issuers whose keys cannot be had now.
@@ -88,11 +101,12 @@ impl Keeper {
     /// # Errors
     /// It cannot be kept, or there is no static token of this name. The name is not repeated: it may be the token itself.
     pub fn revoke(&self, revocation: Revocation) -> Result<bool, String> {
+        let auth = self.auth.load();
         if let Revocation::Token(name) = &revocation
-            && !self.auth.tokens.iter().any(|token| token.name == *name)
+            && !auth.tokens.iter().any(|token| token.name == *name)
         {
             let names: Vec<&str> =
-                self.auth.tokens.iter().take(NAMES_MAX).map(|token| token.name.as_str()).collect();
+                auth.tokens.iter().take(NAMES_MAX).map(|token| token.name.as_str()).collect();
             let known = match &names[..] {
                 [] => "it has none".to_owned(),
                 names => format!("write one that is there, such as {}", names.join(", ")),
@@ -119,7 +133,7 @@ impl Judge for Keeper {
     }
 
     fn deadline(&self) -> Duration {
-        self.auth.deadline
+        self.auth.load().deadline
     }
 
     fn judge(&self, token: Secret, then: Then) {

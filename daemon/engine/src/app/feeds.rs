@@ -20,7 +20,7 @@ pub struct Feed {
     pub configured: config::Feed,
     /// Where its ticks wait, and how fresh they are.
     pub lane: Arc<Lane>,
-    pub supervisor: Supervisor,
+    pub supervisor: Arc<Supervisor>,
 }
 
 /// What it takes to start a feed.
@@ -55,9 +55,19 @@ impl Starter {
         let ready = self.ready.clone();
         let on_change = Box::new(move || ready.ring());
         let on_hello = hello::on_hello(&feed.name, &self.contract, &lane);
-        let spec = Spec::new(feed, &self.program, &self.warden);
+        let spec = self.spec(feed);
         let supervisor = host::start(spec, lane.clone(), self.metrics.clone(), on_change, on_hello);
-        Some(Feed { id: opening.source.id, configured: feed.clone(), lane, supervisor })
+        Some(Feed { id: opening.source.id, configured: feed.clone(), lane, supervisor: Arc::new(supervisor) })
+    }
+
+    /// How a feed of this configuration is run.
+    pub fn spec(&self, feed: &config::Feed) -> Spec {
+        Spec::new(feed, &self.program, &self.warden)
+    }
+
+    /// A feed's source is another from now on.
+    pub fn tell_contract(&self, opening: &Opening) {
+        self.contract.open(hello::facts_of(&opening.source));
     }
 
     /// A feed has ended for good.
@@ -81,6 +91,14 @@ impl Feeds {
 
     pub fn add(&self, feed: Feed) {
         self.lock().insert(feed.id, Arc::new(feed));
+    }
+
+    /// One that is there is configured so from now on.
+    pub fn reconfigure(&self, id: SourceId, configured: &config::Feed) {
+        if let Some(feed) = self.lock().get_mut(&id) {
+            let (lane, supervisor) = (feed.lane.clone(), feed.supervisor.clone());
+            *feed = Arc::new(Feed { id, configured: configured.clone(), lane, supervisor });
+        }
     }
 
     pub fn remove(&self, id: SourceId) {

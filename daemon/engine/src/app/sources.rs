@@ -42,15 +42,21 @@ impl Sources {
         }
     }
 
-    fn source(&self, kind: Kind, name: &str, interval: Duration) -> Source {
-        let id = SourceId(self.next.fetch_add(1, Ordering::Relaxed));
+    /// `known`: the id of the source that it is another form of.
+    fn source(&self, kind: Kind, name: &str, interval: Duration, known: Option<SourceId>) -> Source {
+        let id = known.unwrap_or_else(|| SourceId(self.next.fetch_add(1, Ordering::Relaxed)));
         let tiers = Tiers::new(interval, &self.slower);
         Source { kind, ..Source::feed(id, name, tiers, &self.group) }
     }
 
     /// A feed, whose ticks wait in `lane`.
     pub fn feed(&self, feed: &Feed, lane: &Arc<Lane>) -> Opening {
-        let source = self.source(Kind::Feed, &feed.name, feed.interval);
+        self.feed_as(None, feed, lane)
+    }
+
+    /// The same; `known` is its id if there is one.
+    pub fn feed_as(&self, known: Option<SourceId>, feed: &Feed, lane: &Arc<Lane>) -> Opening {
+        let source = self.source(Kind::Feed, &feed.name, feed.interval, known);
         let signer = self.signer.clone().filter(|_| feed.sign);
         let source = Source { always: feed.emit == Emit::Always, signer, ..source };
         let bars = feed.bars.clone();
@@ -59,33 +65,28 @@ impl Sources {
 
     /// Declared topics: one source for each first segment.
     pub fn rooms(&self, topics: &[Topic]) -> Vec<Opening> {
-        let mut by_first: BTreeMap<&str, Vec<&Topic>> = BTreeMap::new();
-        for topic in topics {
-            by_first.entry(first_segment(&topic.name)).or_default().push(topic);
-        }
-        let room = |(first, topics): (&str, Vec<&Topic>)| {
-            let names = |wanted: fn(&Topic) -> bool| {
-                let mut names: Vec<Box<str>> = topics
-                    .iter()
-                    .filter(|topic| wanted(topic))
-                    .map(|topic| topic.name.as_str().into())
-                    .collect();
-                names.sort_unstable();
-                names.into_boxed_slice()
-            };
-            let (only, publish) = (Some(names(|_| true)), names(|topic| topic.publish));
-            let source = Source { only, publish, ..self.source(Kind::Room, first, ROOM_BEAT) };
-            let rooms = topics.iter().map(|topic| self.declared(topic)).collect();
-            Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms }
+        by_first(topics).into_iter().map(|(first, topics)| self.room_as(None, first, &topics)).collect()
+    }
+
+    /// The declared topics of one first segment; `known` is the id of their source if there is one.
+    pub fn room_as(&self, known: Option<SourceId>, first: &str, topics: &[&Topic]) -> Opening {
+        let names = |wanted: fn(&Topic) -> bool| {
+            let mut names: Vec<Box<str>> =
+                topics.iter().filter(|topic| wanted(topic)).map(|topic| topic.name.as_str().into()).collect();
+            names.sort_unstable();
+            names.into_boxed_slice()
         };
-        by_first.into_iter().map(room).collect()
+        let (only, publish) = (Some(names(|_| true)), names(|topic| topic.publish));
+        let source = Source { only, publish, ..self.source(Kind::Room, first, ROOM_BEAT, known) };
+        let rooms = topics.iter().map(|topic| self.declared(topic)).collect();
+        Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms }
     }
 
     /// The server itself, which keeps bars of these periods.
     pub fn own(&self, bars: &config::Bars) -> Opening {
         let only = Some([STATS.into()].into());
         let periods = bars.keep.iter().map(|keep| period_name(keep.period).into()).collect();
-        let source = Source { only, periods, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT) };
+        let source = Source { only, periods, ..self.source(Kind::Own, SERVER_SEGMENT, OWN_BEAT, None) };
         Opening { source: source.into(), lane: None, bars: FeedBars::Off, rooms: Vec::new() }
     }
 
@@ -97,4 +98,13 @@ impl Sources {
             depth: topic.depth(&self.history),
         }
     }
+}
+
+/// Declared topics by their first segment.
+pub fn by_first(topics: &[Topic]) -> BTreeMap<&str, Vec<&Topic>> {
+    let mut by_first: BTreeMap<&str, Vec<&Topic>> = BTreeMap::new();
+    for topic in topics {
+        by_first.entry(first_segment(&topic.name)).or_default().push(topic);
+    }
+    by_first
 }

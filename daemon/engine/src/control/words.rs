@@ -13,6 +13,8 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         feed: Option<String>,
     },
+    /// Read the configuration again, and apply what changed; then what `FeedReload` without a name does.
+    Reload {},
     /// Withdraw someone's right to be here. One of the four is there.
     Disconnect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +30,7 @@ pub enum Command {
     },
 }
 
-/// What is answered. One of the four is there.
+/// What is answered. One of these is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// In the configured order.
@@ -37,6 +39,9 @@ pub struct Answer {
     /// In the configured order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reloads: Option<Vec<ReloadRow>>,
+    /// What became of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload: Option<ConfigReload>,
     /// It is withdrawn: for good, or only until this daemon ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected: Option<bool>,
@@ -80,6 +85,30 @@ pub struct ReloadRow {
     /// Whether what was asked for is so now.
     pub done: bool,
     /// For people.
+    pub detail: String,
+}
+
+/// What became of a configuration that was read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigReload {
+    /// `done`, `unchanged`, `wrong`, `refused` or `failed`.
+    pub outcome: String,
+    /// Why, and what to change, for people; may be empty.
+    pub detail: String,
+    /// The keys that differ from what ran.
+    pub changes: Vec<ChangeRow>,
+    /// Feeds that came, went or changed, and those of which the plugin's file did.
+    pub feeds: Vec<ReloadRow>,
+}
+
+/// One key that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRow {
+    /// Such as `server.hosts`, `feed sim`, `topic rooms.lobby`.
+    pub key: String,
+    /// `live`, `source`, `listener` or `restart`.
+    pub class: String,
+    /// What changed: where the key is written, or `added`, `removed` and the keys of a feed.
     pub detail: String,
 }
 

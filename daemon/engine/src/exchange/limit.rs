@@ -1,5 +1,7 @@
 //! The limits of `[server.limits]` as they are counted, and who is given leave to go over them (`dry_run`).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 /// What an address is told that has fetched too much of the past.
@@ -69,7 +71,7 @@ pub struct Tally {
 struct Row {
     enforced: IntCounter,
     dry: IntCounter,
-    is_dry: bool,
+    is_dry: AtomicBool,
 }
 
 impl Tally {
@@ -84,16 +86,24 @@ impl Tally {
         let rows = Limit::ALL.map(|limit| Row {
             enforced: counters.with_label_values(&[limit.name(), "enforced"]),
             dry: counters.with_label_values(&[limit.name(), "dry_run"]),
-            is_dry: dry_run.contains(&limit.name()),
+            is_dry: AtomicBool::new(dry_run.contains(&limit.name())),
         });
         Ok(Tally { rows })
+    }
+
+    /// The limits of these names are not enforced from now on, and all others are.
+    pub fn set_dry_run(&self, dry_run: &[&str]) {
+        for (limit, row) in Limit::ALL.iter().zip(&self.rows) {
+            row.is_dry.store(dry_run.contains(&limit.name()), Ordering::Relaxed);
+        }
     }
 
     /// Someone is over this limit. Counts that; true if the limit is to be enforced.
     pub fn enforce(&self, limit: Limit) -> bool {
         let Some(row) = self.rows.get(limit as usize) else { return true };
-        if row.is_dry { &row.dry } else { &row.enforced }.inc();
-        !row.is_dry
+        let is_dry = row.is_dry.load(Ordering::Relaxed);
+        if is_dry { &row.dry } else { &row.enforced }.inc();
+        !is_dry
     }
 }
 

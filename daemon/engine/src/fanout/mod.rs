@@ -54,7 +54,7 @@ use tokio::task::LocalSet;
 
 use self::metrics::Metrics;
 use self::run::Inbox;
-pub use self::settings::Settings;
+pub use self::settings::{Newest, Settings};
 use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::{Asker, ENQUIRIES_MAX, Enquiry, PulseAsker};
 use crate::exchange::outlet::Outlet;
@@ -67,6 +67,7 @@ const ARRIVALS_MAX: usize = 4096;
 
 /// The running shards.
 pub struct Fanout {
+    settings: Newest,
     ports: Vec<Port>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
@@ -107,10 +108,10 @@ impl Fanout {
         metrics: Arc<Metrics>,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> io::Result<(Fanout, Outlet)> {
-        let settings = Arc::new(settings);
+        let settings = Newest::new(settings);
         let (stop, stopped) = watch::channel(false);
         let mut outlet = Outlet::new(metrics.beats_behind.clone());
-        let mut fanout = Fanout { ports: Vec::new(), stop, threads: Vec::new() };
+        let mut fanout = Fanout { settings: settings.clone(), ports: Vec::new(), stop, threads: Vec::new() };
         for number in 0..shards.max(1) {
             let (beats_in, beats) = mpsc::channel(BEATS_MAX);
             let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_MAX);
@@ -142,6 +143,11 @@ impl Fanout {
         Asker::new(self.ports.iter().map(|port| port.enquiries.clone()), Some(pulse))
     }
 
+    /// The settings of all shards, to be replaced.
+    pub fn settings(&self) -> Newest {
+        self.settings.clone()
+    }
+
     /// Per shard, how often it has looked around; a number that stands still means that it hangs.
     pub fn turns(&self) -> Vec<Arc<AtomicU64>> {
         self.ports.iter().map(|port| port.turns.clone()).collect()
@@ -150,7 +156,7 @@ impl Fanout {
     /// Tells all clients, and waits until they are gone or the drain time is over. Who is still on the way here is seen off
     /// too: each shard also waits, for a while, until every [`Intake`] is gone.
     pub fn stop(self) {
-        let Fanout { ports, stop, threads } = self;
+        let Fanout { ports, stop, threads, .. } = self;
         stop.send_replace(true);
         // What they hold would look as if more could come.
         drop(ports);

@@ -1,7 +1,9 @@
-//! What all shards know.
+//! What all shards know, and how it is replaced while they run.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use crate::exchange::access::Judge;
 use crate::exchange::limit::Tally;
@@ -9,7 +11,7 @@ use tickerd_model::wire::decoder::Limits;
 use tickerd_model::wire::deflate;
 
 /// The same for all shards, from the configuration.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `tickerd/0.1.0`, for `connected`.
     pub server: String,
@@ -43,4 +45,31 @@ pub struct Settings {
     pub access: Option<Arc<dyn Judge>>,
     /// From `closing` to the end.
     pub drain: Duration,
+}
+
+/// The settings as they are now. A shard looks at them when a client says something or comes, and once a second; never for a
+/// beat.
+#[derive(Debug, Clone)]
+pub struct Newest(Arc<ArcSwap<Settings>>);
+
+impl Newest {
+    pub fn new(settings: Settings) -> Newest {
+        Newest(Arc::new(ArcSwap::from_pointee(settings)))
+    }
+
+    /// As they are now.
+    pub fn get(&self) -> Arc<Settings> {
+        self.0.load_full()
+    }
+
+    /// As they are now, unless they are these.
+    pub fn other_than(&self, known: &Arc<Settings>) -> Option<Arc<Settings>> {
+        let newest = self.0.load();
+        (!Arc::ptr_eq(&newest, known)).then(|| Arc::clone(&newest))
+    }
+
+    /// Replaces them.
+    pub fn set(&self, settings: Settings) {
+        self.0.store(Arc::new(settings));
+    }
 }

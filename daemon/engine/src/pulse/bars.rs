@@ -40,6 +40,11 @@ impl Fields {
         Fields { configured, seen: None }
     }
 
+    /// Whether they are configured so.
+    pub fn is_of(&self, configured: &FeedBars) -> bool {
+        self.configured == *configured
+    }
+
     /// What bars are made of, if that is new.
     pub fn look(&mut self, lane: &Lane) -> Option<Specs> {
         let generation = lane.fields_generation();

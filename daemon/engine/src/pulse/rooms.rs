@@ -43,6 +43,38 @@ impl Rooms {
         }
     }
 
+    /// A source's topics are declared so from now on. Those that stay keep who is in them, and their past unless another part
+    /// of it is to be kept.
+    pub fn reopen(&mut self, source: SourceId, declared: Vec<Declared>, board: &mut Board) {
+        let names: BTreeSet<&str> = declared.iter().map(|declared| &*declared.name).collect();
+        let is_gone = |place: &Place| place.source == source && !names.contains(place.topic.name());
+        let gone: Vec<TopicId> =
+            self.places.iter().filter(|(_, place)| is_gone(place)).map(|(id, _)| *id).collect();
+        for place in gone.iter().filter_map(|id| self.places.remove(id)).collect::<Vec<_>>() {
+            self.model.close(place.number);
+            board.retire(source, &place.topic);
+        }
+        let (mut anew, mut numbers) = (Vec::new(), HashMap::new());
+        for declared in declared {
+            let Some(before) = self.model.redeclare(&declared) else {
+                anew.push(declared);
+                continue;
+            };
+            if before.depth == declared.depth {
+                continue;
+            }
+            let at = board.find(&declared.name);
+            if let Some(place) = at.and_then(|id| self.places.remove(&id)) {
+                board.retire(source, &place.topic);
+                board.limit(&declared.name, declared.depth);
+                numbers.insert(board.declare(source, &place.topic), place);
+            }
+        }
+        self.places.extend(numbers);
+        anew.iter().for_each(|declared| board.limit(&declared.name, declared.depth));
+        self.open(source, anew, board);
+    }
+
     /// A source's topics are declared no longer.
     pub fn close(&mut self, source: SourceId) {
         self.places.retain(|_, place| {

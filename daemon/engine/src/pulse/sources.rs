@@ -1,6 +1,6 @@
 //! The sources that the pulse follows, and how they come and go.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use super::Pulse;
 use super::bars::Fields;
@@ -10,6 +10,10 @@ use tickerd_config::FeedBars;
 use tickerd_model::lane::Lane;
 use tickerd_model::rooms::Declared;
 use tickerd_model::source::{Kind, Source, SourceId};
+use tickerd_process::Bell;
+
+/// Sources that wait to come or go.
+const ORDERS_MAX: usize = 64;
 
 /// A source that comes, with what only the pulse needs of it.
 #[derive(Clone)]
@@ -26,7 +30,48 @@ pub struct Opening {
 /// Sources that are to come and go, one after the other.
 pub(super) enum Order {
     Open(Opening),
+    /// A source that is there is so from now on.
+    Change(Opening),
     Close(SourceId),
+}
+
+/// Tells the pulse of sources that come, go and change.
+#[derive(Clone)]
+pub struct Orders {
+    orders: mpsc::SyncSender<Order>,
+    bell: Arc<Bell>,
+}
+
+impl Orders {
+    /// And what the pulse hears them by.
+    pub(super) fn new(bell: &Arc<Bell>) -> (Orders, mpsc::Receiver<Order>) {
+        let (orders, ordered) = mpsc::sync_channel(ORDERS_MAX);
+        (Orders { orders, bell: bell.clone() }, ordered)
+    }
+
+    /// A source comes: with the next beat everyone knows it.
+    pub fn open(&self, opening: Opening) {
+        self.order(Order::Open(opening));
+    }
+
+    /// A source that is there is so from now on. Its topics and their numbers go on.
+    pub fn change(&self, opening: Opening) {
+        self.order(Order::Change(opening));
+    }
+
+    /// A source goes, and its topics with it. It must say nothing any more; what it has said until now is dropped.
+    pub fn close(&self, source: SourceId) {
+        self.order(Order::Close(source));
+    }
+
+    /// Waits while [`ORDERS_MAX`] wait.
+    fn order(&self, order: Order) {
+        self.bell.ring();
+        if self.orders.send(order).is_err() {
+            tracing::error!("the pulse has ended: no source comes or goes any more");
+        }
+        self.bell.ring();
+    }
 }
 
 /// A source, as the pulse follows it.
@@ -45,30 +90,37 @@ impl Pulse {
                 self.follow(source.clone(), lane, bars);
                 self.declare(&source, rooms);
             }
+            Order::Change(opening) => self.change(opening),
             Order::Close(source) => self.leave(source),
         }
     }
 
     /// From now on a source's ticks are collected and its beats come.
     pub(super) fn follow(&mut self, source: Arc<Source>, lane: Option<Arc<Lane>>, bars: FeedBars) {
-        let now = self.mono_us();
         self.board.open(&source);
         self.directory.open(&source);
         self.metrics.open(&source.name);
+        let followed =
+            Followed { source: source.clone(), lane, watch: Watch::default(), fields: Fields::new(bars) };
+        self.sources.insert(source.id, followed);
+        self.add_beats(&source);
+    }
+
+    /// A source that is followed beats so, is heeded and signed so.
+    fn add_beats(&mut self, source: &Source) {
+        let now = self.mono_us();
         for (interval, tier) in source.tiers.all().iter().zip(0u8..) {
             self.metrics.watch_interval(*interval);
             self.schedule.add(*interval, now);
             self.beats.entry(*interval).or_default().push((source.id, tier));
         }
-        if let Some(lane) = &lane {
+        if let Some(lane) = self.sources.get(&source.id).and_then(|followed| followed.lane.as_ref()) {
             let max_age = lane.freshness().source_max_age();
             self.board.heed_source(source.id, max_age.map(|age| age.as_micros() as u64));
         }
         if source.signer.is_some() && self.ahead.is_none() {
             self.ahead = Ahead::start();
         }
-        let fields = Fields::new(bars);
-        self.sources.insert(source.id, Followed { source, lane, watch: Watch::default(), fields });
     }
 
     /// How much of the past is kept of these topics, before they are on the board.
@@ -87,9 +139,32 @@ impl Pulse {
         }
     }
 
-    fn leave(&mut self, id: SourceId) {
-        let Some(followed) = self.sources.remove(&id) else { return };
-        // Nobody else's beats move.
+    /// A source is so from now on. Its topics stay, and their numbers go on.
+    fn change(&mut self, Opening { source, bars, rooms, .. }: Opening) {
+        let id = source.id;
+        let Some(before) = self.sources.get(&id).map(|followed| followed.source.clone()) else { return };
+        // What was due by its beats before comes now, since those may not be there any more.
+        for tier in (0..before.tiers.all().len()).filter_map(|tier| u8::try_from(tier).ok()) {
+            self.board.take_due(id, tier, &mut self.pending.due);
+        }
+        self.push();
+        self.forget_beats(id);
+        self.board.reopen(&source);
+        self.directory.open(&source);
+        self.add_beats(&source);
+        if source.kind == Kind::Room {
+            self.rooms.reopen(id, rooms, &mut self.board);
+        }
+        if let Some(followed) = self.sources.get_mut(&id) {
+            followed.source = source;
+            if !followed.fields.is_of(&bars) {
+                followed.fields = Fields::new(bars);
+            }
+        }
+    }
+
+    /// Nobody else's beats move.
+    fn forget_beats(&mut self, id: SourceId) {
         self.beats.retain(|interval, beats| {
             beats.retain(|(source, _)| *source != id);
             if beats.is_empty() {
@@ -97,6 +172,11 @@ impl Pulse {
             }
             !beats.is_empty()
         });
+    }
+
+    fn leave(&mut self, id: SourceId) {
+        let Some(followed) = self.sources.remove(&id) else { return };
+        self.forget_beats(id);
         self.rooms.close(id);
         self.board.close(id);
         self.bars.close(id);

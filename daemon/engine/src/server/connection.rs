@@ -63,11 +63,11 @@ pub struct Gate {
     pub limits: Arc<Limits>,
     /// What the connections of each address may ask together.
     pub shared: Shared,
-    pub refusals: Semaphore,
+    pub refusals: Arc<Semaphore>,
     pub handshake: Duration,
     pub routes: Routes,
     /// There if a listener speaks TLS.
-    pub tls: Option<Tls>,
+    pub tls: Option<Arc<Tls>>,
     pub place: Place,
     pub count_close: CountClose,
 }

@@ -13,7 +13,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::mpsc;
 
 use super::Error;
-use super::connection::{Before, Gate};
+use super::connection::Before;
+use super::gates::Gates;
 use super::spare::{self, Spare};
 use super::stop::Stop;
 use super::transport::Transport;
@@ -75,16 +76,16 @@ impl Listener {
     }
 
     /// Accepts until told to stop, then closes the socket and removes its file.
-    pub async fn accept(self, gate: Arc<Gate>, mut stop: Stop, alive: mpsc::Sender<()>) {
+    pub async fn accept(self, gates: Arc<Gates>, mut stop: Stop, alive: mpsc::Sender<()>) {
         let before = Before { proxy: self.address.proxy, tls: self.address.tls };
         let failed = |error: io::Error| tracing::error!(%error, listen = %self.address, "cannot serve");
         match self.socket {
             Bound::Tcp(socket) => match tokio::net::TcpListener::from_std(socket) {
-                Ok(socket) => accept_all(socket, before, gate, &mut stop, alive).await,
+                Ok(socket) => accept_all(socket, before, gates, &mut stop, alive).await,
                 Err(error) => failed(error),
             },
             Bound::Unix(socket, _file) => match tokio::net::UnixListener::from_std(socket) {
-                Ok(socket) => accept_all(socket, before, gate, &mut stop, alive).await,
+                Ok(socket) => accept_all(socket, before, gates, &mut stop, alive).await,
                 Err(error) => failed(error),
             },
         }
@@ -123,7 +124,7 @@ impl Accept for tokio::net::UnixListener {
 async fn accept_all(
     socket: impl Accept,
     before: Before,
-    gate: Arc<Gate>,
+    gates: Arc<Gates>,
     stop: &mut Stop,
     alive: mpsc::Sender<()>,
 ) {
@@ -135,7 +136,7 @@ async fn accept_all(
             Ok((io, peer, door)) => {
                 nap = NAP_MIN;
                 spare.take();
-                let (gate, stop, alive) = (gate.clone(), stop.clone(), alive.clone());
+                let (gate, stop, alive) = (gates.now(), stop.clone(), alive.clone());
                 tokio::spawn(async move {
                     let _alive = alive;
                     gate.pass(io, (peer, door), before, stop).await;
@@ -149,7 +150,7 @@ async fn accept_all(
                 // Who waits first is told, if that can be; then the next is tried at once.
                 if spare.give(&error) {
                     if let Some(Ok((io, ..))) = spare::once(socket.next()).await {
-                        gate.limits.count_no_descriptors();
+                        gates.now().limits.count_no_descriptors();
                         spare::say_full(io, before.tls || before.proxy).await;
                     }
                     spare.take();

@@ -7,6 +7,7 @@ mod access;
 mod answer;
 mod asked;
 mod connection;
+mod gates;
 mod listener;
 mod metrics;
 mod peers;
@@ -19,13 +20,13 @@ mod tls;
 mod transport;
 mod upgrade;
 
+use std::convert::Infallible;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::exchange::access::Judge;
 use crate::exchange::arrival::Arrival;
@@ -37,22 +38,20 @@ use tickerd_model::wire::close::CloseCode;
 pub use crate::listen::error::Error;
 use crate::listen::passed::Passed;
 pub use answer::{Document, Documents};
-use connection::Gate;
+use gates::Gates;
 use listener::Listener;
 pub use metrics::Metrics;
-use peers::budgets::{Budgets, PATTERNS_SHARE, Shared};
-use peers::introduction::Introductions;
-use peers::peer::Trust;
-use rest::page::{Page, folder, folder::Folder};
-use routes::Routes;
+pub use rest::page::Page;
+use rest::page::{folder, folder::Folder};
 pub use routes::{FEEDS, KEYS};
 use stop::Stop;
 pub use tls::Renewal;
-use tls::Tls;
 pub use upgrade::credentials::Ways;
 
 /// How long connections that are still speaking HTTP may take to finish after a stop.
 const GRACE: Duration = Duration::from_secs(1);
+/// Addresses that wait to be opened or closed.
+const LISTENERS_MAX: usize = 32;
 
 /// Whether a folder can be served in place of the page that is built in.
 ///
@@ -60,6 +59,23 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What is wrong with it, and behind `; ` what to change.
 pub fn check_page(folder: &Path) -> Result<(), String> {
     Folder::open(folder).map(drop)
+}
+
+/// Whether the files of `[server.tls]` can be used.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn check_tls(tls: &config::Tls) -> Result<(), String> {
+    tickerd_tls::Certificates::load(tls).map(drop).map_err(|unusable| unusable.to_string())
+}
+
+/// The page that is to be served.
+///
+/// # Errors
+/// What is wrong with its folder, and what to change.
+pub fn open_page(config: &config::Server) -> Result<Page, String> {
+    let folder = config.page.as_deref().map(Folder::open).transpose()?;
+    Ok(Page { folder: folder.map(Arc::new), chat: config.chat })
 }
 
 /// Takes upgraded connections. Called on the server's thread; must not block.
@@ -87,8 +103,7 @@ impl Server {
         metrics: Arc<Metrics>,
         tally: Arc<Tally>,
     ) -> Result<Server, Error> {
-        let folder = config.page.as_deref().map(Folder::open).transpose().map_err(Error::Page)?;
-        let page = Page { folder: folder.map(Arc::new), chat: config.chat };
+        let page = open_page(&config).map_err(Error::Page)?;
         let listeners = config.listen.iter().map(|listen| Listener::bind(listen, &mut passed));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         passed.finish()?;
@@ -121,47 +136,18 @@ impl Server {
         judge: Option<Arc<dyn Judge>>,
         documents: Documents,
     ) -> Result<Running, Error> {
-        let limits = &self.config.limits;
-        if !limits.dry_run.is_empty() {
-            let dry = limits.dry_run.join(", ");
-            tracing::warn!("these limits are counted and not enforced, since they stand in dry_run: {dry}");
-        }
-        let connections = descriptors().saturating_sub(descriptors() / 10);
-        let [per_s, burst] = [limits.commands_per_s, limits.commands_burst];
-        let shared = |each: u32| each.saturating_mul(PATTERNS_SHARE);
-        let patterns = Budgets::new(shared(per_s), shared(burst));
-        let shares = Shared::new(patterns, limits.history_bytes_per_s);
-        let trust = Arc::new(Trust::new(self.config.trusted));
         let renewal = self.tls;
-        let gate = Arc::new(Gate {
-            introductions: Introductions::new(trust.clone(), self.metrics.clone()),
-            trust,
-            tls: renewal.as_ref().map(|renewal| Tls::new(renewal.certificates(), self.metrics.clone())),
-            shared: shares.clone(),
-            limits: peers::limits::Limits::new(connections, limits, self.tally.clone()),
-            refusals: Semaphore::new(connection::REFUSALS_MAX),
-            handshake: limits.handshake,
-            routes: Routes::new(
-                routes::Settings {
-                    hosts: self.config.hosts,
-                    origins: self.config.origins,
-                    dev: self.config.dev,
-                    echo: self.config.echo.is_some(),
-                    page: self.page,
-                    ways,
-                    deflate: self.config.compression.map(|how| how.window_bits),
-                    tally: self.tally,
-                },
-                asker,
-                Budgets::new(per_s, burst),
-                shares.past,
-                access::Access::new(judge),
-                self.metrics,
-                documents,
-            ),
+        let parts = gates::Parts {
             place,
             count_close,
-        });
+            asker,
+            judge,
+            documents,
+            certificates: renewal.as_ref().map(|renewal| renewal.certificates()),
+            metrics: self.metrics,
+            tally: self.tally,
+        };
+        let gates = Arc::new(Gates::new(parts, &self.config, self.page, ways));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("handshake")
@@ -170,25 +156,30 @@ impl Server {
             .map_err(Error::Start)?;
         let (stop, stopped) = watch::channel(false);
         let stopped = Stop::new(stopped);
-        let memory =
-            limits.memory.map(|percent| peers::memory::watch(percent, gate.limits.clone(), stopped.clone()));
-        let listeners = self.listeners;
+        let limits = gates.limits();
+        let memory = self.config.limits.memory;
+        let memory = memory.map(|percent| peers::memory::watch(percent, limits, stopped.clone()));
+        let open = Arc::downgrade(&gates);
+        let listeners = self.config.listen.iter().cloned().zip(self.listeners).collect();
+        let (orders, ordered) = mpsc::channel(LISTENERS_MAX);
         let thread = thread::Builder::new()
             .name("server".into())
             .spawn(move || {
                 runtime.block_on(async {
                     memory.map(tokio::spawn);
-                    serve(listeners, gate, renewal, stopped).await;
+                    serve(listeners, ordered, gates, renewal, stopped).await;
                 });
             })
             .map_err(Error::Start)?;
-        Ok(Running { addresses: self.addresses, stop, thread: Some(thread) })
+        Ok(Running { addresses: self.addresses, gates: open, orders, stop, thread: Some(thread) })
     }
 }
 
 /// A server that serves. Dropping it stops it.
 pub struct Running {
     addresses: Vec<config::Listener>,
+    gates: Weak<Gates>,
+    orders: mpsc::Sender<Order>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -197,6 +188,11 @@ impl Running {
     /// The actual addresses, in the order of the settings.
     pub fn addresses(&self) -> &[config::Listener] {
         &self.addresses
+    }
+
+    /// What connections pass, to be replaced.
+    pub fn handle(&self) -> Handle {
+        Handle { gates: self.gates.clone(), orders: self.orders.clone() }
     }
 
     /// Closes the listeners and lets HTTP connections finish. Returns at once; upgraded connections are not the
@@ -218,32 +214,92 @@ impl Running {
     }
 }
 
+/// Replaces what new connections pass. It does not keep the server alive.
+#[derive(Clone)]
+pub struct Handle {
+    gates: Weak<Gates>,
+    orders: mpsc::Sender<Order>,
+}
+
+/// An address that comes, as it is configured, or goes.
+enum Order {
+    Open(config::Listener, Listener),
+    Close(config::Listener),
+}
+
+/// Addresses that are bound, and do not serve yet.
+pub struct Fresh(Vec<(config::Listener, Listener)>);
+
+impl Handle {
+    /// From now on new connections are served as this says. Those that are there stay. `page` is that of the configuration.
+    pub fn change(&self, config: &config::Server, page: Page, ways: Ways) {
+        if let Some(gates) = self.gates.upgrade() {
+            gates.change(config, page, ways);
+        }
+    }
+
+    /// Binds these addresses: all of them, or none.
+    pub fn bind<'a>(&self, wanted: impl Iterator<Item = &'a config::Listener>) -> Result<Fresh, Error> {
+        let bind =
+            |wanted: &config::Listener| Ok((wanted.clone(), Listener::bind(wanted, &mut Passed::default())?));
+        wanted.map(bind).collect::<Result<_, _>>().map(Fresh)
+    }
+
+    /// Serves at addresses that were bound, and at others no more. Connections that came in there stay. Not for a thread that
+    /// serves: it waits for the server's.
+    pub fn listen<'a>(&self, fresh: Fresh, gone: impl Iterator<Item = &'a config::Listener>) {
+        let opened = fresh.0.into_iter().map(|(wanted, listener)| Order::Open(wanted, listener));
+        for order in opened.chain(gone.map(|gone| Order::Close(gone.clone()))) {
+            // A server that stops listens nowhere.
+            let _ = self.orders.blocking_send(order);
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-async fn serve(listeners: Vec<Listener>, gate: Arc<Gate>, renewal: Option<Arc<Renewal>>, mut stop: Stop) {
+async fn serve(
+    listeners: Vec<(config::Listener, Listener)>,
+    mut ordered: mpsc::Receiver<Order>,
+    gates: Arc<Gates>,
+    renewal: Option<Arc<Renewal>>,
+    mut stop: Stop,
+) {
     if let Some(renewal) = renewal {
         tokio::spawn(tls::look_again(renewal, stop.clone()));
     }
     // Every task holds a sender and nobody sends: the channel ends when the last task has.
     let (alive, mut tasks) = mpsc::channel::<()>(1);
-    for listener in listeners {
-        tokio::spawn(listener.accept(gate.clone(), stop.clone(), alive.clone()));
+    // Each ends when its sender is dropped.
+    let mut open: Vec<(config::Listener, oneshot::Sender<Infallible>)> = Vec::new();
+    let begin = |wanted, listener: Listener| {
+        let (end, ended) = oneshot::channel();
+        let accepting = listener.accept(gates.clone(), stop.clone(), alive.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = accepting => {}
+                _ = ended => {}
+            }
+        });
+        (wanted, end)
+    };
+    open.extend(listeners.into_iter().map(|(wanted, listener)| begin(wanted, listener)));
+    let mut waiting = stop.clone();
+    while let Some(Some(order)) = waiting.until(ordered.recv()).await {
+        match order {
+            Order::Open(wanted, listener) => open.push(begin(wanted, listener)),
+            Order::Close(gone) => open.retain(|(wanted, _)| *wanted != gone),
+        }
     }
+    // Those that wait to be opened hold addresses.
+    drop(ordered);
     drop(alive);
     stop.requested().await;
     if tokio::time::timeout(GRACE, tasks.recv()).await.is_err() {
         tracing::debug!("some HTTP connections did not finish in time");
     }
-}
-
-/// The soft descriptor limit, which the daemon raised to the hard one at start.
-fn descriptors() -> usize {
-    // An unlimited or unreadable limit is taken as the kernel's default ceiling (fs.nr_open).
-    const CEILING: u64 = 1 << 20;
-    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(CEILING, |(soft, _)| soft.min(CEILING));
-    usize::try_from(soft).unwrap_or(usize::MAX)
 }

@@ -11,7 +11,6 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::exchange::arrival::{Kind, Place as _};
-use crate::exchange::enquiry::Asker;
 use crate::exchange::limit::Tally;
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal::Missing;
@@ -54,7 +53,7 @@ pub struct Routes {
     pub(super) settings: Settings,
     hosts: Hosts,
     origins: Origins,
-    pub(super) api: Api,
+    pub(super) api: Arc<Api>,
     pub(super) budgets: Arc<Budgets>,
     /// Bytes of the past by address.
     pub(super) past: Arc<Budgets>,
@@ -100,8 +99,8 @@ pub(super) enum Way {
 impl Routes {
     pub fn new(
         settings: Settings,
-        asker: Asker,
-        budgets: Budgets,
+        api: Arc<Api>,
+        budgets: Arc<Budgets>,
         past: Arc<Budgets>,
         access: Access,
         metrics: Arc<Metrics>,
@@ -111,8 +110,8 @@ impl Routes {
             hosts: Hosts::new(settings.hosts.clone()),
             origins: Origins::new(settings.origins.clone(), settings.dev),
             settings,
-            api: Api::new(asker),
-            budgets: Arc::new(budgets),
+            api,
+            budgets,
             past,
             access,
             metrics,

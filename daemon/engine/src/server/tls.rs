@@ -162,6 +162,17 @@ impl Renewal {
         }
     }
 
+    /// Reads other files, and uses them from now on.
+    ///
+    /// # Errors
+    /// Those before are used further on.
+    pub fn change(&self, tls: &config::Tls) -> Result<(), Unusable> {
+        let changed = self.certificates.change(tls);
+        self.metrics.tls_reload(changed.is_ok());
+        self.metrics.tls_expires(self.certificates.standing().not_after);
+        changed
+    }
+
     /// How the certificate is.
     pub fn standing(&self) -> Standing {
         self.certificates.standing()

@@ -186,6 +186,11 @@ impl LaneSink {
         self.dropped.inc_by(count);
     }
 
+    /// From now on the feed may have `topics_max` topics.
+    pub fn set_topics_max(&self, topics_max: usize) {
+        self.normaliser().set_topics_max(topics_max);
+    }
+
     /// A sign of life, which does not mean that the feed is well.
     pub fn note_alive(&self) {
         self.activity.note_alive();

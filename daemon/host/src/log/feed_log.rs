@@ -2,7 +2,7 @@
 //! configuration, which may be a key. What the feed itself writes is limited to a rate.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use tickerd_sdk::secrets::{Secrets, without_quotations};
@@ -21,7 +21,8 @@ const LINES_PER_S: u32 = 20;
 #[derive(Debug)]
 pub struct FeedLog {
     feed: String,
-    secrets: Secrets,
+    /// Of the configuration that runs, and then of one that may take its place.
+    secrets: RwLock<Vec<Secrets>>,
     limit: Mutex<RateLimit>,
 }
 
@@ -29,7 +30,23 @@ impl FeedLog {
     /// For the feed of this name and configuration.
     pub fn new(feed: &str, config: &serde_json::Value) -> FeedLog {
         let limit = RateLimit::new(LINES_BURST, LINES_PER_S, Instant::now());
-        FeedLog { feed: feed.into(), secrets: Secrets::of(config), limit: Mutex::new(limit) }
+        let secrets = RwLock::new(vec![Secrets::of(config)]);
+        FeedLog { feed: feed.into(), secrets, limit: Mutex::new(limit) }
+    }
+
+    /// From now on the values of this configuration are hidden as well.
+    pub fn learn(&self, config: &serde_json::Value) {
+        self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(Secrets::of(config));
+    }
+
+    /// The configuration that was learnt last runs now, or (`is_used` is false) comes to nothing.
+    pub fn settle(&self, is_used: bool) {
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        let newest = secrets.len().saturating_sub(1);
+        match is_used {
+            true => drop(secrets.drain(..newest)),
+            false => secrets.truncate(newest.max(1)),
+        }
     }
 
     /// The feed's name.
@@ -39,7 +56,8 @@ impl FeedLog {
 
     /// The text without the values of the feed's configuration, which it may repeat.
     pub fn hide(&self, text: &str) -> String {
-        self.secrets.hide(text)
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().fold(text.to_owned(), |text, secrets| secrets.hide(&text))
     }
 
     /// As [`FeedLog::hide`], for an error: quotations are taken out too, for they may be values that are too short to be

@@ -43,6 +43,8 @@ pub struct Overseer {
     pub notices: HealthNotices,
     /// The last life's thread did not end.
     pub left_behind: bool,
+    /// The next life begins at once: the last one was ended for it.
+    pub begins_anew: bool,
     /// Lives so far; each has its number.
     pub lives: u64,
 }
@@ -75,7 +77,7 @@ impl Drop for Overseer {
 
 impl Overseer {
     /// Runs lives of the feed until the supervisor is stopped.
-    pub fn run(mut self, spec: &Spec, events: &Receiver<Event>) {
+    pub fn run(mut self, mut spec: Arc<Spec>, events: &Receiver<Event>) {
         let mut recovery = Recovery::new(&spec.policy);
         for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
             if !is_first {
@@ -83,10 +85,13 @@ impl Overseer {
             }
             let began = Instant::now();
             self.shared.activity.begin_life();
-            let end = self.live(spec, events);
+            let end = self.live(&mut spec, events);
             *self.shared.last_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end.clone());
             if self.shared.is_stopping() {
                 break;
+            }
+            if std::mem::take(&mut self.begins_anew) && !self.left_behind {
+                continue;
             }
             let activity = &self.shared.activity;
             let record = LifeRecord {
@@ -99,7 +104,7 @@ impl Overseer {
             self.shared.note_failure();
             self.metrics.set_resident(&spec.name, 0);
             self.notices.tell(FeedState::Down, reason, failure.fault == Fault::Config);
-            match self.pause(events, wait.map(|wait| Instant::now() + wait)) {
+            match self.pause(&mut spec, events, wait.map(|wait| Instant::now() + wait)) {
                 Pause::Over => {}
                 Pause::Cut => recovery.forgive(),
                 Pause::Stopping => break,
@@ -110,15 +115,25 @@ impl Overseer {
     }
 
     /// One life, and those that took over from it without a gap. Answers how the last of them ended.
-    fn live(&mut self, spec: &Spec, events: &Receiver<Event>) -> End {
+    fn live(&mut self, spec: &mut Arc<Spec>, events: &Receiver<Event>) -> End {
         let mut stage = self.begin(spec)?;
         loop {
             let now = Instant::now();
             if let Some(end) = stage.ended.take() {
+                if let Some(mut swap) = stage.swap.take_if(|swap| swap.ends_first()) {
+                    self.left_behind = stage.current.is_left_behind();
+                    self.adopt(spec, swap.spec().0);
+                    swap.answer(Reloaded::Restarted);
+                    self.begins_anew = true;
+                    return end;
+                }
                 let Some((successor, mut swap)) = self.successor_after(stage.swap.take(), &end) else {
                     self.left_behind = stage.current.is_left_behind();
                     return end;
                 };
+                if let (wanted, true) = swap.spec() {
+                    self.adopt(spec, wanted);
+                }
                 let later = self.hand_over(spec, &mut stage, successor, now);
                 swap.answer(self.took_over(&stage.admitted));
                 stage.ended = later.into_iter().find_map(|report| stage.current.take_report(report, now));
@@ -139,7 +154,7 @@ impl Overseer {
             ];
             let wait = waits.into_iter().flatten().fold(look, Duration::min);
             if let Ok(event) = events.recv_timeout(wait) {
-                self.take(event, spec, &mut stage, Instant::now());
+                self.take(event, &mut stage, Instant::now());
             }
         }
     }
@@ -180,7 +195,7 @@ impl Overseer {
     }
 
     /// Does what others asked for since the last look. `Some`: the feed was to be killed, and this is its end.
-    fn obey(&mut self, spec: &Spec, stage: &mut Stage, now: Instant) -> Option<End> {
+    fn obey(&mut self, spec: &Arc<Spec>, stage: &mut Stage, now: Instant) -> Option<End> {
         stage.current.pace().into_iter().for_each(|pace| self.lane.freshness().set_pace(pace));
         if self.shared.is_stopping() {
             stage.swap = None;
@@ -219,7 +234,7 @@ impl Overseer {
         if is_shown { LOOK } else { LOOK_AGAIN }
     }
 
-    fn take(&mut self, event: Event, spec: &Spec, stage: &mut Stage, now: Instant) {
+    fn take(&mut self, event: Event, stage: &mut Stage, now: Instant) {
         let step = match event {
             Event::Report { life, report } if life == stage.number => {
                 stage.ended = stage.current.take_report(report, now);
@@ -230,10 +245,14 @@ impl Overseer {
             }
             Event::Looked { life, looked } => {
                 let sink = &self.sink;
-                let start =
-                    |admitted: &Admitted, report| Running::start(spec, admitted, sink.clone(), report, true);
                 let ours = stage.swap.as_mut().filter(|swap| swap.life() == life);
-                ours.map(|swap| swap.looked(looked, &stage.admitted, start, now))
+                ours.map(|swap| {
+                    let spec = swap.spec().0.clone();
+                    let start = |admitted: &Admitted, report| {
+                        Running::start(&spec, admitted, sink.clone(), report, true)
+                    };
+                    swap.looked(looked, &stage.admitted, start, now)
+                })
             }
             Event::Wake => None,
         };
@@ -243,7 +262,9 @@ impl Overseer {
     }
 
     /// Begins to look at the file that there is now for `spec`.
-    fn begin_swap(&mut self, spec: &Spec, request: Request) -> Swap {
+    fn begin_swap(&mut self, spec: &Arc<Spec>, request: Request) -> Swap {
+        // Both run for a while, and either may say what the other's configuration hides.
+        request.spec.iter().for_each(|spec| self.feed_log().learn(&spec.config));
         let (life, report) = self.reporter(false);
         let events = self.shared.events.clone();
         let tell = move |looked| drop(events.send(Event::Looked { life, looked }));
@@ -267,7 +288,17 @@ impl Overseer {
             let text = format!("not reloaded, and the old one goes on: {}", printable(&reloaded.to_string()));
             self.feed_log().tell(Level::WARN, None, &text);
         }
+        if swap.spec().1 {
+            self.feed_log().settle(false);
+        }
         swap.answer(reloaded);
+    }
+
+    /// What a request asked for is what runs from now on.
+    fn adopt(&self, spec: &mut Arc<Spec>, wanted: &Arc<Spec>) {
+        *spec = wanted.clone();
+        self.sink.set_topics_max(spec.topics_max);
+        self.feed_log().settle(true);
     }
 
     /// The process that takes over from a life that ended so, if one was to.
@@ -327,7 +358,7 @@ impl Overseer {
     }
 
     /// Waits between two lives until `until`; without one, until the feed is stopped.
-    fn pause(&mut self, events: &Receiver<Event>, until: Option<Instant>) -> Pause {
+    fn pause(&mut self, spec: &mut Arc<Spec>, events: &Receiver<Event>, until: Option<Instant>) -> Pause {
         while !self.shared.is_stopping() {
             let left = until.map_or(LOOK, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
@@ -338,6 +369,10 @@ impl Overseer {
             }
             if let Some(request) = self.shared.reloads.pop() {
                 if until.is_some() {
+                    if let Some(wanted) = &request.spec {
+                        self.feed_log().learn(&wanted.config);
+                        self.adopt(spec, wanted);
+                    }
                     request.answer(Reloaded::Started);
                     return Pause::Cut;
                 }

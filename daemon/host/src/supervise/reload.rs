@@ -1,8 +1,10 @@
-//! Requests to read a feed's file again, and what became of them.
+//! Requests to read a feed's file again, or to run it as it is configured now, and what became of them.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::feed::spec::Spec;
 
 /// Most requests that wait for one feed. Others are refused at once: each does the same.
 const WAITING_MAX: usize = 16;
@@ -16,6 +18,8 @@ pub enum Reloaded {
     Unchanged,
     /// The feed did not run, and is started now.
     Started,
+    /// The feed runs inside tickerd: it was asked to end, and is started as it is configured now.
+    Restarted,
     /// The feed cannot be swapped while tickerd runs; says why.
     RestartNeeded(String),
     /// The old process goes on; says why.
@@ -29,6 +33,7 @@ impl Reloaded {
             Reloaded::Swapped { .. } => "swapped",
             Reloaded::Unchanged => "unchanged",
             Reloaded::Started => "started",
+            Reloaded::Restarted => "restarted",
             Reloaded::RestartNeeded(_) => "restart_needed",
             Reloaded::Failed(_) => "failed",
         }
@@ -36,7 +41,7 @@ impl Reloaded {
 
     /// Whether the feed runs now what its file holds.
     pub fn is_done(&self) -> bool {
-        matches!(self, Reloaded::Swapped { .. } | Reloaded::Unchanged | Reloaded::Started)
+        !matches!(self, Reloaded::RestartNeeded(_) | Reloaded::Failed(_))
     }
 }
 
@@ -46,6 +51,7 @@ impl fmt::Display for Reloaded {
             Reloaded::Swapped { plugin } => write!(f, "{plugin} runs in a new process"),
             Reloaded::Unchanged => f.write_str("its file has not changed"),
             Reloaded::Started => f.write_str("it did not run, and is started now"),
+            Reloaded::Restarted => f.write_str("it ended, and is started as it is configured now"),
             Reloaded::RestartNeeded(why) | Reloaded::Failed(why) => f.write_str(why),
         }
     }
@@ -59,6 +65,8 @@ pub type OnReloaded = Box<dyn FnOnce(Reloaded) + Send>;
 pub struct Request {
     /// Swap the process even if the file's bytes are those that run.
     pub always: bool,
+    /// What is to run from then on; none: what runs now.
+    pub spec: Option<Arc<Spec>>,
     answer: OnReloaded,
 }
 
@@ -75,8 +83,8 @@ pub struct Requests(Mutex<VecDeque<Request>>);
 
 impl Requests {
     /// Adds a request, or refuses it when there are too many.
-    pub fn push(&self, always: bool, answer: OnReloaded) {
-        let request = Request { always, answer };
+    pub fn push(&self, always: bool, spec: Option<Arc<Spec>>, answer: OnReloaded) {
+        let request = Request { always, spec, answer };
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < WAITING_MAX {
             return waiting.push_back(request);

@@ -77,10 +77,12 @@ pub fn start(
         on_hello: Arc::new(on_hello),
         notices,
         left_behind: false,
+        begins_anew: false,
         lives: 0,
     };
     let name = format!("watch-{}", spec.name);
-    let thread = std::thread::Builder::new().name(name).spawn(move || overseer.run(&spec, &received));
+    let thread =
+        std::thread::Builder::new().name(name).spawn(move || overseer.run(Arc::new(spec), &received));
     if let Err(e) = &thread {
         tracing::error!(feed = shared.name, "cannot start a thread for the feed: {e}");
         shared.note_failure();
@@ -119,7 +121,14 @@ impl Supervisor {
     /// Reads the feed's file again, and has a new process take over from the one that runs. Subscribers get everything that
     /// both say, in order. Unless `always`, nothing happens when the file's bytes are those that run.
     pub fn reload(&self, always: bool, answer: OnReloaded) {
-        self.shared.reloads.push(always, answer);
+        self.shared.reloads.push(always, None, answer);
+        let _ = self.shared.events.try_send(Event::Wake);
+    }
+
+    /// Has the feed run as `spec` says from now on. A new process takes over as at a reload, and if it cannot be started
+    /// the old one goes on as before. Code inside tickerd cannot be taken over: it is ended, and started again.
+    pub fn change(&self, spec: Spec, answer: OnReloaded) {
+        self.shared.reloads.push(true, Some(Arc::new(spec)), answer);
         let _ = self.shared.events.try_send(Event::Wake);
     }
 

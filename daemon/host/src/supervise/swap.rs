@@ -11,6 +11,7 @@
 //! The price is a pause as long as the old process takes to end. Until step 3, whatever goes wrong costs the new process
 //! alone.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::feed::admission::{Admitted, admit};
@@ -29,6 +30,10 @@ pub struct Swap {
     life: u64,
     report: Reporter,
     request: Option<Request>,
+    /// What is to run.
+    spec: Arc<Spec>,
+    /// Whether that is another than what runs.
+    is_change: bool,
     step: SwapStep,
     hello_within: Duration,
     /// Why it failed before it began, until that is told.
@@ -42,6 +47,8 @@ enum SwapStep {
     Starting(Successor, Instant),
     /// The old process was asked to end.
     EndingOld(Successor),
+    /// What runs inside tickerd was asked to end, and the next life begins then.
+    EndingFirst,
 }
 
 /// The new process, which is to take over.
@@ -63,7 +70,7 @@ pub struct Successor {
 pub enum NextStep {
     /// Nothing.
     Wait,
-    /// Ask the old process to end.
+    /// Ask what runs to end.
     EndOld,
     /// Give the swap up, with this answer.
     GiveUp(Reloaded),
@@ -73,11 +80,13 @@ impl Swap {
     /// Begins to look at the file of `spec`; `tell` gets the result. The new life has the number `life`, and reports to
     /// `report`.
     pub fn begin(
-        spec: &Spec,
+        spec: &Arc<Spec>,
         (life, report): (u64, Reporter),
         request: Request,
         tell: impl FnOnce(Result<Admitted, Failure>) + Send + 'static,
     ) -> Swap {
+        let is_change = request.spec.is_some();
+        let spec = request.spec.clone().unwrap_or_else(|| spec.clone());
         let theirs = spec.clone();
         let looking =
             std::thread::Builder::new().name("feed-admission".into()).spawn(move || tell(admit(&theirs)));
@@ -88,6 +97,8 @@ impl Swap {
             step: SwapStep::Looking,
             hello_within: spec.policy.hello,
             failed: None,
+            spec,
+            is_change,
         };
         swap.failed = looking.err().map(|error| format!("cannot start a thread to read its file: {error}"));
         swap
@@ -96,6 +107,16 @@ impl Swap {
     /// The number of the new life.
     pub fn life(&self) -> u64 {
         self.life
+    }
+
+    /// What is to run, and whether that is another than what runs.
+    pub fn spec(&self) -> (&Arc<Spec>, bool) {
+        (&self.spec, self.is_change)
+    }
+
+    /// Whether the next life is to begin as soon as what runs has ended.
+    pub fn ends_first(&self) -> bool {
+        matches!(self.step, SwapStep::EndingFirst)
     }
 
     /// The file was looked at, with this result. `runs` is what runs; `start` starts a process of the new file.
@@ -114,7 +135,13 @@ impl Swap {
         if same && self.request.as_ref().is_some_and(|request| !request.always) {
             return NextStep::GiveUp(Reloaded::Unchanged);
         }
-        if matches!(admitted.source, Source::Plugin { isolation: Isolation::InProcess, .. }) {
+        let is_inside =
+            |source: &Source| matches!(source, Source::Plugin { isolation: Isolation::InProcess, .. });
+        if self.is_change && (is_inside(&admitted.source) || is_inside(&runs.source)) {
+            self.step = SwapStep::EndingFirst;
+            return NextStep::EndOld;
+        }
+        if is_inside(&admitted.source) {
             let why = "it runs inside tickerd, and code that was loaded there never leaves; restart tickerd, or use \
                        isolation = \"process\"";
             return NextStep::GiveUp(Reloaded::RestartNeeded(why.into()));
@@ -134,7 +161,7 @@ impl Swap {
     /// Takes a report of the new process.
     pub fn take_report(&mut self, report: Report) -> NextStep {
         match &mut self.step {
-            SwapStep::Looking => NextStep::Wait,
+            SwapStep::Looking | SwapStep::EndingFirst => NextStep::Wait,
             SwapStep::Starting(successor, _) => match report {
                 Report::Hello(hello) => {
                     successor.hello = Some(hello);

@@ -12,6 +12,7 @@ use tickerd_model::health::FeedState;
 use tickerd_model::lane::{Entry, LANE_TICKS_MAX, Lane};
 use tickerd_model::sample::Class;
 
+mod changes;
 mod endings;
 mod executables;
 mod files;

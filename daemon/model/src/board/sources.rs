@@ -21,6 +21,21 @@ impl Board {
         self.changes.push(Change::Opened(source.clone()));
     }
 
+    /// A source that is open is another from now on: its beats, or what is done with its ticks. Its topics, their numbers and
+    /// their past stay. What was due by the slower beats before must have been taken; it is due by none of these.
+    pub fn reopen(&mut self, source: &Arc<Source>) {
+        let Some(state) = self.sources.get_mut(&source.id) else { return self.open(source) };
+        state.source = source.clone();
+        state.dirty.truncate(1);
+        state.dirty.resize_with(source.tiers.all().len(), Vec::new);
+        for id in &state.topics {
+            if let Some(Some(place)) = self.places.get_mut(id.0 as usize) {
+                place.dirty &= 1;
+            }
+        }
+        self.changes.push(Change::Opened(source.clone()));
+    }
+
     /// Closes a source and retires its topics.
     pub fn close(&mut self, source: SourceId) {
         let Some(state) = self.sources.get(&source) else { return };

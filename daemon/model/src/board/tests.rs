@@ -292,3 +292,23 @@ fn pushed_of(board: &mut Board, source: SourceId) {
     board.take_due(source, 0, &mut due);
     board.remember(&due);
 }
+
+#[test]
+fn a_source_that_is_another_keeps_its_topics_and_their_numbers() {
+    let mut board = feed(3, false, Limits::NONE);
+    let a = topic("f.a");
+    board.offer(F, tick(&a, "1", 0));
+    assert_eq!(due(&mut board, 0), [(1, 1)]);
+    let tiers = Tiers::new(Duration::from_secs(1), &[Duration::from_secs(2)]);
+    let group = Arc::new(Group { epoch: "e".into() });
+    board.take_changes();
+    board.reopen(&Arc::new(Source { always: true, ..Source::feed(F, "f", tiers, &group) }));
+    assert!(matches!(&board.take_changes()[..], [Change::Opened(source)] if source.always));
+    assert_eq!(due(&mut board, 1), [], "what was due before its change was to be taken before");
+    assert_eq!(due(&mut board, 0), [(1, 1)], "its newest comes again at each beat");
+    board.offer(F, tick(&a, "2", 0));
+    assert_eq!(due(&mut board, 0), [(2, 2)]);
+    assert_eq!(due(&mut board, 1), [(2, 2)]);
+    assert_eq!(due(&mut board, 2), [], "there is no such beat any more");
+    assert_eq!(board.topics(F), 1);
+}

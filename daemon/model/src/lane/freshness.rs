@@ -29,6 +29,11 @@ impl Freshness {
         self.configured.store(micros(max_age), Ordering::Relaxed);
     }
 
+    /// The same, where it may be configured no longer.
+    pub fn configure(&self, max_age: Option<Duration>) {
+        self.configured.store(max_age.map_or(0, micros), Ordering::Relaxed);
+    }
+
     /// Says that the feed has news every `pace`. Three times that is the greatest age, unless one is configured.
     pub fn set_pace(&self, pace: Duration) {
         self.suggested.store(micros(pace.saturating_mul(PACES)), Ordering::Relaxed);

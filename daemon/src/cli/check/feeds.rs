@@ -68,6 +68,7 @@ fn examine<'f>(feeds: &[(&'f Feed, bool)]) -> Vec<(&'f Feed, Examination)> {
 fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
     let Step { name, outcome, what, remedy, at, violations } = step;
     let code = code_of(name);
+    let what = without_absent(&what);
     let list = match outcome {
         Outcome::Problem => &mut report.problems,
         // That metadata is missing, or too much exported, is for the plugin's author.
@@ -106,6 +107,12 @@ fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
         let what = if is_key { format!("this {what}") } else { what };
         list.push(places.feed_problem(&feed.name, &path, Finding { code, what, allowed, change, is_key }));
     }
+}
+
+/// Without the folders that are not there: the list of those that were looked in is long.
+fn without_absent(what: &str) -> String {
+    let lines: Vec<&str> = what.lines().filter(|line| !line.ends_with(" (is not there)")).collect();
+    lines.join("\n")
 }
 
 /// What kind of mistake a step finds.

@@ -25,7 +25,7 @@ use tickerd_config::{Code, Config, Listener, Overrides, Reading, environment};
 of this machine, and its feeds, which are loaded and created in processes of their own and do none of their work. Run it as
 the user that runs tickerd. `tickerd explain CODE` tells more of a code that stands in [ ].
 
-Exit codes: 0 a daemon would run with this file here (warnings may be told); 3 it would, and there are warnings, which
+Exit codes: 0 a daemon would run with this file here (warnings may be told); 2 it would, and there are warnings, which
 --deny-warnings denies; 78 something is wrong; 64 wrong usage.
 
 Examples:
@@ -39,7 +39,7 @@ pub struct CheckArgs {
     /// Look at what is written alone: at no address, folder, certificate, key or plugin of this machine.
     #[arg(long)]
     no_environment: bool,
-    /// End with 3 if there is a warning.
+    /// End with 2 if there is a warning.
     #[arg(long)]
     deny_warnings: bool,
     /// How to tell it.

@@ -1,7 +1,17 @@
-//! How much of the past fits into the limits of a file.
+//! The file of the past, and how much of the past fits into the limits.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Read;
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, access};
 
 use super::report::Report;
+use super::surroundings::writable_folder;
 use tickerd_config::{Bars, Code, Config, FeedBars, Places, write_duration, write_size};
+
+/// How a file of the past begins.
+const MAGIC: &[u8; 9] = b"redb\x1a\n\xa9\r\n";
 
 /// Adds for how many topics the limits suffice, and warns of what does not fit.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
@@ -10,6 +20,42 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
     }
     if !report.is_refused("history") && !report.is_refused("topic") {
         rooms(report, config, places);
+    }
+}
+
+/// Adds what is wrong with the file of the past.
+pub fn file(report: &mut Report, places: &Places, file: &Path) {
+    const KEY: [&str; 2] = ["history", "path"];
+    let found = fs::metadata(file);
+    if found.as_ref().is_ok_and(fs::Metadata::is_dir) {
+        return report.problem(places, &KEY, Code::UnusableFile, "this is a folder", "name a file in it");
+    }
+    if let (Ok(_), Err(e)) = (&found, access(file, AccessFlags::R_OK | AccessFlags::W_OK)) {
+        let what = format!("this file cannot be read and written: {}", e.desc());
+        return report.problem(
+            places,
+            &KEY,
+            Code::UnusableFile,
+            what,
+            "let tickerd's user read and write it; check as that user",
+        );
+    }
+    writable_folder(report, places, &KEY, file);
+    let Ok(mut opened) = File::open(file) else { return };
+    if let Err(TryLockError::WouldBlock) = opened.try_lock_shared() {
+        let what = "another process has this file; if it is the tickerd that is to run with this file, that is as it should be";
+        report.warn(
+            places,
+            &KEY,
+            Code::FileInUse,
+            what,
+            "nothing, or name another file for a second tickerd",
+        );
+    }
+    let mut begin = [0; MAGIC.len()];
+    if opened.read_exact(&mut begin).is_ok() && begin != *MAGIC {
+        let what = "this is no past of a tickerd, so that it would be moved aside and the past begin anew";
+        report.warn(places, &KEY, Code::UnusableFile, what, "name another file");
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::{AccessFlags, access};
 use socket2::{Domain, Socket, Type};
 
+use super::past;
 use super::report::Report;
 use tickerd_config::{AdminSocket, Code, Config, Listen, Listener, Places};
 
@@ -76,7 +77,7 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
     if let Some(path) = &config.history.path
         && !report.is_refused("history.path")
     {
-        history(report, places, path);
+        past::file(report, places, path);
     }
 }
 
@@ -207,27 +208,8 @@ fn socket_file(report: &mut Report, places: &Places, key: &[&str], file: &Path, 
     }
 }
 
-fn history(report: &mut Report, places: &Places, file: &Path) {
-    const KEY: [&str; 2] = ["history", "path"];
-    let found = fs::metadata(file);
-    if found.as_ref().is_ok_and(fs::Metadata::is_dir) {
-        return report.problem(places, &KEY, Code::UnusableFile, "this is a folder", "name a file in it");
-    }
-    if let (Ok(_), Err(e)) = (&found, access(file, AccessFlags::R_OK | AccessFlags::W_OK)) {
-        let what = format!("this file cannot be read and written: {}", e.desc());
-        return report.problem(
-            places,
-            &KEY,
-            Code::UnusableFile,
-            what,
-            "let tickerd's user read and write it; check as that user",
-        );
-    }
-    writable_folder(report, places, &KEY, file);
-}
-
 /// Whether a file can be made beside this one.
-fn writable_folder(report: &mut Report, places: &Places, key: &[&str], file: &Path) {
+pub fn writable_folder(report: &mut Report, places: &Places, key: &[&str], file: &Path) {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = folder.display();
     if !folder.is_dir() {

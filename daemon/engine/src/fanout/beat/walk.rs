@@ -52,6 +52,11 @@ impl Walk {
         Walk { pending, ..Walk::default() }
     }
 
+    /// So many bytes may wait from now on.
+    pub fn set_pending(&mut self, pending: usize) {
+        self.pending = pending;
+    }
+
     /// Whether a beat is on its way.
     pub fn is_on(&self) -> bool {
         self.started.is_some()

@@ -101,12 +101,13 @@ impl Shard {
         }
     }
 
-    /// A source came: who asked for its topics before has them from now on.
+    /// A source came, or is another: who asked for its topics before has them from now on.
     fn open_source(&mut self, source: &Arc<Source>) {
         for slot in self.table.topics.open(source) {
             self.table.cohorts.regrant(&mut self.table.topics, slot);
         }
-        self.health.insert(source.id, SourceHealth::up(&source.name));
+        // One that is another from now on is as well as it was.
+        self.health.entry(source.id).or_insert_with(|| SourceHealth::up(&source.name));
         self.note_slowest_tier();
     }
 

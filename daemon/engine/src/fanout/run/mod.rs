@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::metrics::Metrics;
-use super::settings::Settings;
+use super::settings::Newest;
 use super::shard::Shard;
 use super::shard::tasks::Tasks;
 use crate::exchange::arrival::Arrival;
@@ -48,7 +48,7 @@ pub struct Inbox {
 /// A shard whose tasks come back to this loop.
 fn shard(
     number: usize,
-    settings: Arc<Settings>,
+    settings: Newest,
     metrics: Arc<Metrics>,
     load: Arc<AtomicUsize>,
     uplink: Uplink,
@@ -62,7 +62,7 @@ fn shard(
 /// Runs until told to stop, then sees the shard's clients off.
 pub async fn run(
     number: usize,
-    settings: Arc<Settings>,
+    settings: Newest,
     metrics: Arc<Metrics>,
     load: Arc<AtomicUsize>,
     mut inbox: Inbox,
@@ -107,7 +107,7 @@ pub async fn run(
     while let Ok(item) = inbox.beats.try_recv() {
         delivery::take(&shard, item).await;
     }
-    ending::see_off(&shard, settings.drain, &mut inbox.arrivals).await;
+    ending::see_off(&shard, settings.get().drain, &mut inbox.arrivals).await;
 }
 
 /// Never done: each time the shard looks at its beats, it looks here first.

@@ -58,6 +58,7 @@ impl Shard {
         // Whatever is answered must come after the beat that is on its way.
         self.serve_early(id);
         let now_s = self.now_s;
+        self.look_at_settings();
         let settings = self.settings.clone();
         let Some(conn) = self.connection(id) else { return };
         if conn.phase.is_closing() {

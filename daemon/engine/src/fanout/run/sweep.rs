@@ -70,6 +70,7 @@ impl Shard {
     /// Looks at every connection, and adds to the metrics.
     pub(super) fn sweep(&mut self) {
         self.look_at_clock();
+        self.look_at_settings();
         let now_s = self.now_s;
         let heartbeat = event::message(&event::Heartbeat { ts: now_unix_ms() });
         let encoder = self.encoder.clone();

@@ -27,7 +27,7 @@ use crate::exchange::beat::Beat;
 use crate::exchange::limit::Tally;
 use crate::exchange::question::{Asked, Question, Want};
 use crate::exchange::source::tests::{F, board_of_f, feed};
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, Settings};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::board::{Board, Change};
 use tickerd_model::history::Limits;
@@ -91,7 +91,7 @@ impl Bench {
         let load = Arc::new(AtomicUsize::new(0));
         let (uplink, Asked { questions, wants, .. }) = Uplink::new(Arc::new(|| {}));
         let settings = Settings { access, ..settings(Duration::from_secs(1)) };
-        let shard = shard(0, Arc::new(settings), metrics, load, uplink);
+        let shard = shard(0, Newest::new(settings), metrics, load, uplink);
         let topics = (0..topics).map(|at| Topic::new(&format!("f.{at}"), "q", Class::State)).collect();
         let limits = Limits { count: 256, age: Duration::from_secs(60), bytes: usize::MAX };
         let board = board_of_f(limits);

@@ -16,6 +16,7 @@ impl Shard {
     /// Takes in a connection whose handshake is done.
     pub(super) fn arrive(&mut self, arrival: Arrival) {
         self.look_at_clock();
+        self.look_at_settings();
         let Arrival { socket, read_buf, kind, who, encoding, permit, share } = arrival;
         let link = match Link::new(socket) {
             Ok(link) => Rc::new(link),

@@ -27,7 +27,7 @@ use super::connection::Connection;
 use super::metrics::{Counts, Metrics};
 use super::notices::health::SourceHealth;
 use super::outbox::refill::Current;
-use super::settings::Settings;
+use super::settings::{Newest, Settings};
 use super::table::Table;
 use super::table::cohorts::Cohorts;
 use super::table::topics::Topics;
@@ -46,7 +46,9 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 pub struct Shard {
     /// Which of the shards.
     pub number: usize,
+    /// As they were when they were looked at last.
     pub settings: Arc<Settings>,
+    newest_settings: Newest,
     /// Who has not said who it is.
     anyone: Arc<Identity>,
     pub metrics: Arc<Metrics>,
@@ -101,12 +103,13 @@ impl Shard {
     /// A shard without connections.
     pub fn new(
         number: usize,
-        settings: Arc<Settings>,
+        newest_settings: Newest,
         metrics: Arc<Metrics>,
         load: Arc<AtomicUsize>,
         (uplink, tasks): (Uplink, Tasks),
     ) -> Shard {
         let now = Instant::now();
+        let settings = newest_settings.get();
         let cohorts = Cohorts::counting(uplink.every.clone());
         Shard {
             number,
@@ -123,6 +126,7 @@ impl Shard {
             revocations_seen: 0,
             walk: Walk::new(settings.pending),
             settings,
+            newest_settings,
             metrics,
             pos: 0,
             stale_pos: 0,
@@ -141,6 +145,14 @@ impl Shard {
             slowest_tier_s: 0,
             is_stopping: false,
         }
+    }
+
+    /// Takes the settings as they are now.
+    pub fn look_at_settings(&mut self) {
+        let Some(settings) = self.newest_settings.other_than(&self.settings) else { return };
+        self.walk.set_pending(settings.pending);
+        self.anyone = access::anyone(settings.access.as_deref());
+        self.settings = settings;
     }
 
     /// A connection by its number.

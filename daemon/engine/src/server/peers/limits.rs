@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use arc_swap::ArcSwap;
 use tickerd_config as config;
 
 use super::pace::{Pace, TooLong};
@@ -36,14 +37,31 @@ impl From<UserFull> for Full {
 }
 
 pub struct Limits {
-    connections: usize,
-    per_address: usize,
-    per_user: usize,
-    unidentified: usize,
+    most: ArcSwap<Most>,
     tally: Arc<Tally>,
     open: Mutex<Open>,
     pace: Pace,
     is_memory_short: AtomicBool,
+}
+
+/// How many there may be.
+struct Most {
+    connections: usize,
+    per_address: usize,
+    per_user: usize,
+    unidentified: usize,
+}
+
+impl Most {
+    /// `connections` is how many there may be in all, if the configuration leaves that to the system.
+    fn of(connections: usize, limits: &config::Limits) -> Most {
+        Most {
+            connections: if limits.connections == 0 { connections } else { limits.connections },
+            per_address: limits.connections_per_address,
+            per_user: limits.connections_per_user,
+            unidentified: limits.connections_unidentified,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -60,15 +78,19 @@ impl Limits {
     /// `connections` is how many there may be in all, if the configuration leaves that to the system.
     pub fn new(connections: usize, limits: &config::Limits, tally: Arc<Tally>) -> Arc<Limits> {
         Arc::new(Limits {
-            connections: if limits.connections == 0 { connections } else { limits.connections },
-            per_address: limits.connections_per_address,
-            per_user: limits.connections_per_user,
-            unidentified: limits.connections_unidentified,
+            most: ArcSwap::from_pointee(Most::of(connections, limits)),
             tally,
             open: Mutex::default(),
             pace: Pace::new(limits.handshakes_per_s),
             is_memory_short: AtomicBool::new(false),
         })
+    }
+
+    /// These hold from now on. Who has a place keeps it.
+    pub fn change(&self, connections: usize, limits: &config::Limits) {
+        self.most.store(Arc::new(Most::of(connections, limits)));
+        self.tally.set_dry_run(&limits.dry_run);
+        self.pace.set(limits.handshakes_per_s);
     }
 
     /// A place for one connection from `peer`, which is `None` for unix peers.
@@ -77,7 +99,7 @@ impl Limits {
             return Err(Full::Memory);
         }
         let mut open = self.open();
-        if open.all >= self.connections && self.tally.enforce(Limit::Connections) {
+        if open.all >= self.most.load().connections && self.tally.enforce(Limit::Connections) {
             return Err(Full::Server);
         }
         open.all += 1;
@@ -167,7 +189,9 @@ impl Place {
             return Ok(());
         }
         let count = open.by_address.get(&address).copied().unwrap_or(0);
-        if count >= self.limits.per_address && self.limits.tally.enforce(Limit::ConnectionsPerAddress) {
+        if count >= self.limits.most.load().per_address
+            && self.limits.tally.enforce(Limit::ConnectionsPerAddress)
+        {
             return Err(Full::Address);
         }
         open.by_address.insert(address, count + 1);
@@ -185,7 +209,7 @@ impl Place {
         if self.is_unidentified.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let is_full = open.unidentified >= self.limits.unidentified;
+        let is_full = open.unidentified >= self.limits.most.load().unidentified;
         if is_full && self.limits.tally.enforce(Limit::ConnectionsUnidentified) {
             return Err(Full::Unidentified);
         }
@@ -205,7 +229,7 @@ impl arrival::Place for Place {
         }
         let known = open.by_user.get_key_value(user);
         let (user, count) = known.map_or_else(|| (user.into(), 0), |(user, count)| (user.clone(), *count));
-        if count >= self.limits.per_user && self.limits.tally.enforce(Limit::ConnectionsPerUser) {
+        if count >= self.limits.most.load().per_user && self.limits.tally.enforce(Limit::ConnectionsPerUser) {
             return Err(UserFull);
         }
         open.by_user.insert(user.clone(), count + 1);

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,7 @@ const ADDRESSES_MAX: usize = 16_384;
 
 /// Gives turns to new connections.
 pub struct Pace {
-    per_s: u32,
-    per_address: u32,
+    per_s: AtomicU32,
     started: Instant,
     lines: Mutex<Lines>,
 }
@@ -72,8 +72,12 @@ impl Lines {
 impl Pace {
     /// So many in a second, and as many at once after a quiet second.
     pub fn new(per_s: u32) -> Pace {
-        let per_address = (per_s / SHARE).max(SHARE_MIN).min(per_s);
-        Pace { per_s, per_address, started: Instant::now(), lines: Mutex::default() }
+        Pace { per_s: AtomicU32::new(per_s), started: Instant::now(), lines: Mutex::default() }
+    }
+
+    /// So many from now on.
+    pub fn set(&self, per_s: u32) {
+        self.per_s.store(per_s, Ordering::Relaxed);
     }
 
     /// Done when a new connection may be served. `whose` is the address that it counts for, if that is limited.
@@ -102,9 +106,10 @@ impl Pace {
     /// Joins the line of an address, or of all.
     fn join(&self, line: Option<IpAddr>, longest: u64, now: u64) -> Result<u64, TooLong> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let per_s = self.per_s.load(Ordering::Relaxed);
         match line {
-            Some(address) => lines.of(address).join(self.per_address, longest, now),
-            None => lines.all.join(self.per_s, longest, now),
+            Some(address) => lines.of(address).join(of_address(per_s), longest, now),
+            None => lines.all.join(per_s, longest, now),
         }
     }
 
@@ -112,6 +117,11 @@ impl Pace {
     fn now(&self) -> u64 {
         SECOND + u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX / 2)
     }
+}
+
+/// How many of so many one address has.
+fn of_address(per_s: u32) -> u32 {
+    (per_s / SHARE).max(SHARE_MIN).min(per_s)
 }
 
 #[cfg(test)]
@@ -149,7 +159,7 @@ mod tests {
         assert_eq!(waits(&pace, address(2), 50, SECOND), [0; 50]);
         assert_eq!(waits(&pace, None, 500, SECOND), [0; 500]);
         for (per_s, per_address) in [(1, 1), (10, 10), (50, 10), (1_000, 100)] {
-            assert_eq!(Pace::new(per_s).per_address, per_address, "{per_s}");
+            assert_eq!(of_address(per_s), per_address, "{per_s}");
         }
     }
 

@@ -1,0 +1,375 @@
+//! What a reload does with each key: one table of all of them, and what differs between two configurations.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use super::{Auth, Config, Feed, Isolation, Source, Tls, Topic};
+
+/// What it takes for a changed key to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Holds at once, or from the next connection or command on.
+    Live,
+    /// Of one feed or room: it comes, goes, or another takes it over. Its topics' `seq` goes on.
+    Source,
+    /// An address comes or goes. Connections stay.
+    Listener,
+    /// Holds from the next start on: a reload refuses it, and applies nothing.
+    Restart,
+}
+
+impl Class {
+    /// One word for programs and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Live => "live",
+            Class::Source => "source",
+            Class::Listener => "listener",
+            Class::Restart => "restart",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One key, with what a reload does when it changes.
+pub struct Key {
+    /// As [`super::known_keys`] writes it.
+    pub path: &'static str,
+    pub class: Class,
+    /// Whether two configurations differ in it. `None`: it is compared with the key or the list that it stands in.
+    differs: Option<fn(&Config, &Config) -> bool>,
+}
+
+impl Key {
+    /// Whether it is compared by itself, and not with the key or the list that it stands in.
+    pub fn is_compared(&self) -> bool {
+        self.differs.is_some()
+    }
+}
+
+const fn key(path: &'static str, class: Class, differs: fn(&Config, &Config) -> bool) -> Key {
+    Key { path, class, differs: Some(differs) }
+}
+
+/// A key that is compared with the one that it stands in.
+const fn part(path: &'static str, class: Class) -> Key {
+    Key { path, class, differs: None }
+}
+
+/// A row whose key is a field of the configuration.
+macro_rules! keys {
+    ($($path:literal $class:ident $($field:ident).+;)*) => {
+        [$(key($path, Class::$class, |old, new| old.$($field).+ != new.$($field).+)),*]
+    };
+}
+
+/// The keys that stand in a table that is always there.
+static PLAIN: [Key; 36] = keys! {
+    "server.admin" Restart server.admin;
+    "server.admin_socket" Restart server.admin_socket;
+    "server.compression" Restart server.compression;
+    "server.drain" Live server.drain;
+    "server.echo" Live server.echo;
+    "server.heartbeat" Live server.heartbeat;
+    "server.hosts" Live server.hosts;
+    "server.insecure_public" Live server.insecure_public;
+    "server.limits.commands_burst" Live server.limits.commands_burst;
+    "server.limits.commands_per_s" Live server.limits.commands_per_s;
+    "server.limits.connections" Live server.limits.connections;
+    "server.limits.connections_per_address" Live server.limits.connections_per_address;
+    "server.limits.connections_per_user" Live server.limits.connections_per_user;
+    "server.limits.connections_unidentified" Live server.limits.connections_unidentified;
+    "server.limits.dry_run" Live server.limits.dry_run;
+    "server.limits.handshake" Live server.limits.handshake;
+    "server.limits.handshakes_per_s" Live server.limits.handshakes_per_s;
+    "server.limits.history_bytes_per_s" Live server.limits.history_bytes_per_s;
+    "server.limits.memory" Restart server.limits.memory;
+    "server.limits.message" Live server.limits.message;
+    "server.limits.patterns" Live server.limits.patterns;
+    "server.limits.pending" Live server.limits.pending;
+    "server.limits.topics" Live server.limits.topics;
+    "server.listen" Listener server.listen;
+    "server.origins" Live server.origins;
+    "server.page" Live server.page;
+    "server.ping" Live server.ping;
+    "server.pong_timeout" Live server.pong_timeout;
+    "server.shards" Restart server.shards;
+    "server.signing" Restart server.signing;
+    "server.tiers" Restart server.tiers;
+    "server.trusted" Live server.trusted;
+    "history.age" Restart history.age;
+    "history.bytes" Restart history.bytes;
+    "history.count" Restart history.count;
+    "history.path" Restart history.path;
+};
+
+/// The bars' keys, and those of tables that may be missing.
+static MORE: [Key; 18] = [
+    key("bars.bytes", Class::Restart, |old, new| old.bars.bytes != new.bars.bytes),
+    key("bars.keep", Class::Restart, |old, new| old.bars.keep != new.bars.keep),
+    key("server.tls", Class::Restart, |old, new| old.server.tls.is_some() != new.server.tls.is_some()),
+    key("server.tls.admin", Class::Restart, |old, new| tls(old, new, |tls| &tls.admin)),
+    key("server.tls.certificate", Class::Live, |old, new| tls(old, new, |tls| &tls.certificate)),
+    key("server.tls.client_ca", Class::Live, |old, new| tls(old, new, |tls| &tls.client_ca)),
+    key("server.tls.client_crl", Class::Live, |old, new| tls(old, new, |tls| &tls.client_crl)),
+    key("server.tls.client_required", Class::Live, |old, new| tls(old, new, |tls| &tls.client_required)),
+    key("server.tls.key", Class::Live, |old, new| tls(old, new, |tls| &tls.key)),
+    key("auth", Class::Restart, |old, new| old.auth.is_some() != new.auth.is_some()),
+    key("auth.anonymous", Class::Live, |old, new| auth(old, new, |auth| &auth.anonymous)),
+    key("auth.certificate", Class::Live, |old, new| auth(old, new, |auth| &auth.certificates)),
+    key("auth.cookie", Class::Live, |old, new| auth(old, new, |auth| &auth.cookie)),
+    key("auth.deadline", Class::Live, |old, new| auth(old, new, |auth| &auth.deadline)),
+    key("auth.group", Class::Live, |old, new| auth(old, new, |auth| &auth.groups)),
+    key("auth.issuer", Class::Live, |old, new| auth(old, new, |auth| &auth.issuers)),
+    key("auth.query_token", Class::Live, |old, new| auth(old, new, |auth| &auth.query_token)),
+    key("auth.token", Class::Live, |old, new| auth(old, new, |auth| &auth.tokens)),
+];
+
+/// Tables, and keys that are compared with what they stand in.
+static PARTS: [Key; 54] = parts();
+
+const fn parts() -> [Key; 54] {
+    use Class::{Listener, Live, Restart, Source};
+    [
+        part("auth.certificate.groups", Live),
+        part("auth.certificate.name", Live),
+        part("auth.certificate.san", Live),
+        part("auth.group.admin", Live),
+        part("auth.group.deny", Live),
+        part("auth.group.history", Live),
+        part("auth.group.name", Live),
+        part("auth.group.presence", Live),
+        part("auth.group.publish", Live),
+        part("auth.group.subscribe", Live),
+        part("auth.issuer.algorithms", Live),
+        part("auth.issuer.audience", Live),
+        part("auth.issuer.auto_subscribe", Live),
+        part("auth.issuer.claims", Live),
+        part("auth.issuer.issuer", Live),
+        part("auth.issuer.keys", Live),
+        part("auth.issuer.secret", Live),
+        part("auth.issuer.secret.credential", Live),
+        part("auth.issuer.secret.env", Live),
+        part("auth.issuer.secret.file", Live),
+        part("auth.issuer.user_claim", Live),
+        part("auth.token.groups", Live),
+        part("auth.token.name", Live),
+        part("auth.token.token", Live),
+        part("auth.token.token.credential", Live),
+        part("auth.token.token.env", Live),
+        part("auth.token.token.file", Live),
+        part("auth.token.token.sha256", Live),
+        part("auth.token.user", Live),
+        part("bars", Restart),
+        part("feed", Source),
+        part("history", Restart),
+        part("server", Restart),
+        part("server.compression.level", Restart),
+        part("server.compression.threshold", Restart),
+        part("server.compression.window_bits", Restart),
+        part("server.echo_limits", Live),
+        part("server.echo_limits.fragments", Live),
+        part("server.echo_limits.message", Live),
+        part("server.limits", Live),
+        part("server.listen.address", Listener),
+        part("server.listen.proxy", Listener),
+        part("server.listen.tls", Listener),
+        part("server.signing.key", Restart),
+        part("server.signing.key.credential", Restart),
+        part("server.signing.key.env", Restart),
+        part("server.signing.key.file", Restart),
+        part("server.signing.previous", Restart),
+        part("server.signing.previous.credential", Restart),
+        part("server.signing.previous.env", Restart),
+        part("server.signing.previous.file", Restart),
+        part("topic", Source),
+        part("topic.history.age", Source),
+        part("topic.history.count", Source),
+    ]
+}
+
+/// What of a feed is renewed when one of its keys changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Renews {
+    /// What runs: another process takes over from it.
+    pub process: bool,
+    /// What is made of its samples: its beat, its bars, its ages, its signatures.
+    pub source: bool,
+}
+
+const PROCESS: Renews = Renews { process: true, source: false };
+const SOURCE: Renews = Renews { process: false, source: true };
+const BOTH: Renews = Renews { process: true, source: true };
+
+type FeedKey = (Key, Renews, fn(&Feed, &Feed) -> bool);
+
+/// The keys of a feed.
+static FEED: [FeedKey; 17] = [
+    (part("feed.name", Class::Source), BOTH, |old, new| old.name != new.name),
+    (part("feed.plugin", Class::Source), PROCESS, |old, new| old.plugin() != new.plugin()),
+    (part("feed.isolation", Class::Source), PROCESS, |old, new| old.isolation() != new.isolation()),
+    (part("feed.exec", Class::Source), PROCESS, |old, new| old.exec() != new.exec()),
+    (part("feed.sha256", Class::Source), PROCESS, |old, new| old.sha256 != new.sha256),
+    (part("feed.interval", Class::Source), BOTH, |old, new| old.interval != new.interval),
+    (part("feed.poll", Class::Source), PROCESS, |old, new| old.poll != new.poll),
+    (part("feed.emit", Class::Source), SOURCE, |old, new| old.emit != new.emit),
+    (part("feed.max_age", Class::Source), SOURCE, |old, new| old.max_age != new.max_age),
+    (part("feed.heartbeat", Class::Source), PROCESS, |old, new| old.heartbeat != new.heartbeat),
+    (part("feed.memory_max", Class::Source), PROCESS, |old, new| old.memory_max != new.memory_max),
+    (part("feed.topics_max", Class::Source), PROCESS, |old, new| old.topics_max != new.topics_max),
+    (part("feed.sign", Class::Source), SOURCE, |old, new| old.sign != new.sign),
+    (part("feed.bars", Class::Source), SOURCE, |old, new| old.bars != new.bars),
+    (part("feed.bars.field", Class::Source), SOURCE, |_, _| false),
+    (part("feed.bars.volume", Class::Source), SOURCE, |_, _| false),
+    (part("feed.config", Class::Source), PROCESS, |old, new| old.config != new.config),
+];
+
+type TopicKey = (Key, fn(&Topic, &Topic) -> bool);
+
+/// The keys of a room.
+static TOPIC: [TopicKey; 4] = [
+    (part("topic.name", Class::Source), |old, new| old.name != new.name),
+    (part("topic.publish", Class::Source), |old, new| old.publish != new.publish),
+    (part("topic.presence", Class::Source), |old, new| old.presence != new.presence),
+    (part("topic.history", Class::Source), |old, new| (old.count, old.age) != (new.count, new.age)),
+];
+
+/// Every key there is.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    let feed = FEED.iter().map(|(key, ..)| key);
+    let topic = TOPIC.iter().map(|(key, _)| key);
+    PLAIN.iter().chain(&MORE).chain(&PARTS).chain(feed).chain(topic)
+}
+
+/// A feed or a room in which something changed, as it was and as it is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed<T> {
+    pub old: T,
+    pub new: T,
+    /// Which keys differ, such as `feed.interval`.
+    pub keys: Vec<&'static str>,
+    /// Of a room this says nothing.
+    pub renews: Renews,
+}
+
+/// What came, went and changed in a list of feeds or rooms, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListChanges<T> {
+    pub added: Vec<T>,
+    pub removed: Vec<T>,
+    pub changed: Vec<Changed<T>>,
+}
+
+/// What differs between two configurations.
+pub struct Changes {
+    /// Keys that are no feed's and no room's.
+    pub keys: Vec<&'static Key>,
+    pub feeds: ListChanges<Feed>,
+    pub topics: ListChanges<Topic>,
+}
+
+impl Changes {
+    /// From `old` to `new`.
+    pub fn between(old: &Config, new: &Config) -> Changes {
+        let differs = |key: &&Key| key.differs.is_some_and(|differs| differs(old, new));
+        let feed = |old: &Feed, new: &Feed| {
+            let found: Vec<&FeedKey> = FEED.iter().filter(|(.., differs)| differs(old, new)).collect();
+            let mut renews = Renews::default();
+            for (_, one, _) in &found {
+                renews.process |= one.process;
+                renews.source |= one.source;
+            }
+            // Its paths start at another folder.
+            renews.process |= old.base_dir != new.base_dir;
+            (found.into_iter().map(|(key, ..)| key.path).collect(), renews)
+        };
+        let topic = |old: &Topic, new: &Topic| {
+            let found = TOPIC.iter().filter(|(_, differs)| differs(old, new));
+            (found.map(|(key, _)| key.path).collect(), Renews::default())
+        };
+        Changes {
+            keys: keys().filter(differs).collect(),
+            feeds: list(&old.feeds, &new.feeds, |feed| &feed.name, feed),
+            topics: list(&old.topics, &new.topics, |topic| &topic.name, topic),
+        }
+    }
+
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.feeds.is_empty() && self.topics.is_empty()
+    }
+
+    /// The keys for which a restart is needed.
+    pub fn restart(&self) -> impl Iterator<Item = &'static Key> {
+        self.keys.iter().copied().filter(|key| key.class == Class::Restart)
+    }
+}
+
+impl<T> ListChanges<T> {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
+fn list<T: Clone + PartialEq>(
+    old: &[T],
+    new: &[T],
+    name: impl Fn(&T) -> &str,
+    compare: impl Fn(&T, &T) -> (Vec<&'static str>, Renews),
+) -> ListChanges<T> {
+    let by_name = |list: &[T]| -> HashMap<String, T> {
+        list.iter().map(|one| (name(one).to_owned(), one.clone())).collect()
+    };
+    let (before, after) = (by_name(old), by_name(new));
+    let mut changes = ListChanges { added: Vec::new(), removed: Vec::new(), changed: Vec::new() };
+    changes.removed.extend(old.iter().filter(|one| !after.contains_key(name(one))).cloned());
+    for one in new {
+        match before.get(name(one)) {
+            None => changes.added.push(one.clone()),
+            Some(was) if was == one => {}
+            Some(was) => {
+                let (keys, renews) = compare(was, one);
+                changes.changed.push(Changed { old: was.clone(), new: one.clone(), keys, renews });
+            }
+        }
+    }
+    changes
+}
+
+fn tls<T: PartialEq>(old: &Config, new: &Config, field: fn(&Tls) -> &T) -> bool {
+    matches!((&old.server.tls, &new.server.tls), (Some(old), Some(new)) if field(old) != field(new))
+}
+
+fn auth<T: PartialEq>(old: &Config, new: &Config, field: fn(&Auth) -> &T) -> bool {
+    matches!((&old.auth, &new.auth), (Some(old), Some(new)) if field(old) != field(new))
+}
+
+impl Feed {
+    fn plugin(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Plugin { path, .. } => Some(path),
+            Source::Exec(_) => None,
+        }
+    }
+
+    fn isolation(&self) -> Isolation {
+        match &self.source {
+            Source::Plugin { isolation, .. } => *isolation,
+            Source::Exec(_) => Isolation::Process,
+        }
+    }
+
+    fn exec(&self) -> &[String] {
+        match &self.source {
+            Source::Plugin { .. } => &[],
+            Source::Exec(words) => words,
+        }
+    }
+}
