@@ -30,11 +30,11 @@ pub fn load(args: &RunArgs) -> Result<(Config, Option<RunningFile>), Problems> {
     let Some(path) = args.config.clone() else {
         return Ok((Config::load(None, config::environment(), &args.overrides())?, None));
     };
-    let path = std::path::absolute(&path).unwrap_or(path);
     let hash = hash_of(&path);
     let (config, places) = read(&path, args)?;
     let (hashed, args) = (path.clone(), args.clone());
     let file = ConfigFile {
+        name: path.display().to_string(),
         read: Arc::new(move || {
             read(&path, &args).map_err(|problems| problems.to_string().trim_end().to_owned())
         }),

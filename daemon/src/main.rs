@@ -47,6 +47,7 @@ fn obey(command: Command) -> ExitCode {
         Command::Run(args) => run(&args),
         Command::Demo(args) => demo(&args),
         Command::Record(args) => record(&args),
+        Command::Status(args) => cli::status::run(&args),
         Command::Tail(args) => cli::remote::tail::run(&args),
         Command::Get(args) => cli::remote::ask::get(&args),
         Command::Topics(args) => cli::remote::ask::topics(&args),
@@ -57,6 +58,8 @@ fn obey(command: Command) -> ExitCode {
         Command::Completions(args) => cli::manual::completions(&args),
         Command::Man(args) => cli::manual::man(&args),
         Command::Feed(args) => cli::feed::run(&args),
+        Command::Connections(args) => cli::connections::run(&args),
+        Command::Top(args) => cli::top::run(&args),
         Command::Reload(args) => cli::reload::run(&args),
         Command::Disconnect(args) => cli::disconnect::run(args),
         Command::Plugin(args) => plugin::run(&args, &on_signal),
@@ -149,7 +152,7 @@ fn prepare() -> Result<(), ExitCode> {
     })
 }
 
-/// Serves until told to stop. `greet` gets the addresses clients and operators connect to.
+/// Serves until told to stop. `file` is where the configuration is from. `greet` gets the addresses clients and operators connect to.
 fn start(
     config: Config,
     file: Option<RunningFile>,

@@ -1,5 +1,5 @@
-//! The service's signals: the first SIGTERM or SIGINT asks to stop, the second ends at once; SIGHUP has feeds that wait
-//! tried again, and plugin files that have changed loaded.
+//! The service's signals: the first SIGTERM or SIGINT asks to stop, the second ends at once; SIGHUP has the
+//! configuration read again, feeds that wait tried again, and plugin files that have changed loaded.
 //!
 //! Caught with handlers and not held back with a mask: a mask would be inherited by the feeds' processes, which would
 //! then never hear a SIGTERM.

@@ -257,23 +257,6 @@ async fn a_revoked_token_is_seen_off_and_stays_out() {
     drop(alone);
 }
 
-/// What is not built yet is not passed over: `check` names it, and the daemon does not start.
-#[tokio::test]
-async fn what_is_not_built_is_refused() {
-    for (lines, says) in [("[[auth.group]]\nname = \"a\"\nadmin = true", "admin = true")] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("tickerd.toml");
-        std::fs::write(&file, format!("[server]\nadmin = \"127.0.0.1:0\"\n{lines}\n")).unwrap();
-        let path = file.to_str().unwrap();
-        for arguments in [vec!["check", path], vec!["--config", path]] {
-            let mut command = tickerd_tests::daemon::command();
-            let output = within("a refusal", command.args(&arguments).output()).await.unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(!output.status.success() && said.contains(says) && said.contains("not built"), "{said}");
-        }
-    }
-}
-
 /// Past ticks of a topic that is not granted do not come with `since` either, nor is anything said of it.
 #[tokio::test]
 async fn since_brings_nothing_that_is_not_granted() {

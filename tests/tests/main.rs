@@ -5,6 +5,7 @@ mod abi_golden;
 mod abi_host;
 mod access;
 mod activation;
+mod admin;
 mod attacks;
 mod authors;
 mod bad_commands;

@@ -8,11 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 /// The names that are promised, with their labels.
-const PROMISED: [(&str, &[&str]); 30] = [
+const PROMISED: [(&str, &[&str]); 31] = [
     ("tickerd_build_info", &["commit", "version"]),
     ("tickerd_feed_samples_total", &["feed"]),
     ("tickerd_feed_rejects_total", &["feed", "reason"]),
     ("tickerd_lane_dropped_total", &["feed"]),
+    ("tickerd_admin_auth_total", &["result"]),
     ("tickerd_limit_total", &["action", "limit"]),
     ("tickerd_ticks_merged_total", &["feed"]),
     ("tickerd_topics", &["feed"]),

@@ -70,9 +70,10 @@ macro_rules! keys {
 }
 
 /// The keys that stand in a table that is always there.
-static PLAIN: [Key; 36] = keys! {
+static PLAIN: [Key; 37] = keys! {
     "server.admin" Restart server.admin;
     "server.admin_socket" Restart server.admin_socket;
+    "server.admin_token" Restart server.admin_token;
     "server.compression" Restart server.compression;
     "server.drain" Live server.drain;
     "server.echo" Live server.echo;
@@ -132,9 +133,9 @@ static MORE: [Key; 18] = [
 ];
 
 /// Tables, and keys that are compared with what they stand in.
-static PARTS: [Key; 54] = parts();
+static PARTS: [Key; 58] = parts();
 
-const fn parts() -> [Key; 54] {
+const fn parts() -> [Key; 58] {
     use Class::{Listener, Live, Restart, Source};
     [
         part("auth.certificate.groups", Live),
@@ -180,6 +181,10 @@ const fn parts() -> [Key; 54] {
         part("server.listen.address", Listener),
         part("server.listen.proxy", Listener),
         part("server.listen.tls", Listener),
+        part("server.admin_token.credential", Restart),
+        part("server.admin_token.env", Restart),
+        part("server.admin_token.file", Restart),
+        part("server.admin_token.sha256", Restart),
         part("server.signing.key", Restart),
         part("server.signing.key.credential", Restart),
         part("server.signing.key.env", Restart),

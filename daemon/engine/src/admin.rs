@@ -1,15 +1,19 @@
-//! The operator's listener: metrics, liveness, readiness. On a thread of its own, so it answers while shards are hot.
+//! The operator's listener: metrics, liveness, readiness, and for who brings a token the administration and a status page. On a
+//! thread of its own, so it answers while shards are hot.
 //!
-//! It never serves ticks, never changes anything, and knows nothing of what it shows: the registry and two closures
-//! are all it is given.
+//! It never serves ticks, and knows nothing of what it shows: the registry, closures and the commands of the admin socket are all
+//! it is given.
 
+mod api;
+mod gate;
 mod held;
+mod page;
 
 use std::convert::Infallible;
 use std::fmt::{self, Write};
 use std::future::ready;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -26,8 +30,11 @@ use prometheus::{Registry, TextEncoder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
 
+use crate::control::Commands;
 use crate::listen::hosts::{Door, Hosts, Wrong};
+pub use gate::{Gate, Judge};
 use held::Held;
 use tickerd_model::web::host::Host;
 use tickerd_tls::{Certificates, Stream};
@@ -35,7 +42,7 @@ use tickerd_tls::{Certificates, Stream};
 /// For a request's header, and between two requests of one connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// One connection in all, so that a client that never reads cannot keep its place.
-const CONNECTION_MAX: Duration = Duration::from_secs(120);
+const CONNECTION_MAX: Duration = Duration::from_secs(300);
 /// After a failing accept, which is mostly a lack of descriptors.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -71,6 +78,11 @@ pub struct Sources {
     /// Called before each scrape, to set gauges that are cheaper to read than to keep.
     pub refresh: Arc<dyn Fn() + Send + Sync>,
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// Who may use the administration, and what that is.
+    pub gate: Arc<Gate>,
+    pub commands: Commands,
+    /// Called once a second.
+    pub each_second: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Why the admin listener does not serve.
@@ -135,23 +147,29 @@ impl Admin {
         self.address
     }
 
+    /// The same for people.
+    pub fn url(&self) -> String {
+        format!("http{}://{}/", if self.certificates.is_some() { "s" } else { "" }, self.address)
+    }
+
     /// Serves on a thread of its own until the answer is dropped.
     pub fn start(self, sources: Sources) -> Result<Running, Error> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
         let (stop, stopped) = oneshot::channel::<Infallible>();
-        let (address, is_tls) = (self.address, self.certificates.is_some());
+        let (address, url) = (self.address, self.url());
         let thread = thread::Builder::new()
             .name("admin".into())
             .spawn(move || {
                 runtime.block_on(async {
+                    tokio::spawn(each_second(sources.each_second.clone()));
                     tokio::spawn(self.accept(sources));
                     // Ends when the sender is dropped, and the runtime ends all tasks.
                     let _ = stopped.await;
                 });
             })
             .map_err(Error::Start)?;
-        Ok(Running { address, is_tls, stop: Some(stop), thread: Some(thread) })
+        Ok(Running { address, url, stop: Some(stop), thread: Some(thread) })
     }
 
     async fn accept(self, sources: Sources) {
@@ -162,9 +180,9 @@ impl Admin {
         };
         let (held, hosts) = (Arc::new(Held::default()), Arc::new(hosts));
         for number in 0.. {
-            let stream = loop {
+            let (stream, peer) = loop {
                 match listener.accept().await {
-                    Ok((stream, _)) => break stream,
+                    Ok(accepted) => break accepted,
                     Err(error) => {
                         tracing::debug!(%error, "the admin listener cannot accept");
                         tokio::time::sleep(NAP).await;
@@ -173,8 +191,8 @@ impl Admin {
             };
             let local = stream.local_addr().map_or(address, |local| local).ip();
             let door = Door::Tcp { bound: address.ip(), local };
-            let visit =
-                Visit { number, door, place: held.clone(), hosts: hosts.clone(), sources: sources.clone() };
+            let (place, hosts, sources) = (held.clone(), hosts.clone(), sources.clone());
+            let visit = Visit { number, peer: peer.ip(), door, place, hosts, sources };
             let certificates = certificates.clone();
             let task = tokio::spawn(async move {
                 let served = async {
@@ -199,7 +217,7 @@ impl Admin {
 /// An admin listener that serves. Dropping it ends it.
 pub struct Running {
     address: SocketAddr,
-    is_tls: bool,
+    url: String,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -212,7 +230,7 @@ impl Running {
 
     /// The same for people.
     pub fn url(&self) -> String {
-        format!("http{}://{}/", if self.is_tls { "s" } else { "" }, self.address)
+        self.url.clone()
     }
 }
 
@@ -222,6 +240,15 @@ impl Drop for Running {
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the admin thread panicked");
         }
+    }
+}
+
+async fn each_second(call: Arc<dyn Fn() + Send + Sync>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        seconds.tick().await;
+        call();
     }
 }
 
@@ -235,6 +262,7 @@ async fn shake_hands(certificates: &Certificates, stream: TcpStream) -> Option<S
 /// One connection.
 struct Visit {
     number: u64,
+    peer: IpAddr,
     door: Door,
     place: Arc<Held>,
     hosts: Arc<Hosts>,
@@ -243,10 +271,10 @@ struct Visit {
 
 impl Visit {
     async fn serve(&self, io: impl AsyncRead + AsyncWrite + Unpin) {
-        let asks = |request: Request<Incoming>| {
+        let asks = |request: Request<Incoming>| async move {
             self.place.asks(self.number);
             let answer = match self.hosts.check(&request, self.door) {
-                Ok(_) => self.sources.answer(&request),
+                Ok(_) => self.sources.answer(request, self.peer).await,
                 Err(wrong) => {
                     let status = match wrong {
                         Wrong::Malformed => StatusCode::BAD_REQUEST,
@@ -255,7 +283,7 @@ impl Visit {
                     text(status, format!("{}\n", wrong.detail()))
                 }
             };
-            ready(Ok::<_, Infallible>(answer))
+            Ok::<_, Infallible>(answer)
         };
         let http = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -270,10 +298,16 @@ impl Visit {
 }
 
 impl Sources {
-    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
         let path = request.uri().path();
-        if !matches!(path, "/metrics" | "/livez" | "/readyz") {
-            return text(StatusCode::NOT_FOUND, "there are /metrics, /livez and /readyz\n");
+        if path.starts_with(api::PREFIX) {
+            return api::answer(self, request, peer).await;
+        }
+        if !matches!(path, "/" | "/metrics" | "/livez" | "/readyz") {
+            return text(
+                StatusCode::NOT_FOUND,
+                "there are /, /metrics, /livez, /readyz and /admin/v1/status\n",
+            );
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this path answers GET and HEAD\n");
@@ -281,6 +315,7 @@ impl Sources {
             return response;
         }
         match path {
+            "/" => page::answer(self, request.headers(), request.uri().query(), peer).await,
             "/metrics" => self.metrics(),
             "/readyz" => {
                 let query = request.uri().query().unwrap_or_default();

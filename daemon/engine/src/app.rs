@@ -9,10 +9,13 @@ mod config_file;
 mod documents;
 mod feeds;
 mod hello;
+mod operator;
 mod past;
+mod rates;
 mod readiness;
 mod reload;
 mod reloader;
+mod shards;
 mod sources;
 mod works;
 
@@ -27,6 +30,7 @@ use self::access::Keeper;
 pub use self::config_file::ConfigFile;
 use self::config_file::Record;
 use self::feeds::{Feed, Feeds, Starter};
+use self::rates::Rates;
 use self::reloader::Reloader;
 use self::sources::Sources;
 use self::works::Works;
@@ -41,22 +45,18 @@ use crate::fanout::{self, Fanout};
 pub use crate::listen::passed::Passed;
 use crate::metrics;
 use crate::pulse;
-use crate::server::{self, Server, Ways};
-
+use crate::server::{self, Server};
 use crate::store::Writer;
 use crate::systemd;
-use tickerd_config::{self as config, AdminSocket, Config, Places};
+use tickerd_config::{self as config, Config, Places};
 use tickerd_host::{self as host, Warden};
-use tickerd_identity::Keyring;
-use tickerd_model::wire::decoder::Limits;
+use tickerd_identity::{AdminToken, Keyring};
 use tickerd_model::wire::signature::Sign;
 use tickerd_process::Bell;
 
 /// As in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Frames of one client message; a command fits one, and a library that splits it splits it into few.
-const FRAGMENTS_MAX: u32 = 128;
 /// READY waits this long for feeds to speak; one that has not by then is not waited for.
 const FIRST_WORDS: Duration = Duration::from_secs(10);
 /// Beyond their own grace (2 s to stop, 2 s after SIGTERM) feeds get this to be reaped.
@@ -72,11 +72,13 @@ pub struct App {
     server: Server,
     admin: Admin,
     control: Option<Control>,
+    admin_token: Option<Arc<AdminToken>>,
     keeper: Option<Arc<Keeper>>,
     tally: Arc<Tally>,
     keyring: Option<Arc<Keyring>>,
     process: metrics::Process,
     program: Option<PathBuf>,
+    commit: String,
     file: Option<(ConfigFile, Places, Option<String>)>,
 }
 
@@ -98,11 +100,9 @@ impl App {
     pub fn build(config: Config, passed: Passed, commit: &str) -> Result<App, StartError> {
         let registry = metrics::registry(VERSION, commit)?;
         let process = metrics::Process::new(&registry)?;
-        if let Some((path, setting)) = not_built(&config).first() {
-            return Err(format!("{}: {setting} is not built yet; delete it", path.join(".")).into());
-        }
         let keeper = access::open(&config, &registry)?;
         let keyring = config.server.signing.as_ref().map(Keyring::open).transpose()?.map(Arc::new);
+        let admin_token = config.server.admin_token.as_ref().map(AdminToken::open).transpose()?;
         let tally = Arc::new(Tally::new(&registry, &config.server.limits.dry_run)?);
         let metrics = Arc::new(server::Metrics::new(&registry)?);
         let server = Server::bind(config.server.clone(), passed, metrics, tally.clone())?;
@@ -113,22 +113,20 @@ impl App {
             server.renewal().filter(|_| config.server.tls.as_ref().is_some_and(|tls| tls.admin));
         let certificates = certificates.map(|renewal| renewal.certificates());
         let admin = Admin::bind(*address, config.server.hosts.clone(), certificates)?;
-        let control = match &config.server.admin_socket {
-            AdminSocket::Off => None,
-            AdminSocket::Auto => Control::bind_usual(),
-            AdminSocket::At(path) => Some(Control::bind(path)?),
-        };
+        let control = Control::open(&config.server.admin_socket)?;
         Ok(App {
             config,
             registry: Arc::new(registry),
             server,
             admin,
             control,
+            admin_token: admin_token.map(Arc::new),
             keeper,
             tally,
             keyring,
             process,
             program: None,
+            commit: commit.to_owned(),
             file: None,
         })
     }
@@ -145,8 +143,9 @@ impl App {
 
     /// Starts everything. What the caller prints for people is in [`Running::addresses`].
     pub fn start(self) -> Result<Running, StartError> {
-        let App { config, registry, server, admin, control, keeper, tally, keyring, process, program, file } =
-            self;
+        let App { config, registry, server, admin, control, admin_token, keeper, tally, .. } = self;
+        let App { keyring, process, program, commit, file, .. } = self;
+        let name = file.as_ref().map(|(file, ..)| file.name.clone());
         let (file, loaded) =
             file.map_or((None, None), |(file, places, hash)| (Some(file), Some((places, hash))));
         let record = Arc::new(Record::new(file.clone(), loaded, &registry)?);
@@ -158,8 +157,8 @@ impl App {
         let rung = bell.clone();
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || rung.ring());
         let (fanout, outlet) = Fanout::start(
-            shards(&config),
-            fanout_settings(&config, &epoch, judge.clone(), tally),
+            shards::count(&config),
+            shards::settings(&config, &epoch, judge.clone(), tally),
             fanout_metrics.clone(),
             wake.clone(),
         )?;
@@ -194,39 +193,63 @@ impl App {
             bell,
             metrics: pulse::Metrics::new(&registry)?,
         };
+        let topics = parts.metrics.topics.clone();
         let pulse = pulse::start(all, parts)?;
         for (feed, opening) in config.feeds.iter().zip(&openings) {
             starter.start(feed, opening).into_iter().for_each(|feed| feeds.add(feed));
         }
 
-        let judged = feeds.clone();
-        let renewal = server.renewal();
+        let asker = fanout.asker(pulse_asker);
+        let (judged, renewal) = (feeds.clone(), server.renewal());
         let (certificate, issuers) = (renewal.clone(), keeper.clone());
         let (scraped, asked_record) = (record.clone(), record.clone());
+        let readiness: Arc<dyn Fn() -> _ + Send + Sync> = Arc::new(move || {
+            let certificate = certificate.as_ref().map(|renewal| renewal.standing());
+            let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
+            let readiness = readiness::judge(&judged.all(), store.as_deref(), certificate, issuers);
+            readiness.with(asked_record.check())
+        });
+        let announced = Arc::new(AtomicBool::new(false));
+        let parts = reloader::Parts {
+            file,
+            record,
+            admin_token: admin_token.clone(),
+            keyring: keyring.clone(),
+            announced: announced.clone(),
+        };
+        let (reloader, begin) = Reloader::start(parts)?;
+        let facts = operator::Facts {
+            commit,
+            epoch,
+            config: name,
+            started: Instant::now(),
+            listen: server.addresses().iter().map(ToString::to_string).collect(),
+            admin: admin.url(),
+            clients: fanout_metrics.connections.clone(),
+            lagging: fanout_metrics.connections_lagging.clone(),
+            topics,
+            readiness: readiness.clone(),
+        };
+        let rates = Arc::new(Rates::default());
+        let commands = operator::commands(&feeds, &rates, keeper.clone(), asker.clone(), &reloader, facts);
         let admin = admin.start(admin::Sources {
+            gate: Arc::new(admin::Gate::new(&registry, access::operators(admin_token, keeper.clone()))?),
             registry,
+            commands: commands.clone(),
             refresh: Arc::new(move || {
                 process.refresh();
                 scraped.refresh();
             }),
-            readiness: Arc::new(move || {
-                let certificate = certificate.as_ref().map(|renewal| renewal.standing());
-                let issuers = issuers.as_ref().map(|keeper| keeper.trouble()).unwrap_or_default();
-                let readiness = readiness::judge(&judged.all(), store.as_deref(), certificate, issuers);
-                readiness.with(asked_record.check())
-            }),
+            readiness,
+            each_second: rates.looker(&feeds),
         })?;
-        let announced = Arc::new(AtomicBool::new(false));
-        let parts = reloader::Parts { file, record, keyring: keyring.clone(), announced: announced.clone() };
-        let (reloader, begin) = Reloader::start(parts)?;
-        let commands = reload::commands(&feeds, keeper.clone(), &reloader);
         let control = control.map(|control| control.start(commands)).transpose()?;
         let intake = fanout.intake();
         let server = server.start(
             Arc::new(move |arrival: Arrival| intake.place(arrival)),
             Arc::new(move |code| fanout_metrics.count_close(code.code())),
-            fanout.asker(pulse_asker),
-            ways(&config),
+            asker,
+            shards::ways(&config),
             judge,
             documents::documents(starter.contract.clone(), feeds.clone(), keyring.clone()),
         )?;
@@ -336,59 +359,5 @@ impl Running {
     /// Ends a feed, and its topics with it; its subscribers are told. Whether there was one of that name.
     pub fn remove_feed(&self, name: &str) -> bool {
         self.works.remove_feed(name)
-    }
-}
-
-/// What is written and has no effect in this version yet, by the path of its key: a setting that is passed over would be
-/// believed.
-pub fn not_built(config: &Config) -> Vec<(&'static [&'static str], &'static str)> {
-    let is_admin = config.auth.iter().flat_map(|auth| &auth.groups).any(|group| group.admin);
-    is_admin.then_some((&["auth", "group"][..], "admin = true")).into_iter().collect()
-}
-
-fn shards(config: &Config) -> usize {
-    match config.server.shards {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    }
-}
-
-fn ways(config: &Config) -> Ways {
-    let auth = config.auth.as_ref();
-    Ways {
-        cookie: auth.and_then(|auth| auth.cookie.clone()),
-        query_token: auth.is_some_and(|auth| auth.query_token),
-    }
-}
-
-fn fanout_settings(
-    config: &Config,
-    epoch: &str,
-    access: Option<Arc<dyn Judge>>,
-    tally: Arc<Tally>,
-) -> fanout::Settings {
-    let server = &config.server;
-    let limits = Limits { message: server.limits.message, fragments: FRAGMENTS_MAX };
-    let echo_limits = server
-        .echo
-        .as_ref()
-        .map_or(limits, |echo| Limits { message: echo.message, fragments: echo.fragments });
-    fanout::Settings {
-        server: format!("tickerd/{}", VERSION),
-        epoch: epoch.into(),
-        deflate: server.compression.unwrap_or_default(),
-        limits,
-        echo_limits,
-        topics_max: server.limits.topics,
-        patterns_max: server.limits.patterns,
-        commands_per_s: server.limits.commands_per_s,
-        commands_burst: server.limits.commands_burst,
-        pending: server.limits.pending,
-        tally,
-        heartbeat: server.heartbeat,
-        ping: server.ping,
-        pong_timeout: server.pong_timeout,
-        access,
-        drain: server.drain,
     }
 }

@@ -1,10 +1,12 @@
-//! The admin socket: a unix socket over which root and the daemon's own user have feeds reloaded and listed.
+//! The admin socket: a unix socket over which root and the daemon's own user ask how the daemon, its feeds, topics and
+//! connections are, and have feeds reloaded and clients disconnected.
 //!
 //! One line of JSON in, one line out, and the connection ends. On a thread of its own, with few connections and a deadline
-//! for each, so that whoever connects can hold nobody up; what takes its time is waited for and not done here. Like the
-//! admin listener it knows nothing of what it commands: it is given closures.
+//! for each, so that whoever connects can hold nobody up; what takes its time is waited for and not done here. It knows
+//! nothing of what it commands: it is given closures, and a way to ask the shards. The admin listener obeys the same commands.
 
 mod commands;
+mod lists;
 mod place;
 mod words;
 
@@ -27,10 +29,15 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::listen::socket_file::{self, SocketFile};
 use crate::server::Error as ListenError;
+use tickerd_config::AdminSocket;
 
+pub use crate::exchange::rows::{ConnectionRow, TopicRow};
 pub use commands::{CONFIGURE_MAX, Commands, Configure, Disconnect, RELOAD_MAX, Reload, Reloading};
-pub use place::{usual_path, usual_places};
-pub use words::{Answer, ChangeRow, Command, ConfigReload, FeedRow, ReloadRow, line};
+pub use lists::Lists;
+pub use place::{check as check_place, usual_path, usual_places};
+pub use words::{
+    Answer, ChangeRow, CheckRow, Command, ConfigReload, FeedRow, LogLine, ReloadRow, Status, line,
+};
 
 /// Commands at once; further ones wait in the backlog.
 const CONNECTIONS_MAX: usize = 8;
@@ -125,27 +132,47 @@ impl Control {
         bound().map_err(|source| Error::Bind { path: path.to_owned(), source })
     }
 
+    /// Binds what is configured, and says where that is, or that there is none.
+    ///
+    /// # Errors
+    /// A configured path cannot be had.
+    pub fn open(configured: &AdminSocket) -> Result<Option<Control>, Error> {
+        let control = match configured {
+            AdminSocket::Off => {
+                tracing::info!(
+                    "there is no admin socket, since server.admin_socket is \"off\"; `tickerd status` and `tickerd feed` reach \
+                     this daemon only with --admin and server.admin_token"
+                );
+                return Ok(None);
+            }
+            AdminSocket::Auto => Control::bind_usual(),
+            AdminSocket::At(path) => Some(Control::bind(path)?),
+        };
+        if let Some(Control { path, .. }) = &control {
+            tracing::info!("the admin socket is {}; `tickerd status` asks there", path.display());
+        }
+        Ok(control)
+    }
+
     /// As [`Control::bind`], of [`usual_path`], whose last folder is made if need be. Another daemon that was there first,
     /// and whatever else is in the way, is a reason to go without: nobody asked for it.
-    pub fn bind_usual() -> Option<Control> {
-        let Some(path) = usual_path() else {
-            tracing::warn!(
-                "there is no admin socket, so `tickerd feed` cannot reach this daemon: its user has no runtime folder; set \
-                 server.admin_socket = \"unix:/a/folder/of/its/own/admin.sock\", or XDG_RUNTIME_DIR"
-            );
-            return None;
-        };
+    fn bind_usual() -> Option<Control> {
+        let path = usual_path();
         if let Some(folder) = path.parent() {
             // An error is told where the socket is bound.
             let _ = fs::DirBuilder::new().mode(0o700).create(folder);
         }
-        match Control::bind(&path) {
-            Ok(control) => Some(control),
-            Err(error) => {
-                tracing::warn!("{error}; `tickerd feed` cannot reach this one");
-                None
-            }
-        }
+        let bound = match place::check(&path) {
+            Ok(()) => Control::bind(&path).map_err(|error| error.to_string()),
+            Err(why) => Err(format!("{} cannot have the admin socket: {why}", path.display())),
+        };
+        let say = |why: String| {
+            tracing::warn!(
+                "there is no admin socket, so `tickerd status` and `tickerd feed` do not find this daemon: {why}; set \
+                 server.admin_socket = \"unix:/a/folder/of/its/own/admin.sock\""
+            );
+        };
+        bound.map_err(say).ok()
     }
 
     /// Its file.
@@ -270,7 +297,7 @@ mod tests {
             version: "1.0".into(),
             samples: 90,
             refused: 10,
-            sha256: None,
+            ..FeedRow::default()
         };
         let reload = |feed: Option<&str>| {
             if feed == Some("nope") {
@@ -283,13 +310,12 @@ mod tests {
             Ok(vec![("sim".to_owned(), told), ("gone".to_owned(), never)])
         };
         let list = Arc::new(move || vec![row.clone()]);
-        let disconnect = Arc::new(|_| Ok(true));
         let configure = Arc::new(|| {
             let (tell, told) = oneshot::channel();
             drop(tell.send(ConfigReload { outcome: "unchanged".into(), ..ConfigReload::default() }));
             Ok(told)
         });
-        let commands = Commands { list, reload: Arc::new(reload), configure, disconnect };
+        let commands = Commands { list, reload: Arc::new(reload), configure, ..Commands::none() };
         (Control::bind(&path).unwrap().start(commands).unwrap(), path)
     }
 

@@ -86,6 +86,7 @@ pub use library::descriptor::{EventTypeInfo, FeedTypeInfo, PluginInfo};
 pub use library::host_profile::{EmitAnswer, HostProfile, TableTail, VirtualClock};
 pub use library::load::describe;
 pub use library::runner::{Job, Runner};
+pub use log::feed_log::Line;
 pub use log::text::{prefix, printable};
 pub use log::trace;
 pub use process::exit::EX_CONFIG;

@@ -27,3 +27,4 @@ pub use error::Error;
 pub use revocations::Revocation;
 pub use signing::Keyring;
 pub use tickets::TicketPlace;
+pub use tokens::AdminToken;

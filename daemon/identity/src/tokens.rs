@@ -1,8 +1,12 @@
-//! Static tokens. They are kept as SHA-256, which is enough for a random token of 32 characters or more.
+//! Static tokens, and that of the administration. They are kept as SHA-256, which is enough for a random token of 32 characters or more.
+
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tickerd_config::{StaticToken, TokenSource};
+use tickerd_model::access::secret::Secret;
 
 use crate::error::Error;
 use crate::secrets;
@@ -19,19 +23,7 @@ impl Tokens {
         let mut digests: Vec<[u8; 32]> = Vec::with_capacity(tokens.len());
         for (at, token) in tokens.iter().enumerate() {
             let placed = |error: Error| error.at(&["auth", "token", &at.to_string(), "token"]);
-            let digest = match &token.token {
-                TokenSource::Sha256(digest) => digest.0,
-                TokenSource::Secret(source) => {
-                    let secret = secrets::read(source).map_err(placed)?;
-                    if secret.expose().chars().count() < CHARACTERS_MIN {
-                        let what = format!(
-                            "the token has fewer than {CHARACTERS_MIN} characters, and can be guessed"
-                        );
-                        return Err(placed(Error::new(what, "make one with `openssl rand -base64 32`")));
-                    }
-                    sha256(secret.expose().as_bytes())
-                }
-            };
+            let digest = digest(&token.token).map_err(placed)?;
             if let Some(earlier) = digests.iter().position(|known| *known == digest) {
                 let name = tokens.get(earlier).map_or("", |token| token.name.as_str());
                 let what = format!("this is the same token as that of {name}");
@@ -52,6 +44,61 @@ impl Tokens {
             found |= is_this;
         }
         bool::from(found).then_some(place as usize)
+    }
+}
+
+/// The digest of a token.
+fn digest(source: &TokenSource) -> Result<[u8; 32], Error> {
+    match source {
+        TokenSource::Sha256(digest) => Ok(digest.0),
+        TokenSource::Secret(source) => {
+            let secret = secrets::read(source)?;
+            if secret.expose().chars().count() < CHARACTERS_MIN {
+                let what =
+                    format!("the token has fewer than {CHARACTERS_MIN} characters, and can be guessed");
+                return Err(Error::new(what, "make one with `openssl rand -base64 32`"));
+            }
+            Ok(sha256(secret.expose().as_bytes()))
+        }
+    }
+}
+
+/// The token of the administration over HTTP.
+pub struct AdminToken {
+    source: TokenSource,
+    digest: RwLock<[u8; 32]>,
+}
+
+impl AdminToken {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It cannot be read, or it is short.
+    pub fn open(source: &TokenSource) -> Result<AdminToken, Error> {
+        let read = digest(source).map_err(|error| error.at(&["server", "admin_token"]))?;
+        Ok(AdminToken { source: source.clone(), digest: RwLock::new(read) })
+    }
+
+    /// Reads it again. Whether it is another one now.
+    ///
+    /// # Errors
+    /// It cannot be read, or it is short. The one before stays.
+    pub fn reload(&self) -> Result<bool, Error> {
+        let read = digest(&self.source).map_err(|error| error.at(&["server", "admin_token"]))?;
+        let mut digest = self.digest.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::replace(&mut *digest, read) != read)
+    }
+
+    /// Whether this is it. The comparison takes the same time for each.
+    pub fn is(&self, token: &Secret) -> bool {
+        let digest = self.digest.read().unwrap_or_else(PoisonError::into_inner);
+        bool::from(digest.ct_eq(&sha256(token.expose().as_bytes())))
+    }
+}
+
+impl fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminToken")
     }
 }
 

@@ -1,27 +1,28 @@
 //! `tickerd disconnect`: withdraws someone's right to be connected to a daemon that runs.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use super::feed::{ask, find};
+use super::operator::{EXIT_CODES, Reach, failed, print};
 use tickerd_engine::control::{Answer, Command};
-use tickerd_host::printable;
 
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct DisconnectArgs {
     #[command(flatten)]
     whom: Whom,
-    /// The daemon's admin socket; by default the first that is there of those where it usually is
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Whom {
+    /// One connection, as `tickerd connections` names it, such as 0-17; its client may come back
+    #[arg(long, value_name = "CONN")]
+    conn: Option<String>,
     /// All that this user has now; a JWT that is issued later is good
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -38,27 +39,25 @@ struct Whom {
 
 /// Asks the daemon, and says how that went.
 pub fn run(args: DisconnectArgs) -> ExitCode {
-    let Whom { user, token, jti, issued_before } = args.whom;
-    let command = Command::Disconnect { user, token, jti, issued_before };
-    let answer = find(args.socket.as_deref()).and_then(|path| ask(&path, &command));
-    match answer {
-        Ok(Answer { error: None, disconnected, .. }) => {
-            println!(
-                "revoked: whoever came with it is disconnected within a second, and does not get in again"
-            );
-            if disconnected == Some(false) {
-                eprintln!(
-                    "tickerd disconnect: warning: this daemon forgets it when it ends; give it a folder with STATE_DIRECTORY \
-                     or history.path"
-                );
-            }
-            ExitCode::SUCCESS
-        }
-        Ok(Answer { error: Some(why), .. }) | Err(why) => {
-            eprintln!("tickerd disconnect: {}", printable(&why));
-            ExitCode::FAILURE
-        }
+    let Whom { conn, user, token, jti, issued_before } = args.whom;
+    let is_conn = conn.is_some();
+    let answer = match args.reach.ask(&Command::Disconnect { conn, user, token, jti, issued_before }) {
+        Ok(answer) => answer,
+        Err(why) => return failed("disconnect", &why),
+    };
+    let is_forgotten = matches!(answer, Answer { error: None, disconnected: Some(false), .. }) && !is_conn;
+    let code = print("disconnect", &answer, false, |_| match is_conn {
+        true => "closed; its client may come back, as what it came with stays good\n".to_owned(),
+        false => "revoked: whoever came with it is disconnected within a second, and does not get in again\n"
+            .to_owned(),
+    });
+    if is_forgotten {
+        eprintln!(
+            "tickerd disconnect: warning: this daemon forgets it when it ends; give it a folder with STATE_DIRECTORY or \
+             history.path"
+        );
     }
+    code
 }
 
 /// Reads a time as Unix seconds.

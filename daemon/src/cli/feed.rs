@@ -1,25 +1,18 @@
 //! `tickerd feed`: asks a daemon that runs how its feeds are, and has them reloaded.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use tickerd_engine::control::{Answer, CONFIGURE_MAX, Command, FeedRow, ReloadRow, line, usual_places};
-use tickerd_host::printable;
+use super::operator::table::{Row, head, or_dash, table};
+use super::operator::{EXIT_CODES, Reach, failed, print};
+use tickerd_engine::control::{Answer, Command, FeedRow, ReloadRow};
 use tickerd_process::clock::utc;
 use tickerd_process::exit::EXIT_FAILED;
 
-/// Longest answer: 256 feeds, each with a reason of some KiB at the worst.
-const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Beyond what the daemon itself waits for its feeds.
-const ANSWER_MARGIN: Duration = Duration::from_secs(15);
-
 /// `tickerd feed …`
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct FeedArgs {
     #[command(subcommand)]
     command: FeedCommand,
@@ -47,119 +40,52 @@ enum FeedCommand {
 
 #[derive(Debug, Clone, Args)]
 struct How {
-    /// The daemon's admin socket, as server.admin_socket has it (without `unix:`).
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
     /// Print the answer as one line of JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Does what was asked. Only root and the daemon's own user are obeyed.
+/// Does what was asked. Only root, the daemon's own user and who has the token are obeyed.
 pub fn run(args: &FeedArgs) -> ExitCode {
     let (command, how) = match &args.command {
         FeedCommand::Reload { name, how } => (Command::FeedReload { feed: name.clone() }, how),
         FeedCommand::List { how } => (Command::FeedList {}, how),
     };
-    let answer = match find(how.socket.as_deref()).and_then(|path| ask(&path, &command)) {
+    let answer = match how.reach.ask(&command) {
         Ok(answer) => answer,
-        Err(why) => return failed(&why),
+        Err(why) => return failed("feed", &why),
     };
-    if let Some(why) = &answer.error {
-        return failed(why);
-    }
-    let text = match how.json {
-        true => String::from_utf8_lossy(&line(&answer)).into_owned(),
-        false => shown(&answer),
-    };
-    // A closed stdout must not change the verdict.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let code = print("feed", &answer, how.json, shown);
     let done = answer.reloads.unwrap_or_default().iter().all(|reload| reload.done);
-    if done { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
-}
-
-fn failed(why: &str) -> ExitCode {
-    eprintln!("tickerd feed: {}", printable(why));
-    ExitCode::from(EXIT_FAILED)
-}
-
-/// The socket that was named, or the first that is there.
-pub fn find(named: Option<&Path>) -> Result<PathBuf, String> {
-    if let Some(named) = named {
-        return Ok(named.strip_prefix("unix:").unwrap_or(named).to_owned());
-    }
-    let places = usual_places();
-    places.iter().find(|path| path.exists()).cloned().ok_or_else(|| {
-        let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-        format!(
-            "no tickerd has its admin socket in {}; start one as this user, or as root, or name the socket of one that runs with \
-             --socket: its server.admin_socket says where, and one that has none said so when it started",
-            places.join(" or ")
-        )
-    })
-}
-
-pub fn ask(path: &Path, command: &Command) -> Result<Answer, String> {
-    let at = path.display();
-    let connected = UnixStream::connect(path).map_err(|error| {
-        let change = match error.kind() {
-            std::io::ErrorKind::PermissionDenied => {
-                "only root and tickerd's own user may command it; use sudo"
-            }
-            _ => "start tickerd, or name the socket of one that runs with --socket: its server.admin_socket says where",
-        };
-        format!("cannot reach tickerd at {at}: {error}; {change}")
-    });
-    let mut stream = connected?;
-    let broken = |error: std::io::Error| format!("tickerd at {at} does not answer: {error}");
-    stream.set_read_timeout(Some(CONFIGURE_MAX + ANSWER_MARGIN)).map_err(broken)?;
-    stream.write_all(&line(command)).map_err(broken)?;
-    let mut text = String::new();
-    BufReader::new(stream.take(ANSWER_BYTES_MAX)).read_line(&mut text).map_err(broken)?;
-    serde_json::from_str(&text)
-        .map_err(|error| format!("what answers at {at} is no tickerd of this version ({error})"))
+    if done { code } else { ExitCode::from(EXIT_FAILED) }
 }
 
 fn shown(answer: &Answer) -> String {
-    let reloads = answer.reloads.iter().flatten().map(|row| cells(reload_cells(row)));
-    let feeds = answer.feeds.as_ref().map(|feeds| {
-        let head = ["FEED", "STATE", "SINCE", "REFUSED", "VERSION", "PLUGIN", "REASON"].map(str::to_owned);
-        std::iter::once(head.to_vec()).chain(feeds.iter().map(|row| cells(feed_cells(row))))
-    });
-    table(&feeds.into_iter().flatten().chain(reloads).collect::<Vec<_>>())
+    let reloads = answer.reloads.iter().flatten().map(reload_cells);
+    table(&answer.feeds.as_deref().map(feed_rows).into_iter().flatten().chain(reloads).collect::<Vec<_>>())
 }
 
-fn reload_cells(row: &ReloadRow) -> Vec<String> {
+fn reload_cells(row: &ReloadRow) -> Row {
     vec![row.feed.clone(), row.result.replace('_', " "), row.detail.clone()]
 }
 
-fn feed_cells(row: &FeedRow) -> Vec<String> {
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+/// The feeds as rows of a table, with its head.
+pub fn feed_rows(feeds: &[FeedRow]) -> Vec<Row> {
+    let names = head(["FEED", "STATE", "SINCE", "REFUSED", "VERSION", "PLUGIN", "REASON"]);
+    std::iter::once(names).chain(feeds.iter().map(feed_cells)).collect()
+}
+
+fn feed_cells(row: &FeedRow) -> Row {
     let row = row.clone();
+    let codes: Vec<&str> = row.refusals.keys().map(String::as_str).collect();
     let refused = match row.refused {
         0 => "-".to_owned(),
-        refused => format!("{refused} of {}", refused + row.samples),
+        refused if codes.is_empty() => format!("{refused} of {}", refused + row.samples),
+        refused => format!("{refused} of {} ({})", refused + row.samples, codes.join(" ")),
     };
     vec![row.feed, row.state, utc(row.since), refused, or_dash(&row.version), row.plugin, row.reason]
-}
-
-/// What plugins say is shown on a terminal.
-fn cells(cells: Vec<String>) -> Vec<String> {
-    cells.iter().map(|cell| printable(cell)).collect()
-}
-
-/// Columns as wide as their widest cell, two spaces apart; the last one as it comes.
-pub fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or_default()).collect();
-    rows.iter()
-        .map(|row| {
-            let padded: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
-            format!("{}\n", padded.join("  ").trim_end())
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -178,7 +104,7 @@ mod tests {
             version: version.into(),
             samples: 90,
             refused: version.len() as u64 * 2,
-            sha256: None,
+            ..FeedRow::default()
         };
         let feeds = vec![row("sim", "", ""), row("a-longer-one", "1.2.3", "\x1b[2Jwhy")];
         let text = shown(&Answer { feeds: Some(feeds), ..Answer::default() });
@@ -188,14 +114,5 @@ mod tests {
              sim           up     2026-01-01T00:00:00Z  -          -        /p/x.so\n\
              a-longer-one  up     2026-01-01T00:00:00Z  10 of 100  1.2.3    /p/x.so  \u{fffd}[2Jwhy\n"
         );
-    }
-
-    #[test]
-    fn a_socket_that_is_not_there_is_told_with_what_to_do() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = find(Some(Path::new("unix:"))).unwrap();
-        assert_eq!(path, Path::new(""));
-        let error = ask(&dir.path().join("none.sock"), &Command::FeedList {}).unwrap_err();
-        assert!(error.contains("none.sock") && error.contains("--socket"), "{error}");
     }
 }

@@ -2,13 +2,17 @@
 
 pub mod check;
 pub mod config;
+pub mod connections;
 pub mod demo;
 pub mod disconnect;
 pub mod explain;
 pub mod feed;
 pub mod manual;
+mod operator;
 pub mod reload;
 pub mod remote;
+pub mod status;
+pub mod top;
 mod unknown;
 
 use std::ffi::OsString;
@@ -22,6 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::version::{COMMIT, VERSION};
 use check::CheckArgs;
 use config::ConfigArgs;
+use connections::ConnectionsArgs;
 use demo::DemoArgs;
 use disconnect::DisconnectArgs;
 use explain::ExplainArgs;
@@ -32,12 +37,14 @@ use remote::EXIT_CODES;
 use remote::ask::{BarsArgs, GetArgs, HistoryArgs, PublishArgs, TopicsArgs};
 use remote::bench::BenchArgs;
 use remote::tail::TailArgs;
+use status::StatusArgs;
 use tickerd_author::plugin::PluginArgs;
 use tickerd_author::record::RecordArgs;
 use tickerd_config::{Listen, Overrides};
 use tickerd_host::feed_exec::FeedExecArgs;
 use tickerd_host::feed_host::FeedHostArgs;
 use tickerd_process::exit::EXIT_USAGE;
+use top::TopArgs;
 
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT})"));
 
@@ -70,6 +77,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run one feed without a server, and write what it says to a file; the replay feed plays it back.
     Record(RecordArgs),
+    /// Say how a daemon that runs is: ready or not, its clients, topics and feeds.
+    Status(StatusArgs),
     /// Show ticks as they come, one a line: when, which topic, and what changed. Times are UTC.
     ///
     /// It survives restarts of the daemon and goes on where it was. Gaps and notices are told on standard error.
@@ -103,7 +112,12 @@ pub enum Command {
     /// It waits, and prints what changed and what became of it. Nothing is applied if the file is wrong, or if a key changed
     /// for which a restart is needed. Exit codes: 0 done or nothing to do, 1 refused or failed, 78 wrong configuration.
     Reload(ReloadArgs),
-    /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens.
+    /// Say who is connected to a daemon that runs: whence, as whom, to what, and how far behind.
+    Connections(ConnectionsArgs),
+    /// Watch a daemon that runs: its feeds, its busiest topics, and the clients that lag.
+    Top(TopArgs),
+    /// Disconnect someone from a daemon that runs, and keep them out: a user, a token, or all older tokens. Or close one
+    /// connection.
     Disconnect(DisconnectArgs),
     /// Write, run and check feed plugins, without a daemon.
     Plugin(PluginArgs),

@@ -1,21 +1,18 @@
 //! `tickerd reload`: has a daemon that runs read its configuration again, and prints what became of it.
 
-use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::feed::{ask, find};
-use tickerd_engine::control::{Answer, ChangeRow, Command, ConfigReload, ReloadRow, line};
+use super::operator::{Reach, Unreached, failed, print};
+use tickerd_engine::control::{Answer, ChangeRow, Command, ConfigReload, ReloadRow};
 use tickerd_host::printable;
 use tickerd_process::exit::{EXIT_CONFIG, EXIT_FAILED};
 
 #[derive(Debug, Args)]
 pub struct ReloadArgs {
-    /// The daemon's admin socket; by default the first that is there of those where it usually is
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
     /// One line of JSON
     #[arg(long)]
     json: bool,
@@ -23,28 +20,24 @@ pub struct ReloadArgs {
 
 /// Asks the daemon, and says how that went.
 pub fn run(args: &ReloadArgs) -> ExitCode {
-    let answer = find(args.socket.as_deref()).and_then(|path| ask(&path, &Command::Reload {}));
-    let reload = match &answer {
-        Ok(Answer { reload: Some(reload), .. }) => reload,
-        Ok(Answer { error: Some(why), .. }) | Err(why) => return failed(why),
-        Ok(_) => return failed("what answers is no tickerd of this version; restart it"),
+    let answer = match args.reach.ask(&Command::Reload {}) {
+        Ok(answer) => answer,
+        Err(why) => return failed("reload", &why),
     };
-    let text = match (args.json, &answer) {
-        (true, Ok(answer)) => String::from_utf8_lossy(&line(answer)).into_owned(),
-        _ => shown(reload),
-    };
-    // A closed stdout must not change the verdict.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    match reload.outcome.as_str() {
-        "done" | "unchanged" => ExitCode::SUCCESS,
-        "wrong" => ExitCode::from(EXIT_CONFIG),
-        _ => ExitCode::from(EXIT_FAILED),
+    let code =
+        print("reload", &answer, args.json, |answer| answer.reload.as_ref().map(shown).unwrap_or_default());
+    match &answer {
+        Answer { reload: Some(reload), .. } => match reload.outcome.as_str() {
+            "done" | "unchanged" => code,
+            "wrong" => ExitCode::from(EXIT_CONFIG),
+            _ => ExitCode::from(EXIT_FAILED),
+        },
+        Answer { error: Some(_), .. } => code,
+        _ => failed(
+            "reload",
+            &Unreached::Away("what answers is no tickerd of this version; restart it".to_owned()),
+        ),
     }
-}
-
-fn failed(why: &str) -> ExitCode {
-    eprintln!("tickerd reload: {}", printable(why));
-    ExitCode::from(EXIT_FAILED)
 }
 
 fn shown(reload: &ConfigReload) -> String {

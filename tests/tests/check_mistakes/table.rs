@@ -118,7 +118,7 @@ pub fn written() -> Vec<Row> {
         row(server("listen = []"), "", "too-many", "t.toml:2", "write listen"),
         row(server("listen = [\"0.0.0.0:0\"]"), "", "open-to-all", "t.toml:2", "insecure_public = true"),
         row(token("token = \"CANARY\""), "", "secret-in-file", "t.toml:4", "file of mode 0600"),
-        row("[auth]\n[[auth.group]]\nname = \"a\"\nadmin = true\n", "", "not-built", "t.toml:2", "delete it"),
+        row(server("admin_token = \"CANARY\""), "", "secret-in-file", "t.toml:2", "file of mode 0600"),
         // Warnings.
         row("[server.echo_limits]\nfragments = 5\n", "", "no-effect", "t.toml:1", "write echo = true"),
         row(
@@ -183,6 +183,7 @@ pub fn of_the_machine(folder: &Path) -> Vec<Row> {
             "t.toml:5",
             "let tickerd's user read it",
         ),
+        row("[server]\nadmin_token = { file = \"none\" }\n", "", "unusable-secret", "t.toml:2", "read"),
         row("[server.signing]\nkey = { file = \"none.pem\" }\n", "", "unusable-secret", "t.toml:2", "read"),
         row(
             "[auth]\n[[auth.token]]\nname = \"w\"\ntoken = { file = \"short\" }\n",
@@ -253,9 +254,9 @@ pub fn of_the_machine(folder: &Path) -> Vec<Row> {
         row(
             plugin("stocks\"\n[feed.config]\nprovider = \"finnhub\"\nsymbols = [\"A\"]\nkey = \"CANARY\""),
             "",
-            "feed-wrong-value",
+            "secret-in-file",
             "t.toml:7",
-            "correct the value",
+            "write key = { file = ",
         ),
         row(
             plugin("replay\"\n[feed.config]\nspeed = -1\nloop = 1\nsped = 1"),

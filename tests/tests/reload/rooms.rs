@@ -35,7 +35,7 @@ async fn rooms_come_and_go_while_people_are_in_others() {
     assert_eq!(there.data["count"], 2, "{}", there.text);
     bob.subscribe(json!({"topics": ["r.c"]})).await;
     ann.send(say("r.c", "hello")).await;
-    assert_eq!(bob.until_tick("r.c").await, 1);
+    bob.until_tick("r.c").await;
 
     // It comes back, and who asked for it is in it again; its numbers go on.
     bench

@@ -26,6 +26,7 @@ pub use secret::SecretSource;
 pub use token::{StaticToken, TokenSource};
 
 pub(crate) use secret::read_source;
+pub(crate) use token::digest;
 
 use group::patterns;
 

@@ -95,7 +95,8 @@ fn user(node: &Node) -> Read<String> {
     Err(vec![refusal.change("write one such as \"wall\" or \"ann@example.org\"")])
 }
 
-fn digest(node: &Node) -> Read<Digest> {
+/// Reads the SHA-256 of a token.
+pub(crate) fn digest(node: &Node) -> Read<Digest> {
     string(node)?.parse().map_err(|error: tickerd_model::basics::digest::DigestError| {
         // What stands here may be the token itself.
         let what = match error {

@@ -69,8 +69,6 @@ codes! {
     StaleBetweenPolls = "stale-between-polls",
     /// It asks for more of the past than there is room for.
     TooLittleRoom = "too-little-room",
-    /// A setting of a later version.
-    NotBuilt = "not-built",
     /// `TICKERD_LOG` says nothing.
     WrongLogLevel = "wrong-log-level",
     /// A folder in `TICKERD_PLUGIN_PATH` is not there.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admin_socket;
+mod admin_token;
 mod compression;
 mod limits;
 mod listen;
@@ -17,6 +18,7 @@ use tickerd_model::web::network::Trusted;
 use tickerd_model::web::origin::Listed;
 use tickerd_model::wire::deflate;
 
+use crate::auth::TokenSource;
 use crate::document::{Node, Value};
 use crate::problem::Code;
 use crate::quantity::write_duration;
@@ -52,7 +54,11 @@ pub struct Server {
     ///
     /// Default `127.0.0.1:8426`, separate from the clients' address, so that clients can be kept from it.
     pub admin: Listen,
-    /// Where `tickerd feed` reaches this daemon.
+    /// The token of the administration over HTTP, on the admin listener.
+    ///
+    /// Default `None`: there it has no administration, unless a group of `[auth]` has `admin = true`.
+    pub admin_token: Option<TokenSource>,
+    /// Where `tickerd status` and `tickerd feed` reach this daemon.
     ///
     /// Default `"auto"`: a place to which only this user and root have access, if there is one.
     pub admin_socket: AdminSocket,
@@ -123,6 +129,7 @@ impl Default for Server {
             listen: vec![Listen::Tcp(([127, 0, 0, 1], 8425).into()).into()],
             tls: None,
             admin: Listen::Tcp(([127, 0, 0, 1], 8426).into()),
+            admin_token: None,
             admin_socket: AdminSocket::default(),
             shards: 0,
             tiers: [100, 250, 1_000, 5_000].map(Duration::from_millis).to_vec(),
@@ -152,6 +159,7 @@ impl Server {
         let insecure_public = section.take("insecure_public", default.insecure_public, boolean);
         let (listen, admin) = addresses(&mut section, insecure_public, has_auth);
         let tls = Tls::read(&mut section, &listen, base_dir);
+        let admin_token = admin_token::read(&mut section, &admin, tls.as_ref(), base_dir);
         let listen: Vec<Listener> = listen.into_iter().map(|(one, _)| one).collect();
         let (ping, pong_timeout) = pings(&mut section);
         let trusted = proxies(&mut section, &listen);
@@ -160,6 +168,7 @@ impl Server {
             listen,
             tls,
             admin,
+            admin_token,
             shards: section.take("shards", default.shards, integer(0..=256)),
             tiers: section.take("tiers", default.tiers, tiers),
             origins: section.take("origins", default.origins, origins),

@@ -24,9 +24,10 @@ fn every_key_has_one_class() {
 }
 
 /// Lines of `[server]`, before and after, and the key that differs.
-const SERVER: [(&str, &str, &str); 21] = [
+const SERVER: [(&str, &str, &str); 22] = [
     ("admin = \"127.0.0.1:1\"", "admin = \"127.0.0.1:2\"", "server.admin"),
     ("admin_socket = \"off\"", "admin_socket = \"auto\"", "server.admin_socket"),
+    ("", "admin_token = { file = \"/t\" }", "server.admin_token"),
     ("", "[server.compression]\nlevel = 2", "server.compression"),
     ("drain = \"1s\"", "", "server.drain"),
     ("", "echo = true", "server.echo"),
@@ -137,6 +138,10 @@ fn the_guide_has_each_key_in_the_row_of_its_class() {
         let row = section.split(row.as_str()).nth(1).and_then(|rest| rest.lines().next()).unwrap();
         let family = key.path.rsplit_once('.').map(|(table, _)| format!("`{table}.*`")).unwrap_or_default();
         let is_there = row.contains(&format!("`{}`", key.path)) || row.contains(&family);
-        assert!(is_there, "{} is not in the row {} of systemd/README.md, section Reload", key.path, key.class);
+        assert!(
+            is_there,
+            "{} is not in the row {} of systemd/README.md, section Reload",
+            key.path, key.class
+        );
     }
 }

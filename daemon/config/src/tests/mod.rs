@@ -97,6 +97,8 @@ memory = "75%"
 pending = "64KiB"
 dry_run = ["connections_per_user", "memory"]
 handshake = "200ms"
+[server.admin_token]
+credential = "admin"
 [server.signing]
 key = { file = "ed25519.pem" }
 previous = { env = "BEFORE" }
@@ -160,6 +162,7 @@ age = "1h"
             admin: true,
         }),
         admin: tcp("[::1]:9"),
+        admin_token: Some(TokenSource::Secret(SecretSource::Credential("admin".into()))),
         admin_socket: AdminSocket::At("/run/admin.sock".into()),
         shards: 3,
         tiers: vec![Duration::from_millis(50), Duration::from_secs(2)],
@@ -317,6 +320,6 @@ fn known_keys_are_those_of_the_design() {
         assert!(keys.contains(key), "{key}: {keys:?}");
     }
     let (top, auth) = (6, 8 + 8 + 11 + 3 + 7);
-    let server = 19 + 3 + 2 + 15 + 6 + 4 + 8;
+    let server = 19 + 5 + 3 + 2 + 15 + 6 + 4 + 8;
     assert_eq!(keys.len(), top + auth + server + 4 + 2 + 14 + 3 + 4 + 2, "{keys:#?}");
 }

@@ -14,7 +14,16 @@ fn start(readiness: impl Fn() -> Readiness + Send + Sync + 'static) -> (Running,
     let scrapes = IntGauge::new("tickerd_test_scrapes", "Scrapes.").unwrap();
     registry.register(Box::new(scrapes.clone())).unwrap();
     let refresh = Arc::new(move || scrapes.inc());
-    let sources = Sources { registry, refresh, readiness: Arc::new(readiness) };
+    let each_second = Arc::new(|| {});
+    let gate = Arc::new(Gate::new(&registry, Arc::new(|_| None)).unwrap());
+    let sources = Sources {
+        registry,
+        refresh,
+        readiness: Arc::new(readiness),
+        gate,
+        commands: Commands::none(),
+        each_second,
+    };
     let admin = Admin::bind("127.0.0.1:0".parse().unwrap(), vec![], None).unwrap();
     (admin.start(sources.clone()).unwrap(), sources)
 }
@@ -68,7 +77,8 @@ fn readiness_follows_its_source_and_says_why_not() {
 #[test]
 fn other_paths_and_methods_are_refused() {
     let (admin, _) = start(ok);
-    for line in ["GET /", "GET /ws", "GET /metrics/", "GET //metrics", "POST /nothing", "OPTIONS *"] {
+    for line in ["GET /index.html", "GET /ws", "GET /metrics/", "GET //metrics", "POST /nothing", "OPTIONS *"]
+    {
         assert!(ask(&admin, line).starts_with("HTTP/1.1 404"), "{line}");
     }
     for line in ["POST /metrics", "DELETE /readyz", "PUT /livez"] {

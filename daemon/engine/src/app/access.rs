@@ -1,6 +1,7 @@
 //! `[auth]` at work: judges tokens for the server and the shards, and counts how that went.
 
 use std::fmt;
+use std::future::ready;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,11 +9,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus::{IntCounterVec, Opts, Registry};
+use tokio::sync::oneshot;
 
 use super::StartError;
+use crate::admin;
 use crate::exchange::access::{Judge, Shown, Then, TicketPlace};
 use tickerd_config::{Auth, Config};
-use tickerd_identity::{Authenticator, KeyTrouble, Revocation};
+use tickerd_identity::{AdminToken, Authenticator, KeyTrouble, Revocation};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::refusal::Refusal;
 use tickerd_model::access::secret::Secret;
@@ -59,6 +62,26 @@ pub fn open(config: &Config, registry: &Registry) -> Result<Option<Arc<Keeper>>,
         revocations: AtomicU64::new(0),
         is_kept,
     })))
+}
+
+/// Who may use the administration over HTTP: who brings its token, or one of a group with `admin = true`.
+pub fn operators(own: Option<Arc<AdminToken>>, keeper: Option<Arc<Keeper>>) -> admin::Judge {
+    Arc::new(move |token| {
+        // Groups may change while this runs.
+        let keeper =
+            keeper.as_ref().filter(|keeper| keeper.auth.load().groups.iter().any(|group| group.admin));
+        if own.is_none() && keeper.is_none() {
+            return None;
+        }
+        let Some(token) = token else { return Some(Box::pin(ready(false))) };
+        if own.as_ref().is_some_and(|own| own.is(&token)) {
+            return Some(Box::pin(ready(true)));
+        }
+        let Some(keeper) = keeper else { return Some(Box::pin(ready(false))) };
+        let (tell, told) = oneshot::channel();
+        keeper.judge(token, Box::new(|judgement| drop(tell.send(judgement))));
+        Some(Box::pin(async move { matches!(told.await, Ok(Ok(who)) if who.rights.is_admin()) }))
+    })
 }
 
 /// Where revocations are kept: in the service's folder, or beside the past. Without either a restart forgets them.

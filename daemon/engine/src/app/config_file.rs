@@ -14,6 +14,8 @@ const READS_MAX: usize = 3;
 /// Reads the configuration as the daemon was started with it.
 #[derive(Clone)]
 pub struct ConfigFile {
+    /// Its path, for people.
+    pub name: String,
     /// The file, the environment and the flags.
     pub read: Arc<dyn Fn() -> Result<(Config, Places), String> + Send + Sync>,
     /// A hash of what the file holds. `None`: it cannot be read.

@@ -10,15 +10,15 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::StartError;
 use super::config_file::{ConfigFile, Outcome, Record};
 use super::works::Works;
-use super::{StartError, not_built};
 use crate::control::{ChangeRow, ConfigReload, RELOAD_MAX, ReloadRow};
 use crate::systemd;
 use tickerd_config::Config;
 use tickerd_config::classes::{Changed, Changes, Class, ListChanges};
 use tickerd_host::Reloaded;
-use tickerd_identity::Keyring;
+use tickerd_identity::{AdminToken, Keyring};
 
 /// Commands that wait for a reload to be over.
 const WAITING_MAX: usize = 8;
@@ -43,6 +43,7 @@ pub struct Parts {
     /// There if the daemon has a configuration file.
     pub file: Option<ConfigFile>,
     pub record: Arc<Record>,
+    pub admin_token: Option<Arc<AdminToken>>,
     pub keyring: Option<Arc<Keyring>>,
     /// Whether the service manager was told that this is ready.
     pub announced: Arc<AtomicBool>,
@@ -161,10 +162,6 @@ impl Parts {
             Ok(loaded) => loaded,
             Err(problems) => return ended(Outcome::Wrong, problems),
         };
-        if let Some((path, setting)) = not_built(&loaded.config).first() {
-            let what = format!("{}: {setting} is not built yet; delete it", path.join("."));
-            return ended(Outcome::Wrong, what);
-        }
         let old: Config = works.config().clone();
         let changes = Changes::between(&old, &loaded.config);
         let rows = rows(&changes, |key| self.record.place(&loaded, key));
@@ -205,6 +202,11 @@ impl Parts {
     fn read_again(&self, works: &Works, told: &[ReloadRow]) -> Vec<ReloadRow> {
         works.renewal.iter().for_each(|renewal| renewal.look());
         works.keeper.iter().for_each(|keeper| keeper.reload());
+        self.admin_token.iter().for_each(|token| match token.reload() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the token of the administration is another one from now on"),
+            Err(error) => tracing::error!(%error, "the token of the administration stays as it was"),
+        });
         self.keyring.iter().for_each(|keyring| reread(keyring));
         let (tell, answers) = mpsc::channel();
         for feed in works.feeds.all() {
@@ -304,7 +306,12 @@ fn tell(reload: &ConfigReload) {
         .map(|row| format!("{}: {}", row.feed, row.detail))
         .collect();
     match Outcome::of(&reload.outcome) {
-        Some(Outcome::Done) => tracing::info!(changes, "the configuration was reloaded"),
+        Some(Outcome::Done) => {
+            tracing::info!(changes, "the configuration was reloaded");
+            if !reload.detail.is_empty() {
+                tracing::warn!("{}", reload.detail);
+            }
+        }
         Some(Outcome::Unchanged) => {
             tracing::info!(
                 "the configuration is as it was{}",

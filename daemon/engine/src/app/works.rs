@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::access::Keeper;
 use super::feeds::{Feed, Feeds, Starter};
 use super::sources::{Sources, by_first};
-use super::{FEEDS_STOP, StartError, fanout_settings, ways};
+use super::{FEEDS_STOP, StartError, shards};
 use crate::control::{RELOAD_MAX, ReloadRow};
 use crate::fanout;
 use crate::pulse::Orders;
@@ -130,8 +130,8 @@ impl Works {
             })?;
         }
         let now = self.fanout.get();
-        self.fanout.set(fanout_settings(new, &now.epoch, now.access.clone(), now.tally.clone()));
-        self.server.change(&new.server, page, ways(new));
+        self.fanout.set(shards::settings(new, &now.epoch, now.access.clone(), now.tally.clone()));
+        self.server.change(&new.server, page, shards::ways(new));
         self.server.listen(fresh, gone.iter());
         Ok(())
     }

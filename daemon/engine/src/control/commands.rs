@@ -1,11 +1,13 @@
-//! What the admin socket commands, and what is answered.
+//! What the operator commands, and what is answered.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::words::{Answer, Command, ConfigReload, FeedRow, ReloadRow};
+use super::lists::Lists;
+use super::words::{Answer, Command, ConfigReload, FeedRow, ReloadRow, Status};
+use crate::exchange::rows::Which;
 
 /// For feeds to be reloaded: a plugin may take 10 s to be ready, and the old one's last poll 20 s and its end 4 s.
 pub const RELOAD_MAX: Duration = Duration::from_secs(60);
@@ -23,9 +25,11 @@ pub type Configure = Arc<dyn Fn() -> Result<oneshot::Receiver<ConfigReload>, Str
 /// Withdraws someone's right to be here, and answers whether that outlives a restart; `Err`: why not. It gets the command as it was said.
 pub type Disconnect = Arc<dyn Fn(Command) -> Result<bool, String> + Send + Sync>;
 
-/// What the socket commands.
+/// What the operator commands, over the socket or the admin listener.
 #[derive(Clone)]
 pub struct Commands {
+    /// How the daemon is.
+    pub status: Arc<dyn Fn() -> Status + Send + Sync>,
     /// How each feed is.
     pub list: Arc<dyn Fn() -> Vec<FeedRow> + Send + Sync>,
     /// Begins reloads.
@@ -34,26 +38,50 @@ pub struct Commands {
     pub configure: Configure,
     /// Withdraws someone's right to be here.
     pub disconnect: Disconnect,
+    /// Who is connected, and which topics there are.
+    pub lists: Arc<Lists>,
 }
 
 impl Commands {
+    /// Nothing to tell and nothing to do.
+    #[cfg(test)]
+    pub fn none() -> Commands {
+        Commands {
+            status: Arc::new(Status::default),
+            list: Arc::new(Vec::new),
+            reload: Arc::new(|_| Ok(Vec::new())),
+            configure: Arc::new(|| Err("there is nothing to reload".to_owned())),
+            disconnect: Arc::new(|_| Ok(true)),
+            lists: Arc::default(),
+        }
+    }
+
     /// Does what is said.
     pub async fn obey(&self, command: Command) -> Answer {
-        match command {
-            Command::FeedList {} => Answer { feeds: Some((self.list)()), ..Answer::default() },
+        let answer = match command {
+            Command::Status {} => Ok(Answer { status: Some((self.status)()), ..Answer::default() }),
+            Command::FeedList {} => Ok(Answer { feeds: Some((self.list)()), ..Answer::default() }),
             Command::FeedReload { feed } => match (self.reload)(feed.as_deref()) {
-                Ok(reloading) => Answer { reloads: Some(outcomes(reloading).await), ..Answer::default() },
-                Err(why) => Answer::refused(why),
+                Ok(reloading) => Ok(Answer { reloads: Some(outcomes(reloading).await), ..Answer::default() }),
+                Err(why) => Err(why),
             },
             Command::Reload {} => match (self.configure)() {
-                Ok(told) => configured(told).await,
-                Err(why) => Answer::refused(why),
+                Ok(told) => Ok(configured(told).await),
+                Err(why) => Err(why),
             },
-            disconnect @ Command::Disconnect { .. } => match (self.disconnect)(disconnect) {
-                Ok(is_kept) => Answer { disconnected: Some(is_kept), ..Answer::default() },
-                Err(why) => Answer::refused(why),
-            },
-        }
+            Command::Topics { pattern } => self.lists.topics(pattern.as_deref()).await,
+            Command::Connections { user, topic } => self.lists.connections(Which { user, topic }).await,
+            Command::Disconnect {
+                conn: Some(conn),
+                user: None,
+                token: None,
+                jti: None,
+                issued_before: None,
+            } => self.lists.disconnect(&conn).await,
+            disconnect @ Command::Disconnect { .. } => (self.disconnect)(disconnect)
+                .map(|is_kept| Answer { disconnected: Some(is_kept), ..Answer::default() }),
+        };
+        answer.unwrap_or_else(Answer::refused)
     }
 }
 

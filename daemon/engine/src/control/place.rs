@@ -12,15 +12,17 @@ const SOCKET: &str = "admin.sock";
 const SYSTEM_FOLDER: &str = "/run/tickerd";
 /// Where login sessions have their folders, each under its user's number.
 const SESSIONS: &str = "/run/user";
+/// Where anyone may make folders.
+const TEMPORARY: &str = "/tmp";
 
 /// Where a daemon of this environment has its socket if nothing is configured: in the folder its service manager made for
-/// it, else in a folder of the login session, named or not, else in root's. Others have none, for no other place is safe to
-/// agree upon.
-pub fn usual_path() -> Option<PathBuf> {
+/// it, else in a folder of the login session, named or not, else in root's, else in one of its user's own in the folder of
+/// temporary files.
+pub fn usual_path() -> PathBuf {
     path_of(|name| std::env::var_os(name), geteuid(), Path::new(SESSIONS))
 }
 
-fn path_of(variable: impl Fn(&str) -> Option<OsString>, user: Uid, sessions: &Path) -> Option<PathBuf> {
+fn path_of(variable: impl Fn(&str) -> Option<OsString>, user: Uid, sessions: &Path) -> PathBuf {
     let absolute = |folder: &PathBuf| folder.is_absolute();
     let first = |folders: OsString| std::env::split_paths(&folders).next();
     let made = variable("RUNTIME_DIRECTORY").and_then(first).filter(absolute);
@@ -33,23 +35,63 @@ fn path_of(variable: impl Fn(&str) -> Option<OsString>, user: Uid, sessions: &Pa
     };
     let folder = made
         .or_else(|| named().or_else(session).map(|folder| folder.join("tickerd")))
-        .or_else(|| user.is_root().then(|| SYSTEM_FOLDER.into()));
-    folder.map(|folder| folder.join(SOCKET))
+        .unwrap_or_else(|| own_folder(user));
+    folder.join(SOCKET)
 }
 
-/// The places in which a daemon's socket is looked for.
+/// Where a user's daemon has it who has no session, as in a container or for a service without one.
+fn own_folder(user: Uid) -> PathBuf {
+    match user.is_root() {
+        true => SYSTEM_FOLDER.into(),
+        // Not of `TMPDIR`, which the daemon and who asks it need not share.
+        false => format!("{TEMPORARY}/tickerd-{user}").into(),
+    }
+}
+
+/// Whether a socket there is safe: in the folder of temporary files anyone may make a folder of any name.
+pub fn check(path: &Path) -> Result<(), &'static str> {
+    let Some(folder) = path.parent().filter(|folder| folder.starts_with(TEMPORARY)) else { return Ok(()) };
+    match fs::symlink_metadata(folder) {
+        Err(_) => Err("its folder cannot be made"),
+        Ok(meta) if !meta.is_dir() || meta.uid() != geteuid().as_raw() => {
+            Err("its folder is somebody else's")
+        }
+        Ok(meta) if meta.mode() & 0o077 != 0 => Err("its folder is open to others; chmod 700 it"),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The places in which a daemon's socket is looked for. One that is not safe is none.
 pub fn usual_places() -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = usual_path().into_iter().collect();
-    let system = Path::new(SYSTEM_FOLDER).join(SOCKET);
-    if !places.contains(&system) {
-        places.push(system);
+    let mut places = vec![usual_path()];
+    for folder in [own_folder(geteuid()), SYSTEM_FOLDER.into()] {
+        let place = folder.join(SOCKET);
+        if !places.contains(&place) {
+            places.push(place);
+        }
     }
     places
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn a_folder_of_temporary_files_is_its_users_alone() {
+        let own = tempfile::Builder::new().tempdir_in(TEMPORARY).unwrap();
+        let socket = own.path().join(SOCKET);
+        assert_eq!(check(&socket), Ok(()));
+        fs::set_permissions(own.path(), fs::Permissions::from_mode(0o750)).unwrap();
+        assert!(check(&socket).unwrap_err().contains("open to others"));
+        let link = own.path().join("link");
+        std::os::unix::fs::symlink(own.path(), &link).unwrap();
+        assert!(check(&link.join(SOCKET)).unwrap_err().contains("somebody else's"));
+        assert!(check(&own.path().join("none").join(SOCKET)).is_err());
+        assert_eq!(check(Path::new("/run/tickerd/admin.sock")), Ok(()));
+    }
 
     #[test]
     fn the_socket_is_where_daemon_and_command_both_look() {
@@ -58,21 +100,18 @@ mod tests {
         let found = |set: &[(&str, &str)], user| {
             let variable =
                 |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
-            path_of(variable, user, sessions.path()).map(|path| path.display().to_string())
+            path_of(variable, user, sessions.path()).display().to_string()
         };
         let unit = ("RUNTIME_DIRECTORY", "/run/tickerd:/run/other");
         let session = ("XDG_RUNTIME_DIR", "/run/user/7");
-        assert_eq!(found(&[unit, session], me).unwrap(), "/run/tickerd/admin.sock");
-        assert_eq!(found(&[session], me).unwrap(), "/run/user/7/tickerd/admin.sock");
-        assert_eq!(
-            found(&[("XDG_RUNTIME_DIR", "here")], Uid::from_raw(0)).unwrap(),
-            "/run/tickerd/admin.sock"
-        );
-        assert_eq!(found(&[], nobody), None, "no folder is safe to agree upon");
+        assert_eq!(found(&[unit, session], me), "/run/tickerd/admin.sock");
+        assert_eq!(found(&[session], me), "/run/user/7/tickerd/admin.sock");
+        assert_eq!(found(&[("XDG_RUNTIME_DIR", "here")], Uid::from_raw(0)), "/run/tickerd/admin.sock");
+        assert_eq!(found(&[], nobody), "/tmp/tickerd-4000000/admin.sock");
         let own = sessions.path().join(me.to_string());
         std::fs::create_dir(&own).unwrap();
-        assert_eq!(found(&[], me).unwrap(), own.join("tickerd/admin.sock").display().to_string());
+        assert_eq!(found(&[], me), own.join("tickerd/admin.sock").display().to_string());
         std::fs::create_dir(sessions.path().join(nobody.to_string())).unwrap();
-        assert_eq!(found(&[], nobody), None, "another's folder");
+        assert_eq!(found(&[], nobody), "/tmp/tickerd-4000000/admin.sock", "another's session");
     }
 }

@@ -1,13 +1,31 @@
 //! What is said over the admin socket: one line of JSON each way.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::exchange::rows::{ConnectionRow, TopicRow};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
+    /// How the daemon is.
+    Status {},
     /// How each feed is.
     FeedList {},
+    /// Which topics there are; without a pattern, all.
+    Topics {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pattern: Option<String>,
+    },
+    /// Who is connected: all, or those of a user, or those that get a topic.
+    Connections {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        topic: Option<String>,
+    },
     /// Have this feed's file read again and a new process of it take over; without a name, every feed whose file changed.
     FeedReload {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -15,8 +33,11 @@ pub enum Command {
     },
     /// Read the configuration again, and apply what changed; then what `FeedReload` without a name does.
     Reload {},
-    /// Withdraw someone's right to be here. One of the four is there.
+    /// Withdraw someone's right to be here, or close one connection, which may come back. One of the five is there.
     Disconnect {
+        /// As `connections` names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        conn: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
         /// The name of a static token, never the token.
@@ -30,19 +51,30 @@ pub enum Command {
     },
 }
 
-/// What is answered. One of these is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is answered. One of the lists, `status`, `disconnected` or `error` is there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
     /// In the configured order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feeds: Option<Vec<FeedRow>>,
     /// In the configured order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reloads: Option<Vec<ReloadRow>>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topics: Option<Vec<TopicRow>>,
+    /// As they came, shard by shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Vec<ConnectionRow>>,
+    /// Whether there are more topics or connections than one answer holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
     /// What became of the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reload: Option<ConfigReload>,
-    /// It is withdrawn: for good, or only until this daemon ends.
+    /// It is withdrawn: for good, or only until this daemon ends. `false` also of a connection, whose client may come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnected: Option<bool>,
     /// Why nothing was done, and what to change.
@@ -50,8 +82,56 @@ pub struct Answer {
     pub error: Option<String>,
 }
 
-/// One feed as it is.
+/// How the daemon is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub commit: String,
+    pub pid: u32,
+    /// Names its history.
+    pub epoch: String,
+    /// The configuration file; none: it runs without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    pub uptime_s: u64,
+    /// Where clients connect.
+    pub listen: Vec<String>,
+    /// Where the admin listener is.
+    pub admin: String,
+    pub clients: u64,
+    /// Those whose socket takes no bytes now.
+    pub clients_lagging: u64,
+    pub topics: u64,
+    /// Ticks of all feeds per second, over the last ten; not known in the first second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticks_per_s: Option<f64>,
+    /// How many feeds are in each state.
+    pub feeds: BTreeMap<String, u64>,
+    /// Whether it should be sent traffic.
+    pub ready: bool,
+    /// What readiness looks at, as `/readyz?verbose` has it.
+    pub checks: Vec<CheckRow>,
+}
+
+/// One thing readiness looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRow {
+    pub name: String,
+    pub ok: bool,
+    /// Why it is not ok, or how it is; may be empty.
+    pub detail: String,
+}
+
+/// One line of a feed's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// In Unix milliseconds.
+    pub ts: u64,
+    pub text: String,
+}
+
+/// One feed as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeedRow {
     pub feed: String,
     pub state: String,
@@ -71,6 +151,15 @@ pub struct FeedRow {
     /// Samples refused since then.
     #[serde(default)]
     pub refused: u64,
+    /// Ticks per second, over the last ten; not known in the first second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Refused samples by their code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refusals: BTreeMap<String, u64>,
+    /// The last lines of its log, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogLine>,
     /// Of the bytes that run, where they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
@@ -80,7 +169,8 @@ pub struct FeedRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadRow {
     pub feed: String,
-    /// `swapped`, `unchanged`, `started`, `restart_needed` or `failed`.
+    /// `swapped`, `unchanged`, `started`, `restarted`, `restart_needed` or `failed`; when the configuration is read again also
+    /// `added`, `removed` or `changed`.
     pub result: String,
     /// Whether what was asked for is so now.
     pub done: bool,

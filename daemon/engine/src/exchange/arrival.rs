@@ -19,12 +19,37 @@ pub struct Arrival {
     pub kind: Kind,
     /// Whom it speaks for, as far as its handshake said.
     pub who: Arc<Identity>,
+    /// Who asked for it, as far as its request said.
+    pub caller: Caller,
     /// How it is spoken to.
     pub encoding: Encoding,
     /// Dropped when the connection has ended, and not before.
     pub permit: Permit,
     /// What its address may still ask; none where addresses have no limit.
     pub share: Option<Share>,
+}
+
+/// Who a connection comes from, for the operator's eyes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The peer, or for whom a trusted proxy asks. `None` over a unix socket.
+    pub address: Option<IpAddr>,
+    /// `User-Agent`, at most [`AGENT_BYTES_MAX`] bytes of it.
+    pub agent: Option<Box<str>>,
+}
+
+/// Bytes that are kept of what a client says of itself.
+pub const AGENT_BYTES_MAX: usize = 96;
+
+impl Caller {
+    /// `agent` is the header as it came.
+    pub fn new(address: Option<IpAddr>, agent: Option<&[u8]>) -> Caller {
+        let kept = |agent: &[u8]| {
+            let head = agent.get(..AGENT_BYTES_MAX).unwrap_or(agent);
+            String::from_utf8_lossy(head).into()
+        };
+        Caller { address: address.map(|address| address.to_canonical()), agent: agent.map(kept) }
+    }
 }
 
 /// A non-blocking socket, registered with no runtime.

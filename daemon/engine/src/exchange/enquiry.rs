@@ -1,5 +1,5 @@
-//! What HTTP asks a shard: the value of a topic, its next one, the list of topics. Each is answered once, through the
-//! enquiry's own channel; nobody waits for anybody.
+//! What HTTP and the operator ask a shard: the value of a topic, its next one, the list of topics, who is connected. Each is
+//! answered once, through the enquiry's own channel; nobody waits for anybody.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::past_bars::{self, Span};
 use super::question::{Message, Past, Published};
+use super::rows::{Page, Rows};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::access::rights::Rights;
 use tickerd_model::protocol::error::ProtocolError;
@@ -47,6 +48,10 @@ pub enum Ask {
     Values { names: Vec<String>, who: Arc<Identity> },
     /// What a topic takes.
     Takes { topic: String },
+    /// A part of what this shard has, for the operator.
+    Rows(Page),
+    /// The connection with this number is to be closed.
+    Disconnect { number: u32 },
 }
 
 /// One enquiry of the pulse, and where its answer goes.
@@ -90,6 +95,10 @@ pub enum Answer {
     Values { frames: Vec<Arc<Frame>>, failed: Vec<Failed>, truncated: bool, looks: usize },
     /// A list of topics as a JSON object, for which so many were looked at.
     Listed { object: Vec<u8>, looks: usize },
+    /// What the operator asked for.
+    Rows(Rows),
+    /// Whether there was a connection to close.
+    Disconnected(bool),
 }
 
 /// Asks shards and the pulse, from any thread. The default has none to ask.
@@ -118,7 +127,16 @@ impl Asker {
 
     /// Asks one of the shards; none if too many enquiries wait, or it has stopped.
     pub fn ask(&self, what: Ask) -> Option<oneshot::Receiver<Answer>> {
-        let at = self.turn.fetch_add(1, Ordering::Relaxed) % self.ports.len().max(1);
+        self.ask_shard(self.turn.fetch_add(1, Ordering::Relaxed) % self.ports.len().max(1), what)
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// Asks this shard; none if there is no such shard, too many enquiries wait, or it has stopped.
+    pub fn ask_shard(&self, at: usize, what: Ask) -> Option<oneshot::Receiver<Answer>> {
         let (answer, answered) = oneshot::channel();
         self.ports.get(at)?.try_send(Enquiry { what, answer }).ok()?;
         Some(answered)

@@ -8,6 +8,7 @@ pub mod limit;
 pub mod outlet;
 pub mod past_bars;
 pub mod question;
+pub mod rows;
 pub mod source;
 
 /// The number of a connection in its shard, which a later one may have again.

@@ -14,7 +14,8 @@ use tickerd_model::protocol::rate;
 #[derive(Debug)]
 pub struct Metrics {
     merged: IntCounterVec,
-    topics: IntGaugeVec,
+    /// Topics that have spoken, by source.
+    pub topics: IntGaugeVec,
     stale: IntGaugeVec,
     late: IntCounterVec,
     history_ticks: IntGauge,

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::Either;
 use hyper::Request;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{CONNECTION, HeaderValue, USER_AGENT};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,7 +22,7 @@ use tokio::io::ReadBuf;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::exchange::arrival::{Arrival, Kind, Permit, Share};
+use crate::exchange::arrival::{Arrival, Caller, Kind, Permit, Share};
 use tickerd_model::access::identity::Identity;
 use tickerd_model::wire::close::CloseCode;
 use tickerd_model::wire::encoding::Encoding;
@@ -82,7 +82,7 @@ pub struct Before {
 /// What a connection becomes when it has spoken HTTP.
 enum Becomes {
     /// A client of the fan-out's.
-    Client(Kind, Arc<Identity>, Encoding),
+    Client(Kind, Arc<Identity>, Encoding, Caller),
     /// One that is told why it is none.
     Closed(CloseCode, String),
 }
@@ -206,12 +206,21 @@ impl Gate {
             self.speak_http(io, &visit, &share, has_turn, stop.clone()).await
         };
         match (spoken, admitted) {
-            (Some((io, read_buf, Becomes::Client(kind, who, encoding))), Ok(place)) => {
+            (Some((io, read_buf, Becomes::Client(kind, who, encoding, caller))), Ok(place)) => {
                 match io.into_socket(read_buf) {
                     Ok((socket, read_buf)) => {
                         let permit: Permit = Box::new(place);
                         let share = share.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-                        (self.place)(Arrival { socket, read_buf, kind, who, encoding, permit, share });
+                        (self.place)(Arrival {
+                            socket,
+                            read_buf,
+                            kind,
+                            who,
+                            caller,
+                            encoding,
+                            permit,
+                            share,
+                        });
                     }
                     Err(error) => tracing::warn!(%error, "could not hand an upgraded connection over"),
                 }
@@ -260,6 +269,7 @@ impl Gate {
             let is_due = !had_turn.swap(true, Ordering::Relaxed) && visit.place.is_ok();
             let its = self.shared.part(client);
             *share.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = its;
+            let agent = request.headers().get(USER_AGENT).cloned();
             Box::pin(async move {
                 if is_due && let Some(Err(full)) = visit.stop.clone().until(self.limits.turn(client)).await {
                     visit.place = Err(full);
@@ -268,7 +278,8 @@ impl Gate {
                 let (mut response, becomes) = match self.routes.answer(request, &visit).await {
                     Answer::Upgrade(response, kind, who, encoding) => {
                         is_stream = encoding == Encoding::Sse;
-                        (response, Some(Becomes::Client(kind, who, encoding)))
+                        let caller = Caller::new(client, agent.as_ref().map(HeaderValue::as_bytes));
+                        (response, Some(Becomes::Client(kind, who, encoding, caller)))
                     }
                     Answer::Close(response, code, detail) => (response, Some(Becomes::Closed(code, detail))),
                     Answer::Now(response) => (response, None),

@@ -1,21 +1,35 @@
 //! One feed's way into the log. Every line names the feed, is made printable, and holds no value of the feed's
 //! configuration, which may be a key. What the feed itself writes is limited to a rate.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use tickerd_process::clock::now_unix_ms;
 use tickerd_sdk::secrets::{Secrets, without_quotations};
 use tracing::Level;
 
 use crate::log::rate_limit::RateLimit;
-use crate::log::text::printable;
+use crate::log::text::{prefix, printable};
 use crate::log::trace;
 
 /// Lines a feed may write at once.
 const LINES_BURST: u32 = 100;
 /// Lines a second that it may write in the long run.
 const LINES_PER_S: u32 = 20;
+
+/// Lines that are kept for who asks how the feed is.
+const RECENT_MAX: usize = 8;
+/// Bytes that are kept of each.
+const RECENT_BYTES_MAX: usize = 512;
+
+/// A line of a feed's log, and when it was written, in Unix milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub ts: u64,
+    pub text: String,
+}
 
 /// The log of one feed.
 #[derive(Debug)]
@@ -24,6 +38,7 @@ pub struct FeedLog {
     /// Of the configuration that runs, and then of one that may take its place.
     secrets: RwLock<Vec<Secrets>>,
     limit: Mutex<RateLimit>,
+    recent: Mutex<VecDeque<Line>>,
 }
 
 impl FeedLog {
@@ -31,7 +46,7 @@ impl FeedLog {
     pub fn new(feed: &str, config: &serde_json::Value) -> FeedLog {
         let limit = RateLimit::new(LINES_BURST, LINES_PER_S, Instant::now());
         let secrets = RwLock::new(vec![Secrets::of(config)]);
-        FeedLog { feed: feed.into(), secrets, limit: Mutex::new(limit) }
+        FeedLog { feed: feed.into(), secrets, limit: Mutex::new(limit), recent: Mutex::default() }
     }
 
     /// From now on the values of this configuration are hidden as well.
@@ -71,6 +86,22 @@ impl FeedLog {
         Hiding { feed_log: self, text }
     }
 
+    /// The last lines that are no mere detail, oldest first.
+    pub fn recent(&self) -> Vec<Line> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn keep(&self, level: Level, text: &str) {
+        if level > Level::INFO {
+            return;
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(Line { ts: now_unix_ms(), text: prefix(text, RECENT_BYTES_MAX).to_owned() });
+    }
+
     /// Writes what the feed said. Lines over its rate are left out, and counted.
     pub fn write(&self, level: Level, pid: Option<u32>, message: &str) {
         let allowed = self.limit.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
@@ -90,6 +121,7 @@ impl FeedLog {
     /// Writes what tickerd itself has to say about the feed; the rate does not count.
     pub fn tell(&self, level: Level, pid: Option<u32>, message: &str) {
         let (feed, message) = (self.feed.as_str(), self.hide(message));
+        self.keep(level, &message);
         match level {
             Level::ERROR => tracing::error!(feed, pid, "{message}"),
             Level::WARN => tracing::warn!(feed, pid, "{message}"),
@@ -102,6 +134,7 @@ impl FeedLog {
     /// Writes the state that the feed is in now, and why.
     pub fn tell_state(&self, level: Level, message: &str) {
         let (feed, message) = (self.feed.as_str(), self.hide(message));
+        self.keep(level, &message);
         match level {
             Level::WARN => tracing::warn!(target: trace::STATE, feed, "{message}"),
             Level::INFO => tracing::info!(target: trace::STATE, feed, "{message}"),
@@ -111,6 +144,7 @@ impl FeedLog {
 
     /// Writes a summary of the feed's refused samples.
     pub fn tell_refusals(&self, message: &str) {
+        self.keep(Level::WARN, message);
         tracing::warn!(target: trace::REFUSALS, feed = self.feed, "{message}");
     }
 }

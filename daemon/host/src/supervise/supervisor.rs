@@ -11,7 +11,7 @@ use crate::feed::spec::Spec;
 use crate::intake::activity::Activity;
 use crate::intake::lane_sink::LaneSink;
 use crate::intake::metrics::Metrics;
-use crate::log::feed_log::FeedLog;
+use crate::log::feed_log::{FeedLog, Line};
 use crate::report::{Failure, Hello};
 use crate::supervise::health_notices::{HealthNotices, OnChange};
 use crate::supervise::overseer::{OnHello, Overseer};
@@ -32,6 +32,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A handle on one supervised feed. Dropping it begins its ordered stop.
 pub struct Supervisor {
     shared: Arc<Shared>,
+    feed_log: Arc<FeedLog>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -67,7 +68,8 @@ pub fn start(
         on_end: Condvar::new(),
     });
     let feed_log = Arc::new(FeedLog::new(&spec.name, &spec.config));
-    let sink = Arc::new(LaneSink::new(spec.topics_max, lane.clone(), metrics.clone(), feed_log, activity));
+    let sink =
+        Arc::new(LaneSink::new(spec.topics_max, lane.clone(), metrics.clone(), feed_log.clone(), activity));
     let notices = HealthNotices::new(shared.clone(), lane.clone(), metrics.clone(), sink.clone(), on_change);
     let overseer = Overseer {
         shared: shared.clone(),
@@ -88,13 +90,18 @@ pub fn start(
         shared.note_failure();
         shared.end();
     }
-    Supervisor { shared, thread: Mutex::new(thread.ok()) }
+    Supervisor { shared, feed_log, thread: Mutex::new(thread.ok()) }
 }
 
 impl Supervisor {
     /// The feed's configured name.
     pub fn name(&self) -> &str {
         &self.shared.name
+    }
+
+    /// The last lines of its log that are no mere detail, oldest first.
+    pub fn last_lines(&self) -> Vec<Line> {
+        self.feed_log.recent()
     }
 
     /// How the feed is now.

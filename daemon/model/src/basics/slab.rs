@@ -125,6 +125,12 @@ impl<K: Key, T> Slab<K, T> {
         self.keys().zip(&self.places).filter_map(|(key, value)| Some((key, value.as_ref()?)))
     }
 
+    /// The values from this place on.
+    pub fn iter_from(&self, place: u32) -> impl Iterator<Item = (K, &T)> {
+        let places = self.places.get(place as usize..).unwrap_or_default();
+        (place..).map(K::new).zip(places).filter_map(|(key, value)| Some((key, value.as_ref()?)))
+    }
+
     /// The same, to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut T)> {
         self.keys().zip(&mut self.places).filter_map(|(key, value)| Some((key, value.as_mut()?)))

@@ -12,6 +12,8 @@ use tickerd_host::Violation;
 
 /// Feeds that are looked at at once.
 const AT_ONCE: usize = 4;
+/// What is told of a value in quotes that should be something else.
+const TEXT: &str = "this is a text";
 /// Where systemd puts the files of `LoadCredential=`.
 pub const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
@@ -98,14 +100,37 @@ fn tell(report: &mut Report, places: &Places, feed: &Feed, step: Step) {
     for violation in violations {
         let Violation { path, is_key, what, allowed, hint } = violation;
         let path: Vec<&str> = std::iter::once("config").chain(path.iter().map(String::as_str)).collect();
-        let change = match (hint.is_empty(), is_key) {
-            (false, _) => hint,
-            (true, true) => "delete the line, or use one of its keys".to_owned(),
-            (true, false) => "correct the value".to_owned(),
+        let name = path.last().copied().unwrap_or_default();
+        let is_secret =
+            !is_key && what == TEXT && allowed.contains("a table with the key") && allowed.contains("file");
+        let (code, change) = match (is_key, hint.is_empty()) {
+            (true, true) => (Code::FeedUnknownKey, "delete the line, or use one of its keys".to_owned()),
+            (true, false) => (Code::FeedUnknownKey, hint),
+            (false, _) if is_secret => {
+                let change =
+                    format!("put it into a file of mode 0600, and write {name} = {{ file = \"/PATH\" }}");
+                (Code::SecretInFile, change)
+            }
+            (false, true) => (Code::FeedWrongValue, remedy_of(name, &what, &allowed)),
+            (false, false) => (Code::FeedWrongValue, hint),
         };
-        let code = if is_key { Code::FeedUnknownKey } else { Code::FeedWrongValue };
         let what = if is_key { format!("this {what}") } else { what };
         list.push(places.feed_problem(&feed.name, &path, Finding { code, what, allowed, change, is_key }));
+    }
+}
+
+/// What to write in place of a value of another kind.
+fn remedy_of(key: &str, what: &str, allowed: &str) -> String {
+    let takes = |kind: &str| allowed.starts_with(kind) || allowed.contains(&format!(", or {kind}"));
+    let is_item = key.parse::<usize>().is_ok();
+    match what {
+        missing if missing.contains(" is missing; add it") => "add it below [feed.config]".to_owned(),
+        TEXT if takes("a whole number") || takes("a number") => "write it without quotes".to_owned(),
+        TEXT if takes("true or false") => "write true or false, without quotes".to_owned(),
+        TEXT if takes("a list") && !is_item => format!("write {key} = [\"…\"]"),
+        "this is a whole number" | "this is a number" if takes("a text") => "put it in quotes".to_owned(),
+        _ if allowed.is_empty() || allowed.len() > 60 => "correct the value".to_owned(),
+        _ => format!("write {allowed}"),
     }
 }
 

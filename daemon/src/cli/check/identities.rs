@@ -1,11 +1,12 @@
 //! Certificates, secrets and keys: read as the daemon would read them.
 
+use std::fs::File;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::feeds::CREDENTIALS;
 use super::report::Report;
 use tickerd_config::{Auth, Code, Config, Keys, Places, SecretSource, Signing, Tls, TokenSource};
-use tickerd_identity::Keyring;
+use tickerd_identity::{AdminToken, Keyring};
 
 /// The files of `[server.tls]`.
 const FILES: [&str; 4] = ["certificate", "key", "client_ca", "client_crl"];
@@ -13,13 +14,17 @@ const DAY_S: u64 = 86_400;
 /// So long before its end a certificate should have been renewed.
 const RENEWAL: Duration = Duration::from_secs(14 * DAY_S);
 
-/// Adds what is wrong with `[server.tls]`, `[server.signing]` and `[auth]`. What was refused already is not looked at.
+/// Adds what is wrong with `[server.tls]`, `[server.signing]`, `admin_token` and `[auth]`. What was refused already is not looked at.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
     if let Some(tls) = config.server.tls.as_ref().filter(|_| !report.is_refused("server.tls")) {
         certificate(report, places, tls);
     }
     if let Some(keys) = config.server.signing.as_ref().filter(|_| !report.is_refused("server.signing")) {
         signing(report, places, keys);
+    }
+    let token = config.server.admin_token.as_ref();
+    if let Some(token) = token.filter(|_| !report.is_refused("server.admin_token")) {
+        admin_token(report, places, token);
     }
     let Some(auth) = config.auth.as_ref().filter(|_| !report.is_refused("auth")) else { return };
     if holds_credential(auth) && std::env::var_os(CREDENTIALS).is_none() {
@@ -34,6 +39,19 @@ pub fn look(report: &mut Report, config: &Config, places: &Places) {
 
 fn certificate(report: &mut Report, places: &Places, tls: &Tls) {
     const KEY: [&str; 2] = ["server", "tls"];
+    let files = [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref(), tls.client_crl.as_ref()];
+    let mut are_there = true;
+    for (key, file) in FILES.into_iter().zip(files).filter_map(|(key, file)| Some((key, file?))) {
+        if let Err(error) = File::open(file) {
+            are_there = false;
+            let what = format!("{} cannot be read: {error}", file.display());
+            let change = "let tickerd's user read it, or name another file";
+            report.problem(places, &[KEY[0], KEY[1], key], Code::WrongCertificate, what, change);
+        }
+    }
+    if !are_there {
+        return;
+    }
     let certificates = match tickerd_tls::Certificates::load(tls) {
         Ok(certificates) => certificates,
         Err(unusable) => {
@@ -63,6 +81,18 @@ fn signing(report: &mut Report, places: &Places, keys: &Signing) {
     if let Err(error) = Keyring::open(keys) {
         let path: Vec<&str> = error.path.iter().map(String::as_str).collect();
         report.problem(places, &path, Code::UnusableSecret, error.what, error.change);
+    }
+}
+
+fn admin_token(report: &mut Report, places: &Places, token: &TokenSource) {
+    const KEY: [&str; 2] = ["server", "admin_token"];
+    if matches!(token, TokenSource::Secret(SecretSource::Credential(_)))
+        && std::env::var_os(CREDENTIALS).is_none()
+    {
+        return unseen(report, places, &KEY);
+    }
+    if let Err(error) = AdminToken::open(token) {
+        report.problem(places, &KEY, Code::UnusableSecret, error.what, error.change);
     }
 }
 

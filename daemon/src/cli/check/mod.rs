@@ -65,7 +65,6 @@ fn examine(args: &CheckArgs) -> Report {
     let Some((config, places)) = found.filter(|_| !is_broken) else { return report };
     report.warnings.clone_from(&config.warnings);
     report.summary = summary(&config);
-    surroundings::not_built(&mut report, &config, &places);
     past::look(&mut report, &config, &places);
     if args.no_environment {
         let note = "no address, folder, certificate, key or feed was looked at: --no-environment";

@@ -43,13 +43,6 @@ struct Question<'a> {
     path: &'a str,
 }
 
-/// Adds settings that a later version of tickerd obeys.
-pub fn not_built(report: &mut Report, config: &Config, places: &Places) {
-    for (path, setting) in tickerd_engine::app::not_built(config) {
-        report.problem(places, path, Code::NotBuilt, format!("{setting} is not built yet"), "delete it");
-    }
-}
-
 /// Adds what is wrong with addresses and folders. What was refused already is not looked at.
 pub fn look(report: &mut Report, config: &Config, places: &Places) {
     if !report.is_refused("server.listen") {

@@ -16,7 +16,7 @@ use super::line::Lines;
 use super::screen::{Screen, tell, written};
 use super::value::{members, plain, safe};
 use super::{Reach, duration, finish};
-use crate::cli::feed::table;
+use crate::cli::operator::table::table;
 
 /// Longest message to a room; the daemon takes 48 KiB.
 const PUBLISHED_BYTES_MAX: u64 = 1024 * 1024;

@@ -49,6 +49,16 @@ impl Link {
         Ok(Link { raw, tls: None })
     }
 
+    /// What it is, in a word.
+    pub fn transport(&self) -> &'static str {
+        match (&self.raw, &self.tls) {
+            (Raw::Tcp(_), None) => "tcp",
+            (Raw::Tcp(_), Some(_)) => "tls",
+            (Raw::Unix(_), None) => "unix",
+            (Raw::Unix(_), Some(_)) => "unix+tls",
+        }
+    }
+
     /// Writes what the socket takes now. Says how many of `bytes` are on their way: over TLS that is what is sealed, also if
     /// the socket did not take all of it. The rest of that is [`Link::owes`], and goes first.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use self::budget::Budget;
 use self::link::Link;
 use self::phase::Phase;
-use crate::exchange::arrival::{Opening, Permit, Share};
+use crate::exchange::arrival::{Caller, Opening, Permit, Share};
 use crate::fanout::metrics::Counts;
 use crate::fanout::outbox::ahead::Ahead;
 use crate::fanout::outbox::newest::PushedSince;
@@ -54,6 +54,8 @@ pub struct Connection {
     pub is_awaited: bool,
     /// Serves `/echo`: its messages come back and nothing else is sent.
     pub echo: bool,
+    /// Bytes that were sent to it.
+    pub sent_bytes: u64,
     /// When something was last heard, in the shard's seconds.
     pub heard_s: u32,
     /// Tells this connection from a later one of the same number.
@@ -78,6 +80,10 @@ pub struct Connection {
     pub name: Option<Box<str>>,
     /// Counts the connection for as long as it lives.
     pub permit: Permit,
+    /// Who it comes from.
+    pub caller: Box<Caller>,
+    /// Pushes it did not get since it lagged.
+    pub skipped: u64,
 }
 
 /// What a turn of sending came to.
@@ -140,6 +146,7 @@ impl Connection {
                     left = left.saturating_sub(n);
                     outbox.sent(n, now_s);
                     self.sent_s = now_s;
+                    self.sent_bytes += n as u64;
                     counts.bytes += n as u64;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {

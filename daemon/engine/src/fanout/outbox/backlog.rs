@@ -69,6 +69,11 @@ impl Backlog {
         Some(next)
     }
 
+    /// Bytes of the values that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Slots of which something waits.
     pub fn slots(&self) -> impl Iterator<Item = SlotId> {
         self.waiting.iter().map(|waiting| waiting.slot)

@@ -218,6 +218,21 @@ impl Outbox {
         self.unsent().len() + self.replay.bytes()
     }
 
+    /// Bytes that wait, of answers and of ticks with mode `all`.
+    pub fn waiting_bytes(&self) -> usize {
+        self.answers() + self.backlog.bytes()
+    }
+
+    /// Since when there is something to wait for, Unix milliseconds.
+    pub fn since_ms(&self) -> u64 {
+        self.passed.since
+    }
+
+    /// Pushes that have passed by so far, less those that were made up for.
+    pub fn skipped(&self) -> u64 {
+        self.passed.missed.saturating_sub(self.passed.caught_up)
+    }
+
     /// When a byte last went out, in the shard's seconds.
     pub fn progress_s(&self) -> u32 {
         self.progress_s

@@ -26,6 +26,8 @@ impl Shard {
                 self.turns.effort.spend(looks);
                 Answer::Listed { object: self.list(&rights, &pattern), looks }
             }
+            Ask::Rows(page) => Answer::Rows(self.rows(&page)),
+            Ask::Disconnect { number } => Answer::Disconnected(self.disconnect(number)),
             Ask::Values { names, who } => self.read_values(&names, &who),
             Ask::Takes { topic } => match self.table.topics.sources().check(&topic, true) {
                 Ok(()) => {

@@ -8,6 +8,7 @@ mod ending;
 mod enquiries;
 mod listening;
 mod reading;
+mod rows;
 mod sweep;
 mod welcome;
 

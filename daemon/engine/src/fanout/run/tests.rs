@@ -22,7 +22,7 @@ use super::delivery::{deliver, take};
 use super::*;
 use crate::exchange::ConnId;
 use crate::exchange::access::{Judge, anyone};
-use crate::exchange::arrival::{Kind, Opening, Place, Socket, UserFull};
+use crate::exchange::arrival::{Caller, Kind, Opening, Place, Socket, UserFull};
 use crate::exchange::beat::Beat;
 use crate::exchange::limit::Tally;
 use crate::exchange::question::{Asked, Question, Want};
@@ -167,6 +167,7 @@ fn arrival(topics: &[&str], encoding: Encoding) -> (Arrival, Client) {
             name: None,
         },
         who: Arc::new(Identity::anyone()),
+        caller: Caller::default(),
         encoding,
         permit: Box::new(Free),
         share: None,

@@ -17,7 +17,7 @@ impl Shard {
     pub(super) fn arrive(&mut self, arrival: Arrival) {
         self.look_at_clock();
         self.look_at_settings();
-        let Arrival { socket, read_buf, kind, who, encoding, permit, share } = arrival;
+        let Arrival { socket, read_buf, kind, who, caller, encoding, permit, share } = arrival;
         let link = match Link::new(socket) {
             Ok(link) => Rc::new(link),
             Err(error) => {
@@ -39,6 +39,7 @@ impl Shard {
             is_read: false,
             is_awaited: false,
             echo: matches!(kind, Kind::Echo),
+            sent_bytes: 0,
             heard_s: self.now_s,
             generation,
             phase: Phase::Arriving,
@@ -54,6 +55,8 @@ impl Shard {
                 Kind::Echo => None,
             },
             permit,
+            caller: Box::new(caller),
+            skipped: 0,
         });
         self.metrics.connections.inc();
         let Some(shard) = self.tasks.shard() else { return };

@@ -42,6 +42,7 @@ impl Shard {
             Err(_) => return self.drop_connection(id, 1006),
         };
         conn.sent_s = now_s;
+        conn.sent_bytes += written as u64;
         let unsent = bytes.get(written..).unwrap_or_default();
         let is_whole = unsent.is_empty() && rest.is_only_bytes() && !conn.link.owes();
         if !is_whole {
@@ -106,7 +107,9 @@ impl Shard {
         if lagged {
             metrics.connections_lagging.dec();
         }
-        counts.skipped += lag.as_ref().map_or(0, |lag| lag.skipped);
+        let skipped = lag.as_ref().map_or(0, |lag| lag.skipped);
+        conn.skipped += skipped;
+        counts.skipped += skipped;
         match lag {
             _ if conn.phase.is_closing() => {
                 let has_ended = conn.phase.is_mute();

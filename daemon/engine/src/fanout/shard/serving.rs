@@ -50,10 +50,12 @@ impl Shard {
             Written::All { frames, bytes } => {
                 counts.frames += frames;
                 counts.bytes += bytes;
+                conn.sent_bytes += bytes;
             }
             Written::Part { frames, bytes } => {
                 counts.frames += frames;
                 counts.bytes += bytes;
+                conn.sent_bytes += bytes;
                 self.begin_lag(id);
             }
             Written::Gone => self.drop_connection(id, 1006),

@@ -221,6 +221,11 @@ impl Topics {
         self.slots.held_mut(id)
     }
 
+    /// Slots from this place on.
+    pub fn iter_from(&self, place: u32) -> impl Iterator<Item = (SlotId, &Slot)> {
+        self.slots.iter_from(place)
+    }
+
     /// The slot of a topic on the board.
     pub fn of_board(&self, id: TopicId) -> Option<SlotId> {
         self.of_board.get(id.0 as usize).copied().flatten()

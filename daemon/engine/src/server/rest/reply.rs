@@ -50,9 +50,13 @@ pub fn reply(answer: Option<Answer>) -> Reply {
         }
         Some(Answer::Refused(error)) => (refused(&error), None),
         // Those who ask for these make their own answer of it.
-        Some(Answer::Takes { .. } | Answer::Bars { .. } | Answer::Values { .. }) => {
-            (problem(StatusCode::NOT_FOUND, "nothing is served at this path"), None)
-        }
+        Some(
+            Answer::Takes { .. }
+            | Answer::Bars { .. }
+            | Answer::Values { .. }
+            | Answer::Rows(_)
+            | Answer::Disconnected(_),
+        ) => (problem(StatusCode::NOT_FOUND, "nothing is served at this path"), None),
         None => (busy("the server has too much to do; try again"), None),
     };
     if let Some(value) = tag.and_then(|tag| HeaderValue::try_from(format!("\"{tag}\"")).ok()) {
