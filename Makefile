@@ -103,9 +103,9 @@ test-browser: test-tools $(PAGE_DEPS) $(BROWSER_DEPS)
 	$(CARGO) build --locked --workspace
 	cd tests/browser && npm test
 
-# The package that `make package` would make of the debug build, or of BUILT: what is in it, and what it does under a systemd that has
-# booted in namespaces of its own. It needs root, mmdebstrap and systemd-nspawn, and says so where one is missing.
-test-package: test-tools
+# The package that `make package` would make, of the debug build: what is in it, and what it does under a systemd that has booted in
+# namespaces of its own. It needs root, mmdebstrap and systemd-nspawn, and says so where one is missing.
+test-package: test-tools $(PAGE_DEPS)
 	$(CARGO) build --locked --workspace
 	tests/package/run.sh
 
@@ -117,6 +117,7 @@ test-contract: test-tools $(CONTRACT_DEPS)
 test: test-tools $(PAGE_DEPS) $(BROWSER_DEPS) $(CLIENT_DEPS) $(CONTRACT_DEPS) lint test-rust
 	@# They wait for most of their time, so they run beside one another.
 	$(MAKE) --no-print-directory --jobs=2 test-clients test-contract test-browser
+	tests/package/run.sh
 	tests/conformance/run.sh --quick
 
 # Half an hour and more; see the script for fewer runs, or some tests alone.

@@ -11,6 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 BUILT=$(realpath "${BUILT:-target/release}")
 mkdir -p "${OUT:-target/package}"
 OUT=$(realpath "${OUT:-target/package}")
+# So that `apt install ./target/package/tickerd_*.deb` names one.
+rm -f "$OUT"/tickerd_*.deb "$OUT"/tickerd-*.deb "$OUT"/tickerd-*.tar.gz
 export BUILT LC_ALL=C TZ=UTC
 for tool in dpkg-deb dpkg-shlibdeps objcopy python3; do
   command -v $tool >/dev/null || { echo "package: $tool is missing: install dpkg-dev, binutils and python3" >&2; exit 1; }
@@ -34,6 +36,8 @@ pack() { # pack FOLDER ARCHIVE
   tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --format=gnu \
     --directory="$work" "$1" | gzip --no-name >"$2"
 }
+
+systemd/package/pages.sh "$BUILT"
 
 # --- the Debian package ---
 tree=$work/tree

@@ -4,13 +4,12 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 import threading
 import time
 import unittest
 
-from container import GUARD, Container, until
-from package import ROOT, build, one, read
+from container import GUARD, Container, NoBoot, base, until
+from package import ROOT, built, one, read
 
 CROWD = 5000
 GUIDE = os.path.join(ROOT, "systemd/README.md")
@@ -42,13 +41,20 @@ class Booted(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.out = cls.enterClassContext(tempfile.TemporaryDirectory())
-        cls.deb = one(build(cls.out), "tickerd_*.deb")
-        folder = os.path.join(os.environ["WORK"])
-        cls.box = Container(folder)
+        folder = os.environ["WORK"]
+        try:
+            base(folder)
+        except subprocess.CalledProcessError:
+            print("package: the tests under systemd are SKIPPED, since mmdebstrap could not make a Debian; are its packages reached?", flush=True)
+            raise unittest.SkipTest("no Debian to boot") from None
+        try:
+            cls.box = Container(folder)
+        except NoBoot as why:
+            print(f"package: the tests under systemd are SKIPPED, since none boots in namespaces of its own here: {why}", flush=True)
+            raise unittest.SkipTest("no systemd boots here") from None
         cls.addClassCleanup(cls.box.close)
-        cls.box.copy(cls.deb)
-        cls.box.copy(one(cls.out, "*.tar.gz"))
+        cls.box.copy(one(built(), "tickerd_*.deb"))
+        cls.box.copy(one(built(), "*.tar.gz"))
 
     def setUp(self):
         self.box.run("dpkg --status tickerd >/dev/null 2>&1 || apt-get install --yes /root/tickerd_*.deb")
@@ -231,7 +237,7 @@ class Booted(unittest.TestCase):
         self.box.run("apt-get purge --yes tickerd")
         self.box.run("rm -rf /root/unpacked; mkdir /root/unpacked; tar -C /root/unpacked --strip-components=1 -xzf /root/tickerd-*.tar.gz")
         self.box.run("/root/unpacked/install.sh")
-        self.box.run("tickerd check --no-environment /etc/tickerd/tickerd.toml || tickerd check /etc/tickerd/tickerd.toml")
+        self.box.run("tickerd check /etc/tickerd/tickerd.toml")
         self.box.run("systemctl enable --now tickerd")
         self.assertIn('"topic":"sim.AAPL"', self.get("8425/v1/topics/sim.AAPL?wait=20"))
         self.assertEqual(self.box.run(f"stat --format '%a %U:%G' {CONFIG} /etc/tickerd/secrets"), "640 root:tickerd\n750 root:tickerd")

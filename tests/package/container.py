@@ -45,14 +45,27 @@ def command(pid):
         return None
 
 
+class NoBoot(Exception):
+    """This machine lets no bare Debian boot."""
+
+
 class Container:
     def __init__(self, folder):
+        self.leader = None
+        try:
+            self.boot(folder)
+        except (AssertionError, OSError, subprocess.SubprocessError) as why:
+            self.close()
+            raise NoBoot(why) from why
+
+    def boot(self, folder):
+        self.spawn, self.groups = None, []
+        self.log = open(os.path.join(folder, "boot.log"), "w+")
         self.root = os.path.join(folder, "root")
         shutil.rmtree(self.root, ignore_errors=True)
         os.makedirs(self.root)
         subprocess.run(["tar", "-C", self.root, "-xf", base(folder)], check=True)
         self.name = f"tickerd-test-{os.getpid()}"
-        self.log = open(os.path.join(folder, "boot.log"), "w+")
         # A group of its own, since systemd expects to be alone in the one where it starts.
         self.groups = [os.path.join(CGROUPS, part, self.name) for part in ("", "systemd", "unified")]
         self.groups = [group for group in self.groups if os.path.exists(os.path.join(os.path.dirname(group), "cgroup.procs"))]
@@ -108,8 +121,8 @@ class Container:
         return self.run(f"systemctl show --value --property={property} {unit}")
 
     def close(self):
-        if self.spawn.poll() is None:
-            os.kill(int(self.leader), 9)
+        if self.spawn and self.spawn.poll() is None:
+            os.kill(int(self.leader or self.spawn.pid), 9)
             try:
                 self.spawn.wait(30)
             except subprocess.TimeoutExpired:

@@ -1,9 +1,12 @@
 """What `make package` makes: the same bytes twice, without errors of lintian, and what `make install` brings."""
 
+import atexit
 import filecmp
+import functools
 import glob
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -24,6 +27,14 @@ def build(out, version=VERSION):
     env |= {"BUILT": BUILT, "OUT": out, "VERSION": version, "LEVEL": "0", "FILES": " ".join(["tickerd", *PLUGINS])}
     subprocess.run([os.path.join(ROOT, "systemd/package/build.sh")], env=env, check=True, stdout=subprocess.DEVNULL)
     return out
+
+
+@functools.cache
+def built():
+    """The same for all tests of a run."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return build(folder)
 
 
 def one(folder, pattern):
@@ -49,7 +60,7 @@ class Package(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.out = cls.enterClassContext(tempfile.TemporaryDirectory())
-        cls.first = build(os.path.join(cls.out, "first"))
+        cls.first = built()
         cls.deb = one(cls.first, "tickerd_*.deb")
         cls.unpacked = os.path.join(cls.out, "unpacked")
         subprocess.run(["dpkg-deb", "--extract", cls.deb, cls.unpacked], check=True)
@@ -82,6 +93,11 @@ class Package(unittest.TestCase):
             "etc/tickerd/tickerd.toml": 0o640,
             "etc/tickerd/secrets": 0o750,
             "etc/tickerd/conf.d": 0o750,
+            "usr/share/man/man1/tickerd.1.gz": 0o644,
+            "usr/share/man/man1/tickerd-tail.1.gz": 0o644,
+            "usr/share/bash-completion/completions/tickerd": 0o644,
+            "usr/share/zsh/vendor-completions/_tickerd": 0o644,
+            "usr/share/fish/vendor_completions.d/tickerd.fish": 0o644,
             "usr/share/doc/tickerd/README.md": 0o644,
             "usr/share/doc/tickerd/copyright": 0o644,
             "usr/share/doc/tickerd/changelog.gz": 0o644,

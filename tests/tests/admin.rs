@@ -2,7 +2,7 @@
 
 mod listener;
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -33,7 +33,7 @@ async fn the_daemon_is_found_and_says_how_it_is() {
     let (script, daemon) = scripted().await;
     let mut client = daemon.client("/ws?name=ann").await;
     client.expect("connected").await;
-    client.subscribe(json!({"topics": ["s.a", "s.b*"]})).await;
+    client.subscribe(json!({"topics": ["s.a", "s.b.*"]})).await;
     script.tick("a", json!({"price": "1\u{1b}[2J"})).await;
     script.line("this is no JSON").await;
     client.catch_up(&script).await;
@@ -46,7 +46,7 @@ async fn the_daemon_is_found_and_says_how_it_is() {
     assert_eq!(status["feeds"], json!({"up": 1}));
     assert_eq!(status["ready"], true);
     assert!(status["config"].as_str().unwrap().ends_with("/tickerd.toml"), "{status}");
-    assert_eq!(status["listen"][0], format!("http://{}", daemon.address()));
+    assert_eq!(status["listen"][0], format!("http://{}/", daemon.address()));
     let text = String::from_utf8(told(&daemon, &["status"]).await.stdout).unwrap();
     assert!(text.contains("1 up") && text.contains("[+] feed s"), "{text}");
 
@@ -73,7 +73,7 @@ async fn the_daemon_is_found_and_says_how_it_is() {
         (&json!("tcp"), &json!("json"), &json!("open"))
     );
     assert_eq!((&row["address"], &row["subscriptions"]), (&json!("127.0.0.1"), &json!(2)));
-    assert_eq!(row["subscribed"], json!(["s.a", "s.b*"]));
+    assert_eq!(row["subscribed"], json!(["s.a", "s.b.*"]));
     assert!(row["sent_bytes"].as_u64().unwrap() > 100, "{row}");
     assert_eq!(answered(&daemon, &["connections", "--user", "bob"]).await["connections"], json!([]));
 }
@@ -89,10 +89,13 @@ async fn a_thousand_clients_are_listed_and_one_is_closed() {
     let mut narrow = daemon.narrow().await;
     narrow.subscribe(json!({"topics": ["s.big"], "mode": "all"})).await;
     let large = "x".repeat(40_000);
-    for n in 0..20 {
+    // Until its socket takes no more, whatever room the kernel gives it.
+    let mut n = 0;
+    while daemon.metric("tickerd_connections_lagging").await != Some(1.0) {
+        assert!(n < 2_000, "it never lags");
+        n += 1;
         script.tick("big", json!({"n": n, "text": large})).await;
     }
-    daemon.metric_until("tickerd_connections_lagging", |count| count == 1.0).await;
 
     let all = answered(&daemon, &["connections"]).await;
     let rows = all["connections"].as_array().unwrap();
@@ -113,11 +116,16 @@ async fn a_thousand_clients_are_listed_and_one_is_closed() {
     let one = of_a[0]["conn"].as_str().unwrap();
     let done = told(&daemon, &["disconnect", "--conn", one]).await;
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let closed = join_all(clients.iter_mut().take(10).map(|client| async {
-        client.send(json!({"event": "ping", "data": {"id": 7}})).await;
-        match client.incoming().await {
-            Incoming::Close(code, reason) => Some((code, reason)),
-            _ => None,
+    let closed = join_all(clients.iter_mut().take(10).map(async |client| {
+        client.try_send(json!({"event": "ping", "data": {"id": 7}})).await;
+        // Heartbeats come too.
+        loop {
+            match client.incoming().await {
+                Incoming::Close(code, reason) => return Some((code, reason)),
+                Incoming::Event(event) if event.name == "pong" => return None,
+                Incoming::End => return Some((0, "no close".to_owned())),
+                _ => {}
+            }
         }
     }));
     let closed: Vec<_> = closed.await.into_iter().flatten().collect();
@@ -244,7 +252,7 @@ async fn slow_and_strange_visitors_of_the_socket_hold_nobody_up() {
 /// open, so that the socket's own mode is what counts.
 #[tokio::test]
 async fn another_user_may_not_command_it() {
-    if !nix::unistd::geteuid().is_root() {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         return eprintln!("skipped: only root can become another user");
     }
     let folder = tempfile::tempdir().unwrap();

@@ -186,9 +186,8 @@ async fn a_certificate_that_expires_soon_is_told() {
     let (exit, report) = check(folder.path(), &text, "", &[]).await;
     assert_eq!((exit, &report["warnings"]), (0, &json!([])), "{report:#}");
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let in_days =
-        |days: u64| (std::time::SystemTime::now() + std::time::Duration::from_secs(86_400 * days)).into();
-    params.not_after = in_days(5);
+    let in_five_days = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400 * 5);
+    params.not_after = in_five_days.into();
     let key = rcgen::KeyPair::generate().unwrap();
     std::fs::write(authority.path("chain.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
     std::fs::write(authority.path("key.pem"), key.serialize_pem()).unwrap();

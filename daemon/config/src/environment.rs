@@ -43,7 +43,9 @@ pub(super) fn overlay(checker: &Checker, root: &mut Table, known: &BTreeSet<Stri
         // name. Only a key with one underscore too few is certainly meant for tickerd.
         // A name such as TICKERD_AUTH_TOKEN may be that of a secret, as { env = "…" } says it.
         let settable = |key: &&String| {
-            let is_secret = key.starts_with("auth.") || key.starts_with("server.signing");
+            let is_secret = ["auth.", "server.signing", "server.admin_token"]
+                .iter()
+                .any(|secret| key.starts_with(secret));
             key.contains('.') && !key.starts_with("feed.") && !is_secret
         };
         if let Some(meant) = known.iter().filter(settable).find(|key| key.replace('.', "_") == path) {

@@ -158,13 +158,21 @@ fn written(node: &Node, is_hidden: bool, schema: &Json) -> String {
         _ if is_hidden => HIDDEN.to_owned(),
         Value::Array(items) => format!("[{}]", items.iter().map(inner).collect::<Vec<_>>().join(", ")),
         Value::Text(text) => of_text(text, schema),
-        Value::String(text) => quoted(text),
+        Value::String(text) => quoted(&without_query(text)),
         Value::Integer(digits, radix) => {
             i128::from_str_radix(digits, *radix).map_or_else(|_| digits.clone(), |number| number.to_string())
         }
         Value::Float(number) => format!("{number:?}").to_lowercase(),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Datetime(text) => text.clone(),
+    }
+}
+
+/// An address without its query, in which a key may stand.
+fn without_query(text: &str) -> String {
+    match text.split_once('?') {
+        Some((address, _)) if address.contains("://") => format!("{address}?…"),
+        _ => text.to_owned(),
     }
 }
 

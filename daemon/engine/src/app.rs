@@ -33,7 +33,7 @@ use self::feeds::{Feed, Feeds, Starter};
 use self::rates::Rates;
 use self::reloader::Reloader;
 use self::sources::Sources;
-use self::works::Works;
+use self::works::{FEEDS_STOP, Works};
 use crate::admin::{self, Admin};
 use crate::contract::Contract;
 use crate::control::{self, Control};
@@ -59,8 +59,6 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// READY waits this long for feeds to speak; one that has not by then is not waited for.
 const FIRST_WORDS: Duration = Duration::from_secs(10);
-/// Beyond their own grace (2 s to stop, 2 s after SIGTERM) feeds get this to be reaped.
-const FEEDS_STOP: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start, in words that say what to change.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
@@ -353,7 +351,7 @@ impl Running {
     /// # Errors
     /// A source has that name already.
     pub fn add_feed(&self, feed: &config::Feed) -> Result<(), StartError> {
-        self.works.add_feed(feed)
+        self.works.add_feed(feed).map_err(Into::into)
     }
 
     /// Ends a feed, and its topics with it; its subscribers are told. Whether there was one of that name.

@@ -13,7 +13,7 @@
 //! What rooms hand each other is in `exchange`, below all of them. A test holds this table to the imports.
 //! ```text
 //! app      → admin, contract, control, exchange, fanout, listen, metrics, pulse, server, store, systemd
-//! admin    → control, listen
+//! admin    → control, exchange, listen
 //! control  → exchange, listen
 //! server   → exchange, listen
 //! pulse    → exchange, store

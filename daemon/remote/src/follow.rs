@@ -49,8 +49,8 @@ pub enum Happening<'a> {
 /// Longest wait before another try.
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 const BACK_OFF_MIN: Duration = Duration::from_millis(500);
-/// Names in one command; a command is 64 KiB at most.
-const NAMES_AT_ONCE: usize = 250;
+/// Names in one command. Each may be there twice, with 180 bytes, and a command has 64 KiB at most.
+const NAMES_AT_ONCE: usize = 150;
 /// Topics whose place is remembered. Above that all are forgotten, and what came is not told from what comes again.
 const PLACES_MAX: usize = 1_000_000;
 /// The topics of closed bars.

@@ -63,7 +63,8 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (com
   TICKERD_LOG_FORMAT         json: each line of the log is an object of JSON
   TICKERD_PLUGIN_PATH        folders to look for plugins in, first, separated by colons
 
-Exit codes: 0 done, 1 failed, 2 warnings that check was told to deny, 64 wrong usage, 78 wrong configuration.")]
+Exit codes: 0 done, 1 failed, 2 warnings that check was told to deny, 3 no daemon can be reached,
+4 no such topic or no value yet, 64 wrong usage, 78 wrong configuration.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -265,6 +266,19 @@ mod tests {
         }
         for line in ["tickerd --help", "tickerd --version", "tickerd check --help"] {
             assert_eq!(parse(line).expect_err(line), ExitCode::SUCCESS, "{line}");
+        }
+    }
+
+    /// Goal: a command that the page's console copies is one that there is.
+    #[test]
+    fn what_the_console_copies_is_understood() {
+        let test = include_str!("../../../tests/browser/console_pure.test.js");
+        let texts = test.split('"').filter_map(|text| text.rsplit("\\n").next());
+        let copied: Vec<&str> =
+            texts.filter(|text| text.starts_with("tickerd ") && !text.contains("$")).collect();
+        assert!(copied.len() >= 7, "{copied:?}");
+        for command in copied {
+            assert!(parse(&command.replace('\'', "")).is_ok(), "{command}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Bench, counter};
+use super::Bench;
 use tickerd_tests::{exec, json, within};
 use tokio::sync::watch;
 
@@ -14,6 +14,9 @@ const RELOADS: usize = 100;
 async fn a_thousand_clients_stay_through_a_hundred_reloads() {
     // Seldom enough for a thousand readers on a busy machine.
     let count = r#"n=0; while :; do n=$((n+1)); echo "{\"topic\":\"n\",\"event\":\"count\",\"data\":$n}"; sleep 0.5; done"#;
+    // It ends as soon as it is asked to.
+    let say = r#"echo '{"topic":"n","event":"count","data":1}'; exec cat"#;
+    let other = || exec("b", ["/bin/sh", "-c", say]);
     let steady = || exec("a", ["/bin/sh", "-c", count]);
     let bench = Bench::start(|base| base.feed(steady())).await;
     let (stop, stopped) = watch::channel(false);
@@ -46,7 +49,7 @@ async fn a_thousand_clients_stay_through_a_hundred_reloads() {
     for round in 0..RELOADS {
         bench.write(|base| {
             let base = base.feed(steady()).limits(&format!("topics = {}", 500 + round));
-            if round % 2 == 0 { base.feed(counter("b", "b")) } else { base }
+            if round % 2 == 0 { base.feed(other()) } else { base }
         });
         let answer = bench.ask().await;
         assert_eq!(answer["reload"]["outcome"], "done", "{round}: {answer}");

@@ -11,10 +11,11 @@ use toml::de::{DeTable, DeValue};
 use crate::problem::{Code, Origin, Problem, Source};
 
 /// What is never shown: the values of the plugin's own table, and what stands where a secret's place is named.
-const PRIVATE: [&str; 5] = [
+const PRIVATE: [&str; 6] = [
     "feed.config",
     "auth.token.token",
     "auth.issuer.secret",
+    "server.admin_token",
     "server.signing.key",
     "server.signing.previous",
 ];

@@ -94,6 +94,9 @@ const WHOLE: &str = "[server]\nlisten = [{ address = \"0.0.0.0:0\", tls = true }
 /// Goal: what is shown is the configuration. Method: it is read again, and gives the same, but for what is not shown.
 #[test]
 fn what_is_shown_reads_back_and_has_no_secret() {
+    let keys = "[auth]\n[[auth.issuer]]\nissuer = \"i\"\naudience = \"a\"\nalgorithms = [\"RS256\"]\n\
+                keys = \"https://a.example/jwks?key=CANARY\"\n";
+    assert!(shown(keys, false).contains("keys = \"https://a.example/jwks?…\"\n"));
     let text = shown(WHOLE, true);
     assert!(!text.contains("CANARY"), "{text}");
     let again = load(&text).unwrap_or_else(|problems| panic!("{text}\n{problems}"));

@@ -11,7 +11,6 @@ use arc_swap::ArcSwap;
 use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::sync::oneshot;
 
-use super::StartError;
 use crate::admin;
 use crate::exchange::access::{Judge, Shown, Then, TicketPlace};
 use tickerd_config::{Auth, Config};
@@ -41,7 +40,10 @@ pub struct Keeper {
 ///
 /// # Errors
 /// A secret or a key cannot be read.
-pub fn open(config: &Config, registry: &Registry) -> Result<Option<Arc<Keeper>>, StartError> {
+pub fn open(
+    config: &Config,
+    registry: &Registry,
+) -> Result<Option<Arc<Keeper>>, Box<dyn std::error::Error + Send + Sync>> {
     let opts = Opts::new(
         "tickerd_auth_total",
         "Tokens and client certificates that were judged, by how that ended.",

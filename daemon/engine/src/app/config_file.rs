@@ -82,7 +82,8 @@ impl Outcome {
         Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 
-    fn is_good(self) -> bool {
+    /// Whether what was read runs.
+    pub fn is_good(self) -> bool {
         matches!(self, Outcome::Done | Outcome::Unchanged)
     }
 }

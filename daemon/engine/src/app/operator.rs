@@ -62,10 +62,11 @@ pub fn commands(
             Arc::new(move || reloader.command())
         },
         disconnect: Arc::new(move |said| {
+            let revocation = revocation(said)?;
             let keeper = keeper.as_ref().ok_or(
                 "this tickerd has no [auth], so that nobody says who they are; close single connections by their number",
             )?;
-            keeper.revoke(revocation(said)?)
+            keeper.revoke(revocation)
         }),
         lists: Lists::new(asker),
     }

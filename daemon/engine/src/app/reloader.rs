@@ -3,6 +3,7 @@
 //! Read, check, compare, plan, apply. A file that is wrong changes nothing, nor does one of which a key needs a restart. Then what
 //! the configuration names is read again, whether that changed or not: the certificate, secrets, keys, plugin files.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, OnceLock, Weak};
@@ -10,7 +11,6 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::StartError;
 use super::config_file::{ConfigFile, Outcome, Record};
 use super::works::Works;
 use crate::control::{ChangeRow, ConfigReload, RELOAD_MAX, ReloadRow};
@@ -51,7 +51,7 @@ pub struct Parts {
 
 impl Reloader {
     /// Starts the thread. What is asked for before [`Reloader::begin`] waits for it.
-    pub fn start(parts: Parts) -> Result<(Arc<Reloader>, Begin), StartError> {
+    pub fn start(parts: Parts) -> io::Result<(Arc<Reloader>, Begin)> {
         let (asks, asked) = mpsc::sync_channel(WAITING_MAX);
         let works: Arc<OnceLock<Weak<Works>>> = Arc::default();
         let is_hangup_waiting = Arc::new(AtomicBool::new(false));
@@ -130,11 +130,13 @@ fn work(asked: &Receiver<Ask>, is_hangup_waiting: &AtomicBool, works: &OnceLock<
             );
         }
         let mut reload = parts.reload(&works);
+        parts.record.note(&reload.outcome, &reload.detail);
         reload.feeds.extend(parts.read_again(&works, &reload.feeds));
-        if reload.outcome == Outcome::Done.as_str() && reload.feeds.iter().any(|row| !row.done) {
+        let is_good = Outcome::of(&reload.outcome).is_some_and(Outcome::is_good);
+        if is_good && reload.feeds.iter().any(|row| !row.done) {
+            // A plugin's file is at fault, and not the configuration; who asked is told all the same.
             reload.outcome = Outcome::Failed.as_str().to_owned();
         }
-        parts.record.note(&reload.outcome, &reload.detail);
         tell(&reload);
         if announced && !works.is_stopping.load(Ordering::Acquire) {
             systemd::reloaded(&status(&reload));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::VERSION;
 use crate::exchange::access::Judge;
 use crate::exchange::limit::Tally;
 use crate::fanout;
@@ -35,7 +34,7 @@ pub fn settings(
         .as_ref()
         .map_or(limits, |echo| Limits { message: echo.message, fragments: echo.fragments });
     fanout::Settings {
-        server: format!("tickerd/{}", VERSION),
+        server: concat!("tickerd/", env!("CARGO_PKG_VERSION")).to_owned(),
         epoch: epoch.into(),
         deflate: server.compression.unwrap_or_default(),
         limits,

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::access::Keeper;
 use super::feeds::{Feed, Feeds, Starter};
+use super::shards;
 use super::sources::{Sources, by_first};
-use super::{FEEDS_STOP, StartError, shards};
 use crate::control::{RELOAD_MAX, ReloadRow};
 use crate::fanout;
 use crate::pulse::Orders;
@@ -17,6 +17,9 @@ use tickerd_config::classes::{Changed, Changes, ListChanges};
 use tickerd_config::{self as config, Config, Topic};
 use tickerd_host::Reloaded;
 use tickerd_model::source::SourceId;
+
+/// Beyond their own grace (2 s to stop, 2 s after SIGTERM) feeds get this to be reaped.
+pub const FEEDS_STOP: Duration = Duration::from_secs(5);
 
 /// What runs, and what it takes to change it.
 pub struct Works {
@@ -253,9 +256,9 @@ impl Works {
     ///
     /// # Errors
     /// A source has that name already.
-    pub fn add_feed(&self, feed: &config::Feed) -> Result<(), StartError> {
+    pub fn add_feed(&self, feed: &config::Feed) -> Result<(), String> {
         if self.feeds.find(&feed.name).is_some() {
-            return Err(format!("there is a feed {:?} already", feed.name).into());
+            return Err(format!("there is a feed {:?} already", feed.name));
         }
         let opening = self.sources.feed(feed, &self.starter.lane(feed));
         self.orders.open(opening.clone());

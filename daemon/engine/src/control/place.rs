@@ -50,7 +50,9 @@ fn own_folder(user: Uid) -> PathBuf {
 
 /// Whether a socket there is safe: in the folder of temporary files anyone may make a folder of any name.
 pub fn check(path: &Path) -> Result<(), &'static str> {
-    let Some(folder) = path.parent().filter(|folder| folder.starts_with(TEMPORARY)) else { return Ok(()) };
+    let Some(folder) = path.parent().filter(|folder| folder.parent() == Some(Path::new(TEMPORARY))) else {
+        return Ok(());
+    };
     match fs::symlink_metadata(folder) {
         Err(_) => Err("its folder cannot be made"),
         Ok(meta) if !meta.is_dir() || meta.uid() != geteuid().as_raw() => {
@@ -82,14 +84,17 @@ mod tests {
     #[test]
     fn a_folder_of_temporary_files_is_its_users_alone() {
         let own = tempfile::Builder::new().tempdir_in(TEMPORARY).unwrap();
-        let socket = own.path().join(SOCKET);
+        let (socket, mode) = (own.path().join(SOCKET), |mode| fs::Permissions::from_mode(mode));
+        fs::set_permissions(own.path(), mode(0o700)).unwrap();
         assert_eq!(check(&socket), Ok(()));
-        fs::set_permissions(own.path(), fs::Permissions::from_mode(0o750)).unwrap();
-        assert!(check(&socket).unwrap_err().contains("open to others"));
-        let link = own.path().join("link");
+        let link = own.path().with_extension("link");
         std::os::unix::fs::symlink(own.path(), &link).unwrap();
-        assert!(check(&link.join(SOCKET)).unwrap_err().contains("somebody else's"));
-        assert!(check(&own.path().join("none").join(SOCKET)).is_err());
+        let through = check(&link.join(SOCKET));
+        fs::remove_file(&link).unwrap();
+        assert!(through.unwrap_err().contains("somebody else's"));
+        fs::set_permissions(own.path(), mode(0o750)).unwrap();
+        assert!(check(&socket).unwrap_err().contains("open to others"));
+        assert!(check(Path::new("/tmp/tickerd-4000001/admin.sock")).is_err());
         assert_eq!(check(Path::new("/run/tickerd/admin.sock")), Ok(()));
     }
 

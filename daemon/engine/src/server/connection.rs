@@ -37,7 +37,6 @@ use super::routes::Routes;
 use super::stop::Stop;
 use super::tls::{PLAIN_HTTP, Tls};
 use super::transport::Transport;
-use super::{CountClose, Place};
 use crate::listen::hosts::Door;
 
 /// Connections over the limit that are told so at the same time; further ones are closed without a word. They take
@@ -54,6 +53,12 @@ const HTTP_LAST: Duration = HTTP_MAX.saturating_sub(WAIT_MAX).saturating_sub(Dur
 /// Closing with unread bytes would reset the connection, and the client could lose the response that says why.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 2 << 20;
+
+/// Takes upgraded connections. Called on the server's thread; must not block.
+pub type Place = Arc<dyn Fn(Arrival) + Send + Sync>;
+
+/// Counts a close that the server itself has sent.
+pub type CountClose = Arc<dyn Fn(CloseCode) + Send + Sync>;
 
 /// What every connection passes.
 pub struct Gate {

@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::Semaphore;
 
+use super::access::Access;
 use super::answer::Documents;
-use super::connection::{Gate, REFUSALS_MAX};
+use super::connection::{CountClose, Gate, Place, REFUSALS_MAX};
 use super::metrics::Metrics;
 use super::peers::budgets::{Budgets, PATTERNS_SHARE, Shared};
 use super::peers::introduction::Introductions;
@@ -21,7 +22,6 @@ use super::rest::page::Page;
 use super::routes::{self, Routes};
 use super::tls::Tls;
 use super::upgrade::credentials::Ways;
-use super::{CountClose, Place, access};
 use crate::exchange::access::Judge;
 use crate::exchange::enquiry::Asker;
 use crate::exchange::limit::Tally;
@@ -148,7 +148,7 @@ fn gate(
             api.clone(),
             owed.requests,
             owed.shared.past,
-            access::Access::new(parts.judge.clone()),
+            Access::new(parts.judge.clone()),
             parts.metrics.clone(),
             parts.documents.clone(),
         ),

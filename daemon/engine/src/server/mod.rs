@@ -29,15 +29,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::exchange::access::Judge;
-use crate::exchange::arrival::Arrival;
 use crate::exchange::enquiry::Asker;
 use crate::exchange::limit::Tally;
 use tickerd_config as config;
-use tickerd_model::wire::close::CloseCode;
 
 pub use crate::listen::error::Error;
 use crate::listen::passed::Passed;
 pub use answer::{Document, Documents};
+pub use connection::{CountClose, Place};
 use gates::Gates;
 use listener::Listener;
 pub use metrics::Metrics;
@@ -77,12 +76,6 @@ pub fn open_page(config: &config::Server) -> Result<Page, String> {
     let folder = config.page.as_deref().map(Folder::open).transpose()?;
     Ok(Page { folder: folder.map(Arc::new), chat: config.chat })
 }
-
-/// Takes upgraded connections. Called on the server's thread; must not block.
-pub type Place = Arc<dyn Fn(Arrival) + Send + Sync>;
-
-/// Counts a close that the server itself has sent.
-pub type CountClose = Arc<dyn Fn(CloseCode) + Send + Sync>;
 
 /// A server that has its addresses and does not serve yet: clients that connect now wait in the backlog.
 pub struct Server {

@@ -1,7 +1,7 @@
 //! All clients, driven from one thread by one epoll.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
@@ -28,6 +28,8 @@ pub(super) struct Crowd<'a> {
     again: Vec<usize>,
     under_way: usize,
     first_failure: Option<Failure>,
+    /// Time in which there was nothing to read.
+    pub(super) idle: Duration,
     pub(super) tally: Tally,
 }
 
@@ -45,6 +47,7 @@ impl<'a> Crowd<'a> {
             again: Vec::new(),
             under_way: 0,
             first_failure: None,
+            idle: Duration::ZERO,
             tally: Tally::default(),
         })
     }
@@ -106,11 +109,15 @@ impl<'a> Crowd<'a> {
     /// Waits a moment for what comes, and reads it.
     pub(super) fn turn(&mut self) -> Result<(), Failure> {
         let wait = if self.again.is_empty() { TURN } else { Duration::ZERO };
+        let began = Instant::now();
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 return Err(Failure::away(format!("epoll failed: {error}")));
             }
             _ => {}
+        }
+        if !wait.is_zero() {
+            self.idle += began.elapsed();
         }
         let mut ready = std::mem::take(&mut self.again);
         ready.extend(self.events.iter().map(|event| event.token().0));

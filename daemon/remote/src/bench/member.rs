@@ -18,7 +18,7 @@ pub(super) type Line = Stream<mio::net::TcpStream, mio::net::UnixStream>;
 /// Little, for there are thousands.
 const READ_BYTES: usize = 8 * 1024;
 /// Messages that are read before others have their turn.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Member {

@@ -44,8 +44,10 @@ pub enum Progress {
 pub struct Report {
     pub seconds: f64,
     pub tally: Tally,
-    /// How busy this process's one thread was: 1 is all of a core.
+    /// What this process took of a core: 1 is all of it.
     pub cpu: f64,
+    /// How much of the time there was something to read. At 1 the client is what is slow, for lack of a core or of luck.
+    pub busy: f64,
 }
 
 /// Where the clients connect.
@@ -103,6 +105,7 @@ pub fn run(
         crowd.turn()?;
     }
     crowd.tally.begin();
+    crowd.idle = Duration::ZERO;
     let (began, busy) = (Instant::now(), busy());
     while let Some(left) = plan.duration.checked_sub(began.elapsed()) {
         crowd.turn()?;
@@ -112,7 +115,8 @@ pub fn run(
     }
     let seconds = began.elapsed().as_secs_f64().max(0.001);
     let cpu = self::busy().saturating_sub(busy).as_secs_f64() / seconds;
-    Ok(Report { seconds, cpu, tally: crowd.end() })
+    let idle = crowd.idle.as_secs_f64() / seconds;
+    Ok(Report { seconds, cpu, busy: (1.0 - idle).clamp(0.0, 1.0), tally: crowd.end() })
 }
 
 fn place(target: &Target) -> Result<Place, Failure> {

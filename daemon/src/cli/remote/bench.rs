@@ -14,7 +14,7 @@ use tickerd_remote::bench::{self, Plan, Progress, Report, Spread};
 use super::screen::{Screen, tell, written};
 use super::{Reach, duration, finish};
 
-/// With its thread busier than this, the client is what is slow.
+/// With something to read for more of the time than this, the client is what is slow.
 const BUSY: f64 = 0.9;
 /// How often the progress is shown.
 const SHOWN: Duration = Duration::from_millis(200);
@@ -70,11 +70,11 @@ fn measure(args: &BenchArgs) -> Result<(), Failure> {
     for (why, count) in &report.tally.lost {
         tell(&format!("warning: {count} clients: {why}"));
     }
-    if report.cpu > BUSY {
+    if report.busy > BUSY {
         tell(&format!(
-            "warning: this client was the limit: its thread was busy {:.0} % of the time, and ages include that; take fewer \
+            "warning: this client was the limit: it had something to read {:.0} % of the time, and ages include that; take fewer \
              clients or topics, or run it on a machine of its own",
-            report.cpu * 100.0
+            report.busy * 100.0
         ));
     }
     match report.tally.lost.is_empty() {
@@ -88,7 +88,7 @@ fn measure(args: &BenchArgs) -> Result<(), Failure> {
 }
 
 fn words(report: &Report, clients: usize) -> String {
-    let Report { seconds, tally, cpu } = report;
+    let Report { seconds, tally, cpu, busy } = report;
     let per_s = |count: u64| count as f64 / seconds;
     let spread = |spread: &Spread| {
         let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1_000.0);
@@ -100,7 +100,7 @@ fn words(report: &Report, clients: usize) -> String {
          ticks    {} in {seconds:.1} s: {:.0}/s, {:.2} MB/s\n\
          age      {}\n\
          skipped  {} values merged into newer ones, {} notices of lag\n\
-         client   {:.0} % of a core\n\
+         client   {:.0} % of a core, with something to read {:.0} % of the time\n\
          An age is from when the daemon took the value, to the millisecond, and has the time until the next push in it.\n",
         tally.served,
         spread(&tally.connect),
@@ -111,11 +111,12 @@ fn words(report: &Report, clients: usize) -> String {
         tally.skipped,
         tally.lags,
         cpu * 100.0,
+        busy * 100.0,
     )
 }
 
 fn figures(report: &Report, clients: usize) -> String {
-    let Report { seconds, tally, cpu } = report;
+    let Report { seconds, tally, cpu, busy } = report;
     let rounded = |figure: f64| (figure * 1_000.0).round() / 1_000.0;
     let spread = |spread: &Spread| {
         let ms = |time: Duration| rounded(time.as_secs_f64() * 1_000.0);
@@ -136,7 +137,8 @@ fn figures(report: &Report, clients: usize) -> String {
         "age_ms": spread(&tally.age),
         "connect_ms": spread(&tally.connect),
         "client_cpu": rounded(*cpu),
-        "client_is_limit": *cpu > BUSY,
+        "client_busy": rounded(*busy),
+        "client_is_limit": *busy > BUSY,
     });
     format!("{figures}\n")
 }

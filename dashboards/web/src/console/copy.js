@@ -213,7 +213,7 @@ function commandOfTickerd({ event, data }) {
         ? { name: "history", words: [String(data.topic)], keys: ["topic", "limit"] }
         : { name: "bars", words: [String(data.topic)], keys: ["topic", "period", "limit"] };
     case "publish":
-      return { name: "publish", words: [String(data.topic), json(data.value)], keys: ["topic", "value", "to"] };
+      return { name: "publish", words: [String(data.topic), json(data.value ?? null)], keys: ["topic", "value", "to"] };
   }
 }
 

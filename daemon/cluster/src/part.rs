@@ -1,0 +1,395 @@
+//! One node's part in one feed: it follows, takes, holds and hands over.
+
+use crate::Millis;
+use crate::beat::{Answer, Beat, Head, Node, Position, Root};
+use crate::era::Era;
+use crate::follow::{Counts, Follow, Joint};
+use crate::kept::Kept;
+use crate::roll::{Roll, SILENCE, weight};
+use crate::words::{Act, Claim, Found, Heartbeat, Record, Settings};
+
+/// A node that is not the first to take a feed waits this long for each that is before it.
+const TURN: Millis = 300;
+/// The record answers within this, or is taken not to.
+const RECORD: Millis = 1_000;
+/// After a failed taking.
+const AGAIN: Millis = 500;
+/// Longer than this between two looks at the time means that this process was stopped.
+const STOPPED: Millis = 1_000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    Silence,
+    /// This node held it, and needs another era.
+    Renew,
+    /// It was handed over with this beat.
+    Handed(Position),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Following,
+    Reading {
+        why: Why,
+        since: Millis,
+    },
+    /// `back`: the answer was no clear yes, so the record is read back.
+    Taking {
+        why: Why,
+        era: Era,
+        since: Millis,
+        back: bool,
+    },
+    Holding {
+        era: Era,
+        root: Root,
+        beats: u64,
+        follows: Option<Position>,
+    },
+}
+
+#[derive(Debug)]
+pub struct Part<L> {
+    settings: Settings<L>,
+    state: State,
+    follow: Follow<L>,
+    kept: Kept<L>,
+    roll: Roll,
+    /// The greatest era that was heard of.
+    greatest: Era,
+    /// Since when this node listens without a break.
+    listening: Millis,
+    looked: Millis,
+    not_before: Millis,
+    acts: Vec<Act>,
+}
+
+impl<L: Clone> Part<L> {
+    pub fn new(settings: Settings<L>, now: Millis) -> Part<L> {
+        Part {
+            greatest: settings.past.as_ref().map_or(Era::NONE, |root| root.era),
+            follow: Follow::new(settings.past.clone()),
+            kept: Kept::new(settings.kept, settings.weigh),
+            roll: Roll::default(),
+            state: State::Following,
+            listening: now,
+            looked: now,
+            not_before: now,
+            acts: Vec::new(),
+            settings,
+        }
+    }
+
+    /// What is to be done now, in order.
+    pub fn acts(&mut self) -> Vec<Act> {
+        std::mem::take(&mut self.acts)
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.follow.counts
+    }
+
+    /// The era that this node holds the feed in.
+    pub fn holds(&self) -> Option<Era> {
+        match &self.state {
+            State::Holding { era, .. } => Some(*era),
+            _ => None,
+        }
+    }
+
+    /// The beat that was applied last, and whose numbers it has.
+    pub fn at(&self) -> Option<(&Position, &Root)> {
+        self.follow.at().zip(self.follow.root())
+    }
+
+    /// Whose numbers the board has.
+    pub fn past(&self) -> Option<&Root> {
+        self.follow.root()
+    }
+
+    /// What this node says of the feed.
+    pub fn heartbeat(&self, now: Millis) -> Heartbeat {
+        let claim = match &self.state {
+            State::Holding { era, beats, root, .. } => {
+                Some(Claim { era: *era, newest: *beats, root: root.clone() })
+            }
+            _ => None,
+        };
+        let misses = claim.is_none() && self.roll.holder(now).is_none();
+        Heartbeat { node: self.settings.me.clone(), claim, misses }
+    }
+
+    /// To be called several times a second.
+    pub fn look(&mut self, now: Millis) {
+        if now.saturating_sub(self.looked) > STOPPED {
+            // What was said meanwhile may still be on its way in.
+            self.listening = now;
+        }
+        self.looked = now;
+        match &self.state {
+            State::Following => {
+                if let Some(node) = self.follow.ask(now) {
+                    let (after, root) = (self.follow.at().cloned(), self.follow.root().cloned());
+                    self.acts.push(Act::Ask { node, after, root });
+                }
+                if self.roll.holder(now).is_some()
+                    && let Some(era) = self.follow.tell(now)
+                {
+                    self.acts.push(Act::Tell { era });
+                }
+                if self.may_take(now) {
+                    self.want(Why::Silence, now);
+                }
+            }
+            State::Reading { since, .. } if now.saturating_sub(*since) > RECORD => self.give_up(now),
+            State::Taking { since, back: true, .. } if now.saturating_sub(*since) > RECORD => {
+                self.give_up(now)
+            }
+            State::Taking { since, back: false, .. } if now.saturating_sub(*since) > RECORD => {
+                self.read_back(now)
+            }
+            _ => {}
+        }
+    }
+
+    fn may_hold(&self, node: &Node) -> bool {
+        self.settings.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name))
+    }
+
+    fn may_take(&self, now: Millis) -> bool {
+        let me = &self.settings.me;
+        let heard = self.roll.holder_at().unwrap_or(self.listening).max(self.listening);
+        let rank = || self.roll.rank(&self.settings.feed, me, |node| self.may_hold(node), now);
+        self.settings.may_hold
+            && self.may_hold(me)
+            && now >= self.not_before
+            && now >= heard.saturating_add(SILENCE)
+            && self.roll.half_misses(now)
+            && now >= heard.saturating_add(SILENCE).saturating_add(rank().saturating_mul(TURN))
+    }
+
+    fn want(&mut self, why: Why, now: Millis) {
+        self.state = State::Reading { why, since: now };
+        self.acts.push(Act::Read);
+    }
+
+    fn give_up(&mut self, now: Millis) {
+        self.state = State::Following;
+        // Two that tried at once do not do so again.
+        let me = weight(&self.settings.feed, &self.settings.me.name).wrapping_add(now);
+        self.not_before = now.saturating_add(AGAIN).saturating_add(me % AGAIN);
+    }
+
+    fn read_back(&mut self, now: Millis) {
+        if let State::Taking { since, back, .. } = &mut self.state {
+            (*since, *back) = (now, true);
+            self.acts.push(Act::Read);
+        }
+    }
+
+    /// What the record says. `None`: it could not be read.
+    pub fn read(&mut self, found: Option<Found>, now: Millis) {
+        let Some(found) = found else {
+            if matches!(self.state, State::Reading { .. } | State::Taking { back: true, .. }) {
+                self.give_up(now);
+            }
+            return;
+        };
+        if let Some(record) = &found.record {
+            self.greatest = self.greatest.max(record.era);
+        }
+        match self.state.clone() {
+            State::Reading { why, .. } => self.take(why, &found, now),
+            State::Taking { why, era, back: true, .. } => {
+                let mine = Record { era, node: self.settings.me.clone() };
+                if found.record == Some(mine) { self.begin(why, era, now) } else { self.give_up(now) }
+            }
+            // At the start: who holds it is known before it is heard.
+            State::Following => {
+                if let Some(Record { era, node }) = found.record {
+                    self.follow.raise(era, Some(node));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, why: Why, found: &Found, now: Millis) {
+        let me = self.settings.me.clone();
+        let era = match &why {
+            Why::Handed(last) => {
+                let theirs = Record { era: last.era, node: last.node.clone() };
+                // Only from that holder's own: else someone has taken it since.
+                last.era.next().filter(|_| found.record == Some(theirs))
+            }
+            Why::Silence if self.roll.holder(now).is_some() => None,
+            Why::Silence | Why::Renew => self.greatest.next(),
+        };
+        let Some(era) = era else { return self.give_up(now) };
+        self.state = State::Taking { why, era, since: now, back: false };
+        self.acts.push(Act::Swap { revision: found.revision, record: Record { era, node: me } });
+    }
+
+    /// Whether the record was replaced. Anything but a clear yes is `false`: it is read back then.
+    pub fn swapped(&mut self, done: bool, now: Millis) {
+        if let State::Taking { why, era, back: false, .. } = self.state.clone() {
+            if done { self.begin(why, era, now) } else { self.read_back(now) }
+        }
+    }
+
+    fn begin(&mut self, why: Why, era: Era, now: Millis) {
+        if self.follow.fence().era >= era {
+            return self.give_up(now);
+        }
+        let me = self.settings.me.clone();
+        let (root, follows) = match (why, self.follow.root()) {
+            (Why::Handed(last), Some(root)) if self.follow.at() == Some(&last) => (root.clone(), Some(last)),
+            _ => (Root { era, node: me.clone() }, None),
+        };
+        // A topic that had no tick since the root began is numbered from there too: its old numbers may be others' as well.
+        let floor = root.era.floor();
+        self.greatest = self.greatest.max(era);
+        self.follow.raise(era, Some(me.clone()));
+        self.roll.holds(era, &me, now);
+        self.state = State::Holding { era, root, beats: 0, follows };
+        self.acts.push(Act::Begin { floor });
+    }
+
+    /// Whose numbers the next beat has, and whether it begins them: then it carries the whole board too. `None`: it does not
+    /// hold the feed.
+    pub fn numbers(&self) -> Option<(Root, bool)> {
+        match &self.state {
+            State::Holding { root, beats, follows, .. } => {
+                Some((root.clone(), *beats == 0 && follows.is_none()))
+            }
+            _ => None,
+        }
+    }
+
+    /// This node's next beat, to be sent to all. `None`: it does not hold the feed.
+    pub fn beat(&mut self, load: L, now: Millis) -> Option<Beat<L>> {
+        self.say(load, None, now)
+    }
+
+    /// The last beat, which names who goes on. Its plugin has stopped.
+    pub fn hand_over(&mut self, load: L, to: Node, now: Millis) -> Option<Beat<L>> {
+        let beat = self.say(load, Some(to), now)?;
+        self.end();
+        // The taker gets the time that a silent holder gets.
+        self.roll.holds(beat.head.at.era, &self.settings.me, now);
+        Some(beat)
+    }
+
+    fn say(&mut self, load: L, hands_to: Option<Node>, now: Millis) -> Option<Beat<L>> {
+        let State::Holding { era, root, beats, follows } = &mut self.state else { return None };
+        *beats += 1;
+        let at = Position { era: *era, node: self.settings.me.clone(), number: *beats };
+        let follows = if *beats == 1 { follows.clone() } else { None };
+        let beat = Beat { head: Head { at, root: root.clone(), follows, hands_to }, load };
+        self.follow.apply(&beat.head, now);
+        if beat.head.begins() {
+            self.kept.restart(None);
+        }
+        self.kept.push(beat.clone(), now);
+        Some(beat)
+    }
+
+    /// The board has come to this seq.
+    pub fn reached(&mut self, seq: u64, now: Millis) {
+        if self.holds().is_some_and(|era| era.is_used_up(seq)) {
+            self.end();
+            self.want(Why::Renew, now);
+        }
+    }
+
+    fn end(&mut self) {
+        self.state = State::Following;
+        self.acts.push(Act::End);
+    }
+
+    pub fn heard(&mut self, heartbeat: &Heartbeat, now: Millis) {
+        let Heartbeat { node, claim, misses } = heartbeat;
+        if *node == self.settings.me {
+            return;
+        }
+        self.roll.heard(node, *misses, now);
+        let Some(claim) = claim else { return };
+        self.rival(claim.era, node, now);
+        if self.follow.admits(claim.era, node, &claim.root, now) {
+            self.follow.newest(claim.newest, now);
+        }
+    }
+
+    pub fn hear(&mut self, beat: Beat<L>, now: Millis) {
+        let Position { era, node, .. } = beat.head.at.clone();
+        if node == self.settings.me {
+            return;
+        }
+        self.rival(era, &node, now);
+        self.follow.hear(beat, now);
+    }
+
+    /// Another node speaks as the holder in that era.
+    fn rival(&mut self, era: Era, node: &Node, now: Millis) {
+        self.roll.holds(era, node, now);
+        self.greatest = self.greatest.max(era);
+        let Some(mine) = self.holds() else { return };
+        if era < mine {
+            return;
+        }
+        self.end();
+        if era == mine && self.settings.me > *node {
+            self.want(Why::Renew, now);
+        }
+    }
+
+    /// A node says that this era has been, and that it takes nothing below.
+    pub fn told(&mut self, era: Era, now: Millis) {
+        self.greatest = self.greatest.max(era);
+        if self.holds().is_some_and(|mine| mine <= era) {
+            self.end();
+            self.want(Why::Renew, now);
+        }
+    }
+
+    /// What comes after that beat, for who asks. `None`: it takes the whole board; see [`Part::whole`].
+    pub fn after(&self, position: Option<&Position>, root: Option<&Root>) -> Option<Vec<Beat<L>>> {
+        self.kept.after(position, root)
+    }
+
+    /// The whole board, as of the beat that was applied last.
+    pub fn whole(&self, board: L) -> Option<Answer<L>> {
+        let (at, root) = self.at()?;
+        let head = Head { at: at.clone(), root: root.clone(), follows: None, hands_to: None };
+        Some(Answer::Whole(Beat { head, load: board }))
+    }
+
+    pub fn answered(&mut self, by: &Node, answer: Answer<L>, now: Millis) {
+        if self.holds().is_none() {
+            self.follow.answered(by, answer, now);
+        }
+    }
+
+    /// The next beat to apply to the board.
+    pub fn next(&mut self, now: Millis) -> Option<(Beat<L>, Joint)> {
+        if self.holds().is_some() {
+            return None;
+        }
+        let (beat, joint) = self.follow.next(now)?;
+        match joint {
+            Joint::Next => {}
+            Joint::Begins => self.kept.restart(None),
+            Joint::Whole => self.kept.restart(Some(beat.head.at.clone())),
+        }
+        if joint != Joint::Whole {
+            self.kept.push(beat.clone(), now);
+        }
+        let mine = beat.head.hands_to.as_ref() == Some(&self.settings.me);
+        let newest = beat.head.at.era == self.follow.fence().era;
+        if mine && newest && joint != Joint::Whole && self.state == State::Following && self.settings.may_hold
+        {
+            self.want(Why::Handed(beat.head.at.clone()), now);
+        }
+        Some((beat, joint))
+    }
+}

@@ -1,0 +1,110 @@
+//! Which nodes are heard, who says that they hold the feed, and who says that nobody does.
+
+use std::collections::BTreeMap;
+
+use crate::Millis;
+use crate::beat::Node;
+use crate::era::Era;
+
+/// Nobody has been heard after this: four heartbeats.
+pub const SILENCE: Millis = 2_000;
+/// More nodes than any cluster has. Further names are not noted.
+const NODES_MAX: usize = 1_024;
+/// A node that was not heard for this long is forgotten.
+const FORGET: Millis = 60_000;
+
+#[derive(Debug, Clone)]
+struct Seen {
+    at: Millis,
+    /// It says that it hears no holder.
+    misses: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Roll {
+    others: BTreeMap<Node, Seen>,
+    /// Who said last that they hold it, and when.
+    holder: Option<(Era, Node, Millis)>,
+}
+
+impl Roll {
+    pub fn heard(&mut self, node: &Node, misses: bool, now: Millis) {
+        if self.others.len() >= NODES_MAX && !self.others.contains_key(node) {
+            self.others.retain(|_, seen| now.saturating_sub(seen.at) <= FORGET);
+            if self.others.len() >= NODES_MAX {
+                return;
+            }
+        }
+        self.others.insert(node.clone(), Seen { at: now, misses });
+    }
+
+    pub fn holds(&mut self, era: Era, node: &Node, now: Millis) {
+        self.holder = Some((era, node.clone(), now));
+    }
+
+    pub fn holder(&self, now: Millis) -> Option<&Node> {
+        self.holder.as_ref().filter(|(_, _, at)| now.saturating_sub(*at) < SILENCE).map(|(_, node, _)| node)
+    }
+
+    /// When the holder was heard last.
+    pub fn holder_at(&self) -> Option<Millis> {
+        self.holder.as_ref().map(|(_, _, at)| *at)
+    }
+
+    fn live(&self, now: Millis) -> impl Iterator<Item = (&Node, &Seen)> {
+        self.others.iter().filter(move |(_, seen)| now.saturating_sub(seen.at) < SILENCE)
+    }
+
+    /// Whether at least half of those who are heard miss the holder. The asking node is one of them, and misses it.
+    pub fn half_misses(&self, now: Millis) -> bool {
+        let (all, missing) = self
+            .live(now)
+            .fold((1, 1), |(all, missing), (_, seen)| (all + 1, missing + usize::from(seen.misses)));
+        missing * 2 >= all
+    }
+
+    /// How many of the nodes that are heard, and that may hold the feed, are to try before this one.
+    pub fn rank(&self, feed: &str, me: &Node, may_hold: impl Fn(&Node) -> bool, now: Millis) -> u64 {
+        let mine = weight(feed, &me.name);
+        let before = self
+            .live(now)
+            .filter(|(node, _)| may_hold(node) && (weight(feed, &node.name), *node) < (mine, me));
+        before.count().try_into().unwrap_or(u64::MAX)
+    }
+}
+
+/// Another order of the nodes for each feed, the same on all nodes (FNV-1a, then mixed).
+pub fn weight(feed: &str, node: &str) -> u64 {
+    let bytes = feed.bytes().chain([0]).chain(node.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feeds_are_spread_over_the_nodes() {
+        let nodes = ["a", "b", "c"];
+        let first = |feed: &str| *nodes.iter().min_by_key(|node| weight(feed, node)).unwrap();
+        let mut counts = BTreeMap::new();
+        (0..300).for_each(|n| *counts.entry(first(&format!("feed{n}"))).or_insert(0) += 1);
+        assert!(counts.values().all(|count| (60..140).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn half_of_those_who_are_heard_must_miss_the_holder() {
+        let mut roll = Roll::default();
+        let node = |name: &str| Node { name: name.into(), life: 0 };
+        assert!(roll.half_misses(0), "alone");
+        roll.heard(&node("b"), false, 0);
+        assert!(roll.half_misses(0), "one of two");
+        roll.heard(&node("c"), false, 0);
+        assert!(!roll.half_misses(0), "one of three");
+        assert!(roll.half_misses(SILENCE), "the others are not heard any more");
+    }
+}

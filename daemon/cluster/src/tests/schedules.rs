@@ -1,0 +1,127 @@
+//! Many seeds: no seq goes back or comes twice, no gap is untold, who is recovered has all, and after healing all agree.
+
+use super::world::{Odds, World};
+use crate::Era;
+
+/// More of them with `SCHEDULES`; one of them again with `SEED`.
+const SCHEDULES: u64 = 1_000;
+
+fn seeds() -> Box<dyn Iterator<Item = u64>> {
+    let of = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match of("SEED") {
+        Some(seed) => Box::new(std::iter::once(seed)),
+        None => Box::new(0..of("SCHEDULES").unwrap_or(SCHEDULES)),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sum {
+    takings: u64,
+    handed: u64,
+    recovered: u64,
+    resets: u64,
+    disagree: Vec<u64>,
+}
+
+fn run(seed: u64, odds: Odds, sum: &mut Sum) {
+    let mut world = World::new(seed, odds);
+    world.run(30_000);
+    world.heal();
+    world.run(45_000);
+    world.hush();
+    world.run(48_000);
+    (0..20).for_each(|_| world.visit());
+    let holders = world.holders();
+    let first = &world.nodes[0];
+    let agree = holders.len() == 1
+        && world.nodes.iter().all(|node| node.part.at() == first.part.at() && node.board == first.board);
+    if !agree {
+        sum.disagree.push(seed);
+    }
+    sum.takings += world.takings;
+    sum.handed += world.handed;
+    sum.recovered += world.recovered;
+    sum.resets += world.nodes.iter().map(|node| node.resets).sum::<u64>();
+}
+
+fn all(odds: Odds) -> Sum {
+    let mut sum = Sum::default();
+    for seed in seeds() {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(seed, odds, &mut sum)));
+        assert!(result.is_ok(), "SEED={seed} shows it again");
+    }
+    println!("{sum:?}");
+    sum
+}
+
+#[test]
+fn nothing_goes_back_and_all_agree_at_last() {
+    let sum = all(Odds { lose: 0.02, repeat: 0.02, late: 0.02, forget: 0.0 });
+    assert!(sum.disagree.is_empty(), "they do not agree: {:?}", sum.disagree);
+    let each = u64::try_from(seeds().count()).unwrap();
+    assert!(each == 1 || [sum.takings, sum.handed, sum.recovered].iter().all(|sum| *sum > each), "too calm");
+}
+
+#[test]
+fn nor_when_the_record_forgets() {
+    let sum = all(Odds { lose: 0.05, repeat: 0.05, late: 0.1, forget: 0.1 });
+    assert!(sum.disagree.is_empty(), "they do not agree: {:?}", sum.disagree);
+}
+
+fn calm() -> World {
+    let mut world = World::new(1, Odds { lose: 0.0, repeat: 0.0, late: 0.0, forget: 0.0 });
+    world.heal();
+    world
+}
+
+#[test]
+fn a_calm_cluster_has_one_holder() {
+    let mut world = calm();
+    world.run(5_000);
+    assert_eq!(world.holders().len(), 1);
+    assert_eq!(world.holders().first().map(|(_, era)| *era), Era::new(1));
+    let counts = world.nodes.iter().map(|node| node.part.counts()).collect::<Vec<_>>();
+    assert!(counts.iter().all(|counts| *counts == crate::Counts::default()), "{counts:?}");
+}
+
+#[test]
+fn a_hand_over_in_calm_goes_on_without_a_jump() {
+    let mut world = calm();
+    world.run(5_000);
+    let resets: u64 = world.nodes.iter().map(|node| node.resets).sum();
+    for turn in 1..=3 {
+        let holder = world.index(world.holders()[0].0);
+        world.hand_over(holder, (holder + turn) % world.nodes.len());
+        world.run(5_000 + 2_000 * turn as u64);
+    }
+    assert_eq!(world.holders().first().map(|(_, era)| *era), Era::new(4));
+    assert_eq!(world.nodes.iter().map(|node| node.resets).sum::<u64>(), resets, "nobody was told of a reset");
+    let root = world.nodes[0].part.past().map(|root| root.era);
+    assert_eq!(root, Era::new(1), "the numbers are still the first holder's");
+}
+
+#[test]
+fn a_dead_holder_is_followed_within_four_seconds() {
+    let mut world = calm();
+    world.run(5_000);
+    let dead = world.index(world.holders()[0].0);
+    world.stop(dead, 60_000);
+    world.run(9_000);
+    let holders: Vec<_> = world.holders().into_iter().filter(|(name, _)| world.index(name) != dead).collect();
+    assert_eq!(holders.len(), 1);
+    assert_eq!(holders[0].1, Era::new(2).unwrap());
+}
+
+#[test]
+fn a_holder_that_was_stopped_yields_with_the_first_word_of_the_next() {
+    let mut world = calm();
+    world.run(5_000);
+    let first = world.index(world.holders()[0].0);
+    world.stop(first, 30_000);
+    world.run(34_000);
+    let fenced = |world: &World| world.nodes.iter().map(|node| node.part.counts().fenced).sum::<u64>();
+    assert_eq!(fenced(&world), 0);
+    world.run(37_000);
+    assert_eq!(world.holders().len(), 1);
+    assert!(world.index(world.holders()[0].0) != first);
+}

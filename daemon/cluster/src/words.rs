@@ -1,0 +1,73 @@
+//! What a part is told, and what it answers.
+
+use std::sync::Arc;
+
+use crate::beat::{Node, Position, Root};
+use crate::era::Era;
+
+/// What does not change.
+#[derive(Debug, Clone)]
+pub struct Settings<L> {
+    pub feed: String,
+    pub me: Node,
+    /// Who may hold it; `None`: every node.
+    pub nodes: Option<Vec<Arc<str>>>,
+    /// This node may hold it: it has the feed's section, and is no edge.
+    pub may_hold: bool,
+    /// Whose numbers this node's stored past has.
+    pub past: Option<Root>,
+    /// Most that is kept of the last minute's beats, in what `weigh` measures.
+    pub kept: usize,
+    pub weigh: fn(&L) -> usize,
+}
+
+/// Who took the feed last, as all nodes share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub era: Era,
+    pub node: Node,
+}
+
+/// What lies under the feed's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// To be named by who replaces it; 0 if there is nothing.
+    pub revision: u64,
+    /// `None` if there is nothing, or nothing that can be read.
+    pub record: Option<Record>,
+}
+
+/// A node says that it holds the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub era: Era,
+    /// The beat that it sent last; 0: none yet.
+    pub newest: u64,
+    pub root: Root,
+}
+
+/// What a node says of one feed, each half second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    pub node: Node,
+    pub claim: Option<Claim>,
+    /// It hears nobody who holds the feed.
+    pub misses: bool,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Read the record, through its leader, and say [`crate::Part::read`].
+    Read,
+    /// Replace the record if it is still at that revision, and say [`crate::Part::swapped`].
+    Swap { revision: u64, record: Record },
+    /// Start the plugin. A topic's next seq is one more than the greater of `floor` and its seq on the board.
+    Begin { floor: u64 },
+    /// Stop the plugin; what it says is not numbered any more.
+    End,
+    /// Ask that node for what comes after that beat, with that root's numbers on the board, and say [`crate::Part::answered`].
+    Ask { node: Node, after: Option<Position>, root: Option<Root> },
+    /// Tell all who hold the feed that this era has been.
+    Tell { era: Era },
+}
