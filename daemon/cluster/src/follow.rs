@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::Millis;
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
+use crate::time::Millis;
 
 /// Beats that wait for one before them. More are dropped, and asked for again.
 const WAITING_MAX: usize = 128;

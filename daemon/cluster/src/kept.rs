@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::Millis;
 use crate::beat::{Beat, Position, Root};
+use crate::time::Millis;
 
 /// A beat is kept this long.
 const AGE_MAX: Millis = 60_000;

@@ -28,6 +28,7 @@ mod follow;
 mod kept;
 mod part;
 mod roll;
+mod time;
 mod words;
 
 #[cfg(test)]
@@ -37,7 +38,5 @@ pub use beat::{Answer, Beat, Head, Node, Position, Root};
 pub use era::Era;
 pub use follow::{Counts, Joint};
 pub use part::Part;
+pub use time::Millis;
 pub use words::{Act, Claim, Found, Heartbeat, Record, Settings};
-
-/// Milliseconds of a clock that never goes back. Only differences mean something, and only on one node.
-pub type Millis = u64;

@@ -1,11 +1,11 @@
 //! One node's part in one feed: it follows, takes, holds and hands over.
 
-use crate::Millis;
 use crate::beat::{Answer, Beat, Head, Node, Position, Root};
 use crate::era::Era;
 use crate::follow::{Counts, Follow, Joint};
 use crate::kept::Kept;
 use crate::roll::{Roll, SILENCE, weight};
+use crate::time::Millis;
 use crate::words::{Act, Claim, Found, Heartbeat, Record, Settings};
 
 /// A node that is not the first to take a feed waits this long for each that is before it.

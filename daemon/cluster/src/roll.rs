@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::Millis;
 use crate::beat::Node;
 use crate::era::Era;
+use crate::time::Millis;
 
 /// Nobody has been heard after this: four heartbeats.
 pub const SILENCE: Millis = 2_000;

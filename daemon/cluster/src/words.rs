@@ -58,15 +58,15 @@ pub struct Heartbeat {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Read the record, through its leader, and say [`crate::Part::read`].
+    /// Read the record, through its leader, and say `Part::read`.
     Read,
-    /// Replace the record if it is still at that revision, and say [`crate::Part::swapped`].
+    /// Replace the record if it is still at that revision, and say `Part::swapped`.
     Swap { revision: u64, record: Record },
     /// Start the plugin. A topic's next seq is one more than the greater of `floor` and its seq on the board.
     Begin { floor: u64 },
     /// Stop the plugin; what it says is not numbered any more.
     End,
-    /// Ask that node for what comes after that beat, with that root's numbers on the board, and say [`crate::Part::answered`].
+    /// Ask that node for what comes after that beat, with that root's numbers on the board, and say `Part::answered`.
     Ask { node: Node, after: Option<Position>, root: Option<Root> },
     /// Tell all who hold the feed that this era has been.
     Tell { era: Era },

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::Millis;
-use crate::Settings;
 use crate::beat::{self, Beat, Root};
 use crate::follow::Joint;
 use crate::part::Part;
+use crate::time::Millis;
+use crate::words::Settings;
 
 pub type Topic = u8;
 pub type Seq = u64;

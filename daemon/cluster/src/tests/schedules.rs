@@ -1,7 +1,7 @@
 //! Many seeds: no seq goes back or comes twice, no gap is untold, who is recovered has all, and after healing all agree.
 
 use super::world::{Odds, World};
-use crate::Era;
+use crate::era::Era;
 
 /// More of them with `SCHEDULES`; one of them again with `SEED`.
 const SCHEDULES: u64 = 1_000;
@@ -81,7 +81,7 @@ fn a_calm_cluster_has_one_holder() {
     assert_eq!(world.holders().len(), 1);
     assert_eq!(world.holders().first().map(|(_, era)| *era), Era::new(1));
     let counts = world.nodes.iter().map(|node| node.part.counts()).collect::<Vec<_>>();
-    assert!(counts.iter().all(|counts| *counts == crate::Counts::default()), "{counts:?}");
+    assert!(counts.iter().all(|counts| *counts == crate::follow::Counts::default()), "{counts:?}");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use rand::{RngExt, SeedableRng};
 
 use super::node::{Load, Node, Truth};
 use crate::beat::{self, Answer, Beat, Position, Root};
+use crate::era::Era;
+use crate::time::Millis;
 use crate::words::{Act, Found, Heartbeat, Record};
-use crate::{Era, Millis};
 
 const TOPICS: u8 = 3;
 
