@@ -156,7 +156,7 @@ class Booted(unittest.TestCase):
     def test_with_the_socket_unit_no_connection_is_refused_during_restarts(self):
         self.box.run("systemctl stop tickerd && systemctl enable --now tickerd.socket && systemctl start tickerd")
         asking = subprocess.Popen(self.box.enter(
-            "n=0; until [ -e /root/enough ]; do n=$((n+1)); curl --silent --max-time 60 --output /dev/null http://127.0.0.1:8425/ || echo refused; done; echo asked $n"
+            "n=0; until [ -e /root/enough ]; do n=$((n+1)); curl --silent --max-time 60 --output /dev/null http://127.0.0.1:8425/ || echo code $?; done; echo asked $n"
         ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.addCleanup(lambda: self.box.run("rm -f /root/enough"))
         for _ in range(3):
@@ -166,7 +166,8 @@ class Booted(unittest.TestCase):
         self.assertEqual(crowd.told(), {"closing": 100, "codes": ["1012"], "returned": 100, "refused": 0})
         self.box.run("touch /root/enough")
         said, _ = asking.communicate(timeout=GUARD)
-        self.assertNotIn("refused", said)
+        # curl's word for a refusal. One whose request comes as the old daemon ends may go without an answer (52, 56).
+        self.assertNotIn("code 7\n", said)
         self.assertGreater(int(said.split()[-1]), 4)
 
     def test_a_credential_gives_a_key_that_only_root_can_read(self):
