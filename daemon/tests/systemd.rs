@@ -87,7 +87,7 @@ fn unit_keeps_what_the_daemon_needs() {
     for line in [
         "Type=notify",
         "KillMode=mixed",
-        "ExecReload=/bin/kill -HUP $MAINPID",
+        "ExecReload=/usr/bin/tickerd reload",
         "ProcSubset=all",
         "RestartPreventExitStatus=64 78",
         "User=tickerd",
@@ -148,6 +148,7 @@ fn shipped_configuration_names_every_key() {
     let in_braces = |key: &String| {
         let owners = [
             "server.listen.",
+            "server.admin_token.",
             "feed.bars.",
             "topic.history.",
             "server.signing.key.",
