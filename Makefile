@@ -77,9 +77,10 @@ lint: rust
 	else echo "lint: cargo-deny is not installed, so dependencies were not checked"; fi
 
 # The daemon, the feeds and the test feeds are run by the tests, so they are built first.
+# Tests of the daemon's behaviour wait for most of their time, so more of them run at once than there are cores.
 test-rust: test-tools $(PAGE_DEPS)
 	$(CARGO) build --locked --workspace
-	$(CARGO) test --locked --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --locked --workspace
 
 # Bad input, as the table in tests/README.md has it, to the daemon that users run.
 ROWS := rows:: handshake:: frames:: floods:: compression:: slow_client:: half_close:: heartbeat:: http:: errors:: bad_commands:: \
