@@ -96,13 +96,14 @@ pub fn run(
             break;
         }
     }
+    let settled = Instant::now() + SETTLE;
+    while crowd.here() > 0 && Instant::now() < settled {
+        crowd.turn()?;
+    }
+    // A refusal may come after a client was served, so this is looked at last.
     if crowd.here() == 0 {
         let none = || Failure::away(format!("no client was served within {} s", longest.as_secs()));
         return Err(crowd.failure().unwrap_or_else(none));
-    }
-    let settled = Instant::now() + SETTLE;
-    while Instant::now() < settled {
-        crowd.turn()?;
     }
     crowd.tally.begin();
     crowd.idle = Duration::ZERO;
