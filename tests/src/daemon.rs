@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::Once;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -11,13 +11,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
 
 use crate::client::Client;
 use crate::feed::Feed;
+use crate::lines::Lines;
 use crate::raw::Raw;
 use crate::{GUARD, within};
 
@@ -371,36 +371,4 @@ pub async fn http(address: SocketAddr, path: &str) -> (u16, String) {
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     (status.unwrap_or_else(|| panic!("no answer: {answer}")), body.to_owned())
-}
-
-/// The lines of a pipe: all so far, and a wait for those to come.
-struct Lines {
-    seen: Arc<watch::Sender<Vec<String>>>,
-    ended: Arc<Mutex<bool>>,
-}
-
-impl Lines {
-    fn read(pipe: impl AsyncRead + Unpin + Send + 'static) -> Lines {
-        let lines = Lines { seen: Arc::new(watch::Sender::new(Vec::new())), ended: Arc::default() };
-        let (seen, ended) = (lines.seen.clone(), lines.ended.clone());
-        tokio::spawn(async move {
-            let mut pipe = BufReader::new(pipe).lines();
-            while let Ok(Some(line)) = pipe.next_line().await {
-                seen.send_modify(|seen| seen.push(line));
-            }
-            *ended.lock().unwrap() = true;
-            seen.send_modify(|_| {});
-        });
-        lines
-    }
-
-    /// Waits for a line that contains all of these.
-    async fn line(&self, texts: &[&str]) -> String {
-        let is_it = |line: &&String| texts.iter().all(|text| line.contains(text));
-        let found = |seen: &Vec<String>| seen.iter().find(is_it).cloned();
-        let mut seen = self.seen.subscribe();
-        let wait = seen.wait_for(|seen| found(seen).is_some() || *self.ended.lock().unwrap());
-        let line = tokio::time::timeout(GUARD, wait).await.ok().and_then(|seen| found(&seen.unwrap()));
-        line.unwrap_or_else(|| panic!("no line with {texts:?} among {:#?}", self.seen.borrow()))
-    }
 }

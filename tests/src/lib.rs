@@ -19,6 +19,7 @@ pub mod client;
 pub mod contract;
 pub mod daemon;
 pub mod feed;
+mod lines;
 pub mod plugins;
 pub mod process;
 pub mod raw;
