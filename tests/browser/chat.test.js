@@ -225,10 +225,11 @@ test("another name is taken without a reload, and stands in the address", async 
   await page.fill("#name", "new_one");
   await page.press("#name", "Enter");
   await page.waitForFunction(() => document.getElementById("me").textContent === "as new_one");
-  const people = (page) => page.$$eval("#people button", (all) => all.map((one) => one.textContent));
   await other.waitForFunction(() => document.getElementById("people").textContent.includes("new_one"));
   await other.waitForFunction(() => !document.getElementById("people").textContent.includes("old"));
-  assert.ok((await people(page)).includes("new_one (you)"));
+  // Each page hears of it by its own connection.
+  const people = () => [...document.querySelectorAll("#people button")].map((one) => one.textContent);
+  await page.waitForFunction(`(${people})().includes("new_one (you)")`);
   assert.equal(new URL(page.url()).searchParams.get("name"), "new_one");
   await say(page, "it is me");
   await hears(other, "new_oneit is me");
