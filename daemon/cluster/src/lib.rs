@@ -26,9 +26,11 @@ mod beat;
 mod era;
 mod follow;
 mod kept;
+pub mod load;
 mod part;
 mod roll;
 mod time;
+pub mod wire;
 mod words;
 
 #[cfg(test)]

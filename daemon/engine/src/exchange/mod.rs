@@ -5,6 +5,7 @@ pub mod arrival;
 pub mod beat;
 pub mod enquiry;
 pub mod limit;
+pub mod nodes;
 pub mod outlet;
 pub mod past_bars;
 pub mod question;

@@ -1,0 +1,132 @@
+//! What a holder says of its feed in one beat, as nodes send it to each other.
+//!
+//! Every struct is written with its fields' names, and what is missing is read as the default. So a field can be added later, and
+//! nodes of two versions understand each other.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::Bytes;
+
+/// What one beat carries; or, with `whole`, the whole board as it is after that beat.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Load {
+    /// The instant of the beat by the holder's schedule, in Unix milliseconds.
+    pub ts: u64,
+    /// What the feed is. It is there in the first beat of an era, in each whole board, and when it has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
+    /// Topics that came and went, in order. They apply before the ticks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// Ticks in the order in which they were pushed. A topic's `seq` rises.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ticks: Vec<Tick>,
+    /// The feed's health, when it has changed, and in each whole board.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// All topics there are. Topics that the board has besides them are gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Vec<Whole>>,
+}
+
+/// What a feed is, for nodes that have no section of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    /// Whether clients publish to it: declared topics of one first segment. Otherwise a plugin is its source.
+    pub is_room: bool,
+    /// The push interval.
+    pub interval_ms: u64,
+    /// Each beat pushes every topic's newest value, changed or not.
+    pub always: bool,
+    /// The age from which a value is stale; 0: never.
+    pub max_age_ms: u64,
+    /// Of which field its topics have bars, as the configuration writes it in JSON.
+    pub bars: Box<str>,
+    /// What the plugin says of itself and its events, in JSON. Empty until it has said it.
+    pub hello: Box<str>,
+    /// The hash of the feed's section in the configuration, so that nodes can be compared.
+    pub section: u64,
+}
+
+/// A topic came or went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// It has had its first tick, or was declared.
+    Added(Topic),
+    /// It was retired.
+    Removed(Arc<str>),
+}
+
+/// A topic, with the kind of its ticks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Topic {
+    pub name: Arc<str>,
+    /// The event of its ticks, such as `quote`.
+    pub kind: Arc<str>,
+    /// Its ticks are events: none replaces another. Otherwise the newest is its state.
+    pub is_event: bool,
+}
+
+/// A tick that has its number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tick {
+    /// Its topic, which was added before.
+    #[serde(rename = "t")]
+    pub topic: Arc<str>,
+    #[serde(rename = "s")]
+    pub seq: u64,
+    /// Earlier samples that it replaces; `seq` counts them.
+    #[serde(rename = "m", skip_serializing_if = "is_zero")]
+    pub merged: u64,
+    /// When the holder accepted it, Unix milliseconds.
+    #[serde(rename = "a")]
+    pub ts: u64,
+    /// The source's own time, Unix milliseconds; 0: unknown.
+    #[serde(rename = "o", skip_serializing_if = "is_zero")]
+    pub src_ts: u64,
+    /// Who published it.
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    pub from: Option<Arc<str>>,
+    /// One JSON value.
+    #[serde(rename = "v")]
+    pub value: Bytes,
+}
+
+/// One topic of a whole board.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Whole {
+    pub topic: Topic,
+    /// The number up to which its ticks were pushed; 0: it has had none.
+    pub seq: u64,
+    /// How long it had no news.
+    pub age_ms: u64,
+    pub is_stale: bool,
+    /// Ticks with a `seq` up to this number are gone.
+    pub floor: u64,
+    /// The ticks above it that are kept, in order. The last of them is the topic's newest, unless `newest` is there.
+    pub past: Vec<Tick>,
+    /// Its newest tick, where the past does not have it.
+    pub newest: Option<Tick>,
+}
+
+/// How a feed is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// As `feed_state` names it, such as `up`.
+    pub state: Box<str>,
+    /// Since when, Unix milliseconds.
+    pub since: u64,
+    pub reason: Box<str>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

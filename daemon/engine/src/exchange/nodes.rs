@@ -1,0 +1,61 @@
+//! What the pulse and the engine's `cluster` tell each other: who numbers a feed's ticks, and what its beats say.
+//!
+//! Both ways keep their order. So a load that comes after [`NodeOrder::Hold`] has numbers of that reign, and a whole board is as
+//! of the load that came before it.
+
+use std::sync::Arc;
+
+use tickerd_cluster::load::Load;
+use tickerd_model::source::{Source, SourceId};
+
+/// Orders that wait for the pulse, and loads that wait for the engine's `cluster`.
+pub const WAITING_MAX: usize = 1024;
+
+/// This node numbers a feed's ticks from now on.
+#[derive(Debug, Clone)]
+pub struct Reign {
+    /// The era, to tell loads of this reign from those of another.
+    pub era: u64,
+    /// A topic's next seq is one more than the greater of this and its seq on the board.
+    pub floor: u64,
+    /// The first load has the whole board, since the numbers begin anew. Otherwise it has a list of all topics alone.
+    pub whole: bool,
+}
+
+/// How a load goes on from what the board has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// It comes right after what was applied last.
+    Next,
+    /// Numbers begin anew. The load has the whole board.
+    Begins,
+    /// Something was missed. The load has the whole board.
+    Whole,
+}
+
+/// What the engine's `cluster` tells the pulse of one source. Until it has told anything, nobody numbers its ticks.
+#[derive(Debug)]
+pub enum NodeOrder {
+    /// This node holds it. `source`: how it is from now on; its epoch says whose numbers these are.
+    Hold { source: Arc<Source>, reign: Reign },
+    /// This node does not hold it any more: what its plugin says is dropped.
+    Yield { source: SourceId },
+    /// The plugin has ended, and somebody else will hold it. What it has said until now goes in a last load, also if that is
+    /// empty; then this node does not hold it any more.
+    Last { source: SourceId },
+    /// What its holder says. `source` is there when it is another from now on: its beat, or whose numbers these are.
+    Accept { id: SourceId, source: Option<Arc<Source>>, load: Load, join: Join },
+    /// The whole board is wanted, by the one with this number.
+    Whole { source: SourceId, ask: u64 },
+}
+
+/// What the pulse tells the engine's `cluster`.
+#[derive(Debug)]
+pub enum PulseSays {
+    /// What a beat of a feed that this node holds says, in the reign of this era.
+    Beat { source: SourceId, era: u64, load: Load, is_last: bool, greatest_seq: u64 },
+    /// The whole board, as it is after the last load that came before.
+    Whole { source: SourceId, ask: u64, load: Load },
+    /// Loads of this reign were dropped, because too many waited. There will be none until the feed is held anew.
+    Lost { source: SourceId, era: u64 },
+}
