@@ -16,8 +16,10 @@ pub struct Settings<L> {
     pub nodes: Option<Vec<Arc<str>>>,
     /// This node may hold it: it has the feed's section, and is no edge.
     pub may_hold: bool,
-    /// Whose numbers this node's stored past has.
+    /// Whose numbers this node's stored past has, if it is known.
     pub past: Option<Root>,
+    /// The greatest era of any number in the stored past.
+    pub stored: Era,
     /// Most that is kept of the last minute's beats, in what `weigh` measures.
     pub kept: usize,
     pub weigh: fn(&L) -> usize,
@@ -55,6 +57,8 @@ pub struct Heartbeat {
     pub claim: Option<Claim>,
     /// It hears nobody who holds the feed.
     pub misses: bool,
+    /// It may take the feed.
+    pub may_hold: bool,
 }
 
 /// What is to be done.
