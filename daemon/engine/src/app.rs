@@ -5,6 +5,7 @@
 //! round along a tick's way: no new clients, no new samples, a last beat, `closing` and 1012 to all.
 
 mod access;
+mod cluster;
 mod config_file;
 mod documents;
 mod feeds;
