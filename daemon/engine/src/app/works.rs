@@ -152,7 +152,9 @@ impl Works {
         gone.iter().for_each(|feed| self.end(feed));
         if let Some(membership) = self.membership.get() {
             let followed = removed.iter().filter(|feed| self.feeds.find(&feed.name).is_none());
-            followed.for_each(|feed| membership.remove(&feed.name).into_iter().for_each(|id| self.orders.close(id)));
+            followed.for_each(|feed| {
+                membership.remove(&feed.name).into_iter().for_each(|id| self.orders.close(id))
+            });
         }
         self.change_rooms(&changes.topics);
         for feed in added {

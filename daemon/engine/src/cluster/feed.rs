@@ -137,6 +137,7 @@ fn weigh(load: &Arc<Load>) -> usize {
     const TICK: usize = 120;
     let ticks = load.ticks.iter().map(|tick| TICK + tick.value.len());
     let whole = load.whole.iter().flatten();
-    let past = whole.flat_map(|topic| topic.past.iter().chain(&topic.newest)).map(|tick| TICK + tick.value.len());
+    let past =
+        whole.flat_map(|topic| topic.past.iter().chain(&topic.newest)).map(|tick| TICK + tick.value.len());
     TICK + ticks.chain(past).sum::<usize>()
 }

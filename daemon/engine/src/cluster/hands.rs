@@ -87,7 +87,11 @@ impl Node {
         let Some(held) = self.feeds.get(feed).filter(|held| held.part.holds().is_some()) else { return };
         match held.part.heir(Some(to), now) {
             Some(heir) => self.hand_over(feed, heir),
-            None => tracing::warn!(feed = &**feed, to, "the feed is to be held by a node that is not heard, or may not hold it"),
+            None => tracing::warn!(
+                feed = &**feed,
+                to,
+                "the feed is to be held by a node that is not heard, or may not hold it"
+            ),
         }
     }
 
@@ -178,7 +182,12 @@ impl Node {
         }
     }
 
-    fn outcome_of_move(&self, feed: &Arc<str>, moving: &Moving, now: Millis) -> Option<Result<String, String>> {
+    fn outcome_of_move(
+        &self,
+        feed: &Arc<str>,
+        moving: &Moving,
+        now: Millis,
+    ) -> Option<Result<String, String>> {
         let held = self.feeds.get(feed)?;
         let holder = match held.part.holds() {
             Some(_) => Some(&self.me),
@@ -189,7 +198,10 @@ impl Node {
             Some(holder) => Some(Ok(format!("the node {} holds {feed} now", holder.name))),
             None if now.saturating_sub(moving.since) > MOVE_MAX => {
                 let who = holder.map_or("no node".to_owned(), |holder| format!("the node {}", holder.name));
-                Some(Err(format!("{who} holds it after {} s; the logs of the nodes say why", MOVE_MAX / 1_000)))
+                Some(Err(format!(
+                    "{who} holds it after {} s; the logs of the nodes say why",
+                    MOVE_MAX / 1_000
+                )))
             }
             None => None,
         }

@@ -27,7 +27,8 @@ fn key_of(feed: &str) -> String {
 }
 
 fn write(record: &Record) -> Bytes {
-    let written = Written { era: record.era.number(), node: (*record.node.name).into(), life: record.node.life };
+    let written =
+        Written { era: record.era.number(), node: (*record.node.name).into(), life: record.node.life };
     serde_json::to_vec(&written).unwrap_or_default().into()
 }
 
@@ -39,13 +40,17 @@ fn parse(bytes: &[u8]) -> Option<Record> {
 
 async fn read(link: &Link, feed: &str) -> Option<Found> {
     let found = tokio::time::timeout(PATIENCE, link.read(&key_of(feed))).await;
-    let found = found.map_err(|_| "no answer".to_owned()).and_then(|found| found.map_err(|error| error.to_string()));
+    let found =
+        found.map_err(|_| "no answer".to_owned()).and_then(|found| found.map_err(|error| error.to_string()));
     match found {
         Ok(None) => Some(Found { revision: 0, record: None }),
         Ok(Some((revision, bytes))) => {
             let record = parse(&bytes);
             if record.is_none() && !bytes.is_empty() {
-                tracing::warn!(feed, "the record of who holds the feed cannot be read; the next holder replaces it");
+                tracing::warn!(
+                    feed,
+                    "the record of who holds the feed cannot be read; the next holder replaces it"
+                );
             }
             Some(Found { revision, record })
         }
@@ -80,8 +85,7 @@ impl Node {
             return;
         }
         let held = self.feeds.iter().filter_map(|(name, held)| Some((name.clone(), held.part.holds()?)));
-        let mine: Vec<_> =
-            held.map(|(name, era)| (name, Record { era, node: self.me.clone() })).collect();
+        let mine: Vec<_> = held.map(|(name, era)| (name, Record { era, node: self.me.clone() })).collect();
         let (link, epoch) = (self.link.clone(), self.epoch.clone());
         tokio::spawn(async move {
             if let Some(epoch) = epoch
@@ -92,8 +96,17 @@ impl Node {
             for (feed, mine) in mine {
                 let Some(found) = read(&link, &feed).await else { continue };
                 if found.record.as_ref().is_none_or(|record| record.era < mine.era) {
-                    tracing::warn!(feed = &*feed, "the record of who holds the feed was lost, and is written anew");
-                    drop(tokio::time::timeout(PATIENCE, link.swap(&key_of(&feed), found.revision, write(&mine))).await);
+                    tracing::warn!(
+                        feed = &*feed,
+                        "the record of who holds the feed was lost, and is written anew"
+                    );
+                    drop(
+                        tokio::time::timeout(
+                            PATIENCE,
+                            link.swap(&key_of(&feed), found.revision, write(&mine)),
+                        )
+                        .await,
+                    );
                 }
             }
         });
@@ -126,7 +139,9 @@ mod tests {
     fn a_record_is_read_as_it_was_written_and_what_is_none_is_none() {
         let record = Record { era: Era::new(5).unwrap(), node: Name { name: "a".into(), life: u64::MAX } };
         assert_eq!(parse(&write(&record)), Some(record));
-        for wrong in ["", "{}", "5", r#"{"era":99999999,"node":"a","life":1}"#, r#"{"era":-1,"node":"a","life":1}"#] {
+        for wrong in
+            ["", "{}", "5", r#"{"era":99999999,"node":"a","life":1}"#, r#"{"era":-1,"node":"a","life":1}"#]
+        {
             assert_eq!(parse(wrong.as_bytes()), None, "{wrong}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tickerd_cluster::wire::{Assembly, Message, Wrong, Writer};
+use tickerd_cluster::wire::{Assembly, Message, Writer, Wrong};
 use tickerd_cluster::{Millis, Node as Name};
 
 /// A message that is complete.
@@ -56,7 +56,12 @@ impl Mouth {
     }
 
     /// The packets of a message, and the subject that they go under.
-    pub fn say(&mut self, what: &str, of: &str, message: &Message) -> (String, impl Iterator<Item = Vec<u8>> + use<>) {
+    pub fn say(
+        &mut self,
+        what: &str,
+        of: &str,
+        message: &Message,
+    ) -> (String, impl Iterator<Item = Vec<u8>> + use<>) {
         let subject = format!("{}.{what}.{of}", self.root);
         let packets = self.writer.write(message);
         if packets.is_err() {

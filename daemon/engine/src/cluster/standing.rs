@@ -1,6 +1,6 @@
 //! How this node stands among the others: for the operator, readiness and metrics.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -102,12 +102,22 @@ impl Standing {
         let opts = |name: &str, help: &str| Opts::new(format!("tickerd_cluster_{name}"), help);
         let by = |name: &str, help: &str, label: &str| IntCounterVec::new(opts(name, help), &[label]);
         let of_feed = |name: &str, help: &str| IntGaugeVec::new(opts(name, help), &["feed"]);
-        let lag = HistogramOpts::from(opts("lag_seconds", "From a holder's beat, by its clock, to here, by this one's."))
-            .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0]);
+        let lag = HistogramOpts::from(opts(
+            "lag_seconds",
+            "From a holder's beat, by its clock, to here, by this one's.",
+        ))
+        .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0]);
         let metrics = Metrics {
             sent: IntCounter::with_opts(opts("beats_sent_total", "Beats of feeds that this node holds."))?,
-            received: by("beats_received_total", "Beats of other nodes that were applied, by how they joined.", "join")?,
-            asks: IntCounter::with_opts(opts("asks_total", "Times that this node asked a holder for beats it missed."))?,
+            received: by(
+                "beats_received_total",
+                "Beats of other nodes that were applied, by how they joined.",
+                "join",
+            )?,
+            asks: IntCounter::with_opts(opts(
+                "asks_total",
+                "Times that this node asked a holder for beats it missed.",
+            ))?,
             refused: by("messages_refused_total", "What other nodes sent and this one did not use.", "why")?,
             connected: IntGauge::with_opts(opts("connected", "Whether there is a connection to NATS."))?,
             nodes: IntGauge::with_opts(opts("nodes", "Nodes that are heard, this one included."))?,
@@ -123,7 +133,8 @@ impl Standing {
         for why in ["garbage", "newer", "overrun", "twin"] {
             metrics.refused.with_label_values(&[why]);
         }
-        let Metrics { sent, received, asks, refused, connected, nodes, holder, era, holes, fenced, lag } = &metrics;
+        let Metrics { sent, received, asks, refused, connected, nodes, holder, era, holes, fenced, lag } =
+            &metrics;
         registry.register(Box::new(sent.clone()))?;
         registry.register(Box::new(received.clone()))?;
         registry.register(Box::new(asks.clone()))?;
@@ -181,7 +192,9 @@ impl Standing {
     /// Another process has this node's name.
     pub(super) fn count_twin(&self) {
         self.metrics.refused.with_label_values(&["twin"]).inc();
-        tracing::error!("another process of this cluster has the same node name; give each node its own ([cluster] node)");
+        tracing::error!(
+            "another process of this cluster has the same node name; give each node its own ([cluster] node)"
+        );
     }
 
     fn set(&self, status: Status) {

@@ -66,7 +66,10 @@ fn places_in_the_order_that_cannot_be_are_refused() {
         assert!(broken(&reply).contains(impossible), "{head:?}");
     }
     let whole = |head, load| {
-        Message::Answer(Reply { feed: "sim".into(), answer: Answer::Whole(Beat { head, load: Arc::new(load) }) })
+        Message::Answer(Reply {
+            feed: "sim".into(),
+            answer: Answer::Whole(Beat { head, load: Arc::new(load) }),
+        })
     };
     assert!(broken(&whole(begins(), Load::default())).contains("the whole board is not there"));
     assert!(broken(&whole(Head { root: root(4), ..begins() }, super::whole())).contains(impossible));

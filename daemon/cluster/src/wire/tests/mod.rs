@@ -104,7 +104,10 @@ fn each() -> Vec<Message> {
         }),
         Message::Ask(Ask { feed: feed(), after: Some(at(3, "a", 5)), root: Some(root) }),
         Message::Answer(Reply { feed: feed(), answer }),
-        Message::Answer(Reply { feed: feed(), answer: Answer::Whole(Beat { head: after, load: whole().into() }) }),
+        Message::Answer(Reply {
+            feed: feed(),
+            answer: Answer::Whole(Beat { head: after, load: whole().into() }),
+        }),
         Message::Tell(Tell { feed: feed(), era: era(1 << 20) }),
         Message::Move(Move { feed: feed(), to: "b".into() }),
         Message::Publish(Publish {
