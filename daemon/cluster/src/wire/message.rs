@@ -61,12 +61,21 @@ pub struct Seen {
     /// It hears nobody who holds it.
     #[serde(default)]
     pub misses: bool,
+    /// It may take it.
+    #[serde(default)]
+    pub may_hold: bool,
 }
 
 impl Seen {
+    pub fn new(feed: &str, said: crate::Heartbeat) -> Seen {
+        let crate::Heartbeat { claim, misses, may_hold, .. } = said;
+        Seen { feed: feed.into(), claim, misses, may_hold }
+    }
+
     /// As the rules take it.
     pub fn heartbeat(self, node: Node) -> crate::Heartbeat {
-        crate::Heartbeat { node, claim: self.claim, misses: self.misses }
+        let Seen { claim, misses, may_hold, .. } = self;
+        crate::Heartbeat { node, claim, misses, may_hold }
     }
 }
 

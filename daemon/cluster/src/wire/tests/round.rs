@@ -87,7 +87,12 @@ fn a_message() -> impl Strategy<Value = Message> {
             Message::Answer(Reply { feed: feed.into(), answer: Answer::Whole(Beat { head: begins(), load }) })
         }),
         prop::collection::vec((name(), any::<bool>()), 0..30).prop_map(|feeds| {
-            let seen = |(feed, misses): (String, bool)| Seen { feed: feed.into(), claim: None, misses };
+            let seen = |(feed, misses): (String, bool)| Seen {
+                feed: feed.into(),
+                claim: None,
+                misses,
+                may_hold: !misses,
+            };
             Message::Heartbeat(Heartbeat {
                 feeds: feeds.into_iter().map(seen).collect(),
                 ..Heartbeat::default()
