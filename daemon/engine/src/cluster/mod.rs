@@ -165,7 +165,7 @@ impl Running {
 
     /// Ends the thread.
     pub fn stop(self) {
-        drop(self.stop.send(()));
+        let _ = self.stop.send(());
         if self.thread.join().is_err() {
             tracing::error!("the thread of the cluster ended in a panic");
         }

@@ -99,7 +99,7 @@ fn a_message() -> impl Strategy<Value = Message> {
                 feed: feed.into(),
                 claim: None,
                 misses,
-                may_hold: true,
+                may_hold: !misses,
             };
             Message::Heartbeat(Heartbeat {
                 feeds: feeds.into_iter().map(seen).collect(),
