@@ -200,7 +200,8 @@ impl App {
         let all: Vec<_> = openings.iter().cloned().chain(others).collect();
         past.restored = past::restored(saved, &all);
         let (pulse_asker, asked) = PulseAsker::new(wake);
-        let nodes: Option<crate::cluster::Pulse> = None;
+        let nodes = joined.as_ref().map(|joined| pulse::NodePort::new(&bell, joined.join));
+        let (nodes, port) = nodes.map(|(nodes, says, port)| (cluster::pulse_of(nodes, says), port)).unzip();
         let parts = pulse::Parts {
             past,
             stats: pulse::Stats::new(fanout_metrics.connections.clone()),
@@ -208,6 +209,7 @@ impl App {
             outlet,
             bell,
             metrics: pulse::Metrics::new(&registry)?,
+            nodes: port,
         };
         let topics = parts.metrics.topics.clone();
         let pulse = pulse::start(all, parts)?;

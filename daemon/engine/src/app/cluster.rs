@@ -11,7 +11,8 @@ use super::works::{FEEDS_STOP, Works};
 use crate::admin::{Check, Readiness};
 use crate::cluster::{self, Command, Plugins};
 use crate::contract::Said;
-use crate::pulse::Opening;
+use crate::exchange::nodes::PulseSays;
+use crate::pulse::{self, Opening};
 use crate::store::SavedTopic;
 use tickerd_cluster::Era;
 use tickerd_cluster::load::About;
@@ -19,6 +20,7 @@ use tickerd_config::{self as config, Config, Login, Role};
 use tickerd_model::access::secret::Secret;
 use tickerd_model::source::{Source, SourceId};
 use tickerd_nats::SignIn;
+use tokio::sync::mpsc;
 
 /// This daemon's part in a cluster, for those who change the configuration.
 pub struct Membership {
@@ -161,6 +163,11 @@ pub struct Joined {
 pub fn join(section: &config::Cluster, wanted: &str) -> Result<Joined, StartError> {
     let room = cluster::join(link_of(section), wanted)?;
     Ok(Joined { epoch: room.epoch.clone(), room, join: section.join })
+}
+
+/// The way to the pulse and back.
+pub fn pulse_of(nodes: pulse::Nodes, says: mpsc::Receiver<PulseSays>) -> cluster::Pulse {
+    cluster::Pulse { order: Box::new(move |order| nodes.order(order)), says }
 }
 
 impl Joined {

@@ -99,7 +99,7 @@ fn a_message() -> impl Strategy<Value = Message> {
                 feed: feed.into(),
                 claim: None,
                 misses,
-                may_hold: !misses,
+                may_hold: true,
             };
             Message::Heartbeat(Heartbeat {
                 feeds: feeds.into_iter().map(seen).collect(),
